@@ -1,0 +1,40 @@
+/**
+ * Where things lie in Blob. Names derive from the work, never from the clock, so that a retry writes to
+ * the same place; names of devices and sensors are encoded and can never leave their folder.
+ */
+import { encodeName, type SensorKey } from './sensor.ts';
+import { compactTime } from './time.ts';
+
+export const CONTAINERS = {
+  /** Models and packs by content: immutable. */
+  models: 'models',
+  /** Raw events, in the layout and form of Event Hubs Capture. */
+  raw: 'raw',
+  /** Predictions, manifests, reports of batches. */
+  predictions: 'predictions',
+  /** Events that could not be read, with the reason. */
+  deadletters: 'deadletters',
+  /** Checkpoints of the ingest worker (the layout of @azure/eventhubs-checkpointstore-blob). */
+  checkpoints: 'checkpoints',
+  /** Logs of workers and errors of sensors. */
+  logs: 'logs',
+} as const;
+
+export type ContainerName = (typeof CONTAINERS)[keyof typeof CONTAINERS];
+
+export const modelBlob = (sha256: string): string => `sha256/${sha256.slice(0, 2)}/${sha256}.onnx`;
+export const packBlob = (sha256: string): string => `packs/${sha256.slice(0, 2)}/${sha256}.onnx`;
+
+/** Folder of one batch: `20261123T140000Z/20261123T141500Z-1a2b3c4d`. */
+export const batchFolder = (fromMs: number, batchId: string): string => `${compactTime(fromMs)}/${batchId}`;
+
+/** The chunk of a single sensor is named after it, a larger one after its range of sensor ids. */
+export function chunkName(range: { readonly from: number; readonly to: number }, single?: SensorKey): string {
+  if (single) return `${encodeName(single.device)}.${encodeName(single.sensor)}`;
+  const pad = (id: number): string => String(id).padStart(9, '0');
+  return `sensors-${pad(range.from)}-${pad(range.to)}`;
+}
+
+export const predictionsBlob = (folder: string, chunk: string): string => `${folder}/${chunk}.csv`;
+export const manifestBlob = (folder: string): string => `${folder}/manifest.json`;
+export const reportBlob = (folder: string): string => `${folder}/report.html`;

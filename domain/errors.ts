@@ -1,0 +1,21 @@
+/**
+ * One error type for everything a user can mend. The code is stable and machine-readable, the message
+ * names the thing, the value and the remedy, `retryable` says whether trying again can help.
+ */
+export class FleetscoreError extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+
+  constructor(code: string, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'FleetscoreError';
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,76 @@
+/**
+ * What became of one sensor in one batch. Every planned sensor ends in exactly one outcome; a class is
+ * stable text that people filter by, so classes are added, never renamed.
+ */
+export type OutcomeStatus = 'scored' | 'skipped' | 'failed' | 'cancelled';
+
+/** Skipped is not failed: there was nothing to score, or nothing to score with. */
+export type SkipClass = 'no_data' | 'no_model';
+
+export type FailureClass =
+  | 'model_missing' //      the release names a model that Blob does not hold
+  | 'model_corrupt' //      not ONNX, hash differs, does not load
+  | 'model_wrong_shape' //  loads, but breaks the model contract
+  | 'model_too_large' //    past the size cap
+  | 'model_failed' //       loads, but run() throws or gives no usable output
+  | 'not_finite' //         a score that is not a number
+  | 'store_error' //        SQL kept failing
+  | 'blob_error' //         Blob kept failing
+  | 'timeout' //            the activity kept running out of time
+  | 'worker_lost' //        workers kept vanishing under it (heartbeats stopped)
+  | 'internal'; //          anything else: a bug of ours until shown otherwise
+
+export interface SensorOutcome {
+  readonly sensorId: number;
+  readonly status: OutcomeStatus;
+  /** Set when skipped or failed. */
+  readonly class?: SkipClass | FailureClass;
+  /** For people: what was wrong, with which value, and what to do. At most 1000 characters. */
+  readonly message?: string;
+  /** Windows read for the period. */
+  readonly windows: number;
+  /** Windows labelled anomalous. */
+  readonly anomalies: number;
+  /** SHA-256 of the model, when there was one. */
+  readonly model?: string;
+  /** Activity attempt that decided it, from 1. */
+  readonly attempt: number;
+}
+
+/** Sums over a range of sensors. */
+export interface OutcomeCounts {
+  readonly scored: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly windows: number;
+  readonly anomalies: number;
+}
+
+export const NO_OUTCOMES: OutcomeCounts = { scored: 0, skipped: 0, failed: 0, cancelled: 0, windows: 0, anomalies: 0 };
+
+export function addCounts(a: OutcomeCounts, b: OutcomeCounts): OutcomeCounts {
+  return {
+    scored: a.scored + b.scored,
+    skipped: a.skipped + b.skipped,
+    failed: a.failed + b.failed,
+    cancelled: a.cancelled + b.cancelled,
+    windows: a.windows + b.windows,
+    anomalies: a.anomalies + b.anomalies,
+  };
+}
+
+/** Sensors that have an outcome. */
+export function decided(counts: OutcomeCounts): number {
+  return counts.scored + counts.skipped + counts.failed + counts.cancelled;
+}
+
+export function countOutcomes(outcomes: Iterable<SensorOutcome>): OutcomeCounts {
+  const counts = { ...NO_OUTCOMES } as { -readonly [K in keyof OutcomeCounts]: number };
+  for (const outcome of outcomes) {
+    counts[outcome.status] += 1;
+    counts.windows += outcome.windows;
+    counts.anomalies += outcome.anomalies;
+  }
+  return counts;
+}

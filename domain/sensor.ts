@@ -1,0 +1,51 @@
+/**
+ * A sensor is named by (device, sensor), both strings. Names come from outside: they are checked here,
+ * once, and encoded wherever they become a path or an id (`encodeName`).
+ */
+import { FleetscoreError } from './errors.ts';
+
+export interface SensorKey {
+  readonly device: string;
+  readonly sensor: string;
+}
+
+/** A sensor as the store knows it. `id` is dense, ascending in order of registration, never reused. */
+export interface Sensor extends SensorKey {
+  readonly id: number;
+  /** Unit of the values, for people; empty when unknown. */
+  readonly unit: string;
+}
+
+/** Longest device or sensor name, in UTF-16 code units (the width of the SQL columns). */
+export const MAX_NAME_LENGTH = 128;
+
+// Control characters break CSV readers, logs and terminals.
+const FORBIDDEN = /[\u0000-\u001f\u007f\u2028\u2029]/u;
+
+/** Why a name cannot be taken, or undefined when it can. */
+export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {
+  if (typeof name !== 'string') return `the ${what} name must be a string, got ${JSON.stringify(name) ?? typeof name}`;
+  if (name.trim() === '') return `the ${what} name is empty`;
+  if (name !== name.trim()) return `the ${what} name ${JSON.stringify(name)} starts or ends with a space`;
+  if (name.length > MAX_NAME_LENGTH)
+    return `the ${what} name ${JSON.stringify(name.slice(0, 40))}... has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`;
+  if (FORBIDDEN.test(name) || !name.isWellFormed())
+    return `the ${what} name ${JSON.stringify(name)} contains a control character or broken Unicode`;
+  return undefined;
+}
+
+/** @throws FleetscoreError `INVALID_NAME` when device or sensor cannot be taken. */
+export function checkSensorKey(key: SensorKey): void {
+  const problem = nameProblem('device', key.device) ?? nameProblem('sensor', key.sensor);
+  if (problem !== undefined) throw new FleetscoreError('INVALID_NAME', `${problem}. Rename it at the source.`);
+}
+
+/** A name as one safe path segment: letters, digits, `-` and `_` stay, every other byte becomes %XX. */
+export function encodeName(name: string): string {
+  return encodeURIComponent(name).replace(/[.!'()*~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** The key of a sensor in maps: names never contain U+0000, so it is unambiguous. */
+export function keyOf(key: SensorKey): string {
+  return `${key.device}\u0000${key.sensor}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * Time is UTC milliseconds since the epoch everywhere inside; text only at the edges. A time without a
+ * zone is UTC. Pure, so that workflows can use it.
+ */
+import { FleetscoreError } from './errors.ts';
+
+/** A half-open span of event time, [from, to), in epoch milliseconds. */
+export interface Period {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)$/;
+const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i;
+
+/** Earliest and latest event time taken: years 1970 to 9999, what SQL and ISO text can hold. */
+export const MIN_TIME_MS = 0;
+export const MAX_TIME_MS = 253_402_300_799_999;
+
+/**
+ * `'15m'`, `'5s'`, `'1.5h'` in milliseconds.
+ * @throws FleetscoreError `INVALID_DURATION`
+ */
+export function parseDuration(text: string, what = 'duration'): number {
+  const match = DURATION.exec(text.trim());
+  const ms = match ? Number(match[1]) * (UNITS[match[2]!] ?? Number.NaN) : Number.NaN;
+  if (!Number.isInteger(ms) || ms <= 0)
+    throw new FleetscoreError('INVALID_DURATION', `${what} ${JSON.stringify(text)} is not a duration. Use a number and a unit: 500ms, 5s, 15m, 2h, 1d, 1w.`);
+  return ms;
+}
+
+/** Milliseconds as the largest unit that divides them: 900000 is `15m`. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['w', 'd', 'h', 'm', 's'] as const) {
+    const size = UNITS[unit]!;
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+/**
+ * ISO 8601 date or date and time, `T` or a space between, zone optional (UTC when missing).
+ * Digits past the millisecond are cut. @throws FleetscoreError `INVALID_TIME`
+ */
+export function parseTime(text: string, what = 'time'): number {
+  const ms = tryParseTime(text);
+  if (ms === undefined)
+    throw new FleetscoreError('INVALID_TIME', `${what} ${JSON.stringify(text)} is not a time. Use ISO 8601, for example 2026-11-23T14:00:00Z (UTC when no zone is given).`);
+  return ms;
+}
+
+/** As {@link parseTime}, undefined instead of an error. */
+export function tryParseTime(text: string): number | undefined {
+  const match = TIME.exec(text.trim());
+  if (!match) return undefined;
+  const [, date, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
+  const offset = /^z$/i.test(zone) ? 'Z' : zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone;
+  const ms = Date.parse(`${date}T${minutes}:${seconds}.${fraction.slice(0, 3).padEnd(3, '0')}${offset}`);
+  if (!(ms >= MIN_TIME_MS && ms <= MAX_TIME_MS)) return undefined;
+  // Date.parse rolls 30 February over to March: refuse what does not read back as written.
+  return new Date(Date.parse(`${date}T00:00:00Z`)).toISOString().startsWith(date!) ? ms : undefined;
+}
+
+/** `2026-11-23T14:00:00.000Z` */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** `20261123T140000Z`, `20261123T140000.250Z` when there are milliseconds: sorts as text, safe in names. */
+export function compactTime(ms: number): string {
+  return isoTime(ms).replace(/[-:]/g, '').replace('.000Z', 'Z');
+}
+
+/** `2026-11-23 14:00:00`, for people; milliseconds only when there are any. UTC. */
+export function plainTime(ms: number): string {
+  return isoTime(ms).replace('T', ' ').replace(/(\.000)?Z$/, '');
+}
+
+/** Start of the tumbling window of length `intervalMs` that holds `ms`; windows are aligned to the epoch. */
+export function windowStart(ms: number, intervalMs: number): number {
+  return Math.floor(ms / intervalMs) * intervalMs;
+}

@@ -1,0 +1,238 @@
+/**
+ * The SQL store: one contract, two engines (embedded SQLite, SQL Server / Azure SQL). Rules for both:
+ * every method is one transaction, or reads only; writing the same thing twice changes nothing; lists
+ * page by key; names are checked before they come here. Trouble of the engine is thrown as
+ * FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`.
+ */
+import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
+import type { Sensor, SensorKey } from '../domain/sensor.ts';
+import type { Period } from '../domain/time.ts';
+import type { Window } from '../domain/reading.ts';
+import type { WindowUpdate } from '../domain/window.ts';
+
+/** Sensor ids, half open: [from, to). */
+export interface IdRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is known of one Event Hubs partition. Sequence numbers start at 0; -1 means none yet. */
+export interface PartitionProgress {
+  /** `{fully qualified namespace}/{hub}/{consumer group}` */
+  readonly source: string;
+  readonly partition: string;
+  /** Events up to here (inclusive) are in the windows. */
+  readonly appliedSeq: number;
+  /** Events up to here (inclusive) are in raw capture. */
+  readonly capturedSeq: number;
+  /** No reading older than this is expected any more; epoch ms, -1 before the first event. */
+  readonly watermarkMs: number;
+  readonly readings: number;
+  readonly late: number;
+  readonly dead: number;
+  readonly updatedAtMs: number;
+}
+
+/** Events (after `expectedSeq`, up to `throughSeq`) of one partition, as window updates. */
+export interface IngestCommit {
+  readonly source: string;
+  readonly partition: string;
+  readonly expectedSeq: number;
+  readonly throughSeq: number;
+  readonly watermarkMs: number;
+  readonly updates: readonly WindowUpdate[];
+  /** Added to the partition's counters. */
+  readonly readings: number;
+  readonly late: number;
+  readonly dead: number;
+}
+
+export interface ReleaseModel {
+  readonly sensorId: number;
+  /** SHA-256 of the ONNX file, hex. */
+  readonly model: string;
+  /** Pack that holds it and its row there; absent when the model runs in a session of its own. */
+  readonly pack?: string;
+  readonly packRow?: number;
+}
+
+export interface Release {
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly models: number;
+  readonly current: boolean;
+}
+
+export interface ModelInfo {
+  readonly model: string;
+  readonly bytes: number;
+  /** Shape of the model, for example `scaler+ocsvm-rbf`, or `onnx` when it is not one we fuse. */
+  readonly kind: string;
+  /** Features of the input, in order: `mean`, `mean[-1]`, ... */
+  readonly features: readonly string[];
+}
+
+export type BatchStatus = 'running' | 'completed' | 'failed' | 'cancelled';
+export type BatchKind = 'score' | 'redrive' | 'rescore';
+
+export interface NewBatch extends Period {
+  readonly id: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly kind: BatchKind;
+  /** Schedule that started it, if any. */
+  readonly schedule?: string;
+  readonly release: string;
+  /** Batch whose outcomes this one renews, for redrive and rescore. */
+  readonly supersedes?: string;
+  /** Sensors to plan; all of the sensor list when absent. */
+  readonly sensorIds?: readonly number[];
+  readonly codeVersion: string;
+  readonly startedAtMs: number;
+}
+
+export interface Batch extends Omit<NewBatch, 'sensorIds'> {
+  readonly planned: number;
+  readonly status: BatchStatus;
+  readonly counts: OutcomeCounts;
+  /** Name of the manifest blob, once the batch is committed. */
+  readonly manifest?: string;
+  readonly message?: string;
+  readonly finishedAtMs?: number;
+}
+
+/** A planned sensor with what it needs to be scored. */
+export interface PlannedSensor extends Sensor {
+  readonly model?: string;
+  readonly pack?: string;
+  readonly packRow?: number;
+}
+
+/** One predictions file. */
+export interface BatchFile {
+  readonly chunk: string;
+  readonly blob: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ChunkResult {
+  readonly batchId: string;
+  readonly chunk: string;
+  readonly outcomes: readonly SensorOutcome[];
+  readonly file?: BatchFile;
+  /** State of the windows that were read, see {@link SeriesBlock.changeId}. */
+  readonly changeId: number;
+}
+
+export interface OutcomeRow extends SensorOutcome, SensorKey {
+  readonly batchId: string;
+  readonly chunk: string;
+}
+
+/** Windows of a range of sensors, by column; rows ordered by sensor id, then window start. */
+export interface SeriesBlock {
+  readonly length: number;
+  readonly sensorId: Float64Array;
+  readonly startMs: Float64Array;
+  readonly count: Float64Array;
+  readonly mean: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+  readonly last: Float64Array;
+  /** Number of the newest ingest commit this read saw: windows with a higher one changed after it. */
+  readonly changeId: number;
+}
+
+/** A committed file that holds predictions of one sensor. */
+export interface PredictionSource extends Period {
+  readonly batchId: string;
+  readonly release: string;
+  readonly model: string;
+  readonly file: BatchFile;
+  readonly finishedAtMs: number;
+}
+
+export interface Store {
+  readonly engine: 'sqlite' | 'mssql';
+  /** Brings the schema to this version of the code, under a lock; safe from several processes. */
+  migrate(): Promise<void>;
+  close(): Promise<void>;
+
+  /**
+   * The value kept under `key`: `value` when there was none before.
+   * Used for what must never change under stored data, such as the aggregation interval.
+   */
+  claimSetting(key: string, value: string): Promise<string>;
+
+  /** Ids in the order asked; unknown sensors are added. A unit given replaces an empty one. */
+  registerSensors(sensors: readonly (SensorKey & { readonly unit?: string })[]): Promise<number[]>;
+  /** By id ascending, ids above `after`. */
+  listSensors(options?: { readonly after?: number; readonly limit?: number; readonly device?: string }): Promise<Sensor[]>;
+  findSensor(key: SensorKey): Promise<Sensor | undefined>;
+  countSensors(): Promise<number>;
+
+  /**
+   * Merges readings into windows and moves the partition's progress, together or not at all.
+   * @throws FleetscoreError `PROGRESS_CONFLICT` when the stored appliedSeq is not `expectedSeq`:
+   * another worker owns the partition now; nothing was written.
+   */
+  commitReadings(commit: IngestCommit): Promise<void>;
+  /** Raw capture holds everything up to `capturedSeq`. Never moves backwards. */
+  commitCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
+  listProgress(source?: string): Promise<PartitionProgress[]>;
+
+  /** Windows of sensors in `range` that start in `period`. */
+  readSeries(range: IdRange, period: Period): Promise<SeriesBlock>;
+  readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
+  /** Windows and span of event time held for each sensor of `range`; sensors without windows are left out. */
+  windowStats(range: IdRange): Promise<{ sensorId: number; windows: number; firstMs: number; lastMs: number }[]>;
+
+  /** Adds a release and its models, all or nothing. @throws FleetscoreError `RELEASE_EXISTS` */
+  createRelease(name: string, createdAtMs: number, models: readonly ReleaseModel[], infos: readonly ModelInfo[]): Promise<void>;
+  /** Points `current` to a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
+  setCurrentRelease(name: string): Promise<void>;
+  currentRelease(): Promise<string | undefined>;
+  /** Newest first. */
+  listReleases(): Promise<Release[]>;
+  /** Models of a release by sensor id ascending, ids above `after`. */
+  listReleaseModels(
+    release: string,
+    options?: { readonly after?: number; readonly limit?: number },
+  ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
+
+  /** Records a batch and fixes its planned sensors. The same id again changes nothing. */
+  createBatch(batch: NewBatch): Promise<Batch>;
+  /** Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors, in id order. */
+  planRanges(batchId: string, size: number, range?: IdRange): Promise<(IdRange & { readonly count: number })[]>;
+  /** Planned sensors of a range with their models in the batch's release, by id. */
+  plannedSensors(batchId: string, range: IdRange): Promise<PlannedSensor[]>;
+  /**
+   * Records outcomes and file of a chunk, all or nothing. Sensors that already have an outcome in this batch
+   * keep it; when all have one (a retry after a lost answer) the file is not recorded again either.
+   * Returns the counts of what is now recorded for these sensors.
+   */
+  commitChunk(result: ChunkResult): Promise<OutcomeCounts>;
+  /** What is recorded for the planned sensors of a range. */
+  countOutcomes(batchId: string, range?: IdRange): Promise<OutcomeCounts>;
+  /** By sensor id ascending, ids above `after`. */
+  listOutcomes(
+    batchId: string,
+    options?: { readonly status?: OutcomeStatus; readonly after?: number; readonly limit?: number },
+  ): Promise<OutcomeRow[]>;
+  /** Planned sensors of a range without an outcome, by id, at most `limit`. */
+  undecidedSensors(batchId: string, range: IdRange | undefined, limit: number): Promise<PlannedSensor[]>;
+  /** By chunk name. */
+  listFiles(batchId: string, options?: { readonly after?: string; readonly limit?: number }): Promise<BatchFile[]>;
+  /** Closes a batch; a batch already closed stays as it is. */
+  finishBatch(
+    batchId: string,
+    end: { readonly status: Exclude<BatchStatus, 'running'>; readonly manifest?: string; readonly message?: string; readonly finishedAtMs: number },
+  ): Promise<Batch>;
+  findBatch(batchId: string): Promise<Batch | undefined>;
+  /** Newest start first. */
+  listBatches(options?: { readonly schedule?: string; readonly status?: BatchStatus; readonly limit?: number }): Promise<Batch[]>;
+  /** Committed files that hold predictions of one sensor in a period, oldest commit first. */
+  predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
+}
