@@ -1,0 +1,80 @@
+/**
+ * Activities of the control worker: planning, waiting for readings, recording what no scoring worker could,
+ * closing. Each can run any number of times with the same end.
+ */
+import { FleetscoreError } from '../domain/errors.ts';
+import type { SensorOutcome } from '../domain/outcome.ts';
+import { chooseSizes } from '../domain/sizing.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { PlannedSensor, Store } from '../storage/store.ts';
+import { decideRest } from './decide-rest.ts';
+import { asActivity } from './failures.ts';
+import { finishBatch } from './finish-batch.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { cutMessage, failureNotes } from './notes.ts';
+import type { BatchPlan, ControlActivities, PlanInput, ReadingsState, SensorRange } from './types.ts';
+
+export interface ControlDeps {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly codeVersion: string;
+  readonly now: () => number;
+}
+
+export function createControlActivities(deps: ControlDeps): ControlActivities {
+  const { store } = deps;
+  const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
+  return {
+    readingsReady: (input) => run(() => readingsReady(deps, input.toMs, input.waitUntilMs)),
+    planBatch: (input) => run(() => planBatch(deps, input)),
+    planGroup: ({ batchId, range, sensorsPerActivity }) => run(() => store.planRanges(batchId, sensorsPerActivity, range)),
+    failRange: (input) =>
+      run(async () => {
+        const decide = (sensor: PlannedSensor): SensorOutcome => ({
+          sensorId: sensor.id, status: 'failed', class: input.class, message: cutMessage(input.message),
+          windows: 0, anomalies: 0, attempt: input.attempt, ...(sensor.model === undefined ? {} : { model: sensor.model }),
+        });
+        await decideRest(store, input.batchId, input.range, decide);
+        return { counts: await store.countOutcomes(input.batchId, input.range), failures: await failureNotes(store, input.batchId, input.range) };
+      }),
+    finishBatch: (input) => run(() => finishBatch(deps, input)),
+  };
+}
+
+async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan> {
+  const { store } = deps;
+  const release = input.release ?? (await store.currentRelease());
+  if (release === undefined)
+    throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
+  const batch = await store.createBatch({
+    id: input.batchId, workflowId: input.workflowId, runId: input.runId, kind: 'score', release,
+    fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
+    ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
+  });
+  const sizes = chooseSizes(batch.planned, input);
+  const groups = await store.planRanges(batch.id, sizes.sensorsPerChild);
+  return {
+    release, planned: batch.planned, sensorsPerActivity: sizes.sensorsPerActivity,
+    groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
+  };
+}
+
+/** Groups of one sensor carry its name, for the ids of child workflows and files. */
+async function nameSensors(store: Store, batchId: string, groups: readonly SensorRange[]): Promise<SensorRange[]> {
+  const first = groups[0];
+  if (!first) return [];
+  const sensors = await store.plannedSensors(batchId, { from: first.from, to: groups[groups.length - 1]!.to });
+  const byId = new Map(sensors.map((sensor) => [sensor.id, sensor]));
+  return groups.map((group) => {
+    const sensor = byId.get(group.from);
+    return sensor ? { ...group, single: { device: sensor.device, sensor: sensor.sensor } } : group;
+  });
+}
+
+/** Ready when every partition has passed the end of the period, or none ever will (nothing ingests here). */
+async function readingsReady(deps: ControlDeps, toMs: number, waitUntilMs: number): Promise<ReadingsState> {
+  const progress = await deps.store.listProgress();
+  if (progress.length === 0) return { ready: true };
+  const watermarkMs = Math.min(...progress.map((p) => p.watermarkMs));
+  return { ready: watermarkMs >= toMs || deps.now() >= waitUntilMs, watermarkMs };
+}

@@ -1,0 +1,104 @@
+/**
+ * What workflows ask for. Inputs and results stay in the workflow history, so they hold ids, ranges,
+ * counts and a few failures by name; never readings, never the sensor list.
+ */
+import type { OutcomeCounts } from '../domain/outcome.ts';
+import type { SensorKey } from '../domain/sensor.ts';
+import type { Period } from '../domain/time.ts';
+
+/** Sensor ids, half open, of which `count` are planned. */
+export interface SensorRange {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  /** The sensor, when there is only one: names the child workflow and the predictions file. */
+  readonly single?: SensorKey;
+}
+
+export interface PlanInput extends Period {
+  readonly batchId: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly schedule?: string;
+  /** `current` when absent. */
+  readonly release?: string;
+  readonly sensorsPerChild?: number;
+  readonly sensorsPerActivity?: number;
+}
+
+export interface BatchPlan {
+  readonly release: string;
+  readonly planned: number;
+  readonly sensorsPerActivity: number;
+  readonly groups: readonly SensorRange[];
+}
+
+export interface ReadingsState {
+  /** False while readings of the period may still come, and the wait limit has not passed. */
+  readonly ready: boolean;
+  /** How far the slowest partition is, epoch ms; absent when nothing was ingested yet. */
+  readonly watermarkMs?: number;
+}
+
+export interface ChunkInput extends Period {
+  readonly batchId: string;
+  readonly range: SensorRange;
+}
+
+/** One failed sensor, for the reader of the history; message cut to 300 characters. */
+export interface FailureNote extends SensorKey {
+  readonly class: string;
+  readonly message: string;
+}
+
+export interface ChunkOutcome {
+  readonly counts: OutcomeCounts;
+  /** The first few. */
+  readonly failures: readonly FailureNote[];
+}
+
+export interface FailRangeInput {
+  readonly batchId: string;
+  readonly range: SensorRange;
+  readonly class: 'timeout' | 'worker_lost' | 'store_error' | 'blob_error' | 'internal';
+  readonly message: string;
+  readonly attempt: number;
+}
+
+export interface FinishInput extends Period {
+  readonly batchId: string;
+  /** How the workflow came to its end; `aborted` by an error that is not of a single sensor. */
+  readonly ending: 'done' | 'cancelled' | 'aborted';
+  readonly message?: string;
+  readonly toleratedFailurePercentage: number;
+  readonly toleratedFailureCount?: number;
+}
+
+export interface BatchResult {
+  readonly batchId: string;
+  readonly status: 'completed' | 'failed' | 'cancelled';
+  readonly release: string;
+  readonly planned: number;
+  readonly counts: OutcomeCounts;
+  readonly files: number;
+  readonly manifest: string;
+  /** Why it failed, with the top causes. */
+  readonly message?: string;
+}
+
+/** Run by control workers, on the `control` task queue. */
+export interface ControlActivities {
+  readingsReady(input: Period & { readonly waitUntilMs: number }): Promise<ReadingsState>;
+  planBatch(input: PlanInput): Promise<BatchPlan>;
+  /** Splits a group into the ranges of its scoring activities. */
+  planGroup(input: { readonly batchId: string; readonly range: SensorRange; readonly sensorsPerActivity: number }): Promise<SensorRange[]>;
+  /** Records a failure for the sensors of a range that have no outcome yet. */
+  failRange(input: FailRangeInput): Promise<ChunkOutcome>;
+  /** Closes the batch: an outcome for every sensor, manifest, status. Null when the batch was never recorded. */
+  finishBatch(input: FinishInput): Promise<BatchResult | null>;
+}
+
+/** Run by scoring workers, on the `scoring` task queue. */
+export interface ScoringActivities {
+  scoreChunk(input: ChunkInput): Promise<ChunkOutcome>;
+}

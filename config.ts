@@ -1,0 +1,177 @@
+/**
+ * Configuration: environment variables, one typed set of defaults, checked once at start. Connection of
+ * Temporal is not here: it comes from the standard TEMPORAL_* variables and temporal.toml profiles. Below
+ * the environment lie the addresses of a running laptop stack, so commands find it without any setting.
+ */
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { FleetscoreError } from './domain/errors.ts';
+import { parseDuration } from './domain/time.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+const duration = (preset: string): z.ZodType<number> =>
+  z.string().default(preset).transform((text, context) => {
+    try {
+      return parseDuration(text);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'takes a duration such as 500ms, 5s, 15m, 2h, 1d' });
+      return z.NEVER;
+    }
+  });
+
+const whole = (preset: number, min: number, max: number): z.ZodType<number> =>
+  z.string().default(String(preset)).transform((text, context) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value;
+    context.addIssue({ code: 'custom', message: `takes a whole number from ${min} to ${max}` });
+    return z.NEVER;
+  });
+
+const port = (preset: number): z.ZodType<number> =>
+  z.string().default(String(preset)).transform((text, context) => {
+    if (text === 'auto') return 0;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+    context.addIssue({ code: 'custom', message: 'takes a port from 1 to 65535, or auto for a free one' });
+    return z.NEVER;
+  });
+
+/** Every variable with its default; the comments are the reference that the README points to. */
+const variables = z.object({
+  /** Folder of the laptop stack: its state, data, logs, tools. */
+  FLEETSCORE_HOME: z.string().default('.fleetscore'),
+  /** `sqlite:PATH`, or a SQL Server / Azure SQL connection string. Default: `sqlite:{home}/data/fleet.db`. */
+  FLEETSCORE_SQL_URL: z.string().optional(),
+  /** Blob storage by connection string (local use), or by account URL with a managed identity. */
+  FLEETSCORE_BLOB_CONNECTION_STRING: z.string().optional(),
+  FLEETSCORE_BLOB_URL: z.url({ protocol: /^https$/, error: 'takes an https URL such as https://ACCOUNT.blob.core.windows.net' }).optional(),
+  /** Event Hubs by connection string (local use), or by host name of the namespace with a managed identity. */
+  FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: z.string().optional(),
+  FLEETSCORE_EVENT_HUBS_NAMESPACE: z.string().optional(),
+  /** Name of the event hub with the readings, and the consumer group of the ingest workers. */
+  FLEETSCORE_EVENT_HUB: z.string().min(1).default('readings'),
+  FLEETSCORE_CONSUMER_GROUP: z.string().min(1).default('$Default'),
+  /** Aggregation interval of windows. Fixed once readings are stored. */
+  FLEETSCORE_WINDOW: duration('5s'),
+  /** How far behind the newest reading a partition's watermark stays. */
+  FLEETSCORE_OUT_OF_ORDER: duration('30s'),
+  /** Readings from further in the future are refused. */
+  FLEETSCORE_CLOCK_SKEW: duration('1h'),
+  /** A raw capture file is closed after this time or size, whichever comes first. */
+  FLEETSCORE_CAPTURE_INTERVAL: duration('60s'),
+  FLEETSCORE_CAPTURE_BYTES: whole(10 * MiB, 64 * KiB, 500 * MiB),
+  /** Threads of a scoring worker. Default: one per core. */
+  FLEETSCORE_SCORING_THREADS: whole(availableParallelism(), 1, 256),
+  /** Chunks a scoring worker holds at once; fetching, scoring and writing overlap. Default: cores + 2. */
+  FLEETSCORE_SCORING_CONCURRENCY: whole(availableParallelism() + 2, 1, 1024),
+  /** Task queue of the pool this scoring worker belongs to. */
+  FLEETSCORE_SCORING_QUEUE: z.string().min(1).default('scoring'),
+  /** Models and packs on the disk of a scoring worker. Default: `{home}/cache/models`. */
+  FLEETSCORE_MODEL_CACHE_DIR: z.string().optional(),
+  /** Memory for sessions of models that are not in packs, per scoring worker. */
+  FLEETSCORE_MODEL_CACHE_BYTES: whole(256 * MiB, 1 * MiB, 64 * 1024 * MiB),
+  /** Larger models are refused. */
+  FLEETSCORE_MAX_MODEL_BYTES: whole(64 * MiB, 1 * KiB, 1024 * MiB),
+  /** A model that takes longer for one sensor is given up. */
+  FLEETSCORE_MODEL_TIMEOUT: duration('60s'),
+  /** trace, debug, info, warn, error or silent. */
+  FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Ports of the laptop stack, all on loopback. */
+  FLEETSCORE_TEMPORAL_PORT: port(7233),
+  FLEETSCORE_UI_PORT: port(8233),
+  FLEETSCORE_BLOB_PORT: port(10_000),
+  FLEETSCORE_EVENT_HUBS_PORT: port(5672),
+});
+
+export interface Config {
+  /** Absolute. */
+  readonly home: string;
+  readonly sqlUrl: string;
+  readonly blob: { readonly connectionString: string } | { readonly accountUrl: string } | undefined;
+  readonly eventHubs: {
+    readonly connection: { readonly connectionString: string } | { readonly namespace: string } | undefined;
+    readonly hub: string;
+    readonly consumerGroup: string;
+  };
+  readonly ingest: {
+    readonly windowMs: number;
+    readonly outOfOrderMs: number;
+    readonly clockSkewMs: number;
+    readonly captureIntervalMs: number;
+    readonly captureBytes: number;
+  };
+  readonly scoring: {
+    readonly queue: string;
+    readonly threads: number;
+    readonly concurrency: number;
+    readonly cacheDir: string;
+    readonly cacheBytes: number;
+    readonly maxModelBytes: number;
+    readonly modelTimeoutMs: number;
+  };
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
+}
+
+/** @throws FleetscoreError `INVALID_CONFIG` that lists every wrong variable, what it got and what it takes */
+export function loadConfig(env: Env = process.env): Config {
+  const unknown = Object.keys(env).filter((name) => name.startsWith('FLEETSCORE_') && !(name in variables.shape) && !OTHER.has(name));
+  // An empty variable is one that was not set.
+  const set = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in variables.shape && value !== ''));
+  const parsed = variables.safeParse(set);
+  const problems = [
+    ...unknown.map((name) => `${name} is not a variable of fleetscore`),
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => describe(String(issue.path[0]), set, issue.message))),
+  ];
+  if (!parsed.success || problems.length > 0)
+    throw new FleetscoreError('INVALID_CONFIG', `wrong configuration:\n${problems.map((p) => `  ${p}`).join('\n')}`);
+  const v = parsed.data;
+  const home = resolve(v.FLEETSCORE_HOME);
+  return {
+    home,
+    sqlUrl: v.FLEETSCORE_SQL_URL ?? `sqlite:${join(home, 'data', 'fleet.db')}`,
+    blob: v.FLEETSCORE_BLOB_CONNECTION_STRING
+      ? { connectionString: v.FLEETSCORE_BLOB_CONNECTION_STRING }
+      : v.FLEETSCORE_BLOB_URL ? { accountUrl: v.FLEETSCORE_BLOB_URL } : undefined,
+    eventHubs: {
+      connection: v.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING
+        ? { connectionString: v.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING }
+        : v.FLEETSCORE_EVENT_HUBS_NAMESPACE ? { namespace: v.FLEETSCORE_EVENT_HUBS_NAMESPACE } : undefined,
+      hub: v.FLEETSCORE_EVENT_HUB,
+      consumerGroup: v.FLEETSCORE_CONSUMER_GROUP,
+    },
+    ingest: {
+      windowMs: v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
+      captureIntervalMs: v.FLEETSCORE_CAPTURE_INTERVAL, captureBytes: v.FLEETSCORE_CAPTURE_BYTES,
+    },
+    scoring: {
+      queue: v.FLEETSCORE_SCORING_QUEUE, threads: v.FLEETSCORE_SCORING_THREADS,
+      concurrency: v.FLEETSCORE_SCORING_CONCURRENCY,
+      cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
+      cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
+    },
+    logLevel: v.FLEETSCORE_LOG_LEVEL,
+    ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
+  };
+}
+
+/** Read elsewhere: by tests. */
+const OTHER: ReadonlySet<string> = new Set(['FLEETSCORE_TEST_SQL_URL']);
+
+/** Connection strings hold keys: their value is never shown. */
+const SECRET = /CONNECTION_STRING|SQL_URL/;
+
+function describe(name: string, values: Record<string, unknown>, message: string): string {
+  return `${name} is ${SECRET.test(name) ? 'set' : JSON.stringify(values[name])}: it ${message.startsWith('takes') ? message : `is wrong (${message})`}`;
+}
+
+/** @throws FleetscoreError `NOT_CONFIGURED` that names the variables and the command that start a local one */
+export function need<T>(value: T | undefined, what: string, names: string): T {
+  if (value !== undefined) return value;
+  throw new FleetscoreError('NOT_CONFIGURED', `${what} is not configured and no laptop stack runs here. Start one with \`fleetscore up\`, or set ${names}.`);
+}

@@ -1,0 +1,36 @@
+/** Ports on loopback: which are free, and a clear word about those that are not. */
+import { createServer } from 'node:net';
+import { FleetscoreError } from '../domain/errors.ts';
+
+export const LOOPBACK = '127.0.0.1';
+
+/** A port nobody listens on right now. */
+export async function freePort(): Promise<number> {
+  const port = await tryListen(0);
+  if (port === undefined) throw new FleetscoreError('NO_PORT', 'no free port on 127.0.0.1.');
+  return port;
+}
+
+/**
+ * The port asked for, or a free one for 0.
+ * @throws FleetscoreError `PORT_BUSY` that names the variable to change
+ */
+export async function claimPort(wanted: number, what: string, variable: string): Promise<number> {
+  if (wanted === 0) return freePort();
+  if ((await tryListen(wanted)) !== undefined) return wanted;
+  throw new FleetscoreError(
+    'PORT_BUSY',
+    `port ${wanted}, wanted for ${what}, is taken on ${LOOPBACK}. Stop what listens there, or choose another: ${variable}=PORT (or ${variable}=auto), or --ports auto for all.`,
+  );
+}
+
+function tryListen(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen({ port, host: LOOPBACK, exclusive: true }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : undefined));
+    });
+  });
+}

@@ -1,0 +1,182 @@
+/**
+ * The laptop stack: Temporal dev server, azurite, Event Hubs emulator, SQLite, and the workers, each in a
+ * process of its own on loopback. All data lie under `{home}/data` and survive; workers that die are started
+ * again; a server that dies ends the stack with a clear word.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config, Env } from '../config.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { codeFile, dependencyFile } from '../paths.ts';
+import { connectClient } from '../workers/temporal.ts';
+import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
+import { claimPort, LOOPBACK } from './ports.ts';
+import { refOf } from './processes.ts';
+import { claimHome, releaseHome, writeStack } from './state.ts';
+import { findTemporal } from './temporal-binary.ts';
+
+export interface StackOptions {
+  readonly config: Config;
+  /** Environment of the processes; addresses of the stack are added. */
+  readonly env: Env;
+  readonly log: (line: string) => void;
+  /** Scoring worker processes. */
+  readonly scoringWorkers?: number;
+}
+
+export interface Stack {
+  readonly ui: string;
+  readonly env: Env;
+  /** Rejects when a server of the stack dies: nothing works without it. */
+  readonly broken: Promise<never>;
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+/** Between the death of a worker and its replacement; doubles up to the longest. */
+const RESTART_MS = 500;
+const MAX_RESTART_MS = 30_000;
+
+/** The well-known account of azurite and of the Event Hubs emulator: not secrets. */
+const AZURITE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+
+/** @throws FleetscoreError `STACK_RUNNING`, `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL` */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { config } = options;
+  claimHome(config.home);
+  const children: StackChild[] = [];
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    // Workers drain while the servers still answer.
+    for (const wave of [children.filter((c) => WORKERS.has(c.name)), children.filter((c) => !WORKERS.has(c.name))])
+      await Promise.all(wave.map((child) => child.stop()));
+    releaseHome(config.home);
+  };
+  try {
+    const ports = await claimPorts(config);
+    const temporal = await findTemporal(join(config.home, 'tools'), options.log, options.env as NodeJS.ProcessEnv);
+    const servers = startServers(config, ports, temporal, options.env);
+    children.push(...servers.map((server) => server.child));
+    await Promise.all(servers.map((server) => server.ready));
+
+    const clientEnv = clientVariables(config, ports);
+    const env = { ...options.env, ...clientEnv };
+    const names = ['ingest', 'control', ...Array.from({ length: options.scoringWorkers ?? 1 }, () => 'scoring')];
+    // The control worker brings the schema; the others check it themselves.
+    await Promise.all(names.map((name, i) => superviseWorker(name, i, config, env, children, () => stopping, options.log)));
+
+    const supervisor = refOf(process.pid);
+    if (!supervisor) throw new Error('this process cannot be found in the process list');
+    const ui = `http://${LOOPBACK}:${ports.ui}`;
+    writeStack(config.home, { supervisor, startedAt: new Date().toISOString(), ui, env: clientEnv });
+    const broken = Promise.race(
+      servers.map(async ({ child }): Promise<never> => {
+        const how = await child.ended;
+        if (stopping) return new Promise(() => {});
+        throw new FleetscoreError('SERVER_DIED', `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`: nothing stored is lost.`);
+      }),
+    );
+    broken.catch(() => {});
+    return { ui, env, broken, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const WORKERS: ReadonlySet<string> = new Set(['ingest worker', 'control worker', 'scoring worker']);
+
+type Ports = Config['ports'];
+
+async function claimPorts(config: Config): Promise<Ports> {
+  const { ports } = config;
+  return {
+    temporal: await claimPort(ports.temporal, 'Temporal', 'FLEETSCORE_TEMPORAL_PORT'),
+    ui: await claimPort(ports.ui, "Temporal's Web UI", 'FLEETSCORE_UI_PORT'),
+    blob: await claimPort(ports.blob, 'Blob storage (azurite)', 'FLEETSCORE_BLOB_PORT'),
+    eventHubs: await claimPort(ports.eventHubs, 'the Event Hubs emulator', 'FLEETSCORE_EVENT_HUBS_PORT'),
+  };
+}
+
+function clientVariables(config: Config, ports: Ports): Record<string, string> {
+  return {
+    FLEETSCORE_HOME: config.home,
+    TEMPORAL_ADDRESS: `${LOOPBACK}:${ports.temporal}`,
+    FLEETSCORE_SQL_URL: config.sqlUrl,
+    FLEETSCORE_BLOB_CONNECTION_STRING:
+      `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${AZURITE_KEY};BlobEndpoint=http://${LOOPBACK}:${ports.blob}/devstoreaccount1;`,
+    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING:
+      `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
+  };
+}
+
+function startServers(config: Config, ports: Ports, temporal: string, env: Env): { child: StackChild; ready: Promise<void> }[] {
+  const data = join(config.home, 'data');
+  const logFile = (name: string): string => join(config.home, 'logs', `${name}.log`);
+  for (const dir of ['azurite', 'event-hubs']) mkdirSync(join(data, dir), { recursive: true });
+
+  const server = startChild(guarded({
+    name: 'Temporal', command: temporal, env, logFile: logFile('temporal'),
+    args: [
+      'server', 'start-dev', '--ip', LOOPBACK, '--port', String(ports.temporal), '--ui-port', String(ports.ui), '--ui-ip', LOOPBACK,
+      '--db-filename', join(data, 'temporal.db'), '--log-level', 'error', '--ui-disable-news-fetch',
+      // The default writes through at every step and is five times slower; WAL loses nothing when a process dies.
+      '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL',
+    ],
+  }));
+  const azurite = startChild(guarded({
+    name: 'azurite', command: process.execPath, env, logFile: logFile('azurite'),
+    args: [
+      dependencyFile('azurite', 'dist/src/blob/main.js'), '--blobHost', LOOPBACK, '--blobPort', String(ports.blob),
+      '--location', join(data, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry',
+    ],
+  }));
+  const eventHubs = startChild({
+    name: 'Event Hubs emulator', file: codeFile('local/event-hubs/main'), env, logFile: logFile('event-hubs'),
+    args: ['--port', String(ports.eventHubs), '--data', join(data, 'event-hubs'), '--hub', config.eventHubs.hub, '--partitions', '4'],
+  });
+  return [
+    { child: server, ready: untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS) },
+    { child: azurite, ready: untilAnswers(azurite, async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0, START_TIMEOUT_MS) },
+    { child: eventHubs, ready: untilReady(eventHubs, START_TIMEOUT_MS) },
+  ];
+}
+
+async function temporalAnswers(address: string): Promise<boolean> {
+  const client = await connectClient({ TEMPORAL_ADDRESS: address });
+  try {
+    await client.workflowService.describeNamespace({ namespace: 'default' });
+    return true;
+  } finally {
+    await client.connection.close();
+  }
+}
+
+/** Starts a worker, waits until it is ready, and replaces it whenever it dies. */
+async function superviseWorker(
+  role: string, index: number, config: Config, env: Env, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
+): Promise<void> {
+  const start = (): ReturnType<typeof startChild> => {
+    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env, logFile: join(config.home, 'logs', `${role}.log`) });
+    children.push(child);
+    return child;
+  };
+  const first = start();
+  await untilReady(first, START_TIMEOUT_MS);
+  void (async () => {
+    let delay = RESTART_MS;
+    for (let child = first; ; ) {
+      const startedAt = Date.now();
+      const how = await child.ended;
+      children.splice(children.indexOf(child), 1);
+      if (stopping()) return;
+      if (Date.now() - startedAt > MAX_RESTART_MS) delay = RESTART_MS;
+      log(`${child.name} ${index} ended (${how}); starting it again`);
+      await new Promise((resolve) => setTimeout(resolve, delay).unref());
+      if (stopping()) return;
+      delay = Math.min(delay * 2, MAX_RESTART_MS);
+      child = start();
+    }
+  })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
+}

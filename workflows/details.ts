@@ -1,0 +1,46 @@
+/** What a person reads on the page of a running workflow in the Web UI: small Markdown tables. Pure. */
+import type { FailureNote } from '../activities/types.ts';
+import type { OutcomeCounts } from '../domain/outcome.ts';
+import { plainTime, type Period } from '../domain/time.ts';
+
+/** Failures shown; the rest is a number. */
+export const SHOWN_FAILURES = 5;
+
+export interface BatchProgress extends Period {
+  readonly batchId: string;
+  readonly phase: 'waiting for readings' | 'planning' | 'scoring' | 'finishing' | 'completed' | 'failed' | 'cancelled';
+  readonly release?: string;
+  readonly planned: number;
+  readonly children: number;
+  readonly childrenDone: number;
+  readonly counts: OutcomeCounts;
+  readonly failures: readonly FailureNote[];
+  /** While waiting: how far the readings are. */
+  readonly watermarkMs?: number;
+}
+
+export function batchDetails(progress: BatchProgress): string {
+  const { counts } = progress;
+  const rows: readonly (readonly [string, string])[] = [
+    ['Period', `${plainTime(progress.fromMs)} to ${plainTime(progress.toMs)} UTC`],
+    ['Phase', progress.phase],
+    ...(progress.watermarkMs === undefined ? [] : [['Readings complete up to', `${plainTime(progress.watermarkMs)} UTC`] as const]),
+    ['Release', progress.release ?? ''],
+    ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],
+    ['Children', `${progress.childrenDone} of ${progress.children} done`],
+    ['Windows', `${counts.windows}, anomalous ${counts.anomalies}`],
+  ];
+  return `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n${failureTable(progress.failures, counts.failed)}`;
+}
+
+export function failureTable(failures: readonly FailureNote[], total: number): string {
+  if (failures.length === 0) return '';
+  const rows = failures.map((f) => `| ${cell(f.device)} | ${cell(f.sensor)} | ${f.class} | ${cell(f.message)} |`);
+  const rest = total > failures.length ? `\n\nand ${total - failures.length} more: \`fleetscore batch show\` lists all.` : '';
+  return `\n| Device | Sensor | Failure | Message |\n| --- | --- | --- | --- |\n${rows.join('\n')}${rest}\n`;
+}
+
+/** Names and messages come from outside: they must not break out of their cell. */
+function cell(text: string): string {
+  return text.replace(/[\\|<>&`*_[\]]/g, (c) => `\\${c}`).replace(/\s+/g, ' ');
+}

@@ -1,0 +1,35 @@
+/** What a failed activity or child says about the sensors it held. Pure. */
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
+import type { ChunkOutcome, FailRangeInput } from '../activities/types.ts';
+
+export interface FailureReason {
+  readonly class: FailRangeInput['class'];
+  readonly message: string;
+  /** True when one sensor of the chunk may have caused it: then it pays to halve the chunk. */
+  readonly sensorAtFault: boolean;
+}
+
+export function whyFailed(error: unknown): FailureReason {
+  const cause = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? (error.cause ?? error) : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof TimeoutFailure) {
+    return cause.timeoutType === 'HEARTBEAT'
+      ? { class: 'worker_lost', message: 'workers that scored this sensor vanished (no heartbeat): out of memory, or a crash of the native runtime?', sensorAtFault: true }
+      : { class: 'timeout', message: `scoring did not end in time (${cause.timeoutType})`, sensorAtFault: true };
+  }
+  if (cause instanceof ApplicationFailure) {
+    if (cause.type?.startsWith('STORE_')) return { class: 'store_error', message: text, sensorAtFault: false };
+    if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', message: text, sensorAtFault: false };
+  }
+  return { class: 'internal', message: text, sensorAtFault: true };
+}
+
+/** Sensors per half of a chunk of `count`. */
+export const halve = (count: number): number => Math.ceil(count / 2);
+
+/** The outcome that the child of a single failed sensor carries in its failure. */
+export function outcomeOfFailedChild(error: unknown, type: string): ChunkOutcome | undefined {
+  if (!(error instanceof ChildWorkflowFailure)) return undefined;
+  const { cause } = error;
+  return cause instanceof ApplicationFailure && cause.type === type ? (cause.details?.[0] as ChunkOutcome) : undefined;
+}

@@ -1,0 +1,43 @@
+/**
+ * Every timeout and retry policy of the workflows, in one place. Nothing retries without an end, nothing
+ * waits without a limit; an activity that can hang heartbeats.
+ */
+import type { ActivityOptions } from '@temporalio/workflow';
+import { CONTROL_QUEUE } from '../domain/queues.ts';
+
+/** Most children of a batch, or activities of a child, that are under way at once (Temporal fails past 2,000). */
+export const MAX_PENDING = 500;
+
+/** Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. */
+export const CONTROL_ACTIVITY = {
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '15m',
+  heartbeatTimeout: '1m',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
+} as const satisfies ActivityOptions;
+
+/** Attempts of a chunk before it is halved, or a single sensor is given up. */
+export const SCORE_ATTEMPTS = 5;
+
+/**
+ * One chunk. No schedule-to-start limit: a pool that scales from zero takes minutes to come. A worker that
+ * vanishes is noticed by the missing heartbeat.
+ */
+export const SCORE_ACTIVITY = {
+  startToCloseTimeout: '10m',
+  heartbeatTimeout: '15s',
+  scheduleToCloseTimeout: '24h',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: SCORE_ATTEMPTS },
+} as const satisfies ActivityOptions;
+
+/** Between two looks at the watermark while a batch waits for its readings. */
+export const WAIT_POLL = '5s';
+
+/** Readings of a period are waited for at most this long after its end. */
+export const DEFAULT_WAIT_FOR_READINGS = '2m';
+
+/** Period of a batch when neither from and to nor a period is given. */
+export const DEFAULT_PERIOD = '15m';
+
+/** Share of failed sensors, in percent, up to which a batch still counts as completed. */
+export const DEFAULT_TOLERATED_FAILURE_PERCENTAGE = 10;

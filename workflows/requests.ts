@@ -1,0 +1,125 @@
+/**
+ * The request of a batch: plain JSON, every field optional, so that `temporal schedule create --input '{}'`
+ * works. Pure functions turn it into a period and an id; a wrong field fails the workflow, with its name.
+ */
+import { FleetscoreError } from '../domain/errors.ts';
+import { compactTime, isoTime, parseDuration, parseTime, type Period } from '../domain/time.ts';
+import { DEFAULT_PERIOD, DEFAULT_TOLERATED_FAILURE_PERCENTAGE, DEFAULT_WAIT_FOR_READINGS } from './policies.ts';
+
+export interface ScoreBatchRequest {
+  /** Scoring period [from, to), ISO 8601, UTC when no zone is given. Both or neither. */
+  readonly from?: string;
+  readonly to?: string;
+  /** Length of the period that ends at the scheduled time: `15m`, `1h`, `1d`, or calendar months in UTC: `1mo`. */
+  readonly period?: string;
+  /** How long after the end of its period a batch is scheduled: the period ends at scheduled time - delay. */
+  readonly delay?: string;
+  /** Release to score with; the current one when absent. */
+  readonly release?: string;
+  /** Sensors per child workflow and per scoring activity; chosen from the size of the fleet when absent. */
+  readonly sensorsPerChild?: number;
+  readonly sensorsPerActivity?: number;
+  /** Past either the batch fails, after everything is recorded. Skipped sensors do not count. */
+  readonly toleratedFailurePercentage?: number;
+  readonly toleratedFailureCount?: number;
+  /** Longest wait for late readings after the end of the period; `0s` for none. */
+  readonly waitForReadings?: string;
+}
+
+export interface ParsedRequest extends Period {
+  readonly release?: string;
+  readonly sensorsPerChild?: number;
+  readonly sensorsPerActivity?: number;
+  readonly toleratedFailurePercentage: number;
+  readonly toleratedFailureCount?: number;
+  /** Readings are waited for until then, epoch ms. */
+  readonly waitUntilMs: number;
+}
+
+const FIELDS: ReadonlySet<string> = new Set([
+  'from', 'to', 'period', 'delay', 'release', 'sensorsPerChild', 'sensorsPerActivity',
+  'toleratedFailurePercentage', 'toleratedFailureCount', 'waitForReadings',
+]);
+
+/**
+ * @param scheduledMs time of the schedule that started the workflow, or its start time
+ * @throws FleetscoreError `INVALID_REQUEST`, `INVALID_TIME`, `INVALID_DURATION`
+ */
+export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): ParsedRequest {
+  if (request === null || typeof request !== 'object' || Array.isArray(request))
+    throw invalid(`the request must be a JSON object such as {"period":"15m"}, got ${JSON.stringify(request)}`);
+  for (const name of Object.keys(request))
+    if (!FIELDS.has(name)) throw invalid(`the request has the unknown field ${JSON.stringify(name)}. Known: ${[...FIELDS].join(', ')}`);
+  const period = resolvePeriod(request, scheduledMs);
+  if (period.toMs <= period.fromMs)
+    throw invalid(`the period ends (${isoTime(period.toMs)}) before it starts (${isoTime(period.fromMs)})`);
+  const percentage = request.toleratedFailurePercentage ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE;
+  if (!(typeof percentage === 'number' && percentage >= 0 && percentage <= 100))
+    throw invalid(`toleratedFailurePercentage must be a number from 0 to 100, got ${JSON.stringify(percentage)}`);
+  const wait = text(request.waitForReadings, 'waitForReadings') ?? DEFAULT_WAIT_FOR_READINGS;
+  const waitMs = /^0\w*$/.test(wait) ? 0 : parseDuration(wait, 'waitForReadings');
+  const sensorsPerChild = atLeast(request.sensorsPerChild, 'sensorsPerChild', 1);
+  const sensorsPerActivity = atLeast(request.sensorsPerActivity, 'sensorsPerActivity', 1);
+  const toleratedFailureCount = atLeast(request.toleratedFailureCount, 'toleratedFailureCount', 0);
+  const release = text(request.release, 'release');
+  return {
+    ...period,
+    toleratedFailurePercentage: percentage,
+    waitUntilMs: period.toMs + waitMs,
+    ...(release === undefined ? {} : { release }),
+    ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
+    ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
+    ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),
+  };
+}
+
+function resolvePeriod(request: ScoreBatchRequest, scheduledMs: number): Period {
+  const from = text(request.from, 'from');
+  const to = text(request.to, 'to');
+  if (from !== undefined && to !== undefined) {
+    if (request.period !== undefined || request.delay !== undefined)
+      throw invalid('give either from and to, or period and delay, not both');
+    return { fromMs: parseTime(from, 'from'), toMs: parseTime(to, 'to') };
+  }
+  if (from !== undefined || to !== undefined) throw invalid('from and to go together: give both, or neither');
+  const length = text(request.period, 'period') ?? DEFAULT_PERIOD;
+  const delay = text(request.delay, 'delay');
+  const delayMs = delay === undefined || /^0\w*$/.test(delay) ? 0 : parseDuration(delay, 'delay');
+  // Whole seconds: a start by hand has milliseconds that mean nothing.
+  const toMs = Math.floor((scheduledMs - delayMs) / 1000) * 1000;
+  const months = /^([1-9]\d?)mo$/.exec(length);
+  return { fromMs: months ? monthsBefore(toMs, Number(months[1])) : toMs - parseDuration(length, 'period'), toMs };
+}
+
+/** The same day and time of day, `months` earlier, in UTC; the last day of the month where there is none. */
+function monthsBefore(ms: number, months: number): number {
+  const date = new Date(ms);
+  const day = date.getUTCDate();
+  date.setUTCDate(1);
+  date.setUTCMonth(date.getUTCMonth() - months);
+  const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
+  date.setUTCDate(Math.min(day, lastDay));
+  return date.getTime();
+}
+
+/** `20261123T141500Z-1a2b3c4d`: end of the period and the run that scores it; sorts by time, unique by run. */
+export function batchIdOf(period: Period, runId: string): string {
+  return `${compactTime(period.toMs)}-${runId.slice(0, 8)}`;
+}
+
+function invalid(message: string): FleetscoreError {
+  return new FleetscoreError('INVALID_REQUEST', `${message}.`);
+}
+
+function text(value: unknown, name: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string' || value === '') throw invalid(`${name} must be a text, got ${JSON.stringify(value)}`);
+  return value;
+}
+
+function atLeast(value: unknown, name: string, min: number): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!Number.isInteger(value) || (value as number) < min)
+    throw invalid(`${name} must be a whole number of at least ${min}, got ${JSON.stringify(value)}`);
+  return value as number;
+}

@@ -1,0 +1,133 @@
+/**
+ * The batch workflow: waits for the readings of its period, plans, starts a child workflow per sensor (or
+ * group of sensors), finishes. Whatever happens to children, every planned sensor ends in one outcome and
+ * `finishBatch` runs, also when the batch is cancelled.
+ */
+import {
+  ApplicationFailure, CancellationScope, defineQuery, executeChild, isCancellation, ParentClosePolicy,
+  proxyActivities, setCurrentDetails, setHandler, sleep, upsertSearchAttributes, workflowInfo,
+} from '@temporalio/workflow';
+import type { BatchResult, ChunkOutcome, ControlActivities, SensorRange } from '../activities/types.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
+import { SCORING_QUEUE } from '../domain/queues.ts';
+import { encodeName } from '../domain/sensor.ts';
+import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
+import { forEachBounded } from './bounded.ts';
+import { batchDetails, SHOWN_FAILURES, type BatchProgress } from './details.ts';
+import { outcomeOfFailedChild, whyFailed } from './failures.ts';
+import { CONTROL_ACTIVITY, MAX_PENDING, WAIT_POLL } from './policies.ts';
+import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
+import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
+
+const { readingsReady, planBatch, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+
+/** How far a batch is: `temporal workflow query --type progress`. */
+export const progressQuery = defineQuery<BatchProgress>('progress');
+
+export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
+  const info = workflowInfo();
+  const parsed = parse(request, (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime).getTime());
+  const { fromMs, toMs } = parsed;
+  const batchId = batchIdOf(parsed, info.runId);
+
+  let progress: BatchProgress = {
+    batchId, fromMs, toMs, phase: 'waiting for readings', planned: 0, children: 0, childrenDone: 0, counts: NO_OUTCOMES, failures: [],
+  };
+  const show = (change: Partial<BatchProgress>): void => {
+    progress = { ...progress, ...change };
+    setCurrentDetails(batchDetails(progress));
+  };
+  setHandler(progressQuery, () => progress);
+  upsertSearchAttributes([
+    { key: ATTRIBUTES.batch, value: batchId },
+    { key: ATTRIBUTES.periodStart, value: new Date(fromMs) },
+    { key: ATTRIBUTES.periodEnd, value: new Date(toMs) },
+    { key: ATTRIBUTES.phase, value: 'running' },
+  ]);
+
+  let ending: unknown;
+  try {
+    await waitForReadings(parsed, (watermarkMs) => show({ watermarkMs }));
+    show({ phase: 'planning', watermarkMs: undefined });
+    const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
+    const plan = await planBatch({
+      batchId, fromMs, toMs, workflowId: info.workflowId, runId: info.runId,
+      schedule, release: parsed.release, sensorsPerChild: parsed.sensorsPerChild, sensorsPerActivity: parsed.sensorsPerActivity,
+    });
+    upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
+    show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
+
+    await forEachBounded(plan.groups, MAX_PENDING, async (range) => {
+      const outcome = await scoreGroup(batchId, parsed, range, plan.sensorsPerActivity);
+      show({
+        childrenDone: progress.childrenDone + 1,
+        counts: addCounts(progress.counts, outcome.counts),
+        failures: [...progress.failures, ...outcome.failures].slice(0, SHOWN_FAILURES),
+      });
+    });
+  } catch (error) {
+    ending = error;
+  }
+
+  show({ phase: 'finishing' });
+  const result = await CancellationScope.nonCancellable(() =>
+    finishBatch({
+      batchId, fromMs, toMs,
+      ending: ending === undefined ? 'done' : isCancellation(ending) ? 'cancelled' : 'aborted',
+      message: ending === undefined ? undefined : whyFailed(ending).message,
+      toleratedFailurePercentage: parsed.toleratedFailurePercentage, toleratedFailureCount: parsed.toleratedFailureCount,
+    }),
+  );
+  if (result === null) throw ending; // it ended before it was recorded
+  show({ phase: result.status, counts: result.counts });
+  upsertSearchAttributes([
+    { key: ATTRIBUTES.phase, value: result.status },
+    { key: ATTRIBUTES.failed, value: result.counts.failed },
+    { key: ATTRIBUTES.anomalies, value: result.counts.anomalies },
+  ]);
+  if (ending !== undefined) throw ending;
+  if (result.status === 'failed') throw ApplicationFailure.nonRetryable(result.message, 'BatchFailed', result);
+  return result;
+}
+
+/** A wrong request must fail the workflow, not its task: a task is retried for ever. */
+function parse(request: ScoreBatchRequest, scheduledMs: number): ParsedRequest {
+  try {
+    return parseRequest(request, scheduledMs);
+  } catch (error) {
+    if (error instanceof FleetscoreError) throw ApplicationFailure.nonRetryable(error.message, error.code);
+    throw error;
+  }
+}
+
+async function waitForReadings(parsed: ParsedRequest, onWait: (watermarkMs: number | undefined) => void): Promise<void> {
+  const { fromMs, toMs, waitUntilMs } = parsed;
+  for (;;) {
+    const state = await readingsReady({ fromMs, toMs, waitUntilMs });
+    if (state.ready) return;
+    onWait(state.watermarkMs);
+    await sleep(WAIT_POLL);
+  }
+}
+
+/** Runs one child. A child that ends badly leaves no sensor without an outcome. */
+async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, sensorsPerActivity: number): Promise<ChunkOutcome> {
+  const { fromMs, toMs } = period;
+  const { single } = range;
+  try {
+    return await executeChild(scoreSensors, {
+      // Derived from the work: replay and retries name the same children.
+      workflowId: `${batchId}/${single ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
+      args: [{ batchId, fromMs, toMs, range, sensorsPerActivity, scoringQueue: SCORING_QUEUE }],
+      staticSummary: single ? `${single.device} / ${single.sensor}` : `${range.count} sensors`,
+      parentClosePolicy: ParentClosePolicy.TERMINATE,
+    });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const outcome = outcomeOfFailedChild(error, SENSOR_FAILED);
+    if (outcome) return outcome;
+    const reason = whyFailed(error);
+    return failRange({ batchId, range, class: reason.class, message: `the child workflow ended: ${reason.message}`, attempt: 1 });
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The child workflow: scores one group of sensors, a sensor or many thousands. It returns counts whatever
+ * happens to single sensors; a child of a single sensor fails when that sensor failed, so that the Web UI
+ * shows it in red under its name.
+ */
+import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from '../activities/types.ts';
+import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
+import type { Period } from '../domain/time.ts';
+import { forEachBounded } from './bounded.ts';
+import { failureTable, SHOWN_FAILURES } from './details.ts';
+import { halve, whyFailed } from './failures.ts';
+import { CONTROL_ACTIVITY, MAX_PENDING, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+
+export interface ScoreSensorsInput extends Period {
+  readonly batchId: string;
+  readonly range: SensorRange;
+  readonly sensorsPerActivity: number;
+  /** Task queue of the pool that scores. */
+  readonly scoringQueue: string;
+}
+
+/** Type of the failure of a single sensor's child; its details hold the {@link ChunkOutcome}. */
+export const SENSOR_FAILED = 'SensorFailed';
+
+const { planGroup, failRange } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+
+export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutcome> {
+  const { scoreChunk } = proxyActivities<ScoringActivities>({ ...SCORE_ACTIVITY, taskQueue: input.scoringQueue });
+  const { batchId, fromMs, toMs, sensorsPerActivity } = input;
+  let counts: OutcomeCounts = NO_OUTCOMES;
+  let failures: readonly FailureNote[] = [];
+
+  const add = (outcome: ChunkOutcome): void => {
+    counts = addCounts(counts, outcome.counts);
+    if (outcome.failures.length === 0 || failures.length >= SHOWN_FAILURES) return;
+    failures = [...failures, ...outcome.failures].slice(0, SHOWN_FAILURES);
+    setCurrentDetails(failureTable(failures, counts.failed));
+  };
+
+  const score = async (range: SensorRange): Promise<void> => {
+    try {
+      add(await scoreChunk({ batchId, fromMs, toMs, range }));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const reason = whyFailed(error);
+      // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
+      if (reason.sensorAtFault && range.count > 1) {
+        for (const half of await planGroup({ batchId, range, sensorsPerActivity: halve(range.count) })) await score(half);
+        return;
+      }
+      add(await failRange({ batchId, range, class: reason.class, message: reason.message, attempt: SCORE_ATTEMPTS }));
+    }
+  };
+
+  const chunks =
+    input.range.count <= sensorsPerActivity ? [input.range] : await planGroup({ batchId, range: input.range, sensorsPerActivity });
+  await forEachBounded(chunks, MAX_PENDING, score);
+
+  const outcome: ChunkOutcome = { counts, failures };
+  const only = failures[0];
+  if (input.range.single && only)
+    throw ApplicationFailure.create({ message: `${only.class}: ${only.message}`, type: SENSOR_FAILED, nonRetryable: true, details: [outcome] });
+  return outcome;
+}
