@@ -41,7 +41,7 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
   const log = openSync(options.logFile, 'a');
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
-    env: options.env as NodeJS.ProcessEnv, stdio: ['ignore', log, log, 'ipc'], detached: true, execArgv: [],
+    env: options.env as NodeJS.ProcessEnv, stdio: ['ignore', log, log, 'ipc'], detached: true, execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   closeSync(log);
   const ended = new Promise<string>((resolve) => {

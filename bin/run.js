@@ -1,0 +1,53 @@
+/**
+ * `npm start`, `npm test` and friends on a fresh clone: installs the locked dependencies where they are
+ * missing or older than the lock file, then runs the task on a Node that is new enough.
+ * usage: node bin/run.js TASK ARGS...
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findNode, tooOld } from './node-version.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+
+/** What follows `node` for each task. */
+const TASKS = {
+  start: ['bin/fleetscore.js', 'demo'],
+  test: jest,
+  build: ['bin/build.js'],
+  bench: ['bench/main.ts'],
+};
+
+function install() {
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const marker = join(root, 'node_modules', '.fleetscore-lock');
+  if (existsSync(marker) && readFileSync(marker, 'utf8') === lock) return;
+  process.stderr.write('Installing dependencies (npm ci, once; about a minute) ...\n');
+  const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
+  const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (done.status !== 0) {
+    process.stderr.write(`npm ci failed${done.error ? `: ${done.error.message}` : ''}. Mend what it says above, then run this again.\n`);
+    process.exit(1);
+  }
+  writeFileSync(marker, lock);
+}
+
+const [task = '', ...args] = process.argv.slice(2);
+const command = TASKS[task];
+if (!command) {
+  process.stderr.write(`unknown task ${JSON.stringify(task)}: use one of ${Object.keys(TASKS).join(', ')}\n`);
+  process.exit(2);
+}
+install();
+const node = findNode(root);
+if (!node) {
+  process.stderr.write(`${tooOld('Delete node_modules and run this again; npm must be allowed to run install scripts.')}\n`);
+  process.exit(1);
+}
+const child = spawn(node, [...command, ...args], { cwd: root, stdio: 'inherit' });
+process.on('SIGINT', () => {});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));

@@ -1,0 +1,59 @@
+/**
+ * What a command works with: configuration (with the addresses of a running laptop stack below it), and the
+ * connections it asks for, opened once and closed at its end.
+ */
+import type { Client } from '@temporalio/client';
+import { resolve } from 'node:path';
+import { loadConfig, need, type Config, type Env } from '../config.ts';
+import { readStack, withStack } from '../local/state.ts';
+import { createBlobStore } from '../storage/azure-blobs.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import { openStore } from '../storage/open-store.ts';
+import type { Store } from '../storage/store.ts';
+import { connectClient, temporalTarget } from '../workers/temporal.ts';
+
+export interface Context {
+  readonly config: Config;
+  readonly env: Env;
+  readonly json: boolean;
+  store(): Promise<Store>;
+  blobs(): BlobStore;
+  client(): Promise<Client>;
+  /** Page of a workflow in the Web UI; undefined when its address is not known. */
+  uiLink(workflowId: string, runId?: string): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly home?: string;
+}
+
+export function openContext(options: GlobalOptions, processEnv: Env = process.env): Context {
+  const home = resolve(options.home ?? (processEnv.FLEETSCORE_HOME || '.fleetscore'));
+  const env = withStack({ ...processEnv, FLEETSCORE_HOME: home }, home);
+  const config = loadConfig(env);
+  let store: Promise<Store> | undefined;
+  let client: Promise<Client> | undefined;
+  return {
+    config, env, json: options.json ?? false,
+    store: () => (store ??= openMigrated(config.sqlUrl)),
+    blobs: () => createBlobStore(need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING')),
+    client: () => (client ??= connectClient(env)),
+    uiLink(workflowId, runId) {
+      const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;
+      if (ui === undefined) return undefined;
+      const path = `/namespaces/${temporalTarget(env).namespace}/workflows/${encodeURIComponent(workflowId)}`;
+      return `${ui}${path}${runId === undefined ? '' : `/${runId}/timeline`}`;
+    },
+    async close() {
+      await Promise.allSettled([store?.then((s) => s.close()), client?.then((c) => c.connection.close())]);
+    },
+  };
+}
+
+async function openMigrated(url: string): Promise<Store> {
+  const store = await openStore(url);
+  await store.migrate();
+  return store;
+}

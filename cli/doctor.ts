@@ -1,0 +1,113 @@
+/** `fleetscore doctor`: asks every part whether it is well, and says how to mend what is not. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { need } from '../config.ts';
+import { messageOf } from '../domain/errors.ts';
+import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { openProducer } from '../ingest/producer.ts';
+import { readStack } from '../local/state.ts';
+import { locateTemporal } from '../local/temporal-binary.ts';
+import { formatNumberOf } from '../report/format.ts';
+import { temporalTarget } from '../workers/temporal.ts';
+import { action, EXIT_FAILED, type Output } from './command.ts';
+import type { Context } from './context.ts';
+
+interface Finding {
+  readonly part: string;
+  readonly state: 'ok' | 'note' | 'problem';
+  readonly text: string;
+}
+
+const ANSWER_MS = 10_000;
+
+export function registerDoctor(program: Command): void {
+  program.command('doctor').description('check every part and say what is wrong and how to mend it').action(action<[], object>(examine));
+}
+
+async function examine(context: Context): Promise<Output> {
+  const findings = await Promise.all([
+    check('Node', async () => process.versions.node),
+    check('Temporal CLI', async () => (await locateTemporal(join(context.config.home, 'tools'))) ?? note('not here yet; `fleetscore up` installs it')),
+    check('Python', async () => python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI')),
+    check('Laptop stack', async () => {
+      const stack = readStack(context.config.home);
+      return stack ? `up since ${stack.startedAt}, Web UI ${stack.ui}` : note('not running here; `fleetscore up` starts it');
+    }),
+    check('Temporal', () => temporal(context)),
+    check('SQL store', () => sql(context)),
+    check('Blob storage', () => blob(context)),
+    check('Event Hubs', () => eventHubs(context)),
+  ]);
+  const problems = findings.filter((finding) => finding.state === 'problem').length;
+  const mark = { ok: pc.green('ok'), note: pc.yellow('--'), problem: pc.red('!!') };
+  const lines = findings.map((finding) => `${mark[finding.state]}  ${finding.part.padEnd(13)} ${finding.text.replaceAll('\n', '\n                  ')}`);
+  return {
+    data: { healthy: problems === 0, findings },
+    text: `${lines.join('\n')}\n\n${problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`}`,
+    ...(problems === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
+
+interface Note {
+  readonly note: string;
+}
+const note = (text: string): Note => ({ note: text });
+
+async function check(part: string, look: () => Promise<string | Note>): Promise<Finding> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+  });
+  try {
+    const found = await Promise.race([look(), late]);
+    return typeof found === 'string' ? { part, state: 'ok', text: found } : { part, state: 'note', text: found.note };
+  } catch (error) {
+    return { part, state: 'problem', text: messageOf(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function python(): string | undefined {
+  try {
+    return execFileSync('python3', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function temporal(context: Context): Promise<string> {
+  const { address, namespace } = temporalTarget(context.env);
+  const client = await context.client();
+  await client.workflowService.describeNamespace({ namespace });
+  const pollers = async (name: string, type: 1 | 2): Promise<number> =>
+    (await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: type })).pollers?.length ?? 0;
+  const [control, scoring] = await Promise.all([pollers(CONTROL_QUEUE, 1), pollers(context.config.scoring.queue, 2)]);
+  const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 ? ['scoring'] : [])];
+  if (missing.length > 0) throw new Error(`${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`);
+  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}, ${formatNumberOf(scoring, 'scoring worker')}`;
+}
+
+async function sql(context: Context): Promise<string> {
+  const store = await context.store();
+  const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
+  return `${store.engine}, ${formatNumberOf(sensors, 'sensor')}, ${release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`}`;
+}
+
+async function blob(context: Context): Promise<string> {
+  await context.blobs().prepare();
+  return 'answers, all containers there';
+}
+
+async function eventHubs(context: Context): Promise<string> {
+  const { connection, hub } = context.config.eventHubs;
+  const producer = openProducer(need(connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING'), hub);
+  try {
+    const { partitionIds } = await producer.getEventHubProperties();
+    return `hub ${hub}, ${formatNumberOf(partitionIds.length, 'partition')}`;
+  } finally {
+    await producer.close();
+  }
+}

@@ -1,0 +1,90 @@
+/** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
+import { Option, type Command } from 'commander';
+import { join } from 'node:path';
+import { FleetscoreError } from '../domain/errors.ts';
+import { isoTime } from '../domain/time.ts';
+import { formatCount, formatNumberOf } from '../report/format.ts';
+import { convertModels } from '../scoring/convert.ts';
+import { publishModels } from '../scoring/publish.ts';
+import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
+import type { Context } from './context.ts';
+import { startBar } from './progress.ts';
+import { table, when } from './text.ts';
+
+export function registerModels(program: Command): void {
+  const models = program.command('models').description('convert, publish and list models');
+  models.command('convert').description('convert scikit-learn pickles (StandardScaler + OneClassSVM) to ONNX, without running any code in them')
+    .argument('<dir>', 'folder with files model_<device>_<sensor>').argument('<out>', 'folder for the ONNX files')
+    .action(action<[string, string], object>(convert));
+  models.command('publish').description('check models, store them and make them the current release')
+    .argument('<dir>', 'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model)')
+    .option('--release <name>', 'name of the release (default: from the time)')
+    .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
+    .action(action<[string], { release?: string; skipBad?: boolean }>(publish));
+  models.command('list').description('list releases, or the models of one')
+    .option('--release <name>', 'models of this release')
+    .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
+    .action(action<[], { release?: string; limit: number }>(list));
+}
+
+async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
+  const summary = await convertModels(dir, out, { toolsDir: join(context.config.home, 'tools'), log: (line) => void process.stderr.write(`${line}\n`) });
+  const bad = summary.models.filter((model) => !model.ok);
+  return {
+    data: summary,
+    text: [
+      `${formatNumberOf(summary.models.length - bad.length, 'model')} converted to ${out}.`,
+      ...bad.map((model) => `${model.file}: ${model.error}`),
+      ...(bad.length === 0 ? [`Next: fleetscore models publish ${out}`] : []),
+    ].join('\n'),
+    ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
+
+async function publish(context: Context, options: { release?: string; skipBad?: boolean }, dir: string): Promise<Output> {
+  const bar = context.json ? undefined : startBar('checking models', 'models');
+  try {
+    const summary = await publishModels(dir, {
+      store: await context.store(), blobs: context.blobs(), maxModelBytes: context.config.scoring.maxModelBytes, nowMs: Date.now(),
+      ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}),
+      onProgress: (done, total) => bar?.set(done, total),
+    });
+    bar?.end();
+    return {
+      data: summary,
+      text: [
+        `Release ${summary.release} is current: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
+        ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
+      ].join('\n'),
+      ...(summary.bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
+    };
+  } catch (error) {
+    bar?.end();
+    throw error;
+  }
+}
+
+async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
+  const store = await context.store();
+  const releases = await store.listReleases();
+  if (options.release === undefined)
+    return {
+      data: releases.map(({ createdAtMs, ...rest }) => ({ ...rest, createdAt: isoTime(createdAtMs) })),
+      text: table(
+        [{ title: 'Release' }, { title: 'Created (UTC)' }, { title: 'Models', align: 'right' }, { title: '' }],
+        releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), r.current ? 'current' : '']),
+        'No models yet. Publish some: fleetscore models publish DIR',
+      ),
+    };
+  const name = options.release === 'current' ? releases.find((r) => r.current)?.name : options.release;
+  if (!releases.some((r) => r.name === name))
+    throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(options.release)}. \`fleetscore models list\` shows those there are.`);
+  const models = await store.listReleaseModels(name!, { limit: options.limit });
+  return {
+    data: models,
+    text: table(
+      [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Kind' }, { title: 'Features' }, { title: 'Bytes', align: 'right' }, { title: 'SHA-256' }],
+      models.map((m) => [m.device, m.sensor, m.kind, m.features.join(' '), formatCount(m.bytes), m.model.slice(0, 16)]),
+    ),
+  };
+}

@@ -1,0 +1,71 @@
+/** `fleetscore send FILE.csv`: readings from a file through Event Hubs, as a device would send them. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../domain/errors.ts';
+import { formatCount, formatMs, formatNumberOf } from '../report/format.ts';
+import { openProducer } from '../ingest/producer.ts';
+import { sendCsv, waitIngested } from '../ingest/send.ts';
+import { need } from '../config.ts';
+import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
+import type { Context } from './context.ts';
+import { startBar } from './progress.ts';
+import { parseDuration } from '../domain/time.ts';
+
+interface SendOptions {
+  readonly rate?: number;
+  readonly wait?: boolean;
+  readonly waitTimeout: string;
+}
+
+/** Bad rows told one by one; all are counted. */
+const SHOWN = 10;
+
+export function registerSend(program: Command): void {
+  program
+    .command('send')
+    .description('send readings from a CSV file (TS,Device,Sensor,Value) through Event Hubs')
+    .argument('<file>', 'CSV file; times without a zone are UTC')
+    .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
+    .option('--wait', 'wait until all is ingested')
+    .addOption(new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long').default('60s').argParser(asDuration))
+    .action(action<[string], SendOptions>(send));
+}
+
+async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
+  const { eventHubs } = context.config;
+  const connection = need(eventHubs.connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING');
+  const size = await stat(file).then((s) => s.size, (error: NodeJS.ErrnoException) => {
+    throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`, { cause: error });
+  });
+  const producer = openProducer(connection, eventHubs.hub);
+  const started = Date.now();
+  const bar = context.json ? undefined : startBar('sending', 'readings');
+  const bad: { line: number; reason: string }[] = [];
+  try {
+    const stream = createReadStream(file);
+    const result = await sendCsv(stream, {
+      producer, ...(options.rate === undefined ? {} : { rate: options.rate }),
+      onBadRow: (line, reason) => void (bad.length < 1_000 && bad.push({ line, reason })),
+      // The file's own share read tells how many rows will come.
+      onProgress: (sent) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
+    });
+    bar?.set(result.sent, result.sent);
+    bar?.end();
+    const sentMs = Date.now() - started;
+    if (options.wait)
+      await waitIngested(await context.store(), { producer, lastSequenceNumbers: result.lastSequenceNumbers, consumerGroup: eventHubs.consumerGroup, stallMs: parseDuration(options.waitTimeout) });
+    return {
+      data: { sent: result.sent, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested: options.wait ?? false },
+      text: [
+        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${options.wait ? ', all ingested' : ''}.`,
+        ...(result.bad > 0 ? [`${formatNumberOf(result.bad, 'bad row')} left out:`] : []),
+        ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
+        ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
+      ].join('\n'),
+      ...(result.bad > 0 ? { exitCode: EXIT_FAILED } : {}),
+    };
+  } finally {
+    await producer.close();
+  }
+}
