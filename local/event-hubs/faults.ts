@@ -1,0 +1,38 @@
+/** Faults on demand, for tests of what runs against the emulator; without a call nothing here has an effect. */
+import type { Connection } from 'rhea';
+import { socketOf, type AmqpError } from './amqp.ts';
+
+export interface EventHubsFaults {
+  /** Cuts every connection without a word, as a network failure does; returns how many there were. */
+  dropConnections(): number;
+  /** Refuses the next transfers; by default with `com.microsoft:server-busy`, which clients retry. */
+  failNextSends(count: number, error?: AmqpError): void;
+}
+
+export interface FaultState extends EventHubsFaults {
+  /** The error for the transfer at hand, if it is one of those to fail. */
+  takeSendError(): AmqpError | undefined;
+}
+
+const BUSY: AmqpError = { condition: 'com.microsoft:server-busy', description: 'The server is busy (injected fault).' };
+
+export function createFaults(connections: ReadonlySet<Connection>): FaultState {
+  let left = 0;
+  let sendError = BUSY;
+  return {
+    dropConnections: () => {
+      const open = [...connections];
+      for (const connection of open) socketOf(connection).destroy(new Error('connection dropped (injected fault)'));
+      return open.length;
+    },
+    failNextSends: (count, error = BUSY) => {
+      left = count;
+      sendError = error;
+    },
+    takeSendError: () => {
+      if (left === 0) return undefined;
+      left -= 1;
+      return sendError;
+    },
+  };
+}
