@@ -45,6 +45,8 @@ const port = (preset: number): z.ZodType<number> =>
 const variables = z.object({
   /** Folder of the laptop stack: its state, data, logs, tools. */
   FLEETSCORE_HOME: z.string().default('.fleetscore'),
+  /** Where tools are installed: the Temporal CLI, the Python environment of `models convert`. Default: `{home}/tools`. */
+  FLEETSCORE_TOOLS_DIR: z.string().optional(),
   /** `sqlite:PATH`, or a SQL Server / Azure SQL connection string. Default: `sqlite:{home}/data/fleet.db`. */
   FLEETSCORE_SQL_URL: z.string().optional(),
   /** Blob storage by connection string (local use), or by account URL with a managed identity. */
@@ -91,6 +93,7 @@ const variables = z.object({
 export interface Config {
   /** Absolute. */
   readonly home: string;
+  readonly toolsDir: string;
   readonly sqlUrl: string;
   readonly blob: { readonly connectionString: string } | { readonly accountUrl: string } | undefined;
   readonly eventHubs: {
@@ -134,6 +137,7 @@ export function loadConfig(env: Env = process.env): Config {
   const home = resolve(v.FLEETSCORE_HOME);
   return {
     home,
+    toolsDir: resolve(v.FLEETSCORE_TOOLS_DIR ?? join(home, 'tools')),
     sqlUrl: v.FLEETSCORE_SQL_URL ?? `sqlite:${join(home, 'data', 'fleet.db')}`,
     blob: v.FLEETSCORE_BLOB_CONNECTION_STRING
       ? { connectionString: v.FLEETSCORE_BLOB_CONNECTION_STRING }

@@ -19,6 +19,8 @@ const TASKS = {
   test: jest,
   build: ['bin/build.js'],
   bench: ['bench/main.ts'],
+  types: ['node_modules/typescript/bin/tsc', '-p', '.'],
+  lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
 };
 
 function install() {

@@ -1,6 +1,5 @@
 /** `fleetscore doctor`: asks every part whether it is well, and says how to mend what is not. */
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { need } from '../config.ts';
@@ -29,7 +28,7 @@ export function registerDoctor(program: Command): void {
 async function examine(context: Context): Promise<Output> {
   const findings = await Promise.all([
     check('Node', async () => process.versions.node),
-    check('Temporal CLI', async () => (await locateTemporal(join(context.config.home, 'tools'))) ?? note('not here yet; `fleetscore up` installs it')),
+    check('Temporal CLI', async () => (await locateTemporal(context.config.toolsDir)) ?? note('not here yet; `fleetscore up` installs it')),
     check('Python', async () => python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI')),
     check('Laptop stack', async () => {
       const stack = readStack(context.config.home);

@@ -1,6 +1,5 @@
 /** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
 import { Option, type Command } from 'commander';
-import { join } from 'node:path';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatNumberOf } from '../report/format.ts';
@@ -28,7 +27,7 @@ export function registerModels(program: Command): void {
 }
 
 async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
-  const summary = await convertModels(dir, out, { toolsDir: join(context.config.home, 'tools'), log: (line) => void process.stderr.write(`${line}\n`) });
+  const summary = await convertModels(dir, out, { toolsDir: context.config.toolsDir, log: (line) => void process.stderr.write(`${line}\n`) });
   const bad = summary.models.filter((model) => !model.ok);
   return {
     data: summary,

@@ -11,7 +11,7 @@ import type { Context } from './context.ts';
 import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
 import { facts, table, when } from './text.ts';
 
-const OVERLAPS = Object.values(ScheduleOverlapPolicy).map((policy) => policy.toLowerCase());
+const OVERLAPS = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'];
 
 interface CreateOptions extends RequestOptions {
   readonly every?: string;
@@ -128,7 +128,7 @@ function describeData(name: string, d: ScheduleDescription) {
     name, paused: d.state.paused, note: d.state.note ?? '',
     spec: [...every, ...calendars, ...(d.spec.timezone && d.spec.timezone !== 'UTC' ? [d.spec.timezone] : [])],
     request: (args[0] ?? {}) as ScoreBatchRequest, taskQueue: d.action.type === 'startWorkflow' ? d.action.taskQueue : CONTROL_QUEUE,
-    overlap: d.policies.overlap.toLowerCase(), catchup: formatDuration(d.policies.catchupWindow),
+    overlap: (d.policies.overlap ?? 'unspecified').toLowerCase(), catchup: formatDuration(d.policies.catchupWindow),
     next: d.info.nextActionTimes.map((time) => time.toISOString()),
     recent: d.info.recentActions.map((recent) => ({
       workflowId: recent.action.type === 'startWorkflow' ? recent.action.workflow.workflowId : '', scheduledAt: recent.scheduledAt.toISOString(),

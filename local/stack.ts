@@ -55,7 +55,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     const ports = await claimPorts(config);
-    const temporal = await findTemporal(join(config.home, 'tools'), options.log, options.env as NodeJS.ProcessEnv);
+    const temporal = await findTemporal(config.toolsDir, options.log, options.env as NodeJS.ProcessEnv);
     const servers = startServers(config, ports, temporal, options.env);
     children.push(...servers.map((server) => server.child));
     await Promise.all(servers.map((server) => server.ready));

@@ -1,0 +1,31 @@
+/** The last line of CI. usage: node bin/ci-summary.js JEST_JSON NAME=EXIT_CODE... */
+import { readFileSync } from 'node:fs';
+
+const [file, ...checks] = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+try {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  passed = report.numPassedTests;
+  skipped = report.numPendingTests + report.numTodoTests;
+  // A suite that does not even load has no tests to fail.
+  failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+  for (const suite of report.testResults.filter((s) => s.status === 'failed')) {
+    process.stdout.write(`FAILED ${suite.name.replace(`${process.cwd()}/`, '')}\n`);
+    for (const test of suite.assertionResults.filter((t) => t.status === 'failed')) process.stdout.write(`  ${test.fullName}\n`);
+  }
+} catch (error) {
+  process.stdout.write(`FAILED npm test left no report: ${error.message}\n`);
+  failed += 1;
+}
+for (const check of checks) {
+  const [name, code] = check.split('=');
+  if (code === '0') passed += 1;
+  else {
+    failed += 1;
+    process.stdout.write(`FAILED check:${name}\n`);
+  }
+}
+process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+process.exitCode = failed === 0 && passed > 2 ? 0 : 1;
