@@ -1,0 +1,198 @@
+/**
+ * Raw events as Avro container files, in the schema of Azure Event Hubs Capture: whatever reads Azure's files
+ * reads ours, and `readCapture` reads both.
+ */
+import avro from 'avsc';
+import { Readable } from 'node:stream';
+import { inflateRawSync } from 'node:zlib';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { tryParseTime } from '../domain/time.ts';
+import { bodyBytes, type IngestEvent } from './event.ts';
+
+type Property = { long: number } | { double: number } | { string: string } | { bytes: Uint8Array };
+
+interface EventData {
+  readonly SequenceNumber: number;
+  readonly Offset: string;
+  readonly EnqueuedTimeUtc: string;
+  readonly SystemProperties: Readonly<Record<string, Property>>;
+  readonly Properties: Readonly<Record<string, Property>>;
+  readonly Body: { readonly bytes: Uint8Array } | null;
+}
+
+const PROPERTIES = { type: 'map', values: ['long', 'double', 'string', 'bytes'] } as const;
+
+// Unions must be wrapped: long and double cannot be told apart by a JavaScript value.
+const EVENT_DATA = avro.Type.forSchema(
+  {
+    type: 'record',
+    name: 'EventData',
+    namespace: 'Microsoft.ServiceBus.Messaging',
+    fields: [
+      { name: 'SequenceNumber', type: 'long' },
+      { name: 'Offset', type: 'string' },
+      { name: 'EnqueuedTimeUtc', type: 'string' },
+      { name: 'SystemProperties', type: { ...PROPERTIES, values: [...PROPERTIES.values] } },
+      { name: 'Properties', type: { ...PROPERTIES, values: [...PROPERTIES.values] } },
+      { name: 'Body', type: ['null', 'bytes'] },
+    ],
+  },
+  { wrapUnions: true },
+);
+
+const BLOCK_BYTES = 256 * 1024;
+const SHORTER: ReadonlySet<string> = new Set(['x-opt-enqueued-time', 'x-opt-partition-key']);
+const EMPTY = {};
+
+/** A whole file, deflated (in zlib's own threads). */
+export async function writeCapture(events: readonly IngestEvent[]): Promise<Uint8Array> {
+  const encoder = new avro.streams.BlockEncoder(EVENT_DATA, { codec: 'deflate', blockSize: BLOCK_BYTES, writeHeader: true } as object);
+  const chunks: Uint8Array[] = [];
+  encoder.on('data', (chunk: Uint8Array) => chunks.push(chunk));
+  await new Promise<void>((resolve, reject) => {
+    encoder.on('end', resolve);
+    encoder.on('error', reject);
+    Readable.from(records(events), { objectMode: true, highWaterMark: 256 }).on('error', reject).pipe(encoder);
+  });
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Events of a capture file, ours or Azure's, in the order of the file.
+ * @throws FleetscoreError `CAPTURE_UNREADABLE`
+ */
+export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEvent[] {
+  // Azure writes a file of no bytes or no records when nothing came.
+  if (bytes.length === 0) return [];
+  try {
+    return readContainer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).map(toEvent);
+  } catch (error) {
+    throw new FleetscoreError('CAPTURE_UNREADABLE', `${name} is not a capture file that can be read: ${messageOf(error)}. It must be an Avro container file (codec null or deflate) with the EventData schema of Event Hubs Capture.`, { cause: error });
+  }
+}
+
+interface Header {
+  readonly magic: Uint8Array;
+  readonly meta: Readonly<Record<string, Uint8Array | undefined>>;
+  readonly sync: Uint8Array;
+}
+
+const HEADER = avro.Type.forSchema({
+  type: 'record',
+  name: 'Header',
+  fields: [
+    { name: 'magic', type: { type: 'fixed', name: 'Magic', size: 4 } },
+    { name: 'meta', type: { type: 'map', values: 'bytes' } },
+    { name: 'sync', type: { type: 'fixed', name: 'Sync', size: 16 } },
+  ],
+} as Parameters<typeof avro.Type.forSchema>[0]);
+const LONG = avro.Type.forSchema('long');
+
+// By blocks rather than by avsc's stream, which takes a file that was cut off for a whole one.
+function readContainer(file: Buffer): EventData[] {
+  if (file.subarray(0, 4).toString('latin1') !== 'Obj\u0001') throw new Error('it does not begin as one');
+  let at = 0;
+  const read = (type: avro.Type, from: Buffer, position: number): { value: unknown; offset: number } => {
+    const { value, offset } = type.decode(from, position) as { value: unknown; offset: number };
+    if (offset < 0) throw new Error('it ends too early');
+    return { value, offset };
+  };
+  const next = (type: avro.Type): unknown => {
+    const { value, offset } = read(type, file, at);
+    at = offset;
+    return value;
+  };
+  const header = next(HEADER) as Header;
+  const text = (key: string): string | undefined => (header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined);
+  const type = avro.Type.forSchema(JSON.parse(text('avro.schema') ?? 'null') as Parameters<typeof avro.Type.forSchema>[0], { wrapUnions: true });
+  const codec = text('avro.codec') ?? 'null';
+  if (codec !== 'null' && codec !== 'deflate') throw new Error(`its codec is ${codec}`);
+  const events: EventData[] = [];
+  while (at < file.length) {
+    const count = next(LONG) as number;
+    const size = next(LONG) as number;
+    const end = at + size;
+    if (size < 0 || !file.subarray(end, end + 16).equals(header.sync)) throw new Error('it ends too early or is damaged');
+    const raw = file.subarray(at, end);
+    const block = codec === 'deflate' ? inflateRawSync(raw) : raw;
+    for (let i = 0, position = 0; i < count; i++) {
+      const record = read(type, block, position);
+      events.push(record.value as EventData);
+      position = record.offset;
+    }
+    at = end + 16;
+  }
+  return events;
+}
+
+function* records(events: readonly IngestEvent[]): Generator<EventData> {
+  for (const event of events) {
+    const body = bodyBytes(event.body);
+    const system: Record<string, Property> = { 'x-opt-enqueued-time': { long: event.enqueuedMs } };
+    if (event.partitionKey !== undefined) system['x-opt-partition-key'] = { string: event.partitionKey };
+    for (const [name, value] of Object.entries(event.systemProperties ?? EMPTY)) system[name] = toProperty(value);
+    yield {
+      SequenceNumber: event.seq,
+      Offset: event.offset,
+      EnqueuedTimeUtc: captureTime(event.enqueuedMs),
+      SystemProperties: system,
+      Properties: event.properties ? mapProperties(event.properties) : (EMPTY as Record<string, Property>),
+      // avsc takes Buffers only.
+      Body: body === null ? null : { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength) },
+    };
+  }
+}
+
+function mapProperties(properties: Readonly<Record<string, unknown>>): Record<string, Property> {
+  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, toProperty(value)]));
+}
+
+function toProperty(value: unknown): Property {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? { long: value } : { double: value };
+  if (typeof value === 'string') return { string: value };
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value) };
+  return { string: typeof value === 'object' ? JSON.stringify(value) : String(value) };
+}
+
+function toEvent(record: EventData): IngestEvent {
+  const system = plain(record.SystemProperties);
+  const exact = system['x-opt-enqueued-time'];
+  const key = system['x-opt-partition-key'];
+  const encoding = system.contentEncoding ?? system['content-encoding'] ?? plain(record.Properties)['content-encoding'];
+  const rest = Object.fromEntries(Object.entries(system).filter(([name]) => !SHORTER.has(name)));
+  const properties = plain(record.Properties);
+  return {
+    seq: record.SequenceNumber,
+    offset: record.Offset,
+    // The text has whole seconds only.
+    enqueuedMs: typeof exact === 'number' ? exact : parseCaptureTime(record.EnqueuedTimeUtc),
+    body: record.Body?.bytes ?? null,
+    ...(typeof key === 'string' ? { partitionKey: key } : undefined),
+    ...(typeof encoding === 'string' ? { contentEncoding: encoding } : undefined),
+    ...(Object.keys(rest).length > 0 ? { systemProperties: rest } : undefined),
+    ...(Object.keys(properties).length > 0 ? { properties } : undefined),
+  };
+}
+
+function plain(properties: Readonly<Record<string, Property>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, Object.values(value)[0] as unknown]));
+}
+
+/** Azure's form of a time: `8/31/2017 7:12:14 PM`. */
+export function captureTime(ms: number): string {
+  const t = new Date(ms);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const hour = t.getUTCHours();
+  return `${t.getUTCMonth() + 1}/${t.getUTCDate()}/${t.getUTCFullYear()} ${hour % 12 || 12}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} ${hour < 12 ? 'AM' : 'PM'}`;
+}
+
+const CAPTURE_TIME = /^(\d{1,2})\/(\d{1,2})\/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)$/;
+
+function parseCaptureTime(text: string): number {
+  const match = CAPTURE_TIME.exec(text);
+  const ms = match
+    ? Date.UTC(Number(match[3]), Number(match[1]) - 1, Number(match[2]), (Number(match[4]) % 12) + (match[7] === 'PM' ? 12 : 0), Number(match[5]), Number(match[6]))
+    : tryParseTime(text);
+  if (ms === undefined || !Number.isFinite(ms)) throw new Error(`EnqueuedTimeUtc ${JSON.stringify(text)} is not a time`);
+  return ms;
+}

@@ -1,0 +1,58 @@
+/**
+ * One event of a partition as ingest sees it. A source is what sequence numbers belong to: the same hub read by
+ * another consumer group is another source, with progress of its own.
+ */
+import type { ReceivedEventData } from '@azure/event-hubs';
+import type { EventBody } from './parse-event.ts';
+
+export interface IngestEvent extends EventBody {
+  readonly seq: number;
+  readonly offset: string;
+  readonly partitionKey?: string;
+  /** Set by the sender. */
+  readonly properties?: Readonly<Record<string, unknown>>;
+  /** Set by the service and the protocol, without those that have a field of their own. */
+  readonly systemProperties?: Readonly<Record<string, unknown>>;
+}
+
+export interface HubName {
+  /** Host name of the namespace. */
+  readonly namespace: string;
+  readonly hub: string;
+}
+
+/** The `source` of the store's progress: `{host name of the namespace}/{hub}/{consumer group}`, in lower case as the service takes them. */
+export function sourceName(hub: HubName, consumerGroup: string): string {
+  return `${hub.namespace}/${hub.hub}/${consumerGroup}`.toLowerCase();
+}
+
+/** `{namespace}/{hub}`, the folder of a hub in Blob: the namespace's short name, and only characters that are safe in paths. */
+export function hubFolder(hub: HubName): string {
+  const safe = (text: string): string => text.toLowerCase().replace(/[^a-z0-9_-]/g, '-');
+  return `${safe(hub.namespace.replace(/\.servicebus\..*$/i, ''))}/${safe(hub.hub)}`;
+}
+
+/** An event of the SDK, received with `skipParsingBodyAsJson`. */
+export function toIngestEvent(event: ReceivedEventData): IngestEvent {
+  const { properties, systemProperties } = event;
+  const encoding: unknown = systemProperties?.contentEncoding ?? properties?.['content-encoding'];
+  const body: unknown = event.body;
+  return {
+    seq: event.sequenceNumber,
+    offset: event.offset,
+    enqueuedMs: event.enqueuedTimeUtc.getTime(),
+    // Several data sections of one AMQP message are one body.
+    body: Array.isArray(body) && body.every((part) => part instanceof Uint8Array) ? Buffer.concat(body) : body,
+    ...(typeof encoding === 'string' ? { contentEncoding: encoding } : undefined),
+    ...(event.partitionKey == null ? undefined : { partitionKey: event.partitionKey }),
+    ...(properties && Object.keys(properties).length > 0 ? { properties } : undefined),
+    ...(systemProperties && Object.keys(systemProperties).length > 0 ? { systemProperties } : undefined),
+  };
+}
+
+/** The body as bytes: as sent, or what was parsed already as JSON text. */
+export function bodyBytes(body: unknown): Uint8Array | null {
+  if (body === null || body === undefined) return null;
+  if (body instanceof Uint8Array) return body;
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body), 'utf8');
+}

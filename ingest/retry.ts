@@ -1,0 +1,38 @@
+/**
+ * Trouble of the store or of Blob must never cost a reading: the work is tried until it succeeds, with longer
+ * and longer pauses, and gives up only when the worker is told to end.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { IngestLog } from './log.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface RetryOptions {
+  /** What is done, for the log: `commit of partition 3`. */
+  readonly what: string;
+  readonly log: IngestLog;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+  readonly onRetry?: () => void;
+  /** Codes of errors that are answers, not trouble: thrown at once. */
+  readonly answers?: readonly string[];
+}
+
+/** @throws FleetscoreError `INGEST_STOPPED` when given up; errors with a code in `answers` */
+export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof FleetscoreError && options.answers?.includes(error.code)) throw error;
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2);
+      if (options.signal.aborted)
+        throw new FleetscoreError('INGEST_STOPPED', `gave up the ${options.what} at the end: ${messageOf(error)}. Nothing is lost: the events are read again at the next start.`, { cause: error, retryable: true });
+      options.log.warn({ attempt, pauseMs: Math.round(pauseMs), error: messageOf(error) }, `${options.what} failed, trying again`);
+      options.onRetry?.();
+      await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Readings -> updates of tumbling windows of event time. The watermark is the newest event time of the partition
+ * less a tolerance: what ends before it is late. Late readings still reach their window, of whatever age, unless
+ * a limit is set; being late is counted, so that people see how disordered their fleet is.
+ */
+import { windowStart } from '../domain/time.ts';
+import type { WindowUpdate } from '../domain/window.ts';
+
+export interface WindowSettings {
+  /** Length of a window, ms; windows are aligned to the epoch. */
+  readonly intervalMs: number;
+  /** How far the watermark stays behind the newest event time, ms. */
+  readonly outOfOrderMs: number;
+  /** Readings whose window ended longer than this before the watermark stay out of windows, ms. None when absent. */
+  readonly lateLimitMs?: number;
+}
+
+export const WINDOW_DEFAULTS: WindowSettings = { intervalMs: 5_000, outOfOrderMs: 30_000 };
+
+export interface SensorReading {
+  readonly sensorId: number;
+  readonly tsMs: number;
+  readonly value: number;
+}
+
+interface OpenWindow {
+  readonly sensorId: number;
+  readonly startMs: number;
+  readonly tsMs: number[];
+  readonly values: number[];
+}
+
+export interface WindowBuilder {
+  /** In order of arrival. */
+  add(reading: SensorReading): void;
+  readonly result: {
+    readonly updates: readonly WindowUpdate[];
+    /** Readings in the updates. */
+    readonly readings: number;
+    /** Late readings, those beyond the limit included. */
+    readonly late: number;
+    /** Late readings beyond the limit: in no window. */
+    readonly tooLate: number;
+    /** Epoch ms; -1 before the first reading. */
+    readonly watermarkMs: number;
+  };
+}
+
+/** Gathers the updates of one commit, going on from the watermark of the one before (-1 for none). */
+export function buildWindows(settings: WindowSettings, watermarkMs: number): WindowBuilder {
+  const { intervalMs, outOfOrderMs } = settings;
+  const lateLimitMs = settings.lateLimitMs ?? Number.POSITIVE_INFINITY;
+  const updates: OpenWindow[] = [];
+  const bySensor = new Map<number, Map<number, OpenWindow>>();
+  let watermark = watermarkMs;
+  let readings = 0;
+  let late = 0;
+  let tooLate = 0;
+  let last: OpenWindow | undefined;
+
+  const open = (sensorId: number, startMs: number): OpenWindow => {
+    // Events usually hold a run of readings of one sensor.
+    if (last?.startMs === startMs && last.sensorId === sensorId) return last;
+    let windows = bySensor.get(sensorId);
+    if (!windows) bySensor.set(sensorId, (windows = new Map()));
+    last = windows.get(startMs);
+    if (!last) {
+      last = { sensorId, startMs, tsMs: [], values: [] };
+      windows.set(startMs, last);
+      updates.push(last);
+    }
+    return last;
+  };
+
+  return {
+    add({ sensorId, tsMs, value }) {
+      const startMs = windowStart(tsMs, intervalMs);
+      const behindMs = watermark - (startMs + intervalMs);
+      if (behindMs >= 0 && watermark >= 0) {
+        late++;
+        if (behindMs > lateLimitMs) {
+          tooLate++;
+          return;
+        }
+      }
+      const window = open(sensorId, startMs);
+      window.tsMs.push(tsMs);
+      window.values.push(value);
+      readings++;
+      // An event time near the epoch must not give a negative watermark: -1 means none.
+      const reached = Math.max(0, tsMs - outOfOrderMs);
+      if (reached > watermark) watermark = reached;
+    },
+    get result() {
+      return { updates, readings, late, tooLate, watermarkMs: watermark };
+    },
+  };
+}
