@@ -1,0 +1,8 @@
+/** The door of the room: collect a batch, then show it as text or as a page. */
+export type { BatchData, InjectedFault, PredictionSeries, ReportBatch, ReportSensor } from './batch-data.ts';
+export { collectBatchData, type CollectRequest } from './collect.ts';
+export { matchFaults, type FaultMatch, type MatchedFault } from './faults.ts';
+export { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
+export { renderReport } from './html.ts';
+export { renderTable, terminalOptions, type Column, type TerminalOptions } from './table.ts';
+export { renderBatch, type BatchTextOptions } from './terminal.ts';
