@@ -3,10 +3,11 @@
  * closing. Each can run any number of times with the same end.
  */
 import { FleetscoreError } from '../domain/errors.ts';
-import type { SensorOutcome } from '../domain/outcome.ts';
+import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
+import { isoTime } from '../domain/time.ts';
 import { chooseSizes } from '../domain/sizing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { PlannedSensor, Store } from '../storage/store.ts';
+import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import { decideRest } from './decide-rest.ts';
 import { asActivity } from './failures.ts';
 import { finishBatch } from './finish-batch.ts';
@@ -20,6 +21,9 @@ export interface ControlDeps {
   readonly codeVersion: string;
   readonly now: () => number;
 }
+
+/** Rows of one page of ids. */
+const PAGE = 5_000;
 
 export function createControlActivities(deps: ControlDeps): ControlActivities {
   const { store } = deps;
@@ -47,7 +51,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
   if (release === undefined)
     throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
   const batch = await store.createBatch({
-    id: input.batchId, workflowId: input.workflowId, runId: input.runId, kind: 'score', release,
+    id: input.batchId, workflowId: input.workflowId, runId: input.runId, ...(await selectSensors(store, input)), release,
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
@@ -57,6 +61,38 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
     release, planned: batch.planned, sensorsPerActivity: sizes.sensorsPerActivity,
     groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
   };
+}
+
+/** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
+async function selectSensors(store: Store, input: PlanInput): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+  if (input.redrive !== undefined) {
+    const base = await store.findBatch(input.redrive);
+    if (!base) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(input.redrive)} to redrive.`);
+    if (base.status === 'running') throw new FleetscoreError('BATCH_RUNNING', `batch ${base.id} still runs: redrive it when it has ended.`);
+    if (base.fromMs !== input.fromMs || base.toMs !== input.toMs)
+      throw new FleetscoreError('INVALID_REQUEST', `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`);
+    const failed = await outcomeIds(store, base.id, 'failed');
+    return { kind: 'redrive', supersedes: base.id, sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))] };
+  }
+  if (input.rescore) {
+    const { fromMs, toMs } = input;
+    const sensorIds: number[] = [];
+    for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
+      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE });
+      if (page.length === 0) return { kind: 'rescore', sensorIds };
+      sensorIds.push(...page);
+    }
+  }
+  return { kind: 'score' };
+}
+
+async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus): Promise<number[]> {
+  const ids: number[] = [];
+  for (let after = -1; ; after = ids[ids.length - 1]!) {
+    const page = await store.listOutcomes(batchId, { status, after, limit: PAGE });
+    if (page.length === 0) return ids;
+    ids.push(...page.map((outcome) => outcome.sensorId));
+  }
 }
 
 /** Groups of one sensor carry its name, for the ids of child workflows and files. */

@@ -22,6 +22,10 @@ export interface PlanInput extends Period {
   readonly schedule?: string;
   /** `current` when absent. */
   readonly release?: string;
+  /** Plan only the failed and cancelled sensors of this batch. */
+  readonly redrive?: string;
+  /** Plan only sensors whose windows changed since they were scored for this period. */
+  readonly rescore?: boolean;
   readonly sensorsPerChild?: number;
   readonly sensorsPerActivity?: number;
 }

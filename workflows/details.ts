@@ -15,6 +15,7 @@ export interface BatchProgress extends Period {
   readonly childrenDone: number;
   readonly counts: OutcomeCounts;
   readonly failures: readonly FailureNote[];
+  readonly paused?: boolean;
   /** While waiting: how far the readings are. */
   readonly watermarkMs?: number;
 }
@@ -23,7 +24,7 @@ export function batchDetails(progress: BatchProgress): string {
   const { counts } = progress;
   const rows: readonly (readonly [string, string])[] = [
     ['Period', `${plainTime(progress.fromMs)} to ${plainTime(progress.toMs)} UTC`],
-    ['Phase', progress.phase],
+    ['Phase', progress.paused ? `${progress.phase} (paused)` : progress.phase],
     ...(progress.watermarkMs === undefined ? [] : [['Readings complete up to', `${plainTime(progress.watermarkMs)} UTC`] as const]),
     ['Release', progress.release ?? ''],
     ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],

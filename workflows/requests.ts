@@ -16,6 +16,10 @@ export interface ScoreBatchRequest {
   readonly delay?: string;
   /** Release to score with; the current one when absent. */
   readonly release?: string;
+  /** Score again only the failed and cancelled sensors of this batch; from and to must be its period. */
+  readonly redrive?: string;
+  /** Score again only sensors whose windows changed since they were scored for exactly this period. */
+  readonly rescore?: boolean;
   /** Sensors per child workflow and per scoring activity; chosen from the size of the fleet when absent. */
   readonly sensorsPerChild?: number;
   readonly sensorsPerActivity?: number;
@@ -28,6 +32,8 @@ export interface ScoreBatchRequest {
 
 export interface ParsedRequest extends Period {
   readonly release?: string;
+  readonly redrive?: string;
+  readonly rescore?: boolean;
   readonly sensorsPerChild?: number;
   readonly sensorsPerActivity?: number;
   readonly toleratedFailurePercentage: number;
@@ -37,7 +43,7 @@ export interface ParsedRequest extends Period {
 }
 
 const FIELDS: ReadonlySet<string> = new Set([
-  'from', 'to', 'period', 'delay', 'release', 'sensorsPerChild', 'sensorsPerActivity',
+  'from', 'to', 'period', 'delay', 'release', 'redrive', 'rescore', 'sensorsPerChild', 'sensorsPerActivity',
   'toleratedFailurePercentage', 'toleratedFailureCount', 'waitForReadings',
 ]);
 
@@ -62,11 +68,17 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   const sensorsPerActivity = atLeast(request.sensorsPerActivity, 'sensorsPerActivity', 1);
   const toleratedFailureCount = atLeast(request.toleratedFailureCount, 'toleratedFailureCount', 0);
   const release = text(request.release, 'release');
+  const redrive = text(request.redrive, 'redrive');
+  if (typeof (request.rescore ?? false) !== 'boolean') throw invalid(`rescore must be true or false, got ${JSON.stringify(request.rescore)}`);
+  if (redrive !== undefined && request.rescore) throw invalid('give either redrive or rescore, not both');
+  if (redrive !== undefined && request.from === undefined) throw invalid('redrive needs from and to: the period of the batch');
   return {
     ...period,
     toleratedFailurePercentage: percentage,
     waitUntilMs: period.toMs + waitMs,
     ...(release === undefined ? {} : { release }),
+    ...(redrive === undefined ? {} : { redrive }),
+    ...(request.rescore ? { rescore: true } : {}),
     ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
     ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
     ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),

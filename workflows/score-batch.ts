@@ -4,7 +4,7 @@
  * `finishBatch` runs, also when the batch is cancelled.
  */
 import {
-  ApplicationFailure, CancellationScope, defineQuery, executeChild, isCancellation, ParentClosePolicy,
+  ApplicationFailure, CancellationScope, defineQuery, defineUpdate, executeChild, isCancellation, ParentClosePolicy,
   proxyActivities, setCurrentDetails, setHandler, sleep, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
 import type { BatchResult, ChunkOutcome, ControlActivities, SensorRange } from '../activities/types.ts';
@@ -13,17 +13,23 @@ import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { encodeName } from '../domain/sensor.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
-import { forEachBounded } from './bounded.ts';
 import { batchDetails, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { CONTROL_ACTIVITY, MAX_PENDING, WAIT_POLL } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
+import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 const { readingsReady, planBatch, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
 
 /** How far a batch is: `temporal workflow query --type progress`. */
 export const progressQuery = defineQuery<BatchProgress>('progress');
+
+/** Slows a running batch down or speeds it up: most child workflows at once, 1 to 500. Returns the new limit. */
+export const setConcurrencyUpdate = defineUpdate<number, [number]>('setConcurrency');
+/** No new children start until `resume`; those under way go on. */
+export const pauseUpdate = defineUpdate<void, []>('pause');
+export const resumeUpdate = defineUpdate<void, []>('resume');
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
   const info = workflowInfo();
@@ -39,6 +45,19 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     setCurrentDetails(batchDetails(progress));
   };
   setHandler(progressQuery, () => progress);
+  const throttle = fullSpeed();
+  setHandler(setConcurrencyUpdate, (limit) => (throttle.limit = limit), {
+    validator(limit) {
+      if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PENDING))
+        throw new Error(`the concurrency of a batch is a whole number from 1 to ${MAX_PENDING}, got ${JSON.stringify(limit)}`);
+    },
+  });
+  const pause = (paused: boolean) => (): void => {
+    throttle.paused = paused;
+    show({ paused });
+  };
+  setHandler(pauseUpdate, pause(true));
+  setHandler(resumeUpdate, pause(false));
   upsertSearchAttributes([
     { key: ATTRIBUTES.batch, value: batchId },
     { key: ATTRIBUTES.periodStart, value: new Date(fromMs) },
@@ -53,12 +72,12 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
     const plan = await planBatch({
       batchId, fromMs, toMs, workflowId: info.workflowId, runId: info.runId,
-      schedule, release: parsed.release, sensorsPerChild: parsed.sensorsPerChild, sensorsPerActivity: parsed.sensorsPerActivity,
+      schedule, release: parsed.release, redrive: parsed.redrive, rescore: parsed.rescore, sensorsPerChild: parsed.sensorsPerChild, sensorsPerActivity: parsed.sensorsPerActivity,
     });
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
 
-    await forEachBounded(plan.groups, MAX_PENDING, async (range) => {
+    await forEachThrottled(plan.groups, throttle, async (range) => {
       const outcome = await scoreGroup(batchId, parsed, range, plan.sensorsPerActivity);
       show({
         childrenDone: progress.childrenDone + 1,

@@ -7,10 +7,10 @@ import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails 
 import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from '../activities/types.ts';
 import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
-import { forEachBounded } from './bounded.ts';
 import { failureTable, SHOWN_FAILURES } from './details.ts';
 import { halve, whyFailed } from './failures.ts';
-import { CONTROL_ACTIVITY, MAX_PENDING, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+import { CONTROL_ACTIVITY, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 export interface ScoreSensorsInput extends Period {
   readonly batchId: string;
@@ -55,7 +55,7 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
 
   const chunks =
     input.range.count <= sensorsPerActivity ? [input.range] : await planGroup({ batchId, range: input.range, sensorsPerActivity });
-  await forEachBounded(chunks, MAX_PENDING, score);
+  await forEachThrottled(chunks, fullSpeed(), score);
 
   const outcome: ChunkOutcome = { counts, failures };
   const only = failures[0];
