@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Sender } from 'rhea';
 import { messageOf } from '../../domain/errors.ts';
-import { desiredCapabilities, forRhea, sendBudget, socketOf, type AmqpError } from './amqp.ts';
+import { desiredCapabilities, forRhea, sendBudget, type AmqpError } from './amqp.ts';
 import { claimProblem, type Broker } from './broker.ts';
 import { readFrom, seek } from './log-reader.ts';
 import type { ConsumerSource } from './namespace.ts';
@@ -69,8 +69,6 @@ function feed(broker: Broker, link: Sender, { hub, consumerGroup, partition }: C
     let left = open ? sendBudget(link) : 0;
     if (left <= 0) return;
     const metrics = withMetrics ? runtimeMetrics(partition.last, Date.now()) : undefined;
-    const socket = socketOf(link.connection);
-    socket.cork();
     try {
       for (; left > 0; left -= 1) {
         const event = reader.next();
@@ -81,8 +79,6 @@ function feed(broker: Broker, link: Sender, { hub, consumerGroup, partition }: C
     } catch (error) {
       self.disconnect({ condition: 'amqp:internal-error', description: `The log cannot be read: ${messageOf(error)}` });
     }
-    // rhea writes the frames in a tick that it has queued by now: all of them leave in one write.
-    process.nextTick(() => socket.uncork());
   };
   link.on('sendable', schedule);
   link.on('sender_draining', () => {

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import rhea from 'rhea';
 import type { Connection, Container, EventContext, Receiver, Sender, ServerConnectionOptions } from 'rhea';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { forRhea, socketOf } from './amqp.ts';
+import { coalesceWrites, forRhea, socketOf } from './amqp.ts';
 import type { Broker, EmulatorStats, Peer } from './broker.ts';
 import { checkHubs, type HubConfig } from './config.ts';
 import { openConsumerLink } from './consumer-link.ts';
@@ -173,6 +173,7 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
   container.on('connection_open', ({ connection }: EventContext) => {
     broker.stats.connections += 1;
     connections.add(connection);
+    coalesceWrites(connection);
     socketOf(connection).once('close', () => {
       connections.delete(connection);
       for (const cleanup of broker.peer(connection).cleanups) cleanup();

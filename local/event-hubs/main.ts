@@ -18,9 +18,12 @@ const FLAGS = {
   'health-port': { type: 'string' },
 } as const;
 
+function log(line: string): void {
+  process.stderr.write(`event-hubs: ${line}\n`);
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS });
-  const log = (line: string): void => { process.stderr.write(`event-hubs: ${line}\n`); };
   const hubs = hubsFrom(values);
   const retentionHours = numberFlag('retention-hours', values['retention-hours']);
   const emulator = await startEventHubsEmulator({
@@ -46,7 +49,7 @@ async function main(): Promise<void> {
     throw error;
   }
   const hub = hubs.length === 1 ? hubs[0]?.name : undefined;
-  console.log(JSON.stringify({ ready: true, port: emulator.port, connectionString: emulator.connectionString(hub) }));
+  process.stdout.write(`${JSON.stringify({ ready: true, port: emulator.port, connectionString: emulator.connectionString(hub) })}\n`);
 }
 
 function hubsFrom(flags: { config?: string; hub?: string; partitions?: string }): readonly HubConfig[] {
@@ -85,6 +88,6 @@ function serveHealth(port: number): Promise<Server> {
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`event-hubs: ${messageOf(error)}\n`);
+  log(messageOf(error));
   process.exitCode = 1;
 }
