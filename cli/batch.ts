@@ -1,158 +1,114 @@
-/** `fleetscore batch ...`: run, list and look at batches. */
+/** `fleetscore batch ...`: run, steer, list and look at batches. */
 import { Option, type Command } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { failureCauses } from '../activities/notes.ts';
-import { FleetscoreError } from '../domain/errors.ts';
-import { decided } from '../domain/outcome.ts';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
-import { compactTime, isoTime } from '../domain/time.ts';
-import type { Batch, OutcomeRow } from '../storage/store.ts';
+import { compactTime, isoTime, type Period } from '../domain/time.ts';
 import { SCORE_BATCH } from '../workers/schedules.ts';
 import type { scoreBatch } from '../workflows/index.ts';
-import { batchIdOf } from '../workflows/requests.ts';
-import { action, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from './command.ts';
+import { pauseUpdate, resumeUpdate, setConcurrencyUpdate } from '../workflows/messages.ts';
+import { MAX_PENDING } from '../workflows/policies.ts';
+import { batchIdOf, type ScoreBatchRequest } from '../workflows/requests.ts';
+import { findBatch, registerBatchViews, showBatch } from './batch-views.ts';
+import { action, asWhole, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { watchBatch } from './progress.ts';
 import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
-import { formatCount as count, formatMs, formatNumberOf as plural } from '../report/format.ts';
-import { facts, statusColumn, statusWord, table, when } from './text.ts';
+
+interface WaitOption {
+  readonly wait?: boolean;
+}
+type PeriodOptions = { readonly from: number; readonly to: number };
 
 export function registerBatch(program: Command): void {
-  const batch = program.command('batch').description('run and inspect batches');
-  addRequestOptions(
-    batch
-      .command('run')
-      .description('score the fleet over a period, now')
-      .addOption(fromOption().makeOptionMandatory())
-      .addOption(toOption().makeOptionMandatory())
-      .option('--wait', 'wait until it is done; exit code 1 when it failed'),
-  ).action(action<[], RequestOptions & { from: number; to: number; wait?: boolean }>(runBatch));
-  batch
-    .command('list')
-    .description('list batches, newest first')
-    .option('--schedule <name>', 'only those of a schedule')
-    .addOption(new Option('--status <status>', 'only those in a state').choices(['running', 'completed', 'failed', 'cancelled']))
-    .addOption(new Option('--limit <n>', 'how many at the most').default(20).argParser(asWhole(1, 10_000)))
-    .action(action<[], { schedule?: string; status?: Batch['status']; limit: number }>(list));
-  batch.command('show').description('show a batch: counts, failures by cause, failed and skipped sensors').argument('<id>', 'id of the batch')
-    .action(action<[string], object>((context, _, id) => show(context, id)));
+  const batch = program.command('batch').description('run, steer and inspect batches');
+  starts(batch, 'run', 'score the fleet over a period, now')
+    .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
+    .action(action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) => start(context, 'by-hand', periodOf(o), requestOf(o), o)));
+  starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch').argument('<id>', 'id of the batch')
+    .action(action<[string], RequestOptions & WaitOption>(async (context, o, id) => {
+      const base = await findBatch(context, id);
+      return start(context, 'redrive', base, { ...requestOf(o), redrive: id }, o);
+    }));
+  starts(batch, 'rescore', 'score again only sensors whose readings changed since they were scored for exactly this period')
+    .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
+    .action(action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) => start(context, 'rescore', periodOf(o), { ...requestOf(o), rescore: true }, o)));
+  steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(action<[string], object>(cancel));
+  steers(batch, 'pause', 'start no more child workflows of a running batch')
+    .action(action<[string], object>((context, _, id) => steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate))));
+  steers(batch, 'resume', 'go on with a paused batch')
+    .action(action<[string], object>((context, _, id) => steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate))));
+  steers(batch, 'concurrency', 'set how many child workflows of a running batch run at once')
+    .addOption(new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory())
+    .action(action<[string], { limit: number }>((context, o, id) => steer(context, id, `runs at most ${o.limit} children at once`, (handle) => handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }))));
+  registerBatchViews(batch);
 }
 
-async function runBatch(context: Context, options: RequestOptions & { from: number; to: number; wait?: boolean }): Promise<Output> {
-  if (options.to <= options.from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(options.to)}) must be later than --from (${isoTime(options.from)}).`);
+function starts(batch: Command, verb: string, description: string): Command {
+  return addRequestOptions(batch.command(verb).description(description).option('--wait', 'wait until it is done; exit code 1 when it failed'));
+}
+
+function steers(batch: Command, verb: string, description: string): Command {
+  return batch.command(verb).description(description).argument('<id>', 'id of the batch');
+}
+
+function periodOf({ from, to }: PeriodOptions): Period {
+  if (to <= from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`);
+  return { fromMs: from, toMs: to };
+}
+
+async function start(context: Context, prefix: string, period: Period, request: ScoreBatchRequest, options: WaitOption): Promise<Output> {
+  const { fromMs, toMs } = period;
   const client = await context.client();
   const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
     taskQueue: CONTROL_QUEUE,
-    workflowId: `by-hand-${compactTime(options.from)}-${compactTime(options.to)}-${randomBytes(3).toString('hex')}`,
-    args: [{ ...requestOf(options), from: isoTime(options.from), to: isoTime(options.to) }],
-    staticSummary: 'batch started by hand',
+    workflowId: `${prefix}-${compactTime(fromMs)}-${compactTime(toMs)}-${randomBytes(3).toString('hex')}`,
+    args: [{ ...request, from: isoTime(fromMs), to: isoTime(toMs) }],
+    staticSummary: `batch started by hand (${prefix})`,
   });
-  const id = batchIdOf({ fromMs: options.from, toMs: options.to }, handle.firstExecutionRunId);
-  const link = context.uiLink(handle.workflowId, handle.firstExecutionRunId);
+  const runId = handle.firstExecutionRunId;
+  const id = batchIdOf(period, runId);
+  const link = context.uiLink(handle.workflowId, runId);
   if (!options.wait)
     return {
-      data: { batch: id, workflowId: handle.workflowId, runId: handle.firstExecutionRunId },
+      data: { batch: id, workflowId: handle.workflowId, runId },
       text: `Batch ${id} started.\n${link ? `Watch it: ${link}\n` : ''}Then: fleetscore batch show ${id}`,
     };
-  const stop = context.json ? undefined : await watchBatch(context, id);
+  const stopWatching = context.json ? undefined : await watchBatch(context, id);
   try {
     await handle.result();
   } catch (error) {
     // A batch that ended badly is on record; anything else is an error of the call.
-    if (!(await (await context.store()).findBatch(id))) throw new FleetscoreError('BATCH_FAILED', reason(error), { cause: error });
+    if (!(await (await context.store()).findBatch(id))) throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
   } finally {
-    await stop?.();
+    await stopWatching?.();
   }
-  return show(context, id);
+  return showBatch(context, id);
 }
 
-function reason(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  return cause instanceof Error ? cause.message : String(cause);
+/** The innermost cause: Temporal wraps what happened in what it did. */
+function rootMessage(error: unknown): string {
+  let inner = error;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  return messageOf(inner);
 }
 
-export function batchData(batch: Batch) {
-  const { fromMs, toMs, startedAtMs, finishedAtMs, ...rest } = batch;
-  return {
-    ...rest, from: isoTime(fromMs), to: isoTime(toMs), startedAt: isoTime(startedAtMs),
-    ...(finishedAtMs === undefined ? {} : { finishedAt: isoTime(finishedAtMs) }),
-  };
+async function runningHandle(context: Context, id: string): Promise<WorkflowHandle> {
+  const batch = await findBatch(context, id);
+  if (batch.status !== 'running') throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
+  const client: Client = await context.client();
+  return client.workflow.getHandle(batch.workflowId, batch.runId);
 }
 
-async function list(context: Context, options: { schedule?: string; status?: Batch['status']; limit: number }): Promise<Output> {
-  const batches = await (await context.store()).listBatches(options);
-  return {
-    data: batches.map(batchData),
-    text: table(
-      [
-        { title: 'Batch' }, { title: 'From (UTC)' }, { title: 'To (UTC)' }, statusColumn('Status'), { title: 'Scored', align: 'right' },
-        { title: 'Skipped', align: 'right' }, { title: 'Failed', align: 'right' }, { title: 'Windows', align: 'right' },
-        { title: 'Anomalies', align: 'right' }, { title: 'Took', align: 'right' },
-      ],
-      batches.map((b) => [
-        b.id, when(b.fromMs), when(b.toMs), b.status, count(b.counts.scored), count(b.counts.skipped), count(b.counts.failed),
-        count(b.counts.windows), count(b.counts.anomalies), took(b),
-      ]),
-      'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait',
-    ),
-  };
+async function cancel(context: Context, _: object, id: string): Promise<Output> {
+  const handle = await runningHandle(context, id);
+  await handle.cancel();
+  await handle.result().catch(() => {}); // it ends as cancelled; what counts is on record
+  return { ...(await showBatch(context, id)), exitCode: 0 };
 }
 
-function took(batch: Batch): string {
-  return batch.finishedAtMs === undefined ? '-' : formatMs(batch.finishedAtMs - batch.startedAtMs);
-}
-
-/** Sensors listed one by one in the text; --json has all. */
-const SHOWN = 20;
-
-async function show(context: Context, id: string): Promise<Output> {
-  const store = await context.store();
-  const batch = await store.findBatch(id);
-  if (!batch) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`);
-  const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
-  const failed = await allOutcomes(context, id, 'failed');
-  const skipped = await allOutcomes(context, id, 'skipped');
-  const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
-  const link = context.uiLink(batch.workflowId, batch.runId);
-  const sections = [
-    facts([
-      ['Batch', batch.id], ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`], ['Status', statusWord(batch.status)],
-      ['Schedule', batch.schedule], ['Release', batch.release], ['Supersedes', batch.supersedes],
-      ['Sensors', `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ${count(counts.failed)} failed` +
-        `${counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : ''}${batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''}`],
-      ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`], ['Took', took(batch)],
-      ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`], ['Web UI', link], ['Why', batch.message],
-    ]),
-  ];
-  if (causes.length > 1)
-    sections.push(table([{ title: 'Failure' }, { title: 'Sensors', align: 'right' }, { title: 'For example' }], causes.map((c) => [c.class, count(c.count), `${c.example.device} / ${c.example.sensor}: ${c.example.message}`]), ''));
-  const decidedBadly = [...failed, ...skipped];
-  if (decidedBadly.length > 0) {
-    sections.push(table(
-      [{ title: 'Device' }, { title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }],
-      decidedBadly.slice(0, SHOWN).map((o) => [o.device, o.sensor, o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]), '',
-    ));
-    if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
-  }
-  return {
-    data: { ...batchData({ ...batch, counts }), causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
-    text: sections.join('\n\n'),
-    ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
-  };
-}
-
-const outcomeData = (o: OutcomeRow) => ({ device: o.device, sensor: o.sensor, class: o.class, message: o.message, attempt: o.attempt, model: o.model });
-
-async function allOutcomes(context: Context, id: string, status: 'failed' | 'skipped'): Promise<OutcomeRow[]> {
-  const store = await context.store();
-  const rows: OutcomeRow[] = [];
-  // Enough for people and programs; a fleet without any data would list a million.
-  for (let after = -1; rows.length < 10_000; ) {
-    const page = await store.listOutcomes(id, { status, after, limit: 1_000 });
-    rows.push(...page);
-    const last = page[page.length - 1];
-    if (!last) break;
-    after = last.sensorId;
-  }
-  return rows;
+async function steer(context: Context, id: string, done: string, work: (handle: WorkflowHandle) => Promise<unknown>): Promise<Output> {
+  await work(await runningHandle(context, id));
+  return { data: { batch: id, done }, text: `Batch ${id}: ${done}.` };
 }

@@ -1,3 +1,4 @@
 /** The workflows of fleetscore, as a worker registers them. */
-export { progressQuery, scoreBatch } from './score-batch.ts';
+export { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
+export { scoreBatch } from './score-batch.ts';
 export { scoreSensors } from './score-sensors.ts';

@@ -4,7 +4,7 @@
  * `finishBatch` runs, also when the batch is cancelled.
  */
 import {
-  ApplicationFailure, CancellationScope, defineQuery, defineUpdate, executeChild, isCancellation, ParentClosePolicy,
+  ApplicationFailure, CancellationScope, executeChild, isCancellation, ParentClosePolicy,
   proxyActivities, setCurrentDetails, setHandler, sleep, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
 import type { BatchResult, ChunkOutcome, ControlActivities, SensorRange } from '../activities/types.ts';
@@ -15,21 +15,13 @@ import { encodeName } from '../domain/sensor.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
 import { batchDetails, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
+import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
 import { CONTROL_ACTIVITY, MAX_PENDING, WAIT_POLL } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 const { readingsReady, planBatch, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
-
-/** How far a batch is: `temporal workflow query --type progress`. */
-export const progressQuery = defineQuery<BatchProgress>('progress');
-
-/** Slows a running batch down or speeds it up: most child workflows at once, 1 to 500. Returns the new limit. */
-export const setConcurrencyUpdate = defineUpdate<number, [number]>('setConcurrency');
-/** No new children start until `resume`; those under way go on. */
-export const pauseUpdate = defineUpdate<void, []>('pause');
-export const resumeUpdate = defineUpdate<void, []>('resume');
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
   const info = workflowInfo();
