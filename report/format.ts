@@ -29,6 +29,11 @@ export function formatMs(ms: number): string {
   return pair(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
+/** How long until a fault was found; empty when it was not. */
+export function formatDelay(ms: number | undefined): string {
+  return ms === undefined ? '' : ms <= 0 ? 'at once' : formatMs(ms);
+}
+
 /** A share for people: `0%`, `<0.1%`, `1.3%`, `42%`. Empty for a share of nothing. */
 export function formatShare(part: number, whole: number): string {
   if (whole === 0) return '';

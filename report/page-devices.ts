@@ -46,7 +46,7 @@ export function deviceSections(data: BatchData, groups: readonly DeviceGroup[], 
     html` ${formatNumberOf(data.omitted, 'sensor is', 'sensors are')} not on this page: it shows the ${formatCount(data.sensors.length)} with known faults, failures and most anomalies.`;
   return html`<section aria-labelledby="devices"><h2 id="devices">Sensors</h2>
 <p class="lead">Window means over the period; a dot is an anomalous window. Times in UTC.${omitted}</p>
-<div class="tools" id="tools" role="search" hidden><label class="sr" for="find">Filter by device or sensor name</label><input id="find" type="search" placeholder="Filter by device or sensor" autocomplete="off" spellcheck="false">
+<div class="tools" id="tools" role="search" hidden><label class="sr" for="find">Filter by device or sensor name</label><input id="find" type="search" placeholder="Device or sensor" autocomplete="off" spellcheck="false">
 <label class="sr" for="which">Which sensors</label><select id="which"><option value="all">All sensors</option><option value="anomalies">With anomalies</option><option value="trouble">Not scored</option><option value="quiet">Without anomalies</option></select><output id="shown" aria-live="polite"></output><span class="gap"></span><button type="button" id="open">Open all</button><button type="button" id="close">Close all</button></div>
 <noscript><p class="notes">Charts are drawn by this page's script, which is switched off here. Everything else is complete.</p></noscript>
 <p class="notes" id="none" hidden>No sensor fits the filter.</p>

@@ -83,15 +83,27 @@ function strip(row: HeatRow, slices: number, index: number, faults: readonly Mat
   );
 }
 
+/** All devices together: a bar as high as the slice's anomalies, as shares of a large fleet would all look alike. */
+function bars({ density: counted }: HeatRow, slices: number, index: number): Markup {
+  const most = counted.anomalies.reduce((a, b) => Math.max(a, b), 1);
+  const path = Array.from(counted.anomalies, (n, at) => {
+    const height = n === 0 ? 0 : Math.max(2, Math.round((n / most) * 32));
+    return height === 0 ? '' : `M${at} 34v-${height}h1v${height}z`;
+  }).join('');
+  return trusted(
+    `<svg class="strip all top" data-r="${index}" viewBox="0 0 ${slices} 34" preserveAspectRatio="none" shape-rendering="crispEdges" aria-hidden="true"><path class="hb" d="${path}"/></svg>`,
+  );
+}
+
 /** Axis labels at their share of the width. */
 function axis(data: Period): Markup {
   const span = data.toMs - data.fromMs;
-  const texts = timeTicks(data, 6).map(([offset, label]) => {
+  const texts = timeTicks(data, 7).map(([offset, label], i) => {
     const share = offset / span;
     const anchor = share < 0.04 ? 'start' : share > 0.96 ? 'end' : 'middle';
-    return html`<text x="${(share * 100).toFixed(2)}%" y="13" text-anchor="${anchor}">${label}</text>`;
+    return html`<text x="${(share * 100).toFixed(2)}%" y="13" text-anchor="${anchor}"${i % 2 === 1 && html` class="odd"`}>${label}</text>`;
   });
-  return html`<svg class="axis" aria-hidden="true">${texts}</svg>`;
+  return html`<svg class="axis end" aria-hidden="true">${texts}</svg>`;
 }
 
 /** @param anchors id of each device's section, by name */
@@ -102,18 +114,20 @@ export function heatSection(data: BatchData, map: HeatMap, faults: readonly Matc
     const anomalies = counted.anomalies.reduce((sum, n) => sum + n, 0);
     const name = group
       ? html`<a href="#${anchors.get(group.device) ?? ''}" title="${group.device}"><bdi>${group.device}</bdi></a>`
-      : html`<b>All devices</b>`;
+      : html`<b class="top">All devices</b>`;
     const own = group ? (byDevice.get(group.device) ?? []) : [];
-    return html`${name}${strip({ group, density: counted }, map.slices, i, own, data)}<span>${formatCount(anomalies)}<span class="sr"> anomalies</span></span>
+    const row = { group, density: counted };
+    const drawn = group ? strip(row, map.slices, i, own, data) : bars(row, map.slices, i);
+    return html`${name}${drawn}<span${!group && html` class="top"`}>${formatCount(anomalies)}<span class="sr"> anomalies</span></span>
 `;
   });
   const slice = formatMs((data.toMs - data.fromMs) / map.slices);
   const swatch = (level: number): Markup =>
     html`<span>${trusted(`<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h${level}" d="M0 0h14v11H0z"/></svg>`)}${LEVEL_NAMES[level]!}</span>`;
   return html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
-<p class="lead">Share of anomalous windows in slices of ${slice}, per device. ${formatNumberOf(map.rows.filter((row) => row.group).length, 'device')}, times in UTC.</p>
+<p class="lead">Share of anomalous windows in slices of ${slice}, per device; above, how many in all. ${formatNumberOf(map.rows.filter((row) => row.group).length, 'device')}, times in UTC.</p>
 <div class="panel heat" id="heat"><div class="rows" tabindex="0" role="group" aria-label="Anomalies per device">
-${rows}<i></i>${axis(data)}<i></i></div>
+${rows}<i class="end"></i>${axis(data)}<i class="end"></i></div>
 <div class="legend" aria-hidden="true">${[0, 1, 2, 3, 4, 5].map(swatch)}${faults.length > 0 && html`<span>${trusted('<svg viewBox="0 0 14 11"><path class="hf" d="M0 7h14v4H0z"/></svg>')}injected fault</span>`}</div></div></section>
 `;
 }

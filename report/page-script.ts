@@ -60,7 +60,7 @@ const unpack = (i) => {
 };
 const digits = (x, k) => Math.abs(x) >= 1e7 || k > 9 ? x.toPrecision(5) : x.toFixed(Math.max(0, k));
 const yTicks = (lo, hi) => {
-  const raw = (hi - lo) / 3, mag = Math.pow(10, Math.floor(Math.log10(raw)));
+  const raw = (hi - lo) / 4, mag = Math.pow(10, Math.floor(Math.log10(raw)));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * mag).find((m) => m >= raw) || raw;
   const out = [];
   for (let y = Math.ceil(lo / step); y * step <= hi + step * 1e-9 && out.length < 6; y++) out.push(y * step);
@@ -68,7 +68,7 @@ const yTicks = (lo, hi) => {
   return out.map((y) => [y, Math.abs(y) >= 1e6 || (y && Math.abs(y) < 1e-4) ? y.toExponential(1) : y.toFixed(k)]);
 };
 
-const H = 132, TOP = 14, BOTTOM = 22, RIGHT = 8;
+const H = 136, TOP = 17, BOTTOM = 22, RIGHT = 8;
 const draw = (box) => {
   const s = unpack(+box.dataset.i);
   const width = Math.max(200, box.clientWidth);
@@ -76,7 +76,7 @@ const draw = (box) => {
   const room = (hi - lo) * 0.07 || Math.abs(hi) * 0.05 || 1;
   lo -= room; hi += room;
   const ys = yTicks(lo, hi);
-  const left = 10 + 6.1 * ys.reduce((m, t) => Math.max(m, t[1].length), 2);
+  const left = Math.max(38, 10 + 6.1 * ys.reduce((m, t) => Math.max(m, t[1].length), 2));
   const X = (ts) => left + (ts - D.from) / span * (width - left - RIGHT);
   const Y = (v) => TOP + (hi - v) / (hi - lo) * (H - TOP - BOTTOM);
   const r = (n) => Math.round(n * 10) / 10;
@@ -84,7 +84,7 @@ const draw = (box) => {
   const labelled = [];
   for (const f of s.f || []) {
     const x = r(X(Math.max(D.from, f[0]))), w = Math.max(2, r(X(Math.min(D.to, f[1])) - x));
-    svg.append(node('rect', { class: 'fault' + (f[3] ? '' : ' missed'), x: x, y: TOP - 12, width: w, height: H - TOP - BOTTOM + 12 }));
+    svg.append(node('rect', { class: 'fault' + (f[3] ? '' : ' missed'), x: x, y: TOP, width: w, height: H - TOP - BOTTOM }));
     labelled.push([x, w, f]);
   }
   for (const t of ys) {
@@ -109,11 +109,11 @@ const draw = (box) => {
   }
   for (const i of s.hits) hot += 'M' + r(X(s.ts[i])) + ' ' + r(Y(s.val[i])) + 'h0';
   svg.append(node('path', { class: 'line', d: d }));
-  if (hot) svg.append(node('path', { class: 'hit', d: hot }));
+  if (hot) svg.append(node('path', { class: 'halo', d: hot }), node('path', { class: 'hit', d: hot }));
   for (const [x, w, f] of labelled) {
     const text = (f[3] ? '\u2713 ' : '\u2717 missed: ') + f[2];
     const right = x + text.length * 6 > width;
-    svg.append(node('text', { class: 'kind' + (f[3] ? '' : ' missed'), x: right ? x + w : x + 3, y: TOP - 3, 'text-anchor': right ? 'end' : 'start' }, text));
+    svg.append(node('text', { class: 'kind' + (f[3] ? '' : ' missed'), x: right ? x + w : x, y: TOP - 4, 'text-anchor': right ? 'end' : 'start' }, text));
   }
   const cursor = node('g', { class: 'cursor', visibility: 'hidden' });
   cursor.append(node('path', { d: 'M0 ' + TOP + 'V' + (H - BOTTOM) }), node('circle', { r: 3.5 }));

@@ -7,7 +7,7 @@ export const PAGE_STYLE = `
 @media(prefers-color-scheme:dark){:root{--bg:#0f1419;--card:#171e25;--ink:#e5ebf0;--soft:#9ba8b4;--edge:#2a343d;--rule:#232c34;
 --series:#74a9d8;--hit:#ff7350;--fault:#b79af3;--faultbg:rgba(183,154,243,.17);--ok:#63c795;--warn:#e3b25c;--bad:#ff8a7e;
 --okbg:#15301f;--warnbg:#33280f;--badbg:#3a1a18;--link:#82b7ea;--focus:#6ea8fe;
---h0:#26313a;--h1:#5a3326;--h2:#8a442b;--h3:#bd5935;--h4:#ee7a4c;--h5:#ffc09c;--shadow:none}}
+--h0:#26313a;--h1:#683927;--h2:#8f472c;--h3:#bd5935;--h4:#ee7a4c;--h5:#ffc09c;--shadow:none}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;scroll-padding-top:72px}
@@ -57,9 +57,11 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .rows>b{font-weight:600}
 .rows>span{font-size:13px;text-align:right;color:var(--soft)}
 .strip{display:block;width:100%;height:17px;border-radius:3px}
-.axis{display:block;width:100%;height:18px;overflow:visible}
+.strip.all{height:34px;border-radius:0;border-bottom:1px solid var(--edge)}
+.axis{display:block;width:100%;height:20px;overflow:visible}
+.rows>.top,.rows>.end{position:sticky;background:var(--card);z-index:1}.rows>.top{top:0}.rows>.end{bottom:0;align-self:stretch}
 .axis text,.tick{font-size:11px;fill:var(--soft)}
-.h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}.h5{fill:var(--h5)}.hf{fill:var(--fault)}
+.h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}.h5{fill:var(--h5)}.hf{fill:var(--fault)}.hb{fill:var(--hit)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 14px;margin-top:8px;font-size:12.5px;color:var(--soft);align-items:center}
 .legend svg{width:14px;height:11px;vertical-align:-1px;margin-right:5px;border-radius:2px}
 .tools{position:sticky;top:0;z-index:5;display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:10px -24px 0;padding:10px 24px;background:var(--bg);border-bottom:1px solid var(--edge)}
@@ -76,8 +78,8 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .device h3{font-size:16px;font-weight:620;overflow-wrap:anywhere}
 .device>summary span{font-size:13.5px;color:var(--soft)}
 .device>summary .hot{color:var(--hit)}.device>summary .bad{color:var(--bad)}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:6px 28px;padding:2px 16px 16px}
-.card{min-width:0;scroll-margin-top:72px;content-visibility:auto;contain-intrinsic-size:auto 164px}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:6px 24px;padding:2px 16px 16px}
+.card{min-width:0;scroll-margin-top:72px;content-visibility:auto;contain-intrinsic-size:auto 168px}
 .card.flat{contain-intrinsic-size:auto 62px}
 .card:target h4 bdi{box-shadow:0 2px 0 var(--focus)}
 .card h4{font-size:14px;font-weight:560;display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-top:8px;overflow-wrap:anywhere}
@@ -85,10 +87,10 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .card h4 .chip{margin-left:auto}
 .card h4 .chip+.chip{margin-left:0}
 .card p{font-size:13.5px;color:var(--soft);overflow-wrap:anywhere}
-.chart{height:132px;border-radius:6px;touch-action:pan-y;cursor:crosshair}
+.chart{height:136px;border-radius:6px;touch-action:pan-y;cursor:crosshair}
 .chart svg{display:block}
-.line{fill:none;stroke:var(--series);stroke-width:1.3;stroke-linejoin:round;stroke-linecap:round}
-.hit{fill:none;stroke:var(--hit);stroke-width:4.6;stroke-linecap:round}
+.line{fill:none;stroke:var(--series);stroke-width:1.15;stroke-linejoin:round;stroke-linecap:round}
+.hit,.halo{fill:none;stroke:var(--hit);stroke-width:5;stroke-linecap:round}.halo{stroke:var(--card);stroke-width:8}
 .rule{stroke:var(--rule)}.notch,.base{stroke:var(--edge)}
 .fault{fill:var(--faultbg)}.fault.missed{fill:none;stroke:var(--fault);stroke-dasharray:3 3;stroke-opacity:.7}
 .kind{font-size:11px;fill:var(--fault)}
@@ -102,7 +104,8 @@ kbd{font:inherit;font-size:12px;border:1px solid var(--edge);border-radius:4px;p
 main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:20px}
 h1{font-size:22px}h1 small{display:block}
 .tiles{grid-template-columns:1fr 1fr;gap:8px;margin-top:16px}.tile{padding:9px 12px}.tile dd{font-size:21px}
-.tools{margin:10px -16px 0;padding:8px 16px}.tools button{display:none}.tools input{flex-basis:150px}
+.tools{margin:10px -16px 0;padding:8px 16px}.tools button{display:none}.tools input{flex-basis:150px}.tools select{max-width:150px}.axis .odd{display:none}
+.tile:last-child:nth-child(odd){grid-column:1/-1}.chip.long{white-space:normal;border-radius:9px}
 .rows{grid-template-columns:minmax(0,84px) 1fr auto;gap:3px 8px}.heat{padding:12px 12px 8px}
 th,td{padding:7px 10px}.grid{padding:0 12px 12px}.device>summary{padding:10px 12px}}
 @media print{
@@ -111,5 +114,4 @@ th,td{padding:7px 10px}.grid{padding:0 12px 12px}.device>summary{padding:10px 12
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 body{font-size:11px}.tools,#tip,.skip{display:none!important}.rows{max-height:none;overflow:visible}
 .card{content-visibility:visible;break-inside:avoid}.tile,.panel,tr{break-inside:avoid}}
-@media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 `;

@@ -7,7 +7,7 @@ import type { OutcomeStatus } from '../domain/outcome.ts';
 import { groupByDevice, type BatchData, type ReportBatch, type ReportOutcome, type ReportSensor } from './batch-data.ts';
 import { density, sparkline } from './density.ts';
 import { matchFaults, type FaultMatch, type MatchedFault } from './faults.ts';
-import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
+import { formatCount, formatDelay, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
 import { renderTable, type Colors, type TerminalOptions } from './table.ts';
 import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts';
 
@@ -164,7 +164,7 @@ function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors)
       { title: 'kind' },
       { title: 'from (UTC)' },
       { title: 'lasts', align: 'right' },
-      { title: 'after', align: 'right' },
+      { title: 'found after', align: 'right' },
     ],
     shown.map((fault) => [
       faultVerdict(fault),
@@ -173,7 +173,7 @@ function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors)
       fault.kind,
       formatTime(fault.fromMs).slice(5),
       formatMs(fault.toMs - fault.fromMs),
-      fault.delayMs === undefined ? '' : formatMs(fault.delayMs),
+      formatDelay(fault.delayMs),
     ]),
     options,
   );
