@@ -1,0 +1,47 @@
+/**
+ * Checkpoints say where reading may start; the store says what is done. A checkpoint that is ahead of the store
+ * (the store was replaced or restored) would skip events, so it is not believed and reading starts from the
+ * beginning; events that are done are dropped again in no time.
+ */
+import type { CheckpointStore } from '@azure/event-hubs';
+import { messageOf } from '../domain/errors.ts';
+import type { Store } from '../storage/store.ts';
+import { sourceName, type HubName } from './event.ts';
+import type { IngestLog } from './log.ts';
+
+/** Between the name of a worker and the part of its owner id that is new at every start. */
+const OWNER_SEPARATOR = ':';
+
+export function believableCheckpoints(inner: CheckpointStore, store: Store, captures: boolean, log: IngestLog): CheckpointStore {
+  return {
+    listOwnership: (...args) => inner.listOwnership(...args),
+    claimOwnership: (...args) => inner.claimOwnership(...args),
+    updateCheckpoint: (...args) => inner.updateCheckpoint(...args),
+    async listCheckpoints(...args) {
+      const source = sourceName({ namespace: args[0], hub: args[1] }, args[2]);
+      const progress = new Map((await store.listProgress(source)).map((p) => [p.partition, captures ? Math.min(p.appliedSeq, p.capturedSeq) : p.appliedSeq]));
+      const all = await inner.listCheckpoints(...args);
+      return all.filter(({ partitionId, sequenceNumber }) => {
+        const doneSeq = progress.get(partitionId) ?? -1;
+        if (sequenceNumber <= doneSeq) return true;
+        log.warn({ partition: partitionId, checkpointSeq: sequenceNumber, storeSeq: doneSeq }, 'the checkpoint is ahead of the store; reading from the beginning of the partition');
+        return false;
+      });
+    },
+  };
+}
+
+export const ownerId = (workerName: string, unique: string): string => `${workerName}${OWNER_SEPARATOR}${unique}`;
+
+/** Frees the partitions that a dead process of the same worker name still holds, so that nobody waits for them to expire. */
+export async function releaseOwnership(checkpoints: CheckpointStore, hub: HubName, consumerGroup: string, workerName: string, log: IngestLog): Promise<void> {
+  try {
+    const held = await checkpoints.listOwnership(hub.namespace, hub.hub, consumerGroup);
+    const ours = held.filter((ownership) => ownership.ownerId.startsWith(`${workerName}${OWNER_SEPARATOR}`));
+    if (ours.length === 0) return;
+    await checkpoints.claimOwnership(ours.map((ownership) => ({ ...ownership, ownerId: '' })));
+    log.info({ partitions: ours.map((ownership) => ownership.partitionId) }, 'took back the partitions of this worker before its restart');
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'partitions of this worker before its restart could not be taken back; they are free when their ownership expires');
+  }
+}

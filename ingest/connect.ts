@@ -1,0 +1,37 @@
+/** The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a minute. */
+import type { TokenCredential } from '@azure/identity';
+import { EventHubConsumerClient, EventHubProducerClient, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions } from '@azure/event-hubs';
+
+/** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
+export type EventHubsConnection =
+  | { readonly connectionString: string }
+  | { readonly namespace: string; readonly credential: TokenCredential };
+
+export interface EventHubTarget {
+  readonly connection: EventHubsConnection;
+  readonly hub: string;
+}
+
+const CLIENT: EventHubClientOptions = {
+  retryOptions: { maxRetries: 8, retryDelayInMs: 250, maxRetryDelayInMs: 5_000, timeoutInMs: 15_000, mode: RetryMode.Exponential },
+  userAgent: 'fleetscore',
+};
+
+export function createProducer(target: EventHubTarget): EventHubProducerClient {
+  const { connection, hub } = target;
+  return 'connectionString' in connection
+    ? new EventHubProducerClient(connection.connectionString, hub, CLIENT)
+    : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
+}
+
+export function createConsumer(
+  target: EventHubTarget & { readonly consumerGroup: string },
+  checkpoints: CheckpointStore,
+  options: { readonly loadBalancing: LoadBalancingOptions; readonly identifier: string },
+): EventHubConsumerClient {
+  const { connection, hub, consumerGroup } = target;
+  const client = { ...CLIENT, loadBalancingOptions: options.loadBalancing, identifier: options.identifier };
+  return 'connectionString' in connection
+    ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, checkpoints, client)
+    : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, checkpoints, client);
+}

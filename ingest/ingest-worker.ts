@@ -1,0 +1,226 @@
+/**
+ * The ingest worker: Event Hubs -> windows in the store and raw capture in Blob. Partitions are shared between
+ * workers by the SDK's load balancing; what two workers do to one partition for a moment is settled by the store
+ * (see partition-pipeline.ts). Memory stays bounded: the next events are taken when the last ones are committed.
+ */
+import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
+import { CloseReason, earliestEventPosition, type EventHubConsumerClient, type PartitionContext } from '@azure/event-hubs';
+import type { ContainerClient } from '@azure/storage-blob';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { Store } from '../storage/store.ts';
+import { believableCheckpoints, ownerId, releaseOwnership } from './checkpoints.ts';
+import { createConsumer, type EventHubTarget } from './connect.ts';
+import { hubFolder, sourceName, toIngestEvent } from './event.ts';
+import { createFilter } from './filter.ts';
+import type { IngestLog } from './log.ts';
+import { createEventParser } from './parse-event.ts';
+import { openPipeline, type Pipeline, type PipelineDeps } from './partition-pipeline.ts';
+import { untilDone } from './retry.ts';
+import { createSensorIds } from './sensor-ids.ts';
+import { claimInterval, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
+import { newTotals, type IngestStats } from './stats.ts';
+
+export interface IngestOptions {
+  readonly eventHubs: EventHubTarget & { readonly consumerGroup: string };
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** Container of the SDK's checkpoints and partition ownership. */
+  readonly checkpoints: ContainerClient;
+  readonly settings?: Partial<IngestSettings>;
+  readonly log: IngestLog;
+  /** Called every `statsIntervalMs`. */
+  readonly onStats?: (stats: IngestStats) => void;
+}
+
+export interface IngestWorker {
+  /** `source` of its progress in the store. */
+  readonly source: string;
+  stats(): IngestStats;
+  /** Resolves with the reason when the worker cannot go on by itself; stop it and start it again. */
+  readonly failed: Promise<FleetscoreError>;
+  /** Commits what it holds, closes capture files, checkpoints, and lets its partitions go; at most `stopTimeoutMs`. */
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 500;
+
+/**
+ * @throws FleetscoreError `INTERVAL_CHANGED`, `HUB_RECREATED`, `EVENT_HUB_UNAVAILABLE` (retryable)
+ */
+export async function startIngest(options: IngestOptions): Promise<IngestWorker> {
+  const { store, blobs, log } = options;
+  const { hub, consumerGroup } = options.eventHubs;
+  const settings: IngestSettings = { ...INGEST_DEFAULTS, ...options.settings };
+  const ending = new AbortController();
+  const giveUp = new AbortController();
+  const totals = newTotals();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<FleetscoreError>();
+
+  await claimInterval(store, settings.windowMs);
+  await untilDone(() => options.checkpoints.createIfNotExists(), { what: 'creation of the checkpoint container', log, signal: AbortSignal.timeout(settings.stopTimeoutMs) });
+  const inner = new BlobCheckpointStore(options.checkpoints);
+  const unique = randomUUID();
+  const client = createConsumer(
+    options.eventHubs,
+    believableCheckpoints(inner, store, settings.capture, log),
+    {
+      loadBalancing: { strategy: 'greedy', updateIntervalInMs: settings.balanceIntervalMs, partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs },
+      identifier: settings.workerName === undefined ? unique : ownerId(settings.workerName, unique),
+    },
+  );
+  const name = { namespace: client.fullyQualifiedNamespace, hub };
+  const source = sourceName(name, consumerGroup);
+  if (settings.workerName !== undefined) await releaseOwnership(inner, name, consumerGroup, settings.workerName, log);
+  try {
+    await checkHub(client, store, source);
+  } catch (error) {
+    await client.close().catch(() => {});
+    throw error;
+  }
+
+  const pipelines = new Map<string, Promise<Pipeline>>();
+  const opened = new Map<string, Pipeline>();
+  const common: Omit<PipelineDeps, 'partition' | 'checkpoint'> = {
+    source, folder: hubFolder(name), store, blobs, settings, totals, log, giveUp: giveUp.signal,
+    parse: createEventParser(settings), filter: createFilter(settings.filter), sensors: createSensorIds(store),
+  };
+  const open = (partition: string): Promise<Pipeline> => {
+    const opening = openPipeline({
+      ...common, partition,
+      async checkpoint({ seq, offset }) {
+        try {
+          await inner.updateCheckpoint({ fullyQualifiedNamespace: name.namespace, eventHubName: hub, consumerGroup, partitionId: partition, sequenceNumber: seq, offset });
+        } catch (error) {
+          log.warn({ partition, error: messageOf(error) }, 'checkpoint failed; the next one makes up for it');
+        }
+      },
+    });
+    pipelines.set(partition, opening);
+    opening.then((pipeline) => pipelines.get(partition) === opening && opened.set(partition, pipeline), () => pipelines.delete(partition));
+    return opening;
+  };
+  const stopWith = (error: unknown): void => {
+    if (error instanceof FleetscoreError && error.code !== 'INGEST_STOPPED') fail(error);
+  };
+
+  const subscription = client.subscribe(
+    {
+      async processInitialize({ partitionId }) {
+        try {
+          const pipeline = await open(partitionId);
+          log.info({ partition: partitionId, appliedSeq: pipeline.appliedSeq }, 'partition taken');
+          await checkPartition(client, source, partitionId, pipeline.appliedSeq);
+        } catch (error) {
+          stopWith(error);
+        }
+      },
+      async processEvents(received, { partitionId }) {
+        if (received.length === 0) return;
+        const startedAtMs = performance.now();
+        try {
+          const pipeline = await (pipelines.get(partitionId) ?? open(partitionId));
+          await pipeline.process(received.map(toIngestEvent));
+        } catch (error) {
+          stopWith(error);
+          throw error;
+        }
+        // Little traffic: let some gather, rather than commit every few events.
+        const restMs = settings.commitIntervalMs - (performance.now() - startedAtMs);
+        if (received.length < settings.maxBatchEvents && restMs > 1) await sleep(restMs, undefined, { signal: ending.signal }).catch(() => {});
+      },
+      async processError(error, { partitionId }) {
+        logTrouble(log, error, partitionId, ending.signal.aborted);
+      },
+      async processClose(reason, { partitionId }: PartitionContext) {
+        const pipeline = await pipelines.get(partitionId)?.catch(() => undefined);
+        // Whoever owns the partition now captures these events again from the last file on.
+        await pipeline?.close(reason === CloseReason.Shutdown).catch(() => {});
+        if (opened.get(partitionId) === pipeline) {
+          opened.delete(partitionId);
+          pipelines.delete(partitionId);
+        }
+        log.info({ partition: partitionId, reason }, 'partition let go');
+      },
+    },
+    {
+      startPosition: earliestEventPosition,
+      maxBatchSize: settings.maxBatchEvents,
+      maxWaitTimeInSeconds: 60,
+      // Bytes as they were sent, for raw capture; also cheaper than the SDK's own parsing.
+      skipParsingBodyAsJson: true,
+      prefetchCount: settings.maxBatchEvents * 2,
+    },
+  );
+
+  const stats = (): IngestStats => {
+    const owned = [...opened].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+    return { ...totals, partitions: owned.map(([partition]) => partition), captureWaiting: owned.reduce((sum, [, pipeline]) => sum + pipeline.captureWaiting, 0) };
+  };
+  const ticking = setInterval(() => {
+    for (const pipeline of opened.values()) pipeline.tick(Date.now()).catch(() => {});
+  }, TICK_MS);
+  const reporting = options.onStats && setInterval(() => options.onStats?.(stats()), settings.statsIntervalMs);
+
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    ending.abort();
+    clearInterval(ticking);
+    clearInterval(reporting);
+    const deadline = setTimeout(() => giveUp.abort(), settings.stopTimeoutMs * 0.75);
+    const closing = (async (): Promise<void> => {
+      await subscription.close();
+      await Promise.allSettled([...opened.values()].map((pipeline) => pipeline.close(true)));
+      await client.close();
+    })().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'the Event Hubs client did not close cleanly'));
+    const late = Symbol('late');
+    const limit = new AbortController();
+    const ended = await Promise.race([closing, sleep(settings.stopTimeoutMs, late, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
+    clearTimeout(deadline);
+    if (ended === late) log.warn({ stopTimeoutMs: settings.stopTimeoutMs }, 'ended without finishing; the events under way are read again at the next start');
+    options.onStats?.(stats());
+  };
+  return { source, stats, failed, stop: () => (stopped ??= stop()) };
+}
+
+/** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE`, `HUB_RECREATED` */
+async function checkHub(client: EventHubConsumerClient, store: Store, source: string): Promise<void> {
+  const progress = new Map((await store.listProgress(source)).map((p) => [p.partition, p.appliedSeq]));
+  let partitions: string[];
+  try {
+    partitions = await client.getPartitionIds();
+  } catch (error) {
+    throw new FleetscoreError('EVENT_HUB_UNAVAILABLE', `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${messageOf(error)}. Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).`, { cause: error, retryable: true });
+  }
+  for (const partition of partitions) {
+    const appliedSeq = progress.get(partition);
+    if (appliedSeq !== undefined) await checkPartition(client, source, partition, appliedSeq);
+  }
+}
+
+/** A hub that ends before what was read of it is not the same hub. @throws FleetscoreError `HUB_RECREATED` */
+async function checkPartition(client: EventHubConsumerClient, source: string, partition: string, appliedSeq: number): Promise<void> {
+  if (appliedSeq < 0) return;
+  let lastSeq: number;
+  try {
+    lastSeq = (await client.getPartitionProperties(partition)).lastEnqueuedSequenceNumber;
+  } catch {
+    // Unreachable is not recreated: reading itself reports that.
+    return;
+  }
+  if (lastSeq >= appliedSeq) return;
+  throw new FleetscoreError('HUB_RECREATED', `partition ${partition} of event hub ${client.eventHubName} ends at sequence number ${lastSeq}, but events up to ${appliedSeq} were read from ${source} before: the event hub was deleted and created again, and its new events would be taken for old ones. Give ingest another consumer group (FLEETSCORE_CONSUMER_GROUP), which starts counting anew; the windows stay as they are.`);
+}
+
+const EXPECTED: ReadonlySet<string> = new Set(['ReceiverDisconnectedError', 'AbortError']);
+
+function logTrouble(log: IngestLog, error: Error, partition: string, ending: boolean): void {
+  const code = (error as { code?: unknown }).code;
+  const fields = { ...(partition === '' ? undefined : { partition }), code, error: error.message };
+  // Another worker has taken the partition, or this one ends.
+  if (ending || EXPECTED.has(String(code)) || EXPECTED.has(error.name)) log.debug(fields, 'reading was ended');
+  else log.warn(fields, 'reading from Event Hubs is in trouble, trying again');
+}
