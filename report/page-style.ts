@@ -26,7 +26,7 @@ h1{font-size:27px;line-height:1.25;font-weight:650;letter-spacing:-.015em;margin
 h1 small{font-size:15px;font-weight:400;color:var(--soft);letter-spacing:0;white-space:nowrap}
 .facts{display:flex;flex-wrap:wrap;gap:4px 22px;margin-top:8px;color:var(--soft);font-size:14px}
 .facts b{color:var(--ink);font-weight:550;overflow-wrap:anywhere}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:22px 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(134px,1fr));gap:12px;margin:22px 0 0}
 .tile{background:var(--card);border:1px solid var(--edge);border-radius:10px;padding:12px 16px 13px;box-shadow:var(--shadow)}
 .tile dt{font-size:13px;color:var(--soft)}
 .tile dd{font-size:25px;line-height:1.25;font-weight:600;letter-spacing:-.01em}
@@ -112,6 +112,7 @@ th,td{padding:7px 10px}.grid{padding:0 12px 12px}.device>summary{padding:10px 12
 :root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#111;--soft:#444;--edge:#bbb;--rule:#ddd;--series:#235a8c;--hit:#c02c0c;--fault:#6636c0;--faultbg:rgba(122,79,201,.15);--shadow:none;--ok:#14603a;--warn:#704700;--bad:#9b1c15;--okbg:none;--warnbg:none;--badbg:none;--link:#111;
 --h0:#e3e9ee;--h1:#f6cdb9;--h2:#efa283;--h3:#e07350;--h4:#c8431f;--h5:#8e2208}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-body{font-size:11px}.tools,#tip,.skip{display:none!important}.rows{max-height:none;overflow:visible}
+body{font-size:11px}.tools,#tip,.skip{display:none!important}.rows{max-height:none;overflow:visible}.rows>*{position:static!important}
+.scroll{overflow:visible}th,td{padding:4px 7px}td{white-space:normal!important}.chart svg{max-width:100%;height:auto}.chart{height:auto}
 .card{content-visibility:visible;break-inside:avoid}.tile,.panel,tr{break-inside:avoid}}
 `;

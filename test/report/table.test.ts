@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { stripVTControlCharacters } from 'node:util';
+import { renderTable, terminalOptions } from '../../report/table.ts';
+import { cutText, fitText, harmless, textWidth, wrapText } from '../../report/text-width.ts';
+import { hostileText } from './names.ts';
+
+test('width counts columns, not characters', () => {
+  expect(textWidth('pump')).toBe(4);
+  expect(textWidth('泵站')).toBe(4);
+  expect(textWidth('🏭')).toBe(2);
+  expect(textWidth('👩‍🔧')).toBe(2);
+  expect(textWidth('e\u0301')).toBe(1);
+  expect(textWidth('°C ✓ ✗ ▁█ · …')).toBe(13);
+});
+
+test('cutting never breaks a wide character and marks the cut', () => {
+  expect(cutText('pressure', 5)).toBe('pres…');
+  expect(cutText('漢漢漢', 4)).toBe('漢…');
+  expect(fitText('漢漢漢', 4)).toBe('漢… ');
+  expect(fitText('7', 3, 'right')).toBe('  7');
+});
+
+test('harmless text has no control characters and keeps everything readable', () => {
+  expect(harmless('a\u001b[31mb\nc\u202ed')).toBe('a\ufffd[31mb c\ufffdd');
+  fc.assert(fc.property(hostileText, (text) => !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e]/u.test(harmless(text))));
+});
+
+test('wrapped lines keep the words and the width', () => {
+  fc.assert(
+    fc.property(hostileText.map(harmless), fc.integer({ min: 4, max: 40 }), (text, width) =>
+      wrapText(text, width).every((line) => textWidth(line) <= width),
+    ),
+  );
+  expect(wrapText('one two three', 7)).toEqual(['one two', 'three']);
+});
+
+test.each([60, 100, 160])('no line of a table is wider than %i columns, whatever is in it', (width) => {
+  const columns = [{ title: 'device' }, { title: 'sensor' }, { title: 'windows', align: 'right' as const }, { title: 'message' }];
+  fc.assert(
+    fc.property(fc.array(fc.tuple(hostileText, hostileText, hostileText, hostileText), { maxLength: 8 }), (rows) => {
+      const lines = renderTable(columns, rows, { width, color: false }).split('\n');
+      expect(lines).toHaveLength(rows.length + 1);
+      for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(width);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('numbers stay whole while text gives way', () => {
+  const columns = [{ title: 'name' }, { title: 'count', align: 'right' as const }];
+  const [, row] = renderTable(columns, [['x'.repeat(90), '1,234,567']], { width: 60, color: false }).split('\n');
+  expect(row).toBe(`${'x'.repeat(48)}…  1,234,567`);
+});
+
+test('colour changes nothing but colour', () => {
+  const columns = [{ title: 'name', paint: (text: string, _row: number, c: { red: (t: string) => string }) => c.red(text) }, { title: 'n' }];
+  const rows = [['pump', '1'], ['boiler', '22']];
+  const plain = renderTable(columns, rows, { width: 80, color: false });
+  const colored = renderTable(columns, rows, { width: 80, color: true });
+  expect(plain).not.toContain('\u001b');
+  expect(colored).toContain('\u001b[31m');
+  expect(stripVTControlCharacters(colored)).toBe(plain);
+});
+
+test('NO_COLOR and a missing terminal switch colour off; FORCE_COLOR switches it on', () => {
+  const tty = { isTTY: true, columns: 120 };
+  expect(terminalOptions(tty, {})).toEqual({ width: 120, color: true });
+  expect(terminalOptions(tty, { NO_COLOR: '1' }).color).toBe(false);
+  expect(terminalOptions(tty, { NO_COLOR: '' }).color).toBe(true);
+  expect(terminalOptions(tty, { TERM: 'dumb' }).color).toBe(false);
+  expect(terminalOptions({}, {})).toEqual({ width: 100, color: false });
+  expect(terminalOptions({}, { FORCE_COLOR: '1' }).color).toBe(true);
+  expect(terminalOptions(tty, { FORCE_COLOR: '1', NO_COLOR: '1' }).color).toBe(false);
+});
+
+test('the width stays within 60 and 200 columns', () => {
+  expect(terminalOptions({ columns: 20 }, {}).width).toBe(60);
+  expect(terminalOptions({ columns: 400 }, {}).width).toBe(200);
+  expect(terminalOptions({}, { COLUMNS: '80' }).width).toBe(80);
+});
