@@ -1,8 +1,9 @@
 /**
  * The SQL store: one contract, two engines (embedded SQLite, SQL Server / Azure SQL). Rules for both:
  * every method is one transaction, or reads only; writing the same thing twice changes nothing; lists
- * page by key; names are checked before they come here. Trouble of the engine is thrown as
- * FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`.
+ * page by key, all of it when no limit is given; names are checked before they come here. Trouble of the
+ * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
+ * missing or older than the code as `SCHEMA_MISSING`, one newer than the code as `SCHEMA_TOO_NEW`.
  */
 import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
@@ -141,8 +142,50 @@ export interface SeriesBlock {
   readonly min: Float64Array;
   readonly max: Float64Array;
   readonly last: Float64Array;
-  /** Number of the newest ingest commit this read saw: windows with a higher one changed after it. */
+  /**
+   * State of the windows this read saw: a window whose change number is higher may hold readings that this
+   * read did not see. Never too high; an engine under load may report it a little low.
+   */
   readonly changeId: number;
+}
+
+/**
+ * Windows of one reading each, for fleets that are generated rather than measured. Sensor
+ * `sensorIdFrom + i` gets the windows `startMs + w * stepMs`, w = 0 .. windowsPerSensor - 1, with the
+ * value `values[i * windowsPerSensor + w]`; the reading lies at the window's start.
+ */
+export interface WindowLoad {
+  readonly sensorIdFrom: number;
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly windowsPerSensor: number;
+  /** Finite; its length is a multiple of `windowsPerSensor`. */
+  readonly values: Float64Array;
+}
+
+/** What {@link Store.prune} takes away. A cut that is absent keeps everything of its kind. */
+export interface PruneCut {
+  /** Windows that start before this event time, epoch ms. */
+  readonly windowsBeforeMs?: number;
+  /** Batches (with outcomes, chunks and file entries) finished before this time of the clock, epoch ms. */
+  readonly batchesBeforeMs?: number;
+  /** Rows deleted in one transaction: what other writers wait for. Default 5000. */
+  readonly rowsPerTransaction?: number;
+}
+
+export interface PruneCounts {
+  readonly windows: number;
+  readonly outcomes: number;
+  readonly batches: number;
+}
+
+/** One migration: shipped with the code (`available`), applied to the database, or both. */
+export interface MigrationState {
+  readonly version: number;
+  readonly name: string;
+  /** False when the database has it and this version of the code does not know it. */
+  readonly available: boolean;
+  readonly appliedAtMs?: number;
 }
 
 /** A committed file that holds predictions of one sensor. */
@@ -158,6 +201,8 @@ export interface Store {
   readonly engine: 'sqlite' | 'mssql';
   /** Brings the schema to this version of the code, under a lock; safe from several processes. */
   migrate(): Promise<void>;
+  /** By version ascending. Works on a database without a schema too. */
+  migrationStatus(): Promise<MigrationState[]>;
   close(): Promise<void>;
 
   /**
@@ -183,13 +228,36 @@ export interface Store {
   commitCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
   listProgress(source?: string): Promise<PartitionProgress[]>;
 
-  /** Windows of sensors in `range` that start in `period`. */
+  /**
+   * Adds windows of registered sensors in bulk; windows that exist stay as they are, so a load that was
+   * cut short can be repeated. Several transactions. Returns how many windows were added.
+   */
+  loadWindows(load: WindowLoad): Promise<number>;
+  /**
+   * Sensors whose windows in `period` changed after a committed batch (one with a manifest) over exactly
+   * this period had scored them, or found no data for them. By id ascending, ids above `after`.
+   */
+  changedSensors(period: Period, options?: { readonly after?: number; readonly limit?: number }): Promise<number[]>;
+  /**
+   * Deletes what is older than the cuts, in transactions small enough for other writers to live with; safe to
+   * interrupt and repeat. Running batches and the sensor list stay.
+   */
+  prune(cut: PruneCut): Promise<PruneCounts>;
+
+  /** Windows of registered sensors in `range` that start in `period`. */
   readSeries(range: IdRange, period: Period): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
-  /** Windows and span of event time held for each sensor of `range`; sensors without windows are left out. */
+  /**
+   * Windows held for each sensor of `range`: how many, and the starts of the first and the last one.
+   * Sensors without windows are left out.
+   */
   windowStats(range: IdRange): Promise<{ sensorId: number; windows: number; firstMs: number; lastMs: number }[]>;
 
-  /** Adds a release and its models, all or nothing. @throws FleetscoreError `RELEASE_EXISTS` */
+  /**
+   * Adds a release and its models, all or nothing; `infos` describe every model that is new to the store.
+   * @throws FleetscoreError `RELEASE_EXISTS`; `RELEASE_INVALID` for a sensor named twice or unknown, or a
+   * model that is not described
+   */
   createRelease(name: string, createdAtMs: number, models: readonly ReleaseModel[], infos: readonly ModelInfo[]): Promise<void>;
   /** Points `current` to a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
   setCurrentRelease(name: string): Promise<void>;
@@ -202,7 +270,10 @@ export interface Store {
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
 
-  /** Records a batch and fixes its planned sensors. The same id again changes nothing. */
+  /**
+   * Records a batch and fixes its planned sensors. The same id and run again changes nothing.
+   * @throws FleetscoreError `BATCH_CONFLICT` when another run has this id; `RELEASE_UNKNOWN`; `SENSOR_UNKNOWN`
+   */
   createBatch(batch: NewBatch): Promise<Batch>;
   /** Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors, in id order. */
   planRanges(batchId: string, size: number, range?: IdRange): Promise<(IdRange & { readonly count: number })[]>;
@@ -212,6 +283,7 @@ export interface Store {
    * Records outcomes and file of a chunk, all or nothing. Sensors that already have an outcome in this batch
    * keep it; when all have one (a retry after a lost answer) the file is not recorded again either.
    * Returns the counts of what is now recorded for these sensors.
+   * @throws FleetscoreError `BATCH_UNKNOWN`; `BATCH_CLOSED` for new outcomes of a batch that is finished
    */
   commitChunk(result: ChunkResult): Promise<OutcomeCounts>;
   /** What is recorded for the planned sensors of a range. */
@@ -221,11 +293,11 @@ export interface Store {
     batchId: string,
     options?: { readonly status?: OutcomeStatus; readonly after?: number; readonly limit?: number },
   ): Promise<OutcomeRow[]>;
-  /** Planned sensors of a range without an outcome, by id, at most `limit`. */
+  /** Planned sensors of a range (of the batch when undefined) without an outcome, by id, at most `limit`. */
   undecidedSensors(batchId: string, range: IdRange | undefined, limit: number): Promise<PlannedSensor[]>;
   /** By chunk name. */
   listFiles(batchId: string, options?: { readonly after?: string; readonly limit?: number }): Promise<BatchFile[]>;
-  /** Closes a batch; a batch already closed stays as it is. */
+  /** Closes a batch; a batch already closed stays as it is. @throws FleetscoreError `BATCH_UNKNOWN` */
   finishBatch(
     batchId: string,
     end: { readonly status: Exclude<BatchStatus, 'running'>; readonly manifest?: string; readonly message?: string; readonly finishedAtMs: number },

@@ -1,0 +1,53 @@
+/** Refusals of the store that do not depend on the engine: same code, same words from both. */
+import { FleetscoreError } from '../domain/errors.ts';
+import type { Batch, IngestCommit, NewBatch } from './store.ts';
+
+export function progressConflict(commit: IngestCommit, seq: number): FleetscoreError {
+  return new FleetscoreError(
+    'PROGRESS_CONFLICT',
+    `Partition ${commit.partition} of ${commit.source} stands at event ${seq} in the store, this worker expected ` +
+      `${commit.expectedSeq}: another worker owns it now. Nothing was written; read the progress again and go on from there.`,
+  );
+}
+
+export function releaseExists(name: string): FleetscoreError {
+  return new FleetscoreError('RELEASE_EXISTS', `Release ${name} exists already, and releases never change. Use another name.`);
+}
+
+export function releaseUnknown(name: string): FleetscoreError {
+  return new FleetscoreError('RELEASE_UNKNOWN', `There is no release ${name}. List the releases, or create it first.`);
+}
+
+export function releaseInvalid(name: string, problem: string): FleetscoreError {
+  return new FleetscoreError('RELEASE_INVALID', `Release ${name} was not created: ${problem}.`);
+}
+
+export function batchUnknown(id: string): FleetscoreError {
+  return new FleetscoreError('BATCH_UNKNOWN', `There is no batch ${id}. List the batches to see their ids; old ones are pruned.`);
+}
+
+export function batchConflict(batch: NewBatch, existing: Pick<Batch, 'workflowId' | 'runId'>): FleetscoreError {
+  return new FleetscoreError(
+    'BATCH_CONFLICT',
+    `Batch ${batch.id} belongs to run ${existing.runId} of workflow ${existing.workflowId}, ` +
+      `run ${batch.runId} cannot have it too. Start the new run under another batch id.`,
+  );
+}
+
+export function batchClosed(id: string, status: string): FleetscoreError {
+  return new FleetscoreError('BATCH_CLOSED', `Batch ${id} is ${status}: it takes no more outcomes. Start a redrive for the sensors that are missing.`);
+}
+
+export function sensorUnknown(batchId: string, ids: readonly number[]): FleetscoreError {
+  const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
+  return new FleetscoreError('SENSOR_UNKNOWN', `Batch ${batchId} names ${ids.length} sensor ids that are not in the sensor list: ${named}. Register them first.`);
+}
+
+/** The longest message of an outcome, in UTF-16 code units. */
+export const MAX_MESSAGE_LENGTH = 1000;
+
+/** A message that fits, cut at a whole character. */
+export function clipMessage(message: string | undefined): string | null {
+  if (message === undefined) return null;
+  return message.length <= MAX_MESSAGE_LENGTH ? message : message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\ud800-\udbff]$/, '');
+}

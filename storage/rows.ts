@@ -1,0 +1,168 @@
+/** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
+import type { FailureClass, OutcomeCounts, OutcomeStatus, SkipClass } from '../domain/outcome.ts';
+import type { SensorKey } from '../domain/sensor.ts';
+import type { Batch, BatchFile, BatchKind, BatchStatus, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+
+/** The place of a status in this list is its code in the database: append only. */
+export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
+
+export function statusCode(status: OutcomeStatus): number {
+  return STATUSES.indexOf(status);
+}
+
+/** A column of a JSON array of strings that we wrote. */
+export function parseFeatures(json: string): string[] {
+  return JSON.parse(json) as string[];
+}
+
+export interface CountsRow {
+  readonly scored: number | null;
+  readonly skipped: number | null;
+  readonly failed: number | null;
+  readonly cancelled: number | null;
+  readonly windows: number | null;
+  readonly anomalies: number | null;
+}
+
+/** Sums over no rows are null. */
+export function toCounts(row: CountsRow | undefined): OutcomeCounts {
+  return {
+    scored: Number(row?.scored ?? 0),
+    skipped: Number(row?.skipped ?? 0),
+    failed: Number(row?.failed ?? 0),
+    cancelled: Number(row?.cancelled ?? 0),
+    windows: Number(row?.windows ?? 0),
+    anomalies: Number(row?.anomalies ?? 0),
+  };
+}
+
+export interface BatchRow extends CountsRow {
+  readonly batchKey: number;
+  readonly id: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly kind: string;
+  readonly schedule: string | null;
+  readonly releaseName: string;
+  readonly releaseKey: number;
+  readonly supersedes: string | null;
+  readonly codeVersion: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly startedAtMs: number;
+  readonly listed: number | boolean;
+  readonly maxSensorId: number;
+  readonly planned: number;
+  readonly status: string;
+  readonly manifest: string | null;
+  readonly message: string | null;
+  readonly finishedAtMs: number | null;
+}
+
+/** `counts` of a batch that still runs; a finished one carries its own. */
+export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): Batch {
+  return {
+    id: row.id,
+    workflowId: row.workflowId,
+    runId: row.runId,
+    kind: row.kind as BatchKind,
+    ...(row.schedule === null ? {} : { schedule: row.schedule }),
+    release: row.releaseName,
+    ...(row.supersedes === null ? {} : { supersedes: row.supersedes }),
+    codeVersion: row.codeVersion,
+    fromMs: Number(row.fromMs),
+    toMs: Number(row.toMs),
+    startedAtMs: Number(row.startedAtMs),
+    planned: Number(row.planned),
+    status: row.status as BatchStatus,
+    counts,
+    ...(row.manifest === null ? {} : { manifest: row.manifest }),
+    ...(row.message === null ? {} : { message: row.message }),
+    ...(row.finishedAtMs === null ? {} : { finishedAtMs: Number(row.finishedAtMs) }),
+  };
+}
+
+export interface PlannedRow extends SensorKey {
+  readonly id: number;
+  readonly unit: string;
+  readonly model: string | null;
+  readonly pack: string | null;
+  readonly packRow: number | null;
+}
+
+export function toPlanned(row: PlannedRow): PlannedSensor {
+  return {
+    id: Number(row.id),
+    device: row.device,
+    sensor: row.sensor,
+    unit: row.unit,
+    ...(row.model === null ? {} : { model: row.model }),
+    ...(row.pack === null ? {} : { pack: row.pack }),
+    ...(row.packRow === null ? {} : { packRow: Number(row.packRow) }),
+  };
+}
+
+export interface OutcomeRecord extends SensorKey {
+  readonly sensorId: number;
+  readonly chunk: string;
+  readonly status: number;
+  readonly class: string | null;
+  readonly message: string | null;
+  readonly windows: number;
+  readonly anomalies: number;
+  readonly model: string | null;
+  readonly attempt: number;
+}
+
+export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
+  return {
+    batchId,
+    chunk: row.chunk,
+    sensorId: Number(row.sensorId),
+    device: row.device,
+    sensor: row.sensor,
+    status: STATUSES[row.status]!,
+    ...(row.class === null ? {} : { class: row.class as SkipClass | FailureClass }),
+    ...(row.message === null ? {} : { message: row.message }),
+    windows: Number(row.windows),
+    anomalies: Number(row.anomalies),
+    ...(row.model === null ? {} : { model: row.model }),
+    attempt: Number(row.attempt),
+  };
+}
+
+export interface FileRow {
+  readonly chunk: string;
+  readonly blob: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export function toFile(row: FileRow): BatchFile {
+  return { chunk: row.chunk, blob: row.blob, rows: Number(row.rows), bytes: Number(row.bytes), sha256: row.sha256 };
+}
+
+export interface SourceRow extends FileRow {
+  readonly batchId: string;
+  readonly releaseName: string;
+  readonly model: string | null;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly finishedAtMs: number;
+}
+
+export function toSource(row: SourceRow): PredictionSource {
+  return {
+    batchId: row.batchId,
+    release: row.releaseName,
+    model: row.model ?? '',
+    fromMs: Number(row.fromMs),
+    toMs: Number(row.toMs),
+    finishedAtMs: Number(row.finishedAtMs),
+    file: toFile(row),
+  };
+}
+
+/** Rows one transaction of a prune deletes, unless told otherwise. */
+export const DEFAULT_PRUNE_ROWS = 5_000;

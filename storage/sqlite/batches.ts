@@ -1,0 +1,185 @@
+/**
+ * Batches and what they plan. The planned sensors are fixed when the batch is recorded: by the highest
+ * sensor id of that moment, which costs nothing for a million sensors, or by a list of their own.
+ */
+import type { OutcomeCounts } from '../../domain/outcome.ts';
+import { batchConflict, batchUnknown, sensorUnknown } from '../failures.ts';
+import { toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
+import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { Connection } from './connection.ts';
+import { releaseKey } from './releases.ts';
+import { ALL, maxSensorId } from './sensors.ts';
+
+const BATCH = `
+  SELECT b.batch_key AS batchKey, b.id, b.workflow_id AS workflowId, b.run_id AS runId, b.kind, b.schedule,
+         r.name AS releaseName, b.release_key AS releaseKey, b.supersedes, b.code_version AS codeVersion,
+         b.from_ms AS fromMs, b.to_ms AS toMs, b.started_at_ms AS startedAtMs, b.listed,
+         b.max_sensor_id AS maxSensorId, b.planned, b.status, b.manifest, b.message, b.finished_at_ms AS finishedAtMs,
+         b.scored, b.skipped, b.failed, b.cancelled, b.windows, b.anomalies
+  FROM batches b INNER JOIN releases r ON r.release_key = b.release_key`;
+
+// The same columns in both, so that one statement text serves fleets and lists: ?1 batch, ?2 from, ?3 to.
+const PLANNED_ALL = 'FROM sensors s WHERE ?1 IS NOT NULL AND s.id >= ?2 AND s.id < ?3';
+const PLANNED_LISTED = `
+  FROM batch_sensors l CROSS JOIN sensors s ON s.id = l.sensor_id
+  WHERE l.batch_key = ?1 AND l.sensor_id >= ?2 AND l.sensor_id < ?3`;
+
+// One range a call, from where the last one ended: four times as fast as numbering the rows of a fleet.
+const ranges = (planned: string): string => `
+  SELECT MIN(id) AS "from", MAX(id) + 1 AS "to", COUNT(*) AS count
+  FROM (SELECT s.id ${planned} ORDER BY s.id LIMIT ?4)`;
+
+const sensors = (planned: string, release: string): string => `
+  SELECT p.id, p.device, p.sensor, p.unit, a.name AS model, k.name AS pack, m.pack_row AS packRow
+  FROM (SELECT s.id, s.device, s.sensor, s.unit ${planned}) p
+  LEFT JOIN release_models m ON m.release_key = ${release} AND m.sensor_id = p.id
+  LEFT JOIN artifacts a ON a.id = m.model_id
+  LEFT JOIN artifacts k ON k.id = m.pack_id`;
+
+const undecided = (planned: string): string => `
+  ${sensors(planned, '?4')}
+  WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = ?1 AND o.sensor_id = p.id)
+  ORDER BY p.id LIMIT ?5`;
+
+export const BATCH_SQL = {
+  find: `${BATCH} WHERE b.id = ?`,
+  list: `${BATCH} WHERE (?1 IS NULL OR b.schedule = ?1) AND (?2 IS NULL OR b.status = ?2)
+    ORDER BY b.started_at_ms DESC, b.batch_key DESC LIMIT ?3`,
+  add: `
+    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version,
+                         from_ms, to_ms, started_at_ms, listed, max_sensor_id, planned, status)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')`,
+  addSensor: 'INSERT INTO batch_sensors (batch_key, sensor_id) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  knownSensor: 'SELECT 1 FROM sensors WHERE id = ?',
+  setPlanned: 'UPDATE batches SET planned = ? WHERE batch_key = ?',
+  finish: `
+    UPDATE batches SET status = ?, manifest = ?, message = ?, finished_at_ms = ?,
+      scored = ?, skipped = ?, failed = ?, cancelled = ?, windows = ?, anomalies = ?
+    WHERE batch_key = ? AND status = 'running'`,
+  counts: `
+    SELECT SUM(scored) AS scored, SUM(skipped) AS skipped, SUM(failed) AS failed, SUM(cancelled) AS cancelled,
+           SUM(windows) AS windows, SUM(anomalies) AS anomalies
+    FROM chunks WHERE batch_key = ?`,
+  rangesAll: ranges(PLANNED_ALL),
+  rangesListed: ranges(PLANNED_LISTED),
+  sensorsAll: `${sensors(PLANNED_ALL, '?4')} ORDER BY p.id`,
+  sensorsListed: `${sensors(PLANNED_LISTED, '?4')} ORDER BY p.id`,
+  undecidedAll: undecided(PLANNED_ALL),
+  undecidedListed: undecided(PLANNED_LISTED),
+} as const;
+
+type BatchMethods = Pick<
+  Store,
+  'createBatch' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+>;
+
+export function batchMethods(db: Connection): BatchMethods {
+  return {
+    createBatch: (batch) => db.write(() => createBatch(db, batch)),
+
+    planRanges: (batchId, size, range) =>
+      db.read(() => {
+        const batch = batchRow(db, batchId);
+        const { from, to } = plannedRange(batch, range);
+        const sql = batch.listed ? BATCH_SQL.rangesListed : BATCH_SQL.rangesAll;
+        const ranges: (IdRange & { readonly count: number })[] = [];
+        for (let next = from; ; ) {
+          const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size)!;
+          if (step.count === 0) return ranges;
+          ranges.push({ from: step.from!, to: step.to!, count: step.count });
+          next = step.to!;
+        }
+      }),
+
+    plannedSensors: (batchId, range) =>
+      db.read(() => {
+        const batch = batchRow(db, batchId);
+        const { from, to } = plannedRange(batch, range);
+        const sql = batch.listed ? BATCH_SQL.sensorsListed : BATCH_SQL.sensorsAll;
+        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey).map(toPlanned);
+      }),
+
+    undecidedSensors: (batchId, range, limit) =>
+      db.read(() => {
+        const batch = batchRow(db, batchId);
+        const { from, to } = plannedRange(batch, range);
+        const sql = batch.listed ? BATCH_SQL.undecidedListed : BATCH_SQL.undecidedAll;
+        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, limit).map(toPlanned);
+      }),
+
+    finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
+      db.write(() => {
+        const batch = batchRow(db, batchId);
+        const c = batchCounts(db, batch.batchKey);
+        db.run(
+          BATCH_SQL.finish,
+          status, manifest ?? null, message ?? null, finishedAtMs,
+          c.scored, c.skipped, c.failed, c.cancelled, c.windows, c.anomalies, batch.batchKey,
+        );
+        return toBatch(batchRow(db, batchId));
+      }),
+
+    findBatch: (batchId) =>
+      db.read(() => {
+        const row = db.get<BatchRow>(BATCH_SQL.find, batchId);
+        return row && withCounts(db, row);
+      }),
+
+    listBatches: ({ schedule, status, limit = ALL } = {}) =>
+      db.read(() =>
+        db.all<BatchRow>(BATCH_SQL.list, schedule ?? null, status ?? null, limit).map((row) => withCounts(db, row)),
+      ),
+  };
+}
+
+interface RangeRow {
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly count: number;
+}
+
+/** @throws FleetscoreError `BATCH_UNKNOWN` */
+export function batchRow(db: Connection, id: string): BatchRow {
+  const row = db.get<BatchRow>(BATCH_SQL.find, id);
+  if (!row) throw batchUnknown(id);
+  return row;
+}
+
+/** What is recorded so far: the sum over the chunks. */
+export function batchCounts(db: Connection, batchKey: number): OutcomeCounts {
+  return toCounts(db.get<CountsRow>(BATCH_SQL.counts, batchKey));
+}
+
+/** Ids to look at: the part of `range` that was there when the batch was planned. */
+export function plannedRange(batch: BatchRow, range: IdRange | undefined): IdRange {
+  const end = batch.maxSensorId + 1;
+  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end) };
+}
+
+function withCounts(db: Connection, row: BatchRow): Batch {
+  return row.status === 'running' ? toBatch(row, batchCounts(db, row.batchKey)) : toBatch(row);
+}
+
+function createBatch(db: Connection, batch: NewBatch): Batch {
+  const existing = db.get<BatchRow>(BATCH_SQL.find, batch.id);
+  if (existing) {
+    if (existing.runId !== batch.runId) throw batchConflict(batch, existing);
+    return withCounts(db, existing);
+  }
+  const max = maxSensorId(db);
+  db.run(
+    BATCH_SQL.add,
+    batch.id, batch.workflowId, batch.runId, batch.kind, batch.schedule ?? null, releaseKey(db, batch.release),
+    batch.supersedes ?? null, batch.codeVersion, batch.fromMs, batch.toMs, batch.startedAtMs,
+    batch.sensorIds ? 1 : 0, max, max,
+  );
+  if (batch.sensorIds) {
+    const { batchKey } = batchRow(db, batch.id);
+    const unknown = batch.sensorIds.filter((id) => !db.get(BATCH_SQL.knownSensor, id));
+    if (unknown.length > 0) throw sensorUnknown(batch.id, unknown);
+    let planned = 0;
+    for (const id of batch.sensorIds) planned += db.run(BATCH_SQL.addSensor, batchKey, id);
+    db.run(BATCH_SQL.setPlanned, planned, batchKey);
+  }
+  return toBatch(batchRow(db, batch.id));
+}

@@ -1,0 +1,120 @@
+/**
+ * Readings into windows. The progress of a partition moves in the same transaction as its windows, and only
+ * from the value the caller saw: that makes at-least-once delivery count once, and shuts out a worker that
+ * has lost its partition. A window that does not change is not written, so its change number keeps telling
+ * when it last did.
+ */
+import type { WindowUpdate } from '../../domain/window.ts';
+import { progressConflict } from '../failures.ts';
+import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
+import { mergedWindow, newWindow, type StoredWindow } from '../window-merge.ts';
+import type { Connection } from './connection.ts';
+
+export const INGEST_SQL = {
+  changeId: 'SELECT value FROM change_counter WHERE id = 1',
+  setChangeId: 'UPDATE change_counter SET value = ? WHERE id = 1',
+  addWindow: `
+    INSERT INTO windows (sensor_id, start_ms, count, mean, min, max, last, last_ts, change_id, readings)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (sensor_id, start_ms) DO NOTHING`,
+  window: `
+    SELECT count, mean, min, max, last, last_ts AS lastTs, readings
+    FROM windows WHERE sensor_id = ? AND start_ms = ?`,
+  setWindow: `
+    UPDATE windows SET count = ?, mean = ?, min = ?, max = ?, last = ?, last_ts = ?, change_id = ?, readings = ?
+    WHERE sensor_id = ? AND start_ms = ?`,
+  progress: 'SELECT applied_seq AS seq FROM partition_progress WHERE source = ? AND partition_id = ?',
+  addProgress: `
+    INSERT INTO partition_progress
+      (source, partition_id, applied_seq, captured_seq, watermark_ms, readings, late, dead, updated_at_ms)
+    VALUES (?, ?, -1, -1, -1, 0, 0, 0, ?)
+    ON CONFLICT (source, partition_id) DO NOTHING`,
+  moveProgress: `
+    UPDATE partition_progress
+    SET applied_seq = ?, watermark_ms = MAX(watermark_ms, ?), readings = readings + ?, late = late + ?,
+        dead = dead + ?, updated_at_ms = ?
+    WHERE source = ? AND partition_id = ?`,
+  moveCapture: `
+    UPDATE partition_progress SET captured_seq = ?, updated_at_ms = ?
+    WHERE source = ? AND partition_id = ? AND captured_seq < ?`,
+  listProgress: `
+    SELECT source, partition_id AS "partition", applied_seq AS appliedSeq, captured_seq AS capturedSeq,
+           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
+    FROM partition_progress WHERE ? IS NULL OR source = ? ORDER BY source, partition_id`,
+} as const;
+
+type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
+
+export function ingestMethods(db: Connection): IngestMethods {
+  return {
+    async commitReadings(commit) {
+      // In the order of the table: neighbours share pages. The sort is stable, arrivals keep their order.
+      const updates = commit.updates.toSorted((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
+      await db.write(() => {
+        moveProgress(db, commit);
+        writeWindows(db, (changeId) => {
+          let changed = 0;
+          for (const update of updates) changed += applyUpdate(db, update, changeId);
+          return changed;
+        });
+      });
+    },
+
+    commitCapture: (source, partition, capturedSeq) =>
+      db.write(() => {
+        const now = Date.now();
+        db.run(INGEST_SQL.addProgress, source, partition, now);
+        db.run(INGEST_SQL.moveCapture, capturedSeq, now, source, partition, capturedSeq);
+      }),
+
+    listProgress: (source) =>
+      db
+        .read(() => db.all<PartitionProgress>(INGEST_SQL.listProgress, source ?? null, source ?? null))
+        .then((rows) => rows.map((row) => ({ ...row }))),
+  };
+}
+
+/** Number of the newest commit that changed windows. */
+export function currentChangeId(db: Connection): number {
+  return db.get<{ value: number }>(INGEST_SQL.changeId)!.value;
+}
+
+/** Gives `work` the number of this commit; it is used up only when work reports a change. */
+export function writeWindows(db: Connection, work: (changeId: number) => number): number {
+  const changeId = currentChangeId(db) + 1;
+  const changed = work(changeId);
+  if (changed > 0) db.run(INGEST_SQL.setChangeId, changeId);
+  return changed;
+}
+
+function moveProgress(db: Connection, commit: IngestCommit): void {
+  const { source, partition, expectedSeq } = commit;
+  const now = Date.now();
+  db.run(INGEST_SQL.addProgress, source, partition, now);
+  const { seq } = db.get<{ seq: number }>(INGEST_SQL.progress, source, partition)!;
+  if (seq !== expectedSeq) throw progressConflict(commit, seq);
+  db.run(
+    INGEST_SQL.moveProgress,
+    commit.throughSeq, commit.watermarkMs, commit.readings, commit.late, commit.dead, now, source, partition,
+  );
+}
+
+/** 1 when the window changed, 0 when it already held these readings. */
+function applyUpdate(db: Connection, update: WindowUpdate, changeId: number): number {
+  const { sensorId, startMs } = update;
+  // Most windows are new: try that first, it is one statement.
+  const fresh = newWindow(update);
+  if (!fresh) return 0;
+  const added = db.run(
+    INGEST_SQL.addWindow,
+    sensorId, startMs, fresh.count, fresh.mean, fresh.min, fresh.max, fresh.last, fresh.lastTs, changeId, fresh.readings,
+  );
+  if (added === 1) return 1;
+
+  const next = mergedWindow(db.get<StoredWindow>(INGEST_SQL.window, sensorId, startMs)!, update);
+  if (!next) return 0;
+  return db.run(
+    INGEST_SQL.setWindow,
+    next.count, next.mean, next.min, next.max, next.last, next.lastTs, changeId, next.readings, sensorId, startMs,
+  );
+}

@@ -1,0 +1,147 @@
+/**
+ * Outcomes of sensors and the files of chunks. The first outcome of a sensor in a batch stays: a chunk that
+ * is tried twice, or in halves, is counted once.
+ */
+import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
+import { batchClosed, clipMessage } from '../failures.ts';
+import {
+  statusCode, STATUSES, toCounts, toFile, toOutcome, toSource,
+  type CountsRow, type FileRow, type OutcomeRecord, type SourceRow,
+} from '../rows.ts';
+import type { ChunkResult, Store } from '../store.ts';
+import { batchCounts, batchRow, plannedRange } from './batches.ts';
+import type { Connection } from './connection.ts';
+import { artifactKeys } from './releases.ts';
+import { ALL } from './sensors.ts';
+
+const OUTCOME = `
+  SELECT o.sensor_id AS sensorId, s.device, s.sensor, c.name AS chunk, o.status, o.class, o.message,
+         o.windows, o.anomalies, a.name AS model, o.attempt
+  FROM outcomes o
+  CROSS JOIN sensors s ON s.id = o.sensor_id
+  CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
+  LEFT JOIN artifacts a ON a.id = o.model_id`;
+
+const FILE = 'c.name AS chunk, c.blob, c.row_count AS "rows", c.bytes, c.sha256';
+
+export const OUTCOME_SQL = {
+  recorded: 'SELECT status, windows, anomalies FROM outcomes WHERE batch_key = ? AND sensor_id = ?',
+  addChunk: `
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
+                        scored, skipped, failed, cancelled, windows, anomalies)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (batch_key, name) DO UPDATE SET
+      row_count = CASE WHEN blob IS NULL THEN excluded.row_count ELSE row_count END,
+      bytes = CASE WHEN blob IS NULL THEN excluded.bytes ELSE bytes END,
+      sha256 = CASE WHEN blob IS NULL THEN excluded.sha256 ELSE sha256 END,
+      blob = COALESCE(blob, excluded.blob),
+      scored = scored + excluded.scored,
+      skipped = skipped + excluded.skipped,
+      failed = failed + excluded.failed,
+      cancelled = cancelled + excluded.cancelled,
+      windows = windows + excluded.windows,
+      anomalies = anomalies + excluded.anomalies`,
+  chunkKey: 'SELECT chunk_key AS "key" FROM chunks WHERE batch_key = ? AND name = ?',
+  add: `
+    INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  count: `
+    SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
+           SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
+    FROM outcomes WHERE batch_key = ? AND sensor_id >= ? AND sensor_id < ?`,
+  list: `${OUTCOME} WHERE o.batch_key = ? AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
+  listScored: `${OUTCOME} WHERE o.batch_key = ? AND o.status = 0 AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
+  // status > 0 is what the index outcomes_unscored is limited to.
+  listUnscored: `
+    ${OUTCOME} WHERE o.batch_key = ? AND o.status > 0 AND o.status = ? AND o.sensor_id > ?
+    ORDER BY o.sensor_id LIMIT ?`,
+  files: `
+    SELECT ${FILE} FROM chunks c
+    WHERE c.batch_key = ? AND c.name > ? AND c.blob IS NOT NULL ORDER BY c.name LIMIT ?`,
+  sources: `
+    SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
+           b.finished_at_ms AS finishedAtMs, ${FILE}
+    FROM batches b
+    CROSS JOIN outcomes o ON o.batch_key = b.batch_key AND o.sensor_id = ?1
+    CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
+    CROSS JOIN releases r ON r.release_key = b.release_key
+    LEFT JOIN artifacts a ON a.id = o.model_id
+    WHERE b.from_ms < ?3 AND b.to_ms > ?2 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
+    ORDER BY b.finished_at_ms, b.batch_key`,
+} as const;
+
+type OutcomeMethods = Pick<
+  Store,
+  'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'
+>;
+
+export function outcomeMethods(db: Connection): OutcomeMethods {
+  return {
+    commitChunk: (result) => db.write(() => commitChunk(db, result)),
+
+    countOutcomes: (batchId, range) =>
+      db.read(() => {
+        const batch = batchRow(db, batchId);
+        if (!range) return batchCounts(db, batch.batchKey);
+        const { from, to } = plannedRange(batch, range);
+        return toCounts(db.get<CountsRow>(OUTCOME_SQL.count, batch.batchKey, from, to));
+      }),
+
+    listOutcomes: (batchId, { status, after = 0, limit = ALL } = {}) =>
+      db.read(() => {
+        const { batchKey } = batchRow(db, batchId);
+        const rows =
+          status === undefined
+            ? db.all<OutcomeRecord>(OUTCOME_SQL.list, batchKey, after, limit)
+            : status === 'scored'
+              ? db.all<OutcomeRecord>(OUTCOME_SQL.listScored, batchKey, after, limit)
+              : db.all<OutcomeRecord>(OUTCOME_SQL.listUnscored, batchKey, statusCode(status), after, limit);
+        return rows.map((row) => toOutcome(batchId, row));
+      }),
+
+    listFiles: (batchId, { after = '', limit = ALL } = {}) =>
+      db.read(() => {
+        const { batchKey } = batchRow(db, batchId);
+        return db.all<FileRow>(OUTCOME_SQL.files, batchKey, after, limit).map(toFile);
+      }),
+
+    predictionSources: (sensorId, { fromMs, toMs }) =>
+      db.read(() => db.all<SourceRow>(OUTCOME_SQL.sources, sensorId, fromMs, toMs).map(toSource)),
+  };
+}
+
+interface Recorded {
+  readonly status: number;
+  readonly windows: number;
+  readonly anomalies: number;
+}
+
+function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
+  const batch = batchRow(db, result.batchId);
+  const { batchKey } = batch;
+  let kept = NO_OUTCOMES;
+  const fresh = result.outcomes.filter((outcome) => {
+    const old = db.get<Recorded>(OUTCOME_SQL.recorded, batchKey, outcome.sensorId);
+    if (old) kept = addCounts(kept, { ...NO_OUTCOMES, [STATUSES[old.status]!]: 1, windows: old.windows, anomalies: old.anomalies });
+    return !old;
+  });
+  if (fresh.length === 0) return kept;
+  if (batch.status !== 'running') throw batchClosed(result.batchId, batch.status);
+
+  const added = countOutcomes(fresh);
+  const { chunk, file, changeId } = result;
+  db.run(
+    OUTCOME_SQL.addChunk,
+    batchKey, chunk, file?.blob ?? null, file?.rows ?? null, file?.bytes ?? null, file?.sha256 ?? null,
+    added.scored, added.skipped, added.failed, added.cancelled, added.windows, added.anomalies,
+  );
+  const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
+  const keyOfModel = artifactKeys(db);
+  for (const o of fresh)
+    db.run(
+      OUTCOME_SQL.add,
+      batchKey, o.sensorId, key, statusCode(o.status), o.class ?? null, clipMessage(o.message),
+      o.windows, o.anomalies, o.model === undefined ? null : keyOfModel(o.model), o.attempt, changeId,
+    );
+  return addCounts(kept, added);
+}

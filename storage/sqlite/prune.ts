@@ -1,0 +1,42 @@
+/** Retention. Each transaction is small; a batch goes outcomes first, its own row last, so a cut-off prune can be repeated. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Store } from '../store.ts';
+import { DEFAULT_PRUNE_ROWS } from '../rows.ts';
+import type { Connection } from './connection.ts';
+import { pruneWindows } from './windows.ts';
+
+export const PRUNE_SQL = {
+  oldBatches: `SELECT batch_key AS "key" FROM batches WHERE status <> 'running' AND finished_at_ms < ? ORDER BY batch_key`,
+  outcomes: `
+    DELETE FROM outcomes WHERE batch_key = ?1 AND sensor_id IN (
+      SELECT sensor_id FROM outcomes WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2
+    )`,
+  sensors: 'DELETE FROM batch_sensors WHERE batch_key = ?',
+  chunks: 'DELETE FROM chunks WHERE batch_key = ?',
+  batch: 'DELETE FROM batches WHERE batch_key = ?',
+} as const;
+
+export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
+  return {
+    async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction = DEFAULT_PRUNE_ROWS }) {
+      const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, rowsPerTransaction);
+      let outcomes = 0;
+      const batches =
+        batchesBeforeMs === undefined
+          ? []
+          : await db.read(() => db.all<{ key: number }>(PRUNE_SQL.oldBatches, batchesBeforeMs));
+      for (const { key } of batches) {
+        for (let gone = -1; gone !== 0; outcomes += gone) {
+          gone = await db.write(() => db.run(PRUNE_SQL.outcomes, key, rowsPerTransaction));
+          await breathe();
+        }
+        await db.write(() => {
+          db.run(PRUNE_SQL.sensors, key);
+          db.run(PRUNE_SQL.chunks, key);
+          db.run(PRUNE_SQL.batch, key);
+        });
+      }
+      return { windows, outcomes, batches: batches.length };
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** Releases: written once, in one transaction, and never changed. Model names are kept once, by an integer key. */
+import type { ModelInfo, Release, ReleaseModel, Store } from '../store.ts';
+import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
+import { parseFeatures } from '../rows.ts';
+import type { SensorKey } from '../../domain/sensor.ts';
+import type { Connection } from './connection.ts';
+import { ALL } from './sensors.ts';
+
+export const RELEASE_SQL = {
+  byName: 'SELECT release_key AS "key" FROM releases WHERE name = ?',
+  add: 'INSERT INTO releases (name, created_at_ms, models) VALUES (?, ?, ?)',
+  addArtifact: 'INSERT INTO artifacts (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
+  artifact: 'SELECT id FROM artifacts WHERE name = ?',
+  addInfo: `
+    INSERT INTO models (model_id, bytes, kind, features) VALUES (?, ?, ?, ?)
+    ON CONFLICT (model_id) DO UPDATE SET bytes = excluded.bytes, kind = excluded.kind, features = excluded.features`,
+  info: 'SELECT 1 FROM models WHERE model_id = ?',
+  addModel: `
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (release_key, sensor_id) DO NOTHING`,
+  unknownSensor: `
+    SELECT m.sensor_id AS id FROM release_models m LEFT JOIN sensors s ON s.id = m.sensor_id
+    WHERE m.release_key = ? AND s.id IS NULL LIMIT 1`,
+  clearCurrent: 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> ?',
+  setCurrent: 'UPDATE releases SET is_current = 1 WHERE release_key = ? AND is_current = 0',
+  current: 'SELECT name FROM releases WHERE is_current = 1',
+  list: `
+    SELECT name, created_at_ms AS createdAtMs, models, is_current AS isCurrent
+    FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
+  listModels: `
+    SELECT m.sensor_id AS sensorId, s.device, s.sensor, a.name AS model, p.name AS pack, m.pack_row AS packRow,
+           i.bytes, i.kind, i.features
+    FROM release_models m
+    CROSS JOIN sensors s ON s.id = m.sensor_id
+    CROSS JOIN artifacts a ON a.id = m.model_id
+    CROSS JOIN models i ON i.model_id = m.model_id
+    LEFT JOIN artifacts p ON p.id = m.pack_id
+    WHERE m.release_key = ? AND m.sensor_id > ? ORDER BY m.sensor_id LIMIT ?`,
+} as const;
+
+interface ModelRow extends SensorKey {
+  readonly sensorId: number;
+  readonly model: string;
+  readonly pack: string | null;
+  readonly packRow: number | null;
+  readonly bytes: number;
+  readonly kind: string;
+  readonly features: string;
+}
+
+type ReleaseMethods = Pick<
+  Store,
+  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels'
+>;
+
+export function releaseMethods(db: Connection): ReleaseMethods {
+  return {
+    createRelease: (name, createdAtMs, models, infos) =>
+      db.write(() => createRelease(db, name, createdAtMs, models, infos)),
+
+    setCurrentRelease: (name) =>
+      db.write(() => {
+        const key = releaseKey(db, name);
+        db.run(RELEASE_SQL.clearCurrent, key);
+        db.run(RELEASE_SQL.setCurrent, key);
+      }),
+
+    currentRelease: () => db.read(() => db.get<{ name: string }>(RELEASE_SQL.current)?.name),
+
+    listReleases: () =>
+      db
+        .read(() => db.all<Omit<Release, 'current'> & { isCurrent: number }>(RELEASE_SQL.list))
+        .then((rows) => rows.map(({ isCurrent, ...row }) => ({ ...row, current: isCurrent === 1 }))),
+
+    listReleaseModels: (release, { after = 0, limit = ALL } = {}) =>
+      db
+        .read(() => db.all<ModelRow>(RELEASE_SQL.listModels, releaseKey(db, release), after, limit))
+        .then((rows) =>
+          rows.map(({ pack, packRow, features, ...row }) => ({
+            ...row,
+            ...(pack === null ? {} : { pack }),
+            ...(packRow === null ? {} : { packRow }),
+            features: parseFeatures(features),
+          })),
+        ),
+  };
+}
+
+/** @throws FleetscoreError `RELEASE_UNKNOWN` */
+export function releaseKey(db: Connection, name: string): number {
+  const found = db.get<{ key: number }>(RELEASE_SQL.byName, name);
+  if (!found) throw releaseUnknown(name);
+  return found.key;
+}
+
+/** Gives each name its integer key, adding new names. Remembers them for one transaction. */
+export function artifactKeys(db: Connection): (name: string) => number {
+  const known = new Map<string, number>();
+  return (name) => {
+    let id = known.get(name);
+    if (id === undefined) {
+      id = db.get<{ id: number }>(RELEASE_SQL.artifact, name)?.id;
+      if (id === undefined) {
+        db.run(RELEASE_SQL.addArtifact, name);
+        id = db.get<{ id: number }>(RELEASE_SQL.artifact, name)!.id;
+      }
+      known.set(name, id);
+    }
+    return id;
+  };
+}
+
+function createRelease(
+  db: Connection,
+  name: string,
+  createdAtMs: number,
+  models: readonly ReleaseModel[],
+  infos: readonly ModelInfo[],
+): void {
+  if (db.get(RELEASE_SQL.byName, name)) throw releaseExists(name);
+  db.run(RELEASE_SQL.add, name, createdAtMs, models.length);
+  const key = releaseKey(db, name);
+  const keyOfArtifact = artifactKeys(db);
+  const described = new Set<number>();
+  for (const info of infos) {
+    const id = keyOfArtifact(info.model);
+    db.run(RELEASE_SQL.addInfo, id, info.bytes, info.kind, JSON.stringify(info.features));
+    described.add(id);
+  }
+  for (const model of models) {
+    const id = keyOfArtifact(model.model);
+    if (!described.has(id)) {
+      if (!db.get(RELEASE_SQL.info, id)) throw releaseInvalid(name, `nothing describes model ${model.model} of sensor ${model.sensorId}`);
+      described.add(id);
+    }
+    const pack = model.pack === undefined ? null : keyOfArtifact(model.pack);
+    const added = db.run(RELEASE_SQL.addModel, key, model.sensorId, id, pack, model.packRow ?? null);
+    if (added === 0) throw releaseInvalid(name, `sensor ${model.sensorId} has two models`);
+  }
+  const unknown = db.get<{ id: number }>(RELEASE_SQL.unknownSensor, key);
+  if (unknown) throw releaseInvalid(name, `sensor id ${unknown.id} is not in the sensor list`);
+}

@@ -1,0 +1,51 @@
+/** The store in one SQLite file, shared by the processes of one machine. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { FleetscoreError } from '../../domain/errors.ts';
+import type { Store } from '../store.ts';
+import { batchMethods } from './batches.ts';
+import { connect } from './connection.ts';
+import { storeError } from './errors.ts';
+import { ingestMethods } from './ingest.ts';
+import { outcomeMethods } from './outcomes.ts';
+import { pruneMethods } from './prune.ts';
+import { releaseMethods } from './releases.ts';
+import { checkSchema, schemaMethods } from './schema.ts';
+import { sensorMethods } from './sensors.ts';
+import { windowMethods } from './windows.ts';
+
+/**
+ * Opens the file at `path`; with `create` it is made, with its folder, when missing. Does not migrate.
+ * @throws FleetscoreError `STORE_MISSING`, `STORE_ERROR`, `SCHEMA_TOO_NEW`
+ */
+export async function openSqliteStore(path: string, create: boolean): Promise<Store> {
+  const file = path === ':memory:' ? path : resolve(path);
+  if (file !== ':memory:' && !existsSync(file)) {
+    if (!create)
+      throw new FleetscoreError('STORE_MISSING', `There is no SQLite store at ${file}. Name another file, or run \`fleetscore db migrate\` to create it.`);
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+    } catch (error) {
+      throw storeError(error, file);
+    }
+  }
+  const db = await connect(file);
+  try {
+    await checkSchema(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return {
+    engine: 'sqlite',
+    ...schemaMethods(db),
+    ...sensorMethods(db),
+    ...ingestMethods(db),
+    ...windowMethods(db),
+    ...releaseMethods(db),
+    ...batchMethods(db),
+    ...outcomeMethods(db),
+    ...pruneMethods(db),
+    close: async () => db.close(),
+  };
+}

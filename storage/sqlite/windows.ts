@@ -1,0 +1,163 @@
+/**
+ * Reading, loading and pruning windows. All of it goes sensor by sensor through the primary key, with the
+ * sensor list as the outer loop (CROSS JOIN keeps SQLite from turning it round): a scan over the windows
+ * of a range of sensors would read their whole history.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Window } from '../../domain/reading.ts';
+import type { Period } from '../../domain/time.ts';
+import type { IdRange, SeriesBlock, Store, WindowLoad } from '../store.ts';
+import type { Connection } from './connection.ts';
+import { INGEST_SQL, currentChangeId, writeWindows } from './ingest.ts';
+import { ALL, maxSensorId } from './sensors.ts';
+
+export const WINDOW_SQL = {
+  series: `
+    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+    FROM sensors s CROSS JOIN windows w ON w.sensor_id = s.id
+    WHERE s.id >= ? AND s.id < ? AND w.start_ms >= ? AND w.start_ms < ?
+    ORDER BY s.id, w.start_ms`,
+  sensorWindows: `
+    SELECT start_ms AS startMs, count, mean, min, max, last
+    FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
+  stats: `
+    SELECT sensor_id AS sensorId, COUNT(*) AS windows, MIN(start_ms) AS firstMs, MAX(start_ms) AS lastMs
+    FROM windows WHERE sensor_id >= ? AND sensor_id < ? GROUP BY sensor_id ORDER BY sensor_id`,
+  changed: `
+    WITH seen AS (
+      SELECT o.sensor_id, MAX(o.change_id) AS change_id
+      FROM batches b
+      CROSS JOIN outcomes o ON o.batch_key = b.batch_key
+      WHERE b.from_ms = ?1 AND b.to_ms = ?2 AND b.manifest IS NOT NULL
+        AND o.sensor_id >= ?3 AND o.sensor_id < ?4 AND (o.status = 0 OR o.class = 'no_data')
+      GROUP BY o.sensor_id
+    )
+    SELECT s.sensor_id AS id FROM seen s
+    WHERE EXISTS (
+      SELECT 1 FROM windows w
+      WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ?1 AND w.start_ms < ?2 AND w.change_id > s.change_id
+    )
+    ORDER BY s.sensor_id LIMIT ?5`,
+  // The first window of a sensor that no longer fits into a transaction; none when all do.
+  pruneUpTo: `
+    SELECT start_ms AS startMs FROM windows
+    WHERE sensor_id = ? AND start_ms < ? ORDER BY start_ms LIMIT 1 OFFSET ?`,
+  prune: 'DELETE FROM windows WHERE sensor_id = ? AND start_ms < ?',
+} as const;
+
+/** Windows added in one transaction of a load. */
+const LOAD_ROWS = 20_000;
+/** Sensors looked at in one read of changedSensors, and in one transaction of a prune. */
+const SENSORS_AT_ONCE = 5_000;
+
+type WindowMethods = Pick<
+  Store,
+  'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'
+>;
+
+export function windowMethods(db: Connection): WindowMethods {
+  return {
+    readSeries: (range, period) => db.read(() => readSeries(db, range, period)),
+
+    readSensorWindows: (sensorId, { fromMs, toMs }) =>
+      db
+        .read(() => db.all<Window>(WINDOW_SQL.sensorWindows, sensorId, fromMs, toMs))
+        .then((rows) => rows.map((row) => ({ ...row }))),
+
+    windowStats: ({ from, to }) =>
+      db
+        .read(() => db.all<{ sensorId: number; windows: number; firstMs: number; lastMs: number }>(WINDOW_SQL.stats, from, to))
+        .then((rows) => rows.map((row) => ({ ...row }))),
+
+    loadWindows: (load) => loadWindows(db, load),
+
+    changedSensors: (period, options = {}) => changedSensors(db, period, options),
+  };
+}
+
+type Row = [number, number, number, number, number, number, number];
+
+function readSeries(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period): SeriesBlock {
+  const changeId = currentChangeId(db);
+  const rows = db.arrays(WINDOW_SQL.series).all(from, to, fromMs, toMs) as unknown as Row[];
+  const length = rows.length;
+  const [sensorId, startMs, count, mean, min, max, last] = Array.from({ length: 7 }, () => new Float64Array(length)) as [
+    Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
+  ];
+  for (let i = 0; i < length; i++) {
+    const row = rows[i]!;
+    sensorId[i] = row[0];
+    startMs[i] = row[1];
+    count[i] = row[2];
+    mean[i] = row[3];
+    min[i] = row[4];
+    max[i] = row[5];
+    last[i] = row[6];
+  }
+  return { length, sensorId, startMs, count, mean, min, max, last, changeId };
+}
+
+async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {
+  const { sensorIdFrom, startMs, stepMs, windowsPerSensor, values } = load;
+  let total = 0;
+  for (let at = 0; at < values.length; at += LOAD_ROWS) {
+    const end = Math.min(at + LOAD_ROWS, values.length);
+    total += await db.write(() =>
+      writeWindows(db, (changeId) => {
+        const add = db.statement(INGEST_SQL.addWindow);
+        let added = 0;
+        for (let i = at; i < end; i++) {
+          const sensorId = sensorIdFrom + Math.floor(i / windowsPerSensor);
+          const start = startMs + (i % windowsPerSensor) * stepMs;
+          const value = values[i]!;
+          added += Number(add.run(sensorId, start, 1, value, value, value, value, start, changeId, null).changes);
+        }
+        return added;
+      }),
+    );
+    await breathe();
+  }
+  return total;
+}
+
+async function changedSensors(
+  db: Connection,
+  { fromMs, toMs }: Period,
+  { after = 0, limit = Number.POSITIVE_INFINITY }: { readonly after?: number; readonly limit?: number },
+): Promise<number[]> {
+  const end = await db.read(() => maxSensorId(db) + 1);
+  const changed: number[] = [];
+  for (let from = after + 1; from < end && changed.length < limit; from += SENSORS_AT_ONCE) {
+    const left = Number.isFinite(limit) ? limit - changed.length : ALL;
+    const rows = await db.read(() =>
+      db.all<{ id: number }>(WINDOW_SQL.changed, fromMs, toMs, from, from + SENSORS_AT_ONCE, left),
+    );
+    for (const { id } of rows) changed.push(id);
+    await breathe();
+  }
+  return changed;
+}
+
+/** Deletes windows that start before `beforeMs`, at most about `rows` in a transaction. */
+export async function pruneWindows(db: Connection, beforeMs: number, rows: number): Promise<number> {
+  const end = await db.read(() => maxSensorId(db) + 1);
+  let total = 0;
+  let next = 1;
+  while (next < end) {
+    const stop = Math.min(end, next + SENSORS_AT_ONCE);
+    const slice = await db.write(() => {
+      let deleted = 0;
+      let id = next;
+      while (id < stop && deleted < rows) {
+        const more = db.get<{ startMs: number }>(WINDOW_SQL.pruneUpTo, id, beforeMs, rows - deleted);
+        deleted += db.run(WINDOW_SQL.prune, id, more?.startMs ?? beforeMs);
+        if (!more) id += 1;
+      }
+      return { deleted, id };
+    });
+    total += slice.deleted;
+    next = slice.id;
+    await breathe();
+  }
+  return total;
+}

@@ -1,0 +1,57 @@
+/**
+ * A window as both engines store it: the aggregate, the time of its newest reading, and the readings as
+ * bytes unless there is only the newest one. Pure; the aggregate always follows from the readings.
+ */
+import {
+  aggregate,
+  decodeReadings,
+  encodeReadings,
+  mergeReadings,
+  type ReadingSet,
+  type WindowUpdate,
+} from '../domain/window.ts';
+
+export interface StoredWindow {
+  readonly count: number;
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+  readonly last: number;
+  /** Event time of the newest reading, epoch ms. */
+  readonly lastTs: number;
+  /** Null when the newest reading is the only one. */
+  readonly readings: Uint8Array | null;
+}
+
+/** The window of a non-empty set of readings. */
+export function storedWindow(startMs: number, set: ReadingSet): StoredWindow {
+  const { count, mean, min, max, last } = aggregate(startMs, set);
+  const lastTs = set.tsMs[set.tsMs.length - 1]!;
+  return { count, mean, min, max, last, lastTs, readings: count === 1 ? null : encodeReadings(startMs, set) };
+}
+
+/** The window that holds only the readings of an update, undefined when it has none. */
+export function newWindow(update: WindowUpdate): StoredWindow | undefined {
+  const { startMs, tsMs, values } = update;
+  if (tsMs.length === 0) return undefined;
+  if (tsMs.length > 1) return storedWindow(startMs, mergeReadings(undefined, update));
+  const value = values[0]!;
+  return { count: 1, mean: value, min: value, max: value, last: value, lastTs: tsMs[0]!, readings: null };
+}
+
+/** The window with the readings of an update added; undefined when that changes nothing. */
+export function mergedWindow(old: StoredWindow, update: WindowUpdate): StoredWindow | undefined {
+  const { startMs } = update;
+  const held = old.readings ? decodeReadings(startMs, old.readings) : { tsMs: [old.lastTs], values: [old.last] };
+  const merged = mergeReadings(held, update);
+  return sameReadings(held, merged) ? undefined : storedWindow(startMs, merged);
+}
+
+// By value, not by bytes: an engine may store -0 as 0.
+function sameReadings(a: ReadingSet, b: ReadingSet): boolean {
+  return (
+    a.tsMs.length === b.tsMs.length &&
+    a.tsMs.every((ts, i) => ts === b.tsMs[i]) &&
+    a.values.every((value, i) => value === b.values[i])
+  );
+}
