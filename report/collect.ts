@@ -215,7 +215,7 @@ const manifestShape = z.object({
   files: z.array(z.object({ chunk: z.string(), blob: z.string(), rows: z.number(), bytes: z.number(), sha256: z.string() })),
 });
 
-/** Predictions of the chosen sensors; for the same window the batch that started last wins. */
+/** Predictions of the chosen sensors; for the same window the batch that ended last has the word. */
 async function readSeries(
   request: CollectRequest,
   batches: readonly Batch[],
@@ -224,9 +224,9 @@ async function readSeries(
 ): Promise<Map<string, PredictionSeries>> {
   const wanted = new Set(chosen.map(keyOf));
   const chunks = new Set(chosen.flatMap((sensor) => sensor.chunks.map(({ batchId, chunk }) => `${batchId}\u0000${chunk}`)));
-  const byStart = [...batches].sort((a, b) => a.startedAtMs - b.startedAtMs);
+  const byEnd = [...batches].sort((a, b) => (a.finishedAtMs ?? 0) - (b.finishedAtMs ?? 0) || a.startedAtMs - b.startedAtMs);
   const rows = new Map<string, Prediction[]>();
-  for (const batch of byStart) {
+  for (const batch of byEnd) {
     const files = await listedFiles(request.blobs, batch, problems);
     const needed = files.filter((file) => chunks.has(`${batch.id}\u0000${file.chunk}`));
     for (let at = 0; at < needed.length; at += FILES_AT_ONCE) {
