@@ -56,7 +56,10 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
     if (signal?.aborted) return;
     const queue = [...devices];
     await Promise.all(Array.from({ length: Math.min(BATCHES_AT_ONCE, queue.length) }, async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) events += await sendDevice(producer, next[0], next[1], perEvent);
+      for (let next = queue.pop(); next; next = queue.pop()) {
+        const count = await sendDevice(producer, next[0], next[1], perEvent);
+        events += count;
+      }
     }));
     sent += count;
     onProgress?.({ sent, events });

@@ -1,0 +1,145 @@
+/**
+ * The servers that ingest needs, each in a process of its own as in real life: the Event Hubs emulator and
+ * azurite; and ingest workers as processes that can be killed. All data lie in one folder.
+ */
+import { ContainerClient } from '@azure/storage-blob';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createProducer } from '../../ingest/connect.ts';
+import { sourceName } from '../../ingest/event.ts';
+import type { IngestSettings } from '../../ingest/settings.ts';
+import { freePort } from '../../local/ports.ts';
+import { createBlobStore } from '../../storage/azure-blobs.ts';
+import type { BlobStore } from '../../storage/blobs.ts';
+import type { EventHubProducerClient } from '@azure/event-hubs';
+
+const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+const EMULATOR = fileURLToPath(new URL('../../local/event-hubs/main.ts', import.meta.url));
+const WORKER = fileURLToPath(new URL('./ingest-process.ts', import.meta.url));
+const AZURITE = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
+
+/** What a worker process is started with, as JSON in its environment. */
+export interface WorkerSpec {
+  readonly eventHubs: string;
+  readonly hub: string;
+  readonly consumerGroup: string;
+  readonly blob: string;
+  readonly sqlUrl: string;
+  readonly settings: Partial<IngestSettings>;
+}
+
+export interface WorkerProcess {
+  readonly process: ChildProcess;
+  /** Resolves with the exit code or signal. */
+  readonly ended: Promise<string>;
+  /** The newest message of that kind from the process. */
+  message(kind: 'stats' | 'cpu'): Record<string, unknown> | undefined;
+}
+
+export interface IngestServers {
+  readonly hub: string;
+  readonly eventHubs: string;
+  readonly blob: string;
+  readonly blobs: BlobStore;
+  readonly checkpoints: ContainerClient;
+  readonly pids: { readonly emulator: number; readonly azurite: number };
+  source(consumerGroup?: string): string;
+  producer(hub?: string): EventHubProducerClient;
+  /** Resolves when the worker reads. */
+  startWorker(sqlUrl: string, settings?: Partial<IngestSettings>, options?: { consumerGroup?: string; hub?: string; execArgv?: readonly string[] }): Promise<WorkerProcess>;
+  /** Ends what is left of all that was started. */
+  stop(): Promise<void>;
+}
+
+/** Quick to react: partitions move within a second. */
+export const QUICK: Partial<IngestSettings> = { balanceIntervalMs: 300, ownershipTimeoutMs: 2_000, commitIntervalMs: 20 };
+
+export async function startIngestServers(dir: string, options: { readonly hub?: string; readonly partitions?: number } = {}): Promise<IngestServers> {
+  const hub = options.hub ?? 'readings';
+  await mkdir(join(dir, 'azurite'), { recursive: true });
+  const processes: { child: ChildProcess; ended: Promise<string> }[] = [];
+  const start = (file: string, args: readonly string[], log: string, env: NodeJS.ProcessEnv = {}, execArgv: readonly string[] = []): { child: ChildProcess; ended: Promise<string> } => {
+    const out = openSync(join(dir, log), 'a');
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...execArgv, file, ...args], {
+      env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', out, 'ipc'],
+    });
+    closeSync(out);
+    const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? String(code))));
+    processes.push({ child, ended });
+    return { child, ended };
+  };
+  const stop = async (): Promise<void> => {
+    // Workers first, while the servers still answer.
+    for (const { child, ended } of processes.toReversed()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGTERM');
+      const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      await ended;
+      clearTimeout(killer);
+    }
+  };
+  try {
+    const port = await freePort();
+    const azurite = start(AZURITE, ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', join(dir, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry'], 'azurite.log');
+    azurite.child.stdout?.resume();
+    const emulator = start(EMULATOR, ['--port', '0', '--data', join(dir, 'event-hubs'), '--hub', hub, '--partitions', String(options.partitions ?? 4)], 'event-hubs.log');
+    const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
+    const eventHubs = connectionString.replace(/EntityPath=[^;]*;?/, '');
+    const blob = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
+    await untilAnswers(`http://127.0.0.1:${port}/`);
+    const blobs = createBlobStore({ connectionString: blob });
+    await blobs.prepare();
+    return {
+      hub, eventHubs, blob, blobs,
+      checkpoints: new ContainerClient(blob, 'checkpoints'),
+      pids: { emulator: emulator.child.pid!, azurite: azurite.child.pid! },
+      source: (consumerGroup = '$Default') => sourceName({ namespace: 'localhost', hub }, consumerGroup),
+      producer: (name = hub) => createProducer({ connection: { connectionString: eventHubs }, hub: name }),
+      async startWorker(sqlUrl, settings = {}, workerOptions = {}) {
+        const spec: WorkerSpec = { eventHubs, hub: workerOptions.hub ?? hub, consumerGroup: workerOptions.consumerGroup ?? '$Default', blob, sqlUrl, settings: { ...QUICK, ...settings } };
+        const worker = start(WORKER, [], 'worker.log', { INGEST_SPEC: JSON.stringify(spec) }, workerOptions.execArgv);
+        const messages = new Map<string, Record<string, unknown>>();
+        worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
+        await firstLine(worker);
+        return { process: worker.child, ended: worker.ended, message: (kind) => messages.get(kind) };
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function firstLine({ child, ended }: { child: ChildProcess; ended: Promise<string> }): Promise<string> {
+  let text = '';
+  const line = new Promise<string>((resolve) => {
+    child.stdout!.setEncoding('utf8').on('data', (data: string) => {
+      text += data;
+      if (text.includes('\n')) resolve(text.split('\n')[0]!);
+    });
+  });
+  return Promise.race([line, ended.then((how) => Promise.reject(new Error(`it ended before it was ready (${how}): ${child.spawnargs.join(' ')}`)))]);
+}
+
+async function untilAnswers(url: string): Promise<void> {
+  for (let i = 0; ; i++) {
+    try {
+      await fetch(url);
+      return;
+    } catch (error) {
+      if (i > 300) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+/** Resolves when `check` holds; a test that waits in vain ends with its own time limit. */
+export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await check())) await sleep(20);
+}
