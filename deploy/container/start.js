@@ -1,0 +1,48 @@
+/**
+ * Process 1 of the image. Runs one worker in this same process, so that it gets SIGTERM itself and drains.
+ * usage: start.js control|ingest|scoring|database [--secret NAME=https://VAULT.vault.azure.net/secrets/SECRET]...
+ * Without an argument the worker is the one that the variable WORKER names. Secrets are fetched by managed
+ * identity, for places that cannot inject them (jobs of Azure Machine Learning); they go to the environment
+ * of this process only.
+ */
+import { parseArgs } from 'node:util';
+
+/** What can be started, and the program of each. */
+export const PROGRAMS = {
+  control: '../../dist/workers/control.js',
+  ingest: '../../dist/workers/ingest.js',
+  scoring: '../../dist/workers/scoring.js',
+  database: './database-users.js',
+};
+
+/** @throws Error that says how it is used */
+export function readCommand(args, env) {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { secret: { type: 'string', multiple: true } } });
+  const [role = env.WORKER ?? '', ...rest] = positionals;
+  if (!Object.hasOwn(PROGRAMS, role) || rest.length > 0)
+    throw new Error(`start.js takes one of ${Object.keys(PROGRAMS).join(', ')}, not ${JSON.stringify([role, ...rest].join(' '))}`);
+  const secrets = (values.secret ?? []).map((text) => {
+    const at = text.indexOf('=');
+    const name = text.slice(0, at);
+    if (at < 1 || !/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error('--secret takes NAME=URL of a secret in a key vault');
+    return { name, url: text.slice(at + 1) };
+  });
+  return { role, program: PROGRAMS[role], secrets };
+}
+
+async function main() {
+  const { program, secrets } = readCommand(process.argv.slice(2), process.env);
+  // The configuration refuses variables that it does not know; this one was meant for this file.
+  delete process.env.WORKER;
+  if (secrets.length > 0) {
+    const { fetchSecrets } = await import('./key-vault.js');
+    Object.assign(process.env, await fetchSecrets(secrets));
+  }
+  await import(program);
+}
+
+if (import.meta.main)
+  await main().catch((error) => {
+    process.stderr.write(`start: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  });
