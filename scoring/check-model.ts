@@ -1,0 +1,63 @@
+/**
+ * The check of one model file before it is published: read it, load it, run it. What passes here can be
+ * scored with; what does not is refused with the reason, before anything is stored. Runs in a thread.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { messageOf } from '../domain/errors.ts';
+import { checkModelSize, inspectModel, modelError, modelProblem } from './model-contract.ts';
+import { fusable, PLAIN_KIND } from './packs/kinds.ts';
+import { loadModel } from './session.ts';
+import type { CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
+
+/** Values each feature takes in turn; a model must bear them all, and give a number for one at least. */
+const PROBES = [0, 1, -1, 20, 1e6, Number.NaN, Number.POSITIVE_INFINITY];
+const FINITE_PROBES = 5;
+
+export async function checkModelFile(path: string, settings: ThreadSettings): Promise<CheckResult> {
+  try {
+    return await check(path, settings);
+  } catch (error) {
+    return { path, problem: modelProblem(error) ?? { class: 'model_corrupt', message: messageOf(error).slice(0, 1000) } };
+  }
+}
+
+async function check(path: string, { maxModelBytes, executionProvider }: ThreadSettings): Promise<CheckedModel> {
+  let bytes: Uint8Array;
+  try {
+    // Before reading: a huge file must not fill the memory.
+    checkModelSize((await stat(path)).size, maxModelBytes);
+    bytes = await readFile(path);
+  } catch (error) {
+    if (modelProblem(error)) throw error;
+    throw modelError('model_missing', `the file cannot be read: ${messageOf(error)}`);
+  }
+  const { model, features } = inspectModel(bytes, maxModelBytes);
+  const loaded = await loadModel(bytes, maxModelBytes, executionProvider);
+  try {
+    const width = features.length;
+    const run = async (values: Float64Array): Promise<{ anomaly: Uint8Array; score: Float64Array }> => {
+      const rows = values.length / width;
+      const sink = { anomaly: new Uint8Array(rows), score: new Float64Array(rows) };
+      await loaded.run(values, rows, sink);
+      return sink;
+    };
+    // One row alone, then several blocks of rows: a graph with a fixed number of rows fails on one of them.
+    await run(new Float64Array(width));
+    const { score } = await run(Float64Array.from({ length: PROBES.length * 5 * width }, (_, i) => PROBES[Math.floor(i / width) % PROBES.length]!));
+    if (!score.subarray(0, FINITE_PROBES).some(Number.isFinite))
+      throw modelError('not_finite', `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`);
+    const found = fusable(model);
+    const probes = found?.fuser.probes(found.parameters);
+    return {
+      path,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      bytes: bytes.byteLength,
+      kind: found?.fuser.kind ?? PLAIN_KIND,
+      features: features.map((feature) => feature.name),
+      ...(probes ? { probed: { values: probes, ...(await run(probes)) } } : {}),
+    };
+  } finally {
+    await loaded.release();
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The scoring engine: planned sensors and their windows in, a verdict for every sensor and a prediction for
+ * every window out. Trouble with one model is the verdict of its sensors and never stops the others; trouble
+ * with Blob itself is thrown, so that the caller tries again. The thread that calls it is never blocked.
+ */
+import { LRUCache } from 'lru-cache';
+import type { SensorOutcome } from '../domain/outcome.ts';
+import type { Period } from '../domain/time.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
+import { mapLimit } from './concurrency.ts';
+import { type Feature, maxLag, type RowRange, rowRanges, sensorFeatures } from './features.ts';
+import { createModelCache } from './model-cache.ts';
+import { MAX_MODEL_BYTES, type ModelProblem, orProblem, readFeatures } from './model-contract.ts';
+import { modelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
+import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
+import { createThreads } from './threads.ts';
+
+export interface ScoreRequest {
+  readonly sensors: readonly PlannedSensor[];
+  /** Windows of these sensors that start in the period, and those before it that lags need. */
+  readonly series: SeriesBlock;
+  /** Only windows that start in it are predicted. */
+  readonly period: Period;
+  /** Aggregation interval, milliseconds. */
+  readonly intervalMs: number;
+  /** Gives up before the next job begins. */
+  readonly signal?: AbortSignal;
+}
+
+/** What became of a sensor: its outcome but for the attempt, which the caller knows. */
+export interface SensorVerdict extends Omit<SensorOutcome, 'attempt'> {
+  readonly status: 'scored' | 'skipped' | 'failed';
+  /** Windows of the period without the earlier windows that the model's lags need: not predicted. */
+  readonly leftOut: number;
+}
+
+export interface ScoreResult {
+  /** In the order of the request's sensors. */
+  readonly verdicts: readonly SensorVerdict[];
+  /** By row of the series: 1 when it has a prediction. */
+  readonly scored: Uint8Array;
+  /** By row: 1 anomaly, 0 normal. */
+  readonly anomaly: Uint8Array;
+  /** By row: decision value of the model. */
+  readonly score: Float64Array;
+}
+
+export interface ScoringEngine {
+  /** @throws FleetscoreError `BLOB_UNAVAILABLE`, `SCORING_CLOSED` (both retryable) */
+  score(request: ScoreRequest): Promise<ScoreResult>;
+  /** How many windows before the period the models of these sensors look. @throws FleetscoreError `BLOB_UNAVAILABLE` */
+  lookbackWindows(sensors: readonly PlannedSensor[]): Promise<number>;
+  /** Threads given up on a model that did not return and that have not ended: each keeps a core busy. */
+  stuckThreads(): number;
+  /** Ends the threads and releases every session. */
+  close(): Promise<void>;
+}
+
+export interface ScoringEngineOptions {
+  readonly blobs: BlobStore;
+  /** Folder for models and packs; created when missing. */
+  readonly cacheDir: string;
+  /** Default: one per core. */
+  readonly threads?: number;
+  /** Memory for loaded models and packs, all threads together. Default 256 MiB. */
+  readonly maxCacheBytes?: number;
+  /** Default 1 GiB. */
+  readonly maxDiskBytes?: number;
+  /** Default 64 MiB. */
+  readonly maxModelBytes?: number;
+  /** A model that takes longer for one sensor is given up. Default 60 s. */
+  readonly modelTimeoutMs?: number;
+  /** Execution provider of onnxruntime. Default `cpu`. */
+  readonly executionProvider?: string;
+  /** Told what does not stop scoring: a pack that does not load, a disk that is full. */
+  readonly warn?: (message: string) => void;
+}
+
+const MiB = 1024 * 1024;
+/** Packs are ours: their size is bounded by the builder, with room for the index. */
+const MAX_PACK_BYTES = 64 * MiB;
+/** Memory for the indexes of packs. */
+const HEADER_CACHE_BYTES = 64 * MiB;
+const FETCHES = 16;
+
+export async function createScoringEngine(options: ScoringEngineOptions): Promise<ScoringEngine> {
+  const { blobs, cacheDir, warn = () => undefined, maxModelBytes = MAX_MODEL_BYTES, executionProvider = 'cpu' } = options;
+  const cache = await createModelCache({
+    blobs, dir: cacheDir, maxBytes: options.maxDiskBytes ?? 1024 * MiB, maxModelBytes, maxPackBytes: MAX_PACK_BYTES, warn,
+  });
+  const threads = createThreads({
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    timeoutMs: options.modelTimeoutMs ?? 60_000, maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
+  });
+  const context: JobContext = { threads, cache };
+  const features = new LRUCache<string, readonly Feature[]>({ max: 100_000 });
+  const headers = new LRUCache<string, PackHeader>({ maxSize: HEADER_CACHE_BYTES, sizeCalculation: (h) => h.digests.length + 1024 });
+
+  const featuresOf = async (model: string): Promise<readonly Feature[]> => {
+    let found = features.get(model);
+    if (!found) {
+      found = readFeatures(await cache.bytes('model', model));
+      features.set(model, found);
+    }
+    return found;
+  };
+
+  /** Undefined, with a warning, when the pack cannot be used: its models still can, one by one. */
+  const headerOf = async (pack: string): Promise<PackHeader | undefined> => {
+    let header = headers.get(pack);
+    if (!header) {
+      try {
+        header = readPackHeader(await cache.bytes('pack', pack));
+      } catch (error) {
+        const problem = orProblem(error);
+        warn(`pack ${pack} cannot be used, its models run one by one: ${problem.message}`);
+        return undefined;
+      }
+      headers.set(pack, header);
+    }
+    return header;
+  };
+
+  /** Features of every sensor's model, or what is wrong with it; sensors without a model are left out. */
+  const resolve = async (sensors: readonly PlannedSensor[]): Promise<Map<number, ResolvedModel | ModelProblem>> => {
+    const packs = [...new Set(sensors.flatMap((sensor) => (sensor.pack === undefined ? [] : [sensor.pack])))];
+    const found = new Map(await mapLimit(packs, FETCHES, async (pack) => [pack, await headerOf(pack)] as const));
+    const resolved = new Map<number, ResolvedModel | ModelProblem>();
+    await mapLimit(sensors, FETCHES, async ({ id, model, pack, packRow }) => {
+      if (model === undefined) return;
+      const header = pack === undefined ? undefined : found.get(pack);
+      if (header && pack !== undefined && packRow !== undefined) {
+        if (modelInRow(header, packRow) === model) {
+          resolved.set(id, { model, features: header.features, pack, packRow });
+          return;
+        }
+        warn(`row ${packRow} of pack ${pack} does not hold model ${model}; it runs by itself`);
+      }
+      try {
+        resolved.set(id, { model, features: await featuresOf(model) });
+      } catch (error) {
+        resolved.set(id, orProblem(error));
+      }
+    });
+    return resolved;
+  };
+
+  return {
+    async score(request) {
+      const { sensors, series, period, intervalMs, signal } = request;
+      const ranges = rowRanges(series);
+      const draft = draftOf(series, sensors);
+      const withData = sensors.filter((sensor) => draft.plan(sensor, ranges.get(sensor.id), period));
+      const resolved = await resolve(withData);
+      signal?.throwIfAborted();
+
+      const byPack = new Map<string, PackedTask[]>();
+      const single: SensorTask[] = [];
+      for (const { id } of withData) {
+        const model = resolved.get(id)!;
+        if ('class' in model) {
+          draft.fail(id, model);
+          continue;
+        }
+        const task = { sensorId: id, model: model.model, width: model.features.length, features: sensorFeatures(series, ranges.get(id)!, period, intervalMs, model.features) };
+        if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));
+        else if (model.pack === undefined) single.push(task);
+        else {
+          const packed = { ...task, packRow: model.packRow! };
+          const list = byPack.get(model.pack);
+          if (list) list.push(packed);
+          else byPack.set(model.pack, [packed]);
+        }
+      }
+
+      await Promise.all([
+        runModelJobs(context, single, draft.deliver),
+        ...[...byPack].map(async ([pack, tasks]) => {
+          const problem = await runPackJob(context, pack, tasks, draft.deliver);
+          if (!problem) return;
+          warn(`pack ${pack} does not run, its models run one by one: ${problem.message}`);
+          signal?.throwIfAborted();
+          await runModelJobs(context, tasks, draft.deliver);
+        }),
+      ]);
+      return draft.result();
+    },
+
+    async lookbackWindows(sensors) {
+      let most = 0;
+      for (const model of (await resolve(sensors)).values()) if (!('class' in model)) most = Math.max(most, maxLag(model.features));
+      return most;
+    },
+
+    stuckThreads: () => threads.stuck(),
+    close: () => threads.close(),
+  };
+}
+
+interface ResolvedModel {
+  readonly model: string;
+  readonly features: readonly Feature[];
+  readonly pack?: string;
+  readonly packRow?: number;
+}
+
+/** The result as it fills. */
+function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
+  const scored = new Uint8Array(series.length);
+  const anomaly = new Uint8Array(series.length);
+  const score = new Float64Array(series.length);
+  const verdicts = new Map<number, SensorVerdict>();
+  const change = (id: number, changes: Partial<SensorVerdict>): void => void verdicts.set(id, { ...verdicts.get(id)!, ...changes });
+  const fail = (id: number, problem: ModelProblem): void =>
+    change(id, { status: 'failed', class: problem.class, message: problem.message.slice(0, 1000) });
+
+  return {
+    fail,
+
+    /** False when there is nothing to score, or nothing to score with. */
+    plan(sensor: PlannedSensor, range: RowRange | undefined, period: Period): boolean {
+      let windows = 0;
+      for (let row = range?.from ?? 0; row < (range?.to ?? 0); row++)
+        if (series.startMs[row]! >= period.fromMs && series.startMs[row]! < period.toMs) windows++;
+      const verdict = { sensorId: sensor.id, windows, anomalies: 0, leftOut: 0, ...(sensor.model === undefined ? {} : { model: sensor.model }) };
+      if (sensor.model === undefined)
+        verdicts.set(sensor.id, { ...verdict, status: 'skipped', class: 'no_model', message: 'the release has no model for this sensor; publish one' });
+      else if (windows === 0)
+        verdicts.set(sensor.id, { ...verdict, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' });
+      else verdicts.set(sensor.id, { ...verdict, status: 'scored' });
+      return verdicts.get(sensor.id)!.status === 'scored';
+    },
+
+    skipHistory(id: number, lag: number): void {
+      const { windows } = verdicts.get(id)!;
+      change(id, {
+        status: 'skipped', class: 'no_data', leftOut: windows,
+        message: `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)`,
+      });
+    },
+
+    deliver(task: SensorTask, result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem): void {
+      if ('class' in result) {
+        fail(task.sensorId, result);
+        return;
+      }
+      const { rows, values, windows } = task.features;
+      let anomalies = 0;
+      for (let i = 0; i < rows.length; i++) {
+        const row = rows[i]!;
+        const value = result.score[i]!;
+        let label = result.anomaly[i]!;
+        if (!Number.isFinite(value) || label === 0) {
+          const finite = values.subarray(i * task.width, (i + 1) * task.width).every(Number.isFinite);
+          // A window that is not a number is an anomaly whatever the model makes of it.
+          if (!finite) label = 1;
+          else if (!Number.isFinite(value)) {
+            for (const written of rows.subarray(0, i)) scored[written] = 0;
+            fail(task.sensorId, {
+              class: 'not_finite',
+              message: `its score is ${value} for the window ${new Date(series.startMs[row]!).toISOString()} with mean ${series.mean[row]}; retrain or export the model again`,
+            });
+            return;
+          }
+        }
+        scored[row] = 1;
+        anomaly[row] = label;
+        score[row] = value;
+        anomalies += label;
+      }
+      change(task.sensorId, { anomalies, leftOut: windows - rows.length });
+    },
+
+    result: (): ScoreResult => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), scored, anomaly, score }),
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * Models and packs from Blob, kept on disk within a bound. Content is named by its SHA-256 and checked when
+ * it arrives and again by whoever reads it; a file that does not fit its name is fetched again. The disk is
+ * a help only: when it is full or not writable, bytes go from hand to hand.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import { checkModelSize, modelError } from './model-contract.ts';
+import type { ModelFile } from './thread-protocol.ts';
+
+export type CachedKind = 'model' | 'pack';
+
+export interface ModelCache {
+  /**
+   * The file on disk, or its bytes when there is no disk to use.
+   * @throws FleetscoreError `MODEL_MISSING`, `MODEL_CORRUPT`, `MODEL_TOO_LARGE`, or what Blob throws when it is unavailable
+   */
+  file(kind: CachedKind, sha256: string): Promise<ModelFile>;
+  /** The bytes, checked. @throws as {@link ModelCache.file} */
+  bytes(kind: CachedKind, sha256: string): Promise<Uint8Array>;
+  /** Fetches it again whatever is on disk. @throws as {@link ModelCache.file} */
+  refetch(kind: CachedKind, sha256: string): Promise<Uint8Array>;
+}
+
+export interface ModelCacheOptions {
+  readonly blobs: BlobStore;
+  /** Created when missing. May be shared by processes: the bound is then that of each. */
+  readonly dir: string;
+  /** Bytes on disk. */
+  readonly maxBytes: number;
+  readonly maxModelBytes: number;
+  /** Largest pack taken; packs are our own and larger than models. */
+  readonly maxPackBytes: number;
+  readonly warn: (message: string) => void;
+}
+
+export async function createModelCache(options: ModelCacheOptions): Promise<ModelCache> {
+  const { blobs, dir, warn } = options;
+  const paths = { model: (sha256: string) => join(dir, modelBlob(sha256)), pack: (sha256: string) => join(dir, packBlob(sha256)) };
+  const fetching = new Map<string, Promise<{ bytes: Uint8Array; path?: string }>>();
+  let warned = false;
+  const onDisk = new LRUCache<string, number>({
+    maxSize: Math.max(1, options.maxBytes),
+    sizeCalculation: (bytes) => Math.max(1, bytes),
+    dispose: (_, path, reason) => {
+      if (reason === 'evict') void rm(path, { force: true }).catch(() => undefined);
+    },
+  });
+  for (const file of await filesOf(dir)) onDisk.set(file.path, file.bytes);
+
+  const fetch = async (kind: CachedKind, sha256: string): Promise<{ bytes: Uint8Array; path?: string }> => {
+    const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
+    let bytes: Uint8Array;
+    try {
+      bytes = await blobs.get(CONTAINERS.models, name);
+    } catch (error) {
+      if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
+        throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
+      throw error;
+    }
+    checkModelSize(bytes.byteLength, kind === 'model' ? options.maxModelBytes : options.maxPackBytes);
+    const found = sha256Of(bytes);
+    if (found !== sha256)
+      throw modelError('model_corrupt', `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`);
+    const path = paths[kind](sha256);
+    if (bytes.byteLength > options.maxBytes) return { bytes };
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const temporary = `${path}.${randomUUID()}.new`;
+      try {
+        await writeFile(temporary, bytes);
+        await rename(temporary, path);
+      } catch (error) {
+        await rm(temporary, { force: true }).catch(() => undefined);
+        throw error;
+      }
+    } catch (error) {
+      if (!warned) warn(`models are not kept on disk: ${messageOf(error)}`);
+      warned = true;
+      return { bytes };
+    }
+    onDisk.set(path, bytes.byteLength);
+    return { bytes, path };
+  };
+
+  /** One fetch at a time for each file. */
+  const fetchOnce = (kind: CachedKind, sha256: string): Promise<{ bytes: Uint8Array; path?: string }> => {
+    let running = fetching.get(sha256);
+    if (!running) {
+      running = fetch(kind, sha256).finally(() => fetching.delete(sha256));
+      fetching.set(sha256, running);
+    }
+    return running;
+  };
+
+  const cache: ModelCache = {
+    async file(kind, sha256) {
+      const path = paths[kind](sha256);
+      if (onDisk.get(path) !== undefined) return { sha256, path };
+      const fetched = await fetchOnce(kind, sha256);
+      return fetched.path === undefined ? { sha256, bytes: fetched.bytes } : { sha256, path: fetched.path };
+    },
+    async bytes(kind, sha256) {
+      const path = paths[kind](sha256);
+      if (onDisk.get(path) !== undefined) {
+        const bytes = await readFile(path).catch(() => undefined);
+        if (bytes && sha256Of(bytes) === sha256) return bytes;
+      }
+      return cache.refetch(kind, sha256);
+    },
+    async refetch(kind, sha256) {
+      onDisk.delete(paths[kind](sha256));
+      return (await fetchOnce(kind, sha256)).bytes;
+    },
+  };
+  return cache;
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** What an earlier process left, oldest use first; half-written files are removed. */
+async function filesOf(dir: string): Promise<{ path: string; bytes: number; usedMs: number }[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = [];
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const info = await stat(path).catch(() => undefined);
+    if (!info) continue;
+    if (entry.name.endsWith('.onnx')) files.push({ path, bytes: info.size, usedMs: Math.max(info.atimeMs, info.mtimeMs) });
+    // Another process may be writing it right now: only what is old was left behind.
+    else if (entry.name.endsWith('.new') && Date.now() - info.mtimeMs > 3_600_000) await rm(path, { force: true }).catch(() => undefined);
+  }
+  return files.sort((a, b) => a.usedMs - b.usedMs);
+}

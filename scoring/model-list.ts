@@ -1,0 +1,87 @@
+/**
+ * Which model belongs to which sensor, from a folder: `manifest.csv` when there is one, otherwise the names
+ * `model_<device>_<sensor>.onnx`. A name that could be read in two ways is refused, never guessed.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { keyOf, nameProblem, type SensorKey } from '../domain/sensor.ts';
+
+export const MANIFEST = 'manifest.csv';
+const HEADER = ['Device', 'Sensor', 'Model'];
+/** Problems shown at a time. */
+const SHOWN = 20;
+
+export interface ModelEntry extends SensorKey {
+  /** Relative to the folder. */
+  readonly file: string;
+  readonly path: string;
+}
+
+/** @throws FleetscoreError `INVALID_MODEL_LIST` that names every wrong line or file */
+export async function readModelList(dir: string): Promise<ModelEntry[]> {
+  let names: string[];
+  try {
+    names = await readdir(dir);
+  } catch (error) {
+    throw new FleetscoreError('INVALID_MODEL_LIST', `the folder ${dir} cannot be read: ${messageOf(error)}`);
+  }
+  const problems: string[] = [];
+  const entries = names.includes(MANIFEST) ? fromManifest(dir, await readFile(join(dir, MANIFEST)), problems) : fromNames(dir, names, problems);
+  if (problems.length > 0) {
+    const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
+    throw new FleetscoreError('INVALID_MODEL_LIST', `the models in ${dir} cannot be told apart:\n${[...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n')}`);
+  }
+  if (entries.length === 0)
+    throw new FleetscoreError('INVALID_MODEL_LIST', `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with the columns ${HEADER.join(',')}.`);
+  return entries;
+}
+
+function fromManifest(dir: string, bytes: Buffer, problems: string[]): ModelEntry[] {
+  let rows: { record: string[]; info: { lines: number } }[];
+  try {
+    rows = parse(bytes, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true }) as unknown as typeof rows;
+  } catch (error) {
+    problems.push(`${MANIFEST}: ${messageOf(error)}`);
+    return [];
+  }
+  const [header, ...body] = rows;
+  if (header?.record.join() !== HEADER.join()) {
+    problems.push(`${MANIFEST} line 1: the header must be ${HEADER.join(',')}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`);
+    return [];
+  }
+  const entries: ModelEntry[] = [];
+  const lines = new Map<string, number>();
+  for (const { record, info } of body) {
+    const [device = '', sensor = '', file = ''] = record;
+    const line = info.lines;
+    const before = lines.get(keyOf({ device, sensor }));
+    const path = resolve(dir, file);
+    const problem =
+      record.length !== HEADER.length ? `has ${record.length} fields, expected ${HEADER.length}`
+      : (nameProblem('device', device) ?? nameProblem('sensor', sensor) ??
+        (before === undefined ? undefined : `sensor ${device} / ${sensor} is already in line ${before}`) ??
+        (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..') ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder` : undefined));
+    if (problem === undefined) entries.push({ device, sensor, file, path });
+    else problems.push(`${MANIFEST} line ${line}: ${problem}`);
+    lines.set(keyOf({ device, sensor }), line);
+  }
+  return entries;
+}
+
+function fromNames(dir: string, names: readonly string[], problems: string[]): ModelEntry[] {
+  const entries: ModelEntry[] = [];
+  const byNumber = new Intl.Collator('en', { numeric: true });
+  for (const file of names.filter((name) => name.toLowerCase().endsWith('.onnx')).sort((a, b) => byNumber.compare(a, b) || (a < b ? -1 : 1))) {
+    const parts = file.slice(0, -'.onnx'.length).split('_');
+    const [prefix, device = '', sensor = ''] = parts;
+    const problem =
+      prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx') ? 'the name is not model_<device>_<sensor>.onnx'
+      : parts.length > 3 ? 'the name has more than two underscores, so device and sensor cannot be told apart'
+      : (nameProblem('device', device) ?? nameProblem('sensor', sensor));
+    if (problem === undefined) entries.push({ device, sensor, file, path: join(dir, file) });
+    else problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);
+  }
+  return entries;
+}

@@ -1,0 +1,66 @@
+/**
+ * A pack is an ONNX file whose tables hold the parameters of many models, a row each. It says itself which
+ * model is in which row (`metadata_props`), and is named by the SHA-256 of its bytes. The same models in the
+ * same order give the same bytes.
+ */
+import { type Feature, parseFeatures } from '../features.ts';
+import { modelError } from '../model-contract.ts';
+import { decodeMetadata, type OnnxEntry } from '../onnx-proto.ts';
+
+/** Inputs `row` int32 [N] and `features` double [N, F]; outputs `anomaly` uint8 [N] and `scores` double [N]. */
+export const PACK_PORTS = { index: 'row', features: 'features', anomaly: 'anomaly', scores: 'scores' } as const;
+
+const KEYS = {
+  kind: 'fleetscore.pack.kind',
+  rows: 'fleetscore.pack.rows',
+  rowWidth: 'fleetscore.pack.row-width',
+  /** Base64 of the SHA-256 digests of the models, 32 bytes a row. */
+  models: 'fleetscore.pack.models',
+  features: 'fleetscore.features',
+} as const;
+
+const DIGEST_BYTES = 32;
+
+export interface PackHeader {
+  readonly kind: string;
+  readonly features: readonly Feature[];
+  readonly rows: number;
+  /** Doubles of one row of the table. */
+  readonly rowWidth: number;
+  /** SHA-256 digests of the models by row, 32 bytes each. */
+  readonly digests: Buffer;
+}
+
+export function packMetadata(kind: string, features: readonly string[], rowWidth: number, models: readonly string[]): OnnxEntry[] {
+  return [
+    { key: KEYS.kind, value: kind },
+    { key: KEYS.rows, value: String(models.length) },
+    { key: KEYS.rowWidth, value: String(rowWidth) },
+    { key: KEYS.features, value: JSON.stringify(features) },
+    { key: KEYS.models, value: Buffer.concat(models.map((sha256) => Buffer.from(sha256, 'hex'))).toString('base64') },
+  ];
+}
+
+/** @throws FleetscoreError `MODEL_CORRUPT` when the bytes are not a pack of ours */
+export function readPackHeader(bytes: Uint8Array): PackHeader {
+  let metadata: ReadonlyMap<string, string>;
+  try {
+    metadata = decodeMetadata(bytes);
+  } catch {
+    throw modelError('model_corrupt', 'not a pack: the file is damaged');
+  }
+  const kind = metadata.get(KEYS.kind);
+  const rows = Number(metadata.get(KEYS.rows));
+  const rowWidth = Number(metadata.get(KEYS.rowWidth));
+  const features = parseFeatures(metadata.get(KEYS.features));
+  const digests = Buffer.from(metadata.get(KEYS.models) ?? '', 'base64');
+  if (kind === undefined || typeof features === 'string' || !(rows > 0) || !(rowWidth > 0) || digests.length !== rows * DIGEST_BYTES)
+    throw modelError('model_corrupt', 'not a pack: its index of models is missing or damaged');
+  return { kind, features, rows, rowWidth, digests };
+}
+
+/** SHA-256 of the model in a row, hex; undefined when there is no such row. */
+export function modelInRow(header: PackHeader, row: number): string | undefined {
+  if (!(Number.isInteger(row) && row >= 0 && row < header.rows)) return undefined;
+  return header.digests.toString('hex', row * DIGEST_BYTES, (row + 1) * DIGEST_BYTES);
+}

@@ -1,0 +1,195 @@
+/**
+ * StandardScaler and OneClassSVM with RBF kernel, as the converter writes them (scoring/python/onnx_model.py):
+ * z = (x - mean) / scale; score = sum(dual * exp(-gamma * |z - sv|^2)) + intercept; normal when score > 0.
+ * The pack computes with the same operators in the same order, and sums with a MatMul for each row as the
+ * single model does: then even the last bit agrees, which readings that equal a support vector need.
+ */
+import { DATA_TYPE, dimsOf, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
+import type { Fuser } from './fuser.ts';
+import { finiteDoubles, type GraphPattern, matchGraph } from './match-graph.ts';
+import { PACK_PORTS } from './pack-format.ts';
+
+export interface ScalerOcsvmRbf {
+  /** [F] */
+  readonly mean: Float64Array;
+  /** [F] */
+  readonly scale: Float64Array;
+  /** [K, F], in units of z. */
+  readonly supportVectors: Float64Array;
+  /** -gamma, below 0. */
+  readonly negGamma: number;
+  /** [K] */
+  readonly dualCoef: Float64Array;
+  readonly intercept: number;
+}
+
+export const SCALER_OCSVM_RBF = 'scaler+ocsvm-rbf';
+
+/** A row with more doubles of support vectors gains nothing from a pack. */
+const MAX_VALUES = 4096;
+
+const PATTERN: GraphPattern = {
+  inputType: DATA_TYPE.double,
+  scores: 9,
+  label: 11,
+  steps: [
+    { op: 'Sub', operands: ['input', { parameter: 'mean' }] },
+    { op: 'Div', operands: [{ step: 0 }, { parameter: 'scale' }] },
+    { op: 'Unsqueeze', operands: [{ step: 1 }, { int64: 1 }] },
+    { op: 'Sub', operands: [{ step: 2 }, { parameter: 'support_vectors' }] },
+    { op: 'Mul', operands: [{ step: 3 }, { step: 3 }] },
+    { op: 'ReduceSum', operands: [{ step: 4 }, { int64: 2 }], attributes: { keepdims: 0 } },
+    { op: 'Mul', operands: [{ step: 5 }, { parameter: 'neg_gamma' }] },
+    { op: 'Exp', operands: [{ step: 6 }] },
+    { op: 'MatMul', operands: [{ step: 7 }, { parameter: 'dual_coef' }] },
+    { op: 'Add', operands: [{ step: 8 }, { parameter: 'intercept' }] },
+    { op: 'Greater', operands: [{ step: 9 }, { double: 0 }] },
+    { op: 'Where', operands: [{ step: 10 }, { int64: 1 }, { int64: -1 }] },
+  ],
+};
+
+/** Numbers of support vectors that rows are padded to: 1, 2, 3, 4, 6, 8, 12, 16, ... */
+function paddedCount(count: number): number {
+  if (count <= 4) return count;
+  const power = 2 ** Math.ceil(Math.log2(count));
+  return count <= power * 0.75 ? power * 0.75 : power;
+}
+
+export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
+  kind: SCALER_OCSVM_RBF,
+
+  recognise(model) {
+    const match = matchGraph(model, PATTERN);
+    if (!match) return undefined;
+    const count = dimsOf(match.parameters.get('support_vectors')!)[1] ?? 0;
+    const { width } = match;
+    if (count < 1 || count * width > MAX_VALUES) return undefined;
+    const mean = finiteDoubles(match, 'mean', [width]);
+    const scale = finiteDoubles(match, 'scale', [width]);
+    const supportVectors = finiteDoubles(match, 'support_vectors', [1, count, width]);
+    const negGamma = finiteDoubles(match, 'neg_gamma', [1])?.[0];
+    const dualCoef = finiteDoubles(match, 'dual_coef', [count, 1]);
+    const intercept = finiteDoubles(match, 'intercept', [1])?.[0];
+    // The zeros that rows are padded with add nothing only while the kernel stays finite.
+    if (!mean || !scale || !supportVectors || !dualCoef || negGamma === undefined || !(negGamma < 0) || intercept === undefined) return undefined;
+    return { mean, scale, supportVectors, negGamma, dualCoef, intercept };
+  },
+
+  width: (p) => p.mean.length,
+  size: (p) => paddedCount(p.dualCoef.length),
+  rowWidth: (width, size) => 2 * width + 2 + size + size * width,
+
+  writeRow(p, size, row) {
+    const width = p.mean.length;
+    row.set(p.mean, 0);
+    row.set(p.scale, width);
+    row[2 * width] = p.negGamma;
+    row[2 * width + 1] = p.intercept;
+    row.set(p.dualCoef, 2 * width + 2);
+    row.set(p.supportVectors, 2 * width + 2 + size);
+  },
+
+  graph(table, rows, width, size) {
+    const wide = width > 1;
+    const differences = wide
+      ? [
+          node('Reshape', ['flat_vectors', 'vector_shape'], ['support_vectors']),
+          node('Unsqueeze', ['scaled', 'axis_1'], ['scaled_rows']),
+          node('Sub', ['scaled_rows', 'support_vectors'], ['differences']),
+          node('Mul', ['differences', 'differences'], ['squares']),
+          node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }),
+        ]
+      : [node('Sub', ['scaled', 'flat_vectors'], ['differences']), node('Mul', ['differences', 'differences'], ['distances'])];
+    return {
+      name: 'pack',
+      node: [
+        node('Gather', ['table', PACK_PORTS.index], ['parameters'], { axis: 0 }),
+        node('Split', ['parameters', 'widths'], ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', 'flat_vectors'], { axis: 1 }),
+        node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
+        node('Div', ['centered', 'scale'], ['scaled']),
+        ...differences,
+        node('Mul', ['distances', 'neg_gamma'], ['exponents']),
+        node('Exp', ['exponents'], ['kernel']),
+        node('Unsqueeze', ['kernel', 'axis_1'], ['kernel_rows']),
+        node('Unsqueeze', ['dual_coef', 'axis_2'], ['dual_columns']),
+        node('MatMul', ['kernel_rows', 'dual_columns'], ['weighted']),
+        node('Reshape', ['weighted', 'one_column'], ['weighted_column']),
+        node('Add', ['weighted_column', 'intercept'], ['score_column']),
+        node('Squeeze', ['score_column', 'axis_1'], [PACK_PORTS.scores]),
+        // Not greater, rather than less or equal: a score that is not a number is an anomaly.
+        node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
+        node('Not', ['normal'], ['not_normal']),
+        node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+      ],
+      initializer: [
+        doubleTensor('table', [rows, this.rowWidth(width, size)], table),
+        int64Tensor('widths', [6], [width, width, 1, 1, size, size * width]),
+        int64Tensor('axis_1', [1], [1]),
+        int64Tensor('axis_2', [1], [2]),
+        int64Tensor('one_column', [2], [-1, 1]),
+        ...(wide ? [int64Tensor('vector_shape', [3], [-1, size, width])] : []),
+        doubleTensor('zero', [], Float64Array.of(0)),
+      ],
+      input: [tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']), tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', width])],
+      output: [tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']), tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N'])],
+    };
+  },
+
+  probes(p) {
+    const width = p.mean.length;
+    const at = (z: (f: number) => number): number[] => Array.from({ length: width }, (_, f) => p.mean[f]! + p.scale[f]! * z(f));
+    const vectors = [...new Set([0, p.dualCoef.length >> 1, p.dualCoef.length - 1])];
+    return Float64Array.from([
+      ...vectors.map((k) => at((f) => p.supportVectors[k * width + f]!)),
+      ...[0, 1, -2.5, 40].map((z) => at(() => z)),
+      ...[0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((value) => Array.from({ length: width }, () => value)),
+    ].flat());
+  },
+};
+
+/** A single model with these parameters, as the converter writes it. */
+export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string[]): OnnxModel {
+  const count = p.dualCoef.length;
+  const width = p.mean.length;
+  return {
+    irVersion: 8,
+    producerName: 'fleetscore',
+    opsetImport: [{ version: 17 }],
+    metadataProps: [
+      { key: 'fleetscore.kind', value: SCALER_OCSVM_RBF },
+      { key: 'fleetscore.features', value: JSON.stringify(features) },
+    ],
+    graph: {
+      name: 'scaler_ocsvm_rbf',
+      node: [
+        node('Sub', ['input', 'mean'], ['centered']),
+        node('Div', ['centered', 'scale'], ['scaled']),
+        node('Unsqueeze', ['scaled', 'axis_1'], ['scaled_rows']),
+        node('Sub', ['scaled_rows', 'support_vectors'], ['differences']),
+        node('Mul', ['differences', 'differences'], ['squares']),
+        node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }),
+        node('Mul', ['distances', 'neg_gamma'], ['exponents']),
+        node('Exp', ['exponents'], ['kernel']),
+        node('MatMul', ['kernel', 'dual_coef'], ['weighted']),
+        node('Add', ['weighted', 'intercept'], ['scores']),
+        node('Greater', ['scores', 'zero'], ['is_normal']),
+        node('Where', ['is_normal', 'normal', 'anomaly'], ['label']),
+      ],
+      initializer: [
+        doubleTensor('mean', [width], p.mean),
+        doubleTensor('scale', [width], p.scale),
+        doubleTensor('support_vectors', [1, count, width], p.supportVectors),
+        doubleTensor('neg_gamma', [1], Float64Array.of(p.negGamma)),
+        doubleTensor('dual_coef', [count, 1], p.dualCoef),
+        doubleTensor('intercept', [1], Float64Array.of(p.intercept)),
+        int64Tensor('axis_1', [1], [1]),
+        int64Tensor('axis_2', [1], [2]),
+        doubleTensor('zero', [1], Float64Array.of(0)),
+        int64Tensor('normal', [1], [1]),
+        int64Tensor('anomaly', [1], [-1]),
+      ],
+      input: [tensorInfo('input', DATA_TYPE.double, ['N', width])],
+      output: [tensorInfo('label', DATA_TYPE.int64, ['N', 1]), tensorInfo('scores', DATA_TYPE.double, ['N', 1])],
+    },
+  };
+}

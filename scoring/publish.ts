@@ -1,0 +1,187 @@
+/**
+ * Publishing: check every model first, then store blobs and packs by content, then the release in one
+ * transaction, and `current` last. Whatever stops it on the way, no release refers to what is not there;
+ * what was stored before is found again by the next attempt.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { compactTime } from '../domain/time.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
+import { mapLimit } from './concurrency.ts';
+import { inspectModel, MAX_MODEL_BYTES, type ModelProblem } from './model-contract.ts';
+import { type ModelEntry, readModelList } from './model-list.ts';
+import { fusable } from './packs/kinds.ts';
+import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
+import { type CheckedModel, type CheckResult, MARKS } from './thread-protocol.ts';
+import { createThreads, type Threads } from './threads.ts';
+import { verifyPack } from './packs/verify-pack.ts';
+
+export interface PublishOptions {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** Name of the release; by default `r-` and the time, such as `r-20261123T140000Z`. */
+  readonly release?: string;
+  readonly nowMs: number;
+  readonly maxModelBytes?: number;
+  /** Publishes the good models when some are bad; otherwise one bad model stops all. */
+  readonly skipBad?: boolean;
+  /** Threads that check; default one per core. */
+  readonly threads?: number;
+  /** A model that runs longer in its check is bad. Default 60 s. */
+  readonly modelTimeoutMs?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly warn?: (message: string) => void;
+}
+
+export interface BadModel extends ModelProblem {
+  readonly device: string;
+  readonly sensor: string;
+  readonly file: string;
+}
+
+export interface PublishSummary {
+  readonly release: string;
+  /** Sensors with a model. */
+  readonly models: number;
+  /** Different model files. */
+  readonly distinct: number;
+  /** Sensors whose model is in a pack. */
+  readonly packed: number;
+  readonly packs: number;
+  /** Models by kind. */
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly bad: readonly BadModel[];
+}
+
+const FILES_PER_CHECK = 16;
+const UPLOADS = 16;
+const CONTENT_TYPE = 'application/octet-stream';
+const SHOWN = 50;
+
+/**
+ * Publishes the models of a folder and makes them the current release.
+ * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `RELEASE_EXISTS`
+ */
+export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
+  const { store, nowMs, warn = () => undefined } = options;
+  const taken = new Set((await store.listReleases()).map((release) => release.name));
+  const release = options.release ?? freeName(`r-${compactTime(nowMs)}`, taken);
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(release) || release === 'current')
+    throw new FleetscoreError('INVALID_RELEASE', `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`);
+  if (taken.has(release)) throw new FleetscoreError('RELEASE_EXISTS', `there is already a release ${JSON.stringify(release)}. Choose another name; releases never change.`);
+  const entries = await readModelList(dir);
+  const threads = createThreads({
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    timeoutMs: options.modelTimeoutMs ?? 60_000, maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
+    maxCacheBytes: 1, executionProvider: 'cpu',
+  });
+  try {
+    const results = await checkAll(entries, threads, (done) => options.onProgress?.(done, entries.length));
+    const good: { entry: ModelEntry; model: CheckedModel }[] = [];
+    const bad: BadModel[] = [];
+    for (const [i, entry] of entries.entries()) {
+      const result = results[i]!;
+      if ('problem' in result) bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
+      else good.push({ entry, model: result });
+    }
+    if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
+
+    const distinct = new Map(good.map(({ model }) => [model.sha256, model]));
+    const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
+    const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
+    const models = good.map(({ model }, i): ReleaseModel => ({ sensorId: ids[i]!, model: model.sha256, ...rows.get(model.sha256) }));
+    const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({ model: sha256, bytes, kind, features }));
+    await store.createRelease(release, nowMs, models, infos);
+    await store.setCurrentRelease(release);
+    const kinds: Record<string, number> = {};
+    for (const { model } of good) kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
+    return { release, models: good.length, distinct: distinct.size, packed: models.filter((m) => m.pack !== undefined).length, packs, kinds, bad };
+  } finally {
+    await threads.close();
+  }
+}
+
+function freeName(base: string, taken: ReadonlySet<string>): string {
+  let name = base;
+  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
+  return name;
+}
+
+function badModels(bad: readonly BadModel[], total: number): FleetscoreError {
+  const lines = bad.slice(0, SHOWN).map((b) => `  ${b.file} (${b.device} / ${b.sensor}): ${b.class}: ${b.message}`);
+  if (bad.length > SHOWN) lines.push(`  and ${bad.length - SHOWN} more`);
+  const remedy = bad.length < total ? 'Mend them, or publish the good ones alone with --skip-bad.' : 'Mend them.';
+  return new FleetscoreError('BAD_MODELS', `${bad.length} of ${total} models cannot be published; nothing was stored.\n${lines.join('\n')}\n${remedy}`);
+}
+
+/** In the order of entries. A model at which a thread hangs or dies is bad; the others of its job go on. */
+async function checkAll(entries: readonly ModelEntry[], threads: Threads, progress: (done: number) => void): Promise<CheckResult[]> {
+  const results = new Map<string, CheckResult>();
+  const paths = [...new Set(entries.map((entry) => entry.path))];
+  const jobs: string[][] = [];
+  for (let i = 0; i < paths.length; i += FILES_PER_CHECK) jobs.push(paths.slice(i, i + FILES_PER_CHECK));
+  let done = 0;
+  await mapLimit(jobs, threads.count, async (job) => {
+    let rest = job;
+    while (rest.length > 0) {
+      const end = await threads.run({ type: 'check', paths: rest, marks: new Int32Array(new SharedArrayBuffer(MARKS * 4)) });
+      if (end.type === 'reply') {
+        if (end.reply.type === 'check') for (const result of end.reply.results) results.set(result.path, result);
+        break;
+      }
+      const path = rest[end.at]!;
+      results.set(path, { path, problem: { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message } });
+      rest = rest.filter((other) => other !== path);
+    }
+    done += job.length;
+    progress(Math.min(done, entries.length));
+  });
+  progress(entries.length);
+  return entries.map((entry) => results.get(entry.path)!);
+}
+
+type PackRow = Pick<ReleaseModel, 'pack' | 'packRow'>;
+
+/** Stores the models and the packs made of them. `rows`: where a model is in a pack. */
+async function storeModels(
+  models: readonly CheckedModel[],
+  { blobs, maxModelBytes = MAX_MODEL_BYTES }: PublishOptions,
+  threads: Threads,
+  warn: (message: string) => void,
+): Promise<{ rows: Map<string, PackRow>; packs: number }> {
+  const rows = new Map<string, PackRow>();
+  const bySha = new Map(models.map((model) => [model.sha256, model]));
+  let packs = 0;
+  const take = async (pack: Pack): Promise<void> => {
+    const { agree, problem } = await verifyPack(pack, bySha, threads);
+    if (agree.length < pack.models.length)
+      warn(`${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`);
+    if (agree.length === 0) return;
+    await blobs.putIfAbsent(CONTAINERS.models, packBlob(pack.sha256), pack.bytes, CONTENT_TYPE);
+    packs++;
+    for (const row of agree) rows.set(pack.models[row]!, { pack: pack.sha256, packRow: row });
+  };
+  const builder = createPackBuilder(take);
+  for (let from = 0; from < models.length; from += UPLOADS) {
+    const some = models.slice(from, from + UPLOADS);
+    const files = await Promise.all(
+      some.map(async (model) => {
+        const bytes = await readFile(model.path);
+        if (createHash('sha256').update(bytes).digest('hex') !== model.sha256)
+          throw new FleetscoreError('MODEL_CHANGED', `${model.path} changed while it was being published. Publish again.`);
+        await blobs.putIfAbsent(CONTAINERS.models, modelBlob(model.sha256), bytes, CONTENT_TYPE);
+        return bytes;
+      }),
+    );
+    for (const [i, model] of some.entries()) {
+      if (!model.probed) continue;
+      const found = fusable(inspectModel(files[i]!, maxModelBytes).model);
+      if (found) await builder.add(model.sha256, found, model.features);
+    }
+  }
+  await builder.finish();
+  return { rows, packs };
+}

@@ -1,0 +1,158 @@
+/**
+ * Turns sensors with their features into jobs of scoring threads and back: a pack runs once for all of its
+ * sensors, every other model in a session of its own. What a model does wrong stays with its sensors: a job
+ * that stopped at one model goes on without it.
+ */
+import { mapLimit } from './concurrency.ts';
+import type { SensorFeatures } from './features.ts';
+import { type ModelProblem, orProblem } from './model-contract.ts';
+import type { ModelCache } from './model-cache.ts';
+import { MARKS, type ModelSlice, STATE, type ThreadProblem } from './thread-protocol.ts';
+import type { Threads } from './threads.ts';
+
+/** One sensor on its way through a thread. */
+export interface SensorTask {
+  readonly sensorId: number;
+  readonly model: string;
+  readonly width: number;
+  readonly features: SensorFeatures;
+}
+
+/** Called for every task once: with its results, `features.rows` in number, or with the problem of its model. */
+export type Deliver = (task: SensorTask, result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem) => void;
+
+export interface JobContext {
+  readonly threads: Threads;
+  readonly cache: ModelCache;
+}
+
+/** Models of one job, so that work that is lost with a thread stays small. */
+const MODELS_PER_JOB = 64;
+/** Doubles of features in one job of single models. */
+const VALUES_PER_JOB = 4 * 1024 * 1024;
+const FETCHES = 16;
+
+const sharedDoubles = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(length * 8));
+const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
+const sharedInts = (length: number): Int32Array => new Int32Array(new SharedArrayBuffer(length * 4));
+
+export interface PackedTask extends SensorTask {
+  readonly packRow: number;
+}
+
+/** Runs one pack over all of its sensors. A problem means that nothing was delivered. */
+export async function runPackJob(context: JobContext, pack: string, tasks: readonly PackedTask[], deliver: Deliver): Promise<ModelProblem | undefined> {
+  const rows = tasks.reduce((sum, task) => sum + task.features.rows.length, 0);
+  const width = tasks[0]!.width;
+  const buffers = { values: sharedDoubles(rows * width), anomaly: sharedBytes(rows), score: sharedDoubles(rows) };
+  const index = sharedInts(rows);
+  let row = 0;
+  for (const task of tasks) {
+    const count = task.features.rows.length;
+    buffers.values.set(task.features.values, row * width);
+    index.fill(task.packRow, row, row + count);
+    row += count;
+  }
+  const attempt = async (bytes?: Uint8Array): Promise<ThreadProblem | undefined> => {
+    const file = bytes ? { sha256: pack, bytes } : await context.cache.file('pack', pack).catch(orProblem);
+    if ('class' in file) return file;
+    const end = await context.threads.run({ type: 'pack', file, index, marks: sharedInts(MARKS), ...buffers });
+    if (end.type !== 'reply') return { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message };
+    return end.reply.type === 'pack' ? end.reply.problem : undefined;
+  };
+  let problem = await attempt();
+  if (problem?.stale) {
+    const bytes = await context.cache.refetch('pack', pack).catch(orProblem);
+    problem = 'class' in bytes ? bytes : await attempt(bytes);
+  }
+  if (problem) return { class: problem.class, message: problem.message };
+  row = 0;
+  for (const task of tasks) {
+    const end = row + task.features.rows.length;
+    deliver(task, { anomaly: buffers.anomaly.subarray(row, end), score: buffers.score.subarray(row, end) });
+    row = end;
+  }
+  return undefined;
+}
+
+/** Runs models in sessions of their own. */
+export async function runModelJobs(context: JobContext, tasks: readonly SensorTask[], deliver: Deliver): Promise<void> {
+  await Promise.all(jobsOf(tasks, context.threads.count).map((job) => runModels(context, job, deliver)));
+}
+
+/** By thread, so that each model is loaded in one thread only; within the bounds of a job. */
+function jobsOf(tasks: readonly SensorTask[], threads: number): SensorTask[][] {
+  const lanes = new Map<number, SensorTask[]>();
+  for (const task of tasks) {
+    const lane = Number.parseInt(task.model.slice(0, 8), 16) % threads;
+    const list = lanes.get(lane);
+    if (list) list.push(task);
+    else lanes.set(lane, [task]);
+  }
+  const jobs: SensorTask[][] = [];
+  for (const list of lanes.values()) {
+    let job: SensorTask[] = [];
+    let values = 0;
+    for (const task of list) {
+      if (job.length > 0 && (job.length === MODELS_PER_JOB || values + task.features.values.length > VALUES_PER_JOB)) {
+        jobs.push(job);
+        job = [];
+        values = 0;
+      }
+      job.push(task);
+      values += task.features.values.length;
+    }
+    jobs.push(job);
+  }
+  return jobs;
+}
+
+async function runModels(context: JobContext, tasks: readonly SensorTask[], deliver: Deliver): Promise<void> {
+  const rows = tasks.reduce((sum, task) => sum + task.features.rows.length, 0);
+  const values = sharedDoubles(tasks.reduce((sum, task) => sum + task.features.values.length, 0));
+  const anomaly = sharedBytes(rows);
+  const score = sharedDoubles(rows);
+  const states = sharedInts(tasks.length);
+  const files = await mapLimit(tasks, FETCHES, (task) => context.cache.file('model', task.model).catch(orProblem));
+  let row = 0;
+  let value = 0;
+  const problems = new Map<number, ModelProblem>();
+  const slices = tasks.map((task, i): ModelSlice => {
+    let file = files[i]!;
+    if ('class' in file) {
+      problems.set(i, file);
+      file = { sha256: task.model };
+    }
+    const slice = { file, features: task.width, row, rows: task.features.rows.length, value };
+    values.set(task.features.values, value);
+    row += slice.rows;
+    value += task.features.values.length;
+    return slice;
+  });
+  const refetched = new Set<number>();
+  const open = (): number[] => [...tasks.keys()].filter((i) => states[i] !== STATE.done && !problems.has(i));
+  // Every round decides one model at least: the job ends, or stops at a model, or a file is fetched again.
+  while (open().length > 0) {
+    const models = slices.map((slice, i) => (states[i] === STATE.done || problems.has(i) ? { ...slice, skip: true } : slice));
+    const end = await context.threads.run({ type: 'models', models, states, values, anomaly, score, marks: sharedInts(MARKS) }, tasks[0]!.model);
+    if (end.type !== 'reply') {
+      problems.set(end.at, { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message });
+      continue;
+    }
+    if (end.reply.type !== 'models') break;
+    for (const [key, problem] of Object.entries(end.reply.problems)) {
+      const i = Number(key);
+      if (problem.stale && !refetched.has(i)) {
+        refetched.add(i);
+        const bytes = await context.cache.refetch('model', tasks[i]!.model).catch(orProblem);
+        if ('class' in bytes) problems.set(i, bytes);
+        else slices[i] = { ...slices[i]!, file: { sha256: tasks[i]!.model, bytes } };
+      } else problems.set(i, { class: problem.class, message: problem.message });
+    }
+  }
+  for (const [i, task] of tasks.entries()) {
+    const slice = slices[i]!;
+    const rowEnd = slice.row + slice.rows;
+    deliver(task, problems.get(i) ?? { anomaly: anomaly.subarray(slice.row, rowEnd), score: score.subarray(slice.row, rowEnd) });
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * A model or pack loaded into onnxruntime. Calls block the thread, so this runs in worker threads only.
+ * Rows are handed over in multiples of 16 (the last one repeated): onnxruntime computes the tail of an odd
+ * number of rows with other instructions, and a score must not depend on the rows beside it.
+ */
+import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
+import { messageOf } from '../domain/errors.ts';
+import { inspectModel, modelError, modelPorts } from './model-contract.ts';
+import { PACK_PORTS, readPackHeader } from './packs/pack-format.ts';
+
+/** Rows are padded to a multiple of this: the widest vector instructions take 16 float32 at a time. */
+const ROW_BLOCK = 16;
+/** Most rows of one run(), so that memory stays bounded. */
+const ROWS_PER_RUN = 16_384;
+/** Most doubles of a pack's gathered rows in one run(). */
+const PACK_VALUES_PER_RUN = 4 * 1024 * 1024;
+
+/** What a run writes, in order of its rows. */
+export interface ScoreSink {
+  /** 1 anomaly, 0 normal. */
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+}
+
+export interface LoadedModel {
+  readonly features: number;
+  /** Scores `rows` rows of `values` [rows, features] into `sink` from its first element. @throws FleetscoreError `MODEL_FAILED`, `MODEL_WRONG_SHAPE` */
+  run(values: Float64Array, rows: number, sink: ScoreSink): Promise<void>;
+  release(): Promise<void>;
+}
+
+export interface LoadedPack {
+  readonly features: number;
+  /** Scores row i of `values` with the model in row index[i] of the pack. `onSlice` is called after every run(). */
+  run(index: Int32Array, values: Float64Array, sink: ScoreSink, onSlice?: () => void): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Many small sessions live in one thread: no thread pools of their own, no arenas. Graphs run as they were
+ * written: optimizing costs more than a small graph wins, and could change the last bits.
+ */
+function sessionOptions(executionProvider: string): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [executionProvider],
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'disabled',
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    logSeverityLevel: 4,
+  };
+}
+
+async function createSession(bytes: Uint8Array, executionProvider: string): Promise<InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(bytes, sessionOptions(executionProvider));
+  } catch (error) {
+    throw modelError('model_corrupt', `onnxruntime cannot load it: ${messageOf(error)}`);
+  }
+}
+
+/** @throws FleetscoreError of a {@link ModelProblem} class */
+export async function loadModel(bytes: Uint8Array, maxBytes: number, executionProvider: string): Promise<LoadedModel> {
+  const { features } = inspectModel(bytes, maxBytes);
+  const session = await createSession(bytes, executionProvider);
+  try {
+    const ports = modelPorts(session, features.length);
+    const width = features.length;
+    return {
+      features: width,
+      async run(values, rows, sink) {
+        for (let from = 0; from < rows; from += ROWS_PER_RUN) {
+          const count = Math.min(ROWS_PER_RUN, rows - from);
+          const padded = paddedRows(count);
+          const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
+          const tensor =
+            ports.inputType === 'float64'
+              ? new ort.Tensor('float64', slice, [padded, width])
+              : new ort.Tensor('float32', Float32Array.from(slice), [padded, width]);
+          const outputs = await run(session, { [ports.input]: tensor }, [ports.label, ports.scores]);
+          const label = column(outputs, ports.label, padded);
+          const score = column(outputs, ports.scores, padded);
+          for (let i = 0; i < count; i++) {
+            sink.anomaly[from + i] = Number(label[i]) === 1 ? 0 : 1;
+            sink.score[from + i] = Number(score[i]);
+          }
+        }
+      },
+      release: () => session.release(),
+    };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** @throws FleetscoreError of a {@link ModelProblem} class */
+export async function loadPack(bytes: Uint8Array, executionProvider: string): Promise<LoadedPack> {
+  const header = readPackHeader(bytes);
+  const width = header.features.length;
+  const perRun = Math.max(ROW_BLOCK, paddedRows(Math.floor(PACK_VALUES_PER_RUN / header.rowWidth)) - ROW_BLOCK);
+  const session = await createSession(bytes, executionProvider);
+  return {
+    features: width,
+    async run(index, values, sink, onSlice) {
+      // Negative indices wrap silently in Gather and one past the end fails every row: checked before.
+      for (const row of index) if (!(row >= 0 && row < header.rows)) throw modelError('model_failed', `the pack has ${header.rows} rows, row ${row} was asked for`);
+      const step = Math.min(ROWS_PER_RUN, perRun);
+      for (let from = 0; from < index.length; from += step) {
+        const count = Math.min(step, index.length - from);
+        const padded = paddedRows(count);
+        const rows = new Int32Array(padded);
+        rows.set(index.subarray(from, from + count));
+        rows.fill(rows[count - 1]!, count);
+        const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
+        const outputs = await run(
+          session,
+          {
+            [PACK_PORTS.index]: new ort.Tensor('int32', rows, [padded]),
+            [PACK_PORTS.features]: new ort.Tensor('float64', slice, [padded, width]),
+          },
+          [PACK_PORTS.anomaly, PACK_PORTS.scores],
+        );
+        sink.anomaly.set((column(outputs, PACK_PORTS.anomaly, padded) as Uint8Array).subarray(0, count), from);
+        sink.score.set((column(outputs, PACK_PORTS.scores, padded) as Float64Array).subarray(0, count), from);
+        onSlice?.();
+      }
+    },
+    release: () => session.release(),
+  };
+}
+
+const paddedRows = (rows: number): number => Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK;
+
+/** A private copy, filled up with its last row. */
+function padRows(values: Float64Array, rows: number, padded: number, width: number): Float64Array {
+  const copy = new Float64Array(padded * width);
+  copy.set(values);
+  for (let row = rows; row < padded; row++) copy.copyWithin(row * width, (rows - 1) * width, rows * width);
+  return copy;
+}
+
+async function run(session: InferenceSession, feeds: InferenceSession.FeedsType, names: readonly string[]): Promise<InferenceSession.ReturnType> {
+  try {
+    return await session.run(feeds, [...names]);
+  } catch (error) {
+    throw modelError('model_failed', `it fails when it runs: ${messageOf(error)}`);
+  }
+}
+
+function column(outputs: InferenceSession.ReturnType, name: string, rows: number): Tensor.DataType {
+  const tensor = outputs[name] as Tensor;
+  const [first, second = 1, ...more] = tensor.dims;
+  if (first !== rows || second !== 1 || more.length > 0)
+    throw modelError('model_wrong_shape', `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; [${rows}] or [${rows}, 1] is expected`);
+  return tensor.data;
+}

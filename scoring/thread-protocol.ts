@@ -1,0 +1,101 @@
+/**
+ * What the main thread and the scoring threads say to each other. Features and results lie in shared memory:
+ * nothing is copied, and what a thread finished is not lost when the thread is given up. The thread writes
+ * only the rows of the model it runs, and says which one that is before it starts.
+ */
+import type { ModelProblem } from './model-contract.ts';
+
+/** Set for all threads of an engine. No credentials: threads see bytes and paths only. */
+export interface ThreadSettings {
+  readonly maxModelBytes: number;
+  /** Bytes of loaded models and packs that one thread keeps. */
+  readonly maxCacheBytes: number;
+  readonly executionProvider: string;
+}
+
+/** An ONNX file by content, on disk or at hand. The thread checks the SHA-256 of what it loads. */
+export interface ModelFile {
+  readonly sha256: string;
+  readonly path?: string;
+  readonly bytes?: Uint8Array;
+}
+
+/** Numbers in shared memory, changed with Atomics. */
+export const MARK = {
+  /** Changes whenever the thread gets on: at the start of every model, after every run of a pack. */
+  ticks: 0,
+  /** Position of the model that runs, from 1; 0 before the first. */
+  current: 1,
+} as const;
+export const MARKS = 2;
+
+/** State of a model of a {@link ModelsJob} in shared memory. */
+export const STATE = { waiting: 0, done: 1, failed: 2 } as const;
+
+export interface JobBuffers {
+  /** Int32 [MARKS] */
+  readonly marks: Int32Array;
+  /** Rows of features, float64, model by model. */
+  readonly values: Float64Array;
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+}
+
+/** Models with sessions of their own, one after the other. */
+export interface ModelsJob extends JobBuffers {
+  readonly type: 'models';
+  readonly models: readonly ModelSlice[];
+  /** Int32, a STATE for each model. */
+  readonly states: Int32Array;
+}
+
+export interface ModelSlice {
+  readonly file: ModelFile;
+  readonly features: number;
+  /** First row and number of rows in `anomaly` and `score`; first element in `values`. */
+  readonly row: number;
+  readonly rows: number;
+  readonly value: number;
+  /** Already done in an earlier attempt, or given up. */
+  readonly skip?: boolean;
+}
+
+/** One pack. */
+export interface PackJob extends JobBuffers {
+  readonly type: 'pack';
+  readonly file: ModelFile;
+  /** Row of the pack for each row of features. */
+  readonly index: Int32Array;
+}
+
+/** Checks model files against the contract by loading and running them. */
+export interface CheckJob {
+  readonly type: 'check';
+  readonly marks: Int32Array;
+  readonly paths: readonly string[];
+}
+
+export type ThreadJob = ModelsJob | PackJob | CheckJob;
+
+/** Why a job, or a model of it, came to nothing. `stale`: the file on disk was missing or not what its name says. */
+export interface ThreadProblem extends ModelProblem {
+  readonly stale?: boolean;
+}
+
+export interface CheckedModel {
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly kind: string;
+  readonly features: readonly string[];
+  /** The probes of its kind and its answers, when it can be packed. */
+  readonly probed?: { readonly values: Float64Array; readonly anomaly: Uint8Array; readonly score: Float64Array };
+}
+
+export type CheckResult = CheckedModel | { readonly path: string; readonly problem: ModelProblem };
+
+export type ThreadReply =
+  /** Problems by position; none for a model that was scored. */
+  | { readonly type: 'models'; readonly problems: Readonly<Record<number, ThreadProblem>> }
+  | { readonly type: 'pack'; readonly problem?: ThreadProblem }
+  | { readonly type: 'check'; readonly results: readonly CheckResult[] };

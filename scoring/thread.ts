@@ -1,0 +1,151 @@
+/**
+ * The code of a scoring thread. It keeps what it loaded in a cache bounded in bytes, runs one job at a time,
+ * and turns whatever a model does wrong into a problem of that model alone.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+import { LRUCache } from 'lru-cache';
+import { messageOf } from '../domain/errors.ts';
+import { checkModelFile } from './check-model.ts';
+import { modelError, modelProblem } from './model-contract.ts';
+import { type LoadedModel, type LoadedPack, loadModel, loadPack } from './session.ts';
+import {
+  type CheckJob, MARK, type ModelFile, type ModelsJob, type PackJob, STATE, type ThreadJob, type ThreadProblem, type ThreadReply,
+  type ThreadSettings,
+} from './thread-protocol.ts';
+
+const settings = workerData as ThreadSettings;
+
+/** What a small session takes beside the bytes of its file. */
+const SESSION_BYTES = 64 * 1024;
+
+interface Loaded<T> {
+  readonly it: T;
+  readonly bytes: number;
+}
+
+/** Models and packs by kind and SHA-256, least recently used out first. */
+const cache = new LRUCache<string, Loaded<LoadedModel | LoadedPack>>({
+  maxSize: settings.maxCacheBytes,
+  // The graph is held twice: as it was read, and as it runs.
+  sizeCalculation: ({ bytes }) => 2 * bytes + SESSION_BYTES,
+  dispose: ({ it }) => void it.release().catch(() => undefined),
+});
+
+/** The file's bytes are not what its name says, or gone: worth fetching again. */
+const stale = new WeakSet<Error>();
+
+function readBytes({ sha256, path, bytes: given }: ModelFile): Uint8Array {
+  let bytes = given;
+  if (!bytes) {
+    try {
+      bytes = readFileSync(path!);
+    } catch (error) {
+      const problem = modelError('model_missing', `the cached file cannot be read: ${messageOf(error)}`);
+      stale.add(problem);
+      throw problem;
+    }
+  }
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found === sha256) return bytes;
+  const problem = modelError('model_corrupt', `its bytes have SHA-256 ${found} instead of ${sha256}; publish the models again`);
+  stale.add(problem);
+  throw problem;
+}
+
+/** Uses what is loaded or loads it; what does not fit the cache is released after use. */
+async function using<T extends LoadedModel | LoadedPack>(
+  kind: 'model' | 'pack',
+  file: ModelFile,
+  load: (bytes: Uint8Array) => Promise<T>,
+  use: (it: T) => Promise<void>,
+): Promise<void> {
+  const key = `${kind}:${file.sha256}`;
+  // Under this key only what this kind's `load` gave.
+  let loaded = cache.get(key) as Loaded<T> | undefined;
+  if (!loaded) {
+    const bytes = readBytes(file);
+    loaded = { it: await load(bytes), bytes: bytes.byteLength };
+    cache.set(key, loaded);
+  }
+  try {
+    await use(loaded.it);
+  } finally {
+    // What is larger than the whole cache was not taken in.
+    if (!cache.has(key)) await loaded.it.release().catch(() => undefined);
+  }
+}
+
+function problemOf(error: unknown): ThreadProblem {
+  const problem = modelProblem(error) ?? { class: 'model_failed' as const, message: messageOf(error).slice(0, 1000) };
+  return error instanceof Error && stale.has(error) ? { ...problem, stale: true } : problem;
+}
+
+function mark(marks: Int32Array, current: number): void {
+  Atomics.store(marks, MARK.current, current);
+  Atomics.add(marks, MARK.ticks, 1);
+}
+
+async function runModels(job: ModelsJob): Promise<ThreadReply> {
+  const problems: Record<number, ThreadProblem> = {};
+  for (const [i, slice] of job.models.entries()) {
+    if (slice.skip) continue;
+    mark(job.marks, i + 1);
+    try {
+      await using(
+        'model',
+        slice.file,
+        (bytes) => loadModel(bytes, settings.maxModelBytes, settings.executionProvider),
+        (model) => {
+          if (model.features !== slice.features) throw modelError('model_wrong_shape', `it takes ${model.features} features, not ${slice.features}`);
+          return model.run(job.values.subarray(slice.value, slice.value + slice.rows * slice.features), slice.rows, {
+            anomaly: job.anomaly.subarray(slice.row, slice.row + slice.rows),
+            score: job.score.subarray(slice.row, slice.row + slice.rows),
+          });
+        },
+      );
+      Atomics.store(job.states, i, STATE.done);
+    } catch (error) {
+      problems[i] = problemOf(error);
+      Atomics.store(job.states, i, STATE.failed);
+    }
+  }
+  return { type: 'models', problems };
+}
+
+async function runPack(job: PackJob): Promise<ThreadReply> {
+  mark(job.marks, 1);
+  try {
+    await using(
+      'pack',
+      job.file,
+      (bytes) => loadPack(bytes, settings.executionProvider),
+      (pack) => pack.run(job.index, job.values, job, () => mark(job.marks, 1)),
+    );
+    return { type: 'pack' };
+  } catch (error) {
+    return { type: 'pack', problem: problemOf(error) };
+  }
+}
+
+async function runChecks(job: CheckJob): Promise<ThreadReply> {
+  const results = [];
+  for (const [i, path] of job.paths.entries()) {
+    mark(job.marks, i + 1);
+    results.push(await checkModelFile(path, settings));
+  }
+  return { type: 'check', results };
+}
+
+/** Called by the thread pool. */
+export function runJob(job: ThreadJob): Promise<ThreadReply> {
+  switch (job.type) {
+    case 'models':
+      return runModels(job);
+    case 'pack':
+      return runPack(job);
+    case 'check':
+      return runChecks(job);
+  }
+}
