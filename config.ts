@@ -60,6 +60,8 @@ const variables = z.object({
   FLEETSCORE_CONSUMER_GROUP: z.string().min(1).default('$Default'),
   /** Aggregation interval of windows. Fixed once readings are stored. */
   FLEETSCORE_WINDOW: duration('5s'),
+  /** Name of this ingest worker, the same after a restart: then it has its partitions back at once. */
+  FLEETSCORE_INGEST_WORKER: z.string().optional(),
   /** How far behind the newest reading a partition's watermark stays. */
   FLEETSCORE_OUT_OF_ORDER: duration('30s'),
   /** Readings from further in the future are refused. */
@@ -102,6 +104,7 @@ export interface Config {
     readonly consumerGroup: string;
   };
   readonly ingest: {
+    readonly workerName?: string;
     readonly windowMs: number;
     readonly outOfOrderMs: number;
     readonly clockSkewMs: number;
@@ -151,6 +154,7 @@ export function loadConfig(env: Env = process.env): Config {
     },
     ingest: {
       windowMs: v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
+      ...(v.FLEETSCORE_INGEST_WORKER ? { workerName: v.FLEETSCORE_INGEST_WORKER } : {}),
       captureIntervalMs: v.FLEETSCORE_CAPTURE_INTERVAL, captureBytes: v.FLEETSCORE_CAPTURE_BYTES,
     },
     scoring: {

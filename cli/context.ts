@@ -4,12 +4,12 @@
  */
 import type { Client } from '@temporalio/client';
 import { resolve } from 'node:path';
-import { loadConfig, need, type Config, type Env } from '../config.ts';
+import { loadConfig, type Config, type Env } from '../config.ts';
 import { readStack, withStack } from '../local/state.ts';
-import { createBlobStore } from '../storage/azure-blobs.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { openStore } from '../storage/open-store.ts';
 import type { Store } from '../storage/store.ts';
+import { openBlobs } from '../workers/azure.ts';
 import { connectClient, temporalTarget } from '../workers/temporal.ts';
 
 export interface Context {
@@ -38,7 +38,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   return {
     config, env, json: options.json ?? false,
     store: () => (store ??= openMigrated(config.sqlUrl)),
-    blobs: () => createBlobStore(need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING')),
+    blobs: () => openBlobs(config),
     client: () => (client ??= connectClient(env)),
     uiLink(workflowId, runId) {
       const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;

@@ -9,11 +9,9 @@ import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/clien
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { need } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { decided } from '../domain/outcome.ts';
 import { plainTime, type Period } from '../domain/time.ts';
-import { openProducer } from '../ingest/producer.ts';
 import { sendReadings, waitIngested } from '../ingest/send.ts';
 import { readStack } from '../local/state.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod } from '../report/index.ts';
@@ -22,10 +20,12 @@ import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../samples/fleet.ts';
 import { sampleFeed } from '../samples/readings.ts';
 import { publishModels } from '../scoring/publish.ts';
 import type { Batch } from '../storage/store.ts';
+import { openProducer } from '../workers/azure.ts';
 import { createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from './command.ts';
 import { openContext, type Context } from './context.ts';
 import { startBar } from './progress.ts';
+import { ingestSource } from './send.ts';
 import { collect, storePage, text, writePage } from './report.ts';
 import { addStackOptions, startLocal, untilInterrupted, type UpOptions } from './stack.ts';
 
@@ -87,10 +87,10 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   await withProducer(context, async (producer) => {
     const readings = sampleFeed(sendFrom, nowMs);
     const bar = startBar('sending readings', 'readings', output(context));
-    const sent = await sendReadings(readings, { producer, onProgress: (n) => bar.set(n, readings.length) });
+    const sent = await sendReadings(readings, { producer, onProgress: (progress) => bar.set(progress.sent, readings.length) });
     bar.set(sent.sent, readings.length);
     bar.end();
-    await waitIngested(store, { producer, lastSequenceNumbers: sent.lastSequenceNumbers, consumerGroup: context.config.eventHubs.consumerGroup, stallMs: STALL_MS });
+    await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS });
   });
   remember(context, { sentThroughMs: nowMs });
 
@@ -211,8 +211,7 @@ async function stayLive(context: Context, sentThroughMs: number, say: (line: str
 }
 
 async function withProducer<T>(context: Context, work: (producer: EventHubProducerClient) => Promise<T>): Promise<T> {
-  const { connection, hub } = context.config.eventHubs;
-  const producer = openProducer(need(connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_CONNECTION_STRING'), hub);
+  const producer = openProducer(context.config);
   try {
     return await work(producer);
   } finally {

@@ -2,13 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { need } from '../config.ts';
 import { messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
-import { openProducer } from '../ingest/producer.ts';
 import { readStack } from '../local/state.ts';
 import { locateTemporal } from '../local/temporal-binary.ts';
 import { formatNumberOf } from '../report/format.ts';
+import { openProducer } from '../workers/azure.ts';
 import { temporalTarget } from '../workers/temporal.ts';
 import { action, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -101,11 +100,10 @@ async function blob(context: Context): Promise<string> {
 }
 
 async function eventHubs(context: Context): Promise<string> {
-  const { connection, hub } = context.config.eventHubs;
-  const producer = openProducer(need(connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING'), hub);
+  const producer = openProducer(context.config);
   try {
     const { partitionIds } = await producer.getEventHubProperties();
-    return `hub ${hub}, ${formatNumberOf(partitionIds.length, 'partition')}`;
+    return `hub ${producer.eventHubName}, ${formatNumberOf(partitionIds.length, 'partition')}`;
   } finally {
     await producer.close();
   }

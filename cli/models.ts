@@ -3,7 +3,6 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatNumberOf } from '../report/format.ts';
-import { convertModels } from '../scoring/convert.ts';
 import { publishModels } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -27,6 +26,7 @@ export function registerModels(program: Command): void {
 }
 
 async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
+  const { convertModels } = await import('../scoring/convert.ts');
   const summary = await convertModels(dir, out, { toolsDir: context.config.toolsDir, log: (line) => void process.stderr.write(`${line}\n`) });
   const bad = summary.models.filter((model) => !model.ok);
   return {

@@ -1,12 +1,12 @@
 /** `fleetscore send FILE.csv`: readings from a file through Event Hubs, as a device would send them. */
 import { createReadStream } from 'node:fs';
+import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../report/format.ts';
-import { openProducer } from '../ingest/producer.ts';
-import { sendCsv, waitIngested } from '../ingest/send.ts';
-import { need } from '../config.ts';
+import { sendCsv, sourceName, waitIngested, type BadRow } from '../ingest/send.ts';
+import { openProducer } from '../workers/azure.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { startBar } from './progress.ts';
@@ -33,28 +33,26 @@ export function registerSend(program: Command): void {
 }
 
 async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
-  const { eventHubs } = context.config;
-  const connection = need(eventHubs.connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING');
   const size = await stat(file).then((s) => s.size, (error: NodeJS.ErrnoException) => {
     throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`, { cause: error });
   });
-  const producer = openProducer(connection, eventHubs.hub);
+  const producer = openProducer(context.config);
   const started = Date.now();
   const bar = context.json ? undefined : startBar('sending', 'readings');
-  const bad: { line: number; reason: string }[] = [];
+  const bad: BadRow[] = [];
   try {
     const stream = createReadStream(file);
     const result = await sendCsv(stream, {
       producer, ...(options.rate === undefined ? {} : { rate: options.rate }),
-      onBadRow: (line, reason) => void (bad.length < 1_000 && bad.push({ line, reason })),
+      onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.
-      onProgress: (sent) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
+      onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
     });
     bar?.set(result.sent, result.sent);
     bar?.end();
     const sentMs = Date.now() - started;
     if (options.wait)
-      await waitIngested(await context.store(), { producer, lastSequenceNumbers: result.lastSequenceNumbers, consumerGroup: eventHubs.consumerGroup, stallMs: parseDuration(options.waitTimeout) });
+      await waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout) });
     return {
       data: { sent: result.sent, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested: options.wait ?? false },
       text: [
@@ -68,4 +66,9 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   } finally {
     await producer.close();
   }
+}
+
+/** What the ingest workers of this configuration call the hub that `producer` sends to. */
+export function ingestSource(context: Context, producer: EventHubProducerClient): string {
+  return sourceName({ namespace: producer.fullyQualifiedNamespace, hub: producer.eventHubName }, context.config.eventHubs.consumerGroup);
 }

@@ -158,7 +158,7 @@ async function superviseWorker(
   role: string, index: number, config: Config, env: Env, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
 ): Promise<void> {
   const start = (): ReturnType<typeof startChild> => {
-    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env, logFile: join(config.home, 'logs', `${role}.log`) });
+    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: { ...env, FLEETSCORE_INGEST_WORKER: `ingest-${index}` }, logFile: join(config.home, 'logs', `${role}.log`) });
     children.push(child);
     return child;
   };

@@ -1,11 +1,10 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
 import { createControlActivities } from '../activities/control.ts';
-import { need } from '../config.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { codeFile, workflowBundle } from '../paths.ts';
-import { createBlobStore } from '../storage/azure-blobs.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
+import { openBlobs } from './azure.ts';
 import { live } from './lifecycle.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -20,7 +19,7 @@ await live('control', async (life) => {
 
   const store = await openStore(config.sqlUrl);
   await store.migrate();
-  const blobs = createBlobStore(need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING'));
+  const blobs = openBlobs(config);
   await blobs.prepare();
   const { connection, namespace } = await connectWorker(process.env);
   try {

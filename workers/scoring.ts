@@ -1,9 +1,8 @@
 /** A scoring worker: runs scoring activities of one task queue on the cores of one machine of the pool. */
 import { createScoringActivities } from '../activities/scoring.ts';
-import { need } from '../config.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
-import { createBlobStore } from '../storage/azure-blobs.ts';
 import { openStore } from '../storage/open-store.ts';
+import { openBlobs } from './azure.ts';
 import { live } from './lifecycle.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { connectWorker } from './temporal.ts';
@@ -13,10 +12,10 @@ await live('scoring', async (life) => {
   const { scoring } = config;
   installRuntime(log);
   const store = await openStore(config.sqlUrl);
-  const blobs = createBlobStore(need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING'));
+  const blobs = openBlobs(config);
   const engine = await createScoringEngine({
     blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs,
+    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, warn: (message) => log.warn(message),
   });
   const { connection, namespace } = await connectWorker(process.env);
   try {

@@ -41,6 +41,8 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());
+  // Under a supervisor: told when ready, and never outlives it.
+  process.once('disconnect', () => void stop());
   try {
     const healthPort = numberFlag('health-port', values['health-port']);
     if (healthPort !== undefined) health = await serveHealth(healthPort);
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
   }
   const hub = hubs.length === 1 ? hubs[0]?.name : undefined;
   process.stdout.write(`${JSON.stringify({ ready: true, port: emulator.port, connectionString: emulator.connectionString(hub) })}\n`);
+  process.send?.({ ready: true });
 }
 
 function hubsFrom(flags: { config?: string; hub?: string; partitions?: string }): readonly HubConfig[] {

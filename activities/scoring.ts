@@ -1,0 +1,70 @@
+/**
+ * The scoring activity: series from SQL, models from Blob, verdicts from the engine, one predictions file to
+ * Blob, then outcomes and file on record in one transaction. A retry finds what an earlier attempt left and
+ * ends the same: the first commit has the word.
+ */
+import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
+import { decided, type SensorOutcome } from '../domain/outcome.ts';
+import type { ScoringEngine } from '../scoring/engine.ts';
+import { encodePredictions } from '../scoring/predictions-file.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { BatchFile, Store } from '../storage/store.ts';
+import { asActivity } from './failures.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { cutMessage, failureNotes } from './notes.ts';
+import type { ChunkInput, ChunkOutcome, ScoringActivities } from './types.ts';
+
+export interface ScoringDeps {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly engine: ScoringEngine;
+  /** Aggregation interval of the windows, milliseconds. */
+  readonly windowMs: number;
+}
+
+export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
+  return { scoreChunk: (input) => withHeartbeat((signal) => asActivity(() => scoreChunk(deps, input, signal))) };
+}
+
+async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSignal): Promise<ChunkOutcome> {
+  const { store, engine, windowMs } = deps;
+  const { batchId, range, fromMs, toMs } = input;
+  const { attempt } = Context.current().info;
+  if (attempt > 1) {
+    const known = await store.countOutcomes(batchId, range);
+    if (decided(known) === range.count) return { counts: known, failures: await failureNotes(store, batchId, range) };
+  }
+  const sensors = await store.plannedSensors(batchId, range);
+  const lookback = await engine.lookbackWindows(sensors);
+  const series = await store.readSeries(range, { fromMs: fromMs - lookback * windowMs, toMs });
+  const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: windowMs, signal });
+  signal.throwIfAborted();
+
+  const outcomes = result.verdicts.map(({ leftOut: _, message, ...verdict }): SensorOutcome => ({
+    ...verdict, attempt, ...(message === undefined ? {} : { message: cutMessage(message) }),
+  }));
+  const chunk = chunkName(range, range.single);
+  const { bytes, rows } = encodePredictions(sensors, series, result);
+  const file = rows === 0 ? undefined : await writeFile(deps.blobs, batchFolder(fromMs, batchId), chunk, bytes, rows);
+  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}) });
+  return { counts, failures: counts.failed === 0 ? [] : await failureNotes(store, batchId, range) };
+}
+
+/**
+ * A retry writes the same bytes to the same name. Where it finds others there (readings came late between two
+ * attempts, and the first did not commit) its own go beside them, named by content; the manifest knows which count.
+ */
+async function writeFile(blobs: BlobStore, folder: string, chunk: string, bytes: Uint8Array, rows: number): Promise<BatchFile> {
+  const sha256 = sha256Of(bytes);
+  const plain = predictionsBlob(folder, chunk);
+  const file = (blob: string): BatchFile => ({ chunk, blob, rows, bytes: bytes.byteLength, sha256 });
+  if (await blobs.putIfAbsent(CONTAINERS.predictions, plain, bytes, 'text/csv; charset=utf-8')) return file(plain);
+  if (sha256Of(await blobs.get(CONTAINERS.predictions, plain)) === sha256) return file(plain);
+  const beside = predictionsBlob(folder, `${chunk}.${sha256.slice(0, 12)}`);
+  await blobs.putIfAbsent(CONTAINERS.predictions, beside, bytes, 'text/csv; charset=utf-8');
+  return file(beside);
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
