@@ -1,0 +1,301 @@
+/**
+ * The scaling policy: how many nodes a pool should have now, and why. A pure function of what is seen and what
+ * is set; it keeps no memory, so it survives any restart and reads the same in a replay. Limits always hold;
+ * a worker with work is never stopped; work that can be done never waits for a node that nobody asked for.
+ */
+import type { PoolSettings } from './settings.ts';
+
+/** A batch that is under way. */
+export interface RunningBatch {
+  readonly id: string;
+  /** Planned sensors without an outcome. */
+  readonly sensorsToGo: number;
+  /** Since then it runs; it is to be done `finishWithinMs` later. Epoch ms. */
+  readonly sinceMs: number;
+  /** False while it waits for its readings or plans: its tasks are not in the queue yet. */
+  readonly queued: boolean;
+}
+
+export interface ScheduledBatch {
+  readonly schedule: string;
+  /** Epoch ms. */
+  readonly atMs: number;
+  /** Sensors it will score. */
+  readonly sensors: number;
+  /** It should be done before the next one of its schedule; `finishWithinMs` when that is shorter. */
+  readonly withinMs?: number;
+}
+
+/** A worker that polls the pool's task queue. */
+export interface WorkerSeen {
+  /** Node of the pool; absent for a worker that somebody started by hand: it works, and is never stopped. */
+  readonly node?: string;
+  readonly busyTasks: number;
+  /** 0 for a busy one. */
+  readonly idleForMs: number;
+}
+
+/** Node of the pool without a worker yet. */
+export interface NodeComing {
+  readonly id: string;
+  /** `queued`: nothing is allocated or billed, so it can be cancelled; `starting`: a machine comes up. */
+  readonly state: 'queued' | 'starting';
+}
+
+export interface Observation {
+  readonly nowMs: number;
+  readonly batches: readonly RunningBatch[];
+  /** The next scheduled batches, in any order; the past ones are ignored. */
+  readonly upcoming: readonly ScheduledBatch[];
+  /** Tasks that wait in the task queue, and for how long the oldest has. */
+  readonly backlog: { readonly tasks: number; readonly ageMs: number };
+  readonly workers: readonly WorkerSeen[];
+  readonly coming: readonly NodeComing[];
+  /** Nodes that are on their way out: they count for nothing. */
+  readonly leaving: number;
+  /** Measured, or the first guess: asking for a node to its worker polling; letting go to no longer billed. */
+  readonly spinUpMs: number;
+  readonly spinDownMs: number;
+  /** Measured: sensors a second of one busy worker. */
+  readonly sensorsPerSecond: number;
+  /** Nodes that the outside gives at the most right now (quota, limits set elsewhere). */
+  readonly capacity?: number;
+  /** Nodes that came to nothing, one after the other, without a success since; when the last did. */
+  readonly failures?: { readonly inARow: number; readonly lastMs: number };
+  /** The management API asked for silence until then. */
+  readonly throttledUntilMs?: number;
+}
+
+export type PoolMode = 'active' | 'paused' | 'draining';
+
+export interface Decision {
+  /** Nodes there should be. */
+  readonly target: number;
+  /** Nodes to ask for now. */
+  readonly grow: number;
+  /** Queued nodes to cancel. */
+  readonly cancel: readonly string[];
+  /** Nodes whose idle worker is to go. */
+  readonly drain: readonly string[];
+  /** When to look again at the latest. */
+  readonly waitMs: number;
+  /** In words, for people. */
+  readonly reason: string;
+  /** The next scheduled batch, if any: epoch ms. */
+  readonly nextDueMs?: number;
+}
+
+/** Part of a node that does not bring another one, and that does not let one go: between them nothing happens. */
+const GROW_BAND = 0.1;
+const SHRINK_BAND = 0.25;
+/** Low-priority nodes are allocated late or lost: they are asked for this much earlier. */
+const LOW_PRIORITY_LEAD = 1.5;
+/** After nodes that came to nothing: the first wait, doubled each time up to the longest. */
+export const FIRST_BACKOFF_MS = 15_000;
+export const LONGEST_BACKOFF_MS = 300_000;
+const HOUR_MS = 3_600_000;
+
+/** How long before a batch is due its nodes must be asked for. */
+export function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs'>): number {
+  return spinUpMs * (settings.priority === 'low-priority' ? LOW_PRIORITY_LEAD : 1) + settings.marginMs;
+}
+
+/**
+ * The gap between two batches up to which a node stays: what it would cost to let it go and bring it back
+ * (time billed while it goes down, comes up and waits for the batch, and what a wake costs besides), as time.
+ */
+export function breakEvenMs(spinUpMs: number, spinDownMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs' | 'wakeCost' | 'pricePerNodeHour'>): number {
+  const wakeMs = settings.pricePerNodeHour > 0 ? (settings.wakeCost / settings.pricePerNodeHour) * HOUR_MS : 0;
+  return spinDownMs + leadMs(spinUpMs, settings) + wakeMs;
+}
+
+/** Nodes, with fractions, that score `sensors` within a time. */
+export function nodesFor(sensors: number, withinMs: number, sensorsPerSecond: number): number {
+  return sensors <= 0 ? 0 : sensors / (sensorsPerSecond * (Math.max(withinMs, 1_000) / 1_000));
+}
+
+/**
+ * Rules, in this order:
+ * 1. Running batches need nodes for their sensors to go in the time they have left; a batch without any node
+ *    gets one. Nodes are added only when work is left by the time they come, and tasks wait for them.
+ * 2. Tasks in the queue that no known batch explains need one node; older than `finishWithinMs`, one more.
+ * 3. Scheduled batches need nodes from {@link leadMs} before they are due; loads that overlap add up.
+ * 4. Nodes that are there stay when the next batch is due within {@link breakEvenMs} (or as `keepWarm` says).
+ * 5. Between `minNodes` and `maxNodes`, and what the outside gives. Nothing due: zero, or `minNodes`.
+ * 6. Too many: queued nodes are cancelled, then workers idle for at least `idleMs` go, the longest idle first.
+ *    A busy worker never goes.
+ * 7. After failures growing waits, 15 s doubled up to 5 min; while throttled nothing is asked for.
+ */
+export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode = 'active'): Decision {
+  const { nowMs, workers } = seen;
+  const upcoming = seen.upcoming.filter((batch) => batch.atMs > nowMs && batch.sensors > 0).sort((a, b) => a.atMs - b.atMs);
+  const nextDueMs = upcoming[0]?.atMs;
+  const own = workers.filter((worker) => worker.node !== undefined);
+  const alive = own.length + seen.coming.length;
+  const base = { waitMs: settings.pollMs, ...(nextDueMs === undefined ? {} : { nextDueMs }) };
+  if (mode === 'paused') return { ...base, target: alive, grow: 0, cancel: [], drain: [], reason: `paused: ${alive} nodes stay as they are` };
+
+  const need = mode === 'draining' ? NOTHING : needs(seen, upcoming, settings, workers.length + seen.coming.length);
+  const helpers = workers.length - own.length; // started by hand: they take part of the work
+  const floor = mode === 'draining' ? 0 : settings.minNodes;
+  const limit = (nodes: number): number => Math.min(settings.maxNodes, Math.max(floor, Math.ceil(nodes - 1e-9) - helpers));
+  const wanted = limit(need.some ? Math.max(1, need.nodes - GROW_BAND) : 0);
+  const kept = Math.max(wanted, Math.min(alive, limit(need.some || need.keep > 0 ? Math.max(need.nodes + SHRINK_BAND, need.keep) : 0)));
+
+  const blocked = whyNotGrow(seen, alive);
+  const room = Math.max(0, (seen.capacity ?? Number.POSITIVE_INFINITY) - alive);
+  const missing = Math.max(0, wanted - alive);
+  const grow = blocked ? 0 : Math.min(missing, room);
+
+  let excess = Math.max(0, alive - kept);
+  const cancel = seen.coming.filter((node) => node.state === 'queued').slice(0, excess).map((node) => node.id);
+  excess -= cancel.length;
+  const idleLimit = mode === 'draining' ? 0 : settings.idleMs;
+  const drain = own
+    .filter((worker) => worker.busyTasks === 0 && worker.idleForMs >= idleLimit)
+    .sort((a, b) => b.idleForMs - a.idleForMs).slice(0, excess).map((worker) => worker.node!);
+
+  const target = alive < wanted ? wanted : kept;
+  const active = alive > 0 || need.some || seen.leaving > 0;
+  return {
+    ...base, target, grow, cancel, drain,
+    waitMs: waitFor(active, nextDueMs, seen, settings),
+    reason: explain({ seen, settings, mode, need, alive, target, grow, missing, drain, cancel, blocked, helpers, nextDueMs }),
+  };
+}
+
+interface Needs {
+  /** Fractional nodes for running and pre-warmed work. */
+  readonly nodes: number;
+  /** True when at least one node is needed, however small the work. */
+  readonly some: boolean;
+  /** Nodes worth keeping for what comes next. */
+  readonly keep: number;
+  readonly why: string;
+}
+
+const NOTHING: Needs = { nodes: 0, some: false, keep: 0, why: '' };
+
+function needs(seen: Observation, upcoming: readonly ScheduledBatch[], settings: PoolSettings, present: number): Needs {
+  const running = runningNeed(seen, settings, present);
+  const lead = leadMs(seen.spinUpMs, settings);
+  const soon = upcoming.filter((batch) => batch.atMs <= seen.nowMs + lead);
+  const load = peakLoad(running.loads, soon, seen, settings);
+  const gap = keepGap(seen, settings);
+  const later = upcoming.filter((batch) => batch.atMs <= seen.nowMs + gap);
+  const keep = later.length === 0 ? 0 : Math.max(1, peakLoad([], later, seen, settings));
+  const nodes = Math.max(load, running.floor);
+  return { nodes, some: running.floor > 0 || soon.length > 0, keep, why: describeNeed(seen, running.toGo, soon, later, settings) };
+}
+
+interface Load {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly nodes: number;
+}
+
+function runningNeed(seen: Observation, settings: PoolSettings, present: number): { loads: Load[]; floor: number; toGo: number } {
+  const { nowMs, batches, backlog, spinUpMs, sensorsPerSecond: rate } = seen;
+  const toGo = batches.reduce((sum, batch) => sum + batch.sensorsToGo, 0);
+  const loads = batches.filter((batch) => batch.sensorsToGo > 0).map((batch): Load => {
+    const leftMs = Math.max(batch.sinceMs + settings.finishWithinMs - nowMs, spinUpMs, 1_000);
+    return { fromMs: nowMs, toMs: nowMs + leftMs, nodes: nodesFor(batch.sensorsToGo, leftMs, rate) };
+  });
+  const floor = toGo > 0 ? 1 : backlog.tasks > 0 ? (backlog.ageMs > settings.finishWithinMs ? present + 1 : 1) : 0;
+  const sum = loads.reduce((total, load) => total + load.nodes, 0);
+  if (sum <= present || present === 0) return { loads, floor, toGo };
+  // More than there are: worth it only when work is left by the time they come, and tasks wait for them.
+  const queuedToGo = batches.reduce((total, batch) => total + (batch.queued ? 0 : batch.sensorsToGo), 0);
+  const left = toGo - seen.workers.length * rate * (spinUpMs / 1_000);
+  const extra = left <= 0 ? 0 : queuedToGo > 0 ? Number.POSITIVE_INFINITY : Math.max(0, backlog.tasks - seen.coming.length);
+  const scale = Math.min(1, (present + extra) / sum);
+  return { loads: loads.map((load) => ({ ...load, nodes: load.nodes * scale })), floor, toGo };
+}
+
+/** The highest sum of loads at any moment: batches that overlap add up, those that follow each other do not. */
+function peakLoad(running: readonly Load[], batches: readonly ScheduledBatch[], seen: Observation, settings: PoolSettings): number {
+  const loads = [...running, ...batches.map((batch): Load => {
+    const within = Math.min(settings.finishWithinMs, batch.withinMs ?? Number.POSITIVE_INFINITY);
+    return { fromMs: batch.atMs, toMs: batch.atMs + within, nodes: nodesFor(batch.sensors, within, seen.sensorsPerSecond) };
+  })];
+  return Math.max(0, ...loads.map(({ fromMs }) => loads.reduce((sum, load) => (load.fromMs <= fromMs && fromMs < load.toMs ? sum + load.nodes : sum), 0)));
+}
+
+function keepGap(seen: Observation, settings: PoolSettings): number {
+  switch (settings.keepWarm) {
+    case 'break-even': return breakEvenMs(seen.spinUpMs, seen.spinDownMs, settings);
+    case 'never': return 0;
+    case 'always': return Number.POSITIVE_INFINITY;
+    default: return settings.keepWarm;
+  }
+}
+
+/** Why nothing is asked for now; undefined when it may be. */
+function whyNotGrow(seen: Observation, alive: number): string | undefined {
+  const { nowMs, failures, throttledUntilMs, capacity } = seen;
+  if (throttledUntilMs !== undefined && throttledUntilMs > nowMs) return `Azure asked to wait ${seconds(throttledUntilMs - nowMs)}`;
+  if (failures && failures.inARow > 0) {
+    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(failures.inARow - 1, 20), LONGEST_BACKOFF_MS);
+    const left = failures.lastMs + wait - nowMs;
+    if (left > 0) return `${failures.inARow} nodes in a row came to nothing; next try in ${seconds(left)}`;
+  }
+  if (capacity !== undefined && alive >= capacity) return `no more than ${capacity} nodes are to be had now`;
+  return undefined;
+}
+
+function waitFor(active: boolean, nextDueMs: number | undefined, seen: Observation, settings: PoolSettings): number {
+  if (active) return settings.pollMs;
+  const toLead = nextDueMs === undefined ? Number.POSITIVE_INFINITY : nextDueMs - leadMs(seen.spinUpMs, settings) - seen.nowMs;
+  return Math.max(Math.min(settings.pollMs, settings.quietPollMs), Math.min(settings.quietPollMs, toLead));
+}
+
+function describeNeed(seen: Observation, toGo: number, soon: readonly ScheduledBatch[], later: readonly ScheduledBatch[], settings: PoolSettings): string {
+  const parts: string[] = [];
+  if (toGo > 0) parts.push(`${toGo} sensors to go in ${plural(seen.batches.filter((b) => b.sensorsToGo > 0).length, 'batch', 'batches')}`);
+  else if (seen.backlog.tasks > 0) parts.push(`${plural(seen.backlog.tasks, 'task', 'tasks')} in the queue`);
+  const next = soon[0] ?? later[0];
+  if (next && soon.length > 0) parts.push(`batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, spin-up takes ${seconds(seen.spinUpMs)}`);
+  else if (next && toGo === 0)
+    parts.push(`next batch in ${seconds(next.atMs - seen.nowMs)}: ${settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'}`);
+  return parts.join('; ');
+}
+
+interface Told {
+  readonly seen: Observation;
+  readonly settings: PoolSettings;
+  readonly mode: PoolMode;
+  readonly need: Needs;
+  readonly alive: number;
+  readonly target: number;
+  readonly grow: number;
+  readonly missing: number;
+  readonly drain: readonly string[];
+  readonly cancel: readonly string[];
+  readonly blocked: string | undefined;
+  readonly helpers: number;
+  readonly nextDueMs: number | undefined;
+}
+
+function explain(t: Told): string {
+  const { seen, settings } = t;
+  const parts: string[] = [];
+  if (t.mode === 'draining') parts.push('draining: no work is taken until `resume`');
+  else if (t.need.why !== '' && (t.need.some || t.alive > 0)) parts.push(t.need.why);
+  else parts.push(t.nextDueMs === undefined ? 'nothing is due and no batch is scheduled' : `nothing is due for ${seconds(t.nextDueMs - seen.nowMs)}`);
+  if (t.target === settings.minNodes && settings.minNodes > 0 && !t.need.some) parts.push(`${settings.minNodes} nodes are always kept`);
+  if (t.need.nodes - t.helpers > settings.maxNodes) parts.push(`${Math.ceil(t.need.nodes)} nodes would be needed, the limit is ${settings.maxNodes}`);
+  if (t.grow > 0) parts.push(`asking for ${plural(t.grow, 'node', 'nodes')}`);
+  if (t.missing > t.grow) parts.push(t.blocked ?? `no more than ${seen.capacity} nodes are to be had now`);
+  if (t.cancel.length > 0) parts.push(`cancelling ${plural(t.cancel.length, 'queued node', 'queued nodes')}`);
+  if (t.drain.length > 0) parts.push(`letting ${plural(t.drain.length, 'idle node', 'idle nodes')} go`);
+  const waiting = t.alive - t.target - t.drain.length - t.cancel.length;
+  if (waiting > 0) parts.push(`${plural(waiting, 'node goes', 'nodes go')} once idle for ${seconds(settings.idleMs)}`);
+  return parts.join('; ');
+}
+
+function seconds(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1_000));
+  return s < 120 ? `${s} s` : s < 7_200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3_600)} h`;
+}
+
+const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
