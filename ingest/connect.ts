@@ -1,6 +1,6 @@
 /** The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a minute. */
 import type { TokenCredential } from '@azure/identity';
-import { EventHubConsumerClient, EventHubProducerClient, parseEventHubConnectionString, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions } from '@azure/event-hubs';
+import { EventHubConsumerClient, EventHubProducerClient, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions } from '@azure/event-hubs';
 import type { HubName } from './event.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
@@ -25,10 +25,9 @@ export function createProducer(target: EventHubTarget): EventHubProducerClient {
     : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
 }
 
-/** The name under which progress, raw capture and dead letters of a hub are kept. */
-export function hubNameOf({ connection, hub }: EventHubTarget): HubName {
-  if (!('connectionString' in connection)) return { namespace: connection.namespace, hub };
-  return { namespace: parseEventHubConnectionString(connection.connectionString).fullyQualifiedNamespace, hub };
+/** The name under which progress, raw capture and dead letters of a hub are kept. Does not connect. */
+export function hubNameOf(target: EventHubTarget): HubName {
+  return { namespace: createProducer(target).fullyQualifiedNamespace, hub: target.hub };
 }
 
 export function createConsumer(
