@@ -35,17 +35,29 @@ export interface Browser {
   /** Errors, policy violations, exceptions and requests to anywhere but the file, since the last open. */
   readonly complaints: string[];
   evaluate(expression: string): Promise<unknown>;
-  send(method: string, params?: object): Promise<Record<string, unknown>>;
   screenshot(file: string): Promise<void>;
   close(): Promise<void>;
 }
 
+/** What the protocol sends, as far as it is read here. */
 interface Message {
   readonly id?: number;
   readonly method?: string;
-  readonly params?: Record<string, any>; // as the protocol sends it
-  readonly result?: Record<string, any>;
+  readonly params?: {
+    readonly exceptionDetails?: object;
+    readonly entry?: { readonly level: string; readonly text: string };
+    readonly args?: readonly object[];
+    readonly request?: { readonly url: string };
+  };
+  readonly result?: Answer;
   readonly error?: { readonly message: string };
+}
+
+interface Answer {
+  readonly result?: { readonly value?: unknown };
+  readonly exceptionDetails?: object;
+  /** Base64 */
+  readonly data?: string;
 }
 
 export async function startBrowser(executable: string): Promise<Browser> {
@@ -79,13 +91,14 @@ export async function startBrowser(executable: string): Promise<Browser> {
   socket.addEventListener('message', (event) => {
     const message = JSON.parse(String(event.data)) as Message;
     if (message.id !== undefined) waiting.get(message.id)?.(message);
-    else if (message.method === 'Runtime.exceptionThrown') complaints.push(JSON.stringify(message.params?.['exceptionDetails']));
-    else if (message.method === 'Log.entryAdded') complaints.push(`${message.params?.['entry'].level}: ${message.params?.['entry'].text}`);
-    else if (message.method === 'Runtime.consoleAPICalled') complaints.push(`console: ${JSON.stringify(message.params?.['args'])}`);
-    else if (message.method === 'Network.requestWillBeSent' && !/^(file|data):/.test(message.params?.['request'].url))
-      complaints.push(`request: ${message.params?.['request'].url}`);
+    const { exceptionDetails, entry, args, request } = message.params ?? {};
+    if (message.method === 'Runtime.exceptionThrown') complaints.push(JSON.stringify(exceptionDetails));
+    else if (message.method === 'Log.entryAdded') complaints.push(`${entry?.level}: ${entry?.text}`);
+    else if (message.method === 'Runtime.consoleAPICalled') complaints.push(`console: ${JSON.stringify(args)}`);
+    else if (message.method === 'Network.requestWillBeSent' && !/^(file|data):/.test(request?.url ?? ''))
+      complaints.push(`request: ${request?.url}`);
   });
-  const send = (method: string, params: object = {}): Promise<Record<string, any>> =>
+  const send = (method: string, params: object = {}): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const id = ++next;
       waiting.set(id, (message) => {
@@ -99,11 +112,10 @@ export async function startBrowser(executable: string): Promise<Browser> {
   const evaluate = async (expression: string): Promise<unknown> => {
     const { result, exceptionDetails } = await send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
     if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
-    return result.value;
+    return result?.value;
   };
   return {
     complaints,
-    send,
     evaluate,
     async open(file, { width, height, dark = false, print = false }) {
       await send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
@@ -123,7 +135,7 @@ export async function startBrowser(executable: string): Promise<Browser> {
     },
     async screenshot(file) {
       const { data } = await send('Page.captureScreenshot', { format: 'png' });
-      writeFileSync(file, Buffer.from(data, 'base64'));
+      writeFileSync(file, Buffer.from(data ?? '', 'base64'));
     },
     async close() {
       socket.close();
