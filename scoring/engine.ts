@@ -93,7 +93,6 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000, maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
   });
-  const context: JobContext = { threads, cache };
   const features = new LRUCache<string, readonly Feature[]>({ max: 100_000 });
   const headers = new LRUCache<string, PackHeader>({ maxSize: HEADER_CACHE_BYTES, sizeCalculation: (h) => h.digests.length + 1024 });
 
@@ -155,6 +154,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
       const resolved = await resolve(withData);
       signal?.throwIfAborted();
 
+      const context: JobContext = { threads, cache, givenUp: new Map(), ...(signal ? { signal } : {}) };
       const byPack = new Map<string, PackedTask[]>();
       const single: SensorTask[] = [];
       for (const { id } of withData) {
@@ -180,7 +180,6 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
           const problem = await runPackJob(context, pack, tasks, draft.deliver);
           if (!problem) return;
           warn(`pack ${pack} does not run, its models run one by one: ${problem.message}`);
-          signal?.throwIfAborted();
           await runModelJobs(context, tasks, draft.deliver);
         }),
       ]);

@@ -15,7 +15,7 @@ import { inspectModel, MAX_MODEL_BYTES, type ModelProblem } from './model-contra
 import { type ModelEntry, readModelList } from './model-list.ts';
 import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
-import { type CheckedModel, type CheckResult, MARKS } from './thread-protocol.ts';
+import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
 import { createThreads, type Threads } from './threads.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 
@@ -127,7 +127,7 @@ async function checkAll(entries: readonly ModelEntry[], threads: Threads, progre
   await mapLimit(jobs, threads.count, async (job) => {
     let rest = job;
     while (rest.length > 0) {
-      const end = await threads.run({ type: 'check', paths: rest, marks: new Int32Array(new SharedArrayBuffer(MARKS * 4)) });
+      const end = await threads.run({ type: 'check', paths: rest, marks: newMarks() });
       if (end.type === 'reply') {
         if (end.reply.type === 'check') for (const result of end.reply.results) results.set(result.path, result);
         break;

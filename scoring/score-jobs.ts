@@ -7,8 +7,8 @@ import { mapLimit } from './concurrency.ts';
 import type { SensorFeatures } from './features.ts';
 import { type ModelProblem, orProblem } from './model-contract.ts';
 import type { ModelCache } from './model-cache.ts';
-import { MARKS, type ModelSlice, STATE, type ThreadProblem } from './thread-protocol.ts';
-import type { Threads } from './threads.ts';
+import { type ModelSlice, newMarks, STATE, type ThreadProblem } from './thread-protocol.ts';
+import { laneOf, type Threads } from './threads.ts';
 
 /** One sensor on its way through a thread. */
 export interface SensorTask {
@@ -24,6 +24,10 @@ export type Deliver = (task: SensorTask, result: { readonly anomaly: Uint8Array;
 export interface JobContext {
   readonly threads: Threads;
   readonly cache: ModelCache;
+  /** Models that cost a thread during this call: not tried again for other sensors that share them. */
+  readonly givenUp: Map<string, ModelProblem>;
+  /** Asked before every job. */
+  readonly signal?: AbortSignal;
 }
 
 /** Models of one job, so that work that is lost with a thread stays small. */
@@ -56,7 +60,8 @@ export async function runPackJob(context: JobContext, pack: string, tasks: reado
   const attempt = async (bytes?: Uint8Array): Promise<ThreadProblem | undefined> => {
     const file = bytes ? { sha256: pack, bytes } : await context.cache.file('pack', pack).catch(orProblem);
     if ('class' in file) return file;
-    const end = await context.threads.run({ type: 'pack', file, index, marks: sharedInts(MARKS), ...buffers });
+    context.signal?.throwIfAborted();
+    const end = await context.threads.run({ type: 'pack', file, index, marks: newMarks(), ...buffers });
     if (end.type !== 'reply') return { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message };
     return end.reply.type === 'pack' ? end.reply.problem : undefined;
   };
@@ -84,7 +89,7 @@ export async function runModelJobs(context: JobContext, tasks: readonly SensorTa
 function jobsOf(tasks: readonly SensorTask[], threads: number): SensorTask[][] {
   const lanes = new Map<number, SensorTask[]>();
   for (const task of tasks) {
-    const lane = Number.parseInt(task.model.slice(0, 8), 16) % threads;
+    const lane = laneOf(task.model, threads);
     const list = lanes.get(lane);
     if (list) list.push(task);
     else lanes.set(lane, [task]);
@@ -132,11 +137,17 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
   const refetched = new Set<number>();
   const open = (): number[] => [...tasks.keys()].filter((i) => states[i] !== STATE.done && !problems.has(i));
   // Every round decides one model at least: the job ends, or stops at a model, or a file is fetched again.
-  while (open().length > 0) {
+  for (;;) {
+    for (const i of open()) {
+      const known = context.givenUp.get(tasks[i]!.model);
+      if (known) problems.set(i, known);
+    }
+    if (open().length === 0) break;
+    context.signal?.throwIfAborted();
     const models = slices.map((slice, i) => (states[i] === STATE.done || problems.has(i) ? { ...slice, skip: true } : slice));
-    const end = await context.threads.run({ type: 'models', models, states, values, anomaly, score, marks: sharedInts(MARKS) }, tasks[0]!.model);
+    const end = await context.threads.run({ type: 'models', models, states, values, anomaly, score, marks: newMarks() }, tasks[0]!.model);
     if (end.type !== 'reply') {
-      problems.set(end.at, { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message });
+      context.givenUp.set(tasks[end.at]!.model, { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message });
       continue;
     }
     if (end.reply.type !== 'models') break;

@@ -26,14 +26,20 @@ export const MARK = {
   ticks: 0,
   /** Position of the model that runs, from 1; 0 before the first. */
   current: 1,
+  /** Set by the main thread: stop at the next model or run of a pack, nobody waits for the rest. */
+  stop: 2,
 } as const;
-export const MARKS = 2;
+
+/** Marks of a new job. */
+export function newMarks(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+}
 
 /** State of a model of a {@link ModelsJob} in shared memory. */
 export const STATE = { waiting: 0, done: 1, failed: 2 } as const;
 
 export interface JobBuffers {
-  /** Int32 [MARKS] */
+  /** By MARK. */
   readonly marks: Int32Array;
   /** Rows of features, float64, model by model. */
   readonly values: Float64Array;

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
 import { checkModelFile } from './check-model.ts';
@@ -87,9 +87,12 @@ function mark(marks: Int32Array, current: number): void {
   Atomics.add(marks, MARK.ticks, 1);
 }
 
+const isStopped = (marks: Int32Array): boolean => Atomics.load(marks, MARK.stop) !== 0;
+
 async function runModels(job: ModelsJob): Promise<ThreadReply> {
   const problems: Record<number, ThreadProblem> = {};
   for (const [i, slice] of job.models.entries()) {
+    if (isStopped(job.marks)) break;
     if (slice.skip) continue;
     mark(job.marks, i + 1);
     try {
@@ -121,7 +124,11 @@ async function runPack(job: PackJob): Promise<ThreadReply> {
       'pack',
       job.file,
       (bytes) => loadPack(bytes, settings.executionProvider),
-      (pack) => pack.run(job.index, job.values, job, () => mark(job.marks, 1)),
+      (pack) =>
+        pack.run(job.index, job.values, job, () => {
+          mark(job.marks, 1);
+          if (isStopped(job.marks)) throw modelError('timeout', 'it was given up');
+        }),
     );
     return { type: 'pack' };
   } catch (error) {
@@ -132,14 +139,14 @@ async function runPack(job: PackJob): Promise<ThreadReply> {
 async function runChecks(job: CheckJob): Promise<ThreadReply> {
   const results = [];
   for (const [i, path] of job.paths.entries()) {
+    if (isStopped(job.marks)) break;
     mark(job.marks, i + 1);
     results.push(await checkModelFile(path, settings));
   }
   return { type: 'check', results };
 }
 
-/** Called by the thread pool. */
-export function runJob(job: ThreadJob): Promise<ThreadReply> {
+function runJob(job: ThreadJob): Promise<ThreadReply> {
   switch (job.type) {
     case 'models':
       return runModels(job);
@@ -149,3 +156,6 @@ export function runJob(job: ThreadJob): Promise<ThreadReply> {
       return runChecks(job);
   }
 }
+
+// One job at a time: the next comes after the answer. What is thrown here is a bug and ends the thread.
+parentPort!.on('message', (job: ThreadJob) => void runJob(job).then((reply) => parentPort!.postMessage(reply)));

@@ -1,12 +1,13 @@
 /**
  * The scoring threads. Each has a queue of its own, so that a model goes where it is already loaded, and runs
- * one job at a time. A job that does not get on for the time limit is given up: its thread is terminated (at
- * once in JavaScript; inside onnxruntime as soon as that call returns) and a new one takes its place.
+ * one job at a time. A job that makes no progress for the time limit is given up and a new thread takes over.
+ * The old one is left to return by itself: a thread that is terminated inside of onnxruntime takes the whole
+ * process down. One that never returns keeps a core busy until the process ends.
  */
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { startThread, type Thread } from './thread-handle.ts';
 import { MARK, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
 
 /** What became of a job: an answer, or the model it stopped at, from 0. */
@@ -16,11 +17,14 @@ export type JobEnd =
 
 export interface Threads {
   readonly count: number;
-  /** Runs a job in the thread that `affinity` (a SHA-256) belongs to, or in the least busy one. */
+  /**
+   * Runs a job in the thread that `affinity` (a SHA-256) belongs to, or in the least busy one.
+   * @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable)
+   */
   run(job: ThreadJob, affinity?: string): Promise<JobEnd>;
-  /** Threads that were given up and have not ended yet. */
+  /** Threads that were given up and have not returned yet. */
   stuck(): number;
-  /** Terminates the threads. Jobs that run or wait fail. */
+  /** Lets running models return, then ends the threads. Jobs that run or wait fail. */
   close(): Promise<void>;
 }
 
@@ -31,15 +35,16 @@ export interface ThreadsOptions extends ThreadSettings {
   readonly timeoutMs: number;
 }
 
-// The same code runs as .ts from the sources and as .js from the build.
-const THREAD_FILE = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url));
-
 /** A new thread loads onnxruntime before it takes its job: that is not the model's time. */
 const START_LIMIT_MS = 60_000;
+/** How long closing waits for threads that were given up. */
+const STUCK_GRACE_MS = 5_000;
 
 interface Lane {
-  pool: Piscina | undefined;
-  waiting: number;
+  thread: Thread | undefined;
+  /** Jobs that run or wait. */
+  jobs: number;
+  running: ThreadJob | undefined;
   tail: Promise<unknown>;
 }
 
@@ -47,89 +52,104 @@ export function createThreads(options: ThreadsOptions): Threads {
   const count = options.threads ?? availableParallelism();
   const { maxModelBytes, executionProvider } = options;
   const settings: ThreadSettings = { maxModelBytes, executionProvider, maxCacheBytes: Math.max(1, Math.floor(options.maxCacheBytes / count)) };
-  const lanes: Lane[] = Array.from({ length: count }, () => ({ pool: undefined, waiting: 0, tail: Promise.resolve() }));
-  const stuck = new Set<object>();
+  const lanes: Lane[] = Array.from({ length: count }, () => ({ thread: undefined, jobs: 0, running: undefined, tail: Promise.resolve() }));
+  const stuck = new Set<Promise<unknown>>();
   let closed = false;
 
-  const poolOf = (lane: Lane): Piscina => {
-    lane.pool ??= new Piscina({
-      filename: THREAD_FILE,
-      name: 'runJob',
-      minThreads: 1,
-      maxThreads: 1,
-      atomics: 'disabled',
-      recordTiming: false,
-      workerData: settings,
-      env: {},
-    });
-    return lane.pool;
+  const pickLane = (affinity: string | undefined): Lane => {
+    if (affinity !== undefined) return lanes[laneOf(affinity, count)]!;
+    return lanes.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best));
   };
 
-  const pickLane = (affinity: string | undefined): Lane => {
-    if (affinity !== undefined) return lanes[Number.parseInt(affinity.slice(0, 8), 16) % count]!;
-    return lanes.reduce((best, lane) => (lane.waiting < best.waiting ? lane : best));
+  /** The process cannot end while one of its threads is inside of onnxruntime, unless it is killed. */
+  const killSelf = (): void => void process.kill(process.pid, 'SIGKILL');
+
+  const giveUp = (lane: Lane, thread: Thread, job: ThreadJob): void => {
+    Atomics.store(job.marks, MARK.stop, 1);
+    lane.thread = undefined;
+    if (stuck.size === 0) process.on('exit', killSelf);
+    const returned = thread.abandon().finally(() => {
+      stuck.delete(returned);
+      if (stuck.size === 0) process.off('exit', killSelf);
+    });
+    stuck.add(returned);
   };
 
   const runOn = async (lane: Lane, job: ThreadJob): Promise<JobEnd> => {
     if (closed) throw closedError();
-    const pool = poolOf(lane);
-    const abort = new AbortController();
-    let ticks = Atomics.load(job.marks, MARK.ticks);
-    let since = performance.now();
-    const watch = setInterval(() => {
-      const now = Atomics.load(job.marks, MARK.ticks);
-      if (now !== ticks) {
-        ticks = now;
-        since = performance.now();
-      } else {
-        const limit = Atomics.load(job.marks, MARK.current) > 0 ? options.timeoutMs : Math.max(options.timeoutMs, START_LIMIT_MS);
-        if (performance.now() - since > limit) abort.abort();
-      }
-    }, Math.min(250, Math.max(10, options.timeoutMs / 4)));
-    // A thread that cannot even start reports to the pool, not to the job.
-    let broken: (error: unknown) => void = () => undefined;
-    const startFailure = new Promise<never>((_, reject) => {
-      broken = reject;
-      pool.on('error', reject);
-    });
-    const [thread] = pool.threads;
+    if (!lane.thread?.alive()) lane.thread = startThread(settings);
+    const { thread } = lane;
+    const watch = watchProgress(job, options.timeoutMs);
+    const position = (): number => Atomics.load(job.marks, MARK.current) - 1;
+    lane.running = job;
+    let reply: ThreadReply | undefined;
     try {
-      return { type: 'reply', reply: (await Promise.race([pool.run(job, { signal: abort.signal }), startFailure])) as ThreadReply };
+      reply = await Promise.race([thread.run(job), watch.timedOut]);
     } catch (error) {
-      if (closed) throw closedError();
-      const at = Atomics.load(job.marks, MARK.current) - 1;
-      if (abort.signal.aborted && thread && thread.threadId !== -1) {
-        stuck.add(thread);
-        thread.once('exit', () => stuck.delete(thread));
-      }
-      if (abort.signal.aborted && at >= 0) {
-        return { type: 'timeout', at, message: `it did not return within ${options.timeoutMs} ms` };
-      }
-      if (at < 0)
-        throw new FleetscoreError('SCORING_THREAD_FAILED', `a scoring thread cannot run: ${messageOf(error)}`, { retryable: true, cause: error });
+      const at = position();
+      if (at < 0) throw threadError(messageOf(error), error);
       return { type: 'crash', at, message: `its thread ended: ${messageOf(error)}` };
     } finally {
-      clearInterval(watch);
-      pool.off('error', broken);
+      lane.running = undefined;
+      watch.stop();
     }
+    if (closed) throw closedError();
+    if (reply) return { type: 'reply', reply };
+    giveUp(lane, thread, job);
+    const at = position();
+    if (at < 0) throw threadError('it did not start in time');
+    return { type: 'timeout', at, message: `it did not return within ${options.timeoutMs} ms` };
   };
 
   return {
     count,
     run(job, affinity) {
       const lane = pickLane(affinity);
-      lane.waiting++;
-      const result = lane.tail.then(() => runOn(lane, job)).finally(() => lane.waiting--);
+      lane.jobs++;
+      const result = lane.tail.then(() => runOn(lane, job)).finally(() => lane.jobs--);
       lane.tail = result.catch(() => undefined);
       return result;
     },
     stuck: () => stuck.size,
     async close() {
       closed = true;
-      await Promise.all(lanes.map((lane) => lane.pool?.destroy()));
+      for (const { running } of lanes) if (running) Atomics.store(running.marks, MARK.stop, 1);
       await Promise.all(lanes.map((lane) => lane.tail));
+      await Promise.all(lanes.map((lane) => lane.thread?.end()));
+      if (stuck.size === 0) return;
+      const grace = new AbortController();
+      await Promise.race([Promise.all(stuck).then(() => grace.abort()), sleep(STUCK_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
     },
   };
+}
+
+/** Which of `count` threads a model belongs to. */
+export function laneOf(sha256: string, count: number): number {
+  return Number.parseInt(sha256.slice(0, 8), 16) % count;
+}
+
+/** `timedOut` resolves (to undefined) when the marks of a job stand still for too long. */
+function watchProgress(job: ThreadJob, timeoutMs: number): { readonly timedOut: Promise<undefined>; stop(): void } {
+  let ticks = Atomics.load(job.marks, MARK.ticks);
+  let since = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const timedOut = new Promise<undefined>((resolve) => {
+    timer = setInterval(() => {
+      const now = Atomics.load(job.marks, MARK.ticks);
+      if (now !== ticks) {
+        ticks = now;
+        since = performance.now();
+        return;
+      }
+      const limit = Atomics.load(job.marks, MARK.current) > 0 ? timeoutMs : Math.max(timeoutMs, START_LIMIT_MS);
+      if (performance.now() - since > limit) resolve(undefined);
+    }, Math.min(250, Math.max(10, timeoutMs / 4)));
+  });
+  return { timedOut, stop: () => clearInterval(timer) };
+}
+
+function threadError(what: string, cause?: unknown): FleetscoreError {
+  return new FleetscoreError('SCORING_THREAD_FAILED', `a scoring thread cannot run: ${what}`, { retryable: true, cause });
 }
 
 function closedError(): FleetscoreError {

@@ -2,7 +2,7 @@
  * The proof that a pack scores as its models do: every row is run on the probes of its model, and must give
  * what the single model gave in its check: the same labels, and scores within 1e-12.
  */
-import { type CheckedModel, MARKS } from '../thread-protocol.ts';
+import { type CheckedModel, newMarks } from '../thread-protocol.ts';
 import type { Threads } from '../threads.ts';
 import type { Pack } from './pack-builder.ts';
 
@@ -32,7 +32,7 @@ export async function verifyPack(pack: Pack, checked: ReadonlyMap<string, Checke
   }
   const end = await threads.run({
     type: 'pack', file: { sha256: pack.sha256, bytes: pack.bytes }, index, values, anomaly, score,
-    marks: new Int32Array(new SharedArrayBuffer(MARKS * 4)),
+    marks: newMarks(),
   });
   if (end.type !== 'reply') return { agree: [], problem: end.message };
   if (end.reply.type === 'pack' && end.reply.problem) return { agree: [], problem: end.reply.problem.message };
