@@ -5,7 +5,7 @@
 import { ContainerClient } from '@azure/storage-blob';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,16 +42,15 @@ export interface WorkerProcess {
 }
 
 export interface IngestServers {
-  readonly hub: string;
   readonly eventHubs: string;
   readonly blob: string;
   readonly blobs: BlobStore;
   readonly checkpoints: ContainerClient;
   readonly pids: { readonly emulator: number; readonly azurite: number };
-  source(consumerGroup?: string): string;
+  source(hub?: string): string;
   producer(hub?: string): EventHubProducerClient;
   /** Resolves when the worker reads. */
-  startWorker(sqlUrl: string, settings?: Partial<IngestSettings>, options?: { consumerGroup?: string; hub?: string; execArgv?: readonly string[] }): Promise<WorkerProcess>;
+  startWorker(sqlUrl: string, settings?: Partial<IngestSettings>, options?: { hub?: string; execArgv?: readonly string[] }): Promise<WorkerProcess>;
   /** Ends what is left of all that was started. */
   stop(): Promise<void>;
 }
@@ -59,8 +58,9 @@ export interface IngestServers {
 /** Quick to react: partitions move within a second. */
 export const QUICK: Partial<IngestSettings> = { balanceIntervalMs: 300, ownershipTimeoutMs: 2_000, commitIntervalMs: 20 };
 
-export async function startIngestServers(dir: string, options: { readonly hub?: string; readonly partitions?: number } = {}): Promise<IngestServers> {
-  const hub = options.hub ?? 'readings';
+export async function startIngestServers(dir: string, options: { readonly hubs?: readonly string[]; readonly partitions?: number } = {}): Promise<IngestServers> {
+  const hubs = options.hubs ?? ['readings'];
+  const hub = hubs[0]!;
   await mkdir(join(dir, 'azurite'), { recursive: true });
   const processes: { child: ChildProcess; ended: Promise<string> }[] = [];
   const start = (file: string, args: readonly string[], log: string, env: NodeJS.ProcessEnv = {}, execArgv: readonly string[] = []): { child: ChildProcess; ended: Promise<string> } => {
@@ -87,7 +87,10 @@ export async function startIngestServers(dir: string, options: { readonly hub?: 
     const port = await freePort();
     const azurite = start(AZURITE, ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', join(dir, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry'], 'azurite.log');
     azurite.child.stdout?.resume();
-    const emulator = start(EMULATOR, ['--port', '0', '--data', join(dir, 'event-hubs'), '--hub', hub, '--partitions', String(options.partitions ?? 4)], 'event-hubs.log');
+    const config = join(dir, 'Config.json');
+    const entities = hubs.map((name) => ({ Name: name, PartitionCount: options.partitions ?? 4 }));
+    await writeFile(config, JSON.stringify({ UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: entities }] } }));
+    const emulator = start(EMULATOR, ['--port', '0', '--data', join(dir, 'event-hubs'), '--config', config], 'event-hubs.log');
     const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
     const eventHubs = connectionString.replace(/EntityPath=[^;]*;?/, '');
     const blob = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
@@ -95,13 +98,13 @@ export async function startIngestServers(dir: string, options: { readonly hub?: 
     const blobs = createBlobStore({ connectionString: blob });
     await blobs.prepare();
     return {
-      hub, eventHubs, blob, blobs,
+      eventHubs, blob, blobs,
       checkpoints: new ContainerClient(blob, 'checkpoints'),
       pids: { emulator: emulator.child.pid!, azurite: azurite.child.pid! },
-      source: (consumerGroup = '$Default') => sourceName({ namespace: 'localhost', hub }, consumerGroup),
+      source: (name = hub) => sourceName({ namespace: 'localhost', hub: name }, '$Default'),
       producer: (name = hub) => createProducer({ connection: { connectionString: eventHubs }, hub: name }),
       async startWorker(sqlUrl, settings = {}, workerOptions = {}) {
-        const spec: WorkerSpec = { eventHubs, hub: workerOptions.hub ?? hub, consumerGroup: workerOptions.consumerGroup ?? '$Default', blob, sqlUrl, settings: { ...QUICK, ...settings } };
+        const spec: WorkerSpec = { eventHubs, hub: workerOptions.hub ?? hub, consumerGroup: '$Default', blob, sqlUrl, settings: { ...QUICK, ...settings } };
         const worker = start(WORKER, [], 'worker.log', { INGEST_SPEC: JSON.stringify(spec) }, workerOptions.execArgv);
         const messages = new Map<string, Record<string, unknown>>();
         worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
