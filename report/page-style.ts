@@ -43,6 +43,7 @@ table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:7px 14px;border-top:1px solid var(--rule);vertical-align:baseline}
 thead th{border-top:0;font-weight:500;font-size:13px;color:var(--soft);white-space:nowrap}
 .num{text-align:right;white-space:nowrap}.nw{white-space:nowrap}
+.small{display:none}
 td.msg{min-width:240px;overflow-wrap:anywhere}
 td.msg details{margin-top:3px;color:var(--soft)}
 .mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.9em}
@@ -107,7 +108,9 @@ h1{font-size:22px}h1 small{display:block}
 .tools{margin:10px -16px 0;padding:8px 16px}.tools button{display:none}.tools input{flex-basis:150px}.tools select{max-width:150px}.axis .odd{display:none}
 .tile:last-child:nth-child(odd){grid-column:1/-1}.chip.long{white-space:normal;border-radius:9px}
 .rows{grid-template-columns:minmax(0,84px) 1fr auto;gap:3px 8px}.heat{padding:12px 12px 8px}
-th,td{padding:7px 10px}.grid{padding:0 12px 12px}.device>summary{padding:10px 12px}}
+th,td{padding:7px 10px}.stack thead{display:none}.stack tr{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 10px;padding:9px 12px;border-top:1px solid var(--rule)}
+.stack tr:first-child{border-top:0}.stack td{border:0;padding:0}.stack td.msg{flex-basis:100%;min-width:0}.small{display:inline}
+.grid{padding:0 12px 12px}.device>summary{padding:10px 12px}}
 @media print{
 :root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#111;--soft:#444;--edge:#bbb;--rule:#ddd;--series:#235a8c;--hit:#c02c0c;--fault:#6636c0;--faultbg:rgba(122,79,201,.15);--shadow:none;--ok:#14603a;--warn:#704700;--bad:#9b1c15;--okbg:none;--warnbg:none;--badbg:none;--link:#111;
 --h0:#e3e9ee;--h1:#f6cdb9;--h2:#efa283;--h3:#e07350;--h4:#c8431f;--h5:#8e2208}

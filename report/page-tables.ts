@@ -55,13 +55,13 @@ export function causeSection(data: BatchData, anchorOf: (key: ReportSensor) => s
     return html`<details><summary>which sensors</summary>${links}${more > 0 && ` and ${formatCount(more)} more`}</details>`;
   };
   const rows = data.causes.map(
-    (cause) => html`<tr><td class="nw"><span class="chip ${cause.status}">${cause.status}</span></td><td class="mono nw">${cause.class}</td><td class="num">${formatCount(cause.sensors)}</td>
+    (cause) => html`<tr><td class="nw"><span class="chip ${cause.status}">${cause.status}</span></td><td class="mono nw">${cause.class}</td><td class="num">${formatCount(cause.sensors)}<span class="small"> ${cause.sensors === 1 ? 'sensor' : 'sensors'}</span></td>
 <td class="msg">${cause.sensors > 1 && 'For example '}<bdi>${cause.example.device} / ${cause.example.sensor}</bdi>${cause.example.message !== undefined && html`: ${cause.example.message}`}${names(cause)}</td></tr>
 `,
   );
   return html`<section aria-labelledby="causes"><h2 id="causes">Not scored</h2>
 <p class="lead">Skipped sensors had nothing to score, or nothing to score with; failed ones had a problem that somebody should look at.</p>
-<div class="panel scroll" tabindex="0" role="region" aria-labelledby="causes"><table><thead><tr><th scope="col">Outcome</th><th scope="col">Class</th><th scope="col" class="num">Sensors</th><th scope="col">What was wrong</th></tr></thead>
+<div class="panel scroll" tabindex="0" role="region" aria-labelledby="causes"><table class="stack"><thead><tr><th scope="col">Outcome</th><th scope="col">Class</th><th scope="col" class="num">Sensors</th><th scope="col">What was wrong</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>
 `;
 }
