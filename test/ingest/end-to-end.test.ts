@@ -1,0 +1,190 @@
+import { afterAll, beforeAll } from '@jest/globals';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { isoTime } from '../../domain/time.ts';
+import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
+import { startIngest } from '../../ingest/ingest-worker.ts';
+import { sendCsv, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
+import type { IngestSettings } from '../../ingest/settings.ts';
+import { openStore } from '../../storage/open-store.ts';
+import type { Store } from '../../storage/store.ts';
+import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { tempDir } from '../support/temp.ts';
+import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from './pipeline-stage.ts';
+
+const dir = tempDir('ingest');
+let servers: IngestServers;
+beforeAll(async () => {
+  servers = await startIngestServers(dir, { hubs: ['killed', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
+}, 60_000);
+afterAll(() => servers.stop());
+
+const sqlUrl = (name: string): string => `sqlite:${join(dir, `${name}.db`)}`;
+
+async function withStore<T>(name: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openStore(sqlUrl(name));
+  await store.migrate();
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Readings of eleven devices, out of order within a few seconds, some twice. */
+function stream(count: number): SentReading[] {
+  return Array.from({ length: count }, (_, n) => {
+    const i = n % 97 === 0 ? Math.max(0, n - 30) : n;
+    return { device: `device-${i % 11}`, sensor: `s${i % 2}`, ts: T0 + i * 40 + ((i * 7_919) % 5_000), value: Math.round(Math.sin(i) * 1e6) / 1e6 };
+  });
+}
+
+const toReading = ({ ts, ...rest }: SentReading) => ({ ...rest, tsMs: ts });
+const inPlay = (hub: string) => ({ source: servers.source(hub), stallMs: 30_000 });
+
+test('a worker killed again and again loses nothing and doubles nothing, in windows and in raw capture', async () => {
+  const hub = 'killed';
+  const all = stream(9_000);
+  const producer = servers.producer(hub);
+  const settings: Partial<IngestSettings> = { workerName: 'one', captureBytes: 20_000, captureIntervalMs: 300, maxCommitReadings: 200, maxBatchEvents: 40 };
+  try {
+    await withStore(hub, async (store) => {
+      const applied = async (): Promise<number> => (await store.listProgress()).reduce((sum, p) => sum + p.readings, 0);
+      let worker = await servers.startWorker(sqlUrl(hub), settings, { hub });
+      const sending = sendReadings(all.map(toReading), { producer, readingsPerEvent: 5, rate: 3_000 });
+      for (const reached of [1_000, 3_000, 5_500]) {
+        await until(async () => (await applied()) >= reached);
+        worker.process.kill('SIGKILL');
+        expect(await worker.ended).toBe('SIGKILL');
+        worker = await servers.startWorker(sqlUrl(hub), settings, { hub });
+      }
+      const sent = await sending;
+      expect(sent.sent).toBe(all.length);
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: sent.lastSequenceNumbers });
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+
+      expect(await allWindows(store)).toEqual(expectedWindows(all));
+      expect(await applied()).toBe(all.length);
+      const events = await capturedEvents(servers.blobs, `localhost/${hub}`);
+      expect(events).toHaveLength(sent.events);
+      expect(Object.fromEntries((await store.listProgress()).map((p) => [p.partition, p.capturedSeq]))).toEqual(sent.lastSequenceNumbers);
+      const readings = events.flatMap((event) => JSON.parse(Buffer.from(event.body as Uint8Array).toString()) as SentReading[]);
+      const order = (a: SentReading, b: SentReading): number => a.ts - b.ts || (a.device < b.device ? -1 : 1) || a.value - b.value;
+      expect(readings.toSorted(order)).toEqual(all.toSorted(order));
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('workers share the partitions, and take over those of one that leaves', async () => {
+  const hub = 'shared';
+  const all = stream(3_000);
+  const producer = servers.producer(hub);
+  try {
+    await withStore(hub, async (store) => {
+      const a = await servers.startWorker(sqlUrl(hub), {}, { hub });
+      const b = await servers.startWorker(sqlUrl(hub), {}, { hub });
+      const held = (worker: typeof a): string[] => (worker.message('stats')?.partitions as string[] | undefined) ?? [];
+      const sending = sendReadings(all.slice(0, 1_500).map(toReading), { producer, rate: 1_500 });
+      await until(() => held(a).length > 0 && held(b).length > 0 && new Set([...held(a), ...held(b)]).size === 3);
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: (await sending).lastSequenceNumbers });
+      a.process.kill('SIGTERM');
+      expect(await a.ended).toBe('0');
+      await until(() => held(b).length === 3);
+      const { lastSequenceNumbers } = await sendReadings(all.slice(1_500).map(toReading), { producer });
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
+      b.process.kill('SIGTERM');
+      expect(await b.ended).toBe('0');
+      expect(await allWindows(store)).toEqual(expectedWindows(all));
+      const captured = await capturedEvents(servers.blobs, `localhost/${hub}`);
+      expect(captured).toHaveLength(Object.values(lastSequenceNumbers).reduce((sum, seq) => sum + seq + 1, 0));
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('poison goes to dead letters, which can be sent again', async () => {
+  const hub = 'poison';
+  const producer = servers.producer(hub);
+  try {
+    await withStore(hub, async (store) => {
+      const worker = await servers.startWorker(sqlUrl(hub), {}, { hub });
+      const good = { ts: T0, device: 'd', sensor: 's', value: 1 };
+      await producer.sendBatch([{ body: Buffer.from('not json') }, { body: good }, { body: [good, { ...good, ts: T0 + 1, value: null }], properties: { site: 'x' } }], { partitionKey: 'd' });
+      await until(async () => (await store.listProgress()).some((p) => p.appliedSeq === 2));
+      const list = async () => {
+        const letters = [];
+        for await (const letter of listDeadLetters(servers.blobs, `localhost/${hub}/`)) letters.push(letter);
+        return letters;
+      };
+      expect(await list()).toMatchObject([
+        { sequenceNumber: 0, partitionKey: 'd', text: 'not json', problems: [{ reason: 'not_json' }] },
+        { sequenceNumber: 2, partitionKey: 'd', properties: { site: 'x' }, problems: [{ reason: 'missing_field', index: 1 }] },
+      ]);
+      expect(await replayDeadLetters(servers.blobs, producer, `localhost/${hub}/`)).toBe(2);
+      await until(async () => (await store.listProgress()).some((p) => p.appliedSeq === 4));
+      expect((await list()).map((letter) => [letter.sequenceNumber, letter.text])).toEqual([[3, 'not json'], [4, expect.stringContaining('"device":"d"')]]);
+      expect(await allWindows(store)).toEqual(expectedWindows([good]));
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('a CSV file goes in; bad rows are told by line, the good ones count', async () => {
+  const hub = 'csv';
+  const rows = stream(500);
+  const lines = rows.map(({ ts, device, sensor, value }, i) => `${i},${value},${isoTime(ts).replace(/Z$/, '')},"${device}",${sensor}`);
+  lines.splice(3, 0, 'x,1,yesterday,d,s', '', 'x,one,2026-01-01,d,s', 'x,1,2026-01-01, ,s', 'x,1,2026-01-01,"d"x,s');
+  const bad: BadRow[] = [];
+  const producer = servers.producer(hub);
+  try {
+    const sent = await sendCsv(Readable.from([`\uFEFF#,VALUE,ts,Device,sensor\r\n${lines.join('\r\n')}`]), { producer, onBadRow: (row) => bad.push(row), readingsPerEvent: 7 });
+    expect(sent).toMatchObject({ sent: 500, bad: 4 });
+    expect(bad.map((row) => row.line)).toEqual([5, 7, 8, 9]);
+    expect(bad.map((row) => row.reason).join()).toMatch(/TS "yesterday".*Value "one".*device name.*CSV/);
+    await withStore(hub, async (store) => {
+      const waiting = waitIngested({ store, source: servers.source(hub), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: 50, pollMs: 10 });
+      await expect(waiting).rejects.toMatchObject({ code: 'NOT_INGESTED', message: expect.stringMatching(/partition \d is at sequence number -1 of \d+.*ingest worker/) });
+      const worker = await servers.startWorker(sqlUrl(hub), {}, { hub });
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: sent.lastSequenceNumbers });
+      expect(await allWindows(store)).toEqual(expectedWindows(rows));
+      // The same file again changes nothing.
+      const again = await sendReadings(rows.map(toReading), { producer });
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: again.lastSequenceNumbers });
+      expect(await allWindows(store)).toEqual(expectedWindows(rows));
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+    });
+    // A store that was lost: its checkpoints are still there, ahead of the new one, and must not be believed.
+    await withStore('csv-new', async (store) => {
+      const worker = await servers.startWorker(sqlUrl('csv-new'), { capture: false }, { hub });
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: sent.lastSequenceNumbers });
+      expect(await allWindows(store)).toEqual(expectedWindows(rows));
+      worker.process.kill('SIGTERM');
+      await worker.ended;
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('a hub that was deleted and made anew, another interval, and a hub that is not there are told apart', async () => {
+  const hub = 'empty';
+  await withStore(hub, async (store) => {
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const start = (name: string, settings: Partial<IngestSettings> = {}) => startIngest({
+      eventHubs: { connection: { connectionString: servers.eventHubs }, hub: name, consumerGroup: '$Default' },
+      store, blobs: servers.blobs, checkpoints: servers.checkpoints, settings, log,
+    });
+    await store.commitReadings({ source: servers.source(hub), partition: '1', expectedSeq: -1, throughSeq: 41, watermarkMs: 0, updates: [], readings: 0, late: 0, dead: 0 });
+    await expect(start(hub)).rejects.toMatchObject({ code: 'HUB_RECREATED', message: expect.stringMatching(/partition 1 .*ends at sequence number -1.* up to 41 .*consumer group/s) });
+    await expect(start(hub, { windowMs: 60_000 })).rejects.toMatchObject({ code: 'INTERVAL_CHANGED', message: expect.stringContaining('1m') });
+    await expect(start('no-such-hub')).rejects.toMatchObject({ code: 'EVENT_HUB_UNAVAILABLE', message: expect.stringContaining('no-such-hub') });
+  });
+}, 60_000);
