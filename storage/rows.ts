@@ -1,7 +1,7 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
-import type { FailureClass, OutcomeCounts, OutcomeStatus, SkipClass } from '../domain/outcome.ts';
+import { NO_OUTCOMES, type FailureClass, type OutcomeCounts, type OutcomeStatus, type SkipClass } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { Batch, BatchFile, BatchKind, BatchStatus, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+import type { Batch, BatchFile, BatchKind, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
@@ -82,6 +82,12 @@ export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): B
   };
 }
 
+/** Ids to look at: the part of `range` that was there when the batch was planned. */
+export function plannedRange(batch: Pick<BatchRow, 'maxSensorId'>, range: IdRange | undefined): IdRange {
+  const end = batch.maxSensorId + 1;
+  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end) };
+}
+
 export interface PlannedRow extends SensorKey {
   readonly id: number;
   readonly unit: string;
@@ -129,6 +135,17 @@ export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
     ...(row.model === null ? {} : { model: row.model }),
     attempt: Number(row.attempt),
   };
+}
+
+/** An outcome that is in the database already. */
+export interface Recorded {
+  readonly status: number;
+  readonly windows: number;
+  readonly anomalies: number;
+}
+
+export function recordedCounts(row: Recorded): OutcomeCounts {
+  return { ...NO_OUTCOMES, [STATUSES[row.status]!]: 1, windows: Number(row.windows), anomalies: Number(row.anomalies) };
 }
 
 export interface FileRow {

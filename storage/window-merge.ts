@@ -55,3 +55,22 @@ function sameReadings(a: ReadingSet, b: ReadingSet): boolean {
     a.values.every((value, i) => value === b.values[i])
   );
 }
+
+/** One update for each window, ordered by sensor and start; within a window the order of arrival stays. */
+export function mergeUpdates(updates: readonly WindowUpdate[]): WindowUpdate[] {
+  const sorted = updates
+    .filter((update) => update.tsMs.length > 0)
+    .sort((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
+  const merged: WindowUpdate[] = [];
+  for (const update of sorted) {
+    const previous = merged.at(-1);
+    if (previous?.sensorId === update.sensorId && previous.startMs === update.startMs)
+      merged[merged.length - 1] = {
+        ...update,
+        tsMs: [...previous.tsMs, ...update.tsMs],
+        values: [...previous.values, ...update.values],
+      };
+    else merged.push(update);
+  }
+  return merged;
+}

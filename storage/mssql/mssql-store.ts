@@ -1,6 +1,37 @@
-import { FleetscoreError } from '../../domain/errors.ts';
+/** The store in SQL Server or Azure SQL, shared by any number of machines. */
 import type { Store } from '../store.ts';
+import { batchMethods } from './batches.ts';
+import { connect } from './connection.ts';
+import { ingestMethods } from './ingest.ts';
+import { outcomeMethods } from './outcomes.ts';
+import { pruneMethods } from './prune.ts';
+import { releaseMethods } from './releases.ts';
+import { checkSchema, schemaMethods } from './schema.ts';
+import { sensorMethods } from './sensors.ts';
+import { windowMethods } from './windows.ts';
 
-export async function openMssqlStore(_url: string): Promise<Store> {
-  throw new FleetscoreError('STORE_ERROR', 'This build cannot open SQL Server yet. Use sqlite:PATH.');
+/**
+ * Connects to a server by connection string or `mssql://` URL. Does not migrate.
+ * @throws FleetscoreError `STORE_URL_INVALID`, `STORE_UNAVAILABLE`, `STORE_ERROR`, `SCHEMA_TOO_NEW`
+ */
+export async function openMssqlStore(url: string): Promise<Store> {
+  const db = await connect(url);
+  try {
+    await checkSchema(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return {
+    engine: 'mssql',
+    ...schemaMethods(db),
+    ...sensorMethods(db),
+    ...ingestMethods(db),
+    ...windowMethods(db),
+    ...releaseMethods(db),
+    ...batchMethods(db),
+    ...outcomeMethods(db),
+    ...pruneMethods(db),
+    close: () => db.close(),
+  };
 }

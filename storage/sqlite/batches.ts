@@ -3,8 +3,8 @@
  * sensor id of that moment, which costs nothing for a million sensors, or by a list of their own.
  */
 import type { OutcomeCounts } from '../../domain/outcome.ts';
-import { batchConflict, batchUnknown, sensorUnknown } from '../failures.ts';
-import { toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
+import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
+import { plannedRange, toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -18,7 +18,7 @@ const BATCH = `
          b.scored, b.skipped, b.failed, b.cancelled, b.windows, b.anomalies
   FROM batches b INNER JOIN releases r ON r.release_key = b.release_key`;
 
-// The same columns in both, so that one statement text serves fleets and lists: ?1 batch, ?2 from, ?3 to.
+// ?1 batch, ?2 and ?3 the range of ids. Both are given in either form, so that callers need not tell them apart.
 const PLANNED_ALL = 'FROM sensors s WHERE ?1 IS NOT NULL AND s.id >= ?2 AND s.id < ?3';
 const PLANNED_LISTED = `
   FROM batch_sensors l CROSS JOIN sensors s ON s.id = l.sensor_id
@@ -113,7 +113,7 @@ export function batchMethods(db: Connection): BatchMethods {
         const c = batchCounts(db, batch.batchKey);
         db.run(
           BATCH_SQL.finish,
-          status, manifest ?? null, message ?? null, finishedAtMs,
+          status, manifest ?? null, clipMessage(message), finishedAtMs,
           c.scored, c.skipped, c.failed, c.cancelled, c.windows, c.anomalies, batch.batchKey,
         );
         return toBatch(batchRow(db, batchId));
@@ -148,12 +148,6 @@ export function batchRow(db: Connection, id: string): BatchRow {
 /** What is recorded so far: the sum over the chunks. */
 export function batchCounts(db: Connection, batchKey: number): OutcomeCounts {
   return toCounts(db.get<CountsRow>(BATCH_SQL.counts, batchKey));
-}
-
-/** Ids to look at: the part of `range` that was there when the batch was planned. */
-export function plannedRange(batch: BatchRow, range: IdRange | undefined): IdRange {
-  const end = batch.maxSensorId + 1;
-  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end) };
 }
 
 function withCounts(db: Connection, row: BatchRow): Batch {

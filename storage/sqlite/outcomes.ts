@@ -5,11 +5,11 @@
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
 import { batchClosed, clipMessage } from '../failures.ts';
 import {
-  statusCode, STATUSES, toCounts, toFile, toOutcome, toSource,
-  type CountsRow, type FileRow, type OutcomeRecord, type SourceRow,
+  plannedRange, recordedCounts, statusCode, toCounts, toFile, toOutcome, toSource,
+  type CountsRow, type FileRow, type OutcomeRecord, type Recorded, type SourceRow,
 } from '../rows.ts';
 import type { ChunkResult, Store } from '../store.ts';
-import { batchCounts, batchRow, plannedRange } from './batches.ts';
+import { batchCounts, batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { artifactKeys } from './releases.ts';
 import { ALL } from './sensors.ts';
@@ -110,19 +110,13 @@ export function outcomeMethods(db: Connection): OutcomeMethods {
   };
 }
 
-interface Recorded {
-  readonly status: number;
-  readonly windows: number;
-  readonly anomalies: number;
-}
-
 function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
   const batch = batchRow(db, result.batchId);
   const { batchKey } = batch;
   let kept = NO_OUTCOMES;
   const fresh = result.outcomes.filter((outcome) => {
     const old = db.get<Recorded>(OUTCOME_SQL.recorded, batchKey, outcome.sensorId);
-    if (old) kept = addCounts(kept, { ...NO_OUTCOMES, [STATUSES[old.status]!]: 1, windows: old.windows, anomalies: old.anomalies });
+    if (old) kept = addCounts(kept, recordedCounts(old));
     return !old;
   });
   if (fresh.length === 0) return kept;

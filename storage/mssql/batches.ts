@@ -1,0 +1,207 @@
+/** Batches and what they plan, as in the embedded store: all sensors up to the highest id, or a list. */
+import type { OutcomeCounts } from '../../domain/outcome.ts';
+import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
+import { plannedRange, toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
+import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { Database, Session, Transaction } from './connection.ts';
+import { releaseKey } from './releases.ts';
+import { ALL, maxSensorId } from './sensors.ts';
+import { tsql, type StageTable } from './statement.ts';
+
+export const LISTED: StageTable = {
+  name: '#listed',
+  columns: [{ name: 'sensor_id', type: 'INT', of: 'batch_sensors.sensor_id' }],
+  key: ['sensor_id'],
+};
+
+const COLUMNS = `b.batch_key AS batchKey, b.id AS id, b.workflow_id AS workflowId, b.run_id AS runId, b.kind AS kind,
+  b.schedule AS schedule, r.name AS releaseName, b.release_key AS releaseKey, b.supersedes AS supersedes,
+  b.code_version AS codeVersion, b.from_ms AS fromMs, b.to_ms AS toMs, b.started_at_ms AS startedAtMs,
+  b.listed AS listed, b.max_sensor_id AS maxSensorId, b.planned AS planned, b.status AS status,
+  b.manifest AS manifest, b.message AS message, b.finished_at_ms AS finishedAtMs, b.scored AS scored,
+  b.skipped AS skipped, b.failed AS failed, b.cancelled AS cancelled, b.windows AS windows, b.anomalies AS anomalies`;
+const BATCH_NAMES = COLUMNS.replace(/\bb\.\w+ AS |r\.name AS /g, '');
+
+const PLANNED = { batchKey: 'INT', fromId: 'INT', toId: 'INT' } as const;
+const PLANNED_ALL = 'FROM sensors s WHERE s.id >= @fromId AND s.id < @toId';
+const PLANNED_LISTED = `FROM batch_sensors l INNER JOIN sensors s ON s.id = l.sensor_id
+      WHERE l.batch_key = @batchKey AND l.sensor_id >= @fromId AND l.sensor_id < @toId`;
+
+const ranges = (planned: string): string => `
+    SELECT MIN(id) AS [from], MAX(id) + 1 AS [to], COUNT(*) AS [count] FROM (
+      SELECT s.id AS id, (ROW_NUMBER() OVER (ORDER BY s.id) - 1) / @size AS part
+      ${planned}
+    ) p GROUP BY part ORDER BY part`;
+
+const sensors = (planned: string): string => `
+      SELECT p.id AS id, p.device AS device, p.sensor AS sensor, p.unit AS unit, a.name AS model, k.name AS pack,
+             m.pack_row AS packRow
+      FROM (SELECT s.id AS id, s.device AS device, s.sensor AS sensor, s.unit AS unit ${planned}) p
+      LEFT JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = p.id
+      LEFT JOIN artifacts a ON a.id = m.model_id
+      LEFT JOIN artifacts k ON k.id = m.pack_id`;
+
+const undecided = (planned: string): string => `
+    SELECT TOP (@limit) id, device, sensor, unit, model, pack, packRow FROM (${sensors(planned)}
+      WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = p.id)
+    ) u ORDER BY id`;
+
+const ID = { id: 'NVARCHAR(128)' } as const;
+const WITH_MODELS = { ...PLANNED, releaseKey: 'INT' } as const;
+const COUNTS = {
+  scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
+} as const;
+
+export const BATCH_SQL = {
+  find: tsql(ID, `
+    SELECT ${COLUMNS} FROM batches b INNER JOIN releases r ON r.release_key = b.release_key WHERE b.id = @id`),
+  // Commits of chunks share the row, the end of the batch has it alone: no outcome slips in after the counting.
+  share: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
+  seize: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (XLOCK, HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
+  list: tsql({ schedule: 'NVARCHAR(400)', status: 'NVARCHAR(32)', limit: 'INT' }, `
+    SELECT TOP (@limit) ${BATCH_NAMES} FROM (
+      SELECT ${COLUMNS}
+      FROM batches b INNER JOIN releases r ON r.release_key = b.release_key
+      WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
+    ) page ORDER BY startedAtMs DESC, batchKey DESC`),
+  add: tsql(
+    {
+      ...ID, workflowId: 'NVARCHAR(400)', runId: 'NVARCHAR(128)', kind: 'NVARCHAR(32)', schedule: 'NVARCHAR(400)',
+      releaseKey: 'INT', supersedes: 'NVARCHAR(128)', codeVersion: 'NVARCHAR(128)', fromMs: 'BIGINT', toMs: 'BIGINT',
+      startedAtMs: 'BIGINT', listed: 'BIT', maxSensorId: 'INT', planned: 'INT',
+    },
+    `
+    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version, from_ms, to_ms,
+                         started_at_ms, listed, max_sensor_id, planned, status)
+    VALUES (@id, @workflowId, @runId, @kind, @schedule, @releaseKey, @supersedes, @codeVersion, @fromMs, @toMs,
+            @startedAtMs, @listed, @maxSensorId, @planned, N'running')`,
+  ),
+  unknownSensors: tsql({}, `
+    SELECT n.sensor_id AS id FROM #listed n WHERE NOT EXISTS (SELECT 1 FROM sensors s WHERE s.id = n.sensor_id)
+    ORDER BY n.sensor_id`),
+  addSensors: tsql({ batchKey: 'INT' }, 'INSERT INTO batch_sensors (batch_key, sensor_id) SELECT @batchKey, n.sensor_id FROM #listed n'),
+  finish: tsql(
+    {
+      batchKey: 'INT', status: 'NVARCHAR(32)', manifest: 'NVARCHAR(400)', message: 'NVARCHAR(1000)', finishedAtMs: 'BIGINT',
+      ...COUNTS,
+    },
+    `
+    UPDATE batches SET status = @status, manifest = @manifest, message = @message, finished_at_ms = @finishedAtMs,
+      scored = @scored, skipped = @skipped, failed = @failed, cancelled = @cancelled, windows = @windows,
+      anomalies = @anomalies
+    WHERE batch_key = @batchKey AND status = N'running'`,
+  ),
+  counts: tsql({ batchKey: 'INT' }, `
+    SELECT SUM(scored) AS scored, SUM(skipped) AS skipped, SUM(failed) AS failed, SUM(cancelled) AS cancelled,
+           SUM(windows) AS windows, SUM(anomalies) AS anomalies
+    FROM chunks WHERE batch_key = @batchKey`),
+  rangesAll: tsql({ ...PLANNED, size: 'INT' }, ranges(PLANNED_ALL)),
+  rangesListed: tsql({ ...PLANNED, size: 'INT' }, ranges(PLANNED_LISTED)),
+  sensorsAll: tsql(WITH_MODELS, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
+  sensorsListed: tsql(WITH_MODELS, `${sensors(PLANNED_LISTED)} ORDER BY p.id`),
+  undecidedAll: tsql({ ...WITH_MODELS, limit: 'INT' }, undecided(PLANNED_ALL)),
+  undecidedListed: tsql({ ...WITH_MODELS, limit: 'INT' }, undecided(PLANNED_LISTED)),
+} as const;
+
+type BatchMethods = Pick<
+  Store,
+  'createBatch' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+>;
+
+export function batchMethods(db: Database): BatchMethods {
+  const planned = async (session: Session, batchId: string, range: IdRange | undefined) => {
+    const batch = await batchRow(session, batchId);
+    const { from, to } = plannedRange(batch, range);
+    return { batch, listed: Boolean(batch.listed), values: { batchKey: batch.batchKey, fromId: from, toId: to } };
+  };
+
+  return {
+    createBatch: (batch) => db.write((tx) => createBatch(tx, batch)),
+
+    planRanges: (batchId, size, range) =>
+      db.read(async (session) => {
+        const { listed, values } = await planned(session, batchId, range);
+        const statement = listed ? BATCH_SQL.rangesListed : BATCH_SQL.rangesAll;
+        return session.query<IdRange & { count: number }>(statement, { ...values, size });
+      }),
+
+    plannedSensors: (batchId, range) =>
+      db.read(async (session) => {
+        const { batch, listed, values } = await planned(session, batchId, range);
+        const statement = listed ? BATCH_SQL.sensorsListed : BATCH_SQL.sensorsAll;
+        return (await session.query<PlannedRow>(statement, { ...values, releaseKey: batch.releaseKey })).map(toPlanned);
+      }),
+
+    undecidedSensors: (batchId, range, limit) =>
+      db.read(async (session) => {
+        const { batch, listed, values } = await planned(session, batchId, range);
+        const statement = listed ? BATCH_SQL.undecidedListed : BATCH_SQL.undecidedAll;
+        return (await session.query<PlannedRow>(statement, { ...values, releaseKey: batch.releaseKey, limit })).map(toPlanned);
+      }),
+
+    finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
+      db.write(async (tx) => {
+        await tx.query(BATCH_SQL.seize, { id: batchId });
+        const { batchKey } = await batchRow(tx, batchId);
+        const counts = await batchCounts(tx, batchKey);
+        await tx.run(BATCH_SQL.finish, {
+          batchKey, status, manifest: manifest ?? null, message: clipMessage(message), finishedAtMs, ...counts,
+        });
+        return toBatch(await batchRow(tx, batchId));
+      }),
+
+    findBatch: (batchId) =>
+      db.read(async (session) => {
+        const [row] = await session.query<BatchRow>(BATCH_SQL.find, { id: batchId });
+        return row && withCounts(session, row);
+      }),
+
+    listBatches: ({ schedule, status, limit = ALL } = {}) =>
+      db.read(async (session) => {
+        const rows = await session.query<BatchRow>(BATCH_SQL.list, { schedule: schedule ?? null, status: status ?? null, limit });
+        const batches: Batch[] = [];
+        for (const row of rows) batches.push(await withCounts(session, row));
+        return batches;
+      }),
+  };
+}
+
+/** @throws FleetscoreError `BATCH_UNKNOWN` */
+export async function batchRow(session: Session, id: string): Promise<BatchRow> {
+  const [row] = await session.query<BatchRow>(BATCH_SQL.find, { id });
+  if (!row) throw batchUnknown(id);
+  return row;
+}
+
+/** What is recorded so far: the sum over the chunks. */
+export async function batchCounts(session: Session, batchKey: number): Promise<OutcomeCounts> {
+  return toCounts((await session.query<CountsRow>(BATCH_SQL.counts, { batchKey }))[0]);
+}
+
+async function withCounts(session: Session, row: BatchRow): Promise<Batch> {
+  return row.status === 'running' ? toBatch(row, await batchCounts(session, row.batchKey)) : toBatch(row);
+}
+
+async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
+  const [existing] = await tx.query<BatchRow>(BATCH_SQL.find, { id: batch.id });
+  if (existing) {
+    if (existing.runId !== batch.runId) throw batchConflict(batch, existing);
+    return withCounts(tx, existing);
+  }
+  const maxId = await maxSensorId(tx);
+  const listed = batch.sensorIds && [...new Set(batch.sensorIds)];
+  if (listed) {
+    await tx.stage(LISTED, listed.map((id) => [id]));
+    const unknown = await tx.query<{ id: number }>(BATCH_SQL.unknownSensors, {});
+    if (unknown.length > 0) throw sensorUnknown(batch.id, unknown.map(({ id }) => id));
+  }
+  await tx.run(BATCH_SQL.add, {
+    id: batch.id, workflowId: batch.workflowId, runId: batch.runId, kind: batch.kind, schedule: batch.schedule ?? null,
+    releaseKey: await releaseKey(tx, batch.release), supersedes: batch.supersedes ?? null, codeVersion: batch.codeVersion,
+    fromMs: batch.fromMs, toMs: batch.toMs, startedAtMs: batch.startedAtMs, listed: listed !== undefined,
+    maxSensorId: maxId, planned: listed?.length ?? maxId,
+  });
+  const row = await batchRow(tx, batch.id);
+  if (listed) await tx.run(BATCH_SQL.addSensors, { batchKey: row.batchKey });
+  return toBatch(row);
+}

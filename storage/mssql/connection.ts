@@ -1,0 +1,171 @@
+/**
+ * The pool of connections. Every piece of work is done again, as a whole, after an error that passes by
+ * itself (deadlock, failover, lost connection), so work must be such that doing it twice is doing it once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import sql from 'mssql';
+import { mssqlConfig } from './config.ts';
+import { isTransient, storeError } from './errors.ts';
+import {
+  createStage,
+  dropStage,
+  SQL_TYPES,
+  type SqlValue,
+  type StageTable,
+  type Statement,
+} from './statement.ts';
+
+const TRIES = 6;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 8_000;
+const LOCK_TIMEOUT_MS = 60_000;
+
+/** A value for every parameter of the statement. */
+type Bound = Readonly<Record<string, SqlValue>>;
+
+/** One connection, or one transaction. */
+export interface Session {
+  query<Row>(statement: Statement, values: Bound): Promise<Row[]>;
+  /** Rows affected. */
+  run(statement: Statement, values: Bound): Promise<number>;
+}
+
+export interface Transaction extends Session {
+  /** 1 for the first try of this work. Above 1 an earlier try may have been committed though its answer was lost. */
+  readonly attempt: number;
+  /** Creates the temporary table anew and fills it by bulk copy. */
+  stage(table: StageTable, rows: readonly (readonly SqlValue[])[]): Promise<void>;
+  /** Holds an application lock until the transaction ends. */
+  lock(resource: string): Promise<void>;
+  /** Runs a migration: several statements in one batch. */
+  script(text: string): Promise<void>;
+}
+
+export type OnRow = (row: readonly SqlValue[]) => void;
+
+export interface Database {
+  /** Server and database, for messages. */
+  readonly where: string;
+  read<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** Hands over each row as it arrives, as an array. A new try begins with a new collector. */
+  stream(statement: Statement, values: Bound, collect: () => OnRow): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws FleetscoreError `STORE_URL_INVALID`, `STORE_UNAVAILABLE`, `STORE_ERROR` */
+export async function connect(url: string): Promise<Database> {
+  const config = mssqlConfig(url);
+  const where = `The SQL Server store ${config.database} on ${config.server}`;
+  const pool = new sql.ConnectionPool(config);
+  // Each failed call says so itself; without a listener the pool would end the process too.
+  pool.on('error', () => {});
+  await patiently(where, () => pool.connect());
+  return {
+    where,
+    read: (work) => patiently(where, () => work(sessionOf(() => new sql.Request(pool)))),
+    write: (work) => patiently(where, (attempt) => transact(pool, attempt, work)),
+    stream: (statement, values, collect) =>
+      patiently(where, () => streamRows(new sql.Request(pool), statement, values, collect())),
+    close: () => pool.close(),
+  };
+}
+
+/** Does `work` until it succeeds, fails for good, or has been tried often enough. */
+export async function patiently<T>(where: string, work: (attempt: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(attempt);
+    } catch (error) {
+      if (attempt >= TRIES || !isTransient(error)) throw storeError(error, where);
+    }
+    // Jitter: two that met in a deadlock should not meet again.
+    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 3 ** (attempt - 1));
+    await sleep(wait * (0.5 + Math.random() / 2));
+  }
+}
+
+function sessionOf(request: () => sql.Request): Session {
+  return {
+    query: async <Row>(statement: Statement, values: Bound) =>
+      (await bind(request(), statement, values).query<Row>(statement.text)).recordset,
+    run: async (statement, values) => {
+      const { rowsAffected } = await bind(request(), statement, values).query(statement.text);
+      return rowsAffected[0] ?? 0;
+    },
+  };
+}
+
+function bind(request: sql.Request, statement: Statement, values: Bound): sql.Request {
+  for (const [name, type] of Object.entries(statement.params)) {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`no value for @${name}`);
+    request.input(name, SQL_TYPES[type](), value);
+  }
+  return request;
+}
+
+async function transact<T>(pool: sql.ConnectionPool, attempt: number, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const transaction = new sql.Transaction(pool);
+  await transaction.begin(sql.ISOLATION_LEVEL.READ_COMMITTED);
+  const request = (): sql.Request => new sql.Request(transaction);
+  try {
+    const result = await work({
+      ...sessionOf(request),
+      attempt,
+      stage: (table, rows) => stage(request, table, rows),
+      lock: (resource) => lock(request(), resource),
+      script: async (text) => void (await request().batch(text)),
+    });
+    await transaction.commit();
+    return result;
+  } catch (error) {
+    // After a deadlock or a lost connection the server has rolled back already.
+    await transaction.rollback().catch(() => {});
+    throw error;
+  }
+}
+
+async function stage(request: () => sql.Request, table: StageTable, rows: readonly (readonly SqlValue[])[]): Promise<void> {
+  // As batches: a temporary table made inside sp_executesql would vanish with it.
+  await request().batch(dropStage(table));
+  await request().batch(createStage(table));
+  if (rows.length > 0) await request().bulk(stageRows(table, rows));
+}
+
+/** The staging table as the driver's bulk copy takes it. */
+export function stageRows(table: StageTable, rows: readonly (readonly SqlValue[])[]): sql.Table {
+  const bulk = new sql.Table(table.name);
+  for (const { name, type, nullable } of table.columns) bulk.columns.add(name, SQL_TYPES[type](), { nullable: nullable ?? false });
+  for (const row of rows) bulk.rows.push(row as sql.IRow);
+  return bulk;
+}
+
+async function lock(request: sql.Request, resource: string): Promise<void> {
+  request.input('Resource', sql.NVarChar(255), resource);
+  request.input('LockMode', sql.VarChar(32), 'Exclusive');
+  request.input('LockOwner', sql.VarChar(32), 'Transaction');
+  request.input('LockTimeout', sql.Int(), LOCK_TIMEOUT_MS);
+  const { returnValue } = await request.execute('sp_getapplock');
+  // 0 granted, 1 granted after waiting; -1 timed out, -3 deadlock victim.
+  if ((returnValue as number) < 0)
+    throw Object.assign(new Error(`the lock ${resource} was not granted (${String(returnValue)})`), { code: 'ETIMEOUT' });
+}
+
+function streamRows(
+  request: sql.Request,
+  statement: Statement,
+  values: Bound,
+  onRow: OnRow,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request.stream = true;
+    request.arrayRowMode = true;
+    let failure: unknown;
+    request.on('row', (row: SqlValue[]) => onRow(row));
+    request.on('error', (error) => (failure ??= error));
+    request.on('done', () => (failure === undefined ? resolve() : reject(failure)));
+    // In stream mode errors are events and the promise says nothing; should it reject all the same, take it.
+    Promise.resolve(bind(request, statement, values).query(statement.text)).catch(reject);
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * Readings into windows, as in the embedded store: progress and windows together, from the expected event
+ * only, and no write to a window that does not change. The change number is a ROWVERSION: it rises with
+ * every change without a counter that all partitions would queue for.
+ */
+import { progressConflict } from '../failures.ts';
+import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
+import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
+import { LostRace } from './errors.ts';
+import type { Database, Transaction } from './connection.ts';
+import { tsql, type SqlValue, type StageColumn, type StageTable } from './statement.ts';
+
+const WINDOW_COLUMNS: readonly StageColumn[] = [
+  { name: 'sensor_id', type: 'INT', of: 'windows.sensor_id' },
+  { name: 'start_ms', type: 'BIGINT', of: 'windows.start_ms' },
+  { name: 'count', type: 'INT', of: 'windows.count' },
+  { name: 'mean', type: 'FLOAT', of: 'windows.mean' },
+  { name: 'min', type: 'FLOAT', of: 'windows.min' },
+  { name: 'max', type: 'FLOAT', of: 'windows.max' },
+  { name: 'last', type: 'FLOAT', of: 'windows.last' },
+  { name: 'last_ts', type: 'BIGINT', of: 'windows.last_ts' },
+  { name: 'readings', type: 'VARBINARY(MAX)', nullable: true, of: 'windows.readings' },
+];
+
+/** The updates as windows of their own; `known` marks those whose window is stored already. */
+export const ARRIVED: StageTable = {
+  name: '#arrived',
+  columns: [...WINDOW_COLUMNS, { name: 'known', type: 'BIT' }],
+  key: ['sensor_id', 'start_ms'],
+};
+/** Stored windows with their new readings. */
+export const MERGED: StageTable = { name: '#merged', columns: WINDOW_COLUMNS, key: ['sensor_id', 'start_ms'] };
+
+const PARTITION = { source: 'NVARCHAR(400)', partition: 'NVARCHAR(32)' } as const;
+
+export const INGEST_SQL = {
+  // FORCESEEK: statistics always lag behind a table that grows all day, and a scan of it would be the end.
+  markKnown: tsql({}, `
+    UPDATE a SET a.known = 1
+    FROM #arrived a
+    INNER JOIN windows w WITH (UPDLOCK, ROWLOCK, FORCESEEK) ON w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms`),
+  known: tsql({}, `
+    SELECT w.sensor_id AS sensorId, w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min],
+           w.max AS [max], w.last AS [last], w.last_ts AS lastTs, w.readings AS readings
+    FROM #arrived a
+    INNER JOIN windows w WITH (UPDLOCK, ROWLOCK, FORCESEEK) ON w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms
+    WHERE a.known = 1`),
+  addNew: tsql({}, `
+    INSERT INTO windows (sensor_id, start_ms, [count], mean, [min], [max], [last], last_ts, readings)
+    SELECT a.sensor_id, a.start_ms, a.count, a.mean, a.min, a.max, a.last, a.last_ts, a.readings
+    FROM #arrived a
+    WHERE a.known = 0 AND NOT EXISTS (
+      SELECT 1 FROM windows w WHERE w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms
+    )`),
+  updateKnown: tsql({}, `
+    UPDATE w SET w.count = m.count, w.mean = m.mean, w.min = m.min, w.max = m.max, w.last = m.last,
+                 w.last_ts = m.last_ts, w.readings = m.readings
+    FROM windows w WITH (ROWLOCK, FORCESEEK)
+    INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`),
+  progress: tsql(PARTITION, `
+    SELECT applied_seq AS seq FROM partition_progress WITH (UPDLOCK, HOLDLOCK)
+    WHERE source = @source AND partition_id = @partition`),
+  addProgress: tsql({ ...PARTITION, now: 'BIGINT' }, `
+    INSERT INTO partition_progress
+      (source, partition_id, applied_seq, captured_seq, watermark_ms, readings, late, dead, updated_at_ms)
+    SELECT @source, @partition, -1, -1, -1, 0, 0, 0, @now
+    WHERE NOT EXISTS (SELECT 1 FROM partition_progress WHERE source = @source AND partition_id = @partition)`),
+  moveProgress: tsql(
+    {
+      ...PARTITION, expected: 'BIGINT', through: 'BIGINT', watermark: 'BIGINT', readings: 'BIGINT', late: 'BIGINT', dead: 'BIGINT',
+      now: 'BIGINT',
+    },
+    `
+    UPDATE partition_progress
+    SET applied_seq = @through,
+        watermark_ms = CASE WHEN watermark_ms > @watermark THEN watermark_ms ELSE @watermark END,
+        readings = readings + @readings, late = late + @late, dead = dead + @dead, updated_at_ms = @now
+    WHERE source = @source AND partition_id = @partition AND applied_seq = @expected`,
+  ),
+  moveCapture: tsql({ ...PARTITION, captured: 'BIGINT', now: 'BIGINT' }, `
+    UPDATE partition_progress SET captured_seq = @captured, updated_at_ms = @now
+    WHERE source = @source AND partition_id = @partition AND captured_seq < @captured`),
+  listProgress: tsql({ source: 'NVARCHAR(400)' }, `
+    SELECT source, partition_id AS [partition], applied_seq AS appliedSeq, captured_seq AS capturedSeq,
+           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
+    FROM partition_progress WHERE @source IS NULL OR source = @source ORDER BY source, partition_id`),
+} as const;
+
+type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
+
+export function ingestMethods(db: Database): IngestMethods {
+  return {
+    async commitReadings(commit) {
+      // One update a window, in the order of the clustered key.
+      const updates = mergeUpdates(commit.updates);
+      const arrived = updates.map((update) => [...windowRow(update.sensorId, update.startMs, newWindow(update)!), false]);
+      await db.write(async (tx) => {
+        if (!(await moveProgress(tx, commit)) || updates.length === 0) return;
+        await tx.stage(ARRIVED, arrived);
+        const known = await tx.run(INGEST_SQL.markKnown, {});
+        if (known > 0) await mergeKnown(tx, updates);
+        if (known < updates.length) {
+          const added = await tx.run(INGEST_SQL.addNew, {});
+          // Another partition added one of these windows after we looked: begin again, now it is known.
+          if (added !== updates.length - known) throw new LostRace(`${updates.length - known - added} windows were added by another commit`);
+        }
+      });
+    },
+
+    commitCapture: (source, partition, captured) =>
+      db.write(async (tx) => {
+        const now = Date.now();
+        await tx.run(INGEST_SQL.addProgress, { source, partition, now });
+        await tx.run(INGEST_SQL.moveCapture, { source, partition, captured, now });
+      }),
+
+    listProgress: (source) =>
+      db.read(async (session) => {
+        const rows = await session.query<PartitionProgress>(INGEST_SQL.listProgress, { source: source ?? null });
+        return rows.map((row) => ({
+          source: row.source,
+          partition: row.partition,
+          appliedSeq: Number(row.appliedSeq),
+          capturedSeq: Number(row.capturedSeq),
+          watermarkMs: Number(row.watermarkMs),
+          readings: Number(row.readings),
+          late: Number(row.late),
+          dead: Number(row.dead),
+          updatedAtMs: Number(row.updatedAtMs),
+        }));
+      }),
+  };
+}
+
+/** False when an earlier try of this very commit went through and only its answer was lost. */
+async function moveProgress(tx: Transaction, commit: IngestCommit): Promise<boolean> {
+  const { source, partition, expectedSeq, throughSeq } = commit;
+  const now = Date.now();
+  const moved = await tx.run(INGEST_SQL.addProgress, { source, partition, now }).then(() =>
+    tx.run(INGEST_SQL.moveProgress, {
+      source, partition, expected: expectedSeq, through: throughSeq, watermark: commit.watermarkMs,
+      readings: commit.readings, late: commit.late, dead: commit.dead, now,
+    }),
+  );
+  if (moved === 1) return true;
+  const rows = await tx.query<{ seq: string | number }>(INGEST_SQL.progress, { source, partition });
+  const seq = Number(rows[0]?.seq ?? -1);
+  if (tx.attempt > 1 && seq === throughSeq && throughSeq !== expectedSeq) return false;
+  throw progressConflict(commit, seq);
+}
+
+async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
+  const byKey = new Map(updates.map((update) => [`${update.sensorId}/${update.startMs}`, update]));
+  const merged: SqlValue[][] = [];
+  for (const row of await tx.query<StoredWindow & { sensorId: number; startMs: string | number }>(INGEST_SQL.known, {})) {
+    const startMs = Number(row.startMs);
+    const next = mergedWindow({ ...row, lastTs: Number(row.lastTs) }, byKey.get(`${row.sensorId}/${startMs}`)!);
+    if (next) merged.push(windowRow(row.sensorId, startMs, next));
+  }
+  if (merged.length === 0) return;
+  await tx.stage(MERGED, merged);
+  await tx.run(INGEST_SQL.updateKnown, {});
+}
+
+/** A row of a staging table, in the order of {@link WINDOW_COLUMNS}. */
+function windowRow(sensorId: number, startMs: number, w: StoredWindow): SqlValue[] {
+  const readings = w.readings && Buffer.from(w.readings.buffer, w.readings.byteOffset, w.readings.byteLength);
+  return [sensorId, startMs, w.count, w.mean, w.min, w.max, w.last, w.lastTs, readings];
+}

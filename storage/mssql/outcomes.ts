@@ -1,0 +1,182 @@
+/** Outcomes of sensors and the files of chunks: bulk copied, and the first outcome of a sensor in a batch stays. */
+import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
+import { batchClosed, batchUnknown, clipMessage } from '../failures.ts';
+import {
+  plannedRange, recordedCounts, statusCode, toCounts, toFile, toOutcome, toSource,
+  type CountsRow, type FileRow, type OutcomeRecord, type Recorded, type SourceRow,
+} from '../rows.ts';
+import type { ChunkResult, Store } from '../store.ts';
+import { BATCH_SQL, batchCounts, batchRow } from './batches.ts';
+import type { Database, Transaction } from './connection.ts';
+import { LostRace } from './errors.ts';
+import { ALL } from './sensors.ts';
+import { tsql, type StageTable } from './statement.ts';
+
+export const DECIDED: StageTable = {
+  name: '#decided',
+  columns: [
+    { name: 'sensor_id', type: 'INT', of: 'outcomes.sensor_id' },
+    { name: 'status', type: 'TINYINT', of: 'outcomes.status' },
+    { name: 'class', type: 'NVARCHAR(32)', nullable: true, of: 'outcomes.class' },
+    { name: 'message', type: 'NVARCHAR(1000)', nullable: true, of: 'outcomes.message' },
+    { name: 'windows', type: 'BIGINT', of: 'outcomes.windows' },
+    { name: 'anomalies', type: 'BIGINT', of: 'outcomes.anomalies' },
+    { name: 'model', type: 'NVARCHAR(128)', nullable: true, of: 'artifacts.name' },
+    { name: 'attempt', type: 'INT', of: 'outcomes.attempt' },
+  ],
+  key: ['sensor_id'],
+};
+
+const KEY = { batchKey: 'INT' } as const;
+const PAGE = { ...KEY, after: 'INT', limit: 'INT' } as const;
+const FILE = { blob: 'NVARCHAR(1000)', rowCount: 'BIGINT', bytes: 'BIGINT', sha256: 'NVARCHAR(128)' } as const;
+const COUNTS = {
+  scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
+} as const;
+
+const outcomes = (where: string): string => `
+    SELECT TOP (@limit) sensorId, device, sensor, chunk, status, class, message, windows, anomalies, model, attempt FROM (
+      SELECT o.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, c.name AS chunk, o.status AS status,
+             o.class AS class, o.message AS message, o.windows AS windows, o.anomalies AS anomalies, a.name AS model,
+             o.attempt AS attempt
+      FROM outcomes o
+      INNER JOIN sensors s ON s.id = o.sensor_id
+      INNER JOIN chunks c ON c.chunk_key = o.chunk_key
+      LEFT JOIN artifacts a ON a.id = o.model_id
+      WHERE o.batch_key = @batchKey AND o.sensor_id > @after${where}
+    ) page ORDER BY sensorId`;
+
+export const OUTCOME_SQL = {
+  recorded: tsql(KEY, `
+    SELECT o.sensor_id AS sensorId, o.status AS status, o.windows AS windows, o.anomalies AS anomalies
+    FROM #decided d INNER JOIN outcomes o ON o.batch_key = @batchKey AND o.sensor_id = d.sensor_id`),
+  chunkKey: tsql({ ...KEY, name: 'NVARCHAR(800)' }, `
+    SELECT chunk_key AS chunkKey FROM chunks WHERE batch_key = @batchKey AND name = @name`),
+  addChunk: tsql({ ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS }, `
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies)
+    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies)`),
+  // In one UPDATE every expression sees the old row: a file that is there stays, all of it.
+  addToChunk: tsql({ chunkKey: 'INT', ...FILE, ...COUNTS }, `
+    UPDATE chunks SET
+      row_count = CASE WHEN blob IS NULL THEN @rowCount ELSE row_count END,
+      bytes = CASE WHEN blob IS NULL THEN @bytes ELSE bytes END,
+      sha256 = CASE WHEN blob IS NULL THEN @sha256 ELSE sha256 END,
+      blob = CASE WHEN blob IS NULL THEN @blob ELSE blob END,
+      scored = scored + @scored, skipped = skipped + @skipped, failed = failed + @failed,
+      cancelled = cancelled + @cancelled, windows = windows + @windows, anomalies = anomalies + @anomalies
+    WHERE chunk_key = @chunkKey`),
+  addArtifacts: tsql({}, `
+    INSERT INTO artifacts (name)
+    SELECT DISTINCT d.model FROM #decided d
+    WHERE d.model IS NOT NULL AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.name = d.model)`),
+  add: tsql({ ...KEY, chunkKey: 'INT', changeId: 'BIGINT' }, `
+    INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
+    SELECT @batchKey, d.sensor_id, @chunkKey, d.status, d.class, d.message, d.windows, d.anomalies, a.id, d.attempt, @changeId
+    FROM #decided d LEFT JOIN artifacts a ON a.name = d.model
+    WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`),
+  count: tsql({ ...KEY, fromId: 'INT', toId: 'INT' }, `
+    SELECT SUM(CASE WHEN status = 0 THEN 1 ELSE 0 END) AS scored, SUM(CASE WHEN status = 1 THEN 1 ELSE 0 END) AS skipped,
+           SUM(CASE WHEN status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN status = 3 THEN 1 ELSE 0 END) AS cancelled,
+           SUM(windows) AS windows, SUM(anomalies) AS anomalies
+    FROM outcomes WHERE batch_key = @batchKey AND sensor_id >= @fromId AND sensor_id < @toId`),
+  list: tsql(PAGE, outcomes('')),
+  listScored: tsql(PAGE, outcomes(' AND o.status = 0')),
+  // status > 0 is what the index outcomes_unscored is limited to.
+  listUnscored: tsql({ ...PAGE, status: 'TINYINT' }, outcomes(' AND o.status > 0 AND o.status = @status')),
+  files: tsql({ ...KEY, after: 'NVARCHAR(800)', limit: 'INT' }, `
+    SELECT TOP (@limit) chunk, blob, [rows], bytes, sha256 FROM (
+      SELECT c.name AS chunk, c.blob AS blob, c.row_count AS [rows], c.bytes AS bytes, c.sha256 AS sha256
+      FROM chunks c WHERE c.batch_key = @batchKey AND c.name > @after AND c.blob IS NOT NULL
+    ) page ORDER BY chunk`),
+  sources: tsql({ sensorId: 'INT', fromMs: 'BIGINT', toMs: 'BIGINT' }, `
+    SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
+           b.finished_at_ms AS finishedAtMs, c.name AS chunk, c.blob AS blob, c.row_count AS [rows], c.bytes AS bytes,
+           c.sha256 AS sha256
+    FROM batches b
+    INNER JOIN outcomes o WITH (FORCESEEK (pk_outcomes (batch_key, sensor_id)))
+      ON o.batch_key = b.batch_key AND o.sensor_id = @sensorId
+    INNER JOIN chunks c ON c.chunk_key = o.chunk_key
+    INNER JOIN releases r ON r.release_key = b.release_key
+    LEFT JOIN artifacts a ON a.id = o.model_id
+    WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
+    ORDER BY b.finished_at_ms, b.batch_key`),
+} as const;
+
+type OutcomeMethods = Pick<Store, 'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'>;
+
+export function outcomeMethods(db: Database): OutcomeMethods {
+  return {
+    commitChunk: (result) => db.write((tx) => commitChunk(tx, result)),
+
+    countOutcomes: (batchId, range) =>
+      db.read(async (session) => {
+        const batch = await batchRow(session, batchId);
+        const { batchKey } = batch;
+        if (!range) return batchCounts(session, batchKey);
+        const { from, to } = plannedRange(batch, range);
+        return toCounts((await session.query<CountsRow>(OUTCOME_SQL.count, { batchKey, fromId: from, toId: to }))[0]);
+      }),
+
+    listOutcomes: (batchId, { status, after = 0, limit = ALL } = {}) =>
+      db.read(async (session) => {
+        const { batchKey } = await batchRow(session, batchId);
+        const page = { batchKey, after, limit };
+        const rows = await (status === undefined
+          ? session.query<OutcomeRecord>(OUTCOME_SQL.list, page)
+          : status === 'scored'
+            ? session.query<OutcomeRecord>(OUTCOME_SQL.listScored, page)
+            : session.query<OutcomeRecord>(OUTCOME_SQL.listUnscored, { ...page, status: statusCode(status) }));
+        return rows.map((row) => toOutcome(batchId, row));
+      }),
+
+    listFiles: (batchId, { after = '', limit = ALL } = {}) =>
+      db.read(async (session) => {
+        const { batchKey } = await batchRow(session, batchId);
+        return (await session.query<FileRow>(OUTCOME_SQL.files, { batchKey, after, limit })).map(toFile);
+      }),
+
+    predictionSources: (sensorId, { fromMs, toMs }) =>
+      db.read(async (session) => (await session.query<SourceRow>(OUTCOME_SQL.sources, { sensorId, fromMs, toMs })).map(toSource)),
+  };
+}
+
+async function commitChunk(tx: Transaction, result: ChunkResult): Promise<OutcomeCounts> {
+  const [batch] = await tx.query<{ batchKey: number; status: string }>(BATCH_SQL.share, { id: result.batchId });
+  if (!batch) throw batchUnknown(result.batchId);
+  const { batchKey } = batch;
+  await tx.stage(
+    DECIDED,
+    result.outcomes.map((o) => [
+      o.sensorId, statusCode(o.status), o.class ?? null, clipMessage(o.message), o.windows, o.anomalies, o.model ?? null, o.attempt,
+    ]),
+  );
+  const old = await tx.query<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, { batchKey });
+  const kept = old.map(recordedCounts).reduce(addCounts, NO_OUTCOMES);
+  const known = new Set(old.map(({ sensorId }) => sensorId));
+  const fresh = result.outcomes.filter(({ sensorId }) => !known.has(sensorId));
+  if (fresh.length === 0) return kept;
+  if (batch.status !== 'running') throw batchClosed(result.batchId, batch.status);
+
+  const added = countOutcomes(fresh);
+  const chunkKey = await addChunk(tx, batchKey, result, added);
+  await tx.run(OUTCOME_SQL.addArtifacts, {});
+  const inserted = await tx.run(OUTCOME_SQL.add, { batchKey, chunkKey, changeId: result.changeId });
+  // Another commit decided some of these sensors after we looked: begin again, now they are known.
+  if (inserted !== fresh.length) throw new LostRace(`${fresh.length - inserted} outcomes were added by another commit`);
+  return addCounts(kept, added);
+}
+
+async function addChunk(tx: Transaction, batchKey: number, { chunk, file }: ChunkResult, added: OutcomeCounts): Promise<number> {
+  const values = {
+    blob: file?.blob ?? null, rowCount: file?.rows ?? null, bytes: file?.bytes ?? null, sha256: file?.sha256 ?? null, ...added,
+  };
+  const find = async (): Promise<number | undefined> =>
+    (await tx.query<{ chunkKey: number }>(OUTCOME_SQL.chunkKey, { batchKey, name: chunk }))[0]?.chunkKey;
+  const existing = await find();
+  if (existing !== undefined) {
+    await tx.run(OUTCOME_SQL.addToChunk, { chunkKey: existing, ...values });
+    return existing;
+  }
+  await tx.run(OUTCOME_SQL.addChunk, { batchKey, name: chunk, ...values });
+  return (await find())!;
+}

@@ -1,0 +1,23 @@
+/** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
+import { BATCH_SQL, LISTED } from './batches.ts';
+import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
+import { DECIDED, OUTCOME_SQL } from './outcomes.ts';
+import { PRUNE_SQL } from './prune.ts';
+import { INFOS, MODELS, RELEASE_SQL } from './releases.ts';
+import { SCHEMA_SQL } from './schema.ts';
+import { NAMES, SENSOR_SQL } from './sensors.ts';
+import type { StageTable, Statement } from './statement.ts';
+import { LOADED, WINDOW_SQL } from './windows.ts';
+
+export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
+  batches: BATCH_SQL,
+  ingest: INGEST_SQL,
+  outcomes: OUTCOME_SQL,
+  prune: PRUNE_SQL,
+  releases: RELEASE_SQL,
+  schema: SCHEMA_SQL,
+  sensors: SENSOR_SQL,
+  windows: WINDOW_SQL,
+};
+
+export const STAGE_TABLES: readonly StageTable[] = [ARRIVED, MERGED, LOADED, NAMES, MODELS, INFOS, LISTED, DECIDED];

@@ -1,0 +1,159 @@
+/**
+ * Reading, loading and pruning windows. FORCESEEK on both key columns makes the plan a seek per sensor of
+ * the range (nested loops from the sensor list), never a scan of the sensors' whole history.
+ */
+import type { Window } from '../../domain/reading.ts';
+import type { Period } from '../../domain/time.ts';
+import type { SeriesBlock, Store, WindowLoad } from '../store.ts';
+import type { Database, OnRow } from './connection.ts';
+import { ALL, maxSensorId } from './sensors.ts';
+import { tsql, type SqlValue, type StageTable } from './statement.ts';
+
+export const LOADED: StageTable = {
+  name: '#loaded',
+  columns: [
+    { name: 'sensor_id', type: 'INT', of: 'windows.sensor_id' },
+    { name: 'start_ms', type: 'BIGINT', of: 'windows.start_ms' },
+    { name: 'value', type: 'FLOAT', of: 'windows.mean' },
+  ],
+  key: ['sensor_id', 'start_ms'],
+};
+
+const RANGE = { fromId: 'INT', toId: 'INT' } as const;
+const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
+
+export const WINDOW_SQL = {
+  // Below every uncommitted change: read before the windows, it can only be too low.
+  changeId: tsql({}, 'SELECT CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) - 1 AS changeId'),
+  series: tsql({ ...RANGE, ...PERIOD }, `
+    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+    FROM sensors s
+    INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
+    WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms >= @fromMs AND w.start_ms < @toMs
+    ORDER BY s.id, w.start_ms`),
+  sensorWindows: tsql({ sensorId: 'INT', ...PERIOD }, `
+    SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
+    FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`),
+  stats: tsql(RANGE, `
+    SELECT sensor_id AS sensorId, COUNT(*) AS windows, MIN(start_ms) AS firstMs, MAX(start_ms) AS lastMs
+    FROM windows WHERE sensor_id >= @fromId AND sensor_id < @toId GROUP BY sensor_id ORDER BY sensor_id`),
+  addLoaded: tsql({}, `
+    INSERT INTO windows (sensor_id, start_ms, [count], mean, [min], [max], [last], last_ts, readings)
+    SELECT n.sensor_id, n.start_ms, 1, n.value, n.value, n.value, n.value, n.start_ms, NULL
+    FROM #loaded n
+    WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`),
+  changed: tsql({ ...RANGE, ...PERIOD, limit: 'INT' }, `
+    SELECT TOP (@limit) id FROM (
+      SELECT seen.sensor_id AS id FROM (
+        SELECT o.sensor_id AS sensor_id, MAX(o.change_id) AS change_id
+        FROM batches b INNER JOIN outcomes o ON o.batch_key = b.batch_key
+        WHERE b.from_ms = @fromMs AND b.to_ms = @toMs AND b.manifest IS NOT NULL
+          AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND (o.status = 0 OR o.class = N'no_data')
+        GROUP BY o.sensor_id
+      ) seen
+      WHERE EXISTS (
+        SELECT 1 FROM windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms)))
+        WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= @fromMs AND w.start_ms < @toMs
+          AND CAST(w.change_id AS BIGINT) > seen.change_id
+      )
+    ) changed ORDER BY id`),
+  prune: tsql({ ...RANGE, before: 'BIGINT', limit: 'INT' }, `
+    DELETE TOP (@limit) w
+    FROM sensors s
+    INNER JOIN windows w WITH (ROWLOCK, FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
+    WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms < @before`),
+} as const;
+
+/** Windows added in one transaction of a load. */
+const LOAD_ROWS = 50_000;
+/** Sensors looked at in one statement of changedSensors and prune. */
+const SENSORS_AT_ONCE = 5_000;
+
+type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'>;
+
+export function windowMethods(db: Database): WindowMethods {
+  return {
+    async readSeries({ from, to }, { fromMs, toMs }) {
+      const changeId = await db.read(async (session) => {
+        const rows = await session.query<{ changeId: string | number }>(WINDOW_SQL.changeId, {});
+        return Number(rows[0]!.changeId);
+      });
+      let columns: number[][] = [];
+      const collect = (): OnRow => {
+        columns = Array.from({ length: 7 }, () => []);
+        return (row) => {
+          for (let i = 0; i < 7; i++) columns[i]!.push(Number(row[i]));
+        };
+      };
+      await db.stream(WINDOW_SQL.series, { fromId: from, toId: to, fromMs, toMs }, collect);
+      return toBlock(columns, changeId);
+    },
+
+    readSensorWindows: (sensorId, { fromMs, toMs }) =>
+      db.read(async (session) => {
+        const rows = await session.query<Window>(WINDOW_SQL.sensorWindows, { sensorId, fromMs, toMs });
+        return rows.map((row) => ({ ...row, startMs: Number(row.startMs) }));
+      }),
+
+    windowStats: ({ from, to }) =>
+      db.read(async (session) => {
+        const rows = await session.query<{ sensorId: number; windows: number; firstMs: string; lastMs: string }>(
+          WINDOW_SQL.stats,
+          { fromId: from, toId: to },
+        );
+        return rows.map((row) => ({ ...row, firstMs: Number(row.firstMs), lastMs: Number(row.lastMs) }));
+      }),
+
+    loadWindows: (load) => loadWindows(db, load),
+
+    changedSensors: (period, options = {}) => changedSensors(db, period, options),
+  };
+}
+
+function toBlock(columns: readonly (readonly number[])[], changeId: number): SeriesBlock {
+  const [sensorId, startMs, count, mean, min, max, last] = columns.map((column) => Float64Array.from(column)) as [
+    Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
+  ];
+  return { length: sensorId.length, sensorId, startMs, count, mean, min, max, last, changeId };
+}
+
+async function loadWindows(db: Database, load: WindowLoad): Promise<number> {
+  const { sensorIdFrom, startMs, stepMs, windowsPerSensor, values } = load;
+  let total = 0;
+  for (let at = 0; at < values.length; at += LOAD_ROWS) {
+    const rows: SqlValue[][] = [];
+    for (let i = at; i < Math.min(at + LOAD_ROWS, values.length); i++)
+      rows.push([sensorIdFrom + Math.floor(i / windowsPerSensor), startMs + (i % windowsPerSensor) * stepMs, values[i]!]);
+    total += await db.write(async (tx) => {
+      await tx.stage(LOADED, rows);
+      return tx.run(WINDOW_SQL.addLoaded, {});
+    });
+  }
+  return total;
+}
+
+async function changedSensors(
+  db: Database,
+  { fromMs, toMs }: Period,
+  { after = 0, limit = ALL }: { readonly after?: number; readonly limit?: number },
+): Promise<number[]> {
+  const end = (await db.read(maxSensorId)) + 1;
+  const changed: number[] = [];
+  for (let fromId = after + 1; fromId < end && changed.length < limit; fromId += SENSORS_AT_ONCE) {
+    const values = { fromId, toId: fromId + SENSORS_AT_ONCE, fromMs, toMs, limit: limit - changed.length };
+    const rows = await db.read((session) => session.query<{ id: number }>(WINDOW_SQL.changed, values));
+    for (const { id } of rows) changed.push(id);
+  }
+  return changed;
+}
+
+/** Deletes windows that start before `before`, at most `limit` in a transaction. */
+export async function pruneWindows(db: Database, before: number, limit: number): Promise<number> {
+  const end = (await db.read(maxSensorId)) + 1;
+  let total = 0;
+  for (let fromId = 1; fromId < end; fromId += SENSORS_AT_ONCE) {
+    for (let gone = limit; gone === limit; total += gone)
+      gone = await db.write((tx) => tx.run(WINDOW_SQL.prune, { fromId, toId: fromId + SENSORS_AT_ONCE, before, limit }));
+  }
+  return total;
+}
