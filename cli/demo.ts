@@ -100,7 +100,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, data: { batches: [] } };
 
   const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
-  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs }) => ({ device: sensor.device, sensor: sensor.sensor, kind, fromMs, toMs }));
+  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({ device: sensor.device, sensor: sensor.sensor, kind, fromMs, toMs, findable }));
   const data = await collect(context, shown.map((batch) => batch.id), faults);
   const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
   await storePage(context, data, await writePage(file, data));

@@ -114,9 +114,12 @@ function monthsBefore(ms: number, months: number): number {
   return date.getTime();
 }
 
-/** `20261123T141500Z-1a2b3c4d`: end of the period and the run that scores it; sorts by time, unique by run. */
+/**
+ * `20261123T141500Z-1a2b3c4d`: end of the period and the run that scores it. The run's part is the end of its
+ * id: ids of Temporal start with the time, so runs of one minute start alike.
+ */
 export function batchIdOf(period: Period, runId: string): string {
-  return `${compactTime(period.toMs)}-${runId.slice(0, 8)}`;
+  return `${compactTime(period.toMs)}-${runId.slice(-8)}`;
 }
 
 function invalid(message: string): FleetscoreError {

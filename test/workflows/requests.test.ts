@@ -50,5 +50,5 @@ test('readings are waited for from the end of the period on', () => {
 });
 
 test('the id of a batch tells the end of its period and its run', () => {
-  expect(batchIdOf(parseRequest({}, AT), '0192aaaa-bbbb')).toBe('20261123T141500Z-0192aaaa');
+  expect(batchIdOf(parseRequest({}, AT), '01a20646-7e55-71cf-a61b-4c39f4088e81')).toBe('20261123T141500Z-f4088e81');
 });
