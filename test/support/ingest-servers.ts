@@ -63,6 +63,7 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
   const hub = hubs[0]!;
   await mkdir(join(dir, 'azurite'), { recursive: true });
   const processes: { child: ChildProcess; ended: Promise<string> }[] = [];
+  let azurite: (typeof processes)[number] | undefined;
   const start = (file: string, args: readonly string[], log: string, env: NodeJS.ProcessEnv = {}, execArgv: readonly string[] = []): { child: ChildProcess; ended: Promise<string> } => {
     const out = openSync(join(dir, log), 'a');
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...execArgv, file, ...args], {
@@ -77,7 +78,8 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
     // Workers first, while the servers still answer.
     for (const { child, ended } of processes.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      child.kill('SIGTERM');
+      // azurite waits for clients to hang up; nobody needs what it holds any more.
+      child.kill(child === azurite?.child ? 'SIGKILL' : 'SIGTERM');
       const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
       clearTimeout(killer);
@@ -85,7 +87,7 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
   };
   try {
     const port = await freePort();
-    const azurite = start(AZURITE, ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', join(dir, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry'], 'azurite.log');
+    azurite = start(AZURITE, ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', join(dir, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry'], 'azurite.log');
     azurite.child.stdout?.resume();
     const config = join(dir, 'Config.json');
     const entities = hubs.map((name) => ({ Name: name, PartitionCount: options.partitions ?? 4 }));
