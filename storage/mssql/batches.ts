@@ -22,7 +22,8 @@ const COLUMNS = `b.batch_key AS batchKey, b.id AS id, b.workflow_id AS workflowI
   b.skipped AS skipped, b.failed AS failed, b.cancelled AS cancelled, b.windows AS windows, b.anomalies AS anomalies`;
 const BATCH_NAMES = COLUMNS.replace(/\bb\.\w+ AS |r\.name AS /g, '');
 
-const PLANNED = { batchKey: 'INT', fromId: 'INT', toId: 'INT' } as const;
+const RANGE = { fromId: 'INT', toId: 'INT' } as const;
+const BATCH_RANGE = { batchKey: 'INT', ...RANGE } as const;
 const PLANNED_ALL = 'FROM sensors s WHERE s.id >= @fromId AND s.id < @toId';
 const PLANNED_LISTED = `FROM batch_sensors l INNER JOIN sensors s ON s.id = l.sensor_id
       WHERE l.batch_key = @batchKey AND l.sensor_id >= @fromId AND l.sensor_id < @toId`;
@@ -47,7 +48,7 @@ const undecided = (planned: string): string => `
     ) u ORDER BY id`;
 
 const ID = { id: 'NVARCHAR(128)' } as const;
-const WITH_MODELS = { ...PLANNED, releaseKey: 'INT' } as const;
+const MODELS = { releaseKey: 'INT' } as const;
 const COUNTS = {
   scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
 } as const;
@@ -95,12 +96,12 @@ export const BATCH_SQL = {
     SELECT SUM(scored) AS scored, SUM(skipped) AS skipped, SUM(failed) AS failed, SUM(cancelled) AS cancelled,
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
     FROM chunks WHERE batch_key = @batchKey`),
-  rangesAll: tsql({ ...PLANNED, size: 'INT' }, ranges(PLANNED_ALL)),
-  rangesListed: tsql({ ...PLANNED, size: 'INT' }, ranges(PLANNED_LISTED)),
-  sensorsAll: tsql(WITH_MODELS, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
-  sensorsListed: tsql(WITH_MODELS, `${sensors(PLANNED_LISTED)} ORDER BY p.id`),
-  undecidedAll: tsql({ ...WITH_MODELS, limit: 'INT' }, undecided(PLANNED_ALL)),
-  undecidedListed: tsql({ ...WITH_MODELS, limit: 'INT' }, undecided(PLANNED_LISTED)),
+  rangesAll: tsql({ ...RANGE, size: 'INT' }, ranges(PLANNED_ALL)),
+  rangesListed: tsql({ ...BATCH_RANGE, size: 'INT' }, ranges(PLANNED_LISTED)),
+  sensorsAll: tsql({ ...RANGE, ...MODELS }, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
+  sensorsListed: tsql({ ...BATCH_RANGE, ...MODELS }, `${sensors(PLANNED_LISTED)} ORDER BY p.id`),
+  undecidedAll: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_ALL)),
+  undecidedListed: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_LISTED)),
 } as const;
 
 type BatchMethods = Pick<

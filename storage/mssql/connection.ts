@@ -17,10 +17,10 @@ import {
 
 const TRIES = 6;
 const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 8_000;
+const LONGEST_WAIT_MS = 4_000;
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** A value for every parameter of the statement. */
+/** A value for every parameter of the statement; others are not sent. */
 type Bound = Readonly<Record<string, SqlValue>>;
 
 /** One connection, or one transaction. */

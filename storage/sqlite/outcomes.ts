@@ -14,10 +14,10 @@ import type { Connection } from './connection.ts';
 import { artifactKeys } from './releases.ts';
 import { ALL } from './sensors.ts';
 
-const OUTCOME = `
+const outcomes = (index: string): string => `
   SELECT o.sensor_id AS sensorId, s.device, s.sensor, c.name AS chunk, o.status, o.class, o.message,
          o.windows, o.anomalies, a.name AS model, o.attempt
-  FROM outcomes o
+  FROM outcomes o ${index}
   CROSS JOIN sensors s ON s.id = o.sensor_id
   CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
   LEFT JOIN artifacts a ON a.id = o.model_id`;
@@ -49,11 +49,11 @@ export const OUTCOME_SQL = {
     SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
            SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
     FROM outcomes WHERE batch_key = ? AND sensor_id >= ? AND sensor_id < ?`,
-  list: `${OUTCOME} WHERE o.batch_key = ? AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
-  listScored: `${OUTCOME} WHERE o.batch_key = ? AND o.status = 0 AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
+  list: `${outcomes('')} WHERE o.batch_key = ? AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
+  listScored: `${outcomes('')} WHERE o.batch_key = ? AND o.status = 0 AND o.sensor_id > ? ORDER BY o.sensor_id LIMIT ?`,
   // status > 0 is what the index outcomes_unscored is limited to.
   listUnscored: `
-    ${OUTCOME} WHERE o.batch_key = ? AND o.status > 0 AND o.status = ? AND o.sensor_id > ?
+    ${outcomes('INDEXED BY outcomes_unscored')} WHERE o.batch_key = ? AND o.status > 0 AND o.status = ? AND o.sensor_id > ?
     ORDER BY o.sensor_id LIMIT ?`,
   files: `
     SELECT ${FILE} FROM chunks c
