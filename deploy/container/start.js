@@ -1,6 +1,6 @@
 /**
  * Process 1 of the image. Runs one worker in this same process, so that it gets SIGTERM itself and drains.
- * usage: start.js control|ingest|scoring|database [--secret NAME=https://VAULT.vault.azure.net/secrets/SECRET]...
+ * usage: start.js control|ingest|scoring|database|stream-windows [--secret NAME=https://VAULT.vault.azure.net/secrets/SECRET]...
  * Without an argument the worker is the one that the variable WORKER names. Secrets are fetched by managed
  * identity, for places that cannot inject them (jobs of Azure Machine Learning); they go to the environment
  * of this process only.
@@ -13,6 +13,7 @@ export const PROGRAMS = {
   ingest: '../../dist/workers/ingest.js',
   scoring: '../../dist/workers/scoring.js',
   database: './database-users.js',
+  'stream-windows': './stream-windows.js',
 };
 
 /** @throws Error that says how it is used */

@@ -1,0 +1,60 @@
+// Two roles that Azure has no built-in one for, as small as the calls that the code makes.
+targetScope = 'resourceGroup'
+param token string
+
+// BlobStore.prepare() creates the containers that are missing. It reads and writes no blob.
+resource containerCreator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(resourceGroup().id, 'fleetscore-container-creator')
+  properties: {
+    roleName: 'fleetscore container creator ${token}'
+    description: 'Creates Blob containers that are missing; no access to blobs'
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Storage/storageAccounts/blobServices/containers/read'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/write'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [
+      resourceGroup().id
+    ]
+  }
+}
+
+// The pool looks at the cluster, submits one job a node, and cancels jobs that have not begun.
+resource poolOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(resourceGroup().id, 'fleetscore-pool-operator')
+  properties: {
+    roleName: 'fleetscore pool operator ${token}'
+    description: 'Scales the scoring cluster by submitting and cancelling its jobs; cannot change the workspace'
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: [
+          'Microsoft.MachineLearningServices/workspaces/read'
+          'Microsoft.MachineLearningServices/workspaces/computes/read'
+          'Microsoft.MachineLearningServices/workspaces/computes/write'
+          'Microsoft.MachineLearningServices/workspaces/computes/listNodes/action'
+          'Microsoft.MachineLearningServices/workspaces/environments/read'
+          'Microsoft.MachineLearningServices/workspaces/environments/versions/read'
+          'Microsoft.MachineLearningServices/workspaces/experiments/*'
+          'Microsoft.MachineLearningServices/workspaces/jobs/*'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [
+      resourceGroup().id
+    ]
+  }
+}
+
+output containerCreatorId string = containerCreator.id
+output poolOperatorId string = poolOperator.id

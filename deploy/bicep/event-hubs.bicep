@@ -1,0 +1,124 @@
+// Where devices send readings. Devices and workers sign in with Entra; there are no keys.
+param location string
+param tags object
+param token string
+param privateNetwork bool
+
+@description('Standard or Premium; Basic has neither capture nor consumer groups.')
+@allowed([
+  'Standard'
+  'Premium'
+])
+param tier string
+
+@description('Throughput units (1 MB/s or 1,000 events/s in, each) and, above it, how far it may grow by itself.')
+param throughputUnits int
+param maxThroughputUnits int
+
+@description('Cannot be changed later on Standard: at most this many ingest workers share the work.')
+@minValue(1)
+@maxValue(32)
+param partitions int
+param retentionHours int
+param hub string
+param consumerGroup string
+
+@description('Raw events to Blob by Event Hubs itself, in place of the ingest worker.')
+param capture bool
+param captureIdentityId string
+param storageAccountId string
+param captureIntervalSeconds int
+param captureBytes int
+param ingestPrincipalId string
+
+@description('Principals that may send readings: gateways, applications.')
+param senderPrincipalIds array
+
+var roles = loadJsonContent('roles.json')
+
+resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
+  name: 'evhns-${token}'
+  location: location
+  tags: tags
+  sku: {
+    name: tier
+    tier: tier
+    capacity: throughputUnits
+  }
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${captureIdentityId}': {}
+    }
+  }
+  properties: {
+    disableLocalAuth: true
+    minimumTlsVersion: '1.2'
+    publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'
+    isAutoInflateEnabled: tier == 'Standard' && maxThroughputUnits > throughputUnits
+    maximumThroughputUnits: tier == 'Standard' && maxThroughputUnits > throughputUnits ? maxThroughputUnits : 0
+  }
+}
+
+resource readings 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' = {
+  parent: namespace
+  name: hub
+  properties: union({
+    partitionCount: partitions
+    retentionDescription: {
+      cleanupPolicy: 'Delete'
+      retentionTimeInHours: retentionHours
+    }
+  }, capture ? {
+    captureDescription: {
+      enabled: true
+      encoding: 'Avro'
+      intervalInSeconds: captureIntervalSeconds
+      sizeLimitInBytes: captureBytes
+      skipEmptyArchives: true
+      destination: {
+        name: 'EventHubArchive.AzureBlockBlob'
+        identity: {
+          type: 'UserAssigned'
+          userAssignedIdentity: captureIdentityId
+        }
+        properties: {
+          storageAccountResourceId: storageAccountId
+          blobContainer: 'raw'
+          archiveNameFormat: '{Namespace}/{EventHub}/{PartitionId}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}'
+        }
+      }
+    }
+  } : {})
+}
+
+resource group 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@2024-01-01' = {
+  parent: readings
+  name: consumerGroup
+  properties: {
+    userMetadata: 'ingest workers of fleetscore'
+  }
+}
+
+resource receiver 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(readings.id, 'ingest', 'Azure Event Hubs Data Receiver')
+  scope: readings
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Azure Event Hubs Data Receiver'])
+    principalId: ingestPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource senders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for principal in senderPrincipalIds: {
+  name: guid(readings.id, principal, 'Azure Event Hubs Data Sender')
+  scope: readings
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Azure Event Hubs Data Sender'])
+    principalId: principal
+  }
+}]
+
+output namespaceId string = namespace.id
+output namespaceName string = namespace.name
+output hostName string = '${namespace.name}.servicebus.windows.net'

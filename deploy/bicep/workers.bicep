@@ -1,0 +1,334 @@
+// Control and ingest workers on Container Apps: always on, a quarter of a core each at rest, restarted and
+// replaced by the platform, no machine to patch. Scoring workers are not here: see machine-learning.bicep.
+param location string
+param tags object
+param token string
+param privateNetwork bool
+param subnetId string
+param logsName string
+param registryServer string
+
+@description('Images; empty until the first deployment, then what azd deployed last.')
+param controlImage string
+param ingestImage string
+
+@description('Ids and client ids of the identities by kind: control, ingest, database.')
+param identityIds object
+param clientIds object
+
+param controlReplicas int
+param ingestReplicas int
+param controlCpu string
+param controlMemory string
+param ingestCpu string
+param ingestMemory string
+
+param sqlHost string
+param sqlDatabase string
+param blobUrl string
+param eventHubsHost string
+param hub string
+param consumerGroup string
+param window string
+param scoringQueue string
+param logLevel string
+
+param temporalAddress string
+param temporalNamespace string
+
+@description('none (a server inside the network), apiKey (Temporal Cloud) or mtls.')
+@allowed([
+  'none'
+  'apiKey'
+  'mtls'
+])
+param temporalAuth string
+param vaultUri string
+
+@description('Users of the database: [{ name, id, kind, type }], made by the database job.')
+param databaseUsers array
+
+@description('Apply the windows of the Stream Analytics job once a minute.')
+param streamAnalytics bool
+
+// Runs until `azd deploy` puts the real image in: it needs no argument and no variable.
+var placeholder = 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
+var deployed = !empty(controlImage)
+
+var temporalSecretNames = temporalAuth == 'apiKey' ? [
+  'temporal-api-key'
+] : temporalAuth == 'mtls' ? [
+  'temporal-client-certificate'
+  'temporal-client-key'
+] : []
+
+var temporalSecretEnv = temporalAuth == 'apiKey' ? [
+  { name: 'TEMPORAL_TLS', value: 'true' }
+  { name: 'TEMPORAL_API_KEY', secretRef: 'temporal-api-key' }
+] : temporalAuth == 'mtls' ? [
+  { name: 'TEMPORAL_TLS', value: 'true' }
+  { name: 'TEMPORAL_TLS_CLIENT_CERT_DATA', secretRef: 'temporal-client-certificate' }
+  { name: 'TEMPORAL_TLS_CLIENT_KEY_DATA', secretRef: 'temporal-client-key' }
+] : []
+
+var sqlUrl = 'Server=${sqlHost},1433;Database=${sqlDatabase};Authentication=Active Directory Default;Encrypt=true'
+
+var commonEnv = [
+  { name: 'FLEETSCORE_SQL_URL', value: sqlUrl }
+  { name: 'FLEETSCORE_BLOB_URL', value: blobUrl }
+  { name: 'FLEETSCORE_WINDOW', value: window }
+  { name: 'FLEETSCORE_LOG_LEVEL', value: logLevel }
+]
+
+var controlEnv = concat(commonEnv, [
+  { name: 'WORKER', value: 'control' }
+  { name: 'AZURE_CLIENT_ID', value: clientIds.control }
+  { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
+  { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
+  { name: 'FLEETSCORE_SCORING_QUEUE', value: scoringQueue }
+], temporalSecretEnv)
+
+var ingestEnv = concat(commonEnv, [
+  { name: 'WORKER', value: 'ingest' }
+  { name: 'AZURE_CLIENT_ID', value: clientIds.ingest }
+  { name: 'FLEETSCORE_EVENT_HUBS_NAMESPACE', value: eventHubsHost }
+  { name: 'FLEETSCORE_EVENT_HUB', value: hub }
+  { name: 'FLEETSCORE_CONSUMER_GROUP', value: consumerGroup }
+])
+
+resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: logsName
+}
+
+resource managedEnvironment 'Microsoft.App/managedEnvironments@2024-03-01' = {
+  name: 'cae-${token}'
+  location: location
+  tags: tags
+  properties: {
+    appLogsConfiguration: {
+      destination: 'log-analytics'
+      logAnalyticsConfiguration: {
+        customerId: logs.properties.customerId
+        sharedKey: logs.listKeys().primarySharedKey
+      }
+    }
+    vnetConfiguration: privateNetwork ? {
+      infrastructureSubnetId: subnetId
+      internal: true
+    } : null
+    workloadProfiles: [
+      {
+        name: 'Consumption'
+        workloadProfileType: 'Consumption'
+      }
+    ]
+    zoneRedundant: privateNetwork
+  }
+}
+
+resource control 'Microsoft.App/containerApps@2024-03-01' = {
+  name: 'ca-control-${token}'
+  location: location
+  tags: union(tags, {
+    'azd-service-name': 'control'
+  })
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityIds.control}': {}
+    }
+  }
+  properties: {
+    environmentId: managedEnvironment.id
+    workloadProfileName: 'Consumption'
+    configuration: {
+      activeRevisionsMode: 'Single'
+      registries: [
+        {
+          server: registryServer
+          identity: identityIds.control
+        }
+      ]
+      secrets: [for name in temporalSecretNames: {
+        name: name
+        keyVaultUrl: '${vaultUri}secrets/${name}'
+        identity: identityIds.control
+      }]
+    }
+    template: {
+      // A worker drains within 25 s; the rest is for what the platform does around it.
+      terminationGracePeriodSeconds: 60
+      containers: [
+        {
+          name: 'control'
+          image: deployed ? controlImage : placeholder
+          env: controlEnv
+          resources: {
+            cpu: json(controlCpu)
+            memory: controlMemory
+          }
+        }
+      ]
+      scale: {
+        minReplicas: controlReplicas
+        maxReplicas: controlReplicas
+      }
+    }
+  }
+}
+
+resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
+  name: 'ca-ingest-${token}'
+  location: location
+  tags: union(tags, {
+    'azd-service-name': 'ingest'
+  })
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityIds.ingest}': {}
+    }
+  }
+  properties: {
+    environmentId: managedEnvironment.id
+    workloadProfileName: 'Consumption'
+    configuration: {
+      activeRevisionsMode: 'Single'
+      registries: [
+        {
+          server: registryServer
+          identity: identityIds.ingest
+        }
+      ]
+    }
+    template: {
+      terminationGracePeriodSeconds: 60
+      containers: [
+        {
+          name: 'ingest'
+          image: empty(ingestImage) ? placeholder : ingestImage
+          env: ingestEnv
+          resources: {
+            cpu: json(ingestCpu)
+            memory: ingestMemory
+          }
+        }
+      ]
+      // Workers share the partitions of the hub between them; more of them than partitions would idle.
+      scale: {
+        minReplicas: ingestReplicas
+        maxReplicas: max(1, ingestReplicas)
+      }
+    }
+  }
+}
+
+// Makes the schema and the users of the workers, as the administrator of the database. Started by the
+// postprovision hook; has nothing to do where all is there.
+resource databaseJob 'Microsoft.App/jobs@2024-03-01' = if (deployed) {
+  name: 'caj-database-${token}'
+  location: location
+  tags: tags
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityIds.database}': {}
+    }
+  }
+  properties: {
+    environmentId: managedEnvironment.id
+    workloadProfileName: 'Consumption'
+    configuration: {
+      triggerType: 'Manual'
+      manualTriggerConfig: {
+        parallelism: 1
+        replicaCompletionCount: 1
+      }
+      replicaRetryLimit: 3
+      replicaTimeout: 900
+      registries: [
+        {
+          server: registryServer
+          identity: identityIds.database
+        }
+      ]
+    }
+    template: {
+      containers: [
+        {
+          name: 'database'
+          image: controlImage
+          args: [
+            'database'
+          ]
+          env: [
+            { name: 'AZURE_CLIENT_ID', value: clientIds.database }
+            { name: 'FLEETSCORE_SQL_URL', value: sqlUrl }
+            { name: 'DATABASE_USERS', value: string(databaseUsers) }
+          ]
+          resources: {
+            cpu: json('0.25')
+            memory: '0.5Gi'
+          }
+        }
+      ]
+    }
+  }
+}
+
+// With the Stream Analytics job in place of the ingest worker: moves its rows into the windows of the store.
+resource streamJob 'Microsoft.App/jobs@2024-03-01' = if (deployed && streamAnalytics) {
+  name: 'caj-stream-${token}'
+  location: location
+  tags: tags
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityIds.ingest}': {}
+    }
+  }
+  properties: {
+    environmentId: managedEnvironment.id
+    workloadProfileName: 'Consumption'
+    configuration: {
+      triggerType: 'Schedule'
+      scheduleTriggerConfig: {
+        cronExpression: '* * * * *'
+        parallelism: 1
+        replicaCompletionCount: 1
+      }
+      replicaRetryLimit: 0
+      replicaTimeout: 300
+      registries: [
+        {
+          server: registryServer
+          identity: identityIds.ingest
+        }
+      ]
+    }
+    template: {
+      containers: [
+        {
+          name: 'stream-windows'
+          image: controlImage
+          args: [
+            'stream-windows'
+          ]
+          env: [
+            { name: 'AZURE_CLIENT_ID', value: clientIds.ingest }
+            { name: 'FLEETSCORE_SQL_URL', value: sqlUrl }
+            { name: 'FLEETSCORE_WINDOW', value: window }
+          ]
+          resources: {
+            cpu: json('0.25')
+            memory: '0.5Gi'
+          }
+        }
+      ]
+    }
+  }
+}
+
+output controlName string = control.name
+output ingestName string = ingest.name
+output databaseJobName string = deployed ? databaseJob.name : ''
