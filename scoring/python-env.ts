@@ -50,11 +50,11 @@ export async function ensurePython(toolsDir: string, requirements: string, log: 
   log(`installing the model converter's Python packages in ${toolsDir} (once, about 80 MB)`);
   const build = join(toolsDir, `python-build-${randomBytes(6).toString('hex')}`);
   try {
-    try {
-      await mkdir(build, { recursive: true });
-    } catch (cause) {
-      throw new FleetscoreError('TOOLS_DIR_UNUSABLE', `the tools folder ${toolsDir} cannot be written: ${messageOf(cause)}. Set FLEETSCORE_TOOLS_DIR to one that can.`, { cause });
-    }
+    await mkdir(build, { recursive: true });
+  } catch (cause) {
+    throw new FleetscoreError('TOOLS_DIR_UNUSABLE', `the tools folder ${toolsDir} cannot be written: ${messageOf(cause)}. Set FLEETSCORE_TOOLS_DIR to one that can.`, { cause });
+  }
+  try {
     await install(build, python.path, requirements, log);
     await rename(build, dir).catch(async (error: unknown) => {
       if (!existsSync(dir)) throw error; // another process was faster

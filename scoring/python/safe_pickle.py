@@ -109,6 +109,8 @@ class _Reader(pickle._Unpickler):
             return DType
         if (module, name) == ("_codecs", "encode"):  # bytes in protocols 0 to 2
             return lambda text, encoding: text.encode("latin1")
+        if module in ("builtins", "__builtin__") and name == "bytes":  # empty ones in protocols 0 to 2
+            return lambda: b""
         if module in ("copyreg", "copy_reg") and name == "_reconstructor":  # objects in protocols 0 and 1
             return lambda kind, base, state: kind()
         if module in ("builtins", "__builtin__") and name == "object":
