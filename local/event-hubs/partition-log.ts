@@ -9,7 +9,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   appendBlock, BLOCK_HEADER_BYTES, createSegment, indexSegment, offsetAt, openSegment, reopenForWriting,
-  sealSegment, SEGMENT_HEADER_BYTES, type Segment, type SegmentStart,
+  sealSegment, type Segment, type SegmentStart,
 } from './segment.ts';
 import { deliveryBound, writeDelivery, type Placement } from './sections.ts';
 
@@ -18,6 +18,8 @@ export interface LogLimits {
   readonly retentionMs: number;
   /** The oldest segments are dropped when a partition takes more than this. */
   readonly maxBytes: number;
+  /** How large a segment grows. @default an eighth of `maxBytes`, 16 KiB to 64 MiB */
+  readonly segmentBytes?: number;
 }
 
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -39,7 +41,8 @@ export class PartitionLog {
     this.id = id;
     this.dir = dir;
     this.limits = limits;
-    this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(limits.maxBytes / 8)));
+    this.segmentBytes = limits.segmentBytes
+      ?? Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(limits.maxBytes / 8)));
     this.log = log;
     mkdirSync(dir, { recursive: true });
     this.load();
@@ -213,6 +216,3 @@ export class PartitionLog {
     }
   }
 }
-
-/** The size of an empty partition on disk. */
-export const EMPTY_LOG_BYTES = SEGMENT_HEADER_BYTES;
