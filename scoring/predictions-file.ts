@@ -106,10 +106,12 @@ function parseRow(buffer: Buffer, from: number, to: number): Prediction {
   }
   const [device, sensor, value, prediction, score] = fields;
   const tsMs = tryParseTime(line.slice(0, TIME_LENGTH));
-  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || value === '' || score === '')
+  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || !isNumber(value!) || !isNumber(score!))
     throw corrupt(buffer, from, 'the row is not a prediction');
   return { tsMs, device: device!, sensor: sensor!, value: Number(value), prediction: prediction === '1' ? 1 : 0, score: Number(score) };
 }
+
+const isNumber = (text: string): boolean => text === 'NaN' || (text !== '' && !Number.isNaN(Number(text)));
 
 function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
   let line = 1;

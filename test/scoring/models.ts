@@ -90,7 +90,7 @@ export function poison(maxBytes: number): Record<string, { readonly bytes: Uint8
     'two inputs': { bytes: graph({ input: [input, tensorInfo('limit', DATA_TYPE.double, ['N', 1])], initializer: LABELS }), class: 'model_wrong_shape' },
     'one score for all rows': { bytes: graph({ node: [node('ReduceSum', ['input'], ['sum'], { keepdims: 0 }), node('Sub', ['limit', 'sum'], ['scores']), ...labelNodes], output: [tensorInfo('label', DATA_TYPE.int64, ['M']), tensorInfo('scores', DATA_TYPE.double, ['K'])] }), class: 'model_wrong_shape' },
     'never a number': { bytes: graph({ initializer: [scalar('limit', Number.NaN), ...LABELS] }), class: 'not_finite' },
-    'fails when it runs': { bytes: graph({ node: [node('Reshape', ['input', 'shape'], ['reshaped']), node('Sub', ['limit', 'reshaped'], ['scores']), ...labelNodes], initializer: [int64Tensor('shape', [2], [7, 1]), scalar('limit', 50), ...LABELS] }), class: 'model_failed' },
+    'fails when it runs': { bytes: graph({ node: [node('Gather', ['input', 'column'], ['gathered'], { axis: 1 }), node('Sub', ['limit', 'gathered'], ['scores']), ...labelNodes], initializer: [int64Tensor('column', [1], [5]), scalar('limit', 50), ...LABELS] }), class: 'model_failed' },
     'weights elsewhere': { bytes: graph({ initializer: [external, ...LABELS] }), class: 'model_wrong_shape' },
     'weights elsewhere, in a constant': { bytes: graph({ node: [{ ...node('Constant', [], ['limit']), attribute: [{ name: 'value', type: 4, t: external }] }, node('Sub', ['limit', 'input'], ['scores']), ...labelNodes], initializer: LABELS }), class: 'model_wrong_shape' },
     'unknown operator': { bytes: graph({ node: [node('Frobnicate', ['limit', 'input'], ['scores']), ...labelNodes] }), class: 'model_corrupt' },

@@ -1,0 +1,299 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
+import { createScoringEngine, type ScoreResult, type ScoringEngine, type ScoringEngineOptions } from '../../scoring/engine.ts';
+import { decodeModel, encodeModel } from '../../scoring/onnx-proto.ts';
+import { fusable } from '../../scoring/packs/kinds.ts';
+import { createPackBuilder, type Pack } from '../../scoring/packs/pack-builder.ts';
+import { scalerOcsvmRbfModel } from '../../scoring/packs/scaler-ocsvm-rbf.ts';
+import { createBlobStore } from '../../storage/azure-blobs.ts';
+import type { PlannedSensor, SeriesBlock } from '../../storage/store.ts';
+import { useBlobServer } from '../support/blob-server.ts';
+import { tempDir } from '../support/temp.ts';
+import { INTERVAL_MS, planned, putModel, seriesOf, sha256Of } from './fleet.ts';
+import { modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
+
+const dir = tempDir('engine');
+const server = useBlobServer(join(dir, 'azurite'));
+const PERIOD = { fromMs: 0, toMs: 1_000 * INTERVAL_MS };
+const MAX_MODEL_BYTES = 100_000;
+const UNKNOWN = '0'.repeat(64);
+let engines: ScoringEngine[] = [];
+let folders = 0;
+afterEach(async () => {
+  await Promise.all(engines.map((engine) => engine.close()));
+  engines = [];
+});
+
+interface TestEngine extends ScoringEngine {
+  readonly cacheDir: string;
+  readonly warnings: string[];
+  run(sensors: readonly PlannedSensor[], series: SeriesBlock): Promise<ScoreResult>;
+}
+
+async function engineWith(options: Partial<ScoringEngineOptions> = {}): Promise<TestEngine> {
+  const warnings: string[] = [];
+  const cacheDir = options.cacheDir ?? join(dir, `cache-${++folders}`);
+  const engine = await createScoringEngine({
+    blobs: server.blobs, cacheDir, threads: 2, maxModelBytes: MAX_MODEL_BYTES, warn: (message) => warnings.push(message), ...options,
+  });
+  engines.push(engine);
+  return { ...engine, cacheDir, warnings, run: (sensors, series) => engine.score({ sensors, series, period: PERIOD, intervalMs: INTERVAL_MS }) };
+}
+
+/** Stores these models and one pack of them. */
+async function putPack(models: readonly Uint8Array[], features: readonly string[] = ['mean']): Promise<{ pack: Pack; sensors: PlannedSensor[] }> {
+  const packs: Pack[] = [];
+  const builder = createPackBuilder(async (pack) => void packs.push(pack));
+  for (const bytes of models) await builder.add(await putModel(server.blobs, bytes), fusable(decodeModel(bytes))!, features);
+  await builder.finish();
+  const pack = packs[0]!;
+  await server.blobs.putIfAbsent(CONTAINERS.models, packBlob(pack.sha256), pack.bytes, 'application/octet-stream');
+  return { pack, sensors: models.map((bytes, i) => planned(i + 1, sha256Of(bytes), { pack: pack.sha256, packRow: i })) };
+}
+
+const statuses = (result: ScoreResult): unknown[] => result.verdicts.map(({ sensorId, status, class: why }) => [sensorId, status, why]);
+
+test('every planned sensor gets a verdict: scored, or skipped for want of data or of a model', async () => {
+  const engine = await engineWith();
+  const model = await putModel(server.blobs, plainBytes(10));
+  const series = seriesOf({ 1: [5, 15, 10], 3: [1] });
+  const result = await engine.run([planned(1, model), planned(2, model), planned(3)], series);
+  expect(result.verdicts).toEqual([
+    { sensorId: 1, status: 'scored', windows: 3, anomalies: 2, leftOut: 0, model },
+    expect.objectContaining({ sensorId: 2, status: 'skipped', class: 'no_data', windows: 0, model }),
+    expect.objectContaining({ sensorId: 3, status: 'skipped', class: 'no_model', windows: 1 }),
+  ]);
+  expect([...result.scored]).toEqual([1, 1, 1, 0]);
+  expect([...result.anomaly]).toEqual([0, 1, 1, 0]);
+  expect([...result.score]).toEqual([5, -5, 0, 0]);
+});
+
+test('a packed sensor gets the same verdict and scores as from its own model', async () => {
+  const engine = await engineWith();
+  const { sensors } = await putPack([1, 2, 3, 4].map((center) => svmBytes(center)));
+  const series = seriesOf({ 1: [1, 9, 1.01], 2: [2], 3: [3.5, 2.5], 4: [Number.NaN, 4, Infinity] });
+  const packed = await engine.run(sensors, series);
+  const single = await engine.run(sensors.map(({ id, model }) => planned(id, model)), series);
+  expect(packed).toEqual(single);
+  expect([...packed.anomaly]).toEqual([0, 1, 0, 0, 0, 0, 1, 0, 1]);
+  expect(engine.warnings).toEqual([]);
+});
+
+test('lags are read from before the period, and windows without them are left out and counted', async () => {
+  const engine = await engineWith();
+  const features = ['mean', 'mean[-2]'];
+  const model = await putModel(server.blobs, encodeModel(scalerOcsvmRbfModel(svm(5, features), features)));
+  const sensors = [planned(1, model), planned(2, model), planned(3, model)];
+  expect(await engine.lookbackWindows(sensors)).toBe(2);
+  expect(await engine.lookbackWindows([planned(1), planned(9, UNKNOWN)])).toBe(0);
+  const series = seriesOf({ 1: [5, 5, 5, 5], 2: [5, undefined, 5, 5], 3: [undefined, undefined, 5, 5] });
+  const request = { sensors, series, period: { fromMs: 2 * INTERVAL_MS, toMs: 4 * INTERVAL_MS }, intervalMs: INTERVAL_MS };
+  const result = await engine.score(request);
+  expect(result.verdicts.map(({ status, class: why, windows, leftOut }) => [status, why, windows, leftOut])).toEqual([
+    ['scored', undefined, 2, 0], ['scored', undefined, 2, 1], ['skipped', 'no_data', 2, 2],
+  ]);
+  expect([...result.scored]).toEqual([0, 0, 1, 1, 0, 1, 0, 0, 0]);
+});
+
+test('each kind of broken model fails its own sensor with its own class, and nobody else', async () => {
+  const engine = await engineWith();
+  const good = await putModel(server.blobs, plainBytes(50));
+  const cases = Object.values(poison(MAX_MODEL_BYTES));
+  const sensors = [planned(1, good)];
+  for (const { bytes } of cases) sensors.push(planned(sensors.length + 1, await putModel(server.blobs, bytes)));
+  sensors.push(planned(sensors.length + 1, UNKNOWN), planned(sensors.length + 2, good));
+  const result = await engine.run(sensors, seriesOf(Object.fromEntries(sensors.map(({ id }) => [id, [1, 2]]))));
+  expect(statuses(result)).toEqual([
+    [1, 'scored', undefined],
+    ...cases.map(({ class: why }, i) => [i + 2, 'failed', why]),
+    [cases.length + 2, 'failed', 'model_missing'],
+    [cases.length + 3, 'scored', undefined],
+  ]);
+  for (const { status, message } of result.verdicts) if (status === 'failed') expect(message).toMatch(/\S.{15,}/);
+  // Nothing of a failed sensor is predicted.
+  expect(result.scored.reduce((sum, scored) => sum + scored, 0)).toBe(4);
+});
+
+test('a model that gives no number for one window fails its sensor and names the window', async () => {
+  const engine = await engineWith();
+  const base = decodeModel(plainBytes(50)).graph!;
+  // log of the input: not a number below 0.
+  const bytes = encodeModel(modelOf({ ...base, node: [{ opType: 'Log', input: ['input'], output: ['scores'] }, ...base.node!.slice(1)] }));
+  const model = await putModel(server.blobs, bytes);
+  const result = await engine.run([planned(1, model), planned(2, model)], seriesOf({ 1: [5, -5], 2: [5] }));
+  expect(statuses(result)).toEqual([[1, 'failed', 'not_finite'], [2, 'scored', undefined]]);
+  expect(result.verdicts[0]!.message).toContain('1970-01-01T00:00:05.000Z');
+  expect([...result.scored]).toEqual([0, 0, 1]);
+});
+
+test('a blob whose bytes are not what its name says is a corrupt model', async () => {
+  const engine = await engineWith();
+  await server.blobs.put(CONTAINERS.models, modelBlob('ab'.repeat(32)), plainBytes(3), 'application/octet-stream');
+  const result = await engine.run([planned(1, 'ab'.repeat(32))], seriesOf({ 1: [5] }));
+  expect(statuses(result)).toEqual([[1, 'failed', 'model_corrupt']]);
+  expect(result.verdicts[0]!.message).toContain('SHA-256');
+});
+
+test('models of a pack that is missing, broken or holds others run one by one, with a warning', async () => {
+  const { sensors, pack } = await putPack([11, 12, 13].map((center) => svmBytes(center)));
+  const series = seriesOf({ 1: [11, 20], 2: [12], 3: [12] });
+  const expected = await (await engineWith()).run(sensors, series);
+  const broken = plainBytes(77);
+  await server.blobs.put(CONTAINERS.models, packBlob(sha256Of(broken)), broken, 'application/octet-stream');
+  // A pack by its index, but not one that runs.
+  const empty = encodeModel({ ...decodeModel(pack.bytes), graph: {} });
+  await server.blobs.put(CONTAINERS.models, packBlob(sha256Of(empty)), empty, 'application/octet-stream');
+  for (const [name, changed] of Object.entries({
+    missing: sensors.map((sensor) => ({ ...sensor, pack: UNKNOWN })),
+    'not a pack': sensors.map((sensor) => ({ ...sensor, pack: sha256Of(broken) })),
+    'does not load': sensors.map((sensor) => ({ ...sensor, pack: sha256Of(empty) })),
+    'another row': sensors.map((sensor) => ({ ...sensor, packRow: (sensor.packRow! + 1) % 3 })),
+    'no such row': sensors.map((sensor) => ({ ...sensor, packRow: 99 })),
+  })) {
+    const engine = await engineWith();
+    expect({ name, result: await engine.run(changed, series) }).toEqual({ name, result: expected });
+    expect({ name, warned: engine.warnings.length > 0 }).toEqual({ name, warned: true });
+  }
+});
+
+test('files on disk are used again, checked when loaded, and fetched again when they are damaged', async () => {
+  const { sensors } = await putPack([21, 22].map((center) => svmBytes(center)));
+  const single = planned(3, await putModel(server.blobs, plainBytes(23)));
+  const series = seriesOf({ 1: [21], 2: [30], 3: [22] });
+  const first = await engineWith();
+  const expected = await first.run([...sensors, single], series);
+  const files = readdirSync(first.cacheDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.onnx')).map((name) => join(first.cacheDir, name));
+  expect(files).toHaveLength(2);
+  for (const damage of [(file: string) => writeFileSync(file, plainBytes(1)), (file: string) => writeFileSync(file, '')]) {
+    // Blob is gone for this one: it lives from the disk.
+    const unreachable = createBlobStore({ connectionString: NO_SERVER, retry: { tries: 1, delayMs: 1 } });
+    const offline = await engineWith({ cacheDir: first.cacheDir, blobs: unreachable });
+    expect(await offline.run([...sensors, single], series)).toEqual(expected);
+    files.forEach(damage);
+    const mended = await engineWith({ cacheDir: first.cacheDir });
+    expect(await mended.run([...sensors, single], series)).toEqual(expected);
+    expect(files.map((file) => file.includes(sha256Of(readFileSync(file))))).toEqual([true, true]);
+  }
+});
+
+test('a file that is damaged under a running engine is fetched again', async () => {
+  const model = await putModel(server.blobs, plainBytes(31));
+  // Sessions are not kept at all, so every run reads the file.
+  const engine = await engineWith({ maxCacheBytes: 1 });
+  const expected = await engine.run([planned(1, model)], seriesOf({ 1: [5] }));
+  writeFileSync(join(engine.cacheDir, modelBlob(model)), 'damaged');
+  expect(await engine.run([planned(1, model)], seriesOf({ 1: [5] }))).toEqual(expected);
+});
+
+test('without a usable disk models are scored all the same', async () => {
+  const notAFolder = join(dir, 'a-file');
+  writeFileSync(notAFolder, '');
+  const engine = await engineWith({ cacheDir: notAFolder });
+  const model = await putModel(server.blobs, plainBytes(10));
+  const { sensors } = await putPack([41, 42].map((center) => svmBytes(center)));
+  const result = await engine.run([...sensors, planned(3, model)], seriesOf({ 1: [41], 2: [50], 3: [1] }));
+  expect(statuses(result)).toEqual([[1, 'scored', undefined], [2, 'scored', undefined], [3, 'scored', undefined]]);
+  expect(engine.warnings).toEqual([expect.stringContaining('not kept on disk')]);
+});
+
+test('the files on disk stay within their bound', async () => {
+  const size = plainBytes(1).byteLength;
+  const engine = await engineWith({ maxDiskBytes: 3 * size });
+  const models = await Promise.all([1, 2, 3, 4, 5, 6].map((limit) => putModel(server.blobs, plainBytes(limit))));
+  const sensors = models.map((model, i) => planned(i + 1, model));
+  const result = await engine.run(sensors, seriesOf(Object.fromEntries(sensors.map(({ id }) => [id, [0]]))));
+  expect([...result.score]).toEqual([1, 2, 3, 4, 5, 6]);
+  await engine.close();
+  const files = readdirSync(engine.cacheDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.onnx'));
+  expect(files.reduce((sum, name) => sum + statSync(join(engine.cacheDir, name)).size, 0)).toBeLessThanOrEqual(3 * size);
+});
+
+test('more models than the session cache holds are scored right, again and again', async () => {
+  const engine = await engineWith({ threads: 1, maxCacheBytes: 200_000 });
+  const models = await Promise.all(Array.from({ length: 70 }, (_, i) => putModel(server.blobs, plainBytes(100 + i))));
+  const sensors = models.map((model, i) => planned(i + 1, model));
+  const series = seriesOf(Object.fromEntries(sensors.map(({ id }) => [id, [id]])));
+  for (let round = 0; round < 2; round++) expect([...(await engine.run(sensors, series)).score]).toEqual(models.map(() => 99));
+});
+
+test('a model that hangs on some data fails its sensors as timeout, the others are scored, the caller stays free', async () => {
+  const engine = await engineWith({ threads: 1, modelTimeoutMs: 300 });
+  const slow = await putModel(server.blobs, slowBytes(800_000));
+  const good = await putModel(server.blobs, plainBytes(1_000));
+  const sensors = [planned(1, good), planned(2, slow), planned(3, good), planned(4, slow), planned(5, slow)];
+  let ticks = 0;
+  const ticking = setInterval(() => ticks++, 5);
+  const result = await engine.run(sensors, seriesOf({ 1: [1], 2: [1], 3: [500], 4: [500], 5: [500] }));
+  clearInterval(ticking);
+  expect([1, 3].map((id) => result.verdicts[id - 1]!.status)).toEqual(['scored', 'scored']);
+  expect([4, 5].map((id) => result.verdicts[id - 1]!.class)).toEqual(['timeout', 'timeout']);
+  expect(result.verdicts[3]!.message).toContain('300 ms');
+  expect(ticks).toBeGreaterThan(10);
+  expect(engine.stuckThreads()).toBe(1);
+  // Sensors of one model that hung cost one thread, and the engine goes on.
+  expect(statuses(await engine.run([planned(1, good)], seriesOf({ 1: [2] })))).toEqual([[1, 'scored', undefined]]);
+  await engine.close();
+  expect(engine.stuckThreads()).toBe(0);
+});
+
+const NO_SERVER = 'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm90IGEgc2VjcmV0;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;';
+
+test('Blob that is away is no fault of any sensor: it is thrown, and can be tried again', async () => {
+  const engine = await engineWith({ blobs: createBlobStore({ connectionString: NO_SERVER, retry: { tries: 1, delayMs: 1 } }) });
+  const request = engine.run([planned(1, UNKNOWN)], seriesOf({ 1: [1] }));
+  await expect(request).rejects.toMatchObject({ code: 'BLOB_UNAVAILABLE', retryable: true });
+  await expect(engine.lookbackWindows([planned(1, UNKNOWN, { pack: UNKNOWN, packRow: 0 })])).rejects.toMatchObject({ code: 'BLOB_UNAVAILABLE' });
+});
+
+test('a closed engine says so, also to those who wait', async () => {
+  const engine = await engineWith({ threads: 1 });
+  const model = await putModel(server.blobs, plainBytes(10));
+  await engine.run([planned(1, model)], seriesOf({ 1: [1] }));
+  const waiting = Array.from({ length: 5 }, () => engine.run([planned(1, model)], seriesOf({ 1: [1] })));
+  const outcomes = Promise.allSettled(waiting);
+  await engine.close();
+  for (const outcome of await outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'SCORING_CLOSED', retryable: true });
+  await expect(engine.run([planned(1, model)], seriesOf({ 1: [1] }))).rejects.toMatchObject({ code: 'SCORING_CLOSED' });
+});
+
+test('scoring that is called off stops before its next job', async () => {
+  const engine = await engineWith();
+  const model = await putModel(server.blobs, plainBytes(10));
+  const call = engine.score({ sensors: [planned(1, model)], series: seriesOf({ 1: [1] }), period: PERIOD, intervalMs: INTERVAL_MS, signal: AbortSignal.abort(new Error('called off')) });
+  await expect(call).rejects.toThrow('called off');
+});
+
+test('many calls at once do not mix their results', async () => {
+  const engine = await engineWith();
+  const { sensors } = await putPack([51, 52, 53].map((center) => svmBytes(center)));
+  const single = planned(4, await putModel(server.blobs, plainBytes(54)));
+  const means = (i: number): Record<number, number[]> => ({ 1: [51 + i / 10], 2: [52, 52 + i / 10], 3: [53], 4: [i] });
+  const together = await Promise.all(Array.from({ length: 12 }, (_, i) => engine.run([...sensors, single], seriesOf(means(i)))));
+  for (const [i, result] of together.entries()) expect(result).toEqual(await engine.run([...sensors, single], seriesOf(means(i))));
+});
+
+test('a process whose engine is closed ends by itself', async () => {
+  const root = new URL('../../', import.meta.url).href;
+  const program = join(dir, 'ends.ts');
+  mkdirSync(join(dir, 'node_modules'), { recursive: true });
+  writeFileSync(program, `
+    import { createScoringEngine } from '${root}scoring/engine.ts';
+    import { planned, putModel, seriesOf } from '${root}test/scoring/fleet.ts';
+    import { plainBytes } from '${root}test/scoring/models.ts';
+    const held = new Map<string, Uint8Array>();
+    const blobs = { get: async (_: string, name: string) => held.get(name)!, putIfAbsent: async (_: string, name: string, body: Uint8Array) => { held.set(name, body); return true; } };
+    const engine = await createScoringEngine({ blobs: blobs as never, cacheDir: ${JSON.stringify(join(dir, 'ends'))}, threads: 3 });
+    const model = await putModel(blobs as never, plainBytes(10));
+    const result = await engine.score({ sensors: [planned(1, model)], series: seriesOf({ 1: [4] }), period: { fromMs: 0, toMs: 1e6 }, intervalMs: 5000 });
+    console.log(result.score[0]);
+    await engine.close();
+  `);
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  expect([code, output.trim()]).toEqual([0, '6']);
+});
