@@ -10,13 +10,13 @@ import { readCapture, writeCapture } from './capture-file.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
 
 const CONTAINER: ContainerName = 'raw';
-/** Roughly what a record costs besides its body, bytes. */
-const RECORD_OVERHEAD = 100;
+/** Roughly what a waiting event costs in memory besides its body, bytes. */
+const EVENT_OVERHEAD = 400;
 
 export interface CaptureSettings {
   /** A file is closed when it has waited this long, ms. */
   readonly intervalMs: number;
-  /** A file is closed when the bodies have this many bytes. */
+  /** A file is closed when its events take this many bytes in memory. */
   readonly maxBytes: number;
 }
 
@@ -114,7 +114,7 @@ export function createCaptureBuffer(
 }
 
 function sizeOf(event: IngestEvent): number {
-  return (event.body instanceof Uint8Array ? event.body.length : bodyBytes(event.body)?.length ?? 0) + RECORD_OVERHEAD;
+  return (event.body instanceof Uint8Array ? event.body.length : bodyBytes(event.body)?.length ?? 0) + EVENT_OVERHEAD;
 }
 
 /**

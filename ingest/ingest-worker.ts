@@ -1,7 +1,8 @@
 /**
  * The ingest worker: Event Hubs -> windows in the store and raw capture in Blob. Partitions are shared between
  * workers by the SDK's load balancing; what two workers do to one partition for a moment is settled by the store
- * (see partition-pipeline.ts). Memory stays bounded: the next events are taken when the last ones are committed.
+ * (see partition-pipeline.ts). Memory stays bounded: the next events are taken when the last ones are committed, and
+ * the service may send no more than `maxBatchEvents` ahead.
  */
 import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
 import { CloseReason, earliestEventPosition, type EventHubConsumerClient, type PartitionContext } from '@azure/event-hubs';
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
+import { boundReceiverCredit } from './bound-credit.ts';
 import { believableCheckpoints, ownerId, releaseOwnership } from './checkpoints.ts';
 import { createConsumer, type EventHubTarget } from './connect.ts';
 import { hubFolder, sourceName, toIngestEvent } from './event.ts';
@@ -59,6 +61,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const totals = newTotals();
   const { promise: failed, resolve: fail } = Promise.withResolvers<FleetscoreError>();
 
+  if (!boundReceiverCredit()) log.warn({}, 'the Event Hubs client is not the one known: the number of events it holds in memory is not bounded');
   await claimInterval(store, settings.windowMs);
   await untilDone(() => options.checkpoints.createIfNotExists(), { what: 'creation of the checkpoint container', log, signal: AbortSignal.timeout(settings.stopTimeoutMs) });
   const inner = new BlobCheckpointStore(options.checkpoints);
@@ -151,7 +154,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
       maxWaitTimeInSeconds: 60,
       // Bytes as they were sent, for raw capture; also cheaper than the SDK's own parsing.
       skipParsingBodyAsJson: true,
-      prefetchCount: settings.maxBatchEvents * 2,
+      prefetchCount: settings.maxBatchEvents,
     },
   );
 

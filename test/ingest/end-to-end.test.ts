@@ -46,7 +46,7 @@ test('a worker killed again and again loses nothing and doubles nothing, in wind
   const hub = 'killed';
   const all = stream(9_000);
   const producer = servers.producer(hub);
-  const settings: Partial<IngestSettings> = { workerName: 'one', captureBytes: 20_000, captureIntervalMs: 300, maxCommitReadings: 200, maxBatchEvents: 40 };
+  const settings: Partial<IngestSettings> = { workerName: 'one', captureBytes: 60_000, captureIntervalMs: 300, maxCommitReadings: 200, maxBatchEvents: 40 };
   try {
     await withStore(hub, async (store) => {
       const applied = async (): Promise<number> => (await store.listProgress()).reduce((sum, p) => sum + p.readings, 0);

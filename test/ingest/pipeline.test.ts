@@ -51,7 +51,7 @@ const stepsOf = fc.array(fc.oneof(
 test('whatever dies, moves, overlaps or is delivered again, windows and raw capture equal those of one clean run', async () => {
   await fc.assert(fc.asyncProperty(streamOf, stepsOf, fc.integer({ min: 1, max: 9 }), async (bodies, steps, maxCommitReadings) => {
     await onStage(async (stage) => {
-      const settings = { maxCommitReadings, captureBytes: 1_500 };
+      const settings = { maxCommitReadings, captureBytes: 4_000 };
       const events = toEvents(bodies);
       const alive: { pipeline?: Pipeline; next: number; fate: Fate }[] = [{ next: 0, fate: {} }, { next: 0, fate: {} }];
       const arrive = async (i: 0 | 1): Promise<Pipeline> => {
@@ -207,7 +207,7 @@ test('a store that was put back to an earlier state is noticed', () => onStage(a
 test('a rebuild from raw capture gives the same rows, in an empty store and over what is there', () => onStage(async (stage) => {
   const bodies = Array.from({ length: 200 }, (_, i) => [one((i * 7_919) % 100_000, i), one(i * 500, i % 7, 'other')]);
   const events = toEvents([...bodies, Buffer.from('poison')]);
-  const pipeline = await stage.open({ captureBytes: 3_000 });
+  const pipeline = await stage.open({ captureBytes: 10_000 });
   await pipeline.process(events);
   await pipeline.close(true);
   const windows = await allWindows(stage.store);
