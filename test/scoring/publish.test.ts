@@ -34,7 +34,7 @@ function folder(files: Readonly<Record<string, Uint8Array | string>>): string {
 }
 
 const publish = (path: string, options: Partial<PublishOptions> = {}): ReturnType<typeof publishModels> =>
-  publishModels(path, { store, blobs: server.blobs, nowMs: NOW_MS, maxModelBytes: 100_000, threads: 2, ...options });
+  publishModels(path, { store, blobs: server.blobs, nowMs: NOW_MS, maxModelBytes: 100_000, threads: 1, ...options });
 
 async function blobNames(): Promise<string[]> {
   const names = [];
