@@ -1,0 +1,67 @@
+/** Recorded histories against today's workflows: what shipped must go on where it was. */
+import { expect, test } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { codeFile } from '../../paths.ts';
+
+const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url));
+const CHANGED = fileURLToPath(new URL('./changed-workflows.ts', import.meta.url));
+
+interface Recorded {
+  readonly name: string;
+  readonly workflowId: string;
+  readonly history: { readonly events: readonly Event[] };
+}
+interface Event {
+  readonly eventType: string;
+  readonly activityTaskStartedEventAttributes?: { readonly attempt?: number };
+  readonly workflowExecutionStartedEventAttributes?: { readonly searchAttributes?: { readonly indexedFields?: object } };
+}
+
+const recorded: Recorded[] = readdirSync(HISTORIES).flatMap((version) =>
+  readdirSync(join(HISTORIES, version)).map((file) => ({
+    name: `${version}/${file}`, workflowId: file,
+    history: JSON.parse(readFileSync(join(HISTORIES, version, file), 'utf8')) as Recorded['history'],
+  })),
+);
+const named = (name: string): Recorded => recorded.find((r) => r.name.endsWith(`/${name}.json`))!;
+
+Runtime.install({ logger: new DefaultLogger('ERROR', () => {}) });
+const bundles = new Map<string, Promise<WorkflowBundleWithSourceMap>>();
+
+/** What replaying a history against a set of workflows says; undefined when it goes through. */
+async function replay(path: string, { history, workflowId }: Recorded): Promise<Error | undefined> {
+  const quiet = new DefaultLogger('ERROR', () => {});
+  if (!bundles.has(path)) bundles.set(path, bundleWorkflowCode({ workflowsPath: path, logger: quiet }));
+  const workflowBundle = await bundles.get(path)!;
+  for await (const result of Worker.runReplayHistories({ workflowBundle }, [{ workflowId, history }])) return result.error;
+  throw new Error('nothing was replayed');
+}
+
+test('the recorded histories hold what they are named after', () => {
+  expect(named('batch-of-children').history.events.filter((e) => e.eventType.endsWith('CHILD_WORKFLOW_EXECUTION_COMPLETED'))).toHaveLength(4);
+  const attempts = named('child-with-a-retried-activity').history.events.map((e) => e.activityTaskStartedEventAttributes?.attempt ?? 0);
+  expect(Math.max(...attempts)).toBeGreaterThan(1);
+  const fields = named('started-by-schedule').history.events[0]!.workflowExecutionStartedEventAttributes?.searchAttributes?.indexedFields;
+  expect(Object.keys(fields ?? {})).toContain('TemporalScheduledStartTime');
+  expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
+});
+
+test.each(recorded.map((r) => r.name))('%s replays', async (name) => {
+  expect(await replay(codeFile('workflows/index'), recorded.find((r) => r.name === name)!)).toBeUndefined();
+});
+
+test('a change of the order of commands fails replay', async () => {
+  const error = await replay(CHANGED, named('batch-of-children'));
+  expect(error?.name).toBe('DeterminismViolationError');
+});
+
+test('histories hold ids, ranges and counts, never readings', () => {
+  for (const { name, history } of recorded) {
+    const payloads = [...JSON.stringify(history).matchAll(/"data":"([^"]*)"/g)].map((m) => Buffer.from(m[1]!, 'base64').toString());
+    expect(payloads.length).toBeGreaterThan(0);
+    for (const payload of payloads) expect({ name, payload, bytes: payload.length < 2_000 }).toEqual({ name, payload: expect.not.stringMatching(/"(mean|value|score)"/), bytes: true });
+  }
+});

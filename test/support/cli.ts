@@ -1,0 +1,50 @@
+/** Runs the command line as a user would, and finds what it left running. Free of jest: recorders use it too. */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Env } from '../../config.ts';
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout as JSON. */
+  readonly json: () => unknown;
+}
+
+/** Runs `fleetscore ARGS` and waits for its end. */
+export function runCli(home: string, args: readonly string[], env: Env = {}): Promise<CliResult> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+    env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown })));
+}
+
+/** The environment without settings of the person who runs the tests. */
+export function cleanEnv(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name) || name === 'FLEETSCORE_TEST_SQL_URL'));
+}
+
+/** Where downloads of tools are kept between test files. */
+export const TOOLS = join(ROOT, '.fleetscore', 'tools');
+
+/** Processes that were started for a home and still live (Linux). */
+export function processesOf(home: string): string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
+    try {
+      const environ = readFileSync(`/proc/${pid}/environ`, 'utf8');
+      return environ.includes(`FLEETSCORE_HOME=${home}\0`) ? [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`] : [];
+    } catch {
+      return [];
+    }
+  });
+}
