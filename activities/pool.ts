@@ -1,0 +1,159 @@
+/**
+ * Activities of the pool's loop: look at Temporal, the store and the nodes; act on the nodes; keep the record.
+ * Served where the nodes are reached from: the control worker for Azure, the supervisor of the laptop stack.
+ */
+import type { Client } from '@temporalio/client';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { decided } from '../domain/outcome.ts';
+import { recordDecision, recordNodes } from '../pool/ledger.ts';
+import { withWorkers, type ActInput, type ActResult, type PoolActivities, type PoolView, type WorkerReport } from '../pool/loop.ts';
+import type { RunningBatch, ScheduledBatch } from '../pool/policy.ts';
+import type { Pool } from '../pool/pool.ts';
+import { nodeOfIdentity, type PoolSettings } from '../pool/settings.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { Store } from '../storage/store.ts';
+import { ATTRIBUTES } from '../workflows/attributes.ts';
+import { asActivity } from './failures.ts';
+import { withHeartbeat } from './heartbeat.ts';
+
+export interface PoolDeps {
+  readonly client: Client;
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** The pool with these settings; the same one for the same name. */
+  readonly poolOf: (settings: PoolSettings) => Pool;
+  readonly now: () => number;
+}
+
+/** Workflow type whose schedules are looked at. */
+const BATCH_WORKFLOW = 'scoreBatch';
+/** Batches under way that are counted one by one; the rest waits for them anyway. */
+const MOST_BATCHES = 50;
+/** Wait when the management API refuses for its rate and does not say for how long. */
+const THROTTLED_MS = 30_000;
+
+export function createPoolActivities(deps: PoolDeps): PoolActivities {
+  const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
+  return {
+    preparePool: (settings) => run(() => deps.poolOf(settings).prepare(settings)),
+    observePool: (settings) => run(() => observe(deps, settings)),
+    actOnPool: (input) => run(() => act(deps, input)),
+  };
+}
+
+async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView> {
+  const sensors = Math.ceil((await deps.store.countSensors()) * settings.share);
+  const [status, batches, upcoming, backlog, workers] = await Promise.all([
+    deps.poolOf(settings).status(), runningBatches(deps, settings, sensors), scheduledBatches(deps.client, sensors),
+    backlogOf(deps.client, settings.taskQueue), workersOf(deps, settings.taskQueue),
+  ]);
+  const view: PoolView = { ...status, nowMs: deps.now(), batches, upcoming, backlog, workers };
+  await recordNodes(deps.blobs, settings, withWorkers(view), view.nowMs);
+  return view;
+}
+
+/** Batches whose workflow runs: a batch that was terminated stays `running` in SQL and must not keep nodes. */
+async function runningBatches({ client, store }: PoolDeps, settings: PoolSettings, sensors: number): Promise<RunningBatch[]> {
+  const found: RunningBatch[] = [];
+  for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"` })) {
+    const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
+    if (id === undefined) continue;
+    const batch = await store.findBatch(id);
+    const sensorsToGo = batch === undefined ? sensors : Math.ceil(Math.max(0, batch.planned - decided(await store.countOutcomes(id))) * settings.share);
+    found.push({ id, sensorsToGo, sinceMs: batch?.startedAtMs ?? run.startTime.getTime(), queued: batch !== undefined });
+    if (found.length >= MOST_BATCHES) break;
+  }
+  return found;
+}
+
+async function scheduledBatches(client: Client, sensors: number): Promise<ScheduledBatch[]> {
+  const found: ScheduledBatch[] = [];
+  for await (const entry of client.schedule.list()) {
+    if (entry.action?.workflowType !== BATCH_WORKFLOW || entry.state.paused) continue;
+    const times = entry.info.nextActionTimes.map((time) => time.getTime());
+    times.forEach((atMs, i) => {
+      const next = times[i + 1] ?? (i > 0 ? 2 * atMs - times[i - 1]! : undefined);
+      found.push({ schedule: entry.scheduleId, atMs, sensors, ...(next === undefined ? {} : { withinMs: next - atMs }) });
+    });
+  }
+  return found;
+}
+
+interface Span {
+  readonly seconds?: unknown;
+  readonly nanos?: number | null;
+}
+
+const msOf = (span: Span | null | undefined): number => Number(span?.seconds ?? 0) * 1_000 + (span?.nanos ?? 0) / 1e6;
+
+/** temporal.api.enums.v1.TaskQueueType */
+const ACTIVITY_QUEUE = 2;
+
+async function backlogOf(client: Client, taskQueue: string): Promise<PoolView['backlog']> {
+  const { stats } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE, reportStats: true,
+  });
+  return { tasks: Number(stats?.approximateBacklogCount ?? 0), ageMs: msOf(stats?.approximateBacklogAge) };
+}
+
+/** temporal.api.enums.v1.WorkerStatus */
+const RUNNING = 1;
+/** A worker that has not reported for three of its intervals is gone. */
+const MISSED_REPORTS = 3;
+const SLACK_MS = 5_000;
+const LONGEST_INTERVAL_MS = 60_000;
+
+/** Workers by their own reports to Temporal; by their polls where the server keeps no reports. */
+async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<WorkerReport[]> {
+  const { namespace } = client.options;
+  const found: WorkerReport[] = [];
+  try {
+    for (let nextPageToken: Uint8Array | undefined; ; ) {
+      const page = await client.workflowService.listWorkers({ namespace, query: `TaskQueue = '${taskQueue.replaceAll("'", '')}'`, pageSize: 200, ...(nextPageToken ? { nextPageToken } : {}) });
+      for (const { workerHeartbeat: beat } of page.workersInfo ?? []) {
+        if (!beat || beat.status !== RUNNING || beat.taskQueue !== taskQueue) continue;
+        const interval = msOf(beat.elapsedSinceLastHeartbeat) || LONGEST_INTERVAL_MS;
+        if (now() - msOf(beat.heartbeatTime) > MISSED_REPORTS * interval + SLACK_MS) continue;
+        const slots = beat.activityTaskSlotsInfo;
+        const node = nodeOfIdentity(beat.workerIdentity ?? '');
+        found.push({
+          key: beat.workerInstanceKey ?? '', ...(node === undefined ? {} : { node }), startedAtMs: Math.round(msOf(beat.startTime)),
+          busyTasks: slots?.currentUsedSlots ?? 0, processed: slots?.totalProcessedTasks ?? 0,
+        });
+      }
+      nextPageToken = page.nextPageToken?.length ? page.nextPageToken : undefined;
+      if (!nextPageToken) return found;
+    }
+  } catch (error) {
+    if (!isUnimplemented(error)) throw error;
+    return pollersOf(client, taskQueue);
+  }
+}
+
+const isUnimplemented = (error: unknown): boolean => (error as { code?: unknown }).code === 12;
+
+/** Without reports nobody knows who is busy: everyone counts as busy, so nobody is let go with work. */
+async function pollersOf(client: Client, taskQueue: string): Promise<WorkerReport[]> {
+  const { pollers } = await client.workflowService.describeTaskQueue({ namespace: client.options.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE });
+  return (pollers ?? []).map((poller) => {
+    const node = nodeOfIdentity(poller.identity ?? '');
+    return { key: poller.identity ?? '', ...(node === undefined ? {} : { node }), startedAtMs: Math.round(msOf(poller.lastAccessTime)), busyTasks: 1, processed: 0 };
+  });
+}
+
+/** What cannot be done is told, not thrown: the loop looks again and decides anew. */
+async function act(deps: PoolDeps, input: ActInput): Promise<ActResult> {
+  const { settings, record } = input;
+  const pool = deps.poolOf(settings);
+  let result: ActResult = {};
+  try {
+    if (input.cancel.length > 0) await pool.cancelQueued(input.cancel);
+    if (input.drain.length > 0) await pool.drain(input.drain);
+    if (input.grow.length > 0) await pool.grow(input.grow);
+  } catch (error) {
+    const throttled = error instanceof FleetscoreError && error.code === 'POOL_THROTTLED';
+    result = { problem: messageOf(error), ...(throttled ? { throttledUntilMs: deps.now() + ((error.cause as { retryAfterMs?: number } | undefined)?.retryAfterMs ?? THROTTLED_MS) } : {}) };
+  }
+  if (record) await recordDecision(deps.blobs, settings.name, record);
+  return result;
+}
