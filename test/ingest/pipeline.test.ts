@@ -43,7 +43,7 @@ type Step =
   | { readonly kind: 'read'; readonly worker: 0 | 1; readonly back: number; readonly count: number }
   | { readonly kind: 'flush' | 'die' | 'dieInFlush' | 'leave' | 'loseAnswer'; readonly worker: 0 | 1 };
 const worker = fc.constantFrom(0 as const, 1 as const);
-const stepsOf = fc.array(fc.oneof(
+const stepsOf: fc.Arbitrary<Step[]> = fc.array(fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('read' as const), worker, back: fc.nat(6), count: fc.integer({ min: 1, max: 12 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'die' as const, 'dieInFlush' as const, 'leave' as const, 'loseAnswer' as const), worker }) },
 ), { maxLength: 14 });
