@@ -13,7 +13,7 @@
  * schema registry, geo-replication, application groups. Retention by bytes stands in for the service's quota.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import rhea from 'rhea';
@@ -111,6 +111,12 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
     },
   };
   wire(container, broker, connections, log);
+  // Also those that never get as far as an AMQP connection, such as a probe of the port.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const sweeper = setInterval(() => namespace.trim(), Math.min(60_000, Math.max(100, limits.retentionMs / 10)));
   sweeper.unref();
 
@@ -122,7 +128,9 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
     for (const connection of connections) {
       connection.close({ condition: 'amqp:connection:forced', description: 'The emulator is shutting down.' });
     }
-    const impatient = setTimeout(() => void faults.dropConnections(), CLOSE_PATIENCE_MS);
+    const impatient = setTimeout(() => {
+      for (const socket of sockets) socket.destroy(new Error('the emulator is shutting down'));
+    }, CLOSE_PATIENCE_MS);
     await closed;
     clearTimeout(impatient);
     namespace.close();
