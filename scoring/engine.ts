@@ -251,7 +251,8 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
         const value = result.score[i]!;
         let label = result.anomaly[i]!;
         if (!Number.isFinite(value) || label === 0) {
-          const finite = values.subarray(i * task.width, (i + 1) * task.width).every(Number.isFinite);
+          let finite = true;
+          for (let at = i * task.width; at < (i + 1) * task.width; at++) finite &&= Number.isFinite(values[at]);
           // A window that is not a number is an anomaly whatever the model makes of it.
           if (!finite) label = 1;
           else if (!Number.isFinite(value)) {

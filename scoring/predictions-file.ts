@@ -66,9 +66,10 @@ export function decodePredictions(bytes: Uint8Array, filter?: SensorKey): Predic
 
 function all(buffer: Buffer, start: number): Prediction[] {
   const rows: Prediction[] = [];
+  const times: Times = new Map();
   for (let from = start; from < buffer.length; ) {
     const to = lineEnd(buffer, from);
-    rows.push(parseRow(buffer, from, to));
+    rows.push(parseRow(buffer, from, to, times));
     from = to + 1;
   }
   return rows;
@@ -77,11 +78,12 @@ function all(buffer: Buffer, start: number): Prediction[] {
 function ofSensor(buffer: Buffer, start: number, { device, sensor }: SensorKey): Prediction[] {
   const needle = Buffer.from(`,${quoted(device)},${quoted(sensor)},`);
   const rows: Prediction[] = [];
+  const times: Times = new Map();
   for (let at = buffer.indexOf(needle, start); at !== -1; ) {
     const from = buffer.lastIndexOf(0x0a, at) + 1;
     const to = lineEnd(buffer, at);
     // The same text may stand inside a quoted name: right behind the time it is the sensor.
-    if (at === from + TIME_LENGTH) rows.push(parseRow(buffer, from, to));
+    if (at === from + TIME_LENGTH) rows.push(parseRow(buffer, from, to, times));
     at = buffer.indexOf(needle, to);
   }
   return rows;
@@ -95,8 +97,25 @@ function lineEnd(buffer: Buffer, from: number): number {
 
 const FIELD = /,("(?:[^"]|"")*"|[^",]*)/y;
 
-function parseRow(buffer: Buffer, from: number, to: number): Prediction {
+/** Times read so far: the windows of one sensor are those of the next. */
+type Times = Map<string, number | undefined>;
+
+function parseRow(buffer: Buffer, from: number, to: number, times: Times): Prediction {
   const line = buffer.toString('utf8', from, to);
+  const fields = line.includes('"') ? quotedFields(buffer, from, line) : line.slice(TIME_LENGTH + 1).split(',');
+  const [device, sensor, value, prediction, score] = fields;
+  const time = line.slice(0, TIME_LENGTH);
+  let tsMs = times.get(time);
+  if (tsMs === undefined) {
+    tsMs = line[TIME_LENGTH] === ',' ? tryParseTime(time) : undefined;
+    times.set(time, tsMs);
+  }
+  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || !isNumber(value!) || !isNumber(score!))
+    throw corrupt(buffer, from, 'the row is not a prediction');
+  return { tsMs, device: device!, sensor: sensor!, value: Number(value), prediction: prediction === '1' ? 1 : 0, score: Number(score) };
+}
+
+function quotedFields(buffer: Buffer, from: number, line: string): string[] {
   const fields: string[] = [];
   FIELD.lastIndex = TIME_LENGTH;
   while (FIELD.lastIndex < line.length) {
@@ -104,11 +123,7 @@ function parseRow(buffer: Buffer, from: number, to: number): Prediction {
     if (field === undefined) throw corrupt(buffer, from, 'a field is not quoted right');
     fields.push(field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field);
   }
-  const [device, sensor, value, prediction, score] = fields;
-  const tsMs = tryParseTime(line.slice(0, TIME_LENGTH));
-  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || !isNumber(value!) || !isNumber(score!))
-    throw corrupt(buffer, from, 'the row is not a prediction');
-  return { tsMs, device: device!, sensor: sensor!, value: Number(value), prediction: prediction === '1' ? 1 : 0, score: Number(score) };
+  return fields;
 }
 
 const isNumber = (text: string): boolean => text === 'NaN' || (text !== '' && !Number.isNaN(Number(text)));
