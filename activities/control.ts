@@ -4,7 +4,7 @@
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
-import { isoTime } from '../domain/time.ts';
+import { isoTime, type Period } from '../domain/time.ts';
 import { chooseSizes } from '../domain/sizing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
@@ -29,7 +29,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   const { store } = deps;
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
-    readingsReady: (input) => run(() => readingsReady(deps, input.toMs, input.waitUntilMs)),
+    readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
     planBatch: (input) => run(() => planBatch(deps, input)),
     planGroup: ({ batchId, range, sensorsPerActivity }) => run(() => store.planRanges(batchId, sensorsPerActivity, range)),
     failRange: (input) =>
@@ -107,10 +107,14 @@ async function nameSensors(store: Store, batchId: string, groups: readonly Senso
   });
 }
 
-/** Ready when every partition has passed the end of the period, or none ever will (nothing ingests here). */
-async function readingsReady(deps: ControlDeps, toMs: number, waitUntilMs: number): Promise<ReadingsState> {
-  const progress = await deps.store.listProgress();
-  if (progress.length === 0) return { ready: true };
-  const watermarkMs = Math.min(...progress.map((p) => p.watermarkMs));
+/**
+ * Ready when every partition has passed the end of the period, or none ever will (nothing ingests here). A
+ * partition that was silent through the whole period holds nothing up once another has passed its end.
+ */
+async function readingsReady(deps: ControlDeps, { fromMs, toMs }: Period, waitUntilMs: number): Promise<ReadingsState> {
+  const watermarks = (await deps.store.listProgress()).map((partition) => partition.watermarkMs);
+  if (watermarks.length === 0) return { ready: true };
+  const flowing = watermarks.filter((watermark) => watermark >= fromMs);
+  const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : watermarks));
   return { ready: watermarkMs >= toMs || deps.now() >= waitUntilMs, watermarkMs };
 }
