@@ -1,0 +1,31 @@
+/** Errors of the management API as ours: what was done, with which resource, and whether trying again can help. */
+import { isRestError } from '@azure/core-rest-pipeline';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+
+/** Asked to wait, without a word on how long. */
+const DEFAULT_RETRY_AFTER_MS = 30_000;
+
+export const statusCode = (error: unknown): number | undefined => (isRestError(error) ? error.statusCode : undefined);
+
+/** @returns `POOL_THROTTLED` (cause has `retryAfterMs`), `POOL_UNAVAILABLE` (both retryable), `POOL_REFUSED` */
+export function armError(error: unknown, doing: string, now: () => number = Date.now): FleetscoreError {
+  if (error instanceof FleetscoreError) return error;
+  const status = statusCode(error);
+  const code = isRestError(error) ? error.code : undefined;
+  const text = `${doing}: ${code ? `${code}: ` : ''}${messageOf(error).split('\n')[0]!.slice(0, 300)}`;
+  if (status === 429) {
+    const retryAfterMs = retryAfter(isRestError(error) ? error.response?.headers.get('retry-after') : undefined, now);
+    return new FleetscoreError('POOL_THROTTLED', `Azure asks to wait ${Math.ceil(retryAfterMs / 1_000)} s (${text}).`, { retryable: true, cause: { retryAfterMs } });
+  }
+  if (status === undefined || status === 408 || status >= 500) return new FleetscoreError('POOL_UNAVAILABLE', `Azure Machine Learning does not answer as it should (${text}).`, { retryable: true, cause: error });
+  const remedy = status === 401 || status === 403 ? ' Give the identity of this process the role AzureML Data Scientist and AzureML Compute Operator on the workspace.' : '';
+  return new FleetscoreError('POOL_REFUSED', `Azure Machine Learning refuses (${text}).${remedy}`, { cause: error });
+}
+
+function retryAfter(header: string | undefined, now: () => number): number {
+  if (header === undefined) return DEFAULT_RETRY_AFTER_MS;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1_000);
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? DEFAULT_RETRY_AFTER_MS : Math.max(0, at - now());
+}
