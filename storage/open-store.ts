@@ -28,6 +28,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     const { openMssqlStore } = await import('./mssql/mssql-store.ts');
     return openMssqlStore(text);
   }
-  const got = text === '' ? 'is empty' : `is of no known kind (it starts with ${JSON.stringify(text.slice(0, 12))})`;
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0];
+  const got = text === '' ? 'is empty' : scheme ? `starts with ${scheme}, which is no known kind` : 'is of no known kind';
   throw new FleetscoreError('STORE_URL_INVALID', `The text that names the SQL store ${got}. ${FORMS}.`);
 }

@@ -83,7 +83,7 @@ function authentication(
       const tenantId = keys.get('tenant id') ?? process.env.AZURE_TENANT_ID;
       const secret = keys.get('password') ?? keys.get('pwd');
       if (!clientId || !secret || !tenantId)
-        throw invalid('asks for a service principal: it needs User Id (client id), Password (secret) and Tenant Id or AZURE_TENANT_ID');
+        throw invalid('asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID');
       return token(new ClientSecretCredential(tenantId, clientId, secret));
     }
     default:

@@ -32,17 +32,18 @@ export interface Connection {
 }
 
 /** @throws FleetscoreError `STORE_ERROR` when the file cannot be opened or is no database */
-export async function connect(path: string): Promise<Connection> {
+export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<Connection> {
   let db: DatabaseSync;
   try {
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   } catch (error) {
     throw storeError(error, path);
   }
-  const connection = wrap(db, path);
+  const patiently = <T>(work: () => T): Promise<T> => untilFree(path, lockWaitMs, work);
+  const connection = wrap(db, path, patiently);
   try {
     // Reads the header, so a file that is no database is found here. Switching to WAL needs the file for a moment.
-    const mode = await patiently(path, () => db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string });
+    const mode = await patiently(() => db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string });
     if (mode.journal_mode !== 'wal' && path !== ':memory:')
       throw new Error(`the file system cannot share it between processes (journal mode ${mode.journal_mode}); use a local disk`);
     db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536');
@@ -55,7 +56,7 @@ export async function connect(path: string): Promise<Connection> {
   }
 }
 
-function wrap(db: DatabaseSync, path: string): Connection {
+function wrap(db: DatabaseSync, path: string, patiently: <T>(work: () => T) => Promise<T>): Connection {
   const objects = new Map<string, StatementSync>();
   const rows = new Map<string, StatementSync>();
   const prepare = (kept: Map<string, StatementSync>, sql: string, asArrays: boolean): StatementSync => {
@@ -90,8 +91,8 @@ function wrap(db: DatabaseSync, path: string): Connection {
     get: <Row>(sql: string, ...params: SQLInputValue[]) => statement(sql).get(...params) as Row | undefined,
     run: (sql, ...params) => Number(statement(sql).run(...params).changes),
     exec: (sql) => db.exec(sql),
-    read: (work) => patiently(path, () => transaction('BEGIN', work)),
-    write: (work) => patiently(path, () => transaction('BEGIN IMMEDIATE', work)),
+    read: (work) => patiently(() => transaction('BEGIN', work)),
+    write: (work) => patiently(() => transaction('BEGIN IMMEDIATE', work)),
     close: () => {
       if (db.isOpen) db.close();
     },
@@ -99,8 +100,8 @@ function wrap(db: DatabaseSync, path: string): Connection {
 }
 
 /** Runs `work` until the database is not locked by others; what it throws otherwise becomes a FleetscoreError. */
-async function patiently<T>(path: string, work: () => T): Promise<T> {
-  const deadline = performance.now() + LOCK_WAIT_MS;
+async function untilFree<T>(path: string, lockWaitMs: number, work: () => T): Promise<T> {
+  const deadline = performance.now() + lockWaitMs;
   for (;;) {
     try {
       return work();

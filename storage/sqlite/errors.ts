@@ -33,7 +33,7 @@ export function storeError(error: unknown, path: string): FleetscoreError {
   if (error instanceof FleetscoreError) return error;
   const code = codeOf(error);
   const message = messageOf(error);
-  if (/^no such (table|column)/.test(message))
+  if (/\bno such (table|column)\b/.test(message))
     return new FleetscoreError(
       'SCHEMA_MISSING',
       `The SQLite store ${path} lacks tables of this version (${message}). Run \`fleetscore db migrate\`.`,

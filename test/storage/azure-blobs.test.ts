@@ -1,0 +1,121 @@
+/** Blob storage against a real azurite. */
+import { createHash, randomBytes } from 'node:crypto';
+import { CONTAINERS } from '../../domain/blob-names.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { createBlobStore } from '../../storage/azure-blobs.ts';
+import type { BlobInfo } from '../../storage/blobs.ts';
+import { freePort } from '../../local/ports.ts';
+import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { tempDir } from '../support/temp.ts';
+
+const dir = tempDir('azure-blobs');
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+const collect = async (list: AsyncIterable<BlobInfo>): Promise<BlobInfo[]> => {
+  const all: BlobInfo[] = [];
+  for await (const blob of list) all.push(blob);
+  return all;
+};
+const failure = async (work: Promise<unknown>): Promise<FleetscoreError> => {
+  const error = await work.then(() => undefined, (e: unknown) => e);
+  expect(error).toBeInstanceOf(FleetscoreError);
+  return error as FleetscoreError;
+};
+
+let server: BlobServer;
+beforeAll(async () => {
+  server = await startBlobServer(dir);
+});
+afterAll(() => server?.stop());
+
+test('a blob comes back as it was put, and the last one put stays', async () => {
+  const { blobs } = server;
+  await blobs.put('models', 'a/b.onnx', text('first'), 'application/octet-stream');
+  await blobs.put('models', 'a/b.onnx', text('second'), 'application/octet-stream');
+  expect(new TextDecoder().decode(await blobs.get('models', 'a/b.onnx'))).toBe('second');
+  expect(await blobs.exists('models', 'a/b.onnx')).toBe(true);
+  expect(await blobs.exists('models', 'a/c.onnx')).toBe(false);
+});
+
+test('an empty blob is a blob', async () => {
+  await server.blobs.put('logs', 'empty', new Uint8Array(), 'text/plain');
+  expect(await server.blobs.get('logs', 'empty')).toHaveLength(0);
+});
+
+test('of many that write the same new name one wins, and its bytes stay', async () => {
+  const { blobs } = server;
+  const bodies = Array.from({ length: 8 }, (_, i) => text(`writer ${i}`));
+  const won = await Promise.all(bodies.map((body) => blobs.putIfAbsent('predictions', 'race.csv', body, 'text/csv')));
+  expect(won.filter(Boolean)).toHaveLength(1);
+  expect(Buffer.from(await blobs.get('predictions', 'race.csv'))).toEqual(Buffer.from(bodies[won.indexOf(true)]!));
+});
+
+test('a blob in several blocks is written whole, and only when new', async () => {
+  const { blobs } = server;
+  const body = randomBytes(40 * 1024 * 1024);
+  const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+  expect(await blobs.putIfAbsent('models', 'large', body, 'application/octet-stream')).toBe(true);
+  expect(await blobs.putIfAbsent('models', 'large', text('small'), 'text/plain')).toBe(false);
+  expect(hash(await blobs.get('models', 'large'))).toBe(hash(body));
+});
+
+test('lists in order of name, with sizes, under a prefix only', async () => {
+  const { blobs } = server;
+  for (const name of ['list/c', 'list/a', 'list/b/x', 'other']) await blobs.put('raw', name, text(name), 'text/plain');
+  const listed = await collect(blobs.list('raw', 'list/'));
+  expect(listed).toEqual([{ name: 'list/a', bytes: 6 }, { name: 'list/b/x', bytes: 8 }, { name: 'list/c', bytes: 6 }]);
+});
+
+test('deleting is final, and deleting nothing is fine', async () => {
+  const { blobs } = server;
+  await blobs.put('logs', 'gone', text('x'), 'text/plain');
+  await blobs.delete('logs', 'gone');
+  await blobs.delete('logs', 'gone');
+  expect(await blobs.exists('logs', 'gone')).toBe(false);
+});
+
+test('a missing blob is named', async () => {
+  const error = await failure(server.blobs.get('models', 'no/such.onnx'));
+  expect(error).toMatchObject({ code: 'BLOB_MISSING', retryable: false });
+  expect(error.message).toContain('models/no/such.onnx');
+});
+
+test('preparing twice is fine, and makes every container', async () => {
+  await server.blobs.prepare();
+  for (const container of Object.values(CONTAINERS)) expect(await server.blobs.exists(container, 'x')).toBe(false);
+});
+
+test('a wrong key is refused at once, and no key is told', async () => {
+  const wrong = Buffer.from('a wrong key, but well formed').toString('base64');
+  const blobs = createBlobStore({ connectionString: server.connectionString.replace(/AccountKey=[^;]+/, `AccountKey=${wrong}`) });
+  const error = await failure(blobs.put('models', 'x', text('x'), 'text/plain'));
+  expect(error).toMatchObject({ code: 'BLOB_ERROR', retryable: false });
+  expect(error.message).not.toContain(wrong);
+});
+
+test('an account that does not answer is unavailable, and worth another try', async () => {
+  const connectionString = server.connectionString.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${await freePort()}`);
+  const blobs = createBlobStore({ connectionString, retry: { tries: 2, delayMs: 10 } });
+  const calls = [
+    () => blobs.get('models', 'x'),
+    () => blobs.put('models', 'x', text('x'), 'text/plain'),
+    () => collect(blobs.list('models', 'x')),
+  ];
+  for (const call of calls) {
+    const error = await failure(call());
+    expect(error).toMatchObject({ code: 'BLOB_UNAVAILABLE', retryable: true });
+    expect(error.message).toMatch(/models\/x/);
+    expect(error.message).not.toMatch(/AccountKey|Eby8/);
+  }
+});
+
+test.each([
+  ['', ''],
+  ['a half connection string', 'AccountName=x;AccountKey='],
+  ['no connection string', 'hello'],
+])('%s is refused without repeating it', (_what, connectionString) => {
+  expect(() => createBlobStore({ connectionString })).toThrow(expect.objectContaining({ code: 'BLOB_CONFIG_INVALID' }));
+});
+
+test('an account URL takes its identity from Microsoft Entra', () => {
+  expect(() => createBlobStore({ accountUrl: 'https://fleet.blob.core.windows.net' })).not.toThrow();
+});

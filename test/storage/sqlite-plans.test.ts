@@ -1,0 +1,66 @@
+/** The hot paths of the embedded store go through keys: a scan of a big table would only show on a big fleet. */
+import { DatabaseSync } from 'node:sqlite';
+import { loadMigrations } from '../../storage/migrations.ts';
+import { BATCH_SQL } from '../../storage/sqlite/batches.ts';
+import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
+import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
+import { PRUNE_SQL } from '../../storage/sqlite/prune.ts';
+import { RELEASE_SQL } from '../../storage/sqlite/releases.ts';
+import { SENSOR_SQL } from '../../storage/sqlite/sensors.ts';
+import { WINDOW_SQL } from '../../storage/sqlite/windows.ts';
+
+const db = new DatabaseSync(':memory:');
+for (const { sql } of loadMigrations('sqlite')) db.exec(sql);
+afterAll(() => db.close());
+
+const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  batches: BATCH_SQL, ingest: INGEST_SQL, outcomes: OUTCOME_SQL, prune: PRUNE_SQL, releases: RELEASE_SQL, sensors: SENSOR_SQL, windows: WINDOW_SQL,
+};
+const planOf = (sql: string): string[] => db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all().map((row) => String(row.detail));
+
+// Small tables, a count of the sensors, and steps over rows that a search inside the same statement has found.
+const SCANS_ALLOWED = new Set([
+  'batches.list: SCAN b USING INDEX batches_started',
+  'batches.rangesAll: SCAN (subquery-1)',
+  'batches.rangesListed: SCAN (subquery-1)',
+  'ingest.listProgress: SCAN partition_progress',
+  'prune.oldBatches: SCAN batches',
+  'releases.list: SCAN releases',
+  'sensors.count: SCAN sensors USING COVERING INDEX sensors_name',
+  'windows.changed: SCAN s',
+]);
+
+test('no statement scans a big table', () => {
+  const scans = Object.entries(ROOMS).flatMap(([room, statements]) =>
+    Object.entries(statements).flatMap(([name, sql]) =>
+      planOf(sql).filter((step) => step.startsWith('SCAN')).map((step) => `${room}.${name}: ${step}`),
+    ),
+  );
+  expect(new Set(scans)).toEqual(SCANS_ALLOWED);
+});
+
+test.each([
+  ['readSeries seeks each sensor', WINDOW_SQL.series, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
+  ['upsert of a window', INGEST_SQL.window, 'SEARCH windows USING PRIMARY KEY (sensor_id=? AND start_ms=?)'],
+  ['planRanges over the fleet', BATCH_SQL.rangesAll, 'SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'],
+  ['planRanges over a list', BATCH_SQL.rangesListed, 'SEARCH l USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)'],
+  ['plannedSensors finds models', BATCH_SQL.sensorsAll, 'SEARCH m USING PRIMARY KEY (release_key=? AND sensor_id=?) LEFT-JOIN'],
+  ['commitChunk looks for outcomes', OUTCOME_SQL.recorded, 'SEARCH outcomes USING PRIMARY KEY (batch_key=? AND sensor_id=?)'],
+  ['failures of a batch', OUTCOME_SQL.listUnscored, 'SEARCH o USING INDEX outcomes_unscored (batch_key=? AND status=? AND sensor_id>?)'],
+  ['predictionSources of a sensor', OUTCOME_SQL.sources, 'SEARCH o USING PRIMARY KEY (batch_key=? AND sensor_id=?)'],
+  ['changedSensors looks at windows', WINDOW_SQL.changed, 'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
+])('%s through its key', (_what, sql, step) => {
+  expect(planOf(sql)).toContain(step);
+});
+
+test.each([
+  ['readSeries', WINDOW_SQL.series],
+  ['planRanges over a list', BATCH_SQL.rangesListed],
+  ['plannedSensors', BATCH_SQL.sensorsAll],
+  ['plannedSensors of a list', BATCH_SQL.sensorsListed],
+  ['undecidedSensors', BATCH_SQL.undecidedAll],
+  ['listOutcomes', OUTCOME_SQL.list],
+  ['listFiles', OUTCOME_SQL.files],
+])('%s comes in the order of the key, without sorting', (_what, sql) => {
+  expect(planOf(sql).filter((step) => step.includes('TEMP B-TREE'))).toEqual([]);
+});
