@@ -39,7 +39,6 @@ resource poolOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.MachineLearningServices/workspaces/read'
           'Microsoft.MachineLearningServices/workspaces/computes/read'
           'Microsoft.MachineLearningServices/workspaces/computes/write'
-          'Microsoft.MachineLearningServices/workspaces/computes/listNodes/action'
           'Microsoft.MachineLearningServices/workspaces/environments/read'
           'Microsoft.MachineLearningServices/workspaces/environments/versions/read'
           'Microsoft.MachineLearningServices/workspaces/experiments/*'

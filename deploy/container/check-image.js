@@ -11,7 +11,8 @@ const require = createRequire(join(root, 'package.json'));
 
 for (const name of ['@temporalio/worker', '@temporalio/client', '@temporalio/envconfig', 'onnxruntime-node', '@azure/identity', '@azure/event-hubs', '@azure/storage-blob', '@azure/arm-machinelearning', 'mssql', 'pino', 'zod'])
   await import(require.resolve(name));
-require('@temporalio/core-bridge'); // loads the native library
+// Loads the native library.
+if (typeof require('@temporalio/core-bridge') !== 'object') throw new Error('the native library of Temporal did not load');
 for (const file of ['dist/workers/control.js', 'dist/workers/ingest.js', 'dist/workers/scoring.js', 'dist/workflow-bundle.js', 'dist/storage/migrations/mssql'])
   if (!existsSync(join(root, file))) throw new Error(`${file} is missing from the build`);
 for (const name of ['node', 'azurite', 'jest', 'typescript'])

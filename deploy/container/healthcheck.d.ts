@@ -1,0 +1,2 @@
+export declare function establishedInodes(table: string): Set<string>;
+export declare function connectionsOf(pid: number | string): number;
