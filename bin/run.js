@@ -19,6 +19,7 @@ const TASKS = {
   test: jest,
   build: ['bin/build.js'],
   bench: ['bench/main.ts'],
+  'bench:ingest': ['bench/ingest.ts'],
   histories: ['test/support/record-histories.ts'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
