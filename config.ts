@@ -24,6 +24,15 @@ const duration = (preset: string): z.ZodType<number> =>
     }
   });
 
+const maybeDuration: z.ZodType<number | undefined> = z.string().optional().transform((text, context) => {
+  try {
+    return text === undefined ? undefined : parseDuration(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'takes a duration such as 500ms, 5s, 15m, 2h, 1d' });
+    return z.NEVER;
+  }
+});
+
 const whole = (preset: number, min: number, max: number): z.ZodType<number> =>
   z.string().default(String(preset)).transform((text, context) => {
     const value = Number(text);
@@ -83,6 +92,42 @@ const variables = z.object({
   FLEETSCORE_MAX_MODEL_BYTES: whole(64 * MiB, 1 * KiB, 1024 * MiB),
   /** A model that takes longer for one sensor is given up. */
   FLEETSCORE_MODEL_TIMEOUT: duration('60s'),
+  /** The worker pool: most and fewest nodes. On a laptop a node is a process. Default: 2; 4 on Azure. */
+  FLEETSCORE_POOL_MAX_NODES: z.string().regex(/^\d{1,4}$/, 'takes a whole number from 0 to 1000').optional(),
+  FLEETSCORE_POOL_MIN_NODES: whole(0, 0, 1000),
+  /** A node without work is let go after this time. Default: 30s on a laptop, 2m on Azure. */
+  FLEETSCORE_POOL_IDLE: maybeDuration,
+  /** Idle nodes stay for the next batch: break-even, never, always, or while it is due within a time such as 20m. */
+  FLEETSCORE_POOL_KEEP_WARM: z.string().default('break-even'),
+  /** A batch is to be scored within this time: decides how many nodes it gets. */
+  FLEETSCORE_POOL_FINISH_WITHIN: duration('5m'),
+  /** Machine size of the nodes; on a laptop only the one whose price is shown. */
+  FLEETSCORE_POOL_VM_SIZE: z.string().min(1).default('Standard_D2s_v5'),
+  FLEETSCORE_POOL_PRIORITY: z.enum(['dedicated', 'low-priority']).default('dedicated'),
+  /** JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize, share and limits. */
+  FLEETSCORE_POOLS_FILE: z.string().optional(),
+  /** Price file in the shape of Azure's retail price API, and the region to take from it. */
+  FLEETSCORE_PRICES_FILE: z.string().optional(),
+  FLEETSCORE_PRICES_REGION: z.string().optional(),
+  /** Azure Machine Learning workspace whose cluster runs the pool: its resource id. Without it nothing is scaled on Azure. */
+  FLEETSCORE_AML_WORKSPACE_ID: z.string().regex(/^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+$/i, 'takes the resource id of a workspace: /subscriptions/.../workspaces/NAME').optional(),
+  FLEETSCORE_AML_LOCATION: z.string().default('westeurope'),
+  FLEETSCORE_AML_CLUSTER: z.string().default('fleetscore'),
+  /** Environment of the workspace that holds the worker's image, and the command that starts a worker in it. */
+  FLEETSCORE_AML_ENVIRONMENT_ID: z.string().optional(),
+  FLEETSCORE_AML_COMMAND: z.string().default('node /app/dist/workers/scoring.js'),
+  /** Resource ids of the subnet of the nodes (then without public addresses) and of their user-assigned identity. */
+  FLEETSCORE_AML_SUBNET_ID: z.string().optional(),
+  FLEETSCORE_AML_IDENTITY_ID: z.string().optional(),
+  /** Set by the pool on the workers it starts: their node and pool. */
+  FLEETSCORE_NODE: z.string().optional(),
+  FLEETSCORE_POOL: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'takes letters, digits and hyphens, at most 40').default('scoring'),
+  /** A scoring worker without work that hears nothing of its pool for this long ends by itself. Default: never on a laptop, 1h on a node of Azure. */
+  FLEETSCORE_WORKER_IDLE_EXIT: maybeDuration,
+  /** Time that running activities of a worker get to end once it is told to. */
+  FLEETSCORE_WORKER_DRAIN_GRACE: duration('20s'),
+  /** A scoring worker above this memory finishes what it has and makes room for a fresh one. 0: never. */
+  FLEETSCORE_WORKER_RECYCLE_BYTES: whole(0, 0, 1024 * 1024 * MiB),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -119,6 +164,36 @@ export interface Config {
     readonly cacheBytes: number;
     readonly maxModelBytes: number;
     readonly modelTimeoutMs: number;
+  };
+  readonly pool: {
+    readonly name: string;
+    readonly maxNodes: number | undefined;
+    readonly minNodes: number;
+    readonly idleMs: number | undefined;
+    /** As written. */
+    readonly keepWarm: string;
+    readonly finishWithinMs: number;
+    readonly vmSize: string;
+    readonly priority: 'dedicated' | 'low-priority';
+    readonly poolsFile: string | undefined;
+    readonly pricesFile: string | undefined;
+    readonly pricesRegion: string | undefined;
+    readonly aml: {
+      readonly workspaceId: string;
+      readonly location: string;
+      readonly cluster: string;
+      readonly environmentId: string | undefined;
+      readonly command: string;
+      readonly subnetId: string | undefined;
+      readonly identityId: string | undefined;
+    } | undefined;
+  };
+  readonly worker: {
+    /** Node of the pool this worker runs on. */
+    readonly node: string | undefined;
+    readonly idleExitMs: number | undefined;
+    readonly drainGraceMs: number;
+    readonly recycleBytes: number;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
@@ -162,6 +237,20 @@ export function loadConfig(env: Env = process.env): Config {
       concurrency: v.FLEETSCORE_SCORING_CONCURRENCY,
       cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
       cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
+    },
+    pool: {
+      name: v.FLEETSCORE_POOL, maxNodes: v.FLEETSCORE_POOL_MAX_NODES === undefined ? undefined : Number(v.FLEETSCORE_POOL_MAX_NODES),
+      minNodes: v.FLEETSCORE_POOL_MIN_NODES, idleMs: v.FLEETSCORE_POOL_IDLE, keepWarm: v.FLEETSCORE_POOL_KEEP_WARM,
+      finishWithinMs: v.FLEETSCORE_POOL_FINISH_WITHIN, vmSize: v.FLEETSCORE_POOL_VM_SIZE, priority: v.FLEETSCORE_POOL_PRIORITY,
+      poolsFile: v.FLEETSCORE_POOLS_FILE, pricesFile: v.FLEETSCORE_PRICES_FILE, pricesRegion: v.FLEETSCORE_PRICES_REGION,
+      aml: v.FLEETSCORE_AML_WORKSPACE_ID === undefined ? undefined : {
+        workspaceId: v.FLEETSCORE_AML_WORKSPACE_ID, location: v.FLEETSCORE_AML_LOCATION, cluster: v.FLEETSCORE_AML_CLUSTER,
+        environmentId: v.FLEETSCORE_AML_ENVIRONMENT_ID, command: v.FLEETSCORE_AML_COMMAND, subnetId: v.FLEETSCORE_AML_SUBNET_ID, identityId: v.FLEETSCORE_AML_IDENTITY_ID,
+      },
+    },
+    worker: {
+      node: v.FLEETSCORE_NODE, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
+      drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
     logLevel: v.FLEETSCORE_LOG_LEVEL,
     ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
