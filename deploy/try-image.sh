@@ -21,7 +21,10 @@ tools=${FLEETSCORE_TOOLS_DIR:-$PWD/.fleetscore/tools}
 container=
 runner=
 fleetscore() { FLEETSCORE_TOOLS_DIR=$tools "$node" bin/fleetscore.js --home "$home" "$@"; }
+worker_pid() { sed -nE '/"msg":"ready"/s/.*"pid":([0-9]+).*/\1/p' "$home/worker.log" | head -1; }
 clean_up() {
+  # In chroot isolation the worker is a process of this machine.
+  if [ "$engine" = buildah ] && [ -n "$runner" ] && [ -n "$(worker_pid)" ]; then kill "$(worker_pid)" 2>/dev/null || true; fi
   [ -n "$runner" ] && kill "$runner" 2>/dev/null || true
   fleetscore down >/dev/null 2>&1 || true
   if [ -n "$container" ]; then
@@ -40,7 +43,7 @@ fleetscore models publish samples/models >/dev/null
   const quarter = 900_000, to = Math.floor(Date.now() / quarter) * quarter;
   const rows = sampleFeed(to - quarter, to).map((r) => `${new Date(r.tsMs).toISOString()},${r.device},${r.sensor},${r.value}`);
   writeFileSync(process.argv[1] + "/readings.csv", ["TS,Device,Sensor,Value", ...rows].join("\n") + "\n");
-  writeFileSync(process.argv[1] + "/period", `${new Date(to - quarter).toISOString()} ${new Date(to).toISOString()}`);
+  writeFileSync(process.argv[1] + "/period", `${new Date(to - quarter).toISOString()} ${new Date(to).toISOString()}\n`);
 ' "$home"
 fleetscore send --wait "$home/readings.csv" >/dev/null
 
@@ -81,7 +84,7 @@ fleetscore --json batch run --wait --from "$from" --to "$to" >"$home/batch.json"
   console.log(`batch: ${counts.scored} sensors scored, ${counts.failed} failed`);
 ' "$home/batch.json" || fail "the batch scored nothing"
 
-pid=$(grep -m1 '"msg":"ready"' "$home/worker.log" | sed -E 's/.*"pid":([0-9]+).*/\1/')
+pid=$(worker_pid)
 if [ "$engine" = buildah ]; then
   buildah run "$container" -- node /app/deploy/container/healthcheck.js "$pid" || fail "the worker is not healthy"
   kill -TERM "$pid"

@@ -402,5 +402,6 @@ output DEPLOY_OUTBOUND_IP string = sizes.privateNetwork ? network.outputs.outbou
 output FLEETSCORE_BLOB_URL string = storage.outputs.blobUrl
 output FLEETSCORE_EVENT_HUBS_NAMESPACE string = eventHubs.outputs.hostName
 output FLEETSCORE_EVENT_HUB string = hub
+output FLEETSCORE_CONSUMER_GROUP string = consumerGroup
 output FLEETSCORE_SQL_URL string = 'Server=${sql.outputs.host},1433;Database=${sql.outputs.databaseName};Authentication=Active Directory Default;Encrypt=true'
 output FLEETSCORE_SCORING_QUEUE string = scoringQueue
