@@ -6,6 +6,7 @@ import type { Client } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { decided } from '../domain/outcome.ts';
 import { recordDecision, recordNodes } from '../pool/ledger.ts';
+import { renewAlive, RENEW_EVERY_MS } from '../pool/lease.ts';
 import { withWorkers, type ActInput, type ActResult, type PoolActivities, type PoolView, type WorkerReport } from '../pool/loop.ts';
 import type { RunningBatch, ScheduledBatch } from '../pool/policy.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -33,10 +34,20 @@ const MOST_BATCHES = 50;
 const THROTTLED_MS = 30_000;
 
 export function createPoolActivities(deps: PoolDeps): PoolActivities {
+  const renewed = new Map<string, number>();
+  /** Workers on other machines stay while their pool gives signs of life. */
+  const signOfLife = async ({ kind, name }: PoolSettings): Promise<void> => {
+    if (kind === 'local' || deps.now() - (renewed.get(name) ?? 0) < RENEW_EVERY_MS) return;
+    await renewAlive(deps.blobs, name, deps.now());
+    renewed.set(name, deps.now());
+  };
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
     preparePool: (settings) => run(() => deps.poolOf(settings).prepare(settings)),
-    observePool: (settings) => run(() => observe(deps, settings)),
+    observePool: (settings) => run(async () => {
+      await signOfLife(settings);
+      return observe(deps, settings);
+    }),
     actOnPool: (input) => run(() => act(deps, input)),
   };
 }
