@@ -50,6 +50,34 @@ const port = (preset: number): z.ZodType<number> =>
     return z.NEVER;
   });
 
+const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> =>
+  z.string().optional().transform((text, context) => {
+    if (text === undefined) return undefined;
+    const parsed = type.safeParse(text);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) context.addIssue({ code: 'custom', message: issue.message });
+    return z.NEVER;
+  });
+
+const decimal: z.ZodType<number> = z.string().transform((text, context) => {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  context.addIssue({ code: 'custom', message: 'takes a finite number' });
+  return z.NEVER;
+});
+
+const list: z.ZodType<readonly string[], string> = z.string().transform((text, context) => {
+  const items = text.split(',').map((item) => item.trim());
+  if (items.every((item) => item !== '')) return items;
+  context.addIssue({ code: 'custom', message: 'takes one or more entries with a comma in between' });
+  return z.NEVER;
+});
+
+const fieldNames = (preset: string): z.ZodType<readonly string[]> => z.string().default(preset).pipe(list);
+
+const onOff = (preset: 'on' | 'off'): z.ZodType<boolean> =>
+  z.enum(['on', 'off'], { error: 'takes on or off' }).default(preset).transform((text) => text === 'on');
+
 /** Every variable with its default; the comments are the reference that the README points to. */
 const variables = z.object({
   /** Folder of the laptop stack: its state, data, logs, tools. */
@@ -75,6 +103,32 @@ const variables = z.object({
   FLEETSCORE_OUT_OF_ORDER: duration('30s'),
   /** Readings from further in the future are refused. */
   FLEETSCORE_CLOCK_SKEW: duration('1h'),
+  /**
+   * Readings whose window ended longer than this before the watermark stay out of windows; they are counted and
+   * remain in raw capture. No limit by default.
+   */
+  FLEETSCORE_LATE_LIMIT: optional(duration('')),
+  /**
+   * Readings that become windows; all conditions that are set must hold. What is left out remains in raw capture.
+   * Names of devices and sensors: patterns with a comma in between, `*` for any text, `?` for one character.
+   */
+  FLEETSCORE_FILTER_DEVICES: optional(list),
+  FLEETSCORE_FILTER_EXCEPT_DEVICES: optional(list),
+  FLEETSCORE_FILTER_SENSORS: optional(list),
+  FLEETSCORE_FILTER_EXCEPT_SENSORS: optional(list),
+  /** Smallest and largest value that is taken, both included. */
+  FLEETSCORE_FILTER_MIN_VALUE: optional(decimal),
+  FLEETSCORE_FILTER_MAX_VALUE: optional(decimal),
+  /** Quality flags that are good, with a comma in between, in any case; readings without a flag are good. */
+  FLEETSCORE_FILTER_GOOD_QUALITY: optional(list),
+  /** Names of the JSON fields of a reading, with a comma in between; the first one that is there is taken. */
+  FLEETSCORE_FIELD_TS: fieldNames('ts,TS'),
+  FLEETSCORE_FIELD_DEVICE: fieldNames('device,Device'),
+  FLEETSCORE_FIELD_SENSOR: fieldNames('sensor,Sensor'),
+  FLEETSCORE_FIELD_VALUE: fieldNames('value,Value'),
+  FLEETSCORE_FIELD_QUALITY: fieldNames('quality,Quality'),
+  /** `off` where Azure Event Hubs Capture itself writes the raw events: the ingest workers write none then. */
+  FLEETSCORE_CAPTURE: onOff('on'),
   /** A raw capture file is closed after this time or size, whichever comes first. */
   FLEETSCORE_CAPTURE_INTERVAL: duration('60s'),
   FLEETSCORE_CAPTURE_BYTES: whole(10 * MiB, 64 * KiB, 500 * MiB),
@@ -128,6 +182,11 @@ const variables = z.object({
   FLEETSCORE_WORKER_DRAIN_GRACE: duration('20s'),
   /** A scoring worker above this memory finishes what it has and makes room for a fresh one. 0: never. */
   FLEETSCORE_WORKER_RECYCLE_BYTES: whole(0, 0, 1024 * 1024 * MiB),
+  /**
+   * Metrics of a worker process for Prometheus: http://127.0.0.1:PORT/metrics. Off unless set. Every process needs
+   * a port of its own; `auto` takes a free one and says in the log which.
+   */
+  FLEETSCORE_METRICS_PORT: optional(port(0)),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -153,6 +212,20 @@ export interface Config {
     readonly windowMs: number;
     readonly outOfOrderMs: number;
     readonly clockSkewMs: number;
+    /** Absent: no limit. */
+    readonly lateLimitMs?: number;
+    /** As `FilterSettings` of ingest/filter.ts. */
+    readonly filter: {
+      readonly devices?: readonly string[];
+      readonly exceptDevices?: readonly string[];
+      readonly sensors?: readonly string[];
+      readonly exceptSensors?: readonly string[];
+      readonly minValue?: number;
+      readonly maxValue?: number;
+      readonly goodQuality?: readonly string[];
+    };
+    readonly fields: Readonly<Record<'ts' | 'device' | 'sensor' | 'value' | 'quality', readonly string[]>>;
+    readonly capture: boolean;
     readonly captureIntervalMs: number;
     readonly captureBytes: number;
   };
@@ -195,6 +268,8 @@ export interface Config {
     readonly drainGraceMs: number;
     readonly recycleBytes: number;
   };
+  /** 0: a free one. Absent: no metrics. */
+  readonly metricsPort?: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
 }
@@ -209,6 +284,11 @@ export function loadConfig(env: Env = process.env): Config {
     ...unknown.map((name) => `${name} is not a variable of fleetscore`),
     ...(parsed.success ? [] : parsed.error.issues.map((issue) => describe(String(issue.path[0]), set, issue.message))),
   ];
+  if (parsed.success) {
+    const { FLEETSCORE_FILTER_MIN_VALUE: min, FLEETSCORE_FILTER_MAX_VALUE: max } = parsed.data;
+    if (min !== undefined && max !== undefined && min > max)
+      problems.push(describe('FLEETSCORE_FILTER_MIN_VALUE', set, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${max}`));
+  }
   if (!parsed.success || problems.length > 0)
     throw new FleetscoreError('INVALID_CONFIG', `wrong configuration:\n${problems.map((p) => `  ${p}`).join('\n')}`);
   const v = parsed.data;
@@ -230,6 +310,17 @@ export function loadConfig(env: Env = process.env): Config {
     ingest: {
       windowMs: v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
       ...(v.FLEETSCORE_INGEST_WORKER ? { workerName: v.FLEETSCORE_INGEST_WORKER } : {}),
+      ...defined({ lateLimitMs: v.FLEETSCORE_LATE_LIMIT }),
+      filter: defined({
+        devices: v.FLEETSCORE_FILTER_DEVICES, exceptDevices: v.FLEETSCORE_FILTER_EXCEPT_DEVICES,
+        sensors: v.FLEETSCORE_FILTER_SENSORS, exceptSensors: v.FLEETSCORE_FILTER_EXCEPT_SENSORS,
+        minValue: v.FLEETSCORE_FILTER_MIN_VALUE, maxValue: v.FLEETSCORE_FILTER_MAX_VALUE, goodQuality: v.FLEETSCORE_FILTER_GOOD_QUALITY,
+      }),
+      fields: {
+        ts: v.FLEETSCORE_FIELD_TS, device: v.FLEETSCORE_FIELD_DEVICE, sensor: v.FLEETSCORE_FIELD_SENSOR,
+        value: v.FLEETSCORE_FIELD_VALUE, quality: v.FLEETSCORE_FIELD_QUALITY,
+      },
+      capture: v.FLEETSCORE_CAPTURE,
       captureIntervalMs: v.FLEETSCORE_CAPTURE_INTERVAL, captureBytes: v.FLEETSCORE_CAPTURE_BYTES,
     },
     scoring: {
@@ -252,9 +343,15 @@ export function loadConfig(env: Env = process.env): Config {
       node: v.FLEETSCORE_NODE, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
       drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
+    ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT }),
     logLevel: v.FLEETSCORE_LOG_LEVEL,
     ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
   };
+}
+
+/** Without the keys that have no value. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 /** Read elsewhere: by tests. */
