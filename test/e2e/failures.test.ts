@@ -1,0 +1,122 @@
+/** What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why. */
+import { beforeAll, expect, test } from '@jest/globals';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
+import { SAMPLE_FLEET } from '../../samples/fleet.ts';
+import { processesOf } from '../support/cli.ts';
+import { useStack } from '../support/local-stack.ts';
+import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+
+const stack = useStack('failures');
+const PERIOD = ['--from', FROM, '--to', TO] as const;
+const [healthy, dataless, corrupt] = SAMPLE_FLEET as unknown as [Name, Name, Name];
+const MODELLESS = { device: 'lab', sensor: 'no model/yet' };
+
+interface Name {
+  readonly device: string;
+  readonly sensor: string;
+}
+interface Shown {
+  readonly id: string;
+  readonly status: string;
+  readonly planned: number;
+  readonly counts: Record<string, number>;
+  readonly failed: (Name & { readonly class: string; readonly message: string })[];
+  readonly skipped: (Name & { readonly class: string })[];
+}
+
+beforeAll(async () => {
+  expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
+  // The readings of the second sensor never come; another sensor has readings and no model.
+  const file = readingsOf(3, join(stack.home, 'readings.csv'));
+  const kept = readFileSync(file, 'utf8').split('\n').filter((line) => !line.includes(`,${dataless.device},${dataless.sensor},`));
+  writeFileSync(file, [...kept.slice(0, -1), `${FROM},${MODELLESS.device},${MODELLESS.sensor},1.5`, ''].join('\n'));
+  expect((await stack.cli('send', file, '--wait')).code).toBe(0);
+
+  const store = await stack.context.store();
+  const blobs = stack.context.blobs();
+  const models = await store.listReleaseModels((await store.currentRelease())!);
+  const bad = models.find((m) => m.device === corrupt.device && m.sensor === corrupt.sensor)!;
+  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
+  await blobs.put(CONTAINERS.models, modelBlob(bad.model), Buffer.from('not what was published'), 'application/octet-stream');
+  rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
+}, 240_000);
+
+test('no model, no data, a corrupt model: each has its own outcome, the others are scored', async () => {
+  const run = await stack.cli('batch', 'run', ...PERIOD, '--tolerated-failure-percentage', '50', '--wait', '--json');
+  const batch = run.json() as Shown;
+  expect(batch).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 1, skipped: 2, failed: 1, cancelled: 0 } });
+  expect(batch.failed).toEqual([expect.objectContaining({ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' })]);
+  expect(batch.skipped.map(({ device, sensor, class: why }) => [device, sensor, why]).sort()).toEqual(
+    [[dataless.device, dataless.sensor, 'no_data'], [MODELLESS.device, MODELLESS.sensor, 'no_model']].sort(),
+  );
+  const outcomes = await (await stack.context.store()).listOutcomes(batch.id, { limit: 100 });
+  expect(new Set(outcomes.map((o) => o.sensorId)).size).toBe(4);
+  expect(outcomes).toHaveLength(4);
+
+  // For people: the terminal, and the child of the sensor in the Web UI.
+  const shown = await stack.cli('batch', 'show', batch.id);
+  expect(shown.stdout).toMatch(/failed +model_corrupt/);
+  const { child, message } = await failedChild(batch.id);
+  expect(child).toBe(`${batch.id}/${corrupt.device}/${corrupt.sensor}`);
+  expect(message).toContain('model_corrupt');
+});
+
+test('past the tolerated failures the batch fails, and says why, after everything is recorded', async () => {
+  const run = await stack.cli('batch', 'run', ...PERIOD, '--tolerated-failure-count', '0', '--wait', '--json');
+  expect(run.code).toBe(1);
+  const batch = run.json() as Shown & { message: string; manifest: string };
+  expect(batch).toMatchObject({ status: 'failed', counts: { scored: 1, failed: 1 } });
+  expect(batch.message).toMatch(/1 of 4 sensors failed, more than the tolerated 0 sensors: 1 x model_corrupt/);
+  expect(batch.manifest).toContain(batch.id);
+});
+
+test('a redrive scores only what failed, with the models mended meanwhile', async () => {
+  const [before] = (await stack.cli('batch', 'list', '--json')).json() as Shown[];
+  // `models publish` finds the stored blob damaged and puts it right.
+  expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
+  const run = await stack.cli('batch', 'redrive', before!.id, '--wait', '--json');
+  expect(run.json()).toMatchObject({ kind: 'redrive', supersedes: before!.id, planned: 1, counts: { scored: 1, failed: 0 } });
+});
+
+test('a scoring worker that is killed in mid-batch costs a retry, no outcome', async () => {
+  const worker = processesOf(stack.home).find((line) => line.includes('workers/scoring'))!;
+  const pid = Number(worker.split(' ')[0]);
+  process.kill(pid, 'SIGSTOP'); // it holds its tasks, and does nothing with them
+  const started = (await stack.cli('batch', 'run', ...PERIOD, '--json')).json() as { batch: string; workflowId: string };
+  const client = await stack.context.client();
+  await waitFor(async () => (await client.workflow.count(`WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${started.batch}/'`)).count > 0);
+  process.kill(pid, 'SIGKILL');
+  await client.workflow.getHandle(started.workflowId).result();
+  const shown = (await stack.cli('batch', 'show', started.batch, '--json')).json();
+  expect(shown).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 2, skipped: 2, failed: 0 } });
+  expect(processesOf(stack.home).some((line) => line.includes('workers/scoring'))).toBe(true);
+}, 180_000);
+
+test('an empty period: every sensor is skipped, nothing fails', async () => {
+  const run = await stack.cli('batch', 'run', '--from', '2001-01-01', '--to', '2001-01-02', '--wait', '--json');
+  expect(run.json()).toMatchObject({ status: 'completed', counts: { scored: 0, skipped: 4, failed: 0 } });
+  expect(existsSync(join(stack.home, 'stack.json'))).toBe(true);
+});
+
+async function failedChild(batchId: string): Promise<{ child: string; message: string }> {
+  const client = await stack.context.client();
+  const query = `WorkflowType = 'scoreSensors' AND ExecutionStatus = 'Failed' AND WorkflowId STARTS_WITH '${batchId}/'`;
+  const found: string[] = [];
+  await waitFor(async () => {
+    found.length = 0;
+    for await (const execution of client.workflow.list({ query })) found.push(execution.workflowId);
+    return found.length > 0;
+  });
+  const error = await client.workflow.getHandle(found[0]!).result().then(() => undefined, (e: Error) => e);
+  return { child: found[0]!, message: String((error?.cause as Error | undefined)?.message) };
+}
+
+async function waitFor(look: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if (await look()) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('it did not happen within a minute');
+}

@@ -1,0 +1,84 @@
+/** The whole way with the project's own models: CSV through Event Hubs to predictions, against scikit-learn's answers. */
+import { describe, expect, test } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isoTime } from '../../domain/time.ts';
+import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
+import { useStack } from '../support/local-stack.ts';
+
+const FIXTURE = fileURLToPath(new URL('../fixtures/sample-predictions.csv', import.meta.url));
+const FROM = Date.parse('2026-01-05T00:00:00Z');
+const stack = useStack('main-job');
+
+interface Row {
+  readonly ts: string;
+  readonly device: string;
+  readonly sensor: string;
+  readonly value: number;
+  readonly prediction: number;
+  readonly score: number;
+}
+
+/** scikit-learn's label and score of a value: Device,Sensor,Value,Label,Score. */
+const expected = readFileSync(FIXTURE, 'utf8').trim().split('\n').slice(1).map((line) => {
+  const [device, sensor, value, label, score] = line.split(',') as [string, string, string, string, string];
+  return { device, sensor, value: Number(value), prediction: label === '1' ? 0 : 1, score: Number(score) };
+});
+const bySensor = Map.groupBy(expected, ({ device, sensor }) => `${device}/${sensor}`);
+const rows = [...bySensor.values()].flatMap((values) => values.map((row, i) => ({ ...row, tsMs: FROM + i * 5_000 })));
+const to = isoTime(Math.max(...rows.map((row) => row.tsMs)) + 5_000);
+
+describe('from a CSV file to predictions', () => {
+  test('models are checked and published, readings sent and ingested', async () => {
+    const published = await stack.cli('models', 'publish', fileURLToPath(SAMPLE_MODELS_DIR), '--release', 'first', '--json');
+    expect(published.json()).toMatchObject({ release: 'first', models: SAMPLE_FLEET.length });
+    const file = join(stack.home, 'readings.csv');
+    const lines = rows.toSorted((a, b) => a.tsMs - b.tsMs).map((row) => `${isoTime(row.tsMs).replace('Z', '')},${row.device},${row.sensor},${row.value}`);
+    writeFileSync(file, `TS,Device,Sensor,Value\n${lines.join('\n')}\nnot a time,a,b,1\n2026-01-05 00:00:00,pump-1,flow,many\n`);
+    const sent = await stack.cli('send', file, '--wait', '--json');
+    expect(sent.json()).toMatchObject({ sent: rows.length, bad: 2, ingested: true, badRows: [{ line: lines.length + 2 }, { line: lines.length + 3 }] });
+    expect(sent.code).toBe(1);
+  });
+
+  test('a batch scores every sensor in a child workflow of its own', async () => {
+    const batch = await stack.cli('batch', 'run', '--from', isoTime(FROM), '--to', to, '--wait', '--json');
+    expect(batch.json()).toMatchObject({ status: 'completed', planned: SAMPLE_FLEET.length, counts: { failed: 0, windows: rows.length } });
+    const { id } = batch.json() as { id: string };
+    const children = await (await stack.context.client()).workflow.count(`WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${id}/'`);
+    expect(children.count).toBe(SAMPLE_FLEET.length);
+  });
+
+  test('predictions equal scikit-learn in every label, scores within 1e-9', async () => {
+    for (const { device, sensor } of SAMPLE_FLEET.filter((s) => bySensor.has(`${s.device}/${s.sensor}`))) {
+      const got = (await readBack(device, sensor)).map(({ value, prediction, score }) => ({ value, prediction, score }));
+      const want = bySensor.get(`${device}/${sensor}`)!.map(({ value, prediction, score }) => ({ value, prediction, score: expect.closeTo(score, 9) as unknown as number }));
+      expect(got).toEqual(want);
+    }
+  }, 240_000);
+
+  test('the same readings sent again change no prediction', async () => {
+    const { device, sensor } = expected[0]!;
+    const before = await readBack(device, sensor);
+    expect((await stack.cli('send', join(stack.home, 'readings.csv'), '--wait')).code).toBe(1);
+    const again = await stack.cli('batch', 'run', '--from', isoTime(FROM), '--to', to, '--wait', '--json');
+    expect(again.json()).toMatchObject({ status: 'completed', counts: { windows: rows.length } });
+    expect(await readBack(device, sensor)).toEqual(before);
+  });
+
+  test('a late reading changes its window, and a rescore scores that sensor alone', async () => {
+    const { device, sensor } = expected[0]!;
+    const file = join(stack.home, 'late.csv');
+    writeFileSync(file, `TS,Device,Sensor,Value\n${isoTime(FROM + 2_000)},${device},${sensor},1000\n`);
+    expect((await stack.cli('send', file, '--wait')).code).toBe(0);
+    const rescored = await stack.cli('batch', 'rescore', '--from', isoTime(FROM), '--to', to, '--wait', '--json');
+    expect(rescored.json()).toMatchObject({ kind: 'rescore', planned: 1, counts: { scored: 1 } });
+    const first = (await readBack(device, sensor))[0]!;
+    expect(first.value).toBeCloseTo((expected[0]!.value + 1000) / 2, 9);
+    expect(first.prediction).toBe(1);
+  });
+
+  async function readBack(device: string, sensor: string): Promise<Row[]> {
+    return (await stack.cli('predictions', device, sensor, '--json')).json() as Row[];
+  }
+});
