@@ -107,7 +107,7 @@ const variables = z.object({
    * Readings whose window ended longer than this before the watermark stay out of windows; they are counted and
    * remain in raw capture. No limit by default.
    */
-  FLEETSCORE_LATE_LIMIT: optional(duration('')),
+  FLEETSCORE_LATE_LIMIT: maybeDuration,
   /**
    * Readings that become windows; all conditions that are set must hold. What is left out remains in raw capture.
    * Names of devices and sensors: patterns with a comma in between, `*` for any text, `?` for one character.
