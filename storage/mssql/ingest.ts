@@ -55,7 +55,7 @@ export const INGEST_SQL = {
   updateKnown: tsql({}, `
     UPDATE w SET w.count = m.count, w.mean = m.mean, w.min = m.min, w.max = m.max, w.last = m.last,
                  w.last_ts = m.last_ts, w.readings = m.readings
-    FROM windows w WITH (ROWLOCK, FORCESEEK)
+    FROM windows w WITH (ROWLOCK)
     INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`),
   progress: tsql(PARTITION, `
     SELECT applied_seq AS seq FROM partition_progress WITH (UPDLOCK, HOLDLOCK)

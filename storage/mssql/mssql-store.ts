@@ -1,7 +1,7 @@
 /** The store in SQL Server or Azure SQL, shared by any number of machines. */
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
-import { connect } from './connection.ts';
+import { connect, type Database } from './connection.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
@@ -22,6 +22,11 @@ export async function openMssqlStore(url: string): Promise<Store> {
     await db.close();
     throw error;
   }
+  return storeOn(db);
+}
+
+/** The store over an open connection. */
+export function storeOn(db: Database): Store {
   return {
     engine: 'mssql',
     ...schemaMethods(db),

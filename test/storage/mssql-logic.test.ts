@@ -1,0 +1,57 @@
+/** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. */
+import { storeOn } from '../../storage/mssql/mssql-store.ts';
+import type { Store } from '../../storage/store.ts';
+import { storeContract } from './store-contract.ts';
+import { tsqlOnSqlite } from './tsql-on-sqlite.ts';
+
+storeContract(
+  async () => {
+    const store = storeOn(tsqlOnSqlite(':memory:'));
+    await store.migrate();
+    return store;
+  },
+  { runs: 25 },
+);
+
+describe('a commit whose answer is lost is done once', () => {
+  const open = async (): Promise<{ store: Store; loseNext: () => void }> => {
+    let lose = false;
+    const store = storeOn(
+      tsqlOnSqlite(':memory:', () => {
+        const lost = lose;
+        lose = false;
+        return lost;
+      }),
+    );
+    await store.migrate();
+    await store.registerSensors([{ device: 'd', sensor: 's' }]);
+    return { store, loseNext: () => (lose = true) };
+  };
+  const commit = { source: 'h', partition: '0', watermarkMs: 1, readings: 1, late: 0, dead: 0 };
+  const updates = [{ sensorId: 1, startMs: 0, tsMs: [1], values: [5] }];
+
+  test('readings', async () => {
+    const { store, loseNext } = await open();
+    loseNext();
+    await store.commitReadings({ ...commit, expectedSeq: -1, throughSeq: 3, updates });
+    expect(await store.listProgress()).toMatchObject([{ appliedSeq: 3, readings: 1 }]);
+    // The same from another worker later on is a conflict as ever.
+    await expect(store.commitReadings({ ...commit, expectedSeq: -1, throughSeq: 3, updates })).rejects.toMatchObject({ code: 'PROGRESS_CONFLICT' });
+    await store.close();
+  });
+
+  test('a release, a batch and a chunk', async () => {
+    const { store, loseNext } = await open();
+    loseNext();
+    await store.createRelease('r', 1, [{ sensorId: 1, model: 'm' }], [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean'] }]);
+    await expect(store.createRelease('r', 1, [], [])).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
+    loseNext();
+    await store.createBatch({ id: 'b', workflowId: 'w', runId: 'r', kind: 'score', release: 'r', codeVersion: '1', startedAtMs: 1, fromMs: 0, toMs: 9 });
+    loseNext();
+    const outcomes = [{ sensorId: 1, status: 'scored', windows: 3, anomalies: 1, model: 'm', attempt: 1 }] as const;
+    const counts = await store.commitChunk({ batchId: 'b', chunk: 'c', outcomes, changeId: 0 });
+    expect(counts).toMatchObject({ scored: 1, windows: 3 });
+    expect(await store.countOutcomes('b')).toEqual(counts);
+    await store.close();
+  });
+});
