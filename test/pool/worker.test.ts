@@ -9,7 +9,7 @@ import type { Watch } from '../../pool/worker/watch.ts';
 
 /** 'nothing' when no reason came in `looks` looks of 1 ms and more. */
 async function reasonOf(watch: Watch, ms = 300): Promise<string> {
-  const found = await Promise.race([watch.reason, sleep(ms).then(() => undefined)]);
+  const found = await Promise.race([watch.reason, sleep(ms, undefined, { ref: false })]);
   watch.stop();
   return found?.kind ?? 'nothing';
 }
