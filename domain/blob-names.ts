@@ -38,3 +38,7 @@ export function chunkName(range: { readonly from: number; readonly to: number },
 export const predictionsBlob = (folder: string, chunk: string): string => `${folder}/${chunk}.csv`;
 export const manifestBlob = (folder: string): string => `${folder}/manifest.json`;
 export const reportBlob = (folder: string): string => `${folder}/report.html`;
+
+/** Log of a failed sensor, in the container `logs`. */
+export const errorLogBlob = (batchId: string, { device, sensor }: SensorKey): string =>
+  `errors/${batchId}/${encodeName(device)}.${encodeName(sensor)}.json`;

@@ -1,0 +1,48 @@
+/**
+ * Runs the activities of one batch in this process, in the order in which the workflow asks for them, each
+ * retried as Temporal would (attempt after attempt, at once). For tests that need thousands of small faults;
+ * the workflow itself is tested with a server.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createControlActivities, type ControlDeps } from '../../activities/control.ts';
+import { createScoringActivities, type ScoringDeps } from '../../activities/scoring.ts';
+import type { BatchResult, PlanInput } from '../../activities/types.ts';
+import type { WorkflowEnd } from '../../verify/workflow-end.ts';
+
+export interface BatchRun {
+  readonly result: BatchResult;
+  readonly end: WorkflowEnd;
+  /** Attempts beyond the first, of all activities. */
+  readonly retries: number;
+}
+
+export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs'>, Pick<ScoringDeps, 'engine' | 'windowMs'> {}
+
+const ATTEMPTS = 20;
+
+export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId' | 'runId'>, tolerated = 10): Promise<BatchRun> {
+  let retries = 0;
+  const { store, blobs, engine, windowMs } = deps;
+  const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now });
+  const scoring = createScoringActivities({ store, blobs, engine, windowMs });
+  const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await new MockActivityEnvironment({ attempt }).run(activity, input);
+      } catch (error) {
+        if (attempt === ATTEMPTS || (error instanceof ApplicationFailure && error.nonRetryable)) throw error;
+        retries += 1;
+      }
+    }
+  };
+  const { batchId, fromMs, toMs } = plan;
+  const { groups, sensorsPerActivity } = await run(control.planBatch, { ...plan, workflowId: batchId, runId: batchId });
+  for (const range of groups) {
+    const chunks = range.count <= sensorsPerActivity ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity });
+    for (const chunk of chunks) await run(scoring.scoreChunk, { batchId, fromMs, toMs, range: chunk });
+  }
+  const result = (await run(control.finishBatch, { batchId, fromMs, toMs, ending: 'done', toleratedFailurePercentage: tolerated }))!;
+  const state = result.status;
+  return { result, end: { state, name: state, result }, retries };
+}

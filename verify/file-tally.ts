@@ -1,0 +1,46 @@
+/** What a predictions file holds, sensor by sensor: rows and anomalies, with the order of its rows checked. Pure. */
+import { keyOf } from '../domain/sensor.ts';
+import { isoTime, type Period } from '../domain/time.ts';
+import { decodePredictions } from '../scoring/predictions-file.ts';
+
+export interface SensorTally {
+  rows: number;
+  anomalies: number;
+}
+
+export interface FileTally {
+  readonly rows: number;
+  /** By {@link keyOf}. */
+  readonly sensors: ReadonlyMap<string, SensorTally>;
+  /** The first few things that are wrong inside. */
+  readonly problems: readonly string[];
+}
+
+const PROBLEMS = 3;
+
+/** @throws FleetscoreError `PREDICTIONS_CORRUPT` */
+export function tallyFile(bytes: Uint8Array, period: Period): FileTally {
+  const rows = decodePredictions(bytes);
+  const sensors = new Map<string, SensorTally>();
+  const problems: string[] = [];
+  const problem = (text: string): void => void (problems.length < PROBLEMS && problems.push(text));
+  let key = '';
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let tally: SensorTally | undefined;
+  for (const row of rows) {
+    const rowKey = keyOf(row);
+    if (rowKey !== key || !tally) {
+      key = rowKey;
+      lastMs = Number.NEGATIVE_INFINITY;
+      tally = sensors.get(key);
+      if (tally) problem(`the rows of ${row.device} / ${row.sensor} do not stand together`);
+      else sensors.set(key, (tally = { rows: 0, anomalies: 0 }));
+    }
+    if (row.tsMs <= lastMs) problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is there twice, or out of order`);
+    if (row.tsMs < period.fromMs || row.tsMs >= period.toMs) problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is outside of the period`);
+    lastMs = row.tsMs;
+    tally.rows += 1;
+    tally.anomalies += row.prediction;
+  }
+  return { rows: rows.length, sensors, problems };
+}
