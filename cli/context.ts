@@ -9,7 +9,7 @@ import { readStack, withStack } from '../local/state.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { openStore } from '../storage/open-store.ts';
 import type { Store } from '../storage/store.ts';
-import { openBlobs } from '../workers/azure.ts';
+import { openBlobs } from '../workers/blob-storage.ts';
 import { connectClient, temporalTarget } from '../workers/temporal.ts';
 
 export interface Context {

@@ -20,7 +20,7 @@ import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../samples/fleet.ts';
 import { sampleFeed } from '../samples/readings.ts';
 import { publishModels } from '../scoring/publish.ts';
 import type { Batch } from '../storage/store.ts';
-import { openProducer } from '../workers/azure.ts';
+import { openProducer } from '../workers/event-hubs.ts';
 import { createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from './command.ts';
 import { openContext, type Context } from './context.ts';

@@ -7,7 +7,7 @@ import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { readStack } from '../local/state.ts';
 import { locateTemporal } from '../local/temporal-binary.ts';
 import { formatNumberOf } from '../report/format.ts';
-import { openProducer } from '../workers/azure.ts';
+import { openProducer } from '../workers/event-hubs.ts';
 import { temporalTarget } from '../workers/temporal.ts';
 import { action, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';

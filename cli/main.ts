@@ -1,19 +1,31 @@
-/** The `fleetscore` command. One file a command; this one only puts them together. */
+/**
+ * The `fleetscore` command: puts the commands together. Each is a file of its own, loaded when it is called;
+ * only the overview loads all.
+ */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
-import { registerBatch } from './batch.ts';
 import { EXIT_USAGE, report } from './command.ts';
-import { registerDemo } from './demo.ts';
-import { registerDoctor } from './doctor.ts';
-import { registerModels } from './models.ts';
-import { registerPredictions } from './predictions.ts';
-import { registerReport } from './report.ts';
-import { registerSchedule } from './schedule.ts';
-import { registerSend } from './send.ts';
-import { registerSensors } from './sensors.ts';
-import { registerStack } from './stack.ts';
 
-export function createProgram(): Command {
+type Register = (program: Command) => void;
+
+/** By name, in the order of the overview. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  demo: async () => (await import('./demo.ts')).registerDemo,
+  up: async () => (await import('./stack.ts')).registerUp,
+  down: async () => (await import('./stack.ts')).registerDown,
+  doctor: async () => (await import('./doctor.ts')).registerDoctor,
+  models: async () => (await import('./models.ts')).registerModels,
+  send: async () => (await import('./send.ts')).registerSend,
+  sensors: async () => (await import('./sensors.ts')).registerSensors,
+  schedule: async () => (await import('./schedule.ts')).registerSchedule,
+  batch: async () => (await import('./batch.ts')).registerBatch,
+  predictions: async () => (await import('./predictions.ts')).registerPredictions,
+  report: async () => (await import('./report.ts')).registerReport,
+  verify: async () => (await import('./verify.ts')).registerVerify,
+  simulate: async () => (await import('./simulate.ts')).registerSimulate,
+};
+
+async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('fleetscore')
     .description('Scheduled batch scoring of sensor fleets, on Temporal.')
     .version(VERSION)
@@ -22,15 +34,14 @@ export function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows how it is called)')
     .exitOverride();
-  for (const register of [
-    registerDemo, registerStack, registerDoctor, registerModels, registerSend, registerSensors, registerSchedule, registerBatch,
-    registerPredictions, registerReport,
-  ]) register(program);
+  const called = args.find((arg) => Object.hasOwn(COMMANDS, arg));
+  const loads = called === undefined ? Object.values(COMMANDS) : [COMMANDS[called]!];
+  for (const register of await Promise.all(loads.map((load) => load()))) register(program);
   return program;
 }
 
 try {
-  await createProgram().parseAsync(process.argv);
+  await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);
 } catch (error) {
   // Commander has printed what was wrong; help and version end with 0.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;

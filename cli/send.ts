@@ -6,7 +6,7 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../report/format.ts';
 import { sendCsv, sourceName, waitIngested, type BadRow } from '../ingest/send.ts';
-import { openProducer } from '../workers/azure.ts';
+import { openProducer } from '../workers/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { startBar } from './progress.ts';

@@ -26,10 +26,13 @@ export function addStackOptions(command: Command): Command {
     .addOption(new Option('--scoring-workers <n>', 'scoring worker processes').default(1).argParser(asWhole(0, 64)));
 }
 
-export function registerStack(program: Command): void {
+export function registerUp(program: Command): void {
   addStackOptions(program.command('up').description('start the laptop stack and its workers on loopback, and stay until Ctrl-C'))
     .option('--detach', 'return when all is ready; `fleetscore down` stops it')
     .action(action<[], UpOptions>(up));
+}
+
+export function registerDown(program: Command): void {
   program.command('down').description('stop the laptop stack of this folder; its data stay').action(action<[], object>(down));
 }
 

@@ -2,11 +2,12 @@
  * Blob storage on Azure, or on anything that speaks its API. Each call is retried a bounded number of times
  * inside the client; what is left is told with the container and the blob, never with a key or a signature.
  */
-import { DefaultAzureCredential, type TokenCredential } from '@azure/identity';
+import type { TokenCredential } from '@azure/identity';
 import { BlobServiceClient, type ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { blobError, statusOf } from './blob-errors.ts';
+import { machineIdentity } from './identity.ts';
 import type { BlobInfo, BlobStore } from './blobs.ts';
 
 /** How calls to Blob are retried. */
@@ -21,7 +22,7 @@ export interface BlobRetry {
 
 export type BlobStoreOptions = (
   | { readonly connectionString: string }
-  /** `https://ACCOUNT.blob.core.windows.net`; the identity is found by DefaultAzureCredential when not given. */
+  /** `https://ACCOUNT.blob.core.windows.net`; the machine's identity when no credential is given. */
   | { readonly accountUrl: string; readonly credential?: TokenCredential }
 ) & { readonly retry?: BlobRetry };
 
@@ -125,7 +126,7 @@ function connect(options: BlobStoreOptions): BlobServiceClient {
   try {
     return 'connectionString' in options
       ? BlobServiceClient.fromConnectionString(options.connectionString, pipeline)
-      : new BlobServiceClient(options.accountUrl, options.credential ?? new DefaultAzureCredential(), pipeline);
+      : new BlobServiceClient(options.accountUrl, options.credential ?? machineIdentity(), pipeline);
   } catch {
     // The cause is left out: it may repeat the connection string, and with it the account key.
     throw new FleetscoreError(

@@ -4,15 +4,15 @@ import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { codeFile, workflowBundle } from '../paths.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
-import { openBlobs } from './azure.ts';
+import { openBlobs } from './blob-storage.ts';
 import { live } from './lifecycle.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { connectClient, connectWorker } from './temporal.ts';
 
 await live('control', async (life) => {
-  const { config, log } = life;
-  installRuntime(log);
+  const { config } = life;
+  await installRuntime(life);
   const client = await connectClient(process.env);
   await registerSearchAttributes(client, client.options.namespace);
   await client.connection.close();

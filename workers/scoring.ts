@@ -2,7 +2,7 @@
 import { createScoringActivities } from '../activities/scoring.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
-import { openBlobs } from './azure.ts';
+import { openBlobs } from './blob-storage.ts';
 import { live } from './lifecycle.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { connectWorker } from './temporal.ts';
@@ -10,7 +10,7 @@ import { connectWorker } from './temporal.ts';
 await live('scoring', async (life) => {
   const { config, log } = life;
   const { scoring } = config;
-  installRuntime(log);
+  await installRuntime(life);
   const store = await openStore(config.sqlUrl);
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({

@@ -1,7 +1,10 @@
-/** Connections to Temporal, from the standard TEMPORAL_* variables and temporal.toml profiles. */
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+/**
+ * Connections to Temporal, from the standard TEMPORAL_* variables and temporal.toml profiles. The SDK's halves
+ * are loaded when one is opened: commands that do not need them start faster.
+ */
+import type { Client, ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
+import type { NativeConnection, NativeConnectionOptions } from '@temporalio/worker';
 import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 
@@ -33,6 +36,7 @@ export function temporalTarget(env: Env): TemporalTarget {
 /** @throws FleetscoreError `TEMPORAL_UNAVAILABLE` */
 export async function connectClient(env: Env): Promise<Client> {
   const { address, namespace, options } = resolveTarget(env);
+  const { Client, Connection } = await import('@temporalio/client');
   try {
     return new Client({ connection: await Connection.connect({ ...options, connectTimeout: '5s' }), namespace });
   } catch (error) {
@@ -43,8 +47,9 @@ export async function connectClient(env: Env): Promise<Client> {
 /** @throws FleetscoreError `TEMPORAL_UNAVAILABLE` */
 export async function connectWorker(env: Env): Promise<{ connection: NativeConnection; namespace: string }> {
   const { address, namespace, options } = resolveTarget(env);
+  const { NativeConnection } = await import('@temporalio/worker');
   try {
-    return { connection: await NativeConnection.connect(options as Parameters<typeof NativeConnection.connect>[0]), namespace };
+    return { connection: await NativeConnection.connect(options as NativeConnectionOptions), namespace };
   } catch (error) {
     throw unavailable(address, error);
   }
