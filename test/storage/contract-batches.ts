@@ -1,0 +1,162 @@
+/** The contract, part 2: releases and batches. */
+import fc from 'fast-check';
+import { NO_OUTCOMES } from '../../domain/outcome.ts';
+import type { Store } from '../../storage/store.ts';
+import { MINUTE, T0, failing, type ContractTools } from './contract-tools.ts';
+
+export function batchesContract(tools: ContractTools): void {
+  const { unique, sensors, release, newBatch, scored, chunk } = tools;
+
+  describe('releases', () => {
+    test('models come back by sensor, with packs where there are any', async () => {
+      const ids = await sensors(3);
+      const name = unique('release');
+      const [a, b] = [unique('model'), unique('model')];
+      await tools.store.createRelease(
+        name, T0,
+        [{ sensorId: ids[2]!, model: b }, { sensorId: ids[0]!, model: a, pack: 'pack', packRow: 7 }],
+        [{ model: a, bytes: 100, kind: 'scaler+ocsvm-rbf', features: ['mean', 'mean[-1]'] }, { model: b, bytes: 5, kind: 'onnx', features: ['mean'] }],
+      );
+      const models = await tools.store.listReleaseModels(name);
+      const device = (await tools.store.listSensors({ after: ids[0]! - 1, limit: 1 }))[0]!.device;
+      expect(models).toEqual([
+        { sensorId: ids[0], device, sensor: 's0', model: a, pack: 'pack', packRow: 7, bytes: 100, kind: 'scaler+ocsvm-rbf', features: ['mean', 'mean[-1]'] },
+        { sensorId: ids[2], device, sensor: 's2', model: b, bytes: 5, kind: 'onnx', features: ['mean'] },
+      ]);
+      expect((await tools.store.listReleaseModels(name, { after: ids[0]!, limit: 5 })).map((m) => m.sensorId)).toEqual([ids[2]]);
+      expect(await failing(tools.store.listReleaseModels('nobody'))).toBe('RELEASE_UNKNOWN');
+    });
+
+    test('a release is made once, whole or not at all', async () => {
+      const [id] = await sensors(1);
+      const name = await release([{ sensorId: id!, model: unique('model') }]);
+      expect(await failing(tools.store.createRelease(name, T0, [], []))).toBe('RELEASE_EXISTS');
+      const bad = unique('release');
+      const info = { model: 'described', bytes: 1, kind: 'onnx', features: [] };
+      expect(await failing(tools.store.createRelease(bad, T0, [{ sensorId: id!, model: unique('undescribed') }], []))).toBe('RELEASE_INVALID');
+      expect(await failing(tools.store.createRelease(bad, T0, [{ sensorId: 999_999_999, model: 'described' }], [info]))).toBe('RELEASE_INVALID');
+      const twice = [{ sensorId: id!, model: 'described' }, { sensorId: id!, model: 'described' }];
+      expect(await failing(tools.store.createRelease(bad, T0, twice, [info]))).toBe('RELEASE_INVALID');
+      expect((await tools.store.listReleases()).map((r) => r.name)).not.toContain(bad);
+    });
+
+    test('current points to one release', async () => {
+      const [first, second] = [await release(), await release()];
+      await tools.store.setCurrentRelease(first);
+      await tools.store.setCurrentRelease(second);
+      expect(await tools.store.currentRelease()).toBe(second);
+      expect((await tools.store.listReleases()).filter((r) => r.current).map((r) => r.name)).toEqual([second]);
+      expect(await failing(tools.store.setCurrentRelease('nobody'))).toBe('RELEASE_UNKNOWN');
+      expect(await tools.store.currentRelease()).toBe(second);
+    });
+
+    test('lists the newest first', async () => {
+      const [old, recent] = [unique('release'), unique('release')];
+      await tools.store.createRelease(recent, T0 + 2 * MINUTE, [], []);
+      await tools.store.createRelease(old, T0 + MINUTE, [], []);
+      const listed = (await tools.store.listReleases()).map((r) => r.name);
+      expect(listed.indexOf(recent)).toBeLessThan(listed.indexOf(old));
+    });
+  });
+
+  describe('batches', () => {
+    test('a batch comes back as it was recorded, and the second time as well', async () => {
+      await sensors(1);
+      const wanted = await newBatch({ schedule: 'quarter-hourly', supersedes: 'earlier', kind: 'rescore' });
+      const batch = await tools.store.createBatch(wanted);
+      expect(batch).toEqual({ ...wanted, planned: await tools.store.countSensors(), status: 'running', counts: NO_OUTCOMES });
+      await sensors(1);
+      expect(await tools.store.createBatch(wanted)).toEqual(batch);
+      expect(await tools.store.findBatch(wanted.id)).toEqual(batch);
+      expect(await failing(tools.store.createBatch({ ...wanted, runId: 'another run' }))).toBe('BATCH_CONFLICT');
+      expect(await failing(tools.store.createBatch({ ...wanted, id: unique('batch'), release: 'nobody' }))).toBe('RELEASE_UNKNOWN');
+      expect(await tools.store.findBatch('nobody')).toBeUndefined();
+    });
+
+    test('sensors that register later are not planned', async () => {
+      const [id] = await sensors(1);
+      const { id: batch } = await tools.store.createBatch(await newBatch());
+      await sensors(3);
+      expect((await tools.store.planRanges(batch, 1_000_000)).at(-1)!.to).toBe(id! + 1);
+      expect(await tools.store.plannedSensors(batch, { from: id!, to: id! + 100 })).toHaveLength(1);
+      expect((await tools.store.undecidedSensors(batch, { from: id!, to: id! + 100 }, 10)).map((s) => s.id)).toEqual([id]);
+    });
+
+    test('planned sensors carry the models of their release', async () => {
+      const ids = await sensors(3);
+      const model = unique('model');
+      const name = unique('release');
+      await tools.store.createRelease(name, T0, [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0 }], [{ model, bytes: 1, kind: 'onnx', features: [] }]);
+      const batch = await newBatch({ release: name, sensorIds: [ids[2]!, ids[1]!, ids[1]!] });
+      expect((await tools.store.createBatch(batch)).planned).toBe(2);
+      const planned = await tools.store.plannedSensors(batch.id, { from: 1, to: ids[2]! + 1 });
+      expect(planned).toMatchObject([{ id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0 }, { id: ids[2], sensor: 's2' }]);
+      expect(planned[1]).not.toHaveProperty('model');
+    });
+
+    test('a list with unknown sensors is refused, an empty one plans nothing', async () => {
+      const wanted = await newBatch({ sensorIds: [999_999_999] });
+      expect(await failing(tools.store.createBatch(wanted))).toBe('SENSOR_UNKNOWN');
+      expect(await tools.store.findBatch(wanted.id)).toBeUndefined();
+      const empty = await tools.store.createBatch({ ...wanted, sensorIds: [] });
+      expect(empty.planned).toBe(0);
+      expect(await tools.store.planRanges(empty.id, 10)).toEqual([]);
+      expect(await tools.store.undecidedSensors(empty.id, undefined, 10)).toEqual([]);
+    });
+
+    test('ranges cover every planned sensor exactly once, in sizes up to the one asked', async () => {
+      const ids = await sensors(40);
+      const first = ids[0]!;
+      const name = await release();
+      await fc.assert(
+        fc.asyncProperty(
+          fc.option(fc.uniqueArray(fc.constantFrom(...ids), { minLength: 1 }), { nil: undefined }),
+          fc.integer({ min: 1, max: 50 }),
+          fc.option(fc.tuple(fc.integer({ min: -2, max: 42 }), fc.integer({ min: -2, max: 42 })), { nil: undefined }),
+          async (list, size, cut) => {
+            const range = cut && { from: first + Math.min(...cut), to: first + Math.max(...cut) };
+            const batch = await tools.store.createBatch(await newBatch({ release: name, ...(list ? { sensorIds: list } : {}) }));
+            const inRange = (id: number): boolean => !range || (id >= range.from && id < range.to);
+            const planned = list
+              ? [...list].sort((a, b) => a - b).filter(inRange)
+              : Array.from({ length: batch.planned }, (_, i) => i + 1).filter(inRange);
+            const ranges = await tools.store.planRanges(batch.id, size, range);
+            const covered = ranges.map((r) => planned.filter((id) => id >= r.from && id < r.to));
+            expect(covered.flat()).toEqual(planned);
+            expect(ranges.map((r) => r.count)).toEqual(covered.map((c) => c.length));
+            expect(ranges.slice(0, -1).every((r) => r.count === size)).toBe(true);
+            expect(ranges.every((r) => r.count >= 1 && r.count <= size)).toBe(true);
+          },
+        ),
+        { numRuns: tools.runs },
+      );
+    });
+
+    test('a batch ends once', async () => {
+      const ids = await sensors(2);
+      const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids, schedule: unique('schedule') }));
+      await tools.store.commitChunk(chunk(batch.id, 'c', [scored(ids[0]!)]));
+      expect((await tools.store.findBatch(batch.id))!.counts).toEqual({ ...NO_OUTCOMES, scored: 1, windows: 15, anomalies: 2 });
+      const end = { status: 'completed', manifest: 'm.json', message: 'fine', finishedAtMs: T0 + 9 } as const;
+      const closed = await tools.store.finishBatch(batch.id, end);
+      expect(closed).toEqual({ ...batch, ...end, counts: { ...NO_OUTCOMES, scored: 1, windows: 15, anomalies: 2 } });
+      expect(await tools.store.finishBatch(batch.id, { status: 'failed', finishedAtMs: T0 + 99 })).toEqual(closed);
+      expect(await failing(tools.store.finishBatch('nobody', end))).toBe('BATCH_UNKNOWN');
+      // What is recorded may be sent again; anything new comes too late.
+      expect(await tools.store.commitChunk(chunk(batch.id, 'c', [scored(ids[0]!)]))).toEqual(closed.counts);
+      expect(await failing(tools.store.commitChunk(chunk(batch.id, 'd', [scored(ids[1]!)])))).toBe('BATCH_CLOSED');
+    });
+
+    test('lists the newest start first, by schedule and status', async () => {
+      const schedule = unique('schedule');
+      const ids: string[] = [];
+      for (const minute of [2, 1, 3]) ids.push((await tools.store.createBatch(await newBatch({ schedule, startedAtMs: T0 + minute * MINUTE }))).id);
+      await tools.store.finishBatch(ids[1]!, { status: 'cancelled', finishedAtMs: T0 });
+      const listed = async (options: Parameters<Store['listBatches']>[0]): Promise<string[]> => (await tools.store.listBatches(options)).map((b) => b.id);
+      expect(await listed({ schedule })).toEqual([ids[2], ids[0], ids[1]]);
+      expect(await listed({ schedule, limit: 1 })).toEqual([ids[2]]);
+      expect(await listed({ schedule, status: 'running' })).toEqual([ids[2], ids[0]]);
+      expect(await listed({ status: 'cancelled' })).toContain(ids[1]);
+    });
+  });
+}
