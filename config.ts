@@ -41,6 +41,14 @@ const whole = (preset: number, min: number, max: number): z.ZodType<number> =>
     return z.NEVER;
   });
 
+const share = (): z.ZodType<number> =>
+  z.string().transform((text, context) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+    context.addIssue({ code: 'custom', message: 'takes a number from 0 to 1' });
+    return z.NEVER;
+  });
+
 const port = (preset: number): z.ZodType<number> =>
   z.string().default(String(preset)).transform((text, context) => {
     if (text === 'auto') return 0;
@@ -187,6 +195,10 @@ const variables = z.object({
    * a port of its own; `auto` takes a free one and says in the log which.
    */
   FLEETSCORE_METRICS_PORT: optional(port(0)),
+  /** A webhook that is told, as JSON, about failed batches; a secret, as such addresses often hold a key. */
+  FLEETSCORE_ALERT_URL: z.url({ protocol: /^https?$/, error: 'takes an http or https URL' }).optional(),
+  /** It is also told about batches with a larger share of anomalous windows than this, 0 to 1. */
+  FLEETSCORE_ALERT_ANOMALY_RATE: share().optional(),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -270,6 +282,8 @@ export interface Config {
   };
   /** 0: a free one. Absent: no metrics. */
   readonly metricsPort?: number;
+  /** Who is told about batches that need a person. */
+  readonly alerts?: { readonly url: string; readonly anomalyRate?: number };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
 }
@@ -344,6 +358,9 @@ export function loadConfig(env: Env = process.env): Config {
       drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
     ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT }),
+    ...(v.FLEETSCORE_ALERT_URL === undefined ? {} : {
+      alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
+    }),
     logLevel: v.FLEETSCORE_LOG_LEVEL,
     ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
   };
@@ -358,7 +375,7 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
 const OTHER: ReadonlySet<string> = new Set(['FLEETSCORE_TEST_SQL_URL']);
 
 /** Connection strings hold keys: their value is never shown. */
-const SECRET = /CONNECTION_STRING|SQL_URL/;
+const SECRET = /CONNECTION_STRING|SQL_URL|ALERT_URL/;
 
 function describe(name: string, values: Record<string, unknown>, message: string): string {
   return `${name} is ${SECRET.test(name) ? 'set' : JSON.stringify(values[name])}: it ${message.startsWith('takes') ? message : `is wrong (${message})`}`;

@@ -8,11 +8,13 @@ import { isoTime, type Period } from '../domain/time.ts';
 import { chooseSizes } from '../domain/sizing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
+import type { AlertSettings } from './alerts.ts';
 import { decideRest } from './decide-rest.ts';
 import { asActivity } from './failures.ts';
 import { finishBatch } from './finish-batch.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
+import { writeErrorLogs } from './sensor-errors.ts';
 import type { BatchPlan, ControlActivities, PlanInput, ReadingsState, SensorRange } from './types.ts';
 
 export interface ControlDeps {
@@ -20,6 +22,10 @@ export interface ControlDeps {
   readonly blobs: BlobStore;
   readonly codeVersion: string;
   readonly now: () => number;
+  /** Absent: nobody is told about failed batches. */
+  readonly alerts?: AlertSettings;
+  /** Told what does not stop a batch: an alert that was not taken. */
+  readonly warn?: (message: string) => void;
 }
 
 /** Rows of one page of ids. */
@@ -39,6 +45,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
           windows: 0, anomalies: 0, attempt: input.attempt, ...(sensor.model === undefined ? {} : { model: sensor.model }),
         });
         await decideRest(store, input.batchId, input.range, decide);
+        await writeErrorLogs({ store, blobs: deps.blobs, nowMs: deps.now() }, 'control', input.batchId, input.range);
         return { counts: await store.countOutcomes(input.batchId, input.range), failures: await failureNotes(store, input.batchId, input.range) };
       }),
     finishBatch: (input) => run(() => finishBatch(deps, input)),

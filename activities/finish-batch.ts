@@ -3,22 +3,32 @@
  * to its end, in this order. Run again after a crash it does what is left; a closed batch stays as it is.
  */
 import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
+import { messageOf } from '../domain/errors.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Batch, BatchFile, PlannedSensor, Store } from '../storage/store.ts';
+import { alertsOf, postAlert } from './alerts.ts';
 import type { ControlDeps } from './control.ts';
 import { decideRest } from './decide-rest.ts';
 import { checkDecided, failureCauses, type Cause } from './notes.ts';
+import { writeErrorLogs } from './sensor-errors.ts';
 import type { BatchResult, FinishInput } from './types.ts';
 
 export async function finishBatch(deps: ControlDeps, input: FinishInput): Promise<BatchResult | null> {
   const { store, blobs } = deps;
   const batch = await store.findBatch(input.batchId);
   if (!batch) return null;
-  if (batch.status !== 'running') return resultOf(batch, await allFiles(store, batch.id));
+  if (batch.status !== 'running') {
+    // Closed by an attempt that did not live to say so: nor, perhaps, to tell anyone.
+    await tell(deps, batch);
+    return resultOf(batch, await allFiles(store, batch.id));
+  }
 
-  await decideRest(store, batch.id, undefined, (sensor) => leftOver(sensor, input));
+  if ((await store.undecidedSensors(batch.id, undefined, 1)).length > 0) {
+    await decideRest(store, batch.id, undefined, (sensor) => leftOver(sensor, input));
+    await writeErrorLogs({ store, blobs, nowMs: deps.now() }, 'control', batch.id);
+  }
   const counts = await store.countOutcomes(batch.id);
   checkDecided(decided(counts), batch.planned, batch.id);
 
@@ -31,7 +41,20 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   };
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
   await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
-  return resultOf(await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() }), files);
+  const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
+  await tell(deps, closed);
+  return resultOf(closed, files);
+}
+
+/** Trouble with alerts is a warning: the batch is closed and stays so. */
+async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batch: Batch): Promise<void> {
+  if (!alerts) return;
+  try {
+    const causes = batch.counts.failed > 0 ? await failureCauses(store, batch.id) : [];
+    for (const alert of alertsOf(batch, causes, alerts)) await postAlert(alert, alerts, warn);
+  } catch (error) {
+    warn(`batch ${batch.id} was not looked at for alerts: ${messageOf(error)}`);
+  }
 }
 
 function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {

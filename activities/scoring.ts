@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
-import { decided, type SensorOutcome } from '../domain/outcome.ts';
+import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
 import { encodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -14,6 +14,7 @@ import type { BatchFile, Store } from '../storage/store.ts';
 import { asActivity } from './failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
+import { writeErrorLogs } from './sensor-errors.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities } from './types.ts';
 
 export interface ScoringDeps {
@@ -34,7 +35,7 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   const { attempt } = Context.current().info;
   if (attempt > 1) {
     const known = await store.countOutcomes(batchId, range);
-    if (decided(known) === range.count) return { counts: known, failures: await failureNotes(store, batchId, range) };
+    if (decided(known) === range.count) return outcomeOf(deps, input, known);
   }
   const sensors = await store.plannedSensors(batchId, range);
   const lookback = await engine.lookbackWindows(sensors);
@@ -49,7 +50,13 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   const { bytes, rows } = encodePredictions(sensors, series, result);
   const file = rows === 0 ? undefined : await writeFile(deps.blobs, batchFolder(fromMs, batchId), chunk, bytes, rows);
   const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}) });
-  return { counts, failures: counts.failed === 0 ? [] : await failureNotes(store, batchId, range) };
+  return outcomeOf(deps, input, counts);
+}
+
+async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: ChunkInput, counts: OutcomeCounts): Promise<ChunkOutcome> {
+  if (counts.failed === 0) return { counts, failures: [] };
+  await writeErrorLogs({ store, blobs, nowMs: Date.now() }, 'scoring', batchId, range);
+  return { counts, failures: await failureNotes(store, batchId, range) };
 }
 
 /**

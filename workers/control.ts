@@ -11,7 +11,7 @@ import { registerSearchAttributes } from './search-attributes.ts';
 import { connectClient, connectWorker } from './temporal.ts';
 
 await live('control', async (life) => {
-  const { config } = life;
+  const { config, log } = life;
   await installRuntime(life);
   const client = await connectClient(process.env);
   await registerSearchAttributes(client, client.options.namespace);
@@ -27,7 +27,11 @@ await live('control', async (life) => {
     await runTemporalWorker(life, 'control', connection, namespace, {
       taskQueue: CONTROL_QUEUE,
       ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
-      activities: { ...createControlActivities({ store, blobs, codeVersion: VERSION, now: Date.now }) },
+      activities: {
+        ...createControlActivities({
+          store, blobs, codeVersion: VERSION, now: Date.now, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
+        }),
+      },
       // Children of a large batch come and go: more would only hold memory.
       maxCachedWorkflows: 1_000,
     });
