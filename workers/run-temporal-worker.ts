@@ -1,19 +1,37 @@
 /** The part that control and scoring workers share: Temporal's runtime, logging, drain on request. */
 import { hostname } from 'node:os';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel, type TelemetryOptions, type WorkerOptions } from '@temporalio/worker';
+import { messageOf } from '../domain/errors.ts';
 import type { Life } from './lifecycle.ts';
 import type { Logger } from './log.ts';
+import { temporalMetricsAddress } from './metrics.ts';
 
 /** Time that running activities get to end on SIGTERM before they are cancelled. */
 export const SHUTDOWN_GRACE = '20s';
 
-/** Must run before the first connection of the process. */
-export function installRuntime(log: Logger): void {
+/**
+ * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics;
+ * when it cannot, the worker goes on without.
+ */
+export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log'>): Promise<void> {
+  const bindAddress = await temporalMetricsAddress(config.metricsPort);
+  if (bindAddress === undefined) return install(log);
+  try {
+    install(log, { metrics: { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } } });
+    log.info({ metrics: `http://${bindAddress}/metrics` }, 'metrics');
+  } catch (error) {
+    log.warn({ metrics: bindAddress }, `no metrics of this process: ${messageOf(error)}. Every process needs a port of its own: set FLEETSCORE_METRICS_PORT to another one, or to auto.`);
+    install(log);
+  }
+}
+
+function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
   const level: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' };
   Runtime.install({
     logger: new DefaultLogger('INFO', (entry) => log[level[entry.level]]({ ...entry.meta }, entry.message)),
     // The lifecycle decides what ends this process, not the runtime.
     shutdownSignals: [],
+    telemetryOptions,
   });
 }
 

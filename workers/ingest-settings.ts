@@ -1,0 +1,12 @@
+/** The settings of ingest as configured: the same ones for the ingest worker and for a rebuild. */
+import type { Config } from '../config.ts';
+import type { IngestSettings } from '../ingest/settings.ts';
+
+export function ingestSettings({ ingest }: Pick<Config, 'ingest'>): Partial<IngestSettings> {
+  const { windowMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes } = ingest;
+  return {
+    windowMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes,
+    ...(ingest.lateLimitMs === undefined ? {} : { lateLimitMs: ingest.lateLimitMs }),
+    ...(ingest.workerName === undefined ? {} : { workerName: ingest.workerName }),
+  };
+}
