@@ -1,0 +1,66 @@
+/** `fleetscore db ...`: the schema of the SQL store. */
+import type { Command } from 'commander';
+import { isoTime } from '../domain/time.ts';
+import { formatNumberOf } from '../report/format.ts';
+import { openStore } from '../storage/open-store.ts';
+import type { MigrationState, Store } from '../storage/store.ts';
+import { action, EXIT_FAILED, type Output } from './command.ts';
+import type { Context } from './context.ts';
+import { facts, table, when } from './text.ts';
+
+export function registerDb(program: Command): void {
+  const db = program.command('db').description('the schema of the SQL store');
+  db.command('migrate').description('bring the schema to this version of fleetscore; safe to run twice, and from several processes').action(action<[], object>(migrate));
+  db.command('status').description('engine, schema version and pending migrations; exit code 1 when there are any').action(action<[], object>(status));
+}
+
+async function migrate(context: Context): Promise<Output> {
+  const store = await openStore(context.config.sqlUrl);
+  try {
+    const before = new Set((await store.migrationStatus()).filter(isApplied).map((m) => m.version));
+    await store.migrate();
+    const states = await store.migrationStatus();
+    const applied = states.filter((m) => isApplied(m) && !before.has(m.version));
+    return {
+      data: { ...schemaOf(store, states), applied: applied.map((m) => m.name) },
+      text: applied.length === 0
+        ? `Nothing to do: the schema of the ${store.engine} store is at version ${versionOf(states)}.`
+        : `${formatNumberOf(applied.length, 'migration')} applied (${applied.map((m) => m.name).join(', ')}): the schema of the ${store.engine} store is at version ${versionOf(states)}.`,
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function status(context: Context): Promise<Output> {
+  // Looks only: nothing is made or changed.
+  const store = await openStore(context.config.sqlUrl, { create: false });
+  try {
+    const states = await store.migrationStatus();
+    const pending = states.filter((m) => !isApplied(m));
+    return {
+      data: {
+        ...schemaOf(store, states), pending: pending.map((m) => m.name),
+        migrations: states.map(({ appliedAtMs, ...rest }) => ({ ...rest, appliedAt: appliedAtMs === undefined ? null : isoTime(appliedAtMs) })),
+      },
+      text: [
+        facts([['Engine', store.engine], ['Schema version', versionOf(states) === 0 ? 'none yet' : versionOf(states)], ['Known here', newestOf(states)]]),
+        '',
+        table([{ title: 'Migration' }, { title: 'Applied (UTC)' }], states.map((m) => [m.name, isApplied(m) ? when(m.appliedAtMs) : 'pending'])),
+        ...(pending.length > 0 ? ['', `${formatNumberOf(pending.length, 'migration')} pending: fleetscore db migrate`] : []),
+      ].join('\n'),
+      ...(pending.length > 0 ? { exitCode: EXIT_FAILED } : {}),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+const isApplied = (m: MigrationState): boolean => m.appliedAtMs !== undefined;
+/** 0 before the first migration. */
+const versionOf = (states: readonly MigrationState[]): number => Math.max(0, ...states.filter(isApplied).map((m) => m.version));
+const newestOf = (states: readonly MigrationState[]): number => Math.max(0, ...states.filter((m) => m.available).map((m) => m.version));
+
+function schemaOf(store: Store, states: readonly MigrationState[]): { engine: string; version: number; known: number } {
+  return { engine: store.engine, version: versionOf(states), known: newestOf(states) };
+}
