@@ -1,0 +1,83 @@
+/** One size of fleet: fleetscore from trigger to manifest, and the bare loop over the same store, in turns. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { chooseSizes } from '../domain/sizing.ts';
+import { type BatchRun, type BenchFleet, runBatch } from './fleet.ts';
+import type { ByPart } from './processes.ts';
+
+export interface BareLoop {
+  readonly seconds: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly anomalies: number;
+  readonly readSeconds: number;
+  readonly scoreSeconds: number;
+  readonly csvSeconds: number;
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+}
+
+export interface EndToEnd {
+  readonly sensors: number;
+  readonly windows: number;
+  readonly sensorsPerChild: number;
+  readonly sensorsPerActivity: number;
+  readonly simulateSeconds: number;
+  /** Each round; the rest is of the round in the middle. */
+  readonly allSeconds: readonly number[];
+  readonly seconds: number;
+  readonly sensorsPerSecond: number;
+  readonly cpuMicrosecondsPerSensor: ByPart;
+  readonly peakMiB: ByPart;
+  readonly history: BatchRun['history'];
+  readonly bareLoop: BareLoop & { readonly allSeconds: readonly number[] };
+  /** fleetscore's time / the bare loop's. */
+  readonly overhead: number;
+}
+
+const run = promisify(execFile);
+const LOOP = fileURLToPath(new URL('./bare-loop.ts', import.meta.url));
+
+export async function runBareLoop({ home, context, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
+  const { sensorsPerActivity } = chooseSizes(fleet.sensors);
+  // The store as it is between batches: nothing waits in the write-ahead log.
+  await context.store();
+  const { stdout } = await run(process.execPath, [
+    '--disable-warning=ExperimentalWarning', LOOP, '--db', join(home, 'data', 'fleet.db'), '--blob', env.FLEETSCORE_BLOB_CONNECTION_STRING!, '--folder', `bare-loop/${folder}`,
+    '--chunk', String(Math.max(sensorsPerActivity, 500)), '--from', String(fleet.fromMs), '--to', String(fleet.toMs),
+  ]);
+  return JSON.parse(stdout) as BareLoop;
+}
+
+/** @param rounds of both, in turns; the median counts */
+export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line: string) => void): Promise<EndToEnd> {
+  const { fleet } = bench;
+  const runs: BatchRun[] = [];
+  const loops: BareLoop[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const loop = await runBareLoop(bench, String(round));
+    const batch = await runBatch(bench, `bench-${round}`);
+    if (loop.rows !== batch.batch.counts.windows || loop.anomalies !== batch.batch.counts.anomalies)
+      throw new Error(`the bare loop says ${loop.anomalies} anomalies in ${loop.rows} rows, the batch ${JSON.stringify(batch.batch.counts)}`);
+    log(`  round ${round + 1}: fleetscore ${batch.seconds.toFixed(2)} s, bare loop ${loop.seconds.toFixed(2)} s`);
+    runs.push(batch);
+    loops.push(loop);
+  }
+  const chosen = median(runs);
+  const loop = median(loops);
+  const { sensors } = fleet;
+  return {
+    sensors, windows: fleet.windows, ...chooseSizes(sensors), simulateSeconds: bench.simulateSeconds,
+    allSeconds: runs.map((r) => r.seconds), seconds: chosen.seconds, sensorsPerSecond: Math.round(sensors / chosen.seconds),
+    cpuMicrosecondsPerSensor: Object.fromEntries(Object.entries(chosen.cpuSeconds).map(([part, seconds]) => [part, Math.round((seconds * 1e7) / sensors) / 10])),
+    peakMiB: chosen.peakMiB, history: chosen.history,
+    bareLoop: { ...loop, allSeconds: loops.map((l) => l.seconds) }, overhead: Number((chosen.seconds / loop.seconds).toFixed(2)),
+  };
+}
+
+/** The run in the middle by time; of two the slower. */
+export function median<T extends { readonly seconds: number }>(runs: readonly T[]): T {
+  return runs.toSorted((a, b) => a.seconds - b.seconds)[runs.length >> 1]!;
+}
