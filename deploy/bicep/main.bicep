@@ -326,6 +326,17 @@ module workers 'workers.bicep' = {
     window: window
     scoringQueue: scoringQueue
     logLevel: logLevel
+    pool: {
+      workspaceId: machineLearning.outputs.workspaceId
+      cluster: machineLearning.outputs.clusterName
+      environmentId: machineLearning.outputs.environmentVersionId
+      subnetId: sizes.privateNetwork ? network.outputs.computeSubnetId : ''
+      identityId: identities.outputs.ids[2]
+      clientId: identities.outputs.clientIds[2]
+      vmSize: sizes.vmSize
+      vmPriority: sizes.vmPriority
+      maxNodes: sizes.maxNodes
+    }
     temporalAddress: temporalAddress
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth

@@ -43,11 +43,13 @@ var containerNames = [
 var grants = [
   { kind: 'control', container: 'models', role: 'Storage Blob Data Reader' }
   { kind: 'control', container: 'predictions', role: 'Storage Blob Data Contributor' }
+  { kind: 'control', container: 'logs', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'checkpoints', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'raw', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'deadletters', role: 'Storage Blob Data Contributor' }
   { kind: 'scoring', container: 'models', role: 'Storage Blob Data Reader' }
   { kind: 'scoring', container: 'predictions', role: 'Storage Blob Data Contributor' }
+  { kind: 'scoring', container: 'logs', role: 'Storage Blob Data Contributor' }
   { kind: 'capture', container: 'raw', role: 'Storage Blob Data Contributor' }
 ]
 

@@ -33,6 +33,9 @@ param window string
 param scoringQueue string
 param logLevel string
 
+@description('The scoring pool: { workspaceId, cluster, environmentId, subnetId, identityId, clientId, vmSize, vmPriority, maxNodes }.')
+param pool object
+
 param temporalAddress string
 param temporalNamespace string
 
@@ -80,13 +83,40 @@ var commonEnv = [
   { name: 'FLEETSCORE_LOG_LEVEL', value: logLevel }
 ]
 
+// Variables of jobs can be read by everybody with access to the workspace: nodes fetch secrets by their identity.
+var nodeSecrets = temporalAuth == 'apiKey' ? [
+  ' --secret TEMPORAL_API_KEY=${vaultUri}secrets/temporal-api-key'
+] : temporalAuth == 'mtls' ? [
+  ' --secret TEMPORAL_TLS_CLIENT_CERT_DATA=${vaultUri}secrets/temporal-client-certificate'
+  ' --secret TEMPORAL_TLS_CLIENT_KEY_DATA=${vaultUri}secrets/temporal-client-key'
+] : []
+
+// The pool hands its own AZURE_CLIENT_ID on to its nodes; theirs is another identity. `exec`, so that SIGTERM
+// reaches the worker and not a shell.
+var nodeCommand = 'exec env AZURE_CLIENT_ID=${pool.clientId} node --disable-warning=ExperimentalWarning /app/deploy/container/start.js scoring${join(nodeSecrets, '')}'
+
+var poolEnv = concat([
+  { name: 'FLEETSCORE_AML_WORKSPACE_ID', value: pool.workspaceId }
+  { name: 'FLEETSCORE_AML_LOCATION', value: location }
+  { name: 'FLEETSCORE_AML_CLUSTER', value: pool.cluster }
+  { name: 'FLEETSCORE_AML_ENVIRONMENT_ID', value: pool.environmentId }
+  { name: 'FLEETSCORE_AML_COMMAND', value: nodeCommand }
+  { name: 'FLEETSCORE_AML_IDENTITY_ID', value: pool.identityId }
+  { name: 'FLEETSCORE_POOL', value: scoringQueue }
+  { name: 'FLEETSCORE_POOL_VM_SIZE', value: pool.vmSize }
+  { name: 'FLEETSCORE_POOL_PRIORITY', value: pool.vmPriority == 'LowPriority' ? 'low-priority' : 'dedicated' }
+  { name: 'FLEETSCORE_POOL_MAX_NODES', value: string(pool.maxNodes) }
+], empty(pool.subnetId) ? [] : [
+  { name: 'FLEETSCORE_AML_SUBNET_ID', value: pool.subnetId }
+])
+
 var controlEnv = concat(commonEnv, [
   { name: 'WORKER', value: 'control' }
   { name: 'AZURE_CLIENT_ID', value: clientIds.control }
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
   { name: 'FLEETSCORE_SCORING_QUEUE', value: scoringQueue }
-], temporalSecretEnv)
+], temporalSecretEnv, empty(pool.environmentId) ? [] : poolEnv)
 
 var ingestEnv = concat(commonEnv, [
   { name: 'WORKER', value: 'ingest' }

@@ -93,9 +93,9 @@ test('roles are known by name, and every one of them is in use', () => {
 test('each kind of worker has only the rights that its code needs', () => {
   const grants = [...STORAGE.matchAll(/\{ kind: '(\w+)', container: '(\w+)', role: 'Storage Blob Data (\w+)' \}/g)].map(([, kind, container, role]) => `${kind} ${container} ${role}`);
   expect(grants).toEqual([
-    'control models Reader', 'control predictions Contributor',
+    'control models Reader', 'control predictions Contributor', 'control logs Contributor',
     'ingest checkpoints Contributor', 'ingest raw Contributor', 'ingest deadletters Contributor',
-    'scoring models Reader', 'scoring predictions Contributor',
+    'scoring models Reader', 'scoring predictions Contributor', 'scoring logs Contributor',
     'capture raw Contributor',
   ]);
   const principals = matches(/principals: \{([^}]+)\}/.exec(MAIN)![1]!, /(\w+): identities/g);

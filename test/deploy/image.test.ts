@@ -147,18 +147,31 @@ test('users are checked before any reaches the database', () => {
     expect(() => readUsers(wrong, GRANTS)).toThrow('DATABASE_USERS');
 });
 
-test('scoring workers write outcomes and nothing else; each table that is named exists', () => {
+// Who calls the statements of each file of the store.
+const WRITERS: Readonly<Record<string, readonly string[]>> = {
+  'batches.ts': ['control'], 'ingest.ts': ['ingest'], 'outcomes.ts': ['control', 'scoring'], 'releases.ts': ['operator'], 'sensors.ts': ['ingest', 'operator'],
+};
+
+test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {
+  const code = read(`storage/mssql/${file}`);
+  const tables = new Set(matches(filesIn('storage/migrations/mssql', '.sql').map(read).join('\n'), /CREATE TABLE (\w+)/g));
+  const aliases = new Map([...code.matchAll(/\bFROM (\w+) (\w)\b|\bJOIN (\w+) (\w)\b/g)].map(([, a, b, c, d]) => [b ?? d!, a ?? c!]));
+  const written = matches(code, /\b(?:INSERT INTO|UPDATE|DELETE(?: TOP \([^)]*\))? FROM) (\w+)\b/g).map((name) => aliases.get(name) ?? name).filter((name) => tables.has(name));
+  expect(written.length).toBeGreaterThan(0);
+  for (const kind of kinds) for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
+});
+
+test('each table that a grant names exists, and a user gets only those of its kind', () => {
   const schema = filesIn('storage/migrations/mssql', '.sql').map(read).join('\n');
   const tables = matches(schema, /CREATE TABLE (\w+)/g);
   for (const [kind, names] of Object.entries(GRANTS)) for (const name of names) expect([kind, tables.includes(name), name]).toEqual([kind, true, name]);
-  expect(GRANTS['scoring']).toEqual(['chunks', 'outcomes']);
   const script = userScript({ name: 'id-scoring', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'scoring', type: 'E' }, GRANTS);
-  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes']);
+  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'artifacts']);
   const kinds = [...new Set(matches(read('deploy/bicep/main.bicep'), /kind: '(\w+)', type/g))];
   for (const kind of kinds) expect(Object.keys(GRANTS)).toContain(kind);
 });
 
-propertyTest.prop([fc.string({ minLength: 1, maxLength: 128, unit: 'binary' })])('no name leaves its brackets or quotes', (name) => {
+propertyTest.prop([fc.string({ minLength: 1, maxLength: 128, unit: 'binary' })], { examples: [["a]b'c"], ["x]; DROP TABLE windows--"], ["'; DROP TABLE windows--"]] })('no name leaves its brackets or quotes', (name) => {
   const script = userScript({ name, id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'stream', type: 'E' }, GRANTS);
   const bare = script.replaceAll(`[${name.replaceAll(']', ']]')}]`, 'USER').replaceAll(`N'${name.replaceAll("'", "''")}'`, 'NAME');
   expect(bare).toBe(userScript({ name: 'x', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'stream', type: 'E' }, GRANTS).replaceAll('[x]', 'USER').replaceAll("N'x'", 'NAME'));
