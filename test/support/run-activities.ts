@@ -5,6 +5,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities, type ControlDeps } from '../../activities/control.ts';
 import { createScoringActivities, type ScoringDeps } from '../../activities/scoring.ts';
 import type { BatchResult, PlanInput } from '../../activities/types.ts';
@@ -20,6 +21,8 @@ export interface BatchRun {
 export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs'>, Pick<ScoringDeps, 'engine' | 'windowMs'> {}
 
 const ATTEMPTS = 20;
+/** Failures are what these tests are about: nobody needs a stack for each. */
+const QUIET = new DefaultLogger('ERROR', () => {});
 
 export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId' | 'runId'>, tolerated = 10): Promise<BatchRun> {
   let retries = 0;
@@ -29,7 +32,7 @@ export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId'
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await new MockActivityEnvironment({ attempt }).run(activity, input);
+        return await new MockActivityEnvironment({ attempt }, { logger: QUIET }).run(activity, input);
       } catch (error) {
         if (attempt === ATTEMPTS || (error instanceof ApplicationFailure && error.nonRetryable)) throw error;
         retries += 1;

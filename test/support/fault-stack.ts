@@ -1,0 +1,140 @@
+/**
+ * A laptop stack to break: its scoring workers talk to Blob through a proxy that can misbehave, every process
+ * can be found, killed, frozen and started again. Free of jest: benchmarks use it too.
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openContext, type Context } from '../../cli/context.ts';
+import { loadConfig, type Env } from '../../config.ts';
+import { guarded, startChild, untilReady, type StackChild } from '../../local/child.ts';
+import { startStack } from '../../local/stack.ts';
+import { codeFile } from '../../paths.ts';
+import { publishModels } from '../../scoring/publish.ts';
+import { svmBytes } from '../scoring/models.ts';
+import { startBlobProxy, type BlobProxy } from './blob-proxy.ts';
+import { cleanEnv, runCli, TOOLS, type CliResult } from './cli.ts';
+
+/** How a process of the stack is recognised by its command line. */
+export const PARTS = {
+  temporal: /\btemporal\S* server start-dev\b/,
+  azurite: /azurite\/dist\/src\/blob\/main\.js/,
+  'event hubs': /local\/event-hubs\/main/,
+  control: /workers\/control/,
+  ingest: /workers\/ingest/,
+  scoring: /workers\/scoring/,
+} as const;
+export type Part = keyof typeof PARTS;
+
+export interface FaultStack {
+  readonly home: string;
+  readonly context: Context;
+  readonly proxy: BlobProxy;
+  cli(...args: string[]): Promise<CliResult>;
+  /** Process ids of a part; guards are not it. */
+  pids(part: Part): number[];
+  signal(part: Part, signal: NodeJS.Signals): void;
+  /** Another scoring worker; resolves when it is ready. */
+  addScoring(): Promise<void>;
+  /** Kills a server as a power cut would, and starts it again on its data after `pauseMs`. */
+  restartServer(part: 'temporal' | 'azurite' | 'event hubs', pauseMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startFaultStack(home: string, options: { readonly env?: Env; readonly log?: (line: string) => void; readonly ownScoring?: boolean } = {}): Promise<FaultStack> {
+  const log = options.log ?? (() => {});
+  const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
+  const env: Env = { ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS, ...ports, ...options.env };
+  const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0 });
+  const context = openContext({ home }, cleanEnv());
+  const connection = stack.env.FLEETSCORE_BLOB_CONNECTION_STRING!;
+  const port = /127\.0\.0\.1:(\d+)/.exec(connection)![1]!;
+  const proxy = await startBlobProxy(Number(port));
+  const started: StackChild[] = [];
+  let stopping = false;
+
+  const pids = (part: Part): number[] =>
+    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
+      const command = commandOf(pid, home);
+      return command && PARTS[part].test(command.join(' ')) && !command.some((arg) => arg.endsWith('guard.js')) ? [Number(pid)] : [];
+    });
+
+  const addScoring = async (): Promise<void> => {
+    const child = startChild({
+      name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(home, 'logs', 'scoring.log'),
+      env: { ...stack.env, FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`) },
+    });
+    started.push(child);
+    await untilReady(child, 60_000);
+    // A worker that dies is started again, as every supervisor does.
+    void child.ended.then(async () => {
+      await sleep(500);
+      if (!stopping) await addScoring();
+    }).catch((error: unknown) => log(`a scoring worker did not start again: ${String(error)}`));
+  };
+
+  return {
+    home, context, proxy, pids, addScoring,
+    cli: (...args) => runCli(home, args),
+    signal(part, signal) {
+      const found = pids(part);
+      if (found.length === 0) throw new Error(`no process of ${part} runs`);
+      for (const pid of found) process.kill(pid, signal);
+    },
+    async restartServer(part, pauseMs) {
+      const [pid] = pids(part);
+      if (pid === undefined) throw new Error(`no process of ${part} runs`);
+      const [command, ...args] = commandOf(String(pid), home)!;
+      process.kill(pid, 'SIGKILL');
+      await gone(pid);
+      await sleep(pauseMs);
+      started.push(startChild(guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) })));
+    },
+    async stop() {
+      stopping = true;
+      for (const part of Object.keys(PARTS) as Part[]) for (const pid of pids(part)) process.kill(pid, 'SIGCONT');
+      proxy.plan();
+      await context.close();
+      const scoring = started.filter((child) => child.name === 'scoring worker');
+      await Promise.all(scoring.map((child) => child.stop()));
+      await stack.stop();
+      await Promise.all(started.map((child) => child.stop()));
+      await proxy.stop();
+    },
+  };
+}
+
+/** The command line of a process that was started for this home. */
+function commandOf(pid: string, home: string): string[] | undefined {
+  try {
+    if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`FLEETSCORE_HOME=${home}\0`)) return undefined;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return undefined; // it ended
+  }
+}
+
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await sleep(20);
+  }
+}
+
+/** A fleet with a model each, and one window every 5 s of the period. */
+export async function loadFleet(context: Context, sensors: number, period: { readonly fromMs: number; readonly toMs: number }): Promise<void> {
+  const store = await context.store();
+  const names = Array.from({ length: sensors }, (_, i) => ({ device: `device-${1 + (i % 5)}`, sensor: `sensor-${i + 1}` }));
+  const [first] = await store.registerSensors(names);
+  const windowsPerSensor = (period.toMs - period.fromMs) / 5_000;
+  const values = Float64Array.from({ length: sensors * windowsPerSensor }, (_, i) => 10 + (i % 7 === 3 ? 40 : 0.1));
+  await store.loadWindows({ sensorIdFrom: first!, startMs: period.fromMs, stepMs: 5_000, windowsPerSensor, values });
+  const dir = join(context.config.home, 'fleet-models');
+  mkdirSync(dir, { recursive: true });
+  for (const [i, { device, sensor }] of names.entries()) writeFileSync(join(dir, `model_${device}_${sensor}.onnx`), svmBytes(10 + i / 1_000));
+  await publishModels(dir, { store, blobs: context.blobs(), nowMs: Date.now() });
+}
