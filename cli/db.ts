@@ -44,7 +44,7 @@ async function status(context: Context): Promise<Output> {
         migrations: states.map(({ appliedAtMs, ...rest }) => ({ ...rest, appliedAt: appliedAtMs === undefined ? null : isoTime(appliedAtMs) })),
       },
       text: [
-        facts([['Engine', store.engine], ['Schema version', versionOf(states) === 0 ? 'none yet' : versionOf(states)], ['Known here', newestOf(states)]]),
+        facts([['Engine', store.engine], ['Schema version', versionOf(states) === 0 ? 'none yet' : versionOf(states)], ['Newest known here', newestOf(states)]]),
         '',
         table([{ title: 'Migration' }, { title: 'Applied (UTC)' }], states.map((m) => [m.name, isApplied(m) ? when(m.appliedAtMs) : 'pending'])),
         ...(pending.length > 0 ? ['', `${formatNumberOf(pending.length, 'migration')} pending: fleetscore db migrate`] : []),

@@ -19,9 +19,9 @@ import { facts, table, when } from './text.ts';
 export function registerIngest(program: Command): void {
   const ingest = program.command('ingest').description('follow and mend the ingestion of readings');
   ingest.command('status').description('how far each partition is read, its lag and watermark, and what was late or dead')
-    .addOption(new Option('--rate-over <duration>', 'watch this long for the rate of readings; 0s: no rate').default('1s').argParser(asDuration))
+    .addOption(new Option('--rate-over <duration>', 'watch this long for the rate of readings').default('1s').argParser(asDuration))
     .action(action<[], { rateOver: string }>(status));
-  ingest.command('rebuild').description('windows of a period again from raw capture, of the ingest worker or of Event Hubs Capture')
+  ingest.command('rebuild').description('windows of a period again from raw capture, of the ingest worker or of Event Hubs Capture; with the settings of ingest (FLEETSCORE_*) that are set here')
     .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
     .action(action<[], { from: number; to: number }>(rebuild));
   registerDeadLetters(ingest);
@@ -43,7 +43,7 @@ async function status(context: Context, options: { rateOver: string }): Promise<
   const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
   const tookMs = performance.now() - started;
   const states = partitionStates(progress, hub?.source, hub?.ends);
-  const rateOf = (state: PartitionState): number | undefined => (watchMs === 0 ? undefined : readingsPerSecond(first, state, tookMs));
+  const rateOf = (state: PartitionState): number | undefined => readingsPerSecond(first, state, tookMs);
   return {
     data: {
       eventHubs: { configured: hub !== undefined, answers: hub !== undefined && hub.problem === undefined, problem: hub?.problem ?? null },

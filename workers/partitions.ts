@@ -63,7 +63,7 @@ export function openHubReader(config: Config): HubReader {
       ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, CLIENT)
       : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, CLIENT);
   } catch (error) {
-    throw new FleetscoreError('INVALID_CONFIG', `Event Hubs cannot be used as configured: ${messageOf(error)}. Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and FLEETSCORE_EVENT_HUB.`, { cause: error });
+    throw new FleetscoreError('INVALID_CONFIG', `Event Hubs cannot be used as configured (${messageOf(error)}). Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and FLEETSCORE_EVENT_HUB.`, { cause: error });
   }
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const endOf = async (partition: string, abortSignal: AbortSignal): Promise<HubEnd> => {
