@@ -5,7 +5,7 @@ import { failureCauses } from '../activities/notes.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { decided } from '../domain/outcome.ts';
 import { isoTime } from '../domain/time.ts';
-import { formatCount as count, formatMs, formatNumberOf as plural } from '../report/format.ts';
+import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../report/format.ts';
 import type { Batch, OutcomeRow } from '../storage/store.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -44,12 +44,12 @@ async function list(context: Context, options: { schedule?: string; status?: Bat
     data: batches.map(batchData),
     text: table(
       [
-        { title: 'Batch' }, { title: 'From (UTC)' }, { title: 'To (UTC)' }, statusColumn('Status'), { title: 'Scored', align: 'right' },
+        { title: 'Batch', whole: true }, { title: 'Period (UTC)', whole: true }, statusColumn('Status'), { title: 'Scored', align: 'right' },
         { title: 'Skipped', align: 'right' }, { title: 'Failed', align: 'right' }, { title: 'Windows', align: 'right' },
         { title: 'Anomalies', align: 'right' }, { title: 'Took', align: 'right' },
       ],
       batches.map((b) => [
-        b.id, when(b.fromMs), when(b.toMs), b.status, count(b.counts.scored), count(b.counts.skipped), count(b.counts.failed),
+        b.id, formatPeriod(b).replace(/ UTC$/, ''), b.status, count(b.counts.scored), count(b.counts.skipped), count(b.counts.failed),
         count(b.counts.windows), count(b.counts.anomalies), took(b),
       ]),
       'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait',

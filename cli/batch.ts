@@ -10,6 +10,7 @@ import type { scoreBatch } from '../workflows/index.ts';
 import { pauseUpdate, resumeUpdate, setConcurrencyUpdate } from '../workflows/messages.ts';
 import { MAX_PENDING } from '../workflows/policies.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../workflows/requests.ts';
+import { registerBatchPlan } from './batch-plan.ts';
 import { findBatch, registerBatchViews, showBatch } from './batch-views.ts';
 import { action, asWhole, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -42,6 +43,7 @@ export function registerBatch(program: Command): void {
   steers(batch, 'concurrency', 'set how many child workflows of a running batch run at once')
     .addOption(new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory())
     .action(action<[string], { limit: number }>((context, o, id) => steer(context, id, `runs at most ${o.limit} children at once`, (handle) => handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }))));
+  registerBatchPlan(batch);
   registerBatchViews(batch);
 }
 

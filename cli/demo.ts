@@ -21,7 +21,7 @@ import { sampleFeed } from '../samples/readings.ts';
 import { publishModels } from '../scoring/publish.ts';
 import type { Batch } from '../storage/store.ts';
 import { openProducer } from '../workers/event-hubs.ts';
-import { createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
+import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from './command.ts';
 import { openContext, type Context } from './context.ts';
 import { startBar } from './progress.ts';
@@ -149,7 +149,7 @@ async function scoreThrough(context: Context, todo: Period, say: (line: string) 
   }
   const before = new Set((await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).map((batch) => batch.id));
   say(`  backfilling the schedule: ${formatPeriod(todo)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
-  await client.schedule.getHandle(SCHEDULE).backfill({ start: new Date(todo.fromMs), end: new Date(todo.toMs), overlap: ScheduleOverlapPolicy.ALLOW_ALL });
+  await backfillSchedule(client, SCHEDULE, todo, ScheduleOverlapPolicy.ALLOW_ALL);
 
   const bar = startBar('scoring', 'sensors', output(context));
   let last = '';

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   batch: async () => (await import('./batch.ts')).registerBatch,
   predictions: async () => (await import('./predictions.ts')).registerPredictions,
   report: async () => (await import('./report.ts')).registerReport,
+  explain: async () => (await import('./explain.ts')).registerExplain,
   verify: async () => (await import('./verify.ts')).registerVerify,
   simulate: async () => (await import('./simulate.ts')).registerSimulate,
 };

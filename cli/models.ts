@@ -7,6 +7,7 @@ import { publishModels } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { startBar } from './progress.ts';
+import { registerReleases } from './releases.ts';
 import { table, when } from './text.ts';
 
 export function registerModels(program: Command): void {
@@ -23,6 +24,7 @@ export function registerModels(program: Command): void {
     .option('--release <name>', 'models of this release')
     .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(action<[], { release?: string; limit: number }>(list));
+  registerReleases(models);
 }
 
 async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
@@ -70,7 +72,7 @@ async function list(context: Context, options: { release?: string; limit: number
     return {
       data: releases.map(({ createdAtMs, ...rest }) => ({ ...rest, createdAt: isoTime(createdAtMs) })),
       text: table(
-        [{ title: 'Release' }, { title: 'Created (UTC)' }, { title: 'Models', align: 'right' }, { title: '' }],
+        [{ title: 'Release', whole: true }, { title: 'Created (UTC)' }, { title: 'Models', align: 'right' }, { title: '' }],
         releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), r.current ? 'current' : '']),
         'No models yet. Publish some: fleetscore models publish DIR',
       ),

@@ -4,7 +4,7 @@ import { ScheduleNotFoundError, ScheduleAlreadyRunning, ScheduleOverlapPolicy, t
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { formatDuration, isoTime, parseDuration } from '../domain/time.ts';
-import { DEFAULT_OVERLAP, createSchedule, SCORE_BATCH } from '../workers/schedules.ts';
+import { backfillSchedule, createSchedule, DEFAULT_OVERLAP, SCORE_BATCH } from '../workers/schedules.ts';
 import { parseRequest, type ScoreBatchRequest } from '../workflows/requests.ts';
 import { action, asDuration, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -52,7 +52,7 @@ export function registerSchedule(program: Command): void {
     .action(action<[string], { note?: string }>((context, o, name) => change(context, name, 'resumed', (h) => h.unpause(o.note ?? 'resumed by fleetscore schedule resume'))));
   named(schedule, 'trigger', 'start a batch now, for the period that ends now')
     .action(action<[string], object>((context, _, name) => change(context, name, 'triggered', (h) => h.trigger(ScheduleOverlapPolicy.ALLOW_ALL))));
-  named(schedule, 'backfill', 'start the batches that the schedule would have started in a past time')
+  named(schedule, 'backfill', 'start the batches that the schedule would have started after --from, up to and including --to')
     .addOption(fromOption('start of the time to cover').makeOptionMandatory())
     .addOption(toOption('end of the time to cover').makeOptionMandatory())
     .addOption(new Option('--overlap <policy>', 'one after the other, or all at once').choices(OVERLAPS).default('buffer_all'))
@@ -99,7 +99,7 @@ async function list(context: Context): Promise<Output> {
   return {
     data: rows,
     text: table(
-      [{ title: 'Name' }, { title: 'State' }, { title: 'Next batch (UTC)' }, { title: 'Note' }],
+      [{ title: 'Name', whole: true }, { title: 'State' }, { title: 'Next batch (UTC)' }, { title: 'Note' }],
       rows.map((row) => [row.name, row.paused ? 'paused' : 'active', row.next === null ? '-' : when(Date.parse(row.next)), row.note]),
       'No schedules. Create one: fleetscore schedule create NAME --every 15m',
     ),
@@ -144,8 +144,8 @@ async function change(context: Context, name: string, done: string, verb: (handl
 
 async function backfill(context: Context, options: { from: number; to: number; overlap: string }, name: string): Promise<Output> {
   if (options.to <= options.from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(options.to)}) must be later than --from (${isoTime(options.from)}).`);
-  await withSchedule(context, name, (handle) =>
-    handle.backfill({ start: new Date(options.from), end: new Date(options.to), overlap: policyOf(options.overlap) }));
+  const period = { fromMs: options.from, toMs: options.to };
+  await withSchedule(context, name, async () => backfillSchedule(await context.client(), name, period, policyOf(options.overlap)));
   const span = `${when(options.from)} to ${when(options.to)} UTC`;
   return { data: { name, from: isoTime(options.from), to: isoTime(options.to) }, text: `Backfill of ${name} from ${span} started. See \`fleetscore batch list\`.` };
 }

@@ -3,9 +3,10 @@ import pc from 'picocolors';
 import { plainTime } from '../domain/time.ts';
 import { renderTable, terminalOptions, type Colors, type Column } from '../report/table.ts';
 
-/** A table as wide as the terminal; `empty` where there are no rows. */
+/** A table as wide as the terminal, and of full width for other programs; `empty` where there are no rows. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], empty = ''): string {
-  return rows.length === 0 ? empty : renderTable(columns, rows, terminalOptions(process.stdout, process.env));
+  const options = terminalOptions(process.stdout, process.env);
+  return rows.length === 0 ? empty : renderTable(columns, rows, process.stdout.isTTY ? options : { ...options, width: Number.MAX_SAFE_INTEGER });
 }
 
 /** `name: value` lines with the values in one column; empty values are left out. */

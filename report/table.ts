@@ -17,6 +17,8 @@ export interface Column {
   readonly title: string;
   /** `right` for numbers; these columns are cut last. */
   readonly align?: 'left' | 'right';
+  /** For what people copy, such as ids: never cut; a line rather grows past the width. */
+  readonly whole?: boolean;
   /** Colours a cell of row `row`; gets the padded text and must not change its width. */
   readonly paint?: (text: string, row: number, colors: Colors) => string;
 }
@@ -70,7 +72,10 @@ export function renderTable(
     cells.reduce((widest, row) => Math.max(widest, textWidth(row[i]!)), textWidth(column.title)),
   );
   const rigid = columns.map((column) => column.align === 'right');
-  const widths = shareWidth(natural, rigid, width - GAP.length * (columns.length - 1));
+  const free = columns.flatMap((column, i) => (column.whole ? [] : [i]));
+  const taken = natural.reduce((sum, w, i) => (columns[i]!.whole ? sum + w : sum), GAP.length * (columns.length - 1));
+  const shared = shareWidth(free.map((i) => natural[i]!), free.map((i) => rigid[i]!), Math.max(0, width - taken));
+  const widths = natural.map((w, i) => (columns[i]!.whole ? w : shared[free.indexOf(i)]!));
   const line = (texts: readonly string[], paint: (text: string, column: Column) => string): string => {
     const last = texts.length - 1;
     return texts

@@ -1,6 +1,7 @@
 /** Schedules of batches, as Temporal keeps them. Policies are always explicit: the server's own catch-up is a year. */
 import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
+import type { Period } from '../domain/time.ts';
 import type { scoreBatch } from '../workflows/index.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 
@@ -27,4 +28,12 @@ export async function createSchedule(client: Client, name: string, setting: Sche
     policies: { overlap: setting.overlap, catchupWindow: setting.catchupWindowMs, pauseOnFailure: false },
     state: { paused: setting.paused, ...(setting.note === undefined ? {} : { note: setting.note }) },
   });
+}
+
+/**
+ * Starts the batches whose scheduled time lies in (from, to]: with a period as long as the interval, those that
+ * cover [from, to). The server takes both ends as inside.
+ */
+export async function backfillSchedule(client: Client, name: string, { fromMs, toMs }: Period, overlap: ScheduleOverlapPolicy): Promise<void> {
+  await client.schedule.getHandle(name).backfill({ start: new Date(fromMs + 1), end: new Date(toMs), overlap });
 }

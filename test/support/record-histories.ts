@@ -12,7 +12,7 @@ import { openContext } from '../../cli/context.ts';
 import { loadConfig } from '../../config.ts';
 import { startStack } from '../../local/stack.ts';
 import { VERSION } from '../../version.ts';
-import { createSchedule, DEFAULT_OVERLAP } from '../../workers/schedules.ts';
+import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../workers/schedules.ts';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
@@ -64,7 +64,7 @@ try {
   await save(client, 'child-of-a-group', (await childrenOf(client, grouped.id))[0]!);
 
   await createSchedule(client, 'recorded', { everyMs: 900_000, request: { period: '15m' }, overlap: DEFAULT_OVERLAP, catchupWindowMs: 60_000, paused: true });
-  await client.schedule.getHandle('recorded').backfill({ start: new Date(PERIOD.fromMs), end: new Date(PERIOD.toMs), overlap: ScheduleOverlapPolicy.ALLOW_ALL });
+  await backfillSchedule(client, 'recorded', PERIOD, ScheduleOverlapPolicy.ALLOW_ALL);
   const scheduled = await ended(await poll(async () => (await (await context.store()).listBatches({ schedule: 'recorded' }))[0]?.id));
   await save(client, 'started-by-schedule', scheduled.workflowId, scheduled.runId);
 
