@@ -30,7 +30,7 @@ export interface Alert {
   readonly release: string;
   readonly planned: number;
   readonly counts: Batch['counts'];
-  /** Anomalous windows of all windows, 0 to 1. */
+  /** Anomalous windows of all that have a prediction, 0 to 1. */
   readonly anomalyRate: number;
   readonly anomalyRateLimit?: number;
   readonly message?: string;
@@ -42,10 +42,13 @@ const TRY_MS = 5_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 
-/** What there is to tell of a closed batch. Pure. */
-export function alertsOf(batch: Batch, causes: readonly Cause[], settings: AlertSettings): Alert[] {
-  const { windows, anomalies } = batch.counts;
-  const rate = windows === 0 ? 0 : anomalies / windows;
+/**
+ * What there is to tell of a closed batch. Pure.
+ * @param predictions rows of its files: windows of failed sensors were read, nobody said anything about them
+ */
+export function alertsOf(batch: Batch, predictions: number, causes: readonly Cause[], settings: AlertSettings): Alert[] {
+  const { anomalies } = batch.counts;
+  const rate = predictions === 0 ? 0 : anomalies / predictions;
   const base = {
     batch: batch.id, status: batch.status, from: isoTime(batch.fromMs), to: isoTime(batch.toMs), release: batch.release, planned: batch.planned,
     counts: batch.counts, anomalyRate: rate, causes: causes.slice(0, 5), ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
@@ -57,7 +60,7 @@ export function alertsOf(batch: Batch, causes: readonly Cause[], settings: Alert
   if (settings.anomalyRate !== undefined && rate > settings.anomalyRate)
     alerts.push({
       ...base, id: `${batch.id}/anomaly_rate`, event: 'anomaly_rate',
-      text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${windows}), more than ${percent(settings.anomalyRate)}.`,
+      text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${predictions}), more than ${percent(settings.anomalyRate)}.`,
     });
   return alerts;
 }

@@ -21,8 +21,9 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   if (!batch) return null;
   if (batch.status !== 'running') {
     // Closed by an attempt that did not live to say so: nor, perhaps, to tell anyone.
-    await tell(deps, batch);
-    return resultOf(batch, await allFiles(store, batch.id));
+    const files = await allFiles(store, batch.id);
+    await tell(deps, batch, files);
+    return resultOf(batch, files);
   }
 
   if ((await store.undecidedSensors(batch.id, undefined, 1)).length > 0) {
@@ -42,16 +43,16 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
   await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
   const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
-  await tell(deps, closed);
+  await tell(deps, closed, files);
   return resultOf(closed, files);
 }
 
 /** Trouble with alerts is a warning: the batch is closed and stays so. */
-async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batch: Batch): Promise<void> {
+async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batch: Batch, files: readonly ManifestFile[]): Promise<void> {
   if (!alerts) return;
   try {
     const causes = batch.counts.failed > 0 ? await failureCauses(store, batch.id) : [];
-    for (const alert of alertsOf(batch, causes, alerts)) await postAlert(alert, alerts, warn);
+    for (const alert of alertsOf(batch, files.reduce((sum, file) => sum + file.rows, 0), causes, alerts)) await postAlert(alert, alerts, warn);
   } catch (error) {
     warn(`batch ${batch.id} was not looked at for alerts: ${messageOf(error)}`);
   }
