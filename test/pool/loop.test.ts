@@ -1,0 +1,148 @@
+/**
+ * The whole loop on one machine: a real Temporal server, store and Blob, real scoring workers as nodes. From zero
+ * to a batch and back, a worker killed on the way, limits and modes by hand, the record and its cost.
+ */
+import { afterAll, beforeAll } from '@jest/globals';
+import { Runtime, Worker, type NativeConnection } from '@temporalio/worker';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startChild, untilReady } from '../../local/child.ts';
+import { readDecisions, readNodes } from '../../pool/ledger.ts';
+import { createLocalPool, type LocalPool } from '../../pool/local/pool.ts';
+import { servePools, type ServedPools } from '../../pool/local/serve.ts';
+import { DEFAULT_POOL, poolWorkflowId, type PoolSettings } from '../../pool/settings.ts';
+import { scalePool } from '../../workflows/scale-pool.ts';
+import type { PoolState } from '../../workflows/pool-messages.ts';
+import { connectWorker } from '../../workers/temporal.ts';
+import { cleanEnv, type CliResult } from '../support/cli.ts';
+import { useStack } from '../support/local-stack.ts';
+import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+
+const SENSORS = 4;
+const settings: PoolSettings = {
+  ...DEFAULT_POOL, name: 'test', maxNodes: 2, idleMs: 1_500, marginMs: 0, spinUpMs: 4_000, spinDownMs: 500, keepWarm: 'never',
+  finishWithinMs: 2_000, sensorsPerSecond: 1, pollMs: 400, quietPollMs: 400,
+};
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+let pool: LocalPool;
+let served: ServedPools;
+let connection: NativeConnection;
+let loopWorker: Worker;
+let loopRun: Promise<void>;
+
+// Hooks run in this order: what talks to the stack ends before it.
+afterAll(async () => {
+  const client = await stack.context.client();
+  await client.workflow.getHandle(poolWorkflowId('test')).terminate();
+  loopWorker.shutdown();
+  await loopRun;
+  await served.stop();
+  await pool.close();
+  await connection.close();
+}, 60_000);
+const stack = useStack('pool', { scoringWorkers: 0, env: { FLEETSCORE_POOL: 'test' } });
+
+const state = async (): Promise<PoolState> => (await stack.context.client()).workflow.getHandle(poolWorkflowId('test')).query<PoolState>('pool');
+
+/** Waits until the pool is as wanted. */
+async function until(wanted: (state: PoolState) => boolean, what: string): Promise<PoolState> {
+  let last: PoolState | undefined;
+  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(200)) {
+    last = await state();
+    if (wanted(last)) return last;
+  }
+  throw new Error(`${what} did not come: ${JSON.stringify(last)}`);
+}
+const isZero = (s: PoolState): boolean => s.seen !== undefined && s.seen.ready === 0 && s.seen.coming === 0 && pool.pids().length === 0;
+
+function cli(...args: string[]): Promise<CliResult> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file('cli-main.ts'), ...args], {
+    env: { ...cleanEnv(), FLEETSCORE_HOME: stack.home, FLEETSCORE_POOL: 'test', NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown })));
+}
+
+beforeAll(async () => {
+  expect((await stack.cli('models', 'publish', modelsOf(SENSORS, join(stack.home, 'models')))).code).toBe(0);
+  expect((await stack.cli('send', readingsOf(SENSORS, join(stack.home, 'readings.csv')))).code).toBe(0);
+  Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} }, shutdownSignals: [] });
+  const { context } = stack;
+  let namespace: string;
+  ({ connection, namespace } = await connectWorker(context.env));
+  pool = createLocalPool({
+    name: 'test', maxWorkers: 2,
+    start: (node) => startChild({
+      name: 'scoring worker', file: file('node-worker.ts'), logFile: join(stack.home, 'logs', 'scoring.log'),
+      env: { ...stack.stack.env, FLEETSCORE_NODE: node, FLEETSCORE_POOL: 'test' },
+    }),
+    ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, 30_000),
+  });
+  const client = await context.client();
+  served = await servePools({ connection, namespace, taskQueue: settings.activityQueue, client, store: await context.store(), blobs: context.blobs(), poolOf: () => pool, now: Date.now });
+  loopWorker = await Worker.create({ connection, namespace, taskQueue: 'pool-loop', workflowsPath: file('../../workflows/scale-pool.ts') });
+  loopRun = loopWorker.run();
+  await client.workflow.start(scalePool, { taskQueue: 'pool-loop', workflowId: poolWorkflowId('test'), args: [settings] });
+}, 120_000);
+
+test('from zero to a batch and back: a worker killed on the way costs nothing but time', async () => {
+  const started = Date.now();
+  await until(isZero, 'an empty pool');
+  const batch = stack.cli('--json', 'batch', 'run', '--from', FROM, '--to', TO, '--wait');
+  const grown = await until((s) => s.nodes.some((node) => node.state === 'starting'), 'a first node');
+  expect(grown.decision!.reason).toMatch(/sensors to go in 1 batch/);
+  process.kill(pool.pids()[0]!, 'SIGKILL');
+  const result = await batch;
+  expect(result.stderr).toBe('');
+  expect(result.json()).toMatchObject({ status: 'completed', counts: { scored: SENSORS, failed: 0 } });
+  const after = await until(isZero, 'an empty pool after the batch');
+  expect(after.decision!.reason).toMatch(/nothing is due/);
+
+  const blobs = stack.context.blobs();
+  const nodes = await readNodes(blobs, 'test', started, Date.now());
+  expect(nodes.filter((node) => node.end?.includes('SIGKILL'))).toHaveLength(1);
+  expect(nodes.filter((node) => node.end === 'ended: exit code 0').length).toBeGreaterThanOrEqual(1);
+  const decisions = await readDecisions(blobs, 'test', started, Date.now());
+  expect(decisions[0]).toMatchObject({ target: 0, ready: 0, sensorsToGo: 0 });
+  expect(Math.max(...decisions.map((d) => d.ready))).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...decisions.map((d) => d.ready + d.coming))).toBeLessThanOrEqual(settings.maxNodes);
+
+  const prices = fileURLToPath(new URL('../../deploy/prices.sample.json', import.meta.url));
+  const { batch: id } = { batch: (result.json() as { id: string }).id };
+  const cost = (await cli('--json', 'cost', id, '--prices', prices)).json() as { total: { nodeHours: number; money: number; per1000Sensors: number } };
+  expect(cost.total.nodeHours).toBeGreaterThan(0);
+  expect(cost.total.money).toBeCloseTo(cost.total.nodeHours * 0.1, 10);
+  const span = await cli('cost', '--prices', prices);
+  expect(span.stdout).toMatch(/Always on/);
+  expect(span.stdout).toContain(id);
+}, 120_000);
+
+test('a node is ready before its scheduled batch is due, and goes when no batch comes any more', async () => {
+  expect((await stack.cli('schedule', 'create', 'often', '--every', '20s', '--period', '5s', '--wait-for-readings', '0s')).code).toBe(0);
+  const warm = await until((s) => s.seen!.ready > 0 && s.seen!.sensorsToGo === 0 && s.decision?.nextDueMs !== undefined, 'a warm node');
+  expect(warm.decision!.nextDueMs! - warm.seen!.atMs).toBeGreaterThan(0);
+  expect((await stack.cli('schedule', 'delete', 'often')).code).toBe(0);
+  await until(isZero, 'an empty pool');
+}, 120_000);
+
+test('limits and modes are changed while it runs, and wrong ones are refused', async () => {
+  const set = await cli('--json', 'pool', 'set', '--min', '1', '--max', '1', '--keep-warm', '20m');
+  expect(set.json()).toMatchObject({ minNodes: 1, maxNodes: 1, keepWarm: 1_200_000 });
+  await until((s) => s.seen!.ready === 1, 'the node that is always kept');
+  expect((await cli('pool', 'status')).stdout).toMatch(/1 to 1 allowed/);
+  const refused = await cli('pool', 'set', '--min', '2');
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('minNodes (2) is above maxNodes (1)') });
+  expect((await cli('pool', 'drain')).code).toBe(0);
+  await until(isZero, 'a drained pool');
+  expect((await cli('pool', 'pause')).code).toBe(0);
+  expect((await until((s) => s.mode === 'paused', 'the pause')).mode).toBe('paused');
+  expect((await cli('pool', 'set', '--min', '0')).code).toBe(0);
+  expect((await cli('pool', 'resume')).code).toBe(0);
+  expect(await cli('pool', 'status', '--pool', 'nowhere')).toMatchObject({ code: 1, stderr: expect.stringContaining('no pool runs') });
+}, 120_000);
