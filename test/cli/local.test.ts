@@ -20,7 +20,7 @@ interface Started {
 
 async function start(...args: string[]): Promise<Started> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', codeFile('cli/main'), '--json', 'local', 'event-hubs', ...args], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home }, stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...cleanEnv(), FLEETSCORE_HOME: home }, stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [line] = await once(child.stdout!, 'data') as [Buffer];
   return { child, said: JSON.parse(line.toString()) as Started['said'] };
@@ -61,6 +61,15 @@ test('a Config.json names the hubs', async () => {
   expect(busy).toMatchObject({ code: 1, stdout: '' });
   expect(busy.stderr).toContain(`Port ${started.said.port} on 127.0.0.1 is in use`);
   expect(await stop(started)).toBe(0);
+});
+
+// Finding its process is only known how to on Linux.
+(process.platform === 'linux' ? test : test.skip)('an emulator that dies is an error', async () => {
+  const started = await start('--port', '0');
+  const emulator = processesOf(home).find((line) => line.includes('event-hubs/main'))!;
+  process.kill(Number.parseInt(emulator, 10), 'SIGKILL');
+  const [code] = await once(started.child, 'close') as [number | null];
+  expect(code).toBe(1);
 });
 
 test.each([
