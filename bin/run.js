@@ -20,6 +20,8 @@ const TASKS = {
   build: ['bin/build.js'],
   bench: ['bench/main.ts'],
   'bench:ingest': ['bench/ingest.ts'],
+  chaos: ['--disable-warning=ExperimentalWarning', 'bench/chaos.ts'],
+  soak: ['--disable-warning=ExperimentalWarning', 'bench/soak.ts'],
   histories: ['test/support/record-histories.ts'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
