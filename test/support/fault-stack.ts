@@ -2,7 +2,7 @@
  * A laptop stack to break: its scoring workers talk to Blob through a proxy that can misbehave, every process
  * can be found, killed, frozen and started again. Free of jest: benchmarks use it too.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openContext, type Context } from '../../cli/context.ts';
@@ -14,17 +14,7 @@ import { publishModels } from '../../scoring/publish.ts';
 import { svmBytes } from '../scoring/models.ts';
 import { startBlobProxy, type BlobProxy } from './blob-proxy.ts';
 import { cleanEnv, runCli, TOOLS, type CliResult } from './cli.ts';
-
-/** How a process of the stack is recognised by its command line. */
-export const PARTS = {
-  temporal: /\btemporal\S* server start-dev\b/,
-  azurite: /azurite\/dist\/src\/blob\/main\.js/,
-  'event hubs': /local\/event-hubs\/main/,
-  control: /workers\/control/,
-  ingest: /workers\/ingest/,
-  scoring: /workers\/scoring/,
-} as const;
-export type Part = keyof typeof PARTS;
+import { commandOf, PARTS, pidsOf, type Part } from './stack-pids.ts';
 
 export interface FaultStack {
   readonly home: string;
@@ -36,7 +26,10 @@ export interface FaultStack {
   signal(part: Part, signal: NodeJS.Signals): void;
   /** Another scoring worker; resolves when it is ready. */
   addScoring(): Promise<void>;
-  /** Kills a server as a power cut would, and starts it again on its data after `pauseMs`. */
+  /**
+   * Ends a server and starts it again on its data after `pauseMs`. Temporal and the emulator are killed; azurite is
+   * asked, for it keeps its newest blobs in memory for a moment, which no storage account does.
+   */
   restartServer(part: 'temporal' | 'azurite' | 'event hubs', pauseMs: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,11 +46,7 @@ export async function startFaultStack(home: string, options: { readonly env?: En
   const started: StackChild[] = [];
   let stopping = false;
 
-  const pids = (part: Part): number[] =>
-    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
-      const command = commandOf(pid, home);
-      return command && PARTS[part].test(command.join(' ')) && !command.some((arg) => arg.endsWith('guard.js')) ? [Number(pid)] : [];
-    });
+  const pids = (part: Part): number[] => pidsOf(home, part);
 
   const addScoring = async (): Promise<void> => {
     const child = startChild({
@@ -84,8 +73,8 @@ export async function startFaultStack(home: string, options: { readonly env?: En
     async restartServer(part, pauseMs) {
       const [pid] = pids(part);
       if (pid === undefined) throw new Error(`no process of ${part} runs`);
-      const [command, ...args] = commandOf(String(pid), home)!;
-      process.kill(pid, 'SIGKILL');
+      const [command, ...args] = commandOf(pid, home)!;
+      process.kill(pid, part === 'azurite' ? 'SIGTERM' : 'SIGKILL');
       await gone(pid);
       await sleep(pauseMs);
       started.push(startChild(guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) })));
@@ -102,16 +91,6 @@ export async function startFaultStack(home: string, options: { readonly env?: En
       await proxy.stop();
     },
   };
-}
-
-/** The command line of a process that was started for this home. */
-function commandOf(pid: string, home: string): string[] | undefined {
-  try {
-    if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`FLEETSCORE_HOME=${home}\0`)) return undefined;
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-  } catch {
-    return undefined; // it ended
-  }
 }
 
 async function gone(pid: number): Promise<void> {
