@@ -1,4 +1,5 @@
 /** The Stream Analytics query and its SQL against the store's schema and the defaults of the ingest worker. */
+import { createRequire } from 'node:module';
 import { loadConfig } from '../../config.ts';
 import { filesIn, matches, read } from './support.ts';
 
@@ -84,4 +85,14 @@ test('readings may come as late as the ingest worker lets them', () => {
   const main = read('deploy/bicep/main.bicep');
   expect(Number(/param outOfOrderSeconds int = (\d+)/.exec(main)![1]) * 1_000).toBe(loadConfig({}).ingest.outOfOrderMs);
   expect(main).toContain('lateSeconds: outOfOrderSeconds');
+});
+
+test('the statements of the procedure are T-SQL that parses', () => {
+  const { Parser } = createRequire(import.meta.url)('node-sql-parser') as { Parser: new () => { astify(sql: string, options: { database: string }): { type: string } | { type: string }[] } };
+  const parser = new Parser();
+  const statements = SETUP.split(/^GO\s*$/m)[1]!.split(';').map((text) => text.trim())
+    // The parser does not know OUTPUT ... INTO.
+    .filter((text) => /^(INSERT|UPDATE|DELETE|SELECT)\b/.test(text) && !/\bOUTPUT\b/.test(text));
+  const kinds = statements.flatMap((text) => [parser.astify(text, { database: 'transactsql' })].flat().map(({ type }) => type));
+  expect(kinds).toEqual(['insert', 'insert', 'update', 'insert', 'select', 'select']);
 });
