@@ -38,7 +38,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows how it is called)')
     .exitOverride();
-  const called = args.find((arg) => Object.hasOwn(COMMANDS, arg));
+  const called = args.find((arg, i) => Object.hasOwn(COMMANDS, arg) && args[i - 1] !== '--home');
   const loads = called === undefined ? Object.values(COMMANDS) : [COMMANDS[called]!];
   for (const register of await Promise.all(loads.map((load) => load()))) register(program);
   return program;

@@ -59,15 +59,18 @@ export async function putDeadLetter(blobs: BlobStore, folder: string, partition:
 /** By partition, then sequence number. @param prefix `{namespace}/{hub}/{partition}` or less */
 export async function* listDeadLetters(blobs: BlobStore, prefix = ''): AsyncGenerator<StoredDeadLetter> {
   for await (const { name } of blobs.list(CONTAINERS.deadletters, prefix)) {
-    let letter: DeadLetter;
-    try {
-      letter = JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter;
-    } catch (error) {
-      // Replayed by someone else since it was listed.
-      if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') continue;
-      throw error;
-    }
-    yield { ...letter, name };
+    const letter = await readDeadLetter(blobs, name);
+    if (letter) yield letter;
+  }
+}
+
+/** Undefined when someone else has replayed it since it was listed. */
+async function readDeadLetter(blobs: BlobStore, name: string): Promise<StoredDeadLetter | undefined> {
+  try {
+    return { ...(JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter), name };
+  } catch (error) {
+    if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
+    throw error;
   }
 }
 
@@ -78,8 +81,13 @@ export async function* listDeadLetters(blobs: BlobStore, prefix = ''): AsyncGene
  * @throws FleetscoreError `SEND_FAILED` (retryable); the letters not sent stay
  */
 export async function replayDeadLetters(blobs: BlobStore, producer: EventHubProducerClient, prefix = ''): Promise<number> {
+  // Letters that are still wrong come back while this runs: only those there now are sent.
+  const names: string[] = [];
+  for await (const { name } of blobs.list(CONTAINERS.deadletters, prefix)) names.push(name);
   let sent = 0;
-  for await (const letter of listDeadLetters(blobs, prefix)) {
+  for (const name of names) {
+    const letter = await readDeadLetter(blobs, name);
+    if (!letter) continue;
     const properties = {
       ...letter.properties,
       ...(letter.contentEncoding === undefined ? undefined : { 'content-encoding': letter.contentEncoding }),

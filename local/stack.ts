@@ -158,7 +158,7 @@ async function superviseWorker(
   role: string, index: number, config: Config, env: Env, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
 ): Promise<void> {
   const start = (): ReturnType<typeof startChild> => {
-    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: { ...env, FLEETSCORE_INGEST_WORKER: `ingest-${index}` }, logFile: join(config.home, 'logs', `${role}.log`) });
+    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: workerEnv(env, config, index), logFile: join(config.home, 'logs', `${role}.log`) });
     children.push(child);
     return child;
   };
@@ -179,4 +179,10 @@ async function superviseWorker(
       child = start();
     }
   })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
+}
+
+/** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */
+function workerEnv(env: Env, config: Config, index: number): Env {
+  const metrics = config.metricsPort ? { FLEETSCORE_METRICS_PORT: String(config.metricsPort + index) } : {};
+  return { ...env, ...metrics, FLEETSCORE_INGEST_WORKER: `ingest-${index}` };
 }
