@@ -3,6 +3,7 @@
  * can be found, killed, frozen and started again. Free of jest: benchmarks use it too.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openContext, type Context } from '../../cli/context.ts';
@@ -27,14 +28,14 @@ export interface FaultStack {
   /** Another scoring worker; resolves when it is ready. */
   addScoring(): Promise<void>;
   /**
-   * Ends a server and starts it again on its data after `pauseMs`. Temporal and the emulator are killed; azurite is
-   * asked, for it keeps its newest blobs in memory for a moment, which no storage account does.
+   * Ends a server, starts it again on its data after `pauseMs`, waits until it listens. Temporal and the emulator
+   * are killed; azurite is asked, for it keeps its newest blobs in memory for a moment, which no storage account does.
    */
   restartServer(part: 'temporal' | 'azurite' | 'event hubs', pauseMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startFaultStack(home: string, options: { readonly env?: Env; readonly log?: (line: string) => void; readonly ownScoring?: boolean } = {}): Promise<FaultStack> {
+export async function startFaultStack(home: string, options: { readonly env?: Env; readonly log?: (line: string) => void } = {}): Promise<FaultStack> {
   const log = options.log ?? (() => {});
   const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
   const env: Env = { ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS, ...ports, ...options.env };
@@ -78,6 +79,7 @@ export async function startFaultStack(home: string, options: { readonly env?: En
       await gone(pid);
       await sleep(pauseMs);
       started.push(startChild(guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) })));
+      await untilListening(Number(args[args.findIndex((arg) => arg === '--port' || arg === '--blobPort') + 1]));
     },
     async stop() {
       stopping = true;
@@ -101,6 +103,17 @@ async function gone(pid: number): Promise<void> {
       return;
     }
     await sleep(20);
+  }
+}
+
+async function untilListening(port: number): Promise<void> {
+  for (;;) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port }, () => resolve(true)).on('error', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
+    if (open) return;
+    await sleep(50);
   }
 }
 

@@ -1,0 +1,126 @@
+/** The commands that look behind a batch, on a store and a blob server: explain, batch plan, models promote and rollback, verify. */
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { join } from 'node:path';
+import { CONTAINERS } from '../../domain/blob-names.ts';
+import { createScoringEngine } from '../../scoring/engine.ts';
+import { captureName } from '../../ingest/capture.ts';
+import { publishModels } from '../../scoring/publish.ts';
+import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
+import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { runCli, type CliResult } from '../support/cli.ts';
+import { runBatch } from '../support/run-activities.ts';
+import { tempDir } from '../support/temp.ts';
+
+// Each command is a process of its own: on a machine with other work they take their time.
+jest.setTimeout(240_000);
+
+const dir = tempDir('commands');
+const [FIRST, SECOND] = ['20260302T100100Z-00000001', '20260302T100100Z-00000002'];
+const PERIOD = ['--from', '2026-03-02T10:00:00Z', '--to', '2026-03-02T10:01:00Z'];
+let server: BlobServer;
+let small: SmallStore;
+let releases: string[];
+const cli = (...args: string[]): Promise<CliResult> =>
+  runCli(dir, args, { FLEETSCORE_SQL_URL: `sqlite:${join(dir, 'fleet.db')}`, FLEETSCORE_BLOB_CONNECTION_STRING: server.connectionString, TEMPORAL_ADDRESS: '127.0.0.1:9' });
+
+beforeAll(async () => {
+  server = await startBlobServer(join(dir, 'azurite'));
+  small = await smallStore(dir, server.blobs);
+  const { store } = small;
+  const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
+  const run = (batchId: string) => runBatch({ store, blobs: server.blobs, engine, windowMs: WINDOW_MS }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
+  try {
+    await run(FIRST!);
+    await publishModels(join(dir, 'models'), { store, blobs: server.blobs, nowMs: SMALL_PERIOD.toMs, release: 'second' });
+    await run(SECOND!);
+  } finally {
+    await engine.close();
+  }
+  releases = (await store.listReleases()).map((release) => release.name);
+  // Raw capture of the time: one file before the window, one inside, one after.
+  await store.commitReadings({ source: 'plant.servicebus.windows.net/readings/$default', partition: '0', expectedSeq: -1, throughSeq: 0, watermarkMs: SMALL_PERIOD.toMs, updates: [], readings: 0, late: 0, dead: 0 });
+  for (const offset of [-400_000, -30_000, 2_000, 60_000])
+    await server.blobs.put(CONTAINERS.raw, captureName('plant/readings/0', SMALL_PERIOD.fromMs + offset), Buffer.from('x'), 'avro/binary');
+}, 120_000);
+afterAll(async () => {
+  await small?.store.close();
+  await server?.stop();
+});
+
+test('explain prints the chain from a prediction to the readings', async () => {
+  const { store } = small;
+  const [sensor] = await store.listSensors();
+  const [model] = await store.listReleaseModels('second', { limit: 1 });
+  const text = await cli('explain', 'plant-1', 's1', '2026-03-02T10:00:03Z');
+  expect(text.stderr).toBe('');
+  expect(text.code).toBe(0);
+  for (const part of [SECOND!, 'normal', 'second', model!.model, `${model!.pack}, row ${model!.packRow}`, 'schedule every-minute', 'fleetscore test', '1 readings: mean 10.1, min 10.1, max 10.1', 'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro', FIRST!])
+    expect(text.stdout).toContain(part);
+
+  const data = (await cli('explain', 'plant-1', 's1', '2026-03-02 10:00:25', '--json')).json();
+  const [window] = await store.readSensorWindows(sensor!.id, { fromMs: Date.parse('2026-03-02T10:00:25Z'), toMs: Date.parse('2026-03-02T10:00:30Z') });
+  expect(data).toMatchObject({
+    prediction: { value: 60, prediction: 1, score: expect.any(Number) }, window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:30.000Z', mean: window!.mean, count: 1 }, changedSince: false,
+    batch: { id: SECOND, schedule: 'every-minute' }, release: 'second', model: { sha256: model!.model, features: ['mean'], packRow: model!.packRow }, codeVersion: 'test',
+    superseded: [{ batch: FIRST, release: releases[1], value: 60, prediction: 1 }],
+    raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
+  });
+});
+
+test('explain says when readings came after a window was scored', async () => {
+  const { store } = small;
+  const sensor = (await store.findSensor({ device: 'plant-1', sensor: 's2' }))!;
+  await store.commitReadings({
+    source: 'plant.servicebus.windows.net/readings/$default', partition: '0', expectedSeq: 0, throughSeq: 1, watermarkMs: SMALL_PERIOD.toMs, readings: 1, late: 1, dead: 0,
+    updates: [{ sensorId: sensor.id, startMs: SMALL_PERIOD.fromMs, tsMs: [SMALL_PERIOD.fromMs + 1_000], values: [20] }],
+  });
+  const { stdout } = await cli('explain', 'plant-1', 's2', '2026-03-02T10:00:00Z');
+  expect(stdout).toMatch(/value 10\.1\b[\s\S]*2 readings: mean 15\.05[\s\S]*readings came after it was scored: fleetscore batch rescore --from 2026-03-02T10:00:00.000Z --to 2026-03-02T10:01:00.000Z/);
+});
+
+test('explain says why there is no prediction', async () => {
+  const without = await cli('explain', 'plant-1', 'no-model', '2026-03-02T10:00:00Z');
+  expect(without.code).toBe(1);
+  expect(without.stdout).toMatch(/no prediction at 2026-03-02 10:00:00 UTC[\s\S]*skipped[\s\S]*no_model: the release has no model/);
+  expect((await cli('explain', 'plant-1', 's1', '2026-03-03')).stdout).toContain('No batch covers this time.');
+  expect((await cli('explain', 'plant-1', 'nobody', '2026-03-03')).stderr).toMatch(/there is no sensor "nobody" of a device "plant-1"/);
+  expect((await cli('explain', 'plant-1', 's1', 'yesterday')).code).toBe(2);
+});
+
+test('batch plan counts what a batch then does, and starts nothing', async () => {
+  const before = await small.store.listBatches();
+  const data = (await cli('batch', 'plan', ...PERIOD, '--sensors-per-child', '2', '--sensors-per-activity', '1', '--json')).json();
+  expect(data).toMatchObject({
+    release: 'second', planned: 5, wouldScore: 3, windows: 3 * WINDOWS, skipped: { no_data: 1, no_model: 1 }, groups: 3, chunks: 5, sensorsPerChild: 2, sensorsPerActivity: 1,
+    examples: [{ sensor: 's4', class: 'no_data' }, { sensor: 'no-model', class: 'no_model' }], expected: { batches: 2 },
+  });
+  const { scored, skipped } = before[0]!.counts;
+  expect({ scored, skipped }).toEqual({ scored: 3, skipped: 2 });
+  const text = await cli('batch', 'plan', ...PERIOD, '--release', releases[1]!);
+  expect(text.stdout).toMatch(/5 planned: 3 would be scored \(36 windows\), 1 skipped without data, 1 without a model[\s\S]*5 child workflows of up to 1 sensor/);
+  expect(await small.store.listBatches()).toEqual(before);
+  expect((await cli('batch', 'plan', ...PERIOD, '--release', 'none')).stderr).toMatch(/none/);
+});
+
+test('models promote and rollback move the current release', async () => {
+  const current = (): Promise<string | undefined> => small.store.currentRelease();
+  expect(await current()).toBe('second');
+  expect((await cli('models', 'rollback')).stdout).toContain(`Release ${releases[1]} of 2026-03-02 10:00:00 UTC is current: 4 models. It was second`);
+  expect(await current()).toBe(releases[1]);
+  expect((await cli('models', 'rollback')).stderr).toMatch(/is the oldest there is/);
+  expect((await cli('models', 'promote', 'second', '--json')).json()).toMatchObject({ release: 'second', before: releases[1] });
+  expect(await current()).toBe('second');
+  expect((await cli('models', 'promote', 'third')).stderr).toMatch(/there is no release "third"/);
+});
+
+test('verify works without Temporal, and says so; damage ends with exit code 1', async () => {
+  const good = await cli('verify', FIRST!);
+  expect(good.stdout).toMatch(/note: the workflow was not compared: [\s\S]*Nothing is lost: every check holds\./);
+  expect(good.code).toBe(0);
+  const [file] = await small.store.listFiles(FIRST!);
+  await server.blobs.put(CONTAINERS.predictions, file!.blob, Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'), 'text/csv');
+  const bad = await cli('verify', FIRST!);
+  expect(bad.code).toBe(1);
+  expect(bad.stdout).toMatch(/broken {2}files on record[\s\S]*has SHA-256 \w+, the manifest says \w+[\s\S]*this batch does not keep what it promises/);
+  expect((await cli('verify', 'nothing')).stderr).toMatch(/there is no batch "nothing"/);
+});
