@@ -23,6 +23,7 @@ const TASKS = {
   chaos: ['--disable-warning=ExperimentalWarning', 'bench/chaos.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'bench/soak.ts'],
   histories: ['test/support/record-histories.ts'],
+  'check:deploy': [...jest, 'test/deploy', '--verbose'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
 };
