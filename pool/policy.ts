@@ -10,7 +10,7 @@ export interface RunningBatch {
   readonly id: string;
   /** Planned sensors without an outcome. */
   readonly sensorsToGo: number;
-  /** Since then it runs; it is to be done `finishWithinMs` later. Epoch ms. */
+  /** Since then its tasks are in the queue (it runs, when they are not yet); it is to be done `finishWithinMs` later. Epoch ms. */
   readonly sinceMs: number;
   /** False while it waits for its readings or plans: its tasks are not in the queue yet. */
   readonly queued: boolean;
@@ -117,7 +117,7 @@ export function nodesFor(sensors: number, withinMs: number, sensorsPerSecond: nu
 /**
  * Rules, in this order:
  * 1. Running batches need nodes for their sensors to go in the time they have left; a batch without any node
- *    gets one. Nodes are added only when work is left by the time they come, and tasks wait for them.
+ *    gets one. Nodes are added only when tasks wait for them, and they find work for as long as they take to come.
  * 2. Tasks in the queue that no known batch explains need one node; older than `finishWithinMs`, one more.
  * 3. Scheduled batches need nodes from {@link leadMs} before they are due; loads that overlap add up.
  * 4. Nodes that are there stay when the next batch is due within {@link breakEvenMs} (or as `keepWarm` says).
@@ -198,16 +198,18 @@ function runningNeed(seen: Observation, settings: PoolSettings, present: number)
   const { nowMs, batches, backlog, spinUpMs, sensorsPerSecond: rate } = seen;
   const toGo = batches.reduce((sum, batch) => sum + batch.sensorsToGo, 0);
   const loads = batches.filter((batch) => batch.sensorsToGo > 0).map((batch): Load => {
-    const leftMs = Math.max(batch.sinceMs + settings.finishWithinMs - nowMs, spinUpMs, 1_000);
+    // The clock of a batch that waits for its readings has not begun.
+    const leftMs = batch.queued ? Math.max(batch.sinceMs + settings.finishWithinMs - nowMs, spinUpMs, 1_000) : settings.finishWithinMs;
     return { fromMs: nowMs, toMs: nowMs + leftMs, nodes: nodesFor(batch.sensorsToGo, leftMs, rate) };
   });
   const floor = toGo > 0 ? 1 : backlog.tasks > 0 ? (backlog.ageMs > settings.finishWithinMs ? present + 1 : 1) : 0;
   const sum = loads.reduce((total, load) => total + load.nodes, 0);
   if (sum <= present || present === 0) return { loads, floor, toGo };
-  // More than there are: worth it only when work is left by the time they come, and tasks wait for them.
+  // More than there are: worth it only when they find work for as long as they took to come, and tasks wait for them.
   const queuedToGo = batches.reduce((total, batch) => total + (batch.queued ? 0 : batch.sensorsToGo), 0);
-  const left = toGo - seen.workers.length * rate * (spinUpMs / 1_000);
-  const extra = left <= 0 ? 0 : queuedToGo > 0 ? Number.POSITIVE_INFINITY : Math.max(0, backlog.tasks - seen.coming.length);
+  const spinUpWork = rate * (spinUpMs / 1_000);
+  const left = toGo - (seen.workers.length + seen.coming.length / 2) * spinUpWork;
+  const extra = left < present * spinUpWork ? 0 : queuedToGo > 0 ? Number.POSITIVE_INFINITY : Math.max(0, backlog.tasks - seen.coming.length);
   const scale = Math.min(1, (present + extra) / sum);
   return { loads: loads.map((load) => ({ ...load, nodes: load.nodes * scale })), floor, toGo };
 }

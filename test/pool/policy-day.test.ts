@@ -20,8 +20,9 @@ const settingsOf = fc.record({
   priority: fc.constantFrom<PoolSettings['priority']>('dedicated', 'low-priority'), spinUpMs: fc.constantFrom(1, 3, 6, 12).map((m) => m * MINUTE),
 }).map((part): PoolSettings => ({ ...DEFAULT_AZURE_POOL, sensorsPerSecond: 500, ...part }));
 
+/** Nodes that keep their word, and batches that are all seen coming. */
 const steady = (seed: number, list: World['schedules']): World => ({
-  seed, horizonMs: DAY / 2, schedules: list, spinUpFactor: 1, spinUpSpread: 0, failRate: 0, lossPerHour: 0, slowest: 1, quota: 1_000, readingsMs: 30_000,
+  seed, horizonMs: DAY / 2, schedules: list.map((s) => ({ ...s, offsetMs: s.offsetMs + 30 * MINUTE })), spinUpFactor: 1, spinUpSpread: 0, failRate: 0, lossPerHour: 0, slowest: 1, quota: 1_000, readingsMs: 30_000,
 });
 
 const rough = fc.record({

@@ -219,7 +219,7 @@ function observe(nowMs: number, world: World, settings: PoolSettings, nodes: rea
   const open = batches.filter((batch) => batch.toGo > 0);
   return {
     nowMs, upcoming,
-    batches: open.map((batch) => ({ id: batch.id, sensorsToGo: batch.toGo, sinceMs: batch.sinceMs, queued: batch.queued })),
+    batches: open.map((batch) => ({ id: batch.id, sensorsToGo: batch.toGo, sinceMs: batch.sinceMs + (batch.queued ? world.readingsMs : 0), queued: batch.queued })),
     backlog: { tasks: open.reduce((sum, batch) => sum + batch.tasks.length, 0), ageMs: Math.max(0, ...open.filter((b) => b.tasks.length > 0).map((b) => nowMs - b.sinceMs - world.readingsMs)) },
     workers: nodes.filter((node) => node.state === 'ready').map((node) => ({ node: node.id, busyTasks: node.task ? 1 : 0, idleForMs: node.task ? 0 : nowMs - node.idleSince })),
     coming: nodes.filter((node) => node.state === 'queued' || node.state === 'starting').map((node) => ({ id: node.id, state: node.state as 'queued' | 'starting' })),

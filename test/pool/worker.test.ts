@@ -7,8 +7,10 @@ import { watchMemory } from '../../pool/worker/memory.ts';
 import { watchScheduledEvents } from '../../pool/worker/scheduled-events.ts';
 import type { Watch } from '../../pool/worker/watch.ts';
 
-/** 'nothing' when no reason came in `looks` looks of 1 ms and more. */
-async function reasonOf(watch: Watch, ms = 300): Promise<string> {
+const PATIENT = 30_000;
+
+/** 'nothing' when no reason came in that time: short where none should come, long where one must. */
+async function reasonOf(watch: Watch, ms = PATIENT): Promise<string> {
   const found = await Promise.race([watch.reason, sleep(ms, undefined, { ref: false })]);
   watch.stop();
   return found?.kind ?? 'nothing';
@@ -25,9 +27,9 @@ describe('an idle worker', () => {
   });
 
   test('stays while it works, while its pool gives signs of life, and without a limit', async () => {
-    expect(await reasonOf(idle({ idleForMs: 59_999, idleExitMs: 60_000 }))).toBe('nothing');
-    expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 59_999 }))).toBe('nothing');
-    expect(await reasonOf(idle({ idleForMs: 60_000 }))).toBe('nothing');
+    expect(await reasonOf(idle({ idleForMs: 59_999, idleExitMs: 60_000 }), 300)).toBe('nothing');
+    expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 59_999 }), 300)).toBe('nothing');
+    expect(await reasonOf(idle({ idleForMs: 60_000 }), 300)).toBe('nothing');
   });
 
   test('goes when its pool lets it go, also after looks that failed', async () => {
@@ -38,14 +40,14 @@ describe('an idle worker', () => {
       return true;
     };
     const seen: unknown[] = [];
-    expect(await reasonOf(idle({ idleForMs: 0, released, trouble: (error) => seen.push(error) }), 5_000)).toBe('released');
+    expect(await reasonOf(idle({ idleForMs: 0, released, trouble: (error) => seen.push(error) }))).toBe('released');
     expect(seen).toHaveLength(2);
   });
 });
 
 test('a worker above its memory mark ends, one below stays', async () => {
   expect(await reasonOf(watchMemory({ limitBytes: 100, everyMs: 1, usage: () => 101 }))).toBe('memory');
-  expect(await reasonOf(watchMemory({ limitBytes: 100, everyMs: 1, usage: () => 100 }))).toBe('nothing');
+  expect(await reasonOf(watchMemory({ limitBytes: 100, everyMs: 1, usage: () => 100 }), 300)).toBe('nothing');
   expect(await reasonOf(watchMemory({ limitBytes: 1, everyMs: 1 }))).toBe('memory'); // of this process
 });
 
@@ -106,6 +108,6 @@ describe('scheduled events', () => {
   test('where nobody answers the watch gives up and leaves the worker alone', async () => {
     const imds = await start();
     await close(imds);
-    expect(await reasonOf(watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 1, tries: 2 }))).toBe('nothing');
+    expect(await reasonOf(watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 1, tries: 2 }), 300)).toBe('nothing');
   });
 });
