@@ -55,12 +55,12 @@ export async function startFaultStack(home: string, options: { readonly env?: En
       env: { ...stack.env, FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`) },
     });
     started.push(child);
-    await untilReady(child, 60_000);
-    // A worker that dies is started again, as every supervisor does.
+    // A worker that dies is started again, as every supervisor does; also one that dies while it starts.
     void child.ended.then(async () => {
       await sleep(500);
-      if (!stopping) await addScoring();
-    }).catch((error: unknown) => log(`a scoring worker did not start again: ${String(error)}`));
+      if (!stopping) await addScoring().catch((error: unknown) => log(`a scoring worker did not start: ${String(error)}`));
+    });
+    await untilReady(child, 60_000);
   };
 
   return {
