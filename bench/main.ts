@@ -1,0 +1,124 @@
+/**
+ * `npm run bench`: every figure of the project in one run, side by side on one machine. Prints a table, and
+ * writes a JSON file and bench/RESULTS.md.
+ *
+ *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { loadConfig } from '../config.ts';
+import { findTemporal } from '../local/temporal-binary.ts';
+import { type ChildMode, runChildMode } from './children.ts';
+import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
+import { startFleet } from './fleet.ts';
+import { describeMachine, load } from './machine.ts';
+import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
+import { markdown, QUIET_LOAD, type Results, type ScoringAlone, targetsOf } from './results.ts';
+
+const run = promisify(execFile);
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const ALL_SIZES = '1000,10000,100000,1000000';
+const WINDOWS = 15;
+const CHILDREN = 500;
+
+function usage(problem: string): never {
+  say(`${problem}\nusage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] [--rounds N] [--only-sizes] [--json FILE] [--results FILE]`);
+  process.exit(2);
+}
+
+function flagsOf() {
+  try {
+    return parseArgs({
+      options: {
+        sizes: { type: 'string', default: ALL_SIZES }, peers: { type: 'string', default: 'all' }, rounds: { type: 'string', default: '3' },
+        'only-sizes': { type: 'boolean', default: false }, json: { type: 'string', default: here('./results.json') }, results: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+}
+
+const flags = flagsOf();
+const sizes = flags.sizes === 'none' ? [] : flags.sizes.split(',').map((text) => {
+  const size = Number(text);
+  return Number.isInteger(size) && size >= 1 && size <= 10_000_000 ? size : usage(`--sizes takes whole numbers from 1 to 10,000,000, got ${JSON.stringify(text)}`);
+});
+const peers = flags.peers === 'none' ? [] : flags.peers === 'all' ? PEER_NAMES : flags.peers.split(',').map((text) =>
+  PEER_NAMES.includes(text as PeerName) ? (text as PeerName) : usage(`--peers knows ${PEER_NAMES.join(', ')}, not ${JSON.stringify(text)}`));
+const rounds = Number(flags.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
+// Figures of a part do not replace those of the whole.
+const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
+const resultsFile = flags.results ?? (whole ? here('./RESULTS.md') : undefined);
+
+const { toolsDir } = loadConfig({ FLEETSCORE_HOME: here('../.fleetscore') });
+const temporal = await findTemporal(toolsDir, say);
+const startedAt = performance.now();
+const before = load();
+if (before > QUIET_LOAD) say(`The machine is busy (load ${before}): expect lower rates, and read the ratios.`);
+
+const measured: EndToEnd[] = [];
+const peerResults: PeerResult[] = [];
+for (const size of sizes) {
+  say(`${size} sensors:`);
+  const fleet = await startFleet(size, WINDOWS, toolsDir, say);
+  try {
+    say(`  simulated in ${fleet.simulateSeconds.toFixed(1)} s`);
+    // A million sensors take their time, and their noise is small.
+    measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
+  } finally {
+    await fleet.stop();
+  }
+}
+
+let children: ChildMode | undefined;
+if (!flags['only-sizes']) {
+  say(`A child workflow per sensor, ${CHILDREN} sensors:`);
+  const fleet = await startFleet(CHILDREN, WINDOWS, toolsDir, say);
+  try {
+    children = await runChildMode(fleet, rounds, say);
+  } finally {
+    await fleet.stop();
+  }
+}
+
+if (peers.length > 0) {
+  say('Peers:');
+  const fleet = await startFleet(PEER_FLEET, WINDOWS, toolsDir, say);
+  try {
+    // The batch that the peers' anomalies are held against.
+    await runEndToEnd(fleet, 1, () => {});
+    for (const peer of peers) peerResults.push(await runPeer(peer, fleet, toolsDir, say));
+  } finally {
+    await fleet.stop();
+  }
+}
+
+let scoring: ScoringAlone | undefined;
+if (!flags['only-sizes']) {
+  say('Scoring alone:');
+  const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
+  try {
+    const file = join(dir, 'scoring.json');
+    await run(process.execPath, ['--disable-warning=ExperimentalWarning', here('./scoring.ts'), '--sensors', '1000', '--windows', String(WINDOWS), '--json', file]);
+    scoring = JSON.parse(readFileSync(file, 'utf8')) as ScoringAlone;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const results: Results = {
+  date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+  machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
+  sizes: measured, peers: peerResults, ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
+};
+process.stdout.write(markdown(results));
+writeFileSync(flags.json, `${JSON.stringify({ ...results, targets: targetsOf(results) }, null, 2)}\n`);
+if (resultsFile !== undefined) writeFileSync(resultsFile, markdown(results));
+say(`\nFigures as data: ${flags.json}`);
