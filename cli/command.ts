@@ -11,7 +11,7 @@ import { openContext, type Context, type GlobalOptions } from './context.ts';
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
-const USAGE_CODES: ReadonlySet<string> = new Set(['INVALID_CONFIG', 'INVALID_TIME', 'INVALID_DURATION', 'INVALID_NAME', 'INVALID_REQUEST', 'INVALID_ARGUMENT']);
+const USAGE_CODES: ReadonlySet<string> = new Set(['INVALID_CONFIG', 'INVALID_TIME', 'INVALID_DURATION', 'INVALID_NAME', 'INVALID_REQUEST', 'INVALID_ARGUMENT', 'INVALID_LIMITS']);
 
 /** What a command gives back: text for people, data for programs. */
 export interface Output {

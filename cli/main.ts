@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   predictions: async () => (await import('./predictions.ts')).registerPredictions,
   report: async () => (await import('./report.ts')).registerReport,
   explain: async () => (await import('./explain.ts')).registerExplain,
+  pool: async () => (await import('./pool.ts')).registerPool,
+  cost: async () => (await import('./cost.ts')).registerCost,
   verify: async () => (await import('./verify.ts')).registerVerify,
   simulate: async () => (await import('./simulate.ts')).registerSimulate,
 };

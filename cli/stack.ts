@@ -17,14 +17,16 @@ import { facts } from './text.ts';
 export interface UpOptions {
   readonly detach?: boolean;
   readonly ports?: string;
-  readonly scoringWorkers: number;
+  readonly scoringWorkers: number | 'auto';
 }
 
 export function addStackOptions(command: Command): Command {
   return command
     .addOption(new Option('--ports <how>', 'auto: any free ports; default: the usual ones (7233, 8233, 10000, 5672)').choices(['auto', 'default']))
-    .addOption(new Option('--scoring-workers <n>', 'scoring worker processes').default(1).argParser(asWhole(0, 64)));
+    .addOption(new Option('--scoring-workers <n>', 'scoring worker processes; auto: a pool that starts at zero and grows with the work').default('auto').argParser(asWorkers));
 }
+
+const asWorkers = (text: string): number | 'auto' => (text === 'auto' ? 'auto' : asWhole(0, 64)(text));
 
 export function registerUp(program: Command): void {
   addStackOptions(program.command('up').description('start the laptop stack and its workers on loopback, and stay until Ctrl-C'))
@@ -46,7 +48,7 @@ export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): N
 
 export function startLocal(context: Context, options: Pick<UpOptions, 'ports' | 'scoringWorkers'>, log: (line: string) => void): Promise<Stack> {
   const env = stackEnv(context, options);
-  return startStack({ config: loadConfig(env), env, log, scoringWorkers: options.scoringWorkers });
+  return startStack({ config: loadConfig(env), env, log, scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers });
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second Ctrl-C does not wait for anything. */

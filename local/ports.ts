@@ -1,14 +1,21 @@
 /** Ports on loopback: which are free, and a clear word about those that are not. */
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { FleetscoreError } from '../domain/errors.ts';
 
 export const LOOPBACK = '127.0.0.1';
 
-/** A port nobody listens on right now. */
+/** Below the range from which systems hand out ports by themselves: what starts meanwhile does not take one of ours. */
+const FROM = 15_000;
+const TO = 32_000;
+
+/** A port nobody listens on right now. @throws FleetscoreError `NO_PORT` */
 export async function freePort(): Promise<number> {
-  const port = await tryListen(0);
-  if (port === undefined) throw new FleetscoreError('NO_PORT', 'no free port on 127.0.0.1.');
-  return port;
+  for (let tries = 0; tries < 100; tries++) {
+    const port = await tryListen(randomInt(FROM, TO));
+    if (port !== undefined) return port;
+  }
+  throw new FleetscoreError('NO_PORT', `no free port from ${FROM} to ${TO} on ${LOOPBACK}.`);
 }
 
 /**

@@ -12,6 +12,7 @@ import { connectClient } from '../workers/temporal.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
+import type { ScoringPool } from './scoring-pool.ts';
 import { claimHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 
@@ -20,8 +21,8 @@ export interface StackOptions {
   /** Environment of the processes; addresses of the stack are added. */
   readonly env: Env;
   readonly log: (line: string) => void;
-  /** Scoring worker processes. */
-  readonly scoringWorkers?: number;
+  /** Scoring worker processes: so many all the time, or a pool that starts at zero. Default: 1. */
+  readonly scoringWorkers?: number | 'pool';
 }
 
 export interface Stack {
@@ -45,26 +46,36 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { config } = options;
   claimHome(config.home);
   const children: StackChild[] = [];
+  let pool: ScoringPool | undefined;
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
+    await pool?.stop();
     // Workers drain while the servers still answer.
     for (const wave of [children.filter((c) => WORKERS.has(c.name)), children.filter((c) => !WORKERS.has(c.name))])
       await Promise.all(wave.map((child) => child.stop()));
     releaseHome(config.home);
   };
   try {
-    const ports = await claimPorts(config);
     const temporal = await findTemporal(config.toolsDir, options.log, options.env as NodeJS.ProcessEnv);
+    const ports = await claimPorts(config);
     const servers = startServers(config, ports, temporal, options.env);
     children.push(...servers.map((server) => server.child));
     await Promise.all(servers.map((server) => server.ready));
 
     const clientEnv = clientVariables(config, ports);
     const env = { ...options.env, ...clientEnv };
-    const names = ['ingest', 'control', ...Array.from({ length: options.scoringWorkers ?? 1 }, () => 'scoring')];
-    // The control worker brings the schema; the others check it themselves.
-    await Promise.all(names.map((name, i) => superviseWorker(name, i, config, env, children, () => stopping, options.log)));
+    const { scoringWorkers = 1, log } = options;
+    const names = ['ingest', 'control', ...Array.from({ length: scoringWorkers === 'pool' ? 0 : scoringWorkers }, () => 'scoring')];
+    await Promise.all(names.map((name, i) => superviseWorker(name, i, config, env, children, () => stopping, log)));
+    if (scoringWorkers === 'pool') {
+      const { startScoringPool } = await import('./scoring-pool.ts');
+      pool = await startScoringPool({
+        env, log,
+        start: (variables) => addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables })),
+        ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
+      });
+    }
 
     const supervisor = refOf(process.pid);
     if (!supervisor) throw new Error('this process cannot be found in the process list');
@@ -157,11 +168,7 @@ async function temporalAnswers(address: string): Promise<boolean> {
 async function superviseWorker(
   role: string, index: number, config: Config, env: Env, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
 ): Promise<void> {
-  const start = (): ReturnType<typeof startChild> => {
-    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: workerEnv(env, config, index), logFile: join(config.home, 'logs', `${role}.log`) });
-    children.push(child);
-    return child;
-  };
+  const start = (): ReturnType<typeof startChild> => addChild(children, startWorker(role, index, config, env));
   const first = start();
   await untilReady(first, START_TIMEOUT_MS);
   void (async () => {
@@ -169,7 +176,6 @@ async function superviseWorker(
     for (let child = first; ; ) {
       const startedAt = Date.now();
       const how = await child.ended;
-      children.splice(children.indexOf(child), 1);
       if (stopping()) return;
       if (Date.now() - startedAt > MAX_RESTART_MS) delay = RESTART_MS;
       log(`${child.name} ${index} ended (${how}); starting it again`);
@@ -179,6 +185,17 @@ async function superviseWorker(
       child = start();
     }
   })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
+}
+
+function startWorker(role: string, index: number, config: Config, env: Env): ReturnType<typeof startChild> {
+  return startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: workerEnv(env, config, index), logFile: join(config.home, 'logs', `${role}.log`) });
+}
+
+/** Keeps a child on the list of those to stop, for as long as it lives. */
+function addChild<C extends StackChild>(children: StackChild[], child: C): C {
+  children.push(child);
+  void child.ended.then(() => children.splice(children.indexOf(child), 1));
+  return child;
 }
 
 /** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */

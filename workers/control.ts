@@ -1,7 +1,14 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
 import { createControlActivities } from '../activities/control.ts';
+import { createPoolActivities } from '../activities/pool.ts';
+import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { codeFile, workflowBundle } from '../paths.ts';
+import { azurePool, configuredPools } from '../pool/from-config.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { PoolSettings } from '../pool/settings.ts';
+import { ensurePoolLoop } from '../pool/start.ts';
+import { machineIdentity } from '../storage/identity.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
 import { openBlobs } from './blob-storage.ts';
@@ -15,28 +22,43 @@ await live('control', async (life) => {
   await installRuntime(life);
   const client = await connectClient(process.env);
   await registerSearchAttributes(client, client.options.namespace);
-  await client.connection.close();
 
   const store = await openStore(config.sqlUrl);
   await store.migrate();
   const blobs = openBlobs(config);
   await blobs.prepare();
+  // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
+  const pools = config.pool.aml ? await configuredPools(config) : [];
+  const opened = new Map(pools.map((pool) => [pool.settings.name, azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool)]));
+  const poolOf = ({ name }: PoolSettings): Pool => {
+    const pool = opened.get(name);
+    if (pool) return pool;
+    throw new FleetscoreError('POOL_UNKNOWN', `pool ${JSON.stringify(name)} is not in the configuration of this worker (it has ${[...opened.keys()].join(', ')}). Add it, or end its loop: temporal workflow terminate.`);
+  };
+  // A loop that runs already takes its new settings as an update, which needs a running worker.
+  const ready = (): void => {
+    life.ready();
+    for (const { settings } of pools) ensurePoolLoop(client, settings).catch((error: unknown) => log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'));
+  };
   const { connection, namespace } = await connectWorker(process.env);
   try {
     const bundle = workflowBundle();
-    await runTemporalWorker(life, 'control', connection, namespace, {
+    await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
       taskQueue: CONTROL_QUEUE,
       ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
       activities: {
         ...createControlActivities({
           store, blobs, codeVersion: VERSION, now: Date.now, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
         }),
+        ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },
       // Children of a large batch come and go: more would only hold memory.
       maxCachedWorkflows: 1_000,
     });
   } finally {
     await connection.close();
+    await client.connection.close();
     await store.close();
   }
 });
+

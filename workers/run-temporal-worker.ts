@@ -6,8 +6,8 @@ import type { Life } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { temporalMetricsAddress } from './metrics.ts';
 
-/** Time that running activities get to end on SIGTERM before they are cancelled. */
-export const SHUTDOWN_GRACE = '20s';
+/** After the grace, activities that do not heed their cancellation are left behind. */
+const FORCE_AFTER_MS = 5_000;
 
 /**
  * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics;
@@ -31,6 +31,8 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
     logger: new DefaultLogger('INFO', (entry) => log[level[entry.level]]({ ...entry.meta }, entry.message)),
     // The lifecycle decides what ends this process, not the runtime.
     shutdownSignals: [],
+    // How soon the pool sees which workers are busy; the default is a minute.
+    workerHeartbeatInterval: '2s',
     telemetryOptions,
   });
 }
@@ -38,8 +40,9 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
 export async function runTemporalWorker(
   life: Life, role: string, connection: NativeConnection, namespace: string, options: Omit<WorkerOptions, 'connection' | 'namespace'>,
 ): Promise<void> {
+  const grace = life.config.worker.drainGraceMs;
   const worker = await Worker.create({
-    connection, namespace, identity: `${role}@${hostname()}#${process.pid}`, shutdownGraceTime: SHUTDOWN_GRACE, shutdownForceTime: '25s', ...options,
+    connection, namespace, identity: `${role}@${hostname()}#${process.pid}`, shutdownGraceTime: grace, shutdownForceTime: grace + FORCE_AFTER_MS, ...options,
   });
   void life.ending.then((reason) => {
     life.log.info({ reason }, 'draining');

@@ -1,5 +1,12 @@
-/** A scoring worker: runs scoring activities of one task queue on the cores of one machine of the pool. */
+/**
+ * A scoring worker: runs scoring activities of one task queue on the cores of one machine of the pool. It ends
+ * when asked to, and by itself: idle for long, released by its pool, evicted by Azure, or grown too large.
+ */
+import { hostname } from 'node:os';
 import { createScoringActivities } from '../activities/scoring.ts';
+import { workerIdentity } from '../pool/settings.ts';
+import { countActivities } from '../pool/worker/activity-count.ts';
+import { watchForEnd } from '../pool/worker/end.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
 import { openBlobs } from './blob-storage.ts';
@@ -17,14 +24,23 @@ await live('scoring', async (life) => {
     blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
     maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, warn: (message) => log.warn(message),
   });
+  const activities = countActivities();
+  const end = watchForEnd({
+    config, blobs, activities, trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
+    remote: config.worker.node !== undefined && config.blob !== undefined && 'accountUrl' in config.blob,
+  });
+  const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`)]);
   const { connection, namespace } = await connectWorker(process.env);
   try {
-    await runTemporalWorker(life, 'scoring', connection, namespace, {
+    await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
+      identity: workerIdentity(config.worker.node, hostname(), process.pid),
+      interceptors: { activity: [activities.interceptor] },
       taskQueue: scoring.queue,
       activities: { ...createScoringActivities({ store, blobs, engine, windowMs: config.ingest.windowMs }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
     });
   } finally {
+    end.stop();
     await connection.close();
     await engine.close();
     await store.close();

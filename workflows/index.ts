@@ -2,3 +2,4 @@
 export { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
 export { scoreBatch } from './score-batch.ts';
 export { scoreSensors } from './score-sensors.ts';
+export { scalePool } from './scale-pool.ts';

@@ -1,9 +1,9 @@
 /** Kubernetes manifests: well formed, hardened, without secrets, and in step with the workers. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { loadConfig } from '../../config.ts';
 import { CONTROL_QUEUE, SCORING_QUEUE } from '../../domain/queues.ts';
 import { parseDuration } from '../../domain/time.ts';
-import { SHUTDOWN_GRACE } from '../../workers/run-temporal-worker.ts';
 import { SCORE_ACTIVITY } from '../../workflows/policies.ts';
 import { filesIn, matches, read, root } from './support.ts';
 
@@ -43,7 +43,7 @@ test.each(deployments.map((d) => [d.metadata.name, d] as const))('%s runs as the
   expect(pod.serviceAccountName).toBe(name);
   expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: Number(USER[1]), runAsGroup: Number(USER[2]) });
   expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
-  expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(parseDuration(SHUTDOWN_GRACE) + 10_000);
+  expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(loadConfig({}).worker.drainGraceMs + 10_000);
   expect(spec.selector.matchLabels).toEqual(expect.objectContaining({ 'app.kubernetes.io/component': name }));
   for (const [key, value] of Object.entries(spec.selector.matchLabels)) expect(spec.template.metadata.labels[key]).toBe(value);
   const home = /FLEETSCORE_HOME=(\S+)/.exec(read('deploy/Dockerfile'))![1];
