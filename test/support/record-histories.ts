@@ -11,7 +11,9 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { openContext } from '../../cli/context.ts';
 import { loadConfig } from '../../config.ts';
 import { startStack } from '../../local/stack.ts';
+import { poolWorkflowId } from '../../pool/settings.ts';
 import { VERSION } from '../../version.ts';
+import { connectClient } from '../../workers/temporal.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../workers/schedules.ts';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
@@ -45,6 +47,18 @@ async function save(client: Client, name: string, workflowId: string, runId?: st
   mkdirSync(OUT, { recursive: true });
   writeFileSync(join(OUT, `${name}.json`), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
   say(`${name}: ${history.events?.length ?? 0} events`);
+}
+
+const pooled = await startStack({ config: loadConfig(env), env, log: say, scoringWorkers: 'pool' });
+try {
+  const client = await connectClient(pooled.env);
+  await cli('models', 'publish', modelsOf(2, join(home, 'models')));
+  // From zero to a worker for the batch.
+  await cli('batch', 'run', '--from', FROM, '--to', TO, '--wait');
+  await save(client, 'pool-from-zero', poolWorkflowId('scoring'));
+  await client.connection.close();
+} finally {
+  await pooled.stop();
 }
 
 const stack = await startStack({ config: loadConfig(env), env, log: say });
