@@ -6,6 +6,7 @@ import { formatCount, formatNumberOf } from '../report/format.ts';
 import { publishModels } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { registerModelHealth } from './model-health.ts';
 import { startBar } from './progress.ts';
 import { registerReleases } from './releases.ts';
 import { table, when } from './text.ts';
@@ -25,6 +26,7 @@ export function registerModels(program: Command): void {
     .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(action<[], { release?: string; limit: number }>(list));
   registerReleases(models);
+  registerModelHealth(models);
 }
 
 async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {

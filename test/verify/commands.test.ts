@@ -6,6 +6,8 @@ import { createScoringEngine } from '../../scoring/engine.ts';
 import { captureName } from '../../ingest/capture.ts';
 import { publishModels } from '../../scoring/publish.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
+import { putModel } from '../scoring/fleet.ts';
+import { plainBytes } from '../scoring/models.ts';
 import { startBlobServer, type BlobServer } from '../support/azurite.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { runBatch } from '../support/run-activities.ts';
@@ -111,6 +113,24 @@ test('models promote and rollback move the current release', async () => {
   expect((await cli('models', 'promote', 'second', '--json')).json()).toMatchObject({ release: 'second', before: releases[1] });
   expect(await current()).toBe('second');
   expect((await cli('models', 'promote', 'third')).stderr).toMatch(/there is no release "third"/);
+});
+
+test('models compare scores both releases over the same windows, and writes nothing', async () => {
+  const { store } = small;
+  const [one] = await store.listSensors();
+  const models = await store.listReleaseModels('second');
+  // The challenger takes everything for an anomaly, for one sensor; another has no model in it.
+  const strict = await putModel(server.blobs, plainBytes(-1));
+  await store.createRelease('challenger', SMALL_PERIOD.toMs + 1, models.filter((m) => m.sensor !== 's2').map((m) => (m.sensorId === one!.id ? { sensorId: m.sensorId, model: strict } : m)), [{ model: strict, bytes: 1, kind: 'onnx', features: ['mean'] }]);
+  const before = [await store.listBatches(), await store.currentRelease()];
+  const data = (await cli('models', 'compare', 'challenger', ...PERIOD, '--json')).json();
+  expect(data).toMatchObject({
+    sensors: 5, windows: 2 * WINDOWS, agreed: 2 * WINDOWS - 11, differing: 1, differences: [{ sensor: 's1', windows: WINDOWS, onlyBase: 0, onlyChallenger: 11 }],
+    base: { release: 'second', scored: 3, skipped: 2, failed: 0, anomalies: 2 }, challenger: { release: 'challenger', scored: 2, skipped: 3, anomalies: 13 },
+  });
+  const none = await cli('models', 'compare', 'challenger', ...PERIOD, '--share', '0');
+  expect(none.stdout).toContain('no window was scored by both');
+  expect([await store.listBatches(), await store.currentRelease()]).toEqual(before);
 });
 
 test('verify works without Temporal, and says so; damage ends with exit code 1', async () => {

@@ -1,0 +1,139 @@
+/**
+ * Health of models: those that flag nearly everything or nothing, and sensors whose readings or anomaly rate
+ * have moved away from a baseline period. Reads only, in pages of sensors.
+ */
+import type { SensorKey } from '../domain/sensor.ts';
+import type { Period } from '../domain/time.ts';
+import type { Batch, Store } from '../storage/store.ts';
+
+export type HealthSign = 'flags_everything' | 'flags_nothing' | 'readings_drifted' | 'anomaly_rate_moved';
+
+export interface SensorHealth extends SensorKey {
+  readonly windows: number;
+  /** Share of anomalous windows, 0 to 1; absent where nothing was scored. */
+  readonly anomalyRate?: number;
+  readonly baselineAnomalyRate?: number;
+  /** Population stability index of the window means against the baseline; absent with too few windows. */
+  readonly psi?: number;
+  readonly signs: readonly HealthSign[];
+}
+
+export interface FleetHealth {
+  readonly sensors: number;
+  readonly signs: Readonly<Record<HealthSign, number>>;
+  /** Sensors with a sign, the most drifted first. */
+  readonly worst: readonly SensorHealth[];
+}
+
+/** The usual reading of the index: below 0.1 stable, above 0.25 another distribution. */
+export const PSI_DRIFTED = 0.25;
+const BINS = 10;
+/** With fewer windows the bins hold chance. */
+const LEAST_FOR_PSI = 100;
+const LEAST_FOR_RATE = 50;
+const LEAST_FOR_NOTHING = 1_000;
+const NEARLY_EVERYTHING = 0.95;
+/** The anomaly rate counts as moved when it at least doubled or halved, by this many points of share. */
+const RATE_MOVED = 0.05;
+const PAGE = 1_000;
+const SHOWN = 200;
+
+/**
+ * Population stability index over deciles of the baseline: sum of (p - q) ln(p / q), shares of at least 1e-4.
+ * Undefined when either has fewer than 100 values. A baseline of one value has one bin below and one above.
+ */
+export function populationStability(baseline: readonly number[], now: readonly number[]): number | undefined {
+  if (baseline.length < LEAST_FOR_PSI || now.length < LEAST_FOR_PSI) return undefined;
+  const sorted = baseline.toSorted((a, b) => a - b);
+  const edges = [...new Set(Array.from({ length: BINS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / BINS)]!))];
+  const shares = (values: readonly number[]): number[] => {
+    const counts = Array.from({ length: edges.length * 2 + 1 }, () => 0);
+    for (const value of values) {
+      let low = 0;
+      let high = edges.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (edges[middle]! < value) low = middle + 1;
+        else high = middle;
+      }
+      // A value on an edge has a bin of its own: readings of few distinct values drift too.
+      counts[edges[low] === value ? low * 2 + 1 : low * 2]! += 1;
+    }
+    return counts.map((count) => Math.max(count / values.length, 1e-4));
+  };
+  const [q, p] = [shares(baseline), shares(now)];
+  return p.reduce((sum, share, i) => sum + (share - q[i]!) * Math.log(share / q[i]!), 0);
+}
+
+export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined): Promise<FleetHealth> {
+  const signs: Record<HealthSign, number> = { flags_everything: 0, flags_nothing: 0, readings_drifted: 0, anomaly_rate_moved: 0 };
+  const committed = (await store.listBatches()).filter((batch) => batch.manifest !== undefined);
+  const within = (p: Period): Batch[] => committed.filter((batch) => batch.fromMs >= p.fromMs && batch.toMs <= p.toMs);
+  const [batches, before] = [within(period), baseline ? within(baseline) : []];
+  const worst: SensorHealth[] = [];
+  let sensors = 0;
+  for (let after = 0; ; ) {
+    const page = await store.listSensors({ after, limit: PAGE });
+    const last = page.at(-1);
+    if (!last) break;
+    const range = { from: after + 1, to: last.id + 1 };
+    const [rates, ratesBefore] = [await anomalyRates(store, batches, range), await anomalyRates(store, before, range)];
+    const [means, meansBefore] = [await windowMeans(store, range, period), baseline ? await windowMeans(store, range, baseline) : new Map<number, number[]>()];
+    for (const { id, device, sensor } of page) {
+      const health = judge({ device, sensor }, rates.get(id), ratesBefore.get(id), means.get(id) ?? [], meansBefore.get(id) ?? []);
+      for (const sign of health.signs) signs[sign] += 1;
+      if (health.signs.length > 0) worst.push(health);
+    }
+    worst.sort((a, b) => (b.psi ?? 0) - (a.psi ?? 0) || (b.anomalyRate ?? 0) - (a.anomalyRate ?? 0)).splice(SHOWN);
+    sensors += page.length;
+    after = last.id;
+  }
+  return { sensors, signs, worst };
+}
+
+interface Rate {
+  windows: number;
+  anomalies: number;
+}
+
+function judge(key: SensorKey, now: Rate | undefined, before: Rate | undefined, means: readonly number[], meansBefore: readonly number[]): SensorHealth {
+  const share = (rate: Rate | undefined, least: number): number | undefined => (rate && rate.windows >= least ? rate.anomalies / rate.windows : undefined);
+  const [rate, rateBefore] = [share(now, LEAST_FOR_RATE), share(before, LEAST_FOR_RATE)];
+  const psi = populationStability(meansBefore, means);
+  const signs: HealthSign[] = [];
+  if (rate !== undefined && rate >= NEARLY_EVERYTHING) signs.push('flags_everything');
+  if (now && now.anomalies === 0 && now.windows >= LEAST_FOR_NOTHING) signs.push('flags_nothing');
+  if (psi !== undefined && psi > PSI_DRIFTED) signs.push('readings_drifted');
+  if (rate !== undefined && rateBefore !== undefined && Math.abs(rate - rateBefore) >= RATE_MOVED && Math.max(rate, rateBefore) >= 2 * Math.min(rate, rateBefore)) signs.push('anomaly_rate_moved');
+  return {
+    ...key, windows: means.length, ...(rate === undefined ? {} : { anomalyRate: rate }), ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
+    ...(psi === undefined ? {} : { psi }), signs,
+  };
+}
+
+async function anomalyRates(store: Store, batches: readonly Batch[], range: { readonly from: number; readonly to: number }): Promise<Map<number, Rate>> {
+  const rates = new Map<number, Rate>();
+  for (const batch of batches)
+    for (const outcome of await store.listOutcomes(batch.id, { status: 'scored', after: range.from - 1, limit: range.to - range.from })) {
+      if (outcome.sensorId >= range.to) break;
+      const rate = rates.get(outcome.sensorId);
+      if (!rate) rates.set(outcome.sensorId, { windows: outcome.windows, anomalies: outcome.anomalies });
+      else {
+        rate.windows += outcome.windows;
+        rate.anomalies += outcome.anomalies;
+      }
+    }
+  return rates;
+}
+
+async function windowMeans(store: Store, range: { readonly from: number; readonly to: number }, period: Period): Promise<Map<number, number[]>> {
+  const means = new Map<number, number[]>();
+  const series = await store.readSeries(range, period);
+  for (let row = 0; row < series.length; row++) {
+    const id = series.sensorId[row]!;
+    const list = means.get(id);
+    if (list) list.push(series.mean[row]!);
+    else means.set(id, [series.mean[row]!]);
+  }
+  return means;
+}
