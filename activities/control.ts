@@ -5,7 +5,7 @@
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import { isoTime, type Period } from '../domain/time.ts';
-import { chooseSizes } from '../domain/sizing.ts';
+import { chooseSizes, windowsOf } from '../domain/sizing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import type { AlertSettings } from './alerts.ts';
@@ -22,6 +22,8 @@ export interface ControlDeps {
   readonly blobs: BlobStore;
   readonly codeVersion: string;
   readonly now: () => number;
+  /** Aggregation interval, milliseconds: sizes the chunks of long periods. */
+  readonly windowMs?: number;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
   /** Told what does not stop a batch: an alert that was not taken. */
@@ -62,7 +64,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
-  const sizes = chooseSizes(batch.planned, input);
+  const sizes = chooseSizes(batch.planned, { ...input, ...(deps.windowMs === undefined ? {} : { windows: windowsOf(input, deps.windowMs) }) });
   const groups = await store.planRanges(batch.id, sizes.sensorsPerChild);
   return {
     release, planned: batch.planned, sensorsPerActivity: sizes.sensorsPerActivity,

@@ -43,9 +43,18 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: windowMs, signal });
   signal.throwIfAborted();
 
-  const outcomes = result.verdicts.map(({ leftOut: _, message, ...verdict }): SensorOutcome => ({
-    ...verdict, attempt, ...(message === undefined ? {} : { message: cutMessage(message) }),
-  }));
+  // Field by field: copying the rest of an object costs more than scoring its sensor.
+  const outcomes = result.verdicts.map((verdict): SensorOutcome => {
+    const { sensorId, status, windows, anomalies } = verdict;
+    const outcome = { sensorId, status, windows, anomalies, attempt };
+    if (status === 'scored') return verdict.model === undefined ? outcome : { ...outcome, model: verdict.model };
+    return {
+      ...outcome,
+      ...(verdict.class === undefined ? {} : { class: verdict.class }),
+      ...(verdict.message === undefined ? {} : { message: cutMessage(verdict.message) }),
+      ...(verdict.model === undefined ? {} : { model: verdict.model }),
+    };
+  });
   const chunk = chunkName(range, range.single);
   const { bytes, rows } = encodePredictions(sensors, series, result);
   const file = rows === 0 ? undefined : await writeFile(deps.blobs, batchFolder(fromMs, batchId), chunk, bytes, rows);

@@ -40,13 +40,11 @@ export interface EndToEnd {
 const run = promisify(execFile);
 const LOOP = fileURLToPath(new URL('./bare-loop.ts', import.meta.url));
 
-export async function runBareLoop({ home, context, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
-  const { sensorsPerActivity } = chooseSizes(fleet.sensors);
-  // The store as it is between batches: nothing waits in the write-ahead log.
-  await context.store();
+export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
+  const { sensorsPerActivity } = chooseSizes(fleet.sensors, fleet);
   const { stdout } = await run(process.execPath, [
     '--disable-warning=ExperimentalWarning', LOOP, '--db', join(home, 'data', 'fleet.db'), '--blob', env.FLEETSCORE_BLOB_CONNECTION_STRING!, '--folder', `bare-loop/${folder}`,
-    '--chunk', String(Math.max(sensorsPerActivity, 500)), '--from', String(fleet.fromMs), '--to', String(fleet.toMs),
+    '--chunk', String(sensorsPerActivity), '--from', String(fleet.fromMs), '--to', String(fleet.toMs),
   ]);
   return JSON.parse(stdout) as BareLoop;
 }
@@ -69,7 +67,7 @@ export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line:
   const loop = median(loops);
   const { sensors } = fleet;
   return {
-    sensors, windows: fleet.windows, ...chooseSizes(sensors), simulateSeconds: bench.simulateSeconds,
+    sensors, windows: fleet.windows, ...chooseSizes(sensors, fleet), simulateSeconds: bench.simulateSeconds,
     allSeconds: runs.map((r) => r.seconds), seconds: chosen.seconds, sensorsPerSecond: Math.round(sensors / chosen.seconds),
     cpuMicrosecondsPerSensor: Object.fromEntries(Object.entries(chosen.cpuSeconds).map(([part, seconds]) => [part, Math.round((seconds * 1e7) / sensors) / 10])),
     peakMiB: chosen.peakMiB, history: chosen.history,

@@ -28,7 +28,8 @@ export interface BenchFleet {
 }
 
 export const FROM_MS = Date.UTC(2026, 2, 2, 10);
-export const INTERVAL_MS = 60_000;
+/** The default aggregation interval: the period is as full of windows as it can be. */
+export const INTERVAL_MS = 5_000;
 
 /** @param toolsDir where the `temporal` program is kept */
 export async function startFleet(sensors: number, windows: number, toolsDir: string, log: (line: string) => void, extraEnv: Readonly<Record<string, string>> = {}): Promise<BenchFleet> {

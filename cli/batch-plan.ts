@@ -1,6 +1,7 @@
 /** `fleetscore batch plan`: what a batch over a period would do. */
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
+import { windowsOf } from '../domain/sizing.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural } from '../report/format.ts';
 import { dryRun } from '../verify/plan.ts';
@@ -31,7 +32,8 @@ export function registerBatchPlan(batch: Command): void {
 async function plan(context: Context, { from, to, release, sensorsPerChild, sensorsPerActivity }: PlanOptions): Promise<Output> {
   if (to <= from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`);
   const asked = Object.fromEntries(Object.entries({ release, sensorsPerChild, sensorsPerActivity }).filter(([, value]) => value !== undefined));
-  const run = await dryRun(await context.store(), { fromMs: from, toMs: to }, asked);
+  const period = { fromMs: from, toMs: to };
+  const run = await dryRun(await context.store(), period, { ...asked, windows: windowsOf(period, context.config.ingest.windowMs) });
   const { no_data, no_model } = run.skipped;
   const more = no_data + no_model - run.examples.length;
   return {

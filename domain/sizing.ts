@@ -5,6 +5,7 @@
  * at most 500 chunks a child, so no history nears Temporal's 51,200 events or 50 MB. Pure.
  */
 import { FleetscoreError } from './errors.ts';
+import type { Period } from './time.ts';
 
 /** Up to here every sensor has a child workflow of its own. */
 export const ONE_CHILD_PER_SENSOR_UP_TO = 500;
@@ -13,8 +14,14 @@ export const MAX_CHUNKS_PER_CHILD = 500;
 /** A chunk's series and predictions are held in memory at once. */
 export const MAX_SENSORS_PER_ACTIVITY = 20_000;
 
-/** 15 windows a sensor make 7,500 rows: the size at which packs score fastest. */
-const CHUNK = 500;
+/** 15 windows a sensor make 7,500 rows: enough for packs to score at their fastest. */
+const LEAST_CHUNK = 500;
+/** An activity costs some 15 ms of CPU around its work: large fleets take larger chunks. */
+const MOST_CHUNK = 2_000;
+/** Windows of one chunk: its series, scores and predictions take some 300 bytes of memory each. */
+const MOST_WINDOWS = 60_000;
+/** Before chunks grow there are so many of them, for a pool to share. */
+const CHUNKS = 50;
 /** Chunks of a child of a large fleet. */
 const CHUNKS_PER_CHILD = 40;
 
@@ -23,14 +30,25 @@ export interface Sizes {
   readonly sensorsPerActivity: number;
 }
 
+/** What was asked for, and what is known of the fleet. */
+export interface SizesAsked extends Partial<Sizes> {
+  /** Windows that a sensor can have in the period: chunks of long periods hold fewer sensors. */
+  readonly windows?: number;
+}
+
+/** Windows that fit into a period; `intervalMs` is the aggregation interval. */
+export const windowsOf = ({ fromMs, toMs }: Period, intervalMs: number): number => Math.ceil((toMs - fromMs) / intervalMs);
+
 /**
  * @param planned sensors of the batch
  * @throws FleetscoreError `INVALID_SIZES` when a size asked for breaks a limit; names the least that fits
  */
-export function chooseSizes(planned: number, asked: Partial<Sizes> = {}): Sizes {
+export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
   const least = Math.max(1, Math.ceil(planned / MAX_CHILDREN));
+  const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
+  const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
   const sensorsPerChild =
-    asked.sensorsPerChild ?? (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, CHUNK * CHUNKS_PER_CHILD)));
+    asked.sensorsPerChild ?? (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, chunk * CHUNKS_PER_CHILD)));
   if (sensorsPerChild < least)
     throw new FleetscoreError(
       'INVALID_SIZES',
@@ -38,7 +56,7 @@ export function chooseSizes(planned: number, asked: Partial<Sizes> = {}): Sizes 
         `at most ${MAX_CHILDREN} are allowed. Use at least ${least}, or leave it out.`,
     );
   const leastChunk = Math.max(1, Math.ceil(sensorsPerChild / MAX_CHUNKS_PER_CHILD));
-  const sensorsPerActivity = asked.sensorsPerActivity ?? Math.min(sensorsPerChild, Math.max(CHUNK, leastChunk));
+  const sensorsPerActivity = asked.sensorsPerActivity ?? Math.min(sensorsPerChild, Math.max(chunk, leastChunk));
   if (sensorsPerActivity < leastChunk || sensorsPerActivity > MAX_SENSORS_PER_ACTIVITY)
     throw new FleetscoreError(
       'INVALID_SIZES',

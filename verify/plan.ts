@@ -2,7 +2,7 @@
  * What a batch over a period would do, without doing it: the same sensors, release and sizes as
  * `planBatch` takes, and the windows that are there now. Reads only, in pages.
  */
-import { chooseSizes, type Sizes } from '../domain/sizing.ts';
+import { chooseSizes, type Sizes, type SizesAsked } from '../domain/sizing.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -26,7 +26,7 @@ const PAGE = 2_000;
 const EXAMPLES = 10;
 
 /** @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN`, `INVALID_SIZES` */
-export async function dryRun(store: Store, period: Period, asked: Partial<Sizes> & { readonly release?: string }): Promise<DryRun> {
+export async function dryRun(store: Store, period: Period, asked: SizesAsked & { readonly release?: string }): Promise<DryRun> {
   const release = asked.release ?? (await store.currentRelease());
   if (release === undefined) throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
   const skipped = { no_data: 0, no_model: 0 };

@@ -25,7 +25,15 @@ const outcomes = (index: string): string => `
 const FILE = 'c.name AS chunk, c.blob, c.row_count AS "rows", c.bytes, c.sha256';
 
 export const OUTCOME_SQL = {
-  recorded: 'SELECT status, windows, anomalies FROM outcomes WHERE batch_key = ? AND sensor_id = ?',
+  // Nearly always none: one look at the range instead of one at every sensor.
+  recorded: `
+    SELECT sensor_id AS sensorId, status, windows, anomalies FROM outcomes
+    WHERE batch_key = ? AND sensor_id >= ? AND sensor_id <= ?`,
+  // Models are found by sensor: by name each is a search in an index in random order.
+  models: `
+    SELECT m.sensor_id AS sensorId, m.model_id AS "key", a.name AS model
+    FROM release_models m CROSS JOIN artifacts a ON a.id = m.model_id
+    WHERE m.release_key = ? AND m.sensor_id >= ? AND m.sensor_id <= ?`,
   addChunk: `
     INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
                         scored, skipped, failed, cancelled, windows, anomalies)
@@ -113,9 +121,17 @@ export function outcomeMethods(db: Connection): OutcomeMethods {
 function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
   const batch = batchRow(db, result.batchId);
   const { batchKey } = batch;
+  if (result.outcomes.length === 0) return NO_OUTCOMES;
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const { sensorId } of result.outcomes) {
+    from = Math.min(from, sensorId);
+    to = Math.max(to, sensorId);
+  }
+  const recorded = new Map(db.all<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, batchKey, from, to).map((old) => [old.sensorId, old]));
   let kept = NO_OUTCOMES;
-  const fresh = result.outcomes.filter((outcome) => {
-    const old = db.get<Recorded>(OUTCOME_SQL.recorded, batchKey, outcome.sensorId);
+  const fresh = result.outcomes.filter(({ sensorId }) => {
+    const old = recorded.get(sensorId);
     if (old) kept = addCounts(kept, recordedCounts(old));
     return !old;
   });
@@ -130,12 +146,19 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     added.scored, added.skipped, added.failed, added.cancelled, added.windows, added.anomalies,
   );
   const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
-  const keyOfModel = artifactKeys(db);
+  // The sensors of a redrive lie far apart: a range of ids would hold many others.
+  const dense = to - from < 2 * fresh.length;
+  const models = new Map((dense ? db.all<{ sensorId: number; key: number; model: string }>(OUTCOME_SQL.models, batch.releaseKey, from, to) : []).map((row) => [row.sensorId, row]));
+  const keyOfArtifact = artifactKeys(db);
+  const keyOf = (sensorId: number, model: string): number => {
+    const released = models.get(sensorId);
+    return released?.model === model ? released.key : keyOfArtifact(model);
+  };
   for (const o of fresh)
     db.run(
       OUTCOME_SQL.add,
       batchKey, o.sensorId, key, statusCode(o.status), o.class ?? null, clipMessage(o.message),
-      o.windows, o.anomalies, o.model === undefined ? null : keyOfModel(o.model), o.attempt, changeId,
+      o.windows, o.anomalies, o.model === undefined ? null : keyOf(o.sensorId, o.model), o.attempt, changeId,
     );
   return addCounts(kept, added);
 }

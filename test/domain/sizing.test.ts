@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { chooseSizes, MAX_CHILDREN, MAX_CHUNKS_PER_CHILD, MAX_SENSORS_PER_ACTIVITY, ONE_CHILD_PER_SENSOR_UP_TO } from '../../domain/sizing.ts';
 
 test('up to ten million sensors no batch has more than 500 children and no child more than 500 chunks', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: 10_000_000 }), (planned) => {
-    const { sensorsPerChild, sensorsPerActivity } = chooseSizes(planned);
+  fc.assert(fc.property(fc.integer({ min: 0, max: 10_000_000 }), fc.constantFrom(undefined, 1, 15, 180, 17_280), (planned, windows) => {
+    const { sensorsPerChild, sensorsPerActivity } = chooseSizes(planned, windows === undefined ? {} : { windows });
     expect(Math.ceil(planned / sensorsPerChild)).toBeLessThanOrEqual(MAX_CHILDREN);
     expect(Math.ceil(sensorsPerChild / sensorsPerActivity)).toBeLessThanOrEqual(MAX_CHUNKS_PER_CHILD);
     expect(sensorsPerActivity).toBeLessThanOrEqual(MAX_SENSORS_PER_ACTIVITY);
-  }), { examples: [[0], [1], [500], [501], [10_000_000]] });
+  }), { examples: [[0, 15], [1, 15], [500, 15], [501, 15], [10_000_000, 15]] });
 });
 
 test('small fleets get a child per sensor', () => {
@@ -20,4 +20,11 @@ test('sizes asked for are taken, or refused with the least that fits', () => {
   expect(chooseSizes(10_000, { sensorsPerChild: 100, sensorsPerActivity: 10 })).toEqual({ sensorsPerChild: 100, sensorsPerActivity: 10 });
   expect(() => chooseSizes(100_000, { sensorsPerChild: 1 })).toThrow(/100000 child workflows for 100000 sensors.*at least 200/);
   expect(() => chooseSizes(1_000_000, { sensorsPerChild: 1_000_000, sensorsPerActivity: 10 })).toThrow(/use 2000 to 20000/);
+});
+
+test('chunks grow with the fleet, and shrink where a sensor has many windows', () => {
+  expect(chooseSizes(10_000, { windows: 15 })).toEqual({ sensorsPerChild: 10_000, sensorsPerActivity: 500 });
+  expect(chooseSizes(1_000_000, { windows: 15 })).toEqual({ sensorsPerChild: 80_000, sensorsPerActivity: 2_000 });
+  expect(chooseSizes(100_000, { windows: 180 }).sensorsPerActivity).toBe(333);
+  expect(chooseSizes(1_000, { windows: 1_000_000 })).toEqual({ sensorsPerChild: 40, sensorsPerActivity: 1 });
 });
