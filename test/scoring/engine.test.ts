@@ -220,8 +220,8 @@ test('more models than the session cache holds are scored right, again and again
 });
 
 test('a model that hangs on some data fails its sensors as timeout, the others are scored, the caller stays free', async () => {
-  const engine = await engineWith({ threads: 1, modelTimeoutMs: 300 });
-  const slow = await putModel(server.blobs, slowBytes(800_000));
+  const engine = await engineWith({ threads: 1, modelTimeoutMs: 600 });
+  const slow = await putModel(server.blobs, slowBytes(1_500_000));
   const good = await putModel(server.blobs, plainBytes(1_000));
   const sensors = [planned(1, good), planned(2, slow), planned(3, good), planned(4, slow), planned(5, slow)];
   let ticks = 0;
@@ -230,7 +230,7 @@ test('a model that hangs on some data fails its sensors as timeout, the others a
   clearInterval(ticking);
   expect([1, 3].map((id) => result.verdicts[id - 1]!.status)).toEqual(['scored', 'scored']);
   expect([4, 5].map((id) => result.verdicts[id - 1]!.class)).toEqual(['timeout', 'timeout']);
-  expect(result.verdicts[3]!.message).toContain('300 ms');
+  expect(result.verdicts[3]!.message).toContain('600 ms');
   expect(ticks).toBeGreaterThan(10);
   expect(engine.stuckThreads()).toBe(1);
   // Sensors of one model that hung cost one thread, and the engine goes on.
