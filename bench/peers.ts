@@ -60,6 +60,7 @@ export async function runPeer(name: PeerName, { context, home, fleet }: BenchFle
       ...Object.fromEntries(Object.entries(process.env).filter(([variable]) => !/^(PYTHON|PIP_|RAY_|DASK_|PREFECT_|DAGSTER_)/.test(variable))),
       PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', DO_NOT_TRACK: '1', RAY_USAGE_STATS_ENABLED: '0',
       DAGSTER_DISABLE_TELEMETRY: '1', PREFECT_SERVER_ANALYTICS_ENABLED: 'false', PREFECT_HOME: join(dir, 'prefect'), PREFECT_LOGGING_LEVEL: 'ERROR',
+      PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: '180',
       TMPDIR: dir,
     };
     const models = join(dir, 'models');
