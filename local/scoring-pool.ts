@@ -4,7 +4,6 @@
  */
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { loadConfig, type Config, type Env } from '../config.ts';
-import { codeFile } from '../paths.ts';
 import { configuredPools } from '../pool/from-config.ts';
 import { createLocalPool, type WorkerProcess } from '../pool/local/pool.ts';
 import { servePools } from '../pool/local/serve.ts';

@@ -10,7 +10,7 @@ import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const stack = useStack('failures');
 const PERIOD = ['--from', FROM, '--to', TO] as const;
-const [healthy, dataless, corrupt] = SAMPLE_FLEET as unknown as [Name, Name, Name];
+const [, dataless, corrupt] = SAMPLE_FLEET as unknown as [Name, Name, Name];
 const MODELLESS = { device: 'lab', sensor: 'no model/yet' };
 
 interface Name {

@@ -3,12 +3,13 @@
  * to a batch and back, a worker killed on the way, limits and modes by hand, the record and its cost.
  */
 import { afterAll, beforeAll } from '@jest/globals';
-import { Runtime, Worker, type NativeConnection } from '@temporalio/worker';
-import { spawn } from 'node:child_process';
+import { Runtime, type NativeConnection } from '@temporalio/worker';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { startChild, untilReady } from '../../local/child.ts';
+import { codeFile } from '../../paths.ts';
 import { readDecisions, readNodes } from '../../pool/ledger.ts';
 import { createLocalPool, type LocalPool } from '../../pool/local/pool.ts';
 import { servePools, type ServedPools } from '../../pool/local/serve.ts';
@@ -16,7 +17,7 @@ import { DEFAULT_POOL, poolWorkflowId, type PoolSettings } from '../../pool/sett
 import { scalePool } from '../../workflows/scale-pool.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import { connectWorker } from '../../workers/temporal.ts';
-import { cleanEnv, type CliResult } from '../support/cli.ts';
+import { runCli, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
@@ -25,20 +26,15 @@ const settings: PoolSettings = {
   ...DEFAULT_POOL, name: 'test', maxNodes: 2, idleMs: 1_500, marginMs: 0, spinUpMs: 4_000, spinDownMs: 500, keepWarm: 'never',
   finishWithinMs: 2_000, sensorsPerSecond: 1, pollMs: 400, quietPollMs: 400,
 };
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 let pool: LocalPool;
 let served: ServedPools;
 let connection: NativeConnection;
-let loopWorker: Worker;
-let loopRun: Promise<void>;
 
 // Hooks run in this order: what talks to the stack ends before it.
 afterAll(async () => {
   const client = await stack.context.client();
   await client.workflow.getHandle(poolWorkflowId('test')).terminate();
-  loopWorker.shutdown();
-  await loopRun;
   await served.stop();
   await pool.close();
   await connection.close();
@@ -58,16 +54,7 @@ async function until(wanted: (state: PoolState) => boolean, what: string): Promi
 }
 const isZero = (s: PoolState): boolean => s.seen !== undefined && s.seen.ready === 0 && s.seen.coming === 0 && pool.pids().length === 0;
 
-function cli(...args: string[]): Promise<CliResult> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file('cli-main.ts'), ...args], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: stack.home, FLEETSCORE_POOL: 'test', NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown })));
-}
+const cli = (...args: string[]): Promise<CliResult> => runCli(stack.home, args, { FLEETSCORE_POOL: 'test' });
 
 beforeAll(async () => {
   expect((await stack.cli('models', 'publish', modelsOf(SENSORS, join(stack.home, 'models')))).code).toBe(0);
@@ -79,16 +66,14 @@ beforeAll(async () => {
   pool = createLocalPool({
     name: 'test', maxWorkers: 2,
     start: (node) => startChild({
-      name: 'scoring worker', file: file('node-worker.ts'), logFile: join(stack.home, 'logs', 'scoring.log'),
+      name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(stack.home, 'logs', 'scoring.log'),
       env: { ...stack.stack.env, FLEETSCORE_NODE: node, FLEETSCORE_POOL: 'test' },
     }),
     ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, 30_000),
   });
   const client = await context.client();
   served = await servePools({ connection, namespace, taskQueue: settings.activityQueue, client, store: await context.store(), blobs: context.blobs(), poolOf: () => pool, now: Date.now });
-  loopWorker = await Worker.create({ connection, namespace, taskQueue: 'pool-loop', workflowsPath: file('../../workflows/scale-pool.ts') });
-  loopRun = loopWorker.run();
-  await client.workflow.start(scalePool, { taskQueue: 'pool-loop', workflowId: poolWorkflowId('test'), args: [settings] });
+  await client.workflow.start(scalePool, { taskQueue: CONTROL_QUEUE, workflowId: poolWorkflowId('test'), args: [settings] });
 }, 120_000);
 
 test('from zero to a batch and back: a worker killed on the way costs nothing but time', async () => {
@@ -114,7 +99,7 @@ test('from zero to a batch and back: a worker killed on the way costs nothing bu
   expect(Math.max(...decisions.map((d) => d.ready + d.coming))).toBeLessThanOrEqual(settings.maxNodes);
 
   const prices = fileURLToPath(new URL('../../deploy/prices.sample.json', import.meta.url));
-  const { batch: id } = { batch: (result.json() as { id: string }).id };
+  const { id } = result.json() as { id: string };
   const cost = (await cli('--json', 'cost', id, '--prices', prices)).json() as { total: { nodeHours: number; money: number; per1000Sensors: number } };
   expect(cost.total.nodeHours).toBeGreaterThan(0);
   expect(cost.total.money).toBeCloseTo(cost.total.nodeHours * 0.1, 10);
@@ -137,7 +122,7 @@ test('limits and modes are changed while it runs, and wrong ones are refused', a
   await until((s) => s.seen!.ready === 1, 'the node that is always kept');
   expect((await cli('pool', 'status')).stdout).toMatch(/1 to 1 allowed/);
   const refused = await cli('pool', 'set', '--min', '2');
-  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('minNodes (2) is above maxNodes (1)') });
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('minNodes (2) is above maxNodes (1)') });
   expect((await cli('pool', 'drain')).code).toBe(0);
   await until(isZero, 'a drained pool');
   expect((await cli('pool', 'pause')).code).toBe(0);

@@ -145,7 +145,7 @@ test('readings exactly on the boundary are anomalies in packs as in single model
     const singles = await runSingles(bytes, readings, width);
     row = 0;
     for (const list of readings) {
-      expect([singles.score[row], singles.anomaly[row]]).toEqual([0, 1]);
+      expect([singles.score[row]! + 0, singles.anomaly[row]]).toEqual([0, 1]);
       row += list.length / width;
     }
     await expectEqual(bytes, features, readings);
