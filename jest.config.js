@@ -10,5 +10,7 @@ export default {
     ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.fleetscore/', '<rootDir>/.tools/'],
+  // Tests wait for processes of their own most of the time; two files at once keep two cores busy.
+  maxWorkers: 2,
   testTimeout: 60_000,
 };
