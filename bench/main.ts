@@ -17,6 +17,7 @@ import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
+import { writeSection } from './results-file.ts';
 import { markdown, QUIET_LOAD, type Results, type ScoringAlone, targetsOf } from './results.ts';
 
 const run = promisify(execFile);
@@ -120,5 +121,5 @@ const results: Results = {
 };
 process.stdout.write(markdown(results));
 writeFileSync(flags.json, `${JSON.stringify({ ...results, targets: targetsOf(results) }, null, 2)}\n`);
-if (resultsFile !== undefined) writeFileSync(resultsFile, markdown(results));
+if (resultsFile !== undefined) writeSection(resultsFile, 'bench', markdown(results));
 say(`\nFigures as data: ${flags.json}`);

@@ -80,16 +80,16 @@ const formatPlain = (value: number | undefined): string => (value === undefined 
 export function markdown(results: Results): string {
   const { machine, load } = results;
   const sections = [
-    '# Benchmark results',
+    '## Batches',
     `Made by \`${results.command}\` on ${results.date}, in ${Math.round(results.seconds / 60)} minutes. Do not edit: run it again.`,
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}. ${Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(', ')}. ` +
       `Load of the machine before ${load.before}${load.before > QUIET_LOAD ? ': **it was not quiet, read the ratios, not the rates**' : ''}.`,
   ];
   const targets = targetsOf(results);
-  if (targets.length > 0) sections.push('## Targets', table(['target', 'measured', 'reached'], targets.map((t) => [t.target, t.measured, t.reached ? 'yes' : '**no**'])));
+  if (targets.length > 0) sections.push('### Targets', table(['target', 'measured', 'reached'], targets.map((t) => [t.target, t.measured, t.reached ? 'yes' : '**no**'])));
   if (results.sizes.length > 0)
     sections.push(
-      '## fleetscore beside the bare loop',
+      '### fleetscore beside the bare loop',
       'From the trigger of the schedule to the manifest; the bare loop reads the same rows of the same store, scores with the same packs and writes the same predictions to the same Blob server, in one process, with no workflow, no retry and no record of outcomes. Rounds in turns, the median counts.',
       table(
         ['sensors', 'windows each', 'seconds', 'sensors/s', 'bare loop s', 'overhead', 'rounds (s)', 'bare loop rounds (s)'],
@@ -106,7 +106,7 @@ export function markdown(results: Results): string {
   if (results.children) {
     const c = results.children;
     sections.push(
-      '## A child workflow per sensor',
+      '### A child workflow per sensor',
       table(['', 'children', 'seconds', 'children/s', 'rounds (s)'], [
         ['a batch with a child per sensor', String(c.sensors), seconds(c.seconds), String(c.childrenPerSecond), c.allSeconds.map(seconds).join(', ')],
         ['empty child workflows, same server', String(c.sensors), seconds(c.emptySeconds), String(c.emptyChildrenPerSecond), c.allEmptySeconds.map(seconds).join(', ')],
@@ -116,13 +116,13 @@ export function markdown(results: Results): string {
   }
   if (results.peers.length > 0)
     sections.push(
-      '## Peers',
+      '### Peers',
       'The same models and windows with scikit-learn, on the same cores: models as pickles, predictions as CSV files on the local disk; the start of a peer is not timed. Anomalies agree with fleetscore in number. Versions: `bench/peers/*-requirements.txt`.',
       table(['peer', 'per sensor, sensors/s', 'chunks of 100, sensors/s', 'note'], results.peers.map((p) => [p.title, formatPlain(p.perSensor?.sensorsPerSecond), formatPlain(p.chunked?.sensorsPerSecond), p.skipped ?? ''])),
     );
   if (results.scoring)
     sections.push(
-      '## Scoring alone',
+      '### Scoring alone',
       'No store, no Blob, one thread; 1,000 models over 15 windows each.',
       table(['way', 'rows/s', 'CPU microseconds per row'], Object.entries(results.scoring.results).map(([name, r]) => [WAYS[name] ?? name, formatCount(r.rowsPerSecond), String(r.cpuMicrosecondsPerRow)])),
     );

@@ -6,7 +6,7 @@
  *
  * Writes its section of bench/RESULTS.md. Exit code 1 when anything is lost, or memory grows.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,6 +25,7 @@ import { createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { cleanEnv, TOOLS } from '../test/support/cli.ts';
 import { findings } from '../test/support/run-batch.ts';
 import { PARTS, pidsOf, residentMiB, type Part } from '../test/support/stack-pids.ts';
+import { writeSection } from './results-file.ts';
 
 const { values: flags } = parseArgs({ options: { minutes: { type: 'string', default: '20' }, 'dry-run': { type: 'boolean', default: false } } });
 const minutes = Number(flags.minutes);
@@ -118,7 +119,7 @@ try {
   for (const { part, first, last, flat } of parts) if (!flat) problems.push(`the memory of ${part} grew from ${Math.round(first)} to ${Math.round(last)} MiB`);
   const text = section({ sent, late: ingested.late, batches: batches.length, rows, failed, parts });
   console.log(`\n${text}`);
-  if (!flags['dry-run'] && !stopped) writeSection(text);
+  if (!flags['dry-run'] && !stopped) writeSection(RESULTS, 'soak', text);
 } finally {
   await context.close();
   await stack.stop();
@@ -169,14 +170,4 @@ function section({ sent, late, batches, rows, failed, parts }: Result): string {
     '| process | MiB, first third | MiB, last third | change | peak |', '| --- | ---: | ---: | ---: | ---: |',
     ...parts.map((p) => `| ${p.part} | ${Math.round(p.first)} | ${Math.round(p.last)} | ${p.last >= p.first ? '+' : ''}${Math.round((p.last / p.first - 1) * 100)} % | ${Math.round(p.peak)} |`),
   ].join('\n');
-}
-
-/** Replaces our part of the file, between its markers. */
-function writeSection(text: string): void {
-  const [from, to] = ['<!-- soak -->', '<!-- /soak -->'];
-  const before = existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8') : '# Results\n';
-  const marked = `${from}\n${text}\n${to}`;
-  const start = before.indexOf(from);
-  const end = before.indexOf(to);
-  writeFileSync(RESULTS, start >= 0 && end > start ? `${before.slice(0, start)}${marked}${before.slice(end + to.length)}` : `${before.trimEnd()}\n\n${marked}\n`);
 }
