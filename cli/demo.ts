@@ -82,8 +82,8 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   const nowMs = Date.now();
   const end = Math.floor(nowMs / EVERY_MS) * EVERY_MS;
   const memory = remember(context);
-  const todo: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, end - HOUR_MS), toMs: end };
-  const sendFrom = Math.max(memory.sentThroughMs ?? 0, todo.fromMs - EVERY_MS / 15);
+  const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, end - HOUR_MS), toMs: end };
+  const sendFrom = Math.max(memory.sentThroughMs ?? 0, missing.fromMs);
   await withProducer(context, async (producer) => {
     const readings = sampleFeed(sendFrom, nowMs);
     const bar = startBar('sending readings', 'readings', output(context));
@@ -94,7 +94,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   });
   remember(context, { sentThroughMs: nowMs });
 
-  const batches = await scoreThrough(context, todo, say);
+  const batches = await scoreThrough(context, missing, say);
   remember(context, { scoredToMs: end });
   const shown = batches.length > 0 ? batches : await lastBatches(context);
   if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, data: { batches: [] } };
@@ -129,8 +129,8 @@ async function publishSampleModels(context: Context, say: (line: string) => void
   say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
 }
 
-/** Backfills the schedule over `todo` and waits for its batches. */
-async function scoreThrough(context: Context, todo: Period, say: (line: string) => void): Promise<Batch[]> {
+/** Backfills the schedule over `missing` and waits for its batches. */
+async function scoreThrough(context: Context, missing: Period, say: (line: string) => void): Promise<Batch[]> {
   const client = await context.client();
   const store = await context.store();
   try {
@@ -142,20 +142,20 @@ async function scoreThrough(context: Context, todo: Period, say: (line: string) 
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
   }
-  const expected = Math.round((todo.toMs - todo.fromMs) / EVERY_MS);
+  const expected = Math.round((missing.toMs - missing.fromMs) / EVERY_MS);
   if (expected <= 0) {
     say('  nothing new to score since the last start');
     return [];
   }
   const before = new Set((await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).map((batch) => batch.id));
-  say(`  backfilling the schedule: ${formatPeriod(todo)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
-  await backfillSchedule(client, SCHEDULE, todo, ScheduleOverlapPolicy.ALLOW_ALL);
+  say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
+  await backfillSchedule(client, SCHEDULE, missing, ScheduleOverlapPolicy.ALLOW_ALL);
 
   const bar = startBar('scoring', 'sensors', output(context));
   let last = '';
   let movedAt = Date.now();
   for (;;) {
-    const mine = (await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).filter((b) => !before.has(b.id) && b.fromMs >= todo.fromMs && b.toMs <= todo.toMs);
+    const mine = (await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).filter((b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs);
     const counts = await Promise.all(mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)));
     const done = counts.reduce((sum, c) => sum + decided(c), 0);
     const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
