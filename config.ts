@@ -116,6 +116,9 @@ const variables = z.object({
    * remain in raw capture. No limit by default.
    */
   FLEETSCORE_LATE_LIMIT: maybeDuration,
+  /** The control worker deletes windows older than this, and batches that ended longer ago, from SQL. All is kept by default. */
+  FLEETSCORE_KEEP_WINDOWS: maybeDuration,
+  FLEETSCORE_KEEP_BATCHES: maybeDuration,
   /**
    * Readings that become windows; all conditions that are set must hold. What is left out remains in raw capture.
    * Names of devices and sensors: patterns with a comma in between, `*` for any text, `?` for one character.
@@ -283,6 +286,7 @@ export interface Config {
   /** 0: a free one. Absent: no metrics. */
   readonly metricsPort?: number;
   /** Who is told about batches that need a person. */
+  readonly keep: { readonly windowsMs?: number; readonly batchesMs?: number };
   readonly alerts?: { readonly url: string; readonly anomalyRate?: number };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
@@ -357,6 +361,7 @@ export function loadConfig(env: Env = process.env): Config {
       node: v.FLEETSCORE_NODE, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
       drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
+    keep: defined({ windowsMs: v.FLEETSCORE_KEEP_WINDOWS, batchesMs: v.FLEETSCORE_KEEP_BATCHES }),
     ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT }),
     ...(v.FLEETSCORE_ALERT_URL === undefined ? {} : {
       alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },

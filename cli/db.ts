@@ -1,17 +1,41 @@
 /** `fleetscore db ...`: the schema of the SQL store. */
-import type { Command } from 'commander';
-import { isoTime } from '../domain/time.ts';
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../domain/errors.ts';
+import { isoTime, parseDuration } from '../domain/time.ts';
 import { formatNumberOf } from '../report/format.ts';
 import { openStore } from '../storage/open-store.ts';
+import { cutOf } from '../storage/retention.ts';
 import type { MigrationState, Store } from '../storage/store.ts';
-import { action, EXIT_FAILED, type Output } from './command.ts';
+import { action, asDuration, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { facts, table, when } from './text.ts';
 
 export function registerDb(program: Command): void {
-  const db = program.command('db').description('the schema of the SQL store');
+  const db = program.command('db').description('the SQL store: its schema, and what is old');
   db.command('migrate').description('bring the schema to this version of fleetscore; safe to run twice, and from several processes').action(action<[], object>(migrate));
   db.command('status').description('engine, schema version and pending migrations; exit code 1 when there are any').action(action<[], object>(status));
+  db.command('prune').description('delete old windows and batches from SQL; raw events and predictions in Blob stay')
+    .addOption(new Option('--windows <age>', 'windows older than this, by event time (default: FLEETSCORE_KEEP_WINDOWS)').argParser(asDuration))
+    .addOption(new Option('--batches <age>', 'batches that ended longer ago (default: FLEETSCORE_KEEP_BATCHES)').argParser(asDuration))
+    .action(action<[], PruneOptions>(prune));
+}
+
+interface PruneOptions {
+  readonly windows?: string;
+  readonly batches?: string;
+}
+
+async function prune(context: Context, options: PruneOptions): Promise<Output> {
+  const { keep } = context.config;
+  const cut = cutOf({
+    ...keep, ...(options.windows === undefined ? {} : { windowsMs: parseDuration(options.windows) }), ...(options.batches === undefined ? {} : { batchesMs: parseDuration(options.batches) }),
+  }, Date.now());
+  if (!cut) throw new FleetscoreError('INVALID_ARGUMENT', 'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or FLEETSCORE_KEEP_BATCHES.');
+  const gone = await (await context.store()).prune(cut);
+  return {
+    data: gone,
+    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.`,
+  };
 }
 
 async function migrate(context: Context): Promise<Output> {

@@ -10,6 +10,7 @@ import type { PoolSettings } from '../pool/settings.ts';
 import { ensurePoolLoop } from '../pool/start.ts';
 import { machineIdentity } from '../storage/identity.ts';
 import { openStore } from '../storage/open-store.ts';
+import { startRetention } from '../storage/retention.ts';
 import { VERSION } from '../version.ts';
 import { openBlobs } from './blob-storage.ts';
 import { live } from './lifecycle.ts';
@@ -41,6 +42,7 @@ await live('control', async (life) => {
     for (const { settings } of pools) ensurePoolLoop(client, settings).catch((error: unknown) => log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'));
   };
   const { connection, namespace } = await connectWorker(process.env);
+  const stopRetention = startRetention(store, config.keep, log);
   try {
     const bundle = workflowBundle();
     await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
@@ -56,6 +58,7 @@ await live('control', async (life) => {
       maxCachedWorkflows: 1_000,
     });
   } finally {
+    await stopRetention();
     await connection.close();
     await client.connection.close();
     await store.close();
