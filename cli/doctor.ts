@@ -1,11 +1,13 @@
 /** `fleetscore doctor`: asks every part whether it is well, and says how to mend what is not. */
 import { execFileSync } from 'node:child_process';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { readStack } from '../local/state.ts';
 import { locateTemporal } from '../local/temporal-binary.ts';
+import { poolWorkflowId } from '../pool/settings.ts';
 import { formatNumberOf } from '../report/format.ts';
 import { openProducer } from '../workers/event-hubs.ts';
 import { temporalTarget } from '../workers/temporal.ts';
@@ -83,9 +85,16 @@ async function temporal(context: Context): Promise<string> {
   const pollers = async (name: string, type: 1 | 2): Promise<number> =>
     (await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: type })).pollers?.length ?? 0;
   const [control, scoring] = await Promise.all([pollers(CONTROL_QUEUE, 1), pollers(context.config.scoring.queue, 2)]);
-  const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 ? ['scoring'] : [])];
+  // A pool has no workers while nothing is due.
+  const pooled = scoring === 0 && (await poolRuns(client, context.config.pool.name));
+  const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
   if (missing.length > 0) throw new Error(`${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`);
-  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}, ${formatNumberOf(scoring, 'scoring worker')}`;
+  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
+}
+
+async function poolRuns(client: Client, name: string): Promise<boolean> {
+  const loop = await client.workflow.getHandle(poolWorkflowId(name)).describe().catch(() => undefined);
+  return loop?.status.name === 'RUNNING';
 }
 
 async function sql(context: Context): Promise<string> {
