@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatDuration, isoTime, windowStart } from '../domain/time.ts';
-import { formatCount } from '../report/format.ts';
+import { formatNumberOf } from '../report/format.ts';
 import type { Batch } from '../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../verify/explain.ts';
 import { action, asTime, EXIT_FAILED, type Output } from './command.ts';
@@ -37,7 +37,7 @@ function lineage(l: Lineage, unit: string, windowMs: number): Output {
   const { prediction: p, batch, window: w, model } = l;
   const ofUnit = unit === '' ? '' : ` ${unit}`;
   const window = w
-    ? `${formatCount(w.count)} readings: mean ${w.mean}, min ${w.min}, max ${w.max}, last ${w.last}${ofUnit}`
+    ? `${formatNumberOf(w.count, 'reading')}: mean ${w.mean}, min ${w.min}, max ${w.max}, last ${w.last}${ofUnit}`
     : 'not kept any more (pruned)';
   return {
     data: {
@@ -61,7 +61,7 @@ function lineage(l: Lineage, unit: string, windowMs: number): Output {
         ['Pack', model.pack === undefined ? 'none: the model runs in a session of its own' : `${model.pack}, row ${model.packRow}`],
         ['Window', `${when(p.tsMs)} + ${formatDuration(windowMs)}, ${window}`],
         ['', l.changedSince ? `readings came after it was scored: fleetscore batch rescore --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}` : undefined],
-        ['Raw data', l.captures.length === 0 ? 'no capture file of this time' : l.captures.map((name) => `raw/${name}`).join(', ')],
+        ['Raw data', l.captures.length === 0 ? 'no capture file was open then; readings that came late lie in later ones' : l.captures.map((name) => `raw/${name}`).join(', ')],
         ['Code', `fleetscore ${batch.codeVersion}`],
       ]),
       ...(l.superseded.length === 0 ? [] : [table(
