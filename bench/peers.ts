@@ -16,11 +16,11 @@ import type { BenchFleet } from './fleet.ts';
 
 /** Sensors each peer gets, per sensor and in chunks: what it does in about half a minute on two cores. */
 const PEERS = {
-  process: { requirements: 'python', title: 'a Python process per sensor (the reference)', sensors: [40, 0] },
+  process: { requirements: 'python', title: 'a Python process per sensor (the reference)', sensors: [20, 0] },
   ray: { requirements: 'ray', title: 'Ray', sensors: [1_000, 1_000], isolated: true },
   dask: { requirements: 'dask', title: 'Dask', sensors: [1_000, 1_000] },
   prefect: { requirements: 'prefect', title: 'Prefect', sensors: [1_000, 1_000] },
-  dagster: { requirements: 'dagster', title: 'Dagster', sensors: [100, 1_000] },
+  dagster: { requirements: 'dagster', title: 'Dagster', sensors: [40, 1_000] },
 } as const satisfies Record<string, { requirements: string; title: string; sensors: readonly [number, number]; isolated?: boolean }>;
 
 export type PeerName = keyof typeof PEERS;
