@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { chooseSizes } from '../domain/sizing.ts';
 import { type BatchRun, type BenchFleet, runBatch } from './fleet.ts';
+import { load } from './machine.ts';
 import type { ByPart } from './processes.ts';
 
 export interface BareLoop {
@@ -25,6 +26,8 @@ export interface EndToEnd {
   readonly sensorsPerChild: number;
   readonly sensorsPerActivity: number;
   readonly simulateSeconds: number;
+  /** Load of the machine before the first round. */
+  readonly load: number;
   /** Each round; the rest is of the round in the middle. */
   readonly allSeconds: readonly number[];
   readonly seconds: number;
@@ -52,6 +55,7 @@ export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: stri
 /** @param rounds of both, in turns; the median counts */
 export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line: string) => void): Promise<EndToEnd> {
   const { fleet } = bench;
+  const before = load();
   const runs: BatchRun[] = [];
   const loops: BareLoop[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -67,7 +71,7 @@ export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line:
   const loop = median(loops);
   const { sensors } = fleet;
   return {
-    sensors, windows: fleet.windows, ...chooseSizes(sensors, fleet), simulateSeconds: bench.simulateSeconds,
+    sensors, windows: fleet.windows, ...chooseSizes(sensors, fleet), simulateSeconds: bench.simulateSeconds, load: before,
     allSeconds: runs.map((r) => r.seconds), seconds: chosen.seconds, sensorsPerSecond: Math.round(sensors / chosen.seconds),
     cpuMicrosecondsPerSensor: Object.fromEntries(Object.entries(chosen.cpuSeconds).map(([part, seconds]) => [part, Math.round((seconds * 1e7) / sensors) / 10])),
     peakMiB: chosen.peakMiB, history: chosen.history,

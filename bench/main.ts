@@ -37,7 +37,7 @@ function flagsOf() {
     return parseArgs({
       options: {
         sizes: { type: 'string', default: ALL_SIZES }, peers: { type: 'string', default: 'all' }, rounds: { type: 'string', default: '3' },
-        'only-sizes': { type: 'boolean', default: false }, json: { type: 'string', default: here('./results.json') }, results: { type: 'string' },
+        'only-sizes': { type: 'boolean', default: false }, json: { type: 'string' }, results: { type: 'string' },
       },
     }).values;
   } catch (error) {
@@ -56,6 +56,7 @@ const rounds = Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
 // Figures of a part do not replace those of the whole.
 const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
+const jsonFile = flags.json ?? here(whole ? './results.json' : '../.fleetscore/bench.json');
 const resultsFile = flags.results ?? (whole ? here('./RESULTS.md') : undefined);
 
 const { toolsDir } = loadConfig({ FLEETSCORE_HOME: here('../.fleetscore') });
@@ -66,6 +67,18 @@ if (before > QUIET_LOAD) say(`The machine is busy (load ${before}): expect lower
 
 const measured: EndToEnd[] = [];
 const peerResults: PeerResult[] = [];
+let children: ChildMode | undefined;
+let scoring: ScoringAlone | undefined;
+const resultsNow = (): Results => ({
+  date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+  machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
+  sizes: measured, peers: peerResults, ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
+});
+/** After every part: what was measured stays when a later part fails. */
+const save = (): void => {
+  const results = resultsNow();
+  writeFileSync(jsonFile, `${JSON.stringify({ ...results, targets: targetsOf(results) }, null, 2)}\n`);
+};
 for (const size of sizes) {
   say(`${size} sensors:`);
   const fleet = await startFleet(size, WINDOWS, toolsDir, say);
@@ -73,17 +86,18 @@ for (const size of sizes) {
     say(`  simulated in ${fleet.simulateSeconds.toFixed(1)} s`);
     // A million sensors take their time, and their noise is small.
     measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
+    save();
   } finally {
     await fleet.stop();
   }
 }
 
-let children: ChildMode | undefined;
 if (!flags['only-sizes']) {
   say(`A child workflow per sensor, ${CHILDREN} sensors:`);
   const fleet = await startFleet(CHILDREN, WINDOWS, toolsDir, say);
   try {
     children = await runChildMode(fleet, rounds, say);
+    save();
   } finally {
     await fleet.stop();
   }
@@ -95,13 +109,16 @@ if (peers.length > 0) {
   try {
     // The batch that the peers' anomalies are held against.
     await runEndToEnd(fleet, 1, () => {});
-    for (const peer of peers) peerResults.push(await runPeer(peer, fleet, toolsDir, say));
+    for (const peer of peers) {
+      peerResults.push(await runPeer(peer, fleet, toolsDir, say));
+      save();
+    }
+    save();
   } finally {
     await fleet.stop();
   }
 }
 
-let scoring: ScoringAlone | undefined;
 if (!flags['only-sizes']) {
   say('Scoring alone:');
   const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
@@ -114,12 +131,8 @@ if (!flags['only-sizes']) {
   }
 }
 
-const results: Results = {
-  date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
-  machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
-  sizes: measured, peers: peerResults, ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
-};
-process.stdout.write(markdown(results));
-writeFileSync(flags.json, `${JSON.stringify({ ...results, targets: targetsOf(results) }, null, 2)}\n`);
-if (resultsFile !== undefined) writeSection(resultsFile, 'bench', markdown(results));
-say(`\nFigures as data: ${flags.json}`);
+save();
+const page = markdown(resultsNow());
+process.stdout.write(page);
+if (resultsFile !== undefined) writeSection(resultsFile, 'bench', page);
+say(`\nFigures as data: ${jsonFile}`);

@@ -92,8 +92,8 @@ export function markdown(results: Results): string {
       '### fleetscore beside the bare loop',
       'From the trigger of the schedule to the manifest; the bare loop reads the same rows of the same store, scores with the same packs and writes the same predictions to the same Blob server, in one process, with no workflow, no retry and no record of outcomes. Rounds in turns, the median counts.',
       table(
-        ['sensors', 'windows each', 'seconds', 'sensors/s', 'bare loop s', 'overhead', 'rounds (s)', 'bare loop rounds (s)'],
-        results.sizes.map((s) => [formatCount(s.sensors), String(s.windows), seconds(s.seconds), formatCount(s.sensorsPerSecond), seconds(s.bareLoop.seconds), s.overhead.toFixed(2), s.allSeconds.map(seconds).join(', '), s.bareLoop.allSeconds.map(seconds).join(', ')]),
+        ['sensors', 'windows each', 'seconds', 'sensors/s', 'bare loop s', 'overhead', 'rounds (s)', 'bare loop rounds (s)', 'load before'],
+        results.sizes.map((s) => [formatCount(s.sensors), String(s.windows), seconds(s.seconds), formatCount(s.sensorsPerSecond), seconds(s.bareLoop.seconds), s.overhead.toFixed(2), s.allSeconds.map(seconds).join(', '), s.bareLoop.allSeconds.map(seconds).join(', '), String(s.load)]),
       ),
       'CPU, microseconds per sensor, by process; idle polling of the servers included:',
       table(['sensors', ...PARTS, 'bare loop (without azurite)'], results.sizes.map((s) => [formatCount(s.sensors), ...byPart(s.cpuMicrosecondsPerSensor), formatPlain(Math.round((s.bareLoop.cpuSeconds * 1e7) / s.sensors) / 10)])),
@@ -110,6 +110,11 @@ export function markdown(results: Results): string {
       table(['', 'children', 'seconds', 'children/s', 'rounds (s)'], [
         ['a batch with a child per sensor', String(c.sensors), seconds(c.seconds), String(c.childrenPerSecond), c.allSeconds.map(seconds).join(', ')],
         ['empty child workflows, same server', String(c.sensors), seconds(c.emptySeconds), String(c.emptyChildrenPerSecond), c.allEmptySeconds.map(seconds).join(', ')],
+      ]),
+      'CPU, milliseconds per child, by process:',
+      table(['', ...PARTS, 'empty worker'], [
+        ['a batch with a child per sensor', ...byPart(c.cpuMilliseconds), ''],
+        ['empty child workflows', ...byPart(c.emptyCpuMilliseconds), formatPlain(c.emptyCpuMilliseconds['empty worker'])],
       ]),
       `The batch also waits for readings, plans, scores, writes a file for each sensor and the manifest. Its longest history has ${formatCount(c.history.events)} events, its largest ${formatCount(c.history.bytes)} bytes.`,
     );

@@ -1,0 +1,70 @@
+import { expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { median } from '../../bench/end-to-end.ts';
+import { markdown, type Results, targetsOf } from '../../bench/results.ts';
+import { cleanEnv } from '../support/cli.ts';
+import { tempDir } from '../support/temp.ts';
+
+const dir = tempDir('bench');
+const main = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
+
+test('a part of the benchmark runs, agrees with the bare loop, and leaves nothing behind', async () => {
+  const file = join(dir, 'bench.json');
+  const { stdout } = await promisify(execFile)(
+    process.execPath, ['--disable-warning=ExperimentalWarning', main, '--sizes', '600', '--rounds', '1', '--peers', 'none', '--only-sizes', '--json', file],
+    // Its temporary folders go there.
+    { env: { ...cleanEnv(), TMPDIR: dir } },
+  );
+  const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  const [size] = results.sizes;
+  expect(size).toMatchObject({ sensors: 600, windows: 15, sensorsPerActivity: 500, bareLoop: { rows: 9_000 }, history: { workflows: 2 } });
+  expect(size!.overhead).toBeCloseTo(size!.seconds / size!.bareLoop.seconds, 1);
+  for (const part of ['Temporal server', 'control worker', 'scoring worker', 'azurite'] as const) {
+    expect(size!.cpuMicrosecondsPerSensor[part]).toBeGreaterThan(0);
+    expect(size!.peakMiB[part]).toBeGreaterThan(20);
+  }
+  expect(size!.history.events).toBeGreaterThan(10);
+  expect(size!.history.bytes).toBeGreaterThan(1_000);
+  expect(stdout).toContain('| 600 | 15 |');
+  expect(results.machine.versions.temporal).toMatch(/^\d/);
+  expect(readdirSync(dir)).toEqual(['bench.json']);
+}, 180_000);
+
+test('wrong options are refused with the right ones', async () => {
+  const run = promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', main, '--peers', 'spark'], { env: cleanEnv() });
+  await expect(run).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/--peers knows process, ray, dask, prefect, dagster, not "spark"/) });
+}, 60_000);
+
+const size = (sensors: number, seconds: number, bareLoop: number, peakMiB = 900): Results['sizes'][number] => ({
+  sensors, windows: 15, sensorsPerChild: 80_000, sensorsPerActivity: 2_000, simulateSeconds: 1, load: 0.5, allSeconds: [seconds], seconds,
+  sensorsPerSecond: Math.round(sensors / seconds), cpuMicrosecondsPerSensor: {}, peakMiB: { 'scoring worker': peakMiB }, history: { workflows: 3, events: 250, bytes: 44_000 },
+  bareLoop: { seconds: bareLoop, rows: sensors * 15, bytes: 1, anomalies: 1, readSeconds: 0, scoreSeconds: 0, csvSeconds: 0, cpuSeconds: 1, peakMiB: 100, allSeconds: [bareLoop] },
+  overhead: seconds / bareLoop,
+});
+const results = (change: Partial<Results>): Results => ({
+  date: '2026-11-23', command: 'npm run bench', machine: { cores: 2, cpu: 'test', memoryGiB: 4, system: 'linux', versions: {} }, load: { before: 0.2, after: 2 },
+  seconds: 60, sizes: [], peers: [], ...change,
+});
+
+test('targets are held against the figures of the run, and only those it has', () => {
+  expect(targetsOf(results({}))).toEqual([]);
+  const good = results({
+    sizes: [size(100_000, 6, 5), size(1_000_000, 70, 50)],
+    peers: [{ name: 'dask', title: 'Dask', perSensor: { sensors: 1, seconds: 1, sensorsPerSecond: 450 }, chunked: { sensors: 1, seconds: 1, sensorsPerSecond: 2_150 } }],
+  });
+  expect(targetsOf(good).map((target) => target.reached)).toEqual([true, true, true, true, true, true]);
+  const bad = results({ ...good, sizes: [size(100_000, 8, 5), size(1_000_000, 100, 50, 1_600)] });
+  expect(targetsOf(bad).map((target) => target.reached)).toEqual([false, false, false, true, true, true]);
+  expect(markdown(bad)).toContain('**no**');
+  expect(markdown(good)).not.toContain('**no**');
+  expect(markdown(results({ load: { before: 4, after: 4 } }))).toContain('it was not quiet');
+});
+
+test('the run in the middle counts, of two the slower', () => {
+  expect(median([{ seconds: 3 }, { seconds: 1 }, { seconds: 2 }])).toEqual({ seconds: 2 });
+  expect(median([{ seconds: 3 }, { seconds: 1 }])).toEqual({ seconds: 3 });
+});
