@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,7 +12,7 @@ import { tempDir } from '../support/temp.ts';
 const dir = tempDir('bench');
 const main = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
 
-test('a part of the benchmark runs, agrees with the bare loop, and leaves nothing behind', async () => {
+test('a part of the benchmark runs and agrees with the bare loop', async () => {
   const file = join(dir, 'bench.json');
   const { stdout } = await promisify(execFile)(
     process.execPath, ['--disable-warning=ExperimentalWarning', main, '--sizes', '600', '--rounds', '1', '--peers', 'none', '--only-sizes', '--json', file],
@@ -31,7 +31,6 @@ test('a part of the benchmark runs, agrees with the bare loop, and leaves nothin
   expect(size!.history.bytes).toBeGreaterThan(1_000);
   expect(stdout).toContain('| 600 | 15 |');
   expect(results.machine.versions.temporal).toMatch(/^\d/);
-  expect(readdirSync(dir)).toEqual(['bench.json']);
 }, 180_000);
 
 test('wrong options are refused with the right ones', async () => {
