@@ -48,7 +48,7 @@ export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: stri
   const { stdout } = await run(process.execPath, [
     '--disable-warning=ExperimentalWarning', LOOP, '--db', join(home, 'data', 'fleet.db'), '--blob', env.FLEETSCORE_BLOB_CONNECTION_STRING!, '--folder', `bare-loop/${folder}`,
     '--chunk', String(sensorsPerActivity), '--from', String(fleet.fromMs), '--to', String(fleet.toMs),
-  ]);
+  ], { env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } });
   return JSON.parse(stdout) as BareLoop;
 }
 
