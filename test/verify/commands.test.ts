@@ -56,7 +56,7 @@ test('explain prints the chain from a prediction to the readings', async () => {
   const text = await cli('explain', 'plant-1', 's1', '2026-03-02T10:00:03Z');
   expect(text.stderr).toBe('');
   expect(text.code).toBe(0);
-  for (const part of [SECOND!, 'normal', 'second', model!.model, `${model!.pack}, row ${model!.packRow}`, 'schedule every-minute', 'fleetscore test', '1 readings: mean 10.1, min 10.1, max 10.1', 'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro', FIRST!])
+  for (const part of [SECOND!, 'normal', 'second', model!.model, `${model!.pack}, row ${model!.packRow}`, 'schedule every-minute', 'fleetscore test', '1 reading: mean 10.1, min 10.1, max 10.1', 'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro', FIRST!])
     expect(text.stdout).toContain(part);
 
   const data = (await cli('explain', 'plant-1', 's1', '2026-03-02 10:00:25', '--json')).json();
