@@ -21,6 +21,7 @@ import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
 import { FROM, modelsOf, PERIOD, readingsOf, TO } from './small-fleet.ts';
 
 const OUT = fileURLToPath(new URL(`../histories/${VERSION}/`, import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-histories-'));
 const env = {
   ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS,
@@ -42,8 +43,8 @@ interface Shown {
 
 async function save(client: Client, name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-  // The identity names the machine that ran it: of no use in a replay.
-  const json = historyToJSON(history).replace(/"identity":\s*"[^"]*"/g, '"identity": "worker"');
+  // What names the machine that ran it is of no use in a replay: the identity, and the paths of stack traces.
+  const json = historyToJSON(history).replace(/"identity":\s*"[^"]*"/g, '"identity": "worker"').replaceAll(ROOT, '');
   mkdirSync(OUT, { recursive: true });
   writeFileSync(join(OUT, `${name}.json`), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
   say(`${name}: ${history.events?.length ?? 0} events`);
