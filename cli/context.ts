@@ -39,7 +39,11 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     config, env, json: options.json ?? false,
     store: () => (store ??= openMigrated(config.sqlUrl)),
     blobs: () => openBlobs(config),
-    client: () => (client ??= connectClient(env)),
+    // A failed try is not kept: who looks again and again finds a server that has come since.
+    client: () => (client ??= connectClient(env).catch((error: unknown) => {
+      client = undefined;
+      throw error;
+    })),
     uiLink(workflowId, runId) {
       const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;
       if (ui === undefined) return undefined;

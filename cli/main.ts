@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   demo: async () => (await import('./demo.ts')).registerDemo,
   up: async () => (await import('./stack.ts')).registerUp,
   down: async () => (await import('./stack.ts')).registerDown,
+  status: async () => (await import('./status.ts')).registerStatus,
   doctor: async () => (await import('./doctor.ts')).registerDoctor,
   models: async () => (await import('./models.ts')).registerModels,
   send: async () => (await import('./send.ts')).registerSend,

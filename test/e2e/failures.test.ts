@@ -63,6 +63,18 @@ test('no model, no data, a corrupt model: each has its own outcome, the others a
   expect(message).toContain('model_corrupt');
 });
 
+test('the status page names the failure, the batch, and that every part answers', async () => {
+  const text = await stack.cli('status');
+  expect(text).toMatchObject({ code: 0, stderr: '' });
+  expect(text.stdout).toContain('Temporal ok   SQL ok   Blob ok   Event Hubs ok\n');
+  expect(text.stdout).toMatch(new RegExp(`${corrupt.device} +${corrupt.sensor} +model_corrupt`));
+  const data = (await stack.cli('--json', 'status')).json();
+  expect(data).toMatchObject({
+    sensors: 4, workers: { control: expect.any(Number), scoring: 1 }, schedules: [], running: [], pool: null, ingest: { lagEvents: 0 },
+    failures: [{ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' }], last: [{ status: 'completed', planned: 4, scored: 1, failed: 1 }],
+  });
+});
+
 test('past the tolerated failures the batch fails, and says why, after everything is recorded', async () => {
   const run = await stack.cli('batch', 'run', ...PERIOD, '--tolerated-failure-count', '0', '--wait', '--json');
   expect(run.code).toBe(1);
