@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import type { OutcomeStatus } from '../domain/outcome.ts';
+import { plainTime } from '../domain/time.ts';
 import { groupByDevice, type BatchData, type ReportBatch, type ReportOutcome, type ReportSensor } from './batch-data.ts';
 import { density, sparkline } from './density.ts';
 import { matchFaults, type FaultMatch, type MatchedFault } from './faults.ts';
@@ -150,29 +151,27 @@ function timeAxis({ fromMs, toMs }: BatchData, width: number): string {
 function faultVerdict(fault: MatchedFault): string {
   if (fault.found) return '✓ found';
   if (fault.windows === 0) return '✗ not scored';
-  return fault.findable === false ? '– missed, as expected' : '✗ missed';
+  return fault.findable === false ? '– missed (expected)' : '✗ missed';
 }
 
 function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors): string[] {
   if (match.faults.length === 0) return [];
   const shown = [...match.faults.filter((fault) => !fault.found), ...match.faults.filter((fault) => fault.found)].slice(0, 30);
+  const dayOf = (ms: number): string => plainTime(ms).slice(0, 10);
+  const sameDay = shown.every((fault) => dayOf(fault.fromMs) === dayOf(shown[0]!.fromMs));
   const table = renderTable(
     [
       { title: 'injected fault', paint: (text, r, c) => (shown[r]!.found ? c.green(text) : shown[r]!.findable === false ? c.dim(text) : c.red(text)) },
-      { title: 'device' },
       { title: 'sensor' },
       { title: 'kind' },
       { title: 'from (UTC)' },
-      { title: 'lasts', align: 'right' },
       { title: 'found after', align: 'right' },
     ],
     shown.map((fault) => [
       faultVerdict(fault),
-      fault.device,
-      fault.sensor,
+      `${fault.device} ${fault.sensor}`,
       fault.kind,
-      formatTime(fault.fromMs).slice(5),
-      formatMs(fault.toMs - fault.fromMs),
+      plainTime(fault.fromMs).slice(sameDay ? 11 : 5),
       formatDelay(fault.delayMs),
     ]),
     options,
