@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { FleetscoreError } from './domain/errors.ts';
+import { PREDICTIONS_FORMATS, type PredictionsFormat } from './domain/prediction.ts';
 import { parseDuration } from './domain/time.ts';
 
 const KiB = 1024;
@@ -157,6 +158,13 @@ const variables = z.object({
   FLEETSCORE_MAX_MODEL_BYTES: whole(64 * MiB, 1 * KiB, 1024 * MiB),
   /** A model that takes longer for one sensor is given up. */
   FLEETSCORE_MODEL_TIMEOUT: duration('60s'),
+  /** Execution provider of onnxruntime for scoring and publishing: cpu, or another that this machine has, such as cuda, dml, coreml. */
+  FLEETSCORE_EXECUTION_PROVIDER: z.string().regex(/^[a-z][a-z0-9]{1,19}$/, 'takes the name of an execution provider such as cpu or cuda').default('cpu'),
+  /**
+   * Predictions files: csv (text, for any tool) or parquet (typed columns, a fifth of the size). Readers take both,
+   * so it can be changed at any time. Set it alike for all scoring workers.
+   */
+  FLEETSCORE_PREDICTIONS_FORMAT: z.enum(PREDICTIONS_FORMATS, { error: `takes ${PREDICTIONS_FORMATS.join(' or ')}` }).default('csv'),
   /** The worker pool: most and fewest nodes. On a laptop a node is a process. Default: 2; 4 on Azure. */
   FLEETSCORE_POOL_MAX_NODES: z.string().regex(/^\d{1,4}$/, 'takes a whole number from 0 to 1000').optional(),
   FLEETSCORE_POOL_MIN_NODES: whole(0, 0, 1000),
@@ -252,6 +260,8 @@ export interface Config {
     readonly cacheBytes: number;
     readonly maxModelBytes: number;
     readonly modelTimeoutMs: number;
+    readonly executionProvider: string;
+    readonly predictionsFormat: PredictionsFormat;
   };
   readonly pool: {
     readonly name: string;
@@ -346,6 +356,7 @@ export function loadConfig(env: Env = process.env): Config {
       concurrency: v.FLEETSCORE_SCORING_CONCURRENCY,
       cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
       cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
+      executionProvider: v.FLEETSCORE_EXECUTION_PROVIDER, predictionsFormat: v.FLEETSCORE_PREDICTIONS_FORMAT,
     },
     pool: {
       name: v.FLEETSCORE_POOL, maxNodes: v.FLEETSCORE_POOL_MAX_NODES === undefined ? undefined : Number(v.FLEETSCORE_POOL_MAX_NODES),

@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
 import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
+import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
-import { encodePredictions } from '../scoring/predictions-file.ts';
+import { CONTENT_TYPES, encodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, Store } from '../storage/store.ts';
 import { asActivity } from './failures.ts';
@@ -23,6 +24,8 @@ export interface ScoringDeps {
   readonly engine: ScoringEngine;
   /** Aggregation interval of the windows, milliseconds. */
   readonly windowMs: number;
+  /** Of the files written. */
+  readonly format: PredictionsFormat;
 }
 
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
@@ -56,8 +59,8 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
     };
   });
   const chunk = chunkName(range, range.single);
-  const { bytes, rows } = encodePredictions(sensors, series, result);
-  const file = rows === 0 ? undefined : await writeFile(deps.blobs, batchFolder(fromMs, batchId), chunk, bytes, rows);
+  const { bytes, rows } = encodePredictions(deps.format, sensors, series, result);
+  const file = rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, bytes, rows);
   const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}) });
   return outcomeOf(deps, input, counts);
 }
@@ -72,14 +75,15 @@ async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: Chun
  * A retry writes the same bytes to the same name. Where it finds others there (readings came late between two
  * attempts, and the first did not commit) its own go beside them, named by content; the manifest knows which count.
  */
-async function writeFile(blobs: BlobStore, folder: string, chunk: string, bytes: Uint8Array, rows: number): Promise<BatchFile> {
+async function writeFile({ blobs, format }: ScoringDeps, folder: string, chunk: string, bytes: Uint8Array, rows: number): Promise<BatchFile> {
   const sha256 = sha256Of(bytes);
-  const plain = predictionsBlob(folder, chunk);
+  const type = CONTENT_TYPES[format];
+  const plain = predictionsBlob(folder, chunk, format);
   const file = (blob: string): BatchFile => ({ chunk, blob, rows, bytes: bytes.byteLength, sha256 });
-  if (await blobs.putIfAbsent(CONTAINERS.predictions, plain, bytes, 'text/csv; charset=utf-8')) return file(plain);
+  if (await blobs.putIfAbsent(CONTAINERS.predictions, plain, bytes, type)) return file(plain);
   if (sha256Of(await blobs.get(CONTAINERS.predictions, plain)) === sha256) return file(plain);
-  const beside = predictionsBlob(folder, `${chunk}.${sha256.slice(0, 12)}`);
-  await blobs.putIfAbsent(CONTAINERS.predictions, beside, bytes, 'text/csv; charset=utf-8');
+  const beside = predictionsBlob(folder, `${chunk}.${sha256.slice(0, 12)}`, format);
+  await blobs.putIfAbsent(CONTAINERS.predictions, beside, bytes, type);
   return file(beside);
 }
 

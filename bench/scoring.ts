@@ -112,8 +112,8 @@ try {
   const loop = { ...(await measure(() => plainLoop(series))), result: plainLoop(series) };
   for (const [name, { result }] of Object.entries({ kept, anew, loop }))
     if (!result.anomaly.every((label, row) => label === packs.result.anomaly[row])) throw new Error(`the labels of ${name} differ from those of packs`);
-  const { bytes } = encodePredictions(packed, series, packs.result);
-  const encode = await measure(() => encodePredictions(packed, series, packs.result));
+  const { bytes } = encodePredictions('csv', packed, series, packs.result);
+  const encode = await measure(() => encodePredictions('csv', packed, series, packs.result));
   const decode = await measure(() => decodePredictions(bytes));
   const decodeOne = await measure(() => decodePredictions(bytes, packed[sensorCount >> 1]!));
 

@@ -24,6 +24,7 @@ import { openProducer } from '../workers/event-hubs.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from './command.ts';
 import { openContext, type Context } from './context.ts';
+import { checkSettings } from './models.ts';
 import { startBar } from './progress.ts';
 import { ingestSource } from './send.ts';
 import { collect, storePage, text, writePage } from './report.ts';
@@ -124,7 +125,7 @@ async function publishSampleModels(context: Context, say: (line: string) => void
   if ((await store.currentRelease()) !== undefined) return;
   await store.registerSensors(SAMPLE_FLEET.map(({ device, sensor, unit }) => ({ device, sensor, unit })));
   const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
-    store, blobs: context.blobs(), maxModelBytes: context.config.scoring.maxModelBytes, nowMs: Date.now(),
+    store, blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
   });
   say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
 }

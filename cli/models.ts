@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatNumberOf } from '../report/format.ts';
-import { publishModels } from '../scoring/publish.ts';
+import { publishModels, type PublishOptions } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { registerModelHealth } from './model-health.ts';
@@ -48,7 +48,7 @@ async function publish(context: Context, options: { release?: string; skipBad?: 
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {
     const summary = await publishModels(dir, {
-      store: await context.store(), blobs: context.blobs(), maxModelBytes: context.config.scoring.maxModelBytes, nowMs: Date.now(),
+      store: await context.store(), blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
       ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}),
       onProgress: (done, total) => bar?.set(done, total),
     });
@@ -66,6 +66,10 @@ async function publish(context: Context, options: { release?: string; skipBad?: 
     throw error;
   }
 }
+
+/** Models are checked within the bounds and with the execution provider that they are scored with. */
+export const checkSettings = ({ config: { scoring } }: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'executionProvider'> =>
+  ({ maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider });
 
 async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();

@@ -2,6 +2,7 @@
  * Where things lie in Blob. Names derive from the work, never from the clock, so that a retry writes to
  * the same place; names of devices and sensors are encoded and can never leave their folder.
  */
+import type { PredictionsFormat } from './prediction.ts';
 import { encodeName, type SensorKey } from './sensor.ts';
 import { compactTime } from './time.ts';
 
@@ -35,7 +36,7 @@ export function chunkName(range: { readonly from: number; readonly to: number },
   return `sensors-${pad(range.from)}-${pad(range.to)}`;
 }
 
-export const predictionsBlob = (folder: string, chunk: string): string => `${folder}/${chunk}.csv`;
+export const predictionsBlob = (folder: string, chunk: string, format: PredictionsFormat): string => `${folder}/${chunk}.${format}`;
 export const manifestBlob = (folder: string): string => `${folder}/manifest.json`;
 export const reportBlob = (folder: string): string => `${folder}/report.html`;
 

@@ -14,3 +14,7 @@ export interface Prediction extends SensorKey {
 
 /** Header of every predictions file, in this order. */
 export const PREDICTION_COLUMNS = ['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score'] as const;
+
+/** How predictions files are written. Readers take any of them, in one batch too. */
+export const PREDICTIONS_FORMATS = ['csv', 'parquet'] as const;
+export type PredictionsFormat = (typeof PREDICTIONS_FORMATS)[number];

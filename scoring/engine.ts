@@ -9,6 +9,7 @@ import type { Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
+import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { type Feature, maxLag, type RowRange, rowRanges, sensorFeatures } from './features.ts';
 import { createModelCache } from './model-cache.ts';
 import { MAX_MODEL_BYTES, type ModelProblem, orProblem, readFeatures } from './model-contract.ts';
@@ -84,8 +85,9 @@ const MAX_PACK_BYTES = 64 * MiB;
 const HEADER_CACHE_BYTES = 64 * MiB;
 const FETCHES = 16;
 
+/** @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` */
 export async function createScoringEngine(options: ScoringEngineOptions): Promise<ScoringEngine> {
-  const { blobs, cacheDir, warn = () => undefined, maxModelBytes = MAX_MODEL_BYTES, executionProvider = 'cpu' } = options;
+  const { blobs, cacheDir, warn = () => undefined, maxModelBytes = MAX_MODEL_BYTES, executionProvider = DEFAULT_PROVIDER } = options;
   const cache = await createModelCache({
     blobs, dir: cacheDir, maxBytes: options.maxDiskBytes ?? 1024 * MiB, maxModelBytes, maxPackBytes: MAX_PACK_BYTES, warn,
   });
@@ -93,6 +95,12 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000, maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
   });
+  try {
+    await requireProvider(threads, executionProvider);
+  } catch (error) {
+    await threads.close();
+    throw error;
+  }
   const features = new LRUCache<string, readonly Feature[]>({ max: 100_000 });
   const headers = new LRUCache<string, PackHeader>({ maxSize: HEADER_CACHE_BYTES, sizeCalculation: (h) => h.digests.length + 1024 });
 

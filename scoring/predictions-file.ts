@@ -1,139 +1,38 @@
 /**
- * Predictions files: CSV (RFC 4180 quoting, UTF-8, one line feed a row) with the columns of
- * PREDICTION_COLUMNS. Rows go by sensor id, then window; the same result gives the same bytes. Numbers are
- * the shortest text that reads back as the same double. Names are data and written as they are: a spreadsheet
- * may take one that starts with `=` for a formula, so open foreign files there as text.
+ * Predictions files: the rows of one chunk, by sensor id, then window, with the columns of PREDICTION_COLUMNS.
+ * The same result gives the same bytes, so that a retry writes what is there. A reader takes either format and
+ * knows it by the first bytes; zero has no sign, so both hold the same rows.
  */
-import { FleetscoreError } from '../domain/errors.ts';
-import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
+import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import { isoTime, tryParseTime } from '../domain/time.ts';
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import type { ScoreResult } from './engine.ts';
+import { decodeCsv, encodeCsv } from './predictions-csv.ts';
+import { decodeParquet, encodeParquet, isParquet } from './predictions-parquet.ts';
 
-const HEADER = PREDICTION_COLUMNS.join(',');
-/** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */
-const TIME_LENGTH = 24;
-/** Characters gathered before they become bytes. */
-const PIECE = 256 * 1024;
+export type NamedSensor = Pick<PlannedSensor, 'id' | 'device' | 'sensor'>;
+export type Scored = Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>;
 
-/** The file of one chunk. `rows` counts predictions, without the header. */
-export function encodePredictions(
-  sensors: readonly Pick<PlannedSensor, 'id' | 'device' | 'sensor'>[],
-  series: SeriesBlock,
-  result: Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>,
-): { readonly bytes: Uint8Array; readonly rows: number } {
-  const names = new Map(sensors.map(({ id, device, sensor }) => [id, `,${quoted(device)},${quoted(sensor)},`]));
-  const times = new Map<number, string>();
-  const pieces: Buffer[] = [];
-  let text = `${HEADER}\n`;
-  let rows = 0;
-  let id = Number.NaN;
-  let name = '';
-  for (let row = 0; row < series.length; row++) {
-    if (result.scored[row] !== 1) continue;
-    if (series.sensorId[row] !== id) {
-      id = series.sensorId[row]!;
-      name = names.get(id)!;
-    }
-    const startMs = series.startMs[row]!;
-    let time = times.get(startMs);
-    if (time === undefined) {
-      time = isoTime(startMs);
-      times.set(startMs, time);
-    }
-    text += `${time}${name}${series.mean[row]!},${result.anomaly[row]!},${result.score[row]!}\n`;
-    rows++;
-    if (text.length > PIECE) {
-      pieces.push(Buffer.from(text));
-      text = '';
-    }
-  }
-  pieces.push(Buffer.from(text));
-  return { bytes: Buffer.concat(pieces), rows };
+export interface EncodedPredictions {
+  readonly bytes: Uint8Array;
+  /** Predictions in it. */
+  readonly rows: number;
+}
+
+export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
+  csv: 'text/csv; charset=utf-8',
+  parquet: 'application/vnd.apache.parquet',
+};
+
+/** The file of one chunk. `sensors` names every sensor of the series. */
+export function encodePredictions(format: PredictionsFormat, sensors: readonly NamedSensor[], series: SeriesBlock, result: Scored): EncodedPredictions {
+  return format === 'parquet' ? encodeParquet(sensors, series, result) : encodeCsv(sensors, series, result);
 }
 
 /**
- * Rows of a predictions file in its order; those of one sensor when given, found without reading the rest.
- * @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line
+ * Rows of a predictions file in its order; those of one sensor when given, found without decoding the rest.
+ * @throws FleetscoreError `PREDICTIONS_CORRUPT` that says where and what is wrong
  */
-export function decodePredictions(bytes: Uint8Array, filter?: SensorKey): Prediction[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerEnd = lineEnd(buffer, 0);
-  if (buffer.toString('utf8', 0, headerEnd) !== HEADER) throw corrupt(buffer, 0, `the header is not ${HEADER}`);
-  return filter ? ofSensor(buffer, headerEnd, filter) : all(buffer, headerEnd + 1);
-}
-
-function all(buffer: Buffer, start: number): Prediction[] {
-  const rows: Prediction[] = [];
-  const times: Times = new Map();
-  for (let from = start; from < buffer.length; ) {
-    const to = lineEnd(buffer, from);
-    rows.push(parseRow(buffer, from, to, times));
-    from = to + 1;
-  }
-  return rows;
-}
-
-function ofSensor(buffer: Buffer, start: number, { device, sensor }: SensorKey): Prediction[] {
-  const needle = Buffer.from(`,${quoted(device)},${quoted(sensor)},`);
-  const rows: Prediction[] = [];
-  const times: Times = new Map();
-  for (let at = buffer.indexOf(needle, start); at !== -1; ) {
-    const from = buffer.lastIndexOf(0x0a, at) + 1;
-    const to = lineEnd(buffer, at);
-    // The same text may stand inside a quoted name: right behind the time it is the sensor.
-    if (at === from + TIME_LENGTH) rows.push(parseRow(buffer, from, to, times));
-    at = buffer.indexOf(needle, to);
-  }
-  return rows;
-}
-
-function lineEnd(buffer: Buffer, from: number): number {
-  // Names hold no line feeds, so one always ends a row.
-  const end = buffer.indexOf(0x0a, from);
-  return end === -1 ? buffer.length : end;
-}
-
-const FIELD = /,("(?:[^"]|"")*"|[^",]*)/y;
-
-/** Times read so far: the windows of one sensor are those of the next. */
-type Times = Map<string, number | undefined>;
-
-function parseRow(buffer: Buffer, from: number, to: number, times: Times): Prediction {
-  const line = buffer.toString('utf8', from, to);
-  const fields = line.includes('"') ? quotedFields(buffer, from, line) : line.slice(TIME_LENGTH + 1).split(',');
-  const [device, sensor, value, prediction, score] = fields;
-  const time = line.slice(0, TIME_LENGTH);
-  let tsMs = times.get(time);
-  if (tsMs === undefined) {
-    tsMs = line[TIME_LENGTH] === ',' ? tryParseTime(time) : undefined;
-    times.set(time, tsMs);
-  }
-  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || !isNumber(value!) || !isNumber(score!))
-    throw corrupt(buffer, from, 'the row is not a prediction');
-  return { tsMs, device: device!, sensor: sensor!, value: Number(value), prediction: prediction === '1' ? 1 : 0, score: Number(score) };
-}
-
-function quotedFields(buffer: Buffer, from: number, line: string): string[] {
-  const fields: string[] = [];
-  FIELD.lastIndex = TIME_LENGTH;
-  while (FIELD.lastIndex < line.length) {
-    const field = FIELD.exec(line)?.[1];
-    if (field === undefined) throw corrupt(buffer, from, 'a field is not quoted right');
-    fields.push(field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field);
-  }
-  return fields;
-}
-
-const isNumber = (text: string): boolean => text === 'NaN' || (text !== '' && !Number.isNaN(Number(text)));
-
-function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
-  let line = 1;
-  for (let i = 0; i < at; i++) if (buffer[i] === 0x0a) line++;
-  return new FleetscoreError('PREDICTIONS_CORRUPT', `not a predictions file: line ${line}: ${what}. Score the period again.`);
-}
-
-function quoted(name: string): string {
-  return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+export async function decodePredictions(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
+  return isParquet(bytes) ? decodeParquet(bytes, filter) : decodeCsv(bytes, filter);
 }

@@ -11,6 +11,7 @@ import { compactTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
+import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { inspectModel, MAX_MODEL_BYTES, type ModelProblem } from './model-contract.ts';
 import { type ModelEntry, readModelList } from './model-list.ts';
 import { fusable } from './packs/kinds.ts';
@@ -32,6 +33,8 @@ export interface PublishOptions {
   readonly threads?: number;
   /** A model that runs longer in its check is bad. Default 60 s. */
   readonly modelTimeoutMs?: number;
+  /** Execution provider of onnxruntime that models are checked with: the one they are scored with. Default `cpu`. */
+  readonly executionProvider?: string;
   readonly onProgress?: (done: number, total: number) => void;
   readonly warn?: (message: string) => void;
 }
@@ -63,10 +66,10 @@ const SHOWN = 50;
 
 /**
  * Publishes the models of a folder and makes them the current release.
- * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `RELEASE_EXISTS`
+ * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `RELEASE_EXISTS`, `EXECUTION_PROVIDER_UNAVAILABLE`
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
-  const { store, nowMs, warn = () => undefined } = options;
+  const { store, nowMs, warn = () => undefined, executionProvider = DEFAULT_PROVIDER } = options;
   const taken = new Set((await store.listReleases()).map((release) => release.name));
   const release = options.release ?? freeName(`r-${compactTime(nowMs)}`, taken);
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(release) || release === 'current')
@@ -76,9 +79,10 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000, maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
-    maxCacheBytes: 1, executionProvider: 'cpu',
+    maxCacheBytes: 1, executionProvider,
   });
   try {
+    await requireProvider(threads, executionProvider);
     const results = await checkAll(entries, threads, (done) => options.onProgress?.(done, entries.length));
     const good: { entry: ModelEntry; model: CheckedModel }[] = [];
     const bad: BadModel[] = [];

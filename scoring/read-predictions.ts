@@ -28,7 +28,7 @@ export async function readPredictions(deps: { readonly store: Store; readonly bl
     const bytes = await deps.blobs.get(CONTAINERS.predictions, source.file.blob);
     if (createHash('sha256').update(bytes).digest('hex') !== source.file.sha256)
       throw new FleetscoreError('PREDICTIONS_CORRUPT', `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 differs). Score the period again: fleetscore batch run.`);
-    for (const row of decodePredictions(bytes, sensor))
+    for (const row of await decodePredictions(bytes, sensor))
       if (row.tsMs >= period.fromMs && row.tsMs < period.toMs) byTime.set(row.tsMs, { ...row, batchId: source.batchId, model: source.model });
   }
   return [...byTime.values()].sort((a, b) => a.tsMs - b.tsMs);

@@ -6,6 +6,7 @@
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { messageOf } from '../domain/errors.ts';
 import { inspectModel, modelError, modelPorts } from './model-contract.ts';
+import { DATA_TYPE, encodeModel, node, tensorInfo } from './onnx-proto.ts';
 import { PACK_PORTS, readPackHeader } from './packs/pack-format.ts';
 
 /** Rows are padded to a multiple of this: the widest vector instructions take 16 float32 at a time. */
@@ -51,6 +52,25 @@ function sessionOptions(executionProvider: string): InferenceSession.SessionOpti
     logSeverityLevel: 4,
   };
 }
+
+/** What this build of onnxruntime offers, and why `provider` does not run, if it does not. */
+export async function tryProvider(provider: string): Promise<{ readonly offered: readonly string[]; readonly problem?: string }> {
+  const offered = ort.listSupportedBackends().map(({ name }) => name);
+  if (!offered.includes(provider)) return { offered, problem: 'it is not part of this build' };
+  try {
+    const session = await ort.InferenceSession.create(TRIAL, sessionOptions(provider));
+    await session.release();
+    return { offered };
+  } catch (error) {
+    return { offered, problem: messageOf(error) };
+  }
+}
+
+/** The smallest graph: y = x. */
+const TRIAL = encodeModel({
+  irVersion: 8, opsetImport: [{ version: 17 }],
+  graph: { name: 'trial', node: [node('Identity', ['x'], ['y'])], input: [tensorInfo('x', DATA_TYPE.float, ['N'])], output: [tensorInfo('y', DATA_TYPE.float, ['N'])] },
+});
 
 async function createSession(bytes: Uint8Array, executionProvider: string): Promise<InferenceSession> {
   try {

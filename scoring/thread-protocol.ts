@@ -81,7 +81,13 @@ export interface CheckJob {
   readonly paths: readonly string[];
 }
 
-export type ThreadJob = ModelsJob | PackJob | CheckJob;
+/** Tries the execution provider of the settings. */
+export interface ProviderJob {
+  readonly type: 'provider';
+  readonly marks: Int32Array;
+}
+
+export type ThreadJob = ModelsJob | PackJob | CheckJob | ProviderJob;
 
 /** Why a job, or a model of it, came to nothing. `stale`: the file on disk was missing or not what its name says. */
 export interface ThreadProblem extends ModelProblem {
@@ -104,4 +110,6 @@ export type ThreadReply =
   /** Problems by position; none for a model that was scored. */
   | { readonly type: 'models'; readonly problems: Readonly<Record<number, ThreadProblem>> }
   | { readonly type: 'pack'; readonly problem?: ThreadProblem }
-  | { readonly type: 'check'; readonly results: readonly CheckResult[] };
+  | { readonly type: 'check'; readonly results: readonly CheckResult[] }
+  /** Providers that this build of onnxruntime knows, and why the wanted one does not run. */
+  | { readonly type: 'provider'; readonly offered: readonly string[]; readonly problem?: string };

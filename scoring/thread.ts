@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
 import { checkModelFile } from './check-model.ts';
 import { modelError, modelProblem } from './model-contract.ts';
-import { type LoadedModel, type LoadedPack, loadModel, loadPack } from './session.ts';
+import { type LoadedModel, type LoadedPack, loadModel, loadPack, tryProvider } from './session.ts';
 import {
   type CheckJob, MARK, type ModelFile, type ModelsJob, type PackJob, STATE, type ThreadJob, type ThreadProblem, type ThreadReply,
   type ThreadSettings,
@@ -154,6 +154,9 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
       return runPack(job);
     case 'check':
       return runChecks(job);
+    case 'provider':
+      mark(job.marks, 1);
+      return tryProvider(settings.executionProvider).then((tried) => ({ type: 'provider', ...tried }));
   }
 }
 

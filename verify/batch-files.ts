@@ -70,7 +70,7 @@ export async function openFiles(deps: Deps, batch: Batch, manifest: Manifest | u
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     if (sha256 !== file.sha256) findings.found('files', `${name} has SHA-256 ${sha256}, the manifest says ${file.sha256}`);
     try {
-      tally = tallyFile(bytes, batch);
+      tally = await tallyFile(bytes, batch);
     } catch (error) {
       findings.found('files', `${name}: ${messageOf(error)}`);
       return undefined;

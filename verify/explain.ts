@@ -61,7 +61,7 @@ async function predictionOf({ store, blobs }: Deps, { batchId, file }: Predictio
   const bytes = await blobs.get(CONTAINERS.predictions, file.blob);
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
     throw new FleetscoreError('PREDICTIONS_CORRUPT', `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`);
-  const prediction = decodePredictions(bytes, sensor).find((row) => row.tsMs >= fromMs && row.tsMs < toMs);
+  const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs >= fromMs && row.tsMs < toMs);
   const batch = prediction && (await store.findBatch(batchId));
   return batch && { prediction, batch, file };
 }

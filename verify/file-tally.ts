@@ -1,4 +1,4 @@
-/** What a predictions file holds, sensor by sensor: rows and anomalies, with the order of its rows checked. Pure. */
+/** What a predictions file holds, sensor by sensor: rows and anomalies, with the order of its rows checked. */
 import { keyOf } from '../domain/sensor.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { decodePredictions } from '../scoring/predictions-file.ts';
@@ -19,8 +19,8 @@ export interface FileTally {
 const PROBLEMS = 3;
 
 /** @throws FleetscoreError `PREDICTIONS_CORRUPT` */
-export function tallyFile(bytes: Uint8Array, period: Period): FileTally {
-  const rows = decodePredictions(bytes);
+export async function tallyFile(bytes: Uint8Array, period: Period): Promise<FileTally> {
+  const rows = await decodePredictions(bytes);
   const sensors = new Map<string, SensorTally>();
   const problems: string[] = [];
   const problem = (text: string): void => void (problems.length < PROBLEMS && problems.push(text));

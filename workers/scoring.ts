@@ -22,7 +22,7 @@ await live('scoring', async (life) => {
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
     blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, warn: (message) => log.warn(message),
+    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider, warn: (message) => log.warn(message),
   });
   const activities = countActivities();
   const end = watchForEnd({
@@ -36,7 +36,7 @@ await live('scoring', async (life) => {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
       interceptors: { activity: [activities.interceptor] },
       taskQueue: scoring.queue,
-      activities: { ...createScoringActivities({ store, blobs, engine, windowMs: config.ingest.windowMs }) },
+      activities: { ...createScoringActivities({ store, blobs, engine, windowMs: config.ingest.windowMs, format: scoring.predictionsFormat }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
     });
   } finally {

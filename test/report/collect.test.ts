@@ -56,7 +56,7 @@ async function writeBatch(id: string, quarter: number, sensors: readonly Written
       typeof labels === 'string' ? [] : labels.map((label, i) => `${isoTime(fromMs + i * 5_000)},pump-1,${sensor},${value},${label},${label === 1 ? -0.5 : 0.5}`),
     );
     const bytes = Buffer.from(`${[PREDICTION_COLUMNS.join(','), ...rows].join('\n')}\n`);
-    const file = { chunk, blob: predictionsBlob(batchFolderName, chunk), rows: rows.length, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+    const file = { chunk, blob: predictionsBlob(batchFolderName, chunk, 'csv'), rows: rows.length, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
     const outcomes = pair.map(({ sensor, labels }): SensorOutcome => {
       const base = { sensorId: ids[NAMES.indexOf(sensor)]!, attempt: 1, windows: 0, anomalies: 0 };
       if (labels === 'no_data') return { ...base, status: 'skipped', class: labels, message: 'no windows' };

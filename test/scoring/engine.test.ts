@@ -297,3 +297,17 @@ test('a process whose engine is closed ends by itself', async () => {
   const [code] = (await once(child, 'close')) as [number];
   expect([code, output.trim()]).toEqual([0, '6']);
 });
+
+test('an execution provider that is not there is one clear error that names those there are', async () => {
+  await expect(engineWith({ executionProvider: 'abacus' })).rejects.toMatchObject({
+    code: 'EXECUTION_PROVIDER_UNAVAILABLE', retryable: false,
+    message: expect.stringMatching(/"abacus" \(FLEETSCORE_EXECUTION_PROVIDER\) cannot be used here: it is not part of this build\. This build of onnxruntime offers cpu.*or use cpu\.$/),
+  });
+  // Part of the build on every Linux and Windows; whether it runs is up to the machine.
+  const model = await putModel(server.blobs, plainBytes(10));
+  const run = engineWith({ executionProvider: 'cuda' }).then((engine) => engine.run([planned(1, model)], seriesOf({ 1: [5, 15] })));
+  await run.then(
+    (result) => expect([...result.anomaly]).toEqual([0, 1]),
+    (error: unknown) => expect(error).toMatchObject({ code: 'EXECUTION_PROVIDER_UNAVAILABLE', message: expect.stringMatching(/^the execution provider "cuda"/) }),
+  );
+});

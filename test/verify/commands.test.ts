@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
 import { CONTAINERS } from '../../domain/blob-names.ts';
+import type { PredictionsFormat } from '../../domain/prediction.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
 import { captureName } from '../../ingest/capture.ts';
+import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { publishModels } from '../../scoring/publish.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
 import { putModel } from '../scoring/fleet.ts';
@@ -30,11 +32,11 @@ beforeAll(async () => {
   small = await smallStore(dir, server.blobs);
   const { store } = small;
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
-  const run = (batchId: string) => runBatch({ store, blobs: server.blobs, engine, windowMs: WINDOW_MS }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
+  const run = (batchId: string, format: PredictionsFormat) => runBatch({ store, blobs: server.blobs, engine, windowMs: WINDOW_MS, format }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
   try {
-    await run(FIRST!);
+    await run(FIRST!, 'csv');
     await publishModels(join(dir, 'models'), { store, blobs: server.blobs, nowMs: SMALL_PERIOD.toMs, release: 'second' });
-    await run(SECOND!);
+    await run(SECOND!, 'parquet');
   } finally {
     await engine.close();
   }
@@ -67,6 +69,25 @@ test('explain prints the chain from a prediction to the readings', async () => {
     superseded: [{ batch: FIRST, release: releases[1], value: 60, prediction: 1 }],
     raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
   });
+});
+
+test('every reader takes CSV and Parquet, whichever a batch was written in', async () => {
+  const { store } = small;
+  const blobsOf = async (batch: string): Promise<string[]> => (await store.listFiles(batch)).map(({ blob }) => blob.slice(blob.lastIndexOf('.')));
+  expect(await blobsOf(FIRST!)).toEqual(['.csv']);
+  expect(await blobsOf(SECOND!)).toEqual(['.parquet']);
+  const [first, second] = (await Promise.all([FIRST!, SECOND!].map((batch) => store.listFiles(batch)))).map(([file]) => file!);
+  const rows = await Promise.all([first!, second!].map(async ({ blob }) => decodePredictions(await server.blobs.get(CONTAINERS.predictions, blob))));
+  expect(rows[0]).toHaveLength(3 * WINDOWS);
+  expect(rows[1]).toEqual(rows[0]);
+  expect((await cli('verify', SECOND!)).stdout).toMatch(/Nothing is lost: every check holds\./);
+  // Served is the newest batch, which is Parquet.
+  expect((await cli('predictions', 'plant-1', 's1', '--anomalies', '--json')).json()).toMatchObject([{ device: 'plant-1', sensor: 's1', value: 60, prediction: 1 }]);
+  const report = await cli('report', FIRST!, SECOND!, '--json');
+  expect(report).toMatchObject({ code: 0, stderr: '' });
+  await server.blobs.put(CONTAINERS.predictions, `${second!.blob}.cut`, (await server.blobs.get(CONTAINERS.predictions, second!.blob)).subarray(0, -9), 'application/octet-stream');
+  await expect(decodePredictions(await server.blobs.get(CONTAINERS.predictions, `${second!.blob}.cut`))).rejects.toMatchObject({ code: 'PREDICTIONS_CORRUPT' });
+  await server.blobs.delete(CONTAINERS.predictions, `${second!.blob}.cut`);
 });
 
 test('explain says when readings came after a window was scored', async () => {

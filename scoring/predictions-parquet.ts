@@ -1,0 +1,127 @@
+/**
+ * Predictions as Parquet: TS (INT64, timestamp in UTC milliseconds), Device and Sensor (UTF-8, dictionaries), Val
+ * and Score (DOUBLE), Prediction (INT32, 0 or 1); no column has nulls. One sensor is found by the two columns of
+ * names alone, a small part of the file; then only the row group that holds it is decoded. Doubles are stored as
+ * they are: they hardly compress, and trying to costs more than it saves.
+ */
+import { type AsyncBuffer, type FileMetaData, parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparquet';
+import { ByteWriter, parquetWrite } from 'hyparquet-writer';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
+import type { SensorKey } from '../domain/sensor.ts';
+import { MAX_TIME_MS } from '../domain/time.ts';
+import type { SeriesBlock } from '../storage/store.ts';
+import type { EncodedPredictions, NamedSensor, Scored } from './predictions-file.ts';
+
+/** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
+const ROWS_PER_GROUP = 8_192;
+const MAGIC = 0x50_41_52_31; // PAR1
+
+type Column = (typeof PREDICTION_COLUMNS)[number];
+const TYPES: Readonly<Record<Column, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
+  TS: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' } },
+  Device: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
+  Sensor: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
+  Val: { type: 'DOUBLE' },
+  Prediction: { type: 'INT32' },
+  Score: { type: 'DOUBLE' },
+};
+const SCHEMA: SchemaElement[] = [
+  { name: 'predictions', num_children: PREDICTION_COLUMNS.length },
+  ...PREDICTION_COLUMNS.map((name): SchemaElement => ({ name, repetition_type: 'REQUIRED', ...TYPES[name] })),
+];
+
+export function encodeParquet(sensors: readonly NamedSensor[], series: SeriesBlock, { scored, anomaly, score }: Scored): EncodedPredictions {
+  const named = new Map(sensors.map((sensor) => [sensor.id, sensor]));
+  let rows = 0;
+  for (let row = 0; row < series.length; row++) rows += scored[row]!;
+  const ts = new BigInt64Array(rows);
+  const device: string[] = [];
+  const sensor: string[] = [];
+  const value = new Float64Array(rows);
+  const prediction = new Int32Array(rows);
+  const scores = new Float64Array(rows);
+  const times = new Map<number, bigint>();
+  let of: NamedSensor | undefined;
+  for (let row = 0, at = 0; row < series.length; row++) {
+    if (scored[row] !== 1) continue;
+    if (of?.id !== series.sensorId[row]) of = named.get(series.sensorId[row]!)!;
+    const startMs = series.startMs[row]!;
+    let time = times.get(startMs);
+    if (time === undefined) times.set(startMs, (time = BigInt(startMs)));
+    ts[at] = time;
+    device.push(of!.device);
+    sensor.push(of!.sensor);
+    // As in text, zero has no sign.
+    value[at] = series.mean[row]! + 0;
+    prediction[at] = anomaly[row]!;
+    scores[at] = score[row]! + 0;
+    at++;
+  }
+  const writer = new ByteWriter();
+  const plain = { encoding: 'PLAIN', codec: 'UNCOMPRESSED' } as const;
+  parquetWrite({
+    writer, schema: SCHEMA, createdBy: 'fleetscore', rowGroupSize: ROWS_PER_GROUP,
+    columnData: [
+      { name: 'TS', data: ts }, { name: 'Device', data: device }, { name: 'Sensor', data: sensor },
+      { name: 'Val', data: value, ...plain }, { name: 'Prediction', data: prediction }, { name: 'Score', data: scores, ...plain },
+    ] satisfies { name: Column; data: unknown }[],
+  });
+  return { bytes: writer.getBytes(), rows };
+}
+
+/** Whether these are the bytes of a Parquet file. */
+export function isParquet(bytes: Uint8Array): boolean {
+  return bytes.byteLength >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === MAGIC;
+}
+
+/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row */
+export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
+  const file: AsyncBuffer = { byteLength: bytes.byteLength, slice: (from, to) => new Uint8Array(bytes.subarray(from, to)).buffer };
+  const read = async (metadata: FileMetaData, columns: readonly Column[], rowStart: number, rowEnd: number): Promise<Record<string, unknown>[]> =>
+    parquetReadObjects({ file, metadata, columns: [...columns], rowStart, rowEnd, parsers: { timestampFromMilliseconds: Number } });
+  try {
+    const metadata = parquetMetadata(bytes);
+    checkSchema(metadata);
+    const total = Number(metadata.num_rows);
+    const ranges = filter ? rangesOf(await read(metadata, ['Device', 'Sensor'], 0, total), filter) : [{ from: 0, to: total }];
+    const rows: Prediction[] = [];
+    for (const { from, to } of ranges) for (const [i, row] of (await read(metadata, PREDICTION_COLUMNS, from, to)).entries()) rows.push(predictionOf(row, from + i));
+    return rows;
+  } catch (error) {
+    if (error instanceof FleetscoreError) throw error;
+    throw corrupt(messageOf(error), error);
+  }
+}
+
+/** Rows of one sensor, as few ranges as they make: one, as its rows stand together. */
+function rangesOf(names: readonly Record<string, unknown>[], { device, sensor }: SensorKey): { from: number; to: number }[] {
+  const ranges: { from: number; to: number }[] = [];
+  for (const [row, name] of names.entries()) {
+    if (name['Device'] !== device || name['Sensor'] !== sensor) continue;
+    const last = ranges.at(-1);
+    if (last?.to === row) last.to = row + 1;
+    else ranges.push({ from: row, to: row + 1 });
+  }
+  return ranges;
+}
+
+function checkSchema({ schema }: FileMetaData): void {
+  const found = schema.slice(1).map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`).join(', ');
+  const expected = SCHEMA.slice(1).map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`).join(', ');
+  if (found !== expected) throw corrupt(`its columns are ${found || 'none'}; ${expected} are expected`);
+}
+
+function predictionOf(row: Record<string, unknown>, at: number): Prediction {
+  const { TS: tsMs, Device: device, Sensor: sensor, Val: value, Prediction: prediction, Score: score } = row as Record<Column, unknown>;
+  if (
+    typeof tsMs !== 'number' || !(Math.abs(tsMs) <= MAX_TIME_MS) || typeof device !== 'string' || typeof sensor !== 'string' ||
+    typeof value !== 'number' || typeof score !== 'number' || (prediction !== 0 && prediction !== 1)
+  )
+    throw corrupt(`row ${at + 1} is not a prediction`);
+  return { tsMs, device, sensor, value, prediction, score };
+}
+
+function corrupt(what: string, cause?: unknown): FleetscoreError {
+  return new FleetscoreError('PREDICTIONS_CORRUPT', `not a predictions file: Parquet: ${what}. Score the period again.`, { cause });
+}
