@@ -197,6 +197,16 @@ const variables = z.object({
   FLEETSCORE_POOL: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'takes letters, digits and hyphens, at most 40').default('scoring'),
   /** A scoring worker without work that hears nothing of its pool for this long ends by itself. Default: never on a laptop, 1h on a node of Azure. */
   FLEETSCORE_WORKER_IDLE_EXIT: maybeDuration,
+  /**
+   * Version of a worker for Temporal, to which batches are pinned: letters, digits, dots, hyphens. Default: the version
+   * of the code. Set it where workflows change without a new version of the code, to a commit for example.
+   */
+  FLEETSCORE_BUILD_ID: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'takes letters, digits, dots, underscores and hyphens, at most 64').optional(),
+  /**
+   * `auto`: a control worker of a new version takes the new batches by itself, and running ones from versions without
+   * workers. `manual`: both wait for `fleetscore workers promote` and `move`. `off`: workers without versions.
+   */
+  FLEETSCORE_VERSIONING: z.enum(['auto', 'manual', 'off'], { error: 'takes auto, manual or off' }).default('auto'),
   /** Time that running activities of a worker get to end once it is told to. */
   FLEETSCORE_WORKER_DRAIN_GRACE: duration('20s'),
   /** A scoring worker above this memory finishes what it has and makes room for a fresh one. 0: never. */
@@ -289,6 +299,9 @@ export interface Config {
   readonly worker: {
     /** Node of the pool this worker runs on. */
     readonly node: string | undefined;
+    /** Absent: the version of the code. */
+    readonly buildId?: string;
+    readonly versioning: 'auto' | 'manual' | 'off';
     readonly idleExitMs: number | undefined;
     readonly drainGraceMs: number;
     readonly recycleBytes: number;
@@ -369,7 +382,7 @@ export function loadConfig(env: Env = process.env): Config {
       },
     },
     worker: {
-      node: v.FLEETSCORE_NODE, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
+      node: v.FLEETSCORE_NODE, ...defined({ buildId: v.FLEETSCORE_BUILD_ID }), versioning: v.FLEETSCORE_VERSIONING, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
       drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
     keep: defined({ windowsMs: v.FLEETSCORE_KEEP_WINDOWS, batchesMs: v.FLEETSCORE_KEEP_BATCHES }),

@@ -71,9 +71,21 @@ const lock: Nemesis = {
   },
 };
 
+let upgrades = 0;
+
+/** A newer version of the control worker comes; the one that came before is gone for good, its batches with it. */
+const upgrade: Nemesis = {
+  name: 'upgrade control',
+  async strike(stack) {
+    upgrades += 1;
+    await stack.addControl(`upgrade-${upgrades}`);
+    if (upgrades > 1) stack.endControl(`upgrade-${upgrades - 1}`);
+  },
+};
+
 export const NEMESES: readonly Nemesis[] = [
   kill('scoring'), kill('scoring'), kill('control'), freeze('scoring', 20_000), freeze('control', 12_000), freeze('temporal', 5_000), freeze('azurite', 8_000),
-  restart('temporal'), restart('azurite'), storm, storm, lock,
+  restart('temporal'), restart('azurite'), storm, storm, lock, upgrade,
 ];
 
 export function heal(stack: FaultStack): void {

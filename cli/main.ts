@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   explain: async () => (await import('./explain.ts')).registerExplain,
   pool: async () => (await import('./pool.ts')).registerPool,
   cost: async () => (await import('./cost.ts')).registerCost,
+  workers: async () => (await import('./workers.ts')).registerWorkers,
   verify: async () => (await import('./verify.ts')).registerVerify,
   simulate: async () => (await import('./simulate.ts')).registerSimulate,
 };

@@ -13,8 +13,10 @@ import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
 import { VERSION } from '../version.ts';
 import { openBlobs } from './blob-storage.ts';
+import { CONTROL_DEPLOYMENT, hasDeployments } from './deployment/server.ts';
+import { watchDeployment, type DeploymentWatch } from './deployment/watch.ts';
 import { live } from './lifecycle.ts';
-import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
+import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { connectClient, connectWorker } from './temporal.ts';
 
@@ -43,6 +45,15 @@ await live('control', async (life) => {
   };
   const { connection, namespace } = await connectWorker(process.env);
   const stopRetention = startRetention(store, config.keep, log);
+  const { versioning, buildId = VERSION } = config.worker;
+  const versioned = versioning !== 'off' && (await hasDeployments(client));
+  if (versioning !== 'off' && !versioned) log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
+  let watch: DeploymentWatch | undefined;
+  const polls = async (): Promise<void> => {
+    if (!versioned || versioning !== 'auto') return;
+    watch = watchDeployment(client, buildId, identityOf('control'), log);
+    await watch.settled;
+  };
   try {
     const bundle = workflowBundle();
     await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
@@ -54,10 +65,12 @@ await live('control', async (life) => {
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },
+      ...(versioned ? { workerDeploymentOptions: { useWorkerVersioning: true, version: { deploymentName: CONTROL_DEPLOYMENT, buildId }, defaultVersioningBehavior: 'PINNED' } } : {}),
       // Children of a large batch come and go: more would only hold memory.
       maxCachedWorkflows: 1_000,
-    });
+    }, polls);
   } finally {
+    await watch?.stop();
     await stopRetention();
     await connection.close();
     await client.connection.close();

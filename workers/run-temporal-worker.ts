@@ -37,18 +37,23 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
   });
 }
 
+/** As a worker of ours names itself to Temporal. */
+export const identityOf = (role: string): string => `${role}@${hostname()}#${process.pid}`;
+
+/** @param polls called when the worker has begun to poll; the worker counts as ready when it resolves */
 export async function runTemporalWorker(
-  life: Life, role: string, connection: NativeConnection, namespace: string, options: Omit<WorkerOptions, 'connection' | 'namespace'>,
+  life: Life, role: string, connection: NativeConnection, namespace: string, options: Omit<WorkerOptions, 'connection' | 'namespace'>, polls: () => Promise<void> = async () => {},
 ): Promise<void> {
   const grace = life.config.worker.drainGraceMs;
   const worker = await Worker.create({
-    connection, namespace, identity: `${role}@${hostname()}#${process.pid}`, shutdownGraceTime: grace, shutdownForceTime: grace + FORCE_AFTER_MS, ...options,
+    connection, namespace, identity: identityOf(role), shutdownGraceTime: grace, shutdownForceTime: grace + FORCE_AFTER_MS, ...options,
   });
   void life.ending.then((reason) => {
     life.log.info({ reason }, 'draining');
     if (worker.getState() === 'RUNNING') worker.shutdown();
   });
   const running = worker.run();
+  await Promise.race([polls(), running]);
   life.ready();
   await running;
 }

@@ -9,7 +9,9 @@ import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
+import { VERSION } from '../version.ts';
 import { openBlobs } from './blob-storage.ts';
+import { SCORING_DEPLOYMENT } from './deployment/server.ts';
 import { live } from './lifecycle.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { connectWorker } from './temporal.ts';
@@ -38,6 +40,8 @@ await live('scoring', async (life) => {
       taskQueue: scoring.queue,
       activities: { ...createScoringActivities({ store, blobs, engine, windowMs: config.ingest.windowMs, format: scoring.predictionsFormat }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
+      // Told, not routed by: any scoring worker serves batches of any version.
+      workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },
     });
   } finally {
     end.stop();

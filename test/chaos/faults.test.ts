@@ -11,10 +11,11 @@ import type { Alert } from '../../activities/alerts.ts';
 import type { SensorErrorLog } from '../../activities/sensor-errors.ts';
 import { CONTAINERS, errorLogBlob, modelBlob } from '../../domain/blob-names.ts';
 import { decided } from '../../domain/outcome.ts';
+import { VERSION } from '../../version.ts';
 import { createSchedule } from '../../workers/schedules.ts';
 import { poison, slowBytes, svmBytes } from '../scoring/models.ts';
 import { putModel } from '../scoring/fleet.ts';
-import { processesOf } from '../support/cli.ts';
+import { processesOf, type CliResult } from '../support/cli.ts';
 import { loadFleet, startFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import { findings, startBatch, untilDecided, untilEnded } from '../support/run-batch.ts';
 import { tempDir } from '../support/temp.ts';
@@ -140,6 +141,46 @@ test('two batches for one period at once, and a schedule fired twice, never mix'
   const files = (await Promise.all(ids.map((id) => store.listFiles(id)))).flat().map((file) => file.blob);
   expect(new Set(files).size).toBe(files.length);
 }, 240_000);
+
+test('a batch ends on the version it started on, new ones start on the newer; a version that is gone leaves its batches to `workers move`', async () => {
+  const { context } = stack;
+  const old = await middle();
+  await stack.addControl('next');
+  expect(await versionsOf(old)).toEqual([VERSION]);
+  const young = await startBatch(context, PERIOD);
+  stack.proxy.plan();
+  await Promise.all([whole(old), whole(young)]);
+  expect(await versionsOf(old)).toEqual([VERSION]);
+  expect(await versionsOf(young)).toEqual(['next']);
+
+  const stranded = await middle();
+  stack.endControl('next');
+  // The older version does not take them by itself: it may not know what the newer one did.
+  expect((await stack.cli('workers', 'promote', 'next')).stdout).toContain('New batches start on version next already.');
+  expect((await stack.cli('workers', 'promote', VERSION)).stdout).toContain(`New batches start on version ${VERSION}. Before it was next`);
+  let status = await stack.cli('workers', 'status', '--json');
+  for (let i = 0; i < 60 && workersOf(status, 'next') > 0; i++, status = await stack.cli('workers', 'status', '--json')) await sleep(500);
+  expect(status.json()).toMatchObject({ current: VERSION, scoring: [{ version: VERSION, workers: 1 }], versions: [{ version: 'next', workers: 0, batches: 1 }, { version: VERSION, state: 'current', workers: 1, batches: 0 }] });
+  expect((await stack.cli('workers', 'promote', 'next')).stderr).toMatch(/no worker of version next runs/);
+  const moved = await stack.cli('workers', 'move', 'next');
+  expect(moved.stdout).toMatch(/^[1-9]\d* running workflows? \(batches and their children\) moved from version next to /);
+  stack.proxy.plan();
+  await whole(stranded);
+  expect(await versionsOf(stranded)).toContain(VERSION);
+}, 240_000);
+
+/** Versions that ever ran a batch or one of its children. */
+async function versionsOf(id: string): Promise<string[]> {
+  const client = await stack.context.client();
+  const { workflowId } = (await (await stack.context.store()).findBatch(id))!;
+  const used = new Set<string>();
+  for await (const run of client.workflow.list({ query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'` }))
+    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[]) used.add(version.split(':')[1]!);
+  return [...used];
+}
+
+const workersOf = (status: CliResult, version: string): number =>
+  (status.json() as { versions: { version: string; workers: number }[] }).versions.find((row) => row.version === version)?.workers ?? 0;
 
 test('a batch that is cancelled in the middle ends whole, every sensor scored or cancelled', async () => {
   const id = await middle({}, 1_500);

@@ -27,6 +27,10 @@ export interface FaultStack {
   signal(part: Part, signal: NodeJS.Signals): void;
   /** Another scoring worker; resolves when it is ready. */
   addScoring(): Promise<void>;
+  /** A control worker of another version beside those there are; resolves when it is ready. */
+  addControl(buildId: string): Promise<void>;
+  /** Kills the control worker of that version for good. */
+  endControl(buildId: string): void;
   /**
    * Ends a server, starts it again on its data after `pauseMs`, waits until it listens. Temporal and the emulator
    * are killed; azurite is asked, for it keeps its newest blobs in memory for a moment, which no storage account does.
@@ -49,22 +53,30 @@ export async function startFaultStack(home: string, options: { readonly env?: En
 
   const pids = (part: Part): number[] => pidsOf(home, part);
 
-  const addScoring = async (): Promise<void> => {
-    const child = startChild({
-      name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(home, 'logs', 'scoring.log'),
-      env: { ...stack.env, FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`) },
-    });
+  const versions = new Map<string, StackChild>();
+
+  /** A worker that dies is started again, as every supervisor does; also one that dies while it starts. */
+  const supervise = async (role: 'scoring' | 'control', variables: Env, wanted: () => boolean, began: (child: StackChild) => void): Promise<void> => {
+    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), logFile: join(home, 'logs', `${role}.log`), env: { ...stack.env, ...variables } });
     started.push(child);
-    // A worker that dies is started again, as every supervisor does; also one that dies while it starts.
+    began(child);
     void child.ended.then(async () => {
       await sleep(500);
-      if (!stopping) await addScoring().catch((error: unknown) => log(`a scoring worker did not start: ${String(error)}`));
+      if (wanted()) await supervise(role, variables, wanted, began).catch((error: unknown) => log(`a ${role} worker did not start: ${String(error)}`));
     });
     await untilReady(child, 60_000);
   };
+  const behindProxy = { FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`) };
+  const addScoring = (): Promise<void> => supervise('scoring', behindProxy, () => !stopping, () => {});
 
   return {
     home, context, proxy, pids, addScoring,
+    addControl: (buildId) => supervise('control', { FLEETSCORE_BUILD_ID: buildId }, () => !stopping && versions.has(buildId), (child) => versions.set(buildId, child)),
+    endControl(buildId) {
+      const child = versions.get(buildId);
+      versions.delete(buildId);
+      if (child) process.kill(child.pid, 'SIGKILL');
+    },
     cli: (...args) => runCli(home, args),
     signal(part, signal) {
       const found = pids(part);
@@ -86,8 +98,8 @@ export async function startFaultStack(home: string, options: { readonly env?: En
       for (const part of Object.keys(PARTS) as Part[]) for (const pid of pids(part)) process.kill(pid, 'SIGCONT');
       proxy.plan();
       await context.close();
-      const scoring = started.filter((child) => child.name === 'scoring worker');
-      await Promise.all(scoring.map((child) => child.stop()));
+      const workers = started.filter((child) => child.name.endsWith(' worker'));
+      await Promise.all(workers.map((child) => child.stop()));
       await stack.stop();
       await Promise.all(started.map((child) => child.stop()));
       await proxy.stop();
