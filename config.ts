@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { FleetscoreError } from './domain/errors.ts';
 import { PREDICTIONS_FORMATS, type PredictionsFormat } from './domain/prediction.ts';
 import { parseDuration } from './domain/time.ts';
+import { hopProblem } from './domain/windowing.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -104,8 +105,14 @@ const variables = z.object({
   /** Name of the event hub with the readings, and the consumer group of the ingest workers. */
   FLEETSCORE_EVENT_HUB: z.string().min(1).default('readings'),
   FLEETSCORE_CONSUMER_GROUP: z.string().min(1).default('$Default'),
-  /** Aggregation interval of windows. Fixed once readings are stored. */
+  /** Length of the windows that readings are aggregated over. Fixed once readings are stored. */
   FLEETSCORE_WINDOW: duration('5s'),
+  /**
+   * From the start of one window to the start of the next: shorter than the window, they overlap (hopping windows). It
+   * goes into the window a whole number of times, and every reading costs that many windows. Fixed as the window is.
+   * Default: the window, so that they follow each other (tumbling windows).
+   */
+  FLEETSCORE_HOP: maybeDuration,
   /** Name of this ingest worker, the same after a restart: then it has its partitions back at once. */
   FLEETSCORE_INGEST_WORKER: z.string().optional(),
   /** How far behind the newest reading a partition's watermark stays. */
@@ -113,8 +120,8 @@ const variables = z.object({
   /** Readings from further in the future are refused. */
   FLEETSCORE_CLOCK_SKEW: duration('1h'),
   /**
-   * Readings whose window ended longer than this before the watermark stay out of windows; they are counted and
-   * remain in raw capture. No limit by default.
+   * Readings stay out of windows that ended longer than this before the watermark; they are counted and remain in
+   * raw capture. No limit by default.
    */
   FLEETSCORE_LATE_LIMIT: maybeDuration,
   /** The control worker deletes windows older than this, and batches that ended longer ago, from SQL. All is kept by default. */
@@ -243,6 +250,8 @@ export interface Config {
   readonly ingest: {
     readonly workerName?: string;
     readonly windowMs: number;
+    /** The window's length when windows do not overlap. */
+    readonly hopMs: number;
     readonly outOfOrderMs: number;
     readonly clockSkewMs: number;
     /** Absent: no limit. */
@@ -329,6 +338,9 @@ export function loadConfig(env: Env = process.env): Config {
     const { FLEETSCORE_FILTER_MIN_VALUE: min, FLEETSCORE_FILTER_MAX_VALUE: max } = parsed.data;
     if (min !== undefined && max !== undefined && min > max)
       problems.push(describe('FLEETSCORE_FILTER_MIN_VALUE', set, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${max}`));
+    const { FLEETSCORE_WINDOW: windowMs, FLEETSCORE_HOP: hopMs = windowMs } = parsed.data;
+    const hopWrong = hopProblem({ windowMs, hopMs });
+    if (hopWrong) problems.push(describe('FLEETSCORE_HOP', set, hopWrong));
   }
   if (!parsed.success || problems.length > 0)
     throw new FleetscoreError('INVALID_CONFIG', `wrong configuration:\n${problems.map((p) => `  ${p}`).join('\n')}`);
@@ -349,7 +361,7 @@ export function loadConfig(env: Env = process.env): Config {
       consumerGroup: v.FLEETSCORE_CONSUMER_GROUP,
     },
     ingest: {
-      windowMs: v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
+      windowMs: v.FLEETSCORE_WINDOW, hopMs: v.FLEETSCORE_HOP ?? v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
       ...(v.FLEETSCORE_INGEST_WORKER ? { workerName: v.FLEETSCORE_INGEST_WORKER } : {}),
       ...defined({ lateLimitMs: v.FLEETSCORE_LATE_LIMIT }),
       filter: defined({

@@ -6,6 +6,8 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { chooseSizes, windowsOf } from '../domain/sizing.ts';
+import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
+import { checkWindows } from '../ingest/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import type { AlertSettings } from './alerts.ts';
@@ -22,8 +24,8 @@ export interface ControlDeps {
   readonly blobs: BlobStore;
   readonly codeVersion: string;
   readonly now: () => number;
-  /** Aggregation interval, milliseconds: sizes the chunks of long periods. */
-  readonly windowMs?: number;
+  /** Windows as configured: say when those of a period are complete, and size the chunks of long periods. */
+  readonly windows?: WindowShape;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
   /** Told what does not stop a batch: an alert that was not taken. */
@@ -56,6 +58,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
 
 async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan> {
   const { store } = deps;
+  if (deps.windows) await checkWindows(store, deps.windows);
   const release = input.release ?? (await store.currentRelease());
   if (release === undefined)
     throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
@@ -64,7 +67,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
-  const sizes = chooseSizes(batch.planned, { ...input, ...(deps.windowMs === undefined ? {} : { windows: windowsOf(input, deps.windowMs) }) });
+  const sizes = chooseSizes(batch.planned, { ...input, ...(deps.windows === undefined ? {} : { windows: windowsOf(input, deps.windows) }) });
   const groups = await store.planRanges(batch.id, sizes.sensorsPerChild);
   return {
     release, planned: batch.planned, sensorsPerActivity: sizes.sensorsPerActivity,
@@ -117,13 +120,16 @@ async function nameSensors(store: Store, batchId: string, groups: readonly Senso
 }
 
 /**
- * Ready when every partition has passed the end of the period, or none ever will (nothing ingests here). A
- * partition that was silent through the whole period holds nothing up once another has passed its end.
+ * Ready when every partition has passed the end of the period's last window, or none ever will (nothing ingests
+ * here). A partition that was silent through the whole period holds nothing up once another has passed that end. The
+ * limit of the wait counts from there too: overlapping windows end after their period.
  */
-async function readingsReady(deps: ControlDeps, { fromMs, toMs }: Period, waitUntilMs: number): Promise<ReadingsState> {
+async function readingsReady(deps: ControlDeps, period: Period, waitUntilMs: number): Promise<ReadingsState> {
+  const { fromMs, toMs } = period;
+  const neededMs = deps.windows === undefined ? toMs : lastWindowEnd(period, deps.windows);
   const watermarks = (await deps.store.listProgress()).map((partition) => partition.watermarkMs);
   if (watermarks.length === 0) return { ready: true };
   const flowing = watermarks.filter((watermark) => watermark >= fromMs);
   const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : watermarks));
-  return { ready: watermarkMs >= toMs || deps.now() >= waitUntilMs, watermarkMs };
+  return { ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs), watermarkMs, neededMs };
 }

@@ -22,8 +22,8 @@ export interface ScoringDeps {
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly engine: ScoringEngine;
-  /** Aggregation interval of the windows, milliseconds. */
-  readonly windowMs: number;
+  /** From the start of one window to the start of the next, milliseconds: what lags count in. */
+  readonly hopMs: number;
   /** Of the files written. */
   readonly format: PredictionsFormat;
 }
@@ -33,7 +33,7 @@ export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
 }
 
 async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSignal): Promise<ChunkOutcome> {
-  const { store, engine, windowMs } = deps;
+  const { store, engine, hopMs } = deps;
   const { batchId, range, fromMs, toMs } = input;
   const { attempt } = Context.current().info;
   if (attempt > 1) {
@@ -42,8 +42,8 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   }
   const sensors = await store.plannedSensors(batchId, range);
   const lookback = await engine.lookbackWindows(sensors);
-  const series = await store.readSeries(range, { fromMs: fromMs - lookback * windowMs, toMs });
-  const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: windowMs, signal });
+  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs });
+  const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: hopMs, signal });
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.

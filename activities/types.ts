@@ -42,6 +42,8 @@ export interface ReadingsState {
   readonly ready: boolean;
   /** How far the slowest partition is, epoch ms; absent when nothing was ingested yet. */
   readonly watermarkMs?: number;
+  /** How far it must be: the end of the last window that starts in the period, epoch ms. */
+  readonly neededMs?: number;
 }
 
 export interface ChunkInput extends Period {

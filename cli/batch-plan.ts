@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { windowsOf } from '../domain/sizing.ts';
+import { storedWindows } from '../ingest/settings.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural } from '../report/format.ts';
 import { dryRun } from '../verify/plan.ts';
@@ -33,7 +34,8 @@ async function plan(context: Context, { from, to, release, sensorsPerChild, sens
   if (to <= from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`);
   const asked = Object.fromEntries(Object.entries({ release, sensorsPerChild, sensorsPerActivity }).filter(([, value]) => value !== undefined));
   const period = { fromMs: from, toMs: to };
-  const run = await dryRun(await context.store(), period, { ...asked, windows: windowsOf(period, context.config.ingest.windowMs) });
+  const store = await context.store();
+  const run = await dryRun(store, period, { ...asked, windows: windowsOf(period, await storedWindows(store, context.config.ingest)) });
   const { no_data, no_model } = run.skipped;
   const more = no_data + no_model - run.examples.length;
   return {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatDuration, isoTime, windowStart } from '../domain/time.ts';
+import { storedWindows } from '../ingest/settings.ts';
 import { formatNumberOf } from '../report/format.ts';
 import type { Batch } from '../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../verify/explain.ts';
@@ -15,7 +16,7 @@ export function registerExplain(program: Command): void {
     .description('explain one prediction: batch, release, model, window, raw data, and what it superseded')
     .argument('<device>')
     .argument('<sensor>')
-    .argument('<time>', 'a time in the window, ISO 8601 (UTC when no zone is given)', asTime)
+    .argument('<time>', 'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last one that had begun then', asTime)
     .action(action<[string, string, number], object>((context, _, device, sensor, time) => show(context, device, sensor, time)));
 }
 
@@ -23,10 +24,9 @@ async function show(context: Context, device: string, name: string, timeMs: numb
   const store = await context.store();
   const sensor = await store.findSensor({ device, sensor: name });
   if (!sensor) throw new FleetscoreError('SENSOR_UNKNOWN', `there is no sensor ${JSON.stringify(name)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`);
-  const { windowMs } = context.config.ingest;
-  const fromMs = windowStart(timeMs, windowMs);
-  const window = { fromMs, toMs: fromMs + windowMs };
-  const found = await explain({ store, blobs: context.blobs() }, sensor, window);
+  const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
+  const fromMs = windowStart(timeMs, hopMs);
+  const found = await explain({ store, blobs: context.blobs() }, sensor, fromMs, windowMs);
   return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, `${device} / ${name}`, fromMs);
 }
 

@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime, type Period } from '../domain/time.ts';
+import { storedWindows } from '../ingest/settings.ts';
 import { formatCount as count, formatNumberOf as plural, formatShare } from '../report/format.ts';
 import { compareReleases, type ReleaseSummary } from '../verify/compare.ts';
 import { fleetHealth, PSI_DRIFTED } from '../verify/drift.ts';
@@ -50,13 +51,14 @@ async function compare(context: Context, options: CompareOptions, challenger: st
   if (base === undefined) throw new FleetscoreError('NO_RELEASE', 'no release is current: give one with --base.');
   const { createScoringEngine } = await import('../scoring/engine.ts');
   const { scoring, ingest } = context.config;
+  const { hopMs } = await storedWindows(store, ingest);
   const engine = await createScoringEngine({
     blobs: context.blobs(), cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
     maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider, warn: (message) => void process.stderr.write(`${message}\n`),
   });
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {
-    const result = await compareReleases({ store, engine }, { base, challenger, period, share: options.share, windowMs: ingest.windowMs, onProgress: (done, total) => bar?.set(done, total) });
+    const result = await compareReleases({ store, engine }, { base, challenger, period, share: options.share, hopMs, onProgress: (done, total) => bar?.set(done, total) });
     const row = (name: string, of: (summary: ReleaseSummary) => string): string[] => [name, of(result.base), of(result.challenger)];
     const causes = (s: ReleaseSummary): string => Object.entries(s.causes).map(([cause, sensors]) => `${sensors} x ${cause}`).join(', ');
     return {

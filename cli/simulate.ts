@@ -2,7 +2,8 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatDuration, isoTime, parseDuration, windowStart } from '../domain/time.ts';
-import { claimInterval } from '../ingest/settings.ts';
+import { describeWindows } from '../domain/windowing.ts';
+import { claimWindows } from '../ingest/settings.ts';
 import { formatCount, formatMs, formatNumberOf } from '../report/format.ts';
 import { FAILURE_KINDS, parseFailures } from '../samples/simulate-failures.ts';
 import { MAX_SIMULATED, simulateFleet } from '../samples/simulate.ts';
@@ -36,7 +37,10 @@ export function registerSimulate(program: Command): void {
 
 async function simulate(context: Context, options: SimulateCommand): Promise<Output> {
   const { sensors, windows, modelFiles } = options;
-  const { windowMs } = context.config.ingest;
+  const shape = context.config.ingest;
+  const { windowMs } = shape;
+  if (shape.hopMs !== windowMs)
+    throw new FleetscoreError('INVALID_ARGUMENT', `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).`);
   const intervalMs = options.interval === undefined ? windowMs : parseDuration(options.interval, '--interval');
   if (intervalMs % windowMs !== 0)
     throw new FleetscoreError('INVALID_ARGUMENT', `--interval ${options.interval} is not a multiple of the aggregation interval, ${formatDuration(windowMs)}.`);
@@ -45,7 +49,7 @@ async function simulate(context: Context, options: SimulateCommand): Promise<Out
     throw new FleetscoreError('INVALID_ARGUMENT', `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`);
   const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
   const store = await context.store();
-  await claimInterval(store, windowMs);
+  await claimWindows(store, shape);
   const blobs = context.blobs();
   await blobs.prepare();
 

@@ -10,7 +10,7 @@ export interface Reading extends SensorKey {
 }
 
 /**
- * Readings of one sensor in [startMs, startMs + interval). A reading is identified by its time: the same
+ * Readings of one sensor in [startMs, startMs + length of a window). A reading is identified by its time: the same
  * reading twice counts once, a later value for the same time replaces the earlier one.
  */
 export interface Window {

@@ -6,6 +6,7 @@
  */
 import { FleetscoreError } from './errors.ts';
 import type { Period } from './time.ts';
+import type { WindowShape } from './windowing.ts';
 
 /** Up to here every sensor has a child workflow of its own. */
 export const ONE_CHILD_PER_SENSOR_UP_TO = 500;
@@ -36,8 +37,8 @@ export interface SizesAsked extends Partial<Sizes> {
   readonly windows?: number;
 }
 
-/** Windows that fit into a period; `intervalMs` is the aggregation interval. */
-export const windowsOf = ({ fromMs, toMs }: Period, intervalMs: number): number => Math.ceil((toMs - fromMs) / intervalMs);
+/** Most windows that start in a period. */
+export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape, 'hopMs'>): number => Math.ceil((toMs - fromMs) / hopMs);
 
 /**
  * @param planned sensors of the batch

@@ -77,7 +77,7 @@ export function plainTime(ms: number): string {
   return isoTime(ms).replace('T', ' ').replace(/(\.000)?Z$/, '');
 }
 
-/** Start of the tumbling window of length `intervalMs` that holds `ms`; windows are aligned to the epoch. */
+/** The multiple of `intervalMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start that often. */
 export function windowStart(ms: number, intervalMs: number): number {
   return Math.floor(ms / intervalMs) * intervalMs;
 }

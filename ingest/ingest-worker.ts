@@ -22,7 +22,7 @@ import { createEventParser } from './parse-event.ts';
 import { openPipeline, type Pipeline, type PipelineDeps } from './partition-pipeline.ts';
 import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
-import { claimInterval, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
+import { claimWindows, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
 import { newTotals, type IngestStats } from './stats.ts';
 
 export interface IngestOptions {
@@ -62,7 +62,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const { promise: failed, resolve: fail } = Promise.withResolvers<FleetscoreError>();
 
   if (!boundReceiverCredit()) log.warn({}, 'the Event Hubs client is not the one known: the number of events it holds in memory is not bounded');
-  await claimInterval(store, settings.windowMs);
+  await claimWindows(store, settings);
   await untilDone(() => options.checkpoints.createIfNotExists(), { what: 'creation of the checkpoint container', log, signal: AbortSignal.timeout(settings.stopTimeoutMs) });
   const inner = new BlobCheckpointStore(options.checkpoints);
   const unique = randomUUID();

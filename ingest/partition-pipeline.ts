@@ -5,6 +5,7 @@
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
+import { windowsPerReading } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { createCaptureBuffer, type CaptureBuffer } from './capture.ts';
@@ -123,7 +124,7 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       const { kept, dropped } = filterReadings(rest, deps.filter);
       const unknown: SensorKey[] = kept.filter((reading) => sensors.find(reading.device, reading.sensor) === undefined);
       if (unknown.length > 0) await retry('registration of sensors', () => sensors.register(unknown));
-      const windows = buildWindows({ ...settings, intervalMs: settings.windowMs }, watermarkMs);
+      const windows = buildWindows(settings, watermarkMs);
       for (const reading of kept) windows.add({ sensorId: sensors.find(reading.device, reading.sensor)!, tsMs: reading.tsMs, value: reading.value });
       const built = windows.result;
       const dead = rest.reduce((sum, { parsed }) => sum + parsed.problems.length, 0);
@@ -167,6 +168,7 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
     seenSeq = Math.max(seenSeq, event.seq);
   };
 
+  const copies = windowsPerReading(settings);
   const take = async (events: readonly IngestEvent[]): Promise<void> => {
     for (let i = 0; i < events.length; ) {
       const batch: Taken[] = [];
@@ -179,7 +181,7 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
         }
         noteGap(event);
         const parsed = deps.parse(event);
-        readings += parsed.readings.length + parsed.problems.length;
+        readings += parsed.readings.length * copies + parsed.problems.length;
         batch.push({ event, parsed });
       }
       if (batch.length > 0) {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { windowStart, type Period } from '../domain/time.ts';
+import { firstWindowStart, windowsPerReading } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { parseCaptureName, type CaptureName } from './capture.ts';
@@ -18,7 +19,7 @@ import type { IngestLog } from './log.ts';
 import { createEventParser, type ParsedReading } from './parse-event.ts';
 import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
-import { claimInterval, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
+import { claimWindows, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
 import { buildWindows } from './windows.ts';
 
 export interface RebuildOptions {
@@ -51,11 +52,12 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
   const settings: IngestSettings = { ...INGEST_DEFAULTS, ...options.settings };
   const source = sourceName(options.hub, options.consumerGroup);
   const signal = options.signal ?? new AbortController().signal;
-  await claimInterval(store, settings.windowMs);
+  await claimWindows(store, settings);
   const files = await captureFiles(blobs, `${hubFolder(options.hub)}/`, period.fromMs - settings.clockSkewMs);
   const parse = createEventParser(settings);
   const filter = createFilter(settings.filter);
   const sensors = createSensorIds(store);
+  const copies = windowsPerReading(settings);
   const retry = <T>(what: string, work: () => Promise<T>, answers?: readonly string[]): Promise<T> =>
     untilDone(work, { what, log, signal, ...(answers ? { answers } : undefined) });
 
@@ -67,9 +69,9 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
   const commit = async (): Promise<void> => {
     if (held.length === 0) return;
     await retry('registration of sensors', () => sensors.register(held));
-    const windows = buildWindows({ intervalMs: settings.windowMs, outOfOrderMs: settings.outOfOrderMs }, watermarkMs);
+    const windows = buildWindows({ windowMs: settings.windowMs, hopMs: settings.hopMs, outOfOrderMs: settings.outOfOrderMs, starts: period }, watermarkMs);
     for (const reading of held) windows.add({ sensorId: sensors.find(reading.device, reading.sensor)!, tsMs: reading.tsMs, value: reading.value });
-    const { updates, watermarkMs: reached } = windows.result;
+    const { updates, readings, watermarkMs: reached } = windows.result;
     for (;;) {
       const progress = (await retry('progress', () => store.listProgress(source))).find((p) => p.partition === partition);
       const seq = progress?.appliedSeq ?? -1;
@@ -85,7 +87,7 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
       }
     }
     watermarkMs = reached;
-    total.readings += held.length;
+    total.readings += readings;
     held = [];
   };
 
@@ -101,10 +103,11 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
       const { readings, problems } = parse(event);
       total.dead += problems.length;
       for (const reading of readings) {
-        const startMs = windowStart(reading.tsMs, settings.windowMs);
-        if (startMs >= period.fromMs && startMs < period.toMs && (filter === undefined || filter(reading))) held.push(reading);
+        // One of its windows may start in the period, another one outside of it.
+        const wanted = windowStart(reading.tsMs, settings.hopMs) >= period.fromMs && firstWindowStart(reading.tsMs, settings) < period.toMs;
+        if (wanted && (filter === undefined || filter(reading))) held.push(reading);
       }
-      if (held.length >= settings.maxCommitReadings) {
+      if (held.length * copies >= settings.maxCommitReadings) {
         await commit();
         // SQLite commits without a pause: let timers and signals in.
         await sleep(0);

@@ -1,18 +1,18 @@
 /** All defaults of ingest in one place. Times in ms, sizes in bytes. */
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatDuration } from '../domain/time.ts';
+import { describeWindows, type WindowShape } from '../domain/windowing.ts';
 import type { Store } from '../storage/store.ts';
 import { CAPTURE_DEFAULTS } from './capture.ts';
 import type { FilterSettings } from './filter.ts';
 import { PARSE_DEFAULTS, type FieldNames } from './parse-event.ts';
 import { WINDOW_DEFAULTS } from './windows.ts';
 
-export interface IngestSettings {
-  /** Length of a window. Fixed once readings are stored. */
-  readonly windowMs: number;
+/** Length and hop of the windows are fixed once readings are stored. */
+export interface IngestSettings extends WindowShape {
   /** How far a partition's watermark stays behind its newest event time. */
   readonly outOfOrderMs: number;
-  /** Readings whose window ended longer than this before the watermark stay out of windows. None when absent. */
+  /** Readings stay out of windows that ended longer than this before the watermark. No limit when absent. */
   readonly lateLimitMs?: number;
   /** Readings later than their event's arrival plus this are refused. */
   readonly clockSkewMs: number;
@@ -24,7 +24,7 @@ export interface IngestSettings {
   readonly capture: boolean;
   readonly captureIntervalMs: number;
   readonly captureBytes: number;
-  /** A commit holds at most this many readings (more only when one event does). */
+  /** A commit holds at most this many readings (more only when one event does); one in two windows counts twice. */
   readonly maxCommitReadings: number;
   /** A partition with little traffic commits at most this often. */
   readonly commitIntervalMs: number;
@@ -44,7 +44,8 @@ export interface IngestSettings {
 }
 
 export const INGEST_DEFAULTS: IngestSettings = {
-  windowMs: WINDOW_DEFAULTS.intervalMs,
+  windowMs: WINDOW_DEFAULTS.windowMs,
+  hopMs: WINDOW_DEFAULTS.hopMs,
   outOfOrderMs: WINDOW_DEFAULTS.outOfOrderMs,
   clockSkewMs: PARSE_DEFAULTS.clockSkewMs,
   fields: PARSE_DEFAULTS.fields,
@@ -63,12 +64,38 @@ export const INGEST_DEFAULTS: IngestSettings = {
   statsIntervalMs: 10_000,
 };
 
-/** Key of the store's setting that holds the aggregation interval, in ms. */
-export const INTERVAL_SETTING = 'aggregationIntervalMs';
+/** Key of the store's setting that holds what {@link windowsText} gives. */
+export const WINDOWS_SETTING = 'aggregationIntervalMs';
 
-/** @throws FleetscoreError `INTERVAL_CHANGED` when the stored windows have another length */
-export async function claimInterval(store: Store, windowMs: number): Promise<void> {
-  const stored = await store.claimSetting(INTERVAL_SETTING, String(windowMs));
-  if (stored !== String(windowMs))
-    throw new FleetscoreError('INTERVAL_CHANGED', `the aggregation interval is ${formatDuration(windowMs)}, but the store holds windows of ${formatDuration(Number(stored))}. Set FLEETSCORE_WINDOW=${formatDuration(Number(stored))}, or use an empty store and rebuild the windows from raw capture.`);
+/** `5000`: the length in ms; `60000/10000`: length and hop, where windows overlap. */
+const windowsText = ({ windowMs, hopMs }: WindowShape): string => (hopMs === windowMs ? String(windowMs) : `${windowMs}/${hopMs}`);
+
+function windowsOfText(text: string): WindowShape {
+  const [windowMs, hopMs = windowMs] = text.split('/').map(Number) as [number, number?];
+  return { windowMs, hopMs: hopMs! };
+}
+
+/** For whoever writes windows: from then on they have this length and hop. @throws FleetscoreError `INTERVAL_CHANGED` when the stored ones have others */
+export async function claimWindows(store: Store, shape: WindowShape): Promise<void> {
+  refuseOthers(await store.claimSetting(WINDOWS_SETTING, windowsText(shape)), shape);
+}
+
+/** For whoever reads windows; writes nothing. @throws FleetscoreError `INTERVAL_CHANGED` when there are windows of another length or hop */
+export async function checkWindows(store: Store, shape: WindowShape): Promise<void> {
+  const stored = await store.findSetting(WINDOWS_SETTING);
+  if (stored !== undefined) refuseOthers(stored, shape);
+}
+
+/** The windows that the store holds, or those configured while it holds none: for commands that only look. */
+export async function storedWindows(store: Store, configured: WindowShape): Promise<WindowShape> {
+  const stored = await store.findSetting(WINDOWS_SETTING);
+  return stored === undefined ? configured : windowsOfText(stored);
+}
+
+function refuseOthers(stored: string, shape: WindowShape): void {
+  if (stored === windowsText(shape)) return;
+  const found = windowsOfText(stored);
+  const variables = `FLEETSCORE_WINDOW=${formatDuration(found.windowMs)}${found.hopMs === found.windowMs ? '' : ` FLEETSCORE_HOP=${formatDuration(found.hopMs)}`}`;
+  const unset = found.hopMs === found.windowMs && shape.hopMs !== shape.windowMs ? ' without FLEETSCORE_HOP' : '';
+  throw new FleetscoreError('INTERVAL_CHANGED', `windows are configured as ${describeWindows(shape)}, but the store holds windows of ${describeWindows(found)}. Set ${variables}${unset}, or use an empty store and rebuild the windows from raw capture.`);
 }

@@ -1,21 +1,23 @@
 /**
- * Readings -> updates of tumbling windows of event time. The watermark is the newest event time of the partition
- * less a tolerance: what ends before it is late. Late readings still reach their window, of whatever age, unless
- * a limit is set; being late is counted, so that people see how disordered their fleet is.
+ * Readings -> updates of windows of event time. The watermark is the newest event time of the partition less a
+ * tolerance: what ends before it is late. Late readings still reach their windows, of whatever age, unless a limit
+ * is set; being late is counted, so that people see how disordered their fleet is. Where windows overlap a reading
+ * updates each one that holds it, and each of these is a function of its own set of readings.
  */
-import { windowStart } from '../domain/time.ts';
+import { windowStart, type Period } from '../domain/time.ts';
 import type { WindowUpdate } from '../domain/window.ts';
+import { firstWindowStart, type WindowShape } from '../domain/windowing.ts';
 
-export interface WindowSettings {
-  /** Length of a window, ms; windows are aligned to the epoch. */
-  readonly intervalMs: number;
+export interface WindowSettings extends WindowShape {
   /** How far the watermark stays behind the newest event time, ms. */
   readonly outOfOrderMs: number;
-  /** Readings whose window ended longer than this before the watermark stay out of windows, ms. None when absent. */
+  /** Readings stay out of windows that ended longer than this before the watermark, ms. No limit when absent. */
   readonly lateLimitMs?: number;
+  /** Only windows that start in it; all when absent. */
+  readonly starts?: Period;
 }
 
-export const WINDOW_DEFAULTS: WindowSettings = { intervalMs: 5_000, outOfOrderMs: 30_000 };
+export const WINDOW_DEFAULTS: WindowSettings = { windowMs: 5_000, hopMs: 5_000, outOfOrderMs: 30_000 };
 
 export interface SensorReading {
   readonly sensorId: number;
@@ -35,9 +37,9 @@ export interface WindowBuilder {
   add(reading: SensorReading): void;
   readonly result: {
     readonly updates: readonly WindowUpdate[];
-    /** Readings in the updates. */
+    /** Readings in the updates; one that is in several windows counts once. */
     readonly readings: number;
-    /** Late readings, those beyond the limit included. */
+    /** Readings that came after a window of theirs had ended, those beyond the limit included. */
     readonly late: number;
     /** Late readings beyond the limit: in no window. */
     readonly tooLate: number;
@@ -48,8 +50,9 @@ export interface WindowBuilder {
 
 /** Gathers the updates of one commit, going on from the watermark of the one before (-1 for none). */
 export function buildWindows(settings: WindowSettings, watermarkMs: number): WindowBuilder {
-  const { intervalMs, outOfOrderMs } = settings;
+  const { windowMs, hopMs, outOfOrderMs } = settings;
   const lateLimitMs = settings.lateLimitMs ?? Number.POSITIVE_INFINITY;
+  const { fromMs, toMs } = settings.starts ?? { fromMs: 0, toMs: Number.POSITIVE_INFINITY };
   const updates: OpenWindow[] = [];
   const bySensor = new Map<number, Map<number, OpenWindow>>();
   let watermark = watermarkMs;
@@ -74,18 +77,26 @@ export function buildWindows(settings: WindowSettings, watermarkMs: number): Win
 
   return {
     add({ sensorId, tsMs, value }) {
-      const startMs = windowStart(tsMs, intervalMs);
-      const behindMs = watermark - (startMs + intervalMs);
-      if (behindMs >= 0 && watermark >= 0) {
-        late++;
-        if (behindMs > lateLimitMs) {
-          tooLate++;
-          return;
+      const newest = windowStart(tsMs, hopMs);
+      let isLate = false;
+      let taken = false;
+      for (let startMs = firstWindowStart(tsMs, settings); startMs <= newest; startMs += hopMs) {
+        if (startMs < fromMs || startMs >= toMs) continue;
+        const behindMs = watermark - (startMs + windowMs);
+        if (behindMs >= 0 && watermark >= 0) {
+          isLate = true;
+          if (behindMs > lateLimitMs) continue;
         }
+        const window = open(sensorId, startMs);
+        window.tsMs.push(tsMs);
+        window.values.push(value);
+        taken = true;
       }
-      const window = open(sensorId, startMs);
-      window.tsMs.push(tsMs);
-      window.values.push(value);
+      if (isLate) late++;
+      if (!taken) {
+        if (isLate) tooLate++;
+        return;
+      }
       readings++;
       // An event time near the epoch must not give a negative watermark: -1 means none.
       const reached = Math.max(0, tsMs - outOfOrderMs);

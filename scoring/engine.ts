@@ -23,7 +23,7 @@ export interface ScoreRequest {
   readonly series: SeriesBlock;
   /** Only windows that start in it are predicted. */
   readonly period: Period;
-  /** Aggregation interval, milliseconds. */
+  /** From the start of one window to the start of the next, milliseconds. */
   readonly intervalMs: number;
   /** Gives up before the next job begins. */
   readonly signal?: AbortSignal;

@@ -1,7 +1,7 @@
 /**
  * Features are what a model sees of one window: one of its aggregates, or that of an earlier window (a lag).
- * A lag counts in aggregation intervals of time, not in rows: `mean[-1]` is the mean of the window that
- * starts one interval earlier. A window that lacks one of its features is not scored, never guessed.
+ * A lag counts in hops of time, not in rows: `mean[-1]` is the mean of the window that starts one hop
+ * earlier (the one before, unless windows overlap). A window that lacks one of its features is not scored, never guessed.
  */
 import type { Period } from '../domain/time.ts';
 import type { SeriesBlock } from '../storage/store.ts';

@@ -210,6 +210,8 @@ export interface Store {
    * Used for what must never change under stored data, such as the aggregation interval.
    */
   claimSetting(key: string, value: string): Promise<string>;
+  /** The value kept under `key`, undefined when there is none. */
+  findSetting(key: string): Promise<string | undefined>;
 
   /** Ids in the order asked; unknown sensors are added. A unit given replaces an empty one. */
   registerSensors(sensors: readonly (SensorKey & { readonly unit?: string })[]): Promise<number[]>;

@@ -44,7 +44,8 @@ export interface CompareOptions {
   readonly period: Period;
   /** Share of the sensors, 0 to 1; always the same ones for the same share. Default 1. */
   readonly share?: number;
-  readonly windowMs: number;
+  /** From the start of one window to the start of the next, milliseconds. */
+  readonly hopMs: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -54,7 +55,7 @@ const SHOWN = 20;
 /** @throws FleetscoreError `RELEASE_UNKNOWN`, and what the engine throws when Blob is unavailable */
 export async function compareReleases(deps: { readonly store: Store; readonly engine: ScoringEngine }, options: CompareOptions): Promise<Comparison> {
   const { store, engine } = deps;
-  const { period, windowMs, share = 1 } = options;
+  const { period, hopMs, share = 1 } = options;
   const base = summaryOf(options.base);
   const challenger = summaryOf(options.challenger);
   const differences: SensorDifference[] = [];
@@ -73,8 +74,8 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
       });
     }));
     const lookback = Math.max(...(await Promise.all(plans.map((plan) => engine.lookbackWindows(plan)))));
-    const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, { fromMs: period.fromMs - lookback * windowMs, toMs: period.toMs });
-    const [one, other] = (await Promise.all(plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: windowMs })))) as [ScoreResult, ScoreResult];
+    const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs });
+    const [one, other] = (await Promise.all(plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })))) as [ScoreResult, ScoreResult];
     base.add(one);
     challenger.add(other);
     for (const tally of tallyRows(series, one, other).values()) {

@@ -45,39 +45,44 @@ export interface NotPredicted {
 
 type Deps = { readonly store: Store; readonly blobs: BlobStore };
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` when the file on record was changed */
-export async function explain(deps: Deps, sensor: Sensor, window: Period): Promise<Lineage | NotPredicted> {
+/**
+ * @param startMs start of the window, epoch milliseconds
+ * @param windowMs its length
+ * @throws FleetscoreError `PREDICTIONS_CORRUPT` when the file on record was changed
+ */
+export async function explain(deps: Deps, sensor: Sensor, startMs: number, windowMs: number): Promise<Lineage | NotPredicted> {
   const made: MadeBy[] = [];
+  const start = { fromMs: startMs, toMs: startMs + 1 };
   // Oldest first: the last has the word.
-  for (const source of await deps.store.predictionSources(sensor.id, window)) {
-    const found = await predictionOf(deps, source, sensor, window);
+  for (const source of await deps.store.predictionSources(sensor.id, start)) {
+    const found = await predictionOf(deps, source, sensor, startMs);
     if (found) made.unshift(found);
   }
   const [served, ...superseded] = made;
-  return served ? lineageOf(deps, sensor, window, served, superseded) : notPredicted(deps.store, sensor, window);
+  return served ? lineageOf(deps, sensor, { fromMs: startMs, toMs: startMs + windowMs }, served, superseded) : notPredicted(deps.store, sensor, start);
 }
 
-async function predictionOf({ store, blobs }: Deps, { batchId, file }: PredictionSource, sensor: Sensor, { fromMs, toMs }: Period): Promise<MadeBy | undefined> {
+async function predictionOf({ store, blobs }: Deps, { batchId, file }: PredictionSource, sensor: Sensor, startMs: number): Promise<MadeBy | undefined> {
   const bytes = await blobs.get(CONTAINERS.predictions, file.blob);
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
     throw new FleetscoreError('PREDICTIONS_CORRUPT', `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`);
-  const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs >= fromMs && row.tsMs < toMs);
+  const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs === startMs);
   const batch = prediction && (await store.findBatch(batchId));
   return batch && { prediction, batch, file };
 }
 
-async function lineageOf(deps: Deps, sensor: Sensor, period: Period, served: MadeBy, superseded: readonly MadeBy[]): Promise<Lineage> {
+async function lineageOf(deps: Deps, sensor: Sensor, span: Period, served: MadeBy, superseded: readonly MadeBy[]): Promise<Lineage> {
   const { store, blobs } = deps;
   const { batch, prediction } = served;
   const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });
   const [model] = await store.listReleaseModels(batch.release, { after: sensor.id - 1, limit: 1 });
   if (outcome?.sensorId !== sensor.id || model?.sensorId !== sensor.id)
     throw new FleetscoreError('LINEAGE_BROKEN', `batch ${batch.id} has predictions of this sensor without an outcome or a model. Look closer with: fleetscore verify ${batch.id}`);
-  const [window] = await store.readSensorWindows(sensor.id, period);
+  const [window] = await store.readSensorWindows(sensor.id, { ...span, toMs: span.fromMs + 1 });
   return {
     ...served, outcome, model, modelBlob: modelBlob(model.model), ...(model.pack === undefined ? {} : { packBlob: packBlob(model.pack) }),
     ...(window ? { window } : {}), changedSince: window !== undefined && window.mean !== prediction.value,
-    captures: await captureFiles(store, blobs, period), superseded,
+    captures: await captureFiles(store, blobs, span), superseded,
   };
 }
 

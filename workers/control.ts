@@ -61,7 +61,7 @@ await live('control', async (life) => {
       ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
       activities: {
         ...createControlActivities({
-          store, blobs, codeVersion: VERSION, now: Date.now, windowMs: config.ingest.windowMs, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
+          store, blobs, codeVersion: VERSION, now: Date.now, windows: config.ingest, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },

@@ -7,6 +7,7 @@ import { createScoringActivities } from '../activities/scoring.ts';
 import { workerIdentity } from '../pool/settings.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
+import { checkWindows } from '../ingest/settings.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
@@ -21,6 +22,7 @@ await live('scoring', async (life) => {
   const { scoring } = config;
   await installRuntime(life);
   const store = await openStore(config.sqlUrl);
+  await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
     blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
@@ -38,7 +40,7 @@ await live('scoring', async (life) => {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
       interceptors: { activity: [activities.interceptor] },
       taskQueue: scoring.queue,
-      activities: { ...createScoringActivities({ store, blobs, engine, windowMs: config.ingest.windowMs, format: scoring.predictionsFormat }) },
+      activities: { ...createScoringActivities({ store, blobs, engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
       // Told, not routed by: any scoring worker serves batches of any version.
       workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },

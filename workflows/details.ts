@@ -18,6 +18,8 @@ export interface BatchProgress extends Period {
   readonly paused?: boolean;
   /** While waiting: how far the readings are. */
   readonly watermarkMs?: number;
+  /** And how far they must be. */
+  readonly neededMs?: number;
 }
 
 export function batchDetails(progress: BatchProgress): string {
@@ -25,7 +27,7 @@ export function batchDetails(progress: BatchProgress): string {
   const rows: readonly (readonly [string, string])[] = [
     ['Period', `${plainTime(progress.fromMs)} to ${plainTime(progress.toMs)} UTC`],
     ['Phase', progress.paused ? `${progress.phase} (paused)` : progress.phase],
-    ...(progress.watermarkMs === undefined ? [] : [['Readings complete up to', `${plainTime(progress.watermarkMs)} UTC`] as const]),
+    ...(progress.watermarkMs === undefined ? [] : [['Readings complete up to', `${plainTime(progress.watermarkMs)} UTC${progress.neededMs === undefined ? '' : `, needed up to ${plainTime(progress.neededMs)} UTC`}`] as const]),
     ['Release', progress.release ?? ''],
     ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],
     ['Children', `${progress.childrenDone} of ${progress.children} done`],

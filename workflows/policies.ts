@@ -30,8 +30,11 @@ export const SCORE_ACTIVITY = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: SCORE_ATTEMPTS },
 } as const satisfies ActivityOptions;
 
-/** Between two looks at the watermark while a batch waits for its readings. */
-export const WAIT_POLL = '5s';
+/**
+ * Milliseconds between two looks at the watermark while a batch waits for its readings: after some minutes a hundredth
+ * of what it has waited, so that a wait of days is some hundred looks and fills no history.
+ */
+export const waitPollMs = (waitedMs: number): number => Math.min(600_000, Math.max(5_000, Math.floor(waitedMs / 100)));
 
 /** Readings of a period are waited for at most this long after its end. */
 export const DEFAULT_WAIT_FOR_READINGS = '2m';

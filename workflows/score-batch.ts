@@ -7,7 +7,7 @@ import {
   ApplicationFailure, CancellationScope, executeChild, isCancellation, ParentClosePolicy,
   proxyActivities, setCurrentDetails, setHandler, sleep, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
-import type { BatchResult, ChunkOutcome, ControlActivities, SensorRange } from '../activities/types.ts';
+import type { BatchResult, ChunkOutcome, ControlActivities, ReadingsState, SensorRange } from '../activities/types.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
@@ -16,7 +16,7 @@ import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.
 import { batchDetails, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
-import { CONTROL_ACTIVITY, MAX_PENDING, WAIT_POLL } from './policies.ts';
+import { CONTROL_ACTIVITY, MAX_PENDING, waitPollMs } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
@@ -59,8 +59,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
 
   let ending: unknown;
   try {
-    await waitForReadings(parsed, (watermarkMs) => show({ watermarkMs }));
-    show({ phase: 'planning', watermarkMs: undefined });
+    await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show({ watermarkMs, neededMs }));
+    show({ phase: 'planning', watermarkMs: undefined, neededMs: undefined });
     const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
     const plan = await planBatch({
       batchId, fromMs, toMs, workflowId: info.workflowId, runId: info.runId,
@@ -112,13 +112,14 @@ function parse(request: ScoreBatchRequest, scheduledMs: number): ParsedRequest {
   }
 }
 
-async function waitForReadings(parsed: ParsedRequest, onWait: (watermarkMs: number | undefined) => void): Promise<void> {
+async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsState) => void): Promise<void> {
   const { fromMs, toMs, waitUntilMs } = parsed;
+  const startedMs = Date.now();
   for (;;) {
     const state = await readingsReady({ fromMs, toMs, waitUntilMs });
     if (state.ready) return;
-    onWait(state.watermarkMs);
-    await sleep(WAIT_POLL);
+    onWait(state);
+    await sleep(waitPollMs(Date.now() - startedMs));
   }
 }
 

@@ -63,6 +63,7 @@ param ingestImage string = ''
 @description('The same meaning and default as the environment variable of the same name in config.ts.')
 param hub string = 'readings'
 param window string = '5s'
+param hop string = window
 param outOfOrderSeconds int = 30
 param scoringQueue string = 'scoring'
 param logLevel string = 'info'
@@ -324,6 +325,7 @@ module workers 'workers.bicep' = {
     hub: hub
     consumerGroup: consumerGroup
     window: window
+    hop: hop
     scoringQueue: scoringQueue
     logLevel: logLevel
     pool: {

@@ -30,6 +30,7 @@ param eventHubsHost string
 param hub string
 param consumerGroup string
 param window string
+param hop string
 param scoringQueue string
 param logLevel string
 
@@ -80,6 +81,7 @@ var commonEnv = [
   { name: 'FLEETSCORE_SQL_URL', value: sqlUrl }
   { name: 'FLEETSCORE_BLOB_URL', value: blobUrl }
   { name: 'FLEETSCORE_WINDOW', value: window }
+  { name: 'FLEETSCORE_HOP', value: hop }
   { name: 'FLEETSCORE_LOG_LEVEL', value: logLevel }
 ]
 

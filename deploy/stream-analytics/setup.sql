@@ -69,16 +69,17 @@ BEGIN
   SELECT @applied = COUNT(*) FROM @rows;
   IF @applied > 0
   BEGIN
-    -- A window is written when its end has passed the job's watermark.
+    -- A window is written when its end has passed the job's watermark. Where windows overlap, every reading is in
+    -- one that starts at a multiple of the length: counted there it counts once.
     UPDATE dbo.partition_progress
     SET watermark_ms = CASE WHEN n.watermark_ms > p.watermark_ms THEN n.watermark_ms ELSE p.watermark_ms END,
         readings = p.readings + n.readings, updated_at_ms = @now
     FROM dbo.partition_progress p
-    CROSS JOIN (SELECT MAX(start_ms) + @window_ms AS watermark_ms, SUM(CAST([count] AS BIGINT)) AS readings FROM @rows) n
+    CROSS JOIN (SELECT MAX(start_ms) + @window_ms AS watermark_ms, SUM(CASE WHEN start_ms % @window_ms = 0 THEN CAST([count] AS BIGINT) ELSE 0 END) AS readings FROM @rows) n
     WHERE p.source = N'stream-analytics' AND p.partition_id = N'0';
     IF @@ROWCOUNT = 0
       INSERT INTO dbo.partition_progress (source, partition_id, applied_seq, captured_seq, watermark_ms, readings, late, dead, updated_at_ms)
-      SELECT N'stream-analytics', N'0', 0, 0, MAX(start_ms) + @window_ms, SUM(CAST([count] AS BIGINT)), 0, 0, @now FROM @rows;
+      SELECT N'stream-analytics', N'0', 0, 0, MAX(start_ms) + @window_ms, SUM(CASE WHEN start_ms % @window_ms = 0 THEN CAST([count] AS BIGINT) ELSE 0 END), 0, 0, @now FROM @rows;
   END;
 
   COMMIT TRANSACTION;

@@ -48,19 +48,24 @@ export const SENSOR_SQL = {
     ORDER BY n.position`),
 } as const;
 
-type SensorMethods = Pick<Store, 'claimSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'>;
+type SensorMethods = Pick<Store, 'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'>;
 
 export function sensorMethods(db: Database): SensorMethods {
+  const setting = async (session: Session, name: string): Promise<string | undefined> =>
+    (await session.query<{ value: string }>(SENSOR_SQL.setting, { name }))[0]?.value;
+  const findSetting = (key: string): Promise<string | undefined> => db.read((session) => setting(session, key));
+
   return {
     async claimSetting(key, value) {
-      const setting = (session: Session): Promise<{ value: string }[]> => session.query(SENSOR_SQL.setting, { name: key });
-      const [kept] = await db.read(setting);
-      if (kept) return kept.value;
+      const kept = await findSetting(key);
+      if (kept !== undefined) return kept;
       return db.write(async (tx) => {
         await tx.run(SENSOR_SQL.addSetting, { name: key, value });
-        return (await setting(tx))[0]!.value;
+        return (await setting(tx, key))!;
       });
     },
+
+    findSetting,
 
     async registerSensors(sensors) {
       if (sensors.length === 0) return [];

@@ -25,7 +25,7 @@ export function maxSensorId(db: Connection): number {
 
 type SensorMethods = Pick<
   Store,
-  'claimSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'
+  'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'
 >;
 
 export function sensorMethods(db: Connection): SensorMethods {
@@ -41,6 +41,8 @@ export function sensorMethods(db: Connection): SensorMethods {
         return db.get<{ value: string }>(SENSOR_SQL.setting, key)!.value;
       });
     },
+
+    findSetting: (key) => db.read(() => db.get<{ value: string }>(SENSOR_SQL.setting, key)?.value),
 
     async registerSensors(sensors) {
       // Nearly always all are known: then no lock is taken.

@@ -34,7 +34,7 @@ let batches = 0;
 
 async function run(ports: FaultyPorts, by: ScoringEngine): Promise<BatchRun & { readonly id: string }> {
   const id = `20260302T100100Z-${String(++batches).padStart(8, '0')}`;
-  const done = await runBatch({ ...ports, engine: by, windowMs: WINDOW_MS }, { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity: 2 }, 50);
+  const done = await runBatch({ ...ports, engine: by, hopMs: WINDOW_MS }, { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity: 2 }, 50);
   const { findings, planned, rows } = await verifyBatch({ store: small.store, blobs: server.blobs, workflowEnd: async () => done.end }, id);
   expect({ call: ports.calls.at(-1), findings, planned, rows }).toEqual({ call: ports.calls.at(-1), findings: [], planned: 5, rows: 2 * WINDOWS });
   expect(done.result.counts).toEqual({ scored: 2, skipped: 2, failed: 1, cancelled: 0, windows: expect.any(Number), anomalies: 2 });

@@ -140,6 +140,7 @@ test('defaults are those of config.ts', () => {
   const preset = (name: string): string => new RegExp(`param ${name} \\w+ = '?([^'\\n]+)'?`).exec(MAIN)![1]!;
   expect(preset('hub')).toBe(config.eventHubs.hub);
   expect(loadConfig({ FLEETSCORE_WINDOW: preset('window') }).ingest.windowMs).toBe(config.ingest.windowMs);
+  expect(preset('hop')).toBe('window');
   expect(Number(preset('outOfOrderSeconds')) * 1_000).toBe(config.ingest.outOfOrderMs);
   expect(preset('scoringQueue')).toBe(config.scoring.queue);
   expect(preset('logLevel')).toBe(config.logLevel);

@@ -27,11 +27,10 @@ const insertedInto = (table: string): string[] => {
   return lists[0]!.split(',').map((name) => name.trim().replaceAll(/[[\]]/g, ''));
 };
 
-test('windows are as long as those of the ingest worker, and begin and end as they do', () => {
-  const { windowMs } = loadConfig({}).ingest;
-  const [, unit, size, offset] = /TumblingWindow\(Duration\((\w+), (\d+)\), Offset\(millisecond, (-?\d+)\)\)/.exec(QUERY)!;
-  expect(unit).toBe('second');
-  expect(Number(size) * 1_000).toBe(windowMs);
+test('windows are as long and as far apart as those of the ingest worker, and begin and end as they do', () => {
+  const { windowMs, hopMs } = loadConfig({}).ingest;
+  const [, size, hop, offset] = /HoppingWindow\(Duration\(second, (\d+)\), Hop\(second, (\d+)\), Offset\(millisecond, (-?\d+)\)\)/.exec(QUERY)!;
+  expect([Number(size) * 1_000, Number(hop) * 1_000]).toEqual([windowMs, hopMs]);
   // A window of the job is (start, end]; shifted by one millisecond, its last instant is end - 1.
   expect(offset).toBe('-1');
   expect(QUERY).toContain(`closed_ms + 1 - ${windowMs} AS start_ms`);

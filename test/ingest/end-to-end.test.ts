@@ -185,6 +185,8 @@ test('a hub that was deleted and made anew, another interval, and a hub that is 
     await store.commitReadings({ source: servers.source(hub), partition: '1', expectedSeq: -1, throughSeq: 41, watermarkMs: 0, updates: [], readings: 0, late: 0, dead: 0 });
     await expect(start(hub)).rejects.toMatchObject({ code: 'HUB_RECREATED', message: expect.stringMatching(/partition 1 .*ends at sequence number -1.* up to 41 .*consumer group/s) });
     await expect(start(hub, { windowMs: 60_000 })).rejects.toMatchObject({ code: 'INTERVAL_CHANGED', message: expect.stringContaining('1m') });
+    // Nothing was stored with another hop before: the windows that are there follow each other.
+    await expect(start(hub, { hopMs: 1_000 })).rejects.toMatchObject({ code: 'INTERVAL_CHANGED', message: expect.stringMatching(/configured as 5s every 1s, but the store holds windows of 5s\. Set FLEETSCORE_WINDOW=5s without FLEETSCORE_HOP,/) });
     await expect(start('no-such-hub')).rejects.toMatchObject({ code: 'EVENT_HUB_UNAVAILABLE', message: expect.stringContaining('no-such-hub') });
   });
 }, 60_000);

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Window } from '../../domain/reading.ts';
-import { windowStart } from '../../domain/time.ts';
 import { aggregate, mergeReadings } from '../../domain/window.ts';
+import type { WindowShape } from '../../domain/windowing.ts';
 import { parseCaptureName } from '../../ingest/capture.ts';
 import { readCapture } from '../../ingest/capture-file.ts';
 import type { IngestEvent } from '../../ingest/event.ts';
@@ -109,14 +109,14 @@ export async function allWindows(store: Store): Promise<Record<string, Window[]>
 }
 
 /** The windows that these readings, in order of arrival, must give; written without any part of ingest. */
-export function expectedWindows(readings: readonly SentReading[], intervalMs = INGEST_DEFAULTS.windowMs): Record<string, Window[]> {
+export function expectedWindows(readings: readonly SentReading[], { windowMs, hopMs }: WindowShape = INGEST_DEFAULTS): Record<string, Window[]> {
   const sets = new Map<string, Map<number, ReturnType<typeof mergeReadings>>>();
   for (const { device, sensor, ts, value } of readings) {
     const key = `${device}/${sensor}`;
     const windows = sets.get(key) ?? new Map<number, ReturnType<typeof mergeReadings>>();
     sets.set(key, windows);
-    const startMs = windowStart(ts, intervalMs);
-    windows.set(startMs, mergeReadings(windows.get(startMs), { tsMs: [ts], values: [value] }));
+    for (let startMs = ts - (ts % hopMs); startMs > ts - windowMs; startMs -= hopMs)
+      windows.set(startMs, mergeReadings(windows.get(startMs), { tsMs: [ts], values: [value] }));
   }
   return Object.fromEntries(
     [...sets].sort(([a], [b]) => (a < b ? -1 : 1))

@@ -48,10 +48,13 @@ const stepsOf: fc.Arbitrary<Step[]> = fc.array(fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'die' as const, 'dieInFlush' as const, 'leave' as const, 'loseAnswer' as const), worker }) },
 ), { maxLength: 14 });
 
+/** Tumbling, and overlapping twofold and fivefold. */
+const hops = [5_000, 2_500, 1_000] as const;
+
 test('whatever dies, moves, overlaps or is delivered again, windows and raw capture equal those of one clean run', async () => {
-  await fc.assert(fc.asyncProperty(streamOf, stepsOf, fc.integer({ min: 1, max: 9 }), async (bodies, steps, maxCommitReadings) => {
+  await fc.assert(fc.asyncProperty(streamOf, stepsOf, fc.integer({ min: 1, max: 9 }), fc.constantFrom(...hops), async (bodies, steps, maxCommitReadings, hopMs) => {
     await onStage(async (stage) => {
-      const settings = { maxCommitReadings, captureBytes: 4_000 };
+      const settings = { maxCommitReadings, captureBytes: 4_000, hopMs };
       const events = toEvents(bodies);
       const alive: { pipeline?: Pipeline; next: number; fate: Fate }[] = [{ next: 0, fate: {} }, { next: 0, fate: {} }];
       const arrive = async (i: 0 | 1): Promise<Pipeline> => {
@@ -89,7 +92,7 @@ test('whatever dies, moves, overlaps or is delivered again, windows and raw capt
       }
       for (const { pipeline } of alive) await pipeline!.close(true);
 
-      expect(await allWindows(stage.store)).toEqual(expectedWindows(bodies.flat()));
+      expect(await allWindows(stage.store)).toEqual(expectedWindows(bodies.flat(), { windowMs: 5_000, hopMs }));
       expect(await capturedSeqs(blobs, stage.folder)).toEqual(events.map((event) => event.seq));
       const [progress] = await stage.store.listProgress(SOURCE);
       expect(progress).toMatchObject({ appliedSeq: events.length - 1, capturedSeq: events.length - 1, readings: bodies.flat().length, dead: 0 });
@@ -204,17 +207,17 @@ test('a store that was put back to an earlier state is noticed', () => onStage(a
   await old.close();
 }));
 
-test('a rebuild from raw capture gives the same rows, in an empty store and over what is there', () => onStage(async (stage) => {
+test.each(hops)('a rebuild from raw capture gives the same rows, in an empty store and over what is there, with a hop of %d ms', (hopMs) => onStage(async (stage) => {
   const bodies = Array.from({ length: 200 }, (_, i) => [one((i * 7_919) % 100_000, i), one(i * 500, i % 7, 'other')]);
   const events = toEvents([...bodies, Buffer.from('poison')]);
-  const pipeline = await stage.open({ captureBytes: 10_000 });
+  const pipeline = await stage.open({ captureBytes: 10_000, hopMs });
   await pipeline.process(events);
   await pipeline.close(true);
   const windows = await allWindows(stage.store);
   const [namespace, hub] = stage.folder.split('/') as [string, string];
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const rebuild = (target: Stage, fromMs: number, toMs: number) =>
-    rebuildWindows({ store: target.store, blobs, hub: { namespace, hub }, consumerGroup: 'g', period: { fromMs, toMs }, log, settings: { maxCommitReadings: 37 } });
+    rebuildWindows({ store: target.store, blobs, hub: { namespace, hub }, consumerGroup: 'g', period: { fromMs, toMs }, log, settings: { maxCommitReadings: 37, hopMs } });
 
   await onStage(async (empty) => {
     expect(await rebuild(empty, T0 + 50_000, T0 + 60_000)).toMatchObject({ events: 201, dead: 1 });

@@ -9,8 +9,10 @@ export function readingsContract(tools: ContractTools): void {
   describe('settings and sensors', () => {
     test('the first value of a setting stays', async () => {
       const key = unique('interval');
+      expect(await tools.store.findSetting(key)).toBeUndefined();
       expect(await tools.store.claimSetting(key, '5000')).toBe('5000');
       expect(await tools.store.claimSetting(key, '1000')).toBe('5000');
+      expect(await tools.store.findSetting(key)).toBe('5000');
     });
 
     test('ids are dense, in order of registration, and stay', async () => {

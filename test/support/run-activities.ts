@@ -18,7 +18,7 @@ export interface BatchRun {
   readonly retries: number;
 }
 
-export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs'>, Pick<ScoringDeps, 'engine' | 'windowMs'>, Partial<Pick<ScoringDeps, 'format'>> {}
+export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs'>, Pick<ScoringDeps, 'engine' | 'hopMs'>, Partial<Pick<ScoringDeps, 'format'>> {}
 
 const ATTEMPTS = 20;
 /** Failures are what these tests are about: nobody needs a stack for each. */
@@ -26,9 +26,9 @@ const QUIET = new DefaultLogger('ERROR', () => {});
 
 export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId' | 'runId'>, tolerated = 10): Promise<BatchRun> {
   let retries = 0;
-  const { store, blobs, engine, windowMs, format = 'csv' } = deps;
+  const { store, blobs, engine, hopMs, format = 'csv' } = deps;
   const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now });
-  const scoring = createScoringActivities({ store, blobs, engine, windowMs, format });
+  const scoring = createScoringActivities({ store, blobs, engine, hopMs, format });
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
       try {

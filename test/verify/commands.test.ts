@@ -5,6 +5,7 @@ import { CONTAINERS } from '../../domain/blob-names.ts';
 import type { PredictionsFormat } from '../../domain/prediction.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
 import { captureName } from '../../ingest/capture.ts';
+import { claimWindows } from '../../ingest/settings.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { publishModels } from '../../scoring/publish.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   small = await smallStore(dir, server.blobs);
   const { store } = small;
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
-  const run = (batchId: string, format: PredictionsFormat) => runBatch({ store, blobs: server.blobs, engine, windowMs: WINDOW_MS, format }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
+  const run = (batchId: string, format: PredictionsFormat) => runBatch({ store, blobs: server.blobs, engine, hopMs: WINDOW_MS, format }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
   try {
     await run(FIRST!, 'csv');
     await publishModels(join(dir, 'models'), { store, blobs: server.blobs, nowMs: SMALL_PERIOD.toMs, release: 'second' });
@@ -152,6 +153,16 @@ test('models compare scores both releases over the same windows, and writes noth
   const none = await cli('models', 'compare', 'challenger', ...PERIOD, '--share', '0');
   expect(none.stdout).toContain('no window was scored by both');
   expect([await store.listBatches(), await store.currentRelease()]).toEqual(before);
+});
+
+test('where windows overlap, a time means the last one that had begun, all of its length is told, and periods hold more of them', async () => {
+  await claimWindows(small.store, { windowMs: 2 * WINDOW_MS, hopMs: WINDOW_MS });
+  // Configured or not: the store says what its windows are.
+  const data = (await cli('explain', 'plant-1', 's1', '2026-03-02T10:00:27Z', '--json')).json();
+  expect(data).toMatchObject({ window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:35.000Z' }, prediction: { value: 60 }, raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'] });
+  expect((await cli('batch', 'plan', ...PERIOD, '--json')).json()).toMatchObject({ windows: 3 * WINDOWS });
+  const refused = await cli('simulate', '--sensors', '1');
+  expect(refused.stderr).toMatch(/windows are configured as 5s, but the store holds windows of 10s every 5s\. Set FLEETSCORE_WINDOW=10s FLEETSCORE_HOP=5s,/);
 });
 
 test('verify works without Temporal, and says so; damage ends with exit code 1', async () => {

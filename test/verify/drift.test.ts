@@ -64,7 +64,7 @@ beforeAll(async () => {
   await publishModels(models, { store, blobs: server.blobs, nowMs: 1 });
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
   try {
-    for (const [i, period] of [BASELINE, NOW].entries()) await runBatch({ store, blobs: server.blobs, engine, windowMs: WINDOW_MS }, { batchId: `batch-${i}`, ...period, sensorsPerChild: 5, sensorsPerActivity: 5 });
+    for (const [i, period] of [BASELINE, NOW].entries()) await runBatch({ store, blobs: server.blobs, engine, hopMs: WINDOW_MS }, { batchId: `batch-${i}`, ...period, sensorsPerChild: 5, sensorsPerActivity: 5 });
   } finally {
     await engine.close();
   }

@@ -37,7 +37,7 @@ interface Done {
 
 async function batch(sensorsPerActivity = 2): Promise<Done> {
   const id = `20260302T100100Z-${String(++batches).padStart(8, '0')}`;
-  const { end } = await runBatch({ ...server, blobs: server.blobs, store: small.store, engine, windowMs: WINDOW_MS }, { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity });
+  const { end } = await runBatch({ ...server, blobs: server.blobs, store: small.store, engine, hopMs: WINDOW_MS }, { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity });
   const manifest = JSON.parse(Buffer.from(await server.blobs.get(CONTAINERS.predictions, manifestOf(id))).toString()) as Manifest;
   const verify = (other = end): Promise<VerifyReport> => verifyBatch({ store: small.store, blobs: server.blobs, workflowEnd: async () => other }, id);
   return { id, end, manifest, verify };
