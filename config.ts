@@ -184,7 +184,7 @@ const variables = z.object({
   /** Machine size of the nodes; on a laptop only the one whose price is shown. */
   FLEETSCORE_POOL_VM_SIZE: z.string().min(1).default('Standard_D2s_v5'),
   FLEETSCORE_POOL_PRIORITY: z.enum(['dedicated', 'low-priority']).default('dedicated'),
-  /** JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize, share and limits. */
+  /** JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize and limits. One has the queue `scoring`; models name the others. */
   FLEETSCORE_POOLS_FILE: z.string().optional(),
   /** Price file in the shape of Azure's retail price API, and the region to take from it. */
   FLEETSCORE_PRICES_FILE: z.string().optional(),

@@ -5,7 +5,6 @@
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import { isoTime, type Period } from '../domain/time.ts';
-import { chooseSizes, windowsOf } from '../domain/sizing.ts';
 import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -17,7 +16,8 @@ import { finishBatch } from './finish-batch.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
 import { writeErrorLogs } from './sensor-errors.ts';
-import type { BatchPlan, ControlActivities, PlanInput, ReadingsState, SensorRange } from './types.ts';
+import { planGroups } from './plan-groups.ts';
+import type { BatchPlan, ControlActivities, PlanInput, ReadingsState } from './types.ts';
 
 export interface ControlDeps {
   readonly store: Store;
@@ -26,6 +26,8 @@ export interface ControlDeps {
   readonly now: () => number;
   /** Windows as configured: say when those of a period are complete, and size the chunks of long periods. */
   readonly windows?: WindowShape;
+  /** Task queue of each pool that is configured, by name; models may name no other. */
+  readonly pools?: ReadonlyMap<string, string>;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
   /** Told what does not stop a batch: an alert that was not taken. */
@@ -67,12 +69,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
-  const sizes = chooseSizes(batch.planned, { ...input, ...(deps.windows === undefined ? {} : { windows: windowsOf(input, deps.windows) }) });
-  const groups = await store.planRanges(batch.id, sizes.sensorsPerChild);
-  return {
-    release, planned: batch.planned, sensorsPerActivity: sizes.sensorsPerActivity,
-    groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
-  };
+  return { release, planned: batch.planned, ...(await planGroups(deps, batch, input)) };
 }
 
 /** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
@@ -105,18 +102,6 @@ async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus):
     if (page.length === 0) return ids;
     ids.push(...page.map((outcome) => outcome.sensorId));
   }
-}
-
-/** Groups of one sensor carry its name, for the ids of child workflows and files. */
-async function nameSensors(store: Store, batchId: string, groups: readonly SensorRange[]): Promise<SensorRange[]> {
-  const first = groups[0];
-  if (!first) return [];
-  const sensors = await store.plannedSensors(batchId, { from: first.from, to: groups[groups.length - 1]!.to });
-  const byId = new Map(sensors.map((sensor) => [sensor.id, sensor]));
-  return groups.map((group) => {
-    const sensor = byId.get(group.from);
-    return sensor ? { ...group, single: { device: sensor.device, sensor: sensor.sensor } } : group;
-  });
 }
 
 /**

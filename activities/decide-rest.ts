@@ -16,6 +16,6 @@ export async function decideRest(
     const first = sensors[0];
     if (!first) return;
     const chunk = chunkName({ from: first.id, to: sensors[sensors.length - 1]!.id + 1 }, sensors.length === 1 ? first : undefined);
-    await store.commitChunk({ batchId, chunk, outcomes: sensors.map(decide), changeId: 0 });
+    await store.commitChunk({ batchId, chunk, outcomes: sensors.map(decide), changeId: 0, ...(range?.pool === undefined ? {} : { pool: range.pool }) });
   }
 }

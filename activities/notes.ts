@@ -18,8 +18,21 @@ export const noteOf = (outcome: Pick<OutcomeRow, 'device' | 'sensor' | 'class' |
 
 /** The first failed sensors of a range. */
 export async function failureNotes(store: Store, batchId: string, range: SensorRange): Promise<FailureNote[]> {
-  const failed = await store.listOutcomes(batchId, { status: 'failed', after: range.from - 1, limit: NOTES });
-  return failed.filter((outcome) => outcome.sensorId < range.to).map(noteOf);
+  if (range.pool === undefined) {
+    const failed = await store.listOutcomes(batchId, { status: 'failed', after: range.from - 1, limit: NOTES });
+    return failed.filter((outcome) => outcome.sensorId < range.to).map(noteOf);
+  }
+  // Sensors of other pools lie between its own.
+  const own = new Set((await store.plannedSensors(batchId, range)).map((sensor) => sensor.id));
+  const notes: FailureNote[] = [];
+  for (let after = range.from - 1; notes.length < NOTES; ) {
+    const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 1_000 });
+    notes.push(...page.filter((outcome) => own.has(outcome.sensorId)).map(noteOf));
+    const last = page.at(-1);
+    if (!last || last.sensorId >= range.to - 1) break;
+    after = last.sensorId;
+  }
+  return notes.slice(0, NOTES);
 }
 
 export interface Cause {

@@ -4,18 +4,16 @@
  */
 import type { Client } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { decided } from '../domain/outcome.ts';
 import { recordDecision, recordNodes } from '../pool/ledger.ts';
 import { renewAlive, RENEW_EVERY_MS } from '../pool/lease.ts';
 import { withWorkers, type ActInput, type ActResult, type PoolActivities, type PoolView, type WorkerReport } from '../pool/loop.ts';
-import type { RunningBatch, ScheduledBatch } from '../pool/policy.ts';
 import type { Pool } from '../pool/pool.ts';
 import { nodeOfIdentity, type PoolSettings } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
-import { ATTRIBUTES } from '../workflows/attributes.ts';
 import { asActivity } from './failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { runningBatches, scheduledBatches, sensorsOfPool } from './pool-work.ts';
 
 export interface PoolDeps {
   readonly client: Client;
@@ -26,10 +24,6 @@ export interface PoolDeps {
   readonly now: () => number;
 }
 
-/** Workflow type whose schedules are looked at. */
-const BATCH_WORKFLOW = 'scoreBatch';
-/** Batches under way that are counted one by one; the rest waits for them anyway. */
-const MOST_BATCHES = 50;
 /** Wait when the management API refuses for its rate and does not say for how long. */
 const THROTTLED_MS = 30_000;
 
@@ -53,41 +47,14 @@ export function createPoolActivities(deps: PoolDeps): PoolActivities {
 }
 
 async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView> {
-  const sensors = Math.ceil((await deps.store.countSensors()) * settings.share);
+  const sensors = await sensorsOfPool(deps.store, settings);
   const [status, batches, upcoming, backlog, workers] = await Promise.all([
-    deps.poolOf(settings).status(), runningBatches(deps, settings, sensors), scheduledBatches(deps.client, sensors),
+    deps.poolOf(settings).status(), runningBatches(deps.client, deps.store, settings, sensors), scheduledBatches(deps.client, sensors),
     backlogOf(deps.client, settings.taskQueue), workersOf(deps, settings.taskQueue),
   ]);
   const view: PoolView = { ...status, nowMs: deps.now(), batches, upcoming, backlog, workers };
   await recordNodes(deps.blobs, settings, withWorkers(view), view.nowMs);
   return view;
-}
-
-/** Batches whose workflow runs: a batch that was terminated stays `running` in SQL and must not keep nodes. */
-async function runningBatches({ client, store }: PoolDeps, settings: PoolSettings, sensors: number): Promise<RunningBatch[]> {
-  const found: RunningBatch[] = [];
-  for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"` })) {
-    const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
-    if (id === undefined) continue;
-    const batch = await store.findBatch(id);
-    const sensorsToGo = batch === undefined ? sensors : Math.ceil(Math.max(0, batch.planned - decided(await store.countOutcomes(id))) * settings.share);
-    found.push({ id, sensorsToGo, sinceMs: batch?.startedAtMs ?? run.startTime.getTime(), queued: batch !== undefined });
-    if (found.length >= MOST_BATCHES) break;
-  }
-  return found;
-}
-
-async function scheduledBatches(client: Client, sensors: number): Promise<ScheduledBatch[]> {
-  const found: ScheduledBatch[] = [];
-  for await (const entry of client.schedule.list()) {
-    if (entry.action?.workflowType !== BATCH_WORKFLOW || entry.state.paused) continue;
-    const times = entry.info.nextActionTimes.map((time) => time.getTime());
-    times.forEach((atMs, i) => {
-      const next = times[i + 1] ?? (i > 0 ? 2 * atMs - times[i - 1]! : undefined);
-      found.push({ schedule: entry.scheduleId, atMs, sensors, ...(next === undefined ? {} : { withinMs: next - atMs }) });
-    });
-  }
-  return found;
 }
 
 interface Span {

@@ -42,7 +42,7 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   }
   const sensors = await store.plannedSensors(batchId, range);
   const lookback = await engine.lookbackWindows(sensors);
-  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs });
+  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, batchId);
   const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: hopMs, signal });
   signal.throwIfAborted();
 
@@ -61,7 +61,7 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   const chunk = chunkName(range, range.single);
   const { bytes, rows } = encodePredictions(deps.format, sensors, series, result);
   const file = rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, bytes, rows);
-  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}) });
+  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
   return outcomeOf(deps, input, counts);
 }
 

@@ -13,6 +13,12 @@ export interface SensorRange {
   readonly count: number;
   /** The sensor, when there is only one: names the child workflow and the predictions file. */
   readonly single?: SensorKey;
+  /** Of these ids only the sensors whose model names this pool; '' for those that name none. All when absent. */
+  readonly pool?: string;
+  /** Task queue where they are scored; the default pool's when absent. */
+  readonly queue?: string;
+  /** Sensors of each of its scoring activities, where that is not the batch's. */
+  readonly sensorsPerActivity?: number;
 }
 
 export interface PlanInput extends Period {

@@ -21,6 +21,7 @@ const TASKS = {
   bench: ['bench/main.ts'],
   'bench:ingest': ['bench/ingest.ts'],
   chaos: ['--disable-warning=ExperimentalWarning', 'bench/chaos.ts'],
+  'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'bench/soak.ts'],
   histories: ['test/support/record-histories.ts'],
   'check:deploy': [...jest, 'test/deploy', '--verbose'],

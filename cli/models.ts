@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatNumberOf } from '../report/format.ts';
+import { poolQueues } from '../pool/pools-file.ts';
 import { publishModels, type PublishOptions } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -17,7 +18,7 @@ export function registerModels(program: Command): void {
     .argument('<dir>', 'folder with files model_<device>_<sensor>').argument('<out>', 'folder for the ONNX files')
     .action(action<[string, string], object>(convert));
   models.command('publish').description('check models, store them and make them the current release')
-    .argument('<dir>', 'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model)')
+    .argument('<dir>', 'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)')
     .option('--release <name>', 'name of the release (default: from the time)')
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
     .action(action<[string], { release?: string; skipBad?: boolean }>(publish));
@@ -49,6 +50,7 @@ async function publish(context: Context, options: { release?: string; skipBad?: 
   try {
     const summary = await publishModels(dir, {
       store: await context.store(), blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
+      pools: new Set((await poolQueues(context.config)).keys()),
       ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}),
       onProgress: (done, total) => bar?.set(done, total),
     });
@@ -57,6 +59,7 @@ async function publish(context: Context, options: { release?: string; skipBad?: 
       data: summary,
       text: [
         `Release ${summary.release} is current: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
+        ...Object.entries(summary.pools).map(([pool, sensors]) => `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
       ].join('\n'),
       ...(summary.bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
@@ -87,11 +90,12 @@ async function list(context: Context, options: { release?: string; limit: number
   if (!releases.some((r) => r.name === name))
     throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(options.release)}. \`fleetscore models list\` shows those there are.`);
   const models = await store.listReleaseModels(name!, { limit: options.limit });
+  const pooled = models.some((m) => m.pool !== undefined);
   return {
     data: models,
     text: table(
-      [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Kind' }, { title: 'Features' }, { title: 'Bytes', align: 'right' }, { title: 'SHA-256' }],
-      models.map((m) => [m.device, m.sensor, m.kind, m.features.join(' '), formatCount(m.bytes), m.model.slice(0, 16)]),
+      [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Kind' }, { title: 'Features' }, ...(pooled ? [{ title: 'Pool' }] : []), { title: 'Bytes', align: 'right' }, { title: 'SHA-256' }],
+      models.map((m) => [m.device, m.sensor, m.kind, m.features.join(' '), ...(pooled ? [m.pool ?? '-'] : []), formatCount(m.bytes), m.model.slice(0, 16)]),
     ),
   };
 }

@@ -3,10 +3,12 @@ import { Option, type Command } from 'commander';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import pc from 'picocolors';
 import { FleetscoreError } from '../domain/errors.ts';
+import { SCORING_QUEUE } from '../domain/queues.ts';
 import { formatDuration, isoTime, parseDuration } from '../domain/time.ts';
-import { parseKeepWarm } from '../pool/from-config.ts';
+import { parseKeepWarm, poolQueues } from '../pool/pools-file.ts';
 import { isGone } from '../pool/pool.ts';
 import { poolWorkflowId, type KeepWarm, type PoolLimits } from '../pool/settings.ts';
+import { bars } from '../report/bars.ts';
 import { formatCount as count } from '../report/format.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
 import { action, asDuration, asWhole, print, type Output } from './command.ts';
@@ -26,12 +28,13 @@ interface SetOptions extends PoolOptions {
   readonly margin?: string;
 }
 
-const poolOption = (): Option => new Option('--pool <name>', 'which pool (default: FLEETSCORE_POOL, or scoring)');
+const poolOption = (text = 'which pool (default: FLEETSCORE_POOL, or scoring)'): Option => new Option('--pool <name>', text);
 const ms = (text: string): number => (/^0\w*$/.test(text) ? 0 : parseDuration(text));
 
 export function registerPool(program: Command): void {
   const pool = program.command('pool').description('the pool of scoring workers: nodes, decisions, limits');
-  pool.command('status').description('nodes, work, the last decision and its reason').addOption(poolOption()).action(action<[], PoolOptions>(status));
+  pool.command('status').description('nodes, work, the last decision and its reason; of all pools when there are several')
+    .addOption(poolOption('only this pool')).action(action<[], PoolOptions>(status));
   pool
     .command('set')
     .description('change limits while the pool runs')
@@ -59,14 +62,21 @@ function verb(pool: Command, name: 'pause' | 'drain' | 'resume', description: st
   pool.command(name).description(description).addOption(poolOption()).action(action<[], PoolOptions>(async (context, options) => {
     const handle = await handleOf(context, options);
     await told(handle, () => handle.executeUpdate(name));
-    return { data: { pool: nameOf(context, options), [name]: true }, text: `Pool ${nameOf(context, options)} is ${done}.` };
+    const of = await nameOf(context, options);
+    return { data: { pool: of, [name]: true }, text: `Pool ${of} is ${done}.` };
   }));
 }
 
-const nameOf = (context: Context, options: PoolOptions): string => options.pool ?? context.config.pool.name;
+/** The pool asked for; else the configured one, and of several the one for sensors that name none. */
+async function nameOf(context: Context, options: PoolOptions): Promise<string> {
+  if (options.pool !== undefined) return options.pool;
+  const queues = await poolQueues(context.config);
+  if (queues.has(context.config.pool.name)) return context.config.pool.name;
+  return [...queues].find(([, queue]) => queue === SCORING_QUEUE)?.[0] ?? context.config.pool.name;
+}
 
 async function handleOf(context: Context, options: PoolOptions): Promise<WorkflowHandle> {
-  return (await context.client()).workflow.getHandle(poolWorkflowId(nameOf(context, options)));
+  return (await context.client()).workflow.getHandle(poolWorkflowId(await nameOf(context, options)));
 }
 
 /** Errors of the workflow's answer in our words. */
@@ -89,8 +99,39 @@ async function read(context: Context, options: PoolOptions): Promise<PoolState> 
 const keepWarmText = (keep: KeepWarm): string => (typeof keep === 'number' ? `while the next batch is due within ${formatDuration(keep)}` : keep);
 
 async function status(context: Context, options: PoolOptions): Promise<Output> {
+  const names = [...(await poolQueues(context.config)).keys()];
+  if (options.pool === undefined && names.length > 1) return statusOfAll(context, names);
   const state = await read(context, options);
   return { data: stateData(state), text: statusText(state, context) };
+}
+
+/** A line a pool; one that does not answer says why. */
+async function statusOfAll(context: Context, names: readonly string[]): Promise<Output> {
+  const states = await Promise.all(names.map(async (pool) => {
+    try {
+      return await read(context, { pool });
+    } catch (error) {
+      if (error instanceof FleetscoreError && error.code === 'POOL_UNKNOWN') return { missing: error.message };
+      throw error;
+    }
+  }));
+  const rows = states.map((state, i) => {
+    if ('missing' in state) return [names[i]!, '-', 'not running', '-', '-', '-', '-', state.missing];
+    const { settings, seen, decision } = state;
+    const living = state.nodes.filter((node) => !isGone(node.state)).length;
+    return [
+      settings.name, settings.taskQueue, state.mode, `${living} of ${decision?.target ?? 0}`, `${settings.minNodes} to ${settings.maxNodes}`,
+      seen ? `${seen.ready} (${seen.busy} busy)` : '-', seen ? count(seen.sensorsToGo) : '-', decision?.reason ?? 'not seen yet',
+    ];
+  });
+  const notes = states.flatMap((state, i) => ('missing' in state ? [] : state.notes.map((note) => `${pc.yellow('note')} ${names[i]}: ${note}`)));
+  return {
+    data: { pools: states.map((state, i) => ('missing' in state ? { pool: names[i], missing: state.missing } : stateData(state))) },
+    text: [
+      table([{ title: 'Pool' }, { title: 'Queue' }, { title: 'Mode' }, { title: 'Nodes', align: 'right' }, { title: 'Allowed' }, { title: 'Workers' }, { title: 'To go', align: 'right' }, { title: 'Decision' }], rows),
+      ...(notes.length === 0 ? [] : [notes.join('\n')]), `More of one: fleetscore pool status --pool ${names[0]}`,
+    ].join('\n\n'),
+  };
 }
 
 function stateData(state: PoolState) {
@@ -143,20 +184,13 @@ async function set(context: Context, options: SetOptions): Promise<Output> {
   return {
     data: now,
     text: facts([
-      ['Pool', nameOf(context, options)], ['Nodes', `${now.minNodes} to ${now.maxNodes}`], ['Idle', formatDuration(now.idleMs)], ['Keep warm', keepWarmText(now.keepWarm)],
+      ['Pool', await nameOf(context, options)], ['Nodes', `${now.minNodes} to ${now.maxNodes}`], ['Idle', formatDuration(now.idleMs)], ['Keep warm', keepWarmText(now.keepWarm)],
       ['Finish within', formatDuration(now.finishWithinMs)], ['Margin', now.marginMs === 0 ? '0s' : formatDuration(now.marginMs)],
     ]),
   };
 }
 
-const BARS = '▁▂▃▄▅▆▇█';
 const HISTORY = 60;
-
-/** Values as a row of bars, each as high as its share of the highest. */
-function bars(values: readonly number[]): string {
-  const top = Math.max(1, ...values);
-  return values.map((value) => (value === 0 ? ' ' : BARS[Math.min(BARS.length - 1, Math.ceil((value / top) * BARS.length) - 1)])).join('');
-}
 
 async function watch(context: Context, options: PoolOptions & { every: string; for?: string }): Promise<undefined> {
   const live = process.stdout.isTTY && !context.json;

@@ -14,6 +14,7 @@ export type FailureClass =
   | 'model_too_large' //    past the size cap
   | 'model_failed' //       loads, but run() throws or gives no usable output
   | 'not_finite' //         a score that is not a number
+  | 'pool_unknown' //       the model names a pool of workers that is not configured any more
   | 'store_error' //        SQL kept failing
   | 'blob_error' //         Blob kept failing
   | 'timeout' //            the activity kept running out of time

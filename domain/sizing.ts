@@ -35,6 +35,8 @@ export interface Sizes {
 export interface SizesAsked extends Partial<Sizes> {
   /** Windows that a sensor can have in the period: chunks of long periods hold fewer sensors. */
   readonly windows?: number;
+  /** Pools that its sensors are spread over: each may end in a group that is not full. */
+  readonly pools?: number;
 }
 
 /** Most windows that start in a period. */
@@ -45,7 +47,9 @@ export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape,
  * @throws FleetscoreError `INVALID_SIZES` when a size asked for breaks a limit; names the least that fits
  */
 export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
-  const least = Math.max(1, Math.ceil(planned / MAX_CHILDREN));
+  const full = MAX_CHILDREN - Math.max(0, (asked.pools ?? 0) - 1);
+  if (full < 1) throw new FleetscoreError('INVALID_SIZES', `${asked.pools} pools are more than the ${MAX_CHILDREN} child workflows that a batch may have.`);
+  const least = planned <= MAX_CHILDREN ? 1 : Math.ceil(planned / full);
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
   const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
   const sensorsPerChild =
@@ -65,4 +69,12 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
         `use ${leastChunk} to ${MAX_SENSORS_PER_ACTIVITY}, or leave it out.`,
     );
   return { sensorsPerChild, sensorsPerActivity };
+}
+
+/**
+ * Sensors of a scoring activity of one named pool: a pool that has a few of many sensors still has chunks for all of
+ * its workers. Never more than the batch's own size, and at most {@link CHUNKS} of them.
+ */
+export function chunkOfPool(planned: number, { sensorsPerActivity }: Pick<Sizes, 'sensorsPerActivity'>): number {
+  return Math.min(sensorsPerActivity, Math.max(1, Math.ceil(planned / CHUNKS)));
 }

@@ -4,15 +4,16 @@
  * again; a server that dies ends the stack with a clear word.
  */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config, Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile, dependencyFile } from '../paths.ts';
+import { poolQueues } from '../pool/pools-file.ts';
 import { connectClient } from '../workers/temporal.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
-import type { ScoringPool } from './scoring-pool.ts';
+import type { ScoringPools } from './scoring-pool.ts';
 import { claimHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 
@@ -21,7 +22,7 @@ export interface StackOptions {
   /** Environment of the processes; addresses of the stack are added. */
   readonly env: Env;
   readonly log: (line: string) => void;
-  /** Scoring worker processes: so many all the time, or a pool that starts at zero. Default: 1. */
+  /** Scoring worker processes of each pool: so many all the time, or as many as there is work for, from zero. Default: 1. */
   readonly scoringWorkers?: number | 'pool';
 }
 
@@ -46,11 +47,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { config } = options;
   claimHome(config.home);
   const children: StackChild[] = [];
-  let pool: ScoringPool | undefined;
+  let pools: ScoringPools | undefined;
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
-    await pool?.stop();
+    await pools?.stop();
     // Workers drain while the servers still answer.
     for (const wave of [children.filter((c) => WORKERS.has(c.name)), children.filter((c) => !WORKERS.has(c.name))])
       await Promise.all(wave.map((child) => child.stop()));
@@ -66,11 +67,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const clientEnv = clientVariables(config, ports);
     const env = { ...options.env, ...clientEnv };
     const { scoringWorkers = 1, log } = options;
-    const names = ['ingest', 'control', ...Array.from({ length: scoringWorkers === 'pool' ? 0 : scoringWorkers }, () => 'scoring')];
-    await Promise.all(names.map((name, i) => superviseWorker(name, i, config, env, children, () => stopping, log)));
+    // So many for the queue of each pool: models may name any of them.
+    const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
+    const scoring = queues.flatMap((queue) => Array.from({ length: scoringWorkers as number }, () => ({ role: 'scoring', env: { ...env, FLEETSCORE_SCORING_QUEUE: queue } })));
+    const workers = [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
+    await Promise.all(workers.map((worker, i) => superviseWorker(worker.role, i, config, worker.env, children, () => stopping, log)));
     if (scoringWorkers === 'pool') {
-      const { startScoringPool } = await import('./scoring-pool.ts');
-      pool = await startScoringPool({
+      const { startScoringPools } = await import('./scoring-pool.ts');
+      pools = await startScoringPools({
         env, log,
         start: (variables) => addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables })),
         ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
@@ -119,6 +123,8 @@ function clientVariables(config: Config, ports: Ports): Record<string, string> {
       `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${AZURITE_KEY};BlobEndpoint=http://${LOOPBACK}:${ports.blob}/devstoreaccount1;`,
     FLEETSCORE_EVENT_HUBS_CONNECTION_STRING:
       `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
+    // Commands ask for the pools that this stack has.
+    ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
   };
 }
 

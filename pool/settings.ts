@@ -41,8 +41,6 @@ export interface PoolSettings extends PoolLimits {
   readonly pricePerNodeHour: number;
   /** What going down and up costs besides the time of the node (image pulls), money a node. */
   readonly wakeCost: number;
-  /** Share of the fleet's sensors that is scored here, 0 to 1. Other pools take the rest. */
-  readonly share: number;
   /** First guesses, until there are measurements. */
   readonly spinUpMs: number;
   readonly spinDownMs: number;
@@ -57,7 +55,7 @@ const MINUTE = 60 * SECOND;
 
 export const DEFAULT_POOL: PoolSettings = {
   name: 'scoring', kind: 'local', taskQueue: SCORING_QUEUE, activityQueue: 'pool-local', priority: 'dedicated',
-  vmSize: 'Standard_D2s_v5', pricePerNodeHour: 0, wakeCost: 0, share: 1,
+  vmSize: 'Standard_D2s_v5', pricePerNodeHour: 0, wakeCost: 0,
   minNodes: 0, maxNodes: 2, idleMs: 30 * SECOND, keepWarm: 'break-even', finishWithinMs: 5 * MINUTE, marginMs: 5 * SECOND,
   spinUpMs: 10 * SECOND, spinDownMs: 5 * SECOND, sensorsPerSecond: 500, pollMs: 2 * SECOND, quietPollMs: 5 * SECOND,
 };

@@ -6,10 +6,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { poolUnknown } from '../domain/queues.ts';
 import { keyOf, nameProblem, type SensorKey } from '../domain/sensor.ts';
 
 export const MANIFEST = 'manifest.csv';
 const HEADER = ['Device', 'Sensor', 'Model'];
+/** A fourth column may name the pool of workers that the model needs; empty for the default one. */
+const POOL = 'Pool';
 /** Problems shown at a time. */
 const SHOWN = 20;
 
@@ -17,10 +20,15 @@ export interface ModelEntry extends SensorKey {
   /** Relative to the folder. */
   readonly file: string;
   readonly path: string;
+  /** Pool that it is to be scored in; the default one when absent. */
+  readonly pool?: string;
 }
 
-/** @throws FleetscoreError `INVALID_MODEL_LIST` that names every wrong line or file */
-export async function readModelList(dir: string): Promise<ModelEntry[]> {
+/**
+ * @param pools names of the pools there are; a model may name no other
+ * @throws FleetscoreError `INVALID_MODEL_LIST` that names every wrong line or file
+ */
+export async function readModelList(dir: string, pools: ReadonlySet<string> = new Set()): Promise<ModelEntry[]> {
   let names: string[];
   try {
     names = await readdir(dir);
@@ -28,7 +36,7 @@ export async function readModelList(dir: string): Promise<ModelEntry[]> {
     throw new FleetscoreError('INVALID_MODEL_LIST', `the folder ${dir} cannot be read: ${messageOf(error)}`);
   }
   const problems: string[] = [];
-  const entries = names.includes(MANIFEST) ? fromManifest(dir, await readFile(join(dir, MANIFEST)), problems) : fromNames(dir, names, problems);
+  const entries = names.includes(MANIFEST) ? fromManifest(dir, await readFile(join(dir, MANIFEST)), pools, problems) : fromNames(dir, names, problems);
   if (problems.length > 0) {
     const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
     throw new FleetscoreError('INVALID_MODEL_LIST', `the models in ${dir} cannot be told apart:\n${[...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n')}`);
@@ -38,7 +46,7 @@ export async function readModelList(dir: string): Promise<ModelEntry[]> {
   return entries;
 }
 
-function fromManifest(dir: string, bytes: Buffer, problems: string[]): ModelEntry[] {
+function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, problems: string[]): ModelEntry[] {
   let rows: { record: string[]; info: { lines: number } }[];
   try {
     rows = parse(bytes, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true }) as unknown as typeof rows;
@@ -47,23 +55,25 @@ function fromManifest(dir: string, bytes: Buffer, problems: string[]): ModelEntr
     return [];
   }
   const [header, ...body] = rows;
-  if (header?.record.join() !== HEADER.join()) {
-    problems.push(`${MANIFEST} line 1: the header must be ${HEADER.join(',')}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`);
+  const columns = header?.record.length === HEADER.length + 1 ? [...HEADER, POOL] : HEADER;
+  if (header?.record.join() !== columns.join()) {
+    problems.push(`${MANIFEST} line 1: the header must be ${HEADER.join(',')} or ${HEADER.join(',')},${POOL}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`);
     return [];
   }
   const entries: ModelEntry[] = [];
   const lines = new Map<string, number>();
   for (const { record, info } of body) {
-    const [device = '', sensor = '', file = ''] = record;
+    const [device = '', sensor = '', file = '', pool = ''] = record;
     const line = info.lines;
     const before = lines.get(keyOf({ device, sensor }));
     const path = resolve(dir, file);
     const problem =
-      record.length !== HEADER.length ? `has ${record.length} fields, expected ${HEADER.length}`
+      record.length !== columns.length ? `has ${record.length} fields, expected ${columns.length}`
       : (nameProblem('device', device) ?? nameProblem('sensor', sensor) ??
         (before === undefined ? undefined : `sensor ${device} / ${sensor} is already in line ${before}`) ??
-        (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..') ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder` : undefined));
-    if (problem === undefined) entries.push({ device, sensor, file, path });
+        (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..') ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder` : undefined) ??
+        (pool === '' || pools.has(pool) ? undefined : poolUnknown(pool, pools)));
+    if (problem === undefined) entries.push({ device, sensor, file, path, ...(pool === '' ? {} : { pool }) });
     else problems.push(`${MANIFEST} line ${line}: ${problem}`);
     lines.set(keyOf({ device, sensor }), line);
   }

@@ -29,6 +29,8 @@ export interface PublishOptions {
   readonly maxModelBytes?: number;
   /** Publishes the good models when some are bad; otherwise one bad model stops all. */
   readonly skipBad?: boolean;
+  /** Names of the pools that models may name; none when absent. */
+  readonly pools?: ReadonlySet<string>;
   /** Threads that check; default one per core. */
   readonly threads?: number;
   /** A model that runs longer in its check is bad. Default 60 s. */
@@ -56,6 +58,8 @@ export interface PublishSummary {
   readonly packs: number;
   /** Models by kind. */
   readonly kinds: Readonly<Record<string, number>>;
+  /** Sensors by the pool that their model names; those that name none are left out. */
+  readonly pools: Readonly<Record<string, number>>;
   readonly bad: readonly BadModel[];
 }
 
@@ -75,7 +79,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(release) || release === 'current')
     throw new FleetscoreError('INVALID_RELEASE', `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`);
   if (taken.has(release)) throw new FleetscoreError('RELEASE_EXISTS', `there is already a release ${JSON.stringify(release)}. Choose another name; releases never change.`);
-  const entries = await readModelList(dir);
+  const entries = await readModelList(dir, options.pools);
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000, maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
@@ -96,13 +100,19 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     const distinct = new Map(good.map(({ model }) => [model.sha256, model]));
     const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
-    const models = good.map(({ model }, i): ReleaseModel => ({ sensorId: ids[i]!, model: model.sha256, ...rows.get(model.sha256) }));
+    const models = good.map(({ entry, model }, i): ReleaseModel => ({
+      sensorId: ids[i]!, model: model.sha256, ...rows.get(model.sha256), ...(entry.pool === undefined ? {} : { pool: entry.pool }),
+    }));
     const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({ model: sha256, bytes, kind, features }));
     await store.createRelease(release, nowMs, models, infos);
     await store.setCurrentRelease(release);
     const kinds: Record<string, number> = {};
-    for (const { model } of good) kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
-    return { release, models: good.length, distinct: distinct.size, packed: models.filter((m) => m.pack !== undefined).length, packs, kinds, bad };
+    const pools: Record<string, number> = {};
+    for (const { model, entry } of good) {
+      kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
+      if (entry.pool !== undefined) pools[entry.pool] = (pools[entry.pool] ?? 0) + 1;
+    }
+    return { release, models: good.length, distinct: distinct.size, packed: models.filter((m) => m.pack !== undefined).length, packs, kinds, pools, bad };
   } finally {
     await threads.close();
   }

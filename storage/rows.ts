@@ -1,7 +1,7 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
 import { NO_OUTCOMES, type FailureClass, type OutcomeCounts, type OutcomeStatus, type SkipClass } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { Batch, BatchFile, BatchKind, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
@@ -85,7 +85,7 @@ export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): B
 /** Ids to look at: the part of `range` that was there when the batch was planned. */
 export function plannedRange(batch: Pick<BatchRow, 'maxSensorId'>, range: IdRange | undefined): IdRange {
   const end = batch.maxSensorId + 1;
-  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end) };
+  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end), ...(range?.pool === undefined ? {} : { pool: range.pool }) };
 }
 
 export interface PlannedRow extends SensorKey {
@@ -106,6 +106,17 @@ export function toPlanned(row: PlannedRow): PlannedSensor {
     ...(row.pack === null ? {} : { pack: row.pack }),
     ...(row.packRow === null ? {} : { packRow: Number(row.packRow) }),
   };
+}
+
+export interface PoolRow {
+  readonly pool: string;
+  readonly planned: number;
+}
+
+/** What is planned in each pool, with what is decided there. */
+export function toBatchPools(planned: readonly PoolRow[], decided: readonly { readonly pool: string; readonly decided: number | string | null }[]): BatchPool[] {
+  const done = new Map(decided.map((row) => [row.pool, Number(row.decided ?? 0)]));
+  return planned.map(({ pool, planned }) => ({ pool, planned: Number(planned), decided: done.get(pool) ?? 0 }));
 }
 
 export interface OutcomeRecord extends SensorKey {

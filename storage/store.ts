@@ -15,6 +15,19 @@ import type { WindowUpdate } from '../domain/window.ts';
 export interface IdRange {
   readonly from: number;
   readonly to: number;
+  /**
+   * Of these, only the sensors whose model names this pool in the release of the batch; '' for those whose model
+   * names none, and those without a model. All when absent. Means nothing where no batch is given.
+   */
+  readonly pool?: string;
+}
+
+/** Sensors of a batch that are scored in one pool; '' is the pool of those that name none. */
+export interface BatchPool {
+  readonly pool: string;
+  readonly planned: number;
+  /** Sensors that have an outcome; they are not counted by pool where their batch was aborted. */
+  readonly decided: number;
 }
 
 /** What is known of one Event Hubs partition. Sequence numbers start at 0; -1 means none yet. */
@@ -55,6 +68,8 @@ export interface ReleaseModel {
   /** Pack that holds it and its row there; absent when the model runs in a session of its own. */
   readonly pack?: string;
   readonly packRow?: number;
+  /** Pool of workers that the model needs; the default one when absent. */
+  readonly pool?: string;
 }
 
 export interface Release {
@@ -125,6 +140,8 @@ export interface ChunkResult {
   readonly file?: BatchFile;
   /** State of the windows that were read, see {@link SeriesBlock.changeId}. */
   readonly changeId: number;
+  /** Pool of all its sensors, as in {@link IdRange.pool}. */
+  readonly pool?: string;
 }
 
 export interface OutcomeRow extends SensorOutcome, SensorKey {
@@ -246,8 +263,11 @@ export interface Store {
    */
   prune(cut: PruneCut): Promise<PruneCounts>;
 
-  /** Windows of registered sensors in `range` that start in `period`. */
-  readSeries(range: IdRange, period: Period): Promise<SeriesBlock>;
+  /**
+   * Windows that start in `period`, of registered sensors in `range`; with a batch, of those it plans there (a list
+   * of sensors or a pool may be thin in a wide range).
+   */
+  readSeries(range: IdRange, period: Period, batchId?: string): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
   /**
    * Windows held for each sensor of `range`: how many, and the starts of the first and the last one.
@@ -272,12 +292,17 @@ export interface Store {
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
 
+  /** Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name. */
+  releasePools(release: string): Promise<{ readonly pool: string; readonly sensors: number }[]>;
+
   /**
    * Records a batch and fixes its planned sensors. The same id and run again changes nothing.
    * @throws FleetscoreError `BATCH_CONFLICT` when another run has this id; `RELEASE_UNKNOWN`; `SENSOR_UNKNOWN`
    */
   createBatch(batch: NewBatch): Promise<Batch>;
-  /** Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors, in id order. */
+  /** The pools that a batch's sensors need, by name; empty when its release names none: then all go to the default one. */
+  batchPools(batchId: string): Promise<BatchPool[]>;
+  /** Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors of the same pool, in id order. */
   planRanges(batchId: string, size: number, range?: IdRange): Promise<(IdRange & { readonly count: number })[]>;
   /** Planned sensors of a range with their models in the batch's release, by id. */
   plannedSensors(batchId: string, range: IdRange): Promise<PlannedSensor[]>;

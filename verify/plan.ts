@@ -2,7 +2,7 @@
  * What a batch over a period would do, without doing it: the same sensors, release and sizes as
  * `planBatch` takes, and the windows that are there now. Reads only, in pages.
  */
-import { chooseSizes, type Sizes, type SizesAsked } from '../domain/sizing.ts';
+import { chooseSizes, chunkOfPool, type Sizes, type SizesAsked } from '../domain/sizing.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -18,8 +18,18 @@ export interface DryRun extends Sizes {
   readonly examples: readonly (SensorKey & { readonly class: 'no_data' | 'no_model' })[];
   readonly groups: number;
   readonly chunks: number;
+  /** By the pool that the sensors' models name, '' for none; one entry when no model names any. */
+  readonly pools: readonly PoolPlan[];
   /** From past batches; absent when there are none. */
   readonly expected?: { readonly ms: number; readonly batches: number };
+}
+
+export interface PoolPlan {
+  readonly pool: string;
+  readonly planned: number;
+  readonly wouldScore: number;
+  readonly groups: number;
+  readonly chunks: number;
 }
 
 const PAGE = 2_000;
@@ -32,6 +42,7 @@ export async function dryRun(store: Store, period: Period, asked: SizesAsked & {
   const skipped = { no_data: 0, no_model: 0 };
   const examples: (SensorKey & { class: 'no_data' | 'no_model' })[] = [];
   const named = { no_data: 0, no_model: 0 };
+  const byPool = new Map<string, { planned: number; wouldScore: number }>();
   let planned = 0;
   let wouldScore = 0;
   let windows = 0;
@@ -39,15 +50,20 @@ export async function dryRun(store: Store, period: Period, asked: SizesAsked & {
     const sensors = await store.listSensors({ after, limit: PAGE });
     const last = sensors.at(-1);
     if (!last) break;
-    const models = new Set((await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => model.sensorId));
+    const models = new Map((await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [model.sensorId, model.pool ?? '']));
     const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, period);
     const counts = new Map<number, number>();
     for (let row = 0; row < series.length; row++) counts.set(series.sensorId[row]!, (counts.get(series.sensorId[row]!) ?? 0) + 1);
     for (const { id, device, sensor } of sensors) {
       const held = counts.get(id) ?? 0;
+      const pool = models.get(id) ?? '';
+      const own = byPool.get(pool) ?? { planned: 0, wouldScore: 0 };
+      byPool.set(pool, own);
+      own.planned += 1;
       const reason = models.has(id) ? (held === 0 ? 'no_data' : undefined) : 'no_model';
       if (reason === undefined) {
         wouldScore += 1;
+        own.wouldScore += 1;
         windows += held;
         continue;
       }
@@ -57,15 +73,21 @@ export async function dryRun(store: Store, period: Period, asked: SizesAsked & {
     planned += sensors.length;
     after = last.id;
   }
-  const sizes = chooseSizes(planned, asked);
-  const groups = Math.ceil(planned / sizes.sensorsPerChild);
-  const whole = Math.floor(planned / sizes.sensorsPerChild);
-  const chunksOf = (sensors: number): number => Math.ceil(sensors / sizes.sensorsPerActivity);
+  // A release whose models name no pool is planned as one.
+  const routed = [...byPool.keys()].some((pool) => pool !== '');
+  const sizes = chooseSizes(planned, { ...asked, pools: routed ? byPool.size : 0 });
+  const pools = [...byPool].sort(([a], [b]) => (a < b ? -1 : 1)).map(([pool, own]): PoolPlan => ({ pool, ...own, ...countGroups(own.planned, { ...sizes, ...(pool === '' || asked.sensorsPerActivity !== undefined ? {} : { sensorsPerActivity: chunkOfPool(own.planned, sizes) }) }) }));
   const expected = expectedTime(await store.listBatches({ status: 'completed', limit: 50 }), planned);
   return {
-    release, planned, wouldScore, windows, skipped, examples, ...sizes, groups,
-    chunks: whole * chunksOf(sizes.sensorsPerChild) + chunksOf(planned - whole * sizes.sensorsPerChild), ...(expected ? { expected } : {}),
+    release, planned, wouldScore, windows, skipped, examples, ...sizes, groups: pools.reduce((sum, pool) => sum + pool.groups, 0),
+    chunks: pools.reduce((sum, pool) => sum + pool.chunks, 0), pools, ...(expected ? { expected } : {}),
   };
+}
+
+function countGroups(planned: number, { sensorsPerChild, sensorsPerActivity }: Sizes): { readonly groups: number; readonly chunks: number } {
+  const whole = Math.floor(planned / sensorsPerChild);
+  const chunksOf = (sensors: number): number => Math.ceil(sensors / sensorsPerActivity);
+  return { groups: Math.ceil(planned / sensorsPerChild), chunks: whole * chunksOf(sensorsPerChild) + chunksOf(planned - whole * sensorsPerChild) };
 }
 
 /** Batches of half to twice the size say most; others are scaled by their sensors. The median, so that one bad day does not count. */

@@ -4,8 +4,10 @@ import { createPoolActivities } from '../activities/pool.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { codeFile, workflowBundle } from '../paths.ts';
-import { azurePool, configuredPools } from '../pool/from-config.ts';
+import { configuredPools } from '../pool/configured.ts';
+import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
+import { poolQueues } from '../pool/pools-file.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { ensurePoolLoop } from '../pool/start.ts';
 import { machineIdentity } from '../storage/identity.ts';
@@ -30,6 +32,7 @@ await live('control', async (life) => {
   await store.migrate();
   const blobs = openBlobs(config);
   await blobs.prepare();
+  const queues = await poolQueues(config);
   // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
   const pools = config.pool.aml ? await configuredPools(config) : [];
   const opened = new Map(pools.map((pool) => [pool.settings.name, azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool)]));
@@ -61,7 +64,7 @@ await live('control', async (life) => {
       ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
       activities: {
         ...createControlActivities({
-          store, blobs, codeVersion: VERSION, now: Date.now, windows: config.ingest, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
+          store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },

@@ -17,13 +17,13 @@ export type ScheduleSetting = {
   readonly overlap: ScheduleOverlapPolicy;
   readonly paused: boolean;
   readonly note?: string | undefined;
-} & ({ readonly everyMs: number } | { readonly cron: string; readonly timezone: string });
+} & ({ readonly everyMs: number; /** Shifts the times, which count from the epoch. */ readonly offsetMs?: number } | { readonly cron: string; readonly timezone: string });
 
 /** @throws ScheduleAlreadyRunning when the name is taken */
 export async function createSchedule(client: Client, name: string, setting: ScheduleSetting): Promise<void> {
   await client.schedule.create<typeof scoreBatch>({
     scheduleId: name,
-    spec: 'everyMs' in setting ? { intervals: [{ every: setting.everyMs }] } : { cronExpressions: [setting.cron], timezone: setting.timezone },
+    spec: 'everyMs' in setting ? { intervals: [{ every: setting.everyMs, ...(setting.offsetMs === undefined ? {} : { offset: setting.offsetMs }) }] } : { cronExpressions: [setting.cron], timezone: setting.timezone },
     action: { type: 'startWorkflow', workflowType: SCORE_BATCH, taskQueue: CONTROL_QUEUE, args: [setting.request], workflowId: name, staticSummary: `batch of schedule ${name}` },
     policies: { overlap: setting.overlap, catchupWindow: setting.catchupWindowMs, pauseOnFailure: false },
     state: { paused: setting.paused, ...(setting.note === undefined ? {} : { note: setting.note }) },

@@ -131,7 +131,7 @@ async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorR
     return await executeChild(scoreSensors, {
       // Derived from the work: replay and retries name the same children.
       workflowId: `${batchId}/${single ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
-      args: [{ batchId, fromMs, toMs, range, sensorsPerActivity, scoringQueue: SCORING_QUEUE }],
+      args: [{ batchId, fromMs, toMs, range, sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity, scoringQueue: range.queue ?? SCORING_QUEUE }],
       staticSummary: single ? `${single.device} / ${single.sensor}` : `${range.count} sensors`,
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });

@@ -1,12 +1,12 @@
 /** Batches and what they plan, as in the embedded store: all sensors up to the highest id, or a list. */
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { plannedRange, toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
+import { plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
-import { tsql, type StageTable } from './statement.ts';
+import { tsql, type SqlValue, type StageTable } from './statement.ts';
 
 export const LISTED: StageTable = {
   name: '#listed',
@@ -28,6 +28,10 @@ const PLANNED_ALL = 'FROM sensors s WHERE s.id >= @fromId AND s.id < @toId';
 const PLANNED_LISTED = `FROM batch_sensors l INNER JOIN sensors s ON s.id = l.sensor_id
       WHERE l.batch_key = @batchKey AND l.sensor_id >= @fromId AND l.sensor_id < @toId`;
 
+/** Of these, the sensors whose model names a pool; '' those that name none. */
+const ofPool = (planned: string): string =>
+  `${planned} AND ISNULL((SELECT q.pool FROM release_models q WHERE q.release_key = @releaseKey AND q.sensor_id = s.id), N'') = @pool`;
+
 const ranges = (planned: string): string => `
     SELECT MIN(id) AS [from], MAX(id) + 1 AS [to], COUNT(*) AS [count] FROM (
       SELECT s.id AS id, (ROW_NUMBER() OVER (ORDER BY s.id) - 1) / @size AS part
@@ -47,8 +51,18 @@ const undecided = (planned: string): string => `
       WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = p.id)
     ) u ORDER BY id`;
 
+// As WINDOW_SQL.series, from the planned sensors.
+const series = (planned: string): string => `
+    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+    FROM (SELECT s.id AS id ${planned}) p
+    INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = p.id
+    WHERE w.start_ms >= @fromMs AND w.start_ms < @toMs
+    ORDER BY p.id, w.start_ms`;
+
 const ID = { id: 'NVARCHAR(128)' } as const;
 const MODELS = { releaseKey: 'INT' } as const;
+const POOL = { ...MODELS, pool: 'NVARCHAR(128)' } as const;
+const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 const COUNTS = {
   scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
 } as const;
@@ -102,42 +116,76 @@ export const BATCH_SQL = {
   sensorsListed: tsql({ ...BATCH_RANGE, ...MODELS }, `${sensors(PLANNED_LISTED)} ORDER BY p.id`),
   undecidedAll: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_ALL)),
   undecidedListed: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_LISTED)),
+  rangesAllOfPool: tsql({ ...RANGE, ...POOL, size: 'INT' }, ranges(ofPool(PLANNED_ALL))),
+  rangesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, size: 'INT' }, ranges(ofPool(PLANNED_LISTED))),
+  sensorsAllOfPool: tsql({ ...RANGE, ...POOL }, `${sensors(ofPool(PLANNED_ALL))} ORDER BY p.id`),
+  sensorsListedOfPool: tsql({ ...BATCH_RANGE, ...POOL }, `${sensors(ofPool(PLANNED_LISTED))} ORDER BY p.id`),
+  undecidedAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_ALL))),
+  undecidedListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_LISTED))),
+  seriesListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED)),
+  seriesAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL))),
+  seriesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED))),
+  pools: tsql({ batchKey: 'INT' }, 'SELECT pool, planned FROM batch_pools WHERE batch_key = @batchKey ORDER BY pool'),
+  decidedByPool: tsql({ batchKey: 'INT' }, `
+    SELECT ISNULL(pool, N'') AS pool, SUM(scored + skipped + failed + cancelled) AS decided
+    FROM chunks WHERE batch_key = @batchKey GROUP BY ISNULL(pool, N'')`),
+  addPools: tsql({ batchKey: 'INT', ...MODELS }, `
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT @batchKey, p.pool, p.sensors FROM release_pools p WHERE p.release_key = @releaseKey`),
+  addPoolsListed: tsql({ batchKey: 'INT', ...MODELS }, `
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT @batchKey, m.pool, COUNT(*)
+    FROM batch_sensors l INNER JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = l.sensor_id
+    WHERE l.batch_key = @batchKey AND m.pool IS NOT NULL GROUP BY m.pool`),
+  // Those that name no pool, where others do.
+  addPoolless: tsql({ batchKey: 'INT', planned: 'INT' }, `
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT @batchKey, N'', n.rest FROM (
+      SELECT @planned - ISNULL(SUM(p.planned), 0) AS rest, COUNT(*) AS pools FROM batch_pools p WHERE p.batch_key = @batchKey
+    ) n
+    WHERE n.pools > 0 AND n.rest > 0`),
 } as const;
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
 >;
 
 export function batchMethods(db: Database): BatchMethods {
   const planned = async (session: Session, batchId: string, range: IdRange | undefined) => {
     const batch = await batchRow(session, batchId);
-    const { from, to } = plannedRange(batch, range);
-    return { batch, listed: Boolean(batch.listed), values: { batchKey: batch.batchKey, fromId: from, toId: to } };
+    const { from, to, pool } = plannedRange(batch, range);
+    const ofPool: Readonly<Record<string, SqlValue>> = pool === undefined ? {} : { releaseKey: batch.releaseKey, pool };
+    return { batch, kind: kindOf(batch, pool), pool, values: { batchKey: batch.batchKey, fromId: from, toId: to, ...ofPool } };
   };
 
   return {
     createBatch: (batch) => db.write((tx) => createBatch(tx, batch)),
 
+    batchPools: (batchId) =>
+      db.read(async (session) => {
+        const { batchKey } = await batchRow(session, batchId);
+        const rows = await session.query<PoolRow>(BATCH_SQL.pools, { batchKey });
+        return rows.length === 0 ? [] : toBatchPools(rows, await session.query<{ pool: string; decided: string | number }>(BATCH_SQL.decidedByPool, { batchKey }));
+      }),
+
     planRanges: (batchId, size, range) =>
       db.read(async (session) => {
-        const { listed, values } = await planned(session, batchId, range);
-        const statement = listed ? BATCH_SQL.rangesListed : BATCH_SQL.rangesAll;
-        return session.query<IdRange & { count: number }>(statement, { ...values, size });
+        const { kind, pool, values } = await planned(session, batchId, range);
+        const rows = await session.query<IdRange & { count: number }>(BATCH_SQL[`ranges${kind}`], { ...values, size });
+        return pool === undefined ? rows : rows.map((row) => ({ ...row, pool }));
       }),
 
     plannedSensors: (batchId, range) =>
       db.read(async (session) => {
-        const { batch, listed, values } = await planned(session, batchId, range);
-        const statement = listed ? BATCH_SQL.sensorsListed : BATCH_SQL.sensorsAll;
-        return (await session.query<PlannedRow>(statement, { ...values, releaseKey: batch.releaseKey })).map(toPlanned);
+        const { batch, kind, values } = await planned(session, batchId, range);
+        return (await session.query<PlannedRow>(BATCH_SQL[`sensors${kind}`], { ...values, releaseKey: batch.releaseKey })).map(toPlanned);
       }),
 
     undecidedSensors: (batchId, range, limit) =>
       db.read(async (session) => {
-        const { batch, listed, values } = await planned(session, batchId, range);
-        const statement = listed ? BATCH_SQL.undecidedListed : BATCH_SQL.undecidedAll;
-        return (await session.query<PlannedRow>(statement, { ...values, releaseKey: batch.releaseKey, limit })).map(toPlanned);
+        const { batch, kind, values } = await planned(session, batchId, range);
+        return (await session.query<PlannedRow>(BATCH_SQL[`undecided${kind}`], { ...values, releaseKey: batch.releaseKey, limit })).map(toPlanned);
       }),
 
     finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
@@ -165,6 +213,12 @@ export function batchMethods(db: Database): BatchMethods {
         return batches;
       }),
   };
+}
+
+/** Which form of a statement a batch and a pool need. */
+export function kindOf(batch: Pick<BatchRow, 'listed'>, pool: string | undefined): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
+  const planned = batch.listed ? 'Listed' : 'All';
+  return pool === undefined ? planned : `${planned}OfPool`;
 }
 
 /** @throws FleetscoreError `BATCH_UNKNOWN` */
@@ -203,6 +257,9 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
     maxSensorId: maxId, planned: listed?.length ?? maxId,
   });
   const row = await batchRow(tx, batch.id);
-  if (listed) await tx.run(BATCH_SQL.addSensors, { batchKey: row.batchKey });
+  const { batchKey, releaseKey: key } = row;
+  if (listed) await tx.run(BATCH_SQL.addSensors, { batchKey });
+  await tx.run(listed ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, { batchKey, releaseKey: key });
+  await tx.run(BATCH_SQL.addPoolless, { batchKey, planned: row.planned });
   return toBatch(row);
 }

@@ -52,9 +52,9 @@ export const OUTCOME_SQL = {
     FROM #decided d INNER JOIN outcomes o ON o.batch_key = @batchKey AND o.sensor_id = d.sensor_id`),
   chunkKey: tsql({ ...KEY, name: 'NVARCHAR(800)' }, `
     SELECT chunk_key AS chunkKey FROM chunks WHERE batch_key = @batchKey AND name = @name`),
-  addChunk: tsql({ ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS }, `
-    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies)
-    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies)`),
+  addChunk: tsql({ ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' }, `
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies, pool)
+    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies, @pool)`),
   // In one UPDATE every expression sees the old row: a file that is there stays, all of it.
   addToChunk: tsql({ chunkKey: 'INT', ...FILE, ...COUNTS }, `
     UPDATE chunks SET
@@ -79,6 +79,12 @@ export const OUTCOME_SQL = {
            SUM(CASE WHEN status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN status = 3 THEN 1 ELSE 0 END) AS cancelled,
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
     FROM outcomes WHERE batch_key = @batchKey AND sensor_id >= @fromId AND sensor_id < @toId`),
+  countOfPool: tsql({ ...KEY, fromId: 'INT', toId: 'INT', releaseKey: 'INT', pool: 'NVARCHAR(128)' }, `
+    SELECT SUM(CASE WHEN o.status = 0 THEN 1 ELSE 0 END) AS scored, SUM(CASE WHEN o.status = 1 THEN 1 ELSE 0 END) AS skipped,
+           SUM(CASE WHEN o.status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN o.status = 3 THEN 1 ELSE 0 END) AS cancelled,
+           SUM(o.windows) AS windows, SUM(o.anomalies) AS anomalies
+    FROM outcomes o LEFT JOIN release_models q ON q.release_key = @releaseKey AND q.sensor_id = o.sensor_id
+    WHERE o.batch_key = @batchKey AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND ISNULL(q.pool, N'') = @pool`),
   list: tsql(PAGE, outcomes('')),
   listScored: tsql(PAGE, outcomes(' AND o.status = 0')),
   // status > 0 is what the index outcomes_unscored is limited to.
@@ -113,8 +119,12 @@ export function outcomeMethods(db: Database): OutcomeMethods {
         const batch = await batchRow(session, batchId);
         const { batchKey } = batch;
         if (!range) return batchCounts(session, batchKey);
-        const { from, to } = plannedRange(batch, range);
-        return toCounts((await session.query<CountsRow>(OUTCOME_SQL.count, { batchKey, fromId: from, toId: to }))[0]);
+        const { from, to, pool } = plannedRange(batch, range);
+        const values = { batchKey, fromId: from, toId: to };
+        const rows = pool === undefined
+          ? await session.query<CountsRow>(OUTCOME_SQL.count, values)
+          : await session.query<CountsRow>(OUTCOME_SQL.countOfPool, { ...values, releaseKey: batch.releaseKey, pool });
+        return toCounts(rows[0]);
       }),
 
     listOutcomes: (batchId, { status, after = 0, limit = ALL } = {}) =>
@@ -166,7 +176,7 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   return addCounts(kept, added);
 }
 
-async function addChunk(tx: Transaction, batchKey: number, { chunk, file }: ChunkResult, added: OutcomeCounts): Promise<number> {
+async function addChunk(tx: Transaction, batchKey: number, { chunk, file, pool }: ChunkResult, added: OutcomeCounts): Promise<number> {
   const values = {
     blob: file?.blob ?? null, rowCount: file?.rows ?? null, bytes: file?.bytes ?? null, sha256: file?.sha256 ?? null, ...added,
   };
@@ -177,6 +187,6 @@ async function addChunk(tx: Transaction, batchKey: number, { chunk, file }: Chun
     await tx.run(OUTCOME_SQL.addToChunk, { chunkKey: existing, ...values });
     return existing;
   }
-  await tx.run(OUTCOME_SQL.addChunk, { batchKey, name: chunk, ...values });
+  await tx.run(OUTCOME_SQL.addChunk, { batchKey, name: chunk, ...values, pool: pool || null });
   return (await find())!;
 }

@@ -13,6 +13,7 @@ export const PRUNE_SQL = {
   outcomes: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM outcomes WHERE batch_key = @batchKey'),
   sensors: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_sensors WHERE batch_key = @batchKey'),
   chunks: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM chunks WHERE batch_key = @batchKey'),
+  pools: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_pools WHERE batch_key = @batchKey'),
   batch: tsql(KEY, 'DELETE FROM batches WHERE batch_key = @batchKey'),
 } as const;
 
@@ -26,7 +27,7 @@ export function pruneMethods(db: Database): Pick<Store, 'prune'> {
           ? []
           : await db.read((session) => session.query<{ batchKey: number }>(PRUNE_SQL.oldBatches, { before: batchesBeforeMs }));
       for (const { batchKey } of batches) {
-        for (const statement of [PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.chunks])
+        for (const statement of [PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.chunks])
           for (let gone = limit; gone === limit; ) {
             gone = await db.write((tx) => tx.run(statement, { batchKey, limit }));
             if (statement === PRUNE_SQL.outcomes) outcomes += gone;

@@ -14,6 +14,7 @@ export const MODELS: StageTable = {
     { name: 'model', type: 'NVARCHAR(128)', of: 'artifacts.name' },
     { name: 'pack', type: 'NVARCHAR(128)', nullable: true, of: 'artifacts.name' },
     { name: 'pack_row', type: 'INT', nullable: true, of: 'release_models.pack_row' },
+    { name: 'pool', type: 'NVARCHAR(128)', nullable: true, of: 'release_models.pool' },
   ],
   key: ['sensor_id'],
 };
@@ -62,9 +63,13 @@ export const RELEASE_SQL = {
       WHERE NOT EXISTS (SELECT 1 FROM sensors s WHERE s.id = n.sensor_id)
     ) u ORDER BY id`),
   addModels: tsql(KEY, `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row)
-    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool)
+    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool
     FROM #models n INNER JOIN artifacts a ON a.name = n.model LEFT JOIN artifacts p ON p.name = n.pack`),
+  addPools: tsql(KEY, `
+    INSERT INTO release_pools (release_key, pool, sensors)
+    SELECT @releaseKey, n.pool, COUNT(*) FROM #models n WHERE n.pool IS NOT NULL GROUP BY n.pool`),
+  pools: tsql(KEY, 'SELECT pool, sensors FROM release_pools WHERE release_key = @releaseKey ORDER BY pool'),
   clearCurrent: tsql(KEY, 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> @releaseKey'),
   setCurrent: tsql(KEY, 'UPDATE releases SET is_current = 1 WHERE release_key = @releaseKey AND is_current = 0'),
   current: tsql({}, 'SELECT name FROM releases WHERE is_current = 1'),
@@ -72,9 +77,9 @@ export const RELEASE_SQL = {
     SELECT name, created_at_ms AS createdAtMs, models, is_current AS [current]
     FROM releases ORDER BY created_at_ms DESC, release_key DESC`),
   listModels: tsql({ ...KEY, after: 'INT', limit: 'INT' }, `
-    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, bytes, kind, features FROM (
+    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, bytes, kind, features FROM (
       SELECT m.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, a.name AS model, p.name AS pack,
-             m.pack_row AS packRow, i.bytes AS bytes, i.kind AS kind, i.features AS features
+             m.pack_row AS packRow, m.pool AS pool, i.bytes AS bytes, i.kind AS kind, i.features AS features
       FROM release_models m
       INNER JOIN sensors s ON s.id = m.sensor_id
       INNER JOIN artifacts a ON a.id = m.model_id
@@ -89,6 +94,7 @@ interface ModelRow extends SensorKey {
   readonly model: string;
   readonly pack: string | null;
   readonly packRow: number | null;
+  readonly pool: string | null;
   readonly bytes: string | number;
   readonly kind: string;
   readonly features: string;
@@ -96,7 +102,7 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels'
+  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releasePools'
 >;
 
 export function releaseMethods(db: Database): ReleaseMethods {
@@ -123,14 +129,18 @@ export function releaseMethods(db: Database): ReleaseMethods {
       db.read(async (session) => {
         const key = await releaseKey(session, release);
         const rows = await session.query<ModelRow>(RELEASE_SQL.listModels, { releaseKey: key, after, limit });
-        return rows.map(({ pack, packRow, features, bytes, ...row }) => ({
+        return rows.map(({ pack, packRow, pool, features, bytes, ...row }) => ({
           ...row,
           ...(pack === null ? {} : { pack }),
           ...(packRow === null ? {} : { packRow }),
+          ...(pool === null ? {} : { pool }),
           bytes: Number(bytes),
           features: parseFeatures(features),
         }));
       }),
+
+    releasePools: (release) =>
+      db.read(async (session) => session.query<{ pool: string; sensors: number }>(RELEASE_SQL.pools, { releaseKey: await releaseKey(session, release) })),
   };
 }
 
@@ -183,7 +193,7 @@ async function addRelease(
   infos: readonly ModelInfo[],
 ): Promise<void> {
   await tx.stage(INFOS, infos.map((info) => [info.model, info.bytes, info.kind, JSON.stringify(info.features)]));
-  await tx.stage(MODELS, models.map((m) => [m.sensorId, m.model, m.pack ?? null, m.packRow ?? null]));
+  await tx.stage(MODELS, models.map((m) => [m.sensorId, m.model, m.pack ?? null, m.packRow ?? null, m.pool ?? null]));
   await tx.run(RELEASE_SQL.addArtifacts, {});
   await tx.run(RELEASE_SQL.updateInfos, {});
   await tx.run(RELEASE_SQL.addInfos, {});
@@ -192,5 +202,7 @@ async function addRelease(
   const [unknown] = await tx.query<{ id: number }>(RELEASE_SQL.unknownSensor, {});
   if (unknown) throw releaseInvalid(name, `sensor id ${unknown.id} is not in the sensor list`);
   await tx.run(RELEASE_SQL.add, { name, createdAtMs, models: models.length });
-  await tx.run(RELEASE_SQL.addModels, { releaseKey: await releaseKey(tx, name) });
+  const key = { releaseKey: await releaseKey(tx, name) };
+  await tx.run(RELEASE_SQL.addModels, key);
+  if (models.some((model) => model.pool !== undefined)) await tx.run(RELEASE_SQL.addPools, key);
 }

@@ -6,6 +6,8 @@
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { SeriesBlock, Store, WindowLoad } from '../store.ts';
+import { plannedRange } from '../rows.ts';
+import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Database, OnRow } from './connection.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
@@ -74,7 +76,7 @@ type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowSta
 
 export function windowMethods(db: Database): WindowMethods {
   return {
-    async readSeries({ from, to }, { fromMs, toMs }) {
+    async readSeries(range, { fromMs, toMs }, batchId) {
       const changeId = await db.read(async (session) => {
         const rows = await session.query<{ changeId: string | number }>(WINDOW_SQL.changeId, {});
         return Number(rows[0]!.changeId);
@@ -86,7 +88,12 @@ export function windowMethods(db: Database): WindowMethods {
           for (let i = 0; i < 7; i++) columns[i]!.push(Number(row[i]));
         };
       };
-      await db.stream(WINDOW_SQL.series, { fromId: from, toId: to, fromMs, toMs }, collect);
+      const batch = batchId === undefined ? undefined : await db.read((session) => batchRow(session, batchId));
+      const { from, to, pool } = batch ? plannedRange(batch, range) : { ...range, pool: undefined };
+      const values = { fromId: from, toId: to, fromMs, toMs };
+      const kind = batch ? kindOf(batch, pool) : 'All';
+      if (!batch || kind === 'All') await db.stream(WINDOW_SQL.series, values, collect);
+      else await db.stream(BATCH_SQL[`series${kind}`], { ...values, batchKey: batch.batchKey, ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }) }, collect);
       return toBlock(columns, changeId);
     },
 

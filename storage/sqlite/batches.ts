@@ -4,7 +4,7 @@
  */
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { plannedRange, toBatch, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow } from '../rows.ts';
+import { plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -29,6 +29,11 @@ const LISTED = {
 };
 type Planned = typeof LISTED;
 
+/** Of these, the sensors whose model names a pool; '' those that name none. Parameters: the release's key, the pool. */
+const pooled = ({ id, from }: Planned, release: number, pool: number): Planned => ({
+  id, from: `${from} AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ?${release} AND q.sensor_id = ${id}), '') = ?${pool}`,
+});
+
 // One range a call, from where the last one ended: four times as fast as numbering the rows of a fleet.
 const ranges = ({ id, from }: Planned): string => `
   SELECT MIN(id) AS "from", MAX(id) + 1 AS "to", COUNT(*) AS count
@@ -45,6 +50,13 @@ const undecided = (planned: Planned): string => `
   ${sensors(planned)}
   WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = ?1 AND o.sensor_id = p.id)
   ORDER BY p.id LIMIT ?5`;
+
+// As WINDOW_SQL.series, with the planned sensors as the outer loop.
+const series = ({ id, from }: Planned): string => `
+  SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+  FROM (SELECT ${id} AS id ${from} ORDER BY ${id}) p CROSS JOIN windows w ON w.sensor_id = p.id
+  WHERE w.start_ms >= ?4 AND w.start_ms < ?5
+  ORDER BY p.id, w.start_ms`;
 
 export const BATCH_SQL = {
   find: `${BATCH} WHERE b.id = ?`,
@@ -71,27 +83,60 @@ export const BATCH_SQL = {
   sensorsListed: `${sensors(LISTED)} ORDER BY p.id`,
   undecidedAll: undecided(ALL_SENSORS),
   undecidedListed: undecided(LISTED),
+  rangesAllOfPool: ranges(pooled(ALL_SENSORS, 5, 6)),
+  rangesListedOfPool: ranges(pooled(LISTED, 5, 6)),
+  sensorsAllOfPool: `${sensors(pooled(ALL_SENSORS, 4, 5))} ORDER BY p.id`,
+  sensorsListedOfPool: `${sensors(pooled(LISTED, 4, 5))} ORDER BY p.id`,
+  undecidedAllOfPool: undecided(pooled(ALL_SENSORS, 4, 6)),
+  undecidedListedOfPool: undecided(pooled(LISTED, 4, 6)),
+  seriesListed: series(LISTED),
+  seriesAllOfPool: series(pooled(ALL_SENSORS, 6, 7)),
+  seriesListedOfPool: series(pooled(LISTED, 6, 7)),
+  pools: 'SELECT pool, planned FROM batch_pools WHERE batch_key = ? ORDER BY pool',
+  decidedByPool: `
+    SELECT COALESCE(pool, '') AS pool, SUM(scored + skipped + failed + cancelled) AS decided
+    FROM chunks WHERE batch_key = ? GROUP BY COALESCE(pool, '')`,
+  addPools: `
+    INSERT INTO batch_pools (batch_key, pool, planned) SELECT ?1, pool, sensors FROM release_pools WHERE release_key = ?2`,
+  addPoolsListed: `
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT ?1, m.pool, COUNT(*) FROM batch_sensors l
+    CROSS JOIN release_models m ON m.release_key = ?2 AND m.sensor_id = l.sensor_id
+    WHERE l.batch_key = ?1 AND m.pool IS NOT NULL GROUP BY m.pool`,
+  // Those that name no pool, where others do.
+  addPoolless: `
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT ?1, '', n.rest FROM (SELECT ?2 - COALESCE(SUM(planned), 0) AS rest, COUNT(*) AS pools FROM batch_pools WHERE batch_key = ?1) n
+    WHERE n.pools > 0 AND n.rest > 0`,
 } as const;
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
 >;
 
 export function batchMethods(db: Connection): BatchMethods {
   return {
     createBatch: (batch) => db.write(() => createBatch(db, batch)),
 
+    batchPools: (batchId) =>
+      db.read(() => {
+        const { batchKey } = batchRow(db, batchId);
+        const planned = db.all<PoolRow>(BATCH_SQL.pools, batchKey);
+        return planned.length === 0 ? [] : toBatchPools(planned, db.all<{ pool: string; decided: number }>(BATCH_SQL.decidedByPool, batchKey));
+      }),
+
     planRanges: (batchId, size, range) =>
       db.read(() => {
         const batch = batchRow(db, batchId);
-        const { from, to } = plannedRange(batch, range);
-        const sql = batch.listed ? BATCH_SQL.rangesListed : BATCH_SQL.rangesAll;
+        const { from, to, pool } = plannedRange(batch, range);
+        const sql = BATCH_SQL[`ranges${kindOf(batch, pool)}`];
+        const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
         const ranges: (IdRange & { readonly count: number })[] = [];
         for (let next = from; ; ) {
-          const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size)!;
+          const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size, ...ofPool)!;
           if (step.count === 0) return ranges;
-          ranges.push({ from: step.from!, to: step.to!, count: step.count });
+          ranges.push({ from: step.from!, to: step.to!, count: step.count, ...(pool === undefined ? {} : { pool }) });
           next = step.to!;
         }
       }),
@@ -99,17 +144,17 @@ export function batchMethods(db: Connection): BatchMethods {
     plannedSensors: (batchId, range) =>
       db.read(() => {
         const batch = batchRow(db, batchId);
-        const { from, to } = plannedRange(batch, range);
-        const sql = batch.listed ? BATCH_SQL.sensorsListed : BATCH_SQL.sensorsAll;
-        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey).map(toPlanned);
+        const { from, to, pool } = plannedRange(batch, range);
+        const sql = BATCH_SQL[`sensors${kindOf(batch, pool)}`];
+        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, ...(pool === undefined ? [] : [pool])).map(toPlanned);
       }),
 
     undecidedSensors: (batchId, range, limit) =>
       db.read(() => {
         const batch = batchRow(db, batchId);
-        const { from, to } = plannedRange(batch, range);
-        const sql = batch.listed ? BATCH_SQL.undecidedListed : BATCH_SQL.undecidedAll;
-        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, limit).map(toPlanned);
+        const { from, to, pool } = plannedRange(batch, range);
+        const sql = BATCH_SQL[`undecided${kindOf(batch, pool)}`];
+        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, limit, ...(pool === undefined ? [] : [pool])).map(toPlanned);
       }),
 
     finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
@@ -141,6 +186,12 @@ interface RangeRow {
   readonly from: number | null;
   readonly to: number | null;
   readonly count: number;
+}
+
+/** Which form of a statement a batch and a pool need. */
+export function kindOf(batch: Pick<BatchRow, 'listed'>, pool: string | undefined): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
+  const planned = batch.listed ? 'Listed' : 'All';
+  return pool === undefined ? planned : `${planned}OfPool`;
 }
 
 /** @throws FleetscoreError `BATCH_UNKNOWN` */
@@ -180,5 +231,8 @@ function createBatch(db: Connection, batch: NewBatch): Batch {
     for (const id of batch.sensorIds) planned += db.run(BATCH_SQL.addSensor, batchKey, id);
     db.run(BATCH_SQL.setPlanned, planned, batchKey);
   }
+  const { batchKey, releaseKey: release, planned } = batchRow(db, batch.id);
+  db.run(batch.sensorIds ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, batchKey, release);
+  db.run(BATCH_SQL.addPoolless, batchKey, planned);
   return toBatch(batchRow(db, batch.id));
 }

@@ -36,8 +36,8 @@ export const OUTCOME_SQL = {
     WHERE m.release_key = ? AND m.sensor_id >= ? AND m.sensor_id <= ?`,
   addChunk: `
     INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
-                        scored, skipped, failed, cancelled, windows, anomalies)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        scored, skipped, failed, cancelled, windows, anomalies, pool)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (batch_key, name) DO UPDATE SET
       row_count = CASE WHEN blob IS NULL THEN excluded.row_count ELSE row_count END,
       bytes = CASE WHEN blob IS NULL THEN excluded.bytes ELSE bytes END,
@@ -53,6 +53,11 @@ export const OUTCOME_SQL = {
   add: `
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  countOfPool: `
+    SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
+           SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
+    FROM outcomes o WHERE batch_key = ? AND sensor_id >= ? AND sensor_id < ?
+      AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ? AND q.sensor_id = o.sensor_id), '') = ?`,
   count: `
     SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
            SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
@@ -91,8 +96,9 @@ export function outcomeMethods(db: Connection): OutcomeMethods {
       db.read(() => {
         const batch = batchRow(db, batchId);
         if (!range) return batchCounts(db, batch.batchKey);
-        const { from, to } = plannedRange(batch, range);
-        return toCounts(db.get<CountsRow>(OUTCOME_SQL.count, batch.batchKey, from, to));
+        const { from, to, pool } = plannedRange(batch, range);
+        if (pool === undefined) return toCounts(db.get<CountsRow>(OUTCOME_SQL.count, batch.batchKey, from, to));
+        return toCounts(db.get<CountsRow>(OUTCOME_SQL.countOfPool, batch.batchKey, from, to, batch.releaseKey, pool));
       }),
 
     listOutcomes: (batchId, { status, after = 0, limit = ALL } = {}) =>
@@ -143,7 +149,7 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
   db.run(
     OUTCOME_SQL.addChunk,
     batchKey, chunk, file?.blob ?? null, file?.rows ?? null, file?.bytes ?? null, file?.sha256 ?? null,
-    added.scored, added.skipped, added.failed, added.cancelled, added.windows, added.anomalies,
+    added.scored, added.skipped, added.failed, added.cancelled, added.windows, added.anomalies, result.pool || null,
   );
   const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
   // The sensors of a redrive lie far apart: a range of ids would hold many others.

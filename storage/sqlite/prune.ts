@@ -12,6 +12,7 @@ export const PRUNE_SQL = {
       SELECT sensor_id FROM outcomes WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2
     )`,
   sensors: 'DELETE FROM batch_sensors WHERE batch_key = ?',
+  pools: 'DELETE FROM batch_pools WHERE batch_key = ?',
   chunks: 'DELETE FROM chunks WHERE batch_key = ?',
   batch: 'DELETE FROM batches WHERE batch_key = ?',
 } as const;
@@ -32,6 +33,7 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
         }
         await db.write(() => {
           db.run(PRUNE_SQL.sensors, key);
+          db.run(PRUNE_SQL.pools, key);
           db.run(PRUNE_SQL.chunks, key);
           db.run(PRUNE_SQL.batch, key);
         });

@@ -16,8 +16,12 @@ export const RELEASE_SQL = {
     ON CONFLICT (model_id) DO UPDATE SET bytes = excluded.bytes, kind = excluded.kind, features = excluded.features`,
   info: 'SELECT 1 FROM models WHERE model_id = ?',
   addModel: `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (release_key, sensor_id) DO NOTHING`,
+  addPools: `
+    INSERT INTO release_pools (release_key, pool, sensors)
+    SELECT release_key, pool, COUNT(*) FROM release_models WHERE release_key = ? AND pool IS NOT NULL GROUP BY release_key, pool`,
+  pools: 'SELECT pool, sensors FROM release_pools WHERE release_key = ? ORDER BY pool',
   unknownSensor: `
     SELECT m.sensor_id AS id FROM release_models m LEFT JOIN sensors s ON s.id = m.sensor_id
     WHERE m.release_key = ? AND s.id IS NULL LIMIT 1`,
@@ -29,7 +33,7 @@ export const RELEASE_SQL = {
     FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
   listModels: `
     SELECT m.sensor_id AS sensorId, s.device, s.sensor, a.name AS model, p.name AS pack, m.pack_row AS packRow,
-           i.bytes, i.kind, i.features
+           m.pool, i.bytes, i.kind, i.features
     FROM release_models m
     CROSS JOIN sensors s ON s.id = m.sensor_id
     CROSS JOIN artifacts a ON a.id = m.model_id
@@ -43,6 +47,7 @@ interface ModelRow extends SensorKey {
   readonly model: string;
   readonly pack: string | null;
   readonly packRow: number | null;
+  readonly pool: string | null;
   readonly bytes: number;
   readonly kind: string;
   readonly features: string;
@@ -50,7 +55,7 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels'
+  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releasePools'
 >;
 
 export function releaseMethods(db: Connection): ReleaseMethods {
@@ -76,13 +81,17 @@ export function releaseMethods(db: Connection): ReleaseMethods {
       db
         .read(() => db.all<ModelRow>(RELEASE_SQL.listModels, releaseKey(db, release), after, limit))
         .then((rows) =>
-          rows.map(({ pack, packRow, features, ...row }) => ({
+          rows.map(({ pack, packRow, pool, features, ...row }) => ({
             ...row,
             ...(pack === null ? {} : { pack }),
             ...(packRow === null ? {} : { packRow }),
+            ...(pool === null ? {} : { pool }),
             features: parseFeatures(features),
           })),
         ),
+
+    releasePools: (release) =>
+      db.read(() => db.all<{ pool: string; sensors: number }>(RELEASE_SQL.pools, releaseKey(db, release))).then((rows) => rows.map((row) => ({ ...row }))),
   };
 }
 
@@ -134,9 +143,10 @@ function createRelease(
       described.add(id);
     }
     const pack = model.pack === undefined ? null : keyOfArtifact(model.pack);
-    const added = db.run(RELEASE_SQL.addModel, key, model.sensorId, id, pack, model.packRow ?? null);
+    const added = db.run(RELEASE_SQL.addModel, key, model.sensorId, id, pack, model.packRow ?? null, model.pool ?? null);
     if (added === 0) throw releaseInvalid(name, `sensor ${model.sensorId} has two models`);
   }
+  if (models.some((model) => model.pool !== undefined)) db.run(RELEASE_SQL.addPools, key);
   const unknown = db.get<{ id: number }>(RELEASE_SQL.unknownSensor, key);
   if (unknown) throw releaseInvalid(name, `sensor id ${unknown.id} is not in the sensor list`);
 }

@@ -7,6 +7,8 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { IdRange, SeriesBlock, Store, WindowLoad } from '../store.ts';
+import { plannedRange } from '../rows.ts';
+import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { INGEST_SQL, currentChangeId, writeWindows } from './ingest.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -57,7 +59,7 @@ type WindowMethods = Pick<
 
 export function windowMethods(db: Connection): WindowMethods {
   return {
-    readSeries: (range, period) => db.read(() => readSeries(db, range, period)),
+    readSeries: (range, period, batchId) => db.read(() => readSeries(db, range, period, batchId)),
 
     readSensorWindows: (sensorId, { fromMs, toMs }) =>
       db
@@ -77,9 +79,9 @@ export function windowMethods(db: Connection): WindowMethods {
 
 type Row = [number, number, number, number, number, number, number];
 
-function readSeries(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period): SeriesBlock {
+function readSeries(db: Connection, range: IdRange, period: Period, batchId: string | undefined): SeriesBlock {
   const changeId = currentChangeId(db);
-  const rows = db.arrays(WINDOW_SQL.series).all(from, to, fromMs, toMs) as unknown as Row[];
+  const rows = batchId === undefined ? seriesOfAll(db, range, period) : seriesOfBatch(db, range, period, batchId);
   const length = rows.length;
   const [sensorId, startMs, count, mean, min, max, last] = Array.from({ length: 7 }, () => new Float64Array(length)) as [
     Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
@@ -95,6 +97,19 @@ function readSeries(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Per
     last[i] = row[6];
   }
   return { length, sensorId, startMs, count, mean, min, max, last, changeId };
+}
+
+function seriesOfAll(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period): Row[] {
+  return db.arrays(WINDOW_SQL.series).all(from, to, fromMs, toMs) as unknown as Row[];
+}
+
+function seriesOfBatch(db: Connection, range: IdRange, period: Period, batchId: string): Row[] {
+  const batch = batchRow(db, batchId);
+  const { from, to, pool } = plannedRange(batch, range);
+  const kind = kindOf(batch, pool);
+  if (kind === 'All') return seriesOfAll(db, { from, to }, period);
+  const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
+  return db.arrays(BATCH_SQL[`series${kind}`]).all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Row[];
 }
 
 async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseSizes, MAX_CHILDREN, MAX_CHUNKS_PER_CHILD, MAX_SENSORS_PER_ACTIVITY, ONE_CHILD_PER_SENSOR_UP_TO } from '../../domain/sizing.ts';
+import { chooseSizes, chunkOfPool, MAX_CHILDREN, MAX_CHUNKS_PER_CHILD, MAX_SENSORS_PER_ACTIVITY, ONE_CHILD_PER_SENSOR_UP_TO } from '../../domain/sizing.ts';
 
 test('up to ten million sensors no batch has more than 500 children and no child more than 500 chunks', () => {
   fc.assert(fc.property(fc.integer({ min: 0, max: 10_000_000 }), fc.constantFrom(undefined, 1, 15, 180, 17_280), (planned, windows) => {
@@ -9,6 +9,19 @@ test('up to ten million sensors no batch has more than 500 children and no child
     expect(Math.ceil(sensorsPerChild / sensorsPerActivity)).toBeLessThanOrEqual(MAX_CHUNKS_PER_CHILD);
     expect(sensorsPerActivity).toBeLessThanOrEqual(MAX_SENSORS_PER_ACTIVITY);
   }), { examples: [[0, 15], [1, 15], [500, 15], [501, 15], [10_000_000, 15]] });
+});
+
+test('the limit holds with any number of pools, each with a group that may not be full', () => {
+  fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 12 }), (pools) => {
+    const planned = pools.reduce((sum, n) => sum + n, 0);
+    const sizes = chooseSizes(planned, { pools: pools.length, windows: 15 });
+    expect(pools.reduce((sum, n) => sum + Math.ceil(n / sizes.sensorsPerChild), 0)).toBeLessThanOrEqual(MAX_CHILDREN);
+    for (const n of pools) {
+      const chunk = chunkOfPool(n, sizes);
+      expect(Math.ceil(Math.min(n, sizes.sensorsPerChild) / chunk)).toBeLessThanOrEqual(MAX_CHUNKS_PER_CHILD);
+      expect(chunk).toBeLessThanOrEqual(sizes.sensorsPerActivity);
+    }
+  }));
 });
 
 test('small fleets get a child per sensor', () => {

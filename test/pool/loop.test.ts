@@ -1,9 +1,10 @@
 /**
  * The whole loop on one machine: a real Temporal server, store and Blob, real scoring workers as nodes. From zero
- * to a batch and back, a worker killed on the way, limits and modes by hand, the record and its cost.
+ * to a batch and back, a worker killed on the way, limits and modes by hand, two pools, the record and its cost.
  */
 import { afterAll, beforeAll } from '@jest/globals';
 import { Runtime, type NativeConnection } from '@temporalio/worker';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,7 @@ import type { PoolState } from '../../workflows/pool-messages.ts';
 import { connectWorker } from '../../workers/temporal.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
+import { tempDir } from '../support/temp.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const SENSORS = 4;
@@ -27,19 +29,25 @@ const settings: PoolSettings = {
   finishWithinMs: 2_000, sensorsPerSecond: 1, pollMs: 400, quietPollMs: 400,
 };
 
+/** A second pool, for models that name it. */
+const big: PoolSettings = { ...settings, name: 'big', taskQueue: 'scoring-big', maxNodes: 1 };
+const poolsFile = join(tempDir('pools'), 'pools.json');
+writeFileSync(poolsFile, JSON.stringify([{ name: 'test', taskQueue: 'scoring' }, { name: 'big', taskQueue: 'scoring-big', vmSize: 'Standard_D4s_v5' }]));
+
 let pool: LocalPool;
+let bigPool: LocalPool;
 let served: ServedPools;
 let connection: NativeConnection;
 
 // Hooks run in this order: what talks to the stack ends before it.
 afterAll(async () => {
   const client = await stack.context.client();
-  await client.workflow.getHandle(poolWorkflowId('test')).terminate();
+  for (const name of ['test', 'big']) await client.workflow.getHandle(poolWorkflowId(name)).terminate();
   await served.stop();
-  await pool.close();
+  await Promise.all([pool.close(), bigPool.close()]);
   await connection.close();
 }, 60_000);
-const stack = useStack('pool', { scoringWorkers: 0, env: { FLEETSCORE_POOL: 'test' } });
+const stack = useStack('pool', { scoringWorkers: 0, env: { FLEETSCORE_POOL: 'test', FLEETSCORE_POOLS_FILE: poolsFile } });
 
 const state = async (): Promise<PoolState> => (await stack.context.client()).workflow.getHandle(poolWorkflowId('test')).query<PoolState>('pool');
 
@@ -63,17 +71,18 @@ beforeAll(async () => {
   const { context } = stack;
   let namespace: string;
   ({ connection, namespace } = await connectWorker(context.env));
-  pool = createLocalPool({
-    name: 'test', maxWorkers: 2,
+  const open = ({ name, taskQueue, maxNodes }: PoolSettings): LocalPool => createLocalPool({
+    name, maxWorkers: maxNodes,
     start: (node) => startChild({
       name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(stack.home, 'logs', 'scoring.log'),
-      env: { ...stack.stack.env, FLEETSCORE_NODE: node, FLEETSCORE_POOL: 'test' },
+      env: { ...stack.stack.env, FLEETSCORE_NODE: node, FLEETSCORE_POOL: name, FLEETSCORE_SCORING_QUEUE: taskQueue },
     }),
     ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, 30_000),
   });
+  [pool, bigPool] = [open(settings), open(big)];
   const client = await context.client();
-  served = await servePools({ connection, namespace, taskQueue: settings.activityQueue, client, store: await context.store(), blobs: context.blobs(), poolOf: () => pool, now: Date.now });
-  await client.workflow.start(scalePool, { taskQueue: CONTROL_QUEUE, workflowId: poolWorkflowId('test'), args: [settings] });
+  served = await servePools({ connection, namespace, taskQueue: settings.activityQueue, client, store: await context.store(), blobs: context.blobs(), poolOf: ({ name }) => (name === 'big' ? bigPool : pool), now: Date.now });
+  for (const one of [settings, big]) await client.workflow.start(scalePool, { taskQueue: CONTROL_QUEUE, workflowId: poolWorkflowId(one.name), args: [one] });
 }, 120_000);
 
 test('from zero to a batch and back: a worker killed on the way costs nothing but time', async () => {
@@ -108,6 +117,34 @@ test('from zero to a batch and back: a worker killed on the way costs nothing bu
   expect(span.stdout).toContain(id);
 }, 120_000);
 
+test('models that name a pool are scored by the workers of that pool, the rest by the default one', async () => {
+  const started = Date.now();
+  const models = join(stack.home, 'models');
+  const files = readdirSync(models).filter((file) => file.endsWith('.onnx')).sort();
+  const rows = files.map((file, i) => `${file.replace(/^model_|\.onnx$/g, '').replace('_', ',')},${file},${i % 2 === 0 ? 'big' : ''}`);
+  writeFileSync(join(models, 'manifest.csv'), ['Device,Sensor,Model,Pool', ...rows].join('\n'));
+  const published = await stack.cli('models', 'publish', models);
+  expect(published.stdout).toMatch(/2 sensors will be scored in pool big/);
+
+  const prices = fileURLToPath(new URL('../../deploy/prices.sample.json', import.meta.url));
+  const plan = await cli('batch', 'plan', '--from', FROM, '--to', TO, '--prices', prices);
+  expect(plan.stdout).toMatch(/Cost: +about \d+\.\d{4}: .* of node time/);
+  expect(plan.stdout).toMatch(/big +scoring-big +Standard_D4s_v5 +2 +2 +2 +1/);
+
+  const result = await stack.cli('--json', 'batch', 'run', '--from', FROM, '--to', TO, '--wait');
+  expect(result.json()).toMatchObject({ status: 'completed', counts: { scored: SENSORS, failed: 0 } });
+  const { id } = result.json() as { id: string };
+  const client = await stack.context.client();
+  const queues = await Promise.all(files.map(async (file) => {
+    const history = await client.workflow.getHandle(`${id}/${file.replace(/^model_|\.onnx$/g, '').replace('_', '/')}`).fetchHistory();
+    return (history.events ?? []).flatMap(({ activityTaskScheduledEventAttributes: task }) => (task?.activityType?.name === 'scoreChunk' ? [task.taskQueue?.name] : []));
+  }));
+  expect(queues.flat()).toEqual(files.map((_, i) => (i % 2 === 0 ? 'scoring-big' : 'scoring')));
+  expect((await stack.cli('verify', id)).code).toBe(0);
+  expect((await readNodes(stack.context.blobs(), 'big', started, Date.now())).length).toBeGreaterThanOrEqual(1);
+  await until((s) => isZero(s) && bigPool.pids().length === 0, 'both pools empty');
+}, 120_000);
+
 test('a node is ready before its scheduled batch is due, and goes when no batch comes any more', async () => {
   expect((await stack.cli('schedule', 'create', 'often', '--every', '20s', '--period', '5s', '--wait-for-readings', '0s')).code).toBe(0);
   const warm = await until((s) => s.seen!.ready > 0 && s.seen!.sensorsToGo === 0 && s.decision?.nextDueMs !== undefined, 'a warm node');
@@ -120,7 +157,10 @@ test('limits and modes are changed while it runs, and wrong ones are refused', a
   const set = await cli('--json', 'pool', 'set', '--min', '1', '--max', '1', '--keep-warm', '20m');
   expect(set.json()).toMatchObject({ minNodes: 1, maxNodes: 1, keepWarm: 1_200_000 });
   await until((s) => s.seen!.ready === 1, 'the node that is always kept');
-  expect((await cli('pool', 'status')).stdout).toMatch(/1 to 1 allowed/);
+  expect((await cli('pool', 'status', '--pool', 'test')).stdout).toMatch(/1 to 1 allowed/);
+  const overview = (await cli('pool', 'status')).stdout;
+  expect(overview).toMatch(/test +scoring +active +1 of 1 +1 to 1/);
+  expect(overview).toMatch(/big +scoring-big +active +0 of 0 +0 to 1/);
   const refused = await cli('pool', 'set', '--min', '2');
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('minNodes (2) is above maxNodes (1)') });
   expect((await cli('pool', 'drain')).code).toBe(0);

@@ -132,6 +132,79 @@ export function batchesContract(tools: ContractTools): void {
       );
     });
 
+    test('a batch of a release that names no pool has none', async () => {
+      await sensors(2);
+      const batch = await tools.store.createBatch(await newBatch());
+      expect(await tools.store.batchPools(batch.id)).toEqual([]);
+      expect(await tools.store.releasePools(batch.release)).toEqual([]);
+      expect(await failing(tools.store.releasePools('nobody'))).toBe('RELEASE_UNKNOWN');
+    });
+
+    test('every planned sensor is in exactly one pool: the one its model names, or none', async () => {
+      const ids = await sensors(12);
+      const model = unique('model');
+      // Every third names a pool, of two; the last two have no model at all.
+      const poolOf = (id: number): string => (ids.indexOf(id) >= 10 ? '' : ids.indexOf(id) % 3 === 0 ? (ids.indexOf(id) % 2 === 0 ? 'big' : 'fast') : '');
+      const name = unique('release');
+      await tools.store.createRelease(
+        name, T0, ids.slice(0, 10).map((sensorId) => ({ sensorId, model, ...(poolOf(sensorId) === '' ? {} : { pool: poolOf(sensorId) }) })),
+        [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
+      );
+      expect(await tools.store.releasePools(name)).toEqual([{ pool: 'big', sensors: 2 }, { pool: 'fast', sensors: 2 }]);
+      expect((await tools.store.listReleaseModels(name)).map((m) => m.pool)).toEqual(ids.slice(0, 10).map((id) => poolOf(id) || undefined));
+
+      const whole = await tools.store.createBatch(await newBatch({ release: name }));
+      expect(await tools.store.batchPools(whole.id)).toEqual([
+        { pool: '', planned: whole.planned - 4, decided: 0 }, { pool: 'big', planned: 2, decided: 0 }, { pool: 'fast', planned: 2, decided: 0 },
+      ]);
+      const listed = [ids[0]!, ids[1]!, ids[3]!, ids[6]!, ids[11]!];
+      const some = await tools.store.createBatch(await newBatch({ release: name, sensorIds: listed }));
+      expect(await tools.store.batchPools(some.id)).toEqual([{ pool: '', planned: 2, decided: 0 }, { pool: 'big', planned: 2, decided: 0 }, { pool: 'fast', planned: 1, decided: 0 }]);
+      expect(await tools.store.batchPools((await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[1]!] }))).id)).toEqual([]);
+
+      for (const [batch, planned] of [[whole, ids], [some, listed]] as const) {
+        const range = { from: ids[0]!, to: ids[11]! + 1 };
+        for (const pool of ['', 'big', 'fast', 'unknown']) {
+          const mine = planned.filter((id) => poolOf(id) === pool);
+          const ranges = await tools.store.planRanges(batch.id, 2, { ...range, pool });
+          expect(ranges.every((r) => r.pool === pool && r.count <= 2)).toBe(true);
+          const covered: number[] = [];
+          for (const r of ranges) covered.push(...(await tools.store.plannedSensors(batch.id, r)).map((s) => s.id));
+          expect(covered).toEqual(mine);
+          expect((await tools.store.undecidedSensors(batch.id, { ...range, pool }, 99)).map((s) => s.id)).toEqual(mine);
+        }
+      }
+
+      await tools.store.commitChunk(chunk(some.id, 'c', [scored(ids[0]!)], { pool: 'big' }));
+      await tools.store.commitChunk(chunk(some.id, 'd', [scored(ids[1]!), scored(ids[11]!)], { pool: '' }));
+      expect((await tools.store.batchPools(some.id)).map((p) => p.decided)).toEqual([2, 1, 0]);
+      const range = { from: ids[0]!, to: ids[11]! + 1 };
+      expect(await tools.store.countOutcomes(some.id, { ...range, pool: 'big' })).toMatchObject({ scored: 1 });
+      expect(await tools.store.countOutcomes(some.id, { ...range, pool: '' })).toMatchObject({ scored: 2 });
+      expect(await tools.store.countOutcomes(some.id, { ...range, pool: 'fast' })).toMatchObject({ scored: 0 });
+    });
+
+    test('series of a batch are those of its planned sensors, of a pool those of its pool', async () => {
+      const ids = await sensors(4);
+      const model = unique('model');
+      const name = unique('release');
+      await tools.store.createRelease(name, T0, ids.map((sensorId, i) => ({ sensorId, model, ...(i === 2 ? { pool: 'big' } : {}) })), [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }]);
+      await tools.store.loadWindows({ sensorIdFrom: ids[0]!, startMs: T0, stepMs: MINUTE, windowsPerSensor: 2, values: Float64Array.from({ length: 8 }, (_, i) => i) });
+      const all = await tools.store.createBatch(await newBatch({ release: name }));
+      const some = await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[0]!, ids[2]!] }));
+      const range = { from: ids[0]!, to: ids[3]! + 1 };
+      const read = async (pool: string | undefined, batch?: string): Promise<number[]> => {
+        const block = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, batch);
+        return [...block.sensorId].map((id) => ids.indexOf(id));
+      };
+      expect(await read(undefined)).toEqual([0, 1, 2, 3]);
+      expect(await read(undefined, all.id)).toEqual([0, 1, 2, 3]);
+      expect(await read('big', all.id)).toEqual([2]);
+      expect(await read('', all.id)).toEqual([0, 1, 3]);
+      expect(await read(undefined, some.id)).toEqual([0, 2]);
+      expect(await read('', some.id)).toEqual([0]);
+    });
+
     test('a batch ends once', async () => {
       const ids = await sensors(2);
       const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids, schedule: unique('schedule') }));

@@ -44,7 +44,7 @@ function tableOf(alias: string, from: string): string {
 function translateDdl(script: string): string {
   let text = script
     .replace(/--.*$/gm, '')
-    .replace(/ALTER TABLE [^;]*;/g, '')
+    .replace(/ALTER TABLE \w+ SET [^;]*;/g, '')
     .replace(/ COLLATE \w+/g, '')
     .replace(/ CLUSTERED/g, '')
     .replace(/INT IDENTITY\(1,1\) NOT NULL([^;]*?),\s*CONSTRAINT \w+ PRIMARY KEY \(\w+\)/g, 'INTEGER PRIMARY KEY$1')

@@ -18,7 +18,7 @@ export interface BatchRun {
   readonly retries: number;
 }
 
-export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs'>, Pick<ScoringDeps, 'engine' | 'hopMs'>, Partial<Pick<ScoringDeps, 'format'>> {}
+export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs' | 'pools'>, Pick<ScoringDeps, 'engine' | 'hopMs'>, Partial<Pick<ScoringDeps, 'format'>> {}
 
 const ATTEMPTS = 20;
 /** Failures are what these tests are about: nobody needs a stack for each. */
@@ -27,7 +27,7 @@ const QUIET = new DefaultLogger('ERROR', () => {});
 export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId' | 'runId'>, tolerated = 10): Promise<BatchRun> {
   let retries = 0;
   const { store, blobs, engine, hopMs, format = 'csv' } = deps;
-  const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now });
+  const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now, ...(deps.pools ? { pools: deps.pools } : {}) });
   const scoring = createScoringActivities({ store, blobs, engine, hopMs, format });
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
@@ -42,7 +42,8 @@ export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId'
   const { batchId, fromMs, toMs } = plan;
   const { groups, sensorsPerActivity } = await run(control.planBatch, { ...plan, workflowId: batchId, runId: batchId });
   for (const range of groups) {
-    const chunks = range.count <= sensorsPerActivity ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity });
+    const size = range.sensorsPerActivity ?? sensorsPerActivity;
+    const chunks = range.count <= size ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity: size });
     for (const chunk of chunks) await run(scoring.scoreChunk, { batchId, fromMs, toMs, range: chunk });
   }
   const result = (await run(control.finishBatch, { batchId, fromMs, toMs, ending: 'done', toleratedFailurePercentage: tolerated }))!;

@@ -1,0 +1,63 @@
+/**
+ * Which pools there are: one from FLEETSCORE_POOL_*, or several from a file, each with a task queue of its own. One
+ * has the queue `scoring`: sensors whose model names no pool are scored there.
+ */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { Config } from '../config.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { SCORING_QUEUE } from '../domain/queues.ts';
+import { parseDuration } from '../domain/time.ts';
+import type { KeepWarm } from './settings.ts';
+
+/** `break-even`, `never`, `always` or a duration. @throws FleetscoreError `INVALID_LIMITS` */
+export function parseKeepWarm(text: string): KeepWarm {
+  if (text === 'break-even' || text === 'never' || text === 'always') return text;
+  try {
+    return parseDuration(text);
+  } catch {
+    throw new FleetscoreError('INVALID_LIMITS', `keep-warm takes break-even, never, always or a time such as 20m, got ${JSON.stringify(text)}.`);
+  }
+}
+
+const duration = z.string().transform((text) => parseDuration(text));
+const entry = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'takes letters, digits and hyphens, at most 40'),
+  taskQueue: z.string().min(1),
+  cluster: z.string().optional(),
+  vmSize: z.string().optional(),
+  priority: z.enum(['dedicated', 'low-priority']).optional(),
+  minNodes: z.number().int().optional(),
+  maxNodes: z.number().int().optional(),
+  idle: duration.optional(),
+  keepWarm: z.string().transform(parseKeepWarm).optional(),
+  finishWithin: duration.optional(),
+});
+const file = z.array(entry).min(1);
+
+export type PoolEntry = z.infer<typeof entry>;
+
+/** @throws FleetscoreError `INVALID_POOLS` that names the file, the entry and what it takes */
+export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
+  const wrong = (why: string, cause?: unknown): FleetscoreError =>
+    new FleetscoreError('INVALID_POOLS', `the file of pools ${path} (FLEETSCORE_POOLS_FILE) cannot be used: ${why}.`, { cause });
+  let parsed;
+  try {
+    parsed = file.safeParse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    throw wrong(messageOf(error).replace(/\.$/, ''), error);
+  }
+  if (!parsed.success) throw wrong(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  for (const key of ['name', 'taskQueue'] as const)
+    if (new Set(parsed.data.map((pool) => pool[key])).size < parsed.data.length) throw wrong(`two pools have the same ${key}`);
+  if (!parsed.data.some((pool) => pool.taskQueue === SCORING_QUEUE))
+    throw wrong(`no pool has the task queue ${JSON.stringify(SCORING_QUEUE)}, where sensors are scored whose model names no pool`);
+  return parsed.data;
+}
+
+/** Task queue of each pool that is configured here, by name. @throws FleetscoreError `INVALID_POOLS` */
+export async function poolQueues(config: Pick<Config, 'pool' | 'scoring'>): Promise<ReadonlyMap<string, string>> {
+  const { name, poolsFile } = config.pool;
+  if (poolsFile === undefined) return new Map([[name, config.scoring.queue]]);
+  return new Map((await readPoolsFile(poolsFile)).map((pool) => [pool.name, pool.taskQueue]));
+}

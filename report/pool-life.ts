@@ -1,0 +1,8 @@
+/** The life of a node as the page draws it, from its record. */
+import type { NodeRecord } from '../pool/ledger.ts';
+import type { PoolNodeLife } from './pool-data.ts';
+
+export function lifeOf({ id, requestedAtMs, readyAtMs, endedAtMs, end }: NodeRecord): PoolNodeLife {
+  const lost = end !== undefined && !end.startsWith('ended');
+  return { id, requestedAtMs, ...(readyAtMs === undefined ? {} : { readyAtMs }), ...(endedAtMs === undefined ? {} : { endedAtMs }), ...(end === undefined ? {} : { end }), ...(lost ? { lost } : {}) };
+}
