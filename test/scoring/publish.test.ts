@@ -46,7 +46,7 @@ test('a folder of named models becomes a release, is current, and its models are
   const files = { 'model_a_1.onnx': svmBytes(101), 'model_a_2.onnx': svmBytes(102), 'model_b_1.onnx': plainBytes(103), 'model_b_2.onnx': svmBytes(101) };
   const progress: number[] = [];
   const summary = await publish(folder(files), { onProgress: (done, total) => progress.push(done / total) });
-  expect(summary).toEqual({ release: 'r-20261123T140000Z', models: 4, distinct: 3, packed: 3, packs: 1, kinds: { 'scaler+ocsvm-rbf': 3, onnx: 1 }, bad: [] });
+  expect(summary).toEqual({ release: 'r-20261123T140000Z', models: 4, distinct: 3, packed: 3, packs: 1, kinds: { 'scaler+ocsvm-rbf': 3, onnx: 1 }, pools: {}, bad: [] });
   expect(progress.at(-1)).toBe(1);
   expect(await store.currentRelease()).toBe(summary.release);
   const models = await store.listReleaseModels(summary.release);
