@@ -4,6 +4,7 @@
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
+import { parseSensorName } from '../domain/sensor.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
@@ -15,9 +16,9 @@ import { asActivity } from './failures.ts';
 import { finishBatch } from './finish-batch.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
-import { writeErrorLogs } from './sensor-errors.ts';
 import { planGroups } from './plan-groups.ts';
-import type { BatchPlan, ControlActivities, PlanInput, ReadingsState } from './types.ts';
+import { workerName, writeErrorLogs } from './sensor-errors.ts';
+import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from './types.ts';
 
 export interface ControlDeps {
   readonly store: Store;
@@ -42,13 +43,14 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
     readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
+    latePeriods: (input) => run(() => latePeriods(store, input)),
     planBatch: (input) => run(() => planBatch(deps, input)),
     planGroup: ({ batchId, range, sensorsPerActivity }) => run(() => store.planRanges(batchId, sensorsPerActivity, range)),
     failRange: (input) =>
       run(async () => {
         const decide = (sensor: PlannedSensor): SensorOutcome => ({
           sensorId: sensor.id, status: 'failed', class: input.class, message: cutMessage(input.message),
-          windows: 0, anomalies: 0, attempt: input.attempt, ...(sensor.model === undefined ? {} : { model: sensor.model }),
+          windows: 0, anomalies: 0, attempt: input.attempt, worker: workerName('control'), ...(sensor.model === undefined ? {} : { model: sensor.model }),
         });
         await decideRest(store, input.batchId, input.range, decide);
         await writeErrorLogs({ store, blobs: deps.blobs, nowMs: deps.now() }, 'control', input.batchId, input.range);
@@ -80,19 +82,44 @@ async function selectSensors(store: Store, input: PlanInput): Promise<Pick<NewBa
     if (base.status === 'running') throw new FleetscoreError('BATCH_RUNNING', `batch ${base.id} still runs: redrive it when it has ended.`);
     if (base.fromMs !== input.fromMs || base.toMs !== input.toMs)
       throw new FleetscoreError('INVALID_REQUEST', `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`);
+    if (input.sensors) return { kind: 'redrive', supersedes: base.id, sensorIds: await chosenIds(store, input.sensors) };
     const failed = await outcomeIds(store, base.id, 'failed');
     return { kind: 'redrive', supersedes: base.id, sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))] };
   }
   if (input.rescore) {
     const { fromMs, toMs } = input;
+    // Several may have scored it: the newest is what readers saw until now.
+    const before = (await store.listBatches({ period: { fromMs, toMs } })).find((batch) => batch.manifest !== undefined);
+    const supersedes = before === undefined ? {} : { supersedes: before.id };
     const sensorIds: number[] = [];
     for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
       const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE });
-      if (page.length === 0) return { kind: 'rescore', sensorIds };
+      if (page.length === 0) return { kind: 'rescore', ...supersedes, sensorIds };
       sensorIds.push(...page);
     }
   }
   return { kind: 'score' };
+}
+
+async function chosenIds(store: Store, names: readonly string[]): Promise<number[]> {
+  const ids: number[] = [];
+  for (const name of names) {
+    const sensor = await store.findSensor(parseSensorName(name));
+    if (!sensor) throw new FleetscoreError('SENSOR_UNKNOWN', `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; \`fleetscore sensors list\` shows those there are.`);
+    ids.push(sensor.id);
+  }
+  return [...new Set(ids)].sort((a, b) => a - b);
+}
+
+/** More wait for the next batch: each is a batch of its own. */
+const LATE_PERIODS = 50;
+
+async function latePeriods(store: Store, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
+  const late: Period[] = [];
+  for (const period of await store.latePeriods({ fromMs, toMs }, schedule)) {
+    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1 })).length > 0) late.push(period);
+  }
+  return late;
 }
 
 async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus): Promise<number[]> {

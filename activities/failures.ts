@@ -1,4 +1,4 @@
-/** How an activity fails: our errors keep their code as the failure's type, and say whether a retry helps. */
+/** How an activity fails: our errors keep their code as the failure's type, and say whether and when a retry helps. */
 import { ApplicationFailure } from '@temporalio/common';
 import { FleetscoreError } from '../domain/errors.ts';
 
@@ -8,6 +8,6 @@ export async function asActivity<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof FleetscoreError)) throw error;
-    throw ApplicationFailure.create({ message: error.message, type: error.code, nonRetryable: !error.retryable, cause: error });
+    throw ApplicationFailure.create({ message: error.message, type: error.code, nonRetryable: !error.retryable, cause: error, ...(error.retryAfterMs ? { nextRetryDelay: error.retryAfterMs } : {}) });
   }
 }

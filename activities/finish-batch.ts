@@ -12,7 +12,7 @@ import { alertsOf, postAlert } from './alerts.ts';
 import type { ControlDeps } from './control.ts';
 import { decideRest } from './decide-rest.ts';
 import { checkDecided, failureCauses, type Cause } from './notes.ts';
-import { writeErrorLogs } from './sensor-errors.ts';
+import { workerName, writeErrorLogs } from './sensor-errors.ts';
 import type { BatchResult, FinishInput } from './types.ts';
 
 export async function finishBatch(deps: ControlDeps, input: FinishInput): Promise<BatchResult | null> {
@@ -61,7 +61,7 @@ async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batc
 function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {
   const base = { sensorId: sensor.id, windows: 0, anomalies: 0, attempt: 1, ...(sensor.model === undefined ? {} : { model: sensor.model }) };
   if (input.ending === 'cancelled') return { ...base, status: 'cancelled' };
-  return { ...base, status: 'failed', class: 'internal', message: input.message ?? 'no outcome was recorded for this sensor' };
+  return { ...base, status: 'failed', class: 'internal', worker: workerName('control'), message: input.message ?? 'no outcome was recorded for this sensor' };
 }
 
 interface Verdict {

@@ -15,7 +15,7 @@ import type { BatchFile, Store } from '../storage/store.ts';
 import { asActivity } from './failures.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
-import { writeErrorLogs } from './sensor-errors.ts';
+import { workerName, writeErrorLogs } from './sensor-errors.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities } from './types.ts';
 
 export interface ScoringDeps {
@@ -47,12 +47,14 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSig
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
+  const worker = workerName('scoring');
   const outcomes = result.verdicts.map((verdict): SensorOutcome => {
     const { sensorId, status, windows, anomalies } = verdict;
     const outcome = { sensorId, status, windows, anomalies, attempt };
     if (status === 'scored') return verdict.model === undefined ? outcome : { ...outcome, model: verdict.model };
     return {
       ...outcome,
+      ...(status === 'failed' ? { worker } : {}),
       ...(verdict.class === undefined ? {} : { class: verdict.class }),
       ...(verdict.message === undefined ? {} : { message: cutMessage(verdict.message) }),
       ...(verdict.model === undefined ? {} : { model: verdict.model }),

@@ -29,6 +29,9 @@ export interface SensorErrorLog {
   readonly loggedAt: string;
 }
 
+/** This process, as Temporal names it. */
+export const workerName = (role: 'scoring' | 'control'): string => `${role}@${hostname()}#${process.pid}`;
+
 /** Logs of one call: where everything fails for one reason, SQL has the rest. */
 const MOST = 1_000;
 const WRITES = 8;
@@ -53,11 +56,11 @@ export async function writeErrorLogs(
   }
 }
 
-function logOf(outcome: OutcomeRow, role: string, nowMs: number): SensorErrorLog {
+function logOf(outcome: OutcomeRow, role: 'scoring' | 'control', nowMs: number): SensorErrorLog {
   const { workflowExecution } = Context.current().info;
   return {
     batch: outcome.batchId, device: outcome.device, sensor: outcome.sensor, class: outcome.class ?? 'internal', message: outcome.message ?? '',
-    attempt: outcome.attempt, ...(outcome.model === undefined ? {} : { model: outcome.model }), worker: `${role}@${hostname()}#${process.pid}`,
+    attempt: outcome.attempt, ...(outcome.model === undefined ? {} : { model: outcome.model }), worker: outcome.worker ?? workerName(role),
     ...(workflowExecution ? { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId } : {}), loggedAt: isoTime(nowMs),
   };
 }

@@ -30,6 +30,8 @@ export interface PlanInput extends Period {
   readonly release?: string;
   /** Plan only the failed and cancelled sensors of this batch. */
   readonly redrive?: string;
+  /** With `redrive`: these sensors instead of those that failed, as `DEVICE/SENSOR`, both encoded. */
+  readonly sensors?: readonly string[];
   /** Plan only sensors whose windows changed since they were scored for this period. */
   readonly rescore?: boolean;
   readonly sensorsPerChild?: number;
@@ -86,6 +88,11 @@ export interface FinishInput extends Period {
   readonly toleratedFailureCount?: number;
 }
 
+export interface LateInput extends Period {
+  /** Only periods of this schedule. */
+  readonly schedule?: string;
+}
+
 export interface BatchResult {
   readonly batchId: string;
   readonly status: 'completed' | 'failed' | 'cancelled';
@@ -102,6 +109,8 @@ export interface BatchResult {
 export interface ControlActivities {
   readingsReady(input: Period & { readonly waitUntilMs: number }): Promise<ReadingsState>;
   planBatch(input: PlanInput): Promise<BatchPlan>;
+  /** Earlier periods inside [from, to) with sensors whose windows changed after they were scored, oldest first. */
+  latePeriods(input: LateInput): Promise<Period[]>;
   /** Splits a group into the ranges of its scoring activities. */
   planGroup(input: { readonly batchId: string; readonly range: SensorRange; readonly sensorsPerActivity: number }): Promise<SensorRange[]>;
   /** Records a failure for the sensors of a range that have no outcome yet. */

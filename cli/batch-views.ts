@@ -72,10 +72,11 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const skipped = await allOutcomes(context, id, 'skipped');
   const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
   const link = context.uiLink(batch.workflowId, batch.runId);
+  const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
   const sections = [
     facts([
       ['Batch', batch.id], ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`], ['Status', statusWord(batch.status)],
-      ['Schedule', batch.schedule], ['Release', batch.release], ['Supersedes', batch.supersedes],
+      ['Schedule', batch.schedule], ['Release', batch.release], ['Supersedes', batch.supersedes], ['Renewed by', renewed.join(', ')],
       ['Sensors', `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ${count(counts.failed)} failed` +
         `${counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : ''}${batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''}`],
       ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`], ['Took', took(batch)],
@@ -93,13 +94,13 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
   }
   return {
-    data: { ...batchData({ ...batch, counts }), causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
+    data: { ...batchData({ ...batch, counts }), supersededBy: renewed, causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
 }
 
-const outcomeData = (o: OutcomeRow) => ({ device: o.device, sensor: o.sensor, class: o.class, message: o.message, attempt: o.attempt, model: o.model });
+const outcomeData = (o: OutcomeRow) => ({ device: o.device, sensor: o.sensor, class: o.class, message: o.message, attempt: o.attempt, worker: o.worker, model: o.model });
 
 async function allOutcomes(context: Context, id: string, status: 'failed' | 'skipped'): Promise<OutcomeRow[]> {
   const store = await context.store();

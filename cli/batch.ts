@@ -1,11 +1,14 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
 import { Option, type Command } from 'commander';
 import { randomBytes } from 'node:crypto';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { parseSensorName } from '../domain/sensor.ts';
 import { compactTime, isoTime, type Period } from '../domain/time.ts';
+import { VERSION } from '../version.ts';
 import { SCORE_BATCH } from '../workers/schedules.ts';
+import { ATTRIBUTES } from '../workflows/attributes.ts';
 import type { scoreBatch } from '../workflows/index.ts';
 import { pauseUpdate, resumeUpdate, setConcurrencyUpdate } from '../workflows/messages.ts';
 import { MAX_PENDING } from '../workflows/policies.ts';
@@ -28,9 +31,11 @@ export function registerBatch(program: Command): void {
     .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
     .action(action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) => start(context, 'by-hand', periodOf(o), requestOf(o), o)));
   starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch').argument('<id>', 'id of the batch')
-    .action(action<[string], RequestOptions & WaitOption>(async (context, o, id) => {
+    .addOption(new Option('--sensor <device/sensor...>', 'score these again instead, whatever became of them'))
+    .action(action<[string], RequestOptions & WaitOption & { readonly sensor?: readonly string[] }>(async (context, o, id) => {
       const base = await findBatch(context, id);
-      return start(context, 'redrive', base, { ...requestOf(o), redrive: id }, o);
+      for (const name of o.sensor ?? []) parseSensorName(name);
+      return start(context, 'redrive', base, { ...requestOf(o), redrive: id, ...(o.sensor === undefined ? {} : { sensors: o.sensor }) }, o);
     }));
   starts(batch, 'rescore', 'score again only sensors whose readings changed since they were scored for exactly this period')
     .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
@@ -97,16 +102,30 @@ function rootMessage(error: unknown): string {
 }
 
 async function runningHandle(context: Context, id: string): Promise<WorkflowHandle> {
+  const client: Client = await context.client();
+  // Until its readings are there a batch is not on record, but it can be steered.
+  if (!(await (await context.store()).findBatch(id)))
+    for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} = '${id.replaceAll("'", '')}' AND ExecutionStatus = 'Running'` })) return client.workflow.getHandle(run.workflowId, run.runId);
   const batch = await findBatch(context, id);
   if (batch.status !== 'running') throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
-  const client: Client = await context.client();
   return client.workflow.getHandle(batch.workflowId, batch.runId);
 }
 
 async function cancel(context: Context, _: object, id: string): Promise<Output> {
   const handle = await runningHandle(context, id);
-  await handle.cancel();
-  await handle.result().catch(() => {}); // it ends as cancelled; what counts is on record
+  try {
+    await handle.cancel();
+    await handle.result().catch(() => {}); // it ends as cancelled; what counts is on record
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error; // it was terminated: nobody else closes the batch
+  }
+  const store = await context.store();
+  const batch = await store.findBatch(id);
+  if (!batch) return { data: { batch: id, status: 'cancelled' }, text: `Batch ${id} was cancelled before it was planned: nothing is on record.` };
+  if (batch.status === 'running') {
+    const { finishBatch } = await import('../activities/finish-batch.ts');
+    await finishBatch({ store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now }, { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 });
+  }
   return { ...(await showBatch(context, id)), exitCode: 0 };
 }
 

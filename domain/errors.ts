@@ -1,16 +1,19 @@
 /**
  * One error type for everything a user can mend. The code is stable and machine-readable, the message
- * names the thing, the value and the remedy, `retryable` says whether trying again can help.
+ * names the thing, the value and the remedy, `retryable` says whether trying again can help, `retryAfterMs`
+ * when, where a service has said so.
  */
 export class FleetscoreError extends Error {
   readonly code: string;
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(code: string, message: string, options: { retryable?: boolean; retryAfterMs?: number | undefined; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'FleetscoreError';
     this.code = code;
     this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

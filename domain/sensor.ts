@@ -45,6 +45,27 @@ export function encodeName(name: string): string {
   return encodeURIComponent(name).replace(/[.!'()*~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/**
+ * `DEVICE/SENSOR`, as children are named; both plain or encoded. A device with a slash must be encoded.
+ * @throws FleetscoreError `INVALID_NAME`
+ */
+export function parseSensorName(name: string): SensorKey {
+  const slash = name.indexOf('/');
+  if (slash < 0) throw new FleetscoreError('INVALID_NAME', `a sensor is named DEVICE/SENSOR, such as pump-1/vibration; got ${JSON.stringify(name)}`);
+  const key = { device: decoded(name.slice(0, slash)), sensor: decoded(name.slice(slash + 1)) };
+  const problem = nameProblem('device', key.device) ?? nameProblem('sensor', key.sensor);
+  if (problem !== undefined) throw new FleetscoreError('INVALID_NAME', `${problem}, in ${JSON.stringify(name)}`);
+  return key;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a plain name with a percent sign
+  }
+}
+
 /** The key of a sensor in maps: names never contain U+0000, so it is unambiguous. */
 export function keyOf(key: SensorKey): string {
   return `${key.device}\u0000${key.sensor}`;

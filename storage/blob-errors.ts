@@ -41,9 +41,21 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
   // No status: no answer came. 409 here is a lease or a container on its way out, which passes.
   if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
     const reason = said === '' ? scrub(messageOf(error)) : `${said}: ${scrub(messageOf(error))}`;
-    return new FleetscoreError('BLOB_UNAVAILABLE', `Cannot ${call.doing} ${where} now (${reason}). Check that the account answers, then try again.`, { retryable: true });
+    return new FleetscoreError('BLOB_UNAVAILABLE', `Cannot ${call.doing} ${where} now (${reason}). Check that the account answers, then try again.`, { retryable: true, retryAfterMs: retryAfterOf(error) });
   }
   return new FleetscoreError('BLOB_ERROR', `Cannot ${call.doing} ${where} (${said}: ${scrub(messageOf(error))}).`);
+}
+
+/** A service that asks for more is asked again after this: what it wants may have changed. */
+const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
+
+/** What the answer's `Retry-After` says, in seconds or as a date (RFC 9110). */
+function retryAfterOf(error: unknown): number | undefined {
+  const { response } = (error ?? {}) as { response?: { headers?: { get?: (name: string) => string | undefined } } };
+  const text = response?.headers?.get?.('retry-after');
+  if (text === undefined || text === '') return undefined;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
 /** The first line, without anything that looks like a secret. */

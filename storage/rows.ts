@@ -129,6 +129,7 @@ export interface OutcomeRecord extends SensorKey {
   readonly anomalies: number;
   readonly model: string | null;
   readonly attempt: number;
+  readonly worker: string | null;
 }
 
 export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
@@ -145,7 +146,20 @@ export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
     anomalies: Number(row.anomalies),
     ...(row.model === null ? {} : { model: row.model }),
     attempt: Number(row.attempt),
+    ...(row.worker === null ? {} : { worker: row.worker }),
   };
+}
+
+/** Event time that one mark of late readings stands for. */
+export const LATE_STEP_MS = 60_000;
+/** Clocks of ingest and control workers may differ by this much. */
+export const CLOCK_SLACK_MS = 5_000;
+
+/** Starts of the minutes with windows that start before `endMs`. */
+export function lateMinutes(startsMs: Iterable<number>, endMs: number): number[] {
+  const minutes = new Set<number>();
+  for (const start of startsMs) if (start < endMs) minutes.add(Math.floor(start / LATE_STEP_MS) * LATE_STEP_MS);
+  return [...minutes].sort((a, b) => a - b);
 }
 
 /** An outcome that is in the database already. */

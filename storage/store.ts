@@ -107,6 +107,16 @@ export interface NewBatch extends Period {
   readonly startedAtMs: number;
 }
 
+export interface BatchFilter {
+  readonly schedule?: string;
+  readonly status?: BatchStatus;
+  /** Only batches over exactly this period. */
+  readonly period?: Period;
+  /** Only batches that renew outcomes of this one. */
+  readonly supersedes?: string;
+  readonly limit?: number;
+}
+
 export interface Batch extends Omit<NewBatch, 'sensorIds'> {
   readonly planned: number;
   readonly status: BatchStatus;
@@ -258,6 +268,11 @@ export interface Store {
    */
   changedSensors(period: Period, options?: { readonly after?: number; readonly limit?: number }): Promise<number[]>;
   /**
+   * Periods of committed batches inside `within` into which readings may have come after their newest batch began,
+   * oldest first; of one schedule when it is given. Cheap, and to be asked again with {@link changedSensors}.
+   */
+  latePeriods(within: Period, schedule?: string): Promise<Period[]>;
+  /**
    * Deletes what is older than the cuts, in transactions small enough for other writers to live with; safe to
    * interrupt and repeat. Running batches and the sensor list stay.
    */
@@ -331,7 +346,7 @@ export interface Store {
   ): Promise<Batch>;
   findBatch(batchId: string): Promise<Batch | undefined>;
   /** Newest start first. */
-  listBatches(options?: { readonly schedule?: string; readonly status?: BatchStatus; readonly limit?: number }): Promise<Batch[]>;
+  listBatches(options?: BatchFilter): Promise<Batch[]>;
   /** Committed files that hold predictions of one sensor in a period, oldest commit first. */
   predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
 }

@@ -1,5 +1,5 @@
 /** What a person reads on the page of a running workflow in the Web UI: small Markdown tables. Pure. */
-import type { FailureNote } from '../activities/types.ts';
+import type { FailureNote, SensorRange } from '../activities/types.ts';
 import type { OutcomeCounts } from '../domain/outcome.ts';
 import { plainTime, type Period } from '../domain/time.ts';
 
@@ -16,10 +16,17 @@ export interface BatchProgress extends Period {
   readonly counts: OutcomeCounts;
   readonly failures: readonly FailureNote[];
   readonly paused?: boolean;
+  /** Batches that were started for late readings of earlier periods. */
+  readonly late?: number;
   /** While waiting: how far the readings are. */
   readonly watermarkMs?: number;
   /** And how far they must be. */
   readonly neededMs?: number;
+}
+
+/** What a child or an activity is about, for its summary. */
+export function nameOf({ count, single }: SensorRange): string {
+  return single ? `${single.device} / ${single.sensor}` : count === 1 ? '1 sensor' : `${count} sensors`;
 }
 
 export function batchDetails(progress: BatchProgress): string {
@@ -32,6 +39,7 @@ export function batchDetails(progress: BatchProgress): string {
     ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],
     ['Children', `${progress.childrenDone} of ${progress.children} done`],
     ['Windows', `${counts.windows}, anomalous ${counts.anomalies}`],
+    ...(progress.late === undefined ? [] : [['Late readings', `${progress.late} earlier ${progress.late === 1 ? 'period is' : 'periods are'} scored again`] as const]),
   ];
   return `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n${failureTable(progress.failures, counts.failed)}`;
 }

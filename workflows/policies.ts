@@ -39,6 +39,12 @@ export const waitPollMs = (waitedMs: number): number => Math.min(600_000, Math.m
 /** Readings of a period are waited for at most this long after its end. */
 export const DEFAULT_WAIT_FOR_READINGS = '2m';
 
+/**
+ * Batches of a schedule look this far back for sensors whose readings came after they were scored, and start a
+ * batch of its own for each period that has some.
+ */
+export const DEFAULT_RESCORE_LATE = '1d';
+
 /** Period of a batch when neither from and to nor a period is given. */
 export const DEFAULT_PERIOD = '15m';
 

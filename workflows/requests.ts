@@ -3,6 +3,7 @@
  * works. Pure functions turn it into a period and an id; a wrong field fails the workflow, with its name.
  */
 import { FleetscoreError } from '../domain/errors.ts';
+import { parseSensorName } from '../domain/sensor.ts';
 import { compactTime, isoTime, parseDuration, parseTime, type Period } from '../domain/time.ts';
 import { DEFAULT_PERIOD, DEFAULT_TOLERATED_FAILURE_PERCENTAGE, DEFAULT_WAIT_FOR_READINGS } from './policies.ts';
 
@@ -18,6 +19,8 @@ export interface ScoreBatchRequest {
   readonly release?: string;
   /** Score again only the failed and cancelled sensors of this batch; from and to must be its period. */
   readonly redrive?: string;
+  /** With `redrive`: score these sensors again instead, whatever became of them; `DEVICE/SENSOR`, both may be percent-encoded. */
+  readonly sensors?: readonly string[];
   /** Score again only sensors whose windows changed since they were scored for exactly this period. */
   readonly rescore?: boolean;
   /** Sensors per child workflow and per scoring activity; chosen from the size of the fleet when absent. */
@@ -28,12 +31,20 @@ export interface ScoreBatchRequest {
   readonly toleratedFailureCount?: number;
   /** Longest wait for late readings after the end of the period; `0s` for none. */
   readonly waitForReadings?: string;
+  /**
+   * When it has ended, the batch starts batches that score again the sensors whose readings came late for earlier
+   * periods, at most this long ago. `0s` for none; default for batches of a schedule: `1d`, for others: none.
+   */
+  readonly rescoreLate?: string;
 }
 
 export interface ParsedRequest extends Period {
   readonly release?: string;
   readonly redrive?: string;
+  readonly sensors?: readonly string[];
   readonly rescore?: boolean;
+  /** Absent: the default of how it was started. */
+  readonly rescoreLateMs?: number;
   readonly sensorsPerChild?: number;
   readonly sensorsPerActivity?: number;
   readonly toleratedFailurePercentage: number;
@@ -43,7 +54,7 @@ export interface ParsedRequest extends Period {
 }
 
 const FIELDS: ReadonlySet<string> = new Set([
-  'from', 'to', 'period', 'delay', 'release', 'redrive', 'rescore', 'sensorsPerChild', 'sensorsPerActivity',
+  'from', 'to', 'period', 'delay', 'release', 'redrive', 'sensors', 'rescore', 'rescoreLate', 'sensorsPerChild', 'sensorsPerActivity',
   'toleratedFailurePercentage', 'toleratedFailureCount', 'waitForReadings',
 ]);
 
@@ -63,7 +74,9 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   if (!(typeof percentage === 'number' && percentage >= 0 && percentage <= 100))
     throw invalid(`toleratedFailurePercentage must be a number from 0 to 100, got ${JSON.stringify(percentage)}`);
   const wait = text(request.waitForReadings, 'waitForReadings') ?? DEFAULT_WAIT_FOR_READINGS;
-  const waitMs = /^0\w*$/.test(wait) ? 0 : parseDuration(wait, 'waitForReadings');
+  const waitMs = durationOrZero(wait, 'waitForReadings');
+  const late = text(request.rescoreLate, 'rescoreLate');
+  const sensors = names(request.sensors);
   const sensorsPerChild = atLeast(request.sensorsPerChild, 'sensorsPerChild', 1);
   const sensorsPerActivity = atLeast(request.sensorsPerActivity, 'sensorsPerActivity', 1);
   const toleratedFailureCount = atLeast(request.toleratedFailureCount, 'toleratedFailureCount', 0);
@@ -72,17 +85,34 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   if (typeof (request.rescore ?? false) !== 'boolean') throw invalid(`rescore must be true or false, got ${JSON.stringify(request.rescore)}`);
   if (redrive !== undefined && request.rescore) throw invalid('give either redrive or rescore, not both');
   if (redrive !== undefined && request.from === undefined) throw invalid('redrive needs from and to: the period of the batch');
+  if (sensors !== undefined && redrive === undefined) throw invalid('sensors go with redrive: the batch whose sensors are scored again');
   return {
     ...period,
     toleratedFailurePercentage: percentage,
     waitUntilMs: period.toMs + waitMs,
     ...(release === undefined ? {} : { release }),
     ...(redrive === undefined ? {} : { redrive }),
+    ...(sensors === undefined ? {} : { sensors }),
     ...(request.rescore ? { rescore: true } : {}),
+    ...(late === undefined ? {} : { rescoreLateMs: durationOrZero(late, 'rescoreLate') }),
     ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
     ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
     ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),
   };
+}
+
+function durationOrZero(text: string, what: string): number {
+  return /^0\w*$/.test(text) ? 0 : parseDuration(text, what);
+}
+
+/** Names stay in the history: so many are chosen by hand. */
+const MOST_NAMES = 500;
+
+function names(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_NAMES) throw invalid(`sensors must be a list of 1 to ${MOST_NAMES} names such as ["pump-1/vibration"]`);
+  for (const name of value) parseSensorName(typeof name === 'string' ? name : String(name));
+  return value as readonly string[];
 }
 
 function resolvePeriod(request: ScoreBatchRequest, scheduledMs: number): Period {
@@ -96,7 +126,7 @@ function resolvePeriod(request: ScoreBatchRequest, scheduledMs: number): Period 
   if (from !== undefined || to !== undefined) throw invalid('from and to go together: give both, or neither');
   const length = text(request.period, 'period') ?? DEFAULT_PERIOD;
   const delay = text(request.delay, 'delay');
-  const delayMs = delay === undefined || /^0\w*$/.test(delay) ? 0 : parseDuration(delay, 'delay');
+  const delayMs = delay === undefined ? 0 : durationOrZero(delay, 'delay');
   // Whole seconds: a start by hand has milliseconds that mean nothing.
   const toMs = Math.floor((scheduledMs - delayMs) / 1000) * 1000;
   const months = /^([1-9]\d?)mo$/.exec(length);

@@ -4,30 +4,33 @@
  * `finishBatch` runs, also when the batch is cancelled.
  */
 import {
-  ApplicationFailure, CancellationScope, executeChild, isCancellation, ParentClosePolicy,
-  proxyActivities, setCurrentDetails, setHandler, sleep, upsertSearchAttributes, workflowInfo,
+  ApplicationFailure, CancellationScope, executeChild, isCancellation, log, ParentClosePolicy, patched,
+  proxyActivities, setCurrentDetails, setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BatchResult, ChunkOutcome, ControlActivities, ReadingsState, SensorRange } from '../activities/types.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { encodeName } from '../domain/sensor.ts';
+import { compactTime, isoTime, parseDuration, plainTime } from '../domain/time.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
-import { batchDetails, SHOWN_FAILURES, type BatchProgress } from './details.ts';
+import { batchDetails, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
-import { CONTROL_ACTIVITY, MAX_PENDING, waitPollMs } from './policies.ts';
+import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, MAX_PENDING, waitPollMs } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
-const { readingsReady, planBatch, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+const { readingsReady, planBatch, latePeriods, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
   const info = workflowInfo();
   const parsed = parse(request, (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime).getTime());
   const { fromMs, toMs } = parsed;
   const batchId = batchIdOf(parsed, info.runId);
+  const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
 
   let progress: BatchProgress = {
     batchId, fromMs, toMs, phase: 'waiting for readings', planned: 0, children: 0, childrenDone: 0, counts: NO_OUTCOMES, failures: [],
@@ -61,11 +64,11 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   try {
     await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show({ watermarkMs, neededMs }));
     show({ phase: 'planning', watermarkMs: undefined, neededMs: undefined });
-    const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
-    const plan = await planBatch({
+    const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [{
       batchId, fromMs, toMs, workflowId: info.workflowId, runId: info.runId,
       schedule, release: parsed.release, redrive: parsed.redrive, rescore: parsed.rescore, sensorsPerChild: parsed.sensorsPerChild, sensorsPerActivity: parsed.sensorsPerActivity,
-    });
+      ...(parsed.sensors === undefined ? {} : { sensors: parsed.sensors }),
+    }]);
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
 
@@ -83,12 +86,12 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
 
   show({ phase: 'finishing' });
   const result = await CancellationScope.nonCancellable(() =>
-    finishBatch({
+    finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [{
       batchId, fromMs, toMs,
       ending: ending === undefined ? 'done' : isCancellation(ending) ? 'cancelled' : 'aborted',
       message: ending === undefined ? undefined : whyFailed(ending).message,
       toleratedFailurePercentage: parsed.toleratedFailurePercentage, toleratedFailureCount: parsed.toleratedFailureCount,
-    }),
+    }]),
   );
   if (result === null) throw ending; // it ended before it was recorded
   show({ phase: result.status, counts: result.counts });
@@ -98,8 +101,40 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     { key: ATTRIBUTES.anomalies, value: result.counts.anomalies },
   ]);
   if (ending !== undefined) throw ending;
+  const lookbackMs = parsed.rescoreLateMs ?? (schedule === undefined ? 0 : parseDuration(DEFAULT_RESCORE_LATE));
+  if (lookbackMs > 0 && patched('rescore-late')) await rescoreLate(request, parsed, lookbackMs, schedule, (late) => show({ late }));
   if (result.status === 'failed') throw ApplicationFailure.nonRetryable(result.message, 'BatchFailed', result);
   return result;
+}
+
+/**
+ * Starts a batch for each earlier period with sensors whose readings came after they were scored. They go on by
+ * themselves; this batch has ended, whatever becomes of them. Their ids derive from the period, so one runs at a time.
+ */
+async function rescoreLate(request: ScoreBatchRequest, parsed: ParsedRequest, lookbackMs: number, schedule: string | undefined, started: (batches: number) => void): Promise<void> {
+  const { sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, release } = request;
+  const same = Object.fromEntries(Object.entries({ sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, release }).filter(([, value]) => value !== undefined));
+  try {
+    await CancellationScope.nonCancellable(async () => {
+      const within = { fromMs: parsed.toMs - lookbackMs, toMs: parsed.fromMs, ...(schedule === undefined ? {} : { schedule }) };
+      const periods = await latePeriods.executeWithOptions({ summary: 'earlier periods with late readings' }, [within]);
+      let count = 0;
+      for (const { fromMs, toMs } of periods) {
+        try {
+          await startChild<typeof scoreBatch>('scoreBatch', {
+            workflowId: `late-${compactTime(fromMs)}-${compactTime(toMs)}`, args: [{ ...same, from: isoTime(fromMs), to: isoTime(toMs), rescore: true, waitForReadings: '0s' }],
+            staticSummary: `late readings of ${plainTime(fromMs)} to ${plainTime(toMs)}`, parentClosePolicy: ParentClosePolicy.ABANDON,
+          });
+          count += 1;
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        }
+      }
+      if (count > 0) started(count);
+    });
+  } catch (error) {
+    log.warn(`late readings of earlier periods were not looked at: ${whyFailed(error).message}`);
+  }
 }
 
 /** A wrong request must fail the workflow, not its task: a task is retried for ever. */
@@ -116,7 +151,7 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
   const { fromMs, toMs, waitUntilMs } = parsed;
   const startedMs = Date.now();
   for (;;) {
-    const state = await readingsReady({ fromMs, toMs, waitUntilMs });
+    const state = await readingsReady.executeWithOptions({ summary: 'are the readings of the period complete?' }, [{ fromMs, toMs, waitUntilMs }]);
     if (state.ready) return;
     onWait(state);
     await sleep(waitPollMs(Date.now() - startedMs));
@@ -132,7 +167,7 @@ async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorR
       // Derived from the work: replay and retries name the same children.
       workflowId: `${batchId}/${single ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
       args: [{ batchId, fromMs, toMs, range, sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity, scoringQueue: range.queue ?? SCORING_QUEUE }],
-      staticSummary: single ? `${single.device} / ${single.sensor}` : `${range.count} sensors`,
+      staticSummary: nameOf(range),
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });
   } catch (error) {
@@ -140,6 +175,6 @@ async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorR
     const outcome = outcomeOfFailedChild(error, SENSOR_FAILED);
     if (outcome) return outcome;
     const reason = whyFailed(error);
-    return failRange({ batchId, range, class: reason.class, message: `the child workflow ended: ${reason.message}`, attempt: 1 });
+    return failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message: `the child workflow ended: ${reason.message}`, attempt: 1 }]);
   }
 }

@@ -7,7 +7,7 @@ import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails 
 import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from '../activities/types.ts';
 import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
-import { failureTable, SHOWN_FAILURES } from './details.ts';
+import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';
 import { halve, whyFailed } from './failures.ts';
 import { CONTROL_ACTIVITY, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
@@ -40,21 +40,21 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
 
   const score = async (range: SensorRange): Promise<void> => {
     try {
-      add(await scoreChunk({ batchId, fromMs, toMs, range }));
+      add(await scoreChunk.executeWithOptions({ summary: nameOf(range) }, [{ batchId, fromMs, toMs, range }]));
     } catch (error) {
       if (isCancellation(error)) throw error;
       const reason = whyFailed(error);
       // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
       if (reason.sensorAtFault && range.count > 1) {
-        for (const half of await planGroup({ batchId, range, sensorsPerActivity: halve(range.count) })) await score(half);
+        for (const half of await planGroup.executeWithOptions({ summary: `halve ${nameOf(range)}` }, [{ batchId, range, sensorsPerActivity: halve(range.count) }])) await score(half);
         return;
       }
-      add(await failRange({ batchId, range, class: reason.class, message: reason.message, attempt: SCORE_ATTEMPTS }));
+      add(await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message: reason.message, attempt: SCORE_ATTEMPTS }]));
     }
   };
 
   const chunks =
-    input.range.count <= sensorsPerActivity ? [input.range] : await planGroup({ batchId, range: input.range, sensorsPerActivity });
+    input.range.count <= sensorsPerActivity ? [input.range] : await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [{ batchId, range: input.range, sensorsPerActivity }]);
   await forEachThrottled(chunks, fullSpeed(), score);
 
   const outcome: ChunkOutcome = { counts, failures };

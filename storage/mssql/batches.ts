@@ -1,7 +1,8 @@
 /** Batches and what they plan, as in the embedded store: all sensors up to the highest id, or a list. */
 import type { OutcomeCounts } from '../../domain/outcome.ts';
+import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -73,12 +74,25 @@ export const BATCH_SQL = {
   // Commits of chunks share the row, the end of the batch has it alone: no outcome slips in after the counting.
   share: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
   seize: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (XLOCK, HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
-  list: tsql({ schedule: 'NVARCHAR(400)', status: 'NVARCHAR(32)', limit: 'INT' }, `
+  list: tsql({ schedule: 'NVARCHAR(400)', status: 'NVARCHAR(32)', fromMs: 'BIGINT', toMs: 'BIGINT', supersedes: 'NVARCHAR(128)', limit: 'INT' }, `
     SELECT TOP (@limit) ${BATCH_NAMES} FROM (
       SELECT ${COLUMNS}
       FROM batches b INNER JOIN releases r ON r.release_key = b.release_key
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
+        AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
     ) page ORDER BY startedAtMs DESC, batchKey DESC`),
+  latePeriods: tsql({ fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)' }, `
+    SELECT p.fromMs AS fromMs, p.toMs AS toMs FROM (
+      SELECT b.from_ms AS fromMs, b.to_ms AS toMs, MAX(b.started_at_ms) AS startedMs,
+             MAX(CASE WHEN b.schedule = @schedule THEN 1 ELSE 0 END) AS ours
+      FROM batches b WHERE b.from_ms >= @fromMs AND b.to_ms <= @toMs AND b.manifest IS NOT NULL
+      GROUP BY b.from_ms, b.to_ms
+    ) p
+    WHERE (@schedule IS NULL OR p.ours = 1) AND EXISTS (
+      SELECT 1 FROM late_minutes l
+      WHERE l.start_ms > p.fromMs - ${LATE_STEP_MS} AND l.start_ms < p.toMs AND l.changed_at_ms > p.startedMs - ${CLOCK_SLACK_MS}
+    )
+    ORDER BY p.fromMs, p.toMs`),
   add: tsql(
     {
       ...ID, workflowId: 'NVARCHAR(400)', runId: 'NVARCHAR(128)', kind: 'NVARCHAR(32)', schedule: 'NVARCHAR(400)',
@@ -148,7 +162,7 @@ export const BATCH_SQL = {
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches' | 'latePeriods'
 >;
 
 export function batchMethods(db: Database): BatchMethods {
@@ -205,9 +219,17 @@ export function batchMethods(db: Database): BatchMethods {
         return row && withCounts(session, row);
       }),
 
-    listBatches: ({ schedule, status, limit = ALL } = {}) =>
+    latePeriods: ({ fromMs, toMs }, schedule) =>
       db.read(async (session) => {
-        const rows = await session.query<BatchRow>(BATCH_SQL.list, { schedule: schedule ?? null, status: status ?? null, limit });
+        const rows = await session.query<Record<keyof Period, number | string>>(BATCH_SQL.latePeriods, { fromMs, toMs, schedule: schedule ?? null });
+        return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
+      }),
+
+    listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
+      db.read(async (session) => {
+        const rows = await session.query<BatchRow>(BATCH_SQL.list, {
+          schedule: schedule ?? null, status: status ?? null, fromMs: period?.fromMs ?? null, toMs: period?.toMs ?? null, supersedes: supersedes ?? null, limit,
+        });
         const batches: Batch[] = [];
         for (const row of rows) batches.push(await withCounts(session, row));
         return batches;

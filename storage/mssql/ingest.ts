@@ -4,6 +4,7 @@
  * every change without a counter that all partitions would queue for.
  */
 import { progressConflict } from '../failures.ts';
+import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
 import { LostRace } from './errors.ts';
@@ -57,6 +58,12 @@ export const INGEST_SQL = {
                  w.last_ts = m.last_ts, w.readings = m.readings
     FROM windows w WITH (ROWLOCK)
     INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`),
+  // Up to where batches were planned: what changes before it is late for one of them.
+  plannedUpTo: tsql({}, 'SELECT MAX(to_ms) AS endMs FROM batches'),
+  markLate: tsql({ startMs: 'BIGINT', now: 'BIGINT' }, 'UPDATE late_minutes SET changed_at_ms = @now WHERE start_ms = @startMs'),
+  addLate: tsql({ startMs: 'BIGINT', now: 'BIGINT' }, `
+    INSERT INTO late_minutes (start_ms, changed_at_ms)
+    SELECT @startMs, @now WHERE NOT EXISTS (SELECT 1 FROM late_minutes WITH (UPDLOCK, HOLDLOCK) WHERE start_ms = @startMs)`),
   progress: tsql(PARTITION, `
     SELECT applied_seq AS seq FROM partition_progress WITH (UPDLOCK, HOLDLOCK)
     WHERE source = @source AND partition_id = @partition`),
@@ -104,6 +111,7 @@ export function ingestMethods(db: Database): IngestMethods {
           // Another partition added one of these windows after we looked: begin again, now it is known.
           if (added !== updates.length - known) throw new LostRace(`${updates.length - known - added} windows were added by another commit`);
         }
+        await markLate(tx, updates);
       });
     },
 
@@ -160,6 +168,16 @@ async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdat
   if (merged.length === 0) return;
   await tx.stage(MERGED, merged);
   await tx.run(INGEST_SQL.updateKnown, {});
+}
+
+/** Last in the transaction: the rows it locks are shared by all partitions. Takes repeated readings for late too, which costs a look. */
+async function markLate(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
+  const [planned] = await tx.query<{ endMs: string | number | null }>(INGEST_SQL.plannedUpTo, {});
+  if (planned?.endMs === null || planned?.endMs === undefined) return;
+  for (const startMs of lateMinutes(updates.map((update) => update.startMs), Number(planned.endMs))) {
+    const values = { startMs, now: Date.now() };
+    if ((await tx.run(INGEST_SQL.markLate, values)) === 0) await tx.run(INGEST_SQL.addLate, values);
+  }
 }
 
 /** A row of a staging table, in the order of {@link WINDOW_COLUMNS}. */

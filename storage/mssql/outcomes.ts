@@ -23,6 +23,7 @@ export const DECIDED: StageTable = {
     { name: 'anomalies', type: 'BIGINT', of: 'outcomes.anomalies' },
     { name: 'model', type: 'NVARCHAR(128)', nullable: true, of: 'artifacts.name' },
     { name: 'attempt', type: 'INT', of: 'outcomes.attempt' },
+    { name: 'worker', type: 'NVARCHAR(400)', nullable: true, of: 'failed_by.worker' },
   ],
   key: ['sensor_id'],
 };
@@ -35,14 +36,15 @@ const COUNTS = {
 } as const;
 
 const outcomes = (where: string): string => `
-    SELECT TOP (@limit) sensorId, device, sensor, chunk, status, class, message, windows, anomalies, model, attempt FROM (
+    SELECT TOP (@limit) sensorId, device, sensor, chunk, status, class, message, windows, anomalies, model, attempt, worker FROM (
       SELECT o.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, c.name AS chunk, o.status AS status,
              o.class AS class, o.message AS message, o.windows AS windows, o.anomalies AS anomalies, a.name AS model,
-             o.attempt AS attempt
+             o.attempt AS attempt, f.worker AS worker
       FROM outcomes o
       INNER JOIN sensors s ON s.id = o.sensor_id
       INNER JOIN chunks c ON c.chunk_key = o.chunk_key
       LEFT JOIN artifacts a ON a.id = o.model_id
+      LEFT JOIN failed_by f ON f.batch_key = o.batch_key AND f.sensor_id = o.sensor_id
       WHERE o.batch_key = @batchKey AND o.sensor_id > @after${where}
     ) page ORDER BY sensorId`;
 
@@ -74,6 +76,11 @@ export const OUTCOME_SQL = {
     SELECT @batchKey, d.sensor_id, @chunkKey, d.status, d.class, d.message, d.windows, d.anomalies, a.id, d.attempt, @changeId
     FROM #decided d LEFT JOIN artifacts a ON a.name = d.model
     WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`),
+  // Before `add`: only for sensors that have no outcome yet.
+  addFailedBy: tsql(KEY, `
+    INSERT INTO failed_by (batch_key, sensor_id, worker)
+    SELECT @batchKey, d.sensor_id, d.worker FROM #decided d
+    WHERE d.worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`),
   count: tsql({ ...KEY, fromId: 'INT', toId: 'INT' }, `
     SELECT SUM(CASE WHEN status = 0 THEN 1 ELSE 0 END) AS scored, SUM(CASE WHEN status = 1 THEN 1 ELSE 0 END) AS skipped,
            SUM(CASE WHEN status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN status = 3 THEN 1 ELSE 0 END) AS cancelled,
@@ -157,7 +164,7 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   await tx.stage(
     DECIDED,
     result.outcomes.map((o) => [
-      o.sensorId, statusCode(o.status), o.class ?? null, clipMessage(o.message), o.windows, o.anomalies, o.model ?? null, o.attempt,
+      o.sensorId, statusCode(o.status), o.class ?? null, clipMessage(o.message), o.windows, o.anomalies, o.model ?? null, o.attempt, o.worker ?? null,
     ]),
   );
   const old = await tx.query<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, { batchKey });
@@ -170,6 +177,7 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   const added = countOutcomes(fresh);
   const chunkKey = await addChunk(tx, batchKey, result, added);
   await tx.run(OUTCOME_SQL.addArtifacts, {});
+  if (fresh.some((o) => o.worker !== undefined)) await tx.run(OUTCOME_SQL.addFailedBy, { batchKey });
   const inserted = await tx.run(OUTCOME_SQL.add, { batchKey, chunkKey, changeId: result.changeId });
   // Another commit decided some of these sensors after we looked: begin again, now they are known.
   if (inserted !== fresh.length) throw new LostRace(`${fresh.length - inserted} outcomes were added by another commit`);

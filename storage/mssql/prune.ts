@@ -1,5 +1,5 @@
 /** Retention, in small transactions: outcomes of a batch first, its own row last, so a cut-off prune can be repeated. */
-import { DEFAULT_PRUNE_ROWS } from '../rows.ts';
+import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
 import type { Store } from '../store.ts';
 import type { Database } from './connection.ts';
 import { tsql } from './statement.ts';
@@ -12,6 +12,8 @@ export const PRUNE_SQL = {
     SELECT batch_key AS batchKey FROM batches WHERE status <> N'running' AND finished_at_ms < @before ORDER BY batch_key`),
   outcomes: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM outcomes WHERE batch_key = @batchKey'),
   sensors: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_sensors WHERE batch_key = @batchKey'),
+  failedBy: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM failed_by WHERE batch_key = @batchKey'),
+  lateMinutes: tsql({ before: 'BIGINT' }, 'DELETE FROM late_minutes WHERE start_ms < @before'),
   chunks: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM chunks WHERE batch_key = @batchKey'),
   pools: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_pools WHERE batch_key = @batchKey'),
   batch: tsql(KEY, 'DELETE FROM batches WHERE batch_key = @batchKey'),
@@ -21,13 +23,14 @@ export function pruneMethods(db: Database): Pick<Store, 'prune'> {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction: limit = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, limit);
+      if (windowsBeforeMs !== undefined) await db.write((tx) => tx.run(PRUNE_SQL.lateMinutes, { before: windowsBeforeMs - LATE_STEP_MS }));
       let outcomes = 0;
       const batches =
         batchesBeforeMs === undefined
           ? []
           : await db.read((session) => session.query<{ batchKey: number }>(PRUNE_SQL.oldBatches, { before: batchesBeforeMs }));
       for (const { batchKey } of batches) {
-        for (const statement of [PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.chunks])
+        for (const statement of [PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.failedBy, PRUNE_SQL.chunks])
           for (let gone = limit; gone === limit; ) {
             gone = await db.write((tx) => tx.run(statement, { batchKey, limit }));
             if (statement === PRUNE_SQL.outcomes) outcomes += gone;

@@ -3,8 +3,9 @@
  * sensor id of that moment, which costs nothing for a million sensors, or by a list of their own.
  */
 import type { OutcomeCounts } from '../../domain/outcome.ts';
+import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -61,7 +62,20 @@ const series = ({ id, from }: Planned): string => `
 export const BATCH_SQL = {
   find: `${BATCH} WHERE b.id = ?`,
   list: `${BATCH} WHERE (?1 IS NULL OR b.schedule = ?1) AND (?2 IS NULL OR b.status = ?2)
-    ORDER BY b.started_at_ms DESC, b.batch_key DESC LIMIT ?3`,
+      AND (?3 IS NULL OR (b.from_ms = ?3 AND b.to_ms = ?4)) AND (?5 IS NULL OR b.supersedes = ?5)
+    ORDER BY b.started_at_ms DESC, b.batch_key DESC LIMIT ?6`,
+  // The batches of a lookback are few; of the marks, only those near the period are looked at.
+  latePeriods: `
+    SELECT p.from_ms AS fromMs, p.to_ms AS toMs FROM (
+      SELECT from_ms, to_ms, MAX(started_at_ms) AS started_ms, MAX(CASE WHEN schedule = ?3 THEN 1 ELSE 0 END) AS ours
+      FROM batches WHERE from_ms >= ?1 AND to_ms <= ?2 AND manifest IS NOT NULL
+      GROUP BY from_ms, to_ms
+    ) p
+    WHERE (?3 IS NULL OR p.ours = 1) AND EXISTS (
+      SELECT 1 FROM late_minutes l
+      WHERE l.start_ms > p.from_ms - ${LATE_STEP_MS} AND l.start_ms < p.to_ms AND l.changed_at_ms > p.started_ms - ${CLOCK_SLACK_MS}
+    )
+    ORDER BY p.from_ms, p.to_ms`,
   add: `
     INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version,
                          from_ms, to_ms, started_at_ms, listed, max_sensor_id, planned, status)
@@ -112,7 +126,7 @@ export const BATCH_SQL = {
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches'
+  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches' | 'latePeriods'
 >;
 
 export function batchMethods(db: Connection): BatchMethods {
@@ -175,10 +189,15 @@ export function batchMethods(db: Connection): BatchMethods {
         return row && withCounts(db, row);
       }),
 
-    listBatches: ({ schedule, status, limit = ALL } = {}) =>
+    listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
       db.read(() =>
-        db.all<BatchRow>(BATCH_SQL.list, schedule ?? null, status ?? null, limit).map((row) => withCounts(db, row)),
+        db
+          .all<BatchRow>(BATCH_SQL.list, schedule ?? null, status ?? null, period?.fromMs ?? null, period?.toMs ?? null, supersedes ?? null, limit)
+          .map((row) => withCounts(db, row)),
       ),
+
+    latePeriods: ({ fromMs, toMs }, schedule) =>
+      db.read(() => db.all<Period>(BATCH_SQL.latePeriods, fromMs, toMs, schedule ?? null).map((row) => ({ ...row }))),
   };
 }
 

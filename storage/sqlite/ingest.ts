@@ -6,6 +6,7 @@
  */
 import type { WindowUpdate } from '../../domain/window.ts';
 import { progressConflict } from '../failures.ts';
+import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, newWindow, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
@@ -23,6 +24,11 @@ export const INGEST_SQL = {
   setWindow: `
     UPDATE windows SET count = ?, mean = ?, min = ?, max = ?, last = ?, last_ts = ?, change_id = ?, readings = ?
     WHERE sensor_id = ? AND start_ms = ?`,
+  // Up to where batches were planned: what changes before it is late for one of them.
+  plannedUpTo: 'SELECT MAX(to_ms) AS endMs FROM batches',
+  markLate: `
+    INSERT INTO late_minutes (start_ms, changed_at_ms) VALUES (?, ?)
+    ON CONFLICT (start_ms) DO UPDATE SET changed_at_ms = excluded.changed_at_ms`,
   progress: 'SELECT applied_seq AS seq FROM partition_progress WHERE source = ? AND partition_id = ?',
   addProgress: `
     INSERT INTO partition_progress
@@ -53,9 +59,9 @@ export function ingestMethods(db: Connection): IngestMethods {
       await db.write(() => {
         moveProgress(db, commit);
         writeWindows(db, (changeId) => {
-          let changed = 0;
-          for (const update of updates) changed += applyUpdate(db, update, changeId);
-          return changed;
+          const changed = updates.filter((update) => applyUpdate(db, update, changeId) > 0);
+          markLate(db, changed);
+          return changed.length;
         });
       });
     },
@@ -85,6 +91,12 @@ export function writeWindows(db: Connection, work: (changeId: number) => number)
   const changed = work(changeId);
   if (changed > 0) db.run(INGEST_SQL.setChangeId, changeId);
   return changed;
+}
+
+function markLate(db: Connection, changed: readonly WindowUpdate[]): void {
+  const { endMs } = db.get<{ endMs: number | null }>(INGEST_SQL.plannedUpTo)!;
+  if (endMs === null) return;
+  for (const minute of lateMinutes(changed.map(({ startMs }) => startMs), endMs)) db.run(INGEST_SQL.markLate, minute, Date.now());
 }
 
 function moveProgress(db: Connection, commit: IngestCommit): void {

@@ -16,11 +16,12 @@ import { ALL } from './sensors.ts';
 
 const outcomes = (index: string): string => `
   SELECT o.sensor_id AS sensorId, s.device, s.sensor, c.name AS chunk, o.status, o.class, o.message,
-         o.windows, o.anomalies, a.name AS model, o.attempt
+         o.windows, o.anomalies, a.name AS model, o.attempt, f.worker
   FROM outcomes o ${index}
   CROSS JOIN sensors s ON s.id = o.sensor_id
   CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
-  LEFT JOIN artifacts a ON a.id = o.model_id`;
+  LEFT JOIN artifacts a ON a.id = o.model_id
+  LEFT JOIN failed_by f ON f.batch_key = o.batch_key AND f.sensor_id = o.sensor_id`;
 
 const FILE = 'c.name AS chunk, c.blob, c.row_count AS "rows", c.bytes, c.sha256';
 
@@ -53,6 +54,7 @@ export const OUTCOME_SQL = {
   add: `
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  addFailedBy: 'INSERT INTO failed_by (batch_key, sensor_id, worker) VALUES (?, ?, ?)',
   countOfPool: `
     SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
            SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
@@ -160,11 +162,13 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     const released = models.get(sensorId);
     return released?.model === model ? released.key : keyOfArtifact(model);
   };
-  for (const o of fresh)
+  for (const o of fresh) {
     db.run(
       OUTCOME_SQL.add,
       batchKey, o.sensorId, key, statusCode(o.status), o.class ?? null, clipMessage(o.message),
       o.windows, o.anomalies, o.model === undefined ? null : keyOf(o.sensorId, o.model), o.attempt, changeId,
     );
+    if (o.worker !== undefined) db.run(OUTCOME_SQL.addFailedBy, batchKey, o.sensorId, o.worker);
+  }
   return addCounts(kept, added);
 }

@@ -1,7 +1,7 @@
 /** Retention. Each transaction is small; a batch goes outcomes first, its own row last, so a cut-off prune can be repeated. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Store } from '../store.ts';
-import { DEFAULT_PRUNE_ROWS } from '../rows.ts';
+import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
 import type { Connection } from './connection.ts';
 import { pruneWindows } from './windows.ts';
 
@@ -13,6 +13,8 @@ export const PRUNE_SQL = {
     )`,
   sensors: 'DELETE FROM batch_sensors WHERE batch_key = ?',
   pools: 'DELETE FROM batch_pools WHERE batch_key = ?',
+  failedBy: 'DELETE FROM failed_by WHERE batch_key = ?',
+  lateMinutes: 'DELETE FROM late_minutes WHERE start_ms < ?',
   chunks: 'DELETE FROM chunks WHERE batch_key = ?',
   batch: 'DELETE FROM batches WHERE batch_key = ?',
 } as const;
@@ -21,6 +23,7 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, rowsPerTransaction);
+      if (windowsBeforeMs !== undefined) await db.write(() => db.run(PRUNE_SQL.lateMinutes, windowsBeforeMs - LATE_STEP_MS));
       let outcomes = 0;
       const batches =
         batchesBeforeMs === undefined
@@ -34,6 +37,7 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
         await db.write(() => {
           db.run(PRUNE_SQL.sensors, key);
           db.run(PRUNE_SQL.pools, key);
+          db.run(PRUNE_SQL.failedBy, key);
           db.run(PRUNE_SQL.chunks, key);
           db.run(PRUNE_SQL.batch, key);
         });

@@ -47,7 +47,7 @@ test('no model, no data, a corrupt model: each has its own outcome, the others a
   const run = await stack.cli('batch', 'run', ...PERIOD, '--tolerated-failure-percentage', '50', '--wait', '--json');
   const batch = run.json() as Shown;
   expect(batch).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 1, skipped: 2, failed: 1, cancelled: 0 } });
-  expect(batch.failed).toEqual([expect.objectContaining({ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' })]);
+  expect(batch.failed).toEqual([expect.objectContaining({ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt', worker: expect.stringMatching(/^scoring@.+#\d+$/) })]);
   expect(batch.skipped.map(({ device, sensor, class: why }) => [device, sensor, why]).sort()).toEqual(
     [[dataless.device, dataless.sensor, 'no_data'], [MODELLESS.device, MODELLESS.sensor, 'no_model']].sort(),
   );
@@ -90,6 +90,14 @@ test('a redrive scores only what failed, with the models mended meanwhile', asyn
   expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
   const run = await stack.cli('batch', 'redrive', before!.id, '--wait', '--json');
   expect(run.json()).toMatchObject({ kind: 'redrive', supersedes: before!.id, planned: 1, counts: { scored: 1, failed: 0 } });
+
+  // Or what is asked for, whatever became of it.
+  const [first] = SAMPLE_FLEET;
+  const chosen = await stack.cli('batch', 'redrive', before!.id, '--sensor', `${first!.device}/${first!.sensor}`, `${MODELLESS.device}/no%20model%2Fyet`, '--wait', '--json');
+  expect(chosen.json()).toMatchObject({ kind: 'redrive', supersedes: before!.id, planned: 2, counts: { scored: 1, skipped: 1 } });
+  const ids = [run, chosen].map((redrive) => (redrive.json() as Shown).id);
+  expect((await stack.cli('batch', 'show', before!.id, '--json')).json()).toMatchObject({ supersededBy: ids });
+  expect((await stack.cli('batch', 'redrive', before!.id, '--sensor', 'nobody/here', '--wait')).stderr).toMatch(/there is no sensor "nobody\/here"/);
 });
 
 test('a scoring worker that is killed in mid-batch costs a retry, no outcome', async () => {
@@ -105,6 +113,21 @@ test('a scoring worker that is killed in mid-batch costs a retry, no outcome', a
   expect(shown).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 2, skipped: 2, failed: 0 } });
   expect(processesOf(stack.home).some((line) => line.includes('workers/scoring'))).toBe(true);
 }, 180_000);
+
+test('a batch that waits for its readings, and one whose workflow was terminated, can be cancelled', async () => {
+  const waiting = (await stack.cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-for-readings', '1d', '--json')).json() as { batch: string };
+  const client = await stack.context.client();
+  await waitFor(async () => (await client.workflow.count(`FleetscoreBatch = '${waiting.batch}'`)).count > 0);
+  expect((await stack.cli('batch', 'cancel', waiting.batch)).stdout).toMatch(/cancelled before it was planned/);
+
+  const store = await stack.context.store();
+  const period = { fromMs: Date.parse(FROM), toMs: Date.parse(TO) };
+  const gone = await client.workflow.start('scoreBatch', { taskQueue: 'nobody', workflowId: 'gone', args: [] });
+  const batch = await store.createBatch({ id: 'gone-batch', workflowId: 'gone', runId: gone.firstExecutionRunId, kind: 'score', release: (await store.currentRelease())!, ...period, codeVersion: 'test', startedAtMs: Date.now() });
+  await gone.terminate('by hand');
+  const cancelled = await stack.cli('batch', 'cancel', batch.id, '--json');
+  expect(cancelled.json()).toMatchObject({ status: 'cancelled', planned: 4, counts: { cancelled: 4, scored: 0 } });
+}, 120_000);
 
 test('an empty period: every sensor is skipped, nothing fails', async () => {
   const run = await stack.cli('batch', 'run', '--from', '2001-01-01', '--to', '2001-01-02', '--wait', '--json');

@@ -7,10 +7,20 @@ import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
 import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { useStack } from '../support/local-stack.ts';
+import { untilEnded } from '../support/run-batch.ts';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/sample-predictions.csv', import.meta.url));
 const FROM = Date.parse('2026-01-05T00:00:00Z');
 const stack = useStack('main-job');
+
+async function poll<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (let i = 0; i < 300; i++) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('it did not happen within half a minute');
+}
 
 interface Row {
   readonly ts: string;
@@ -83,6 +93,27 @@ describe('from a CSV file to predictions', () => {
     expect(first.value).toBeCloseTo((expected[0]!.value + 1000) / 2, 9);
     expect(first.prediction).toBe(1);
   });
+
+  test('a late reading is scored again by the next batch too, in a batch of its own that names what it supersedes', async () => {
+    const { device, sensor } = expected.at(-1)!;
+    const file = join(stack.home, 'later.csv');
+    writeFileSync(file, `TS,Device,Sensor,Value\n${isoTime(FROM + 2_000)},${device},${sensor},1000\n`);
+    expect((await stack.cli('send', file, '--wait')).code).toBe(0);
+    const store = await stack.context.store();
+    const period = { fromMs: FROM, toMs: Date.parse(to) };
+    const before = await store.listBatches({ period });
+    const next = ['batch', 'run', '--from', to, '--to', isoTime(Date.parse(to) + 5_000), '--wait', '--json', '--rescore-late'];
+    expect((await stack.cli(...next, '0s')).code).toBe(0);
+    expect(await store.listBatches({ period })).toHaveLength(before.length);
+    expect((await stack.cli(...next, '10d')).code).toBe(0);
+    const late = await untilEnded(stack.context, await poll(async () => (await store.listBatches({ period })).find(({ id }) => !before.some((known) => known.id === id))?.id));
+    expect(late).toMatchObject({ kind: 'rescore', planned: 1, status: 'completed', supersedes: before[0]!.id, counts: { scored: 1 } });
+    expect((await readBack(device, sensor))[0]!.prediction).toBe(1);
+    expect((await stack.cli('batch', 'show', before[0]!.id)).stdout).toContain(late.id);
+    // Nothing is late any more: the batch after it starts none.
+    expect((await stack.cli(...next, '10d')).code).toBe(0);
+    expect((await store.listBatches({ period }))[0]!.id).toBe(late.id);
+  }, 240_000);
 
   async function readBack(device: string, sensor: string): Promise<Row[]> {
     return (await stack.cli('predictions', device, sensor, '--json')).json() as Row[];

@@ -1,11 +1,13 @@
 /** Blob storage against a real azurite. */
 import { createHash, randomBytes } from 'node:crypto';
+import { asActivity } from '../../activities/failures.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobInfo } from '../../storage/blobs.ts';
 import { freePort } from '../../local/ports.ts';
 import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobProxy, type BlobFault } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('azure-blobs');
@@ -105,6 +107,23 @@ test('an account that does not answer is unavailable, and worth another try', as
     expect(error).toMatchObject({ code: 'BLOB_UNAVAILABLE', retryable: true });
     expect(error.message).toMatch(/models\/x/);
     expect(error.message).not.toMatch(/AccountKey|Eby8/);
+  }
+});
+
+test('when a throttled account says how long to wait, the activity is tried again after that', async () => {
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(server.connectionString)![1]);
+  const proxy = await startBlobProxy(port);
+  try {
+    const blobs = createBlobStore({ connectionString: server.connectionString.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`), retry: { tries: 1 } });
+    const failed = async (fault: BlobFault): Promise<unknown> => {
+      proxy.plan(() => fault);
+      return asActivity(() => blobs.get('models', 'x')).catch((error: unknown) => error);
+    };
+    expect(await failed({ kind: 'status', status: 429, retryAfterSeconds: 7 })).toMatchObject({ type: 'BLOB_UNAVAILABLE', nonRetryable: false, nextRetryDelay: 7_000 });
+    expect(await failed({ kind: 'status', status: 503, retryAfterSeconds: 86_400 })).toMatchObject({ nextRetryDelay: 300_000 });
+    expect((await failed({ kind: 'status', status: 503 }) as { nextRetryDelay?: unknown }).nextRetryDelay).toBeUndefined();
+  } finally {
+    await proxy.stop();
   }
 });
 

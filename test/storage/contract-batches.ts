@@ -220,7 +220,7 @@ export function batchesContract(tools: ContractTools): void {
       expect(await failing(tools.store.commitChunk(chunk(batch.id, 'd', [scored(ids[1]!)])))).toBe('BATCH_CLOSED');
     });
 
-    test('lists the newest start first, by schedule and status', async () => {
+    test('lists the newest start first, by schedule, status, period and what is superseded', async () => {
       const schedule = unique('schedule');
       const ids: string[] = [];
       for (const minute of [2, 1, 3]) ids.push((await tools.store.createBatch(await newBatch({ schedule, startedAtMs: T0 + minute * MINUTE }))).id);
@@ -230,6 +230,11 @@ export function batchesContract(tools: ContractTools): void {
       expect(await listed({ schedule, limit: 1 })).toEqual([ids[2]]);
       expect(await listed({ schedule, status: 'running' })).toEqual([ids[2], ids[0]]);
       expect(await listed({ status: 'cancelled' })).toContain(ids[1]);
+      const period = { fromMs: T0 + 777 * MINUTE, toMs: T0 + 778 * MINUTE };
+      const again = (await tools.store.createBatch(await newBatch({ ...period, supersedes: ids[0]!, kind: 'redrive', sensorIds: [] }))).id;
+      expect(await listed({ supersedes: ids[0]! })).toEqual([again]);
+      expect(await listed({ period })).toEqual([again]);
+      expect(await listed({ period: { ...period, toMs: period.toMs + 1 } })).toEqual([]);
     });
   });
 }

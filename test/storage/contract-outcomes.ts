@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import type { WindowUpdate } from '../../domain/window.ts';
 import { countOutcomes, NO_OUTCOMES, type SensorOutcome } from '../../domain/outcome.ts';
 import type { Window } from '../../domain/reading.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Period } from '../../domain/time.ts';
+import type { NewBatch, Store } from '../../storage/store.ts';
 import { EVER, MINUTE, T0, failing, type ContractTools } from './contract-tools.ts';
 
 export function outcomesContract(tools: ContractTools): void {
@@ -15,7 +16,7 @@ export function outcomesContract(tools: ContractTools): void {
       const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids }));
       const outcomes: SensorOutcome[] = [
         scored(ids[3]!, { attempt: 2 }),
-        { sensorId: ids[1]!, status: 'failed', class: 'model_corrupt', message: 'x'.repeat(1_500), windows: 3, anomalies: 0, attempt: 1 },
+        { sensorId: ids[1]!, status: 'failed', class: 'model_corrupt', message: 'x'.repeat(1_500), windows: 3, anomalies: 0, attempt: 1, worker: 'scoring@host#1' },
         { sensorId: ids[0]!, status: 'skipped', class: 'no_data', message: 'no windows', windows: 0, anomalies: 0, attempt: 1 },
       ];
       const counts = await tools.store.commitChunk(chunk(batch.id, 'one', outcomes));
@@ -24,6 +25,10 @@ export function outcomesContract(tools: ContractTools): void {
       expect(listed.map((o) => o.sensorId)).toEqual([ids[0], ids[1], ids[3]]);
       expect(listed[0]).toEqual({ ...outcomes[2], batchId: batch.id, chunk: 'one', device: expect.any(String), sensor: 's0' });
       expect(listed[1]!.message).toHaveLength(1_000);
+      expect(listed.map((o) => o.worker)).toEqual([undefined, 'scoring@host#1', undefined]);
+      // A retry elsewhere changes nothing, the worker included.
+      await tools.store.commitChunk(chunk(batch.id, 'one', outcomes.map((o) => (o.worker === undefined ? o : { ...o, worker: 'scoring@other#2' }))));
+      expect(await tools.store.listOutcomes(batch.id)).toEqual(listed);
       expect(listed[2]).toEqual({ ...outcomes[0], batchId: batch.id, chunk: 'one', device: expect.any(String), sensor: 's3' });
       for (const status of ['scored', 'skipped', 'failed', 'cancelled'] as const)
         expect(await tools.store.listOutcomes(batch.id, { status })).toEqual(listed.filter((o) => o.status === status));
@@ -145,6 +150,36 @@ export function outcomesContract(tools: ContractTools): void {
       await score(false, [changed, empty]); // cancelled: nobody may read what it wrote
       expect(await late()).toEqual([changed, empty]);
       await score(true, [changed, empty]);
+      expect(await late()).toEqual([]);
+    });
+
+    test('periods into which readings came after their newest batch began', async () => {
+      const [id] = (await sensors(1)) as [number];
+      const start = T0 + 5_000 * MINUTE;
+      const periods = [0, 1, 2].map((i) => ({ fromMs: start + i * 90 * MINUTE, toMs: start + (i + 1) * 90 * MINUTE }));
+      const within = { fromMs: start, toMs: periods[1]!.toMs };
+      const schedule = unique('schedule');
+      const batchOver = async (i: number, startedAtMs: number, over: Partial<NewBatch> = {}, manifest = true): Promise<void> => {
+        const { id: batch } = await tools.store.createBatch(await newBatch({ ...periods[i]!, sensorIds: [id], startedAtMs, schedule, ...over }));
+        await tools.store.finishBatch(batch, { status: 'completed', finishedAtMs: startedAtMs, ...(manifest ? { manifest: 'm' } : {}) });
+      };
+      const at = { source: 'hub', partition: unique('p') };
+      const arrive = (seq: number, startMs: number, value: number): Promise<void> => tools.store.commitReadings(commit([reading(id, value, startMs)], { ...at, expectedSeq: seq - 1, throughSeq: seq }));
+      const late = (): Promise<Period[]> => tools.store.latePeriods(within, schedule);
+
+      await arrive(0, periods[1]!.fromMs, 1);
+      for (const i of [0, 1, 2]) await batchOver(i, Date.now() - 10 * MINUTE);
+      expect(await late()).toEqual([]);
+      await arrive(1, periods[1]!.fromMs, 2);
+      await arrive(2, periods[2]!.fromMs, 2); // outside of what is asked for
+      await arrive(3, T0 + 90_000 * MINUTE, 2); // no batch is planned up to there
+      expect(await late()).toEqual([periods[1]]);
+      expect(await tools.store.latePeriods(within)).toEqual([periods[1]]);
+      expect(await tools.store.latePeriods(within, 'another')).toEqual([]);
+      await batchOver(1, Date.now() + MINUTE, { kind: 'rescore' }, false);
+      expect(await late()).toEqual([periods[1]]);
+      const { schedule: _, ...rescore } = await newBatch({ ...periods[1]!, sensorIds: [id], startedAtMs: Date.now() + MINUTE, kind: 'rescore' });
+      await tools.store.finishBatch((await tools.store.createBatch(rescore)).id, { status: 'completed', finishedAtMs: T0, manifest: 'm' });
       expect(await late()).toEqual([]);
     });
   });

@@ -30,6 +30,10 @@ test('from and to are taken as they are, UTC when no zone is given', () => {
 });
 
 test.each<[object, RegExp]>([
+  [{ sensors: ['a/b'] }, /sensors go with redrive/],
+  [{ sensors: [], redrive: 'x', from: '2026-01-01', to: '2026-01-02' }, /sensors must be a list of 1 to 500 names/],
+  [{ sensors: ['pump-1'], redrive: 'x', from: '2026-01-01', to: '2026-01-02' }, /a sensor is named DEVICE\/SENSOR.*got "pump-1"/],
+  [{ rescoreLate: 'a day' }, /rescoreLate "a day" is not a duration/],
   [{ periode: '15m' }, /unknown field "periode".*Known: from, to, period/],
   [{ from: '2026-01-01' }, /from and to go together/],
   [{ from: '2026-01-02', to: '2026-01-01' }, /ends \(2026-01-01.*before it starts/],
