@@ -115,7 +115,7 @@ const variables = z.object({
   FLEETSCORE_HOP: maybeDuration,
   /** Name of this ingest worker, the same after a restart: then it has its partitions back at once. */
   FLEETSCORE_INGEST_WORKER: z.string().optional(),
-  /** How far behind the newest reading a partition's watermark stays. */
+  /** How far behind the newest reading a partition's watermark stays; a clock that runs ahead counts as the time its event came. */
   FLEETSCORE_OUT_OF_ORDER: duration('30s'),
   /** Readings from further in the future are refused. */
   FLEETSCORE_CLOCK_SKEW: duration('1h'),

@@ -122,10 +122,11 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       const lastTaken = rest.at(-1);
       if (!lastTaken) return;
       const { kept, dropped } = filterReadings(rest, deps.filter);
-      const unknown: SensorKey[] = kept.filter((reading) => sensors.find(reading.device, reading.sensor) === undefined);
+      const unknown: SensorKey[] = kept.flatMap(({ readings }) => readings.filter(({ device, sensor }) => sensors.find(device, sensor) === undefined));
       if (unknown.length > 0) await retry('registration of sensors', () => sensors.register(unknown));
       const windows = buildWindows(settings, watermarkMs);
-      for (const reading of kept) windows.add({ sensorId: sensors.find(reading.device, reading.sensor)!, tsMs: reading.tsMs, value: reading.value });
+      for (const { arrivedMs, readings } of kept)
+        for (const { device, sensor, tsMs, value } of readings) windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
       const built = windows.result;
       const dead = rest.reduce((sum, { parsed }) => sum + parsed.problems.length, 0);
       const throughSeq = lastTaken.event.seq;
@@ -230,12 +231,18 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   };
 }
 
-function filterReadings(batch: readonly Taken[], filter: ReadingFilter | undefined): { kept: ParsedReading[]; dropped: number } {
-  const kept: ParsedReading[] = [];
+interface Kept {
+  readonly arrivedMs: number;
+  readonly readings: readonly ParsedReading[];
+}
+
+/** What passes the filter, by event. */
+function filterReadings(batch: readonly Taken[], filter: ReadingFilter | undefined): { kept: Kept[]; dropped: number } {
   let dropped = 0;
-  for (const { parsed } of batch)
-    for (const reading of parsed.readings)
-      if (filter === undefined || filter(reading)) kept.push(reading);
-      else dropped++;
+  const kept = batch.map(({ event, parsed }): Kept => {
+    const readings = filter === undefined ? parsed.readings : parsed.readings.filter(filter);
+    dropped += parsed.readings.length - readings.length;
+    return { arrivedMs: event.enqueuedMs, readings };
+  });
   return { kept, dropped };
 }

@@ -64,13 +64,13 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
   const total = { files: 0, events: 0, readings: 0, dead: 0 };
   let partition = '';
   let watermarkMs = -1;
-  let held: ParsedReading[] = [];
+  let held: (ParsedReading & { readonly arrivedMs: number })[] = [];
 
   const commit = async (): Promise<void> => {
     if (held.length === 0) return;
     await retry('registration of sensors', () => sensors.register(held));
     const windows = buildWindows({ windowMs: settings.windowMs, hopMs: settings.hopMs, outOfOrderMs: settings.outOfOrderMs, starts: period }, watermarkMs);
-    for (const reading of held) windows.add({ sensorId: sensors.find(reading.device, reading.sensor)!, tsMs: reading.tsMs, value: reading.value });
+    for (const { device, sensor, tsMs, value, arrivedMs } of held) windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
     const { updates, readings, watermarkMs: reached } = windows.result;
     for (;;) {
       const progress = (await retry('progress', () => store.listProgress(source))).find((p) => p.partition === partition);
@@ -105,7 +105,7 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
       for (const reading of readings) {
         // One of its windows may start in the period, another one outside of it.
         const wanted = windowStart(reading.tsMs, settings.hopMs) >= period.fromMs && firstWindowStart(reading.tsMs, settings) < period.toMs;
-        if (wanted && (filter === undefined || filter(reading))) held.push(reading);
+        if (wanted && (filter === undefined || filter(reading))) held.push({ ...reading, arrivedMs: event.enqueuedMs });
       }
       if (held.length * copies >= settings.maxCommitReadings) {
         await commit();

@@ -1,6 +1,7 @@
 /**
  * Readings -> updates of windows of event time. The watermark is the newest event time of the partition less a
- * tolerance: what ends before it is late. Late readings still reach their windows, of whatever age, unless a limit
+ * tolerance: what ends before it is late. A clock that runs ahead does not move it past the arrival of its event, or
+ * one wrong clock would make the readings of all other devices late. Late readings still reach their windows, of whatever age, unless a limit
  * is set; being late is counted, so that people see how disordered their fleet is. Where windows overlap a reading
  * updates each one that holds it, and each of these is a function of its own set of readings.
  */
@@ -23,6 +24,8 @@ export interface SensorReading {
   readonly sensorId: number;
   readonly tsMs: number;
   readonly value: number;
+  /** When its event arrived in Event Hubs, epoch ms. */
+  readonly arrivedMs: number;
 }
 
 interface OpenWindow {
@@ -76,7 +79,7 @@ export function buildWindows(settings: WindowSettings, watermarkMs: number): Win
   };
 
   return {
-    add({ sensorId, tsMs, value }) {
+    add({ sensorId, tsMs, value, arrivedMs }) {
       const newest = windowStart(tsMs, hopMs);
       let isLate = false;
       let taken = false;
@@ -99,7 +102,7 @@ export function buildWindows(settings: WindowSettings, watermarkMs: number): Win
       }
       readings++;
       // An event time near the epoch must not give a negative watermark: -1 means none.
-      const reached = Math.max(0, tsMs - outOfOrderMs);
+      const reached = Math.max(0, Math.min(tsMs, arrivedMs) - outOfOrderMs);
       if (reached > watermark) watermark = reached;
     },
     get result() {

@@ -97,7 +97,7 @@ async function orFail(child: StackChild, ready: Promise<boolean>, timeoutMs: num
   const outcome = await Promise.race([ready.then(() => undefined), child.ended, late]);
   clearTimeout(timer);
   if (outcome === undefined) return;
-  const why = problem() ?? outcome;
+  const why = (problem() ?? outcome).replace(/\.$/, '');
   throw new FleetscoreError('START_FAILED', `${child.name} did not start: ${why}. Its log: ${child.logFile}${lastLines(child.logFile)}`);
 }
 

@@ -3,7 +3,7 @@ import { mergeReadings } from '../../domain/window.ts';
 import { buildWindows, type SensorReading } from '../../ingest/windows.ts';
 
 const SETTINGS = { windowMs: 5_000, hopMs: 5_000, outOfOrderMs: 30_000 };
-const at = (tsMs: number, sensorId = 1, value = 0): SensorReading => ({ sensorId, tsMs, value });
+const at = (tsMs: number, sensorId = 1, value = 0, arrivedMs = tsMs): SensorReading => ({ sensorId, tsMs, value, arrivedMs });
 
 function build(readings: readonly SensorReading[], settings = SETTINGS as Parameters<typeof buildWindows>[0], watermarkMs = -1): ReturnType<typeof buildWindows>['result'] {
   const windows = buildWindows(settings, watermarkMs);
@@ -36,6 +36,12 @@ test('the watermark follows the newest event time and never goes back', () => {
   expect(build([at(100_000)], SETTINGS, 90_000).watermarkMs).toBe(90_000);
   expect(build([at(10_000)]).watermarkMs).toBe(0);
   expect(build([]).watermarkMs).toBe(-1);
+});
+
+test('a clock that runs ahead moves the watermark no further than its event had come', () => {
+  const result = build([at(3_600_000, 1, 0, 100_000), at(99_000, 2)]);
+  expect(result).toMatchObject({ watermarkMs: 70_000, late: 0, readings: 2 });
+  expect(result.updates.map((update) => update.startMs)).toEqual([3_600_000, 95_000]);
 });
 
 test('a reading is late when its window ended before the watermark; it still counts', () => {
@@ -79,7 +85,7 @@ test('each window holds the readings from its start to its end, whatever its len
 });
 
 test('however readings are cut into commits, windows hold the same and the watermark is the same', () => {
-  const reading = fc.record({ sensorId: fc.integer({ min: 1, max: 3 }), tsMs: fc.integer({ min: 0, max: 200_000 }), value: fc.integer() });
+  const reading = fc.record({ sensorId: fc.integer({ min: 1, max: 3 }), tsMs: fc.integer({ min: 0, max: 200_000 }), value: fc.integer(), arrivedMs: fc.integer({ min: 50_000, max: 150_000 }) });
   fc.assert(fc.property(fc.array(reading), fc.array(fc.nat(20)), fc.constantFrom(5_000, 2_500, 1_000), (readings, cuts, hopMs) => {
     const settings = { ...SETTINGS, hopMs };
     const whole = build(readings, settings);
