@@ -51,6 +51,8 @@ export interface IngestServers {
   producer(hub?: string): EventHubProducerClient;
   /** Resolves when the worker reads. */
   startWorker(sqlUrl: string, settings?: Partial<IngestSettings>, options?: { hub?: string; execArgv?: readonly string[] }): Promise<WorkerProcess>;
+  /** SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk. */
+  killEmulator(): Promise<void>;
   /** Ends what is left of all that was started. */
   stop(): Promise<void>;
 }
@@ -92,8 +94,10 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
     const config = join(dir, 'Config.json');
     const entities = hubs.map((name) => ({ Name: name, PartitionCount: options.partitions ?? 4 }));
     await writeFile(config, JSON.stringify({ UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: entities }] } }));
-    const emulator = start(EMULATOR, ['--port', '0', '--data', join(dir, 'event-hubs'), '--config', config], 'event-hubs.log');
+    const startEmulator = (on: string) => start(EMULATOR, ['--port', on, '--data', join(dir, 'event-hubs'), '--config', config], 'event-hubs.log');
+    let emulator = startEmulator('0');
     const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
+    const emulatorPort = new URL(/Endpoint=([^;]+)/.exec(connectionString)![1]!).port;
     const eventHubs = connectionString.replace(/EntityPath=[^;]*;?/, '');
     const blob = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
     await untilAnswers(`http://127.0.0.1:${port}/`);
@@ -112,6 +116,12 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
         worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
         await firstLine(worker);
         return { process: worker.child, ended: worker.ended, message: (kind) => messages.get(kind) };
+      },
+      async killEmulator() {
+        emulator.child.kill('SIGKILL');
+        await emulator.ended;
+        emulator = startEmulator(emulatorPort);
+        await firstLine(emulator);
       },
       stop,
     };
