@@ -142,6 +142,8 @@ async function readingsReady(deps: ControlDeps, period: Period, waitUntilMs: num
   const watermarks = (await deps.store.listProgress()).map((partition) => partition.watermarkMs);
   if (watermarks.length === 0) return { ready: true };
   const flowing = watermarks.filter((watermark) => watermark >= fromMs);
-  const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : watermarks));
-  return { ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs), watermarkMs, neededMs };
+  // A partition that never had a reading, or none that passed the filter, says nothing.
+  const known = watermarks.filter((watermark) => watermark >= 0);
+  const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : known.length > 0 ? known : watermarks));
+  return { ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs), neededMs, ...(watermarkMs < 0 ? {} : { watermarkMs }) };
 }

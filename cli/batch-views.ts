@@ -10,6 +10,7 @@ import type { Batch, OutcomeRow } from '../storage/store.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { facts, statusColumn, statusWord, table, when } from './text.ts';
+import { showWaiting } from './waiting-batch.ts';
 
 export function registerBatchViews(batch: Command): void {
   batch
@@ -66,6 +67,8 @@ const SHOWN = 20;
 
 export async function showBatch(context: Context, id: string): Promise<Output> {
   const store = await context.store();
+  const waiting = (await store.findBatch(id)) ? undefined : await showWaiting(context, id);
+  if (waiting) return waiting;
   const batch = await findBatch(context, id);
   const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
   const failed = await allOutcomes(context, id, 'failed');

@@ -1,16 +1,15 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
 import { Option, type Command } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { parseSensorName } from '../domain/sensor.ts';
 import { compactTime, isoTime, type Period } from '../domain/time.ts';
 import { VERSION } from '../version.ts';
 import { SCORE_BATCH } from '../workers/schedules.ts';
-import { ATTRIBUTES } from '../workflows/attributes.ts';
 import type { scoreBatch } from '../workflows/index.ts';
-import { pauseUpdate, resumeUpdate, setConcurrencyUpdate } from '../workflows/messages.ts';
+import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../workflows/messages.ts';
 import { MAX_PENDING } from '../workflows/policies.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../workflows/requests.ts';
 import { registerBatchPlan } from './batch-plan.ts';
@@ -18,6 +17,7 @@ import { findBatch, registerBatchViews, showBatch } from './batch-views.ts';
 import { action, asWhole, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { watchBatch } from './progress.ts';
+import { findWaiting } from './waiting-batch.ts';
 import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
 
 interface WaitOption {
@@ -82,7 +82,7 @@ async function start(context: Context, prefix: string, period: Period, request: 
       data: { batch: id, workflowId: handle.workflowId, runId },
       text: `Batch ${id} started.\n${link ? `Watch it: ${link}\n` : ''}Then: fleetscore batch show ${id}`,
     };
-  const stopWatching = context.json ? undefined : await watchBatch(context, id);
+  const stopWatching = context.json ? undefined : await watchBatch(context, id, () => handle.query(progressQuery));
   try {
     await handle.result();
   } catch (error) {
@@ -102,13 +102,12 @@ function rootMessage(error: unknown): string {
 }
 
 async function runningHandle(context: Context, id: string): Promise<WorkflowHandle> {
-  const client: Client = await context.client();
   // Until its readings are there a batch is not on record, but it can be steered.
-  if (!(await (await context.store()).findBatch(id)))
-    for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} = '${id.replaceAll("'", '')}' AND ExecutionStatus = 'Running'` })) return client.workflow.getHandle(run.workflowId, run.runId);
+  const waiting = (await (await context.store()).findBatch(id)) ? undefined : await findWaiting(context, id);
+  if (waiting) return waiting.handle;
   const batch = await findBatch(context, id);
   if (batch.status !== 'running') throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
-  return client.workflow.getHandle(batch.workflowId, batch.runId);
+  return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }
 
 async function cancel(context: Context, _: object, id: string): Promise<Output> {

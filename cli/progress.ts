@@ -3,6 +3,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import { decided } from '../domain/outcome.ts';
 import type { Context } from './context.ts';
 import { formatCount as count } from '../report/format.ts';
+import { readingsText, type BatchProgress } from '../workflows/details.ts';
 
 export interface Bar {
   set(done: number, total: number, note?: string): void;
@@ -11,6 +12,8 @@ export interface Bar {
 
 /** Between two plain lines, where there is no terminal. */
 const LINE_EVERY_MS = 5_000;
+/** Between two questions to a batch that waits. */
+const ASK_EVERY_MS = 2_000;
 
 export function startBar(title: string, unit: string, stream: NodeJS.WriteStream = process.stderr): Bar {
   if (!stream.isTTY || process.env.NO_COLOR !== undefined) return plainLines(title, unit, stream);
@@ -43,14 +46,25 @@ function plainLines(title: string, unit: string, stream: NodeJS.WriteStream): Ba
   };
 }
 
-/** Follows the outcomes of a batch in SQL until the returned function is called. */
-export async function watchBatch(context: Context, batchId: string): Promise<() => Promise<void>> {
+/**
+ * Follows the outcomes of a batch in SQL until the returned function is called.
+ * @param ask what the workflow says of itself, while the batch is not on record yet
+ */
+export async function watchBatch(context: Context, batchId: string, ask: () => Promise<BatchProgress>): Promise<() => Promise<void>> {
   const store = await context.store();
   const bar = startBar(`batch ${batchId.slice(0, 16)}`, 'sensors');
   let stopped = false;
+  let askedAtMs = performance.now();
+  const lookAtWait = async (): Promise<void> => {
+    if (stopped || performance.now() - askedAtMs < ASK_EVERY_MS) return;
+    askedAtMs = performance.now();
+    // A worker that is busy, or not there yet, does not answer: then there is nothing to tell.
+    const state = await ask().catch(() => undefined);
+    if (state?.neededMs !== undefined) bar.set(0, 0, `waits for readings: ${readingsText(state)}`);
+  };
   const look = async (): Promise<void> => {
     const batch = await store.findBatch(batchId);
-    if (!batch) return;
+    if (!batch) return lookAtWait();
     const counts = batch.status === 'running' ? await store.countOutcomes(batchId) : batch.counts;
     bar.set(decided(counts), batch.planned, `${count(counts.anomalies)} anomalies${counts.failed > 0 ? `, ${count(counts.failed)} failed` : ''}`);
   };

@@ -34,7 +34,7 @@ export function batchDetails(progress: BatchProgress): string {
   const rows: readonly (readonly [string, string])[] = [
     ['Period', `${plainTime(progress.fromMs)} to ${plainTime(progress.toMs)} UTC`],
     ['Phase', progress.paused ? `${progress.phase} (paused)` : progress.phase],
-    ...(progress.watermarkMs === undefined ? [] : [['Readings complete up to', `${plainTime(progress.watermarkMs)} UTC${progress.neededMs === undefined ? '' : `, needed up to ${plainTime(progress.neededMs)} UTC`}`] as const]),
+    ...(progress.watermarkMs === undefined && progress.neededMs === undefined ? [] : [['Readings', readingsText(progress)] as const]),
     ['Release', progress.release ?? ''],
     ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],
     ['Children', `${progress.childrenDone} of ${progress.children} done`],
@@ -42,6 +42,12 @@ export function batchDetails(progress: BatchProgress): string {
     ...(progress.late === undefined ? [] : [['Late readings', `${progress.late} earlier ${progress.late === 1 ? 'period is' : 'periods are'} scored again`] as const]),
   ];
   return `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n${failureTable(progress.failures, counts.failed)}`;
+}
+
+/** How far the readings of a waiting batch are, and how far they must be. */
+export function readingsText({ watermarkMs, neededMs }: Pick<BatchProgress, 'watermarkMs' | 'neededMs'>): string {
+  const upTo = watermarkMs === undefined ? 'none yet' : `complete up to ${plainTime(watermarkMs)} UTC`;
+  return neededMs === undefined ? upTo : `${upTo}, needed up to ${plainTime(neededMs)} UTC`;
 }
 
 export function failureTable(failures: readonly FailureNote[], total: number): string {

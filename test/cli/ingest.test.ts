@@ -103,6 +103,18 @@ test('status tells of every partition: lag, watermark, readings, what was late a
   expect(text.stdout).toMatch(/Late: +1\n/);
 });
 
+test('a batch that waits for its readings says how far they are and must be, and can be cancelled', async () => {
+  const toMs = Math.floor(Date.now() / 1_000) * 1_000;
+  const period = ['--from', new Date(toMs - 60_000).toISOString(), '--to', new Date(toMs).toISOString()];
+  const { batch } = (await cli('--json', 'batch', 'run', ...period)).json() as { batch: string };
+  const shown = await until(async () => (await cli('--json', 'batch', 'show', batch)).stdout, (out) => out.includes('readingsNeededUpTo": "'));
+  expect(JSON.parse(shown)).toMatchObject({ id: batch, status: 'running', phase: 'waiting for readings', readingsUpTo: expect.stringMatching(/^2026-03-02T10:/), readingsNeededUpTo: new Date(toMs).toISOString() });
+  expect((await cli('batch', 'show', batch)).stdout).toMatch(/Status: +waiting for readings\nReadings: +complete up to 2026-03-02 10:.* UTC, needed up to .* UTC\n/);
+  expect((await cli('batch', 'cancel', batch)).stdout).toContain('was cancelled before it was planned');
+  expect((await cli('batch', 'show', batch)).stderr).toContain('there is no batch');
+  expect((await cli('batch', 'show', "x' OR '1'='1")).stderr).toContain('there is no batch');
+});
+
 test('dead letters are listed with the reason, and sent again', async () => {
   expect((await cli('ingest', 'deadletters')).stdout).toBe('No dead letters below localhost/readings/.\n');
   await send('not json', JSON.stringify({ ts: T0, device: 'boiler-1', sensor: 'pressure' }), Buffer.from([0xff, 0xfe, 0x00]));
