@@ -104,7 +104,7 @@ test('status tells of every partition: lag, watermark, readings, what was late a
 });
 
 test('a batch that waits for its readings says how far they are and must be, and can be cancelled', async () => {
-  const toMs = Math.floor(Date.now() / 1_000) * 1_000;
+  const toMs = Math.floor(Date.now() / 5_000) * 5_000;
   const period = ['--from', new Date(toMs - 60_000).toISOString(), '--to', new Date(toMs).toISOString()];
   const { batch } = (await cli('--json', 'batch', 'run', ...period)).json() as { batch: string };
   const shown = await until(async () => (await cli('--json', 'batch', 'show', batch)).stdout, (out) => out.includes('readingsNeededUpTo": "'));
