@@ -184,7 +184,10 @@ const variables = z.object({
   /** Machine size of the nodes; on a laptop only the one whose price is shown. */
   FLEETSCORE_POOL_VM_SIZE: z.string().min(1).default('Standard_D2s_v5'),
   FLEETSCORE_POOL_PRIORITY: z.enum(['dedicated', 'low-priority']).default('dedicated'),
-  /** JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize and limits. One has the queue `scoring`; models name the others. */
+  /** Dedicated cluster that a low-priority pool asks when it had no machine for so long. Azure only. */
+  FLEETSCORE_AML_FALLBACK_CLUSTER: z.string().min(1).optional(),
+  FLEETSCORE_POOL_FALLBACK_AFTER: duration('10m'),
+  /** JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize, limits and fallback. One has the queue `scoring`; models name the others. */
   FLEETSCORE_POOLS_FILE: z.string().optional(),
   /** Price file in the shape of Azure's retail price API, and the region to take from it. */
   FLEETSCORE_PRICES_FILE: z.string().optional(),
@@ -292,6 +295,8 @@ export interface Config {
     readonly finishWithinMs: number;
     readonly vmSize: string;
     readonly priority: 'dedicated' | 'low-priority';
+    readonly fallbackCluster: string | undefined;
+    readonly fallbackAfterMs: number;
     readonly poolsFile: string | undefined;
     readonly pricesFile: string | undefined;
     readonly pricesRegion: string | undefined;
@@ -387,6 +392,7 @@ export function loadConfig(env: Env = process.env): Config {
       name: v.FLEETSCORE_POOL, maxNodes: v.FLEETSCORE_POOL_MAX_NODES === undefined ? undefined : Number(v.FLEETSCORE_POOL_MAX_NODES),
       minNodes: v.FLEETSCORE_POOL_MIN_NODES, idleMs: v.FLEETSCORE_POOL_IDLE, keepWarm: v.FLEETSCORE_POOL_KEEP_WARM,
       finishWithinMs: v.FLEETSCORE_POOL_FINISH_WITHIN, vmSize: v.FLEETSCORE_POOL_VM_SIZE, priority: v.FLEETSCORE_POOL_PRIORITY,
+      fallbackCluster: v.FLEETSCORE_AML_FALLBACK_CLUSTER, fallbackAfterMs: v.FLEETSCORE_POOL_FALLBACK_AFTER,
       poolsFile: v.FLEETSCORE_POOLS_FILE, pricesFile: v.FLEETSCORE_PRICES_FILE, pricesRegion: v.FLEETSCORE_PRICES_REGION,
       aml: v.FLEETSCORE_AML_WORKSPACE_ID === undefined ? undefined : {
         workspaceId: v.FLEETSCORE_AML_WORKSPACE_ID, location: v.FLEETSCORE_AML_LOCATION, cluster: v.FLEETSCORE_AML_CLUSTER,

@@ -1,6 +1,7 @@
 /** Settings of the pools as configured: limits, queue and price of each. Free of the clients that run them. */
 import type { Config } from '../config.ts';
-import { parseKeepWarm, readPoolsFile } from './pools-file.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { parseKeepWarm, readPoolsFile, type PoolEntry } from './pools-file.ts';
 import { loadPrices, priceOf } from './prices.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, DEFAULT_POOL, type PoolSettings } from './settings.ts';
 
@@ -8,6 +9,16 @@ export interface ConfiguredPool {
   readonly settings: PoolSettings;
   /** Cluster of the pool, on Azure. */
   readonly cluster?: string;
+  readonly fallback?: PoolFallback;
+}
+
+/** Dedicated cluster that is asked when the low-priority one has had nothing for a while; on Azure. */
+export interface PoolFallback {
+  readonly cluster: string;
+  readonly afterMs: number;
+  readonly maxNodes?: number;
+  /** As the pool's when absent. */
+  readonly vmSize?: string;
 }
 
 /** @throws FleetscoreError `INVALID_POOLS`, `INVALID_LIMITS`, `PRICES_UNREADABLE`, `PRICE_UNKNOWN` */
@@ -18,7 +29,11 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
     minNodes: pool.minNodes, keepWarm: parseKeepWarm(pool.keepWarm), finishWithinMs: pool.finishWithinMs,
     ...(pool.maxNodes === undefined ? {} : { maxNodes: pool.maxNodes }), ...(pool.idleMs === undefined ? {} : { idleMs: pool.idleMs }),
   };
-  const entries = pool.poolsFile === undefined ? [{ settings: base }] : await readPools(pool.poolsFile, base);
+  const { fallbackCluster, fallbackAfterMs } = pool;
+  const single: ConfiguredPool = { settings: base, ...(fallbackCluster === undefined ? {} : { fallback: { cluster: fallbackCluster, afterMs: fallbackAfterMs } }) };
+  const entries = pool.poolsFile === undefined ? [single] : await readPools(pool.poolsFile, base, fallbackAfterMs);
+  for (const { settings, fallback } of entries)
+    if (fallback && settings.priority !== 'low-priority') throw new FleetscoreError('INVALID_CONFIG', `pool ${settings.name} has the fallback cluster ${fallback.cluster}, and its nodes are dedicated: set its priority to low-priority, or leave the fallback out.`);
   const prices = pool.pricesFile === undefined ? undefined : await loadPrices(pool.pricesFile);
   return entries.map((entry) => {
     const { vmSize, priority } = entry.settings;
@@ -27,10 +42,14 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
   });
 }
 
-async function readPools(path: string, base: PoolSettings): Promise<ConfiguredPool[]> {
-  return (await readPoolsFile(path)).map(({ cluster, idle, finishWithin, ...rest }) => {
+async function readPools(path: string, base: PoolSettings, fallbackAfterMs: number): Promise<ConfiguredPool[]> {
+  return (await readPoolsFile(path)).map(({ cluster, idle, finishWithin, fallback, ...rest }) => {
     const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<PoolSettings>;
     const settings = { ...base, ...set, ...(idle === undefined ? {} : { idleMs: idle }), ...(finishWithin === undefined ? {} : { finishWithinMs: finishWithin }) };
-    return { settings, ...(cluster === undefined ? {} : { cluster }) };
+    return { settings, ...(cluster === undefined ? {} : { cluster }), ...(fallback ? { fallback: fallbackOf(fallback, fallbackAfterMs) } : {}) };
   });
+}
+
+function fallbackOf({ cluster, after, maxNodes, vmSize }: NonNullable<PoolEntry['fallback']>, afterMs: number): PoolFallback {
+  return { cluster, afterMs: after ?? afterMs, ...(maxNodes === undefined ? {} : { maxNodes }), ...(vmSize === undefined ? {} : { vmSize }) };
 }

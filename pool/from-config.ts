@@ -6,6 +6,7 @@ import type { TokenCredential } from '@azure/identity';
 import { need, type Config, type Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
+import { withFallback } from './azure-ml/fallback.ts';
 import { createAzureMlPool } from './azure-ml/pool.ts';
 import type { AzureMlTarget } from './azure-ml/target.ts';
 import type { ConfiguredPool } from './configured.ts';
@@ -40,18 +41,31 @@ export interface AzurePoolDeps {
 }
 
 /** @throws FleetscoreError `NOT_CONFIGURED`, `INVALID_CONFIG` */
-export function azurePool({ config, env, blobs, credential }: AzurePoolDeps, { settings, cluster }: ConfiguredPool): Pool {
+export function azurePool(deps: AzurePoolDeps, { settings, cluster, fallback }: ConfiguredPool): Pool {
+  const target = targetOf(deps, settings, cluster);
+  const pool = openCluster(deps, settings.name, target);
+  if (!fallback) return pool;
+  const vmSize = fallback.vmSize ?? settings.vmSize;
+  const behind = openCluster(deps, settings.name, { ...target, cluster: fallback.cluster, vmSize, priority: 'dedicated' });
+  return withFallback(pool, behind, {
+    lowName: target.cluster, dedicatedName: fallback.cluster, afterMs: fallback.afterMs, vmSize, ...(fallback.maxNodes === undefined ? {} : { maxNodes: fallback.maxNodes }),
+  });
+}
+
+function targetOf({ config, env }: AzurePoolDeps, settings: PoolSettings, cluster: string | undefined): AzureMlTarget {
   const aml = need(config.pool.aml, 'The workspace of Azure Machine Learning', 'FLEETSCORE_AML_WORKSPACE_ID');
   const [, , subscriptionId, , resourceGroup, , , , workspace] = aml.workspaceId.split('/');
-  const target: AzureMlTarget = {
+  return {
     subscriptionId: subscriptionId!, resourceGroup: resourceGroup!, workspace: workspace!, location: aml.location, cluster: cluster ?? aml.cluster,
     vmSize: settings.vmSize, priority: settings.priority, idleBeforeScaleDown: `PT${Math.max(1, Math.round(settings.spinDownMs / 60_000))}M`,
     environmentId: need(aml.environmentId, 'The environment with the image of the workers', 'FLEETSCORE_AML_ENVIRONMENT_ID'), command: aml.command,
     workerEnv: workerEnv(env, settings), maxJobTime: 'P7D',
     ...(aml.subnetId === undefined ? {} : { subnetId: aml.subnetId }), ...(aml.identityId === undefined ? {} : { identityId: aml.identityId }),
   };
+}
+
+function openCluster({ blobs, credential }: AzurePoolDeps, name: string, target: AzureMlTarget): Pool {
   return createAzureMlPool({
-    name: settings.name, target, credential,
-    release: (node) => releaseNode(blobs, settings.name, node), forget: (node) => forgetRelease(blobs, settings.name, node),
+    name, target, credential, release: (node) => releaseNode(blobs, name, node), forget: (node) => forgetRelease(blobs, name, node),
   });
 }

@@ -64,7 +64,7 @@ export async function recordNodes(blobs: BlobStore, settings: Pick<PoolSettings,
     if (!known && (node.state === 'queued' || (node.state === 'ended' && node.readyAtMs === undefined))) continue; // never billed
     if (!known && isGone(node.state) && (node.endedAtMs ?? 0) < nowMs - RECENT_MS) continue; // closed at an earlier look
     const record: NodeRecord = {
-      pool, id: node.id, vmSize: settings.vmSize, priority: settings.priority, requestedAtMs: node.requestedAtMs, ...known,
+      pool, id: node.id, vmSize: node.vmSize ?? settings.vmSize, priority: node.priority ?? settings.priority, requestedAtMs: node.requestedAtMs, ...known,
       ...(node.readyAtMs === undefined ? {} : { readyAtMs: node.readyAtMs }),
       lastSeenMs: known && nowMs - known.lastSeenMs < SEEN_EVERY_MS ? known.lastSeenMs : nowMs,
     };

@@ -20,6 +20,8 @@ export interface Measured {
   readonly toGo: Readonly<Record<string, number>>;
   readonly atMs: number;
   readonly busyWorkers: number;
+  /** When a batch was last seen with sensors to go; absent before the first. */
+  readonly lastWorkMs?: number;
 }
 
 export function firstGuess(settings: Pick<PoolSettings, 'spinUpMs' | 'sensorsPerSecond'>): Measured {
@@ -60,6 +62,7 @@ export function learn(before: Measured, seen: Seen): Measured {
     counted: seen.nodes.map((node) => node.id).filter((id) => counted.has(id)),
     upcoming: seen.upcoming, toGo: Object.fromEntries(seen.batches.map((batch) => [batch.id, batch.sensorsToGo])), atMs: seen.nowMs,
     busyWorkers: seen.workers.filter((worker) => worker.busyTasks > 0).length,
+    ...(seen.batches.some((batch) => batch.sensorsToGo > 0) ? { lastWorkMs: seen.nowMs } : before.lastWorkMs === undefined ? {} : { lastWorkMs: before.lastWorkMs }),
   };
 }
 
@@ -82,4 +85,16 @@ export function justDue(before: Measured, seen: Pick<Seen, 'nowMs' | 'batches'>)
   return before.upcoming
     .filter((due) => due.atMs <= seen.nowMs && due.atMs > seen.nowMs - JUST_DUE_MS && !seen.batches.some((batch) => batch.sinceMs >= due.atMs - 1_000))
     .map((due) => ({ id: `${due.schedule} at ${due.atMs}`, sensorsToGo: due.sensors, sinceMs: due.atMs, queued: false }));
+}
+
+/** The server's count of a queue is an estimate that follows some seconds behind; so long after the last work it says nothing. */
+const BACKLOG_LAGS_MS = 30_000;
+
+/**
+ * Without the tasks that the server still counts after the last sensor has its outcome: nobody waits for them, and a node asked
+ * for on their account would come for nothing. Tasks that do wait are believed a little later.
+ */
+export function withoutOldTasks(seen: Observation, before: Pick<Measured, 'lastWorkMs'>): Observation {
+  const isOld = seen.batches.every((batch) => batch.sensorsToGo === 0) && before.lastWorkMs !== undefined && seen.nowMs - before.lastWorkMs < BACKLOG_LAGS_MS;
+  return isOld && seen.backlog.tasks > 0 ? { ...seen, backlog: { tasks: 0, ageMs: 0 } } : seen;
 }

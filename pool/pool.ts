@@ -3,6 +3,8 @@
  * repeated call starts nothing twice. A pool never stops a worker with work: draining lets it finish first.
  */
 
+import type { NodePriority } from './settings.ts';
+
 /**
  * `queued`: asked for, nothing billed; `starting`: a machine comes up; `ready`: its worker runs; `leaving`: told
  * to go; `ended`, `failed`, `preempted`: gone.
@@ -18,6 +20,9 @@ export interface PoolNode {
   readonly endedAtMs?: number;
   /** Why it failed, or how it ended. */
   readonly detail?: string;
+  /** What it runs on, where that is not what the pool's settings say. */
+  readonly priority?: NodePriority;
+  readonly vmSize?: string;
 }
 
 export const isGone = (state: NodeState): boolean => state === 'ended' || state === 'failed' || state === 'preempted';

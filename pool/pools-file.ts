@@ -32,6 +32,8 @@ const entry = z.strictObject({
   idle: duration.optional(),
   keepWarm: z.string().transform(parseKeepWarm).optional(),
   finishWithin: duration.optional(),
+  /** Dedicated cluster behind a low-priority one. */
+  fallback: z.strictObject({ cluster: z.string().min(1), after: duration.optional(), maxNodes: z.number().int().min(1).optional(), vmSize: z.string().optional() }).optional(),
 });
 const file = z.array(entry).min(1);
 
@@ -52,6 +54,10 @@ export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
     if (new Set(parsed.data.map((pool) => pool[key])).size < parsed.data.length) throw wrong(`two pools have the same ${key}`);
   if (!parsed.data.some((pool) => pool.taskQueue === SCORING_QUEUE))
     throw wrong(`no pool has the task queue ${JSON.stringify(SCORING_QUEUE)}, where sensors are scored whose model names no pool`);
+  for (const pool of parsed.data) {
+    if (pool.fallback && pool.priority === 'dedicated') throw wrong(`pool ${pool.name} is dedicated, and only a low-priority pool has a fallback`);
+    if (pool.fallback && pool.fallback.cluster === pool.cluster) throw wrong(`the fallback of pool ${pool.name} is its own cluster: name another`);
+  }
   return parsed.data;
 }
 

@@ -4,14 +4,14 @@
  * again at the next look; it never ends the loop.
  */
 import {
-  ActivityFailure, allHandlersFinished, ApplicationFailure, condition, continueAsNew, isCancellation, proxyActivities,
+  ActivityFailure, allHandlersFinished, ApplicationFailure, condition, continueAsNew, isCancellation, patched, proxyActivities,
   setCurrentDetails, setHandler, uuid4, workflowInfo,
 } from '@temporalio/workflow';
 import { FleetscoreError } from '../domain/errors.ts';
 import { plainTime } from '../domain/time.ts';
 import type { DecisionRecord } from '../pool/ledger.ts';
 import { decisionRecord, observation, trackIdle, withWorkers, type IdleSince, type PoolActivities, type PoolView } from '../pool/loop.ts';
-import { firstGuess, learn, type Measured } from '../pool/measure.ts';
+import { firstGuess, learn, withoutOldTasks, type Measured } from '../pool/measure.ts';
 import { decide, type Decision, type Observation, type PoolMode } from '../pool/policy.ts';
 import { checkLimits, type PoolLimits, type PoolSettings } from '../pool/settings.ts';
 import { poolDetails } from './pool-details.ts';
@@ -104,6 +104,8 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
       for (const text of view.notes) note(text);
       const idle = trackIdle(state.idle, view);
       seen = observation(view, idle, state.measured, state.settings, state.throttledUntilMs);
+      // Guards a decision, and with it the order of commands: pools that ran before replay as they were.
+      if (patched('old-tasks')) seen = withoutOldTasks(seen, state.measured);
       const measured = learn(state.measured, { ...view, workers: seen.workers, nodes: withWorkers(view) });
       seen = { ...seen, spinUpMs: measured.spinUpMs, sensorsPerSecond: measured.sensorsPerSecond, failures: measured.failures };
       state = { ...state, idle, measured };

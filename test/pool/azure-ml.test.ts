@@ -1,8 +1,9 @@
 /** The Azure ML pool against a fake of the management API: the real client, real long-running operations. */
 import { afterEach, beforeEach } from '@jest/globals';
+import { withFallback } from '../../pool/azure-ml/fallback.ts';
 import { createAzureMlPool } from '../../pool/azure-ml/pool.ts';
 import type { AzureMlTarget } from '../../pool/azure-ml/target.ts';
-import type { Pool } from '../../pool/pool.ts';
+import { isGone, type Pool, type PoolStatus } from '../../pool/pool.ts';
 import { startFakeArm, type FakeArm } from './fake-arm.ts';
 
 const target: AzureMlTarget = {
@@ -138,4 +139,93 @@ test('jobs that ended long ago leave the list that every look pages through', as
   arm.advance(601_000);
   await pool.status();
   expect(await states(pool)).toEqual({ b: 'failed', c: 'ready' });
+});
+
+describe('a low-priority cluster with a dedicated one behind it', () => {
+  const MINUTE = 60_000;
+  const behind = (part: { maxNodes?: number } = {}): Pool => withFallback(open(), open({ cluster: 'dedicated', priority: 'dedicated', vmSize: 'Standard_D4s_v5' }), {
+    lowName: 'scoring', dedicatedName: 'dedicated', afterMs: 10 * MINUTE, vmSize: 'Standard_D4s_v5', now: () => arm.now(), ...part,
+  });
+  /** As the policy does: as many nodes as are wanted and not there yet, at most what is to be had. */
+  let asked = 0;
+  const want = async (pool: Pool, nodes: number): Promise<PoolStatus> => {
+    const status = await pool.status();
+    const alive = status.nodes.filter((node) => !isGone(node.state)).length;
+    const missing = Math.min(nodes, status.capacity ?? nodes) - alive;
+    if (missing > 0) await pool.grow(Array.from({ length: missing }, () => `node-${++asked}`));
+    return status;
+  };
+  const clusterOf = (id: string): string => String(arm.jobs.get(id)!.properties.computeId).split('/').pop()!;
+
+  test('nodes that no low-priority machine comes for are taken back after the time, and dedicated ones asked for', async () => {
+    const pool = behind();
+    expect(await pool.prepare({ maxNodes: 4 })).toEqual([
+      'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority', 'cluster dedicated made: 0 to 4 nodes of Standard_D4s_v5, dedicated',
+    ]);
+    arm.setQuota(0, 'scoring');
+    await want(pool, 2);
+    const first = [...arm.jobs.keys()];
+    expect(first.map(clusterOf)).toEqual(['scoring', 'scoring']);
+    arm.advance(9 * MINUTE);
+    expect((await want(pool, 2)).nodes.map((node) => node.state)).toEqual(['queued', 'queued']); // still in time
+    arm.advance(MINUTE);
+    const turned = await want(pool, 2);
+    expect(turned.notes).toContain('cluster scoring gave no low-priority machine within 600 s for 2 of its nodes: asking cluster dedicated for dedicated ones');
+    expect(first.map((id) => arm.jobs.get(id)!.properties.status)).toEqual(['Canceled', 'Canceled']);
+    arm.advance(4 * MINUTE);
+    const nodes = (await want(pool, 2)).nodes.filter((node) => !isGone(node.state));
+    expect(nodes.map(({ state, priority, vmSize }) => [state, priority, vmSize])).toEqual([['ready', 'dedicated', 'Standard_D4s_v5'], ['ready', 'dedicated', 'Standard_D4s_v5']]);
+    expect(nodes.map(({ id }) => clusterOf(id))).toEqual(['dedicated', 'dedicated']);
+    // They are let go like any other.
+    await pool.drain(nodes.map(({ id }) => id));
+    expect(released).toEqual(nodes.map(({ id }) => id));
+  });
+
+  test('after as long again the cheap cluster is tried anew, also by a process that has just started', async () => {
+    let pool = behind();
+    await pool.prepare({ maxNodes: 4 });
+    arm.setQuota(0, 'scoring');
+    await want(pool, 1);
+    arm.advance(10 * MINUTE);
+    await want(pool, 1);
+    arm.advance(5 * MINUTE);
+    pool = behind(); // the control worker was restarted: the service knows when it asked
+    await want(pool, 2);
+    expect(clusterOf(`node-${asked}`)).toBe('dedicated');
+    arm.setQuota(4, 'scoring');
+    arm.advance(6 * MINUTE);
+    await want(pool, 3);
+    expect(clusterOf(`node-${asked}`)).toBe('scoring');
+    arm.advance(4 * MINUTE);
+    expect((await pool.status()).nodes.filter((node) => node.state === 'ready')).toHaveLength(3);
+  });
+
+  test('a preempted node waits from the moment it lost its machine, and the dedicated cluster has its own limit', async () => {
+    const pool = behind({ maxNodes: 1 });
+    await pool.prepare({ maxNodes: 4 });
+    await want(pool, 2);
+    arm.advance(30 * MINUTE);
+    const ready = (await want(pool, 2)).nodes.map(({ id }) => id);
+    for (const id of ready) arm.preempt(id);
+    arm.setQuota(0, 'scoring');
+    expect((await want(pool, 2)).nodes.map((node) => node.state)).toEqual(['queued', 'queued']);
+    arm.advance(10 * MINUTE);
+    await want(pool, 2);
+    arm.advance(4 * MINUTE);
+    const status = await want(pool, 2);
+    expect(status.nodes.filter((node) => !isGone(node.state)).map((node) => node.state)).toEqual(['ready']); // never a stuck batch
+    expect(status.capacity).toBe(1);
+  });
+
+  test('where machines come nothing is asked of the dedicated cluster', async () => {
+    const pool = behind();
+    await pool.prepare({ maxNodes: 2 });
+    await want(pool, 2);
+    arm.advance(4 * MINUTE);
+    await want(pool, 2);
+    arm.advance(60 * MINUTE);
+    const status = await want(pool, 2);
+    expect(status).toMatchObject({ outside: { maxNodes: 2 }, notes: [] });
+    expect([...arm.jobs.keys()].map(clusterOf)).toEqual(['scoring', 'scoring']);
+  });
 });

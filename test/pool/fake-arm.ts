@@ -1,6 +1,6 @@
 /**
  * A fake of the management API of Azure Machine Learning, as far as the pool uses it: computes and jobs with
- * long-running operations, paging, quota, spin-up delay on a clock the test moves, preemption, throttling.
+ * long-running operations, paging, quota of each cluster, spin-up delay on a clock the test moves, preemption, throttling.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,16 +14,29 @@ interface Job {
 
 type Json = Record<string, unknown>;
 
+interface Cluster {
+  readonly id: string;
+  readonly body: Json;
+  scale: Json;
+  state: string;
+  preempted: number;
+}
+
+const UNLIMITED = 1_000;
+const lastOf = (id: string): string => id.split('/').pop() ?? '';
+
 export interface FakeArm {
   readonly url: string;
   readonly jobs: Map<string, Job>;
-  readonly cluster: () => Json | undefined;
+  /** The cluster of this name; the first one without. */
+  readonly cluster: (name?: string) => Json | undefined;
   /** Requests as `METHOD path`. */
   readonly log: string[];
   /** Moves the clock. */
   advance(ms: number): void;
   now(): number;
-  setQuota(nodes: number): void;
+  /** Machines that a cluster gets at the most; the first one when no name is given. */
+  setQuota(nodes: number, cluster?: string): void;
   /** The next requests are refused for their rate. */
   throttle(requests: number, retryAfter: string): void;
   /** The next requests fail with this status. */
@@ -40,39 +53,42 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   const jobs = new Map<string, Job>();
   const operations = new Map<string, { left: number; readonly done: () => void }>();
   const log: string[] = [];
-  let cluster: { readonly id: string; readonly body: Json; scale: Json; state: string; preempted: number } | undefined;
+  const clusters = new Map<string, Cluster>();
+  const quotas = new Map<string, number>();
+  const named = (name?: string): Cluster | undefined => (name === undefined ? [...clusters.values()][0] : clusters.get(name));
+  const quotaOf = (name: string): number => quotas.get(name) ?? UNLIMITED;
   let clock = 1_800_000_000_000;
-  let quota = 1_000;
   let throttled = { left: 0, retryAfter: '' };
   let failing = { left: 0, status: 500, code: '' };
 
   const live = (): Job[] => [...jobs.values()].filter((job) => ['Queued', 'Starting', 'Running'].includes(job.properties.status));
-  const room = (): number => Math.min(quota, Number(cluster?.scale.maxNodeCount ?? 0));
+  const clusterOf = (job: Job): string => lastOf(String(job.properties.computeId));
+  const room = (name: string): number => Math.min(quotaOf(name), Number(clusters.get(name)?.scale.maxNodeCount ?? 0));
   const tick = (): void => {
     for (const job of live()) {
-      const held = live().filter((other) => other.allocatedAt !== undefined).length;
-      if (job.properties.status === 'Queued' && held < room()) {
+      const held = live().filter((other) => other.allocatedAt !== undefined && clusterOf(other) === clusterOf(job)).length;
+      if (job.properties.status === 'Queued' && held < room(clusterOf(job))) {
         job.allocatedAt = clock;
         job.properties.status = 'Starting';
       }
       if (job.properties.status === 'Starting' && clock >= job.allocatedAt! + spinUpMs) job.properties.status = 'Running';
     }
   };
-  const clusterAnswer = (): Json => {
+  const clusterAnswer = (cluster: Cluster): Json => {
     tick();
-    const waiting = live().filter((job) => job.properties.status === 'Queued').length;
-    const running = live().filter((job) => job.properties.status === 'Running').length;
-    const starting = live().filter((job) => job.properties.status === 'Starting').length;
-    const quotaHit = waiting > 0 && running + starting >= quota;
-    const own = (cluster!.body.properties as Json).properties as Json;
+    const name = lastOf(cluster.id);
+    const count = (status: string): number => live().filter((job) => job.properties.status === status && clusterOf(job) === name).length;
+    const [waiting, running, starting] = [count('Queued'), count('Running'), count('Starting')];
+    const quotaHit = waiting > 0 && running + starting >= quotaOf(name);
+    const own = (cluster.body.properties as Json).properties as Json;
     return {
-      id: cluster!.id, name: cluster!.id.split('/').pop(), type: 'Microsoft.MachineLearningServices/workspaces/computes', location: cluster!.body.location,
-      identity: cluster!.body.identity,
+      id: cluster.id, name, type: 'Microsoft.MachineLearningServices/workspaces/computes', location: cluster.body.location,
+      identity: cluster.body.identity,
       properties: {
-        ...(cluster!.body.properties as Json), computeType: 'AmlCompute', provisioningState: cluster!.state,
+        ...(cluster.body.properties as Json), computeType: 'AmlCompute', provisioningState: cluster.state,
         properties: {
-          ...own, scaleSettings: cluster!.scale, currentNodeCount: running + starting, targetNodeCount: running + starting + waiting, allocationState: 'Steady',
-          nodeStateCounts: { idleNodeCount: 0, runningNodeCount: running, preparingNodeCount: starting, unusableNodeCount: 0, leavingNodeCount: 0, preemptedNodeCount: cluster!.preempted },
+          ...own, scaleSettings: cluster.scale, currentNodeCount: running + starting, targetNodeCount: running + starting + waiting, allocationState: 'Steady',
+          nodeStateCounts: { idleNodeCount: 0, runningNodeCount: running, preparingNodeCount: starting, unusableNodeCount: 0, leavingNodeCount: 0, preemptedNodeCount: cluster.preempted },
           errors: quotaHit ? [{ error: { code: 'ClusterCoreQuotaReached', message: 'Cluster core quota reached.' } }] : null,
         },
       },
@@ -144,15 +160,17 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
     const statusUrl = (id: string): Record<string, string> => ({ 'azure-asyncoperation': `${base()}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/x/computeOperationsStatus/${id}`, 'retry-after': '0' });
     if (method === 'PUT') {
       const own = ((body!.properties as Json).properties ?? {}) as Json;
-      cluster = { id: url.pathname, body: body!, scale: own.scaleSettings as Json, state: 'Creating', preempted: 0 };
-      return send(201, clusterAnswer(), statusUrl(operation(() => (cluster!.state = 'Succeeded'))));
+      const made: Cluster = { id: url.pathname, body: body!, scale: own.scaleSettings as Json, state: 'Creating', preempted: 0 };
+      clusters.set(lastOf(made.id), made);
+      return send(201, clusterAnswer(made), statusUrl(operation(() => (made.state = 'Succeeded'))));
     }
+    const cluster = clusters.get(lastOf(url.pathname));
     if (!cluster) return error(404, 'ResourceNotFound', 'compute not found');
     if (method === 'PATCH') {
       const scale = ((body!.properties as Json).properties as Json | undefined)?.scaleSettings ?? (body!.properties as Json).scaleSettings;
-      return send(200, clusterAnswer(), statusUrl(operation(() => (cluster!.scale = scale as Json))));
+      return send(200, clusterAnswer(cluster), statusUrl(operation(() => (cluster.scale = scale as Json))));
     }
-    return send(200, clusterAnswer());
+    return send(200, clusterAnswer(cluster));
   }
 
   function oneJob(method: string, name: string, cancel: boolean, body: Json | undefined, send: Send, error: Fail): void {
@@ -176,26 +194,29 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: base(), jobs, log, cluster: () => (cluster ? clusterAnswer() : undefined),
+    url: base(), jobs, log, cluster: (name) => {
+      const found = named(name);
+      return found && clusterAnswer(found);
+    },
     advance(ms) {
       tick();
       clock += ms;
       tick();
     },
     now: () => clock,
-    setQuota: (nodes) => void (quota = nodes),
+    setQuota: (nodes, name) => void quotas.set(name ?? lastOf(named()!.id), nodes),
     throttle: (left, retryAfter) => void (throttled = { left, retryAfter }),
     fail: (left, status, code) => void (failing = { left, status, code }),
     preempt(name) {
       const job = jobs.get(name)!;
       job.properties.status = 'Queued';
       delete job.allocatedAt;
-      cluster!.preempted += 1;
+      clusters.get(clusterOf(job))!.preempted += 1;
     },
     finish(name, status = 'Completed') {
       jobs.get(name)!.properties.status = status;
     },
-    setMaxOutside: (nodes) => void (cluster!.scale = { ...cluster!.scale, maxNodeCount: nodes }),
+    setMaxOutside: (nodes) => void (named()!.scale = { ...named()!.scale, maxNodeCount: nodes }),
     close: () => new Promise((resolve) => {
       server.closeAllConnections();
       server.close(() => resolve());

@@ -1,6 +1,6 @@
 /** Single decisions of the policy, the learning around it, and limits. */
 import { observation, trackIdle, type PoolView } from '../../pool/loop.ts';
-import { firstGuess, justDue, learn } from '../../pool/measure.ts';
+import { firstGuess, justDue, learn, withoutOldTasks } from '../../pool/measure.ts';
 import { breakEvenMs, decide, type Observation } from '../../pool/policy.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, nodeOfIdentity, workerIdentity, type PoolSettings } from '../../pool/settings.ts';
 
@@ -136,6 +136,18 @@ describe('learning between two looks', () => {
     expect(justDue(before, view({ nowMs: NOW + 2_000 }))).toEqual([expect.objectContaining({ sensorsToGo: 50, queued: false })]);
     expect(justDue(before, view({ nowMs: NOW + 2_000, batches: [{ id: 'b', sensorsToGo: 50, sinceMs: NOW + 1_200, queued: false }] }))).toEqual([]);
     expect(justDue(before, view({ nowMs: NOW + 20_000 }))).toEqual([]);
+  });
+
+  test('tasks that are still counted after the last sensor has its outcome bring no node; those of nobody known do, later', () => {
+    const at = (nowMs: number, toGo: number[]) => view({ nowMs, batches: toGo.map((sensorsToGo) => ({ id: 'b', sensorsToGo, sinceMs: NOW, queued: true })), backlog: { tasks: 7, ageMs: 3_600_000 } });
+    const before = learn(firstGuess(settings), { ...at(NOW, [10]), workers: busy(1) });
+    const seen = (nowMs: number, toGo: number[]) => withoutOldTasks(observation(at(nowMs, toGo), {}, before, settings, undefined), before);
+    expect(seen(NOW + 1_000, [10]).backlog.tasks).toBe(7);
+    expect(seen(NOW + 1_000, [0]).backlog.tasks).toBe(0);
+    expect(decide(seen(NOW + 1_000, []), settings)).toMatchObject({ grow: 0, target: 0 });
+    expect(seen(NOW + 31_000, []).backlog.tasks).toBe(7);
+    expect(decide(seen(NOW + 31_000, []), settings).grow).toBeGreaterThan(0);
+    expect(withoutOldTasks(observation(at(NOW, []), {}, firstGuess(settings), settings, undefined), firstGuess(settings)).backlog.tasks).toBe(7);
   });
 
   test('a worker is idle since the look that first saw it without work, anew after each task', () => {

@@ -70,7 +70,7 @@ describe('planning', () => {
         expect(gone).toEqual(Array.from({ length: planned }, (_, i) => i + 1).filter((id) => poolOf(id) === 'gone'));
         // Ids of child workflows and names of files come from the ranges.
         expect(new Set(groups.map((group) => `${group.from}-${group.to}`)).size).toBe(groups.length);
-      }), { numRuns: 15, examples: [[0, 1, 4]] });
+      }), { numRuns: 8, examples: [[0, 1, 4]] });
   }, 60_000);
 
   test('chunks of a group stay in its pool, and a pool with few sensors has chunks for all of its workers', async () => {
@@ -167,5 +167,7 @@ test('a file of pools that leaves sensors without a pool is refused', async () =
   await expect(read([{ name: 'big', taskQueue: 'scoring-big' }])).rejects.toMatchObject({ code: 'INVALID_POOLS', message: expect.stringContaining('no pool has the task queue "scoring"') });
   await expect(read([{ name: 'a', taskQueue: 'scoring' }, { name: 'a', taskQueue: 'b' }])).rejects.toThrow(/two pools have the same name/);
   await expect(read([{ name: 'a', taskQueue: 'scoring', idle: 'soon' }])).rejects.toThrow(/pools\.json.*soon/s);
+  await expect(read([{ name: 'a', taskQueue: 'scoring', priority: 'dedicated', fallback: { cluster: 'b' } }])).rejects.toThrow(/only a low-priority pool has a fallback/);
+  await expect(read([{ name: 'a', taskQueue: 'scoring', cluster: 'b', fallback: { cluster: 'b' } }])).rejects.toThrow(/the fallback of pool a is its own cluster/);
   expect(await read([{ name: 'a', taskQueue: 'scoring', idle: '1m' }])).toEqual([{ name: 'a', taskQueue: 'scoring', idle: 60_000 }]);
 });

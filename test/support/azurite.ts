@@ -32,7 +32,7 @@ export async function startBlobServer(dir: string): Promise<BlobServer> {
   for (let i = 0; ; i++) {
     const answers = await fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false);
     if (answers) break;
-    if (i > 300 || child.exitCode !== null) {
+    if (i > 1_200 || child.exitCode !== null) {
       await stop();
       throw new Error('azurite did not start');
     }
