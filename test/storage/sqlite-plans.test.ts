@@ -1,4 +1,6 @@
 /** The hot paths of the embedded store go through keys: a scan of a big table would only show on a big fleet. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { loadMigrations } from '../../storage/migrations.ts';
 import { BATCH_SQL } from '../../storage/sqlite/batches.ts';
@@ -60,6 +62,12 @@ test.each([
   ['changedSensors looks at windows', WINDOW_SQL.changed, 'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
 ])('%s through its key', (_what, sql, step) => {
   expect(planOf(sql)).toContain(step);
+});
+
+test('the plans that ARCHITECTURE.md shows are those of the statements', () => {
+  const shown = [...readFileSync(join(import.meta.dirname, '../../ARCHITECTURE.md'), 'utf8').matchAll(/^ {4}.*\b(SEARCH .+)$/gm)].map((found) => found[1]!);
+  const steps = new Set([WINDOW_SQL.series, INGEST_SQL.window, WINDOW_SQL.changed, WINDOW_SQL.prune].flatMap(planOf).filter((step) => step.startsWith('SEARCH')));
+  expect(new Set(shown)).toEqual(steps);
 });
 
 test.each([
