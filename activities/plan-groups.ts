@@ -9,6 +9,7 @@ import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts
 import type { ControlDeps } from './control.ts';
 import { decideRest } from './decide-rest.ts';
 import { cutMessage } from './notes.ts';
+import { workerName } from './sensor-errors.ts';
 import type { BatchPlan, PlanInput, SensorRange } from './types.ts';
 
 /** All ids: the store cuts it to what is planned. */
@@ -31,7 +32,7 @@ async function groupsOfPool({ store, pools }: ControlDeps, batch: Batch, { pool,
   if (queue === undefined) {
     const message = cutMessage(`${poolUnknown(pool, pools?.keys() ?? [])}; then \`fleetscore batch redrive ${batch.id}\` scores these sensors`);
     await decideRest(store, batch.id, { ...range, count: 0 }, (sensor: PlannedSensor): SensorOutcome => ({
-      sensorId: sensor.id, status: 'failed', class: 'pool_unknown', message, windows: 0, anomalies: 0, attempt: 1, ...(sensor.model === undefined ? {} : { model: sensor.model }),
+      sensorId: sensor.id, status: 'failed', class: 'pool_unknown', message, windows: 0, anomalies: 0, attempt: 1, worker: workerName('control'), ...(sensor.model === undefined ? {} : { model: sensor.model }),
     }));
     return [];
   }

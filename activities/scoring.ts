@@ -12,7 +12,9 @@ import type { ScoringEngine } from '../scoring/engine.ts';
 import { CONTENT_TYPES, encodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, Store } from '../storage/store.ts';
+import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
 import { asActivity } from './failures.ts';
+import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
 import { workerName, writeErrorLogs } from './sensor-errors.ts';
@@ -29,13 +31,19 @@ export interface ScoringDeps {
 }
 
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
-  return { scoreChunk: (input) => withHeartbeat((signal) => asActivity(() => scoreChunk(deps, input, signal))) };
+  const gate = createGate();
+  return {
+    scoreChunk: (input) => withHeartbeat((signal) => {
+      const { attempt } = Context.current().info;
+      return gate.run(attempt >= ALONE_FROM_ATTEMPT, () => asActivity(() => scoreChunk(deps, input, attempt, signal)));
+    }),
+  };
 }
 
-async function scoreChunk(deps: ScoringDeps, input: ChunkInput, signal: AbortSignal): Promise<ChunkOutcome> {
+async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number, signal: AbortSignal): Promise<ChunkOutcome> {
+  signal.throwIfAborted();
   const { store, engine, hopMs } = deps;
   const { batchId, range, fromMs, toMs } = input;
-  const { attempt } = Context.current().info;
   if (attempt > 1) {
     const known = await store.countOutcomes(batchId, range);
     if (decided(known) === range.count) return outcomeOf(deps, input, known);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { failureCauses } from '../activities/notes.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { FAILURE_RULES } from '../domain/failure-rules.ts';
 import { decided } from '../domain/outcome.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../report/format.ts';
@@ -86,6 +87,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`], ['Web UI', link], ['Why', batch.message],
     ]),
   ];
+  if (causes.length > 0) sections.push(`To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}\nThen: fleetscore batch redrive ${id} --wait`);
   if (causes.length > 1)
     sections.push(table([{ title: 'Failure' }, { title: 'Sensors', align: 'right' }, { title: 'For example' }], causes.map((c) => [c.class, count(c.count), `${c.example.device} / ${c.example.sensor}: ${c.example.message}`]), ''));
   const decidedBadly = [...failed, ...skipped];
@@ -102,6 +104,8 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
 }
+
+const remedyOf = (failure: string): string => (FAILURE_RULES as Readonly<Record<string, { readonly remedy: string }>>)[failure]?.remedy ?? 'look at its message';
 
 const outcomeData = (o: OutcomeRow) => ({ device: o.device, sensor: o.sensor, class: o.class, message: o.message, attempt: o.attempt, worker: o.worker, model: o.model });
 

@@ -19,6 +19,9 @@ export const CONTROL_ACTIVITY = {
 /** Attempts of a chunk before it is halved, or a single sensor is given up. */
 export const SCORE_ATTEMPTS = 5;
 
+/** From this attempt on a chunk has its worker process for itself: another one may be what took the worker down. */
+export const ALONE_FROM_ATTEMPT = 4;
+
 /**
  * One chunk. No schedule-to-start limit: a pool that scales from zero takes minutes to come. A worker that
  * vanishes is noticed by the missing heartbeat.

@@ -1,8 +1,9 @@
 /**
- * Records the histories that `npm test` replays, from real runs on a real stack: `npm run histories:record`.
- * A history stays as long as a worker of its version may still run; a new behaviour gets a new folder.
+ * Records the histories that `npm test` replays, from real runs on a real stack: `npm run histories:record -- FOLDER`.
+ * A history stays as long as a worker of its version may still run; a new behaviour gets a new folder (default: the
+ * version of the code, where there is none yet), in which only what it changed needs to stay.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +21,8 @@ import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
 import { FROM, modelsOf, PERIOD, readingsOf, TO } from './small-fleet.ts';
 
-const OUT = fileURLToPath(new URL(`../histories/${VERSION}/`, import.meta.url));
+const OUT = fileURLToPath(new URL(`../histories/${process.argv[2] ?? VERSION}/`, import.meta.url));
+if (existsSync(OUT)) throw new Error(`${OUT} is there already, and recorded histories stay: name another folder`);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-histories-'));
 const env = {
@@ -82,6 +84,12 @@ try {
   await backfillSchedule(client, 'recorded', PERIOD, ScheduleOverlapPolicy.ALLOW_ALL);
   const scheduled = await ended(await poll(async () => (await (await context.store()).listBatches({ schedule: 'recorded' }))[0]?.id));
   await save(client, 'started-by-schedule', scheduled.workflowId, scheduled.runId);
+
+  // A reading of the period after all that: the next batch starts another one for it.
+  writeFileSync(join(home, 'late.csv'), `TS,Device,Sensor,Value\n${FROM},${FIRST.device},${FIRST.sensor},123\n`);
+  await cli('send', join(home, 'late.csv'), '--wait');
+  const next = (await cli('batch', 'run', '--from', TO, '--to', new Date(Date.parse(TO) + 5_000).toISOString(), '--rescore-late', '1d', '--wait')) as Shown;
+  await save(client, 'batch-with-late-readings', next.workflowId, next.runId);
 
   // A worker that takes a task and freezes: no heartbeat, so the activity is tried again elsewhere.
   const worker = processesOf(home).find((line) => line.includes('workers/scoring'))!;
