@@ -87,7 +87,6 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`], ['Web UI', link], ['Why', batch.message],
     ]),
   ];
-  if (causes.length > 0) sections.push(`To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}\nThen: fleetscore batch redrive ${id} --wait`);
   if (causes.length > 1)
     sections.push(table([{ title: 'Failure' }, { title: 'Sensors', align: 'right' }, { title: 'For example' }], causes.map((c) => [c.class, count(c.count), `${c.example.device} / ${c.example.sensor}: ${c.example.message}`]), ''));
   const decidedBadly = [...failed, ...skipped];
@@ -98,6 +97,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     ));
     if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
   }
+  if (causes.length > 0) sections.push(`To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}${batch.status === 'running' ? '' : `\nThen: fleetscore batch redrive ${id} --wait`}`);
   return {
     data: { ...batchData({ ...batch, counts }), supersededBy: renewed, causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
     text: sections.join('\n\n'),
