@@ -230,6 +230,10 @@ const variables = z.object({
   FLEETSCORE_ALERT_URL: z.url({ protocol: /^https?$/, error: 'takes an http or https URL' }).optional(),
   /** It is also told about batches with a larger share of anomalous windows than this, 0 to 1. */
   FLEETSCORE_ALERT_ANOMALY_RATE: share().optional(),
+  /** `off`: batches write no pages to the site in Blob (container `site`). */
+  FLEETSCORE_SITE: onOff('on'),
+  /** Most sensors of a batch that get a chart on the site: all of a small fleet, of a large one those that need attention first. */
+  FLEETSCORE_SITE_SENSORS: whole(2_000, 1, 20_000),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -325,6 +329,8 @@ export interface Config {
   /** Who is told about batches that need a person. */
   readonly keep: { readonly windowsMs?: number; readonly batchesMs?: number };
   readonly alerts?: { readonly url: string; readonly anomalyRate?: number };
+  /** Whether batches write pages to Blob, and most sensors with a chart. */
+  readonly site: { readonly publish: boolean; readonly maxSensors: number };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
 }
@@ -408,6 +414,7 @@ export function loadConfig(env: Env = process.env): Config {
     ...(v.FLEETSCORE_ALERT_URL === undefined ? {} : {
       alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
     }),
+    site: { publish: v.FLEETSCORE_SITE, maxSensors: v.FLEETSCORE_SITE_SENSORS },
     logLevel: v.FLEETSCORE_LOG_LEVEL,
     ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
   };

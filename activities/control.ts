@@ -31,7 +31,9 @@ export interface ControlDeps {
   readonly pools?: ReadonlyMap<string, string>;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
-  /** Told what does not stop a batch: an alert that was not taken. */
+  /** Writes the pages of a batch that was closed. Absent: there are none. */
+  readonly publish?: (batchId: string) => Promise<unknown>;
+  /** Told what does not stop a batch: an alert that was not taken, pages that were not written. */
   readonly warn?: (message: string) => void;
 }
 

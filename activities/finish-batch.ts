@@ -23,6 +23,7 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
     // Closed by an attempt that did not live to say so: nor, perhaps, to tell anyone.
     const files = await allFiles(store, batch.id);
     await tell(deps, batch, files);
+    await publish(deps, batch);
     return resultOf(batch, files);
   }
 
@@ -44,6 +45,7 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
   const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
   await tell(deps, closed, files);
+  await publish(deps, closed);
   return resultOf(closed, files);
 }
 
@@ -55,6 +57,16 @@ async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batc
     for (const alert of alertsOf(batch, files.reduce((sum, file) => sum + file.rows, 0), causes, alerts)) await postAlert(alert, alerts, warn);
   } catch (error) {
     warn(`batch ${batch.id} was not looked at for alerts: ${messageOf(error)}`);
+  }
+}
+
+/** Pages are a help: without them the batch is as good as with them. */
+async function publish({ publish: write, warn = () => undefined }: ControlDeps, batch: Batch): Promise<void> {
+  if (!write) return;
+  try {
+    await write(batch.id);
+  } catch (error) {
+    warn(`batch ${batch.id} has no pages on the site: ${messageOf(error)}`);
   }
 }
 

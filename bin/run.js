@@ -20,6 +20,7 @@ const TASKS = {
   build: ['bin/build.js'],
   bench: ['bench/main.ts'],
   'bench:ingest': ['bench/ingest.ts'],
+  'bench:site': ['--disable-warning=ExperimentalWarning', 'bench/site.ts'],
   chaos: ['--disable-warning=ExperimentalWarning', 'bench/chaos.ts'],
   'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'bench/soak.ts'],

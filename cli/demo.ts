@@ -27,7 +27,7 @@ import { openContext, type Context } from './context.ts';
 import { checkSettings } from './models.ts';
 import { startBar } from './progress.ts';
 import { ingestSource } from './send.ts';
-import { collect, storePage, text, writePage } from './report.ts';
+import { collect, storePage, text, writePage, writeSite } from './report.ts';
 import { addStackOptions, startLocal, untilInterrupted, type UpOptions } from './stack.ts';
 
 const MINUTE = 60_000;
@@ -108,12 +108,14 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   if (!context.json) print(`\n${text(data)}\n`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
+  const site = pathToFileURL((await writeSite(context, join(context.config.home, 'site'), shown.map((batch) => batch.id), faults)).file).href;
+  say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
   say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
   say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
   const failed = shown.filter((batch) => batch.status !== 'completed');
   return {
     ok: failed.length === 0, sentThroughMs: nowMs,
-    data: { batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })), totals: data.totals, report: page, ui },
+    data: { batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })), totals: data.totals, report: page, site, ui },
   };
 }
 

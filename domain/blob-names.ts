@@ -19,6 +19,8 @@ export const CONTAINERS = {
   checkpoints: 'checkpoints',
   /** Logs of workers and errors of sensors. */
   logs: 'logs',
+  /** The site: pages about batches, their style and script. */
+  site: 'site',
 } as const;
 
 export type ContainerName = (typeof CONTAINERS)[keyof typeof CONTAINERS];

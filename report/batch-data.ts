@@ -92,6 +92,8 @@ export interface BatchData extends Period {
   readonly sensors: readonly ReportSensor[];
   /** Sensors left out because there are too many to show. */
   readonly omitted: number;
+  /** Sensors among the shown that were scored, but whose predictions were too many to read. */
+  readonly undrawn?: number;
   /** Absent when nobody knows. */
   readonly faults?: readonly InjectedFault[];
   /** What the report could not take from the batch, for people: missing manifests, files that differ. */

@@ -93,6 +93,27 @@ export function choose({ shortlists: { faulty, failed, ranked } }: Survey, maxSe
   });
 }
 
+/** A file of a batch, as a key of maps. */
+export const chunkKey = (of: { readonly batchId: string; readonly chunk: string }): string => `${of.batchId}\u0000${of.chunk}`;
+
+/**
+ * Those of the chosen, in their order, whose files hold at most `maxRows` rows together: a file is read whole,
+ * so the next sensor in it costs nothing. The first one always is among them, those without windows never.
+ */
+export function withinRows(chosen: readonly Candidate[], rowsOf: ReadonlyMap<string, number>, maxRows: number): Candidate[] {
+  const read = new Set<string>();
+  let rows = 0;
+  return chosen.filter(({ chunks, outcome }) => {
+    if (outcome.windows === 0) return false;
+    const fresh = chunks.map(chunkKey).filter((key) => !read.has(key));
+    const more = fresh.reduce((sum, key) => sum + (rowsOf.get(key) ?? 0), 0);
+    if (rows > 0 && rows + more > maxRows) return false;
+    rows += more;
+    for (const key of fresh) read.add(key);
+    return true;
+  });
+}
+
 /** A batch that supersedes another renews its outcomes, sensor by sensor. */
 function withoutSuperseded(rows: readonly OutcomeRow[], batches: readonly Batch[]): readonly OutcomeRow[] {
   if (rows.length === 1) return rows;

@@ -11,7 +11,7 @@ import { keyOf, type SensorKey } from '../domain/sensor.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, BatchFile } from '../storage/store.ts';
 import type { PredictionSeries } from './batch-data.ts';
-import type { Candidate } from './collect-outcomes.ts';
+import { chunkKey, type Candidate } from './collect-outcomes.ts';
 
 interface SeriesSource {
   readonly blobs: Pick<BlobStore, 'get'>;
@@ -55,8 +55,6 @@ export async function readSeries(source: SeriesSource, batches: readonly Batch[]
   }
   return { series: new Map([...rows].map(([key, predictions]) => [key, toSeries(predictions)])), problems };
 }
-
-const chunkKey = (of: { readonly batchId: string; readonly chunk: string }): string => `${of.batchId}\u0000${of.chunk}`;
 
 function addRows(rows: Map<string, Prediction[]>, wanted: ReadonlySet<string>, read: Iterable<Prediction>): void {
   // Rows of a sensor follow each other: its list is looked up once.

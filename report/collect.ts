@@ -9,11 +9,11 @@ import { keyOf } from '../domain/sensor.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { compareKeys, NO_SERIES, type BatchData, type InjectedFault, type ReportSensor } from './batch-data.ts';
-import { choose, severity, surveyOutcomes } from './collect-outcomes.ts';
+import { choose, chunkKey, severity, surveyOutcomes, withinRows, type Candidate } from './collect-outcomes.ts';
 import { readSeries } from './collect-series.ts';
 
 export interface CollectRequest {
-  readonly store: Pick<Store, 'findBatch' | 'listOutcomes' | 'listSensors'>;
+  readonly store: Pick<Store, 'findBatch' | 'listFiles' | 'listOutcomes' | 'listSensors'>;
   readonly blobs: Pick<BlobStore, 'get'>;
   /** At least one. A batch that supersedes another of the list renews the outcomes of its sensors. */
   readonly batchIds: readonly string[];
@@ -24,6 +24,8 @@ export interface CollectRequest {
   readonly maxSensors?: number;
   /** Most windows held in memory; sensors past it are left out. @default 6 million */
   readonly maxWindows?: number;
+  /** Most rows of predictions files read; sensors past it are shown without a chart, and counted in `undrawn`. */
+  readonly maxRows?: number;
 }
 
 /** Problems told one by one; the others are counted. */
@@ -39,7 +41,8 @@ export async function collectBatchData(request: CollectRequest): Promise<BatchDa
   const limit = request.maxSensors ?? 2_000;
   const survey = await surveyOutcomes(request.store, batches, faulty, limit);
   const chosen = choose(survey, limit, request.maxWindows ?? 6_000_000);
-  const { series, problems } = await readSeries(request, batches, chosen);
+  const drawn = request.maxRows === undefined ? chosen : withinRows(chosen, await rowsByChunk(request.store, batches), request.maxRows);
+  const { series, problems } = await readSeries(request, batches, drawn);
   const units = await readUnits(request.store, chosen.map((sensor) => sensor.id));
   const sensors = chosen.map(({ id, device, sensor, outcome }): ReportSensor => ({
     device,
@@ -59,9 +62,21 @@ export async function collectBatchData(request: CollectRequest): Promise<BatchDa
     ),
     sensors,
     omitted: survey.totals.sensors - sensors.length,
+    undrawn: countScored(chosen) - countScored(drawn),
     ...(request.faults ? { faults: request.faults } : {}),
     problems: problems.length > MOST_PROBLEMS ? [...problems.slice(0, MOST_PROBLEMS), `And ${problems.length - MOST_PROBLEMS} more problems like these.`] : problems,
   };
+}
+
+const countScored = (sensors: readonly Candidate[]): number => sensors.filter((sensor) => sensor.outcome.windows > 0).length;
+
+/** Rows of the files of batches, by chunk. */
+async function rowsByChunk(store: CollectRequest['store'], batches: readonly Batch[]): Promise<Map<string, number>> {
+  const rows = new Map<string, number>();
+  for (const { id } of batches)
+    for (let page = await store.listFiles(id, { limit: 1_000 }); page.length > 0; page = await store.listFiles(id, { after: page.at(-1)!.chunk, limit: 1_000 }))
+      for (const file of page) rows.set(chunkKey({ batchId: id, chunk: file.chunk }), file.rows);
+  return rows;
 }
 
 async function findBatches({ store, batchIds }: CollectRequest): Promise<Batch[]> {

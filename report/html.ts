@@ -8,9 +8,10 @@ import { groupByDevice, type BatchData } from './batch-data.ts';
 import { chartData, timeTicks } from './chart-data.ts';
 import { matchFaults, type FaultMatch } from './faults.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
+import { heatMap, type HeatMap } from './heat-map.ts';
 import { embedJson, html, trusted, type Markup } from './markup.ts';
 import { deviceSections } from './page-devices.ts';
-import { heatMap, heatSection, type HeatMap } from './page-heat.ts';
+import { heatNumbers, heatSection } from './page-heat.ts';
 import { PAGE_SCRIPT } from './page-script.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { batchSection, causeSection, faultSection } from './page-tables.ts';
@@ -39,6 +40,7 @@ export function renderReport(data: BatchData): string {
   const drawn = data.sensors.filter((sensor) => sensor.series.tsMs.length > 0);
   const charts = new Map(drawn.map((sensor, i) => [keyOf(sensor), i]));
   const cardId = (key: SensorKey): string | undefined => cardIds.get(keyOf(key));
+  const cardHref = (key: SensorKey): string | undefined => (cardId(key) === undefined ? undefined : `#${cardId(key)}`);
   const title = `Batch report, ${formatPeriod(data)}`;
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${trusted(PAGE_POLICY)}">
@@ -46,7 +48,7 @@ export function renderReport(data: BatchData): string {
 <link rel="icon" href="${trusted(ICON)}"><style>${trusted(PAGE_STYLE)}</style></head><body>
 <a class="skip" href="#devices">Skip to the sensors</a>
 ${header(data, match)}<main>
-${heatSection(data, map, faults, deviceId)}${match && faultSection(match, cardId)}${causeSection(data, cardId)}${batchSection(data)}${deviceSections(data, groups, { deviceId, cardId, chart: (sensor) => charts.get(keyOf(sensor)) })}</main>
+${heatSection(data, map, faults, (device) => `#${deviceId.get(device) ?? ''}`)}${match && faultSection(match, cardHref)}${causeSection(data, cardHref)}${batchSection(data)}${deviceSections(data, groups, { deviceId, cardId, chart: (sensor) => charts.get(keyOf(sensor)) })}</main>
 <footer><p>Made by fleetscore. Keys: <kbd>/</kbd> filter; in a chart <kbd>←</kbd> <kbd>→</kbd> window by window (<kbd>shift</kbd>: ten), <kbd>n</kbd> <kbd>p</kbd> next and previous anomaly.</p></footer>
 <div id="tip" hidden></div><div id="say" class="sr" aria-live="polite"></div>
 <script type="application/json" id="data">${embedJson(embedded(data, drawn, faults, map))}</script>
@@ -63,7 +65,7 @@ function embedded(data: BatchData, drawn: BatchData['sensors'], faults: FaultMat
     from: data.fromMs,
     to: data.toMs,
     ticks: timeTicks(data, 7),
-    heat: { n: map.slices, rows: map.rows.map(({ density }) => ({ w: [...density.windows], a: [...density.anomalies] })) },
+    heat: heatNumbers(map),
     s: drawn.map((sensor) => {
       const own = bySensor.get(keyOf(sensor));
       return {

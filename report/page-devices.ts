@@ -18,7 +18,8 @@ export interface Places {
 const trouble = (group: DeviceGroup): number => group.sensors.filter((sensor) => sensor.status !== 'scored').length;
 const anomalies = (group: DeviceGroup): number => group.sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
 
-function card(sensor: ReportSensor, places: Places): Markup {
+/** One sensor: what became of it, and a place for its chart. */
+export function card(sensor: ReportSensor, places: Pick<Places, 'cardId' | 'chart'>): Markup {
   const at = places.chart(sensor);
   const windows = formatNumberOf(sensor.windows, 'window');
   const found = formatNumberOf(sensor.anomalies, 'anomaly', 'anomalies');

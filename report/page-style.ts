@@ -54,11 +54,11 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .chip.hot{background:none;color:var(--hit);padding:0;font-weight:600}
 .heat{padding:14px 16px 10px}
 .rows{display:grid;grid-template-columns:fit-content(200px) 1fr auto;gap:3px 12px;align-items:center;max-height:560px;overflow-y:auto}
-.rows>a,.rows>b{font-size:13px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:400}
-.rows>b{font-weight:600}
+.rows>a,.rows>b,.rows>.plain{font-size:13px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:400}
+.rows>b{font-weight:600}.rows>.plain{font-weight:400}
 .rows>span{font-size:13px;text-align:right;color:var(--soft)}
-.strip{display:block;width:100%;height:17px;border-radius:3px}
-.strip.all{height:34px;border-radius:0;border-bottom:1px solid var(--edge)}
+.strip{display:block;width:100%;height:17px;border-radius:3px;cursor:pointer}.at{fill:none;stroke:var(--focus);stroke-width:2.5}
+.strip.all{height:34px;border-radius:0;cursor:default;border-bottom:1px solid var(--edge)}
 .axis{display:block;width:100%;height:20px;overflow:visible}
 .rows>.top,.rows>.end{position:sticky;background:var(--card);z-index:1}.rows>.top{top:0}.rows>.end{bottom:0;align-self:stretch}
 .axis text,.tick{font-size:11px;fill:var(--soft)}

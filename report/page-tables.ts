@@ -8,15 +8,15 @@ import { html, type Markup } from './markup.ts';
 const MOST_FAULTS = 500;
 const MOST_NAMES = 100;
 
-/** @param anchorOf id of a sensor's card, when it has one */
-export function faultSection(match: FaultMatch, anchorOf: (key: { device: string; sensor: string }) => string | undefined): Markup | false {
+/** @param hrefOf address of a sensor, when it has one */
+export function faultSection(match: FaultMatch, hrefOf: (key: { device: string; sensor: string }) => string | undefined): Markup | false {
   const { faults } = match;
   if (faults.length === 0) return false;
   const shown = faults.length <= MOST_FAULTS ? faults : faults.toSorted((a, b) => Number(a.found) - Number(b.found)).slice(0, MOST_FAULTS);
   const silent = faults.filter((fault) => !fault.found && fault.findable === false).length;
   const oneDay = new Set(faults.map((fault) => plainTime(fault.fromMs).slice(0, 10))).size === 1;
   const rows = shown.map((fault) => {
-    const anchor = anchorOf(fault);
+    const href = hrefOf(fault);
     const name = html`<bdi>${fault.sensor}</bdi>`;
     const chip = fault.found
       ? html`<span class="chip found">✓ found</span>`
@@ -25,7 +25,7 @@ export function faultSection(match: FaultMatch, anchorOf: (key: { device: string
         : fault.findable === false
           ? html`<span class="chip long">✗ missed, as expected</span>`
           : html`<span class="chip missed">✗ missed</span>`;
-    return html`<tr><td>${chip}</td><td><bdi>${fault.device}</bdi> / ${anchor === undefined ? name : html`<a href="#${anchor}">${name}</a>`}</td><td>${fault.kind}</td>
+    return html`<tr><td>${chip}</td><td><bdi>${fault.device}</bdi> / ${href === undefined ? name : html`<a href="${href}">${name}</a>`}</td><td>${fault.kind}</td>
 <td class="nw">${plainTime(fault.fromMs).slice(oneDay ? 11 : 0)}</td><td class="num">${formatMs(fault.toMs - fault.fromMs)}</td><td class="num">${formatCount(fault.anomalies)} of ${formatCount(fault.windows)}</td><td class="num">${formatDelay(fault.delayMs)}</td></tr>
 `;
   });
@@ -37,7 +37,7 @@ export function faultSection(match: FaultMatch, anchorOf: (key: { device: string
 `;
 }
 
-export function causeSection(data: BatchData, anchorOf: (key: ReportSensor) => string | undefined): Markup | false {
+export function causeSection(data: BatchData, hrefOf: (key: ReportSensor) => string | undefined): Markup | false {
   if (data.causes.length === 0) return false;
   const byReason = Map.groupBy(
     data.sensors.filter((sensor) => sensor.status !== 'scored'),
@@ -47,9 +47,9 @@ export function causeSection(data: BatchData, anchorOf: (key: ReportSensor) => s
     const own = (byReason.get(cause.class) ?? []).toSorted(compareKeys);
     if (cause.sensors < 2 || own.length === 0) return false;
     const links = own.slice(0, MOST_NAMES).map((sensor, i) => {
-      const anchor = anchorOf(sensor);
+      const href = hrefOf(sensor);
       const name = html`<bdi>${sensor.device} / ${sensor.sensor}</bdi>`;
-      return html`${i > 0 && ', '}${anchor === undefined ? name : html`<a href="#${anchor}">${name}</a>`}`;
+      return html`${i > 0 && ', '}${href === undefined ? name : html`<a href="${href}">${name}</a>`}`;
     });
     const more = cause.sensors - Math.min(own.length, MOST_NAMES);
     return html`<details><summary>which sensors</summary>${links}${more > 0 && ` and ${formatCount(more)} more`}</details>`;

@@ -65,7 +65,8 @@ export function populationStability(baseline: readonly number[], now: readonly n
   return p.reduce((sum, share, i) => sum + (share - q[i]!) * Math.log(share / q[i]!), 0);
 }
 
-export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined): Promise<FleetHealth> {
+/** @param readings false: readings are not looked at, only what the models made of them; then nothing is told to have drifted */
+export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined, { readings = true } = {}): Promise<FleetHealth> {
   const signs: Record<HealthSign, number> = { flags_everything: 0, flags_nothing: 0, readings_drifted: 0, anomaly_rate_moved: 0 };
   const committed = (await store.listBatches()).filter((batch) => batch.manifest !== undefined);
   const within = (p: Period): Batch[] => committed.filter((batch) => batch.fromMs >= p.fromMs && batch.toMs <= p.toMs);
@@ -78,7 +79,7 @@ export async function fleetHealth(store: Store, period: Period, baseline: Period
     if (!last) break;
     const range = { from: after + 1, to: last.id + 1 };
     const [rates, ratesBefore] = [await anomalyRates(store, batches, range), await anomalyRates(store, before, range)];
-    const [means, meansBefore] = [await windowMeans(store, range, period), baseline ? await windowMeans(store, range, baseline) : new Map<number, number[]>()];
+    const [means, meansBefore] = [readings ? await windowMeans(store, range, period) : NONE, readings && baseline ? await windowMeans(store, range, baseline) : NONE];
     for (const { id, device, sensor } of page) {
       const health = judge({ device, sensor }, rates.get(id), ratesBefore.get(id), means.get(id) ?? [], meansBefore.get(id) ?? []);
       for (const sign of health.signs) signs[sign] += 1;
@@ -90,6 +91,8 @@ export async function fleetHealth(store: Store, period: Period, baseline: Period
   }
   return { sensors, signs, worst };
 }
+
+const NONE: ReadonlyMap<number, number[]> = new Map();
 
 interface Rate {
   windows: number;
@@ -106,7 +109,7 @@ function judge(key: SensorKey, now: Rate | undefined, before: Rate | undefined, 
   if (psi !== undefined && psi > PSI_DRIFTED) signs.push('readings_drifted');
   if (rate !== undefined && rateBefore !== undefined && Math.abs(rate - rateBefore) >= RATE_MOVED && Math.max(rate, rateBefore) >= 2 * Math.min(rate, rateBefore)) signs.push('anomaly_rate_moved');
   return {
-    ...key, windows: means.length, ...(rate === undefined ? {} : { anomalyRate: rate }), ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
+    ...key, windows: now?.windows ?? means.length, ...(rate === undefined ? {} : { anomalyRate: rate }), ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
     ...(psi === undefined ? {} : { psi }), signs,
   };
 }

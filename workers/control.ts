@@ -20,6 +20,7 @@ import { watchDeployment, type DeploymentWatch } from './deployment/watch.ts';
 import { live } from './lifecycle.ts';
 import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { siteOf } from './site.ts';
 import { connectClient, connectWorker } from './temporal.ts';
 
 await live('control', async (life) => {
@@ -47,6 +48,7 @@ await live('control', async (life) => {
     for (const { settings } of pools) ensurePoolLoop(client, settings).catch((error: unknown) => log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'));
   };
   const { connection, namespace } = await connectWorker(process.env);
+  const publish = siteOf(config, store, blobs);
   const stopRetention = startRetention(store, config.keep, log);
   const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
@@ -65,6 +67,7 @@ await live('control', async (life) => {
       activities: {
         ...createControlActivities({
           store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
+          ...(publish ? { publish } : {}),
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },

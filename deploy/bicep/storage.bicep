@@ -22,7 +22,7 @@ param rawDeleteDays int
 param predictionsCoolDays int
 param predictionsDeleteDays int
 
-@description('Days until logs and dead letters are deleted.')
+@description('Days until logs, dead letters and the pages of a batch on the site are deleted.')
 param logsDeleteDays int
 
 @description('Role that may create containers and nothing else: workers make sure at their start that all are there.')
@@ -37,6 +37,7 @@ var containerNames = [
   'deadletters'
   'checkpoints'
   'logs'
+  'site'
 ]
 
 // What each worker does in each container. Nobody but operators writes models.
@@ -44,6 +45,7 @@ var grants = [
   { kind: 'control', container: 'models', role: 'Storage Blob Data Reader' }
   { kind: 'control', container: 'predictions', role: 'Storage Blob Data Contributor' }
   { kind: 'control', container: 'logs', role: 'Storage Blob Data Contributor' }
+  { kind: 'control', container: 'site', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'checkpoints', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'raw', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'deadletters', role: 'Storage Blob Data Contributor' }
@@ -59,6 +61,7 @@ var operatorGrants = [
   { container: 'raw', role: 'Storage Blob Data Reader' }
   { container: 'deadletters', role: 'Storage Blob Data Contributor' }
   { container: 'logs', role: 'Storage Blob Data Reader' }
+  { container: 'site', role: 'Storage Blob Data Reader' }
 ]
 
 // Both create missing containers when they start, which needs that right on each of them.
@@ -182,6 +185,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
               prefixMatch: [
                 'logs/'
                 'deadletters/'
+                'site/batches/'
               ]
             }
             actions: {

@@ -58,6 +58,13 @@ describe('from a CSV file to predictions', () => {
     const { id } = batch.json() as { id: string };
     const children = await (await stack.context.client()).workflow.count(`WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${id}/'`);
     expect(children.count).toBe(SAMPLE_FLEET.length);
+    // The batch wrote its pages before its workflow ended.
+    expect(new TextDecoder().decode(await stack.context.blobs().get('site', 'index.html'))).toContain(`/${id}/index.html`);
+    const folder = join(stack.home, 'site');
+    const site = await stack.cli('report', '--site', folder, '--json');
+    expect(site.json()).toMatchObject({ batches: [id], file: join(folder, 'index.html') });
+    expect(readFileSync(join(folder, 'index.html'), 'utf8')).toContain(`/${id}/index.html`);
+    expect((await stack.cli('report')).stderr).toContain('no batch is named');
   });
 
   test('predictions equal scikit-learn in every label, scores within 1e-9', async () => {

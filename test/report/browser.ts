@@ -30,12 +30,15 @@ export interface View {
 }
 
 export interface Browser {
-  /** Opens a file; resolves when the page says it is ready. Returns what it complained about since. */
-  open(file: string, view: View): Promise<void>;
-  /** Errors, policy violations, exceptions and requests to anywhere but the file, since the last open. */
+  /** Opens a file or an http address; resolves when the page has loaded and its script has run. */
+  open(page: string, view: View): Promise<void>;
+  /** Errors, policy violations, exceptions, failed requests and requests to anywhere but files or the server of the page, since the last open. */
   readonly complaints: string[];
   evaluate(expression: string): Promise<unknown>;
-  screenshot(file: string): Promise<void>;
+  /** A key as a person presses it: moves the focus, follows links. */
+  press(key: 'Tab' | 'Enter' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'ArrowUp' | 'ArrowDown' | 'Home' | 'End' | 'n' | 'p' | '/', shift?: boolean): Promise<void>;
+  /** @param whole the whole page, not only what is in view */
+  screenshot(file: string, whole?: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -48,6 +51,7 @@ interface Message {
     readonly entry?: { readonly level: string; readonly text: string };
     readonly args?: readonly object[];
     readonly request?: { readonly url: string };
+    readonly response?: { readonly url: string; readonly status: number };
   };
   readonly result?: Answer;
   readonly error?: { readonly message: string };
@@ -88,15 +92,17 @@ export async function startBrowser(executable: string): Promise<Browser> {
   const waiting = new Map<number, (message: Message) => void>();
   const complaints: string[] = [];
   let next = 0;
+  let server = 'file:';
   socket.addEventListener('message', (event) => {
     const message = JSON.parse(String(event.data)) as Message;
     if (message.id !== undefined) waiting.get(message.id)?.(message);
-    const { exceptionDetails, entry, args, request } = message.params ?? {};
+    const { exceptionDetails, entry, args, request, response } = message.params ?? {};
     if (message.method === 'Runtime.exceptionThrown') complaints.push(JSON.stringify(exceptionDetails));
     else if (message.method === 'Log.entryAdded') complaints.push(`${entry?.level}: ${entry?.text}`);
     else if (message.method === 'Runtime.consoleAPICalled') complaints.push(`console: ${JSON.stringify(args)}`);
-    else if (message.method === 'Network.requestWillBeSent' && !/^(file|data):/.test(request?.url ?? ''))
+    else if (message.method === 'Network.requestWillBeSent' && !request?.url.startsWith(server) && !/^(data|about):/.test(request?.url ?? ''))
       complaints.push(`request: ${request?.url}`);
+    else if (message.method === 'Network.responseReceived' && (response?.status ?? 0) >= 400) complaints.push(`answer ${response?.status}: ${response?.url}`);
   });
   const send = (method: string, params: object = {}): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -117,7 +123,7 @@ export async function startBrowser(executable: string): Promise<Browser> {
   return {
     complaints,
     evaluate,
-    async open(file, { width, height, dark = false, print = false }) {
+    async open(page, { width, height, dark = false, print = false }) {
       await send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
       await send('Emulation.setEmulatedMedia', {
         media: print ? 'print' : '',
@@ -125,16 +131,25 @@ export async function startBrowser(executable: string): Promise<Browser> {
       });
       await send('Page.navigate', { url: 'about:blank' });
       complaints.length = 0;
-      await send('Page.navigate', { url: `file://${file}` });
+      const url = new URL(page, 'file:///');
+      server = url.protocol === 'file:' ? 'file:' : `${url.origin}/`;
+      await send('Page.navigate', { url: url.href });
       // Two frames later, charts in view have been drawn.
-      for (let tries = 0; (await evaluate(`document.readyState === 'complete' && location.protocol === 'file:'`)) !== true; tries++) {
-        if (tries > 500) throw new Error(`${file} did not load: ${complaints.join('; ')}`);
+      for (let tries = 0; (await evaluate(`document.readyState === 'complete' && location.protocol === '${url.protocol}'`)) !== true; tries++) {
+        if (tries > 500) throw new Error(`${page} did not load: ${complaints.join('; ')}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       await evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))');
     },
-    async screenshot(file) {
-      const { data } = await send('Page.captureScreenshot', { format: 'png' });
+    async press(key, shift = false) {
+      const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
+      const code = { Tab: 9, Enter: 13, Escape: 27, End: 35, Home: 36, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40, n: 78, p: 80, '/': 191 }[key];
+      const event = { key, code: key, windowsVirtualKeyCode: code, modifiers: shift ? 8 : 0 };
+      await send('Input.dispatchKeyEvent', { type: text === undefined ? 'rawKeyDown' : 'keyDown', ...event, ...(text === undefined ? {} : { text }) });
+      await send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
+    },
+    async screenshot(file, whole = false) {
+      const { data } = await send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: whole });
       writeFileSync(file, Buffer.from(data ?? '', 'base64'));
     },
     async close() {

@@ -1,18 +1,15 @@
 /** From the store to the data of a report: a real SQLite store, a real azurite, real predictions files. */
-import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { batchFolder, manifestBlob, predictionsBlob } from '../../domain/blob-names.ts';
-import { PREDICTION_COLUMNS } from '../../domain/prediction.ts';
-import type { SensorOutcome } from '../../domain/outcome.ts';
-import { isoTime } from '../../domain/time.ts';
+import { batchFolder } from '../../domain/blob-names.ts';
 import { collectBatchData, type CollectRequest } from '../../report/collect.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { FROM_MS, QUARTER_MS } from './fixture.ts';
+import { writeBatch as writeWhole, type WriteOptions, type Written } from './written-batch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fleetscore-report-'));
 const server = useBlobServer(join(folder, 'blobs'));
@@ -31,48 +28,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Written {
-  readonly sensor: string;
-  /** Labels of the windows, from the start of the batch, every 5 s; a text is a failure's class. */
-  readonly labels: readonly (0 | 1)[] | 'model_corrupt' | 'no_data';
-  /** Value of its windows. */
-  readonly value?: number;
-}
-
-/** Writes a whole batch as a run would: files, outcomes, manifest, end. One chunk per pair of sensors. */
-async function writeBatch(id: string, quarter: number, sensors: readonly Written[], options: { supersedes?: string; end?: number; manifest?: boolean } = {}): Promise<string> {
-  const fromMs = FROM_MS + quarter * QUARTER_MS;
-  const batchFolderName = batchFolder(fromMs, id);
-  await store.createBatch({
-    id, workflowId: id, runId: id, kind: options.supersedes ? 'redrive' : 'score', fromMs, toMs: fromMs + QUARTER_MS, release: 'r1',
-    codeVersion: 'test', startedAtMs: fromMs + QUARTER_MS, sensorIds: sensors.map(({ sensor }) => ids[NAMES.indexOf(sensor)]!),
-    ...(options.supersedes ? { supersedes: options.supersedes } : {}),
-  });
-  const files = [];
-  for (let at = 0; at < sensors.length; at += 2) {
-    const pair = sensors.slice(at, at + 2);
-    const chunk = `chunk-${at}`;
-    const rows = pair.flatMap(({ sensor, labels, value = 7 }) =>
-      typeof labels === 'string' ? [] : labels.map((label, i) => `${isoTime(fromMs + i * 5_000)},pump-1,${sensor},${value},${label},${label === 1 ? -0.5 : 0.5}`),
-    );
-    const bytes = Buffer.from(`${[PREDICTION_COLUMNS.join(','), ...rows].join('\n')}\n`);
-    const file = { chunk, blob: predictionsBlob(batchFolderName, chunk, 'csv'), rows: rows.length, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-    const outcomes = pair.map(({ sensor, labels }): SensorOutcome => {
-      const base = { sensorId: ids[NAMES.indexOf(sensor)]!, attempt: 1, windows: 0, anomalies: 0 };
-      if (labels === 'no_data') return { ...base, status: 'skipped', class: labels, message: 'no windows' };
-      if (labels === 'model_corrupt') return { ...base, status: 'failed', class: labels, message: `model of ${sensor} is corrupt` };
-      return { ...base, status: 'scored', windows: labels.length, anomalies: labels.filter((label) => label === 1).length };
-    });
-    await server.blobs.put('predictions', file.blob, bytes, 'text/csv');
-    await store.commitChunk({ batchId: id, chunk, outcomes, file, changeId: 0 });
-    files.push(file);
-  }
-  const manifest = manifestBlob(batchFolderName);
-  if (options.manifest === false) return manifest;
-  await server.blobs.put('predictions', manifest, Buffer.from(JSON.stringify({ version: 1, batch: id, files })), 'application/json');
-  await store.finishBatch(id, { status: 'completed', manifest, finishedAtMs: fromMs + QUARTER_MS + (options.end ?? 1_000) });
-  return manifest;
-}
+/** A batch of sensors of pump-1, by their names. */
+const writeBatch = (id: string, quarter: number, sensors: readonly (Pick<Written, 'labels' | 'value'> & { sensor: string })[], options: WriteOptions = {}): Promise<string> =>
+  writeWhole({ store, blobs: server.blobs }, id, quarter, sensors.map((sensor) => ({ ...sensor, id: ids[NAMES.indexOf(sensor.sensor)]!, device: 'pump-1' })), options);
 
 const collect = (batchIds: readonly string[], more: Partial<CollectRequest> = {}): ReturnType<typeof collectBatchData> =>
   collectBatchData({ store, blobs: server.blobs, batchIds, decodePredictions, ...more });
@@ -112,12 +70,12 @@ test('a redrive renews outcomes and predictions of its sensors, and of no other'
 test('a file that differs from its manifest, or is missing, is not shown, and the report says so', async () => {
   await writeBatch('tampered', 4, [{ sensor: 'a', labels: [0] }, { sensor: 'b', labels: [0] }, { sensor: 'c', labels: [1] }, { sensor: 'd', labels: [1] }, { sensor: 'e', labels: [1] }]);
   const path = batchFolder(FROM_MS + 4 * QUARTER_MS, 'tampered');
-  await server.blobs.put('predictions', `${path}/chunk-0.csv`, Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'), 'text/csv');
-  await server.blobs.delete('predictions', `${path}/chunk-2.csv`);
+  await server.blobs.put('predictions', `${path}/chunk-000.csv`, Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'), 'text/csv');
+  await server.blobs.delete('predictions', `${path}/chunk-002.csv`);
   const data = await collect(['tampered']);
   expect(data.problems).toEqual([
-    expect.stringMatching(/chunk-0\.csv is not the one its manifest lists \(SHA-256 differs\)/),
-    expect.stringMatching(/chunk-2\.csv is missing in Blob/),
+    expect.stringMatching(/chunk-000\.csv is not the one its manifest lists \(SHA-256 differs\)/),
+    expect.stringMatching(/chunk-002\.csv is missing in Blob/),
   ]);
   expect(data.sensors.map(({ series }) => series.tsMs.length)).toEqual([0, 0, 0, 0, 1]);
 });
@@ -148,6 +106,13 @@ test('past the limit, sensors with known faults, failures and most anomalies sta
   expect(await shown({ maxWindows: 7 })).toBe('abdf');
   const data = await collect(['many'], { maxSensors: 2 });
   expect(data).toMatchObject({ omitted: 4, totals: { sensors: 6, scored: 5, failed: 1, anomalies: 6 } });
+});
+
+test('past the rows that may be read, sensors are listed without their predictions', async () => {
+  const data = await collect(['many'], { maxRows: 7 });
+  // Files hold two sensors: that of f and e, with most anomalies, is read first; its neighbour then costs nothing.
+  expect(data.sensors.filter(({ series }) => series.tsMs.length > 0).map(({ sensor }) => sensor)).toEqual(['c', 'e', 'f']);
+  expect(data).toMatchObject({ omitted: 0, undrawn: 2, totals: { scored: 5 } });
 });
 
 test('an unknown batch is named, and so is the remedy', async () => {

@@ -1,0 +1,118 @@
+/**
+ * What a batch's pages cost: a store and a Blob server with one closed batch, its pages written to the container
+ * and to a folder, and, where there is a Chromium, how long they take to open from the disk. Prints a table.
+ *
+ *   npm run bench:site -- --sensors 1000,100000 --windows 180 --results bench/RESULTS.md
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { formatCount } from '../report/format.ts';
+import { blobTarget, folderTarget, publishSite } from '../report/index.ts';
+import { batchPath } from '../report/site/paths.ts';
+import { decodePredictions } from '../scoring/predictions-file.ts';
+import { openStore } from '../storage/open-store.ts';
+import { findChromium, startBrowser } from '../test/report/browser.ts';
+import { writeBatch } from '../test/report/written-batch.ts';
+import { startBlobServer } from '../test/support/azurite.ts';
+import { load } from './machine.ts';
+import { writeSection } from './results-file.ts';
+
+const { values: flags } = parseArgs({ options: { sensors: { type: 'string', default: '1000' }, windows: { type: 'string', default: '180' }, results: { type: 'string' } } });
+const sizes = flags.sensors.split(',').map(Number);
+const windows = Number(flags.windows);
+if (![...sizes, windows].every((n) => Number.isInteger(n) && n > 0)) {
+  process.stderr.write('usage: npm run bench:site -- [--sensors N,N,...] [--windows N] [--results FILE]\n');
+  process.exit(2);
+}
+
+const SENSORS_PER_DEVICE = 5;
+/** Rows of one predictions file, about those of a real chunk. */
+const ROWS_PER_FILE = 30_000;
+const MAX_SENSORS = 2_000;
+const ROUNDS = 3;
+
+const seconds = async (work: () => Promise<unknown>): Promise<number> => {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1_000;
+};
+const least = async (work: () => Promise<unknown>): Promise<number> => {
+  const rounds: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) rounds.push(await seconds(work));
+  return Math.min(...rounds);
+};
+
+async function measure(sensors: number): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetscore-bench-site-'));
+  const server = await startBlobServer(join(folder, 'blobs'));
+  const store = await openStore(`sqlite:${join(folder, 'store.db')}`);
+  try {
+    await store.migrate();
+    const keys = Array.from({ length: sensors }, (_, i) => ({ device: `unit-${Math.floor(i / SENSORS_PER_DEVICE) + 1}`, sensor: `s${i % SENSORS_PER_DEVICE}`, unit: 'bar' }));
+    const ids = await store.registerSensors(keys);
+    await store.createRelease('r1', 1, [], []);
+    // One sensor in fifty has a bad stretch.
+    const written = keys.map((key, i) => ({ ...key, id: ids[i]!, labels: Array.from({ length: windows }, (_, at): 0 | 1 => (i % 50 === 7 && at % 60 > 40 ? 1 : 0)) }));
+    await writeBatch({ store, blobs: server.blobs }, 'bench', 0, written, { perFile: Math.max(1, Math.floor(ROWS_PER_FILE / windows)) });
+    const source = { store, blobs: server.blobs, decodePredictions, now: Date.now };
+    const toBlob = await least(() => publishSite(source, blobTarget(server.blobs), ['bench'], { maxSensors: MAX_SENSORS }));
+    const site = join(folder, 'site');
+    const cpuBefore = process.cpuUsage();
+    const toFolder = await least(() => publishSite(source, folderTarget(site), ['bench'], { maxSensors: MAX_SENSORS }));
+    const { user, system } = process.cpuUsage(cpuBefore);
+    let pages = 0;
+    let bytes = 0;
+    for await (const blob of server.blobs.list('site', '')) {
+      pages += 1;
+      bytes += blob.bytes;
+    }
+    const batch = (await store.findBatch('bench'))!;
+    const opened = await openTimes(site, batchPath(batch));
+    return [formatCount(sensors), formatCount(pages), (bytes / 1e6).toFixed(1), toBlob.toFixed(2), toFolder.toFixed(2), ((user + system) / 1e6 / ROUNDS).toFixed(2), ...opened];
+  } finally {
+    await store.close();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Milliseconds from navigation to the load event: fleet, batch, device. */
+async function openTimes(site: string, path: string): Promise<string[]> {
+  const executable = findChromium();
+  if (executable === undefined) return ['', '', ''];
+  const browser = await startBrowser(executable);
+  try {
+    const times: string[] = [];
+    for (const page of ['index.html', `${path}index.html`, `${path}devices/${readdirSync(join(site, path, 'devices'))[0]}`]) {
+      let fastest = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < ROUNDS; i++) {
+        await browser.open(join(site, page), { width: 1280, height: 900 });
+        fastest = Math.min(fastest, Number(await browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")));
+      }
+      times.push(fastest.toFixed(0));
+    }
+    return times;
+  } finally {
+    await browser.close();
+  }
+}
+
+const before = load();
+const rows: string[][] = [];
+for (const size of sizes) {
+  process.stderr.write(`${formatCount(size)} sensors ...\n`);
+  rows.push(await measure(size));
+}
+const heads = ['sensors', 'blobs', 'MB', 'to Blob (s)', 'to a folder (s)', 'CPU (s)', 'fleet opens (ms)', 'batch opens (ms)', 'device opens (ms)'];
+const text = `## The site
+
+Made by \`npm run bench:site -- --sensors ${sizes.join(',')} --windows ${windows}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most a million rows of predictions. Blob is azurite on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.
+
+| ${heads.join(' | ')} |
+| ${heads.map(() => '---:').join(' | ')} |
+${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
+`;
+process.stdout.write(text);
+if (flags.results !== undefined) writeSection(flags.results, 'site', text);
