@@ -16,7 +16,7 @@ import { devicePage } from './device-page.ts';
 import { fleetCostPage, fleetPage, mainLine, type ListedBatch } from './fleet-pages.ts';
 import { collectHealth } from './health-data.ts';
 import { ASSETS, batchPath, deviceFile } from './paths.ts';
-import { readSummary, summarize, summaryPath } from './summary.ts';
+import { readSummary, summarize, summaryPath, type BatchSummary } from './summary.ts';
 import type { SiteTarget } from './target.ts';
 
 export interface SiteSource {
@@ -96,14 +96,16 @@ async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch
     () => [`${path}cost.html`, costPage(pages)],
     () => [`${path}index.html`, overviewPage(pages)],
   ];
-  for (let at = 0; at < files.length; at += PAGES_AT_ONCE) {
-    if (source.now() > deadline)
-      throw new FleetscoreError('SITE_TOO_SLOW', `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`);
-    await Promise.all(files.slice(at, at + PAGES_AT_ONCE).map((make) => {
-      const [name, body] = make();
-      return target.put(name, body, HTML);
-    }));
-  }
+  let at = 0;
+  const write = async (): Promise<void> => {
+    while (at < files.length) {
+      if (source.now() > deadline)
+        throw new FleetscoreError('SITE_TOO_SLOW', `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`);
+      const [name, body] = files[at++]!();
+      await target.put(name, body, HTML);
+    }
+  };
+  await Promise.all(Array.from({ length: PAGES_AT_ONCE }, write));
   await target.put(summaryPath(batch), JSON.stringify(summarize(batch, data)), 'application/json');
   return files.length;
 }
@@ -117,15 +119,16 @@ async function batchBefore(target: SiteTarget, batch: Batch, latest: readonly Ba
   return earlier && summary && { id: earlier.id, path: batchPath(earlier), devices: new Set(summary.devices.map((device) => device.name)) };
 }
 
-async function summaryOf(target: SiteTarget, batch: Batch): Promise<ListedBatch['summary'] | undefined> {
+async function summaryOf(target: SiteTarget, batch: Batch): Promise<BatchSummary | undefined> {
   const text = await target.get(summaryPath(batch));
   return text === undefined ? undefined : readSummary(text, batch.id);
 }
 
 /** Batches may end at the same moment: who wrote last looks again, so that the last page has them all. */
 async function publishFleet({ store, blobs, now, prices }: SiteSource, target: SiteTarget): Promise<number> {
+  const known = new Map<string, BatchSummary>();
   for (let tries = 0, shown = ''; tries < 5; tries++) {
-    const batches = await listedBatches(store, target);
+    const batches = await listedBatches(store, target, known);
     const seen = batches.map(({ batch }) => batch.id).join();
     if (batches.length === 0 || seen === shown) break;
     shown = seen;
@@ -137,12 +140,14 @@ async function publishFleet({ store, blobs, now, prices }: SiteSource, target: S
   return 2;
 }
 
-/** The newest batches with pages: of the main line as many as are shown, others as far as there is room. */
-async function listedBatches(store: Store, target: SiteTarget): Promise<ListedBatch[]> {
+/** The newest batches with pages, looking up what is not yet `known`: of the main line as many as are shown, others as far as there is room. */
+async function listedBatches(store: Store, target: SiteTarget, known: Map<string, BatchSummary>): Promise<ListedBatch[]> {
   const closed = (await store.listBatches({ limit: LOOKED_AT })).filter((batch) => batch.status !== 'running');
   const found = await Promise.all(closed.map(async (batch): Promise<ListedBatch[]> => {
-    const summary = await summaryOf(target, batch);
-    return summary ? [{ batch, summary }] : [];
+    const summary = known.get(batch.id) ?? (await summaryOf(target, batch));
+    if (!summary) return [];
+    known.set(batch.id, summary);
+    return [{ batch, summary }];
   }));
   const listed = found.flat()
     .sort((a, b) => a.batch.fromMs - b.batch.fromMs || a.batch.startedAtMs - b.batch.startedAtMs || (a.batch.id < b.batch.id ? -1 : 1));
