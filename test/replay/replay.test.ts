@@ -46,6 +46,9 @@ test('the recorded histories hold what they are named after', () => {
   expect(Math.max(...attempts)).toBeGreaterThan(1);
   const fields = named('started-by-schedule').history.events[0]!.workflowExecutionStartedEventAttributes?.searchAttributes?.indexedFields;
   expect(Object.keys(fields ?? {})).toContain('TemporalScheduledStartTime');
+  const late = JSON.stringify(named('batch-with-late-readings').history);
+  expect(late).toContain('VERSIONING_BEHAVIOR_PINNED');
+  expect(late).toContain('"workflowId":"late-');
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 
