@@ -8,6 +8,7 @@ import { parseSensorName } from '../domain/sensor.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
+import { lagOf } from '../scoring/features.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import type { AlertSettings } from './alerts.ts';
@@ -45,7 +46,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
     readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
-    latePeriods: (input) => run(() => latePeriods(store, input)),
+    latePeriods: (input) => run(() => latePeriods(deps, input)),
     planBatch: (input) => run(() => planBatch(deps, input)),
     planGroup: ({ batchId, range, sensorsPerActivity }) => run(() => store.planRanges(batchId, sensorsPerActivity, range)),
     failRange: (input) =>
@@ -69,7 +70,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
   if (release === undefined)
     throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
   const batch = await store.createBatch({
-    id: input.batchId, workflowId: input.workflowId, runId: input.runId, ...(await selectSensors(store, input)), release,
+    id: input.batchId, workflowId: input.workflowId, runId: input.runId, ...(await selectSensors(deps, input, release)), release,
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
@@ -77,7 +78,8 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
 }
 
 /** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
-async function selectSensors(store: Store, input: PlanInput): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+async function selectSensors(deps: ControlDeps, input: PlanInput, release: string): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+  const { store } = deps;
   if (input.redrive !== undefined) {
     const base = await store.findBatch(input.redrive);
     if (!base) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(input.redrive)} to redrive.`);
@@ -93,9 +95,10 @@ async function selectSensors(store: Store, input: PlanInput): Promise<Pick<NewBa
     // Several may have scored it: the newest is what readers saw until now.
     const before = (await store.listBatches({ period: { fromMs, toMs } })).find((batch) => batch.manifest !== undefined);
     const supersedes = before === undefined ? {} : { supersedes: before.id };
+    const lookbackMs = await lookbackOf(deps, release);
     const sensorIds: number[] = [];
     for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
-      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE });
+      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, lookbackMs });
       if (page.length === 0) return { kind: 'rescore', ...supersedes, sensorIds };
       sensorIds.push(...page);
     }
@@ -113,13 +116,21 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
   return [...new Set(ids)].sort((a, b) => a - b);
 }
 
+/** How far before a period the models of a release look, ms: what changed there changes predictions of the period. */
+async function lookbackOf({ store, windows }: ControlDeps, release: string | undefined): Promise<number> {
+  if (windows === undefined || release === undefined) return 0;
+  return Math.max(0, ...(await store.releaseFeatures(release)).map(lagOf)) * windows.hopMs;
+}
+
 /** More wait for the next batch: each is a batch of its own. */
 const LATE_PERIODS = 50;
 
-async function latePeriods(store: Store, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
+async function latePeriods(deps: ControlDeps, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
+  const { store } = deps;
+  const lookbackMs = await lookbackOf(deps, await store.currentRelease());
   const late: Period[] = [];
-  for (const period of await store.latePeriods({ fromMs, toMs }, schedule)) {
-    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1 })).length > 0) late.push(period);
+  for (const period of await store.latePeriods({ fromMs, toMs }, { lookbackMs, ...(schedule === undefined ? {} : { schedule }) })) {
+    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, lookbackMs })).length > 0) late.push(period);
   }
   return late;
 }

@@ -48,6 +48,9 @@ export function parseFeatures(json: string | undefined): readonly Feature[] | st
   return features;
 }
 
+/** Windows back of a feature by its name. */
+export const lagOf = (name: string): number => Number(FEATURE.exec(name)?.[2] ?? 0);
+
 /** How many windows before the period these features reach. */
 export function maxLag(features: readonly Feature[]): number {
   return features.reduce((most, feature) => Math.max(most, feature.lag), 0);

@@ -265,13 +265,15 @@ export interface Store {
   /**
    * Sensors whose windows in `period` changed after a committed batch (one with a manifest) over exactly
    * this period had scored them, or found no data for them. By id ascending, ids above `after`.
+   * `lookbackMs`: windows that start up to this long before the period count too, as models with lags read them.
    */
-  changedSensors(period: Period, options?: { readonly after?: number; readonly limit?: number }): Promise<number[]>;
+  changedSensors(period: Period, options?: { readonly after?: number; readonly limit?: number; readonly lookbackMs?: number }): Promise<number[]>;
   /**
    * Periods of committed batches inside `within` into which readings may have come after their newest batch began,
-   * oldest first; of one schedule when it is given. Cheap, and to be asked again with {@link changedSensors}.
+   * oldest first; of one schedule when it is given. Cheap, and to be asked again with {@link changedSensors}, whose
+   * `lookbackMs` it takes too.
    */
-  latePeriods(within: Period, schedule?: string): Promise<Period[]>;
+  latePeriods(within: Period, options?: { readonly schedule?: string; readonly lookbackMs?: number }): Promise<Period[]>;
   /**
    * Deletes what is older than the cuts, in transactions small enough for other writers to live with; safe to
    * interrupt and repeat. Running batches and the sensor list stay.
@@ -307,6 +309,8 @@ export interface Store {
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
 
+  /** Names of the features that the models of a release take, each once. @throws FleetscoreError `RELEASE_UNKNOWN` */
+  releaseFeatures(release: string): Promise<string[]>;
   /** Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name. */
   releasePools(release: string): Promise<{ readonly pool: string; readonly sensors: number }[]>;
 

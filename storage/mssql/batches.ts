@@ -81,7 +81,7 @@ export const BATCH_SQL = {
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
         AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
     ) page ORDER BY startedAtMs DESC, batchKey DESC`),
-  latePeriods: tsql({ fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)' }, `
+  latePeriods: tsql({ fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)', lookbackMs: 'BIGINT' }, `
     SELECT p.fromMs AS fromMs, p.toMs AS toMs FROM (
       SELECT b.from_ms AS fromMs, b.to_ms AS toMs, MAX(b.started_at_ms) AS startedMs,
              MAX(CASE WHEN b.schedule = @schedule THEN 1 ELSE 0 END) AS ours
@@ -90,7 +90,7 @@ export const BATCH_SQL = {
     ) p
     WHERE (@schedule IS NULL OR p.ours = 1) AND EXISTS (
       SELECT 1 FROM late_minutes l
-      WHERE l.start_ms > p.fromMs - ${LATE_STEP_MS} AND l.start_ms < p.toMs AND l.changed_at_ms > p.startedMs - ${CLOCK_SLACK_MS}
+      WHERE l.start_ms > p.fromMs - @lookbackMs - ${LATE_STEP_MS} AND l.start_ms < p.toMs AND l.changed_at_ms > p.startedMs - ${CLOCK_SLACK_MS}
     )
     ORDER BY p.fromMs, p.toMs`),
   add: tsql(
@@ -219,9 +219,9 @@ export function batchMethods(db: Database): BatchMethods {
         return row && withCounts(session, row);
       }),
 
-    latePeriods: ({ fromMs, toMs }, schedule) =>
+    latePeriods: ({ fromMs, toMs }, { schedule, lookbackMs = 0 } = {}) =>
       db.read(async (session) => {
-        const rows = await session.query<Record<keyof Period, number | string>>(BATCH_SQL.latePeriods, { fromMs, toMs, schedule: schedule ?? null });
+        const rows = await session.query<Record<keyof Period, number | string>>(BATCH_SQL.latePeriods, { fromMs, toMs, schedule: schedule ?? null, lookbackMs });
         return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
       }),
 

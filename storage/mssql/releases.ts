@@ -87,6 +87,9 @@ export const RELEASE_SQL = {
       LEFT JOIN artifacts p ON p.id = m.pack_id
       WHERE m.release_key = @releaseKey AND m.sensor_id > @after
     ) page ORDER BY sensorId`),
+  features: tsql({ releaseKey: 'INT' }, `
+    SELECT DISTINCT i.features AS features FROM release_models m INNER JOIN models i ON i.model_id = m.model_id
+    WHERE m.release_key = @releaseKey`),
 } as const;
 
 interface ModelRow extends SensorKey {
@@ -102,7 +105,7 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releasePools'
+  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
 >;
 
 export function releaseMethods(db: Database): ReleaseMethods {
@@ -137,6 +140,12 @@ export function releaseMethods(db: Database): ReleaseMethods {
           bytes: Number(bytes),
           features: parseFeatures(features),
         }));
+      }),
+
+    releaseFeatures: (release) =>
+      db.read(async (session) => {
+        const rows = await session.query<{ features: string }>(RELEASE_SQL.features, { releaseKey: await releaseKey(session, release) });
+        return [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))];
       }),
 
     releasePools: (release) =>

@@ -45,7 +45,7 @@ export const WINDOW_SQL = {
     SELECT n.sensor_id, n.start_ms, 1, n.value, n.value, n.value, n.value, n.start_ms, NULL
     FROM #loaded n
     WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`),
-  changed: tsql({ ...RANGE, ...PERIOD, limit: 'INT' }, `
+  changed: tsql({ ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' }, `
     SELECT TOP (@limit) id FROM (
       SELECT seen.sensor_id AS id FROM (
         SELECT o.sensor_id AS sensor_id, MAX(o.change_id) AS change_id
@@ -56,7 +56,7 @@ export const WINDOW_SQL = {
       ) seen
       WHERE EXISTS (
         SELECT 1 FROM windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms)))
-        WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= @fromMs AND w.start_ms < @toMs
+        WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= @windowsFromMs AND w.start_ms < @toMs
           AND CAST(w.change_id AS BIGINT) > seen.change_id
       )
     ) changed ORDER BY id`),
@@ -143,12 +143,12 @@ async function loadWindows(db: Database, load: WindowLoad): Promise<number> {
 async function changedSensors(
   db: Database,
   { fromMs, toMs }: Period,
-  { after = 0, limit = ALL }: { readonly after?: number; readonly limit?: number },
+  { after = 0, limit = ALL, lookbackMs = 0 }: NonNullable<Parameters<Store['changedSensors']>[1]>,
 ): Promise<number[]> {
   const end = (await db.read(maxSensorId)) + 1;
   const changed: number[] = [];
   for (let fromId = after + 1; fromId < end && changed.length < limit; fromId += SENSORS_AT_ONCE) {
-    const values = { fromId, toId: fromId + SENSORS_AT_ONCE, fromMs, toMs, limit: limit - changed.length };
+    const values = { fromId, toId: fromId + SENSORS_AT_ONCE, fromMs, toMs, windowsFromMs: fromMs - lookbackMs, limit: limit - changed.length };
     const rows = await db.read((session) => session.query<{ id: number }>(WINDOW_SQL.changed, values));
     for (const { id } of rows) changed.push(id);
   }

@@ -73,7 +73,7 @@ export const BATCH_SQL = {
     ) p
     WHERE (?3 IS NULL OR p.ours = 1) AND EXISTS (
       SELECT 1 FROM late_minutes l
-      WHERE l.start_ms > p.from_ms - ${LATE_STEP_MS} AND l.start_ms < p.to_ms AND l.changed_at_ms > p.started_ms - ${CLOCK_SLACK_MS}
+      WHERE l.start_ms > p.from_ms - ?4 - ${LATE_STEP_MS} AND l.start_ms < p.to_ms AND l.changed_at_ms > p.started_ms - ${CLOCK_SLACK_MS}
     )
     ORDER BY p.from_ms, p.to_ms`,
   add: `
@@ -196,8 +196,8 @@ export function batchMethods(db: Connection): BatchMethods {
           .map((row) => withCounts(db, row)),
       ),
 
-    latePeriods: ({ fromMs, toMs }, schedule) =>
-      db.read(() => db.all<Period>(BATCH_SQL.latePeriods, fromMs, toMs, schedule ?? null).map((row) => ({ ...row }))),
+    latePeriods: ({ fromMs, toMs }, { schedule, lookbackMs = 0 } = {}) =>
+      db.read(() => db.all<Period>(BATCH_SQL.latePeriods, fromMs, toMs, schedule ?? null, lookbackMs).map((row) => ({ ...row }))),
   };
 }
 

@@ -31,6 +31,8 @@ export const RELEASE_SQL = {
   list: `
     SELECT name, created_at_ms AS createdAtMs, models, is_current AS isCurrent
     FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
+  features: `
+    SELECT DISTINCT i.features FROM release_models m CROSS JOIN models i ON i.model_id = m.model_id WHERE m.release_key = ?`,
   listModels: `
     SELECT m.sensor_id AS sensorId, s.device, s.sensor, a.name AS model, p.name AS pack, m.pack_row AS packRow,
            m.pool, i.bytes, i.kind, i.features
@@ -55,7 +57,7 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releasePools'
+  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
 >;
 
 export function releaseMethods(db: Connection): ReleaseMethods {
@@ -89,6 +91,9 @@ export function releaseMethods(db: Connection): ReleaseMethods {
             features: parseFeatures(features),
           })),
         ),
+
+    releaseFeatures: (release) =>
+      db.read(() => db.all<{ features: string }>(RELEASE_SQL.features, releaseKey(db, release))).then((rows) => [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))]),
 
     releasePools: (release) =>
       db.read(() => db.all<{ pool: string; sensors: number }>(RELEASE_SQL.pools, releaseKey(db, release))).then((rows) => rows.map((row) => ({ ...row }))),

@@ -37,7 +37,7 @@ export const WINDOW_SQL = {
     SELECT s.sensor_id AS id FROM seen s
     WHERE EXISTS (
       SELECT 1 FROM windows w
-      WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ?1 AND w.start_ms < ?2 AND w.change_id > s.change_id
+      WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ?6 AND w.start_ms < ?2 AND w.change_id > s.change_id
     )
     ORDER BY s.sensor_id LIMIT ?5`,
   // The first window of a sensor that no longer fits into a transaction; none when all do.
@@ -138,14 +138,14 @@ async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {
 async function changedSensors(
   db: Connection,
   { fromMs, toMs }: Period,
-  { after = 0, limit = Number.POSITIVE_INFINITY }: { readonly after?: number; readonly limit?: number },
+  { after = 0, limit = Number.POSITIVE_INFINITY, lookbackMs = 0 }: NonNullable<Parameters<Store['changedSensors']>[1]>,
 ): Promise<number[]> {
   const end = await db.read(() => maxSensorId(db) + 1);
   const changed: number[] = [];
   for (let from = after + 1; from < end && changed.length < limit; from += SENSORS_AT_ONCE) {
     const left = Number.isFinite(limit) ? limit - changed.length : ALL;
     const rows = await db.read(() =>
-      db.all<{ id: number }>(WINDOW_SQL.changed, fromMs, toMs, from, from + SENSORS_AT_ONCE, left),
+      db.all<{ id: number }>(WINDOW_SQL.changed, fromMs, toMs, from, from + SENSORS_AT_ONCE, left, fromMs - lookbackMs),
     );
     for (const { id } of rows) changed.push(id);
     await breathe();

@@ -25,6 +25,8 @@ export function batchesContract(tools: ContractTools): void {
       ]);
       expect((await tools.store.listReleaseModels(name, { after: ids[0]!, limit: 5 })).map((m) => m.sensorId)).toEqual([ids[2]]);
       expect(await failing(tools.store.listReleaseModels('nobody'))).toBe('RELEASE_UNKNOWN');
+      expect((await tools.store.releaseFeatures(name)).sort()).toEqual(['mean', 'mean[-1]']);
+      expect(await failing(tools.store.releaseFeatures('nobody'))).toBe('RELEASE_UNKNOWN');
     });
 
     test('a release is made once, whole or not at all', async () => {

@@ -147,6 +147,11 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await late({ limit: 1 })).toEqual([changed]);
       expect(await late({ after: changed })).toEqual([empty]);
 
+      // What a model with lags reads lies before the period.
+      await arrive(reading(same, 1, period.fromMs - 2 * MINUTE));
+      expect(await late({ lookbackMs: 2 * MINUTE - 1 })).toEqual([changed, empty]);
+      expect(await late({ lookbackMs: 2 * MINUTE })).toEqual([changed, same, empty].sort((a, b) => a - b));
+
       await score(false, [changed, empty]); // cancelled: nobody may read what it wrote
       expect(await late()).toEqual([changed, empty]);
       await score(true, [changed, empty]);
@@ -165,7 +170,7 @@ export function outcomesContract(tools: ContractTools): void {
       };
       const at = { source: 'hub', partition: unique('p') };
       const arrive = (seq: number, startMs: number, value: number): Promise<void> => tools.store.commitReadings(commit([reading(id, value, startMs)], { ...at, expectedSeq: seq - 1, throughSeq: seq }));
-      const late = (): Promise<Period[]> => tools.store.latePeriods(within, schedule);
+      const late = (): Promise<Period[]> => tools.store.latePeriods(within, { schedule });
 
       await arrive(0, periods[1]!.fromMs, 1);
       for (const i of [0, 1, 2]) await batchOver(i, Date.now() - 10 * MINUTE);
@@ -175,7 +180,12 @@ export function outcomesContract(tools: ContractTools): void {
       await arrive(3, T0 + 90_000 * MINUTE, 2); // no batch is planned up to there
       expect(await late()).toEqual([periods[1]]);
       expect(await tools.store.latePeriods(within)).toEqual([periods[1]]);
-      expect(await tools.store.latePeriods(within, 'another')).toEqual([]);
+      expect(await tools.store.latePeriods(within, { schedule: 'another' })).toEqual([]);
+      // What a model with lags reads lies before the period.
+      const after = { fromMs: periods[2]!.fromMs + 10 * MINUTE, toMs: periods[2]!.toMs };
+      await batchOver(2, Date.now() - 10 * MINUTE, after);
+      expect(await tools.store.latePeriods(after)).toEqual([]);
+      expect(await tools.store.latePeriods(after, { lookbackMs: 10 * MINUTE })).toEqual([after]);
       await batchOver(1, Date.now() + MINUTE, { kind: 'rescore' }, false);
       expect(await late()).toEqual([periods[1]]);
       const { schedule: _, ...rescore } = await newBatch({ ...periods[1]!, sensorIds: [id], startedAtMs: Date.now() + MINUTE, kind: 'rescore' });

@@ -1,4 +1,4 @@
-/** When the readings of a period are complete: the activity that a waiting batch asks, on a real store. */
+/** What activities of the control worker make of windows in time, on a real store: when readings are complete, and what changed. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -21,7 +21,7 @@ const HOPPING = { windowMs: MINUTE, hopMs: 10_000 };
 /** The refusal is what is looked at: nobody needs its stack. */
 const QUIET = new DefaultLogger('ERROR', () => {});
 
-const dir = tempDir('readings-ready');
+const dir = tempDir('windows-in-time');
 let store: Store;
 beforeAll(async () => {
   store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
@@ -63,6 +63,28 @@ test('a batch is not planned over windows of another length or hop than the work
   await expect(planning).rejects.toMatchObject({
     type: 'INTERVAL_CHANGED', nonRetryable: true, message: expect.stringMatching(/windows are configured as 1m, but the store holds windows of 1m every 10s\. Set FLEETSCORE_WINDOW=1m FLEETSCORE_HOP=10s,/),
   });
+});
+
+test('a rescore also takes sensors whose windows before the period changed, as far back as its models look', async () => {
+  const control = createControlActivities({ store, blobs: {} as BlobStore, codeVersion: 'test', now: Date.now, windows: HOPPING });
+  const plan = (batchId: string, rescore: boolean) =>
+    new MockActivityEnvironment({}, { logger: QUIET }).run(control.planBatch, { ...PERIOD, batchId, workflowId: batchId, runId: batchId, ...(rescore ? { rescore } : {}) });
+  const [sensorId] = (await store.registerSensors([{ device: 'd', sensor: 's' }])) as [number];
+  const arrive = (startMs: number, value: number): Promise<void> => store.commitReadings({
+    source: 's', partition: '0', expectedSeq: seq, throughSeq: ++seq, watermarkMs: 0, updates: [{ sensorId, startMs, tsMs: [startMs], values: [value] }], readings: 1, late: 0, dead: 0,
+  });
+  await store.createRelease('looks back', 0, [{ sensorId, model: 'm' }], [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean', 'mean[-3]'] }]);
+  await store.setCurrentRelease('looks back');
+  await arrive(PERIOD.fromMs, 1);
+  await plan('first', false);
+  const { changeId } = await store.readSeries({ from: sensorId, to: sensorId + 1 }, PERIOD);
+  await store.commitChunk({ batchId: 'first', chunk: 'c', changeId, outcomes: [{ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1, model: 'm' }] });
+  await store.finishBatch('first', { status: 'completed', manifest: 'm', finishedAtMs: 1 });
+
+  await arrive(PERIOD.fromMs - 4 * HOPPING.hopMs, 1);
+  expect(await plan('too far back', true)).toMatchObject({ planned: 0 });
+  await arrive(PERIOD.fromMs - 3 * HOPPING.hopMs, 1);
+  expect(await plan('looked at', true)).toMatchObject({ planned: 1 });
 });
 
 test('looks become rarer the longer a batch waits: three days of them fit into a history many times', () => {
