@@ -155,6 +155,11 @@ const variables = z.object({
   FLEETSCORE_SCORING_THREADS: whole(availableParallelism(), 1, 256),
   /** Chunks a scoring worker holds at once; fetching, scoring and writing overlap. Default: cores + 2. */
   FLEETSCORE_SCORING_CONCURRENCY: whole(availableParallelism() + 2, 1, 1024),
+  /**
+   * Windows a scoring worker holds in memory at once, some 400 bytes each: chunks of long periods wait for each other.
+   * A chunk with more than that runs alone.
+   */
+  FLEETSCORE_SCORING_WINDOWS: whole(1_000_000, 1, 1_000_000_000),
   /** Task queue of the pool this scoring worker belongs to. */
   FLEETSCORE_SCORING_QUEUE: z.string().min(1).default('scoring'),
   /** Models and packs on the disk of a scoring worker. Default: `{home}/cache/models`. */
@@ -282,6 +287,7 @@ export interface Config {
     readonly queue: string;
     readonly threads: number;
     readonly concurrency: number;
+    readonly windows: number;
     readonly cacheDir: string;
     readonly cacheBytes: number;
     readonly maxModelBytes: number;
@@ -389,7 +395,7 @@ export function loadConfig(env: Env = process.env): Config {
     },
     scoring: {
       queue: v.FLEETSCORE_SCORING_QUEUE, threads: v.FLEETSCORE_SCORING_THREADS,
-      concurrency: v.FLEETSCORE_SCORING_CONCURRENCY,
+      concurrency: v.FLEETSCORE_SCORING_CONCURRENCY, windows: v.FLEETSCORE_SCORING_WINDOWS,
       cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
       cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
       executionProvider: v.FLEETSCORE_EXECUTION_PROVIDER, predictionsFormat: v.FLEETSCORE_PREDICTIONS_FORMAT,

@@ -8,8 +8,10 @@ import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
 import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
+import { windowsOf } from '../domain/sizing.ts';
+import type { Budget } from '../scoring/concurrency.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
-import { CONTENT_TYPES, encodePredictions } from '../scoring/predictions-file.ts';
+import { CONTENT_TYPES, type EncodedPredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, Store } from '../storage/store.ts';
 import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
@@ -28,6 +30,8 @@ export interface ScoringDeps {
   readonly hopMs: number;
   /** Of the files written. */
   readonly format: PredictionsFormat;
+  /** Windows in memory at once, for all chunks of this worker. */
+  readonly budget: Budget;
 }
 
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
@@ -42,15 +46,21 @@ export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
 
 async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number, signal: AbortSignal): Promise<ChunkOutcome> {
   signal.throwIfAborted();
-  const { store, engine, hopMs } = deps;
-  const { batchId, range, fromMs, toMs } = input;
+  const { store, budget, hopMs } = deps;
+  const { batchId, range } = input;
   if (attempt > 1) {
     const known = await store.countOutcomes(batchId, range);
     if (decided(known) === range.count) return outcomeOf(deps, input, known);
   }
+  const counts = await budget.use(range.count * windowsOf(input, { hopMs }), () => scoreAndCommit(deps, input, attempt, signal), signal);
+  return outcomeOf(deps, input, counts);
+}
+
+async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs }: ChunkInput, attempt: number, signal: AbortSignal): Promise<OutcomeCounts> {
+  const { store, engine, hopMs } = deps;
   const sensors = await store.plannedSensors(batchId, range);
-  const lookback = await engine.lookbackWindows(sensors);
-  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, batchId);
+  const { lookback, columns } = await engine.seriesNeeds(sensors);
+  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
   const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: hopMs, signal });
   signal.throwIfAborted();
 
@@ -69,10 +79,9 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number,
     };
   });
   const chunk = chunkName(range, range.single);
-  const { bytes, rows } = encodePredictions(deps.format, sensors, series, result);
-  const file = rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, bytes, rows);
-  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
-  return outcomeOf(deps, input, counts);
+  const encoded = await engine.encode(deps.format, { sensors, series }, result);
+  const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
+  return store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
 }
 
 async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: ChunkInput, counts: OutcomeCounts): Promise<ChunkOutcome> {
@@ -85,8 +94,7 @@ async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: Chun
  * A retry writes the same bytes to the same name. Where it finds others there (readings came late between two
  * attempts, and the first did not commit) its own go beside them, named by content; the manifest knows which count.
  */
-async function writeFile({ blobs, format }: ScoringDeps, folder: string, chunk: string, bytes: Uint8Array, rows: number): Promise<BatchFile> {
-  const sha256 = sha256Of(bytes);
+async function writeFile({ blobs, format }: ScoringDeps, folder: string, chunk: string, { bytes, rows, sha256 }: EncodedPredictions): Promise<BatchFile> {
   const type = CONTENT_TYPES[format];
   const plain = predictionsBlob(folder, chunk, format);
   const file = (blob: string): BatchFile => ({ chunk, blob, rows, bytes: bytes.byteLength, sha256 });

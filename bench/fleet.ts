@@ -16,6 +16,7 @@ import type { Batch } from '../storage/store.ts';
 import { createSchedule } from '../workers/schedules.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { type ByPart, cpuSeconds, difference, forgetPeaks, peakMiB } from './processes.ts';
+import { type ScoringWorkers, scoringWorkers } from './scoring-workers.ts';
 
 export interface BenchFleet {
   readonly home: string;
@@ -24,6 +25,8 @@ export interface BenchFleet {
   /** Address and environment of the stack. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly simulateSeconds: number;
+  /** One process with a thread for each core, until told otherwise. */
+  readonly workers: ScoringWorkers;
   stop(): Promise<void>;
 }
 
@@ -37,20 +40,23 @@ export async function startFleet(sensors: number, windows: number, toolsDir: str
   const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name)));
   const env = { ...clean, FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: toolsDir, ...ports, ...extraEnv };
-  const stack = await startStack({ config: loadConfig(env), env, log });
+  const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0 });
   const context = openContext({ home }, clean);
+  const workers = scoringWorkers(home, stack.env);
   const stop = async (): Promise<void> => {
+    await workers.stop();
     await context.close();
     await stack.stop();
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
+    await workers.use({ processes: 1 });
     const store = await context.store();
     const startedAt = performance.now();
     const fleet = await simulateFleet({
       store, blobs: context.blobs(), sensors, windows, fromMs: FROM_MS, intervalMs: INTERVAL_MS, nowMs: Date.now(),
     });
-    return { home, context, fleet, env: stack.env, simulateSeconds: (performance.now() - startedAt) / 1000, stop };
+    return { home, context, fleet, env: stack.env, simulateSeconds: (performance.now() - startedAt) / 1000, workers, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -17,7 +17,8 @@ import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
-import { writeSection } from './results-file.ts';
+import { dropSection, writeSection } from './results-file.ts';
+import { runWorkerShapes, type WorkerShapes } from './worker-shapes.ts';
 import { markdown, QUIET_LOAD, type Results, type ScoringAlone, targetsOf } from './results.ts';
 
 const run = promisify(execFile);
@@ -69,10 +70,13 @@ const measured: EndToEnd[] = [];
 const peerResults: PeerResult[] = [];
 let children: ChildMode | undefined;
 let scoring: ScoringAlone | undefined;
+let shapes: WorkerShapes | undefined;
+/** Worker processes are compared on the largest fleet that does not take minutes. */
+const shapesAt = flags['only-sizes'] ? undefined : sizes.filter((size) => size <= 100_000).toSorted((a, b) => b - a)[0];
 const resultsNow = (): Results => ({
   date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
   machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
-  sizes: measured, peers: peerResults, ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
+  sizes: measured, peers: peerResults, ...(shapes ? { shapes } : {}), ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
 });
 /** After every part: what was measured stays when a later part fails. */
 const save = (): void => {
@@ -87,6 +91,10 @@ for (const size of sizes) {
     // A million sensors take their time, and their noise is small.
     measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
     save();
+    if (size === shapesAt) {
+      shapes = await runWorkerShapes(fleet, rounds, say);
+      save();
+    }
   } finally {
     await fleet.stop();
   }
@@ -134,5 +142,9 @@ if (!flags['only-sizes']) {
 save();
 const page = markdown(resultsNow());
 process.stdout.write(page);
-if (resultsFile !== undefined) writeSection(resultsFile, 'bench', page);
+if (resultsFile !== undefined) {
+  writeSection(resultsFile, 'bench', page);
+  // What earlier runs measured in parts is in this one as a whole.
+  if (whole) for (const part of ['bench-million', 'bench-children', 'bench-peers']) dropSection(resultsFile, part);
+}
 say(`\nFigures as data: ${jsonFile}`);

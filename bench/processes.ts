@@ -38,26 +38,31 @@ function* processesOf(home: string): Generator<{ readonly pid: string; readonly 
   }
 }
 
-function sums(home: string, value: (pid: string) => number): ByPart {
-  const found: ByPart = {};
-  for (const [part] of PARTS) {
-    let sum: number | undefined;
-    for (const process of processesOf(home)) if (process.part === part) sum = (sum ?? 0) + value(process.pid);
-    if (sum !== undefined) found[part] = sum;
-  }
+function byPart(home: string, value: (pid: string) => number): Partial<Record<Part, number[]>> {
+  const found: Partial<Record<Part, number[]>> = {};
+  for (const [part] of PARTS) for (const process of processesOf(home)) if (process.part === part) (found[part] ??= []).push(value(process.pid));
   return found;
+}
+
+/** Several processes of one part as one figure. */
+function fold(found: Partial<Record<Part, number[]>>, of: (values: readonly number[]) => number): ByPart {
+  return Object.fromEntries(Object.entries(found).map(([part, values]) => [part, of(values)])) as ByPart;
 }
 
 /** User and system CPU seconds so far. */
 export const cpuSeconds = (home: string): ByPart =>
-  sums(home, (pid) => {
+  fold(byPart(home, (pid) => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS;
-  });
+  }), (seconds) => seconds.reduce((sum, value) => sum + value, 0));
 
-/** Peak resident memory since {@link forgetPeaks}, MiB. */
-export const peakMiB = (home: string): ByPart =>
-  sums(home, (pid) => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024));
+const peakOf = (pid: string): number => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
+
+/** Peak resident memory since {@link forgetPeaks}, MiB; of a part with several processes the largest. */
+export const peakMiB = (home: string): ByPart => fold(byPart(home, peakOf), (peaks) => Math.max(...peaks));
+
+/** As {@link peakMiB}, of each process of one part. */
+export const peaksMiB = (home: string, part: Part): number[] => byPart(home, peakOf)[part] ?? [];
 
 /** Starts the peaks anew. */
 export function forgetPeaks(home: string): void {

@@ -5,8 +5,11 @@ import type { EndToEnd } from './end-to-end.ts';
 import type { Machine } from './machine.ts';
 import type { PeerResult } from './peers.ts';
 import type { ByPart } from './processes.ts';
+import { describeShape, type WorkerShapes } from './worker-shapes.ts';
 
 export interface ScoringAlone {
+  /** The predictions file of these models: its size, and the time to find one sensor in it. */
+  readonly files?: Readonly<Record<'csv' | 'parquet', { readonly bytes: number; readonly oneSensorMs: number }>>;
   readonly results: Readonly<Record<string, { readonly rowsPerSecond: number; readonly cpuMicrosecondsPerRow: number }>>;
 }
 
@@ -18,6 +21,7 @@ export interface Results {
   readonly load: { readonly before: number; readonly after: number };
   readonly seconds: number;
   readonly sizes: readonly EndToEnd[];
+  readonly shapes?: WorkerShapes;
   readonly children?: ChildMode;
   readonly peers: readonly PeerResult[];
   readonly scoring?: ScoringAlone;
@@ -103,6 +107,17 @@ export function markdown(results: Results): string {
         results.sizes.map((s) => [formatCount(s.sensors), ...byPart(s.peakMiB), formatCount(s.bareLoop.peakMiB), formatCount(s.sensorsPerChild), formatCount(s.sensorsPerActivity), String(s.history.workflows), formatCount(s.history.events), formatCount(s.history.bytes)]),
       ),
     );
+  if (results.shapes) {
+    const { sensors, shapes } = results.shapes;
+    sections.push(
+      '### Few large workers or many small ones',
+      `The same ${formatCount(sensors)} sensors on the same cores, shared by scoring workers, servers and control worker; each start of workers was warmed up by a batch that does not count. Load before ${results.shapes.load}.`,
+      table(
+        ['scoring workers', 'seconds', 'sensors/s', 'CPU microseconds per sensor, all workers', 'peak MiB of each', 'MiB in all', 'rounds (s)'],
+        shapes.map((s) => [describeShape(s), seconds(s.seconds), formatCount(s.sensorsPerSecond), String(s.cpuMicrosecondsPerSensor), s.peakMiB.map(formatCount).join(', '), formatCount(s.peakMiB.reduce((sum, mib) => sum + mib, 0)), s.allSeconds.map(seconds).join(', ')]),
+      ),
+    );
+  }
   if (results.children) {
     const c = results.children;
     sections.push(
@@ -130,11 +145,12 @@ export function markdown(results: Results): string {
       '### Scoring alone',
       'No store, no Blob, one thread; 1,000 models over 15 windows each.',
       table(['way', 'rows/s', 'CPU microseconds per row'], Object.entries(results.scoring.results).map(([name, r]) => [WAYS[name] ?? name, formatCount(r.rowsPerSecond), String(r.cpuMicrosecondsPerRow)])),
+      ...(results.scoring.files ? [`The file: ${formatCount(results.scoring.files.csv.bytes)} bytes as CSV, ${formatCount(results.scoring.files.parquet.bytes)} as Parquet; one sensor is found in ${results.scoring.files.csv.oneSensorMs} and ${results.scoring.files.parquet.oneSensorMs} ms.`] : []),
     );
   return `${sections.join('\n\n')}\n`;
 }
 
 const WAYS: Readonly<Record<string, string>> = {
   packs: 'packs', sessionsKept: 'a session per model, kept', sessionsAnew: 'a session per model, loaded anew', plainLoop: 'plain loop over typed arrays (arithmetic only)',
-  encode: 'writing predictions (CSV)', decode: 'reading predictions',
+  encode: 'writing predictions, CSV', decode: 'reading predictions, CSV', encodeParquet: 'writing predictions, Parquet', decodeParquet: 'reading predictions, Parquet',
 };

@@ -114,8 +114,12 @@ try {
     if (!result.anomaly.every((label, row) => label === packs.result.anomaly[row])) throw new Error(`the labels of ${name} differ from those of packs`);
   const { bytes } = encodePredictions('csv', packed, series, packs.result);
   const encode = await measure(() => encodePredictions('csv', packed, series, packs.result));
+  const parquet = encodePredictions('parquet', packed, series, packs.result);
+  const encodeParquet = await measure(() => encodePredictions('parquet', packed, series, packs.result));
   const decode = await measure(() => decodePredictions(bytes));
+  const decodeParquet = await measure(() => decodePredictions(parquet.bytes));
   const decodeOne = await measure(() => decodePredictions(bytes, packed[sensorCount >> 1]!));
+  const decodeOneParquet = await measure(() => decodePredictions(parquet.bytes, packed[sensorCount >> 1]!));
 
   const of = ({ seconds, cpuSeconds }: { seconds: number; cpuSeconds: number }): { rowsPerSecond: number; cpuMicrosecondsPerRow: number; timesPlainLoop: number } => ({
     rowsPerSecond: Math.round(rows / seconds), cpuMicrosecondsPerRow: Number(((cpuSeconds * 1e6) / rows).toFixed(3)), timesPlainLoop: Number((seconds / loop.seconds).toFixed(2)),
@@ -123,8 +127,11 @@ try {
   const report = {
     setting: { sensors: sensorCount, windows, rows, vectors, threads, rounds },
     machine: { cores: availableParallelism(), cpu: cpus()[0]?.model, load: Number(loadavg()[0]!.toFixed(2)), node: process.version },
-    results: { packs: of(packs), sessionsKept: of(kept), sessionsAnew: of(anew), plainLoop: of(loop), encode: of(encode), decode: of(decode) },
-    decodeOneSensorMs: Number((decodeOne.seconds * 1000).toFixed(3)),
+    results: { packs: of(packs), sessionsKept: of(kept), sessionsAnew: of(anew), plainLoop: of(loop), encode: of(encode), decode: of(decode), encodeParquet: of(encodeParquet), decodeParquet: of(decodeParquet) },
+    files: {
+      csv: { bytes: bytes.byteLength, oneSensorMs: Number((decodeOne.seconds * 1000).toFixed(3)) },
+      parquet: { bytes: parquet.bytes.byteLength, oneSensorMs: Number((decodeOneParquet.seconds * 1000).toFixed(3)) },
+    },
     publish: { models: summary.models, packs: summary.packs, modelsPerSecond: Math.round(summary.models / publishSeconds) },
   };
   console.log(JSON.stringify(report, null, 2));

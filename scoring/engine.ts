@@ -4,17 +4,21 @@
  * with Blob itself is thrown, so that the caller tries again. The thread that calls it is never blocked.
  */
 import { LRUCache } from 'lru-cache';
+import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorOutcome } from '../domain/outcome.ts';
+import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
+import type { PlannedSensor, SeriesBlock, SeriesColumns } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
-import { type Feature, maxLag, type RowRange, rowRanges, sensorFeatures } from './features.ts';
+import { type Feature, maxLag, needsMoreThanMean, type RowRange, rowRanges, sensorFeatures } from './features.ts';
 import { createModelCache } from './model-cache.ts';
 import { MAX_MODEL_BYTES, type ModelProblem, orProblem, readFeatures } from './model-contract.ts';
 import { modelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
+import type { EncodedPredictions } from './predictions-file.ts';
 import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
+import { newMarks } from './thread-protocol.ts';
 import { createThreads } from './threads.ts';
 
 export interface ScoreRequest {
@@ -47,11 +51,19 @@ export interface ScoreResult {
   readonly score: Float64Array;
 }
 
+export interface SeriesNeeds {
+  /** Windows before the period. */
+  readonly lookback: number;
+  readonly columns: SeriesColumns;
+}
+
 export interface ScoringEngine {
   /** @throws FleetscoreError `BLOB_UNAVAILABLE`, `SCORING_CLOSED` (both retryable) */
   score(request: ScoreRequest): Promise<ScoreResult>;
-  /** How many windows before the period the models of these sensors look. @throws FleetscoreError `BLOB_UNAVAILABLE` */
-  lookbackWindows(sensors: readonly PlannedSensor[]): Promise<number>;
+  /** The predictions file of what `score` gave. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable) */
+  encode(format: PredictionsFormat, request: Pick<ScoreRequest, 'sensors' | 'series'>, result: ScoreResult): Promise<EncodedPredictions>;
+  /** What the models of these sensors need of the series. @throws FleetscoreError `BLOB_UNAVAILABLE` */
+  seriesNeeds(sensors: readonly PlannedSensor[]): Promise<SeriesNeeds>;
   /** Threads given up on a model that did not return and that have not ended: each keeps a core busy. */
   stuckThreads(): number;
   /** Ends the threads and releases every session. */
@@ -134,16 +146,20 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     const packs = [...new Set(sensors.flatMap((sensor) => (sensor.pack === undefined ? [] : [sensor.pack])))];
     const found = new Map(await mapLimit(packs, FETCHES, async (pack) => [pack, await headerOf(pack)] as const));
     const resolved = new Map<number, ResolvedModel | ModelProblem>();
-    await mapLimit(sensors, FETCHES, async ({ id, model, pack, packRow }) => {
-      if (model === undefined) return;
+    const alone: { readonly id: number; readonly model: string }[] = [];
+    for (const { id, model, pack, packRow } of sensors) {
+      if (model === undefined) continue;
       const header = pack === undefined ? undefined : found.get(pack);
       if (header && pack !== undefined && packRow !== undefined) {
         if (modelInRow(header, packRow) === model) {
           resolved.set(id, { model, features: header.features, pack, packRow });
-          return;
+          continue;
         }
         warn(`row ${packRow} of pack ${pack} does not hold model ${model}; it runs by itself`);
       }
+      alone.push({ id, model });
+    }
+    await mapLimit(alone, FETCHES, async ({ id, model }) => {
       try {
         resolved.set(id, { model, features: await featuresOf(model) });
       } catch (error) {
@@ -157,6 +173,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     async score(request) {
       const { sensors, series, period, intervalMs, signal } = request;
       const ranges = rowRanges(series);
+      const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
       const draft = draftOf(series, sensors);
       const withData = sensors.filter((sensor) => draft.plan(sensor, ranges.get(sensor.id), period));
       const resolved = await resolve(withData);
@@ -171,7 +188,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
           draft.fail(id, model);
           continue;
         }
-        const task = { sensorId: id, model: model.model, width: model.features.length, features: sensorFeatures(series, ranges.get(id)!, period, intervalMs, model.features) };
+        const task = { sensorId: id, model: model.model, width: model.features.length, features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, intervalMs, model.features) };
         if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));
         else if (model.pack === undefined) single.push(task);
         else {
@@ -194,10 +211,29 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
       return draft.result();
     },
 
-    async lookbackWindows(sensors) {
-      let most = 0;
-      for (const model of (await resolve(sensors)).values()) if (!('class' in model)) most = Math.max(most, maxLag(model.features));
-      return most;
+    async seriesNeeds(sensors) {
+      let lookback = 0;
+      let columns: SeriesColumns = 'mean';
+      // Models of one pack share their features.
+      const kinds = new Set<readonly Feature[]>();
+      for (const model of (await resolve(sensors)).values()) if (!('class' in model)) kinds.add(model.features);
+      for (const features of kinds) {
+        lookback = Math.max(lookback, maxLag(features));
+        if (needsMoreThanMean(features)) columns = 'all';
+      }
+      return { lookback, columns };
+    },
+
+    async encode(format, { sensors, series }, { scored, anomaly, score }) {
+      const { length, sensorId, startMs, mean } = series;
+      const end = await threads.run({
+        type: 'encode', format, sensors: sensors.map(({ id, device, sensor }) => ({ id, device, sensor })), series: { length, sensorId, startMs, mean },
+        result: { scored, anomaly, score }, marks: newMarks(),
+      });
+      if (end.type !== 'reply' || end.reply.type !== 'encode')
+        throw new FleetscoreError('SCORING_THREAD_FAILED', `the predictions file could not be written${end.type === 'reply' ? '' : `: ${end.message}`}`, { retryable: true });
+      const { bytes, rows, sha256 } = end.reply;
+      return { bytes, rows, sha256 };
     },
 
     stuckThreads: () => threads.stuck(),
@@ -217,8 +253,8 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
   const scored = new Uint8Array(series.length);
   const anomaly = new Uint8Array(series.length);
   const score = new Float64Array(series.length);
-  const verdicts = new Map<number, SensorVerdict>();
-  const change = (id: number, changes: Partial<SensorVerdict>): void => void verdicts.set(id, { ...verdicts.get(id)!, ...changes });
+  const verdicts = new Map<number, { -readonly [Key in keyof SensorVerdict]: SensorVerdict[Key] }>();
+  const change = (id: number, changes: Partial<SensorVerdict>): void => void Object.assign(verdicts.get(id)!, changes);
   const fail = (id: number, problem: ModelProblem): void =>
     change(id, { status: 'failed', class: problem.class, message: problem.message.slice(0, 1000) });
 
@@ -230,13 +266,16 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
       let windows = 0;
       for (let row = range?.from ?? 0; row < (range?.to ?? 0); row++)
         if (series.startMs[row]! >= period.fromMs && series.startMs[row]! < period.toMs) windows++;
-      const verdict = { sensorId: sensor.id, windows, anomalies: 0, leftOut: 0, ...(sensor.model === undefined ? {} : { model: sensor.model }) };
-      if (sensor.model === undefined)
-        verdicts.set(sensor.id, { ...verdict, status: 'skipped', class: 'no_model', message: 'the release has no model for this sensor; publish one' });
+      const { id: sensorId, model } = sensor;
+      if (model === undefined)
+        verdicts.set(sensorId, { sensorId, status: 'skipped', class: 'no_model', message: 'the release has no model for this sensor; publish one', windows, anomalies: 0, leftOut: 0 });
       else if (windows === 0)
-        verdicts.set(sensor.id, { ...verdict, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' });
-      else verdicts.set(sensor.id, { ...verdict, status: 'scored' });
-      return verdicts.get(sensor.id)!.status === 'scored';
+        verdicts.set(sensorId, { sensorId, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period', windows, anomalies: 0, leftOut: 0, model });
+      else {
+        verdicts.set(sensorId, { sensorId, status: 'scored', windows, anomalies: 0, leftOut: 0, model });
+        return true;
+      }
+      return false;
     },
 
     skipHistory(id: number, lag: number): void {
@@ -277,7 +316,9 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
         score[row] = value;
         anomalies += label;
       }
-      change(task.sensorId, { anomalies, leftOut: windows - rows.length });
+      const verdict = verdicts.get(task.sensorId)!;
+      verdict.anomalies = anomalies;
+      verdict.leftOut = windows - rows.length;
     },
 
     result: (): ScoreResult => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), scored, anomaly, score }),

@@ -56,6 +56,11 @@ export function maxLag(features: readonly Feature[]): number {
   return features.reduce((most, feature) => Math.max(most, feature.lag), 0);
 }
 
+/** Whether any of them needs more of a window than its mean. */
+export function needsMoreThanMean(features: readonly Feature[]): boolean {
+  return features.some((feature) => feature.statistic !== 'mean');
+}
+
 /** Rows of one sensor in a block, half open. */
 export interface RowRange {
   readonly from: number;
@@ -84,9 +89,13 @@ export interface SensorFeatures {
   readonly windows: number;
 }
 
-/** Features of the windows of one sensor that start in the period. `range` also spans the history before it. */
+/**
+ * Features of the windows of one sensor that start in the period. `range` also spans the history before it.
+ * @param rowNumbers 0, 1, 2, ... for every row of the series: what is returned may be a view of it, or of a column
+ */
 export function sensorFeatures(
   series: SeriesBlock,
+  rowNumbers: Int32Array,
   range: RowRange,
   period: Period,
   intervalMs: number,
@@ -98,6 +107,11 @@ export function sensorFeatures(
   while (end < range.to && series.startMs[end]! < period.toMs) end++;
   const windows = end - first;
   const width = features.length;
+  for (const { statistic } of features)
+    if (series[statistic].length !== series.length) throw new Error(`the series was read without ${statistic}, which a model needs`);
+  // Nearly every model: the windows as they are. Arrays of their own for each sensor cost more than to score it.
+  if (width === 1 && features[0]!.lag === 0)
+    return { rows: rowNumbers.subarray(first, end), values: series[features[0]!.statistic].subarray(first, end), windows };
   const columns = features.map((feature) => series[feature.statistic]);
   const cursors = new Int32Array(width).fill(range.from);
   const at = new Int32Array(width);

@@ -7,20 +7,20 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { isoTime, tryParseTime } from '../domain/time.ts';
-import type { SeriesBlock } from '../storage/store.ts';
-import type { EncodedPredictions, NamedSensor, Scored } from './predictions-file.ts';
+import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-file.ts';
 
 const HEADER = PREDICTION_COLUMNS.join(',');
 /** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */
 const TIME_LENGTH = 24;
-/** Characters gathered before they become bytes. */
-const PIECE = 256 * 1024;
+/** Rows gathered before they become bytes. */
+const PIECE_ROWS = 1_024;
 
-export function encodeCsv(sensors: readonly NamedSensor[], series: SeriesBlock, result: Scored): EncodedPredictions {
+export function encodeCsv(sensors: readonly NamedSensor[], series: PredictedSeries, result: Scored): PredictionsContent {
   const names = new Map(sensors.map(({ id, device, sensor }) => [id, `,${quoted(device)},${quoted(sensor)},`]));
   const times = new Map<number, string>();
   const pieces: Buffer[] = [];
-  let text = `${HEADER}\n`;
+  // Joined at once: text that grows by addition is copied again when it becomes bytes.
+  let text: string[] = [HEADER, '\n'];
   let rows = 0;
   let id = Number.NaN;
   let name = '';
@@ -36,14 +36,14 @@ export function encodeCsv(sensors: readonly NamedSensor[], series: SeriesBlock, 
       time = isoTime(startMs);
       times.set(startMs, time);
     }
-    text += `${time}${name}${series.mean[row]!},${result.anomaly[row]!},${result.score[row]!}\n`;
+    text.push(time, name, String(series.mean[row]!), result.anomaly[row] === 1 ? ',1,' : ',0,', String(result.score[row]!), '\n');
     rows++;
-    if (text.length > PIECE) {
-      pieces.push(Buffer.from(text));
-      text = '';
+    if (rows % PIECE_ROWS === 0) {
+      pieces.push(Buffer.from(text.join('')));
+      text = [];
     }
   }
-  pieces.push(Buffer.from(text));
+  pieces.push(Buffer.from(text.join('')));
   return { bytes: Buffer.concat(pieces), rows };
 }
 

@@ -3,6 +3,7 @@
  * The same result gives the same bytes, so that a retry writes what is there. A reader takes either format and
  * knows it by the first bytes; zero has no sign, so both hold the same rows.
  */
+import { createHash } from 'node:crypto';
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
@@ -13,10 +14,19 @@ import { decodeParquet, encodeParquet, isParquet } from './predictions-parquet.t
 export type NamedSensor = Pick<PlannedSensor, 'id' | 'device' | 'sensor'>;
 export type Scored = Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>;
 
-export interface EncodedPredictions {
+/** What a file says of the windows. */
+export type PredictedSeries = Pick<SeriesBlock, 'length' | 'sensorId' | 'startMs' | 'mean'>;
+
+/** A file without its hash. */
+export interface PredictionsContent {
   readonly bytes: Uint8Array;
   /** Predictions in it. */
   readonly rows: number;
+}
+
+export interface EncodedPredictions extends PredictionsContent {
+  /** Of the bytes, hex. */
+  readonly sha256: string;
 }
 
 export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
@@ -25,8 +35,9 @@ export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
 };
 
 /** The file of one chunk. `sensors` names every sensor of the series. */
-export function encodePredictions(format: PredictionsFormat, sensors: readonly NamedSensor[], series: SeriesBlock, result: Scored): EncodedPredictions {
-  return format === 'parquet' ? encodeParquet(sensors, series, result) : encodeCsv(sensors, series, result);
+export function encodePredictions(format: PredictionsFormat, sensors: readonly NamedSensor[], series: PredictedSeries, result: Scored): EncodedPredictions {
+  const content = format === 'parquet' ? encodeParquet(sensors, series, result) : encodeCsv(sensors, series, result);
+  return { ...content, sha256: createHash('sha256').update(content.bytes).digest('hex') };
 }
 
 /**

@@ -10,8 +10,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
-import type { SeriesBlock } from '../storage/store.ts';
-import type { EncodedPredictions, NamedSensor, Scored } from './predictions-file.ts';
+import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-file.ts';
 
 /** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
 const ROWS_PER_GROUP = 8_192;
@@ -31,7 +30,7 @@ const SCHEMA: SchemaElement[] = [
   ...PREDICTION_COLUMNS.map((name): SchemaElement => ({ name, repetition_type: 'REQUIRED', ...TYPES[name] })),
 ];
 
-export function encodeParquet(sensors: readonly NamedSensor[], series: SeriesBlock, { scored, anomaly, score }: Scored): EncodedPredictions {
+export function encodeParquet(sensors: readonly NamedSensor[], series: PredictedSeries, { scored, anomaly, score }: Scored): PredictionsContent {
   const named = new Map(sensors.map((sensor) => [sensor.id, sensor]));
   let rows = 0;
   for (let row = 0; row < series.length; row++) rows += scored[row]!;

@@ -3,7 +3,9 @@
  * nothing is copied, and what a thread finished is not lost when the thread is given up. The thread writes
  * only the rows of the model it runs, and says which one that is before it starts.
  */
+import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { ModelProblem } from './model-contract.ts';
+import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-file.ts';
 
 /** Set for all threads of an engine. No credentials: threads see bytes and paths only. */
 export interface ThreadSettings {
@@ -87,7 +89,17 @@ export interface ProviderJob {
   readonly marks: Int32Array;
 }
 
-export type ThreadJob = ModelsJob | PackJob | CheckJob | ProviderJob;
+/** Writes the predictions file of a chunk: it costs more than scoring it, and the main thread has other things to do. */
+export interface EncodeJob {
+  readonly type: 'encode';
+  readonly marks: Int32Array;
+  readonly format: PredictionsFormat;
+  readonly sensors: readonly NamedSensor[];
+  readonly series: PredictedSeries;
+  readonly result: Scored;
+}
+
+export type ThreadJob = ModelsJob | PackJob | CheckJob | ProviderJob | EncodeJob;
 
 /** Why a job, or a model of it, came to nothing. `stale`: the file on disk was missing or not what its name says. */
 export interface ThreadProblem extends ModelProblem {
@@ -111,5 +123,6 @@ export type ThreadReply =
   | { readonly type: 'models'; readonly problems: Readonly<Record<number, ThreadProblem>> }
   | { readonly type: 'pack'; readonly problem?: ThreadProblem }
   | { readonly type: 'check'; readonly results: readonly CheckResult[] }
+  | ({ readonly type: 'encode' } & EncodedPredictions)
   /** Providers that this build of onnxruntime knows, and why the wanted one does not run. */
   | { readonly type: 'provider'; readonly offered: readonly string[]; readonly problem?: string };

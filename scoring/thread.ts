@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
 import { checkModelFile } from './check-model.ts';
 import { modelError, modelProblem } from './model-contract.ts';
+import { encodePredictions } from './predictions-file.ts';
 import { type LoadedModel, type LoadedPack, loadModel, loadPack, tryProvider } from './session.ts';
 import {
   type CheckJob, MARK, type ModelFile, type ModelsJob, type PackJob, STATE, type ThreadJob, type ThreadProblem, type ThreadReply,
@@ -154,6 +155,9 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
       return runPack(job);
     case 'check':
       return runChecks(job);
+    case 'encode':
+      mark(job.marks, 1);
+      return Promise.resolve({ type: 'encode', ...encodePredictions(job.format, job.sensors, job.series, job.result) });
     case 'provider':
       mark(job.marks, 1);
       return tryProvider(settings.executionProvider).then((tried) => ({ type: 'provider', ...tried }));
@@ -161,4 +165,10 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
 }
 
 // One job at a time: the next comes after the answer. What is thrown here is a bug and ends the thread.
-parentPort!.on('message', (job: ThreadJob) => void runJob(job).then((reply) => parentPort!.postMessage(reply)));
+parentPort!.on('message', (job: ThreadJob) => void runJob(job).then((reply) => parentPort!.postMessage(reply, handedOver(reply))));
+
+/** Bytes that need no copy. Small buffers share their memory with others and are copied. */
+function handedOver(reply: ThreadReply): ArrayBuffer[] {
+  if (reply.type !== 'encode' || reply.bytes.byteLength < Buffer.poolSize) return [];
+  return [reply.bytes.buffer as ArrayBuffer];
+}

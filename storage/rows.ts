@@ -15,6 +15,9 @@ export function parseFeatures(json: string): string[] {
   return JSON.parse(json) as string[];
 }
 
+/** What is read of a window beside sensor and start; the order is that of the columns of a block. */
+export const SERIES_COLUMNS = { series: 'w.mean, w.count, w.min, w.max, w.last', means: 'w.mean' } as const;
+
 export interface CountsRow {
   readonly scored: number | null;
   readonly skipped: number | null;

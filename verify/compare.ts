@@ -73,7 +73,7 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
         return { ...sensor, ...(model ? { model: model.model, ...(model.pack === undefined ? {} : { pack: model.pack, packRow: model.packRow! }) } : {}) };
       });
     }));
-    const lookback = Math.max(...(await Promise.all(plans.map((plan) => engine.lookbackWindows(plan)))));
+    const lookback = Math.max(...(await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)))).map((needs) => needs.lookback));
     const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs });
     const [one, other] = (await Promise.all(plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })))) as [ScoreResult, ScoreResult];
     base.add(one);

@@ -8,6 +8,7 @@ import { workerIdentity } from '../pool/settings.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
 import { checkWindows } from '../ingest/settings.ts';
+import { createBudget } from '../scoring/concurrency.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
@@ -40,7 +41,7 @@ await live('scoring', async (life) => {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
       interceptors: { activity: [activities.interceptor] },
       taskQueue: scoring.queue,
-      activities: { ...createScoringActivities({ store, blobs, engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat }) },
+      activities: { ...createScoringActivities({ store, blobs, engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows) }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
       // Told, not routed by: any scoring worker serves batches of any version.
       workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },

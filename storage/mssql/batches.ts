@@ -2,7 +2,7 @@
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, SERIES_COLUMNS, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -53,8 +53,8 @@ const undecided = (planned: string): string => `
     ) u ORDER BY id`;
 
 // As WINDOW_SQL.series, from the planned sensors.
-const series = (planned: string): string => `
-    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+const series = (planned: string, columns: string): string => `
+    SELECT w.sensor_id, w.start_ms, ${columns}
     FROM (SELECT s.id AS id ${planned}) p
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = p.id
     WHERE w.start_ms >= @fromMs AND w.start_ms < @toMs
@@ -136,9 +136,12 @@ export const BATCH_SQL = {
   sensorsListedOfPool: tsql({ ...BATCH_RANGE, ...POOL }, `${sensors(ofPool(PLANNED_LISTED))} ORDER BY p.id`),
   undecidedAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_ALL))),
   undecidedListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_LISTED))),
-  seriesListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED)),
-  seriesAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL))),
-  seriesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED))),
+  seriesListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED, SERIES_COLUMNS.series)),
+  meansListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED, SERIES_COLUMNS.means)),
+  seriesAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.series)),
+  meansAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.means)),
+  seriesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.series)),
+  meansListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.means)),
   pools: tsql({ batchKey: 'INT' }, 'SELECT pool, planned FROM batch_pools WHERE batch_key = @batchKey ORDER BY pool'),
   decidedByPool: tsql({ batchKey: 'INT' }, `
     SELECT ISNULL(pool, N'') AS pool, SUM(scored + skipped + failed + cancelled) AS decided

@@ -6,7 +6,7 @@
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { SeriesBlock, Store, WindowLoad } from '../store.ts';
-import { plannedRange } from '../rows.ts';
+import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Database, OnRow } from './connection.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -25,15 +25,18 @@ export const LOADED: StageTable = {
 const RANGE = { fromId: 'INT', toId: 'INT' } as const;
 const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 
-export const WINDOW_SQL = {
-  // Below every uncommitted change: read before the windows, it can only be too low.
-  changeId: tsql({}, 'SELECT CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) - 1 AS changeId'),
-  series: tsql({ ...RANGE, ...PERIOD }, `
-    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+const series = (columns: string) => tsql({ ...RANGE, ...PERIOD }, `
+    SELECT w.sensor_id, w.start_ms, ${columns}
     FROM sensors s
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
     WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms >= @fromMs AND w.start_ms < @toMs
-    ORDER BY s.id, w.start_ms`),
+    ORDER BY s.id, w.start_ms`);
+
+export const WINDOW_SQL = {
+  // Below every uncommitted change: read before the windows, it can only be too low.
+  changeId: tsql({}, 'SELECT CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) - 1 AS changeId'),
+  series: series(SERIES_COLUMNS.series),
+  means: series(SERIES_COLUMNS.means),
   sensorWindows: tsql({ sensorId: 'INT', ...PERIOD }, `
     SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
     FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`),
@@ -76,7 +79,7 @@ type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowSta
 
 export function windowMethods(db: Database): WindowMethods {
   return {
-    async readSeries(range, { fromMs, toMs }, batchId) {
+    async readSeries(range, { fromMs, toMs }, { batchId, columns: wanted = 'all' } = {}) {
       const changeId = await db.read(async (session) => {
         const rows = await session.query<{ changeId: string | number }>(WINDOW_SQL.changeId, {});
         return Number(rows[0]!.changeId);
@@ -85,15 +88,16 @@ export function windowMethods(db: Database): WindowMethods {
       const collect = (): OnRow => {
         columns = Array.from({ length: 7 }, () => []);
         return (row) => {
-          for (let i = 0; i < 7; i++) columns[i]!.push(Number(row[i]));
+          for (let i = 0; i < (wanted === 'all' ? 7 : 3); i++) columns[i]!.push(Number(row[i]));
         };
       };
       const batch = batchId === undefined ? undefined : await db.read((session) => batchRow(session, batchId));
       const { from, to, pool } = batch ? plannedRange(batch, range) : { ...range, pool: undefined };
+      const name = wanted === 'all' ? 'series' : 'means';
       const values = { fromId: from, toId: to, fromMs, toMs };
       const kind = batch ? kindOf(batch, pool) : 'All';
-      if (!batch || kind === 'All') await db.stream(WINDOW_SQL.series, values, collect);
-      else await db.stream(BATCH_SQL[`series${kind}`], { ...values, batchKey: batch.batchKey, ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }) }, collect);
+      if (!batch || kind === 'All') await db.stream(WINDOW_SQL[name], values, collect);
+      else await db.stream(BATCH_SQL[`${name}${kind}`], { ...values, batchKey: batch.batchKey, ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }) }, collect);
       return toBlock(columns, changeId);
     },
 
@@ -119,7 +123,7 @@ export function windowMethods(db: Database): WindowMethods {
 }
 
 function toBlock(columns: readonly (readonly number[])[], changeId: number): SeriesBlock {
-  const [sensorId, startMs, count, mean, min, max, last] = columns.map((column) => Float64Array.from(column)) as [
+  const [sensorId, startMs, mean, count, min, max, last] = columns.map((column) => Float64Array.from(column)) as [
     Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
   ];
   return { length: sensorId.length, sensorId, startMs, count, mean, min, max, last, changeId };

@@ -5,7 +5,7 @@
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, SERIES_COLUMNS, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -53,8 +53,8 @@ const undecided = (planned: Planned): string => `
   ORDER BY p.id LIMIT ?5`;
 
 // As WINDOW_SQL.series, with the planned sensors as the outer loop.
-const series = ({ id, from }: Planned): string => `
-  SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+const series = ({ id, from }: Planned, columns: string): string => `
+  SELECT w.sensor_id, w.start_ms, ${columns}
   FROM (SELECT ${id} AS id ${from} ORDER BY ${id}) p CROSS JOIN windows w ON w.sensor_id = p.id
   WHERE w.start_ms >= ?4 AND w.start_ms < ?5
   ORDER BY p.id, w.start_ms`;
@@ -103,9 +103,12 @@ export const BATCH_SQL = {
   sensorsListedOfPool: `${sensors(pooled(LISTED, 4, 5))} ORDER BY p.id`,
   undecidedAllOfPool: undecided(pooled(ALL_SENSORS, 4, 6)),
   undecidedListedOfPool: undecided(pooled(LISTED, 4, 6)),
-  seriesListed: series(LISTED),
-  seriesAllOfPool: series(pooled(ALL_SENSORS, 6, 7)),
-  seriesListedOfPool: series(pooled(LISTED, 6, 7)),
+  seriesListed: series(LISTED, SERIES_COLUMNS.series),
+  meansListed: series(LISTED, SERIES_COLUMNS.means),
+  seriesAllOfPool: series(pooled(ALL_SENSORS, 6, 7), SERIES_COLUMNS.series),
+  meansAllOfPool: series(pooled(ALL_SENSORS, 6, 7), SERIES_COLUMNS.means),
+  seriesListedOfPool: series(pooled(LISTED, 6, 7), SERIES_COLUMNS.series),
+  meansListedOfPool: series(pooled(LISTED, 6, 7), SERIES_COLUMNS.means),
   pools: 'SELECT pool, planned FROM batch_pools WHERE batch_key = ? ORDER BY pool',
   decidedByPool: `
     SELECT COALESCE(pool, '') AS pool, SUM(scored + skipped + failed + cancelled) AS decided

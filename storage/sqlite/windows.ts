@@ -6,19 +6,22 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { IdRange, SeriesBlock, Store, WindowLoad } from '../store.ts';
-import { plannedRange } from '../rows.ts';
+import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad } from '../store.ts';
+import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { INGEST_SQL, currentChangeId, writeWindows } from './ingest.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 
-export const WINDOW_SQL = {
-  series: `
-    SELECT w.sensor_id, w.start_ms, w.count, w.mean, w.min, w.max, w.last
+const series = (columns: string): string => `
+    SELECT w.sensor_id, w.start_ms, ${columns}
     FROM sensors s CROSS JOIN windows w ON w.sensor_id = s.id
     WHERE s.id >= ? AND s.id < ? AND w.start_ms >= ? AND w.start_ms < ?
-    ORDER BY s.id, w.start_ms`,
+    ORDER BY s.id, w.start_ms`;
+
+export const WINDOW_SQL = {
+  series: series(SERIES_COLUMNS.series),
+  means: series(SERIES_COLUMNS.means),
   sensorWindows: `
     SELECT start_ms AS startMs, count, mean, min, max, last
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
@@ -59,7 +62,7 @@ type WindowMethods = Pick<
 
 export function windowMethods(db: Connection): WindowMethods {
   return {
-    readSeries: (range, period, batchId) => db.read(() => readSeries(db, range, period, batchId)),
+    readSeries: (range, period, options = {}) => db.read(() => readSeries(db, range, period, options)),
 
     readSensorWindows: (sensorId, { fromMs, toMs }) =>
       db
@@ -77,39 +80,35 @@ export function windowMethods(db: Connection): WindowMethods {
   };
 }
 
-type Row = [number, number, number, number, number, number, number];
+type Rows = readonly (readonly number[])[];
 
-function readSeries(db: Connection, range: IdRange, period: Period, batchId: string | undefined): SeriesBlock {
+function readSeries(db: Connection, range: IdRange, period: Period, { batchId, columns = 'all' }: SeriesOptions): SeriesBlock {
   const changeId = currentChangeId(db);
-  const rows = batchId === undefined ? seriesOfAll(db, range, period) : seriesOfBatch(db, range, period, batchId);
+  const name = columns === 'all' ? 'series' : 'means';
+  const rows = batchId === undefined ? seriesOfAll(db, range, period, name) : seriesOfBatch(db, range, period, batchId, name);
   const length = rows.length;
-  const [sensorId, startMs, count, mean, min, max, last] = Array.from({ length: 7 }, () => new Float64Array(length)) as [
-    Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
-  ];
-  for (let i = 0; i < length; i++) {
-    const row = rows[i]!;
-    sensorId[i] = row[0];
-    startMs[i] = row[1];
-    count[i] = row[2];
-    mean[i] = row[3];
-    min[i] = row[4];
-    max[i] = row[5];
-    last[i] = row[6];
-  }
-  return { length, sensorId, startMs, count, mean, min, max, last, changeId };
+  const column = (at: number): Float64Array => {
+    const values = new Float64Array(length);
+    for (let row = 0; row < length; row++) values[row] = rows[row]![at]!;
+    return values;
+  };
+  const rest = (at: number): Float64Array => (columns === 'all' ? column(at) : new Float64Array(0));
+  return { length, sensorId: column(0), startMs: column(1), mean: column(2), count: rest(3), min: rest(4), max: rest(5), last: rest(6), changeId };
 }
 
-function seriesOfAll(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period): Row[] {
-  return db.arrays(WINDOW_SQL.series).all(from, to, fromMs, toMs) as unknown as Row[];
+type SeriesName = 'series' | 'means';
+
+function seriesOfAll(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period, name: SeriesName): Rows {
+  return db.arrays(WINDOW_SQL[name]).all(from, to, fromMs, toMs) as unknown as Rows;
 }
 
-function seriesOfBatch(db: Connection, range: IdRange, period: Period, batchId: string): Row[] {
+function seriesOfBatch(db: Connection, range: IdRange, period: Period, batchId: string, name: SeriesName): Rows {
   const batch = batchRow(db, batchId);
   const { from, to, pool } = plannedRange(batch, range);
   const kind = kindOf(batch, pool);
-  if (kind === 'All') return seriesOfAll(db, { from, to }, period);
+  if (kind === 'All') return seriesOfAll(db, { from, to }, period, name);
   const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
-  return db.arrays(BATCH_SQL[`series${kind}`]).all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Row[];
+  return db.arrays(BATCH_SQL[`${name}${kind}`]).all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Rows;
 }
 
 async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
-import { DEFAULT_FEATURES, type Feature, maxLag, MAX_LAG, parseFeatures, rowRanges, sensorFeatures, STATISTICS } from '../../scoring/features.ts';
+import { DEFAULT_FEATURES, type Feature, maxLag, MAX_LAG, parseFeatures, type RowRange, rowRanges, sensorFeatures as featuresOf, STATISTICS } from '../../scoring/features.ts';
+import type { Period } from '../../domain/time.ts';
+import type { SeriesBlock } from '../../storage/store.ts';
 import { INTERVAL_MS, seriesOf } from './fleet.ts';
 
 const features = (...names: string[]): readonly Feature[] => {
@@ -7,6 +9,8 @@ const features = (...names: string[]): readonly Feature[] => {
   if (typeof parsed === 'string') throw new Error(parsed);
   return parsed;
 };
+const sensorFeatures = (series: SeriesBlock, ...rest: [range: RowRange, period: Period, intervalMs: number, features: readonly Feature[]]): ReturnType<typeof featuresOf> =>
+  featuresOf(series, Int32Array.from({ length: series.length }, (_, row) => row), ...rest);
 const period = (from: number, to: number): { fromMs: number; toMs: number } => ({ fromMs: from * INTERVAL_MS, toMs: to * INTERVAL_MS });
 
 test('a model that declares nothing takes the mean', () => {

@@ -196,7 +196,9 @@ export function batchesContract(tools: ContractTools): void {
       const some = await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[0]!, ids[2]!] }));
       const range = { from: ids[0]!, to: ids[3]! + 1 };
       const read = async (pool: string | undefined, batch?: string): Promise<number[]> => {
-        const block = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, batch);
+        const block = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, { batchId: batch });
+        const means = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, { batchId: batch, columns: 'mean' });
+        expect([means.sensorId, means.startMs, means.mean]).toEqual([block.sensorId, block.startMs, block.mean]);
         return [...block.sensorId].map((id) => ids.indexOf(id));
       };
       expect(await read(undefined)).toEqual([0, 1, 2, 3]);

@@ -183,6 +183,9 @@ export function readingsContract(tools: ContractTools): void {
           }),
         ),
       );
+      const means = await tools.store.readSeries({ from: ids[1]!, to: ids[3]! }, { fromMs: T0 + MINUTE, toMs: T0 + 3 * MINUTE }, { columns: 'mean' });
+      const none = new Float64Array(0);
+      expect(means).toEqual({ ...block, count: none, min: none, max: none, last: none });
       expect((await tools.store.readSeries({ from: ids[0]!, to: ids[3]! }, { fromMs: 1, toMs: 2 })).length).toBe(0);
     });
 

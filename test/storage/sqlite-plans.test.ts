@@ -47,6 +47,7 @@ test('no statement scans a big table', () => {
 
 test.each([
   ['readSeries seeks each sensor', WINDOW_SQL.series, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
+  ['readSeries of means seeks each sensor', WINDOW_SQL.means, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
   ['upsert of a window', INGEST_SQL.window, 'SEARCH windows USING PRIMARY KEY (sensor_id=? AND start_ms=?)'],
   ['planRanges over the fleet', BATCH_SQL.rangesAll, 'SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'],
   ['planRanges over a list', BATCH_SQL.rangesListed, 'SEARCH l USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)'],

@@ -8,6 +8,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities, type ControlDeps } from '../../activities/control.ts';
 import { createScoringActivities, type ScoringDeps } from '../../activities/scoring.ts';
+import { createBudget } from '../../scoring/concurrency.ts';
 import type { BatchResult, PlanInput } from '../../activities/types.ts';
 import type { WorkflowEnd } from '../../verify/workflow-end.ts';
 
@@ -28,7 +29,7 @@ export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId'
   let retries = 0;
   const { store, blobs, engine, hopMs, format = 'csv' } = deps;
   const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now, ...(deps.pools ? { pools: deps.pools } : {}) });
-  const scoring = createScoringActivities({ store, blobs, engine, hopMs, format });
+  const scoring = createScoringActivities({ store, blobs, engine, hopMs, format, budget: createBudget(1_000_000) });
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
       try {
