@@ -25,18 +25,18 @@ export const LOADED: StageTable = {
 const RANGE = { fromId: 'INT', toId: 'INT' } as const;
 const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 
-const series = (columns: string) => tsql({ ...RANGE, ...PERIOD }, `
+const series = (columns: string): string => `
     SELECT w.sensor_id, w.start_ms, ${columns}
     FROM sensors s
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
     WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms >= @fromMs AND w.start_ms < @toMs
-    ORDER BY s.id, w.start_ms`);
+    ORDER BY s.id, w.start_ms`;
 
 export const WINDOW_SQL = {
   // Below every uncommitted change: read before the windows, it can only be too low.
   changeId: tsql({}, 'SELECT CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) - 1 AS changeId'),
-  series: series(SERIES_COLUMNS.series),
-  means: series(SERIES_COLUMNS.means),
+  series: tsql({ ...RANGE, ...PERIOD }, series(SERIES_COLUMNS.series)),
+  means: tsql({ ...RANGE, ...PERIOD }, series(SERIES_COLUMNS.means)),
   sensorWindows: tsql({ sensorId: 'INT', ...PERIOD }, `
     SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
     FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`),
