@@ -6,10 +6,11 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { FleetscoreError } from './domain/errors.ts';
+import { FleetscoreError, messageOf } from './domain/errors.ts';
 import { PREDICTIONS_FORMATS, type PredictionsFormat } from './domain/prediction.ts';
 import { parseDuration } from './domain/time.ts';
 import { hopProblem } from './domain/windowing.ts';
+import { parsePayloadKeys } from './payloads/keys.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -87,6 +88,16 @@ const fieldNames = (preset: string): z.ZodType<readonly string[]> => z.string().
 
 const onOff = (preset: 'on' | 'off'): z.ZodType<boolean> =>
   z.enum(['on', 'off'], { error: 'takes on or off' }).default(preset).transform((text) => text === 'on');
+
+const payloadKeys: z.ZodType<string | undefined> = z.string().optional().transform((text, context) => {
+  try {
+    parsePayloadKeys(text);
+    return text;
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error).replace(/^FLEETSCORE_PAYLOAD_KEYS /, '') });
+    return z.NEVER;
+  }
+});
 
 /** Every variable with its default; the comments are the reference that the README points to. */
 const variables = z.object({
@@ -239,6 +250,14 @@ const variables = z.object({
   FLEETSCORE_SITE: onOff('on'),
   /** Most sensors of a batch that get a chart on the site: all of a small fleet, of a large one those that need attention first. */
   FLEETSCORE_SITE_SENSORS: whole(2_000, 1, 20_000),
+  /**
+   * Keys that payloads of workflows are encrypted with, a secret: 32 random bytes in base64 each, with a comma in
+   * between. The first encrypts, all decrypt; `none` first encrypts nothing any more. Every process that talks to
+   * Temporal needs them. Without them payloads go as they are.
+   */
+  FLEETSCORE_PAYLOAD_KEYS: payloadKeys,
+  /** What the Web UI and `temporal` must show to the codec server, a secret: 32 or more letters, digits, `-`, `_`, `.` or `~`. */
+  FLEETSCORE_CODEC_TOKEN: z.string().regex(/^[\w.~-]{32,512}$/, 'takes 32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)').optional(),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -337,6 +356,9 @@ export interface Config {
   readonly alerts?: { readonly url: string; readonly anomalyRate?: number };
   /** Whether batches write pages to Blob, and most sensors with a chart. */
   readonly site: { readonly publish: boolean; readonly maxSensors: number };
+  /** As written; `parsePayloadKeys` of payloads/ reads it. */
+  readonly payloadKeys?: string;
+  readonly codecToken?: string;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
 }
@@ -416,7 +438,7 @@ export function loadConfig(env: Env = process.env): Config {
       drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
     keep: defined({ windowsMs: v.FLEETSCORE_KEEP_WINDOWS, batchesMs: v.FLEETSCORE_KEEP_BATCHES }),
-    ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT }),
+    ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT, payloadKeys: v.FLEETSCORE_PAYLOAD_KEYS, codecToken: v.FLEETSCORE_CODEC_TOKEN }),
     ...(v.FLEETSCORE_ALERT_URL === undefined ? {} : {
       alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
     }),
@@ -435,7 +457,10 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
 const OTHER: ReadonlySet<string> = new Set(['FLEETSCORE_TEST_SQL_URL']);
 
 /** Connection strings hold keys: their value is never shown. */
-const SECRET = /CONNECTION_STRING|SQL_URL|ALERT_URL/;
+const SECRET = /CONNECTION_STRING|SQL_URL|ALERT_URL|PAYLOAD_KEYS|CODEC_TOKEN|API_KEY|CLIENT_KEY|CLIENT_SECRET/;
+
+/** The variables without those that hold secrets: for programs of others that need none of ours. */
+export const withoutSecrets = (env: Env): Env => Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET.test(name)));
 
 function describe(name: string, values: Record<string, unknown>, message: string): string {
   return `${name} is ${SECRET.test(name) ? 'set' : JSON.stringify(values[name])}: it ${message.startsWith('takes') ? message : `is wrong (${message})`}`;

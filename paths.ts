@@ -17,15 +17,23 @@ export function codeFile(path: string): string {
   return join(here, `${path}${CODE_EXTENSION}`);
 }
 
+/** A file beside our code that is the same from source and built: `payloads/failure-converter.cjs`. */
+export function siblingFile(path: string): string {
+  return join(here, path);
+}
+
 /** A file at the root of the package. */
 export function packageFile(path: string): string {
   const atRoot = join(here, path);
   return existsSync(atRoot) ? atRoot : join(here, '..', path);
 }
 
-/** Workflow code built ahead of time, where it is a built package. */
-export function workflowBundle(): string | undefined {
-  const path = join(here, 'workflow-bundle.js');
+/**
+ * Workflow code built ahead of time, where it is a built package.
+ * @param encrypted the one whose failures the codec can encrypt
+ */
+export function workflowBundle(encrypted: boolean): string | undefined {
+  const path = join(here, encrypted ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js');
   return existsSync(path) ? path : undefined;
 }
 

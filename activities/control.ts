@@ -30,6 +30,8 @@ export interface ControlDeps {
   readonly windows?: WindowShape;
   /** Task queue of each pool that is configured, by name; models may name no other. */
   readonly pools?: ReadonlyMap<string, string>;
+  /** Ids of child workflows name no sensor: they are not encrypted when payloads are. */
+  readonly unnamedChildren?: boolean;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
   /** Writes the pages of a batch that was closed. Absent: there are none. */
@@ -74,7 +76,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
     fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
-  return { release, planned: batch.planned, ...(await planGroups(deps, batch, input)) };
+  return { release, planned: batch.planned, ...(await planGroups(deps, batch, input)), ...(deps.unnamedChildren ? { unnamedChildren: true } : {}) };
 }
 
 /** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */

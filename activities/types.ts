@@ -43,6 +43,8 @@ export interface BatchPlan {
   readonly planned: number;
   readonly sensorsPerActivity: number;
   readonly groups: readonly SensorRange[];
+  /** Ids of child workflows are made of sensor ids, not of names. */
+  readonly unnamedChildren?: boolean;
 }
 
 export interface ReadingsState {

@@ -15,8 +15,8 @@ const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescrip
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 /** What lies beside the code and is read at run time. */
-const ASSET = /\.(sql|py|js|onnx|csv)$|requirements\.txt$/;
-for (const room of ['local', 'report', 'samples', 'scoring', 'storage'])
+const ASSET = /\.(sql|py|c?js|onnx|csv)$|requirements\.txt$/;
+for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storage'])
   cpSync(join(root, room), join(dist, room), {
     recursive: true,
     filter: (source) => statSync(source).isDirectory() || ASSET.test(source),
@@ -24,9 +24,15 @@ for (const room of ['local', 'report', 'samples', 'scoring', 'storage'])
 
 const { bundleWorkflowCode } = await import('@temporalio/worker');
 const quiet = { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error };
-const { code } = await bundleWorkflowCode({ workflowsPath: join(dist, 'workflows/index.js'), logger: quiet });
-writeFileSync(join(dist, 'workflow-bundle.js'), code);
+const bundle = async (file, options) => {
+  const { code } = await bundleWorkflowCode({ workflowsPath: join(dist, 'workflows/index.js'), logger: quiet, ...options });
+  writeFileSync(join(dist, file), code);
+  return code;
+};
+const code = await bundle('workflow-bundle.js');
+// How failures become payloads is part of a bundle: the codec can encrypt those of this one.
+await bundle('workflow-bundle-encrypted.js', { failureConverterPath: join(dist, 'payloads/failure-converter.cjs') });
 chmodSync(join(root, 'bin/fleetscore.js'), 0o755);
 const files = readdirSync(dist, { recursive: true }).filter((name) => statSync(join(dist, name)).isFile());
-process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, workflow bundle ${Math.round(code.length / 1024)} KiB\n`);
+process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, two workflow bundles of ${Math.round(code.length / 1024)} KiB\n`);
 if (!existsSync(join(dist, 'cli/main.js'))) throw new Error('dist/cli/main.js is missing');

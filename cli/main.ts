@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   cost: async () => (await import('./cost.ts')).registerCost,
   workers: async () => (await import('./workers.ts')).registerWorkers,
   verify: async () => (await import('./verify.ts')).registerVerify,
+  'codec-server': async () => (await import('./codec-server.ts')).registerCodecServer,
   simulate: async () => (await import('./simulate.ts')).registerSimulate,
 };
 

@@ -17,6 +17,9 @@ export class FleetscoreError extends Error {
   }
 }
 
+/** A process lacks the key of an encrypted payload: another one, or itself after a restart, may have it. */
+export const PAYLOAD_KEY_UNKNOWN = 'PAYLOAD_KEY_UNKNOWN';
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');

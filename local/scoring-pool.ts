@@ -43,8 +43,8 @@ export async function startScoringPools(options: ScoringPoolOptions): Promise<Sc
   };
   // Ctrl-C is the stack's to handle, and its terminal is not a place for logs.
   Runtime.install({ logger: new DefaultLogger('ERROR', () => {}), shutdownSignals: [] });
-  const [client, { connection, namespace }, store] = [await connectClient(env), await connectWorker(env), await openStore(config.sqlUrl)];
-  const served = await servePools({ connection, namespace, taskQueue: all[0]!.activityQueue, client, store, blobs: openBlobs(config), poolOf, now: Date.now });
+  const [client, { connection, namespace, dataConverter }, store] = [await connectClient(env), await connectWorker(env), await openStore(config.sqlUrl)];
+  const served = await servePools({ connection, namespace, dataConverter, taskQueue: all[0]!.activityQueue, client, store, blobs: openBlobs(config), poolOf, now: Date.now });
   for (const id of await endForgotten(client, pools)) options.log(`${id} is not configured any more: its loop is ended`);
   for (const settings of all) await ensurePoolLoop(client, settings);
   return {

@@ -5,7 +5,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Config, Env } from '../config.ts';
+import { withoutSecrets, type Config, type Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile, dependencyFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
@@ -60,7 +60,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const temporal = await findTemporal(config.toolsDir, options.log, options.env as NodeJS.ProcessEnv);
     const ports = await claimPorts(config);
-    const servers = startServers(config, ports, temporal, options.env);
+    const servers = startServers(config, ports, temporal, withoutSecrets(options.env));
     children.push(...servers.map((server) => server.child));
     await Promise.all(servers.map((server) => server.ready));
 

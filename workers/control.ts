@@ -47,7 +47,7 @@ await live('control', async (life) => {
     life.ready();
     for (const { settings } of pools) ensurePoolLoop(client, settings).catch((error: unknown) => log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'));
   };
-  const { connection, namespace } = await connectWorker(process.env);
+  const { connection, namespace, dataConverter, encrypts } = await connectWorker(process.env);
   const publish = siteOf(config, store, blobs);
   const stopRetention = startRetention(store, config.keep, log);
   const { versioning, buildId = VERSION } = config.worker;
@@ -60,13 +60,14 @@ await live('control', async (life) => {
     await watch.settled;
   };
   try {
-    const bundle = workflowBundle();
+    const bundle = workflowBundle(encrypts);
     await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
       taskQueue: CONTROL_QUEUE,
+      dataConverter,
       ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
       activities: {
         ...createControlActivities({
-          store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
+          store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, unnamedChildren: encrypts, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
           ...(publish ? { publish } : {}),
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),

@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { createScoringActivities } from '../activities/scoring.ts';
+import type { FleetscoreError } from '../domain/errors.ts';
 import { workerIdentity } from '../pool/settings.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
@@ -34,18 +35,23 @@ await live('scoring', async (life) => {
     config, blobs, activities, trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
     remote: config.worker.node !== undefined && config.blob !== undefined && 'accountUrl' in config.blob,
   });
-  const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`)]);
-  const { connection, namespace } = await connectWorker(process.env);
+  const { connection, namespace, dataConverter, blind } = await connectWorker(process.env);
+  let without: FleetscoreError | undefined;
+  // A worker without the key of its work must not take more of it: each task costs an attempt.
+  const keyless = blind.then((error) => (without = error).code);
+  const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`), keyless]);
   try {
     await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
       interceptors: { activity: [activities.interceptor] },
       taskQueue: scoring.queue,
+      dataConverter,
       activities: { ...createScoringActivities({ store, blobs, engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows) }) },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
       // Told, not routed by: any scoring worker serves batches of any version.
       workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },
     });
+    if (without) throw without;
   } finally {
     end.stop();
     await connection.close();

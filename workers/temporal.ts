@@ -7,6 +7,8 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnection, NativeConnectionOptions } from '@temporalio/worker';
 import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { parsePayloadKeys } from '../payloads/keys.ts';
+import type { WorkerConverter } from '../payloads/data-converter.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -33,23 +35,30 @@ export function temporalTarget(env: Env): TemporalTarget {
   return { address, namespace };
 }
 
-/** @throws FleetscoreError `TEMPORAL_UNAVAILABLE` */
+/** Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `INVALID_PAYLOAD_KEYS` */
 export async function connectClient(env: Env): Promise<Client> {
   const { address, namespace, options } = resolveTarget(env);
-  const { Client, Connection } = await import('@temporalio/client');
+  const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
+  const [{ Client, Connection }, { clientConverter }] = await Promise.all([import('@temporalio/client'), import('../payloads/data-converter.ts')]);
   try {
-    return new Client({ connection: await Connection.connect({ ...options, connectTimeout: '5s' }), namespace });
+    return new Client({ connection: await Connection.connect({ ...options, connectTimeout: '5s' }), namespace, dataConverter: clientConverter(keys) });
   } catch (error) {
     throw unavailable(address, error);
   }
 }
 
-/** @throws FleetscoreError `TEMPORAL_UNAVAILABLE` */
-export async function connectWorker(env: Env): Promise<{ connection: NativeConnection; namespace: string }> {
+export interface WorkerConnection extends WorkerConverter {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+}
+
+/** A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `INVALID_PAYLOAD_KEYS` */
+export async function connectWorker(env: Env): Promise<WorkerConnection> {
   const { address, namespace, options } = resolveTarget(env);
-  const { NativeConnection } = await import('@temporalio/worker');
+  const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
+  const [{ NativeConnection }, { workerConverter }] = await Promise.all([import('@temporalio/worker'), import('../payloads/data-converter.ts')]);
   try {
-    return { connection: await NativeConnection.connect(options as NativeConnectionOptions), namespace };
+    return { connection: await NativeConnection.connect(options as NativeConnectionOptions), namespace, ...workerConverter(keys) };
   } catch (error) {
     throw unavailable(address, error);
   }

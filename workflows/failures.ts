@@ -1,5 +1,6 @@
 /** What a failed activity or child says about the sensors it held. Pure. */
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
+import { PAYLOAD_KEY_UNKNOWN } from '../domain/errors.ts';
 import type { ChunkOutcome, FailRangeInput } from '../activities/types.ts';
 
 export interface FailureReason {
@@ -7,6 +8,8 @@ export interface FailureReason {
   readonly message: string;
   /** True when one sensor of the chunk may have caused it: then it pays to halve the chunk. */
   readonly sensorAtFault: boolean;
+  /** True when no worker that took it had the key of its payloads: one that has it will come. */
+  readonly keyMissing?: boolean;
 }
 
 export function whyFailed(error: unknown): FailureReason {
@@ -18,6 +21,7 @@ export function whyFailed(error: unknown): FailureReason {
       : { class: 'timeout', message: `scoring did not end in time (${cause.timeoutType})`, sensorAtFault: true };
   }
   if (cause instanceof ApplicationFailure) {
+    if (cause.type === PAYLOAD_KEY_UNKNOWN) return { class: 'internal', message: text, sensorAtFault: false, keyMissing: true };
     if (cause.type?.startsWith('STORE_')) return { class: 'store_error', message: text, sensorAtFault: false };
     if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', message: text, sensorAtFault: false };
   }

@@ -34,6 +34,12 @@ export const SCORE_ACTIVITY = {
 } as const satisfies ActivityOptions;
 
 /**
+ * How often all attempts of a chunk may fail because no worker has the key of its payloads. Such attempts come a
+ * minute apart, so a chunk waits about five hours for the key, and then fails.
+ */
+export const KEY_ROUNDS = 60;
+
+/**
  * Milliseconds between two looks at the watermark while a batch waits for its readings: after some minutes a hundredth
  * of what it has waited, so that a wait of days is some hundred looks and fills no history.
  */

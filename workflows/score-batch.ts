@@ -8,7 +8,7 @@ import {
   proxyActivities, setCurrentDetails, setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { BatchResult, ChunkOutcome, ControlActivities, ReadingsState, SensorRange } from '../activities/types.ts';
+import type { BatchPlan, BatchResult, ChunkOutcome, ControlActivities, ReadingsState, SensorRange } from '../activities/types.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
@@ -73,7 +73,7 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
 
     await forEachThrottled(plan.groups, throttle, async (range) => {
-      const outcome = await scoreGroup(batchId, parsed, range, plan.sensorsPerActivity);
+      const outcome = await scoreGroup(batchId, parsed, range, plan);
       show({
         childrenDone: progress.childrenDone + 1,
         counts: addCounts(progress.counts, outcome.counts),
@@ -159,13 +159,14 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
 }
 
 /** Runs one child. A child that ends badly leaves no sensor without an outcome. */
-async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, sensorsPerActivity: number): Promise<ChunkOutcome> {
+async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, plan: BatchPlan): Promise<ChunkOutcome> {
   const { fromMs, toMs } = period;
+  const { sensorsPerActivity, unnamedChildren } = plan;
   const { single } = range;
   try {
     return await executeChild(scoreSensors, {
       // Derived from the work: replay and retries name the same children.
-      workflowId: `${batchId}/${single ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
+      workflowId: `${batchId}/${single && !unnamedChildren ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
       args: [{ batchId, fromMs, toMs, range, sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity, scoringQueue: range.queue ?? SCORING_QUEUE }],
       staticSummary: nameOf(range),
       parentClosePolicy: ParentClosePolicy.TERMINATE,

@@ -9,7 +9,7 @@ import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts
 import type { Period } from '../domain/time.ts';
 import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';
 import { halve, whyFailed } from './failures.ts';
-import { CONTROL_ACTIVITY, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+import { CONTROL_ACTIVITY, KEY_ROUNDS, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 export interface ScoreSensorsInput extends Period {
@@ -38,12 +38,13 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
     setCurrentDetails(failureTable(failures, counts.failed));
   };
 
-  const score = async (range: SensorRange): Promise<void> => {
+  const score = async (range: SensorRange, round = 1): Promise<void> => {
     try {
       add(await scoreChunk.executeWithOptions({ summary: nameOf(range) }, [{ batchId, fromMs, toMs, range }]));
     } catch (error) {
       if (isCancellation(error)) throw error;
       const reason = whyFailed(error);
+      if (reason.keyMissing && round < KEY_ROUNDS) return score(range, round + 1);
       // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
       if (reason.sensorAtFault && range.count > 1) {
         for (const half of await planGroup.executeWithOptions({ summary: `halve ${nameOf(range)}` }, [{ batchId, range, sensorsPerActivity: halve(range.count) }])) await score(half);
@@ -55,7 +56,7 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
 
   const chunks =
     input.range.count <= sensorsPerActivity ? [input.range] : await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [{ batchId, range: input.range, sensorsPerActivity }]);
-  await forEachThrottled(chunks, fullSpeed(), score);
+  await forEachThrottled(chunks, fullSpeed(), (range) => score(range));
 
   const outcome: ChunkOutcome = { counts, failures };
   const only = failures[0];

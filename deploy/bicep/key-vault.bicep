@@ -1,4 +1,5 @@
-// Holds what Temporal needs and nothing else has: an API key, or a client certificate and its key.
+// Holds what Temporal needs and nothing else has: an API key, or a client certificate and its key; and the keys that
+// payloads of workflows are encrypted with.
 param location string
 param tags object
 param token string
@@ -15,6 +16,12 @@ param temporalApiKey string
 param temporalClientCertificate string
 @secure()
 param temporalClientKey string
+@secure()
+param payloadKeys string
+
+@description('Who may read the keys of payloads, for commands and the codec server; nobody when empty.')
+param operatorId string
+param operatorType string
 
 var roles = loadJsonContent('roles.json')
 
@@ -62,6 +69,25 @@ resource key 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(tempora
   name: 'temporal-client-key'
   properties: {
     value: temporalClientKey
+  }
+}
+
+resource payloadKeysSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(payloadKeys)) {
+  parent: vault
+  name: 'payload-keys'
+  properties: {
+    value: payloadKeys
+  }
+}
+
+// This one secret, not what signs in to Temporal.
+resource operatorReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(payloadKeys) && !empty(operatorId)) {
+  name: guid(vault.id, 'operator', 'payload-keys')
+  scope: payloadKeysSecret
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Key Vault Secrets User'])
+    principalId: operatorId
+    principalType: operatorType
   }
 }
 

@@ -56,6 +56,17 @@ param temporalClientCertificate string = ''
 @secure()
 param temporalClientKey string = ''
 
+@description('Whether payloads of workflows are encrypted; the keys stay in the vault when none are given here.')
+@allowed([
+  'off'
+  'on'
+])
+param payloadEncryption string = 'off'
+
+@description('As FLEETSCORE_PAYLOAD_KEYS in config.ts: the first key encrypts, all decrypt.')
+@secure()
+param payloadKeys string = ''
+
 @description('Set by azd after the first deployment of the workers.')
 param controlImage string = ''
 param ingestImage string = ''
@@ -243,6 +254,9 @@ module keyVault 'key-vault.bicep' = {
     temporalApiKey: temporalApiKey
     temporalClientCertificate: temporalClientCertificate
     temporalClientKey: temporalClientKey
+    payloadKeys: payloadKeys
+    operatorId: operatorId
+    operatorType: operatorType
   }
 }
 
@@ -343,6 +357,7 @@ module workers 'workers.bicep' = {
     temporalNamespace: temporalNamespace
     temporalAuth: temporalAuth
     vaultUri: keyVault.outputs.vaultUri
+    payloadEncryption: payloadEncryption == 'on'
     streamAnalytics: streamAnalytics
     databaseUsers: concat([
       { name: identities.outputs.names[0], id: identities.outputs.clientIds[0], kind: 'control', type: 'E' }

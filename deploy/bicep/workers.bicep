@@ -49,6 +49,9 @@ param temporalNamespace string
 param temporalAuth string
 param vaultUri string
 
+@description('Encrypt payloads of workflows with the keys in the vault.')
+param payloadEncryption bool
+
 @description('Users of the database: [{ name, id, kind, type }], made by the database job.')
 param databaseUsers array
 
@@ -75,6 +78,14 @@ var temporalSecretEnv = temporalAuth == 'apiKey' ? [
   { name: 'TEMPORAL_TLS_CLIENT_KEY_DATA', secretRef: 'temporal-client-key' }
 ] : []
 
+var payloadSecretNames = payloadEncryption ? [
+  'payload-keys'
+] : []
+
+var payloadSecretEnv = payloadEncryption ? [
+  { name: 'FLEETSCORE_PAYLOAD_KEYS', secretRef: 'payload-keys' }
+] : []
+
 var sqlUrl = 'Server=${sqlHost},1433;Database=${sqlDatabase};Authentication=Active Directory Default;Encrypt=true'
 
 var commonEnv = [
@@ -86,12 +97,14 @@ var commonEnv = [
 ]
 
 // Variables of jobs can be read by everybody with access to the workspace: nodes fetch secrets by their identity.
-var nodeSecrets = temporalAuth == 'apiKey' ? [
+var nodeSecrets = concat(temporalAuth == 'apiKey' ? [
   ' --secret TEMPORAL_API_KEY=${vaultUri}secrets/temporal-api-key'
 ] : temporalAuth == 'mtls' ? [
   ' --secret TEMPORAL_TLS_CLIENT_CERT_DATA=${vaultUri}secrets/temporal-client-certificate'
   ' --secret TEMPORAL_TLS_CLIENT_KEY_DATA=${vaultUri}secrets/temporal-client-key'
-] : []
+] : [], payloadEncryption ? [
+  ' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/payload-keys'
+] : [])
 
 // The pool hands its own AZURE_CLIENT_ID on to its nodes; theirs is another identity. `exec`, so that SIGTERM
 // reaches the worker and not a shell.
@@ -118,7 +131,7 @@ var controlEnv = concat(commonEnv, [
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
   { name: 'FLEETSCORE_SCORING_QUEUE', value: scoringQueue }
-], temporalSecretEnv, empty(pool.environmentId) ? [] : poolEnv)
+], temporalSecretEnv, payloadSecretEnv, empty(pool.environmentId) ? [] : poolEnv)
 
 var ingestEnv = concat(commonEnv, [
   { name: 'WORKER', value: 'ingest' }
@@ -181,7 +194,7 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
           identity: identityIds.control
         }
       ]
-      secrets: [for name in temporalSecretNames: {
+      secrets: [for name in concat(temporalSecretNames, payloadSecretNames): {
         name: name
         keyVaultUrl: '${vaultUri}secrets/${name}'
         identity: identityIds.control

@@ -1,4 +1,5 @@
 /** Serves the loop of pools whose nodes this process owns: a worker for the pool's activities and nothing else. */
+import type { DataConverter } from '@temporalio/common';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createPoolActivities, type PoolDeps } from '../../activities/pool.ts';
 
@@ -11,14 +12,15 @@ export interface ServedPools {
 export interface ServeOptions extends PoolDeps {
   readonly connection: NativeConnection;
   readonly namespace: string;
+  readonly dataConverter?: DataConverter;
   /** The pool's `activityQueue`. */
   readonly taskQueue: string;
 }
 
 export async function servePools(options: ServeOptions): Promise<ServedPools> {
-  const { connection, namespace, taskQueue, ...deps } = options;
+  const { connection, namespace, dataConverter, taskQueue, ...deps } = options;
   const worker = await Worker.create({
-    connection, namespace, taskQueue, identity: `pool@${taskQueue}#${process.pid}`,
+    connection, namespace, taskQueue, ...(dataConverter ? { dataConverter } : {}), identity: `pool@${taskQueue}#${process.pid}`,
     activities: { ...createPoolActivities(deps) }, shutdownGraceTime: '5s', shutdownForceTime: '10s',
   });
   const done = worker.run();

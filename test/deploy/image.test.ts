@@ -149,7 +149,7 @@ test('users are checked before any reaches the database', () => {
 
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
-  'batches.ts': ['control'], 'ingest.ts': ['ingest'], 'outcomes.ts': ['control', 'scoring'], 'releases.ts': ['operator'], 'sensors.ts': ['ingest', 'operator'],
+  'batches.ts': ['control'], 'ingest.ts': ['ingest'], 'outcomes.ts': ['control', 'scoring'], 'prune.ts': ['control'], 'releases.ts': ['operator'], 'sensors.ts': ['ingest', 'operator'],
 };
 
 test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {
@@ -161,12 +161,17 @@ test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file,
   for (const kind of kinds) for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
 });
 
+test('the control worker may delete the windows that it prunes', () => {
+  expect(read('storage/mssql/prune.ts')).toContain('pruneWindows');
+  expect(GRANTS['control']).toContain('windows');
+});
+
 test('each table that a grant names exists, and a user gets only those of its kind', () => {
   const schema = filesIn('storage/migrations/mssql', '.sql').map(read).join('\n');
   const tables = matches(schema, /CREATE TABLE (\w+)/g);
   for (const [kind, names] of Object.entries(GRANTS)) for (const name of names) expect([kind, tables.includes(name), name]).toEqual([kind, true, name]);
   const script = userScript({ name: 'id-scoring', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'scoring', type: 'E' }, GRANTS);
-  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'artifacts']);
+  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'failed_by', 'artifacts']);
   const kinds = [...new Set(matches(read('deploy/bicep/main.bicep'), /kind: '(\w+)', type/g))];
   for (const kind of kinds) expect(Object.keys(GRANTS)).toContain(kind);
 });

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../config.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { workerEnv } from '../../pool/from-config.ts';
 import { filesIn, matches, read, root } from './support.ts';
 
 const FILES = [
@@ -50,5 +51,17 @@ test('what Bicep gives each worker is what that worker cannot start without', ()
   expect(list('controlEnv')).toEqual(expect.arrayContaining(['WORKER', 'AZURE_CLIENT_ID', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE']));
   expect(list('ingestEnv')).toEqual(expect.arrayContaining(['WORKER', 'AZURE_CLIENT_ID', 'FLEETSCORE_EVENT_HUBS_NAMESPACE', 'FLEETSCORE_EVENT_HUB', 'FLEETSCORE_CONSUMER_GROUP']));
   // Secrets come by reference: no value of one stands in a template.
-  expect(workers).not.toMatch(/name: 'TEMPORAL_(API_KEY|TLS_CLIENT_(CERT|KEY)_DATA)', value/);
+  expect(workers).not.toMatch(/name: '(TEMPORAL_(API_KEY|TLS_CLIENT_(CERT|KEY)_DATA)|FLEETSCORE_PAYLOAD_KEYS)', value/);
+});
+
+test('both kinds of workers that talk to Temporal get the keys of payloads, each by its own identity', () => {
+  const workers = read('deploy/bicep/workers.bicep');
+  expect(workers).toContain("{ name: 'FLEETSCORE_PAYLOAD_KEYS', secretRef: 'payload-keys' }");
+  expect(workers).toContain("' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/payload-keys'");
+  expect(read('deploy/bicep/key-vault.bicep')).toContain("name: 'payload-keys'");
+});
+
+test('no secret is handed on to nodes: definitions of jobs can be read', () => {
+  const secrets = ['TEMPORAL_API_KEY', 'TEMPORAL_TLS_CLIENT_KEY_DATA', 'FLEETSCORE_PAYLOAD_KEYS', 'FLEETSCORE_CODEC_TOKEN', 'FLEETSCORE_ALERT_URL', 'FLEETSCORE_BLOB_CONNECTION_STRING', 'FLEETSCORE_EVENT_HUBS_CONNECTION_STRING'];
+  expect(JSON.stringify(workerEnv(Object.fromEntries(secrets.map((name) => [name, 'MARKED'])), { taskQueue: 'scoring' }))).not.toContain('MARKED');
 });
