@@ -258,6 +258,8 @@ const variables = z.object({
   FLEETSCORE_PAYLOAD_KEYS: payloadKeys,
   /** What the Web UI and `temporal` must show to the codec server, a secret: 32 or more letters, digits, `-`, `_`, `.` or `~`. */
   FLEETSCORE_CODEC_TOKEN: z.string().regex(/^[\w.~-]{32,512}$/, 'takes 32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)').optional(),
+  /** What workers write on stdout and stderr goes to Blob too, under `logs/{date}/{worker}.jsonl`: `fleetscore logs` finds it. */
+  FLEETSCORE_LOGS_TO_BLOB: onOff('on'),
   /** trace, debug, info, warn, error or silent. */
   FLEETSCORE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Ports of the laptop stack, all on loopback. */
@@ -359,6 +361,7 @@ export interface Config {
   /** As written; `parsePayloadKeys` of payloads/ reads it. */
   readonly payloadKeys?: string;
   readonly codecToken?: string;
+  readonly logsToBlob: boolean;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly ports: { readonly temporal: number; readonly ui: number; readonly blob: number; readonly eventHubs: number };
 }
@@ -443,6 +446,7 @@ export function loadConfig(env: Env = process.env): Config {
       alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
     }),
     site: { publish: v.FLEETSCORE_SITE, maxSensors: v.FLEETSCORE_SITE_SENSORS },
+    logsToBlob: v.FLEETSCORE_LOGS_TO_BLOB,
     logLevel: v.FLEETSCORE_LOG_LEVEL,
     ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
   };

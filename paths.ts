@@ -28,12 +28,14 @@ export function packageFile(path: string): string {
   return existsSync(atRoot) ? atRoot : join(here, '..', path);
 }
 
-/**
- * Workflow code built ahead of time, where it is a built package.
- * @param encrypted the one whose failures the codec can encrypt
- */
-export function workflowBundle(encrypted: boolean): string | undefined {
-  const path = join(here, encrypted ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js');
+/** Workflow code built ahead of time, where it is a built package. */
+export function workflowBundle(kind: {
+  /** The one whose failures the codec can encrypt. */
+  readonly encrypted: boolean;
+  /** The one that makes traces. */
+  readonly traced: boolean;
+}): string | undefined {
+  const path = join(here, `workflow-bundle${kind.encrypted ? '-encrypted' : ''}${kind.traced ? '-traced' : ''}.js`);
   return existsSync(path) ? path : undefined;
 }
 

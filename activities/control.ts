@@ -10,13 +10,13 @@ import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import { lagOf } from '../scoring/features.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
+import type { Batch, NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import type { AlertSettings } from './alerts.ts';
 import { decideRest } from './decide-rest.ts';
 import { asActivity } from './failures.ts';
 import { finishBatch } from './finish-batch.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { cutMessage, failureNotes } from './notes.ts';
+import { cutMessage, failureNotes, type Cause } from './notes.ts';
 import { planGroups } from './plan-groups.ts';
 import { workerName, writeErrorLogs } from './sensor-errors.ts';
 import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from './types.ts';
@@ -34,10 +34,19 @@ export interface ControlDeps {
   readonly unnamedChildren?: boolean;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
+  /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */
+  readonly onClosed?: (closed: ClosedBatch) => void;
   /** Writes the pages of a batch that was closed. Absent: there are none. */
   readonly publish?: (batchId: string) => Promise<unknown>;
   /** Told what does not stop a batch: an alert that was not taken, pages that were not written. */
   readonly warn?: (message: string) => void;
+}
+
+export interface ClosedBatch {
+  readonly batch: Batch;
+  /** Rows of its predictions files. */
+  readonly rows: number;
+  readonly causes: readonly Cause[];
 }
 
 /** Rows of one page of ids. */

@@ -34,7 +34,8 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   const counts = await store.countOutcomes(batch.id);
   checkDecided(decided(counts), batch.planned, batch.id);
 
-  const verdict = judge(input, batch.planned, counts, counts.failed > 0 ? await failureCauses(store, batch.id) : []);
+  const causes = counts.failed > 0 ? await failureCauses(store, batch.id) : [];
+  const verdict = judge(input, batch.planned, counts, causes);
   const files = await allFiles(store, batch.id);
   const manifest: Manifest = {
     version: 1, batch: batch.id, kind: batch.kind, from: isoTime(batch.fromMs), to: isoTime(batch.toMs), release: batch.release,
@@ -44,6 +45,7 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
   await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
   const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
+  deps.onClosed?.({ batch: closed, rows: manifest.rows, causes });
   await tell(deps, closed, files);
   await publish(deps, closed);
   return resultOf(closed, files);

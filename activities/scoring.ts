@@ -13,14 +13,14 @@ import type { Budget } from '../scoring/concurrency.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
 import { CONTENT_TYPES, type EncodedPredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { BatchFile, Store } from '../storage/store.ts';
+import type { BatchFile, PlannedSensor, Store } from '../storage/store.ts';
 import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
 import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from './notes.ts';
 import { workerName, writeErrorLogs } from './sensor-errors.ts';
-import type { ChunkInput, ChunkOutcome, ScoringActivities } from './types.ts';
+import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from './types.ts';
 
 export interface ScoringDeps {
   readonly store: Store;
@@ -32,6 +32,21 @@ export interface ScoringDeps {
   readonly format: PredictionsFormat;
   /** Windows in memory at once, for all chunks of this worker. */
   readonly budget: Budget;
+  /** Told of every chunk that this worker recorded: for logs and metrics. Must not throw. */
+  readonly onChunk?: (chunk: RecordedChunk) => void;
+}
+
+export interface RecordedChunk {
+  readonly batchId: string;
+  readonly chunk: string;
+  readonly range: SensorRange;
+  readonly sensors: readonly PlannedSensor[];
+  readonly outcomes: readonly SensorOutcome[];
+  /** Rows of the predictions file. */
+  readonly rows: number;
+  readonly attempt: number;
+  /** From the start of its work: waiting for memory is not in it. */
+  readonly ms: number;
 }
 
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
@@ -58,6 +73,7 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number,
 
 async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs }: ChunkInput, attempt: number, signal: AbortSignal): Promise<OutcomeCounts> {
   const { store, engine, hopMs } = deps;
+  const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
   const { lookback, columns } = await engine.seriesNeeds(sensors);
   const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
@@ -81,7 +97,9 @@ async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs 
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);
   const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
-  return store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
+  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
+  deps.onChunk?.({ batchId, chunk, range, sensors, outcomes, rows: encoded.rows, attempt, ms: performance.now() - startedAt });
+  return counts;
 }
 
 async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: ChunkInput, counts: OutcomeCounts): Promise<ChunkOutcome> {

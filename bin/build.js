@@ -29,9 +29,14 @@ const bundle = async (file, options) => {
   writeFileSync(join(dist, file), code);
   return code;
 };
+// How failures become payloads is part of a bundle: the codec can encrypt those of an encrypted one.
+const encrypted = { failureConverterPath: join(dist, 'payloads/failure-converter.cjs') };
+// A traced one is loaded only where traces are sent somewhere.
+const traced = { workflowInterceptorModules: [join(dist, 'workflows/tracing.js')] };
 const code = await bundle('workflow-bundle.js');
-// How failures become payloads is part of a bundle: the codec can encrypt those of this one.
-await bundle('workflow-bundle-encrypted.js', { failureConverterPath: join(dist, 'payloads/failure-converter.cjs') });
+await bundle('workflow-bundle-encrypted.js', encrypted);
+await bundle('workflow-bundle-traced.js', traced);
+await bundle('workflow-bundle-encrypted-traced.js', { ...encrypted, ...traced });
 chmodSync(join(root, 'bin/fleetscore.js'), 0o755);
 const files = readdirSync(dist, { recursive: true }).filter((name) => statSync(join(dist, name)).isFile());
 process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, two workflow bundles of ${Math.round(code.length / 1024)} KiB\n`);

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   up: async () => (await import('./stack.ts')).registerUp,
   down: async () => (await import('./stack.ts')).registerDown,
   status: async () => (await import('./status.ts')).registerStatus,
+  logs: async () => (await import('./logs.ts')).registerLogs,
   doctor: async () => (await import('./doctor.ts')).registerDoctor,
   models: async () => (await import('./models.ts')).registerModels,
   send: async () => (await import('./send.ts')).registerSend,

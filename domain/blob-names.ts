@@ -4,7 +4,7 @@
  */
 import type { PredictionsFormat } from './prediction.ts';
 import { encodeName, type SensorKey } from './sensor.ts';
-import { compactTime } from './time.ts';
+import { compactTime, isoTime } from './time.ts';
 
 export const CONTAINERS = {
   /** Models and packs by content: immutable. */
@@ -45,3 +45,6 @@ export const reportBlob = (folder: string): string => `${folder}/report.html`;
 /** Log of a failed sensor, in the container `logs`. */
 export const errorLogBlob = (batchId: string, { device, sensor }: SensorKey): string =>
   `errors/${batchId}/${encodeName(device)}.${encodeName(sensor)}.json`;
+
+/** What a worker wrote on a day (UTC), in the container `logs`: `2026-11-23/scoring-HOST-PID.jsonl`. */
+export const workerLogBlob = (atMs: number, worker: string): string => `${isoTime(atMs).slice(0, 10)}/${encodeName(worker)}.jsonl`;

@@ -3,7 +3,7 @@
  * or SIGTERM, and it never outlives us.
  */
 import { fork, type ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../config.ts';
@@ -26,6 +26,8 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly env: Env;
   readonly logFile: string;
+  /** Also told what it writes. Its output then goes through us: `ended` waits for the last of it. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void;
 }
 
 const GUARD = join(dirname(fileURLToPath(import.meta.url)), 'guard.js');
@@ -39,14 +41,24 @@ export function guarded(options: Omit<ChildOptions, 'file' | 'args'> & { readonl
 export function startChild(options: ChildOptions): StackChild & { readonly process: ChildProcess } {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
+  const { onOutput } = options;
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
-    env: options.env as NodeJS.ProcessEnv, stdio: ['ignore', log, log, 'ipc'], detached: true, execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: options.env as NodeJS.ProcessEnv, stdio: onOutput ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', log, log, 'ipc'], detached: true, execArgv: ['--disable-warning=ExperimentalWarning'],
   });
-  closeSync(log);
+  if (onOutput)
+    for (const stream of ['stdout', 'stderr'] as const)
+      child[stream]!.on('data', (chunk: Buffer) => {
+        writeSync(log, chunk);
+        onOutput(stream, chunk);
+      });
+  else closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
+    child.once(onOutput ? 'close' : 'exit', (code: number | null, signal: string | null) => {
+      if (onOutput) closeSync(log);
+      resolve(signal ? `killed by ${signal}` : `exit code ${code}`);
+    });
   });
   return {
     name: options.name, pid: child.pid ?? -1, logFile: options.logFile, ended, process: child,

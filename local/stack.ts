@@ -10,6 +10,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile, dependencyFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import { connectClient } from '../workers/temporal.ts';
+import { carryLogs, type CarriedLogs } from './carried-logs.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
@@ -47,14 +48,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { config } = options;
   claimHome(config.home);
   const children: StackChild[] = [];
+  const logs = carryLogs();
   let pools: ScoringPools | undefined;
   let stopping = false;
   const stop = async (): Promise<void> => {
     stopping = true;
     await pools?.stop();
     // Workers drain while the servers still answer.
-    for (const wave of [children.filter((c) => WORKERS.has(c.name)), children.filter((c) => !WORKERS.has(c.name))])
-      await Promise.all(wave.map((child) => child.stop()));
+    const workers = children.filter((child) => WORKERS.has(child.name));
+    await Promise.all(workers.map((child) => child.stop()));
+    await logs.close();
+    await Promise.all(children.filter((child) => !WORKERS.has(child.name)).map((child) => child.stop()));
     releaseHome(config.home);
   };
   try {
@@ -71,12 +75,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
     const scoring = queues.flatMap((queue) => Array.from({ length: scoringWorkers as number }, () => ({ role: 'scoring', env: { ...env, FLEETSCORE_SCORING_QUEUE: queue } })));
     const workers = [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
-    await Promise.all(workers.map((worker, i) => superviseWorker(worker.role, i, config, worker.env, children, () => stopping, log)));
+    await Promise.all(workers.map((worker, i) => superviseWorker(() => startWorker(worker.role, i, config, worker.env, logs), i, children, () => stopping, log)));
     if (scoringWorkers === 'pool') {
       const { startScoringPools } = await import('./scoring-pool.ts');
       pools = await startScoringPools({
         env, log,
-        start: (variables) => addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables })),
+        start: (variables) => addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables }, logs)),
         ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
       });
     }
@@ -172,9 +176,9 @@ async function temporalAnswers(address: string): Promise<boolean> {
 
 /** Starts a worker, waits until it is ready, and replaces it whenever it dies. */
 async function superviseWorker(
-  role: string, index: number, config: Config, env: Env, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
+  startOne: () => ReturnType<typeof startChild>, index: number, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
 ): Promise<void> {
-  const start = (): ReturnType<typeof startChild> => addChild(children, startWorker(role, index, config, env));
+  const start = (): ReturnType<typeof startChild> => addChild(children, startOne());
   const first = start();
   await untilReady(first, START_TIMEOUT_MS);
   void (async () => {
@@ -193,8 +197,11 @@ async function superviseWorker(
   })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
 }
 
-function startWorker(role: string, index: number, config: Config, env: Env): ReturnType<typeof startChild> {
-  return startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), env: workerEnv(env, config, index), logFile: join(config.home, 'logs', `${role}.log`) });
+function startWorker(role: string, index: number, config: Config, env: Env, logs: CarriedLogs): ReturnType<typeof startChild> {
+  const own = workerEnv(env, config, index);
+  return logs.carry(role, own, (onOutput) => startChild({
+    name: `${role} worker`, file: codeFile(`workers/${role}`), env: own, logFile: join(config.home, 'logs', `${role}.log`), ...(onOutput ? { onOutput } : {}),
+  }));
 }
 
 /** Keeps a child on the list of those to stop, for as long as it lives. */

@@ -1,7 +1,7 @@
 /** Clients of Blob storage from configuration: by connection string (local use), else with the machine's identity. */
-import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import { BlobServiceClient, type ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { need, type Config } from '../config.ts';
-import { CONTAINERS } from '../domain/blob-names.ts';
+import { CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
 import { createBlobStore } from '../storage/azure-blobs.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { machineIdentity } from '../storage/identity.ts';
@@ -13,11 +13,21 @@ export function openBlobs(config: Config): BlobStore {
 
 /** Container of the checkpoints, as the SDK's checkpoint store wants it. @throws FleetscoreError `NOT_CONFIGURED` */
 export function checkpointContainer(config: Config): ContainerClient {
+  return containerOf(config, CONTAINERS.checkpoints);
+}
+
+/** Container of the logs, for appending and for reading in pieces. @throws FleetscoreError `NOT_CONFIGURED` */
+export function logContainer(config: Config): ContainerClient {
+  // Logs have time: what is not taken now is sent again later, by the shipper.
+  return containerOf(config, CONTAINERS.logs, { retryOptions: { maxTries: 2, retryDelayInMs: 500, tryTimeoutInMs: 10_000 } });
+}
+
+function containerOf(config: Config, name: ContainerName, options: StoragePipelineOptions = {}): ContainerClient {
   const blob = blobConfig(config);
   const service = 'connectionString' in blob
-    ? BlobServiceClient.fromConnectionString(blob.connectionString)
-    : new BlobServiceClient(blob.accountUrl, machineIdentity());
-  return service.getContainerClient(CONTAINERS.checkpoints);
+    ? BlobServiceClient.fromConnectionString(blob.connectionString, options)
+    : new BlobServiceClient(blob.accountUrl, machineIdentity(), options);
+  return service.getContainerClient(name);
 }
 
 const blobConfig = (config: Config): NonNullable<Config['blob']> =>

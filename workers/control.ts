@@ -14,10 +14,15 @@ import { machineIdentity } from '../storage/identity.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
 import { VERSION } from '../version.ts';
+import { logActivities, logClosed } from './activity-log.ts';
+import { tracedStore } from '../telemetry/store.ts';
 import { openBlobs } from './blob-storage.ts';
+import { controlTotals, storeMetrics } from './control-metrics.ts';
 import { CONTROL_DEPLOYMENT, hasDeployments } from './deployment/server.ts';
 import { watchDeployment, type DeploymentWatch } from './deployment/watch.ts';
 import { live } from './lifecycle.ts';
+import { startMetrics } from './metrics.ts';
+import { poolMetrics } from './pool-metrics.ts';
 import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { siteOf } from './site.ts';
@@ -25,11 +30,11 @@ import { connectClient, connectWorker } from './temporal.ts';
 
 await live('control', async (life) => {
   const { config, log } = life;
-  await installRuntime(life);
+  const temporalMetrics = await installRuntime(life);
   const client = await connectClient(process.env);
   await registerSearchAttributes(client, client.options.namespace);
 
-  const store = await openStore(config.sqlUrl);
+  const store = tracedStore(await openStore(config.sqlUrl), life.telemetry);
   await store.migrate();
   const blobs = openBlobs(config);
   await blobs.prepare();
@@ -49,6 +54,9 @@ await live('control', async (life) => {
   };
   const { connection, namespace, dataConverter, encrypts } = await connectWorker(process.env);
   const publish = siteOf(config, store, blobs);
+  const totals = controlTotals();
+  const seePools = poolMetrics({ client, blobs, pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name), now: Date.now });
+  const metrics = await startMetrics(life, async () => [...totals.metrics(), ...(await storeMetrics(store, Date.now())), ...(await seePools())], temporalMetrics);
   const stopRetention = startRetention(store, config.keep, log);
   const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
@@ -60,7 +68,7 @@ await live('control', async (life) => {
     await watch.settled;
   };
   try {
-    const bundle = workflowBundle(encrypts);
+    const bundle = workflowBundle({ encrypted: encrypts, traced: life.telemetry !== undefined });
     await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
       taskQueue: CONTROL_QUEUE,
       dataConverter,
@@ -69,16 +77,23 @@ await live('control', async (life) => {
         ...createControlActivities({
           store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, unnamedChildren: encrypts, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
           ...(publish ? { publish } : {}),
+          onClosed(closed) {
+            totals.record(closed);
+            logClosed(log, closed);
+          },
         }),
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },
       ...(versioned ? { workerDeploymentOptions: { useWorkerVersioning: true, version: { deploymentName: CONTROL_DEPLOYMENT, buildId }, defaultVersioningBehavior: 'PINNED' } } : {}),
+      interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])], ...(life.telemetry && bundle === undefined ? { workflowModules: [codeFile('workflows/tracing')] } : {}) },
+      ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
       // Children of a large batch come and go: more would only hold memory.
       maxCachedWorkflows: 1_000,
     }, polls);
   } finally {
     await watch?.stop();
     await stopRetention();
+    await metrics?.close();
     await connection.close();
     await client.connection.close();
     await store.close();

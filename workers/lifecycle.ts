@@ -5,10 +5,13 @@
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { createLog, type Logger } from './log.ts';
 import { loadConfig, type Config } from '../config.ts';
+import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 
 export interface Life {
   readonly config: Config;
   readonly log: Logger;
+  /** Absent when nothing is to be sent. */
+  readonly telemetry: Telemetry | undefined;
   /** Tells the supervisor that this process can be counted on. */
   readonly ready: () => void;
   /** Resolves when the process is asked to end. */
@@ -18,6 +21,7 @@ export interface Life {
 /** Runs a worker process to its end and sets the exit code: 0 when it drained, 1 when it died. */
 export async function live(role: string, work: (life: Life) => Promise<void>): Promise<void> {
   let log: Logger | undefined;
+  let telemetry: Telemetry | undefined;
   try {
     const config = loadConfig();
     log = createLog(config, role);
@@ -25,11 +29,12 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
       process.on('disconnect', () => resolve('the supervisor is gone'));
     });
+    telemetry = await startTelemetry(role, process.env, log);
     const ready = (): void => {
       log?.info('ready');
       process.send?.({ ready: true });
     };
-    await work({ config, log, ready, ending });
+    await work({ config, log, telemetry, ready, ending });
     log.info('ended');
     process.exitCode = 0;
   } catch (error) {
@@ -39,6 +44,7 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
     process.send?.({ error: messageOf(error), code });
     process.exitCode = 1;
   } finally {
+    await telemetry?.close();
     if (process.connected) process.disconnect();
     // Native handles of Temporal and onnxruntime may outlive their close by a while.
     setTimeout(() => process.exit(), 5_000).unref();

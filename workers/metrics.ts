@@ -17,6 +17,8 @@ export interface Sample {
 export interface Metric {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
+  /** As UCUM writes it: s, By, {sensor}, 1. Prometheus has it in the name. */
+  readonly unit?: string;
   /** One line for people. */
   readonly help: string;
   readonly samples: readonly Sample[];
@@ -54,21 +56,26 @@ function valueText(value: number): string {
 export function processMetrics(role: string): Metric[] {
   const { user, system } = process.cpuUsage();
   return [
-    { name: 'fleetscore_build_info', type: 'gauge', help: 'Version of fleetscore and role of the process.', samples: [{ labels: { role, version: VERSION }, value: 1 }] },
-    { name: 'process_cpu_seconds_total', type: 'counter', help: 'User and system CPU time.', samples: [{ value: (user + system) / 1e6 }] },
-    { name: 'process_resident_memory_bytes', type: 'gauge', help: 'Resident memory.', samples: [{ value: process.memoryUsage.rss() }] },
-    { name: 'process_start_time_seconds', type: 'gauge', help: 'When the process started, Unix time.', samples: [{ value: performance.timeOrigin / 1000 }] },
+    { name: 'fleetscore_build_info', type: 'gauge', unit: '1', help: 'Version of fleetscore and role of the process.', samples: [{ labels: { role, version: VERSION }, value: 1 }] },
+    { name: 'process_cpu_seconds_total', type: 'counter', unit: 's', help: 'User and system CPU time.', samples: [{ value: (user + system) / 1e6 }] },
+    { name: 'process_resident_memory_bytes', type: 'gauge', unit: 'By', help: 'Resident memory.', samples: [{ value: process.memoryUsage.rss() }] },
+    { name: 'process_start_time_seconds', type: 'gauge', unit: 's', help: 'When the process started, Unix time.', samples: [{ value: performance.timeOrigin / 1000 }] },
   ];
 }
 
 /**
  * Serves `GET /metrics`. Scrapes at the same time share one collection.
  * @param port 0 takes a free one
+ * @param more text that goes below, in the same format
  * @throws FleetscoreError `METRICS_PORT_BUSY`
  */
-export async function serveMetrics(port: number, collect: () => Promise<readonly Metric[]>): Promise<MetricsServer> {
+export async function serveMetrics(port: number, collect: () => Promise<readonly Metric[]>, more: () => Promise<string> = async () => ''): Promise<MetricsServer> {
   let collecting: Promise<string> | undefined;
-  const page = (): Promise<string> => (collecting ??= collect().then(formatMetrics).finally(() => (collecting = undefined)));
+  const build = async (): Promise<string> => {
+    const [own, others] = await Promise.all([collect(), more()]);
+    return `${formatMetrics(own)}${others}`;
+  };
+  const page = (): Promise<string> => (collecting ??= build().finally(() => (collecting = undefined)));
   const server = createServer((request, response) => {
     const end = (status: number, text: string): void => {
       response.writeHead(status, { 'content-type': status === 200 ? CONTENT_TYPE : 'text/plain; charset=utf-8' });
@@ -91,12 +98,16 @@ export async function serveMetrics(port: number, collect: () => Promise<readonly
   };
 }
 
-/** The metrics of a worker when FLEETSCORE_METRICS_PORT is set; its log says where, or why there are none. */
-export async function startMetrics(life: Pick<Life, 'config' | 'log'>, collect: () => Promise<readonly Metric[]>): Promise<MetricsServer | undefined> {
+/**
+ * The metrics of a worker when FLEETSCORE_METRICS_PORT is set; its log says where, or why there are none.
+ * @param temporal address of the page of Temporal's own runtime, which becomes part of this one
+ */
+export async function startMetrics(life: Pick<Life, 'config' | 'log'> & Partial<Pick<Life, 'telemetry'>>, collect: () => Promise<readonly Metric[]>, temporal?: string): Promise<MetricsServer | undefined> {
   const { metricsPort } = life.config;
+  life.telemetry?.metrics(collect);
   if (metricsPort === undefined) return undefined;
   try {
-    const server = await serveMetrics(metricsPort, collect);
+    const server = await serveMetrics(metricsPort, collect, async () => (temporal === undefined ? '' : pageOf(temporal)));
     life.log.info({ metrics: `http://${LOOPBACK}:${server.port}/metrics` }, 'metrics');
     return server;
   } catch (error) {
@@ -105,13 +116,21 @@ export async function startMetrics(life: Pick<Life, 'config' | 'log'>, collect: 
   }
 }
 
-/**
- * Address for the exporter of Temporal's own runtime, which counts tasks, slots and latencies; undefined without
- * FLEETSCORE_METRICS_PORT. It is served by native code, so a free port is looked for first.
- */
+/** Longest wait for the runtime's page: it is in this process. */
+const PAGE_MS = 5_000;
+
+async function pageOf(address: string): Promise<string> {
+  try {
+    const answer = await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(PAGE_MS) });
+    return answer.ok ? await answer.text() : '';
+  } catch {
+    return '';
+  }
+}
+
+/** A free address for the exporter of Temporal's own runtime, which is served by native code; undefined without FLEETSCORE_METRICS_PORT. */
 export async function temporalMetricsAddress(port: number | undefined): Promise<string | undefined> {
   if (port === undefined) return undefined;
-  if (port > 0) return `${LOOPBACK}:${port}`;
   const probe = await serveMetrics(0, async () => []);
   await probe.close();
   return `${LOOPBACK}:${probe.port}`;

@@ -10,18 +10,22 @@ import { temporalMetricsAddress } from './metrics.ts';
 const FORCE_AFTER_MS = 5_000;
 
 /**
- * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics;
- * when it cannot, the worker goes on without.
+ * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics
+ * at the address returned; when it cannot, the worker goes on without.
  */
-export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log'>): Promise<void> {
+export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log'>): Promise<string | undefined> {
   const bindAddress = await temporalMetricsAddress(config.metricsPort);
-  if (bindAddress === undefined) return install(log);
+  if (bindAddress === undefined) {
+    install(log);
+    return undefined;
+  }
   try {
     install(log, { metrics: { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } } });
-    log.info({ metrics: `http://${bindAddress}/metrics` }, 'metrics');
+    return bindAddress;
   } catch (error) {
-    log.warn({ metrics: bindAddress }, `no metrics of this process: ${messageOf(error)}. Every process needs a port of its own: set FLEETSCORE_METRICS_PORT to another one, or to auto.`);
+    log.warn({ metrics: bindAddress }, `no metrics of Temporal's runtime: ${messageOf(error)}`);
     install(log);
+    return undefined;
   }
 }
 

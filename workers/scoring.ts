@@ -13,17 +13,21 @@ import { createBudget } from '../scoring/concurrency.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
+import { tracedStore } from '../telemetry/store.ts';
+import { logActivities, logChunk } from './activity-log.ts';
 import { openBlobs } from './blob-storage.ts';
 import { SCORING_DEPLOYMENT } from './deployment/server.ts';
 import { live } from './lifecycle.ts';
+import { startMetrics } from './metrics.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
+import { scoringTotals } from './scoring-metrics.ts';
 import { connectWorker } from './temporal.ts';
 
 await live('scoring', async (life) => {
   const { config, log } = life;
   const { scoring } = config;
-  await installRuntime(life);
-  const store = await openStore(config.sqlUrl);
+  const temporalMetrics = await installRuntime(life);
+  const store = tracedStore(await openStore(config.sqlUrl), life.telemetry);
   await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
@@ -40,13 +44,23 @@ await live('scoring', async (life) => {
   // A worker without the key of its work must not take more of it: each task costs an attempt.
   const keyless = blind.then((error) => (without = error).code);
   const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`), keyless]);
+  const totals = scoringTotals({ labels: { queue: scoring.queue }, running: activities.running, slots: scoring.concurrency });
+  const metrics = await startMetrics(life, async () => totals.metrics(), temporalMetrics);
   try {
     await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
-      interceptors: { activity: [activities.interceptor] },
+      interceptors: { activity: [activities.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
       taskQueue: scoring.queue,
       dataConverter,
-      activities: { ...createScoringActivities({ store, blobs, engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows) }) },
+      activities: {
+        ...createScoringActivities({
+          store, blobs, engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows),
+          onChunk(chunk) {
+            totals.record(chunk);
+            logChunk(log, chunk);
+          },
+        }),
+      },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
       // Told, not routed by: any scoring worker serves batches of any version.
       workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },
@@ -54,6 +68,7 @@ await live('scoring', async (life) => {
     if (without) throw without;
   } finally {
     end.stop();
+    await metrics?.close();
     await connection.close();
     await engine.close();
     await store.close();

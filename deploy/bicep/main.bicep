@@ -313,6 +313,7 @@ module workers 'workers.bicep' = {
     privateNetwork: sizes.privateNetwork
     subnetId: sizes.privateNetwork ? network.outputs.appsSubnetId : ''
     logsName: monitoring.outputs.logsName
+    insightsConnectionString: monitoring.outputs.insightsConnectionString
     registryServer: registry.outputs.loginServer
     controlImage: controlImage
     ingestImage: ingestImage

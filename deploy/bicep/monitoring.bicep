@@ -1,4 +1,4 @@
-// Where logs of the workers and of the platform go.
+// Where logs, traces and metrics of the workers go, and the workbook that shows them.
 param location string
 param tags object
 param token string
@@ -32,6 +32,22 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  // Workbooks are named by a GUID.
+  name: guid(resourceGroup().id, 'fleetscore-workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'fleetscore'
+    category: 'workbook'
+    sourceId: insights.id
+    serializedData: loadTextContent('../monitoring/azure-workbook.json')
+  }
+}
+
 output logsName string = logs.name
 output logsId string = logs.id
 output insightsId string = insights.id
+output insightsConnectionString string = insights.properties.ConnectionString
+output workbookId string = workbook.id

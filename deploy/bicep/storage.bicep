@@ -49,6 +49,7 @@ var grants = [
   { kind: 'ingest', container: 'checkpoints', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'raw', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'deadletters', role: 'Storage Blob Data Contributor' }
+  { kind: 'ingest', container: 'logs', role: 'Storage Blob Data Contributor' }
   { kind: 'scoring', container: 'models', role: 'Storage Blob Data Reader' }
   { kind: 'scoring', container: 'predictions', role: 'Storage Blob Data Contributor' }
   { kind: 'scoring', container: 'logs', role: 'Storage Blob Data Contributor' }

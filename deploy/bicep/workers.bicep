@@ -34,6 +34,9 @@ param hop string
 param scoringQueue string
 param logLevel string
 
+@description('Where traces and metrics go. It names the resource; it lets nobody read.')
+param insightsConnectionString string
+
 @description('The scoring pool: { workspaceId, cluster, environmentId, subnetId, identityId, clientId, vmSize, vmPriority, maxNodes }.')
 param pool object
 
@@ -94,6 +97,7 @@ var commonEnv = [
   { name: 'FLEETSCORE_WINDOW', value: window }
   { name: 'FLEETSCORE_HOP', value: hop }
   { name: 'FLEETSCORE_LOG_LEVEL', value: logLevel }
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnectionString }
 ]
 
 // Variables of jobs can be read by everybody with access to the workspace: nodes fetch secrets by their identity.

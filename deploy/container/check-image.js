@@ -13,7 +13,7 @@ for (const name of ['@temporalio/worker', '@temporalio/client', '@temporalio/env
   await import(require.resolve(name));
 // Loads the native library.
 if (typeof require('@temporalio/core-bridge') !== 'object') throw new Error('the native library of Temporal did not load');
-for (const file of ['dist/workers/control.js', 'dist/workers/ingest.js', 'dist/workers/scoring.js', 'dist/workflow-bundle.js', 'dist/workflow-bundle-encrypted.js', 'dist/payloads/failure-converter.cjs', 'dist/storage/migrations/mssql'])
+for (const file of ['dist/workers/control.js', 'dist/workers/ingest.js', 'dist/workers/scoring.js', 'dist/workflow-bundle.js', 'dist/workflow-bundle-encrypted.js', 'dist/workflow-bundle-traced.js', 'dist/workflow-bundle-encrypted-traced.js', 'dist/payloads/failure-converter.cjs', 'dist/storage/migrations/mssql'])
   if (!existsSync(join(root, file))) throw new Error(`${file} is missing from the build`);
 for (const name of ['node', 'azurite', 'jest', 'typescript'])
   if (existsSync(join(root, 'node_modules', name))) throw new Error(`node_modules/${name} does not belong in the image`);

@@ -1,7 +1,7 @@
 /**
  * Healthy is a worker whose process is there and holds a connection to a server (Temporal, Event Hubs, SQL):
  * without one it can neither take nor report work. Asks the kernel, so it needs no port on the worker.
- * usage: healthcheck.js [PID]   (default 1)
+ * usage: healthcheck.js [PID]   (default: the worker that process 1 runs, or process 1 itself)
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
@@ -37,8 +37,17 @@ export function connectionsOf(pid) {
   return count;
 }
 
+/** The first child of a process; itself where it has none, or the kernel does not tell. */
+export function workerOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0] || String(pid);
+  } catch {
+    return String(pid);
+  }
+}
+
 if (import.meta.main) {
-  const pid = process.argv[2] ?? '1';
+  const pid = process.argv[2] ?? workerOf(1);
   try {
     const count = connectionsOf(pid);
     process.stdout.write(`process ${pid}: ${count} connections\n`);

@@ -1,10 +1,13 @@
 /**
- * Process 1 of the image. Runs one worker in this same process, so that it gets SIGTERM itself and drains.
+ * Process 1 of the image. Runs one worker as a child, passes SIGTERM on to it (it drains, and its exit code is
+ * ours), and carries what it writes to this process' own streams and to Blob (logs/{date}/{worker}): also its last
+ * words when native code dies. Other programs, and workers with FLEETSCORE_LOGS_TO_BLOB=off, run in this process.
  * usage: start.js control|ingest|scoring|database|stream-windows [--secret NAME=https://VAULT.vault.azure.net/secrets/SECRET]...
  * Without an argument the worker is the one that the variable WORKER names. Secrets are fetched by managed
  * identity, for places that cannot inject them (jobs of Azure Machine Learning); they go to the environment
  * of this process only.
  */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /** What can be started, and the program of each. */
@@ -31,13 +34,27 @@ export function readCommand(args, env) {
   return { role, program: PROGRAMS[role], secrets };
 }
 
+/** Programs whose output goes to Blob. */
+const CARRIED = new Set(['control', 'ingest', 'scoring']);
+
 async function main() {
-  const { program, secrets } = readCommand(process.argv.slice(2), process.env);
+  const { role, program, secrets } = readCommand(process.argv.slice(2), process.env);
   // The configuration refuses variables that it does not know; this one was meant for this file.
   delete process.env.WORKER;
   if (secrets.length > 0) {
     const { fetchSecrets } = await import('./key-vault.js');
     Object.assign(process.env, await fetchSecrets(secrets));
+  }
+  if (CARRIED.has(role)) {
+    const { loadConfig } = await import('../../dist/config.js');
+    const config = loadConfig();
+    if (config.logsToBlob && config.blob !== undefined) {
+      const [{ carryWorker }, { createAppendSink }, { logContainer }] = await Promise.all([
+        import('../../dist/logging/carry.js'), import('../../dist/logging/append-blob.js'), import('../../dist/workers/blob-storage.js'),
+      ]);
+      const file = fileURLToPath(new URL(program, import.meta.url));
+      process.exit(await carryWorker({ role, file, env: process.env, sink: createAppendSink(logContainer(config)) }));
+    }
   }
   await import(program);
 }

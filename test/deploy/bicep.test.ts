@@ -94,7 +94,7 @@ test('each kind of worker has only the rights that its code needs', () => {
   const grants = [...STORAGE.matchAll(/\{ kind: '(\w+)', container: '(\w+)', role: 'Storage Blob Data (\w+)' \}/g)].map(([, kind, container, role]) => `${kind} ${container} ${role}`);
   expect(grants).toEqual([
     'control models Reader', 'control predictions Contributor', 'control logs Contributor', 'control site Contributor',
-    'ingest checkpoints Contributor', 'ingest raw Contributor', 'ingest deadletters Contributor',
+    'ingest checkpoints Contributor', 'ingest raw Contributor', 'ingest deadletters Contributor', 'ingest logs Contributor',
     'scoring models Reader', 'scoring predictions Contributor', 'scoring logs Contributor',
     'capture raw Contributor',
   ]);

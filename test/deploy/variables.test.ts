@@ -45,7 +45,7 @@ test('what the Kubernetes workers get is a configuration that they take', () => 
 test('what Bicep gives each worker is what that worker cannot start without', () => {
   const workers = read('deploy/bicep/workers.bicep');
   const list = (name: string): string[] => matches(new RegExp(`var ${name} = [^\\n]*\\[\\n([\\s\\S]*?)\\n\\]`).exec(workers)![1]!, /name: '([A-Z_]+)'/g);
-  expect(list('commonEnv')).toEqual(expect.arrayContaining(['FLEETSCORE_SQL_URL', 'FLEETSCORE_BLOB_URL']));
+  expect(list('commonEnv')).toEqual(expect.arrayContaining(['FLEETSCORE_SQL_URL', 'FLEETSCORE_BLOB_URL', 'APPLICATIONINSIGHTS_CONNECTION_STRING']));
   // With these the pool starts: what it needs is in the one condition of the list.
   expect(list('poolEnv')).toEqual(expect.arrayContaining(['FLEETSCORE_AML_WORKSPACE_ID', 'FLEETSCORE_AML_ENVIRONMENT_ID', 'FLEETSCORE_AML_COMMAND', 'FLEETSCORE_AML_CLUSTER']));
   expect(list('controlEnv')).toEqual(expect.arrayContaining(['WORKER', 'AZURE_CLIENT_ID', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE']));

@@ -32,10 +32,11 @@ Runtime.install({ logger: new DefaultLogger('ERROR', () => {}) });
 const bundles = new Map<string, Promise<WorkflowBundleWithSourceMap>>();
 
 /** What replaying a history against a set of workflows says; undefined when it goes through. */
-async function replay(path: string, { history, workflowId }: Recorded): Promise<Error | undefined> {
+async function replay(path: string, { history, workflowId }: Recorded, interceptors: readonly string[] = []): Promise<Error | undefined> {
   const quiet = new DefaultLogger('ERROR', () => {});
-  if (!bundles.has(path)) bundles.set(path, bundleWorkflowCode({ workflowsPath: path, logger: quiet }));
-  const workflowBundle = await bundles.get(path)!;
+  const key = [path, ...interceptors].join();
+  if (!bundles.has(key)) bundles.set(key, bundleWorkflowCode({ workflowsPath: path, workflowInterceptorModules: [...interceptors], logger: quiet }));
+  const workflowBundle = await bundles.get(key)!;
   for await (const result of Worker.runReplayHistories({ workflowBundle }, [{ workflowId, history }])) return result.error;
   throw new Error('nothing was replayed');
 }
@@ -54,6 +55,10 @@ test('the recorded histories hold what they are named after', () => {
 
 test.each(recorded.map((r) => r.name))('%s replays', async (name) => {
   expect(await replay(codeFile('workflows/index'), recorded.find((r) => r.name === name)!)).toBeUndefined();
+});
+
+test.each(recorded.map((r) => r.name))('%s replays where tracing was switched on since', async (name) => {
+  expect(await replay(codeFile('workflows/index'), recorded.find((r) => r.name === name)!, [codeFile('workflows/tracing')])).toBeUndefined();
 });
 
 test('a change of the order of commands fails replay', async () => {

@@ -17,7 +17,7 @@ export interface TestStack {
 }
 
 /** @param env settings of the stack's processes */
-export function useStack(name: string, options: { env?: Env; scoringWorkers?: number } = {}): TestStack {
+export function useStack(name: string, options: { env?: Env; scoringWorkers?: number | 'pool' } = {}): TestStack {
   const home = tempDir(name);
   let stack: Stack | undefined;
   let context: Context | undefined;

@@ -1,0 +1,58 @@
+/**
+ * Runs a worker as a child and carries what it writes, on both streams, to our own streams and to Blob. So a
+ * worker's last words arrive also when it dies without a word of its own: by a signal, out of memory, in native
+ * code. Signals go on to it; its end is our end.
+ */
+import { fork } from 'node:child_process';
+import { hostname } from 'node:os';
+import type { Env } from '../config.ts';
+import { createRedactor } from './redact.ts';
+import { createLogShipper, LEVEL, type LogShipper, type LogSink } from './shipper.ts';
+
+export interface CarriedWorker {
+  readonly role: string;
+  /** The worker's program. */
+  readonly file: string;
+  readonly env: Env;
+  readonly sink: LogSink;
+}
+
+/** Name of a worker's log in Blob: unique among the processes that live. */
+export function workerLogName(role: string, pid: number, node?: string): string {
+  const where = node ?? hostname();
+  return `${where.startsWith(`${role}-`) ? where : `${role}-${where}`}-${pid}`;
+}
+
+export function shipperFor(role: string, pid: number, env: Env, sink: LogSink): LogShipper {
+  return createLogShipper({ worker: workerLogName(role, pid, env.FLEETSCORE_NODE || undefined), sink, redact: createRedactor(env), base: { role, pid } });
+}
+
+/** How a process ended, as a line of its log. */
+export function noteEnd(shipper: LogShipper, code: number | null, signal: string | null): void {
+  if (code === 0) shipper.note(LEVEL.info, 'the process ended');
+  else shipper.note(LEVEL.fatal, signal === null ? `the process ended with exit code ${code}` : `the process was ended by ${signal}`);
+}
+
+/** What a signal adds to the exit code of who was ended by it. */
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGBUS: 7, SIGFPE: 8, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+
+/** Resolves with the exit code to end with, once the worker has ended and its lines are stored (or given up). */
+export async function carryWorker({ role, file, env, sink }: CarriedWorker): Promise<number> {
+  // A log driver that is gone must not end the worker with it.
+  for (const stream of ['stdout', 'stderr'] as const) process[stream].on('error', () => {});
+  const child = fork(file, [], { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: process.execArgv });
+  const shipper = shipperFor(role, child.pid ?? 0, env, sink);
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream]!.on('data', (chunk: Buffer) => {
+      process[stream].write(chunk);
+      shipper.take(stream, chunk);
+    });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal));
+  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exit, by) => resolve({ code: exit, signal: by }));
+  });
+  noteEnd(shipper, code, signal);
+  await shipper.close();
+  return code ?? 128 + (SIGNALS[signal ?? ''] ?? 0);
+}

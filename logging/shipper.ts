@@ -1,0 +1,129 @@
+/**
+ * Ships lines to Blob, in the background: bounded in memory, late rather than in the way. Where Blob does not take
+ * them for long, the oldest go, and their number is told. Nothing here throws.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { workerLogBlob } from '../domain/blob-names.ts';
+import { asJsonLine, splitLines, type Stream } from './lines.ts';
+
+/** Appends to blobs by name. The same bytes to the same name again after a failure must not double them. */
+export interface LogSink {
+  /** @throws when the bytes were not taken, or nobody knows */
+  append(name: string, bytes: Uint8Array): Promise<void>;
+}
+
+export interface ShipperOptions {
+  /** Names the blob: `{date}/{worker}.jsonl`. */
+  readonly worker: string;
+  readonly sink: LogSink;
+  readonly redact: (line: string) => string;
+  /** Fields of lines that are not JSON themselves. */
+  readonly base: Readonly<Record<string, unknown>>;
+  readonly flushMs?: number;
+  /** Most memory of lines that wait, in UTF-16 code units. */
+  readonly maxWaiting?: number;
+  readonly now?: () => number;
+}
+
+export interface LogShipper {
+  take(stream: Stream, chunk: Uint8Array): void;
+  /** A line of the shipper's own, such as how the process ended. */
+  note(level: number, text: string): void;
+  /** Sends what waits, for at most `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const FLUSH_MS = 3_000;
+const MAX_WAITING = 4 * 1024 * 1024;
+/** Of one append; a block may have 4 MiB. */
+const MAX_BLOCK = 512 * 1024;
+const LONGEST_WAIT_MS = 60_000;
+const WARN = 40;
+
+export function createLogShipper(options: ShipperOptions): LogShipper {
+  const { worker, sink, redact, base, flushMs = FLUSH_MS, maxWaiting = MAX_WAITING, now = Date.now } = options;
+  const split = { stdout: splitLines(), stderr: splitLines() };
+  const waiting: string[] = [];
+  let size = 0;
+  let dropped = 0;
+  /** Taken from `waiting`, until it is stored: a retry must send the same bytes. */
+  let block: { readonly name: string; readonly bytes: Buffer } | undefined;
+  let busy: Promise<void> | undefined;
+  let waitMs = flushMs;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const add = (line: string): void => {
+    waiting.push(line);
+    size += line.length;
+    while (size > maxWaiting && waiting.length > 1) {
+      size -= waiting.shift()!.length;
+      dropped += 1;
+    }
+    schedule();
+  };
+
+  const schedule = (): void => {
+    if (closed || timer || busy) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void flush();
+    }, waitMs);
+    timer.unref();
+  };
+
+  const nextBlock = (): typeof block => {
+    if (waiting.length === 0) return undefined;
+    const atMs = now();
+    const lines: string[] = dropped === 0 ? [] : [asJsonLine(`${dropped} older lines were dropped: Blob storage did not take them in time`, 'stderr', atMs, { ...base, dropped })];
+    dropped = 0;
+    for (let length = 0; waiting.length > 0 && (length === 0 || length + waiting[0]!.length <= MAX_BLOCK); ) {
+      const line = waiting.shift()!;
+      length += line.length;
+      size -= line.length;
+      lines.push(line);
+    }
+    return { name: workerLogBlob(atMs, worker), bytes: Buffer.from(`${lines.join('\n')}\n`) };
+  };
+
+  const flush = (): Promise<void> => (busy ??= (async () => {
+    try {
+      while ((block ??= nextBlock())) {
+        await sink.append(block.name, block.bytes);
+        block = undefined;
+        waitMs = flushMs;
+      }
+    } catch {
+      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+    } finally {
+      busy = undefined;
+      if (waiting.length > 0 || block) schedule();
+    }
+  })());
+
+  return {
+    take(stream, chunk) {
+      for (const line of split[stream].push(chunk)) add(redact(asJsonLine(line, stream, now(), base)));
+    },
+    note(level, text) {
+      add(redact(JSON.stringify({ level, time: new Date(now()).toISOString(), ...base, msg: text })));
+    },
+    async close(graceMs = 5_000) {
+      for (const stream of ['stdout', 'stderr'] as const) for (const line of split[stream].end()) add(redact(asJsonLine(line, stream, now(), base)));
+      closed = true;
+      clearTimeout(timer);
+      const stop = new AbortController();
+      const end = now() + graceMs;
+      const all = (async () => {
+        while ((waiting.length > 0 || block || busy) && now() < end && !stop.signal.aborted) {
+          await flush();
+          if (waiting.length > 0 || block) await sleep(200, undefined, { ref: false });
+        }
+      })();
+      await Promise.race([all, sleep(graceMs, undefined, { signal: stop.signal }).catch(() => {})]);
+      stop.abort();
+    },
+  };
+}
+
+export const LEVEL = { info: 30, warn: WARN, fatal: 60 } as const;
