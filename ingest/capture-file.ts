@@ -174,8 +174,9 @@ function toEvent(record: EventData): IngestEvent {
   };
 }
 
-function plain(properties: Readonly<Record<string, Property>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, Object.values(value)[0] as unknown]));
+/** Azure's schema also knows properties without a value. */
+function plain(properties: Readonly<Record<string, Property | null>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, value === null ? null : (Object.values(value)[0] as unknown)]));
 }
 
 /** Azure's form of a time: `8/31/2017 7:12:14 PM`. */
