@@ -1,8 +1,10 @@
 /** Runs bench/empty-workflows.ts, with the settings of a control worker; says when it is ready, ends on SIGTERM. */
 import { fileURLToPath } from 'node:url';
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { connectWorker } from '../workers/temporal.ts';
 
+// Its terminal is that of the benchmark.
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 const { connection, namespace } = await connectWorker(process.env);
 const worker = await Worker.create({
   connection, namespace, taskQueue: 'bench-empty', workflowsPath: fileURLToPath(new URL('./empty-workflows.ts', import.meta.url)), maxCachedWorkflows: 1_000,

@@ -11,10 +11,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { loadConfig } from '../config.ts';
+import { messageOf } from '../domain/errors.ts';
 import { findTemporal } from '../local/temporal-binary.ts';
 import { type ChildMode, runChildMode } from './children.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
-import { startFleet } from './fleet.ts';
+import { type BenchFleet, startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
@@ -68,6 +69,7 @@ if (before > QUIET_LOAD) say(`The machine is busy (load ${before}): expect lower
 
 const measured: EndToEnd[] = [];
 const peerResults: PeerResult[] = [];
+const notMeasured: string[] = [];
 let children: ChildMode | undefined;
 let scoring: ScoringAlone | undefined;
 let shapes: WorkerShapes | undefined;
@@ -76,68 +78,65 @@ const shapesAt = flags['only-sizes'] ? undefined : sizes.filter((size) => size <
 const resultsNow = (): Results => ({
   date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
   machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
-  sizes: measured, peers: peerResults, ...(shapes ? { shapes } : {}), ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
+  sizes: measured, peers: peerResults, notMeasured, ...(shapes ? { shapes } : {}), ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
 });
-/** After every part: what was measured stays when a later part fails. */
 const save = (): void => {
   const results = resultsNow();
   writeFileSync(jsonFile, `${JSON.stringify({ ...results, targets: targetsOf(results) }, null, 2)}\n`);
 };
-for (const size of sizes) {
-  say(`${size} sensors:`);
-  const fleet = await startFleet(size, WINDOWS, toolsDir, say);
+/** What a part measured is saved at once, and a part that fails is told and takes no other with it. */
+async function part(title: string, work: () => Promise<void>): Promise<void> {
+  say(`${title}:`);
   try {
+    await work();
+  } catch (error) {
+    notMeasured.push(`${title}: ${messageOf(error).split('\n')[0]!}`);
+    say(`  not measured: ${messageOf(error)}`);
+  }
+  save();
+}
+async function withFleet(sensors: number, work: (fleet: BenchFleet) => Promise<void>): Promise<void> {
+  const fleet = await startFleet(sensors, WINDOWS, toolsDir, say);
+  try {
+    await work(fleet);
+  } finally {
+    await fleet.stop();
+  }
+}
+
+for (const size of sizes)
+  await part(`${size} sensors`, () => withFleet(size, async (fleet) => {
     say(`  simulated in ${fleet.simulateSeconds.toFixed(1)} s`);
     // A million sensors take their time, and their noise is small.
     measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
     save();
-    if (size === shapesAt) {
-      shapes = await runWorkerShapes(fleet, rounds, say);
-      save();
-    }
-  } finally {
-    await fleet.stop();
-  }
-}
+    if (size === shapesAt) await part('  few large workers or many small ones', async () => void (shapes = await runWorkerShapes(fleet, rounds, say)));
+  }));
 
-if (!flags['only-sizes']) {
-  say(`A child workflow per sensor, ${CHILDREN} sensors:`);
-  const fleet = await startFleet(CHILDREN, WINDOWS, toolsDir, say);
-  try {
-    children = await runChildMode(fleet, rounds, say);
-    save();
-  } finally {
-    await fleet.stop();
-  }
-}
+if (!flags['only-sizes'])
+  await part(`a child workflow per sensor, ${CHILDREN} sensors`, () => withFleet(CHILDREN, async (fleet) => void (children = await runChildMode(fleet, rounds, say))));
 
-if (peers.length > 0) {
-  say('Peers:');
-  const fleet = await startFleet(PEER_FLEET, WINDOWS, toolsDir, say);
-  try {
+if (peers.length > 0)
+  await part('peers', () => withFleet(PEER_FLEET, async (fleet) => {
     // The batch that the peers' anomalies are held against.
     await runEndToEnd(fleet, 1, () => {});
     for (const peer of peers) {
       peerResults.push(await runPeer(peer, fleet, toolsDir, say));
       save();
     }
-    save();
-  } finally {
-    await fleet.stop();
-  }
-}
+  }));
 
-if (!flags['only-sizes']) {
-  say('Scoring alone:');
-  const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
-  try {
-    const file = join(dir, 'scoring.json');
-    await run(process.execPath, ['--disable-warning=ExperimentalWarning', here('./scoring.ts'), '--sensors', '1000', '--windows', String(WINDOWS), '--json', file]);
-    scoring = JSON.parse(readFileSync(file, 'utf8')) as ScoringAlone;
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
+if (!flags['only-sizes'])
+  await part('scoring alone', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
+    try {
+      const file = join(dir, 'scoring.json');
+      await run(process.execPath, ['--disable-warning=ExperimentalWarning', here('./scoring.ts'), '--sensors', '1000', '--windows', String(WINDOWS), '--json', file]);
+      scoring = JSON.parse(readFileSync(file, 'utf8')) as ScoringAlone;
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
 
 save();
 const page = markdown(resultsNow());
@@ -145,6 +144,7 @@ process.stdout.write(page);
 if (resultsFile !== undefined) {
   writeSection(resultsFile, 'bench', page);
   // What earlier runs measured in parts is in this one as a whole.
-  if (whole) for (const part of ['bench-million', 'bench-children', 'bench-peers']) dropSection(resultsFile, part);
+  if (whole && notMeasured.length === 0) for (const name of ['bench-million', 'bench-children', 'bench-peers']) dropSection(resultsFile, name);
 }
 say(`\nFigures as data: ${jsonFile}`);
+if (notMeasured.length > 0) process.exitCode = 1;

@@ -25,6 +25,8 @@ export interface Results {
   readonly children?: ChildMode;
   readonly peers: readonly PeerResult[];
   readonly scoring?: ScoringAlone;
+  /** Parts that failed, with the reason. */
+  readonly notMeasured?: readonly string[];
 }
 
 export interface Target {
@@ -50,7 +52,10 @@ export function targetsOf(results: Results): Target[] {
     const factor = huge.seconds / large.seconds;
     add('1,000,000 sensors in at most 12 times the time of 100,000', `${factor.toFixed(1)} times`, factor <= 12);
   }
-  const peaks = results.sizes.flatMap((s) => Object.entries(s.peakMiB).map(([part, mib]) => ({ part, mib, sensors: s.sensors })));
+  const peaks = [
+    ...results.sizes.flatMap((s) => Object.entries(s.peakMiB).map(([part, mib]) => ({ part, mib, sensors: s.sensors }))),
+    ...(results.shapes?.shapes.flatMap((s) => s.peakMiB.map((mib) => ({ part: `scoring worker of ${describeShape(s)}`, mib, sensors: results.shapes!.sensors }))) ?? []),
+  ];
   const peak = peaks.toSorted((a, b) => b.mib - a.mib)[0];
   if (peak) add('no process over 1.5 GiB', `${formatCount(peak.mib)} MiB (${peak.part}, ${formatCount(peak.sensors)} sensors)`, peak.mib <= MAX_MIB);
   const histories = [...results.sizes.map((s) => s.history), ...(results.children ? [results.children.history] : [])];
@@ -89,6 +94,7 @@ export function markdown(results: Results): string {
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}. ${Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(', ')}. ` +
       `Load of the machine before ${load.before}${load.before > QUIET_LOAD ? ': **it was not quiet, read the ratios, not the rates**' : ''}.`,
   ];
+  if (results.notMeasured?.length) sections.push(`**Not measured**, because it failed: ${results.notMeasured.join('; ')}.`);
   const targets = targetsOf(results);
   if (targets.length > 0) sections.push('### Targets', table(['target', 'measured', 'reached'], targets.map((t) => [t.target, t.measured, t.reached ? 'yes' : '**no**'])));
   if (results.sizes.length > 0)

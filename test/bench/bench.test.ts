@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { median } from '../../bench/end-to-end.ts';
+import { dropSection, writeSection } from '../../bench/results-file.ts';
 import { markdown, type Results, targetsOf } from '../../bench/results.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
@@ -60,7 +61,25 @@ test('targets are held against the figures of the run, and only those it has', (
   expect(targetsOf(bad).map((target) => target.reached)).toEqual([false, false, false, true, true, true]);
   expect(markdown(bad)).toContain('**no**');
   expect(markdown(good)).not.toContain('**no**');
+  const shapes = { sensors: 100_000, load: 0.3, shapes: [
+    { processes: 1, threads: 2, seconds: 7, allSeconds: [7], sensorsPerSecond: 14_286, cpuMicrosecondsPerSensor: 55, peakMiB: [700] },
+    { processes: 2, threads: 1, seconds: 8, allSeconds: [8], sensorsPerSecond: 12_500, cpuMicrosecondsPerSensor: 60, peakMiB: [500, 1_600] },
+  ] };
+  expect(targetsOf({ ...good, shapes }).map((target) => target.reached)).toEqual([true, true, false, true, true, true]);
+  expect(markdown({ ...good, shapes })).toContain('| 2 processes x 1 thread | 8.00 | 12,500 | 60 | 500, 1,600 | 2,100 | 8.00 |');
+  expect(markdown({ ...good, notMeasured: ['peers: no pip'] })).toContain('**Not measured**, because it failed: peers: no pip.');
   expect(markdown(results({ load: { before: 4, after: 4 } }))).toContain('it was not quiet');
+});
+
+test('a section of the results is replaced or taken out, and the others stay', () => {
+  const file = join(dir, 'RESULTS.md');
+  for (const name of ['one', 'two', 'three']) writeSection(file, name, `text of ${name}`);
+  writeSection(file, 'two', 'new text');
+  dropSection(file, 'one');
+  dropSection(file, 'none');
+  expect(readFileSync(file, 'utf8')).toBe('# Results\n\n<!-- two -->\nnew text\n<!-- /two -->\n\n<!-- three -->\ntext of three\n<!-- /three -->\n');
+  dropSection(file, 'three');
+  expect(readFileSync(file, 'utf8')).toBe('# Results\n\n<!-- two -->\nnew text\n<!-- /two -->\n');
 });
 
 test('the run in the middle counts, of two the slower', () => {
