@@ -58,6 +58,7 @@ async function plan(context: Context, { from, to, release, sensorsPerChild, sens
       ...costs.flatMap((one) => (one.unknown === undefined ? [] : [`${pc.yellow('note')} ${plural(one.sensors, 'sensor')} would fail: ${poolUnknown(one.unknown, costs.map((other) => other.pool).filter((name) => name !== ''))}.`])),
       ...(run.examples.length === 0 ? [] : [table([{ title: 'Device' }, { title: 'Sensor' }, { title: 'Would be skipped' }], run.examples.map((e) => [e.device, e.sensor, e.class]))]),
       ...(more > 0 ? [`and ${count(more)} more.`] : []),
+      ...costs.flatMap((one) => (one.sensors > 0 && one.nodes === 0 && one.unknown === undefined ? [`${pc.yellow('note')} pool ${one.pool} may have no nodes: ${plural(one.sensors, 'sensor')} would wait until \`fleetscore pool set --pool ${one.pool} --max N\`.`] : [])),
       'Nothing was started.',
     ].join('\n\n'),
   };
@@ -77,7 +78,7 @@ function costText(costs: readonly ExpectedCost[]): string | undefined {
   const basis = known.length === 1
     ? `spin-up ${first.spinUpSeconds.toFixed(1)} s, ${count(Math.round(first.sensorsPerSecond))} sensors/s a worker, ${first.measured ? 'as measured' : 'first guesses'}`
     : known.every((one) => one.measured) ? 'spin-up and speed as measured' : 'spin-up and speed are first guesses in part';
-  return `${total === undefined ? '' : `about ${cash(total)}: `}${what} from zero and back (${basis})${total === undefined ? '; no prices: give --prices FILE or set FLEETSCORE_PRICES_FILE' : ''}`;
+  return `${total === undefined ? '' : `about ${cash(total)}${first.currency === undefined ? '' : ` ${first.currency}`}: `}${what} from zero and back (${basis})${total === undefined ? '; no prices: give --prices FILE or set FLEETSCORE_PRICES_FILE' : ''}`;
 }
 
 function poolTable(pools: readonly PoolPlan[], costs: readonly ExpectedCost[]): string {

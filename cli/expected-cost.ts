@@ -1,6 +1,7 @@
 /** What a planned batch will cost, pool by pool: from what each pool has measured, or its first guesses. */
 import { configuredPools } from '../pool/configured.ts';
 import { expectCost } from '../pool/cost.ts';
+import { loadPrices } from '../pool/prices.ts';
 import { poolWorkflowId, type PoolSettings } from '../pool/settings.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import type { PoolPlan } from '../verify/plan.ts';
@@ -16,6 +17,7 @@ export interface ExpectedCost {
   readonly nodeSeconds: number;
   /** Absent without prices. */
   readonly money?: number;
+  readonly currency?: string;
   readonly vmSize: string;
   readonly spinUpSeconds: number;
   readonly sensorsPerSecond: number;
@@ -29,17 +31,19 @@ export interface ExpectedCost {
 export async function expectedCosts(context: Context, plans: readonly PoolPlan[], pricesFile?: string): Promise<ExpectedCost[]> {
   const { config } = context;
   const pools = (await configuredPools(pricesFile === undefined ? config : { ...config, pool: { ...config.pool, pricesFile } })).map(({ settings }) => settings);
+  const file = pricesFile ?? config.pool.pricesFile;
+  const currency = file === undefined ? undefined : (await loadPrices(file))[0]?.currency;
   const found: ExpectedCost[] = [];
   for (const plan of plans) {
     const settings = pools.find((pool) => (plan.pool === '' ? pool.taskQueue === SCORING_QUEUE : pool.name === plan.pool)) ?? (plan.pool === '' ? pools[0] : undefined);
-    found.push(settings ? await costOf(context, plan, settings) : {
+    found.push(settings ? await costOf(context, plan, settings, currency) : {
       pool: '', unknown: plan.pool, sensors: plan.wouldScore, nodes: 0, nodeSeconds: 0, vmSize: '', spinUpSeconds: 0, sensorsPerSecond: 0, measured: false,
     });
   }
   return found;
 }
 
-async function costOf(context: Context, plan: PoolPlan, settings: PoolSettings): Promise<ExpectedCost> {
+async function costOf(context: Context, plan: PoolPlan, settings: PoolSettings, currency: string | undefined): Promise<ExpectedCost> {
   const state = await stateOf(context, settings.name);
   // Limits may have been set by hand since.
   const live: PoolSettings = state ? { ...state.settings, pricePerNodeHour: settings.pricePerNodeHour } : settings;
@@ -47,7 +51,7 @@ async function costOf(context: Context, plan: PoolPlan, settings: PoolSettings):
   const cost = expectCost(plan.wouldScore, live, measured);
   return {
     pool: settings.name, taskQueue: settings.taskQueue, sensors: plan.wouldScore, nodes: cost.nodes, nodeSeconds: cost.nodeMs / 1_000, vmSize: settings.vmSize,
-    ...(settings.pricePerNodeHour > 0 ? { money: cost.money } : {}),
+    ...(settings.pricePerNodeHour > 0 ? { money: cost.money, ...(currency === undefined ? {} : { currency }) } : {}),
     spinUpSeconds: measured.spinUpMs / 1_000, sensorsPerSecond: measured.sensorsPerSecond, measured: state !== undefined && state.measured.spinUps > 0 && state.measured.speeds > 0,
   };
 }

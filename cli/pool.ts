@@ -13,6 +13,7 @@ import { formatCount as count } from '../report/format.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
 import { action, asDuration, asWhole, print, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { registerPoolReport } from './pool-report.ts';
 import { facts, table, when } from './text.ts';
 
 interface PoolOptions {
@@ -56,6 +57,7 @@ export function registerPool(program: Command): void {
     .addOption(new Option('--every <duration>', 'between two looks').default('1s').argParser(asDuration))
     .addOption(new Option('--for <duration>', 'end after this time').argParser(asDuration))
     .action(action<[], PoolOptions & { every: string; for?: string }>(watch));
+  registerPoolReport(pool, nameOf);
 }
 
 function verb(pool: Command, name: 'pause' | 'drain' | 'resume', description: string, done: string): void {

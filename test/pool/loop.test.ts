@@ -128,7 +128,7 @@ test('models that name a pool are scored by the workers of that pool, the rest b
 
   const prices = fileURLToPath(new URL('../../deploy/prices.sample.json', import.meta.url));
   const plan = await cli('batch', 'plan', '--from', FROM, '--to', TO, '--prices', prices);
-  expect(plan.stdout).toMatch(/Cost: +about \d+\.\d{4}: .* of node time/);
+  expect(plan.stdout).toMatch(/Cost: +about \d+\.\d{4} USD: .* of node time/);
   expect(plan.stdout).toMatch(/big +scoring-big +Standard_D4s_v5 +2 +2 +2 +1/);
 
   const result = await stack.cli('--json', 'batch', 'run', '--from', FROM, '--to', TO, '--wait');
