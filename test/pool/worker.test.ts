@@ -56,17 +56,20 @@ describe('scheduled events', () => {
     readonly endpoint: string;
     events: unknown[];
     status: number;
+    /** Answers given, good or bad. */
+    answers: number;
     readonly server: Server;
   }
   const start = async (): Promise<Imds> => {
     const server = createServer((request, response) => {
       if (request.headers.metadata !== 'true') return void response.writeHead(400).end();
       if (request.url!.startsWith('/metadata/instance/compute/name')) return void response.end('node_0');
+      imds.answers += 1;
       response.writeHead(imds.status, { 'content-type': 'application/json' });
       return void response.end(JSON.stringify({ DocumentIncarnation: 1, Events: imds.events }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const imds: Imds = { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, events: [], status: 200, server };
+    const imds: Imds = { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, events: [], status: 200, answers: 0, server };
     return imds;
   };
   const event = (EventType: string, ...Resources: string[]): unknown => ({ EventId: '1', EventType, ResourceType: 'VirtualMachine', Resources, EventStatus: 'Scheduled', NotBefore: 'Mon, 19 Sep 2026 18:29:47 GMT' });
@@ -93,9 +96,12 @@ describe('scheduled events', () => {
     const imds = await start();
     try {
       const watch = watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 5, tries: 2 });
-      await sleep(100);
+      const answered = async (more: number): Promise<void> => {
+        for (const enough = imds.answers + more; imds.answers < enough; ) await sleep(5);
+      };
+      await answered(2);
       imds.status = 500;
-      await sleep(100);
+      await answered(4);
       imds.status = 200;
       imds.events = [event('Terminate', 'node_0')];
       await expect(watch.reason).resolves.toMatchObject({ kind: 'evicted' });
