@@ -249,7 +249,7 @@ const variables = z.object({
   /** `off`: batches write no pages to the site in Blob (container `site`). */
   FLEETSCORE_SITE: onOff('on'),
   /** Most sensors of a batch that get a chart on the site: all of a small fleet, of a large one those that need attention first. */
-  FLEETSCORE_SITE_SENSORS: whole(2_000, 1, 20_000),
+  FLEETSCORE_SITE_SENSORS: whole(1_000, 1, 20_000),
   /**
    * Keys that payloads of workflows are encrypted with, a secret: 32 random bytes in base64 each, with a comma in
    * between. The first encrypts, all decrypt; `none` first encrypts nothing any more. Every process that talks to

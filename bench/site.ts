@@ -2,12 +2,14 @@
  * What a batch's pages cost: a store and a Blob server with one closed batch, its pages written to the container
  * and to a folder, and, where there is a Chromium, how long they take to open from the disk. Prints a table.
  *
- *   npm run bench:site -- --sensors 1000,100000 --windows 180 --results bench/RESULTS.md
+ *   npm run bench:site -- --fleets 1000x180,100000x15 --results bench/RESULTS.md
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { loadConfig } from '../config.ts';
 import { formatCount } from '../report/format.ts';
 import { blobTarget, folderTarget, publishSite } from '../report/index.ts';
 import { batchPath } from '../report/site/paths.ts';
@@ -19,18 +21,18 @@ import { startBlobServer } from '../test/support/azurite.ts';
 import { load } from './machine.ts';
 import { writeSection } from './results-file.ts';
 
-const { values: flags } = parseArgs({ options: { sensors: { type: 'string', default: '1000' }, windows: { type: 'string', default: '180' }, results: { type: 'string' } } });
-const sizes = flags.sensors.split(',').map(Number);
-const windows = Number(flags.windows);
-if (![...sizes, windows].every((n) => Number.isInteger(n) && n > 0)) {
-  process.stderr.write('usage: npm run bench:site -- [--sensors N,N,...] [--windows N] [--results FILE]\n');
+const { values: flags } = parseArgs({ options: { fleets: { type: 'string', default: '1000x180' }, results: { type: 'string' } } });
+/** Sensors, and windows of each. */
+const fleets = flags.fleets.split(',').map((fleet) => fleet.split('x').map(Number) as [sensors: number, windows: number]);
+if (!fleets.every((fleet) => fleet.length === 2 && fleet.every((n) => Number.isInteger(n) && n > 0))) {
+  process.stderr.write('usage: npm run bench:site -- [--fleets SENSORSxWINDOWS,...] [--results FILE]\n');
   process.exit(2);
 }
 
 const SENSORS_PER_DEVICE = 5;
 /** Rows of one predictions file, about those of a real chunk. */
 const ROWS_PER_FILE = 30_000;
-const MAX_SENSORS = 2_000;
+const MAX_SENSORS = loadConfig({}).site.maxSensors;
 const ROUNDS = 3;
 
 const seconds = async (work: () => Promise<unknown>): Promise<number> => {
@@ -44,7 +46,7 @@ const least = async (work: () => Promise<unknown>): Promise<number> => {
   return Math.min(...rounds);
 };
 
-async function measure(sensors: number): Promise<string[]> {
+async function measure(sensors: number, windows: number): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'fleetscore-bench-site-'));
   const server = await startBlobServer(join(folder, 'blobs'));
   const store = await openStore(`sqlite:${join(folder, 'store.db')}`);
@@ -54,7 +56,9 @@ async function measure(sensors: number): Promise<string[]> {
     const ids = await store.registerSensors(keys);
     await store.createRelease('r1', 1, [], []);
     // One sensor in fifty has a bad stretch.
-    const written = keys.map((key, i) => ({ ...key, id: ids[i]!, labels: Array.from({ length: windows }, (_, at): 0 | 1 => (i % 50 === 7 && at % 60 > 40 ? 1 : 0)) }));
+    const written = keys.map((key, i) => ({ ...key, id: ids[i]!, labels: Array.from({ length: windows }, (_, at): 0 | 1 => (i % 50 === 7 && at % 12 > 8 ? 1 : 0)) }));
+    // Making the fleet held this thread: connections that the server closed meanwhile must be noticed.
+    await sleep(200);
     await writeBatch({ store, blobs: server.blobs }, 'bench', 0, written, { perFile: Math.max(1, Math.floor(ROWS_PER_FILE / windows)) });
     const source = { store, blobs: server.blobs, decodePredictions, now: Date.now };
     const toBlob = await least(() => publishSite(source, blobTarget(server.blobs), ['bench'], { maxSensors: MAX_SENSORS }));
@@ -70,7 +74,7 @@ async function measure(sensors: number): Promise<string[]> {
     }
     const batch = (await store.findBatch('bench'))!;
     const opened = await openTimes(site, batchPath(batch));
-    return [formatCount(sensors), formatCount(pages), (bytes / 1e6).toFixed(1), toBlob.toFixed(2), toFolder.toFixed(2), ((user + system) / 1e6 / ROUNDS).toFixed(2), ...opened];
+    return [formatCount(sensors), formatCount(windows), formatCount(pages), (bytes / 1e6).toFixed(1), toBlob.toFixed(2), toFolder.toFixed(2), ((user + system) / 1e6 / ROUNDS).toFixed(2), ...opened];
   } finally {
     await store.close();
     await server.stop();
@@ -101,14 +105,14 @@ async function openTimes(site: string, path: string): Promise<string[]> {
 
 const before = load();
 const rows: string[][] = [];
-for (const size of sizes) {
-  process.stderr.write(`${formatCount(size)} sensors ...\n`);
-  rows.push(await measure(size));
+for (const [sensors, windows] of fleets) {
+  process.stderr.write(`${formatCount(sensors)} sensors ...\n`);
+  rows.push(await measure(sensors, windows));
 }
-const heads = ['sensors', 'blobs', 'MB', 'to Blob (s)', 'to a folder (s)', 'CPU (s)', 'fleet opens (ms)', 'batch opens (ms)', 'device opens (ms)'];
+const heads = ['sensors', 'windows', 'blobs', 'MB', 'to Blob (s)', 'to a folder (s)', 'CPU (s)', 'fleet opens (ms)', 'batch opens (ms)', 'device opens (ms)'];
 const text = `## The site
 
-Made by \`npm run bench:site -- --sensors ${sizes.join(',')} --windows ${windows}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most a million rows of predictions. Blob is azurite on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.
+Made by \`npm run bench:site -- --fleets ${flags.fleets}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most half a million rows of predictions. Blob is azurite on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.
 
 | ${heads.join(' | ')} |
 | ${heads.map(() => '---:').join(' | ')} |

@@ -68,6 +68,8 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   }
 }
 
+const siteFolder = (context: Context): string => join(context.config.home, 'site');
+
 interface JobResult {
   readonly ok: boolean;
   readonly sentThroughMs: number;
@@ -108,7 +110,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   if (!context.json) print(`\n${text(data)}\n`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
-  const site = pathToFileURL((await writeSite(context, join(context.config.home, 'site'), shown.map((batch) => batch.id), faults)).file).href;
+  const site = pathToFileURL((await writeSite(context, siteFolder(context), shown.map((batch) => batch.id), faults)).file).href;
   say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
   say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
   say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
@@ -205,6 +207,7 @@ async function stayLive(context: Context, sentThroughMs: number, say: (line: str
           const { scored, skipped, failed, windows, anomalies } = batch.counts;
           say(`${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`);
           remember(context, { scoredToMs: batch.toMs });
+          await writeSite(context, siteFolder(context), [batch.id]);
         }
       } catch (error) {
         say(pc.yellow(`the live feed has trouble, trying again: ${messageOf(error)}`));

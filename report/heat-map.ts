@@ -30,12 +30,22 @@ export interface HeatMap {
   /** All rows together, when there is more than one. */
   readonly all?: Density;
   readonly rows: readonly HeatRow[];
+  /** Rows there were before the quiet ones were cut. */
+  readonly of?: number;
 }
 
 /** Slices of time, a row a device. */
 export function heatMap(data: BatchData): HeatMap {
   const slices = sliceCount(data, data.sensors);
   return withAll(slices, groupByDevice(data.sensors).map((group) => ({ name: group.device, density: density(group.sensors.map((sensor) => sensor.series), data, slices) })));
+}
+
+/** At most so many rows, those with most anomalies, in the order they had; all together stays the sum of every row. */
+export function busiestRows(map: HeatMap, most: number): HeatMap {
+  if (map.rows.length <= most) return map;
+  const anomalies = new Map(map.rows.map((row) => [row, row.density.anomalies.reduce((sum, n) => sum + n, 0)]));
+  const kept = new Set(map.rows.toSorted((a, b) => anomalies.get(b)! - anomalies.get(a)!).slice(0, most));
+  return { ...map, rows: map.rows.filter((row) => kept.has(row)), of: map.rows.length };
 }
 
 /** Slices of time, a row a sensor of one device. */

@@ -125,7 +125,7 @@ export function heatSection(data: BatchData, map: HeatMap, faults: readonly Matc
     marks: (device) => faultMarks(byDevice.get(device) ?? [], data, map.slices),
   });
   return html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
-<p class="lead">Share of anomalous windows in slices of ${slice}, per device${map.all && '; above, how many in all'}. ${formatNumberOf(map.rows.length, 'device')}, times in UTC.</p>
+<p class="lead">Share of anomalous windows in slices of ${slice}, per device${map.all && '; above, how many in all'}. ${map.of !== undefined && `The ${formatCount(map.rows.length)} with most anomalies of `}${formatNumberOf(map.of ?? map.rows.length, 'device')}, times in UTC.</p>
 ${panel}</section>
 `;
 }

@@ -2,7 +2,7 @@
 import { groupByDevice, type BatchData, type DeviceGroup, type ReportBatch } from '../batch-data.ts';
 import { matchFaults, type FaultMatch } from '../faults.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from '../format.ts';
-import { heatMap } from '../heat-map.ts';
+import { busiestRows, heatMap } from '../heat-map.ts';
 import { html, type Markup, type MarkupValue } from '../markup.ts';
 import { heatNumbers, heatSection } from '../page-heat.ts';
 import { causeSection, faultSection } from '../page-tables.ts';
@@ -68,11 +68,14 @@ export function limitNotes({ omitted, undrawn = 0, sensors }: BatchData): string
   ];
 }
 
+/** Devices in the heat map; the list below it has all. */
+const MOST_HEAT_ROWS = 150;
+
 export function overviewPage(pages: BatchPages): string {
   const { batch, data } = pages;
   const groups = groupByDevice(data.sensors);
   const match = data.faults && matchFaults(data.faults, data.sensors, data);
-  const map = heatMap(data);
+  const map = busiestRows(heatMap(data), MOST_HEAT_ROWS);
   const ordered = groups.toSorted((a, b) => anomaliesOf(b) - anomaliesOf(a) || unscoredOf(b) - unscoredOf(a));
   const most = Math.max(1, ...groups.map(anomaliesOf));
   const rows = ordered.map((group) => {

@@ -38,7 +38,7 @@ export interface SiteOptions {
 }
 
 /** Most rows of predictions read, and of outcomes for the health of models: about a second each. */
-const MOST_ROWS = 1_000_000;
+const MOST_ROWS = 500_000;
 const MOST_OUTCOMES = 300_000;
 /** Batches of the fleet's pages, and how many of the newest are looked at for pages. */
 const SHOWN_BATCHES = 24;

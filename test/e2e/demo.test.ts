@@ -28,6 +28,8 @@ test('the main job ends well: four batches, all 60 sensors scored, faults found,
   expect(first.stdout).toMatch(/injected faults: ([5-9]|10) found/);
   const [page] = readdirSync(join(home, 'reports'));
   expect(readFileSync(join(home, 'reports', page!), 'utf8')).toContain('<!doctype html>');
+  expect(first.stdout).toContain(`Site:    file://${join(home, 'site', 'index.html')}`);
+  expect(readFileSync(join(home, 'site', 'index.html'), 'utf8')).toMatch(/<dt>Batches<\/dt><dd class="big">4</);
   expect(processesOf(home)).toEqual([]);
 }, 300_000);
 
