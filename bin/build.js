@@ -39,5 +39,5 @@ await bundle('workflow-bundle-traced.js', traced);
 await bundle('workflow-bundle-encrypted-traced.js', { ...encrypted, ...traced });
 chmodSync(join(root, 'bin/fleetscore.js'), 0o755);
 const files = readdirSync(dist, { recursive: true }).filter((name) => statSync(join(dist, name)).isFile());
-process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, two workflow bundles of ${Math.round(code.length / 1024)} KiB\n`);
+process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, four workflow bundles of ${Math.round(code.length / 1024)} KiB\n`);
 if (!existsSync(join(dist, 'cli/main.js'))) throw new Error('dist/cli/main.js is missing');
