@@ -10,6 +10,7 @@ import { locateTemporal } from '../local/temporal-binary.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import { formatNumberOf } from '../report/format.ts';
 import { openProducer } from '../workers/event-hubs.ts';
+import { describeDeployment, hasDeployments } from '../workers/deployment/server.ts';
 import { temporalTarget } from '../workers/temporal.ts';
 import { action, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -89,7 +90,21 @@ async function temporal(context: Context): Promise<string> {
   const pooled = scoring === 0 && (await poolRuns(client, context.config.pool.name));
   const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
   if (missing.length > 0) throw new Error(`${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`);
-  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
+  const version = await currentVersion(client);
+  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}${version === undefined ? '' : ` of current version ${version}`}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
+}
+
+/** New batches start on one version only. Undefined where workers have no versions. */
+async function currentVersion(client: Client): Promise<string | undefined> {
+  if (!(await hasDeployments(client))) return undefined;
+  const deployment = await describeDeployment(client, Date.now());
+  if (!deployment) return undefined;
+  const { current, versions } = deployment;
+  const running = versions.filter((version) => version.workers > 0).map((version) => version.buildId);
+  // Without any, unversioned workers poll.
+  if (running.length === 0 || (current !== undefined && running.includes(current))) return current;
+  const why = current === undefined ? 'no version of the control worker is current' : `no control worker of the current version ${current} runs`;
+  throw new Error(`${why}: new batches wait. Let them start on one that runs: fleetscore workers promote ${running[0]}`);
 }
 
 async function poolRuns(client: Client, name: string): Promise<boolean> {
