@@ -181,6 +181,8 @@ const variables = z.object({
   FLEETSCORE_MAX_MODEL_BYTES: whole(64 * MiB, 1 * KiB, 1024 * MiB),
   /** A model that takes longer for one sensor is given up. */
   FLEETSCORE_MODEL_TIMEOUT: duration('60s'),
+  /** A model that is not packed and takes more memory while it loads or runs is given up. */
+  FLEETSCORE_MODEL_MEMORY_BYTES: whole(512 * MiB, 16 * MiB, 1024 * 1024 * MiB),
   /** Execution provider of onnxruntime for scoring and publishing: cpu, or another that this machine has, such as cuda, dml, coreml. */
   FLEETSCORE_EXECUTION_PROVIDER: z.string().regex(/^[a-z][a-z0-9]{1,19}$/, 'takes the name of an execution provider such as cpu or cuda').default('cpu'),
   /**
@@ -313,6 +315,7 @@ export interface Config {
     readonly cacheBytes: number;
     readonly maxModelBytes: number;
     readonly modelTimeoutMs: number;
+    readonly modelMemoryBytes: number;
     readonly executionProvider: string;
     readonly predictionsFormat: PredictionsFormat;
   };
@@ -422,7 +425,7 @@ export function loadConfig(env: Env = process.env): Config {
       queue: v.FLEETSCORE_SCORING_QUEUE, threads: v.FLEETSCORE_SCORING_THREADS,
       concurrency: v.FLEETSCORE_SCORING_CONCURRENCY, windows: v.FLEETSCORE_SCORING_WINDOWS,
       cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
-      cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
+      cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT, modelMemoryBytes: v.FLEETSCORE_MODEL_MEMORY_BYTES,
       executionProvider: v.FLEETSCORE_EXECUTION_PROVIDER, predictionsFormat: v.FLEETSCORE_PREDICTIONS_FORMAT,
     },
     pool: {

@@ -1,7 +1,8 @@
 /**
  * Scoring of one chunk: every sensor its own one-class SVM, models in Blob (azurite), through the engine and
  * its threads. Ways compared: packs, a session a model (kept, and loaded anew each time), and a plain loop
- * over typed arrays that does nothing but the arithmetic. CPU per row counts all threads of this process.
+ * over typed arrays that does nothing but the arithmetic. CPU per row counts all threads of this
+ * process; models with sessions of their own run in other processes, whose CPU is not in it.
  *
  *   node bench/scoring.ts --sensors 1000 --windows 15 --vectors 4 --threads 1 --json FILE
  */

@@ -54,7 +54,7 @@ async function compare(context: Context, options: CompareOptions, challenger: st
   const { hopMs } = await storedWindows(store, ingest);
   const engine = await createScoringEngine({
     blobs: context.blobs(), cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider, warn: (message) => void process.stderr.write(`${message}\n`),
+    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, modelMemoryBytes: scoring.modelMemoryBytes, executionProvider: scoring.executionProvider, warn: (message) => void process.stderr.write(`${message}\n`),
   });
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {

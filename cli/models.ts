@@ -71,8 +71,8 @@ async function publish(context: Context, options: { release?: string; skipBad?: 
 }
 
 /** Models are checked within the bounds and with the execution provider that they are scored with. */
-export const checkSettings = ({ config: { scoring } }: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'executionProvider'> =>
-  ({ maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider });
+export const checkSettings = ({ config: { scoring } }: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'modelMemoryBytes' | 'executionProvider'> =>
+  ({ maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, modelMemoryBytes: scoring.modelMemoryBytes, executionProvider: scoring.executionProvider });
 
 async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();

@@ -64,7 +64,7 @@ export interface ScoringEngine {
   encode(format: PredictionsFormat, request: Pick<ScoreRequest, 'sensors' | 'series'>, result: ScoreResult): Promise<EncodedPredictions>;
   /** What the models of these sensors need of the series. @throws FleetscoreError `BLOB_UNAVAILABLE` */
   seriesNeeds(sensors: readonly PlannedSensor[]): Promise<SeriesNeeds>;
-  /** Threads given up on a model that did not return and that have not ended: each keeps a core busy. */
+  /** Threads given up on a pack that did not return and that have not ended: each keeps a core busy. */
   stuckThreads(): number;
   /** Ends the threads and releases every session. */
   close(): Promise<void>;
@@ -84,6 +84,8 @@ export interface ScoringEngineOptions {
   readonly maxModelBytes?: number;
   /** A model that takes longer for one sensor is given up. Default 60 s. */
   readonly modelTimeoutMs?: number;
+  /** Memory of a model that is not packed, bytes. Default 512 MiB. */
+  readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime. Default `cpu`. */
   readonly executionProvider?: string;
   /** Told what does not stop scoring: a pack that does not load, a disk that is full. */
@@ -105,7 +107,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
   });
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000, maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
+    timeoutMs: options.modelTimeoutMs ?? 60_000, ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }), maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
   });
   try {
     await requireProvider(threads, executionProvider);

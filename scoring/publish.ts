@@ -17,7 +17,7 @@ import { type ModelEntry, readModelList } from './model-list.ts';
 import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
 import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
-import { createThreads, type Threads } from './threads.ts';
+import { createThreads, problemOfEnd, type Threads } from './threads.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 
 export interface PublishOptions {
@@ -35,6 +35,8 @@ export interface PublishOptions {
   readonly threads?: number;
   /** A model that runs longer in its check is bad. Default 60 s. */
   readonly modelTimeoutMs?: number;
+  /** One that takes more memory in its check is bad. Default 512 MiB. */
+  readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime that models are checked with: the one they are scored with. Default `cpu`. */
   readonly executionProvider?: string;
   readonly onProgress?: (done: number, total: number) => void;
@@ -82,7 +84,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   const entries = await readModelList(dir, options.pools);
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000, maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
+    timeoutMs: options.modelTimeoutMs ?? 60_000, ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }), maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
     maxCacheBytes: 1, executionProvider,
   });
   try {
@@ -147,7 +149,7 @@ async function checkAll(entries: readonly ModelEntry[], threads: Threads, progre
         break;
       }
       const path = rest[end.at]!;
-      results.set(path, { path, problem: { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message } });
+      results.set(path, { path, problem: problemOfEnd(end) });
       rest = rest.filter((other) => other !== path);
     }
     done += job.length;

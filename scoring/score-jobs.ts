@@ -8,7 +8,7 @@ import type { SensorFeatures } from './features.ts';
 import { type ModelProblem, orProblem } from './model-contract.ts';
 import type { ModelCache } from './model-cache.ts';
 import { type ModelSlice, newMarks, STATE, type ThreadProblem } from './thread-protocol.ts';
-import { laneOf, type Threads } from './threads.ts';
+import { laneOf, problemOfEnd, type Threads } from './threads.ts';
 
 /** One sensor on its way through a thread. */
 export interface SensorTask {
@@ -62,7 +62,7 @@ export async function runPackJob(context: JobContext, pack: string, tasks: reado
     if ('class' in file) return file;
     context.signal?.throwIfAborted();
     const end = await context.threads.run({ type: 'pack', file, index, marks: newMarks(), ...buffers });
-    if (end.type !== 'reply') return { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message };
+    if (end.type !== 'reply') return problemOfEnd(end);
     return end.reply.type === 'pack' ? end.reply.problem : undefined;
   };
   let problem = await attempt();
@@ -135,8 +135,9 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
     return slice;
   });
   const refetched = new Set<number>();
+  const crowded = new Set<string>();
   const open = (): number[] => [...tasks.keys()].filter((i) => states[i] !== STATE.done && !problems.has(i));
-  // Every round decides one model at least: the job ends, or stops at a model, or a file is fetched again.
+  // Every round brings one model on at least: the job ends, or stops at a model, or a file is fetched again.
   for (;;) {
     for (const i of open()) {
       const known = context.givenUp.get(tasks[i]!.model);
@@ -147,7 +148,10 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
     const models = slices.map((slice, i) => (states[i] === STATE.done || problems.has(i) ? { ...slice, skip: true } : slice));
     const end = await context.threads.run({ type: 'models', models, states, values, anomaly, score, marks: newMarks() }, tasks[0]!.model);
     if (end.type !== 'reply') {
-      context.givenUp.set(tasks[end.at]!.model, { class: end.type === 'timeout' ? 'timeout' : 'model_failed', message: end.message });
+      const { model } = tasks[end.at]!;
+      // The models loaded before it share its process: what ran out of memory gets a fresh one, once.
+      if (end.type === 'memory' && !crowded.has(model)) crowded.add(model);
+      else context.givenUp.set(model, problemOfEnd(end));
       continue;
     }
     if (end.reply.type !== 'models') break;

@@ -1,6 +1,6 @@
 /**
  * What the main thread and the scoring threads say to each other. Features and results lie in shared memory:
- * nothing is copied, and what a thread finished is not lost when the thread is given up. The thread writes
+ * nothing is copied, and what a thread finished is not lost when the thread is given up (a process gets and gives copies). The thread writes
  * only the rows of the model it runs, and says which one that is before it starts.
  */
 import type { PredictionsFormat } from '../domain/prediction.ts';
@@ -13,6 +13,8 @@ export interface ThreadSettings {
   /** Bytes of loaded models and packs that one thread keeps. */
   readonly maxCacheBytes: number;
   readonly executionProvider: string;
+  /** In a process of its own: where the position of each model is written before it starts, as int32. */
+  readonly progressFd?: number;
 }
 
 /** An ONNX file by content, on disk or at hand. The thread checks the SHA-256 of what it loads. */

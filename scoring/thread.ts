@@ -3,7 +3,7 @@
  * and turns whatever a model does wrong into a problem of that model alone.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
@@ -86,6 +86,7 @@ function problemOf(error: unknown): ThreadProblem {
 function mark(marks: Int32Array, current: number): void {
   Atomics.store(marks, MARK.current, current);
   Atomics.add(marks, MARK.ticks, 1);
+  if (settings.progressFd !== undefined) writeSync(settings.progressFd, new Uint8Array(Int32Array.of(current).buffer));
 }
 
 const isStopped = (marks: Int32Array): boolean => Atomics.load(marks, MARK.stop) !== 0;

@@ -1,5 +1,6 @@
 /**
- * The scoring threads. Each has a queue of its own, so that a model goes where it is already loaded, and runs
+ * The scoring threads: for packs, which we build, in this process; for models of others in processes of their own.
+ * Each has a queue of its own, so that a model goes where it is already loaded, and runs
  * one job at a time. A job that makes no progress for the time limit is given up and a new thread takes over.
  * The old one is left to return by itself: a thread that is terminated inside of onnxruntime takes the whole
  * process down. One that never returns keeps a core busy until the process ends.
@@ -7,13 +8,15 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { ModelProblem } from './model-contract.ts';
+import { ModelMemoryError, startProcess } from './process-handle.ts';
 import { startThread, type Thread } from './thread-handle.ts';
 import { MARK, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
 
 /** What became of a job: an answer, or the model it stopped at, from 0. */
 export type JobEnd =
   | { readonly type: 'reply'; readonly reply: ThreadReply }
-  | { readonly type: 'timeout' | 'crash'; readonly at: number; readonly message: string };
+  | { readonly type: 'timeout' | 'crash' | 'memory'; readonly at: number; readonly message: string };
 
 export interface Threads {
   readonly count: number;
@@ -33,14 +36,19 @@ export interface ThreadsOptions extends ThreadSettings {
   readonly threads?: number;
   /** A job that makes no progress for so long is given up. */
   readonly timeoutMs: number;
+  /** A model of others that takes more memory is given up. Default 512 MiB. */
+  readonly maxModelMemoryBytes?: number;
 }
 
 /** A new thread loads onnxruntime before it takes its job: that is not the model's time. */
 const START_LIMIT_MS = 60_000;
+const MiB = 1024 * 1024;
+const MAX_MODEL_MEMORY_BYTES = 512 * MiB;
 /** How long closing waits for threads that were given up. */
 const STUCK_GRACE_MS = 5_000;
 
 interface Lane {
+  readonly start: () => Thread;
   thread: Thread | undefined;
   /** Jobs that run or wait. */
   jobs: number;
@@ -50,15 +58,19 @@ interface Lane {
 
 export function createThreads(options: ThreadsOptions): Threads {
   const count = options.threads ?? availableParallelism();
-  const { maxModelBytes, executionProvider } = options;
+  const { maxModelBytes, executionProvider, maxModelMemoryBytes = MAX_MODEL_MEMORY_BYTES } = options;
   const settings: ThreadSettings = { maxModelBytes, executionProvider, maxCacheBytes: Math.max(1, Math.floor(options.maxCacheBytes / count)) };
-  const lanes: Lane[] = Array.from({ length: count }, () => ({ thread: undefined, jobs: 0, running: undefined, tail: Promise.resolve() }));
+  const lanesOf = (start: () => Thread): Lane[] => Array.from({ length: count }, () => ({ start, thread: undefined, jobs: 0, running: undefined, tail: Promise.resolve() }));
+  const ours = lanesOf(() => startThread(settings));
+  const foreign = lanesOf(() => startProcess({ ...settings, maxModelMemoryBytes }));
+  const lanes = [...ours, ...foreign];
   const stuck = new Set<Promise<unknown>>();
   let closed = false;
 
-  const pickLane = (affinity: string | undefined): Lane => {
-    if (affinity !== undefined) return lanes[laneOf(affinity, count)]!;
-    return lanes.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best));
+  const pickLane = (type: ThreadJob['type'], affinity: string | undefined): Lane => {
+    const fitting = type === 'models' || type === 'check' ? foreign : ours;
+    if (affinity !== undefined) return fitting[laneOf(affinity, count)]!;
+    return fitting.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best));
   };
 
   /** The process cannot end while one of its threads is inside of onnxruntime, unless it is killed. */
@@ -77,7 +89,7 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   const runOn = async (lane: Lane, job: ThreadJob): Promise<JobEnd> => {
     if (closed) throw closedError();
-    if (!lane.thread?.alive()) lane.thread = startThread(settings);
+    if (!lane.thread?.alive()) lane.thread = lane.start();
     const { thread } = lane;
     const watch = watchProgress(job, options.timeoutMs);
     const position = (): number => Atomics.load(job.marks, MARK.current) - 1;
@@ -86,9 +98,12 @@ export function createThreads(options: ThreadsOptions): Threads {
     try {
       reply = await Promise.race([thread.run(job), watch.timedOut]);
     } catch (error) {
+      if (closed) throw closedError();
       const at = position();
       if (at < 0) throw threadError(messageOf(error), error);
-      return { type: 'crash', at, message: `its thread ended: ${messageOf(error)}` };
+      if (error instanceof ModelMemoryError)
+        return { type: 'memory', at, message: `it took more than ${Math.round(maxModelMemoryBytes / MiB)} MiB of memory; use a smaller model or raise FLEETSCORE_MODEL_MEMORY_BYTES` };
+      return { type: 'crash', at, message: messageOf(error) };
     } finally {
       lane.running = undefined;
       watch.stop();
@@ -104,7 +119,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   return {
     count,
     run(job, affinity) {
-      const lane = pickLane(affinity);
+      const lane = pickLane(job.type, affinity);
       lane.jobs++;
       const result = lane.tail.then(() => runOn(lane, job)).finally(() => lane.jobs--);
       lane.tail = result.catch(() => undefined);
@@ -113,6 +128,8 @@ export function createThreads(options: ThreadsOptions): Threads {
     stuck: () => stuck.size,
     async close() {
       closed = true;
+      // What runs in a process can be stopped at once.
+      await Promise.all(foreign.map((lane) => lane.thread?.end()));
       for (const { running } of lanes) if (running) Atomics.store(running.marks, MARK.stop, 1);
       await Promise.all(lanes.map((lane) => lane.tail));
       await Promise.all(lanes.map((lane) => lane.thread?.end()));
@@ -121,6 +138,12 @@ export function createThreads(options: ThreadsOptions): Threads {
       await Promise.race([Promise.all(stuck).then(() => grace.abort()), sleep(STUCK_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
     },
   };
+}
+
+/** What it means for the model at which a job stopped. */
+export function problemOfEnd(end: Exclude<JobEnd, { readonly type: 'reply' }>): ModelProblem {
+  const classes = { timeout: 'timeout', memory: 'model_too_large', crash: 'model_failed' } as const;
+  return { class: classes[end.type], message: end.message };
 }
 
 /** Which of `count` threads a model belongs to. */

@@ -32,7 +32,7 @@ await live('scoring', async (life) => {
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
     blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, executionProvider: scoring.executionProvider, warn: (message) => log.warn(message),
+    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, modelMemoryBytes: scoring.modelMemoryBytes, executionProvider: scoring.executionProvider, warn: (message) => log.warn(message),
   });
   const activities = countActivities();
   const end = watchForEnd({

@@ -16,7 +16,7 @@ import type { PlannedSensor, SeriesBlock } from '../../storage/store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 import { INTERVAL_MS, planned, putModel, seriesOf, sha256Of } from './fleet.ts';
-import { modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
+import { hungryBytes, modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
 
 const dir = tempDir('engine');
 const server = useBlobServer(join(dir, 'azurite'));
@@ -40,7 +40,7 @@ async function engineWith(options: Partial<ScoringEngineOptions> = {}): Promise<
   const warnings: string[] = [];
   const cacheDir = options.cacheDir ?? join(dir, `cache-${++folders}`);
   const engine = await createScoringEngine({
-    blobs: server.blobs, cacheDir, threads: 2, maxModelBytes: MAX_MODEL_BYTES, warn: (message) => warnings.push(message), ...options,
+    blobs: server.blobs, cacheDir, threads: 1, maxModelBytes: MAX_MODEL_BYTES, warn: (message) => warnings.push(message), ...options,
   });
   engines.push(engine);
   return { ...engine, cacheDir, warnings, run: (sensors, series) => engine.score({ sensors, series, period: PERIOD, intervalMs: INTERVAL_MS }) };
@@ -235,13 +235,54 @@ test('a model that hangs on some data fails its sensors as timeout, the others a
   expect([4, 5].map((id) => result.verdicts[id - 1]!.class)).toEqual(['timeout', 'timeout']);
   expect(result.verdicts[3]!.message).toContain('600 ms');
   expect(ticks).toBeGreaterThan(10);
-  expect(engine.stuckThreads()).toBe(1);
-  // Sensors of one model that hung cost one thread, and the engine goes on.
+  // Its process is killed: no core stays busy. Sensors of one model that hung cost one process, and the engine goes on.
   expect(statuses(await engine.run([planned(1, good)], seriesOf({ 1: [2] })))).toEqual([[1, 'scored', undefined]]);
   await engine.close();
   // The thread that hung ends when its model returns, however long that takes.
   while (engine.stuckThreads() > 0) await sleep(50);
 }, 120_000);
+
+test('a model that takes all memory fails its sensors, the others are scored', async () => {
+  const engine = await engineWith({ threads: 1, modelMemoryBytes: 150 * 1024 * 1024 });
+  const hungry = await putModel(server.blobs, hungryBytes(1_000));
+  const modest = await putModel(server.blobs, hungryBytes(20));
+  const sensors = [planned(1, modest), planned(2, hungry), planned(3, modest)];
+  const result = await engine.run(sensors, seriesOf({ 1: [500], 2: [500], 3: [500] }));
+  expect(statuses(result)).toEqual([[1, 'scored', undefined], [2, 'failed', 'model_too_large'], [3, 'scored', undefined]]);
+  expect(result.verdicts[1]!.message).toMatch(/more than 150 MiB of memory.*FLEETSCORE_MODEL_MEMORY_BYTES/);
+  await engine.close();
+});
+
+/** Processes that run foreign models for this one (Linux). */
+const modelProcesses = (): number[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).map(Number).filter((pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('scoring/model-process') && new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+});
+
+(process.platform === 'linux' ? test : test.skip)('a crash of the native runtime costs the model that ran, and its process knew no secret', async () => {
+  const engine = await engineWith({ threads: 1, modelTimeoutMs: 60_000 });
+  const [good, slow] = [await putModel(server.blobs, plainBytes(1_000)), await putModel(server.blobs, slowBytes(50_000_000))];
+  const before = modelProcesses();
+  const running = engine.run([planned(1, good), planned(2, slow), planned(3, good)], seriesOf({ 1: [1], 2: [500], 3: [2] }));
+  let pid: number | undefined;
+  for (; pid === undefined; await sleep(20)) pid = modelProcesses().find((one) => !before.includes(one));
+  const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').map((line) => line.split('=')[0]).filter((name) => name !== '' && name !== 'TMPDIR');
+  expect(variables.sort()).toEqual(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'ORT_DISABLE_TELEMETRY']);
+  // Until the slow model runs.
+  while (cpuOf(pid) < 150) await sleep(20);
+  process.kill(pid, 'SIGSEGV');
+  const result = await running;
+  expect(statuses(result)).toEqual([[1, 'scored', undefined], [2, 'failed', 'model_failed'], [3, 'scored', undefined]]);
+  expect(result.verdicts[1]!.message).toContain('SIGSEGV');
+  await engine.close();
+  expect(modelProcesses()).toEqual(before);
+});
+
+/** User CPU time of a process, hundredths of a second. */
+const cpuOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[11]);
 
 const NO_SERVER = 'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm90IGEgc2VjcmV0;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;';
 

@@ -66,6 +66,25 @@ export const slowBytes = (rounds: number, above = 100): Uint8Array => {
   }));
 };
 
+/** Takes `mib` MiB while it runs, for inputs above 100 only: it passes its check and is hungry on data. */
+export const hungryBytes = (mib: number, above = 100): Uint8Array =>
+  encodeModel(modelOf({
+    node: [
+      node('ReduceMax', ['input'], ['largest'], { keepdims: 0 }),
+      node('Greater', ['largest', 'above'], ['is_above']),
+      node('Where', ['is_above', 'many', 'one'], ['shape']),
+      node('Expand', ['zero', 'shape'], ['big']),
+      node('Sin', ['big'], ['bigger']),
+      node('ReduceSum', ['bigger'], ['sum'], { keepdims: 0 }),
+      node('Sub', ['limit', 'input'], ['plain']),
+      node('Add', ['plain', 'sum'], ['scores']),
+      ...labelNodes,
+    ],
+    initializer: [scalar('above', above), int64Tensor('many', [1], [(mib * 1024 * 1024) / 8]), int64Tensor('one', [1], [1]), scalar('limit', 50), ...LABELS],
+    input: [input],
+    output: [label, scores],
+  }));
+
 /** Bad models by name, each with the class it must be refused with. */
 export function poison(maxBytes: number): Record<string, { readonly bytes: Uint8Array; readonly class: string }> {
   const good = plainBytes(50);
