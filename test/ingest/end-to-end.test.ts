@@ -127,6 +127,8 @@ test('whatever is killed or shut out while two workers share the partitions, ove
       }
       const { lastSequenceNumbers } = await sending;
       await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
+      // Raw capture follows by itself: whoever took a partition over reads again what was not captured yet.
+      await until(async () => (await store.listProgress(inPlay(hub).source)).every((p) => p.capturedSeq >= lastSequenceNumbers[p.partition]!));
       for (const worker of workers) worker.process.kill('SIGTERM');
       for (const worker of workers) expect(await worker.ended).toBe('0');
 
