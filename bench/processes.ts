@@ -49,12 +49,28 @@ function fold(found: Partial<Record<Part, number[]>>, of: (values: readonly numb
   return Object.fromEntries(Object.entries(found).map(([part, values]) => [part, of(values)])) as ByPart;
 }
 
+/** Fields of /proc/PID/stat from the third on: state, parent, ... */
+const statOf = (pid: string): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+const secondsOf = (fields: readonly string[]): number => (Number(fields[11]) + Number(fields[12])) / TICKS;
+
 /** User and system CPU seconds so far. */
 export const cpuSeconds = (home: string): ByPart =>
-  fold(byPart(home, (pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS;
-  }), (seconds) => seconds.reduce((sum, value) => sum + value, 0));
+  fold(byPart(home, (pid) => secondsOf(statOf(pid))), (seconds) => seconds.reduce((sum, value) => sum + value, 0));
+
+/** User and system CPU seconds so far of the processes that this one started for models with sessions of their own. */
+export function modelProcessSeconds(): number {
+  let sum = 0;
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      const fields = statOf(pid);
+      if (Number(fields[1]) === process.pid && /scoring\/model-process\.[tj]s/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))) sum += secondsOf(fields);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return sum;
+}
 
 const peakOf = (pid: string): number => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
 
