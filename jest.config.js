@@ -10,7 +10,7 @@ export default {
     ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.fleetscore/', '<rootDir>/.tools/'],
-  // Tests wait for processes of their own most of the time; two files at once keep two cores busy.
-  maxWorkers: 2,
+  // Tests wait for processes of their own a third of the time; three files at once keep two cores busy.
+  maxWorkers: 3,
   testTimeout: 60_000,
 };

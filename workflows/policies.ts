@@ -40,6 +40,12 @@ export const SCORE_ACTIVITY = {
 export const KEY_ROUNDS = 60;
 
 /**
+ * Events of a child's history past which no chunk is halved or started over: it is recorded as failed as it is. Leaves
+ * room for what is under way below the 4,096 events at which Temporal wants a workflow to begin a new history.
+ */
+export const LONG_HISTORY = 3_000;
+
+/**
  * Milliseconds between two looks at the watermark while a batch waits for its readings: after some minutes a hundredth
  * of what it has waited, so that a wait of days is some hundred looks and fills no history.
  */

@@ -3,13 +3,13 @@
  * happens to single sensors; a child of a single sensor fails when that sensor failed, so that the Web UI
  * shows it in red under its name.
  */
-import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from '../activities/types.ts';
 import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
 import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';
 import { halve, whyFailed } from './failures.ts';
-import { CONTROL_ACTIVITY, KEY_ROUNDS, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+import { CONTROL_ACTIVITY, KEY_ROUNDS, LONG_HISTORY, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 export interface ScoreSensorsInput extends Period {
@@ -44,13 +44,16 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
     } catch (error) {
       if (isCancellation(error)) throw error;
       const reason = whyFailed(error);
-      if (reason.keyMissing && round < KEY_ROUNDS) return score(range, round + 1);
+      const more = workflowInfo().historyLength < LONG_HISTORY;
+      if (reason.keyMissing && round < KEY_ROUNDS && more) return score(range, round + 1);
       // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
-      if (reason.sensorAtFault && range.count > 1) {
+      const halvable = reason.sensorAtFault && range.count > 1;
+      if (halvable && more) {
         for (const half of await planGroup.executeWithOptions({ summary: `halve ${nameOf(range)}` }, [{ batchId, range, sensorsPerActivity: halve(range.count) }])) await score(half);
         return;
       }
-      add(await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message: reason.message, attempt: SCORE_ATTEMPTS }]));
+      const message = halvable ? `${reason.message}; too much failed beside it to find the sensor at fault: \`fleetscore batch redrive\` goes on` : reason.message;
+      add(await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message, attempt: SCORE_ATTEMPTS }]));
     }
   };
 
