@@ -30,7 +30,7 @@ test('all that the build compiles is sent to it, and nothing else', () => {
   for (const room of include.filter((name) => name !== '*.ts')) expect(lines).toContain(`!${room}`);
   for (const room of ['test', 'node_modules', '.git', '.fleetscore', 'deploy', 'deploy/bicep']) expect(lines).not.toContain(`!${room}`);
   for (const source of matches(DOCKERFILE, /mv ([^&\\]+?) \/out/g).flatMap((text) => text.split(' ')).filter((path) => path.startsWith('deploy/'))) expect(lines).toContain(`!${source}`);
-  expect(lines).toContain('!config.ts');
+  for (const file of filesIn('.', '.ts')) expect(lines).toContain(file.replace('./', '!'));
 });
 
 test('it runs as nobody in particular, as process 1, and can be asked whether it is well', () => {
