@@ -58,6 +58,6 @@ export function failureTable(failures: readonly FailureNote[], total: number): s
 }
 
 /** Names and messages come from outside: they must not break out of their cell. */
-function cell(text: string): string {
+export function cell(text: string): string {
   return text.replace(/[\\|<>&`*_[\]]/g, (c) => `\\${c}`).replace(/\s+/g, ' ');
 }

@@ -1,6 +1,7 @@
 /** What a person reads on the page of a pool's workflow in the Web UI. Pure. */
 import { isGone } from '../pool/pool.ts';
 import { plainTime } from '../domain/time.ts';
+import { cell } from './details.ts';
 import type { PoolState } from './pool-messages.ts';
 
 export function poolDetails(state: PoolState): string {
@@ -23,9 +24,4 @@ export function poolDetails(state: PoolState): string {
     ...(nodes.length === 0 ? [] : [`| Node | State | Since |\n| --- | --- | --- |\n${nodes.map((node) => `| ${cell(node.id)} | ${node.state} | ${plainTime(node.readyAtMs ?? node.requestedAtMs)} |`).join('\n')}`]),
     ...(state.notes.length === 0 ? [] : [state.notes.map((note) => `- ${cell(note)}`).join('\n')]),
   ].join('\n\n');
-}
-
-/** Messages come from outside: they must not break out of their cell. */
-function cell(text: string): string {
-  return text.replace(/[\\|<>&`*_[\]]/g, (c) => `\\${c}`).replace(/\s+/g, ' ');
 }
