@@ -36,7 +36,7 @@ async function show(context: Context, options: { from?: number; to?: number; ano
       table(
         [{ title: 'Time (UTC)' }, { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' }, { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) }, { title: 'Score', align: 'right' }],
         rows.map((r) => [when(r.tsMs), String(r.value), r.prediction === 1 ? 'anomaly' : 'normal', r.score.toPrecision(6)]),
-        'No predictions in this period. `fleetscore batch list` shows what was scored.',
+        all.length > 0 ? 'No anomalies in this period.' : 'No predictions in this period. `fleetscore batch list` shows what was scored.',
       ),
       ...(all.length > 0 ? [`${formatCount(all.length)} windows, ${formatCount(anomalies)} anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}.`] : []),
     ].join('\n'),
