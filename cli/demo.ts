@@ -56,7 +56,7 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   try {
     const work = mainJob(context, say, started).then(async (result) => {
       if (options.once) return result;
-      return stayLive(context, result.sentThroughMs, say);
+      return stayLive(context, result, say);
     });
     const result = await Promise.race([work, stack.broken, interrupted.then(() => undefined)]);
     return result === undefined ? undefined : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
@@ -68,11 +68,14 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   }
 }
 
+const quarterBefore = (ms: number): number => Math.floor(ms / EVERY_MS) * EVERY_MS;
+
 const siteFolder = (context: Context): string => join(context.config.home, 'site');
 
 interface JobResult {
   readonly ok: boolean;
   readonly sentThroughMs: number;
+  readonly scoredToMs: number;
   readonly data: unknown;
 }
 
@@ -83,7 +86,10 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   await publishSampleModels(context, say);
 
   const nowMs = Date.now();
-  const end = Math.floor(nowMs / EVERY_MS) * EVERY_MS;
+  // A batch waits until readings are past its last window by the tolerance for disorder. In the first seconds of a
+  // quarter of an hour only live readings get there.
+  const { outOfOrderMs, windowMs } = context.config.ingest;
+  const end = quarterBefore(nowMs - outOfOrderMs - windowMs - FEED_MS);
   const memory = remember(context);
   const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, end - HOUR_MS), toMs: end };
   const sendFrom = Math.max(memory.sentThroughMs ?? 0, missing.fromMs);
@@ -100,7 +106,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   const batches = await scoreThrough(context, missing, say);
   remember(context, { scoredToMs: end });
   const shown = batches.length > 0 ? batches : await lastBatches(context);
-  if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, data: { batches: [] } };
+  if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
 
   const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
   const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({ device: sensor.device, sensor: sensor.sensor, kind, fromMs, toMs, findable }));
@@ -116,7 +122,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
   const failed = shown.filter((batch) => batch.status !== 'completed');
   return {
-    ok: failed.length === 0, sentThroughMs: nowMs,
+    ok: failed.length === 0, sentThroughMs: nowMs, scoredToMs: end,
     data: { batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })), totals: data.totals, report: page, site, ui },
   };
 }
@@ -152,7 +158,9 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
     say('  nothing new to score since the last start');
     return [];
   }
-  const before = new Set((await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).map((batch) => batch.id));
+  const batches = (): Promise<Batch[]> => store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
+  // One that a stop left running goes on by itself and counts: the backfill starts no second for its time.
+  const before = new Set((await batches()).filter((batch) => batch.status !== 'running').map((batch) => batch.id));
   say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
   await backfillSchedule(client, SCHEDULE, missing, ScheduleOverlapPolicy.ALLOW_ALL);
 
@@ -160,14 +168,14 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
   let last = '';
   let movedAt = Date.now();
   for (;;) {
-    const mine = (await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).filter((b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs);
+    const mine = (await batches()).filter((b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs);
     const counts = await Promise.all(mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)));
     const done = counts.reduce((sum, c) => sum + decided(c), 0);
     const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
     const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
     const finished = mine.filter((b) => b.status !== 'running');
-    bar.set(done, perBatch * expected, `${finished.length} of ${expected} batches, ${formatCount(anomalies)} anomalies`);
-    if (finished.length >= expected) {
+    bar.set(done, perBatch * Math.max(expected, mine.length), `${finished.length} of ${Math.max(expected, mine.length)} batches, ${formatCount(anomalies)} anomalies`);
+    if (finished.length === mine.length && new Set(finished.map((b) => b.toMs)).size >= expected) {
       bar.end();
       return finished.sort((a, b) => a.fromMs - b.fromMs);
     }
@@ -188,9 +196,14 @@ async function lastBatches(context: Context): Promise<Batch[]> {
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */
-async function stayLive(context: Context, sentThroughMs: number, say: (line: string) => void): Promise<never> {
+async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResult, say: (line: string) => void): Promise<never> {
   const store = await context.store();
-  const told = new Set((await store.listBatches({ schedule: SCHEDULE, limit: 1_000 })).map((batch) => batch.id));
+  const batches = await store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
+  const told = new Set(batches.filter((batch) => batch.status !== 'running').map((batch) => batch.id));
+  // The quarter that had just ended when we started; the schedule is the one to start it when it ended since.
+  const latest = quarterBefore(Date.now());
+  if (latest > scoredToMs && !batches.some((batch) => batch.toMs === latest))
+    await backfillSchedule(await context.client(), SCHEDULE, { fromMs: scoredToMs, toMs: latest }, ScheduleOverlapPolicy.ALLOW_ALL);
   say(`\nReadings keep flowing; the next batch starts at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC. ${pc.bold('Ctrl-C stops everything.')}`);
   return withProducer(context, async (producer) => {
     for (let through = sentThroughMs; ; ) {

@@ -1,5 +1,5 @@
-/** `npm start -- --once` as a user runs it: twice in a row, with a port taken, and after a kill -9. */
-import { expect, test } from '@jest/globals';
+/** `npm start -- --once` as a user runs it: after a kill -9, twice in a row, and with a port taken. */
+import { afterAll, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -12,13 +12,22 @@ const home = tempDir('demo');
 const bare = tempDir('bare');
 const env = { FLEETSCORE_TOOLS_DIR: TOOLS };
 
+/** A test that fails half way leaves no stack behind. */
+afterAll(() => runCli(home, ['down'], env), 120_000);
+
 interface Result {
   readonly batches: { readonly id: string; readonly status: string; readonly scored: number; readonly failed: number }[];
   readonly totals: { readonly sensors: number; readonly windows: number; readonly anomalies: number };
   readonly report: string;
 }
 
-test('the main job ends well: four batches, all 60 sensors scored, faults found, a report', async () => {
+test('after a kill -9 while it scores, the next start ends the main job well: four batches, all 60 sensors scored, faults found, a report', async () => {
+  const killed = startDemo();
+  await killed.until('backfilling');
+  killed.process.kill('SIGKILL');
+  await killed.ended;
+  await untilNothingRuns();
+
   const first = await runCli(home, ['demo', '--once', '--ports', 'auto'], env);
   expect(first.stderr).toBe('');
   expect(first.code).toBe(0);
@@ -33,7 +42,7 @@ test('the main job ends well: four batches, all 60 sensors scored, faults found,
   expect(processesOf(home)).toEqual([]);
 }, 300_000);
 
-test('a second start goes on where the first stopped, and what it repeats changes nothing', async () => {
+test('one more start goes on where the last stopped, and what it repeats changes nothing', async () => {
   const second = await runCli(home, ['demo', '--once', '--ports', 'auto', '--json'], env);
   expect(second.code).toBe(0);
   const { batches, totals } = second.json() as Result;
@@ -72,15 +81,18 @@ test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and 
   const up = await runCli(home, ['up', '--detach', '--ports', 'auto', '--json'], env);
   expect(up.code).toBe(0);
   const { pid } = up.json() as { pid: number };
+  // The schedule is live: at every quarter of an hour there is one more.
+  const batches = async (): Promise<readonly string[]> => ((await runCli(home, ['batch', 'list', '--json'], env)).json() as { id: string }[]).map(({ id }) => id);
+  const before = await batches();
+  expect(before.length).toBeGreaterThanOrEqual(4);
   expect((await runCli(home, ['up', '--detach'], env)).stdout).toContain('Already up');
   expect((await runCli(home, ['up', '--ports', 'auto'], env)).stderr).toContain(`a laptop stack already runs in ${home} (process ${pid})`);
 
   process.kill(pid, 'SIGKILL');
-  for (let i = 0; i < 300 && processesOf(home).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(processesOf(home)).toEqual([]);
+  await untilNothingRuns();
 
   expect((await runCli(home, ['up', '--detach', '--ports', 'auto'], env)).code).toBe(0);
-  expect((await runCli(home, ['batch', 'list', '--json'], env)).json()).toHaveLength(4);
+  expect(await batches()).toEqual(expect.arrayContaining([...before]));
   expect((await runCli(home, ['down'], env)).stdout).toContain('Stopped.');
   expect((await runCli(home, ['down'], env)).stdout).toContain('No laptop stack runs');
   expect(processesOf(home)).toEqual([]);
@@ -88,13 +100,33 @@ test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and 
 }, 240_000);
 
 test('Ctrl-C ends everything while it starts', async () => {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('../../cli/main.ts', import.meta.url)), 'demo', '--ports', 'auto'], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  await new Promise<void>((resolve) => child.stdout.on('data', (data: Buffer) => data.includes('Starting') && resolve()));
+  const child = startDemo();
+  await child.until('Starting');
   await new Promise((resolve) => setTimeout(resolve, 500));
-  child.kill('SIGINT');
-  const code = await new Promise((resolve) => child.on('exit', resolve));
-  expect(code).toBe(0);
+  child.process.kill('SIGINT');
+  expect(await child.ended).toBe(0);
   expect(processesOf(home)).toEqual([]);
 }, 120_000);
+
+function startDemo() {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('../../cli/main.ts', import.meta.url)), 'demo', '--ports', 'auto'], {
+    env: { ...cleanEnv(), FLEETSCORE_HOME: home, ...env }, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  return {
+    process: child, ended,
+    /** Resolves when it has said so; rejects when it ends before. */
+    until: (words: string): Promise<void> => new Promise((resolve, reject) => {
+      child.stdout.on('data', () => said.includes(words) && resolve());
+      void ended.then((code) => reject(new Error(`it ended (${code}) without a word of ${words}:\n${said}`)));
+    }),
+  };
+}
+
+/** What a process left that was killed ends by itself. */
+async function untilNothingRuns(): Promise<void> {
+  for (let i = 0; i < 300 && processesOf(home).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(processesOf(home)).toEqual([]);
+}
