@@ -43,8 +43,8 @@ export interface IngestWorker {
   stats(): IngestStats;
   /** Resolves with the reason when the worker cannot go on by itself; stop it and start it again. */
   readonly failed: Promise<FleetscoreError>;
-  /** Commits what it holds, closes capture files, checkpoints, and lets its partitions go; at most `stopTimeoutMs`. */
-  stop(): Promise<void>;
+  /** Commits what it holds, closes capture files, checkpoints, and lets its partitions go; takes at most so long (default: `stopTimeoutMs`). */
+  stop(withinMs?: number): Promise<void>;
 }
 
 const TICK_MS = 500;
@@ -168,11 +168,11 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const reporting = options.onStats && setInterval(() => options.onStats?.(stats()), settings.statsIntervalMs);
 
   let stopped: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
+  const stop = async (withinMs: number): Promise<void> => {
     ending.abort();
     clearInterval(ticking);
     clearInterval(reporting);
-    const deadline = setTimeout(() => giveUp.abort(), settings.stopTimeoutMs * 0.75);
+    const deadline = setTimeout(() => giveUp.abort(), withinMs * 0.75);
     const closing = (async (): Promise<void> => {
       await subscription.close();
       await Promise.allSettled([...opened.values()].map((pipeline) => pipeline.close(true)));
@@ -180,13 +180,13 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     })().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'the Event Hubs client did not close cleanly'));
     const late = Symbol('late');
     const limit = new AbortController();
-    const ended = await Promise.race([closing, sleep(settings.stopTimeoutMs, late, { signal: limit.signal }).catch(() => undefined)]);
+    const ended = await Promise.race([closing, sleep(withinMs, late, { signal: limit.signal }).catch(() => undefined)]);
     limit.abort();
     clearTimeout(deadline);
-    if (ended === late) log.warn({ stopTimeoutMs: settings.stopTimeoutMs }, 'ended without finishing; the events under way are read again at the next start');
+    if (ended === late) log.warn({ withinMs }, 'ended without finishing; the events under way are read again at the next start');
     options.onStats?.(stats());
   };
-  return { source, stats, failed, stop: () => (stopped ??= stop()) };
+  return { source, stats, failed, stop: (withinMs = settings.stopTimeoutMs) => (stopped ??= stop(withinMs)) };
 }
 
 /** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE`, `HUB_RECREATED` */

@@ -5,9 +5,12 @@ import { checkpointContainer, openBlobs } from './blob-storage.ts';
 import { eventHubTarget } from './event-hubs.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
 import { ingestSettings } from './ingest-settings.ts';
-import { live } from './lifecycle.ts';
+import { live, SUPERVISOR_GONE } from './lifecycle.ts';
 import { startMetrics } from './metrics.ts';
 import { openHubReader } from './partitions.ts';
+
+/** Without the servers there is nothing to wait for; what was not committed is read again at the next start. */
+const ABANDONED_MS = 2_000;
 
 await live('ingest', async (life) => {
   const { config, log, ready, ending } = life;
@@ -27,11 +30,11 @@ await live('ingest', async (life) => {
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
     const metrics = await startMetrics(life, async () => ingestMetrics(worker.stats(), await look(), labels));
     ready();
-    const failure = await Promise.race([ending.then(() => undefined), worker.failed]);
-    if (failure === undefined) log.info({ reason: await ending }, 'draining');
+    const reason = await Promise.race([ending, worker.failed]);
+    if (typeof reason === 'string') log.info({ reason }, 'draining');
     draining = true;
-    await Promise.all([worker.stop(), metrics?.close()]);
-    if (failure) throw failure;
+    await Promise.all([worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined), metrics?.close()]);
+    if (typeof reason !== 'string') throw reason;
   } finally {
     await Promise.allSettled([store.close(), hub.close()]);
   }

@@ -7,6 +7,9 @@ import { createLog, type Logger } from './log.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 
+/** Why a process ends whose supervisor died: the servers of its stack end, too. */
+export const SUPERVISOR_GONE = 'the supervisor is gone';
+
 export interface Life {
   readonly config: Config;
   readonly log: Logger;
@@ -27,7 +30,7 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
     log = createLog(config, role);
     const ending = new Promise<string>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
-      process.on('disconnect', () => resolve('the supervisor is gone'));
+      process.on('disconnect', () => resolve(SUPERVISOR_GONE));
     });
     telemetry = await startTelemetry(role, process.env, log);
     const ready = (): void => {
