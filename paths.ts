@@ -28,17 +28,6 @@ export function packageFile(path: string): string {
   return existsSync(atRoot) ? atRoot : join(here, '..', path);
 }
 
-/** Workflow code built ahead of time, where it is a built package. */
-export function workflowBundle(kind: {
-  /** The one whose failures the codec can encrypt. */
-  readonly encrypted: boolean;
-  /** The one that makes traces. */
-  readonly traced: boolean;
-}): string | undefined {
-  const path = join(here, `workflow-bundle${kind.encrypted ? '-encrypted' : ''}${kind.traced ? '-traced' : ''}.js`);
-  return existsSync(path) ? path : undefined;
-}
-
 /** A file inside a package we depend on. */
 export function dependencyFile(packageName: string, path: string): string {
   const require = createRequire(import.meta.url);

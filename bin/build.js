@@ -22,22 +22,14 @@ for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storag
     filter: (source) => statSync(source).isDirectory() || ASSET.test(source),
   });
 
-const { bundleWorkflowCode } = await import('@temporalio/worker');
-const quiet = { log() {}, trace() {}, debug() {}, info() {}, warn: console.warn, error: console.error };
-const bundle = async (file, options) => {
-  const { code } = await bundleWorkflowCode({ workflowsPath: join(dist, 'workflows/index.js'), logger: quiet, ...options });
-  writeFileSync(join(dist, file), code);
-  return code;
-};
-// How failures become payloads is part of a bundle: the codec can encrypt those of an encrypted one.
-const encrypted = { failureConverterPath: join(dist, 'payloads/failure-converter.cjs') };
-// A traced one is loaded only where traces are sent somewhere.
-const traced = { workflowInterceptorModules: [join(dist, 'workflows/tracing.js')] };
-const code = await bundle('workflow-bundle.js');
-await bundle('workflow-bundle-encrypted.js', encrypted);
-await bundle('workflow-bundle-traced.js', traced);
-await bundle('workflow-bundle-encrypted-traced.js', { ...encrypted, ...traced });
+const { bundleName, bundleWorkflows, WORKFLOW_CODE_KINDS } = await import('../dist/workers/workflow-code.js');
+let bytes = 0;
+for (const kind of WORKFLOW_CODE_KINDS) {
+  const code = await bundleWorkflows(kind);
+  writeFileSync(join(dist, bundleName(kind)), code);
+  bytes = Math.max(bytes, code.length);
+}
 chmodSync(join(root, 'bin/fleetscore.js'), 0o755);
 const files = readdirSync(dist, { recursive: true }).filter((name) => statSync(join(dist, name)).isFile());
-process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, four workflow bundles of ${Math.round(code.length / 1024)} KiB\n`);
+process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, ${WORKFLOW_CODE_KINDS.length} workflow bundles of up to ${Math.round(bytes / 1024)} KiB\n`);
 if (!existsSync(join(dist, 'cli/main.js'))) throw new Error('dist/cli/main.js is missing');

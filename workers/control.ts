@@ -3,7 +3,6 @@ import { createControlActivities } from '../activities/control.ts';
 import { createPoolActivities } from '../activities/pool.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
-import { codeFile, workflowBundle } from '../paths.ts';
 import { configuredPools } from '../pool/configured.ts';
 import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -27,6 +26,7 @@ import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-wo
 import { registerSearchAttributes } from './search-attributes.ts';
 import { siteOf } from './site.ts';
 import { connectClient, connectWorker } from './temporal.ts';
+import { workflowCode } from './workflow-code.ts';
 
 await live('control', async (life) => {
   const { config, log } = life;
@@ -68,11 +68,10 @@ await live('control', async (life) => {
     await watch.settled;
   };
   try {
-    const bundle = workflowBundle({ encrypted: encrypts, traced: life.telemetry !== undefined });
     await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
       taskQueue: CONTROL_QUEUE,
       dataConverter,
-      ...(bundle === undefined ? { workflowsPath: codeFile('workflows/index') } : { workflowBundle: { codePath: bundle } }),
+      workflowBundle: await workflowCode({ encrypted: encrypts, traced: life.telemetry !== undefined }),
       activities: {
         ...createControlActivities({
           store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, unnamedChildren: encrypts, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
@@ -85,7 +84,7 @@ await live('control', async (life) => {
         ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
       },
       ...(versioned ? { workerDeploymentOptions: { useWorkerVersioning: true, version: { deploymentName: CONTROL_DEPLOYMENT, buildId }, defaultVersioningBehavior: 'PINNED' } } : {}),
-      interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])], ...(life.telemetry && bundle === undefined ? { workflowModules: [codeFile('workflows/tracing')] } : {}) },
+      interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
       ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
       // Children of a large batch come and go: more would only hold memory.
       maxCachedWorkflows: 1_000,

@@ -8,6 +8,13 @@ import { CONTROL_QUEUE } from '../domain/queues.ts';
 /** Most children of a batch, or activities of a child, that are under way at once (Temporal fails past 2,000). */
 export const MAX_PENDING = 500;
 
+/**
+ * Most children of a batch that are asked for and not started yet. The server writes each start into the history of
+ * the batch, one after the other: with hundreds at once they wait for each other and for the batch's own tasks, which
+ * then run into their timeout: on a dev server 300 children take 15 s with 10 at once, 28 s with all (bench/RESULTS.md).
+ */
+export const MAX_STARTS = 10;
+
 /** Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. */
 export const CONTROL_ACTIVITY = {
   taskQueue: CONTROL_QUEUE,

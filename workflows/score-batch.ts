@@ -4,7 +4,7 @@
  * `finishBatch` runs, also when the batch is cancelled.
  */
 import {
-  ApplicationFailure, CancellationScope, executeChild, isCancellation, log, ParentClosePolicy, patched,
+  ApplicationFailure, CancellationScope, isCancellation, log, ParentClosePolicy, patched,
   proxyActivities, setCurrentDetails, setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
@@ -18,7 +18,7 @@ import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.
 import { batchDetails, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
-import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, MAX_PENDING, waitPollMs } from './policies.ts';
+import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, MAX_PENDING, MAX_STARTS, waitPollMs } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
@@ -40,7 +40,7 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     setCurrentDetails(batchDetails(progress));
   };
   setHandler(progressQuery, () => progress);
-  const throttle = fullSpeed();
+  const throttle = fullSpeed(patched('few-starts') ? MAX_STARTS : MAX_PENDING);
   setHandler(setConcurrencyUpdate, (limit) => (throttle.limit = limit), {
     validator(limit) {
       if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PENDING))
@@ -72,8 +72,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
 
-    await forEachThrottled(plan.groups, throttle, async (range) => {
-      const outcome = await scoreGroup(batchId, parsed, range, plan);
+    await forEachThrottled(plan.groups, throttle, async (range, started) => {
+      const outcome = await scoreGroup(batchId, parsed, range, plan, started);
       show({
         childrenDone: progress.childrenDone + 1,
         counts: addCounts(progress.counts, outcome.counts),
@@ -159,18 +159,20 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
 }
 
 /** Runs one child. A child that ends badly leaves no sensor without an outcome. */
-async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, plan: BatchPlan): Promise<ChunkOutcome> {
+async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, plan: BatchPlan, started: () => void): Promise<ChunkOutcome> {
   const { fromMs, toMs } = period;
   const { sensorsPerActivity, unnamedChildren } = plan;
   const { single } = range;
   try {
-    return await executeChild(scoreSensors, {
+    const child = await startChild(scoreSensors, {
       // Derived from the work: replay and retries name the same children.
       workflowId: `${batchId}/${single && !unnamedChildren ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
       args: [{ batchId, fromMs, toMs, range, sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity, scoringQueue: range.queue ?? SCORING_QUEUE }],
       staticSummary: nameOf(range),
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });
+    started();
+    return await child.result();
   } catch (error) {
     if (isCancellation(error)) throw error;
     const outcome = outcomeOfFailedChild(error, SENSOR_FAILED);

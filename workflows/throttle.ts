@@ -9,28 +9,39 @@ export interface Throttle {
   /** Most items under way at once. */
   limit: number;
   paused: boolean;
+  /** Most items at once that have not told yet that they started. */
+  readonly starts: number;
 }
 
-export const fullSpeed = (): Throttle => ({ limit: MAX_PENDING, paused: false });
+export const fullSpeed = (starts = MAX_PENDING): Throttle => ({ limit: MAX_PENDING, paused: false, starts });
 
-export async function forEachThrottled<T>(items: readonly T[], throttle: Throttle, work: (item: T) => Promise<void>): Promise<void> {
+/** @param work calls `started` when the item is no longer only asked for; one that never does counts until its end */
+export async function forEachThrottled<T>(items: readonly T[], throttle: Throttle, work: (item: T, started: () => void) => Promise<void>): Promise<void> {
   let active = 0;
+  let starting = 0;
   let failure: { readonly error: unknown } | undefined;
   const run = async (item: T): Promise<void> => {
+    let asked = true;
+    const started = (): void => {
+      if (asked) starting -= 1;
+      asked = false;
+    };
     try {
-      await work(item);
+      await work(item, started);
     } catch (error) {
       failure ??= { error };
     } finally {
+      started();
       active -= 1;
     }
   };
   try {
     for (const item of items) {
-      const mayStart = (): boolean => active < throttle.limit && !throttle.paused;
+      const mayStart = (): boolean => active < throttle.limit && starting < throttle.starts && !throttle.paused;
       if (!mayStart()) await condition(() => failure !== undefined || mayStart());
       if (failure) break;
       active += 1;
+      starting += 1;
       void run(item);
     }
   } catch (error) {

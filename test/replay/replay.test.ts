@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { codeFile } from '../../paths.ts';
+import { MAX_STARTS } from '../../workflows/policies.ts';
 
 const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('./changed-workflows.ts', import.meta.url));
@@ -50,6 +51,10 @@ test('the recorded histories hold what they are named after', () => {
   const late = JSON.stringify(named('batch-with-late-readings').history);
   expect(late).toContain('VERSIONING_BEHAVIOR_PINNED');
   expect(late).toContain('"workflowId":"late-');
+  const many = named('batch-of-many-children').history.events.map((e) => /(START_CHILD_WORKFLOW_EXECUTION_INITIATED|CHILD_WORKFLOW_EXECUTION_STARTED)$/.exec(e.eventType)?.[1]).filter(Boolean);
+  expect(many.filter((type) => type!.startsWith('START'))).toHaveLength(24);
+  let asked = 0;
+  expect(Math.max(...many.map((type) => (asked += type!.startsWith('START') ? 1 : -1)))).toBe(MAX_STARTS);
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 
@@ -70,6 +75,6 @@ test('histories hold ids, ranges and counts, never readings', () => {
   for (const { name, history } of recorded) {
     const payloads = [...JSON.stringify(history).matchAll(/"data":"([^"]*)"/g)].map((m) => Buffer.from(m[1]!, 'base64').toString());
     expect(payloads.length).toBeGreaterThan(0);
-    for (const payload of payloads) expect({ name, payload, bytes: payload.length < 2_000 }).toEqual({ name, payload: expect.not.stringMatching(/"(mean|value|score)"/), bytes: true });
+    for (const payload of payloads) expect({ name, payload, bytes: payload.length < 3_000 }).toEqual({ name, payload: expect.not.stringMatching(/"(mean|value|score)"/), bytes: true });
   }
 });

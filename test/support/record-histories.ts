@@ -120,6 +120,12 @@ try {
   await handle.cancel();
   await handle.result().catch((error: unknown) => say(`cancelled: ${String(error)}`));
   await save(client, 'waiting-then-cancelled', paused.workflowId);
+
+  // More children than are asked for at once.
+  await cli('models', 'publish', modelsOf(24, join(home, 'many')));
+  await cli('send', readingsOf(24, join(home, 'many.csv')), '--wait');
+  const many = (await cli('batch', 'run', ...period, '--wait')) as Shown;
+  await save(client, 'batch-of-many-children', many.workflowId, many.runId);
 } finally {
   await context.close();
   await stack.stop();
