@@ -56,7 +56,9 @@ if (!node) {
   process.stderr.write(`${tooOld('Delete node_modules and run this again; npm must be allowed to run install scripts.')}\n`);
   process.exit(1);
 }
-const child = spawn(node, [...command, ...args], { cwd: root, stdio: 'inherit' });
+// Types are stripped and code is compiled once, not in each of the processes that a task starts: a fifth of their CPU.
+const env = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'fleetscore', 'compile'), ...process.env };
+const child = spawn(node, [...command, ...args], { cwd: root, stdio: 'inherit', env });
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));

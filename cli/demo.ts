@@ -192,7 +192,7 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
 
 async function lastBatches(context: Context): Promise<Batch[]> {
   const recent = await (await context.store()).listBatches({ schedule: SCHEDULE, limit: 4 });
-  return recent.filter((batch) => batch.status !== 'running').reverse();
+  return recent.filter((batch) => batch.status !== 'running').sort((a, b) => a.toMs - b.toMs);
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */
