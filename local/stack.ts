@@ -9,6 +9,7 @@ import { withoutSecrets, type Config, type Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile, dependencyFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
+import { openStore } from '../storage/open-store.ts';
 import { connectClient } from '../workers/temporal.ts';
 import { carryLogs, type CarriedLogs } from './carried-logs.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
@@ -66,7 +67,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const ports = await claimPorts(config);
     const servers = startServers(config, ports, temporal, withoutSecrets(options.env));
     children.push(...servers.map((server) => server.child));
-    await Promise.all(servers.map((server) => server.ready));
+    // Workers start side by side, and those that score do not make tables.
+    await Promise.all([migrate(config.sqlUrl), ...servers.map((server) => server.ready)]);
 
     const clientEnv = clientVariables(config, ports);
     const env = { ...options.env, ...clientEnv };
@@ -101,6 +103,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function migrate(sqlUrl: string): Promise<void> {
+  const store = await openStore(sqlUrl);
+  try {
+    await store.migrate();
+  } finally {
+    await store.close();
   }
 }
 
