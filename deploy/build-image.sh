@@ -32,7 +32,11 @@ make_stand_in() {
   root=$(mktemp -d)
   trap 'rm -rf "$root"' RETURN
   echo "making $stand_in: Debian bookworm and Node $("$node" --version)"
-  debootstrap --variant=minbase --include=ca-certificates,libstdc++6 bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >/dev/null
+  local log
+  if ! log=$(debootstrap --variant=minbase --include=ca-certificates,libstdc++6 bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" 2>&1); then
+    printf 'debootstrap failed; DEBIAN_MIRROR=URL names another mirror:\n%s\n' "$(tail -n 5 <<<"$log")" >&2
+    return 1
+  fi
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
   cp -L "$node" "$root/usr/local/bin/node"
   cp -r "$(dirname "$(readlink -f "$(command -v npm)")")/.." "$root/usr/local/lib/npm"
