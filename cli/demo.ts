@@ -174,7 +174,8 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
     const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
     const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
     const finished = mine.filter((b) => b.status !== 'running');
-    bar.set(done, perBatch * Math.max(expected, mine.length), `${finished.length} of ${Math.max(expected, mine.length)} batches, ${formatCount(anomalies)} anomalies`);
+    const wanted = Math.max(expected, mine.length);
+    bar.set(done, perBatch * wanted, `${finished.length} of ${wanted} batches, ${formatCount(anomalies)} anomalies`);
     if (finished.length === mine.length && new Set(finished.map((b) => b.toMs)).size >= expected) {
       bar.end();
       return finished.sort((a, b) => a.fromMs - b.fromMs);

@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { codeFile, packageFile, siblingFile } from '../paths.ts';
+import { codeFile, siblingFile } from '../paths.ts';
 
 export interface WorkflowCodeKind {
   /** How failures become payloads is part of the code: this kind's the codec can encrypt. */
@@ -24,7 +24,7 @@ export const bundleName = ({ encrypted, traced }: WorkflowCodeKind): string => `
 export async function workflowCode(kind: WorkflowCodeKind): Promise<{ readonly code: string }> {
   const built = siblingFile(bundleName(kind));
   if (existsSync(built)) return { code: readFileSync(built, 'utf8') };
-  const file = join(packageFile('node_modules'), '.cache', 'fleetscore', bundleName(kind));
+  const file = siblingFile(join('node_modules', '.cache', 'fleetscore', bundleName(kind)));
   // No line of its own: the source map at the end counts lines.
   const head = `/* ${sourcesHash()} */`;
   const kept = existsSync(file) ? readFileSync(file, 'utf8') : '';

@@ -11,7 +11,7 @@ export const MAX_PENDING = 500;
 /**
  * Most children of a batch that are asked for and not started yet. The server writes each start into the history of
  * the batch, one after the other: with hundreds at once they wait for each other and for the batch's own tasks, which
- * then run into their timeout: on a dev server 300 children took 15 s with 10 at once, 28 s with all.
+ * then run into their timeout. On a dev server 300 children took 15 s with 10 at once, 28 s with all.
  */
 export const MAX_STARTS = 10;
 

@@ -1,11 +1,9 @@
 /** `npm start -- --once` as a user runs it: after a kill -9, twice in a row, and with a port taken. */
 import { afterAll, expect, test } from '@jest/globals';
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { cleanEnv, processesOf, runCli, TOOLS } from '../support/cli.ts';
+import { processesOf, runCli, startCli, TOOLS } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
 const home = tempDir('demo');
@@ -109,9 +107,8 @@ test('Ctrl-C ends everything while it starts', async () => {
 }, 120_000);
 
 function startDemo() {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('../../cli/main.ts', import.meta.url)), 'demo', '--ports', 'auto'], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home, ...env }, stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = startCli(home, ['demo', '--ports', 'auto'], env);
+  child.stderr.resume();
   let said = '';
   child.stdout.on('data', (data: Buffer) => (said += data.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));

@@ -16,11 +16,16 @@ export interface CliResult {
   readonly json: () => unknown;
 }
 
-/** Runs `fleetscore ARGS` and waits for its end. */
-export function runCli(home: string, args: readonly string[], env: Env = {}): Promise<CliResult> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+/** Starts `fleetscore ARGS`. */
+export function startCli(home: string, args: readonly string[], env: Env = {}) {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
     env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'],
   });
+}
+
+/** Runs `fleetscore ARGS` and waits for its end. */
+export function runCli(home: string, args: readonly string[], env: Env = {}): Promise<CliResult> {
+  const child = startCli(home, args, env);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
