@@ -5,12 +5,13 @@
  */
 import { dimsOf, doubles, integers, type OnnxGraph, type OnnxModel, type OnnxTensor, toNumber } from '../onnx-proto.ts';
 
-/** Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value. */
+/** Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a scalar). */
 export type Operand =
   | 'input'
   | { readonly step: number }
   | { readonly parameter: string }
   | { readonly int64: number }
+  | { readonly index: number }
   | { readonly double: number };
 
 export interface Step {
@@ -38,6 +39,9 @@ export interface GraphMatch {
   readonly width: number;
 }
 
+/** Declared columns of the first input; 0 where none are. */
+export const inputWidth = ({ graph }: OnnxModel): number => toNumber(graph?.input?.[0]?.type?.tensorType?.shape?.dim?.[1]?.dimValue);
+
 /** The parameters of a graph that fits the pattern; undefined when it does not. */
 export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch | undefined {
   const { graph, opsetImport = [] } = model;
@@ -64,9 +68,10 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
       parameters.set(name, tensor);
       return true;
     }
-    const values = 'int64' in operand ? integers(tensor) : doubles(tensor);
-    // More than one dimension would change the shape of the result.
-    return values?.length === 1 && dimsOf(tensor).length <= 1 && values[0] === ('int64' in operand ? operand.int64 : operand.double);
+    // More dimensions would change the shape of the result.
+    if (dimsOf(tensor).length > ('index' in operand ? 0 : 1)) return false;
+    const [values, expected] = 'double' in operand ? [doubles(tensor), operand.double] : [integers(tensor), 'index' in operand ? operand.index : operand.int64];
+    return values?.length === 1 && values[0] === expected;
   };
 
   for (const [i, step] of pattern.steps.entries()) {

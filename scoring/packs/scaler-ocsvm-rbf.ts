@@ -3,10 +3,12 @@
  * z = (x - mean) / scale; score = sum(dual * exp(-gamma * |z - sv|^2)) + intercept; normal when score > 0.
  * The pack computes with the same operators in the same order, and sums with a MatMul for each row as the
  * single model does: then even the last bit agrees, which readings that equal a support vector need.
+ * The squares of several features are added one after the other: the order in which onnxruntime's ReduceSum
+ * adds them depends on where the row lies in memory, so a model with it would not agree even with itself.
  */
 import { DATA_TYPE, dimsOf, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
-import { finiteDoubles, type GraphPattern, matchGraph } from './match-graph.ts';
+import { finiteDoubles, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
 import { PACK_PORTS } from './pack-format.ts';
 
 export interface ScalerOcsvmRbf {
@@ -27,26 +29,44 @@ export const SCALER_OCSVM_RBF = 'scaler+ocsvm-rbf';
 
 /** A row with more doubles of support vectors gains nothing from a pack. */
 const MAX_VALUES = 4096;
+/** The graph has operators for each feature. */
+const MAX_FEATURES = 64;
 
-const PATTERN: GraphPattern = {
-  inputType: DATA_TYPE.double,
-  scores: 9,
-  label: 11,
-  steps: [
+/** The graph of a model with `width` features. */
+function pattern(width: number): GraphPattern {
+  const before: Step[] = [
     { op: 'Sub', operands: ['input', { parameter: 'mean' }] },
     { op: 'Div', operands: [{ step: 0 }, { parameter: 'scale' }] },
     { op: 'Unsqueeze', operands: [{ step: 1 }, { int64: 1 }] },
     { op: 'Sub', operands: [{ step: 2 }, { parameter: 'support_vectors' }] },
     { op: 'Mul', operands: [{ step: 3 }, { step: 3 }] },
-    { op: 'ReduceSum', operands: [{ step: 4 }, { int64: 2 }], attributes: { keepdims: 0 } },
-    { op: 'Mul', operands: [{ step: 5 }, { parameter: 'neg_gamma' }] },
-    { op: 'Exp', operands: [{ step: 6 }] },
-    { op: 'MatMul', operands: [{ step: 7 }, { parameter: 'dual_coef' }] },
-    { op: 'Add', operands: [{ step: 8 }, { parameter: 'intercept' }] },
-    { op: 'Greater', operands: [{ step: 9 }, { double: 0 }] },
-    { op: 'Where', operands: [{ step: 10 }, { int64: 1 }, { int64: -1 }] },
-  ],
-};
+  ];
+  const distances: Step[] =
+    width === 1
+      ? [{ op: 'ReduceSum', operands: [{ step: 4 }, { int64: 2 }], attributes: { keepdims: 0 } }]
+      : [
+          ...range(width).map((f): Step => ({ op: 'Gather', operands: [{ step: 4 }, { index: f }], attributes: { axis: 2 } })),
+          ...range(width - 1).map((f): Step => ({ op: 'Add', operands: [{ step: f === 0 ? 5 : 4 + width + f }, { step: 6 + f }] })),
+        ];
+  const at = before.length + distances.length;
+  return {
+    inputType: DATA_TYPE.double,
+    scores: at + 3,
+    label: at + 5,
+    steps: [
+      ...before,
+      ...distances,
+      { op: 'Mul', operands: [{ step: at - 1 }, { parameter: 'neg_gamma' }] },
+      { op: 'Exp', operands: [{ step: at }] },
+      { op: 'MatMul', operands: [{ step: at + 1 }, { parameter: 'dual_coef' }] },
+      { op: 'Add', operands: [{ step: at + 2 }, { parameter: 'intercept' }] },
+      { op: 'Greater', operands: [{ step: at + 3 }, { double: 0 }] },
+      { op: 'Where', operands: [{ step: at + 4 }, { int64: 1 }, { int64: -1 }] },
+    ],
+  };
+}
+
+const range = (count: number): readonly number[] => Array.from({ length: Math.max(0, count) }, (_, i) => i);
 
 /** Numbers of support vectors that rows are padded to: 1, 2, 3, 4, 6, 8, 12, 16, ... */
 function paddedCount(count: number): number {
@@ -59,10 +79,11 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
   kind: SCALER_OCSVM_RBF,
 
   recognise(model) {
-    const match = matchGraph(model, PATTERN);
+    const width = inputWidth(model);
+    if (width < 1 || width > MAX_FEATURES) return undefined;
+    const match = matchGraph(model, pattern(width));
     if (!match) return undefined;
     const count = dimsOf(match.parameters.get('support_vectors')!)[1] ?? 0;
-    const { width } = match;
     if (count < 1 || count * width > MAX_VALUES) return undefined;
     const mean = finiteDoubles(match, 'mean', [width]);
     const scale = finiteDoubles(match, 'scale', [width]);
@@ -86,29 +107,29 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     row[2 * width] = p.negGamma;
     row[2 * width + 1] = p.intercept;
     row.set(p.dualCoef, 2 * width + 2);
-    row.set(p.supportVectors, 2 * width + 2 + size);
+    // Feature by feature, so that the graph takes each one's column of support vectors as it lies.
+    for (let f = 0; f < width; f++)
+      for (let k = 0; k < p.dualCoef.length; k++) row[2 * width + 2 + size * (1 + f) + k] = p.supportVectors[k * width + f]!;
   },
 
   graph(table, rows, width, size) {
-    const wide = width > 1;
-    const differences = wide
-      ? [
-          node('Reshape', ['flat_vectors', 'vector_shape'], ['support_vectors']),
-          node('Unsqueeze', ['scaled', 'axis_1'], ['scaled_rows']),
-          node('Sub', ['scaled_rows', 'support_vectors'], ['differences']),
-          node('Mul', ['differences', 'differences'], ['squares']),
-          node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }),
-        ]
-      : [node('Sub', ['scaled', 'flat_vectors'], ['differences']), node('Mul', ['differences', 'differences'], ['distances'])];
+    const columns = range(width);
+    const of = (name: string): string[] => columns.map((f) => `${name}_${f}`);
     return {
       name: 'pack',
       node: [
         node('Gather', ['table', PACK_PORTS.index], ['parameters'], { axis: 0 }),
-        node('Split', ['parameters', 'widths'], ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', 'flat_vectors'], { axis: 1 }),
+        node('Split', ['parameters', 'widths'], ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')], { axis: 1 }),
         node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
-        node('Div', ['centered', 'scale'], ['scaled']),
-        ...differences,
-        node('Mul', ['distances', 'neg_gamma'], ['exponents']),
+        ...(width === 1
+          ? [node('Div', ['centered', 'scale'], of('scaled'))]
+          : [node('Div', ['centered', 'scale'], ['scaled']), node('Split', ['scaled', 'ones'], of('scaled'), { axis: 1 })]),
+        ...columns.flatMap((f) => [
+          node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
+          node('Mul', [`differences_${f}`, `differences_${f}`], [f === 0 ? 'distances_0' : `squares_${f}`]),
+          ...(f === 0 ? [] : [node('Add', [`distances_${f - 1}`, `squares_${f}`], [`distances_${f}`])]),
+        ]),
+        node('Mul', [`distances_${width - 1}`, 'neg_gamma'], ['exponents']),
         node('Exp', ['exponents'], ['kernel']),
         node('Unsqueeze', ['kernel', 'axis_1'], ['kernel_rows']),
         node('Unsqueeze', ['dual_coef', 'axis_2'], ['dual_columns']),
@@ -123,11 +144,11 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
       ],
       initializer: [
         doubleTensor('table', [rows, this.rowWidth(width, size)], table),
-        int64Tensor('widths', [6], [width, width, 1, 1, size, size * width]),
+        int64Tensor('widths', [5 + width], [width, width, 1, 1, size, ...columns.map(() => size)]),
+        ...(width === 1 ? [] : [int64Tensor('ones', [width], columns.map(() => 1))]),
         int64Tensor('axis_1', [1], [1]),
         int64Tensor('axis_2', [1], [2]),
         int64Tensor('one_column', [2], [-1, 1]),
-        ...(wide ? [int64Tensor('vector_shape', [3], [-1, size, width])] : []),
         doubleTensor('zero', [], Float64Array.of(0)),
       ],
       input: [tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']), tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', width])],
@@ -151,6 +172,7 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
 export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string[]): OnnxModel {
   const count = p.dualCoef.length;
   const width = p.mean.length;
+  const sums = ['square_0', ...range(width - 2).map((f) => `sum_${f + 1}`), 'distances'];
   return {
     irVersion: 8,
     producerName: 'fleetscore',
@@ -167,7 +189,12 @@ export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string
         node('Unsqueeze', ['scaled', 'axis_1'], ['scaled_rows']),
         node('Sub', ['scaled_rows', 'support_vectors'], ['differences']),
         node('Mul', ['differences', 'differences'], ['squares']),
-        node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }),
+        ...(width === 1
+          ? [node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 })]
+          : [
+              ...range(width).map((f) => node('Gather', ['squares', `feature_${f}`], [`square_${f}`], { axis: 2 })),
+              ...range(width - 1).map((f) => node('Add', [sums[f]!, `square_${f + 1}`], [sums[f + 1]!])),
+            ]),
         node('Mul', ['distances', 'neg_gamma'], ['exponents']),
         node('Exp', ['exponents'], ['kernel']),
         node('MatMul', ['kernel', 'dual_coef'], ['weighted']),
@@ -183,7 +210,7 @@ export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string
         doubleTensor('dual_coef', [count, 1], p.dualCoef),
         doubleTensor('intercept', [1], Float64Array.of(p.intercept)),
         int64Tensor('axis_1', [1], [1]),
-        int64Tensor('axis_2', [1], [2]),
+        ...(width === 1 ? [int64Tensor('axis_2', [1], [2])] : range(width).map((f) => int64Tensor(`feature_${f}`, [], [f]))),
         doubleTensor('zero', [1], Float64Array.of(0)),
         int64Tensor('normal', [1], [1]),
         int64Tensor('anomaly', [1], [-1]),

@@ -35,14 +35,26 @@ def build_model(parameters: ModelParameters) -> bytes:
 
     Input `input` double [N, F]; outputs `label` int64 [N, 1] (1 normal, -1 anomaly) and `scores` double
     [N, 1]. An input that is not a number, or infinite, comes out as an anomaly: its score is not > 0.
+    The squares of several features are added one after the other: the order in which onnxruntime's ReduceSum
+    adds them depends on where the row lies in memory, and so would the last bit of the score.
     """
     p = parameters
     support_vectors = np.asarray(p.support_vectors, np.float64)
     count, features = support_vectors.shape
 
     def constant(name, value, dtype):
-        return numpy_helper.from_array(np.ascontiguousarray(value, dtype), name)
+        return numpy_helper.from_array(np.asarray(value, dtype, order="C"), name)
 
+    if features == 1:
+        sum_constants = [constant("axis_2", [2], np.int64)]
+        sum_nodes = [helper.make_node("ReduceSum", ["squares", "axis_2"], ["distances"], keepdims=0)]
+    else:
+        sum_constants = [constant(f"feature_{f}", f, np.int64) for f in range(features)]
+        sums = ["square_0", *(f"sum_{f}" for f in range(1, features - 1)), "distances"]
+        sum_nodes = [
+            *(helper.make_node("Gather", ["squares", f"feature_{f}"], [f"square_{f}"], axis=2) for f in range(features)),
+            *(helper.make_node("Add", [sums[f - 1], f"square_{f}"], [sums[f]]) for f in range(1, features)),
+        ]
     initializers = [
         constant("mean", p.mean, np.float64),
         constant("scale", p.scale, np.float64),
@@ -51,7 +63,7 @@ def build_model(parameters: ModelParameters) -> bytes:
         constant("dual_coef", np.reshape(p.dual_coef, (count, 1)), np.float64),
         constant("intercept", [p.intercept], np.float64),
         constant("axis_1", [1], np.int64),
-        constant("axis_2", [2], np.int64),
+        *sum_constants,
         constant("zero", [0.0], np.float64),
         constant("normal", [1], np.int64),
         constant("anomaly", [-1], np.int64),
@@ -62,7 +74,7 @@ def build_model(parameters: ModelParameters) -> bytes:
         helper.make_node("Unsqueeze", ["scaled", "axis_1"], ["scaled_rows"]),
         helper.make_node("Sub", ["scaled_rows", "support_vectors"], ["differences"]),
         helper.make_node("Mul", ["differences", "differences"], ["squares"]),
-        helper.make_node("ReduceSum", ["squares", "axis_2"], ["distances"], keepdims=0),
+        *sum_nodes,
         helper.make_node("Mul", ["distances", "neg_gamma"], ["exponents"]),
         helper.make_node("Exp", ["exponents"], ["kernel"]),
         helper.make_node("MatMul", ["kernel", "dual_coef"], ["weighted"]),

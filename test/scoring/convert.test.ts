@@ -7,6 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { convertModels, type ConvertedModel, type ConvertSummary } from '../../scoring/convert.ts';
+import { decodeModel } from '../../scoring/onnx-proto.ts';
+import { fusable } from '../../scoring/packs/kinds.ts';
 import { openScorer } from '../samples/scored.ts';
 
 const PICKLES = fileURLToPath(new URL('../fixtures/pickles/', import.meta.url));
@@ -71,6 +73,8 @@ test('the summary describes the files that were written, and the ignored ones', 
     expect(model).toMatchObject({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
   }
   expect(converted.find((m) => m.file === 'model_two_features')).toMatchObject({ features: ['mean', 'max[-1]'] });
+  // What is converted is what packs are made of.
+  for (const { output } of converted) expect([output, fusable(decodeModel(readFileSync(join(all.out, output))))?.fuser.kind]).toEqual([output, 'scaler+ocsvm-rbf']);
   expect(converted.find((m) => m.file === 'model_bare_svm.pkl')).toMatchObject({ output: 'model_bare_svm.onnx', features: ['mean'] });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { type OnnxModel, type OnnxNode, decodeModel, doubleTensor, encodeModel, node } from '../../scoring/onnx-proto.ts';
+import { type OnnxModel, type OnnxNode, decodeModel, doubleTensor, encodeModel, int64Tensor, node } from '../../scoring/onnx-proto.ts';
 import type { Fusable } from '../../scoring/packs/fuser.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
 import { createPackBuilder, type Pack, PACK_LIMITS, type PackLimits } from '../../scoring/packs/pack-builder.ts';
@@ -92,20 +92,23 @@ async function expectEqual(models: readonly Uint8Array[], features: readonly str
   expect(seen).toBe(models.length);
 }
 
-const number = fc.double({ min: -100, max: 100, noNaN: true });
-const NAMES = ['mean', 'min', 'max'];
+/** Any double of the range, or one of its size: numbers of like size are what rounding shows at. */
+const within = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.oneof(fc.double({ min, max, noNaN: true }), fc.integer({ min: 1, max: 996 }).map((i) => min + ((max - min) * i) / 997));
+const number = within(-100, 100);
+const NAMES = ['mean', 'min', 'max', 'last', 'mean[-1]'];
 
 const parameters = (width: number): fc.Arbitrary<ScalerOcsvmRbf> =>
   fc.integer({ min: 1, max: 20 }).chain((count) => fc.record({
     mean: fc.array(number, { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
-    scale: fc.array(fc.double({ min: 0.01, max: 50, noNaN: true }), { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
-    supportVectors: fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: width * count, maxLength: width * count }).map((v) => Float64Array.from(v)),
-    negGamma: fc.double({ min: -5, max: -1e-3, noNaN: true }),
-    dualCoef: fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: count, maxLength: count }).map((v) => Float64Array.from(v)),
-    intercept: fc.double({ min: -2, max: 2, noNaN: true }),
+    scale: fc.array(within(0.01, 50), { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
+    supportVectors: fc.array(within(-3, 3), { minLength: width * count, maxLength: width * count }).map((v) => Float64Array.from(v)),
+    negGamma: within(-5, -1e-3),
+    dualCoef: fc.array(within(-1, 1), { minLength: count, maxLength: count }).map((v) => Float64Array.from(v)),
+    intercept: within(-2, 2),
   }));
 
-const fleet = fc.integer({ min: 1, max: 3 }).chain((width) => fc.record({
+const fleet = fc.integer({ min: 1, max: NAMES.length }).chain((width) => fc.record({
   width: fc.constant(width),
   models: fc.uniqueArray(parameters(width), { minLength: 1, maxLength: 12, selector: (p) => sha256Of(encodeModel(scalerOcsvmRbfModel(p, NAMES.slice(0, width)))) }),
   extra: fc.array(fc.oneof(number, fc.constantFrom(Number.NaN, Infinity, -Infinity, Number.MAX_VALUE, 5e-324, 0)), { minLength: 0, maxLength: 40 }),
@@ -152,12 +155,14 @@ test('readings exactly on the boundary are anomalies in packs as in single model
   }), { numRuns: 15 });
 });
 
-test('a score does not depend on the rows beside it', async () => {
-  const p = { ...svm(3, ['mean'], 7), supportVectors: Float64Array.from({ length: 7 }, (_, i) => i / 3.1) };
-  const bytes = encodeModel(scalerOcsvmRbfModel(p, ['mean']));
-  const readings = Array.from({ length: 50 }, (_, i) => Math.sin(i) * 4);
-  const together = await runSingles([bytes], [readings], 1);
-  const alone = await Promise.all(readings.map((value) => runSingles([bytes], [[value]], 1)));
+test.each([1, 2, 3, 5])('a score of %i features does not depend on the rows beside it, nor on how many come before', async (width) => {
+  const features = NAMES.slice(0, width);
+  // One kernel far from the reading makes the score: no other sum hides the last bit of its distance.
+  const p = { ...svm(3, features, 7), supportVectors: Float64Array.from({ length: 7 * width }, (_, i) => Math.cos(i * 2.7) * 2), dualCoef: Float64Array.of(0, 0, 0, 1, 0, 0, 0), intercept: 0 };
+  const bytes = encodeModel(scalerOcsvmRbfModel(p, features));
+  const readings = Array.from({ length: 50 }, (_, i) => Array.from({ length: width }, (_, f) => 3 + Math.sin(i + f / 3) * 2));
+  const together = await runSingles([bytes], [readings.flat()], width);
+  const alone = await Promise.all(readings.map((values) => runSingles([bytes], [values], width)));
   expect(alone.map(({ score }) => score[0])).toEqual([...together.score]);
 });
 
@@ -232,6 +237,17 @@ test('models that look alike but are not of a kind are not packed', () => {
   };
   for (const [name, model] of Object.entries(others)) expect({ name, kind: kind(model) }).toEqual({ name, kind: undefined });
   expect(fusable(decodeModel(plainBytes(5)))).toBeUndefined();
+
+  const wide = decodeModel(encodeModel(scalerOcsvmRbfModel(svm(5, ['mean', 'min', 'max']), ['mean', 'min', 'max'])));
+  expect(kind(wide)).toBe('scaler+ocsvm-rbf');
+  const wideNodes = wide.graph!.node!;
+  const rewired = (nodes: OnnxNode[], initializer = wide.graph!.initializer!): OnnxModel => ({ ...wide, graph: { ...wide.graph, node: nodes, initializer } });
+  const constants = wide.graph!.initializer!.filter(({ name }) => !name!.startsWith('feature_'));
+  // Its last bit depends on where the row lies.
+  const reduced = rewired([...wideNodes.slice(0, 5), node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }), ...wideNodes.slice(10)], [...constants, int64Tensor('axis_2', [1], [2])]);
+  expect(kind(reduced)).toBeUndefined();
+  expect(kind(rewired(wideNodes.with(6, node('Gather', ['squares', 'feature_0'], ['square_1'], { axis: 2 }))))).toBeUndefined();
+  expect(kind(rewired(wideNodes.with(9, node('Add', ['sum_1', 'square_1'], ['distances']))))).toBeUndefined();
 });
 
 test('verification finds the rows of a pack that do not score as their models', async () => {
