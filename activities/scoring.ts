@@ -10,11 +10,11 @@ import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outco
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import type { Budget } from '../scoring/concurrency.ts';
-import type { ScoringEngine } from '../scoring/engine.ts';
 import { CONTENT_TYPES, type EncodedPredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { BatchFile, PlannedSensor, Store } from '../storage/store.ts';
+import type { BatchFile, PlannedSensor } from '../storage/store.ts';
 import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
+import { planChallenge, scoreChallenger, type ChallengeDeps } from './challenge.ts';
 import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
@@ -22,10 +22,8 @@ import { cutMessage, failureNotes } from './notes.ts';
 import { workerName, writeErrorLogs } from './sensor-errors.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from './types.ts';
 
-export interface ScoringDeps {
-  readonly store: Store;
+export interface ScoringDeps extends ChallengeDeps {
   readonly blobs: BlobStore;
-  readonly engine: ScoringEngine;
   /** From the start of one window to the start of the next, milliseconds: what lags count in. */
   readonly hopMs: number;
   /** Of the files written. */
@@ -75,9 +73,13 @@ async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs 
   const { store, engine, hopMs } = deps;
   const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
-  const { lookback, columns } = await engine.seriesNeeds(sensors);
+  const challenge = await planChallenge(deps, batchId, sensors);
+  const needs = [await engine.seriesNeeds(sensors), ...(challenge ? [challenge.needs] : [])];
+  const lookback = Math.max(...needs.map((need) => need.lookback));
+  const columns = needs.every((need) => need.columns === 'mean') ? 'mean' : 'all';
+  const period = { fromMs, toMs };
   const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
-  const result = await engine.score({ sensors, series, period: { fromMs, toMs }, intervalMs: hopMs, signal });
+  const result = await engine.score({ sensors, series, period, intervalMs: hopMs, signal });
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
@@ -99,6 +101,7 @@ async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs 
   const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
   const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
   deps.onChunk?.({ batchId, chunk, range, sensors, outcomes, rows: encoded.rows, attempt, ms: performance.now() - startedAt });
+  if (challenge) await scoreChallenger(deps, challenge, { batchId, series, period, intervalMs: hopMs, base: result, signal });
   return counts;
 }
 

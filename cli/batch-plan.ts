@@ -6,7 +6,7 @@ import { poolUnknown } from '../domain/queues.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import { storedWindows } from '../ingest/settings.ts';
 import { isoTime } from '../domain/time.ts';
-import { formatCount as count, formatMs, formatNumberOf as plural } from '../report/format.ts';
+import { formatCount as count, formatMs, formatNumberOf as plural, formatShare } from '../report/format.ts';
 import { dryRun, type PoolPlan } from '../verify/plan.ts';
 import { action, asWhole, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -41,14 +41,17 @@ async function plan(context: Context, { from, to, release, sensorsPerChild, sens
   const period = { fromMs: from, toMs: to };
   const store = await context.store();
   const run = await dryRun(store, period, { ...asked, windows: windowsOf(period, await storedWindows(store, context.config.ingest)) });
+  const challenger = await store.findChallenger();
+  const challenged = challenger && challenger.release !== run.release ? { release: challenger.release, share: challenger.share } : undefined;
   const costs = await expectedCosts(context, run.pools, prices);
   const { no_data, no_model } = run.skipped;
   const more = no_data + no_model - run.examples.length;
   return {
-    data: { from: isoTime(from), to: isoTime(to), ...run, cost: costs },
+    data: { from: isoTime(from), to: isoTime(to), ...run, ...(challenged ? { challenger: challenged } : {}), cost: costs },
     text: [
       facts([
         ['Period', `${when(from)} to ${when(to)} UTC`], ['Release', run.release],
+        ['Challenger', challenged && `${challenged.release} on ${formatShare(challenged.share, 1)} of the sensors, counted and not served`],
         ['Sensors', `${count(run.planned)} planned: ${count(run.wouldScore)} would be scored (${plural(run.windows, 'window')}), ${count(no_data)} skipped without data, ${count(no_model)} without a model`],
         ['Children', `${plural(run.groups, 'child workflow')} of up to ${plural(run.sensorsPerChild, 'sensor')}, ${plural(run.chunks, 'scoring activity', 'scoring activities')} of up to ${plural(run.sensorsPerActivity, 'sensor')}`],
         ['Time', run.expected ? `about ${formatMs(run.expected.ms)}, as ${plural(run.expected.batches, 'past batch', 'past batches')} took` : 'unknown: no batch has completed yet'],

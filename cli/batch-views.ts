@@ -9,6 +9,7 @@ import { isoTime } from '../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../report/format.ts';
 import type { Batch, OutcomeRow } from '../storage/store.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
+import { batchChallenge } from './challenge.ts';
 import type { Context } from './context.ts';
 import { facts, statusColumn, statusWord, table, when } from './text.ts';
 import { showWaiting } from './waiting-batch.ts';
@@ -76,11 +77,12 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const skipped = await allOutcomes(context, id, 'skipped');
   const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
   const link = context.uiLink(batch.workflowId, batch.runId);
+  const challenge = await batchChallenge(store, batch);
   const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
   const sections = [
     facts([
       ['Batch', batch.id], ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`], ['Status', statusWord(batch.status)],
-      ['Schedule', batch.schedule], ['Release', batch.release], ['Supersedes', batch.supersedes], ['Renewed by', renewed.join(', ')],
+      ['Schedule', batch.schedule], ['Release', batch.release], ['Challenger', challenge?.text], ['Supersedes', batch.supersedes], ['Renewed by', renewed.join(', ')],
       ['Sensors', `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ${count(counts.failed)} failed` +
         `${counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : ''}${batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''}`],
       ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`], ['Took', took(batch)],
@@ -99,7 +101,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   }
   if (causes.length > 0) sections.push(`To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}${batch.status === 'running' ? '' : `\nThen: fleetscore batch redrive ${id} --wait`}`);
   return {
-    data: { ...batchData({ ...batch, counts }), supersededBy: renewed, causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
+    data: { ...batchData({ ...batch, counts }), supersededBy: renewed, ...(challenge ? { challenger: challenge.data } : {}), causes, failed: failed.map(outcomeData), skipped: skipped.map(outcomeData), webUi: link },
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };

@@ -3,19 +3,21 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { storedWindows } from '../ingest/settings.ts';
-import { formatCount as count, formatNumberOf as plural, formatShare } from '../report/format.ts';
+import { formatCount as count, formatShare } from '../report/format.ts';
 import { compareReleases, type ReleaseSummary } from '../verify/compare.ts';
 import { fleetHealth, PSI_DRIFTED } from '../verify/drift.ts';
 import { action, asNumber, asTime, fromOption, toOption, type Output } from './command.ts';
+import { agreementText, causesText, differenceTable, recordedComparison } from './challenge.ts';
 import type { Context } from './context.ts';
 import { startBar } from './progress.ts';
 import { facts, table, when } from './text.ts';
 
 interface CompareOptions {
-  readonly from: number;
-  readonly to: number;
+  readonly from?: number;
+  readonly to?: number;
   readonly base?: string;
-  readonly share: number;
+  readonly share?: number;
+  readonly recorded?: boolean;
 }
 interface HealthOptions {
   readonly from: number;
@@ -26,11 +28,12 @@ interface HealthOptions {
 
 /** Adds the subcommands to `models`. */
 export function registerModelHealth(models: Command): void {
-  models.command('compare').description('score a challenger beside the current release over a past period, here and without writing anything')
+  models.command('compare').description('what batches recorded of a challenger; or, with a period, score it beside the current release here, without writing anything')
     .argument('<challenger>', 'name of a release')
-    .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
-    .option('--base <release>', 'compare with this release (default: the current one)')
-    .addOption(new Option('--share <share>', 'share of the sensors, 0 to 1').default(1).argParser(asNumber(0, 1)))
+    .addOption(fromOption()).addOption(toOption())
+    .option('--base <release>', 'compare with this release (default: the current one; recorded: each there was)')
+    .addOption(new Option('--share <share>', 'share of the sensors to score here, 0 to 1 (default: 1)').argParser(asNumber(0, 1)))
+    .option('--recorded', 'with a period: what batches over periods inside it recorded, instead of scoring here')
     .action(action<[string], CompareOptions>(compare));
   models.command('health').description('sensors whose model flags nearly everything or nothing, or whose readings have drifted from a baseline')
     .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
@@ -45,8 +48,14 @@ function periodOf(fromMs: number, toMs: number, names: string): Period {
 }
 
 async function compare(context: Context, options: CompareOptions, challenger: string): Promise<Output> {
-  const period = periodOf(options.from, options.to, '--from and --to');
+  const { from, to, share, recorded } = options;
+  if ((from === undefined) !== (to === undefined)) throw new FleetscoreError('INVALID_ARGUMENT', '--from and --to go together: without them, `models compare` shows what batches recorded.');
+  const period = from === undefined ? undefined : periodOf(from, to!, '--from and --to');
   const store = await context.store();
+  if (recorded || !period) {
+    if (share !== undefined) throw new FleetscoreError('INVALID_ARGUMENT', '--share is for scoring here, with --from and --to. Batches take the share of `fleetscore models challenge`.');
+    return recordedComparison(store, challenger, options.base, period);
+  }
   const base = options.base ?? (await store.currentRelease());
   if (base === undefined) throw new FleetscoreError('NO_RELEASE', 'no release is current: give one with --base.');
   const { createScoringEngine } = await import('../scoring/engine.ts');
@@ -58,24 +67,20 @@ async function compare(context: Context, options: CompareOptions, challenger: st
   });
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {
-    const result = await compareReleases({ store, engine }, { base, challenger, period, share: options.share, hopMs, onProgress: (done, total) => bar?.set(done, total) });
+    const result = await compareReleases({ store, engine }, { base, challenger, period, ...(share === undefined ? {} : { share }), hopMs, onProgress: (done, total) => bar?.set(done, total) });
     const row = (name: string, of: (summary: ReleaseSummary) => string): string[] => [name, of(result.base), of(result.challenger)];
-    const causes = (s: ReleaseSummary): string => Object.entries(s.causes).map(([cause, sensors]) => `${sensors} x ${cause}`).join(', ');
     return {
       data: { from: isoTime(period.fromMs), to: isoTime(period.toMs), ...result },
       text: [
         facts([
           ['Period', `${when(period.fromMs)} to ${when(period.toMs)} UTC`], ['Sensors', count(result.sensors)],
-          ['Agreement', result.windows === 0 ? 'no window was scored by both' : `${formatShare(result.agreed, result.windows)} of ${plural(result.windows, 'window')} have the same label; ${plural(result.differing, 'sensor')} differ`],
+          ['Agreement', agreementText(result.windows, result.agreed, result.differing)],
         ]),
         table([{ title: '' }, { title: base, align: 'right' }, { title: challenger, align: 'right' }], [
-          row('scored', (s) => count(s.scored)), row('skipped', (s) => count(s.skipped)), row('failed', (s) => `${count(s.failed)}${s.failed > 0 ? ` (${causes(s)})` : ''}`),
+          row('scored', (s) => count(s.scored)), row('skipped', (s) => count(s.skipped)), row('failed', (s) => `${count(s.failed)}${s.failed > 0 ? ` (${causesText(s.causes)})` : ''}`),
           row('anomaly rate', (s) => formatShare(s.anomalies, s.windows)),
         ]),
-        ...(result.differences.length === 0 ? [] : [table(
-          [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Windows', align: 'right' }, { title: `Only ${base}`, align: 'right' }, { title: `Only ${challenger}`, align: 'right' }],
-          result.differences.map((d) => [d.device, d.sensor, count(d.windows), count(d.onlyBase), count(d.onlyChallenger)]),
-        )]),
+        ...differenceTable(base, challenger, result.differences),
         `Nothing was written. Take it with: fleetscore models promote ${challenger}`,
       ].join('\n\n'),
     };

@@ -2,11 +2,12 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
-import { formatCount, formatNumberOf } from '../report/format.ts';
+import { formatCount, formatNumberOf, formatShare } from '../report/format.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import { publishModels, type PublishOptions } from '../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { registerChallenge } from './challenge.ts';
 import { registerModelHealth } from './model-health.ts';
 import { startBar } from './progress.ts';
 import { registerReleases } from './releases.ts';
@@ -21,12 +22,14 @@ export function registerModels(program: Command): void {
     .argument('<dir>', 'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)')
     .option('--release <name>', 'name of the release (default: from the time)')
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
-    .action(action<[string], { release?: string; skipBad?: boolean }>(publish));
+    .option('--no-promote', 'keep the current release: this one can be a challenger first')
+    .action(action<[string], ModelsPublishOptions>(publish));
   models.command('list').description('list releases, or the models of one')
     .option('--release <name>', 'models of this release')
     .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(action<[], { release?: string; limit: number }>(list));
   registerReleases(models);
+  registerChallenge(models);
   registerModelHealth(models);
 }
 
@@ -45,22 +48,29 @@ async function convert(context: Context, _: object, dir: string, out: string): P
   };
 }
 
-async function publish(context: Context, options: { release?: string; skipBad?: boolean }, dir: string): Promise<Output> {
+interface ModelsPublishOptions {
+  readonly release?: string;
+  readonly skipBad?: boolean;
+  readonly promote: boolean;
+}
+
+async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {
     const summary = await publishModels(dir, {
       store: await context.store(), blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
       pools: new Set((await poolQueues(context.config)).keys()),
-      ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}),
+      ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}), promote: options.promote,
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
     return {
       data: summary,
       text: [
-        `Release ${summary.release} is current: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
+        `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
         ...Object.entries(summary.pools).map(([pool, sensors]) => `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
+        ...(options.promote ? [] : [`Have batches score it beside the current release: fleetscore models challenge ${summary.release}`]),
       ].join('\n'),
       ...(summary.bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
     };
@@ -77,12 +87,13 @@ export const checkSettings = ({ config: { scoring } }: Context): Pick<PublishOpt
 async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();
   const releases = await store.listReleases();
+  const challenger = await store.findChallenger();
   if (options.release === undefined)
     return {
-      data: releases.map(({ createdAtMs, ...rest }) => ({ ...rest, createdAt: isoTime(createdAtMs) })),
+      data: releases.map(({ createdAtMs, ...rest }) => ({ ...rest, challenger: rest.name === challenger?.release, createdAt: isoTime(createdAtMs) })),
       text: table(
         [{ title: 'Release', whole: true }, { title: 'Created (UTC)' }, { title: 'Models', align: 'right' }, { title: '' }],
-        releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), r.current ? 'current' : '']),
+        releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), r.current ? 'current' : r.name === challenger?.release ? `challenger on ${formatShare(challenger.share, 1)}` : '']),
         'No models yet. Publish some: fleetscore models publish DIR',
       ),
     };

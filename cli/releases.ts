@@ -28,11 +28,15 @@ export function registerReleases(models: Command): void {
 async function makeCurrent(context: Context, releases: readonly Release[], next: Release | undefined, name: string): Promise<Output> {
   if (!next) throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(name)}. \`fleetscore models list\` shows those there are.`);
   const before = releases.find((release) => release.current)?.name;
-  await (await context.store()).setCurrentRelease(next.name);
+  const store = await context.store();
+  await store.setCurrentRelease(next.name);
+  // A release is not compared with itself.
+  const challenged = (await store.findChallenger())?.release === next.name;
+  if (challenged) await store.setChallenger(undefined);
   return {
     data: { release: next.name, ...(before === undefined ? {} : { before }), models: next.models },
     text: before === next.name
       ? `Release ${name} is current already.`
-      : `Release ${next.name} of ${when(next.createdAtMs)} UTC is current: ${plural(next.models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}`,
+      : `Release ${next.name} of ${when(next.createdAtMs)} UTC is current: ${plural(next.models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}${challenged ? ' It is the challenger no more.' : ''}`,
   };
 }

@@ -39,6 +39,8 @@ export interface PublishOptions {
   readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime that models are checked with: the one they are scored with. Default `cpu`. */
   readonly executionProvider?: string;
+  /** Whether the next batches score with it. Default true. */
+  readonly promote?: boolean;
   readonly onProgress?: (done: number, total: number) => void;
   readonly warn?: (message: string) => void;
 }
@@ -71,7 +73,7 @@ const CONTENT_TYPE = 'application/octet-stream';
 const SHOWN = 50;
 
 /**
- * Publishes the models of a folder and makes them the current release.
+ * Publishes the models of a folder and makes them the current release, unless told not to.
  * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `RELEASE_EXISTS`, `EXECUTION_PROVIDER_UNAVAILABLE`
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
@@ -107,7 +109,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     }));
     const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({ model: sha256, bytes, kind, features }));
     await store.createRelease(release, nowMs, models, infos);
-    await store.setCurrentRelease(release);
+    if (options.promote !== false) await store.setCurrentRelease(release);
     const kinds: Record<string, number> = {};
     const pools: Record<string, number> = {};
     for (const { model, entry } of good) {

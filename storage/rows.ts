@@ -1,7 +1,7 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
 import { NO_OUTCOMES, type FailureClass, type OutcomeCounts, type OutcomeStatus, type SkipClass } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, ChallengeSummary, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
@@ -151,6 +151,45 @@ export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
     attempt: Number(row.attempt),
     ...(row.worker === null ? {} : { worker: row.worker }),
   };
+}
+
+/** What is recorded of a challenger beside one base, by status and class. */
+export interface ChallengeCountsRow {
+  readonly base: string;
+  readonly challenger: string;
+  readonly status: number;
+  readonly class: string | null;
+  readonly scorings: number | string;
+  readonly windows: number | string;
+  readonly both: number | string;
+  readonly onlyBase: number | string;
+  readonly onlyChallenger: number | string;
+}
+
+/** The batches and sensors behind them; the newest batch first. */
+export interface ChallengeRow {
+  readonly base: string;
+  readonly challenger: string;
+  readonly batches: number;
+  readonly fromMs: number | string;
+  readonly toMs: number | string;
+  readonly sensors: number;
+  readonly differing: number;
+}
+
+export function toChallengeSummaries(overview: readonly ChallengeRow[], counts: readonly ChallengeCountsRow[]): ChallengeSummary[] {
+  return overview.map(({ base, challenger, fromMs, toMs, ...row }) => {
+    const mine = counts.filter((c) => c.base === base && c.challenger === challenger);
+    const sum = (of: (row: ChallengeCountsRow) => number | string, status?: OutcomeStatus): number =>
+      mine.reduce((total, c) => total + (status === undefined || STATUSES[c.status] === status ? Number(of(c)) : 0), 0);
+    const failures = mine.filter((c) => STATUSES[c.status] === 'failed');
+    return {
+      ...row, base, challenger, fromMs: Number(fromMs), toMs: Number(toMs),
+      scored: sum((c) => c.scorings, 'scored'), skipped: sum((c) => c.scorings, 'skipped'), failed: sum((c) => c.scorings, 'failed'),
+      causes: Object.fromEntries(failures.map((c) => [c.class ?? 'internal', Number(c.scorings)])),
+      windows: sum((c) => c.windows), both: sum((c) => c.both), onlyBase: sum((c) => c.onlyBase), onlyChallenger: sum((c) => c.onlyChallenger),
+    };
+  });
 }
 
 /** Event time that one mark of late readings stands for. */

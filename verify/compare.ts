@@ -4,8 +4,9 @@
  */
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
+import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine, ScoreResult } from '../scoring/engine.ts';
-import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+import type { Store } from '../storage/store.ts';
 
 export interface ReleaseSummary {
   readonly release: string;
@@ -66,19 +67,13 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
     const last = page.at(-1);
     if (!last) break;
     const chosen = page.filter(({ id }) => inShare(id, share));
-    const plans = await Promise.all([options.base, options.challenger].map(async (release) => {
-      const models = new Map((await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [model.sensorId, model]));
-      return chosen.map((sensor): PlannedSensor => {
-        const model = models.get(sensor.id);
-        return { ...sensor, ...(model ? { model: model.model, ...(model.pack === undefined ? {} : { pack: model.pack, packRow: model.packRow! }) } : {}) };
-      });
-    }));
+    const plans = await Promise.all([options.base, options.challenger].map((release) => sensorsWithModels(store, release, chosen)));
     const lookback = Math.max(...(await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)))).map((needs) => needs.lookback));
     const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs });
     const [one, other] = (await Promise.all(plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })))) as [ScoreResult, ScoreResult];
     base.add(one);
     challenger.add(other);
-    for (const tally of tallyRows(series, one, other).values()) {
+    for (const [id, tally] of compareLabels(series, one, other)) {
       windows += tally.windows;
       base.rows(tally.windows, tally.both + tally.onlyBase);
       challenger.rows(tally.windows, tally.both + tally.onlyChallenger);
@@ -86,7 +81,7 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
       agreed += tally.windows - apart;
       if (apart === 0) continue;
       differing += 1;
-      const { device, sensor } = chosen.find(({ id }) => id === tally.sensorId)!;
+      const { device, sensor } = chosen.find((sensor) => sensor.id === id)!;
       differences.push({ device, sensor, windows: tally.windows, onlyBase: tally.onlyBase, onlyChallenger: tally.onlyChallenger });
     }
     differences.sort((a, b) => b.onlyBase + b.onlyChallenger - a.onlyBase - a.onlyChallenger).splice(SHOWN);
@@ -96,33 +91,6 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
     after = last.id;
   }
   return { sensors, base: base.summary(), challenger: challenger.summary(), windows, agreed, differences, differing };
-}
-
-/** Knuth's multiplicative hash: spread over the fleet, and the same sensors each time. */
-const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
-
-interface Tally {
-  readonly sensorId: number;
-  windows: number;
-  both: number;
-  onlyBase: number;
-  onlyChallenger: number;
-}
-
-function tallyRows(series: SeriesBlock, base: ScoreResult, challenger: ScoreResult): Map<number, Tally> {
-  const tallies = new Map<number, Tally>();
-  for (let row = 0; row < series.length; row++) {
-    if (base.scored[row] !== 1 || challenger.scored[row] !== 1) continue;
-    const sensorId = series.sensorId[row]!;
-    let tally = tallies.get(sensorId);
-    if (!tally) tallies.set(sensorId, (tally = { sensorId, windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 }));
-    tally.windows += 1;
-    const [a, b] = [base.anomaly[row] === 1, challenger.anomaly[row] === 1];
-    if (a && b) tally.both += 1;
-    else if (a) tally.onlyBase += 1;
-    else if (b) tally.onlyChallenger += 1;
-  }
-  return tallies;
 }
 
 function summaryOf(release: string) {

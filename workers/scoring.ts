@@ -54,7 +54,7 @@ await live('scoring', async (life) => {
       dataConverter,
       activities: {
         ...createScoringActivities({
-          store, blobs, engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows),
+          store, blobs, engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows), warn: (message) => log.warn(message),
           onChunk(chunk) {
             totals.record(chunk);
             logChunk(log, chunk);

@@ -154,6 +154,9 @@ export const BATCH_SQL = {
     SELECT @batchKey, m.pool, COUNT(*)
     FROM batch_sensors l INNER JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = l.sensor_id
     WHERE l.batch_key = @batchKey AND m.pool IS NOT NULL GROUP BY m.pool`),
+  addChallenger: tsql({ batchKey: 'INT', ...MODELS }, `
+    INSERT INTO batch_challengers (batch_key, release_key, share)
+    SELECT @batchKey, c.release_key, c.share FROM challenger c WHERE c.release_key <> @releaseKey`),
   // Those that name no pool, where others do.
   addPoolless: tsql({ batchKey: 'INT', planned: 'INT' }, `
     INSERT INTO batch_pools (batch_key, pool, planned)
@@ -286,5 +289,6 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
   if (listed) await tx.run(BATCH_SQL.addSensors, { batchKey });
   await tx.run(listed ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, { batchKey, releaseKey: key });
   await tx.run(BATCH_SQL.addPoolless, { batchKey, planned: row.planned });
+  if (batch.kind === 'score') await tx.run(BATCH_SQL.addChallenger, { batchKey, releaseKey: key });
   return toBatch(row);
 }

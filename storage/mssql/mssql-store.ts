@@ -1,6 +1,7 @@
 /** The store in SQL Server or Azure SQL, shared by any number of machines. */
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
+import { challengeMethods } from './challenges.ts';
 import { connect, type Database } from './connection.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
@@ -36,6 +37,7 @@ export function storeOn(db: Database): Store {
     ...releaseMethods(db),
     ...batchMethods(db),
     ...outcomeMethods(db),
+    ...challengeMethods(db),
     ...pruneMethods(db),
     close: () => db.close(),
   };

@@ -11,6 +11,8 @@ export const PRUNE_SQL = {
   oldBatches: tsql({ before: 'BIGINT' }, `
     SELECT batch_key AS batchKey FROM batches WHERE status <> N'running' AND finished_at_ms < @before ORDER BY batch_key`),
   outcomes: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM outcomes WHERE batch_key = @batchKey'),
+  challenged: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM challenged WHERE batch_key = @batchKey'),
+  challenger: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_challengers WHERE batch_key = @batchKey'),
   sensors: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_sensors WHERE batch_key = @batchKey'),
   failedBy: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM failed_by WHERE batch_key = @batchKey'),
   lateMinutes: tsql({ before: 'BIGINT' }, 'DELETE FROM late_minutes WHERE start_ms < @before'),
@@ -30,7 +32,7 @@ export function pruneMethods(db: Database): Pick<Store, 'prune'> {
           ? []
           : await db.read((session) => session.query<{ batchKey: number }>(PRUNE_SQL.oldBatches, { before: batchesBeforeMs }));
       for (const { batchKey } of batches) {
-        for (const statement of [PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.failedBy, PRUNE_SQL.chunks])
+        for (const statement of [PRUNE_SQL.challenged, PRUNE_SQL.challenger, PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.failedBy, PRUNE_SQL.chunks])
           for (let gone = limit; gone === limit; ) {
             gone = await db.write((tx) => tx.run(statement, { batchKey, limit }));
             if (statement === PRUNE_SQL.outcomes) outcomes += gone;

@@ -1,5 +1,6 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
 import { BATCH_SQL, LISTED } from './batches.ts';
+import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
 import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
 import { DECIDED, OUTCOME_SQL } from './outcomes.ts';
 import { PRUNE_SQL } from './prune.ts';
@@ -11,6 +12,7 @@ import { LOADED, WINDOW_SQL } from './windows.ts';
 
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
   batches: BATCH_SQL,
+  challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
   outcomes: OUTCOME_SQL,
   prune: PRUNE_SQL,
@@ -20,4 +22,4 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   windows: WINDOW_SQL,
 };
 
-export const STAGE_TABLES: readonly StageTable[] = [ARRIVED, MERGED, LOADED, NAMES, MODELS, INFOS, LISTED, DECIDED];
+export const STAGE_TABLES: readonly StageTable[] = [ARRIVED, MERGED, LOADED, NAMES, MODELS, INFOS, LISTED, DECIDED, CHALLENGED];

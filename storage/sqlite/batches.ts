@@ -120,6 +120,8 @@ export const BATCH_SQL = {
     SELECT ?1, m.pool, COUNT(*) FROM batch_sensors l
     CROSS JOIN release_models m ON m.release_key = ?2 AND m.sensor_id = l.sensor_id
     WHERE l.batch_key = ?1 AND m.pool IS NOT NULL GROUP BY m.pool`,
+  addChallenger: `
+    INSERT INTO batch_challengers (batch_key, release_key, share) SELECT ?1, release_key, share FROM challenger WHERE release_key <> ?2`,
   // Those that name no pool, where others do.
   addPoolless: `
     INSERT INTO batch_pools (batch_key, pool, planned)
@@ -256,5 +258,6 @@ function createBatch(db: Connection, batch: NewBatch): Batch {
   const { batchKey, releaseKey: release, planned } = batchRow(db, batch.id);
   db.run(batch.sensorIds ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, batchKey, release);
   db.run(BATCH_SQL.addPoolless, batchKey, planned);
+  if (batch.kind === 'score') db.run(BATCH_SQL.addChallenger, batchKey, release);
   return toBatch(batchRow(db, batch.id));
 }

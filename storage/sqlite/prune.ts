@@ -11,6 +11,11 @@ export const PRUNE_SQL = {
     DELETE FROM outcomes WHERE batch_key = ?1 AND sensor_id IN (
       SELECT sensor_id FROM outcomes WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2
     )`,
+  challenged: `
+    DELETE FROM challenged WHERE batch_key = ?1 AND sensor_id IN (
+      SELECT sensor_id FROM challenged WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2
+    )`,
+  challenger: 'DELETE FROM batch_challengers WHERE batch_key = ?',
   sensors: 'DELETE FROM batch_sensors WHERE batch_key = ?',
   pools: 'DELETE FROM batch_pools WHERE batch_key = ?',
   failedBy: 'DELETE FROM failed_by WHERE batch_key = ?',
@@ -30,13 +35,17 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
           ? []
           : await db.read(() => db.all<{ key: number }>(PRUNE_SQL.oldBatches, batchesBeforeMs));
       for (const { key } of batches) {
-        for (let gone = -1; gone !== 0; outcomes += gone) {
-          gone = await db.write(() => db.run(PRUNE_SQL.outcomes, key, rowsPerTransaction));
-          await breathe();
+        for (const rows of ['challenged', 'outcomes'] as const) {
+          for (let gone = -1; gone !== 0; ) {
+            gone = await db.write(() => db.run(PRUNE_SQL[rows], key, rowsPerTransaction));
+            if (rows === 'outcomes') outcomes += gone;
+            await breathe();
+          }
         }
         await db.write(() => {
           db.run(PRUNE_SQL.sensors, key);
           db.run(PRUNE_SQL.pools, key);
+          db.run(PRUNE_SQL.challenger, key);
           db.run(PRUNE_SQL.failedBy, key);
           db.run(PRUNE_SQL.chunks, key);
           db.run(PRUNE_SQL.batch, key);

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
+import { challengeMethods } from './challenges.ts';
 import { connect } from './connection.ts';
 import { storeError } from './errors.ts';
 import { ingestMethods } from './ingest.ts';
@@ -45,6 +46,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...releaseMethods(db),
     ...batchMethods(db),
     ...outcomeMethods(db),
+    ...challengeMethods(db),
     ...pruneMethods(db),
     close: async () => db.close(),
   };

@@ -161,6 +161,13 @@ test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file,
   for (const kind of kinds) for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
 });
 
+test('scoring workers record what a challenger said, and operators alone say which one it is', () => {
+  const code = read('storage/mssql/challenges.ts');
+  expect(new Set(matches(code, /\b(?:INSERT INTO|DELETE FROM) (\w+)\b/g))).toEqual(new Set(['challenger', 'challenged']));
+  expect(Object.keys(GRANTS).filter((kind) => GRANTS[kind]!.includes('challenger'))).toEqual(['operator']);
+  expect(Object.keys(GRANTS).filter((kind) => GRANTS[kind]!.includes('challenged'))).toEqual(['control', 'scoring']);
+});
+
 test('the control worker may delete the windows that it prunes', () => {
   expect(read('storage/mssql/prune.ts')).toContain('pruneWindows');
   expect(GRANTS['control']).toContain('windows');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { loadMigrations } from '../../storage/migrations.ts';
 import { BATCH_SQL } from '../../storage/sqlite/batches.ts';
+import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
 import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
 import { PRUNE_SQL } from '../../storage/sqlite/prune.ts';
@@ -16,7 +17,7 @@ for (const { sql } of loadMigrations('sqlite')) db.exec(sql);
 afterAll(() => db.close());
 
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  batches: BATCH_SQL, ingest: INGEST_SQL, outcomes: OUTCOME_SQL, prune: PRUNE_SQL, releases: RELEASE_SQL, sensors: SENSOR_SQL, windows: WINDOW_SQL,
+  batches: BATCH_SQL, challenges: CHALLENGE_SQL, ingest: INGEST_SQL, outcomes: OUTCOME_SQL, prune: PRUNE_SQL, releases: RELEASE_SQL, sensors: SENSOR_SQL, windows: WINDOW_SQL,
 };
 const planOf = (sql: string): string[] => db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all().map((row) => String(row.detail));
 
@@ -29,6 +30,12 @@ const SCANS_ALLOWED = new Set([
   'batches.rangesAllOfPool: SCAN (subquery-2)',
   'batches.rangesListedOfPool: SCAN (subquery-2)',
   'batches.addPoolless: SCAN n',
+  'batches.addChallenger: SCAN challenger',
+  'challenges.find: SCAN c',
+  'challenges.overview: SCAN h',
+  'challenges.counts: SCAN h',
+  'challenges.differences: SCAN h',
+  'challenges.differences: SCAN d',
   'ingest.listProgress: SCAN partition_progress',
   'prune.oldBatches: SCAN batches',
   'releases.list: SCAN releases',

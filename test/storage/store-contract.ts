@@ -4,6 +4,7 @@
  */
 import type { Store } from '../../storage/store.ts';
 import { batchesContract } from './contract-batches.ts';
+import { challengesContract } from './contract-challenges.ts';
 import { outcomesContract } from './contract-outcomes.ts';
 import { readingsContract } from './contract-readings.ts';
 import { makeTools, type ContractOptions, type ContractTools } from './contract-tools.ts';
@@ -26,6 +27,7 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
   readingsContract(tools);
   batchesContract(tools);
   outcomesContract(tools);
+  challengesContract(tools);
 
   test('a second migration changes nothing, and the status tells what is applied', async () => {
     await Promise.all([store.migrate(), store.migrate()]);

@@ -1,0 +1,71 @@
+/**
+ * The challenger of a batch: scored over the windows that a chunk has read anyway, after its own outcomes are
+ * committed. Nothing that a challenger does costs a prediction: its trouble is recorded, and its time is limited.
+ */
+import { messageOf } from '../domain/errors.ts';
+import type { Period } from '../domain/time.ts';
+import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
+import type { ScoreResult, ScoringEngine, SeriesNeeds } from '../scoring/engine.ts';
+import type { ChallengedSensor, LabelCounts, PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+
+export interface ChallengeDeps {
+  readonly store: Store;
+  readonly engine: ScoringEngine;
+  /** Told what is not recorded anywhere else. Must not throw. */
+  readonly warn?: (message: string) => void;
+}
+
+export interface PlannedChallenge {
+  readonly release: string;
+  /** Those of its share, by id, with its models. */
+  readonly sensors: readonly PlannedSensor[];
+  readonly needs: SeriesNeeds;
+}
+
+/** What a challenger may take for one chunk before the rest of it is given up. */
+const LIMIT_MS = 60_000;
+const NO_WINDOWS: LabelCounts = { windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 };
+
+/** The challenger's part of a chunk; undefined when it has none, or cannot be had. */
+export async function planChallenge({ store, engine, warn }: ChallengeDeps, batchId: string, sensors: readonly PlannedSensor[]): Promise<PlannedChallenge | undefined> {
+  try {
+    const challenger = await store.batchChallenger(batchId);
+    const chosen = challenger ? sensors.filter(({ id }) => inShare(id, challenger.share)) : [];
+    if (!challenger || chosen.length === 0) return undefined;
+    const models = await sensorsWithModels(store, challenger.release, chosen);
+    return { release: challenger.release, sensors: models, needs: await engine.seriesNeeds(models) };
+  } catch (error) {
+    warn?.(`the challenger of batch ${batchId} is left out of a chunk: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+export interface ChallengeInput {
+  readonly batchId: string;
+  readonly series: SeriesBlock;
+  readonly period: Period;
+  readonly intervalMs: number;
+  /** What the batch's own release gave. */
+  readonly base: ScoreResult;
+  readonly signal: AbortSignal;
+}
+
+export async function scoreChallenger({ store, engine, warn }: ChallengeDeps, { release, sensors }: PlannedChallenge, input: ChallengeInput): Promise<void> {
+  const { batchId, series, period, intervalMs, base, signal } = input;
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  let said: readonly ChallengedSensor[];
+  try {
+    const result = await engine.score({ sensors, series, period, intervalMs, signal: AbortSignal.any([signal, limit]) });
+    const labels = compareLabels(series, base, result);
+    said = result.verdicts.map(({ sensorId, status, class: cause, message }): ChallengedSensor => ({
+      sensorId, status, ...(cause === undefined ? {} : { class: cause }), ...(message === undefined ? {} : { message }), ...(labels.get(sensorId) ?? NO_WINDOWS),
+    }));
+  } catch (error) {
+    if (signal.aborted) return;
+    const trouble = limit.aborted
+      ? ({ class: 'timeout', message: `release ${release} took longer than ${LIMIT_MS / 1000} s for a chunk of ${sensors.length} sensors` } as const)
+      : ({ class: 'internal', message: messageOf(error) } as const);
+    said = sensors.map(({ id }) => ({ sensorId: id, status: 'failed', ...trouble, ...NO_WINDOWS }));
+  }
+  await store.commitChallenge(batchId, said).catch((error: unknown) => warn?.(`what challenger ${release} said in batch ${batchId} is not recorded: ${messageOf(error)}`));
+}

@@ -1,0 +1,44 @@
+/**
+ * Two releases over the same windows: which sensors are compared, with which models, and how their labels
+ * agree. For batches that score a challenger beside their own release, and for `models compare`.
+ */
+import type { LabelCounts, PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+import type { Sensor } from '../domain/sensor.ts';
+import type { ScoreResult } from './engine.ts';
+
+const PAGE = 5_000;
+
+/** Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same sensors each time. */
+export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
+
+/** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
+export async function sensorsWithModels(store: Store, release: string, sensors: readonly Sensor[]): Promise<PlannedSensor[]> {
+  const [first, last] = [sensors[0]?.id, sensors.at(-1)?.id];
+  if (first === undefined || last === undefined) return [];
+  const models = new Map<number, Pick<PlannedSensor, 'model' | 'pack' | 'packRow'>>();
+  for (let after = first - 1; after < last; ) {
+    const limit = Math.min(PAGE, last - after);
+    const page = await store.listReleaseModels(release, { after, limit });
+    for (const { sensorId, model, pack, packRow } of page) models.set(sensorId, { model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) });
+    if (page.length < limit) break;
+    after = page.at(-1)!.sensorId;
+  }
+  return sensors.map(({ id, device, sensor, unit }) => ({ id, device, sensor, unit, ...models.get(id) }));
+}
+
+/** By sensor: the windows that both results predict, by their labels. */
+export function compareLabels({ length, sensorId }: SeriesBlock, base: ScoreResult, challenger: ScoreResult): Map<number, LabelCounts> {
+  const tallies = new Map<number, { -readonly [Key in keyof LabelCounts]: number }>();
+  for (let row = 0; row < length; row++) {
+    if (base.scored[row] !== 1 || challenger.scored[row] !== 1) continue;
+    const id = sensorId[row]!;
+    let tally = tallies.get(id);
+    if (!tally) tallies.set(id, (tally = { windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 }));
+    tally.windows += 1;
+    const [a, b] = [base.anomaly[row] === 1, challenger.anomaly[row] === 1];
+    if (a && b) tally.both += 1;
+    else if (a) tally.onlyBase += 1;
+    else if (b) tally.onlyChallenger += 1;
+  }
+  return tallies;
+}
