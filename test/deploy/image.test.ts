@@ -178,7 +178,7 @@ test('each table that a grant names exists, and a user gets only those of its ki
   const tables = matches(schema, /CREATE TABLE (\w+)/g);
   for (const [kind, names] of Object.entries(GRANTS)) for (const name of names) expect([kind, tables.includes(name), name]).toEqual([kind, true, name]);
   const script = userScript({ name: 'id-scoring', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'scoring', type: 'E' }, GRANTS);
-  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'failed_by', 'artifacts']);
+  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'failed_by', 'challenged', 'artifacts']);
   const kinds = [...new Set(matches(read('deploy/bicep/main.bicep'), /kind: '(\w+)', type/g))];
   for (const kind of kinds) expect(Object.keys(GRANTS)).toContain(kind);
 });
