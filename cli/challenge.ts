@@ -71,7 +71,7 @@ export async function recordedComparison(store: Store, challenger: string, base:
 
 /** How the labels agree; the words are those of every comparison. */
 export const agreementText = (windows: number, agreed: number, differing: number): string =>
-  windows === 0 ? 'no window was scored by both' : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ${plural(differing, 'sensor')} differ`;
+  windows === 0 ? 'no window was scored by both' : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ${plural(differing, 'sensor')} ${differing === 1 ? 'differs' : 'differ'}`;
 
 const agreedOf = ({ windows, onlyBase, onlyChallenger }: LabelCounts): number => windows - onlyBase - onlyChallenger;
 

@@ -7,10 +7,12 @@ import { messageOf } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { readStack } from '../local/state.ts';
 import { locateTemporal } from '../local/temporal-binary.ts';
+import { poolQueues } from '../pool/pools-file.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import { formatNumberOf } from '../report/format.ts';
 import { openProducer } from '../workers/event-hubs.ts';
 import { describeDeployment, hasDeployments } from '../workers/deployment/server.ts';
+import { countPollers } from '../workers/task-queues.ts';
 import { temporalTarget } from '../workers/temporal.ts';
 import { action, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
@@ -83,11 +85,10 @@ async function temporal(context: Context): Promise<string> {
   const { address, namespace } = temporalTarget(context.env);
   const client = await context.client();
   await client.workflowService.describeNamespace({ namespace });
-  const pollers = async (name: string, type: 1 | 2): Promise<number> =>
-    (await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: type })).pollers?.length ?? 0;
-  const [control, scoring] = await Promise.all([pollers(CONTROL_QUEUE, 1), pollers(context.config.scoring.queue, 2)]);
+  const pools = await poolQueues(context.config);
+  const [control, scoring] = await Promise.all([countPollers(client, [CONTROL_QUEUE], 'workflow'), countPollers(client, pools.values(), 'activity')]);
   // A pool has no workers while nothing is due.
-  const pooled = scoring === 0 && (await poolRuns(client, context.config.pool.name));
+  const pooled = scoring === 0 && (await Promise.all([...pools.keys()].map((pool) => poolRuns(client, pool)))).includes(true);
   const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
   if (missing.length > 0) throw new Error(`${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`);
   const version = await currentVersion(client);

@@ -2,15 +2,18 @@
  * One look at everything that runs, for `fleetscore status`. Each part is asked at once and for a bounded time;
  * one that does not answer is named with its reason, and costs only what it alone knows. Reads only.
  */
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { decided } from '../domain/outcome.ts';
+import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { poolQueues } from '../pool/pools-file.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import { openStore } from '../storage/open-store.ts';
 import type { Batch, OutcomeRow, Store } from '../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../workers/partitions.ts';
 import { SCORE_BATCH } from '../workers/schedules.ts';
+import { countPollers } from '../workers/task-queues.ts';
 import { ATTRIBUTES } from '../workflows/attributes.ts';
 import type { BatchProgress } from '../workflows/details.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
@@ -40,6 +43,12 @@ export interface RunningSeen {
   readonly startedAtMs: number;
 }
 
+export interface PoolSeen {
+  readonly name: string;
+  /** Null where no loop of this pool runs. */
+  readonly loop: Answer<PoolState | null>;
+}
+
 export interface FailureSeen {
   readonly batch: string;
   readonly outcome: OutcomeRow;
@@ -47,13 +56,13 @@ export interface FailureSeen {
 
 export interface Look {
   readonly atMs: number;
-  readonly temporal: Answer<{ readonly schedules: readonly ScheduleSeen[]; readonly workers: { readonly control: number; readonly scoring: number } }>;
+  readonly temporal: Answer<{ readonly schedules: readonly ScheduleSeen[]; readonly workers: { readonly control: number; readonly scoring: number } }>; // scoring: of all pools
   readonly store: Answer<{ readonly sensors: number; readonly release?: string; readonly last: readonly Batch[]; readonly failures: readonly FailureSeen[] }>;
   readonly blob: Answer<true>;
   readonly eventHubs: Answer<true>;
   readonly running: Answer<readonly RunningSeen[]>;
-  /** No loop of the pool: null. */
-  readonly pool: Answer<PoolState | null>;
+  /** Those that are configured here, in their order. */
+  readonly pools: Answer<readonly PoolSeen[]>;
   /** By partition; without lag when Event Hubs does not answer. */
   readonly ingest: Answer<readonly PartitionState[]>;
 }
@@ -83,7 +92,7 @@ export function openLooker(context: Context): Looker {
       const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));
       const temporal = ask(async () => context.client());
       const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
-      const [temporalSeen, storeSeen, blob, running, pool, ingest, hubSeen] = await Promise.all([
+      const [temporalSeen, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
         temporal.then(on((client) => lookAtTemporal(client, context))),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
         ask(async () => {
@@ -91,7 +100,7 @@ export function openLooker(context: Context): Looker {
           return true as const;
         }),
         Promise.all([batches, temporal]).then(([found, client]) => runningOf(found, client)),
-        temporal.then(on((client) => poolOf(client, context))),
+        temporal.then(on((client) => poolsOf(client, context))),
         ask(async () => {
           const [progress, found] = [await (await theStore()).listProgress(), await ends];
           const own = hub === undefined ? progress : progress.filter((p) => p.source === hub?.source);
@@ -100,7 +109,7 @@ export function openLooker(context: Context): Looker {
         ends,
       ]);
       return {
-        atMs: Date.now(), temporal: temporalSeen, store: storeSeen, blob, running, pool, ingest,
+        atMs: Date.now(), temporal: temporalSeen, store: storeSeen, blob, running, pools, ingest,
         eventHubs: hubSeen.problem === undefined ? { value: true } : { problem: hubSeen.problem },
       };
     },
@@ -131,10 +140,8 @@ function on<A, B>(work: (value: A) => Promise<B>): (answer: Answer<A>) => Promis
 }
 
 async function lookAtTemporal(client: Client, { config }: Context): Promise<NonNullable<Look['temporal']['value']>> {
-  const { namespace } = client.options;
-  const pollers = async (name: string, type: 1 | 2): Promise<number> =>
-    (await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: type })).pollers?.length ?? 0;
-  const [control, scoring] = await Promise.all([pollers('control', 1), pollers(config.scoring.queue, 2)]);
+  const queues = await poolQueues(config);
+  const [control, scoring] = await Promise.all([countPollers(client, [CONTROL_QUEUE], 'workflow'), countPollers(client, queues.values(), 'activity')]);
   const schedules: ScheduleSeen[] = [];
   for await (const entry of client.schedule.list()) {
     if (entry.action?.workflowType !== SCORE_BATCH) continue;
@@ -196,12 +203,17 @@ async function runningWorkflows(client: Client): Promise<Map<string, BatchProgre
   return found;
 }
 
-async function poolOf(client: Client, { config }: Context): Promise<PoolState | null> {
-  const handle = client.workflow.getHandle(poolWorkflowId(config.pool.name));
+async function poolsOf(client: Client, { config }: Context): Promise<PoolSeen[]> {
+  const names = [...(await poolQueues(config)).keys()];
+  return Promise.all(names.map(async (name) => ({ name, loop: await ask(() => poolOf(client, name)) })));
+}
+
+async function poolOf(client: Client, name: string): Promise<PoolState | null> {
+  const handle = client.workflow.getHandle(poolWorkflowId(name));
   try {
     return await handle.query<PoolState>('pool');
   } catch (error) {
-    if (error instanceof Error && error.name === 'WorkflowNotFoundError') return null;
+    if (error instanceof WorkflowNotFoundError) return null;
     throw new FleetscoreError('POOL_SILENT', `its loop does not answer (${messageOf(error)})`, { cause: error });
   }
 }

@@ -4,7 +4,8 @@ import { isoTime } from '../domain/time.ts';
 import { isGone } from '../pool/pool.ts';
 import { formatCount as count, formatMs, formatNumberOf, formatPeriod, formatShare } from '../report/format.ts';
 import type { PartitionState } from '../workers/partitions.ts';
-import type { Answer, Look, RunningSeen } from './status-look.ts';
+import type { PoolState } from '../workflows/pool-messages.ts';
+import type { Answer, Look, PoolSeen, RunningSeen } from './status-look.ts';
 import { readingRate, sensorRate, timeLeft } from './status-rates.ts';
 import { statusColumn, table, when } from './text.ts';
 
@@ -20,7 +21,7 @@ export function statusPage(look: Look, before: readonly Look[], where: string): 
     [`${pc.bold('fleetscore')}  ${when(Math.floor(look.atMs / 1000) * 1000)} UTC   ${where}`, parts, ...down, ...(fleet === '' ? [] : [fleet])].join('\n'),
     section('Schedules', schedules(look)),
     section('Running', running(look, before)),
-    section('Pool', pool(look)),
+    section((look.pools.value?.length ?? 1) > 1 ? 'Pools' : 'Pool', pools(look)),
     section('Ingest', ingest(look, before)),
     section('Last failures', failures(look)),
     section('Last batches', lastBatches(look)),
@@ -67,22 +68,45 @@ function bar({ done, planned }: RunningSeen): string {
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
 }
 
-function pool({ pool: answer, temporal, atMs }: Look): string {
+function pools({ pools: answer, temporal, atMs }: Look): string {
   if (answer.problem !== undefined) return temporal.value ? `not known: ${answer.problem}` : unknown('Temporal');
   const workers = temporal.value ? `${formatNumberOf(temporal.value.workers.control, 'control worker')}, ${formatNumberOf(temporal.value.workers.scoring, 'scoring worker')} polling` : '';
-  const state = answer.value;
+  const [only, ...others] = answer.value;
+  if (!only || others.length > 0) return [poolTable(answer.value), ...notesOf(answer.value), ...(workers === '' ? [] : [workers])].join('\n');
+  if (only.loop.problem !== undefined) return `not known: ${only.loop.problem}`;
+  const state = only.loop.value;
   if (!state) return `no pool runs here; ${workers}`;
-  const { seen, decision, settings, nodes } = state;
-  const living = nodes.filter((node) => !isGone(node.state)).length;
-  const price = settings.pricePerNodeHour * living;
+  const { seen, decision, settings } = state;
+  const price = settings.pricePerNodeHour * living(state);
   return [
-    `${settings.name}: ${formatNumberOf(living, 'node')}, ${decision?.target ?? 0} wanted (${settings.minNodes} to ${settings.maxNodes} allowed)${state.mode === 'active' ? '' : `, ${pc.yellow(state.mode)}`}; ` +
+    `${settings.name}: ${formatNumberOf(living(state), 'node')}, ${decision?.target ?? 0} wanted (${settings.minNodes} to ${settings.maxNodes} allowed)${state.mode === 'active' ? '' : `, ${pc.yellow(state.mode)}`}; ` +
       `${seen ? `${seen.ready} ready, ${seen.busy} busy, ${seen.coming} coming` : 'not seen yet'}${price > 0 ? `; ${price.toFixed(3)} an hour now` : ''}`,
     ...(seen ? [`${formatNumberOf(seen.sensorsToGo, 'sensor')} to go, ${formatNumberOf(seen.backlog, 'task')} waiting${decision?.nextDueMs === undefined ? '' : `; next batch in ${formatMs(Math.max(0, decision.nextDueMs - atMs))}`}`] : []),
     ...(decision ? [`why: ${decision.reason}`] : []),
-    ...state.notes.slice(-1).map((note) => `${pc.yellow('note')} ${note}`),
+    ...notesOf(answer.value),
     ...(workers === '' ? [] : [workers]),
   ].join('\n');
+}
+
+const living = ({ nodes }: PoolState): number => nodes.filter((node) => !isGone(node.state)).length;
+
+/** The newest note of each pool, named where there are several. */
+const notesOf = (seen: readonly PoolSeen[]): string[] =>
+  seen.flatMap(({ name, loop }) => (loop.value?.notes.slice(-1) ?? []).map((note) => `${pc.yellow('note')} ${seen.length > 1 ? `${name}: ` : ''}${note}`));
+
+function poolTable(seen: readonly PoolSeen[]): string {
+  return table(
+    [{ title: 'Pool', whole: true }, { title: 'Mode' }, { title: 'Nodes', align: 'right' }, { title: 'Wanted', align: 'right' }, { title: 'Workers' }, { title: 'To go', align: 'right' }, { title: 'Waiting', align: 'right' }, { title: 'Why' }],
+    seen.map(({ name, loop: { value: state, problem } }) => {
+      if (!state) return [name, problem === undefined ? 'not running' : 'silent', '-', '-', '-', '-', '-', problem ?? ''];
+      const { seen: now, decision } = state;
+      return [
+        name, state.mode, String(living(state)), String(decision?.target ?? 0), now ? `${now.ready} ready, ${now.busy} busy, ${now.coming} coming` : '-',
+        now ? count(now.sensorsToGo) : '-', now ? count(now.backlog) : '-', decision?.reason ?? 'not seen yet',
+      ];
+    }),
+    'none is configured here',
+  );
 }
 
 function ingest(look: Look, before: readonly Look[]): string {
@@ -129,7 +153,6 @@ const unknown = (part: string): string => pc.dim(`not known: ${part} does not an
 /** The look as one JSON document. */
 export function statusData(look: Look, before: readonly Look[]) {
   const states = look.ingest.value;
-  const pool = look.pool.value;
   const marks = (states ?? []).map((state) => state.watermarkMs).filter((ms) => ms >= 0);
   return {
     at: isoTime(look.atMs),
@@ -145,11 +168,7 @@ export function statusData(look: Look, before: readonly Look[]) {
         failed: batch.failed, anomalies: batch.anomalies, sensorsPerSecond: rate ?? null, secondsLeft: left === undefined ? null : left / 1000,
       };
     }) ?? null,
-    pool: pool ? {
-      name: pool.settings.name, mode: pool.mode, nodes: pool.nodes.filter((node) => !isGone(node.state)).length, minNodes: pool.settings.minNodes, maxNodes: pool.settings.maxNodes,
-      target: pool.decision?.target ?? null, reason: pool.decision?.reason ?? null, ready: pool.seen?.ready ?? null, busy: pool.seen?.busy ?? null, coming: pool.seen?.coming ?? null,
-      backlogTasks: pool.seen?.backlog ?? null, sensorsToGo: pool.seen?.sensorsToGo ?? null,
-    } : null,
+    pools: look.pools.value?.map(poolData) ?? null,
     ingest: states ? {
       partitions: states.length, lagEvents: states.some((state) => state.lagEvents !== undefined) ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0) : null,
       watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000, readingsPerSecond: readingRate(look, before) ?? null,
@@ -162,3 +181,12 @@ export function statusData(look: Look, before: readonly Look[]) {
     })) ?? null,
   };
 }
+
+const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
+  name, problem: problem ?? null,
+  ...(state ? {
+    mode: state.mode, nodes: living(state), minNodes: state.settings.minNodes, maxNodes: state.settings.maxNodes,
+    target: state.decision?.target ?? null, reason: state.decision?.reason ?? null, ready: state.seen?.ready ?? null, busy: state.seen?.busy ?? null,
+    coming: state.seen?.coming ?? null, backlogTasks: state.seen?.backlog ?? null, sensorsToGo: state.seen?.sensorsToGo ?? null,
+  } : { mode: null }),
+});

@@ -20,7 +20,7 @@ test('where nothing runs it says so of each part, fails, and makes nothing', asy
   expect(text.stdout).toMatch(/!! SQL: There is no SQLite store/);
   expect(text.stdout).toContain('Last batches\nnot known: SQL does not answer\n');
   const data = (await runCli(home, ['--json', 'status', '--watch', '--every', '100ms', '--for', '50ms'], nobody)).json();
-  expect(data).toMatchObject({ parts: { Temporal: { answers: false }, SQL: { answers: false } }, schedules: null, running: null, pool: null, ingest: null, last: null });
+  expect(data).toMatchObject({ parts: { Temporal: { answers: false }, SQL: { answers: false } }, schedules: null, running: null, pools: null, ingest: null, last: null });
   expect(existsSync(join(home, 'data'))).toBe(false);
 });
 
@@ -31,7 +31,7 @@ const batch = (done: number, part: Partial<RunningSeen> = {}): RunningSeen => ({
 const look = (atMs: number, running: readonly RunningSeen[], readings?: number): Look => {
   const silent = { problem: 'not asked' };
   const partitions: PartitionState[] = [{ source: 's', partition: '0', appliedSeq: 1, capturedSeq: 1, watermarkMs: 1, readings: readings ?? 0, late: 0, dead: 0 }];
-  return { atMs, temporal: silent, store: silent, blob: silent, eventHubs: silent, pool: silent, running: { value: running }, ingest: readings === undefined ? silent : { value: partitions } };
+  return { atMs, temporal: silent, store: silent, blob: silent, eventHubs: silent, pools: silent, running: { value: running }, ingest: readings === undefined ? silent : { value: partitions } };
 };
 
 test.each<[string, RunningSeen, readonly Look[], number | undefined, number | undefined]>([

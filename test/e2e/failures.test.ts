@@ -70,7 +70,7 @@ test('the status page names the failure, the batch, and that every part answers'
   expect(text.stdout).toMatch(new RegExp(`${corrupt.device} +${corrupt.sensor} +model_corrupt`));
   const data = (await stack.cli('--json', 'status')).json();
   expect(data).toMatchObject({
-    sensors: 4, workers: { control: expect.any(Number), scoring: 1 }, schedules: [], running: [], pool: null, ingest: { lagEvents: 0 },
+    sensors: 4, workers: { control: expect.any(Number), scoring: 1 }, schedules: [], running: [], pools: [{ name: 'scoring', problem: null, mode: null }], ingest: { lagEvents: 0 },
     failures: [{ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' }], last: [{ status: 'completed', planned: 4, scored: 1, failed: 1 }],
   });
 });

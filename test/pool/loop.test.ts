@@ -143,6 +143,11 @@ test('models that name a pool are scored by the workers of that pool, the rest b
   expect((await stack.cli('verify', id)).code).toBe(0);
   expect((await readNodes(stack.context.blobs(), 'big', started, Date.now())).length).toBeGreaterThanOrEqual(1);
   await until((s) => isZero(s) && bigPool.pids().length === 0, 'both pools empty');
+
+  const page = await stack.cli('status');
+  expect(page.stdout).toMatch(/^Pools\nPool +Mode +Nodes +Wanted +Workers +To go +Waiting +Why *\ntest +active +0 +0 .*\nbig +active +0 +0 .*nothing is due/m);
+  const data = (await stack.cli('--json', 'status')).json() as { pools: object[] };
+  expect(data.pools).toMatchObject([{ name: 'test', mode: 'active', nodes: 0, problem: null }, { name: 'big', mode: 'active', nodes: 0, sensorsToGo: 0 }]);
 }, 120_000);
 
 test('a node is ready before its scheduled batch is due, and goes when no batch comes any more', async () => {

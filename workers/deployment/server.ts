@@ -6,6 +6,7 @@
 import type { Client } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
+import { livePollers, msOf } from '../task-queues.ts';
 import type { DeploymentState, VersionState } from './policy.ts';
 
 export const CONTROL_DEPLOYMENT = 'fleetscore-control';
@@ -113,20 +114,10 @@ export async function moveWorkflows(client: Client, from: string, to: string, id
 /** temporal.api.workflow.v1.VersioningOverride.PinnedOverrideBehavior */
 const PINNED = 1;
 
-interface Time {
-  readonly seconds?: unknown;
-  readonly nanos?: number | null;
-}
-const msOf = (time: Time | null | undefined): number => Math.round(Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1e6);
-
 /** temporal.api.enums.v1.WorkerStatus */
 const RUNNING = 1;
 /** Reports come every 2 s; three may be missed. */
 const REPORT_LOST_AFTER_MS = 11_000;
-/** A poll lasts a minute at most. */
-const POLL_LOST_AFTER_MS = 75_000;
-/** temporal.api.enums.v1.TaskQueueType */
-const WORKFLOW_QUEUE = 1;
 
 /** Live workers by `deployment:buildId`: by their own reports, or by their polls where the server keeps none. */
 async function liveWorkers(client: Client, nowMs: number): Promise<Map<string, number>> {
@@ -147,8 +138,7 @@ async function liveWorkers(client: Client, nowMs: number): Promise<Map<string, n
   } catch (error) {
     if (codeOf(error) !== UNIMPLEMENTED) throw error;
     counts.clear();
-    const { pollers } = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: CONTROL_QUEUE }, taskQueueType: WORKFLOW_QUEUE });
-    for (const poller of pollers ?? []) if (nowMs - msOf(poller.lastAccessTime) <= POLL_LOST_AFTER_MS) add(poller.deploymentOptions);
+    for (const poller of await livePollers(client, CONTROL_QUEUE, 'workflow', nowMs)) add(poller.deploymentOptions);
     return counts;
   }
 }
