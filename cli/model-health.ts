@@ -94,7 +94,9 @@ async function health(context: Context, options: HealthOptions): Promise<Output>
   const period = periodOf(options.from, options.to, '--from and --to');
   if ((options.baselineFrom === undefined) !== (options.baselineTo === undefined)) throw new FleetscoreError('INVALID_ARGUMENT', '--baseline-from and --baseline-to go together.');
   const baseline = options.baselineFrom === undefined ? undefined : periodOf(options.baselineFrom, options.baselineTo!, '--baseline-from and --baseline-to');
-  const result = await fleetHealth(await context.store(), period, baseline);
+  const store = await context.store();
+  const { hopMs } = await storedWindows(store, context.config.ingest);
+  const result = await fleetHealth(store, period, baseline, { hopMs });
   const share = (value: number | undefined): string => (value === undefined ? '-' : `${Math.round(value * 1_000) / 10} %`);
   return {
     data: { from: isoTime(period.fromMs), to: isoTime(period.toMs), ...result },

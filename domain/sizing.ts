@@ -39,8 +39,14 @@ export interface SizesAsked extends Partial<Sizes> {
   readonly pools?: number;
 }
 
+/** Some 100 MB as they are read. */
+const WINDOWS_OF_PAGE = 2_000_000;
+
 /** Most windows that start in a period. */
 export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape, 'hopMs'>): number => Math.ceil((toMs - fromMs) / hopMs);
+
+/** Sensors whose windows of a period may be read at once by what goes through a fleet in pages, at most `most`. */
+export const pageOfSensors = (most: number, windows: number): number => Math.max(1, Math.min(most, Math.floor(WINDOWS_OF_PAGE / Math.max(1, windows))));
 
 /**
  * @param planned sensors of the batch

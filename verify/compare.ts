@@ -3,6 +3,7 @@
  * predictions. Scores in this process, writes nothing; memory holds one page of sensors.
  */
 import type { SensorKey } from '../domain/sensor.ts';
+import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
 import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine, ScoreResult } from '../scoring/engine.ts';
@@ -61,9 +62,10 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
   const challenger = summaryOf(options.challenger);
   const differences: SensorDifference[] = [];
   const total = await store.countSensors();
+  const limit = pageOfSensors(PAGE, windowsOf(period, { hopMs }));
   let [sensors, windows, agreed, differing, done] = [0, 0, 0, 0, 0];
   for (let after = 0; ; ) {
-    const page = await store.listSensors({ after, limit: PAGE });
+    const page = await store.listSensors({ after, limit });
     const last = page.at(-1);
     if (!last) break;
     const chosen = page.filter(({ id }) => inShare(id, share));

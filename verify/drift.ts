@@ -3,6 +3,7 @@
  * have moved away from a baseline period. Reads only, in pages of sensors.
  */
 import type { SensorKey } from '../domain/sensor.ts';
+import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
 import type { Batch, Store } from '../storage/store.ts';
 
@@ -65,8 +66,15 @@ export function populationStability(baseline: readonly number[], now: readonly n
   return p.reduce((sum, share, i) => sum + (share - q[i]!) * Math.log(share / q[i]!), 0);
 }
 
-/** @param readings false: readings are not looked at, only what the models made of them; then nothing is told to have drifted */
-export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined, { readings = true } = {}): Promise<FleetHealth> {
+export interface HealthOptions {
+  /** False: readings are not looked at, only what the models made of them; then nothing is told to have drifted. Default true. */
+  readonly readings?: boolean;
+  /** From the start of one window to the start of the next, milliseconds: bounds what is read at once. Absent: the periods are known to be short. */
+  readonly hopMs?: number;
+}
+
+export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined, { readings = true, hopMs }: HealthOptions = {}): Promise<FleetHealth> {
+  const limit = readings && hopMs !== undefined ? pageOfSensors(PAGE, windowsOf(period, { hopMs }) + (baseline ? windowsOf(baseline, { hopMs }) : 0)) : PAGE;
   const signs: Record<HealthSign, number> = { flags_everything: 0, flags_nothing: 0, readings_drifted: 0, anomaly_rate_moved: 0 };
   const committed = (await store.listBatches()).filter((batch) => batch.manifest !== undefined);
   const within = (p: Period): Batch[] => committed.filter((batch) => batch.fromMs >= p.fromMs && batch.toMs <= p.toMs);
@@ -74,7 +82,7 @@ export async function fleetHealth(store: Store, period: Period, baseline: Period
   const worst: SensorHealth[] = [];
   let sensors = 0;
   for (let after = 0; ; ) {
-    const page = await store.listSensors({ after, limit: PAGE });
+    const page = await store.listSensors({ after, limit });
     const last = page.at(-1);
     if (!last) break;
     const range = { from: after + 1, to: last.id + 1 };

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseSizes, chunkOfPool, MAX_CHILDREN, MAX_CHUNKS_PER_CHILD, MAX_SENSORS_PER_ACTIVITY, ONE_CHILD_PER_SENSOR_UP_TO } from '../../domain/sizing.ts';
+import { chooseSizes, chunkOfPool, MAX_CHILDREN, MAX_CHUNKS_PER_CHILD, MAX_SENSORS_PER_ACTIVITY, ONE_CHILD_PER_SENSOR_UP_TO, pageOfSensors } from '../../domain/sizing.ts';
 
 test('up to ten million sensors no batch has more than 500 children and no child more than 500 chunks', () => {
   fc.assert(fc.property(fc.integer({ min: 0, max: 10_000_000 }), fc.constantFrom(undefined, 1, 15, 180, 17_280), (planned, windows) => {
@@ -50,4 +50,8 @@ test('no history nears 4,096 events at any size up to ten million sensors', () =
     expect(eventsOf(Math.ceil(planned / sensorsPerChild))).toBeLessThan(4_096);
     expect(eventsOf(Math.ceil(sensorsPerChild / sensorsPerActivity))).toBeLessThan(4_096);
   }));
+});
+
+test('a page holds as many sensors as asked for, fewer of long periods, and one at the least', () => {
+  expect([1, 720, 2_000, 4_000, 518_400, 1e9].map((windows) => pageOfSensors(1_000, windows))).toEqual([1_000, 1_000, 1_000, 500, 3, 1]);
 });

@@ -76,6 +76,8 @@ test('each kind of trouble is seen, a steady sensor shows none', async () => {
   const signs = Object.fromEntries(health.worst.map(({ sensor, signs }) => [sensor, signs]));
   expect(signs).toEqual({ everything: ['flags_everything'], nothing: ['flags_nothing'], drifted: ['readings_drifted'], moved: ['anomaly_rate_moved'] });
   expect(health).toMatchObject({ sensors: 5, signs: { flags_everything: 1, flags_nothing: 1, readings_drifted: 1, anomaly_rate_moved: 1 } });
+  // A sensor at a time, as over very long periods: the same.
+  expect(await fleetHealth(store, NOW, BASELINE, { hopMs: 1e-3 })).toEqual(health);
   expect(health.worst[0]).toMatchObject({ sensor: 'drifted', windows: EACH, psi: expect.any(Number) });
 });
 
