@@ -395,3 +395,7 @@ export function need<T>(value: T | undefined, what: string, names: string): T {
   if (value !== undefined) return value;
   throw new FleetscoreError('NOT_CONFIGURED', `${what} is not configured and no laptop stack runs here. Start one with \`fleetscore up\`, or set ${names}.`);
 }
+
+/** @throws FleetscoreError `NOT_CONFIGURED` */
+export const blobConfig = (config: Pick<Config, 'blob'>): NonNullable<Config['blob']> =>
+  need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING');

@@ -1,6 +1,6 @@
 /** Tests run as ES modules on the pinned Node; SWC only strips the types. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: './test/support/environment.js',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -13,10 +13,14 @@ if (!node) {
   process.exit(1);
 }
 const source = join(root, 'cli', 'main.ts');
-const program = existsSync(source) ? source : join(root, 'dist', 'cli', 'main.js');
+const fromSource = existsSync(source);
+const program = fromSource ? source : join(root, 'dist', 'cli', 'main.js');
+// Compiled code is kept beside the installed packages: a fifth of the time that a short command takes.
+const modules = fromSource ? join(root, 'node_modules') : join(root, '..');
+const env = { NODE_COMPILE_CACHE: join(modules, '.cache', 'fleetscore', 'compile'), ...process.env };
 
 // node:sqlite still prints that it is experimental.
-const child = spawn(node, ['--disable-warning=ExperimentalWarning', program, ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', program, ...process.argv.slice(2)], { stdio: 'inherit', env });
 // Ctrl-C reaches the child by itself: we only wait for it to end well.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -4,19 +4,20 @@
  */
 import type { Client } from '@temporalio/client';
 import { resolve } from 'node:path';
-import { loadConfig, type Config, type Env } from '../config.ts';
+import { blobConfig, loadConfig, type Config, type Env } from '../config.ts';
 import { readStack, withStack } from '../local/state.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { openStore } from '../storage/open-store.ts';
 import type { Store } from '../storage/store.ts';
-import { openBlobs } from '../workers/blob-storage.ts';
 import { connectClient, temporalTarget } from '../workers/temporal.ts';
+import { lazyBlobs } from './lazy-blobs.ts';
 
 export interface Context {
   readonly config: Config;
   readonly env: Env;
   readonly json: boolean;
   store(): Promise<Store>;
+  /** @throws FleetscoreError `NOT_CONFIGURED` */
   blobs(): BlobStore;
   client(): Promise<Client>;
   /** Page of a workflow in the Web UI; undefined when its address is not known. */
@@ -38,7 +39,10 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   return {
     config, env, json: options.json ?? false,
     store: () => (store ??= openMigrated(config.sqlUrl)),
-    blobs: () => openBlobs(config),
+    blobs() {
+      blobConfig(config);
+      return lazyBlobs(async () => (await import('../workers/blob-storage.ts')).openBlobs(config));
+    },
     // A failed try is not kept: who looks again and again finds a server that has come since.
     client: () => (client ??= connectClient(env).catch((error: unknown) => {
       client = undefined;

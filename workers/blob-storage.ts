@@ -1,6 +1,6 @@
 /** Clients of Blob storage from configuration: by connection string (local use), else with the machine's identity. */
 import { BlobServiceClient, type ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
-import { need, type Config } from '../config.ts';
+import { blobConfig, type Config } from '../config.ts';
 import { CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
 import { createBlobStore } from '../storage/azure-blobs.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -29,6 +29,3 @@ function containerOf(config: Config, name: ContainerName, options: StoragePipeli
     : new BlobServiceClient(blob.accountUrl, machineIdentity(), options);
   return service.getContainerClient(name);
 }
-
-const blobConfig = (config: Config): NonNullable<Config['blob']> =>
-  need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING');

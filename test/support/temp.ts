@@ -1,11 +1,15 @@
-/** A temporary folder for one test file, gone at its end. */
-import { afterAll } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+/** A temporary folder for one test file, gone at its end: after all of its hooks (environment.js). */
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+declare global {
+  // oxlint-disable-next-line no-var
+  var temporaryFolders: string[];
+}
+
 export function tempDir(name: string): string {
   const dir = mkdtempSync(join(tmpdir(), `fleetscore-${name}-`));
-  afterAll(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  globalThis.temporaryFolders.push(dir);
   return dir;
 }
