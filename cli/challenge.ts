@@ -5,6 +5,7 @@ import { isoTime, type Period } from '../domain/time.ts';
 import { formatCount as count, formatNumberOf as plural, formatShare } from '../report/format.ts';
 import type { Batch, Challenger, ChallengeSummary, LabelCounts, Store } from '../storage/store.ts';
 import type { SensorKey } from '../domain/sensor.ts';
+import { agreedOf, challengeOf } from '../verify/compare.ts';
 import { action, asNumber, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { facts, table, when } from './text.ts';
@@ -73,8 +74,6 @@ export async function recordedComparison(store: Store, challenger: string, base:
 export const agreementText = (windows: number, agreed: number, differing: number): string =>
   windows === 0 ? 'no window was scored by both' : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ${plural(differing, 'sensor')} ${differing === 1 ? 'differs' : 'differ'}`;
 
-const agreedOf = ({ windows, onlyBase, onlyChallenger }: LabelCounts): number => windows - onlyBase - onlyChallenger;
-
 export const causesText = (causes: Readonly<Record<string, number>>): string => Object.entries(causes).map(([cause, sensors]) => `${count(sensors)} x ${cause}`).join(', ');
 
 export function differenceTable(base: string, challenger: string, rows: readonly (SensorKey & Omit<LabelCounts, 'both'>)[]): string[] {
@@ -97,12 +96,12 @@ const scoringsText = (s: ChallengeSummary): string => `${count(s.scored)} scored
 
 /** The challenger of one batch: a line of `batch show`, and its data. */
 export async function batchChallenge(store: Store, batch: Batch) {
-  const challenger = await store.batchChallenger(batch.id);
+  const challenger = await challengeOf(store, batch.id, 0);
   if (!challenger) return undefined;
-  const [summary] = await store.challengeSummaries({ batchId: batch.id });
+  const { release, share, summary } = challenger;
   return {
-    data: { ...challenger, ...(summary ? { recorded: recordedData(summary) } : {}) },
-    text: `${challenger.release} on ${formatShare(challenger.share, 1)} of the sensors: ${summary ? `${scoringsText(summary)}; ${agreementText(summary.windows, agreedOf(summary), summary.differing)}` : 'nothing recorded yet'}`,
+    data: { release, share, ...(summary ? { recorded: recordedData(summary) } : {}) },
+    text: `${release} on ${formatShare(share, 1)} of the sensors: ${summary ? `${scoringsText(summary)}; ${agreementText(summary.windows, agreedOf(summary), summary.differing)}` : 'nothing recorded yet'}`,
   };
 }
 

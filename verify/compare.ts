@@ -7,7 +7,7 @@ import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
 import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine, ScoreResult } from '../scoring/engine.ts';
-import type { Store } from '../storage/store.ts';
+import type { Challenger, ChallengeSummary, LabelCounts, Store } from '../storage/store.ts';
 
 export interface ReleaseSummary {
   readonly release: string;
@@ -27,6 +27,25 @@ export interface SensorDifference extends SensorKey {
   readonly onlyBase: number;
   readonly onlyChallenger: number;
 }
+
+/** The challenger of a batch, and what the batch recorded of it. */
+export interface BatchChallenge extends Pick<Challenger, 'release' | 'share'> {
+  /** Absent while nothing is recorded. */
+  readonly summary?: ChallengeSummary;
+  /** Sensors whose labels differ most, first. */
+  readonly differences: readonly SensorDifference[];
+}
+
+/** Undefined for a batch without a challenger. @throws FleetscoreError `BATCH_UNKNOWN` */
+export async function challengeOf(store: Store, batchId: string, differences: number): Promise<BatchChallenge | undefined> {
+  const challenger = await store.batchChallenger(batchId);
+  if (!challenger) return undefined;
+  const [summary] = await store.challengeSummaries({ batchId });
+  return { ...challenger, ...(summary ? { summary } : {}), differences: summary && differences > 0 ? await store.challengeDifferences({ batchId }, differences) : [] };
+}
+
+/** Windows with the same label. */
+export const agreedOf = ({ windows, onlyBase, onlyChallenger }: Omit<LabelCounts, 'both'>): number => windows - onlyBase - onlyChallenger;
 
 export interface Comparison {
   readonly sensors: number;

@@ -6,6 +6,7 @@ import { busiestRows, heatMap } from '../heat-map.ts';
 import { html, type Markup, type MarkupValue } from '../markup.ts';
 import { heatNumbers, heatSection } from '../page-heat.ts';
 import { causeSection, faultSection } from '../page-tables.ts';
+import { agreedOf, type BatchChallenge } from '../../verify/compare.ts';
 import { formatClock, formatCost, type CostView } from './cost-data.ts';
 import { healthCommand, type HealthView } from './health-data.ts';
 import { FIND_KEY, HEAT_KEYS, meter, notes, renderPage, tableSection, tile, tiles, type SitePage, type Tab } from './layout.ts';
@@ -18,6 +19,7 @@ export interface BatchPages {
   readonly batch: ReportBatch;
   readonly data: BatchData;
   readonly health: HealthView;
+  readonly challenge?: BatchChallenge;
   readonly cost?: CostView;
   /** Batch whose pages precede these, with the devices that have one there. */
   readonly before?: { readonly id: string; readonly path: string; readonly devices: ReadonlySet<string> };
@@ -56,6 +58,16 @@ function hrefIn({ sensors }: BatchData): (of: { readonly device: string }) => st
   const devices = new Set(sensors.map((sensor) => sensor.device));
   return ({ device }) => (devices.has(device) ? deviceHref(device) : undefined);
 }
+
+/** The name of a device, leading to its page where it has one. */
+function linksIn(data: BatchData): (of: { readonly device: string }) => Markup {
+  const hrefOf = hrefIn(data);
+  return (sensor) => {
+    const [href, name] = [hrefOf(sensor), html`<bdi>${sensor.device}</bdi>`];
+    return href === undefined ? name : html`<a href="${href}">${name}</a>`;
+  };
+}
+
 const anomaliesOf = (group: DeviceGroup): number => group.sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
 const windowsOf = (group: DeviceGroup): number => group.sensors.reduce((sum, sensor) => sum + sensor.windows, 0);
 const unscoredOf = (group: DeviceGroup): number => group.sensors.filter((sensor) => sensor.status !== 'scored').length;
@@ -152,12 +164,8 @@ export function healthPage(pages: BatchPages): string {
   const reason: MarkupValue = why === 'part_of_fleet'
     ? html`<b>Not looked at:</b> this batch scored a part of the fleet again. The batch it renews has this page for all.`
     : html`<b>Not looked at:</b> the fleet is too large to do this with every batch. <span class="mono">fleetscore models health</span> does it when asked.`;
-  if (!health || !span) return renderPage({ ...frame(pages, 'Model health'), body: html`<section><div class="panel none">${reason}</div></section>` });
-  const hrefOf = hrefIn(pages.data);
-  const device = (sensor: { readonly device: string }): Markup => {
-    const [href, name] = [hrefOf(sensor), html`<bdi>${sensor.device}</bdi>`];
-    return href === undefined ? name : html`<a href="${href}">${name}</a>`;
-  };
+  if (!health || !span) return renderPage({ ...frame(pages, 'Model health'), body: html`<section><div class="panel none">${reason}</div></section>${challengeSection(pages)}` });
+  const device = linksIn(pages.data);
   const percent = (share: number | undefined): string => (share === undefined ? '' : formatShare(share, 1));
   const rows = health.worst.map((sensor) => html`<tr><td class="name">${device(sensor)} / <bdi>${sensor.sensor}</bdi></td><td>${sensor.signs.map((sign) => html`<span class="chip ${sign === 'flags_everything' ? 'failed' : 'skipped'}">${SIGNS[sign][0].toLowerCase()}</span> `)}</td><td class="num">${percent(sensor.anomalyRate)}</td><td class="num opt">${percent(sensor.baselineAnomalyRate)}</td>${span.readings && html`<td class="num">${sensor.psi === undefined ? '' : sensor.psi.toFixed(2)}</td>`}</tr>
 `);
@@ -171,8 +179,24 @@ export function healthPage(pages: BatchPages): string {
   return renderPage({
     ...frame(pages, 'Model health'),
     head: tiles(shown.map((sign) => tile(SIGNS[sign][0], formatCount(health.signs[sign]), SIGNS[sign][1], health.signs[sign] === 0 ? 'ok' : sign === 'flags_everything' ? 'bad' : ''))),
-    body: table,
+    body: html`${table}${challengeSection(pages)}`,
   });
+}
+
+/** What the challenger of the batch made of the same windows. */
+function challengeSection({ challenge, data }: BatchPages): Markup | undefined {
+  if (!challenge) return undefined;
+  const { release, share, summary, differences } = challenge;
+  const where = html`On ${share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`}, counted and not served`;
+  const lead = summary
+    ? html`${where}: ${formatCount(summary.scored)} scored, ${formatCount(summary.skipped)} skipped, ${formatCount(summary.failed)} failed. ${summary.windows === 0 ? 'No window was scored by both.' : `${formatShare(agreedOf(summary), summary.windows)} of ${formatNumberOf(summary.windows, 'window')} have the same label; ${formatShare(summary.both + summary.onlyBase, summary.windows)} are anomalous with ${summary.base}, ${formatShare(summary.both + summary.onlyChallenger, summary.windows)} with ${release}.`} Over all batches: <span class="mono">fleetscore models compare ${release}</span>`
+    : html`${where}. Nothing was recorded.`;
+  const device = linksIn(data);
+  const rows = differences.map((sensor) => html`<tr><td class="name">${device(sensor)} / <bdi>${sensor.sensor}</bdi></td><td class="num">${formatCount(sensor.windows)}</td><td class="num">${formatCount(sensor.onlyBase)}</td><td class="num">${formatCount(sensor.onlyChallenger)}</td></tr>
+`);
+  return tableSection('challenger', `Challenger ${release}`, lead, [
+    { title: 'Sensor' }, { title: 'Windows', number: true }, { title: `Anomalies of ${summary?.base ?? 'this release'} alone`, number: true }, { title: `Of ${release} alone`, number: true },
+  ], rows, html`<b>No sensor's labels differ.</b>`);
 }
 
 export function costPage(pages: BatchPages): string {

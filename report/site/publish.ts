@@ -7,6 +7,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { Batch, Store } from '../../storage/store.ts';
+import { challengeOf } from '../../verify/compare.ts';
 import { groupByDevice, type InjectedFault } from '../batch-data.ts';
 import { collectBatchData } from '../collect.ts';
 import { matchFaults } from '../faults.ts';
@@ -40,6 +41,8 @@ export interface SiteOptions {
 /** Most rows of predictions read, and of outcomes for the health of models: about a second each. */
 const MOST_ROWS = 500_000;
 const MOST_OUTCOMES = 300_000;
+/** Sensors of a challenger's table. */
+const MOST_DIFFERENCES = 50;
 /** Batches of the fleet's pages, and how many of the newest are looked at for pages. */
 const SHOWN_BATCHES = 24;
 const LOOKED_AT = 48;
@@ -79,8 +82,9 @@ async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch
   const around = latest.some(({ id }) => id === batch.id) ? latest : [batch];
   const cost = await collectCost(blobs, around, source.now(), source.prices);
   const health = await collectHealth(store, batch, { maxSensors: options.maxSensors, mostRows: MOST_OUTCOMES });
+  const challenge = await challengeOf(store, batch.id, MOST_DIFFERENCES);
   const before = await batchBefore(target, batch, latest);
-  const pages: BatchPages = { batch, data, health, ...(cost ? { cost } : {}), ...(before ? { before } : {}) };
+  const pages: BatchPages = { batch, data, health, ...(challenge ? { challenge } : {}), ...(cost ? { cost } : {}), ...(before ? { before } : {}) };
 
   const path = batchPath(batch);
   const groups = groupByDevice(data.sensors);

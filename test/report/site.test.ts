@@ -17,7 +17,7 @@ import { deviceFile } from '../../report/site/paths.ts';
 import { recordNodes } from '../../pool/ledger.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { openStore } from '../../storage/open-store.ts';
-import type { Store } from '../../storage/store.ts';
+import type { ChallengedSensor, Store } from '../../storage/store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { findChromium, startBrowser, type Browser } from './browser.ts';
 import { FROM_MS, QUARTER_MS } from './fixture.ts';
@@ -57,6 +57,7 @@ beforeAll(async () => {
   const named = DEVICES.flatMap((device) => SENSORS.map((sensor) => ({ device, sensor, unit: 'm3/h' })));
   keys = (await store.registerSensors(named)).map((id, i) => ({ ...named[i]!, id }));
   await store.createRelease('r1', 1, [], []);
+  await store.createRelease('<b>v2', 2, [], []);
   await recordNodes(server.blobs, { name: 'scoring', vmSize: 'Standard_D2s_v5', priority: 'dedicated' }, [{ id: 'n1', state: 'ready', requestedAtMs: FROM_MS, readyAtMs: FROM_MS + 1_000 }], NOW_MS);
   for (const quarter of [0, 1, 2]) await writeBatch({ store, blobs: server.blobs }, `b${quarter}`, quarter, labelsIn(quarter), { schedule: 'every-15m' });
 });
@@ -109,6 +110,24 @@ test('the same batch gives the same pages again', async () => {
   const after = await read();
   expect([...after.keys()]).toEqual([...before.keys()]);
   for (const [name, text] of after) if (text !== before.get(name)) throw new Error(`${name} differs`);
+});
+
+test('the challenger of a batch has its place on the page of models, whatever it is called', async () => {
+  expect((await read()).get(`${batchUrl('b2', 2)}health.html`)).not.toContain('Challenger');
+  const shown = async (id: string, sensors: readonly ChallengedSensor[]): Promise<string> => {
+    await store.setChallenger({ release: '<b>v2', share: 0.5, sinceMs: 1 });
+    await writeBatch({ store, blobs: server.blobs }, id, 5, labelsIn(5), { schedule: 'challenged' });
+    await store.setChallenger(undefined);
+    await store.commitChallenge(id, sensors);
+    await publishSite(source(), folderTarget(join(folder, id)), [id], { maxSensors: 500 });
+    return readFileSync(join(folder, id, batchUrl(id, 5), 'health.html'), 'utf8');
+  };
+  const said = { status: 'scored', windows: 60, both: 1, onlyBase: 2, onlyChallenger: 3 } as const;
+  const page = await shown('told', [{ ...said, sensorId: keys[8]!.id }, { ...said, sensorId: keys[0]!.id, onlyBase: 0, onlyChallenger: 0 }, { ...said, sensorId: keys[1]!.id, status: 'failed', class: 'timeout', windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 }]);
+  expect(page).toContain('<h2 id="challenger">Challenger &lt;b&gt;v2</h2>');
+  expect(page).toMatch(/On 50% of the sensors, counted and not served: 2 scored, 0 skipped, 1 failed\. 96% of 120 windows have the same label; 3\.3% are anomalous with r1, 4\.2% with &lt;b&gt;v2\./);
+  expect(page).toMatch(new RegExp(`<a href="devices/${deviceFile(EVIL)}">.*</a> / <bdi>flow</bdi></td><td class="num">60</td><td class="num">2</td><td class="num">3</td>`));
+  expect(await shown('untold', [])).toMatch(/counted and not served\. Nothing was recorded\.[\s\S]*No sensor's labels differ\./);
 });
 
 test('of a fleet above the limit, the sensors that need attention have pages, and the pages say so', async () => {
