@@ -32,7 +32,8 @@ const BINS = 10;
 /** With fewer windows the bins hold chance. */
 const LEAST_FOR_PSI = 100;
 const LEAST_FOR_RATE = 50;
-const LEAST_FOR_NOTHING = 1_000;
+/** With 3 / n as the upper bound of a rate of which n windows show nothing (95 %): below 0.03 %. */
+const LEAST_FOR_NOTHING = 10_000;
 const NEARLY_EVERYTHING = 0.95;
 /** The anomaly rate counts as moved when it at least doubled or halved, by this many points of share. */
 const RATE_MOVED = 0.05;
@@ -122,19 +123,45 @@ function judge(key: SensorKey, now: Rate | undefined, before: Rate | undefined, 
   };
 }
 
+/**
+ * A window counts once: of batches that overlap the longest one that scored the sensor is taken, of equal ones the
+ * newest. Taking the newest of all would drop a day for the sake of an hour that was scored again.
+ */
 async function anomalyRates(store: Store, batches: readonly Batch[], range: { readonly from: number; readonly to: number }): Promise<Map<number, Rate>> {
   const rates = new Map<number, Rate>();
-  for (const batch of batches)
-    for (const outcome of await store.listOutcomes(batch.id, { status: 'scored', after: range.from - 1, limit: range.to - range.from })) {
-      if (outcome.sensorId >= range.to) break;
-      const rate = rates.get(outcome.sensorId);
-      if (!rate) rates.set(outcome.sensorId, { windows: outcome.windows, anomalies: outcome.anomalies });
+  const ordered = batches.toSorted((a, b) => lengthOf(b) - lengthOf(a) || b.startedAtMs - a.startedAtMs);
+  const overlaps = earlierOverlaps(ordered);
+  const counted = ordered.map(() => new Set<number>());
+  for (const [at, batch] of ordered.entries()) {
+    const before = overlaps[at]!;
+    for (const { sensorId, windows, anomalies } of await store.listOutcomes(batch.id, { status: 'scored', after: range.from - 1, limit: range.to - range.from })) {
+      if (sensorId >= range.to) break;
+      if (before.some((other) => counted[other]!.has(sensorId))) continue;
+      counted[at]!.add(sensorId);
+      const rate = rates.get(sensorId);
+      if (!rate) rates.set(sensorId, { windows, anomalies });
       else {
-        rate.windows += outcome.windows;
-        rate.anomalies += outcome.anomalies;
+        rate.windows += windows;
+        rate.anomalies += anomalies;
       }
     }
+  }
   return rates;
+}
+
+const lengthOf = ({ fromMs, toMs }: Period): number => toMs - fromMs;
+
+/** For each of these periods, those earlier in the list that overlap with it. */
+function earlierOverlaps(periods: readonly Period[]): readonly (readonly number[])[] {
+  const overlaps = periods.map((): number[] => []);
+  const byStart = [...periods.keys()].sort((a, b) => periods[a]!.fromMs - periods[b]!.fromMs);
+  let open: number[] = [];
+  for (const at of byStart) {
+    open = open.filter((other) => periods[other]!.toMs > periods[at]!.fromMs);
+    for (const other of open) overlaps[Math.max(at, other)]!.push(Math.min(at, other));
+    open.push(at);
+  }
+  return overlaps;
 }
 
 async function windowMeans(store: Store, range: { readonly from: number; readonly to: number }, period: Period): Promise<Map<number, number[]>> {

@@ -154,7 +154,7 @@ export function failuresPage(pages: BatchPages): string {
 
 const SIGNS = {
   flags_everything: ['Flag everything', '95% of the windows anomalous or more: the model does not fit'],
-  flags_nothing: ['Flag nothing', 'no anomaly in a thousand windows or more'],
+  flags_nothing: ['Flag nothing', 'no anomaly in ten thousand windows or more'],
   readings_drifted: ['Readings drifted', 'distributed otherwise than before (PSI above 0.25)'],
   anomaly_rate_moved: ['Anomaly rate moved', 'at least doubled or halved'],
 } as const;

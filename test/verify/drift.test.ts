@@ -38,8 +38,8 @@ test('small moves of many values stay below the limit; a constant that moves is 
 
 const dir = tempDir('drift');
 const server = useBlobServer(join(dir, 'azurite'));
-const BASELINE = { fromMs: Date.parse('2026-03-01T00:00:00Z'), toMs: Date.parse('2026-03-01T02:00:00Z') };
-const NOW = { fromMs: BASELINE.toMs, toMs: Date.parse('2026-03-01T04:00:00Z') };
+const BASELINE = { fromMs: Date.parse('2026-03-01T00:00:00Z'), toMs: Date.parse('2026-03-01T14:00:00Z') };
+const NOW = { fromMs: BASELINE.toMs, toMs: Date.parse('2026-03-02T04:00:00Z') };
 const EACH = (BASELINE.toMs - BASELINE.fromMs) / WINDOW_MS;
 let store: Store;
 
@@ -79,6 +79,23 @@ test('each kind of trouble is seen, a steady sensor shows none', async () => {
   // A sensor at a time, as over very long periods: the same.
   expect(await fleetHealth(store, NOW, BASELINE, { hopMs: 1e-3 })).toEqual(health);
   expect(health.worst[0]).toMatchObject({ sensor: 'drifted', windows: EACH, psi: expect.any(Number) });
+});
+
+test('a window counts once, however many batches scored it', async () => {
+  const hour = 3_600_000;
+  const before = await fleetHealth(store, NOW, BASELINE);
+  const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
+  try {
+    // The whole time again, parts of it, and a part that begins in the baseline.
+    for (const [i, [from, to]] of ([[0, 14], [3, 4], [3.5, 5], [-1, 1]] as const).entries())
+      await runBatch({ store, blobs: server.blobs, engine, hopMs: WINDOW_MS }, { batchId: `again-${i}`, fromMs: NOW.fromMs + from * hour, toMs: NOW.fromMs + to * hour, sensorsPerChild: 5, sensorsPerActivity: 5 });
+  } finally {
+    await engine.close();
+  }
+  expect(await fleetHealth(store, NOW, BASELINE)).toEqual(before);
+  // Without the long ones each part counts, but where it overlaps with a longer one.
+  const parts = await fleetHealth(store, { fromMs: NOW.fromMs + 2 * hour, toMs: NOW.fromMs + 6 * hour }, undefined);
+  expect(parts.worst.find(({ sensor }) => sensor === 'everything')).toMatchObject({ windows: (1.5 * hour) / WINDOW_MS, anomalyRate: 1 });
 });
 
 test('without a baseline only the models are judged', async () => {
