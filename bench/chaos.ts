@@ -62,9 +62,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (i
 
 let rounds = 0;
 const ended = { completed: 0, failed: 0, cancelled: 0 };
+/** Windows that the challenger scored too. */
+let compared = 0;
 const struck = new Map<string, number>();
 try {
   await loadFleet(stack.context, sensors, PERIOD);
+  await challengeWithTwin(stack.context);
   await stack.addScoring();
   await stack.addScoring();
   for (const until = Date.now() + minutes * 60_000; Date.now() < until && !interrupted && problems.length === 0; rounds++) await round(stack, rounds);
@@ -74,7 +77,7 @@ try {
   heal(stack);
   await stop();
 }
-say(`${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ${ended.cancelled} cancelled; faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`);
+say(`${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ${ended.cancelled} cancelled; ${compared} windows scored by the challenger too; faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`);
 for (const problem of problems) say(`FOUND ${problem}`);
 say(problems.length === 0 ? `seed ${seed}: nothing is lost` : `seed ${seed}: run again with --seed ${seed}`);
 process.exit(problems.length === 0 ? 0 : 1);
@@ -102,6 +105,14 @@ async function round(stack: FaultStack, number: number): Promise<void> {
   for (const id of ids) await settle(context, id);
 }
 
+/** A challenger with the models of the current release, on half of the sensors: whatever breaks, its labels are the same. */
+async function challengeWithTwin({ store }: Context): Promise<void> {
+  const open = await store();
+  const models = await open.listReleaseModels((await open.currentRelease())!);
+  await open.createRelease('twin', Date.now(), models.map(({ sensorId, model, pack, packRow }) => ({ sensorId, model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) })), []);
+  await open.setChallenger({ release: 'twin', share: 0.5, sinceMs: Date.now() });
+}
+
 /** A batch may be cancelled before Temporal or the store knows it, or while either is down: then it goes on. */
 async function cancel(context: Context, id: string): Promise<void> {
   try {
@@ -127,5 +138,8 @@ async function check(context: Context, id: string): Promise<Batch> {
   if (batch.status !== 'running') ended[batch.status] += 1;
   say(`  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} failed, ${batch.counts.cancelled} cancelled; ${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`);
   if (text !== '') problems.push(`${id}: ${text}`);
+  const [twin] = await (await context.store()).challengeSummaries({ batchId: id });
+  compared += twin?.windows ?? 0;
+  if (twin && twin.onlyBase + twin.onlyChallenger > 0) problems.push(`${id}: its challenger has the same models and other labels: ${JSON.stringify(twin)}`);
   return batch;
 }
