@@ -6,22 +6,21 @@ import type { LabelCounts, PlannedSensor, SeriesBlock, Store } from '../storage/
 import type { Sensor } from '../domain/sensor.ts';
 import type { ScoreResult } from './engine.ts';
 
-const PAGE = 5_000;
+/** Most ids of one query, and the widest gap between two sensors of one: those of a pool may lie far apart in a large fleet. */
+const [PAGE, GAP] = [5_000, 50];
 
 /** Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same sensors each time. */
 export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
 
 /** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function sensorsWithModels(store: Store, release: string, sensors: readonly Sensor[]): Promise<PlannedSensor[]> {
-  const [first, last] = [sensors[0]?.id, sensors.at(-1)?.id];
-  if (first === undefined || last === undefined) return [];
   const models = new Map<number, Pick<PlannedSensor, 'model' | 'pack' | 'packRow'>>();
-  for (let after = first - 1; after < last; ) {
-    const limit = Math.min(PAGE, last - after);
-    const page = await store.listReleaseModels(release, { after, limit });
-    for (const { sensorId, model, pack, packRow } of page) models.set(sensorId, { model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) });
-    if (page.length < limit) break;
-    after = page.at(-1)!.sensorId;
+  for (let at = 0; at < sensors.length; ) {
+    const first = sensors[at]!.id;
+    let last = first;
+    for (; at < sensors.length && sensors[at]!.id - last <= GAP && sensors[at]!.id - first < PAGE; at++) last = sensors[at]!.id;
+    for (const { sensorId, model, pack, packRow } of await store.listReleaseModels(release, { after: first - 1, limit: last - first + 1 }))
+      models.set(sensorId, { model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) });
   }
   return sensors.map(({ id, device, sensor, unit }) => ({ id, device, sensor, unit, ...models.get(id) }));
 }

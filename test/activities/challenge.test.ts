@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
-import { inShare } from '../../scoring/challenger.ts';
+import { inShare, sensorsWithModels } from '../../scoring/challenger.ts';
 import { readFeatures } from '../../scoring/model-contract.ts';
 import { encodeModel } from '../../scoring/onnx-proto.ts';
 import { zScoreModel } from '../../scoring/packs/z-score.ts';
@@ -167,4 +167,16 @@ test('publish --no-promote keeps the current release; challenge tells, stops and
   expect((await store.findChallenger())?.share).toBe(0.25);
   expect((await cli('models', 'challenge', '--stop')).stdout).toMatch(/Batches score quiet no more\./);
   expect((await cli('models', 'challenge', '--stop')).stdout).toMatch(/There is no challenger\./);
+});
+
+test('models are found for sensors that lie close together and far apart', async () => {
+  const ids = await store.registerSensors(Array.from({ length: 12_000 }, (_, i) => ({ device: 'far', sensor: `f${i}` })));
+  const known = ids.filter((_, i) => i % 3 !== 0);
+  await store.createRelease('wide', SMALL_PERIOD.toMs, known.map((sensorId) => ({ sensorId, model: models[sensorId % 2]!.model })), []);
+  const has = new Set(known);
+  for (const take of [(i: number) => i < 7_000, (i: number) => i % 40 === 0, (i: number) => i % 700 === 5 || i === 11_999, () => false]) {
+    const sensors = ids.filter((_, i) => take(i)).map((id) => ({ id, device: 'far', sensor: String(id), unit: '' }));
+    const found = await sensorsWithModels(store, 'wide', sensors);
+    expect(found).toEqual(sensors.map((sensor) => (has.has(sensor.id) ? { ...sensor, model: models[sensor.id % 2]!.model } : sensor)));
+  }
 });
