@@ -114,6 +114,12 @@ export function nodesFor(sensors: number, withinMs: number, sensorsPerSecond: nu
   return sensors <= 0 ? 0 : sensors / (sensorsPerSecond * (Math.max(withinMs, 1_000) / 1_000));
 }
 
+/** What older runs of the loop did otherwise: they replay with it. */
+export interface Rules {
+  /** The second half of rule 6. Default true. */
+  readonly readyStay?: boolean;
+}
+
 /**
  * Rules, in this order:
  * 1. Running batches need nodes for their sensors to go in the time they have left; a batch without any node
@@ -123,10 +129,11 @@ export function nodesFor(sensors: number, withinMs: number, sensorsPerSecond: nu
  * 4. Nodes that are there stay when the next batch is due within {@link breakEvenMs} (or as `keepWarm` says).
  * 5. Between `minNodes` and `maxNodes`, and what the outside gives. Nothing due: zero, or `minNodes`.
  * 6. Too many: queued nodes are cancelled, then workers idle for at least `idleMs` go, the longest idle first.
- *    A busy worker never goes.
+ *    A busy worker never goes. A node that is still coming up takes the place of no ready one: of those that are
+ *    wanted as many are ready as can be, until it is there.
  * 7. After failures growing waits, 15 s doubled up to 5 min; while throttled nothing is asked for.
  */
-export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode = 'active'): Decision {
+export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode = 'active', { readyStay = true }: Rules = {}): Decision {
   const { nowMs, workers } = seen;
   const upcoming = seen.upcoming.filter((batch) => batch.atMs > nowMs && batch.sensors > 0).sort((a, b) => a.atMs - b.atMs);
   const nextDueMs = upcoming[0]?.atMs;
@@ -151,9 +158,10 @@ export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode
   const cancel = seen.coming.filter((node) => node.state === 'queued').slice(0, excess).map((node) => node.id);
   excess -= cancel.length;
   const idleLimit = mode === 'draining' ? 0 : settings.idleMs;
+  const spare = readyStay ? Math.max(0, own.length - kept) : own.length;
   const drain = own
     .filter((worker) => worker.busyTasks === 0 && worker.idleForMs >= idleLimit)
-    .sort((a, b) => b.idleForMs - a.idleForMs).slice(0, excess).map((worker) => worker.node!);
+    .sort((a, b) => b.idleForMs - a.idleForMs).slice(0, Math.min(excess, spare)).map((worker) => worker.node!);
 
   const target = alive < wanted ? wanted : kept;
   const active = alive > 0 || need.some || seen.leaving > 0;

@@ -109,7 +109,7 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
       const measured = learn(state.measured, { ...view, workers: seen.workers, nodes: withWorkers(view) });
       seen = { ...seen, spinUpMs: measured.spinUpMs, sensorsPerSecond: measured.sensorsPerSecond, failures: measured.failures };
       state = { ...state, idle, measured };
-      decision = decide(seen, state.settings, state.mode);
+      decision = decide(seen, state.settings, state.mode, { readyStay: patched('ready-stay') });
       await act(seen, decision);
     } catch (error) {
       if (isCancellation(error)) throw error;

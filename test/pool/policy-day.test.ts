@@ -91,6 +91,12 @@ test('nothing flaps: without faults a node is started at the most once for each 
   );
 });
 
+/** A batch that needs a node more than there are, and is done before it has come. */
+const OVERTAKEN: World['schedules'][number][] = [
+  { name: 's0', everyMs: 5 * MINUTE, offsetMs: 0, sensors: 32_509 }, { name: 's1', everyMs: 60 * MINUTE, offsetMs: 21 * MINUTE, sensors: 399_981 },
+  { name: 's2', everyMs: 5 * MINUTE, offsetMs: 0, sensors: 1 },
+];
+
 test('with nodes that keep their word, every batch finds its nodes ready', () => {
   fc.assert(
     fc.property(fc.integer(), schedules, settingsOf, (seed, list, settings) => {
@@ -102,6 +108,6 @@ test('with nodes that keep their word, every batch finds its nodes ready', () =>
         if (batch.sinceMs > lead + 2 * STEP) expect(day.readyAtDue[i]).toBeGreaterThanOrEqual(1);
       });
     }),
-    { numRuns: 15, ...QUICK },
+    { numRuns: 15, ...QUICK, examples: [[0, OVERTAKEN, { ...DEFAULT_AZURE_POOL, sensorsPerSecond: 500, maxNodes: 4, minNodes: 0, keepWarm: 'break-even', priority: 'dedicated', spinUpMs: 12 * MINUTE }]] },
   );
 });

@@ -77,6 +77,17 @@ test('a busy worker stays whatever the target, an idle one until it has been idl
   expect(decide(seen({ workers: [{ busyTasks: 0, idleForMs: 10 * MINUTE }], upcoming: due(MINUTE, 60_000) }), settings)).toMatchObject({ grow: 1, drain: [] });
 });
 
+test('a node that is still coming takes the place of no ready one', () => {
+  const soon = { workers: idle(3), coming: [{ id: 's', state: 'starting' as const }], upcoming: due(8.5 * MINUTE, 60_000) };
+  // Two are wanted: two of the three stay, though a fourth comes.
+  expect(decide(seen({ ...soon, coming: [] }), settings).drain).toHaveLength(1);
+  expect(decide(seen(soon), settings).drain).toHaveLength(1);
+  expect(decide(seen({ ...soon, upcoming: [] }), settings).drain).toHaveLength(3);
+  expect(decide(seen(soon), settings, 'draining').drain).toHaveLength(3);
+  // Runs of the loop from before replay as they were.
+  expect(decide(seen(soon), settings, 'active', { readyStay: false }).drain).toHaveLength(2);
+});
+
 test('work that needs a little more or less than the nodes there are changes nothing', () => {
   const load = (sensors: number): Partial<Observation> => ({ upcoming: due(MINUTE, sensors), workers: idle(2) });
   for (const sensors of [54_000, 60_000, 62_900]) expect(decide(seen(load(sensors)), settings)).toMatchObject({ grow: 0, drain: [] });
