@@ -31,9 +31,14 @@ const rough = fc.record({
   quota: fc.constantFrom(1, 3, 1_000), readingsMs: fc.constantFrom(0, 30_000, 120_000),
 }).map((part): World => ({ ...part, horizonMs: DAY }));
 
-/** Work that fits into the nodes there can be. */
-const fits = (world: World, settings: PoolSettings): boolean =>
-  world.schedules.reduce((sum, s) => sum + nodesFor(s.sensors, s.everyMs, settings.sensorsPerSecond * world.slowest), 0) < 0.5 * Math.min(settings.maxNodes, world.quota);
+/** Work that fits into the nodes there can be, for the part of the time that they are there: they are lost, and come late or not at all. */
+function fits(world: World, settings: PoolSettings): boolean {
+  const lifeMs = world.lossPerHour > 0 ? (60 * MINUTE) / world.lossPerHour : Number.POSITIVE_INFINITY;
+  const comingMs = (settings.spinUpMs * world.spinUpFactor) / (1 - world.failRate);
+  const there = lifeMs === Number.POSITIVE_INFINITY ? 1 : lifeMs / (lifeMs + comingMs);
+  const load = world.schedules.reduce((sum, s) => sum + nodesFor(s.sensors, s.everyMs, settings.sensorsPerSecond * world.slowest), 0);
+  return load < 0.5 * Math.min(settings.maxNodes, world.quota) * there;
+}
 
 test('whatever the day brings, limits hold, no worker with work is stopped, and all work is finished', () => {
   fc.assert(
