@@ -1,12 +1,13 @@
 /**
  * The challenger of a batch: scored over the windows that a chunk has read anyway, after its own outcomes are
- * committed. Nothing that a challenger does costs a prediction: its trouble is recorded, and its time is limited.
+ * committed. Nothing that a challenger does costs a prediction: its trouble is recorded, and its time is bounded.
  */
 import { messageOf } from '../domain/errors.ts';
 import type { Period } from '../domain/time.ts';
 import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoreResult, ScoringEngine, SeriesNeeds } from '../scoring/engine.ts';
-import type { ChallengedSensor, LabelCounts, PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+import type { ChallengedSensor, LabelCounts } from '../domain/challenge.ts';
+import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 
 export interface ChallengeDeps {
   readonly store: Store;
@@ -22,7 +23,7 @@ export interface PlannedChallenge {
   readonly needs: SeriesNeeds;
 }
 
-/** What a challenger may take for one chunk before the rest of it is given up. */
+/** No model of a challenger is begun later than this in a chunk; one under way has its own limit (FLEETSCORE_MODEL_TIMEOUT). */
 const LIMIT_MS = 60_000;
 const NO_WINDOWS: LabelCounts = { windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 };
 
@@ -63,7 +64,7 @@ export async function scoreChallenger({ store, engine, warn }: ChallengeDeps, { 
   } catch (error) {
     if (signal.aborted) return;
     const trouble = limit.aborted
-      ? ({ class: 'timeout', message: `release ${release} took longer than ${LIMIT_MS / 1000} s for a chunk of ${sensors.length} sensors` } as const)
+      ? ({ class: 'timeout', message: `release ${release} was not done after ${LIMIT_MS / 1000} s with a chunk of ${sensors.length} sensors` } as const)
       : ({ class: 'internal', message: messageOf(error) } as const);
     said = sensors.map(({ id }) => ({ sensorId: id, status: 'failed', ...trouble, ...NO_WINDOWS }));
   }

@@ -3,11 +3,12 @@ import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { formatCount as count, formatNumberOf as plural, formatShare } from '../report/format.ts';
-import type { Batch, Challenger, ChallengeSummary, LabelCounts, Store } from '../storage/store.ts';
-import type { SensorKey } from '../domain/sensor.ts';
-import { agreedOf, challengeOf } from '../verify/compare.ts';
+import { agreedOf, type Challenger, type ChallengeSummary, type SensorDifference } from '../domain/challenge.ts';
+import type { Batch, Store } from '../storage/store.ts';
+import { challengeOf } from '../verify/compare.ts';
 import { action, asNumber, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { requireRelease } from './releases.ts';
 import { facts, table, when } from './text.ts';
 
 interface ChallengeOptions {
@@ -41,7 +42,7 @@ async function challenge(context: Context, { share, stop }: ChallengeOptions, re
     return { data: { challenger: before ? challengerData(before) : null }, text: before ? describe(before, await store.currentRelease()) : 'There is no challenger. Set one: fleetscore models challenge RELEASE --share 0.1' };
   }
   const releases = await store.listReleases();
-  if (!releases.some(({ name }) => name === release)) throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(release)}. \`fleetscore models list\` shows those there are.`);
+  requireRelease(releases, release);
   const current = releases.find((one) => one.current)?.name;
   if (release === current) throw new FleetscoreError('INVALID_ARGUMENT', `release ${release} is the current one: batches score with it already. Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`);
   const next = { release, share: share ?? 1, sinceMs: Date.now() };
@@ -58,7 +59,7 @@ const describe = ({ release, share, sinceMs }: Challenger, current: string | und
 
 /** `models compare` without a period to score: what batches recorded. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function recordedComparison(store: Store, challenger: string, base: string | undefined, within: Period | undefined): Promise<Output> {
-  if (!(await store.listReleases()).some(({ name }) => name === challenger)) throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(challenger)}. \`fleetscore models list\` shows those there are.`);
+  requireRelease(await store.listReleases(), challenger);
   const filter = { challenger, ...(base === undefined ? {} : { base }), ...(within ? { within } : {}) };
   const summaries = await store.challengeSummaries(filter);
   const recorded = await Promise.all(summaries.map(async (summary) => ({ ...summary, differences: await store.challengeDifferences({ ...filter, base: summary.base }, SHOWN) })));
@@ -76,7 +77,7 @@ export const agreementText = (windows: number, agreed: number, differing: number
 
 export const causesText = (causes: Readonly<Record<string, number>>): string => Object.entries(causes).map(([cause, sensors]) => `${count(sensors)} x ${cause}`).join(', ');
 
-export function differenceTable(base: string, challenger: string, rows: readonly (SensorKey & Omit<LabelCounts, 'both'>)[]): string[] {
+export function differenceTable(base: string, challenger: string, rows: readonly SensorDifference[]): string[] {
   if (rows.length === 0) return [];
   return [table(
     [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Windows', align: 'right' }, { title: `Only ${base}`, align: 'right' }, { title: `Only ${challenger}`, align: 'right' }],

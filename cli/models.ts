@@ -1,6 +1,5 @@
 /** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
 import { Option, type Command } from 'commander';
-import { FleetscoreError } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../report/format.ts';
 import { poolQueues } from '../pool/pools-file.ts';
@@ -10,7 +9,7 @@ import type { Context } from './context.ts';
 import { registerChallenge } from './challenge.ts';
 import { registerModelHealth } from './model-health.ts';
 import { startBar } from './progress.ts';
-import { registerReleases } from './releases.ts';
+import { registerReleases, requireRelease } from './releases.ts';
 import { table, when } from './text.ts';
 
 export function registerModels(program: Command): void {
@@ -97,10 +96,9 @@ async function list(context: Context, options: { release?: string; limit: number
         'No models yet. Publish some: fleetscore models publish DIR',
       ),
     };
-  const name = options.release === 'current' ? releases.find((r) => r.current)?.name : options.release;
-  if (!releases.some((r) => r.name === name))
-    throw new FleetscoreError('RELEASE_UNKNOWN', `there is no release ${JSON.stringify(options.release)}. \`fleetscore models list\` shows those there are.`);
-  const models = await store.listReleaseModels(name!, { limit: options.limit });
+  const current = releases.find((r) => r.current)?.name;
+  const { name } = requireRelease(releases, options.release === 'current' && current !== undefined ? current : options.release);
+  const models = await store.listReleaseModels(name, { limit: options.limit });
   const pooled = models.some((m) => m.pool !== undefined);
   return {
     data: models,

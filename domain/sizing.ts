@@ -21,6 +21,8 @@ const LEAST_CHUNK = 500;
 const MOST_CHUNK = 2_000;
 /** Windows of one chunk: its series, scores and predictions take some 300 bytes of memory each. */
 const MOST_WINDOWS = 60_000;
+/** Windows read at once by what goes through a fleet in pages: some 100 MB. */
+const WINDOWS_OF_PAGE = 2_000_000;
 /** Before chunks grow there are so many of them, for a pool to share. */
 const CHUNKS = 50;
 /** Chunks of a child of a large fleet. */
@@ -38,9 +40,6 @@ export interface SizesAsked extends Partial<Sizes> {
   /** Pools that its sensors are spread over: each may end in a group that is not full. */
   readonly pools?: number;
 }
-
-/** Some 100 MB as they are read. */
-const WINDOWS_OF_PAGE = 2_000_000;
 
 /** Most windows that start in a period. */
 export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape, 'hopMs'>): number => Math.ceil((toMs - fromMs) / hopMs);

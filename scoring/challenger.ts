@@ -2,7 +2,8 @@
  * Two releases over the same windows: which sensors are compared, with which models, and how their labels
  * agree. For batches that score a challenger beside their own release, and for `models compare`.
  */
-import type { LabelCounts, PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+import type { LabelCounts } from '../domain/challenge.ts';
+import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { ScoreResult } from './engine.ts';
 

@@ -1,7 +1,8 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
 import { NO_OUTCOMES, type FailureClass, type OutcomeCounts, type OutcomeStatus, type SkipClass } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, ChallengeSummary, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+import type { ChallengeSummary } from '../domain/challenge.ts';
+import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];

@@ -5,7 +5,8 @@
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
  * missing or older than the code as `SCHEMA_MISSING`, one newer than the code as `SCHEMA_TOO_NEW`.
  */
-import type { FailureClass, OutcomeCounts, OutcomeStatus, SensorOutcome, SkipClass } from '../domain/outcome.ts';
+import type { ChallengedSensor, ChallengeFilter, Challenger, ChallengeSummary, SensorDifference } from '../domain/challenge.ts';
+import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import type { Window } from '../domain/reading.ts';
@@ -77,58 +78,6 @@ export interface Release {
   readonly createdAtMs: number;
   readonly models: number;
   readonly current: boolean;
-}
-
-/** A release that batches score beside their own, without serving it. */
-export interface Challenger {
-  readonly release: string;
-  /** Share of the sensors, above 0 and at most 1. */
-  readonly share: number;
-  readonly sinceMs: number;
-}
-
-/** Windows that two releases both predicted, by their labels. */
-export interface LabelCounts {
-  readonly windows: number;
-  /** Anomalies for both, for the base alone, for the challenger alone. */
-  readonly both: number;
-  readonly onlyBase: number;
-  readonly onlyChallenger: number;
-}
-
-/** What the challenger of a batch made of one sensor, beside the batch's own release. */
-export interface ChallengedSensor extends LabelCounts {
-  readonly sensorId: number;
-  readonly status: Exclude<OutcomeStatus, 'cancelled'>;
-  /** Set when skipped or failed. */
-  readonly class?: SkipClass | FailureClass;
-  readonly message?: string;
-}
-
-export interface ChallengeFilter {
-  readonly challenger?: string;
-  readonly base?: string;
-  readonly batchId?: string;
-  /** Only batches whose period lies inside. */
-  readonly within?: Period;
-}
-
-/** What batches recorded of a challenger beside one base. A sensor counts once for each batch, but for `sensors` and `differing`. */
-export interface ChallengeSummary extends LabelCounts {
-  readonly base: string;
-  readonly challenger: string;
-  readonly batches: number;
-  /** From the start of the first period to the end of the last. */
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly sensors: number;
-  /** Sensors with windows that have another label. */
-  readonly differing: number;
-  readonly scored: number;
-  readonly skipped: number;
-  readonly failed: number;
-  /** Failures by class. */
-  readonly causes: Readonly<Record<string, number>>;
 }
 
 export interface ModelInfo {
@@ -380,7 +329,7 @@ export interface Store {
   /** By base and challenger, the newest batch first. */
   challengeSummaries(filter?: ChallengeFilter): Promise<ChallengeSummary[]>;
   /** Sensors whose labels differ most, first. */
-  challengeDifferences(filter: ChallengeFilter, limit: number): Promise<(SensorKey & Omit<LabelCounts, 'both'>)[]>;
+  challengeDifferences(filter: ChallengeFilter, limit: number): Promise<SensorDifference[]>;
 
   /** Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name. */
   releasePools(release: string): Promise<{ readonly pool: string; readonly sensors: number }[]>;

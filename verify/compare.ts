@@ -2,12 +2,12 @@
  * Two releases over the same windows, side by side: a challenger is judged before anyone is served its
  * predictions. Scores in this process, writes nothing; memory holds one page of sensors.
  */
-import type { SensorKey } from '../domain/sensor.ts';
 import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
 import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine, ScoreResult } from '../scoring/engine.ts';
-import type { Challenger, ChallengeSummary, LabelCounts, Store } from '../storage/store.ts';
+import type { Challenger, ChallengeSummary, SensorDifference } from '../domain/challenge.ts';
+import type { Store } from '../storage/store.ts';
 
 export interface ReleaseSummary {
   readonly release: string;
@@ -19,13 +19,6 @@ export interface ReleaseSummary {
   readonly anomalies: number;
   /** Failed sensors by class. */
   readonly causes: Readonly<Record<string, number>>;
-}
-
-export interface SensorDifference extends SensorKey {
-  readonly windows: number;
-  /** Anomalies of the one that are normal for the other. */
-  readonly onlyBase: number;
-  readonly onlyChallenger: number;
 }
 
 /** The challenger of a batch, and what the batch recorded of it. */
@@ -43,9 +36,6 @@ export async function challengeOf(store: Store, batchId: string, differences: nu
   const [summary] = await store.challengeSummaries({ batchId });
   return { ...challenger, ...(summary ? { summary } : {}), differences: summary && differences > 0 ? await store.challengeDifferences({ batchId }, differences) : [] };
 }
-
-/** Windows with the same label. */
-export const agreedOf = ({ windows, onlyBase, onlyChallenger }: Omit<LabelCounts, 'both'>): number => windows - onlyBase - onlyChallenger;
 
 export interface Comparison {
   readonly sensors: number;

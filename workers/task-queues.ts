@@ -2,12 +2,12 @@
 import type { Client } from '@temporalio/client';
 
 /** temporal.api.enums.v1.TaskQueueType */
-export const QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
+const QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
 
 /** A poll lasts a minute at most; the server names pollers for five minutes after their last one. */
 const POLL_LOST_AFTER_MS = 75_000;
 
-export interface ProtoTime {
+interface ProtoTime {
   readonly seconds?: unknown;
   readonly nanos?: number | null;
 }

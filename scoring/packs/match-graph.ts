@@ -3,7 +3,7 @@
  * their constants. Names of nodes and of values in between are free; anything more or less in the graph is
  * no match, so that a model that merely looks alike is never taken for one of a kind.
  */
-import { dimsOf, doubles, integers, type OnnxGraph, type OnnxModel, type OnnxTensor, toNumber } from '../onnx-proto.ts';
+import { dimsOf, doubles, integers, type OnnxModel, type OnnxTensor, toNumber } from '../onnx-proto.ts';
 
 /** Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a scalar). */
 export type Operand =
@@ -35,8 +35,6 @@ const OPSETS = { from: 13, to: 22 };
 
 export interface GraphMatch {
   readonly parameters: ReadonlyMap<string, OnnxTensor>;
-  /** Declared columns of the input. */
-  readonly width: number;
 }
 
 /** Declared columns of the first input; 0 where none are. */
@@ -51,14 +49,14 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
   const nodes = graph.node ?? [];
   if (nodes.length !== pattern.steps.length || (graph.sparseInitializer ?? []).length > 0) return undefined;
   const initializers = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
-  const input = onlyInput(graph, pattern.inputType, initializers);
+  const input = onlyInput(model, pattern.inputType, initializers);
   if (!input) return undefined;
   const parameters = new Map<string, OnnxTensor>();
   const used = new Set<string>();
   const results: string[] = [];
 
   const fits = (operand: Operand, name: string): boolean => {
-    if (operand === 'input') return name === input.name;
+    if (operand === 'input') return name === input;
     if ('step' in operand) return name === results[operand.step];
     const tensor = initializers.get(name);
     if (!tensor) return false;
@@ -85,26 +83,26 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
       if (!found || toNumber(found.i) !== value) return undefined;
     }
     // Shadowed names would make the wiring above ambiguous.
-    if (output[0] === '' || output[0] === input.name || results.includes(output[0]!) || initializers.has(output[0]!)) return undefined;
+    if (output[0] === '' || output[0] === input || results.includes(output[0]!) || initializers.has(output[0]!)) return undefined;
     results.push(output[0]!);
   }
   const outputs = (graph.output ?? []).map((output) => output.name).sort();
   if (outputs.join('\n') !== ['label', 'scores'].join('\n')) return undefined;
   if (results[pattern.label] !== 'label' || results[pattern.scores] !== 'scores') return undefined;
   if (used.size !== initializers.size || initializers.size !== (graph.initializer ?? []).length) return undefined;
-  return { parameters, width: input.width };
+  return { parameters };
 }
 
 const isStandard = (domain: string | undefined): boolean => domain === undefined || domain === '' || domain === 'ai.onnx';
 
-function onlyInput(graph: OnnxGraph, type: number, initializers: ReadonlyMap<string, OnnxTensor>): { name: string; width: number } | undefined {
-  const [input, ...more] = graph.input ?? [];
+/** Name of the input, when it is the only one and has the shape [N, width]. */
+function onlyInput(model: OnnxModel, type: number, initializers: ReadonlyMap<string, OnnxTensor>): string | undefined {
+  const [input, ...more] = model.graph?.input ?? [];
   const tensor = input?.type?.tensorType;
   const dims = tensor?.shape?.dim ?? [];
-  const width = toNumber(dims[1]?.dimValue);
   const name = input?.name ?? '';
   if (more.length > 0 || name === '' || initializers.has(name)) return undefined;
-  return tensor?.elemType === type && dims.length === 2 && width > 0 && !toNumber(dims[0]!.dimValue) ? { name, width } : undefined;
+  return tensor?.elemType === type && dims.length === 2 && inputWidth(model) > 0 && !toNumber(dims[0]!.dimValue) ? name : undefined;
 }
 
 /** Values of a double parameter of exactly these dimensions, all finite. */

@@ -4,7 +4,7 @@
  */
 import { DATA_TYPE, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
-import { finiteDoubles, type GraphPattern, matchGraph } from './match-graph.ts';
+import { finiteDoubles, type GraphPattern, inputWidth, matchGraph } from './match-graph.ts';
 import { PACK_PORTS } from './pack-format.ts';
 
 export interface ZScore {
@@ -35,7 +35,7 @@ export const zScore: Fuser<ZScore> = {
 
   recognise(model) {
     const match = matchGraph(model, PATTERN);
-    if (match?.width !== 1) return undefined;
+    if (!match || inputWidth(model) !== 1) return undefined;
     const [mean, scale, threshold] = ['mean', 'scale', 'threshold'].map((name) => finiteDoubles(match, name, [1])?.[0]);
     return mean === undefined || scale === undefined || threshold === undefined ? undefined : { mean, scale, threshold };
   },

@@ -2,7 +2,8 @@
 import type { SensorKey } from '../../domain/sensor.ts';
 import { clipMessage } from '../failures.ts';
 import { statusCode, toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../rows.ts';
-import type { ChallengeFilter, LabelCounts, Store } from '../store.ts';
+import type { ChallengeFilter, LabelCounts } from '../../domain/challenge.ts';
+import type { Store } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Database } from './connection.ts';
 import { releaseKey } from './releases.ts';

@@ -1,8 +1,8 @@
 /** The challenger: the release that batches score beside their own, and what they recorded of it. */
 import { clipMessage } from '../failures.ts';
 import { statusCode, toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../rows.ts';
-import type { Challenger, ChallengeFilter, LabelCounts, Store } from '../store.ts';
-import type { SensorKey } from '../../domain/sensor.ts';
+import type { Challenger, ChallengeFilter, SensorDifference } from '../../domain/challenge.ts';
+import type { Store } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -73,7 +73,7 @@ export function challengeMethods(db: Connection): ChallengeMethods {
       db.read(() => toChallengeSummaries(db.all<ChallengeRow>(CHALLENGE_SQL.overview, ...filterValues(filter)), db.all<ChallengeCountsRow>(CHALLENGE_SQL.counts, ...filterValues(filter)))),
 
     challengeDifferences: (filter, limit) =>
-      db.read(() => db.all<SensorKey & Omit<LabelCounts, 'both'>>(CHALLENGE_SQL.differences, ...filterValues(filter), limit).map((row) => ({ ...row }))),
+      db.read(() => db.all<SensorDifference>(CHALLENGE_SQL.differences, ...filterValues(filter), limit).map((row) => ({ ...row }))),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The contract, part 4: the challenger and what batches record of it. */
-import type { ChallengedSensor } from '../../storage/store.ts';
+import type { ChallengedSensor } from '../../domain/challenge.ts';
 import { failing, MINUTE, T0, type ContractTools } from './contract-tools.ts';
 
 export function challengesContract(tools: ContractTools): void {
