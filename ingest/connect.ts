@@ -1,6 +1,6 @@
 /** The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a minute. */
 import type { TokenCredential } from '@azure/identity';
-import { EventHubConsumerClient, EventHubProducerClient, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions } from '@azure/event-hubs';
+import { EventHubConsumerClient, EventHubProducerClient, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions, type RetryOptions } from '@azure/event-hubs';
 import type { HubName } from './event.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
@@ -13,10 +13,9 @@ export interface EventHubTarget {
   readonly hub: string;
 }
 
-const CLIENT: EventHubClientOptions = {
-  retryOptions: { maxRetries: 8, retryDelayInMs: 250, maxRetryDelayInMs: 5_000, timeoutInMs: 15_000, mode: RetryMode.Exponential },
-  userAgent: 'fleetscore',
-};
+export const RETRY_OPTIONS: RetryOptions = { maxRetries: 8, retryDelayInMs: 250, maxRetryDelayInMs: 5_000, timeoutInMs: 15_000, mode: RetryMode.Exponential };
+
+const CLIENT: EventHubClientOptions = { retryOptions: RETRY_OPTIONS, userAgent: 'fleetscore' };
 
 export function createProducer(target: EventHubTarget): EventHubProducerClient {
   const { connection, hub } = target;

@@ -12,9 +12,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
+import { retryBalancing } from './balance-retries.ts';
 import { boundReceiverCredit } from './bound-credit.ts';
 import { believableCheckpoints, ownerId, releaseOwnership } from './checkpoints.ts';
-import { createConsumer, type EventHubTarget } from './connect.ts';
+import { createConsumer, RETRY_OPTIONS, type EventHubTarget } from './connect.ts';
 import { hubFolder, sourceName, toIngestEvent } from './event.ts';
 import { createFilter } from './filter.ts';
 import type { IngestLog } from './log.ts';
@@ -50,6 +51,12 @@ export interface IngestWorker {
 const TICK_MS = 500;
 
 /**
+ * A receive call that is under way when the connection is lost tells of it only when its time is up (@azure/event-hubs
+ * 6.0.4, partitionReceiver.js): so long, at most, a partition stands still. A quiet partition costs one empty call each.
+ */
+const LONGEST_WAIT_S = 2;
+
+/**
  * @throws FleetscoreError `INTERVAL_CHANGED`, `HUB_RECREATED`, `EVENT_HUB_UNAVAILABLE` (retryable)
  */
 export async function startIngest(options: IngestOptions): Promise<IngestWorker> {
@@ -74,6 +81,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
       identifier: settings.workerName === undefined ? unique : ownerId(settings.workerName, unique),
     },
   );
+  if (!retryBalancing(client, RETRY_OPTIONS)) log.warn({}, 'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again');
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const source = sourceName(name, consumerGroup);
   if (settings.workerName !== undefined) await releaseOwnership(inner, name, consumerGroup, settings.workerName, log);
@@ -151,7 +159,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     {
       startPosition: earliestEventPosition,
       maxBatchSize: settings.maxBatchEvents,
-      maxWaitTimeInSeconds: 60,
+      maxWaitTimeInSeconds: LONGEST_WAIT_S,
       // Bytes as they were sent, for raw capture; also cheaper than the SDK's own parsing.
       skipParsingBodyAsJson: true,
       prefetchCount: settings.maxBatchEvents,
@@ -222,7 +230,7 @@ const EXPECTED: ReadonlySet<string> = new Set(['ReceiverDisconnectedError', 'Abo
 
 function logTrouble(log: IngestLog, error: Error, partition: string, ending: boolean): void {
   const code = (error as { code?: unknown }).code;
-  const fields = { ...(partition === '' ? undefined : { partition }), code, error: error.message };
+  const fields = { ...(partition === '' ? undefined : { partition }), code, error: error.message || error.name };
   // Another worker has taken the partition, or this one ends.
   if (ending || EXPECTED.has(String(code)) || EXPECTED.has(error.name)) log.debug(fields, 'reading was ended');
   else log.warn(fields, 'reading from Event Hubs is in trouble, trying again');

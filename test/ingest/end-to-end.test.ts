@@ -17,7 +17,7 @@ import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } fro
 const dir = tempDir('ingest');
 let servers: IngestServers;
 beforeAll(async () => {
-  servers = await startIngestServers(dir, { hubs: ['killed', 'faults', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
+  servers = await startIngestServers(dir, { hubs: ['killed', 'faults', 'quiet', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
 }, 60_000);
 afterAll(() => servers.stop());
 
@@ -144,6 +144,31 @@ test('whatever is killed or shut out while two workers share the partitions, ove
     await producer.close();
   }
 }, 120_000);
+
+test('quiet partitions are read on in seconds after the connection was lost, also those of a worker that died meanwhile', async () => {
+  const hub = 'quiet';
+  const all = stream(100);
+  const producer = servers.producer(hub);
+  try {
+    await withStore(hub, async (store) => {
+      const [a, b] = await Promise.all(['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { workerName }, { hub })));
+      const held = (worker: typeof a): string[] => (worker!.message('stats')?.partitions as string[] | undefined) ?? [];
+      await until(() => held(a).length > 0 && held(b).length > 0 && held(a).length + held(b).length === 3);
+      await servers.killEmulator();
+      a!.process.kill('SIGKILL');
+      await a!.ended;
+      const { lastSequenceNumbers } = await sendReadings(all.map(toReading), { producer });
+      expect(Object.keys(lastSequenceNumbers)).toHaveLength(3);
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
+      b!.process.kill('SIGTERM');
+      expect(await b!.ended).toBe('0');
+      expect(await allWindows(store)).toEqual(expectedWindows(all));
+    });
+  } finally {
+    await producer.close();
+  }
+  // Longer than trouble lasts, shorter than the SDK waits by itself: a minute for an answer that never comes, and to read on.
+}, 30_000);
 
 test('workers share the partitions, and take over those of one that leaves', async () => {
   const hub = 'shared';

@@ -60,6 +60,8 @@ export interface IngestServers {
 /** Quick to react: partitions move within a second. */
 export const QUICK: Partial<IngestSettings> = { balanceIntervalMs: 300, ownershipTimeoutMs: 2_000, commitIntervalMs: 20 };
 
+const UNTIL_MS = 100_000;
+
 export async function startIngestServers(dir: string, options: { readonly hubs?: readonly string[]; readonly partitions?: number } = {}): Promise<IngestServers> {
   const hubs = options.hubs ?? ['readings'];
   const hub = hubs[0]!;
@@ -154,7 +156,11 @@ async function untilAnswers(url: string): Promise<void> {
   }
 }
 
-/** Resolves when `check` holds; a test that waits in vain ends with its own time limit. */
+/** Resolves when `check` holds. Its own end is for a test that is over already: it must not keep the process alive. */
 export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await check())) await sleep(20);
+  const endsAtMs = performance.now() + UNTIL_MS;
+  while (!(await check())) {
+    if (performance.now() > endsAtMs) throw new Error(`still not so after ${UNTIL_MS / 1000} s: ${check}`);
+    await sleep(20);
+  }
 }
