@@ -3,7 +3,7 @@
  * (the store was replaced or restored) would skip events, so it is not believed and reading starts from the
  * beginning; events that are done are dropped again in no time.
  */
-import type { CheckpointStore } from '@azure/event-hubs';
+import type { CheckpointStore, PartitionOwnership } from '@azure/event-hubs';
 import { messageOf } from '../domain/errors.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceName, type HubName } from './event.ts';
@@ -33,15 +33,25 @@ export function believableCheckpoints(inner: CheckpointStore, store: Store, capt
 
 export const ownerId = (workerName: string, unique: string): string => `${workerName}${OWNER_SEPARATOR}${unique}`;
 
-/** Frees the partitions that a dead process of the same worker name still holds, so that nobody waits for them to expire. */
-export async function releaseOwnership(checkpoints: CheckpointStore, hub: HubName, consumerGroup: string, workerName: string, log: IngestLog): Promise<void> {
+export const isOwner = (workerName: string, id: string): boolean => id.startsWith(`${workerName}${OWNER_SEPARATOR}`);
+
+/** Whose partitions are given up, and how the log tells it. */
+export interface Release {
+  readonly hub: HubName;
+  readonly consumerGroup: string;
+  readonly held: (ownership: PartitionOwnership) => boolean;
+  /** `reading ended with an error` */
+  readonly because: string;
+}
+
+/** Gives partitions up that nobody reads, so that none waits until their ownership expires. Trouble is only logged. */
+export async function releaseOwnership(checkpoints: CheckpointStore, { hub, consumerGroup, held, because }: Release, log: IngestLog): Promise<void> {
   try {
-    const held = await checkpoints.listOwnership(hub.namespace, hub.hub, consumerGroup);
-    const ours = held.filter((ownership) => ownership.ownerId.startsWith(`${workerName}${OWNER_SEPARATOR}`));
+    const ours = (await checkpoints.listOwnership(hub.namespace, hub.hub, consumerGroup)).filter(held);
     if (ours.length === 0) return;
     await checkpoints.claimOwnership(ours.map((ownership) => ({ ...ownership, ownerId: '' })));
-    log.info({ partitions: ours.map((ownership) => ownership.partitionId) }, 'took back the partitions of this worker before its restart');
+    log.info({ partitions: ours.map((ownership) => ownership.partitionId) }, `partitions given up: ${because}`);
   } catch (error) {
-    log.warn({ error: messageOf(error) }, 'partitions of this worker before its restart could not be taken back; they are free when their ownership expires');
+    log.warn({ error: messageOf(error) }, `partitions could not be given up (${because}); they are free when their ownership expires`);
   }
 }

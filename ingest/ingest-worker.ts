@@ -14,7 +14,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { retryBalancing } from './balance-retries.ts';
 import { boundReceiverCredit } from './bound-credit.ts';
-import { believableCheckpoints, ownerId, releaseOwnership } from './checkpoints.ts';
+import { believableCheckpoints, isOwner, ownerId, releaseOwnership, type Release } from './checkpoints.ts';
 import { createConsumer, RETRY_OPTIONS, type EventHubTarget } from './connect.ts';
 import { hubFolder, sourceName, toIngestEvent } from './event.ts';
 import { createFilter } from './filter.ts';
@@ -72,19 +72,21 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   await claimWindows(store, settings);
   await untilDone(() => options.checkpoints.createIfNotExists(), { what: 'creation of the checkpoint container', log, signal: AbortSignal.timeout(settings.stopTimeoutMs) });
   const inner = new BlobCheckpointStore(options.checkpoints);
-  const unique = randomUUID();
+  const { workerName } = settings;
+  const identifier = workerName === undefined ? randomUUID() : ownerId(workerName, randomUUID());
   const client = createConsumer(
     options.eventHubs,
     believableCheckpoints(inner, store, settings.capture, log),
     {
       loadBalancing: { strategy: 'greedy', updateIntervalInMs: settings.balanceIntervalMs, partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs },
-      identifier: settings.workerName === undefined ? unique : ownerId(settings.workerName, unique),
+      identifier,
     },
   );
   if (!retryBalancing(client, RETRY_OPTIONS)) log.warn({}, 'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again');
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const source = sourceName(name, consumerGroup);
-  if (settings.workerName !== undefined) await releaseOwnership(inner, name, consumerGroup, settings.workerName, log);
+  const release = (held: Release['held'], because: string): Promise<void> => releaseOwnership(inner, { hub: name, consumerGroup, held, because }, log);
+  if (workerName !== undefined) await release((ownership) => isOwner(workerName, ownership.ownerId), 'this worker held them before its restart');
   try {
     await checkHub(client, store, source);
   } catch (error) {
@@ -154,6 +156,9 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
           pipelines.delete(partitionId);
         }
         log.info({ partition: partitionId, reason }, 'partition let go');
+        // After an error that it takes for a lasting one (EPIPE, for example) the client stops reading but stays the owner.
+        if (reason !== CloseReason.OwnershipLost && !ending.signal.aborted)
+          await release((ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId, 'reading ended with an error');
       },
     },
     {

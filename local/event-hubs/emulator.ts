@@ -101,9 +101,10 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
   const connections = new Set<Connection>();
   const stats: EmulatorStats = { connections: 0, events: 0, batches: 0, delivered: 0, rejected: 0 };
   const peers = new WeakMap<Connection, Peer>();
-  const faults = createFaults(connections);
+  const readers = createReaderRegistry();
+  const faults = createFaults(connections, readers);
   const broker: Broker = {
-    namespace, keys, stats, faults, readers: createReaderRegistry(), maxMessageBytes: DEFAULTS.maxMessageBytes,
+    namespace, keys, stats, faults, readers, maxMessageBytes: DEFAULTS.maxMessageBytes,
     peer: (connection) => {
       const peer = peers.get(connection) ?? { authorized: new Set(), cleanups: new Set() };
       peers.set(connection, peer);

@@ -1,10 +1,13 @@
 /** Faults on demand, for tests of what runs against the emulator; without a call nothing here has an effect. */
 import type { Connection } from 'rhea';
 import { socketOf, type AmqpError } from './amqp.ts';
+import type { ReaderRegistry } from './owner-levels.ts';
 
 export interface EventHubsFaults {
   /** Cuts every connection without a word, as a network failure does; returns how many there were. */
   dropConnections(): number;
+  /** Closes the links of all readers with an error; returns how many there were. */
+  endReaders(error: AmqpError): number;
   /** Refuses the next transfers; by default with `com.microsoft:server-busy`, which clients retry. */
   failNextSends(count: number, error?: AmqpError): void;
 }
@@ -16,7 +19,7 @@ export interface FaultState extends EventHubsFaults {
 
 const BUSY: AmqpError = { condition: 'com.microsoft:server-busy', description: 'The server is busy (injected fault).' };
 
-export function createFaults(connections: ReadonlySet<Connection>): FaultState {
+export function createFaults(connections: ReadonlySet<Connection>, readers: ReaderRegistry): FaultState {
   let left = 0;
   let sendError = BUSY;
   return {
@@ -25,6 +28,7 @@ export function createFaults(connections: ReadonlySet<Connection>): FaultState {
       for (const connection of open) socketOf(connection).destroy(new Error('connection dropped (injected fault)'));
       return open.length;
     },
+    endReaders: (error) => readers.disconnectAll(error),
     failNextSends: (count, error = BUSY) => {
       left = count;
       sendError = error;

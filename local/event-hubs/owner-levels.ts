@@ -19,6 +19,8 @@ export interface ReaderRegistry {
   /** Admits a reader to a partition of a consumer group, which may cut off others, or says why not. */
   admit(key: string, reader: Reader): AmqpError | undefined;
   remove(key: string, reader: Reader): void;
+  /** Cuts off everyone; returns how many there were. */
+  disconnectAll(reason: AmqpError): number;
 }
 
 export function createReaderRegistry(): ReaderRegistry {
@@ -45,6 +47,11 @@ export function createReaderRegistry(): ReaderRegistry {
       const present = readers.get(key);
       present?.delete(reader);
       if (present?.size === 0) readers.delete(key);
+    },
+    disconnectAll: (reason) => {
+      const all = [...readers.values()].flatMap((present) => [...present]);
+      for (const reader of all) reader.disconnect(reason);
+      return all.length;
     },
   };
 }

@@ -4,13 +4,15 @@ import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isoTime } from '../../domain/time.ts';
+import { createProducer } from '../../ingest/connect.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
 import { startIngest } from '../../ingest/ingest-worker.ts';
 import { sendCsv, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
+import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
-import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { QUICK, startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from './pipeline-stage.ts';
 
@@ -168,6 +170,39 @@ test('quiet partitions are read on in seconds after the connection was lost, als
     await producer.close();
   }
   // Longer than trouble lasts, shorter than the SDK waits by itself: a minute for an answer that never comes, and to read on.
+}, 30_000);
+
+test('a partition whose reading ended with an error is taken again at once, not when its ownership expires', async () => {
+  const emulator = await startEventHubsEmulator({ hubs: [{ name: 'h', partitions: 1 }] });
+  const connection = { connectionString: emulator.connectionString() };
+  const producer = createProducer({ connection, hub: 'h' });
+  const told: string[] = [];
+  const trouble: object[] = [];
+  const log = { debug() {}, info: (_: object, message: string) => void told.push(message), warn: (fields: object) => void trouble.push(fields), error() {} };
+  try {
+    await withStore('ended', async (store) => {
+      const worker = await startIngest({
+        eventHubs: { connection, hub: 'h', consumerGroup: '$Default' }, store, blobs: servers.blobs, checkpoints: servers.checkpoints, log,
+        settings: { ...QUICK, ownershipTimeoutMs: 600_000, capture: false },
+      });
+      const sendOne = async (tsMs: number): Promise<void> => {
+        const { lastSequenceNumbers } = await sendReadings([{ device: 'd', sensor: 's', tsMs, value: 1 }], { producer });
+        await waitIngested({ store, source: worker.source, lastSequenceNumbers, stallMs: 20_000 });
+      };
+      try {
+        await sendOne(T0);
+        expect(emulator.faults.endReaders({ condition: 'amqp:not-allowed', description: 'no more' })).toBe(1);
+        await until(() => told.includes('partition let go'));
+        await sendOne(T0 + 1);
+        expect(trouble).toEqual([{ partition: '0', code: 'InvalidOperationError', error: 'no more' }]);
+      } finally {
+        await worker.stop();
+      }
+    });
+  } finally {
+    await producer.close();
+    await emulator.stop();
+  }
 }, 30_000);
 
 test('workers share the partitions, and take over those of one that leaves', async () => {
