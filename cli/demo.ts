@@ -133,6 +133,8 @@ const output = (context: Context): NodeJS.WriteStream => (context.json ? process
 async function publishSampleModels(context: Context, say: (line: string) => void): Promise<void> {
   const store = await context.store();
   if ((await store.currentRelease()) !== undefined) return;
+  // A new store has nothing of what was sent and scored into the one before it.
+  remember(context, { sentThroughMs: 0, scoredToMs: 0 });
   await store.registerSensors(SAMPLE_FLEET.map(({ device, sensor, unit }) => ({ device, sensor, unit })));
   const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
     store, blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),

@@ -170,9 +170,12 @@ function startServers(config: Config, ports: Ports, temporal: string, env: Env):
     name: 'Event Hubs emulator', file: codeFile('local/event-hubs/main'), env, logFile: logFile('event-hubs'),
     args: ['--port', String(ports.eventHubs), '--data', join(data, 'event-hubs'), '--hub', config.eventHubs.hub, '--partitions', '4'],
   });
+  const storing = (ready: Promise<void>): Promise<void> => ready.catch((error: unknown) => {
+    throw new FleetscoreError('START_FAILED', `${messageOf(error)}\nShould what it stored be damaged (a full disk, a lost machine): delete ${data} to begin anew. Readings, predictions and history in it are gone then.`, { cause: error });
+  });
   return [
-    { child: server, ready: untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS) },
-    { child: azurite, ready: untilAnswers(azurite, async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0, START_TIMEOUT_MS) },
+    { child: server, ready: storing(untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS)) },
+    { child: azurite, ready: storing(untilAnswers(azurite, async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0, START_TIMEOUT_MS)) },
     { child: eventHubs, ready: untilReady(eventHubs, START_TIMEOUT_MS) },
   ];
 }

@@ -1,6 +1,6 @@
-/** `npm start -- --once` as a user runs it: after a kill -9, twice in a row, and with a port taken. */
+/** `npm start -- --once` as a user runs it: on damaged data, after a kill -9, twice in a row, and with a port taken. */
 import { afterAll, expect, test } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { processesOf, runCli, startCli, TOOLS } from '../support/cli.ts';
@@ -18,6 +18,21 @@ interface Result {
   readonly totals: { readonly sensors: number; readonly windows: number; readonly anomalies: number };
   readonly report: string;
 }
+
+test('a damaged file of a server is told with the way to begin anew, and leaves nothing running', async () => {
+  const data = join(home, 'data');
+  mkdirSync(data);
+  writeFileSync(join(data, 'temporal.db'), 'SQLite format 3\0'.padEnd(8192, 'x'));
+  const damaged = await runCli(home, ['demo', '--once', '--ports', 'auto'], env);
+  expect(damaged.code).toBe(1);
+  expect(damaged.stderr).toMatch(/Temporal did not start: exit code 1\. Its log: .*temporal\.log/);
+  expect(damaged.stderr).toContain(`delete ${data} to begin anew`);
+  expect(processesOf(home)).toEqual([]);
+
+  // Begun anew below, where what an earlier demo remembers must not count.
+  rmSync(data, { recursive: true });
+  writeFileSync(join(home, 'demo.json'), JSON.stringify({ sentThroughMs: Date.now(), scoredToMs: Date.now() }));
+}, 60_000);
 
 test('after a kill -9 while it scores, the next start ends the main job well: four batches, all 60 sensors scored, faults found, a report', async () => {
   const killed = startDemo();
