@@ -2,6 +2,7 @@
  * Activities of the control worker: planning, waiting for readings, recording what no scoring worker could,
  * closing. Each can run any number of times with the same end.
  */
+import type { ChallengeSummary } from '../domain/challenge.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import { parseSensorName } from '../domain/sensor.ts';
@@ -47,6 +48,8 @@ export interface ClosedBatch {
   /** Rows of its predictions files. */
   readonly rows: number;
   readonly causes: readonly Cause[];
+  /** What its challenger made of it, where it had one. */
+  readonly challenge?: ChallengeSummary;
 }
 
 /** Rows of one page of ids. */

@@ -9,7 +9,7 @@ import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outco
 import { isoTime } from '../domain/time.ts';
 import type { Batch, BatchFile, PlannedSensor, Store } from '../storage/store.ts';
 import { alertsOf, postAlert } from './alerts.ts';
-import type { ControlDeps } from './control.ts';
+import type { ClosedBatch, ControlDeps } from './control.ts';
 import { decideRest } from './decide-rest.ts';
 import { checkDecided, failureCauses, type Cause } from './notes.ts';
 import { workerName, writeErrorLogs } from './sensor-errors.ts';
@@ -45,10 +45,22 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
   await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
   const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
-  deps.onClosed?.({ batch: closed, rows: manifest.rows, causes });
+  deps.onClosed?.({ batch: closed, rows: manifest.rows, causes, ...(await challengeIn(deps, batch.id)) });
   await tell(deps, closed, files);
   await publish(deps, closed);
   return resultOf(closed, files);
+}
+
+/** Nothing about a challenger keeps a batch from its end. */
+async function challengeIn({ store, warn }: ControlDeps, batchId: string): Promise<Pick<ClosedBatch, 'challenge'>> {
+  try {
+    if (!(await store.batchChallenger(batchId))) return {};
+    const [challenge] = await store.challengeSummaries({ batchId });
+    return challenge ? { challenge } : {};
+  } catch (error) {
+    warn?.(`what the challenger of batch ${batchId} recorded is in no metric: ${messageOf(error)}`);
+    return {};
+  }
 }
 
 /** Trouble with alerts is a warning: the batch is closed and stays so. */

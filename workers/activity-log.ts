@@ -6,6 +6,7 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { RecordedChunk } from '../activities/scoring.ts';
 import type { ClosedBatch } from '../activities/control.ts';
 import type { SensorRange } from '../activities/types.ts';
+import { agreedOf } from '../domain/challenge.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { countOutcomes } from '../domain/outcome.ts';
 import type { Logger } from './log.ts';
@@ -61,10 +62,10 @@ export function logChunk(log: Logger, seen: RecordedChunk): void {
   }
 }
 
-export function logClosed(log: Logger, { batch, rows, causes }: ClosedBatch): void {
+export function logClosed(log: Logger, { batch, rows, causes, challenge }: ClosedBatch): void {
   const { id, kind, schedule, release, status, planned, counts, message, startedAtMs, finishedAtMs } = batch;
   const seconds = finishedAtMs === undefined ? undefined : (finishedAtMs - startedAtMs) / 1000;
-  const fields = { batch: id, kind, schedule, release, status, planned, ...counts, rows, seconds, causes: causes.map((cause) => ({ class: cause.class, count: cause.count })) };
+  const fields = { batch: id, kind, schedule, release, status, planned, ...counts, rows, seconds, causes: causes.map((cause) => ({ class: cause.class, count: cause.count })), ...(challenge ? { challenger: challenge.challenger, agreed: agreedOf(challenge), compared: challenge.windows } : {}) };
   if (status === 'failed') log.error({ ...fields, reason: message }, 'batch closed');
   else log.info(fields, 'batch closed');
 }

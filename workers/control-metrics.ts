@@ -3,6 +3,7 @@
  * pools say now. Several control workers tell the same of the store and of pools: take the maximum of those.
  */
 import type { ClosedBatch } from '../activities/control.ts';
+import { agreedOf } from '../domain/challenge.ts';
 import { decided } from '../domain/outcome.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { processMetrics, type Metric, type Sample } from './metrics.ts';
@@ -18,6 +19,8 @@ const BY_HAND = '';
 export function controlTotals(): ControlTotals {
   const batches = new Map<string, Sample & { value: number }>();
   const sensors = new Map<string, Sample & { value: number }>();
+  const challengedWindows = new Map<string, Sample & { value: number }>();
+  const challengedSensors = new Map<string, Sample & { value: number }>();
   const totals = new Map<string, { seconds: number; predictions: number; anomalies: number }>();
   const add = (to: Map<string, Sample & { value: number }>, labels: Record<string, string>, value: number): void => {
     const key = JSON.stringify(labels);
@@ -29,7 +32,7 @@ export function controlTotals(): ControlTotals {
     name: `fleetscore_${name}`, type: 'counter', unit, help, samples: [...totals].map(([schedule, entry]) => ({ labels: { schedule }, value: of(entry) })),
   });
   return {
-    record({ batch, rows, causes }) {
+    record({ batch, rows, causes, challenge }) {
       const schedule = batch.schedule ?? BY_HAND;
       const { scored, skipped, failed, cancelled, anomalies } = batch.counts;
       add(batches, { schedule, kind: batch.kind, status: batch.status }, 1);
@@ -37,6 +40,14 @@ export function controlTotals(): ControlTotals {
       for (const cause of causes) add(sensors, { outcome: 'failed', class: cause.class }, cause.count);
       const unnamed = failed - causes.reduce((sum, cause) => sum + cause.count, 0);
       if (unnamed > 0) add(sensors, { outcome: 'failed', class: 'internal' }, unnamed);
+      if (challenge) {
+        const labels = { schedule, challenger: challenge.challenger };
+        // All three each time: a series that is not there yet has no rate.
+        for (const [label, windows] of Object.entries({ same: agreedOf(challenge), only_base: challenge.onlyBase, only_challenger: challenge.onlyChallenger }))
+          add(challengedWindows, { ...labels, label }, windows);
+        for (const [outcome, count] of Object.entries({ scored: challenge.scored, skipped: challenge.skipped })) if (count > 0) add(challengedSensors, { ...labels, outcome, class: '' }, count);
+        for (const [cause, count] of Object.entries(challenge.causes)) add(challengedSensors, { ...labels, outcome: 'failed', class: cause }, count);
+      }
       const before = totals.get(schedule) ?? { seconds: 0, predictions: 0, anomalies: 0 };
       totals.set(schedule, {
         seconds: before.seconds + Math.max(0, (batch.finishedAtMs ?? batch.startedAtMs) - batch.startedAtMs) / 1000,
@@ -49,6 +60,8 @@ export function controlTotals(): ControlTotals {
       perSchedule('batch_seconds_total', 's', 'Time from planning to the end of these batches.', (entry) => entry.seconds),
       perSchedule('batch_predictions_total', '{prediction}', 'Predictions of these batches.', (entry) => entry.predictions),
       perSchedule('batch_anomalies_total', '{prediction}', 'Predictions of these batches that say anomaly.', (entry) => entry.anomalies),
+      { name: 'fleetscore_challenger_windows_total', type: 'counter', unit: '{window}', help: 'Windows that the challenger of these batches and their own release both predicted, by label: the same for both, or an anomaly for one of them alone.', samples: [...challengedWindows.values()] },
+      { name: 'fleetscore_challenger_sensors_total', type: 'counter', unit: '{sensor}', help: 'Sensors that a challenger was given, by outcome and class of failure.', samples: [...challengedSensors.values()] },
       ...processMetrics('control'),
     ],
   };

@@ -33,6 +33,8 @@ const stack = useStack('monitoring', {
 afterAll(() => receiver.stop());
 
 const bad = { device: SAMPLE_FLEET[1]!.device, sensor: SAMPLE_FLEET[1]!.sensor };
+/** Windows of 5 s in the quarter of an hour, of the two sensors that are scored. */
+const PREDICTED = 2 * 180;
 let batch: Batch;
 
 async function until<T>(look: () => T | Promise<T>, good: (value: T) => boolean, withinMs = 90_000): Promise<T> {
@@ -43,7 +45,10 @@ async function until<T>(look: () => T | Promise<T>, good: (value: T) => boolean,
 }
 
 beforeAll(async () => {
-  expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
+  const folder = modelsOf(3, join(stack.home, 'models'));
+  expect((await stack.cli('models', 'publish', folder)).code).toBe(0);
+  expect((await stack.cli('models', 'publish', folder, '--release', 'twin', '--no-promote')).code).toBe(0);
+  expect((await stack.cli('models', 'challenge', 'twin')).code).toBe(0);
   expect((await stack.cli('send', readingsOf(3, join(stack.home, 'readings.csv')), '--wait')).code).toBe(0);
   // One model is not what was published.
   const store = await stack.context.store();
@@ -125,6 +130,11 @@ test('Prometheus sees batches, sensors by class, anomalies, pool, cost and inges
   expect(valueOf(all, 'fleetscore_scoring_sensors_total', { outcome: 'scored', class: '' })).toBe(2);
   expect(valueOf(all, 'fleetscore_scoring_sensors_total', { outcome: 'failed', class: 'model_corrupt' })).toBe(1);
   expect(valueOf(all, 'fleetscore_scoring_anomalies_total')).toBe(batch.counts.anomalies);
+  const twin = { ...schedule, challenger: 'twin' };
+  expect(valueOf(all, 'fleetscore_challenger_windows_total', { ...twin, label: 'same' })).toBe(PREDICTED);
+  expect(valueOf(all, 'fleetscore_challenger_windows_total', { ...twin, label: 'only_challenger' })).toBe(0);
+  expect(valueOf(all, 'fleetscore_challenger_sensors_total', { ...twin, outcome: 'scored' })).toBe(2);
+  expect(valueOf(all, 'fleetscore_challenger_sensors_total', { ...twin, outcome: 'failed', class: 'model_corrupt' })).toBe(1);
   expect(valueOf(all, 'fleetscore_last_batch_end_timestamp_seconds', schedule)).toBeCloseTo(batch.finishedAtMs! / 1000, 3);
   expect(valueOf(all, 'fleetscore_last_batch_failed_sensors', schedule)).toBe(1);
   expect(valueOf(all, 'fleetscore_batches_running')).toBe(0);
@@ -216,7 +226,7 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
     async () => (await stack.cli('--json', 'logs', '--batch', batch.id)).json() as Line[],
     (found) => found.some(({ message }) => message === 'batch closed') && found.filter(({ message }) => message === 'chunk recorded').length === 3,
   );
-  expect(lines.find(({ message }) => message === 'batch closed')).toMatchObject({ worker: expect.stringMatching(/^control-/), level: 'info', fields: { schedule: 'plant', scored: 2, failed: 1 } });
+  expect(lines.find(({ message }) => message === 'batch closed')).toMatchObject({ worker: expect.stringMatching(/^control-/), level: 'info', fields: { schedule: 'plant', scored: 2, failed: 1, challenger: 'twin', agreed: PREDICTED } });
   expect(lines.filter(({ message }) => message === 'sensor failed')).toEqual([
     expect.objectContaining({ worker: expect.stringMatching(/^scoring-/), level: 'warn', fields: expect.objectContaining({ ...bad, batch: batch.id, class: 'model_corrupt' }) }),
   ]);
