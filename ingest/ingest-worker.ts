@@ -96,6 +96,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
 
   const pipelines = new Map<string, Promise<Pipeline>>();
   const opened = new Map<string, Pipeline>();
+  const givenUpAtMs = new Map<string, number>();
   const common: Omit<PipelineDeps, 'partition' | 'checkpoint'> = {
     source, folder: hubFolder(name), store, blobs, settings, totals, log, giveUp: giveUp.signal,
     parse: createEventParser(settings), filter: createFilter(settings.filter), sensors: createSensorIds(store),
@@ -157,8 +158,11 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
         }
         log.info({ partition: partitionId, reason }, 'partition let go');
         // After an error that it takes for a lasting one (EPIPE, for example) the client stops reading but stays the owner.
-        if (reason !== CloseReason.OwnershipLost && !ending.signal.aborted)
-          await release((ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId, 'reading ended with an error');
+        // Where it does last, once is enough: then the partition is taken again when its ownership expires.
+        const nowMs = performance.now();
+        if (reason === CloseReason.OwnershipLost || ending.signal.aborted || nowMs - (givenUpAtMs.get(partitionId) ?? Number.NEGATIVE_INFINITY) < settings.ownershipTimeoutMs) return;
+        givenUpAtMs.set(partitionId, nowMs);
+        await release((ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId, 'reading ended with an error');
       },
     },
     {
