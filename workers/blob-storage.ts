@@ -13,7 +13,8 @@ export function openBlobs(config: Config): BlobStore {
 
 /** Container of the checkpoints, as the SDK's checkpoint store wants it. @throws FleetscoreError `NOT_CONFIGURED` */
 export function checkpointContainer(config: Config): ContainerClient {
-  return containerOf(config, CONTAINERS.checkpoints);
+  // Ownership of partitions is renewed through it: the client's own pauses (4, 12, 28 s) would outlast it.
+  return containerOf(config, CONTAINERS.checkpoints, { retryOptions: { maxTries: 4, retryDelayInMs: 500, maxRetryDelayInMs: 4_000, tryTimeoutInMs: 15_000 } });
 }
 
 /** Container of the logs, for appending and for reading in pieces. @throws FleetscoreError `NOT_CONFIGURED` */
