@@ -31,6 +31,13 @@ export interface SendResult extends SendProgress {
 
 /** Readings held at once. */
 const ROUND = 20_000;
+/**
+ * Time that a round covers, where it holds enough to send: devices follow each other in it, and beyond the tolerance for
+ * disorder (FLEETSCORE_OUT_OF_ORDER, 30 s) the readings of the later ones would count as late.
+ */
+const ROUND_SPAN_MS = 30_000;
+/** Readings of a device that are worth a request of their own. */
+const ENOUGH = 20;
 /** Rounds a second when there is a rate, so that it flows rather than jumps. */
 const ROUNDS_PER_SECOND = 5;
 const BATCHES_AT_ONCE = 16;
@@ -67,18 +74,26 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
 
   // The next round is gathered while one is on its way.
   let sending: Promise<void> = Promise.resolve();
-  for await (const reading of readings) {
-    if (signal?.aborted) break;
-    const list = round.get(reading.device);
-    if (list) list.push(reading);
-    else round.set(reading.device, [reading]);
-    if (++held < roundSize) continue;
+  const next = async (): Promise<void> => {
     await sending;
     sending = send(round, held);
     // Awaited a round later; a failure meanwhile must not be an unhandled one.
     sending.catch(() => {});
     round = new Map();
     held = 0;
+  };
+  let earliestMs = 0;
+  for await (const reading of readings) {
+    if (signal?.aborted) break;
+    earliestMs = held === 0 ? reading.tsMs : Math.min(earliestMs, reading.tsMs);
+    if (round.size > 1 && held >= ENOUGH * round.size && reading.tsMs - earliestMs >= ROUND_SPAN_MS) {
+      await next();
+      earliestMs = reading.tsMs;
+    }
+    const list = round.get(reading.device);
+    if (list) list.push(reading);
+    else round.set(reading.device, [reading]);
+    if (++held >= roundSize) await next();
   }
   await sending;
   if (held > 0) await send(round, held);

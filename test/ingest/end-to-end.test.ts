@@ -19,7 +19,7 @@ import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } fro
 const dir = tempDir('ingest');
 let servers: IngestServers;
 beforeAll(async () => {
-  servers = await startIngestServers(dir, { hubs: ['killed', 'faults', 'quiet', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
+  servers = await startIngestServers(dir, { hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
 }, 60_000);
 afterAll(() => servers.stop());
 
@@ -232,6 +232,27 @@ test('workers share the partitions, and take over those of one that leaves', asy
       expect(await allWindows(store)).toEqual(expectedWindows(all));
       const captured = await capturedEvents(servers.blobs, `localhost/${hub}`);
       expect(captured).toHaveLength(Object.values(lastSequenceNumbers).reduce((sum, seq) => sum + seq + 1, 0));
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('a history of several devices, sent at once, makes no reading late', async () => {
+  const hub = 'history';
+  // Half an hour of 12 devices with 5 sensors.
+  const all = Array.from({ length: 360 * 60 }, (_, i): SentReading => ({ device: `device-${i % 12}`, sensor: `s${Math.floor(i / 12) % 5}`, ts: T0 + Math.floor(i / 60) * 5_000, value: i }));
+  const producer = servers.producer(hub);
+  try {
+    await withStore(hub, async (store) => {
+      const worker = await servers.startWorker(sqlUrl(hub), { capture: false }, { hub });
+      const { lastSequenceNumbers } = await sendReadings(all.map(toReading), { producer });
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+      const progress = await store.listProgress(servers.source(hub));
+      expect(progress.map(({ late }) => late)).toEqual([0, 0, 0]);
+      expect(progress.reduce((sum, { readings }) => sum + readings, 0)).toBe(all.length);
     });
   } finally {
     await producer.close();
