@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { EventHubProducerClient } from '@azure/event-hubs';
@@ -36,6 +37,8 @@ const HOUR_MS = 60 * MINUTE;
 const SCHEDULE = 'every-15-minutes';
 /** Readings go out this often once the past is sent. */
 const FEED_MS = 5_000;
+/** At the end, for what is under way. */
+const PATIENCE_MS = 2_000;
 /** A backfill in which nothing moves for this long is stuck. */
 const STALL_MS = 120_000;
 
@@ -53,18 +56,24 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   say('Starting Temporal, Blob storage (azurite), Event Hubs (emulator), SQLite and the workers ...');
   const stack = await startLocal(outer, options, (line) => say(pc.dim(line)));
   const context = openContext({ json: outer.json, home: outer.config.home });
+  const ending = new AbortController();
+  const work = mainJob(context, say, started, ending.signal).then(async (result) => {
+    if (options.once) return result;
+    await stayLive(context, result, say, ending.signal);
+    return undefined;
+  });
   try {
-    const work = mainJob(context, say, started).then(async (result) => {
-      if (options.once) return result;
-      return stayLive(context, result, say);
-    });
     const result = await Promise.race([work, stack.broken, interrupted.then(() => undefined)]);
     return result === undefined ? undefined : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
   } finally {
     say('\nStopping ...');
+    ending.abort();
+    await Promise.race([work.catch(() => {}), sleep(PATIENCE_MS, undefined, { ref: false })]);
     await context.close();
     await stack.stop();
     say(pc.dim('Stopped. Data stay in place: run it again and it goes on from here.'));
+    // What still waits for a server that is gone does not keep the command from its end.
+    setTimeout(() => process.exit(), PATIENCE_MS).unref();
   }
 }
 
@@ -79,7 +88,7 @@ interface JobResult {
   readonly data: unknown;
 }
 
-async function mainJob(context: Context, say: (line: string) => void, started: number): Promise<JobResult> {
+async function mainJob(context: Context, say: (line: string) => void, started: number, signal: AbortSignal): Promise<JobResult> {
   const store = await context.store();
   const ui = readStack(context.config.home)?.ui ?? '';
   say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
@@ -96,14 +105,15 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   await withProducer(context, async (producer) => {
     const readings = sampleFeed(sendFrom, nowMs);
     const bar = startBar('sending readings', 'readings', output(context));
-    const sent = await sendReadings(readings, { producer, onProgress: (progress) => bar.set(progress.sent, readings.length) });
+    const sent = await sendReadings(readings, { producer, signal, onProgress: (progress) => bar.set(progress.sent, readings.length) });
     bar.set(sent.sent, readings.length);
     bar.end();
+    signal.throwIfAborted();
     await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS });
   });
   remember(context, { sentThroughMs: nowMs });
 
-  const batches = await scoreThrough(context, missing, say);
+  const batches = await scoreThrough(context, missing, say, signal);
   remember(context, { scoredToMs: end });
   const shown = batches.length > 0 ? batches : await lastBatches(context);
   if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
@@ -143,7 +153,7 @@ async function publishSampleModels(context: Context, say: (line: string) => void
 }
 
 /** Backfills the schedule over `missing` and waits for its batches. */
-async function scoreThrough(context: Context, missing: Period, say: (line: string) => void): Promise<Batch[]> {
+async function scoreThrough(context: Context, missing: Period, say: (line: string) => void, signal: AbortSignal): Promise<Batch[]> {
   const client = await context.client();
   const store = await context.store();
   try {
@@ -189,7 +199,7 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
     }
     if (Date.now() - movedAt > STALL_MS)
       throw new FleetscoreError('BATCH_STALLED', `the batches have not moved for ${formatMs(STALL_MS)} (${finished.length} of ${expected} done). Look into the Web UI, and the logs in ${join(context.config.home, 'logs')}.`);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await sleep(150, undefined, { signal });
   }
 }
 
@@ -199,7 +209,7 @@ async function lastBatches(context: Context): Promise<Batch[]> {
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */
-async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResult, say: (line: string) => void): Promise<never> {
+async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResult, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const store = await context.store();
   const batches = await store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
   const told = new Set(batches.filter((batch) => batch.status !== 'running').map((batch) => batch.id));
@@ -210,11 +220,13 @@ async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResu
   say(`\nReadings keep flowing; the next batch starts at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC. ${pc.bold('Ctrl-C stops everything.')}`);
   return withProducer(context, async (producer) => {
     for (let through = sentThroughMs; ; ) {
-      await new Promise((resolve) => setTimeout(resolve, FEED_MS));
+      await sleep(FEED_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
       const until = Date.now();
       try {
         // After a sleep of the machine only the last hour is made up for.
-        await sendReadings(sampleFeed(Math.max(through, until - HOUR_MS), until), { producer });
+        await sendReadings(sampleFeed(Math.max(through, until - HOUR_MS), until), { producer, signal });
+        if (signal.aborted) return;
         through = until;
         remember(context, { sentThroughMs: through });
         for (const batch of (await store.listBatches({ schedule: SCHEDULE, limit: 20 })).reverse()) {
@@ -226,6 +238,7 @@ async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResu
           await writeSite(context, siteFolder(context), [batch.id]);
         }
       } catch (error) {
+        if (signal.aborted) return;
         say(pc.yellow(`the live feed has trouble, trying again: ${messageOf(error)}`));
       }
     }

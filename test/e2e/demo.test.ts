@@ -112,13 +112,15 @@ test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and 
   expect(existsSync(join(home, 'stack.json'))).toBe(false);
 }, 240_000);
 
-test('Ctrl-C ends everything while it starts', async () => {
-  const child = startDemo();
-  await child.until('Starting');
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  child.process.kill('SIGINT');
-  expect(await child.ended).toBe(0);
-  expect(processesOf(home)).toEqual([]);
+test('Ctrl-C ends everything while it starts, and while readings flow', async () => {
+  for (const when of ['Starting', 'Readings keep flowing']) {
+    const child = startDemo();
+    await child.until(when);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    child.process.kill('SIGINT');
+    expect([when, await child.ended]).toEqual([when, 0]);
+    expect(processesOf(home)).toEqual([]);
+  }
 }, 120_000);
 
 function startDemo() {
