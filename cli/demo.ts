@@ -110,6 +110,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
     bar.end();
     signal.throwIfAborted();
     await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS });
+    signal.throwIfAborted();
   });
   remember(context, { sentThroughMs: nowMs });
 
