@@ -41,6 +41,9 @@ const START_TIMEOUT_MS = 60_000;
 const RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 
+/** Without one of the servers there is little to drain: what was under way is done again at the next start. */
+const CRIPPLED_GRACE_MS = 3_000;
+
 /** The well-known account of azurite and of the Event Hubs emulator: not secrets. */
 const AZURITE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
@@ -52,12 +55,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const logs = carryLogs();
   let pools: ScoringPools | undefined;
   let stopping = false;
+  let serverDied = false;
   const stop = async (): Promise<void> => {
     stopping = true;
     await pools?.stop();
     // Workers drain while the servers still answer.
     const workers = children.filter((child) => WORKERS.has(child.name));
-    await Promise.all(workers.map((child) => child.stop()));
+    await Promise.all(workers.map((child) => child.stop(serverDied ? CRIPPLED_GRACE_MS : undefined)));
     await logs.close();
     await Promise.all(children.filter((child) => !WORKERS.has(child.name)).map((child) => child.stop()));
     releaseHome(config.home);
@@ -95,6 +99,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       servers.map(async ({ child }): Promise<never> => {
         const how = await child.ended;
         if (stopping) return new Promise(() => {});
+        serverDied = true;
         throw new FleetscoreError('SERVER_DIED', `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`: nothing stored is lost.`);
       }),
     );

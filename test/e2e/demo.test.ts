@@ -3,6 +3,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { processesOf, runCli, startCli, TOOLS } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -123,14 +124,23 @@ test('Ctrl-C ends everything while it starts, and while readings flow', async ()
   }
 }, 120_000);
 
+test('a server that dies while readings flow ends the rest, with its name and the way on', async () => {
+  const child = startDemo();
+  await child.until('Readings keep flowing');
+  process.kill(Number.parseInt(processesOf(home).find((line) => line.includes('event-hubs/main'))!, 10), 'SIGKILL');
+  expect(await child.ended).toBe(1);
+  expect(await child.complaints).toMatch(/^error: Event Hubs emulator ended \(killed by SIGKILL\); the stack cannot go on without it\. .*Start again with `fleetscore up`: nothing stored is lost\.\n$/);
+  expect(processesOf(home)).toEqual([]);
+}, 120_000);
+
 function startDemo() {
   const child = startCli(home, ['demo', '--ports', 'auto'], env);
-  child.stderr.resume();
+  const complaints = text(child.stderr);
   let said = '';
   child.stdout.on('data', (data: Buffer) => (said += data.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   return {
-    process: child, ended,
+    process: child, ended, complaints,
     /** Resolves when it has said so; rejects when it ends before. */
     until: (words: string): Promise<void> => new Promise((resolve, reject) => {
       child.stdout.on('data', () => said.includes(words) && resolve());
