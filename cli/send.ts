@@ -10,6 +10,7 @@ import { openProducer } from '../workers/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
 import { startBar } from './progress.ts';
+import { untilInterrupted } from './stack.ts';
 import { parseDuration } from '../domain/time.ts';
 
 interface SendOptions {
@@ -36,6 +37,9 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   const size = await stat(file).then((s) => s.size, (error: NodeJS.ErrnoException) => {
     throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`, { cause: error });
   });
+  const interrupted = untilInterrupted();
+  const stop = new AbortController();
+  void interrupted.then(() => stop.abort());
   const producer = openProducer(context.config);
   const started = Date.now();
   const bar = context.json ? undefined : startBar('sending', 'readings');
@@ -43,25 +47,28 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   try {
     const stream = createReadStream(file);
     const result = await sendCsv(stream, {
-      producer, ...(options.rate === undefined ? {} : { rate: options.rate }),
+      producer, signal: stop.signal, ...(options.rate === undefined ? {} : { rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.
       onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
     });
-    bar?.set(result.sent, result.sent);
+    const whole = !stop.signal.aborted;
+    if (whole) bar?.set(result.sent, result.sent);
     bar?.end();
     const sentMs = Date.now() - started;
     if (options.wait)
-      await waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout) });
+      await Promise.race([interrupted, waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout) })]);
+    const ingested = (options.wait ?? false) && !stop.signal.aborted;
     return {
-      data: { sent: result.sent, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested: options.wait ?? false },
+      data: { sent: result.sent, whole, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested },
       text: [
-        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${options.wait ? ', all ingested' : ''}.`,
+        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${ingested ? ', all ingested' : ''}.`,
+        ...(whole ? [] : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
         ...(result.bad > 0 ? [`${formatNumberOf(result.bad, 'bad row')} left out:`] : []),
         ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
         ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
       ].join('\n'),
-      ...(result.bad > 0 ? { exitCode: EXIT_FAILED } : {}),
+      ...(result.bad > 0 || stop.signal.aborted ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
     await producer.close();

@@ -2,10 +2,11 @@
 import { jest } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
 import { openProducer } from '../../workers/event-hubs.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli, startCli } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 
 const SETTINGS = { FLEETSCORE_FILTER_EXCEPT_DEVICES: 'spare-*', FLEETSCORE_FIELD_VALUE: 'v,value' };
@@ -183,6 +184,19 @@ test('the ingest worker and the Temporal workers serve metrics, each on its own 
     expect(text).toMatch(/^temporal_worker_start_total\{/m);
     expect(text).toMatch(/^temporal_request_latency_seconds_bucket\{/m);
   }
+});
+
+test('a send that is stopped half way says how far it came', async () => {
+  const events = async (): Promise<number> => (await progress()).reduce((total, { appliedSeq }) => total + appliedSeq, 0);
+  const before = await events();
+  const sending = startCli(home, ['send', join(home, 'readings.csv'), '--rate', '20', '--wait'], SETTINGS);
+  sending.stderr.resume();
+  const said = text(sending.stdout);
+  const ended = new Promise((resolve) => sending.on('close', resolve));
+  await until(events, (now) => now > before);
+  sending.kill('SIGINT');
+  expect(await ended).toBe(1);
+  expect(await said).toMatch(/\d readings sent in .*\(\d+ events\)\.\nThat is not the whole file\. Send it again for the rest/);
 });
 
 test('what does not answer is said, and fails; wrong calls are 2', async () => {
