@@ -11,7 +11,7 @@ import { parsePayloadKeys, type PayloadKeys } from '../payloads/keys.ts';
 import { createLog } from '../workers/log.ts';
 import { action, asWhole, print, type Output } from './command.ts';
 import type { Context } from './context.ts';
-import { untilInterrupted } from './stack.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { facts } from './text.ts';
 
 interface CodecServerCommand {

@@ -25,11 +25,12 @@ import { openProducer } from '../workers/event-hubs.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../workers/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from './command.ts';
 import { openContext, type Context } from './context.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { checkSettings } from './models.ts';
 import { startBar } from './progress.ts';
 import { ingestSource } from './send.ts';
 import { collect, storePage, text, writePage, writeSite } from './report.ts';
-import { addStackOptions, startLocal, untilInterrupted, type UpOptions } from './stack.ts';
+import { addStackOptions, startLocal, type UpOptions } from './stack.ts';
 
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;

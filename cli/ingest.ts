@@ -13,7 +13,7 @@ import { action, asDuration, EXIT_FAILED, fromOption, toOption, type Output } fr
 import type { Context } from './context.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { startBar } from './progress.ts';
-import { untilInterrupted } from './stack.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { facts, table, when } from './text.ts';
 
 export function registerIngest(program: Command): void {

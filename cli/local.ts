@@ -7,7 +7,7 @@ import { LOOPBACK } from '../local/ports.ts';
 import { codeFile } from '../paths.ts';
 import { action, asWhole, print, type Output } from './command.ts';
 import type { Context } from './context.ts';
-import { untilInterrupted } from './stack.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { facts } from './text.ts';
 
 interface EventHubsOptions {

@@ -10,7 +10,7 @@ import { harmless } from '../report/text-width.ts';
 import { logContainer } from '../workers/blob-storage.ts';
 import { action, asTime, asWhole, print, type Output } from './command.ts';
 import type { Context } from './context.ts';
-import { untilInterrupted } from './stack.ts';
+import { untilInterrupted } from './interrupt.ts';
 
 const LEVELS: Readonly<Record<string, number>> = { debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 const NAMES = new Map(Object.entries(LEVELS).map(([name, level]) => [level, name]));

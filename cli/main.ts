@@ -50,6 +50,12 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
+// A reader that has seen enough, such as `| head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);
 } catch (error) {

@@ -9,8 +9,8 @@ import { sendCsv, sourceName, waitIngested, type BadRow } from '../ingest/send.t
 import { openProducer } from '../workers/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { startBar } from './progress.ts';
-import { untilInterrupted } from './stack.ts';
 import { parseDuration } from '../domain/time.ts';
 
 interface SendOptions {

@@ -12,6 +12,7 @@ import { lockOwner, readStack, releaseHome, type StackState } from '../local/sta
 import { codeFile } from '../paths.ts';
 import { action, asWhole, print, type Output } from './command.ts';
 import type { Context } from './context.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { facts } from './text.ts';
 
 export interface UpOptions {
@@ -49,19 +50,6 @@ export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): N
 export function startLocal(context: Context, options: Pick<UpOptions, 'ports' | 'scoringWorkers'>, log: (line: string) => void): Promise<Stack> {
   const env = stackEnv(context, options);
   return startStack({ config: loadConfig(env), env, log, scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers });
-}
-
-/** Resolves at the first Ctrl-C or SIGTERM; a second Ctrl-C does not wait for anything. */
-export function untilInterrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => {
-        if (asked && signal === 'SIGINT') process.exit(130);
-        asked = true;
-        resolve();
-      });
-  });
 }
 
 async function up(context: Context, options: UpOptions): Promise<Output | undefined> {

@@ -1,10 +1,11 @@
 /** `fleetscore status` where nothing runs, and the numbers between two looks. With a whole stack: test/e2e/failures. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { readingRate, sensorRate, timeLeft } from '../../cli/status-rates.ts';
 import type { Look, RunningSeen } from '../../cli/status-look.ts';
 import type { PartitionState } from '../../workers/partitions.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli, startCli } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 import { freePort } from '../../local/ports.ts';
 
@@ -12,16 +13,24 @@ const home = tempDir('status');
 
 test('where nothing runs it says so of each part, fails, and makes nothing', async () => {
   const nobody = { TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` };
-  const text = await runCli(home, ['status'], nobody);
-  expect(text.code).toBe(1);
-  expect(text.stderr).toBe('');
-  expect(text.stdout).toContain('Temporal down   SQL down   Blob down   Event Hubs down\n');
-  expect(text.stdout).toMatch(/!! Temporal: no Temporal server answers at 127\.0\.0\.1:\d+/);
-  expect(text.stdout).toMatch(/!! SQL: There is no SQLite store/);
-  expect(text.stdout).toContain('Last batches\nnot known: SQL does not answer\n');
+  const page = await runCli(home, ['status'], nobody);
+  expect(page.code).toBe(1);
+  expect(page.stderr).toBe('');
+  expect(page.stdout).toContain('Temporal down   SQL down   Blob down   Event Hubs down\n');
+  expect(page.stdout).toMatch(/!! Temporal: no Temporal server answers at 127\.0\.0\.1:\d+/);
+  expect(page.stdout).toMatch(/!! SQL: There is no SQLite store/);
+  expect(page.stdout).toContain('Last batches\nnot known: SQL does not answer\n');
   const data = (await runCli(home, ['--json', 'status', '--watch', '--every', '100ms', '--for', '50ms'], nobody)).json();
   expect(data).toMatchObject({ parts: { Temporal: { answers: false }, SQL: { answers: false } }, schedules: null, running: null, pools: null, ingest: null, last: null });
   expect(existsSync(join(home, 'data'))).toBe(false);
+});
+
+test('a reader that has seen enough is no error', async () => {
+  const child = startCli(home, ['--help']);
+  child.stdout.destroy();
+  const complaints = text(child.stderr);
+  expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+  expect(await complaints).toBe('');
 });
 
 const T = 1_000_000;

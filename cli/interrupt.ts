@@ -1,0 +1,12 @@
+/** Resolves at the first Ctrl-C or SIGTERM; a second Ctrl-C does not wait for anything. */
+export function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => {
+        if (asked && signal === 'SIGINT') process.exit(130);
+        asked = true;
+        resolve();
+      });
+  });
+}
