@@ -16,7 +16,7 @@ import { registerBatchPlan } from './batch-plan.ts';
 import { findBatch, registerBatchViews, showBatch } from './batch-views.ts';
 import { action, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from './command.ts';
 import type { Context } from './context.ts';
-import { untilInterrupted } from './interrupt.ts';
+import { interruption } from './interrupt.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting-batch.ts';
 import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
@@ -83,18 +83,17 @@ async function start(context: Context, prefix: string, period: Period, request: 
       data: { batch: id, workflowId: handle.workflowId, runId },
       text: `Batch ${id} started.\n${link ? `Watch it: ${link}\n` : ''}Then: fleetscore batch show ${id}`,
     };
-  const stop = new AbortController();
-  void untilInterrupted().then(() => stop.abort());
+  const interrupted = interruption();
   const stopWatching = context.json ? undefined : await watchBatch(context, id, () => handle.query(progressQuery));
   try {
-    await client.withAbortSignal(stop.signal, () => handle.result());
+    await client.withAbortSignal(interrupted, () => handle.result());
   } catch (error) {
     // A batch that ended badly is on record; anything else is an error of the call.
-    if (!stop.signal.aborted && !(await (await context.store()).findBatch(id))) throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
+    if (!interrupted.aborted && !(await (await context.store()).findBatch(id))) throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
   } finally {
     await stopWatching?.();
   }
-  if (stop.signal.aborted)
+  if (interrupted.aborted)
     return {
       data: { batch: id, workflowId: handle.workflowId, runId, waited: false },
       text: `Batch ${id} goes on without us. See it: fleetscore batch show ${id}\nEnd it: fleetscore batch cancel ${id}`, exitCode: EXIT_FAILED,

@@ -109,8 +109,7 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
     const sent = await sendReadings(readings, { producer, signal, onProgress: (progress) => bar.set(progress.sent, readings.length) });
     bar.set(sent.sent, readings.length);
     bar.end();
-    signal.throwIfAborted();
-    await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS });
+    await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS, signal });
     signal.throwIfAborted();
   });
   remember(context, { sentThroughMs: nowMs });

@@ -10,3 +10,10 @@ export function untilInterrupted(): Promise<void> {
       });
   });
 }
+
+/** Aborted when {@link untilInterrupted} resolves. */
+export function interruption(): AbortSignal {
+  const stop = new AbortController();
+  void untilInterrupted().then(() => stop.abort());
+  return stop.signal;
+}

@@ -9,7 +9,7 @@ import { sendCsv, sourceName, waitIngested, type BadRow } from '../ingest/send.t
 import { openProducer } from '../workers/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from './command.ts';
 import type { Context } from './context.ts';
-import { untilInterrupted } from './interrupt.ts';
+import { interruption } from './interrupt.ts';
 import { startBar } from './progress.ts';
 import { parseDuration } from '../domain/time.ts';
 
@@ -37,9 +37,7 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   const size = await stat(file).then((s) => s.size, (error: NodeJS.ErrnoException) => {
     throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`, { cause: error });
   });
-  const interrupted = untilInterrupted();
-  const stop = new AbortController();
-  void interrupted.then(() => stop.abort());
+  const signal = interruption();
   const producer = openProducer(context.config);
   const started = Date.now();
   const bar = context.json ? undefined : startBar('sending', 'readings');
@@ -47,18 +45,18 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   try {
     const stream = createReadStream(file);
     const result = await sendCsv(stream, {
-      producer, signal: stop.signal, ...(options.rate === undefined ? {} : { rate: options.rate }),
+      producer, signal, ...(options.rate === undefined ? {} : { rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.
       onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
     });
-    const whole = !stop.signal.aborted;
+    const whole = !signal.aborted;
     if (whole) bar?.set(result.sent, result.sent);
     bar?.end();
     const sentMs = Date.now() - started;
     if (options.wait)
-      await Promise.race([interrupted, waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout) })]);
-    const ingested = (options.wait ?? false) && !stop.signal.aborted;
+      await waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout), signal });
+    const ingested = (options.wait ?? false) && !signal.aborted;
     return {
       data: { sent: result.sent, whole, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested },
       text: [
@@ -68,7 +66,7 @@ async function send(context: Context, options: SendOptions, file: string): Promi
         ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
         ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
       ].join('\n'),
-      ...(result.bad > 0 || stop.signal.aborted ? { exitCode: EXIT_FAILED } : {}),
+      ...(result.bad > 0 || signal.aborted ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
     await producer.close();

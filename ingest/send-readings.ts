@@ -74,7 +74,7 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
 
   // The next round is gathered while one is on its way.
   let sending: Promise<void> = Promise.resolve();
-  const next = async (): Promise<void> => {
+  const endRound = async (): Promise<void> => {
     await sending;
     sending = send(round, held);
     // Awaited a round later; a failure meanwhile must not be an unhandled one.
@@ -85,15 +85,12 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
   let earliestMs = 0;
   for await (const reading of readings) {
     if (signal?.aborted) break;
+    if (round.size > 1 && held >= ENOUGH * round.size && reading.tsMs - earliestMs >= ROUND_SPAN_MS) await endRound();
     earliestMs = held === 0 ? reading.tsMs : Math.min(earliestMs, reading.tsMs);
-    if (round.size > 1 && held >= ENOUGH * round.size && reading.tsMs - earliestMs >= ROUND_SPAN_MS) {
-      await next();
-      earliestMs = reading.tsMs;
-    }
     const list = round.get(reading.device);
     if (list) list.push(reading);
     else round.set(reading.device, [reading]);
-    if (++held >= roundSize) await next();
+    if (++held >= roundSize) await endRound();
   }
   await sending;
   if (held > 0) await send(round, held);

@@ -14,6 +14,8 @@ export interface WaitOptions {
   /** Longest time in all; none by default. */
   readonly timeoutMs?: number;
   readonly pollMs?: number;
+  /** Ends the wait; look at it afterwards. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly missingEvents: number }) => void;
 }
 
@@ -22,11 +24,11 @@ const STALL_MS = 60_000;
 
 /** @throws FleetscoreError `NOT_INGESTED` (retryable) that says which partition waits for what */
 export async function waitIngested(options: WaitOptions): Promise<void> {
-  const { store, source, lastSequenceNumbers, stallMs = STALL_MS, timeoutMs = Number.POSITIVE_INFINITY } = options;
+  const { store, source, lastSequenceNumbers, stallMs = STALL_MS, timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
   const startedAtMs = performance.now();
   let movedAtMs = startedAtMs;
   let before = -1;
-  for (;;) {
+  while (!signal?.aborted) {
     const applied = new Map((await store.listProgress(source)).map((p) => [p.partition, p.appliedSeq]));
     const missing = Object.entries(lastSequenceNumbers).filter(([partition, seq]) => (applied.get(partition) ?? -1) < seq);
     const missingEvents = missing.reduce((sum, [partition, seq]) => sum + seq - (applied.get(partition) ?? -1), 0);
@@ -45,6 +47,6 @@ export async function waitIngested(options: WaitOptions): Promise<void> {
         { retryable: true },
       );
     }
-    await sleep(options.pollMs ?? POLL_MS);
+    await sleep(options.pollMs ?? POLL_MS, undefined, signal ? { signal } : {}).catch(() => {});
   }
 }

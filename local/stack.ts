@@ -42,7 +42,7 @@ const RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 
 /** Without one of the servers there is little to drain: what was under way is done again at the next start. */
-const CRIPPLED_GRACE_MS = 3_000;
+const GRACE_WITHOUT_SERVER_MS = 3_000;
 
 /** The well-known account of azurite and of the Event Hubs emulator: not secrets. */
 const AZURITE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
@@ -61,7 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await pools?.stop();
     // Workers drain while the servers still answer.
     const workers = children.filter((child) => WORKERS.has(child.name));
-    await Promise.all(workers.map((child) => child.stop(serverDied ? CRIPPLED_GRACE_MS : undefined)));
+    await Promise.all(workers.map((child) => child.stop(serverDied ? GRACE_WITHOUT_SERVER_MS : undefined)));
     await logs.close();
     await Promise.all(children.filter((child) => !WORKERS.has(child.name)).map((child) => child.stop()));
     releaseHome(config.home);

@@ -12,7 +12,7 @@ import type { IngestSettings } from '../../ingest/settings.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
-import { QUICK, startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { QUICK, startIngestServers, until, type IngestServers, type WorkerProcess } from '../support/ingest-servers.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from './pipeline-stage.ts';
 
@@ -55,6 +55,8 @@ function seeded(seed: number): () => number {
 }
 
 const toReading = ({ ts, ...rest }: SentReading) => ({ ...rest, tsMs: ts });
+/** Partitions that a worker says it reads. */
+const held = (worker: WorkerProcess): string[] => (worker.message('stats')?.partitions as string[] | undefined) ?? [];
 const inPlay = (hub: string) => ({ source: servers.source(hub), stallMs: 30_000 });
 
 test('a worker killed again and again loses nothing and doubles nothing, in windows and in raw capture', async () => {
@@ -153,23 +155,23 @@ test('quiet partitions are read on in seconds after the connection was lost, als
   const producer = servers.producer(hub);
   try {
     await withStore(hub, async (store) => {
-      const [a, b] = await Promise.all(['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { workerName }, { hub })));
-      const held = (worker: typeof a): string[] => (worker!.message('stats')?.partitions as string[] | undefined) ?? [];
+      const start = (workerName: string) => servers.startWorker(sqlUrl(hub), { workerName }, { hub });
+      const [a, b] = await Promise.all([start('a'), start('b')]);
       const shared = (): boolean => held(a).length > 0 && held(b).length > 0 && held(a).length + held(b).length === 3;
       await until(shared);
       // Beyond the first moves, all links open, and nothing to read.
       await sleep(2_000);
       await until(shared);
       await servers.killEmulator();
-      a!.process.kill('SIGKILL');
-      await a!.ended;
+      a.process.kill('SIGKILL');
+      await a.ended;
       const { lastSequenceNumbers } = await sendReadings(all.map(toReading), { producer });
       expect(Object.keys(lastSequenceNumbers)).toHaveLength(3);
       // Longer than a question that got no answer (15 s), shorter than the client waits by itself: half a minute to share
       // out again, a minute to read on.
       await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers, stallMs: 22_000 });
-      b!.process.kill('SIGTERM');
-      expect(await b!.ended).toBe('0');
+      b.process.kill('SIGTERM');
+      expect(await b.ended).toBe('0');
       expect(await allWindows(store)).toEqual(expectedWindows(all));
     });
   } finally {
@@ -218,7 +220,6 @@ test('workers share the partitions, and take over those of one that leaves', asy
     await withStore(hub, async (store) => {
       const a = await servers.startWorker(sqlUrl(hub), {}, { hub });
       const b = await servers.startWorker(sqlUrl(hub), {}, { hub });
-      const held = (worker: typeof a): string[] => (worker.message('stats')?.partitions as string[] | undefined) ?? [];
       const sending = sendReadings(all.slice(0, 1_500).map(toReading), { producer, rate: 1_500 });
       await until(() => held(a).length > 0 && held(b).length > 0 && new Set([...held(a), ...held(b)]).size === 3);
       await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: (await sending).lastSequenceNumbers });
