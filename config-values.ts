@@ -5,31 +5,40 @@ import { parseDuration } from './domain/time.ts';
 import { parsePayloadKeys } from './payloads/keys.ts';
 
 export const duration = (preset: string): z.ZodType<number> =>
-  z.string().default(preset).transform((text, context) => {
+  z
+    .string()
+    .default(preset)
+    .transform((text, context) => {
+      try {
+        return parseDuration(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'takes a duration such as 500ms, 5s, 15m, 2h, 1d' });
+        return z.NEVER;
+      }
+    });
+
+export const maybeDuration: z.ZodType<number | undefined> = z
+  .string()
+  .optional()
+  .transform((text, context) => {
     try {
-      return parseDuration(text);
+      return text === undefined ? undefined : parseDuration(text);
     } catch {
       context.addIssue({ code: 'custom', message: 'takes a duration such as 500ms, 5s, 15m, 2h, 1d' });
       return z.NEVER;
     }
   });
 
-export const maybeDuration: z.ZodType<number | undefined> = z.string().optional().transform((text, context) => {
-  try {
-    return text === undefined ? undefined : parseDuration(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: 'takes a duration such as 500ms, 5s, 15m, 2h, 1d' });
-    return z.NEVER;
-  }
-});
-
 export const whole = (preset: number, min: number, max: number): z.ZodType<number> =>
-  z.string().default(String(preset)).transform((text, context) => {
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value;
-    context.addIssue({ code: 'custom', message: `takes a whole number from ${min} to ${max}` });
-    return z.NEVER;
-  });
+  z
+    .string()
+    .default(String(preset))
+    .transform((text, context) => {
+      const value = Number(text);
+      if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value;
+      context.addIssue({ code: 'custom', message: `takes a whole number from ${min} to ${max}` });
+      return z.NEVER;
+    });
 
 export const share = (): z.ZodType<number> =>
   z.string().transform((text, context) => {
@@ -40,22 +49,28 @@ export const share = (): z.ZodType<number> =>
   });
 
 export const port = (preset: number): z.ZodType<number> =>
-  z.string().default(String(preset)).transform((text, context) => {
-    if (text === 'auto') return 0;
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-    context.addIssue({ code: 'custom', message: 'takes a port from 1 to 65535, or auto for a free one' });
-    return z.NEVER;
-  });
+  z
+    .string()
+    .default(String(preset))
+    .transform((text, context) => {
+      if (text === 'auto') return 0;
+      const value = Number(text);
+      if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+      context.addIssue({ code: 'custom', message: 'takes a port from 1 to 65535, or auto for a free one' });
+      return z.NEVER;
+    });
 
 export const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> =>
-  z.string().optional().transform((text, context) => {
-    if (text === undefined) return undefined;
-    const parsed = type.safeParse(text);
-    if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) context.addIssue({ code: 'custom', message: issue.message });
-    return z.NEVER;
-  });
+  z
+    .string()
+    .optional()
+    .transform((text, context) => {
+      if (text === undefined) return undefined;
+      const parsed = type.safeParse(text);
+      if (parsed.success) return parsed.data;
+      for (const issue of parsed.error.issues) context.addIssue({ code: 'custom', message: issue.message });
+      return z.NEVER;
+    });
 
 export const decimal: z.ZodType<number> = z.string().transform((text, context) => {
   const value = Number(text);
@@ -74,14 +89,20 @@ export const list: z.ZodType<readonly string[], string> = z.string().transform((
 export const fieldNames = (preset: string): z.ZodType<readonly string[]> => z.string().default(preset).pipe(list);
 
 export const onOff = (preset: 'on' | 'off'): z.ZodType<boolean> =>
-  z.enum(['on', 'off'], { error: 'takes on or off' }).default(preset).transform((text) => text === 'on');
+  z
+    .enum(['on', 'off'], { error: 'takes on or off' })
+    .default(preset)
+    .transform((text) => text === 'on');
 
-export const payloadKeys: z.ZodType<string | undefined> = z.string().optional().transform((text, context) => {
-  try {
-    parsePayloadKeys(text);
-    return text;
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: messageOf(error).replace(/^FLEETSCORE_PAYLOAD_KEYS /, '') });
-    return z.NEVER;
-  }
-});
+export const payloadKeys: z.ZodType<string | undefined> = z
+  .string()
+  .optional()
+  .transform((text, context) => {
+    try {
+      parsePayloadKeys(text);
+      return text;
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: messageOf(error).replace(/^FLEETSCORE_PAYLOAD_KEYS /, '') });
+      return z.NEVER;
+    }
+  });

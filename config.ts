@@ -6,7 +6,19 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { duration, maybeDuration, whole, share, port, optional, decimal, list, fieldNames, onOff, payloadKeys } from './config-values.ts';
+import {
+  duration,
+  maybeDuration,
+  whole,
+  share,
+  port,
+  optional,
+  decimal,
+  list,
+  fieldNames,
+  onOff,
+  payloadKeys,
+} from './config-values.ts';
 import { FleetscoreError } from './domain/errors.ts';
 import { PREDICTIONS_FORMATS, type PredictionsFormat } from './domain/prediction.ts';
 import { hopProblem } from './domain/windowing.ts';
@@ -26,7 +38,9 @@ const variables = z.object({
   FLEETSCORE_SQL_URL: z.string().optional(),
   /** Blob storage by connection string (local use), or by account URL with a managed identity. */
   FLEETSCORE_BLOB_CONNECTION_STRING: z.string().optional(),
-  FLEETSCORE_BLOB_URL: z.url({ protocol: /^https$/, error: 'takes an https URL such as https://ACCOUNT.blob.core.windows.net' }).optional(),
+  FLEETSCORE_BLOB_URL: z
+    .url({ protocol: /^https$/, error: 'takes an https URL such as https://ACCOUNT.blob.core.windows.net' })
+    .optional(),
   /** Event Hubs by connection string (local use), or by host name of the namespace with a managed identity. */
   FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: z.string().optional(),
   FLEETSCORE_EVENT_HUBS_NAMESPACE: z.string().optional(),
@@ -101,14 +115,22 @@ const variables = z.object({
   /** A model that is not packed and takes more memory while it loads or runs is given up. */
   FLEETSCORE_MODEL_MEMORY_BYTES: whole(512 * MiB, 16 * MiB, 1024 * 1024 * MiB),
   /** Execution provider of onnxruntime for scoring and publishing: cpu, or another that this machine has, such as cuda, dml, coreml. */
-  FLEETSCORE_EXECUTION_PROVIDER: z.string().regex(/^[a-z][a-z0-9]{1,19}$/, 'takes the name of an execution provider such as cpu or cuda').default('cpu'),
+  FLEETSCORE_EXECUTION_PROVIDER: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{1,19}$/, 'takes the name of an execution provider such as cpu or cuda')
+    .default('cpu'),
   /**
    * Predictions files: csv (text, for any tool) or parquet (typed columns, a fifth of the size). Readers take both,
    * so it can be changed at any time. Set it alike for all scoring workers.
    */
-  FLEETSCORE_PREDICTIONS_FORMAT: z.enum(PREDICTIONS_FORMATS, { error: `takes ${PREDICTIONS_FORMATS.join(' or ')}` }).default('csv'),
+  FLEETSCORE_PREDICTIONS_FORMAT: z
+    .enum(PREDICTIONS_FORMATS, { error: `takes ${PREDICTIONS_FORMATS.join(' or ')}` })
+    .default('csv'),
   /** The worker pool: most and fewest nodes. On a laptop a node is a process. Default: 2; 4 on Azure. */
-  FLEETSCORE_POOL_MAX_NODES: z.string().regex(/^\d{1,4}$/, 'takes a whole number from 0 to 1000').optional(),
+  FLEETSCORE_POOL_MAX_NODES: z
+    .string()
+    .regex(/^\d{1,4}$/, 'takes a whole number from 0 to 1000')
+    .optional(),
   FLEETSCORE_POOL_MIN_NODES: whole(0, 0, 1000),
   /** A node without work is let go after this time. Default: 30s on a laptop, 2m on Azure. */
   FLEETSCORE_POOL_IDLE: maybeDuration,
@@ -128,7 +150,13 @@ const variables = z.object({
   FLEETSCORE_PRICES_FILE: z.string().optional(),
   FLEETSCORE_PRICES_REGION: z.string().optional(),
   /** Azure Machine Learning workspace whose cluster runs the pool: its resource id. Without it nothing is scaled on Azure. */
-  FLEETSCORE_AML_WORKSPACE_ID: z.string().regex(/^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+$/i, 'takes the resource id of a workspace: /subscriptions/.../workspaces/NAME').optional(),
+  FLEETSCORE_AML_WORKSPACE_ID: z
+    .string()
+    .regex(
+      /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+$/i,
+      'takes the resource id of a workspace: /subscriptions/.../workspaces/NAME',
+    )
+    .optional(),
   FLEETSCORE_AML_LOCATION: z.string().default('westeurope'),
   FLEETSCORE_AML_CLUSTER: z.string().default('fleetscore'),
   /** Environment of the workspace that holds the worker's image, and the command that starts a worker in it. */
@@ -139,14 +167,20 @@ const variables = z.object({
   FLEETSCORE_AML_IDENTITY_ID: z.string().optional(),
   /** Set by the pool on the workers it starts: their node and pool. */
   FLEETSCORE_NODE: z.string().optional(),
-  FLEETSCORE_POOL: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'takes letters, digits and hyphens, at most 40').default('scoring'),
+  FLEETSCORE_POOL: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,40}$/, 'takes letters, digits and hyphens, at most 40')
+    .default('scoring'),
   /** A scoring worker without work that hears nothing of its pool for this long ends by itself. Default: never on a laptop, 1h on a node of Azure. */
   FLEETSCORE_WORKER_IDLE_EXIT: maybeDuration,
   /**
    * Version of a worker for Temporal, to which batches are pinned: letters, digits, dots, hyphens. Default: the version
    * of the code. Set it where workflows change without a new version of the code, to a commit for example.
    */
-  FLEETSCORE_BUILD_ID: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'takes letters, digits, dots, underscores and hyphens, at most 64').optional(),
+  FLEETSCORE_BUILD_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'takes letters, digits, dots, underscores and hyphens, at most 64')
+    .optional(),
   /**
    * `auto`: a control worker of a new version takes the new batches by itself, and running ones from versions without
    * workers. `manual`: both wait for `fleetscore workers promote` and `move`. `off`: workers without versions.
@@ -176,7 +210,10 @@ const variables = z.object({
    */
   FLEETSCORE_PAYLOAD_KEYS: payloadKeys,
   /** What the Web UI and `temporal` must show to the codec server, a secret: 32 or more letters, digits, `-`, `_`, `.` or `~`. */
-  FLEETSCORE_CODEC_TOKEN: z.string().regex(/^[\w.~-]{32,512}$/, 'takes 32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)').optional(),
+  FLEETSCORE_CODEC_TOKEN: z
+    .string()
+    .regex(/^[\w.~-]{32,512}$/, 'takes 32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)')
+    .optional(),
   /** What workers write on stdout and stderr goes to Blob too, under `logs/{date}/{worker}.jsonl`: `fleetscore logs` finds it. */
   FLEETSCORE_LOGS_TO_BLOB: onOff('on'),
   /** trace, debug, info, warn, error or silent. */
@@ -251,15 +288,17 @@ export interface Config {
     readonly poolsFile: string | undefined;
     readonly pricesFile: string | undefined;
     readonly pricesRegion: string | undefined;
-    readonly aml: {
-      readonly workspaceId: string;
-      readonly location: string;
-      readonly cluster: string;
-      readonly environmentId: string | undefined;
-      readonly command: string;
-      readonly subnetId: string | undefined;
-      readonly identityId: string | undefined;
-    } | undefined;
+    readonly aml:
+      | {
+          readonly workspaceId: string;
+          readonly location: string;
+          readonly cluster: string;
+          readonly environmentId: string | undefined;
+          readonly command: string;
+          readonly subnetId: string | undefined;
+          readonly identityId: string | undefined;
+        }
+      | undefined;
   };
   readonly worker: {
     /** Node of the pool this worker runs on. */
@@ -288,9 +327,13 @@ export interface Config {
 
 /** @throws FleetscoreError `INVALID_CONFIG` that lists every wrong variable, what it got and what it takes */
 export function loadConfig(env: Env = process.env): Config {
-  const unknown = Object.keys(env).filter((name) => name.startsWith('FLEETSCORE_') && !(name in variables.shape) && !OTHER.has(name));
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith('FLEETSCORE_') && !(name in variables.shape) && !OTHER.has(name),
+  );
   // An empty variable is one that was not set.
-  const set = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in variables.shape && value !== ''));
+  const set = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name in variables.shape && value !== ''),
+  );
   const parsed = variables.safeParse(set);
   const problems = [
     ...unknown.map((name) => `${name} is not a variable of fleetscore`),
@@ -299,7 +342,9 @@ export function loadConfig(env: Env = process.env): Config {
   if (parsed.success) {
     const { FLEETSCORE_FILTER_MIN_VALUE: min, FLEETSCORE_FILTER_MAX_VALUE: max } = parsed.data;
     if (min !== undefined && max !== undefined && min > max)
-      problems.push(describe('FLEETSCORE_FILTER_MIN_VALUE', set, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${max}`));
+      problems.push(
+        describe('FLEETSCORE_FILTER_MIN_VALUE', set, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${max}`),
+      );
     const { FLEETSCORE_WINDOW: windowMs, FLEETSCORE_HOP: hopMs = windowMs } = parsed.data;
     const hopWrong = hopProblem({ windowMs, hopMs });
     if (hopWrong) problems.push(describe('FLEETSCORE_HOP', set, hopWrong));
@@ -314,67 +359,121 @@ export function loadConfig(env: Env = process.env): Config {
     sqlUrl: v.FLEETSCORE_SQL_URL ?? `sqlite:${join(home, 'data', 'fleet.db')}`,
     blob: v.FLEETSCORE_BLOB_CONNECTION_STRING
       ? { connectionString: v.FLEETSCORE_BLOB_CONNECTION_STRING }
-      : v.FLEETSCORE_BLOB_URL ? { accountUrl: v.FLEETSCORE_BLOB_URL } : undefined,
+      : v.FLEETSCORE_BLOB_URL
+        ? { accountUrl: v.FLEETSCORE_BLOB_URL }
+        : undefined,
     eventHubs: {
       connection: v.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING
         ? { connectionString: v.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING }
-        : v.FLEETSCORE_EVENT_HUBS_NAMESPACE ? { namespace: v.FLEETSCORE_EVENT_HUBS_NAMESPACE } : undefined,
+        : v.FLEETSCORE_EVENT_HUBS_NAMESPACE
+          ? { namespace: v.FLEETSCORE_EVENT_HUBS_NAMESPACE }
+          : undefined,
       hub: v.FLEETSCORE_EVENT_HUB,
       consumerGroup: v.FLEETSCORE_CONSUMER_GROUP,
     },
     ingest: {
-      windowMs: v.FLEETSCORE_WINDOW, hopMs: v.FLEETSCORE_HOP ?? v.FLEETSCORE_WINDOW, outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER, clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
+      windowMs: v.FLEETSCORE_WINDOW,
+      hopMs: v.FLEETSCORE_HOP ?? v.FLEETSCORE_WINDOW,
+      outOfOrderMs: v.FLEETSCORE_OUT_OF_ORDER,
+      clockSkewMs: v.FLEETSCORE_CLOCK_SKEW,
       ...(v.FLEETSCORE_INGEST_WORKER ? { workerName: v.FLEETSCORE_INGEST_WORKER } : {}),
       ...defined({ lateLimitMs: v.FLEETSCORE_LATE_LIMIT }),
       filter: defined({
-        devices: v.FLEETSCORE_FILTER_DEVICES, exceptDevices: v.FLEETSCORE_FILTER_EXCEPT_DEVICES,
-        sensors: v.FLEETSCORE_FILTER_SENSORS, exceptSensors: v.FLEETSCORE_FILTER_EXCEPT_SENSORS,
-        minValue: v.FLEETSCORE_FILTER_MIN_VALUE, maxValue: v.FLEETSCORE_FILTER_MAX_VALUE, goodQuality: v.FLEETSCORE_FILTER_GOOD_QUALITY,
+        devices: v.FLEETSCORE_FILTER_DEVICES,
+        exceptDevices: v.FLEETSCORE_FILTER_EXCEPT_DEVICES,
+        sensors: v.FLEETSCORE_FILTER_SENSORS,
+        exceptSensors: v.FLEETSCORE_FILTER_EXCEPT_SENSORS,
+        minValue: v.FLEETSCORE_FILTER_MIN_VALUE,
+        maxValue: v.FLEETSCORE_FILTER_MAX_VALUE,
+        goodQuality: v.FLEETSCORE_FILTER_GOOD_QUALITY,
       }),
       fields: {
-        ts: v.FLEETSCORE_FIELD_TS, device: v.FLEETSCORE_FIELD_DEVICE, sensor: v.FLEETSCORE_FIELD_SENSOR,
-        value: v.FLEETSCORE_FIELD_VALUE, quality: v.FLEETSCORE_FIELD_QUALITY,
+        ts: v.FLEETSCORE_FIELD_TS,
+        device: v.FLEETSCORE_FIELD_DEVICE,
+        sensor: v.FLEETSCORE_FIELD_SENSOR,
+        value: v.FLEETSCORE_FIELD_VALUE,
+        quality: v.FLEETSCORE_FIELD_QUALITY,
       },
       capture: v.FLEETSCORE_CAPTURE,
-      captureIntervalMs: v.FLEETSCORE_CAPTURE_INTERVAL, captureBytes: v.FLEETSCORE_CAPTURE_BYTES,
+      captureIntervalMs: v.FLEETSCORE_CAPTURE_INTERVAL,
+      captureBytes: v.FLEETSCORE_CAPTURE_BYTES,
     },
     scoring: {
-      queue: v.FLEETSCORE_SCORING_QUEUE, threads: v.FLEETSCORE_SCORING_THREADS,
-      concurrency: v.FLEETSCORE_SCORING_CONCURRENCY, windows: v.FLEETSCORE_SCORING_WINDOWS,
+      queue: v.FLEETSCORE_SCORING_QUEUE,
+      threads: v.FLEETSCORE_SCORING_THREADS,
+      concurrency: v.FLEETSCORE_SCORING_CONCURRENCY,
+      windows: v.FLEETSCORE_SCORING_WINDOWS,
       cacheDir: v.FLEETSCORE_MODEL_CACHE_DIR ?? join(home, 'cache', 'models'),
-      cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES, maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES, modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT, modelMemoryBytes: v.FLEETSCORE_MODEL_MEMORY_BYTES,
-      executionProvider: v.FLEETSCORE_EXECUTION_PROVIDER, predictionsFormat: v.FLEETSCORE_PREDICTIONS_FORMAT,
+      cacheBytes: v.FLEETSCORE_MODEL_CACHE_BYTES,
+      maxModelBytes: v.FLEETSCORE_MAX_MODEL_BYTES,
+      modelTimeoutMs: v.FLEETSCORE_MODEL_TIMEOUT,
+      modelMemoryBytes: v.FLEETSCORE_MODEL_MEMORY_BYTES,
+      executionProvider: v.FLEETSCORE_EXECUTION_PROVIDER,
+      predictionsFormat: v.FLEETSCORE_PREDICTIONS_FORMAT,
     },
     pool: {
-      name: v.FLEETSCORE_POOL, maxNodes: v.FLEETSCORE_POOL_MAX_NODES === undefined ? undefined : Number(v.FLEETSCORE_POOL_MAX_NODES),
-      minNodes: v.FLEETSCORE_POOL_MIN_NODES, idleMs: v.FLEETSCORE_POOL_IDLE, keepWarm: v.FLEETSCORE_POOL_KEEP_WARM,
-      finishWithinMs: v.FLEETSCORE_POOL_FINISH_WITHIN, vmSize: v.FLEETSCORE_POOL_VM_SIZE, priority: v.FLEETSCORE_POOL_PRIORITY,
-      fallbackCluster: v.FLEETSCORE_AML_FALLBACK_CLUSTER, fallbackAfterMs: v.FLEETSCORE_POOL_FALLBACK_AFTER,
-      poolsFile: v.FLEETSCORE_POOLS_FILE, pricesFile: v.FLEETSCORE_PRICES_FILE, pricesRegion: v.FLEETSCORE_PRICES_REGION,
-      aml: v.FLEETSCORE_AML_WORKSPACE_ID === undefined ? undefined : {
-        workspaceId: v.FLEETSCORE_AML_WORKSPACE_ID, location: v.FLEETSCORE_AML_LOCATION, cluster: v.FLEETSCORE_AML_CLUSTER,
-        environmentId: v.FLEETSCORE_AML_ENVIRONMENT_ID, command: v.FLEETSCORE_AML_COMMAND, subnetId: v.FLEETSCORE_AML_SUBNET_ID, identityId: v.FLEETSCORE_AML_IDENTITY_ID,
-      },
+      name: v.FLEETSCORE_POOL,
+      maxNodes: v.FLEETSCORE_POOL_MAX_NODES === undefined ? undefined : Number(v.FLEETSCORE_POOL_MAX_NODES),
+      minNodes: v.FLEETSCORE_POOL_MIN_NODES,
+      idleMs: v.FLEETSCORE_POOL_IDLE,
+      keepWarm: v.FLEETSCORE_POOL_KEEP_WARM,
+      finishWithinMs: v.FLEETSCORE_POOL_FINISH_WITHIN,
+      vmSize: v.FLEETSCORE_POOL_VM_SIZE,
+      priority: v.FLEETSCORE_POOL_PRIORITY,
+      fallbackCluster: v.FLEETSCORE_AML_FALLBACK_CLUSTER,
+      fallbackAfterMs: v.FLEETSCORE_POOL_FALLBACK_AFTER,
+      poolsFile: v.FLEETSCORE_POOLS_FILE,
+      pricesFile: v.FLEETSCORE_PRICES_FILE,
+      pricesRegion: v.FLEETSCORE_PRICES_REGION,
+      aml:
+        v.FLEETSCORE_AML_WORKSPACE_ID === undefined
+          ? undefined
+          : {
+              workspaceId: v.FLEETSCORE_AML_WORKSPACE_ID,
+              location: v.FLEETSCORE_AML_LOCATION,
+              cluster: v.FLEETSCORE_AML_CLUSTER,
+              environmentId: v.FLEETSCORE_AML_ENVIRONMENT_ID,
+              command: v.FLEETSCORE_AML_COMMAND,
+              subnetId: v.FLEETSCORE_AML_SUBNET_ID,
+              identityId: v.FLEETSCORE_AML_IDENTITY_ID,
+            },
     },
     worker: {
-      node: v.FLEETSCORE_NODE, ...defined({ buildId: v.FLEETSCORE_BUILD_ID }), versioning: v.FLEETSCORE_VERSIONING, idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
-      drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE, recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
+      node: v.FLEETSCORE_NODE,
+      ...defined({ buildId: v.FLEETSCORE_BUILD_ID }),
+      versioning: v.FLEETSCORE_VERSIONING,
+      idleExitMs: v.FLEETSCORE_WORKER_IDLE_EXIT,
+      drainGraceMs: v.FLEETSCORE_WORKER_DRAIN_GRACE,
+      recycleBytes: v.FLEETSCORE_WORKER_RECYCLE_BYTES,
     },
     keep: defined({ windowsMs: v.FLEETSCORE_KEEP_WINDOWS, batchesMs: v.FLEETSCORE_KEEP_BATCHES }),
-    ...defined({ metricsPort: v.FLEETSCORE_METRICS_PORT, payloadKeys: v.FLEETSCORE_PAYLOAD_KEYS, codecToken: v.FLEETSCORE_CODEC_TOKEN }),
-    ...(v.FLEETSCORE_ALERT_URL === undefined ? {} : {
-      alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
+    ...defined({
+      metricsPort: v.FLEETSCORE_METRICS_PORT,
+      payloadKeys: v.FLEETSCORE_PAYLOAD_KEYS,
+      codecToken: v.FLEETSCORE_CODEC_TOKEN,
     }),
+    ...(v.FLEETSCORE_ALERT_URL === undefined
+      ? {}
+      : {
+          alerts: { url: v.FLEETSCORE_ALERT_URL, ...defined({ anomalyRate: v.FLEETSCORE_ALERT_ANOMALY_RATE }) },
+        }),
     site: { publish: v.FLEETSCORE_SITE, maxSensors: v.FLEETSCORE_SITE_SENSORS },
     logsToBlob: v.FLEETSCORE_LOGS_TO_BLOB,
     logLevel: v.FLEETSCORE_LOG_LEVEL,
-    ports: { temporal: v.FLEETSCORE_TEMPORAL_PORT, ui: v.FLEETSCORE_UI_PORT, blob: v.FLEETSCORE_BLOB_PORT, eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT },
+    ports: {
+      temporal: v.FLEETSCORE_TEMPORAL_PORT,
+      ui: v.FLEETSCORE_UI_PORT,
+      blob: v.FLEETSCORE_BLOB_PORT,
+      eventHubs: v.FLEETSCORE_EVENT_HUBS_PORT,
+    },
   };
 }
 
 /** Without the keys that have no value. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 /** Read elsewhere: by tests. */
@@ -384,7 +483,8 @@ const OTHER: ReadonlySet<string> = new Set(['FLEETSCORE_TEST_SQL_URL']);
 const SECRET = /CONNECTION_STRING|SQL_URL|ALERT_URL|PAYLOAD_KEYS|CODEC_TOKEN|API_KEY|CLIENT_KEY|CLIENT_SECRET/;
 
 /** The variables without those that hold secrets: for programs of others that need none of ours. */
-export const withoutSecrets = (env: Env): Env => Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET.test(name)));
+export const withoutSecrets = (env: Env): Env =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET.test(name)));
 
 function describe(name: string, values: Record<string, unknown>, message: string): string {
   return `${name} is ${SECRET.test(name) ? 'set' : JSON.stringify(values[name])}: it ${message.startsWith('takes') ? message : `is wrong (${message})`}`;
@@ -393,7 +493,10 @@ function describe(name: string, values: Record<string, unknown>, message: string
 /** @throws FleetscoreError `NOT_CONFIGURED` that names the variables and the command that start a local one */
 export function need<T>(value: T | undefined, what: string, names: string): T {
   if (value !== undefined) return value;
-  throw new FleetscoreError('NOT_CONFIGURED', `${what} is not configured and no laptop stack runs here. Start one with \`fleetscore up\`, or set ${names}.`);
+  throw new FleetscoreError(
+    'NOT_CONFIGURED',
+    `${what} is not configured and no laptop stack runs here. Start one with \`fleetscore up\`, or set ${names}.`,
+  );
 }
 
 /** @throws FleetscoreError `NOT_CONFIGURED` */

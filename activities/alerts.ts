@@ -46,20 +46,41 @@ const LONGEST_WAIT_MS = 10_000;
  * What there is to tell of a closed batch. Pure.
  * @param predictions rows of its files: windows of failed sensors were read, nobody said anything about them
  */
-export function alertsOf(batch: Batch, predictions: number, causes: readonly Cause[], settings: AlertSettings): Alert[] {
+export function alertsOf(
+  batch: Batch,
+  predictions: number,
+  causes: readonly Cause[],
+  settings: AlertSettings,
+): Alert[] {
   const { anomalies } = batch.counts;
   const rate = predictions === 0 ? 0 : anomalies / predictions;
   const base = {
-    batch: batch.id, status: batch.status, from: isoTime(batch.fromMs), to: isoTime(batch.toMs), release: batch.release, planned: batch.planned,
-    counts: batch.counts, anomalyRate: rate, causes: causes.slice(0, 5), ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
-    ...(settings.anomalyRate === undefined ? {} : { anomalyRateLimit: settings.anomalyRate }), ...(batch.message === undefined ? {} : { message: batch.message }),
+    batch: batch.id,
+    status: batch.status,
+    from: isoTime(batch.fromMs),
+    to: isoTime(batch.toMs),
+    release: batch.release,
+    planned: batch.planned,
+    counts: batch.counts,
+    anomalyRate: rate,
+    causes: causes.slice(0, 5),
+    ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
+    ...(settings.anomalyRate === undefined ? {} : { anomalyRateLimit: settings.anomalyRate }),
+    ...(batch.message === undefined ? {} : { message: batch.message }),
   };
   const alerts: Alert[] = [];
   if (batch.status === 'failed')
-    alerts.push({ ...base, id: `${batch.id}/batch_failed`, event: 'batch_failed', text: `fleetscore: batch ${batch.id} failed. ${batch.message ?? ''}`.trim() });
+    alerts.push({
+      ...base,
+      id: `${batch.id}/batch_failed`,
+      event: 'batch_failed',
+      text: `fleetscore: batch ${batch.id} failed. ${batch.message ?? ''}`.trim(),
+    });
   if (settings.anomalyRate !== undefined && rate > settings.anomalyRate)
     alerts.push({
-      ...base, id: `${batch.id}/anomaly_rate`, event: 'anomaly_rate',
+      ...base,
+      id: `${batch.id}/anomaly_rate`,
+      event: 'anomaly_rate',
       text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${predictions}), more than ${percent(settings.anomalyRate)}.`,
     });
   return alerts;
@@ -68,12 +89,19 @@ export function alertsOf(batch: Batch, predictions: number, causes: readonly Cau
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
 
 /** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
-export async function postAlert(alert: Alert, settings: AlertSettings, warn: (message: string) => void): Promise<boolean> {
+export async function postAlert(
+  alert: Alert,
+  settings: AlertSettings,
+  warn: (message: string) => void,
+): Promise<boolean> {
   let problem = '';
   for (let attempt = 1, waitMs = FIRST_WAIT_MS; attempt <= TRIES; attempt++, waitMs *= 4) {
     try {
       const answer = await fetch(settings.url, {
-        method: 'POST', body: JSON.stringify(alert), redirect: 'error', signal: AbortSignal.timeout(TRY_MS),
+        method: 'POST',
+        body: JSON.stringify(alert),
+        redirect: 'error',
+        signal: AbortSignal.timeout(TRY_MS),
         headers: { 'content-type': 'application/json', 'idempotency-key': alert.id, 'user-agent': 'fleetscore' },
       });
       await answer.body?.cancel();

@@ -28,7 +28,11 @@ const LIMIT_MS = 60_000;
 const NO_WINDOWS: LabelCounts = { windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 };
 
 /** The challenger's part of a chunk; undefined when it has none, or cannot be had. */
-export async function planChallenge({ store, engine, warn }: ChallengeDeps, batchId: string, sensors: readonly PlannedSensor[]): Promise<PlannedChallenge | undefined> {
+export async function planChallenge(
+  { store, engine, warn }: ChallengeDeps,
+  batchId: string,
+  sensors: readonly PlannedSensor[],
+): Promise<PlannedChallenge | undefined> {
   try {
     const challenger = await store.batchChallenger(batchId);
     const chosen = challenger ? sensors.filter(({ id }) => inShare(id, challenger.share)) : [];
@@ -51,22 +55,43 @@ export interface ChallengeInput {
   readonly signal: AbortSignal;
 }
 
-export async function scoreChallenger({ store, engine, warn }: ChallengeDeps, { release, sensors }: PlannedChallenge, input: ChallengeInput): Promise<void> {
+export async function scoreChallenger(
+  { store, engine, warn }: ChallengeDeps,
+  { release, sensors }: PlannedChallenge,
+  input: ChallengeInput,
+): Promise<void> {
   const { batchId, series, period, intervalMs, base, signal } = input;
   const limit = AbortSignal.timeout(LIMIT_MS);
   let said: readonly ChallengedSensor[];
   try {
-    const result = await engine.score({ sensors, series, period, intervalMs, signal: AbortSignal.any([signal, limit]) });
+    const result = await engine.score({
+      sensors,
+      series,
+      period,
+      intervalMs,
+      signal: AbortSignal.any([signal, limit]),
+    });
     const labels = compareLabels(series, base, result);
     said = result.verdicts.map(({ sensorId, status, class: cause, message }): ChallengedSensor => ({
-      sensorId, status, ...(cause === undefined ? {} : { class: cause }), ...(message === undefined ? {} : { message }), ...(labels.get(sensorId) ?? NO_WINDOWS),
+      sensorId,
+      status,
+      ...(cause === undefined ? {} : { class: cause }),
+      ...(message === undefined ? {} : { message }),
+      ...(labels.get(sensorId) ?? NO_WINDOWS),
     }));
   } catch (error) {
     if (signal.aborted) return;
     const trouble = limit.aborted
-      ? ({ class: 'timeout', message: `release ${release} was not done after ${LIMIT_MS / 1000} s with a chunk of ${sensors.length} sensors` } as const)
+      ? ({
+          class: 'timeout',
+          message: `release ${release} was not done after ${LIMIT_MS / 1000} s with a chunk of ${sensors.length} sensors`,
+        } as const)
       : ({ class: 'internal', message: messageOf(error) } as const);
     said = sensors.map(({ id }) => ({ sensorId: id, status: 'failed', ...trouble, ...NO_WINDOWS }));
   }
-  await store.commitChallenge(batchId, said).catch((error: unknown) => warn?.(`what challenger ${release} said in batch ${batchId} is not recorded: ${messageOf(error)}`));
+  await store
+    .commitChallenge(batchId, said)
+    .catch((error: unknown) =>
+      warn?.(`what challenger ${release} said in batch ${batchId} is not recorded: ${messageOf(error)}`),
+    );
 }

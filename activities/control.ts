@@ -62,16 +62,27 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
     readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
     latePeriods: (input) => run(() => latePeriods(deps, input)),
     planBatch: (input) => run(() => planBatch(deps, input)),
-    planGroup: ({ batchId, range, sensorsPerActivity }) => run(() => store.planRanges(batchId, sensorsPerActivity, range)),
+    planGroup: ({ batchId, range, sensorsPerActivity }) =>
+      run(() => store.planRanges(batchId, sensorsPerActivity, range)),
     failRange: (input) =>
       run(async () => {
         const decide = (sensor: PlannedSensor): SensorOutcome => ({
-          sensorId: sensor.id, status: 'failed', class: input.class, message: cutMessage(input.message),
-          windows: 0, anomalies: 0, attempt: input.attempt, worker: workerName('control'), ...(sensor.model === undefined ? {} : { model: sensor.model }),
+          sensorId: sensor.id,
+          status: 'failed',
+          class: input.class,
+          message: cutMessage(input.message),
+          windows: 0,
+          anomalies: 0,
+          attempt: input.attempt,
+          worker: workerName('control'),
+          ...(sensor.model === undefined ? {} : { model: sensor.model }),
         });
         await decideRest(store, input.batchId, input.range, decide);
         await writeErrorLogs({ store, blobs: deps.blobs, nowMs: deps.now() }, 'control', input.batchId, input.range);
-        return { counts: await store.countOutcomes(input.batchId, input.range), failures: await failureNotes(store, input.batchId, input.range) };
+        return {
+          counts: await store.countOutcomes(input.batchId, input.range),
+          failures: await failureNotes(store, input.batchId, input.range),
+        };
       }),
     finishBatch: (input) => run(() => finishBatch(deps, input)),
   };
@@ -82,32 +93,63 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
   if (deps.windows) await checkWindows(store, deps.windows);
   const release = input.release ?? (await store.currentRelease());
   if (release === undefined)
-    throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
+    throw new FleetscoreError(
+      'NO_RELEASE',
+      'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.',
+    );
   const batch = await store.createBatch({
-    id: input.batchId, workflowId: input.workflowId, runId: input.runId, ...(await selectSensors(deps, input, release)), release,
-    fromMs: input.fromMs, toMs: input.toMs, codeVersion: deps.codeVersion, startedAtMs: deps.now(),
+    id: input.batchId,
+    workflowId: input.workflowId,
+    runId: input.runId,
+    ...(await selectSensors(deps, input, release)),
+    release,
+    fromMs: input.fromMs,
+    toMs: input.toMs,
+    codeVersion: deps.codeVersion,
+    startedAtMs: deps.now(),
     ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
   });
-  return { release, planned: batch.planned, ...(await planGroups(deps, batch, input)), ...(deps.unnamedChildren ? { unnamedChildren: true } : {}) };
+  return {
+    release,
+    planned: batch.planned,
+    ...(await planGroups(deps, batch, input)),
+    ...(deps.unnamedChildren ? { unnamedChildren: true } : {}),
+  };
 }
 
 /** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
-async function selectSensors(deps: ControlDeps, input: PlanInput, release: string): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+async function selectSensors(
+  deps: ControlDeps,
+  input: PlanInput,
+  release: string,
+): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
   const { store } = deps;
   if (input.redrive !== undefined) {
     const base = await store.findBatch(input.redrive);
-    if (!base) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(input.redrive)} to redrive.`);
-    if (base.status === 'running') throw new FleetscoreError('BATCH_RUNNING', `batch ${base.id} still runs: redrive it when it has ended.`);
+    if (!base)
+      throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(input.redrive)} to redrive.`);
+    if (base.status === 'running')
+      throw new FleetscoreError('BATCH_RUNNING', `batch ${base.id} still runs: redrive it when it has ended.`);
     if (base.fromMs !== input.fromMs || base.toMs !== input.toMs)
-      throw new FleetscoreError('INVALID_REQUEST', `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`);
-    if (input.sensors) return { kind: 'redrive', supersedes: base.id, sensorIds: await chosenIds(store, input.sensors) };
+      throw new FleetscoreError(
+        'INVALID_REQUEST',
+        `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`,
+      );
+    if (input.sensors)
+      return { kind: 'redrive', supersedes: base.id, sensorIds: await chosenIds(store, input.sensors) };
     const failed = await outcomeIds(store, base.id, 'failed');
-    return { kind: 'redrive', supersedes: base.id, sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))] };
+    return {
+      kind: 'redrive',
+      supersedes: base.id,
+      sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))],
+    };
   }
   if (input.rescore) {
     const { fromMs, toMs } = input;
     // Several may have scored it: the newest is what readers saw until now.
-    const before = (await store.listBatches({ period: { fromMs, toMs } })).find((batch) => batch.manifest !== undefined);
+    const before = (await store.listBatches({ period: { fromMs, toMs } })).find(
+      (batch) => batch.manifest !== undefined,
+    );
     const supersedes = before === undefined ? {} : { supersedes: before.id };
     const lookbackMs = await lookbackOf(deps, release);
     const sensorIds: number[] = [];
@@ -124,7 +166,11 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
   const ids: number[] = [];
   for (const name of names) {
     const sensor = await store.findSensor(parseSensorName(name));
-    if (!sensor) throw new FleetscoreError('SENSOR_UNKNOWN', `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; \`fleetscore sensors list\` shows those there are.`);
+    if (!sensor)
+      throw new FleetscoreError(
+        'SENSOR_UNKNOWN',
+        `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; \`fleetscore sensors list\` shows those there are.`,
+      );
     ids.push(sensor.id);
   }
   return [...new Set(ids)].sort((a, b) => a - b);
@@ -143,8 +189,12 @@ async function latePeriods(deps: ControlDeps, { fromMs, toMs, schedule }: LateIn
   const { store } = deps;
   const lookbackMs = await lookbackOf(deps, await store.currentRelease());
   const late: Period[] = [];
-  for (const period of await store.latePeriods({ fromMs, toMs }, { lookbackMs, ...(schedule === undefined ? {} : { schedule }) })) {
-    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, lookbackMs })).length > 0) late.push(period);
+  for (const period of await store.latePeriods(
+    { fromMs, toMs },
+    { lookbackMs, ...(schedule === undefined ? {} : { schedule }) },
+  )) {
+    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, lookbackMs })).length > 0)
+      late.push(period);
   }
   return late;
 }
@@ -172,5 +222,9 @@ async function readingsReady(deps: ControlDeps, period: Period, waitUntilMs: num
   // A partition that never had a reading, or none that passed the filter, says nothing.
   const known = watermarks.filter((watermark) => watermark >= 0);
   const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : known.length > 0 ? known : watermarks));
-  return { ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs), neededMs, ...(watermarkMs < 0 ? {} : { watermarkMs }) };
+  return {
+    ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs),
+    neededMs,
+    ...(watermarkMs < 0 ? {} : { watermarkMs }),
+  };
 }

@@ -9,13 +9,25 @@ const PAGE = 5_000;
 
 /** Gives every sensor of a range that has no outcome yet the one that `decide` says. */
 export async function decideRest(
-  store: Store, batchId: string, range: SensorRange | undefined, decide: (sensor: PlannedSensor) => SensorOutcome,
+  store: Store,
+  batchId: string,
+  range: SensorRange | undefined,
+  decide: (sensor: PlannedSensor) => SensorOutcome,
 ): Promise<void> {
   for (;;) {
     const sensors = await store.undecidedSensors(batchId, range, PAGE);
     const first = sensors[0];
     if (!first) return;
-    const chunk = chunkName({ from: first.id, to: sensors[sensors.length - 1]!.id + 1 }, sensors.length === 1 ? first : undefined);
-    await store.commitChunk({ batchId, chunk, outcomes: sensors.map(decide), changeId: 0, ...(range?.pool === undefined ? {} : { pool: range.pool }) });
+    const chunk = chunkName(
+      { from: first.id, to: sensors[sensors.length - 1]!.id + 1 },
+      sensors.length === 1 ? first : undefined,
+    );
+    await store.commitChunk({
+      batchId,
+      chunk,
+      outcomes: sensors.map(decide),
+      changeId: 0,
+      ...(range?.pool === undefined ? {} : { pool: range.pool }),
+    });
   }
 }

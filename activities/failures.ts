@@ -8,6 +8,12 @@ export async function asActivity<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof FleetscoreError)) throw error;
-    throw ApplicationFailure.create({ message: error.message, type: error.code, nonRetryable: !error.retryable, cause: error, ...(error.retryAfterMs ? { nextRetryDelay: error.retryAfterMs } : {}) });
+    throw ApplicationFailure.create({
+      message: error.message,
+      type: error.code,
+      nonRetryable: !error.retryable,
+      cause: error,
+      ...(error.retryAfterMs ? { nextRetryDelay: error.retryAfterMs } : {}),
+    });
   }
 }

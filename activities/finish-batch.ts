@@ -38,12 +38,27 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
   const verdict = judge(input, batch.planned, counts, causes);
   const files = await allFiles(store, batch.id);
   const manifest: Manifest = {
-    version: 1, batch: batch.id, kind: batch.kind, from: isoTime(batch.fromMs), to: isoTime(batch.toMs), release: batch.release,
-    status: verdict.status, ...(batch.supersedes === undefined ? {} : { supersedes: batch.supersedes }),
-    codeVersion: batch.codeVersion, planned: batch.planned, outcomes: counts, rows: files.reduce((sum, file) => sum + file.rows, 0), files,
+    version: 1,
+    batch: batch.id,
+    kind: batch.kind,
+    from: isoTime(batch.fromMs),
+    to: isoTime(batch.toMs),
+    release: batch.release,
+    status: verdict.status,
+    ...(batch.supersedes === undefined ? {} : { supersedes: batch.supersedes }),
+    codeVersion: batch.codeVersion,
+    planned: batch.planned,
+    outcomes: counts,
+    rows: files.reduce((sum, file) => sum + file.rows, 0),
+    files,
   };
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
-  await blobs.put(CONTAINERS.predictions, name, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`), 'application/json');
+  await blobs.put(
+    CONTAINERS.predictions,
+    name,
+    Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
+    'application/json',
+  );
   const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
   deps.onClosed?.({ batch: closed, rows: manifest.rows, causes, ...(await challengeIn(deps, batch.id)) });
   await tell(deps, closed, files);
@@ -64,11 +79,21 @@ async function challengeIn({ store, warn }: ControlDeps, batchId: string): Promi
 }
 
 /** Trouble with alerts is a warning: the batch is closed and stays so. */
-async function tell({ store, alerts, warn = () => undefined }: ControlDeps, batch: Batch, files: readonly ManifestFile[]): Promise<void> {
+async function tell(
+  { store, alerts, warn = () => undefined }: ControlDeps,
+  batch: Batch,
+  files: readonly ManifestFile[],
+): Promise<void> {
   if (!alerts) return;
   try {
     const causes = batch.counts.failed > 0 ? await failureCauses(store, batch.id) : [];
-    for (const alert of alertsOf(batch, files.reduce((sum, file) => sum + file.rows, 0), causes, alerts)) await postAlert(alert, alerts, warn);
+    for (const alert of alertsOf(
+      batch,
+      files.reduce((sum, file) => sum + file.rows, 0),
+      causes,
+      alerts,
+    ))
+      await postAlert(alert, alerts, warn);
   } catch (error) {
     warn(`batch ${batch.id} was not looked at for alerts: ${messageOf(error)}`);
   }
@@ -85,9 +110,21 @@ async function publish({ publish: write, warn = () => undefined }: ControlDeps, 
 }
 
 function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {
-  const base = { sensorId: sensor.id, windows: 0, anomalies: 0, attempt: 1, ...(sensor.model === undefined ? {} : { model: sensor.model }) };
+  const base = {
+    sensorId: sensor.id,
+    windows: 0,
+    anomalies: 0,
+    attempt: 1,
+    ...(sensor.model === undefined ? {} : { model: sensor.model }),
+  };
   if (input.ending === 'cancelled') return { ...base, status: 'cancelled' };
-  return { ...base, status: 'failed', class: 'internal', worker: workerName('control'), message: input.message ?? 'no outcome was recorded for this sensor' };
+  return {
+    ...base,
+    status: 'failed',
+    class: 'internal',
+    worker: workerName('control'),
+    message: input.message ?? 'no outcome was recorded for this sensor',
+  };
 }
 
 interface Verdict {
@@ -98,7 +135,9 @@ interface Verdict {
 /** Completed within the tolerated failures, failed past them, with the causes by name. */
 export function judge(
   input: Pick<FinishInput, 'ending' | 'message' | 'toleratedFailurePercentage' | 'toleratedFailureCount'>,
-  planned: number, counts: OutcomeCounts, causes: readonly Cause[],
+  planned: number,
+  counts: OutcomeCounts,
+  causes: readonly Cause[],
 ): Verdict {
   if (input.ending === 'cancelled') return { status: 'cancelled', message: 'cancelled by request' };
   if (input.ending === 'aborted') return { status: 'failed', message: input.message ?? 'the workflow was aborted' };
@@ -108,13 +147,19 @@ export function judge(
   const limit = byCount ? `${input.toleratedFailureCount} sensors` : `${input.toleratedFailurePercentage} %`;
   const top = causes
     .slice(0, 5)
-    .map((cause) => `${cause.count} x ${cause.class} (${cause.example.device} / ${cause.example.sensor}: ${cause.example.message})`);
-  return { status: 'failed', message: `${counts.failed} of ${planned} sensors failed, more than the tolerated ${limit}: ${top.join('; ')}` };
+    .map(
+      (cause) =>
+        `${cause.count} x ${cause.class} (${cause.example.device} / ${cause.example.sensor}: ${cause.example.message})`,
+    );
+  return {
+    status: 'failed',
+    message: `${counts.failed} of ${planned} sensors failed, more than the tolerated ${limit}: ${top.join('; ')}`,
+  };
 }
 
 async function allFiles(store: Store, batchId: string): Promise<ManifestFile[]> {
   const files: BatchFile[] = [];
-  for (let page = await store.listFiles(batchId, { limit: 1_000 }); page.length > 0; ) {
+  for (let page = await store.listFiles(batchId, { limit: 1_000 }); page.length > 0;) {
     files.push(...page);
     page = await store.listFiles(batchId, { after: page[page.length - 1]!.chunk, limit: 1_000 });
   }
@@ -123,8 +168,13 @@ async function allFiles(store: Store, batchId: string): Promise<ManifestFile[]> 
 
 function resultOf(batch: Batch, files: readonly ManifestFile[]): BatchResult {
   return {
-    batchId: batch.id, status: batch.status === 'running' ? 'failed' : batch.status, release: batch.release,
-    planned: batch.planned, counts: batch.counts, files: files.length, manifest: batch.manifest ?? '',
+    batchId: batch.id,
+    status: batch.status === 'running' ? 'failed' : batch.status,
+    release: batch.release,
+    planned: batch.planned,
+    counts: batch.counts,
+    files: files.length,
+    manifest: batch.manifest ?? '',
     ...(batch.message === undefined ? {} : { message: batch.message }),
   };
 }

@@ -13,7 +13,10 @@ export function cutMessage(message: string): string {
 }
 
 export const noteOf = (outcome: Pick<OutcomeRow, 'device' | 'sensor' | 'class' | 'message'>): FailureNote => ({
-  device: outcome.device, sensor: outcome.sensor, class: outcome.class ?? 'internal', message: cut(outcome.message ?? '', MAX_NOTE),
+  device: outcome.device,
+  sensor: outcome.sensor,
+  class: outcome.class ?? 'internal',
+  message: cut(outcome.message ?? '', MAX_NOTE),
 });
 
 /** The first failed sensors of a range. */
@@ -25,7 +28,7 @@ export async function failureNotes(store: Store, batchId: string, range: SensorR
   // Sensors of other pools lie between its own.
   const own = new Set((await store.plannedSensors(batchId, range)).map((sensor) => sensor.id));
   const notes: FailureNote[] = [];
-  for (let after = range.from - 1; notes.length < NOTES; ) {
+  for (let after = range.from - 1; notes.length < NOTES;) {
     const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 1_000 });
     notes.push(...page.filter((outcome) => own.has(outcome.sensorId)).map(noteOf));
     const last = page.at(-1);
@@ -45,7 +48,7 @@ export interface Cause {
 /** Failed sensors by class, most frequent first. */
 export async function failureCauses(store: Store, batchId: string): Promise<Cause[]> {
   const causes = new Map<string, { count: number; example: FailureNote }>();
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 5_000 });
     for (const outcome of page) {
       const known = causes.get(outcome.class ?? 'internal');
@@ -61,7 +64,11 @@ export async function failureCauses(store: Store, batchId: string): Promise<Caus
 
 export function checkDecided(decidedSensors: number, planned: number, batchId: string): void {
   if (decidedSensors !== planned)
-    throw new FleetscoreError('OUTCOMES_INCOMPLETE', `batch ${batchId} has outcomes for ${decidedSensors} of ${planned} planned sensors`, { retryable: true });
+    throw new FleetscoreError(
+      'OUTCOMES_INCOMPLETE',
+      `batch ${batchId} has outcomes for ${decidedSensors} of ${planned} planned sensors`,
+      { retryable: true },
+    );
 }
 
 function cut(text: string, length: number): string {

@@ -15,31 +15,64 @@ import type { BatchPlan, PlanInput, SensorRange } from './types.ts';
 /** All ids: the store cuts it to what is planned. */
 const ALL_IDS = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
 
-export async function planGroups(deps: ControlDeps, batch: Batch, input: PlanInput): Promise<Pick<BatchPlan, 'groups' | 'sensorsPerActivity'>> {
+export async function planGroups(
+  deps: ControlDeps,
+  batch: Batch,
+  input: PlanInput,
+): Promise<Pick<BatchPlan, 'groups' | 'sensorsPerActivity'>> {
   const { store } = deps;
   const pools = await store.batchPools(batch.id);
-  const sizes = chooseSizes(batch.planned, { ...input, pools: pools.length, ...(deps.windows === undefined ? {} : { windows: windowsOf(input, deps.windows) }) });
+  const sizes = chooseSizes(batch.planned, {
+    ...input,
+    pools: pools.length,
+    ...(deps.windows === undefined ? {} : { windows: windowsOf(input, deps.windows) }),
+  });
   const groups: SensorRange[] = [];
   if (pools.length === 0) groups.push(...(await store.planRanges(batch.id, sizes.sensorsPerChild)));
-  else for (const pool of pools) groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity === undefined)));
-  return { sensorsPerActivity: sizes.sensorsPerActivity, groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups };
+  else
+    for (const pool of pools)
+      groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity === undefined)));
+  return {
+    sensorsPerActivity: sizes.sensorsPerActivity,
+    groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
+  };
 }
 
 /** A pool that was configured away costs its sensors, not the batch: nobody would ever take their chunks. */
-async function groupsOfPool({ store, pools }: ControlDeps, batch: Batch, { pool, planned }: BatchPool, sizes: Sizes, sized: boolean): Promise<SensorRange[]> {
+async function groupsOfPool(
+  { store, pools }: ControlDeps,
+  batch: Batch,
+  { pool, planned }: BatchPool,
+  sizes: Sizes,
+  sized: boolean,
+): Promise<SensorRange[]> {
   const queue = pool === '' ? SCORING_QUEUE : pools?.get(pool);
   const range = { ...ALL_IDS, pool };
   if (queue === undefined) {
-    const message = cutMessage(`${poolUnknown(pool, pools?.keys() ?? [])}; then \`fleetscore batch redrive ${batch.id}\` scores these sensors`);
+    const message = cutMessage(
+      `${poolUnknown(pool, pools?.keys() ?? [])}; then \`fleetscore batch redrive ${batch.id}\` scores these sensors`,
+    );
     await decideRest(store, batch.id, { ...range, count: 0 }, (sensor: PlannedSensor): SensorOutcome => ({
-      sensorId: sensor.id, status: 'failed', class: 'pool_unknown', message, windows: 0, anomalies: 0, attempt: 1, worker: workerName('control'), ...(sensor.model === undefined ? {} : { model: sensor.model }),
+      sensorId: sensor.id,
+      status: 'failed',
+      class: 'pool_unknown',
+      message,
+      windows: 0,
+      anomalies: 0,
+      attempt: 1,
+      worker: workerName('control'),
+      ...(sensor.model === undefined ? {} : { model: sensor.model }),
     }));
     return [];
   }
   const ranges = await store.planRanges(batch.id, sizes.sensorsPerChild, range);
   if (pool === '') return ranges;
   const sensorsPerActivity = sized ? chunkOfPool(planned, sizes) : sizes.sensorsPerActivity;
-  return ranges.map((one) => ({ ...one, queue, ...(sensorsPerActivity === sizes.sensorsPerActivity ? {} : { sensorsPerActivity }) }));
+  return ranges.map((one) => ({
+    ...one,
+    queue,
+    ...(sensorsPerActivity === sizes.sensorsPerActivity ? {} : { sensorsPerActivity }),
+  }));
 }
 
 /** Groups of one sensor carry its name, for the ids of child workflows and files. */

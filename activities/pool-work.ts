@@ -28,15 +28,27 @@ export async function sensorsOfPool(store: Store, pool: Which): Promise<number> 
 }
 
 /** Batches whose workflow runs: a batch that was terminated stays `running` in SQL and must not keep nodes. */
-export async function runningBatches(client: Client, store: Store, pool: Which, sensors: number): Promise<RunningBatch[]> {
+export async function runningBatches(
+  client: Client,
+  store: Store,
+  pool: Which,
+  sensors: number,
+): Promise<RunningBatch[]> {
   const found: RunningBatch[] = [];
-  for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"` })) {
+  for await (const run of client.workflow.list({
+    query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"`,
+  })) {
     const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
     if (id === undefined) continue;
     const batch = await store.findBatch(id);
     const toGo = batch === undefined ? sensors : await toGoOf(store, batch, pool);
     if (toGo === undefined || (batch === undefined && sensors === 0)) continue; // none of its work is ours
-    found.push({ id, sensorsToGo: toGo, sinceMs: batch?.startedAtMs ?? run.startTime.getTime(), queued: batch !== undefined });
+    found.push({
+      id,
+      sensorsToGo: toGo,
+      sinceMs: batch?.startedAtMs ?? run.startTime.getTime(),
+      queued: batch !== undefined,
+    });
     if (found.length >= MOST_BATCHES) break;
   }
   return found;
@@ -45,7 +57,8 @@ export async function runningBatches(client: Client, store: Store, pool: Which, 
 /** Planned sensors without an outcome; undefined when the batch has no work for this pool at all. */
 async function toGoOf(store: Store, batch: Batch, pool: Which): Promise<number | undefined> {
   const pools = await store.batchPools(batch.id);
-  if (pools.length === 0) return isDefault(pool) ? Math.max(0, batch.planned - decided(await store.countOutcomes(batch.id))) : undefined;
+  if (pools.length === 0)
+    return isDefault(pool) ? Math.max(0, batch.planned - decided(await store.countOutcomes(batch.id))) : undefined;
   const ours = pools.filter((one) => one.pool === pool.name || (one.pool === '' && isDefault(pool)));
   return ours.length === 0 ? undefined : ours.reduce((sum, one) => sum + Math.max(0, one.planned - one.decided), 0);
 }
@@ -57,7 +70,12 @@ export async function scheduledBatches(client: Client, sensors: number): Promise
     const times = entry.info.nextActionTimes.map((time) => time.getTime());
     times.forEach((atMs, i) => {
       const next = times[i + 1] ?? (i > 0 ? 2 * atMs - times[i - 1]! : undefined);
-      found.push({ schedule: entry.scheduleId, atMs, sensors, ...(next === undefined ? {} : { withinMs: next - atMs }) });
+      found.push({
+        schedule: entry.scheduleId,
+        atMs,
+        sensors,
+        ...(next === undefined ? {} : { withinMs: next - atMs }),
+      });
     });
   }
   return found;

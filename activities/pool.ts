@@ -6,7 +6,14 @@ import type { Client } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { recordDecision, recordNodes } from '../pool/ledger.ts';
 import { renewAlive, RENEW_EVERY_MS } from '../pool/lease.ts';
-import { withWorkers, type ActInput, type ActResult, type PoolActivities, type PoolView, type WorkerReport } from '../pool/loop.ts';
+import {
+  withWorkers,
+  type ActInput,
+  type ActResult,
+  type PoolActivities,
+  type PoolView,
+  type WorkerReport,
+} from '../pool/loop.ts';
 import type { Pool } from '../pool/pool.ts';
 import { nodeOfIdentity, type PoolSettings } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -38,10 +45,11 @@ export function createPoolActivities(deps: PoolDeps): PoolActivities {
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
     preparePool: (settings) => run(() => deps.poolOf(settings).prepare(settings)),
-    observePool: (settings) => run(async () => {
-      await signOfLife(settings);
-      return observe(deps, settings);
-    }),
+    observePool: (settings) =>
+      run(async () => {
+        await signOfLife(settings);
+        return observe(deps, settings);
+      }),
     actOnPool: (input) => run(() => act(deps, input)),
   };
 }
@@ -49,8 +57,11 @@ export function createPoolActivities(deps: PoolDeps): PoolActivities {
 async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView> {
   const sensors = await sensorsOfPool(deps.store, settings);
   const [status, batches, upcoming, backlog, workers] = await Promise.all([
-    deps.poolOf(settings).status(), runningBatches(deps.client, deps.store, settings, sensors), scheduledBatches(deps.client, sensors),
-    backlogOf(deps.client, settings.taskQueue), workersOf(deps, settings.taskQueue),
+    deps.poolOf(settings).status(),
+    runningBatches(deps.client, deps.store, settings, sensors),
+    scheduledBatches(deps.client, sensors),
+    backlogOf(deps.client, settings.taskQueue),
+    workersOf(deps, settings.taskQueue),
   ]);
   const view: PoolView = { ...status, nowMs: deps.now(), batches, upcoming, backlog, workers };
   await recordNodes(deps.blobs, settings, withWorkers(view), view.nowMs);
@@ -69,7 +80,10 @@ const ACTIVITY_QUEUE = 2;
 
 async function backlogOf(client: Client, taskQueue: string): Promise<PoolView['backlog']> {
   const { stats } = await client.workflowService.describeTaskQueue({
-    namespace: client.options.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE, reportStats: true,
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: ACTIVITY_QUEUE,
+    reportStats: true,
   });
   return { tasks: Number(stats?.approximateBacklogCount ?? 0), ageMs: msOf(stats?.approximateBacklogAge) };
 }
@@ -86,8 +100,13 @@ async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<
   const { namespace } = client.options;
   const found: WorkerReport[] = [];
   try {
-    for (let nextPageToken: Uint8Array | undefined; ; ) {
-      const page = await client.workflowService.listWorkers({ namespace, query: `TaskQueue = '${taskQueue.replaceAll("'", '')}'`, pageSize: 200, ...(nextPageToken ? { nextPageToken } : {}) });
+    for (let nextPageToken: Uint8Array | undefined; ;) {
+      const page = await client.workflowService.listWorkers({
+        namespace,
+        query: `TaskQueue = '${taskQueue.replaceAll("'", '')}'`,
+        pageSize: 200,
+        ...(nextPageToken ? { nextPageToken } : {}),
+      });
       for (const { workerHeartbeat: beat } of page.workersInfo ?? []) {
         if (!beat || beat.status !== RUNNING || beat.taskQueue !== taskQueue) continue;
         const interval = msOf(beat.elapsedSinceLastHeartbeat) || LONGEST_INTERVAL_MS;
@@ -95,8 +114,11 @@ async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<
         const slots = beat.activityTaskSlotsInfo;
         const node = nodeOfIdentity(beat.workerIdentity ?? '');
         found.push({
-          key: beat.workerInstanceKey ?? '', ...(node === undefined ? {} : { node }), startedAtMs: Math.round(msOf(beat.startTime)),
-          busyTasks: slots?.currentUsedSlots ?? 0, processed: slots?.totalProcessedTasks ?? 0,
+          key: beat.workerInstanceKey ?? '',
+          ...(node === undefined ? {} : { node }),
+          startedAtMs: Math.round(msOf(beat.startTime)),
+          busyTasks: slots?.currentUsedSlots ?? 0,
+          processed: slots?.totalProcessedTasks ?? 0,
         });
       }
       nextPageToken = page.nextPageToken?.length ? page.nextPageToken : undefined;
@@ -112,10 +134,20 @@ const isUnimplemented = (error: unknown): boolean => (error as { code?: unknown 
 
 /** Without reports nobody knows who is busy: everyone counts as busy, so nobody is let go with work. */
 async function pollersOf(client: Client, taskQueue: string): Promise<WorkerReport[]> {
-  const { pollers } = await client.workflowService.describeTaskQueue({ namespace: client.options.namespace, taskQueue: { name: taskQueue }, taskQueueType: ACTIVITY_QUEUE });
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: ACTIVITY_QUEUE,
+  });
   return (pollers ?? []).map((poller) => {
     const node = nodeOfIdentity(poller.identity ?? '');
-    return { key: poller.identity ?? '', ...(node === undefined ? {} : { node }), startedAtMs: Math.round(msOf(poller.lastAccessTime)), busyTasks: 1, processed: 0 };
+    return {
+      key: poller.identity ?? '',
+      ...(node === undefined ? {} : { node }),
+      startedAtMs: Math.round(msOf(poller.lastAccessTime)),
+      busyTasks: 1,
+      processed: 0,
+    };
   });
 }
 
@@ -130,7 +162,15 @@ async function act(deps: PoolDeps, input: ActInput): Promise<ActResult> {
     if (input.grow.length > 0) await pool.grow(input.grow);
   } catch (error) {
     const throttled = error instanceof FleetscoreError && error.code === 'POOL_THROTTLED';
-    result = { problem: messageOf(error), ...(throttled ? { throttledUntilMs: deps.now() + ((error.cause as { retryAfterMs?: number } | undefined)?.retryAfterMs ?? THROTTLED_MS) } : {}) };
+    result = {
+      problem: messageOf(error),
+      ...(throttled
+        ? {
+            throttledUntilMs:
+              deps.now() + ((error.cause as { retryAfterMs?: number } | undefined)?.retryAfterMs ?? THROTTLED_MS),
+          }
+        : {}),
+    };
   }
   if (record) await recordDecision(deps.blobs, settings.name, record);
   return result;

@@ -50,14 +50,22 @@ export interface RecordedChunk {
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
   const gate = createGate();
   return {
-    scoreChunk: (input) => withHeartbeat((signal) => {
-      const { attempt } = Context.current().info;
-      return gate.run(attempt >= ALONE_FROM_ATTEMPT, () => asActivity(() => scoreChunk(deps, input, attempt, signal)));
-    }),
+    scoreChunk: (input) =>
+      withHeartbeat((signal) => {
+        const { attempt } = Context.current().info;
+        return gate.run(attempt >= ALONE_FROM_ATTEMPT, () =>
+          asActivity(() => scoreChunk(deps, input, attempt, signal)),
+        );
+      }),
   };
 }
 
-async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number, signal: AbortSignal): Promise<ChunkOutcome> {
+async function scoreChunk(
+  deps: ScoringDeps,
+  input: ChunkInput,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<ChunkOutcome> {
   signal.throwIfAborted();
   const { store, budget, hopMs } = deps;
   const { batchId, range } = input;
@@ -65,11 +73,20 @@ async function scoreChunk(deps: ScoringDeps, input: ChunkInput, attempt: number,
     const known = await store.countOutcomes(batchId, range);
     if (decided(known) === range.count) return outcomeOf(deps, input, known);
   }
-  const counts = await budget.use(range.count * windowsOf(input, { hopMs }), () => scoreAndCommit(deps, input, attempt, signal), signal);
+  const counts = await budget.use(
+    range.count * windowsOf(input, { hopMs }),
+    () => scoreAndCommit(deps, input, attempt, signal),
+    signal,
+  );
   return outcomeOf(deps, input, counts);
 }
 
-async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs }: ChunkInput, attempt: number, signal: AbortSignal): Promise<OutcomeCounts> {
+async function scoreAndCommit(
+  deps: ScoringDeps,
+  { batchId, range, fromMs, toMs }: ChunkInput,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<OutcomeCounts> {
   const { store, engine, hopMs } = deps;
   const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
@@ -99,13 +116,34 @@ async function scoreAndCommit(deps: ScoringDeps, { batchId, range, fromMs, toMs 
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);
   const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
-  const counts = await store.commitChunk({ batchId, chunk, outcomes, changeId: series.changeId, ...(file ? { file } : {}), ...(range.pool === undefined ? {} : { pool: range.pool }) });
-  deps.onChunk?.({ batchId, chunk, range, sensors, outcomes, rows: encoded.rows, attempt, ms: performance.now() - startedAt });
-  if (challenge) await scoreChallenger(deps, challenge, { batchId, series, period, intervalMs: hopMs, base: result, signal });
+  const counts = await store.commitChunk({
+    batchId,
+    chunk,
+    outcomes,
+    changeId: series.changeId,
+    ...(file ? { file } : {}),
+    ...(range.pool === undefined ? {} : { pool: range.pool }),
+  });
+  deps.onChunk?.({
+    batchId,
+    chunk,
+    range,
+    sensors,
+    outcomes,
+    rows: encoded.rows,
+    attempt,
+    ms: performance.now() - startedAt,
+  });
+  if (challenge)
+    await scoreChallenger(deps, challenge, { batchId, series, period, intervalMs: hopMs, base: result, signal });
   return counts;
 }
 
-async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: ChunkInput, counts: OutcomeCounts): Promise<ChunkOutcome> {
+async function outcomeOf(
+  { store, blobs }: ScoringDeps,
+  { batchId, range }: ChunkInput,
+  counts: OutcomeCounts,
+): Promise<ChunkOutcome> {
   if (counts.failed === 0) return { counts, failures: [] };
   await writeErrorLogs({ store, blobs, nowMs: Date.now() }, 'scoring', batchId, range);
   return { counts, failures: await failureNotes(store, batchId, range) };
@@ -115,7 +153,12 @@ async function outcomeOf({ store, blobs }: ScoringDeps, { batchId, range }: Chun
  * A retry writes the same bytes to the same name. Where it finds others there (readings came late between two
  * attempts, and the first did not commit) its own go beside them, named by content; the manifest knows which count.
  */
-async function writeFile({ blobs, format }: ScoringDeps, folder: string, chunk: string, { bytes, rows, sha256 }: EncodedPredictions): Promise<BatchFile> {
+async function writeFile(
+  { blobs, format }: ScoringDeps,
+  folder: string,
+  chunk: string,
+  { bytes, rows, sha256 }: EncodedPredictions,
+): Promise<BatchFile> {
   const type = CONTENT_TYPES[format];
   const plain = predictionsBlob(folder, chunk, format);
   const file = (blob: string): BatchFile => ({ chunk, blob, rows, bytes: bytes.byteLength, sha256 });

@@ -40,11 +40,16 @@ const GIVE_UP_AFTER = 3;
 
 /** Writes the logs of the failed sensors of a range (of the batch when undefined). Returns how many are missing. */
 export async function writeErrorLogs(
-  deps: { readonly store: Store; readonly blobs: BlobStore; readonly nowMs: number }, role: 'scoring' | 'control', batchId: string, range?: SensorRange,
+  deps: { readonly store: Store; readonly blobs: BlobStore; readonly nowMs: number },
+  role: 'scoring' | 'control',
+  batchId: string,
+  range?: SensorRange,
 ): Promise<number> {
   try {
     const after = range ? range.from - 1 : -1;
-    const failed = (await deps.store.listOutcomes(batchId, { status: 'failed', after, limit: MOST })).filter((outcome) => !range || outcome.sensorId < range.to);
+    const failed = (await deps.store.listOutcomes(batchId, { status: 'failed', after, limit: MOST })).filter(
+      (outcome) => !range || outcome.sensorId < range.to,
+    );
     let missing = 0;
     await mapLimit(failed, WRITES, async (outcome) => {
       if (missing >= GIVE_UP_AFTER) missing += 1;
@@ -59,15 +64,27 @@ export async function writeErrorLogs(
 function logOf(outcome: OutcomeRow, role: 'scoring' | 'control', nowMs: number): SensorErrorLog {
   const { workflowExecution } = Context.current().info;
   return {
-    batch: outcome.batchId, device: outcome.device, sensor: outcome.sensor, class: outcome.class ?? 'internal', message: outcome.message ?? '',
-    attempt: outcome.attempt, ...(outcome.model === undefined ? {} : { model: outcome.model }), worker: outcome.worker ?? workerName(role),
-    ...(workflowExecution ? { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId } : {}), loggedAt: isoTime(nowMs),
+    batch: outcome.batchId,
+    device: outcome.device,
+    sensor: outcome.sensor,
+    class: outcome.class ?? 'internal',
+    message: outcome.message ?? '',
+    attempt: outcome.attempt,
+    ...(outcome.model === undefined ? {} : { model: outcome.model }),
+    worker: outcome.worker ?? workerName(role),
+    ...(workflowExecution ? { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId } : {}),
+    loggedAt: isoTime(nowMs),
   };
 }
 
 async function write(blobs: BlobStore, log: SensorErrorLog): Promise<boolean> {
   try {
-    await blobs.putIfAbsent(CONTAINERS.logs, errorLogBlob(log.batch, log), Buffer.from(`${JSON.stringify(log, null, 1)}\n`), 'application/json');
+    await blobs.putIfAbsent(
+      CONTAINERS.logs,
+      errorLogBlob(log.batch, log),
+      Buffer.from(`${JSON.stringify(log, null, 1)}\n`),
+      'application/json',
+    );
     return true;
   } catch {
     return false;

@@ -114,7 +114,11 @@ export interface ControlActivities {
   /** Earlier periods inside [from, to) with sensors whose windows changed after they were scored, oldest first. */
   latePeriods(input: LateInput): Promise<Period[]>;
   /** Splits a group into the ranges of its scoring activities. */
-  planGroup(input: { readonly batchId: string; readonly range: SensorRange; readonly sensorsPerActivity: number }): Promise<SensorRange[]>;
+  planGroup(input: {
+    readonly batchId: string;
+    readonly range: SensorRange;
+    readonly sensorsPerActivity: number;
+  }): Promise<SensorRange[]>;
   /** Records a failure for the sensors of a range that have no outcome yet. */
   failRange(input: FailRangeInput): Promise<ChunkOutcome>;
   /** Closes the batch: an outcome for every sensor, manifest, status. Null when the batch was never recorded. */

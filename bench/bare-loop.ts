@@ -13,8 +13,12 @@ import { packBlob } from '../domain/blob-names.ts';
 
 const { values: flags } = parseArgs({
   options: {
-    db: { type: 'string', default: '' }, blob: { type: 'string', default: '' }, folder: { type: 'string', default: '' },
-    chunk: { type: 'string', default: '500' }, from: { type: 'string', default: '' }, to: { type: 'string', default: '' },
+    db: { type: 'string', default: '' },
+    blob: { type: 'string', default: '' },
+    folder: { type: 'string', default: '' },
+    chunk: { type: 'string', default: '500' },
+    from: { type: 'string', default: '' },
+    to: { type: 'string', default: '' },
   },
 });
 const chunk = Number(flags.chunk);
@@ -33,7 +37,9 @@ const sensorRows = prepare(`
   SELECT s.id, s.device, s.sensor, m.pack_id, m.pack_row FROM sensors s
   JOIN releases r ON r.is_current = 1 JOIN release_models m ON m.release_key = r.release_key AND m.sensor_id = s.id
   WHERE s.id >= ? AND s.id < ? ORDER BY s.id`);
-const windowRows = prepare('SELECT sensor_id, start_ms, mean FROM windows WHERE sensor_id >= ? AND sensor_id < ? AND start_ms >= ? AND start_ms < ? ORDER BY sensor_id, start_ms');
+const windowRows = prepare(
+  'SELECT sensor_id, start_ms, mean FROM windows WHERE sensor_id >= ? AND sensor_id < ? AND start_ms >= ? AND start_ms < ? ORDER BY sensor_id, start_ms',
+);
 const packName = prepare('SELECT name FROM artifacts WHERE id = ?');
 const { last } = db.prepare('SELECT MAX(id) AS last FROM sensors').get() as { last: number };
 
@@ -47,7 +53,10 @@ async function sessionOf(pack: number): Promise<ort.InferenceSession> {
   let session = sessions.get(pack);
   if (!session) {
     const [name] = packName.get(pack) as unknown as [string];
-    session = await ort.InferenceSession.create(await models.getBlobClient(packBlob(name)).downloadToBuffer(), { intraOpNumThreads: 1, interOpNumThreads: 1 });
+    session = await ort.InferenceSession.create(await models.getBlobClient(packBlob(name)).downloadToBuffer(), {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+    });
     sessions.set(pack, session);
   }
   return session;
@@ -69,7 +78,7 @@ for (let from = 1; from <= last; from += chunk) {
   const anomaly = new Uint8Array(windows.length);
   const score = new Float64Array(windows.length);
   // Rows of one pack follow each other.
-  for (let start = 0; start < windows.length; ) {
+  for (let start = 0; start < windows.length;) {
     const pack = byId.get(windows[start]![0])![3];
     let end = start;
     while (end < windows.length && byId.get(windows[end]![0])![3] === pack) end++;
@@ -79,7 +88,12 @@ for (let from = 1; from <= last; from += chunk) {
       index[i - start] = byId.get(windows[i]![0])![4];
       values[i - start] = windows[i]![2];
     }
-    const result = await (await sessionOf(pack)).run({ row: new ort.Tensor('int32', index, [index.length]), features: new ort.Tensor('float64', values, [values.length, 1]) });
+    const result = await (
+      await sessionOf(pack)
+    ).run({
+      row: new ort.Tensor('int32', index, [index.length]),
+      features: new ort.Tensor('float64', values, [values.length, 1]),
+    });
     anomaly.set(result.anomaly!.data as Uint8Array, start);
     score.set(result.scores!.data as Float64Array, start);
     start = end;
@@ -106,14 +120,26 @@ for (let from = 1; from <= last; from += chunk) {
   part.csv += performance.now() - at;
   rows += windows.length;
   bytes += body.length;
-  const upload: Promise<unknown> = predictions.getBlockBlobClient(`${flags.folder}/${from}.csv`).upload(body, body.length).finally(() => uploads.delete(upload));
+  const upload: Promise<unknown> = predictions
+    .getBlockBlobClient(`${flags.folder}/${from}.csv`)
+    .upload(body, body.length)
+    .finally(() => uploads.delete(upload));
   uploads.add(upload);
   if (uploads.size >= UPLOADS) await Promise.race(uploads);
 }
 await Promise.all(uploads);
 const seconds = (performance.now() - startedAt) / 1000;
 const cpu = process.cpuUsage();
-process.stdout.write(`${JSON.stringify({
-  seconds, rows, bytes, anomalies, readSeconds: part.read / 1000, scoreSeconds: part.score / 1000, csvSeconds: part.csv / 1000,
-  cpuSeconds: (cpu.user + cpu.system) / 1e6, peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
-})}\n`);
+process.stdout.write(
+  `${JSON.stringify({
+    seconds,
+    rows,
+    bytes,
+    anomalies,
+    readSeconds: part.read / 1000,
+    scoreSeconds: part.score / 1000,
+    csvSeconds: part.csv / 1000,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+  })}\n`,
+);

@@ -22,11 +22,17 @@ import { findings, startBatch, untilEnded } from '../test/support/run-batch.ts';
 import { heal, NEMESES, type Random } from './nemeses.ts';
 
 const { values: flags } = parseArgs({
-  options: { seed: { type: 'string', default: String(Date.now() % 1_000_000) }, minutes: { type: 'string', default: '10' }, sensors: { type: 'string', default: '60' }, keep: { type: 'boolean', default: false } },
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    minutes: { type: 'string', default: '10' },
+    sensors: { type: 'string', default: '60' },
+    keep: { type: 'boolean', default: false },
+  },
 });
 const whole = (name: 'seed' | 'sensors', least: number): number => {
   const value = Number(flags[name]);
-  if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least}, got ${flags[name]}`);
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`--${name} must be a whole number from ${least}, got ${flags[name]}`);
   return value;
 };
 const seed = whole('seed', 0);
@@ -51,7 +57,9 @@ const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.le
 
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-chaos-'));
 say(`seed ${seed}, ${minutes} minutes, ${sensors} sensors, home ${home}`);
-const stack = await startFaultStack(home, { env: { FLEETSCORE_SCORING_CONCURRENCY: '3', FLEETSCORE_SCORING_THREADS: '1' } });
+const stack = await startFaultStack(home, {
+  env: { FLEETSCORE_SCORING_CONCURRENCY: '3', FLEETSCORE_SCORING_THREADS: '1' },
+});
 const stop = async (): Promise<void> => {
   await stack.stop();
   if (problems.length === 0 && !flags.keep) rmSync(home, { recursive: true, force: true, maxRetries: 5 });
@@ -70,14 +78,21 @@ try {
   await challengeWithTwin(stack.context);
   await stack.addScoring();
   await stack.addScoring();
-  for (const until = Date.now() + minutes * 60_000; Date.now() < until && !interrupted && problems.length === 0; rounds++) await round(stack, rounds);
+  for (
+    const until = Date.now() + minutes * 60_000;
+    Date.now() < until && !interrupted && problems.length === 0;
+    rounds++
+  )
+    await round(stack, rounds);
 } catch (error) {
   problems.push(messageOf(error));
 } finally {
   heal(stack);
   await stop();
 }
-say(`${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ${ended.cancelled} cancelled; ${compared} windows scored by the challenger too; faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`);
+say(
+  `${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ${ended.cancelled} cancelled; ${compared} windows scored by the challenger too; faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`,
+);
 for (const problem of problems) say(`FOUND ${problem}`);
 say(problems.length === 0 ? `seed ${seed}: nothing is lost` : `seed ${seed}: run again with --seed ${seed}`);
 process.exit(problems.length === 0 ? 0 : 1);
@@ -86,9 +101,14 @@ async function round(stack: FaultStack, number: number): Promise<void> {
   const { context } = stack;
   const shapes: ScoreBatchRequest[] = Array.from({ length: 1 + Math.floor(random() * 2) }, () => {
     const sensorsPerChild = pick([1, 7, 20, sensors]);
-    return sensorsPerChild === 1 ? {} : { sensorsPerChild, sensorsPerActivity: Math.min(sensorsPerChild, pick([1, 5, 20])) };
+    return sensorsPerChild === 1
+      ? {}
+      : { sensorsPerChild, sensorsPerActivity: Math.min(sensorsPerChild, pick([1, 5, 20])) };
   });
-  const strikes = Array.from({ length: 1 + Math.floor(random() * 3) }, () => ({ nemesis: pick(NEMESES), afterMs: Math.round(random() * 4_000) }));
+  const strikes = Array.from({ length: 1 + Math.floor(random() * 3) }, () => ({
+    nemesis: pick(NEMESES),
+    afterMs: Math.round(random() * 4_000),
+  }));
   const cancelAfterMs = random() < 0.15 ? Math.round(500 + random() * 3_000) : undefined;
   // So slow that the faults meet a batch that is under way.
   stack.proxy.plan(() => ({ kind: 'slow', ms: 100 }));
@@ -96,10 +116,14 @@ async function round(stack: FaultStack, number: number): Promise<void> {
   const faults = strikes.map(async ({ nemesis, afterMs }, i) => {
     await sleep(afterMs);
     struck.set(nemesis.name, (struck.get(nemesis.name) ?? 0) + 1);
-    await nemesis.strike(stack, randomOf(number, i)).catch((error: unknown) => say(`  ${nemesis.name}: ${messageOf(error)}`));
+    await nemesis
+      .strike(stack, randomOf(number, i))
+      .catch((error: unknown) => say(`  ${nemesis.name}: ${messageOf(error)}`));
   });
   if (cancelAfterMs !== undefined) faults.push(sleep(cancelAfterMs).then(() => cancel(context, ids[0]!)));
-  say(`round ${number}: ${shapes.map((shape) => JSON.stringify(shape)).join(' ')} meets ${strikes.map((s) => `${s.nemesis.name} at ${s.afterMs} ms`).join(', ')}${cancelAfterMs === undefined ? '' : `, cancel at ${cancelAfterMs} ms`}`);
+  say(
+    `round ${number}: ${shapes.map((shape) => JSON.stringify(shape)).join(' ')} meets ${strikes.map((s) => `${s.nemesis.name} at ${s.afterMs} ms`).join(', ')}${cancelAfterMs === undefined ? '' : `, cancel at ${cancelAfterMs} ms`}`,
+  );
   await Promise.all(faults);
   heal(stack);
   for (const id of ids) await settle(context, id);
@@ -109,7 +133,16 @@ async function round(stack: FaultStack, number: number): Promise<void> {
 async function challengeWithTwin({ store }: Context): Promise<void> {
   const open = await store();
   const models = await open.listReleaseModels((await open.currentRelease())!);
-  await open.createRelease('twin', Date.now(), models.map(({ sensorId, model, pack, packRow }) => ({ sensorId, model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) })), []);
+  await open.createRelease(
+    'twin',
+    Date.now(),
+    models.map(({ sensorId, model, pack, packRow }) => ({
+      sensorId,
+      model,
+      ...(pack === undefined ? {} : { pack, packRow: packRow! }),
+    })),
+    [],
+  );
   await open.setChallenger({ release: 'twin', share: 0.5, sinceMs: Date.now() });
 }
 
@@ -129,17 +162,23 @@ async function settle(context: Context, id: string): Promise<void> {
   if (batch.counts.failed + batch.counts.cancelled === 0) return;
   const left = batch.counts.failed + batch.counts.cancelled;
   const again = await check(context, await startBatch(context, PERIOD, { redrive: id, toleratedFailurePercentage: 0 }));
-  if (again.planned !== left || again.counts.scored !== left) problems.push(`redrive ${again.id} of ${id}: ${left} sensors were to be scored, it has ${JSON.stringify(again.counts)}`);
+  if (again.planned !== left || again.counts.scored !== left)
+    problems.push(
+      `redrive ${again.id} of ${id}: ${left} sensors were to be scored, it has ${JSON.stringify(again.counts)}`,
+    );
 }
 
 async function check(context: Context, id: string): Promise<Batch> {
   const batch = await untilEnded(context, id, END_MS);
   const { text, report } = await findings(context, id);
   if (batch.status !== 'running') ended[batch.status] += 1;
-  say(`  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} failed, ${batch.counts.cancelled} cancelled; ${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`);
+  say(
+    `  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} failed, ${batch.counts.cancelled} cancelled; ${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`,
+  );
   if (text !== '') problems.push(`${id}: ${text}`);
   const [twin] = await (await context.store()).challengeSummaries({ batchId: id });
   compared += twin?.windows ?? 0;
-  if (twin && twin.onlyBase + twin.onlyChallenger > 0) problems.push(`${id}: its challenger has the same models and other labels: ${JSON.stringify(twin)}`);
+  if (twin && twin.onlyBase + twin.onlyChallenger > 0)
+    problems.push(`${id}: its challenger has the same models and other labels: ${JSON.stringify(twin)}`);
   return batch;
 }

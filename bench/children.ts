@@ -17,7 +17,9 @@ export interface Children {
 
 export interface ChildMode {
   readonly sensors: number;
-  readonly batch: Children & { readonly history: { readonly workflows: number; readonly events: number; readonly bytes: number } };
+  readonly batch: Children & {
+    readonly history: { readonly workflows: number; readonly events: number; readonly bytes: number };
+  };
   /** Started a few at a time, as a batch starts its own. */
   readonly empty: Children;
   /** All that may be pending asked for at once. */
@@ -29,14 +31,24 @@ type Round = Pick<BatchRun, 'seconds' | 'cpuSeconds'>;
 export async function runChildMode(bench: BenchFleet, rounds: number, log: (line: string) => void): Promise<ChildMode> {
   const { context, env, fleet, home } = bench;
   const client = await context.client();
-  const worker = fork(fileURLToPath(new URL('./empty-worker.ts', import.meta.url)), [], { env: env as NodeJS.ProcessEnv, execArgv: ['--disable-warning=ExperimentalWarning'] });
+  const worker = fork(fileURLToPath(new URL('./empty-worker.ts', import.meta.url)), [], {
+    env: env as NodeJS.ProcessEnv,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
   const ended = once(worker, 'exit');
   try {
-    await Promise.race([once(worker, 'message'), ended.then(() => Promise.reject(new Error('the worker of the empty workflows ended')))]);
+    await Promise.race([
+      once(worker, 'message'),
+      ended.then(() => Promise.reject(new Error('the worker of the empty workflows ended'))),
+    ]);
     const runEmpty = async (name: string, paced: boolean): Promise<Round> => {
       const cpu = cpuSeconds(home);
       const startedAt = performance.now();
-      await client.workflow.execute('emptyChildren', { taskQueue: 'bench-empty', workflowId: name, args: [name, fleet.sensors, paced] });
+      await client.workflow.execute('emptyChildren', {
+        taskQueue: 'bench-empty',
+        workflowId: name,
+        args: [name, fleet.sensors, paced],
+      });
       return { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: difference(cpuSeconds(home), cpu) };
     };
     const empty: Round[] = [];
@@ -46,16 +58,27 @@ export async function runChildMode(bench: BenchFleet, rounds: number, log: (line
       empty.push(await runEmpty(`empty-${round}`, true));
       batches.push(await runBatch(bench, `children-${round}`, { sensorsPerChild: 1 }));
       emptyAtOnce.push(await runEmpty(`empty-at-once-${round}`, false));
-      log(`  round ${round + 1}: a child per sensor ${batches[round]!.seconds.toFixed(2)} s, empty children ${empty[round]!.seconds.toFixed(2)} s, all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`);
+      log(
+        `  round ${round + 1}: a child per sensor ${batches[round]!.seconds.toFixed(2)} s, empty children ${empty[round]!.seconds.toFixed(2)} s, all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`,
+      );
     }
     const summary = (all: readonly Round[]): Children => {
       const { seconds, cpuSeconds: used } = median(all);
       return {
-        seconds, allSeconds: all.map((one) => one.seconds), perSecond: Number((fleet.sensors / seconds).toFixed(1)),
-        cpuMilliseconds: Object.fromEntries(Object.entries(used).map(([part, cpu]) => [part, Math.round((cpu * 1e4) / fleet.sensors) / 10])),
+        seconds,
+        allSeconds: all.map((one) => one.seconds),
+        perSecond: Number((fleet.sensors / seconds).toFixed(1)),
+        cpuMilliseconds: Object.fromEntries(
+          Object.entries(used).map(([part, cpu]) => [part, Math.round((cpu * 1e4) / fleet.sensors) / 10]),
+        ),
       };
     };
-    return { sensors: fleet.sensors, batch: { ...summary(batches), history: median(batches).history }, empty: summary(empty), emptyAtOnce: summary(emptyAtOnce) };
+    return {
+      sensors: fleet.sensors,
+      batch: { ...summary(batches), history: median(batches).history },
+      empty: summary(empty),
+      emptyAtOnce: summary(emptyAtOnce),
+    };
   } finally {
     if (worker.connected) worker.disconnect();
     await ended;

@@ -7,7 +7,11 @@ import { connectWorker } from '../workers/temporal.ts';
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 const { connection, namespace } = await connectWorker(process.env);
 const worker = await Worker.create({
-  connection, namespace, taskQueue: 'bench-empty', workflowsPath: fileURLToPath(new URL('./empty-workflows.ts', import.meta.url)), maxCachedWorkflows: 1_000,
+  connection,
+  namespace,
+  taskQueue: 'bench-empty',
+  workflowsPath: fileURLToPath(new URL('./empty-workflows.ts', import.meta.url)),
+  maxCachedWorkflows: 1_000,
 });
 process.on('disconnect', () => worker.shutdown());
 const running = worker.run();

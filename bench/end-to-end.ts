@@ -45,10 +45,26 @@ const LOOP = fileURLToPath(new URL('./bare-loop.ts', import.meta.url));
 
 export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
   const { sensorsPerActivity } = chooseSizes(fleet.sensors, fleet);
-  const { stdout } = await run(process.execPath, [
-    '--disable-warning=ExperimentalWarning', LOOP, '--db', join(home, 'data', 'fleet.db'), '--blob', env.FLEETSCORE_BLOB_CONNECTION_STRING!, '--folder', `bare-loop/${folder}`,
-    '--chunk', String(sensorsPerActivity), '--from', String(fleet.fromMs), '--to', String(fleet.toMs),
-  ], { env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } });
+  const { stdout } = await run(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      LOOP,
+      '--db',
+      join(home, 'data', 'fleet.db'),
+      '--blob',
+      env.FLEETSCORE_BLOB_CONNECTION_STRING!,
+      '--folder',
+      `bare-loop/${folder}`,
+      '--chunk',
+      String(sensorsPerActivity),
+      '--from',
+      String(fleet.fromMs),
+      '--to',
+      String(fleet.toMs),
+    ],
+    { env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } },
+  );
   return JSON.parse(stdout) as BareLoop;
 }
 
@@ -62,7 +78,9 @@ export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line:
     const loop = await runBareLoop(bench, String(round));
     const batch = await runBatch(bench, `bench-${round}`);
     if (loop.rows !== batch.batch.counts.windows || loop.anomalies !== batch.batch.counts.anomalies)
-      throw new Error(`the bare loop says ${loop.anomalies} anomalies in ${loop.rows} rows, the batch ${JSON.stringify(batch.batch.counts)}`);
+      throw new Error(
+        `the bare loop says ${loop.anomalies} anomalies in ${loop.rows} rows, the batch ${JSON.stringify(batch.batch.counts)}`,
+      );
     log(`  round ${round + 1}: fleetscore ${batch.seconds.toFixed(2)} s, bare loop ${loop.seconds.toFixed(2)} s`);
     runs.push(batch);
     loops.push(loop);
@@ -71,11 +89,21 @@ export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line:
   const loop = median(loops);
   const { sensors } = fleet;
   return {
-    sensors, windows: fleet.windows, ...chooseSizes(sensors, fleet), simulateSeconds: bench.simulateSeconds, load: before,
-    allSeconds: runs.map((r) => r.seconds), seconds: chosen.seconds, sensorsPerSecond: Math.round(sensors / chosen.seconds),
-    cpuMicrosecondsPerSensor: Object.fromEntries(Object.entries(chosen.cpuSeconds).map(([part, seconds]) => [part, Math.round((seconds * 1e7) / sensors) / 10])),
-    peakMiB: chosen.peakMiB, history: chosen.history,
-    bareLoop: { ...loop, allSeconds: loops.map((l) => l.seconds) }, overhead: Number((chosen.seconds / loop.seconds).toFixed(2)),
+    sensors,
+    windows: fleet.windows,
+    ...chooseSizes(sensors, fleet),
+    simulateSeconds: bench.simulateSeconds,
+    load: before,
+    allSeconds: runs.map((r) => r.seconds),
+    seconds: chosen.seconds,
+    sensorsPerSecond: Math.round(sensors / chosen.seconds),
+    cpuMicrosecondsPerSensor: Object.fromEntries(
+      Object.entries(chosen.cpuSeconds).map(([part, seconds]) => [part, Math.round((seconds * 1e7) / sensors) / 10]),
+    ),
+    peakMiB: chosen.peakMiB,
+    history: chosen.history,
+    bareLoop: { ...loop, allSeconds: loops.map((l) => l.seconds) },
+    overhead: Number((chosen.seconds / loop.seconds).toFixed(2)),
   };
 }
 

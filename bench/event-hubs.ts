@@ -36,7 +36,7 @@ async function bench(events: number, bytes: number): Promise<void> {
     server.send('usage');
     return (await once(server, 'message'))[0] as Usage;
   };
-  const [{ connectionString }] = await once(server, 'message') as [{ connectionString: string }];
+  const [{ connectionString }] = (await once(server, 'message')) as [{ connectionString: string }];
   const measure = async (what: string, run: () => Promise<void>): Promise<void> => {
     const before = await ask();
     const client = process.cpuUsage();
@@ -46,9 +46,9 @@ async function bench(events: number, bytes: number): Promise<void> {
     const used = process.cpuUsage(client);
     const after = await ask();
     console.log(
-      `${what}: emulator ${((after.cpuMicros - before.cpuMicros) / events).toFixed(2)} us CPU an event, `
-      + `client ${((used.user + used.system) / events).toFixed(2)} us, `
-      + `${Math.round(events / seconds)} events a second, emulator holds ${after.rssMiB.toFixed(0)} MiB`,
+      `${what}: emulator ${((after.cpuMicros - before.cpuMicros) / events).toFixed(2)} us CPU an event, ` +
+        `client ${((used.user + used.system) / events).toFixed(2)} us, ` +
+        `${Math.round(events / seconds)} events a second, emulator holds ${after.rssMiB.toFixed(0)} MiB`,
     );
   };
 
@@ -65,16 +65,23 @@ async function bench(events: number, bytes: number): Promise<void> {
   await producer.close();
 
   const consumer = new EventHubConsumerClient('$Default', connectionString);
-  await measure('receive', () => new Promise<void>((resolve, reject) => {
-    let received = 0;
-    const subscription = consumer.subscribe({
-      processEvents: async (batch) => {
-        received += batch.length;
-        if (received === events) void subscription.close().then(resolve, reject);
-      },
-      processError: async (error) => reject(error),
-    }, { startPosition: earliestEventPosition, maxBatchSize: 1000, maxWaitTimeInSeconds: 1 });
-  }));
+  await measure(
+    'receive',
+    () =>
+      new Promise<void>((resolve, reject) => {
+        let received = 0;
+        const subscription = consumer.subscribe(
+          {
+            processEvents: async (batch) => {
+              received += batch.length;
+              if (received === events) void subscription.close().then(resolve, reject);
+            },
+            processError: async (error) => reject(error),
+          },
+          { startPosition: earliestEventPosition, maxBatchSize: 1000, maxWaitTimeInSeconds: 1 },
+        );
+      }),
+  );
   await consumer.close();
   server.send('stop');
   await once(server, 'exit');

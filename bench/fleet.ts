@@ -35,10 +35,20 @@ export const FROM_MS = Date.UTC(2026, 2, 2, 10);
 export const INTERVAL_MS = 5_000;
 
 /** @param toolsDir where the `temporal` program is kept */
-export async function startFleet(sensors: number, windows: number, toolsDir: string, log: (line: string) => void, extraEnv: Readonly<Record<string, string>> = {}): Promise<BenchFleet> {
+export async function startFleet(
+  sensors: number,
+  windows: number,
+  toolsDir: string,
+  log: (line: string) => void,
+  extraEnv: Readonly<Record<string, string>> = {},
+): Promise<BenchFleet> {
   const home = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
-  const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name)));
+  const ports = Object.fromEntries(
+    ['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']),
+  );
+  const clean = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name)),
+  );
   const env = { ...clean, FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: toolsDir, ...ports, ...extraEnv };
   const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0 });
   const context = openContext({ home }, clean);
@@ -54,9 +64,23 @@ export async function startFleet(sensors: number, windows: number, toolsDir: str
     const store = await context.store();
     const startedAt = performance.now();
     const fleet = await simulateFleet({
-      store, blobs: context.blobs(), sensors, windows, fromMs: FROM_MS, intervalMs: INTERVAL_MS, nowMs: Date.now(),
+      store,
+      blobs: context.blobs(),
+      sensors,
+      windows,
+      fromMs: FROM_MS,
+      intervalMs: INTERVAL_MS,
+      nowMs: Date.now(),
     });
-    return { home, context, fleet, env: stack.env, simulateSeconds: (performance.now() - startedAt) / 1000, workers, stop };
+    return {
+      home,
+      context,
+      fleet,
+      env: stack.env,
+      simulateSeconds: (performance.now() - startedAt) / 1000,
+      workers,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -77,11 +101,19 @@ export interface BatchRun {
 const GIVE_UP_MS = 60 * 60_000;
 
 /** Triggers a schedule over the period of the fleet and waits for its batch. */
-export async function runBatch({ home, context, fleet }: BenchFleet, name: string, request: ScoreBatchRequest = {}): Promise<BatchRun> {
+export async function runBatch(
+  { home, context, fleet }: BenchFleet,
+  name: string,
+  request: ScoreBatchRequest = {},
+): Promise<BatchRun> {
   const client = await context.client();
   const store = await context.store();
   await createSchedule(client, name, {
-    everyMs: 365 * 86_400_000, request: { ...request, ...isoPeriod(fleet) }, overlap: ScheduleOverlapPolicy.SKIP, catchupWindowMs: 60_000, paused: true,
+    everyMs: 365 * 86_400_000,
+    request: { ...request, ...isoPeriod(fleet) },
+    overlap: ScheduleOverlapPolicy.SKIP,
+    catchupWindowMs: 60_000,
+    paused: true,
   });
   forgetPeaks(home);
   const cpuBefore = cpuSeconds(home);
@@ -92,14 +124,25 @@ export async function runBatch({ home, context, fleet }: BenchFleet, name: strin
     const [batch] = await store.listBatches({ schedule: name, limit: 1 });
     if (batch && batch.status !== 'running') {
       const used = difference(cpuSeconds(home), cpuBefore);
-      if (batch.status !== 'completed' || batch.counts.scored !== fleet.sensors) throw new Error(`batch ${batch.id} ${batch.status}: ${JSON.stringify(batch.counts)} ${batch.message ?? ''}`);
-      return { batch, seconds: (batch.finishedAtMs! - startedAtMs) / 1000, cpuSeconds: used, peakMiB: peakMiB(home), history: await largestHistory(context, batch) };
+      if (batch.status !== 'completed' || batch.counts.scored !== fleet.sensors)
+        throw new Error(`batch ${batch.id} ${batch.status}: ${JSON.stringify(batch.counts)} ${batch.message ?? ''}`);
+      return {
+        batch,
+        seconds: (batch.finishedAtMs! - startedAtMs) / 1000,
+        cpuSeconds: used,
+        peakMiB: peakMiB(home),
+        history: await largestHistory(context, batch),
+      };
     }
-    if (Date.now() - startedAtMs > GIVE_UP_MS) throw new Error(`the batch of ${fleet.sensors} sensors did not end within an hour`);
+    if (Date.now() - startedAtMs > GIVE_UP_MS)
+      throw new Error(`the batch of ${fleet.sensors} sensors did not end within an hour`);
   }
 }
 
-const isoPeriod = ({ fromMs, toMs }: Period): { from: string; to: string } => ({ from: isoTime(fromMs), to: isoTime(toMs) });
+const isoPeriod = ({ fromMs, toMs }: Period): { from: string; to: string } => ({
+  from: isoTime(fromMs),
+  to: isoTime(toMs),
+});
 
 async function largestHistory(context: Context, batch: Batch): Promise<BatchRun['history']> {
   const client = await context.client();

@@ -34,14 +34,16 @@ const { values: flags } = parseArgs({
 });
 const count = (name: 'readings' | 'partitions' | 'per-event' | 'sensors'): number => {
   const value = Number(flags[name]);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1, got ${flags[name]}`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`--${name} must be a whole number from 1, got ${flags[name]}`);
   return value;
 };
 const readings = count('readings');
 const partitions = count('partitions');
 const perEvent = count('per-event');
 const sensors = count('sensors');
-if (flags.mode !== 'together' && flags.mode !== 'drain') throw new Error(`--mode must be together or drain, got ${flags.mode}`);
+if (flags.mode !== 'together' && flags.mode !== 'drain')
+  throw new Error(`--mode must be together or drain, got ${flags.mode}`);
 
 if (flags.table) {
   await writeTable();
@@ -63,7 +65,12 @@ interface IngestResult {
   readonly workerMiB: readonly number[];
   readonly databaseMiB: number;
   readonly windows: number;
-  readonly machine: { readonly cores: number; readonly cpu: string; readonly loadBefore: number; readonly node: string };
+  readonly machine: {
+    readonly cores: number;
+    readonly cpu: string;
+    readonly loadBefore: number;
+    readonly node: string;
+  };
 }
 
 const START_MS = Date.UTC(2026, 9, 1);
@@ -74,15 +81,19 @@ function* feed(): Generator<Reading> {
   for (let i = 0; i < readings; i++) {
     const sensor = i % sensors;
     yield {
-      device: `device-${Math.floor(sensor / SENSORS_PER_DEVICE)}`, sensor: `sensor-${sensor % SENSORS_PER_DEVICE}`,
-      tsMs: START_MS + Math.floor(i / sensors) * 1_000, value: Math.sin(i) * 100,
+      device: `device-${Math.floor(sensor / SENSORS_PER_DEVICE)}`,
+      sensor: `sensor-${sensor % SENSORS_PER_DEVICE}`,
+      tsMs: START_MS + Math.floor(i / sensors) * 1_000,
+      value: Math.sin(i) * 100,
     };
   }
 }
 
 /** User and system CPU seconds of a process (Linux). */
 function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 const memoryMiB = (pid: number, what: 'VmHWM' | 'VmRSS'): number =>
@@ -99,8 +110,13 @@ try {
   const settings = { commitIntervalMs: 250, statsIntervalMs: 1_000, workerName: 'bench' };
   const startWorker = () => servers.startWorker(sqlUrl, settings, { execArgv: flags['worker-arg'] });
   let worker = flags.mode === 'together' ? await startWorker() : undefined;
-  const pids = (): Record<string, number> => ({ ...servers.pids, sender: process.pid, ...(worker ? { worker: worker.process.pid! } : undefined) });
-  const cpuNow = (): Record<string, number> => Object.fromEntries(Object.entries(pids()).map(([part, pid]) => [part, cpuOf(pid)]));
+  const pids = (): Record<string, number> => ({
+    ...servers.pids,
+    sender: process.pid,
+    ...(worker ? { worker: worker.process.pid! } : undefined),
+  });
+  const cpuNow = (): Record<string, number> =>
+    Object.fromEntries(Object.entries(pids()).map(([part, pid]) => [part, cpuOf(pid)]));
 
   const resident: number[] = [];
   const sampling = setInterval(() => worker && resident.push(memoryMiB(worker.process.pid!, 'VmRSS')), 100);
@@ -112,24 +128,43 @@ try {
   worker ??= await startWorker();
   const drainAt = performance.now();
   const base = flags.mode === 'together' ? before : { ...cpuNow(), sender: afterSend.sender! };
-  await waitIngested({ store, source: servers.source(), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: 30_000, pollMs: 50 });
+  await waitIngested({
+    store,
+    source: servers.source(),
+    lastSequenceNumbers: sent.lastSequenceNumbers,
+    stallMs: 30_000,
+    pollMs: 50,
+  });
   const endedAt = performance.now();
   clearInterval(sampling);
   const after = cpuNow();
   const seconds = (endedAt - (flags.mode === 'together' ? startedAt : drainAt)) / 1000;
-  const microseconds = (part: string): number => Math.round(((after[part]! - (base[part] ?? before[part] ?? 0)) / readings) * 1e7) / 10;
+  const microseconds = (part: string): number =>
+    Math.round(((after[part]! - (base[part] ?? before[part] ?? 0)) / readings) * 1e7) / 10;
   const result: IngestResult = {
-    mode: flags.mode, readings, events: sent.events, partitions, readingsPerEvent: perEvent, sensors,
+    mode: flags.mode,
+    readings,
+    events: sent.events,
+    partitions,
+    readingsPerEvent: perEvent,
+    sensors,
     sentPerSecond: Math.round(readings / ((sentAt - startedAt) / 1000)),
     ingestedPerSecond: Math.round(readings / seconds),
     seconds: Math.round(seconds * 100) / 100,
-    cpuMicrosecondsPerReading: Object.fromEntries(['sender', 'emulator', 'worker', 'azurite'].map((part) => [part, microseconds(part)])),
+    cpuMicrosecondsPerReading: Object.fromEntries(
+      ['sender', 'emulator', 'worker', 'azurite'].map((part) => [part, microseconds(part)]),
+    ),
     workerPeakMiB: memoryMiB(worker.process.pid!, 'VmHWM'),
     // Half way, three quarters, at the end: memory that grows with the readings would show.
     workerMiB: [1 / 2, 3 / 4, 1].map((share) => resident[Math.ceil(resident.length * share) - 1] ?? 0),
     databaseMiB: Math.round((statSync(join(dir, 'fleet.db')).size / 2 ** 20) * 10) / 10,
     windows: (await store.windowStats({ from: 0, to: sensors + 1 })).reduce((sum, s) => sum + s.windows, 0),
-    machine: { cores: availableParallelism(), cpu: cpus()[0]?.model.trim() ?? 'unknown', loadBefore, node: process.version },
+    machine: {
+      cores: availableParallelism(),
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      loadBefore,
+      node: process.version,
+    },
   };
   process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
   if (flags.json) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
@@ -144,12 +179,35 @@ try {
 
 /** Every run is a process of its own, so that none finds the memory of another. */
 async function writeTable(): Promise<void> {
-  const runs = [[200_000, 1, 1], [200_000, 4, 1], [1_000_000, 1, 20], [1_000_000, 4, 20], [5_000_000, 4, 20]] as const;
+  const runs = [
+    [200_000, 1, 1],
+    [200_000, 4, 1],
+    [1_000_000, 1, 20],
+    [1_000_000, 4, 20],
+    [5_000_000, 4, 20],
+  ] as const;
   const out = mkdtempSync(join(tmpdir(), 'fleetscore-bench-ingest-table-'));
   const results = runs.map(([n, p, k]) => {
-    process.stderr.write(`${formatCount(n)} readings, ${p} ${p === 1 ? 'partition' : 'partitions'}, ${k} an event ...\n`);
+    process.stderr.write(
+      `${formatCount(n)} readings, ${p} ${p === 1 ? 'partition' : 'partitions'}, ${k} an event ...\n`,
+    );
     const file = join(out, 'result.json');
-    execFileSync(process.execPath, [...process.execArgv, import.meta.filename, '--readings', String(n), '--partitions', String(p), '--per-event', String(k), '--json', file], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(
+      process.execPath,
+      [
+        ...process.execArgv,
+        import.meta.filename,
+        '--readings',
+        String(n),
+        '--partitions',
+        String(p),
+        '--per-event',
+        String(k),
+        '--json',
+        file,
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
     return JSON.parse(readFileSync(file, 'utf8')) as IngestResult;
   });
   rmSync(out, { recursive: true, force: true });

@@ -15,13 +15,25 @@ export interface Machine {
 
 /** @param temporal path of the `temporal` program */
 export function describeMachine(temporal: string): Machine {
-  const { dependencies } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { dependencies: Record<string, string> };
-  const own = ['@temporalio/worker', 'onnxruntime-node', 'azurite', '@azure/storage-blob'].map((name) => [name, dependencies[name] ?? '?'] as const);
+  const { dependencies } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const own = ['@temporalio/worker', 'onnxruntime-node', 'azurite', '@azure/storage-blob'].map(
+    (name) => [name, dependencies[name] ?? '?'] as const,
+  );
   return {
-    cores: availableParallelism(), cpu: cpus()[0]?.model.trim() ?? 'unknown', memoryGiB: Math.round(totalmem() / 2 ** 30), system: `${platform()} ${release()}`,
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()}`,
     versions: {
-      fleetscore: VERSION, node: process.version, sqlite: process.versions.sqlite ?? '?', ...Object.fromEntries(own),
-      temporal: execFileSync(temporal, ['--version'], { encoding: 'utf8' }).trim().replace(/^temporal version /, ''),
+      fleetscore: VERSION,
+      node: process.version,
+      sqlite: process.versions.sqlite ?? '?',
+      ...Object.fromEntries(own),
+      temporal: execFileSync(temporal, ['--version'], { encoding: 'utf8' })
+        .trim()
+        .replace(/^temporal version /, ''),
     },
   };
 }

@@ -30,7 +30,9 @@ const WINDOWS = 15;
 const CHILDREN = 500;
 
 function usage(problem: string): never {
-  say(`${problem}\nusage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] [--rounds N] [--only-sizes] [--json FILE] [--results FILE]`);
+  say(
+    `${problem}\nusage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] [--rounds N] [--only-sizes] [--json FILE] [--results FILE]`,
+  );
   process.exit(2);
 }
 
@@ -38,8 +40,12 @@ function flagsOf() {
   try {
     return parseArgs({
       options: {
-        sizes: { type: 'string', default: ALL_SIZES }, peers: { type: 'string', default: 'all' }, rounds: { type: 'string', default: '3' },
-        'only-sizes': { type: 'boolean', default: false }, json: { type: 'string' }, results: { type: 'string' },
+        sizes: { type: 'string', default: ALL_SIZES },
+        peers: { type: 'string', default: 'all' },
+        rounds: { type: 'string', default: '3' },
+        'only-sizes': { type: 'boolean', default: false },
+        json: { type: 'string' },
+        results: { type: 'string' },
       },
     }).values;
   } catch (error) {
@@ -48,14 +54,30 @@ function flagsOf() {
 }
 
 const flags = flagsOf();
-const sizes = flags.sizes === 'none' ? [] : flags.sizes.split(',').map((text) => {
-  const size = Number(text);
-  return Number.isInteger(size) && size >= 1 && size <= 10_000_000 ? size : usage(`--sizes takes whole numbers from 1 to 10,000,000, got ${JSON.stringify(text)}`);
-});
-const peers = flags.peers === 'none' ? [] : flags.peers === 'all' ? PEER_NAMES : flags.peers.split(',').map((text) =>
-  PEER_NAMES.includes(text as PeerName) ? (text as PeerName) : usage(`--peers knows ${PEER_NAMES.join(', ')}, not ${JSON.stringify(text)}`));
+const sizes =
+  flags.sizes === 'none'
+    ? []
+    : flags.sizes.split(',').map((text) => {
+        const size = Number(text);
+        return Number.isInteger(size) && size >= 1 && size <= 10_000_000
+          ? size
+          : usage(`--sizes takes whole numbers from 1 to 10,000,000, got ${JSON.stringify(text)}`);
+      });
+const peers =
+  flags.peers === 'none'
+    ? []
+    : flags.peers === 'all'
+      ? PEER_NAMES
+      : flags.peers
+          .split(',')
+          .map((text) =>
+            PEER_NAMES.includes(text as PeerName)
+              ? (text as PeerName)
+              : usage(`--peers knows ${PEER_NAMES.join(', ')}, not ${JSON.stringify(text)}`),
+          );
 const rounds = Number(flags.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
+if (!Number.isInteger(rounds) || rounds < 1)
+  usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
 // Figures of a part do not replace those of the whole.
 const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
 const jsonFile = flags.json ?? here(whole ? './results.json' : '../.fleetscore/bench.json');
@@ -76,9 +98,17 @@ let shapes: WorkerShapes | undefined;
 /** Worker processes are compared on the largest fleet that does not take minutes. */
 const shapesAt = flags['only-sizes'] ? undefined : sizes.filter((size) => size <= 100_000).toSorted((a, b) => b - a)[0];
 const resultsNow = (): Results => ({
-  date: new Date().toISOString().slice(0, 10), command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
-  machine: describeMachine(temporal), load: { before, after: load() }, seconds: (performance.now() - startedAt) / 1000,
-  sizes: measured, peers: peerResults, notMeasured, ...(shapes ? { shapes } : {}), ...(children ? { children } : {}), ...(scoring ? { scoring } : {}),
+  date: new Date().toISOString().slice(0, 10),
+  command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+  machine: describeMachine(temporal),
+  load: { before, after: load() },
+  seconds: (performance.now() - startedAt) / 1000,
+  sizes: measured,
+  peers: peerResults,
+  notMeasured,
+  ...(shapes ? { shapes } : {}),
+  ...(children ? { children } : {}),
+  ...(scoring ? { scoring } : {}),
 });
 const save = (): void => {
   const results = resultsNow();
@@ -105,33 +135,52 @@ async function withFleet(sensors: number, work: (fleet: BenchFleet) => Promise<v
 }
 
 for (const size of sizes)
-  await part(`${size} sensors`, () => withFleet(size, async (fleet) => {
-    say(`  simulated in ${fleet.simulateSeconds.toFixed(1)} s`);
-    // A million sensors take their time, and their noise is small.
-    measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
-    save();
-    if (size === shapesAt) await part('  few large workers or many small ones', async () => void (shapes = await runWorkerShapes(fleet, rounds, say)));
-  }));
+  await part(`${size} sensors`, () =>
+    withFleet(size, async (fleet) => {
+      say(`  simulated in ${fleet.simulateSeconds.toFixed(1)} s`);
+      // A million sensors take their time, and their noise is small.
+      measured.push(await runEndToEnd(fleet, size > 200_000 ? Math.min(rounds, 1) : rounds, say));
+      save();
+      if (size === shapesAt)
+        await part(
+          '  few large workers or many small ones',
+          async () => void (shapes = await runWorkerShapes(fleet, rounds, say)),
+        );
+    }),
+  );
 
 if (!flags['only-sizes'])
-  await part(`a child workflow per sensor, ${CHILDREN} sensors`, () => withFleet(CHILDREN, async (fleet) => void (children = await runChildMode(fleet, rounds, say))));
+  await part(`a child workflow per sensor, ${CHILDREN} sensors`, () =>
+    withFleet(CHILDREN, async (fleet) => void (children = await runChildMode(fleet, rounds, say))),
+  );
 
 if (peers.length > 0)
-  await part('peers', () => withFleet(PEER_FLEET, async (fleet) => {
-    // The batch that the peers' anomalies are held against.
-    await runEndToEnd(fleet, 1, () => {});
-    for (const peer of peers) {
-      peerResults.push(await runPeer(peer, fleet, toolsDir, say));
-      save();
-    }
-  }));
+  await part('peers', () =>
+    withFleet(PEER_FLEET, async (fleet) => {
+      // The batch that the peers' anomalies are held against.
+      await runEndToEnd(fleet, 1, () => {});
+      for (const peer of peers) {
+        peerResults.push(await runPeer(peer, fleet, toolsDir, say));
+        save();
+      }
+    }),
+  );
 
 if (!flags['only-sizes'])
   await part('scoring alone', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
     try {
       const file = join(dir, 'scoring.json');
-      await run(process.execPath, ['--disable-warning=ExperimentalWarning', here('./scoring.ts'), '--sensors', '1000', '--windows', String(WINDOWS), '--json', file]);
+      await run(process.execPath, [
+        '--disable-warning=ExperimentalWarning',
+        here('./scoring.ts'),
+        '--sensors',
+        '1000',
+        '--windows',
+        String(WINDOWS),
+        '--json',
+        file,
+      ]);
       scoring = JSON.parse(readFileSync(file, 'utf8')) as ScoringAlone;
     } finally {
       rmSync(dir, { recursive: true, force: true });
@@ -144,7 +193,8 @@ process.stdout.write(page);
 if (resultsFile !== undefined) {
   writeSection(resultsFile, 'bench', page);
   // What earlier runs measured in parts is in this one as a whole.
-  if (whole && notMeasured.length === 0) for (const name of ['bench-million', 'bench-children', 'bench-peers']) dropSection(resultsFile, name);
+  if (whole && notMeasured.length === 0)
+    for (const name of ['bench-million', 'bench-children', 'bench-peers']) dropSection(resultsFile, name);
 }
 say(`\nFigures as data: ${jsonFile}`);
 if (notMeasured.length > 0) process.exitCode = 1;

@@ -14,7 +14,10 @@ export interface Nemesis {
 
 const between = (random: Random, from: number, to: number): number => Math.round(from + random() * (to - from));
 
-const kill = (part: Part): Nemesis => ({ name: `kill ${part}`, strike: async (stack) => stack.signal(part, 'SIGKILL') });
+const kill = (part: Part): Nemesis => ({
+  name: `kill ${part}`,
+  strike: async (stack) => stack.signal(part, 'SIGKILL'),
+});
 
 const freeze = (part: Part, longestMs: number): Nemesis => ({
   name: `freeze ${part}`,
@@ -33,7 +36,8 @@ const freeze = (part: Part, longestMs: number): Nemesis => ({
 });
 
 const restart = (part: 'temporal' | 'azurite' | 'event hubs'): Nemesis => ({
-  name: `restart ${part}`, strike: (stack, random) => stack.restartServer(part, between(random, 0, 2_000)),
+  name: `restart ${part}`,
+  strike: (stack, random) => stack.restartServer(part, between(random, 0, 2_000)),
 });
 
 const storm: Nemesis = {
@@ -84,8 +88,19 @@ const upgrade: Nemesis = {
 };
 
 export const NEMESES: readonly Nemesis[] = [
-  kill('scoring'), kill('scoring'), kill('control'), freeze('scoring', 20_000), freeze('control', 12_000), freeze('temporal', 5_000), freeze('azurite', 8_000),
-  restart('temporal'), restart('azurite'), storm, storm, lock, upgrade,
+  kill('scoring'),
+  kill('scoring'),
+  kill('control'),
+  freeze('scoring', 20_000),
+  freeze('control', 12_000),
+  freeze('temporal', 5_000),
+  freeze('azurite', 8_000),
+  restart('temporal'),
+  restart('azurite'),
+  storm,
+  storm,
+  lock,
+  upgrade,
 ];
 
 export function heal(stack: FaultStack): void {

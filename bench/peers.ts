@@ -21,7 +21,10 @@ const PEERS = {
   dask: { requirements: 'dask', title: 'Dask', sensors: [1_000, 1_000] },
   prefect: { requirements: 'prefect', title: 'Prefect', sensors: [1_000, 1_000] },
   dagster: { requirements: 'dagster', title: 'Dagster', sensors: [40, 1_000] },
-} as const satisfies Record<string, { requirements: string; title: string; sensors: readonly [number, number]; isolated?: boolean }>;
+} as const satisfies Record<
+  string,
+  { requirements: string; title: string; sensors: readonly [number, number]; isolated?: boolean }
+>;
 
 export type PeerName = keyof typeof PEERS;
 export const PEER_NAMES = Object.keys(PEERS) as PeerName[];
@@ -48,18 +51,45 @@ const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('./peers/', import.meta.url));
 
 /** Runs a peer. What stops it is told in its result: the others are measured all the same. */
-export async function runPeer(name: PeerName, { context, home, fleet }: BenchFleet, toolsDir: string, log: (line: string) => void): Promise<PeerResult> {
-  const peer: { readonly requirements: string; readonly title: string; readonly sensors: readonly [number, number]; readonly isolated?: boolean } = PEERS[name];
+export async function runPeer(
+  name: PeerName,
+  { context, home, fleet }: BenchFleet,
+  toolsDir: string,
+  log: (line: string) => void,
+): Promise<PeerResult> {
+  const peer: {
+    readonly requirements: string;
+    readonly title: string;
+    readonly sensors: readonly [number, number];
+    readonly isolated?: boolean;
+  } = PEERS[name];
   const dir = mkdtempSync(join(tmpdir(), 'fleetscore-peer-'));
   try {
     const isolate = await canIsolate();
     // Ray's own servers listen on every interface whatever they are told.
-    if (peer.isolated && !isolate) return { name, title: peer.title, skipped: 'it needs a network namespace (unshare -rn), which this system does not allow' };
+    if (peer.isolated && !isolate)
+      return {
+        name,
+        title: peer.title,
+        skipped: 'it needs a network namespace (unshare -rn), which this system does not allow',
+      };
     const python = await ensureVenv(peer.requirements, toolsDir, log);
     const env = {
-      ...Object.fromEntries(Object.entries(process.env).filter(([variable]) => !/^(PYTHON|PIP_|RAY_|DASK_|PREFECT_|DAGSTER_)/.test(variable))),
-      PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', DO_NOT_TRACK: '1', RAY_USAGE_STATS_ENABLED: '0',
-      DAGSTER_DISABLE_TELEMETRY: '1', PREFECT_SERVER_ANALYTICS_ENABLED: 'false', PREFECT_HOME: join(dir, 'prefect'), PREFECT_LOGGING_LEVEL: 'ERROR',
+      ...Object.fromEntries(
+        Object.entries(process.env).filter(
+          ([variable]) => !/^(PYTHON|PIP_|RAY_|DASK_|PREFECT_|DAGSTER_)/.test(variable),
+        ),
+      ),
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONUNBUFFERED: '1',
+      OMP_NUM_THREADS: '1',
+      OPENBLAS_NUM_THREADS: '1',
+      DO_NOT_TRACK: '1',
+      RAY_USAGE_STATS_ENABLED: '0',
+      DAGSTER_DISABLE_TELEMETRY: '1',
+      PREFECT_SERVER_ANALYTICS_ENABLED: 'false',
+      PREFECT_HOME: join(dir, 'prefect'),
+      PREFECT_LOGGING_LEVEL: 'ERROR',
       PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: '180',
       TMPDIR: dir,
     };
@@ -71,25 +101,58 @@ export async function runPeer(name: PeerName, { context, home, fleet }: BenchFle
       const out = join(dir, way);
       mkdirSync(out);
       const args = [
-        join(HERE, `${name}_peer.py`), '--models', models, '--db', join(home, 'data', 'fleet.db'), '--out', out, '--from-ms', String(fleet.fromMs),
-        '--to-ms', String(fleet.toMs), '--sensors', String(sensors), '--way', way, '--chunk', String(CHUNK),
+        join(HERE, `${name}_peer.py`),
+        '--models',
+        models,
+        '--db',
+        join(home, 'data', 'fleet.db'),
+        '--out',
+        out,
+        '--from-ms',
+        String(fleet.fromMs),
+        '--to-ms',
+        String(fleet.toMs),
+        '--sensors',
+        String(sensors),
+        '--way',
+        way,
+        '--chunk',
+        String(CHUNK),
       ];
-      const [command, ...rest] = isolate ? ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', python, ...args] : [python, ...args];
-      const { stdout } = await run(command!, rest, { cwd: HERE, env, maxBuffer: 256 * 1024 * 1024, timeout: 15 * 60_000, killSignal: 'SIGKILL' });
-      const line = stdout.trim().split('\n').findLast((text) => text.startsWith('{"seconds"'));
+      const [command, ...rest] = isolate
+        ? ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', python, ...args]
+        : [python, ...args];
+      const { stdout } = await run(command!, rest, {
+        cwd: HERE,
+        env,
+        maxBuffer: 256 * 1024 * 1024,
+        timeout: 15 * 60_000,
+        killSignal: 'SIGKILL',
+      });
+      const line = stdout
+        .trim()
+        .split('\n')
+        .findLast((text) => text.startsWith('{"seconds"'));
       if (line === undefined) throw new Error(`it printed no result: ${stdout.slice(-300)}`);
       const result = JSON.parse(line) as { seconds: number; rows: number; anomalies: number };
-      const ours = (await store.listOutcomes(batch!.id, { limit: sensors })).reduce((sum, outcome) => ({ rows: sum.rows + outcome.windows, anomalies: sum.anomalies + outcome.anomalies }), { rows: 0, anomalies: 0 });
+      const ours = (await store.listOutcomes(batch!.id, { limit: sensors })).reduce(
+        (sum, outcome) => ({ rows: sum.rows + outcome.windows, anomalies: sum.anomalies + outcome.anomalies }),
+        { rows: 0, anomalies: 0 },
+      );
       if (result.rows !== ours.rows || result.anomalies !== ours.anomalies)
-        throw new Error(`it found ${result.anomalies} anomalies in ${result.rows} rows, fleetscore ${ours.anomalies} in ${ours.rows}`);
+        throw new Error(
+          `it found ${result.anomalies} anomalies in ${result.rows} rows, fleetscore ${ours.anomalies} in ${ours.rows}`,
+        );
       const rate = Number((sensors / result.seconds).toPrecision(3));
       log(`  ${peer.title}, ${way === 'sensor' ? 'per sensor' : `chunks of ${CHUNK}`}: ${rate} sensors/s`);
       return { sensors, seconds: result.seconds, sensorsPerSecond: rate };
     };
     const [single, chunked] = peer.sensors;
     return {
-      name, title: peer.title,
-      ...(single > 0 ? { perSensor: await measure('sensor', single) } : {}), ...(chunked > 0 ? { chunked: await measure('chunk', chunked) } : {}),
+      name,
+      title: peer.title,
+      ...(single > 0 ? { perSensor: await measure('sensor', single) } : {}),
+      ...(chunked > 0 ? { chunked: await measure('chunk', chunked) } : {}),
     };
   } catch (error) {
     const reason = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1) ?? messageOf(error);
@@ -102,7 +165,10 @@ export async function runPeer(name: PeerName, { context, home, fleet }: BenchFle
 
 /** Whether processes can get a network of their own, with loopback alone. */
 async function canIsolate(): Promise<boolean> {
-  return run('unshare', ['-rn', 'sh', '-c', 'ip link set lo up']).then(() => true, () => false);
+  return run('unshare', ['-rn', 'sh', '-c', 'ip link set lo up']).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Python of an environment with the pinned packages, made once. */
@@ -116,7 +182,22 @@ async function ensureVenv(name: string, toolsDir: string, log: (line: string) =>
     const build = mkdtempSync(join(toolsDir, 'peers', 'build-'));
     try {
       await run('python3', ['-m', 'venv', build]);
-      await run(join(build, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--only-binary', ':all:', '-r', requirements], { timeout: 20 * 60_000 });
+      await run(
+        join(build, 'bin', 'python'),
+        [
+          '-m',
+          'pip',
+          'install',
+          '--quiet',
+          '--disable-pip-version-check',
+          '--no-input',
+          '--only-binary',
+          ':all:',
+          '-r',
+          requirements,
+        ],
+        { timeout: 20 * 60_000 },
+      );
       renameSync(build, dir);
     } finally {
       rmSync(build, { recursive: true, force: true });
@@ -131,9 +212,17 @@ async function writeModels(python: string, folder: string, env: NodeJS.ProcessEn
   const ended = new Promise<number | null>((resolve, reject) => child.once('exit', resolve).once('error', reject));
   for (let index = 0; index < PEER_FLEET; index++) {
     const { mean, scale, supportVectors, negGamma, dualCoef, intercept } = simulatedParameters(index);
-    child.stdin.write(`${JSON.stringify({
-      id: index + 1, mean: mean[0], scale: scale[0], supportVectors: [...supportVectors], gamma: -negGamma, dualCoef: [...dualCoef], intercept,
-    })}\n`);
+    child.stdin.write(
+      `${JSON.stringify({
+        id: index + 1,
+        mean: mean[0],
+        scale: scale[0],
+        supportVectors: [...supportVectors],
+        gamma: -negGamma,
+        dualCoef: [...dualCoef],
+        intercept,
+      })}\n`,
+    );
   }
   child.stdin.end();
   if ((await ended) !== 0) throw new Error('the models could not be written for scikit-learn');

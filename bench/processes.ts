@@ -31,7 +31,8 @@ function* processesOf(home: string): Generator<{ readonly pid: string; readonly 
       // The guard carries the command it guards.
       if (command.includes('local/guard.js')) continue;
       const part = PARTS.find(([, pattern]) => pattern.test(command))?.[0];
-      if (part && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`FLEETSCORE_HOME=${home}`)) yield { pid, part };
+      if (part && readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`FLEETSCORE_HOME=${home}`))
+        yield { pid, part };
     } catch {
       // It ended meanwhile.
     }
@@ -40,7 +41,8 @@ function* processesOf(home: string): Generator<{ readonly pid: string; readonly 
 
 function byPart(home: string, value: (pid: string) => number): Partial<Record<Part, number[]>> {
   const found: Partial<Record<Part, number[]>> = {};
-  for (const [part] of PARTS) for (const process of processesOf(home)) if (process.part === part) (found[part] ??= []).push(value(process.pid));
+  for (const [part] of PARTS)
+    for (const process of processesOf(home)) if (process.part === part) (found[part] ??= []).push(value(process.pid));
   return found;
 }
 
@@ -50,12 +52,18 @@ function fold(found: Partial<Record<Part, number[]>>, of: (values: readonly numb
 }
 
 /** Fields of /proc/PID/stat from the third on: state, parent, ... */
-const statOf = (pid: string): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+const statOf = (pid: string): string[] =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
 const secondsOf = (fields: readonly string[]): number => (Number(fields[11]) + Number(fields[12])) / TICKS;
 
 /** User and system CPU seconds so far. */
 export const cpuSeconds = (home: string): ByPart =>
-  fold(byPart(home, (pid) => secondsOf(statOf(pid))), (seconds) => seconds.reduce((sum, value) => sum + value, 0));
+  fold(
+    byPart(home, (pid) => secondsOf(statOf(pid))),
+    (seconds) => seconds.reduce((sum, value) => sum + value, 0),
+  );
 
 /** User and system CPU seconds so far of the processes that this one started for models with sessions of their own. */
 export function modelProcessSeconds(): number {
@@ -64,7 +72,11 @@ export function modelProcessSeconds(): number {
     if (!/^\d+$/.test(pid)) continue;
     try {
       const fields = statOf(pid);
-      if (Number(fields[1]) === process.pid && /scoring\/model-process\.[tj]s/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))) sum += secondsOf(fields);
+      if (
+        Number(fields[1]) === process.pid &&
+        /scoring\/model-process\.[tj]s/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+      )
+        sum += secondsOf(fields);
     } catch {
       // It ended meanwhile.
     }
@@ -72,7 +84,8 @@ export function modelProcessSeconds(): number {
   return sum;
 }
 
-const peakOf = (pid: string): number => Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
+const peakOf = (pid: string): number =>
+  Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024);
 
 /** Peak resident memory since {@link forgetPeaks}, MiB; of a part with several processes the largest. */
 export const peakMiB = (home: string): ByPart => fold(byPart(home, peakOf), (peaks) => Math.max(...peaks));
@@ -92,5 +105,7 @@ export function forgetPeaks(home: string): void {
 }
 
 export function difference(after: ByPart, before: ByPart): ByPart {
-  return Object.fromEntries(Object.entries(after).map(([part, value]) => [part, value - (before[part as Part] ?? 0)])) as ByPart;
+  return Object.fromEntries(
+    Object.entries(after).map(([part, value]) => [part, value - (before[part as Part] ?? 0)]),
+  ) as ByPart;
 }

@@ -17,8 +17,9 @@ export function writeSection(file: string, name: string, text: string): void {
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '# Results\n';
   const start = before.indexOf(from);
   const end = before.indexOf(to);
-  const whole = start >= 0 && end > start
-    ? `${before.slice(0, start)}${section}${before.slice(end + to.length)}`
-    : `${before.trimEnd()}\n\n${section}\n`;
+  const whole =
+    start >= 0 && end > start
+      ? `${before.slice(0, start)}${section}${before.slice(end + to.length)}`
+      : `${before.trimEnd()}\n\n${section}\n`;
   writeFileSync(file, whole);
 }

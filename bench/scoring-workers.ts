@@ -31,9 +31,18 @@ export function scoringWorkers(home: string, env: Readonly<Record<string, string
     async use({ processes, threads }) {
       await stop();
       // Two chunks more than threads, as by default: one is read and one written while each thread scores.
-      const settings = threads === undefined ? {} : { FLEETSCORE_SCORING_THREADS: String(threads), FLEETSCORE_SCORING_CONCURRENCY: String(threads + 2) };
+      const settings =
+        threads === undefined
+          ? {}
+          : { FLEETSCORE_SCORING_THREADS: String(threads), FLEETSCORE_SCORING_CONCURRENCY: String(threads + 2) };
       running = Array.from({ length: processes }, () =>
-        startChild({ name: 'scoring worker', file: codeFile('workers/scoring'), env: { ...env, ...settings }, logFile: join(home, 'logs', 'scoring.log') }));
+        startChild({
+          name: 'scoring worker',
+          file: codeFile('workers/scoring'),
+          env: { ...env, ...settings },
+          logFile: join(home, 'logs', 'scoring.log'),
+        }),
+      );
       await Promise.all(running.map((worker) => untilReady(worker, START_TIMEOUT_MS)));
     },
     stop,

@@ -21,9 +21,13 @@ import { startBlobServer } from '../test/support/azurite.ts';
 import { load } from './machine.ts';
 import { writeSection } from './results-file.ts';
 
-const { values: flags } = parseArgs({ options: { fleets: { type: 'string', default: '1000x180' }, results: { type: 'string' } } });
+const { values: flags } = parseArgs({
+  options: { fleets: { type: 'string', default: '1000x180' }, results: { type: 'string' } },
+});
 /** Sensors, and windows of each. */
-const fleets = flags.fleets.split(',').map((fleet) => fleet.split('x').map(Number) as [sensors: number, windows: number]);
+const fleets = flags.fleets
+  .split(',')
+  .map((fleet) => fleet.split('x').map(Number) as [sensors: number, windows: number]);
 if (!fleets.every((fleet) => fleet.length === 2 && fleet.every((n) => Number.isInteger(n) && n > 0))) {
   process.stderr.write('usage: npm run bench:site -- [--fleets SENSORSxWINDOWS,...] [--results FILE]\n');
   process.exit(2);
@@ -52,16 +56,28 @@ async function measure(sensors: number, windows: number): Promise<string[]> {
   const store = await openStore(`sqlite:${join(folder, 'store.db')}`);
   try {
     await store.migrate();
-    const keys = Array.from({ length: sensors }, (_, i) => ({ device: `unit-${Math.floor(i / SENSORS_PER_DEVICE) + 1}`, sensor: `s${i % SENSORS_PER_DEVICE}`, unit: 'bar' }));
+    const keys = Array.from({ length: sensors }, (_, i) => ({
+      device: `unit-${Math.floor(i / SENSORS_PER_DEVICE) + 1}`,
+      sensor: `s${i % SENSORS_PER_DEVICE}`,
+      unit: 'bar',
+    }));
     const ids = await store.registerSensors(keys);
     await store.createRelease('r1', 1, [], []);
     // One sensor in fifty has a bad stretch.
-    const written = keys.map((key, i) => ({ ...key, id: ids[i]!, labels: Array.from({ length: windows }, (_, at): 0 | 1 => (i % 50 === 7 && at % 12 > 8 ? 1 : 0)) }));
+    const written = keys.map((key, i) => ({
+      ...key,
+      id: ids[i]!,
+      labels: Array.from({ length: windows }, (_, at): 0 | 1 => (i % 50 === 7 && at % 12 > 8 ? 1 : 0)),
+    }));
     // Making the fleet held this thread: connections that the server closed meanwhile must be noticed.
     await sleep(200);
-    await writeBatch({ store, blobs: server.blobs }, 'bench', 0, written, { perFile: Math.max(1, Math.floor(ROWS_PER_FILE / windows)) });
+    await writeBatch({ store, blobs: server.blobs }, 'bench', 0, written, {
+      perFile: Math.max(1, Math.floor(ROWS_PER_FILE / windows)),
+    });
     const source = { store, blobs: server.blobs, decodePredictions, now: Date.now };
-    const toBlob = await least(() => publishSite(source, blobTarget(server.blobs), ['bench'], { maxSensors: MAX_SENSORS }));
+    const toBlob = await least(() =>
+      publishSite(source, blobTarget(server.blobs), ['bench'], { maxSensors: MAX_SENSORS }),
+    );
     const site = join(folder, 'site');
     const cpuBefore = process.cpuUsage();
     const toFolder = await least(() => publishSite(source, folderTarget(site), ['bench'], { maxSensors: MAX_SENSORS }));
@@ -74,7 +90,16 @@ async function measure(sensors: number, windows: number): Promise<string[]> {
     }
     const batch = (await store.findBatch('bench'))!;
     const opened = await openTimes(site, batchPath(batch));
-    return [formatCount(sensors), formatCount(windows), formatCount(pages), (bytes / 1e6).toFixed(1), toBlob.toFixed(2), toFolder.toFixed(2), ((user + system) / 1e6 / ROUNDS).toFixed(2), ...opened];
+    return [
+      formatCount(sensors),
+      formatCount(windows),
+      formatCount(pages),
+      (bytes / 1e6).toFixed(1),
+      toBlob.toFixed(2),
+      toFolder.toFixed(2),
+      ((user + system) / 1e6 / ROUNDS).toFixed(2),
+      ...opened,
+    ];
   } finally {
     await store.close();
     await server.stop();
@@ -89,11 +114,18 @@ async function openTimes(site: string, path: string): Promise<string[]> {
   const browser = await startBrowser(executable);
   try {
     const times: string[] = [];
-    for (const page of ['index.html', `${path}index.html`, `${path}devices/${readdirSync(join(site, path, 'devices'))[0]}`]) {
+    for (const page of [
+      'index.html',
+      `${path}index.html`,
+      `${path}devices/${readdirSync(join(site, path, 'devices'))[0]}`,
+    ]) {
       let fastest = Number.POSITIVE_INFINITY;
       for (let i = 0; i < ROUNDS; i++) {
         await browser.open(join(site, page), { width: 1280, height: 900 });
-        fastest = Math.min(fastest, Number(await browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")));
+        fastest = Math.min(
+          fastest,
+          Number(await browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")),
+        );
       }
       times.push(fastest.toFixed(0));
     }
@@ -109,7 +141,18 @@ for (const [sensors, windows] of fleets) {
   process.stderr.write(`${formatCount(sensors)} sensors ...\n`);
   rows.push(await measure(sensors, windows));
 }
-const heads = ['sensors', 'windows', 'blobs', 'MB', 'to Blob (s)', 'to a folder (s)', 'CPU (s)', 'fleet opens (ms)', 'batch opens (ms)', 'device opens (ms)'];
+const heads = [
+  'sensors',
+  'windows',
+  'blobs',
+  'MB',
+  'to Blob (s)',
+  'to a folder (s)',
+  'CPU (s)',
+  'fleet opens (ms)',
+  'batch opens (ms)',
+  'device opens (ms)',
+];
 const text = `## The site
 
 Made by \`npm run bench:site -- --fleets ${flags.fleets}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most half a million rows of predictions. Blob is azurite on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.

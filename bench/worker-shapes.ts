@@ -21,10 +21,17 @@ export interface WorkerShapes {
   readonly shapes: readonly ShapeResult[];
 }
 
-const SHAPES: readonly Required<WorkerShape>[] = [{ processes: 1, threads: 2 }, { processes: 2, threads: 1 }];
+const SHAPES: readonly Required<WorkerShape>[] = [
+  { processes: 1, threads: 2 },
+  { processes: 2, threads: 1 },
+];
 
 /** @param rounds of both, in turns, after a batch that warms up and does not count; leaves the default workers running */
-export async function runWorkerShapes(bench: BenchFleet, rounds: number, log: (line: string) => void): Promise<WorkerShapes> {
+export async function runWorkerShapes(
+  bench: BenchFleet,
+  rounds: number,
+  log: (line: string) => void,
+): Promise<WorkerShapes> {
   const { sensors } = bench.fleet;
   const before = load();
   const runs = SHAPES.map((): (BatchRun & { readonly peaks: readonly number[] })[] => []);
@@ -38,12 +45,17 @@ export async function runWorkerShapes(bench: BenchFleet, rounds: number, log: (l
     }
   await bench.workers.use({ processes: 1 });
   return {
-    sensors, load: before,
+    sensors,
+    load: before,
     shapes: SHAPES.map((shape, i) => {
       const run = median(runs[i]!);
       return {
-        ...shape, seconds: run.seconds, allSeconds: runs[i]!.map((r) => r.seconds), sensorsPerSecond: Math.round(sensors / run.seconds),
-        cpuMicrosecondsPerSensor: Math.round(((run.cpuSeconds['scoring worker'] ?? 0) * 1e7) / sensors) / 10, peakMiB: run.peaks,
+        ...shape,
+        seconds: run.seconds,
+        allSeconds: runs[i]!.map((r) => r.seconds),
+        sensorsPerSecond: Math.round(sensors / run.seconds),
+        cpuMicrosecondsPerSensor: Math.round(((run.cpuSeconds['scoring worker'] ?? 0) * 1e7) / sensors) / 10,
+        peakMiB: run.peaks,
       };
     }),
   };

@@ -11,7 +11,11 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 
-const compiled = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+const compiled = spawnSync(
+  process.execPath,
+  [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')],
+  { stdio: 'inherit' },
+);
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 /** What lies beside the code and is read at run time. */
@@ -31,5 +35,7 @@ for (const kind of WORKFLOW_CODE_KINDS) {
 }
 chmodSync(join(root, 'bin/fleetscore.js'), 0o755);
 const files = readdirSync(dist, { recursive: true }).filter((name) => statSync(join(dist, name)).isFile());
-process.stdout.write(`${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, ${WORKFLOW_CODE_KINDS.length} workflow bundles of up to ${Math.round(bytes / 1024)} KiB\n`);
+process.stdout.write(
+  `${relative(process.cwd(), dist) || 'dist'}: ${files.length} files, ${WORKFLOW_CODE_KINDS.length} workflow bundles of up to ${Math.round(bytes / 1024)} KiB\n`,
+);
 if (!existsSync(join(dist, 'cli/main.js'))) throw new Error('dist/cli/main.js is missing');

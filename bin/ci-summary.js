@@ -13,7 +13,8 @@ try {
   failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
   for (const suite of report.testResults.filter((s) => s.status === 'failed')) {
     process.stdout.write(`FAILED ${suite.name.replace(`${process.cwd()}/`, '')}\n`);
-    for (const test of suite.assertionResults.filter((t) => t.status === 'failed')) process.stdout.write(`  ${test.fullName}\n`);
+    for (const test of suite.assertionResults.filter((t) => t.status === 'failed'))
+      process.stdout.write(`  ${test.fullName}\n`);
   }
 } catch (error) {
   process.stdout.write(`FAILED npm test left no report: ${error.message}\n`);
@@ -28,4 +29,4 @@ for (const check of checks) {
   }
 }
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
-process.exitCode = failed === 0 && passed > 2 ? 0 : 1;
+process.exitCode = failed === 0 && passed > checks.length ? 0 : 1;

@@ -28,17 +28,26 @@ const TASKS = {
   'check:deploy': [...jest, 'test/deploy', '--verbose'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
+  format: ['node_modules/oxfmt/bin/oxfmt', '.'],
+  'format:check': ['node_modules/oxfmt/bin/oxfmt', '--check', '.'],
 };
 
 function install() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const marker = join(root, 'node_modules', '.fleetscore-lock');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === lock) return;
   process.stderr.write('Installing dependencies (npm ci, once; about a minute) ...\n');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (done.status !== 0) {
-    process.stderr.write(`npm ci failed${done.error ? `: ${done.error.message}` : ''}. Mend what it says above, then run this again.\n`);
+    process.stderr.write(
+      `npm ci failed${done.error ? `: ${done.error.message}` : ''}. Mend what it says above, then run this again.\n`,
+    );
     process.exit(1);
   }
   writeFileSync(marker, lock);
@@ -53,7 +62,9 @@ if (!command) {
 install();
 const node = findNode(root);
 if (!node) {
-  process.stderr.write(`${tooOld('Delete node_modules and run this again; npm must be allowed to run install scripts.')}\n`);
+  process.stderr.write(
+    `${tooOld('Delete node_modules and run this again; npm must be allowed to run install scripts.')}\n`,
+  );
   process.exit(1);
 }
 // Types are stripped and code is compiled once, not in each of the processes that a task starts: a fifth of their CPU.

@@ -29,32 +29,75 @@ type PeriodOptions = { readonly from: number; readonly to: number };
 export function registerBatch(program: Command): void {
   const batch = program.command('batch').description('run, steer and inspect batches');
   starts(batch, 'run', 'score the fleet over a period, now')
-    .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
-    .action(action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) => start(context, 'by-hand', periodOf(o), requestOf(o), o)));
-  starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch').argument('<id>', 'id of the batch')
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .action(
+      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
+        start(context, 'by-hand', periodOf(o), requestOf(o), o),
+      ),
+    );
+  starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch')
+    .argument('<id>', 'id of the batch')
     .addOption(new Option('--sensor <device/sensor...>', 'score these again instead, whatever became of them'))
-    .action(action<[string], RequestOptions & WaitOption & { readonly sensor?: readonly string[] }>(async (context, o, id) => {
-      const base = await findBatch(context, id);
-      for (const name of o.sensor ?? []) parseSensorName(name);
-      return start(context, 'redrive', base, { ...requestOf(o), redrive: id, ...(o.sensor === undefined ? {} : { sensors: o.sensor }) }, o);
-    }));
-  starts(batch, 'rescore', 'score again only sensors whose readings changed since they were scored for exactly this period')
-    .addOption(fromOption().makeOptionMandatory()).addOption(toOption().makeOptionMandatory())
-    .action(action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) => start(context, 'rescore', periodOf(o), { ...requestOf(o), rescore: true }, o)));
-  steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(action<[string], object>(cancel));
-  steers(batch, 'pause', 'start no more child workflows of a running batch')
-    .action(action<[string], object>((context, _, id) => steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate))));
-  steers(batch, 'resume', 'go on with a paused batch')
-    .action(action<[string], object>((context, _, id) => steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate))));
+    .action(
+      action<[string], RequestOptions & WaitOption & { readonly sensor?: readonly string[] }>(
+        async (context, o, id) => {
+          const base = await findBatch(context, id);
+          for (const name of o.sensor ?? []) parseSensorName(name);
+          return start(
+            context,
+            'redrive',
+            base,
+            { ...requestOf(o), redrive: id, ...(o.sensor === undefined ? {} : { sensors: o.sensor }) },
+            o,
+          );
+        },
+      ),
+    );
+  starts(
+    batch,
+    'rescore',
+    'score again only sensors whose readings changed since they were scored for exactly this period',
+  )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .action(
+      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
+        start(context, 'rescore', periodOf(o), { ...requestOf(o), rescore: true }, o),
+      ),
+    );
+  steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(
+    action<[string], object>(cancel),
+  );
+  steers(batch, 'pause', 'start no more child workflows of a running batch').action(
+    action<[string], object>((context, _, id) =>
+      steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate)),
+    ),
+  );
+  steers(batch, 'resume', 'go on with a paused batch').action(
+    action<[string], object>((context, _, id) =>
+      steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate)),
+    ),
+  );
   steers(batch, 'concurrency', 'set how many child workflows of a running batch run at once')
-    .addOption(new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory())
-    .action(action<[string], { limit: number }>((context, o, id) => steer(context, id, `runs at most ${o.limit} children at once`, (handle) => handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }))));
+    .addOption(
+      new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory(),
+    )
+    .action(
+      action<[string], { limit: number }>((context, o, id) =>
+        steer(context, id, `runs at most ${o.limit} children at once`, (handle) =>
+          handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }),
+        ),
+      ),
+    );
   registerBatchPlan(batch);
   registerBatchViews(batch);
 }
 
 function starts(batch: Command, verb: string, description: string): Command {
-  return addRequestOptions(batch.command(verb).description(description).option('--wait', 'wait until it is done; exit code 1 when it failed'));
+  return addRequestOptions(
+    batch.command(verb).description(description).option('--wait', 'wait until it is done; exit code 1 when it failed'),
+  );
 }
 
 function steers(batch: Command, verb: string, description: string): Command {
@@ -62,11 +105,21 @@ function steers(batch: Command, verb: string, description: string): Command {
 }
 
 function periodOf({ from, to }: PeriodOptions): Period {
-  if (to <= from) throw new FleetscoreError('INVALID_ARGUMENT', `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`);
+  if (to <= from)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
+    );
   return { fromMs: from, toMs: to };
 }
 
-async function start(context: Context, prefix: string, period: Period, request: ScoreBatchRequest, options: WaitOption): Promise<Output> {
+async function start(
+  context: Context,
+  prefix: string,
+  period: Period,
+  request: ScoreBatchRequest,
+  options: WaitOption,
+): Promise<Output> {
   const { fromMs, toMs } = period;
   const client = await context.client();
   const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
@@ -89,14 +142,16 @@ async function start(context: Context, prefix: string, period: Period, request: 
     await client.withAbortSignal(interrupted, () => handle.result());
   } catch (error) {
     // A batch that ended badly is on record; anything else is an error of the call.
-    if (!interrupted.aborted && !(await (await context.store()).findBatch(id))) throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
+    if (!interrupted.aborted && !(await (await context.store()).findBatch(id)))
+      throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
   } finally {
     await stopWatching?.();
   }
   if (interrupted.aborted)
     return {
       data: { batch: id, workflowId: handle.workflowId, runId, waited: false },
-      text: `Batch ${id} goes on without us. See it: fleetscore batch show ${id}\nEnd it: fleetscore batch cancel ${id}`, exitCode: EXIT_FAILED,
+      text: `Batch ${id} goes on without us. See it: fleetscore batch show ${id}\nEnd it: fleetscore batch cancel ${id}`,
+      exitCode: EXIT_FAILED,
     };
   return showBatch(context, id);
 }
@@ -113,7 +168,8 @@ async function runningHandle(context: Context, id: string): Promise<WorkflowHand
   const waiting = (await (await context.store()).findBatch(id)) ? undefined : await findWaiting(context, id);
   if (waiting) return waiting.handle;
   const batch = await findBatch(context, id);
-  if (batch.status !== 'running') throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
+  if (batch.status !== 'running')
+    throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
   return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }
 
@@ -127,15 +183,27 @@ async function cancel(context: Context, _: object, id: string): Promise<Output> 
   }
   const store = await context.store();
   const batch = await store.findBatch(id);
-  if (!batch) return { data: { batch: id, status: 'cancelled' }, text: `Batch ${id} was cancelled before it was planned: nothing is on record.` };
+  if (!batch)
+    return {
+      data: { batch: id, status: 'cancelled' },
+      text: `Batch ${id} was cancelled before it was planned: nothing is on record.`,
+    };
   if (batch.status === 'running') {
     const { finishBatch } = await import('../activities/finish-batch.ts');
-    await finishBatch({ store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now }, { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 });
+    await finishBatch(
+      { store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now },
+      { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 },
+    );
   }
   return { ...(await showBatch(context, id)), exitCode: 0 };
 }
 
-async function steer(context: Context, id: string, done: string, work: (handle: WorkflowHandle) => Promise<unknown>): Promise<Output> {
+async function steer(
+  context: Context,
+  id: string,
+  done: string,
+  work: (handle: WorkflowHandle) => Promise<unknown>,
+): Promise<Output> {
   await work(await runningHandle(context, id));
   return { data: { batch: id, done }, text: `Batch ${id}: ${done}.` };
 }

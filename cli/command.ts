@@ -11,7 +11,15 @@ import { openContext, type Context, type GlobalOptions } from './context.ts';
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
-const USAGE_CODES: ReadonlySet<string> = new Set(['INVALID_CONFIG', 'INVALID_TIME', 'INVALID_DURATION', 'INVALID_NAME', 'INVALID_REQUEST', 'INVALID_ARGUMENT', 'INVALID_LIMITS']);
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'INVALID_CONFIG',
+  'INVALID_TIME',
+  'INVALID_DURATION',
+  'INVALID_NAME',
+  'INVALID_REQUEST',
+  'INVALID_ARGUMENT',
+  'INVALID_LIMITS',
+]);
 
 /** What a command gives back: text for people, data for programs. */
 export interface Output {
@@ -56,7 +64,10 @@ export function report(error: unknown, json: boolean): void {
   const known = error instanceof FleetscoreError;
   const code = known ? error.code : 'INTERNAL';
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) } })}\n`);
-  else process.stderr.write(`${pc.red('error:')} ${messageOf(error)}\n${known ? '' : `${(error as Error).stack?.split('\n').slice(1, 6).join('\n') ?? ''}\n`}`);
+  else
+    process.stderr.write(
+      `${pc.red('error:')} ${messageOf(error)}\n${known ? '' : `${(error as Error).stack?.split('\n').slice(1, 6).join('\n') ?? ''}\n`}`,
+    );
   process.exitCode = known && USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -68,7 +79,9 @@ export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
-      throw new InvalidArgumentError(`It takes a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}.`);
+      throw new InvalidArgumentError(
+        `It takes a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}.`,
+      );
     return value;
   };
 }
@@ -76,7 +89,8 @@ export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
 export function asNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value <= max)) throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
+    if (text.trim() === '' || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
     return value;
   };
 }
@@ -92,4 +106,5 @@ function tell<T>(parse: () => T): T {
 /** `--from TIME` and `--to TIME`, as epoch milliseconds. */
 export const fromOption = (text = 'start of the period, ISO 8601 (UTC when no zone is given)'): Option =>
   new Option('--from <time>', text).argParser(asTime);
-export const toOption = (text = 'end of the period, not included'): Option => new Option('--to <time>', text).argParser(asTime);
+export const toOption = (text = 'end of the period, not included'): Option =>
+  new Option('--to <time>', text).argParser(asTime);

@@ -37,17 +37,20 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   let store: Promise<Store> | undefined;
   let client: Promise<Client> | undefined;
   return {
-    config, env, json: options.json ?? false,
+    config,
+    env,
+    json: options.json ?? false,
     store: () => (store ??= openMigrated(config.sqlUrl)),
     blobs() {
       blobConfig(config);
       return lazyBlobs(async () => (await import('../workers/blob-storage.ts')).openBlobs(config));
     },
     // A failed try is not kept: who looks again and again finds a server that has come since.
-    client: () => (client ??= connectClient(env).catch((error: unknown) => {
-      client = undefined;
-      throw error;
-    })),
+    client: () =>
+      (client ??= connectClient(env).catch((error: unknown) => {
+        client = undefined;
+        throw error;
+      })),
     uiLink(workflowId, runId) {
       const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;
       if (ui === undefined) return undefined;

@@ -44,7 +44,11 @@ const PATIENCE_MS = 2_000;
 const STALL_MS = 120_000;
 
 export function registerDemo(program: Command): void {
-  addStackOptions(program.command('demo').description('the main job on a sample plant: stack, readings, schedule, batches, report; stays until Ctrl-C'))
+  addStackOptions(
+    program
+      .command('demo')
+      .description('the main job on a sample plant: stack, readings, schedule, batches, report; stays until Ctrl-C'),
+  )
     .option('--once', 'end when the job is done')
     .action(action<[], UpOptions & { once?: boolean }>(demo));
 }
@@ -53,7 +57,9 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   const started = Date.now();
   const interrupted = untilInterrupted();
   const say = (line: string): void => void (outer.json ? process.stderr : process.stdout).write(`${line}\n`);
-  say(`${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`);
+  say(
+    `${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`,
+  );
   say('Starting Temporal, Blob storage (azurite), Event Hubs (emulator), SQLite and the workers ...');
   const stack = await startLocal(outer, options, (line) => say(pc.dim(line)));
   const context = openContext({ json: outer.json, home: outer.config.home });
@@ -65,7 +71,9 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   });
   try {
     const result = await Promise.race([work, stack.broken, interrupted.then(() => undefined)]);
-    return result === undefined ? undefined : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
+    return result === undefined
+      ? undefined
+      : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
   } finally {
     say('\nStopping ...');
     ending.abort();
@@ -89,7 +97,12 @@ interface JobResult {
   readonly data: unknown;
 }
 
-async function mainJob(context: Context, say: (line: string) => void, started: number, signal: AbortSignal): Promise<JobResult> {
+async function mainJob(
+  context: Context,
+  say: (line: string) => void,
+  started: number,
+  signal: AbortSignal,
+): Promise<JobResult> {
   const store = await context.store();
   const ui = readStack(context.config.home)?.ui ?? '';
   say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
@@ -106,10 +119,20 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   await withProducer(context, async (producer) => {
     const readings = sampleFeed(sendFrom, nowMs);
     const bar = startBar('sending readings', 'readings', output(context));
-    const sent = await sendReadings(readings, { producer, signal, onProgress: (progress) => bar.set(progress.sent, readings.length) });
+    const sent = await sendReadings(readings, {
+      producer,
+      signal,
+      onProgress: (progress) => bar.set(progress.sent, readings.length),
+    });
     bar.set(sent.sent, readings.length);
     bar.end();
-    await waitIngested({ store, source: ingestSource(context, producer), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: STALL_MS, signal });
+    await waitIngested({
+      store,
+      source: ingestSource(context, producer),
+      lastSequenceNumbers: sent.lastSequenceNumbers,
+      stallMs: STALL_MS,
+      signal,
+    });
     signal.throwIfAborted();
   });
   remember(context, { sentThroughMs: nowMs });
@@ -120,21 +143,49 @@ async function mainJob(context: Context, say: (line: string) => void, started: n
   if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
 
   const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
-  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({ device: sensor.device, sensor: sensor.sensor, kind, fromMs, toMs, findable }));
-  const data = await collect(context, shown.map((batch) => batch.id), faults);
+  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({
+    device: sensor.device,
+    sensor: sensor.sensor,
+    kind,
+    fromMs,
+    toMs,
+    findable,
+  }));
+  const data = await collect(
+    context,
+    shown.map((batch) => batch.id),
+    faults,
+  );
   const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
   await storePage(context, data, await writePage(file, data));
   if (!context.json) print(`\n${text(data)}\n`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
-  const site = pathToFileURL((await writeSite(context, siteFolder(context), shown.map((batch) => batch.id), faults)).file).href;
+  const site = pathToFileURL(
+    (
+      await writeSite(
+        context,
+        siteFolder(context),
+        shown.map((batch) => batch.id),
+        faults,
+      )
+    ).file,
+  ).href;
   say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
   say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
   say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
   const failed = shown.filter((batch) => batch.status !== 'completed');
   return {
-    ok: failed.length === 0, sentThroughMs: nowMs, scoredToMs: end,
-    data: { batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })), totals: data.totals, report: page, site, ui },
+    ok: failed.length === 0,
+    sentThroughMs: nowMs,
+    scoredToMs: end,
+    data: {
+      batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })),
+      totals: data.totals,
+      report: page,
+      site,
+      ui,
+    },
   };
 }
 
@@ -148,19 +199,32 @@ async function publishSampleModels(context: Context, say: (line: string) => void
   remember(context, { sentThroughMs: 0, scoredToMs: 0 });
   await store.registerSensors(SAMPLE_FLEET.map(({ device, sensor, unit }) => ({ device, sensor, unit })));
   const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
-    store, blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
+    store,
+    blobs: context.blobs(),
+    ...checkSettings(context),
+    nowMs: Date.now(),
   });
   say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
 }
 
 /** Backfills the schedule over `missing` and waits for its batches. */
-async function scoreThrough(context: Context, missing: Period, say: (line: string) => void, signal: AbortSignal): Promise<Batch[]> {
+async function scoreThrough(
+  context: Context,
+  missing: Period,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Batch[]> {
   const client = await context.client();
   const store = await context.store();
   try {
     await createSchedule(client, SCHEDULE, {
       // Missed periods are not started by themselves after a stop: the next start sends their readings first.
-      everyMs: EVERY_MS, request: { period: '15m' }, overlap: DEFAULT_OVERLAP, catchupWindowMs: MINUTE, paused: false, note: 'the sample plant',
+      everyMs: EVERY_MS,
+      request: { period: '15m' },
+      overlap: DEFAULT_OVERLAP,
+      catchupWindowMs: MINUTE,
+      paused: false,
+      note: 'the sample plant',
     });
     say(`  schedule ${SCHEDULE} created`);
   } catch (error) {
@@ -181,8 +245,12 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
   let last = '';
   let movedAt = Date.now();
   for (;;) {
-    const mine = (await batches()).filter((b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs);
-    const counts = await Promise.all(mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)));
+    const mine = (await batches()).filter(
+      (b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs,
+    );
+    const counts = await Promise.all(
+      mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)),
+    );
     const done = counts.reduce((sum, c) => sum + decided(c), 0);
     const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
     const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
@@ -199,7 +267,10 @@ async function scoreThrough(context: Context, missing: Period, say: (line: strin
       movedAt = Date.now();
     }
     if (Date.now() - movedAt > STALL_MS)
-      throw new FleetscoreError('BATCH_STALLED', `the batches have not moved for ${formatMs(STALL_MS)} (${finished.length} of ${expected} done). Look into the Web UI, and the logs in ${join(context.config.home, 'logs')}.`);
+      throw new FleetscoreError(
+        'BATCH_STALLED',
+        `the batches have not moved for ${formatMs(STALL_MS)} (${finished.length} of ${expected} done). Look into the Web UI, and the logs in ${join(context.config.home, 'logs')}.`,
+      );
     await sleep(150, undefined, { signal });
   }
 }
@@ -210,17 +281,29 @@ async function lastBatches(context: Context): Promise<Batch[]> {
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */
-async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResult, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+async function stayLive(
+  context: Context,
+  { sentThroughMs, scoredToMs }: JobResult,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const store = await context.store();
   const batches = await store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
   const told = new Set(batches.filter((batch) => batch.status !== 'running').map((batch) => batch.id));
   // The quarter that had just ended when we started; the schedule is the one to start it when it ended since.
   const latest = quarterBefore(Date.now());
   if (latest > scoredToMs && !batches.some((batch) => batch.toMs === latest))
-    await backfillSchedule(await context.client(), SCHEDULE, { fromMs: scoredToMs, toMs: latest }, ScheduleOverlapPolicy.ALLOW_ALL);
-  say(`\nReadings keep flowing; the next batch starts at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC. ${pc.bold('Ctrl-C stops everything.')}`);
+    await backfillSchedule(
+      await context.client(),
+      SCHEDULE,
+      { fromMs: scoredToMs, toMs: latest },
+      ScheduleOverlapPolicy.ALLOW_ALL,
+    );
+  say(
+    `\nReadings keep flowing; the next batch starts at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC. ${pc.bold('Ctrl-C stops everything.')}`,
+  );
   return withProducer(context, async (producer) => {
-    for (let through = sentThroughMs; ; ) {
+    for (let through = sentThroughMs; ;) {
       await sleep(FEED_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       const until = Date.now();
@@ -234,7 +317,9 @@ async function stayLive(context: Context, { sentThroughMs, scoredToMs }: JobResu
           if (batch.status === 'running' || told.has(batch.id)) continue;
           told.add(batch.id);
           const { scored, skipped, failed, windows, anomalies } = batch.counts;
-          say(`${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`);
+          say(
+            `${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`,
+          );
           remember(context, { scoredToMs: batch.toMs });
           await writeSite(context, siteFolder(context), [batch.id]);
         }

@@ -26,17 +26,29 @@ interface Finding {
 const ANSWER_MS = 10_000;
 
 export function registerDoctor(program: Command): void {
-  program.command('doctor').description('check every part and say what is wrong and how to mend it').action(action<[], object>(examine));
+  program
+    .command('doctor')
+    .description('check every part and say what is wrong and how to mend it')
+    .action(action<[], object>(examine));
 }
 
 async function examine(context: Context): Promise<Output> {
   const findings = await Promise.all([
     check('Node', async () => process.versions.node),
-    check('Temporal CLI', async () => (await locateTemporal(context.config.toolsDir)) ?? note('not here yet; `fleetscore up` installs it')),
-    check('Python', async () => python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI')),
+    check(
+      'Temporal CLI',
+      async () => (await locateTemporal(context.config.toolsDir)) ?? note('not here yet; `fleetscore up` installs it'),
+    ),
+    check(
+      'Python',
+      async () =>
+        python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI'),
+    ),
     check('Laptop stack', async () => {
       const stack = readStack(context.config.home);
-      return stack ? `up since ${stack.startedAt}, Web UI ${stack.ui}` : note('not running here; `fleetscore up` starts it');
+      return stack
+        ? `up since ${stack.startedAt}, Web UI ${stack.ui}`
+        : note('not running here; `fleetscore up` starts it');
     }),
     check('Temporal', () => temporal(context)),
     check('SQL store', () => sql(context)),
@@ -45,7 +57,10 @@ async function examine(context: Context): Promise<Output> {
   ]);
   const problems = findings.filter((finding) => finding.state === 'problem').length;
   const mark = { ok: pc.green('ok'), note: pc.yellow('--'), problem: pc.red('!!') };
-  const lines = findings.map((finding) => `${mark[finding.state]}  ${finding.part.padEnd(13)} ${finding.text.replaceAll('\n', '\n                  ')}`);
+  const lines = findings.map(
+    (finding) =>
+      `${mark[finding.state]}  ${finding.part.padEnd(13)} ${finding.text.replaceAll('\n', '\n                  ')}`,
+  );
   return {
     data: { healthy: problems === 0, findings },
     text: `${lines.join('\n')}\n\n${problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`}`,
@@ -86,11 +101,18 @@ async function temporal(context: Context): Promise<string> {
   const client = await context.client();
   await client.workflowService.describeNamespace({ namespace });
   const pools = await poolQueues(context.config);
-  const [control, scoring] = await Promise.all([countPollers(client, [CONTROL_QUEUE], 'workflow'), countPollers(client, pools.values(), 'activity')]);
+  const [control, scoring] = await Promise.all([
+    countPollers(client, [CONTROL_QUEUE], 'workflow'),
+    countPollers(client, pools.values(), 'activity'),
+  ]);
   // A pool has no workers while nothing is due.
-  const pooled = scoring === 0 && (await Promise.all([...pools.keys()].map((pool) => poolRuns(client, pool)))).includes(true);
+  const pooled =
+    scoring === 0 && (await Promise.all([...pools.keys()].map((pool) => poolRuns(client, pool)))).includes(true);
   const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
-  if (missing.length > 0) throw new Error(`${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`);
+  if (missing.length > 0)
+    throw new Error(
+      `${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`,
+    );
   const version = await currentVersion(client);
   return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}${version === undefined ? '' : ` of current version ${version}`}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
 }
@@ -104,12 +126,20 @@ async function currentVersion(client: Client): Promise<string | undefined> {
   const running = versions.filter((version) => version.workers > 0).map((version) => version.buildId);
   // Without any, unversioned workers poll.
   if (running.length === 0 || (current !== undefined && running.includes(current))) return current;
-  const why = current === undefined ? 'no version of the control worker is current' : `no control worker of the current version ${current} runs`;
-  throw new Error(`${why}: new batches wait. Let them start on one that runs: fleetscore workers promote ${running[0]}`);
+  const why =
+    current === undefined
+      ? 'no version of the control worker is current'
+      : `no control worker of the current version ${current} runs`;
+  throw new Error(
+    `${why}: new batches wait. Let them start on one that runs: fleetscore workers promote ${running[0]}`,
+  );
 }
 
 async function poolRuns(client: Client, name: string): Promise<boolean> {
-  const loop = await client.workflow.getHandle(poolWorkflowId(name)).describe().catch(() => undefined);
+  const loop = await client.workflow
+    .getHandle(poolWorkflowId(name))
+    .describe()
+    .catch(() => undefined);
   return loop?.status.name === 'RUNNING';
 }
 

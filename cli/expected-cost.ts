@@ -28,31 +28,63 @@ export interface ExpectedCost {
 }
 
 /** @param pricesFile in place of the configured one */
-export async function expectedCosts(context: Context, plans: readonly PoolPlan[], pricesFile?: string): Promise<ExpectedCost[]> {
+export async function expectedCosts(
+  context: Context,
+  plans: readonly PoolPlan[],
+  pricesFile?: string,
+): Promise<ExpectedCost[]> {
   const { config } = context;
-  const pools = (await configuredPools(pricesFile === undefined ? config : { ...config, pool: { ...config.pool, pricesFile } })).map(({ settings }) => settings);
+  const pools = (
+    await configuredPools(pricesFile === undefined ? config : { ...config, pool: { ...config.pool, pricesFile } })
+  ).map(({ settings }) => settings);
   const file = pricesFile ?? config.pool.pricesFile;
   const currency = file === undefined ? undefined : (await loadPrices(file))[0]?.currency;
   const found: ExpectedCost[] = [];
   for (const plan of plans) {
-    const settings = pools.find((pool) => (plan.pool === '' ? pool.taskQueue === SCORING_QUEUE : pool.name === plan.pool)) ?? (plan.pool === '' ? pools[0] : undefined);
-    found.push(settings ? await costOf(context, plan, settings, currency) : {
-      pool: '', unknown: plan.pool, sensors: plan.wouldScore, nodes: 0, nodeSeconds: 0, vmSize: '', spinUpSeconds: 0, sensorsPerSecond: 0, measured: false,
-    });
+    const settings =
+      pools.find((pool) => (plan.pool === '' ? pool.taskQueue === SCORING_QUEUE : pool.name === plan.pool)) ??
+      (plan.pool === '' ? pools[0] : undefined);
+    found.push(
+      settings
+        ? await costOf(context, plan, settings, currency)
+        : {
+            pool: '',
+            unknown: plan.pool,
+            sensors: plan.wouldScore,
+            nodes: 0,
+            nodeSeconds: 0,
+            vmSize: '',
+            spinUpSeconds: 0,
+            sensorsPerSecond: 0,
+            measured: false,
+          },
+    );
   }
   return found;
 }
 
-async function costOf(context: Context, plan: PoolPlan, settings: PoolSettings, currency: string | undefined): Promise<ExpectedCost> {
+async function costOf(
+  context: Context,
+  plan: PoolPlan,
+  settings: PoolSettings,
+  currency: string | undefined,
+): Promise<ExpectedCost> {
   const state = await stateOf(context, settings.name);
   // Limits may have been set by hand since.
   const live: PoolSettings = state ? { ...state.settings, pricePerNodeHour: settings.pricePerNodeHour } : settings;
   const measured = state?.measured ?? settings;
   const cost = expectCost(plan.wouldScore, live, measured);
   return {
-    pool: settings.name, taskQueue: settings.taskQueue, sensors: plan.wouldScore, nodes: cost.nodes, nodeSeconds: cost.nodeMs / 1_000, vmSize: settings.vmSize,
+    pool: settings.name,
+    taskQueue: settings.taskQueue,
+    sensors: plan.wouldScore,
+    nodes: cost.nodes,
+    nodeSeconds: cost.nodeMs / 1_000,
+    vmSize: settings.vmSize,
     ...(settings.pricePerNodeHour > 0 ? { money: cost.money, ...(currency === undefined ? {} : { currency }) } : {}),
-    spinUpSeconds: measured.spinUpMs / 1_000, sensorsPerSecond: measured.sensorsPerSecond, measured: state !== undefined && state.measured.spinUps > 0 && state.measured.speeds > 0,
+    spinUpSeconds: measured.spinUpMs / 1_000,
+    sensorsPerSecond: measured.sensorsPerSecond,
+    measured: state !== undefined && state.measured.spinUps > 0 && state.measured.speeds > 0,
   };
 }
 

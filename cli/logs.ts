@@ -41,9 +41,17 @@ export function registerLogs(program: Command): void {
     .command('logs')
     .description('lines of the workers from Blob: those of a batch, a sensor or a worker, in order of time')
     .option('--batch <id>', 'only lines about this batch')
-    .addOption(new Option('--sensor <device-and-sensor...>', 'only lines about this sensor, and of chunks that hold it: --sensor DEVICE SENSOR'))
+    .addOption(
+      new Option(
+        '--sensor <device-and-sensor...>',
+        'only lines about this sensor, and of chunks that hold it: --sensor DEVICE SENSOR',
+      ),
+    )
     .option('--worker <name>', 'only workers whose name holds this text, for example scoring')
-    .option('--since <time>', 'a time, or how long ago: 30m, 2d (default: 1h; 24h with --sensor; all of the batch with --batch)')
+    .option(
+      '--since <time>',
+      'a time, or how long ago: 30m, 2d (default: 1h; 24h with --sensor; all of the batch with --batch)',
+    )
     .addOption(new Option('--to <time>', 'end of the time').argParser(asTime))
     .addOption(new Option('--level <level>', 'this level and above').choices(Object.keys(LEVELS)))
     .addOption(new Option('--limit <n>', 'the newest lines, at most').default(1_000).argParser(asWhole(1, 1_000_000)))
@@ -68,13 +76,22 @@ async function logs(context: Context, options: LogsOptions): Promise<Output | un
   const left = found - lines.length;
   return {
     data: lines.map(data),
-    text: lines.length === 0
-      ? `No lines since ${isoTime(filter.fromMs)}. --since looks further back; lines arrive a few seconds after they were written.`
-      : [...(left > 0 ? [pc.dim(`${formatCount(left)} older lines are left out: --limit shows more.`)] : []), ...lines.map(text)].join('\n'),
+    text:
+      lines.length === 0
+        ? `No lines since ${isoTime(filter.fromMs)}. --since looks further back; lines arrive a few seconds after they were written.`
+        : [
+            ...(left > 0 ? [pc.dim(`${formatCount(left)} older lines are left out: --limit shows more.`)] : []),
+            ...lines.map(text),
+          ].join('\n'),
   };
 }
 
-async function follow(context: Context, filter: LogFilter, reader: ReturnType<typeof openLogs>, first: readonly LogLine[]): Promise<undefined> {
+async function follow(
+  context: Context,
+  filter: LogFilter,
+  reader: ReturnType<typeof openLogs>,
+  first: readonly LogLine[],
+): Promise<undefined> {
   const interrupted = untilInterrupted();
   let stop = false;
   void interrupted.then(() => (stop = true));
@@ -83,7 +100,12 @@ async function follow(context: Context, filter: LogFilter, reader: ReturnType<ty
   while (!stop) {
     await Promise.race([sleep(FOLLOW_MS), interrupted]);
     const added: LogLine[] = [];
-    await told(context, () => reader.read({ ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) }, (line) => void added.push(line)));
+    await told(context, () =>
+      reader.read(
+        { ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) },
+        (line) => void added.push(line),
+      ),
+    );
     added.sort((a, b) => a.atMs - b.atMs).forEach(show);
   }
   return undefined;
@@ -98,27 +120,47 @@ function newest(lines: LogLine[], limit: number): void {
 async function filterOf(context: Context, options: LogsOptions): Promise<LogFilter> {
   const { batch: id, sensor: names, worker, level } = options;
   if (names !== undefined && names.length !== 2)
-    throw new FleetscoreError('INVALID_ARGUMENT', `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`);
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`,
+    );
   const store = id === undefined && names === undefined ? undefined : await context.store();
   const batch = id === undefined ? undefined : await store!.findBatch(id);
   if (id !== undefined && !batch)
-    throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`);
+    throw new FleetscoreError(
+      'BATCH_UNKNOWN',
+      `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
+    );
   const sensor = names === undefined ? undefined : { device: names[0]!, sensor: names[1]! };
   const known = sensor && (await store!.findSensor(sensor));
   if (sensor && !known)
-    throw new FleetscoreError('SENSOR_UNKNOWN', `there is no sensor ${JSON.stringify(sensor.device)} / ${JSON.stringify(sensor.sensor)}. \`fleetscore sensors list\` shows those there are.`);
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(sensor.device)} / ${JSON.stringify(sensor.sensor)}. \`fleetscore sensors list\` shows those there are.`,
+    );
   const now = Date.now();
-  const fromMs = options.since !== undefined ? sinceOf(options.since, now) : batch ? batch.startedAtMs - AROUND_BATCH_MS : now - (sensor ? SENSOR_MS : DEFAULT_MS);
+  const fromMs =
+    options.since !== undefined
+      ? sinceOf(options.since, now)
+      : batch
+        ? batch.startedAtMs - AROUND_BATCH_MS
+        : now - (sensor ? SENSOR_MS : DEFAULT_MS);
   const toMs = options.to ?? (batch?.finishedAtMs === undefined ? undefined : batch.finishedAtMs + AROUND_BATCH_MS);
   return {
-    fromMs, ...(toMs === undefined ? {} : { toMs }), ...(id === undefined ? {} : { batch: id }), ...(worker === undefined ? {} : { worker }),
-    ...(sensor ? { sensor: { ...sensor, ...(known ? { id: known.id } : {}) } } : {}), ...(level === undefined ? {} : { minLevel: LEVELS[level]! }),
+    fromMs,
+    ...(toMs === undefined ? {} : { toMs }),
+    ...(id === undefined ? {} : { batch: id }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(sensor ? { sensor: { ...sensor, ...(known ? { id: known.id } : {}) } } : {}),
+    ...(level === undefined ? {} : { minLevel: LEVELS[level]! }),
   };
 }
 
 /** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME` */
 function sinceOf(text: string, nowMs: number): number {
-  return /^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$/.test(text.trim()) ? nowMs - parseDuration(text, '--since') : parseTime(text, '--since');
+  return /^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$/.test(text.trim())
+    ? nowMs - parseDuration(text, '--since')
+    : parseTime(text, '--since');
 }
 
 async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {
@@ -128,13 +170,20 @@ async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {
     const { code, statusCode } = error as { code?: string; statusCode?: number };
     if (statusCode === undefined && code !== 'REQUEST_SEND_ERROR') throw error;
     throw new FleetscoreError(
-      'LOGS_UNAVAILABLE', `the logs in Blob cannot be read (${code ?? statusCode}). Check that Blob storage answers (\`fleetscore doctor\`); on a laptop the same lines are in ${context.config.home}/logs.`,
+      'LOGS_UNAVAILABLE',
+      `the logs in Blob cannot be read (${code ?? statusCode}). Check that Blob storage answers (\`fleetscore doctor\`); on a laptop the same lines are in ${context.config.home}/logs.`,
       { retryable: true, cause: error },
     );
   }
 }
 
-const data = ({ atMs, level, worker, message, fields }: LogLine): object => ({ time: isoTime(atMs), level: NAMES.get(level) ?? level, worker, message, fields });
+const data = ({ atMs, level, worker, message, fields }: LogLine): object => ({
+  time: isoTime(atMs),
+  level: NAMES.get(level) ?? level,
+  worker,
+  message,
+  fields,
+});
 
 /** Known from the columns of a line. */
 const SHOWN: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'role']);
@@ -142,7 +191,11 @@ const SHOWN: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'role
 function text({ atMs, level, worker, message, fields }: LogLine): string {
   const name = NAMES.get(level) ?? String(level);
   const paint = level >= 50 ? pc.red : level >= 40 ? pc.yellow : pc.dim;
-  const rest = Object.entries(fields).filter(([key, value]) => !SHOWN.has(key) && value !== undefined && value !== '')
-    .map(([key, value]) => `${pc.dim(`${key}=`)}${harmless(typeof value === 'string' ? (/[\s"]/.test(value) ? JSON.stringify(value) : value) : JSON.stringify(value))}`);
+  const rest = Object.entries(fields)
+    .filter(([key, value]) => !SHOWN.has(key) && value !== undefined && value !== '')
+    .map(
+      ([key, value]) =>
+        `${pc.dim(`${key}=`)}${harmless(typeof value === 'string' ? (/[\s"]/.test(value) ? JSON.stringify(value) : value) : JSON.stringify(value))}`,
+    );
   return `${isoTime(atMs)} ${paint(name.padEnd(5))} ${pc.cyan(worker)} ${harmless(message)}${rest.length === 0 ? '' : ` ${rest.join(' ')}`}`;
 }

@@ -14,16 +14,28 @@ import { table, when } from './text.ts';
 
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
-  models.command('convert').description('convert scikit-learn pickles (StandardScaler + OneClassSVM) to ONNX, without running any code in them')
-    .argument('<dir>', 'folder with files model_<device>_<sensor>').argument('<out>', 'folder for the ONNX files')
+  models
+    .command('convert')
+    .description(
+      'convert scikit-learn pickles (StandardScaler + OneClassSVM) to ONNX, without running any code in them',
+    )
+    .argument('<dir>', 'folder with files model_<device>_<sensor>')
+    .argument('<out>', 'folder for the ONNX files')
     .action(action<[string, string], object>(convert));
-  models.command('publish').description('check models, store them and make them the current release')
-    .argument('<dir>', 'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)')
+  models
+    .command('publish')
+    .description('check models, store them and make them the current release')
+    .argument(
+      '<dir>',
+      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)',
+    )
     .option('--release <name>', 'name of the release (default: from the time)')
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
     .option('--no-promote', 'keep the current release: this one can be a challenger first')
     .action(action<[string], ModelsPublishOptions>(publish));
-  models.command('list').description('list releases, or the models of one')
+  models
+    .command('list')
+    .description('list releases, or the models of one')
     .option('--release <name>', 'models of this release')
     .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(action<[], { release?: string; limit: number }>(list));
@@ -34,7 +46,10 @@ export function registerModels(program: Command): void {
 
 async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
   const { convertModels } = await import('../scoring/convert.ts');
-  const summary = await convertModels(dir, out, { toolsDir: context.config.toolsDir, log: (line) => void process.stderr.write(`${line}\n`) });
+  const summary = await convertModels(dir, out, {
+    toolsDir: context.config.toolsDir,
+    log: (line) => void process.stderr.write(`${line}\n`),
+  });
   const bad = summary.models.filter((model) => !model.ok);
   return {
     data: summary,
@@ -57,9 +72,14 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {
     const summary = await publishModels(dir, {
-      store: await context.store(), blobs: context.blobs(), ...checkSettings(context), nowMs: Date.now(),
+      store: await context.store(),
+      blobs: context.blobs(),
+      ...checkSettings(context),
+      nowMs: Date.now(),
       pools: new Set((await poolQueues(context.config)).keys()),
-      ...(options.release === undefined ? {} : { release: options.release }), ...(options.skipBad ? { skipBad: true } : {}), promote: options.promote,
+      ...(options.release === undefined ? {} : { release: options.release }),
+      ...(options.skipBad ? { skipBad: true } : {}),
+      promote: options.promote,
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
@@ -67,9 +87,14 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
       data: summary,
       text: [
         `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
-        ...Object.entries(summary.pools).map(([pool, sensors]) => `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`),
+        ...Object.entries(summary.pools).map(
+          ([pool, sensors]) =>
+            `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`,
+        ),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
-        ...(options.promote ? [] : [`Have batches score it beside the current release: fleetscore models challenge ${summary.release}`]),
+        ...(options.promote
+          ? []
+          : [`Have batches score it beside the current release: fleetscore models challenge ${summary.release}`]),
       ].join('\n'),
       ...(summary.bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
     };
@@ -80,8 +105,14 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
 }
 
 /** Models are checked within the bounds and with the execution provider that they are scored with. */
-export const checkSettings = ({ config: { scoring } }: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'modelMemoryBytes' | 'executionProvider'> =>
-  ({ maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, modelMemoryBytes: scoring.modelMemoryBytes, executionProvider: scoring.executionProvider });
+export const checkSettings = ({
+  config: { scoring },
+}: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'modelMemoryBytes' | 'executionProvider'> => ({
+  maxModelBytes: scoring.maxModelBytes,
+  modelTimeoutMs: scoring.modelTimeoutMs,
+  modelMemoryBytes: scoring.modelMemoryBytes,
+  executionProvider: scoring.executionProvider,
+});
 
 async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();
@@ -89,22 +120,59 @@ async function list(context: Context, options: { release?: string; limit: number
   const challenger = await store.findChallenger();
   if (options.release === undefined)
     return {
-      data: releases.map(({ createdAtMs, ...rest }) => ({ ...rest, challenger: rest.name === challenger?.release, createdAt: isoTime(createdAtMs) })),
+      data: releases.map(({ createdAtMs, ...rest }) => ({
+        ...rest,
+        challenger: rest.name === challenger?.release,
+        createdAt: isoTime(createdAtMs),
+      })),
       text: table(
-        [{ title: 'Release', whole: true }, { title: 'Created (UTC)' }, { title: 'Models', align: 'right' }, { title: '' }],
-        releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), r.current ? 'current' : r.name === challenger?.release ? `challenger on ${formatShare(challenger.share, 1)}` : '']),
+        [
+          { title: 'Release', whole: true },
+          { title: 'Created (UTC)' },
+          { title: 'Models', align: 'right' },
+          { title: '' },
+        ],
+        releases.map((r) => [
+          r.name,
+          when(r.createdAtMs),
+          formatCount(r.models),
+          r.current
+            ? 'current'
+            : r.name === challenger?.release
+              ? `challenger on ${formatShare(challenger.share, 1)}`
+              : '',
+        ]),
         'No models yet. Publish some: fleetscore models publish DIR',
       ),
     };
   const current = releases.find((r) => r.current)?.name;
-  const { name } = requireRelease(releases, options.release === 'current' && current !== undefined ? current : options.release);
+  const { name } = requireRelease(
+    releases,
+    options.release === 'current' && current !== undefined ? current : options.release,
+  );
   const models = await store.listReleaseModels(name, { limit: options.limit });
   const pooled = models.some((m) => m.pool !== undefined);
   return {
     data: models,
     text: table(
-      [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Kind' }, { title: 'Features' }, ...(pooled ? [{ title: 'Pool' }] : []), { title: 'Bytes', align: 'right' }, { title: 'SHA-256' }],
-      models.map((m) => [m.device, m.sensor, m.kind, m.features.join(' '), ...(pooled ? [m.pool ?? '-'] : []), formatCount(m.bytes), m.model.slice(0, 16)]),
+      [
+        { title: 'Device' },
+        { title: 'Sensor' },
+        { title: 'Kind' },
+        { title: 'Features' },
+        ...(pooled ? [{ title: 'Pool' }] : []),
+        { title: 'Bytes', align: 'right' },
+        { title: 'SHA-256' },
+      ],
+      models.map((m) => [
+        m.device,
+        m.sensor,
+        m.kind,
+        m.features.join(' '),
+        ...(pooled ? [m.pool ?? '-'] : []),
+        formatCount(m.bytes),
+        m.model.slice(0, 16),
+      ]),
     ),
   };
 }

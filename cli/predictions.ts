@@ -21,24 +21,59 @@ export function registerPredictions(program: Command): void {
     .action(action<[string, string], { from?: number; to?: number; anomalies?: boolean; limit?: number }>(show));
 }
 
-async function show(context: Context, options: { from?: number; to?: number; anomalies?: boolean; limit?: number }, device: string, sensor: string): Promise<Output> {
+async function show(
+  context: Context,
+  options: { from?: number; to?: number; anomalies?: boolean; limit?: number },
+  device: string,
+  sensor: string,
+): Promise<Output> {
   const store = await context.store();
   const known = await store.findSensor({ device, sensor });
-  if (!known) throw new FleetscoreError('SENSOR_UNKNOWN', `there is no sensor ${JSON.stringify(sensor)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`);
-  const all = await readPredictions({ store, blobs: context.blobs() }, known, { fromMs: options.from ?? 0, toMs: options.to ?? MAX_TIME_MS });
+  if (!known)
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(sensor)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
+    );
+  const all = await readPredictions({ store, blobs: context.blobs() }, known, {
+    fromMs: options.from ?? 0,
+    toMs: options.to ?? MAX_TIME_MS,
+  });
   const wanted = options.anomalies ? all.filter((row) => row.prediction === 1) : all;
   const limit = options.limit ?? (context.json ? wanted.length : 50);
   const rows = limit >= wanted.length ? wanted : wanted.slice(-limit);
   const anomalies = all.reduce((sum, row) => sum + row.prediction, 0);
   return {
-    data: rows.map((r) => ({ ts: isoTime(r.tsMs), device: r.device, sensor: r.sensor, value: r.value, prediction: r.prediction, score: r.score })),
+    data: rows.map((r) => ({
+      ts: isoTime(r.tsMs),
+      device: r.device,
+      sensor: r.sensor,
+      value: r.value,
+      prediction: r.prediction,
+      score: r.score,
+    })),
     text: [
       table(
-        [{ title: 'Time (UTC)' }, { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' }, { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) }, { title: 'Score', align: 'right' }],
-        rows.map((r) => [when(r.tsMs), String(r.value), r.prediction === 1 ? 'anomaly' : 'normal', r.score.toPrecision(6)]),
-        all.length > 0 ? 'No anomalies in this period.' : 'No predictions in this period. `fleetscore batch list` shows what was scored.',
+        [
+          { title: 'Time (UTC)' },
+          { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' },
+          { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) },
+          { title: 'Score', align: 'right' },
+        ],
+        rows.map((r) => [
+          when(r.tsMs),
+          String(r.value),
+          r.prediction === 1 ? 'anomaly' : 'normal',
+          r.score.toPrecision(6),
+        ]),
+        all.length > 0
+          ? 'No anomalies in this period.'
+          : 'No predictions in this period. `fleetscore batch list` shows what was scored.',
       ),
-      ...(all.length > 0 ? [`${formatCount(all.length)} windows, ${formatCount(anomalies)} anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}.`] : []),
+      ...(all.length > 0
+        ? [
+            `${formatCount(all.length)} windows, ${formatCount(anomalies)} anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}.`,
+          ]
+        : []),
     ].join('\n'),
   };
 }

@@ -17,7 +17,16 @@ const ASK_EVERY_MS = 2_000;
 
 export function startBar(title: string, unit: string, stream: NodeJS.WriteStream = process.stderr): Bar {
   if (!stream.isTTY || process.env.NO_COLOR !== undefined) return plainLines(title, unit, stream);
-  const bar = new SingleBar({ format: `${title.padEnd(22)} {bar} {percentage} % | {value} of {total} ${unit}{note}`, stream, hideCursor: true, clearOnComplete: false, barsize: 30 }, Presets.shades_classic);
+  const bar = new SingleBar(
+    {
+      format: `${title.padEnd(22)} {bar} {percentage} % | {value} of {total} ${unit}{note}`,
+      stream,
+      hideCursor: true,
+      clearOnComplete: false,
+      barsize: 30,
+    },
+    Presets.shades_classic,
+  );
   bar.start(1, 0, { note: '' });
   return {
     set(done, total, note = '') {
@@ -50,7 +59,11 @@ function plainLines(title: string, unit: string, stream: NodeJS.WriteStream): Ba
  * Follows the outcomes of a batch in SQL until the returned function is called.
  * @param ask what the workflow says of itself, while the batch is not on record yet
  */
-export async function watchBatch(context: Context, batchId: string, ask: () => Promise<BatchProgress>): Promise<() => Promise<void>> {
+export async function watchBatch(
+  context: Context,
+  batchId: string,
+  ask: () => Promise<BatchProgress>,
+): Promise<() => Promise<void>> {
   const store = await context.store();
   const bar = startBar(`batch ${batchId.slice(0, 16)}`, 'sensors');
   let stopped = false;
@@ -66,7 +79,11 @@ export async function watchBatch(context: Context, batchId: string, ask: () => P
     const batch = await store.findBatch(batchId);
     if (!batch) return lookAtWait();
     const counts = batch.status === 'running' ? await store.countOutcomes(batchId) : batch.counts;
-    bar.set(decided(counts), batch.planned, `${count(counts.anomalies)} anomalies${counts.failed > 0 ? `, ${count(counts.failed)} failed` : ''}`);
+    bar.set(
+      decided(counts),
+      batch.planned,
+      `${count(counts.anomalies)} anomalies${counts.failed > 0 ? `, ${count(counts.failed)} failed` : ''}`,
+    );
   };
   const loop = (async () => {
     while (!stopped) {

@@ -16,12 +16,34 @@ export interface RequestOptions {
 export function addRequestOptions(command: Command): Command {
   return command
     .option('--release <name>', 'release to score with (default: the current one)')
-    .addOption(new Option('--sensors-per-child <n>', 'sensors per child workflow (default: one up to 500 sensors, then groups)').argParser(asWhole(1)))
+    .addOption(
+      new Option(
+        '--sensors-per-child <n>',
+        'sensors per child workflow (default: one up to 500 sensors, then groups)',
+      ).argParser(asWhole(1)),
+    )
     .addOption(new Option('--sensors-per-activity <n>', 'sensors per scoring activity').argParser(asWhole(1)))
-    .addOption(new Option('--tolerated-failure-percentage <p>', 'failed sensors, in percent, past which the batch fails (default: 10)').argParser(asNumber(0, 100)))
-    .addOption(new Option('--tolerated-failure-count <n>', 'failed sensors past which the batch fails').argParser(asWhole(0)))
-    .addOption(new Option('--wait-for-readings <duration>', 'longest wait for late readings after the end of the period (default: 2m; 0s: none)').argParser(asDurationOrZero))
-    .addOption(new Option('--rescore-late <duration>', 'afterwards score again what readings came late for, in earlier periods this far back (default: 1d in schedules; 0s: none)').argParser(asDurationOrZero));
+    .addOption(
+      new Option(
+        '--tolerated-failure-percentage <p>',
+        'failed sensors, in percent, past which the batch fails (default: 10)',
+      ).argParser(asNumber(0, 100)),
+    )
+    .addOption(
+      new Option('--tolerated-failure-count <n>', 'failed sensors past which the batch fails').argParser(asWhole(0)),
+    )
+    .addOption(
+      new Option(
+        '--wait-for-readings <duration>',
+        'longest wait for late readings after the end of the period (default: 2m; 0s: none)',
+      ).argParser(asDurationOrZero),
+    )
+    .addOption(
+      new Option(
+        '--rescore-late <duration>',
+        'afterwards score again what readings came late for, in earlier periods this far back (default: 1d in schedules; 0s: none)',
+      ).argParser(asDurationOrZero),
+    );
 }
 
 function asDurationOrZero(text: string): string {
@@ -29,7 +51,23 @@ function asDurationOrZero(text: string): string {
 }
 
 export function requestOf(options: RequestOptions): ScoreBatchRequest {
-  const { release, sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, waitForReadings, rescoreLate } = options;
-  const fields = { release, sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, waitForReadings, rescoreLate };
+  const {
+    release,
+    sensorsPerChild,
+    sensorsPerActivity,
+    toleratedFailurePercentage,
+    toleratedFailureCount,
+    waitForReadings,
+    rescoreLate,
+  } = options;
+  const fields = {
+    release,
+    sensorsPerChild,
+    sensorsPerActivity,
+    toleratedFailurePercentage,
+    toleratedFailureCount,
+    waitForReadings,
+    rescoreLate,
+  };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

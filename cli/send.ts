@@ -29,14 +29,25 @@ export function registerSend(program: Command): void {
     .argument('<file>', 'CSV file; times without a zone are UTC')
     .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
     .option('--wait', 'wait until all is ingested')
-    .addOption(new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long').default('60s').argParser(asDuration))
+    .addOption(
+      new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long')
+        .default('60s')
+        .argParser(asDuration),
+    )
     .action(action<[string], SendOptions>(send));
 }
 
 async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
-  const size = await stat(file).then((s) => s.size, (error: NodeJS.ErrnoException) => {
-    throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`, { cause: error });
-  });
+  const size = await stat(file).then(
+    (s) => s.size,
+    (error: NodeJS.ErrnoException) => {
+      throw new FleetscoreError(
+        'FILE_UNREADABLE',
+        `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`,
+        { cause: error },
+      );
+    },
+  );
   const signal = interruption();
   const producer = openProducer(context.config);
   const started = Date.now();
@@ -45,23 +56,42 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   try {
     const stream = createReadStream(file);
     const result = await sendCsv(stream, {
-      producer, signal, ...(options.rate === undefined ? {} : { rate: options.rate }),
+      producer,
+      signal,
+      ...(options.rate === undefined ? {} : { rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.
-      onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
+      onProgress: ({ sent }) =>
+        bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
     });
     const whole = !signal.aborted;
     if (whole) bar?.set(result.sent, result.sent);
     bar?.end();
     const sentMs = Date.now() - started;
     if (options.wait)
-      await waitIngested({ store: await context.store(), source: ingestSource(context, producer), lastSequenceNumbers: result.lastSequenceNumbers, stallMs: parseDuration(options.waitTimeout), signal });
+      await waitIngested({
+        store: await context.store(),
+        source: ingestSource(context, producer),
+        lastSequenceNumbers: result.lastSequenceNumbers,
+        stallMs: parseDuration(options.waitTimeout),
+        signal,
+      });
     const ingested = (options.wait ?? false) && !signal.aborted;
     return {
-      data: { sent: result.sent, whole, bad: result.bad, events: result.events, badRows: bad, seconds: sentMs / 1000, ingested },
+      data: {
+        sent: result.sent,
+        whole,
+        bad: result.bad,
+        events: result.events,
+        badRows: bad,
+        seconds: sentMs / 1000,
+        ingested,
+      },
       text: [
         `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${ingested ? ', all ingested' : ''}.`,
-        ...(whole ? [] : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
+        ...(whole
+          ? []
+          : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
         ...(result.bad > 0 ? [`${formatNumberOf(result.bad, 'bad row')} left out:`] : []),
         ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
         ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
@@ -75,5 +105,8 @@ async function send(context: Context, options: SendOptions, file: string): Promi
 
 /** What the ingest workers of this configuration call the hub that `producer` sends to. */
 export function ingestSource(context: Context, producer: EventHubProducerClient): string {
-  return sourceName({ namespace: producer.fullyQualifiedNamespace, hub: producer.eventHubName }, context.config.eventHubs.consumerGroup);
+  return sourceName(
+    { namespace: producer.fullyQualifiedNamespace, hub: producer.eventHubName },
+    context.config.eventHubs.consumerGroup,
+  );
 }

@@ -25,22 +25,52 @@ async function list(context: Context, options: { device?: string; limit: number 
   const range = last ? { from: sensors[0]!.id, to: last.id + 1 } : { from: 0, to: 0 };
   const stats = new Map((await store.windowStats(range)).map((s) => [s.sensorId, s]));
   const release = await store.currentRelease();
-  const models = release === undefined ? [] : await store.listReleaseModels(release, { after: range.from - 1, limit: options.limit });
+  const models =
+    release === undefined
+      ? []
+      : await store.listReleaseModels(release, { after: range.from - 1, limit: options.limit });
   const modelOf = new Map(models.map((m) => [m.sensorId, m.model]));
   const rows = sensors.map((sensor) => ({ ...sensor, stats: stats.get(sensor.id), model: modelOf.get(sensor.id) }));
   if (options.device !== undefined && rows.length === 0)
-    throw new FleetscoreError('DEVICE_UNKNOWN', `there is no sensor of a device ${JSON.stringify(options.device)}. \`fleetscore sensors list\` shows those there are.`);
+    throw new FleetscoreError(
+      'DEVICE_UNKNOWN',
+      `there is no sensor of a device ${JSON.stringify(options.device)}. \`fleetscore sensors list\` shows those there are.`,
+    );
   const total = await store.countSensors();
   const text = table(
-    [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Unit' }, { title: 'Windows', align: 'right' }, { title: 'First (UTC)' }, { title: 'Last (UTC)' }, { title: 'Model' }],
-    rows.map((r) => [r.device, r.sensor, r.unit, formatCount(r.stats?.windows ?? 0), when(r.stats?.firstMs), when(r.stats?.lastMs), r.model?.slice(0, 12) ?? 'none']),
+    [
+      { title: 'Device' },
+      { title: 'Sensor' },
+      { title: 'Unit' },
+      { title: 'Windows', align: 'right' },
+      { title: 'First (UTC)' },
+      { title: 'Last (UTC)' },
+      { title: 'Model' },
+    ],
+    rows.map((r) => [
+      r.device,
+      r.sensor,
+      r.unit,
+      formatCount(r.stats?.windows ?? 0),
+      when(r.stats?.firstMs),
+      when(r.stats?.lastMs),
+      r.model?.slice(0, 12) ?? 'none',
+    ]),
     'No sensors yet: they appear with their first reading (fleetscore send FILE.csv) or model (fleetscore models publish DIR).',
   );
   return {
     data: rows.map((r) => ({
-      device: r.device, sensor: r.sensor, unit: r.unit, windows: r.stats?.windows ?? 0,
-      first: r.stats ? isoTime(r.stats.firstMs) : null, last: r.stats ? isoTime(r.stats.lastMs) : null, model: r.model ?? null,
+      device: r.device,
+      sensor: r.sensor,
+      unit: r.unit,
+      windows: r.stats?.windows ?? 0,
+      first: r.stats ? isoTime(r.stats.firstMs) : null,
+      last: r.stats ? isoTime(r.stats.lastMs) : null,
+      model: r.model ?? null,
     })),
-    text: options.device === undefined && total > rows.length ? `${text}\n${formatCount(rows.length)} of ${formatCount(total)} sensors; --limit shows more.` : text,
+    text:
+      options.device === undefined && total > rows.length
+        ? `${text}\n${formatCount(rows.length)} of ${formatCount(total)} sensors; --limit shows more.`
+        : text,
   };
 }

@@ -25,13 +25,29 @@ const MAX_WINDOWS = 100_000;
 export function registerSimulate(program: Command): void {
   program
     .command('simulate')
-    .description('put a synthetic fleet (sensors, models, windows) straight into the store and Blob, and make its release current')
-    .addOption(new Option('--sensors <n>', 'how many sensors').argParser(asWhole(1, MAX_SIMULATED)).makeOptionMandatory())
+    .description(
+      'put a synthetic fleet (sensors, models, windows) straight into the store and Blob, and make its release current',
+    )
+    .addOption(
+      new Option('--sensors <n>', 'how many sensors').argParser(asWhole(1, MAX_SIMULATED)).makeOptionMandatory(),
+    )
     .addOption(new Option('--windows <n>', 'windows of each sensor').default(15).argParser(asWhole(1, MAX_WINDOWS)))
     .addOption(fromOption('start of the first window (default: so that the last one ends now)'))
-    .addOption(new Option('--interval <duration>', 'between the starts of two windows (default: the aggregation interval)').argParser(asDuration))
-    .option('--failures <list>', `sensors out of order: KIND=COUNT or KIND=SHARE%, comma between; kinds: ${FAILURE_KINDS.join(', ')}`)
-    .addOption(new Option('--model-files <which>', 'also store the ONNX file of every single model; auto: up to 1,000 sensors').choices(['auto', 'all', 'none']).default('auto'))
+    .addOption(
+      new Option(
+        '--interval <duration>',
+        'between the starts of two windows (default: the aggregation interval)',
+      ).argParser(asDuration),
+    )
+    .option(
+      '--failures <list>',
+      `sensors out of order: KIND=COUNT or KIND=SHARE%, comma between; kinds: ${FAILURE_KINDS.join(', ')}`,
+    )
+    .addOption(
+      new Option('--model-files <which>', 'also store the ONNX file of every single model; auto: up to 1,000 sensors')
+        .choices(['auto', 'all', 'none'])
+        .default('auto'),
+    )
     .action(action<[], SimulateCommand>(simulate));
 }
 
@@ -40,13 +56,22 @@ async function simulate(context: Context, options: SimulateCommand): Promise<Out
   const shape = context.config.ingest;
   const { windowMs } = shape;
   if (shape.hopMs !== windowMs)
-    throw new FleetscoreError('INVALID_ARGUMENT', `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).`);
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).`,
+    );
   const intervalMs = options.interval === undefined ? windowMs : parseDuration(options.interval, '--interval');
   if (intervalMs % windowMs !== 0)
-    throw new FleetscoreError('INVALID_ARGUMENT', `--interval ${options.interval} is not a multiple of the aggregation interval, ${formatDuration(windowMs)}.`);
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--interval ${options.interval} is not a multiple of the aggregation interval, ${formatDuration(windowMs)}.`,
+    );
   const fromMs = options.from ?? windowStart(Date.now() - windows * intervalMs, windowMs);
   if (fromMs % windowMs !== 0)
-    throw new FleetscoreError('INVALID_ARGUMENT', `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`);
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`,
+    );
   const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
   const store = await context.store();
   await claimWindows(store, shape);
@@ -57,7 +82,14 @@ async function simulate(context: Context, options: SimulateCommand): Promise<Out
   let bar: (Bar & { readonly step: string }) | undefined;
   try {
     const fleet = await simulateFleet({
-      store, blobs, sensors, windows, fromMs, intervalMs, failures, nowMs: Date.now(),
+      store,
+      blobs,
+      sensors,
+      windows,
+      fromMs,
+      intervalMs,
+      failures,
+      nowMs: Date.now(),
       ...(modelFiles === 'auto' ? {} : { modelFiles: modelFiles === 'all' }),
       onProgress(step, done) {
         if (context.json || step === 'release') return;

@@ -23,20 +23,37 @@ export interface UpOptions {
 
 export function addStackOptions(command: Command): Command {
   return command
-    .addOption(new Option('--ports <how>', 'auto: any free ports; default: the usual ones (7233, 8233, 10000, 5672)').choices(['auto', 'default']))
-    .addOption(new Option('--scoring-workers <n>', 'scoring worker processes; auto: a pool that starts at zero and grows with the work').default('auto').argParser(asWorkers));
+    .addOption(
+      new Option('--ports <how>', 'auto: any free ports; default: the usual ones (7233, 8233, 10000, 5672)').choices([
+        'auto',
+        'default',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--scoring-workers <n>',
+        'scoring worker processes; auto: a pool that starts at zero and grows with the work',
+      )
+        .default('auto')
+        .argParser(asWorkers),
+    );
 }
 
 const asWorkers = (text: string): number | 'auto' => (text === 'auto' ? 'auto' : asWhole(0, 64)(text));
 
 export function registerUp(program: Command): void {
-  addStackOptions(program.command('up').description('start the laptop stack and its workers on loopback, and stay until Ctrl-C'))
+  addStackOptions(
+    program.command('up').description('start the laptop stack and its workers on loopback, and stay until Ctrl-C'),
+  )
     .option('--detach', 'return when all is ready; `fleetscore down` stops it')
     .action(action<[], UpOptions>(up));
 }
 
 export function registerDown(program: Command): void {
-  program.command('down').description('stop the laptop stack of this folder; its data stay').action(action<[], object>(down));
+  program
+    .command('down')
+    .description('stop the laptop stack of this folder; its data stay')
+    .action(action<[], object>(down));
 }
 
 /** The environment of a stack: as set, without what a running stack added, with the ports asked for. */
@@ -47,9 +64,18 @@ export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): N
   return env;
 }
 
-export function startLocal(context: Context, options: Pick<UpOptions, 'ports' | 'scoringWorkers'>, log: (line: string) => void): Promise<Stack> {
+export function startLocal(
+  context: Context,
+  options: Pick<UpOptions, 'ports' | 'scoringWorkers'>,
+  log: (line: string) => void,
+): Promise<Stack> {
   const env = stackEnv(context, options);
-  return startStack({ config: loadConfig(env), env, log, scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers });
+  return startStack({
+    config: loadConfig(env),
+    env,
+    log,
+    scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers,
+  });
 }
 
 async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
@@ -75,8 +101,20 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
   if (running) return { data: stateData(running), text: `Already up.\n${describe(running)}` };
   const logFile = join(home, 'logs', 'stack.log');
   const log = openSync(logFile, 'w');
-  const args = ['--disable-warning=ExperimentalWarning', codeFile('cli/main'), 'up', '--home', home, '--scoring-workers', String(options.scoringWorkers)];
-  const child = spawn(process.execPath, args, { env: stackEnv(context, options), stdio: ['ignore', log, log], detached: true });
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    codeFile('cli/main'),
+    'up',
+    '--home',
+    home,
+    '--scoring-workers',
+    String(options.scoringWorkers),
+  ];
+  const child = spawn(process.execPath, args, {
+    env: stackEnv(context, options),
+    stdio: ['ignore', log, log],
+    detached: true,
+  });
   closeSync(log);
   let exited = false;
   child.once('exit', () => (exited = true));
@@ -86,7 +124,13 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
       child.unref();
       return { data: stateData(state), text: describe(state) };
     }
-    if (exited) throw new FleetscoreError('START_FAILED', readFileSync(logFile, 'utf8').trim().replace(/^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /m, '') || `the stack ended at once. Its log: ${logFile}`);
+    if (exited)
+      throw new FleetscoreError(
+        'START_FAILED',
+        readFileSync(logFile, 'utf8')
+          .trim()
+          .replace(/^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /m, '') || `the stack ended at once. Its log: ${logFile}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -100,16 +144,27 @@ async function down(context: Context): Promise<Output> {
   }
   if (owner.pid !== process.pid && refOf(owner.pid)?.started === owner.started) process.kill(owner.pid, 'SIGTERM');
   if (!(await waitForEnd(owner, 90_000)))
-    throw new FleetscoreError('STOP_FAILED', `the laptop stack (process ${owner.pid}) does not end. Look into ${join(home, 'logs')}, or end the process by hand.`);
+    throw new FleetscoreError(
+      'STOP_FAILED',
+      `the laptop stack (process ${owner.pid}) does not end. Look into ${join(home, 'logs')}, or end the process by hand.`,
+    );
   return { data: { stopped: true }, text: 'Stopped. Data stay in place; `fleetscore up` goes on with them.' };
 }
 
-const stateData = (state: StackState) => ({ pid: state.supervisor.pid, startedAt: state.startedAt, ui: state.ui, env: state.env });
+const stateData = (state: StackState) => ({
+  pid: state.supervisor.pid,
+  startedAt: state.startedAt,
+  ui: state.ui,
+  env: state.env,
+});
 
 function describe(state: StackState): string {
   return facts([
-    ['Web UI', pc.cyan(state.ui)], ['Temporal', state.env.TEMPORAL_ADDRESS],
-    ['Event Hubs', state.env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING], ['SQL', state.env.FLEETSCORE_SQL_URL],
-    ['Blob', state.env.FLEETSCORE_BLOB_CONNECTION_STRING?.match(/BlobEndpoint=([^;]*)/)?.[1]], ['Process', state.supervisor.pid],
+    ['Web UI', pc.cyan(state.ui)],
+    ['Temporal', state.env.TEMPORAL_ADDRESS],
+    ['Event Hubs', state.env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING],
+    ['SQL', state.env.FLEETSCORE_SQL_URL],
+    ['Blob', state.env.FLEETSCORE_BLOB_CONNECTION_STRING?.match(/BlobEndpoint=([^;]*)/)?.[1]],
+    ['Process', state.supervisor.pid],
   ]);
 }

@@ -20,7 +20,9 @@ import type { PoolState } from '../workflows/pool-messages.ts';
 import type { Context } from './context.ts';
 
 /** What a part answered, or why it did not. */
-export type Answer<T> = { readonly value: T; readonly problem?: undefined } | { readonly value?: undefined; readonly problem: string };
+export type Answer<T> =
+  | { readonly value: T; readonly problem?: undefined }
+  | { readonly value?: undefined; readonly problem: string };
 
 export interface ScheduleSeen {
   readonly name: string;
@@ -56,8 +58,16 @@ export interface FailureSeen {
 
 export interface Look {
   readonly atMs: number;
-  readonly temporal: Answer<{ readonly schedules: readonly ScheduleSeen[]; readonly workers: { readonly control: number; readonly scoring: number } }>; // scoring: of all pools
-  readonly store: Answer<{ readonly sensors: number; readonly release?: string; readonly last: readonly Batch[]; readonly failures: readonly FailureSeen[] }>;
+  readonly temporal: Answer<{
+    readonly schedules: readonly ScheduleSeen[];
+    readonly workers: { readonly control: number; readonly scoring: number };
+  }>; // scoring: of all pools
+  readonly store: Answer<{
+    readonly sensors: number;
+    readonly release?: string;
+    readonly last: readonly Batch[];
+    readonly failures: readonly FailureSeen[];
+  }>;
   readonly blob: Answer<true>;
   readonly eventHubs: Answer<true>;
   readonly running: Answer<readonly RunningSeen[]>;
@@ -83,10 +93,11 @@ export interface Looker {
 export function openLooker(context: Context): Looker {
   let store: Promise<Store> | undefined;
   let hub: HubReader | undefined;
-  const theStore = (): Promise<Store> => (store ??= openStore(context.config.sqlUrl, { create: false }).catch((error: unknown) => {
-    store = undefined;
-    throw error;
-  }));
+  const theStore = (): Promise<Store> =>
+    (store ??= openStore(context.config.sqlUrl, { create: false }).catch((error: unknown) => {
+      store = undefined;
+      throw error;
+    }));
   return {
     async look() {
       const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));
@@ -109,7 +120,13 @@ export function openLooker(context: Context): Looker {
         ends,
       ]);
       return {
-        atMs: Date.now(), temporal: temporalSeen, store: storeSeen, blob, running, pools, ingest,
+        atMs: Date.now(),
+        temporal: temporalSeen,
+        store: storeSeen,
+        blob,
+        running,
+        pools,
+        ingest,
         eventHubs: hubSeen.problem === undefined ? { value: true } : { problem: hubSeen.problem },
       };
     },
@@ -141,14 +158,20 @@ function on<A, B>(work: (value: A) => Promise<B>): (answer: Answer<A>) => Promis
 
 async function lookAtTemporal(client: Client, { config }: Context): Promise<NonNullable<Look['temporal']['value']>> {
   const queues = await poolQueues(config);
-  const [control, scoring] = await Promise.all([countPollers(client, [CONTROL_QUEUE], 'workflow'), countPollers(client, queues.values(), 'activity')]);
+  const [control, scoring] = await Promise.all([
+    countPollers(client, [CONTROL_QUEUE], 'workflow'),
+    countPollers(client, queues.values(), 'activity'),
+  ]);
   const schedules: ScheduleSeen[] = [];
   for await (const entry of client.schedule.list()) {
     if (entry.action?.workflowType !== SCORE_BATCH) continue;
     const next = entry.state.paused ? undefined : entry.info.nextActionTimes[0];
     schedules.push({ name: entry.scheduleId, paused: entry.state.paused, ...(next ? { nextMs: next.getTime() } : {}) });
   }
-  return { schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)), workers: { control, scoring } };
+  return {
+    schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)),
+    workers: { control, scoring },
+  };
 }
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {
@@ -159,31 +182,51 @@ async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<Non
     const failed = await store.listOutcomes(batch.id, { status: 'failed', limit: FAILURES - failures.length });
     failures.push(...failed.map((outcome) => ({ batch: batch.id, outcome })));
   }
-  return { sensors, ...(release === undefined ? {} : { release }), last: batches.filter(({ status }) => status !== 'running').slice(0, LAST), failures };
+  return {
+    sensors,
+    ...(release === undefined ? {} : { release }),
+    last: batches.filter(({ status }) => status !== 'running').slice(0, LAST),
+    failures,
+  };
 }
 
 /**
  * Batches under way, by the workflows that run and the rows in SQL: one that waits for its readings has no row
  * yet, and a row whose workflow was terminated stays `running`.
  */
-async function runningOf(batches: Answer<readonly Batch[]>, temporal: Answer<Client>): Promise<Answer<readonly RunningSeen[]>> {
+async function runningOf(
+  batches: Answer<readonly Batch[]>,
+  temporal: Answer<Client>,
+): Promise<Answer<readonly RunningSeen[]>> {
   if (batches.problem !== undefined && temporal.problem !== undefined) return { problem: batches.problem };
   return ask(async () => {
-    const rows = new Map((batches.value ?? []).filter(({ status }) => status === 'running').map((batch) => [batch.id, batch]));
+    const rows = new Map(
+      (batches.value ?? []).filter(({ status }) => status === 'running').map((batch) => [batch.id, batch]),
+    );
     const workflows = temporal.value ? await runningWorkflows(temporal.value) : undefined;
     const ids = new Set([...rows.keys(), ...(workflows?.keys() ?? [])]);
-    return [...ids].map((id): RunningSeen | undefined => {
-      const row = rows.get(id);
-      const progress = workflows?.get(id);
-      const seen = row ?? progress;
-      if (!seen) return undefined;
-      const counts = row?.counts ?? progress!.counts;
-      return {
-        id, fromMs: seen.fromMs, toMs: seen.toMs, planned: seen.planned, done: decided(counts), failed: counts.failed, anomalies: counts.anomalies,
-        phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? 'unknown' : 'no workflow'), paused: progress?.paused ?? false,
-        startedAtMs: row?.startedAtMs ?? Date.now(),
-      };
-    }).filter((seen) => seen !== undefined).sort((a, b) => a.startedAtMs - b.startedAtMs);
+    return [...ids]
+      .map((id): RunningSeen | undefined => {
+        const row = rows.get(id);
+        const progress = workflows?.get(id);
+        const seen = row ?? progress;
+        if (!seen) return undefined;
+        const counts = row?.counts ?? progress!.counts;
+        return {
+          id,
+          fromMs: seen.fromMs,
+          toMs: seen.toMs,
+          planned: seen.planned,
+          done: decided(counts),
+          failed: counts.failed,
+          anomalies: counts.anomalies,
+          phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? 'unknown' : 'no workflow'),
+          paused: progress?.paused ?? false,
+          startedAtMs: row?.startedAtMs ?? Date.now(),
+        };
+      })
+      .filter((seen) => seen !== undefined)
+      .sort((a, b) => a.startedAtMs - b.startedAtMs);
   });
 }
 
@@ -191,12 +234,22 @@ async function runningOf(batches: Answer<readonly Batch[]>, temporal: Answer<Cli
 async function runningWorkflows(client: Client): Promise<Map<string, BatchProgress | undefined>> {
   const found = new Map<string, BatchProgress | undefined>();
   const asked: Promise<void>[] = [];
-  for await (const run of client.workflow.list({ query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"` })) {
+  for await (const run of client.workflow.list({
+    query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"`,
+  })) {
     const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
     if (id === undefined) continue;
     found.set(id, undefined);
     if (asked.length < ASKED)
-      asked.push(client.workflow.getHandle(run.workflowId, run.runId).query<BatchProgress>('progress').then((progress) => void found.set(id, progress), () => {}));
+      asked.push(
+        client.workflow
+          .getHandle(run.workflowId, run.runId)
+          .query<BatchProgress>('progress')
+          .then(
+            (progress) => void found.set(id, progress),
+            () => {},
+          ),
+      );
     if (found.size >= 50) break;
   }
   await Promise.race([Promise.all(asked), new Promise((resolve) => setTimeout(resolve, ANSWER_MS / 2).unref())]);

@@ -6,7 +6,8 @@ const SPAN_MS = 30_000;
 /** Below this a rate says nothing. */
 const LEAST_MS = 500;
 
-const within = (look: Look, before: readonly Look[]): readonly Look[] => before.filter(({ atMs }) => look.atMs - atMs <= SPAN_MS && look.atMs - atMs >= LEAST_MS);
+const within = (look: Look, before: readonly Look[]): readonly Look[] =>
+  before.filter(({ atMs }) => look.atMs - atMs <= SPAN_MS && look.atMs - atMs >= LEAST_MS);
 
 /** Sensors a second: over the looks of the last half minute, else since the batch began. Undefined before the first sensor. */
 export function sensorRate(batch: RunningSeen, look: Look, before: readonly Look[]): number | undefined {
@@ -30,6 +31,10 @@ export function readingRate(look: Look, before: readonly Look[]): number | undef
   const earlier = within(look, before).find(({ ingest }) => ingest.value !== undefined);
   if (!earlier || !look.ingest.value) return undefined;
   const then = new Map(earlier.ingest.value!.map((state) => [`${state.source} ${state.partition}`, state.readings]));
-  const added = look.ingest.value.reduce((sum, state) => sum + Math.max(0, state.readings - (then.get(`${state.source} ${state.partition}`) ?? state.readings)), 0);
+  const added = look.ingest.value.reduce(
+    (sum, state) =>
+      sum + Math.max(0, state.readings - (then.get(`${state.source} ${state.partition}`) ?? state.readings)),
+    0,
+  );
   return (added * 1000) / (look.atMs - earlier.atMs);
 }

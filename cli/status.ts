@@ -18,7 +18,9 @@ interface StatusOptions {
 export function registerStatus(program: Command): void {
   program
     .command('status')
-    .description('schedules, running batches with rate and time left, pool, ingest lag, last failures and batches; exit code 1 when a part does not answer')
+    .description(
+      'schedules, running batches with rate and time left, pool, ingest lag, last failures and batches; exit code 1 when a part does not answer',
+    )
     .option('--watch', 'again and again until Ctrl-C: redrawn in place on a terminal, page after page elsewhere')
     .addOption(new Option('--every <duration>', 'between two looks of --watch').default('2s').argParser(asDuration))
     .addOption(new Option('--for <duration>', 'end --watch after this time').argParser(asDuration))
@@ -29,7 +31,11 @@ async function once(context: Context): Promise<Output> {
   const looker = openLooker(context);
   try {
     const look = await looker.look();
-    return { data: statusData(look, []), text: statusPage(look, [], where(context)), ...(allAnswer(look) ? {} : { exitCode: EXIT_FAILED }) };
+    return {
+      data: statusData(look, []),
+      text: statusPage(look, [], where(context)),
+      ...(allAnswer(look) ? {} : { exitCode: EXIT_FAILED }),
+    };
   } finally {
     await looker.close();
   }

@@ -6,7 +6,9 @@ import { renderTable, terminalOptions, type Colors, type Column } from '../repor
 /** A table as wide as the terminal, and of full width for other programs; `empty` where there are no rows. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], empty = ''): string {
   const options = terminalOptions(process.stdout, process.env);
-  return rows.length === 0 ? empty : renderTable(columns, rows, process.stdout.isTTY ? options : { ...options, width: Number.MAX_SAFE_INTEGER });
+  return rows.length === 0
+    ? empty
+    : renderTable(columns, rows, process.stdout.isTTY ? options : { ...options, width: Number.MAX_SAFE_INTEGER });
 }
 
 /** `name: value` lines with the values in one column; empty values are left out. */
@@ -19,7 +21,14 @@ export function facts(pairs: readonly (readonly [string, string | number | undef
 export const when = (ms: number | undefined): string => (ms === undefined || ms < 0 ? '-' : plainTime(ms));
 
 type Paint = 'green' | 'red' | 'cyan' | 'yellow';
-const PAINT: Readonly<Record<string, Paint>> = { completed: 'green', scored: 'green', failed: 'red', running: 'cyan', cancelled: 'yellow', skipped: 'yellow' };
+const PAINT: Readonly<Record<string, Paint>> = {
+  completed: 'green',
+  scored: 'green',
+  failed: 'red',
+  running: 'cyan',
+  cancelled: 'yellow',
+  skipped: 'yellow',
+};
 
 /** A status in its colour. */
 export function statusWord(status: string, colors: Colors = pc): string {
@@ -28,4 +37,7 @@ export function statusWord(status: string, colors: Colors = pc): string {
 }
 
 /** A table's column of statuses. */
-export const statusColumn = (title: string): Column => ({ title, paint: (text, _, colors) => statusWord(text, colors) });
+export const statusColumn = (title: string): Column => ({
+  title,
+  paint: (text, _, colors) => statusWord(text, colors),
+});

@@ -26,7 +26,8 @@ export async function findWaiting(context: Context, id: string): Promise<Waiting
   if (!ID.test(id)) return undefined;
   const client = await context.client();
   const query = `WorkflowType = '${SCORE_BATCH}' AND ExecutionStatus = 'Running' AND ${ATTRIBUTES.batch.name} = '${id}'`;
-  for await (const { workflowId, runId } of client.workflow.list({ query, pageSize: 1 })) return { workflowId, runId, handle: client.workflow.getHandle(workflowId, runId) };
+  for await (const { workflowId, runId } of client.workflow.list({ query, pageSize: 1 }))
+    return { workflowId, runId, handle: client.workflow.getHandle(workflowId, runId) };
   return undefined;
 }
 
@@ -45,10 +46,24 @@ function describe(context: Context, { workflowId, runId }: WaitingBatch, progres
   const iso = (ms: number | undefined): string | null => (ms === undefined ? null : isoTime(ms));
   const webUi = context.uiLink(workflowId, runId);
   return {
-    data: { id: batchId, workflowId, runId, from: isoTime(fromMs), to: isoTime(toMs), status: 'running', phase, readingsUpTo: iso(watermarkMs), readingsNeededUpTo: iso(neededMs), webUi },
+    data: {
+      id: batchId,
+      workflowId,
+      runId,
+      from: isoTime(fromMs),
+      to: isoTime(toMs),
+      status: 'running',
+      phase,
+      readingsUpTo: iso(watermarkMs),
+      readingsNeededUpTo: iso(neededMs),
+      webUi,
+    },
     text: facts([
-      ['Batch', batchId], ['Period', `${when(fromMs)} to ${when(toMs)} UTC`], ['Status', phase],
-      ['Readings', neededMs === undefined ? undefined : readingsText(progress)], ['Web UI', webUi],
+      ['Batch', batchId],
+      ['Period', `${when(fromMs)} to ${when(toMs)} UTC`],
+      ['Status', phase],
+      ['Readings', neededMs === undefined ? undefined : readingsText(progress)],
+      ['Web UI', webUi],
     ]),
   };
 }

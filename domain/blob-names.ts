@@ -38,7 +38,8 @@ export function chunkName(range: { readonly from: number; readonly to: number },
   return `sensors-${pad(range.from)}-${pad(range.to)}`;
 }
 
-export const predictionsBlob = (folder: string, chunk: string, format: PredictionsFormat): string => `${folder}/${chunk}.${format}`;
+export const predictionsBlob = (folder: string, chunk: string, format: PredictionsFormat): string =>
+  `${folder}/${chunk}.${format}`;
 export const manifestBlob = (folder: string): string => `${folder}/manifest.json`;
 export const reportBlob = (folder: string): string => `${folder}/report.html`;
 
@@ -47,4 +48,5 @@ export const errorLogBlob = (batchId: string, { device, sensor }: SensorKey): st
   `errors/${batchId}/${encodeName(device)}.${encodeName(sensor)}.json`;
 
 /** What a worker wrote on a day (UTC), in the container `logs`: `2026-11-23/scoring-HOST-PID.jsonl`. */
-export const workerLogBlob = (atMs: number, worker: string): string => `${isoTime(atMs).slice(0, 10)}/${encodeName(worker)}.jsonl`;
+export const workerLogBlob = (atMs: number, worker: string): string =>
+  `${isoTime(atMs).slice(0, 10)}/${encodeName(worker)}.jsonl`;

@@ -59,4 +59,5 @@ export interface ChallengeSummary extends LabelCounts {
 }
 
 /** Windows with the same label. */
-export const agreedOf = ({ windows, onlyBase, onlyChallenger }: Omit<LabelCounts, 'both'>): number => windows - onlyBase - onlyChallenger;
+export const agreedOf = ({ windows, onlyBase, onlyChallenger }: Omit<LabelCounts, 'both'>): number =>
+  windows - onlyBase - onlyChallenger;

@@ -51,7 +51,11 @@ export function encodeName(name: string): string {
  */
 export function parseSensorName(name: string): SensorKey {
   const slash = name.indexOf('/');
-  if (slash < 0) throw new FleetscoreError('INVALID_NAME', `a sensor is named DEVICE/SENSOR, such as pump-1/vibration; got ${JSON.stringify(name)}`);
+  if (slash < 0)
+    throw new FleetscoreError(
+      'INVALID_NAME',
+      `a sensor is named DEVICE/SENSOR, such as pump-1/vibration; got ${JSON.stringify(name)}`,
+    );
   const key = { device: decoded(name.slice(0, slash)), sensor: decoded(name.slice(slash + 1)) };
   const problem = nameProblem('device', key.device) ?? nameProblem('sensor', key.sensor);
   if (problem !== undefined) throw new FleetscoreError('INVALID_NAME', `${problem}, in ${JSON.stringify(name)}`);

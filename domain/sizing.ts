@@ -42,10 +42,12 @@ export interface SizesAsked extends Partial<Sizes> {
 }
 
 /** Most windows that start in a period. */
-export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape, 'hopMs'>): number => Math.ceil((toMs - fromMs) / hopMs);
+export const windowsOf = ({ fromMs, toMs }: Period, { hopMs }: Pick<WindowShape, 'hopMs'>): number =>
+  Math.ceil((toMs - fromMs) / hopMs);
 
 /** Sensors whose windows of a period may be read at once by what goes through a fleet in pages, at most `most`. */
-export const pageOfSensors = (most: number, windows: number): number => Math.max(1, Math.min(most, Math.floor(WINDOWS_OF_PAGE / Math.max(1, windows))));
+export const pageOfSensors = (most: number, windows: number): number =>
+  Math.max(1, Math.min(most, Math.floor(WINDOWS_OF_PAGE / Math.max(1, windows))));
 
 /**
  * @param planned sensors of the batch
@@ -53,12 +55,17 @@ export const pageOfSensors = (most: number, windows: number): number => Math.max
  */
 export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
   const full = MAX_CHILDREN - Math.max(0, (asked.pools ?? 0) - 1);
-  if (full < 1) throw new FleetscoreError('INVALID_SIZES', `${asked.pools} pools are more than the ${MAX_CHILDREN} child workflows that a batch may have.`);
+  if (full < 1)
+    throw new FleetscoreError(
+      'INVALID_SIZES',
+      `${asked.pools} pools are more than the ${MAX_CHILDREN} child workflows that a batch may have.`,
+    );
   const least = planned <= MAX_CHILDREN ? 1 : Math.ceil(planned / full);
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
   const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
   const sensorsPerChild =
-    asked.sensorsPerChild ?? (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, chunk * CHUNKS_PER_CHILD)));
+    asked.sensorsPerChild ??
+    (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, chunk * CHUNKS_PER_CHILD)));
   if (sensorsPerChild < least)
     throw new FleetscoreError(
       'INVALID_SIZES',

@@ -10,7 +10,14 @@ export interface Period {
   readonly toMs: number;
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)$/;
 const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i;
 
@@ -26,7 +33,10 @@ export function parseDuration(text: string, what = 'duration'): number {
   const match = DURATION.exec(text.trim());
   const ms = match ? Number(match[1]) * (UNITS[match[2]!] ?? Number.NaN) : Number.NaN;
   if (!Number.isInteger(ms) || ms <= 0)
-    throw new FleetscoreError('INVALID_DURATION', `${what} ${JSON.stringify(text)} is not a duration. Use a number and a unit: 500ms, 5s, 15m, 2h, 1d, 1w.`);
+    throw new FleetscoreError(
+      'INVALID_DURATION',
+      `${what} ${JSON.stringify(text)} is not a duration. Use a number and a unit: 500ms, 5s, 15m, 2h, 1d, 1w.`,
+    );
   return ms;
 }
 
@@ -46,7 +56,10 @@ export function formatDuration(ms: number): string {
 export function parseTime(text: string, what = 'time'): number {
   const ms = tryParseTime(text);
   if (ms === undefined)
-    throw new FleetscoreError('INVALID_TIME', `${what} ${JSON.stringify(text)} is not a time. Use ISO 8601, for example 2026-11-23T14:00:00Z (UTC when no zone is given).`);
+    throw new FleetscoreError(
+      'INVALID_TIME',
+      `${what} ${JSON.stringify(text)} is not a time. Use ISO 8601, for example 2026-11-23T14:00:00Z (UTC when no zone is given).`,
+    );
   return ms;
 }
 
@@ -74,7 +87,9 @@ export function compactTime(ms: number): string {
 
 /** `2026-11-23 14:00:00`, for people; milliseconds only when there are any. UTC. */
 export function plainTime(ms: number): string {
-  return isoTime(ms).replace('T', ' ').replace(/(\.000)?Z$/, '');
+  return isoTime(ms)
+    .replace('T', ' ')
+    .replace(/(\.000)?Z$/, '');
 }
 
 /** The multiple of `intervalMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start that often. */

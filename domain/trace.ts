@@ -28,7 +28,9 @@ const FORM = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
 /** Undefined for what is no trace context, or the empty one. */
 export function fromTraceparent(text: unknown): TraceContext | undefined {
   const match = typeof text === 'string' ? FORM.exec(text) : null;
-  return !match || /^0+$/.test(match[1]!) || /^0+$/.test(match[2]!) ? undefined : { traceId: match[1]!, spanId: match[2]! };
+  return !match || /^0+$/.test(match[1]!) || /^0+$/.test(match[2]!)
+    ? undefined
+    : { traceId: match[1]!, spanId: match[2]! };
 }
 
 /** A workflow run that ended, as its sandbox tells the worker. Times in epoch ms. */

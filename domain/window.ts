@@ -42,7 +42,14 @@ export function aggregate(startMs: number, readings: ReadingSet): Window {
   let mean = sum / values.length;
   // A sum of huge values can overflow though the mean does not.
   if (!Number.isFinite(mean)) mean = values.reduce((acc, value) => acc + value / values.length, 0);
-  return { startMs, count: values.length, mean: Math.min(max, Math.max(min, mean)), min, max, last: values[values.length - 1]! };
+  return {
+    startMs,
+    count: values.length,
+    mean: Math.min(max, Math.max(min, mean)),
+    min,
+    max,
+    last: values[values.length - 1]!,
+  };
 }
 
 const BYTES_PER_READING = 12; // uint32 offset from the window's start in ms, float64 value, little-endian

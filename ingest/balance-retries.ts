@@ -22,6 +22,7 @@ export function retryBalancing(client: EventHubConsumerClient, retryOptions: Ret
   const management = context?.managementSession;
   if (typeof management?.getEventHubProperties !== 'function') return false;
   const ask = management.getEventHubProperties.bind(management);
-  management.getEventHubProperties = (options) => ask({ ...options, retryOptions: options?.retryOptions ?? { ...retryOptions, timeoutInMs: ANSWER_MS } });
+  management.getEventHubProperties = (options) =>
+    ask({ ...options, retryOptions: options?.retryOptions ?? { ...retryOptions, timeoutInMs: ANSWER_MS } });
   return true;
 }

@@ -46,7 +46,11 @@ const EMPTY = {};
 
 /** A whole file, deflated (in zlib's own threads). */
 export async function writeCapture(events: readonly IngestEvent[]): Promise<Uint8Array> {
-  const encoder = new avro.streams.BlockEncoder(EVENT_DATA, { codec: 'deflate', blockSize: BLOCK_BYTES, writeHeader: true } as object);
+  const encoder = new avro.streams.BlockEncoder(EVENT_DATA, {
+    codec: 'deflate',
+    blockSize: BLOCK_BYTES,
+    writeHeader: true,
+  } as object);
   const chunks: Uint8Array[] = [];
   encoder.on('data', (chunk: Uint8Array) => chunks.push(chunk));
   await new Promise<void>((resolve, reject) => {
@@ -67,7 +71,11 @@ export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEve
   try {
     return readContainer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).map(toEvent);
   } catch (error) {
-    throw new FleetscoreError('CAPTURE_UNREADABLE', `${name} is not a capture file that can be read: ${messageOf(error)}. It must be an Avro container file (codec null or deflate) with the EventData schema of Event Hubs Capture.`, { cause: error });
+    throw new FleetscoreError(
+      'CAPTURE_UNREADABLE',
+      `${name} is not a capture file that can be read: ${messageOf(error)}. It must be an Avro container file (codec null or deflate) with the EventData schema of Event Hubs Capture.`,
+      { cause: error },
+    );
   }
 }
 
@@ -103,8 +111,12 @@ function readContainer(file: Buffer): EventData[] {
     return value;
   };
   const header = next(HEADER) as Header;
-  const text = (key: string): string | undefined => (header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined);
-  const type = avro.Type.forSchema(JSON.parse(text('avro.schema') ?? 'null') as Parameters<typeof avro.Type.forSchema>[0], { wrapUnions: true });
+  const text = (key: string): string | undefined =>
+    header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined;
+  const type = avro.Type.forSchema(
+    JSON.parse(text('avro.schema') ?? 'null') as Parameters<typeof avro.Type.forSchema>[0],
+    { wrapUnions: true },
+  );
   const codec = text('avro.codec') ?? 'null';
   if (codec !== 'null' && codec !== 'deflate') throw new Error(`its codec is ${codec}`);
   const events: EventData[] = [];
@@ -112,7 +124,8 @@ function readContainer(file: Buffer): EventData[] {
     const count = next(LONG) as number;
     const size = next(LONG) as number;
     const end = at + size;
-    if (size < 0 || !file.subarray(end, end + 16).equals(header.sync)) throw new Error('it ends too early or is damaged');
+    if (size < 0 || !file.subarray(end, end + 16).equals(header.sync))
+      throw new Error('it ends too early or is damaged');
     const raw = file.subarray(at, end);
     const block = codec === 'deflate' ? inflateRawSync(raw) : raw;
     for (let i = 0, position = 0; i < count; i++) {
@@ -176,7 +189,12 @@ function toEvent(record: EventData): IngestEvent {
 
 /** Azure's schema also knows properties without a value. */
 function plain(properties: Readonly<Record<string, Property | null>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, value === null ? null : (Object.values(value)[0] as unknown)]));
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => [
+      name,
+      value === null ? null : (Object.values(value)[0] as unknown),
+    ]),
+  );
 }
 
 /** Azure's form of a time: `8/31/2017 7:12:14 PM`. */
@@ -192,8 +210,16 @@ const CAPTURE_TIME = /^(\d{1,2})\/(\d{1,2})\/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (
 function parseCaptureTime(text: string): number {
   const match = CAPTURE_TIME.exec(text);
   const ms = match
-    ? Date.UTC(Number(match[3]), Number(match[1]) - 1, Number(match[2]), (Number(match[4]) % 12) + (match[7] === 'PM' ? 12 : 0), Number(match[5]), Number(match[6]))
+    ? Date.UTC(
+        Number(match[3]),
+        Number(match[1]) - 1,
+        Number(match[2]),
+        (Number(match[4]) % 12) + (match[7] === 'PM' ? 12 : 0),
+        Number(match[5]),
+        Number(match[6]),
+      )
     : tryParseTime(text);
-  if (ms === undefined || !Number.isFinite(ms)) throw new Error(`EnqueuedTimeUtc ${JSON.stringify(text)} is not a time`);
+  if (ms === undefined || !Number.isFinite(ms))
+    throw new Error(`EnqueuedTimeUtc ${JSON.stringify(text)} is not a time`);
   return ms;
 }

@@ -48,7 +48,12 @@ export interface CaptureBuffer {
 
 /** @param folder `{namespace}/{hub}/{partition}` */
 export function createCaptureBuffer(
-  deps: { readonly blobs: BlobStore; readonly folder: string; readonly settings: CaptureSettings; readonly now?: () => number },
+  deps: {
+    readonly blobs: BlobStore;
+    readonly folder: string;
+    readonly settings: CaptureSettings;
+    readonly now?: () => number;
+  },
   capturedSeq: number,
 ): CaptureBuffer {
   const { blobs, folder, settings, now = Date.now } = deps;
@@ -90,12 +95,21 @@ export function createCaptureBuffer(
       const through = held.length;
       const body = await writeCapture(held.slice(0, through));
       const plain = captureName(folder, first.enqueuedMs);
-      for (const name of plain === lastName ? [captureName(folder, first.enqueuedMs, first.seq)] : [plain, captureName(folder, first.enqueuedMs, first.seq)]) {
+      for (const name of plain === lastName
+        ? [captureName(folder, first.enqueuedMs, first.seq)]
+        : [plain, captureName(folder, first.enqueuedMs, first.seq)]) {
         if (await blobs.putIfAbsent(CONTAINER, name, body, 'avro/binary')) {
           const last = held[through - 1]!;
           lastName = plain;
           take(last.seq);
-          return { name, firstSeq: first.seq, lastSeq: last.seq, lastOffset: last.offset, events: through, written: true };
+          return {
+            name,
+            firstSeq: first.seq,
+            lastSeq: last.seq,
+            lastOffset: last.offset,
+            events: through,
+            written: true,
+          };
         }
         const there = readCapture(await blobs.get(CONTAINER, name), name);
         const lastSeq = there.at(-1)?.seq ?? -1;
@@ -104,17 +118,23 @@ export function createCaptureBuffer(
         const own = held.findLast((event) => event.seq <= lastSeq);
         take(lastSeq);
         return {
-          name, firstSeq: first.seq, lastSeq, events: there.length, written: false,
+          name,
+          firstSeq: first.seq,
+          lastSeq,
+          events: there.length,
+          written: false,
           ...(own?.seq === lastSeq ? { lastOffset: own.offset } : undefined),
         };
       }
-      throw new Error(`${captureName(folder, first.enqueuedMs, first.seq)} in the container ${CONTAINER} holds other events than its name says`);
+      throw new Error(
+        `${captureName(folder, first.enqueuedMs, first.seq)} in the container ${CONTAINER} holds other events than its name says`,
+      );
     },
   };
 }
 
 function sizeOf(event: IngestEvent): number {
-  return (event.body instanceof Uint8Array ? event.body.length : bodyBytes(event.body)?.length ?? 0) + EVENT_OVERHEAD;
+  return (event.body instanceof Uint8Array ? event.body.length : (bodyBytes(event.body)?.length ?? 0)) + EVENT_OVERHEAD;
 }
 
 /**

@@ -12,19 +12,32 @@ import type { IngestLog } from './log.ts';
 /** Between the name of a worker and the part of its owner id that is new at every start. */
 const OWNER_SEPARATOR = ':';
 
-export function believableCheckpoints(inner: CheckpointStore, store: Store, captures: boolean, log: IngestLog): CheckpointStore {
+export function believableCheckpoints(
+  inner: CheckpointStore,
+  store: Store,
+  captures: boolean,
+  log: IngestLog,
+): CheckpointStore {
   return {
     listOwnership: (...args) => inner.listOwnership(...args),
     claimOwnership: (...args) => inner.claimOwnership(...args),
     updateCheckpoint: (...args) => inner.updateCheckpoint(...args),
     async listCheckpoints(...args) {
       const source = sourceName({ namespace: args[0], hub: args[1] }, args[2]);
-      const progress = new Map((await store.listProgress(source)).map((p) => [p.partition, captures ? Math.min(p.appliedSeq, p.capturedSeq) : p.appliedSeq]));
+      const progress = new Map(
+        (await store.listProgress(source)).map((p) => [
+          p.partition,
+          captures ? Math.min(p.appliedSeq, p.capturedSeq) : p.appliedSeq,
+        ]),
+      );
       const all = await inner.listCheckpoints(...args);
       return all.filter(({ partitionId, sequenceNumber }) => {
         const doneSeq = progress.get(partitionId) ?? -1;
         if (sequenceNumber <= doneSeq) return true;
-        log.warn({ partition: partitionId, checkpointSeq: sequenceNumber, storeSeq: doneSeq }, 'the checkpoint is ahead of the store; reading from the beginning of the partition');
+        log.warn(
+          { partition: partitionId, checkpointSeq: sequenceNumber, storeSeq: doneSeq },
+          'the checkpoint is ahead of the store; reading from the beginning of the partition',
+        );
         return false;
       });
     },
@@ -45,13 +58,20 @@ export interface Release {
 }
 
 /** Gives partitions up that nobody reads, so that none waits until their ownership expires. Trouble is only logged. */
-export async function releaseOwnership(checkpoints: CheckpointStore, { hub, consumerGroup, held, because }: Release, log: IngestLog): Promise<void> {
+export async function releaseOwnership(
+  checkpoints: CheckpointStore,
+  { hub, consumerGroup, held, because }: Release,
+  log: IngestLog,
+): Promise<void> {
   try {
     const ours = (await checkpoints.listOwnership(hub.namespace, hub.hub, consumerGroup)).filter(held);
     if (ours.length === 0) return;
     await checkpoints.claimOwnership(ours.map((ownership) => ({ ...ownership, ownerId: '' })));
     log.info({ partitions: ours.map((ownership) => ownership.partitionId) }, `partitions given up: ${because}`);
   } catch (error) {
-    log.warn({ error: messageOf(error) }, `partitions could not be given up (${because}); they are free when their ownership expires`);
+    log.warn(
+      { error: messageOf(error) },
+      `partitions could not be given up (${because}); they are free when their ownership expires`,
+    );
   }
 }

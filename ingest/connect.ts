@@ -1,6 +1,14 @@
 /** The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a minute. */
 import type { TokenCredential } from '@azure/identity';
-import { EventHubConsumerClient, EventHubProducerClient, RetryMode, type CheckpointStore, type EventHubClientOptions, type LoadBalancingOptions, type RetryOptions } from '@azure/event-hubs';
+import {
+  EventHubConsumerClient,
+  EventHubProducerClient,
+  RetryMode,
+  type CheckpointStore,
+  type EventHubClientOptions,
+  type LoadBalancingOptions,
+  type RetryOptions,
+} from '@azure/event-hubs';
 import type { HubName } from './event.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
@@ -13,7 +21,13 @@ export interface EventHubTarget {
   readonly hub: string;
 }
 
-export const RETRY_OPTIONS: RetryOptions = { maxRetries: 8, retryDelayInMs: 250, maxRetryDelayInMs: 5_000, timeoutInMs: 15_000, mode: RetryMode.Exponential };
+export const RETRY_OPTIONS: RetryOptions = {
+  maxRetries: 8,
+  retryDelayInMs: 250,
+  maxRetryDelayInMs: 5_000,
+  timeoutInMs: 15_000,
+  mode: RetryMode.Exponential,
+};
 
 const CLIENT: EventHubClientOptions = { retryOptions: RETRY_OPTIONS, userAgent: 'fleetscore' };
 

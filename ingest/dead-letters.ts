@@ -33,12 +33,22 @@ export interface StoredDeadLetter extends DeadLetter {
 }
 
 /** @param folder `{namespace}/{hub}` */
-export function deadLetterName(folder: string, partition: string, event: Pick<IngestEvent, 'seq' | 'enqueuedMs'>): string {
+export function deadLetterName(
+  folder: string,
+  partition: string,
+  event: Pick<IngestEvent, 'seq' | 'enqueuedMs'>,
+): string {
   // The time keeps the letters of a hub apart from those of one deleted before under the same name.
   return `${folder}/${partition}/${String(event.seq).padStart(16, '0')}-${compactTime(event.enqueuedMs)}.json`;
 }
 
-export async function putDeadLetter(blobs: BlobStore, folder: string, partition: string, event: IngestEvent, problems: readonly Problem[]): Promise<void> {
+export async function putDeadLetter(
+  blobs: BlobStore,
+  folder: string,
+  partition: string,
+  event: IngestEvent,
+  problems: readonly Problem[],
+): Promise<void> {
   const body = bodyBytes(event.body) ?? new Uint8Array();
   const text = utf8(body);
   const letter: DeadLetter = {
@@ -53,7 +63,12 @@ export async function putDeadLetter(blobs: BlobStore, folder: string, partition:
     body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
     ...(text === undefined ? undefined : { text }),
   };
-  await blobs.put(CONTAINERS.deadletters, deadLetterName(folder, partition, event), Buffer.from(`${JSON.stringify(letter)}\n`), 'application/json');
+  await blobs.put(
+    CONTAINERS.deadletters,
+    deadLetterName(folder, partition, event),
+    Buffer.from(`${JSON.stringify(letter)}\n`),
+    'application/json',
+  );
 }
 
 /** By partition, then sequence number. @param prefix `{namespace}/{hub}/{partition}` or less */
@@ -67,7 +82,10 @@ export async function* listDeadLetters(blobs: BlobStore, prefix = ''): AsyncGene
 /** Undefined when someone else has replayed it since it was listed. */
 async function readDeadLetter(blobs: BlobStore, name: string): Promise<StoredDeadLetter | undefined> {
   try {
-    return { ...(JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter), name };
+    return {
+      ...(JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter),
+      name,
+    };
   } catch (error) {
     if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
     throw error;
@@ -80,7 +98,11 @@ async function readDeadLetter(blobs: BlobStore, name: string): Promise<StoredDea
  * @returns how many were sent
  * @throws FleetscoreError `SEND_FAILED` (retryable); the letters not sent stay
  */
-export async function replayDeadLetters(blobs: BlobStore, producer: EventHubProducerClient, prefix = ''): Promise<number> {
+export async function replayDeadLetters(
+  blobs: BlobStore,
+  producer: EventHubProducerClient,
+  prefix = '',
+): Promise<number> {
   // Letters that are still wrong come back while this runs: only those there now are sent.
   const names: string[] = [];
   for await (const { name } of blobs.list(CONTAINERS.deadletters, prefix)) names.push(name);
@@ -94,11 +116,20 @@ export async function replayDeadLetters(blobs: BlobStore, producer: EventHubProd
     };
     try {
       await producer.sendBatch(
-        [{ body: Buffer.from(letter.body, 'base64'), ...(Object.keys(properties).length > 0 ? { properties } : undefined) }],
+        [
+          {
+            body: Buffer.from(letter.body, 'base64'),
+            ...(Object.keys(properties).length > 0 ? { properties } : undefined),
+          },
+        ],
         letter.partitionKey === undefined ? {} : { partitionKey: letter.partitionKey },
       );
     } catch (error) {
-      throw new FleetscoreError('SEND_FAILED', `the dead letter ${letter.name} could not be sent to event hub ${producer.eventHubName}: ${messageOf(error)}. ${sent} were sent before it; run the replay again.`, { cause: error, retryable: true });
+      throw new FleetscoreError(
+        'SEND_FAILED',
+        `the dead letter ${letter.name} could not be sent to event hub ${producer.eventHubName}: ${messageOf(error)}. ${sent} were sent before it; run the replay again.`,
+        { cause: error, retryable: true },
+      );
     }
     await blobs.delete(CONTAINERS.deadletters, letter.name);
     sent++;

@@ -29,22 +29,28 @@ export function createFilter(settings: FilterSettings = {}): ReadingFilter | und
   const quality = settings.goodQuality && new Set(settings.goodQuality.map((flag) => flag.toLowerCase()));
   const min = settings.minValue ?? Number.NEGATIVE_INFINITY;
   const max = settings.maxValue ?? Number.POSITIVE_INFINITY;
-  if (!device && !sensor && !quality && settings.minValue === undefined && settings.maxValue === undefined) return undefined;
+  if (!device && !sensor && !quality && settings.minValue === undefined && settings.maxValue === undefined)
+    return undefined;
   return (reading) =>
-    reading.value >= min && reading.value <= max
-    && (quality === undefined || reading.quality === undefined || quality.has(String(reading.quality).toLowerCase()))
-    && (device === undefined || device(reading.device))
-    && (sensor === undefined || sensor(reading.sensor));
+    reading.value >= min &&
+    reading.value <= max &&
+    (quality === undefined || reading.quality === undefined || quality.has(String(reading.quality).toLowerCase())) &&
+    (device === undefined || device(reading.device)) &&
+    (sensor === undefined || sensor(reading.sensor));
 }
 
-function nameTest(only: readonly string[] | undefined, except: readonly string[] | undefined): ((name: string) => boolean) | undefined {
+function nameTest(
+  only: readonly string[] | undefined,
+  except: readonly string[] | undefined,
+): ((name: string) => boolean) | undefined {
   if (only === undefined && except === undefined) return undefined;
   const known = new Map<string, boolean>();
   return (name) => {
     let passes = known.get(name);
     if (passes === undefined) {
-      passes = (only === undefined || only.some((pattern) => globMatches(pattern, name)))
-        && !except?.some((pattern) => globMatches(pattern, name));
+      passes =
+        (only === undefined || only.some((pattern) => globMatches(pattern, name))) &&
+        !except?.some((pattern) => globMatches(pattern, name));
       if (known.size >= REMEMBERED) known.clear();
       known.set(name, passes);
     }

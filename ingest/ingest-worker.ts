@@ -5,7 +5,12 @@
  * the service may send no more than `maxBatchEvents` ahead.
  */
 import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
-import { CloseReason, earliestEventPosition, type EventHubConsumerClient, type PartitionContext } from '@azure/event-hubs';
+import {
+  CloseReason,
+  earliestEventPosition,
+  type EventHubConsumerClient,
+  type PartitionContext,
+} from '@azure/event-hubs';
 import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,25 +73,36 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const totals = newTotals();
   const { promise: failed, resolve: fail } = Promise.withResolvers<FleetscoreError>();
 
-  if (!boundReceiverCredit()) log.warn({}, 'the Event Hubs client is not the one known: the number of events it holds in memory is not bounded');
+  if (!boundReceiverCredit())
+    log.warn({}, 'the Event Hubs client is not the one known: the number of events it holds in memory is not bounded');
   await claimWindows(store, settings);
-  await untilDone(() => options.checkpoints.createIfNotExists(), { what: 'creation of the checkpoint container', log, signal: AbortSignal.timeout(settings.stopTimeoutMs) });
+  await untilDone(() => options.checkpoints.createIfNotExists(), {
+    what: 'creation of the checkpoint container',
+    log,
+    signal: AbortSignal.timeout(settings.stopTimeoutMs),
+  });
   const inner = new BlobCheckpointStore(options.checkpoints);
   const { workerName } = settings;
   const identifier = workerName === undefined ? randomUUID() : ownerId(workerName, randomUUID());
-  const client = createConsumer(
-    options.eventHubs,
-    believableCheckpoints(inner, store, settings.capture, log),
-    {
-      loadBalancing: { strategy: 'greedy', updateIntervalInMs: settings.balanceIntervalMs, partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs },
-      identifier,
+  const client = createConsumer(options.eventHubs, believableCheckpoints(inner, store, settings.capture, log), {
+    loadBalancing: {
+      strategy: 'greedy',
+      updateIntervalInMs: settings.balanceIntervalMs,
+      partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs,
     },
-  );
-  if (!retryBalancing(client, RETRY_OPTIONS)) log.warn({}, 'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again');
+    identifier,
+  });
+  if (!retryBalancing(client, RETRY_OPTIONS))
+    log.warn(
+      {},
+      'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again',
+    );
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const source = sourceName(name, consumerGroup);
-  const release = (held: Release['held'], because: string): Promise<void> => releaseOwnership(inner, { hub: name, consumerGroup, held, because }, log);
-  if (workerName !== undefined) await release((ownership) => isOwner(workerName, ownership.ownerId), 'this worker held them before its restart');
+  const release = (held: Release['held'], because: string): Promise<void> =>
+    releaseOwnership(inner, { hub: name, consumerGroup, held, because }, log);
+  if (workerName !== undefined)
+    await release((ownership) => isOwner(workerName, ownership.ownerId), 'this worker held them before its restart');
   try {
     await checkHub(client, store, source);
   } catch (error) {
@@ -98,22 +114,42 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const opened = new Map<string, Pipeline>();
   const givenUpAtMs = new Map<string, number>();
   const common: Omit<PipelineDeps, 'partition' | 'checkpoint'> = {
-    source, folder: hubFolder(name), store, blobs, settings, totals, log, giveUp: giveUp.signal,
-    parse: createEventParser(settings), filter: createFilter(settings.filter), sensors: createSensorIds(store),
+    source,
+    folder: hubFolder(name),
+    store,
+    blobs,
+    settings,
+    totals,
+    log,
+    giveUp: giveUp.signal,
+    parse: createEventParser(settings),
+    filter: createFilter(settings.filter),
+    sensors: createSensorIds(store),
   };
   const open = (partition: string): Promise<Pipeline> => {
     const opening = openPipeline({
-      ...common, partition,
+      ...common,
+      partition,
       async checkpoint({ seq, offset }) {
         try {
-          await inner.updateCheckpoint({ fullyQualifiedNamespace: name.namespace, eventHubName: hub, consumerGroup, partitionId: partition, sequenceNumber: seq, offset });
+          await inner.updateCheckpoint({
+            fullyQualifiedNamespace: name.namespace,
+            eventHubName: hub,
+            consumerGroup,
+            partitionId: partition,
+            sequenceNumber: seq,
+            offset,
+          });
         } catch (error) {
           log.warn({ partition, error: messageOf(error) }, 'checkpoint failed; the next one makes up for it');
         }
       },
     });
     pipelines.set(partition, opening);
-    opening.then((pipeline) => pipelines.get(partition) === opening && opened.set(partition, pipeline), () => pipelines.delete(partition));
+    opening.then(
+      (pipeline) => pipelines.get(partition) === opening && opened.set(partition, pipeline),
+      () => pipelines.delete(partition),
+    );
     return opening;
   };
   const stopWith = (error: unknown): void => {
@@ -143,7 +179,8 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
         }
         // Little traffic: let some gather, rather than commit every few events.
         const restMs = settings.commitIntervalMs - (performance.now() - startedAtMs);
-        if (received.length < settings.maxBatchEvents && restMs > 1) await sleep(restMs, undefined, { signal: ending.signal }).catch(() => {});
+        if (received.length < settings.maxBatchEvents && restMs > 1)
+          await sleep(restMs, undefined, { signal: ending.signal }).catch(() => {});
       },
       async processError(error, { partitionId }) {
         logTrouble(log, error, partitionId, ending.signal.aborted);
@@ -160,9 +197,17 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
         // After an error that it takes for a lasting one (EPIPE, for example) the client stops reading but stays the owner.
         // Where it does last, once is enough: then the partition is taken again when its ownership expires.
         const nowMs = performance.now();
-        if (reason === CloseReason.OwnershipLost || ending.signal.aborted || nowMs - (givenUpAtMs.get(partitionId) ?? Number.NEGATIVE_INFINITY) < settings.ownershipTimeoutMs) return;
+        if (
+          reason === CloseReason.OwnershipLost ||
+          ending.signal.aborted ||
+          nowMs - (givenUpAtMs.get(partitionId) ?? Number.NEGATIVE_INFINITY) < settings.ownershipTimeoutMs
+        )
+          return;
         givenUpAtMs.set(partitionId, nowMs);
-        await release((ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId, 'reading ended with an error');
+        await release(
+          (ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId,
+          'reading ended with an error',
+        );
       },
     },
     {
@@ -177,7 +222,11 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
 
   const stats = (): IngestStats => {
     const owned = [...opened].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
-    return { ...totals, partitions: owned.map(([partition]) => partition), captureWaiting: owned.reduce((sum, [, pipeline]) => sum + pipeline.captureWaiting, 0) };
+    return {
+      ...totals,
+      partitions: owned.map(([partition]) => partition),
+      captureWaiting: owned.reduce((sum, [, pipeline]) => sum + pipeline.captureWaiting, 0),
+    };
   };
   const ticking = setInterval(() => {
     for (const pipeline of opened.values()) pipeline.tick(Date.now()).catch(() => {});
@@ -194,13 +243,16 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
       await subscription.close();
       await Promise.allSettled([...opened.values()].map((pipeline) => pipeline.close(true)));
       await client.close();
-    })().catch((error: unknown) => log.warn({ error: messageOf(error) }, 'the Event Hubs client did not close cleanly'));
+    })().catch((error: unknown) =>
+      log.warn({ error: messageOf(error) }, 'the Event Hubs client did not close cleanly'),
+    );
     const late = Symbol('late');
     const limit = new AbortController();
     const ended = await Promise.race([closing, sleep(withinMs, late, { signal: limit.signal }).catch(() => undefined)]);
     limit.abort();
     clearTimeout(deadline);
-    if (ended === late) log.warn({ withinMs }, 'ended without finishing; the events under way are read again at the next start');
+    if (ended === late)
+      log.warn({ withinMs }, 'ended without finishing; the events under way are read again at the next start');
     options.onStats?.(stats());
   };
   return { source, stats, failed, stop: (withinMs = settings.stopTimeoutMs) => (stopped ??= stop(withinMs)) };
@@ -213,7 +265,11 @@ async function checkHub(client: EventHubConsumerClient, store: Store, source: st
   try {
     partitions = await client.getPartitionIds();
   } catch (error) {
-    throw new FleetscoreError('EVENT_HUB_UNAVAILABLE', `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${messageOf(error)}. Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).`, { cause: error, retryable: true });
+    throw new FleetscoreError(
+      'EVENT_HUB_UNAVAILABLE',
+      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${messageOf(error)}. Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).`,
+      { cause: error, retryable: true },
+    );
   }
   for (const partition of partitions) {
     const appliedSeq = progress.get(partition);
@@ -222,7 +278,12 @@ async function checkHub(client: EventHubConsumerClient, store: Store, source: st
 }
 
 /** A hub that ends before what was read of it is not the same hub. @throws FleetscoreError `HUB_RECREATED` */
-async function checkPartition(client: EventHubConsumerClient, source: string, partition: string, appliedSeq: number): Promise<void> {
+async function checkPartition(
+  client: EventHubConsumerClient,
+  source: string,
+  partition: string,
+  appliedSeq: number,
+): Promise<void> {
   if (appliedSeq < 0) return;
   let lastSeq: number;
   try {
@@ -232,7 +293,10 @@ async function checkPartition(client: EventHubConsumerClient, source: string, pa
     return;
   }
   if (lastSeq >= appliedSeq) return;
-  throw new FleetscoreError('HUB_RECREATED', `partition ${partition} of event hub ${client.eventHubName} ends at sequence number ${lastSeq}, but events up to ${appliedSeq} were read from ${source} before: the event hub was deleted and created again, and its new events would be taken for old ones. Give ingest another consumer group (FLEETSCORE_CONSUMER_GROUP), which starts counting anew; the windows stay as they are.`);
+  throw new FleetscoreError(
+    'HUB_RECREATED',
+    `partition ${partition} of event hub ${client.eventHubName} ends at sequence number ${lastSeq}, but events up to ${appliedSeq} were read from ${source} before: the event hub was deleted and created again, and its new events would be taken for old ones. Give ingest another consumer group (FLEETSCORE_CONSUMER_GROUP), which starts counting anew; the windows stay as they are.`,
+  );
 }
 
 const EXPECTED: ReadonlySet<string> = new Set(['ReceiverDisconnectedError', 'AbortError']);

@@ -109,22 +109,38 @@ export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): Eve
     const sensor = pick(record, fields.sensor);
     const value = pick(record, fields.value);
     if (ts === undefined || device === undefined || sensor === undefined || value === undefined) {
-      const missing = (['ts', 'device', 'sensor', 'value'] as const).filter((field) => pick(record, fields[field]) === undefined);
-      return { reason: 'missing_field', message: `missing ${missing.map((field) => `"${fields[field][0]}"`).join(', ')}` };
+      const missing = (['ts', 'device', 'sensor', 'value'] as const).filter(
+        (field) => pick(record, fields[field]) === undefined,
+      );
+      return {
+        reason: 'missing_field',
+        message: `missing ${missing.map((field) => `"${fields[field][0]}"`).join(', ')}`,
+      };
     }
     const badName = problemOf('device', device) ?? problemOf('sensor', sensor);
     if (badName !== undefined) return { reason: 'bad_name', message: badName };
     const tsMs = eventTime(ts);
     if (tsMs === undefined)
-      return { reason: 'bad_time', message: `the time ${shown(ts)} is neither ISO 8601 nor seconds or milliseconds since 1970` };
+      return {
+        reason: 'bad_time',
+        message: `the time ${shown(ts)} is neither ISO 8601 nor seconds or milliseconds since 1970`,
+      };
     if (tsMs < MIN_TIME_MS) return { reason: 'time_out_of_range', message: `the time ${shown(ts)} is before 1970` };
     if (tsMs > latestMs)
-      return { reason: 'time_out_of_range', message: `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the clock skew allowed` };
+      return {
+        reason: 'time_out_of_range',
+        message: `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the clock skew allowed`,
+      };
     if (typeof value !== 'number' || !Number.isFinite(value))
-      return { reason: 'bad_value', message: `the value must be a finite number, got ${typeof value === 'number' ? String(value) : shown(value)}` };
+      return {
+        reason: 'bad_value',
+        message: `the value must be a finite number, got ${typeof value === 'number' ? String(value) : shown(value)}`,
+      };
     const quality = pick(record, fields.quality);
     const reading = { tsMs, device: device as string, sensor: sensor as string, value };
-    return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean' ? { ...reading, quality } : reading;
+    return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean'
+      ? { ...reading, quality }
+      : reading;
   };
 
   return (event) => {
@@ -153,8 +169,14 @@ function decodeBody(event: EventBody, settings: ParseSettings): { readonly json:
   if (!(body instanceof Uint8Array) && typeof body !== 'string') return { json: body };
   let bytes: Uint8Array | string = body;
   if (bytes.length > settings.maxBodyBytes)
-    return { reason: 'too_large', message: `the body has ${bytes.length} bytes, at most ${settings.maxBodyBytes} are taken` };
-  if (typeof bytes !== 'string' && (event.contentEncoding?.toLowerCase() === 'gzip' || (bytes[0] === 0x1f && bytes[1] === 0x8b))) {
+    return {
+      reason: 'too_large',
+      message: `the body has ${bytes.length} bytes, at most ${settings.maxBodyBytes} are taken`,
+    };
+  if (
+    typeof bytes !== 'string' &&
+    (event.contentEncoding?.toLowerCase() === 'gzip' || (bytes[0] === 0x1f && bytes[1] === 0x8b))
+  ) {
     try {
       bytes = gunzipSync(bytes, { maxOutputLength: settings.maxInflatedBytes });
     } catch (error) {

@@ -67,7 +67,11 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   const { source, partition, store, blobs, settings, totals, log, sensors } = deps;
   const retry = <T>(what: string, work: () => Promise<T>, answers?: readonly string[]): Promise<T> =>
     untilDone(work, {
-      what: `${what} of partition ${partition}`, log, signal: deps.giveUp, onRetry: () => void totals.retries++, ...(answers ? { answers } : undefined),
+      what: `${what} of partition ${partition}`,
+      log,
+      signal: deps.giveUp,
+      onRetry: () => void totals.retries++,
+      ...(answers ? { answers } : undefined),
     });
   const load = async (): Promise<{ appliedSeq: number; capturedSeq: number; watermarkMs: number }> => {
     const found = (await retry('progress', () => store.listProgress(source))).find((p) => p.partition === partition);
@@ -81,7 +85,14 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   let captured: Position | undefined;
   let checkpointSeq = -1;
   const capture: CaptureBuffer | undefined = settings.capture
-    ? createCaptureBuffer({ blobs, folder: `${deps.folder}/${partition}`, settings: { intervalMs: settings.captureIntervalMs, maxBytes: settings.captureBytes } }, start.capturedSeq)
+    ? createCaptureBuffer(
+        {
+          blobs,
+          folder: `${deps.folder}/${partition}`,
+          settings: { intervalMs: settings.captureIntervalMs, maxBytes: settings.captureBytes },
+        },
+        start.capturedSeq,
+      )
     : undefined;
 
   const checkpoint = async (): Promise<void> => {
@@ -101,7 +112,10 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       captured = file.lastOffset === undefined ? captured : { seq: file.lastSeq, offset: file.lastOffset };
       totals.captureFiles += file.written ? 1 : 0;
       totals.capturedEvents += file.written ? file.events : 0;
-      log.debug({ partition, ...file }, file.written ? 'raw capture file written' : 'raw capture file was there already');
+      log.debug(
+        { partition, ...file },
+        file.written ? 'raw capture file written' : 'raw capture file was there already',
+      );
     }
     await checkpoint();
   };
@@ -109,10 +123,18 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   const putDeadLetters = async (batch: readonly Taken[]): Promise<void> => {
     const bad = batch.filter(({ parsed }) => parsed.problems.length > 0);
     for (let i = 0; i < bad.length; i += DEAD_LETTERS_AT_ONCE)
-      await Promise.all(bad.slice(i, i + DEAD_LETTERS_AT_ONCE).map(({ event, parsed }) =>
-        retry('dead letter', () => putDeadLetter(blobs, deps.folder, partition, event, parsed.problems))));
+      await Promise.all(
+        bad
+          .slice(i, i + DEAD_LETTERS_AT_ONCE)
+          .map(({ event, parsed }) =>
+            retry('dead letter', () => putDeadLetter(blobs, deps.folder, partition, event, parsed.problems)),
+          ),
+      );
     if (bad.length > 0)
-      log.warn({ partition, events: bad.length, firstSeq: bad[0]!.event.seq, reason: bad[0]!.parsed.problems[0]!.reason }, 'events with readings that cannot be taken, see dead letters');
+      log.warn(
+        { partition, events: bad.length, firstSeq: bad[0]!.event.seq, reason: bad[0]!.parsed.problems[0]!.reason },
+        'events with readings that cannot be taken, see dead letters',
+      );
   };
 
   const commit = async (batch: readonly Taken[]): Promise<void> => {
@@ -122,27 +144,48 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       const lastTaken = rest.at(-1);
       if (!lastTaken) return;
       const { kept, dropped } = filterReadings(rest, deps.filter);
-      const unknown: SensorKey[] = kept.flatMap(({ readings }) => readings.filter(({ device, sensor }) => sensors.find(device, sensor) === undefined));
+      const unknown: SensorKey[] = kept.flatMap(({ readings }) =>
+        readings.filter(({ device, sensor }) => sensors.find(device, sensor) === undefined),
+      );
       if (unknown.length > 0) await retry('registration of sensors', () => sensors.register(unknown));
       const windows = buildWindows(settings, watermarkMs);
       for (const { arrivedMs, readings } of kept)
-        for (const { device, sensor, tsMs, value } of readings) windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
+        for (const { device, sensor, tsMs, value } of readings)
+          windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
       const built = windows.result;
       const dead = rest.reduce((sum, { parsed }) => sum + parsed.problems.length, 0);
       const throughSeq = lastTaken.event.seq;
       try {
-        await retry('commit', () => store.commitReadings({
-          source, partition, expectedSeq: appliedSeq, throughSeq, watermarkMs: built.watermarkMs,
-          updates: built.updates, readings: built.readings, late: built.late, dead,
-        }), ['PROGRESS_CONFLICT']);
+        await retry(
+          'commit',
+          () =>
+            store.commitReadings({
+              source,
+              partition,
+              expectedSeq: appliedSeq,
+              throughSeq,
+              watermarkMs: built.watermarkMs,
+              updates: built.updates,
+              readings: built.readings,
+              late: built.late,
+              dead,
+            }),
+          ['PROGRESS_CONFLICT'],
+        );
       } catch (error) {
         if (!(error instanceof FleetscoreError) || error.code !== 'PROGRESS_CONFLICT') throw error;
         totals.conflicts++;
         const stored = await load();
         // Also the answer to a commit that did happen but whose confirmation was lost.
-        log.info({ partition, expectedSeq: appliedSeq, storedSeq: stored.appliedSeq }, 'progress was moved by another worker or an unconfirmed commit');
+        log.info(
+          { partition, expectedSeq: appliedSeq, storedSeq: stored.appliedSeq },
+          'progress was moved by another worker or an unconfirmed commit',
+        );
         if (stored.appliedSeq < appliedSeq)
-          throw new FleetscoreError('PROGRESS_WENT_BACK', `the store says that partition ${partition} of ${source} is applied up to ${stored.appliedSeq}, but this worker had applied it up to ${appliedSeq}: the store was replaced or restored. Start the worker again; it reads the missing events again.`);
+          throw new FleetscoreError(
+            'PROGRESS_WENT_BACK',
+            `the store says that partition ${partition} of ${source} is applied up to ${stored.appliedSeq}, but this worker had applied it up to ${appliedSeq}: the store was replaced or restored. Start the worker again; it reads the missing events again.`,
+          );
         ({ appliedSeq, watermarkMs } = stored);
         continue;
       }
@@ -164,14 +207,17 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   const noteGap = (event: IngestEvent): void => {
     if (seenSeq >= 0 && event.seq > Math.max(seenSeq, appliedSeq) + 1) {
       totals.gaps++;
-      log.error({ partition, afterSeq: Math.max(seenSeq, appliedSeq), nextSeq: event.seq }, 'events are missing: the event hub deleted them (retention) before they were read. Read more often, or raise the retention of the event hub');
+      log.error(
+        { partition, afterSeq: Math.max(seenSeq, appliedSeq), nextSeq: event.seq },
+        'events are missing: the event hub deleted them (retention) before they were read. Read more often, or raise the retention of the event hub',
+      );
     }
     seenSeq = Math.max(seenSeq, event.seq);
   };
 
   const copies = windowsPerReading(settings);
   const take = async (events: readonly IngestEvent[]): Promise<void> => {
-    for (let i = 0; i < events.length; ) {
+    for (let i = 0; i < events.length;) {
       const batch: Taken[] = [];
       const from = i;
       for (let readings = 0; i < events.length && readings < settings.maxCommitReadings; i++) {
@@ -209,19 +255,21 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   let checkpointedAtMs = 0;
   return {
     process: (events) => inTurn(async () => (closed ? undefined : take(events))),
-    tick: (nowMs) => inTurn(async () => {
-      if (closed) return;
-      if (capture?.due(nowMs)) await flush((buffer) => buffer.due(nowMs));
-      else if (!capture && nowMs - checkpointedAtMs >= settings.captureIntervalMs) {
-        checkpointedAtMs = nowMs;
-        await checkpoint();
-      }
-    }),
-    close: (flushing) => inTurn(async () => {
-      if (closed) return;
-      closed = true;
-      if (flushing) await flush((buffer) => buffer.events > 0);
-    }),
+    tick: (nowMs) =>
+      inTurn(async () => {
+        if (closed) return;
+        if (capture?.due(nowMs)) await flush((buffer) => buffer.due(nowMs));
+        else if (!capture && nowMs - checkpointedAtMs >= settings.captureIntervalMs) {
+          checkpointedAtMs = nowMs;
+          await checkpoint();
+        }
+      }),
+    close: (flushing) =>
+      inTurn(async () => {
+        if (closed) return;
+        closed = true;
+        if (flushing) await flush((buffer) => buffer.events > 0);
+      }),
     get appliedSeq() {
       return appliedSeq;
     },

@@ -69,17 +69,36 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
   const commit = async (): Promise<void> => {
     if (held.length === 0) return;
     await retry('registration of sensors', () => sensors.register(held));
-    const windows = buildWindows({ windowMs: settings.windowMs, hopMs: settings.hopMs, outOfOrderMs: settings.outOfOrderMs, starts: period }, watermarkMs);
-    for (const { device, sensor, tsMs, value, arrivedMs } of held) windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
+    const windows = buildWindows(
+      { windowMs: settings.windowMs, hopMs: settings.hopMs, outOfOrderMs: settings.outOfOrderMs, starts: period },
+      watermarkMs,
+    );
+    for (const { device, sensor, tsMs, value, arrivedMs } of held)
+      windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
     const { updates, readings, watermarkMs: reached } = windows.result;
     for (;;) {
-      const progress = (await retry('progress', () => store.listProgress(source))).find((p) => p.partition === partition);
+      const progress = (await retry('progress', () => store.listProgress(source))).find(
+        (p) => p.partition === partition,
+      );
       const seq = progress?.appliedSeq ?? -1;
       try {
         // Progress stays where it is: these events are applied already, or will be by ingest itself.
-        await retry('commit', () => store.commitReadings({
-          source, partition, expectedSeq: seq, throughSeq: seq, watermarkMs: reached, updates, readings: 0, late: 0, dead: 0,
-        }), ['PROGRESS_CONFLICT']);
+        await retry(
+          'commit',
+          () =>
+            store.commitReadings({
+              source,
+              partition,
+              expectedSeq: seq,
+              throughSeq: seq,
+              watermarkMs: reached,
+              updates,
+              readings: 0,
+              late: 0,
+              dead: 0,
+            }),
+          ['PROGRESS_CONFLICT'],
+        );
         break;
       } catch (error) {
         // Live ingest went on in between.
@@ -104,7 +123,9 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
       total.dead += problems.length;
       for (const reading of readings) {
         // One of its windows may start in the period, another one outside of it.
-        const wanted = windowStart(reading.tsMs, settings.hopMs) >= period.fromMs && firstWindowStart(reading.tsMs, settings) < period.toMs;
+        const wanted =
+          windowStart(reading.tsMs, settings.hopMs) >= period.fromMs &&
+          firstWindowStart(reading.tsMs, settings) < period.toMs;
         if (wanted && (filter === undefined || filter(reading))) held.push({ ...reading, arrivedMs: event.enqueuedMs });
       }
       if (held.length * copies >= settings.maxCommitReadings) {
@@ -118,7 +139,12 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
     options.onProgress?.({ ...total, filesInAll: files.length });
   }
   await commit();
-  if (signal.aborted) throw new FleetscoreError('INGEST_STOPPED', `the rebuild was stopped after ${total.files} of ${files.length} files. What it did stays; run it again to finish.`, { retryable: true });
+  if (signal.aborted)
+    throw new FleetscoreError(
+      'INGEST_STOPPED',
+      `the rebuild was stopped after ${total.files} of ${files.length} files. What it did stays; run it again to finish.`,
+      { retryable: true },
+    );
   return total;
 }
 
@@ -136,7 +162,10 @@ async function captureFiles(blobs: BlobStore, prefix: string, fromMs: number): P
     else byPartition.set(file.partition, [file]);
   }
   if (byPartition.size === 0)
-    throw new FleetscoreError('NO_RAW_CAPTURE', `there is no raw capture below ${CONTAINERS.raw}/${prefix}. Check the names of the namespace and the hub.`);
+    throw new FleetscoreError(
+      'NO_RAW_CAPTURE',
+      `there is no raw capture below ${CONTAINERS.raw}/${prefix}. Check the names of the namespace and the hub.`,
+    );
   return [...byPartition.values()].flatMap((files) => {
     files.sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
     const first = files.findIndex((file) => file.timeMs >= fromMs);

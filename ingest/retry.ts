@@ -27,10 +27,18 @@ export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions
       return await work();
     } catch (error) {
       if (error instanceof FleetscoreError && options.answers?.includes(error.code)) throw error;
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2);
+      const pauseMs =
+        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2);
       if (options.signal.aborted)
-        throw new FleetscoreError('INGEST_STOPPED', `gave up the ${options.what} at the end: ${messageOf(error)}. Nothing is lost: the events are read again at the next start.`, { cause: error, retryable: true });
-      options.log.warn({ attempt, pauseMs: Math.round(pauseMs), error: messageOf(error) }, `${options.what} failed, trying again`);
+        throw new FleetscoreError(
+          'INGEST_STOPPED',
+          `gave up the ${options.what} at the end: ${messageOf(error)}. Nothing is lost: the events are read again at the next start.`,
+          { cause: error, retryable: true },
+        );
+      options.log.warn(
+        { attempt, pauseMs: Math.round(pauseMs), error: messageOf(error) },
+        `${options.what} failed, trying again`,
+      );
       options.onRetry?.();
       await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => {});
     }

@@ -105,7 +105,11 @@ function splitRow(text: string): readonly string[] | string {
   try {
     return (parse(text, { trim: true, relax_column_count: true })[0] as string[] | undefined) ?? [];
   } catch (error) {
-    return `the row is not CSV: ${messageOf(error).replace(/ at line \d+/, '').split(',')[0]}`;
+    return `the row is not CSV: ${
+      messageOf(error)
+        .replace(/ at line \d+/, '')
+        .split(',')[0]
+    }`;
   }
 }
 
@@ -121,13 +125,19 @@ function findColumns(header: readonly string[]): number[] {
 
 function headerError(header: readonly string[]): FleetscoreError {
   const got = header.length === 0 ? 'nothing' : JSON.stringify(header.join(',').slice(0, 100));
-  return new FleetscoreError('CSV_HEADER', `the first line must name the columns TS, Device, Sensor, Value, got ${got}. Add the header line TS,Device,Sensor,Value.`);
+  return new FleetscoreError(
+    'CSV_HEADER',
+    `the first line must name the columns TS, Device, Sensor, Value, got ${got}. Add the header line TS,Device,Sensor,Value.`,
+  );
 }
 
 /** The reading, or what is wrong with the row. */
 function toReading(row: readonly string[], columns: readonly number[], goodNames: Set<string>): Reading | string {
   const [ts = '', device = '', sensor = '', text = ''] = columns.map((at) => row[at]);
-  for (const [what, name] of [['device', device], ['sensor', sensor]] as const) {
+  for (const [what, name] of [
+    ['device', device],
+    ['sensor', sensor],
+  ] as const) {
     if (goodNames.has(name)) continue;
     const problem = nameProblem(what, name);
     if (problem !== undefined) return problem;
@@ -135,7 +145,8 @@ function toReading(row: readonly string[], columns: readonly number[], goodNames
     goodNames.add(name);
   }
   const tsMs = eventTime(ts);
-  if (tsMs === undefined || tsMs < 0 || tsMs > MAX_TIME_MS) return `TS ${JSON.stringify(ts)} is not a time; use ISO 8601 such as 2026-11-23T14:00:00Z, or seconds or milliseconds since 1970`;
+  if (tsMs === undefined || tsMs < 0 || tsMs > MAX_TIME_MS)
+    return `TS ${JSON.stringify(ts)} is not a time; use ISO 8601 such as 2026-11-23T14:00:00Z, or seconds or milliseconds since 1970`;
   const value = text === '' ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) return `Value ${JSON.stringify(text)} is not a finite number`;
   return { tsMs, device, sensor, value };

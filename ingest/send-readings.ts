@@ -44,9 +44,16 @@ const BATCHES_AT_ONCE = 16;
 const READINGS_PER_EVENT = 50;
 
 /** @throws FleetscoreError `SEND_FAILED` (retryable; sending again changes nothing), `EVENT_TOO_LARGE` */
-export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<Reading>, options: SendOptions): Promise<SendResult> {
+export async function sendReadings(
+  readings: Iterable<Reading> | AsyncIterable<Reading>,
+  options: SendOptions,
+): Promise<SendResult> {
   const { producer, rate, onProgress, signal } = options;
-  if (rate !== undefined && !(rate > 0)) throw new FleetscoreError('INVALID_ARGUMENT', `the rate must be a number of readings a second above 0, got ${rate}.`);
+  if (rate !== undefined && !(rate > 0))
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `the rate must be a number of readings a second above 0, got ${rate}.`,
+    );
   const perEvent = Math.max(1, options.readingsPerEvent ?? READINGS_PER_EVENT);
   const roundSize = rate === undefined ? ROUND : Math.max(1, Math.min(ROUND, Math.ceil(rate / ROUNDS_PER_SECOND)));
   const startedAtMs = performance.now();
@@ -62,12 +69,14 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
     }
     if (signal?.aborted) return;
     const queue = [...devices];
-    await Promise.all(Array.from({ length: Math.min(BATCHES_AT_ONCE, queue.length) }, async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) {
-        const count = await sendDevice(producer, next[0], next[1], perEvent);
-        events += count;
-      }
-    }));
+    await Promise.all(
+      Array.from({ length: Math.min(BATCHES_AT_ONCE, queue.length) }, async () => {
+        for (let next = queue.pop(); next; next = queue.pop()) {
+          const count = await sendDevice(producer, next[0], next[1], perEvent);
+          events += count;
+        }
+      }),
+    );
     sent += count;
     onProgress?.({ sent, events });
   };
@@ -98,7 +107,12 @@ export async function sendReadings(readings: Iterable<Reading> | AsyncIterable<R
 }
 
 /** @returns number of events */
-async function sendDevice(producer: EventHubProducerClient, device: string, readings: readonly Reading[], perEvent: number): Promise<number> {
+async function sendDevice(
+  producer: EventHubProducerClient,
+  device: string,
+  readings: readonly Reading[],
+  perEvent: number,
+): Promise<number> {
   try {
     let events = 0;
     let batch: EventDataBatch | undefined;
@@ -110,13 +124,20 @@ async function sendDevice(producer: EventHubProducerClient, device: string, read
       if (batch.count > 0) await producer.sendBatch(batch);
       batch = await producer.createBatch({ partitionKey: device });
       if (!batch.tryAdd(event))
-        throw new FleetscoreError('EVENT_TOO_LARGE', `${Math.min(perEvent, readings.length - i)} readings of device ${JSON.stringify(device)} do not fit into one event of at most ${batch.maxSizeInBytes} bytes. Send fewer readings an event.`);
+        throw new FleetscoreError(
+          'EVENT_TOO_LARGE',
+          `${Math.min(perEvent, readings.length - i)} readings of device ${JSON.stringify(device)} do not fit into one event of at most ${batch.maxSizeInBytes} bytes. Send fewer readings an event.`,
+        );
     }
     if (batch && batch.count > 0) await producer.sendBatch(batch);
     return events;
   } catch (error) {
     if (error instanceof FleetscoreError) throw error;
-    throw new FleetscoreError('SEND_FAILED', `sending to event hub ${producer.eventHubName} of ${producer.fullyQualifiedNamespace} failed: ${messageOf(error)}. Check that it runs and that the connection may send; then send all again: readings sent twice count once.`, { cause: error, retryable: true });
+    throw new FleetscoreError(
+      'SEND_FAILED',
+      `sending to event hub ${producer.eventHubName} of ${producer.fullyQualifiedNamespace} failed: ${messageOf(error)}. Check that it runs and that the connection may send; then send all again: readings sent twice count once.`,
+      { cause: error, retryable: true },
+    );
   }
 }
 
@@ -129,5 +150,10 @@ function toEvent(readings: readonly Reading[]): EventData {
 async function lastSequenceNumbers(producer: EventHubProducerClient): Promise<Record<string, number>> {
   const partitions = await producer.getPartitionIds();
   const all = await Promise.all(partitions.map((partition) => producer.getPartitionProperties(partition)));
-  return Object.fromEntries(all.map(({ partitionId, isEmpty, lastEnqueuedSequenceNumber }) => [partitionId, isEmpty ? -1 : lastEnqueuedSequenceNumber]));
+  return Object.fromEntries(
+    all.map(({ partitionId, isEmpty, lastEnqueuedSequenceNumber }) => [
+      partitionId,
+      isEmpty ? -1 : lastEnqueuedSequenceNumber,
+    ]),
+  );
 }

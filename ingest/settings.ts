@@ -68,7 +68,8 @@ export const INGEST_DEFAULTS: IngestSettings = {
 export const WINDOWS_SETTING = 'aggregationIntervalMs';
 
 /** `5000`: the length in ms; `60000/10000`: length and hop, where windows overlap. */
-const windowsText = ({ windowMs, hopMs }: WindowShape): string => (hopMs === windowMs ? String(windowMs) : `${windowMs}/${hopMs}`);
+const windowsText = ({ windowMs, hopMs }: WindowShape): string =>
+  hopMs === windowMs ? String(windowMs) : `${windowMs}/${hopMs}`;
 
 function windowsOfText(text: string): WindowShape {
   const [windowMs, hopMs = windowMs] = text.split('/').map(Number) as [number, number?];
@@ -97,5 +98,8 @@ function refuseOthers(stored: string, shape: WindowShape): void {
   const found = windowsOfText(stored);
   const variables = `FLEETSCORE_WINDOW=${formatDuration(found.windowMs)}${found.hopMs === found.windowMs ? '' : ` FLEETSCORE_HOP=${formatDuration(found.hopMs)}`}`;
   const unset = found.hopMs === found.windowMs && shape.hopMs !== shape.windowMs ? ' without FLEETSCORE_HOP' : '';
-  throw new FleetscoreError('INTERVAL_CHANGED', `windows are configured as ${describeWindows(shape)}, but the store holds windows of ${describeWindows(found)}. Set ${variables}${unset}, or use an empty store and rebuild the windows from raw capture.`);
+  throw new FleetscoreError(
+    'INTERVAL_CHANGED',
+    `windows are configured as ${describeWindows(shape)}, but the store holds windows of ${describeWindows(found)}. Set ${variables}${unset}, or use an empty store and rebuild the windows from raw capture.`,
+  );
 }

@@ -31,6 +31,18 @@ export interface IngestStats {
 export type Totals = { -readonly [K in keyof Omit<IngestStats, 'partitions' | 'captureWaiting'>]: number };
 
 export const newTotals = (): Totals => ({
-  events: 0, redelivered: 0, readings: 0, late: 0, tooLate: 0, filtered: 0, dead: 0, gaps: 0, commits: 0, conflicts: 0, retries: 0,
-  capturedEvents: 0, captureFiles: 0, lastEnqueuedMs: -1,
+  events: 0,
+  redelivered: 0,
+  readings: 0,
+  late: 0,
+  tooLate: 0,
+  filtered: 0,
+  dead: 0,
+  gaps: 0,
+  commits: 0,
+  conflicts: 0,
+  retries: 0,
+  capturedEvents: 0,
+  captureFiles: 0,
+  lastEnqueuedMs: -1,
 });

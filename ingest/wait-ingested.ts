@@ -24,13 +24,22 @@ const STALL_MS = 60_000;
 
 /** @throws FleetscoreError `NOT_INGESTED` (retryable) that says which partition waits for what */
 export async function waitIngested(options: WaitOptions): Promise<void> {
-  const { store, source, lastSequenceNumbers, stallMs = STALL_MS, timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+  const {
+    store,
+    source,
+    lastSequenceNumbers,
+    stallMs = STALL_MS,
+    timeoutMs = Number.POSITIVE_INFINITY,
+    signal,
+  } = options;
   const startedAtMs = performance.now();
   let movedAtMs = startedAtMs;
   let before = -1;
   while (!signal?.aborted) {
     const applied = new Map((await store.listProgress(source)).map((p) => [p.partition, p.appliedSeq]));
-    const missing = Object.entries(lastSequenceNumbers).filter(([partition, seq]) => (applied.get(partition) ?? -1) < seq);
+    const missing = Object.entries(lastSequenceNumbers).filter(
+      ([partition, seq]) => (applied.get(partition) ?? -1) < seq,
+    );
     const missingEvents = missing.reduce((sum, [partition, seq]) => sum + seq - (applied.get(partition) ?? -1), 0);
     options.onProgress?.({ missingEvents });
     if (missingEvents === 0) return;
@@ -40,7 +49,9 @@ export async function waitIngested(options: WaitOptions): Promise<void> {
     const stalled = now - movedAtMs >= stallMs;
     if (stalled || now - startedAtMs >= timeoutMs) {
       const [partition, seq] = missing[0]!;
-      const why = stalled ? `no progress for ${Math.round(stallMs / 1000)} s` : `not done after ${Math.round(timeoutMs / 1000)} s`;
+      const why = stalled
+        ? `no progress for ${Math.round(stallMs / 1000)} s`
+        : `not done after ${Math.round(timeoutMs / 1000)} s`;
       throw new FleetscoreError(
         'NOT_INGESTED',
         `${missingEvents} events of ${source} are not in the windows yet, ${why}: partition ${partition} is at sequence number ${applied.get(partition) ?? -1} of ${seq}. The events are safe in Event Hubs. Check that an ingest worker runs, reads this hub with this consumer group, and what its log says.`,

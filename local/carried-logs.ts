@@ -9,7 +9,11 @@ import type { ChildOptions } from './child.ts';
 
 export interface CarriedLogs {
   /** Starts a worker; its output is carried until it has ended. */
-  carry<C extends { readonly process: ChildProcess; readonly pid: number }>(role: string, env: Env, start: (onOutput: ChildOptions['onOutput']) => C): C;
+  carry<C extends { readonly process: ChildProcess; readonly pid: number }>(
+    role: string,
+    env: Env,
+    start: (onOutput: ChildOptions['onOutput']) => C,
+  ): C;
   /** Waits for what ended workers wrote last. */
   close(): Promise<void>;
 }

@@ -33,7 +33,9 @@ export interface ChildOptions {
 const GUARD = join(dirname(fileURLToPath(import.meta.url)), 'guard.js');
 
 /** A program that is not ours, under a guard that ends it when we are gone. */
-export function guarded(options: Omit<ChildOptions, 'file' | 'args'> & { readonly command: string; readonly args: readonly string[] }): ChildOptions {
+export function guarded(
+  options: Omit<ChildOptions, 'file' | 'args'> & { readonly command: string; readonly args: readonly string[] },
+): ChildOptions {
   const { command, args, ...rest } = options;
   return { ...rest, file: GUARD, args: [command, ...args] };
 }
@@ -44,7 +46,10 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
   const { onOutput } = options;
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
-    env: options.env as NodeJS.ProcessEnv, stdio: onOutput ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', log, log, 'ipc'], detached: true, execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: options.env as NodeJS.ProcessEnv,
+    stdio: onOutput ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', log, log, 'ipc'],
+    detached: true,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   if (onOutput)
     for (const stream of ['stdout', 'stderr'] as const)
@@ -61,7 +66,11 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
     });
   });
   return {
-    name: options.name, pid: child.pid ?? -1, logFile: options.logFile, ended, process: child,
+    name: options.name,
+    pid: child.pid ?? -1,
+    logFile: options.logFile,
+    ended,
+    process: child,
     async stop(graceMs = 30_000) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
@@ -101,7 +110,12 @@ export async function untilAnswers(child: StackChild, probe: () => Promise<boole
   }
 }
 
-async function orFail(child: StackChild, ready: Promise<boolean>, timeoutMs: number, problem: () => string | undefined): Promise<void> {
+async function orFail(
+  child: StackChild,
+  ready: Promise<boolean>,
+  timeoutMs: number,
+  problem: () => string | undefined,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`it was not ready within ${timeoutMs / 1000} s`), timeoutMs);
@@ -110,10 +124,17 @@ async function orFail(child: StackChild, ready: Promise<boolean>, timeoutMs: num
   clearTimeout(timer);
   if (outcome === undefined) return;
   const why = (problem() ?? outcome).replace(/\.$/, '');
-  throw new FleetscoreError('START_FAILED', `${child.name} did not start: ${why}. Its log: ${child.logFile}${lastLines(child.logFile)}`);
+  throw new FleetscoreError(
+    'START_FAILED',
+    `${child.name} did not start: ${why}. Its log: ${child.logFile}${lastLines(child.logFile)}`,
+  );
 }
 
 function lastLines(file: string): string {
-  const lines = readFileSync(file, 'utf8').trim().split('\n').slice(-5).filter((line) => line !== '');
+  const lines = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(-5)
+    .filter((line) => line !== '');
   return lines.length === 0 ? '' : `\n${lines.map((line) => `    ${line.slice(0, 300)}`).join('\n')}`;
 }

@@ -27,7 +27,10 @@ function startOf(pid: number): string | undefined {
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return fields[0] === 'Z' ? undefined : fields[19]; // field 22, starttime; a zombie has ended
     }
-    const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
     return text === '' ? undefined : text;
   } catch {
     return undefined;
@@ -36,7 +39,7 @@ function startOf(pid: number): string | undefined {
 
 /** Waits until the process is gone; false when it still lives after `timeoutMs`. */
 export async function waitForEnd(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
-  for (const until = Date.now() + timeoutMs; Date.now() < until; ) {
+  for (const until = Date.now() + timeoutMs; Date.now() < until;) {
     if (!isAlive(ref)) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -39,13 +39,31 @@ export async function startScoringPools(options: ScoringPoolOptions): Promise<Sc
   const poolOf = ({ name }: PoolSettings): LocalPool => {
     const pool = pools.get(name);
     if (pool) return pool;
-    throw new FleetscoreError('POOL_UNKNOWN', `pool ${JSON.stringify(name)} is not configured on this stack (it has ${[...pools.keys()].join(', ')}).`);
+    throw new FleetscoreError(
+      'POOL_UNKNOWN',
+      `pool ${JSON.stringify(name)} is not configured on this stack (it has ${[...pools.keys()].join(', ')}).`,
+    );
   };
   // Ctrl-C is the stack's to handle, and its terminal is not a place for logs.
   Runtime.install({ logger: new DefaultLogger('ERROR', () => {}), shutdownSignals: [] });
-  const [client, { connection, namespace, dataConverter }, store] = [await connectClient(env), await connectWorker(env), await openStore(config.sqlUrl)];
-  const served = await servePools({ connection, namespace, dataConverter, taskQueue: all[0]!.activityQueue, client, store, blobs: openBlobs(config), poolOf, now: Date.now });
-  for (const id of await endForgotten(client, pools)) options.log(`${id} is not configured any more: its loop is ended`);
+  const [client, { connection, namespace, dataConverter }, store] = [
+    await connectClient(env),
+    await connectWorker(env),
+    await openStore(config.sqlUrl),
+  ];
+  const served = await servePools({
+    connection,
+    namespace,
+    dataConverter,
+    taskQueue: all[0]!.activityQueue,
+    client,
+    store,
+    blobs: openBlobs(config),
+    poolOf,
+    now: Date.now,
+  });
+  for (const id of await endForgotten(client, pools))
+    options.log(`${id} is not configured any more: its loop is ended`);
   for (const settings of all) await ensurePoolLoop(client, settings);
   return {
     async stop() {
@@ -60,9 +78,15 @@ export async function startScoringPools(options: ScoringPoolOptions): Promise<Sc
 function openPool({ log, start, ready }: ScoringPoolOptions, settings: PoolSettings): LocalPool {
   const workers = new Map<WorkerProcess, StackChild>();
   return createLocalPool({
-    name: settings.name, maxWorkers: Math.max(settings.maxNodes, MAX_WORKERS), log,
+    name: settings.name,
+    maxWorkers: Math.max(settings.maxNodes, MAX_WORKERS),
+    log,
     start(node) {
-      const child = start({ FLEETSCORE_NODE: node, FLEETSCORE_POOL: settings.name, FLEETSCORE_SCORING_QUEUE: settings.taskQueue });
+      const child = start({
+        FLEETSCORE_NODE: node,
+        FLEETSCORE_POOL: settings.name,
+        FLEETSCORE_SCORING_QUEUE: settings.taskQueue,
+      });
       workers.set(child, child);
       void child.ended.then(() => workers.delete(child));
       return child;
@@ -75,7 +99,9 @@ function openPool({ log, start, ready }: ScoringPoolOptions, settings: PoolSetti
 async function endForgotten(client: Client, pools: ReadonlyMap<string, LocalPool>): Promise<string[]> {
   const known = new Set([...pools.keys()].map(poolWorkflowId));
   const ended: string[] = [];
-  for await (const { workflowId } of client.workflow.list({ query: `WorkflowType = '${SCALE_POOL}' AND ExecutionStatus = 'Running'` })) {
+  for await (const { workflowId } of client.workflow.list({
+    query: `WorkflowType = '${SCALE_POOL}' AND ExecutionStatus = 'Running'`,
+  })) {
     if (known.has(workflowId)) continue;
     await client.workflow.getHandle(workflowId).terminate('this pool is not configured any more');
     ended.push(workflowId);

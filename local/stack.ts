@@ -79,14 +79,31 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const { scoringWorkers = 1, log } = options;
     // So many for the queue of each pool: models may name any of them.
     const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
-    const scoring = queues.flatMap((queue) => Array.from({ length: scoringWorkers as number }, () => ({ role: 'scoring', env: { ...env, FLEETSCORE_SCORING_QUEUE: queue } })));
+    const scoring = queues.flatMap((queue) =>
+      Array.from({ length: scoringWorkers as number }, () => ({
+        role: 'scoring',
+        env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
+      })),
+    );
     const workers = [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
-    await Promise.all(workers.map((worker, i) => superviseWorker(() => startWorker(worker.role, i, config, worker.env, logs), i, children, () => stopping, log)));
+    await Promise.all(
+      workers.map((worker, i) =>
+        superviseWorker(
+          () => startWorker(worker.role, i, config, worker.env, logs),
+          i,
+          children,
+          () => stopping,
+          log,
+        ),
+      ),
+    );
     if (scoringWorkers === 'pool') {
       const { startScoringPools } = await import('./scoring-pool.ts');
       pools = await startScoringPools({
-        env, log,
-        start: (variables) => addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables }, logs)),
+        env,
+        log,
+        start: (variables) =>
+          addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables }, logs)),
         ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
       });
     }
@@ -100,7 +117,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         const how = await child.ended;
         if (stopping) return new Promise(() => {});
         serverDied = true;
-        throw new FleetscoreError('SERVER_DIED', `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`: nothing stored is lost.`);
+        throw new FleetscoreError(
+          'SERVER_DIED',
+          `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`: nothing stored is lost.`,
+        );
       }),
     );
     broken.catch(() => {});
@@ -139,48 +159,117 @@ function clientVariables(config: Config, ports: Ports): Record<string, string> {
     FLEETSCORE_HOME: config.home,
     TEMPORAL_ADDRESS: `${LOOPBACK}:${ports.temporal}`,
     FLEETSCORE_SQL_URL: config.sqlUrl,
-    FLEETSCORE_BLOB_CONNECTION_STRING:
-      `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${AZURITE_KEY};BlobEndpoint=http://${LOOPBACK}:${ports.blob}/devstoreaccount1;`,
-    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING:
-      `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
+    FLEETSCORE_BLOB_CONNECTION_STRING: `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${AZURITE_KEY};BlobEndpoint=http://${LOOPBACK}:${ports.blob}/devstoreaccount1;`,
+    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
     // Commands ask for the pools that this stack has.
     ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
   };
 }
 
-function startServers(config: Config, ports: Ports, temporal: string, env: Env): { child: StackChild; ready: Promise<void> }[] {
+function startServers(
+  config: Config,
+  ports: Ports,
+  temporal: string,
+  env: Env,
+): { child: StackChild; ready: Promise<void> }[] {
   const data = join(config.home, 'data');
   const logFile = (name: string): string => join(config.home, 'logs', `${name}.log`);
   for (const dir of ['azurite', 'event-hubs']) mkdirSync(join(data, dir), { recursive: true });
 
-  const server = startChild(guarded({
-    name: 'Temporal', command: temporal, env, logFile: logFile('temporal'),
-    args: [
-      'server', 'start-dev', '--ip', LOOPBACK, '--port', String(ports.temporal), '--ui-port', String(ports.ui), '--ui-ip', LOOPBACK,
-      '--db-filename', join(data, 'temporal.db'), '--log-level', 'error', '--ui-disable-news-fetch',
-      // The default writes through at every step and is five times slower; WAL loses nothing when a process dies.
-      '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL',
-      // One process serves every queue: four partitions of each would only pass tasks on to each other (a seventh of its CPU).
-      '--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1', '--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1',
-    ],
-  }));
-  const azurite = startChild(guarded({
-    name: 'azurite', command: process.execPath, env, logFile: logFile('azurite'),
-    args: [
-      dependencyFile('azurite', 'dist/src/blob/main.js'), '--blobHost', LOOPBACK, '--blobPort', String(ports.blob),
-      '--location', join(data, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry',
-    ],
-  }));
+  const server = startChild(
+    guarded({
+      name: 'Temporal',
+      command: temporal,
+      env,
+      logFile: logFile('temporal'),
+      args: [
+        'server',
+        'start-dev',
+        '--ip',
+        LOOPBACK,
+        '--port',
+        String(ports.temporal),
+        '--ui-port',
+        String(ports.ui),
+        '--ui-ip',
+        LOOPBACK,
+        '--db-filename',
+        join(data, 'temporal.db'),
+        '--log-level',
+        'error',
+        '--ui-disable-news-fetch',
+        // The default writes through at every step and is five times slower; WAL loses nothing when a process dies.
+        '--sqlite-pragma',
+        'journal_mode=WAL',
+        '--sqlite-pragma',
+        'synchronous=NORMAL',
+        // One process serves every queue: four partitions of each would only pass tasks on to each other (a seventh of its CPU).
+        '--dynamic-config-value',
+        'matching.numTaskqueueReadPartitions=1',
+        '--dynamic-config-value',
+        'matching.numTaskqueueWritePartitions=1',
+      ],
+    }),
+  );
+  const azurite = startChild(
+    guarded({
+      name: 'azurite',
+      command: process.execPath,
+      env,
+      logFile: logFile('azurite'),
+      args: [
+        dependencyFile('azurite', 'dist/src/blob/main.js'),
+        '--blobHost',
+        LOOPBACK,
+        '--blobPort',
+        String(ports.blob),
+        '--location',
+        join(data, 'azurite'),
+        '--silent',
+        '--skipApiVersionCheck',
+        '--disableTelemetry',
+      ],
+    }),
+  );
   const eventHubs = startChild({
-    name: 'Event Hubs emulator', file: codeFile('local/event-hubs/main'), env, logFile: logFile('event-hubs'),
-    args: ['--port', String(ports.eventHubs), '--data', join(data, 'event-hubs'), '--hub', config.eventHubs.hub, '--partitions', '4'],
+    name: 'Event Hubs emulator',
+    file: codeFile('local/event-hubs/main'),
+    env,
+    logFile: logFile('event-hubs'),
+    args: [
+      '--port',
+      String(ports.eventHubs),
+      '--data',
+      join(data, 'event-hubs'),
+      '--hub',
+      config.eventHubs.hub,
+      '--partitions',
+      '4',
+    ],
   });
-  const storing = (ready: Promise<void>): Promise<void> => ready.catch((error: unknown) => {
-    throw new FleetscoreError('START_FAILED', `${messageOf(error)}\nShould what it stored be damaged (a full disk, a lost machine): delete ${data} to begin anew. Readings, predictions and history in it are gone then.`, { cause: error });
-  });
+  const storing = (ready: Promise<void>): Promise<void> =>
+    ready.catch((error: unknown) => {
+      throw new FleetscoreError(
+        'START_FAILED',
+        `${messageOf(error)}\nShould what it stored be damaged (a full disk, a lost machine): delete ${data} to begin anew. Readings, predictions and history in it are gone then.`,
+        { cause: error },
+      );
+    });
   return [
-    { child: server, ready: storing(untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS)) },
-    { child: azurite, ready: storing(untilAnswers(azurite, async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0, START_TIMEOUT_MS)) },
+    {
+      child: server,
+      ready: storing(untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS)),
+    },
+    {
+      child: azurite,
+      ready: storing(
+        untilAnswers(
+          azurite,
+          async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0,
+          START_TIMEOUT_MS,
+        ),
+      ),
+    },
     { child: eventHubs, ready: untilReady(eventHubs, START_TIMEOUT_MS) },
   ];
 }
@@ -197,14 +286,18 @@ async function temporalAnswers(address: string): Promise<boolean> {
 
 /** Starts a worker, waits until it is ready, and replaces it whenever it dies. */
 async function superviseWorker(
-  startOne: () => ReturnType<typeof startChild>, index: number, children: StackChild[], stopping: () => boolean, log: (line: string) => void,
+  startOne: () => ReturnType<typeof startChild>,
+  index: number,
+  children: StackChild[],
+  stopping: () => boolean,
+  log: (line: string) => void,
 ): Promise<void> {
   const start = (): ReturnType<typeof startChild> => addChild(children, startOne());
   const first = start();
   await untilReady(first, START_TIMEOUT_MS);
   void (async () => {
     let delay = RESTART_MS;
-    for (let child = first; ; ) {
+    for (let child = first; ;) {
       const startedAt = Date.now();
       const how = await child.ended;
       if (stopping()) return;
@@ -218,11 +311,23 @@ async function superviseWorker(
   })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
 }
 
-function startWorker(role: string, index: number, config: Config, env: Env, logs: CarriedLogs): ReturnType<typeof startChild> {
+function startWorker(
+  role: string,
+  index: number,
+  config: Config,
+  env: Env,
+  logs: CarriedLogs,
+): ReturnType<typeof startChild> {
   const own = workerEnv(env, config, index);
-  return logs.carry(role, own, (onOutput) => startChild({
-    name: `${role} worker`, file: codeFile(`workers/${role}`), env: own, logFile: join(config.home, 'logs', `${role}.log`), ...(onOutput ? { onOutput } : {}),
-  }));
+  return logs.carry(role, own, (onOutput) =>
+    startChild({
+      name: `${role} worker`,
+      file: codeFile(`workers/${role}`),
+      env: own,
+      logFile: join(config.home, 'logs', `${role}.log`),
+      ...(onOutput ? { onOutput } : {}),
+    }),
+  );
 }
 
 /** Keeps a child on the list of those to stop, for as long as it lives. */

@@ -55,7 +55,10 @@ export function claimHome(home: string): void {
     }
     const owner = lockOwner(home);
     if (owner && isAlive(owner))
-      throw new FleetscoreError('STACK_RUNNING', `a laptop stack already runs in ${dirname(file)} (process ${owner.pid}). Use it, or stop it with \`fleetscore down\`.`);
+      throw new FleetscoreError(
+        'STACK_RUNNING',
+        `a laptop stack already runs in ${dirname(file)} (process ${owner.pid}). Use it, or stop it with \`fleetscore down\`.`,
+      );
     rmSync(file, { force: true });
   }
 }
@@ -77,5 +80,10 @@ export function releaseHome(home: string): void {
 /** `env`, with the addresses of a running stack below it: what is set by hand wins. */
 export function withStack(env: Env, home: string): Env {
   const stack = readStack(home);
-  return stack ? { ...stack.env, ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')) } : env;
+  return stack
+    ? {
+        ...stack.env,
+        ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')),
+      }
+    : env;
 }

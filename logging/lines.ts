@@ -20,10 +20,13 @@ export interface Splitter {
 export function splitLines(): Splitter {
   const decoder = new StringDecoder('utf8');
   let rest = '';
-  const cut = (line: string): string => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE).toWellFormed()} [cut]` : line);
+  const cut = (line: string): string =>
+    line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE).toWellFormed()} [cut]` : line;
   return {
     push(chunk) {
-      const parts = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))).split(/\r?\n/);
+      const parts = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))).split(
+        /\r?\n/,
+      );
       rest = parts.pop()!;
       // Of an endless line only its beginning is kept.
       if (rest.length > 2 * LONGEST_LINE) rest = rest.slice(0, LONGEST_LINE + 1);
@@ -42,7 +45,12 @@ const INFO = 30;
 const ERROR = 50;
 
 /** @param base fields of a line that has none of its own: role and process */
-export function asJsonLine(line: string, stream: Stream, nowMs: number, base: Readonly<Record<string, unknown>>): string {
+export function asJsonLine(
+  line: string,
+  stream: Stream,
+  nowMs: number,
+  base: Readonly<Record<string, unknown>>,
+): string {
   if (line.startsWith('{') && line.endsWith('}')) {
     try {
       JSON.parse(line);
@@ -51,5 +59,11 @@ export function asJsonLine(line: string, stream: Stream, nowMs: number, base: Re
       // Cut, or no JSON after all.
     }
   }
-  return JSON.stringify({ level: stream === 'stderr' ? ERROR : INFO, time: isoTime(nowMs), ...base, stream, msg: line });
+  return JSON.stringify({
+    level: stream === 'stderr' ? ERROR : INFO,
+    time: isoTime(nowMs),
+    ...base,
+    stream,
+    msg: line,
+  });
 }

@@ -35,7 +35,8 @@ const DATED = /^\d{4}-\d{2}-\d{2}\//;
 /** Names of the days from `fromMs` to `toMs`, in order. */
 function days(fromMs: number, toMs: number): string[] {
   const found: string[] = [];
-  for (let day = Math.floor(fromMs / DAY_MS) * DAY_MS; day <= toMs; day += DAY_MS) found.push(isoTime(day).slice(0, 10));
+  for (let day = Math.floor(fromMs / DAY_MS) * DAY_MS; day <= toMs; day += DAY_MS)
+    found.push(isoTime(day).slice(0, 10));
   return found;
 }
 
@@ -65,7 +66,9 @@ export function parseLine(text: string, worker: string): LogLine | undefined {
   try {
     const fields = JSON.parse(text) as Record<string, unknown>;
     const atMs = typeof fields['time'] === 'number' ? fields['time'] : Date.parse(String(fields['time']));
-    return Number.isNaN(atMs) ? undefined : { atMs, level: Number(fields['level']) || 30, worker, message: String(fields['msg'] ?? ''), fields };
+    return Number.isNaN(atMs)
+      ? undefined
+      : { atMs, level: Number(fields['level']) || 30, worker, message: String(fields['msg'] ?? ''), fields };
   } catch {
     return undefined;
   }
@@ -85,7 +88,11 @@ export function openLogs(container: ContainerClient): LogReader {
         for await (const { name, properties } of container.listBlobsFlat({ prefix: `${day}/` })) {
           const worker = workerOf(name);
           const offset = offsets.get(name) ?? 0;
-          if ((properties.contentLength ?? 0) <= offset || (filter.worker !== undefined && !worker.includes(filter.worker))) continue;
+          if (
+            (properties.contentLength ?? 0) <= offset ||
+            (filter.worker !== undefined && !worker.includes(filter.worker))
+          )
+            continue;
           // Last written before the time asked for.
           if (properties.lastModified.getTime() < filter.fromMs) continue;
           offsets.set(name, offset + (await readBlob(container, name, offset, worker, filter, found)));
@@ -95,11 +102,23 @@ export function openLogs(container: ContainerClient): LogReader {
 }
 
 /** Returns the bytes of whole lines. */
-async function readBlob(container: ContainerClient, name: string, offset: number, worker: string, filter: LogFilter, found: (line: LogLine) => void): Promise<number> {
-  const { readableStreamBody } = await container.getBlobClient(name).download(offset, undefined, { maxRetryRequests: 3 });
+async function readBlob(
+  container: ContainerClient,
+  name: string,
+  offset: number,
+  worker: string,
+  filter: LogFilter,
+  found: (line: LogLine) => void,
+): Promise<number> {
+  const { readableStreamBody } = await container
+    .getBlobClient(name)
+    .download(offset, undefined, { maxRetryRequests: 3 });
   let bytes = 0;
   // A block is whole lines, so a blob never ends in the middle of one.
-  for await (const text of createInterface({ input: readableStreamBody as NodeJS.ReadableStream, crlfDelay: Infinity })) {
+  for await (const text of createInterface({
+    input: readableStreamBody as NodeJS.ReadableStream,
+    crlfDelay: Infinity,
+  })) {
     bytes += Buffer.byteLength(text) + 1;
     const line = parseLine(text, worker);
     if (line && matches(line, filter)) found(line);

@@ -12,7 +12,10 @@ const SHORTEST = 8;
 const MASK = '***';
 
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  [/\b(AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd|client_secret|sig)(\s*=\s*)[^;&"'\s\\]+/gi, `$1$2${MASK}`],
+  [
+    /\b(AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd|client_secret|sig)(\s*=\s*)[^;&"'\s\\]+/gi,
+    `$1$2${MASK}`,
+  ],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/-]{8,}=*/g, `$1 ${MASK}`],
   [/\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g, MASK],
   [/(:\/\/[^/\s:@"']+:)[^/\s@"']+@/g, `$1${MASK}@`],

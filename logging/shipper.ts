@@ -75,9 +75,17 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
   const nextBlock = (): typeof block => {
     if (waiting.length === 0) return undefined;
     const atMs = now();
-    const lines: string[] = dropped === 0 ? [] : [asJsonLine(`${dropped} older lines were dropped: Blob storage did not take them in time`, 'stderr', atMs, { ...base, dropped })];
+    const lines: string[] =
+      dropped === 0
+        ? []
+        : [
+            asJsonLine(`${dropped} older lines were dropped: Blob storage did not take them in time`, 'stderr', atMs, {
+              ...base,
+              dropped,
+            }),
+          ];
     dropped = 0;
-    for (let length = 0; waiting.length > 0 && (length === 0 || length + waiting[0]!.length <= MAX_BLOCK); ) {
+    for (let length = 0; waiting.length > 0 && (length === 0 || length + waiting[0]!.length <= MAX_BLOCK);) {
       const line = waiting.shift()!;
       length += line.length;
       size -= line.length;
@@ -86,20 +94,21 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
     return { name: workerLogBlob(atMs, worker), bytes: Buffer.from(`${lines.join('\n')}\n`) };
   };
 
-  const flush = (): Promise<void> => (busy ??= (async () => {
-    try {
-      while ((block ??= nextBlock())) {
-        await sink.append(block.name, block.bytes);
-        block = undefined;
-        waitMs = flushMs;
+  const flush = (): Promise<void> =>
+    (busy ??= (async () => {
+      try {
+        while ((block ??= nextBlock())) {
+          await sink.append(block.name, block.bytes);
+          block = undefined;
+          waitMs = flushMs;
+        }
+      } catch {
+        waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+      } finally {
+        busy = undefined;
+        if (waiting.length > 0 || block) schedule();
       }
-    } catch {
-      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
-    } finally {
-      busy = undefined;
-      if (waiting.length > 0 || block) schedule();
-    }
-  })());
+    })());
 
   return {
     take(stream, chunk) {
@@ -109,7 +118,8 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
       add(redact(JSON.stringify({ level, time: new Date(now()).toISOString(), ...base, msg: text })));
     },
     async close(graceMs = 5_000) {
-      for (const stream of ['stdout', 'stderr'] as const) for (const line of split[stream].end()) add(redact(asJsonLine(line, stream, now(), base)));
+      for (const stream of ['stdout', 'stderr'] as const)
+        for (const line of split[stream].end()) add(redact(asJsonLine(line, stream, now(), base)));
       closed = true;
       clearTimeout(timer);
       const stop = new AbortController();

@@ -62,26 +62,44 @@ class Refusal extends Error {
 
 /** @throws FleetscoreError `CODEC_TOKEN_WEAK`, `CODEC_SERVER_PORT` */
 export async function startCodecServer(options: CodecServerOptions): Promise<CodecServer> {
-  if (options.token.length < MIN_TOKEN) throw new FleetscoreError('CODEC_TOKEN_WEAK', `the token of the codec server has ${options.token.length} characters; ${MIN_TOKEN} are wanted. Make one: openssl rand -hex 32`);
+  if (options.token.length < MIN_TOKEN)
+    throw new FleetscoreError(
+      'CODEC_TOKEN_WEAK',
+      `the token of the codec server has ${options.token.length} characters; ${MIN_TOKEN} are wanted. Make one: openssl rand -hex 32`,
+    );
   const listener: RequestListener = (request, response) => void answer(options, request, response);
-  const server = options.tls ? createTlsServer({ ...options.tls, minVersion: 'TLSv1.2' }, listener) : createServer(listener);
+  const server = options.tls
+    ? createTlsServer({ ...options.tls, minVersion: 'TLSv1.2' }, listener)
+    : createServer(listener);
   server.requestTimeout = REQUEST_MS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new FleetscoreError('CODEC_SERVER_PORT', `the codec server cannot listen on ${options.host}:${options.port} (${messageOf(error)}). Choose another --port.`, { cause: error })));
+    server.once('error', (error) =>
+      reject(
+        new FleetscoreError(
+          'CODEC_SERVER_PORT',
+          `the codec server cannot listen on ${options.host}:${options.port} (${messageOf(error)}). Choose another --port.`,
+          { cause: error },
+        ),
+      ),
+    );
     server.listen(options.port, options.host, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 
 async function answer(options: CodecServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { origin } = request.headers;
-  const segments = (request.url ?? '/').split('?')[0]!.split('/').filter((segment) => segment !== '');
+  const segments = (request.url ?? '/')
+    .split('?')[0]!
+    .split('/')
+    .filter((segment) => segment !== '');
   const last = segments.at(-1);
   const action = last === 'encode' || last === 'decode' ? last : 'other';
   let payloads = 0;
@@ -92,17 +110,27 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
   response.setHeader('vary', 'origin');
   try {
     if (origin !== undefined) {
-      if (!options.origins.includes(origin)) throw new Refusal(403, `pages of this origin may not ask; start the codec server with --origin and it`);
+      if (!options.origins.includes(origin))
+        throw new Refusal(403, `pages of this origin may not ask; start the codec server with --origin and it`);
       response.setHeader('access-control-allow-origin', origin);
     }
     if (request.method === 'OPTIONS') {
       status = 204;
-      response.writeHead(status, { 'access-control-allow-methods': 'POST', 'access-control-allow-headers': HEADERS, 'access-control-max-age': '600' }).end();
+      response
+        .writeHead(status, {
+          'access-control-allow-methods': 'POST',
+          'access-control-allow-headers': HEADERS,
+          'access-control-max-age': '600',
+        })
+        .end();
       return;
     }
     if (!isAllowed(options.token, request.headers.authorization, segments.slice(0, -1))) {
       response.setHeader('www-authenticate', 'Bearer');
-      throw new Refusal(401, 'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the path as /TOKEN/decode');
+      throw new Refusal(
+        401,
+        'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the path as /TOKEN/decode',
+      );
     }
     if (action === 'other') throw new Refusal(404, 'there is only /encode and /decode');
     if (request.method !== 'POST') {
@@ -122,7 +150,12 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
   } finally {
     const namespace = request.headers['x-namespace'];
     options.onRequest?.({
-      action, status, payloads, from: request.socket.remoteAddress ?? '', ...(typeof namespace === 'string' ? { namespace: namespace.slice(0, 255) } : {}), ...(problem === undefined ? {} : { problem }),
+      action,
+      status,
+      payloads,
+      from: request.socket.remoteAddress ?? '',
+      ...(typeof namespace === 'string' ? { namespace: namespace.slice(0, 255) } : {}),
+      ...(problem === undefined ? {} : { problem }),
     });
   }
 }
@@ -153,15 +186,28 @@ function read(text: string): Payload[] {
   try {
     const json: unknown = JSON.parse(text);
     // Protobuf JSON leaves out an empty list.
-    if (typeof json !== 'object' || json === null || Array.isArray(json) || !Array.isArray((json as { payloads?: unknown }).payloads ?? [])) throw new Error('no payloads');
-    return Payloads.fromObject(json as Record<string, unknown>).payloads.map(({ metadata, data }) => ({ metadata: metadata ?? {}, data: data ?? new Uint8Array() }));
+    if (
+      typeof json !== 'object' ||
+      json === null ||
+      Array.isArray(json) ||
+      !Array.isArray((json as { payloads?: unknown }).payloads ?? [])
+    )
+      throw new Error('no payloads');
+    return Payloads.fromObject(json as Record<string, unknown>).payloads.map(({ metadata, data }) => ({
+      metadata: metadata ?? {},
+      data: data ?? new Uint8Array(),
+    }));
   } catch {
-    throw new Refusal(400, 'the request is not a JSON object {"payloads": [{"metadata": {...}, "data": "..."}]} with values in base64');
+    throw new Refusal(
+      400,
+      'the request is not a JSON object {"payloads": [{"metadata": {...}, "data": "..."}]} with values in base64',
+    );
   }
 }
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 const jsonOf = ({ metadata, data }: Payload): object => ({
-  metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])), data: base64(data ?? new Uint8Array()),
+  metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
+  data: base64(data ?? new Uint8Array()),
 });

@@ -28,7 +28,8 @@ const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 export function createPayloadCodec(keys: PayloadKeys): PayloadCodec {
   const { encrypting } = keys;
   return {
-    encode: async (payloads) => (encrypting ? payloads.map((payload) => (isEncrypted(payload) ? payload : seal(payload, encrypting))) : payloads),
+    encode: async (payloads) =>
+      encrypting ? payloads.map((payload) => (isEncrypted(payload) ? payload : seal(payload, encrypting))) : payloads,
     decode: async (payloads) => payloads.map((payload) => (isEncrypted(payload) ? unseal(payload, keys) : payload)),
   };
 }
@@ -45,7 +46,12 @@ const metadataBound = (keyId: string): Buffer => Buffer.from(`${ENCRYPTED}\0${ke
 function seal(payload: Payload, { id, key }: PayloadKey): Payload {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(metadataBound(id));
-  const data = Buffer.concat([nonce, cipher.update(PayloadMessage.encode(payload).finish()), cipher.final(), cipher.getAuthTag()]);
+  const data = Buffer.concat([
+    nonce,
+    cipher.update(PayloadMessage.encode(payload).finish()),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ]);
   return { metadata: { [ENCODING]: Buffer.from(ENCRYPTED), [KEY_ID]: Buffer.from(id) }, data };
 }
 
@@ -57,8 +63,11 @@ function unseal(payload: Payload, keys: PayloadKeys): Payload {
   if (data.length < NONCE_BYTES + TAG_BYTES) throw damaged(id);
   try {
     const decipher = createDecipheriv(CIPHER, found.key, data.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
-      .setAAD(metadataBound(id)).setAuthTag(data.subarray(-TAG_BYTES));
-    const { metadata, data: plain } = PayloadMessage.decode(Buffer.concat([decipher.update(data.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]));
+      .setAAD(metadataBound(id))
+      .setAuthTag(data.subarray(-TAG_BYTES));
+    const { metadata, data: plain } = PayloadMessage.decode(
+      Buffer.concat([decipher.update(data.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]),
+    );
     return { metadata, data: plain };
   } catch (cause) {
     throw damaged(id, cause);
@@ -76,5 +85,9 @@ function keyUnknown(id: string, { byId }: PayloadKeys): FleetscoreError {
 }
 
 function damaged(id: string, cause?: unknown): FleetscoreError {
-  return new FleetscoreError('PAYLOAD_DAMAGED', `a payload encrypted with the key ${id} has been changed or cut on its way: it does not decrypt.`, { cause });
+  return new FleetscoreError(
+    'PAYLOAD_DAMAGED',
+    `a payload encrypted with the key ${id} has been changed or cut on its way: it does not decrypt.`,
+    { cause },
+  );
 }

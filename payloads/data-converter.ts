@@ -38,7 +38,11 @@ export function workerConverter(keys: PayloadKeys): WorkerConverter {
       }
     },
   };
-  return { dataConverter: { payloadCodecs: [telling], ...failures(keys) }, encrypts: keys.encrypting !== undefined, blind };
+  return {
+    dataConverter: { payloadCodecs: [telling], ...failures(keys) },
+    encrypts: keys.encrypting !== undefined,
+    blind,
+  };
 }
 
 /** Without encryption failures stay readable in the Web UI. */

@@ -53,9 +53,11 @@ export function parsePayloadKeys(text: string | undefined): PayloadKeys {
 
 function parseKey(entry: string, place: number): PayloadKey {
   if (entry === PLAIN) throw invalid(`entry ${place} is \`${PLAIN}\`, which is only for the first place`);
-  if (!BASE64.test(entry)) throw invalid(`entry ${place} is not 32 bytes in base64 (it has ${entry.length} characters; 44 are wanted)`);
+  if (!BASE64.test(entry))
+    throw invalid(`entry ${place} is not 32 bytes in base64 (it has ${entry.length} characters; 44 are wanted)`);
   const bytes = Buffer.from(entry, 'base64');
-  if (bytes.length !== KEY_BYTES || new Set(bytes).size < LEAST_DIFFERENT) throw invalid(`entry ${place} is not random enough for a key`);
+  if (bytes.length !== KEY_BYTES || new Set(bytes).size < LEAST_DIFFERENT)
+    throw invalid(`entry ${place} is not random enough for a key`);
   const key = createSecretKey(bytes);
   return { id: createHmac('sha256', key).update('fleetscore payload key').digest('hex').slice(0, 16), key };
 }

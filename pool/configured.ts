@@ -25,15 +25,29 @@ export interface PoolFallback {
 export async function configuredPools(config: Config): Promise<ConfiguredPool[]> {
   const { pool } = config;
   const base: PoolSettings = {
-    ...(pool.aml ? DEFAULT_AZURE_POOL : DEFAULT_POOL), name: pool.name, taskQueue: config.scoring.queue, vmSize: pool.vmSize, priority: pool.priority,
-    minNodes: pool.minNodes, keepWarm: parseKeepWarm(pool.keepWarm), finishWithinMs: pool.finishWithinMs,
-    ...(pool.maxNodes === undefined ? {} : { maxNodes: pool.maxNodes }), ...(pool.idleMs === undefined ? {} : { idleMs: pool.idleMs }),
+    ...(pool.aml ? DEFAULT_AZURE_POOL : DEFAULT_POOL),
+    name: pool.name,
+    taskQueue: config.scoring.queue,
+    vmSize: pool.vmSize,
+    priority: pool.priority,
+    minNodes: pool.minNodes,
+    keepWarm: parseKeepWarm(pool.keepWarm),
+    finishWithinMs: pool.finishWithinMs,
+    ...(pool.maxNodes === undefined ? {} : { maxNodes: pool.maxNodes }),
+    ...(pool.idleMs === undefined ? {} : { idleMs: pool.idleMs }),
   };
   const { fallbackCluster, fallbackAfterMs } = pool;
-  const single: ConfiguredPool = { settings: base, ...(fallbackCluster === undefined ? {} : { fallback: { cluster: fallbackCluster, afterMs: fallbackAfterMs } }) };
+  const single: ConfiguredPool = {
+    settings: base,
+    ...(fallbackCluster === undefined ? {} : { fallback: { cluster: fallbackCluster, afterMs: fallbackAfterMs } }),
+  };
   const entries = pool.poolsFile === undefined ? [single] : await readPools(pool.poolsFile, base, fallbackAfterMs);
   for (const { settings, fallback } of entries)
-    if (fallback && settings.priority !== 'low-priority') throw new FleetscoreError('INVALID_CONFIG', `pool ${settings.name} has the fallback cluster ${fallback.cluster}, and its nodes are dedicated: set its priority to low-priority, or leave the fallback out.`);
+    if (fallback && settings.priority !== 'low-priority')
+      throw new FleetscoreError(
+        'INVALID_CONFIG',
+        `pool ${settings.name} has the fallback cluster ${fallback.cluster}, and its nodes are dedicated: set its priority to low-priority, or leave the fallback out.`,
+      );
   const prices = pool.pricesFile === undefined ? undefined : await loadPrices(pool.pricesFile);
   return entries.map((entry) => {
     const { vmSize, priority } = entry.settings;
@@ -44,12 +58,31 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
 
 async function readPools(path: string, base: PoolSettings, fallbackAfterMs: number): Promise<ConfiguredPool[]> {
   return (await readPoolsFile(path)).map(({ cluster, idle, finishWithin, fallback, ...rest }) => {
-    const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as Partial<PoolSettings>;
-    const settings = { ...base, ...set, ...(idle === undefined ? {} : { idleMs: idle }), ...(finishWithin === undefined ? {} : { finishWithinMs: finishWithin }) };
-    return { settings, ...(cluster === undefined ? {} : { cluster }), ...(fallback ? { fallback: fallbackOf(fallback, fallbackAfterMs) } : {}) };
+    const set = Object.fromEntries(
+      Object.entries(rest).filter(([, value]) => value !== undefined),
+    ) as Partial<PoolSettings>;
+    const settings = {
+      ...base,
+      ...set,
+      ...(idle === undefined ? {} : { idleMs: idle }),
+      ...(finishWithin === undefined ? {} : { finishWithinMs: finishWithin }),
+    };
+    return {
+      settings,
+      ...(cluster === undefined ? {} : { cluster }),
+      ...(fallback ? { fallback: fallbackOf(fallback, fallbackAfterMs) } : {}),
+    };
   });
 }
 
-function fallbackOf({ cluster, after, maxNodes, vmSize }: NonNullable<PoolEntry['fallback']>, afterMs: number): PoolFallback {
-  return { cluster, afterMs: after ?? afterMs, ...(maxNodes === undefined ? {} : { maxNodes }), ...(vmSize === undefined ? {} : { vmSize }) };
+function fallbackOf(
+  { cluster, after, maxNodes, vmSize }: NonNullable<PoolEntry['fallback']>,
+  afterMs: number,
+): PoolFallback {
+  return {
+    cluster,
+    afterMs: after ?? afterMs,
+    ...(maxNodes === undefined ? {} : { maxNodes }),
+    ...(vmSize === undefined ? {} : { vmSize }),
+  };
 }

@@ -31,8 +31,15 @@ export interface Shares {
 }
 
 /** Charges node time in [fromMs, toMs) to batches. Time before a node's first batch goes to that batch, time after to the one that ended last. */
-export function shareNodes(nodes: readonly NodeRecord[], batches: readonly BatchSpan[], fromMs: number, toMs: number): Shares {
-  const shares = new Map<string, { runMs: number; aroundMs: number }>(batches.map((batch) => [batch.id, { runMs: 0, aroundMs: 0 }]));
+export function shareNodes(
+  nodes: readonly NodeRecord[],
+  batches: readonly BatchSpan[],
+  fromMs: number,
+  toMs: number,
+): Shares {
+  const shares = new Map<string, { runMs: number; aroundMs: number }>(
+    batches.map((batch) => [batch.id, { runMs: 0, aroundMs: 0 }]),
+  );
   const endOf = (batch: BatchSpan): number => batch.finishedAtMs ?? toMs;
   let unusedMs = 0;
   let totalMs = 0;
@@ -46,7 +53,9 @@ export function shareNodes(nodes: readonly NodeRecord[], batches: readonly Batch
       unusedMs += end - start;
       continue;
     }
-    const cuts = [...new Set([start, end, ...mine.flatMap((batch) => [batch.startedAtMs, endOf(batch)])])].filter((t) => t >= start && t <= end).sort((a, b) => a - b);
+    const cuts = [...new Set([start, end, ...mine.flatMap((batch) => [batch.startedAtMs, endOf(batch)])])]
+      .filter((t) => t >= start && t <= end)
+      .sort((a, b) => a - b);
     for (let i = 1; i < cuts.length; i += 1) {
       const [a, b] = [cuts[i - 1]!, cuts[i]!];
       const running = mine.filter((batch) => batch.startedAtMs <= a && endOf(batch) >= b);
@@ -62,7 +71,14 @@ export function shareNodes(nodes: readonly NodeRecord[], batches: readonly Batch
 
 /** Most nodes that lived at once in [fromMs, toMs). */
 export function peakNodes(nodes: readonly NodeRecord[], fromMs: number, toMs: number): number {
-  const events = nodes.flatMap((node) => [[Math.max(fromMs, node.requestedAtMs), 1], [Math.min(toMs, node.endedAtMs ?? toMs), -1]] as const)
+  const events = nodes
+    .flatMap(
+      (node) =>
+        [
+          [Math.max(fromMs, node.requestedAtMs), 1],
+          [Math.min(toMs, node.endedAtMs ?? toMs), -1],
+        ] as const,
+    )
     .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let now = 0;
   let peak = 0;
@@ -75,13 +91,22 @@ export function peakNodes(nodes: readonly NodeRecord[], fromMs: number, toMs: nu
  * without warm nodes, where each batch wakes the nodes it used, waits for them and pays for their idle time.
  */
 export function alternatives(
-  nodes: readonly NodeRecord[], batches: readonly BatchSpan[], fromMs: number, toMs: number, idleMs: number,
+  nodes: readonly NodeRecord[],
+  batches: readonly BatchSpan[],
+  fromMs: number,
+  toMs: number,
+  idleMs: number,
 ): { readonly alwaysOnMs: number; readonly coldMs: number; readonly spinUpMs: number } {
-  const spinUps = nodes.filter((node) => node.readyAtMs !== undefined).map((node) => node.readyAtMs! - node.requestedAtMs).sort((a, b) => a - b);
+  const spinUps = nodes
+    .filter((node) => node.readyAtMs !== undefined)
+    .map((node) => node.readyAtMs! - node.requestedAtMs)
+    .sort((a, b) => a - b);
   const spinUpMs = spinUps[Math.floor(spinUps.length / 2)] ?? 0;
   const coldMs = batches.reduce((sum, batch) => {
     const end = batch.finishedAtMs ?? toMs;
-    const used = nodes.filter((node) => node.requestedAtMs < end && (node.endedAtMs ?? toMs) > batch.startedAtMs).length;
+    const used = nodes.filter(
+      (node) => node.requestedAtMs < end && (node.endedAtMs ?? toMs) > batch.startedAtMs,
+    ).length;
     return sum + used * (spinUpMs + Math.max(0, end - batch.startedAtMs) + idleMs);
   }, 0);
   return { alwaysOnMs: peakNodes(nodes, fromMs, toMs) * Math.max(0, toMs - fromMs), coldMs, spinUpMs };
@@ -91,12 +116,22 @@ export const money = (nodeMs: number, pricePerNodeHour: number): number => (node
 
 /** What a batch of `sensors` will cost on a pool: nodes, node time with waking and idling, money. */
 export function expectCost(
-  sensors: number, settings: PoolSettings, measured: { readonly spinUpMs: number; readonly sensorsPerSecond: number }, gapMs?: number,
+  sensors: number,
+  settings: PoolSettings,
+  measured: { readonly spinUpMs: number; readonly sensorsPerSecond: number },
+  gapMs?: number,
 ): { readonly nodes: number; readonly nodeMs: number; readonly money: number; readonly warm: boolean } {
-  const nodes = sensors === 0 ? 0 : Math.min(settings.maxNodes, Math.max(1, Math.ceil(nodesFor(sensors, settings.finishWithinMs, measured.sensorsPerSecond))));
+  const nodes =
+    sensors === 0
+      ? 0
+      : Math.min(
+          settings.maxNodes,
+          Math.max(1, Math.ceil(nodesFor(sensors, settings.finishWithinMs, measured.sensorsPerSecond))),
+        );
   const workMs = (sensors / measured.sensorsPerSecond) * 1_000;
   const breakEven = breakEvenMs(measured.spinUpMs, settings.spinDownMs, settings);
   const warm = gapMs !== undefined && gapMs <= breakEven;
-  const nodeMs = workMs + nodes * (warm ? gapMs : measured.spinUpMs + settings.marginMs + settings.idleMs + settings.spinDownMs);
+  const nodeMs =
+    workMs + nodes * (warm ? gapMs : measured.spinUpMs + settings.marginMs + settings.idleMs + settings.spinDownMs);
   return { nodes, nodeMs, money: money(nodeMs, settings.pricePerNodeHour), warm };
 }

@@ -16,20 +16,46 @@ import type { PoolSettings } from './settings.ts';
 
 /** Variables that workers on other machines need. Keys and passwords are not among them. */
 const HANDED_ON = [
-  'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_SERVER_NAME', 'FLEETSCORE_BLOB_URL', 'FLEETSCORE_WINDOW', 'FLEETSCORE_HOP', 'FLEETSCORE_LOG_LEVEL', 'FLEETSCORE_LOGS_TO_BLOB',
-  'FLEETSCORE_SCORING_THREADS', 'FLEETSCORE_SCORING_CONCURRENCY', 'FLEETSCORE_SCORING_WINDOWS', 'FLEETSCORE_MODEL_CACHE_BYTES', 'FLEETSCORE_MAX_MODEL_BYTES', 'FLEETSCORE_MODEL_TIMEOUT', 'FLEETSCORE_MODEL_MEMORY_BYTES',
-  'FLEETSCORE_PREDICTIONS_FORMAT', 'FLEETSCORE_EXECUTION_PROVIDER',
-  'FLEETSCORE_WORKER_DRAIN_GRACE', 'FLEETSCORE_WORKER_RECYCLE_BYTES', 'APPLICATIONINSIGHTS_CONNECTION_STRING',
-  'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG', 'OTEL_METRIC_EXPORT_INTERVAL',
+  'TEMPORAL_ADDRESS',
+  'TEMPORAL_NAMESPACE',
+  'TEMPORAL_TLS',
+  'TEMPORAL_TLS_SERVER_NAME',
+  'FLEETSCORE_BLOB_URL',
+  'FLEETSCORE_WINDOW',
+  'FLEETSCORE_HOP',
+  'FLEETSCORE_LOG_LEVEL',
+  'FLEETSCORE_LOGS_TO_BLOB',
+  'FLEETSCORE_SCORING_THREADS',
+  'FLEETSCORE_SCORING_CONCURRENCY',
+  'FLEETSCORE_SCORING_WINDOWS',
+  'FLEETSCORE_MODEL_CACHE_BYTES',
+  'FLEETSCORE_MAX_MODEL_BYTES',
+  'FLEETSCORE_MODEL_TIMEOUT',
+  'FLEETSCORE_MODEL_MEMORY_BYTES',
+  'FLEETSCORE_PREDICTIONS_FORMAT',
+  'FLEETSCORE_EXECUTION_PROVIDER',
+  'FLEETSCORE_WORKER_DRAIN_GRACE',
+  'FLEETSCORE_WORKER_RECYCLE_BYTES',
+  'APPLICATIONINSIGHTS_CONNECTION_STRING',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_TRACES_SAMPLER',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_METRIC_EXPORT_INTERVAL',
 ] as const;
 const HAS_PASSWORD = /(^|;)\s*(password|pwd)\s*=/i;
 
 export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): Record<string, string> {
-  const handed: Record<string, string> = { FLEETSCORE_WORKER_IDLE_EXIT: env.FLEETSCORE_WORKER_IDLE_EXIT || '1h', FLEETSCORE_SCORING_QUEUE: settings.taskQueue };
+  const handed: Record<string, string> = {
+    FLEETSCORE_WORKER_IDLE_EXIT: env.FLEETSCORE_WORKER_IDLE_EXIT || '1h',
+    FLEETSCORE_SCORING_QUEUE: settings.taskQueue,
+  };
   for (const name of HANDED_ON) if (env[name]) handed[name] = env[name];
   const sql = env.FLEETSCORE_SQL_URL;
   if (sql && HAS_PASSWORD.test(sql))
-    throw new FleetscoreError('INVALID_CONFIG', 'FLEETSCORE_SQL_URL holds a password, and variables of jobs can be read in the workspace. Use a connection string with a managed identity (Authentication=Active Directory Default).');
+    throw new FleetscoreError(
+      'INVALID_CONFIG',
+      'FLEETSCORE_SQL_URL holds a password, and variables of jobs can be read in the workspace. Use a connection string with a managed identity (Authentication=Active Directory Default).',
+    );
   if (sql) handed.FLEETSCORE_SQL_URL = sql;
   return handed;
 }
@@ -47,9 +73,18 @@ export function azurePool(deps: AzurePoolDeps, { settings, cluster, fallback }: 
   const pool = openCluster(deps, settings.name, target);
   if (!fallback) return pool;
   const vmSize = fallback.vmSize ?? settings.vmSize;
-  const behind = openCluster(deps, settings.name, { ...target, cluster: fallback.cluster, vmSize, priority: 'dedicated' });
+  const behind = openCluster(deps, settings.name, {
+    ...target,
+    cluster: fallback.cluster,
+    vmSize,
+    priority: 'dedicated',
+  });
   return withFallback(pool, behind, {
-    lowName: target.cluster, dedicatedName: fallback.cluster, afterMs: fallback.afterMs, vmSize, ...(fallback.maxNodes === undefined ? {} : { maxNodes: fallback.maxNodes }),
+    lowName: target.cluster,
+    dedicatedName: fallback.cluster,
+    afterMs: fallback.afterMs,
+    vmSize,
+    ...(fallback.maxNodes === undefined ? {} : { maxNodes: fallback.maxNodes }),
   });
 }
 
@@ -57,16 +92,33 @@ function targetOf({ config, env }: AzurePoolDeps, settings: PoolSettings, cluste
   const aml = need(config.pool.aml, 'The workspace of Azure Machine Learning', 'FLEETSCORE_AML_WORKSPACE_ID');
   const [, , subscriptionId, , resourceGroup, , , , workspace] = aml.workspaceId.split('/');
   return {
-    subscriptionId: subscriptionId!, resourceGroup: resourceGroup!, workspace: workspace!, location: aml.location, cluster: cluster ?? aml.cluster,
-    vmSize: settings.vmSize, priority: settings.priority, idleBeforeScaleDown: `PT${Math.max(1, Math.round(settings.spinDownMs / 60_000))}M`,
-    environmentId: need(aml.environmentId, 'The environment with the image of the workers', 'FLEETSCORE_AML_ENVIRONMENT_ID'), command: aml.command,
-    workerEnv: workerEnv(env, settings), maxJobTime: 'P7D',
-    ...(aml.subnetId === undefined ? {} : { subnetId: aml.subnetId }), ...(aml.identityId === undefined ? {} : { identityId: aml.identityId }),
+    subscriptionId: subscriptionId!,
+    resourceGroup: resourceGroup!,
+    workspace: workspace!,
+    location: aml.location,
+    cluster: cluster ?? aml.cluster,
+    vmSize: settings.vmSize,
+    priority: settings.priority,
+    idleBeforeScaleDown: `PT${Math.max(1, Math.round(settings.spinDownMs / 60_000))}M`,
+    environmentId: need(
+      aml.environmentId,
+      'The environment with the image of the workers',
+      'FLEETSCORE_AML_ENVIRONMENT_ID',
+    ),
+    command: aml.command,
+    workerEnv: workerEnv(env, settings),
+    maxJobTime: 'P7D',
+    ...(aml.subnetId === undefined ? {} : { subnetId: aml.subnetId }),
+    ...(aml.identityId === undefined ? {} : { identityId: aml.identityId }),
   };
 }
 
 function openCluster({ blobs, credential }: AzurePoolDeps, name: string, target: AzureMlTarget): Pool {
   return createAzureMlPool({
-    name, target, credential, release: (node) => releaseNode(blobs, name, node), forget: (node) => forgetRelease(blobs, name, node),
+    name,
+    target,
+    credential,
+    release: (node) => releaseNode(blobs, name, node),
+    forget: (node) => forgetRelease(blobs, name, node),
   });
 }

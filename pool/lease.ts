@@ -21,12 +21,15 @@ export async function releaseNode(blobs: BlobStore, pool: string, node: string):
   await blobs.put(CONTAINERS.logs, releaseBlob(pool, node), Buffer.from('{}'), 'application/json');
 }
 
-export const isReleased = (blobs: BlobStore, pool: string, node: string): Promise<boolean> => blobs.exists(CONTAINERS.logs, releaseBlob(pool, node));
+export const isReleased = (blobs: BlobStore, pool: string, node: string): Promise<boolean> =>
+  blobs.exists(CONTAINERS.logs, releaseBlob(pool, node));
 
 /** When the pool last gave a sign of life; undefined when it never did. Epoch ms. */
 export async function lastAlive(blobs: BlobStore, pool: string): Promise<number | undefined> {
   try {
-    return (JSON.parse(Buffer.from(await blobs.get(CONTAINERS.logs, aliveBlob(pool))).toString('utf8')) as { atMs?: number }).atMs;
+    return (
+      JSON.parse(Buffer.from(await blobs.get(CONTAINERS.logs, aliveBlob(pool))).toString('utf8')) as { atMs?: number }
+    ).atMs;
   } catch (error) {
     if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
     throw error;
@@ -34,4 +37,5 @@ export async function lastAlive(blobs: BlobStore, pool: string): Promise<number 
 }
 
 /** Takes the mark away, once the node is gone. */
-export const forgetRelease = (blobs: BlobStore, pool: string, node: string): Promise<void> => blobs.delete(CONTAINERS.logs, releaseBlob(pool, node));
+export const forgetRelease = (blobs: BlobStore, pool: string, node: string): Promise<void> =>
+  blobs.delete(CONTAINERS.logs, releaseBlob(pool, node));

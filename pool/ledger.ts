@@ -54,7 +54,12 @@ const nodesBlob = (pool: string, ms: number): string => `${folder(pool)}/nodes/$
 const decisionsBlob = (pool: string, ms: number): string => `${folder(pool)}/decisions/${hourOf(ms)}.jsonl`;
 
 /** Brings the record in line with the nodes seen now. */
-export async function recordNodes(blobs: BlobStore, settings: Pick<PoolSettings, 'name' | 'vmSize' | 'priority'>, nodes: readonly PoolNode[], nowMs: number): Promise<void> {
+export async function recordNodes(
+  blobs: BlobStore,
+  settings: Pick<PoolSettings, 'name' | 'vmSize' | 'priority'>,
+  nodes: readonly PoolNode[],
+  nowMs: number,
+): Promise<void> {
   const pool = settings.name;
   const open = await readOpen(blobs, pool);
   const byId = new Map(open.map((record) => [record.id, record]));
@@ -64,13 +69,22 @@ export async function recordNodes(blobs: BlobStore, settings: Pick<PoolSettings,
     if (!known && (node.state === 'queued' || (node.state === 'ended' && node.readyAtMs === undefined))) continue; // never billed
     if (!known && isGone(node.state) && (node.endedAtMs ?? 0) < nowMs - RECENT_MS) continue; // closed at an earlier look
     const record: NodeRecord = {
-      pool, id: node.id, vmSize: node.vmSize ?? settings.vmSize, priority: node.priority ?? settings.priority, requestedAtMs: node.requestedAtMs, ...known,
+      pool,
+      id: node.id,
+      vmSize: node.vmSize ?? settings.vmSize,
+      priority: node.priority ?? settings.priority,
+      requestedAtMs: node.requestedAtMs,
+      ...known,
       ...(node.readyAtMs === undefined ? {} : { readyAtMs: node.readyAtMs }),
       lastSeenMs: known && nowMs - known.lastSeenMs < SEEN_EVERY_MS ? known.lastSeenMs : nowMs,
     };
     if (!isGone(node.state)) byId.set(node.id, record);
     else {
-      closed.push({ ...record, endedAtMs: node.endedAtMs ?? nowMs, end: `${node.state}${node.detail ? `: ${node.detail}` : ''}` });
+      closed.push({
+        ...record,
+        endedAtMs: node.endedAtMs ?? nowMs,
+        end: `${node.state}${node.detail ? `: ${node.detail}` : ''}`,
+      });
       byId.delete(node.id);
     }
   }
@@ -83,7 +97,8 @@ export async function recordNodes(blobs: BlobStore, settings: Pick<PoolSettings,
   // Closed first: after a crash in between it is closed again, with the same id.
   for (const record of closed) await addLines(blobs, nodesBlob(pool, record.endedAtMs!), [record], (line) => line.id);
   const now = [...byId.values()];
-  if (JSON.stringify(now) !== JSON.stringify(open)) await put(blobs, openBlob(pool), JSON.stringify(now), 'application/json');
+  if (JSON.stringify(now) !== JSON.stringify(open))
+    await put(blobs, openBlob(pool), JSON.stringify(now), 'application/json');
 }
 
 /** Nodes of a pool that lived at some time in [fromMs, toMs). */
@@ -101,7 +116,12 @@ export async function recordDecision(blobs: BlobStore, pool: string, decision: D
 }
 
 /** Decisions of a pool in [fromMs, toMs), in order of time. */
-export async function readDecisions(blobs: BlobStore, pool: string, fromMs: number, toMs: number): Promise<DecisionRecord[]> {
+export async function readDecisions(
+  blobs: BlobStore,
+  pool: string,
+  fromMs: number,
+  toMs: number,
+): Promise<DecisionRecord[]> {
   const all = await readHours<DecisionRecord>(blobs, `${folder(pool)}/decisions/`, fromMs, toMs);
   return all.filter((decision) => decision.atMs >= fromMs && decision.atMs < toMs).sort((a, b) => a.atMs - b.atMs);
 }
@@ -127,7 +147,12 @@ async function readHours<T>(blobs: BlobStore, prefix: string, fromMs: number, to
   return found;
 }
 
-async function addLines<T>(blobs: BlobStore, name: string, added: readonly T[], key: (line: T) => string): Promise<void> {
+async function addLines<T>(
+  blobs: BlobStore,
+  name: string,
+  added: readonly T[],
+  key: (line: T) => string,
+): Promise<void> {
   const before = await read(blobs, name);
   const all = new Map(lines<T>(before).map((line) => [key(line), line]));
   for (const line of added) if (!all.has(key(line))) all.set(key(line), line);
@@ -135,7 +160,11 @@ async function addLines<T>(blobs: BlobStore, name: string, added: readonly T[], 
   if (text !== before) await put(blobs, name, text, JSON_LINES);
 }
 
-const lines = <T>(text: string | undefined): T[] => (text ?? '').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T);
+const lines = <T>(text: string | undefined): T[] =>
+  (text ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
 
 async function read(blobs: BlobStore, name: string): Promise<string | undefined> {
   try {
@@ -146,4 +175,5 @@ async function read(blobs: BlobStore, name: string): Promise<string | undefined>
   }
 }
 
-const put = (blobs: BlobStore, name: string, text: string, type: string): Promise<void> => blobs.put(CONTAINERS.logs, name, Buffer.from(text), type);
+const put = (blobs: BlobStore, name: string, text: string, type: string): Promise<void> =>
+  blobs.put(CONTAINERS.logs, name, Buffer.from(text), type);

@@ -26,8 +26,16 @@ export interface Measured {
 
 export function firstGuess(settings: Pick<PoolSettings, 'spinUpMs' | 'sensorsPerSecond'>): Measured {
   return {
-    spinUpMs: settings.spinUpMs, sensorsPerSecond: settings.sensorsPerSecond, spinUps: 0, speeds: 0, failures: { inARow: 0, lastMs: 0 },
-    counted: [], upcoming: [], toGo: {}, atMs: 0, busyWorkers: 0,
+    spinUpMs: settings.spinUpMs,
+    sensorsPerSecond: settings.sensorsPerSecond,
+    spinUps: 0,
+    speeds: 0,
+    failures: { inARow: 0, lastMs: 0 },
+    counted: [],
+    upcoming: [],
+    toGo: {},
+    atMs: 0,
+    busyWorkers: 0,
   };
 }
 
@@ -36,13 +44,16 @@ const WEIGHT = 0.3;
 /** A batch that was due so long ago must have shown up. */
 const JUST_DUE_MS = 15_000;
 
-export type Seen = Pick<Observation, 'nowMs' | 'batches' | 'upcoming' | 'workers'> & { readonly nodes: readonly PoolNode[] };
+export type Seen = Pick<Observation, 'nowMs' | 'batches' | 'upcoming' | 'workers'> & {
+  readonly nodes: readonly PoolNode[];
+};
 
 export function learn(before: Measured, seen: Seen): Measured {
   const counted = new Set(before.counted);
   let { spinUpMs, spinUps } = before;
   let { inARow, lastMs } = before.failures;
-  const order = seen.nodes.filter((node) => !counted.has(node.id) && (node.readyAtMs !== undefined || isGone(node.state)))
+  const order = seen.nodes
+    .filter((node) => !counted.has(node.id) && (node.readyAtMs !== undefined || isGone(node.state)))
     .sort((a, b) => (a.readyAtMs ?? a.endedAtMs ?? 0) - (b.readyAtMs ?? b.endedAtMs ?? 0));
   for (const node of order) {
     counted.add(node.id);
@@ -58,11 +69,20 @@ export function learn(before: Measured, seen: Seen): Measured {
     spinUps += 1;
   }
   return {
-    spinUpMs: Math.round(spinUpMs), spinUps, failures: { inARow, lastMs }, ...speed(before, seen),
+    spinUpMs: Math.round(spinUpMs),
+    spinUps,
+    failures: { inARow, lastMs },
+    ...speed(before, seen),
     counted: seen.nodes.map((node) => node.id).filter((id) => counted.has(id)),
-    upcoming: seen.upcoming, toGo: Object.fromEntries(seen.batches.map((batch) => [batch.id, batch.sensorsToGo])), atMs: seen.nowMs,
+    upcoming: seen.upcoming,
+    toGo: Object.fromEntries(seen.batches.map((batch) => [batch.id, batch.sensorsToGo])),
+    atMs: seen.nowMs,
     busyWorkers: seen.workers.filter((worker) => worker.busyTasks > 0).length,
-    ...(seen.batches.some((batch) => batch.sensorsToGo > 0) ? { lastWorkMs: seen.nowMs } : before.lastWorkMs === undefined ? {} : { lastWorkMs: before.lastWorkMs }),
+    ...(seen.batches.some((batch) => batch.sensorsToGo > 0)
+      ? { lastWorkMs: seen.nowMs }
+      : before.lastWorkMs === undefined
+        ? {}
+        : { lastWorkMs: before.lastWorkMs }),
   };
 }
 
@@ -71,10 +91,17 @@ function speed(before: Measured, seen: Seen): Pick<Measured, 'sensorsPerSecond' 
   const same = { sensorsPerSecond: before.sensorsPerSecond, speeds: before.speeds };
   const busy = Math.min(before.busyWorkers, seen.workers.filter((worker) => worker.busyTasks > 0).length);
   const seconds = (seen.nowMs - before.atMs) / 1_000;
-  const done = seen.batches.reduce((sum, batch) => sum + Math.max(0, (before.toGo[batch.id] ?? batch.sensorsToGo) - batch.sensorsToGo), 0);
+  const done = seen.batches.reduce(
+    (sum, batch) => sum + Math.max(0, (before.toGo[batch.id] ?? batch.sensorsToGo) - batch.sensorsToGo),
+    0,
+  );
   if (busy === 0 || busy !== before.busyWorkers || before.atMs === 0 || seconds < 1 || done === 0) return same;
   const sample = done / seconds / busy;
-  return { sensorsPerSecond: before.speeds === 0 ? sample : before.sensorsPerSecond + WEIGHT * (sample - before.sensorsPerSecond), speeds: before.speeds + 1 };
+  return {
+    sensorsPerSecond:
+      before.speeds === 0 ? sample : before.sensorsPerSecond + WEIGHT * (sample - before.sensorsPerSecond),
+    speeds: before.speeds + 1,
+  };
 }
 
 /**
@@ -83,8 +110,18 @@ function speed(before: Measured, seen: Seen): Pick<Measured, 'sensorsPerSecond' 
  */
 export function justDue(before: Measured, seen: Pick<Seen, 'nowMs' | 'batches'>): RunningBatch[] {
   return before.upcoming
-    .filter((due) => due.atMs <= seen.nowMs && due.atMs > seen.nowMs - JUST_DUE_MS && !seen.batches.some((batch) => batch.sinceMs >= due.atMs - 1_000))
-    .map((due) => ({ id: `${due.schedule} at ${due.atMs}`, sensorsToGo: due.sensors, sinceMs: due.atMs, queued: false }));
+    .filter(
+      (due) =>
+        due.atMs <= seen.nowMs &&
+        due.atMs > seen.nowMs - JUST_DUE_MS &&
+        !seen.batches.some((batch) => batch.sinceMs >= due.atMs - 1_000),
+    )
+    .map((due) => ({
+      id: `${due.schedule} at ${due.atMs}`,
+      sensorsToGo: due.sensors,
+      sinceMs: due.atMs,
+      queued: false,
+    }));
 }
 
 /** The server's count of a queue is an estimate that follows some seconds behind; so long after the last work it says nothing. */
@@ -95,6 +132,9 @@ const BACKLOG_LAGS_MS = 30_000;
  * for on their account would come for nothing. Tasks that do wait are believed a little later.
  */
 export function withoutOldTasks(seen: Observation, before: Pick<Measured, 'lastWorkMs'>): Observation {
-  const isOld = seen.batches.every((batch) => batch.sensorsToGo === 0) && before.lastWorkMs !== undefined && seen.nowMs - before.lastWorkMs < BACKLOG_LAGS_MS;
+  const isOld =
+    seen.batches.every((batch) => batch.sensorsToGo === 0) &&
+    before.lastWorkMs !== undefined &&
+    seen.nowMs - before.lastWorkMs < BACKLOG_LAGS_MS;
   return isOld && seen.backlog.tasks > 0 ? { ...seen, backlog: { tasks: 0, ageMs: 0 } } : seen;
 }

@@ -104,7 +104,11 @@ export function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority'
  * The gap between two batches up to which a node stays: what it would cost to let it go and bring it back
  * (time billed while it goes down, comes up and waits for the batch, and what a wake costs besides), as time.
  */
-export function breakEvenMs(spinUpMs: number, spinDownMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs' | 'wakeCost' | 'pricePerNodeHour'>): number {
+export function breakEvenMs(
+  spinUpMs: number,
+  spinDownMs: number,
+  settings: Pick<PoolSettings, 'priority' | 'marginMs' | 'wakeCost' | 'pricePerNodeHour'>,
+): number {
   const wakeMs = settings.pricePerNodeHour > 0 ? (settings.wakeCost / settings.pricePerNodeHour) * HOUR_MS : 0;
   return spinDownMs + leadMs(spinUpMs, settings) + wakeMs;
 }
@@ -133,21 +137,40 @@ export interface Rules {
  *    wanted as many are ready as can be, until it is there.
  * 7. After failures growing waits, 15 s doubled up to 5 min; while throttled nothing is asked for.
  */
-export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode = 'active', { readyStay = true }: Rules = {}): Decision {
+export function decide(
+  seen: Observation,
+  settings: PoolSettings,
+  mode: PoolMode = 'active',
+  { readyStay = true }: Rules = {},
+): Decision {
   const { nowMs, workers } = seen;
-  const upcoming = seen.upcoming.filter((batch) => batch.atMs > nowMs && batch.sensors > 0).sort((a, b) => a.atMs - b.atMs);
+  const upcoming = seen.upcoming
+    .filter((batch) => batch.atMs > nowMs && batch.sensors > 0)
+    .sort((a, b) => a.atMs - b.atMs);
   const nextDueMs = upcoming[0]?.atMs;
   const own = workers.filter((worker) => worker.node !== undefined);
   const alive = own.length + seen.coming.length;
   const base = { waitMs: settings.pollMs, ...(nextDueMs === undefined ? {} : { nextDueMs }) };
-  if (mode === 'paused') return { ...base, target: alive, grow: 0, cancel: [], drain: [], reason: `paused: ${alive} nodes stay as they are` };
+  if (mode === 'paused')
+    return {
+      ...base,
+      target: alive,
+      grow: 0,
+      cancel: [],
+      drain: [],
+      reason: `paused: ${alive} nodes stay as they are`,
+    };
 
   const need = mode === 'draining' ? NOTHING : needs(seen, upcoming, settings, workers.length + seen.coming.length);
   const helpers = workers.length - own.length; // started by hand: they take part of the work
   const floor = mode === 'draining' ? 0 : settings.minNodes;
-  const limit = (nodes: number): number => Math.min(settings.maxNodes, Math.max(floor, Math.ceil(nodes - 1e-9) - helpers));
+  const limit = (nodes: number): number =>
+    Math.min(settings.maxNodes, Math.max(floor, Math.ceil(nodes - 1e-9) - helpers));
   const wanted = limit(need.some ? Math.max(1, need.nodes - GROW_BAND) : 0);
-  const kept = Math.max(wanted, Math.min(alive, limit(need.some || need.keep > 0 ? Math.max(need.nodes + SHRINK_BAND, need.keep) : 0)));
+  const kept = Math.max(
+    wanted,
+    Math.min(alive, limit(need.some || need.keep > 0 ? Math.max(need.nodes + SHRINK_BAND, need.keep) : 0)),
+  );
 
   const blocked = whyNotGrow(seen, alive);
   const room = Math.max(0, (seen.capacity ?? Number.POSITIVE_INFINITY) - alive);
@@ -155,20 +178,43 @@ export function decide(seen: Observation, settings: PoolSettings, mode: PoolMode
   const grow = blocked ? 0 : Math.min(missing, room);
 
   let excess = Math.max(0, alive - kept);
-  const cancel = seen.coming.filter((node) => node.state === 'queued').slice(0, excess).map((node) => node.id);
+  const cancel = seen.coming
+    .filter((node) => node.state === 'queued')
+    .slice(0, excess)
+    .map((node) => node.id);
   excess -= cancel.length;
   const idleLimit = mode === 'draining' ? 0 : settings.idleMs;
   const spare = readyStay ? Math.max(0, own.length - kept) : own.length;
   const drain = own
     .filter((worker) => worker.busyTasks === 0 && worker.idleForMs >= idleLimit)
-    .sort((a, b) => b.idleForMs - a.idleForMs).slice(0, Math.min(excess, spare)).map((worker) => worker.node!);
+    .sort((a, b) => b.idleForMs - a.idleForMs)
+    .slice(0, Math.min(excess, spare))
+    .map((worker) => worker.node!);
 
   const target = alive < wanted ? wanted : kept;
   const active = alive > 0 || need.some || seen.leaving > 0;
   return {
-    ...base, target, grow, cancel, drain,
+    ...base,
+    target,
+    grow,
+    cancel,
+    drain,
     waitMs: waitFor(active, nextDueMs, seen, settings),
-    reason: explain({ seen, settings, mode, need, alive, target, grow, missing, drain, cancel, blocked, helpers, nextDueMs }),
+    reason: explain({
+      seen,
+      settings,
+      mode,
+      need,
+      alive,
+      target,
+      grow,
+      missing,
+      drain,
+      cancel,
+      blocked,
+      helpers,
+      nextDueMs,
+    }),
   };
 }
 
@@ -193,7 +239,12 @@ function needs(seen: Observation, upcoming: readonly ScheduledBatch[], settings:
   const later = upcoming.filter((batch) => batch.atMs <= seen.nowMs + gap);
   const keep = later.length === 0 ? 0 : Math.max(1, peakLoad([], later, seen, settings));
   const nodes = Math.max(load, running.floor);
-  return { nodes, some: running.floor > 0 || soon.length > 0, keep, why: describeNeed(seen, running.toGo, soon, later, settings) };
+  return {
+    nodes,
+    some: running.floor > 0 || soon.length > 0,
+    keep,
+    why: describeNeed(seen, running.toGo, soon, later, settings),
+  };
 }
 
 interface Load {
@@ -202,14 +253,22 @@ interface Load {
   readonly nodes: number;
 }
 
-function runningNeed(seen: Observation, settings: PoolSettings, present: number): { loads: Load[]; floor: number; toGo: number } {
+function runningNeed(
+  seen: Observation,
+  settings: PoolSettings,
+  present: number,
+): { loads: Load[]; floor: number; toGo: number } {
   const { nowMs, batches, backlog, spinUpMs, sensorsPerSecond: rate } = seen;
   const toGo = batches.reduce((sum, batch) => sum + batch.sensorsToGo, 0);
-  const loads = batches.filter((batch) => batch.sensorsToGo > 0).map((batch): Load => {
-    // The clock of a batch that waits for its readings has not begun.
-    const leftMs = batch.queued ? Math.max(batch.sinceMs + settings.finishWithinMs - nowMs, spinUpMs, 1_000) : settings.finishWithinMs;
-    return { fromMs: nowMs, toMs: nowMs + leftMs, nodes: nodesFor(batch.sensorsToGo, leftMs, rate) };
-  });
+  const loads = batches
+    .filter((batch) => batch.sensorsToGo > 0)
+    .map((batch): Load => {
+      // The clock of a batch that waits for its readings has not begun.
+      const leftMs = batch.queued
+        ? Math.max(batch.sinceMs + settings.finishWithinMs - nowMs, spinUpMs, 1_000)
+        : settings.finishWithinMs;
+      return { fromMs: nowMs, toMs: nowMs + leftMs, nodes: nodesFor(batch.sensorsToGo, leftMs, rate) };
+    });
   const floor = toGo > 0 ? 1 : backlog.tasks > 0 ? (backlog.ageMs > settings.finishWithinMs ? present + 1 : 1) : 0;
   const sum = loads.reduce((total, load) => total + load.nodes, 0);
   if (sum <= present || present === 0) return { loads, floor, toGo };
@@ -217,33 +276,60 @@ function runningNeed(seen: Observation, settings: PoolSettings, present: number)
   const queuedToGo = batches.reduce((total, batch) => total + (batch.queued ? 0 : batch.sensorsToGo), 0);
   const spinUpWork = rate * (spinUpMs / 1_000);
   const left = toGo - (seen.workers.length + seen.coming.length / 2) * spinUpWork;
-  const extra = left < present * spinUpWork ? 0 : queuedToGo > 0 ? Number.POSITIVE_INFINITY : Math.max(0, backlog.tasks - seen.coming.length);
+  const extra =
+    left < present * spinUpWork
+      ? 0
+      : queuedToGo > 0
+        ? Number.POSITIVE_INFINITY
+        : Math.max(0, backlog.tasks - seen.coming.length);
   const scale = Math.min(1, (present + extra) / sum);
   return { loads: loads.map((load) => ({ ...load, nodes: load.nodes * scale })), floor, toGo };
 }
 
 /** The highest sum of loads at any moment: batches that overlap add up, those that follow each other do not. */
-function peakLoad(running: readonly Load[], batches: readonly ScheduledBatch[], seen: Observation, settings: PoolSettings): number {
-  const loads = [...running, ...batches.map((batch): Load => {
-    const within = Math.min(settings.finishWithinMs, batch.withinMs ?? Number.POSITIVE_INFINITY);
-    return { fromMs: batch.atMs, toMs: batch.atMs + within, nodes: nodesFor(batch.sensors, within, seen.sensorsPerSecond) };
-  })];
-  return Math.max(0, ...loads.map(({ fromMs }) => loads.reduce((sum, load) => (load.fromMs <= fromMs && fromMs < load.toMs ? sum + load.nodes : sum), 0)));
+function peakLoad(
+  running: readonly Load[],
+  batches: readonly ScheduledBatch[],
+  seen: Observation,
+  settings: PoolSettings,
+): number {
+  const loads = [
+    ...running,
+    ...batches.map((batch): Load => {
+      const within = Math.min(settings.finishWithinMs, batch.withinMs ?? Number.POSITIVE_INFINITY);
+      return {
+        fromMs: batch.atMs,
+        toMs: batch.atMs + within,
+        nodes: nodesFor(batch.sensors, within, seen.sensorsPerSecond),
+      };
+    }),
+  ];
+  return Math.max(
+    0,
+    ...loads.map(({ fromMs }) =>
+      loads.reduce((sum, load) => (load.fromMs <= fromMs && fromMs < load.toMs ? sum + load.nodes : sum), 0),
+    ),
+  );
 }
 
 function keepGap(seen: Observation, settings: PoolSettings): number {
   switch (settings.keepWarm) {
-    case 'break-even': return breakEvenMs(seen.spinUpMs, seen.spinDownMs, settings);
-    case 'never': return 0;
-    case 'always': return Number.POSITIVE_INFINITY;
-    default: return settings.keepWarm;
+    case 'break-even':
+      return breakEvenMs(seen.spinUpMs, seen.spinDownMs, settings);
+    case 'never':
+      return 0;
+    case 'always':
+      return Number.POSITIVE_INFINITY;
+    default:
+      return settings.keepWarm;
   }
 }
 
 /** Why nothing is asked for now; undefined when it may be. */
 function whyNotGrow(seen: Observation, alive: number): string | undefined {
   const { nowMs, failures, throttledUntilMs, capacity } = seen;
-  if (throttledUntilMs !== undefined && throttledUntilMs > nowMs) return `Azure asked to wait ${seconds(throttledUntilMs - nowMs)}`;
+  if (throttledUntilMs !== undefined && throttledUntilMs > nowMs)
+    return `Azure asked to wait ${seconds(throttledUntilMs - nowMs)}`;
   if (failures && failures.inARow > 0) {
     const wait = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(failures.inARow - 1, 20), LONGEST_BACKOFF_MS);
     const left = failures.lastMs + wait - nowMs;
@@ -255,18 +341,33 @@ function whyNotGrow(seen: Observation, alive: number): string | undefined {
 
 function waitFor(active: boolean, nextDueMs: number | undefined, seen: Observation, settings: PoolSettings): number {
   if (active) return settings.pollMs;
-  const toLead = nextDueMs === undefined ? Number.POSITIVE_INFINITY : nextDueMs - leadMs(seen.spinUpMs, settings) - seen.nowMs;
+  const toLead =
+    nextDueMs === undefined ? Number.POSITIVE_INFINITY : nextDueMs - leadMs(seen.spinUpMs, settings) - seen.nowMs;
   return Math.max(Math.min(settings.pollMs, settings.quietPollMs), Math.min(settings.quietPollMs, toLead));
 }
 
-function describeNeed(seen: Observation, toGo: number, soon: readonly ScheduledBatch[], later: readonly ScheduledBatch[], settings: PoolSettings): string {
+function describeNeed(
+  seen: Observation,
+  toGo: number,
+  soon: readonly ScheduledBatch[],
+  later: readonly ScheduledBatch[],
+  settings: PoolSettings,
+): string {
   const parts: string[] = [];
-  if (toGo > 0) parts.push(`${toGo} sensors to go in ${plural(seen.batches.filter((b) => b.sensorsToGo > 0).length, 'batch', 'batches')}`);
+  if (toGo > 0)
+    parts.push(
+      `${toGo} sensors to go in ${plural(seen.batches.filter((b) => b.sensorsToGo > 0).length, 'batch', 'batches')}`,
+    );
   else if (seen.backlog.tasks > 0) parts.push(`${plural(seen.backlog.tasks, 'task', 'tasks')} in the queue`);
   const next = soon[0] ?? later[0];
-  if (next && soon.length > 0) parts.push(`batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, spin-up takes ${seconds(seen.spinUpMs)}`);
+  if (next && soon.length > 0)
+    parts.push(
+      `batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, spin-up takes ${seconds(seen.spinUpMs)}`,
+    );
   else if (next && toGo === 0)
-    parts.push(`next batch in ${seconds(next.atMs - seen.nowMs)}: ${settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'}`);
+    parts.push(
+      `next batch in ${seconds(next.atMs - seen.nowMs)}: ${settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'}`,
+    );
   return parts.join('; ');
 }
 
@@ -291,9 +392,16 @@ function explain(t: Told): string {
   const parts: string[] = [];
   if (t.mode === 'draining') parts.push('draining: no work is taken until `resume`');
   else if (t.need.why !== '' && (t.need.some || t.alive > 0)) parts.push(t.need.why);
-  else parts.push(t.nextDueMs === undefined ? 'nothing is due and no batch is scheduled' : `nothing is due for ${seconds(t.nextDueMs - seen.nowMs)}`);
-  if (t.target === settings.minNodes && settings.minNodes > 0 && !t.need.some) parts.push(`${settings.minNodes} nodes are always kept`);
-  if (t.need.nodes - t.helpers > settings.maxNodes) parts.push(`${Math.ceil(t.need.nodes)} nodes would be needed, the limit is ${settings.maxNodes}`);
+  else
+    parts.push(
+      t.nextDueMs === undefined
+        ? 'nothing is due and no batch is scheduled'
+        : `nothing is due for ${seconds(t.nextDueMs - seen.nowMs)}`,
+    );
+  if (t.target === settings.minNodes && settings.minNodes > 0 && !t.need.some)
+    parts.push(`${settings.minNodes} nodes are always kept`);
+  if (t.need.nodes - t.helpers > settings.maxNodes)
+    parts.push(`${Math.ceil(t.need.nodes)} nodes would be needed, the limit is ${settings.maxNodes}`);
   if (t.grow > 0) parts.push(`asking for ${plural(t.grow, 'node', 'nodes')}`);
   if (t.missing > t.grow) parts.push(t.blocked ?? `no more than ${seen.capacity} nodes are to be had now`);
   if (t.cancel.length > 0) parts.push(`cancelling ${plural(t.cancel.length, 'queued node', 'queued nodes')}`);

@@ -16,7 +16,10 @@ export function parseKeepWarm(text: string): KeepWarm {
   try {
     return parseDuration(text);
   } catch {
-    throw new FleetscoreError('INVALID_LIMITS', `keep-warm takes break-even, never, always or a time such as 20m, got ${JSON.stringify(text)}.`);
+    throw new FleetscoreError(
+      'INVALID_LIMITS',
+      `keep-warm takes break-even, never, always or a time such as 20m, got ${JSON.stringify(text)}.`,
+    );
   }
 }
 
@@ -33,7 +36,14 @@ const entry = z.strictObject({
   keepWarm: z.string().transform(parseKeepWarm).optional(),
   finishWithin: duration.optional(),
   /** Dedicated cluster behind a low-priority one. */
-  fallback: z.strictObject({ cluster: z.string().min(1), after: duration.optional(), maxNodes: z.number().int().min(1).optional(), vmSize: z.string().optional() }).optional(),
+  fallback: z
+    .strictObject({
+      cluster: z.string().min(1),
+      after: duration.optional(),
+      maxNodes: z.number().int().min(1).optional(),
+      vmSize: z.string().optional(),
+    })
+    .optional(),
 });
 const file = z.array(entry).min(1);
 
@@ -42,21 +52,29 @@ export type PoolEntry = z.infer<typeof entry>;
 /** @throws FleetscoreError `INVALID_POOLS` that names the file, the entry and what it takes */
 export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
   const wrong = (why: string, cause?: unknown): FleetscoreError =>
-    new FleetscoreError('INVALID_POOLS', `the file of pools ${path} (FLEETSCORE_POOLS_FILE) cannot be used: ${why}.`, { cause });
+    new FleetscoreError('INVALID_POOLS', `the file of pools ${path} (FLEETSCORE_POOLS_FILE) cannot be used: ${why}.`, {
+      cause,
+    });
   let parsed;
   try {
     parsed = file.safeParse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
     throw wrong(messageOf(error).replace(/\.$/, ''), error);
   }
-  if (!parsed.success) throw wrong(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  if (!parsed.success)
+    throw wrong(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   for (const key of ['name', 'taskQueue'] as const)
-    if (new Set(parsed.data.map((pool) => pool[key])).size < parsed.data.length) throw wrong(`two pools have the same ${key}`);
+    if (new Set(parsed.data.map((pool) => pool[key])).size < parsed.data.length)
+      throw wrong(`two pools have the same ${key}`);
   if (!parsed.data.some((pool) => pool.taskQueue === SCORING_QUEUE))
-    throw wrong(`no pool has the task queue ${JSON.stringify(SCORING_QUEUE)}, where sensors are scored whose model names no pool`);
+    throw wrong(
+      `no pool has the task queue ${JSON.stringify(SCORING_QUEUE)}, where sensors are scored whose model names no pool`,
+    );
   for (const pool of parsed.data) {
-    if (pool.fallback && pool.priority === 'dedicated') throw wrong(`pool ${pool.name} is dedicated, and only a low-priority pool has a fallback`);
-    if (pool.fallback && pool.fallback.cluster === pool.cluster) throw wrong(`the fallback of pool ${pool.name} is its own cluster: name another`);
+    if (pool.fallback && pool.priority === 'dedicated')
+      throw wrong(`pool ${pool.name} is dedicated, and only a low-priority pool has a fallback`);
+    if (pool.fallback && pool.fallback.cluster === pool.cluster)
+      throw wrong(`the fallback of pool ${pool.name} is its own cluster: name another`);
   }
   return parsed.data;
 }

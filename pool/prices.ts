@@ -43,23 +43,43 @@ export async function loadPrices(path: string): Promise<NodePrice[]> {
     throw unreadable(path, issue ? `${issue.path.join('.')}: ${issue.message}` : 'wrong shape');
   }
   // Pay-as-you-go machines by the hour, Linux: other meters carry licences, reservations or other units.
-  return parsed.data.Items
-    .filter((i) => i.type === 'Consumption' && i.unitOfMeasure === '1 Hour' && !/windows/i.test(i.productName) && !/\bspot\b/i.test(`${i.meterName} ${i.skuName}`))
-    .map((i) => ({
-      perHour: i.retailPrice, currency: i.currencyCode, region: i.armRegionName, vmSize: i.armSkuName, meter: i.meterName,
-      priority: /low priority/i.test(`${i.meterName} ${i.skuName}`) ? 'low-priority' : 'dedicated',
-    }));
+  return parsed.data.Items.filter(
+    (i) =>
+      i.type === 'Consumption' &&
+      i.unitOfMeasure === '1 Hour' &&
+      !/windows/i.test(i.productName) &&
+      !/\bspot\b/i.test(`${i.meterName} ${i.skuName}`),
+  ).map((i) => ({
+    perHour: i.retailPrice,
+    currency: i.currencyCode,
+    region: i.armRegionName,
+    vmSize: i.armSkuName,
+    meter: i.meterName,
+    priority: /low priority/i.test(`${i.meterName} ${i.skuName}`) ? 'low-priority' : 'dedicated',
+  }));
 }
 
 /** @throws FleetscoreError `PRICE_UNKNOWN` that lists the sizes there are */
-export function priceOf(prices: readonly NodePrice[], vmSize: string, priority: NodePriority, region?: string): NodePrice {
+export function priceOf(
+  prices: readonly NodePrice[],
+  vmSize: string,
+  priority: NodePriority,
+  region?: string,
+): NodePrice {
   const ofSize = prices.filter((p) => p.vmSize.toLowerCase() === vmSize.toLowerCase() && p.priority === priority);
   const found = region === undefined ? ofSize[0] : ofSize.find((p) => p.region === region);
   if (found) return found;
   const known = [...new Set(prices.map((p) => `${p.vmSize} (${p.priority}, ${p.region})`))].slice(0, 8).join(', ');
-  throw new FleetscoreError('PRICE_UNKNOWN', `the price file has no ${priority} price of ${vmSize}${region === undefined ? '' : ` in ${region}`}. It has: ${known || 'none'}.`);
+  throw new FleetscoreError(
+    'PRICE_UNKNOWN',
+    `the price file has no ${priority} price of ${vmSize}${region === undefined ? '' : ` in ${region}`}. It has: ${known || 'none'}.`,
+  );
 }
 
 function unreadable(path: string, why: string, cause?: unknown): FleetscoreError {
-  return new FleetscoreError('PRICES_UNREADABLE', `the price file ${path} cannot be used (${why}). It takes the JSON of https://prices.azure.com/api/retail/prices: { "Items": [...] }.`, { cause });
+  return new FleetscoreError(
+    'PRICES_UNREADABLE',
+    `the price file ${path} cannot be used (${why}). It takes the JSON of https://prices.azure.com/api/retail/prices: { "Items": [...] }.`,
+    { cause },
+  );
 }

@@ -54,16 +54,40 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
 export const DEFAULT_POOL: PoolSettings = {
-  name: 'scoring', kind: 'local', taskQueue: SCORING_QUEUE, activityQueue: 'pool-local', priority: 'dedicated',
-  vmSize: 'Standard_D2s_v5', pricePerNodeHour: 0, wakeCost: 0,
-  minNodes: 0, maxNodes: 2, idleMs: 30 * SECOND, keepWarm: 'break-even', finishWithinMs: 5 * MINUTE, marginMs: 5 * SECOND,
-  spinUpMs: 10 * SECOND, spinDownMs: 5 * SECOND, sensorsPerSecond: 500, pollMs: 2 * SECOND, quietPollMs: 5 * SECOND,
+  name: 'scoring',
+  kind: 'local',
+  taskQueue: SCORING_QUEUE,
+  activityQueue: 'pool-local',
+  priority: 'dedicated',
+  vmSize: 'Standard_D2s_v5',
+  pricePerNodeHour: 0,
+  wakeCost: 0,
+  minNodes: 0,
+  maxNodes: 2,
+  idleMs: 30 * SECOND,
+  keepWarm: 'break-even',
+  finishWithinMs: 5 * MINUTE,
+  marginMs: 5 * SECOND,
+  spinUpMs: 10 * SECOND,
+  spinDownMs: 5 * SECOND,
+  sensorsPerSecond: 500,
+  pollMs: 2 * SECOND,
+  quietPollMs: 5 * SECOND,
 };
 
 /** Azure takes minutes to bring a node, and as long again bills one that has nothing to do. */
 export const DEFAULT_AZURE_POOL: PoolSettings = {
-  ...DEFAULT_POOL, kind: 'azure-ml', activityQueue: 'control', maxNodes: 4, idleMs: 2 * MINUTE, marginMs: 30 * SECOND,
-  spinUpMs: 6 * MINUTE, spinDownMs: 2 * MINUTE, sensorsPerSecond: 1_000, pollMs: 15 * SECOND, quietPollMs: 30 * SECOND,
+  ...DEFAULT_POOL,
+  kind: 'azure-ml',
+  activityQueue: 'control',
+  maxNodes: 4,
+  idleMs: 2 * MINUTE,
+  marginMs: 30 * SECOND,
+  spinUpMs: 6 * MINUTE,
+  spinDownMs: 2 * MINUTE,
+  sensorsPerSecond: 1_000,
+  pollMs: 15 * SECOND,
+  quietPollMs: 30 * SECOND,
 };
 
 /** Most nodes a pool may have: what a cluster of Azure Machine Learning takes without a special request. */
@@ -75,14 +99,23 @@ export function checkLimits<T extends PoolLimits>(limits: T): T {
     throw new FleetscoreError('INVALID_LIMITS', `${what}.`);
   };
   const { minNodes, maxNodes, keepWarm } = limits;
-  for (const [name, value] of [['minNodes', minNodes], ['maxNodes', maxNodes]] as const)
-    if (!Number.isInteger(value) || value < 0 || value > MAX_NODES) fail(`${name} must be a whole number from 0 to ${MAX_NODES}, got ${JSON.stringify(value)}`);
+  for (const [name, value] of [
+    ['minNodes', minNodes],
+    ['maxNodes', maxNodes],
+  ] as const)
+    if (!Number.isInteger(value) || value < 0 || value > MAX_NODES)
+      fail(`${name} must be a whole number from 0 to ${MAX_NODES}, got ${JSON.stringify(value)}`);
   if (minNodes > maxNodes) fail(`minNodes (${minNodes}) is above maxNodes (${maxNodes})`);
   for (const name of ['idleMs', 'marginMs'] as const)
-    if (!(Number.isFinite(limits[name]) && limits[name] >= 0)) fail(`${name} must be a time of at least 0 ms, got ${JSON.stringify(limits[name])}`);
+    if (!(Number.isFinite(limits[name]) && limits[name] >= 0))
+      fail(`${name} must be a time of at least 0 ms, got ${JSON.stringify(limits[name])}`);
   if (!(Number.isFinite(limits.finishWithinMs) && limits.finishWithinMs >= SECOND))
     fail(`finishWithinMs must be a time of at least 1 s, got ${JSON.stringify(limits.finishWithinMs)}`);
-  const known = keepWarm === 'break-even' || keepWarm === 'never' || keepWarm === 'always' || (typeof keepWarm === 'number' && keepWarm >= 0);
+  const known =
+    keepWarm === 'break-even' ||
+    keepWarm === 'never' ||
+    keepWarm === 'always' ||
+    (typeof keepWarm === 'number' && keepWarm >= 0);
   if (!known) fail(`keepWarm must be break-even, never, always or a time, got ${JSON.stringify(keepWarm)}`);
   return limits;
 }

@@ -11,8 +11,11 @@ export async function ensurePoolLoop(client: Client, settings: PoolSettings): Pr
   checkLimits(settings);
   const started = Date.now();
   const handle = await client.workflow.start<typeof scalePool>(SCALE_POOL, {
-    taskQueue: CONTROL_QUEUE, workflowId: poolWorkflowId(settings.name), args: [settings],
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING, staticSummary: `scales pool ${settings.name}`,
+    taskQueue: CONTROL_QUEUE,
+    workflowId: poolWorkflowId(settings.name),
+    args: [settings],
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    staticSummary: `scales pool ${settings.name}`,
   });
   const { startTime } = await handle.describe();
   if (startTime.getTime() >= started - 1_000) return;

@@ -11,8 +11,19 @@ import type { Batch } from '../storage/store.ts';
 /** What a report says of a batch. A {@link Batch} of the store is one. */
 export type ReportBatch = Pick<
   Batch,
-  | 'id' | 'kind' | 'fromMs' | 'toMs' | 'release' | 'schedule' | 'supersedes' | 'status' | 'planned' | 'counts'
-  | 'message' | 'startedAtMs' | 'finishedAtMs'
+  | 'id'
+  | 'kind'
+  | 'fromMs'
+  | 'toMs'
+  | 'release'
+  | 'schedule'
+  | 'supersedes'
+  | 'status'
+  | 'planned'
+  | 'counts'
+  | 'message'
+  | 'startedAtMs'
+  | 'finishedAtMs'
 >;
 
 /** Predictions of one sensor by column, window starts ascending and unique, epoch milliseconds. */

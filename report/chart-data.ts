@@ -33,7 +33,10 @@ export function chartData(series: PredictionSeries, period: Period, maxPoints: n
   const scores = pick(series.score);
   const k = decimals(spread(values), magnitude(values), 1_000);
   const q = decimals(magnitude(scores), magnitude(scores), 200);
-  const steps = tsMs.slice(1).map((ts, i) => ts - tsMs[i]!).sort((a, b) => a - b);
+  const steps = tsMs
+    .slice(1)
+    .map((ts, i) => ts - tsMs[i]!)
+    .sort((a, b) => a - b);
   const step = steps[Math.floor(steps.length / 2)] ?? 0;
   return {
     n: series.tsMs.length,
@@ -75,7 +78,7 @@ function gaps(tsMs: readonly number[], fromMs: number): { t: number[]; e: number
   const all = tsMs.map((ts, i) => ts - (i === 0 ? fromMs : tsMs[i - 1]!));
   const e = all.reduce((a, b) => greatestDivisor(a, Math.abs(b)), 0) || 1;
   const t: number[] = [];
-  for (let i = 0; i < all.length; ) {
+  for (let i = 0; i < all.length;) {
     let end = i + 1;
     while (i > 0 && end < all.length && all[end] === all[i]) end++;
     t.push(all[i]! / e);
@@ -119,9 +122,28 @@ const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 86_400_000;
 const TICK_STEPS = [
-  SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 15 * SECOND, 30 * SECOND,
-  MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
-  HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY,
+  SECOND,
+  2 * SECOND,
+  5 * SECOND,
+  10 * SECOND,
+  15 * SECOND,
+  30 * SECOND,
+  MINUTE,
+  2 * MINUTE,
+  5 * MINUTE,
+  10 * MINUTE,
+  15 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  2 * HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  12 * HOUR,
+  DAY,
+  2 * DAY,
+  7 * DAY,
+  14 * DAY,
+  28 * DAY,
 ] as const;
 
 /** Round UTC times over a period: [offset in ms, label]. */

@@ -33,7 +33,12 @@ const SEVERITY: Readonly<Record<OutcomeStatus, number>> = { scored: 0, skipped: 
 export const severity = (status: OutcomeStatus): number => SEVERITY[status];
 
 /** @param faulty keys of the sensors with known faults: always candidates. @param limit most sensors that will be shown */
-export async function surveyOutcomes(store: OutcomeSource, batches: readonly Batch[], faulty: ReadonlySet<string>, limit: number): Promise<Survey> {
+export async function surveyOutcomes(
+  store: OutcomeSource,
+  batches: readonly Batch[],
+  faulty: ReadonlySet<string>,
+  limit: number,
+): Promise<Survey> {
   const totals = { sensors: 0, scored: 0, skipped: 0, failed: 0, cancelled: 0, windows: 0, anomalies: 0 };
   const causes = new Map<string, Cause>();
   const shortlists = { faulty: [] as Candidate[], failed: [] as Candidate[], ranked: [] as Candidate[] };
@@ -49,12 +54,17 @@ export async function surveyOutcomes(store: OutcomeSource, batches: readonly Bat
     const reason = outcome.status === 'cancelled' ? 'cancelled' : outcome.class;
     if (outcome.status !== 'scored' && reason !== undefined) {
       const cause = causes.get(reason);
-      causes.set(reason, cause ? { ...cause, sensors: cause.sensors + 1 } : {
-        status: outcome.status,
-        class: reason,
-        sensors: 1,
-        example: { ...key, ...(outcome.message === undefined ? {} : { message: outcome.message }) },
-      });
+      causes.set(
+        reason,
+        cause
+          ? { ...cause, sensors: cause.sensors + 1 }
+          : {
+              status: outcome.status,
+              class: reason,
+              sensors: 1,
+              example: { ...key, ...(outcome.message === undefined ? {} : { message: outcome.message }) },
+            },
+      );
     }
     const candidate: Candidate = {
       id: sensorId,
@@ -76,13 +86,19 @@ export async function surveyOutcomes(store: OutcomeSource, batches: readonly Bat
 function cutRanked(ranked: Candidate[], limit: number): void {
   ranked.sort(
     (a, b) =>
-      b.outcome.anomalies - a.outcome.anomalies || severity(b.outcome.status) - severity(a.outcome.status) || a.id - b.id,
+      b.outcome.anomalies - a.outcome.anomalies ||
+      severity(b.outcome.status) - severity(a.outcome.status) ||
+      a.id - b.id,
   );
   ranked.length = Math.min(ranked.length, limit);
 }
 
 /** Sensors with known faults first, then failures on at most half of the places, then by anomalies. */
-export function choose({ shortlists: { faulty, failed, ranked } }: Survey, maxSensors: number, maxWindows: number): Candidate[] {
+export function choose(
+  { shortlists: { faulty, failed, ranked } }: Survey,
+  maxSensors: number,
+  maxWindows: number,
+): Candidate[] {
   const fromFailed = Math.max(Math.floor(maxSensors / 2), maxSensors - faulty.length - ranked.length);
   const order = [...faulty, ...failed.slice(0, fromFailed), ...ranked].slice(0, maxSensors);
   let windows = 0;
@@ -94,13 +110,18 @@ export function choose({ shortlists: { faulty, failed, ranked } }: Survey, maxSe
 }
 
 /** A file of a batch, as a key of maps. */
-export const chunkKey = (of: { readonly batchId: string; readonly chunk: string }): string => `${of.batchId}\u0000${of.chunk}`;
+export const chunkKey = (of: { readonly batchId: string; readonly chunk: string }): string =>
+  `${of.batchId}\u0000${of.chunk}`;
 
 /**
  * Those of the chosen, in their order, whose files hold at most `maxRows` rows together: a file is read whole,
  * so the next sensor in it costs nothing. The first one always is among them, those without windows never.
  */
-export function withinRows(chosen: readonly Candidate[], rowsOf: ReadonlyMap<string, number>, maxRows: number): Candidate[] {
+export function withinRows(
+  chosen: readonly Candidate[],
+  rowsOf: ReadonlyMap<string, number>,
+  maxRows: number,
+): Candidate[] {
   const read = new Set<string>();
   let rows = 0;
   return chosen.filter(({ chunks, outcome }) => {
@@ -137,7 +158,7 @@ function mergeOutcomes(rows: readonly OutcomeRow[]): ReportOutcome {
 }
 
 async function* outcomesOf(store: OutcomeSource, batchId: string): AsyncGenerator<OutcomeRow> {
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const page = await store.listOutcomes(batchId, { after, limit: PAGE });
     yield* page;
     if (page.length < PAGE) return;

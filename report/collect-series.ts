@@ -29,18 +29,27 @@ const FILES_AT_ONCE = 8;
 
 const manifestShape = z.object({
   batch: z.string(),
-  files: z.array(z.object({ chunk: z.string(), blob: z.string(), rows: z.number(), bytes: z.number(), sha256: z.string() })),
+  files: z.array(
+    z.object({ chunk: z.string(), blob: z.string(), rows: z.number(), bytes: z.number(), sha256: z.string() }),
+  ),
 });
 
 /** For the same window the batch that ended last has the word. */
-export async function readSeries(source: SeriesSource, batches: readonly Batch[], chosen: readonly Candidate[]): Promise<SeriesRead> {
+export async function readSeries(
+  source: SeriesSource,
+  batches: readonly Batch[],
+  chosen: readonly Candidate[],
+): Promise<SeriesRead> {
   const wanted = new Set(chosen.map(keyOf));
   const chunks = new Set(chosen.flatMap((sensor) => sensor.chunks.map(chunkKey)));
   const rows = new Map<string, Prediction[]>();
   const problems: string[] = [];
-  const byEnd = [...batches].sort((a, b) => (a.finishedAtMs ?? 0) - (b.finishedAtMs ?? 0) || a.startedAtMs - b.startedAtMs);
+  const byEnd = [...batches].sort(
+    (a, b) => (a.finishedAtMs ?? 0) - (b.finishedAtMs ?? 0) || a.startedAtMs - b.startedAtMs,
+  );
   for (const batch of byEnd) {
-    const tell = (problem: string): number => problems.push(`Batch ${batch.id}: ${problem}; its predictions are not shown.`);
+    const tell = (problem: string): number =>
+      problems.push(`Batch ${batch.id}: ${problem}; its predictions are not shown.`);
     const files = await listedFiles(source, batch);
     if (typeof files === 'string') {
       tell(files);
@@ -48,7 +57,9 @@ export async function readSeries(source: SeriesSource, batches: readonly Batch[]
     }
     const needed = files.filter(({ chunk }) => chunks.has(chunkKey({ batchId: batch.id, chunk })));
     for (let at = 0; at < needed.length; at += FILES_AT_ONCE) {
-      for (const read of await Promise.all(needed.slice(at, at + FILES_AT_ONCE).map((file) => readListed(source, file))))
+      for (const read of await Promise.all(
+        needed.slice(at, at + FILES_AT_ONCE).map((file) => readListed(source, file)),
+      ))
         if (typeof read === 'string') tell(read);
         else addRows(rows, wanted, read);
     }
@@ -78,11 +89,16 @@ async function listedFiles({ blobs }: SeriesSource, batch: Batch): Promise<reado
   const body = await getIfThere(blobs, name);
   if (!body) return `its manifest ${name} is missing in Blob`;
   const manifest = manifestShape.safeParse(parseJson(body));
-  return manifest.success && manifest.data.batch === batch.id ? manifest.data.files : `${name} is not a manifest of this batch`;
+  return manifest.success && manifest.data.batch === batch.id
+    ? manifest.data.files
+    : `${name} is not a manifest of this batch`;
 }
 
 /** The rows of a listed file, or what is wrong. */
-async function readListed({ blobs, decodePredictions }: SeriesSource, file: BatchFile): Promise<Iterable<Prediction> | string> {
+async function readListed(
+  { blobs, decodePredictions }: SeriesSource,
+  file: BatchFile,
+): Promise<Iterable<Prediction> | string> {
   const body = await getIfThere(blobs, file.blob);
   if (!body) return `file ${file.blob} is missing in Blob`;
   if (createHash('sha256').update(body).digest('hex') !== file.sha256.toLowerCase())

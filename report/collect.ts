@@ -41,9 +41,15 @@ export async function collectBatchData(request: CollectRequest): Promise<BatchDa
   const limit = request.maxSensors ?? 2_000;
   const survey = await surveyOutcomes(request.store, batches, faulty, limit);
   const chosen = choose(survey, limit, request.maxWindows ?? 6_000_000);
-  const drawn = request.maxRows === undefined ? chosen : withinRows(chosen, await rowsByChunk(request.store, batches), request.maxRows);
+  const drawn =
+    request.maxRows === undefined
+      ? chosen
+      : withinRows(chosen, await rowsByChunk(request.store, batches), request.maxRows);
   const { series, problems } = await readSeries(request, batches, drawn);
-  const units = await readUnits(request.store, chosen.map((sensor) => sensor.id));
+  const units = await readUnits(
+    request.store,
+    chosen.map((sensor) => sensor.id),
+  );
   const sensors = chosen.map(({ id, device, sensor, outcome }): ReportSensor => ({
     device,
     sensor,
@@ -64,28 +70,43 @@ export async function collectBatchData(request: CollectRequest): Promise<BatchDa
     omitted: survey.totals.sensors - sensors.length,
     undrawn: countScored(chosen) - countScored(drawn),
     ...(request.faults ? { faults: request.faults } : {}),
-    problems: problems.length > MOST_PROBLEMS ? [...problems.slice(0, MOST_PROBLEMS), `And ${problems.length - MOST_PROBLEMS} more problems like these.`] : problems,
+    problems:
+      problems.length > MOST_PROBLEMS
+        ? [...problems.slice(0, MOST_PROBLEMS), `And ${problems.length - MOST_PROBLEMS} more problems like these.`]
+        : problems,
   };
 }
 
-const countScored = (sensors: readonly Candidate[]): number => sensors.filter((sensor) => sensor.outcome.windows > 0).length;
+const countScored = (sensors: readonly Candidate[]): number =>
+  sensors.filter((sensor) => sensor.outcome.windows > 0).length;
 
 /** Rows of the files of batches, by chunk. */
 async function rowsByChunk(store: CollectRequest['store'], batches: readonly Batch[]): Promise<Map<string, number>> {
   const rows = new Map<string, number>();
   for (const { id } of batches)
-    for (let page = await store.listFiles(id, { limit: 1_000 }); page.length > 0; page = await store.listFiles(id, { after: page.at(-1)!.chunk, limit: 1_000 }))
+    for (
+      let page = await store.listFiles(id, { limit: 1_000 });
+      page.length > 0;
+      page = await store.listFiles(id, { after: page.at(-1)!.chunk, limit: 1_000 })
+    )
       for (const file of page) rows.set(chunkKey({ batchId: id, chunk: file.chunk }), file.rows);
   return rows;
 }
 
 async function findBatches({ store, batchIds }: CollectRequest): Promise<Batch[]> {
   if (batchIds.length === 0)
-    throw new FleetscoreError('BATCH_UNKNOWN', 'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.');
+    throw new FleetscoreError(
+      'BATCH_UNKNOWN',
+      'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.',
+    );
   const batches = await Promise.all(
     [...new Set(batchIds)].map(async (id) => {
       const batch = await store.findBatch(id);
-      if (!batch) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` lists them.`);
+      if (!batch)
+        throw new FleetscoreError(
+          'BATCH_UNKNOWN',
+          `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` lists them.`,
+        );
       return batch;
     }),
   );

@@ -12,7 +12,9 @@ const MOST_SLICES = 120;
 /** Slices of round length, at most 120, none shorter than a window. */
 export function sliceCount({ fromMs, toMs }: Period, sensors: readonly ReportSensor[]): number {
   let step = Number.POSITIVE_INFINITY;
-  for (const { series: { tsMs } } of sensors)
+  for (const {
+    series: { tsMs },
+  } of sensors)
     if (tsMs.length > 1) step = Math.min(step, (tsMs.at(-1)! - tsMs[0]!) / (tsMs.length - 1));
   const span = toMs - fromMs;
   const shortest = Math.max(span / MOST_SLICES, Number.isFinite(step) ? step * 0.99 : 0);
@@ -37,7 +39,17 @@ export interface HeatMap {
 /** Slices of time, a row a device. */
 export function heatMap(data: BatchData): HeatMap {
   const slices = sliceCount(data, data.sensors);
-  return withAll(slices, groupByDevice(data.sensors).map((group) => ({ name: group.device, density: density(group.sensors.map((sensor) => sensor.series), data, slices) })));
+  return withAll(
+    slices,
+    groupByDevice(data.sensors).map((group) => ({
+      name: group.device,
+      density: density(
+        group.sensors.map((sensor) => sensor.series),
+        data,
+        slices,
+      ),
+    })),
+  );
 }
 
 /** At most so many rows, those with most anomalies, in the order they had; all together stays the sum of every row. */
@@ -51,13 +63,18 @@ export function busiestRows(map: HeatMap, most: number): HeatMap {
 /** Slices of time, a row a sensor of one device. */
 export function sensorHeatMap(period: Period, sensors: readonly ReportSensor[]): HeatMap {
   const slices = sliceCount(period, sensors);
-  return withAll(slices, sensors.map(({ sensor, series }) => ({ name: sensor, density: density([series], period, slices) })));
+  return withAll(
+    slices,
+    sensors.map(({ sensor, series }) => ({ name: sensor, density: density([series], period, slices) })),
+  );
 }
 
 export function withAll(slices: number, rows: readonly HeatRow[]): HeatMap {
   if (rows.length < 2) return { slices, rows };
   const all = { windows: new Uint32Array(slices), anomalies: new Uint32Array(slices) };
-  for (const { density: { windows, anomalies } } of rows)
+  for (const {
+    density: { windows, anomalies },
+  } of rows)
     for (let at = 0; at < slices; at++) {
       all.windows[at]! += windows[at]!;
       all.anomalies[at]! += anomalies[at]!;

@@ -26,8 +26,10 @@ const sha256 = (text: string): string => `'sha256-${createHash('sha256').update(
 /** What the page may do: run its own script and style, show its own icon, nothing else. */
 export const PAGE_POLICY = `default-src 'none'; script-src ${sha256(PAGE_SCRIPT)}; style-src ${sha256(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
 
-const ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M1 13l4-3 3 4 4-10 3 6h4' fill='none' stroke='%233a6f9f' stroke-width='2' stroke-linejoin='round'/%3E%3Ccircle cx='12' cy='4' r='2.6' fill='%23cf3d1b'/%3E%3C/svg%3E";
-const LOGO = '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="g1" d="M1 13l4-3 3 4 4-10 3 6h4"/><circle class="g2" cx="12" cy="4" r="2.6"/></svg>';
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M1 13l4-3 3 4 4-10 3 6h4' fill='none' stroke='%233a6f9f' stroke-width='2' stroke-linejoin='round'/%3E%3Ccircle cx='12' cy='4' r='2.6' fill='%23cf3d1b'/%3E%3C/svg%3E";
+const LOGO =
+  '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="g1" d="M1 13l4-3 3 4 4-10 3 6h4"/><circle class="g2" cx="12" cy="4" r="2.6"/></svg>';
 
 /** The page as text. Pure: the same data gives the same bytes. */
 export function renderReport(data: BatchData): string {
@@ -83,13 +85,23 @@ function tile(name: string, big: string, small: string, tone = ''): Markup {
 
 function header(data: BatchData, match: FaultMatch | undefined): Markup {
   const { totals, batches } = data;
-  const distinct = (values: readonly (string | undefined)[]): string => [...new Set(values.filter((v) => v !== undefined))].join(', ');
+  const distinct = (values: readonly (string | undefined)[]): string =>
+    [...new Set(values.filter((v) => v !== undefined))].join(', ');
   const only = batches.length === 1 ? batches[0] : undefined;
   const releases = distinct(batches.map((batch) => batch.release));
   const schedules = distinct(batches.map((batch) => batch.schedule));
   const facts = html`<div class="facts"><span>${only ? html`Batch <b class="mono">${only.id}</b>` : html`<b>${formatNumberOf(batches.length, 'batch', 'batches')}</b>, see below`}</span><span>Release <b>${releases}</b></span>${schedules !== '' && html`<span>Schedule <b>${schedules}</b></span>`}${only && html`<span>Started <b>${formatTime(only.startedAtMs)}</b>${only.finishedAtMs !== undefined && html`, took <b>${formatMs(only.finishedAtMs - only.startedAtMs)}</b>`}</span>${only.kind !== 'score' && html`<span>${only.kind}${only.supersedes !== undefined && html` of <b class="mono">${only.supersedes}</b>`}</span>`}<span class="chip ${only.status}">${only.status}</span>`}</div>`;
-  const parts = [`${formatCount(totals.scored)} scored`, totals.skipped > 0 && `${formatCount(totals.skipped)} skipped`, totals.cancelled > 0 && `${formatCount(totals.cancelled)} cancelled`];
-  const notes = [...data.problems, ...batches.flatMap((batch) => (batch.message === undefined ? [] : [`Batch ${batch.id} ${batch.status}: ${batch.message}`]))];
+  const parts = [
+    `${formatCount(totals.scored)} scored`,
+    totals.skipped > 0 && `${formatCount(totals.skipped)} skipped`,
+    totals.cancelled > 0 && `${formatCount(totals.cancelled)} cancelled`,
+  ];
+  const notes = [
+    ...data.problems,
+    ...batches.flatMap((batch) =>
+      batch.message === undefined ? [] : [`Batch ${batch.id} ${batch.status}: ${batch.message}`],
+    ),
+  ];
   return html`<header><div class="brand">${trusted(LOGO)}fleetscore batch report</div>
 <h1>${formatPeriod(data)}</h1>${facts}
 <dl class="tiles">${tile('Sensors', formatCount(totals.sensors), parts.filter((part) => part !== false).join(', '))}${tile('Windows scored', formatCount(totals.windows), `${typicalStep(data)} each`)}${tile('Anomalies', formatCount(totals.anomalies), totals.windows > 0 ? `${formatShare(totals.anomalies, totals.windows)} of windows` : 'no windows', totals.anomalies > 0 ? 'hot' : '')}${tile('Failed', formatCount(totals.failed), totals.failed > 0 ? (totals.failed === 1 ? 'sensor, see below' : 'sensors, see below') : 'every sensor is accounted for', totals.failed > 0 ? 'bad' : 'ok')}${match && match.faults.length > 0 && tile('Injected faults found', `${formatCount(match.found)} of ${formatCount(match.faults.length)}`, formatNumberOf(match.falseAlarms, 'false alarm'), match.missed === 0 ? 'ok' : '')}</dl>

@@ -10,7 +10,14 @@ export interface Markup {
 
 export type MarkupValue = string | number | Markup | false | undefined | readonly MarkupValue[];
 
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;', '`': '&#96;' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+  '`': '&#96;',
+};
 
 /** Text for element content and quoted attributes; control characters and broken Unicode are replaced. */
 export function escapeText(text: string): string {

@@ -23,9 +23,12 @@ export function card(sensor: ReportSensor, places: Pick<Places, 'cardId' | 'char
   const at = places.chart(sensor);
   const windows = formatNumberOf(sensor.windows, 'window');
   const found = formatNumberOf(sensor.anomalies, 'anomaly', 'anomalies');
-  const some = sensor.batchesWithStatus < sensor.batches ? ` in ${sensor.batchesWithStatus} of ${sensor.batches} batches` : '';
+  const some =
+    sensor.batchesWithStatus < sensor.batches ? ` in ${sensor.batchesWithStatus} of ${sensor.batches} batches` : '';
   const chips = html`${sensor.anomalies > 0 && html`<span class="chip hot">${found}</span>`}${sensor.status !== 'scored' && html`<span class="chip ${sensor.status}">${sensor.status}${some}</span>`}`;
-  const why = sensor.status !== 'scored' && html`<p><span class="mono">${sensor.class ?? sensor.status}</span>${sensor.message !== undefined && html`: ${sensor.message}`}</p>`;
+  const why =
+    sensor.status !== 'scored' &&
+    html`<p><span class="mono">${sensor.class ?? sensor.status}</span>${sensor.message !== undefined && html`: ${sensor.message}`}</p>`;
   const label = `${sensor.device} ${sensor.sensor}${sensor.unit === '' ? '' : ` in ${sensor.unit}`}: ${windows}, ${found}. Arrow keys move through the windows, n and p through the anomalies.`;
   return html`<article class="card${at === undefined && ' flat'}" id="${places.cardId(sensor) ?? ''}" data-d="${sensor.device}" data-n="${sensor.sensor}" data-s="${sensor.status}" data-a="${sensor.anomalies}"><h4><bdi>${sensor.sensor}</bdi>${sensor.unit !== '' && html`<i>${sensor.unit}</i>`}${chips}</h4>${why}${at !== undefined && html`<div class="chart" data-i="${at}" tabindex="0" role="img" aria-label="${label}"></div>`}</article>
 `;

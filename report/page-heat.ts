@@ -24,7 +24,7 @@ function level(density: Density, at: number): number {
 /** One path a level: runs of slices as rectangles, or each by itself. */
 function strip(counted: Density, slices: number, marks: string, cells: boolean): Markup {
   const paths: string[] = ['', '', '', '', '', ''];
-  for (let at = 0; at < slices; ) {
+  for (let at = 0; at < slices;) {
     const here = level(counted, at);
     let end = at + 1;
     while (!cells && end < slices && level(counted, end) === here) end++;
@@ -93,13 +93,25 @@ export interface HeatPanel {
   readonly cells?: boolean;
 }
 
-export function heatPanel({ map, axis: labels, allName, label, href, marks, faults = false, cells = false }: HeatPanel): Markup {
+export function heatPanel({
+  map,
+  axis: labels,
+  allName,
+  label,
+  href,
+  marks,
+  faults = false,
+  cells = false,
+}: HeatPanel): Markup {
   const line = (name: Markup, drawn: Markup, counted: Density, top: boolean): Markup =>
     html`${name}${drawn}<span${top && html` class="top"`}>${formatCount(counted.anomalies.reduce((sum, n) => sum + n, 0))}<span class="sr"> anomalies</span></span>
 `;
   const rows = map.rows.map(({ name, density }) => {
     const address = href(name);
-    const shown = address === undefined ? html`<b class="plain" title="${name}"><bdi>${name}</bdi></b>` : html`<a href="${address}" title="${name}"><bdi>${name}</bdi></a>`;
+    const shown =
+      address === undefined
+        ? html`<b class="plain" title="${name}"><bdi>${name}</bdi></b>`
+        : html`<a href="${address}" title="${name}"><bdi>${name}</bdi></a>`;
     return line(shown, strip(density, map.slices, marks?.(name) ?? '', cells), density, false);
   });
   const swatch = (level: number): Markup =>
@@ -112,16 +124,29 @@ ${map.all && line(html`<b class="top">${allName}</b>`, bars(map.all, map.slices,
 /** What the script tells of the slices; its shape is known to script-heat.ts only. */
 export function heatNumbers(map: HeatMap): { readonly n: number; readonly rows: object[] } {
   const numbers = ({ windows, anomalies }: Density): object => ({ w: [...windows], a: [...anomalies] });
-  return { n: map.slices, rows: [...(map.all ? [numbers(map.all)] : []), ...map.rows.map((row) => numbers(row.density))] };
+  return {
+    n: map.slices,
+    rows: [...(map.all ? [numbers(map.all)] : []), ...map.rows.map((row) => numbers(row.density))],
+  };
 }
 
 /** @param href address of a device, by name */
-export function heatSection(data: BatchData, map: HeatMap, faults: readonly MatchedFault[], href: (device: string) => string | undefined): Markup | false {
+export function heatSection(
+  data: BatchData,
+  map: HeatMap,
+  faults: readonly MatchedFault[],
+  href: (device: string) => string | undefined,
+): Markup | false {
   if (map.rows.length === 0 || data.sensors.every((sensor) => sensor.series.tsMs.length === 0)) return false;
   const byDevice = Map.groupBy(faults, (fault) => fault.device);
   const slice = formatMs((data.toMs - data.fromMs) / map.slices);
   const panel = heatPanel({
-    map, axis: timeAxis(data), allName: 'All devices', label: 'Anomalies per device', href, faults: faults.length > 0,
+    map,
+    axis: timeAxis(data),
+    allName: 'All devices',
+    label: 'Anomalies per device',
+    href,
+    faults: faults.length > 0,
     marks: (device) => faultMarks(byDevice.get(device) ?? [], data, map.slices),
   });
   return html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>

@@ -9,10 +9,16 @@ const MOST_FAULTS = 500;
 const MOST_NAMES = 100;
 
 /** @param hrefOf address of a sensor, when it has one */
-export function faultSection(match: FaultMatch, hrefOf: (key: { device: string; sensor: string }) => string | undefined): Markup | false {
+export function faultSection(
+  match: FaultMatch,
+  hrefOf: (key: { device: string; sensor: string }) => string | undefined,
+): Markup | false {
   const { faults } = match;
   if (faults.length === 0) return false;
-  const shown = faults.length <= MOST_FAULTS ? faults : faults.toSorted((a, b) => Number(a.found) - Number(b.found)).slice(0, MOST_FAULTS);
+  const shown =
+    faults.length <= MOST_FAULTS
+      ? faults
+      : faults.toSorted((a, b) => Number(a.found) - Number(b.found)).slice(0, MOST_FAULTS);
   const silent = faults.filter((fault) => !fault.found && fault.findable === false).length;
   const oneDay = new Set(faults.map((fault) => plainTime(fault.fromMs).slice(0, 10))).size === 1;
   const rows = shown.map((fault) => {
@@ -55,7 +61,9 @@ export function causeSection(data: BatchData, hrefOf: (key: ReportSensor) => str
     return html`<details><summary>which sensors</summary>${links}${more > 0 && ` and ${formatCount(more)} more`}</details>`;
   };
   const rows = data.causes.map(
-    (cause) => html`<tr><td class="nw"><span class="chip ${cause.status}">${cause.status}</span></td><td class="mono nw">${cause.class}</td><td class="num">${formatCount(cause.sensors)}<span class="small"> ${cause.sensors === 1 ? 'sensor' : 'sensors'}</span></td>
+    (
+      cause,
+    ) => html`<tr><td class="nw"><span class="chip ${cause.status}">${cause.status}</span></td><td class="mono nw">${cause.class}</td><td class="num">${formatCount(cause.sensors)}<span class="small"> ${cause.sensors === 1 ? 'sensor' : 'sensors'}</span></td>
 <td class="msg">${cause.sensors > 1 && 'For example '}<bdi>${cause.example.device} / ${cause.example.sensor}</bdi>${cause.example.message !== undefined && html`: ${cause.example.message}`}${names(cause)}</td></tr>
 `,
   );
@@ -74,7 +82,9 @@ export function batchSection({ batches }: BatchData): Markup | false {
   const releases = differ((batch) => batch.release);
   const schedules = differ((batch) => batch.schedule);
   const rows = batches.map(
-    (batch) => html`<tr><td class="mono nw">${batch.id}</td><td class="nw">${formatPeriod(batch)}</td><td class="nw"><span class="chip ${batch.status}">${batch.status}</span></td>${kinds && html`<td>${batch.kind}${batch.supersedes !== undefined && html` of <span class="mono">${batch.supersedes}</span>`}</td>`}${releases && html`<td>${batch.release}</td>`}${schedules && html`<td>${batch.schedule ?? ''}</td>`}
+    (
+      batch,
+    ) => html`<tr><td class="mono nw">${batch.id}</td><td class="nw">${formatPeriod(batch)}</td><td class="nw"><span class="chip ${batch.status}">${batch.status}</span></td>${kinds && html`<td>${batch.kind}${batch.supersedes !== undefined && html` of <span class="mono">${batch.supersedes}</span>`}</td>`}${releases && html`<td>${batch.release}</td>`}${schedules && html`<td>${batch.schedule ?? ''}</td>`}
 <td class="num">${formatCount(batch.counts.scored)}</td><td class="num">${formatCount(batch.counts.skipped)}</td><td class="num">${formatCount(batch.counts.failed)}</td><td class="num">${formatCount(batch.counts.anomalies)}</td><td class="nw">${formatTime(batch.startedAtMs)}</td><td class="num">${batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs)}</td></tr>
 `,
   );

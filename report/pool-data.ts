@@ -62,20 +62,30 @@ export interface PoolPageData extends Period {
 }
 
 /** Nodes over time as steps: how many were coming, and how many had a worker. Ascending, one step a change. */
-export function nodeSteps(nodes: readonly PoolNodeLife[], { fromMs, toMs }: Period): { readonly atMs: number; readonly coming: number; readonly ready: number }[] {
-  const changes = nodes.flatMap(({ requestedAtMs, readyAtMs, endedAtMs }) => {
-    const end = endedAtMs ?? Number.POSITIVE_INFINITY;
-    const ready = Math.min(readyAtMs ?? end, end);
-    return [
-      { atMs: requestedAtMs, coming: 1, ready: 0 }, { atMs: ready, coming: -1, ready: ready < end ? 1 : 0 },
-      ...(ready < end ? [{ atMs: end, coming: 0, ready: -1 }] : []),
-    ];
-  }).sort((a, b) => a.atMs - b.atMs);
+export function nodeSteps(
+  nodes: readonly PoolNodeLife[],
+  { fromMs, toMs }: Period,
+): { readonly atMs: number; readonly coming: number; readonly ready: number }[] {
+  const changes = nodes
+    .flatMap(({ requestedAtMs, readyAtMs, endedAtMs }) => {
+      const end = endedAtMs ?? Number.POSITIVE_INFINITY;
+      const ready = Math.min(readyAtMs ?? end, end);
+      return [
+        { atMs: requestedAtMs, coming: 1, ready: 0 },
+        { atMs: ready, coming: -1, ready: ready < end ? 1 : 0 },
+        ...(ready < end ? [{ atMs: end, coming: 0, ready: -1 }] : []),
+      ];
+    })
+    .sort((a, b) => a.atMs - b.atMs);
   const steps = [{ atMs: fromMs, coming: 0, ready: 0 }];
   for (const change of changes) {
     if (change.atMs >= toMs) break;
     const last = steps.at(-1)!;
-    const next = { atMs: Math.max(fromMs, change.atMs), coming: last.coming + change.coming, ready: last.ready + change.ready };
+    const next = {
+      atMs: Math.max(fromMs, change.atMs),
+      coming: last.coming + change.coming,
+      ready: last.ready + change.ready,
+    };
     if (next.atMs === last.atMs) steps[steps.length - 1] = next;
     else steps.push(next);
   }

@@ -4,5 +4,12 @@ import type { PoolNodeLife } from './pool-data.ts';
 
 export function lifeOf({ id, requestedAtMs, readyAtMs, endedAtMs, end }: NodeRecord): PoolNodeLife {
   const lost = end !== undefined && !end.startsWith('ended');
-  return { id, requestedAtMs, ...(readyAtMs === undefined ? {} : { readyAtMs }), ...(endedAtMs === undefined ? {} : { endedAtMs }), ...(end === undefined ? {} : { end }), ...(lost ? { lost } : {}) };
+  return {
+    id,
+    requestedAtMs,
+    ...(readyAtMs === undefined ? {} : { readyAtMs }),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+    ...(end === undefined ? {} : { end }),
+    ...(lost ? { lost } : {}),
+  };
 }

@@ -27,13 +27,18 @@ const STYLE = `${PAGE_STYLE}
 /** What the page may do: show its own style and icon; no script at all. */
 export const POOL_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE, 'utf8').digest('base64')}'; img-src data:; base-uri 'none'; form-action 'none'`;
 
-const ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M2 17v-5h4v5zM8 17V7h4v10zM14 17V3h4v14z' fill='%233a6f9f'/%3E%3C/svg%3E";
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M2 17v-5h4v5zM8 17V7h4v10zM14 17V3h4v14z' fill='%233a6f9f'/%3E%3C/svg%3E";
 
 /** The page as text. Pure: the same data gives the same bytes. */
 export function renderPoolPage(data: PoolPageData): string {
   const kept = data.statements.filter((statement) => statement.ok).length;
   const steps = nodeSteps(data.nodes, data);
-  const nodeMs = data.nodes.reduce((sum, node) => sum + Math.max(0, Math.min(data.toMs, node.endedAtMs ?? data.toMs) - Math.max(data.fromMs, node.requestedAtMs)), 0);
+  const nodeMs = data.nodes.reduce(
+    (sum, node) =>
+      sum + Math.max(0, Math.min(data.toMs, node.endedAtMs ?? data.toMs) - Math.max(data.fromMs, node.requestedAtMs)),
+    0,
+  );
   const most = Math.max(0, ...steps.map((step) => step.ready));
   const whole = { fromMs: Math.floor(data.fromMs / 1_000) * 1_000, toMs: Math.floor(data.toMs / 1_000) * 1_000 };
   return html`<!doctype html>
@@ -60,6 +65,9 @@ const clock = (ms: number | undefined): string => (ms === undefined ? '' : new D
 
 function batchTable({ batches }: PoolPageData): Markup | false {
   if (batches.length === 0) return false;
-  const rows = batches.map((batch) => html`<tr><td class="mono">${batch.id}</td><td class="nw">${clock(batch.dueMs)}</td><td class="nw">${clock(batch.startedAtMs)}</td><td class="nw">${clock(batch.finishedAtMs)}</td><td class="num">${formatCount(batch.sensors)}</td><td><span class="chip ${batch.status}">${batch.status}</span></td></tr>`);
+  const rows = batches.map(
+    (batch) =>
+      html`<tr><td class="mono">${batch.id}</td><td class="nw">${clock(batch.dueMs)}</td><td class="nw">${clock(batch.startedAtMs)}</td><td class="nw">${clock(batch.finishedAtMs)}</td><td class="num">${formatCount(batch.sensors)}</td><td><span class="chip ${batch.status}">${batch.status}</span></td></tr>`,
+  );
   return html`<section aria-labelledby="batches"><h2 id="batches">Batches</h2><div class="panel scroll"><table><thead><tr><th>Batch</th><th>Due</th><th>Started</th><th>Finished</th><th class="num">Sensors</th><th>Status</th></tr></thead><tbody>${rows}</tbody></table></div></section>`;
 }

@@ -46,7 +46,11 @@ const GAP = '  ';
 export function shareWidth(natural: readonly number[], rigid: readonly boolean[], available: number): number[] {
   const widths = [...natural];
   const excess = (): number => widths.reduce((sum, w) => sum + w, 0) - available;
-  for (const [touchRigid, least] of [[false, 4], [true, 4], [true, 0]] as const) {
+  for (const [touchRigid, least] of [
+    [false, 4],
+    [true, 4],
+    [true, 0],
+  ] as const) {
     while (excess() > 0) {
       let widest = -1;
       for (let i = 0; i < widths.length; i++) {
@@ -74,7 +78,11 @@ export function renderTable(
   const rigid = columns.map((column) => column.align === 'right');
   const free = columns.flatMap((column, i) => (column.whole ? [] : [i]));
   const taken = natural.reduce((sum, w, i) => (columns[i]!.whole ? sum + w : sum), GAP.length * (columns.length - 1));
-  const shared = shareWidth(free.map((i) => natural[i]!), free.map((i) => rigid[i]!), Math.max(0, width - taken));
+  const shared = shareWidth(
+    free.map((i) => natural[i]!),
+    free.map((i) => rigid[i]!),
+    Math.max(0, width - taken),
+  );
   const widths = natural.map((w, i) => (columns[i]!.whole ? w : shared[free.indexOf(i)]!));
   const line = (texts: readonly string[], paint: (text: string, column: Column) => string): string => {
     const last = texts.length - 1;
@@ -86,6 +94,11 @@ export function renderTable(
       .join(GAP)
       .trimEnd();
   };
-  const header = line(columns.map((column) => column.title), (text) => colors.dim(text));
-  return [header, ...cells.map((row, r) => line(row, (text, column) => column.paint?.(text, r, colors) ?? text))].join('\n');
+  const header = line(
+    columns.map((column) => column.title),
+    (text) => colors.dim(text),
+  );
+  return [header, ...cells.map((row, r) => line(row, (text, column) => column.paint?.(text, r, colors) ?? text))].join(
+    '\n',
+  );
 }

@@ -5,7 +5,13 @@
 import pc from 'picocolors';
 import type { OutcomeStatus } from '../domain/outcome.ts';
 import { plainTime } from '../domain/time.ts';
-import { groupByDevice, type BatchData, type ReportBatch, type ReportOutcome, type ReportSensor } from './batch-data.ts';
+import {
+  groupByDevice,
+  type BatchData,
+  type ReportBatch,
+  type ReportOutcome,
+  type ReportSensor,
+} from './batch-data.ts';
 import { density, sparkline } from './density.ts';
 import { matchFaults, type FaultMatch, type MatchedFault } from './faults.ts';
 import { formatCount, formatDelay, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
@@ -31,7 +37,10 @@ export function renderBatch(data: BatchData, options: BatchTextOptions): string 
     causeLines(data, options, colors),
     totalLines(data, match, options, colors),
   ];
-  return parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n');
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
 }
 
 function paintStatus(status: OutcomeStatus, colors: Colors): (text: string) => string {
@@ -61,7 +70,8 @@ function head(data: BatchData, { width }: TerminalOptions, colors: Colors): stri
 
 /** `✓ scored`, `✗ failed model_corrupt: not an ONNX file`, `– skipped no_data (1 of 4)` */
 function outcomeText(outcome: ReportOutcome): string {
-  const some = outcome.batchesWithStatus < outcome.batches ? ` (${outcome.batchesWithStatus} of ${outcome.batches})` : '';
+  const some =
+    outcome.batchesWithStatus < outcome.batches ? ` (${outcome.batchesWithStatus} of ${outcome.batches})` : '';
   const reason = outcome.class === undefined ? '' : ` ${outcome.class}`;
   const message = outcome.status !== 'scored' && outcome.message ? `: ${outcome.message}` : '';
   return harmless(`${MARKS[outcome.status]} ${outcome.status}${some}${reason}${message}`);
@@ -84,7 +94,11 @@ function chooseSensors({ sensors }: BatchData, maxRows: number): Chosen {
     .sort((a, b) => b.anomalies - a.anomalies)
     .slice(0, maxRows - trouble.length);
   const kept = new Set([...trouble, ...anomalous]);
-  return { sensors: telling.filter((sensor) => kept.has(sensor)), hiddenTelling: telling.length - kept.size, hiddenQuiet };
+  return {
+    sensors: telling.filter((sensor) => kept.has(sensor)),
+    hiddenTelling: telling.length - kept.size,
+    hiddenQuiet,
+  };
 }
 
 function sensorLines(data: BatchData, options: BatchTextOptions, colors: Colors): string[] {
@@ -101,7 +115,10 @@ function sensorLines(data: BatchData, options: BatchTextOptions, colors: Colors)
   const outcomes = sensors.map(outcomeText);
   const free = width - nameWidth - windowsWidth - anomaliesWidth - 8; // four gaps of two
   const longestOutcome = outcomes.reduce((widest, text) => Math.max(widest, textWidth(text)), 'outcome'.length);
-  const sparkWidth = Math.min(48, Math.max(8, Math.min(free - longestOutcome, Math.floor(free * 0.55)), Math.floor(free * 0.4)));
+  const sparkWidth = Math.min(
+    48,
+    Math.max(8, Math.min(free - longestOutcome, Math.floor(free * 0.55)), Math.floor(free * 0.4)),
+  );
   const outcomeWidth = free - sparkWidth;
   const row = (cells: readonly [string, string, string, string, string]): string =>
     [
@@ -145,7 +162,9 @@ function timeAxis({ fromMs, toMs }: BatchData, width: number): string {
   const short = toMs - fromMs <= 86_400_000 ? [11, 16] : [5, 10];
   const from = formatTime(fromMs).slice(short[0], short[1]);
   const to = formatTime(toMs).slice(short[0], short[1]);
-  return width < from.length + to.length + 1 ? fitText(from, width) : from + ' '.repeat(width - from.length - to.length) + to;
+  return width < from.length + to.length + 1
+    ? fitText(from, width)
+    : from + ' '.repeat(width - from.length - to.length) + to;
 }
 
 function faultVerdict(fault: MatchedFault): string {
@@ -156,12 +175,19 @@ function faultVerdict(fault: MatchedFault): string {
 
 function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors): string[] {
   if (match.faults.length === 0) return [];
-  const shown = [...match.faults.filter((fault) => !fault.found), ...match.faults.filter((fault) => fault.found)].slice(0, 30);
+  const shown = [...match.faults.filter((fault) => !fault.found), ...match.faults.filter((fault) => fault.found)].slice(
+    0,
+    30,
+  );
   const dayOf = (ms: number): string => plainTime(ms).slice(0, 10);
   const sameDay = shown.every((fault) => dayOf(fault.fromMs) === dayOf(shown[0]!.fromMs));
   const table = renderTable(
     [
-      { title: 'injected fault', paint: (text, r, c) => (shown[r]!.found ? c.green(text) : shown[r]!.findable === false ? c.dim(text) : c.red(text)) },
+      {
+        title: 'injected fault',
+        paint: (text, r, c) =>
+          shown[r]!.found ? c.green(text) : shown[r]!.findable === false ? c.dim(text) : c.red(text),
+      },
       { title: 'sensor' },
       { title: 'kind' },
       { title: 'from (UTC)' },
@@ -177,7 +203,10 @@ function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors)
     options,
   );
   const rest = match.faults.length - shown.length;
-  return [...table.split('\n'), ...(rest > 0 ? [colors.dim(`and ${formatCount(rest)} more, all listed in the HTML report`)] : [])];
+  return [
+    ...table.split('\n'),
+    ...(rest > 0 ? [colors.dim(`and ${formatCount(rest)} more, all listed in the HTML report`)] : []),
+  ];
 }
 
 function causeLines({ causes }: BatchData, options: TerminalOptions, colors: Colors): string[] {
@@ -197,10 +226,18 @@ function causeLines({ causes }: BatchData, options: TerminalOptions, colors: Col
     options,
   );
   const rest = causes.length - top.length;
-  return [...table.split('\n'), ...(rest > 0 ? [colors.dim(`and ${formatNumberOf(rest, 'more cause', 'more causes')}`)] : [])];
+  return [
+    ...table.split('\n'),
+    ...(rest > 0 ? [colors.dim(`and ${formatNumberOf(rest, 'more cause', 'more causes')}`)] : []),
+  ];
 }
 
-function totalLines({ totals }: BatchData, match: FaultMatch | undefined, { width }: TerminalOptions, colors: Colors): string[] {
+function totalLines(
+  { totals }: BatchData,
+  match: FaultMatch | undefined,
+  { width }: TerminalOptions,
+  colors: Colors,
+): string[] {
   const parts = [
     `${formatNumberOf(totals.sensors, 'sensor')}: ${formatCount(totals.scored)} scored, ${formatCount(totals.skipped)} skipped, ${formatCount(totals.failed)} failed${totals.cancelled > 0 ? `, ${formatCount(totals.cancelled)} cancelled` : ''}`,
     `${formatNumberOf(totals.windows, 'window')}, ${formatNumberOf(totals.anomalies, 'anomalous', 'anomalous')}${totals.windows > 0 ? ` (${formatShare(totals.anomalies, totals.windows)})` : ''}`,

@@ -16,6 +16,7 @@ process.stdout.write('Device,Sensor,Value\n');
 for (const { index, device, sensor } of SAMPLE_FLEET) {
   let rows = '';
   for (let ms = FROM_MS; ms < FROM_MS + DAYS * 86_400_000; ms += SPACING_MS)
-    for (const { value } of sampleReadings(index, ms, ms + READING_INTERVAL_MS, { faults: false })) rows += `${device},${sensor},${value}\n`;
+    for (const { value } of sampleReadings(index, ms, ms + READING_INTERVAL_MS, { faults: false }))
+      rows += `${device},${sensor},${value}\n`;
   if (!process.stdout.write(rows)) await once(process.stdout, 'drain');
 }

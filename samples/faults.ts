@@ -40,18 +40,27 @@ const STEP_MS = 5_000;
 
 /** Kinds of one hour. Their order over the hour is drawn. */
 const KINDS: readonly FaultKind[] = [
-  'spike', 'spike', 'level-shift', 'level-shift', 'drift', 'noise-burst', 'dropout', 'dropout', 'stuck', 'slight-shift',
+  'spike',
+  'spike',
+  'level-shift',
+  'level-shift',
+  'drift',
+  'noise-burst',
+  'dropout',
+  'dropout',
+  'stuck',
+  'slight-shift',
 ];
 const SLOT_MS = HOUR_MS / KINDS.length;
 
 /** Shortest and longest length in readings; with the latest start (a minute into the slot) it stays in its slot. */
 const STEPS: Readonly<Record<FaultKind, readonly [number, number]>> = {
-  'spike': [2, 4],
+  spike: [2, 4],
   'level-shift': [24, 48],
-  'drift': [36, 54],
+  drift: [36, 54],
   'noise-burst': [18, 30],
-  'dropout': [12, 30],
-  'stuck': [36, 54],
+  dropout: [12, 30],
+  stuck: [36, 54],
   'slight-shift': [24, 48],
 };
 

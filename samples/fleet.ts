@@ -97,8 +97,17 @@ const DEVICES: readonly { readonly device: string; readonly level: number; reado
 /** Every sensor of the sample fleet; a sensor's `index` is its place here. */
 export const SAMPLE_FLEET: readonly SampleSensor[] = DEVICES.flatMap(({ device, level, sensors }, deviceIndex) =>
   sensors.map(([sensor, unit, normal, response, noise, min, max, decimals], at): SampleSensor => ({
-    index: deviceIndex * sensors.length + at, deviceIndex, device, sensor, unit,
-    normal: normal * level, response, noise, min, max, decimals,
+    index: deviceIndex * sensors.length + at,
+    deviceIndex,
+    device,
+    sensor,
+    unit,
+    normal: normal * level,
+    response,
+    noise,
+    min,
+    max,
+    decimals,
   })),
 );
 
@@ -112,7 +121,10 @@ export function sampleSensor(which: number | SensorKey): SampleSensor {
   const sensor = typeof which === 'number' ? SAMPLE_FLEET[which] : BY_KEY.get(keyOf(which));
   if (sensor) return sensor;
   const named = typeof which === 'number' ? `index ${which}` : `${which.device} ${which.sensor}`;
-  throw new FleetscoreError('UNKNOWN_SAMPLE_SENSOR', `The sample fleet has no sensor ${named}. It has ${SAMPLE_FLEET.length}: see samples/fleet.ts.`);
+  throw new FleetscoreError(
+    'UNKNOWN_SAMPLE_SENSOR',
+    `The sample fleet has no sensor ${named}. It has ${SAMPLE_FLEET.length}: see samples/fleet.ts.`,
+  );
 }
 
 /** How far normal readings can stand from `normal`: full load plus the largest noise (see readings.ts). */

@@ -35,10 +35,17 @@ const BURST = 4;
  * @param which its place in SAMPLE_FLEET or its names
  * @throws FleetscoreError `UNKNOWN_SAMPLE_SENSOR`
  */
-export function sampleReadings(which: number | SensorKey, fromMs: number, toMs: number, options: SampleOptions = {}): Reading[] {
+export function sampleReadings(
+  which: number | SensorKey,
+  fromMs: number,
+  toMs: number,
+  options: SampleOptions = {},
+): Reading[] {
   const sensor = sampleSensor(which);
   const { seed = DEFAULT_SEED, faults = true } = options;
-  const own = faults ? faultsIn(fromMs - LATEST_MS, toMs, seed).filter((fault) => fault.sensor.index === sensor.index) : [];
+  const own = faults
+    ? faultsIn(fromMs - LATEST_MS, toMs, seed).filter((fault) => fault.sensor.index === sensor.index)
+    : [];
   const readings: Reading[] = [];
   for (let step = Math.floor(fromMs / READING_INTERVAL_MS); step * READING_INTERVAL_MS < toMs; step++) {
     const tsMs = timeOf(sensor, step, seed);
@@ -50,7 +57,9 @@ export function sampleReadings(which: number | SensorKey, fromMs: number, toMs: 
 
 /** Readings of the whole fleet with times in [fromMs, toMs), by time: what a live feed sends. */
 export function sampleFeed(fromMs: number, toMs: number, options: SampleOptions = {}): Reading[] {
-  return SAMPLE_FLEET.flatMap((sensor) => sampleReadings(sensor.index, fromMs, toMs, options)).sort((a, b) => a.tsMs - b.tsMs);
+  return SAMPLE_FLEET.flatMap((sensor) => sampleReadings(sensor.index, fromMs, toMs, options)).sort(
+    (a, b) => a.tsMs - b.tsMs,
+  );
 }
 
 function timeOf(sensor: SampleSensor, step: number, seed: number): number {
@@ -66,7 +75,11 @@ function valueAt(sensor: SampleSensor, step: number, seed: number, faults: reado
 
 function normalAt(sensor: SampleSensor, step: number, seed: number): number {
   const noise = noiseAt(seed, sensor.index, NOISE, step);
-  return sensor.normal + sensor.response * loadAt(sensor.deviceIndex, step * READING_INTERVAL_MS, seed) + sensor.noise * noise;
+  return (
+    sensor.normal +
+    sensor.response * loadAt(sensor.deviceIndex, step * READING_INTERVAL_MS, seed) +
+    sensor.noise * noise
+  );
 }
 
 /** Load of a device in [-1, 1]: the day's rhythm, each device at its own hour, and what production asks for. */

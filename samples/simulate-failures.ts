@@ -23,11 +23,15 @@ export function parseFailures(text: string, sensors: number): FailureCounts {
     const kind = FAILURE_KINDS.find((name) => name === match?.[1]);
     const number = Number(match?.[2]);
     if (!match || kind === undefined || (match[3] === '' && !Number.isInteger(number)))
-      throw new FleetscoreError('INVALID_ARGUMENT', `--failures ${JSON.stringify(part)} is not understood. Use ${FORM}, for example no_data=1%,model_missing=20.`);
+      throw new FleetscoreError(
+        'INVALID_ARGUMENT',
+        `--failures ${JSON.stringify(part)} is not understood. Use ${FORM}, for example no_data=1%,model_missing=20.`,
+      );
     counts[kind] = (counts[kind] ?? 0) + (match[3] === '%' ? Math.round((sensors * number) / 100) : number);
   }
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  if (total > sensors) throw new FleetscoreError('INVALID_ARGUMENT', `--failures asks for ${total} sensors, the fleet has ${sensors}.`);
+  if (total > sensors)
+    throw new FleetscoreError('INVALID_ARGUMENT', `--failures asks for ${total} sensors, the fleet has ${sensors}.`);
   return counts;
 }
 

@@ -26,15 +26,26 @@ export function simulatedParameters(index: number, failure?: FailureKind): Scale
   const weight = 0.45 + 0.1 * draw(DRAW.weight);
   const gamma = 0.1 + 0.02 * draw(DRAW.gamma);
   // The boundary: where a reading 3.5 standard deviations out would stand.
-  const kernel = (z: number): number => weight * Math.exp(-gamma * (z - left) ** 2) + (1 - weight) * Math.exp(-gamma * (z - right) ** 2);
+  const kernel = (z: number): number =>
+    weight * Math.exp(-gamma * (z - left) ** 2) + (1 - weight) * Math.exp(-gamma * (z - right) ** 2);
   return {
-    mean: Float64Array.of(5 + 195 * draw(DRAW.level)), scale: Float64Array.of(0.1 + 2.9 * draw(DRAW.spread)),
-    supportVectors: Float64Array.of(left, right), negGamma: -gamma, dualCoef: Float64Array.of(weight, 1 - weight),
+    mean: Float64Array.of(5 + 195 * draw(DRAW.level)),
+    scale: Float64Array.of(0.1 + 2.9 * draw(DRAW.spread)),
+    supportVectors: Float64Array.of(left, right),
+    negGamma: -gamma,
+    dualCoef: Float64Array.of(weight, 1 - weight),
     intercept: -Math.min(kernel(-3.5), kernel(3.5)) + (failure ? (OUT_OF_ORDER[failure] ?? 0) : 0),
   };
 }
 
-const columns = (p: ScalerOcsvmRbf): number[] => [p.mean[0]!, p.scale[0]!, ...p.supportVectors, p.negGamma, ...p.dualCoef, p.intercept];
+const columns = (p: ScalerOcsvmRbf): number[] => [
+  p.mean[0]!,
+  p.scale[0]!,
+  ...p.supportVectors,
+  p.negGamma,
+  ...p.dualCoef,
+  p.intercept,
+];
 
 export interface ModelFileOf {
   readonly bytes: Uint8Array;
@@ -46,17 +57,34 @@ export interface ModelFileOf {
 export function createModelWriter(): (parameters: ScalerOcsvmRbf) => ModelFileOf {
   // Every parameter gets a number that stands nowhere else in the file.
   const marks = columns(simulatedParameters(0)).map((_, i) => 1.234567891e-210 * (i + 1));
-  const [mean, scale, sv0, sv1, negGamma, dual0, dual1, intercept] = marks as [number, number, number, number, number, number, number, number];
-  const model = scalerOcsvmRbfModel({
-    mean: Float64Array.of(mean), scale: Float64Array.of(scale), supportVectors: Float64Array.of(sv0, sv1), negGamma,
-    dualCoef: Float64Array.of(dual0, dual1), intercept,
-  }, SIMULATED_FEATURES);
+  const [mean, scale, sv0, sv1, negGamma, dual0, dual1, intercept] = marks as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const model = scalerOcsvmRbfModel(
+    {
+      mean: Float64Array.of(mean),
+      scale: Float64Array.of(scale),
+      supportVectors: Float64Array.of(sv0, sv1),
+      negGamma,
+      dualCoef: Float64Array.of(dual0, dual1),
+      intercept,
+    },
+    SIMULATED_FEATURES,
+  );
   const bytes = Buffer.from(encodeModel(model));
   const places = marks.map((mark) => {
     const pattern = Buffer.alloc(8);
     pattern.writeDoubleLE(mark);
     const at = bytes.indexOf(pattern);
-    if (at < 0 || bytes.indexOf(pattern, at + 1) >= 0) throw new Error('a parameter does not stand once in the file of a model');
+    if (at < 0 || bytes.indexOf(pattern, at + 1) >= 0)
+      throw new Error('a parameter does not stand once in the file of a model');
     return at;
   });
   return (parameters) => {

@@ -62,12 +62,18 @@ const TYPE = 'application/octet-stream';
 
 /** Names sort by index. */
 export function simulatedSensor(index: number): SensorKey {
-  return { device: `sim-${String(Math.floor(index / SENSORS_PER_DEVICE)).padStart(7, '0')}`, sensor: `s${index % SENSORS_PER_DEVICE}` };
+  return {
+    device: `sim-${String(Math.floor(index / SENSORS_PER_DEVICE)).padStart(7, '0')}`,
+    sensor: `s${index % SENSORS_PER_DEVICE}`,
+  };
 }
 
 /** The value of a window: around the level of its model; now and then far out. */
 export function simulatedValue(index: number, window: number, mean: number, scale: number): number {
-  const z = uniformAt(SEED, index, window) < ANOMALY_SHARE ? 6 + 2 * noiseAt(SEED, index, window, 1) : 0.8 * noiseAt(SEED, index, window, 2);
+  const z =
+    uniformAt(SEED, index, window) < ANOMALY_SHARE
+      ? 6 + 2 * noiseAt(SEED, index, window, 1)
+      : 0.8 * noiseAt(SEED, index, window, 2);
   return Math.round((mean + scale * z) * 10_000) / 10_000;
 }
 
@@ -92,21 +98,40 @@ export async function simulateFleet(options: SimulateOptions): Promise<Simulated
         const { mean, scale } = simulatedParameters(at + i);
         for (let w = 0; w < windows; w++) values[i * windows + w] = simulatedValue(at + i, w, mean[0]!, scale[0]!);
       }
-      windowsAdded += await store.loadWindows({ sensorIdFrom: ids[at]!, startMs: fromMs, stepMs: intervalMs, windowsPerSensor: windows, values });
+      windowsAdded += await store.loadWindows({
+        sensorIdFrom: ids[at]!,
+        startMs: fromMs,
+        stepMs: intervalMs,
+        windowsPerSensor: windows,
+        values,
+      });
       onProgress('windows', at + count);
     }
   }
   onProgress('windows', sensors);
-  return { release, sensors, windows, windowsAdded, models: models.length, packs, modelFiles: files, fromMs, toMs: fromMs + windows * intervalMs };
+  return {
+    release,
+    sensors,
+    windows,
+    windowsAdded,
+    models: models.length,
+    packs,
+    modelFiles: files,
+    fromMs,
+    toMs: fromMs + windows * intervalMs,
+  };
 }
 
 /** A release of the simulated fleet would leave every other sensor without a model. */
 async function refuseRealFleet(store: Store): Promise<void> {
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await store.listSensors({ after, limit: 50_000 });
     const real = page.find(({ device }) => !/^sim-\d{7,}$/.test(device));
     if (real)
-      throw new FleetscoreError('FLEET_EXISTS', `the store holds real sensors (${real.device} / ${real.sensor}), and a release of simulated models would leave them without one. Simulate in a store of its own: --home DIR.`);
+      throw new FleetscoreError(
+        'FLEET_EXISTS',
+        `the store holds real sensors (${real.device} / ${real.sensor}), and a release of simulated models would leave them without one. Simulate in a store of its own: --home DIR.`,
+      );
     const last = page[page.length - 1];
     if (!last) return;
     after = last.id;
@@ -133,8 +158,10 @@ interface MadeModels {
 
 /** Packs and files go to Blob as they are made; what comes back is the index of the release. */
 async function makeModels(
-  { blobs, sensors, modelFiles = sensors <= FILES_UP_TO }: SimulateOptions, ids: Int32Array,
-  kindOf: ReturnType<typeof failuresOf>, progress: (done: number) => void,
+  { blobs, sensors, modelFiles = sensors <= FILES_UP_TO }: SimulateOptions,
+  ids: Int32Array,
+  kindOf: ReturnType<typeof failuresOf>,
+  progress: (done: number) => void,
 ): Promise<MadeModels> {
   const models: ReleaseModel[] = [];
   const infos: ModelInfo[] = [];
@@ -193,7 +220,10 @@ async function freeRelease(store: Store, nowMs: number): Promise<string> {
 }
 
 /** Stretches of indexes whose ids follow each other, without those left out: what one load can take. */
-function* runsOf(ids: Int32Array, leaveOut: (index: number) => boolean): Generator<{ readonly from: number; readonly to: number }> {
+function* runsOf(
+  ids: Int32Array,
+  leaveOut: (index: number) => boolean,
+): Generator<{ readonly from: number; readonly to: number }> {
   let from = -1;
   for (let i = 0; i <= ids.length; i++) {
     const goesOn = i < ids.length && !leaveOut(i) && (from === -1 || ids[i] === ids[i - 1]! + 1);

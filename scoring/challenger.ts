@@ -14,20 +14,32 @@ const [PAGE, GAP] = [5_000, 50];
 export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
 
 /** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
-export async function sensorsWithModels(store: Store, release: string, sensors: readonly Sensor[]): Promise<PlannedSensor[]> {
+export async function sensorsWithModels(
+  store: Store,
+  release: string,
+  sensors: readonly Sensor[],
+): Promise<PlannedSensor[]> {
   const models = new Map<number, Pick<PlannedSensor, 'model' | 'pack' | 'packRow'>>();
-  for (let at = 0; at < sensors.length; ) {
+  for (let at = 0; at < sensors.length;) {
     const first = sensors[at]!.id;
     let last = first;
-    for (; at < sensors.length && sensors[at]!.id - last <= GAP && sensors[at]!.id - first < PAGE; at++) last = sensors[at]!.id;
-    for (const { sensorId, model, pack, packRow } of await store.listReleaseModels(release, { after: first - 1, limit: last - first + 1 }))
+    for (; at < sensors.length && sensors[at]!.id - last <= GAP && sensors[at]!.id - first < PAGE; at++)
+      last = sensors[at]!.id;
+    for (const { sensorId, model, pack, packRow } of await store.listReleaseModels(release, {
+      after: first - 1,
+      limit: last - first + 1,
+    }))
       models.set(sensorId, { model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) });
   }
   return sensors.map(({ id, device, sensor, unit }) => ({ id, device, sensor, unit, ...models.get(id) }));
 }
 
 /** By sensor: the windows that both results predict, by their labels. */
-export function compareLabels({ length, sensorId }: SeriesBlock, base: ScoreResult, challenger: ScoreResult): Map<number, LabelCounts> {
+export function compareLabels(
+  { length, sensorId }: SeriesBlock,
+  base: ScoreResult,
+  challenger: ScoreResult,
+): Map<number, LabelCounts> {
   const tallies = new Map<number, { -readonly [Key in keyof LabelCounts]: number }>();
   for (let row = 0; row < length; row++) {
     if (base.scored[row] !== 1 || challenger.scored[row] !== 1) continue;

@@ -18,7 +18,10 @@ export async function checkModelFile(path: string, settings: ThreadSettings): Pr
   try {
     return await check(path, settings);
   } catch (error) {
-    return { path, problem: modelProblem(error) ?? { class: 'model_corrupt', message: messageOf(error).slice(0, 1000) } };
+    return {
+      path,
+      problem: modelProblem(error) ?? { class: 'model_corrupt', message: messageOf(error).slice(0, 1000) },
+    };
   }
 }
 
@@ -44,9 +47,17 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
     };
     // One row alone, then several blocks of rows: a graph with a fixed number of rows fails on one of them.
     await run(new Float64Array(width));
-    const { score } = await run(Float64Array.from({ length: PROBES.length * 5 * width }, (_, i) => PROBES[Math.floor(i / width) % PROBES.length]!));
+    const { score } = await run(
+      Float64Array.from(
+        { length: PROBES.length * 5 * width },
+        (_, i) => PROBES[Math.floor(i / width) % PROBES.length]!,
+      ),
+    );
     if (!score.subarray(0, FINITE_PROBES).some(Number.isFinite))
-      throw modelError('not_finite', `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`);
+      throw modelError(
+        'not_finite',
+        `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`,
+      );
     const found = fusable(model);
     const probes = found?.fuser.probes(found.parameters);
     return {

@@ -40,7 +40,15 @@ export interface ConvertOptions {
 
 /** A line of convert.py. */
 type Line =
-  | { readonly file: string; readonly ok: true; readonly output: string; readonly sha256: string; readonly bytes: number; readonly support_vectors: number; readonly features: readonly string[] }
+  | {
+      readonly file: string;
+      readonly ok: true;
+      readonly output: string;
+      readonly sha256: string;
+      readonly bytes: number;
+      readonly support_vectors: number;
+      readonly features: readonly string[];
+    }
   | { readonly file: string; readonly ok: false; readonly error: string }
   | { readonly ignored: string }
   | { readonly done: true };
@@ -63,7 +71,11 @@ const PACKAGES_MISSING = 3;
 export async function convertModels(dir: string, outDir: string, options: ConvertOptions): Promise<ConvertSummary> {
   const { toolsDir, log = () => undefined } = options;
   const found = await stat(dir).catch(() => undefined);
-  if (!found?.isDirectory()) throw new FleetscoreError('CONVERT_NO_FOLDER', `${dir} is not a folder. Give the folder that holds the pickles, named model_<device>_<sensor>.`);
+  if (!found?.isDirectory())
+    throw new FleetscoreError(
+      'CONVERT_NO_FOLDER',
+      `${dir} is not a folder. Give the folder that holds the pickles, named model_<device>_<sensor>.`,
+    );
 
   const requirements = fileURLToPath(new URL('./python/requirements.txt', import.meta.url));
   let python = await ensurePython(toolsDir, requirements, log);
@@ -75,14 +87,31 @@ export async function convertModels(dir: string, outDir: string, options: Conver
     conversion = await convert(python, dir, outDir, log);
   }
   const { models, ignored, done, exitCode, signal, stderr } = conversion;
-  if (!done) throw new FleetscoreError('CONVERT_FAILED', `the converter ended early (${signal ?? `exit code ${exitCode}`}) after ${models.length} files: ${stderr.trim().split('\n').at(-1) || 'it said nothing'}. Files converted so far are in ${outDir}.`);
-  if (models.length === 0) throw new FleetscoreError('CONVERT_NO_MODELS', `${dir} has no file named model_<device>_<sensor> (optionally .pkl or .pickle).`);
+  if (!done)
+    throw new FleetscoreError(
+      'CONVERT_FAILED',
+      `the converter ended early (${signal ?? `exit code ${exitCode}`}) after ${models.length} files: ${stderr.trim().split('\n').at(-1) || 'it said nothing'}. Files converted so far are in ${outDir}.`,
+    );
+  if (models.length === 0)
+    throw new FleetscoreError(
+      'CONVERT_NO_MODELS',
+      `${dir} has no file named model_<device>_<sensor> (optionally .pkl or .pickle).`,
+    );
   return { models, ignored };
 }
 
-async function convert(python: PythonEnv, dir: string, outDir: string, log: (line: string) => void): Promise<Conversion> {
+async function convert(
+  python: PythonEnv,
+  dir: string,
+  outDir: string,
+  log: (line: string) => void,
+): Promise<Conversion> {
   const script = fileURLToPath(new URL('./python/convert.py', import.meta.url));
-  const child = spawn(python.command, [script, dir, outDir], { env: python.env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const child = spawn(python.command, [script, dir, outDir], {
+    env: python.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
   const ended = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.on('close', (exitCode, signal) => resolve({ exitCode, signal }));
     // A Python that cannot even be started (moved, removed) is treated as one without its packages.

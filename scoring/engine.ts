@@ -61,7 +61,11 @@ export interface ScoringEngine {
   /** @throws FleetscoreError `BLOB_UNAVAILABLE`, `SCORING_CLOSED` (both retryable) */
   score(request: ScoreRequest): Promise<ScoreResult>;
   /** The predictions file of what `score` gave. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable) */
-  encode(format: PredictionsFormat, request: Pick<ScoreRequest, 'sensors' | 'series'>, result: ScoreResult): Promise<EncodedPredictions>;
+  encode(
+    format: PredictionsFormat,
+    request: Pick<ScoreRequest, 'sensors' | 'series'>,
+    result: ScoreResult,
+  ): Promise<EncodedPredictions>;
   /** What the models of these sensors need of the series. @throws FleetscoreError `BLOB_UNAVAILABLE` */
   seriesNeeds(sensors: readonly PlannedSensor[]): Promise<SeriesNeeds>;
   /** Threads given up on a pack that did not return and that have not ended: each keeps a core busy. */
@@ -101,13 +105,28 @@ const FETCHES = 16;
 
 /** @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` */
 export async function createScoringEngine(options: ScoringEngineOptions): Promise<ScoringEngine> {
-  const { blobs, cacheDir, warn = () => undefined, maxModelBytes = MAX_MODEL_BYTES, executionProvider = DEFAULT_PROVIDER } = options;
+  const {
+    blobs,
+    cacheDir,
+    warn = () => undefined,
+    maxModelBytes = MAX_MODEL_BYTES,
+    executionProvider = DEFAULT_PROVIDER,
+  } = options;
   const cache = await createModelCache({
-    blobs, dir: cacheDir, maxBytes: options.maxDiskBytes ?? 1024 * MiB, maxModelBytes, maxPackBytes: MAX_PACK_BYTES, warn,
+    blobs,
+    dir: cacheDir,
+    maxBytes: options.maxDiskBytes ?? 1024 * MiB,
+    maxModelBytes,
+    maxPackBytes: MAX_PACK_BYTES,
+    warn,
   });
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000, ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }), maxCacheBytes: options.maxCacheBytes ?? 256 * MiB, maxModelBytes, executionProvider,
+    timeoutMs: options.modelTimeoutMs ?? 60_000,
+    ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }),
+    maxCacheBytes: options.maxCacheBytes ?? 256 * MiB,
+    maxModelBytes,
+    executionProvider,
   });
   try {
     await requireProvider(threads, executionProvider);
@@ -116,7 +135,10 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     throw error;
   }
   const features = new LRUCache<string, readonly Feature[]>({ max: 100_000 });
-  const headers = new LRUCache<string, PackHeader>({ maxSize: HEADER_CACHE_BYTES, sizeCalculation: (h) => h.digests.length + 1024 });
+  const headers = new LRUCache<string, PackHeader>({
+    maxSize: HEADER_CACHE_BYTES,
+    sizeCalculation: (h) => h.digests.length + 1024,
+  });
 
   const featuresOf = async (model: string): Promise<readonly Feature[]> => {
     let found = features.get(model);
@@ -190,7 +212,12 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
           draft.fail(id, model);
           continue;
         }
-        const task = { sensorId: id, model: model.model, width: model.features.length, features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, intervalMs, model.features) };
+        const task = {
+          sensorId: id,
+          model: model.model,
+          width: model.features.length,
+          features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, intervalMs, model.features),
+        };
         if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));
         else if (model.pack === undefined) single.push(task);
         else {
@@ -229,11 +256,19 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     async encode(format, { sensors, series }, { scored, anomaly, score }) {
       const { length, sensorId, startMs, mean } = series;
       const end = await threads.run({
-        type: 'encode', format, sensors: sensors.map(({ id, device, sensor }) => ({ id, device, sensor })), series: { length, sensorId, startMs, mean },
-        result: { scored, anomaly, score }, marks: newMarks(),
+        type: 'encode',
+        format,
+        sensors: sensors.map(({ id, device, sensor }) => ({ id, device, sensor })),
+        series: { length, sensorId, startMs, mean },
+        result: { scored, anomaly, score },
+        marks: newMarks(),
       });
       if (end.type !== 'reply' || end.reply.type !== 'encode')
-        throw new FleetscoreError('SCORING_THREAD_FAILED', `the predictions file could not be written${end.type === 'reply' ? '' : `: ${end.message}`}`, { retryable: true });
+        throw new FleetscoreError(
+          'SCORING_THREAD_FAILED',
+          `the predictions file could not be written${end.type === 'reply' ? '' : `: ${end.message}`}`,
+          { retryable: true },
+        );
       const { bytes, rows, sha256 } = end.reply;
       return { bytes, rows, sha256 };
     },
@@ -270,9 +305,26 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
         if (series.startMs[row]! >= period.fromMs && series.startMs[row]! < period.toMs) windows++;
       const { id: sensorId, model } = sensor;
       if (model === undefined)
-        verdicts.set(sensorId, { sensorId, status: 'skipped', class: 'no_model', message: 'the release has no model for this sensor; publish one', windows, anomalies: 0, leftOut: 0 });
+        verdicts.set(sensorId, {
+          sensorId,
+          status: 'skipped',
+          class: 'no_model',
+          message: 'the release has no model for this sensor; publish one',
+          windows,
+          anomalies: 0,
+          leftOut: 0,
+        });
       else if (windows === 0)
-        verdicts.set(sensorId, { sensorId, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period', windows, anomalies: 0, leftOut: 0, model });
+        verdicts.set(sensorId, {
+          sensorId,
+          status: 'skipped',
+          class: 'no_data',
+          message: 'no readings in the scoring period',
+          windows,
+          anomalies: 0,
+          leftOut: 0,
+          model,
+        });
       else {
         verdicts.set(sensorId, { sensorId, status: 'scored', windows, anomalies: 0, leftOut: 0, model });
         return true;
@@ -283,12 +335,17 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
     skipHistory(id: number, lag: number): void {
       const { windows } = verdicts.get(id)!;
       change(id, {
-        status: 'skipped', class: 'no_data', leftOut: windows,
+        status: 'skipped',
+        class: 'no_data',
+        leftOut: windows,
         message: `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)`,
       });
     },
 
-    deliver(task: SensorTask, result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem): void {
+    deliver(
+      task: SensorTask,
+      result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem,
+    ): void {
       if ('class' in result) {
         fail(task.sensorId, result);
         return;
@@ -323,6 +380,11 @@ function draftOf(series: SeriesBlock, sensors: readonly PlannedSensor[]) {
       verdict.leftOut = windows - rows.length;
     },
 
-    result: (): ScoreResult => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), scored, anomaly, score }),
+    result: (): ScoreResult => ({
+      verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!),
+      scored,
+      anomaly,
+      score,
+    }),
   };
 }

@@ -35,8 +35,10 @@ export function parseFeatures(json: string | undefined): readonly Feature[] | st
   } catch {
     return `fleetscore.features is not JSON: ${json.slice(0, 80)}`;
   }
-  if (!Array.isArray(names) || names.length === 0) return `fleetscore.features must be a JSON array of names, got ${json.slice(0, 80)}`;
-  if (names.length > MAX_FEATURES) return `fleetscore.features names ${names.length} features, at most ${MAX_FEATURES} are taken`;
+  if (!Array.isArray(names) || names.length === 0)
+    return `fleetscore.features must be a JSON array of names, got ${json.slice(0, 80)}`;
+  if (names.length > MAX_FEATURES)
+    return `fleetscore.features names ${names.length} features, at most ${MAX_FEATURES} are taken`;
   const features: Feature[] = [];
   for (const name of names) {
     const match = typeof name === 'string' ? FEATURE.exec(name) : null;
@@ -70,7 +72,7 @@ export interface RowRange {
 /** Rows of every sensor in a block, by sensor id. */
 export function rowRanges(series: SeriesBlock): Map<number, RowRange> {
   const ranges = new Map<number, RowRange>();
-  for (let from = 0; from < series.length; ) {
+  for (let from = 0; from < series.length;) {
     const id = series.sensorId[from]!;
     let to = from + 1;
     while (to < series.length && series.sensorId[to] === id) to++;
@@ -108,10 +110,15 @@ export function sensorFeatures(
   const windows = end - first;
   const width = features.length;
   for (const { statistic } of features)
-    if (series[statistic].length !== series.length) throw new Error(`the series was read without ${statistic}, which a model needs`);
+    if (series[statistic].length !== series.length)
+      throw new Error(`the series was read without ${statistic}, which a model needs`);
   // Nearly every model: the windows as they are. Arrays of their own for each sensor cost more than to score it.
   if (width === 1 && features[0]!.lag === 0)
-    return { rows: rowNumbers.subarray(first, end), values: series[features[0]!.statistic].subarray(first, end), windows };
+    return {
+      rows: rowNumbers.subarray(first, end),
+      values: series[features[0]!.statistic].subarray(first, end),
+      windows,
+    };
   const columns = features.map((feature) => series[feature.statistic]);
   const cursors = new Int32Array(width).fill(range.from);
   const at = new Int32Array(width);

@@ -41,7 +41,10 @@ export interface ModelCacheOptions {
 
 export async function createModelCache(options: ModelCacheOptions): Promise<ModelCache> {
   const { blobs, dir, warn } = options;
-  const paths = { model: (sha256: string) => join(dir, modelBlob(sha256)), pack: (sha256: string) => join(dir, packBlob(sha256)) };
+  const paths = {
+    model: (sha256: string) => join(dir, modelBlob(sha256)),
+    pack: (sha256: string) => join(dir, packBlob(sha256)),
+  };
   const fetching = new Map<string, Promise<{ bytes: Uint8Array; path?: string }>>();
   let warned = false;
   const onDisk = new LRUCache<string, number>({
@@ -66,7 +69,10 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     checkModelSize(bytes.byteLength, kind === 'model' ? options.maxModelBytes : options.maxPackBytes);
     const found = sha256Of(bytes);
     if (found !== sha256)
-      throw modelError('model_corrupt', `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`);
+      throw modelError(
+        'model_corrupt',
+        `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`,
+      );
     const path = paths[kind](sha256);
     if (bytes.byteLength > options.maxBytes) return { bytes };
     try {
@@ -132,9 +138,11 @@ async function filesOf(dir: string): Promise<{ path: string; bytes: number; used
     const path = join(entry.parentPath, entry.name);
     const info = await stat(path).catch(() => undefined);
     if (!info) continue;
-    if (entry.name.endsWith('.onnx')) files.push({ path, bytes: info.size, usedMs: Math.max(info.atimeMs, info.mtimeMs) });
+    if (entry.name.endsWith('.onnx'))
+      files.push({ path, bytes: info.size, usedMs: Math.max(info.atimeMs, info.mtimeMs) });
     // Another process may be writing it right now: only what is old was left behind.
-    else if (entry.name.endsWith('.new') && Date.now() - info.mtimeMs > 3_600_000) await rm(path, { force: true }).catch(() => undefined);
+    else if (entry.name.endsWith('.new') && Date.now() - info.mtimeMs > 3_600_000)
+      await rm(path, { force: true }).catch(() => undefined);
   }
   return files.sort((a, b) => a.usedMs - b.usedMs);
 }

@@ -10,7 +10,14 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { FailureClass } from '../domain/outcome.ts';
 import { type Feature, parseFeatures } from './features.ts';
-import { decodeMetadata, decodeModel, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx-proto.ts';
+import {
+  decodeMetadata,
+  decodeModel,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+} from './onnx-proto.ts';
 
 /** Default of the size cap. */
 export const MAX_MODEL_BYTES = 64 * 1024 * 1024;
@@ -27,7 +34,13 @@ const EXPECTED =
 /** Failure classes that tell of a model rather than of the machinery around it. */
 export type ModelFailureClass = Extract<
   FailureClass,
-  'model_missing' | 'model_corrupt' | 'model_wrong_shape' | 'model_too_large' | 'model_failed' | 'not_finite' | 'timeout'
+  | 'model_missing'
+  | 'model_corrupt'
+  | 'model_wrong_shape'
+  | 'model_too_large'
+  | 'model_failed'
+  | 'not_finite'
+  | 'timeout'
 >;
 
 /** What is wrong with one model: data, so that it can cross threads. */
@@ -42,7 +55,13 @@ export function modelError(failure: ModelFailureClass, message: string): Fleetsc
 }
 
 const MODEL_CLASSES: readonly ModelFailureClass[] = [
-  'model_missing', 'model_corrupt', 'model_wrong_shape', 'model_too_large', 'model_failed', 'not_finite', 'timeout',
+  'model_missing',
+  'model_corrupt',
+  'model_wrong_shape',
+  'model_too_large',
+  'model_failed',
+  'not_finite',
+  'timeout',
 ];
 
 /** The problem behind an error made by {@link modelError}; undefined for any other error. */
@@ -84,7 +103,10 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
   try {
     model = decodeModel(bytes);
   } catch (cause) {
-    throw modelError('model_corrupt', `not an ONNX file, or a damaged one (${String(cause).slice(0, 120)}); export it again`);
+    throw modelError(
+      'model_corrupt',
+      `not an ONNX file, or a damaged one (${String(cause).slice(0, 120)}); export it again`,
+    );
   }
   if (!model.graph || (model.graph.node ?? []).length === 0)
     throw modelError('model_corrupt', 'not an ONNX file: it holds no graph with nodes; export it again');
@@ -94,7 +116,10 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
       'model_wrong_shape',
       `the weights of tensor ${JSON.stringify(external)} lie in another file; save the model in one file (onnx.save without save_as_external_data)`,
     );
-  return { model, features: featuresOf(new Map((model.metadataProps ?? []).map((entry) => [entry.key ?? '', entry.value ?? '']))) };
+  return {
+    model,
+    features: featuresOf(new Map((model.metadataProps ?? []).map((entry) => [entry.key ?? '', entry.value ?? '']))),
+  };
 }
 
 /** Declared features of a model or pack, without building its graph. @throws as {@link inspectModel} */
@@ -117,7 +142,9 @@ function featuresOf(metadata: ReadonlyMap<string, string>): readonly Feature[] {
 /** Name of a tensor anywhere in the file whose data is elsewhere: onnxruntime would open that file. */
 function externalTensor(model: OnnxModel): string | undefined {
   const ofTensor = (tensor: OnnxTensor | undefined): string | undefined =>
-    tensor && ((tensor.dataLocation ?? 0) !== 0 || (tensor.externalData ?? []).length > 0) ? (tensor.name ?? '') : undefined;
+    tensor && ((tensor.dataLocation ?? 0) !== 0 || (tensor.externalData ?? []).length > 0)
+      ? (tensor.name ?? '')
+      : undefined;
   const first = <T>(items: readonly T[] | undefined, find: (item: T) => string | undefined): string | undefined => {
     for (const item of items ?? []) {
       const found = find(item);
@@ -125,14 +152,19 @@ function externalTensor(model: OnnxModel): string | undefined {
     }
     return undefined;
   };
-  const ofSparse = (sparse: { readonly values?: OnnxTensor; readonly indices?: OnnxTensor } | undefined): string | undefined =>
-    ofTensor(sparse?.values) ?? ofTensor(sparse?.indices);
+  const ofSparse = (
+    sparse: { readonly values?: OnnxTensor; readonly indices?: OnnxTensor } | undefined,
+  ): string | undefined => ofTensor(sparse?.values) ?? ofTensor(sparse?.indices);
   const ofNode = (node: OnnxNode): string | undefined =>
     first(
       node.attribute,
       (a) =>
-        ofTensor(a.t) ?? first(a.tensors, ofTensor) ?? ofSparse(a.sparseTensor) ?? first(a.sparseTensors, ofSparse) ??
-        (a.g ? ofGraph(a.g) : undefined) ?? first(a.graphs, ofGraph),
+        ofTensor(a.t) ??
+        first(a.tensors, ofTensor) ??
+        ofSparse(a.sparseTensor) ??
+        first(a.sparseTensors, ofSparse) ??
+        (a.g ? ofGraph(a.g) : undefined) ??
+        first(a.graphs, ofGraph),
     );
   const ofGraph = (graph: OnnxGraph): string | undefined =>
     first(graph.initializer, ofTensor) ?? first(graph.sparseInitializer, ofSparse) ?? first(graph.node, ofNode);
@@ -153,16 +185,20 @@ export function modelPorts(session: InferenceSession, features: number): ModelPo
   const found = `found input ${describe(inputs)} and output ${describe(outputs)}`;
   const refuse = (what: string): FleetscoreError => modelError('model_wrong_shape', `${what}; ${found}; ${EXPECTED}`);
   const [input] = inputs;
-  if (inputs.length !== 1 || !input?.isTensor || !INPUT_TYPES.includes(input.type)) throw refuse('the input does not fit');
+  if (inputs.length !== 1 || !input?.isTensor || !INPUT_TYPES.includes(input.type))
+    throw refuse('the input does not fit');
   if (input.shape.length !== 2) throw refuse(`the input has ${input.shape.length} dimensions instead of 2`);
   if (typeof input.shape[0] === 'number')
     throw refuse(`the input takes exactly ${input.shape[0]} rows; export the model with a free first dimension`);
   if (typeof input.shape[1] === 'number' && input.shape[1] !== features)
-    throw refuse(`the input takes ${input.shape[1]} features and ${features} are declared in metadata_props ${FEATURES_KEY}`);
+    throw refuse(
+      `the input takes ${input.shape[1]} features and ${features} are declared in metadata_props ${FEATURES_KEY}`,
+    );
   const port = (names: readonly string[], types: readonly string[]): string => {
     const output = outputs.find((candidate) => names.includes(candidate.name));
     if (!output) throw refuse(`there is no output named ${names.join(' or ')}`);
-    if (!output.isTensor || !types.includes(output.type)) throw refuse(`the output ${output.name} is not a tensor of ${types.join(', ')}`);
+    if (!output.isTensor || !types.includes(output.type))
+      throw refuse(`the output ${output.name} is not a tensor of ${types.join(', ')}`);
     const [rows, columns, ...more] = output.shape;
     // A shape that is not declared comes as []: what run() gives is checked in any case.
     if (typeof rows === 'number' || more.length > 0 || (typeof columns === 'number' && columns !== 1))
@@ -181,6 +217,10 @@ function describe(values: readonly InferenceSession.ValueMetadata[]): string {
   if (values.length === 0) return 'none';
   return values
     .slice(0, 6)
-    .map((v) => (v.isTensor ? `${v.name} ${v.type}[${v.shape.map((d) => (d === '' ? '?' : d)).join(', ')}]` : `${v.name} (not a tensor)`))
+    .map((v) =>
+      v.isTensor
+        ? `${v.name} ${v.type}[${v.shape.map((d) => (d === '' ? '?' : d)).join(', ')}]`
+        : `${v.name} (not a tensor)`,
+    )
     .join(' and ');
 }

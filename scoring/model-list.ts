@@ -36,20 +36,33 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
     throw new FleetscoreError('INVALID_MODEL_LIST', `the folder ${dir} cannot be read: ${messageOf(error)}`);
   }
   const problems: string[] = [];
-  const entries = names.includes(MANIFEST) ? fromManifest(dir, await readFile(join(dir, MANIFEST)), pools, problems) : fromNames(dir, names, problems);
+  const entries = names.includes(MANIFEST)
+    ? fromManifest(dir, await readFile(join(dir, MANIFEST)), pools, problems)
+    : fromNames(dir, names, problems);
   if (problems.length > 0) {
     const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
-    throw new FleetscoreError('INVALID_MODEL_LIST', `the models in ${dir} cannot be told apart:\n${[...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n')}`);
+    throw new FleetscoreError(
+      'INVALID_MODEL_LIST',
+      `the models in ${dir} cannot be told apart:\n${[...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n')}`,
+    );
   }
   if (entries.length === 0)
-    throw new FleetscoreError('INVALID_MODEL_LIST', `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with the columns ${HEADER.join(',')}.`);
+    throw new FleetscoreError(
+      'INVALID_MODEL_LIST',
+      `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with the columns ${HEADER.join(',')}.`,
+    );
   return entries;
 }
 
 function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, problems: string[]): ModelEntry[] {
   let rows: { record: string[]; info: { lines: number } }[];
   try {
-    rows = parse(bytes, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true }) as unknown as typeof rows;
+    rows = parse(bytes, {
+      bom: true,
+      info: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+    }) as unknown as typeof rows;
   } catch (error) {
     problems.push(`${MANIFEST}: ${messageOf(error)}`);
     return [];
@@ -57,7 +70,9 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
   const [header, ...body] = rows;
   const columns = header?.record.length === HEADER.length + 1 ? [...HEADER, POOL] : HEADER;
   if (header?.record.join() !== columns.join()) {
-    problems.push(`${MANIFEST} line 1: the header must be ${HEADER.join(',')} or ${HEADER.join(',')},${POOL}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`);
+    problems.push(
+      `${MANIFEST} line 1: the header must be ${HEADER.join(',')} or ${HEADER.join(',')},${POOL}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`,
+    );
     return [];
   }
   const entries: ModelEntry[] = [];
@@ -68,11 +83,15 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
     const before = lines.get(keyOf({ device, sensor }));
     const path = resolve(dir, file);
     const problem =
-      record.length !== columns.length ? `has ${record.length} fields, expected ${columns.length}`
-      : (nameProblem('device', device) ?? nameProblem('sensor', sensor) ??
-        (before === undefined ? undefined : `sensor ${device} / ${sensor} is already in line ${before}`) ??
-        (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..') ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder` : undefined) ??
-        (pool === '' || pools.has(pool) ? undefined : poolUnknown(pool, pools)));
+      record.length !== columns.length
+        ? `has ${record.length} fields, expected ${columns.length}`
+        : (nameProblem('device', device) ??
+          nameProblem('sensor', sensor) ??
+          (before === undefined ? undefined : `sensor ${device} / ${sensor} is already in line ${before}`) ??
+          (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..')
+            ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder`
+            : undefined) ??
+          (pool === '' || pools.has(pool) ? undefined : poolUnknown(pool, pools)));
     if (problem === undefined) entries.push({ device, sensor, file, path, ...(pool === '' ? {} : { pool }) });
     else problems.push(`${MANIFEST} line ${line}: ${problem}`);
     lines.set(keyOf({ device, sensor }), line);
@@ -83,15 +102,20 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
 function fromNames(dir: string, names: readonly string[], problems: string[]): ModelEntry[] {
   const entries: ModelEntry[] = [];
   const byNumber = new Intl.Collator('en', { numeric: true });
-  for (const file of names.filter((name) => name.toLowerCase().endsWith('.onnx')).sort((a, b) => byNumber.compare(a, b) || (a < b ? -1 : 1))) {
+  for (const file of names
+    .filter((name) => name.toLowerCase().endsWith('.onnx'))
+    .sort((a, b) => byNumber.compare(a, b) || (a < b ? -1 : 1))) {
     const parts = file.slice(0, -'.onnx'.length).split('_');
     const [prefix, device = '', sensor = ''] = parts;
     const problem =
-      prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx') ? 'the name is not model_<device>_<sensor>.onnx'
-      : parts.length > 3 ? 'the name has more than two underscores, so device and sensor cannot be told apart'
-      : (nameProblem('device', device) ?? nameProblem('sensor', sensor));
+      prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx')
+        ? 'the name is not model_<device>_<sensor>.onnx'
+        : parts.length > 3
+          ? 'the name has more than two underscores, so device and sensor cannot be told apart'
+          : (nameProblem('device', device) ?? nameProblem('sensor', sensor));
     if (problem === undefined) entries.push({ device, sensor, file, path: join(dir, file) });
-    else problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);
+    else
+      problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);
   }
   return entries;
 }

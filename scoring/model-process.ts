@@ -4,7 +4,14 @@
  * passes the limit. Asks the kernel to be the first to go when the machine itself runs out.
  */
 import { writeFileSync, writeSync } from 'node:fs';
-import { OUT_OF_MEMORY, PROGRESS_FD, RECORD_BYTES, type ProcessSettings, type SentJob, type SentReply } from './process-handle.ts';
+import {
+  OUT_OF_MEMORY,
+  PROGRESS_FD,
+  RECORD_BYTES,
+  type ProcessSettings,
+  type SentJob,
+  type SentReply,
+} from './process-handle.ts';
 import { startThread, type Thread } from './thread-handle.ts';
 import { newMarks, type ThreadJob } from './thread-protocol.ts';
 
@@ -50,9 +57,15 @@ async function run(sent: SentJob): Promise<void> {
   limit = atStart + settings!.maxModelMemoryBytes + settings!.maxCacheBytes + bytesOf(sent);
   const reply = await thread!.run(job);
   limit = Number.POSITIVE_INFINITY;
-  const answer: SentReply = job.type === 'models'
-    ? { reply, anomaly: Uint8Array.from(job.anomaly), score: Float64Array.from(job.score), states: Int32Array.from(job.states) }
-    : { reply };
+  const answer: SentReply =
+    job.type === 'models'
+      ? {
+          reply,
+          anomaly: Uint8Array.from(job.anomaly),
+          score: Float64Array.from(job.score),
+          states: Int32Array.from(job.states),
+        }
+      : { reply };
   process.send!(answer);
 }
 
@@ -65,8 +78,13 @@ function sharedJob(sent: SentJob): ThreadJob {
   const states = new Int32Array(new SharedArrayBuffer(sent.states.byteLength));
   states.set(sent.states);
   return {
-    type: 'models', models: sent.models, marks, values, states,
-    anomaly: new Uint8Array(new SharedArrayBuffer(sent.rows)), score: new Float64Array(new SharedArrayBuffer(sent.rows * Float64Array.BYTES_PER_ELEMENT)),
+    type: 'models',
+    models: sent.models,
+    marks,
+    values,
+    states,
+    anomaly: new Uint8Array(new SharedArrayBuffer(sent.rows)),
+    score: new Float64Array(new SharedArrayBuffer(sent.rows * Float64Array.BYTES_PER_ELEMENT)),
   };
 }
 

@@ -238,7 +238,9 @@ export function node(
   attributes: Readonly<Record<string, number | readonly number[]>> = {},
 ): OnnxNode {
   const attribute = Object.entries(attributes).map(([name, value]) =>
-    typeof value === 'number' ? { name, type: ATTRIBUTE_TYPE.int, i: value } : { name, type: ATTRIBUTE_TYPE.ints, ints: value },
+    typeof value === 'number'
+      ? { name, type: ATTRIBUTE_TYPE.int, i: value }
+      : { name, type: ATTRIBUTE_TYPE.ints, ints: value },
   );
   return { opType, input, output, attribute };
 }

@@ -15,7 +15,11 @@ const TIME_LENGTH = 24;
 /** Rows gathered before they become bytes. */
 const PIECE_ROWS = 1_024;
 
-export function encodeCsv(sensors: readonly NamedSensor[], series: PredictedSeries, result: Scored): PredictionsContent {
+export function encodeCsv(
+  sensors: readonly NamedSensor[],
+  series: PredictedSeries,
+  result: Scored,
+): PredictionsContent {
   const names = new Map(sensors.map(({ id, device, sensor }) => [id, `,${quoted(device)},${quoted(sensor)},`]));
   const times = new Map<number, string>();
   const pieces: Buffer[] = [];
@@ -36,7 +40,14 @@ export function encodeCsv(sensors: readonly NamedSensor[], series: PredictedSeri
       time = isoTime(startMs);
       times.set(startMs, time);
     }
-    text.push(time, name, String(series.mean[row]!), result.anomaly[row] === 1 ? ',1,' : ',0,', String(result.score[row]!), '\n');
+    text.push(
+      time,
+      name,
+      String(series.mean[row]!),
+      result.anomaly[row] === 1 ? ',1,' : ',0,',
+      String(result.score[row]!),
+      '\n',
+    );
     rows++;
     if (rows % PIECE_ROWS === 0) {
       pieces.push(Buffer.from(text.join('')));
@@ -58,7 +69,7 @@ export function decodeCsv(bytes: Uint8Array, filter?: SensorKey): Prediction[] {
 function all(buffer: Buffer, start: number): Prediction[] {
   const rows: Prediction[] = [];
   const times: Times = new Map();
-  for (let from = start; from < buffer.length; ) {
+  for (let from = start; from < buffer.length;) {
     const to = lineEnd(buffer, from);
     rows.push(parseRow(buffer, from, to, times));
     from = to + 1;
@@ -70,7 +81,7 @@ function ofSensor(buffer: Buffer, start: number, { device, sensor }: SensorKey):
   const needle = Buffer.from(`,${quoted(device)},${quoted(sensor)},`);
   const rows: Prediction[] = [];
   const times: Times = new Map();
-  for (let at = buffer.indexOf(needle, start); at !== -1; ) {
+  for (let at = buffer.indexOf(needle, start); at !== -1;) {
     const from = buffer.lastIndexOf(0x0a, at) + 1;
     const to = lineEnd(buffer, at);
     // The same text may stand inside a quoted name: right behind the time it is the sensor.
@@ -101,9 +112,22 @@ function parseRow(buffer: Buffer, from: number, to: number, times: Times): Predi
     tsMs = line[TIME_LENGTH] === ',' ? tryParseTime(time) : undefined;
     times.set(time, tsMs);
   }
-  if (fields.length !== 5 || tsMs === undefined || (prediction !== '0' && prediction !== '1') || !isNumber(value!) || !isNumber(score!))
+  if (
+    fields.length !== 5 ||
+    tsMs === undefined ||
+    (prediction !== '0' && prediction !== '1') ||
+    !isNumber(value!) ||
+    !isNumber(score!)
+  )
     throw corrupt(buffer, from, 'the row is not a prediction');
-  return { tsMs, device: device!, sensor: sensor!, value: Number(value), prediction: prediction === '1' ? 1 : 0, score: Number(score) };
+  return {
+    tsMs,
+    device: device!,
+    sensor: sensor!,
+    value: Number(value),
+    prediction: prediction === '1' ? 1 : 0,
+    score: Number(score),
+  };
 }
 
 function quotedFields(buffer: Buffer, from: number, line: string): string[] {
@@ -122,7 +146,10 @@ const isNumber = (text: string): boolean => text === 'NaN' || (text !== '' && !N
 function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
   let line = 1;
   for (let i = 0; i < at; i++) if (buffer[i] === 0x0a) line++;
-  return new FleetscoreError('PREDICTIONS_CORRUPT', `not a predictions file: line ${line}: ${what}. Score the period again.`);
+  return new FleetscoreError(
+    'PREDICTIONS_CORRUPT',
+    `not a predictions file: line ${line}: ${what}. Score the period again.`,
+  );
 }
 
 function quoted(name: string): string {

@@ -35,7 +35,12 @@ export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
 };
 
 /** The file of one chunk. `sensors` names every sensor of the series. */
-export function encodePredictions(format: PredictionsFormat, sensors: readonly NamedSensor[], series: PredictedSeries, result: Scored): EncodedPredictions {
+export function encodePredictions(
+  format: PredictionsFormat,
+  sensors: readonly NamedSensor[],
+  series: PredictedSeries,
+  result: Scored,
+): EncodedPredictions {
   const content = format === 'parquet' ? encodeParquet(sensors, series, result) : encodeCsv(sensors, series, result);
   return { ...content, sha256: createHash('sha256').update(content.bytes).digest('hex') };
 }

@@ -4,7 +4,13 @@
  * names alone, a small part of the file; then only the row group that holds it is decoded. Doubles are stored as
  * they are: they hardly compress, and trying to costs more than it saves.
  */
-import { type AsyncBuffer, type FileMetaData, parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadata,
+  parquetReadObjects,
+  type SchemaElement,
+} from 'hyparquet';
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
@@ -18,7 +24,11 @@ const MAGIC = 0x50_41_52_31; // PAR1
 
 type Column = (typeof PREDICTION_COLUMNS)[number];
 const TYPES: Readonly<Record<Column, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
-  TS: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' } },
+  TS: {
+    type: 'INT64',
+    converted_type: 'TIMESTAMP_MILLIS',
+    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' },
+  },
   Device: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   Sensor: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   Val: { type: 'DOUBLE' },
@@ -30,7 +40,11 @@ const SCHEMA: SchemaElement[] = [
   ...PREDICTION_COLUMNS.map((name): SchemaElement => ({ name, repetition_type: 'REQUIRED', ...TYPES[name] })),
 ];
 
-export function encodeParquet(sensors: readonly NamedSensor[], series: PredictedSeries, { scored, anomaly, score }: Scored): PredictionsContent {
+export function encodeParquet(
+  sensors: readonly NamedSensor[],
+  series: PredictedSeries,
+  { scored, anomaly, score }: Scored,
+): PredictionsContent {
   const named = new Map(sensors.map((sensor) => [sensor.id, sensor]));
   let rows = 0;
   for (let row = 0; row < series.length; row++) rows += scored[row]!;
@@ -60,10 +74,17 @@ export function encodeParquet(sensors: readonly NamedSensor[], series: Predicted
   const writer = new ByteWriter();
   const plain = { encoding: 'PLAIN', codec: 'UNCOMPRESSED' } as const;
   parquetWrite({
-    writer, schema: SCHEMA, createdBy: 'fleetscore', rowGroupSize: ROWS_PER_GROUP,
+    writer,
+    schema: SCHEMA,
+    createdBy: 'fleetscore',
+    rowGroupSize: ROWS_PER_GROUP,
     columnData: [
-      { name: 'TS', data: ts }, { name: 'Device', data: device }, { name: 'Sensor', data: sensor },
-      { name: 'Val', data: value, ...plain }, { name: 'Prediction', data: prediction }, { name: 'Score', data: scores, ...plain },
+      { name: 'TS', data: ts },
+      { name: 'Device', data: device },
+      { name: 'Sensor', data: sensor },
+      { name: 'Val', data: value, ...plain },
+      { name: 'Prediction', data: prediction },
+      { name: 'Score', data: scores, ...plain },
     ] satisfies { name: Column; data: unknown }[],
   });
   return { bytes: writer.getBytes(), rows };
@@ -76,16 +97,35 @@ export function isParquet(bytes: Uint8Array): boolean {
 
 /** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row */
 export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
-  const file: AsyncBuffer = { byteLength: bytes.byteLength, slice: (from, to) => new Uint8Array(bytes.subarray(from, to)).buffer };
-  const read = async (metadata: FileMetaData, columns: readonly Column[], rowStart: number, rowEnd: number): Promise<Record<string, unknown>[]> =>
-    parquetReadObjects({ file, metadata, columns: [...columns], rowStart, rowEnd, parsers: { timestampFromMilliseconds: Number } });
+  const file: AsyncBuffer = {
+    byteLength: bytes.byteLength,
+    slice: (from, to) => new Uint8Array(bytes.subarray(from, to)).buffer,
+  };
+  const read = async (
+    metadata: FileMetaData,
+    columns: readonly Column[],
+    rowStart: number,
+    rowEnd: number,
+  ): Promise<Record<string, unknown>[]> =>
+    parquetReadObjects({
+      file,
+      metadata,
+      columns: [...columns],
+      rowStart,
+      rowEnd,
+      parsers: { timestampFromMilliseconds: Number },
+    });
   try {
     const metadata = parquetMetadata(bytes);
     checkSchema(metadata);
     const total = Number(metadata.num_rows);
-    const ranges = filter ? rangesOf(await read(metadata, ['Device', 'Sensor'], 0, total), filter) : [{ from: 0, to: total }];
+    const ranges = filter
+      ? rangesOf(await read(metadata, ['Device', 'Sensor'], 0, total), filter)
+      : [{ from: 0, to: total }];
     const rows: Prediction[] = [];
-    for (const { from, to } of ranges) for (const [i, row] of (await read(metadata, PREDICTION_COLUMNS, from, to)).entries()) rows.push(predictionOf(row, from + i));
+    for (const { from, to } of ranges)
+      for (const [i, row] of (await read(metadata, PREDICTION_COLUMNS, from, to)).entries())
+        rows.push(predictionOf(row, from + i));
     return rows;
   } catch (error) {
     if (error instanceof FleetscoreError) throw error;
@@ -94,7 +134,10 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
 }
 
 /** Rows of one sensor, as few ranges as they make: one, as its rows stand together. */
-function rangesOf(names: readonly Record<string, unknown>[], { device, sensor }: SensorKey): { from: number; to: number }[] {
+function rangesOf(
+  names: readonly Record<string, unknown>[],
+  { device, sensor }: SensorKey,
+): { from: number; to: number }[] {
   const ranges: { from: number; to: number }[] = [];
   for (const [row, name] of names.entries()) {
     if (name['Device'] !== device || name['Sensor'] !== sensor) continue;
@@ -106,21 +149,42 @@ function rangesOf(names: readonly Record<string, unknown>[], { device, sensor }:
 }
 
 function checkSchema({ schema }: FileMetaData): void {
-  const found = schema.slice(1).map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`).join(', ');
-  const expected = SCHEMA.slice(1).map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`).join(', ');
+  const found = schema
+    .slice(1)
+    .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)
+    .join(', ');
+  const expected = SCHEMA.slice(1)
+    .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)
+    .join(', ');
   if (found !== expected) throw corrupt(`its columns are ${found || 'none'}; ${expected} are expected`);
 }
 
 function predictionOf(row: Record<string, unknown>, at: number): Prediction {
-  const { TS: tsMs, Device: device, Sensor: sensor, Val: value, Prediction: prediction, Score: score } = row as Record<Column, unknown>;
+  const {
+    TS: tsMs,
+    Device: device,
+    Sensor: sensor,
+    Val: value,
+    Prediction: prediction,
+    Score: score,
+  } = row as Record<Column, unknown>;
   if (
-    typeof tsMs !== 'number' || !(Math.abs(tsMs) <= MAX_TIME_MS) || typeof device !== 'string' || typeof sensor !== 'string' ||
-    typeof value !== 'number' || typeof score !== 'number' || (prediction !== 0 && prediction !== 1)
+    typeof tsMs !== 'number' ||
+    !(Math.abs(tsMs) <= MAX_TIME_MS) ||
+    typeof device !== 'string' ||
+    typeof sensor !== 'string' ||
+    typeof value !== 'number' ||
+    typeof score !== 'number' ||
+    (prediction !== 0 && prediction !== 1)
   )
     throw corrupt(`row ${at + 1} is not a prediction`);
   return { tsMs, device, sensor, value, prediction, score };
 }
 
 function corrupt(what: string, cause?: unknown): FleetscoreError {
-  return new FleetscoreError('PREDICTIONS_CORRUPT', `not a predictions file: Parquet: ${what}. Score the period again.`, { cause });
+  return new FleetscoreError(
+    'PREDICTIONS_CORRUPT',
+    `not a predictions file: Parquet: ${what}. Score the period again.`,
+    { cause },
+  );
 }

@@ -7,9 +7,19 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Thread } from './thread-handle.ts';
-import { MARK, type CheckJob, type ModelsJob, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
+import {
+  MARK,
+  type CheckJob,
+  type ModelsJob,
+  type ThreadJob,
+  type ThreadReply,
+  type ThreadSettings,
+} from './thread-protocol.ts';
 
-const PROCESS_FILE = new URL(import.meta.url.endsWith('.ts') ? './model-process.ts' : './model-process.js', import.meta.url);
+const PROCESS_FILE = new URL(
+  import.meta.url.endsWith('.ts') ? './model-process.ts' : './model-process.js',
+  import.meta.url,
+);
 /** File descriptor of the pipe in the child; 3 is its IPC channel. */
 export const PROGRESS_FD = 4;
 /** Position in the pipe's records that says: killed for its memory. */
@@ -23,7 +33,11 @@ export interface ProcessSettings extends ThreadSettings {
 
 /** A job as it is sent: no shared memory. */
 export type SentJob =
-  | (Pick<ModelsJob, 'type' | 'models'> & { readonly values: Float64Array; readonly states: Int32Array; readonly rows: number })
+  | (Pick<ModelsJob, 'type' | 'models'> & {
+      readonly values: Float64Array;
+      readonly states: Int32Array;
+      readonly rows: number;
+    })
   | Pick<CheckJob, 'type' | 'paths'>;
 
 export interface SentReply {
@@ -39,15 +53,21 @@ export class ModelMemoryError extends Error {}
 export function startProcess(settings: ProcessSettings): Thread {
   const child = fork(PROCESS_FILE, [], {
     // No secret: where temporary files go, and what keeps onnxruntime's telemetry off.
-    env: { ORT_DISABLE_TELEMETRY: process.env.ORT_DISABLE_TELEMETRY ?? '1', ...(process.env.TMPDIR ? { TMPDIR: process.env.TMPDIR } : {}) },
-    execArgv: ['--disable-warning=ExperimentalWarning'], serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
+    env: {
+      ORT_DISABLE_TELEMETRY: process.env.ORT_DISABLE_TELEMETRY ?? '1',
+      ...(process.env.TMPDIR ? { TMPDIR: process.env.TMPDIR } : {}),
+    },
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
   });
   const pipe = child.stdio[PROGRESS_FD] as Readable & { ref?(): void; unref?(): void };
   let alive = true;
   let outOfMemory = false;
   let pending: { readonly job: ThreadJob; resolve(reply: ThreadReply): void; reject(error: unknown): void } | undefined;
   const hold = (held: boolean): void => {
-    for (const handle of [child, child.channel, pipe] as { ref?(): void; unref?(): void }[]) handle?.[held ? 'ref' : 'unref']?.();
+    for (const handle of [child, child.channel, pipe] as { ref?(): void; unref?(): void }[])
+      handle?.[held ? 'ref' : 'unref']?.();
   };
 
   let rest = Buffer.alloc(0);
@@ -77,7 +97,13 @@ export function startProcess(settings: ProcessSettings): Thread {
     };
     child.once('error', end);
     // After its last words in the pipe.
-    child.once('close', (code, signal) => end(outOfMemory ? new ModelMemoryError('out of memory') : new Error(`its process ended (${signal ?? `exit code ${code}`})`)));
+    child.once('close', (code, signal) =>
+      end(
+        outOfMemory
+          ? new ModelMemoryError('out of memory')
+          : new Error(`its process ended (${signal ?? `exit code ${code}`})`),
+      ),
+    );
   });
   const end = async (): Promise<void> => {
     alive = false;
@@ -123,5 +149,11 @@ function send(child: ChildProcess, message: object): void {
 function sent(job: ThreadJob): SentJob {
   if (job.type === 'check') return { type: 'check', paths: job.paths };
   if (job.type !== 'models') throw new TypeError(`a ${job.type} is not for a process`);
-  return { type: 'models', models: job.models, values: Float64Array.from(job.values), states: Int32Array.from(job.states), rows: job.score.length };
+  return {
+    type: 'models',
+    models: job.models,
+    values: Float64Array.from(job.values),
+    states: Int32Array.from(job.states),
+    rows: job.score.length,
+  };
 }

@@ -81,13 +81,23 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   const taken = new Set((await store.listReleases()).map((release) => release.name));
   const release = options.release ?? freeName(`r-${compactTime(nowMs)}`, taken);
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(release) || release === 'current')
-    throw new FleetscoreError('INVALID_RELEASE', `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`);
-  if (taken.has(release)) throw new FleetscoreError('RELEASE_EXISTS', `there is already a release ${JSON.stringify(release)}. Choose another name; releases never change.`);
+    throw new FleetscoreError(
+      'INVALID_RELEASE',
+      `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
+    );
+  if (taken.has(release))
+    throw new FleetscoreError(
+      'RELEASE_EXISTS',
+      `there is already a release ${JSON.stringify(release)}. Choose another name; releases never change.`,
+    );
   const entries = await readModelList(dir, options.pools);
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000, ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }), maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
-    maxCacheBytes: 1, executionProvider,
+    timeoutMs: options.modelTimeoutMs ?? 60_000,
+    ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }),
+    maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
+    maxCacheBytes: 1,
+    executionProvider,
   });
   try {
     await requireProvider(threads, executionProvider);
@@ -96,7 +106,8 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     const bad: BadModel[] = [];
     for (const [i, entry] of entries.entries()) {
       const result = results[i]!;
-      if ('problem' in result) bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
+      if ('problem' in result)
+        bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
       else good.push({ entry, model: result });
     }
     if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
@@ -105,9 +116,17 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
     const models = good.map(({ entry, model }, i): ReleaseModel => ({
-      sensorId: ids[i]!, model: model.sha256, ...rows.get(model.sha256), ...(entry.pool === undefined ? {} : { pool: entry.pool }),
+      sensorId: ids[i]!,
+      model: model.sha256,
+      ...rows.get(model.sha256),
+      ...(entry.pool === undefined ? {} : { pool: entry.pool }),
     }));
-    const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({ model: sha256, bytes, kind, features }));
+    const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({
+      model: sha256,
+      bytes,
+      kind,
+      features,
+    }));
     await store.createRelease(release, nowMs, models, infos);
     if (options.promote !== false) await store.setCurrentRelease(release);
     const kinds: Record<string, number> = {};
@@ -116,7 +135,16 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
       if (entry.pool !== undefined) pools[entry.pool] = (pools[entry.pool] ?? 0) + 1;
     }
-    return { release, models: good.length, distinct: distinct.size, packed: models.filter((m) => m.pack !== undefined).length, packs, kinds, pools, bad };
+    return {
+      release,
+      models: good.length,
+      distinct: distinct.size,
+      packed: models.filter((m) => m.pack !== undefined).length,
+      packs,
+      kinds,
+      pools,
+      bad,
+    };
   } finally {
     await threads.close();
   }
@@ -132,11 +160,18 @@ function badModels(bad: readonly BadModel[], total: number): FleetscoreError {
   const lines = bad.slice(0, SHOWN).map((b) => `  ${b.file} (${b.device} / ${b.sensor}): ${b.class}: ${b.message}`);
   if (bad.length > SHOWN) lines.push(`  and ${bad.length - SHOWN} more`);
   const remedy = bad.length < total ? 'Mend them, or publish the good ones alone with --skip-bad.' : 'Mend them.';
-  return new FleetscoreError('BAD_MODELS', `${bad.length} of ${total} models cannot be published; nothing was stored.\n${lines.join('\n')}\n${remedy}`);
+  return new FleetscoreError(
+    'BAD_MODELS',
+    `${bad.length} of ${total} models cannot be published; nothing was stored.\n${lines.join('\n')}\n${remedy}`,
+  );
 }
 
 /** In the order of entries. A model at which a thread hangs or dies is bad; the others of its job go on. */
-async function checkAll(entries: readonly ModelEntry[], threads: Threads, progress: (done: number) => void): Promise<CheckResult[]> {
+async function checkAll(
+  entries: readonly ModelEntry[],
+  threads: Threads,
+  progress: (done: number) => void,
+): Promise<CheckResult[]> {
   const results = new Map<string, CheckResult>();
   const paths = [...new Set(entries.map((entry) => entry.path))];
   const jobs: string[][] = [];
@@ -176,7 +211,9 @@ async function storeModels(
   const take = async (pack: Pack): Promise<void> => {
     const { agree, problem } = await verifyPack(pack, bySha, threads);
     if (agree.length < pack.models.length)
-      warn(`${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`);
+      warn(
+        `${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`,
+      );
     if (agree.length === 0) return;
     await blobs.putIfAbsent(CONTAINERS.models, packBlob(pack.sha256), pack.bytes, CONTENT_TYPE);
     packs++;
@@ -189,7 +226,10 @@ async function storeModels(
       some.map(async (model) => {
         const bytes = await readFile(model.path);
         if (createHash('sha256').update(bytes).digest('hex') !== model.sha256)
-          throw new FleetscoreError('MODEL_CHANGED', `${model.path} changed while it was being published. Publish again.`);
+          throw new FleetscoreError(
+            'MODEL_CHANGED',
+            `${model.path} changed while it was being published. Publish again.`,
+          );
         await blobs.putIfAbsent(CONTAINERS.models, modelBlob(model.sha256), bytes, CONTENT_TYPE);
         return bytes;
       }),

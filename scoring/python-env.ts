@@ -31,8 +31,22 @@ const PYTHONS = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.1
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
 /** A build that is older than this belongs to no running process. */
 const STALE_BUILD_MS = 60 * 60_000;
-const INSTALL = ['-m', 'pip', 'install', '--only-binary', ':all:', '--disable-pip-version-check', '--no-input', '--quiet', '--retries', '2', '--timeout', '20'];
-const UNREACHABLE = /NewConnectionError|Failed to establish a new connection|name resolution|ConnectTimeout|Read timed out|ProxyError|Network is unreachable|Connection refused|Connection aborted|CERTIFICATE_VERIFY_FAILED|Max retries exceeded/i;
+const INSTALL = [
+  '-m',
+  'pip',
+  'install',
+  '--only-binary',
+  ':all:',
+  '--disable-pip-version-check',
+  '--no-input',
+  '--quiet',
+  '--retries',
+  '2',
+  '--timeout',
+  '20',
+];
+const UNREACHABLE =
+  /NewConnectionError|Failed to establish a new connection|name resolution|ConnectTimeout|Read timed out|ProxyError|Network is unreachable|Connection refused|Connection aborted|CERTIFICATE_VERIFY_FAILED|Max retries exceeded/i;
 
 /**
  * The Python that runs the converter; the first call installs it.
@@ -40,10 +54,17 @@ const UNREACHABLE = /NewConnectionError|Failed to establish a new connection|nam
  * @throws FleetscoreError `PYTHON_MISSING`, `PYTHON_TOO_OLD`, `PYTHON_PIP_MISSING`, `PYTHON_PACKAGES_UNREACHABLE`
  *   (retryable), `PYTHON_PACKAGES_FAILED`, `TOOLS_DIR_UNUSABLE`
  */
-export async function ensurePython(toolsDir: string, requirements: string, log: (line: string) => void): Promise<PythonEnv> {
+export async function ensurePython(
+  toolsDir: string,
+  requirements: string,
+  log: (line: string) => void,
+): Promise<PythonEnv> {
   const python = await findPython();
   const text = await readFile(requirements, 'utf8');
-  const key = createHash('sha256').update(JSON.stringify([text, python.path, python.version])).digest('hex').slice(0, 16);
+  const key = createHash('sha256')
+    .update(JSON.stringify([text, python.path, python.version]))
+    .digest('hex')
+    .slice(0, 16);
   const dir = join(toolsDir, `python-${key}`);
   if (existsSync(dir)) return envOf(dir, python.path);
 
@@ -52,7 +73,11 @@ export async function ensurePython(toolsDir: string, requirements: string, log: 
   try {
     await mkdir(build, { recursive: true });
   } catch (cause) {
-    throw new FleetscoreError('TOOLS_DIR_UNUSABLE', `the tools folder ${toolsDir} cannot be written: ${messageOf(cause)}. Set FLEETSCORE_TOOLS_DIR to one that can.`, { cause });
+    throw new FleetscoreError(
+      'TOOLS_DIR_UNUSABLE',
+      `the tools folder ${toolsDir} cannot be written: ${messageOf(cause)}. Set FLEETSCORE_TOOLS_DIR to one that can.`,
+      { cause },
+    );
   }
   try {
     await install(build, python.path, requirements, log);
@@ -76,7 +101,10 @@ async function install(dir: string, python: string, requirements: string, log: (
   if (!venv.ok) {
     await rm(join(dir, 'venv'), { recursive: true, force: true });
     if (!(await run(python, ['-m', 'pip', '--version'])).ok)
-      throw new FleetscoreError('PYTHON_PIP_MISSING', `${python} can neither make a virtual environment nor run pip: ${lastLine(venv.output)}. Install one of them (Debian and Ubuntu: apt-get install python3-venv).`);
+      throw new FleetscoreError(
+        'PYTHON_PIP_MISSING',
+        `${python} can neither make a virtual environment nor run pip: ${lastLine(venv.output)}. Install one of them (Debian and Ubuntu: apt-get install python3-venv).`,
+      );
     log(`${python} has no working venv module: installing to a plain folder`);
   }
   const { command } = envOf(dir, python);
@@ -84,15 +112,25 @@ async function install(dir: string, python: string, requirements: string, log: (
   const installed = await run(command, [...INSTALL, ...target, '-r', requirements]);
   if (installed.ok) return;
   if (UNREACHABLE.test(installed.output))
-    throw new FleetscoreError('PYTHON_PACKAGES_UNREACHABLE', `pip cannot reach its package index to install numpy and onnx. Check the network (HTTPS_PROXY behind a proxy, PIP_INDEX_URL for a mirror) and run the command again. pip said: ${lastLine(installed.output)}`, { retryable: true });
-  throw new FleetscoreError('PYTHON_PACKAGES_FAILED', `pip cannot install the converter's packages for ${python} on ${process.platform} ${process.arch}: ${lastLine(installed.output)}. Try another Python (${OLDEST_PYTHON} or newer) by putting it first in PATH, or convert on another machine: the ONNX files are the same.`);
+    throw new FleetscoreError(
+      'PYTHON_PACKAGES_UNREACHABLE',
+      `pip cannot reach its package index to install numpy and onnx. Check the network (HTTPS_PROXY behind a proxy, PIP_INDEX_URL for a mirror) and run the command again. pip said: ${lastLine(installed.output)}`,
+      { retryable: true },
+    );
+  throw new FleetscoreError(
+    'PYTHON_PACKAGES_FAILED',
+    `pip cannot install the converter's packages for ${python} on ${process.platform} ${process.arch}: ${lastLine(installed.output)}. Try another Python (${OLDEST_PYTHON} or newer) by putting it first in PATH, or convert on another machine: the ONNX files are the same.`,
+  );
 }
 
 /** The first Python in PATH that is new enough. */
 async function findPython(): Promise<{ readonly path: string; readonly version: string }> {
   const tooOld: string[] = [];
   for (const name of PYTHONS) {
-    const probe = await run(name, ['-c', 'import json, sys; print(json.dumps([sys.executable, sys.version.split()[0]]))']);
+    const probe = await run(name, [
+      '-c',
+      'import json, sys; print(json.dumps([sys.executable, sys.version.split()[0]]))',
+    ]);
     if (!probe.ok) continue;
     let found: [string, string];
     try {
@@ -105,8 +143,14 @@ async function findPython(): Promise<{ readonly path: string; readonly version: 
     tooOld.push(`${path} is ${version}`);
   }
   if (tooOld.length > 0)
-    throw new FleetscoreError('PYTHON_TOO_OLD', `converting pickles needs Python ${OLDEST_PYTHON} or newer; ${[...new Set(tooOld)].join(', ')}. Install a newer one and put it in PATH.`);
-  throw new FleetscoreError('PYTHON_MISSING', `converting pickles needs Python ${OLDEST_PYTHON} or newer, and there is no python3 in PATH. Install it (Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python; Windows: winget install Python.Python.3.13). Models that are ONNX already need none.`);
+    throw new FleetscoreError(
+      'PYTHON_TOO_OLD',
+      `converting pickles needs Python ${OLDEST_PYTHON} or newer; ${[...new Set(tooOld)].join(', ')}. Install a newer one and put it in PATH.`,
+    );
+  throw new FleetscoreError(
+    'PYTHON_MISSING',
+    `converting pickles needs Python ${OLDEST_PYTHON} or newer, and there is no python3 in PATH. Install it (Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python; Windows: winget install Python.Python.3.13). Models that are ONNX already need none.`,
+  );
 }
 
 function isAtLeast(version: string, oldest: string): boolean {
@@ -124,21 +168,46 @@ function envOf(dir: string, python: string): PythonEnv {
 
 /** Our environment without what would change which packages Python finds or where pip installs them. */
 function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const dropped = new Set(['PYTHONPATH', 'PYTHONHOME', 'PYTHONSTARTUP', 'PIP_USER', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_REQUIRE_VIRTUALENV']);
+  const dropped = new Set([
+    'PYTHONPATH',
+    'PYTHONHOME',
+    'PYTHONSTARTUP',
+    'PIP_USER',
+    'PIP_TARGET',
+    'PIP_PREFIX',
+    'PIP_REQUIRE_VIRTUALENV',
+  ]);
   const kept = Object.entries(process.env).filter(([name]) => !dropped.has(name.toUpperCase()));
-  return { ...Object.fromEntries(kept), PYTHONNOUSERSITE: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONUTF8: '1', ...added };
+  return {
+    ...Object.fromEntries(kept),
+    PYTHONNOUSERSITE: '1',
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONUTF8: '1',
+    ...added,
+  };
 }
 
 function run(command: string, args: readonly string[]): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(command, [...args], { env: environment(), timeout: INSTALL_TIMEOUT_MS, maxBuffer: 16 * 1024 * 1024, windowsHide: true }, (error, stdout, stderr) =>
-      resolve({ ok: error === null, stdout, output: `${stdout}\n${stderr}\n${error && !stderr ? error.message : ''}` }),
+    execFile(
+      command,
+      [...args],
+      { env: environment(), timeout: INSTALL_TIMEOUT_MS, maxBuffer: 16 * 1024 * 1024, windowsHide: true },
+      (error, stdout, stderr) =>
+        resolve({
+          ok: error === null,
+          stdout,
+          output: `${stdout}\n${stderr}\n${error && !stderr ? error.message : ''}`,
+        }),
     );
   });
 }
 
 function lastLine(output: string): string {
-  const lines = output.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !/^(\[notice\]|WARNING)/.test(line));
+  const lines = output
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^(\[notice\]|WARNING)/.test(line));
   return (lines.findLast((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? 'nothing').slice(0, 400);
 }
 
@@ -147,7 +216,11 @@ async function removeOthers(toolsDir: string, kept: string): Promise<void> {
   for (const name of await readdir(toolsDir)) {
     if (!name.startsWith('python-') || name === kept) continue;
     const path = join(toolsDir, name);
-    const age = await stat(path).then((found) => Date.now() - found.mtimeMs, () => 0);
-    if (!name.startsWith('python-build-') || age > STALE_BUILD_MS) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    const age = await stat(path).then(
+      (found) => Date.now() - found.mtimeMs,
+      () => 0,
+    );
+    if (!name.startsWith('python-build-') || age > STALE_BUILD_MS)
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -22,14 +22,22 @@ export interface PredictionRow extends Prediction {
  * By time ascending, one row a window.
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` when a file is not what was committed
  */
-export async function readPredictions(deps: { readonly store: Store; readonly blobs: BlobStore }, sensor: Sensor, period: Period): Promise<PredictionRow[]> {
+export async function readPredictions(
+  deps: { readonly store: Store; readonly blobs: BlobStore },
+  sensor: Sensor,
+  period: Period,
+): Promise<PredictionRow[]> {
   const byTime = new Map<number, PredictionRow>();
   for (const source of await deps.store.predictionSources(sensor.id, period)) {
     const bytes = await deps.blobs.get(CONTAINERS.predictions, source.file.blob);
     if (createHash('sha256').update(bytes).digest('hex') !== source.file.sha256)
-      throw new FleetscoreError('PREDICTIONS_CORRUPT', `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 differs). Score the period again: fleetscore batch run.`);
+      throw new FleetscoreError(
+        'PREDICTIONS_CORRUPT',
+        `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 differs). Score the period again: fleetscore batch run.`,
+      );
     for (const row of await decodePredictions(bytes, sensor))
-      if (row.tsMs >= period.fromMs && row.tsMs < period.toMs) byTime.set(row.tsMs, { ...row, batchId: source.batchId, model: source.model });
+      if (row.tsMs >= period.fromMs && row.tsMs < period.toMs)
+        byTime.set(row.tsMs, { ...row, batchId: source.batchId, model: source.model });
   }
   return [...byTime.values()].sort((a, b) => a.tsMs - b.tsMs);
 }

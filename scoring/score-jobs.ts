@@ -19,7 +19,10 @@ export interface SensorTask {
 }
 
 /** Called for every task once: with its results, `features.rows` in number, or with the problem of its model. */
-export type Deliver = (task: SensorTask, result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem) => void;
+export type Deliver = (
+  task: SensorTask,
+  result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem,
+) => void;
 
 export interface JobContext {
   readonly threads: Threads;
@@ -45,7 +48,12 @@ export interface PackedTask extends SensorTask {
 }
 
 /** Runs one pack over all of its sensors. A problem means that nothing was delivered. */
-export async function runPackJob(context: JobContext, pack: string, tasks: readonly PackedTask[], deliver: Deliver): Promise<ModelProblem | undefined> {
+export async function runPackJob(
+  context: JobContext,
+  pack: string,
+  tasks: readonly PackedTask[],
+  deliver: Deliver,
+): Promise<ModelProblem | undefined> {
   const rows = tasks.reduce((sum, task) => sum + task.features.rows.length, 0);
   const width = tasks[0]!.width;
   const buffers = { values: sharedDoubles(rows * width), anomaly: sharedBytes(rows), score: sharedDoubles(rows) };
@@ -145,8 +153,13 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
     }
     if (open().length === 0) break;
     context.signal?.throwIfAborted();
-    const models = slices.map((slice, i) => (states[i] === STATE.done || problems.has(i) ? { ...slice, skip: true } : slice));
-    const end = await context.threads.run({ type: 'models', models, states, values, anomaly, score, marks: newMarks() }, tasks[0]!.model);
+    const models = slices.map((slice, i) =>
+      states[i] === STATE.done || problems.has(i) ? { ...slice, skip: true } : slice,
+    );
+    const end = await context.threads.run(
+      { type: 'models', models, states, values, anomaly, score, marks: newMarks() },
+      tasks[0]!.model,
+    );
     if (end.type !== 'reply') {
       const { model } = tasks[end.at]!;
       // The models loaded before it share its process: what ran out of memory gets a fresh one, once.
@@ -168,6 +181,9 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
   for (const [i, task] of tasks.entries()) {
     const slice = slices[i]!;
     const rowEnd = slice.row + slice.rows;
-    deliver(task, problems.get(i) ?? { anomaly: anomaly.subarray(slice.row, rowEnd), score: score.subarray(slice.row, rowEnd) });
+    deliver(
+      task,
+      problems.get(i) ?? { anomaly: anomaly.subarray(slice.row, rowEnd), score: score.subarray(slice.row, rowEnd) },
+    );
   }
 }

@@ -54,7 +54,9 @@ function sessionOptions(executionProvider: string): InferenceSession.SessionOpti
 }
 
 /** What this build of onnxruntime offers, and why `provider` does not run, if it does not. */
-export async function tryProvider(provider: string): Promise<{ readonly offered: readonly string[]; readonly problem?: string }> {
+export async function tryProvider(
+  provider: string,
+): Promise<{ readonly offered: readonly string[]; readonly problem?: string }> {
   const offered = ort.listSupportedBackends().map(({ name }) => name);
   if (!offered.includes(provider)) return { offered, problem: 'it is not part of this build' };
   try {
@@ -68,8 +70,14 @@ export async function tryProvider(provider: string): Promise<{ readonly offered:
 
 /** The smallest graph: y = x. */
 const TRIAL = encodeModel({
-  irVersion: 8, opsetImport: [{ version: 17 }],
-  graph: { name: 'trial', node: [node('Identity', ['x'], ['y'])], input: [tensorInfo('x', DATA_TYPE.float, ['N'])], output: [tensorInfo('y', DATA_TYPE.float, ['N'])] },
+  irVersion: 8,
+  opsetImport: [{ version: 17 }],
+  graph: {
+    name: 'trial',
+    node: [node('Identity', ['x'], ['y'])],
+    input: [tensorInfo('x', DATA_TYPE.float, ['N'])],
+    output: [tensorInfo('y', DATA_TYPE.float, ['N'])],
+  },
 });
 
 async function createSession(bytes: Uint8Array, executionProvider: string): Promise<InferenceSession> {
@@ -125,7 +133,9 @@ export async function loadPack(bytes: Uint8Array, executionProvider: string): Pr
     features: width,
     async run(index, values, sink, onSlice) {
       // Negative indices wrap silently in Gather and one past the end fails every row: checked before.
-      for (const row of index) if (!(row >= 0 && row < header.rows)) throw modelError('model_failed', `the pack has ${header.rows} rows, row ${row} was asked for`);
+      for (const row of index)
+        if (!(row >= 0 && row < header.rows))
+          throw modelError('model_failed', `the pack has ${header.rows} rows, row ${row} was asked for`);
       const step = Math.min(ROWS_PER_RUN, perRun);
       for (let from = 0; from < index.length; from += step) {
         const count = Math.min(step, index.length - from);
@@ -161,7 +171,11 @@ function padRows(values: Float64Array, rows: number, padded: number, width: numb
   return copy;
 }
 
-async function run(session: InferenceSession, feeds: InferenceSession.FeedsType, names: readonly string[]): Promise<InferenceSession.ReturnType> {
+async function run(
+  session: InferenceSession,
+  feeds: InferenceSession.FeedsType,
+  names: readonly string[],
+): Promise<InferenceSession.ReturnType> {
   try {
     return await session.run(feeds, [...names]);
   } catch (error) {
@@ -173,6 +187,9 @@ function column(outputs: InferenceSession.ReturnType, name: string, rows: number
   const tensor = outputs[name] as Tensor;
   const [first, second = 1, ...more] = tensor.dims;
   if (first !== rows || second !== 1 || more.length > 0)
-    throw modelError('model_wrong_shape', `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; [${rows}] or [${rows}, 1] is expected`);
+    throw modelError(
+      'model_wrong_shape',
+      `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; [${rows}] or [${rows}, 1] is expected`,
+    );
   return tensor.data;
 }

@@ -12,7 +12,15 @@ import { modelError, modelProblem } from './model-contract.ts';
 import { encodePredictions } from './predictions-file.ts';
 import { type LoadedModel, type LoadedPack, loadModel, loadPack, tryProvider } from './session.ts';
 import {
-  type CheckJob, MARK, type ModelFile, type ModelsJob, type PackJob, STATE, type ThreadJob, type ThreadProblem, type ThreadReply,
+  type CheckJob,
+  MARK,
+  type ModelFile,
+  type ModelsJob,
+  type PackJob,
+  STATE,
+  type ThreadJob,
+  type ThreadProblem,
+  type ThreadReply,
   type ThreadSettings,
 } from './thread-protocol.ts';
 
@@ -50,7 +58,10 @@ function readBytes({ sha256, path, bytes: given }: ModelFile): Uint8Array {
   }
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found === sha256) return bytes;
-  const problem = modelError('model_corrupt', `its bytes have SHA-256 ${found} instead of ${sha256}; publish the models again`);
+  const problem = modelError(
+    'model_corrupt',
+    `its bytes have SHA-256 ${found} instead of ${sha256}; publish the models again`,
+  );
   stale.add(problem);
   throw problem;
 }
@@ -103,7 +114,8 @@ async function runModels(job: ModelsJob): Promise<ThreadReply> {
         slice.file,
         (bytes) => loadModel(bytes, settings.maxModelBytes, settings.executionProvider),
         (model) => {
-          if (model.features !== slice.features) throw modelError('model_wrong_shape', `it takes ${model.features} features, not ${slice.features}`);
+          if (model.features !== slice.features)
+            throw modelError('model_wrong_shape', `it takes ${model.features} features, not ${slice.features}`);
           return model.run(job.values.subarray(slice.value, slice.value + slice.rows * slice.features), slice.rows, {
             anomaly: job.anomaly.subarray(slice.row, slice.row + slice.rows),
             score: job.score.subarray(slice.row, slice.row + slice.rows),
@@ -166,7 +178,10 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
 }
 
 // One job at a time: the next comes after the answer. What is thrown here is a bug and ends the thread.
-parentPort!.on('message', (job: ThreadJob) => void runJob(job).then((reply) => parentPort!.postMessage(reply, handedOver(reply))));
+parentPort!.on(
+  'message',
+  (job: ThreadJob) => void runJob(job).then((reply) => parentPort!.postMessage(reply, handedOver(reply))),
+);
 
 /** Bytes that need no copy. Small buffers share their memory with others and are copied. */
 function handedOver(reply: ThreadReply): ArrayBuffer[] {

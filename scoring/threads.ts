@@ -59,8 +59,19 @@ interface Lane {
 export function createThreads(options: ThreadsOptions): Threads {
   const count = options.threads ?? availableParallelism();
   const { maxModelBytes, executionProvider, maxModelMemoryBytes = MAX_MODEL_MEMORY_BYTES } = options;
-  const settings: ThreadSettings = { maxModelBytes, executionProvider, maxCacheBytes: Math.max(1, Math.floor(options.maxCacheBytes / count)) };
-  const lanesOf = (start: () => Thread): Lane[] => Array.from({ length: count }, () => ({ start, thread: undefined, jobs: 0, running: undefined, tail: Promise.resolve() }));
+  const settings: ThreadSettings = {
+    maxModelBytes,
+    executionProvider,
+    maxCacheBytes: Math.max(1, Math.floor(options.maxCacheBytes / count)),
+  };
+  const lanesOf = (start: () => Thread): Lane[] =>
+    Array.from({ length: count }, () => ({
+      start,
+      thread: undefined,
+      jobs: 0,
+      running: undefined,
+      tail: Promise.resolve(),
+    }));
   const ours = lanesOf(() => startThread(settings));
   const foreign = lanesOf(() => startProcess({ ...settings, maxModelMemoryBytes }));
   const lanes = [...ours, ...foreign];
@@ -102,7 +113,11 @@ export function createThreads(options: ThreadsOptions): Threads {
       const at = position();
       if (at < 0) throw threadError(messageOf(error), error);
       if (error instanceof ModelMemoryError)
-        return { type: 'memory', at, message: `it took more than ${Math.round(maxModelMemoryBytes / MiB)} MiB of memory; use a smaller model or raise FLEETSCORE_MODEL_MEMORY_BYTES` };
+        return {
+          type: 'memory',
+          at,
+          message: `it took more than ${Math.round(maxModelMemoryBytes / MiB)} MiB of memory; use a smaller model or raise FLEETSCORE_MODEL_MEMORY_BYTES`,
+        };
       return { type: 'crash', at, message: messageOf(error) };
     } finally {
       lane.running = undefined;
@@ -135,7 +150,10 @@ export function createThreads(options: ThreadsOptions): Threads {
       await Promise.all(lanes.map((lane) => lane.thread?.end()));
       if (stuck.size === 0) return;
       const grace = new AbortController();
-      await Promise.race([Promise.all(stuck).then(() => grace.abort()), sleep(STUCK_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined)]);
+      await Promise.race([
+        Promise.all(stuck).then(() => grace.abort()),
+        sleep(STUCK_GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined),
+      ]);
     },
   };
 }
@@ -157,22 +175,28 @@ function watchProgress(job: ThreadJob, timeoutMs: number): { readonly timedOut: 
   let since = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const timedOut = new Promise<undefined>((resolve) => {
-    timer = setInterval(() => {
-      const now = Atomics.load(job.marks, MARK.ticks);
-      if (now !== ticks) {
-        ticks = now;
-        since = performance.now();
-        return;
-      }
-      const limit = Atomics.load(job.marks, MARK.current) > 0 ? timeoutMs : Math.max(timeoutMs, START_LIMIT_MS);
-      if (performance.now() - since > limit) resolve(undefined);
-    }, Math.min(250, Math.max(10, timeoutMs / 4)));
+    timer = setInterval(
+      () => {
+        const now = Atomics.load(job.marks, MARK.ticks);
+        if (now !== ticks) {
+          ticks = now;
+          since = performance.now();
+          return;
+        }
+        const limit = Atomics.load(job.marks, MARK.current) > 0 ? timeoutMs : Math.max(timeoutMs, START_LIMIT_MS);
+        if (performance.now() - since > limit) resolve(undefined);
+      },
+      Math.min(250, Math.max(10, timeoutMs / 4)),
+    );
   });
   return { timedOut, stop: () => clearInterval(timer) };
 }
 
 function threadError(what: string, cause?: unknown): FleetscoreError {
-  return new FleetscoreError('SCORING_THREAD_FAILED', `a scoring thread cannot run: ${what}`, { retryable: true, cause });
+  return new FleetscoreError('SCORING_THREAD_FAILED', `a scoring thread cannot run: ${what}`, {
+    retryable: true,
+    cause,
+  });
 }
 
 function closedError(): FleetscoreError {

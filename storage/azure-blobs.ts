@@ -45,7 +45,12 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
   };
 
   /** Runs one call; its failure names what it was about. */
-  const call = async <T>(doing: string, container: string, blob: string | undefined, work: () => Promise<T>): Promise<T> => {
+  const call = async <T>(
+    doing: string,
+    container: string,
+    blob: string | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     try {
       return await work();
     } catch (error) {
@@ -53,14 +58,22 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
     }
   };
 
-  const upload = async (container: ContainerName, name: string, body: Uint8Array, contentType: string, onlyNew: boolean): Promise<void> => {
-    await containerOf(container).getBlockBlobClient(name).uploadData(body, {
-      blobHTTPHeaders: { blobContentType: contentType },
-      conditions: onlyNew ? { ifNoneMatch: '*' } : {},
-      maxSingleShotSize: SINGLE_SHOT_BYTES,
-      blockSize: BLOCK_BYTES,
-      concurrency: PARALLEL_BLOCKS,
-    });
+  const upload = async (
+    container: ContainerName,
+    name: string,
+    body: Uint8Array,
+    contentType: string,
+    onlyNew: boolean,
+  ): Promise<void> => {
+    await containerOf(container)
+      .getBlockBlobClient(name)
+      .uploadData(body, {
+        blobHTTPHeaders: { blobContentType: contentType },
+        conditions: onlyNew ? { ifNoneMatch: '*' } : {},
+        maxSingleShotSize: SINGLE_SHOT_BYTES,
+        blockSize: BLOCK_BYTES,
+        concurrency: PARALLEL_BLOCKS,
+      });
   };
 
   return {
@@ -89,7 +102,9 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
 
     get: (container, name) =>
       call('read', container, name, async () => {
-        const answer = await containerOf(container).getBlobClient(name).download(0, undefined, { maxRetryRequests: DOWNLOAD_RESUMES });
+        const answer = await containerOf(container)
+          .getBlobClient(name)
+          .download(0, undefined, { maxRetryRequests: DOWNLOAD_RESUMES });
         const parts: Buffer[] = [];
         for await (const part of answer.readableStreamBody!) parts.push(Buffer.from(part as Uint8Array));
         const body = parts.length === 1 ? parts[0]! : Buffer.concat(parts);

@@ -31,7 +31,10 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
   const said = [status, code].filter((part) => part !== undefined).join(' ');
 
   if (code === 'ContainerNotFound')
-    return new FleetscoreError('BLOB_MISSING', `Cannot ${call.doing} ${where}: container ${call.container} does not exist. Start a fleetscore worker once: it creates the containers.`);
+    return new FleetscoreError(
+      'BLOB_MISSING',
+      `Cannot ${call.doing} ${where}: container ${call.container} does not exist. Start a fleetscore worker once: it creates the containers.`,
+    );
   if (status === 404) return new FleetscoreError('BLOB_MISSING', `There is no ${where}.`);
   if (status === 401 || status === 403)
     return new FleetscoreError(
@@ -41,7 +44,11 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
   // No status: no answer came. 409 here is a lease or a container on its way out, which passes.
   if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
     const reason = said === '' ? scrub(messageOf(error)) : `${said}: ${scrub(messageOf(error))}`;
-    return new FleetscoreError('BLOB_UNAVAILABLE', `Cannot ${call.doing} ${where} now (${reason}). Check that the account answers, then try again.`, { retryable: true, retryAfterMs: retryAfterOf(error) });
+    return new FleetscoreError(
+      'BLOB_UNAVAILABLE',
+      `Cannot ${call.doing} ${where} now (${reason}). Check that the account answers, then try again.`,
+      { retryable: true, retryAfterMs: retryAfterOf(error) },
+    );
   }
   return new FleetscoreError('BLOB_ERROR', `Cannot ${call.doing} ${where} (${said}: ${scrub(messageOf(error))}).`);
 }

@@ -11,7 +11,10 @@ export function progressConflict(commit: IngestCommit, seq: number): FleetscoreE
 }
 
 export function releaseExists(name: string): FleetscoreError {
-  return new FleetscoreError('RELEASE_EXISTS', `Release ${name} exists already, and releases never change. Use another name.`);
+  return new FleetscoreError(
+    'RELEASE_EXISTS',
+    `Release ${name} exists already, and releases never change. Use another name.`,
+  );
 }
 
 export function releaseUnknown(name: string): FleetscoreError {
@@ -23,7 +26,10 @@ export function releaseInvalid(name: string, problem: string): FleetscoreError {
 }
 
 export function batchUnknown(id: string): FleetscoreError {
-  return new FleetscoreError('BATCH_UNKNOWN', `There is no batch ${id}. List the batches to see their ids; old ones are pruned.`);
+  return new FleetscoreError(
+    'BATCH_UNKNOWN',
+    `There is no batch ${id}. List the batches to see their ids; old ones are pruned.`,
+  );
 }
 
 export function batchConflict(batch: NewBatch, existing: Pick<Batch, 'workflowId' | 'runId'>): FleetscoreError {
@@ -35,12 +41,18 @@ export function batchConflict(batch: NewBatch, existing: Pick<Batch, 'workflowId
 }
 
 export function batchClosed(id: string, status: string): FleetscoreError {
-  return new FleetscoreError('BATCH_CLOSED', `Batch ${id} is ${status}: it takes no more outcomes. Start a redrive for the sensors that are missing.`);
+  return new FleetscoreError(
+    'BATCH_CLOSED',
+    `Batch ${id} is ${status}: it takes no more outcomes. Start a redrive for the sensors that are missing.`,
+  );
 }
 
 export function sensorUnknown(batchId: string, ids: readonly number[]): FleetscoreError {
   const named = ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', ...' : '');
-  return new FleetscoreError('SENSOR_UNKNOWN', `Batch ${batchId} names ${ids.length} sensor ids that are not in the sensor list: ${named}. Register them first.`);
+  return new FleetscoreError(
+    'SENSOR_UNKNOWN',
+    `Batch ${batchId} names ${ids.length} sensor ids that are not in the sensor list: ${named}. Register them first.`,
+  );
 }
 
 /** The longest message of an outcome, in UTF-16 code units. */
@@ -49,5 +61,7 @@ export const MAX_MESSAGE_LENGTH = 1000;
 /** A message that fits, cut at a whole character. */
 export function clipMessage(message: string | undefined): string | null {
   if (message === undefined) return null;
-  return message.length <= MAX_MESSAGE_LENGTH ? message : message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\ud800-\udbff]$/, '');
+  return message.length <= MAX_MESSAGE_LENGTH
+    ? message
+    : message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\ud800-\udbff]$/, '');
 }

@@ -77,7 +77,10 @@ export function checkNotNewer(
 }
 
 /** Both lists as one, by version. */
-export function migrationStates(available: readonly Migration[], applied: readonly AppliedMigration[]): MigrationState[] {
+export function migrationStates(
+  available: readonly Migration[],
+  applied: readonly AppliedMigration[],
+): MigrationState[] {
   const states = new Map<number, MigrationState>();
   for (const { version, name } of available) states.set(version, { version, name, available: true });
   for (const { version, name, appliedAtMs } of applied)

@@ -27,7 +27,12 @@ export interface RetentionLog {
 }
 
 /** Prunes now and every hour until the returned function is called; it waits for a round under way. */
-export function startRetention(store: Pick<Store, 'prune'>, keep: Keep, log: RetentionLog, now: () => number = Date.now): () => Promise<void> {
+export function startRetention(
+  store: Pick<Store, 'prune'>,
+  keep: Keep,
+  log: RetentionLog,
+  now: () => number = Date.now,
+): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
   const prune = async (): Promise<void> => {
     const cut = cutOf(keep, now());

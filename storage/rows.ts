@@ -1,8 +1,24 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
-import { NO_OUTCOMES, type FailureClass, type OutcomeCounts, type OutcomeStatus, type SkipClass } from '../domain/outcome.ts';
+import {
+  NO_OUTCOMES,
+  type FailureClass,
+  type OutcomeCounts,
+  type OutcomeStatus,
+  type SkipClass,
+} from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
-import type { Batch, BatchFile, BatchKind, BatchPool, BatchStatus, IdRange, OutcomeRow, PlannedSensor, PredictionSource } from './store.ts';
+import type {
+  Batch,
+  BatchFile,
+  BatchKind,
+  BatchPool,
+  BatchStatus,
+  IdRange,
+  OutcomeRow,
+  PlannedSensor,
+  PredictionSource,
+} from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
@@ -89,7 +105,11 @@ export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): B
 /** Ids to look at: the part of `range` that was there when the batch was planned. */
 export function plannedRange(batch: Pick<BatchRow, 'maxSensorId'>, range: IdRange | undefined): IdRange {
   const end = batch.maxSensorId + 1;
-  return { from: Math.max(range?.from ?? 1, 1), to: Math.min(range?.to ?? end, end), ...(range?.pool === undefined ? {} : { pool: range.pool }) };
+  return {
+    from: Math.max(range?.from ?? 1, 1),
+    to: Math.min(range?.to ?? end, end),
+    ...(range?.pool === undefined ? {} : { pool: range.pool }),
+  };
 }
 
 export interface PlannedRow extends SensorKey {
@@ -118,7 +138,10 @@ export interface PoolRow {
 }
 
 /** What is planned in each pool, with what is decided there. */
-export function toBatchPools(planned: readonly PoolRow[], decided: readonly { readonly pool: string; readonly decided: number | string | null }[]): BatchPool[] {
+export function toBatchPools(
+  planned: readonly PoolRow[],
+  decided: readonly { readonly pool: string; readonly decided: number | string | null }[],
+): BatchPool[] {
   const done = new Map(decided.map((row) => [row.pool, Number(row.decided ?? 0)]));
   return planned.map(({ pool, planned }) => ({ pool, planned: Number(planned), decided: done.get(pool) ?? 0 }));
 }
@@ -178,17 +201,29 @@ export interface ChallengeRow {
   readonly differing: number;
 }
 
-export function toChallengeSummaries(overview: readonly ChallengeRow[], counts: readonly ChallengeCountsRow[]): ChallengeSummary[] {
+export function toChallengeSummaries(
+  overview: readonly ChallengeRow[],
+  counts: readonly ChallengeCountsRow[],
+): ChallengeSummary[] {
   return overview.map(({ base, challenger, fromMs, toMs, ...row }) => {
     const mine = counts.filter((c) => c.base === base && c.challenger === challenger);
     const sum = (of: (row: ChallengeCountsRow) => number | string, status?: OutcomeStatus): number =>
       mine.reduce((total, c) => total + (status === undefined || STATUSES[c.status] === status ? Number(of(c)) : 0), 0);
     const failures = mine.filter((c) => STATUSES[c.status] === 'failed');
     return {
-      ...row, base, challenger, fromMs: Number(fromMs), toMs: Number(toMs),
-      scored: sum((c) => c.scorings, 'scored'), skipped: sum((c) => c.scorings, 'skipped'), failed: sum((c) => c.scorings, 'failed'),
+      ...row,
+      base,
+      challenger,
+      fromMs: Number(fromMs),
+      toMs: Number(toMs),
+      scored: sum((c) => c.scorings, 'scored'),
+      skipped: sum((c) => c.scorings, 'skipped'),
+      failed: sum((c) => c.scorings, 'failed'),
       causes: Object.fromEntries(failures.map((c) => [c.class ?? 'internal', Number(c.scorings)])),
-      windows: sum((c) => c.windows), both: sum((c) => c.both), onlyBase: sum((c) => c.onlyBase), onlyChallenger: sum((c) => c.onlyChallenger),
+      windows: sum((c) => c.windows),
+      both: sum((c) => c.both),
+      onlyBase: sum((c) => c.onlyBase),
+      onlyChallenger: sum((c) => c.onlyChallenger),
     };
   });
 }

@@ -5,7 +5,13 @@
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
  * missing or older than the code as `SCHEMA_MISSING`, one newer than the code as `SCHEMA_TOO_NEW`.
  */
-import type { ChallengedSensor, ChallengeFilter, Challenger, ChallengeSummary, SensorDifference } from '../domain/challenge.ts';
+import type {
+  ChallengedSensor,
+  ChallengeFilter,
+  Challenger,
+  ChallengeSummary,
+  SensorDifference,
+} from '../domain/challenge.ts';
 import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
@@ -254,7 +260,11 @@ export interface Store {
   /** Ids in the order asked; unknown sensors are added. A unit given replaces an empty one. */
   registerSensors(sensors: readonly (SensorKey & { readonly unit?: string })[]): Promise<number[]>;
   /** By id ascending, ids above `after`. */
-  listSensors(options?: { readonly after?: number; readonly limit?: number; readonly device?: string }): Promise<Sensor[]>;
+  listSensors(options?: {
+    readonly after?: number;
+    readonly limit?: number;
+    readonly device?: string;
+  }): Promise<Sensor[]>;
   findSensor(key: SensorKey): Promise<Sensor | undefined>;
   countSensors(): Promise<number>;
 
@@ -278,13 +288,19 @@ export interface Store {
    * this period had scored them, or found no data for them. By id ascending, ids above `after`.
    * `lookbackMs`: windows that start up to this long before the period count too, as models with lags read them.
    */
-  changedSensors(period: Period, options?: { readonly after?: number; readonly limit?: number; readonly lookbackMs?: number }): Promise<number[]>;
+  changedSensors(
+    period: Period,
+    options?: { readonly after?: number; readonly limit?: number; readonly lookbackMs?: number },
+  ): Promise<number[]>;
   /**
    * Periods of committed batches inside `within` into which readings may have come after their newest batch began,
    * oldest first; of one schedule when it is given. Cheap, and to be asked again with {@link changedSensors}, whose
    * `lookbackMs` it takes too.
    */
-  latePeriods(within: Period, options?: { readonly schedule?: string; readonly lookbackMs?: number }): Promise<Period[]>;
+  latePeriods(
+    within: Period,
+    options?: { readonly schedule?: string; readonly lookbackMs?: number },
+  ): Promise<Period[]>;
   /**
    * Deletes what is older than the cuts, in transactions small enough for other writers to live with; safe to
    * interrupt and repeat. Running batches and the sensor list stay.
@@ -305,7 +321,12 @@ export interface Store {
    * @throws FleetscoreError `RELEASE_EXISTS`; `RELEASE_INVALID` for a sensor named twice or unknown, or a
    * model that is not described
    */
-  createRelease(name: string, createdAtMs: number, models: readonly ReleaseModel[], infos: readonly ModelInfo[]): Promise<void>;
+  createRelease(
+    name: string,
+    createdAtMs: number,
+    models: readonly ReleaseModel[],
+    infos: readonly ModelInfo[],
+  ): Promise<void>;
   /** Points `current` to a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
   setCurrentRelease(name: string): Promise<void>;
   currentRelease(): Promise<string | undefined>;
@@ -366,7 +387,12 @@ export interface Store {
   /** Closes a batch; a batch already closed stays as it is. @throws FleetscoreError `BATCH_UNKNOWN` */
   finishBatch(
     batchId: string,
-    end: { readonly status: Exclude<BatchStatus, 'running'>; readonly manifest?: string; readonly message?: string; readonly finishedAtMs: number },
+    end: {
+      readonly status: Exclude<BatchStatus, 'running'>;
+      readonly manifest?: string;
+      readonly message?: string;
+      readonly finishedAtMs: number;
+    },
   ): Promise<Batch>;
   findBatch(batchId: string): Promise<Batch | undefined>;
   /** Newest start first. */

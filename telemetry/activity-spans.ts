@@ -16,16 +16,32 @@ export function traceActivities(tracer: Tracer, sampled: (traceId: string) => bo
         if (!parent || !sampled(parent.traceId)) return next(input);
         const above = trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceFlags: TraceFlags.SAMPLED, isRemote: true });
         const { batchId, range } = (input.args[0] ?? {}) as { batchId?: string; range?: SensorRange };
-        const span = tracer.startSpan(info.activityType, {
-          kind: SpanKind.SERVER,
-          attributes: {
-            'temporal.workflow_id': info.workflowExecution?.workflowId ?? '', 'temporal.run_id': info.workflowExecution?.runId ?? '', 'temporal.activity_id': info.activityId,
-            'temporal.task_queue': info.taskQueue, 'temporal.attempt': info.attempt, 'temporal.waited_ms': Math.max(0, Date.now() - info.currentAttemptScheduledTimestampMs),
-            ...(batchId === undefined ? {} : { 'fleetscore.batch': batchId }),
-            ...(range === undefined ? {} : { 'fleetscore.sensor_from': range.from, 'fleetscore.sensor_to': range.to, 'fleetscore.sensors': range.count }),
-            ...(range?.single === undefined ? {} : { 'fleetscore.device': range.single.device, 'fleetscore.sensor': range.single.sensor }),
+        const span = tracer.startSpan(
+          info.activityType,
+          {
+            kind: SpanKind.SERVER,
+            attributes: {
+              'temporal.workflow_id': info.workflowExecution?.workflowId ?? '',
+              'temporal.run_id': info.workflowExecution?.runId ?? '',
+              'temporal.activity_id': info.activityId,
+              'temporal.task_queue': info.taskQueue,
+              'temporal.attempt': info.attempt,
+              'temporal.waited_ms': Math.max(0, Date.now() - info.currentAttemptScheduledTimestampMs),
+              ...(batchId === undefined ? {} : { 'fleetscore.batch': batchId }),
+              ...(range === undefined
+                ? {}
+                : {
+                    'fleetscore.sensor_from': range.from,
+                    'fleetscore.sensor_to': range.to,
+                    'fleetscore.sensors': range.count,
+                  }),
+              ...(range?.single === undefined
+                ? {}
+                : { 'fleetscore.device': range.single.device, 'fleetscore.sensor': range.single.sensor }),
+            },
           },
-        }, above);
+          above,
+        );
         const { context: inside, budget } = withBudget(trace.setSpan(above, span));
         try {
           return await context.with(inside, () => next(input));

@@ -3,22 +3,47 @@
  * client, and each HTTP request in it, below the activity that makes it.
  */
 import { useInstrumenter, type Instrumenter, type TracingContext, type TracingSpan } from '@azure/core-tracing';
-import { context, INVALID_SPAN_CONTEXT, SpanKind, SpanStatusCode, trace, type AttributeValue, type Context, type Span, type Tracer } from '@opentelemetry/api';
+import {
+  context,
+  INVALID_SPAN_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type AttributeValue,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
 import { fromTraceparent, toTraceparent } from '../domain/trace.ts';
 import { mayStart } from './spans.ts';
 
-const KINDS: Readonly<Record<string, SpanKind>> = { client: SpanKind.CLIENT, server: SpanKind.SERVER, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL };
+const KINDS: Readonly<Record<string, SpanKind>> = {
+  client: SpanKind.CLIENT,
+  server: SpanKind.SERVER,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+  internal: SpanKind.INTERNAL,
+};
 
 /** The two libraries define a context alike. */
 const theirs = (own: Context): TracingContext => own as unknown as TracingContext;
-const ours = (their: TracingContext | undefined): Context => (their as unknown as Context | undefined) ?? context.active();
+const ours = (their: TracingContext | undefined): Context =>
+  (their as unknown as Context | undefined) ?? context.active();
 
 export function traceAzureSdk(tracer: Tracer): void {
   const instrumenter: Instrumenter = {
     startSpan(name, options) {
       const parent = ours(options.tracingContext);
-      if (!mayStart(parent)) return { span: asTheirs(trace.wrapSpanContext(INVALID_SPAN_CONTEXT)), tracingContext: theirs(parent) };
-      const span = tracer.startSpan(name, { kind: KINDS[options.spanKind ?? 'client'] ?? SpanKind.CLIENT, attributes: (options.spanAttributes ?? {}) as Record<string, AttributeValue> }, parent);
+      if (!mayStart(parent))
+        return { span: asTheirs(trace.wrapSpanContext(INVALID_SPAN_CONTEXT)), tracingContext: theirs(parent) };
+      const span = tracer.startSpan(
+        name,
+        {
+          kind: KINDS[options.spanKind ?? 'client'] ?? SpanKind.CLIENT,
+          attributes: (options.spanAttributes ?? {}) as Record<string, AttributeValue>,
+        },
+        parent,
+      );
       return { span: asTheirs(span), tracingContext: theirs(trace.setSpan(parent, span)) };
     },
     withContext: (inside, callback, ...args) => context.with(ours(inside), callback, undefined, ...args),
@@ -35,15 +60,26 @@ export function traceAzureSdk(tracer: Tracer): void {
 }
 
 /** Addresses of blobs may carry a signature: what follows the question mark stays out. */
-const harmless = (value: unknown): AttributeValue => (typeof value === 'string' ? value.replace(/\?.*$/s, '') : (value as AttributeValue));
+const harmless = (value: unknown): AttributeValue =>
+  typeof value === 'string' ? value.replace(/\?.*$/s, '') : (value as AttributeValue);
 
 function asTheirs(span: Span): TracingSpan {
   return {
-    setStatus: (status) => void (status.status === 'error' && span.setStatus({ code: SpanStatusCode.ERROR, message: String(status.error instanceof Error ? status.error.message : status.error ?? '').split('\n')[0]! })),
-    setAttribute: (name, value) => void (value !== undefined && value !== null && span.setAttribute(name, harmless(value))),
+    setStatus: (status) =>
+      void (
+        status.status === 'error' &&
+        span.setStatus({
+          code: SpanStatusCode.ERROR,
+          message: String(status.error instanceof Error ? status.error.message : (status.error ?? '')).split('\n')[0]!,
+        })
+      ),
+    setAttribute: (name, value) =>
+      void (value !== undefined && value !== null && span.setAttribute(name, harmless(value))),
     end: () => span.end(),
-    recordException: (error) => span.recordException(typeof error === 'string' ? error : { name: error.name, message: error.message }),
+    recordException: (error) =>
+      span.recordException(typeof error === 'string' ? error : { name: error.name, message: error.message }),
     isRecording: () => span.isRecording(),
-    addEvent: (name, options) => void span.addEvent(name, (options?.attributes ?? {}) as Record<string, AttributeValue>, options?.startTime),
+    addEvent: (name, options) =>
+      void span.addEvent(name, (options?.attributes ?? {}) as Record<string, AttributeValue>, options?.startTime),
   };
 }

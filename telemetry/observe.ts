@@ -15,10 +15,13 @@ export function observeMetrics(meter: Meter, collect: () => Promise<readonly Met
     if (!look || now - look.atMs > SHARED_MS)
       look = {
         atMs: now,
-        metrics: collect().then((found) => {
-          for (const metric of found) add(metric);
-          return new Map(found.map((metric) => [metric.name, metric]));
-        }, () => new Map<string, Metric>()),
+        metrics: collect().then(
+          (found) => {
+            for (const metric of found) add(metric);
+            return new Map(found.map((metric) => [metric.name, metric]));
+          },
+          () => new Map<string, Metric>(),
+        ),
       };
     return look.metrics;
   };
@@ -27,9 +30,11 @@ export function observeMetrics(meter: Meter, collect: () => Promise<readonly Met
     if (known.has(name)) return;
     known.add(name);
     const options = { description: help, ...(unit === undefined ? {} : { unit }) };
-    const instrument: Observable = type === 'counter' ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
+    const instrument: Observable =
+      type === 'counter' ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
     instrument.addCallback(async (result: ObservableResult) => {
-      for (const sample of (await shared()).get(name)?.samples ?? []) result.observe(sample.value, { ...sample.labels });
+      for (const sample of (await shared()).get(name)?.samples ?? [])
+        result.observe(sample.value, { ...sample.labels });
     });
   };
 

@@ -24,9 +24,16 @@ export function createTelemetry(role: string, targets: TelemetryTargets, warn: (
   process.env['APPLICATIONINSIGHTS_STATSBEAT_DISABLED'] ??= 'true';
   diag.setLogger(quietly(warn), DiagLogLevel.WARN);
   const resource = resourceFromAttributes({
-    'service.name': `fleetscore-${role}`, 'service.namespace': 'fleetscore', 'service.version': VERSION, 'service.instance.id': `${hostname()}-${process.pid}`, 'host.name': hostname(),
+    'service.name': `fleetscore-${role}`,
+    'service.namespace': 'fleetscore',
+    'service.version': VERSION,
+    'service.instance.id': `${hostname()}-${process.pid}`,
+    'host.name': hostname(),
   }).merge(detectResources({ detectors: [envDetector] }));
-  const azure = targets.applicationInsights === undefined ? undefined : { connectionString: targets.applicationInsights, disableOfflineStorage: true };
+  const azure =
+    targets.applicationInsights === undefined
+      ? undefined
+      : { connectionString: targets.applicationInsights, disableOfflineStorage: true };
 
   const processors: SpanProcessor[] = [
     ...(targets.otlpTraces ? [new BatchSpanProcessor(new OTLPTraceExporter())] : []),
@@ -44,19 +51,36 @@ export function createTelemetry(role: string, targets: TelemetryTargets, warn: (
   const meters = new MeterProvider({
     resource,
     readers: [
-      ...(targets.otlpMetrics ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(), ...every })] : []),
-      ...(azure ? [new PeriodicExportingMetricReader({ exporter: new AzureMonitorMetricExporter(azure), ...every })] : []),
+      ...(targets.otlpMetrics
+        ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(), ...every })]
+        : []),
+      ...(azure
+        ? [new PeriodicExportingMetricReader({ exporter: new AzureMonitorMetricExporter(azure), ...every })]
+        : []),
     ],
   });
 
   return {
     activity: traceActivities(tracer, sampled),
-    sinks: { trace: { ended: { fn: (_, span) => workflowSpans(span, sampled, resource, SCOPE).forEach((one) => processors.forEach((processor) => processor.onEnd(one))), callDuringReplay: false } } },
+    sinks: {
+      trace: {
+        ended: {
+          fn: (_, span) =>
+            workflowSpans(span, sampled, resource, SCOPE).forEach((one) =>
+              processors.forEach((processor) => processor.onEnd(one)),
+            ),
+          callDuringReplay: false,
+        },
+      },
+    },
     spans: (target, kind) => traced(tracer, target, kind),
     metrics: (collect) => observeMetrics(meters.getMeter(SCOPE.name, SCOPE.version), collect),
     async close() {
       await Promise.race([
-        Promise.allSettled([provider.forceFlush().then(() => provider.shutdown()), meters.forceFlush().then(() => meters.shutdown())]),
+        Promise.allSettled([
+          provider.forceFlush().then(() => provider.shutdown()),
+          meters.forceFlush().then(() => meters.shutdown()),
+        ]),
         new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
       ]);
     },
@@ -70,7 +94,9 @@ function quietly(warn: (message: string) => void): { error: Say; warn: Say; info
     const now = Date.now();
     if (now - lastMs < 60_000) return;
     lastMs = now;
-    warn(`telemetry: ${[message, ...rest.map((part) => (part instanceof Error ? part.message : String(part)))].join(' ').slice(0, 500)}`);
+    warn(
+      `telemetry: ${[message, ...rest.map((part) => (part instanceof Error ? part.message : String(part)))].join(' ').slice(0, 500)}`,
+    );
   };
   const none: Say = () => {};
   return { error: say, warn: say, info: none, debug: none, verbose: none };

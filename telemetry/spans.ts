@@ -2,7 +2,16 @@
  * Spans of what an activity does. Only below a span that is recorded, and no more than a few hundred an activity:
  * a chunk of a thousand models must not make a thousand spans.
  */
-import { context, createContextKey, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Tracer } from '@opentelemetry/api';
+import {
+  context,
+  createContextKey,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Tracer,
+} from '@opentelemetry/api';
 import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
 import { messageOf } from '../domain/errors.ts';
 import type { SpanTarget } from './telemetry.ts';
@@ -41,7 +50,11 @@ export function isSampled(ratio: number): (traceId: string) => boolean {
 }
 
 /** `target` with a span around its asynchronous methods, while an activity is traced. */
-export function traced<T extends object>(tracer: Tracer, target: T, { prefix, methods, attributes = {}, remote = false }: SpanTarget): T {
+export function traced<T extends object>(
+  tracer: Tracer,
+  target: T,
+  { prefix, methods, attributes = {}, remote = false }: SpanTarget,
+): T {
   const wrapped = new Map<string | symbol, unknown>();
   return new Proxy(target, {
     get(object, name, receiver) {
@@ -51,7 +64,14 @@ export function traced<T extends object>(tracer: Tracer, target: T, { prefix, me
         wrapped.set(name, (...args: unknown[]): unknown => {
           const parent = context.active();
           if (!mayStart(parent)) return Reflect.apply(value, object, args);
-          const span = tracer.startSpan(`${prefix} ${name}`, { kind: remote ? SpanKind.CLIENT : SpanKind.INTERNAL, attributes: { ...attributes, ...(remote ? { 'db.operation.name': name } : {}) } }, parent);
+          const span = tracer.startSpan(
+            `${prefix} ${name}`,
+            {
+              kind: remote ? SpanKind.CLIENT : SpanKind.INTERNAL,
+              attributes: { ...attributes, ...(remote ? { 'db.operation.name': name } : {}) },
+            },
+            parent,
+          );
           return context.with(trace.setSpan(parent, span), async () => {
             try {
               return (await Reflect.apply(value, object, args)) as unknown;

@@ -3,5 +3,11 @@ import type { Store } from '../storage/store.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export function tracedStore(store: Store, telemetry: Telemetry | undefined): Store {
-  return telemetry?.spans(store, { prefix: 'sql', remote: true, attributes: { 'db.system.name': store.engine === 'mssql' ? 'microsoft.sql_server' : 'sqlite' } }) ?? store;
+  return (
+    telemetry?.spans(store, {
+      prefix: 'sql',
+      remote: true,
+      attributes: { 'db.system.name': store.engine === 'mssql' ? 'microsoft.sql_server' : 'sqlite' },
+    }) ?? store
+  );
 }

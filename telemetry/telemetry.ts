@@ -47,7 +47,10 @@ export function telemetryTargets(env: Env): TelemetryTargets | undefined {
   const wants = (signal: 'TRACES' | 'METRICS'): boolean =>
     (all || Boolean(env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`])) && env[`OTEL_${signal}_EXPORTER`] !== 'none';
   const targets = {
-    otlpTraces: wants('TRACES'), otlpMetrics: wants('METRICS'), applicationInsights: env.APPLICATIONINSIGHTS_CONNECTION_STRING || undefined, ratio: ratioOf(env),
+    otlpTraces: wants('TRACES'),
+    otlpMetrics: wants('METRICS'),
+    applicationInsights: env.APPLICATIONINSIGHTS_CONNECTION_STRING || undefined,
+    ratio: ratioOf(env),
   };
   return targets.otlpTraces || targets.otlpMetrics || targets.applicationInsights ? targets : undefined;
 }
@@ -67,10 +70,20 @@ export async function startTelemetry(role: string, env: Env, log: Logger): Promi
   try {
     const { createTelemetry } = await import('./sdk.ts');
     const telemetry = createTelemetry(role, targets, (message) => log.warn(message));
-    log.info({ otlp: targets.otlpTraces || targets.otlpMetrics, applicationInsights: targets.applicationInsights !== undefined, ratio: targets.ratio }, 'telemetry');
+    log.info(
+      {
+        otlp: targets.otlpTraces || targets.otlpMetrics,
+        applicationInsights: targets.applicationInsights !== undefined,
+        ratio: targets.ratio,
+      },
+      'telemetry',
+    );
     return telemetry;
   } catch (error) {
-    log.warn({ reason: messageOf(error) }, 'no telemetry: check the OTEL_ variables and APPLICATIONINSIGHTS_CONNECTION_STRING');
+    log.warn(
+      { reason: messageOf(error) },
+      'no telemetry: check the OTEL_ variables and APPLICATIONINSIGHTS_CONNECTION_STRING',
+    );
     return undefined;
   }
 }

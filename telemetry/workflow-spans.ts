@@ -1,5 +1,12 @@
 /** Spans of workflows, from what they tell when they end: their ids and times are theirs, so they are made by hand. */
-import { SpanKind, SpanStatusCode, TraceFlags, type Attributes, type HrTime, type SpanContext } from '@opentelemetry/api';
+import {
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Attributes,
+  type HrTime,
+  type SpanContext,
+} from '@opentelemetry/api';
 import { hrTimeDuration, millisToHrTime, type InstrumentationScope } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
@@ -9,29 +16,64 @@ import type { WorkflowSpan } from '../domain/trace.ts';
 const LONGEST_DELAY_MS = 5 * 60_000;
 
 /** The span of the run, and below it in the first workflow of a trace the one of what started it. */
-export function workflowSpans(span: WorkflowSpan, sampled: (traceId: string) => boolean, resource: Resource, scope: InstrumentationScope): ReadableSpan[] {
+export function workflowSpans(
+  span: WorkflowSpan,
+  sampled: (traceId: string) => boolean,
+  resource: Resource,
+  scope: InstrumentationScope,
+): ReadableSpan[] {
   if (!sampled(span.traceId)) return [];
   const { startMs, endMs, error, started, batch } = span;
   const common: Attributes = batch === undefined ? {} : { 'fleetscore.batch': batch };
-  const make = (name: string, kind: SpanKind, spanId: string, parentSpanId: string | undefined, fromMs: number, attributes: Attributes): ReadableSpan => {
+  const make = (
+    name: string,
+    kind: SpanKind,
+    spanId: string,
+    parentSpanId: string | undefined,
+    fromMs: number,
+    attributes: Attributes,
+  ): ReadableSpan => {
     const [startTime, endTime]: [HrTime, HrTime] = [millisToHrTime(fromMs), millisToHrTime(endMs)];
     const own: SpanContext = { traceId: span.traceId, spanId, traceFlags: TraceFlags.SAMPLED };
     return {
-      name, kind, spanContext: () => own, startTime, endTime, duration: hrTimeDuration(startTime, endTime), ended: true, resource, instrumentationScope: scope,
+      name,
+      kind,
+      spanContext: () => own,
+      startTime,
+      endTime,
+      duration: hrTimeDuration(startTime, endTime),
+      ended: true,
+      resource,
+      instrumentationScope: scope,
       ...(parentSpanId === undefined ? {} : { parentSpanContext: { ...own, spanId: parentSpanId, isRemote: true } }),
       status: error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: error },
-      attributes: { ...common, ...attributes }, links: [], events: [], droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0,
+      attributes: { ...common, ...attributes },
+      links: [],
+      events: [],
+      droppedAttributesCount: 0,
+      droppedEventsCount: 0,
+      droppedLinksCount: 0,
     };
   };
   const run = make(span.workflowType, SpanKind.SERVER, span.spanId, span.parentSpanId, startMs, {
-    'temporal.workflow_type': span.workflowType, 'temporal.workflow_id': span.workflowId, 'temporal.run_id': span.runId,
+    'temporal.workflow_type': span.workflowType,
+    'temporal.workflow_id': span.workflowId,
+    'temporal.run_id': span.runId,
   });
   if (!started) return [run];
   const { schedule, dueMs } = started;
   const delayMs = dueMs === undefined ? 0 : startMs - dueMs;
   const fromMs = delayMs > 0 && delayMs <= LONGEST_DELAY_MS ? startMs - delayMs : startMs;
-  const start = make(schedule === undefined ? 'batch by hand' : `schedule ${schedule}`, SpanKind.SERVER, span.parentSpanId, undefined, fromMs, {
-    ...(schedule === undefined ? {} : { 'temporal.schedule_id': schedule }), ...(dueMs === undefined ? {} : { 'temporal.scheduled_time': new Date(dueMs).toISOString() }),
-  });
+  const start = make(
+    schedule === undefined ? 'batch by hand' : `schedule ${schedule}`,
+    SpanKind.SERVER,
+    span.parentSpanId,
+    undefined,
+    fromMs,
+    {
+      ...(schedule === undefined ? {} : { 'temporal.schedule_id': schedule }),
+      ...(dueMs === undefined ? {} : { 'temporal.scheduled_time': new Date(dueMs).toISOString() }),
+    },
+  );
   return [start, run];
 }

@@ -32,11 +32,17 @@ const KEPT_FILES = 4;
 
 export async function readManifest({ blobs }: Deps, batch: Batch, findings: Findings): Promise<Manifest | undefined> {
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
-  if (batch.manifest !== undefined && batch.manifest !== name) findings.found('closed', `SQL names the manifest predictions/${batch.manifest}, it should be predictions/${name}`);
+  if (batch.manifest !== undefined && batch.manifest !== name)
+    findings.found('closed', `SQL names the manifest predictions/${batch.manifest}, it should be predictions/${name}`);
   try {
-    const manifest = JSON.parse(Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest ?? name)).toString('utf8')) as Manifest;
+    const manifest = JSON.parse(
+      Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest ?? name)).toString('utf8'),
+    ) as Manifest;
     if (manifest.version === 1 && Array.isArray(manifest.files)) return manifest;
-    findings.found('closed', `the manifest predictions/${name} has version ${JSON.stringify(manifest.version)}: this code reads version 1`);
+    findings.found(
+      'closed',
+      `the manifest predictions/${name} has version ${JSON.stringify(manifest.version)}: this code reads version 1`,
+    );
   } catch (error) {
     if (error instanceof FleetscoreError && error.retryable) throw error;
     findings.found('closed', `the manifest cannot be read: ${messageOf(error)}`);
@@ -44,7 +50,12 @@ export async function readManifest({ blobs }: Deps, batch: Batch, findings: Find
   return undefined;
 }
 
-export async function openFiles(deps: Deps, batch: Batch, manifest: Manifest | undefined, findings: Findings): Promise<BatchFiles> {
+export async function openFiles(
+  deps: Deps,
+  batch: Batch,
+  manifest: Manifest | undefined,
+  findings: Findings,
+): Promise<BatchFiles> {
   const { store, blobs } = deps;
   const folder = batchFolder(batch.fromMs, batch.id);
   const files = await listFiles(store, batch, manifest, findings);
@@ -52,7 +63,8 @@ export async function openFiles(deps: Deps, batch: Batch, manifest: Manifest | u
   const tallies = new LRUCache<string, { readonly tally: FileTally | undefined }>({ max: KEPT_FILES });
 
   for (const file of files.values())
-    if (!file.blob.startsWith(`${folder}/`)) findings.found('files', `predictions/${file.blob} is not in the folder of its batch, ${folder}`);
+    if (!file.blob.startsWith(`${folder}/`))
+      findings.found('files', `predictions/${file.blob} is not in the folder of its batch, ${folder}`);
 
   const load = async (file: ManifestFile): Promise<FileTally | undefined> => {
     const name = `predictions/${file.blob}`;
@@ -66,16 +78,19 @@ export async function openFiles(deps: Deps, batch: Batch, manifest: Manifest | u
       return undefined;
     }
     if (seen.has(file.chunk)) return tallyFile(bytes, batch);
-    if (bytes.byteLength !== file.bytes) findings.found('files', `${name} has ${bytes.byteLength} bytes, the manifest says ${file.bytes}`);
+    if (bytes.byteLength !== file.bytes)
+      findings.found('files', `${name} has ${bytes.byteLength} bytes, the manifest says ${file.bytes}`);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
-    if (sha256 !== file.sha256) findings.found('files', `${name} has SHA-256 ${sha256}, the manifest says ${file.sha256}`);
+    if (sha256 !== file.sha256)
+      findings.found('files', `${name} has SHA-256 ${sha256}, the manifest says ${file.sha256}`);
     try {
       tally = await tallyFile(bytes, batch);
     } catch (error) {
       findings.found('files', `${name}: ${messageOf(error)}`);
       return undefined;
     }
-    if (tally.rows !== file.rows) findings.found('rows', `${name} has ${tally.rows} rows, the manifest says ${file.rows}`);
+    if (tally.rows !== file.rows)
+      findings.found('rows', `${name} has ${tally.rows} rows, the manifest says ${file.rows}`);
     for (const problem of tally.problems) findings.found('rows', `${name}: ${problem}`);
     return tally;
   };
@@ -105,7 +120,12 @@ export async function openFiles(deps: Deps, batch: Batch, manifest: Manifest | u
 }
 
 /** The files by chunk; where manifest and SQL differ, that is a finding. */
-async function listFiles(store: Store, batch: Batch, manifest: Manifest | undefined, findings: Findings): Promise<Map<string, ManifestFile>> {
+async function listFiles(
+  store: Store,
+  batch: Batch,
+  manifest: Manifest | undefined,
+  findings: Findings,
+): Promise<Map<string, ManifestFile>> {
   const listed = new Map<string, ManifestFile>();
   const blobs = new Set<string>();
   for (const file of manifest?.files ?? []) {
@@ -116,24 +136,48 @@ async function listFiles(store: Store, batch: Batch, manifest: Manifest | undefi
   }
   const recorded = new Map<string, ManifestFile>();
   const toFind = new Set(listed.keys());
-  for (let page = await store.listFiles(batch.id, { limit: PAGE }); page.length > 0; page = await store.listFiles(batch.id, { after: page.at(-1)!.chunk, limit: PAGE }))
+  for (
+    let page = await store.listFiles(batch.id, { limit: PAGE });
+    page.length > 0;
+    page = await store.listFiles(batch.id, { after: page.at(-1)!.chunk, limit: PAGE })
+  )
     for (const file of page) {
       toFind.delete(file.chunk);
       const other = listed.get(file.chunk);
       if (!manifest) recorded.set(file.chunk, file);
-      else if (!other) findings.found('files', `SQL has predictions/${file.blob} of chunk ${file.chunk}, the manifest does not list it`);
+      else if (!other)
+        findings.found(
+          'files',
+          `SQL has predictions/${file.blob} of chunk ${file.chunk}, the manifest does not list it`,
+        );
       else
         for (const field of ['blob', 'rows', 'bytes', 'sha256'] as const)
-          if (file[field] !== other[field]) findings.found('files', `${field} of chunk ${file.chunk} is ${file[field]} in SQL and ${other[field]} in the manifest`);
+          if (file[field] !== other[field])
+            findings.found(
+              'files',
+              `${field} of chunk ${file.chunk} is ${file[field]} in SQL and ${other[field]} in the manifest`,
+            );
     }
   for (const chunk of toFind) findings.found('files', `the manifest lists the chunk ${chunk}, SQL has no file of it`);
   return manifest ? listed : recorded;
 }
 
 /** Blobs in the folder of a batch that its manifest does not list: left by attempts that lost; nobody reads them. */
-export async function noteOrphans({ blobs }: Deps, batch: Batch, manifest: Manifest | undefined, findings: Findings): Promise<void> {
+export async function noteOrphans(
+  { blobs }: Deps,
+  batch: Batch,
+  manifest: Manifest | undefined,
+  findings: Findings,
+): Promise<void> {
   const folder = batchFolder(batch.fromMs, batch.id);
-  const known = new Set([manifestBlob(folder), reportBlob(folder), ...(manifest?.files.map((file) => file.blob) ?? [])]);
+  const known = new Set([
+    manifestBlob(folder),
+    reportBlob(folder),
+    ...(manifest?.files.map((file) => file.blob) ?? []),
+  ]);
   for await (const { name, bytes } of blobs.list(CONTAINERS.predictions, `${folder}/`))
-    if (!known.has(name)) findings.note(`predictions/${name} (${bytes} bytes) is not in the manifest: an attempt that lost left it, nobody reads it`);
+    if (!known.has(name))
+      findings.note(
+        `predictions/${name} (${bytes} bytes) is not in the manifest: an attempt that lost left it, nobody reads it`,
+      );
 }

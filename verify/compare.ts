@@ -30,11 +30,19 @@ export interface BatchChallenge extends Pick<Challenger, 'release' | 'share'> {
 }
 
 /** Undefined for a batch without a challenger. @throws FleetscoreError `BATCH_UNKNOWN` */
-export async function challengeOf(store: Store, batchId: string, differences: number): Promise<BatchChallenge | undefined> {
+export async function challengeOf(
+  store: Store,
+  batchId: string,
+  differences: number,
+): Promise<BatchChallenge | undefined> {
   const challenger = await store.batchChallenger(batchId);
   if (!challenger) return undefined;
   const [summary] = await store.challengeSummaries({ batchId });
-  return { ...challenger, ...(summary ? { summary } : {}), differences: summary && differences > 0 ? await store.challengeDifferences({ batchId }, differences) : [] };
+  return {
+    ...challenger,
+    ...(summary ? { summary } : {}),
+    differences: summary && differences > 0 ? await store.challengeDifferences({ batchId }, differences) : [],
+  };
 }
 
 export interface Comparison {
@@ -64,7 +72,10 @@ const PAGE = 500;
 const SHOWN = 20;
 
 /** @throws FleetscoreError `RELEASE_UNKNOWN`, and what the engine throws when Blob is unavailable */
-export async function compareReleases(deps: { readonly store: Store; readonly engine: ScoringEngine }, options: CompareOptions): Promise<Comparison> {
+export async function compareReleases(
+  deps: { readonly store: Store; readonly engine: ScoringEngine },
+  options: CompareOptions,
+): Promise<Comparison> {
   const { store, engine } = deps;
   const { period, hopMs, share = 1 } = options;
   const base = summaryOf(options.base);
@@ -73,15 +84,24 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
   const total = await store.countSensors();
   const limit = pageOfSensors(PAGE, windowsOf(period, { hopMs }));
   let [sensors, windows, agreed, differing, done] = [0, 0, 0, 0, 0];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await store.listSensors({ after, limit });
     const last = page.at(-1);
     if (!last) break;
     const chosen = page.filter(({ id }) => inShare(id, share));
-    const plans = await Promise.all([options.base, options.challenger].map((release) => sensorsWithModels(store, release, chosen)));
-    const lookback = Math.max(...(await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)))).map((needs) => needs.lookback));
-    const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs });
-    const [one, other] = (await Promise.all(plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })))) as [ScoreResult, ScoreResult];
+    const plans = await Promise.all(
+      [options.base, options.challenger].map((release) => sensorsWithModels(store, release, chosen)),
+    );
+    const lookback = Math.max(
+      ...(await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)))).map((needs) => needs.lookback),
+    );
+    const series = await store.readSeries(
+      { from: after + 1, to: last.id + 1 },
+      { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs },
+    );
+    const [one, other] = (await Promise.all(
+      plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })),
+    )) as [ScoreResult, ScoreResult];
     base.add(one);
     challenger.add(other);
     for (const [id, tally] of compareLabels(series, one, other)) {
@@ -93,7 +113,13 @@ export async function compareReleases(deps: { readonly store: Store; readonly en
       if (apart === 0) continue;
       differing += 1;
       const { device, sensor } = chosen.find((sensor) => sensor.id === id)!;
-      differences.push({ device, sensor, windows: tally.windows, onlyBase: tally.onlyBase, onlyChallenger: tally.onlyChallenger });
+      differences.push({
+        device,
+        sensor,
+        windows: tally.windows,
+        onlyBase: tally.onlyBase,
+        onlyChallenger: tally.onlyChallenger,
+      });
     }
     differences.sort((a, b) => b.onlyBase + b.onlyChallenger - a.onlyBase - a.onlyChallenger).splice(SHOWN);
     sensors += chosen.length;
@@ -113,7 +139,8 @@ function summaryOf(release: string) {
     add(result: ScoreResult): void {
       for (const verdict of result.verdicts) {
         counts[verdict.status] += 1;
-        if (verdict.status === 'failed') causes[verdict.class ?? 'internal'] = (causes[verdict.class ?? 'internal'] ?? 0) + 1;
+        if (verdict.status === 'failed')
+          causes[verdict.class ?? 'internal'] = (causes[verdict.class ?? 'internal'] ?? 0) + 1;
       }
     },
     rows(more: number, anomalous: number): void {

@@ -47,7 +47,9 @@ const SHOWN = 200;
 export function populationStability(baseline: readonly number[], now: readonly number[]): number | undefined {
   if (baseline.length < LEAST_FOR_PSI || now.length < LEAST_FOR_PSI) return undefined;
   const sorted = baseline.toSorted((a, b) => a - b);
-  const edges = [...new Set(Array.from({ length: BINS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / BINS)]!))];
+  const edges = [
+    ...new Set(Array.from({ length: BINS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / BINS)]!)),
+  ];
   const shares = (values: readonly number[]): number[] => {
     const counts = Array.from({ length: edges.length * 2 + 1 }, () => 0);
     for (const value of values) {
@@ -74,23 +76,45 @@ export interface HealthOptions {
   readonly hopMs?: number;
 }
 
-export async function fleetHealth(store: Store, period: Period, baseline: Period | undefined, { readings = true, hopMs }: HealthOptions = {}): Promise<FleetHealth> {
-  const limit = readings && hopMs !== undefined ? pageOfSensors(PAGE, windowsOf(period, { hopMs }) + (baseline ? windowsOf(baseline, { hopMs }) : 0)) : PAGE;
-  const signs: Record<HealthSign, number> = { flags_everything: 0, flags_nothing: 0, readings_drifted: 0, anomaly_rate_moved: 0 };
+export async function fleetHealth(
+  store: Store,
+  period: Period,
+  baseline: Period | undefined,
+  { readings = true, hopMs }: HealthOptions = {},
+): Promise<FleetHealth> {
+  const limit =
+    readings && hopMs !== undefined
+      ? pageOfSensors(PAGE, windowsOf(period, { hopMs }) + (baseline ? windowsOf(baseline, { hopMs }) : 0))
+      : PAGE;
+  const signs: Record<HealthSign, number> = {
+    flags_everything: 0,
+    flags_nothing: 0,
+    readings_drifted: 0,
+    anomaly_rate_moved: 0,
+  };
   const committed = (await store.listBatches()).filter((batch) => batch.manifest !== undefined);
   const within = (p: Period): Batch[] => committed.filter((batch) => batch.fromMs >= p.fromMs && batch.toMs <= p.toMs);
   const [batches, before] = [within(period), baseline ? within(baseline) : []];
   const worst: SensorHealth[] = [];
   let sensors = 0;
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await store.listSensors({ after, limit });
     const last = page.at(-1);
     if (!last) break;
     const range = { from: after + 1, to: last.id + 1 };
     const [rates, ratesBefore] = [await anomalyRates(store, batches, range), await anomalyRates(store, before, range)];
-    const [means, meansBefore] = [readings ? await windowMeans(store, range, period) : NONE, readings && baseline ? await windowMeans(store, range, baseline) : NONE];
+    const [means, meansBefore] = [
+      readings ? await windowMeans(store, range, period) : NONE,
+      readings && baseline ? await windowMeans(store, range, baseline) : NONE,
+    ];
     for (const { id, device, sensor } of page) {
-      const health = judge({ device, sensor }, rates.get(id), ratesBefore.get(id), means.get(id) ?? [], meansBefore.get(id) ?? []);
+      const health = judge(
+        { device, sensor },
+        rates.get(id),
+        ratesBefore.get(id),
+        means.get(id) ?? [],
+        meansBefore.get(id) ?? [],
+      );
       for (const sign of health.signs) signs[sign] += 1;
       if (health.signs.length > 0) worst.push(health);
     }
@@ -108,18 +132,35 @@ interface Rate {
   anomalies: number;
 }
 
-function judge(key: SensorKey, now: Rate | undefined, before: Rate | undefined, means: readonly number[], meansBefore: readonly number[]): SensorHealth {
-  const share = (rate: Rate | undefined, least: number): number | undefined => (rate && rate.windows >= least ? rate.anomalies / rate.windows : undefined);
+function judge(
+  key: SensorKey,
+  now: Rate | undefined,
+  before: Rate | undefined,
+  means: readonly number[],
+  meansBefore: readonly number[],
+): SensorHealth {
+  const share = (rate: Rate | undefined, least: number): number | undefined =>
+    rate && rate.windows >= least ? rate.anomalies / rate.windows : undefined;
   const [rate, rateBefore] = [share(now, LEAST_FOR_RATE), share(before, LEAST_FOR_RATE)];
   const psi = populationStability(meansBefore, means);
   const signs: HealthSign[] = [];
   if (rate !== undefined && rate >= NEARLY_EVERYTHING) signs.push('flags_everything');
   if (now && now.anomalies === 0 && now.windows >= LEAST_FOR_NOTHING) signs.push('flags_nothing');
   if (psi !== undefined && psi > PSI_DRIFTED) signs.push('readings_drifted');
-  if (rate !== undefined && rateBefore !== undefined && Math.abs(rate - rateBefore) >= RATE_MOVED && Math.max(rate, rateBefore) >= 2 * Math.min(rate, rateBefore)) signs.push('anomaly_rate_moved');
+  if (
+    rate !== undefined &&
+    rateBefore !== undefined &&
+    Math.abs(rate - rateBefore) >= RATE_MOVED &&
+    Math.max(rate, rateBefore) >= 2 * Math.min(rate, rateBefore)
+  )
+    signs.push('anomaly_rate_moved');
   return {
-    ...key, windows: now?.windows ?? means.length, ...(rate === undefined ? {} : { anomalyRate: rate }), ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
-    ...(psi === undefined ? {} : { psi }), signs,
+    ...key,
+    windows: now?.windows ?? means.length,
+    ...(rate === undefined ? {} : { anomalyRate: rate }),
+    ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
+    ...(psi === undefined ? {} : { psi }),
+    signs,
   };
 }
 
@@ -127,14 +168,22 @@ function judge(key: SensorKey, now: Rate | undefined, before: Rate | undefined, 
  * A window counts once: of batches that overlap the longest one that scored the sensor is taken, of equal ones the
  * newest. Taking the newest of all would drop a day for the sake of an hour that was scored again.
  */
-async function anomalyRates(store: Store, batches: readonly Batch[], range: { readonly from: number; readonly to: number }): Promise<Map<number, Rate>> {
+async function anomalyRates(
+  store: Store,
+  batches: readonly Batch[],
+  range: { readonly from: number; readonly to: number },
+): Promise<Map<number, Rate>> {
   const rates = new Map<number, Rate>();
   const ordered = batches.toSorted((a, b) => lengthOf(b) - lengthOf(a) || b.startedAtMs - a.startedAtMs);
   const overlaps = earlierOverlaps(ordered);
   const counted = ordered.map(() => new Set<number>());
   for (const [at, batch] of ordered.entries()) {
     const before = overlaps[at]!;
-    for (const { sensorId, windows, anomalies } of await store.listOutcomes(batch.id, { status: 'scored', after: range.from - 1, limit: range.to - range.from })) {
+    for (const { sensorId, windows, anomalies } of await store.listOutcomes(batch.id, {
+      status: 'scored',
+      after: range.from - 1,
+      limit: range.to - range.from,
+    })) {
       if (sensorId >= range.to) break;
       if (before.some((other) => counted[other]!.has(sensorId))) continue;
       counted[at]!.add(sensorId);
@@ -164,7 +213,11 @@ function earlierOverlaps(periods: readonly Period[]): readonly (readonly number[
   return overlaps;
 }
 
-async function windowMeans(store: Store, range: { readonly from: number; readonly to: number }, period: Period): Promise<Map<number, number[]>> {
+async function windowMeans(
+  store: Store,
+  range: { readonly from: number; readonly to: number },
+  period: Period,
+): Promise<Map<number, number[]>> {
   const means = new Map<number, number[]>();
   const series = await store.readSeries(range, period);
   for (let row = 0; row < series.length; row++) {

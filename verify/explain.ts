@@ -13,7 +13,15 @@ import { parseCaptureName } from '../ingest/capture.ts';
 import { hubFolder } from '../ingest/event.ts';
 import { decodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch, BatchFile, ModelInfo, OutcomeRow, PredictionSource, ReleaseModel, Store } from '../storage/store.ts';
+import type {
+  Batch,
+  BatchFile,
+  ModelInfo,
+  OutcomeRow,
+  PredictionSource,
+  ReleaseModel,
+  Store,
+} from '../storage/store.ts';
 
 /** A prediction with the batch that made it. */
 export interface MadeBy {
@@ -50,7 +58,12 @@ type Deps = { readonly store: Store; readonly blobs: BlobStore };
  * @param windowMs its length
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` when the file on record was changed
  */
-export async function explain(deps: Deps, sensor: Sensor, startMs: number, windowMs: number): Promise<Lineage | NotPredicted> {
+export async function explain(
+  deps: Deps,
+  sensor: Sensor,
+  startMs: number,
+  windowMs: number,
+): Promise<Lineage | NotPredicted> {
   const made: MadeBy[] = [];
   const start = { fromMs: startMs, toMs: startMs + 1 };
   // Oldest first: the last has the word.
@@ -59,30 +72,55 @@ export async function explain(deps: Deps, sensor: Sensor, startMs: number, windo
     if (found) made.unshift(found);
   }
   const [served, ...superseded] = made;
-  return served ? lineageOf(deps, sensor, { fromMs: startMs, toMs: startMs + windowMs }, served, superseded) : notPredicted(deps.store, sensor, start);
+  return served
+    ? lineageOf(deps, sensor, { fromMs: startMs, toMs: startMs + windowMs }, served, superseded)
+    : notPredicted(deps.store, sensor, start);
 }
 
-async function predictionOf({ store, blobs }: Deps, { batchId, file }: PredictionSource, sensor: Sensor, startMs: number): Promise<MadeBy | undefined> {
+async function predictionOf(
+  { store, blobs }: Deps,
+  { batchId, file }: PredictionSource,
+  sensor: Sensor,
+  startMs: number,
+): Promise<MadeBy | undefined> {
   const bytes = await blobs.get(CONTAINERS.predictions, file.blob);
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
-    throw new FleetscoreError('PREDICTIONS_CORRUPT', `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`);
+    throw new FleetscoreError(
+      'PREDICTIONS_CORRUPT',
+      `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`,
+    );
   const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs === startMs);
   const batch = prediction && (await store.findBatch(batchId));
   return batch && { prediction, batch, file };
 }
 
-async function lineageOf(deps: Deps, sensor: Sensor, span: Period, served: MadeBy, superseded: readonly MadeBy[]): Promise<Lineage> {
+async function lineageOf(
+  deps: Deps,
+  sensor: Sensor,
+  span: Period,
+  served: MadeBy,
+  superseded: readonly MadeBy[],
+): Promise<Lineage> {
   const { store, blobs } = deps;
   const { batch, prediction } = served;
   const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });
   const [model] = await store.listReleaseModels(batch.release, { after: sensor.id - 1, limit: 1 });
   if (outcome?.sensorId !== sensor.id || model?.sensorId !== sensor.id)
-    throw new FleetscoreError('LINEAGE_BROKEN', `batch ${batch.id} has predictions of this sensor without an outcome or a model. Look closer with: fleetscore verify ${batch.id}`);
+    throw new FleetscoreError(
+      'LINEAGE_BROKEN',
+      `batch ${batch.id} has predictions of this sensor without an outcome or a model. Look closer with: fleetscore verify ${batch.id}`,
+    );
   const [window] = await store.readSensorWindows(sensor.id, { ...span, toMs: span.fromMs + 1 });
   return {
-    ...served, outcome, model, modelBlob: modelBlob(model.model), ...(model.pack === undefined ? {} : { packBlob: packBlob(model.pack) }),
-    ...(window ? { window } : {}), changedSince: window !== undefined && window.mean !== prediction.value,
-    captures: await captureFiles(store, blobs, span), superseded,
+    ...served,
+    outcome,
+    model,
+    modelBlob: modelBlob(model.model),
+    ...(model.pack === undefined ? {} : { packBlob: packBlob(model.pack) }),
+    ...(window ? { window } : {}),
+    changedSince: window !== undefined && window.mean !== prediction.value,
+    captures: await captureFiles(store, blobs, span),
+    superseded,
   };
 }
 
@@ -90,7 +128,9 @@ async function lineageOf(deps: Deps, sensor: Sensor, span: Period, served: MadeB
 const RECENT = 500;
 
 async function notPredicted(store: Store, sensor: Sensor, { fromMs, toMs }: Period): Promise<NotPredicted> {
-  const covering = (await store.listBatches({ limit: RECENT })).filter((batch) => batch.fromMs < toMs && batch.toMs > fromMs).slice(0, 10);
+  const covering = (await store.listBatches({ limit: RECENT }))
+    .filter((batch) => batch.fromMs < toMs && batch.toMs > fromMs)
+    .slice(0, 10);
   const outcomes = [];
   for (const batch of covering) {
     const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });
@@ -108,7 +148,9 @@ async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Pe
     const [namespace, hub] = source.split('/') as [string, string];
     const folder = `${hubFolder({ namespace, hub })}/${partition}`;
     let before: { readonly name: string; readonly timeMs: number } | undefined;
-    const hours = new Set([fromMs - HOUR_MS, fromMs, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')));
+    const hours = new Set(
+      [fromMs - HOUR_MS, fromMs, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')),
+    );
     for (const hour of hours)
       for await (const { name } of blobs.list(CONTAINERS.raw, `${folder}/${hour}/`)) {
         const file = parseCaptureName(name);

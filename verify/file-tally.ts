@@ -36,8 +36,10 @@ export async function tallyFile(bytes: Uint8Array, period: Period): Promise<File
       if (tally) problem(`the rows of ${row.device} / ${row.sensor} do not stand together`);
       else sensors.set(key, (tally = { rows: 0, anomalies: 0 }));
     }
-    if (row.tsMs <= lastMs) problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is there twice, or out of order`);
-    if (row.tsMs < period.fromMs || row.tsMs >= period.toMs) problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is outside of the period`);
+    if (row.tsMs <= lastMs)
+      problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is there twice, or out of order`);
+    if (row.tsMs < period.fromMs || row.tsMs >= period.toMs)
+      problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is outside of the period`);
     lastMs = row.tsMs;
     tally.rows += 1;
     tally.anomalies += row.prediction;

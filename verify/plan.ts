@@ -36,9 +36,17 @@ const PAGE = 2_000;
 const EXAMPLES = 10;
 
 /** @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN`, `INVALID_SIZES` */
-export async function dryRun(store: Store, period: Period, asked: SizesAsked & { readonly release?: string }): Promise<DryRun> {
+export async function dryRun(
+  store: Store,
+  period: Period,
+  asked: SizesAsked & { readonly release?: string },
+): Promise<DryRun> {
   const release = asked.release ?? (await store.currentRelease());
-  if (release === undefined) throw new FleetscoreError('NO_RELEASE', 'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.');
+  if (release === undefined)
+    throw new FleetscoreError(
+      'NO_RELEASE',
+      'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.',
+    );
   const skipped = { no_data: 0, no_model: 0 };
   const examples: (SensorKey & { class: 'no_data' | 'no_model' })[] = [];
   const named = { no_data: 0, no_model: 0 };
@@ -46,14 +54,20 @@ export async function dryRun(store: Store, period: Period, asked: SizesAsked & {
   let planned = 0;
   let wouldScore = 0;
   let windows = 0;
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const sensors = await store.listSensors({ after, limit: PAGE });
     const last = sensors.at(-1);
     if (!last) break;
-    const models = new Map((await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [model.sensorId, model.pool ?? '']));
+    const models = new Map(
+      (await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [
+        model.sensorId,
+        model.pool ?? '',
+      ]),
+    );
     const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, period);
     const counts = new Map<number, number>();
-    for (let row = 0; row < series.length; row++) counts.set(series.sensorId[row]!, (counts.get(series.sensorId[row]!) ?? 0) + 1);
+    for (let row = 0; row < series.length; row++)
+      counts.set(series.sensorId[row]!, (counts.get(series.sensorId[row]!) ?? 0) + 1);
     for (const { id, device, sensor } of sensors) {
       const held = counts.get(id) ?? 0;
       const pool = models.get(id) ?? '';
@@ -76,18 +90,44 @@ export async function dryRun(store: Store, period: Period, asked: SizesAsked & {
   // A release whose models name no pool is planned as one.
   const routed = [...byPool.keys()].some((pool) => pool !== '');
   const sizes = chooseSizes(planned, { ...asked, pools: routed ? byPool.size : 0 });
-  const pools = [...byPool].sort(([a], [b]) => (a < b ? -1 : 1)).map(([pool, own]): PoolPlan => ({ pool, ...own, ...countGroups(own.planned, { ...sizes, ...(pool === '' || asked.sensorsPerActivity !== undefined ? {} : { sensorsPerActivity: chunkOfPool(own.planned, sizes) }) }) }));
+  const pools = [...byPool]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([pool, own]): PoolPlan => ({
+      pool,
+      ...own,
+      ...countGroups(own.planned, {
+        ...sizes,
+        ...(pool === '' || asked.sensorsPerActivity !== undefined
+          ? {}
+          : { sensorsPerActivity: chunkOfPool(own.planned, sizes) }),
+      }),
+    }));
   const expected = expectedTime(await store.listBatches({ status: 'completed', limit: 50 }), planned);
   return {
-    release, planned, wouldScore, windows, skipped, examples, ...sizes, groups: pools.reduce((sum, pool) => sum + pool.groups, 0),
-    chunks: pools.reduce((sum, pool) => sum + pool.chunks, 0), pools, ...(expected ? { expected } : {}),
+    release,
+    planned,
+    wouldScore,
+    windows,
+    skipped,
+    examples,
+    ...sizes,
+    groups: pools.reduce((sum, pool) => sum + pool.groups, 0),
+    chunks: pools.reduce((sum, pool) => sum + pool.chunks, 0),
+    pools,
+    ...(expected ? { expected } : {}),
   };
 }
 
-function countGroups(planned: number, { sensorsPerChild, sensorsPerActivity }: Sizes): { readonly groups: number; readonly chunks: number } {
+function countGroups(
+  planned: number,
+  { sensorsPerChild, sensorsPerActivity }: Sizes,
+): { readonly groups: number; readonly chunks: number } {
   const whole = Math.floor(planned / sensorsPerChild);
   const chunksOf = (sensors: number): number => Math.ceil(sensors / sensorsPerActivity);
-  return { groups: Math.ceil(planned / sensorsPerChild), chunks: whole * chunksOf(sensorsPerChild) + chunksOf(planned - whole * sensorsPerChild) };
+  return {
+    groups: Math.ceil(planned / sensorsPerChild),
+    chunks: whole * chunksOf(sensorsPerChild) + chunksOf(planned - whole * sensorsPerChild),
+  };
 }
 
 /** Batches of half to twice the size say most; others are scaled by their sensors. The median, so that one bad day does not count. */
@@ -95,6 +135,8 @@ export function expectedTime(batches: readonly Batch[], planned: number): DryRun
   const timed = batches.filter((batch) => batch.finishedAtMs !== undefined && batch.planned > 0);
   const alike = timed.filter((batch) => batch.planned >= planned / 2 && batch.planned <= planned * 2);
   const used = alike.length > 0 ? alike : timed;
-  const times = used.map((batch) => ((batch.finishedAtMs! - batch.startedAtMs) * (alike.length > 0 ? 1 : planned / batch.planned))).sort((a, b) => a - b);
+  const times = used
+    .map((batch) => (batch.finishedAtMs! - batch.startedAtMs) * (alike.length > 0 ? 1 : planned / batch.planned))
+    .sort((a, b) => a - b);
   return times.length === 0 ? undefined : { ms: Math.round(times[times.length >> 1]!), batches: times.length };
 }

@@ -15,7 +15,12 @@ export interface SensorTotals {
   readonly counts: OutcomeCounts;
 }
 
-export async function checkSensors(store: Store, batch: Batch, files: BatchFiles, findings: Findings): Promise<SensorTotals> {
+export async function checkSensors(
+  store: Store,
+  batch: Batch,
+  files: BatchFiles,
+  findings: Findings,
+): Promise<SensorTotals> {
   const outcomes = outcomesOf(store, batch.id);
   let next = await outcomes.next();
   const counts = { ...NO_OUTCOMES } as { -readonly [K in keyof OutcomeCounts]: number };
@@ -51,17 +56,30 @@ export async function checkSensors(store: Store, batch: Batch, files: BatchFiles
   return { planned, outcomes: recorded, counts };
 }
 
-async function checkSensor(store: Store, batch: Batch, sensor: PlannedSensor, outcome: OutcomeRow, files: BatchFiles, findings: Findings): Promise<void> {
+async function checkSensor(
+  store: Store,
+  batch: Batch,
+  sensor: PlannedSensor,
+  outcome: OutcomeRow,
+  files: BatchFiles,
+  findings: Findings,
+): Promise<void> {
   const name = nameOf(outcome);
-  if ((outcome.status === 'failed' || outcome.status === 'skipped') && outcome.class === undefined) findings.found('outcomes', `${name} ${outcome.status} without a class`);
+  if ((outcome.status === 'failed' || outcome.status === 'skipped') && outcome.class === undefined)
+    findings.found('outcomes', `${name} ${outcome.status} without a class`);
   if (outcome.status === 'failed' && !outcome.message) findings.found('outcomes', `${name} failed without a message`);
-  if (outcome.model !== sensor.model) findings.found('outcomes', `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ${sensor.model ?? 'none'}`);
+  if (outcome.model !== sensor.model)
+    findings.found(
+      'outcomes',
+      `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ${sensor.model ?? 'none'}`,
+    );
 
   const tally = await files.tally(outcome.chunk);
   const rows = tally?.sensors.get(keyOf(outcome));
   if (rows) files.matched(outcome.chunk);
   if (outcome.status !== 'scored') {
-    if (rows) findings.found('rows', `${name} ${outcome.status} and has ${rows.rows} rows in the file of ${outcome.chunk}`);
+    if (rows)
+      findings.found('rows', `${name} ${outcome.status} and has ${rows.rows} rows in the file of ${outcome.chunk}`);
     if (outcome.anomalies > 0) findings.found('rows', `${name} ${outcome.status} with ${outcome.anomalies} anomalies`);
     return;
   }
@@ -71,7 +89,8 @@ async function checkSensor(store: Store, batch: Batch, sensor: PlannedSensor, ou
   }
   if (!tally) return; // the file is a finding already
   const held = rows ?? { rows: 0, anomalies: 0 };
-  if (held.anomalies !== outcome.anomalies) findings.found('rows', `${name} has ${outcome.anomalies} anomalies on record, ${held.anomalies} in its file`);
+  if (held.anomalies !== outcome.anomalies)
+    findings.found('rows', `${name} has ${outcome.anomalies} anomalies on record, ${held.anomalies} in its file`);
   if (held.rows === outcome.windows) return;
   // A model that looks back predicts only windows that have their earlier ones.
   if (held.rows > 0 && held.rows < outcome.windows && (await looksBack(store, batch, sensor.id))) return;
@@ -92,10 +111,14 @@ async function explainUnmatched(store: Store, batch: Batch, files: BatchFiles, f
       const [device, name] = key.split('\u0000') as [string, string];
       const sensor = await store.findSensor({ device, sensor: name });
       const [outcome] = sensor ? await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 }) : [];
-      if (!sensor || outcome?.sensorId !== sensor.id) findings.found('rows', `the file of ${chunk} holds rows of ${device} / ${name}, which was not planned`);
+      if (!sensor || outcome?.sensorId !== sensor.id)
+        findings.found('rows', `the file of ${chunk} holds rows of ${device} / ${name}, which was not planned`);
       else if (outcome.chunk !== chunk) elsewhere += 1;
     }
-    if (elsewhere > 0) findings.note(`the file of ${chunk} also holds rows of ${elsewhere} sensors that another chunk decided; they are not served`);
+    if (elsewhere > 0)
+      findings.note(
+        `the file of ${chunk} also holds rows of ${elsewhere} sensors that another chunk decided; they are not served`,
+      );
   }
 }
 
@@ -104,7 +127,7 @@ async function* plannedOf(store: Store, batchId: string): AsyncGenerator<Planned
 }
 
 async function* outcomesOf(store: Store, batchId: string): AsyncGenerator<OutcomeRow, undefined> {
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const page = await store.listOutcomes(batchId, { after, limit: PAGE });
     yield* page;
     if (page.length === 0) return undefined;
@@ -112,4 +135,5 @@ async function* outcomesOf(store: Store, batchId: string): AsyncGenerator<Outcom
   }
 }
 
-const nameOf = ({ device, sensor }: { readonly device: string; readonly sensor: string }): string => `${device} / ${sensor}`;
+const nameOf = ({ device, sensor }: { readonly device: string; readonly sensor: string }): string =>
+  `${device} / ${sensor}`;

@@ -37,13 +37,18 @@ export interface VerifyReport {
   readonly notes: readonly string[];
 }
 
-export const foundIn = (report: VerifyReport): number => Object.values(report.found).reduce((sum, count) => sum + count, 0);
+export const foundIn = (report: VerifyReport): number =>
+  Object.values(report.found).reduce((sum, count) => sum + count, 0);
 
 /** @throws FleetscoreError `BATCH_UNKNOWN`, `BATCH_RUNNING`, and what store and Blob throw when they are unavailable */
 export async function verifyBatch(deps: VerifyDeps, batchId: string): Promise<VerifyReport> {
   const { store } = deps;
   const batch = await store.findBatch(batchId);
-  if (!batch) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(batchId)}. \`fleetscore batch list\` shows those there are.`);
+  if (!batch)
+    throw new FleetscoreError(
+      'BATCH_UNKNOWN',
+      `there is no batch ${JSON.stringify(batchId)}. \`fleetscore batch list\` shows those there are.`,
+    );
   const end = await deps.workflowEnd(batch);
   const findings = createFindings();
   checkClosed(batch, end, findings);
@@ -57,8 +62,15 @@ export async function verifyBatch(deps: VerifyDeps, batchId: string): Promise<Ve
   await noteOrphans(deps, batch, manifest, findings);
   await noteMissingLogs(deps, batch, findings);
   return {
-    batch: batch.id, status: batch.status, planned: totals.planned, outcomes: totals.outcomes, files: files.count, rows: files.rows,
-    found: findings.counts, findings: findings.list, notes: findings.notes,
+    batch: batch.id,
+    status: batch.status,
+    planned: totals.planned,
+    outcomes: totals.outcomes,
+    files: files.count,
+    rows: files.rows,
+    found: findings.counts,
+    findings: findings.list,
+    notes: findings.notes,
   };
 }
 
@@ -71,30 +83,56 @@ function checkClosed(batch: Batch, end: WorkflowEnd, findings: Findings): void {
       `batch ${batch.id} still runs (${decided(batch.counts)} of ${batch.planned} sensors have an outcome): verify it when it has ended.` +
         (end.state === 'unknown' ? ` ${end.reason}, so nobody can tell whether it ever will.` : ''),
     );
-  findings.found('closed', `SQL says that it runs, but its workflow is ${end.name}: nobody will close it. Score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`);
+  findings.found(
+    'closed',
+    `SQL says that it runs, but its workflow is ${end.name}: nobody will close it. Score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`,
+  );
 }
 
-const COUNTS = ['scored', 'skipped', 'failed', 'cancelled', 'windows', 'anomalies'] as const satisfies readonly (keyof OutcomeCounts)[];
+const COUNTS = [
+  'scored',
+  'skipped',
+  'failed',
+  'cancelled',
+  'windows',
+  'anomalies',
+] as const satisfies readonly (keyof OutcomeCounts)[];
 
 function compareCounts(what: string, there: OutcomeCounts, counted: OutcomeCounts, findings: Findings): void {
-  for (const name of COUNTS) if (there[name] !== counted[name]) findings.found('totals', `${what}: ${name} is ${there[name]}, the outcomes add up to ${counted[name]}`);
+  for (const name of COUNTS)
+    if (there[name] !== counted[name])
+      findings.found('totals', `${what}: ${name} is ${there[name]}, the outcomes add up to ${counted[name]}`);
 }
 
 function checkTotals(batch: Batch, totals: SensorTotals, recorded: OutcomeCounts, findings: Findings): void {
-  if (totals.planned !== batch.planned) findings.found('totals', `the batch says ${batch.planned} planned sensors, ${totals.planned} are listed`);
-  if (totals.outcomes !== batch.planned) findings.found('outcomes', `${totals.outcomes} outcomes for ${batch.planned} planned sensors`);
+  if (totals.planned !== batch.planned)
+    findings.found('totals', `the batch says ${batch.planned} planned sensors, ${totals.planned} are listed`);
+  if (totals.outcomes !== batch.planned)
+    findings.found('outcomes', `${totals.outcomes} outcomes for ${batch.planned} planned sensors`);
   compareCounts('the batch', batch.counts, totals.counts, findings);
   compareCounts('the sums of the chunks', recorded, totals.counts, findings);
 }
 
 function checkManifest(batch: Batch, manifest: Manifest, rows: number, findings: Findings): void {
   const expected: Partial<Record<keyof Manifest, unknown>> = {
-    batch: batch.id, kind: batch.kind, from: isoTime(batch.fromMs), to: isoTime(batch.toMs), release: batch.release, status: batch.status,
-    supersedes: batch.supersedes, codeVersion: batch.codeVersion, planned: batch.planned, rows,
+    batch: batch.id,
+    kind: batch.kind,
+    from: isoTime(batch.fromMs),
+    to: isoTime(batch.toMs),
+    release: batch.release,
+    status: batch.status,
+    supersedes: batch.supersedes,
+    codeVersion: batch.codeVersion,
+    planned: batch.planned,
+    rows,
   };
   for (const [name, value] of Object.entries(expected)) {
     const there = manifest[name as keyof Manifest];
-    if (there !== value) findings.found('totals', `the manifest: ${name} is ${JSON.stringify(there)}, it should be ${JSON.stringify(value)}`);
+    if (there !== value)
+      findings.found(
+        'totals',
+        `the manifest: ${name} is ${JSON.stringify(there)}, it should be ${JSON.stringify(value)}`,
+      );
   }
   compareCounts('the manifest', manifest.outcomes, batch.counts, findings);
 }
@@ -107,15 +145,25 @@ function checkWorkflow(batch: Batch, files: number, end: WorkflowEnd, findings: 
   }
   if (end.state === 'running') findings.note('the workflow has not ended yet');
   else if (end.state === 'other') findings.note(`the workflow is ${end.name}; the batch was closed before that`);
-  else if (end.state !== batch.status) findings.found('totals', `the workflow is ${end.name}, the batch ${batch.status}`);
+  else if (end.state !== batch.status)
+    findings.found('totals', `the workflow is ${end.name}, the batch ${batch.status}`);
   if (!end.result) return;
   const { result } = end;
   const expected: Partial<Record<keyof BatchResult, unknown>> = {
-    batchId: batch.id, status: batch.status, release: batch.release, planned: batch.planned, files, manifest: batch.manifest,
+    batchId: batch.id,
+    status: batch.status,
+    release: batch.release,
+    planned: batch.planned,
+    files,
+    manifest: batch.manifest,
   };
   for (const [name, value] of Object.entries(expected)) {
     const there = result[name as keyof BatchResult];
-    if (there !== value) findings.found('totals', `the workflow's result: ${name} is ${JSON.stringify(there)}, it should be ${JSON.stringify(value)}`);
+    if (there !== value)
+      findings.found(
+        'totals',
+        `the workflow's result: ${name} is ${JSON.stringify(there)}, it should be ${JSON.stringify(value)}`,
+      );
   }
   compareCounts("the workflow's result", result.counts, batch.counts, findings);
 }

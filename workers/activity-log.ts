@@ -31,7 +31,10 @@ export function logActivities(log: Logger): ActivityInterceptorsFactory {
       async execute(input, next) {
         const startedAt = performance.now();
         const told = (): object => ({
-          activity: info.activityType, ...fieldsOf((input.args[0] ?? {}) as Input), attempt: info.attempt, ms: Math.round(performance.now() - startedAt),
+          activity: info.activityType,
+          ...fieldsOf((input.args[0] ?? {}) as Input),
+          attempt: info.attempt,
+          ms: Math.round(performance.now() - startedAt),
           workflowId: info.workflowExecution?.workflowId,
         });
         try {
@@ -40,7 +43,10 @@ export function logActivities(log: Logger): ActivityInterceptorsFactory {
           return result;
         } catch (error) {
           const code = error instanceof FleetscoreError ? error.code : (error as { type?: unknown }).type;
-          log.warn({ ...told(), ...(typeof code === 'string' ? { code } : {}), reason: messageOf(error) }, 'activity failed');
+          log.warn(
+            { ...told(), ...(typeof code === 'string' ? { code } : {}), reason: messageOf(error) },
+            'activity failed',
+          );
           throw error;
         }
       },
@@ -53,19 +59,60 @@ export function logChunk(log: Logger, seen: RecordedChunk): void {
   const { batchId, chunk, range, outcomes, rows, attempt, ms } = seen;
   const about = { batch: batchId, chunk };
   const { scored, skipped, failed, windows, anomalies } = countOutcomes(outcomes);
-  log.info({ ...about, sensorFrom: range.from, sensorTo: range.to, ...range.single, scored, skipped, failed, windows, anomalies, rows, attempt, ms: Math.round(ms) }, 'chunk recorded');
+  log.info(
+    {
+      ...about,
+      sensorFrom: range.from,
+      sensorTo: range.to,
+      ...range.single,
+      scored,
+      skipped,
+      failed,
+      windows,
+      anomalies,
+      rows,
+      attempt,
+      ms: Math.round(ms),
+    },
+    'chunk recorded',
+  );
   if (failed === 0) return;
   const names = new Map(seen.sensors.map((sensor) => [sensor.id, sensor]));
   for (const outcome of outcomes.filter(({ status }) => status === 'failed').slice(0, NAMED)) {
     const { device, sensor } = names.get(outcome.sensorId) ?? {};
-    log.warn({ ...about, device, sensor, class: outcome.class, reason: outcome.message, attempt, ...(outcome.model === undefined ? {} : { model: outcome.model }) }, 'sensor failed');
+    log.warn(
+      {
+        ...about,
+        device,
+        sensor,
+        class: outcome.class,
+        reason: outcome.message,
+        attempt,
+        ...(outcome.model === undefined ? {} : { model: outcome.model }),
+      },
+      'sensor failed',
+    );
   }
 }
 
 export function logClosed(log: Logger, { batch, rows, causes, challenge }: ClosedBatch): void {
   const { id, kind, schedule, release, status, planned, counts, message, startedAtMs, finishedAtMs } = batch;
   const seconds = finishedAtMs === undefined ? undefined : (finishedAtMs - startedAtMs) / 1000;
-  const fields = { batch: id, kind, schedule, release, status, planned, ...counts, rows, seconds, causes: causes.map((cause) => ({ class: cause.class, count: cause.count })), ...(challenge ? { challenger: challenge.challenger, agreed: agreedOf(challenge), compared: challenge.windows } : {}) };
+  const fields = {
+    batch: id,
+    kind,
+    schedule,
+    release,
+    status,
+    planned,
+    ...counts,
+    rows,
+    seconds,
+    causes: causes.map((cause) => ({ class: cause.class, count: cause.count })),
+    ...(challenge
+      ? { challenger: challenge.challenger, agreed: agreedOf(challenge), compared: challenge.windows }
+      : {}),
+  };
   if (status === 'failed') log.error({ ...fields, reason: message }, 'batch closed');
   else log.info(fields, 'batch closed');
 }

@@ -28,40 +28,96 @@ export function controlTotals(): ControlTotals {
     if (entry) to.set(key, { labels, value: entry.value + value });
     else to.set(key, { labels, value });
   };
-  const perSchedule = (name: string, unit: string, help: string, of: (entry: { seconds: number; predictions: number; anomalies: number }) => number): Metric => ({
-    name: `fleetscore_${name}`, type: 'counter', unit, help, samples: [...totals].map(([schedule, entry]) => ({ labels: { schedule }, value: of(entry) })),
+  const perSchedule = (
+    name: string,
+    unit: string,
+    help: string,
+    of: (entry: { seconds: number; predictions: number; anomalies: number }) => number,
+  ): Metric => ({
+    name: `fleetscore_${name}`,
+    type: 'counter',
+    unit,
+    help,
+    samples: [...totals].map(([schedule, entry]) => ({ labels: { schedule }, value: of(entry) })),
   });
   return {
     record({ batch, rows, causes, challenge }) {
       const schedule = batch.schedule ?? BY_HAND;
       const { scored, skipped, failed, cancelled, anomalies } = batch.counts;
       add(batches, { schedule, kind: batch.kind, status: batch.status }, 1);
-      for (const [outcome, count] of Object.entries({ scored, skipped, cancelled })) if (count > 0) add(sensors, { outcome, class: '' }, count);
+      for (const [outcome, count] of Object.entries({ scored, skipped, cancelled }))
+        if (count > 0) add(sensors, { outcome, class: '' }, count);
       for (const cause of causes) add(sensors, { outcome: 'failed', class: cause.class }, cause.count);
       const unnamed = failed - causes.reduce((sum, cause) => sum + cause.count, 0);
       if (unnamed > 0) add(sensors, { outcome: 'failed', class: 'internal' }, unnamed);
       if (challenge) {
         const labels = { schedule, challenger: challenge.challenger };
         // All three each time: a series that is not there yet has no rate.
-        for (const [label, windows] of Object.entries({ same: agreedOf(challenge), only_base: challenge.onlyBase, only_challenger: challenge.onlyChallenger }))
+        for (const [label, windows] of Object.entries({
+          same: agreedOf(challenge),
+          only_base: challenge.onlyBase,
+          only_challenger: challenge.onlyChallenger,
+        }))
           add(challengedWindows, { ...labels, label }, windows);
-        for (const [outcome, count] of Object.entries({ scored: challenge.scored, skipped: challenge.skipped })) if (count > 0) add(challengedSensors, { ...labels, outcome, class: '' }, count);
-        for (const [cause, count] of Object.entries(challenge.causes)) add(challengedSensors, { ...labels, outcome: 'failed', class: cause }, count);
+        for (const [outcome, count] of Object.entries({ scored: challenge.scored, skipped: challenge.skipped }))
+          if (count > 0) add(challengedSensors, { ...labels, outcome, class: '' }, count);
+        for (const [cause, count] of Object.entries(challenge.causes))
+          add(challengedSensors, { ...labels, outcome: 'failed', class: cause }, count);
       }
       const before = totals.get(schedule) ?? { seconds: 0, predictions: 0, anomalies: 0 };
       totals.set(schedule, {
         seconds: before.seconds + Math.max(0, (batch.finishedAtMs ?? batch.startedAtMs) - batch.startedAtMs) / 1000,
-        predictions: before.predictions + rows, anomalies: before.anomalies + anomalies,
+        predictions: before.predictions + rows,
+        anomalies: before.anomalies + anomalies,
       });
     },
     metrics: () => [
-      { name: 'fleetscore_batches_total', type: 'counter', unit: '{batch}', help: 'Batches that this worker closed, by how they ended.', samples: [...batches.values()] },
-      { name: 'fleetscore_batch_sensors_total', type: 'counter', unit: '{sensor}', help: 'Sensors of these batches, by outcome and class of failure.', samples: [...sensors.values()] },
-      perSchedule('batch_seconds_total', 's', 'Time from planning to the end of these batches.', (entry) => entry.seconds),
-      perSchedule('batch_predictions_total', '{prediction}', 'Predictions of these batches.', (entry) => entry.predictions),
-      perSchedule('batch_anomalies_total', '{prediction}', 'Predictions of these batches that say anomaly.', (entry) => entry.anomalies),
-      { name: 'fleetscore_challenger_windows_total', type: 'counter', unit: '{window}', help: 'Windows that the challenger of these batches and their own release both predicted, by label: the same for both, or an anomaly for one of them alone.', samples: [...challengedWindows.values()] },
-      { name: 'fleetscore_challenger_sensors_total', type: 'counter', unit: '{sensor}', help: 'Sensors that a challenger was given, by outcome and class of failure.', samples: [...challengedSensors.values()] },
+      {
+        name: 'fleetscore_batches_total',
+        type: 'counter',
+        unit: '{batch}',
+        help: 'Batches that this worker closed, by how they ended.',
+        samples: [...batches.values()],
+      },
+      {
+        name: 'fleetscore_batch_sensors_total',
+        type: 'counter',
+        unit: '{sensor}',
+        help: 'Sensors of these batches, by outcome and class of failure.',
+        samples: [...sensors.values()],
+      },
+      perSchedule(
+        'batch_seconds_total',
+        's',
+        'Time from planning to the end of these batches.',
+        (entry) => entry.seconds,
+      ),
+      perSchedule(
+        'batch_predictions_total',
+        '{prediction}',
+        'Predictions of these batches.',
+        (entry) => entry.predictions,
+      ),
+      perSchedule(
+        'batch_anomalies_total',
+        '{prediction}',
+        'Predictions of these batches that say anomaly.',
+        (entry) => entry.anomalies,
+      ),
+      {
+        name: 'fleetscore_challenger_windows_total',
+        type: 'counter',
+        unit: '{window}',
+        help: 'Windows that the challenger of these batches and their own release both predicted, by label: the same for both, or an anomaly for one of them alone.',
+        samples: [...challengedWindows.values()],
+      },
+      {
+        name: 'fleetscore_challenger_sensors_total',
+        type: 'counter',
+        unit: '{sensor}',
+        help: 'Sensors that a challenger was given, by outcome and class of failure.',
+        samples: [...challengedSensors.values()],
+      },
       ...processMetrics('control'),
     ],
   };
@@ -72,7 +128,13 @@ const LOOKED_AT = 200;
 
 /** What the store says now; only that it is down when it does not answer. */
 export async function storeMetrics(store: Store, nowMs: number): Promise<Metric[]> {
-  const up = (value: number): Metric => ({ name: 'fleetscore_store_up', type: 'gauge', unit: '1', help: 'Whether the store answered.', samples: [{ value }] });
+  const up = (value: number): Metric => ({
+    name: 'fleetscore_store_up',
+    type: 'gauge',
+    unit: '1',
+    help: 'Whether the store answered.',
+    samples: [{ value }],
+  });
   try {
     return [up(1), ...(await answered(store, nowMs))];
   } catch {
@@ -84,24 +146,51 @@ async function answered(store: Store, nowMs: number): Promise<Metric[]> {
   const [batches, sensors] = [await store.listBatches({ limit: LOOKED_AT }), await store.countSensors()];
   const running = batches.filter(({ status }) => status === 'running');
   const newest = new Map<string, Batch>();
-  for (const batch of batches) if (batch.kind === 'score' && batch.status !== 'running' && !newest.has(batch.schedule ?? BY_HAND)) newest.set(batch.schedule ?? BY_HAND, batch);
+  for (const batch of batches)
+    if (batch.kind === 'score' && batch.status !== 'running' && !newest.has(batch.schedule ?? BY_HAND))
+      newest.set(batch.schedule ?? BY_HAND, batch);
   const last = (name: string, unit: string, help: string, of: (batch: Batch) => number | undefined): Metric => ({
-    name: `fleetscore_last_batch_${name}`, type: 'gauge', unit, help,
+    name: `fleetscore_last_batch_${name}`,
+    type: 'gauge',
+    unit,
+    help,
     samples: [...newest].flatMap(([schedule, batch]) => {
       const value = of(batch);
       return value === undefined ? [] : [{ labels: { schedule, status: batch.status }, value }];
     }),
   });
-  const now = (name: string, unit: string, help: string, value: number): Metric => ({ name: `fleetscore_${name}`, type: 'gauge', unit, help, samples: [{ value }] });
+  const now = (name: string, unit: string, help: string, value: number): Metric => ({
+    name: `fleetscore_${name}`,
+    type: 'gauge',
+    unit,
+    help,
+    samples: [{ value }],
+  });
   return [
     now('sensors', '{sensor}', 'Sensors in the fleet.', sensors),
     now('batches_running', '{batch}', 'Batches under way.', running.length),
-    now('batch_sensors_to_go', '{sensor}', 'Sensors of batches under way that have no outcome yet.', running.reduce((sum, batch) => sum + Math.max(0, batch.planned - decided(batch.counts)), 0)),
-    now('batch_oldest_running_seconds', 's', 'Age of the oldest batch under way; 0 when there is none.', running.reduce((most, batch) => Math.max(most, nowMs - batch.startedAtMs), 0) / 1000),
-    last('end_timestamp_seconds', 's', 'When the newest batch of each schedule ended, Unix time.', (batch) => (batch.finishedAtMs === undefined ? undefined : batch.finishedAtMs / 1000)),
-    last('duration_seconds', 's', 'How long it took.', (batch) => (batch.finishedAtMs === undefined ? undefined : (batch.finishedAtMs - batch.startedAtMs) / 1000)),
+    now(
+      'batch_sensors_to_go',
+      '{sensor}',
+      'Sensors of batches under way that have no outcome yet.',
+      running.reduce((sum, batch) => sum + Math.max(0, batch.planned - decided(batch.counts)), 0),
+    ),
+    now(
+      'batch_oldest_running_seconds',
+      's',
+      'Age of the oldest batch under way; 0 when there is none.',
+      running.reduce((most, batch) => Math.max(most, nowMs - batch.startedAtMs), 0) / 1000,
+    ),
+    last('end_timestamp_seconds', 's', 'When the newest batch of each schedule ended, Unix time.', (batch) =>
+      batch.finishedAtMs === undefined ? undefined : batch.finishedAtMs / 1000,
+    ),
+    last('duration_seconds', 's', 'How long it took.', (batch) =>
+      batch.finishedAtMs === undefined ? undefined : (batch.finishedAtMs - batch.startedAtMs) / 1000,
+    ),
     last('sensors', '{sensor}', 'Sensors it planned.', (batch) => batch.planned),
     last('failed_sensors', '{sensor}', 'Sensors of it that failed.', (batch) => batch.counts.failed),
-    last('anomaly_ratio', '1', 'Share of its windows that are anomalous, 0 to 1.', (batch) => (batch.counts.windows === 0 ? 0 : batch.counts.anomalies / batch.counts.windows)),
+    last('anomaly_ratio', '1', 'Share of its windows that are anomalous, 0 to 1.', (batch) =>
+      batch.counts.windows === 0 ? 0 : batch.counts.anomalies / batch.counts.windows,
+    ),
   ];
 }

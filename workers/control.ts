@@ -41,26 +41,47 @@ await live('control', async (life) => {
   const queues = await poolQueues(config);
   // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
   const pools = config.pool.aml ? await configuredPools(config) : [];
-  const opened = new Map(pools.map((pool) => [pool.settings.name, azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool)]));
+  const opened = new Map(
+    pools.map((pool) => [
+      pool.settings.name,
+      azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool),
+    ]),
+  );
   const poolOf = ({ name }: PoolSettings): Pool => {
     const pool = opened.get(name);
     if (pool) return pool;
-    throw new FleetscoreError('POOL_UNKNOWN', `pool ${JSON.stringify(name)} is not in the configuration of this worker (it has ${[...opened.keys()].join(', ')}). Add it, or end its loop: temporal workflow terminate.`);
+    throw new FleetscoreError(
+      'POOL_UNKNOWN',
+      `pool ${JSON.stringify(name)} is not in the configuration of this worker (it has ${[...opened.keys()].join(', ')}). Add it, or end its loop: temporal workflow terminate.`,
+    );
   };
   // A loop that runs already takes its new settings as an update, which needs a running worker.
   const ready = (): void => {
     life.ready();
-    for (const { settings } of pools) ensurePoolLoop(client, settings).catch((error: unknown) => log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'));
+    for (const { settings } of pools)
+      ensurePoolLoop(client, settings).catch((error: unknown) =>
+        log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'),
+      );
   };
   const { connection, namespace, dataConverter, encrypts } = await connectWorker(process.env);
   const publish = siteOf(config, store, blobs);
   const totals = controlTotals();
-  const seePools = poolMetrics({ client, blobs, pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name), now: Date.now });
-  const metrics = await startMetrics(life, async () => [...totals.metrics(), ...(await storeMetrics(store, Date.now())), ...(await seePools())], temporalMetrics);
+  const seePools = poolMetrics({
+    client,
+    blobs,
+    pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name),
+    now: Date.now,
+  });
+  const metrics = await startMetrics(
+    life,
+    async () => [...totals.metrics(), ...(await storeMetrics(store, Date.now())), ...(await seePools())],
+    temporalMetrics,
+  );
   const stopRetention = startRetention(store, config.keep, log);
   const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
-  if (versioning !== 'off' && !versioned) log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
+  if (versioning !== 'off' && !versioned)
+    log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
   let watch: DeploymentWatch | undefined;
   const polls = async (): Promise<void> => {
     if (!versioned || versioning !== 'auto') return;
@@ -68,27 +89,50 @@ await live('control', async (life) => {
     await watch.settled;
   };
   try {
-    await runTemporalWorker({ ...life, ready }, 'control', connection, namespace, {
-      taskQueue: CONTROL_QUEUE,
-      dataConverter,
-      workflowBundle: await workflowCode({ encrypted: encrypts, traced: life.telemetry !== undefined }),
-      activities: {
-        ...createControlActivities({
-          store, blobs, codeVersion: VERSION, pools: queues, now: Date.now, windows: config.ingest, unnamedChildren: encrypts, warn: (message) => log.warn(message), ...(config.alerts ? { alerts: config.alerts } : {}),
-          ...(publish ? { publish } : {}),
-          onClosed(closed) {
-            totals.record(closed);
-            logClosed(log, closed);
-          },
-        }),
-        ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
+    await runTemporalWorker(
+      { ...life, ready },
+      'control',
+      connection,
+      namespace,
+      {
+        taskQueue: CONTROL_QUEUE,
+        dataConverter,
+        workflowBundle: await workflowCode({ encrypted: encrypts, traced: life.telemetry !== undefined }),
+        activities: {
+          ...createControlActivities({
+            store,
+            blobs,
+            codeVersion: VERSION,
+            pools: queues,
+            now: Date.now,
+            windows: config.ingest,
+            unnamedChildren: encrypts,
+            warn: (message) => log.warn(message),
+            ...(config.alerts ? { alerts: config.alerts } : {}),
+            ...(publish ? { publish } : {}),
+            onClosed(closed) {
+              totals.record(closed);
+              logClosed(log, closed);
+            },
+          }),
+          ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
+        },
+        ...(versioned
+          ? {
+              workerDeploymentOptions: {
+                useWorkerVersioning: true,
+                version: { deploymentName: CONTROL_DEPLOYMENT, buildId },
+                defaultVersioningBehavior: 'PINNED',
+              },
+            }
+          : {}),
+        interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
+        ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
+        // Children of a large batch come and go: more would only hold memory.
+        maxCachedWorkflows: 1_000,
       },
-      ...(versioned ? { workerDeploymentOptions: { useWorkerVersioning: true, version: { deploymentName: CONTROL_DEPLOYMENT, buildId }, defaultVersioningBehavior: 'PINNED' } } : {}),
-      interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
-      ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
-      // Children of a large batch come and go: more would only hold memory.
-      maxCachedWorkflows: 1_000,
-    }, polls);
+      polls,
+    );
   } finally {
     await watch?.stop();
     await stopRetention();
@@ -98,4 +142,3 @@ await live('control', async (life) => {
     await store.close();
   }
 });
-

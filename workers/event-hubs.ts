@@ -7,8 +7,16 @@ import { machineIdentity } from '../storage/identity.ts';
 /** @throws FleetscoreError `NOT_CONFIGURED` */
 export function eventHubTarget(config: Config): EventHubTarget & { readonly consumerGroup: string } {
   const { connection, hub, consumerGroup } = config.eventHubs;
-  const found = need(connection, 'Event Hubs', 'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING');
-  return { hub, consumerGroup, connection: 'connectionString' in found ? found : { namespace: found.namespace, credential: machineIdentity() } };
+  const found = need(
+    connection,
+    'Event Hubs',
+    'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING',
+  );
+  return {
+    hub,
+    consumerGroup,
+    connection: 'connectionString' in found ? found : { namespace: found.namespace, credential: machineIdentity() },
+  };
 }
 
 /** @throws FleetscoreError `NOT_CONFIGURED` */

@@ -21,17 +21,27 @@ export interface IngestLook {
 }
 
 /** Looks at the partitions that the worker owns. Never fails. */
-export async function lookAtIngest(worker: Pick<IngestWorker, 'stats'>, store: Store, hub: HubReader): Promise<IngestLook> {
+export async function lookAtIngest(
+  worker: Pick<IngestWorker, 'stats'>,
+  store: Store,
+  hub: HubReader,
+): Promise<IngestLook> {
   const { partitions } = worker.stats();
   const [progress, ends] = await Promise.allSettled([
-    store.listProgress(hub.source), partitions.length === 0 ? [] : hub.ends(partitions),
+    store.listProgress(hub.source),
+    partitions.length === 0 ? [] : hub.ends(partitions),
   ]);
   const failed = [progress, ends].find((result) => result.status === 'rejected');
   return {
     atMs: Date.now(),
-    partitions: progress.status === 'rejected' ? [] : partitionStates(
-      progress.value.filter((p) => partitions.includes(p.partition)), hub.source, ends.status === 'fulfilled' ? ends.value : [],
-    ),
+    partitions:
+      progress.status === 'rejected'
+        ? []
+        : partitionStates(
+            progress.value.filter((p) => partitions.includes(p.partition)),
+            hub.source,
+            ends.status === 'fulfilled' ? ends.value : [],
+          ),
     storeAnswers: progress.status === 'fulfilled',
     eventHubsAnswers: ends.status === 'fulfilled',
     ...(failed ? { problem: messageOf(failed.reason) } : {}),
@@ -39,36 +49,98 @@ export async function lookAtIngest(worker: Pick<IngestWorker, 'stats'>, store: S
 }
 
 /** @param labels of every sample of a partition */
-export function ingestMetrics(stats: IngestStats, look: IngestLook, labels: Readonly<Record<string, string>>): Metric[] {
-  const perPartition = (name: string, type: Metric['type'], help: string, value: (state: PartitionState) => number | undefined): Metric => ({
-    name: `fleetscore_ingest_${name}`, type, help,
+export function ingestMetrics(
+  stats: IngestStats,
+  look: IngestLook,
+  labels: Readonly<Record<string, string>>,
+): Metric[] {
+  const perPartition = (
+    name: string,
+    type: Metric['type'],
+    help: string,
+    value: (state: PartitionState) => number | undefined,
+  ): Metric => ({
+    name: `fleetscore_ingest_${name}`,
+    type,
+    help,
     samples: look.partitions.flatMap((state): Sample[] => {
       const found = value(state);
       return found === undefined ? [] : [{ labels: { ...labels, partition: state.partition }, value: found }];
     }),
   });
-  const own = (name: string, type: Metric['type'], help: string, value: number): Metric =>
-    ({ name: `fleetscore_ingest_${name}`, type, help, samples: [{ labels, value }] });
+  const own = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+    name: `fleetscore_ingest_${name}`,
+    type,
+    help,
+    samples: [{ labels, value }],
+  });
   const afterFirst = (ms: number, value: number): number | undefined => (ms < 0 ? undefined : value);
   return [
     perPartition('lag_events', 'gauge', 'Events in Event Hubs that are not in the windows yet.', (s) => s.lagEvents),
-    perPartition('watermark_age_seconds', 'gauge', 'Time since the watermark: no reading older than it is expected any more.', (s) => afterFirst(s.watermarkMs, (look.atMs - s.watermarkMs) / 1000)),
-    perPartition('watermark_timestamp_seconds', 'gauge', 'The watermark, Unix time.', (s) => afterFirst(s.watermarkMs, s.watermarkMs / 1000)),
+    perPartition(
+      'watermark_age_seconds',
+      'gauge',
+      'Time since the watermark: no reading older than it is expected any more.',
+      (s) => afterFirst(s.watermarkMs, (look.atMs - s.watermarkMs) / 1000),
+    ),
+    perPartition('watermark_timestamp_seconds', 'gauge', 'The watermark, Unix time.', (s) =>
+      afterFirst(s.watermarkMs, s.watermarkMs / 1000),
+    ),
     perPartition('applied_sequence_number', 'gauge', 'Newest event in the windows.', (s) => s.appliedSeq),
-    perPartition('captured_sequence_number', 'gauge', 'Newest event in raw capture; -1 when this worker writes none.', (s) => s.capturedSeq),
-    perPartition('readings_total', 'counter', 'Readings put into windows; its rate is the rate of ingestion.', (s) => s.readings),
-    perPartition('late_readings_total', 'counter', 'Readings that came after the watermark had passed their window.', (s) => s.late),
-    perPartition('dead_readings_total', 'counter', 'Readings and whole events that could not be taken: see dead letters.', (s) => s.dead),
+    perPartition(
+      'captured_sequence_number',
+      'gauge',
+      'Newest event in raw capture; -1 when this worker writes none.',
+      (s) => s.capturedSeq,
+    ),
+    perPartition(
+      'readings_total',
+      'counter',
+      'Readings put into windows; its rate is the rate of ingestion.',
+      (s) => s.readings,
+    ),
+    perPartition(
+      'late_readings_total',
+      'counter',
+      'Readings that came after the watermark had passed their window.',
+      (s) => s.late,
+    ),
+    perPartition(
+      'dead_readings_total',
+      'counter',
+      'Readings and whole events that could not be taken: see dead letters.',
+      (s) => s.dead,
+    ),
     own('partitions', 'gauge', 'Partitions that this worker reads.', stats.partitions.length),
-    own('too_late_readings_total', 'counter', 'Late readings beyond the late limit, in raw capture only, since the start.', stats.tooLate),
+    own(
+      'too_late_readings_total',
+      'counter',
+      'Late readings beyond the late limit, in raw capture only, since the start.',
+      stats.tooLate,
+    ),
     own('filtered_readings_total', 'counter', 'Readings that the filter left out, since the start.', stats.filtered),
-    own('redelivered_events_total', 'counter', 'Events that came again and changed nothing, since the start.', stats.redelivered),
+    own(
+      'redelivered_events_total',
+      'counter',
+      'Events that came again and changed nothing, since the start.',
+      stats.redelivered,
+    ),
     own('gaps_total', 'counter', 'Places where events had expired before they were read, since the start.', stats.gaps),
-    own('retries_total', 'counter', 'Attempts at the store or at Blob storage that failed and were made again, since the start.', stats.retries),
+    own(
+      'retries_total',
+      'counter',
+      'Attempts at the store or at Blob storage that failed and were made again, since the start.',
+      stats.retries,
+    ),
     own('capture_waiting_events', 'gauge', 'Events that wait for their raw capture file.', stats.captureWaiting),
     {
-      name: 'fleetscore_ingest_source_up', type: 'gauge', help: 'Whether the store and Event Hubs answered this scrape.',
-      samples: [{ labels: { source: 'store' }, value: Number(look.storeAnswers) }, { labels: { source: 'event_hubs' }, value: Number(look.eventHubsAnswers) }],
+      name: 'fleetscore_ingest_source_up',
+      type: 'gauge',
+      help: 'Whether the store and Event Hubs answered this scrape.',
+      samples: [
+        { labels: { source: 'store' }, value: Number(look.storeAnswers) },
+        { labels: { source: 'event_hubs' }, value: Number(look.eventHubsAnswers) },
+      ],
     },
     ...processMetrics('ingest'),
   ];
@@ -86,7 +158,14 @@ export function logIngest(log: Logger, look: () => Promise<IngestLook>): (stats:
       looking = false;
       const last = before;
       if (now.storeAnswers) before = now;
-      log.info({ stats, partitions: now.partitions.map((state) => summary(state, now.atMs, last)), ...(now.problem === undefined ? {} : { problem: now.problem }) }, 'ingest');
+      log.info(
+        {
+          stats,
+          partitions: now.partitions.map((state) => summary(state, now.atMs, last)),
+          ...(now.problem === undefined ? {} : { problem: now.problem }),
+        },
+        'ingest',
+      );
     });
   };
 }
@@ -94,9 +173,14 @@ export function logIngest(log: Logger, look: () => Promise<IngestLook>): (stats:
 function summary(state: PartitionState, nowMs: number, before: IngestLook | undefined): object {
   const rate = before && readingsPerSecond(before.partitions, state, nowMs - before.atMs);
   return {
-    partition: state.partition, lagEvents: state.lagEvents,
-    ...(state.watermarkMs < 0 ? {} : { watermark: isoTime(state.watermarkMs), watermarkAgeSeconds: Math.round((nowMs - state.watermarkMs) / 1000) }),
+    partition: state.partition,
+    lagEvents: state.lagEvents,
+    ...(state.watermarkMs < 0
+      ? {}
+      : { watermark: isoTime(state.watermarkMs), watermarkAgeSeconds: Math.round((nowMs - state.watermarkMs) / 1000) }),
     ...(rate === undefined ? {} : { readingsPerSecond: Math.round(rate * 10) / 10 }),
-    readings: state.readings, late: state.late, dead: state.dead,
+    readings: state.readings,
+    late: state.late,
+    dead: state.dead,
   };
 }

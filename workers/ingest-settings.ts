@@ -3,9 +3,18 @@ import type { Config } from '../config.ts';
 import type { IngestSettings } from '../ingest/settings.ts';
 
 export function ingestSettings({ ingest }: Pick<Config, 'ingest'>): Partial<IngestSettings> {
-  const { windowMs, hopMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes } = ingest;
+  const { windowMs, hopMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes } =
+    ingest;
   return {
-    windowMs, hopMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes,
+    windowMs,
+    hopMs,
+    outOfOrderMs,
+    clockSkewMs,
+    fields,
+    filter,
+    capture,
+    captureIntervalMs,
+    captureBytes,
     ...(ingest.lateLimitMs === undefined ? {} : { lateLimitMs: ingest.lateLimitMs }),
     ...(ingest.workerName === undefined ? {} : { workerName: ingest.workerName }),
   };

@@ -24,7 +24,12 @@ await live('ingest', async (life) => {
     const look = () => lookAtIngest(worker, store, hub);
     const logStats = logIngest(log, look);
     const worker = await startIngest({
-      eventHubs: eventHubTarget(config), store, blobs, checkpoints: checkpointContainer(config), log, settings: ingestSettings(config),
+      eventHubs: eventHubTarget(config),
+      store,
+      blobs,
+      checkpoints: checkpointContainer(config),
+      log,
+      settings: ingestSettings(config),
       onStats: (stats) => (draining ? log.info({ stats }, 'ingest') : logStats(stats)),
     });
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };

@@ -35,9 +35,13 @@ export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** The page of these metrics; those without samples are left out. */
 export function formatMetrics(metrics: readonly Metric[]): string {
-  return metrics.filter(({ samples }) => samples.length > 0).map(({ name, type, help, samples }) =>
-    `# HELP ${name} ${escape(help)}\n# TYPE ${name} ${type}\n${samples.map(({ labels, value }) => `${name}${labelText(labels)} ${valueText(value)}\n`).join('')}`,
-  ).join('');
+  return metrics
+    .filter(({ samples }) => samples.length > 0)
+    .map(
+      ({ name, type, help, samples }) =>
+        `# HELP ${name} ${escape(help)}\n# TYPE ${name} ${type}\n${samples.map(({ labels, value }) => `${name}${labelText(labels)} ${valueText(value)}\n`).join('')}`,
+    )
+    .join('');
 }
 
 function labelText(labels: Sample['labels'] = {}): string {
@@ -56,10 +60,34 @@ function valueText(value: number): string {
 export function processMetrics(role: string): Metric[] {
   const { user, system } = process.cpuUsage();
   return [
-    { name: 'fleetscore_build_info', type: 'gauge', unit: '1', help: 'Version of fleetscore and role of the process.', samples: [{ labels: { role, version: VERSION }, value: 1 }] },
-    { name: 'process_cpu_seconds_total', type: 'counter', unit: 's', help: 'User and system CPU time.', samples: [{ value: (user + system) / 1e6 }] },
-    { name: 'process_resident_memory_bytes', type: 'gauge', unit: 'By', help: 'Resident memory.', samples: [{ value: process.memoryUsage.rss() }] },
-    { name: 'process_start_time_seconds', type: 'gauge', unit: 's', help: 'When the process started, Unix time.', samples: [{ value: performance.timeOrigin / 1000 }] },
+    {
+      name: 'fleetscore_build_info',
+      type: 'gauge',
+      unit: '1',
+      help: 'Version of fleetscore and role of the process.',
+      samples: [{ labels: { role, version: VERSION }, value: 1 }],
+    },
+    {
+      name: 'process_cpu_seconds_total',
+      type: 'counter',
+      unit: 's',
+      help: 'User and system CPU time.',
+      samples: [{ value: (user + system) / 1e6 }],
+    },
+    {
+      name: 'process_resident_memory_bytes',
+      type: 'gauge',
+      unit: 'By',
+      help: 'Resident memory.',
+      samples: [{ value: process.memoryUsage.rss() }],
+    },
+    {
+      name: 'process_start_time_seconds',
+      type: 'gauge',
+      unit: 's',
+      help: 'When the process started, Unix time.',
+      samples: [{ value: performance.timeOrigin / 1000 }],
+    },
   ];
 }
 
@@ -69,7 +97,11 @@ export function processMetrics(role: string): Metric[] {
  * @param more text that goes below, in the same format
  * @throws FleetscoreError `METRICS_PORT_BUSY`
  */
-export async function serveMetrics(port: number, collect: () => Promise<readonly Metric[]>, more: () => Promise<string> = async () => ''): Promise<MetricsServer> {
+export async function serveMetrics(
+  port: number,
+  collect: () => Promise<readonly Metric[]>,
+  more: () => Promise<string> = async () => '',
+): Promise<MetricsServer> {
   let collecting: Promise<string> | undefined;
   const build = async (): Promise<string> => {
     const [own, others] = await Promise.all([collect(), more()]);
@@ -83,7 +115,11 @@ export async function serveMetrics(port: number, collect: () => Promise<readonly
     };
     if (request.url?.split('?')[0] !== '/metrics') end(404, 'The metrics are at /metrics\n');
     else if (request.method !== 'GET' && request.method !== 'HEAD') end(405, 'Only GET is answered\n');
-    else page().then((text) => end(200, text), (error: unknown) => end(500, `${messageOf(error)}\n`));
+    else
+      page().then(
+        (text) => end(200, text),
+        (error: unknown) => end(500, `${messageOf(error)}\n`),
+      );
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(busy(port, error)));
@@ -91,10 +127,11 @@ export async function serveMetrics(port: number, collect: () => Promise<readonly
   });
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -102,12 +139,18 @@ export async function serveMetrics(port: number, collect: () => Promise<readonly
  * The metrics of a worker when FLEETSCORE_METRICS_PORT is set; its log says where, or why there are none.
  * @param temporal address of the page of Temporal's own runtime, which becomes part of this one
  */
-export async function startMetrics(life: Pick<Life, 'config' | 'log'> & Partial<Pick<Life, 'telemetry'>>, collect: () => Promise<readonly Metric[]>, temporal?: string): Promise<MetricsServer | undefined> {
+export async function startMetrics(
+  life: Pick<Life, 'config' | 'log'> & Partial<Pick<Life, 'telemetry'>>,
+  collect: () => Promise<readonly Metric[]>,
+  temporal?: string,
+): Promise<MetricsServer | undefined> {
   const { metricsPort } = life.config;
   life.telemetry?.metrics(collect);
   if (metricsPort === undefined) return undefined;
   try {
-    const server = await serveMetrics(metricsPort, collect, async () => (temporal === undefined ? '' : pageOf(temporal)));
+    const server = await serveMetrics(metricsPort, collect, async () =>
+      temporal === undefined ? '' : pageOf(temporal),
+    );
     life.log.info({ metrics: `http://${LOOPBACK}:${server.port}/metrics` }, 'metrics');
     return server;
   } catch (error) {

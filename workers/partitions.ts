@@ -52,22 +52,33 @@ const ANSWER_MS = 5_000;
 /** Azure serves about 50 such requests a second. */
 const AT_ONCE = 8;
 
-const CLIENT: EventHubConsumerClientOptions = { retryOptions: { maxRetries: 0, timeoutInMs: ANSWER_MS }, userAgent: 'fleetscore' };
+const CLIENT: EventHubConsumerClientOptions = {
+  retryOptions: { maxRetries: 0, timeoutInMs: ANSWER_MS },
+  userAgent: 'fleetscore',
+};
 
 /** Looks at a hub without reading events, with the rights of a reader. Does not connect yet. @throws FleetscoreError `NOT_CONFIGURED`, `INVALID_CONFIG` */
 export function openHubReader(config: Config): HubReader {
   const { hub, consumerGroup, connection } = eventHubTarget(config);
   let client: EventHubConsumerClient;
   try {
-    client = 'connectionString' in connection
-      ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, CLIENT)
-      : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, CLIENT);
+    client =
+      'connectionString' in connection
+        ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, CLIENT)
+        : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, CLIENT);
   } catch (error) {
-    throw new FleetscoreError('INVALID_CONFIG', `Event Hubs cannot be used as configured (${messageOf(error)}). Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and FLEETSCORE_EVENT_HUB.`, { cause: error });
+    throw new FleetscoreError(
+      'INVALID_CONFIG',
+      `Event Hubs cannot be used as configured (${messageOf(error)}). Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and FLEETSCORE_EVENT_HUB.`,
+      { cause: error },
+    );
   }
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const endOf = async (partition: string, abortSignal: AbortSignal): Promise<HubEnd> => {
-    const { isEmpty, beginningSequenceNumber, lastEnqueuedSequenceNumber } = await client.getPartitionProperties(partition, { abortSignal });
+    const { isEmpty, beginningSequenceNumber, lastEnqueuedSequenceNumber } = await client.getPartitionProperties(
+      partition,
+      { abortSignal },
+    );
     return { partition, empty: isEmpty, firstSeq: beginningSequenceNumber, lastSeq: lastEnqueuedSequenceNumber };
   };
   return {
@@ -76,14 +87,20 @@ export function openHubReader(config: Config): HubReader {
     async ends(partitions) {
       const abortSignal = AbortSignal.timeout(ANSWER_MS);
       try {
-        const asked = partitions ?? await client.getPartitionIds({ abortSignal });
+        const asked = partitions ?? (await client.getPartitionIds({ abortSignal }));
         const ends: HubEnd[] = [];
         for (let i = 0; i < asked.length; i += AT_ONCE)
-          ends.push(...await Promise.all(asked.slice(i, i + AT_ONCE).map((partition) => endOf(partition, abortSignal))));
+          ends.push(
+            ...(await Promise.all(asked.slice(i, i + AT_ONCE).map((partition) => endOf(partition, abortSignal)))),
+          );
         return ends;
       } catch (error) {
         const why = abortSignal.aborted ? `no answer within ${ANSWER_MS / 1000} s` : messageOf(error);
-        throw new FleetscoreError('EVENT_HUB_UNAVAILABLE', `event hub ${hub} of ${name.namespace} does not answer (${why}). Check that it runs, its name, and the rights (Azure Event Hubs Data Receiver).`, { cause: error, retryable: true });
+        throw new FleetscoreError(
+          'EVENT_HUB_UNAVAILABLE',
+          `event hub ${hub} of ${name.namespace} does not answer (${why}). Check that it runs, its name, and the rights (Azure Event Hubs Data Receiver).`,
+          { cause: error, retryable: true },
+        );
       }
     },
     close: () => client.close(),
@@ -91,18 +108,36 @@ export function openHubReader(config: Config): HubReader {
 }
 
 /** Partitions known to the store or to Event Hubs, by source and number. `ends` belong to `source`. */
-export function partitionStates(progress: readonly PartitionProgress[], source: string | undefined, ends: readonly HubEnd[] = []): PartitionState[] {
+export function partitionStates(
+  progress: readonly PartitionProgress[],
+  source: string | undefined,
+  ends: readonly HubEnd[] = [],
+): PartitionState[] {
   const endOf = new Map(ends.map((end) => [end.partition, end]));
   const known = new Set(progress.filter((p) => p.source === source).map((p) => p.partition));
-  const untouched = source === undefined ? [] : ends.filter((end) => !known.has(end.partition)).map(({ partition }) => ({
-    source, partition, appliedSeq: -1, capturedSeq: -1, watermarkMs: -1, readings: 0, late: 0, dead: 0,
-  }));
+  const untouched =
+    source === undefined
+      ? []
+      : ends
+          .filter((end) => !known.has(end.partition))
+          .map(({ partition }) => ({
+            source,
+            partition,
+            appliedSeq: -1,
+            capturedSeq: -1,
+            watermarkMs: -1,
+            readings: 0,
+            late: 0,
+            dead: 0,
+          }));
   return [...progress, ...untouched]
     .map((p) => {
       const end = p.source === source ? endOf.get(p.partition) : undefined;
       return end === undefined ? p : { ...p, lastSeq: end.lastSeq, lagEvents: lagOf(p.appliedSeq, end) };
     })
-    .sort((a, b) => a.source.localeCompare(b.source) || a.partition.localeCompare(b.partition, 'en', { numeric: true }));
+    .sort(
+      (a, b) => a.source.localeCompare(b.source) || a.partition.localeCompare(b.partition, 'en', { numeric: true }),
+    );
 }
 
 /** What expired before it was read is a gap, not a lag: nobody can read it any more. */
@@ -111,7 +146,11 @@ function lagOf(appliedSeq: number, { empty, firstSeq, lastSeq }: HubEnd): number
 }
 
 /** Readings a second between two looks at a partition; undefined when the first one did not see it. */
-export function readingsPerSecond(before: readonly PartitionState[], after: PartitionState, ms: number): number | undefined {
+export function readingsPerSecond(
+  before: readonly PartitionState[],
+  after: PartitionState,
+  ms: number,
+): number | undefined {
   const earlier = before.find((state) => state.source === after.source && state.partition === after.partition);
   return earlier === undefined || !(ms > 0) ? undefined : Math.max(0, after.readings - earlier.readings) / (ms / 1000);
 }

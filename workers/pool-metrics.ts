@@ -37,7 +37,11 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
     if (known && nowMs - known.atMs < RECORD_EVERY_MS) return known.dayMs;
     try {
       const nodes = await readNodes(deps.blobs, pool, nowMs - DAY_MS, nowMs);
-      const dayMs = nodes.reduce((sum, node) => sum + Math.max(0, Math.min(nowMs, node.endedAtMs ?? nowMs) - Math.max(nowMs - DAY_MS, node.requestedAtMs)), 0);
+      const dayMs = nodes.reduce(
+        (sum, node) =>
+          sum + Math.max(0, Math.min(nowMs, node.endedAtMs ?? nowMs) - Math.max(nowMs - DAY_MS, node.requestedAtMs)),
+        0,
+      );
       records.set(pool, { atMs: nowMs, dayMs });
       return dayMs;
     } catch {
@@ -46,7 +50,9 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
   };
   const look = async (pool: string): Promise<Seen | undefined> => {
     try {
-      const state = await deps.client.withDeadline(Date.now() + ANSWER_MS, () => deps.client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool'));
+      const state = await deps.client.withDeadline(Date.now() + ANSWER_MS, () =>
+        deps.client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool'),
+      );
       const dayMs = await dayOf(pool);
       return { state, ...(dayMs === undefined ? {} : { dayMs }) };
     } catch {
@@ -59,22 +65,72 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
 const STATES = ['queued', 'starting', 'ready', 'leaving'] as const;
 
 function metricsOf(pools: readonly Seen[]): Metric[] {
-  const gauge = (name: string, unit: string, help: string, of: (seen: Seen) => readonly (Sample | undefined)[]): Metric => ({
-    name: `fleetscore_pool_${name}`, type: 'gauge', unit, help,
-    samples: pools.flatMap((seen) => of(seen).flatMap((sample) => (sample ? [{ labels: { pool: seen.state.settings.name, ...sample.labels }, value: sample.value }] : []))),
+  const gauge = (
+    name: string,
+    unit: string,
+    help: string,
+    of: (seen: Seen) => readonly (Sample | undefined)[],
+  ): Metric => ({
+    name: `fleetscore_pool_${name}`,
+    type: 'gauge',
+    unit,
+    help,
+    samples: pools.flatMap((seen) =>
+      of(seen).flatMap((sample) =>
+        sample ? [{ labels: { pool: seen.state.settings.name, ...sample.labels }, value: sample.value }] : [],
+      ),
+    ),
   });
-  const one = (value: number | undefined): readonly (Sample | undefined)[] => [value === undefined ? undefined : { value }];
-  const billed = ({ state }: Seen): number => state.nodes.filter((node) => !isGone(node.state) && node.state !== 'queued').length;
+  const one = (value: number | undefined): readonly (Sample | undefined)[] => [
+    value === undefined ? undefined : { value },
+  ];
+  const billed = ({ state }: Seen): number =>
+    state.nodes.filter((node) => !isGone(node.state) && node.state !== 'queued').length;
   return [
-    gauge('nodes', '{node}', 'Nodes of the pool, by state.', ({ state }) => STATES.map((name) => ({ labels: { state: name }, value: state.nodes.filter((node) => node.state === name).length }))),
-    gauge('workers', '{worker}', 'Workers of the pool that take tasks, by what they do.', ({ state: { seen } }) => (seen ? [{ labels: { state: 'busy' }, value: seen.busy }, { labels: { state: 'idle' }, value: seen.ready - seen.busy }] : [])),
+    gauge('nodes', '{node}', 'Nodes of the pool, by state.', ({ state }) =>
+      STATES.map((name) => ({
+        labels: { state: name },
+        value: state.nodes.filter((node) => node.state === name).length,
+      })),
+    ),
+    gauge('workers', '{worker}', 'Workers of the pool that take tasks, by what they do.', ({ state: { seen } }) =>
+      seen
+        ? [
+            { labels: { state: 'busy' }, value: seen.busy },
+            { labels: { state: 'idle' }, value: seen.ready - seen.busy },
+          ]
+        : [],
+    ),
     gauge('target_nodes', '{node}', 'Nodes that the policy wants.', ({ state }) => one(state.seen?.target)),
     gauge('max_nodes', '{node}', 'Most nodes that are allowed.', ({ state }) => one(state.settings.maxNodes)),
-    gauge('backlog_tasks', '{task}', 'Tasks that wait in the queue of the pool.', ({ state }) => one(state.seen?.backlog)),
-    gauge('last_look_timestamp_seconds', 's', 'When its loop last looked, Unix time: an old one means that nobody runs it.', ({ state }) => one(state.seen && state.seen.atMs / 1000)),
-    gauge('failures_in_a_row', '{node}', 'Nodes that failed to come, one after the other.', ({ state }) => one(state.measured.failures.inARow)),
-    gauge('node_seconds_last_day', 's', 'Node time of the last 24 hours.', ({ dayMs }) => one(dayMs === undefined ? undefined : dayMs / 1000)),
-    gauge('cost_last_day', '{money}', 'Its cost, in the currency of the price file; nothing without prices.', ({ state, dayMs }) => one(dayMs === undefined || state.settings.pricePerNodeHour === 0 ? undefined : money(dayMs, state.settings.pricePerNodeHour))),
-    gauge('cost_per_hour', '{money}/h', 'What the nodes of now cost an hour; nothing without prices.', (seen) => one(seen.state.settings.pricePerNodeHour === 0 ? undefined : billed(seen) * seen.state.settings.pricePerNodeHour)),
+    gauge('backlog_tasks', '{task}', 'Tasks that wait in the queue of the pool.', ({ state }) =>
+      one(state.seen?.backlog),
+    ),
+    gauge(
+      'last_look_timestamp_seconds',
+      's',
+      'When its loop last looked, Unix time: an old one means that nobody runs it.',
+      ({ state }) => one(state.seen && state.seen.atMs / 1000),
+    ),
+    gauge('failures_in_a_row', '{node}', 'Nodes that failed to come, one after the other.', ({ state }) =>
+      one(state.measured.failures.inARow),
+    ),
+    gauge('node_seconds_last_day', 's', 'Node time of the last 24 hours.', ({ dayMs }) =>
+      one(dayMs === undefined ? undefined : dayMs / 1000),
+    ),
+    gauge(
+      'cost_last_day',
+      '{money}',
+      'Its cost, in the currency of the price file; nothing without prices.',
+      ({ state, dayMs }) =>
+        one(
+          dayMs === undefined || state.settings.pricePerNodeHour === 0
+            ? undefined
+            : money(dayMs, state.settings.pricePerNodeHour),
+        ),
+    ),
+    gauge('cost_per_hour', '{money}/h', 'What the nodes of now cost an hour; nothing without prices.', (seen) =>
+      one(seen.state.settings.pricePerNodeHour === 0 ? undefined : billed(seen) * seen.state.settings.pricePerNodeHour),
+    ),
   ];
 }

@@ -1,6 +1,14 @@
 /** The part that control and scoring workers share: Temporal's runtime, logging, drain on request. */
 import { hostname } from 'node:os';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type LogLevel, type TelemetryOptions, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type LogLevel,
+  type TelemetryOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { messageOf } from '../domain/errors.ts';
 import type { Life } from './lifecycle.ts';
 import type { Logger } from './log.ts';
@@ -20,7 +28,11 @@ export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log
     return undefined;
   }
   try {
-    install(log, { metrics: { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } } });
+    install(log, {
+      metrics: {
+        prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true },
+      },
+    });
     return bindAddress;
   } catch (error) {
     log.warn({ metrics: bindAddress }, `no metrics of Temporal's runtime: ${messageOf(error)}`);
@@ -30,7 +42,13 @@ export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log
 }
 
 function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
-  const level: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' };
+  const level: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
+    TRACE: 'trace',
+    DEBUG: 'debug',
+    INFO: 'info',
+    WARN: 'warn',
+    ERROR: 'error',
+  };
   Runtime.install({
     logger: new DefaultLogger('INFO', (entry) => log[level[entry.level]]({ ...entry.meta }, entry.message)),
     // The lifecycle decides what ends this process, not the runtime.
@@ -46,11 +64,21 @@ export const identityOf = (role: string): string => `${role}@${hostname()}#${pro
 
 /** @param polls called when the worker has begun to poll; the worker counts as ready when it resolves */
 export async function runTemporalWorker(
-  life: Life, role: string, connection: NativeConnection, namespace: string, options: Omit<WorkerOptions, 'connection' | 'namespace'>, polls: () => Promise<void> = async () => {},
+  life: Life,
+  role: string,
+  connection: NativeConnection,
+  namespace: string,
+  options: Omit<WorkerOptions, 'connection' | 'namespace'>,
+  polls: () => Promise<void> = async () => {},
 ): Promise<void> {
   const grace = life.config.worker.drainGraceMs;
   const worker = await Worker.create({
-    connection, namespace, identity: identityOf(role), shutdownGraceTime: grace, shutdownForceTime: grace + FORCE_AFTER_MS, ...options,
+    connection,
+    namespace,
+    identity: identityOf(role),
+    shutdownGraceTime: grace,
+    shutdownForceTime: grace + FORCE_AFTER_MS,
+    ...options,
   });
   void life.ending.then((reason) => {
     life.log.info({ reason }, 'draining');

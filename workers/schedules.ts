@@ -17,14 +17,31 @@ export type ScheduleSetting = {
   readonly overlap: ScheduleOverlapPolicy;
   readonly paused: boolean;
   readonly note?: string | undefined;
-} & ({ readonly everyMs: number; /** Shifts the times, which count from the epoch. */ readonly offsetMs?: number } | { readonly cron: string; readonly timezone: string });
+} & (
+  | { readonly everyMs: number; /** Shifts the times, which count from the epoch. */ readonly offsetMs?: number }
+  | { readonly cron: string; readonly timezone: string }
+);
 
 /** @throws ScheduleAlreadyRunning when the name is taken */
 export async function createSchedule(client: Client, name: string, setting: ScheduleSetting): Promise<void> {
   await client.schedule.create<typeof scoreBatch>({
     scheduleId: name,
-    spec: 'everyMs' in setting ? { intervals: [{ every: setting.everyMs, ...(setting.offsetMs === undefined ? {} : { offset: setting.offsetMs }) }] } : { cronExpressions: [setting.cron], timezone: setting.timezone },
-    action: { type: 'startWorkflow', workflowType: SCORE_BATCH, taskQueue: CONTROL_QUEUE, args: [setting.request], workflowId: name, staticSummary: `batch of schedule ${name}` },
+    spec:
+      'everyMs' in setting
+        ? {
+            intervals: [
+              { every: setting.everyMs, ...(setting.offsetMs === undefined ? {} : { offset: setting.offsetMs }) },
+            ],
+          }
+        : { cronExpressions: [setting.cron], timezone: setting.timezone },
+    action: {
+      type: 'startWorkflow',
+      workflowType: SCORE_BATCH,
+      taskQueue: CONTROL_QUEUE,
+      args: [setting.request],
+      workflowId: name,
+      staticSummary: `batch of schedule ${name}`,
+    },
     policies: { overlap: setting.overlap, catchupWindow: setting.catchupWindowMs, pauseOnFailure: false },
     state: { paused: setting.paused, ...(setting.note === undefined ? {} : { note: setting.note }) },
   });
@@ -34,6 +51,11 @@ export async function createSchedule(client: Client, name: string, setting: Sche
  * Starts the batches whose scheduled time lies in (from, to]: with a period as long as the interval, those that
  * cover [from, to). The server takes both ends as inside.
  */
-export async function backfillSchedule(client: Client, name: string, { fromMs, toMs }: Period, overlap: ScheduleOverlapPolicy): Promise<void> {
+export async function backfillSchedule(
+  client: Client,
+  name: string,
+  { fromMs, toMs }: Period,
+  overlap: ScheduleOverlapPolicy,
+): Promise<void> {
   await client.schedule.getHandle(name).backfill({ start: new Date(fromMs + 1), end: new Date(toMs), overlap });
 }

@@ -21,7 +21,13 @@ export function scoringTotals({ labels, running, slots }: ScoringNow): ScoringTo
   let windows = 0;
   let anomalies = 0;
   let predictions = 0;
-  const own = (name: string, type: Metric['type'], unit: string, help: string, value: number): Metric => ({ name: `fleetscore_scoring_${name}`, type, unit, help, samples: [{ labels, value }] });
+  const own = (name: string, type: Metric['type'], unit: string, help: string, value: number): Metric => ({
+    name: `fleetscore_scoring_${name}`,
+    type,
+    unit,
+    help,
+    samples: [{ labels, value }],
+  });
   return {
     record({ outcomes, rows, ms }) {
       chunks += 1;
@@ -38,14 +44,26 @@ export function scoringTotals({ labels, running, slots }: ScoringNow): ScoringTo
     },
     metrics: () => [
       {
-        name: 'fleetscore_scoring_sensors_total', type: 'counter', unit: '{sensor}', help: 'Sensors that this worker decided, by outcome and class of failure; its rate is sensors a second.',
-        samples: [...sensors.values()].map((entry) => ({ labels: { ...labels, outcome: entry.outcome, class: entry.class }, value: entry.count })),
+        name: 'fleetscore_scoring_sensors_total',
+        type: 'counter',
+        unit: '{sensor}',
+        help: 'Sensors that this worker decided, by outcome and class of failure; its rate is sensors a second.',
+        samples: [...sensors.values()].map((entry) => ({
+          labels: { ...labels, outcome: entry.outcome, class: entry.class },
+          value: entry.count,
+        })),
       },
       own('chunks_total', 'counter', '{chunk}', 'Chunks that this worker recorded.', chunks),
       own('chunk_seconds_total', 'counter', 's', 'Time of these chunks, reading and writing included.', seconds),
       own('windows_total', 'counter', '{window}', 'Windows read for these sensors.', windows),
       own('predictions_total', 'counter', '{prediction}', 'Predictions written.', predictions),
-      own('anomalies_total', 'counter', '{prediction}', 'Predictions that say anomaly; with the predictions, the rate of anomalies.', anomalies),
+      own(
+        'anomalies_total',
+        'counter',
+        '{prediction}',
+        'Predictions that say anomaly; with the predictions, the rate of anomalies.',
+        anomalies,
+      ),
       own('chunks_running', 'gauge', '{chunk}', 'Chunks under way.', running()),
       own('chunk_slots', 'gauge', '{chunk}', 'Most chunks at once.', slots),
       ...processMetrics('scoring'),

@@ -31,12 +31,22 @@ await live('scoring', async (life) => {
   await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
-    blobs, cacheDir: scoring.cacheDir, threads: scoring.threads, maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes, modelTimeoutMs: scoring.modelTimeoutMs, modelMemoryBytes: scoring.modelMemoryBytes, executionProvider: scoring.executionProvider, warn: (message) => log.warn(message),
+    blobs,
+    cacheDir: scoring.cacheDir,
+    threads: scoring.threads,
+    maxCacheBytes: scoring.cacheBytes,
+    maxModelBytes: scoring.maxModelBytes,
+    modelTimeoutMs: scoring.modelTimeoutMs,
+    modelMemoryBytes: scoring.modelMemoryBytes,
+    executionProvider: scoring.executionProvider,
+    warn: (message) => log.warn(message),
   });
   const activities = countActivities();
   const end = watchForEnd({
-    config, blobs, activities, trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
+    config,
+    blobs,
+    activities,
+    trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
     remote: config.worker.node !== undefined && config.blob !== undefined && 'accountUrl' in config.blob,
   });
   const { connection, namespace, dataConverter, blind } = await connectWorker(process.env);
@@ -44,17 +54,29 @@ await live('scoring', async (life) => {
   // A worker without the key of its work must not take more of it: each task costs an attempt.
   const keyless = blind.then((error) => (without = error).code);
   const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`), keyless]);
-  const totals = scoringTotals({ labels: { queue: scoring.queue }, running: activities.running, slots: scoring.concurrency });
+  const totals = scoringTotals({
+    labels: { queue: scoring.queue },
+    running: activities.running,
+    slots: scoring.concurrency,
+  });
   const metrics = await startMetrics(life, async () => totals.metrics(), temporalMetrics);
   try {
     await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
       identity: workerIdentity(config.worker.node, hostname(), process.pid),
-      interceptors: { activity: [activities.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
+      interceptors: {
+        activity: [activities.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])],
+      },
       taskQueue: scoring.queue,
       dataConverter,
       activities: {
         ...createScoringActivities({
-          store, blobs, engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine, hopMs: config.ingest.hopMs, format: scoring.predictionsFormat, budget: createBudget(scoring.windows), warn: (message) => log.warn(message),
+          store,
+          blobs,
+          engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine,
+          hopMs: config.ingest.hopMs,
+          format: scoring.predictionsFormat,
+          budget: createBudget(scoring.windows),
+          warn: (message) => log.warn(message),
           onChunk(chunk) {
             totals.record(chunk);
             logChunk(log, chunk);
@@ -63,7 +85,10 @@ await live('scoring', async (life) => {
       },
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
       // Told, not routed by: any scoring worker serves batches of any version.
-      workerDeploymentOptions: { useWorkerVersioning: false, version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION } },
+      workerDeploymentOptions: {
+        useWorkerVersioning: false,
+        version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION },
+      },
     });
     if (without) throw without;
   } finally {

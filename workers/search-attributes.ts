@@ -12,7 +12,8 @@ export async function registerSearchAttributes(client: Client, namespace: string
     const missing = wanted.filter((key) => !(key.name in (customAttributes ?? {})));
     if (missing.length === 0) return;
     await operator.addSearchAttributes({
-      namespace, searchAttributes: Object.fromEntries(missing.map((key) => [key.name, INDEXED_TYPE[key.type]])),
+      namespace,
+      searchAttributes: Object.fromEntries(missing.map((key) => [key.name, INDEXED_TYPE[key.type]])),
     });
   } catch (error) {
     const flags = wanted.map((key) => `--name ${key.name} --type ${CLI_TYPE[key.type]}`).join(' ');

@@ -6,9 +6,16 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 
 /** Undefined when batches are to write no pages. */
-export function siteOf({ site, pool: { pricesFile, pricesRegion } }: Config, store: Store, blobs: BlobStore): ((batchId: string) => Promise<Published>) | undefined {
+export function siteOf(
+  { site, pool: { pricesFile, pricesRegion } }: Config,
+  store: Store,
+  blobs: BlobStore,
+): ((batchId: string) => Promise<Published>) | undefined {
   if (!site.publish) return undefined;
-  const prices = pricesFile === undefined ? undefined : { file: pricesFile, ...(pricesRegion === undefined ? {} : { region: pricesRegion }) };
+  const prices =
+    pricesFile === undefined
+      ? undefined
+      : { file: pricesFile, ...(pricesRegion === undefined ? {} : { region: pricesRegion }) };
   const source = { store, blobs, decodePredictions, now: Date.now, ...(prices ? { prices } : {}) };
   return (batchId) => publishSite(source, blobTarget(blobs), [batchId], { maxSensors: site.maxSensors });
 }

@@ -13,16 +13,25 @@ interface ProtoTime {
 }
 
 /** A time or a duration of the server's API, in whole milliseconds. */
-export const msOf = (time: ProtoTime | null | undefined): number => Math.round(Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1e6);
+export const msOf = (time: ProtoTime | null | undefined): number =>
+  Math.round(Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1e6);
 
 /** Pollers that may still live. One that ended without a word is seen for a minute more. */
 export async function livePollers(client: Client, queue: string, type: keyof typeof QUEUE_TYPE, nowMs = Date.now()) {
-  const { pollers } = await client.workflowService.describeTaskQueue({ namespace: client.options.namespace, taskQueue: { name: queue }, taskQueueType: QUEUE_TYPE[type] });
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: queue },
+    taskQueueType: QUEUE_TYPE[type],
+  });
   return (pollers ?? []).filter((poller) => nowMs - msOf(poller.lastAccessTime) <= POLL_LOST_AFTER_MS);
 }
 
 /** Workers of all of these queues. */
-export async function countPollers(client: Client, queues: Iterable<string>, type: keyof typeof QUEUE_TYPE): Promise<number> {
+export async function countPollers(
+  client: Client,
+  queues: Iterable<string>,
+  type: keyof typeof QUEUE_TYPE,
+): Promise<number> {
   const lists = await Promise.all([...new Set(queues)].map((queue) => livePollers(client, queue, type)));
   return lists.reduce((sum, list) => sum + list.length, 0);
 }

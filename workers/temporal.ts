@@ -20,13 +20,23 @@ interface Resolved extends TemporalTarget {
 }
 
 function resolveTarget(env: Env): Resolved {
-  const overrideEnvVars = Object.fromEntries(Object.entries(env).filter((e): e is [string, string] => e[1] !== undefined));
+  const overrideEnvVars = Object.fromEntries(
+    Object.entries(env).filter((e): e is [string, string] => e[1] !== undefined),
+  );
   try {
     const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
     const address = connectionOptions.address ?? 'localhost:7233';
-    return { address, namespace: namespace ?? 'default', options: { ...connectionOptions, address } as ConnectionOptions };
+    return {
+      address,
+      namespace: namespace ?? 'default',
+      options: { ...connectionOptions, address } as ConnectionOptions,
+    };
   } catch (error) {
-    throw new FleetscoreError('INVALID_CONFIG', `the Temporal configuration cannot be read: ${messageOf(error)}. Check the TEMPORAL_* variables and temporal.toml.`, { cause: error });
+    throw new FleetscoreError(
+      'INVALID_CONFIG',
+      `the Temporal configuration cannot be read: ${messageOf(error)}. Check the TEMPORAL_* variables and temporal.toml.`,
+      { cause: error },
+    );
   }
 }
 
@@ -39,9 +49,16 @@ export function temporalTarget(env: Env): TemporalTarget {
 export async function connectClient(env: Env): Promise<Client> {
   const { address, namespace, options } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
-  const [{ Client, Connection }, { clientConverter }] = await Promise.all([import('@temporalio/client'), import('../payloads/data-converter.ts')]);
+  const [{ Client, Connection }, { clientConverter }] = await Promise.all([
+    import('@temporalio/client'),
+    import('../payloads/data-converter.ts'),
+  ]);
   try {
-    return new Client({ connection: await Connection.connect({ ...options, connectTimeout: '5s' }), namespace, dataConverter: clientConverter(keys) });
+    return new Client({
+      connection: await Connection.connect({ ...options, connectTimeout: '5s' }),
+      namespace,
+      dataConverter: clientConverter(keys),
+    });
   } catch (error) {
     throw unavailable(address, error);
   }
@@ -56,9 +73,16 @@ export interface WorkerConnection extends WorkerConverter {
 export async function connectWorker(env: Env): Promise<WorkerConnection> {
   const { address, namespace, options } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
-  const [{ NativeConnection }, { workerConverter }] = await Promise.all([import('@temporalio/worker'), import('../payloads/data-converter.ts')]);
+  const [{ NativeConnection }, { workerConverter }] = await Promise.all([
+    import('@temporalio/worker'),
+    import('../payloads/data-converter.ts'),
+  ]);
   try {
-    return { connection: await NativeConnection.connect(options as NativeConnectionOptions), namespace, ...workerConverter(keys) };
+    return {
+      connection: await NativeConnection.connect(options as NativeConnectionOptions),
+      namespace,
+      ...workerConverter(keys),
+    };
   } catch (error) {
     throw unavailable(address, error);
   }

@@ -16,9 +16,12 @@ export interface WorkflowCodeKind {
 }
 
 /** Each that a worker may ask for. */
-export const WORKFLOW_CODE_KINDS: readonly WorkflowCodeKind[] = [false, true].flatMap((encrypted) => [false, true].map((traced) => ({ encrypted, traced })));
+export const WORKFLOW_CODE_KINDS: readonly WorkflowCodeKind[] = [false, true].flatMap((encrypted) =>
+  [false, true].map((traced) => ({ encrypted, traced })),
+);
 
-export const bundleName = ({ encrypted, traced }: WorkflowCodeKind): string => `workflow-bundle${encrypted ? '-encrypted' : ''}${traced ? '-traced' : ''}.js`;
+export const bundleName = ({ encrypted, traced }: WorkflowCodeKind): string =>
+  `workflow-bundle${encrypted ? '-encrypted' : ''}${traced ? '-traced' : ''}.js`;
 
 /** For the `workflowBundle` of a worker. */
 export async function workflowCode(kind: WorkflowCodeKind): Promise<{ readonly code: string }> {
@@ -43,7 +46,8 @@ export async function workflowCode(kind: WorkflowCodeKind): Promise<{ readonly c
 /** Bundles what `workflows/index` exports. */
 export async function bundleWorkflows({ encrypted, traced }: WorkflowCodeKind): Promise<string> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: codeFile('workflows/index'), logger: new DefaultLogger('WARN'),
+    workflowsPath: codeFile('workflows/index'),
+    logger: new DefaultLogger('WARN'),
     ...(encrypted ? { failureConverterPath: siblingFile('payloads/failure-converter.cjs') } : {}),
     ...(traced ? { workflowInterceptorModules: [codeFile('workflows/tracing')] } : {}),
   });
@@ -54,8 +58,13 @@ export async function bundleWorkflows({ encrypted, traced }: WorkflowCodeKind): 
 function sourcesHash(): string {
   const root = siblingFile('.');
   const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json')));
-  for (const room of readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name)).map(({ name }) => name).sort())
-    for (const name of readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((path) => /\.c?[jt]s$/.test(path)).sort())
+  for (const room of readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !NO_SOURCES.test(entry.name))
+    .map(({ name }) => name)
+    .sort())
+    for (const name of readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((path) => /\.c?[jt]s$/.test(path))
+      .sort())
       hash.update(`${room}/${name}\0`).update(readFileSync(join(root, room, name)));
   return hash.digest('hex');
 }

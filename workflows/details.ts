@@ -34,12 +34,24 @@ export function batchDetails(progress: BatchProgress): string {
   const rows: readonly (readonly [string, string])[] = [
     ['Period', `${plainTime(progress.fromMs)} to ${plainTime(progress.toMs)} UTC`],
     ['Phase', progress.paused ? `${progress.phase} (paused)` : progress.phase],
-    ...(progress.watermarkMs === undefined && progress.neededMs === undefined ? [] : [['Readings', readingsText(progress)] as const]),
+    ...(progress.watermarkMs === undefined && progress.neededMs === undefined
+      ? []
+      : [['Readings', readingsText(progress)] as const]),
     ['Release', progress.release ?? ''],
-    ['Sensors', `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`],
+    [
+      'Sensors',
+      `${progress.planned} planned, ${counts.scored} scored, ${counts.skipped} skipped, ${counts.failed} failed`,
+    ],
     ['Children', `${progress.childrenDone} of ${progress.children} done`],
     ['Windows', `${counts.windows}, anomalous ${counts.anomalies}`],
-    ...(progress.late === undefined ? [] : [['Late readings', `${progress.late} earlier ${progress.late === 1 ? 'period is' : 'periods are'} scored again`] as const]),
+    ...(progress.late === undefined
+      ? []
+      : [
+          [
+            'Late readings',
+            `${progress.late} earlier ${progress.late === 1 ? 'period is' : 'periods are'} scored again`,
+          ] as const,
+        ]),
   ];
   return `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n${failureTable(progress.failures, counts.failed)}`;
 }
@@ -53,7 +65,8 @@ export function readingsText({ watermarkMs, neededMs }: Pick<BatchProgress, 'wat
 export function failureTable(failures: readonly FailureNote[], total: number): string {
   if (failures.length === 0) return '';
   const rows = failures.map((f) => `| ${cell(f.device)} | ${cell(f.sensor)} | ${f.class} | ${cell(f.message)} |`);
-  const rest = total > failures.length ? `\n\nand ${total - failures.length} more: \`fleetscore batch show\` lists all.` : '';
+  const rest =
+    total > failures.length ? `\n\nand ${total - failures.length} more: \`fleetscore batch show\` lists all.` : '';
   return `\n| Device | Sensor | Failure | Message |\n| --- | --- | --- | --- |\n${rows.join('\n')}${rest}\n`;
 }
 

@@ -13,15 +13,22 @@ export interface FailureReason {
 }
 
 export function whyFailed(error: unknown): FailureReason {
-  const cause = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? (error.cause ?? error) : error;
+  const cause =
+    error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? (error.cause ?? error) : error;
   const text = cause instanceof Error ? cause.message : String(cause);
   if (cause instanceof TimeoutFailure) {
     return cause.timeoutType === 'HEARTBEAT'
-      ? { class: 'worker_lost', message: 'workers that scored this sensor vanished (no heartbeat): out of memory, or a crash of the native runtime?', sensorAtFault: true }
+      ? {
+          class: 'worker_lost',
+          message:
+            'workers that scored this sensor vanished (no heartbeat): out of memory, or a crash of the native runtime?',
+          sensorAtFault: true,
+        }
       : { class: 'timeout', message: `scoring did not end in time (${cause.timeoutType})`, sensorAtFault: true };
   }
   if (cause instanceof ApplicationFailure) {
-    if (cause.type === PAYLOAD_KEY_UNKNOWN) return { class: 'internal', message: text, sensorAtFault: false, keyMissing: true };
+    if (cause.type === PAYLOAD_KEY_UNKNOWN)
+      return { class: 'internal', message: text, sensorAtFault: false, keyMissing: true };
     if (cause.type?.startsWith('STORE_')) return { class: 'store_error', message: text, sensorAtFault: false };
     if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', message: text, sensorAtFault: false };
   }

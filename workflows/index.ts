@@ -9,4 +9,7 @@ export { scalePool, scoreBatch, scoreSensors };
 
 // A worker with versions pins batches by default: each ends on the version it started on. A pool's loop never ends, so it
 // goes along with each new one. The server refuses such words from a worker without versions.
-setWorkflowOptions(() => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {}), scalePool);
+setWorkflowOptions(
+  () => (workflowInfo().currentDeploymentVersion?.deploymentName ? { versioningBehavior: 'AUTO_UPGRADE' } : {}),
+  scalePool,
+);

@@ -54,8 +54,20 @@ export interface ParsedRequest extends Period {
 }
 
 const FIELDS: ReadonlySet<string> = new Set([
-  'from', 'to', 'period', 'delay', 'release', 'redrive', 'sensors', 'rescore', 'rescoreLate', 'sensorsPerChild', 'sensorsPerActivity',
-  'toleratedFailurePercentage', 'toleratedFailureCount', 'waitForReadings',
+  'from',
+  'to',
+  'period',
+  'delay',
+  'release',
+  'redrive',
+  'sensors',
+  'rescore',
+  'rescoreLate',
+  'sensorsPerChild',
+  'sensorsPerActivity',
+  'toleratedFailurePercentage',
+  'toleratedFailureCount',
+  'waitForReadings',
 ]);
 
 /**
@@ -66,7 +78,8 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   if (request === null || typeof request !== 'object' || Array.isArray(request))
     throw invalid(`the request must be a JSON object such as {"period":"15m"}, got ${JSON.stringify(request)}`);
   for (const name of Object.keys(request))
-    if (!FIELDS.has(name)) throw invalid(`the request has the unknown field ${JSON.stringify(name)}. Known: ${[...FIELDS].join(', ')}`);
+    if (!FIELDS.has(name))
+      throw invalid(`the request has the unknown field ${JSON.stringify(name)}. Known: ${[...FIELDS].join(', ')}`);
   const period = resolvePeriod(request, scheduledMs);
   if (period.toMs <= period.fromMs)
     throw invalid(`the period ends (${isoTime(period.toMs)}) before it starts (${isoTime(period.fromMs)})`);
@@ -82,10 +95,13 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   const toleratedFailureCount = atLeast(request.toleratedFailureCount, 'toleratedFailureCount', 0);
   const release = text(request.release, 'release');
   const redrive = text(request.redrive, 'redrive');
-  if (typeof (request.rescore ?? false) !== 'boolean') throw invalid(`rescore must be true or false, got ${JSON.stringify(request.rescore)}`);
+  if (typeof (request.rescore ?? false) !== 'boolean')
+    throw invalid(`rescore must be true or false, got ${JSON.stringify(request.rescore)}`);
   if (redrive !== undefined && request.rescore) throw invalid('give either redrive or rescore, not both');
-  if (redrive !== undefined && request.from === undefined) throw invalid('redrive needs from and to: the period of the batch');
-  if (sensors !== undefined && redrive === undefined) throw invalid('sensors go with redrive: the batch whose sensors are scored again');
+  if (redrive !== undefined && request.from === undefined)
+    throw invalid('redrive needs from and to: the period of the batch');
+  if (sensors !== undefined && redrive === undefined)
+    throw invalid('sensors go with redrive: the batch whose sensors are scored again');
   return {
     ...period,
     toleratedFailurePercentage: percentage,
@@ -110,7 +126,8 @@ const MOST_NAMES = 500;
 
 function names(value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_NAMES) throw invalid(`sensors must be a list of 1 to ${MOST_NAMES} names such as ["pump-1/vibration"]`);
+  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_NAMES)
+    throw invalid(`sensors must be a list of 1 to ${MOST_NAMES} names such as ["pump-1/vibration"]`);
   for (const name of value) parseSensorName(typeof name === 'string' ? name : String(name));
   return value as readonly string[];
 }

@@ -4,19 +4,43 @@
  * again at the next look; it never ends the loop.
  */
 import {
-  ActivityFailure, allHandlersFinished, ApplicationFailure, condition, continueAsNew, isCancellation, patched, proxyActivities,
-  setCurrentDetails, setHandler, uuid4, workflowInfo,
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  isCancellation,
+  patched,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  uuid4,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { FleetscoreError } from '../domain/errors.ts';
 import { plainTime } from '../domain/time.ts';
 import type { DecisionRecord } from '../pool/ledger.ts';
-import { decisionRecord, observation, trackIdle, withWorkers, type IdleSince, type PoolActivities, type PoolView } from '../pool/loop.ts';
+import {
+  decisionRecord,
+  observation,
+  trackIdle,
+  withWorkers,
+  type IdleSince,
+  type PoolActivities,
+  type PoolView,
+} from '../pool/loop.ts';
 import { firstGuess, learn, withoutOldTasks, type Measured } from '../pool/measure.ts';
 import { decide, type Decision, type Observation, type PoolMode } from '../pool/policy.ts';
 import { checkLimits, type PoolLimits, type PoolSettings } from '../pool/settings.ts';
 import { poolDetails } from './pool-details.ts';
 import {
-  configurePoolUpdate, drainPoolUpdate, pausePoolUpdate, poolQuery, resumePoolUpdate, setLimitsUpdate, type PoolState,
+  configurePoolUpdate,
+  drainPoolUpdate,
+  pausePoolUpdate,
+  poolQuery,
+  resumePoolUpdate,
+  setLimitsUpdate,
+  type PoolState,
 } from './pool-messages.ts';
 
 /** What one run hands to the next. */
@@ -44,7 +68,14 @@ const RETRY = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '
 
 /** @param settings where the pool begins; @param carried state of the run before */
 export async function scalePool(settings: PoolSettings, carried?: CarriedState): Promise<never> {
-  let state: CarriedState = carried ?? { settings, configured: settings, mode: 'active', measured: firstGuess(settings), idle: {}, notes: [] };
+  let state: CarriedState = carried ?? {
+    settings,
+    configured: settings,
+    mode: 'active',
+    measured: firstGuess(settings),
+    idle: {},
+    notes: [],
+  };
   let seen: Observation | undefined;
   let decision: Decision | undefined;
   let view: PoolView | undefined;
@@ -53,24 +84,44 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
   // An activity that nobody takes within a minute: the process that owns the pool is away.
   const taskQueue = state.settings.activityQueue;
   const { observePool, actOnPool } = proxyActivities<PoolActivities>({
-    taskQueue, startToCloseTimeout: '2m', heartbeatTimeout: '30s', scheduleToStartTimeout: '1m', retry: RETRY,
+    taskQueue,
+    startToCloseTimeout: '2m',
+    heartbeatTimeout: '30s',
+    scheduleToStartTimeout: '1m',
+    retry: RETRY,
   });
   const { preparePool } = proxyActivities<PoolActivities>({
-    taskQueue, startToCloseTimeout: '30m', heartbeatTimeout: '1m', scheduleToStartTimeout: '1m', retry: RETRY,
+    taskQueue,
+    startToCloseTimeout: '30m',
+    heartbeatTimeout: '1m',
+    scheduleToStartTimeout: '1m',
+    retry: RETRY,
   });
 
   const shown = (): PoolState => {
-    const busy = new Map((view?.workers ?? []).flatMap((worker) => (worker.node === undefined ? [] : [[worker.node, worker.busyTasks] as const])));
+    const busy = new Map(
+      (view?.workers ?? []).flatMap((worker) =>
+        worker.node === undefined ? [] : [[worker.node, worker.busyTasks] as const],
+      ),
+    );
     const { spinUpMs, spinUps, sensorsPerSecond, speeds, failures } = state.measured;
     return {
-      settings: state.settings, mode: state.mode, notes: state.notes, measured: { spinUpMs, spinUps, sensorsPerSecond, speeds, failures },
-      nodes: view ? withWorkers(view).map((node) => (busy.has(node.id) ? { ...node, busyTasks: busy.get(node.id)! } : node)) : [],
+      settings: state.settings,
+      mode: state.mode,
+      notes: state.notes,
+      measured: { spinUpMs, spinUps, sensorsPerSecond, speeds, failures },
+      nodes: view
+        ? withWorkers(view).map((node) => (busy.has(node.id) ? { ...node, busyTasks: busy.get(node.id)! } : node))
+        : [],
       ...(seen && decision ? { seen: decisionRecord(seen, decision), decision } : {}),
     };
   };
   const note = (text: string): void => {
     if (state.notes.at(-1)?.endsWith(text)) return;
-    state = { ...state, notes: [...state.notes, `${plainTime(Math.floor(Date.now() / 1_000) * 1_000)} ${text}`].slice(-SHOWN_NOTES) };
+    state = {
+      ...state,
+      notes: [...state.notes, `${plainTime(Math.floor(Date.now() / 1_000) * 1_000)} ${text}`].slice(-SHOWN_NOTES),
+    };
   };
   const change = (part: Partial<CarriedState>): void => {
     state = { ...state, ...part };
@@ -78,18 +129,26 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
   };
 
   setHandler(poolQuery, shown);
-  setHandler(setLimitsUpdate, (limits) => {
-    change({ settings: { ...state.settings, ...limits } });
-    return limitsOf(state.settings);
-  }, { validator: (limits) => refuse(() => checkChange(state.settings, limits)) });
+  setHandler(
+    setLimitsUpdate,
+    (limits) => {
+      change({ settings: { ...state.settings, ...limits } });
+      return limitsOf(state.settings);
+    },
+    { validator: (limits) => refuse(() => checkChange(state.settings, limits)) },
+  );
   const enter = (mode: PoolMode) => (): void => change({ mode });
   setHandler(pausePoolUpdate, enter('paused'));
   setHandler(resumePoolUpdate, enter('active'));
   setHandler(drainPoolUpdate, enter('draining'));
-  setHandler(configurePoolUpdate, (next) => {
-    const news = Object.entries(next).filter(([key, value]) => state.configured[key as keyof PoolSettings] !== value);
-    change({ configured: next, settings: checkLimits({ ...state.settings, ...Object.fromEntries(news) }) });
-  }, { validator: (next) => refuse(() => checkLimits(next)) });
+  setHandler(
+    configurePoolUpdate,
+    (next) => {
+      const news = Object.entries(next).filter(([key, value]) => state.configured[key as keyof PoolSettings] !== value);
+      change({ configured: next, settings: checkLimits({ ...state.settings, ...Object.fromEntries(news) }) });
+    },
+    { validator: (next) => refuse(() => checkLimits(next)) },
+  );
 
   for (let looks = 0; looks < LOOKS && !workflowInfo().continueAsNewSuggested; looks += 1) {
     changed = false;
@@ -107,7 +166,12 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
       // Guards a decision, and with it the order of commands: pools that ran before replay as they were.
       if (patched('old-tasks')) seen = withoutOldTasks(seen, state.measured);
       const measured = learn(state.measured, { ...view, workers: seen.workers, nodes: withWorkers(view) });
-      seen = { ...seen, spinUpMs: measured.spinUpMs, sensorsPerSecond: measured.sensorsPerSecond, failures: measured.failures };
+      seen = {
+        ...seen,
+        spinUpMs: measured.spinUpMs,
+        sensorsPerSecond: measured.sensorsPerSecond,
+        failures: measured.failures,
+      };
       state = { ...state, idle, measured };
       decision = decide(seen, state.settings, state.mode, { readyStay: patched('ready-stay') });
       await act(seen, decision);
@@ -126,7 +190,11 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
     if (outside?.maxNodes === undefined || outside.maxNodes === state.appliedMaxNodes) return;
     note(`maxNodes was changed outside from ${state.settings.maxNodes} to ${outside.maxNodes}: taken over`);
     const minNodes = Math.min(state.settings.minNodes, outside.maxNodes);
-    state = { ...state, appliedMaxNodes: outside.maxNodes, settings: { ...state.settings, maxNodes: outside.maxNodes, minNodes } };
+    state = {
+      ...state,
+      appliedMaxNodes: outside.maxNodes,
+      settings: { ...state.settings, maxNodes: outside.maxNodes, minNodes },
+    };
   }
 
   async function act(now: Observation, next: Decision): Promise<void> {
@@ -137,13 +205,19 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
     const grow = Array.from({ length: next.grow }, () => `${state.settings.name}-${uuid4().slice(0, 13)}`);
     const result = await actOnPool({ settings: state.settings, grow, cancel: next.cancel, drain: next.drain, record });
     if (result.problem !== undefined) note(result.problem);
-    state = { ...state, recorded: record, ...(result.throttledUntilMs === undefined ? {} : { throttledUntilMs: result.throttledUntilMs }) };
+    state = {
+      ...state,
+      recorded: record,
+      ...(result.throttledUntilMs === undefined ? {} : { throttledUntilMs: result.throttledUntilMs }),
+    };
   }
 }
 
 function isNews(last: DecisionRecord | undefined, now: DecisionRecord): boolean {
   if (!last || now.atMs - last.atMs >= RECORD_EVERY_MS) return true;
-  return (['target', 'ready', 'busy', 'coming', 'backlog', 'sensorsToGo', 'batches'] as const).some((key) => last[key] !== now[key]);
+  return (['target', 'ready', 'busy', 'coming', 'backlog', 'sensorsToGo', 'batches'] as const).some(
+    (key) => last[key] !== now[key],
+  );
 }
 
 function limitsOf(settings: PoolSettings): PoolLimits {
@@ -154,7 +228,11 @@ function limitsOf(settings: PoolSettings): PoolLimits {
 function checkChange(settings: PoolSettings, limits: Partial<PoolLimits>): void {
   const known = limitsOf(settings);
   for (const name of Object.keys(limits))
-    if (!(name in known)) throw new FleetscoreError('INVALID_LIMITS', `${JSON.stringify(name)} is not a limit of a pool. Known: ${Object.keys(known).join(', ')}.`);
+    if (!(name in known))
+      throw new FleetscoreError(
+        'INVALID_LIMITS',
+        `${JSON.stringify(name)} is not a limit of a pool. Known: ${Object.keys(known).join(', ')}.`,
+      );
   checkLimits({ ...known, ...limits });
 }
 
@@ -171,5 +249,7 @@ function refuse(check: () => unknown): void {
 function reasonOf(error: unknown): string {
   const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
   const text = cause instanceof Error ? cause.message : String(cause);
-  return /schedule.?to.?start/i.test(text) ? 'nobody serves the activities of this pool now: is the process that owns its nodes running?' : text;
+  return /schedule.?to.?start/i.test(text)
+    ? 'nobody serves the activities of this pool now: is the process that owns its nodes running?'
+    : text;
 }

@@ -4,11 +4,29 @@
  * `finishBatch` runs, also when the batch is cancelled.
  */
 import {
-  ApplicationFailure, CancellationScope, isCancellation, log, ParentClosePolicy, patched,
-  proxyActivities, setCurrentDetails, setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  log,
+  ParentClosePolicy,
+  patched,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  startChild,
+  upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { BatchPlan, BatchResult, ChunkOutcome, ControlActivities, ReadingsState, SensorRange } from '../activities/types.ts';
+import type {
+  BatchPlan,
+  BatchResult,
+  ChunkOutcome,
+  ControlActivities,
+  ReadingsState,
+  SensorRange,
+} from '../activities/types.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
@@ -23,7 +41,8 @@ import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } f
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
-const { readingsReady, planBatch, latePeriods, failRange, finishBatch } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+const { readingsReady, planBatch, latePeriods, failRange, finishBatch } =
+  proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
   const info = workflowInfo();
@@ -33,7 +52,15 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
 
   let progress: BatchProgress = {
-    batchId, fromMs, toMs, phase: 'waiting for readings', planned: 0, children: 0, childrenDone: 0, counts: NO_OUTCOMES, failures: [],
+    batchId,
+    fromMs,
+    toMs,
+    phase: 'waiting for readings',
+    planned: 0,
+    children: 0,
+    childrenDone: 0,
+    counts: NO_OUTCOMES,
+    failures: [],
   };
   const show = (change: Partial<BatchProgress>): void => {
     progress = { ...progress, ...change };
@@ -44,7 +71,9 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   setHandler(setConcurrencyUpdate, (limit) => (throttle.limit = limit), {
     validator(limit) {
       if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PENDING))
-        throw new Error(`the concurrency of a batch is a whole number from 1 to ${MAX_PENDING}, got ${JSON.stringify(limit)}`);
+        throw new Error(
+          `the concurrency of a batch is a whole number from 1 to ${MAX_PENDING}, got ${JSON.stringify(limit)}`,
+        );
     },
   });
   const pause = (paused: boolean) => (): void => {
@@ -64,11 +93,22 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   try {
     await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show({ watermarkMs, neededMs }));
     show({ phase: 'planning', watermarkMs: undefined, neededMs: undefined });
-    const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [{
-      batchId, fromMs, toMs, workflowId: info.workflowId, runId: info.runId,
-      schedule, release: parsed.release, redrive: parsed.redrive, rescore: parsed.rescore, sensorsPerChild: parsed.sensorsPerChild, sensorsPerActivity: parsed.sensorsPerActivity,
-      ...(parsed.sensors === undefined ? {} : { sensors: parsed.sensors }),
-    }]);
+    const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [
+      {
+        batchId,
+        fromMs,
+        toMs,
+        workflowId: info.workflowId,
+        runId: info.runId,
+        schedule,
+        release: parsed.release,
+        redrive: parsed.redrive,
+        rescore: parsed.rescore,
+        sensorsPerChild: parsed.sensorsPerChild,
+        sensorsPerActivity: parsed.sensorsPerActivity,
+        ...(parsed.sensors === undefined ? {} : { sensors: parsed.sensors }),
+      },
+    ]);
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
 
@@ -86,12 +126,17 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
 
   show({ phase: 'finishing' });
   const result = await CancellationScope.nonCancellable(() =>
-    finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [{
-      batchId, fromMs, toMs,
-      ending: ending === undefined ? 'done' : isCancellation(ending) ? 'cancelled' : 'aborted',
-      message: ending === undefined ? undefined : whyFailed(ending).message,
-      toleratedFailurePercentage: parsed.toleratedFailurePercentage, toleratedFailureCount: parsed.toleratedFailureCount,
-    }]),
+    finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [
+      {
+        batchId,
+        fromMs,
+        toMs,
+        ending: ending === undefined ? 'done' : isCancellation(ending) ? 'cancelled' : 'aborted',
+        message: ending === undefined ? undefined : whyFailed(ending).message,
+        toleratedFailurePercentage: parsed.toleratedFailurePercentage,
+        toleratedFailureCount: parsed.toleratedFailureCount,
+      },
+    ]),
   );
   if (result === null) throw ending; // it ended before it was recorded
   show({ phase: result.status, counts: result.counts });
@@ -102,7 +147,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   ]);
   if (ending !== undefined) throw ending;
   const lookbackMs = parsed.rescoreLateMs ?? (schedule === undefined ? 0 : parseDuration(DEFAULT_RESCORE_LATE));
-  if (lookbackMs > 0 && patched('rescore-late')) await rescoreLate(request, parsed, lookbackMs, schedule, (late) => show({ late }));
+  if (lookbackMs > 0 && patched('rescore-late'))
+    await rescoreLate(request, parsed, lookbackMs, schedule, (late) => show({ late }));
   if (result.status === 'failed') throw ApplicationFailure.nonRetryable(result.message, 'BatchFailed', result);
   return result;
 }
@@ -111,19 +157,39 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
  * Starts a batch for each earlier period with sensors whose readings came after they were scored. They go on by
  * themselves; this batch has ended, whatever becomes of them. Their ids derive from the period, so one runs at a time.
  */
-async function rescoreLate(request: ScoreBatchRequest, parsed: ParsedRequest, lookbackMs: number, schedule: string | undefined, started: (batches: number) => void): Promise<void> {
+async function rescoreLate(
+  request: ScoreBatchRequest,
+  parsed: ParsedRequest,
+  lookbackMs: number,
+  schedule: string | undefined,
+  started: (batches: number) => void,
+): Promise<void> {
   const { sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, release } = request;
-  const same = Object.fromEntries(Object.entries({ sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, release }).filter(([, value]) => value !== undefined));
+  const same = Object.fromEntries(
+    Object.entries({
+      sensorsPerChild,
+      sensorsPerActivity,
+      toleratedFailurePercentage,
+      toleratedFailureCount,
+      release,
+    }).filter(([, value]) => value !== undefined),
+  );
   try {
     await CancellationScope.nonCancellable(async () => {
-      const within = { fromMs: parsed.toMs - lookbackMs, toMs: parsed.fromMs, ...(schedule === undefined ? {} : { schedule }) };
+      const within = {
+        fromMs: parsed.toMs - lookbackMs,
+        toMs: parsed.fromMs,
+        ...(schedule === undefined ? {} : { schedule }),
+      };
       const periods = await latePeriods.executeWithOptions({ summary: 'earlier periods with late readings' }, [within]);
       let count = 0;
       for (const { fromMs, toMs } of periods) {
         try {
           await startChild<typeof scoreBatch>('scoreBatch', {
-            workflowId: `late-${compactTime(fromMs)}-${compactTime(toMs)}`, args: [{ ...same, from: isoTime(fromMs), to: isoTime(toMs), rescore: true, waitForReadings: '0s' }],
-            staticSummary: `late readings of ${plainTime(fromMs)} to ${plainTime(toMs)}`, parentClosePolicy: ParentClosePolicy.ABANDON,
+            workflowId: `late-${compactTime(fromMs)}-${compactTime(toMs)}`,
+            args: [{ ...same, from: isoTime(fromMs), to: isoTime(toMs), rescore: true, waitForReadings: '0s' }],
+            staticSummary: `late readings of ${plainTime(fromMs)} to ${plainTime(toMs)}`,
+            parentClosePolicy: ParentClosePolicy.ABANDON,
           });
           count += 1;
         } catch (error) {
@@ -151,7 +217,9 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
   const { fromMs, toMs, waitUntilMs } = parsed;
   const startedMs = Date.now();
   for (;;) {
-    const state = await readingsReady.executeWithOptions({ summary: 'are the readings of the period complete?' }, [{ fromMs, toMs, waitUntilMs }]);
+    const state = await readingsReady.executeWithOptions({ summary: 'are the readings of the period complete?' }, [
+      { fromMs, toMs, waitUntilMs },
+    ]);
     if (state.ready) return;
     onWait(state);
     await sleep(waitPollMs(Date.now() - startedMs));
@@ -159,7 +227,13 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
 }
 
 /** Runs one child. A child that ends badly leaves no sensor without an outcome. */
-async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorRange, plan: BatchPlan, started: () => void): Promise<ChunkOutcome> {
+async function scoreGroup(
+  batchId: string,
+  period: ParsedRequest,
+  range: SensorRange,
+  plan: BatchPlan,
+  started: () => void,
+): Promise<ChunkOutcome> {
   const { fromMs, toMs } = period;
   const { sensorsPerActivity, unnamedChildren } = plan;
   const { single } = range;
@@ -167,7 +241,16 @@ async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorR
     const child = await startChild(scoreSensors, {
       // Derived from the work: replay and retries name the same children.
       workflowId: `${batchId}/${single && !unnamedChildren ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
-      args: [{ batchId, fromMs, toMs, range, sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity, scoringQueue: range.queue ?? SCORING_QUEUE }],
+      args: [
+        {
+          batchId,
+          fromMs,
+          toMs,
+          range,
+          sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity,
+          scoringQueue: range.queue ?? SCORING_QUEUE,
+        },
+      ],
       staticSummary: nameOf(range),
       parentClosePolicy: ParentClosePolicy.TERMINATE,
     });
@@ -178,6 +261,8 @@ async function scoreGroup(batchId: string, period: ParsedRequest, range: SensorR
     const outcome = outcomeOfFailedChild(error, SENSOR_FAILED);
     if (outcome) return outcome;
     const reason = whyFailed(error);
-    return failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message: `the child workflow ended: ${reason.message}`, attempt: 1 }]);
+    return failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [
+      { batchId, range, class: reason.class, message: `the child workflow ended: ${reason.message}`, attempt: 1 },
+    ]);
   }
 }

@@ -3,8 +3,20 @@
  * happens to single sensors; a child of a single sensor fails when that sensor failed, so that the Web UI
  * shows it in red under its name.
  */
-import { ApplicationFailure, isCancellation, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from '../activities/types.ts';
+import {
+  ApplicationFailure,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  ChunkOutcome,
+  ControlActivities,
+  FailureNote,
+  ScoringActivities,
+  SensorRange,
+} from '../activities/types.ts';
 import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
 import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';
@@ -49,21 +61,39 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
       // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
       const halvable = reason.sensorAtFault && range.count > 1;
       if (halvable && more) {
-        for (const half of await planGroup.executeWithOptions({ summary: `halve ${nameOf(range)}` }, [{ batchId, range, sensorsPerActivity: halve(range.count) }])) await score(half);
+        for (const half of await planGroup.executeWithOptions({ summary: `halve ${nameOf(range)}` }, [
+          { batchId, range, sensorsPerActivity: halve(range.count) },
+        ]))
+          await score(half);
         return;
       }
-      const message = halvable ? `${reason.message}; too much failed beside it to find the sensor at fault: \`fleetscore batch redrive\` goes on` : reason.message;
-      add(await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [{ batchId, range, class: reason.class, message, attempt: SCORE_ATTEMPTS }]));
+      const message = halvable
+        ? `${reason.message}; too much failed beside it to find the sensor at fault: \`fleetscore batch redrive\` goes on`
+        : reason.message;
+      add(
+        await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [
+          { batchId, range, class: reason.class, message, attempt: SCORE_ATTEMPTS },
+        ]),
+      );
     }
   };
 
   const chunks =
-    input.range.count <= sensorsPerActivity ? [input.range] : await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [{ batchId, range: input.range, sensorsPerActivity }]);
+    input.range.count <= sensorsPerActivity
+      ? [input.range]
+      : await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [
+          { batchId, range: input.range, sensorsPerActivity },
+        ]);
   await forEachThrottled(chunks, fullSpeed(), (range) => score(range));
 
   const outcome: ChunkOutcome = { counts, failures };
   const only = failures[0];
   if (input.range.single && only)
-    throw ApplicationFailure.create({ message: `${only.class}: ${only.message}`, type: SENSOR_FAILED, nonRetryable: true, details: [outcome] });
+    throw ApplicationFailure.create({
+      message: `${only.class}: ${only.message}`,
+      type: SENSOR_FAILED,
+      nonRetryable: true,
+      details: [outcome],
+    });
   return outcome;
 }

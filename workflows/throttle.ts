@@ -16,7 +16,11 @@ export interface Throttle {
 export const fullSpeed = (starts = MAX_PENDING): Throttle => ({ limit: MAX_PENDING, paused: false, starts });
 
 /** @param work calls `started` when the item is no longer only asked for; one that never does counts until its end */
-export async function forEachThrottled<T>(items: readonly T[], throttle: Throttle, work: (item: T, started: () => void) => Promise<void>): Promise<void> {
+export async function forEachThrottled<T>(
+  items: readonly T[],
+  throttle: Throttle,
+  work: (item: T, started: () => void) => Promise<void>,
+): Promise<void> {
   let active = 0;
   let starting = 0;
   let failure: { readonly error: unknown } | undefined;

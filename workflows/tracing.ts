@@ -5,7 +5,16 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import { proxySinks, workflowInfo, type Sinks, type WorkflowInterceptors } from '@temporalio/workflow';
-import { fromTraceparent, spanIdOf, startSpanIdOf, toTraceparent, TRACE_HEADER, traceIdOf, type TraceContext, type WorkflowSpan } from '../domain/trace.ts';
+import {
+  fromTraceparent,
+  spanIdOf,
+  startSpanIdOf,
+  toTraceparent,
+  TRACE_HEADER,
+  traceIdOf,
+  type TraceContext,
+  type WorkflowSpan,
+} from '../domain/trace.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
 
 export interface TraceSinks extends Sinks {
@@ -22,38 +31,59 @@ export function interceptors(): WorkflowInterceptors {
   if (!TRACED.has(workflowType)) return {};
   const { trace } = proxySinks<TraceSinks>();
   let own: TraceContext = { traceId: traceIdOf(runId), spanId: spanIdOf(runId) };
-  const carried = <T extends { readonly headers: Readonly<Record<string, unknown>> }>(input: T): T =>
-    ({ ...input, headers: { ...input.headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(toTraceparent(own)) } });
+  const carried = <T extends { readonly headers: Readonly<Record<string, unknown>> }>(input: T): T => ({
+    ...input,
+    headers: { ...input.headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(toTraceparent(own)) },
+  });
 
   return {
-    inbound: [{
-      async execute(input, next) {
-        const header = input.headers[TRACE_HEADER];
-        const parent = header ? fromTraceparent(defaultPayloadConverter.fromPayload(header)) : undefined;
-        if (parent) own = { ...own, traceId: parent.traceId };
-        const end = (error?: unknown): void => {
-          const { typedSearchAttributes: attributes } = workflowInfo();
-          const [schedule, due] = [attributes.get(SCHEDULED_BY_ID), attributes.get(SCHEDULED_START_TIME)];
-          const batch = attributes.get(ATTRIBUTES.batch) ?? (input.args[0] as { batchId?: string } | undefined)?.batchId;
-          trace.ended({
-            ...own, parentSpanId: parent?.spanId ?? startSpanIdOf(runId), workflowType, workflowId, runId, startMs: startTime.getTime(), endMs: Date.now(),
-            ...(batch === undefined ? {} : { batch }), ...(error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) }),
-            ...(parent ? {} : { started: { ...(schedule === undefined ? {} : { schedule }), ...(due ? { dueMs: due.getTime() } : {}) } }),
-          });
-        };
-        try {
-          const result = await next(input);
-          end();
-          return result;
-        } catch (error) {
-          end(error);
-          throw error;
-        }
+    inbound: [
+      {
+        async execute(input, next) {
+          const header = input.headers[TRACE_HEADER];
+          const parent = header ? fromTraceparent(defaultPayloadConverter.fromPayload(header)) : undefined;
+          if (parent) own = { ...own, traceId: parent.traceId };
+          const end = (error?: unknown): void => {
+            const { typedSearchAttributes: attributes } = workflowInfo();
+            const [schedule, due] = [attributes.get(SCHEDULED_BY_ID), attributes.get(SCHEDULED_START_TIME)];
+            const batch =
+              attributes.get(ATTRIBUTES.batch) ?? (input.args[0] as { batchId?: string } | undefined)?.batchId;
+            trace.ended({
+              ...own,
+              parentSpanId: parent?.spanId ?? startSpanIdOf(runId),
+              workflowType,
+              workflowId,
+              runId,
+              startMs: startTime.getTime(),
+              endMs: Date.now(),
+              ...(batch === undefined ? {} : { batch }),
+              ...(error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) }),
+              ...(parent
+                ? {}
+                : {
+                    started: {
+                      ...(schedule === undefined ? {} : { schedule }),
+                      ...(due ? { dueMs: due.getTime() } : {}),
+                    },
+                  }),
+            });
+          };
+          try {
+            const result = await next(input);
+            end();
+            return result;
+          } catch (error) {
+            end(error);
+            throw error;
+          }
+        },
       },
-    }],
-    outbound: [{
-      scheduleActivity: (input, next) => next(carried(input)),
-      startChildWorkflowExecution: (input, next) => next(carried(input)),
-    }],
+    ],
+    outbound: [
+      {
+        scheduleActivity: (input, next) => next(carried(input)),
+        startChildWorkflowExecution: (input, next) => next(carried(input)),
+      },
+    ],
   };
 }

@@ -17,7 +17,8 @@ const PID = /^scoring\/[A-Za-z0-9-]+@(.+)#(\d+)$/;
 /** Kills the worker that has the most activities of a batch under way; undefined while none has any. */
 export async function killBusiest(client: Client, batchId: string): Promise<Killed | undefined> {
   const busy = new Map<string, number>();
-  for (const { worker } of await pendingChunks(client, batchId)) if (worker !== undefined) busy.set(worker, (busy.get(worker) ?? 0) + 1);
+  for (const { worker } of await pendingChunks(client, batchId))
+    if (worker !== undefined) busy.set(worker, (busy.get(worker) ?? 0) + 1);
   const [identity, underWay] = [...busy].sort((a, b) => b[1] - a[1])[0] ?? [];
   const [, host, pid] = PID.exec(identity ?? '') ?? [];
   const node = nodeOfIdentity(identity ?? '');

@@ -11,10 +11,13 @@ const STARTED = 2;
 
 export async function pendingChunks(client: Client, batchId: string): Promise<Pending[]> {
   const found: Pending[] = [];
-  for await (const child of client.workflow.list({ query: `WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${batchId}/' AND ExecutionStatus = 'Running'` })) {
+  for await (const child of client.workflow.list({
+    query: `WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${batchId}/' AND ExecutionStatus = 'Running'`,
+  })) {
     const { raw } = await client.workflow.getHandle(child.workflowId, child.runId).describe();
     for (const { activityType, state, lastWorkerIdentity } of raw.pendingActivities ?? [])
-      if (activityType?.name === 'scoreChunk') found.push(state === STARTED && lastWorkerIdentity ? { worker: lastWorkerIdentity } : {});
+      if (activityType?.name === 'scoreChunk')
+        found.push(state === STARTED && lastWorkerIdentity ? { worker: lastWorkerIdentity } : {});
   }
   return found;
 }

@@ -67,15 +67,24 @@ async function lookAt(context: Context, batches: readonly Batch[]): Promise<Look
   if (!state?.seen) return undefined;
   const store = await context.store();
   const running = batches.filter((batch) => batch.status === 'running');
-  const toGo = await Promise.all(running.map(async (batch) => batch.planned - decided(await store.countOutcomes(batch.id))));
+  const toGo = await Promise.all(
+    running.map(async (batch) => batch.planned - decided(await store.countOutcomes(batch.id))),
+  );
   const living = state.nodes.filter((node) => !isGone(node.state));
   const count = (...states: string[]): number => living.filter((node) => states.includes(node.state)).length;
   const pending = (await Promise.all(running.map((batch) => pendingChunks(client, batch.id)))).flat();
   const sensorsToGo = toGo.reduce((sum, n) => sum + n, 0);
   return {
-    atMs: Date.now(), target: state.decision?.target ?? 0, busy: Math.min(state.seen.busy, count('ready')), ready: count('ready'), coming: count('queued', 'starting'), leaving: count('leaving'),
+    atMs: Date.now(),
+    target: state.decision?.target ?? 0,
+    busy: Math.min(state.seen.busy, count('ready')),
+    ready: count('ready'),
+    coming: count('queued', 'starting'),
+    leaving: count('leaving'),
     // Counted one by one: the server's own count of the queue is some seconds old.
-    tasks: pending.filter(({ worker }) => worker === undefined).length, sensorsToGo, reason: state.decision?.reason ?? '',
+    tasks: pending.filter(({ worker }) => worker === undefined).length,
+    sensorsToGo,
+    reason: state.decision?.reason ?? '',
     batches: batches.map(({ id, status }) => ({ id, status })),
   };
 }

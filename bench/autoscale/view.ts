@@ -33,21 +33,32 @@ function batchText({ batches, atMs }: Look, dueMs: readonly number[]): string {
   if (running >= 0) return `batch ${running + 1} of ${dueMs.length} runs`;
   const next = dueMs[batches.length];
   if (next === undefined) return 'all batches are done';
-  return next > atMs ? `batch ${batches.length + 1} of ${dueMs.length} due in ${Math.ceil((next - atMs) / 1000)} s` : `batch ${batches.length + 1} of ${dueMs.length} is due`;
+  return next > atMs
+    ? `batch ${batches.length + 1} of ${dueMs.length} due in ${Math.ceil((next - atMs) / 1000)} s`
+    : `batch ${batches.length + 1} of ${dueMs.length} is due`;
 }
 
-const workersText = (look: Look): string => `${look.ready} ready (${look.busy} busy)${look.coming > 0 ? `, ${look.coming} coming` : ''}${look.leaving > 0 ? `, ${look.leaving} leaving` : ''}`;
+const workersText = (look: Look): string =>
+  `${look.ready} ready (${look.busy} busy)${look.coming > 0 ? `, ${look.coming} coming` : ''}${look.leaving > 0 ? `, ${look.leaving} leaving` : ''}`;
 
 function lineView({ fromMs, dueMs }: ViewOptions, stream: NodeJS.WriteStream): View {
   let last = '';
   let shown = 0;
   return {
     show(look) {
-      const news = [look.ready, look.coming, look.leaving, look.batches.length, look.batches.map((batch) => batch.status).join()].join('/');
+      const news = [
+        look.ready,
+        look.coming,
+        look.leaving,
+        look.batches.length,
+        look.batches.map((batch) => batch.status).join(),
+      ].join('/');
       if (news === last && look.atMs - shown < 5_000) return;
       last = news;
       shown = look.atMs;
-      stream.write(`${clock(look.atMs, fromMs)}  workers ${workersText(look).padEnd(32)} ${formatCount(look.sensorsToGo).padStart(7)} sensors to go, ${String(look.tasks).padStart(3)} tasks wait | ${batchText(look, dueMs)} | ${look.reason}\n`);
+      stream.write(
+        `${clock(look.atMs, fromMs)}  workers ${workersText(look).padEnd(32)} ${formatCount(look.sensorsToGo).padStart(7)} sensors to go, ${String(look.tasks).padStart(3)} tasks wait | ${batchText(look, dueMs)} | ${look.reason}\n`,
+      );
     },
     note: (text) => void stream.write(`${' '.repeat(8)}${text}\n`),
     end: () => {},
@@ -62,14 +73,35 @@ function liveView({ fromMs, dueMs, maxNodes, sensors }: ViewOptions, stream: Nod
   const draw = (): void => {
     const look = seen.at(-1);
     if (!look) return;
-    const row = (name: string, values: readonly number[], most: number, text: string): string => `${name.padEnd(9)} ${pc.cyan(bars(values, most).padStart(WIDTH))} ${text}`;
+    const row = (name: string, values: readonly number[], most: number, text: string): string =>
+      `${name.padEnd(9)} ${pc.cyan(bars(values, most).padStart(WIDTH))} ${text}`;
     const busiest = Math.max(1, ...seen.map((one) => one.tasks));
     const lines = [
       `${clock(look.atMs, fromMs).trim()}: ${batchText(look, dueMs)}`,
-      row('batches', seen.map((one) => one.batches.filter((batch) => batch.status === 'running').length), 1, `${look.batches.filter((batch) => batch.status !== 'running').length} of ${dueMs.length} done`),
-      row('workers', seen.map((one) => one.ready), maxNodes, workersText(look)),
-      row('to go', seen.map((one) => one.sensorsToGo), sensors, `${formatCount(look.sensorsToGo)} sensors`),
-      row('backlog', seen.map((one) => one.tasks), busiest, `${look.tasks} tasks`),
+      row(
+        'batches',
+        seen.map((one) => one.batches.filter((batch) => batch.status === 'running').length),
+        1,
+        `${look.batches.filter((batch) => batch.status !== 'running').length} of ${dueMs.length} done`,
+      ),
+      row(
+        'workers',
+        seen.map((one) => one.ready),
+        maxNodes,
+        workersText(look),
+      ),
+      row(
+        'to go',
+        seen.map((one) => one.sensorsToGo),
+        sensors,
+        `${formatCount(look.sensorsToGo)} sensors`,
+      ),
+      row(
+        'backlog',
+        seen.map((one) => one.tasks),
+        busiest,
+        `${look.tasks} tasks`,
+      ),
       pc.dim(cut(look.reason)),
     ];
     stream.write(`${lines.join('\n')}\n`);

@@ -9,15 +9,41 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '..', '..');
 const require = createRequire(join(root, 'package.json'));
 
-for (const name of ['@temporalio/worker', '@temporalio/client', '@temporalio/envconfig', 'onnxruntime-node', '@azure/identity', '@azure/event-hubs', '@azure/storage-blob', '@azure/arm-machinelearning', 'mssql', 'pino', 'zod'])
+for (const name of [
+  '@temporalio/worker',
+  '@temporalio/client',
+  '@temporalio/envconfig',
+  'onnxruntime-node',
+  '@azure/identity',
+  '@azure/event-hubs',
+  '@azure/storage-blob',
+  '@azure/arm-machinelearning',
+  'mssql',
+  'pino',
+  'zod',
+])
   await import(require.resolve(name));
 // Loads the native library.
-if (typeof require('@temporalio/core-bridge') !== 'object') throw new Error('the native library of Temporal did not load');
-for (const file of ['dist/workers/control.js', 'dist/workers/ingest.js', 'dist/workers/scoring.js', 'dist/workflow-bundle.js', 'dist/workflow-bundle-encrypted.js', 'dist/workflow-bundle-traced.js', 'dist/workflow-bundle-encrypted-traced.js', 'dist/payloads/failure-converter.cjs', 'dist/storage/migrations/mssql'])
+if (typeof require('@temporalio/core-bridge') !== 'object')
+  throw new Error('the native library of Temporal did not load');
+for (const file of [
+  'dist/workers/control.js',
+  'dist/workers/ingest.js',
+  'dist/workers/scoring.js',
+  'dist/workflow-bundle.js',
+  'dist/workflow-bundle-encrypted.js',
+  'dist/workflow-bundle-traced.js',
+  'dist/workflow-bundle-encrypted-traced.js',
+  'dist/payloads/failure-converter.cjs',
+  'dist/storage/migrations/mssql',
+])
   if (!existsSync(join(root, file))) throw new Error(`${file} is missing from the build`);
 for (const name of ['node', 'azurite', 'jest', 'typescript'])
-  if (existsSync(join(root, 'node_modules', name))) throw new Error(`node_modules/${name} does not belong in the image`);
-const platforms = readdirSync(join(root, 'node_modules/onnxruntime-node/bin'), { recursive: true }).filter((path) => path.endsWith('.node'));
+  if (existsSync(join(root, 'node_modules', name)))
+    throw new Error(`node_modules/${name} does not belong in the image`);
+const platforms = readdirSync(join(root, 'node_modules/onnxruntime-node/bin'), { recursive: true }).filter((path) =>
+  path.endsWith('.node'),
+);
 if (platforms.length !== 1) throw new Error(`onnxruntime for one platform is wanted, not ${platforms.join(', ')}`);
 process.stdout.write(`image: ${platforms[0]}, Node ${process.versions.node}\n`);
 process.exit(0);

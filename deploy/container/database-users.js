@@ -23,10 +23,16 @@ export function readUsers(text, grants) {
   }
   if (!Array.isArray(users) || users.length === 0) throw new Error('DATABASE_USERS takes a list of { name, id, kind }');
   return users.map(({ name, id, kind, type = 'E' }) => {
-    if (typeof name !== 'string' || name === '' || name.length > 128) throw new Error(`DATABASE_USERS: ${JSON.stringify(name)} is not a name`);
-    if (typeof id !== 'string' || !GUID.test(id)) throw new Error(`DATABASE_USERS: ${name} has the id ${JSON.stringify(id)}, which is not a GUID`);
-    if (!Object.hasOwn(grants, kind)) throw new Error(`DATABASE_USERS: ${name} is of kind ${JSON.stringify(kind)}, not one of ${Object.keys(grants).join(', ')}`);
-    if (!TYPES.includes(type)) throw new Error(`DATABASE_USERS: ${name} has the type ${JSON.stringify(type)}, not one of ${TYPES.join(', ')}`);
+    if (typeof name !== 'string' || name === '' || name.length > 128)
+      throw new Error(`DATABASE_USERS: ${JSON.stringify(name)} is not a name`);
+    if (typeof id !== 'string' || !GUID.test(id))
+      throw new Error(`DATABASE_USERS: ${name} has the id ${JSON.stringify(id)}, which is not a GUID`);
+    if (!Object.hasOwn(grants, kind))
+      throw new Error(
+        `DATABASE_USERS: ${name} is of kind ${JSON.stringify(kind)}, not one of ${Object.keys(grants).join(', ')}`,
+      );
+    if (!TYPES.includes(type))
+      throw new Error(`DATABASE_USERS: ${name} has the type ${JSON.stringify(type)}, not one of ${TYPES.join(', ')}`);
     return { name, id, kind, type };
   });
 }
@@ -75,12 +81,15 @@ async function main() {
     if (streams) {
       // The procedure must be alone in its batch.
       const text = readFileSync(new URL('../stream-analytics/setup.sql', import.meta.url), 'utf8');
-      for (const batch of text.split(/^GO\s*$/m)) if (batch.trim() !== '') await database.write((transaction) => transaction.script(batch));
+      for (const batch of text.split(/^GO\s*$/m))
+        if (batch.trim() !== '') await database.write((transaction) => transaction.script(batch));
     }
     for (const user of users) await database.write((transaction) => transaction.script(userScript(user, grants)));
     if (streams)
       for (const { name } of users.filter(({ kind }) => kind === 'ingest'))
-        await database.write((transaction) => transaction.script(`GRANT EXECUTE ON dbo.apply_stream_windows TO ${bracket(name)};`));
+        await database.write((transaction) =>
+          transaction.script(`GRANT EXECUTE ON dbo.apply_stream_windows TO ${bracket(name)};`),
+        );
   } finally {
     await database.close();
   }

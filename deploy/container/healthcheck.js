@@ -9,7 +9,10 @@ const ESTABLISHED = '01';
 
 /** Inodes of established TCP sockets in the text of /proc/PID/net/tcp or tcp6. */
 export function establishedInodes(table) {
-  const rows = table.split('\n').slice(1).map((line) => line.trim().split(/\s+/));
+  const rows = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
   return new Set(rows.filter((row) => row[3] === ESTABLISHED).map((row) => row[9]));
 }
 

@@ -8,8 +8,17 @@ const HOST = /^[a-z0-9-]{3,24}\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)
 /** Checks the address of a secret. @throws Error that names it */
 export function secretUrl(text) {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || url.protocol !== 'https:' || url.port !== '' || url.username !== '' || !HOST.test(url.hostname) || !/^\/secrets\/[A-Za-z0-9-]+(\/[0-9a-f]+)?$/.test(url.pathname))
-    throw new Error(`${JSON.stringify(text)} is not the address of a secret: https://VAULT.vault.azure.net/secrets/NAME`);
+  if (
+    !url ||
+    url.protocol !== 'https:' ||
+    url.port !== '' ||
+    url.username !== '' ||
+    !HOST.test(url.hostname) ||
+    !/^\/secrets\/[A-Za-z0-9-]+(\/[0-9a-f]+)?$/.test(url.pathname)
+  )
+    throw new Error(
+      `${JSON.stringify(text)} is not the address of a secret: https://VAULT.vault.azure.net/secrets/NAME`,
+    );
   url.search = `?api-version=${API_VERSION}`;
   return url;
 }
@@ -27,10 +36,18 @@ export async function fetchSecrets(secrets, how = {}) {
   for (const [index, url] of urls.entries()) {
     const scope = `https://${url.hostname.slice(url.hostname.indexOf('.') + 1)}/.default`;
     const token = await getToken(scope);
-    const answer = await ask(url, { headers: { authorization: `Bearer ${token}` }, redirect: 'error', signal: AbortSignal.timeout(30_000) });
-    if (!answer.ok) throw new Error(`the key vault answered ${answer.status} for ${url.hostname}${url.pathname}: check that the secret exists and that this identity has the role Key Vault Secrets User`);
+    const answer = await ask(url, {
+      headers: { authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (!answer.ok)
+      throw new Error(
+        `the key vault answered ${answer.status} for ${url.hostname}${url.pathname}: check that the secret exists and that this identity has the role Key Vault Secrets User`,
+      );
     const { value } = await answer.json();
-    if (typeof value !== 'string' || value === '') throw new Error(`the secret ${url.hostname}${url.pathname} is empty`);
+    if (typeof value !== 'string' || value === '')
+      throw new Error(`the secret ${url.hostname}${url.pathname} is empty`);
     values[secrets[index].name] = value;
   }
   return values;

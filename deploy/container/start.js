@@ -21,14 +21,21 @@ export const PROGRAMS = {
 
 /** @throws Error that says how it is used */
 export function readCommand(args, env) {
-  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { secret: { type: 'string', multiple: true } } });
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { secret: { type: 'string', multiple: true } },
+  });
   const [role = env.WORKER ?? '', ...rest] = positionals;
   if (!Object.hasOwn(PROGRAMS, role) || rest.length > 0)
-    throw new Error(`start.js takes one of ${Object.keys(PROGRAMS).join(', ')}, not ${JSON.stringify([role, ...rest].join(' '))}`);
+    throw new Error(
+      `start.js takes one of ${Object.keys(PROGRAMS).join(', ')}, not ${JSON.stringify([role, ...rest].join(' '))}`,
+    );
   const secrets = (values.secret ?? []).map((text) => {
     const at = text.indexOf('=');
     const name = text.slice(0, at);
-    if (at < 1 || !/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error('--secret takes NAME=URL of a secret in a key vault');
+    if (at < 1 || !/^[A-Z][A-Z0-9_]*$/.test(name))
+      throw new Error('--secret takes NAME=URL of a secret in a key vault');
     return { name, url: text.slice(at + 1) };
   });
   return { role, program: PROGRAMS[role], secrets };
@@ -50,7 +57,9 @@ async function main() {
     const config = loadConfig();
     if (config.logsToBlob && config.blob !== undefined) {
       const [{ carryWorker }, { createAppendSink }, { logContainer }] = await Promise.all([
-        import('../../dist/logging/carry.js'), import('../../dist/logging/append-blob.js'), import('../../dist/workers/blob-storage.js'),
+        import('../../dist/logging/carry.js'),
+        import('../../dist/logging/append-blob.js'),
+        import('../../dist/workers/blob-storage.js'),
       ]);
       const file = fileURLToPath(new URL(program, import.meta.url));
       process.exit(await carryWorker({ role, file, env: process.env, sink: createAppendSink(logContainer(config)) }));

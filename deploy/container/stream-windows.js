@@ -9,7 +9,11 @@ async function main() {
   const database = await connect(sqlUrl);
   try {
     const [result] = await database.write((transaction) =>
-      transaction.query({ text: 'EXEC dbo.apply_stream_windows @window_ms = @windowMs', params: { windowMs: 'BIGINT' } }, { windowMs: ingest.windowMs }));
+      transaction.query(
+        { text: 'EXEC dbo.apply_stream_windows @window_ms = @windowMs', params: { windowMs: 'BIGINT' } },
+        { windowMs: ingest.windowMs },
+      ),
+    );
     process.stdout.write(`${JSON.stringify({ role: 'stream-windows', ...result })}\n`);
   } finally {
     await database.close();

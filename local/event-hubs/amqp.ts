@@ -26,7 +26,10 @@ export const invalidPartition = (partition: string): AmqpError => ({
 
 export const stolen = (description: string): AmqpError => ({ condition: 'amqp:link:stolen', description });
 
-export const unauthorized = (description: string): AmqpError => ({ condition: 'amqp:unauthorized-access', description });
+export const unauthorized = (description: string): AmqpError => ({
+  condition: 'amqp:unauthorized-access',
+  description,
+});
 
 export const notImplemented = (description: string): AmqpError => ({ condition: 'amqp:not-implemented', description });
 

@@ -25,15 +25,26 @@ const ENTITY_NAME = /^[a-z0-9]([a-z0-9._-]{0,254}[a-z0-9])?$/i;
 
 const configFile = z.object({
   UserConfig: z.object({
-    NamespaceConfig: z.array(z.object({
-      Type: z.literal('EventHub').optional(),
-      Name: z.string().optional(),
-      Entities: z.array(z.object({
-        Name: z.string(),
-        PartitionCount: z.union([z.int(), z.string().regex(/^\d+$/, 'must be a whole number').transform(Number)]),
-        ConsumerGroups: z.array(z.object({ Name: z.string() })).optional(),
-      })).min(1),
-    })).length(1, 'must hold exactly one namespace'),
+    NamespaceConfig: z
+      .array(
+        z.object({
+          Type: z.literal('EventHub').optional(),
+          Name: z.string().optional(),
+          Entities: z
+            .array(
+              z.object({
+                Name: z.string(),
+                PartitionCount: z.union([
+                  z.int(),
+                  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number),
+                ]),
+                ConsumerGroups: z.array(z.object({ Name: z.string() })).optional(),
+              }),
+            )
+            .min(1),
+        }),
+      )
+      .length(1, 'must hold exactly one namespace'),
   }),
 });
 
@@ -72,12 +83,17 @@ export function readConfigFile(path: string): readonly HubConfig[] {
 
 /** @throws {FleetscoreError} `INVALID_CONFIG` when a name, a count or a limit is wrong. */
 export function checkHubs(hubs: readonly HubConfig[], source = 'The hubs'): void {
-  const fail = (problem: string): never => { throw invalid(`${source}: ${problem}`); };
-  if (hubs.length < 1 || hubs.length > MAX_HUBS) fail(`there are ${hubs.length} event hubs; configure 1 to ${MAX_HUBS}.`);
+  const fail = (problem: string): never => {
+    throw invalid(`${source}: ${problem}`);
+  };
+  if (hubs.length < 1 || hubs.length > MAX_HUBS)
+    fail(`there are ${hubs.length} event hubs; configure 1 to ${MAX_HUBS}.`);
   const seen = new Set<string>();
   for (const { name, partitions, consumerGroups = [] } of hubs) {
     const named = (what: string): void => {
-      fail(`${what} is not a valid name. Use letters, digits, periods, hyphens and underscores, a letter or digit first and last.`);
+      fail(
+        `${what} is not a valid name. Use letters, digits, periods, hyphens and underscores, a letter or digit first and last.`,
+      );
     };
     if (!ENTITY_NAME.test(name)) named(`event hub ${JSON.stringify(name)}`);
     if (seen.has(name.toLowerCase())) fail(`event hub ${name} is there twice; names differ by more than case.`);
@@ -85,9 +101,11 @@ export function checkHubs(hubs: readonly HubConfig[], source = 'The hubs'): void
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
       fail(`event hub ${name} has ${partitions} partitions; use 1 to ${MAX_PARTITIONS}.`);
     }
-    if (consumerGroups.length > MAX_GROUPS) fail(`event hub ${name} has ${consumerGroups.length} consumer groups; use at most ${MAX_GROUPS}.`);
+    if (consumerGroups.length > MAX_GROUPS)
+      fail(`event hub ${name} has ${consumerGroups.length} consumer groups; use at most ${MAX_GROUPS}.`);
     for (const group of consumerGroups) {
-      if (group.toLowerCase() !== '$default' && !ENTITY_NAME.test(group)) named(`consumer group ${JSON.stringify(group)} of event hub ${name}`);
+      if (group.toLowerCase() !== '$default' && !ENTITY_NAME.test(group))
+        named(`consumer group ${JSON.stringify(group)} of event hub ${name}`);
     }
   }
 }

@@ -22,7 +22,8 @@ export function openConsumerLink(broker: Broker, link: Sender): void {
   link.set_source({ address, ...(link.source?.filter ? { filter: link.source.filter } : {}) });
   link.set_target({ address: link.target?.address ?? '' });
   const source = broker.namespace.consumerSource(address);
-  const problem = 'condition' in source ? source : claimProblem(broker, link.connection, address) ?? feed(broker, link, source);
+  const problem =
+    'condition' in source ? source : (claimProblem(broker, link.connection, address) ?? feed(broker, link, source));
   if (problem !== undefined) link.close(forRhea(problem));
 }
 
@@ -30,7 +31,8 @@ export function openConsumerLink(broker: Broker, link: Sender): void {
 function feed(broker: Broker, link: Sender, { hub, consumerGroup, partition }: ConsumerSource): AmqpError | undefined {
   const selector = selectorOf(link);
   const start = parseSelector(selector);
-  if (start === undefined) return { condition: 'amqp:invalid-field', description: `The filter '${selector}' is not supported.` };
+  if (start === undefined)
+    return { condition: 'amqp:invalid-field', description: `The filter '${selector}' is not supported.` };
 
   const level: unknown = link.properties?.[OWNER_LEVEL];
   const key = `${hub.name}/${consumerGroup}/${partition.id}`;

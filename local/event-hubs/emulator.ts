@@ -104,7 +104,12 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
   const readers = createReaderRegistry();
   const faults = createFaults(connections, readers);
   const broker: Broker = {
-    namespace, keys, stats, faults, readers, maxMessageBytes: DEFAULTS.maxMessageBytes,
+    namespace,
+    keys,
+    stats,
+    faults,
+    readers,
+    maxMessageBytes: DEFAULTS.maxMessageBytes,
     peer: (connection) => {
       const peer = peers.get(connection) ?? { authorized: new Set(), cleanups: new Set() };
       peers.set(connection, peer);
@@ -143,8 +148,8 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
     stats,
     faults,
     connectionString: (hub) =>
-      `Endpoint=sb://localhost:${port};SharedAccessKeyName=${policy};SharedAccessKey=${key};UseDevelopmentEmulator=true;`
-      + (hub === undefined ? '' : `EntityPath=${hub};`),
+      `Endpoint=sb://localhost:${port};SharedAccessKeyName=${policy};SharedAccessKey=${key};UseDevelopmentEmulator=true;` +
+      (hub === undefined ? '' : `EntityPath=${hub};`),
     stop: () => (stopping ??= shutDown()),
   };
 }
@@ -153,9 +158,15 @@ function listen(container: Container, host: string, port: number): Promise<Serve
   const allow = container.sasl_server_mechanisms;
   allow.enable_anonymous();
   // Microsoft's own mechanism for connections that authenticate by put-token afterwards.
-  allow.MSSBCBS = () => ({ outcome: undefined, start(this: { outcome: boolean | undefined }) { this.outcome = true; } });
+  allow.MSSBCBS = () => ({
+    outcome: undefined,
+    start(this: { outcome: boolean | undefined }) {
+      this.outcome = true;
+    },
+  });
   const connectionOptions: ServerConnectionOptions = {
-    host, port,
+    host,
+    port,
     tcp_no_delay: true,
     max_frame_size: MAX_FRAME_BYTES,
     channel_max: 4999,
@@ -167,12 +178,16 @@ function listen(container: Container, host: string, port: number): Promise<Serve
   return new Promise((resolve, reject) => {
     server.once('listening', () => resolve(server));
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code !== 'EADDRINUSE' ? error : new FleetscoreError(
-        'PORT_IN_USE',
-        `Port ${port} on ${host} is in use, so the Event Hubs emulator cannot listen there. `
-        + 'Stop what uses it (an emulator that still runs?) or choose another port; 0 takes a free one.',
-        { cause: error },
-      ));
+      reject(
+        error.code !== 'EADDRINUSE'
+          ? error
+          : new FleetscoreError(
+              'PORT_IN_USE',
+              `Port ${port} on ${host} is in use, so the Event Hubs emulator cannot listen there. ` +
+                'Stop what uses it (an emulator that still runs?) or choose another port; 0 takes a free one.',
+              { cause: error },
+            ),
+      );
     });
   });
 }
@@ -188,16 +203,20 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
       for (const cleanup of broker.peer(connection).cleanups) cleanup();
     });
   });
-  container.on('receiver_open', ({ receiver }: EventContext) => guard(receiver, () => {
-    if (receiver === undefined) return;
-    if (isRequestNode(receiver.target?.address ?? '')) openRequestLink(broker, receiver);
-    else openProducerLink(broker, receiver);
-  }));
-  container.on('sender_open', ({ sender }: EventContext) => guard(sender, () => {
-    if (sender === undefined) return;
-    if (isRequestNode(sender.source?.address ?? '')) openResponseLink(sender);
-    else openConsumerLink(broker, sender);
-  }));
+  container.on('receiver_open', ({ receiver }: EventContext) =>
+    guard(receiver, () => {
+      if (receiver === undefined) return;
+      if (isRequestNode(receiver.target?.address ?? '')) openRequestLink(broker, receiver);
+      else openProducerLink(broker, receiver);
+    }),
+  );
+  container.on('sender_open', ({ sender }: EventContext) =>
+    guard(sender, () => {
+      if (sender === undefined) return;
+      if (isRequestNode(sender.source?.address ?? '')) openResponseLink(sender);
+      else openConsumerLink(broker, sender);
+    }),
+  );
   const guard = (link: Sender | Receiver | undefined, open: () => void): void => {
     try {
       open();
@@ -209,7 +228,14 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
   container.on('protocol_error', (error: unknown) => log(`a client broke the protocol: ${String(error)}`));
   container.on('error', (error: unknown) => log(`a connection failed: ${String(error)}`));
   // Clients come and go; rhea complains on the console about those events that nobody listens to.
-  for (const event of ['connection_error', 'connection_close', 'disconnected', 'session_error', 'sender_error', 'receiver_error']) {
+  for (const event of [
+    'connection_error',
+    'connection_close',
+    'disconnected',
+    'session_error',
+    'sender_error',
+    'receiver_error',
+  ]) {
     container.on(event, () => {});
   }
 }

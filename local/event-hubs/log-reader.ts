@@ -5,7 +5,15 @@
  */
 import { Buffer } from 'node:buffer';
 import type { PartitionLog } from './partition-log.ts';
-import { BLOCK_HEADER_BYTES, blockHeader, offsetAt, readBlocks, SEGMENT_HEADER_BYTES, type BlockEntry, type Segment } from './segment.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  blockHeader,
+  offsetAt,
+  readBlocks,
+  SEGMENT_HEADER_BYTES,
+  type BlockEntry,
+  type Segment,
+} from './segment.ts';
 
 /** Where a consumer starts; an inclusive start delivers the event at the value itself. */
 export type StartPosition =
@@ -67,7 +75,9 @@ function findBlock(segment: Segment, holds: (entry: BlockEntry) => boolean): Fou
 
 /** Walks on to the first block for which a condition holds; the end of the log when there is none. */
 function firstBlock(
-  log: PartitionLog, from: Found, holds: (timeMs: number, segment: Segment, end: number) => boolean,
+  log: PartitionLog,
+  from: Found,
+  holds: (timeMs: number, segment: Segment, end: number) => boolean,
 ): Found {
   let { segment, position, sequence } = from;
   for (;;) {
@@ -89,9 +99,10 @@ function firstBlock(
 /** Opens a reader at a sequence number; the oldest event when that one has expired. */
 export function readFrom(log: PartitionLog, sequence: number): LogReader {
   const home = log.segmentOf(sequence);
-  const start = sequence >= home.nextSequence
-    ? { segment: home, position: home.size, sequence }
-    : findBlock(home, (entry) => entry.sequence <= sequence);
+  const start =
+    sequence >= home.nextSequence
+      ? { segment: home, position: home.size, sequence }
+      : findBlock(home, (entry) => entry.sequence <= sequence);
   let { segment, position } = start;
   let chunk: Buffer = Buffer.alloc(0);
   let at = 0;

@@ -27,7 +27,8 @@ async function main(): Promise<void> {
   const hubs = hubsFrom(values);
   const retentionHours = numberFlag('retention-hours', values['retention-hours']);
   const emulator = await startEventHubsEmulator({
-    hubs, log,
+    hubs,
+    log,
     port: numberFlag('port', values.port) ?? 0,
     ...(values.data === undefined ? {} : { dataDir: values.data }),
     ...(retentionHours === undefined ? {} : { retentionMs: retentionHours * 3_600_000 }),
@@ -51,7 +52,9 @@ async function main(): Promise<void> {
     throw error;
   }
   const hub = hubs.length === 1 ? hubs[0]?.name : undefined;
-  process.stdout.write(`${JSON.stringify({ ready: true, port: emulator.port, connectionString: emulator.connectionString(hub) })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, port: emulator.port, connectionString: emulator.connectionString(hub) })}\n`,
+  );
   process.send?.({ ready: true });
 }
 
@@ -60,11 +63,13 @@ function hubsFrom(flags: { config?: string; hub?: string; partitions?: string })
     if (flags.hub === undefined && flags.partitions === undefined) return readConfigFile(flags.config);
     throw new FleetscoreError('INVALID_FLAG', 'Use either --config or --hub and --partitions, not both.');
   }
-  return [{
-    ...DEFAULT_HUB,
-    name: flags.hub ?? DEFAULT_HUB.name,
-    partitions: numberFlag('partitions', flags.partitions) ?? DEFAULT_HUB.partitions,
-  }];
+  return [
+    {
+      ...DEFAULT_HUB,
+      name: flags.hub ?? DEFAULT_HUB.name,
+      partitions: numberFlag('partitions', flags.partitions) ?? DEFAULT_HUB.partitions,
+    },
+  ];
 }
 
 function numberFlag(name: string, text: string | undefined): number | undefined {
@@ -82,7 +87,13 @@ function serveHealth(port: number): Promise<Server> {
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      reject(new FleetscoreError('PORT_IN_USE', `The health port ${port} cannot be used: ${error.message}. Choose another.`, { cause: error }));
+      reject(
+        new FleetscoreError(
+          'PORT_IN_USE',
+          `The health port ${port} cannot be used: ${error.message}. Choose another.`,
+          { cause: error },
+        ),
+      );
     });
     server.listen(port, '127.0.0.1', () => resolve(server));
   });

@@ -47,7 +47,10 @@ export interface Namespace {
 
 /** Opens the logs of all hubs under a data folder. */
 export function openNamespace(
-  configs: readonly HubConfig[], dataDir: string, limits: LogLimits, log: (line: string) => void,
+  configs: readonly HubConfig[],
+  dataDir: string,
+  limits: LogLimits,
+  log: (line: string) => void,
 ): Namespace {
   const release = lockFolder(dataDir);
   const hubs: Hub[] = [];
@@ -75,7 +78,8 @@ export function openNamespace(
       return partition === undefined ? invalidPartition(id) : { hub, partition };
     },
     consumerSource: (address) => {
-      const [, name, group = '', id = ''] = /^([^/]+)\/ConsumerGroups\/([^/]+)\/Partitions\/([^/]+)$/i.exec(pathOf(address)) ?? [];
+      const [, name, group = '', id = ''] =
+        /^([^/]+)\/ConsumerGroups\/([^/]+)\/Partitions\/([^/]+)$/i.exec(pathOf(address)) ?? [];
       const hub = find(name);
       if (hub === undefined) return notFound(address);
       const consumerGroup = group.toLowerCase();
@@ -102,8 +106,8 @@ function openHub(config: HubConfig, dir: string, limits: LogLimits, log: (line: 
   if (present > config.partitions) {
     throw new FleetscoreError(
       'PARTITIONS_REMOVED',
-      `Event hub ${config.name} has ${present} partitions in ${dir} but ${config.partitions} are configured. `
-      + `Partitions cannot be taken away: configure at least ${present}, or remove the folder and the events in it.`,
+      `Event hub ${config.name} has ${present} partitions in ${dir} but ${config.partitions} are configured. ` +
+        `Partitions cannot be taken away: configure at least ${present}, or remove the folder and the events in it.`,
     );
   }
   const ids = Array.from({ length: config.partitions }, (_, i) => String(i));
@@ -135,8 +139,8 @@ function lockFolder(dataDir: string): () => void {
   if (taken) {
     throw new FleetscoreError(
       'DATA_DIR_IN_USE',
-      `The Event Hubs data folder ${dir} is in use by process ${owner}. Stop that process or choose another folder; `
-      + `if the process is not an emulator, remove ${path}.`,
+      `The Event Hubs data folder ${dir} is in use by process ${owner}. Stop that process or choose another folder; ` +
+        `if the process is not an emulator, remove ${path}.`,
     );
   }
   writeFileSync(path, String(process.pid));

@@ -33,10 +33,12 @@ export function createReaderRegistry(): ReaderRegistry {
       if (reader.ownerLevel !== undefined) {
         for (const other of present) {
           present.delete(other);
-          other.disconnect(stolen(
-            `New receiver with higher epoch of '${reader.ownerLevel}' is created hence current receiver with epoch `
-            + `'${other.ownerLevel ?? 0}' is getting disconnected. If you are recreating the receiver, make sure a higher epoch is used.`,
-          ));
+          other.disconnect(
+            stolen(
+              `New receiver with higher epoch of '${reader.ownerLevel}' is created hence current receiver with epoch ` +
+                `'${other.ownerLevel ?? 0}' is getting disconnected. If you are recreating the receiver, make sure a higher epoch is used.`,
+            ),
+          );
         }
       }
       present.add(reader);
@@ -60,19 +62,23 @@ function refusalOf(present: ReadonlySet<Reader>, ownerLevel: number | undefined)
   const levels = [...present].flatMap((reader) => reader.ownerLevel ?? []);
   const highest = levels.length === 0 ? undefined : Math.max(...levels);
   if (ownerLevel !== undefined) {
-    return highest === undefined || ownerLevel >= highest ? undefined : stolen(
-      `Receiver with higher epoch '${highest}' already exists. Receiver with epoch ${ownerLevel} cannot be created. `
-      + 'Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ensure all old epoch receivers are closed or disconnected.',
-    );
+    return highest === undefined || ownerLevel >= highest
+      ? undefined
+      : stolen(
+          `Receiver with higher epoch '${highest}' already exists. Receiver with epoch ${ownerLevel} cannot be created. ` +
+            'Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ensure all old epoch receivers are closed or disconnected.',
+        );
   }
   if (highest !== undefined) {
     return stolen(
-      `At least one receiver for the endpoint is created with epoch of '${highest}', and so non-epoch receiver is not allowed. `
-      + 'Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected.',
+      `At least one receiver for the endpoint is created with epoch of '${highest}', and so non-epoch receiver is not allowed. ` +
+        'Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected.',
     );
   }
-  return present.size < MAX_SHARED_READERS ? undefined : {
-    condition: 'amqp:resource-limit-exceeded',
-    description: `Exceeded the maximum number of allowed receivers per partition in a consumer group which is ${MAX_SHARED_READERS}.`,
-  };
+  return present.size < MAX_SHARED_READERS
+    ? undefined
+    : {
+        condition: 'amqp:resource-limit-exceeded',
+        description: `Exceeded the maximum number of allowed receivers per partition in a consumer group which is ${MAX_SHARED_READERS}.`,
+      };
 }

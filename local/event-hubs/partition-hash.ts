@@ -18,12 +18,18 @@ export function partitionForKey(key: string, partitionCount: number): number {
     a = (a + bytes.readInt32LE(at)) | 0;
     b = (b + bytes.readInt32LE(at + 4)) | 0;
     c = (c + bytes.readInt32LE(at + 8)) | 0;
-    a = ((a - c) ^ rotate(c, 4)) | 0; c = (c + b) | 0;
-    b = ((b - a) ^ rotate(a, 6)) | 0; a = (a + c) | 0;
-    c = ((c - b) ^ rotate(b, 8)) | 0; b = (b + a) | 0;
-    a = ((a - c) ^ rotate(c, 16)) | 0; c = (c + b) | 0;
-    b = ((b - a) ^ rotate(a, 19)) | 0; a = (a + c) | 0;
-    c = ((c - b) ^ rotate(b, 4)) | 0; b = (b + a) | 0;
+    a = ((a - c) ^ rotate(c, 4)) | 0;
+    c = (c + b) | 0;
+    b = ((b - a) ^ rotate(a, 6)) | 0;
+    a = (a + c) | 0;
+    c = ((c - b) ^ rotate(b, 8)) | 0;
+    b = (b + a) | 0;
+    a = ((a - c) ^ rotate(c, 16)) | 0;
+    c = (c + b) | 0;
+    b = ((b - a) ^ rotate(a, 19)) | 0;
+    a = (a + c) | 0;
+    c = ((c - b) ^ rotate(b, 4)) | 0;
+    b = (b + a) | 0;
   }
   if (at < bytes.length) {
     const tail = Buffer.alloc(12);

@@ -8,8 +8,16 @@ import { Buffer } from 'node:buffer';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  appendBlock, BLOCK_HEADER_BYTES, createSegment, indexSegment, offsetAt, openSegment, reopenForWriting,
-  sealSegment, type Segment, type SegmentStart,
+  appendBlock,
+  BLOCK_HEADER_BYTES,
+  createSegment,
+  indexSegment,
+  offsetAt,
+  openSegment,
+  reopenForWriting,
+  sealSegment,
+  type Segment,
+  type SegmentStart,
 } from './segment.ts';
 import { deliveryBound, writeDelivery, type Placement } from './sections.ts';
 
@@ -41,8 +49,8 @@ export class PartitionLog {
     this.id = id;
     this.dir = dir;
     this.limits = limits;
-    this.segmentBytes = limits.segmentBytes
-      ?? Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(limits.maxBytes / 8)));
+    this.segmentBytes =
+      limits.segmentBytes ?? Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(limits.maxBytes / 8)));
     this.log = log;
     mkdirSync(dir, { recursive: true });
     this.load();
@@ -177,7 +185,9 @@ export class PartitionLog {
   }
 
   private load(): void {
-    for (const name of readdirSync(this.dir).filter((file) => file.endsWith('.log')).toSorted()) {
+    for (const name of readdirSync(this.dir)
+      .filter((file) => file.endsWith('.log'))
+      .toSorted()) {
       const path = join(this.dir, name);
       const segment = openSegment(path);
       if (segment !== undefined) this.segments.push(segment);
@@ -191,8 +201,8 @@ export class PartitionLog {
     const damage = reopenForWriting(newest);
     if (damage !== undefined) {
       this.log(
-        `${newest.path}: cut off ${damage.fileBytes - damage.goodBytes} bytes of an unfinished write at byte ${damage.goodBytes}: `
-        + `${damage.reason}. Every accepted event before it is kept; the next sequence number is ${newest.nextSequence}.`,
+        `${newest.path}: cut off ${damage.fileBytes - damage.goodBytes} bytes of an unfinished write at byte ${damage.goodBytes}: ` +
+          `${damage.reason}. Every accepted event before it is kept; the next sequence number is ${newest.nextSequence}.`,
       );
     }
     this.segments.forEach((segment, i) => {
@@ -210,8 +220,8 @@ export class PartitionLog {
     const damage = indexSegment(segment);
     if (damage !== undefined) {
       this.log(
-        `${segment.path}: unreadable from byte ${damage.goodBytes} on: ${damage.reason}. `
-        + `Events ${segment.nextSequence} to ${expected - 1} are lost; readers go on with ${expected}.`,
+        `${segment.path}: unreadable from byte ${damage.goodBytes} on: ${damage.reason}. ` +
+          `Events ${segment.nextSequence} to ${expected - 1} are lost; readers go on with ${expected}.`,
       );
     }
   }

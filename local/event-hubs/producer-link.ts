@@ -44,9 +44,10 @@ function attachProblem(broker: Broker, link: Receiver, address: string): AmqpErr
 /** Appends the events of a transfer, or says why not. */
 function take(broker: Broker, { hub, partition }: ProducerTarget, context: EventContext): AmqpError | undefined {
   try {
-    const bytes = context.delivery?.format === BATCH_FORMAT
-      ? context.message as unknown as Buffer
-      : rhea.message.encode(context.message);
+    const bytes =
+      context.delivery?.format === BATCH_FORMAT
+        ? (context.message as unknown as Buffer)
+        : rhea.message.encode(context.message);
     if (bytes.length > broker.maxMessageBytes) return tooLarge(bytes.length, broker.maxMessageBytes);
     const batch = context.delivery?.format === BATCH_FORMAT ? readBatch(bytes) : single(bytes);
     const destination = partition ?? hub.choosePartition(batch.partitionKey);

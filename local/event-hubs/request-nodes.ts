@@ -13,13 +13,13 @@ import { tokenProblem } from './sas.ts';
 
 const { types } = rhea;
 const STATUS: Readonly<Record<string, number>> = {
-  'amqp:not-found': 404, 'amqp:unauthorized-access': 401, 'amqp:not-implemented': 501,
+  'amqp:not-found': 404,
+  'amqp:unauthorized-access': 401,
+  'amqp:not-implemented': 501,
 };
 const STRING_8 = 0xa1;
 
-type Answer =
-  | { readonly status: number; readonly description: string; readonly body?: unknown }
-  | AmqpError;
+type Answer = { readonly status: number; readonly description: string; readonly body?: unknown } | AmqpError;
 
 export function isRequestNode(address: string): boolean {
   return address === '$cbs' || address === '$management' || address.endsWith('/$management');
@@ -49,15 +49,16 @@ function reply(link: Receiver, request: Message, answer: Answer): void {
   const replyTo: unknown = request.reply_to;
   const isResponseLink = (candidate: Sender): boolean =>
     candidate.source?.address === node && (candidate.target?.address === replyTo || candidate.name === replyTo);
-  const response = link.connection.find_sender(isResponseLink)
-    ?? link.session.find_sender((candidate: Sender) => candidate.source?.address === node);
+  const response =
+    link.connection.find_sender(isResponseLink) ??
+    link.session.find_sender((candidate: Sender) => candidate.source?.address === node);
   const failed = 'condition' in answer;
   response?.send({
     correlation_id: request.message_id,
     to: request.reply_to,
     body: failed ? undefined : answer.body,
     application_properties: {
-      'status-code': types.wrap_int(failed ? STATUS[answer.condition] ?? 400 : answer.status),
+      'status-code': types.wrap_int(failed ? (STATUS[answer.condition] ?? 400) : answer.status),
       'status-description': answer.description,
       ...(failed ? { 'error-condition': types.wrap_symbol(answer.condition) } : {}),
     },
@@ -68,7 +69,9 @@ function putToken(broker: Broker, request: Message, connection: Connection): Ans
   const { operation, name, type } = propertiesOf(request);
   if (operation !== 'put-token') return notImplemented(`The operation '${operation}' is not supported.`);
   if (type !== 'servicebus.windows.net:sastoken') {
-    return notImplemented(`The token type '${type}' is not supported: the emulator takes shared access signatures only.`);
+    return notImplemented(
+      `The token type '${type}' is not supported: the emulator takes shared access signatures only.`,
+    );
   }
   const entity = pathOf(name ?? '');
   const hub = broker.namespace.hub(entity.split('/')[0] ?? '');
@@ -92,7 +95,8 @@ function describe(broker: Broker, request: Message, connection: Connection): Ans
   if (operation !== 'READ') return notImplemented(`The operation '${operation}' is not supported.`);
   const hub = broker.namespace.hub(name);
   if (hub === undefined) return notFound(name);
-  if (!broker.peer(connection).authorized.has(hub.name.toLowerCase())) return unauthorized(`Unauthorized access to '${name}'.`);
+  if (!broker.peer(connection).authorized.has(hub.name.toLowerCase()))
+    return unauthorized(`Unauthorized access to '${name}'.`);
   if (type === 'com.microsoft:eventhub') return { status: 200, description: 'OK', body: describeHub(hub) };
   if (type !== 'com.microsoft:partition') return notImplemented(`The type '${type}' is not supported.`);
   return describePartition(hub, partition ?? '');
@@ -104,7 +108,11 @@ function describeHub(hub: Hub): unknown {
     type: 'com.microsoft:eventhub',
     created_at: types.wrap_timestamp(hub.createdAtMs),
     partition_count: types.wrap_int(hub.partitions.length),
-    partition_ids: types.wrap_array(hub.partitions.map((partition) => partition.id), STRING_8, undefined),
+    partition_ids: types.wrap_array(
+      hub.partitions.map((partition) => partition.id),
+      STRING_8,
+      undefined,
+    ),
     georeplication_factor: types.wrap_int(1),
   };
 }
@@ -130,6 +138,8 @@ function describePartition(hub: Hub, id: string): Answer {
   };
 }
 
-function propertiesOf(request: Message): Readonly<Partial<Record<'operation' | 'name' | 'type' | 'partition', string>>> {
+function propertiesOf(
+  request: Message,
+): Readonly<Partial<Record<'operation' | 'name' | 'type' | 'partition', string>>> {
   return request.application_properties ?? {};
 }

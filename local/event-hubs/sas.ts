@@ -16,16 +16,22 @@ export const DEVELOPMENT_KEYS: SasKeys = { RootManageSharedAccessKey: 'SAS_KEY_V
 export function tokenProblem(token: string, entity: string, keys: SasKeys, nowMs: number): string | undefined {
   const prefix = 'SharedAccessSignature ';
   if (!token.startsWith(prefix)) return 'InvalidToken: the token is not a shared access signature.';
-  const fields = new Map(token.slice(prefix.length).split('&').map((pair): readonly [string, string] => {
-    const split = pair.indexOf('=');
-    return [pair.slice(0, split), pair.slice(split + 1)];
-  }));
+  const fields = new Map(
+    token
+      .slice(prefix.length)
+      .split('&')
+      .map((pair): readonly [string, string] => {
+        const split = pair.indexOf('=');
+        return [pair.slice(0, split), pair.slice(split + 1)];
+      }),
+  );
   const [resource, signature, expiry, policy] = ['sr', 'sig', 'se', 'skn'].map((name) => fields.get(name));
   if (resource === undefined || signature === undefined || expiry === undefined || policy === undefined) {
     return 'InvalidToken: the token lacks one of sr, sig, se and skn.';
   }
   const key = Object.hasOwn(keys, decodeURIComponent(policy)) ? keys[decodeURIComponent(policy)] : undefined;
-  if (key === undefined) return `InvalidSignature: there is no shared access key named '${decodeURIComponent(policy)}'.`;
+  if (key === undefined)
+    return `InvalidSignature: there is no shared access key named '${decodeURIComponent(policy)}'.`;
   const expected = createHmac('sha256', key).update(`${resource}\n${expiry}`).digest();
   const given = Buffer.from(decodeURIComponent(signature), 'base64');
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {

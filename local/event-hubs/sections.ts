@@ -48,13 +48,29 @@ function valueEnd(bytes: Buffer, at: number): number {
     case 0x0:
       if (code === 0) return valueEnd(bytes, valueEnd(bytes, at + 1));
       break;
-    case 0x4: end = at + 1; break;
-    case 0x5: end = at + 2; break;
-    case 0x6: end = at + 3; break;
-    case 0x7: end = at + 5; break;
-    case 0x8: end = at + 9; break;
-    case 0x9: end = at + 17; break;
-    case 0xa: case 0xc: case 0xe: end = at + 2 + (bytes[at + 1] ?? Number.NaN); break;
+    case 0x4:
+      end = at + 1;
+      break;
+    case 0x5:
+      end = at + 2;
+      break;
+    case 0x6:
+      end = at + 3;
+      break;
+    case 0x7:
+      end = at + 5;
+      break;
+    case 0x8:
+      end = at + 9;
+      break;
+    case 0x9:
+      end = at + 17;
+      break;
+    case 0xa:
+    case 0xc:
+    case 0xe:
+      end = at + 2 + (bytes[at + 1] ?? Number.NaN);
+      break;
     default:
       if (at + 5 <= bytes.length) end = at + 5 + bytes.readUInt32BE(at + 1);
   }
@@ -127,9 +143,12 @@ const symbol = (name: string): Buffer => Buffer.from([0xa3, name.length, ...Buff
 /** A message-annotations section up to the digits of the offset; sizes and values are filled in per event. */
 const TEMPLATE = Buffer.concat([
   Buffer.from([0x00, 0x53, MESSAGE_ANNOTATIONS, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]),
-  symbol(SEQUENCE_NUMBER), Buffer.from([0x81, 0, 0, 0, 0, 0, 0, 0, 0]),
-  symbol(ENQUEUED_TIME), Buffer.from([0x83, 0, 0, 0, 0, 0, 0, 0, 0]),
-  symbol(OFFSET), Buffer.from([0xa1, 0]),
+  symbol(SEQUENCE_NUMBER),
+  Buffer.from([0x81, 0, 0, 0, 0, 0, 0, 0, 0]),
+  symbol(ENQUEUED_TIME),
+  Buffer.from([0x83, 0, 0, 0, 0, 0, 0, 0, 0]),
+  symbol(OFFSET),
+  Buffer.from([0xa1, 0]),
 ]);
 const SIZE_AT = 4;
 const COUNT_AT = 8;
@@ -154,7 +173,11 @@ export function deliveryBound(event: Buffer, partitionKeyPair: Buffer | undefine
  * @throws {MalformedMessage} when the event is not an AMQP message.
  */
 export function writeDelivery(
-  out: Buffer, at: number, event: Buffer, placement: Placement, partitionKeyPair: Buffer | undefined,
+  out: Buffer,
+  at: number,
+  event: Buffer,
+  placement: Placement,
+  partitionKeyPair: Buffer | undefined,
 ): number {
   TEMPLATE.copy(out, at);
   writeLong(out, placement.sequence, at + SEQUENCE_AT);
@@ -211,8 +234,15 @@ function long(code: number, value: number): Buffer {
 export function runtimeMetrics(last: Placement, retrievedMs: number): Buffer {
   const offset = Buffer.from(String(last.offset), 'latin1');
   const pairs = Buffer.concat([
-    LAST_SEQUENCE, long(0x81, last.sequence), LAST_OFFSET, Buffer.from([0xa1, offset.length]), offset,
-    LAST_TIME, long(0x83, last.timeMs), RETRIEVED, long(0x83, retrievedMs),
+    LAST_SEQUENCE,
+    long(0x81, last.sequence),
+    LAST_OFFSET,
+    Buffer.from([0xa1, offset.length]),
+    offset,
+    LAST_TIME,
+    long(0x83, last.timeMs),
+    RETRIEVED,
+    long(0x83, retrievedMs),
   ]);
   const head = Buffer.from([0x00, 0x53, 0x71, 0xd1, 0, 0, 0, 0, 0, 0, 0, 8]);
   head.writeUInt32BE(pairs.length + 4, 4);

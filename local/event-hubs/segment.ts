@@ -87,8 +87,16 @@ export function createSegment(path: string, start: SegmentStart): Segment {
 
 function emptySegment(path: string, start: SegmentStart): Segment {
   return {
-    path, start, fd: undefined, size: SEGMENT_HEADER_BYTES, nextSequence: start.sequence,
-    lastOffset: start.lastOffset, lastTimeMs: start.lastTimeMs, firstTimeMs: undefined, index: undefined, removed: false,
+    path,
+    start,
+    fd: undefined,
+    size: SEGMENT_HEADER_BYTES,
+    nextSequence: start.sequence,
+    lastOffset: start.lastOffset,
+    lastTimeMs: start.lastTimeMs,
+    firstTimeMs: undefined,
+    index: undefined,
+    removed: false,
   };
 }
 
@@ -101,8 +109,10 @@ export function openSegment(path: string): Segment | undefined {
     if (read < header.length || !header.subarray(0, 8).equals(MAGIC)) return undefined;
     if (crc32(header.subarray(0, 40)) !== header.readUInt32BE(40)) return undefined;
     const segment = emptySegment(path, {
-      sequence: header.readDoubleBE(8), offset: header.readDoubleBE(16),
-      lastOffset: header.readDoubleBE(24), lastTimeMs: header.readDoubleBE(32),
+      sequence: header.readDoubleBE(8),
+      offset: header.readDoubleBE(16),
+      lastOffset: header.readDoubleBE(24),
+      lastTimeMs: header.readDoubleBE(32),
     });
     segment.size = fstatSync(fd).size;
     return segment;

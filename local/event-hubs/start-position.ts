@@ -5,9 +5,12 @@
 import type { Sender } from 'rhea';
 import type { StartPosition } from './log-reader.ts';
 
-const SELECTOR = /^\s*amqp\.annotation\.x-opt-(offset|sequence-number|enqueued-time)\s*(>=|>)\s*'?(@latest|-?\d+)'?\s*$/;
+const SELECTOR =
+  /^\s*amqp\.annotation\.x-opt-(offset|sequence-number|enqueued-time)\s*(>=|>)\s*'?(@latest|-?\d+)'?\s*$/;
 const KINDS: Readonly<Record<string, 'offset' | 'sequence' | 'time'>> = {
-  offset: 'offset', 'sequence-number': 'sequence', 'enqueued-time': 'time',
+  offset: 'offset',
+  'sequence-number': 'sequence',
+  'enqueued-time': 'time',
 };
 
 /** The position a selector stands for; none means the latest. `undefined` when it is not understood. */

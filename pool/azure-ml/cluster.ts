@@ -2,7 +2,12 @@
  * The compute cluster. It is made once; afterwards only its scale settings are patched, because a PUT would
  * overwrite whatever else was set on it.
  */
-import type { AmlCompute, AmlComputeProperties, AzureMachineLearningWorkspaces, ComputeResource } from '@azure/arm-machinelearning';
+import type {
+  AmlCompute,
+  AmlComputeProperties,
+  AzureMachineLearningWorkspaces,
+  ComputeResource,
+} from '@azure/arm-machinelearning';
 import { armError, statusCode } from './errors.ts';
 import type { AzureMlTarget } from './target.ts';
 
@@ -22,23 +27,39 @@ export interface ClusterState {
 /** Codes and words of "no more": core quota, low-priority capacity, subnet without addresses. */
 const FULL = /quota|AllocationFailed|AllocationTimeout|OutOfCapacity|NotEnoughCapacity|SkuNotAvailable|SubnetIsFull/i;
 
-export async function readCluster(client: AzureMachineLearningWorkspaces, target: AzureMlTarget): Promise<ClusterState | undefined> {
+export async function readCluster(
+  client: AzureMachineLearningWorkspaces,
+  target: AzureMlTarget,
+): Promise<ClusterState | undefined> {
   const found = await get(client, target);
   if (!found) return undefined;
   const p = amlProperties(found);
   const errors = (p.errors ?? []).map(({ error }) => `${error?.code ?? 'error'}: ${error?.message ?? ''}`);
   return {
-    maxNodes: p.scaleSettings?.maxNodeCount ?? 0, minNodes: p.scaleSettings?.minNodeCount ?? 0, nodes: p.currentNodeCount ?? 0,
-    preempted: p.nodeStateCounts?.preemptedNodeCount ?? 0, unusable: p.nodeStateCounts?.unusableNodeCount ?? 0,
-    errors, full: errors.some((text) => FULL.test(text)),
+    maxNodes: p.scaleSettings?.maxNodeCount ?? 0,
+    minNodes: p.scaleSettings?.minNodeCount ?? 0,
+    nodes: p.currentNodeCount ?? 0,
+    preempted: p.nodeStateCounts?.preemptedNodeCount ?? 0,
+    unusable: p.nodeStateCounts?.unusableNodeCount ?? 0,
+    errors,
+    full: errors.some((text) => FULL.test(text)),
   };
 }
 
 /** @param pollMs between two looks at a long operation; the service's own advice when absent */
-export async function ensureCluster(client: AzureMachineLearningWorkspaces, target: AzureMlTarget, maxNodes: number, pollMs?: number): Promise<string[]> {
+export async function ensureCluster(
+  client: AzureMachineLearningWorkspaces,
+  target: AzureMlTarget,
+  maxNodes: number,
+  pollMs?: number,
+): Promise<string[]> {
   const found = await get(client, target);
   const wait = pollMs === undefined ? {} : { updateIntervalInMs: pollMs };
-  const scaleSettings = { minNodeCount: 0, maxNodeCount: maxNodes, nodeIdleTimeBeforeScaleDown: target.idleBeforeScaleDown };
+  const scaleSettings = {
+    minNodeCount: 0,
+    maxNodeCount: maxNodes,
+    nodeIdleTimeBeforeScaleDown: target.idleBeforeScaleDown,
+  };
   const scope = [target.resourceGroup, target.workspace, target.cluster] as const;
   try {
     if (!found) {
@@ -46,12 +67,34 @@ export async function ensureCluster(client: AzureMachineLearningWorkspaces, targ
       return [`cluster ${target.cluster} made: 0 to ${maxNodes} nodes of ${target.vmSize}, ${target.priority}`];
     }
     const { scaleSettings: old, vmSize, vmPriority } = amlProperties(found);
-    const notes = vmSize && vmSize.toLowerCase() !== target.vmSize.toLowerCase()
-      ? [`cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster cannot be changed, so name another cluster for another size`] : [];
-    if (vmPriority && vmPriority !== priorityOf(target)) notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);
+    const notes =
+      vmSize && vmSize.toLowerCase() !== target.vmSize.toLowerCase()
+        ? [
+            `cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster cannot be changed, so name another cluster for another size`,
+          ]
+        : [];
+    if (vmPriority && vmPriority !== priorityOf(target))
+      notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);
     if (old?.maxNodeCount === maxNodes) return notes;
-    await client.computeOperations.beginUpdateAndWait(...scope, { properties: { scaleSettings: { ...scaleSettings, ...(old?.nodeIdleTimeBeforeScaleDown ? { nodeIdleTimeBeforeScaleDown: old.nodeIdleTimeBeforeScaleDown } : {}), minNodeCount: old?.minNodeCount ?? 0 } } }, wait);
-    return [...notes, `cluster ${target.cluster}: at the most ${maxNodes} nodes, before ${old?.maxNodeCount ?? 'unset'}`];
+    await client.computeOperations.beginUpdateAndWait(
+      ...scope,
+      {
+        properties: {
+          scaleSettings: {
+            ...scaleSettings,
+            ...(old?.nodeIdleTimeBeforeScaleDown
+              ? { nodeIdleTimeBeforeScaleDown: old.nodeIdleTimeBeforeScaleDown }
+              : {}),
+            minNodeCount: old?.minNodeCount ?? 0,
+          },
+        },
+      },
+      wait,
+    );
+    return [
+      ...notes,
+      `cluster ${target.cluster}: at the most ${maxNodes} nodes, before ${old?.maxNodeCount ?? 'unset'}`,
+    ];
   } catch (error) {
     throw armError(error, `prepare cluster ${target.cluster}`);
   }
@@ -66,17 +109,30 @@ async function get(client: AzureMachineLearningWorkspaces, t: AzureMlTarget): Pr
   }
 }
 
-const amlProperties = (resource: ComputeResource): AmlComputeProperties => (resource.properties as AmlCompute | undefined)?.properties ?? {};
-const priorityOf = (t: AzureMlTarget): 'Dedicated' | 'LowPriority' => (t.priority === 'low-priority' ? 'LowPriority' : 'Dedicated');
+const amlProperties = (resource: ComputeResource): AmlComputeProperties =>
+  (resource.properties as AmlCompute | undefined)?.properties ?? {};
+const priorityOf = (t: AzureMlTarget): 'Dedicated' | 'LowPriority' =>
+  t.priority === 'low-priority' ? 'LowPriority' : 'Dedicated';
 
-function newCluster(t: AzureMlTarget, scaleSettings: NonNullable<AmlComputeProperties['scaleSettings']>): ComputeResource {
+function newCluster(
+  t: AzureMlTarget,
+  scaleSettings: NonNullable<AmlComputeProperties['scaleSettings']>,
+): ComputeResource {
   const properties: AmlComputeProperties = {
-    osType: 'Linux', vmSize: t.vmSize, vmPriority: priorityOf(t), scaleSettings, remoteLoginPortPublicAccess: 'Disabled',
+    osType: 'Linux',
+    vmSize: t.vmSize,
+    vmPriority: priorityOf(t),
+    scaleSettings,
+    remoteLoginPortPublicAccess: 'Disabled',
     ...(t.subnetId === undefined ? {} : { subnet: { id: t.subnetId }, enableNodePublicIp: false }),
   };
   const compute: AmlCompute = { computeType: 'AmlCompute', disableLocalAuth: true, properties };
   return {
-    location: t.location, properties: compute,
-    identity: t.identityId === undefined ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentities: { [t.identityId]: {} } },
+    location: t.location,
+    properties: compute,
+    identity:
+      t.identityId === undefined
+        ? { type: 'SystemAssigned' }
+        : { type: 'UserAssigned', userAssignedIdentities: { [t.identityId]: {} } },
   };
 }

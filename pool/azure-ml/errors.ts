@@ -15,10 +15,20 @@ export function armError(error: unknown, doing: string, now: () => number = Date
   const text = `${doing}: ${code ? `${code}: ` : ''}${messageOf(error).split('\n')[0]!.slice(0, 300)}`;
   if (status === 429) {
     const retryAfterMs = retryAfter(isRestError(error) ? error.response?.headers.get('retry-after') : undefined, now);
-    return new FleetscoreError('POOL_THROTTLED', `Azure asks to wait ${Math.ceil(retryAfterMs / 1_000)} s (${text}).`, { retryable: true, cause: { retryAfterMs } });
+    return new FleetscoreError('POOL_THROTTLED', `Azure asks to wait ${Math.ceil(retryAfterMs / 1_000)} s (${text}).`, {
+      retryable: true,
+      cause: { retryAfterMs },
+    });
   }
-  if (status === undefined || status === 408 || status >= 500) return new FleetscoreError('POOL_UNAVAILABLE', `Azure Machine Learning does not answer as it should (${text}).`, { retryable: true, cause: error });
-  const remedy = status === 401 || status === 403 ? ' Give the identity of this process the role AzureML Data Scientist and AzureML Compute Operator on the workspace.' : '';
+  if (status === undefined || status === 408 || status >= 500)
+    return new FleetscoreError('POOL_UNAVAILABLE', `Azure Machine Learning does not answer as it should (${text}).`, {
+      retryable: true,
+      cause: error,
+    });
+  const remedy =
+    status === 401 || status === 403
+      ? ' Give the identity of this process the role AzureML Data Scientist and AzureML Compute Operator on the workspace.'
+      : '';
   return new FleetscoreError('POOL_REFUSED', `Azure Machine Learning refuses (${text}).${remedy}`, { cause: error });
 }
 

@@ -33,7 +33,11 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
   const lateOf = (nodes: readonly PoolNode[]): string[] => {
     for (const id of held.keys()) if (!nodes.some((node) => node.id === id)) held.delete(id);
     for (const node of nodes) if (node.state !== 'queued') held.set(node.id, now());
-    return nodes.filter((node) => node.state === 'queued' && now() - Math.max(node.requestedAtMs, held.get(node.id) ?? 0) >= afterMs).map(({ id }) => id);
+    return nodes
+      .filter(
+        (node) => node.state === 'queued' && now() - Math.max(node.requestedAtMs, held.get(node.id) ?? 0) >= afterMs,
+      )
+      .map(({ id }) => id);
   };
 
   /** Nodes that are to be had in all; undefined when nothing says so. */
@@ -41,7 +45,9 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
     const living = second.nodes.filter((node) => !isGone(node.state)).length;
     if (!isTurned()) return first.capacity === undefined ? undefined : first.capacity + living;
     const most = second.capacity ?? options.maxNodes;
-    return most === undefined ? undefined : most + first.nodes.filter((node) => node.state !== 'queued' && !isGone(node.state)).length;
+    return most === undefined
+      ? undefined
+      : most + first.nodes.filter((node) => node.state !== 'queued' && !isGone(node.state)).length;
   };
 
   return {
@@ -57,7 +63,8 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
       dedicatedIds.clear();
       for (const { id } of second.nodes) dedicatedIds.add(id);
       // After a restart: when the dedicated cluster was last asked says that the cheap one had nothing.
-      turnedAtMs ??= second.nodes.length === 0 ? undefined : Math.max(...second.nodes.map((node) => node.requestedAtMs));
+      turnedAtMs ??=
+        second.nodes.length === 0 ? undefined : Math.max(...second.nodes.map((node) => node.requestedAtMs));
 
       const late = lateOf(first.nodes);
       // Cancelled here, not by the policy: it would ask for as many again, of the same cluster.
@@ -65,7 +72,9 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
       const notes = [...first.notes, ...second.notes];
       if (taken.size > 0) {
         turnedAtMs = now();
-        notes.push(`cluster ${lowName} gave no low-priority machine within ${Math.round(afterMs / 1_000)} s for ${taken.size} of its nodes: asking cluster ${dedicatedName} for dedicated ones`);
+        notes.push(
+          `cluster ${lowName} gave no low-priority machine within ${Math.round(afterMs / 1_000)} s for ${taken.size} of its nodes: asking cluster ${dedicatedName} for dedicated ones`,
+        );
       }
       const capacity = capacityOf(first, second);
       const until = Math.max(first.throttledUntilMs ?? 0, second.throttledUntilMs ?? 0);
@@ -74,7 +83,10 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
           ...first.nodes.filter((node) => !taken.has(node.id)),
           ...second.nodes.map((node): PoolNode => ({ ...node, priority: 'dedicated', vmSize: options.vmSize })),
         ],
-        notes, ...(first.outside ? { outside: first.outside } : {}), ...(capacity === undefined ? {} : { capacity }), ...(until === 0 ? {} : { throttledUntilMs: until }),
+        notes,
+        ...(first.outside ? { outside: first.outside } : {}),
+        ...(capacity === undefined ? {} : { capacity }),
+        ...(until === 0 ? {} : { throttledUntilMs: until }),
       };
     },
 
@@ -84,7 +96,10 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
       await dedicated.drain(ids.filter((id) => dedicatedIds.has(id)));
     },
     async cancelQueued(ids) {
-      return [...(await low.cancelQueued(ids.filter((id) => !dedicatedIds.has(id)))), ...(await dedicated.cancelQueued(ids.filter((id) => dedicatedIds.has(id))))];
+      return [
+        ...(await low.cancelQueued(ids.filter((id) => !dedicatedIds.has(id)))),
+        ...(await dedicated.cancelQueued(ids.filter((id) => dedicatedIds.has(id)))),
+      ];
     },
   };
 }

@@ -8,21 +8,44 @@ import { armError, statusCode } from './errors.ts';
 import { APP_TAG, computeId, type AzureMlTarget } from './target.ts';
 
 const STATE: Readonly<Record<string, NodeState>> = {
-  NotStarted: 'queued', Queued: 'queued', Starting: 'starting', Provisioning: 'starting', Preparing: 'starting', Running: 'ready',
-  Finalizing: 'leaving', CancelRequested: 'leaving', Completed: 'ended', Canceled: 'ended', Failed: 'failed', NotResponding: 'failed',
+  NotStarted: 'queued',
+  Queued: 'queued',
+  Starting: 'starting',
+  Provisioning: 'starting',
+  Preparing: 'starting',
+  Running: 'ready',
+  Finalizing: 'leaving',
+  CancelRequested: 'leaving',
+  Completed: 'ended',
+  Canceled: 'ended',
+  Failed: 'failed',
+  NotResponding: 'failed',
 };
 const stateOf = (job: JobBase): NodeState => STATE[job.properties.status ?? ''] ?? 'starting';
 const isCancellable = (job: JobBase): boolean => stateOf(job) === 'queued';
 
 /** Jobs of this pool that are not archived, newest first. */
-export async function listNodes(client: AzureMachineLearningWorkspaces, t: AzureMlTarget, pool: string): Promise<PoolNode[]> {
+export async function listNodes(
+  client: AzureMachineLearningWorkspaces,
+  t: AzureMlTarget,
+  pool: string,
+): Promise<PoolNode[]> {
   const nodes: PoolNode[] = [];
   try {
-    for await (const job of client.jobs.list(t.resourceGroup, t.workspace, { jobType: 'Command', tag: APP_TAG, listViewType: 'ActiveOnly' })) {
+    for await (const job of client.jobs.list(t.resourceGroup, t.workspace, {
+      jobType: 'Command',
+      tag: APP_TAG,
+      listViewType: 'ActiveOnly',
+    })) {
       if (job.properties.tags?.[APP_TAG] !== pool || job.name === undefined) continue;
       if (job.properties.computeId?.toLowerCase() !== computeId(t).toLowerCase()) continue;
       const state = stateOf(job);
-      nodes.push({ id: job.name, state, requestedAtMs: job.systemData?.createdAt?.getTime() ?? 0, ...(state === 'failed' ? { detail: `job ${job.properties.status}` } : {}) });
+      nodes.push({
+        id: job.name,
+        state,
+        requestedAtMs: job.systemData?.createdAt?.getTime() ?? 0,
+        ...(state === 'failed' ? { detail: `job ${job.properties.status}` } : {}),
+      });
     }
     return nodes;
   } catch (error) {
@@ -30,12 +53,23 @@ export async function listNodes(client: AzureMachineLearningWorkspaces, t: Azure
   }
 }
 
-export async function submit(client: AzureMachineLearningWorkspaces, t: AzureMlTarget, pool: string, node: string): Promise<void> {
+export async function submit(
+  client: AzureMachineLearningWorkspaces,
+  t: AzureMlTarget,
+  pool: string,
+  node: string,
+): Promise<void> {
   const job: CommandJob = {
-    jobType: 'Command', computeId: computeId(t), environmentId: t.environmentId, command: t.command,
-    experimentName: 'fleetscore-workers', displayName: node, tags: { [APP_TAG]: pool },
+    jobType: 'Command',
+    computeId: computeId(t),
+    environmentId: t.environmentId,
+    command: t.command,
+    experimentName: 'fleetscore-workers',
+    displayName: node,
+    tags: { [APP_TAG]: pool },
     environmentVariables: { ...t.workerEnv, FLEETSCORE_NODE: node, FLEETSCORE_POOL: pool },
-    resources: { instanceCount: 1 }, limits: { jobLimitsType: 'Command', timeout: t.maxJobTime },
+    resources: { instanceCount: 1 },
+    limits: { jobLimitsType: 'Command', timeout: t.maxJobTime },
     identity: { identityType: 'Managed' },
   };
   try {
@@ -47,7 +81,12 @@ export async function submit(client: AzureMachineLearningWorkspaces, t: AzureMlT
 }
 
 /** Cancels a job that still waits for its machine; false when it does not, or is not there. */
-export async function cancelIfQueued(client: AzureMachineLearningWorkspaces, t: AzureMlTarget, node: string, pollMs?: number): Promise<boolean> {
+export async function cancelIfQueued(
+  client: AzureMachineLearningWorkspaces,
+  t: AzureMlTarget,
+  node: string,
+  pollMs?: number,
+): Promise<boolean> {
   const scope = [t.resourceGroup, t.workspace, node] as const;
   try {
     if (!isCancellable(await client.jobs.get(...scope))) return false;
@@ -63,7 +102,9 @@ export async function cancelIfQueued(client: AzureMachineLearningWorkspaces, t: 
 export async function archive(client: AzureMachineLearningWorkspaces, t: AzureMlTarget, node: string): Promise<void> {
   try {
     const job = await client.jobs.get(t.resourceGroup, t.workspace, node);
-    await client.jobs.createOrUpdate(t.resourceGroup, t.workspace, node, { properties: { ...job.properties, isArchived: true } });
+    await client.jobs.createOrUpdate(t.resourceGroup, t.workspace, node, {
+      properties: { ...job.properties, isArchived: true },
+    });
   } catch (error) {
     throw armError(error, `archive the job of node ${node}`);
   }

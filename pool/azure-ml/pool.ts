@@ -36,7 +36,11 @@ export function createAzureMlPool(options: AzureMlPoolOptions): Pool {
   const leaving = new Set<string>();
 
   const tidy = async (nodes: readonly PoolNode[]): Promise<string[]> => {
-    const old = nodes.filter((node) => isGone(node.state) && now() - (ended.get(node.id) ?? now()) > (node.state === 'failed' ? ARCHIVE_FAILED_AFTER_MS : ARCHIVE_AFTER_MS));
+    const old = nodes.filter(
+      (node) =>
+        isGone(node.state) &&
+        now() - (ended.get(node.id) ?? now()) > (node.state === 'failed' ? ARCHIVE_FAILED_AFTER_MS : ARCHIVE_AFTER_MS),
+    );
     const trouble: string[] = [];
     for (const node of old.slice(0, ARCHIVE_AT_ONCE))
       try {
@@ -66,10 +70,13 @@ export function createAzureMlPool(options: AzureMlPoolOptions): Pool {
       });
       const notes = [...(cluster?.errors ?? []), ...(await tidy(nodes))];
       if (!cluster) notes.push(`cluster ${target.cluster} does not exist any more`);
-      if (cluster && cluster.preempted > 0) notes.push(`${cluster.preempted} low-priority nodes were taken away; their work is tried again`);
-      if (cluster && cluster.unusable > 0) notes.push(`${cluster.unusable} nodes of cluster ${target.cluster} are unusable`);
+      if (cluster && cluster.preempted > 0)
+        notes.push(`${cluster.preempted} low-priority nodes were taken away; their work is tried again`);
+      if (cluster && cluster.unusable > 0)
+        notes.push(`${cluster.unusable} nodes of cluster ${target.cluster} are unusable`);
       return {
-        nodes, notes,
+        nodes,
+        notes,
         ...(cluster ? { outside: { maxNodes: cluster.maxNodes, minNodes: cluster.minNodes } } : {}),
         // Jobs beyond what is to be had would only wait, and come all at once later.
         ...(cluster?.full ? { capacity: cluster.nodes } : {}),

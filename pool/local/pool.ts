@@ -86,10 +86,13 @@ export function createLocalPool(options: LocalPoolOptions): LocalPool {
   return {
     name: options.name,
     async prepare({ maxNodes }) {
-      return maxNodes > options.maxWorkers ? [`${maxNodes} nodes are allowed, but this machine runs ${options.maxWorkers} at the most`] : [];
+      return maxNodes > options.maxWorkers
+        ? [`${maxNodes} nodes are allowed, but this machine runs ${options.maxWorkers} at the most`]
+        : [];
     },
     async status() {
-      for (const [id, { node }] of nodes) if (isGone(node.state) && now() - (node.endedAtMs ?? 0) > REMEMBER_MS) nodes.delete(id);
+      for (const [id, { node }] of nodes)
+        if (isGone(node.state) && now() - (node.endedAtMs ?? 0) > REMEMBER_MS) nodes.delete(id);
       return { nodes: [...nodes.values()].map(({ node }) => node), capacity: options.maxWorkers, notes: [] };
     },
     async grow(ids) {

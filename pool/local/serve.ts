@@ -20,8 +20,14 @@ export interface ServeOptions extends PoolDeps {
 export async function servePools(options: ServeOptions): Promise<ServedPools> {
   const { connection, namespace, dataConverter, taskQueue, ...deps } = options;
   const worker = await Worker.create({
-    connection, namespace, taskQueue, ...(dataConverter ? { dataConverter } : {}), identity: `pool@${taskQueue}#${process.pid}`,
-    activities: { ...createPoolActivities(deps) }, shutdownGraceTime: '5s', shutdownForceTime: '10s',
+    connection,
+    namespace,
+    taskQueue,
+    ...(dataConverter ? { dataConverter } : {}),
+    identity: `pool@${taskQueue}#${process.pid}`,
+    activities: { ...createPoolActivities(deps) },
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '10s',
   });
   const done = worker.run();
   done.catch(() => {});

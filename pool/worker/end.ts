@@ -23,7 +23,15 @@ export function watchForEnd({ config, blobs, activities, remote, trouble }: EndO
   const pool = config.pool.name;
   const watches: Watch[] = [];
   if (remote && node !== undefined)
-    watches.push(watchIdle({ activities, idleExitMs, released: () => isReleased(blobs, pool, node), poolAlive: () => lastAlive(blobs, pool), ...(trouble ? { trouble } : {}) }));
+    watches.push(
+      watchIdle({
+        activities,
+        idleExitMs,
+        released: () => isReleased(blobs, pool, node),
+        poolAlive: () => lastAlive(blobs, pool),
+        ...(trouble ? { trouble } : {}),
+      }),
+    );
   else if (idleExitMs !== undefined) watches.push(watchIdle({ activities, idleExitMs }));
   if (remote) watches.push(watchScheduledEvents());
   if (recycleBytes > 0) watches.push(watchMemory({ limitBytes: recycleBytes }));

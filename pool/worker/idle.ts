@@ -23,13 +23,17 @@ const EVERY_MS = 15_000;
 export function watchIdle(options: IdleOptions): Watch {
   const now = options.now ?? Date.now;
   const { idleExitMs } = options;
-  return watch(options.everyMs ?? EVERY_MS, async () => {
-    if (await options.released?.()) return { kind: 'released', text: 'the pool lets this node go' };
-    const idle = options.activities.idleForMs();
-    if (idleExitMs === undefined || idle < idleExitMs) return undefined;
-    // Without an answer the pool counts as silent: then idleness alone decides.
-    const alive = await options.poolAlive?.().catch(() => undefined);
-    if (alive !== undefined && now() - alive < idleExitMs) return undefined;
-    return { kind: 'idle', text: `no work for ${Math.round(idle / 1_000)} s, and no sign of life of the pool` };
-  }, options.trouble);
+  return watch(
+    options.everyMs ?? EVERY_MS,
+    async () => {
+      if (await options.released?.()) return { kind: 'released', text: 'the pool lets this node go' };
+      const idle = options.activities.idleForMs();
+      if (idleExitMs === undefined || idle < idleExitMs) return undefined;
+      // Without an answer the pool counts as silent: then idleness alone decides.
+      const alive = await options.poolAlive?.().catch(() => undefined);
+      if (alive !== undefined && now() - alive < idleExitMs) return undefined;
+      return { kind: 'idle', text: `no work for ${Math.round(idle / 1_000)} s, and no sign of life of the pool` };
+    },
+    options.trouble,
+  );
 }

@@ -10,9 +10,18 @@ export interface MemoryOptions {
   readonly usage?: () => number;
 }
 
-export function watchMemory({ limitBytes, everyMs = 10_000, usage = () => process.memoryUsage.rss() }: MemoryOptions): Watch {
+export function watchMemory({
+  limitBytes,
+  everyMs = 10_000,
+  usage = () => process.memoryUsage.rss(),
+}: MemoryOptions): Watch {
   return watch(everyMs, async () => {
     const bytes = usage();
-    return bytes <= limitBytes ? undefined : { kind: 'memory', text: `${Math.round(bytes / MiB)} MiB of memory in use, above the mark of ${Math.round(limitBytes / MiB)} MiB` };
+    return bytes <= limitBytes
+      ? undefined
+      : {
+          kind: 'memory',
+          text: `${Math.round(bytes / MiB)} MiB of memory in use, above the mark of ${Math.round(limitBytes / MiB)} MiB`,
+        };
   });
 }

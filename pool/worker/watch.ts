@@ -15,7 +15,11 @@ export interface Watch {
 }
 
 /** @param look gives a reason, undefined to look again, or `'give up'`; what it throws goes to `trouble` and it looks again */
-export function watch(everyMs: number, look: () => Promise<EndReason | 'give up' | undefined>, trouble: (error: unknown) => void = () => {}): Watch {
+export function watch(
+  everyMs: number,
+  look: () => Promise<EndReason | 'give up' | undefined>,
+  trouble: (error: unknown) => void = () => {},
+): Watch {
   const stopped = new AbortController();
   const { signal } = stopped;
   const run = async (): Promise<EndReason> => {

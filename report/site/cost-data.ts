@@ -34,7 +34,12 @@ export interface CostView {
  * @param batches all that ran in the time: node time is split among those that ran at once
  * @returns undefined when the pool has no record of nodes at that time
  */
-export async function collectCost(blobs: BlobStore, batches: readonly Batch[], nowMs: number, prices?: PriceSource): Promise<CostView | undefined> {
+export async function collectCost(
+  blobs: BlobStore,
+  batches: readonly Batch[],
+  nowMs: number,
+  prices?: PriceSource,
+): Promise<CostView | undefined> {
   if (batches.length === 0) return undefined;
   const fromMs = Math.min(...batches.map((batch) => batch.startedAtMs)) - AROUND_MS;
   const toMs = Math.min(nowMs, Math.max(...batches.map((batch) => batch.finishedAtMs ?? nowMs)) + AROUND_MS);
@@ -42,15 +47,30 @@ export async function collectCost(blobs: BlobStore, batches: readonly Batch[], n
   for (const pool of await recordedPools(blobs)) nodes.push(...(await readNodes(blobs, pool, fromMs, toMs)));
   if (nodes.length === 0) return undefined;
   const spans = batches.map(({ id, startedAtMs, finishedAtMs, status, planned }) => ({
-    id, startedAtMs, sensors: planned, ...(status === 'running' ? {} : { finishedAtMs: finishedAtMs ?? nowMs }),
+    id,
+    startedAtMs,
+    sensors: planned,
+    ...(status === 'running' ? {} : { finishedAtMs: finishedAtMs ?? nowMs }),
   }));
   const { batches: shares, totalMs, unusedMs } = shareNodes(nodes, spans, fromMs, toMs);
   const rate = prices && (await rateOf(nodes, prices));
-  return { fromMs, toMs, nodes: nodes.length, peakNodes: peakNodes(nodes, fromMs, toMs), shares, totalMs, unusedMs, ...(rate ? { rate } : {}) };
+  return {
+    fromMs,
+    toMs,
+    nodes: nodes.length,
+    peakNodes: peakNodes(nodes, fromMs, toMs),
+    shares,
+    totalMs,
+    unusedMs,
+    ...(rate ? { rate } : {}),
+  };
 }
 
 /** Node time of machines of several sizes: at their average price. */
-async function rateOf(nodes: readonly NodeRecord[], { file, region }: PriceSource): Promise<NonNullable<CostView['rate']>> {
+async function rateOf(
+  nodes: readonly NodeRecord[],
+  { file, region }: PriceSource,
+): Promise<NonNullable<CostView['rate']>> {
   const prices = await loadPrices(file);
   const found = nodes.map((node) => priceOf(prices, node.vmSize, node.priority, region));
   return { perHour: found.reduce((sum, price) => sum + price.perHour, 0) / found.length, currency: found[0]!.currency };
@@ -58,7 +78,10 @@ async function rateOf(nodes: readonly NodeRecord[], { file, region }: PriceSourc
 
 /** For people: money where there are prices, time of nodes otherwise. */
 export function formatCost(ms: number, rate: CostView['rate']): string {
-  if (!rate) return ms < 3_600_000 ? formatMs(Math.round(ms / 1_000) * 1_000).replace(/^0 ms$/, '0 s') : `${(ms / 3_600_000).toFixed(2)} h`;
+  if (!rate)
+    return ms < 3_600_000
+      ? formatMs(Math.round(ms / 1_000) * 1_000).replace(/^0 ms$/, '0 s')
+      : `${(ms / 3_600_000).toFixed(2)} h`;
   const amount = money(ms, rate.perHour);
   return `${amount.toFixed(amount !== 0 && amount < 0.1 ? 4 : 2)} ${rate.currency}`;
 }

@@ -24,7 +24,11 @@ export interface DevicePlace {
   readonly after?: string;
 }
 
-export function devicePage(pages: BatchPages, { group, before, after }: DevicePlace, faults: readonly MatchedFault[]): string {
+export function devicePage(
+  pages: BatchPages,
+  { group, before, after }: DevicePlace,
+  faults: readonly MatchedFault[],
+): string {
   const { batch, data } = pages;
   const { device, sensors } = group;
   const drawn = sensors.filter((sensor) => sensor.series.tsMs.length > 0);
@@ -35,17 +39,54 @@ export function devicePage(pages: BatchPages, { group, before, after }: DevicePl
   const map = sensorHeatMap(data, sensors);
   const chartOf = new Map(drawn.map((sensor, i) => [sensor, i]));
   const idOf = new Map(sensors.map((sensor, i) => [sensor.sensor, `s${i}`]));
-  const places = { cardId: ({ sensor }: { sensor: string }) => idOf.get(sensor), chart: (sensor: DeviceGroup['sensors'][number]) => chartOf.get(sensor) };
-  const heat = drawn.length > 0 && sensors.length > 1 && html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
-${heatPanel({ map, axis: timeAxis(data), allName: 'All sensors', label: 'Anomalies per sensor', href: (name) => `#${idOf.get(name) ?? ''}`, faults: faults.length > 0, marks: (name) => faultMarks(faults.filter((fault) => fault.sensor === name), data, map.slices) })}</section>
+  const places = {
+    cardId: ({ sensor }: { sensor: string }) => idOf.get(sensor),
+    chart: (sensor: DeviceGroup['sensors'][number]) => chartOf.get(sensor),
+  };
+  const heat =
+    drawn.length > 0 &&
+    sensors.length > 1 &&
+    html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
+${heatPanel({
+  map,
+  axis: timeAxis(data),
+  allName: 'All sensors',
+  label: 'Anomalies per sensor',
+  href: (name) => `#${idOf.get(name) ?? ''}`,
+  faults: faults.length > 0,
+  marks: (name) =>
+    faultMarks(
+      faults.filter((fault) => fault.sensor === name),
+      data,
+      map.slices,
+    ),
+})}</section>
 `;
   return renderPage({
-    title: `${device}, ${batchName(batch)}`, depth: DEPTH, heading: html`<bdi>${device}</bdi> <small>${formatPeriod(batch)}</small>`, facts: batchFacts(batch), tabs: batchTabs(pages, undefined, '../'),
-    crumbs: [{ name: 'Fleet', href: `${toTop(DEPTH)}index.html` }, { name: batchName(batch), href: '../index.html' }, { name: device }],
+    title: `${device}, ${batchName(batch)}`,
+    depth: DEPTH,
+    heading: html`<bdi>${device}</bdi> <small>${formatPeriod(batch)}</small>`,
+    facts: batchFacts(batch),
+    tabs: batchTabs(pages, undefined, '../'),
+    crumbs: [
+      { name: 'Fleet', href: `${toTop(DEPTH)}index.html` },
+      { name: batchName(batch), href: '../index.html' },
+      { name: device },
+    ],
     head: html`${walk(pages, device, before, after)}${tiles(
-      tile('Sensors', formatCount(sensors.length), unscored > 0 ? `${formatCount(unscored)} not scored` : 'all scored', unscored > 0 ? 'bad' : ''),
+      tile(
+        'Sensors',
+        formatCount(sensors.length),
+        unscored > 0 ? `${formatCount(unscored)} not scored` : 'all scored',
+        unscored > 0 ? 'bad' : '',
+      ),
       tile('Windows scored', formatCount(windows), formatNumberOf(data.batches.length, 'batch', 'batches')),
-      tile('Anomalies', formatCount(anomalies), windows > 0 ? `${formatShare(anomalies, windows)} of windows` : 'no windows', anomalies > 0 ? 'hot' : ''),
+      tile(
+        'Anomalies',
+        formatCount(anomalies),
+        windows > 0 ? `${formatShare(anomalies, windows)} of windows` : 'no windows',
+        anomalies > 0 ? 'hot' : '',
+      ),
     )}${notes(limitNotes(data))}`,
     body: html`${heat}<section aria-labelledby="sensors"><h2 id="sensors">Sensors</h2>
 <p class="lead">Window means; a dot is an anomalous window.</p>
@@ -53,10 +94,19 @@ ${heatPanel({ map, axis: timeAxis(data), allName: 'All sensors', label: 'Anomali
 <div class="panel grid wide">${sensors.map((sensor) => card(sensor, places))}</div></section>
 `,
     data: {
-      from: data.fromMs, to: data.toMs, ticks: timeTicks(data, 7), ...(heat ? { heat: heatNumbers(map) } : {}),
+      from: data.fromMs,
+      to: data.toMs,
+      ticks: timeTicks(data, 7),
+      ...(heat ? { heat: heatNumbers(map) } : {}),
       s: drawn.map((sensor) => {
         const own = faults.filter((fault) => fault.sensor === sensor.sensor);
-        return { u: sensor.unit, ...chartData(sensor.series, data, most), ...(own.length > 0 ? { f: own.map((fault) => [fault.fromMs, fault.toMs, fault.kind, fault.found ? 1 : 0]) } : {}) };
+        return {
+          u: sensor.unit,
+          ...chartData(sensor.series, data, most),
+          ...(own.length > 0
+            ? { f: own.map((fault) => [fault.fromMs, fault.toMs, fault.kind, fault.found ? 1 : 0]) }
+            : {}),
+        };
       }),
     },
     keys: html`${heat && html`${HEAT_KEYS}; `}${CHART_KEYS}`,
@@ -64,7 +114,12 @@ ${heatPanel({ map, axis: timeAxis(data), allName: 'All sensors', label: 'Anomali
 }
 
 /** To the same device in the batch before, and to its neighbours. */
-function walk({ before: batch }: BatchPages, device: string, before: string | undefined, after: string | undefined): Markup {
+function walk(
+  { before: batch }: BatchPages,
+  device: string,
+  before: string | undefined,
+  after: string | undefined,
+): Markup {
   const earlier = batch?.devices.has(device) ? `${toTop(DEPTH)}${batch.path}devices/${deviceFile(device)}` : undefined;
   return html`<p class="walk">${earlier !== undefined && html`<a href="${earlier}" rel="prev">← This device in the batch before</a>`}<span class="gap"></span>${before !== undefined && html`<a href="${deviceFile(before)}">↑ <bdi>${before}</bdi></a>`}${after !== undefined && html`<a href="${deviceFile(after)}">↓ <bdi>${after}</bdi></a>`}</p>`;
 }

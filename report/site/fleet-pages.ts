@@ -24,14 +24,23 @@ export interface FleetPages {
 const MOST_ROWS = 100;
 const MOST_TOP = 12;
 
-const tabs = (current: 'Fleet' | 'Cost'): Tab[] => [{ name: 'Fleet', href: 'index.html', current: current === 'Fleet' }, { name: 'Cost', href: 'cost.html', current: current === 'Cost' }];
+const tabs = (current: 'Fleet' | 'Cost'): Tab[] => [
+  { name: 'Fleet', href: 'index.html', current: current === 'Fleet' },
+  { name: 'Cost', href: 'cost.html', current: current === 'Cost' },
+];
 
 /** The batches that follow each other in time: those of the newest one's schedule and length, and no repairs. */
 export function mainLine(batches: readonly ListedBatch[]): readonly ListedBatch[] {
   const scoring = batches.filter(({ batch }) => batch.kind === 'score');
-  const newest = scoring.reduce<ReportBatch | undefined>((a, { batch }) => (a && (a.toMs > batch.toMs || (a.toMs === batch.toMs && a.startedAtMs > batch.startedAtMs)) ? a : batch), undefined);
+  const newest = scoring.reduce<ReportBatch | undefined>(
+    (a, { batch }) =>
+      a && (a.toMs > batch.toMs || (a.toMs === batch.toMs && a.startedAtMs > batch.startedAtMs)) ? a : batch,
+    undefined,
+  );
   if (!newest) return [];
-  return scoring.filter(({ batch }) => batch.schedule === newest.schedule && batch.toMs - batch.fromMs === newest.toMs - newest.fromMs);
+  return scoring.filter(
+    ({ batch }) => batch.schedule === newest.schedule && batch.toMs - batch.fromMs === newest.toMs - newest.fromMs,
+  );
 }
 
 interface DeviceTotal {
@@ -49,8 +58,11 @@ function deviceTotals(line: readonly ListedBatch[]): DeviceTotal[] {
     for (const device of summary.devices) {
       const sum = totals.get(device.name);
       totals.set(device.name, {
-        name: device.name, newest: batch,
-        windows: (sum?.windows ?? 0) + device.windows, anomalies: (sum?.anomalies ?? 0) + device.anomalies, notScored: (sum?.notScored ?? 0) + device.notScored,
+        name: device.name,
+        newest: batch,
+        windows: (sum?.windows ?? 0) + device.windows,
+        anomalies: (sum?.anomalies ?? 0) + device.anomalies,
+        notScored: (sum?.notScored ?? 0) + device.notScored,
       });
     }
   return [...totals.values()];
@@ -58,7 +70,10 @@ function deviceTotals(line: readonly ListedBatch[]): DeviceTotal[] {
 
 function batchHeat(line: readonly ListedBatch[], devices: readonly DeviceTotal[]): HeatMap {
   const at = new Map(devices.map((device, i) => [device.name, i]));
-  const rows = devices.map(({ name }) => ({ name, density: { windows: new Uint32Array(line.length), anomalies: new Uint32Array(line.length) } }));
+  const rows = devices.map(({ name }) => ({
+    name,
+    density: { windows: new Uint32Array(line.length), anomalies: new Uint32Array(line.length) },
+  }));
   line.forEach(({ summary }, slice) => {
     for (const { name, windows, anomalies } of summary.devices) {
       const row = rows[at.get(name) ?? -1];
@@ -74,18 +89,33 @@ function batchAxis(line: readonly ListedBatch[]): AxisLabel[] {
   const every = Math.ceil(line.length / 8);
   const oneDay = new Set(line.map(({ batch }) => formatTime(batch.fromMs).slice(0, 10))).size === 1;
   const short = line.every(({ batch }) => batch.toMs - batch.fromMs < 86_400_000);
-  return line.flatMap(({ batch }, i) => (i % every > 0 ? [] : [[(i + 0.5) / line.length, oneDay ? formatTime(batch.fromMs).slice(11) : formatTime(batch.fromMs).slice(5, short ? undefined : 10)] as const]));
+  return line.flatMap(({ batch }, i) =>
+    i % every > 0
+      ? []
+      : [
+          [
+            (i + 0.5) / line.length,
+            oneDay ? formatTime(batch.fromMs).slice(11) : formatTime(batch.fromMs).slice(5, short ? undefined : 10),
+          ] as const,
+        ],
+  );
 }
 
 export function fleetPage({ batches, cost }: FleetPages): string {
   const line = mainLine(batches);
   const latest = line.at(-1) ?? batches.at(-1)!;
   const totals = deviceTotals(line);
-  const ranked = totals.toSorted((a, b) => b.anomalies - a.anomalies || b.notScored - a.notScored || compareNames(a.name, b.name));
+  const ranked = totals.toSorted(
+    (a, b) => b.anomalies - a.anomalies || b.notScored - a.notScored || compareNames(a.name, b.name),
+  );
   const shown = ranked.slice(0, MOST_ROWS).toSorted((a, b) => compareNames(a.name, b.name));
   const map = batchHeat(line, shown);
-  const pageOf = new Map(totals.map((device) => [device.name, `${batchPath(device.newest)}devices/${deviceFile(device.name)}`]));
-  const heat = map.rows.length > 0 && html`<section aria-labelledby="when"><h2 id="when">Devices over time</h2>
+  const pageOf = new Map(
+    totals.map((device) => [device.name, `${batchPath(device.newest)}devices/${deviceFile(device.name)}`]),
+  );
+  const heat =
+    map.rows.length > 0 &&
+    html`<section aria-labelledby="when"><h2 id="when">Devices over time</h2>
 <p class="lead">A column a batch, coloured by the share of anomalous windows${map.all && '; above, how many in all'}. A slice opens the page of the device in that batch.${totals.length > shown.length && ` The ${formatCount(shown.length)} of ${formatNumberOf(totals.length, 'device')} with most anomalies.`}</p>
 ${heatPanel({ map, axis: batchAxis(line), allName: 'All devices', cells: true, label: 'Anomalies per device and batch', href: (name) => pageOf.get(name) })}</section>
 `;
@@ -93,7 +123,11 @@ ${heatPanel({ map, axis: batchAxis(line), allName: 'All devices', cells: true, l
   const { devices: _, ...summary } = latest.summary;
   const withPages = new Set(latest.summary.devices.map((device) => device.name));
   return renderPage({
-    title: 'Fleet', depth: 0, crumbs: [], heading: 'Fleet', tabs: tabs('Fleet'),
+    title: 'Fleet',
+    depth: 0,
+    crumbs: [],
+    heading: 'Fleet',
+    tabs: tabs('Fleet'),
     facts: html`<div class="facts"><span>Latest batch <b><a href="${batchPath(latest.batch)}index.html">${formatPeriod(latest.batch)}</a></b></span>${latest.batch.schedule !== undefined && html`<span>Schedule <b>${latest.batch.schedule}</b></span>`}<span>Release <b>${latest.batch.release}</b></span><span class="chip ${latest.batch.status}">${latest.batch.status}</span></div>`,
     head: html`${fleetTiles(latest, line, cost)}${notes(latest.batch.message === undefined ? [] : [latest.batch.message])}`,
     body: html`${heat}<div class="cols">${topSection(ranked, pageOf)}${causesSection(latest.batch, summary, withPages)}</div>${batchesSection(batches, cost)}`,
@@ -105,37 +139,96 @@ ${heatPanel({ map, axis: batchAxis(line), allName: 'All devices', cells: true, l
 /** As in all pages, with the file that a slice opens in the folder of its batch. */
 function fleetNumbers(map: HeatMap, devices: readonly DeviceTotal[]): object {
   const { n, rows } = heatNumbers(map);
-  const files = [...(map.all ? [{ all: 1 }] : []), ...devices.map(({ name }) => ({ f: `devices/${deviceFile(name)}` }))];
+  const files = [
+    ...(map.all ? [{ all: 1 }] : []),
+    ...devices.map(({ name }) => ({ f: `devices/${deviceFile(name)}` })),
+  ];
   return { n, rows: rows.map((row, i) => ({ ...row, ...files[i] })) };
 }
 
-function fleetTiles({ batch, summary: { totals } }: ListedBatch, line: readonly ListedBatch[], cost: CostView | undefined): Markup {
+function fleetTiles(
+  { batch, summary: { totals } }: ListedBatch,
+  line: readonly ListedBatch[],
+  cost: CostView | undefined,
+): Markup {
   const failedBatches = line.filter((one) => one.batch.status !== 'completed').length;
   return tiles(
     tile('Sensors', formatCount(totals.sensors), `${formatCount(totals.scored)} scored in the latest batch`),
-    tile('Anomalies', formatCount(totals.anomalies), totals.windows > 0 ? `${formatShare(totals.anomalies, totals.windows)} of the latest windows` : 'no windows', totals.anomalies > 0 ? 'hot' : ''),
-    tile('Failed', formatCount(totals.failed), totals.failed > 0 ? html`<a href="${batchPath(batch)}failures.html">sensors, see why</a>` : 'every sensor is accounted for', totals.failed > 0 ? 'bad' : 'ok'),
-    tile('Batches', formatCount(line.length), failedBatches === 0 ? 'all completed' : `${formatCount(failedBatches)} not completed`, failedBatches === 0 ? 'ok' : 'bad'),
-    tile('Latest took', batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs), formatClock(batch.startedAtMs)),
-    tile('Cost', cost ? formatCost(cost.totalMs, cost.rate) : 'no record', html`<a href="cost.html">${!cost ? 'why' : cost.rate ? 'of the batches below' : 'of nodes, all batches below'}</a>`),
+    tile(
+      'Anomalies',
+      formatCount(totals.anomalies),
+      totals.windows > 0 ? `${formatShare(totals.anomalies, totals.windows)} of the latest windows` : 'no windows',
+      totals.anomalies > 0 ? 'hot' : '',
+    ),
+    tile(
+      'Failed',
+      formatCount(totals.failed),
+      totals.failed > 0
+        ? html`<a href="${batchPath(batch)}failures.html">sensors, see why</a>`
+        : 'every sensor is accounted for',
+      totals.failed > 0 ? 'bad' : 'ok',
+    ),
+    tile(
+      'Batches',
+      formatCount(line.length),
+      failedBatches === 0 ? 'all completed' : `${formatCount(failedBatches)} not completed`,
+      failedBatches === 0 ? 'ok' : 'bad',
+    ),
+    tile(
+      'Latest took',
+      batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs),
+      formatClock(batch.startedAtMs),
+    ),
+    tile(
+      'Cost',
+      cost ? formatCost(cost.totalMs, cost.rate) : 'no record',
+      html`<a href="cost.html">${!cost ? 'why' : cost.rate ? 'of the batches below' : 'of nodes, all batches below'}</a>`,
+    ),
   );
 }
 
 function topSection(ranked: readonly DeviceTotal[], pageOf: ReadonlyMap<string, string>): Markup {
   const top = ranked.filter((device) => device.anomalies > 0 || device.notScored > 0).slice(0, MOST_TOP);
   const most = Math.max(1, ...top.map((device) => device.anomalies));
-  const rows = top.map((device) => html`<tr><td class="name"><a href="${pageOf.get(device.name) ?? ''}"><bdi>${device.name}</bdi></a></td><td class="num"><span class="${device.anomalies > 0 && 'hot'}">${formatCount(device.anomalies)}</span>${meter([[1, device.anomalies / most]])}</td><td class="num">${formatShare(device.anomalies, device.windows)}</td><td class="num"><span class="${device.notScored > 0 && 'bad'}">${formatCount(device.notScored)}</span></td></tr>
-`);
-  return tableSection('top', 'Devices to look at', 'Most anomalies over these batches.', [{ title: 'Device' }, { title: 'Anomalies', number: true }, { title: 'Share', number: true }, { title: 'Not scored', number: true }], rows, html`<b>All quiet:</b> no anomaly, and every sensor was scored.`);
+  const rows = top.map(
+    (
+      device,
+    ) => html`<tr><td class="name"><a href="${pageOf.get(device.name) ?? ''}"><bdi>${device.name}</bdi></a></td><td class="num"><span class="${device.anomalies > 0 && 'hot'}">${formatCount(device.anomalies)}</span>${meter([[1, device.anomalies / most]])}</td><td class="num">${formatShare(device.anomalies, device.windows)}</td><td class="num"><span class="${device.notScored > 0 && 'bad'}">${formatCount(device.notScored)}</span></td></tr>
+`,
+  );
+  return tableSection(
+    'top',
+    'Devices to look at',
+    'Most anomalies over these batches.',
+    [
+      { title: 'Device' },
+      { title: 'Anomalies', number: true },
+      { title: 'Share', number: true },
+      { title: 'Not scored', number: true },
+    ],
+    rows,
+    html`<b>All quiet:</b> no anomaly, and every sensor was scored.`,
+  );
 }
 
-function causesSection(batch: ReportBatch, { causes }: Pick<BatchSummary, 'causes'>, withPages: ReadonlySet<string>): Markup {
+function causesSection(
+  batch: ReportBatch,
+  { causes }: Pick<BatchSummary, 'causes'>,
+  withPages: ReadonlySet<string>,
+): Markup {
   const rows = causes.map(({ status, class: reason, sensors, example }) => {
     const name = html`<bdi>${example.device}</bdi>`;
     return html`<tr><td class="nw"><span class="chip ${status}">${status}</span></td><td class="num">${formatCount(sensors)}</td><td class="msg"><span class="mono">${reason}</span><br>${sensors > 1 && 'for example '}${withPages.has(example.device) ? html`<a href="${batchPath(batch)}devices/${deviceFile(example.device)}">${name}</a>` : name} / <bdi>${example.sensor}</bdi>${example.message !== undefined && html`: ${example.message}`}</td></tr>
 `;
   });
-  return tableSection('causes', 'Failures by cause', html`In the latest batch. <a href="${batchPath(batch)}failures.html">All of them</a>`, [{ title: 'Outcome' }, { title: 'Sensors', number: true }, { title: 'Cause' }], rows, html`<b>Every sensor was scored.</b>`);
+  return tableSection(
+    'causes',
+    'Failures by cause',
+    html`In the latest batch. <a href="${batchPath(batch)}failures.html">All of them</a>`,
+    [{ title: 'Outcome' }, { title: 'Sensors', number: true }, { title: 'Cause' }],
+    rows,
+    html`<b>Every sensor was scored.</b>`,
+  );
 }
 
 function batchesSection(batches: readonly ListedBatch[], cost: CostView | undefined): Markup {
@@ -145,33 +238,88 @@ function batchesSection(batches: readonly ListedBatch[], cost: CostView | undefi
     return html`<tr><td class="nw"><a href="${batchPath(batch)}index.html">${formatPeriod(batch).replace(' UTC', '')}</a></td><td><span class="chip ${batch.status}">${batch.status}</span></td>${kinds && html`<td>${batch.kind}</td>`}<td class="num">${formatCount(totals.scored)}</td><td class="num"><span class="${totals.failed > 0 && 'bad'}">${formatCount(totals.failed)}</span></td><td class="num">${formatCount(totals.skipped)}</td><td class="num"><span class="${totals.anomalies > 0 && 'hot'}">${formatCount(totals.anomalies)}</span></td><td class="num">${batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs)}</td><td class="num">${share && cost ? formatCost(share.runMs + share.aroundMs, cost.rate) : ''}</td></tr>
 `;
   });
-  return tableSection('batches', 'Latest batches', '', [
-    { title: 'Period' }, { title: 'Status' }, ...(kinds ? [{ title: 'Kind' }] : []), { title: 'Scored', number: true }, { title: 'Failed', number: true }, { title: 'Skipped', number: true },
-    { title: 'Anomalies', number: true }, { title: 'Took', number: true }, { title: 'Cost', number: true },
-  ], rows, '');
+  return tableSection(
+    'batches',
+    'Latest batches',
+    '',
+    [
+      { title: 'Period' },
+      { title: 'Status' },
+      ...(kinds ? [{ title: 'Kind' }] : []),
+      { title: 'Scored', number: true },
+      { title: 'Failed', number: true },
+      { title: 'Skipped', number: true },
+      { title: 'Anomalies', number: true },
+      { title: 'Took', number: true },
+      { title: 'Cost', number: true },
+    ],
+    rows,
+    '',
+  );
 }
 
 export function fleetCostPage({ batches, cost }: FleetPages): string {
-  const frame = { title: 'Cost', depth: 0, crumbs: [{ name: 'Cost' }], heading: 'Cost of the latest batches', tabs: tabs('Cost') } as const;
-  if (!cost) return renderPage({ ...frame, body: html`<section><div class="panel none"><b>No record.</b> The pool has no record of nodes at the time of these batches: workers that were started by hand are not counted.</div></section>` });
+  const frame = {
+    title: 'Cost',
+    depth: 0,
+    crumbs: [{ name: 'Cost' }],
+    heading: 'Cost of the latest batches',
+    tabs: tabs('Cost'),
+  } as const;
+  if (!cost)
+    return renderPage({
+      ...frame,
+      body: html`<section><div class="panel none"><b>No record.</b> The pool has no record of nodes at the time of these batches: workers that were started by hand are not counted.</div></section>`,
+    });
   const sensors = batches.reduce((sum, { batch }) => sum + batch.planned, 0);
   const most = Math.max(1, ...[...cost.shares.values()].map((share) => share.runMs + share.aroundMs));
   const rows = batches.toReversed().map(({ batch }) => {
     const share = cost.shares.get(batch.id) ?? { runMs: 0, aroundMs: 0 };
-    return html`<tr><td class="nw"><a href="${batchPath(batch)}cost.html">${formatPeriod(batch).replace(' UTC', '')}</a></td><td class="num">${formatCount(batch.planned)}</td><td class="num">${formatCost(share.runMs, cost.rate)}</td><td class="num">${formatCost(share.aroundMs, cost.rate)}</td><td class="num">${formatCost(share.runMs + share.aroundMs, cost.rate)}${meter([[2, share.runMs / most], [3, share.aroundMs / most]])}</td></tr>
+    return html`<tr><td class="nw"><a href="${batchPath(batch)}cost.html">${formatPeriod(batch).replace(' UTC', '')}</a></td><td class="num">${formatCount(batch.planned)}</td><td class="num">${formatCost(share.runMs, cost.rate)}</td><td class="num">${formatCost(share.aroundMs, cost.rate)}</td><td class="num">${formatCost(share.runMs + share.aroundMs, cost.rate)}${meter(
+      [
+        [2, share.runMs / most],
+        [3, share.aroundMs / most],
+      ],
+    )}</td></tr>
 `;
   });
   return renderPage({
     ...frame,
     facts: html`<div class="facts"><span>${formatTime(Math.floor(cost.fromMs / 60_000) * 60_000)} – ${formatTime(Math.floor(cost.toMs / 60_000) * 60_000)} UTC, all pools together</span></div>`,
     head: tiles(
-      tile('Together', formatCost(cost.totalMs, cost.rate), cost.rate ? `at ${cost.rate.perHour.toFixed(4)} ${cost.rate.currency} a node hour` : 'time of nodes; no prices are set (FLEETSCORE_PRICES_FILE)'),
+      tile(
+        'Together',
+        formatCost(cost.totalMs, cost.rate),
+        cost.rate
+          ? `at ${cost.rate.perHour.toFixed(4)} ${cost.rate.currency} a node hour`
+          : 'time of nodes; no prices are set (FLEETSCORE_PRICES_FILE)',
+      ),
       tile('Nodes', formatCount(cost.nodes), `at the most ${formatCount(cost.peakNodes)} at once`),
-      tile('Per 1,000 sensors', sensors > 0 ? formatCost((cost.totalMs / sensors) * 1_000, cost.rate) : '', `${formatNumberOf(sensors, 'sensor')} scored`),
-      tile('Without a batch', formatCost(cost.unusedMs, cost.rate), 'nodes that never saw one', cost.unusedMs > 0 ? '' : 'ok'),
+      tile(
+        'Per 1,000 sensors',
+        sensors > 0 ? formatCost((cost.totalMs / sensors) * 1_000, cost.rate) : '',
+        `${formatNumberOf(sensors, 'sensor')} scored`,
+      ),
+      tile(
+        'Without a batch',
+        formatCost(cost.unusedMs, cost.rate),
+        'nodes that never saw one',
+        cost.unusedMs > 0 ? '' : 'ok',
+      ),
     ),
-    body: tableSection('costs', 'By batch', html`Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). The bar shows both.`, [
-      { title: 'Period' }, { title: 'Sensors', number: true }, { title: 'Scoring', number: true }, { title: 'Around', number: true }, { title: 'Together', number: true },
-    ], rows, ''),
+    body: tableSection(
+      'costs',
+      'By batch',
+      html`Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). The bar shows both.`,
+      [
+        { title: 'Period' },
+        { title: 'Sensors', number: true },
+        { title: 'Scoring', number: true },
+        { title: 'Around', number: true },
+        { title: 'Together', number: true },
+      ],
+      rows,
+      '',
+    ),
   });
 }

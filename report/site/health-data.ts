@@ -32,9 +32,14 @@ export interface HealthSpan {
  * Time that is judged, and with what it is compared. Pure.
  * @param batches of the fleet, any order @param mostRows outcomes, and windows, that may be read
  */
-export function healthSpan(batch: Pick<Batch, 'fromMs' | 'toMs' | 'planned' | 'counts'>, batches: readonly Pick<Batch, 'fromMs' | 'toMs' | 'manifest'>[], mostRows: number): HealthSpan {
+export function healthSpan(
+  batch: Pick<Batch, 'fromMs' | 'toMs' | 'planned' | 'counts'>,
+  batches: readonly Pick<Batch, 'fromMs' | 'toMs' | 'manifest'>[],
+  mostRows: number,
+): HealthSpan {
   const own = batch.toMs - batch.fromMs;
-  const within = (fromMs: number, toMs: number): number => batches.filter((one) => one.manifest !== undefined && one.fromMs >= fromMs && one.toMs <= toMs).length;
+  const within = (fromMs: number, toMs: number): number =>
+    batches.filter((one) => one.manifest !== undefined && one.fromMs >= fromMs && one.toMs <= toMs).length;
   let span = Math.max(DAY_MS, own);
   if (own >= LEAST_FOR_DRIFT_MS) span = own;
   while (span / 2 >= own && within(batch.toMs - 2 * span, batch.toMs) * batch.planned > mostRows) span /= 2;
@@ -43,13 +48,18 @@ export function healthSpan(batch: Pick<Batch, 'fromMs' | 'toMs' | 'planned' | 'c
   const back = span < DAY_MS && span >= LEAST_FOR_DRIFT_MS ? DAY_MS : span;
   const baseline = { fromMs: period.fromMs - back, toMs: period.toMs - back };
   return {
-    period, ...(within(baseline.fromMs, baseline.toMs) > 0 ? { baseline } : {}),
+    period,
+    ...(within(baseline.fromMs, baseline.toMs) > 0 ? { baseline } : {}),
     readings: own >= LEAST_FOR_DRIFT_MS && batch.counts.windows <= mostRows,
   };
 }
 
 /** @param maxSensors larger fleets are not looked at @param mostRows bounds what is read */
-export async function collectHealth(store: Store, batch: Batch, { maxSensors, mostRows }: { readonly maxSensors: number; readonly mostRows: number }): Promise<HealthView> {
+export async function collectHealth(
+  store: Store,
+  batch: Batch,
+  { maxSensors, mostRows }: { readonly maxSensors: number; readonly mostRows: number },
+): Promise<HealthView> {
   if (batch.kind !== 'score') return { why: 'part_of_fleet' };
   if (batch.planned > maxSensors) return { why: 'too_large' };
   const span = healthSpan(batch, await store.listBatches(), mostRows);
@@ -60,6 +70,7 @@ const short = (ms: number): string => isoTime(ms).replace(/(:00)?\.000Z$/, 'Z');
 
 /** The command that looks closer, for people. */
 export function healthCommand({ period, baseline }: HealthSpan): string {
-  const times = (from: string, to: string, of: Period): string => `--${from} ${short(of.fromMs)} --${to} ${short(of.toMs)}`;
+  const times = (from: string, to: string, of: Period): string =>
+    `--${from} ${short(of.fromMs)} --${to} ${short(of.toMs)}`;
   return `fleetscore models health ${times('from', 'to', period)}${baseline ? ` ${times('baseline-from', 'baseline-to', baseline)}` : ''}`;
 }

@@ -9,10 +9,13 @@ import { ASSETS, toTop } from './paths.ts';
  * `'self'` is the server that the page comes from. Read from a disk a page has no server: Firefox matches
  * nothing then, hence `file:`, which a page from a server cannot load anyway.
  */
-export const SITE_POLICY = "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:; base-uri 'none'; form-action 'none'";
+export const SITE_POLICY =
+  "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:; base-uri 'none'; form-action 'none'";
 
-const ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M1 13l4-3 3 4 4-10 3 6h4' fill='none' stroke='%233a6f9f' stroke-width='2' stroke-linejoin='round'/%3E%3Ccircle cx='12' cy='4' r='2.6' fill='%23cf3d1b'/%3E%3C/svg%3E";
-const LOGO = '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="g1" d="M1 13l4-3 3 4 4-10 3 6h4"/><circle class="g2" cx="12" cy="4" r="2.6"/></svg>';
+const ICON =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M1 13l4-3 3 4 4-10 3 6h4' fill='none' stroke='%233a6f9f' stroke-width='2' stroke-linejoin='round'/%3E%3Ccircle cx='12' cy='4' r='2.6' fill='%23cf3d1b'/%3E%3C/svg%3E";
+const LOGO =
+  '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="g1" d="M1 13l4-3 3 4 4-10 3 6h4"/><circle class="g2" cx="12" cy="4" r="2.6"/></svg>';
 
 export interface Tab {
   readonly name: string;
@@ -85,8 +88,19 @@ export interface Column {
 }
 
 /** A section with a heading and a table that scrolls sideways by itself. */
-export function tableSection(id: string, title: string, lead: MarkupValue, columns: readonly Column[], rows: readonly Markup[], empty: MarkupValue, list?: { readonly id: string; readonly tools: Markup }): Markup {
-  const head = columns.map(({ title, number, optional }) => html`<th scope="col" class="${[number && 'num', optional && 'opt'].filter(Boolean).join(' ')}">${title}</th>`);
+export function tableSection(
+  id: string,
+  title: string,
+  lead: MarkupValue,
+  columns: readonly Column[],
+  rows: readonly Markup[],
+  empty: MarkupValue,
+  list?: { readonly id: string; readonly tools: Markup },
+): Markup {
+  const head = columns.map(
+    ({ title, number, optional }) =>
+      html`<th scope="col" class="${[number && 'num', optional && 'opt'].filter(Boolean).join(' ')}">${title}</th>`,
+  );
   const table = html`<div class="panel scroll" tabindex="0" role="region" aria-labelledby="${id}"><table${list && html` id="${list.id}"`}><thead><tr>${head}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
   return html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>
@@ -100,9 +114,14 @@ export function meter(parts: readonly (readonly [tone: 1 | 2 | 3, share: number]
   let x = 0;
   const drawn = parts.map(([tone, share]) => {
     const width = Math.max(0, Math.min(1 - x, share)) * 100;
-    const path = width === 0 ? '' : `<path class="m${tone}" d="M${(x * 100).toFixed(1)} 0h${width.toFixed(1)}v7h-${width.toFixed(1)}z"/>`;
+    const path =
+      width === 0
+        ? ''
+        : `<path class="m${tone}" d="M${(x * 100).toFixed(1)} 0h${width.toFixed(1)}v7h-${width.toFixed(1)}z"/>`;
     x += width / 100;
     return path;
   });
-  return trusted(`<svg class="meter" viewBox="0 0 100 7" preserveAspectRatio="none" aria-hidden="true"><path class="m0" d="M0 0h100v7H0z"/>${drawn.join('')}</svg>`);
+  return trusted(
+    `<svg class="meter" viewBox="0 0 100 7" preserveAspectRatio="none" aria-hidden="true"><path class="m0" d="M0 0h100v7H0z"/>${drawn.join('')}</svg>`,
+  );
 }

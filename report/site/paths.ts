@@ -13,7 +13,8 @@ const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?$/;
 /** Names that Windows keeps for devices of its own. */
 const RESERVED = /^(?:con|prn|aux|nul|com\d|lpt\d)$/;
 
-const digest = (text: string, digits: number): string => createHash('sha256').update(text).digest('hex').slice(0, digits);
+const digest = (text: string, digits: number): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, digits);
 
 /**
  * File of a device's page: its name where that is plain; otherwise what is readable of it, `_` and a hash, so
@@ -21,12 +22,17 @@ const digest = (text: string, digits: number): string => createHash('sha256').up
  */
 export function deviceFile(device: string): string {
   if (PLAIN.test(device) && !RESERVED.test(device)) return `${device}.html`;
-  const readable = device.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 40).replace(/^-+|-+$/g, '');
+  const readable = device
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, '');
   return `${readable}_${digest(device, 20)}.html`;
 }
 
 /** Folder of a batch's pages, with a slash at its end: `batches/20261123T140000Z/20261123T141500Z-1a2b3c4d/`. */
-export const batchPath = ({ fromMs, id }: Pick<ReportBatch, 'fromMs' | 'id'>): string => `batches/${batchFolder(fromMs, id)}/`;
+export const batchPath = ({ fromMs, id }: Pick<ReportBatch, 'fromMs' | 'id'>): string =>
+  `batches/${batchFolder(fromMs, id)}/`;
 
 /** From a page at this depth of folders to the top of the site. */
 export const toTop = (depth: number): string => '../'.repeat(depth);
@@ -42,5 +48,9 @@ const style = PAGE_STYLE + SITE_STYLE;
 /** Named by what is in them: pages written by an older version keep theirs. */
 export const ASSETS: { readonly style: Asset; readonly script: Asset } = {
   style: { path: `assets/${digest(style, 12)}.css`, contentType: 'text/css; charset=utf-8', body: style },
-  script: { path: `assets/${digest(PAGE_SCRIPT, 12)}.js`, contentType: 'text/javascript; charset=utf-8', body: PAGE_SCRIPT },
+  script: {
+    path: `assets/${digest(PAGE_SCRIPT, 12)}.js`,
+    contentType: 'text/javascript; charset=utf-8',
+    body: PAGE_SCRIPT,
+  },
 };

@@ -57,26 +57,50 @@ export interface Published {
  * The pages of closed batches, and of the fleet.
  * @throws FleetscoreError `BATCH_UNKNOWN`, `BATCH_RUNNING`, `SITE_TOO_SLOW`, and what store, Blob and target throw
  */
-export async function publishSite(source: SiteSource, target: SiteTarget, batchIds: readonly string[], options: SiteOptions): Promise<Published> {
+export async function publishSite(
+  source: SiteSource,
+  target: SiteTarget,
+  batchIds: readonly string[],
+  options: SiteOptions,
+): Promise<Published> {
   const deadline = source.now() + (options.giveUpMs ?? 60_000);
-  for (const asset of [ASSETS.style, ASSETS.script]) if ((await target.get(asset.path)) !== asset.body) await target.put(asset.path, asset.body, asset.contentType);
+  for (const asset of [ASSETS.style, ASSETS.script])
+    if ((await target.get(asset.path)) !== asset.body) await target.put(asset.path, asset.body, asset.contentType);
   let pages = 0;
-  for (const id of batchIds) pages += await publishBatch(source, target, await closedBatch(source.store, id), options, deadline);
+  for (const id of batchIds)
+    pages += await publishBatch(source, target, await closedBatch(source.store, id), options, deadline);
   return { pages: pages + (await publishFleet(source, target)) };
 }
 
 async function closedBatch(store: Store, id: string): Promise<Batch> {
   const batch = await store.findBatch(id);
-  if (!batch) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` lists them.`);
-  if (batch.status === 'running') throw new FleetscoreError('BATCH_RUNNING', `batch ${id} still runs: it gets its pages when it has ended.`);
+  if (!batch)
+    throw new FleetscoreError(
+      'BATCH_UNKNOWN',
+      `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` lists them.`,
+    );
+  if (batch.status === 'running')
+    throw new FleetscoreError('BATCH_RUNNING', `batch ${id} still runs: it gets its pages when it has ended.`);
   return batch;
 }
 
-async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch, options: SiteOptions, deadline: number): Promise<number> {
+async function publishBatch(
+  source: SiteSource,
+  target: SiteTarget,
+  batch: Batch,
+  options: SiteOptions,
+  deadline: number,
+): Promise<number> {
   const { store, blobs, decodePredictions } = source;
   const latest = await store.listBatches({ limit: LOOKED_AT });
   const data = await collectBatchData({
-    store, blobs, decodePredictions, batchIds: [batch.id], maxSensors: options.maxSensors, maxWindows: Number.POSITIVE_INFINITY, maxRows: MOST_ROWS,
+    store,
+    blobs,
+    decodePredictions,
+    batchIds: [batch.id],
+    maxSensors: options.maxSensors,
+    maxWindows: Number.POSITIVE_INFINITY,
+    maxRows: MOST_ROWS,
     ...(options.faults ? { faults: options.faults } : {}),
   });
   const around = latest.some(({ id }) => id === batch.id) ? latest : [batch];
@@ -84,15 +108,29 @@ async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch
   const health = await collectHealth(store, batch, { maxSensors: options.maxSensors, mostRows: MOST_OUTCOMES });
   const challenge = await challengeOf(store, batch.id, MOST_DIFFERENCES);
   const before = await batchBefore(target, batch, latest);
-  const pages: BatchPages = { batch, data, health, ...(challenge ? { challenge } : {}), ...(cost ? { cost } : {}), ...(before ? { before } : {}) };
+  const pages: BatchPages = {
+    batch,
+    data,
+    health,
+    ...(challenge ? { challenge } : {}),
+    ...(cost ? { cost } : {}),
+    ...(before ? { before } : {}),
+  };
 
   const path = batchPath(batch);
   const groups = groupByDevice(data.sensors);
-  const faults = Map.groupBy(options.faults ? matchFaults(options.faults, data.sensors, data).faults : [], (fault) => fault.device);
+  const faults = Map.groupBy(
+    options.faults ? matchFaults(options.faults, data.sensors, data).faults : [],
+    (fault) => fault.device,
+  );
   const files: (() => [path: string, body: string])[] = [
     ...groups.map((group, i) => (): [string, string] => {
       const [previous, next] = [groups[i - 1]?.device, groups[i + 1]?.device];
-      const place = { group, ...(previous === undefined ? {} : { before: previous }), ...(next === undefined ? {} : { after: next }) };
+      const place = {
+        group,
+        ...(previous === undefined ? {} : { before: previous }),
+        ...(next === undefined ? {} : { after: next }),
+      };
       return [`${path}devices/${deviceFile(group.device)}`, devicePage(pages, place, faults.get(group.device) ?? [])];
     }),
     () => [`${path}failures.html`, failuresPage(pages)],
@@ -104,7 +142,10 @@ async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch
   const write = async (): Promise<void> => {
     while (at < files.length) {
       if (source.now() > deadline)
-        throw new FleetscoreError('SITE_TOO_SLOW', `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`);
+        throw new FleetscoreError(
+          'SITE_TOO_SLOW',
+          `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`,
+        );
       const [name, body] = files[at++]!();
       await target.put(name, body, HTML);
     }
@@ -117,10 +158,24 @@ async function publishBatch(source: SiteSource, target: SiteTarget, batch: Batch
 /** The newest earlier batch of the same line that has pages here. */
 async function batchBefore(target: SiteTarget, batch: Batch, latest: readonly Batch[]): Promise<BatchPages['before']> {
   const earlier = latest
-    .filter((one) => one.kind === 'score' && one.status !== 'running' && one.toMs <= batch.fromMs && one.schedule === batch.schedule && one.toMs - one.fromMs === batch.toMs - batch.fromMs)
+    .filter(
+      (one) =>
+        one.kind === 'score' &&
+        one.status !== 'running' &&
+        one.toMs <= batch.fromMs &&
+        one.schedule === batch.schedule &&
+        one.toMs - one.fromMs === batch.toMs - batch.fromMs,
+    )
     .sort((a, b) => b.toMs - a.toMs || b.startedAtMs - a.startedAtMs)[0];
   const summary = earlier && (await summaryOf(target, earlier));
-  return earlier && summary && { id: earlier.id, path: batchPath(earlier), devices: new Set(summary.devices.map((device) => device.name)) };
+  return (
+    earlier &&
+    summary && {
+      id: earlier.id,
+      path: batchPath(earlier),
+      devices: new Set(summary.devices.map((device) => device.name)),
+    }
+  );
 }
 
 async function summaryOf(target: SiteTarget, batch: Batch): Promise<BatchSummary | undefined> {
@@ -145,16 +200,28 @@ async function publishFleet({ store, blobs, now, prices }: SiteSource, target: S
 }
 
 /** The newest batches with pages, looking up what is not yet `known`: of the main line as many as are shown, others as far as there is room. */
-async function listedBatches(store: Store, target: SiteTarget, known: Map<string, BatchSummary>): Promise<ListedBatch[]> {
+async function listedBatches(
+  store: Store,
+  target: SiteTarget,
+  known: Map<string, BatchSummary>,
+): Promise<ListedBatch[]> {
   const closed = (await store.listBatches({ limit: LOOKED_AT })).filter((batch) => batch.status !== 'running');
-  const found = await Promise.all(closed.map(async (batch): Promise<ListedBatch[]> => {
-    const summary = known.get(batch.id) ?? (await summaryOf(target, batch));
-    if (!summary) return [];
-    known.set(batch.id, summary);
-    return [{ batch, summary }];
-  }));
-  const listed = found.flat()
-    .sort((a, b) => a.batch.fromMs - b.batch.fromMs || a.batch.startedAtMs - b.batch.startedAtMs || (a.batch.id < b.batch.id ? -1 : 1));
+  const found = await Promise.all(
+    closed.map(async (batch): Promise<ListedBatch[]> => {
+      const summary = known.get(batch.id) ?? (await summaryOf(target, batch));
+      if (!summary) return [];
+      known.set(batch.id, summary);
+      return [{ batch, summary }];
+    }),
+  );
+  const listed = found
+    .flat()
+    .sort(
+      (a, b) =>
+        a.batch.fromMs - b.batch.fromMs ||
+        a.batch.startedAtMs - b.batch.startedAtMs ||
+        (a.batch.id < b.batch.id ? -1 : 1),
+    );
   const line = new Set(mainLine(listed).slice(-SHOWN_BATCHES));
   const others = new Set(listed.filter((one) => !line.has(one)).slice(-SHOWN_BATCHES));
   return listed.filter((one) => line.has(one) || others.has(one));

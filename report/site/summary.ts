@@ -7,17 +7,28 @@ import { groupByDevice, type BatchData, type ReportBatch } from '../batch-data.t
 import { batchPath, deviceFile } from './paths.ts';
 
 const count = z.number().int().min(0);
-const counts = z.object({ scored: count, skipped: count, failed: count, cancelled: count, windows: count, anomalies: count });
+const counts = z.object({
+  scored: count,
+  skipped: count,
+  failed: count,
+  cancelled: count,
+  windows: count,
+  anomalies: count,
+});
 
 const summaryShape = z.object({
   version: z.literal(1),
   batch: z.string(),
   totals: counts.extend({ sensors: count }),
   /** Failures before skips, the most frequent first. */
-  causes: z.array(z.object({
-    status: z.enum(['scored', 'skipped', 'failed', 'cancelled']), class: z.string(), sensors: count,
-    example: z.object({ device: z.string(), sensor: z.string(), message: z.string().optional() }),
-  })),
+  causes: z.array(
+    z.object({
+      status: z.enum(['scored', 'skipped', 'failed', 'cancelled']),
+      class: z.string(),
+      sensors: count,
+      example: z.object({ device: z.string(), sensor: z.string(), message: z.string().optional() }),
+    }),
+  ),
   /** The devices that have a page, by name. */
   devices: z.array(z.object({ name: z.string(), sensors: count, windows: count, anomalies: count, notScored: count })),
   /** Sensors that are on no page. */
@@ -34,7 +45,12 @@ export function summarize(batch: ReportBatch, data: BatchData): BatchSummary {
     version: 1,
     batch: batch.id,
     totals: data.totals,
-    causes: data.causes.map(({ status, class: reason, sensors, example }) => ({ status, class: reason, sensors, example })),
+    causes: data.causes.map(({ status, class: reason, sensors, example }) => ({
+      status,
+      class: reason,
+      sensors,
+      example,
+    })),
     devices: groupByDevice(data.sensors).map(({ device, sensors }) => ({
       name: device,
       sensors: sensors.length,
@@ -59,4 +75,5 @@ export function readSummary(text: string, batchId: string): BatchSummary | undef
 }
 
 /** Address of a device's page from the top of the site. */
-export const devicePath = (batch: Pick<ReportBatch, 'fromMs' | 'id'>, device: string): string => `${batchPath(batch)}devices/${deviceFile(device)}`;
+export const devicePath = (batch: Pick<ReportBatch, 'fromMs' | 'id'>, device: string): string =>
+  `${batchPath(batch)}devices/${deviceFile(device)}`;

@@ -36,7 +36,11 @@ export function folderTarget(folder: string): SiteTarget {
         await writeFile(`${file}.new`, body);
         await rename(`${file}.new`, file);
       } catch (error) {
-        throw new FleetscoreError('FILE_UNWRITABLE', `the site cannot be written to ${file}: ${messageOf(error)}. Choose another folder with --site.`, { cause: error });
+        throw new FleetscoreError(
+          'FILE_UNWRITABLE',
+          `the site cannot be written to ${file}: ${messageOf(error)}. Choose another folder with --site.`,
+          { cause: error },
+        );
       }
     },
     async get(path) {
@@ -44,7 +48,11 @@ export function folderTarget(folder: string): SiteTarget {
         return await readFile(join(folder, path), 'utf8');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw new FleetscoreError('FILE_UNREADABLE', `${join(folder, path)} cannot be read: ${messageOf(error)}. Choose another folder with --site.`, { cause: error });
+        throw new FleetscoreError(
+          'FILE_UNREADABLE',
+          `${join(folder, path)} cannot be read: ${messageOf(error)}. Choose another folder with --site.`,
+          { cause: error },
+        );
       }
     },
   };

@@ -38,7 +38,8 @@ export interface GraphMatch {
 }
 
 /** Declared columns of the first input; 0 where none are. */
-export const inputWidth = ({ graph }: OnnxModel): number => toNumber(graph?.input?.[0]?.type?.tensorType?.shape?.dim?.[1]?.dimValue);
+export const inputWidth = ({ graph }: OnnxModel): number =>
+  toNumber(graph?.input?.[0]?.type?.tensorType?.shape?.dim?.[1]?.dimValue);
 
 /** The parameters of a graph that fits the pattern; undefined when it does not. */
 export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch | undefined {
@@ -68,13 +69,17 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
     }
     // More dimensions would change the shape of the result.
     if (dimsOf(tensor).length > ('index' in operand ? 0 : 1)) return false;
-    const [values, expected] = 'double' in operand ? [doubles(tensor), operand.double] : [integers(tensor), 'index' in operand ? operand.index : operand.int64];
+    const [values, expected] =
+      'double' in operand
+        ? [doubles(tensor), operand.double]
+        : [integers(tensor), 'index' in operand ? operand.index : operand.int64];
     return values?.length === 1 && values[0] === expected;
   };
 
   for (const [i, step] of pattern.steps.entries()) {
     const { opType, domain, input: operands = [], output = [], attribute = [] } = nodes[i]!;
-    if (opType !== step.op || !isStandard(domain) || output.length !== 1 || operands.length !== step.operands.length) return undefined;
+    if (opType !== step.op || !isStandard(domain) || output.length !== 1 || operands.length !== step.operands.length)
+      return undefined;
     if (!step.operands.every((operand, j) => fits(operand, operands[j]!))) return undefined;
     const expected = Object.entries(step.attributes ?? {});
     if (attribute.length !== expected.length) return undefined;
@@ -83,7 +88,8 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
       if (!found || toNumber(found.i) !== value) return undefined;
     }
     // Shadowed names would make the wiring above ambiguous.
-    if (output[0] === '' || output[0] === input || results.includes(output[0]!) || initializers.has(output[0]!)) return undefined;
+    if (output[0] === '' || output[0] === input || results.includes(output[0]!) || initializers.has(output[0]!))
+      return undefined;
     results.push(output[0]!);
   }
   const outputs = (graph.output ?? []).map((output) => output.name).sort();
@@ -93,7 +99,8 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
   return { parameters };
 }
 
-const isStandard = (domain: string | undefined): boolean => domain === undefined || domain === '' || domain === 'ai.onnx';
+const isStandard = (domain: string | undefined): boolean =>
+  domain === undefined || domain === '' || domain === 'ai.onnx';
 
 /** Name of the input, when it is the only one and has the shape [N, width]. */
 function onlyInput(model: OnnxModel, type: number, initializers: ReadonlyMap<string, OnnxTensor>): string | undefined {
@@ -102,7 +109,9 @@ function onlyInput(model: OnnxModel, type: number, initializers: ReadonlyMap<str
   const dims = tensor?.shape?.dim ?? [];
   const name = input?.name ?? '';
   if (more.length > 0 || name === '' || initializers.has(name)) return undefined;
-  return tensor?.elemType === type && dims.length === 2 && inputWidth(model) > 0 && !toNumber(dims[0]!.dimValue) ? name : undefined;
+  return tensor?.elemType === type && dims.length === 2 && inputWidth(model) > 0 && !toNumber(dims[0]!.dimValue)
+    ? name
+    : undefined;
 }
 
 /** Values of a double parameter of exactly these dimensions, all finite. */

@@ -56,7 +56,16 @@ export function createPackBuilder(take: (pack: Pack) => Promise<void>, limits: P
     if (!group) {
       const rowWidth = fuser.rowWidth(width, size);
       const maxRows = Math.max(1, Math.min(limits.maxRows, Math.floor(limits.maxBytes / 8 / rowWidth)));
-      group = { fuser, features, width, size, rowWidth, maxRows, table: new Float64Array(rowWidth * Math.min(16, maxRows)), models: [] };
+      group = {
+        fuser,
+        features,
+        width,
+        size,
+        rowWidth,
+        maxRows,
+        table: new Float64Array(rowWidth * Math.min(16, maxRows)),
+        models: [],
+      };
       groups.set(key, group);
     }
     return group;

@@ -31,7 +31,12 @@ export interface PackHeader {
   readonly digests: Buffer;
 }
 
-export function packMetadata(kind: string, features: readonly string[], rowWidth: number, models: readonly string[]): OnnxEntry[] {
+export function packMetadata(
+  kind: string,
+  features: readonly string[],
+  rowWidth: number,
+  models: readonly string[],
+): OnnxEntry[] {
   return [
     { key: KEYS.kind, value: kind },
     { key: KEYS.rows, value: String(models.length) },
@@ -54,7 +59,13 @@ export function readPackHeader(bytes: Uint8Array): PackHeader {
   const rowWidth = Number(metadata.get(KEYS.rowWidth));
   const features = parseFeatures(metadata.get(KEYS.features));
   const digests = Buffer.from(metadata.get(KEYS.models) ?? '', 'base64');
-  if (kind === undefined || typeof features === 'string' || !(rows > 0) || !(rowWidth > 0) || digests.length !== rows * DIGEST_BYTES)
+  if (
+    kind === undefined ||
+    typeof features === 'string' ||
+    !(rows > 0) ||
+    !(rowWidth > 0) ||
+    digests.length !== rows * DIGEST_BYTES
+  )
     throw modelError('model_corrupt', 'not a pack: its index of models is missing or damaged');
   return { kind, features, rows, rowWidth, digests };
 }

@@ -45,8 +45,15 @@ function pattern(width: number): GraphPattern {
     width === 1
       ? [{ op: 'ReduceSum', operands: [{ step: 4 }, { int64: 2 }], attributes: { keepdims: 0 } }]
       : [
-          ...range(width).map((f): Step => ({ op: 'Gather', operands: [{ step: 4 }, { index: f }], attributes: { axis: 2 } })),
-          ...range(width - 1).map((f): Step => ({ op: 'Add', operands: [{ step: f === 0 ? 5 : 4 + width + f }, { step: 6 + f }] })),
+          ...range(width).map((f): Step => ({
+            op: 'Gather',
+            operands: [{ step: 4 }, { index: f }],
+            attributes: { axis: 2 },
+          })),
+          ...range(width - 1).map((f): Step => ({
+            op: 'Add',
+            operands: [{ step: f === 0 ? 5 : 4 + width + f }, { step: 6 + f }],
+          })),
         ];
   const at = before.length + distances.length;
   return {
@@ -92,7 +99,16 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     const dualCoef = finiteDoubles(match, 'dual_coef', [count, 1]);
     const intercept = finiteDoubles(match, 'intercept', [1])?.[0];
     // The zeros that rows are padded with add nothing only while the kernel stays finite.
-    if (!mean || !scale || !supportVectors || !dualCoef || negGamma === undefined || !(negGamma < 0) || intercept === undefined) return undefined;
+    if (
+      !mean ||
+      !scale ||
+      !supportVectors ||
+      !dualCoef ||
+      negGamma === undefined ||
+      !(negGamma < 0) ||
+      intercept === undefined
+    )
+      return undefined;
     return { mean, scale, supportVectors, negGamma, dualCoef, intercept };
   },
 
@@ -109,7 +125,8 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     row.set(p.dualCoef, 2 * width + 2);
     // Feature by feature, so that the graph takes each one's column of support vectors as it lies.
     for (let f = 0; f < width; f++)
-      for (let k = 0; k < p.dualCoef.length; k++) row[2 * width + 2 + size * (1 + f) + k] = p.supportVectors[k * width + f]!;
+      for (let k = 0; k < p.dualCoef.length; k++)
+        row[2 * width + 2 + size * (1 + f) + k] = p.supportVectors[k * width + f]!;
   },
 
   graph(table, rows, width, size) {
@@ -119,11 +136,19 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
       name: 'pack',
       node: [
         node('Gather', ['table', PACK_PORTS.index], ['parameters'], { axis: 0 }),
-        node('Split', ['parameters', 'widths'], ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')], { axis: 1 }),
+        node(
+          'Split',
+          ['parameters', 'widths'],
+          ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')],
+          { axis: 1 },
+        ),
         node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
         ...(width === 1
           ? [node('Div', ['centered', 'scale'], of('scaled'))]
-          : [node('Div', ['centered', 'scale'], ['scaled']), node('Split', ['scaled', 'ones'], of('scaled'), { axis: 1 })]),
+          : [
+              node('Div', ['centered', 'scale'], ['scaled']),
+              node('Split', ['scaled', 'ones'], of('scaled'), { axis: 1 }),
+            ]),
         ...columns.flatMap((f) => [
           node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
           node('Mul', [`differences_${f}`, `differences_${f}`], [f === 0 ? 'distances_0' : `squares_${f}`]),
@@ -145,26 +170,45 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
       initializer: [
         doubleTensor('table', [rows, this.rowWidth(width, size)], table),
         int64Tensor('widths', [5 + width], [width, width, 1, 1, size, ...columns.map(() => size)]),
-        ...(width === 1 ? [] : [int64Tensor('ones', [width], columns.map(() => 1))]),
+        ...(width === 1
+          ? []
+          : [
+              int64Tensor(
+                'ones',
+                [width],
+                columns.map(() => 1),
+              ),
+            ]),
         int64Tensor('axis_1', [1], [1]),
         int64Tensor('axis_2', [1], [2]),
         int64Tensor('one_column', [2], [-1, 1]),
         doubleTensor('zero', [], Float64Array.of(0)),
       ],
-      input: [tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']), tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', width])],
-      output: [tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']), tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N'])],
+      input: [
+        tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']),
+        tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', width]),
+      ],
+      output: [
+        tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']),
+        tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N']),
+      ],
     };
   },
 
   probes(p) {
     const width = p.mean.length;
-    const at = (z: (f: number) => number): number[] => Array.from({ length: width }, (_, f) => p.mean[f]! + p.scale[f]! * z(f));
+    const at = (z: (f: number) => number): number[] =>
+      Array.from({ length: width }, (_, f) => p.mean[f]! + p.scale[f]! * z(f));
     const vectors = [...new Set([0, p.dualCoef.length >> 1, p.dualCoef.length - 1])];
-    return Float64Array.from([
-      ...vectors.map((k) => at((f) => p.supportVectors[k * width + f]!)),
-      ...[0, 1, -2.5, 40].map((z) => at(() => z)),
-      ...[0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((value) => Array.from({ length: width }, () => value)),
-    ].flat());
+    return Float64Array.from(
+      [
+        ...vectors.map((k) => at((f) => p.supportVectors[k * width + f]!)),
+        ...[0, 1, -2.5, 40].map((z) => at(() => z)),
+        ...[0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((value) =>
+          Array.from({ length: width }, () => value),
+        ),
+      ].flat(),
+    );
   },
 };
 
@@ -210,7 +254,9 @@ export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string
         doubleTensor('dual_coef', [count, 1], p.dualCoef),
         doubleTensor('intercept', [1], Float64Array.of(p.intercept)),
         int64Tensor('axis_1', [1], [1]),
-        ...(width === 1 ? [int64Tensor('axis_2', [1], [2])] : range(width).map((f) => int64Tensor(`feature_${f}`, [], [f]))),
+        ...(width === 1
+          ? [int64Tensor('axis_2', [1], [2])]
+          : range(width).map((f) => int64Tensor(`feature_${f}`, [], [f]))),
         doubleTensor('zero', [1], Float64Array.of(0)),
         int64Tensor('normal', [1], [1]),
         int64Tensor('anomaly', [1], [-1]),

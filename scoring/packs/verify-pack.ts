@@ -15,10 +15,16 @@ export interface Verdict {
   readonly problem?: string;
 }
 
-export async function verifyPack(pack: Pack, checked: ReadonlyMap<string, CheckedModel>, threads: Threads): Promise<Verdict> {
+export async function verifyPack(
+  pack: Pack,
+  checked: ReadonlyMap<string, CheckedModel>,
+  threads: Threads,
+): Promise<Verdict> {
   const expected = pack.models.map((sha256) => checked.get(sha256)!.probed!);
   const rows = expected.reduce((sum, probed) => sum + probed.anomaly.length, 0);
-  const values = new Float64Array(new SharedArrayBuffer(expected.reduce((sum, probed) => sum + probed.values.length, 0) * 8));
+  const values = new Float64Array(
+    new SharedArrayBuffer(expected.reduce((sum, probed) => sum + probed.values.length, 0) * 8),
+  );
   const index = new Int32Array(new SharedArrayBuffer(rows * 4));
   const anomaly = new Uint8Array(new SharedArrayBuffer(rows));
   const score = new Float64Array(new SharedArrayBuffer(rows * 8));
@@ -31,7 +37,12 @@ export async function verifyPack(pack: Pack, checked: ReadonlyMap<string, Checke
     row += probed.anomaly.length;
   }
   const end = await threads.run({
-    type: 'pack', file: { sha256: pack.sha256, bytes: pack.bytes }, index, values, anomaly, score,
+    type: 'pack',
+    file: { sha256: pack.sha256, bytes: pack.bytes },
+    index,
+    values,
+    anomaly,
+    score,
     marks: newMarks(),
   });
   if (end.type !== 'reply') return { agree: [], problem: end.message };
@@ -41,7 +52,8 @@ export async function verifyPack(pack: Pack, checked: ReadonlyMap<string, Checke
   for (const [i, probed] of expected.entries()) {
     const first = row;
     row += probed.anomaly.length;
-    if (probed.anomaly.every((label, j) => label === anomaly[first + j] && close(probed.score[j]!, score[first + j]!))) agree.push(i);
+    if (probed.anomaly.every((label, j) => label === anomaly[first + j] && close(probed.score[j]!, score[first + j]!)))
+      agree.push(i);
   }
   return { agree };
 }

@@ -37,7 +37,9 @@ export const zScore: Fuser<ZScore> = {
     const match = matchGraph(model, PATTERN);
     if (!match || inputWidth(model) !== 1) return undefined;
     const [mean, scale, threshold] = ['mean', 'scale', 'threshold'].map((name) => finiteDoubles(match, name, [1])?.[0]);
-    return mean === undefined || scale === undefined || threshold === undefined ? undefined : { mean, scale, threshold };
+    return mean === undefined || scale === undefined || threshold === undefined
+      ? undefined
+      : { mean, scale, threshold };
   },
 
   width: () => 1,
@@ -65,14 +67,27 @@ export const zScore: Fuser<ZScore> = {
       int64Tensor('axis_1', [1], [1]),
       doubleTensor('zero', [], Float64Array.of(0)),
     ],
-    input: [tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']), tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', 1])],
-    output: [tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']), tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N'])],
+    input: [
+      tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']),
+      tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', 1]),
+    ],
+    output: [
+      tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']),
+      tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N']),
+    ],
   }),
 
   probes: (p) =>
     Float64Array.of(
-      p.mean, p.mean + p.scale * p.threshold, p.mean - p.scale * p.threshold, p.mean + p.scale, p.mean + 40 * p.scale,
-      0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY,
+      p.mean,
+      p.mean + p.scale * p.threshold,
+      p.mean - p.scale * p.threshold,
+      p.mean + p.scale,
+      p.mean + 40 * p.scale,
+      0,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
     ),
 };
 

@@ -2,7 +2,20 @@
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, SERIES_COLUMNS, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import {
+  CLOCK_SLACK_MS,
+  LATE_STEP_MS,
+  plannedRange,
+  SERIES_COLUMNS,
+  toBatch,
+  toBatchPools,
+  toCounts,
+  toPlanned,
+  type BatchRow,
+  type CountsRow,
+  type PlannedRow,
+  type PoolRow,
+} from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -65,23 +78,49 @@ const MODELS = { releaseKey: 'INT' } as const;
 const POOL = { ...MODELS, pool: 'NVARCHAR(128)' } as const;
 const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 const COUNTS = {
-  scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
+  scored: 'BIGINT',
+  skipped: 'BIGINT',
+  failed: 'BIGINT',
+  cancelled: 'BIGINT',
+  windows: 'BIGINT',
+  anomalies: 'BIGINT',
 } as const;
 
 export const BATCH_SQL = {
-  find: tsql(ID, `
-    SELECT ${COLUMNS} FROM batches b INNER JOIN releases r ON r.release_key = b.release_key WHERE b.id = @id`),
+  find: tsql(
+    ID,
+    `
+    SELECT ${COLUMNS} FROM batches b INNER JOIN releases r ON r.release_key = b.release_key WHERE b.id = @id`,
+  ),
   // Commits of chunks share the row, the end of the batch has it alone: no outcome slips in after the counting.
-  share: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
-  seize: tsql(ID, 'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (XLOCK, HOLDLOCK, ROWLOCK) WHERE b.id = @id'),
-  list: tsql({ schedule: 'NVARCHAR(400)', status: 'NVARCHAR(32)', fromMs: 'BIGINT', toMs: 'BIGINT', supersedes: 'NVARCHAR(128)', limit: 'INT' }, `
+  share: tsql(
+    ID,
+    'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (HOLDLOCK, ROWLOCK) WHERE b.id = @id',
+  ),
+  seize: tsql(
+    ID,
+    'SELECT b.batch_key AS batchKey, b.status AS status FROM batches b WITH (XLOCK, HOLDLOCK, ROWLOCK) WHERE b.id = @id',
+  ),
+  list: tsql(
+    {
+      schedule: 'NVARCHAR(400)',
+      status: 'NVARCHAR(32)',
+      fromMs: 'BIGINT',
+      toMs: 'BIGINT',
+      supersedes: 'NVARCHAR(128)',
+      limit: 'INT',
+    },
+    `
     SELECT TOP (@limit) ${BATCH_NAMES} FROM (
       SELECT ${COLUMNS}
       FROM batches b INNER JOIN releases r ON r.release_key = b.release_key
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
         AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
-    ) page ORDER BY startedAtMs DESC, batchKey DESC`),
-  latePeriods: tsql({ fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)', lookbackMs: 'BIGINT' }, `
+    ) page ORDER BY startedAtMs DESC, batchKey DESC`,
+  ),
+  latePeriods: tsql(
+    { fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)', lookbackMs: 'BIGINT' },
+    `
     SELECT p.fromMs AS fromMs, p.toMs AS toMs FROM (
       SELECT b.from_ms AS fromMs, b.to_ms AS toMs, MAX(b.started_at_ms) AS startedMs,
              MAX(CASE WHEN b.schedule = @schedule THEN 1 ELSE 0 END) AS ours
@@ -92,12 +131,24 @@ export const BATCH_SQL = {
       SELECT 1 FROM late_minutes l
       WHERE l.start_ms > p.fromMs - @lookbackMs - ${LATE_STEP_MS} AND l.start_ms < p.toMs AND l.changed_at_ms > p.startedMs - ${CLOCK_SLACK_MS}
     )
-    ORDER BY p.fromMs, p.toMs`),
+    ORDER BY p.fromMs, p.toMs`,
+  ),
   add: tsql(
     {
-      ...ID, workflowId: 'NVARCHAR(400)', runId: 'NVARCHAR(128)', kind: 'NVARCHAR(32)', schedule: 'NVARCHAR(400)',
-      releaseKey: 'INT', supersedes: 'NVARCHAR(128)', codeVersion: 'NVARCHAR(128)', fromMs: 'BIGINT', toMs: 'BIGINT',
-      startedAtMs: 'BIGINT', listed: 'BIT', maxSensorId: 'INT', planned: 'INT',
+      ...ID,
+      workflowId: 'NVARCHAR(400)',
+      runId: 'NVARCHAR(128)',
+      kind: 'NVARCHAR(32)',
+      schedule: 'NVARCHAR(400)',
+      releaseKey: 'INT',
+      supersedes: 'NVARCHAR(128)',
+      codeVersion: 'NVARCHAR(128)',
+      fromMs: 'BIGINT',
+      toMs: 'BIGINT',
+      startedAtMs: 'BIGINT',
+      listed: 'BIT',
+      maxSensorId: 'INT',
+      planned: 'INT',
     },
     `
     INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version, from_ms, to_ms,
@@ -105,13 +156,23 @@ export const BATCH_SQL = {
     VALUES (@id, @workflowId, @runId, @kind, @schedule, @releaseKey, @supersedes, @codeVersion, @fromMs, @toMs,
             @startedAtMs, @listed, @maxSensorId, @planned, N'running')`,
   ),
-  unknownSensors: tsql({}, `
+  unknownSensors: tsql(
+    {},
+    `
     SELECT n.sensor_id AS id FROM #listed n WHERE NOT EXISTS (SELECT 1 FROM sensors s WHERE s.id = n.sensor_id)
-    ORDER BY n.sensor_id`),
-  addSensors: tsql({ batchKey: 'INT' }, 'INSERT INTO batch_sensors (batch_key, sensor_id) SELECT @batchKey, n.sensor_id FROM #listed n'),
+    ORDER BY n.sensor_id`,
+  ),
+  addSensors: tsql(
+    { batchKey: 'INT' },
+    'INSERT INTO batch_sensors (batch_key, sensor_id) SELECT @batchKey, n.sensor_id FROM #listed n',
+  ),
   finish: tsql(
     {
-      batchKey: 'INT', status: 'NVARCHAR(32)', manifest: 'NVARCHAR(400)', message: 'NVARCHAR(1000)', finishedAtMs: 'BIGINT',
+      batchKey: 'INT',
+      status: 'NVARCHAR(32)',
+      manifest: 'NVARCHAR(400)',
+      message: 'NVARCHAR(1000)',
+      finishedAtMs: 'BIGINT',
       ...COUNTS,
     },
     `
@@ -120,10 +181,13 @@ export const BATCH_SQL = {
       anomalies = @anomalies
     WHERE batch_key = @batchKey AND status = N'running'`,
   ),
-  counts: tsql({ batchKey: 'INT' }, `
+  counts: tsql(
+    { batchKey: 'INT' },
+    `
     SELECT SUM(scored) AS scored, SUM(skipped) AS skipped, SUM(failed) AS failed, SUM(cancelled) AS cancelled,
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
-    FROM chunks WHERE batch_key = @batchKey`),
+    FROM chunks WHERE batch_key = @batchKey`,
+  ),
   rangesAll: tsql({ ...RANGE, size: 'INT' }, ranges(PLANNED_ALL)),
   rangesListed: tsql({ ...BATCH_RANGE, size: 'INT' }, ranges(PLANNED_LISTED)),
   sensorsAll: tsql({ ...RANGE, ...MODELS }, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
@@ -140,35 +204,61 @@ export const BATCH_SQL = {
   meansListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED, SERIES_COLUMNS.means)),
   seriesAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.series)),
   meansAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.means)),
-  seriesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.series)),
+  seriesListedOfPool: tsql(
+    { ...BATCH_RANGE, ...POOL, ...PERIOD },
+    series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.series),
+  ),
   meansListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.means)),
   pools: tsql({ batchKey: 'INT' }, 'SELECT pool, planned FROM batch_pools WHERE batch_key = @batchKey ORDER BY pool'),
-  decidedByPool: tsql({ batchKey: 'INT' }, `
+  decidedByPool: tsql(
+    { batchKey: 'INT' },
+    `
     SELECT ISNULL(pool, N'') AS pool, SUM(scored + skipped + failed + cancelled) AS decided
-    FROM chunks WHERE batch_key = @batchKey GROUP BY ISNULL(pool, N'')`),
-  addPools: tsql({ batchKey: 'INT', ...MODELS }, `
+    FROM chunks WHERE batch_key = @batchKey GROUP BY ISNULL(pool, N'')`,
+  ),
+  addPools: tsql(
+    { batchKey: 'INT', ...MODELS },
+    `
     INSERT INTO batch_pools (batch_key, pool, planned)
-    SELECT @batchKey, p.pool, p.sensors FROM release_pools p WHERE p.release_key = @releaseKey`),
-  addPoolsListed: tsql({ batchKey: 'INT', ...MODELS }, `
+    SELECT @batchKey, p.pool, p.sensors FROM release_pools p WHERE p.release_key = @releaseKey`,
+  ),
+  addPoolsListed: tsql(
+    { batchKey: 'INT', ...MODELS },
+    `
     INSERT INTO batch_pools (batch_key, pool, planned)
     SELECT @batchKey, m.pool, COUNT(*)
     FROM batch_sensors l INNER JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = l.sensor_id
-    WHERE l.batch_key = @batchKey AND m.pool IS NOT NULL GROUP BY m.pool`),
-  addChallenger: tsql({ batchKey: 'INT', ...MODELS }, `
+    WHERE l.batch_key = @batchKey AND m.pool IS NOT NULL GROUP BY m.pool`,
+  ),
+  addChallenger: tsql(
+    { batchKey: 'INT', ...MODELS },
+    `
     INSERT INTO batch_challengers (batch_key, release_key, share)
-    SELECT @batchKey, c.release_key, c.share FROM challenger c WHERE c.release_key <> @releaseKey`),
+    SELECT @batchKey, c.release_key, c.share FROM challenger c WHERE c.release_key <> @releaseKey`,
+  ),
   // Those that name no pool, where others do.
-  addPoolless: tsql({ batchKey: 'INT', planned: 'INT' }, `
+  addPoolless: tsql(
+    { batchKey: 'INT', planned: 'INT' },
+    `
     INSERT INTO batch_pools (batch_key, pool, planned)
     SELECT @batchKey, N'', n.rest FROM (
       SELECT @planned - ISNULL(SUM(p.planned), 0) AS rest, COUNT(*) AS pools FROM batch_pools p WHERE p.batch_key = @batchKey
     ) n
-    WHERE n.pools > 0 AND n.rest > 0`),
+    WHERE n.pools > 0 AND n.rest > 0`,
+  ),
 } as const;
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches' | 'latePeriods'
+  | 'createBatch'
+  | 'batchPools'
+  | 'planRanges'
+  | 'plannedSensors'
+  | 'undecidedSensors'
+  | 'finishBatch'
+  | 'findBatch'
+  | 'listBatches'
+  | 'latePeriods'
 >;
 
 export function batchMethods(db: Database): BatchMethods {
@@ -176,7 +266,12 @@ export function batchMethods(db: Database): BatchMethods {
     const batch = await batchRow(session, batchId);
     const { from, to, pool } = plannedRange(batch, range);
     const ofPool: Readonly<Record<string, SqlValue>> = pool === undefined ? {} : { releaseKey: batch.releaseKey, pool };
-    return { batch, kind: kindOf(batch, pool), pool, values: { batchKey: batch.batchKey, fromId: from, toId: to, ...ofPool } };
+    return {
+      batch,
+      kind: kindOf(batch, pool),
+      pool,
+      values: { batchKey: batch.batchKey, fromId: from, toId: to, ...ofPool },
+    };
   };
 
   return {
@@ -186,7 +281,12 @@ export function batchMethods(db: Database): BatchMethods {
       db.read(async (session) => {
         const { batchKey } = await batchRow(session, batchId);
         const rows = await session.query<PoolRow>(BATCH_SQL.pools, { batchKey });
-        return rows.length === 0 ? [] : toBatchPools(rows, await session.query<{ pool: string; decided: string | number }>(BATCH_SQL.decidedByPool, { batchKey }));
+        return rows.length === 0
+          ? []
+          : toBatchPools(
+              rows,
+              await session.query<{ pool: string; decided: string | number }>(BATCH_SQL.decidedByPool, { batchKey }),
+            );
       }),
 
     planRanges: (batchId, size, range) =>
@@ -199,13 +299,21 @@ export function batchMethods(db: Database): BatchMethods {
     plannedSensors: (batchId, range) =>
       db.read(async (session) => {
         const { batch, kind, values } = await planned(session, batchId, range);
-        return (await session.query<PlannedRow>(BATCH_SQL[`sensors${kind}`], { ...values, releaseKey: batch.releaseKey })).map(toPlanned);
+        return (
+          await session.query<PlannedRow>(BATCH_SQL[`sensors${kind}`], { ...values, releaseKey: batch.releaseKey })
+        ).map(toPlanned);
       }),
 
     undecidedSensors: (batchId, range, limit) =>
       db.read(async (session) => {
         const { batch, kind, values } = await planned(session, batchId, range);
-        return (await session.query<PlannedRow>(BATCH_SQL[`undecided${kind}`], { ...values, releaseKey: batch.releaseKey, limit })).map(toPlanned);
+        return (
+          await session.query<PlannedRow>(BATCH_SQL[`undecided${kind}`], {
+            ...values,
+            releaseKey: batch.releaseKey,
+            limit,
+          })
+        ).map(toPlanned);
       }),
 
     finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
@@ -214,7 +322,12 @@ export function batchMethods(db: Database): BatchMethods {
         const { batchKey } = await batchRow(tx, batchId);
         const counts = await batchCounts(tx, batchKey);
         await tx.run(BATCH_SQL.finish, {
-          batchKey, status, manifest: manifest ?? null, message: clipMessage(message), finishedAtMs, ...counts,
+          batchKey,
+          status,
+          manifest: manifest ?? null,
+          message: clipMessage(message),
+          finishedAtMs,
+          ...counts,
         });
         return toBatch(await batchRow(tx, batchId));
       }),
@@ -227,14 +340,24 @@ export function batchMethods(db: Database): BatchMethods {
 
     latePeriods: ({ fromMs, toMs }, { schedule, lookbackMs = 0 } = {}) =>
       db.read(async (session) => {
-        const rows = await session.query<Record<keyof Period, number | string>>(BATCH_SQL.latePeriods, { fromMs, toMs, schedule: schedule ?? null, lookbackMs });
+        const rows = await session.query<Record<keyof Period, number | string>>(BATCH_SQL.latePeriods, {
+          fromMs,
+          toMs,
+          schedule: schedule ?? null,
+          lookbackMs,
+        });
         return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
       }),
 
     listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
       db.read(async (session) => {
         const rows = await session.query<BatchRow>(BATCH_SQL.list, {
-          schedule: schedule ?? null, status: status ?? null, fromMs: period?.fromMs ?? null, toMs: period?.toMs ?? null, supersedes: supersedes ?? null, limit,
+          schedule: schedule ?? null,
+          status: status ?? null,
+          fromMs: period?.fromMs ?? null,
+          toMs: period?.toMs ?? null,
+          supersedes: supersedes ?? null,
+          limit,
         });
         const batches: Batch[] = [];
         for (const row of rows) batches.push(await withCounts(session, row));
@@ -244,7 +367,10 @@ export function batchMethods(db: Database): BatchMethods {
 }
 
 /** Which form of a statement a batch and a pool need. */
-export function kindOf(batch: Pick<BatchRow, 'listed'>, pool: string | undefined): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
+export function kindOf(
+  batch: Pick<BatchRow, 'listed'>,
+  pool: string | undefined,
+): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
   const planned = batch.listed ? 'Listed' : 'All';
   return pool === undefined ? planned : `${planned}OfPool`;
 }
@@ -274,15 +400,32 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
   const maxId = await maxSensorId(tx);
   const listed = batch.sensorIds && [...new Set(batch.sensorIds)];
   if (listed) {
-    await tx.stage(LISTED, listed.map((id) => [id]));
+    await tx.stage(
+      LISTED,
+      listed.map((id) => [id]),
+    );
     const unknown = await tx.query<{ id: number }>(BATCH_SQL.unknownSensors, {});
-    if (unknown.length > 0) throw sensorUnknown(batch.id, unknown.map(({ id }) => id));
+    if (unknown.length > 0)
+      throw sensorUnknown(
+        batch.id,
+        unknown.map(({ id }) => id),
+      );
   }
   await tx.run(BATCH_SQL.add, {
-    id: batch.id, workflowId: batch.workflowId, runId: batch.runId, kind: batch.kind, schedule: batch.schedule ?? null,
-    releaseKey: await releaseKey(tx, batch.release), supersedes: batch.supersedes ?? null, codeVersion: batch.codeVersion,
-    fromMs: batch.fromMs, toMs: batch.toMs, startedAtMs: batch.startedAtMs, listed: listed !== undefined,
-    maxSensorId: maxId, planned: listed?.length ?? maxId,
+    id: batch.id,
+    workflowId: batch.workflowId,
+    runId: batch.runId,
+    kind: batch.kind,
+    schedule: batch.schedule ?? null,
+    releaseKey: await releaseKey(tx, batch.release),
+    supersedes: batch.supersedes ?? null,
+    codeVersion: batch.codeVersion,
+    fromMs: batch.fromMs,
+    toMs: batch.toMs,
+    startedAtMs: batch.startedAtMs,
+    listed: listed !== undefined,
+    maxSensorId: maxId,
+    planned: listed?.length ?? maxId,
   });
   const row = await batchRow(tx, batch.id);
   const { batchKey, releaseKey: key } = row;

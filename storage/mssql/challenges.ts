@@ -25,7 +25,13 @@ export const CHALLENGED: StageTable = {
 };
 
 const KEY = { batchKey: 'INT' } as const;
-const FILTER = { base: 'NVARCHAR(128)', challenger: 'NVARCHAR(128)', batchId: 'NVARCHAR(128)', fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
+const FILTER = {
+  base: 'NVARCHAR(128)',
+  challenger: 'NVARCHAR(128)',
+  batchId: 'NVARCHAR(128)',
+  fromMs: 'BIGINT',
+  toMs: 'BIGINT',
+} as const;
 
 const RECORDED = `
       FROM batch_challengers h
@@ -39,42 +45,68 @@ const FILTERED = `
 
 export const CHALLENGE_SQL = {
   clear: tsql({}, 'DELETE FROM challenger'),
-  set: tsql({ releaseKey: 'INT', share: 'FLOAT', sinceMs: 'BIGINT' }, `
-    INSERT INTO challenger (id, release_key, share, since_ms) VALUES (1, @releaseKey, @share, @sinceMs)`),
-  find: tsql({}, `
+  set: tsql(
+    { releaseKey: 'INT', share: 'FLOAT', sinceMs: 'BIGINT' },
+    `
+    INSERT INTO challenger (id, release_key, share, since_ms) VALUES (1, @releaseKey, @share, @sinceMs)`,
+  ),
+  find: tsql(
+    {},
+    `
     SELECT r.name AS [release], c.share AS share, c.since_ms AS sinceMs
-    FROM challenger c INNER JOIN releases r ON r.release_key = c.release_key`),
-  ofBatch: tsql(KEY, `
+    FROM challenger c INNER JOIN releases r ON r.release_key = c.release_key`,
+  ),
+  ofBatch: tsql(
+    KEY,
+    `
     SELECT r.name AS [release], h.share AS share
-    FROM batch_challengers h INNER JOIN releases r ON r.release_key = h.release_key WHERE h.batch_key = @batchKey`),
-  add: tsql(KEY, `
+    FROM batch_challengers h INNER JOIN releases r ON r.release_key = h.release_key WHERE h.batch_key = @batchKey`,
+  ),
+  add: tsql(
+    KEY,
+    `
     INSERT INTO challenged (batch_key, sensor_id, status, class, message, windows, both_anomalous, only_base, only_challenger)
     SELECT @batchKey, n.sensor_id, n.status, n.class, n.message, n.windows, n.both_anomalous, n.only_base, n.only_challenger
     FROM #challenged n
-    WHERE NOT EXISTS (SELECT 1 FROM challenged o WITH (UPDLOCK, HOLDLOCK) WHERE o.batch_key = @batchKey AND o.sensor_id = n.sensor_id)`),
-  overview: tsql(FILTER, `
+    WHERE NOT EXISTS (SELECT 1 FROM challenged o WITH (UPDLOCK, HOLDLOCK) WHERE o.batch_key = @batchKey AND o.sensor_id = n.sensor_id)`,
+  ),
+  overview: tsql(
+    FILTER,
+    `
     SELECT base.name AS base, chal.name AS challenger, COUNT(DISTINCT b.batch_key) AS batches, MIN(b.from_ms) AS fromMs, MAX(b.to_ms) AS toMs,
            COUNT(DISTINCT o.sensor_id) AS sensors,
            COUNT(DISTINCT CASE WHEN o.only_base + o.only_challenger > 0 THEN o.sensor_id END) AS differing
     ${RECORDED}${FILTERED}
-    GROUP BY base.name, chal.name ORDER BY MAX(b.batch_key) DESC`),
-  counts: tsql(FILTER, `
+    GROUP BY base.name, chal.name ORDER BY MAX(b.batch_key) DESC`,
+  ),
+  counts: tsql(
+    FILTER,
+    `
     SELECT base.name AS base, chal.name AS challenger, o.status AS status, o.class AS class, COUNT(*) AS scorings, SUM(o.windows) AS windows,
            SUM(o.both_anomalous) AS both, SUM(o.only_base) AS onlyBase, SUM(o.only_challenger) AS onlyChallenger
     ${RECORDED}${FILTERED}
-    GROUP BY base.name, chal.name, o.status, o.class ORDER BY o.status, o.class`),
-  differences: tsql({ ...FILTER, limit: 'INT' }, `
+    GROUP BY base.name, chal.name, o.status, o.class ORDER BY o.status, o.class`,
+  ),
+  differences: tsql(
+    { ...FILTER, limit: 'INT' },
+    `
     SELECT TOP (@limit) device, sensor, windows, onlyBase, onlyChallenger FROM (
       SELECT s.device AS device, s.sensor AS sensor, o.sensor_id AS id, SUM(o.windows) AS windows,
              SUM(o.only_base) AS onlyBase, SUM(o.only_challenger) AS onlyChallenger
       ${RECORDED} INNER JOIN sensors s ON s.id = o.sensor_id${FILTERED}
       GROUP BY s.device, s.sensor, o.sensor_id
-    ) d WHERE onlyBase + onlyChallenger > 0 ORDER BY onlyBase + onlyChallenger DESC, id`),
+    ) d WHERE onlyBase + onlyChallenger > 0 ORDER BY onlyBase + onlyChallenger DESC, id`,
+  ),
 } as const;
 
 type ChallengeMethods = Pick<
   Store,
-  'setChallenger' | 'findChallenger' | 'batchChallenger' | 'commitChallenge' | 'challengeSummaries' | 'challengeDifferences'
+  | 'setChallenger'
+  | 'findChallenger'
+  | 'batchChallenger'
+  | 'commitChallenge'
+  | 'challengeSummaries'
+  | 'challengeDifferences'
 >;
 
 export function challengeMethods(db: Database): ChallengeMethods {
@@ -83,12 +115,16 @@ export function challengeMethods(db: Database): ChallengeMethods {
       db.write(async (tx) => {
         const key = challenger && (await releaseKey(tx, challenger.release));
         await tx.run(CHALLENGE_SQL.clear, {});
-        if (challenger) await tx.run(CHALLENGE_SQL.set, { releaseKey: key!, share: challenger.share, sinceMs: challenger.sinceMs });
+        if (challenger)
+          await tx.run(CHALLENGE_SQL.set, { releaseKey: key!, share: challenger.share, sinceMs: challenger.sinceMs });
       }),
 
     findChallenger: () =>
       db.read(async (session) => {
-        const [row] = await session.query<{ release: string; share: number; sinceMs: string | number }>(CHALLENGE_SQL.find, {});
+        const [row] = await session.query<{ release: string; share: number; sinceMs: string | number }>(
+          CHALLENGE_SQL.find,
+          {},
+        );
         return row && { ...row, sinceMs: Number(row.sinceMs) };
       }),
 
@@ -101,21 +137,56 @@ export function challengeMethods(db: Database): ChallengeMethods {
     commitChallenge: (batchId, sensors) =>
       db.write(async (tx) => {
         const { batchKey } = await batchRow(tx, batchId);
-        await tx.stage(CHALLENGED, sensors.map((s) => [s.sensorId, statusCode(s.status), s.class ?? null, clipMessage(s.message), s.windows, s.both, s.onlyBase, s.onlyChallenger]));
+        await tx.stage(
+          CHALLENGED,
+          sensors.map((s) => [
+            s.sensorId,
+            statusCode(s.status),
+            s.class ?? null,
+            clipMessage(s.message),
+            s.windows,
+            s.both,
+            s.onlyBase,
+            s.onlyChallenger,
+          ]),
+        );
         await tx.run(CHALLENGE_SQL.add, { batchKey });
       }),
 
     challengeSummaries: (filter = {}) =>
       db.read(async (session) =>
-        toChallengeSummaries(await session.query<ChallengeRow>(CHALLENGE_SQL.overview, filterValues(filter)), await session.query<ChallengeCountsRow>(CHALLENGE_SQL.counts, filterValues(filter)))),
+        toChallengeSummaries(
+          await session.query<ChallengeRow>(CHALLENGE_SQL.overview, filterValues(filter)),
+          await session.query<ChallengeCountsRow>(CHALLENGE_SQL.counts, filterValues(filter)),
+        ),
+      ),
 
     challengeDifferences: (filter, limit) =>
       db.read(async (session) => {
-        const rows = await session.query<SensorKey & Record<keyof Omit<LabelCounts, 'both'>, string | number>>(CHALLENGE_SQL.differences, { ...filterValues(filter), limit });
-        return rows.map(({ device, sensor, windows, onlyBase, onlyChallenger }) => ({ device, sensor, windows: Number(windows), onlyBase: Number(onlyBase), onlyChallenger: Number(onlyChallenger) }));
+        const rows = await session.query<SensorKey & Record<keyof Omit<LabelCounts, 'both'>, string | number>>(
+          CHALLENGE_SQL.differences,
+          { ...filterValues(filter), limit },
+        );
+        return rows.map(({ device, sensor, windows, onlyBase, onlyChallenger }) => ({
+          device,
+          sensor,
+          windows: Number(windows),
+          onlyBase: Number(onlyBase),
+          onlyChallenger: Number(onlyChallenger),
+        }));
       }),
   };
 }
 
-const filterValues = ({ base, challenger, batchId, within }: ChallengeFilter): Record<keyof typeof FILTER, SqlValue> =>
-  ({ base: base ?? null, challenger: challenger ?? null, batchId: batchId ?? null, fromMs: within?.fromMs ?? null, toMs: within?.toMs ?? null });
+const filterValues = ({
+  base,
+  challenger,
+  batchId,
+  within,
+}: ChallengeFilter): Record<keyof typeof FILTER, SqlValue> => ({
+  base: base ?? null,
+  challenger: challenger ?? null,
+  batchId: batchId ?? null,
+  fromMs: within?.fromMs ?? null,
+  toMs: within?.toMs ?? null,
+});

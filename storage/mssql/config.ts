@@ -83,7 +83,9 @@ function authentication(
       const tenantId = keys.get('tenant id') ?? process.env.AZURE_TENANT_ID;
       const secret = keys.get('password') ?? keys.get('pwd');
       if (!clientId || !secret || !tenantId)
-        throw invalid('asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID');
+        throw invalid(
+          'asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID',
+        );
       return token(new ClientSecretCredential(tenantId, clientId, secret));
     }
     default:
@@ -101,14 +103,18 @@ function token(credential: TokenCredential): Pick<sql.config, 'authentication'> 
 /** Keywords of a connection string in lower case. Quoted values may hold semicolons. */
 function keywords(text: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const [, key, quoted, single, plain] of text.matchAll(/\s*([^=;]+?)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^;]*))\s*(?:;|$)/g))
+  for (const [, key, quoted, single, plain] of text.matchAll(
+    /\s*([^=;]+?)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^;]*))\s*(?:;|$)/g,
+  ))
     found.set(key!.toLowerCase(), (quoted ?? single ?? plain ?? '').trim());
   return found;
 }
 
 // The driver's parser takes only some of the names that SQL Server's own drivers do; we read it ourselves.
 function withoutAuthentication(text: string): string {
-  return text.replace(/(^|;)\s*(authentication|encrypt|tenant id)\s*=\s*(?:"[^"]*"|'[^']*'|[^;]*)/gi, '$1').replace(/;{2,}/g, ';');
+  return text
+    .replace(/(^|;)\s*(authentication|encrypt|tenant id)\s*=\s*(?:"[^"]*"|'[^']*'|[^;]*)/gi, '$1')
+    .replace(/;{2,}/g, ';');
 }
 
 /** `mssql://user:password@host:port/database?Encrypt=true` as keywords. */

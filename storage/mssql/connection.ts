@@ -6,14 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'mssql';
 import { mssqlConfig } from './config.ts';
 import { isTransient, storeError } from './errors.ts';
-import {
-  createStage,
-  dropStage,
-  SQL_TYPES,
-  type SqlValue,
-  type StageTable,
-  type Statement,
-} from './statement.ts';
+import { createStage, dropStage, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
 
 const TRIES = 6;
 const FIRST_WAIT_MS = 100;
@@ -105,7 +98,11 @@ function bind(request: sql.Request, statement: Statement, values: Bound): sql.Re
   return request;
 }
 
-async function transact<T>(pool: sql.ConnectionPool, attempt: number, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+async function transact<T>(
+  pool: sql.ConnectionPool,
+  attempt: number,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
   const transaction = new sql.Transaction(pool);
   await transaction.begin(sql.ISOLATION_LEVEL.READ_COMMITTED);
   const request = (): sql.Request => new sql.Request(transaction);
@@ -126,7 +123,11 @@ async function transact<T>(pool: sql.ConnectionPool, attempt: number, work: (tra
   }
 }
 
-async function stage(request: () => sql.Request, table: StageTable, rows: readonly (readonly SqlValue[])[]): Promise<void> {
+async function stage(
+  request: () => sql.Request,
+  table: StageTable,
+  rows: readonly (readonly SqlValue[])[],
+): Promise<void> {
   // As batches: a temporary table made inside sp_executesql would vanish with it.
   await request().batch(dropStage(table));
   await request().batch(createStage(table));
@@ -136,7 +137,8 @@ async function stage(request: () => sql.Request, table: StageTable, rows: readon
 /** The staging table as the driver's bulk copy takes it. */
 export function stageRows(table: StageTable, rows: readonly (readonly SqlValue[])[]): sql.Table {
   const bulk = new sql.Table(table.name);
-  for (const { name, type, nullable } of table.columns) bulk.columns.add(name, SQL_TYPES[type](), { nullable: nullable ?? false });
+  for (const { name, type, nullable } of table.columns)
+    bulk.columns.add(name, SQL_TYPES[type](), { nullable: nullable ?? false });
   for (const row of rows) bulk.rows.push(row as sql.IRow);
   return bulk;
 }
@@ -149,15 +151,12 @@ async function lock(request: sql.Request, resource: string): Promise<void> {
   const { returnValue } = await request.execute('sp_getapplock');
   // 0 granted, 1 granted after waiting; -1 timed out, -3 deadlock victim.
   if ((returnValue as number) < 0)
-    throw Object.assign(new Error(`the lock ${resource} was not granted (${String(returnValue)})`), { code: 'ETIMEOUT' });
+    throw Object.assign(new Error(`the lock ${resource} was not granted (${String(returnValue)})`), {
+      code: 'ETIMEOUT',
+    });
 }
 
-function streamRows(
-  request: sql.Request,
-  statement: Statement,
-  values: Bound,
-  onRow: OnRow,
-): Promise<void> {
+function streamRows(request: sql.Request, statement: Statement, values: Bound, onRow: OnRow): Promise<void> {
   return new Promise((resolve, reject) => {
     request.stream = true;
     request.arrayRowMode = true;

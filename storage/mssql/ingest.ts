@@ -36,45 +36,75 @@ const PARTITION = { source: 'NVARCHAR(400)', partition: 'NVARCHAR(32)' } as cons
 
 export const INGEST_SQL = {
   // FORCESEEK: statistics always lag behind a table that grows all day, and a scan of it would be the end.
-  markKnown: tsql({}, `
+  markKnown: tsql(
+    {},
+    `
     UPDATE a SET a.known = 1
     FROM #arrived a
-    INNER JOIN windows w WITH (UPDLOCK, ROWLOCK, FORCESEEK) ON w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms`),
-  known: tsql({}, `
+    INNER JOIN windows w WITH (UPDLOCK, ROWLOCK, FORCESEEK) ON w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms`,
+  ),
+  known: tsql(
+    {},
+    `
     SELECT w.sensor_id AS sensorId, w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min],
            w.max AS [max], w.last AS [last], w.last_ts AS lastTs, w.readings AS readings
     FROM #arrived a
     INNER JOIN windows w WITH (UPDLOCK, ROWLOCK, FORCESEEK) ON w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms
-    WHERE a.known = 1`),
-  addNew: tsql({}, `
+    WHERE a.known = 1`,
+  ),
+  addNew: tsql(
+    {},
+    `
     INSERT INTO windows (sensor_id, start_ms, [count], mean, [min], [max], [last], last_ts, readings)
     SELECT a.sensor_id, a.start_ms, a.count, a.mean, a.min, a.max, a.last, a.last_ts, a.readings
     FROM #arrived a
     WHERE a.known = 0 AND NOT EXISTS (
       SELECT 1 FROM windows w WHERE w.sensor_id = a.sensor_id AND w.start_ms = a.start_ms
-    )`),
-  updateKnown: tsql({}, `
+    )`,
+  ),
+  updateKnown: tsql(
+    {},
+    `
     UPDATE w SET w.count = m.count, w.mean = m.mean, w.min = m.min, w.max = m.max, w.last = m.last,
                  w.last_ts = m.last_ts, w.readings = m.readings
     FROM windows w WITH (ROWLOCK)
-    INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`),
+    INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`,
+  ),
   // Up to where batches were planned: what changes before it is late for one of them.
   plannedUpTo: tsql({}, 'SELECT MAX(to_ms) AS endMs FROM batches'),
-  markLate: tsql({ startMs: 'BIGINT', now: 'BIGINT' }, 'UPDATE late_minutes SET changed_at_ms = @now WHERE start_ms = @startMs'),
-  addLate: tsql({ startMs: 'BIGINT', now: 'BIGINT' }, `
+  markLate: tsql(
+    { startMs: 'BIGINT', now: 'BIGINT' },
+    'UPDATE late_minutes SET changed_at_ms = @now WHERE start_ms = @startMs',
+  ),
+  addLate: tsql(
+    { startMs: 'BIGINT', now: 'BIGINT' },
+    `
     INSERT INTO late_minutes (start_ms, changed_at_ms)
-    SELECT @startMs, @now WHERE NOT EXISTS (SELECT 1 FROM late_minutes WITH (UPDLOCK, HOLDLOCK) WHERE start_ms = @startMs)`),
-  progress: tsql(PARTITION, `
+    SELECT @startMs, @now WHERE NOT EXISTS (SELECT 1 FROM late_minutes WITH (UPDLOCK, HOLDLOCK) WHERE start_ms = @startMs)`,
+  ),
+  progress: tsql(
+    PARTITION,
+    `
     SELECT applied_seq AS seq FROM partition_progress WITH (UPDLOCK, HOLDLOCK)
-    WHERE source = @source AND partition_id = @partition`),
-  addProgress: tsql({ ...PARTITION, now: 'BIGINT' }, `
+    WHERE source = @source AND partition_id = @partition`,
+  ),
+  addProgress: tsql(
+    { ...PARTITION, now: 'BIGINT' },
+    `
     INSERT INTO partition_progress
       (source, partition_id, applied_seq, captured_seq, watermark_ms, readings, late, dead, updated_at_ms)
     SELECT @source, @partition, -1, -1, -1, 0, 0, 0, @now
-    WHERE NOT EXISTS (SELECT 1 FROM partition_progress WHERE source = @source AND partition_id = @partition)`),
+    WHERE NOT EXISTS (SELECT 1 FROM partition_progress WHERE source = @source AND partition_id = @partition)`,
+  ),
   moveProgress: tsql(
     {
-      ...PARTITION, expected: 'BIGINT', through: 'BIGINT', watermark: 'BIGINT', readings: 'BIGINT', late: 'BIGINT', dead: 'BIGINT',
+      ...PARTITION,
+      expected: 'BIGINT',
+      through: 'BIGINT',
+      watermark: 'BIGINT',
+      readings: 'BIGINT',
+      late: 'BIGINT',
+      dead: 'BIGINT',
       now: 'BIGINT',
     },
     `
@@ -84,13 +114,19 @@ export const INGEST_SQL = {
         readings = readings + @readings, late = late + @late, dead = dead + @dead, updated_at_ms = @now
     WHERE source = @source AND partition_id = @partition AND applied_seq = @expected`,
   ),
-  moveCapture: tsql({ ...PARTITION, captured: 'BIGINT', now: 'BIGINT' }, `
+  moveCapture: tsql(
+    { ...PARTITION, captured: 'BIGINT', now: 'BIGINT' },
+    `
     UPDATE partition_progress SET captured_seq = @captured, updated_at_ms = @now
-    WHERE source = @source AND partition_id = @partition AND captured_seq < @captured`),
-  listProgress: tsql({ source: 'NVARCHAR(400)' }, `
+    WHERE source = @source AND partition_id = @partition AND captured_seq < @captured`,
+  ),
+  listProgress: tsql(
+    { source: 'NVARCHAR(400)' },
+    `
     SELECT source, partition_id AS [partition], applied_seq AS appliedSeq, captured_seq AS capturedSeq,
            watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
-    FROM partition_progress WHERE @source IS NULL OR source = @source ORDER BY source, partition_id`),
+    FROM partition_progress WHERE @source IS NULL OR source = @source ORDER BY source, partition_id`,
+  ),
 } as const;
 
 type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
@@ -100,7 +136,10 @@ export function ingestMethods(db: Database): IngestMethods {
     async commitReadings(commit) {
       // One update a window, in the order of the clustered key.
       const updates = mergeUpdates(commit.updates);
-      const arrived = updates.map((update) => [...windowRow(update.sensorId, update.startMs, newWindow(update)!), false]);
+      const arrived = updates.map((update) => [
+        ...windowRow(update.sensorId, update.startMs, newWindow(update)!),
+        false,
+      ]);
       await db.write(async (tx) => {
         if (!(await moveProgress(tx, commit)) || updates.length === 0) return;
         await tx.stage(ARRIVED, arrived);
@@ -109,7 +148,8 @@ export function ingestMethods(db: Database): IngestMethods {
         if (known < updates.length) {
           const added = await tx.run(INGEST_SQL.addNew, {});
           // Another partition added one of these windows after we looked: begin again, now it is known.
-          if (added !== updates.length - known) throw new LostRace(`${updates.length - known - added} windows were added by another commit`);
+          if (added !== updates.length - known)
+            throw new LostRace(`${updates.length - known - added} windows were added by another commit`);
         }
         await markLate(tx, updates);
       });
@@ -146,8 +186,15 @@ async function moveProgress(tx: Transaction, commit: IngestCommit): Promise<bool
   const now = Date.now();
   const moved = await tx.run(INGEST_SQL.addProgress, { source, partition, now }).then(() =>
     tx.run(INGEST_SQL.moveProgress, {
-      source, partition, expected: expectedSeq, through: throughSeq, watermark: commit.watermarkMs,
-      readings: commit.readings, late: commit.late, dead: commit.dead, now,
+      source,
+      partition,
+      expected: expectedSeq,
+      through: throughSeq,
+      watermark: commit.watermarkMs,
+      readings: commit.readings,
+      late: commit.late,
+      dead: commit.dead,
+      now,
     }),
   );
   if (moved === 1) return true;
@@ -160,7 +207,10 @@ async function moveProgress(tx: Transaction, commit: IngestCommit): Promise<bool
 async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
   const byKey = new Map(updates.map((update) => [`${update.sensorId}/${update.startMs}`, update]));
   const merged: SqlValue[][] = [];
-  for (const row of await tx.query<StoredWindow & { sensorId: number; startMs: string | number }>(INGEST_SQL.known, {})) {
+  for (const row of await tx.query<StoredWindow & { sensorId: number; startMs: string | number }>(
+    INGEST_SQL.known,
+    {},
+  )) {
     const startMs = Number(row.startMs);
     const next = mergedWindow({ ...row, lastTs: Number(row.lastTs) }, byKey.get(`${row.sensorId}/${startMs}`)!);
     if (next) merged.push(windowRow(row.sensorId, startMs, next));
@@ -174,7 +224,10 @@ async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdat
 async function markLate(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
   const [planned] = await tx.query<{ endMs: string | number | null }>(INGEST_SQL.plannedUpTo, {});
   if (planned?.endMs === null || planned?.endMs === undefined) return;
-  for (const startMs of lateMinutes(updates.map((update) => update.startMs), Number(planned.endMs))) {
+  for (const startMs of lateMinutes(
+    updates.map((update) => update.startMs),
+    Number(planned.endMs),
+  )) {
     const values = { startMs, now: Date.now() };
     if ((await tx.run(INGEST_SQL.markLate, values)) === 0) await tx.run(INGEST_SQL.addLate, values);
   }

@@ -2,8 +2,18 @@
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
 import { batchClosed, batchUnknown, clipMessage } from '../failures.ts';
 import {
-  plannedRange, recordedCounts, statusCode, toCounts, toFile, toOutcome, toSource,
-  type CountsRow, type FileRow, type OutcomeRecord, type Recorded, type SourceRow,
+  plannedRange,
+  recordedCounts,
+  statusCode,
+  toCounts,
+  toFile,
+  toOutcome,
+  toSource,
+  type CountsRow,
+  type FileRow,
+  type OutcomeRecord,
+  type Recorded,
+  type SourceRow,
 } from '../rows.ts';
 import type { ChunkResult, Store } from '../store.ts';
 import { BATCH_SQL, batchCounts, batchRow } from './batches.ts';
@@ -32,7 +42,12 @@ const KEY = { batchKey: 'INT' } as const;
 const PAGE = { ...KEY, after: 'INT', limit: 'INT' } as const;
 const FILE = { blob: 'NVARCHAR(1000)', rowCount: 'BIGINT', bytes: 'BIGINT', sha256: 'NVARCHAR(128)' } as const;
 const COUNTS = {
-  scored: 'BIGINT', skipped: 'BIGINT', failed: 'BIGINT', cancelled: 'BIGINT', windows: 'BIGINT', anomalies: 'BIGINT',
+  scored: 'BIGINT',
+  skipped: 'BIGINT',
+  failed: 'BIGINT',
+  cancelled: 'BIGINT',
+  windows: 'BIGINT',
+  anomalies: 'BIGINT',
 } as const;
 
 const outcomes = (where: string): string => `
@@ -49,16 +64,27 @@ const outcomes = (where: string): string => `
     ) page ORDER BY sensorId`;
 
 export const OUTCOME_SQL = {
-  recorded: tsql(KEY, `
+  recorded: tsql(
+    KEY,
+    `
     SELECT o.sensor_id AS sensorId, o.status AS status, o.windows AS windows, o.anomalies AS anomalies
-    FROM #decided d INNER JOIN outcomes o ON o.batch_key = @batchKey AND o.sensor_id = d.sensor_id`),
-  chunkKey: tsql({ ...KEY, name: 'NVARCHAR(800)' }, `
-    SELECT chunk_key AS chunkKey FROM chunks WHERE batch_key = @batchKey AND name = @name`),
-  addChunk: tsql({ ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' }, `
+    FROM #decided d INNER JOIN outcomes o ON o.batch_key = @batchKey AND o.sensor_id = d.sensor_id`,
+  ),
+  chunkKey: tsql(
+    { ...KEY, name: 'NVARCHAR(800)' },
+    `
+    SELECT chunk_key AS chunkKey FROM chunks WHERE batch_key = @batchKey AND name = @name`,
+  ),
+  addChunk: tsql(
+    { ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' },
+    `
     INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies, pool)
-    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies, @pool)`),
+    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies, @pool)`,
+  ),
   // In one UPDATE every expression sees the old row: a file that is there stays, all of it.
-  addToChunk: tsql({ chunkKey: 'INT', ...FILE, ...COUNTS }, `
+  addToChunk: tsql(
+    { chunkKey: 'INT', ...FILE, ...COUNTS },
+    `
     UPDATE chunks SET
       row_count = CASE WHEN blob IS NULL THEN @rowCount ELSE row_count END,
       bytes = CASE WHEN blob IS NULL THEN @bytes ELSE bytes END,
@@ -66,42 +92,63 @@ export const OUTCOME_SQL = {
       blob = CASE WHEN blob IS NULL THEN @blob ELSE blob END,
       scored = scored + @scored, skipped = skipped + @skipped, failed = failed + @failed,
       cancelled = cancelled + @cancelled, windows = windows + @windows, anomalies = anomalies + @anomalies
-    WHERE chunk_key = @chunkKey`),
-  addArtifacts: tsql({}, `
+    WHERE chunk_key = @chunkKey`,
+  ),
+  addArtifacts: tsql(
+    {},
+    `
     INSERT INTO artifacts (name)
     SELECT DISTINCT d.model FROM #decided d
-    WHERE d.model IS NOT NULL AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.name = d.model)`),
-  add: tsql({ ...KEY, chunkKey: 'INT', changeId: 'BIGINT' }, `
+    WHERE d.model IS NOT NULL AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.name = d.model)`,
+  ),
+  add: tsql(
+    { ...KEY, chunkKey: 'INT', changeId: 'BIGINT' },
+    `
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
     SELECT @batchKey, d.sensor_id, @chunkKey, d.status, d.class, d.message, d.windows, d.anomalies, a.id, d.attempt, @changeId
     FROM #decided d LEFT JOIN artifacts a ON a.name = d.model
-    WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`),
+    WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`,
+  ),
   // Before `add`: only for sensors that have no outcome yet.
-  addFailedBy: tsql(KEY, `
+  addFailedBy: tsql(
+    KEY,
+    `
     INSERT INTO failed_by (batch_key, sensor_id, worker)
     SELECT @batchKey, d.sensor_id, d.worker FROM #decided d
-    WHERE d.worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`),
-  count: tsql({ ...KEY, fromId: 'INT', toId: 'INT' }, `
+    WHERE d.worker IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`,
+  ),
+  count: tsql(
+    { ...KEY, fromId: 'INT', toId: 'INT' },
+    `
     SELECT SUM(CASE WHEN status = 0 THEN 1 ELSE 0 END) AS scored, SUM(CASE WHEN status = 1 THEN 1 ELSE 0 END) AS skipped,
            SUM(CASE WHEN status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN status = 3 THEN 1 ELSE 0 END) AS cancelled,
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
-    FROM outcomes WHERE batch_key = @batchKey AND sensor_id >= @fromId AND sensor_id < @toId`),
-  countOfPool: tsql({ ...KEY, fromId: 'INT', toId: 'INT', releaseKey: 'INT', pool: 'NVARCHAR(128)' }, `
+    FROM outcomes WHERE batch_key = @batchKey AND sensor_id >= @fromId AND sensor_id < @toId`,
+  ),
+  countOfPool: tsql(
+    { ...KEY, fromId: 'INT', toId: 'INT', releaseKey: 'INT', pool: 'NVARCHAR(128)' },
+    `
     SELECT SUM(CASE WHEN o.status = 0 THEN 1 ELSE 0 END) AS scored, SUM(CASE WHEN o.status = 1 THEN 1 ELSE 0 END) AS skipped,
            SUM(CASE WHEN o.status = 2 THEN 1 ELSE 0 END) AS failed, SUM(CASE WHEN o.status = 3 THEN 1 ELSE 0 END) AS cancelled,
            SUM(o.windows) AS windows, SUM(o.anomalies) AS anomalies
     FROM outcomes o LEFT JOIN release_models q ON q.release_key = @releaseKey AND q.sensor_id = o.sensor_id
-    WHERE o.batch_key = @batchKey AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND ISNULL(q.pool, N'') = @pool`),
+    WHERE o.batch_key = @batchKey AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND ISNULL(q.pool, N'') = @pool`,
+  ),
   list: tsql(PAGE, outcomes('')),
   listScored: tsql(PAGE, outcomes(' AND o.status = 0')),
   // status > 0 is what the index outcomes_unscored is limited to.
   listUnscored: tsql({ ...PAGE, status: 'TINYINT' }, outcomes(' AND o.status > 0 AND o.status = @status')),
-  files: tsql({ ...KEY, after: 'NVARCHAR(800)', limit: 'INT' }, `
+  files: tsql(
+    { ...KEY, after: 'NVARCHAR(800)', limit: 'INT' },
+    `
     SELECT TOP (@limit) chunk, blob, [rows], bytes, sha256 FROM (
       SELECT c.name AS chunk, c.blob AS blob, c.row_count AS [rows], c.bytes AS bytes, c.sha256 AS sha256
       FROM chunks c WHERE c.batch_key = @batchKey AND c.name > @after AND c.blob IS NOT NULL
-    ) page ORDER BY chunk`),
-  sources: tsql({ sensorId: 'INT', fromMs: 'BIGINT', toMs: 'BIGINT' }, `
+    ) page ORDER BY chunk`,
+  ),
+  sources: tsql(
+    { sensorId: 'INT', fromMs: 'BIGINT', toMs: 'BIGINT' },
+    `
     SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
            b.finished_at_ms AS finishedAtMs, c.name AS chunk, c.blob AS blob, c.row_count AS [rows], c.bytes AS bytes,
            c.sha256 AS sha256
@@ -112,7 +159,8 @@ export const OUTCOME_SQL = {
     INNER JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
     WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
-    ORDER BY b.finished_at_ms, b.batch_key`),
+    ORDER BY b.finished_at_ms, b.batch_key`,
+  ),
 } as const;
 
 type OutcomeMethods = Pick<Store, 'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'>;
@@ -128,9 +176,14 @@ export function outcomeMethods(db: Database): OutcomeMethods {
         if (!range) return batchCounts(session, batchKey);
         const { from, to, pool } = plannedRange(batch, range);
         const values = { batchKey, fromId: from, toId: to };
-        const rows = pool === undefined
-          ? await session.query<CountsRow>(OUTCOME_SQL.count, values)
-          : await session.query<CountsRow>(OUTCOME_SQL.countOfPool, { ...values, releaseKey: batch.releaseKey, pool });
+        const rows =
+          pool === undefined
+            ? await session.query<CountsRow>(OUTCOME_SQL.count, values)
+            : await session.query<CountsRow>(OUTCOME_SQL.countOfPool, {
+                ...values,
+                releaseKey: batch.releaseKey,
+                pool,
+              });
         return toCounts(rows[0]);
       }),
 
@@ -153,7 +206,9 @@ export function outcomeMethods(db: Database): OutcomeMethods {
       }),
 
     predictionSources: (sensorId, { fromMs, toMs }) =>
-      db.read(async (session) => (await session.query<SourceRow>(OUTCOME_SQL.sources, { sensorId, fromMs, toMs })).map(toSource)),
+      db.read(async (session) =>
+        (await session.query<SourceRow>(OUTCOME_SQL.sources, { sensorId, fromMs, toMs })).map(toSource),
+      ),
   };
 }
 
@@ -164,7 +219,15 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   await tx.stage(
     DECIDED,
     result.outcomes.map((o) => [
-      o.sensorId, statusCode(o.status), o.class ?? null, clipMessage(o.message), o.windows, o.anomalies, o.model ?? null, o.attempt, o.worker ?? null,
+      o.sensorId,
+      statusCode(o.status),
+      o.class ?? null,
+      clipMessage(o.message),
+      o.windows,
+      o.anomalies,
+      o.model ?? null,
+      o.attempt,
+      o.worker ?? null,
     ]),
   );
   const old = await tx.query<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, { batchKey });
@@ -184,9 +247,18 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   return addCounts(kept, added);
 }
 
-async function addChunk(tx: Transaction, batchKey: number, { chunk, file, pool }: ChunkResult, added: OutcomeCounts): Promise<number> {
+async function addChunk(
+  tx: Transaction,
+  batchKey: number,
+  { chunk, file, pool }: ChunkResult,
+  added: OutcomeCounts,
+): Promise<number> {
   const values = {
-    blob: file?.blob ?? null, rowCount: file?.rows ?? null, bytes: file?.bytes ?? null, sha256: file?.sha256 ?? null, ...added,
+    blob: file?.blob ?? null,
+    rowCount: file?.rows ?? null,
+    bytes: file?.bytes ?? null,
+    sha256: file?.sha256 ?? null,
+    ...added,
   };
   const find = async (): Promise<number | undefined> =>
     (await tx.query<{ chunkKey: number }>(OUTCOME_SQL.chunkKey, { batchKey, name: chunk }))[0]?.chunkKey;

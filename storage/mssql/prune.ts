@@ -8,8 +8,11 @@ import { pruneWindows } from './windows.ts';
 const KEY = { batchKey: 'INT' } as const;
 
 export const PRUNE_SQL = {
-  oldBatches: tsql({ before: 'BIGINT' }, `
-    SELECT batch_key AS batchKey FROM batches WHERE status <> N'running' AND finished_at_ms < @before ORDER BY batch_key`),
+  oldBatches: tsql(
+    { before: 'BIGINT' },
+    `
+    SELECT batch_key AS batchKey FROM batches WHERE status <> N'running' AND finished_at_ms < @before ORDER BY batch_key`,
+  ),
   outcomes: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM outcomes WHERE batch_key = @batchKey'),
   challenged: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM challenged WHERE batch_key = @batchKey'),
   challenger: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM batch_challengers WHERE batch_key = @batchKey'),
@@ -25,15 +28,26 @@ export function pruneMethods(db: Database): Pick<Store, 'prune'> {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction: limit = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, limit);
-      if (windowsBeforeMs !== undefined) await db.write((tx) => tx.run(PRUNE_SQL.lateMinutes, { before: windowsBeforeMs - LATE_STEP_MS }));
+      if (windowsBeforeMs !== undefined)
+        await db.write((tx) => tx.run(PRUNE_SQL.lateMinutes, { before: windowsBeforeMs - LATE_STEP_MS }));
       let outcomes = 0;
       const batches =
         batchesBeforeMs === undefined
           ? []
-          : await db.read((session) => session.query<{ batchKey: number }>(PRUNE_SQL.oldBatches, { before: batchesBeforeMs }));
+          : await db.read((session) =>
+              session.query<{ batchKey: number }>(PRUNE_SQL.oldBatches, { before: batchesBeforeMs }),
+            );
       for (const { batchKey } of batches) {
-        for (const statement of [PRUNE_SQL.challenged, PRUNE_SQL.challenger, PRUNE_SQL.outcomes, PRUNE_SQL.sensors, PRUNE_SQL.pools, PRUNE_SQL.failedBy, PRUNE_SQL.chunks])
-          for (let gone = limit; gone === limit; ) {
+        for (const statement of [
+          PRUNE_SQL.challenged,
+          PRUNE_SQL.challenger,
+          PRUNE_SQL.outcomes,
+          PRUNE_SQL.sensors,
+          PRUNE_SQL.pools,
+          PRUNE_SQL.failedBy,
+          PRUNE_SQL.chunks,
+        ])
+          for (let gone = limit; gone === limit;) {
             gone = await db.write((tx) => tx.run(statement, { batchKey, limit }));
             if (statement === PRUNE_SQL.outcomes) outcomes += gone;
           }

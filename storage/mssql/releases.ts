@@ -33,50 +33,82 @@ export const INFOS: StageTable = {
 const KEY = { releaseKey: 'INT' } as const;
 
 export const RELEASE_SQL = {
-  byName: tsql({ name: 'NVARCHAR(128)' }, 'SELECT release_key AS releaseKey, created_at_ms AS createdAtMs, models FROM releases WHERE name = @name'),
-  add: tsql({ name: 'NVARCHAR(128)', createdAtMs: 'BIGINT', models: 'INT' }, `
-    INSERT INTO releases (name, created_at_ms, models) VALUES (@name, @createdAtMs, @models)`),
-  addArtifacts: tsql({}, `
+  byName: tsql(
+    { name: 'NVARCHAR(128)' },
+    'SELECT release_key AS releaseKey, created_at_ms AS createdAtMs, models FROM releases WHERE name = @name',
+  ),
+  add: tsql(
+    { name: 'NVARCHAR(128)', createdAtMs: 'BIGINT', models: 'INT' },
+    `
+    INSERT INTO releases (name, created_at_ms, models) VALUES (@name, @createdAtMs, @models)`,
+  ),
+  addArtifacts: tsql(
+    {},
+    `
     INSERT INTO artifacts (name)
     SELECT DISTINCT n.name FROM (
       SELECT model AS name FROM #infos
       UNION ALL SELECT model FROM #models
       UNION ALL SELECT pack FROM #models WHERE pack IS NOT NULL
     ) n
-    WHERE NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.name = n.name)`),
-  updateInfos: tsql({}, `
+    WHERE NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.name = n.name)`,
+  ),
+  updateInfos: tsql(
+    {},
+    `
     UPDATE m SET m.bytes = i.bytes, m.kind = i.kind, m.features = i.features
-    FROM models m INNER JOIN artifacts a ON a.id = m.model_id INNER JOIN #infos i ON i.model = a.name`),
-  addInfos: tsql({}, `
+    FROM models m INNER JOIN artifacts a ON a.id = m.model_id INNER JOIN #infos i ON i.model = a.name`,
+  ),
+  addInfos: tsql(
+    {},
+    `
     INSERT INTO models (model_id, bytes, kind, features)
     SELECT a.id, i.bytes, i.kind, i.features FROM #infos i INNER JOIN artifacts a ON a.name = i.model
-    WHERE NOT EXISTS (SELECT 1 FROM models m WHERE m.model_id = a.id)`),
-  undescribed: tsql({}, `
+    WHERE NOT EXISTS (SELECT 1 FROM models m WHERE m.model_id = a.id)`,
+  ),
+  undescribed: tsql(
+    {},
+    `
     SELECT TOP (1) sensorId, model FROM (
       SELECT n.sensor_id AS sensorId, n.model AS model
       FROM #models n INNER JOIN artifacts a ON a.name = n.model
       WHERE NOT EXISTS (SELECT 1 FROM models m WHERE m.model_id = a.id)
-    ) u ORDER BY sensorId`),
-  unknownSensor: tsql({}, `
+    ) u ORDER BY sensorId`,
+  ),
+  unknownSensor: tsql(
+    {},
+    `
     SELECT TOP (1) id FROM (
       SELECT n.sensor_id AS id FROM #models n
       WHERE NOT EXISTS (SELECT 1 FROM sensors s WHERE s.id = n.sensor_id)
-    ) u ORDER BY id`),
-  addModels: tsql(KEY, `
+    ) u ORDER BY id`,
+  ),
+  addModels: tsql(
+    KEY,
+    `
     INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool)
     SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool
-    FROM #models n INNER JOIN artifacts a ON a.name = n.model LEFT JOIN artifacts p ON p.name = n.pack`),
-  addPools: tsql(KEY, `
+    FROM #models n INNER JOIN artifacts a ON a.name = n.model LEFT JOIN artifacts p ON p.name = n.pack`,
+  ),
+  addPools: tsql(
+    KEY,
+    `
     INSERT INTO release_pools (release_key, pool, sensors)
-    SELECT @releaseKey, n.pool, COUNT(*) FROM #models n WHERE n.pool IS NOT NULL GROUP BY n.pool`),
+    SELECT @releaseKey, n.pool, COUNT(*) FROM #models n WHERE n.pool IS NOT NULL GROUP BY n.pool`,
+  ),
   pools: tsql(KEY, 'SELECT pool, sensors FROM release_pools WHERE release_key = @releaseKey ORDER BY pool'),
   clearCurrent: tsql(KEY, 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> @releaseKey'),
   setCurrent: tsql(KEY, 'UPDATE releases SET is_current = 1 WHERE release_key = @releaseKey AND is_current = 0'),
   current: tsql({}, 'SELECT name FROM releases WHERE is_current = 1'),
-  list: tsql({}, `
+  list: tsql(
+    {},
+    `
     SELECT name, created_at_ms AS createdAtMs, models, is_current AS [current]
-    FROM releases ORDER BY created_at_ms DESC, release_key DESC`),
-  listModels: tsql({ ...KEY, after: 'INT', limit: 'INT' }, `
+    FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
+  ),
+  listModels: tsql(
+    { ...KEY, after: 'INT', limit: 'INT' },
+    `
     SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, bytes, kind, features FROM (
       SELECT m.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, a.name AS model, p.name AS pack,
              m.pack_row AS packRow, m.pool AS pool, i.bytes AS bytes, i.kind AS kind, i.features AS features
@@ -86,10 +118,14 @@ export const RELEASE_SQL = {
       INNER JOIN models i ON i.model_id = m.model_id
       LEFT JOIN artifacts p ON p.id = m.pack_id
       WHERE m.release_key = @releaseKey AND m.sensor_id > @after
-    ) page ORDER BY sensorId`),
-  features: tsql({ releaseKey: 'INT' }, `
+    ) page ORDER BY sensorId`,
+  ),
+  features: tsql(
+    { releaseKey: 'INT' },
+    `
     SELECT DISTINCT i.features AS features FROM release_models m INNER JOIN models i ON i.model_id = m.model_id
-    WHERE m.release_key = @releaseKey`),
+    WHERE m.release_key = @releaseKey`,
+  ),
 } as const;
 
 interface ModelRow extends SensorKey {
@@ -105,7 +141,13 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
+  | 'createRelease'
+  | 'setCurrentRelease'
+  | 'currentRelease'
+  | 'listReleases'
+  | 'listReleaseModels'
+  | 'releaseFeatures'
+  | 'releasePools'
 >;
 
 export function releaseMethods(db: Database): ReleaseMethods {
@@ -144,12 +186,18 @@ export function releaseMethods(db: Database): ReleaseMethods {
 
     releaseFeatures: (release) =>
       db.read(async (session) => {
-        const rows = await session.query<{ features: string }>(RELEASE_SQL.features, { releaseKey: await releaseKey(session, release) });
+        const rows = await session.query<{ features: string }>(RELEASE_SQL.features, {
+          releaseKey: await releaseKey(session, release),
+        });
         return [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))];
       }),
 
     releasePools: (release) =>
-      db.read(async (session) => session.query<{ pool: string; sensors: number }>(RELEASE_SQL.pools, { releaseKey: await releaseKey(session, release) })),
+      db.read(async (session) =>
+        session.query<{ pool: string; sensors: number }>(RELEASE_SQL.pools, {
+          releaseKey: await releaseKey(session, release),
+        }),
+      ),
   };
 }
 
@@ -201,13 +249,20 @@ async function addRelease(
   models: readonly ReleaseModel[],
   infos: readonly ModelInfo[],
 ): Promise<void> {
-  await tx.stage(INFOS, infos.map((info) => [info.model, info.bytes, info.kind, JSON.stringify(info.features)]));
-  await tx.stage(MODELS, models.map((m) => [m.sensorId, m.model, m.pack ?? null, m.packRow ?? null, m.pool ?? null]));
+  await tx.stage(
+    INFOS,
+    infos.map((info) => [info.model, info.bytes, info.kind, JSON.stringify(info.features)]),
+  );
+  await tx.stage(
+    MODELS,
+    models.map((m) => [m.sensorId, m.model, m.pack ?? null, m.packRow ?? null, m.pool ?? null]),
+  );
   await tx.run(RELEASE_SQL.addArtifacts, {});
   await tx.run(RELEASE_SQL.updateInfos, {});
   await tx.run(RELEASE_SQL.addInfos, {});
   const [undescribed] = await tx.query<{ sensorId: number; model: string }>(RELEASE_SQL.undescribed, {});
-  if (undescribed) throw releaseInvalid(name, `nothing describes model ${undescribed.model} of sensor ${undescribed.sensorId}`);
+  if (undescribed)
+    throw releaseInvalid(name, `nothing describes model ${undescribed.model} of sensor ${undescribed.sensorId}`);
   const [unknown] = await tx.query<{ id: number }>(RELEASE_SQL.unknownSensor, {});
   if (unknown) throw releaseInvalid(name, `sensor id ${unknown.id} is not in the sensor list`);
   await tx.run(RELEASE_SQL.add, { name, createdAtMs, models: models.length });

@@ -22,33 +22,60 @@ const NAME = 'NVARCHAR(128)';
 
 export const SENSOR_SQL = {
   setting: tsql({ name: NAME }, 'SELECT value FROM settings WHERE name = @name'),
-  addSetting: tsql({ name: NAME, value: 'NVARCHAR(1000)' }, `
+  addSetting: tsql(
+    { name: NAME, value: 'NVARCHAR(1000)' },
+    `
     INSERT INTO settings (name, value)
-    SELECT @name, @value WHERE NOT EXISTS (SELECT 1 FROM settings WHERE name = @name)`),
-  find: tsql({ device: NAME, sensor: NAME }, 'SELECT id, device, sensor, unit FROM sensors WHERE device = @device AND sensor = @sensor'),
+    SELECT @name, @value WHERE NOT EXISTS (SELECT 1 FROM settings WHERE name = @name)`,
+  ),
+  find: tsql(
+    { device: NAME, sensor: NAME },
+    'SELECT id, device, sensor, unit FROM sensors WHERE device = @device AND sensor = @sensor',
+  ),
   count: tsql({}, 'SELECT COUNT(*) AS n FROM sensors'),
   maxId: tsql({}, 'SELECT ISNULL(MAX(id), 0) AS id FROM sensors'),
-  list: tsql({ after: 'INT', limit: 'INT' }, `
-    SELECT TOP (@limit) id, device, sensor, unit FROM sensors WHERE id > @after ORDER BY id`),
-  listDevice: tsql({ device: NAME, after: 'INT', limit: 'INT' }, `
-    SELECT TOP (@limit) id, device, sensor, unit FROM sensors WHERE device = @device AND id > @after ORDER BY id`),
-  missing: tsql({}, `
+  list: tsql(
+    { after: 'INT', limit: 'INT' },
+    `
+    SELECT TOP (@limit) id, device, sensor, unit FROM sensors WHERE id > @after ORDER BY id`,
+  ),
+  listDevice: tsql(
+    { device: NAME, after: 'INT', limit: 'INT' },
+    `
+    SELECT TOP (@limit) id, device, sensor, unit FROM sensors WHERE device = @device AND id > @after ORDER BY id`,
+  ),
+  missing: tsql(
+    {},
+    `
     SELECT COUNT(*) AS n FROM #names n
-    LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL`),
-  addMissing: tsql({ maxId: 'INT' }, `
+    LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL`,
+  ),
+  addMissing: tsql(
+    { maxId: 'INT' },
+    `
     INSERT INTO sensors (id, device, sensor, unit)
     SELECT @maxId + ROW_NUMBER() OVER (ORDER BY n.position), n.device, n.sensor, n.unit
-    FROM #names n LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL`),
-  setUnits: tsql({}, `
+    FROM #names n LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL`,
+  ),
+  setUnits: tsql(
+    {},
+    `
     UPDATE s SET s.unit = n.unit
     FROM sensors s INNER JOIN #names n ON n.device = s.device AND n.sensor = s.sensor
-    WHERE s.unit = N'' AND n.unit <> N''`),
-  ids: tsql({}, `
+    WHERE s.unit = N'' AND n.unit <> N''`,
+  ),
+  ids: tsql(
+    {},
+    `
     SELECT n.position, s.id FROM #names n INNER JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor
-    ORDER BY n.position`),
+    ORDER BY n.position`,
+  ),
 } as const;
 
-type SensorMethods = Pick<Store, 'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'>;
+type SensorMethods = Pick<
+  Store,
+  'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'
+>;
 
 export function sensorMethods(db: Database): SensorMethods {
   const setting = async (session: Session, name: string): Promise<string | undefined> =>
@@ -79,7 +106,10 @@ export function sensorMethods(db: Database): SensorMethods {
         } else if (names[at]!.unit === '') names[at]!.unit = key.unit ?? '';
       }
       const ids = await db.write(async (tx) => {
-        await tx.stage(NAMES, names.map(({ device, sensor, unit }, i) => [i, device, sensor, unit]));
+        await tx.stage(
+          NAMES,
+          names.map(({ device, sensor, unit }, i) => [i, device, sensor, unit]),
+        );
         const [missing] = await tx.query<{ n: number }>(SENSOR_SQL.missing, {});
         if (missing!.n > 0) {
           await tx.lock('fleetscore-sensors');

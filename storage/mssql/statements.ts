@@ -22,4 +22,14 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   windows: WINDOW_SQL,
 };
 
-export const STAGE_TABLES: readonly StageTable[] = [ARRIVED, MERGED, LOADED, NAMES, MODELS, INFOS, LISTED, DECIDED, CHALLENGED];
+export const STAGE_TABLES: readonly StageTable[] = [
+  ARRIVED,
+  MERGED,
+  LOADED,
+  NAMES,
+  MODELS,
+  INFOS,
+  LISTED,
+  DECIDED,
+  CHALLENGED,
+];

@@ -37,18 +37,29 @@ export const WINDOW_SQL = {
   changeId: tsql({}, 'SELECT CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) - 1 AS changeId'),
   series: tsql({ ...RANGE, ...PERIOD }, series(SERIES_COLUMNS.series)),
   means: tsql({ ...RANGE, ...PERIOD }, series(SERIES_COLUMNS.means)),
-  sensorWindows: tsql({ sensorId: 'INT', ...PERIOD }, `
+  sensorWindows: tsql(
+    { sensorId: 'INT', ...PERIOD },
+    `
     SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
-    FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`),
-  stats: tsql(RANGE, `
+    FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`,
+  ),
+  stats: tsql(
+    RANGE,
+    `
     SELECT sensor_id AS sensorId, COUNT(*) AS windows, MIN(start_ms) AS firstMs, MAX(start_ms) AS lastMs
-    FROM windows WHERE sensor_id >= @fromId AND sensor_id < @toId GROUP BY sensor_id ORDER BY sensor_id`),
-  addLoaded: tsql({}, `
+    FROM windows WHERE sensor_id >= @fromId AND sensor_id < @toId GROUP BY sensor_id ORDER BY sensor_id`,
+  ),
+  addLoaded: tsql(
+    {},
+    `
     INSERT INTO windows (sensor_id, start_ms, [count], mean, [min], [max], [last], last_ts, readings)
     SELECT n.sensor_id, n.start_ms, 1, n.value, n.value, n.value, n.value, n.start_ms, NULL
     FROM #loaded n
-    WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`),
-  changed: tsql({ ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' }, `
+    WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`,
+  ),
+  changed: tsql(
+    { ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' },
+    `
     SELECT TOP (@limit) id FROM (
       SELECT seen.sensor_id AS id FROM (
         SELECT o.sensor_id AS sensor_id, MAX(o.change_id) AS change_id
@@ -62,12 +73,16 @@ export const WINDOW_SQL = {
         WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= @windowsFromMs AND w.start_ms < @toMs
           AND CAST(w.change_id AS BIGINT) > seen.change_id
       )
-    ) changed ORDER BY id`),
-  prune: tsql({ ...RANGE, before: 'BIGINT', limit: 'INT' }, `
+    ) changed ORDER BY id`,
+  ),
+  prune: tsql(
+    { ...RANGE, before: 'BIGINT', limit: 'INT' },
+    `
     DELETE TOP (@limit) w
     FROM sensors s
     INNER JOIN windows w WITH (ROWLOCK) ON w.sensor_id = s.id
-    WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms < @before`),
+    WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms < @before`,
+  ),
 } as const;
 
 /** Windows added in one transaction of a load. */
@@ -97,7 +112,16 @@ export function windowMethods(db: Database): WindowMethods {
       const values = { fromId: from, toId: to, fromMs, toMs };
       const kind = batch ? kindOf(batch, pool) : 'All';
       if (!batch || kind === 'All') await db.stream(WINDOW_SQL[name], values, collect);
-      else await db.stream(BATCH_SQL[`${name}${kind}`], { ...values, batchKey: batch.batchKey, ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }) }, collect);
+      else
+        await db.stream(
+          BATCH_SQL[`${name}${kind}`],
+          {
+            ...values,
+            batchKey: batch.batchKey,
+            ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }),
+          },
+          collect,
+        );
       return toBlock(columns, changeId);
     },
 
@@ -124,7 +148,13 @@ export function windowMethods(db: Database): WindowMethods {
 
 function toBlock(columns: readonly (readonly number[])[], changeId: number): SeriesBlock {
   const [sensorId, startMs, mean, count, min, max, last] = columns.map((column) => Float64Array.from(column)) as [
-    Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
   ];
   return { length: sensorId.length, sensorId, startMs, count, mean, min, max, last, changeId };
 }
@@ -135,7 +165,11 @@ async function loadWindows(db: Database, load: WindowLoad): Promise<number> {
   for (let at = 0; at < values.length; at += LOAD_ROWS) {
     const rows: SqlValue[][] = [];
     for (let i = at; i < Math.min(at + LOAD_ROWS, values.length); i++)
-      rows.push([sensorIdFrom + Math.floor(i / windowsPerSensor), startMs + (i % windowsPerSensor) * stepMs, values[i]!]);
+      rows.push([
+        sensorIdFrom + Math.floor(i / windowsPerSensor),
+        startMs + (i % windowsPerSensor) * stepMs,
+        values[i]!,
+      ]);
     total += await db.write(async (tx) => {
       await tx.stage(LOADED, rows);
       return tx.run(WINDOW_SQL.addLoaded, {});
@@ -152,7 +186,14 @@ async function changedSensors(
   const end = (await db.read(maxSensorId)) + 1;
   const changed: number[] = [];
   for (let fromId = after + 1; fromId < end && changed.length < limit; fromId += SENSORS_AT_ONCE) {
-    const values = { fromId, toId: fromId + SENSORS_AT_ONCE, fromMs, toMs, windowsFromMs: fromMs - lookbackMs, limit: limit - changed.length };
+    const values = {
+      fromId,
+      toId: fromId + SENSORS_AT_ONCE,
+      fromMs,
+      toMs,
+      windowsFromMs: fromMs - lookbackMs,
+      limit: limit - changed.length,
+    };
     const rows = await db.read((session) => session.query<{ id: number }>(WINDOW_SQL.changed, values));
     for (const { id } of rows) changed.push(id);
   }
@@ -165,7 +206,9 @@ export async function pruneWindows(db: Database, before: number, limit: number):
   let total = 0;
   for (let fromId = 1; fromId < end; fromId += SENSORS_AT_ONCE) {
     for (let gone = limit; gone === limit; total += gone)
-      gone = await db.write((tx) => tx.run(WINDOW_SQL.prune, { fromId, toId: fromId + SENSORS_AT_ONCE, before, limit }));
+      gone = await db.write((tx) =>
+        tx.run(WINDOW_SQL.prune, { fromId, toId: fromId + SENSORS_AT_ONCE, before, limit }),
+      );
   }
   return total;
 }

@@ -5,7 +5,20 @@
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
-import { CLOCK_SLACK_MS, LATE_STEP_MS, plannedRange, SERIES_COLUMNS, toBatch, toBatchPools, toCounts, toPlanned, type BatchRow, type CountsRow, type PlannedRow, type PoolRow } from '../rows.ts';
+import {
+  CLOCK_SLACK_MS,
+  LATE_STEP_MS,
+  plannedRange,
+  SERIES_COLUMNS,
+  toBatch,
+  toBatchPools,
+  toCounts,
+  toPlanned,
+  type BatchRow,
+  type CountsRow,
+  type PlannedRow,
+  type PoolRow,
+} from '../rows.ts';
 import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
@@ -32,7 +45,8 @@ type Planned = typeof LISTED;
 
 /** Of these, the sensors whose model names a pool; '' those that name none. Parameters: the release's key, the pool. */
 const pooled = ({ id, from }: Planned, release: number, pool: number): Planned => ({
-  id, from: `${from} AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ?${release} AND q.sensor_id = ${id}), '') = ?${pool}`,
+  id,
+  from: `${from} AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ?${release} AND q.sensor_id = ${id}), '') = ?${pool}`,
 });
 
 // One range a call, from where the last one ended: four times as fast as numbering the rows of a fleet.
@@ -131,7 +145,15 @@ export const BATCH_SQL = {
 
 type BatchMethods = Pick<
   Store,
-  'createBatch' | 'batchPools' | 'planRanges' | 'plannedSensors' | 'undecidedSensors' | 'finishBatch' | 'findBatch' | 'listBatches' | 'latePeriods'
+  | 'createBatch'
+  | 'batchPools'
+  | 'planRanges'
+  | 'plannedSensors'
+  | 'undecidedSensors'
+  | 'finishBatch'
+  | 'findBatch'
+  | 'listBatches'
+  | 'latePeriods'
 >;
 
 export function batchMethods(db: Connection): BatchMethods {
@@ -142,7 +164,9 @@ export function batchMethods(db: Connection): BatchMethods {
       db.read(() => {
         const { batchKey } = batchRow(db, batchId);
         const planned = db.all<PoolRow>(BATCH_SQL.pools, batchKey);
-        return planned.length === 0 ? [] : toBatchPools(planned, db.all<{ pool: string; decided: number }>(BATCH_SQL.decidedByPool, batchKey));
+        return planned.length === 0
+          ? []
+          : toBatchPools(planned, db.all<{ pool: string; decided: number }>(BATCH_SQL.decidedByPool, batchKey));
       }),
 
     planRanges: (batchId, size, range) =>
@@ -152,7 +176,7 @@ export function batchMethods(db: Connection): BatchMethods {
         const sql = BATCH_SQL[`ranges${kindOf(batch, pool)}`];
         const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
         const ranges: (IdRange & { readonly count: number })[] = [];
-        for (let next = from; ; ) {
+        for (let next = from; ;) {
           const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size, ...ofPool)!;
           if (step.count === 0) return ranges;
           ranges.push({ from: step.from!, to: step.to!, count: step.count, ...(pool === undefined ? {} : { pool }) });
@@ -165,7 +189,9 @@ export function batchMethods(db: Connection): BatchMethods {
         const batch = batchRow(db, batchId);
         const { from, to, pool } = plannedRange(batch, range);
         const sql = BATCH_SQL[`sensors${kindOf(batch, pool)}`];
-        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, ...(pool === undefined ? [] : [pool])).map(toPlanned);
+        return db
+          .all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, ...(pool === undefined ? [] : [pool]))
+          .map(toPlanned);
       }),
 
     undecidedSensors: (batchId, range, limit) =>
@@ -173,7 +199,17 @@ export function batchMethods(db: Connection): BatchMethods {
         const batch = batchRow(db, batchId);
         const { from, to, pool } = plannedRange(batch, range);
         const sql = BATCH_SQL[`undecided${kindOf(batch, pool)}`];
-        return db.all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, limit, ...(pool === undefined ? [] : [pool])).map(toPlanned);
+        return db
+          .all<PlannedRow>(
+            sql,
+            batch.batchKey,
+            from,
+            to,
+            batch.releaseKey,
+            limit,
+            ...(pool === undefined ? [] : [pool]),
+          )
+          .map(toPlanned);
       }),
 
     finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
@@ -182,8 +218,17 @@ export function batchMethods(db: Connection): BatchMethods {
         const c = batchCounts(db, batch.batchKey);
         db.run(
           BATCH_SQL.finish,
-          status, manifest ?? null, clipMessage(message), finishedAtMs,
-          c.scored, c.skipped, c.failed, c.cancelled, c.windows, c.anomalies, batch.batchKey,
+          status,
+          manifest ?? null,
+          clipMessage(message),
+          finishedAtMs,
+          c.scored,
+          c.skipped,
+          c.failed,
+          c.cancelled,
+          c.windows,
+          c.anomalies,
+          batch.batchKey,
         );
         return toBatch(batchRow(db, batchId));
       }),
@@ -197,12 +242,22 @@ export function batchMethods(db: Connection): BatchMethods {
     listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
       db.read(() =>
         db
-          .all<BatchRow>(BATCH_SQL.list, schedule ?? null, status ?? null, period?.fromMs ?? null, period?.toMs ?? null, supersedes ?? null, limit)
+          .all<BatchRow>(
+            BATCH_SQL.list,
+            schedule ?? null,
+            status ?? null,
+            period?.fromMs ?? null,
+            period?.toMs ?? null,
+            supersedes ?? null,
+            limit,
+          )
           .map((row) => withCounts(db, row)),
       ),
 
     latePeriods: ({ fromMs, toMs }, { schedule, lookbackMs = 0 } = {}) =>
-      db.read(() => db.all<Period>(BATCH_SQL.latePeriods, fromMs, toMs, schedule ?? null, lookbackMs).map((row) => ({ ...row }))),
+      db.read(() =>
+        db.all<Period>(BATCH_SQL.latePeriods, fromMs, toMs, schedule ?? null, lookbackMs).map((row) => ({ ...row })),
+      ),
   };
 }
 
@@ -213,7 +268,10 @@ interface RangeRow {
 }
 
 /** Which form of a statement a batch and a pool need. */
-export function kindOf(batch: Pick<BatchRow, 'listed'>, pool: string | undefined): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
+export function kindOf(
+  batch: Pick<BatchRow, 'listed'>,
+  pool: string | undefined,
+): 'All' | 'Listed' | 'AllOfPool' | 'ListedOfPool' {
   const planned = batch.listed ? 'Listed' : 'All';
   return pool === undefined ? planned : `${planned}OfPool`;
 }
@@ -243,9 +301,20 @@ function createBatch(db: Connection, batch: NewBatch): Batch {
   const max = maxSensorId(db);
   db.run(
     BATCH_SQL.add,
-    batch.id, batch.workflowId, batch.runId, batch.kind, batch.schedule ?? null, releaseKey(db, batch.release),
-    batch.supersedes ?? null, batch.codeVersion, batch.fromMs, batch.toMs, batch.startedAtMs,
-    batch.sensorIds ? 1 : 0, max, max,
+    batch.id,
+    batch.workflowId,
+    batch.runId,
+    batch.kind,
+    batch.schedule ?? null,
+    releaseKey(db, batch.release),
+    batch.supersedes ?? null,
+    batch.codeVersion,
+    batch.fromMs,
+    batch.toMs,
+    batch.startedAtMs,
+    batch.sensorIds ? 1 : 0,
+    max,
+    max,
   );
   if (batch.sensorIds) {
     const { batchKey } = batchRow(db, batch.id);

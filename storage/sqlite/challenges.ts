@@ -45,7 +45,12 @@ export const CHALLENGE_SQL = {
 
 type ChallengeMethods = Pick<
   Store,
-  'setChallenger' | 'findChallenger' | 'batchChallenger' | 'commitChallenge' | 'challengeSummaries' | 'challengeDifferences'
+  | 'setChallenger'
+  | 'findChallenger'
+  | 'batchChallenger'
+  | 'commitChallenge'
+  | 'challengeSummaries'
+  | 'challengeDifferences'
 >;
 
 export function challengeMethods(db: Connection): ChallengeMethods {
@@ -60,22 +65,49 @@ export function challengeMethods(db: Connection): ChallengeMethods {
     findChallenger: () => db.read(() => db.get<Challenger>(CHALLENGE_SQL.find)).then((row) => row && { ...row }),
 
     batchChallenger: (batchId) =>
-      db.read(() => db.get<Pick<Challenger, 'release' | 'share'>>(CHALLENGE_SQL.ofBatch, batchRow(db, batchId).batchKey)).then((row) => row && { ...row }),
+      db
+        .read(() =>
+          db.get<Pick<Challenger, 'release' | 'share'>>(CHALLENGE_SQL.ofBatch, batchRow(db, batchId).batchKey),
+        )
+        .then((row) => row && { ...row }),
 
     commitChallenge: (batchId, sensors) =>
       db.write(() => {
         const { batchKey } = batchRow(db, batchId);
         for (const s of sensors)
-          db.run(CHALLENGE_SQL.add, batchKey, s.sensorId, statusCode(s.status), s.class ?? null, clipMessage(s.message), s.windows, s.both, s.onlyBase, s.onlyChallenger);
+          db.run(
+            CHALLENGE_SQL.add,
+            batchKey,
+            s.sensorId,
+            statusCode(s.status),
+            s.class ?? null,
+            clipMessage(s.message),
+            s.windows,
+            s.both,
+            s.onlyBase,
+            s.onlyChallenger,
+          );
       }),
 
     challengeSummaries: (filter = {}) =>
-      db.read(() => toChallengeSummaries(db.all<ChallengeRow>(CHALLENGE_SQL.overview, ...filterValues(filter)), db.all<ChallengeCountsRow>(CHALLENGE_SQL.counts, ...filterValues(filter)))),
+      db.read(() =>
+        toChallengeSummaries(
+          db.all<ChallengeRow>(CHALLENGE_SQL.overview, ...filterValues(filter)),
+          db.all<ChallengeCountsRow>(CHALLENGE_SQL.counts, ...filterValues(filter)),
+        ),
+      ),
 
     challengeDifferences: (filter, limit) =>
-      db.read(() => db.all<SensorDifference>(CHALLENGE_SQL.differences, ...filterValues(filter), limit).map((row) => ({ ...row }))),
+      db.read(() =>
+        db.all<SensorDifference>(CHALLENGE_SQL.differences, ...filterValues(filter), limit).map((row) => ({ ...row })),
+      ),
   };
 }
 
-const filterValues = ({ base, challenger, batchId, within }: ChallengeFilter): (string | number | null)[] =>
-  [base ?? null, challenger ?? null, batchId ?? null, within?.fromMs ?? null, within?.toMs ?? null];
+const filterValues = ({ base, challenger, batchId, within }: ChallengeFilter): (string | number | null)[] => [
+  base ?? null,
+  challenger ?? null,
+  batchId ?? null,
+  within?.fromMs ?? null,
+  within?.toMs ?? null,
+];

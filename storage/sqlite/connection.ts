@@ -45,7 +45,9 @@ export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<
     // Reads the header, so a file that is no database is found here. Switching to WAL needs the file for a moment.
     const mode = await patiently(() => db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string });
     if (mode.journal_mode !== 'wal' && path !== ':memory:')
-      throw new Error(`the file system cannot share it between processes (journal mode ${mode.journal_mode}); use a local disk`);
+      throw new Error(
+        `the file system cannot share it between processes (journal mode ${mode.journal_mode}); use a local disk`,
+      );
     db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536');
     // A commit of 10,000 windows is some 1,000 pages: checkpoint every few commits, give the room back after a burst.
     db.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864');

@@ -96,7 +96,11 @@ export function writeWindows(db: Connection, work: (changeId: number) => number)
 function markLate(db: Connection, changed: readonly WindowUpdate[]): void {
   const { endMs } = db.get<{ endMs: number | null }>(INGEST_SQL.plannedUpTo)!;
   if (endMs === null) return;
-  for (const minute of lateMinutes(changed.map(({ startMs }) => startMs), endMs)) db.run(INGEST_SQL.markLate, minute, Date.now());
+  for (const minute of lateMinutes(
+    changed.map(({ startMs }) => startMs),
+    endMs,
+  ))
+    db.run(INGEST_SQL.markLate, minute, Date.now());
 }
 
 function moveProgress(db: Connection, commit: IngestCommit): void {
@@ -107,7 +111,14 @@ function moveProgress(db: Connection, commit: IngestCommit): void {
   if (seq !== expectedSeq) throw progressConflict(commit, seq);
   db.run(
     INGEST_SQL.moveProgress,
-    commit.throughSeq, commit.watermarkMs, commit.readings, commit.late, commit.dead, now, source, partition,
+    commit.throughSeq,
+    commit.watermarkMs,
+    commit.readings,
+    commit.late,
+    commit.dead,
+    now,
+    source,
+    partition,
   );
 }
 
@@ -119,7 +130,16 @@ function applyUpdate(db: Connection, update: WindowUpdate, changeId: number): nu
   if (!fresh) return 0;
   const added = db.run(
     INGEST_SQL.addWindow,
-    sensorId, startMs, fresh.count, fresh.mean, fresh.min, fresh.max, fresh.last, fresh.lastTs, changeId, fresh.readings,
+    sensorId,
+    startMs,
+    fresh.count,
+    fresh.mean,
+    fresh.min,
+    fresh.max,
+    fresh.last,
+    fresh.lastTs,
+    changeId,
+    fresh.readings,
   );
   if (added === 1) return 1;
 
@@ -127,6 +147,15 @@ function applyUpdate(db: Connection, update: WindowUpdate, changeId: number): nu
   if (!next) return 0;
   return db.run(
     INGEST_SQL.setWindow,
-    next.count, next.mean, next.min, next.max, next.last, next.lastTs, changeId, next.readings, sensorId, startMs,
+    next.count,
+    next.mean,
+    next.min,
+    next.max,
+    next.last,
+    next.lastTs,
+    changeId,
+    next.readings,
+    sensorId,
+    startMs,
   );
 }

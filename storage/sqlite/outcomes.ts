@@ -5,8 +5,18 @@
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
 import { batchClosed, clipMessage } from '../failures.ts';
 import {
-  plannedRange, recordedCounts, statusCode, toCounts, toFile, toOutcome, toSource,
-  type CountsRow, type FileRow, type OutcomeRecord, type Recorded, type SourceRow,
+  plannedRange,
+  recordedCounts,
+  statusCode,
+  toCounts,
+  toFile,
+  toOutcome,
+  toSource,
+  type CountsRow,
+  type FileRow,
+  type OutcomeRecord,
+  type Recorded,
+  type SourceRow,
 } from '../rows.ts';
 import type { ChunkResult, Store } from '../store.ts';
 import { batchCounts, batchRow } from './batches.ts';
@@ -85,10 +95,7 @@ export const OUTCOME_SQL = {
     ORDER BY b.finished_at_ms, b.batch_key`,
 } as const;
 
-type OutcomeMethods = Pick<
-  Store,
-  'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'
->;
+type OutcomeMethods = Pick<Store, 'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'>;
 
 export function outcomeMethods(db: Connection): OutcomeMethods {
   return {
@@ -136,7 +143,9 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     from = Math.min(from, sensorId);
     to = Math.max(to, sensorId);
   }
-  const recorded = new Map(db.all<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, batchKey, from, to).map((old) => [old.sensorId, old]));
+  const recorded = new Map(
+    db.all<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, batchKey, from, to).map((old) => [old.sensorId, old]),
+  );
   let kept = NO_OUTCOMES;
   const fresh = result.outcomes.filter(({ sensorId }) => {
     const old = recorded.get(sensorId);
@@ -150,13 +159,29 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
   const { chunk, file, changeId } = result;
   db.run(
     OUTCOME_SQL.addChunk,
-    batchKey, chunk, file?.blob ?? null, file?.rows ?? null, file?.bytes ?? null, file?.sha256 ?? null,
-    added.scored, added.skipped, added.failed, added.cancelled, added.windows, added.anomalies, result.pool || null,
+    batchKey,
+    chunk,
+    file?.blob ?? null,
+    file?.rows ?? null,
+    file?.bytes ?? null,
+    file?.sha256 ?? null,
+    added.scored,
+    added.skipped,
+    added.failed,
+    added.cancelled,
+    added.windows,
+    added.anomalies,
+    result.pool || null,
   );
   const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
   // The sensors of a redrive lie far apart: a range of ids would hold many others.
   const dense = to - from < 2 * fresh.length;
-  const models = new Map((dense ? db.all<{ sensorId: number; key: number; model: string }>(OUTCOME_SQL.models, batch.releaseKey, from, to) : []).map((row) => [row.sensorId, row]));
+  const models = new Map(
+    (dense
+      ? db.all<{ sensorId: number; key: number; model: string }>(OUTCOME_SQL.models, batch.releaseKey, from, to)
+      : []
+    ).map((row) => [row.sensorId, row]),
+  );
   const keyOfArtifact = artifactKeys(db);
   const keyOf = (sensorId: number, model: string): number => {
     const released = models.get(sensorId);
@@ -165,8 +190,17 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
   for (const o of fresh) {
     db.run(
       OUTCOME_SQL.add,
-      batchKey, o.sensorId, key, statusCode(o.status), o.class ?? null, clipMessage(o.message),
-      o.windows, o.anomalies, o.model === undefined ? null : keyOf(o.sensorId, o.model), o.attempt, changeId,
+      batchKey,
+      o.sensorId,
+      key,
+      statusCode(o.status),
+      o.class ?? null,
+      clipMessage(o.message),
+      o.windows,
+      o.anomalies,
+      o.model === undefined ? null : keyOf(o.sensorId, o.model),
+      o.attempt,
+      changeId,
     );
     if (o.worker !== undefined) db.run(OUTCOME_SQL.addFailedBy, batchKey, o.sensorId, o.worker);
   }

@@ -28,7 +28,8 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, rowsPerTransaction);
-      if (windowsBeforeMs !== undefined) await db.write(() => db.run(PRUNE_SQL.lateMinutes, windowsBeforeMs - LATE_STEP_MS));
+      if (windowsBeforeMs !== undefined)
+        await db.write(() => db.run(PRUNE_SQL.lateMinutes, windowsBeforeMs - LATE_STEP_MS));
       let outcomes = 0;
       const batches =
         batchesBeforeMs === undefined
@@ -36,7 +37,7 @@ export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
           : await db.read(() => db.all<{ key: number }>(PRUNE_SQL.oldBatches, batchesBeforeMs));
       for (const { key } of batches) {
         for (const rows of ['challenged', 'outcomes'] as const) {
-          for (let gone = -1; gone !== 0; ) {
+          for (let gone = -1; gone !== 0;) {
             gone = await db.write(() => db.run(PRUNE_SQL[rows], key, rowsPerTransaction));
             if (rows === 'outcomes') outcomes += gone;
             await breathe();

@@ -57,7 +57,13 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  'createRelease' | 'setCurrentRelease' | 'currentRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
+  | 'createRelease'
+  | 'setCurrentRelease'
+  | 'currentRelease'
+  | 'listReleases'
+  | 'listReleaseModels'
+  | 'releaseFeatures'
+  | 'releasePools'
 >;
 
 export function releaseMethods(db: Connection): ReleaseMethods {
@@ -93,10 +99,14 @@ export function releaseMethods(db: Connection): ReleaseMethods {
         ),
 
     releaseFeatures: (release) =>
-      db.read(() => db.all<{ features: string }>(RELEASE_SQL.features, releaseKey(db, release))).then((rows) => [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))]),
+      db
+        .read(() => db.all<{ features: string }>(RELEASE_SQL.features, releaseKey(db, release)))
+        .then((rows) => [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))]),
 
     releasePools: (release) =>
-      db.read(() => db.all<{ pool: string; sensors: number }>(RELEASE_SQL.pools, releaseKey(db, release))).then((rows) => rows.map((row) => ({ ...row }))),
+      db
+        .read(() => db.all<{ pool: string; sensors: number }>(RELEASE_SQL.pools, releaseKey(db, release)))
+        .then((rows) => rows.map((row) => ({ ...row }))),
   };
 }
 
@@ -144,11 +154,20 @@ function createRelease(
   for (const model of models) {
     const id = keyOfArtifact(model.model);
     if (!described.has(id)) {
-      if (!db.get(RELEASE_SQL.info, id)) throw releaseInvalid(name, `nothing describes model ${model.model} of sensor ${model.sensorId}`);
+      if (!db.get(RELEASE_SQL.info, id))
+        throw releaseInvalid(name, `nothing describes model ${model.model} of sensor ${model.sensorId}`);
       described.add(id);
     }
     const pack = model.pack === undefined ? null : keyOfArtifact(model.pack);
-    const added = db.run(RELEASE_SQL.addModel, key, model.sensorId, id, pack, model.packRow ?? null, model.pool ?? null);
+    const added = db.run(
+      RELEASE_SQL.addModel,
+      key,
+      model.sensorId,
+      id,
+      pack,
+      model.packRow ?? null,
+      model.pool ?? null,
+    );
     if (added === 0) throw releaseInvalid(name, `sensor ${model.sensorId} has two models`);
   }
   if (models.some((model) => model.pool !== undefined)) db.run(RELEASE_SQL.addPools, key);

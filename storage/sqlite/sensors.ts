@@ -29,8 +29,7 @@ type SensorMethods = Pick<
 >;
 
 export function sensorMethods(db: Connection): SensorMethods {
-  const find = (device: string, sensor: string): Sensor | undefined =>
-    db.get<Sensor>(SENSOR_SQL.find, device, sensor);
+  const find = (device: string, sensor: string): Sensor | undefined => db.get<Sensor>(SENSOR_SQL.find, device, sensor);
 
   return {
     async claimSetting(key, value) {
@@ -66,14 +65,15 @@ export function sensorMethods(db: Connection): SensorMethods {
     },
 
     listSensors: ({ after = 0, limit = ALL, device } = {}) =>
-      db.read(() =>
-        device === undefined
-          ? db.all<Sensor>(SENSOR_SQL.list, after, limit)
-          : db.all<Sensor>(SENSOR_SQL.listDevice, device, after, limit),
-      ).then((rows) => rows.map((row) => ({ ...row }))),
+      db
+        .read(() =>
+          device === undefined
+            ? db.all<Sensor>(SENSOR_SQL.list, after, limit)
+            : db.all<Sensor>(SENSOR_SQL.listDevice, device, after, limit),
+        )
+        .then((rows) => rows.map((row) => ({ ...row }))),
 
-    findSensor: (key) =>
-      db.read(() => find(key.device, key.sensor)).then((row) => row && { ...row }),
+    findSensor: (key) => db.read(() => find(key.device, key.sensor)).then((row) => row && { ...row }),
 
     countSensors: () => db.read(() => db.get<{ n: number }>(SENSOR_SQL.count)!.n),
   };

@@ -23,7 +23,10 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
   const file = path === ':memory:' ? path : resolve(path);
   if (file !== ':memory:' && !existsSync(file)) {
     if (!create)
-      throw new FleetscoreError('STORE_MISSING', `There is no SQLite store at ${file}. Name another file, or run \`fleetscore db migrate\` to create it.`);
+      throw new FleetscoreError(
+        'STORE_MISSING',
+        `There is no SQLite store at ${file}. Name another file, or run \`fleetscore db migrate\` to create it.`,
+      );
     try {
       mkdirSync(dirname(file), { recursive: true });
     } catch (error) {

@@ -55,10 +55,7 @@ const LOAD_ROWS = 20_000;
 /** Sensors looked at in one read of changedSensors, and in one transaction of a prune. */
 const SENSORS_AT_ONCE = 5_000;
 
-type WindowMethods = Pick<
-  Store,
-  'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'
->;
+type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'>;
 
 export function windowMethods(db: Connection): WindowMethods {
   return {
@@ -71,7 +68,9 @@ export function windowMethods(db: Connection): WindowMethods {
 
     windowStats: ({ from, to }) =>
       db
-        .read(() => db.all<{ sensorId: number; windows: number; firstMs: number; lastMs: number }>(WINDOW_SQL.stats, from, to))
+        .read(() =>
+          db.all<{ sensorId: number; windows: number; firstMs: number; lastMs: number }>(WINDOW_SQL.stats, from, to),
+        )
         .then((rows) => rows.map((row) => ({ ...row }))),
 
     loadWindows: (load) => loadWindows(db, load),
@@ -82,10 +81,16 @@ export function windowMethods(db: Connection): WindowMethods {
 
 type Rows = readonly (readonly number[])[];
 
-function readSeries(db: Connection, range: IdRange, period: Period, { batchId, columns = 'all' }: SeriesOptions): SeriesBlock {
+function readSeries(
+  db: Connection,
+  range: IdRange,
+  period: Period,
+  { batchId, columns = 'all' }: SeriesOptions,
+): SeriesBlock {
   const changeId = currentChangeId(db);
   const name = columns === 'all' ? 'series' : 'means';
-  const rows = batchId === undefined ? seriesOfAll(db, range, period, name) : seriesOfBatch(db, range, period, batchId, name);
+  const rows =
+    batchId === undefined ? seriesOfAll(db, range, period, name) : seriesOfBatch(db, range, period, batchId, name);
   const length = rows.length;
   const column = (at: number): Float64Array => {
     const values = new Float64Array(length);
@@ -93,7 +98,17 @@ function readSeries(db: Connection, range: IdRange, period: Period, { batchId, c
     return values;
   };
   const rest = (at: number): Float64Array => (columns === 'all' ? column(at) : new Float64Array(0));
-  return { length, sensorId: column(0), startMs: column(1), mean: column(2), count: rest(3), min: rest(4), max: rest(5), last: rest(6), changeId };
+  return {
+    length,
+    sensorId: column(0),
+    startMs: column(1),
+    mean: column(2),
+    count: rest(3),
+    min: rest(4),
+    max: rest(5),
+    last: rest(6),
+    changeId,
+  };
 }
 
 type SeriesName = 'series' | 'means';
@@ -108,7 +123,9 @@ function seriesOfBatch(db: Connection, range: IdRange, period: Period, batchId: 
   const kind = kindOf(batch, pool);
   if (kind === 'All') return seriesOfAll(db, { from, to }, period, name);
   const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
-  return db.arrays(BATCH_SQL[`${name}${kind}`]).all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Rows;
+  return db
+    .arrays(BATCH_SQL[`${name}${kind}`])
+    .all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Rows;
 }
 
 async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {

@@ -16,13 +16,32 @@ const main = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
 test('a part of the benchmark runs and agrees with the bare loop', async () => {
   const file = join(dir, 'bench.json');
   const { stdout } = await promisify(execFile)(
-    process.execPath, ['--disable-warning=ExperimentalWarning', main, '--sizes', '600', '--rounds', '1', '--peers', 'none', '--only-sizes', '--json', file],
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      main,
+      '--sizes',
+      '600',
+      '--rounds',
+      '1',
+      '--peers',
+      'none',
+      '--only-sizes',
+      '--json',
+      file,
+    ],
     // Its temporary folders go there.
     { env: { ...cleanEnv(), TMPDIR: dir } },
   );
   const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
   const [size] = results.sizes;
-  expect(size).toMatchObject({ sensors: 600, windows: 15, sensorsPerActivity: 500, bareLoop: { rows: 9_000 }, history: { workflows: 2 } });
+  expect(size).toMatchObject({
+    sensors: 600,
+    windows: 15,
+    sensorsPerActivity: 500,
+    bareLoop: { rows: 9_000 },
+    history: { workflows: 2 },
+  });
   expect(size!.overhead).toBeCloseTo(size!.seconds / size!.bareLoop.seconds, 1);
   for (const part of ['Temporal server', 'control worker', 'scoring worker', 'azurite'] as const) {
     expect(size!.cpuMicrosecondsPerSensor[part]).toBeGreaterThan(0);
@@ -35,39 +54,104 @@ test('a part of the benchmark runs and agrees with the bare loop', async () => {
 }, 180_000);
 
 test('wrong options are refused with the right ones', async () => {
-  const run = promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', main, '--peers', 'spark'], { env: cleanEnv() });
-  await expect(run).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/--peers knows process, ray, dask, prefect, dagster, not "spark"/) });
+  const run = promisify(execFile)(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', main, '--peers', 'spark'],
+    { env: cleanEnv() },
+  );
+  await expect(run).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--peers knows process, ray, dask, prefect, dagster, not "spark"/),
+  });
 }, 60_000);
 
 const size = (sensors: number, seconds: number, bareLoop: number, peakMiB = 900): Results['sizes'][number] => ({
-  sensors, windows: 15, sensorsPerChild: 80_000, sensorsPerActivity: 2_000, simulateSeconds: 1, load: 0.5, allSeconds: [seconds], seconds,
-  sensorsPerSecond: Math.round(sensors / seconds), cpuMicrosecondsPerSensor: {}, peakMiB: { 'scoring worker': peakMiB }, history: { workflows: 3, events: 250, bytes: 44_000 },
-  bareLoop: { seconds: bareLoop, rows: sensors * 15, bytes: 1, anomalies: 1, readSeconds: 0, scoreSeconds: 0, csvSeconds: 0, cpuSeconds: 1, peakMiB: 100, allSeconds: [bareLoop] },
+  sensors,
+  windows: 15,
+  sensorsPerChild: 80_000,
+  sensorsPerActivity: 2_000,
+  simulateSeconds: 1,
+  load: 0.5,
+  allSeconds: [seconds],
+  seconds,
+  sensorsPerSecond: Math.round(sensors / seconds),
+  cpuMicrosecondsPerSensor: {},
+  peakMiB: { 'scoring worker': peakMiB },
+  history: { workflows: 3, events: 250, bytes: 44_000 },
+  bareLoop: {
+    seconds: bareLoop,
+    rows: sensors * 15,
+    bytes: 1,
+    anomalies: 1,
+    readSeconds: 0,
+    scoreSeconds: 0,
+    csvSeconds: 0,
+    cpuSeconds: 1,
+    peakMiB: 100,
+    allSeconds: [bareLoop],
+  },
   overhead: seconds / bareLoop,
 });
 const results = (change: Partial<Results>): Results => ({
-  date: '2026-11-23', command: 'npm run bench', machine: { cores: 2, cpu: 'test', memoryGiB: 4, system: 'linux', versions: {} }, load: { before: 0.2, after: 2 },
-  seconds: 60, sizes: [], peers: [], ...change,
+  date: '2026-11-23',
+  command: 'npm run bench',
+  machine: { cores: 2, cpu: 'test', memoryGiB: 4, system: 'linux', versions: {} },
+  load: { before: 0.2, after: 2 },
+  seconds: 60,
+  sizes: [],
+  peers: [],
+  ...change,
 });
 
 test('targets are held against the figures of the run, and only those it has', () => {
   expect(targetsOf(results({}))).toEqual([]);
   const good = results({
     sizes: [size(100_000, 6, 5), size(1_000_000, 70, 50)],
-    peers: [{ name: 'dask', title: 'Dask', perSensor: { sensors: 1, seconds: 1, sensorsPerSecond: 450 }, chunked: { sensors: 1, seconds: 1, sensorsPerSecond: 2_150 } }],
+    peers: [
+      {
+        name: 'dask',
+        title: 'Dask',
+        perSensor: { sensors: 1, seconds: 1, sensorsPerSecond: 450 },
+        chunked: { sensors: 1, seconds: 1, sensorsPerSecond: 2_150 },
+      },
+    ],
   });
   expect(targetsOf(good).map((target) => target.reached)).toEqual([true, true, true, true, true, true]);
   const bad = results({ ...good, sizes: [size(100_000, 8, 5), size(1_000_000, 100, 50, 1_600)] });
   expect(targetsOf(bad).map((target) => target.reached)).toEqual([false, false, false, true, true, true]);
   expect(markdown(bad)).toContain('**no**');
   expect(markdown(good)).not.toContain('**no**');
-  const shapes = { sensors: 100_000, load: 0.3, shapes: [
-    { processes: 1, threads: 2, seconds: 7, allSeconds: [7], sensorsPerSecond: 14_286, cpuMicrosecondsPerSensor: 55, peakMiB: [700] },
-    { processes: 2, threads: 1, seconds: 8, allSeconds: [8], sensorsPerSecond: 12_500, cpuMicrosecondsPerSensor: 60, peakMiB: [500, 1_600] },
-  ] };
+  const shapes = {
+    sensors: 100_000,
+    load: 0.3,
+    shapes: [
+      {
+        processes: 1,
+        threads: 2,
+        seconds: 7,
+        allSeconds: [7],
+        sensorsPerSecond: 14_286,
+        cpuMicrosecondsPerSensor: 55,
+        peakMiB: [700],
+      },
+      {
+        processes: 2,
+        threads: 1,
+        seconds: 8,
+        allSeconds: [8],
+        sensorsPerSecond: 12_500,
+        cpuMicrosecondsPerSensor: 60,
+        peakMiB: [500, 1_600],
+      },
+    ],
+  };
   expect(targetsOf({ ...good, shapes }).map((target) => target.reached)).toEqual([true, true, false, true, true, true]);
-  expect(markdown({ ...good, shapes })).toContain('| 2 processes x 1 thread | 8.00 | 12,500 | 60 | 500, 1,600 | 2,100 | 8.00 |');
-  expect(markdown({ ...good, notMeasured: ['peers: no pip'] })).toContain('**Not measured**, because it failed: peers: no pip.');
+  expect(markdown({ ...good, shapes })).toContain(
+    '| 2 processes x 1 thread | 8.00 | 12,500 | 60 | 500, 1,600 | 2,100 | 8.00 |',
+  );
+  expect(markdown({ ...good, notMeasured: ['peers: no pip'] })).toContain(
+    '**Not measured**, because it failed: peers: no pip.',
+  );
   expect(markdown(results({ load: { before: 4, after: 4 } }))).toContain('it was not quiet');
 });
 
@@ -77,7 +161,9 @@ test('a section of the results is replaced or taken out, and the others stay', (
   writeSection(file, 'two', 'new text');
   dropSection(file, 'one');
   dropSection(file, 'none');
-  expect(readFileSync(file, 'utf8')).toBe('# Results\n\n<!-- two -->\nnew text\n<!-- /two -->\n\n<!-- three -->\ntext of three\n<!-- /three -->\n');
+  expect(readFileSync(file, 'utf8')).toBe(
+    '# Results\n\n<!-- two -->\nnew text\n<!-- /two -->\n\n<!-- three -->\ntext of three\n<!-- /three -->\n',
+  );
   dropSection(file, 'three');
   expect(readFileSync(file, 'utf8')).toBe('# Results\n\n<!-- two -->\nnew text\n<!-- /two -->\n');
 });

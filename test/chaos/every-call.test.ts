@@ -21,7 +21,8 @@ beforeAll(async () => {
   // One model is gone from Blob and from its pack: its sensor fails, so that failures are written too.
   const { store } = small;
   const models = await store.listReleaseModels((await store.currentRelease())!);
-  for (const pack of new Set(models.map((model) => model.pack))) if (pack !== undefined) await server.blobs.delete(CONTAINERS.models, packBlob(pack));
+  for (const pack of new Set(models.map((model) => model.pack)))
+    if (pack !== undefined) await server.blobs.delete(CONTAINERS.models, packBlob(pack));
   await server.blobs.delete(CONTAINERS.models, modelBlob(models[1]!.model));
   engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
 });
@@ -34,10 +35,29 @@ let batches = 0;
 
 async function run(ports: FaultyPorts, by: ScoringEngine): Promise<BatchRun & { readonly id: string }> {
   const id = `20260302T100100Z-${String(++batches).padStart(8, '0')}`;
-  const done = await runBatch({ ...ports, engine: by, hopMs: WINDOW_MS }, { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity: 2 }, 50);
-  const { findings, planned, rows } = await verifyBatch({ store: small.store, blobs: server.blobs, workflowEnd: async () => done.end }, id);
-  expect({ call: ports.calls.at(-1), findings, planned, rows }).toEqual({ call: ports.calls.at(-1), findings: [], planned: 5, rows: 2 * WINDOWS });
-  expect(done.result.counts).toEqual({ scored: 2, skipped: 2, failed: 1, cancelled: 0, windows: expect.any(Number), anomalies: 2 });
+  const done = await runBatch(
+    { ...ports, engine: by, hopMs: WINDOW_MS },
+    { batchId: id, ...SMALL_PERIOD, sensorsPerChild: 5, sensorsPerActivity: 2 },
+    50,
+  );
+  const { findings, planned, rows } = await verifyBatch(
+    { store: small.store, blobs: server.blobs, workflowEnd: async () => done.end },
+    id,
+  );
+  expect({ call: ports.calls.at(-1), findings, planned, rows }).toEqual({
+    call: ports.calls.at(-1),
+    findings: [],
+    planned: 5,
+    rows: 2 * WINDOWS,
+  });
+  expect(done.result.counts).toEqual({
+    scored: 2,
+    skipped: 2,
+    failed: 1,
+    cancelled: 0,
+    windows: expect.any(Number),
+    anomalies: 2,
+  });
   const [failed] = await small.store.listOutcomes(id, { status: 'failed' });
   expect(failed).toMatchObject({ device: 'plant-1', sensor: 's2', class: 'model_missing' });
   return { ...done, id };
@@ -45,31 +65,47 @@ async function run(ports: FaultyPorts, by: ScoringEngine): Promise<BatchRun & { 
 
 const served = async (): Promise<string[]> => {
   const [first] = await small.store.listSensors({ limit: 1 });
-  return (await readPredictions({ store: small.store, blobs: server.blobs }, first!, SMALL_PERIOD)).map((row) => `${row.tsMs} ${row.value} ${row.prediction} ${row.score}`);
+  return (await readPredictions({ store: small.store, blobs: server.blobs }, first!, SMALL_PERIOD)).map(
+    (row) => `${row.tsMs} ${row.value} ${row.prediction} ${row.score}`,
+  );
 };
 
-test.each<FaultMode>(['request lost', 'answer lost'])('the Nth call fails, for every N: %s', async (mode) => {
-  const { id, retries } = await run(faultyPorts({ store: small.store, blobs: server.blobs }, 0, mode), engine);
-  expect(retries).toBe(0);
-  const before = await served();
-  expect(before).toHaveLength(WINDOWS);
+test.each<FaultMode>(['request lost', 'answer lost'])(
+  'the Nth call fails, for every N: %s',
+  async (mode) => {
+    const { id, retries } = await run(faultyPorts({ store: small.store, blobs: server.blobs }, 0, mode), engine);
+    expect(retries).toBe(0);
+    const before = await served();
+    expect(before).toHaveLength(WINDOWS);
 
-  const met = new Set<string>();
-  let retried = 0;
-  for (let n = 1; ; n++) {
-    const ports = faultyPorts({ store: small.store, blobs: server.blobs }, n, mode);
-    const done = await run(ports, engine);
-    if (ports.calls.length < n) break;
-    met.add(ports.calls[n - 1]!);
-    retried += done.retries;
-  }
-  expect([...met]).toEqual(expect.arrayContaining([
-    'store.createBatch', 'store.planRanges', 'store.plannedSensors', 'store.readSeries', 'store.commitChunk', 'store.finishBatch', 'store.listOutcomes', 'blobs.putIfAbsent', 'blobs.put',
-  ]));
-  expect(retried).toBeGreaterThan(met.size / 2);
-  expect(id).not.toBe('');
-  expect(await served()).toEqual(before);
-}, 120_000);
+    const met = new Set<string>();
+    let retried = 0;
+    for (let n = 1; ; n++) {
+      const ports = faultyPorts({ store: small.store, blobs: server.blobs }, n, mode);
+      const done = await run(ports, engine);
+      if (ports.calls.length < n) break;
+      met.add(ports.calls[n - 1]!);
+      retried += done.retries;
+    }
+    expect([...met]).toEqual(
+      expect.arrayContaining([
+        'store.createBatch',
+        'store.planRanges',
+        'store.plannedSensors',
+        'store.readSeries',
+        'store.commitChunk',
+        'store.finishBatch',
+        'store.listOutcomes',
+        'blobs.putIfAbsent',
+        'blobs.put',
+      ]),
+    );
+    expect(retried).toBeGreaterThan(met.size / 2);
+    expect(id).not.toBe('');
+    expect(await served()).toEqual(before);
+  },
+  120_000,
+);
 
 test('every call of the engine to Blob fails once: a model that is there is never called missing', async () => {
   for (let n = 1; ; n++) {

@@ -36,17 +36,23 @@ const answers: number[] = [];
 beforeAll(async () => {
   webhook = createServer((request, response) => {
     let body = '';
-    request.on('data', (data: Buffer) => (body += data.toString())).on('end', () => {
-      const status = answers.shift() ?? 200;
-      if (status === 200) alerts.push(JSON.parse(body) as Alert);
-      response.writeHead(status).end();
-    });
+    request
+      .on('data', (data: Buffer) => (body += data.toString()))
+      .on('end', () => {
+        const status = answers.shift() ?? 200;
+        if (status === 200) alerts.push(JSON.parse(body) as Alert);
+        response.writeHead(status).end();
+      });
   });
   await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
   stack = await startFaultStack(home, {
     env: {
-      FLEETSCORE_ALERT_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/hook`, FLEETSCORE_ALERT_ANOMALY_RATE: '0.5',
-      FLEETSCORE_SCORING_CONCURRENCY: '2', FLEETSCORE_SCORING_THREADS: '1', FLEETSCORE_MODEL_TIMEOUT: '2s', FLEETSCORE_MAX_MODEL_BYTES: String(MAX_MODEL_BYTES),
+      FLEETSCORE_ALERT_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/hook`,
+      FLEETSCORE_ALERT_ANOMALY_RATE: '0.5',
+      FLEETSCORE_SCORING_CONCURRENCY: '2',
+      FLEETSCORE_SCORING_THREADS: '1',
+      FLEETSCORE_MODEL_TIMEOUT: '2s',
+      FLEETSCORE_MAX_MODEL_BYTES: String(MAX_MODEL_BYTES),
     },
   });
   await loadFleet(stack.context, SENSORS, PERIOD);
@@ -76,7 +82,11 @@ async function whole(id: string): Promise<void> {
   const batch = await untilEnded(stack.context, id);
   const { text, report } = await findings(stack.context, id);
   expect(text).toBe('');
-  expect(batch).toMatchObject({ status: 'completed', planned: SENSORS, counts: { scored: SENSORS, failed: 0, windows: SENSORS * WINDOWS } });
+  expect(batch).toMatchObject({
+    status: 'completed',
+    planned: SENSORS,
+    counts: { scored: SENSORS, failed: 0, windows: SENSORS * WINDOWS },
+  });
   expect(report).toMatchObject({ outcomes: SENSORS, rows: SENSORS * WINDOWS });
 }
 
@@ -110,11 +120,16 @@ test('the storage account refuses, throttles, breaks connections and loses answe
   const before = new Map(stack.proxy.faults);
   stack.proxy.plan(() => {
     switch (request++ % 8) {
-      case 1: return { kind: 'status', status: 503 };
-      case 3: return { kind: 'status', status: 429, retryAfterSeconds: 0 };
-      case 4: return { kind: 'answer lost' };
-      case 6: return { kind: 'reset' };
-      default: return undefined;
+      case 1:
+        return { kind: 'status', status: 503 };
+      case 3:
+        return { kind: 'status', status: 429, retryAfterSeconds: 0 };
+      case 4:
+        return { kind: 'answer lost' };
+      case 6:
+        return { kind: 'reset' };
+      default:
+        return undefined;
     }
   });
   await whole(await startBatch(stack.context, PERIOD));
@@ -125,8 +140,17 @@ test('the storage account refuses, throttles, breaks connections and loses answe
 test('two batches for one period at once, and a schedule fired twice, never mix', async () => {
   const client = await stack.context.client();
   const store = await stack.context.store();
-  const two = [await startBatch(stack.context, PERIOD), await startBatch(stack.context, PERIOD, { sensorsPerChild: 15, sensorsPerActivity: 5 })];
-  await createSchedule(client, 'twice', { everyMs: 120_000, request: { period: '2m' }, overlap: ScheduleOverlapPolicy.SKIP, catchupWindowMs: 60_000, paused: true });
+  const two = [
+    await startBatch(stack.context, PERIOD),
+    await startBatch(stack.context, PERIOD, { sensorsPerChild: 15, sensorsPerActivity: 5 }),
+  ];
+  await createSchedule(client, 'twice', {
+    everyMs: 120_000,
+    request: { period: '2m' },
+    overlap: ScheduleOverlapPolicy.SKIP,
+    catchupWindowMs: 60_000,
+    paused: true,
+  });
   const schedule = client.schedule.getHandle('twice');
   // The same moment of the past, twice.
   const at = { start: new Date(PERIOD.toMs), end: new Date(PERIOD.toMs), overlap: ScheduleOverlapPolicy.ALLOW_ALL };
@@ -158,14 +182,26 @@ test('a batch ends on the version it started on, new ones start on the newer; a 
   stack.endControl('next');
   // The older version does not take them by itself: it may not know what the newer one did.
   const client = await context.client();
-  const workersOf = async (buildId: string): Promise<number | undefined> => (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
+  const workersOf = async (buildId: string): Promise<number | undefined> =>
+    (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
   for (let i = 0; i < 120 && (await workersOf('next')) !== 0; i++) await sleep(250);
-  expect((await stack.cli('workers', 'promote', VERSION)).stdout).toContain(`New batches start on version ${VERSION}. Before it was next`);
+  expect((await stack.cli('workers', 'promote', VERSION)).stdout).toContain(
+    `New batches start on version ${VERSION}. Before it was next`,
+  );
   const status = await stack.cli('workers', 'status', '--json');
-  expect(status.json()).toMatchObject({ current: VERSION, scoring: [{ version: VERSION, workers: 1 }], versions: [{ version: 'next', workers: 0, batches: 1 }, { version: VERSION, state: 'current', workers: 1, batches: 0 }] });
+  expect(status.json()).toMatchObject({
+    current: VERSION,
+    scoring: [{ version: VERSION, workers: 1 }],
+    versions: [
+      { version: 'next', workers: 0, batches: 1 },
+      { version: VERSION, state: 'current', workers: 1, batches: 0 },
+    ],
+  });
   expect((await stack.cli('workers', 'promote', 'next')).stderr).toMatch(/no worker of version next runs/);
   const moved = await stack.cli('workers', 'move', 'next');
-  expect(moved.stdout).toMatch(/^[1-9]\d* running workflows? \(batches and their children\) moved from version next to /);
+  expect(moved.stdout).toMatch(
+    /^[1-9]\d* running workflows? \(batches and their children\) moved from version next to /,
+  );
   stack.proxy.plan();
   await whole(stranded);
   expect(await versionsOf(stranded)).toContain(VERSION);
@@ -176,8 +212,11 @@ async function versionsOf(id: string): Promise<string[]> {
   const client = await stack.context.client();
   const { workflowId } = (await (await stack.context.store()).findBatch(id))!;
   const used = new Set<string>();
-  for await (const run of client.workflow.list({ query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'` }))
-    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[]) used.add(version.split(':')[1]!);
+  for await (const run of client.workflow.list({
+    query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'`,
+  }))
+    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[])
+      used.add(version.split(':')[1]!);
   return [...used];
 }
 
@@ -198,7 +237,10 @@ test('poisoned models fail alone, each with its class; the batch is told, logged
   const store = await context.store();
   const blobs = context.blobs();
   const sensors = await store.listSensors();
-  const bad = { ...poison(MAX_MODEL_BYTES), 'takes too long': { bytes: slowBytes(2_000_000_000, 5), class: 'timeout' } };
+  const bad = {
+    ...poison(MAX_MODEL_BYTES),
+    'takes too long': { bytes: slowBytes(2_000_000_000, 5), class: 'timeout' },
+  };
   const classes = new Map<number, string>();
   const models: { sensorId: number; model: string }[] = [];
   for (const [i, { bytes, class: failure }] of Object.values(bad).entries()) {
@@ -206,35 +248,70 @@ test('poisoned models fail alone, each with its class; the batch is told, logged
     classes.set(sensors[i]!.id, failure);
   }
   // One was good when it was published, then someone wrote over it; one was deleted.
-  const [overwritten, deleted, good] = await Promise.all([77, 78, 79].map((center) => putModel(blobs, svmBytes(center))));
+  const [overwritten, deleted, good] = await Promise.all(
+    [77, 78, 79].map((center) => putModel(blobs, svmBytes(center))),
+  );
   await blobs.put(CONTAINERS.models, modelBlob(overwritten!), svmBytes(5), 'application/octet-stream');
   await blobs.delete(CONTAINERS.models, modelBlob(deleted!));
-  for (const [model, failure] of [[overwritten!, 'model_corrupt'], [deleted!, 'model_missing']] as const) {
+  for (const [model, failure] of [
+    [overwritten!, 'model_corrupt'],
+    [deleted!, 'model_missing'],
+  ] as const) {
     classes.set(sensors[models.length]!.id, failure);
     models.push({ sensorId: sensors[models.length]!.id, model });
   }
   for (const { id } of sensors.slice(models.length)) models.push({ sensorId: id, model: good! });
-  const infos = [...new Set(models.map(({ model }) => model))].map((model) => ({ model, bytes: 1, kind: 'onnx', features: ['mean'] }));
+  const infos = [...new Set(models.map(({ model }) => model))].map((model) => ({
+    model,
+    bytes: 1,
+    kind: 'onnx',
+    features: ['mean'],
+  }));
   await store.createRelease('poisoned', Date.now(), models, infos);
 
   alerts.length = 0;
   answers.push(503, 429);
-  const id = await startBatch(context, PERIOD, { release: 'poisoned', sensorsPerChild: SENSORS, sensorsPerActivity: SENSORS });
+  const id = await startBatch(context, PERIOD, {
+    release: 'poisoned',
+    sensorsPerChild: SENSORS,
+    sensorsPerActivity: SENSORS,
+  });
   const batch = await untilEnded(context, id);
   const failed = await store.listOutcomes(id, { status: 'failed' });
   expect(new Map(failed.map((outcome) => [outcome.sensorId, outcome.class]))).toEqual(classes);
-  expect(batch).toMatchObject({ status: 'failed', counts: { scored: SENSORS - classes.size, failed: classes.size }, message: expect.stringMatching(/sensors failed, more than the tolerated 10 %: \d+ x model_/) });
+  expect(batch).toMatchObject({
+    status: 'failed',
+    counts: { scored: SENSORS - classes.size, failed: classes.size },
+    message: expect.stringMatching(/sensors failed, more than the tolerated 10 %: \d+ x model_/),
+  });
   expect(await findings(context, id)).toMatchObject({ text: '', report: { notes: [] } });
 
   const shown = await stack.cli('batch', 'show', id);
   expect(shown.code).toBe(1);
   for (const { device, sensor } of failed) expect(shown.stdout).toMatch(new RegExp(`${device} +│? *${sensor}`));
-  const log = JSON.parse(Buffer.from(await blobs.get(CONTAINERS.logs, errorLogBlob(id, failed[0]!))).toString()) as SensorErrorLog;
-  expect(log).toMatchObject({ batch: id, device: failed[0]!.device, sensor: failed[0]!.sensor, class: failed[0]!.class, message: failed[0]!.message, model: failed[0]!.model, worker: expect.stringMatching(/^scoring@.+#\d+$/) });
+  const log = JSON.parse(
+    Buffer.from(await blobs.get(CONTAINERS.logs, errorLogBlob(id, failed[0]!))).toString(),
+  ) as SensorErrorLog;
+  expect(log).toMatchObject({
+    batch: id,
+    device: failed[0]!.device,
+    sensor: failed[0]!.sensor,
+    class: failed[0]!.class,
+    message: failed[0]!.message,
+    model: failed[0]!.model,
+    worker: expect.stringMatching(/^scoring@.+#\d+$/),
+  });
 
   for (let i = 0; i < 200 && alerts.length < 2; i++) await sleep(100);
-  expect(alerts.map(({ event, batch }) => [event, batch])).toEqual([['batch_failed', id], ['anomaly_rate', id]]);
-  expect(alerts[0]).toMatchObject({ status: 'failed', text: expect.stringMatching(/^fleetscore: batch \S+ failed\. \d+ of 26 sensors failed/), counts: batch.counts });
+  expect(alerts.map(({ event, batch }) => [event, batch])).toEqual([
+    ['batch_failed', id],
+    ['anomaly_rate', id],
+  ]);
+  expect(alerts[0]).toMatchObject({
+    status: 'failed',
+    text: expect.stringMatching(/^fleetscore: batch \S+ failed\. \d+ of 26 sensors failed/),
+    counts: batch.counts,
+  });
 
   const verified = await stack.cli('verify', id, '--json');
   expect(verified.json()).toMatchObject({ ok: true, planned: SENSORS });

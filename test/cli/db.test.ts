@@ -20,7 +20,9 @@ test('status of a store that is not there makes none', async () => {
   const { file, cli } = store('missing');
   const result = await cli('--json', 'db', 'status');
   expect(result).toMatchObject({ code: 1, stdout: '' });
-  expect(JSON.parse(result.stderr)).toEqual({ error: { code: 'STORE_MISSING', message: expect.stringContaining('fleetscore db migrate') } });
+  expect(JSON.parse(result.stderr)).toEqual({
+    error: { code: 'STORE_MISSING', message: expect.stringContaining('fleetscore db migrate') },
+  });
   await expect(openStore(`sqlite:${file}`, { create: false })).rejects.toMatchObject({ code: 'STORE_MISSING' });
 });
 
@@ -32,18 +34,38 @@ test('a store without a schema is pending, migrated once, then up to date', asyn
   expect(pending.json()).toMatchObject({ engine: 'sqlite', version: 0, known: NEWEST, pending: NAMES });
   expect((await cli('db', 'status')).stdout).toMatch(/Schema version: +none yet[^]*pending: fleetscore db migrate/);
 
-  expect((await cli('--json', 'db', 'migrate')).json()).toEqual({ engine: 'sqlite', version: NEWEST, known: NEWEST, applied: NAMES });
-  expect((await cli('--json', 'db', 'migrate')).json()).toEqual({ engine: 'sqlite', version: NEWEST, known: NEWEST, applied: [] });
+  expect((await cli('--json', 'db', 'migrate')).json()).toEqual({
+    engine: 'sqlite',
+    version: NEWEST,
+    known: NEWEST,
+    applied: NAMES,
+  });
+  expect((await cli('--json', 'db', 'migrate')).json()).toEqual({
+    engine: 'sqlite',
+    version: NEWEST,
+    known: NEWEST,
+    applied: [],
+  });
   const done = await cli('--json', 'db', 'status');
   expect(done.code).toBe(0);
-  expect(done.json()).toMatchObject({ version: NEWEST, pending: [], migrations: NAMES.map((name) => ({ name, appliedAt: expect.stringMatching(/^\d{4}-.*Z$/) })) });
+  expect(done.json()).toMatchObject({
+    version: NEWEST,
+    pending: [],
+    migrations: NAMES.map((name) => ({ name, appliedAt: expect.stringMatching(/^\d{4}-.*Z$/) })),
+  });
 });
 
 test('several processes migrate one store at the same time', async () => {
   const { cli } = store('shared');
   const results = await Promise.all([1, 2, 3].map(() => cli('--json', 'db', 'migrate')));
-  expect(results.map((result) => [result.code, result.stderr])).toEqual([[0, ''], [0, ''], [0, '']]);
-  expect(results.flatMap((result) => (result.json() as { applied: string[] }).applied).sort()).toEqual(expect.arrayContaining(NAMES));
+  expect(results.map((result) => [result.code, result.stderr])).toEqual([
+    [0, ''],
+    [0, ''],
+    [0, ''],
+  ]);
+  expect(results.flatMap((result) => (result.json() as { applied: string[] }).applied).sort()).toEqual(
+    expect.arrayContaining(NAMES),
+  );
 });
 
 test('a schema from a newer version is refused', async () => {
@@ -52,7 +74,12 @@ test('a schema from a newer version is refused', async () => {
   await ours.migrate();
   await ours.close();
   const db = new DatabaseSync(file);
-  db.prepare('INSERT INTO schema_migrations (version, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)').run(999, '999-future', 'x', 0);
+  db.prepare('INSERT INTO schema_migrations (version, name, checksum, applied_at_ms) VALUES (?, ?, ?, ?)').run(
+    999,
+    '999-future',
+    'x',
+    0,
+  );
   db.close();
   for (const result of await Promise.all([cli('db', 'status'), cli('db', 'migrate')])) {
     expect(result.code).toBe(1);
@@ -62,6 +89,10 @@ test('a schema from a newer version is refused', async () => {
 
 test('help is 0, a wrong call is 2', async () => {
   const { cli } = store('usage');
-  const results = await Promise.all([cli('db', 'migrate', '--help'), cli('db', 'status', '--nope'), cli('db', 'upgrade')]);
+  const results = await Promise.all([
+    cli('db', 'migrate', '--help'),
+    cli('db', 'status', '--nope'),
+    cli('db', 'upgrade'),
+  ]);
   expect(results.map((result) => result.code)).toEqual([0, 2, 2]);
 });

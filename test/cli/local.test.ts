@@ -19,22 +19,38 @@ interface Started {
 }
 
 async function start(...args: string[]): Promise<Started> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', codeFile('cli/main'), '--json', 'local', 'event-hubs', ...args], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home }, stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const [line] = await once(child.stdout!, 'data') as [Buffer];
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', codeFile('cli/main'), '--json', 'local', 'event-hubs', ...args],
+    {
+      env: { ...cleanEnv(), FLEETSCORE_HOME: home },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
   return { child, said: JSON.parse(line.toString()) as Started['said'] };
 }
 
 async function stop({ child }: Started): Promise<number | null> {
   child.kill('SIGINT');
-  const [code] = await once(child, 'close') as [number | null];
+  const [code] = (await once(child, 'close')) as [number | null];
   return code;
 }
 
 test('it serves the official client, and keeps the events of --data', async () => {
   const healthPort = await freePort();
-  const args = ['--port', '0', '--data', join(home, 'events'), '--hub', 'plant', '--partitions', '2', '--health-port', String(healthPort)];
+  const args = [
+    '--port',
+    '0',
+    '--data',
+    join(home, 'events'),
+    '--hub',
+    'plant',
+    '--partitions',
+    '2',
+    '--health-port',
+    String(healthPort),
+  ];
   const first = await start(...args);
   expect(first.said.hubs).toEqual([{ name: 'plant', partitions: 2 }]);
   expect((await fetch(first.said.health!)).status).toBe(200);
@@ -53,10 +69,19 @@ test('it serves the official client, and keeps the events of --data', async () =
 
 test('a Config.json names the hubs', async () => {
   const config = join(home, 'Config.json');
-  const hubs = [{ Name: 'a', PartitionCount: 1 }, { Name: 'b', PartitionCount: 3 }];
-  writeFileSync(config, JSON.stringify({ UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: hubs }] } }));
+  const hubs = [
+    { Name: 'a', PartitionCount: 1 },
+    { Name: 'b', PartitionCount: 3 },
+  ];
+  writeFileSync(
+    config,
+    JSON.stringify({ UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: hubs }] } }),
+  );
   const started = await start('--port', '0', '--config', config);
-  expect(started.said.hubs).toEqual([{ name: 'a', partitions: 1 }, { name: 'b', partitions: 3 }]);
+  expect(started.said.hubs).toEqual([
+    { name: 'a', partitions: 1 },
+    { name: 'b', partitions: 3 },
+  ]);
   const busy = await runCli(home, ['local', 'event-hubs', '--port', String(started.said.port)]);
   expect(busy).toMatchObject({ code: 1, stdout: '' });
   expect(busy.stderr).toContain(`Port ${started.said.port} on 127.0.0.1 is in use`);
@@ -68,7 +93,7 @@ test('a Config.json names the hubs', async () => {
   const started = await start('--port', '0');
   const emulator = processesOf(home).find((line) => line.includes('event-hubs/main'))!;
   process.kill(Number.parseInt(emulator, 10), 'SIGKILL');
-  const [code] = await once(started.child, 'close') as [number | null];
+  const [code] = (await once(started.child, 'close')) as [number | null];
   expect(code).toBe(1);
 });
 

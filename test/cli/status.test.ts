@@ -20,8 +20,17 @@ test('where nothing runs it says so of each part, fails, and makes nothing', asy
   expect(page.stdout).toMatch(/!! Temporal: no Temporal server answers at 127\.0\.0\.1:\d+/);
   expect(page.stdout).toMatch(/!! SQL: There is no SQLite store/);
   expect(page.stdout).toContain('Last batches\nnot known: SQL does not answer\n');
-  const data = (await runCli(home, ['--json', 'status', '--watch', '--every', '100ms', '--for', '50ms'], nobody)).json();
-  expect(data).toMatchObject({ parts: { Temporal: { answers: false }, SQL: { answers: false } }, schedules: null, running: null, pools: null, ingest: null, last: null });
+  const data = (
+    await runCli(home, ['--json', 'status', '--watch', '--every', '100ms', '--for', '50ms'], nobody)
+  ).json();
+  expect(data).toMatchObject({
+    parts: { Temporal: { answers: false }, SQL: { answers: false } },
+    schedules: null,
+    running: null,
+    pools: null,
+    ingest: null,
+    last: null,
+  });
   expect(existsSync(join(home, 'data'))).toBe(false);
 });
 
@@ -35,18 +44,54 @@ test('a reader that has seen enough is no error', async () => {
 
 const T = 1_000_000;
 const batch = (done: number, part: Partial<RunningSeen> = {}): RunningSeen => ({
-  id: 'b', fromMs: 0, toMs: 1, phase: 'scoring', paused: false, planned: 100, done, failed: 0, anomalies: 0, startedAtMs: T - 10_000, ...part,
+  id: 'b',
+  fromMs: 0,
+  toMs: 1,
+  phase: 'scoring',
+  paused: false,
+  planned: 100,
+  done,
+  failed: 0,
+  anomalies: 0,
+  startedAtMs: T - 10_000,
+  ...part,
 });
 const look = (atMs: number, running: readonly RunningSeen[], readings?: number): Look => {
   const silent = { problem: 'not asked' };
-  const partitions: PartitionState[] = [{ source: 's', partition: '0', appliedSeq: 1, capturedSeq: 1, watermarkMs: 1, readings: readings ?? 0, late: 0, dead: 0 }];
-  return { atMs, temporal: silent, store: silent, blob: silent, eventHubs: silent, pools: silent, running: { value: running }, ingest: readings === undefined ? silent : { value: partitions } };
+  const partitions: PartitionState[] = [
+    {
+      source: 's',
+      partition: '0',
+      appliedSeq: 1,
+      capturedSeq: 1,
+      watermarkMs: 1,
+      readings: readings ?? 0,
+      late: 0,
+      dead: 0,
+    },
+  ];
+  return {
+    atMs,
+    temporal: silent,
+    store: silent,
+    blob: silent,
+    eventHubs: silent,
+    pools: silent,
+    running: { value: running },
+    ingest: readings === undefined ? silent : { value: partitions },
+  };
 };
 
 test.each<[string, RunningSeen, readonly Look[], number | undefined, number | undefined]>([
   ['since the batch began, at the first look', batch(20), [], 2, 40_000],
   ['of now, once there was a look before', batch(20), [look(T - 5_000, [batch(10)])], 2, 40_000],
-  ['of the last half minute only', batch(60, { startedAtMs: T - 60_000 }), [look(T - 50_000, [batch(1)]), look(T - 20_000, [batch(20)])], 2, 20_000],
+  [
+    'of the last half minute only',
+    batch(60, { startedAtMs: T - 60_000 }),
+    [look(T - 50_000, [batch(1)]), look(T - 20_000, [batch(20)])],
+    2,
+    20_000,
+  ],
   ['nothing is done yet', batch(0), [], undefined, undefined],
   ['it stands still', batch(20), [look(T - 5_000, [batch(20)])], 0, undefined],
   ['paused: no time left is told', batch(20, { paused: true }), [], 2, undefined],

@@ -11,8 +11,13 @@ const MAIN = read('deploy/bicep/main.bicep');
 const STORAGE = read('deploy/bicep/storage.bicep');
 const ALL = FILES.map(read).join('\n');
 
-interface Parameter { readonly default: unknown }
-interface Module { readonly detail: { readonly full: string }; readonly config: { readonly config?: { readonly params?: object }; readonly params?: object } }
+interface Parameter {
+  readonly default: unknown;
+}
+interface Module {
+  readonly detail: { readonly full: string };
+  readonly config: { readonly config?: { readonly params?: object }; readonly params?: object };
+}
 interface Tree {
   readonly parameters?: Readonly<Record<string, Parameter>>;
   readonly modules?: Readonly<Record<string, Module>>;
@@ -21,7 +26,8 @@ interface Tree {
 
 type Parsed = Record<string, { tree?: Tree; error?: string }>;
 let once: Parsed | undefined;
-const parsed = (): Parsed => (once ??= JSON.parse(runTool([tools!.python, 'deploy/check/bicep_json.py', ...FILES]).stdout) as Parsed);
+const parsed = (): Parsed =>
+  (once ??= JSON.parse(runTool([tools!.python, 'deploy/check/bicep_json.py', ...FILES]).stdout) as Parsed);
 
 toolTest('every file is Bicep that parses', () => {
   const results = parsed();
@@ -38,7 +44,9 @@ toolTest('every module gets each parameter that it needs, and no other', () => {
     const parameters = Object.entries(results[`deploy/bicep/${detail.full}`]!.tree!.parameters!);
     const known = parameters.map(([parameter]) => parameter);
     expect([name, given.filter((parameter) => !known.includes(parameter))]).toEqual([name, []]);
-    const needed = parameters.filter(([, parameter]) => parameter.default === null || parameter.default === undefined).map(([parameter]) => parameter);
+    const needed = parameters
+      .filter(([, parameter]) => parameter.default === null || parameter.default === undefined)
+      .map(([parameter]) => parameter);
     expect([name, needed.filter((parameter) => !given.includes(parameter))]).toEqual([name, []]);
   }
 });
@@ -46,7 +54,10 @@ toolTest('every module gets each parameter that it needs, and no other', () => {
 test('files, modules and JSON that are referred to exist', () => {
   for (const file of FILES) {
     const folder = dirname(join(root, file));
-    const paths = [...matches(read(file), /^module \w+ '([^']+)'/gm), ...matches(read(file), /load(?:Json|Text)Content\('([^']+)'\)/g)];
+    const paths = [
+      ...matches(read(file), /^module \w+ '([^']+)'/gm),
+      ...matches(read(file), /load(?:Json|Text)Content\('([^']+)'\)/g),
+    ];
     for (const path of paths) expect([file, path, existsSync(join(folder, path))]).toEqual([file, path, true]);
   }
 });
@@ -61,13 +72,18 @@ test('every parameter, and every output that a file reads of a module, is there'
   }
   for (const [, module, output] of MAIN.matchAll(/\b(\w+)\.outputs\.(\w+)/g)) {
     const path = new RegExp(`^module ${module} '([^']+)'`, 'm').exec(MAIN)?.[1];
-    expect([module, output, matches(read(`deploy/bicep/${path}`), /^output (\w+) /gm).includes(output!)]).toEqual([module, output, true]);
+    expect([module, output, matches(read(`deploy/bicep/${path}`), /^output (\w+) /gm).includes(output!)]).toEqual([
+      module,
+      output,
+      true,
+    ]);
   }
 });
 
 test('a resource type has one API version in all files', () => {
   const versions = new Map<string, Set<string>>();
-  for (const [, type, version] of ALL.matchAll(/'(Microsoft\.[\w/.]+)@([\w-]+)'/g)) versions.set(type!, (versions.get(type!) ?? new Set()).add(version!));
+  for (const [, type, version] of ALL.matchAll(/'(Microsoft\.[\w/.]+)@([\w-]+)'/g))
+    versions.set(type!, (versions.get(type!) ?? new Set()).add(version!));
   expect(versions.size).toBeGreaterThan(25);
   for (const [type, found] of versions) expect([type, [...found].length]).toEqual([type, 1]);
 });
@@ -86,29 +102,49 @@ test('the containers are those of the code', () => {
 test('roles are known by name, and every one of them is in use', () => {
   const roles = readJson<Record<string, string>>('deploy/bicep/roles.json');
   for (const id of Object.values(roles)) expect(id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-  const used = [...matches(ALL, /roles\['([^']+)'\]/g), ...matches(ALL, /\broles\.([A-Z]\w+)/g), ...matches(ALL, /role: '([^']+)'/g)];
+  const used = [
+    ...matches(ALL, /roles\['([^']+)'\]/g),
+    ...matches(ALL, /\broles\.([A-Z]\w+)/g),
+    ...matches(ALL, /role: '([^']+)'/g),
+  ];
   expect([...new Set(used)].toSorted()).toEqual(Object.keys(roles).toSorted());
 });
 
 test('each kind of worker has only the rights that its code needs', () => {
-  const grants = [...STORAGE.matchAll(/\{ kind: '(\w+)', container: '(\w+)', role: 'Storage Blob Data (\w+)' \}/g)].map(([, kind, container, role]) => `${kind} ${container} ${role}`);
+  const grants = [...STORAGE.matchAll(/\{ kind: '(\w+)', container: '(\w+)', role: 'Storage Blob Data (\w+)' \}/g)].map(
+    ([, kind, container, role]) => `${kind} ${container} ${role}`,
+  );
   expect(grants).toEqual([
-    'control models Reader', 'control predictions Contributor', 'control logs Contributor', 'control site Contributor',
-    'ingest checkpoints Contributor', 'ingest raw Contributor', 'ingest deadletters Contributor', 'ingest logs Contributor',
-    'scoring models Reader', 'scoring predictions Contributor', 'scoring logs Contributor',
+    'control models Reader',
+    'control predictions Contributor',
+    'control logs Contributor',
+    'control site Contributor',
+    'ingest checkpoints Contributor',
+    'ingest raw Contributor',
+    'ingest deadletters Contributor',
+    'ingest logs Contributor',
+    'scoring models Reader',
+    'scoring predictions Contributor',
+    'scoring logs Contributor',
     'capture raw Contributor',
   ]);
   const principals = matches(/principals: \{([^}]+)\}/.exec(MAIN)![1]!, /(\w+): identities/g);
   expect(principals).toEqual(['control', 'ingest', 'scoring', 'capture']);
   const kinds = matches(/var kinds = \[([^\]]+)\]/.exec(MAIN)![1]!, /'(\w+)'/g);
   // Identities are picked by position: each name must stand at the number that it is read by.
-  for (const [, name, index] of MAIN.matchAll(/\b(control|ingest|scoring|capture|database|stream)(?:Principal|Client)?(?:Id)?: identities\.outputs\.\w+\[(\d)\]/g)) expect(kinds[Number(index)]).toBe(name);
-  for (const [, index, kind] of MAIN.matchAll(/id: identities\.outputs\.clientIds\[(\d)\], kind: '(\w+)'/g)) expect(kinds[Number(index)]).toBe(kind);
+  for (const [, name, index] of MAIN.matchAll(
+    /\b(control|ingest|scoring|capture|database|stream)(?:Principal|Client)?(?:Id)?: identities\.outputs\.\w+\[(\d)\]/g,
+  ))
+    expect(kinds[Number(index)]).toBe(name);
+  for (const [, index, kind] of MAIN.matchAll(/id: identities\.outputs\.clientIds\[(\d)\], kind: '(\w+)'/g))
+    expect(kinds[Number(index)]).toBe(kind);
 });
 
 test('nothing signs in with a key, and nothing is open that a token does not guard', () => {
   for (const file of ['storage', 'machine-learning']) {
-    const accounts = read(`deploy/bicep/${file}.bicep`).split(/^resource /m).filter((text) => text.includes("'Microsoft.Storage/storageAccounts@"));
+    const accounts = read(`deploy/bicep/${file}.bicep`)
+      .split(/^resource /m)
+      .filter((text) => text.includes("'Microsoft.Storage/storageAccounts@"));
     expect(accounts).toHaveLength(1);
     for (const account of accounts) {
       expect(account).toContain('allowSharedKeyAccess: false');
@@ -123,10 +159,11 @@ test('nothing signs in with a key, and nothing is open that a token does not gua
   // The one key in use is that of the log workspace, which Container Apps takes in no other form.
   expect(matches(ALL, /listKeys|listConnectionStrings/g)).toHaveLength(1);
   expect(ALL).not.toMatch(/authorizationRules/);
-  for (const file of FILES) for (const name of matches(read(file), /^param (\w*(?:[Kk]ey|[Cc]ertificate|[Pp]assword|[Ss]ecret)) string/gm)) {
-    const before = read(file).split(`param ${name} string`)[0]!.trimEnd().split('\n').at(-1);
-    expect([file, name, before]).toEqual([file, name, '@secure()']);
-  }
+  for (const file of FILES)
+    for (const name of matches(read(file), /^param (\w*(?:[Kk]ey|[Cc]ertificate|[Pp]assword|[Ss]ecret)) string/gm)) {
+      const before = read(file).split(`param ${name} string`)[0]!.trimEnd().split('\n').at(-1);
+      expect([file, name, before]).toEqual([file, name, '@secure()']);
+    }
 });
 
 test('the scoring cluster is empty when there is nothing to do, and named after its task queue', () => {
@@ -150,7 +187,9 @@ test('defaults are those of config.ts', () => {
 
 test('both profiles have the same settings, all in use and within what Azure takes', () => {
   type Sizes = Record<string, string | number | boolean>;
-  const [tryout, production] = ['tryout', 'production'].map((name) => readJson<Sizes>(`deploy/bicep/profiles/${name}.json`)) as [Sizes, Sizes];
+  const [tryout, production] = ['tryout', 'production'].map((name) =>
+    readJson<Sizes>(`deploy/bicep/profiles/${name}.json`),
+  ) as [Sizes, Sizes];
   expect(Object.keys(production)).toEqual(Object.keys(tryout));
   expect([...new Set(matches(MAIN, /\bsizes\.(\w+)/g))].toSorted()).toEqual(Object.keys(tryout).toSorted());
   for (const sizes of [tryout, production]) {
@@ -162,7 +201,8 @@ test('both profiles have the same settings, all in use and within what Azure tak
     expect(sizes['privateNetwork'] === true && sizes['registrySku'] !== 'Premium').toBe(false);
     expect([1, 3]).toContain(number('streamingUnits') % 6 === 0 ? 1 : number('streamingUnits'));
     // Container Apps takes 2 GiB of memory a core.
-    for (const worker of ['control', 'ingest']) expect(Number.parseFloat(String(sizes[`${worker}Memory`]))).toBe(Number(sizes[`${worker}Cpu`]) * 2);
+    for (const worker of ['control', 'ingest'])
+      expect(Number.parseFloat(String(sizes[`${worker}Memory`]))).toBe(Number(sizes[`${worker}Cpu`]) * 2);
   }
   const [name] = matches(read('deploy/bicep/main.parameters.json'), /DEPLOY_PROFILE=(\w+)/g);
   expect(name).toBe('tryout');

@@ -25,38 +25,65 @@ test('Node is the version that the project is pinned to', () => {
 
 test('all that the build compiles is sent to it, and nothing else', () => {
   const { include } = readJson<{ include: string[] }>('tsconfig.build.json');
-  const lines = read('.dockerignore').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
   expect(lines[0]).toBe('*');
   for (const room of include.filter((name) => name !== '*.ts')) expect(lines).toContain(`!${room}`);
-  for (const room of ['test', 'node_modules', '.git', '.fleetscore', 'deploy', 'deploy/bicep']) expect(lines).not.toContain(`!${room}`);
-  for (const source of matches(DOCKERFILE, /mv ([^&\\]+?) \/out/g).flatMap((text) => text.split(' ')).filter((path) => path.startsWith('deploy/'))) expect(lines).toContain(`!${source}`);
+  for (const room of ['test', 'node_modules', '.git', '.fleetscore', 'deploy', 'deploy/bicep'])
+    expect(lines).not.toContain(`!${room}`);
+  for (const source of matches(DOCKERFILE, /mv ([^&\\]+?) \/out/g)
+    .flatMap((text) => text.split(' '))
+    .filter((path) => path.startsWith('deploy/')))
+    expect(lines).toContain(`!${source}`);
   for (const file of filesIn('.', '.ts')) expect(lines).toContain(file.replace('./', '!'));
 });
 
 test('it runs as nobody in particular, as process 1, and can be asked whether it is well', () => {
   expect(DOCKERFILE).toMatch(/^USER \d{5}:\d{5}$/m);
-  expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(DOCKERFILE)![1]!)).toEqual(['node', '--disable-warning=ExperimentalWarning', '/app/deploy/container/start.js']);
+  expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(DOCKERFILE)![1]!)).toEqual([
+    'node',
+    '--disable-warning=ExperimentalWarning',
+    '/app/deploy/container/start.js',
+  ]);
   expect(DOCKERFILE).toContain('STOPSIGNAL SIGTERM');
-  expect(JSON.parse(/^ {2}CMD (\[.+\])$/m.exec(DOCKERFILE)![1]!)).toEqual(['node', '/app/deploy/container/healthcheck.js']);
+  expect(JSON.parse(/^ {2}CMD (\[.+\])$/m.exec(DOCKERFILE)![1]!)).toEqual([
+    'node',
+    '/app/deploy/container/healthcheck.js',
+  ]);
 });
 
 test('each program that can be started is there', () => {
   const workers = filesIn('workers', '.ts');
   for (const [name, path] of Object.entries(PROGRAMS)) {
-    if (path.startsWith('./')) expect(filesIn('deploy/container', '.js')).toContain(`deploy/container/${path.slice(2)}`);
+    if (path.startsWith('./'))
+      expect(filesIn('deploy/container', '.js')).toContain(`deploy/container/${path.slice(2)}`);
     else expect(workers).toContain(`workers/${name}.ts`);
   }
-  for (const args of [...matches(read('deploy/bicep/workers.bicep'), /args: \[\s+'([\w-]+)'/g), ...matches(read('deploy/bicep/workers.bicep'), /name: 'WORKER', value: '(\w+)'/g)])
+  for (const args of [
+    ...matches(read('deploy/bicep/workers.bicep'), /args: \[\s+'([\w-]+)'/g),
+    ...matches(read('deploy/bicep/workers.bicep'), /name: 'WORKER', value: '(\w+)'/g),
+  ])
     expect(Object.keys(PROGRAMS)).toContain(args);
 });
 
 test('the command says which worker and which secrets', () => {
   expect(readCommand(['scoring', '--secret', 'TEMPORAL_API_KEY=https://v-1.vault.azure.net/secrets/k=1'], {})).toEqual({
-    role: 'scoring', program: PROGRAMS.scoring, secrets: [{ name: 'TEMPORAL_API_KEY', url: 'https://v-1.vault.azure.net/secrets/k=1' }],
+    role: 'scoring',
+    program: PROGRAMS.scoring,
+    secrets: [{ name: 'TEMPORAL_API_KEY', url: 'https://v-1.vault.azure.net/secrets/k=1' }],
   });
   expect(readCommand([], { WORKER: 'ingest' }).role).toBe('ingest');
   expect(readCommand(['control'], { WORKER: 'ingest' }).role).toBe('control');
-  for (const args of [[], ['constructor'], ['control', 'ingest'], ['../../x'], ['control', '--secret', 'x'], ['control', '--secret', '=y'], ['control', '--other']])
+  for (const args of [
+    [],
+    ['constructor'],
+    ['control', 'ingest'],
+    ['../../x'],
+    ['control', '--secret', 'x'],
+    ['control', '--secret', '=y'],
+    ['control', '--other'],
+  ])
     expect(() => readCommand(args, {})).toThrow(/takes|Unknown option/);
 });
 
@@ -64,7 +91,8 @@ test('a token goes to the key vault only, and a value is all that comes back', a
   const seen: { url?: string | undefined; authorization?: string | undefined }[] = [];
   const server: Server = createServer((request, response) => {
     seen.push({ url: request.url, authorization: request.headers.authorization });
-    if (request.url?.startsWith('/secrets/gone')) response.writeHead(404).end('{"error":{"message":"token-1 is wrong"}}');
+    if (request.url?.startsWith('/secrets/gone'))
+      response.writeHead(404).end('{"error":{"message":"token-1 is wrong"}}');
     else response.end(JSON.stringify({ value: 'the-value' }));
   });
   server.listen(0, '127.0.0.1');
@@ -76,10 +104,14 @@ test('a token goes to the key vault only, and a value is all that comes back', a
     fetch: (url: URL, init: RequestInit) => fetch(`http://127.0.0.1:${port}${url.pathname}${url.search}`, init),
   };
   try {
-    expect(await fetchSecrets([{ name: 'A', url: 'https://kv-x.vault.azure.net/secrets/temporal-api-key' }], how)).toEqual({ A: 'the-value' });
+    expect(
+      await fetchSecrets([{ name: 'A', url: 'https://kv-x.vault.azure.net/secrets/temporal-api-key' }], how),
+    ).toEqual({ A: 'the-value' });
     expect(scopes).toEqual(['https://vault.azure.net/.default']);
     expect(seen).toEqual([{ url: '/secrets/temporal-api-key?api-version=7.4', authorization: 'Bearer token-1' }]);
-    const error = await fetchSecrets([{ name: 'A', url: 'https://kv-x.vault.azure.net/secrets/gone' }], how).catch((e: Error) => e);
+    const error = await fetchSecrets([{ name: 'A', url: 'https://kv-x.vault.azure.net/secrets/gone' }], how).catch(
+      (e: Error) => e,
+    );
     expect(String(error)).toContain('404 for kv-x.vault.azure.net/secrets/gone');
     expect(String(error)).not.toContain('token-1');
   } finally {
@@ -87,8 +119,16 @@ test('a token goes to the key vault only, and a value is all that comes back', a
   }
 });
 
-test.each(['http://kv-x.vault.azure.net/secrets/a', 'https://kv-x.vault.azure.net.evil.example/secrets/a', 'https://evil.example/secrets/a', 'https://u:p@kv-x.vault.azure.net/secrets/a',
-  'https://kv-x.vault.azure.net:8443/secrets/a', 'https://kv-x.vault.azure.net/keys/a', 'https://kv-x.vault.azure.net/secrets/../keys/a', 'nonsense'])('%s is no address of a secret', (url) => {
+test.each([
+  'http://kv-x.vault.azure.net/secrets/a',
+  'https://kv-x.vault.azure.net.evil.example/secrets/a',
+  'https://evil.example/secrets/a',
+  'https://u:p@kv-x.vault.azure.net/secrets/a',
+  'https://kv-x.vault.azure.net:8443/secrets/a',
+  'https://kv-x.vault.azure.net/keys/a',
+  'https://kv-x.vault.azure.net/secrets/../keys/a',
+  'nonsense',
+])('%s is no address of a secret', (url) => {
   expect(() => secretUrl(url)).toThrow('is not the address of a secret');
 });
 
@@ -99,7 +139,10 @@ async function started(script: string): Promise<ChildProcess> {
 }
 
 async function health(pid: number): Promise<number | null> {
-  const check = spawn(process.execPath, ['deploy/container/healthcheck.js', String(pid)], { cwd: root, stdio: 'ignore' });
+  const check = spawn(process.execPath, ['deploy/container/healthcheck.js', String(pid)], {
+    cwd: root,
+    stdio: 'ignore',
+  });
   const [code] = (await once(check, 'exit')) as [number | null];
   return code;
 }
@@ -129,8 +172,11 @@ onLinux('healthy is a process with a connection; not one without, and not one th
 });
 
 test('only established connections count', () => {
-  const row = (state: string, inode: number): string => `   0: 0100007F:1F90 0100007F:C350 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 20 4 30 10 -1`;
-  expect(establishedInodes(['  sl  local_address ...', row('01', 7), row('0A', 8), row('06', 9), ''].join('\n'))).toEqual(new Set(['7']));
+  const row = (state: string, inode: number): string =>
+    `   0: 0100007F:1F90 0100007F:C350 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 20 4 30 10 -1`;
+  expect(
+    establishedInodes(['  sl  local_address ...', row('01', 7), row('0A', 8), row('06', 9), ''].join('\n')),
+  ).toEqual(new Set(['7']));
 });
 
 const GRANTS = readJson<Record<string, string[]>>('deploy/sql/grants.json');
@@ -143,27 +189,49 @@ test('an id becomes the identifier that SQL Server derives from it', () => {
 test('users are checked before any reaches the database', () => {
   const user = { name: 'id-control', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'control' };
   expect(readUsers(JSON.stringify([user]), GRANTS)).toEqual([{ ...user, type: 'E' }]);
-  for (const wrong of ['', '{}', '[]', JSON.stringify([{ ...user, id: '1' }]), JSON.stringify([{ ...user, kind: 'toString' }]), JSON.stringify([{ ...user, type: 'S' }]), JSON.stringify([{ ...user, name: '' }])])
+  for (const wrong of [
+    '',
+    '{}',
+    '[]',
+    JSON.stringify([{ ...user, id: '1' }]),
+    JSON.stringify([{ ...user, kind: 'toString' }]),
+    JSON.stringify([{ ...user, type: 'S' }]),
+    JSON.stringify([{ ...user, name: '' }]),
+  ])
     expect(() => readUsers(wrong, GRANTS)).toThrow('DATABASE_USERS');
 });
 
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
-  'batches.ts': ['control'], 'ingest.ts': ['ingest'], 'outcomes.ts': ['control', 'scoring'], 'prune.ts': ['control'], 'releases.ts': ['operator'], 'sensors.ts': ['ingest', 'operator'],
+  'batches.ts': ['control'],
+  'ingest.ts': ['ingest'],
+  'outcomes.ts': ['control', 'scoring'],
+  'prune.ts': ['control'],
+  'releases.ts': ['operator'],
+  'sensors.ts': ['ingest', 'operator'],
 };
 
 test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {
   const code = read(`storage/mssql/${file}`);
-  const tables = new Set(matches(filesIn('storage/migrations/mssql', '.sql').map(read).join('\n'), /CREATE TABLE (\w+)/g));
-  const aliases = new Map([...code.matchAll(/\bFROM (\w+) (\w)\b|\bJOIN (\w+) (\w)\b/g)].map(([, a, b, c, d]) => [b ?? d!, a ?? c!]));
-  const written = matches(code, /\b(?:INSERT INTO|UPDATE|DELETE(?: TOP \([^)]*\))? FROM) (\w+)\b/g).map((name) => aliases.get(name) ?? name).filter((name) => tables.has(name));
+  const tables = new Set(
+    matches(filesIn('storage/migrations/mssql', '.sql').map(read).join('\n'), /CREATE TABLE (\w+)/g),
+  );
+  const aliases = new Map(
+    [...code.matchAll(/\bFROM (\w+) (\w)\b|\bJOIN (\w+) (\w)\b/g)].map(([, a, b, c, d]) => [b ?? d!, a ?? c!]),
+  );
+  const written = matches(code, /\b(?:INSERT INTO|UPDATE|DELETE(?: TOP \([^)]*\))? FROM) (\w+)\b/g)
+    .map((name) => aliases.get(name) ?? name)
+    .filter((name) => tables.has(name));
   expect(written.length).toBeGreaterThan(0);
-  for (const kind of kinds) for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
+  for (const kind of kinds)
+    for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
 });
 
 test('scoring workers record what a challenger said, and operators alone say which one it is', () => {
   const code = read('storage/mssql/challenges.ts');
-  expect(new Set(matches(code, /\b(?:INSERT INTO|DELETE FROM) (\w+)\b/g))).toEqual(new Set(['challenger', 'challenged']));
+  expect(new Set(matches(code, /\b(?:INSERT INTO|DELETE FROM) (\w+)\b/g))).toEqual(
+    new Set(['challenger', 'challenged']),
+  );
   expect(Object.keys(GRANTS).filter((kind) => GRANTS[kind]!.includes('challenger'))).toEqual(['operator']);
   expect(Object.keys(GRANTS).filter((kind) => GRANTS[kind]!.includes('challenged'))).toEqual(['control', 'scoring']);
 });
@@ -176,15 +244,33 @@ test('the control worker may delete the windows that it prunes', () => {
 test('each table that a grant names exists, and a user gets only those of its kind', () => {
   const schema = filesIn('storage/migrations/mssql', '.sql').map(read).join('\n');
   const tables = matches(schema, /CREATE TABLE (\w+)/g);
-  for (const [kind, names] of Object.entries(GRANTS)) for (const name of names) expect([kind, tables.includes(name), name]).toEqual([kind, true, name]);
-  const script = userScript({ name: 'id-scoring', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'scoring', type: 'E' }, GRANTS);
-  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual(['chunks', 'outcomes', 'failed_by', 'challenged', 'artifacts']);
+  for (const [kind, names] of Object.entries(GRANTS))
+    for (const name of names) expect([kind, tables.includes(name), name]).toEqual([kind, true, name]);
+  const script = userScript(
+    { name: 'id-scoring', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'scoring', type: 'E' },
+    GRANTS,
+  );
+  expect(matches(script, /GRANT INSERT, UPDATE, DELETE ON dbo\.\[(\w+)\]/g)).toEqual([
+    'chunks',
+    'outcomes',
+    'failed_by',
+    'challenged',
+    'artifacts',
+  ]);
   const kinds = [...new Set(matches(read('deploy/bicep/main.bicep'), /kind: '(\w+)', type/g))];
   for (const kind of kinds) expect(Object.keys(GRANTS)).toContain(kind);
 });
 
-propertyTest.prop([fc.string({ minLength: 1, maxLength: 128, unit: 'binary' })], { examples: [["a]b'c"], ["x]; DROP TABLE windows--"], ["'; DROP TABLE windows--"]] })('no name leaves its brackets or quotes', (name) => {
+propertyTest.prop([fc.string({ minLength: 1, maxLength: 128, unit: 'binary' })], {
+  examples: [["a]b'c"], ['x]; DROP TABLE windows--'], ["'; DROP TABLE windows--"]],
+})('no name leaves its brackets or quotes', (name) => {
   const script = userScript({ name, id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'stream', type: 'E' }, GRANTS);
-  const bare = script.replaceAll(`[${name.replaceAll(']', ']]')}]`, 'USER').replaceAll(`N'${name.replaceAll("'", "''")}'`, 'NAME');
-  expect(bare).toBe(userScript({ name: 'x', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'stream', type: 'E' }, GRANTS).replaceAll('[x]', 'USER').replaceAll("N'x'", 'NAME'));
+  const bare = script
+    .replaceAll(`[${name.replaceAll(']', ']]')}]`, 'USER')
+    .replaceAll(`N'${name.replaceAll("'", "''")}'`, 'NAME');
+  expect(bare).toBe(
+    userScript({ name: 'x', id: '00112233-4455-6677-8899-aabbccddeeff', kind: 'stream', type: 'E' }, GRANTS)
+      .replaceAll('[x]', 'USER')
+      .replaceAll("N'x'", 'NAME'),
+  );
 });

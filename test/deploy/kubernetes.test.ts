@@ -7,7 +7,9 @@ import { parseDuration } from '../../domain/time.ts';
 import { SCORE_ACTIVITY } from '../../workflows/policies.ts';
 import { filesIn, matches, read, root } from './support.ts';
 
-interface Yaml { parseAllDocuments(text: string): { errors: Error[]; toJS(): unknown }[] }
+interface Yaml {
+  parseAllDocuments(text: string): { errors: Error[]; toJS(): unknown }[];
+}
 const yaml = createRequire(import.meta.url)('yaml') as Yaml;
 
 interface Manifest {
@@ -31,29 +33,48 @@ const USER = /^USER (\d+):(\d+)$/m.exec(read('deploy/Dockerfile'))!;
 
 test('every manifest is part of the kustomization, and none holds a secret', () => {
   const [kustomization] = documents('deploy/kubernetes/kustomization.yaml');
-  expect(kustomization!.resources!.map((name) => `deploy/kubernetes/${name}`).toSorted()).toEqual(FILES.filter((file) => !file.endsWith('kustomization.yaml')));
+  expect(kustomization!.resources!.map((name) => `deploy/kubernetes/${name}`).toSorted()).toEqual(
+    FILES.filter((file) => !file.endsWith('kustomization.yaml')),
+  );
   expect(ALL.map(({ kind }) => kind)).not.toContain('Secret');
-  for (const file of [...FILES, 'deploy/kubernetes/config.env']) expect(read(file)).not.toMatch(/SharedAccessKey=|AccountKey=|Password=|BEGIN [A-Z ]*PRIVATE KEY/);
+  for (const file of [...FILES, 'deploy/kubernetes/config.env'])
+    expect(read(file)).not.toMatch(/SharedAccessKey=|AccountKey=|Password=|BEGIN [A-Z ]*PRIVATE KEY/);
 });
 
-test.each(deployments.map((d) => [d.metadata.name, d] as const))('%s runs as the image does, drains in time and cannot become more', (name, { spec }) => {
-  const pod = spec.template.spec;
-  const [container] = pod.containers;
-  expect(container.args).toEqual([name]);
-  expect(pod.serviceAccountName).toBe(name);
-  expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: Number(USER[1]), runAsGroup: Number(USER[2]) });
-  expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
-  expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(loadConfig({}).worker.drainGraceMs + 10_000);
-  expect(spec.selector.matchLabels).toEqual(expect.objectContaining({ 'app.kubernetes.io/component': name }));
-  for (const [key, value] of Object.entries(spec.selector.matchLabels)) expect(spec.template.metadata.labels[key]).toBe(value);
-  const home = /FLEETSCORE_HOME=(\S+)/.exec(read('deploy/Dockerfile'))![1];
-  expect(container.volumeMounts.map((mount: { mountPath: string }) => mount.mountPath)).toContain(home);
-});
+test.each(deployments.map((d) => [d.metadata.name, d] as const))(
+  '%s runs as the image does, drains in time and cannot become more',
+  (name, { spec }) => {
+    const pod = spec.template.spec;
+    const [container] = pod.containers;
+    expect(container.args).toEqual([name]);
+    expect(pod.serviceAccountName).toBe(name);
+    expect(pod.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: Number(USER[1]),
+      runAsGroup: Number(USER[2]),
+    });
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(pod.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(loadConfig({}).worker.drainGraceMs + 10_000);
+    expect(spec.selector.matchLabels).toEqual(expect.objectContaining({ 'app.kubernetes.io/component': name }));
+    for (const [key, value] of Object.entries(spec.selector.matchLabels))
+      expect(spec.template.metadata.labels[key]).toBe(value);
+    const home = /FLEETSCORE_HOME=(\S+)/.exec(read('deploy/Dockerfile'))![1];
+    expect(container.volumeMounts.map((mount: { mountPath: string }) => mount.mountPath)).toContain(home);
+  },
+);
 
 test('there is a deployment and a service account for each worker', () => {
   const kinds = ['control', 'ingest', 'scoring'];
   expect(deployments.map((d) => d.metadata.name).toSorted()).toEqual(kinds);
-  expect(ALL.filter(({ kind }) => kind === 'ServiceAccount').map((d) => d.metadata.name).toSorted()).toEqual(kinds);
+  expect(
+    ALL.filter(({ kind }) => kind === 'ServiceAccount')
+      .map((d) => d.metadata.name)
+      .toSorted(),
+  ).toEqual(kinds);
 });
 
 test('the scaler watches the scoring queue with fields that KEDA knows, and lets no attempt be cut off', () => {
@@ -61,7 +82,21 @@ test('the scaler watches the scoring queue with fields that KEDA knows, and lets
   const [{ type, metadata, authenticationRef }] = scaler.spec.triggers;
   expect(type).toBe('temporal');
   // kedacore/keda-docs 2.17, scalers/temporal.md
-  const fields = ['endpoint', 'endpointFromEnv', 'namespace', 'activationTargetQueueSize', 'targetQueueSize', 'taskQueue', 'queueTypes', 'buildId', 'selectAllActive', 'selectUnversioned', 'apiKeyFromEnv', 'minConnectTimeout', 'unsafeSsl'];
+  const fields = [
+    'endpoint',
+    'endpointFromEnv',
+    'namespace',
+    'activationTargetQueueSize',
+    'targetQueueSize',
+    'taskQueue',
+    'queueTypes',
+    'buildId',
+    'selectAllActive',
+    'selectUnversioned',
+    'apiKeyFromEnv',
+    'minConnectTimeout',
+    'unsafeSsl',
+  ];
   for (const field of Object.keys(metadata)) expect(fields).toContain(field);
   for (const value of Object.values(metadata)) expect(typeof value).toBe('string');
   expect(metadata.taskQueue).toBe(SCORING_QUEUE);
@@ -79,7 +114,13 @@ test('the scaler watches the scoring queue with fields that KEDA knows, and lets
 });
 
 test('azure.yaml and the CI files are YAML, and azd finds what they name', () => {
-  const [azure] = documents('azure.yaml') as unknown as [{ infra: { path: string; module: string }; services: Record<string, { host: string; docker: { path: string } }>; hooks: { postprovision: { run: string } } }];
+  const [azure] = documents('azure.yaml') as unknown as [
+    {
+      infra: { path: string; module: string };
+      services: Record<string, { host: string; docker: { path: string } }>;
+      hooks: { postprovision: { run: string } };
+    },
+  ];
   expect(read(`${azure.infra.path}/${azure.infra.module}.bicep`)).toContain("targetScope = 'subscription'");
   const tags = matches(read('deploy/bicep/workers.bicep'), /'azd-service-name': '(\w+)'/g);
   expect(Object.keys(azure.services)).toEqual(tags);
@@ -90,20 +131,32 @@ test('azure.yaml and the CI files are YAML, and azd finds what they name', () =>
   }
   expect(spawnSync('sh', ['-n', azure.hooks.postprovision.run], { cwd: root }).status).toBe(0);
   const outputs = matches(read('deploy/bicep/main.bicep'), /^output (\w+) /gm);
-  for (const name of matches(read(azure.hooks.postprovision.run), /\$\{?((?:AZURE|DEPLOY)_[A-Z_]+)/g)) expect(outputs).toContain(name);
+  for (const name of matches(read(azure.hooks.postprovision.run), /\$\{?((?:AZURE|DEPLOY)_[A-Z_]+)/g))
+    expect(outputs).toContain(name);
 });
 
 test('the hosted CI grants nothing by default, and pins each action', () => {
   for (const file of filesIn('.github/workflows', '.yml')) {
-    const [workflow] = documents(file) as unknown as [{ permissions: unknown; jobs: Record<string, { permissions?: Record<string, string>; steps: { uses?: string }[] }> }];
+    const [workflow] = documents(file) as unknown as [
+      {
+        permissions: unknown;
+        jobs: Record<string, { permissions?: Record<string, string>; steps: { uses?: string }[] }>;
+      },
+    ];
     expect(workflow.permissions).toEqual({ contents: 'read' });
     for (const [name, { permissions, steps }] of Object.entries(workflow.jobs)) {
       // Only the job that pushes asks for a token of its own.
-      expect([name, permissions]).toEqual([name, name === 'push' ? { contents: 'read', 'id-token': 'write' } : undefined]);
-      for (const { uses } of steps) if (uses !== undefined) expect(uses).toMatch(/^[\w.-]+\/[\w./-]+@(v\d+(\.\d+)*|[0-9a-f]{40})$/);
+      expect([name, permissions]).toEqual([
+        name,
+        name === 'push' ? { contents: 'read', 'id-token': 'write' } : undefined,
+      ]);
+      for (const { uses } of steps)
+        if (uses !== undefined) expect(uses).toMatch(/^[\w.-]+\/[\w./-]+@(v\d+(\.\d+)*|[0-9a-f]{40})$/);
     }
     expect(read(file)).not.toMatch(/secrets\./);
   }
-  const [dependabot] = documents('.github/dependabot.yml') as unknown as [{ updates: { 'package-ecosystem': string }[] }];
+  const [dependabot] = documents('.github/dependabot.yml') as unknown as [
+    { updates: { 'package-ecosystem': string }[] },
+  ];
   expect(dependabot.updates.map((update) => update['package-ecosystem'])).toEqual(['npm', 'github-actions', 'docker']);
 });

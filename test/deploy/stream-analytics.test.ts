@@ -16,7 +16,10 @@ function columnsOf(sql: string, table: string): Map<string, { type: string; need
     const found = /^\s*\[?(\w+)\]? (\w+(?:\([^)]*\))?)(.*?),?\s*$/.exec(line);
     if (!found || found[1] === 'CONSTRAINT') continue;
     const [, name, type, rest] = found as unknown as [string, string, string, string];
-    columns.set(name, { type, needed: /NOT NULL/.test(rest) && !/DEFAULT|IDENTITY/.test(rest) && type !== 'ROWVERSION' });
+    columns.set(name, {
+      type,
+      needed: /NOT NULL/.test(rest) && !/DEFAULT|IDENTITY/.test(rest) && type !== 'ROWVERSION',
+    });
   }
   return columns;
 }
@@ -29,7 +32,8 @@ const insertedInto = (table: string): string[] => {
 
 test('windows are as long and as far apart as those of the ingest worker, and begin and end as they do', () => {
   const { windowMs, hopMs } = loadConfig({}).ingest;
-  const [, size, hop, offset] = /HoppingWindow\(Duration\(second, (\d+)\), Hop\(second, (\d+)\), Offset\(millisecond, (-?\d+)\)\)/.exec(QUERY)!;
+  const [, size, hop, offset] =
+    /HoppingWindow\(Duration\(second, (\d+)\), Hop\(second, (\d+)\), Offset\(millisecond, (-?\d+)\)\)/.exec(QUERY)!;
   expect([Number(size) * 1_000, Number(hop) * 1_000]).toEqual([windowMs, hopMs]);
   // A window of the job is (start, end]; shifted by one millisecond, its last instant is end - 1.
   expect(offset).toBe('-1');
@@ -43,7 +47,10 @@ test('the query writes the columns of its table, no more and no fewer', () => {
   const bicep = read('deploy/bicep/stream-analytics.bicep');
   expect(select[2]).toBe('stream_windows');
   expect(bicep).toContain("table: 'stream_windows'");
-  expect(matches(bicep, /^\s+name: '(\w+)'\n\s+properties: \{\n\s+(?:type|datasource)/gm)).toEqual(['readings', 'stream_windows']);
+  expect(matches(bicep, /^\s+name: '(\w+)'\n\s+properties: \{\n\s+(?:type|datasource)/gm)).toEqual([
+    'readings',
+    'stream_windows',
+  ]);
   expect(QUERY).toMatch(/FROM readings TIMESTAMP BY/);
 });
 
@@ -87,11 +94,17 @@ test('readings may come as late as the ingest worker lets them', () => {
 });
 
 test('the statements of the procedure are T-SQL that parses', () => {
-  const { Parser } = createRequire(import.meta.url)('node-sql-parser') as { Parser: new () => { astify(sql: string, options: { database: string }): { type: string } | { type: string }[] } };
+  const { Parser } = createRequire(import.meta.url)('node-sql-parser') as {
+    Parser: new () => { astify(sql: string, options: { database: string }): { type: string } | { type: string }[] };
+  };
   const parser = new Parser();
-  const statements = SETUP.split(/^GO\s*$/m)[1]!.split(';').map((text) => text.trim())
+  const statements = SETUP.split(/^GO\s*$/m)[1]!
+    .split(';')
+    .map((text) => text.trim())
     // The parser does not know OUTPUT ... INTO.
     .filter((text) => /^(INSERT|UPDATE|DELETE|SELECT)\b/.test(text) && !/\bOUTPUT\b/.test(text));
-  const kinds = statements.flatMap((text) => [parser.astify(text, { database: 'transactsql' })].flat().map(({ type }) => type));
+  const kinds = statements.flatMap((text) =>
+    [parser.astify(text, { database: 'transactsql' })].flat().map(({ type }) => type),
+  );
   expect(kinds).toEqual(['insert', 'insert', 'update', 'insert', 'select', 'select']);
 });

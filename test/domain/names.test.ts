@@ -3,15 +3,26 @@ import fc from 'fast-check';
 import { batchFolder, chunkName, predictionsBlob } from '../../domain/blob-names.ts';
 import { checkSensorKey, encodeName, nameProblem } from '../../domain/sensor.ts';
 
-const name = fc.string({ minLength: 1, maxLength: 40, unit: 'binary' }).filter((text) => nameProblem('device', text) === undefined);
+const name = fc
+  .string({ minLength: 1, maxLength: 40, unit: 'binary' })
+  .filter((text) => nameProblem('device', text) === undefined);
 
 test('hostile names never leave their folder and never meet', () => {
-  fc.assert(fc.property(name, name, name, name, (d1, s1, d2, s2) => {
-    const blob = (device: string, sensor: string): string =>
-      predictionsBlob(batchFolder(0, 'b'), chunkName({ from: 1, to: 2 }, { device, sensor }), 'csv');
-    expect(blob(d1, s1)).toMatch(/^19700101T000000Z\/b\/[A-Za-z0-9_%-]+\.[A-Za-z0-9_%-]+\.csv$/);
-    expect(blob(d1, s1) === blob(d2, s2)).toBe(d1 === d2 && s1 === s2);
-  }), { examples: [['..', '..', '.', '.'], ['a/b', 'c', 'a', 'b/c'], ['a.b', 'c', 'a', 'b.c']] });
+  fc.assert(
+    fc.property(name, name, name, name, (d1, s1, d2, s2) => {
+      const blob = (device: string, sensor: string): string =>
+        predictionsBlob(batchFolder(0, 'b'), chunkName({ from: 1, to: 2 }, { device, sensor }), 'csv');
+      expect(blob(d1, s1)).toMatch(/^19700101T000000Z\/b\/[A-Za-z0-9_%-]+\.[A-Za-z0-9_%-]+\.csv$/);
+      expect(blob(d1, s1) === blob(d2, s2)).toBe(d1 === d2 && s1 === s2);
+    }),
+    {
+      examples: [
+        ['..', '..', '.', '.'],
+        ['a/b', 'c', 'a', 'b/c'],
+        ['a.b', 'c', 'a', 'b.c'],
+      ],
+    },
+  );
 });
 
 test('an encoded name reads back', () => {
@@ -19,8 +30,12 @@ test('an encoded name reads back', () => {
 });
 
 test.each<[unknown, RegExp]>([
-  ['', /is empty/], [' a', /starts or ends with a space/], ['a\nb', /control character/], ['x'.repeat(129), /129 characters, at most 128/],
-  [7, /must be a string, got 7/], ['\ud800', /broken Unicode/],
+  ['', /is empty/],
+  [' a', /starts or ends with a space/],
+  ['a\nb', /control character/],
+  ['x'.repeat(129), /129 characters, at most 128/],
+  [7, /must be a string, got 7/],
+  ['\ud800', /broken Unicode/],
 ])('%j is no device name', (text, message) => {
   expect(() => checkSensorKey({ device: text as string, sensor: 's' })).toThrow(message);
 });

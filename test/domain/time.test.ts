@@ -1,6 +1,16 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { compactTime, formatDuration, isoTime, MAX_TIME_MS, parseDuration, parseTime, plainTime, tryParseTime, windowStart } from '../../domain/time.ts';
+import {
+  compactTime,
+  formatDuration,
+  isoTime,
+  MAX_TIME_MS,
+  parseDuration,
+  parseTime,
+  plainTime,
+  tryParseTime,
+  windowStart,
+} from '../../domain/time.ts';
 
 test.each([
   ['2018-08-28 23:00:05.000', '2018-08-28T23:00:05.000Z'],
@@ -13,21 +23,41 @@ test.each([
   expect(isoTime(parseTime(text))).toBe(iso);
 });
 
-test.each(['', '23:00', '2018-13-01', '2018-02-29', '2018-08-28T25:00', '28.08.2018', '1969-12-31', '1535497205', 'now'])('%j is not a time', (text) => {
+test.each([
+  '',
+  '23:00',
+  '2018-13-01',
+  '2018-02-29',
+  '2018-08-28T25:00',
+  '28.08.2018',
+  '1969-12-31',
+  '1535497205',
+  'now',
+])('%j is not a time', (text) => {
   expect(tryParseTime(text)).toBeUndefined();
 });
 
 test('every time reads back from its text', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: MAX_TIME_MS }), (ms) => {
-    expect(parseTime(isoTime(ms))).toBe(ms);
-    expect(parseTime(plainTime(ms))).toBe(ms);
-  }));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: MAX_TIME_MS }), (ms) => {
+      expect(parseTime(isoTime(ms))).toBe(ms);
+      expect(parseTime(plainTime(ms))).toBe(ms);
+    }),
+  );
 });
 
 test('compact times sort as the times do', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: Math.floor(MAX_TIME_MS / 1000) }), fc.integer({ min: 0, max: Math.floor(MAX_TIME_MS / 1000) }), (a, b) => {
-    expect(Math.sign(a - b)).toBe(compactTime(a * 1000) < compactTime(b * 1000) ? -1 : compactTime(a * 1000) > compactTime(b * 1000) ? 1 : 0);
-  }));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: Math.floor(MAX_TIME_MS / 1000) }),
+      fc.integer({ min: 0, max: Math.floor(MAX_TIME_MS / 1000) }),
+      (a, b) => {
+        expect(Math.sign(a - b)).toBe(
+          compactTime(a * 1000) < compactTime(b * 1000) ? -1 : compactTime(a * 1000) > compactTime(b * 1000) ? 1 : 0,
+        );
+      },
+    ),
+  );
 });
 
 test('durations read back from their text', () => {
@@ -39,10 +69,12 @@ test.each(['', '0s', '-5m', '15', 'm', '1.5ms', '5 minutes', '1h30m'])('%j is no
 });
 
 test('a window starts at the multiple of the interval at or before a time', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: MAX_TIME_MS }), fc.integer({ min: 1, max: 86_400_000 }), (ms, interval) => {
-    const start = windowStart(ms, interval);
-    expect(start % interval).toBe(0);
-    expect(ms - start).toBeGreaterThanOrEqual(0);
-    expect(ms - start).toBeLessThan(interval);
-  }));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: MAX_TIME_MS }), fc.integer({ min: 1, max: 86_400_000 }), (ms, interval) => {
+      const start = windowStart(ms, interval);
+      expect(start % interval).toBe(0);
+      expect(ms - start).toBeGreaterThanOrEqual(0);
+      expect(ms - start).toBeLessThan(interval);
+    }),
+  );
 });

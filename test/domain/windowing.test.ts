@@ -14,25 +14,34 @@ test('windows of a period are complete when the last one that starts in it has e
 });
 
 test('a window is in one of the periods that follow each other, and complete at its end', () => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 500 }), (hopMs, overlap, lengthMs) => {
-    const shape = { windowMs: hopMs * overlap, hopMs };
-    const starts = Array.from({ length: Math.ceil(1_000 / hopMs) }, (_, i) => i * hopMs);
-    const early = starts.filter((startMs) => {
-      const fromMs = Math.floor(startMs / lengthMs) * lengthMs;
-      return lastWindowEnd({ fromMs, toMs: fromMs + lengthMs }, shape) < startMs + shape.windowMs;
-    });
-    expect(early).toEqual([]);
-  }));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 8 }),
+      fc.integer({ min: 1, max: 500 }),
+      (hopMs, overlap, lengthMs) => {
+        const shape = { windowMs: hopMs * overlap, hopMs };
+        const starts = Array.from({ length: Math.ceil(1_000 / hopMs) }, (_, i) => i * hopMs);
+        const early = starts.filter((startMs) => {
+          const fromMs = Math.floor(startMs / lengthMs) * lengthMs;
+          return lastWindowEnd({ fromMs, toMs: fromMs + lengthMs }, shape) < startMs + shape.windowMs;
+        });
+        expect(early).toEqual([]);
+      },
+    ),
+  );
 });
 
 test('the oldest window of a time still holds it, the one before does not', () => {
-  fc.assert(fc.property(fc.nat(1e6), fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 8 }), (ms, hopMs, overlap) => {
-    const shape = { windowMs: hopMs * overlap, hopMs };
-    const first = firstWindowStart(ms, shape);
-    expect(first).toBeLessThanOrEqual(ms);
-    expect(first + shape.windowMs).toBeGreaterThan(ms);
-    expect(first === 0 || first - hopMs + shape.windowMs <= ms).toBe(true);
-  }));
+  fc.assert(
+    fc.property(fc.nat(1e6), fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 8 }), (ms, hopMs, overlap) => {
+      const shape = { windowMs: hopMs * overlap, hopMs };
+      const first = firstWindowStart(ms, shape);
+      expect(first).toBeLessThanOrEqual(ms);
+      expect(first + shape.windowMs).toBeGreaterThan(ms);
+      expect(first === 0 || first - hopMs + shape.windowMs <= ms).toBe(true);
+    }),
+  );
 });
 
 test('windows are told by length, and by hop when they overlap', () => {

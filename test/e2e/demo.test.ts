@@ -15,7 +15,12 @@ const env = { FLEETSCORE_TOOLS_DIR: TOOLS };
 afterAll(() => runCli(home, ['down'], env), 120_000);
 
 interface Result {
-  readonly batches: { readonly id: string; readonly status: string; readonly scored: number; readonly failed: number }[];
+  readonly batches: {
+    readonly id: string;
+    readonly status: string;
+    readonly scored: number;
+    readonly failed: number;
+  }[];
   readonly totals: { readonly sensors: number; readonly windows: number; readonly anomalies: number };
   readonly report: string;
 }
@@ -60,7 +65,9 @@ test('one more start goes on where the last stopped, and what it repeats changes
   const second = await runCli(home, ['demo', '--once', '--ports', 'auto', '--json'], env);
   expect(second.code).toBe(0);
   const { batches, totals } = second.json() as Result;
-  expect(batches.every((batch) => batch.status === 'completed' && batch.scored === 60 && batch.failed === 0)).toBe(true);
+  expect(batches.every((batch) => batch.status === 'completed' && batch.scored === 60 && batch.failed === 0)).toBe(
+    true,
+  );
   expect(totals.sensors).toBe(60);
   expect(processesOf(home)).toEqual([]);
 }, 300_000);
@@ -86,9 +93,14 @@ test('a wrong setting is told with its name, its value and what it takes', async
 });
 
 test('without python3 and temporal it says what to install', async () => {
-  const result = await runCli(bare, ['up', '--ports', 'auto'], { PATH: bare, FLEETSCORE_TOOLS_DIR: join(bare, 'tools') });
+  const result = await runCli(bare, ['up', '--ports', 'auto'], {
+    PATH: bare,
+    FLEETSCORE_TOOLS_DIR: join(bare, 'tools'),
+  });
   expect(result.code).toBe(1);
-  expect(result.stderr).toMatch(/`temporal` program is not in PATH, and python3 with pip.* is missing. Install python3 and pip/);
+  expect(result.stderr).toMatch(
+    /`temporal` program is not in PATH, and python3 with pip.* is missing. Install python3 and pip/,
+  );
 }, 60_000);
 
 test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and up works again', async () => {
@@ -96,11 +108,14 @@ test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and 
   expect(up.code).toBe(0);
   const { pid } = up.json() as { pid: number };
   // The schedule is live: at every quarter of an hour there is one more.
-  const batches = async (): Promise<readonly string[]> => ((await runCli(home, ['batch', 'list', '--json'], env)).json() as { id: string }[]).map(({ id }) => id);
+  const batches = async (): Promise<readonly string[]> =>
+    ((await runCli(home, ['batch', 'list', '--json'], env)).json() as { id: string }[]).map(({ id }) => id);
   const before = await batches();
   expect(before.length).toBeGreaterThanOrEqual(4);
   expect((await runCli(home, ['up', '--detach'], env)).stdout).toContain('Already up');
-  expect((await runCli(home, ['up', '--ports', 'auto'], env)).stderr).toContain(`a laptop stack already runs in ${home} (process ${pid})`);
+  expect((await runCli(home, ['up', '--ports', 'auto'], env)).stderr).toContain(
+    `a laptop stack already runs in ${home} (process ${pid})`,
+  );
 
   process.kill(pid, 'SIGKILL');
   await untilNothingRuns();
@@ -127,9 +142,17 @@ test('Ctrl-C ends everything while it starts, and while readings flow', async ()
 test('a server that dies while readings flow ends the rest, with its name and the way on', async () => {
   const child = startDemo();
   await child.until('Readings keep flowing');
-  process.kill(Number.parseInt(processesOf(home).find((line) => line.includes('event-hubs/main'))!, 10), 'SIGKILL');
+  process.kill(
+    Number.parseInt(
+      processesOf(home).find((line) => line.includes('event-hubs/main'))!,
+      10,
+    ),
+    'SIGKILL',
+  );
   expect(await child.ended).toBe(1);
-  expect(await child.complaints).toMatch(/^error: Event Hubs emulator ended \(killed by SIGKILL\); the stack cannot go on without it\. .*Start again with `fleetscore up`: nothing stored is lost\.\n$/);
+  expect(await child.complaints).toMatch(
+    /^error: Event Hubs emulator ended \(killed by SIGKILL\); the stack cannot go on without it\. .*Start again with `fleetscore up`: nothing stored is lost\.\n$/,
+  );
   expect(processesOf(home)).toEqual([]);
 }, 120_000);
 
@@ -140,17 +163,21 @@ function startDemo() {
   child.stdout.on('data', (data: Buffer) => (said += data.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   return {
-    process: child, ended, complaints,
+    process: child,
+    ended,
+    complaints,
     /** Resolves when it has said so; rejects when it ends before. */
-    until: (words: string): Promise<void> => new Promise((resolve, reject) => {
-      child.stdout.on('data', () => said.includes(words) && resolve());
-      void ended.then((code) => reject(new Error(`it ended (${code}) without a word of ${words}:\n${said}`)));
-    }),
+    until: (words: string): Promise<void> =>
+      new Promise((resolve, reject) => {
+        child.stdout.on('data', () => said.includes(words) && resolve());
+        void ended.then((code) => reject(new Error(`it ended (${code}) without a word of ${words}:\n${said}`)));
+      }),
   };
 }
 
 /** What a process left that was killed ends by itself. */
 async function untilNothingRuns(): Promise<void> {
-  for (let i = 0; i < 300 && processesOf(home).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let i = 0; i < 300 && processesOf(home).length > 0; i++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
   expect(processesOf(home)).toEqual([]);
 }

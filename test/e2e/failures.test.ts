@@ -30,7 +30,9 @@ beforeAll(async () => {
   expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
   // The readings of the second sensor never come; another sensor has readings and no model.
   const file = readingsOf(3, join(stack.home, 'readings.csv'));
-  const kept = readFileSync(file, 'utf8').split('\n').filter((line) => !line.includes(`,${dataless.device},${dataless.sensor},`));
+  const kept = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => !line.includes(`,${dataless.device},${dataless.sensor},`));
   writeFileSync(file, [...kept.slice(0, -1), `${FROM},${MODELLESS.device},${MODELLESS.sensor},1.5`, ''].join('\n'));
   expect((await stack.cli('send', file, '--wait')).code).toBe(0);
 
@@ -39,17 +41,36 @@ beforeAll(async () => {
   const models = await store.listReleaseModels((await store.currentRelease())!);
   const bad = models.find((m) => m.device === corrupt.device && m.sensor === corrupt.sensor)!;
   for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  await blobs.put(CONTAINERS.models, modelBlob(bad.model), Buffer.from('not what was published'), 'application/octet-stream');
+  await blobs.put(
+    CONTAINERS.models,
+    modelBlob(bad.model),
+    Buffer.from('not what was published'),
+    'application/octet-stream',
+  );
   rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
 }, 240_000);
 
 test('no model, no data, a corrupt model: each has its own outcome, the others are scored', async () => {
   const run = await stack.cli('batch', 'run', ...PERIOD, '--tolerated-failure-percentage', '50', '--wait', '--json');
   const batch = run.json() as Shown;
-  expect(batch).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 1, skipped: 2, failed: 1, cancelled: 0 } });
-  expect(batch.failed).toEqual([expect.objectContaining({ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt', worker: expect.stringMatching(/^scoring@.+#\d+$/) })]);
+  expect(batch).toMatchObject({
+    status: 'completed',
+    planned: 4,
+    counts: { scored: 1, skipped: 2, failed: 1, cancelled: 0 },
+  });
+  expect(batch.failed).toEqual([
+    expect.objectContaining({
+      device: corrupt.device,
+      sensor: corrupt.sensor,
+      class: 'model_corrupt',
+      worker: expect.stringMatching(/^scoring@.+#\d+$/),
+    }),
+  ]);
   expect(batch.skipped.map(({ device, sensor, class: why }) => [device, sensor, why]).sort()).toEqual(
-    [[dataless.device, dataless.sensor, 'no_data'], [MODELLESS.device, MODELLESS.sensor, 'no_model']].sort(),
+    [
+      [dataless.device, dataless.sensor, 'no_data'],
+      [MODELLESS.device, MODELLESS.sensor, 'no_model'],
+    ].sort(),
   );
   const outcomes = await (await stack.context.store()).listOutcomes(batch.id, { limit: 100 });
   expect(new Set(outcomes.map((o) => o.sensorId)).size).toBe(4);
@@ -70,8 +91,14 @@ test('the status page names the failure, the batch, and that every part answers'
   expect(text.stdout).toMatch(new RegExp(`${corrupt.device} +${corrupt.sensor} +model_corrupt`));
   const data = (await stack.cli('--json', 'status')).json();
   expect(data).toMatchObject({
-    sensors: 4, workers: { control: expect.any(Number), scoring: 1 }, schedules: [], running: [], pools: [{ name: 'scoring', problem: null, mode: null }], ingest: { lagEvents: 0 },
-    failures: [{ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' }], last: [{ status: 'completed', planned: 4, scored: 1, failed: 1 }],
+    sensors: 4,
+    workers: { control: expect.any(Number), scoring: 1 },
+    schedules: [],
+    running: [],
+    pools: [{ name: 'scoring', problem: null, mode: null }],
+    ingest: { lagEvents: 0 },
+    failures: [{ device: corrupt.device, sensor: corrupt.sensor, class: 'model_corrupt' }],
+    last: [{ status: 'completed', planned: 4, scored: 1, failed: 1 }],
   });
 });
 
@@ -89,24 +116,52 @@ test('a redrive scores only what failed, with the models mended meanwhile', asyn
   // `models publish` finds the stored blob damaged and puts it right.
   expect((await stack.cli('models', 'publish', modelsOf(3, join(stack.home, 'models')))).code).toBe(0);
   const run = await stack.cli('batch', 'redrive', before!.id, '--wait', '--json');
-  expect(run.json()).toMatchObject({ kind: 'redrive', supersedes: before!.id, planned: 1, counts: { scored: 1, failed: 0 } });
+  expect(run.json()).toMatchObject({
+    kind: 'redrive',
+    supersedes: before!.id,
+    planned: 1,
+    counts: { scored: 1, failed: 0 },
+  });
 
   // Or what is asked for, whatever became of it.
   const [first] = SAMPLE_FLEET;
-  const chosen = await stack.cli('batch', 'redrive', before!.id, '--sensor', `${first!.device}/${first!.sensor}`, `${MODELLESS.device}/no%20model%2Fyet`, '--wait', '--json');
-  expect(chosen.json()).toMatchObject({ kind: 'redrive', supersedes: before!.id, planned: 2, counts: { scored: 1, skipped: 1 } });
+  const chosen = await stack.cli(
+    'batch',
+    'redrive',
+    before!.id,
+    '--sensor',
+    `${first!.device}/${first!.sensor}`,
+    `${MODELLESS.device}/no%20model%2Fyet`,
+    '--wait',
+    '--json',
+  );
+  expect(chosen.json()).toMatchObject({
+    kind: 'redrive',
+    supersedes: before!.id,
+    planned: 2,
+    counts: { scored: 1, skipped: 1 },
+  });
   const ids = [run, chosen].map((redrive) => (redrive.json() as Shown).id);
   expect((await stack.cli('batch', 'show', before!.id, '--json')).json()).toMatchObject({ supersededBy: ids });
-  expect((await stack.cli('batch', 'redrive', before!.id, '--sensor', 'nobody/here', '--wait')).stderr).toMatch(/there is no sensor "nobody\/here"/);
+  expect((await stack.cli('batch', 'redrive', before!.id, '--sensor', 'nobody/here', '--wait')).stderr).toMatch(
+    /there is no sensor "nobody\/here"/,
+  );
 });
 
 test('a scoring worker that is killed in mid-batch costs a retry, no outcome', async () => {
   const worker = processesOf(stack.home).find((line) => line.includes('workers/scoring'))!;
   const pid = Number(worker.split(' ')[0]);
   process.kill(pid, 'SIGSTOP'); // it holds its tasks, and does nothing with them
-  const started = (await stack.cli('batch', 'run', ...PERIOD, '--json')).json() as { batch: string; workflowId: string };
+  const started = (await stack.cli('batch', 'run', ...PERIOD, '--json')).json() as {
+    batch: string;
+    workflowId: string;
+  };
   const client = await stack.context.client();
-  await waitFor(async () => (await client.workflow.count(`WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${started.batch}/'`)).count > 0);
+  await waitFor(
+    async () =>
+      (await client.workflow.count(`WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${started.batch}/'`))
+        .count > 0,
+  );
   process.kill(pid, 'SIGKILL');
   await client.workflow.getHandle(started.workflowId).result();
   const shown = (await stack.cli('batch', 'show', started.batch, '--json')).json();
@@ -115,7 +170,9 @@ test('a scoring worker that is killed in mid-batch costs a retry, no outcome', a
 }, 180_000);
 
 test('a batch that waits for its readings, and one whose workflow was terminated, can be cancelled', async () => {
-  const waiting = (await stack.cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-for-readings', '1d', '--json')).json() as { batch: string };
+  const waiting = (
+    await stack.cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-for-readings', '1d', '--json')
+  ).json() as { batch: string };
   const client = await stack.context.client();
   await waitFor(async () => (await client.workflow.count(`FleetscoreBatch = '${waiting.batch}'`)).count > 0);
   expect((await stack.cli('batch', 'cancel', waiting.batch)).stdout).toMatch(/cancelled before it was planned/);
@@ -123,7 +180,16 @@ test('a batch that waits for its readings, and one whose workflow was terminated
   const store = await stack.context.store();
   const period = { fromMs: Date.parse(FROM), toMs: Date.parse(TO) };
   const gone = await client.workflow.start('scoreBatch', { taskQueue: 'nobody', workflowId: 'gone', args: [] });
-  const batch = await store.createBatch({ id: 'gone-batch', workflowId: 'gone', runId: gone.firstExecutionRunId, kind: 'score', release: (await store.currentRelease())!, ...period, codeVersion: 'test', startedAtMs: Date.now() });
+  const batch = await store.createBatch({
+    id: 'gone-batch',
+    workflowId: 'gone',
+    runId: gone.firstExecutionRunId,
+    kind: 'score',
+    release: (await store.currentRelease())!,
+    ...period,
+    codeVersion: 'test',
+    startedAtMs: Date.now(),
+  });
   await gone.terminate('by hand');
   const cancelled = await stack.cli('batch', 'cancel', batch.id, '--json');
   expect(cancelled.json()).toMatchObject({ status: 'cancelled', planned: 4, counts: { cancelled: 4, scored: 0 } });
@@ -144,7 +210,13 @@ async function failedChild(batchId: string): Promise<{ child: string; message: s
     for await (const execution of client.workflow.list({ query })) found.push(execution.workflowId);
     return found.length > 0;
   });
-  const error = await client.workflow.getHandle(found[0]!).result().then(() => undefined, (e: Error) => e);
+  const error = await client.workflow
+    .getHandle(found[0]!)
+    .result()
+    .then(
+      () => undefined,
+      (e: Error) => e,
+    );
   return { child: found[0]!, message: String((error?.cause as Error | undefined)?.message) };
 }
 

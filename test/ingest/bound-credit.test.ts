@@ -12,15 +12,18 @@ test('after a trickle of events, a burst waits in the service while the handler 
   let holding = false;
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  const subscription = consumer.subscribe({
-    async processEvents(events) {
-      seen += events.length;
-      if (!holding) return;
-      held.resolve();
-      await release.promise;
+  const subscription = consumer.subscribe(
+    {
+      async processEvents(events) {
+        seen += events.length;
+        if (!holding) return;
+        held.resolve();
+        await release.promise;
+      },
+      async processError() {},
     },
-    async processError() {},
-  }, { maxBatchSize: 10, prefetchCount: 10, startPosition: earliestEventPosition, skipParsingBodyAsJson: true });
+    { maxBatchSize: 10, prefetchCount: 10, startPosition: earliestEventPosition, skipParsingBodyAsJson: true },
+  );
   try {
     const event = { body: Buffer.alloc(10) };
     for (let i = 1; i <= 30; i++) {

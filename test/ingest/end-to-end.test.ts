@@ -19,7 +19,10 @@ import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } fro
 const dir = tempDir('ingest');
 let servers: IngestServers;
 beforeAll(async () => {
-  servers = await startIngestServers(dir, { hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'csv', 'empty'], partitions: 3 });
+  servers = await startIngestServers(dir, {
+    hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'csv', 'empty'],
+    partitions: 3,
+  });
 }, 60_000);
 afterAll(() => servers.stop());
 
@@ -39,7 +42,12 @@ async function withStore<T>(name: string, work: (store: Store) => Promise<T>): P
 function stream(count: number): SentReading[] {
   return Array.from({ length: count }, (_, n) => {
     const i = n % 97 === 0 ? Math.max(0, n - 30) : n;
-    return { device: `device-${i % 11}`, sensor: `s${i % 2}`, ts: T0 + i * 40 + ((i * 7_919) % 5_000), value: Math.round(Math.sin(i) * 1e6) / 1e6 };
+    return {
+      device: `device-${i % 11}`,
+      sensor: `s${i % 2}`,
+      ts: T0 + i * 40 + ((i * 7_919) % 5_000),
+      value: Math.round(Math.sin(i) * 1e6) / 1e6,
+    };
   });
 }
 
@@ -63,7 +71,13 @@ test('a worker killed again and again loses nothing and doubles nothing, in wind
   const hub = 'killed';
   const all = stream(9_000);
   const producer = servers.producer(hub);
-  const settings: Partial<IngestSettings> = { workerName: 'one', captureBytes: 60_000, captureIntervalMs: 300, maxCommitReadings: 200, maxBatchEvents: 40 };
+  const settings: Partial<IngestSettings> = {
+    workerName: 'one',
+    captureBytes: 60_000,
+    captureIntervalMs: 300,
+    maxCommitReadings: 200,
+    maxBatchEvents: 40,
+  };
   try {
     await withStore(hub, async (store) => {
       const applied = async (): Promise<number> => (await store.listProgress()).reduce((sum, p) => sum + p.readings, 0);
@@ -85,9 +99,14 @@ test('a worker killed again and again loses nothing and doubles nothing, in wind
       expect(await applied()).toBe(all.length);
       const events = await capturedEvents(servers.blobs, `localhost/${hub}`);
       expect(events).toHaveLength(sent.events);
-      expect(Object.fromEntries((await store.listProgress()).map((p) => [p.partition, p.capturedSeq]))).toEqual(sent.lastSequenceNumbers);
-      const readings = events.flatMap((event) => JSON.parse(Buffer.from(event.body as Uint8Array).toString()) as SentReading[]);
-      const order = (a: SentReading, b: SentReading): number => a.ts - b.ts || (a.device < b.device ? -1 : 1) || a.value - b.value;
+      expect(Object.fromEntries((await store.listProgress()).map((p) => [p.partition, p.capturedSeq]))).toEqual(
+        sent.lastSequenceNumbers,
+      );
+      const readings = events.flatMap(
+        (event) => JSON.parse(Buffer.from(event.body as Uint8Array).toString()) as SentReading[],
+      );
+      const order = (a: SentReading, b: SentReading): number =>
+        a.ts - b.ts || (a.device < b.device ? -1 : 1) || a.value - b.value;
       expect(readings.toSorted(order)).toEqual(all.toSorted(order));
     });
   } finally {
@@ -101,11 +120,19 @@ test('whatever is killed or shut out while two workers share the partitions, ove
   const random = seeded(seed);
   const all = stream(6_000);
   const producer = servers.producer(hub);
-  const settings: Partial<IngestSettings> = { hopMs: 1_000, captureBytes: 60_000, captureIntervalMs: 300, maxCommitReadings: 300, maxBatchEvents: 40 };
+  const settings: Partial<IngestSettings> = {
+    hopMs: 1_000,
+    captureBytes: 60_000,
+    captureIntervalMs: 300,
+    maxCommitReadings: 300,
+    maxBatchEvents: 40,
+  };
   const story: string[] = [];
   try {
     await withStore(hub, async (store) => {
-      const workers = await Promise.all(['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { ...settings, workerName }, { hub })));
+      const workers = await Promise.all(
+        ['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { ...settings, workerName }, { hub })),
+      );
       const kill = async (i: 0 | 1): Promise<void> => {
         workers[i]!.process.kill('SIGKILL');
         await workers[i]!.ended;
@@ -119,11 +146,17 @@ test('whatever is killed or shut out while two workers share the partitions, ove
         db.close();
       };
       const faults: readonly (readonly [string, () => Promise<void>])[] = [
-        ['kill a', () => kill(0)], ['kill b', () => kill(1)], ['kill the emulator', () => servers.killEmulator()], ['lock the store', shutOut],
+        ['kill a', () => kill(0)],
+        ['kill b', () => kill(1)],
+        ['kill the emulator', () => servers.killEmulator()],
+        ['lock the store', shutOut],
       ];
       const sending = sendReadings(all.map(toReading), { producer, readingsPerEvent: 5, rate: 1_500 });
       // Each once, in any order, and one more.
-      const order = faults.map((fault) => ({ fault, at: random() })).sort((x, y) => x.at - y.at).map(({ fault }) => fault);
+      const order = faults
+        .map((fault) => ({ fault, at: random() }))
+        .sort((x, y) => x.at - y.at)
+        .map(({ fault }) => fault);
       for (const [name, strike] of [...order, faults[Math.floor(random() * 4)]!]) {
         await sleep(random() * 600);
         story.push(name);
@@ -132,13 +165,17 @@ test('whatever is killed or shut out while two workers share the partitions, ove
       const { lastSequenceNumbers } = await sending;
       await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
       // Raw capture follows by itself: whoever took a partition over reads again what was not captured yet.
-      await until(async () => (await store.listProgress(inPlay(hub).source)).every((p) => p.capturedSeq >= lastSequenceNumbers[p.partition]!));
+      await until(async () =>
+        (await store.listProgress(inPlay(hub).source)).every((p) => p.capturedSeq >= lastSequenceNumbers[p.partition]!),
+      );
       for (const worker of workers) worker.process.kill('SIGTERM');
       for (const worker of workers) expect(await worker.ended).toBe('0');
 
       expect(await allWindows(store)).toEqual(expectedWindows(all, { windowMs: 5_000, hopMs: 1_000 }));
       // Every event of Event Hubs is in raw capture once; a send whose answer was lost was made twice, which is two events.
-      const captured = (await capturedEvents(servers.blobs, `localhost/${hub}`)).map((event) => `${event.partitionKey}/${event.seq}`);
+      const captured = (await capturedEvents(servers.blobs, `localhost/${hub}`)).map(
+        (event) => `${event.partitionKey}/${event.seq}`,
+      );
       expect(new Set(captured).size).toBe(captured.length);
       expect(captured.length).toBe(Object.values(lastSequenceNumbers).reduce((sum, seq) => sum + seq + 1, 0));
     });
@@ -185,15 +222,26 @@ test('a partition whose reading ended with an error is taken again at once, not 
   const producer = createProducer({ connection, hub: 'h' });
   const told: string[] = [];
   const trouble: object[] = [];
-  const log = { debug() {}, info: (_: object, message: string) => void told.push(message), warn: (fields: object) => void trouble.push(fields), error() {} };
+  const log = {
+    debug() {},
+    info: (_: object, message: string) => void told.push(message),
+    warn: (fields: object) => void trouble.push(fields),
+    error() {},
+  };
   try {
     await withStore('ended', async (store) => {
       const worker = await startIngest({
-        eventHubs: { connection, hub: 'h', consumerGroup: '$Default' }, store, blobs: servers.blobs, checkpoints: servers.checkpoints, log,
+        eventHubs: { connection, hub: 'h', consumerGroup: '$Default' },
+        store,
+        blobs: servers.blobs,
+        checkpoints: servers.checkpoints,
+        log,
         settings: { ...QUICK, ownershipTimeoutMs: 600_000, capture: false },
       });
       const sendOne = async (tsMs: number): Promise<void> => {
-        const { lastSequenceNumbers } = await sendReadings([{ device: 'd', sensor: 's', tsMs, value: 1 }], { producer });
+        const { lastSequenceNumbers } = await sendReadings([{ device: 'd', sensor: 's', tsMs, value: 1 }], {
+          producer,
+        });
         await waitIngested({ store, source: worker.source, lastSequenceNumbers, stallMs: 20_000 });
       };
       try {
@@ -242,7 +290,12 @@ test('workers share the partitions, and take over those of one that leaves', asy
 test('a history of several devices, sent at once, makes no reading late', async () => {
   const hub = 'history';
   // Half an hour of 12 devices with 5 sensors.
-  const all = Array.from({ length: 360 * 60 }, (_, i): SentReading => ({ device: `device-${i % 12}`, sensor: `s${Math.floor(i / 12) % 5}`, ts: T0 + Math.floor(i / 60) * 5_000, value: i }));
+  const all = Array.from({ length: 360 * 60 }, (_, i): SentReading => ({
+    device: `device-${i % 12}`,
+    sensor: `s${Math.floor(i / 12) % 5}`,
+    ts: T0 + Math.floor(i / 60) * 5_000,
+    value: i,
+  }));
   const producer = servers.producer(hub);
   try {
     await withStore(hub, async (store) => {
@@ -267,7 +320,14 @@ test('poison goes to dead letters, which can be sent again', async () => {
     await withStore(hub, async (store) => {
       const worker = await servers.startWorker(sqlUrl(hub), {}, { hub });
       const good = { ts: T0, device: 'd', sensor: 's', value: 1 };
-      await producer.sendBatch([{ body: Buffer.from('not json') }, { body: good }, { body: [good, { ...good, ts: T0 + 1, value: null }], properties: { site: 'x' } }], { partitionKey: 'd' });
+      await producer.sendBatch(
+        [
+          { body: Buffer.from('not json') },
+          { body: good },
+          { body: [good, { ...good, ts: T0 + 1, value: null }], properties: { site: 'x' } },
+        ],
+        { partitionKey: 'd' },
+      );
       await until(async () => (await store.listProgress()).some((p) => p.appliedSeq === 2));
       const list = async () => {
         const letters = [];
@@ -276,11 +336,19 @@ test('poison goes to dead letters, which can be sent again', async () => {
       };
       expect(await list()).toMatchObject([
         { sequenceNumber: 0, partitionKey: 'd', text: 'not json', problems: [{ reason: 'not_json' }] },
-        { sequenceNumber: 2, partitionKey: 'd', properties: { site: 'x' }, problems: [{ reason: 'missing_field', index: 1 }] },
+        {
+          sequenceNumber: 2,
+          partitionKey: 'd',
+          properties: { site: 'x' },
+          problems: [{ reason: 'missing_field', index: 1 }],
+        },
       ]);
       expect(await replayDeadLetters(servers.blobs, producer, `localhost/${hub}/`)).toBe(2);
       await until(async () => (await store.listProgress()).some((p) => p.appliedSeq === 4));
-      expect((await list()).map((letter) => [letter.sequenceNumber, letter.text])).toEqual([[3, 'not json'], [4, expect.stringContaining('"device":"d"')]]);
+      expect((await list()).map((letter) => [letter.sequenceNumber, letter.text])).toEqual([
+        [3, 'not json'],
+        [4, expect.stringContaining('"device":"d"')],
+      ]);
       expect(await allWindows(store)).toEqual(expectedWindows([good]));
       worker.process.kill('SIGTERM');
       expect(await worker.ended).toBe('0');
@@ -293,18 +361,33 @@ test('poison goes to dead letters, which can be sent again', async () => {
 test('a CSV file goes in; bad rows are told by line, the good ones count', async () => {
   const hub = 'csv';
   const rows = stream(500);
-  const lines = rows.map(({ ts, device, sensor, value }, i) => `${i},${value},${isoTime(ts).replace(/Z$/, '')},"${device}",${sensor}`);
+  const lines = rows.map(
+    ({ ts, device, sensor, value }, i) => `${i},${value},${isoTime(ts).replace(/Z$/, '')},"${device}",${sensor}`,
+  );
   lines.splice(3, 0, 'x,1,yesterday,d,s', '', 'x,one,2026-01-01,d,s', 'x,1,2026-01-01, ,s', 'x,1,2026-01-01,"d"x,s');
   const bad: BadRow[] = [];
   const producer = servers.producer(hub);
   try {
-    const sent = await sendCsv(Readable.from([`\uFEFF#,VALUE,ts,Device,sensor\r\n${lines.join('\r\n')}`]), { producer, onBadRow: (row) => bad.push(row), readingsPerEvent: 7 });
+    const sent = await sendCsv(Readable.from([`\uFEFF#,VALUE,ts,Device,sensor\r\n${lines.join('\r\n')}`]), {
+      producer,
+      onBadRow: (row) => bad.push(row),
+      readingsPerEvent: 7,
+    });
     expect(sent).toMatchObject({ sent: 500, bad: 4 });
     expect(bad.map((row) => row.line)).toEqual([5, 7, 8, 9]);
     expect(bad.map((row) => row.reason).join()).toMatch(/TS "yesterday".*Value "one".*device name.*CSV/);
     await withStore(hub, async (store) => {
-      const waiting = waitIngested({ store, source: servers.source(hub), lastSequenceNumbers: sent.lastSequenceNumbers, stallMs: 50, pollMs: 10 });
-      await expect(waiting).rejects.toMatchObject({ code: 'NOT_INGESTED', message: expect.stringMatching(/partition \d is at sequence number -1 of \d+.*ingest worker/) });
+      const waiting = waitIngested({
+        store,
+        source: servers.source(hub),
+        lastSequenceNumbers: sent.lastSequenceNumbers,
+        stallMs: 50,
+        pollMs: 10,
+      });
+      await expect(waiting).rejects.toMatchObject({
+        code: 'NOT_INGESTED',
+        message: expect.stringMatching(/partition \d is at sequence number -1 of \d+.*ingest worker/),
+      });
       const worker = await servers.startWorker(sqlUrl(hub), {}, { hub });
       await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: sent.lastSequenceNumbers });
       expect(await allWindows(store)).toEqual(expectedWindows(rows));
@@ -332,15 +415,44 @@ test('a hub that was deleted and made anew, another interval, and a hub that is 
   const hub = 'empty';
   await withStore(hub, async (store) => {
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    const start = (name: string, settings: Partial<IngestSettings> = {}) => startIngest({
-      eventHubs: { connection: { connectionString: servers.eventHubs }, hub: name, consumerGroup: '$Default' },
-      store, blobs: servers.blobs, checkpoints: servers.checkpoints, settings, log,
+    const start = (name: string, settings: Partial<IngestSettings> = {}) =>
+      startIngest({
+        eventHubs: { connection: { connectionString: servers.eventHubs }, hub: name, consumerGroup: '$Default' },
+        store,
+        blobs: servers.blobs,
+        checkpoints: servers.checkpoints,
+        settings,
+        log,
+      });
+    await store.commitReadings({
+      source: servers.source(hub),
+      partition: '1',
+      expectedSeq: -1,
+      throughSeq: 41,
+      watermarkMs: 0,
+      updates: [],
+      readings: 0,
+      late: 0,
+      dead: 0,
     });
-    await store.commitReadings({ source: servers.source(hub), partition: '1', expectedSeq: -1, throughSeq: 41, watermarkMs: 0, updates: [], readings: 0, late: 0, dead: 0 });
-    await expect(start(hub)).rejects.toMatchObject({ code: 'HUB_RECREATED', message: expect.stringMatching(/partition 1 .*ends at sequence number -1.* up to 41 .*consumer group/s) });
-    await expect(start(hub, { windowMs: 60_000 })).rejects.toMatchObject({ code: 'INTERVAL_CHANGED', message: expect.stringContaining('1m') });
+    await expect(start(hub)).rejects.toMatchObject({
+      code: 'HUB_RECREATED',
+      message: expect.stringMatching(/partition 1 .*ends at sequence number -1.* up to 41 .*consumer group/s),
+    });
+    await expect(start(hub, { windowMs: 60_000 })).rejects.toMatchObject({
+      code: 'INTERVAL_CHANGED',
+      message: expect.stringContaining('1m'),
+    });
     // Nothing was stored with another hop before: the windows that are there follow each other.
-    await expect(start(hub, { hopMs: 1_000 })).rejects.toMatchObject({ code: 'INTERVAL_CHANGED', message: expect.stringMatching(/configured as 5s every 1s, but the store holds windows of 5s\. Set FLEETSCORE_WINDOW=5s without FLEETSCORE_HOP,/) });
-    await expect(start('no-such-hub')).rejects.toMatchObject({ code: 'EVENT_HUB_UNAVAILABLE', message: expect.stringContaining('no-such-hub') });
+    await expect(start(hub, { hopMs: 1_000 })).rejects.toMatchObject({
+      code: 'INTERVAL_CHANGED',
+      message: expect.stringMatching(
+        /configured as 5s every 1s, but the store holds windows of 5s\. Set FLEETSCORE_WINDOW=5s without FLEETSCORE_HOP,/,
+      ),
+    });
+    await expect(start('no-such-hub')).rejects.toMatchObject({
+      code: 'EVENT_HUB_UNAVAILABLE',
+      message: expect.stringContaining('no-such-hub'),
+    });
   });
 }, 60_000);

@@ -25,15 +25,22 @@ test.each([
 
 test('quality flags are compared as text without case; none is good', () => {
   const filter = createFilter({ goodQuality: ['GOOD', '192'] })!;
-  expect([undefined, 'good', 192, 'bad', false].map((quality) => filter(quality === undefined ? reading : { ...reading, quality }))).toEqual([true, true, true, false, false]);
+  expect(
+    [undefined, 'good', 192, 'bad', false].map((quality) =>
+      filter(quality === undefined ? reading : { ...reading, quality }),
+    ),
+  ).toEqual([true, true, true, false, false]);
 });
 
 test('a pattern matches as the regular expression that says the same', () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.') });
-  fc.assert(fc.property(text, text, (pattern, name) => {
-    const expression = pattern.replace(/[.*?]/g, (c) => (c === '*' ? '.*' : c === '?' ? '.' : '\\.'));
-    expect(globMatches(pattern, name)).toBe(new RegExp(`^${expression}$`, 's').test(name));
-  }), { numRuns: 2_000 });
+  fc.assert(
+    fc.property(text, text, (pattern, name) => {
+      const expression = pattern.replace(/[.*?]/g, (c) => (c === '*' ? '.*' : c === '?' ? '.' : '\\.'));
+      expect(globMatches(pattern, name)).toBe(new RegExp(`^${expression}$`, 's').test(name));
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test('a pattern that would stall a regular expression does not', () => {

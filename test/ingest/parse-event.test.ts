@@ -6,7 +6,11 @@ const ENQUEUED = Date.UTC(2026, 10, 23, 14);
 const parse = createEventParser();
 const good = { ts: '2026-11-23T13:59:58.250Z', device: 'pump-1', sensor: 'temperature', value: 21.5 };
 const reading = { tsMs: Date.UTC(2026, 10, 23, 13, 59, 58, 250), device: 'pump-1', sensor: 'temperature', value: 21.5 };
-const event = (body: unknown, contentEncoding?: string) => ({ body, enqueuedMs: ENQUEUED, ...(contentEncoding ? { contentEncoding } : {}) });
+const event = (body: unknown, contentEncoding?: string) => ({
+  body,
+  enqueuedMs: ENQUEUED,
+  ...(contentEncoding ? { contentEncoding } : {}),
+});
 const bytes = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 test.each([
@@ -23,7 +27,9 @@ test.each([
 
 test('takes configured field names, and a quality flag', () => {
   const fields = { ts: ['when'], device: ['machine'], sensor: ['tag'], value: ['v'], quality: ['q'] };
-  const parsed = createEventParser({ ...PARSE_DEFAULTS, fields })(event({ when: good.ts, machine: 'pump-1', tag: 'temperature', v: 21.5, q: 192 }));
+  const parsed = createEventParser({ ...PARSE_DEFAULTS, fields })(
+    event({ when: good.ts, machine: 'pump-1', tag: 'temperature', v: 21.5, q: 192 }),
+  );
   expect(parsed).toEqual({ readings: [{ ...reading, quality: 192 }], problems: [] });
 });
 
@@ -64,7 +70,10 @@ test('a body that claims to be gzip and is not is refused', () => {
 test('in an array, bad readings are refused one by one and the good ones go', () => {
   const { readings, problems } = parse(event(bytes([good, { ...good, value: 'x' }, good, 3])));
   expect(readings).toEqual([reading, reading]);
-  expect(problems.map(({ index, reason }) => [index, reason])).toEqual([[1, 'bad_value'], [3, 'not_a_reading']]);
+  expect(problems.map(({ index, reason }) => [index, reason])).toEqual([
+    [1, 'bad_value'],
+    [3, 'not_a_reading'],
+  ]);
 });
 
 test('numbers below 1e11 are seconds, others milliseconds, as text too', () => {
@@ -78,15 +87,32 @@ test('numbers below 1e11 are seconds, others milliseconds, as text too', () => {
 });
 
 test('any bytes and any JSON give readings or problems, never an exception, and only finite values', () => {
-  const body = fc.oneof(fc.uint8Array(), fc.json(), fc.jsonValue(), fc.array(fc.record({
-    ts: fc.oneof(fc.integer(), fc.double(), fc.string()), device: fc.oneof(fc.string(), fc.integer()), sensor: fc.string(), value: fc.oneof(fc.double(), fc.string()),
-  }, { requiredKeys: [] })));
-  fc.assert(fc.property(body, (value) => {
-    const { readings, problems } = parse(event(value));
-    for (const r of readings) {
-      expect(Number.isFinite(r.value)).toBe(true);
-      expect(Number.isInteger(r.tsMs) && r.tsMs >= 0 && r.tsMs <= ENQUEUED + PARSE_DEFAULTS.clockSkewMs).toBe(true);
-    }
-    expect(readings.length + problems.length).toBe(Array.isArray(value) ? value.length : readings.length + problems.length);
-  }));
+  const body = fc.oneof(
+    fc.uint8Array(),
+    fc.json(),
+    fc.jsonValue(),
+    fc.array(
+      fc.record(
+        {
+          ts: fc.oneof(fc.integer(), fc.double(), fc.string()),
+          device: fc.oneof(fc.string(), fc.integer()),
+          sensor: fc.string(),
+          value: fc.oneof(fc.double(), fc.string()),
+        },
+        { requiredKeys: [] },
+      ),
+    ),
+  );
+  fc.assert(
+    fc.property(body, (value) => {
+      const { readings, problems } = parse(event(value));
+      for (const r of readings) {
+        expect(Number.isFinite(r.value)).toBe(true);
+        expect(Number.isInteger(r.tsMs) && r.tsMs >= 0 && r.tsMs <= ENQUEUED + PARSE_DEFAULTS.clockSkewMs).toBe(true);
+      }
+      expect(readings.length + problems.length).toBe(
+        Array.isArray(value) ? value.length : readings.length + problems.length,
+      );
+    }),
+  );
 });

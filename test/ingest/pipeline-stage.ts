@@ -69,12 +69,27 @@ export async function openStage(dir: string, blobs: BlobStore): Promise<Stage> {
   const giveUp = new AbortController();
   const folder = `${id}/hub`;
   return {
-    store, blobs, folder, totals, logged, checkpoints,
+    store,
+    blobs,
+    folder,
+    totals,
+    logged,
+    checkpoints,
     open: (changes = {}, fate = {}) => {
       const settings = { ...INGEST_DEFAULTS, ...changes };
       return openPipeline({
-        source: SOURCE, folder, partition: '0', store: fatefulStore(store, fate), blobs, settings, totals, log, giveUp: giveUp.signal,
-        parse: createEventParser(settings), filter: createFilter(settings.filter), sensors: createSensorIds(store),
+        source: SOURCE,
+        folder,
+        partition: '0',
+        store: fatefulStore(store, fate),
+        blobs,
+        settings,
+        totals,
+        log,
+        giveUp: giveUp.signal,
+        parse: createEventParser(settings),
+        filter: createFilter(settings.filter),
+        sensors: createSensorIds(store),
         checkpoint: async (at) => void checkpoints.push(at),
       });
     },
@@ -95,7 +110,9 @@ export interface SentReading {
 /** Events as a partition holds them: numbered from 0, a second apart. */
 export function toEvents(bodies: readonly unknown[]): IngestEvent[] {
   return bodies.map((body, seq) => ({
-    seq, offset: String(seq * 100), enqueuedMs: T0 + 3_600_000 + seq * 1_000,
+    seq,
+    offset: String(seq * 100),
+    enqueuedMs: T0 + 3_600_000 + seq * 1_000,
     body: body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body)),
   }));
 }
@@ -104,12 +121,19 @@ export function toEvents(bodies: readonly unknown[]): IngestEvent[] {
 export async function allWindows(store: Store): Promise<Record<string, Window[]>> {
   const period = { fromMs: 0, toMs: T0 * 2 };
   const sensors = await store.listSensors();
-  const entries = await Promise.all(sensors.map(async ({ id, device, sensor }) => [`${device}/${sensor}`, await store.readSensorWindows(id, period)] as const));
+  const entries = await Promise.all(
+    sensors.map(
+      async ({ id, device, sensor }) => [`${device}/${sensor}`, await store.readSensorWindows(id, period)] as const,
+    ),
+  );
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The windows that these readings, in order of arrival, must give; written without any part of ingest. */
-export function expectedWindows(readings: readonly SentReading[], { windowMs, hopMs }: WindowShape = INGEST_DEFAULTS): Record<string, Window[]> {
+export function expectedWindows(
+  readings: readonly SentReading[],
+  { windowMs, hopMs }: WindowShape = INGEST_DEFAULTS,
+): Record<string, Window[]> {
   const sets = new Map<string, Map<number, ReturnType<typeof mergeReadings>>>();
   for (const { device, sensor, ts, value } of readings) {
     const key = `${device}/${sensor}`;
@@ -119,8 +143,12 @@ export function expectedWindows(readings: readonly SentReading[], { windowMs, ho
       windows.set(startMs, mergeReadings(windows.get(startMs), { tsMs: [ts], values: [value] }));
   }
   return Object.fromEntries(
-    [...sets].sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, windows]) => [key, [...windows].sort(([a], [b]) => a - b).map(([startMs, set]) => aggregate(startMs, set))]),
+    [...sets]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, windows]) => [
+        key,
+        [...windows].sort(([a], [b]) => a - b).map(([startMs, set]) => aggregate(startMs, set)),
+      ]),
   );
 }
 

@@ -3,9 +3,18 @@ import { mergeReadings } from '../../domain/window.ts';
 import { buildWindows, type SensorReading } from '../../ingest/windows.ts';
 
 const SETTINGS = { windowMs: 5_000, hopMs: 5_000, outOfOrderMs: 30_000 };
-const at = (tsMs: number, sensorId = 1, value = 0, arrivedMs = tsMs): SensorReading => ({ sensorId, tsMs, value, arrivedMs });
+const at = (tsMs: number, sensorId = 1, value = 0, arrivedMs = tsMs): SensorReading => ({
+  sensorId,
+  tsMs,
+  value,
+  arrivedMs,
+});
 
-function build(readings: readonly SensorReading[], settings = SETTINGS as Parameters<typeof buildWindows>[0], watermarkMs = -1): ReturnType<typeof buildWindows>['result'] {
+function build(
+  readings: readonly SensorReading[],
+  settings = SETTINGS as Parameters<typeof buildWindows>[0],
+  watermarkMs = -1,
+): ReturnType<typeof buildWindows>['result'] {
   const windows = buildWindows(settings, watermarkMs);
   for (const reading of readings) windows.add(reading);
   return windows.result;
@@ -62,45 +71,78 @@ test('where windows overlap a reading is late once, and the limit is that of eac
   expect(build([at(100_000), at(67_500)], hopping)).toMatchObject({ late: 1, tooLate: 0, readings: 2 });
   const limited = build([at(100_000), at(67_500), at(60_000)], { ...hopping, lateLimitMs: 1_000 });
   expect(limited).toMatchObject({ late: 2, tooLate: 1, readings: 2 });
-  expect(limited.updates.filter((update) => update.tsMs[0] === 67_500).map((update) => update.startMs)).toEqual([64_000, 65_000, 66_000, 67_000]);
+  expect(limited.updates.filter((update) => update.tsMs[0] === 67_500).map((update) => update.startMs)).toEqual([
+    64_000, 65_000, 66_000, 67_000,
+  ]);
 });
 
 test('only windows that start in the period asked for are made', () => {
-  const { updates, readings } = build([at(9_000), at(20_000)], { ...SETTINGS, hopMs: 1_000, starts: { fromMs: 7_000, toMs: 9_000 } });
+  const { updates, readings } = build([at(9_000), at(20_000)], {
+    ...SETTINGS,
+    hopMs: 1_000,
+    starts: { fromMs: 7_000, toMs: 9_000 },
+  });
   expect(updates.map((update) => update.startMs)).toEqual([7_000, 8_000]);
   expect(readings).toBe(1);
 });
 
 test('each window holds the readings from its start to its end, whatever its length and hop', () => {
   const shapes = fc.record({ hopMs: fc.integer({ min: 300, max: 3_000 }), times: fc.integer({ min: 1, max: 6 }) });
-  fc.assert(fc.property(fc.array(fc.nat(40_000), { maxLength: 30 }), shapes, (times, { hopMs, times: overlap }) => {
-    const windowMs = hopMs * overlap;
-    const { updates, readings } = build(times.map((ts) => at(ts)), { ...SETTINGS, windowMs, hopMs });
-    const held = (startMs: number): number[] => times.filter((ts) => ts >= startMs && ts < startMs + windowMs);
-    const starts = Array.from({ length: Math.ceil(40_001 / hopMs) }, (_, i) => i * hopMs);
-    const found = updates.map(({ startMs, tsMs }) => [startMs, tsMs] as const).sort(([a], [b]) => a - b);
-    expect(found).toEqual(starts.map((startMs) => [startMs, held(startMs)] as const).filter(([, ts]) => ts.length > 0));
-    expect(readings).toBe(times.length);
-  }));
+  fc.assert(
+    fc.property(fc.array(fc.nat(40_000), { maxLength: 30 }), shapes, (times, { hopMs, times: overlap }) => {
+      const windowMs = hopMs * overlap;
+      const { updates, readings } = build(
+        times.map((ts) => at(ts)),
+        { ...SETTINGS, windowMs, hopMs },
+      );
+      const held = (startMs: number): number[] => times.filter((ts) => ts >= startMs && ts < startMs + windowMs);
+      const starts = Array.from({ length: Math.ceil(40_001 / hopMs) }, (_, i) => i * hopMs);
+      const found = updates.map(({ startMs, tsMs }) => [startMs, tsMs] as const).sort(([a], [b]) => a - b);
+      expect(found).toEqual(
+        starts.map((startMs) => [startMs, held(startMs)] as const).filter(([, ts]) => ts.length > 0),
+      );
+      expect(readings).toBe(times.length);
+    }),
+  );
 });
 
 test('however readings are cut into commits, windows hold the same and the watermark is the same', () => {
-  const reading = fc.record({ sensorId: fc.integer({ min: 1, max: 3 }), tsMs: fc.integer({ min: 0, max: 200_000 }), value: fc.integer(), arrivedMs: fc.integer({ min: 50_000, max: 150_000 }) });
-  fc.assert(fc.property(fc.array(reading), fc.array(fc.nat(20)), fc.constantFrom(5_000, 2_500, 1_000), (readings, cuts, hopMs) => {
-    const settings = { ...SETTINGS, hopMs };
-    const whole = build(readings, settings);
-    const merged = new Map<string, ReturnType<typeof mergeReadings>>();
-    let watermark = -1;
-    let late = 0;
-    let from = 0;
-    for (const size of [...cuts, readings.length]) {
-      const part = build(readings.slice(from, from + size), settings, watermark);
-      from += size;
-      watermark = part.watermarkMs;
-      late += part.late;
-      for (const update of part.updates) merged.set(`${update.sensorId}/${update.startMs}`, mergeReadings(merged.get(`${update.sensorId}/${update.startMs}`), update));
-    }
-    expect({ watermark, late }).toEqual({ watermark: whole.watermarkMs, late: whole.late });
-    expect(Object.fromEntries(merged)).toEqual(Object.fromEntries(whole.updates.map((update) => [`${update.sensorId}/${update.startMs}`, mergeReadings(undefined, update)])));
-  }));
+  const reading = fc.record({
+    sensorId: fc.integer({ min: 1, max: 3 }),
+    tsMs: fc.integer({ min: 0, max: 200_000 }),
+    value: fc.integer(),
+    arrivedMs: fc.integer({ min: 50_000, max: 150_000 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(reading),
+      fc.array(fc.nat(20)),
+      fc.constantFrom(5_000, 2_500, 1_000),
+      (readings, cuts, hopMs) => {
+        const settings = { ...SETTINGS, hopMs };
+        const whole = build(readings, settings);
+        const merged = new Map<string, ReturnType<typeof mergeReadings>>();
+        let watermark = -1;
+        let late = 0;
+        let from = 0;
+        for (const size of [...cuts, readings.length]) {
+          const part = build(readings.slice(from, from + size), settings, watermark);
+          from += size;
+          watermark = part.watermarkMs;
+          late += part.late;
+          for (const update of part.updates)
+            merged.set(
+              `${update.sensorId}/${update.startMs}`,
+              mergeReadings(merged.get(`${update.sensorId}/${update.startMs}`), update),
+            );
+        }
+        expect({ watermark, late }).toEqual({ watermark: whole.watermarkMs, late: whole.late });
+        expect(Object.fromEntries(merged)).toEqual(
+          Object.fromEntries(
+            whole.updates.map((update) => [`${update.sensorId}/${update.startMs}`, mergeReadings(undefined, update)]),
+          ),
+        );
+      },
+    ),
+  );
 });

@@ -24,7 +24,9 @@ beforeAll(async () => {
   server = await startBlobServer(dir);
   proxy = await startBlobProxy(Number(/127\.0\.0\.1:(\d+)/.exec(server.connectionString)![1]));
   const through = server.connectionString.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${proxy.port}`);
-  container = BlobServiceClient.fromConnectionString(through, { retryOptions: { maxTries: 1 } }).getContainerClient('logs');
+  container = BlobServiceClient.fromConnectionString(through, { retryOptions: { maxTries: 1 } }).getContainerClient(
+    'logs',
+  );
 });
 afterAll(async () => {
   await proxy.stop();
@@ -32,20 +34,27 @@ afterAll(async () => {
 });
 
 const DAY = Date.parse('2026-11-23T10:00:00Z');
-const textOf = async (blob: string): Promise<string> => (await server.blobs.get('logs', blob).then((bytes) => Buffer.from(bytes).toString()));
+const textOf = async (blob: string): Promise<string> =>
+  await server.blobs.get('logs', blob).then((bytes) => Buffer.from(bytes).toString());
 
 test('text in any pieces becomes the same lines', () => {
-  fc.assert(fc.property(fc.array(fc.string({ unit: 'grapheme' }).filter((s) => !/[\r\n]/.test(s) && s !== '')), fc.array(fc.integer({ min: 1, max: 7 })), (lines, steps) => {
-    const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-    const split = splitLines();
-    const found: string[] = [];
-    for (let at = 0, i = 0; at < bytes.length; i++) {
-      const step = steps[i % Math.max(1, steps.length)] ?? 3;
-      found.push(...split.push(bytes.subarray(at, at + step)));
-      at += step;
-    }
-    expect([...found, ...split.end()]).toEqual(lines);
-  }));
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'grapheme' }).filter((s) => !/[\r\n]/.test(s) && s !== '')),
+      fc.array(fc.integer({ min: 1, max: 7 })),
+      (lines, steps) => {
+        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+        const split = splitLines();
+        const found: string[] = [];
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const step = steps[i % Math.max(1, steps.length)] ?? 3;
+          found.push(...split.push(bytes.subarray(at, at + step)));
+          at += step;
+        }
+        expect([...found, ...split.end()]).toEqual(lines);
+      },
+    ),
+  );
 });
 
 test('a line without an end does not fill the memory, and what is left at the end counts', () => {
@@ -56,22 +65,50 @@ test('a line without an end does not fill the memory, and what is left at the en
 
 test('JSON stays as it is; other text becomes the message of a line', () => {
   expect(asJsonLine('{"level":30,"msg":"x"}', 'stdout', DAY, {})).toBe('{"level":30,"msg":"x"}');
-  expect(JSON.parse(asJsonLine('{ oh no }', 'stderr', DAY, { role: 'scoring', pid: 7 }))).toEqual({ level: 50, time: '2026-11-23T10:00:00.000Z', role: 'scoring', pid: 7, stream: 'stderr', msg: '{ oh no }' });
+  expect(JSON.parse(asJsonLine('{ oh no }', 'stderr', DAY, { role: 'scoring', pid: 7 }))).toEqual({
+    level: 50,
+    time: '2026-11-23T10:00:00.000Z',
+    role: 'scoring',
+    pid: 7,
+    stream: 'stderr',
+    msg: '{ oh no }',
+  });
 });
 
 test('no secret gets through: by value of a variable, and by looks', () => {
   const env = {
-    FLEETSCORE_BLOB_CONNECTION_STRING: 'AccountName=a;AccountKey=c2VjcmV0LWtleQ==;', TEMPORAL_API_KEY: 'tmp-123456789', FLEETSCORE_ALERT_URL: 'https://hooks.example/T0/B0/abcdef',
-    TEMPORAL_TLS_CLIENT_KEY_DATA: '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----', FLEETSCORE_HOME: '/var/lib/fleetscore',
+    FLEETSCORE_BLOB_CONNECTION_STRING: 'AccountName=a;AccountKey=c2VjcmV0LWtleQ==;',
+    TEMPORAL_API_KEY: 'tmp-123456789',
+    FLEETSCORE_ALERT_URL: 'https://hooks.example/T0/B0/abcdef',
+    TEMPORAL_TLS_CLIENT_KEY_DATA: '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----',
+    FLEETSCORE_HOME: '/var/lib/fleetscore',
   };
   const redact = createRedactor(env);
   const lines = [
-    `connecting with ${env.FLEETSCORE_BLOB_CONNECTION_STRING}`, `authorization: Bearer ${env.TEMPORAL_API_KEY}`, `posting to ${env.FLEETSCORE_ALERT_URL}`, '  MIIEvQIBADANBgkqhkiG',
-    'Server=x;User=y;Password=hunter2hunter2;Encrypt=true', 'GET https://a.blob.core.windows.net/c?sv=1&sig=abc%2Bdef%3D&se=2', 'amqps://user:pass-word-1@host/', 'Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=k3yk3yk3y=',
+    `connecting with ${env.FLEETSCORE_BLOB_CONNECTION_STRING}`,
+    `authorization: Bearer ${env.TEMPORAL_API_KEY}`,
+    `posting to ${env.FLEETSCORE_ALERT_URL}`,
+    '  MIIEvQIBADANBgkqhkiG',
+    'Server=x;User=y;Password=hunter2hunter2;Encrypt=true',
+    'GET https://a.blob.core.windows.net/c?sv=1&sig=abc%2Bdef%3D&se=2',
+    'amqps://user:pass-word-1@host/',
+    'Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=k3yk3yk3y=',
   ];
   const text = lines.map(redact).join('\n');
-  for (const secret of ['c2VjcmV0LWtleQ', 'tmp-123456789', 'abcdef', 'MIIEvQ', 'hunter2', 'abc%2Bdef', 'pass-word-1', 'k3yk3y']) expect(text).not.toContain(secret);
-  expect(redact('model 12 of pump-1 / vibration scored in /var/lib/fleetscore')).toBe('model 12 of pump-1 / vibration scored in /var/lib/fleetscore');
+  for (const secret of [
+    'c2VjcmV0LWtleQ',
+    'tmp-123456789',
+    'abcdef',
+    'MIIEvQ',
+    'hunter2',
+    'abc%2Bdef',
+    'pass-word-1',
+    'k3yk3y',
+  ])
+    expect(text).not.toContain(secret);
+  expect(redact('model 12 of pump-1 / vibration scored in /var/lib/fleetscore')).toBe(
+    'model 12 of pump-1 / vibration scored in /var/lib/fleetscore',
+  );
 });
 
 test('whatever Blob does, lines are stored once, in order', async () => {
@@ -80,9 +117,22 @@ test('whatever Blob does, lines are stored once, in order', async () => {
   proxy.plan(({ method, path }) => {
     if (method !== 'PUT' || !path.includes('comp=appendblock')) return undefined;
     call += 1;
-    return call === 1 ? { kind: 'answer lost' } : call === 2 ? { kind: 'status', status: 503 } : call === 4 ? { kind: 'reset' } : undefined;
+    return call === 1
+      ? { kind: 'answer lost' }
+      : call === 2
+        ? { kind: 'status', status: 503 }
+        : call === 4
+          ? { kind: 'reset' }
+          : undefined;
   });
-  const shipper = createLogShipper({ worker: 'scoring-h-1', sink: createAppendSink(container), redact: (line) => line, base: {}, flushMs: 20, now: () => DAY });
+  const shipper = createLogShipper({
+    worker: 'scoring-h-1',
+    sink: createAppendSink(container),
+    redact: (line) => line,
+    base: {},
+    flushMs: 20,
+    now: () => DAY,
+  });
   const lines = Array.from({ length: 300 }, (_, i) => JSON.stringify({ level: 30, time: DAY + i, msg: `line ${i}` }));
   for (let i = 0; i < lines.length; i += 100) {
     shipper.take('stdout', Buffer.from(`${lines.slice(i, i + 100).join('\n')}\n`));
@@ -102,13 +152,24 @@ test('while Blob is away memory is bounded: the oldest lines go, and their numbe
   let away = true;
   const got: string[] = [];
   const shipper = createLogShipper({
-    worker: 'w', redact: (line) => line, base: {}, flushMs: 5, maxWaiting: 2_000,
-    sink: { append: async (_, bytes) => (away ? Promise.reject(new Error('away')) : void got.push(Buffer.from(bytes).toString())) },
+    worker: 'w',
+    redact: (line) => line,
+    base: {},
+    flushMs: 5,
+    maxWaiting: 2_000,
+    sink: {
+      append: async (_, bytes) =>
+        away ? Promise.reject(new Error('away')) : void got.push(Buffer.from(bytes).toString()),
+    },
   });
   for (let i = 0; i < 500; i++) shipper.take('stderr', Buffer.from(`${JSON.stringify({ msg: `line ${i}` })}\n`));
   away = false;
   await shipper.close();
-  const lines = got.join('').trim().split('\n').map((line) => JSON.parse(line) as { msg: string; dropped?: number });
+  const lines = got
+    .join('')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { msg: string; dropped?: number });
   const kept = lines.filter((line) => line.dropped === undefined).map((line) => line.msg);
   const dropped = lines.reduce((sum, line) => sum + (line.dropped ?? 0), 0);
   expect(kept.at(-1)).toBe('line 499');
@@ -117,20 +178,33 @@ test('while Blob is away memory is bounded: the oldest lines go, and their numbe
 });
 
 test('a look finds only what is new, by batch, sensor and level', async () => {
-  const put = (lines: object[]) => createAppendSink(container).append('2026-11-23/scoring-h-2.jsonl', Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
+  const put = (lines: object[]) =>
+    createAppendSink(container).append(
+      '2026-11-23/scoring-h-2.jsonl',
+      Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')),
+    );
   const at = (level: number, fields: object) => ({ level, time: new Date(DAY).toISOString(), ...fields });
   await put([
-    at(30, { msg: 'chunk recorded', batch: 'b1', sensorFrom: 10, sensorTo: 20 }), at(40, { msg: 'sensor failed', batch: 'b1', device: 'd', sensor: 's' }),
-    at(30, { msg: 'chunk recorded', batch: 'b2', sensorFrom: 20, sensorTo: 30 }), at(30, { msg: 'from Temporal', workflowId: 'b1/10-20' }), at(30, { msg: 'ready' }),
+    at(30, { msg: 'chunk recorded', batch: 'b1', sensorFrom: 10, sensorTo: 20 }),
+    at(40, { msg: 'sensor failed', batch: 'b1', device: 'd', sensor: 's' }),
+    at(30, { msg: 'chunk recorded', batch: 'b2', sensorFrom: 20, sensorTo: 30 }),
+    at(30, { msg: 'from Temporal', workflowId: 'b1/10-20' }),
+    at(30, { msg: 'ready' }),
   ]);
   const logs = openLogs(container);
   const look = async (filter: object): Promise<string[]> => {
     const found: LogLine[] = [];
-    await openLogs(container).read({ fromMs: DAY - 1, toMs: DAY + 1, worker: 'h-2', ...filter }, (line) => void found.push(line));
+    await openLogs(container).read(
+      { fromMs: DAY - 1, toMs: DAY + 1, worker: 'h-2', ...filter },
+      (line) => void found.push(line),
+    );
     return found.map(({ message, fields }) => `${message}${fields['batch'] ? ` ${String(fields['batch'])}` : ''}`);
   };
   expect(await look({ batch: 'b1' })).toEqual(['chunk recorded b1', 'sensor failed b1', 'from Temporal']);
-  expect(await look({ sensor: { device: 'd', sensor: 's', id: 15 } })).toEqual(['chunk recorded b1', 'sensor failed b1']);
+  expect(await look({ sensor: { device: 'd', sensor: 's', id: 15 } })).toEqual([
+    'chunk recorded b1',
+    'sensor failed b1',
+  ]);
   expect(await look({ minLevel: 40 })).toEqual(['sensor failed b1']);
   expect(await look({ worker: 'nobody' })).toEqual([]);
   let count = 0;
@@ -144,22 +218,39 @@ test('a look finds only what is new, by batch, sensor and level', async () => {
 test('the start of the image carries what a dying worker says, and ends as it did', async () => {
   // A worker that says something on both streams and is killed by the system, without a word.
   const worker = join(dir, 'dying.js');
-  writeFileSync(worker, `process.stdout.write('{"level":30,"time":"${new Date().toISOString()}","msg":"at work"}\\n'); process.stderr.write('free(): invalid pointer\\n'); setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 50);`);
+  writeFileSync(
+    worker,
+    `process.stdout.write('{"level":30,"time":"${new Date().toISOString()}","msg":"at work"}\\n'); process.stderr.write('free(): invalid pointer\\n'); setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 50);`,
+  );
   const runner = join(dir, 'runner.ts');
   const importOf = (path: string): string => JSON.stringify(codeFile(path));
-  writeFileSync(runner, `
+  writeFileSync(
+    runner,
+    `
     import { BlobServiceClient } from ${JSON.stringify(import.meta.resolve('@azure/storage-blob'))};
     import { carryWorker } from ${importOf('logging/carry')};
     import { createAppendSink } from ${importOf('logging/append-blob')};
     const container = BlobServiceClient.fromConnectionString(process.env.CONNECTION!).getContainerClient('logs');
     process.exit(await carryWorker({ role: 'scoring', file: ${JSON.stringify(worker)}, env: { ...process.env, FLEETSCORE_NODE: 'node-7' }, sink: createAppendSink(container) }));
-  `);
-  const child = fork(runner, [], { env: { ...cleanEnv(), CONNECTION: server.connectionString }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--disable-warning=ExperimentalWarning'] });
+  `,
+  );
+  const child = fork(runner, [], {
+    env: { ...cleanEnv(), CONNECTION: server.connectionString },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
   let own = '';
   child.stderr!.on('data', (data: Buffer) => (own += data.toString()));
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(128 + 11);
   expect(own).toContain('free(): invalid pointer');
   const found: LogLine[] = [];
-  await openLogs(container).read({ fromMs: Date.now() - 600_000, worker: 'scoring-node-7-' }, (line) => void found.push(line));
-  expect(found.map(({ level, message }) => [level, message])).toEqual([[30, 'at work'], [50, 'free(): invalid pointer'], [60, 'the process was ended by SIGSEGV']]);
+  await openLogs(container).read(
+    { fromMs: Date.now() - 600_000, worker: 'scoring-node-7-' },
+    (line) => void found.push(line),
+  );
+  expect(found.map(({ level, message }) => [level, message])).toEqual([
+    [30, 'at work'],
+    [50, 'free(): invalid pointer'],
+    [60, 'the process was ended by SIGSEGV'],
+  ]);
 });

@@ -14,13 +14,27 @@ const PLAIN = { metadata: { encoding: base64('json/plain') }, data: base64('{"de
 let server: CodecServer;
 const seen: CodecRequest[] = [];
 beforeAll(async () => {
-  server = await startCodecServer({ codec, token: TOKEN, origins: [UI], host: '127.0.0.1', port: 0, onRequest: (request) => void seen.push(request) });
+  server = await startCodecServer({
+    codec,
+    token: TOKEN,
+    origins: [UI],
+    host: '127.0.0.1',
+    port: 0,
+    onRequest: (request) => void seen.push(request),
+  });
 });
 afterAll(() => server.close());
 beforeEach(() => void (seen.length = 0));
 
-const ask = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`http://127.0.0.1:${server.port}${path}`, { method: 'POST', body: JSON.stringify({ payloads: [PLAIN] }), ...init });
-const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-namespace': 'default' } });
+const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`http://127.0.0.1:${server.port}${path}`, {
+    method: 'POST',
+    body: JSON.stringify({ payloads: [PLAIN] }),
+    ...init,
+  });
+const bearer = (token: string): RequestInit => ({
+  headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-namespace': 'default' },
+});
 
 test('encodes and decodes for the bearer of the token, at any depth of the path', async () => {
   const encoded = (await (await ask('/default/encode', bearer(TOKEN))).json()) as { payloads: (typeof PLAIN)[] };
@@ -36,7 +50,14 @@ test('the token may be a part of the path: the Web UI knows no other way without
   expect((await ask(`/${TOKEN}x/decode`)).status).toBe(401);
 });
 
-test.each([{}, bearer(''), bearer(TOKEN.slice(0, -1)), bearer(`${TOKEN}x`), { headers: { authorization: TOKEN } }, { headers: { authorization: `Basic ${TOKEN}` } }])('without the token there is no answer: %j', async (init) => {
+test.each([
+  {},
+  bearer(''),
+  bearer(TOKEN.slice(0, -1)),
+  bearer(`${TOKEN}x`),
+  { headers: { authorization: TOKEN } },
+  { headers: { authorization: `Basic ${TOKEN}` } },
+])('without the token there is no answer: %j', async (init) => {
   const response = await ask('/decode', init);
   expect(response.status).toBe(401);
   expect(await response.text()).not.toContain('pump');
@@ -50,28 +71,55 @@ test('the token is asked for before anything else is told', async () => {
 });
 
 test('browsers may ask on pages of the Web UI only', async () => {
-  const preflight = await ask('/decode', { method: 'OPTIONS', body: null, headers: { origin: UI, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type,x-namespace' } });
+  const preflight = await ask('/decode', {
+    method: 'OPTIONS',
+    body: null,
+    headers: {
+      origin: UI,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type,x-namespace',
+    },
+  });
   expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, UI]);
-  for (const name of ['authorization', 'content-type', 'x-namespace']) expect(preflight.headers.get('access-control-allow-headers')).toContain(name);
+  for (const name of ['authorization', 'content-type', 'x-namespace'])
+    expect(preflight.headers.get('access-control-allow-headers')).toContain(name);
   const good = await ask('/decode', { headers: { ...(bearer(TOKEN).headers as object), origin: UI } });
-  expect([good.status, good.headers.get('access-control-allow-origin'), good.headers.get('vary')]).toEqual([200, UI, 'origin']);
+  expect([good.status, good.headers.get('access-control-allow-origin'), good.headers.get('vary')]).toEqual([
+    200,
+    UI,
+    'origin',
+  ]);
   for (const origin of ['http://evil.example', 'null', `${UI}.evil.example`, 'https://127.0.0.1:8233'])
     for (const method of ['POST', 'OPTIONS']) {
-      const bad = await ask('/decode', { method, ...(method === 'OPTIONS' ? { body: null } : {}), headers: { ...(bearer(TOKEN).headers as object), origin } });
+      const bad = await ask('/decode', {
+        method,
+        ...(method === 'OPTIONS' ? { body: null } : {}),
+        headers: { ...(bearer(TOKEN).headers as object), origin },
+      });
       expect([origin, bad.status, bad.headers.get('access-control-allow-origin')]).toEqual([origin, 403, null]);
     }
 });
 
-test.each(['', 'no json', '[]', '{"payloads":3}', '{"payloads":[{"metadata":3}]}'])('a request that is none is told so: %j', async (body) => {
-  const response = await ask('/decode', { ...bearer(TOKEN), body });
-  expect(response.status).toBe(400);
-});
+test.each(['', 'no json', '[]', '{"payloads":3}', '{"payloads":[{"metadata":3}]}'])(
+  'a request that is none is told so: %j',
+  async (body) => {
+    const response = await ask('/decode', { ...bearer(TOKEN), body });
+    expect(response.status).toBe(400);
+  },
+);
 
 test('a payload of an unknown key is an error that names the key', async () => {
   const foreign = createPayloadCodec(parsePayloadKeys(randomBytes(32).toString('base64')));
-  const [sealed] = await foreign.encode([{ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('1') }]);
+  const [sealed] = await foreign.encode([
+    { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('1') },
+  ]);
   const id = Buffer.from(sealed!.metadata!['encryption-key-id']!).toString();
-  const json = { metadata: Object.fromEntries(Object.entries(sealed!.metadata!).map(([k, v]) => [k, Buffer.from(v).toString('base64')])), data: Buffer.from(sealed!.data!).toString('base64') };
+  const json = {
+    metadata: Object.fromEntries(
+      Object.entries(sealed!.metadata!).map(([k, v]) => [k, Buffer.from(v).toString('base64')]),
+    ),
+    data: Buffer.from(sealed!.data!).toString('base64'),
+  };
   const response = await ask('/decode', { ...bearer(TOKEN), body: JSON.stringify({ payloads: [json] }) });
   expect([response.status, await response.json()]).toEqual([400, { message: expect.stringContaining(id) }]);
 });
@@ -80,11 +128,17 @@ test('what is logged says who and how much, never what, and never the token', as
   await ask('/decode', bearer(TOKEN));
   await ask(`/${TOKEN}/decode`);
   await ask('/decode', { ...bearer(TOKEN), body: `secret ${PLAIN.data}` });
-  expect(seen.map(({ action, status, payloads }) => [action, status, payloads])).toEqual([['decode', 200, 1], ['decode', 200, 1], ['decode', 400, 0]]);
+  expect(seen.map(({ action, status, payloads }) => [action, status, payloads])).toEqual([
+    ['decode', 200, 1],
+    ['decode', 200, 1],
+    ['decode', 400, 0],
+  ]);
   expect(seen[0]).toMatchObject({ from: expect.stringContaining('127.0.0.1'), namespace: 'default' });
   for (const secret of [TOKEN, PLAIN.data, 'pump']) expect(JSON.stringify(seen)).not.toContain(secret);
 });
 
 test('a weak token starts nothing', async () => {
-  await expect(startCodecServer({ codec, token: 'short', origins: [], host: '127.0.0.1', port: 0 })).rejects.toMatchObject({ code: 'CODEC_TOKEN_WEAK' });
+  await expect(
+    startCodecServer({ codec, token: 'short', origins: [], host: '127.0.0.1', port: 0 }),
+  ).rejects.toMatchObject({ code: 'CODEC_TOKEN_WEAK' });
 });

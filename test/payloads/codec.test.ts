@@ -55,24 +55,37 @@ test('a key that is not here is named, with those that are', async () => {
   const sealed = await codecOf(OLD).encode([payloadOf(1)]);
   const { id: wanted } = parsePayloadKeys(OLD).encrypting!;
   const { id: here } = parsePayloadKeys(NEW).encrypting!;
-  await expect(codecOf(NEW).decode(sealed)).rejects.toMatchObject({ code: 'PAYLOAD_KEY_UNKNOWN', retryable: true, message: expect.stringMatching(`key ${wanted}, .* has ${here}.*FLEETSCORE_PAYLOAD_KEYS`) });
+  await expect(codecOf(NEW).decode(sealed)).rejects.toMatchObject({
+    code: 'PAYLOAD_KEY_UNKNOWN',
+    retryable: true,
+    message: expect.stringMatching(`key ${wanted}, .* has ${here}.*FLEETSCORE_PAYLOAD_KEYS`),
+  });
   await expect(createPayloadCodec(NO_KEYS).decode(sealed)).rejects.toThrow('it has none');
 });
 
 test('in a worker that is an attempt to be made later, and the worker is told', async () => {
   const { dataConverter, blind } = workerConverter(parsePayloadKeys(NEW));
   const sealed = await codecOf(OLD).encode([payloadOf(1)]);
-  await expect(dataConverter.payloadCodecs![0]!.decode(sealed)).rejects.toMatchObject({ type: 'PAYLOAD_KEY_UNKNOWN', nonRetryable: false, nextRetryDelay: '1m' });
+  await expect(dataConverter.payloadCodecs![0]!.decode(sealed)).rejects.toMatchObject({
+    type: 'PAYLOAD_KEY_UNKNOWN',
+    nonRetryable: false,
+    nextRetryDelay: '1m',
+  });
   expect((await blind).code).toBe('PAYLOAD_KEY_UNKNOWN');
 });
 
-propertyTest.prop([fc.nat(), fc.integer({ min: 1, max: 255 })])('a changed byte is found out, in data and in the key id', async (at, flip) => {
-  const [sealed] = await codecOf(NEW).encode([payloadOf({ a: 1 })]);
-  const data = Uint8Array.from(sealed!.data!);
-  data[at % data.length]! ^= flip;
-  await expect(codecOf(NEW).decode([{ ...sealed, data }])).rejects.toMatchObject({ code: 'PAYLOAD_DAMAGED' });
-  await expect(codecOf(NEW).decode([{ ...sealed, data: data.subarray(0, at % 28) }])).rejects.toMatchObject({ code: 'PAYLOAD_DAMAGED' });
-});
+propertyTest.prop([fc.nat(), fc.integer({ min: 1, max: 255 })])(
+  'a changed byte is found out, in data and in the key id',
+  async (at, flip) => {
+    const [sealed] = await codecOf(NEW).encode([payloadOf({ a: 1 })]);
+    const data = Uint8Array.from(sealed!.data!);
+    data[at % data.length]! ^= flip;
+    await expect(codecOf(NEW).decode([{ ...sealed, data }])).rejects.toMatchObject({ code: 'PAYLOAD_DAMAGED' });
+    await expect(codecOf(NEW).decode([{ ...sealed, data: data.subarray(0, at % 28) }])).rejects.toMatchObject({
+      code: 'PAYLOAD_DAMAGED',
+    });
+  },
+);
 
 test.each([
   ['short', Buffer.alloc(31, 7).toString('base64'), /entry 1 is not 32 bytes in base64/],
@@ -85,12 +98,14 @@ test.each([
   expect(() => parsePayloadKeys(text)).toThrow(message);
   const refuse = (): unknown => loadConfig({ FLEETSCORE_PAYLOAD_KEYS: text });
   expect(refuse).toThrow(message);
-  for (const entry of text.split(',').filter((part) => part.length > 10)) expect(refuse).toThrow(expect.objectContaining({ message: expect.not.stringContaining(entry) }));
+  for (const entry of text.split(',').filter((part) => part.length > 10))
+    expect(refuse).toThrow(expect.objectContaining({ message: expect.not.stringContaining(entry) }));
 });
 
 test('keys do not show when they are printed', () => {
   const keys = parsePayloadKeys(NEW);
   const shown = inspect(keys, { depth: 9, showHidden: true }) + JSON.stringify([...keys.byId]);
   const bytes = Buffer.from(NEW, 'base64');
-  for (const form of [NEW.slice(0, 20), bytes.toString('hex').slice(0, 20), [...bytes.subarray(0, 4)].join(', ')]) expect(shown).not.toContain(form);
+  for (const form of [NEW.slice(0, 20), bytes.toString('hex').slice(0, 20), [...bytes.subarray(0, 4)].join(', ')])
+    expect(shown).not.toContain(form);
 });

@@ -51,7 +51,12 @@ async function cli(args: readonly string[], env: Readonly<Record<string, string>
 
 function scoringWorker(keys: string | undefined): StackChild & { readonly logFile: string } {
   const { FLEETSCORE_PAYLOAD_KEYS: _, ...env } = stack.stack.env;
-  return startChild({ name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(stack.home, 'logs', `scoring-${randomBytes(3).toString('hex')}.log`), env: { ...env, ...(keys === undefined ? {} : { FLEETSCORE_PAYLOAD_KEYS: keys }) } });
+  return startChild({
+    name: 'scoring worker',
+    file: codeFile('workers/scoring'),
+    logFile: join(stack.home, 'logs', `scoring-${randomBytes(3).toString('hex')}.log`),
+    env: { ...env, ...(keys === undefined ? {} : { FLEETSCORE_PAYLOAD_KEYS: keys }) },
+  });
 }
 
 interface Shown {
@@ -71,10 +76,15 @@ beforeAll(async () => {
 test('a scoring worker without the key says so and ends; one that has it goes on with the batch', async () => {
   const keyless = scoringWorker(undefined);
   await untilReady(keyless as ReturnType<typeof startChild>, 60_000);
-  const { batch, workflowId } = (await cli(['batch', 'run', ...PERIOD, '--json'])).json() as { batch: string; workflowId: string };
+  const { batch, workflowId } = (await cli(['batch', 'run', ...PERIOD, '--json'])).json() as {
+    batch: string;
+    workflowId: string;
+  };
   expect(await keyless.ended).toBe('exit code 1');
   const { id } = parsePayloadKeys(ours).encrypting!;
-  expect(readFileSync(keyless.logFile, 'utf8')).toMatch(new RegExp(`encrypted with the key ${id}, which this process does not have \\(it has none\\)`));
+  expect(readFileSync(keyless.logFile, 'utf8')).toMatch(
+    new RegExp(`encrypted with the key ${id}, which this process does not have \\(it has none\\)`),
+  );
 
   worker = scoringWorker(`${ours},${foreign}`);
   await untilReady(worker as ReturnType<typeof startChild>, 60_000);
@@ -92,10 +102,19 @@ test('a scoring worker without the key says so and ends; one that has it goes on
 async function untilEnded(client: Client, workflowId: string): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
   while ((await handle.describe()).status.name === 'RUNNING') {
-    for await (const child of client.workflow.list({ query: "WorkflowType = 'scoreSensors' AND ExecutionStatus = 'Running'" })) {
+    for await (const child of client.workflow.list({
+      query: "WorkflowType = 'scoreSensors' AND ExecutionStatus = 'Running'",
+    })) {
       const { raw } = await client.workflow.getHandle(child.workflowId).describe();
       for (const activity of raw.pendingActivities ?? [])
-        if (activity.lastFailure) await client.workflowService.resetActivity({ namespace: 'default', execution: { workflowId: child.workflowId }, id: activity.activityId ?? '' }).catch(() => {});
+        if (activity.lastFailure)
+          await client.workflowService
+            .resetActivity({
+              namespace: 'default',
+              execution: { workflowId: child.workflowId },
+              id: activity.activityId ?? '',
+            })
+            .catch(() => {});
     }
     await sleep(300);
   }
@@ -107,7 +126,12 @@ test('a batch that fails, its schedule and its pages work as without encryption'
   const models = await store.listReleaseModels((await store.currentRelease())!);
   const bad = models.find((m) => m.device === corrupt.device && m.sensor === corrupt.sensor)!;
   for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  await blobs.put(CONTAINERS.models, modelBlob(bad.model), Buffer.from('not what was published'), 'application/octet-stream');
+  await blobs.put(
+    CONTAINERS.models,
+    modelBlob(bad.model),
+    Buffer.from('not what was published'),
+    'application/octet-stream',
+  );
   await worker!.stop();
   rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
   worker = scoringWorker(`${ours},${foreign}`);
@@ -115,22 +139,51 @@ test('a batch that fails, its schedule and its pages work as without encryption'
 
   const run = await cli(['batch', 'run', ...PERIOD, '--tolerated-failure-count', '0', '--wait', '--json']);
   const batch = run.json() as Shown;
-  expect(batch).toMatchObject({ status: 'failed', counts: { scored: 2, failed: 1 }, failed: [{ class: 'model_corrupt' }] });
+  expect(batch).toMatchObject({
+    status: 'failed',
+    counts: { scored: 2, failed: 1 },
+    failed: [{ class: 'model_corrupt' }],
+  });
   expect((await cli(['verify', batch.id])).code).toBe(0);
-  for (const args of [['predictions', SENSORS[0]!.device, SENSORS[0]!.sensor], ['report', batch.id], ['doctor']]) expect([args, (await cli(args)).code]).toEqual([args, 0]);
+  for (const args of [['predictions', SENSORS[0]!.device, SENSORS[0]!.sensor], ['report', batch.id], ['doctor']])
+    expect([args, (await cli(args)).code]).toEqual([args, 0]);
   await cli(['schedule', 'create', 'plant', '--every', '15m', '--paused']);
   expect((await cli(['schedule', 'describe', 'plant', '--json'])).json()).toMatchObject({ request: { period: '15m' } });
 }, 180_000);
 
 test('the stock temporal command works with plain JSON, and reads through the codec server', async () => {
   const temporal = await findTemporal(TOOLS, () => {});
-  const run = async (...args: string[]): Promise<string> => (await promisify(execFile)(temporal, [...args, '--address', String(stack.stack.env.TEMPORAL_ADDRESS)])).stdout;
-  await run('workflow', 'execute', '--type', 'scoreBatch', '--task-queue', 'control', '-w', 'stock', '--input', JSON.stringify({ from: FROM, to: TO, toleratedFailurePercentage: 50 }));
-  const server = await startCodecServer({ codec: createPayloadCodec(parsePayloadKeys(ours)), token: SECRETS.FLEETSCORE_CODEC_TOKEN, origins: [], host: '127.0.0.1', port: 0 });
+  const run = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)(temporal, [...args, '--address', String(stack.stack.env.TEMPORAL_ADDRESS)])).stdout;
+  await run(
+    'workflow',
+    'execute',
+    '--type',
+    'scoreBatch',
+    '--task-queue',
+    'control',
+    '-w',
+    'stock',
+    '--input',
+    JSON.stringify({ from: FROM, to: TO, toleratedFailurePercentage: 50 }),
+  );
+  const server = await startCodecServer({
+    codec: createPayloadCodec(parsePayloadKeys(ours)),
+    token: SECRETS.FLEETSCORE_CODEC_TOKEN,
+    origins: [],
+    host: '127.0.0.1',
+    port: 0,
+  });
   try {
     const show = ['workflow', 'show', '-w', 'stock', '--output', 'json'];
     expect(await run(...show)).not.toContain(corrupt.sensor);
-    const read = await run(...show, '--codec-endpoint', `http://127.0.0.1:${server.port}`, '--codec-auth', `Bearer ${SECRETS.FLEETSCORE_CODEC_TOKEN}`);
+    const read = await run(
+      ...show,
+      '--codec-endpoint',
+      `http://127.0.0.1:${server.port}`,
+      '--codec-auth',
+      `Bearer ${SECRETS.FLEETSCORE_CODEC_TOKEN}`,
+    );
     expect(JSON.stringify(decoded(read))).toContain(corrupt.sensor);
   } finally {
     await server.close();
@@ -138,8 +191,12 @@ test('the stock temporal command works with plain JSON, and reads through the co
 }, 120_000);
 
 test('a batch that was started with another key waits, and holds up nobody', async () => {
-  const started = (await cli(['batch', 'run', ...PERIOD, '--json'], { ...ENV, FLEETSCORE_PAYLOAD_KEYS: foreign })).json() as { workflowId: string };
-  const good = (await cli(['batch', 'run', ...PERIOD, '--tolerated-failure-percentage', '50', '--wait', '--json'])).json() as Shown;
+  const started = (
+    await cli(['batch', 'run', ...PERIOD, '--json'], { ...ENV, FLEETSCORE_PAYLOAD_KEYS: foreign })
+  ).json() as { workflowId: string };
+  const good = (
+    await cli(['batch', 'run', ...PERIOD, '--tolerated-failure-percentage', '50', '--wait', '--json'])
+  ).json() as Shown;
   expect(good.status).toBe('completed');
   const client = await connectClient({ ...stack.stack.env, ...ENV });
   try {
@@ -155,34 +212,62 @@ test('a command without the key says which one is missing', async () => {
   const { FLEETSCORE_PAYLOAD_KEYS: _, ...env } = ENV;
   const result = await cli(['schedule', 'describe', 'plant', '--json'], env);
   expect(result.code).toBe(1);
-  expect(JSON.parse(result.stderr)).toMatchObject({ error: { code: 'PAYLOAD_KEY_UNKNOWN', message: expect.stringContaining(parsePayloadKeys(ours).encrypting!.id) } });
+  expect(JSON.parse(result.stderr)).toMatchObject({
+    error: { code: 'PAYLOAD_KEY_UNKNOWN', message: expect.stringContaining(parsePayloadKeys(ours).encrypting!.id) },
+  });
 });
 
 test("Temporal's database holds no name of a device or sensor, and no message of a failure", () => {
   const data = join(stack.home, 'data');
-  const stored = readdirSync(data).filter((name) => name.startsWith('temporal.db')).map((name) => readFileSync(join(data, name), 'latin1')).join('');
+  const stored = readdirSync(data)
+    .filter((name) => name.startsWith('temporal.db'))
+    .map((name) => readFileSync(join(data, name), 'latin1'))
+    .join('');
   // It is where the batches are, so what is looked for would be found.
   expect(stored).toContain('scoreSensors');
   // A sensor `flow` is in every `workflow`.
-  const names = [...new Set(SENSORS.flatMap(({ device, sensor }) => [device, sensor]))].filter((name) => name !== 'flow');
+  const names = [...new Set(SENSORS.flatMap(({ device, sensor }) => [device, sensor]))].filter(
+    (name) => name !== 'flow',
+  );
   expect(names.length).toBeGreaterThan(1);
-  for (const text of [...names, 'which is not its name', 'not what was published']) expect([text, stored.includes(text)]).toEqual([text, false]);
+  for (const text of [...names, 'which is not its name', 'not what was published'])
+    expect([text, stored.includes(text)]).toEqual([text, false]);
 });
 
 test.each([
-  ['send', 'FLEETSCORE_EVENT_HUBS_CONNECTION_STRING', (secret: string) => `Endpoint=nowhere;SharedAccessKeyName=x;SharedAccessKey=${secret}`],
-  ['models', 'FLEETSCORE_BLOB_CONNECTION_STRING', (secret: string) => `DefaultEndpointsProtocol=http;AccountName=x;AccountKey=${Buffer.from(secret).toString('base64')};BlobEndpoint=http://127.0.0.1:1/x;`],
+  [
+    'send',
+    'FLEETSCORE_EVENT_HUBS_CONNECTION_STRING',
+    (secret: string) => `Endpoint=nowhere;SharedAccessKeyName=x;SharedAccessKey=${secret}`,
+  ],
+  [
+    'models',
+    'FLEETSCORE_BLOB_CONNECTION_STRING',
+    (secret: string) =>
+      `DefaultEndpointsProtocol=http;AccountName=x;AccountKey=${Buffer.from(secret).toString('base64')};BlobEndpoint=http://127.0.0.1:1/x;`,
+  ],
   ['models', 'FLEETSCORE_BLOB_CONNECTION_STRING', (secret: string) => `nonsense ${secret}`],
-  ['db', 'FLEETSCORE_SQL_URL', (secret: string) => `Server=127.0.0.1,1;Database=x;User Id=sa;Password=${secret};Connect Timeout=1`],
+  [
+    'db',
+    'FLEETSCORE_SQL_URL',
+    (secret: string) => `Server=127.0.0.1,1;Database=x;User Id=sa;Password=${secret};Connect Timeout=1`,
+  ],
   ['db', 'FLEETSCORE_SQL_URL', (secret: string) => `nonsense;${secret}`],
   ['doctor', 'FLEETSCORE_CODEC_TOKEN', (secret: string) => `${secret} with a space`],
   ['doctor', 'FLEETSCORE_ALERT_URL', (secret: string) => `not a url ${secret}`],
 ])('an error of `%s` about %s does not repeat its value', async (command, variable, valueOf) => {
   const secret = marked();
-  const args = { send: ['send', join(stack.home, 'readings.csv')], models: ['models', 'publish', join(stack.home, 'models')], db: ['db', 'status'], doctor: ['doctor'] }[command]!;
+  const args = {
+    send: ['send', join(stack.home, 'readings.csv')],
+    models: ['models', 'publish', join(stack.home, 'models')],
+    db: ['db', 'status'],
+    doctor: ['doctor'],
+  }[command]!;
   const result = await cli(args, { ...ENV, [variable]: valueOf(secret) });
   expect(result.code).not.toBe(0);
-  expect(result.stdout + result.stderr).not.toMatch(new RegExp(`${secret}|${Buffer.from(secret).toString('base64').slice(0, 24)}`));
+  expect(result.stdout + result.stderr).not.toMatch(
+    new RegExp(`${secret}|${Buffer.from(secret).toString('base64').slice(0, 24)}`),
+  );
 });
 
 test('no secret turns up in logs, output, histories or Blob', async () => {
@@ -190,7 +275,8 @@ test('no secret turns up in logs, output, histories or Blob', async () => {
   const places: [string, string][] = printed.map((text) => ['output of a command', text]);
   const logs = join(stack.home, 'logs');
   // The emulator's first line is its connection string: it has one key, which everybody knows.
-  for (const name of readdirSync(logs).filter((name) => name !== 'event-hubs.log')) places.push([`log ${name}`, readFileSync(join(logs, name), 'utf8')]);
+  for (const name of readdirSync(logs).filter((name) => name !== 'event-hubs.log'))
+    places.push([`log ${name}`, readFileSync(join(logs, name), 'utf8')]);
   expect(places.some(([, text]) => text.includes('alert'))).toBe(true);
 
   const client = await connectClient({ ...stack.stack.env, ...ENV });
@@ -210,19 +296,32 @@ test('no secret turns up in logs, output, histories or Blob', async () => {
 
   const blobs = stack.context.blobs();
   for (const container of [CONTAINERS.logs, CONTAINERS.predictions, CONTAINERS.deadletters])
-    for await (const { name } of blobs.list(container, '')) places.push([`blob ${container}/${name}`, Buffer.from(await blobs.get(container, name)).toString('utf8')]);
+    for await (const { name } of blobs.list(container, ''))
+      places.push([`blob ${container}/${name}`, Buffer.from(await blobs.get(container, name)).toString('utf8')]);
   expect(places.some(([place]) => place.startsWith('blob logs/'))).toBe(true);
 
   // What nobody but the process may know of a secret: its value, and what it looks like in base64 or hexadecimal.
   const azuriteKey = /AccountKey=([^;]+)/.exec(stack.stack.env.FLEETSCORE_BLOB_CONNECTION_STRING!)![1]!;
-  const wanted = { ...SECRETS, FLEETSCORE_ALERT_URL: SECRETS.FLEETSCORE_ALERT_URL.split('code=')[1]!, azurite: azuriteKey, eventHubs: 'SAS_KEY_VALUE' };
+  const wanted = {
+    ...SECRETS,
+    FLEETSCORE_ALERT_URL: SECRETS.FLEETSCORE_ALERT_URL.split('code=')[1]!,
+    azurite: azuriteKey,
+    eventHubs: 'SAS_KEY_VALUE',
+  };
   for (const [name, secret] of Object.entries(wanted))
-    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, ''), Buffer.from(secret, 'base64').toString('hex')])
+    for (const form of [
+      secret,
+      encodeURIComponent(secret),
+      Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+      Buffer.from(secret, 'base64').toString('hex'),
+    ])
       for (const [place, text] of places) expect([name, place, text.includes(form)]).toEqual([name, place, false]);
 }, 120_000);
 
 function decoded(json: string): unknown {
-  return JSON.parse(json, (key, value: unknown) => (key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : value));
+  return JSON.parse(json, (key, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : value,
+  );
 }
 
 /** Every payload of a history, decrypted. */
@@ -230,7 +329,10 @@ async function payloadsOf(json: string, codec: ReturnType<typeof createPayloadCo
   const found: { metadata: Record<string, Buffer>; data: Buffer }[] = [];
   JSON.parse(json, (_, value: { metadata?: Record<string, string>; data?: string } | null) => {
     if (value !== null && typeof value === 'object' && value.metadata?.['encoding'] !== undefined)
-      found.push({ metadata: Object.fromEntries(Object.entries(value.metadata).map(([k, v]) => [k, Buffer.from(v, 'base64')])), data: Buffer.from(value.data ?? '', 'base64') });
+      found.push({
+        metadata: Object.fromEntries(Object.entries(value.metadata).map(([k, v]) => [k, Buffer.from(v, 'base64')])),
+        data: Buffer.from(value.data ?? '', 'base64'),
+      });
     return value;
   });
   return (await codec.decode(found)).map(({ data }) => Buffer.from(data ?? []).toString('utf8')).join('\n');

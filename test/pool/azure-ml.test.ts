@@ -7,20 +7,36 @@ import { isGone, type Pool, type PoolStatus } from '../../pool/pool.ts';
 import { startFakeArm, type FakeArm } from './fake-arm.ts';
 
 const target: AzureMlTarget = {
-  subscriptionId: '00000000-0000-0000-0000-000000000001', resourceGroup: 'rg', workspace: 'ws', location: 'westeurope', cluster: 'scoring',
-  vmSize: 'Standard_D2s_v5', priority: 'low-priority', idleBeforeScaleDown: 'PT2M', subnetId: '/subscriptions/s/subnets/workers',
-  identityId: '/subscriptions/s/identities/worker', environmentId: '/environments/worker/versions/1', command: 'fleetscore-worker',
-  workerEnv: { TEMPORAL_ADDRESS: '10.0.0.4:7233' }, maxJobTime: 'P1D',
+  subscriptionId: '00000000-0000-0000-0000-000000000001',
+  resourceGroup: 'rg',
+  workspace: 'ws',
+  location: 'westeurope',
+  cluster: 'scoring',
+  vmSize: 'Standard_D2s_v5',
+  priority: 'low-priority',
+  idleBeforeScaleDown: 'PT2M',
+  subnetId: '/subscriptions/s/subnets/workers',
+  identityId: '/subscriptions/s/identities/worker',
+  environmentId: '/environments/worker/versions/1',
+  command: 'fleetscore-worker',
+  workerEnv: { TEMPORAL_ADDRESS: '10.0.0.4:7233' },
+  maxJobTime: 'P1D',
 };
 
 let arm: FakeArm;
 let released: string[];
-const open = (part: Partial<AzureMlTarget> = {}, name = 'scoring'): Pool => createAzureMlPool({
-  name, target: { ...target, ...part }, endpoint: arm.url, now: () => arm.now(), pollMs: 1,
-  credential: { getToken: async () => ({ token: 'fake', expiresOnTimestamp: Date.now() + 3_600_000 }) },
-  release: async (node) => void released.push(node),
-});
-const states = async (pool: Pool): Promise<Record<string, string>> => Object.fromEntries((await pool.status()).nodes.map((node) => [node.id, node.state]));
+const open = (part: Partial<AzureMlTarget> = {}, name = 'scoring'): Pool =>
+  createAzureMlPool({
+    name,
+    target: { ...target, ...part },
+    endpoint: arm.url,
+    now: () => arm.now(),
+    pollMs: 1,
+    credential: { getToken: async () => ({ token: 'fake', expiresOnTimestamp: Date.now() + 3_600_000 }) },
+    release: async (node) => void released.push(node),
+  });
+const states = async (pool: Pool): Promise<Record<string, string>> =>
+  Object.fromEntries((await pool.status()).nodes.map((node) => [node.id, node.state]));
 
 beforeEach(async () => {
   arm = await startFakeArm({ spinUpMs: 240_000 });
@@ -30,19 +46,27 @@ afterEach(() => arm.close());
 
 test('the cluster is made without a public address, with identity and minimum zero, and later only its scale settings are patched', async () => {
   const pool = open();
-  expect(await pool.prepare({ maxNodes: 4 })).toEqual(['cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority']);
+  expect(await pool.prepare({ maxNodes: 4 })).toEqual([
+    'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority',
+  ]);
   expect(arm.cluster()).toMatchObject({
     identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s/identities/worker': {} } },
     properties: {
       disableLocalAuth: true,
       properties: {
-        vmPriority: 'LowPriority', subnet: { id: '/subscriptions/s/subnets/workers' }, enableNodePublicIp: false, remoteLoginPortPublicAccess: 'Disabled',
+        vmPriority: 'LowPriority',
+        subnet: { id: '/subscriptions/s/subnets/workers' },
+        enableNodePublicIp: false,
+        remoteLoginPortPublicAccess: 'Disabled',
         scaleSettings: { minNodeCount: 0, maxNodeCount: 4, nodeIdleTimeBeforeScaleDown: 'PT2M' },
       },
     },
   });
   expect(await pool.prepare({ maxNodes: 4 })).toEqual([]);
-  expect(await open({ vmSize: 'Standard_D8s_v5' }).prepare({ maxNodes: 6 })).toEqual([expect.stringContaining('cannot be changed'), expect.stringContaining('at the most 6')]);
+  expect(await open({ vmSize: 'Standard_D8s_v5' }).prepare({ maxNodes: 6 })).toEqual([
+    expect.stringContaining('cannot be changed'),
+    expect.stringContaining('at the most 6'),
+  ]);
   expect(arm.log.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
   expect(arm.log.filter((line) => line.startsWith('PATCH'))).toHaveLength(1);
   expect((await pool.status()).outside).toEqual({ maxNodes: 6, minNodes: 0 });
@@ -55,7 +79,9 @@ test('a node is a job with the id asked for, comes up after the spin-up, and ask
   await pool.grow(['a', 'b', 'c']);
   expect(await states(pool)).toEqual({ a: 'starting', b: 'starting', c: 'starting' }); // two pages of jobs
   expect(arm.jobs.get('a')!.properties).toMatchObject({
-    environmentVariables: { TEMPORAL_ADDRESS: '10.0.0.4:7233', FLEETSCORE_NODE: 'a', FLEETSCORE_POOL: 'scoring' }, limits: { timeout: 'P1D' }, identity: { identityType: 'Managed' },
+    environmentVariables: { TEMPORAL_ADDRESS: '10.0.0.4:7233', FLEETSCORE_NODE: 'a', FLEETSCORE_POOL: 'scoring' },
+    limits: { timeout: 'P1D' },
+    identity: { identityType: 'Managed' },
   });
   arm.advance(240_000);
   expect(await states(pool)).toEqual({ a: 'ready', b: 'ready', c: 'ready' });
@@ -92,7 +118,10 @@ test('only queued jobs are cancelled; a worker that runs is asked to go, never s
   expect(arm.log.filter((line) => line.includes('/jobs/a/cancel'))).toEqual([]);
   arm.finish('a');
   const endedAt = arm.now();
-  expect((await pool.status()).nodes.find((node) => node.id === 'a')).toMatchObject({ state: 'ended', endedAtMs: endedAt });
+  expect((await pool.status()).nodes.find((node) => node.id === 'a')).toMatchObject({
+    state: 'ended',
+    endedAtMs: endedAt,
+  });
 });
 
 test('throttled: the wait that Azure asks for is passed on, once, without own retries', async () => {
@@ -100,7 +129,11 @@ test('throttled: the wait that Azure asks for is passed on, once, without own re
   await pool.prepare({ maxNodes: 2 });
   arm.throttle(1, '17');
   const before = arm.log.length;
-  await expect(pool.grow(['a'])).rejects.toMatchObject({ code: 'POOL_THROTTLED', retryable: true, cause: { retryAfterMs: 17_000 } });
+  await expect(pool.grow(['a'])).rejects.toMatchObject({
+    code: 'POOL_THROTTLED',
+    retryable: true,
+    cause: { retryAfterMs: 17_000 },
+  });
   expect(arm.log).toHaveLength(before + 1);
   await pool.grow(['a']);
   expect(Object.keys(await states(pool))).toEqual(['a']);
@@ -143,9 +176,15 @@ test('jobs that ended long ago leave the list that every look pages through', as
 
 describe('a low-priority cluster with a dedicated one behind it', () => {
   const MINUTE = 60_000;
-  const behind = (part: { maxNodes?: number } = {}): Pool => withFallback(open(), open({ cluster: 'dedicated', priority: 'dedicated', vmSize: 'Standard_D4s_v5' }), {
-    lowName: 'scoring', dedicatedName: 'dedicated', afterMs: 10 * MINUTE, vmSize: 'Standard_D4s_v5', now: () => arm.now(), ...part,
-  });
+  const behind = (part: { maxNodes?: number } = {}): Pool =>
+    withFallback(open(), open({ cluster: 'dedicated', priority: 'dedicated', vmSize: 'Standard_D4s_v5' }), {
+      lowName: 'scoring',
+      dedicatedName: 'dedicated',
+      afterMs: 10 * MINUTE,
+      vmSize: 'Standard_D4s_v5',
+      now: () => arm.now(),
+      ...part,
+    });
   /** As the policy does: as many nodes as are wanted and not there yet, at most what is to be had. */
   let asked = 0;
   const want = async (pool: Pool, nodes: number): Promise<PoolStatus> => {
@@ -160,7 +199,8 @@ describe('a low-priority cluster with a dedicated one behind it', () => {
   test('nodes that no low-priority machine comes for are taken back after the time, and dedicated ones asked for', async () => {
     const pool = behind();
     expect(await pool.prepare({ maxNodes: 4 })).toEqual([
-      'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority', 'cluster dedicated made: 0 to 4 nodes of Standard_D4s_v5, dedicated',
+      'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority',
+      'cluster dedicated made: 0 to 4 nodes of Standard_D4s_v5, dedicated',
     ]);
     arm.setQuota(0, 'scoring');
     await want(pool, 2);
@@ -170,11 +210,16 @@ describe('a low-priority cluster with a dedicated one behind it', () => {
     expect((await want(pool, 2)).nodes.map((node) => node.state)).toEqual(['queued', 'queued']); // still in time
     arm.advance(MINUTE);
     const turned = await want(pool, 2);
-    expect(turned.notes).toContain('cluster scoring gave no low-priority machine within 600 s for 2 of its nodes: asking cluster dedicated for dedicated ones');
+    expect(turned.notes).toContain(
+      'cluster scoring gave no low-priority machine within 600 s for 2 of its nodes: asking cluster dedicated for dedicated ones',
+    );
     expect(first.map((id) => arm.jobs.get(id)!.properties.status)).toEqual(['Canceled', 'Canceled']);
     arm.advance(4 * MINUTE);
     const nodes = (await want(pool, 2)).nodes.filter((node) => !isGone(node.state));
-    expect(nodes.map(({ state, priority, vmSize }) => [state, priority, vmSize])).toEqual([['ready', 'dedicated', 'Standard_D4s_v5'], ['ready', 'dedicated', 'Standard_D4s_v5']]);
+    expect(nodes.map(({ state, priority, vmSize }) => [state, priority, vmSize])).toEqual([
+      ['ready', 'dedicated', 'Standard_D4s_v5'],
+      ['ready', 'dedicated', 'Standard_D4s_v5'],
+    ]);
     expect(nodes.map(({ id }) => clusterOf(id))).toEqual(['dedicated', 'dedicated']);
     // They are let go like any other.
     await pool.drain(nodes.map(({ id }) => id));

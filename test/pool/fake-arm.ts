@@ -55,48 +55,79 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   const log: string[] = [];
   const clusters = new Map<string, Cluster>();
   const quotas = new Map<string, number>();
-  const named = (name?: string): Cluster | undefined => (name === undefined ? [...clusters.values()][0] : clusters.get(name));
+  const named = (name?: string): Cluster | undefined =>
+    name === undefined ? [...clusters.values()][0] : clusters.get(name);
   const quotaOf = (name: string): number => quotas.get(name) ?? UNLIMITED;
   let clock = 1_800_000_000_000;
   let throttled = { left: 0, retryAfter: '' };
   let failing = { left: 0, status: 500, code: '' };
 
-  const live = (): Job[] => [...jobs.values()].filter((job) => ['Queued', 'Starting', 'Running'].includes(job.properties.status));
+  const live = (): Job[] =>
+    [...jobs.values()].filter((job) => ['Queued', 'Starting', 'Running'].includes(job.properties.status));
   const clusterOf = (job: Job): string => lastOf(String(job.properties.computeId));
   const room = (name: string): number => Math.min(quotaOf(name), Number(clusters.get(name)?.scale.maxNodeCount ?? 0));
   const tick = (): void => {
     for (const job of live()) {
-      const held = live().filter((other) => other.allocatedAt !== undefined && clusterOf(other) === clusterOf(job)).length;
+      const held = live().filter(
+        (other) => other.allocatedAt !== undefined && clusterOf(other) === clusterOf(job),
+      ).length;
       if (job.properties.status === 'Queued' && held < room(clusterOf(job))) {
         job.allocatedAt = clock;
         job.properties.status = 'Starting';
       }
-      if (job.properties.status === 'Starting' && clock >= job.allocatedAt! + spinUpMs) job.properties.status = 'Running';
+      if (job.properties.status === 'Starting' && clock >= job.allocatedAt! + spinUpMs)
+        job.properties.status = 'Running';
     }
   };
   const clusterAnswer = (cluster: Cluster): Json => {
     tick();
     const name = lastOf(cluster.id);
-    const count = (status: string): number => live().filter((job) => job.properties.status === status && clusterOf(job) === name).length;
+    const count = (status: string): number =>
+      live().filter((job) => job.properties.status === status && clusterOf(job) === name).length;
     const [waiting, running, starting] = [count('Queued'), count('Running'), count('Starting')];
     const quotaHit = waiting > 0 && running + starting >= quotaOf(name);
     const own = (cluster.body.properties as Json).properties as Json;
     return {
-      id: cluster.id, name, type: 'Microsoft.MachineLearningServices/workspaces/computes', location: cluster.body.location,
+      id: cluster.id,
+      name,
+      type: 'Microsoft.MachineLearningServices/workspaces/computes',
+      location: cluster.body.location,
       identity: cluster.body.identity,
       properties: {
-        ...(cluster.body.properties as Json), computeType: 'AmlCompute', provisioningState: cluster.state,
+        ...(cluster.body.properties as Json),
+        computeType: 'AmlCompute',
+        provisioningState: cluster.state,
         properties: {
-          ...own, scaleSettings: cluster.scale, currentNodeCount: running + starting, targetNodeCount: running + starting + waiting, allocationState: 'Steady',
-          nodeStateCounts: { idleNodeCount: 0, runningNodeCount: running, preparingNodeCount: starting, unusableNodeCount: 0, leavingNodeCount: 0, preemptedNodeCount: cluster.preempted },
-          errors: quotaHit ? [{ error: { code: 'ClusterCoreQuotaReached', message: 'Cluster core quota reached.' } }] : null,
+          ...own,
+          scaleSettings: cluster.scale,
+          currentNodeCount: running + starting,
+          targetNodeCount: running + starting + waiting,
+          allocationState: 'Steady',
+          nodeStateCounts: {
+            idleNodeCount: 0,
+            runningNodeCount: running,
+            preparingNodeCount: starting,
+            unusableNodeCount: 0,
+            leavingNodeCount: 0,
+            preemptedNodeCount: cluster.preempted,
+          },
+          errors: quotaHit
+            ? [{ error: { code: 'ClusterCoreQuotaReached', message: 'Cluster core quota reached.' } }]
+            : null,
         },
       },
     };
   };
-  const jobAnswer = (job: Job): Json => ({ id: `/jobs/${job.name}`, name: job.name, properties: job.properties, systemData: { createdAt: new Date(job.createdAt).toISOString() } });
+  const jobAnswer = (job: Job): Json => ({
+    id: `/jobs/${job.name}`,
+    name: job.name,
+    properties: job.properties,
+    systemData: { createdAt: new Date(job.createdAt).toISOString() },
+  });
 
-  const server = createServer((request, response) => void handle(request, response).catch((error: unknown) => response.destroy(error as Error)));
+  const server = createServer(
+    (request, response) => void handle(request, response).catch((error: unknown) => response.destroy(error as Error)),
+  );
   const base = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const operation = (done: () => void): string => {
     const id = `op${operations.size + 1}`;
@@ -114,7 +145,8 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(json === undefined ? undefined : JSON.stringify(json));
     };
-    const error = (status: number, code: string, message: string, headers = {}): void => send(status, { error: { code, message } }, headers);
+    const error = (status: number, code: string, message: string, headers = {}): void =>
+      send(status, { error: { code, message } }, headers);
     if (!request.headers.authorization?.startsWith('Bearer ')) return error(401, 'AuthenticationFailed', 'no token');
     if (throttled.left > 0) {
       throttled.left -= 1;
@@ -144,11 +176,20 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
     if (url.pathname.endsWith('/jobs')) {
       tick();
       const tag = url.searchParams.get('tag');
-      const all = [...jobs.values()].reverse().filter((j) => j.properties.isArchived !== true && (tag === null || tag in ((j.properties.tags as Json | undefined) ?? {})));
+      const all = [...jobs.values()]
+        .reverse()
+        .filter(
+          (j) =>
+            j.properties.isArchived !== true &&
+            (tag === null || tag in ((j.properties.tags as Json | undefined) ?? {})),
+        );
       const skip = Number(url.searchParams.get('$skip') ?? 0);
       const next = new URLSearchParams(url.searchParams);
       next.set('$skip', String(skip + pageSize));
-      return send(200, { value: all.slice(skip, skip + pageSize).map(jobAnswer), ...(skip + pageSize < all.length ? { nextLink: `${base()}${url.pathname}?${next}` } : {}) });
+      return send(200, {
+        value: all.slice(skip, skip + pageSize).map(jobAnswer),
+        ...(skip + pageSize < all.length ? { nextLink: `${base()}${url.pathname}?${next}` } : {}),
+      });
     }
     return error(400, 'BadRequest', `the fake does not know ${request.method} ${url.pathname}`);
   }
@@ -157,23 +198,41 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   type Fail = (status: number, code: string, message: string) => void;
 
   function compute(method: string, url: URL, body: Json | undefined, send: Send, error: Fail): void {
-    const statusUrl = (id: string): Record<string, string> => ({ 'azure-asyncoperation': `${base()}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/x/computeOperationsStatus/${id}`, 'retry-after': '0' });
+    const statusUrl = (id: string): Record<string, string> => ({
+      'azure-asyncoperation': `${base()}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/x/computeOperationsStatus/${id}`,
+      'retry-after': '0',
+    });
     if (method === 'PUT') {
       const own = ((body!.properties as Json).properties ?? {}) as Json;
-      const made: Cluster = { id: url.pathname, body: body!, scale: own.scaleSettings as Json, state: 'Creating', preempted: 0 };
+      const made: Cluster = {
+        id: url.pathname,
+        body: body!,
+        scale: own.scaleSettings as Json,
+        state: 'Creating',
+        preempted: 0,
+      };
       clusters.set(lastOf(made.id), made);
       return send(201, clusterAnswer(made), statusUrl(operation(() => (made.state = 'Succeeded'))));
     }
     const cluster = clusters.get(lastOf(url.pathname));
     if (!cluster) return error(404, 'ResourceNotFound', 'compute not found');
     if (method === 'PATCH') {
-      const scale = ((body!.properties as Json).properties as Json | undefined)?.scaleSettings ?? (body!.properties as Json).scaleSettings;
+      const scale =
+        ((body!.properties as Json).properties as Json | undefined)?.scaleSettings ??
+        (body!.properties as Json).scaleSettings;
       return send(200, clusterAnswer(cluster), statusUrl(operation(() => (cluster.scale = scale as Json))));
     }
     return send(200, clusterAnswer(cluster));
   }
 
-  function oneJob(method: string, name: string, cancel: boolean, body: Json | undefined, send: Send, error: Fail): void {
+  function oneJob(
+    method: string,
+    name: string,
+    cancel: boolean,
+    body: Json | undefined,
+    send: Send,
+    error: Fail,
+  ): void {
     const known = jobs.get(name);
     if (method === 'PUT') {
       if (known && (body!.properties as Json).isArchived !== true) return error(409, 'Conflict', `job ${name} exists`);
@@ -194,7 +253,10 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: base(), jobs, log, cluster: (name) => {
+    url: base(),
+    jobs,
+    log,
+    cluster: (name) => {
       const found = named(name);
       return found && clusterAnswer(found);
     },
@@ -217,9 +279,10 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
       jobs.get(name)!.properties.status = status;
     },
     setMaxOutside: (nodes) => void (named()!.scale = { ...named()!.scale, maxNodeCount: nodes }),
-    close: () => new Promise((resolve) => {
-      server.closeAllConnections();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
   };
 }

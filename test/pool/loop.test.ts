@@ -26,14 +26,30 @@ import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const SENSORS = 4;
 const settings: PoolSettings = {
-  ...DEFAULT_POOL, name: 'test', maxNodes: 2, idleMs: 1_500, marginMs: 0, spinUpMs: 4_000, spinDownMs: 500, keepWarm: 'never',
-  finishWithinMs: 2_000, sensorsPerSecond: 1, pollMs: 400, quietPollMs: 400,
+  ...DEFAULT_POOL,
+  name: 'test',
+  maxNodes: 2,
+  idleMs: 1_500,
+  marginMs: 0,
+  spinUpMs: 4_000,
+  spinDownMs: 500,
+  keepWarm: 'never',
+  finishWithinMs: 2_000,
+  sensorsPerSecond: 1,
+  pollMs: 400,
+  quietPollMs: 400,
 };
 
 /** A second pool, for models that name it. */
 const big: PoolSettings = { ...settings, name: 'big', taskQueue: 'scoring-big', maxNodes: 1 };
 const poolsFile = join(tempDir('pools'), 'pools.json');
-writeFileSync(poolsFile, JSON.stringify([{ name: 'test', taskQueue: 'scoring' }, { name: 'big', taskQueue: 'scoring-big', vmSize: 'Standard_D4s_v5' }]));
+writeFileSync(
+  poolsFile,
+  JSON.stringify([
+    { name: 'test', taskQueue: 'scoring' },
+    { name: 'big', taskQueue: 'scoring-big', vmSize: 'Standard_D4s_v5' },
+  ]),
+);
 
 let pool: LocalPool;
 let bigPool: LocalPool;
@@ -48,9 +64,13 @@ afterAll(async () => {
   await Promise.all([pool.close(), bigPool.close()]);
   await connection.close();
 }, 60_000);
-const stack = useStack('pool', { scoringWorkers: 0, env: { FLEETSCORE_POOL: 'test', FLEETSCORE_POOLS_FILE: poolsFile } });
+const stack = useStack('pool', {
+  scoringWorkers: 0,
+  env: { FLEETSCORE_POOL: 'test', FLEETSCORE_POOLS_FILE: poolsFile },
+});
 
-const state = async (): Promise<PoolState> => (await stack.context.client()).workflow.getHandle(poolWorkflowId('test')).query<PoolState>('pool');
+const state = async (): Promise<PoolState> =>
+  (await stack.context.client()).workflow.getHandle(poolWorkflowId('test')).query<PoolState>('pool');
 
 /** Waits until the pool is as wanted. */
 async function until(wanted: (state: PoolState) => boolean, what: string): Promise<PoolState> {
@@ -61,29 +81,57 @@ async function until(wanted: (state: PoolState) => boolean, what: string): Promi
   }
   throw new Error(`${what} did not come: ${JSON.stringify(last)}`);
 }
-const isZero = (s: PoolState): boolean => s.seen !== undefined && s.seen.ready === 0 && s.seen.coming === 0 && pool.pids().length === 0;
+const isZero = (s: PoolState): boolean =>
+  s.seen !== undefined && s.seen.ready === 0 && s.seen.coming === 0 && pool.pids().length === 0;
 
 const cli = (...args: string[]): Promise<CliResult> => runCli(stack.home, args, { FLEETSCORE_POOL: 'test' });
 
 beforeAll(async () => {
   expect((await stack.cli('models', 'publish', modelsOf(SENSORS, join(stack.home, 'models')))).code).toBe(0);
   expect((await stack.cli('send', readingsOf(SENSORS, join(stack.home, 'readings.csv')))).code).toBe(0);
-  Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} }, shutdownSignals: [] });
+  Runtime.install({
+    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+    shutdownSignals: [],
+  });
   const { context } = stack;
   let namespace: string;
   ({ connection, namespace } = await connectWorker(context.env));
-  const open = ({ name, taskQueue, maxNodes }: PoolSettings): LocalPool => createLocalPool({
-    name, maxWorkers: maxNodes,
-    start: (node) => startChild({
-      name: 'scoring worker', file: codeFile('workers/scoring'), logFile: join(stack.home, 'logs', 'scoring.log'),
-      env: { ...stack.stack.env, FLEETSCORE_NODE: node, FLEETSCORE_POOL: name, FLEETSCORE_SCORING_QUEUE: taskQueue },
-    }),
-    ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, 30_000),
-  });
+  const open = ({ name, taskQueue, maxNodes }: PoolSettings): LocalPool =>
+    createLocalPool({
+      name,
+      maxWorkers: maxNodes,
+      start: (node) =>
+        startChild({
+          name: 'scoring worker',
+          file: codeFile('workers/scoring'),
+          logFile: join(stack.home, 'logs', 'scoring.log'),
+          env: {
+            ...stack.stack.env,
+            FLEETSCORE_NODE: node,
+            FLEETSCORE_POOL: name,
+            FLEETSCORE_SCORING_QUEUE: taskQueue,
+          },
+        }),
+      ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, 30_000),
+    });
   [pool, bigPool] = [open(settings), open(big)];
   const client = await context.client();
-  served = await servePools({ connection, namespace, taskQueue: settings.activityQueue, client, store: await context.store(), blobs: context.blobs(), poolOf: ({ name }) => (name === 'big' ? bigPool : pool), now: Date.now });
-  for (const one of [settings, big]) await client.workflow.start(scalePool, { taskQueue: CONTROL_QUEUE, workflowId: poolWorkflowId(one.name), args: [one] });
+  served = await servePools({
+    connection,
+    namespace,
+    taskQueue: settings.activityQueue,
+    client,
+    store: await context.store(),
+    blobs: context.blobs(),
+    poolOf: ({ name }) => (name === 'big' ? bigPool : pool),
+    now: Date.now,
+  });
+  for (const one of [settings, big])
+    await client.workflow.start(scalePool, {
+      taskQueue: CONTROL_QUEUE,
+      workflowId: poolWorkflowId(one.name),
+      args: [one],
+    });
 }, 120_000);
 
 test('from zero to a batch and back: a worker killed on the way costs nothing but time', async () => {
@@ -91,7 +139,10 @@ test('from zero to a batch and back: a worker killed on the way costs nothing bu
   await until(isZero, 'an empty pool');
   const batch = stack.cli('--json', 'batch', 'run', '--from', FROM, '--to', TO, '--wait');
   // A start takes less than a second: it may be ready when it is seen first.
-  const grown = await until((s) => s.nodes.some((node) => !isGone(node.state)) && pool.pids().length > 0, 'a first node');
+  const grown = await until(
+    (s) => s.nodes.some((node) => !isGone(node.state)) && pool.pids().length > 0,
+    'a first node',
+  );
   expect(grown.decision!.reason).toMatch(/sensors to go in 1 batch/);
   process.kill(pool.pids()[0]!, 'SIGKILL');
   const result = await batch;
@@ -111,7 +162,9 @@ test('from zero to a batch and back: a worker killed on the way costs nothing bu
 
   const prices = fileURLToPath(new URL('../../deploy/prices.sample.json', import.meta.url));
   const { id } = result.json() as { id: string };
-  const cost = (await cli('--json', 'cost', id, '--prices', prices)).json() as { total: { nodeHours: number; money: number; per1000Sensors: number } };
+  const cost = (await cli('--json', 'cost', id, '--prices', prices)).json() as {
+    total: { nodeHours: number; money: number; per1000Sensors: number };
+  };
   expect(cost.total.nodeHours).toBeGreaterThan(0);
   expect(cost.total.money).toBeCloseTo(cost.total.nodeHours * 0.1, 10);
   const span = await cli('cost', '--prices', prices);
@@ -122,8 +175,12 @@ test('from zero to a batch and back: a worker killed on the way costs nothing bu
 test('models that name a pool are scored by the workers of that pool, the rest by the default one', async () => {
   const started = Date.now();
   const models = join(stack.home, 'models');
-  const files = readdirSync(models).filter((file) => file.endsWith('.onnx')).sort();
-  const rows = files.map((file, i) => `${file.replace(/^model_|\.onnx$/g, '').replace('_', ',')},${file},${i % 2 === 0 ? 'big' : ''}`);
+  const files = readdirSync(models)
+    .filter((file) => file.endsWith('.onnx'))
+    .sort();
+  const rows = files.map(
+    (file, i) => `${file.replace(/^model_|\.onnx$/g, '').replace('_', ',')},${file},${i % 2 === 0 ? 'big' : ''}`,
+  );
   writeFileSync(join(models, 'manifest.csv'), ['Device,Sensor,Model,Pool', ...rows].join('\n'));
   const published = await stack.cli('models', 'publish', models);
   expect(published.stdout).toMatch(/2 sensors will be scored in pool big/);
@@ -137,24 +194,41 @@ test('models that name a pool are scored by the workers of that pool, the rest b
   expect(result.json()).toMatchObject({ status: 'completed', counts: { scored: SENSORS, failed: 0 } });
   const { id } = result.json() as { id: string };
   const client = await stack.context.client();
-  const queues = await Promise.all(files.map(async (file) => {
-    const history = await client.workflow.getHandle(`${id}/${file.replace(/^model_|\.onnx$/g, '').replace('_', '/')}`).fetchHistory();
-    return (history.events ?? []).flatMap(({ activityTaskScheduledEventAttributes: task }) => (task?.activityType?.name === 'scoreChunk' ? [task.taskQueue?.name] : []));
-  }));
+  const queues = await Promise.all(
+    files.map(async (file) => {
+      const history = await client.workflow
+        .getHandle(`${id}/${file.replace(/^model_|\.onnx$/g, '').replace('_', '/')}`)
+        .fetchHistory();
+      return (history.events ?? []).flatMap(({ activityTaskScheduledEventAttributes: task }) =>
+        task?.activityType?.name === 'scoreChunk' ? [task.taskQueue?.name] : [],
+      );
+    }),
+  );
   expect(queues.flat()).toEqual(files.map((_, i) => (i % 2 === 0 ? 'scoring-big' : 'scoring')));
   expect((await stack.cli('verify', id)).code).toBe(0);
   expect((await readNodes(stack.context.blobs(), 'big', started, Date.now())).length).toBeGreaterThanOrEqual(1);
   await until((s) => isZero(s) && bigPool.pids().length === 0, 'both pools empty');
 
   const page = await stack.cli('status');
-  expect(page.stdout).toMatch(/^Pools\nPool +Mode +Nodes +Wanted +Workers +To go +Waiting +Why *\ntest +active +0 +0 .*\nbig +active +0 +0 .*nothing is due/m);
+  expect(page.stdout).toMatch(
+    /^Pools\nPool +Mode +Nodes +Wanted +Workers +To go +Waiting +Why *\ntest +active +0 +0 .*\nbig +active +0 +0 .*nothing is due/m,
+  );
   const data = (await stack.cli('--json', 'status')).json() as { pools: object[] };
-  expect(data.pools).toMatchObject([{ name: 'test', mode: 'active', nodes: 0, problem: null }, { name: 'big', mode: 'active', nodes: 0, sensorsToGo: 0 }]);
+  expect(data.pools).toMatchObject([
+    { name: 'test', mode: 'active', nodes: 0, problem: null },
+    { name: 'big', mode: 'active', nodes: 0, sensorsToGo: 0 },
+  ]);
 }, 120_000);
 
 test('a node is ready before its scheduled batch is due, and goes when no batch comes any more', async () => {
-  expect((await stack.cli('schedule', 'create', 'often', '--every', '20s', '--period', '5s', '--wait-for-readings', '0s')).code).toBe(0);
-  const warm = await until((s) => s.seen!.ready > 0 && s.seen!.sensorsToGo === 0 && s.decision?.nextDueMs !== undefined, 'a warm node');
+  expect(
+    (await stack.cli('schedule', 'create', 'often', '--every', '20s', '--period', '5s', '--wait-for-readings', '0s'))
+      .code,
+  ).toBe(0);
+  const warm = await until(
+    (s) => s.seen!.ready > 0 && s.seen!.sensorsToGo === 0 && s.decision?.nextDueMs !== undefined,
+    'a warm node',
+  );
   expect(warm.decision!.nextDueMs! - warm.seen!.atMs).toBeGreaterThan(0);
   expect((await stack.cli('schedule', 'delete', 'often')).code).toBe(0);
   await until(isZero, 'an empty pool');
@@ -176,5 +250,8 @@ test('limits and modes are changed while it runs, and wrong ones are refused', a
   expect((await until((s) => s.mode === 'paused', 'the pause')).mode).toBe('paused');
   expect((await cli('pool', 'set', '--min', '0')).code).toBe(0);
   expect((await cli('pool', 'resume')).code).toBe(0);
-  expect(await cli('pool', 'status', '--pool', 'nowhere')).toMatchObject({ code: 1, stderr: expect.stringContaining('no pool runs') });
+  expect(await cli('pool', 'status', '--pool', 'nowhere')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no pool runs'),
+  });
 }, 120_000);

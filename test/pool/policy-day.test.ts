@@ -10,33 +10,71 @@ const STEP = 15_000;
 /** A counterexample is shrunk for a while, not for ever. */
 const QUICK = { interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false } as const;
 
-const schedules = fc.array(
-  fc.record({ everyMin: fc.constantFrom(5, 10, 15, 30, 60, 120, 360), offsetMin: fc.integer({ min: 0, max: 59 }), sensors: fc.integer({ min: 1, max: 400_000 }) }),
-  { minLength: 1, maxLength: 3 },
-).map((list) => list.map((s, i) => ({ name: `s${i}`, everyMs: s.everyMin * MINUTE, offsetMs: s.offsetMin * MINUTE, sensors: Math.min(s.sensors, s.everyMin * 8_000) })));
+const schedules = fc
+  .array(
+    fc.record({
+      everyMin: fc.constantFrom(5, 10, 15, 30, 60, 120, 360),
+      offsetMin: fc.integer({ min: 0, max: 59 }),
+      sensors: fc.integer({ min: 1, max: 400_000 }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map((list) =>
+    list.map((s, i) => ({
+      name: `s${i}`,
+      everyMs: s.everyMin * MINUTE,
+      offsetMs: s.offsetMin * MINUTE,
+      sensors: Math.min(s.sensors, s.everyMin * 8_000),
+    })),
+  );
 
-const settingsOf = fc.record({
-  maxNodes: fc.integer({ min: 2, max: 10 }), minNodes: fc.constantFrom(0, 0, 0, 1), keepWarm: fc.constantFrom<PoolSettings['keepWarm']>('break-even', 'never', 10 * MINUTE),
-  priority: fc.constantFrom<PoolSettings['priority']>('dedicated', 'low-priority'), spinUpMs: fc.constantFrom(1, 3, 6, 12).map((m) => m * MINUTE),
-}).map((part): PoolSettings => ({ ...DEFAULT_AZURE_POOL, sensorsPerSecond: 500, ...part }));
+const settingsOf = fc
+  .record({
+    maxNodes: fc.integer({ min: 2, max: 10 }),
+    minNodes: fc.constantFrom(0, 0, 0, 1),
+    keepWarm: fc.constantFrom<PoolSettings['keepWarm']>('break-even', 'never', 10 * MINUTE),
+    priority: fc.constantFrom<PoolSettings['priority']>('dedicated', 'low-priority'),
+    spinUpMs: fc.constantFrom(1, 3, 6, 12).map((m) => m * MINUTE),
+  })
+  .map((part): PoolSettings => ({ ...DEFAULT_AZURE_POOL, sensorsPerSecond: 500, ...part }));
 
 /** Nodes that keep their word, and batches that are all seen coming. */
 const steady = (seed: number, list: World['schedules']): World => ({
-  seed, horizonMs: DAY / 2, schedules: list.map((s) => ({ ...s, offsetMs: s.offsetMs + 30 * MINUTE })), spinUpFactor: 1, spinUpSpread: 0, failRate: 0, lossPerHour: 0, slowest: 1, quota: 1_000, readingsMs: 30_000,
+  seed,
+  horizonMs: DAY / 2,
+  schedules: list.map((s) => ({ ...s, offsetMs: s.offsetMs + 30 * MINUTE })),
+  spinUpFactor: 1,
+  spinUpSpread: 0,
+  failRate: 0,
+  lossPerHour: 0,
+  slowest: 1,
+  quota: 1_000,
+  readingsMs: 30_000,
 });
 
-const rough = fc.record({
-  seed: fc.integer(), schedules, spinUpFactor: fc.double({ min: 0.5, max: 3, noNaN: true }), spinUpSpread: fc.double({ min: 0, max: 0.8, noNaN: true }),
-  failRate: fc.constantFrom(0, 0.05, 0.4), lossPerHour: fc.constantFrom(0, 0.2, 3), slowest: fc.double({ min: 0.3, max: 1, noNaN: true }),
-  quota: fc.constantFrom(1, 3, 1_000), readingsMs: fc.constantFrom(0, 30_000, 120_000),
-}).map((part): World => ({ ...part, horizonMs: DAY }));
+const rough = fc
+  .record({
+    seed: fc.integer(),
+    schedules,
+    spinUpFactor: fc.double({ min: 0.5, max: 3, noNaN: true }),
+    spinUpSpread: fc.double({ min: 0, max: 0.8, noNaN: true }),
+    failRate: fc.constantFrom(0, 0.05, 0.4),
+    lossPerHour: fc.constantFrom(0, 0.2, 3),
+    slowest: fc.double({ min: 0.3, max: 1, noNaN: true }),
+    quota: fc.constantFrom(1, 3, 1_000),
+    readingsMs: fc.constantFrom(0, 30_000, 120_000),
+  })
+  .map((part): World => ({ ...part, horizonMs: DAY }));
 
 /** Work that fits into the nodes there can be, for the part of the time that they are there: they are lost, and come late or not at all. */
 function fits(world: World, settings: PoolSettings): boolean {
   const lifeMs = world.lossPerHour > 0 ? (60 * MINUTE) / world.lossPerHour : Number.POSITIVE_INFINITY;
   const comingMs = (settings.spinUpMs * world.spinUpFactor) / (1 - world.failRate);
   const there = lifeMs === Number.POSITIVE_INFINITY ? 1 : lifeMs / (lifeMs + comingMs);
-  const load = world.schedules.reduce((sum, s) => sum + nodesFor(s.sensors, s.everyMs, settings.sensorsPerSecond * world.slowest), 0);
+  const load = world.schedules.reduce(
+    (sum, s) => sum + nodesFor(s.sensors, s.everyMs, settings.sensorsPerSecond * world.slowest),
+    0,
+  );
   return load < 0.5 * Math.min(settings.maxNodes, world.quota) * there;
 }
 
@@ -88,7 +126,13 @@ test('nothing flaps: without faults a node is started at the most once for each 
       const needed = day.batches.reduce((sum, batch) => {
         const schedule = list.find((s) => batch.id.startsWith(`${s.name}-`))!;
         const within = Math.min(settings.finishWithinMs, schedule.everyMs);
-        return sum + Math.min(settings.maxNodes, Math.max(1, Math.ceil(nodesFor(batch.sensors, within, settings.sensorsPerSecond))));
+        return (
+          sum +
+          Math.min(
+            settings.maxNodes,
+            Math.max(1, Math.ceil(nodesFor(batch.sensors, within, settings.sensorsPerSecond))),
+          )
+        );
       }, settings.minNodes);
       expect(day.starts).toBeLessThanOrEqual(needed);
     }),
@@ -98,7 +142,8 @@ test('nothing flaps: without faults a node is started at the most once for each 
 
 /** A batch that needs a node more than there are, and is done before it has come. */
 const OVERTAKEN: World['schedules'][number][] = [
-  { name: 's0', everyMs: 5 * MINUTE, offsetMs: 0, sensors: 32_509 }, { name: 's1', everyMs: 60 * MINUTE, offsetMs: 21 * MINUTE, sensors: 399_981 },
+  { name: 's0', everyMs: 5 * MINUTE, offsetMs: 0, sensors: 32_509 },
+  { name: 's1', everyMs: 60 * MINUTE, offsetMs: 21 * MINUTE, sensors: 399_981 },
   { name: 's2', everyMs: 5 * MINUTE, offsetMs: 0, sensors: 1 },
 ];
 
@@ -113,6 +158,24 @@ test('with nodes that keep their word, every batch finds its nodes ready', () =>
         if (batch.sinceMs > lead + 2 * STEP) expect(day.readyAtDue[i]).toBeGreaterThanOrEqual(1);
       });
     }),
-    { numRuns: 15, ...QUICK, examples: [[0, OVERTAKEN, { ...DEFAULT_AZURE_POOL, sensorsPerSecond: 500, maxNodes: 4, minNodes: 0, keepWarm: 'break-even', priority: 'dedicated', spinUpMs: 12 * MINUTE }]] },
+    {
+      numRuns: 15,
+      ...QUICK,
+      examples: [
+        [
+          0,
+          OVERTAKEN,
+          {
+            ...DEFAULT_AZURE_POOL,
+            sensorsPerSecond: 500,
+            maxNodes: 4,
+            minNodes: 0,
+            keepWarm: 'break-even',
+            priority: 'dedicated',
+            spinUpMs: 12 * MINUTE,
+          },
+        ],
+      ],
+    },
   );
 });

@@ -36,7 +36,13 @@ describe('the record in Blob', () => {
     await look([], T + 91_000);
     const nodes = await readNodes(blobs, 'scoring', T, T + HOUR);
     expect(nodes).toEqual([
-      expect.objectContaining({ id: 'a', requestedAtMs: T, readyAtMs: T + 5_000, endedAtMs: T + 60_000, end: 'ended: exit code 0' }),
+      expect.objectContaining({
+        id: 'a',
+        requestedAtMs: T,
+        readyAtMs: T + 5_000,
+        endedAtMs: T + 60_000,
+        end: 'ended: exit code 0',
+      }),
       expect.objectContaining({ id: 'b', end: 'vanished' }),
     ]);
     // It ends where it was last seen, which is at most the renewal time before it vanished.
@@ -49,21 +55,39 @@ describe('the record in Blob', () => {
   test('a node that came and went between two looks is recorded, a cancelled one is not', async () => {
     const { blobs } = server;
     const later = T + 5 * HOUR;
-    await recordNodes(blobs, settings, [
-      { id: 'short', state: 'failed', requestedAtMs: later, endedAtMs: later + 900, detail: 'killed by SIGKILL' },
-      { id: 'cancelled', state: 'ended', requestedAtMs: later, endedAtMs: later + 900 },
-    ], later + 1_000);
-    expect((await readNodes(blobs, 'scoring', later, later + HOUR)).map((node) => [node.id, node.end])).toEqual([['short', 'failed: killed by SIGKILL']]);
+    await recordNodes(
+      blobs,
+      settings,
+      [
+        { id: 'short', state: 'failed', requestedAtMs: later, endedAtMs: later + 900, detail: 'killed by SIGKILL' },
+        { id: 'cancelled', state: 'ended', requestedAtMs: later, endedAtMs: later + 900 },
+      ],
+      later + 1_000,
+    );
+    expect((await readNodes(blobs, 'scoring', later, later + HOUR)).map((node) => [node.id, node.end])).toEqual([
+      ['short', 'failed: killed by SIGKILL'],
+    ]);
   });
 });
 
-const node = (id: string, requestedAtMs: number, endedAtMs: number, readyAtMs = requestedAtMs): NodeRecord =>
-  ({ pool: 'p', id, vmSize: 's', priority: 'dedicated', requestedAtMs, readyAtMs, endedAtMs, lastSeenMs: endedAtMs });
+const node = (id: string, requestedAtMs: number, endedAtMs: number, readyAtMs = requestedAtMs): NodeRecord => ({
+  pool: 'p',
+  id,
+  vmSize: 's',
+  priority: 'dedicated',
+  requestedAtMs,
+  readyAtMs,
+  endedAtMs,
+  lastSeenMs: endedAtMs,
+});
 
 describe('cost', () => {
   test('spin-up goes to the batch it was for, idle time to the one before, shared time is split', () => {
     const nodes = [node('n', 0, 100)];
-    const batches: BatchSpan[] = [{ id: 'x', startedAtMs: 20, finishedAtMs: 50, sensors: 1 }, { id: 'y', startedAtMs: 40, finishedAtMs: 60, sensors: 1 }];
+    const batches: BatchSpan[] = [
+      { id: 'x', startedAtMs: 20, finishedAtMs: 50, sensors: 1 },
+      { id: 'y', startedAtMs: 40, finishedAtMs: 60, sensors: 1 },
+    ];
     const { batches: shares, unusedMs, totalMs } = shareNodes(nodes, batches, 0, 1_000);
     expect(shares.get('x')).toEqual({ runMs: 20 + 5, aroundMs: 20 });
     expect(shares.get('y')).toEqual({ runMs: 10 + 5, aroundMs: 40 });
@@ -72,17 +96,37 @@ describe('cost', () => {
   });
 
   test('every second is charged once: the shares add up to the bill', () => {
-    const span = fc.tuple(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 400 })).map(([from, length]) => [from, from + length] as const);
-    fc.assert(fc.property(fc.array(span, { maxLength: 8 }), fc.array(span, { maxLength: 8 }), span, (lives, runs, [from, to]) => {
-      const nodes = lives.map(([a, b], i) => node(`n${i}`, a, b));
-      const batches = runs.map(([a, b], i) => ({ id: `b${i}`, startedAtMs: a, finishedAtMs: b, sensors: 1 }));
-      const shares = shareNodes(nodes, batches, from, to);
-      const sum = [...shares.batches.values()].reduce((total, share) => total + share.runMs + share.aroundMs, shares.unusedMs);
-      const bill = lives.reduce((total, [a, b]) => total + Math.max(0, Math.min(b, to) - Math.max(a, from)), 0);
-      expect(sum).toBeCloseTo(bill, 6);
-      expect(shares.totalMs).toBeCloseTo(bill, 6);
-      expect(bill).toBeLessThanOrEqual(alternatives(nodes.filter((n) => n.requestedAtMs < to && n.endedAtMs! > from), batches, from, to, 0).alwaysOnMs + 1e-6);
-    }));
+    const span = fc
+      .tuple(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 400 }))
+      .map(([from, length]) => [from, from + length] as const);
+    fc.assert(
+      fc.property(
+        fc.array(span, { maxLength: 8 }),
+        fc.array(span, { maxLength: 8 }),
+        span,
+        (lives, runs, [from, to]) => {
+          const nodes = lives.map(([a, b], i) => node(`n${i}`, a, b));
+          const batches = runs.map(([a, b], i) => ({ id: `b${i}`, startedAtMs: a, finishedAtMs: b, sensors: 1 }));
+          const shares = shareNodes(nodes, batches, from, to);
+          const sum = [...shares.batches.values()].reduce(
+            (total, share) => total + share.runMs + share.aroundMs,
+            shares.unusedMs,
+          );
+          const bill = lives.reduce((total, [a, b]) => total + Math.max(0, Math.min(b, to) - Math.max(a, from)), 0);
+          expect(sum).toBeCloseTo(bill, 6);
+          expect(shares.totalMs).toBeCloseTo(bill, 6);
+          expect(bill).toBeLessThanOrEqual(
+            alternatives(
+              nodes.filter((n) => n.requestedAtMs < to && n.endedAtMs! > from),
+              batches,
+              from,
+              to,
+              0,
+            ).alwaysOnMs + 1e-6,
+          );
+        },
+      ),
+    );
   });
 
   test('the most nodes at once, and the two other ways', () => {
@@ -98,7 +142,11 @@ describe('cost', () => {
     const cold = expectCost(600_000, settings, measured);
     expect(cold).toMatchObject({ nodes: 2, nodeMs: 600_000 + 2 * (360_000 + 30_000 + 120_000 + 120_000), warm: false });
     expect(cold.money).toBeCloseTo(money(cold.nodeMs, 0.1), 12);
-    expect(expectCost(600_000, settings, measured, 300_000)).toMatchObject({ nodes: 2, nodeMs: 600_000 + 2 * 300_000, warm: true });
+    expect(expectCost(600_000, settings, measured, 300_000)).toMatchObject({
+      nodes: 2,
+      nodeMs: 600_000 + 2 * 300_000,
+      warm: true,
+    });
     expect(expectCost(0, settings, measured)).toMatchObject({ nodes: 0, nodeMs: 0, money: 0 });
   });
 });
@@ -109,16 +157,25 @@ describe('prices', () => {
 
   test('the sample is read; licences of Windows do not count; size, priority and region choose', async () => {
     const prices = await loadPrices(sample);
-    expect(priceOf(prices, 'standard_d2s_v5', 'dedicated')).toMatchObject({ perHour: 0.1, currency: 'USD', region: 'westeurope' });
+    expect(priceOf(prices, 'standard_d2s_v5', 'dedicated')).toMatchObject({
+      perHour: 0.1,
+      currency: 'USD',
+      region: 'westeurope',
+    });
     expect(priceOf(prices, 'Standard_D2s_v5', 'low-priority', 'westeurope').perHour).toBe(0.02);
-    expect(() => priceOf(prices, 'Standard_D2s_v5', 'dedicated', 'eastus')).toThrow(/no dedicated price of Standard_D2s_v5 in eastus/);
+    expect(() => priceOf(prices, 'Standard_D2s_v5', 'dedicated', 'eastus')).toThrow(
+      /no dedicated price of Standard_D2s_v5 in eastus/,
+    );
     expect(() => priceOf(prices, 'Standard_X', 'dedicated')).toThrow(/It has: Standard_D2s_v5/);
   });
 
   test('a file of another shape is refused by name and field', async () => {
     const file = join(dir, 'prices.json');
     writeFileSync(file, '{"Items":[{"retailPrice":"free"}]}');
-    await expect(loadPrices(file)).rejects.toMatchObject({ code: 'PRICES_UNREADABLE', message: expect.stringMatching(/prices\.json.*Items\.0/s) });
+    await expect(loadPrices(file)).rejects.toMatchObject({
+      code: 'PRICES_UNREADABLE',
+      message: expect.stringMatching(/prices\.json.*Items\.0/s),
+    });
     await expect(loadPrices(join(dir, 'none.json'))).rejects.toMatchObject({ code: 'PRICES_UNREADABLE' });
   });
 });

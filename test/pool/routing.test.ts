@@ -22,7 +22,11 @@ import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('routing');
 const server = useBlobServer(dir);
-const QUEUES = new Map([['scoring', 'scoring'], ['big', 'scoring-big'], ['fast', 'scoring-fast']]);
+const QUEUES = new Map([
+  ['scoring', 'scoring'],
+  ['big', 'scoring-big'],
+  ['fast', 'scoring-fast'],
+]);
 const POOLS = ['', 'big', 'fast', 'gone'] as const;
 const PERIOD = { fromMs: 0, toMs: 60_000 };
 
@@ -36,50 +40,86 @@ describe('planning', () => {
   });
   afterAll(() => store.close());
 
-  const plan = async (poolOf: (id: number) => string, asked: { sensorsPerChild?: number; sensorsPerActivity?: number } = {}): Promise<BatchPlan & { batchId: string }> => {
+  const plan = async (
+    poolOf: (id: number) => string,
+    asked: { sensorsPerChild?: number; sensorsPerActivity?: number } = {},
+  ): Promise<BatchPlan & { batchId: string }> => {
     const release = `r${++names}`;
     const sensors = await store.listSensors();
-    const models = sensors.map(({ id }) => ({ sensorId: id, model: 'm', ...(poolOf(id) === '' ? {} : { pool: poolOf(id) }) }));
+    const models = sensors.map(({ id }) => ({
+      sensorId: id,
+      model: 'm',
+      ...(poolOf(id) === '' ? {} : { pool: poolOf(id) }),
+    }));
     await store.createRelease(release, 1, models, [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean'] }]);
-    const control = createControlActivities({ store, blobs: server.blobs, codeVersion: 'test', now: () => 1, pools: QUEUES });
+    const control = createControlActivities({
+      store,
+      blobs: server.blobs,
+      codeVersion: 'test',
+      now: () => 1,
+      pools: QUEUES,
+    });
     const batchId = `b${names}`;
     const input: PlanInput = { batchId, workflowId: 'w', runId: batchId, release, ...PERIOD, ...asked };
     const planned: BatchPlan = await new MockActivityEnvironment().run(control.planBatch, input);
     return { ...planned, batchId };
   };
-  const members = async (batchId: string, range: SensorRange): Promise<number[]> => (await store.plannedSensors(batchId, range)).map(({ id }) => id);
+  const members = async (batchId: string, range: SensorRange): Promise<number[]> =>
+    (await store.plannedSensors(batchId, range)).map(({ id }) => id);
 
   test('every sensor is in exactly one group, on the queue of its pool; sensors of a pool that is gone fail with the remedy', async () => {
-    await fc.assert(fc.asyncProperty(
-      fc.integer(), fc.constantFrom(1, 2, 7, 100, 1_000), fc.option(fc.constantFrom(4, 50, 1_000), { nil: undefined }), async (seed, every, sensorsPerChild) => {
-        // Runs of sensors of one pool, short or long, in no order.
-        const poolOf = (id: number): string => POOLS[Math.abs((Math.floor(id / every) * 2_654_435_761 + seed) | 0) % POOLS.length]!;
-        const { batchId, groups, planned } = await plan(poolOf, sensorsPerChild === undefined ? {} : { sensorsPerChild });
-        const seen = new Map<number, string>();
-        for (const group of groups) {
-          const ids = await members(batchId, group);
-          expect(ids).toHaveLength(group.count);
-          for (const id of ids) {
-            expect(seen.has(id)).toBe(false);
-            seen.set(id, group.queue ?? 'scoring');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.constantFrom(1, 2, 7, 100, 1_000),
+        fc.option(fc.constantFrom(4, 50, 1_000), { nil: undefined }),
+        async (seed, every, sensorsPerChild) => {
+          // Runs of sensors of one pool, short or long, in no order.
+          const poolOf = (id: number): string =>
+            POOLS[Math.abs((Math.floor(id / every) * 2_654_435_761 + seed) | 0) % POOLS.length]!;
+          const { batchId, groups, planned } = await plan(
+            poolOf,
+            sensorsPerChild === undefined ? {} : { sensorsPerChild },
+          );
+          const seen = new Map<number, string>();
+          for (const group of groups) {
+            const ids = await members(batchId, group);
+            expect(ids).toHaveLength(group.count);
+            for (const id of ids) {
+              expect(seen.has(id)).toBe(false);
+              seen.set(id, group.queue ?? 'scoring');
+            }
           }
-        }
-        expect(groups.length).toBeLessThanOrEqual(MAX_CHILDREN);
-        for (let id = 1; id <= planned; id += 1) expect(seen.get(id)).toBe(poolOf(id) === '' ? 'scoring' : QUEUES.get(poolOf(id)));
-        const gone = (await store.listOutcomes(batchId)).map(({ sensorId }) => sensorId);
-        expect(gone).toEqual(Array.from({ length: planned }, (_, i) => i + 1).filter((id) => poolOf(id) === 'gone'));
-        // Ids of child workflows and names of files come from the ranges.
-        expect(new Set(groups.map((group) => `${group.from}-${group.to}`)).size).toBe(groups.length);
-      }), { numRuns: 8, examples: [[0, 1, 4]] });
+          expect(groups.length).toBeLessThanOrEqual(MAX_CHILDREN);
+          for (let id = 1; id <= planned; id += 1)
+            expect(seen.get(id)).toBe(poolOf(id) === '' ? 'scoring' : QUEUES.get(poolOf(id)));
+          const gone = (await store.listOutcomes(batchId)).map(({ sensorId }) => sensorId);
+          expect(gone).toEqual(Array.from({ length: planned }, (_, i) => i + 1).filter((id) => poolOf(id) === 'gone'));
+          // Ids of child workflows and names of files come from the ranges.
+          expect(new Set(groups.map((group) => `${group.from}-${group.to}`)).size).toBe(groups.length);
+        },
+      ),
+      { numRuns: 8, examples: [[0, 1, 4]] },
+    );
   }, 60_000);
 
   test('chunks of a group stay in its pool, and a pool with few sensors has chunks for all of its workers', async () => {
     const poolOf = (id: number): string => (id % 17 === 3 ? 'big' : '');
     const { batchId, groups, sensorsPerActivity } = await plan(poolOf);
-    const control = createControlActivities({ store, blobs: server.blobs, codeVersion: 'test', now: () => 1, pools: QUEUES });
+    const control = createControlActivities({
+      store,
+      blobs: server.blobs,
+      codeVersion: 'test',
+      now: () => 1,
+      pools: QUEUES,
+    });
     const big = groups.filter((group) => group.pool === 'big');
     expect(big).toHaveLength(1);
-    const chunks: SensorRange[] = await new MockActivityEnvironment().run(control.planGroup, { batchId, range: big[0]!, sensorsPerActivity: big[0]!.sensorsPerActivity ?? sensorsPerActivity });
+    const chunks: SensorRange[] = await new MockActivityEnvironment().run(control.planGroup, {
+      batchId,
+      range: big[0]!,
+      sensorsPerActivity: big[0]!.sensorsPerActivity ?? sensorsPerActivity,
+    });
     expect(chunks).toHaveLength(50);
     expect(chunks.length).toBeLessThanOrEqual(MAX_CHUNKS_PER_CHILD);
     const ids = (await Promise.all(chunks.map((chunk) => members(batchId, chunk)))).flat();
@@ -88,7 +128,10 @@ describe('planning', () => {
     // What `batch plan` says is what is planned.
     const dry = await dryRun(store, PERIOD, { release: `r${names}` });
     expect(dry.groups).toBe(groups.length);
-    expect(dry.pools).toEqual([expect.objectContaining({ pool: '', planned: 1_600, groups: groups.length - 1 }), expect.objectContaining({ pool: 'big', planned: 100, groups: 1, chunks: 50 })]);
+    expect(dry.pools).toEqual([
+      expect.objectContaining({ pool: '', planned: 1_600, groups: groups.length - 1 }),
+      expect.objectContaining({ pool: 'big', planned: 100, groups: 1, chunks: 50 }),
+    ]);
   });
 
   test('a fleet that names no pool is planned as ever: nothing in its groups tells of pools', async () => {
@@ -100,13 +143,28 @@ describe('planning', () => {
     const { batchId } = await plan((id) => (id % 17 === 3 ? 'big' : id % 17 === 4 ? 'gone' : ''));
     await store.setCurrentRelease(`r${names}`);
     const pool = (name: string) => ({ name, taskQueue: QUEUES.get(name)! });
-    expect(await Promise.all(['scoring', 'big', 'fast'].map((name) => sensorsOfPool(store, pool(name))))).toEqual([1_500, 100, 0]);
+    expect(await Promise.all(['scoring', 'big', 'fast'].map((name) => sensorsOfPool(store, pool(name))))).toEqual([
+      1_500, 100, 0,
+    ]);
     // The server's list of running workflows; the rest is the store's.
-    const client = { workflow: { list: async function* () { yield { typedSearchAttributes: { get: () => batchId }, startTime: new Date(1) }; } } };
-    const toGo = async (name: string): Promise<number[]> => (await runningBatches(client as never, store, pool(name), 0)).map((batch) => batch.sensorsToGo);
+    const client = {
+      workflow: {
+        list: async function* () {
+          yield { typedSearchAttributes: { get: () => batchId }, startTime: new Date(1) };
+        },
+      },
+    };
+    const toGo = async (name: string): Promise<number[]> =>
+      (await runningBatches(client as never, store, pool(name), 0)).map((batch) => batch.sensorsToGo);
     expect([await toGo('scoring'), await toGo('big'), await toGo('fast')]).toEqual([[1_500], [100], []]);
     const some = await members(batchId, { from: 1, to: 500, count: 0, pool: 'big' });
-    await store.commitChunk({ batchId, chunk: 'c', changeId: 0, pool: 'big', outcomes: some.map((sensorId) => ({ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1 })) });
+    await store.commitChunk({
+      batchId,
+      chunk: 'c',
+      changeId: 0,
+      pool: 'big',
+      outcomes: some.map((sensorId) => ({ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1 })),
+    });
     expect([await toGo('scoring'), await toGo('big')]).toEqual([[1_500], [100 - some.length]]);
   });
 });
@@ -120,20 +178,46 @@ describe('from a manifest to predictions', () => {
     writeFileSync(join(models, 'manifest.csv'), header + rows.join('\n'));
     const deps = { store, blobs: server.blobs, nowMs: SMALL_PERIOD.fromMs + 1 };
     await expect(publishModels(models, deps)).rejects.toMatchObject({
-      code: 'INVALID_MODEL_LIST', message: expect.stringMatching(/manifest\.csv line 2: pool "big" is not configured \(there is none\): add it to the file that FLEETSCORE_POOLS_FILE names/),
+      code: 'INVALID_MODEL_LIST',
+      message: expect.stringMatching(
+        /manifest\.csv line 2: pool "big" is not configured \(there is none\): add it to the file that FLEETSCORE_POOLS_FILE names/,
+      ),
     });
-    expect(await publishModels(models, { ...deps, pools: new Set(QUEUES.keys()) })).toMatchObject({ pools: { big: 2, fast: 1 } });
+    expect(await publishModels(models, { ...deps, pools: new Set(QUEUES.keys()) })).toMatchObject({
+      pools: { big: 2, fast: 1 },
+    });
 
-    const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1, maxCacheBytes: 1 << 20 });
+    const engine = await createScoringEngine({
+      blobs: server.blobs,
+      cacheDir: join(dir, 'cache'),
+      threads: 1,
+      maxCacheBytes: 1 << 20,
+    });
     try {
       // `fast` was configured away after the models were published.
-      const pools = new Map([['scoring', 'scoring'], ['big', 'scoring-big']]);
+      const pools = new Map([
+        ['scoring', 'scoring'],
+        ['big', 'scoring-big'],
+      ]);
       const run = { store, blobs: server.blobs, engine, hopMs: WINDOW_MS };
-      const first = await runBatch({ ...run, pools }, { batchId: 'small', ...SMALL_PERIOD, sensorsPerChild: 3, sensorsPerActivity: 2 }, 50);
-      expect(first.result).toMatchObject({ status: 'completed', planned: 5, counts: { scored: 3, failed: 1, skipped: 1 } });
+      const first = await runBatch(
+        { ...run, pools },
+        { batchId: 'small', ...SMALL_PERIOD, sensorsPerChild: 3, sensorsPerActivity: 2 },
+        50,
+      );
+      expect(first.result).toMatchObject({
+        status: 'completed',
+        planned: 5,
+        counts: { scored: 3, failed: 1, skipped: 1 },
+      });
       const [lost] = await store.listOutcomes('small', { status: 'failed' });
-      expect(lost).toMatchObject({ sensor: 's4', class: 'pool_unknown', message: expect.stringContaining('`fleetscore batch redrive small` scores these sensors') });
-      const check = async (id: string, end: typeof first.end): Promise<number> => foundIn(await verifyBatch({ store, blobs: server.blobs, workflowEnd: async () => end }, id));
+      expect(lost).toMatchObject({
+        sensor: 's4',
+        class: 'pool_unknown',
+        message: expect.stringContaining('`fleetscore batch redrive small` scores these sensors'),
+      });
+      const check = async (id: string, end: typeof first.end): Promise<number> =>
+        foundIn(await verifyBatch({ store, blobs: server.blobs, workflowEnd: async () => end }, id));
       expect(await check('small', first.end)).toBe(0);
       const again = await runBatch({ ...run, pools: QUEUES }, { batchId: 'again', ...SMALL_PERIOD, redrive: 'small' });
       expect(again.result).toMatchObject({ status: 'completed', planned: 1, counts: { skipped: 1 } }); // it has no readings, but a pool
@@ -150,7 +234,9 @@ describe('from a manifest to predictions', () => {
     cpSync(join(models, 'model_plant-1_s1.onnx'), join(models, 'one.onnx'));
     writeFileSync(join(models, 'manifest.csv'), 'Device,Sensor,Model,Machine\nplant-1,s1,one.onnx,big\n');
     const deps = { store, blobs: server.blobs, nowMs: SMALL_PERIOD.fromMs + 2, pools: new Set(['big']) };
-    await expect(publishModels(models, deps)).rejects.toThrow(/the header must be Device,Sensor,Model or Device,Sensor,Model,Pool/);
+    await expect(publishModels(models, deps)).rejects.toThrow(
+      /the header must be Device,Sensor,Model or Device,Sensor,Model,Pool/,
+    );
     writeFileSync(join(models, 'manifest.csv'), `${header}plant-1,s1,one.onnx,\n`);
     const { release } = await publishModels(models, deps);
     expect(await store.releasePools(release)).toEqual([]);
@@ -164,10 +250,24 @@ test('a file of pools that leaves sensors without a pool is refused', async () =
     writeFileSync(file, JSON.stringify(pools));
     return readPoolsFile(file);
   };
-  await expect(read([{ name: 'big', taskQueue: 'scoring-big' }])).rejects.toMatchObject({ code: 'INVALID_POOLS', message: expect.stringContaining('no pool has the task queue "scoring"') });
-  await expect(read([{ name: 'a', taskQueue: 'scoring' }, { name: 'a', taskQueue: 'b' }])).rejects.toThrow(/two pools have the same name/);
+  await expect(read([{ name: 'big', taskQueue: 'scoring-big' }])).rejects.toMatchObject({
+    code: 'INVALID_POOLS',
+    message: expect.stringContaining('no pool has the task queue "scoring"'),
+  });
+  await expect(
+    read([
+      { name: 'a', taskQueue: 'scoring' },
+      { name: 'a', taskQueue: 'b' },
+    ]),
+  ).rejects.toThrow(/two pools have the same name/);
   await expect(read([{ name: 'a', taskQueue: 'scoring', idle: 'soon' }])).rejects.toThrow(/pools\.json.*soon/s);
-  await expect(read([{ name: 'a', taskQueue: 'scoring', priority: 'dedicated', fallback: { cluster: 'b' } }])).rejects.toThrow(/only a low-priority pool has a fallback/);
-  await expect(read([{ name: 'a', taskQueue: 'scoring', cluster: 'b', fallback: { cluster: 'b' } }])).rejects.toThrow(/the fallback of pool a is its own cluster/);
-  expect(await read([{ name: 'a', taskQueue: 'scoring', idle: '1m' }])).toEqual([{ name: 'a', taskQueue: 'scoring', idle: 60_000 }]);
+  await expect(
+    read([{ name: 'a', taskQueue: 'scoring', priority: 'dedicated', fallback: { cluster: 'b' } }]),
+  ).rejects.toThrow(/only a low-priority pool has a fallback/);
+  await expect(read([{ name: 'a', taskQueue: 'scoring', cluster: 'b', fallback: { cluster: 'b' } }])).rejects.toThrow(
+    /the fallback of pool a is its own cluster/,
+  );
+  expect(await read([{ name: 'a', taskQueue: 'scoring', idle: '1m' }])).toEqual([
+    { name: 'a', taskQueue: 'scoring', idle: 60_000 },
+  ]);
 });

@@ -113,7 +113,15 @@ export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): 
     open = open.filter((batch) => batch.toGo > 0);
     for (const s of world.schedules)
       if (now <= world.horizonMs && now >= s.offsetMs && (now - s.offsetMs) % s.everyMs === 0) {
-        const batch: SimBatch = { id: `${s.name}-${now}`, sinceMs: now, sensors: s.sensors, queued: false, tasks: [], toGo: s.sensors, doneAt: -1 };
+        const batch: SimBatch = {
+          id: `${s.name}-${now}`,
+          sinceMs: now,
+          sensors: s.sensors,
+          queued: false,
+          tasks: [],
+          toGo: s.sensors,
+          doneAt: -1,
+        };
         batches.push(batch);
         open.push(batch);
         readyAtDue.push(live.filter((node) => node.state === 'ready').length);
@@ -124,7 +132,9 @@ export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): 
         for (let left = batch.sensors; left > 0; left -= CHUNK) batch.tasks.push(Math.min(CHUNK, left));
       }
     // The outside: allocates up to its quota, in order; brings nodes up; loses some.
-    let allocated = live.filter((node) => node.state === 'starting' || node.state === 'ready' || node.state === 'leaving').length;
+    let allocated = live.filter(
+      (node) => node.state === 'starting' || node.state === 'ready' || node.state === 'leaving',
+    ).length;
     for (const node of alive()) {
       if (node.state === 'queued' && allocated < world.quota) {
         allocated += 1;
@@ -181,8 +191,16 @@ export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): 
       lookAt = now + Math.max(stepMs, decision.waitMs);
       for (let i = 0; i < decision.grow; i += 1)
         add({
-          id: `n${nodes.length}`, state: 'queued', readyAt: 0, billedFrom: 0, billedTo: 0, fails: random() < world.failRate,
-          speed: world.slowest + (1 - world.slowest) * random(), task: undefined, idleSince: 0, goneAt: 0,
+          id: `n${nodes.length}`,
+          state: 'queued',
+          readyAt: 0,
+          billedFrom: 0,
+          billedTo: 0,
+          fails: random() < world.failRate,
+          speed: world.slowest + (1 - world.slowest) * random(),
+          task: undefined,
+          idleSince: 0,
+          goneAt: 0,
         });
       for (const id of decision.cancel) {
         const node = live.find((n) => n.id === id)!;
@@ -205,27 +223,71 @@ export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): 
     close(node, end);
   }
   return {
-    billedMs: nodes.reduce((sum, node) => sum + (node.billedFrom === 0 && node.billedTo === 0 ? 0 : node.billedTo - node.billedFrom), 0),
-    peak, starts: nodes.length, failures, losses, busyDrained, overMax, undecided: batches.reduce((sum, b) => sum + b.toGo, 0),
-    batches, readyAtDue, aliveAtEnd, decisions,
+    billedMs: nodes.reduce(
+      (sum, node) => sum + (node.billedFrom === 0 && node.billedTo === 0 ? 0 : node.billedTo - node.billedFrom),
+      0,
+    ),
+    peak,
+    starts: nodes.length,
+    failures,
+    losses,
+    busyDrained,
+    overMax,
+    undecided: batches.reduce((sum, b) => sum + b.toGo, 0),
+    batches,
+    readyAtDue,
+    aliveAtEnd,
+    decisions,
   };
 }
 
-function observe(nowMs: number, world: World, settings: PoolSettings, nodes: readonly Node[], batches: readonly SimBatch[], inARow: number, lastFailure: number): Observation {
+function observe(
+  nowMs: number,
+  world: World,
+  settings: PoolSettings,
+  nodes: readonly Node[],
+  batches: readonly SimBatch[],
+  inARow: number,
+  lastFailure: number,
+): Observation {
   const upcoming: ScheduledBatch[] = world.schedules.flatMap((s) => {
     const next = s.offsetMs + Math.ceil(Math.max(0, nowMs - s.offsetMs + 1) / s.everyMs) * s.everyMs;
-    return [0, 1, 2, 3].map((i) => next + i * s.everyMs).filter((atMs) => atMs <= world.horizonMs).map((atMs) => ({ schedule: s.name, atMs, sensors: s.sensors, withinMs: s.everyMs }));
+    return [0, 1, 2, 3]
+      .map((i) => next + i * s.everyMs)
+      .filter((atMs) => atMs <= world.horizonMs)
+      .map((atMs) => ({ schedule: s.name, atMs, sensors: s.sensors, withinMs: s.everyMs }));
   });
   const open = batches.filter((batch) => batch.toGo > 0);
   return {
-    nowMs, upcoming,
-    batches: open.map((batch) => ({ id: batch.id, sensorsToGo: batch.toGo, sinceMs: batch.sinceMs + (batch.queued ? world.readingsMs : 0), queued: batch.queued })),
-    backlog: { tasks: open.reduce((sum, batch) => sum + batch.tasks.length, 0), ageMs: Math.max(0, ...open.filter((b) => b.tasks.length > 0).map((b) => nowMs - b.sinceMs - world.readingsMs)) },
-    workers: nodes.filter((node) => node.state === 'ready').map((node) => ({ node: node.id, busyTasks: node.task ? 1 : 0, idleForMs: node.task ? 0 : nowMs - node.idleSince })),
-    coming: nodes.filter((node) => node.state === 'queued' || node.state === 'starting').map((node) => ({ id: node.id, state: node.state as 'queued' | 'starting' })),
+    nowMs,
+    upcoming,
+    batches: open.map((batch) => ({
+      id: batch.id,
+      sensorsToGo: batch.toGo,
+      sinceMs: batch.sinceMs + (batch.queued ? world.readingsMs : 0),
+      queued: batch.queued,
+    })),
+    backlog: {
+      tasks: open.reduce((sum, batch) => sum + batch.tasks.length, 0),
+      ageMs: Math.max(0, ...open.filter((b) => b.tasks.length > 0).map((b) => nowMs - b.sinceMs - world.readingsMs)),
+    },
+    workers: nodes
+      .filter((node) => node.state === 'ready')
+      .map((node) => ({
+        node: node.id,
+        busyTasks: node.task ? 1 : 0,
+        idleForMs: node.task ? 0 : nowMs - node.idleSince,
+      })),
+    coming: nodes
+      .filter((node) => node.state === 'queued' || node.state === 'starting')
+      .map((node) => ({ id: node.id, state: node.state as 'queued' | 'starting' })),
     leaving: nodes.filter((node) => node.state === 'leaving').length,
-    spinUpMs: settings.spinUpMs * world.spinUpFactor, spinDownMs: settings.spinDownMs, sensorsPerSecond: settings.sensorsPerSecond,
+    spinUpMs: settings.spinUpMs * world.spinUpFactor,
+    spinDownMs: settings.spinDownMs,
+    sensorsPerSecond: settings.sensorsPerSecond,
     failures: { inARow, lastMs: lastFailure },
-    ...(world.quota < settings.maxNodes && nodes.some((node) => node.state === 'queued') ? { capacity: nodes.filter((n) => n.state !== 'gone').length } : {}),
+    ...(world.quota < settings.maxNodes && nodes.some((node) => node.state === 'queued')
+      ? { capacity: nodes.filter((n) => n.state !== 'gone').length }
+      : {}),
   };
 }

@@ -22,13 +22,21 @@ describe('an idle worker', () => {
 
   test('ends when idle for long and its pool is silent, unknown, or cannot be asked', async () => {
     expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000 }))).toBe('idle');
-    expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 60_000 }))).toBe('idle');
-    expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: () => Promise.reject(new Error('no Blob')) }))).toBe('idle');
+    expect(
+      await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 60_000 })),
+    ).toBe('idle');
+    expect(
+      await reasonOf(
+        idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: () => Promise.reject(new Error('no Blob')) }),
+      ),
+    ).toBe('idle');
   });
 
   test('stays while it works, while its pool gives signs of life, and without a limit', async () => {
     expect(await reasonOf(idle({ idleForMs: 59_999, idleExitMs: 60_000 }), 300)).toBe('nothing');
-    expect(await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 59_999 }), 300)).toBe('nothing');
+    expect(
+      await reasonOf(idle({ idleForMs: 60_000, idleExitMs: 60_000, poolAlive: async () => 1_000_000 - 59_999 }), 300),
+    ).toBe('nothing');
     expect(await reasonOf(idle({ idleForMs: 60_000 }), 300)).toBe('nothing');
   });
 
@@ -69,14 +77,28 @@ describe('scheduled events', () => {
       return void response.end(JSON.stringify({ DocumentIncarnation: 1, Events: imds.events }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const imds: Imds = { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, events: [], status: 200, answers: 0, server };
+    const imds: Imds = {
+      endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      events: [],
+      status: 200,
+      answers: 0,
+      server,
+    };
     return imds;
   };
-  const event = (EventType: string, ...Resources: string[]): unknown => ({ EventId: '1', EventType, ResourceType: 'VirtualMachine', Resources, EventStatus: 'Scheduled', NotBefore: 'Mon, 19 Sep 2026 18:29:47 GMT' });
-  const close = (imds: Imds): Promise<void> => new Promise((resolve) => {
-    imds.server.closeAllConnections();
-    imds.server.close(() => resolve());
+  const event = (EventType: string, ...Resources: string[]): unknown => ({
+    EventId: '1',
+    EventType,
+    ResourceType: 'VirtualMachine',
+    Resources,
+    EventStatus: 'Scheduled',
+    NotBefore: 'Mon, 19 Sep 2026 18:29:47 GMT',
   });
+  const close = (imds: Imds): Promise<void> =>
+    new Promise((resolve) => {
+      imds.server.closeAllConnections();
+      imds.server.close(() => resolve());
+    });
 
   test('an eviction of this machine ends the worker; those of others and pauses do not', async () => {
     const imds = await start();
@@ -85,7 +107,10 @@ describe('scheduled events', () => {
       imds.events = [event('Preempt', 'node_1'), event('Freeze', 'node_0')];
       expect(await Promise.race([watch.reason, sleep(300).then(() => 'nothing')])).toBe('nothing');
       imds.events = [event('Preempt', 'node_0')];
-      await expect(watch.reason).resolves.toMatchObject({ kind: 'evicted', text: expect.stringContaining('Preempt not before Mon') });
+      await expect(watch.reason).resolves.toMatchObject({
+        kind: 'evicted',
+        text: expect.stringContaining('Preempt not before Mon'),
+      });
       watch.stop();
     } finally {
       await close(imds);
@@ -97,7 +122,7 @@ describe('scheduled events', () => {
     try {
       const watch = watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 5, tries: 2 });
       const answered = async (more: number): Promise<void> => {
-        for (const enough = imds.answers + more; imds.answers < enough; ) await sleep(5);
+        for (const enough = imds.answers + more; imds.answers < enough;) await sleep(5);
       };
       await answered(2);
       imds.status = 500;
@@ -114,6 +139,8 @@ describe('scheduled events', () => {
   test('where nobody answers the watch gives up and leaves the worker alone', async () => {
     const imds = await start();
     await close(imds);
-    expect(await reasonOf(watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 1, tries: 2 }), 300)).toBe('nothing');
+    expect(await reasonOf(watchScheduledEvents({ endpoint: imds.endpoint, everyMs: 1, tries: 2 }), 300)).toBe(
+      'nothing',
+    );
   });
 });

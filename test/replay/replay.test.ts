@@ -3,7 +3,13 @@ import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  Runtime,
+  Worker,
+  bundleWorkflowCode,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
 import { codeFile } from '../../paths.ts';
 import { MAX_STARTS } from '../../workflows/policies.ts';
 
@@ -18,12 +24,15 @@ interface Recorded {
 interface Event {
   readonly eventType: string;
   readonly activityTaskStartedEventAttributes?: { readonly attempt?: number };
-  readonly workflowExecutionStartedEventAttributes?: { readonly searchAttributes?: { readonly indexedFields?: object } };
+  readonly workflowExecutionStartedEventAttributes?: {
+    readonly searchAttributes?: { readonly indexedFields?: object };
+  };
 }
 
 const recorded: Recorded[] = readdirSync(HISTORIES).flatMap((version) =>
   readdirSync(join(HISTORIES, version)).map((file) => ({
-    name: `${version}/${file}`, workflowId: file,
+    name: `${version}/${file}`,
+    workflowId: file,
     history: JSON.parse(readFileSync(join(HISTORIES, version, file), 'utf8')) as Recorded['history'],
   })),
 );
@@ -33,25 +42,44 @@ Runtime.install({ logger: new DefaultLogger('ERROR', () => {}) });
 const bundles = new Map<string, Promise<WorkflowBundleWithSourceMap>>();
 
 /** What replaying a history against a set of workflows says; undefined when it goes through. */
-async function replay(path: string, { history, workflowId }: Recorded, interceptors: readonly string[] = []): Promise<Error | undefined> {
+async function replay(
+  path: string,
+  { history, workflowId }: Recorded,
+  interceptors: readonly string[] = [],
+): Promise<Error | undefined> {
   const quiet = new DefaultLogger('ERROR', () => {});
   const key = [path, ...interceptors].join();
-  if (!bundles.has(key)) bundles.set(key, bundleWorkflowCode({ workflowsPath: path, workflowInterceptorModules: [...interceptors], logger: quiet }));
+  if (!bundles.has(key))
+    bundles.set(
+      key,
+      bundleWorkflowCode({ workflowsPath: path, workflowInterceptorModules: [...interceptors], logger: quiet }),
+    );
   const workflowBundle = await bundles.get(key)!;
-  for await (const result of Worker.runReplayHistories({ workflowBundle }, [{ workflowId, history }])) return result.error;
+  for await (const result of Worker.runReplayHistories({ workflowBundle }, [{ workflowId, history }]))
+    return result.error;
   throw new Error('nothing was replayed');
 }
 
 test('the recorded histories hold what they are named after', () => {
-  expect(named('batch-of-children').history.events.filter((e) => e.eventType.endsWith('CHILD_WORKFLOW_EXECUTION_COMPLETED'))).toHaveLength(4);
-  const attempts = named('child-with-a-retried-activity').history.events.map((e) => e.activityTaskStartedEventAttributes?.attempt ?? 0);
+  expect(
+    named('batch-of-children').history.events.filter((e) => e.eventType.endsWith('CHILD_WORKFLOW_EXECUTION_COMPLETED')),
+  ).toHaveLength(4);
+  const attempts = named('child-with-a-retried-activity').history.events.map(
+    (e) => e.activityTaskStartedEventAttributes?.attempt ?? 0,
+  );
   expect(Math.max(...attempts)).toBeGreaterThan(1);
-  const fields = named('started-by-schedule').history.events[0]!.workflowExecutionStartedEventAttributes?.searchAttributes?.indexedFields;
+  const fields =
+    named('started-by-schedule').history.events[0]!.workflowExecutionStartedEventAttributes?.searchAttributes
+      ?.indexedFields;
   expect(Object.keys(fields ?? {})).toContain('TemporalScheduledStartTime');
   const late = JSON.stringify(named('batch-with-late-readings').history);
   expect(late).toContain('VERSIONING_BEHAVIOR_PINNED');
   expect(late).toContain('"workflowId":"late-');
-  const many = named('batch-of-many-children').history.events.map((e) => /(START_CHILD_WORKFLOW_EXECUTION_INITIATED|CHILD_WORKFLOW_EXECUTION_STARTED)$/.exec(e.eventType)?.[1]).filter(Boolean);
+  const many = named('batch-of-many-children')
+    .history.events.map(
+      (e) => /(START_CHILD_WORKFLOW_EXECUTION_INITIATED|CHILD_WORKFLOW_EXECUTION_STARTED)$/.exec(e.eventType)?.[1],
+    )
+    .filter(Boolean);
   expect(many.filter((type) => type!.startsWith('START'))).toHaveLength(24);
   let asked = 0;
   expect(Math.max(...many.map((type) => (asked += type!.startsWith('START') ? 1 : -1)))).toBe(MAX_STARTS);
@@ -59,11 +87,22 @@ test('the recorded histories hold what they are named after', () => {
 });
 
 test.each(recorded.map((r) => r.name))('%s replays', async (name) => {
-  expect(await replay(codeFile('workflows/index'), recorded.find((r) => r.name === name)!)).toBeUndefined();
+  expect(
+    await replay(
+      codeFile('workflows/index'),
+      recorded.find((r) => r.name === name)!,
+    ),
+  ).toBeUndefined();
 });
 
 test.each(recorded.map((r) => r.name))('%s replays where tracing was switched on since', async (name) => {
-  expect(await replay(codeFile('workflows/index'), recorded.find((r) => r.name === name)!, [codeFile('workflows/tracing')])).toBeUndefined();
+  expect(
+    await replay(
+      codeFile('workflows/index'),
+      recorded.find((r) => r.name === name)!,
+      [codeFile('workflows/tracing')],
+    ),
+  ).toBeUndefined();
 });
 
 test('a change of the order of commands fails replay', async () => {
@@ -73,8 +112,15 @@ test('a change of the order of commands fails replay', async () => {
 
 test('histories hold ids, ranges and counts, never readings', () => {
   for (const { name, history } of recorded) {
-    const payloads = [...JSON.stringify(history).matchAll(/"data":"([^"]*)"/g)].map((m) => Buffer.from(m[1]!, 'base64').toString());
+    const payloads = [...JSON.stringify(history).matchAll(/"data":"([^"]*)"/g)].map((m) =>
+      Buffer.from(m[1]!, 'base64').toString(),
+    );
     expect(payloads.length).toBeGreaterThan(0);
-    for (const payload of payloads) expect({ name, payload, bytes: payload.length < 3_000 }).toEqual({ name, payload: expect.not.stringMatching(/"(mean|value|score)"/), bytes: true });
+    for (const payload of payloads)
+      expect({ name, payload, bytes: payload.length < 3_000 }).toEqual({
+        name,
+        payload: expect.not.stringMatching(/"(mean|value|score)"/),
+        bytes: true,
+      });
   }
 });

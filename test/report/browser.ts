@@ -11,7 +11,10 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-s
 
 /** Path of a Chromium on this machine, or undefined. */
 export function findChromium(): string | undefined {
-  const paths = [process.env['CHROME_BIN'] ?? '', ...(process.env['PATH'] ?? '').split(delimiter).flatMap((dir) => NAMES.map((name) => join(dir, name)))];
+  const paths = [
+    process.env['CHROME_BIN'] ?? '',
+    ...(process.env['PATH'] ?? '').split(delimiter).flatMap((dir) => NAMES.map((name) => join(dir, name))),
+  ];
   return paths.find((path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -36,7 +39,22 @@ export interface Browser {
   readonly complaints: string[];
   evaluate(expression: string): Promise<unknown>;
   /** A key as a person presses it: moves the focus, follows links. */
-  press(key: 'Tab' | 'Enter' | 'Escape' | 'ArrowLeft' | 'ArrowRight' | 'ArrowUp' | 'ArrowDown' | 'Home' | 'End' | 'n' | 'p' | '/', shift?: boolean): Promise<void>;
+  press(
+    key:
+      | 'Tab'
+      | 'Enter'
+      | 'Escape'
+      | 'ArrowLeft'
+      | 'ArrowRight'
+      | 'ArrowUp'
+      | 'ArrowDown'
+      | 'Home'
+      | 'End'
+      | 'n'
+      | 'p'
+      | '/',
+    shift?: boolean,
+  ): Promise<void>;
   /** @param whole the whole page, not only what is in view */
   screenshot(file: string, whole?: boolean): Promise<void>;
   close(): Promise<void>;
@@ -68,8 +86,20 @@ export async function startBrowser(executable: string): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'fleetscore-chromium-'));
   const child = spawn(
     executable,
-    ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync', '--disable-dev-shm-usage', '--hide-scrollbars', `--user-data-dir=${profile}`, '--remote-debugging-port=0', 'about:blank'],
+    [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-dev-shm-usage',
+      '--hide-scrollbars',
+      `--user-data-dir=${profile}`,
+      '--remote-debugging-port=0',
+      'about:blank',
+    ],
     { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -83,7 +113,10 @@ export async function startBrowser(executable: string): Promise<Browser> {
     child.once('error', reject);
     child.once('exit', () => reject(new Error(`chromium ended at once: ${seen}`)));
   });
-  const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { type: string; webSocketDebuggerUrl: string }[];
+  const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as {
+    type: string;
+    webSocketDebuggerUrl: string;
+  }[];
   const socket = new WebSocket(targets.find((target) => target.type === 'page')!.webSocketDebuggerUrl);
   await new Promise((resolve, reject) => {
     socket.addEventListener('open', resolve, { once: true });
@@ -100,9 +133,14 @@ export async function startBrowser(executable: string): Promise<Browser> {
     if (message.method === 'Runtime.exceptionThrown') complaints.push(JSON.stringify(exceptionDetails));
     else if (message.method === 'Log.entryAdded') complaints.push(`${entry?.level}: ${entry?.text}`);
     else if (message.method === 'Runtime.consoleAPICalled') complaints.push(`console: ${JSON.stringify(args)}`);
-    else if (message.method === 'Network.requestWillBeSent' && !request?.url.startsWith(server) && !/^(data|about):/.test(request?.url ?? ''))
+    else if (
+      message.method === 'Network.requestWillBeSent' &&
+      !request?.url.startsWith(server) &&
+      !/^(data|about):/.test(request?.url ?? '')
+    )
       complaints.push(`request: ${request?.url}`);
-    else if (message.method === 'Network.responseReceived' && (response?.status ?? 0) >= 400) complaints.push(`answer ${response?.status}: ${response?.url}`);
+    else if (message.method === 'Network.responseReceived' && (response?.status ?? 0) >= 400)
+      complaints.push(`answer ${response?.status}: ${response?.url}`);
   });
   const send = (method: string, params: object = {}): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -116,7 +154,11 @@ export async function startBrowser(executable: string): Promise<Browser> {
     });
   for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await send(`${domain}.enable`);
   const evaluate = async (expression: string): Promise<unknown> => {
-    const { result, exceptionDetails } = await send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+    const { result, exceptionDetails } = await send('Runtime.evaluate', {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+    });
     if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
     return result?.value;
   };
@@ -135,17 +177,40 @@ export async function startBrowser(executable: string): Promise<Browser> {
       server = url.protocol === 'file:' ? 'file:' : `${url.origin}/`;
       await send('Page.navigate', { url: url.href });
       // Two frames later, charts in view have been drawn.
-      for (let tries = 0; (await evaluate(`document.readyState === 'complete' && location.protocol === '${url.protocol}'`)) !== true; tries++) {
+      for (
+        let tries = 0;
+        (await evaluate(`document.readyState === 'complete' && location.protocol === '${url.protocol}'`)) !== true;
+        tries++
+      ) {
         if (tries > 500) throw new Error(`${page} did not load: ${complaints.join('; ')}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      await evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))');
+      await evaluate(
+        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))',
+      );
     },
     async press(key, shift = false) {
       const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
-      const code = { Tab: 9, Enter: 13, Escape: 27, End: 35, Home: 36, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40, n: 78, p: 80, '/': 191 }[key];
+      const code = {
+        Tab: 9,
+        Enter: 13,
+        Escape: 27,
+        End: 35,
+        Home: 36,
+        ArrowLeft: 37,
+        ArrowUp: 38,
+        ArrowRight: 39,
+        ArrowDown: 40,
+        n: 78,
+        p: 80,
+        '/': 191,
+      }[key];
       const event = { key, code: key, windowsVirtualKeyCode: code, modifiers: shift ? 8 : 0 };
-      await send('Input.dispatchKeyEvent', { type: text === undefined ? 'rawKeyDown' : 'keyDown', ...event, ...(text === undefined ? {} : { text }) });
+      await send('Input.dispatchKeyEvent', {
+        type: text === undefined ? 'rawKeyDown' : 'keyDown',
+        ...event,
+        ...(text === undefined ? {} : { text }),
+      });
       await send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
     },
     async screenshot(file, whole = false) {

@@ -8,12 +8,28 @@ const series = (labels: readonly (0 | 1)[], fromMs = 0, stepMs = 5): PredictionS
   prediction: Uint8Array.from(labels),
   score: Float64Array.from(labels, (label) => (label === 1 ? -1 : 1)),
 });
-const fault = (fromMs: number, toMs: number, sensor = 's'): InjectedFault => ({ device: 'd', sensor, kind: 'spike', fromMs, toMs });
+const fault = (fromMs: number, toMs: number, sensor = 's'): InjectedFault => ({
+  device: 'd',
+  sensor,
+  kind: 'spike',
+  fromMs,
+  toMs,
+});
 
 test('a fault is found by one anomalous window in [from, to)', () => {
   const sensors = [{ device: 'd', sensor: 's', series: series([0, 0, 1, 0, 0]) }];
-  expect(matchFaults([fault(10, 11)], sensors).faults[0]).toMatchObject({ found: true, windows: 1, anomalies: 1, delayMs: 0 });
-  expect(matchFaults([fault(5, 15)], sensors).faults[0]).toMatchObject({ found: true, windows: 2, anomalies: 1, delayMs: 5 });
+  expect(matchFaults([fault(10, 11)], sensors).faults[0]).toMatchObject({
+    found: true,
+    windows: 1,
+    anomalies: 1,
+    delayMs: 0,
+  });
+  expect(matchFaults([fault(5, 15)], sensors).faults[0]).toMatchObject({
+    found: true,
+    windows: 2,
+    anomalies: 1,
+    delayMs: 5,
+  });
   expect(matchFaults([fault(5, 10)], sensors).faults[0]).toMatchObject({ found: false, windows: 1, anomalies: 0 });
   expect(matchFaults([fault(11, 40)], sensors).faults[0]).toMatchObject({ found: false, windows: 2 });
 });

@@ -28,8 +28,18 @@ function seriesOf(sensor: SampleSensor, fromMs: number, toMs: number, seed: numb
 
 export function makeBatch(id: string, fromMs: number, toMs: number, over: Partial<ReportBatch> = {}): ReportBatch {
   return {
-    id, kind: 'score', fromMs, toMs, release: 'spring-2026', schedule: 'every-15m', status: 'completed', planned: 60,
-    counts: NO_OUTCOMES, startedAtMs: toMs + 30_000, finishedAtMs: toMs + 34_200, ...over,
+    id,
+    kind: 'score',
+    fromMs,
+    toMs,
+    release: 'spring-2026',
+    schedule: 'every-15m',
+    status: 'completed',
+    planned: 60,
+    counts: NO_OUTCOMES,
+    startedAtMs: toMs + 30_000,
+    finishedAtMs: toMs + 34_200,
+    ...over,
   };
 }
 
@@ -50,9 +60,27 @@ export function makeData({ quarters = 4, copies = 1, trouble = true, seed = DEFA
       const at = sample.index + copy * SAMPLE_FLEET.length;
       if (trouble && at % 60 === 13) {
         const message = 'the model file is not ONNX: it starts with 3c 68 74 6d 6c. Import the model again.';
-        sensors.push({ ...key, ...batches, status: 'failed', class: 'model_corrupt', message, windows: 0, anomalies: 0, series: NO_SERIES });
+        sensors.push({
+          ...key,
+          ...batches,
+          status: 'failed',
+          class: 'model_corrupt',
+          message,
+          windows: 0,
+          anomalies: 0,
+          series: NO_SERIES,
+        });
       } else if (trouble && at % 60 === 37) {
-        sensors.push({ ...key, ...batches, status: 'skipped', class: 'no_data', message: 'no window in the period', windows: 0, anomalies: 0, series: NO_SERIES });
+        sensors.push({
+          ...key,
+          ...batches,
+          status: 'skipped',
+          class: 'no_data',
+          message: 'no window in the period',
+          windows: 0,
+          anomalies: 0,
+          series: NO_SERIES,
+        });
       } else {
         const series = seriesOf(sample, FROM_MS, toMs, seed + copy);
         const anomalies = series.prediction.reduce((sum, p) => sum + p, 0);
@@ -70,9 +98,18 @@ export function makeData({ quarters = 4, copies = 1, trouble = true, seed = DEFA
   });
   const { device, sensor } = bad[0] ?? { device: '', sensor: '' };
   return {
-    fromMs: FROM_MS, toMs, batches, totals: { sensors: sensors.length, ...counts }, sensors, faults, omitted: 0, problems: [],
+    fromMs: FROM_MS,
+    toMs,
+    batches,
+    totals: { sensors: sensors.length, ...counts },
+    sensors,
+    faults,
+    omitted: 0,
+    problems: [],
     causes: [...Map.groupBy(bad, (s) => s.class!)].map(([reason, own]) => ({
-      status: own[0]!.status, class: reason, sensors: own.length,
+      status: own[0]!.status,
+      class: reason,
+      sensors: own.length,
       example: { device: own[0]?.device ?? device, sensor: own[0]?.sensor ?? sensor, message: own[0]!.message! },
     })),
   };

@@ -2,8 +2,19 @@ import { density, sparkline } from '../../report/density.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
 
 test.each([
-  [0, '0 ms'], [834, '834 ms'], [999.6, '1 s'], [4_230, '4.2 s'], [9_960, '10 s'], [59_600, '1 min'], [65_000, '1 min 5 s'],
-  [3_599_700, '1 h'], [7_380_000, '2 h 3 min'], [86_400_000, '1 d'], [273_600_000, '3 d 4 h'], [-1, ''], [Number.NaN, ''],
+  [0, '0 ms'],
+  [834, '834 ms'],
+  [999.6, '1 s'],
+  [4_230, '4.2 s'],
+  [9_960, '10 s'],
+  [59_600, '1 min'],
+  [65_000, '1 min 5 s'],
+  [3_599_700, '1 h'],
+  [7_380_000, '2 h 3 min'],
+  [86_400_000, '1 d'],
+  [273_600_000, '3 d 4 h'],
+  [-1, ''],
+  [Number.NaN, ''],
 ])('%d ms reads %s', (ms, text) => expect(formatMs(ms)).toBe(text));
 
 test('counts have thousands separators and nouns their number', () => {
@@ -13,14 +24,25 @@ test('counts have thousands separators and nouns their number', () => {
 });
 
 test('a share is never rounded to none or all', () => {
-  expect([formatShare(0, 5), formatShare(1, 9_999), formatShare(13, 1_000), formatShare(42, 100), formatShare(9_999, 10_000), formatShare(5, 5), formatShare(0, 0)])
-    .toEqual(['0%', '<0.1%', '1.3%', '42%', '>99%', '100%', '']);
+  expect([
+    formatShare(0, 5),
+    formatShare(1, 9_999),
+    formatShare(13, 1_000),
+    formatShare(42, 100),
+    formatShare(9_999, 10_000),
+    formatShare(5, 5),
+    formatShare(0, 0),
+  ]).toEqual(['0%', '<0.1%', '1.3%', '42%', '>99%', '100%', '']);
 });
 
 test('a period names its date once, unless it crosses midnight', () => {
   const at = (text: string): number => Date.parse(text);
-  expect(formatPeriod({ fromMs: at('2026-11-23T14:00Z'), toMs: at('2026-11-23T14:15Z') })).toBe('2026-11-23 14:00 – 14:15 UTC');
-  expect(formatPeriod({ fromMs: at('2026-11-23T23:45Z'), toMs: at('2026-11-24T00:00Z') })).toBe('2026-11-23 23:45 – 2026-11-24 00:00 UTC');
+  expect(formatPeriod({ fromMs: at('2026-11-23T14:00Z'), toMs: at('2026-11-23T14:15Z') })).toBe(
+    '2026-11-23 14:00 – 14:15 UTC',
+  );
+  expect(formatPeriod({ fromMs: at('2026-11-23T23:45Z'), toMs: at('2026-11-24T00:00Z') })).toBe(
+    '2026-11-23 23:45 – 2026-11-24 00:00 UTC',
+  );
 });
 
 test('a sparkline shows silence, normal time and how dense anomalies are', () => {

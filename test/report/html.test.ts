@@ -13,9 +13,14 @@ const data = makeData();
 const page = renderReport(data);
 
 /** Every tag of a page with its text taken out, to compare pages by their markup alone. */
-const tagsOf = (text: string): string[] => text.replace(/<(script|style)[^>]*>[^]*?<\/\1>/g, '<$1>').match(/<[^>]*>/g) ?? [];
-const dataOf = (text: string): { s: { u: string; t: number[]; e: number; v: number[]; k: number; c: number[]; q: number; a: number[]; n: number }[]; from: number } =>
-  JSON.parse(/<script type="application\/json" id="data">([^]*?)<\/script>/.exec(text)![1]!);
+const tagsOf = (text: string): string[] =>
+  text.replace(/<(script|style)[^>]*>[^]*?<\/\1>/g, '<$1>').match(/<[^>]*>/g) ?? [];
+const dataOf = (
+  text: string,
+): {
+  s: { u: string; t: number[]; e: number; v: number[]; k: number; c: number[]; q: number; a: number[]; n: number }[];
+  from: number;
+} => JSON.parse(/<script type="application\/json" id="data">([^]*?)<\/script>/.exec(text)![1]!);
 
 test('sixty sensors over an hour of 5 s windows stay well below 1.5 MB', () => {
   expect(data.sensors.reduce((sum, sensor) => sum + sensor.windows, 0)).toBe(58 * 720);
@@ -24,13 +29,18 @@ test('sixty sensors over an hour of 5 s windows stay well below 1.5 MB', () => {
 
 test('the same data gives the same bytes', () => expect(renderReport(data)).toBe(page));
 
-test('the policy allows exactly the page\'s own style and script, and nothing from elsewhere', () => {
+test("the policy allows exactly the page's own style and script, and nothing from elsewhere", () => {
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)![1]!;
   const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
   const script = /<script>([^]*?)<\/script>/.exec(page)![1]!;
   const style = /<style>([^]*?)<\/style>/.exec(page)![1]!;
   expect(policy.split('; ')).toEqual([
-    "default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, 'img-src data:', "base-uri 'none'", "form-action 'none'",
+    "default-src 'none'",
+    `script-src ${hash(script)}`,
+    `style-src ${hash(style)}`,
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
   ]);
   expect(() => new Script(PAGE_SCRIPT)).not.toThrow();
 });
@@ -45,14 +55,33 @@ test('no tag carries an inline handler, an inline style or an address outside th
 test('names, units, kinds and messages never become markup', () => {
   const [full] = data.sensors;
   const { tsMs, value, prediction, score } = full!.series;
-  const first = { ...full!, series: { tsMs: tsMs.slice(-40), value: value.slice(-40), prediction: prediction.slice(-40), score: score.slice(-40) } };
+  const first = {
+    ...full!,
+    series: {
+      tsMs: tsMs.slice(-40),
+      value: value.slice(-40),
+      prediction: prediction.slice(-40),
+      score: score.slice(-40),
+    },
+  };
   const make = (text: readonly string[]): string => {
     const [device, sensor, other] = [text[0]!, text[1]!, text[2]!];
     const problem = { status: 'failed' as const, class: 'internal' as const };
     return renderReport({
       ...data,
-      batches: [makeBatch(other, data.fromMs, data.toMs, { release: other, schedule: other, message: other, kind: 'redrive', supersedes: other })],
-      sensors: [{ ...first, device, sensor, unit: other }, { ...first, ...problem, device, sensor: `${sensor}2`, unit: other, message: other }],
+      batches: [
+        makeBatch(other, data.fromMs, data.toMs, {
+          release: other,
+          schedule: other,
+          message: other,
+          kind: 'redrive',
+          supersedes: other,
+        }),
+      ],
+      sensors: [
+        { ...first, device, sensor, unit: other },
+        { ...first, ...problem, device, sensor: `${sensor}2`, unit: other, message: other },
+      ],
       causes: [{ ...problem, sensors: 2, example: { device, sensor, message: other } }],
       faults: [{ device, sensor, kind: other, fromMs: data.fromMs, toMs: data.toMs }],
       problems: [other],
@@ -73,8 +102,9 @@ test('names, units, kinds and messages never become markup', () => {
 });
 
 test('a template escapes what is not markup, and embedded JSON cannot end its element', () => {
-  expect(html`<b title="${'"<&>\'`'}">${['<i>', html`<u></u>`, false, undefined, 7]}</b>`.markup)
-    .toBe('<b title="&quot;&lt;&amp;&gt;&#39;&#96;">&lt;i&gt;<u></u>7</b>');
+  expect(html`<b title="${'"<&>\'`'}">${['<i>', html`<u></u>`, false, undefined, 7]}</b>`.markup).toBe(
+    '<b title="&quot;&lt;&amp;&gt;&#39;&#96;">&lt;i&gt;<u></u>7</b>',
+  );
   fc.assert(
     fc.property(hostileText, fc.jsonValue(), (text, value) => {
       expect(escapeText(text)).not.toMatch(/[<>"'`]|&(?!(amp|lt|gt|quot|#39|#96);)/);
@@ -86,7 +116,10 @@ test('a template escapes what is not markup, and embedded JSON cannot end its el
 });
 
 /** What the page's script does with the data of a chart. */
-function unpack(chart: ReturnType<typeof chartData>, from: number): { ts: number[]; value: number[]; score: number[]; anomalies: number[] } {
+function unpack(
+  chart: ReturnType<typeof chartData>,
+  from: number,
+): { ts: number[]; value: number[]; score: number[]; anomalies: number[] } {
   const ts: number[] = [];
   let at = from;
   let gap = 0;
@@ -94,16 +127,35 @@ function unpack(chart: ReturnType<typeof chartData>, from: number): { ts: number
     if (x >= 0 || ts.length === 0) ts.push((at += gap = x * chart.e));
     else for (let r = x; r < 0; r++) ts.push((at += gap));
   }
-  const sums = (steps: readonly number[]): number[] => steps.map(((sum) => (d: number) => (sum += d))(0));
+  const sums = (steps: readonly number[]): number[] =>
+    steps.map(
+      (
+        (sum) => (d: number) =>
+          (sum += d)
+      )(0),
+    );
   const scale = (x: number, k: number): number => (k < 0 ? x * 10 ** -k : x / 10 ** k);
-  return { ts, value: sums(chart.v).map((v) => scale(v, chart.k)), score: sums(chart.c).map((v) => scale(v, chart.q)), anomalies: sums(chart.a) };
+  return {
+    ts,
+    value: sums(chart.v).map((v) => scale(v, chart.k)),
+    score: sums(chart.c).map((v) => scale(v, chart.q)),
+    anomalies: sums(chart.a),
+  };
 }
 
 const rows = fc.array(
-  fc.record({ gap: fc.integer({ min: 1, max: 100_000 }), value: fc.double({ noNaN: true, noDefaultInfinity: true }), score: fc.double({ min: -50, max: 50, noNaN: true }), bad: fc.boolean() }),
+  fc.record({
+    gap: fc.integer({ min: 1, max: 100_000 }),
+    value: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    score: fc.double({ min: -50, max: 50, noNaN: true }),
+    bad: fc.boolean(),
+  }),
   { minLength: 1, maxLength: 60 },
 );
-const seriesFrom = (drawn: readonly { gap: number; value: number; score: number; bad: boolean }[], from: number): PredictionSeries => {
+const seriesFrom = (
+  drawn: readonly { gap: number; value: number; score: number; bad: boolean }[],
+  from: number,
+): PredictionSeries => {
   let at = from;
   return {
     tsMs: Float64Array.from(drawn, (row) => (at += row.gap)),
@@ -118,13 +170,19 @@ test('packed series unpack to the same times and anomalies, and to values within
   fc.assert(
     fc.property(rows, (drawn) => {
       const series = seriesFrom(drawn, period.fromMs);
-      const got = unpack(JSON.parse(JSON.stringify(chartData(series, period, 1_000))) as ReturnType<typeof chartData>, period.fromMs);
+      const got = unpack(
+        JSON.parse(JSON.stringify(chartData(series, period, 1_000))) as ReturnType<typeof chartData>,
+        period.fromMs,
+      );
       expect(got.ts).toEqual([...series.tsMs]);
       expect(got.anomalies).toEqual(drawn.flatMap((row, i) => (row.bad ? [i] : [])));
       const range = Math.max(...series.value) - Math.min(...series.value);
       const most = Math.max(...series.value.map(Math.abs));
       // Where a double itself is coarser than that, the double's own steps count.
-      const tolerance = Number.isFinite(range) && range > 0 ? Math.max(range / 1_000, most * 1e-13, 1e-299) : Math.max(most / 500, 1e-299);
+      const tolerance =
+        Number.isFinite(range) && range > 0
+          ? Math.max(range / 1_000, most * 1e-13, 1e-299)
+          : Math.max(most / 500, 1e-299);
       const farthest = Math.max(...got.value.map((value, i) => Math.abs(value - series.value[i]!)));
       expect(farthest).toBeLessThanOrEqual(tolerance);
     }),
@@ -132,7 +190,12 @@ test('packed series unpack to the same times and anomalies, and to values within
 });
 
 test('a long series is thinned, and keeps its extremes and its worst anomaly', () => {
-  const drawn = Array.from({ length: 20_000 }, (_, i) => ({ gap: 5_000, value: Math.sin(i / 50) + (i === 7_777 ? 9 : 0), score: i === 7_777 ? -3 : 1, bad: i === 7_777 }));
+  const drawn = Array.from({ length: 20_000 }, (_, i) => ({
+    gap: 5_000,
+    value: Math.sin(i / 50) + (i === 7_777 ? 9 : 0),
+    score: i === 7_777 ? -3 : 1,
+    bad: i === 7_777,
+  }));
   const chart = chartData(seriesFrom(drawn, 0), { fromMs: 0, toMs: 1e8 }, 600);
   const got = unpack(chart, 0);
   expect(chart.n).toBe(20_000);
@@ -154,10 +217,16 @@ test('ticks are round, inside the period and few', () => {
 
 test('a page without sensors, predictions or faults still says what happened', () => {
   const { faults: _, ...rest } = data;
-  const empty = renderReport({ ...rest, sensors: [], causes: [], totals: { sensors: 0, scored: 0, skipped: 0, failed: 0, cancelled: 0, windows: 0, anomalies: 0 } });
+  const empty = renderReport({
+    ...rest,
+    sensors: [],
+    causes: [],
+    totals: { sensors: 0, scored: 0, skipped: 0, failed: 0, cancelled: 0, windows: 0, anomalies: 0 },
+  });
   expect(empty).toContain('2026-11-23 14:00 – 15:00 UTC');
   // As booleans: a failure must not print whole pages.
-  for (const text of [empty, page]) expect(/NaN|undefined|Infinity/.exec(text.replace(PAGE_SCRIPT, ''))?.[0]).toBeUndefined();
+  for (const text of [empty, page])
+    expect(/NaN|undefined|Infinity/.exec(text.replace(PAGE_SCRIPT, ''))?.[0]).toBeUndefined();
 });
 
 test('what is left out or could not be read is said on the page', () => {

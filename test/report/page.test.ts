@@ -18,12 +18,17 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     const data = makeData();
     writeFileSync(file, renderReport(data));
     const evil = '</script><script>document.title="owned"</script><img src=x onerror="document.title=1">';
-    writeFileSync(hostile, renderReport({
-      ...data,
-      sensors: data.sensors.slice(0, 10).map((sensor) => ({ ...sensor, device: evil, unit: evil })),
-      faults: data.sensors.slice(0, 10).map(({ sensor }) => ({ device: evil, sensor, kind: evil, fromMs: data.fromMs, toMs: data.toMs })),
-      problems: [evil],
-    }));
+    writeFileSync(
+      hostile,
+      renderReport({
+        ...data,
+        sensors: data.sensors.slice(0, 10).map((sensor) => ({ ...sensor, device: evil, unit: evil })),
+        faults: data.sensors
+          .slice(0, 10)
+          .map(({ sensor }) => ({ device: evil, sensor, kind: evil, fromMs: data.fromMs, toMs: data.toMs })),
+        problems: [evil],
+      }),
+    );
     browser = await startBrowser(executable!);
   });
   afterAll(async () => {
@@ -31,10 +36,13 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const settle = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))';
+  const settle =
+    'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))';
   const ready = (): Promise<unknown> => browser.evaluate('document.documentElement.dataset.ready');
   const key = (name: string): Promise<unknown> =>
-    browser.evaluate(`document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: ${JSON.stringify(name)}, bubbles: true, cancelable: true }))`);
+    browser.evaluate(
+      `document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: ${JSON.stringify(name)}, bubbles: true, cancelable: true }))`,
+    );
 
   test.each([
     ['desktop, light', { width: 1280, height: 900 }],
@@ -55,13 +63,17 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     await browser.evaluate(`document.getElementById('devices').scrollIntoView(); ${settle}`);
     expect(await ready()).toBe('yes');
     expect(await browser.evaluate('document.title')).toMatch(/^Batch report/);
-    expect(await browser.evaluate(`document.querySelectorAll('img').length + document.querySelectorAll('script').length`)).toBe(2);
+    expect(
+      await browser.evaluate(`document.querySelectorAll('img').length + document.querySelectorAll('script').length`),
+    ).toBe(2);
     expect(browser.complaints).toEqual([]);
   });
 
   test('the policy holds: an inline script or style added to the page is refused', async () => {
     await browser.open(file, { width: 1280, height: 900 });
-    await browser.evaluate(`{ const s = document.createElement('script'); s.textContent = 'document.title = "owned"'; document.body.append(s); }`);
+    await browser.evaluate(
+      `{ const s = document.createElement('script'); s.textContent = 'document.title = "owned"'; document.body.append(s); }`,
+    );
     await browser.evaluate(settle);
     expect(await browser.evaluate('document.title')).toMatch(/^Batch report/);
     expect(browser.complaints.join()).toMatch(/Content Security Policy/);
@@ -69,7 +81,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
 
   test('the filter shows the sensors that fit, and opens their devices', async () => {
     await browser.open(file, { width: 1280, height: 900 });
-    const find = (text: string, which: string): Promise<unknown> => browser.evaluate(`{
+    const find = (text: string, which: string): Promise<unknown> =>
+      browser.evaluate(`{
       const input = document.getElementById('find'), select = document.getElementById('which');
       input.value = ${JSON.stringify(text)}; select.value = ${JSON.stringify(which)};
       input.dispatchEvent(new Event('input'));
@@ -91,10 +104,14 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
       chart.scrollIntoView({ block: 'center' }); chart.focus();
     } ${settle}`);
     await key('n');
-    expect(await browser.evaluate(`document.getElementById('say').textContent`)).toMatch(/ m3\/h, 14:\d\d:\d\d UTC, anomaly, score -/);
+    expect(await browser.evaluate(`document.getElementById('say').textContent`)).toMatch(
+      / m3\/h, 14:\d\d:\d\d UTC, anomaly, score -/,
+    );
     expect(await browser.evaluate(`document.getElementById('tip').hidden`)).toBe(false);
     await key('Home');
-    expect(await browser.evaluate(`document.getElementById('say').textContent`)).toMatch(/, 14:00:00 UTC, normal, score /);
+    expect(await browser.evaluate(`document.getElementById('say').textContent`)).toMatch(
+      /, 14:00:00 UTC, normal, score /,
+    );
     await key('Escape');
     expect(await browser.evaluate(`document.getElementById('tip').hidden`)).toBe(true);
   });

@@ -35,7 +35,12 @@ test('wrapped lines keep the words and the width', () => {
 });
 
 test.each([60, 100, 160])('no line of a table is wider than %i columns, whatever is in it', (width) => {
-  const columns = [{ title: 'device' }, { title: 'sensor' }, { title: 'windows', align: 'right' as const }, { title: 'message' }];
+  const columns = [
+    { title: 'device' },
+    { title: 'sensor' },
+    { title: 'windows', align: 'right' as const },
+    { title: 'message' },
+  ];
   fc.assert(
     fc.property(fc.array(fc.tuple(hostileText, hostileText, hostileText, hostileText), { maxLength: 8 }), (rows) => {
       const lines = renderTable(columns, rows, { width, color: false }).split('\n');
@@ -53,8 +58,14 @@ test('numbers stay whole while text gives way', () => {
 });
 
 test('colour changes nothing but colour', () => {
-  const columns = [{ title: 'name', paint: (text: string, _row: number, c: { red: (t: string) => string }) => c.red(text) }, { title: 'n' }];
-  const rows = [['pump', '1'], ['boiler', '22']];
+  const columns = [
+    { title: 'name', paint: (text: string, _row: number, c: { red: (t: string) => string }) => c.red(text) },
+    { title: 'n' },
+  ];
+  const rows = [
+    ['pump', '1'],
+    ['boiler', '22'],
+  ];
   const plain = renderTable(columns, rows, { width: 80, color: false });
   const colored = renderTable(columns, rows, { width: 80, color: true });
   expect(plain).not.toContain('\u001b');

@@ -16,14 +16,33 @@ test.each([60, 61, 80, 100, 160, 200])('no line is wider than %i columns', (widt
 test('hostile names and messages neither steer the terminal nor break the width', () => {
   const [first] = data.sensors;
   fc.assert(
-    fc.property(hostileText, hostileText, hostileText, fc.constantFrom(60, 100, 160), (device, sensor, message, width) => {
-      const failed = { ...first!, device, sensor, unit: message, status: 'failed' as const, class: 'internal' as const, message };
-      const cause = { status: 'failed' as const, class: 'internal' as const, sensors: 1, example: { device, sensor, message } };
-      const faults = [{ device, sensor, kind: message, fromMs: data.fromMs, toMs: data.toMs }];
-      const text = plain(width, { ...data, sensors: [failed], causes: [cause], faults, problems: [message] });
-      expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/);
-      expect(widest(text)).toBeLessThanOrEqual(width);
-    }),
+    fc.property(
+      hostileText,
+      hostileText,
+      hostileText,
+      fc.constantFrom(60, 100, 160),
+      (device, sensor, message, width) => {
+        const failed = {
+          ...first!,
+          device,
+          sensor,
+          unit: message,
+          status: 'failed' as const,
+          class: 'internal' as const,
+          message,
+        };
+        const cause = {
+          status: 'failed' as const,
+          class: 'internal' as const,
+          sensors: 1,
+          example: { device, sensor, message },
+        };
+        const faults = [{ device, sensor, kind: message, fromMs: data.fromMs, toMs: data.toMs }];
+        const text = plain(width, { ...data, sensors: [failed], causes: [cause], faults, problems: [message] });
+        expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/);
+        expect(widest(text)).toBeLessThanOrEqual(width);
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -31,7 +50,9 @@ test('hostile names and messages neither steer the terminal nor break the width'
 test('every sensor of a small fleet has its line, with windows, anomalies and outcome', () => {
   const lines = plain(120).split('\n');
   for (const device of new Set(data.sensors.map((sensor) => sensor.device))) expect(lines).toContain(device);
-  expect(lines.filter((line) => /^ {2}\S.* (✓ scored|– skipped no_data|✗ failed model_corrupt)/.test(line))).toHaveLength(60);
+  expect(
+    lines.filter((line) => /^ {2}\S.* (✓ scored|– skipped no_data|✗ failed model_corrupt)/.test(line)),
+  ).toHaveLength(60);
 });
 
 test('totals, causes and faults agree with the data', () => {

@@ -28,20 +28,32 @@ test('12 devices with 5 sensors each, named so that a file name tells device fro
 
 test('any span cut in two gives the same readings: the feed can go on for ever', () => {
   fc.assert(
-    fc.property(sensor, time, fc.integer({ min: 0, max: 600_000 }), fc.integer({ min: 0, max: 600_000 }), seed, ({ index }, from, a, b, seed) => {
-      const parts = [...sampleReadings(index, from, from + a, { seed }), ...sampleReadings(index, from + a, from + a + b, { seed })];
-      expect(parts).toEqual(sampleReadings(index, from, from + a + b, { seed }));
-    }),
+    fc.property(
+      sensor,
+      time,
+      fc.integer({ min: 0, max: 600_000 }),
+      fc.integer({ min: 0, max: 600_000 }),
+      seed,
+      ({ index }, from, a, b, seed) => {
+        const parts = [
+          ...sampleReadings(index, from, from + a, { seed }),
+          ...sampleReadings(index, from + a, from + a + b, { seed }),
+        ];
+        expect(parts).toEqual(sampleReadings(index, from, from + a + b, { seed }));
+      },
+    ),
     { numRuns: 60 },
   );
 });
 
-test('one reading in every 5 seconds of the epoch, inside the instrument\'s range', () => {
+test("one reading in every 5 seconds of the epoch, inside the instrument's range", () => {
   fc.assert(
     fc.property(sensor, time, seed, (s, time, seed) => {
       const from = time - (time % READING_INTERVAL_MS);
       const readings = sampleReadings(s.index, from, from + 200 * READING_INTERVAL_MS, { seed });
-      expect(readings.map(({ tsMs }) => Math.floor((tsMs - from) / READING_INTERVAL_MS))).toEqual([...Array(200).keys()]);
+      expect(readings.map(({ tsMs }) => Math.floor((tsMs - from) / READING_INTERVAL_MS))).toEqual([
+        ...Array(200).keys(),
+      ]);
       for (const { value } of readings) {
         expect(value).toBeGreaterThanOrEqual(s.min);
         expect(value).toBeLessThanOrEqual(s.max);
@@ -63,7 +75,9 @@ test('without faults no reading leaves the envelope, at any time and with any se
 
 test('readings differ between seeds, and faults only change the readings they cover', () => {
   const from = Date.parse('2026-11-23T10:00:00Z');
-  expect(sampleReadings(0, from, from + HOUR_MS, { seed: 1 })).not.toEqual(sampleReadings(0, from, from + HOUR_MS, { seed: 2 }));
+  expect(sampleReadings(0, from, from + HOUR_MS, { seed: 1 })).not.toEqual(
+    sampleReadings(0, from, from + HOUR_MS, { seed: 2 }),
+  );
   for (const fault of faultsIn(from, from + HOUR_MS)) {
     const faulty = sampleReadings(fault.sensor, from, from + HOUR_MS);
     const normal = sampleReadings(fault.sensor, from, from + HOUR_MS, { faults: false });
@@ -94,12 +108,14 @@ test('the faults of a span are those that touch it', () => {
   fc.assert(
     fc.property(time, fc.integer({ min: 1, max: 3 * HOUR_MS }), seed, (from, length, seed) => {
       const wide = faultsIn(from - 2 * HOUR_MS, from + length + 2 * HOUR_MS, seed);
-      expect(faultsIn(from, from + length, seed)).toEqual(wide.filter((f) => f.fromMs < from + length && f.toMs > from));
+      expect(faultsIn(from, from + length, seed)).toEqual(
+        wide.filter((f) => f.fromMs < from + length && f.toMs > from),
+      );
     }),
   );
 });
 
-test('the feed holds every sensor\'s readings, by time', () => {
+test("the feed holds every sensor's readings, by time", () => {
   const from = Date.parse('2026-11-23T10:00:00Z');
   const feed = sampleFeed(from, from + 60_000);
   expect(feed).toHaveLength(60 * 12);

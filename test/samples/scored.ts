@@ -15,7 +15,10 @@ export interface Scorer {
 /** A scorer in a thread of its own, which keeps every model it has loaded until `close`. */
 export function openScorer(): Scorer {
   const worker = new Worker(new URL('./score-thread.ts', import.meta.url));
-  const waiting = new Map<number, { readonly resolve: (scored: Scored) => void; readonly reject: (error: Error) => void }>();
+  const waiting = new Map<
+    number,
+    { readonly resolve: (scored: Scored) => void; readonly reject: (error: Error) => void }
+  >();
   let last = 0;
   worker.on('message', ({ id, scored, error }: { id: number; scored?: Scored; error?: string }) => {
     if (scored) waiting.get(id)!.resolve(scored);

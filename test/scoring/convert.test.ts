@@ -27,7 +27,10 @@ function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
   return dir;
 }
 
-async function convert(dir: string, out = join(scratch, `out-${++made}`)): Promise<ConvertSummary & { readonly out: string }> {
+async function convert(
+  dir: string,
+  out = join(scratch, `out-${++made}`),
+): Promise<ConvertSummary & { readonly out: string }> {
   return { ...(await convertModels(dir, out, { toolsDir, log: (line) => log.push(line) })), out };
 }
 
@@ -56,7 +59,11 @@ test('every form of pickle gives the labels and scores of scikit-learn', async (
     const model = all.models.find((m) => m.file === file);
     if (!model?.ok) throw new Error(`${file}: ${model?.error}`);
     const values = group.flatMap((row) => row['Values']!.split(' ').map(Number));
-    const { labels, scores } = await scorer.score(pathToFileURL(join(all.out, model.output)), values, model.features.length);
+    const { labels, scores } = await scorer.score(
+      pathToFileURL(join(all.out, model.output)),
+      values,
+      model.features.length,
+    );
     expect({ file, labels }).toEqual({ file, labels: group.map((row) => Number(row['Label'])) });
     group.forEach((row, at) => (worst = Math.max(worst, Math.abs(scores[at]! - Number(row['Score'])))));
   }
@@ -64,7 +71,11 @@ test('every form of pickle gives the labels and scores of scikit-learn', async (
 });
 
 test('the summary describes the files that were written, and the ignored ones', () => {
-  expect(all.models.map((m) => m.file)).toEqual(readdirSync(PICKLES).filter((name) => name.startsWith('model_')).sort());
+  expect(all.models.map((m) => m.file)).toEqual(
+    readdirSync(PICKLES)
+      .filter((name) => name.startsWith('model_'))
+      .sort(),
+  );
   expect(all.ignored).toEqual(['expected.csv', 'make.py']);
   const converted = all.models.filter((m) => m.ok);
   expect(readdirSync(all.out).sort()).toEqual(converted.map((m) => m.output).sort());
@@ -74,8 +85,15 @@ test('the summary describes the files that were written, and the ignored ones', 
   }
   expect(converted.find((m) => m.file === 'model_two_features')).toMatchObject({ features: ['mean', 'max[-1]'] });
   // What is converted is what packs are made of.
-  for (const { output } of converted) expect([output, fusable(decodeModel(readFileSync(join(all.out, output))))?.fuser.kind]).toEqual([output, 'scaler+ocsvm-rbf']);
-  expect(converted.find((m) => m.file === 'model_bare_svm.pkl')).toMatchObject({ output: 'model_bare_svm.onnx', features: ['mean'] });
+  for (const { output } of converted)
+    expect([output, fusable(decodeModel(readFileSync(join(all.out, output))))?.fuser.kind]).toEqual([
+      output,
+      'scaler+ocsvm-rbf',
+    ]);
+  expect(converted.find((m) => m.file === 'model_bare_svm.pkl')).toMatchObject({
+    output: 'model_bare_svm.onnx',
+    features: ['mean'],
+  });
 });
 
 test('the same model gives the same bytes, whatever the protocol of its pickle and the run', async () => {
@@ -89,7 +107,10 @@ test('the same model gives the same bytes, whatever the protocol of its pickle a
 });
 
 test.each([
-  ['model_bad_forest', 'found sklearn.ensemble._iforest.IsolationForest; expected a pickled scikit-learn Pipeline of StandardScaler and OneClassSVM'],
+  [
+    'model_bad_forest',
+    'found sklearn.ensemble._iforest.IsolationForest; expected a pickled scikit-learn Pipeline of StandardScaler and OneClassSVM',
+  ],
   ['model_bad_kernel', "found a OneClassSVM with kernel='linear'"],
   ['model_bad_minmax', 'found sklearn.preprocessing._data.MinMaxScaler'],
   ['model_bad_unfitted', 'never fitted'],
@@ -106,14 +127,20 @@ test('code in a pickle never runs, and the good models beside it are converted',
   const run = `(S'touch ${trace}'\ntR.`;
   const { models } = await convert(
     folder({
-      'model_a_system': `cos\nsystem\n${run}`,
-      'model_a_posix': `cposix\nsystem\n${run}`,
-      'model_a_eval': `c__builtin__\neval\n(S'open("${trace}","w")'\ntR.`,
-      'model_a_dotted': Buffer.concat([Buffer.from([0x80, 4, 0x8c, 5]), Buffer.from('numpy'), Buffer.from([0x8c, 17]), Buffer.from('ndarray.__class__'), Buffer.from('\x93.', 'latin1')]),
+      model_a_system: `cos\nsystem\n${run}`,
+      model_a_posix: `cposix\nsystem\n${run}`,
+      model_a_eval: `c__builtin__\neval\n(S'open("${trace}","w")'\ntR.`,
+      model_a_dotted: Buffer.concat([
+        Buffer.from([0x80, 4, 0x8c, 5]),
+        Buffer.from('numpy'),
+        Buffer.from([0x8c, 17]),
+        Buffer.from('ndarray.__class__'),
+        Buffer.from('\x93.', 'latin1'),
+      ]),
       // Changes an allowed function instead of calling it.
-      'model_a_build': `cnumpy.core.multiarray\nscalar\n(dS'__defaults__'\n(tsb.`,
-      'model_a_memory': Buffer.from([0x80, 2, 0x4e, 0x72, 0xff, 0xff, 0xff, 0xff, 0x2e]), // LONG_BINPUT 4294967295
-      'model_a_good': pickle('model_old_form'),
+      model_a_build: `cnumpy.core.multiarray\nscalar\n(dS'__defaults__'\n(tsb.`,
+      model_a_memory: Buffer.from([0x80, 2, 0x4e, 0x72, 0xff, 0xff, 0xff, 0xff, 0x2e]), // LONG_BINPUT 4294967295
+      model_a_good: pickle('model_old_form'),
     }),
   );
   expect(existsSync(trace)).toBe(false);
@@ -128,13 +155,13 @@ test('broken, compressed, foreign and ambiguous files are refused one by one', a
   const good = pickle('model_old_form');
   const { models, ignored, out } = await convert(
     folder({
-      'model_b_empty': '',
-      'model_b_text': 'TS,Device,Sensor\n',
-      'model_b_cut': good.subarray(0, good.length - 200),
-      'model_b_zip': gzipSync(good),
+      model_b_empty: '',
+      model_b_text: 'TS,Device,Sensor\n',
+      model_b_cut: good.subarray(0, good.length - 200),
+      model_b_zip: gzipSync(good),
       'model_b_lib.joblib': good,
-      'model_b': good,
-      'model_b_twice': good,
+      model_b: good,
+      model_b_twice: good,
       'model_b_twice.pkl': good,
       'model_b_ready.onnx': '',
       'model_b_good.pickle': good,
@@ -176,13 +203,22 @@ test('an old model in the output folder is pointed out when its pickle is refuse
 });
 
 test('a missing folder and a folder without models are errors that say so', async () => {
-  await expect(convert(join(scratch, 'nowhere'))).rejects.toMatchObject({ code: 'CONVERT_NO_FOLDER', message: expect.stringContaining('nowhere') });
+  await expect(convert(join(scratch, 'nowhere'))).rejects.toMatchObject({
+    code: 'CONVERT_NO_FOLDER',
+    message: expect.stringContaining('nowhere'),
+  });
   await expect(convert(folder({ 'notes.txt': '' }))).rejects.toMatchObject({ code: 'CONVERT_NO_MODELS' });
 });
 
-describe('the converter\'s Python', () => {
+describe("the converter's Python", () => {
   const path = process.env['PATH'];
-  const [python, version] = execFileSync('python3', ['-c', 'import sys; print(sys.executable, sys.version.split()[0])'], { encoding: 'utf8' }).trim().split(' ');
+  const [python, version] = execFileSync(
+    'python3',
+    ['-c', 'import sys; print(sys.executable, sys.version.split()[0])'],
+    { encoding: 'utf8' },
+  )
+    .trim()
+    .split(' ');
   const pip = { PIP_INDEX_URL: process.env['PIP_INDEX_URL'], PIP_CONFIG_FILE: process.env['PIP_CONFIG_FILE'] };
   function restore(): void {
     process.env['PATH'] = path;
@@ -203,7 +239,10 @@ describe('the converter\'s Python', () => {
     process.env['PATH'] = dirname(file);
     return file;
   }
-  const fresh = (): { toolsDir: string; log: (line: string) => void } => ({ toolsDir: join(scratch, `tools-${++made}`), log: (line) => log.push(line) });
+  const fresh = (): { toolsDir: string; log: (line: string) => void } => ({
+    toolsDir: join(scratch, `tools-${++made}`),
+    log: (line) => log.push(line),
+  });
   const good = (): string => folder({ model_d_1: pickle('model_old_form') });
 
   test('it is installed once', async () => {
@@ -214,9 +253,15 @@ describe('the converter\'s Python', () => {
 
   test('without venv and at first without network, then interrupted: it ends in a plain folder that works', async () => {
     // sys.executable must be the Python without venv, as it is on Debian.
-    const script = onlyPython(`case "$*" in "-m venv"*) echo "ensurepip is not available" >&2; exit 1;; -c*) echo "[\\"$0\\", \\"${version}\\"]";; *) exec ${python} "$@";; esac`);
+    const script = onlyPython(
+      `case "$*" in "-m venv"*) echo "ensurepip is not available" >&2; exit 1;; -c*) echo "[\\"$0\\", \\"${version}\\"]";; *) exec ${python} "$@";; esac`,
+    );
     const options = fresh();
-    const cutOff = { code: 'PYTHON_PACKAGES_UNREACHABLE', retryable: true, message: expect.stringContaining('HTTPS_PROXY') as string };
+    const cutOff = {
+      code: 'PYTHON_PACKAGES_UNREACHABLE',
+      retryable: true,
+      message: expect.stringContaining('HTTPS_PROXY') as string,
+    };
 
     process.env['PIP_INDEX_URL'] = 'http://127.0.0.1:9/simple';
     process.env['PIP_CONFIG_FILE'] = '/dev/null';
@@ -242,22 +287,34 @@ describe('the converter\'s Python', () => {
 
   test('no Python at all', async () => {
     process.env['PATH'] = join(scratch, 'no-bin');
-    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({ code: 'PYTHON_MISSING', message: expect.stringContaining('apt-get install python3') });
+    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({
+      code: 'PYTHON_MISSING',
+      message: expect.stringContaining('apt-get install python3'),
+    });
   });
 
   test('a Python that is too old', async () => {
     onlyPython(`echo '["/opt/python3", "3.8.10"]'`);
-    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({ code: 'PYTHON_TOO_OLD', message: expect.stringContaining('/opt/python3 is 3.8.10') });
+    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({
+      code: 'PYTHON_TOO_OLD',
+      message: expect.stringContaining('/opt/python3 is 3.8.10'),
+    });
   });
 
   test('neither venv nor pip', async () => {
     onlyPython(`case "$1" in -c) echo "[\\"$0\\", \\"3.12.1\\"]";; *) echo "No module named $2" >&2; exit 1;; esac`);
-    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({ code: 'PYTHON_PIP_MISSING', message: expect.stringContaining('python3-venv') });
+    await expect(convertModels(good(), scratch, fresh())).rejects.toMatchObject({
+      code: 'PYTHON_PIP_MISSING',
+      message: expect.stringContaining('python3-venv'),
+    });
   });
 
   test('a tools folder that cannot be written', async () => {
     const file = join(scratch, `file-${++made}`);
     writeFileSync(file, '');
-    await expect(convertModels(good(), scratch, { toolsDir: join(file, 'tools') })).rejects.toMatchObject({ code: 'TOOLS_DIR_UNUSABLE', message: expect.stringContaining('FLEETSCORE_TOOLS_DIR') });
+    await expect(convertModels(good(), scratch, { toolsDir: join(file, 'tools') })).rejects.toMatchObject({
+      code: 'TOOLS_DIR_UNUSABLE',
+      message: expect.stringContaining('FLEETSCORE_TOOLS_DIR'),
+    });
   });
 });

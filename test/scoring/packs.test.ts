@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { type OnnxModel, type OnnxNode, decodeModel, doubleTensor, encodeModel, int64Tensor, node } from '../../scoring/onnx-proto.ts';
+import {
+  type OnnxModel,
+  type OnnxNode,
+  decodeModel,
+  doubleTensor,
+  encodeModel,
+  int64Tensor,
+  node,
+} from '../../scoring/onnx-proto.ts';
 import type { Fusable } from '../../scoring/packs/fuser.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
 import { createPackBuilder, type Pack, PACK_LIMITS, type PackLimits } from '../../scoring/packs/pack-builder.ts';
@@ -13,7 +21,13 @@ import { createThreads } from '../../scoring/threads.ts';
 import { sha256Of } from './fleet.ts';
 import { plainBytes, svm } from './models.ts';
 
-const threads = createThreads({ threads: 1, timeoutMs: 60_000, maxCacheBytes: 64 * 1024 * 1024, maxModelBytes: 1024 * 1024, executionProvider: 'cpu' });
+const threads = createThreads({
+  threads: 1,
+  timeoutMs: 60_000,
+  maxCacheBytes: 64 * 1024 * 1024,
+  maxModelBytes: 1024 * 1024,
+  executionProvider: 'cpu',
+});
 afterAll(() => threads.close());
 
 interface Answer {
@@ -26,10 +40,17 @@ const sharedDoubles = (values: ArrayLike<number>): Float64Array => {
   shared.set(values);
   return shared;
 };
-const answer = (rows: number): Answer => ({ anomaly: new Uint8Array(new SharedArrayBuffer(rows)), score: sharedDoubles(new Float64Array(rows)) });
+const answer = (rows: number): Answer => ({
+  anomaly: new Uint8Array(new SharedArrayBuffer(rows)),
+  score: sharedDoubles(new Float64Array(rows)),
+});
 
 /** What single models say, each to its own rows of `width` values. */
-async function runSingles(models: readonly Uint8Array[], values: readonly (readonly number[])[], width: number): Promise<Answer> {
+async function runSingles(
+  models: readonly Uint8Array[],
+  values: readonly (readonly number[])[],
+  width: number,
+): Promise<Answer> {
   const flat = values.flat();
   const result = answer(flat.length / width);
   const states = new Int32Array(new SharedArrayBuffer(models.length * 4));
@@ -40,7 +61,14 @@ async function runSingles(models: readonly Uint8Array[], values: readonly (reado
     value += values[i]!.length;
     return slice;
   });
-  const end = await threads.run({ type: 'models', models: slices, states, values: sharedDoubles(flat), marks: newMarks(), ...result });
+  const end = await threads.run({
+    type: 'models',
+    models: slices,
+    states,
+    values: sharedDoubles(flat),
+    marks: newMarks(),
+    ...result,
+  });
   expect(end).toMatchObject({ type: 'reply', reply: { problems: {} } });
   expect([...states]).toEqual(models.map(() => STATE.done));
   return result;
@@ -50,12 +78,23 @@ async function runPack(pack: Pack, index: readonly number[], values: readonly nu
   const result = answer(index.length);
   const shared = new Int32Array(new SharedArrayBuffer(index.length * 4));
   shared.set(index);
-  const end = await threads.run({ type: 'pack', file: { sha256: pack.sha256, bytes: pack.bytes }, index: shared, values: sharedDoubles(values), marks: newMarks(), ...result });
+  const end = await threads.run({
+    type: 'pack',
+    file: { sha256: pack.sha256, bytes: pack.bytes },
+    index: shared,
+    values: sharedDoubles(values),
+    marks: newMarks(),
+    ...result,
+  });
   expect(end).toEqual({ type: 'reply', reply: { type: 'pack' } });
   return result;
 }
 
-async function packsOf(models: readonly Uint8Array[], features: readonly string[], limits: Partial<PackLimits> = {}): Promise<Pack[]> {
+async function packsOf(
+  models: readonly Uint8Array[],
+  features: readonly string[],
+  limits: Partial<PackLimits> = {},
+): Promise<Pack[]> {
   const packs: Pack[] = [];
   const builder = createPackBuilder(async (pack) => void packs.push(pack), { ...PACK_LIMITS, minRows: 1, ...limits });
   for (const bytes of models) await builder.add(sha256Of(bytes), fusable(decodeModel(bytes))!, features);
@@ -64,7 +103,11 @@ async function packsOf(models: readonly Uint8Array[], features: readonly string[
 }
 
 /** Every pack must say of every row what the single model says, to the last bit. */
-async function expectEqual(models: readonly Uint8Array[], features: readonly string[], values: readonly (readonly number[])[]): Promise<void> {
+async function expectEqual(
+  models: readonly Uint8Array[],
+  features: readonly string[],
+  values: readonly (readonly number[])[],
+): Promise<void> {
   const width = features.length;
   const singles = await runSingles(models, values, width);
   const offsets = new Map<string, number>();
@@ -94,84 +137,144 @@ async function expectEqual(models: readonly Uint8Array[], features: readonly str
 
 /** Any double of the range, or one of its size: numbers of like size are what rounding shows at. */
 const within = (min: number, max: number): fc.Arbitrary<number> =>
-  fc.oneof(fc.double({ min, max, noNaN: true }), fc.integer({ min: 1, max: 996 }).map((i) => min + ((max - min) * i) / 997));
+  fc.oneof(
+    fc.double({ min, max, noNaN: true }),
+    fc.integer({ min: 1, max: 996 }).map((i) => min + ((max - min) * i) / 997),
+  );
 const number = within(-100, 100);
 const NAMES = ['mean', 'min', 'max', 'last', 'mean[-1]'];
 
 const parameters = (width: number): fc.Arbitrary<ScalerOcsvmRbf> =>
-  fc.integer({ min: 1, max: 20 }).chain((count) => fc.record({
-    mean: fc.array(number, { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
-    scale: fc.array(within(0.01, 50), { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
-    supportVectors: fc.array(within(-3, 3), { minLength: width * count, maxLength: width * count }).map((v) => Float64Array.from(v)),
-    negGamma: within(-5, -1e-3),
-    dualCoef: fc.array(within(-1, 1), { minLength: count, maxLength: count }).map((v) => Float64Array.from(v)),
-    intercept: within(-2, 2),
-  }));
+  fc.integer({ min: 1, max: 20 }).chain((count) =>
+    fc.record({
+      mean: fc.array(number, { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
+      scale: fc.array(within(0.01, 50), { minLength: width, maxLength: width }).map((v) => Float64Array.from(v)),
+      supportVectors: fc
+        .array(within(-3, 3), { minLength: width * count, maxLength: width * count })
+        .map((v) => Float64Array.from(v)),
+      negGamma: within(-5, -1e-3),
+      dualCoef: fc.array(within(-1, 1), { minLength: count, maxLength: count }).map((v) => Float64Array.from(v)),
+      intercept: within(-2, 2),
+    }),
+  );
 
-const fleet = fc.integer({ min: 1, max: NAMES.length }).chain((width) => fc.record({
-  width: fc.constant(width),
-  models: fc.uniqueArray(parameters(width), { minLength: 1, maxLength: 12, selector: (p) => sha256Of(encodeModel(scalerOcsvmRbfModel(p, NAMES.slice(0, width)))) }),
-  extra: fc.array(fc.oneof(number, fc.constantFrom(Number.NaN, Infinity, -Infinity, Number.MAX_VALUE, 5e-324, 0)), { minLength: 0, maxLength: 40 }),
-}));
+const fleet = fc.integer({ min: 1, max: NAMES.length }).chain((width) =>
+  fc.record({
+    width: fc.constant(width),
+    models: fc.uniqueArray(parameters(width), {
+      minLength: 1,
+      maxLength: 12,
+      selector: (p) => sha256Of(encodeModel(scalerOcsvmRbfModel(p, NAMES.slice(0, width)))),
+    }),
+    extra: fc.array(fc.oneof(number, fc.constantFrom(Number.NaN, Infinity, -Infinity, Number.MAX_VALUE, 5e-324, 0)), {
+      minLength: 0,
+      maxLength: 40,
+    }),
+  }),
+);
 
 /** Every support vector as a reading, its neighbours, and what comes as `extra`. */
 function readingsFor(p: ScalerOcsvmRbf, width: number, extra: readonly number[]): number[] {
-  const at = (z: (f: number) => number): number[] => Array.from({ length: width }, (_, f) => p.mean[f]! + p.scale[f]! * z(f));
+  const at = (z: (f: number) => number): number[] =>
+    Array.from({ length: width }, (_, f) => p.mean[f]! + p.scale[f]! * z(f));
   const vectors = Array.from({ length: p.dualCoef.length }, (_, k) => at((f) => p.supportVectors[k * width + f]!));
   const rest = extra.slice(0, extra.length - (extra.length % width));
   return [...vectors.flat(), ...at(() => 0), ...at(() => 1.5), ...rest];
 }
 
 test('a pack gives the labels and the very scores of the single models, for any parameters and readings', async () => {
-  await fc.assert(fc.asyncProperty(fleet, async ({ width, models, extra }) => {
-    const features = NAMES.slice(0, width);
-    await expectEqual(models.map((p) => encodeModel(scalerOcsvmRbfModel(p, features))), features, models.map((p) => readingsFor(p, width, extra)));
-  }), { numRuns: 40 });
+  await fc.assert(
+    fc.asyncProperty(fleet, async ({ width, models, extra }) => {
+      const features = NAMES.slice(0, width);
+      await expectEqual(
+        models.map((p) => encodeModel(scalerOcsvmRbfModel(p, features))),
+        features,
+        models.map((p) => readingsFor(p, width, extra)),
+      );
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('readings exactly on the boundary are anomalies in packs as in single models', async () => {
-  await fc.assert(fc.asyncProperty(fleet, async ({ width, models }) => {
-    const features = NAMES.slice(0, width);
-    const readings = models.map((p) => readingsFor(p, width, []));
-    const encode = (list: readonly ScalerOcsvmRbf[]): Uint8Array[] => list.map((p) => encodeModel(scalerOcsvmRbfModel(p, features)));
-    // The score at the first support vector without intercept, taken away: exactly 0 there.
-    const centred = models.map((p) => ({ ...p, intercept: 0 }));
-    const { score } = await runSingles(encode(centred), readings, width);
-    let row = 0;
-    const tied = centred.map((p, i) => {
-      const intercept = -score[row]!;
-      row += readings[i]!.length / width;
-      return { ...p, intercept };
-    });
-    const bytes = encode(tied);
-    fc.pre(new Set(bytes.map(sha256Of)).size === bytes.length);
-    const singles = await runSingles(bytes, readings, width);
-    row = 0;
-    for (const list of readings) {
-      expect([singles.score[row]! + 0, singles.anomaly[row]]).toEqual([0, 1]);
-      row += list.length / width;
-    }
-    await expectEqual(bytes, features, readings);
-  }), { numRuns: 15 });
+  await fc.assert(
+    fc.asyncProperty(fleet, async ({ width, models }) => {
+      const features = NAMES.slice(0, width);
+      const readings = models.map((p) => readingsFor(p, width, []));
+      const encode = (list: readonly ScalerOcsvmRbf[]): Uint8Array[] =>
+        list.map((p) => encodeModel(scalerOcsvmRbfModel(p, features)));
+      // The score at the first support vector without intercept, taken away: exactly 0 there.
+      const centred = models.map((p) => ({ ...p, intercept: 0 }));
+      const { score } = await runSingles(encode(centred), readings, width);
+      let row = 0;
+      const tied = centred.map((p, i) => {
+        const intercept = -score[row]!;
+        row += readings[i]!.length / width;
+        return { ...p, intercept };
+      });
+      const bytes = encode(tied);
+      fc.pre(new Set(bytes.map(sha256Of)).size === bytes.length);
+      const singles = await runSingles(bytes, readings, width);
+      row = 0;
+      for (const list of readings) {
+        expect([singles.score[row]! + 0, singles.anomaly[row]]).toEqual([0, 1]);
+        row += list.length / width;
+      }
+      await expectEqual(bytes, features, readings);
+    }),
+    { numRuns: 15 },
+  );
 });
 
-test.each([1, 2, 3, 5])('a score of %i features does not depend on the rows beside it, nor on how many come before', async (width) => {
-  const features = NAMES.slice(0, width);
-  // One kernel far from the reading makes the score: no other sum hides the last bit of its distance.
-  const p = { ...svm(3, features, 7), supportVectors: Float64Array.from({ length: 7 * width }, (_, i) => Math.cos(i * 2.7) * 2), dualCoef: Float64Array.of(0, 0, 0, 1, 0, 0, 0), intercept: 0 };
-  const bytes = encodeModel(scalerOcsvmRbfModel(p, features));
-  const readings = Array.from({ length: 50 }, (_, i) => Array.from({ length: width }, (_, f) => 3 + Math.sin(i + f / 3) * 2));
-  const together = await runSingles([bytes], [readings.flat()], width);
-  const alone = await Promise.all(readings.map((values) => runSingles([bytes], [values], width)));
-  expect(alone.map(({ score }) => score[0])).toEqual([...together.score]);
-});
+test.each([1, 2, 3, 5])(
+  'a score of %i features does not depend on the rows beside it, nor on how many come before',
+  async (width) => {
+    const features = NAMES.slice(0, width);
+    // One kernel far from the reading makes the score: no other sum hides the last bit of its distance.
+    const p = {
+      ...svm(3, features, 7),
+      supportVectors: Float64Array.from({ length: 7 * width }, (_, i) => Math.cos(i * 2.7) * 2),
+      dualCoef: Float64Array.of(0, 0, 0, 1, 0, 0, 0),
+      intercept: 0,
+    };
+    const bytes = encodeModel(scalerOcsvmRbfModel(p, features));
+    const readings = Array.from({ length: 50 }, (_, i) =>
+      Array.from({ length: width }, (_, f) => 3 + Math.sin(i + f / 3) * 2),
+    );
+    const together = await runSingles([bytes], [readings.flat()], width);
+    const alone = await Promise.all(readings.map((values) => runSingles([bytes], [values], width)));
+    expect(alone.map(({ score }) => score[0])).toEqual([...together.score]);
+  },
+);
 
 test('z-score models are packed too, with the same labels and scores', async () => {
-  const z = fc.record({ mean: number, scale: fc.double({ min: 1e-3, max: 30, noNaN: true }), threshold: fc.double({ min: 0, max: 6, noNaN: true }) });
-  await fc.assert(fc.asyncProperty(fc.uniqueArray(z, { minLength: 1, maxLength: 10, selector: (p) => JSON.stringify(p) }), async (list) => {
-    const values = list.map((p) => [p.mean, p.mean + p.scale * p.threshold, p.mean - p.scale * p.threshold, 0, Number.NaN, Infinity, -Infinity]);
-    await expectEqual(list.map((p) => encodeModel(zScoreModel(p))), ['mean'], values);
-  }), { numRuns: 20 });
+  const z = fc.record({
+    mean: number,
+    scale: fc.double({ min: 1e-3, max: 30, noNaN: true }),
+    threshold: fc.double({ min: 0, max: 6, noNaN: true }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(z, { minLength: 1, maxLength: 10, selector: (p) => JSON.stringify(p) }),
+      async (list) => {
+        const values = list.map((p) => [
+          p.mean,
+          p.mean + p.scale * p.threshold,
+          p.mean - p.scale * p.threshold,
+          0,
+          Number.NaN,
+          Infinity,
+          -Infinity,
+        ]);
+        await expectEqual(
+          list.map((p) => encodeModel(zScoreModel(p))),
+          ['mean'],
+          values,
+        );
+      },
+    ),
+    { numRuns: 20 },
+  );
 });
 
 test('the same models in the same order give the same bytes, and a pack says which model is in which row', async () => {
@@ -189,8 +292,12 @@ test('the same models in the same order give the same bytes, and a pack says whi
 test('packs are closed when full, and models of other sizes and features go into others', async () => {
   const models = Array.from({ length: 7 }, (_, i) => encodeModel(scalerOcsvmRbfModel(svm(i), ['mean'])));
   expect((await packsOf(models, ['mean'], { maxRows: 3 })).map((pack) => pack.models.length)).toEqual([3, 3, 1]);
-  expect((await packsOf(models, ['mean'], { maxRows: 3, minRows: 2 })).map((pack) => pack.models.length)).toEqual([3, 3]);
-  expect((await packsOf(models, ['mean'], { maxBytes: 6 * 8 * 2 })).map((pack) => pack.models.length)).toEqual([2, 2, 2, 1]);
+  expect((await packsOf(models, ['mean'], { maxRows: 3, minRows: 2 })).map((pack) => pack.models.length)).toEqual([
+    3, 3,
+  ]);
+  expect((await packsOf(models, ['mean'], { maxBytes: 6 * 8 * 2 })).map((pack) => pack.models.length)).toEqual([
+    2, 2, 2, 1,
+  ]);
   const packs: Pack[] = [];
   const builder = createPackBuilder(async (pack) => void packs.push(pack));
   for (const [i, count] of [1, 5, 6, 1, 17].entries()) {
@@ -206,8 +313,17 @@ test('a row that a pack does not have fails the run instead of reading another m
   const [pack] = await packsOf(models, ['mean']);
   for (const row of [-1, 2]) {
     const index = new Int32Array(new SharedArrayBuffer(4)).fill(row);
-    const end = await threads.run({ type: 'pack', file: { sha256: pack!.sha256, bytes: pack!.bytes }, index, values: sharedDoubles([1]), marks: newMarks(), ...answer(1) });
-    expect(end).toMatchObject({ reply: { problem: { class: 'model_failed', message: expect.stringContaining(`row ${row}`) as unknown } } });
+    const end = await threads.run({
+      type: 'pack',
+      file: { sha256: pack!.sha256, bytes: pack!.bytes },
+      index,
+      values: sharedDoubles([1]),
+      marks: newMarks(),
+      ...answer(1),
+    });
+    expect(end).toMatchObject({
+      reply: { problem: { class: 'model_failed', message: expect.stringContaining(`row ${row}`) as unknown } },
+    });
   }
 });
 
@@ -215,10 +331,18 @@ test('models that look alike but are not of a kind are not packed', () => {
   const base = decodeModel(encodeModel(scalerOcsvmRbfModel(svm(5), ['mean'])));
   expect(fusable(base)?.fuser.kind).toBe('scaler+ocsvm-rbf');
   const kind = (model: OnnxModel): string | undefined => fusable(decodeModel(encodeModel(model)))?.fuser.kind;
-  const graph = (change: (nodes: OnnxNode[]) => OnnxNode[], initializer = base.graph!.initializer!): OnnxModel => ({ ...base, graph: { ...base.graph, node: change([...base.graph!.node!]), initializer } });
+  const graph = (change: (nodes: OnnxNode[]) => OnnxNode[], initializer = base.graph!.initializer!): OnnxModel => ({
+    ...base,
+    graph: { ...base.graph, node: change([...base.graph!.node!]), initializer },
+  });
   const replaced = (at: number, by: OnnxNode): OnnxModel => graph((nodes) => nodes.with(at, by));
   const parameter = (name: string, values: number[], dims: number[]): OnnxModel =>
-    graph((nodes) => nodes, base.graph!.initializer!.map((tensor) => (tensor.name === name ? doubleTensor(name, dims, Float64Array.from(values)) : tensor)));
+    graph(
+      (nodes) => nodes,
+      base.graph!.initializer!.map((tensor) =>
+        tensor.name === name ? doubleTensor(name, dims, Float64Array.from(values)) : tensor,
+      ),
+    );
   expect(kind(graph((nodes) => nodes))).toBe('scaler+ocsvm-rbf');
   const others: Record<string, OnnxModel> = {
     'another comparison': replaced(10, node('GreaterOrEqual', ['scores', 'zero'], ['is_normal'])),
@@ -233,32 +357,60 @@ test('models that look alike but are not of a kind are not packed', () => {
     'a parameter that is not finite': parameter('mean', [Number.NaN], [1]),
     'a parameter of another shape': parameter('intercept', [1], [1, 1]),
     'another opset': { ...base, opsetImport: [{ version: 7 }] },
-    'an unused constant': graph((nodes) => nodes, [...base.graph!.initializer!, doubleTensor('unused', [1], Float64Array.of(1))]),
+    'an unused constant': graph(
+      (nodes) => nodes,
+      [...base.graph!.initializer!, doubleTensor('unused', [1], Float64Array.of(1))],
+    ),
   };
-  for (const [name, model] of Object.entries(others)) expect({ name, kind: kind(model) }).toEqual({ name, kind: undefined });
+  for (const [name, model] of Object.entries(others))
+    expect({ name, kind: kind(model) }).toEqual({ name, kind: undefined });
   expect(fusable(decodeModel(plainBytes(5)))).toBeUndefined();
 
   const wide = decodeModel(encodeModel(scalerOcsvmRbfModel(svm(5, ['mean', 'min', 'max']), ['mean', 'min', 'max'])));
   expect(kind(wide)).toBe('scaler+ocsvm-rbf');
   const wideNodes = wide.graph!.node!;
-  const rewired = (nodes: OnnxNode[], initializer = wide.graph!.initializer!): OnnxModel => ({ ...wide, graph: { ...wide.graph, node: nodes, initializer } });
+  const rewired = (nodes: OnnxNode[], initializer = wide.graph!.initializer!): OnnxModel => ({
+    ...wide,
+    graph: { ...wide.graph, node: nodes, initializer },
+  });
   const constants = wide.graph!.initializer!.filter(({ name }) => !name!.startsWith('feature_'));
   // Its last bit depends on where the row lies.
-  const reduced = rewired([...wideNodes.slice(0, 5), node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }), ...wideNodes.slice(10)], [...constants, int64Tensor('axis_2', [1], [2])]);
+  const reduced = rewired(
+    [
+      ...wideNodes.slice(0, 5),
+      node('ReduceSum', ['squares', 'axis_2'], ['distances'], { keepdims: 0 }),
+      ...wideNodes.slice(10),
+    ],
+    [...constants, int64Tensor('axis_2', [1], [2])],
+  );
   expect(kind(reduced)).toBeUndefined();
-  expect(kind(rewired(wideNodes.with(6, node('Gather', ['squares', 'feature_0'], ['square_1'], { axis: 2 }))))).toBeUndefined();
+  expect(
+    kind(rewired(wideNodes.with(6, node('Gather', ['squares', 'feature_0'], ['square_1'], { axis: 2 })))),
+  ).toBeUndefined();
   expect(kind(rewired(wideNodes.with(9, node('Add', ['sum_1', 'square_1'], ['distances']))))).toBeUndefined();
 });
 
 test('verification finds the rows of a pack that do not score as their models', async () => {
   const models = [1, 2, 3].map((center) => encodeModel(scalerOcsvmRbfModel(svm(center), ['mean'])));
   const [pack] = await packsOf(models, ['mean']);
-  const checked = await Promise.all(models.map(async (bytes) => {
-    const { fuser, parameters: p } = fusable(decodeModel(bytes)) as Fusable<ScalerOcsvmRbf>;
-    const values = fuser.probes(p);
-    const said = await runSingles([bytes], [[...values]], 1);
-    return [sha256Of(bytes), { path: '', sha256: sha256Of(bytes), bytes: 1, kind: fuser.kind, features: ['mean'], probed: { values, ...said } }] as const;
-  }));
+  const checked = await Promise.all(
+    models.map(async (bytes) => {
+      const { fuser, parameters: p } = fusable(decodeModel(bytes)) as Fusable<ScalerOcsvmRbf>;
+      const values = fuser.probes(p);
+      const said = await runSingles([bytes], [[...values]], 1);
+      return [
+        sha256Of(bytes),
+        {
+          path: '',
+          sha256: sha256Of(bytes),
+          bytes: 1,
+          kind: fuser.kind,
+          features: ['mean'],
+          probed: { values, ...said },
+        },
+      ] as const;
+    }),
+  );
   expect(await verifyPack(pack!, new Map(checked), threads)).toEqual({ agree: [0, 1, 2] });
   // As if the rows of two models had been exchanged.
   const swapped = { ...pack!, models: [pack!.models[1]!, pack!.models[0]!, pack!.models[2]!] };

@@ -43,17 +43,47 @@ async function blobNames(): Promise<string[]> {
 }
 
 test('a folder of named models becomes a release, is current, and its models are stored and packed', async () => {
-  const files = { 'model_a_1.onnx': svmBytes(101), 'model_a_2.onnx': svmBytes(102), 'model_b_1.onnx': plainBytes(103), 'model_b_2.onnx': svmBytes(101) };
+  const files = {
+    'model_a_1.onnx': svmBytes(101),
+    'model_a_2.onnx': svmBytes(102),
+    'model_b_1.onnx': plainBytes(103),
+    'model_b_2.onnx': svmBytes(101),
+  };
   const progress: number[] = [];
   const summary = await publish(folder(files), { onProgress: (done, total) => progress.push(done / total) });
-  expect(summary).toEqual({ release: 'r-20261123T140000Z', models: 4, distinct: 3, packed: 3, packs: 1, kinds: { 'scaler+ocsvm-rbf': 3, onnx: 1 }, pools: {}, bad: [] });
+  expect(summary).toEqual({
+    release: 'r-20261123T140000Z',
+    models: 4,
+    distinct: 3,
+    packed: 3,
+    packs: 1,
+    kinds: { 'scaler+ocsvm-rbf': 3, onnx: 1 },
+    pools: {},
+    bad: [],
+  });
   expect(progress.at(-1)).toBe(1);
   expect(await store.currentRelease()).toBe(summary.release);
   const models = await store.listReleaseModels(summary.release);
-  expect(models.map(({ device, sensor, model, kind, features, bytes }) => ({ device, sensor, model, kind, features, bytes }))).toEqual(
+  expect(
+    models.map(({ device, sensor, model, kind, features, bytes }) => ({
+      device,
+      sensor,
+      model,
+      kind,
+      features,
+      bytes,
+    })),
+  ).toEqual(
     Object.entries(files).map(([name, bytes]) => {
       const [, device, sensor] = name.slice(0, -5).split('_');
-      return { device, sensor, model: sha256Of(bytes), kind: device === 'b' && sensor === '1' ? 'onnx' : 'scaler+ocsvm-rbf', features: ['mean'], bytes: bytes.byteLength };
+      return {
+        device,
+        sensor,
+        model: sha256Of(bytes),
+        kind: device === 'b' && sensor === '1' ? 'onnx' : 'scaler+ocsvm-rbf',
+        features: ['mean'],
+        bytes: bytes.byteLength,
+      };
     }),
   );
   expect(models.map(({ packRow }) => packRow)).toEqual([0, 1, undefined, 0]);
@@ -69,53 +99,90 @@ test('publishing the same folder again gives a new release with the same models 
   const second = await publish(path);
   expect(second.release).toBe(`${first.release}-2`);
   expect(await blobNames()).toEqual(before);
-  const modelsOf = async (release: string): Promise<unknown> => (await store.listReleaseModels(release)).map(({ sensorId, model, pack, packRow }) => ({ sensorId, model, pack, packRow }));
+  const modelsOf = async (release: string): Promise<unknown> =>
+    (await store.listReleaseModels(release)).map(({ sensorId, model, pack, packRow }) => ({
+      sensorId,
+      model,
+      pack,
+      packRow,
+    }));
   expect(await modelsOf(second.release)).toEqual(await modelsOf(first.release));
   expect(await store.currentRelease()).toBe(second.release);
   await expect(publish(path, { release: first.release })).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
 });
 
 test.each(['current', '', '../x', 'a b', 'x'.repeat(65)])('the release name %p is refused', async (release) => {
-  await expect(publish(folder({ 'model_a_1.onnx': svmBytes(1) }), { release })).rejects.toMatchObject({ code: 'INVALID_RELEASE' });
+  await expect(publish(folder({ 'model_a_1.onnx': svmBytes(1) }), { release })).rejects.toMatchObject({
+    code: 'INVALID_RELEASE',
+  });
 });
 
 test('one bad model stops all: each bad one is named with its reason, and nothing is stored', async () => {
   const bad = poison(100_000);
-  const path = folder({ 'model_d_0.onnx': svmBytes(121), ...Object.fromEntries(Object.values(bad).map(({ bytes }, i) => [`model_d_${i + 1}.onnx`, bytes])) });
+  const path = folder({
+    'model_d_0.onnx': svmBytes(121),
+    ...Object.fromEntries(Object.values(bad).map(({ bytes }, i) => [`model_d_${i + 1}.onnx`, bytes])),
+  });
   const before = await blobNames();
   const error: unknown = await publish(path).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ code: 'BAD_MODELS', message: expect.stringContaining(`${Object.keys(bad).length} of ${Object.keys(bad).length + 1} models`) as unknown });
-  for (const [i, { class: why }] of Object.values(bad).entries()) expect((error as Error).message).toContain(`model_d_${i + 1}.onnx (d / ${i + 1}): ${why}: `);
+  expect(error).toMatchObject({
+    code: 'BAD_MODELS',
+    message: expect.stringContaining(`${Object.keys(bad).length} of ${Object.keys(bad).length + 1} models`) as unknown,
+  });
+  for (const [i, { class: why }] of Object.values(bad).entries())
+    expect((error as Error).message).toContain(`model_d_${i + 1}.onnx (d / ${i + 1}): ${why}: `);
   expect(await blobNames()).toEqual(before);
   expect(await store.listReleases()).toEqual([]);
   expect(await store.countSensors()).toBe(0);
 });
 
 test('asked to, it publishes the good models and tells which it left out', async () => {
-  const path = folder({ 'model_e_1.onnx': svmBytes(131), 'model_e_2.onnx': 'not a model', 'model_e_3.onnx': svmBytes(133) });
+  const path = folder({
+    'model_e_1.onnx': svmBytes(131),
+    'model_e_2.onnx': 'not a model',
+    'model_e_3.onnx': svmBytes(133),
+  });
   const summary = await publish(path, { skipBad: true });
-  expect(summary).toMatchObject({ models: 2, packed: 2, bad: [{ device: 'e', sensor: '2', file: 'model_e_2.onnx', class: 'model_corrupt' }] });
+  expect(summary).toMatchObject({
+    models: 2,
+    packed: 2,
+    bad: [{ device: 'e', sensor: '2', file: 'model_e_2.onnx', class: 'model_corrupt' }],
+  });
   expect((await store.listReleaseModels(summary.release)).map(({ sensor }) => sensor)).toEqual(['1', '3']);
-  await expect(publish(folder({ 'model_e_1.onnx': 'not a model' }), { skipBad: true })).rejects.toMatchObject({ code: 'BAD_MODELS' });
+  await expect(publish(folder({ 'model_e_1.onnx': 'not a model' }), { skipBad: true })).rejects.toMatchObject({
+    code: 'BAD_MODELS',
+  });
 });
 
 // The thread that was given up goes on for a while; a process that ends meanwhile is aborted by onnxruntime.
 afterAll(() => new Promise((resolve) => setTimeout(resolve, 12_000)), 20_000);
 
 test('a model that hangs in its check is bad, the others of its job are not', async () => {
-  const path = folder({ 'model_f_1.onnx': svmBytes(141), 'model_f_2.onnx': slowBytes(1_500_000, -1e9), 'model_f_3.onnx': plainBytes(143) });
-  expect(await publish(path, { skipBad: true, modelTimeoutMs: 800 })).toMatchObject({ models: 2, bad: [{ sensor: '2', class: 'timeout' }] });
+  const path = folder({
+    'model_f_1.onnx': svmBytes(141),
+    'model_f_2.onnx': slowBytes(1_500_000, -1e9),
+    'model_f_3.onnx': plainBytes(143),
+  });
+  expect(await publish(path, { skipBad: true, modelTimeoutMs: 800 })).toMatchObject({
+    models: 2,
+    bad: [{ sensor: '2', class: 'timeout' }],
+  });
 });
 
 test('manifest.csv names devices and sensors freely, quoted where needed, and files once for many sensors', async () => {
   const path = folder({
-    'manifest.csv': '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,=1+1,other.onnx\r\n',
-    'shared.onnx': svmBytes(151), 'other.onnx': svmBytes(152), 'not listed.onnx': 'never read',
+    'manifest.csv':
+      '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,=1+1,other.onnx\r\n',
+    'shared.onnx': svmBytes(151),
+    'other.onnx': svmBytes(152),
+    'not listed.onnx': 'never read',
   });
   const summary = await publish(path);
   expect(summary).toMatchObject({ models: 3, distinct: 2, packed: 3 });
   expect((await store.listReleaseModels(summary.release)).map(({ device, sensor }) => [device, sensor])).toEqual([
-    ['pump, north', 'flow_rate'], ['the "big" one', 't_1_2'], ['Öl', '=1+1'],
+    ['pump, north', 'flow_rate'],
+    ['the "big" one', 't_1_2'],
+    ['Öl', '=1+1'],
   ]);
 });
 
@@ -127,20 +194,45 @@ test.each<[string, Record<string, Uint8Array | string>, RegExp]>([
   ['an empty device', { 'model__1.onnx': model }, /the device name is empty/],
   ['no header', { 'manifest.csv': 'a,1,m.onnx\n', 'm.onnx': model }, /line 1: the header must be Device,Sensor,Model/],
   ['an empty manifest', { 'manifest.csv': '' }, /line 1: the header/],
-  ['a field too few', { 'manifest.csv': 'Device,Sensor,Model\na,1,m.onnx\na,2\n', 'm.onnx': model }, /line 3: has 2 fields, expected 3/],
-  ['a sensor twice', { 'manifest.csv': 'Device,Sensor,Model\na,1,m.onnx\n\na,1,m.onnx\n', 'm.onnx': model }, /line 4: sensor a \/ 1 is already in line 2/],
-  ['a path outside', { 'manifest.csv': 'Device,Sensor,Model\na,1,../m.onnx\n' }, /line 2: the model "\.\.\/m\.onnx" must be the path of a file inside/],
+  [
+    'a field too few',
+    { 'manifest.csv': 'Device,Sensor,Model\na,1,m.onnx\na,2\n', 'm.onnx': model },
+    /line 3: has 2 fields, expected 3/,
+  ],
+  [
+    'a sensor twice',
+    { 'manifest.csv': 'Device,Sensor,Model\na,1,m.onnx\n\na,1,m.onnx\n', 'm.onnx': model },
+    /line 4: sensor a \/ 1 is already in line 2/,
+  ],
+  [
+    'a path outside',
+    { 'manifest.csv': 'Device,Sensor,Model\na,1,../m.onnx\n' },
+    /line 2: the model "\.\.\/m\.onnx" must be the path of a file inside/,
+  ],
   ['an absolute path', { 'manifest.csv': 'Device,Sensor,Model\na,1,/etc/hostname\n' }, /line 2: the model/],
-  ['a name that breaks terminals', { 'manifest.csv': 'Device,Sensor,Model\n"a\u0007",1,m.onnx\n', 'm.onnx': model }, /line 2: the device name .*control character/],
+  [
+    'a name that breaks terminals',
+    { 'manifest.csv': 'Device,Sensor,Model\n"a\u0007",1,m.onnx\n', 'm.onnx': model },
+    /line 2: the device name .*control character/,
+  ],
   ['a quote left open', { 'manifest.csv': 'Device,Sensor,Model\n"a,1,m.onnx\n' }, /manifest\.csv: .*quote.*line 2/i],
 ])('a list that cannot be read is refused with its line or file: %s', async (_, files, message) => {
-  await expect(publish(folder(files))).rejects.toMatchObject({ code: 'INVALID_MODEL_LIST', message: expect.stringMatching(message) as unknown });
+  await expect(publish(folder(files))).rejects.toMatchObject({
+    code: 'INVALID_MODEL_LIST',
+    message: expect.stringMatching(message) as unknown,
+  });
 });
 
 test('a folder or a file that is not there is named', async () => {
-  await expect(publish(join(dir, 'nowhere'))).rejects.toMatchObject({ code: 'INVALID_MODEL_LIST', message: expect.stringContaining('nowhere') as unknown });
+  await expect(publish(join(dir, 'nowhere'))).rejects.toMatchObject({
+    code: 'INVALID_MODEL_LIST',
+    message: expect.stringContaining('nowhere') as unknown,
+  });
   const path = folder({ 'manifest.csv': 'Device,Sensor,Model\na,1,gone.onnx\n' });
-  await expect(publish(path)).rejects.toMatchObject({ code: 'BAD_MODELS', message: expect.stringContaining('gone.onnx (a / 1): model_missing') as unknown });
+  await expect(publish(path)).rejects.toMatchObject({
+    code: 'BAD_MODELS',
+    message: expect.stringContaining('gone.onnx (a / 1): model_missing') as unknown,
+  });
 });
 
 test('when the release cannot be created, current stays where it was', async () => {
@@ -155,22 +247,35 @@ test('the sample fleet is packed as a whole, and says what scikit-learn says', a
   const samples = fileURLToPath(new URL('../../samples/models', import.meta.url));
   const path = join(dir, 'samples');
   mkdirSync(path);
-  const rows = parse(readFileSync(new URL('../fixtures/sample-predictions.csv', import.meta.url)), { columns: true }) as Record<string, string>[];
+  const rows = parse(readFileSync(new URL('../fixtures/sample-predictions.csv', import.meta.url)), {
+    columns: true,
+  }) as Record<string, string>[];
   const listed = parse(readFileSync(join(samples, 'manifest.csv')), { columns: true }) as { Model: string }[];
   for (const { Model } of listed) copyFileSync(join(samples, Model), join(path, Model));
   const summary = await publish(path);
   expect(summary).toMatchObject({ models: listed.length, packed: listed.length });
   const released = await store.listReleaseModels(summary.release);
-  const sensors = released.map(({ sensorId, model: sha256, pack, packRow }: ReleaseModel) => planned(sensorId, sha256, { pack: pack!, packRow: packRow! }));
+  const sensors = released.map(({ sensorId, model: sha256, pack, packRow }: ReleaseModel) =>
+    planned(sensorId, sha256, { pack: pack!, packRow: packRow! }),
+  );
   const idOf = new Map(released.map(({ sensorId, device, sensor }) => [`${device} ${sensor}`, sensorId]));
   const bySensor = Map.groupBy(rows, (row) => idOf.get(`${row['Device']} ${row['Sensor']}`)!);
-  const series = seriesOf(Object.fromEntries([...bySensor].map(([id, list]) => [id, list.map((row) => Number(row['Value']))])));
+  const series = seriesOf(
+    Object.fromEntries([...bySensor].map(([id, list]) => [id, list.map((row) => Number(row['Value']))])),
+  );
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
   try {
-    const result = await engine.score({ sensors, series, period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS }, intervalMs: INTERVAL_MS });
+    const result = await engine.score({
+      sensors,
+      series,
+      period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS },
+      intervalMs: INTERVAL_MS,
+    });
     const expected = [...bySensor].sort(([a], [b]) => a - b).flatMap(([, list]) => list);
     expect([...result.anomaly]).toEqual(expected.map((row) => (row['Label'] === '1' ? 0 : 1)));
-    expect(Math.max(...expected.map((row, i) => Math.abs(Number(row['Score']) - result.score[i]!)))).toBeLessThan(1e-12);
+    expect(Math.max(...expected.map((row, i) => Math.abs(Number(row['Score']) - result.score[i]!)))).toBeLessThan(
+      1e-12,
+    );
   } finally {
     await engine.close();
   }

@@ -20,24 +20,34 @@ const children: ChildProcess[] = [];
 async function scoring(dir: string, env: NodeJS.ProcessEnv): Promise<void> {
   const [model] = readdirSync(SAMPLE_MODELS_DIR).filter((name) => name.endsWith('.onnx'));
   const main = join(scripts, 'check.mjs');
-  writeFileSync(main, `
+  writeFileSync(
+    main,
+    `
     import { createThreads } from ${JSON.stringify(file('../../scoring/threads.ts'))};
     import { newMarks } from ${JSON.stringify(file('../../scoring/thread-protocol.ts'))};
     const threads = createThreads({ threads: 1, timeoutMs: 60000, maxCacheBytes: 1, maxModelBytes: 1e6, executionProvider: 'cpu' });
     const end = await threads.run({ type: 'check', paths: [${JSON.stringify(join(fileURLToPath(SAMPLE_MODELS_DIR), model!))}], marks: newMarks() });
     console.log(end.reply.results[0].sha256);
-    process.stdin.resume().on('end', () => threads.close());`);
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], { env: { PATH: process.env['PATH'], HOME: dir, TMPDIR: dir, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
+    process.stdin.resume().on('end', () => threads.close());`,
+  );
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
+    env: { PATH: process.env['PATH'], HOME: dir, TMPDIR: dir, ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
   const [line] = await once(createInterface(child.stdout), 'line');
   expect(line).toMatch(/^[0-9a-f]{64}$/);
 }
 
-afterAll(() => Promise.all(children.map(async (child) => {
-  const ended = once(child, 'exit');
-  child.stdin!.end();
-  await ended;
-})));
+afterAll(() =>
+  Promise.all(
+    children.map(async (child) => {
+      const ended = once(child, 'exit');
+      child.stdin!.end();
+      await ended;
+    }),
+  ),
+);
 
 test('scoring threads start no telemetry, which would leave traces; a value set by hand stays', async () => {
   await scoring(off, {});

@@ -18,7 +18,10 @@ const collect = async (list: AsyncIterable<BlobInfo>): Promise<BlobInfo[]> => {
   return all;
 };
 const failure = async (work: Promise<unknown>): Promise<FleetscoreError> => {
-  const error = await work.then(() => undefined, (e: unknown) => e);
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
   expect(error).toBeInstanceOf(FleetscoreError);
   return error as FleetscoreError;
 };
@@ -64,7 +67,11 @@ test('lists in order of name, with sizes, under a prefix only', async () => {
   const { blobs } = server;
   for (const name of ['list/c', 'list/a', 'list/b/x', 'other']) await blobs.put('raw', name, text(name), 'text/plain');
   const listed = await collect(blobs.list('raw', 'list/'));
-  expect(listed).toEqual([{ name: 'list/a', bytes: 6 }, { name: 'list/b/x', bytes: 8 }, { name: 'list/c', bytes: 6 }]);
+  expect(listed).toEqual([
+    { name: 'list/a', bytes: 6 },
+    { name: 'list/b/x', bytes: 8 },
+    { name: 'list/c', bytes: 6 },
+  ]);
 });
 
 test('deleting is final, and deleting nothing is fine', async () => {
@@ -88,7 +95,9 @@ test('preparing twice is fine, and makes every container', async () => {
 
 test('a wrong key is refused at once, and no key is told', async () => {
   const wrong = Buffer.from('a wrong key, but well formed').toString('base64');
-  const blobs = createBlobStore({ connectionString: server.connectionString.replace(/AccountKey=[^;]+/, `AccountKey=${wrong}`) });
+  const blobs = createBlobStore({
+    connectionString: server.connectionString.replace(/AccountKey=[^;]+/, `AccountKey=${wrong}`),
+  });
   const error = await failure(blobs.put('models', 'x', text('x'), 'text/plain'));
   expect(error).toMatchObject({ code: 'BLOB_ERROR', retryable: false });
   expect(error.message).not.toContain(wrong);
@@ -114,14 +123,25 @@ test('when a throttled account says how long to wait, the activity is tried agai
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(server.connectionString)![1]);
   const proxy = await startBlobProxy(port);
   try {
-    const blobs = createBlobStore({ connectionString: server.connectionString.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`), retry: { tries: 1 } });
+    const blobs = createBlobStore({
+      connectionString: server.connectionString.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`),
+      retry: { tries: 1 },
+    });
     const failed = async (fault: BlobFault): Promise<unknown> => {
       proxy.plan(() => fault);
       return asActivity(() => blobs.get('models', 'x')).catch((error: unknown) => error);
     };
-    expect(await failed({ kind: 'status', status: 429, retryAfterSeconds: 7 })).toMatchObject({ type: 'BLOB_UNAVAILABLE', nonRetryable: false, nextRetryDelay: 7_000 });
-    expect(await failed({ kind: 'status', status: 503, retryAfterSeconds: 86_400 })).toMatchObject({ nextRetryDelay: 300_000 });
-    expect((await failed({ kind: 'status', status: 503 }) as { nextRetryDelay?: unknown }).nextRetryDelay).toBeUndefined();
+    expect(await failed({ kind: 'status', status: 429, retryAfterSeconds: 7 })).toMatchObject({
+      type: 'BLOB_UNAVAILABLE',
+      nonRetryable: false,
+      nextRetryDelay: 7_000,
+    });
+    expect(await failed({ kind: 'status', status: 503, retryAfterSeconds: 86_400 })).toMatchObject({
+      nextRetryDelay: 300_000,
+    });
+    expect(
+      ((await failed({ kind: 'status', status: 503 })) as { nextRetryDelay?: unknown }).nextRetryDelay,
+    ).toBeUndefined();
   } finally {
     await proxy.stop();
   }

@@ -13,17 +13,36 @@ export function batchesContract(tools: ContractTools): void {
       const name = unique('release');
       const [a, b] = [unique('model'), unique('model')];
       await tools.store.createRelease(
-        name, T0,
-        [{ sensorId: ids[2]!, model: b }, { sensorId: ids[0]!, model: a, pack: 'pack', packRow: 7 }],
-        [{ model: a, bytes: 100, kind: 'scaler+ocsvm-rbf', features: ['mean', 'mean[-1]'] }, { model: b, bytes: 5, kind: 'onnx', features: ['mean'] }],
+        name,
+        T0,
+        [
+          { sensorId: ids[2]!, model: b },
+          { sensorId: ids[0]!, model: a, pack: 'pack', packRow: 7 },
+        ],
+        [
+          { model: a, bytes: 100, kind: 'scaler+ocsvm-rbf', features: ['mean', 'mean[-1]'] },
+          { model: b, bytes: 5, kind: 'onnx', features: ['mean'] },
+        ],
       );
       const models = await tools.store.listReleaseModels(name);
       const device = (await tools.store.listSensors({ after: ids[0]! - 1, limit: 1 }))[0]!.device;
       expect(models).toEqual([
-        { sensorId: ids[0], device, sensor: 's0', model: a, pack: 'pack', packRow: 7, bytes: 100, kind: 'scaler+ocsvm-rbf', features: ['mean', 'mean[-1]'] },
+        {
+          sensorId: ids[0],
+          device,
+          sensor: 's0',
+          model: a,
+          pack: 'pack',
+          packRow: 7,
+          bytes: 100,
+          kind: 'scaler+ocsvm-rbf',
+          features: ['mean', 'mean[-1]'],
+        },
         { sensorId: ids[2], device, sensor: 's2', model: b, bytes: 5, kind: 'onnx', features: ['mean'] },
       ]);
-      expect((await tools.store.listReleaseModels(name, { after: ids[0]!, limit: 5 })).map((m) => m.sensorId)).toEqual([ids[2]]);
+      expect((await tools.store.listReleaseModels(name, { after: ids[0]!, limit: 5 })).map((m) => m.sensorId)).toEqual([
+        ids[2],
+      ]);
       expect(await failing(tools.store.listReleaseModels('nobody'))).toBe('RELEASE_UNKNOWN');
       expect((await tools.store.releaseFeatures(name)).sort()).toEqual(['mean', 'mean[-1]']);
       expect(await failing(tools.store.releaseFeatures('nobody'))).toBe('RELEASE_UNKNOWN');
@@ -35,9 +54,16 @@ export function batchesContract(tools: ContractTools): void {
       expect(await failing(tools.store.createRelease(name, T0, [], []))).toBe('RELEASE_EXISTS');
       const bad = unique('release');
       const info = { model: 'described', bytes: 1, kind: 'onnx', features: [] };
-      expect(await failing(tools.store.createRelease(bad, T0, [{ sensorId: id!, model: unique('undescribed') }], []))).toBe('RELEASE_INVALID');
-      expect(await failing(tools.store.createRelease(bad, T0, [{ sensorId: 999_999_999, model: 'described' }], [info]))).toBe('RELEASE_INVALID');
-      const twice = [{ sensorId: id!, model: 'described' }, { sensorId: id!, model: 'described' }];
+      expect(
+        await failing(tools.store.createRelease(bad, T0, [{ sensorId: id!, model: unique('undescribed') }], [])),
+      ).toBe('RELEASE_INVALID');
+      expect(
+        await failing(tools.store.createRelease(bad, T0, [{ sensorId: 999_999_999, model: 'described' }], [info])),
+      ).toBe('RELEASE_INVALID');
+      const twice = [
+        { sensorId: id!, model: 'described' },
+        { sensorId: id!, model: 'described' },
+      ];
       expect(await failing(tools.store.createRelease(bad, T0, twice, [info]))).toBe('RELEASE_INVALID');
       expect((await tools.store.listReleases()).map((r) => r.name)).not.toContain(bad);
     });
@@ -66,12 +92,19 @@ export function batchesContract(tools: ContractTools): void {
       await sensors(1);
       const wanted = await newBatch({ schedule: 'quarter-hourly', supersedes: 'earlier', kind: 'rescore' });
       const batch = await tools.store.createBatch(wanted);
-      expect(batch).toEqual({ ...wanted, planned: await tools.store.countSensors(), status: 'running', counts: NO_OUTCOMES });
+      expect(batch).toEqual({
+        ...wanted,
+        planned: await tools.store.countSensors(),
+        status: 'running',
+        counts: NO_OUTCOMES,
+      });
       await sensors(1);
       expect(await tools.store.createBatch(wanted)).toEqual(batch);
       expect(await tools.store.findBatch(wanted.id)).toEqual(batch);
       expect(await failing(tools.store.createBatch({ ...wanted, runId: 'another run' }))).toBe('BATCH_CONFLICT');
-      expect(await failing(tools.store.createBatch({ ...wanted, id: unique('batch'), release: 'nobody' }))).toBe('RELEASE_UNKNOWN');
+      expect(await failing(tools.store.createBatch({ ...wanted, id: unique('batch'), release: 'nobody' }))).toBe(
+        'RELEASE_UNKNOWN',
+      );
       expect(await tools.store.findBatch('nobody')).toBeUndefined();
     });
 
@@ -81,18 +114,28 @@ export function batchesContract(tools: ContractTools): void {
       await sensors(3);
       expect((await tools.store.planRanges(batch, 1_000_000)).at(-1)!.to).toBe(id! + 1);
       expect(await tools.store.plannedSensors(batch, { from: id!, to: id! + 100 })).toHaveLength(1);
-      expect((await tools.store.undecidedSensors(batch, { from: id!, to: id! + 100 }, 10)).map((s) => s.id)).toEqual([id]);
+      expect((await tools.store.undecidedSensors(batch, { from: id!, to: id! + 100 }, 10)).map((s) => s.id)).toEqual([
+        id,
+      ]);
     });
 
     test('planned sensors carry the models of their release', async () => {
       const ids = await sensors(3);
       const model = unique('model');
       const name = unique('release');
-      await tools.store.createRelease(name, T0, [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0 }], [{ model, bytes: 1, kind: 'onnx', features: [] }]);
+      await tools.store.createRelease(
+        name,
+        T0,
+        [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0 }],
+        [{ model, bytes: 1, kind: 'onnx', features: [] }],
+      );
       const batch = await newBatch({ release: name, sensorIds: [ids[2]!, ids[1]!, ids[1]!] });
       expect((await tools.store.createBatch(batch)).planned).toBe(2);
       const planned = await tools.store.plannedSensors(batch.id, { from: 1, to: ids[2]! + 1 });
-      expect(planned).toMatchObject([{ id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0 }, { id: ids[2], sensor: 's2' }]);
+      expect(planned).toMatchObject([
+        { id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0 },
+        { id: ids[2], sensor: 's2' },
+      ]);
       expect(planned[1]).not.toHaveProperty('model');
     });
 
@@ -117,7 +160,9 @@ export function batchesContract(tools: ContractTools): void {
           fc.option(fc.tuple(fc.integer({ min: -2, max: 42 }), fc.integer({ min: -2, max: 42 })), { nil: undefined }),
           async (list, size, cut) => {
             const range = cut && { from: first + Math.min(...cut), to: first + Math.max(...cut) };
-            const batch = await tools.store.createBatch(await newBatch({ release: name, ...(list ? { sensorIds: list } : {}) }));
+            const batch = await tools.store.createBatch(
+              await newBatch({ release: name, ...(list ? { sensorIds: list } : {}) }),
+            );
             const inRange = (id: number): boolean => !range || (id >= range.from && id < range.to);
             const planned = list
               ? [...list].sort((a, b) => a - b).filter(inRange)
@@ -146,25 +191,48 @@ export function batchesContract(tools: ContractTools): void {
       const ids = await sensors(12);
       const model = unique('model');
       // Every third names a pool, of two; the last two have no model at all.
-      const poolOf = (id: number): string => (ids.indexOf(id) >= 10 ? '' : ids.indexOf(id) % 3 === 0 ? (ids.indexOf(id) % 2 === 0 ? 'big' : 'fast') : '');
+      const poolOf = (id: number): string =>
+        ids.indexOf(id) >= 10 ? '' : ids.indexOf(id) % 3 === 0 ? (ids.indexOf(id) % 2 === 0 ? 'big' : 'fast') : '';
       const name = unique('release');
       await tools.store.createRelease(
-        name, T0, ids.slice(0, 10).map((sensorId) => ({ sensorId, model, ...(poolOf(sensorId) === '' ? {} : { pool: poolOf(sensorId) }) })),
+        name,
+        T0,
+        ids
+          .slice(0, 10)
+          .map((sensorId) => ({ sensorId, model, ...(poolOf(sensorId) === '' ? {} : { pool: poolOf(sensorId) }) })),
         [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
       );
-      expect(await tools.store.releasePools(name)).toEqual([{ pool: 'big', sensors: 2 }, { pool: 'fast', sensors: 2 }]);
-      expect((await tools.store.listReleaseModels(name)).map((m) => m.pool)).toEqual(ids.slice(0, 10).map((id) => poolOf(id) || undefined));
+      expect(await tools.store.releasePools(name)).toEqual([
+        { pool: 'big', sensors: 2 },
+        { pool: 'fast', sensors: 2 },
+      ]);
+      expect((await tools.store.listReleaseModels(name)).map((m) => m.pool)).toEqual(
+        ids.slice(0, 10).map((id) => poolOf(id) || undefined),
+      );
 
       const whole = await tools.store.createBatch(await newBatch({ release: name }));
       expect(await tools.store.batchPools(whole.id)).toEqual([
-        { pool: '', planned: whole.planned - 4, decided: 0 }, { pool: 'big', planned: 2, decided: 0 }, { pool: 'fast', planned: 2, decided: 0 },
+        { pool: '', planned: whole.planned - 4, decided: 0 },
+        { pool: 'big', planned: 2, decided: 0 },
+        { pool: 'fast', planned: 2, decided: 0 },
       ]);
       const listed = [ids[0]!, ids[1]!, ids[3]!, ids[6]!, ids[11]!];
       const some = await tools.store.createBatch(await newBatch({ release: name, sensorIds: listed }));
-      expect(await tools.store.batchPools(some.id)).toEqual([{ pool: '', planned: 2, decided: 0 }, { pool: 'big', planned: 2, decided: 0 }, { pool: 'fast', planned: 1, decided: 0 }]);
-      expect(await tools.store.batchPools((await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[1]!] }))).id)).toEqual([]);
+      expect(await tools.store.batchPools(some.id)).toEqual([
+        { pool: '', planned: 2, decided: 0 },
+        { pool: 'big', planned: 2, decided: 0 },
+        { pool: 'fast', planned: 1, decided: 0 },
+      ]);
+      expect(
+        await tools.store.batchPools(
+          (await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[1]!] }))).id,
+        ),
+      ).toEqual([]);
 
-      for (const [batch, planned] of [[whole, ids], [some, listed]] as const) {
+      for (const [batch, planned] of [
+        [whole, ids],
+        [some, listed],
+      ] as const) {
         const range = { from: ids[0]!, to: ids[11]! + 1 };
         for (const pool of ['', 'big', 'fast', 'unknown']) {
           const mine = planned.filter((id) => poolOf(id) === pool);
@@ -190,14 +258,33 @@ export function batchesContract(tools: ContractTools): void {
       const ids = await sensors(4);
       const model = unique('model');
       const name = unique('release');
-      await tools.store.createRelease(name, T0, ids.map((sensorId, i) => ({ sensorId, model, ...(i === 2 ? { pool: 'big' } : {}) })), [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }]);
-      await tools.store.loadWindows({ sensorIdFrom: ids[0]!, startMs: T0, stepMs: MINUTE, windowsPerSensor: 2, values: Float64Array.from({ length: 8 }, (_, i) => i) });
+      await tools.store.createRelease(
+        name,
+        T0,
+        ids.map((sensorId, i) => ({ sensorId, model, ...(i === 2 ? { pool: 'big' } : {}) })),
+        [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
+      );
+      await tools.store.loadWindows({
+        sensorIdFrom: ids[0]!,
+        startMs: T0,
+        stepMs: MINUTE,
+        windowsPerSensor: 2,
+        values: Float64Array.from({ length: 8 }, (_, i) => i),
+      });
       const all = await tools.store.createBatch(await newBatch({ release: name }));
       const some = await tools.store.createBatch(await newBatch({ release: name, sensorIds: [ids[0]!, ids[2]!] }));
       const range = { from: ids[0]!, to: ids[3]! + 1 };
       const read = async (pool: string | undefined, batch?: string): Promise<number[]> => {
-        const block = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, { batchId: batch });
-        const means = await tools.store.readSeries(pool === undefined ? range : { ...range, pool }, { fromMs: T0, toMs: T0 + MINUTE }, { batchId: batch, columns: 'mean' });
+        const block = await tools.store.readSeries(
+          pool === undefined ? range : { ...range, pool },
+          { fromMs: T0, toMs: T0 + MINUTE },
+          { batchId: batch },
+        );
+        const means = await tools.store.readSeries(
+          pool === undefined ? range : { ...range, pool },
+          { fromMs: T0, toMs: T0 + MINUTE },
+          { batchId: batch, columns: 'mean' },
+        );
         expect([means.sensorId, means.startMs, means.mean]).toEqual([block.sensorId, block.startMs, block.mean]);
         return [...block.sensorId].map((id) => ids.indexOf(id));
       };
@@ -213,7 +300,12 @@ export function batchesContract(tools: ContractTools): void {
       const ids = await sensors(2);
       const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids, schedule: unique('schedule') }));
       await tools.store.commitChunk(chunk(batch.id, 'c', [scored(ids[0]!)]));
-      expect((await tools.store.findBatch(batch.id))!.counts).toEqual({ ...NO_OUTCOMES, scored: 1, windows: 15, anomalies: 2 });
+      expect((await tools.store.findBatch(batch.id))!.counts).toEqual({
+        ...NO_OUTCOMES,
+        scored: 1,
+        windows: 15,
+        anomalies: 2,
+      });
       const end = { status: 'completed', manifest: 'm.json', message: 'fine', finishedAtMs: T0 + 9 } as const;
       const closed = await tools.store.finishBatch(batch.id, end);
       expect(closed).toEqual({ ...batch, ...end, counts: { ...NO_OUTCOMES, scored: 1, windows: 15, anomalies: 2 } });
@@ -227,15 +319,21 @@ export function batchesContract(tools: ContractTools): void {
     test('lists the newest start first, by schedule, status, period and what is superseded', async () => {
       const schedule = unique('schedule');
       const ids: string[] = [];
-      for (const minute of [2, 1, 3]) ids.push((await tools.store.createBatch(await newBatch({ schedule, startedAtMs: T0 + minute * MINUTE }))).id);
+      for (const minute of [2, 1, 3])
+        ids.push((await tools.store.createBatch(await newBatch({ schedule, startedAtMs: T0 + minute * MINUTE }))).id);
       await tools.store.finishBatch(ids[1]!, { status: 'cancelled', finishedAtMs: T0 });
-      const listed = async (options: Parameters<Store['listBatches']>[0]): Promise<string[]> => (await tools.store.listBatches(options)).map((b) => b.id);
+      const listed = async (options: Parameters<Store['listBatches']>[0]): Promise<string[]> =>
+        (await tools.store.listBatches(options)).map((b) => b.id);
       expect(await listed({ schedule })).toEqual([ids[2], ids[0], ids[1]]);
       expect(await listed({ schedule, limit: 1 })).toEqual([ids[2]]);
       expect(await listed({ schedule, status: 'running' })).toEqual([ids[2], ids[0]]);
       expect(await listed({ status: 'cancelled' })).toContain(ids[1]);
       const period = { fromMs: T0 + 777 * MINUTE, toMs: T0 + 778 * MINUTE };
-      const again = (await tools.store.createBatch(await newBatch({ ...period, supersedes: ids[0]!, kind: 'redrive', sensorIds: [] }))).id;
+      const again = (
+        await tools.store.createBatch(
+          await newBatch({ ...period, supersedes: ids[0]!, kind: 'redrive', sensorIds: [] }),
+        )
+      ).id;
       expect(await listed({ supersedes: ids[0]! })).toEqual([again]);
       expect(await listed({ period })).toEqual([again]);
       expect(await listed({ period: { ...period, toMs: period.toMs + 1 } })).toEqual([]);

@@ -16,24 +16,64 @@ export function outcomesContract(tools: ContractTools): void {
       const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids }));
       const outcomes: SensorOutcome[] = [
         scored(ids[3]!, { attempt: 2 }),
-        { sensorId: ids[1]!, status: 'failed', class: 'model_corrupt', message: 'x'.repeat(1_500), windows: 3, anomalies: 0, attempt: 1, worker: 'scoring@host#1' },
-        { sensorId: ids[0]!, status: 'skipped', class: 'no_data', message: 'no windows', windows: 0, anomalies: 0, attempt: 1 },
+        {
+          sensorId: ids[1]!,
+          status: 'failed',
+          class: 'model_corrupt',
+          message: 'x'.repeat(1_500),
+          windows: 3,
+          anomalies: 0,
+          attempt: 1,
+          worker: 'scoring@host#1',
+        },
+        {
+          sensorId: ids[0]!,
+          status: 'skipped',
+          class: 'no_data',
+          message: 'no windows',
+          windows: 0,
+          anomalies: 0,
+          attempt: 1,
+        },
       ];
       const counts = await tools.store.commitChunk(chunk(batch.id, 'one', outcomes));
       expect(counts).toEqual(countOutcomes(outcomes));
       const listed = await tools.store.listOutcomes(batch.id);
       expect(listed.map((o) => o.sensorId)).toEqual([ids[0], ids[1], ids[3]]);
-      expect(listed[0]).toEqual({ ...outcomes[2], batchId: batch.id, chunk: 'one', device: expect.any(String), sensor: 's0' });
+      expect(listed[0]).toEqual({
+        ...outcomes[2],
+        batchId: batch.id,
+        chunk: 'one',
+        device: expect.any(String),
+        sensor: 's0',
+      });
       expect(listed[1]!.message).toHaveLength(1_000);
       expect(listed.map((o) => o.worker)).toEqual([undefined, 'scoring@host#1', undefined]);
       // A retry elsewhere changes nothing, the worker included.
-      await tools.store.commitChunk(chunk(batch.id, 'one', outcomes.map((o) => (o.worker === undefined ? o : { ...o, worker: 'scoring@other#2' }))));
+      await tools.store.commitChunk(
+        chunk(
+          batch.id,
+          'one',
+          outcomes.map((o) => (o.worker === undefined ? o : { ...o, worker: 'scoring@other#2' })),
+        ),
+      );
       expect(await tools.store.listOutcomes(batch.id)).toEqual(listed);
-      expect(listed[2]).toEqual({ ...outcomes[0], batchId: batch.id, chunk: 'one', device: expect.any(String), sensor: 's3' });
+      expect(listed[2]).toEqual({
+        ...outcomes[0],
+        batchId: batch.id,
+        chunk: 'one',
+        device: expect.any(String),
+        sensor: 's3',
+      });
       for (const status of ['scored', 'skipped', 'failed', 'cancelled'] as const)
         expect(await tools.store.listOutcomes(batch.id, { status })).toEqual(listed.filter((o) => o.status === status));
       expect(await tools.store.listOutcomes(batch.id, { after: ids[0]!, limit: 1 })).toEqual([listed[1]]);
-      expect(await tools.store.countOutcomes(batch.id, { from: ids[0]!, to: ids[2]! })).toEqual({ ...NO_OUTCOMES, skipped: 1, failed: 1, windows: 3 });
+      expect(await tools.store.countOutcomes(batch.id, { from: ids[0]!, to: ids[2]! })).toEqual({
+        ...NO_OUTCOMES,
+        skipped: 1,
+        failed: 1,
+        windows: 3,
+      });
       expect((await tools.store.undecidedSensors(batch.id, undefined, 10)).map((s) => s.id)).toEqual([ids[2]]);
       expect(await failing(tools.store.commitChunk(chunk('nobody', 'one', outcomes)))).toBe('BATCH_UNKNOWN');
     });
@@ -49,7 +89,11 @@ export function outcomesContract(tools: ContractTools): void {
         attempt: fc.integer({ min: 1, max: 5 }),
       });
       const commits = fc.array(
-        fc.record({ chunk: fc.constantFrom('a', 'b', 'c'), withFile: fc.boolean(), outcomes: fc.uniqueArray(outcome, { selector: (o) => o.i, minLength: 1 }) }),
+        fc.record({
+          chunk: fc.constantFrom('a', 'b', 'c'),
+          withFile: fc.boolean(),
+          outcomes: fc.uniqueArray(outcome, { selector: (o) => o.i, minLength: 1 }),
+        }),
         { minLength: 1, maxLength: 8 },
       );
       await fc.assert(
@@ -71,9 +115,13 @@ export function outcomesContract(tools: ContractTools): void {
           expect(recorded).toMatchObject([...first.values()].sort((a, b) => a.sensorId - b.sensorId));
           expect(recorded).toHaveLength(first.size);
           expect(await tools.store.countOutcomes(batch.id)).toEqual(countOutcomes(first.values()));
-          expect(await tools.store.countOutcomes(batch.id, { from: ids[0]!, to: ids[7]! + 1 })).toEqual(countOutcomes(first.values()));
+          expect(await tools.store.countOutcomes(batch.id, { from: ids[0]!, to: ids[7]! + 1 })).toEqual(
+            countOutcomes(first.values()),
+          );
           expect((await tools.store.listFiles(batch.id)).map((f) => [f.chunk, f.rows])).toEqual([...files].sort());
-          expect((await tools.store.undecidedSensors(batch.id, undefined, 99)).map((s) => s.id)).toEqual(ids.filter((id) => !first.has(id)));
+          expect((await tools.store.undecidedSensors(batch.id, undefined, 99)).map((s) => s.id)).toEqual(
+            ids.filter((id) => !first.has(id)),
+          );
         }),
         { numRuns: tools.runs },
       );
@@ -82,7 +130,8 @@ export function outcomesContract(tools: ContractTools): void {
     test('files page by the name of their chunk', async () => {
       const ids = await sensors(3);
       const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids }));
-      for (const [i, name] of ['c', 'a', 'b'].entries()) await tools.store.commitChunk(chunk(batch.id, name, [scored(ids[i]!)]));
+      for (const [i, name] of ['c', 'a', 'b'].entries())
+        await tools.store.commitChunk(chunk(batch.id, name, [scored(ids[i]!)]));
       const files = await tools.store.listFiles(batch.id);
       expect(files.map((f) => f.chunk)).toEqual(['a', 'b', 'c']);
       expect(files[0]).toEqual({ chunk: 'a', blob: `${batch.id}/a.csv`, rows: 15, bytes: 900, sha256: 'f'.repeat(64) });
@@ -92,11 +141,23 @@ export function outcomesContract(tools: ContractTools): void {
     test('predictions of a sensor are found in committed batches that overlap the period', async () => {
       const [id, other] = await sensors(2);
       const made: Record<string, string> = {};
-      const make = async (label: string, fromMs: number, finishedAtMs: number, over: Partial<SensorOutcome>, manifest?: string): Promise<void> => {
-        const batch = await tools.store.createBatch(await newBatch({ sensorIds: [id!, other!], fromMs, toMs: fromMs + MINUTE }));
+      const make = async (
+        label: string,
+        fromMs: number,
+        finishedAtMs: number,
+        over: Partial<SensorOutcome>,
+        manifest?: string,
+      ): Promise<void> => {
+        const batch = await tools.store.createBatch(
+          await newBatch({ sensorIds: [id!, other!], fromMs, toMs: fromMs + MINUTE }),
+        );
         made[batch.id] = label;
         await tools.store.commitChunk(chunk(batch.id, 'c', [scored(id!, over), scored(other!)]));
-        await tools.store.finishBatch(batch.id, { status: 'completed', finishedAtMs, ...(manifest ? { manifest } : {}) });
+        await tools.store.finishBatch(batch.id, {
+          status: 'completed',
+          finishedAtMs,
+          ...(manifest ? { manifest } : {}),
+        });
       };
       await make('renewed', T0, T0 + 30, {}, 'm');
       await make('first', T0, T0 + 10, {}, 'm');
@@ -109,7 +170,13 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await labels(T0 + 1, T0 + MINUTE + 1)).toEqual(['first', 'next period', 'renewed']);
       expect(await labels(T0 + 2 * MINUTE, T0 + 3 * MINUTE)).toEqual([]);
       const [source] = await tools.store.predictionSources(id!, { fromMs: T0, toMs: T0 + MINUTE });
-      expect(source).toMatchObject({ model: 'model-a', fromMs: T0, toMs: T0 + MINUTE, finishedAtMs: T0 + 10, file: { chunk: 'c', rows: 15 } });
+      expect(source).toMatchObject({
+        model: 'model-a',
+        fromMs: T0,
+        toMs: T0 + MINUTE,
+        finishedAtMs: T0 + 10,
+        file: { chunk: 'c', rows: 15 },
+      });
     });
   });
 
@@ -120,19 +187,27 @@ export function outcomesContract(tools: ContractTools): void {
       const period = { fromMs: T0 + 100 * MINUTE, toMs: T0 + 101 * MINUTE };
       const at = { source: 'hub', partition: unique('p') };
       let seq = -1;
-      const arrive = async (...updates: WindowUpdate[]): Promise<void> => tools.store.commitReadings(commit(updates, { ...at, expectedSeq: seq, throughSeq: ++seq }));
+      const arrive = async (...updates: WindowUpdate[]): Promise<void> =>
+        tools.store.commitReadings(commit(updates, { ...at, expectedSeq: seq, throughSeq: ++seq }));
       const score = async (manifest: boolean, sensorIds: readonly number[]): Promise<void> => {
         const batch = await tools.store.createBatch(await newBatch({ ...period, sensorIds }));
         const { changeId, sensorId } = await tools.store.readSeries({ from: ids[0]!, to: ids[4]! + 1 }, period);
         const outcomes = sensorIds.map((id) =>
           id === failed
             ? scored(id, { status: 'failed', class: 'model_failed' })
-            : sensorId.includes(id) ? scored(id) : scored(id, { status: 'skipped', class: 'no_data', windows: 0, anomalies: 0 }),
+            : sensorId.includes(id)
+              ? scored(id)
+              : scored(id, { status: 'skipped', class: 'no_data', windows: 0, anomalies: 0 }),
         );
         await tools.store.commitChunk(chunk(batch.id, 'c', outcomes, { changeId }));
-        await tools.store.finishBatch(batch.id, { status: manifest ? 'completed' : 'cancelled', finishedAtMs: T0, ...(manifest ? { manifest: 'm' } : {}) });
+        await tools.store.finishBatch(batch.id, {
+          status: manifest ? 'completed' : 'cancelled',
+          finishedAtMs: T0,
+          ...(manifest ? { manifest: 'm' } : {}),
+        });
       };
-      const late = (options?: Parameters<Store['changedSensors']>[1]): Promise<number[]> => tools.store.changedSensors(period, options);
+      const late = (options?: Parameters<Store['changedSensors']>[1]): Promise<number[]> =>
+        tools.store.changedSensors(period, options);
 
       await arrive(...[changed, same, outside, failed].map((id) => reading(id, 1, period.fromMs)));
       expect(await late()).toEqual([]); // nothing scored yet: not late, just new
@@ -140,8 +215,11 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await late()).toEqual([]);
 
       await arrive(
-        reading(changed, 2, period.fromMs), reading(same, 1, period.fromMs), reading(empty, 1, period.fromMs),
-        reading(outside, 2, period.toMs), reading(failed, 2, period.fromMs),
+        reading(changed, 2, period.fromMs),
+        reading(same, 1, period.fromMs),
+        reading(empty, 1, period.fromMs),
+        reading(outside, 2, period.toMs),
+        reading(failed, 2, period.fromMs),
       );
       expect(await late()).toEqual([changed, empty]);
       expect(await late({ limit: 1 })).toEqual([changed]);
@@ -164,12 +242,26 @@ export function outcomesContract(tools: ContractTools): void {
       const periods = [0, 1, 2].map((i) => ({ fromMs: start + i * 90 * MINUTE, toMs: start + (i + 1) * 90 * MINUTE }));
       const within = { fromMs: start, toMs: periods[1]!.toMs };
       const schedule = unique('schedule');
-      const batchOver = async (i: number, startedAtMs: number, over: Partial<NewBatch> = {}, manifest = true): Promise<void> => {
-        const { id: batch } = await tools.store.createBatch(await newBatch({ ...periods[i]!, sensorIds: [id], startedAtMs, schedule, ...over }));
-        await tools.store.finishBatch(batch, { status: 'completed', finishedAtMs: startedAtMs, ...(manifest ? { manifest: 'm' } : {}) });
+      const batchOver = async (
+        i: number,
+        startedAtMs: number,
+        over: Partial<NewBatch> = {},
+        manifest = true,
+      ): Promise<void> => {
+        const { id: batch } = await tools.store.createBatch(
+          await newBatch({ ...periods[i]!, sensorIds: [id], startedAtMs, schedule, ...over }),
+        );
+        await tools.store.finishBatch(batch, {
+          status: 'completed',
+          finishedAtMs: startedAtMs,
+          ...(manifest ? { manifest: 'm' } : {}),
+        });
       };
       const at = { source: 'hub', partition: unique('p') };
-      const arrive = (seq: number, startMs: number, value: number): Promise<void> => tools.store.commitReadings(commit([reading(id, value, startMs)], { ...at, expectedSeq: seq - 1, throughSeq: seq }));
+      const arrive = (seq: number, startMs: number, value: number): Promise<void> =>
+        tools.store.commitReadings(
+          commit([reading(id, value, startMs)], { ...at, expectedSeq: seq - 1, throughSeq: seq }),
+        );
       const late = (): Promise<Period[]> => tools.store.latePeriods(within, { schedule });
 
       await arrive(0, periods[1]!.fromMs, 1);
@@ -188,8 +280,17 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await tools.store.latePeriods(after, { lookbackMs: 10 * MINUTE })).toEqual([after]);
       await batchOver(1, Date.now() + MINUTE, { kind: 'rescore' }, false);
       expect(await late()).toEqual([periods[1]]);
-      const { schedule: _, ...rescore } = await newBatch({ ...periods[1]!, sensorIds: [id], startedAtMs: Date.now() + MINUTE, kind: 'rescore' });
-      await tools.store.finishBatch((await tools.store.createBatch(rescore)).id, { status: 'completed', finishedAtMs: T0, manifest: 'm' });
+      const { schedule: _, ...rescore } = await newBatch({
+        ...periods[1]!,
+        sensorIds: [id],
+        startedAtMs: Date.now() + MINUTE,
+        kind: 'rescore',
+      });
+      await tools.store.finishBatch((await tools.store.createBatch(rescore)).id, {
+        status: 'completed',
+        finishedAtMs: T0,
+        manifest: 'm',
+      });
       expect(await late()).toEqual([]);
     });
   });
@@ -198,19 +299,34 @@ export function outcomesContract(tools: ContractTools): void {
     test('takes windows and finished batches before the cuts, and nothing else', async () => {
       const ids = await sensors(2);
       const old = Date.UTC(1990, 0, 1);
-      await tools.store.commitReadings(commit(ids.flatMap((id) => [0, 1, 2, 3, 4].map((w) => reading(id, w, old + w * MINUTE)))));
+      await tools.store.commitReadings(
+        commit(ids.flatMap((id) => [0, 1, 2, 3, 4].map((w) => reading(id, w, old + w * MINUTE)))),
+      );
       const batches: string[] = [];
       for (const finishedAtMs of [old, old + MINUTE, undefined]) {
-        const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids, fromMs: old, toMs: old + MINUTE }));
-        await tools.store.commitChunk(chunk(batch.id, 'c', ids.map((id) => scored(id))));
-        if (finishedAtMs !== undefined) await tools.store.finishBatch(batch.id, { status: 'completed', manifest: 'm', finishedAtMs });
+        const batch = await tools.store.createBatch(
+          await newBatch({ sensorIds: ids, fromMs: old, toMs: old + MINUTE }),
+        );
+        await tools.store.commitChunk(
+          chunk(
+            batch.id,
+            'c',
+            ids.map((id) => scored(id)),
+          ),
+        );
+        if (finishedAtMs !== undefined)
+          await tools.store.finishBatch(batch.id, { status: 'completed', manifest: 'm', finishedAtMs });
         batches.push(batch.id);
       }
       expect(await tools.store.prune({})).toEqual({ windows: 0, outcomes: 0, batches: 0 });
       const cut = { windowsBeforeMs: old + 3 * MINUTE, batchesBeforeMs: old + MINUTE, rowsPerTransaction: 2 };
       expect(await tools.store.prune(cut)).toEqual({ windows: 6, outcomes: 2, batches: 1 });
       expect(await tools.store.prune(cut)).toEqual({ windows: 0, outcomes: 0, batches: 0 });
-      for (const id of ids) expect((await tools.store.readSensorWindows(id, EVER)).map((w: Window) => w.startMs)).toEqual([old + 3 * MINUTE, old + 4 * MINUTE]);
+      for (const id of ids)
+        expect((await tools.store.readSensorWindows(id, EVER)).map((w: Window) => w.startMs)).toEqual([
+          old + 3 * MINUTE,
+          old + 4 * MINUTE,
+        ]);
       expect(await tools.store.findBatch(batches[0]!)).toBeUndefined();
       expect(await tools.store.listOutcomes(batches[1]!)).toHaveLength(2);
       expect(await tools.store.listOutcomes(batches[2]!)).toHaveLength(2);

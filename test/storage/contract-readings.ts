@@ -18,29 +18,53 @@ export function readingsContract(tools: ContractTools): void {
     test('ids are dense, in order of registration, and stay', async () => {
       const before = await tools.store.countSensors();
       const device = unique('device');
-      const ids = await tools.store.registerSensors([{ device, sensor: 'b' }, { device, sensor: 'a' }, { device, sensor: 'b' }]);
+      const ids = await tools.store.registerSensors([
+        { device, sensor: 'b' },
+        { device, sensor: 'a' },
+        { device, sensor: 'b' },
+      ]);
       expect(ids).toEqual([before + 1, before + 2, before + 1]);
-      expect(await tools.store.registerSensors([{ device, sensor: 'a' }, { device, sensor: 'c' }])).toEqual([before + 2, before + 3]);
+      expect(
+        await tools.store.registerSensors([
+          { device, sensor: 'a' },
+          { device, sensor: 'c' },
+        ]),
+      ).toEqual([before + 2, before + 3]);
       expect(await tools.store.countSensors()).toBe(before + 3);
     });
 
     test('a unit replaces an empty one only', async () => {
       const device = unique('device');
-      const unit = async (): Promise<string | undefined> => (await tools.store.findSensor({ device, sensor: 's' }))?.unit;
+      const unit = async (): Promise<string | undefined> =>
+        (await tools.store.findSensor({ device, sensor: 's' }))?.unit;
       await tools.store.registerSensors([{ device, sensor: 's' }]);
       expect(await unit()).toBe('');
       await tools.store.registerSensors([{ device, sensor: 's', unit: 'kPa' }]);
       expect(await unit()).toBe('kPa');
-      await tools.store.registerSensors([{ device, sensor: 's', unit: 'bar' }, { device, sensor: 's' }]);
+      await tools.store.registerSensors([
+        { device, sensor: 's', unit: 'bar' },
+        { device, sensor: 's' },
+      ]);
       expect(await unit()).toBe('kPa');
     });
 
     test('names differ by case, accents and script', async () => {
       const device = unique('device');
-      const keys = ['pump', 'Pump', 'pümp', 'pu\u0308mp', 'насос', '泵', '🛢️', "o'hare; DROP TABLE sensors", '%_[a]'].map((sensor) => ({ device, sensor }));
+      const keys = [
+        'pump',
+        'Pump',
+        'pümp',
+        'pu\u0308mp',
+        'насос',
+        '泵',
+        '🛢️',
+        "o'hare; DROP TABLE sensors",
+        '%_[a]',
+      ].map((sensor) => ({ device, sensor }));
       const ids = await tools.store.registerSensors(keys);
       expect(new Set(ids).size).toBe(keys.length);
-      for (const [i, key] of keys.entries()) expect(await tools.store.findSensor(key)).toEqual({ ...key, id: ids[i], unit: '' });
+      for (const [i, key] of keys.entries())
+        expect(await tools.store.findSensor(key)).toEqual({ ...key, id: ids[i], unit: '' });
       expect(await tools.store.findSensor({ device, sensor: 'PUMP' })).toBeUndefined();
     });
 
@@ -49,8 +73,13 @@ export function readingsContract(tools: ContractTools): void {
       const { device } = (await tools.store.listSensors({ after: ids[0]! - 1, limit: 1 }))[0]!;
       await sensors(2);
       expect((await tools.store.listSensors({ device })).map((s) => s.id)).toEqual(ids);
-      expect((await tools.store.listSensors({ device, after: ids[1]!, limit: 2 })).map((s) => s.id)).toEqual(ids.slice(2, 4));
-      expect((await tools.store.listSensors({ after: ids[3]!, limit: 2 })).map((s) => s.id)).toEqual([ids[4], ids[4]! + 1]);
+      expect((await tools.store.listSensors({ device, after: ids[1]!, limit: 2 })).map((s) => s.id)).toEqual(
+        ids.slice(2, 4),
+      );
+      expect((await tools.store.listSensors({ after: ids[3]!, limit: 2 })).map((s) => s.id)).toEqual([
+        ids[4],
+        ids[4]! + 1,
+      ]);
     });
   });
 
@@ -60,15 +89,32 @@ export function readingsContract(tools: ContractTools): void {
       const partition = unique('p');
       const at = { source: 'hub', partition };
       await tools.store.commitReadings(commit([reading(id!, 7, T0, T0 + 10)], { ...at, throughSeq: 4, readings: 1 }));
-      expect(await tools.store.readSensorWindows(id!, EVER)).toEqual([{ startMs: T0, count: 1, mean: 7, min: 7, max: 7, last: 7 }]);
+      expect(await tools.store.readSensorWindows(id!, EVER)).toEqual([
+        { startMs: T0, count: 1, mean: 7, min: 7, max: 7, last: 7 },
+      ]);
       await tools.store.commitReadings(
         commit([{ sensorId: id!, startMs: T0, tsMs: [T0 + 30, T0 + 20, T0 + 10], values: [1, 4, 4] }], {
-          ...at, expectedSeq: 4, throughSeq: 9, readings: 3, late: 1, dead: 2, watermarkMs: T0 - 5,
+          ...at,
+          expectedSeq: 4,
+          throughSeq: 9,
+          readings: 3,
+          late: 1,
+          dead: 2,
+          watermarkMs: T0 - 5,
         }),
       );
-      expect(await tools.store.readSensorWindows(id!, EVER)).toEqual([{ startMs: T0, count: 3, mean: 3, min: 1, max: 4, last: 1 }]);
+      expect(await tools.store.readSensorWindows(id!, EVER)).toEqual([
+        { startMs: T0, count: 3, mean: 3, min: 1, max: 4, last: 1 },
+      ]);
       const [progress] = (await tools.store.listProgress('hub')).filter((p) => p.partition === partition);
-      expect(progress).toMatchObject({ appliedSeq: 9, capturedSeq: -1, watermarkMs: T0, readings: 4, late: 1, dead: 2 });
+      expect(progress).toMatchObject({
+        appliedSeq: 9,
+        capturedSeq: -1,
+        watermarkMs: T0,
+        readings: 4,
+        late: 1,
+        dead: 2,
+      });
     });
 
     test('a commit from the wrong place is refused and changes nothing', async () => {
@@ -76,7 +122,9 @@ export function readingsContract(tools: ContractTools): void {
       const at = { source: 'hub', partition: unique('p') };
       await tools.store.commitReadings(commit([reading(id!, 1)], { ...at, throughSeq: 10 }));
       for (const expectedSeq of [-1, 9, 11])
-        expect(await failing(tools.store.commitReadings(commit([reading(id!, 2)], { ...at, expectedSeq, throughSeq: 20 })))).toBe('PROGRESS_CONFLICT');
+        expect(
+          await failing(tools.store.commitReadings(commit([reading(id!, 2)], { ...at, expectedSeq, throughSeq: 20 }))),
+        ).toBe('PROGRESS_CONFLICT');
       expect((await tools.store.readSensorWindows(id!, EVER))[0]!.last).toBe(1);
       expect((await tools.store.listProgress('hub')).find((p) => p.partition === at.partition)!.appliedSeq).toBe(10);
     });
@@ -99,9 +147,13 @@ export function readingsContract(tools: ContractTools): void {
       const at = { source: 'hub', partition: unique('p') };
       await tools.store.commitReadings(commit([reading(ids[0]!, 1), reading(ids[1]!, 1)], { ...at, throughSeq: 1 }));
       const first = await state();
-      await tools.store.commitReadings(commit([reading(ids[0]!, 1), reading(ids[1]!, 1)], { ...at, expectedSeq: 1, throughSeq: 2 }));
+      await tools.store.commitReadings(
+        commit([reading(ids[0]!, 1), reading(ids[1]!, 1)], { ...at, expectedSeq: 1, throughSeq: 2 }),
+      );
       expect(await state()).toBe(first);
-      await tools.store.commitReadings(commit([reading(ids[0]!, 1), reading(ids[1]!, 2)], { ...at, expectedSeq: 2, throughSeq: 3 }));
+      await tools.store.commitReadings(
+        commit([reading(ids[0]!, 1), reading(ids[1]!, 2)], { ...at, expectedSeq: 2, throughSeq: 3 }),
+      );
       expect(await state()).toBeGreaterThan(first);
     });
 
@@ -119,51 +171,76 @@ export function readingsContract(tools: ContractTools): void {
       const event = fc.record({
         sensor: fc.nat(2),
         offsetMs: fc.nat(4 * interval - 1).map((ms) => ms - (ms % 500)),
-        value: fc.oneof(fc.integer({ min: -5, max: 5 }), fc.double({ noNaN: true, noDefaultInfinity: true }).map((v) => v + 0)), // SQLite keeps no sign of zero
+        value: fc.oneof(
+          fc.integer({ min: -5, max: 5 }),
+          fc.double({ noNaN: true, noDefaultInfinity: true }).map((v) => v + 0),
+        ), // SQLite keeps no sign of zero
       });
-      const step = fc.record({ size: fc.integer({ min: 1, max: 12 }), repeat: fc.nat(5), stale: fc.boolean(), split: fc.boolean() });
+      const step = fc.record({
+        size: fc.integer({ min: 1, max: 12 }),
+        repeat: fc.nat(5),
+        stale: fc.boolean(),
+        split: fc.boolean(),
+      });
       await fc.assert(
-        fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 40 }), fc.array(step, { minLength: 1, maxLength: 8 }), async (events, steps) => {
-          const ids = await sensors(3);
-          const at = { source: 'property', partition: unique('p') };
-          const updatesOf = (from: number, to: number, split: boolean): WindowUpdate[] => {
-            const updates = new Map<string, { sensorId: number; startMs: number; tsMs: number[]; values: number[] }>();
-            for (const [i, e] of events.slice(from, to).entries()) {
-              const startMs = T0 + Math.floor(e.offsetMs / interval) * interval;
-              const key = `${e.sensor}/${startMs}${split ? `/${i % 2}` : ''}`;
-              const update = updates.get(key) ?? { sensorId: ids[e.sensor]!, startMs, tsMs: [], values: [] };
-              update.tsMs.push(T0 + e.offsetMs);
-              update.values.push(e.value);
-              updates.set(key, update);
+        fc.asyncProperty(
+          fc.array(event, { minLength: 1, maxLength: 40 }),
+          fc.array(step, { minLength: 1, maxLength: 8 }),
+          async (events, steps) => {
+            const ids = await sensors(3);
+            const at = { source: 'property', partition: unique('p') };
+            const updatesOf = (from: number, to: number, split: boolean): WindowUpdate[] => {
+              const updates = new Map<
+                string,
+                { sensorId: number; startMs: number; tsMs: number[]; values: number[] }
+              >();
+              for (const [i, e] of events.slice(from, to).entries()) {
+                const startMs = T0 + Math.floor(e.offsetMs / interval) * interval;
+                const key = `${e.sensor}/${startMs}${split ? `/${i % 2}` : ''}`;
+                const update = updates.get(key) ?? { sensorId: ids[e.sensor]!, startMs, tsMs: [], values: [] };
+                update.tsMs.push(T0 + e.offsetMs);
+                update.values.push(e.value);
+                updates.set(key, update);
+              }
+              return [...updates.values()];
+            };
+            for (let next = 0, turn = 0; next < events.length; turn++) {
+              const { size, repeat, stale, split } = steps[turn % steps.length]!;
+              const to = Math.min(events.length, next + size);
+              // A redelivered suffix of what is applied already comes before the new events.
+              const from = Math.max(0, next - repeat);
+              // With one key in two updates, order across them is only kept without repeats of the same time.
+              const updates =
+                split && new Set(events.slice(from, to).map((e) => `${e.sensor}/${e.offsetMs}`)).size === to - from
+                  ? updatesOf(from, to, true)
+                  : updatesOf(from, to, false);
+              if (stale && next > 0)
+                expect(
+                  await failing(
+                    tools.store.commitReadings(commit(updates, { ...at, expectedSeq: next - 2, throughSeq: to - 1 })),
+                  ),
+                ).toBe('PROGRESS_CONFLICT');
+              await tools.store.commitReadings(commit(updates, { ...at, expectedSeq: next - 1, throughSeq: to - 1 }));
+              next = to;
             }
-            return [...updates.values()];
-          };
-          for (let next = 0, turn = 0; next < events.length; turn++) {
-            const { size, repeat, stale, split } = steps[turn % steps.length]!;
-            const to = Math.min(events.length, next + size);
-            // A redelivered suffix of what is applied already comes before the new events.
-            const from = Math.max(0, next - repeat);
-            // With one key in two updates, order across them is only kept without repeats of the same time.
-            const updates = split && new Set(events.slice(from, to).map((e) => `${e.sensor}/${e.offsetMs}`)).size === to - from ? updatesOf(from, to, true) : updatesOf(from, to, false);
-            if (stale && next > 0)
-              expect(await failing(tools.store.commitReadings(commit(updates, { ...at, expectedSeq: next - 2, throughSeq: to - 1 })))).toBe('PROGRESS_CONFLICT');
-            await tools.store.commitReadings(commit(updates, { ...at, expectedSeq: next - 1, throughSeq: to - 1 }));
-            next = to;
-          }
-          const clean = new Map<string, ReadingSet>();
-          for (const e of events) {
-            const startMs = T0 + Math.floor(e.offsetMs / interval) * interval;
-            const key = `${ids[e.sensor]}/${startMs}`;
-            clean.set(key, mergeReadings(clean.get(key), { tsMs: [T0 + e.offsetMs], values: [e.value] }));
-          }
-          const expected = [...clean].map(([key, set]) => {
-            const [sensorId, startMs] = key.split('/').map(Number) as [number, number];
-            return { sensorId, ...aggregate(startMs, set) };
-          });
-          expected.sort((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
-          const block = await tools.store.readSeries({ from: ids[0]!, to: ids[2]! + 1 }, { fromMs: T0, toMs: T0 + 4 * interval });
-          expect(rows(block)).toEqual(expected);
-        }),
+            const clean = new Map<string, ReadingSet>();
+            for (const e of events) {
+              const startMs = T0 + Math.floor(e.offsetMs / interval) * interval;
+              const key = `${ids[e.sensor]}/${startMs}`;
+              clean.set(key, mergeReadings(clean.get(key), { tsMs: [T0 + e.offsetMs], values: [e.value] }));
+            }
+            const expected = [...clean].map(([key, set]) => {
+              const [sensorId, startMs] = key.split('/').map(Number) as [number, number];
+              return { sensorId, ...aggregate(startMs, set) };
+            });
+            expected.sort((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
+            const block = await tools.store.readSeries(
+              { from: ids[0]!, to: ids[2]! + 1 },
+              { fromMs: T0, toMs: T0 + 4 * interval },
+            );
+            expect(rows(block)).toEqual(expected);
+          },
+        ),
         { numRuns: tools.runs },
       );
     });
@@ -174,7 +251,10 @@ export function readingsContract(tools: ContractTools): void {
       const ids = await sensors(4);
       const updates = ids.flatMap((id) => [2, 0, 1, 3].map((w) => reading(id, id * 10 + w, T0 + w * MINUTE)));
       await tools.store.commitReadings(commit(updates));
-      const block = await tools.store.readSeries({ from: ids[1]!, to: ids[3]! }, { fromMs: T0 + MINUTE, toMs: T0 + 3 * MINUTE });
+      const block = await tools.store.readSeries(
+        { from: ids[1]!, to: ids[3]! },
+        { fromMs: T0 + MINUTE, toMs: T0 + 3 * MINUTE },
+      );
       expect(rows(block)).toEqual(
         [ids[1]!, ids[2]!].flatMap((sensorId) =>
           [1, 2].map((w) => {
@@ -183,7 +263,11 @@ export function readingsContract(tools: ContractTools): void {
           }),
         ),
       );
-      const means = await tools.store.readSeries({ from: ids[1]!, to: ids[3]! }, { fromMs: T0 + MINUTE, toMs: T0 + 3 * MINUTE }, { columns: 'mean' });
+      const means = await tools.store.readSeries(
+        { from: ids[1]!, to: ids[3]! },
+        { fromMs: T0 + MINUTE, toMs: T0 + 3 * MINUTE },
+        { columns: 'mean' },
+      );
       const none = new Float64Array(0);
       expect(means).toEqual({ ...block, count: none, min: none, max: none, last: none });
       expect((await tools.store.readSeries({ from: ids[0]!, to: ids[3]! }, { fromMs: 1, toMs: 2 })).length).toBe(0);
@@ -191,7 +275,9 @@ export function readingsContract(tools: ContractTools): void {
 
     test('statistics count each sensor that has windows', async () => {
       const ids = await sensors(3);
-      await tools.store.commitReadings(commit([reading(ids[0]!, 1), reading(ids[2]!, 1), reading(ids[2]!, 1, T0 + 5 * MINUTE)]));
+      await tools.store.commitReadings(
+        commit([reading(ids[0]!, 1), reading(ids[2]!, 1), reading(ids[2]!, 1, T0 + 5 * MINUTE)]),
+      );
       expect(await tools.store.windowStats({ from: ids[0]!, to: ids[2]! + 1 })).toEqual([
         { sensorId: ids[0], windows: 1, firstMs: T0, lastMs: T0 },
         { sensorId: ids[2], windows: 2, firstMs: T0, lastMs: T0 + 5 * MINUTE },
@@ -201,14 +287,27 @@ export function readingsContract(tools: ContractTools): void {
     test('a bulk load adds what is missing and leaves what is there', async () => {
       const ids = await sensors(3);
       await tools.store.commitReadings(commit([reading(ids[1]!, 99)]));
-      const load = { sensorIdFrom: ids[0]!, startMs: T0, stepMs: MINUTE, windowsPerSensor: 2, values: Float64Array.of(1, 2, 3, 4, 5, 6) };
+      const load = {
+        sensorIdFrom: ids[0]!,
+        startMs: T0,
+        stepMs: MINUTE,
+        windowsPerSensor: 2,
+        values: Float64Array.of(1, 2, 3, 4, 5, 6),
+      };
       expect(await tools.store.loadWindows(load)).toBe(5);
       expect(await tools.store.loadWindows(load)).toBe(0);
       const block = await tools.store.readSeries({ from: ids[0]!, to: ids[2]! + 1 }, EVER);
       expect([...block.mean]).toEqual([1, 2, 99, 4, 5, 6]);
       // A loaded window is one reading at its start: measured readings join it.
       await tools.store.commitReadings(commit([reading(ids[0]!, 3, T0, T0 + 1)]));
-      expect((await tools.store.readSensorWindows(ids[0]!, EVER))[0]).toEqual({ startMs: T0, count: 2, mean: 2, min: 1, max: 3, last: 3 });
+      expect((await tools.store.readSensorWindows(ids[0]!, EVER))[0]).toEqual({
+        startMs: T0,
+        count: 2,
+        mean: 2,
+        min: 1,
+        max: 3,
+        last: 3,
+      });
     });
   });
 }

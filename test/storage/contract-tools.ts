@@ -20,7 +20,10 @@ export interface ContractTools extends ReturnType<typeof makeTools> {
 
 /** The code of what was thrown, undefined when nothing was. */
 export async function failing(work: Promise<unknown>): Promise<unknown> {
-  const error = await work.then(() => undefined, (e: unknown) => e);
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
   return (error as { code?: unknown } | undefined)?.code;
 }
 
@@ -34,25 +37,66 @@ export function makeTools(store: () => Store) {
   };
   const release = async (models: readonly { sensorId: number; model: string }[] = []): Promise<string> => {
     const name = unique('release');
-    const infos = [...new Set(models.map((m) => m.model))].map((model) => ({ model, bytes: 10, kind: 'onnx', features: ['mean'] }));
+    const infos = [...new Set(models.map((m) => m.model))].map((model) => ({
+      model,
+      bytes: 10,
+      kind: 'onnx',
+      features: ['mean'],
+    }));
     await store().createRelease(name, T0, models, infos);
     return name;
   };
   const newBatch = async (over: Partial<NewBatch> = {}): Promise<NewBatch> => ({
-    id: unique('batch'), workflowId: 'workflow', runId: 'run', kind: 'score', release: over.release ?? (await release()),
-    codeVersion: '1.0.0', startedAtMs: T0, fromMs: T0, toMs: T0 + MINUTE, ...over,
+    id: unique('batch'),
+    workflowId: 'workflow',
+    runId: 'run',
+    kind: 'score',
+    release: over.release ?? (await release()),
+    codeVersion: '1.0.0',
+    startedAtMs: T0,
+    fromMs: T0,
+    toMs: T0 + MINUTE,
+    ...over,
   });
   const commit = (updates: readonly WindowUpdate[], over: Partial<IngestCommit> = {}): IngestCommit => ({
-    source: 'hub', partition: unique('p'), expectedSeq: -1, throughSeq: 0, watermarkMs: T0, updates, readings: updates.length, late: 0,
-    dead: 0, ...over,
+    source: 'hub',
+    partition: unique('p'),
+    expectedSeq: -1,
+    throughSeq: 0,
+    watermarkMs: T0,
+    updates,
+    readings: updates.length,
+    late: 0,
+    dead: 0,
+    ...over,
   });
-  const reading = (sensorId: number, value: number, startMs = T0, tsMs = startMs): WindowUpdate => ({ sensorId, startMs, tsMs: [tsMs], values: [value] });
+  const reading = (sensorId: number, value: number, startMs = T0, tsMs = startMs): WindowUpdate => ({
+    sensorId,
+    startMs,
+    tsMs: [tsMs],
+    values: [value],
+  });
   const scored = (sensorId: number, over: Partial<SensorOutcome> = {}): SensorOutcome => ({
-    sensorId, status: 'scored', windows: 15, anomalies: 2, model: 'model-a', attempt: 1, ...over,
+    sensorId,
+    status: 'scored',
+    windows: 15,
+    anomalies: 2,
+    model: 'model-a',
+    attempt: 1,
+    ...over,
   });
-  const chunk = (batchId: string, name: string, outcomes: readonly SensorOutcome[], over: Partial<ChunkResult> = {}): ChunkResult => ({
-    batchId, chunk: name, outcomes, changeId: 0,
-    file: { chunk: name, blob: `${batchId}/${name}.csv`, rows: 15, bytes: 900, sha256: 'f'.repeat(64) }, ...over,
+  const chunk = (
+    batchId: string,
+    name: string,
+    outcomes: readonly SensorOutcome[],
+    over: Partial<ChunkResult> = {},
+  ): ChunkResult => ({
+    batchId,
+    chunk: name,
+    outcomes,
+    changeId: 0,
+    file: { chunk: name, blob: `${batchId}/${name}.csv`, rows: 15, bytes: 900, sha256: 'f'.repeat(64) },
+    ...over,
   });
   return { unique, sensors, release, newBatch, commit, reading, scored, chunk };
 }

@@ -12,18 +12,26 @@ function serverError(number: number, message = 'said the server'): Error {
   return Object.assign(error, { number });
 }
 
-test.each([1205, 40613, 40197, 40501, 49918, 49919, 49920, 4060, 10928, 10929, 10053, 10054, 10060, 233, 64, 2627])('%i is tried again', (number) => {
-  expect(isTransient(serverError(number))).toBe(true);
-});
+test.each([1205, 40613, 40197, 40501, 49918, 49919, 49920, 4060, 10928, 10929, 10053, 10054, 10060, 233, 64, 2627])(
+  '%i is tried again',
+  (number) => {
+    expect(isTransient(serverError(number))).toBe(true);
+  },
+);
 
 test.each(['ESOCKET', 'ETIMEOUT', 'ECONNCLOSED'] as const)('%s is tried again', (code) => {
   expect(isTransient(new sql.ConnectionError('lost', code))).toBe(true);
 });
 
 test('a deadlock inside a failed transaction is found', () => {
-  const outer = Object.assign(new Error('Transaction has been aborted.'), { code: 'EREQUEST', precedingErrors: [serverError(1205)] });
+  const outer = Object.assign(new Error('Transaction has been aborted.'), {
+    code: 'EREQUEST',
+    precedingErrors: [serverError(1205)],
+  });
   expect(isTransient(outer)).toBe(true);
-  expect(isTransient(new AggregateError([new Error('x'), Object.assign(new Error('y'), { code: 'ECONNREFUSED' })]))).toBe(true);
+  expect(
+    isTransient(new AggregateError([new Error('x'), Object.assign(new Error('y'), { code: 'ECONNREFUSED' })])),
+  ).toBe(true);
 });
 
 test.each([102, 156, 245, 515, 8152, 18456])('%i is not', (number) => {

@@ -36,17 +36,34 @@ describe('a commit whose answer is lost is done once', () => {
     await store.commitReadings({ ...commit, expectedSeq: -1, throughSeq: 3, updates });
     expect(await store.listProgress()).toMatchObject([{ appliedSeq: 3, readings: 1 }]);
     // The same from another worker later on is a conflict as ever.
-    await expect(store.commitReadings({ ...commit, expectedSeq: -1, throughSeq: 3, updates })).rejects.toMatchObject({ code: 'PROGRESS_CONFLICT' });
+    await expect(store.commitReadings({ ...commit, expectedSeq: -1, throughSeq: 3, updates })).rejects.toMatchObject({
+      code: 'PROGRESS_CONFLICT',
+    });
     await store.close();
   });
 
   test('a release, a batch and a chunk', async () => {
     const { store, loseNext } = await open();
     loseNext();
-    await store.createRelease('r', 1, [{ sensorId: 1, model: 'm' }], [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean'] }]);
+    await store.createRelease(
+      'r',
+      1,
+      [{ sensorId: 1, model: 'm' }],
+      [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean'] }],
+    );
     await expect(store.createRelease('r', 1, [], [])).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
     loseNext();
-    await store.createBatch({ id: 'b', workflowId: 'w', runId: 'r', kind: 'score', release: 'r', codeVersion: '1', startedAtMs: 1, fromMs: 0, toMs: 9 });
+    await store.createBatch({
+      id: 'b',
+      workflowId: 'w',
+      runId: 'r',
+      kind: 'score',
+      release: 'r',
+      codeVersion: '1',
+      startedAtMs: 1,
+      fromMs: 0,
+      toMs: 9,
+    });
     loseNext();
     const outcomes = [{ sensorId: 1, status: 'scored', windows: 3, anomalies: 1, model: 'm', attempt: 1 }] as const;
     const counts = await store.commitChunk({ batchId: 'b', chunk: 'c', outcomes, changeId: 0 });

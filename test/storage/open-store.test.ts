@@ -11,17 +11,23 @@ import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('open-store');
 const failure = async (work: Promise<unknown>): Promise<FleetscoreError> => {
-  const error = await work.then(() => undefined, (e: unknown) => e);
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
   expect(error).toBeInstanceOf(FleetscoreError);
   return error as FleetscoreError;
 };
 
-test.each(['', '   ', 'postgres://u:hunter2@h/db', 'fleet.db', 'sqlite:', 'mysql:hunter2'])('%j is refused with the forms that are taken', async (url) => {
-  const error = await failure(openStore(url));
-  expect(error.code).toBe('STORE_URL_INVALID');
-  expect(error.message).toMatch(/sqlite:PATH/);
-  expect(error.message).not.toMatch(/hunter2/);
-});
+test.each(['', '   ', 'postgres://u:hunter2@h/db', 'fleet.db', 'sqlite:', 'mysql:hunter2'])(
+  '%j is refused with the forms that are taken',
+  async (url) => {
+    const error = await failure(openStore(url));
+    expect(error.code).toBe('STORE_URL_INVALID');
+    expect(error.message).toMatch(/sqlite:PATH/);
+    expect(error.message).not.toMatch(/hunter2/);
+  },
+);
 
 test('a file is made with its folder, unless told not to', async () => {
   const path = join(dir, 'deep', 'er', 'fleet.db');
@@ -46,16 +52,25 @@ test('a file that is no database is refused and left alone', async () => {
 test('a folder is refused', async () => {
   const path = join(dir, 'folder');
   mkdirSync(path);
-  expect(await failure(openStore(`sqlite:${path}`))).toMatchObject({ code: 'STORE_ERROR', message: expect.stringContaining(path) });
+  expect(await failure(openStore(`sqlite:${path}`))).toMatchObject({
+    code: 'STORE_ERROR',
+    message: expect.stringContaining(path),
+  });
 });
 
 const asRoot = process.getuid?.() === 0;
-(asRoot ? test.skip : test)(`a file without permission is refused${asRoot ? ' (not run as root, who may read all)' : ''}`, async () => {
-  const path = join(dir, 'locked.db');
-  writeFileSync(path, '');
-  chmodSync(path, 0o000);
-  expect(await failure(openStore(`sqlite:${path}`))).toMatchObject({ code: 'STORE_ERROR', message: expect.stringContaining(path) });
-});
+(asRoot ? test.skip : test)(
+  `a file without permission is refused${asRoot ? ' (not run as root, who may read all)' : ''}`,
+  async () => {
+    const path = join(dir, 'locked.db');
+    writeFileSync(path, '');
+    chmodSync(path, 0o000);
+    expect(await failure(openStore(`sqlite:${path}`))).toMatchObject({
+      code: 'STORE_ERROR',
+      message: expect.stringContaining(path),
+    });
+  },
+);
 
 test('a closed store says so', async () => {
   const store = await openStore('sqlite::memory:');
@@ -86,29 +101,49 @@ test('a file that another process holds for too long is unavailable, and the thr
 
 describe('SQL Server', () => {
   test('a connection string becomes a configuration with TLS and checked certificates', () => {
-    const config = mssqlConfig('Server=tcp:fleet.database.windows.net,1433;Initial Catalog=fleet;User ID=u;Password="p;w=1"');
-    expect(config).toMatchObject({ server: 'fleet.database.windows.net', database: 'fleet', user: 'u', password: 'p;w=1' });
+    const config = mssqlConfig(
+      'Server=tcp:fleet.database.windows.net,1433;Initial Catalog=fleet;User ID=u;Password="p;w=1"',
+    );
+    expect(config).toMatchObject({
+      server: 'fleet.database.windows.net',
+      database: 'fleet',
+      user: 'u',
+      password: 'p;w=1',
+    });
     expect(config.options).toMatchObject({ encrypt: true, trustServerCertificate: false });
   });
 
   test.each([
     ['Server=h;Database=d'],
     ['Server=h;Database=d;Authentication=Active Directory Default'],
-    ['Server=h;Database=d;Authentication="Active Directory Managed Identity";User Id=11111111-2222-3333-4444-555555555555'],
+    [
+      'Server=h;Database=d;Authentication="Active Directory Managed Identity";User Id=11111111-2222-3333-4444-555555555555',
+    ],
     ['Server=h;Database=d;Authentication=ActiveDirectoryServicePrincipal;User Id=app;Password=s;Tenant Id=t-1'],
     ['mssql://h/d?Authentication=Active%20Directory%20Default'],
   ])('%s takes its identity from Microsoft Entra', (text) => {
     const { authentication, password } = mssqlConfig(text);
-    expect(authentication).toMatchObject({ type: 'token-credential', options: { credential: { getToken: expect.any(Function) } } });
+    expect(authentication).toMatchObject({
+      type: 'token-credential',
+      options: { credential: { getToken: expect.any(Function) } },
+    });
     expect(password).toBeUndefined();
   });
 
   test('a URL says the same as a connection string', () => {
     expect(mssqlConfig('mssql://sa:p%40ss%3Bword@db.example:14330/fleet?Encrypt=false')).toMatchObject({
-      server: 'db.example', port: 14330, database: 'fleet', user: 'sa', password: 'p@ss;word', options: { encrypt: false },
+      server: 'db.example',
+      port: 14330,
+      database: 'fleet',
+      user: 'sa',
+      password: 'p@ss;word',
+      options: { encrypt: false },
     });
-    expect(mssqlConfig('Server=h;Database=d;User Id=u;Password=p;Encrypt=Strict;TrustServerCertificate=true').options).toMatchObject({
-      encrypt: 'strict', trustServerCertificate: true,
+    expect(
+      mssqlConfig('Server=h;Database=d;User Id=u;Password=p;Encrypt=Strict;TrustServerCertificate=true').options,
+    ).toMatchObject({
+      encrypt: 'strict',
+      trustServerCertificate: true,
     });
   });
 
@@ -116,7 +151,10 @@ describe('SQL Server', () => {
     ['Server=h;User Id=u;Password=hunter2', /names no database/],
     ['Server=h;Database=d;User Id=u', /without a password/],
     ['Server=h;Database=d;Authentication=Kerberos;Password=hunter2', /Authentication=Kerberos/],
-    ['Server=h;Database=d;Authentication=Active Directory Service Principal;User Id=u;Password=hunter2', /service principal|Tenant/i],
+    [
+      'Server=h;Database=d;Authentication=Active Directory Service Principal;User Id=u;Password=hunter2',
+      /service principal|Tenant/i,
+    ],
     ['mssql://u:hunter2@h', /names no database/],
   ])('%s is refused', (text, problem) => {
     const tenant = process.env.AZURE_TENANT_ID;
@@ -134,7 +172,9 @@ describe('SQL Server', () => {
 
   test('a server that does not answer is unavailable, named, and its password is not', async () => {
     const port = await freePort();
-    const error = await failure(openStore(`Server=127.0.0.1,${port};Database=fleet;User Id=u;Password=hunter2;Connection Timeout=2`));
+    const error = await failure(
+      openStore(`Server=127.0.0.1,${port};Database=fleet;User Id=u;Password=hunter2;Connection Timeout=2`),
+    );
     expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
     expect(error.message).toMatch(/fleet on 127\.0\.0\.1/);
     expect(error.message).not.toContain('hunter2');

@@ -18,7 +18,13 @@ test('windows past their age are deleted when a worker starts, the others stay',
     await store.migrate();
     const [id] = await store.registerSensors([{ device: 'd', sensor: 's' }]);
     const windowsPerSensor = 10;
-    await store.loadWindows({ sensorIdFrom: id!, startMs: NOW - 10 * DAY, stepMs: DAY, windowsPerSensor, values: Float64Array.from({ length: windowsPerSensor }, (_, i) => i) });
+    await store.loadWindows({
+      sensorIdFrom: id!,
+      startMs: NOW - 10 * DAY,
+      stepMs: DAY,
+      windowsPerSensor,
+      values: Float64Array.from({ length: windowsPerSensor }, (_, i) => i),
+    });
     const stop = startRetention(store, { windowsMs: 3 * DAY }, quiet, () => NOW);
     await stop();
     const left = await store.readSensorWindows(id!, { fromMs: 0, toMs: NOW });

@@ -17,9 +17,20 @@ for (const { sql } of loadMigrations('sqlite')) db.exec(sql);
 afterAll(() => db.close());
 
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  batches: BATCH_SQL, challenges: CHALLENGE_SQL, ingest: INGEST_SQL, outcomes: OUTCOME_SQL, prune: PRUNE_SQL, releases: RELEASE_SQL, sensors: SENSOR_SQL, windows: WINDOW_SQL,
+  batches: BATCH_SQL,
+  challenges: CHALLENGE_SQL,
+  ingest: INGEST_SQL,
+  outcomes: OUTCOME_SQL,
+  prune: PRUNE_SQL,
+  releases: RELEASE_SQL,
+  sensors: SENSOR_SQL,
+  windows: WINDOW_SQL,
 };
-const planOf = (sql: string): string[] => db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all().map((row) => String(row.detail));
+const planOf = (sql: string): string[] =>
+  db
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map((row) => String(row.detail));
 
 // Small tables, a count of the sensors, and steps over rows that a search inside the same statement has found.
 const SCANS_ALLOWED = new Set([
@@ -46,35 +57,83 @@ const SCANS_ALLOWED = new Set([
 test('no statement scans a big table', () => {
   const scans = Object.entries(ROOMS).flatMap(([room, statements]) =>
     Object.entries(statements).flatMap(([name, sql]) =>
-      planOf(sql).filter((step) => step.startsWith('SCAN')).map((step) => `${room}.${name}: ${step}`),
+      planOf(sql)
+        .filter((step) => step.startsWith('SCAN'))
+        .map((step) => `${room}.${name}: ${step}`),
     ),
   );
   expect(new Set(scans)).toEqual(SCANS_ALLOWED);
 });
 
 test.each([
-  ['readSeries seeks each sensor', WINDOW_SQL.series, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
-  ['readSeries of means seeks each sensor', WINDOW_SQL.means, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
+  [
+    'readSeries seeks each sensor',
+    WINDOW_SQL.series,
+    'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
+  ],
+  [
+    'readSeries of means seeks each sensor',
+    WINDOW_SQL.means,
+    'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
+  ],
   ['upsert of a window', INGEST_SQL.window, 'SEARCH windows USING PRIMARY KEY (sensor_id=? AND start_ms=?)'],
   ['planRanges over the fleet', BATCH_SQL.rangesAll, 'SEARCH s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'],
-  ['planRanges over a list', BATCH_SQL.rangesListed, 'SEARCH l USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)'],
-  ['readSeries of a list seeks each sensor', BATCH_SQL.seriesListed, 'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
-  ['readSeries of a pool looks up the pool of each sensor', BATCH_SQL.seriesAllOfPool, 'SEARCH q USING PRIMARY KEY (release_key=? AND sensor_id=?)'],
+  [
+    'planRanges over a list',
+    BATCH_SQL.rangesListed,
+    'SEARCH l USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)',
+  ],
+  [
+    'readSeries of a list seeks each sensor',
+    BATCH_SQL.seriesListed,
+    'SEARCH w USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
+  ],
+  [
+    'readSeries of a pool looks up the pool of each sensor',
+    BATCH_SQL.seriesAllOfPool,
+    'SEARCH q USING PRIMARY KEY (release_key=? AND sensor_id=?)',
+  ],
   ['planRanges of a pool', BATCH_SQL.rangesAllOfPool, 'SEARCH q USING PRIMARY KEY (release_key=? AND sensor_id=?)'],
   ['countOutcomes of a pool', OUTCOME_SQL.countOfPool, 'SEARCH q USING PRIMARY KEY (release_key=? AND sensor_id=?)'],
-  ['plannedSensors finds models', BATCH_SQL.sensorsAll, 'SEARCH m USING PRIMARY KEY (release_key=? AND sensor_id=?) LEFT-JOIN'],
-  ['commitChunk looks for outcomes', OUTCOME_SQL.recorded, 'SEARCH outcomes USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)'],
-  ['commitChunk finds the models of a range', OUTCOME_SQL.models, 'SEARCH m USING PRIMARY KEY (release_key=? AND sensor_id>? AND sensor_id<?)'],
-  ['failures of a batch', OUTCOME_SQL.listUnscored, 'SEARCH o USING INDEX outcomes_unscored (batch_key=? AND status=? AND sensor_id>?)'],
+  [
+    'plannedSensors finds models',
+    BATCH_SQL.sensorsAll,
+    'SEARCH m USING PRIMARY KEY (release_key=? AND sensor_id=?) LEFT-JOIN',
+  ],
+  [
+    'commitChunk looks for outcomes',
+    OUTCOME_SQL.recorded,
+    'SEARCH outcomes USING PRIMARY KEY (batch_key=? AND sensor_id>? AND sensor_id<?)',
+  ],
+  [
+    'commitChunk finds the models of a range',
+    OUTCOME_SQL.models,
+    'SEARCH m USING PRIMARY KEY (release_key=? AND sensor_id>? AND sensor_id<?)',
+  ],
+  [
+    'failures of a batch',
+    OUTCOME_SQL.listUnscored,
+    'SEARCH o USING INDEX outcomes_unscored (batch_key=? AND status=? AND sensor_id>?)',
+  ],
   ['predictionSources of a sensor', OUTCOME_SQL.sources, 'SEARCH o USING PRIMARY KEY (batch_key=? AND sensor_id=?)'],
-  ['changedSensors looks at windows', WINDOW_SQL.changed, 'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)'],
+  [
+    'changedSensors looks at windows',
+    WINDOW_SQL.changed,
+    'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
+  ],
 ])('%s through its key', (_what, sql, step) => {
   expect(planOf(sql)).toContain(step);
 });
 
 test('the plans that ARCHITECTURE.md shows are those of the statements', () => {
-  const shown = [...readFileSync(join(import.meta.dirname, '../../ARCHITECTURE.md'), 'utf8').matchAll(/^ {4}.*\b(SEARCH .+)$/gm)].map((found) => found[1]!);
-  const steps = new Set([WINDOW_SQL.series, INGEST_SQL.window, WINDOW_SQL.changed, WINDOW_SQL.prune].flatMap(planOf).filter((step) => step.startsWith('SEARCH')));
+  const shown = [
+    ...readFileSync(join(import.meta.dirname, '../../ARCHITECTURE.md'), 'utf8').matchAll(/^ {4}.*\b(SEARCH .+)$/gm),
+  ].map((found) => found[1]!);
+  const steps = new Set(
+    [WINDOW_SQL.series, INGEST_SQL.window, WINDOW_SQL.changed, WINDOW_SQL.prune]
+      .flatMap(planOf)
+      .filter((step) => step.startsWith('SEARCH')),
+  );
   expect(new Set(shown)).toEqual(steps);
 });
 

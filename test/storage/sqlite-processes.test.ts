@@ -25,9 +25,13 @@ afterEach(() => {
 });
 
 function startWriter(mode: 'add' | 'rewrite', file: string, partition: string, commits = ''): Writer {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', WRITER, mode, file, partition, commits], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', WRITER, mode, file, partition, commits],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   running.add(child);
   const ended = once(child, 'exit');
   let last = -1;
@@ -101,7 +105,15 @@ test('a writer that is killed in the middle leaves the state before or after its
     expect(new Set(block.count)).toEqual(new Set([1]));
     // And it goes on from there.
     await after.commitReadings({
-      source: 'processes', partition, expectedSeq: applied, throughSeq: applied + 1, watermarkMs: 0, updates: [], readings: 0, late: 0, dead: 0,
+      source: 'processes',
+      partition,
+      expectedSeq: applied,
+      throughSeq: applied + 1,
+      watermarkMs: 0,
+      updates: [],
+      readings: 0,
+      late: 0,
+      dead: 0,
     });
     await after.close();
   }

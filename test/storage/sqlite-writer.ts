@@ -15,10 +15,28 @@ const count = mode === 'add' ? Number(commits) : Number.POSITIVE_INFINITY;
 for (let n = 0; n < count; n++) {
   const updates =
     mode === 'add'
-      ? Array.from({ length: 20 }, (_, i) => ({ sensorId: 1 + (i % 4), startMs: Math.floor(i / 4) * 60_000, tsMs: [Math.floor(i / 4) * 60_000 + Number(partition) * 10_000 + n], values: [n] }))
-      : Array.from({ length: 3_000 }, (_, i) => ({ sensorId: 1 + (i % 100), startMs: Math.floor(i / 100) * 60_000, tsMs: [Math.floor(i / 100) * 60_000], values: [n] }));
+      ? Array.from({ length: 20 }, (_, i) => ({
+          sensorId: 1 + (i % 4),
+          startMs: Math.floor(i / 4) * 60_000,
+          tsMs: [Math.floor(i / 4) * 60_000 + Number(partition) * 10_000 + n],
+          values: [n],
+        }))
+      : Array.from({ length: 3_000 }, (_, i) => ({
+          sensorId: 1 + (i % 100),
+          startMs: Math.floor(i / 100) * 60_000,
+          tsMs: [Math.floor(i / 100) * 60_000],
+          values: [n],
+        }));
   await store.commitReadings({
-    source: 'processes', partition, expectedSeq: n - 1, throughSeq: n, watermarkMs: n, updates, readings: updates.length, late: 0, dead: 0,
+    source: 'processes',
+    partition,
+    expectedSeq: n - 1,
+    throughSeq: n,
+    watermarkMs: n,
+    updates,
+    readings: updates.length,
+    late: 0,
+    dead: 0,
   });
   process.stdout.write(`${n}\n`);
 }

@@ -33,6 +33,12 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
     await Promise.all([store.migrate(), store.migrate()]);
     const status = await store.migrationStatus();
     expect(status.length).toBeGreaterThan(0);
-    for (const migration of status) expect(migration).toEqual({ version: expect.any(Number), name: expect.any(String), available: true, appliedAtMs: expect.any(Number) });
+    for (const migration of status)
+      expect(migration).toEqual({
+        version: expect.any(Number),
+        name: expect.any(String),
+        available: true,
+        appliedAtMs: expect.any(Number),
+      });
   });
 }

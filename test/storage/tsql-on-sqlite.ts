@@ -6,13 +6,25 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { Database, Session, Transaction } from '../../storage/mssql/connection.ts';
 import { patiently, stageRows } from '../../storage/mssql/connection.ts';
-import { createStage, dropStage, type SqlType, type SqlValue, type StageTable, type Statement } from '../../storage/mssql/statement.ts';
+import {
+  createStage,
+  dropStage,
+  type SqlType,
+  type SqlValue,
+  type StageTable,
+  type Statement,
+} from '../../storage/mssql/statement.ts';
 
 const HINTS = /\s+WITH \((?:UPDLOCK|ROWLOCK|HOLDLOCK|XLOCK|FORCESEEK(?: \(\w+ \([^)]*\)\))?|, )+\)/g;
 
 /** One T-SQL statement as SQLite takes it. */
 function translate(tsql: string): string {
-  let text = tsql.trim().replace(HINTS, '').replace(/(?<![\w"])#(\w+)/g, '"#$1"').replace(/\bN'/g, `'`).replace(/\bISNULL\(/g, 'IFNULL(');
+  let text = tsql
+    .trim()
+    .replace(HINTS, '')
+    .replace(/(?<![\w"])#(\w+)/g, '"#$1"')
+    .replace(/\bN'/g, `'`)
+    .replace(/\bISNULL\(/g, 'IFNULL(');
   text = text.replace('CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT)', '(SELECT value + 1 FROM rowversion)');
   text = text.replace('sys.tables', 'sqlite_schema').replace(' AND schema_id = SCHEMA_ID()', '');
 
@@ -20,7 +32,8 @@ function translate(tsql: string): string {
   if (top) text = `SELECT ${text.slice(top[0].length)} LIMIT ${top[1]}`;
 
   const deleteTop = /^DELETE TOP \((@\w+)\) FROM (\w+) (WHERE [\s\S]*)$/.exec(text);
-  if (deleteTop) text = `DELETE FROM ${deleteTop[2]} WHERE rowid IN (SELECT rowid FROM ${deleteTop[2]} ${deleteTop[3]} LIMIT ${deleteTop[1]})`;
+  if (deleteTop)
+    text = `DELETE FROM ${deleteTop[2]} WHERE rowid IN (SELECT rowid FROM ${deleteTop[2]} ${deleteTop[3]} LIMIT ${deleteTop[1]})`;
 
   const deleteJoin = /^DELETE TOP \((@\w+)\) (\w)\s+(FROM [\s\S]*)$/.exec(text);
   if (deleteJoin) {
@@ -106,7 +119,11 @@ function fromSqlite(value: unknown, column: string): unknown {
 /** `losesAnswer` is asked after each commit: true lets the commit stand and breaks the connection before it is told. */
 export function tsqlOnSqlite(path: string, losesAnswer: () => boolean = () => false): Database {
   const db = new DatabaseSync(path);
-  const execute = (statement: Statement, values: Readonly<Record<string, SqlValue>>, kind: 'all' | 'arrays' | 'run'): unknown => {
+  const execute = (
+    statement: Statement,
+    values: Readonly<Record<string, SqlValue>>,
+    kind: 'all' | 'arrays' | 'run',
+  ): unknown => {
     const bound = Object.fromEntries(
       Object.entries(statement.params).map(([name, type]) => [`@${name}`, toSqlite(values[name], type, `@${name}`)]),
     );
@@ -116,8 +133,12 @@ export function tsqlOnSqlite(path: string, losesAnswer: () => boolean = () => fa
       if (kind === 'run') return Number(prepared.run(bound).changes);
       const columns = prepared.columns().map(({ name }) => name);
       prepared.setReturnArrays(true);
-      const rows = (prepared.all(bound) as unknown as unknown[][]).map((row) => row.map((value, i) => fromSqlite(value, columns[i]!)));
-      return kind === 'arrays' ? rows : rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i]!, value])));
+      const rows = (prepared.all(bound) as unknown as unknown[][]).map((row) =>
+        row.map((value, i) => fromSqlite(value, columns[i]!)),
+      );
+      return kind === 'arrays'
+        ? rows
+        : rows.map((row) => Object.fromEntries(row.map((value, i) => [columns[i]!, value])));
     } catch (error) {
       if (/UNIQUE constraint/.test(String(error))) throw Object.assign(new Error('duplicate key'), { number: 2627 });
       throw error;
@@ -134,7 +155,8 @@ export function tsqlOnSqlite(path: string, losesAnswer: () => boolean = () => fa
     const { columns } = table;
     const insert = db.prepare(`INSERT INTO "${table.name}" VALUES (${columns.map(() => '?').join(', ')})`);
     for (const row of stageRows(table, rows).rows) {
-      if (row.length !== columns.length) throw new TypeError(`${table.name} has ${columns.length} columns, a row ${row.length}`);
+      if (row.length !== columns.length)
+        throw new TypeError(`${table.name} has ${columns.length} columns, a row ${row.length}`);
       insert.run(...columns.map(({ name, type }, i) => toSqlite(row[i] as SqlValue, type, `${table.name}.${name}`)));
     }
   };
@@ -147,7 +169,13 @@ export function tsqlOnSqlite(path: string, losesAnswer: () => boolean = () => fa
         db.exec('BEGIN');
         let result: T;
         try {
-          result = await work({ ...session, attempt, stage, lock: async () => {}, script: async (text) => db.exec(translateDdl(text)) });
+          result = await work({
+            ...session,
+            attempt,
+            stage,
+            lock: async () => {},
+            script: async (text) => db.exec(translateDdl(text)),
+          });
           db.exec('COMMIT');
         } catch (error) {
           db.exec('ROLLBACK');

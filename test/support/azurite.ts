@@ -21,7 +21,18 @@ export async function startBlobServer(dir: string): Promise<BlobServer> {
   const port = await freePort();
   const child: ChildProcess = spawn(
     process.execPath,
-    [AZURITE, '--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', dir, '--silent', '--skipApiVersionCheck', '--disableTelemetry'],
+    [
+      AZURITE,
+      '--blobHost',
+      '127.0.0.1',
+      '--blobPort',
+      String(port),
+      '--location',
+      dir,
+      '--silent',
+      '--skipApiVersionCheck',
+      '--disableTelemetry',
+    ],
     { stdio: 'ignore' },
   );
   const ended = once(child, 'exit');
@@ -30,7 +41,10 @@ export async function startBlobServer(dir: string): Promise<BlobServer> {
     await ended;
   };
   for (let i = 0; ; i++) {
-    const answers = await fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false);
+    const answers = await fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    );
     if (answers) break;
     if (i > 1_200 || child.exitCode !== null) {
       await stop();

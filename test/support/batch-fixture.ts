@@ -30,11 +30,24 @@ export async function smallStore(dir: string, blobs: BlobStore, sensors = 4): Pr
   const [first] = await store.registerSensors([...names, 'no-model'].map((sensor) => ({ device: 'plant-1', sensor })));
   const values = Float64Array.from({ length: WINDOWS * sensors }, (_, i) => 10 + (i % WINDOWS === 5 ? 50 : 0.1));
   // The last sensor with a model stays silent, the one without a model has readings.
-  await store.loadWindows({ sensorIdFrom: first!, startMs: SMALL_PERIOD.fromMs, stepMs: WINDOW_MS, windowsPerSensor: WINDOWS, values: values.subarray(0, WINDOWS * (sensors - 1)) });
-  await store.loadWindows({ sensorIdFrom: first! + sensors, startMs: SMALL_PERIOD.fromMs, stepMs: WINDOW_MS, windowsPerSensor: WINDOWS, values: values.subarray(0, WINDOWS) });
+  await store.loadWindows({
+    sensorIdFrom: first!,
+    startMs: SMALL_PERIOD.fromMs,
+    stepMs: WINDOW_MS,
+    windowsPerSensor: WINDOWS,
+    values: values.subarray(0, WINDOWS * (sensors - 1)),
+  });
+  await store.loadWindows({
+    sensorIdFrom: first! + sensors,
+    startMs: SMALL_PERIOD.fromMs,
+    stepMs: WINDOW_MS,
+    windowsPerSensor: WINDOWS,
+    values: values.subarray(0, WINDOWS),
+  });
   const models = join(dir, 'models');
   mkdirSync(models, { recursive: true });
-  for (const [i, name] of names.entries()) writeFileSync(join(models, `model_plant-1_${name}.onnx`), svmBytes(10 + i / 1_000));
+  for (const [i, name] of names.entries())
+    writeFileSync(join(models, `model_plant-1_${name}.onnx`), svmBytes(10 + i / 1_000));
   await publishModels(models, { store, blobs, nowMs: SMALL_PERIOD.fromMs });
   return { store, open: () => openStore(url) };
 }

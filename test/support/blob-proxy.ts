@@ -31,7 +31,13 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
   const faults = new Map<string, number>();
 
   const forward = async (request: IncomingMessage, response: ServerResponse, loseAnswer: boolean): Promise<void> => {
-    const upstream = send({ host: '127.0.0.1', port: targetPort, method: request.method, path: request.url, headers: request.headers });
+    const upstream = send({
+      host: '127.0.0.1',
+      port: targetPort,
+      method: request.method,
+      path: request.url,
+      headers: request.headers,
+    });
     upstream.on('error', () => response.destroy());
     upstream.on('response', (answer) => {
       if (loseAnswer) {
@@ -57,9 +63,13 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
         request.resume();
         const code = fault.status === 500 ? 'InternalError' : 'ServerBusy';
         response.writeHead(fault.status, {
-          'content-type': 'application/xml', 'x-ms-error-code': code, ...(fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) }),
+          'content-type': 'application/xml',
+          'x-ms-error-code': code,
+          ...(fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) }),
         });
-        response.end(`<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>The server is busy.</Message></Error>`);
+        response.end(
+          `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>The server is busy.</Message></Error>`,
+        );
       } else {
         if (fault?.kind === 'slow') await sleep(fault.ms);
         await forward(request, response, fault?.kind === 'answer lost');

@@ -19,7 +19,8 @@ export interface CliResult {
 /** Starts `fleetscore ARGS`. */
 export function startCli(home: string, args: readonly string[], env: Env = {}) {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env } as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
@@ -30,12 +31,18 @@ export function runCli(home: string, args: readonly string[], env: Env = {}): Pr
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
   child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown })));
+  return new Promise((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) as unknown })),
+  );
 }
 
 /** The environment without settings of the person who runs the tests. */
 export function cleanEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name) || name === 'FLEETSCORE_TEST_SQL_URL'));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name) || name === 'FLEETSCORE_TEST_SQL_URL',
+    ),
+  );
 }
 
 /** Where downloads of tools are kept between test files. */
@@ -44,12 +51,16 @@ export const TOOLS = join(ROOT, '.fleetscore', 'tools');
 /** Processes that were started for a home and still live (Linux). */
 export function processesOf(home: string): string[] {
   if (process.platform !== 'linux') return [];
-  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
-    try {
-      const environ = readFileSync(`/proc/${pid}/environ`, 'utf8');
-      return environ.includes(`FLEETSCORE_HOME=${home}\0`) ? [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`] : [];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const environ = readFileSync(`/proc/${pid}/environ`, 'utf8');
+        return environ.includes(`FLEETSCORE_HOME=${home}\0`)
+          ? [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`]
+          : [];
+      } catch {
+        return [];
+      }
+    });
 }

@@ -39,9 +39,14 @@ export interface FaultStack {
   stop(): Promise<void>;
 }
 
-export async function startFaultStack(home: string, options: { readonly env?: Env; readonly log?: (line: string) => void } = {}): Promise<FaultStack> {
+export async function startFaultStack(
+  home: string,
+  options: { readonly env?: Env; readonly log?: (line: string) => void } = {},
+): Promise<FaultStack> {
   const log = options.log ?? (() => {});
-  const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
+  const ports = Object.fromEntries(
+    ['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']),
+  );
   const env: Env = { ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS, ...ports, ...options.env };
   const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0 });
   const context = openContext({ home }, cleanEnv());
@@ -56,22 +61,53 @@ export async function startFaultStack(home: string, options: { readonly env?: En
   const versions = new Map<string, StackChild>();
 
   /** A worker that dies is started again, as every supervisor does; also one that dies while it starts. */
-  const supervise = async (role: 'scoring' | 'control', variables: Env, wanted: () => boolean, began: (child: StackChild) => void): Promise<void> => {
-    const child = startChild({ name: `${role} worker`, file: codeFile(`workers/${role}`), logFile: join(home, 'logs', `${role}.log`), env: { ...stack.env, ...variables } });
+  const supervise = async (
+    role: 'scoring' | 'control',
+    variables: Env,
+    wanted: () => boolean,
+    began: (child: StackChild) => void,
+  ): Promise<void> => {
+    const child = startChild({
+      name: `${role} worker`,
+      file: codeFile(`workers/${role}`),
+      logFile: join(home, 'logs', `${role}.log`),
+      env: { ...stack.env, ...variables },
+    });
     started.push(child);
     began(child);
     void child.ended.then(async () => {
       await sleep(500);
-      if (wanted()) await supervise(role, variables, wanted, began).catch((error: unknown) => log(`a ${role} worker did not start: ${String(error)}`));
+      if (wanted())
+        await supervise(role, variables, wanted, began).catch((error: unknown) =>
+          log(`a ${role} worker did not start: ${String(error)}`),
+        );
     });
     await untilReady(child, 60_000);
   };
-  const behindProxy = { FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`) };
-  const addScoring = (): Promise<void> => supervise('scoring', behindProxy, () => !stopping, () => {});
+  const behindProxy = {
+    FLEETSCORE_BLOB_CONNECTION_STRING: connection.replace(`127.0.0.1:${port}`, `127.0.0.1:${proxy.port}`),
+  };
+  const addScoring = (): Promise<void> =>
+    supervise(
+      'scoring',
+      behindProxy,
+      () => !stopping,
+      () => {},
+    );
 
   return {
-    home, context, proxy, pids, addScoring,
-    addControl: (buildId) => supervise('control', { FLEETSCORE_BUILD_ID: buildId }, () => !stopping && versions.has(buildId), (child) => versions.set(buildId, child)),
+    home,
+    context,
+    proxy,
+    pids,
+    addScoring,
+    addControl: (buildId) =>
+      supervise(
+        'control',
+        { FLEETSCORE_BUILD_ID: buildId },
+        () => !stopping && versions.has(buildId),
+        (child) => versions.set(buildId, child),
+      ),
     endControl(buildId) {
       const child = versions.get(buildId);
       versions.delete(buildId);
@@ -90,7 +126,11 @@ export async function startFaultStack(home: string, options: { readonly env?: En
       process.kill(pid, part === 'azurite' ? 'SIGTERM' : 'SIGKILL');
       await gone(pid);
       await sleep(pauseMs);
-      started.push(startChild(guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) })));
+      started.push(
+        startChild(
+          guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) }),
+        ),
+      );
       await untilListening(Number(args[args.findIndex((arg) => arg === '--port' || arg === '--blobPort') + 1]));
     },
     async stop() {
@@ -130,15 +170,23 @@ async function untilListening(port: number): Promise<void> {
 }
 
 /** A fleet with a model each, and one window every 5 s of the period. */
-export async function loadFleet(context: Context, sensors: number, period: { readonly fromMs: number; readonly toMs: number }): Promise<void> {
+export async function loadFleet(
+  context: Context,
+  sensors: number,
+  period: { readonly fromMs: number; readonly toMs: number },
+): Promise<void> {
   const store = await context.store();
-  const names = Array.from({ length: sensors }, (_, i) => ({ device: `device-${1 + (i % 5)}`, sensor: `sensor-${i + 1}` }));
+  const names = Array.from({ length: sensors }, (_, i) => ({
+    device: `device-${1 + (i % 5)}`,
+    sensor: `sensor-${i + 1}`,
+  }));
   const [first] = await store.registerSensors(names);
   const windowsPerSensor = (period.toMs - period.fromMs) / 5_000;
   const values = Float64Array.from({ length: sensors * windowsPerSensor }, (_, i) => 10 + (i % 7 === 3 ? 40 : 0.1));
   await store.loadWindows({ sensorIdFrom: first!, startMs: period.fromMs, stepMs: 5_000, windowsPerSensor, values });
   const dir = join(context.config.home, 'fleet-models');
   mkdirSync(dir, { recursive: true });
-  for (const [i, { device, sensor }] of names.entries()) writeFileSync(join(dir, `model_${device}_${sensor}.onnx`), svmBytes(10 + i / 1_000));
+  for (const [i, { device, sensor }] of names.entries())
+    writeFileSync(join(dir, `model_${device}_${sensor}.onnx`), svmBytes(10 + i / 1_000));
   await publishModels(dir, { store, blobs: context.blobs(), nowMs: Date.now() });
 }

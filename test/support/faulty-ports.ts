@@ -16,7 +16,11 @@ export interface FaultyPorts {
 }
 
 /** @param failing the call that fails, from 1; 0: none does */
-export function faultyPorts(ports: { readonly store: Store; readonly blobs: BlobStore }, failing: number, mode: FaultMode): FaultyPorts {
+export function faultyPorts(
+  ports: { readonly store: Store; readonly blobs: BlobStore },
+  failing: number,
+  mode: FaultMode,
+): FaultyPorts {
   const calls: string[] = [];
   const wrap = <T extends object>(target: T, port: 'store' | 'blobs', code: string): T =>
     new Proxy(target, {
@@ -33,5 +37,9 @@ export function faultyPorts(ports: { readonly store: Store; readonly blobs: Blob
         };
       },
     });
-  return { store: wrap(ports.store, 'store', 'STORE_UNAVAILABLE'), blobs: wrap(ports.blobs, 'blobs', 'BLOB_UNAVAILABLE'), calls };
+  return {
+    store: wrap(ports.store, 'store', 'STORE_UNAVAILABLE'),
+    blobs: wrap(ports.blobs, 'blobs', 'BLOB_UNAVAILABLE'),
+    calls,
+  };
 }

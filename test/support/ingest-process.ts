@@ -7,7 +7,9 @@ import { openStore } from '../../storage/open-store.ts';
 import type { WorkerSpec } from './ingest-servers.ts';
 
 // Before anyone hears of us: an end that is asked for at once is a clean one, too.
-const asked = new Promise<undefined>((resolve) => process.on('SIGTERM', () => resolve(undefined)).on('disconnect', () => resolve(undefined)));
+const asked = new Promise<undefined>((resolve) =>
+  process.on('SIGTERM', () => resolve(undefined)).on('disconnect', () => resolve(undefined)),
+);
 const spec = JSON.parse(process.env.INGEST_SPEC ?? '') as WorkerSpec;
 const log = pino({ level: 'debug' }, pino.destination(2));
 const store = await openStore(spec.sqlUrl);

@@ -50,7 +50,11 @@ export interface IngestServers {
   source(hub?: string): string;
   producer(hub?: string): EventHubProducerClient;
   /** Resolves when the worker reads. */
-  startWorker(sqlUrl: string, settings?: Partial<IngestSettings>, options?: { hub?: string; execArgv?: readonly string[] }): Promise<WorkerProcess>;
+  startWorker(
+    sqlUrl: string,
+    settings?: Partial<IngestSettings>,
+    options?: { hub?: string; execArgv?: readonly string[] },
+  ): Promise<WorkerProcess>;
   /** SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk. */
   killEmulator(): Promise<void>;
   /** Ends what is left of all that was started. */
@@ -58,23 +62,39 @@ export interface IngestServers {
 }
 
 /** Quick to react: partitions move within a second. */
-export const QUICK: Partial<IngestSettings> = { balanceIntervalMs: 300, ownershipTimeoutMs: 2_000, commitIntervalMs: 20 };
+export const QUICK: Partial<IngestSettings> = {
+  balanceIntervalMs: 300,
+  ownershipTimeoutMs: 2_000,
+  commitIntervalMs: 20,
+};
 
 const UNTIL_MS = 100_000;
 
-export async function startIngestServers(dir: string, options: { readonly hubs?: readonly string[]; readonly partitions?: number } = {}): Promise<IngestServers> {
+export async function startIngestServers(
+  dir: string,
+  options: { readonly hubs?: readonly string[]; readonly partitions?: number } = {},
+): Promise<IngestServers> {
   const hubs = options.hubs ?? ['readings'];
   const hub = hubs[0]!;
   await mkdir(join(dir, 'azurite'), { recursive: true });
   const processes: { child: ChildProcess; ended: Promise<string> }[] = [];
   let azurite: (typeof processes)[number] | undefined;
-  const start = (file: string, args: readonly string[], log: string, env: NodeJS.ProcessEnv = {}, execArgv: readonly string[] = []): { child: ChildProcess; ended: Promise<string> } => {
+  const start = (
+    file: string,
+    args: readonly string[],
+    log: string,
+    env: NodeJS.ProcessEnv = {},
+    execArgv: readonly string[] = [],
+  ): { child: ChildProcess; ended: Promise<string> } => {
     const out = openSync(join(dir, log), 'a');
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...execArgv, file, ...args], {
-      env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', out, 'ipc'],
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', out, 'ipc'],
     });
     closeSync(out);
-    const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? String(code))));
+    const ended = new Promise<string>((resolve) =>
+      child.once('exit', (code, signal) => resolve(signal ?? String(code))),
+    );
     processes.push({ child, ended });
     return { child, ended };
   };
@@ -91,12 +111,32 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
   };
   try {
     const port = await freePort();
-    azurite = start(AZURITE, ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', join(dir, 'azurite'), '--silent', '--skipApiVersionCheck', '--disableTelemetry'], 'azurite.log');
+    azurite = start(
+      AZURITE,
+      [
+        '--blobHost',
+        '127.0.0.1',
+        '--blobPort',
+        String(port),
+        '--location',
+        join(dir, 'azurite'),
+        '--silent',
+        '--skipApiVersionCheck',
+        '--disableTelemetry',
+      ],
+      'azurite.log',
+    );
     azurite.child.stdout?.resume();
     const config = join(dir, 'Config.json');
     const entities = hubs.map((name) => ({ Name: name, PartitionCount: options.partitions ?? 4 }));
-    await writeFile(config, JSON.stringify({ UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: entities }] } }));
-    const startEmulator = (on: string) => start(EMULATOR, ['--port', on, '--data', join(dir, 'event-hubs'), '--config', config], 'event-hubs.log');
+    await writeFile(
+      config,
+      JSON.stringify({
+        UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'emulatorNs1', Entities: entities }] },
+      }),
+    );
+    const startEmulator = (on: string) =>
+      start(EMULATOR, ['--port', on, '--data', join(dir, 'event-hubs'), '--config', config], 'event-hubs.log');
     let emulator = startEmulator('0');
     const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
     const emulatorPort = new URL(/Endpoint=([^;]+)/.exec(connectionString)![1]!).port;
@@ -106,13 +146,22 @@ export async function startIngestServers(dir: string, options: { readonly hubs?:
     const blobs = createBlobStore({ connectionString: blob });
     await blobs.prepare();
     return {
-      eventHubs, blob, blobs,
+      eventHubs,
+      blob,
+      blobs,
       checkpoints: new ContainerClient(blob, 'checkpoints'),
       pids: { emulator: emulator.child.pid!, azurite: azurite.child.pid! },
       source: (name = hub) => sourceName({ namespace: 'localhost', hub: name }, '$Default'),
       producer: (name = hub) => createProducer({ connection: { connectionString: eventHubs }, hub: name }),
       async startWorker(sqlUrl, settings = {}, workerOptions = {}) {
-        const spec: WorkerSpec = { eventHubs, hub: workerOptions.hub ?? hub, consumerGroup: '$Default', blob, sqlUrl, settings: { ...QUICK, ...settings } };
+        const spec: WorkerSpec = {
+          eventHubs,
+          hub: workerOptions.hub ?? hub,
+          consumerGroup: '$Default',
+          blob,
+          sqlUrl,
+          settings: { ...QUICK, ...settings },
+        };
         const worker = start(WORKER, [], 'worker.log', { INGEST_SPEC: JSON.stringify(spec) }, workerOptions.execArgv);
         const messages = new Map<string, Record<string, unknown>>();
         worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
@@ -141,7 +190,12 @@ async function firstLine({ child, ended }: { child: ChildProcess; ended: Promise
       if (text.includes('\n')) resolve(text.split('\n')[0]!);
     });
   });
-  return Promise.race([line, ended.then((how) => Promise.reject(new Error(`it ended before it was ready (${how}): ${child.spawnargs.join(' ')}`)))]);
+  return Promise.race([
+    line,
+    ended.then((how) =>
+      Promise.reject(new Error(`it ended before it was ready (${how}): ${child.spawnargs.join(' ')}`)),
+    ),
+  ]);
 }
 
 async function untilAnswers(url: string): Promise<void> {

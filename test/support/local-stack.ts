@@ -22,9 +22,16 @@ export function useStack(name: string, options: { env?: Env; scoringWorkers?: nu
   let stack: Stack | undefined;
   let context: Context | undefined;
   beforeAll(async () => {
-    const ports = Object.fromEntries(['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']));
+    const ports = Object.fromEntries(
+      ['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']),
+    );
     const env = { ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS, ...ports, ...options.env };
-    stack = await startStack({ config: loadConfig(env), env, log: () => {}, ...(options.scoringWorkers === undefined ? {} : { scoringWorkers: options.scoringWorkers }) });
+    stack = await startStack({
+      config: loadConfig(env),
+      env,
+      log: () => {},
+      ...(options.scoringWorkers === undefined ? {} : { scoringWorkers: options.scoringWorkers }),
+    });
     context = openContext({ home }, cleanEnv());
   }, 180_000);
   afterAll(async () => {

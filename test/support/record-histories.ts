@@ -26,8 +26,13 @@ if (existsSync(OUT)) throw new Error(`${OUT} is there already, and recorded hist
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-histories-'));
 const env = {
-  ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS,
-  FLEETSCORE_TEMPORAL_PORT: 'auto', FLEETSCORE_UI_PORT: 'auto', FLEETSCORE_BLOB_PORT: 'auto', FLEETSCORE_EVENT_HUBS_PORT: 'auto',
+  ...cleanEnv(),
+  FLEETSCORE_HOME: home,
+  FLEETSCORE_TOOLS_DIR: TOOLS,
+  FLEETSCORE_TEMPORAL_PORT: 'auto',
+  FLEETSCORE_UI_PORT: 'auto',
+  FLEETSCORE_BLOB_PORT: 'auto',
+  FLEETSCORE_EVENT_HUBS_PORT: 'auto',
 };
 const FIRST = SAMPLE_FLEET[0]!;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -46,7 +51,9 @@ interface Shown {
 async function save(client: Client, name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   // What names the machine that ran it is of no use in a replay: the identity, and the paths of stack traces.
-  const json = historyToJSON(history).replace(/"identity":\s*"[^"]*"/g, '"identity": "worker"').replaceAll(ROOT, '');
+  const json = historyToJSON(history)
+    .replace(/"identity":\s*"[^"]*"/g, '"identity": "worker"')
+    .replaceAll(ROOT, '');
   mkdirSync(OUT, { recursive: true });
   writeFileSync(join(OUT, `${name}.json`), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
   say(`${name}: ${history.events?.length ?? 0} events`);
@@ -76,19 +83,46 @@ try {
   await save(client, 'batch-of-children', plain.workflowId, plain.runId);
   await save(client, 'child-of-one-sensor', `${plain.id}/${FIRST.device}/${FIRST.sensor}`);
 
-  const grouped = (await cli('batch', 'run', ...period, '--sensors-per-child', '4', '--sensors-per-activity', '2', '--wait')) as Shown & { id: string };
+  const grouped = (await cli(
+    'batch',
+    'run',
+    ...period,
+    '--sensors-per-child',
+    '4',
+    '--sensors-per-activity',
+    '2',
+    '--wait',
+  )) as Shown & { id: string };
   await save(client, 'batch-of-groups', grouped.workflowId, grouped.runId);
   await save(client, 'child-of-a-group', (await childrenOf(client, grouped.id))[0]!);
 
-  await createSchedule(client, 'recorded', { everyMs: 900_000, request: { period: '15m' }, overlap: DEFAULT_OVERLAP, catchupWindowMs: 60_000, paused: true });
+  await createSchedule(client, 'recorded', {
+    everyMs: 900_000,
+    request: { period: '15m' },
+    overlap: DEFAULT_OVERLAP,
+    catchupWindowMs: 60_000,
+    paused: true,
+  });
   await backfillSchedule(client, 'recorded', PERIOD, ScheduleOverlapPolicy.ALLOW_ALL);
-  const scheduled = await ended(await poll(async () => (await (await context.store()).listBatches({ schedule: 'recorded' }))[0]?.id));
+  const scheduled = await ended(
+    await poll(async () => (await (await context.store()).listBatches({ schedule: 'recorded' }))[0]?.id),
+  );
   await save(client, 'started-by-schedule', scheduled.workflowId, scheduled.runId);
 
   // A reading of the period after all that: the next batch starts another one for it.
   writeFileSync(join(home, 'late.csv'), `TS,Device,Sensor,Value\n${FROM},${FIRST.device},${FIRST.sensor},123\n`);
   await cli('send', join(home, 'late.csv'), '--wait');
-  const next = (await cli('batch', 'run', '--from', TO, '--to', new Date(Date.parse(TO) + 5_000).toISOString(), '--rescore-late', '1d', '--wait')) as Shown;
+  const next = (await cli(
+    'batch',
+    'run',
+    '--from',
+    TO,
+    '--to',
+    new Date(Date.parse(TO) + 5_000).toISOString(),
+    '--rescore-late',
+    '1d',
+    '--wait',
+  )) as Shown;
   await save(client, 'batch-with-late-readings', next.workflowId, next.runId);
 
   // A worker that takes a task and freezes: no heartbeat, so the activity is tried again elsewhere.
@@ -103,16 +137,37 @@ try {
   // A model that is gone from Blob, and from every cache: its sensor fails, its child with it, the batch goes on.
   const store = await context.store();
   const models = await store.listReleaseModels((await store.currentRelease())!);
-  for (const pack of new Set(models.map((model) => model.pack))) if (pack) await context.blobs().delete(CONTAINERS.models, packBlob(pack));
+  for (const pack of new Set(models.map((model) => model.pack)))
+    if (pack) await context.blobs().delete(CONTAINERS.models, packBlob(pack));
   await context.blobs().delete(CONTAINERS.models, modelBlob(models[0]!.model));
   rmSync(context.config.scoring.cacheDir, { recursive: true, force: true });
-  process.kill(Number(processesOf(home).find((line) => line.includes('workers/scoring'))!.split(' ')[0]), 'SIGKILL');
-  const failing = (await cli('batch', 'run', ...period, '--wait', '--tolerated-failure-percentage', '50')) as Shown & { id: string; failed: { class: string }[] };
-  if (failing.failed[0]?.class !== 'model_missing') throw new Error(`expected a missing model: ${JSON.stringify(failing.failed)}`);
+  process.kill(
+    Number(
+      processesOf(home)
+        .find((line) => line.includes('workers/scoring'))!
+        .split(' ')[0],
+    ),
+    'SIGKILL',
+  );
+  const failing = (await cli('batch', 'run', ...period, '--wait', '--tolerated-failure-percentage', '50')) as Shown & {
+    id: string;
+    failed: { class: string }[];
+  };
+  if (failing.failed[0]?.class !== 'model_missing')
+    throw new Error(`expected a missing model: ${JSON.stringify(failing.failed)}`);
   await save(client, 'batch-with-a-failed-sensor', failing.workflowId, failing.runId);
   await save(client, 'child-of-a-failed-sensor', `${failing.id}/${models[0]!.device}/${models[0]!.sensor}`);
 
-  const paused = (await cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-for-readings', '1d')) as Shown & { batch: string };
+  const paused = (await cli(
+    'batch',
+    'run',
+    '--from',
+    FROM,
+    '--to',
+    '2100-01-01',
+    '--wait-for-readings',
+    '1d',
+  )) as Shown & { batch: string };
   await new Promise((resolve) => setTimeout(resolve, 6_000));
   const handle = client.workflow.getHandle(paused.workflowId);
   await handle.executeUpdate('pause');
@@ -134,7 +189,10 @@ try {
 
 async function childrenOf(client: Client, batchId: string): Promise<string[]> {
   const ids: string[] = [];
-  for await (const execution of client.workflow.list({ query: `WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${batchId}/'` })) ids.push(execution.workflowId);
+  for await (const execution of client.workflow.list({
+    query: `WorkflowType = 'scoreSensors' AND WorkflowId STARTS_WITH '${batchId}/'`,
+  }))
+    ids.push(execution.workflowId);
   return ids;
 }
 

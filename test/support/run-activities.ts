@@ -19,16 +19,30 @@ export interface BatchRun {
   readonly retries: number;
 }
 
-export interface RunDeps extends Pick<ControlDeps, 'store' | 'blobs' | 'pools'>, Pick<ScoringDeps, 'engine' | 'hopMs'>, Partial<Pick<ScoringDeps, 'format'>> {}
+export interface RunDeps
+  extends
+    Pick<ControlDeps, 'store' | 'blobs' | 'pools'>,
+    Pick<ScoringDeps, 'engine' | 'hopMs'>,
+    Partial<Pick<ScoringDeps, 'format'>> {}
 
 const ATTEMPTS = 20;
 /** Failures are what these tests are about: nobody needs a stack for each. */
 const QUIET = new DefaultLogger('ERROR', () => {});
 
-export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId' | 'runId'>, tolerated = 10): Promise<BatchRun> {
+export async function runBatch(
+  deps: RunDeps,
+  plan: Omit<PlanInput, 'workflowId' | 'runId'>,
+  tolerated = 10,
+): Promise<BatchRun> {
   let retries = 0;
   const { store, blobs, engine, hopMs, format = 'csv' } = deps;
-  const control = createControlActivities({ store, blobs, codeVersion: 'test', now: Date.now, ...(deps.pools ? { pools: deps.pools } : {}) });
+  const control = createControlActivities({
+    store,
+    blobs,
+    codeVersion: 'test',
+    now: Date.now,
+    ...(deps.pools ? { pools: deps.pools } : {}),
+  });
   const scoring = createScoringActivities({ store, blobs, engine, hopMs, format, budget: createBudget(1_000_000) });
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
@@ -44,10 +58,17 @@ export async function runBatch(deps: RunDeps, plan: Omit<PlanInput, 'workflowId'
   const { groups, sensorsPerActivity } = await run(control.planBatch, { ...plan, workflowId: batchId, runId: batchId });
   for (const range of groups) {
     const size = range.sensorsPerActivity ?? sensorsPerActivity;
-    const chunks = range.count <= size ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity: size });
+    const chunks =
+      range.count <= size ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity: size });
     for (const chunk of chunks) await run(scoring.scoreChunk, { batchId, fromMs, toMs, range: chunk });
   }
-  const result = (await run(control.finishBatch, { batchId, fromMs, toMs, ending: 'done', toleratedFailurePercentage: tolerated }))!;
+  const result = (await run(control.finishBatch, {
+    batchId,
+    fromMs,
+    toMs,
+    ending: 'done',
+    toleratedFailurePercentage: tolerated,
+  }))!;
   const state = result.status;
   return { result, end: { state, name: state, result }, retries };
 }

@@ -15,14 +15,19 @@ import { foundIn, type VerifyReport } from '../../verify/verify-batch.ts';
 export async function startBatch(context: Context, period: Period, request: ScoreBatchRequest = {}): Promise<string> {
   const client = await context.client();
   const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
-    taskQueue: CONTROL_QUEUE, workflowId: `test-${randomBytes(4).toString('hex')}`,
+    taskQueue: CONTROL_QUEUE,
+    workflowId: `test-${randomBytes(4).toString('hex')}`,
     args: [{ waitForReadings: '0s', ...request, from: isoTime(period.fromMs), to: isoTime(period.toMs) }],
   });
   return batchIdOf(period, handle.firstExecutionRunId);
 }
 
 /** Waits until at least `sensors` of a batch have an outcome, and says how many of how many do. */
-export async function untilDecided(context: Context, id: string, sensors: number): Promise<{ readonly decided: number; readonly planned: number }> {
+export async function untilDecided(
+  context: Context,
+  id: string,
+  sensors: number,
+): Promise<{ readonly decided: number; readonly planned: number }> {
   const store = await context.store();
   for (;;) {
     const batch = await store.findBatch(id);
@@ -35,16 +40,23 @@ export async function untilDecided(context: Context, id: string, sensors: number
 /** Waits until a batch has ended. @throws when it takes longer */
 export async function untilEnded(context: Context, id: string, withinMs = 180_000): Promise<Batch> {
   const store = await context.store();
-  for (const end = Date.now() + withinMs; ; ) {
+  for (const end = Date.now() + withinMs; ;) {
     const batch = await store.findBatch(id);
     if (batch && batch.status !== 'running') return batch;
-    if (Date.now() > end) throw new Error(`batch ${id} has not ended within ${withinMs / 1_000} s: ${JSON.stringify(batch?.counts)}`);
+    if (Date.now() > end)
+      throw new Error(`batch ${id} has not ended within ${withinMs / 1_000} s: ${JSON.stringify(batch?.counts)}`);
     await sleep(50);
   }
 }
 
 /** The checker's word on an ended batch, in one text: empty when every check holds. */
-export async function findings(context: Context, id: string): Promise<{ readonly text: string; readonly report: VerifyReport }> {
+export async function findings(
+  context: Context,
+  id: string,
+): Promise<{ readonly text: string; readonly report: VerifyReport }> {
   const report = await verify(context, id);
-  return { report, text: foundIn(report) === 0 ? '' : report.findings.map(({ check, message }) => `${check}: ${message}`).join('\n') };
+  return {
+    report,
+    text: foundIn(report) === 0 ? '' : report.findings.map(({ check, message }) => `${check}: ${message}`).join('\n'),
+  };
 }

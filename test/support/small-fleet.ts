@@ -23,9 +23,10 @@ export function modelsOf(count: number, dir: string): string {
 
 /** CSV file with the readings of the first `count` sensors in [from, to). */
 export function readingsOf(count: number, file: string, from = FROM, to = TO): string {
-  const rows = SAMPLE_FLEET.slice(0, count).flatMap((sensor) => sampleReadings(sensor, Date.parse(from), Date.parse(to)));
+  const rows = SAMPLE_FLEET.slice(0, count).flatMap((sensor) =>
+    sampleReadings(sensor, Date.parse(from), Date.parse(to)),
+  );
   const lines = rows.map((r) => `${isoTime(r.tsMs)},${r.device},${r.sensor},${r.value}`);
   writeFileSync(file, `TS,Device,Sensor,Value\n${lines.join('\n')}\n`);
   return file;
 }
-

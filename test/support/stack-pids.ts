@@ -14,10 +14,14 @@ export type Part = keyof typeof PARTS;
 
 /** Process ids of a part; guards are not it. */
 export function pidsOf(home: string, part: Part): number[] {
-  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
-    const command = commandOf(pid, home);
-    return command && PARTS[part].test(command.join(' ')) && !command.some((arg) => arg.endsWith('guard.js')) ? [Number(pid)] : [];
-  });
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      const command = commandOf(pid, home);
+      return command && PARTS[part].test(command.join(' ')) && !command.some((arg) => arg.endsWith('guard.js'))
+        ? [Number(pid)]
+        : [];
+    });
 }
 
 /** The command line of a process that was started for this home. */

@@ -36,7 +36,10 @@ export interface ReceivedMetric {
   readonly service: string;
   readonly name: string;
   readonly unit: string;
-  readonly points: readonly { readonly value: number; readonly labels: Readonly<Record<string, string | number | undefined>> }[];
+  readonly points: readonly {
+    readonly value: number;
+    readonly labels: Readonly<Record<string, string | number | undefined>>;
+  }[];
 }
 
 /** An envelope of Application Insights. */
@@ -44,7 +47,15 @@ export interface Envelope {
   readonly name: string;
   readonly iKey: string;
   readonly tags: Readonly<Record<string, string>>;
-  readonly data: { readonly baseType: string; readonly baseData: { readonly name?: string; readonly id?: string; readonly metrics?: readonly { readonly name: string; readonly value: number }[]; readonly properties?: Readonly<Record<string, string>> } };
+  readonly data: {
+    readonly baseType: string;
+    readonly baseData: {
+      readonly name?: string;
+      readonly id?: string;
+      readonly metrics?: readonly { readonly name: string; readonly value: number }[];
+      readonly properties?: Readonly<Record<string, string>>;
+    };
+  };
 }
 
 export interface TelemetryReceiver {
@@ -60,7 +71,12 @@ export interface TelemetryReceiver {
 }
 
 const plain = ({ attributes }: OtlpAttributes) =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? value.doubleValue ?? (value.intValue === undefined ? undefined : Number(value.intValue))]));
+  Object.fromEntries(
+    attributes.map(({ key, value }) => [
+      key,
+      value.stringValue ?? value.doubleValue ?? (value.intValue === undefined ? undefined : Number(value.intValue)),
+    ]),
+  );
 
 /** @param dir for a certificate of its own */
 export async function startTelemetryReceiver(dir: string): Promise<TelemetryReceiver> {
@@ -71,7 +87,8 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
 
   const listener: RequestListener = (request, response) => {
     void bodyOf(request).then((text) => {
-      const answer = (status: number, body: object): void => void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      const answer = (status: number, body: object): void =>
+        void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       if (request.method !== 'POST') return answer(405, {});
       if (request.url === '/v1/traces') {
         takeSpans(JSON.parse(text), spans);
@@ -81,7 +98,14 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
         answer(200, { partialSuccess: {} });
       } else if (request.url === '/v2.1/track') {
         // One JSON array, or JSON by line.
-        const items = (text.startsWith('[') ? JSON.parse(text) : text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as unknown)) as Envelope[];
+        const items = (
+          text.startsWith('[')
+            ? JSON.parse(text)
+            : text
+                .split('\n')
+                .filter(Boolean)
+                .map((line) => JSON.parse(line) as unknown)
+        ) as Envelope[];
         envelopes.push(...items);
         answer(200, { itemsReceived: items.length, itemsAccepted: items.length, errors: [] });
       } else {
@@ -96,25 +120,55 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
   };
   const server = createServer(listener);
   const certificate = makeCertificate(dir);
-  const secure = certificate && createSecureServer({ cert: readFileSync(certificate.cert), key: readFileSync(certificate.key) }, listener);
+  const secure =
+    certificate &&
+    createSecureServer({ cert: readFileSync(certificate.cert), key: readFileSync(certificate.key) }, listener);
   return {
-    url: await listen(server, 'http'), spans, metrics, envelopes, strange,
+    url: await listen(server, 'http'),
+    spans,
+    metrics,
+    envelopes,
+    strange,
     secure: secure && { url: await listen(secure, 'https'), certificate: certificate.cert },
     async stop() {
-      await Promise.all([server, ...(secure ? [secure] : [])].map((one) => new Promise((resolve) => {
-        one.close(resolve);
-        one.closeAllConnections();
-      })));
+      await Promise.all(
+        [server, ...(secure ? [secure] : [])].map(
+          (one) =>
+            new Promise((resolve) => {
+              one.close(resolve);
+              one.closeAllConnections();
+            }),
+        ),
+      );
     },
   };
 }
 
 function makeCertificate(dir: string): { readonly cert: string; readonly key: string } | undefined {
   const files = { cert: join(dir, 'receiver.pem'), key: join(dir, 'receiver.key') };
-  const made = spawnSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
-    '-keyout', files.key, '-out', files.cert,
-  ], { stdio: 'ignore' });
+  const made = spawnSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=127.0.0.1',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-keyout',
+      files.key,
+      '-out',
+      files.cert,
+    ],
+    { stdio: 'ignore' },
+  );
   return made.status === 0 ? files : undefined;
 }
 
@@ -126,18 +180,34 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 interface OtlpSpan extends OtlpAttributes {
-  readonly traceId: string; readonly spanId: string; readonly parentSpanId?: string; readonly name: string; readonly kind: number;
-  readonly startTimeUnixNano: string; readonly endTimeUnixNano: string; readonly status?: { readonly code?: number };
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly status?: { readonly code?: number };
 }
 
 function takeSpans(body: unknown, to: ReceivedSpan[]): void {
-  const { resourceSpans } = body as { resourceSpans: readonly { resource: OtlpAttributes; scopeSpans: readonly { spans: readonly OtlpSpan[] }[] }[] };
+  const { resourceSpans } = body as {
+    resourceSpans: readonly { resource: OtlpAttributes; scopeSpans: readonly { spans: readonly OtlpSpan[] }[] }[];
+  };
   for (const { resource, scopeSpans } of resourceSpans)
     for (const { spans } of scopeSpans)
       for (const span of spans)
         to.push({
-          service: String(plain(resource)['service.name']), name: span.name, traceId: span.traceId, spanId: span.spanId, parentSpanId: span.parentSpanId ?? '', kind: span.kind,
-          failed: span.status?.code === 2, startNs: BigInt(span.startTimeUnixNano), endNs: BigInt(span.endTimeUnixNano), attributes: plain(span),
+          service: String(plain(resource)['service.name']),
+          name: span.name,
+          traceId: span.traceId,
+          spanId: span.spanId,
+          parentSpanId: span.parentSpanId ?? '',
+          kind: span.kind,
+          failed: span.status?.code === 2,
+          startNs: BigInt(span.startTimeUnixNano),
+          endNs: BigInt(span.endTimeUnixNano),
+          attributes: plain(span),
         });
 }
 
@@ -146,12 +216,25 @@ interface OtlpPoints {
 }
 
 function takeMetrics(body: unknown, to: ReceivedMetric[]): void {
-  const { resourceMetrics } = body as { resourceMetrics: readonly { resource: OtlpAttributes; scopeMetrics: readonly { metrics: readonly { name: string; unit?: string; sum?: OtlpPoints; gauge?: OtlpPoints }[] }[] }[] };
+  const { resourceMetrics } = body as {
+    resourceMetrics: readonly {
+      resource: OtlpAttributes;
+      scopeMetrics: readonly {
+        metrics: readonly { name: string; unit?: string; sum?: OtlpPoints; gauge?: OtlpPoints }[];
+      }[];
+    }[];
+  };
   for (const { resource, scopeMetrics } of resourceMetrics)
     for (const { metrics } of scopeMetrics)
       for (const { name, unit = '', sum, gauge } of metrics)
         to.push({
-          service: String(plain(resource)['service.name']), name, unit,
-          points: (sum ?? gauge)?.dataPoints.map((point) => ({ value: point.asDouble ?? Number(point.asInt), labels: plain(point) })) ?? [],
+          service: String(plain(resource)['service.name']),
+          name,
+          unit,
+          points:
+            (sum ?? gauge)?.dataPoints.map((point) => ({
+              value: point.asDouble ?? Number(point.asInt),
+              labels: plain(point),
+            })) ?? [],
         });
 }

@@ -20,14 +20,27 @@ import { root } from '../deploy/support.ts';
 jest.setTimeout(120_000);
 const receiver = await startTelemetryReceiver(tempDir('telemetry'));
 const { secure } = receiver;
-if (!secure) process.stderr.write('Application Insights is skipped: there is no openssl to make a certificate for its stand-in.\n');
+if (!secure)
+  process.stderr.write(
+    'Application Insights is skipped: there is no openssl to make a certificate for its stand-in.\n',
+  );
 const INSTRUMENTATION_KEY = '00000000-1111-2222-3333-444444444444';
 const stack = useStack('monitoring', {
   scoringWorkers: 'pool',
   env: {
-    FLEETSCORE_METRICS_PORT: 'auto', FLEETSCORE_POOL_IDLE: '10m', FLEETSCORE_PRICES_FILE: join(root, 'deploy/prices.sample.json'), FLEETSCORE_PRICES_REGION: 'westeurope',
-    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_SCHEDULE_DELAY: '500', OTEL_METRIC_EXPORT_INTERVAL: '2000',
-    ...(secure ? { APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${INSTRUMENTATION_KEY};IngestionEndpoint=${secure.url}/`, NODE_EXTRA_CA_CERTS: secure.certificate } : {}),
+    FLEETSCORE_METRICS_PORT: 'auto',
+    FLEETSCORE_POOL_IDLE: '10m',
+    FLEETSCORE_PRICES_FILE: join(root, 'deploy/prices.sample.json'),
+    FLEETSCORE_PRICES_REGION: 'westeurope',
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_BSP_SCHEDULE_DELAY: '500',
+    OTEL_METRIC_EXPORT_INTERVAL: '2000',
+    ...(secure
+      ? {
+          APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${INSTRUMENTATION_KEY};IngestionEndpoint=${secure.url}/`,
+          NODE_EXTRA_CA_CERTS: secure.certificate,
+        }
+      : {}),
   },
 });
 afterAll(() => receiver.stop());
@@ -56,41 +69,80 @@ beforeAll(async () => {
   const models = await store.listReleaseModels((await store.currentRelease())!);
   for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
   const broken = models.find((model) => model.device === bad.device && model.sensor === bad.sensor)!;
-  await blobs.put(CONTAINERS.models, modelBlob(broken.model), Buffer.from('not what was published'), 'application/octet-stream');
+  await blobs.put(
+    CONTAINERS.models,
+    modelBlob(broken.model),
+    Buffer.from('not what was published'),
+    'application/octet-stream',
+  );
   rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
-  expect((await stack.cli('schedule', 'create', 'plant', '--every', '15m', '--paused', '--tolerated-failure-percentage', '50')).code).toBe(0);
+  expect(
+    (
+      await stack.cli(
+        'schedule',
+        'create',
+        'plant',
+        '--every',
+        '15m',
+        '--paused',
+        '--tolerated-failure-percentage',
+        '50',
+      )
+    ).code,
+  ).toBe(0);
   expect((await stack.cli('schedule', 'backfill', 'plant', '--from', FROM, '--to', TO)).code).toBe(0);
-  batch = (await until(async () => (await store.listBatches({ schedule: 'plant' }))[0], (found) => found?.status !== undefined && found.status !== 'running', 150_000))!;
+  batch = (await until(
+    async () => (await store.listBatches({ schedule: 'plant' }))[0],
+    (found) => found?.status !== undefined && found.status !== 'running',
+    150_000,
+  ))!;
   expect(batch).toMatchObject({ status: 'completed', planned: 3, counts: { scored: 2, failed: 1 } });
 }, 300_000);
 
-const named = (spans: readonly ReceivedSpan[], pattern: RegExp): ReceivedSpan[] => spans.filter(({ name }) => pattern.test(name));
+const named = (spans: readonly ReceivedSpan[], pattern: RegExp): ReceivedSpan[] =>
+  spans.filter(({ name }) => pattern.test(name));
 
 test('one trace goes from the schedule over workflows and activities to Blob, SQL and the model', async () => {
   const traceId = traceIdOf(batch.runId);
-  const all = await until(() => receiver.spans.filter((span) => span.traceId === traceId), (found) => named(found, /^schedule /).length > 0 && named(found, /^scoreSensors$/).length === 3);
+  const all = await until(
+    () => receiver.spans.filter((span) => span.traceId === traceId),
+    (found) => named(found, /^schedule /).length > 0 && named(found, /^scoreSensors$/).length === 3,
+  );
   const byId = new Map(all.map((span) => [span.spanId, span]));
   const parents = (span: ReceivedSpan): string[] => {
     const above = byId.get(span.parentSpanId);
     return above ? [...parents(above), above.name] : [];
   };
   const [start] = named(all, /^schedule plant$/);
-  expect(start).toMatchObject({ parentSpanId: '', service: 'fleetscore-control', attributes: { 'temporal.schedule_id': 'plant', 'fleetscore.batch': batch.id } });
-  expect(named(all, /^scoreBatch$/)).toEqual([expect.objectContaining({ spanId: spanIdOf(batch.runId), parentSpanId: start!.spanId, failed: false })]);
-  for (const name of ['planBatch', 'finishBatch']) expect(parents(named(all, new RegExp(`^${name}$`))[0]!)).toEqual(['schedule plant', 'scoreBatch']);
+  expect(start).toMatchObject({
+    parentSpanId: '',
+    service: 'fleetscore-control',
+    attributes: { 'temporal.schedule_id': 'plant', 'fleetscore.batch': batch.id },
+  });
+  expect(named(all, /^scoreBatch$/)).toEqual([
+    expect.objectContaining({ spanId: spanIdOf(batch.runId), parentSpanId: start!.spanId, failed: false }),
+  ]);
+  for (const name of ['planBatch', 'finishBatch'])
+    expect(parents(named(all, new RegExp(`^${name}$`))[0]!)).toEqual(['schedule plant', 'scoreBatch']);
   const chunks = named(all, /^scoreChunk$/);
   expect(chunks).toHaveLength(3);
   for (const chunk of chunks) {
     expect(parents(chunk)).toEqual(['schedule plant', 'scoreBatch', 'scoreSensors']);
-    expect(chunk).toMatchObject({ service: 'fleetscore-scoring', attributes: { 'fleetscore.batch': batch.id, 'temporal.attempt': 1, 'fleetscore.sensors': 1 } });
+    expect(chunk).toMatchObject({
+      service: 'fleetscore-scoring',
+      attributes: { 'fleetscore.batch': batch.id, 'temporal.attempt': 1, 'fleetscore.sensors': 1 },
+    });
   }
   // The child of the sensor that failed is red, too.
   expect(named(all, /^scoreSensors$/).filter(({ failed }) => failed)).toHaveLength(1);
-  const below = (pattern: RegExp): string[] => [...new Set(named(all, pattern).map((span) => parents(span).slice(0, 4).join(' > ')))].sort();
+  const below = (pattern: RegExp): string[] =>
+    [...new Set(named(all, pattern).map((span) => parents(span).slice(0, 4).join(' > ')))].sort();
   const inChunk = 'schedule plant > scoreBatch > scoreSensors > scoreChunk';
   expect(below(/^sql commitChunk$/)).toEqual([inChunk]);
   expect(below(/^onnxruntime score$/)).toEqual([inChunk]);
-  expect(below(/^BlockBlobClient-upload/)).toEqual(expect.arrayContaining([inChunk, 'schedule plant > scoreBatch > finishBatch']));
+  expect(below(/^BlockBlobClient-upload/)).toEqual(
+    expect.arrayContaining([inChunk, 'schedule plant > scoreBatch > finishBatch']),
+  );
   const http = named(all, /^HTTP (PUT|GET)/);
   expect(http.length).toBeGreaterThan(0);
   for (const span of http) expect(JSON.stringify(span.attributes)).not.toMatch(/sig=|AccountKey/);
@@ -104,7 +156,9 @@ test('one trace goes from the schedule over workflows and activities to Blob, SQ
 const pages = async (): Promise<string> => (await eachPage()).join('');
 
 async function eachPage(): Promise<string[]> {
-  const urls = ['control', 'scoring', 'ingest'].map((role) => readFileSync(join(stack.home, 'logs', `${role}.log`), 'utf8').match(/"metrics":"(http[^"]+)"/)![1]!);
+  const urls = ['control', 'scoring', 'ingest'].map(
+    (role) => readFileSync(join(stack.home, 'logs', `${role}.log`), 'utf8').match(/"metrics":"(http[^"]+)"/)![1]!,
+  );
   return Promise.all(urls.map(async (url) => (await fetch(url)).text()));
 }
 
@@ -114,16 +168,37 @@ interface Series {
   readonly value: number;
 }
 
-const seriesOf = (page: string): Series[] => page.split('\n').flatMap((line) => {
-  const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
-  return match ? [{ name: match[1]!, labels: Object.fromEntries([...(match[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1]!, m[2]!])), value: Number(match[3]) }] : [];
-});
+const seriesOf = (page: string): Series[] =>
+  page.split('\n').flatMap((line) => {
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
+    return match
+      ? [
+          {
+            name: match[1]!,
+            labels: Object.fromEntries(
+              [...(match[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1]!, m[2]!]),
+            ),
+            value: Number(match[3]),
+          },
+        ]
+      : [];
+  });
 
 const valueOf = (all: readonly Series[], name: string, labels: Record<string, string> = {}): number | undefined =>
-  all.find((series) => series.name === name && Object.entries(labels).every(([label, value]) => series.labels[label] === value))?.value;
+  all.find(
+    (series) =>
+      series.name === name && Object.entries(labels).every(([label, value]) => series.labels[label] === value),
+  )?.value;
 
-test('Prometheus sees batches, sensors by class, anomalies, pool, cost and ingest, with Temporal\'s own', async () => {
-  const all = seriesOf(await until(pages, (page) => /^fleetscore_pool_cost_last_day\{[^}]*\} [\d.e-]*[1-9]/m.test(page) && /^fleetscore_ingest_lag_events\{/m.test(page)));
+test("Prometheus sees batches, sensors by class, anomalies, pool, cost and ingest, with Temporal's own", async () => {
+  const all = seriesOf(
+    await until(
+      pages,
+      (page) =>
+        /^fleetscore_pool_cost_last_day\{[^}]*\} [\d.e-]*[1-9]/m.test(page) &&
+        /^fleetscore_ingest_lag_events\{/m.test(page),
+    ),
+  );
   const schedule = { schedule: 'plant' };
   expect(valueOf(all, 'fleetscore_batches_total', { ...schedule, kind: 'score', status: 'completed' })).toBe(1);
   expect(valueOf(all, 'fleetscore_batch_sensors_total', { outcome: 'failed', class: 'model_corrupt' })).toBe(1);
@@ -134,31 +209,54 @@ test('Prometheus sees batches, sensors by class, anomalies, pool, cost and inges
   expect(valueOf(all, 'fleetscore_challenger_windows_total', { ...twin, label: 'same' })).toBe(PREDICTED);
   expect(valueOf(all, 'fleetscore_challenger_windows_total', { ...twin, label: 'only_challenger' })).toBe(0);
   expect(valueOf(all, 'fleetscore_challenger_sensors_total', { ...twin, outcome: 'scored' })).toBe(2);
-  expect(valueOf(all, 'fleetscore_challenger_sensors_total', { ...twin, outcome: 'failed', class: 'model_corrupt' })).toBe(1);
-  expect(valueOf(all, 'fleetscore_last_batch_end_timestamp_seconds', schedule)).toBeCloseTo(batch.finishedAtMs! / 1000, 3);
+  expect(
+    valueOf(all, 'fleetscore_challenger_sensors_total', { ...twin, outcome: 'failed', class: 'model_corrupt' }),
+  ).toBe(1);
+  expect(valueOf(all, 'fleetscore_last_batch_end_timestamp_seconds', schedule)).toBeCloseTo(
+    batch.finishedAtMs! / 1000,
+    3,
+  );
   expect(valueOf(all, 'fleetscore_last_batch_failed_sensors', schedule)).toBe(1);
   expect(valueOf(all, 'fleetscore_batches_running')).toBe(0);
   expect(valueOf(all, 'fleetscore_store_up')).toBe(1);
   expect(valueOf(all, 'fleetscore_pool_nodes', { pool: 'scoring', state: 'ready' })).toBe(1);
   expect(valueOf(all, 'fleetscore_pool_cost_per_hour', { pool: 'scoring' })).toBeGreaterThan(0);
   expect(valueOf(all, 'fleetscore_pool_node_seconds_last_day', { pool: 'scoring' })).toBeGreaterThan(0);
-  for (const { name } of all.filter((series) => series.name.startsWith('fleetscore_'))) expect(name).not.toMatch(/_ms$|_milliseconds/);
+  for (const { name } of all.filter((series) => series.name.startsWith('fleetscore_')))
+    expect(name).not.toMatch(/_ms$|_milliseconds/);
 });
 
 /** Metrics, with the labels that the expression selects by or groups by. */
 function asked(expression: string): { readonly metrics: string[]; readonly labels: string[] } {
   const bare = expression.replaceAll(/"[^"]*"/g, '""');
-  const labels = [...bare.matchAll(/\b(?:by|on|group_left)\s*\(([^)]*)\)/g)].flatMap((m) => m[1]!.split(',').map((label) => label.trim()))
-    .concat([...bare.matchAll(/\{([^}]*)\}/g)].flatMap((m) => m[1]!.split(',').map((part) => /^\s*(\w+)/.exec(part)?.[1] ?? '')));
-  return { metrics: [...bare.matchAll(/\b((?:fleetscore|process|temporal)_\w+)/g)].map((m) => m[1]!), labels: labels.filter((label) => !['', 'instance', 'job', 'source'].includes(label)) };
+  const labels = [...bare.matchAll(/\b(?:by|on|group_left)\s*\(([^)]*)\)/g)]
+    .flatMap((m) => m[1]!.split(',').map((label) => label.trim()))
+    .concat(
+      [...bare.matchAll(/\{([^}]*)\}/g)].flatMap((m) =>
+        m[1]!.split(',').map((part) => /^\s*(\w+)/.exec(part)?.[1] ?? ''),
+      ),
+    );
+  return {
+    metrics: [...bare.matchAll(/\b((?:fleetscore|process|temporal)_\w+)/g)].map((m) => m[1]!),
+    labels: labels.filter((label) => !['', 'instance', 'job', 'source'].includes(label)),
+  };
 }
 
 test('the dashboard and the alert rules ask only for metrics and labels that are there', async () => {
   const all = seriesOf(await pages());
-  const dashboard = JSON.parse(readFileSync(join(root, 'deploy/monitoring/grafana-dashboard.json'), 'utf8')) as { panels: { title: string; targets?: { expr: string; legendFormat: string }[] }[] };
+  const dashboard = JSON.parse(readFileSync(join(root, 'deploy/monitoring/grafana-dashboard.json'), 'utf8')) as {
+    panels: { title: string; targets?: { expr: string; legendFormat: string }[] }[];
+  };
   const expressions = [
-    ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr, legendFormat }) => ({ expr, shown: [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1]!) }))),
-    ...[...readFileSync(join(root, 'deploy/monitoring/prometheus-alerts.yaml'), 'utf8').matchAll(/^ +expr: (.+)$/gm)].map((m) => ({ expr: m[1]!, shown: [] })),
+    ...dashboard.panels.flatMap(({ targets = [] }) =>
+      targets.map(({ expr, legendFormat }) => ({
+        expr,
+        shown: [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1]!),
+      })),
+    ),
+    ...[
+      ...readFileSync(join(root, 'deploy/monitoring/prometheus-alerts.yaml'), 'utf8').matchAll(/^ +expr: (.+)$/gm),
+    ].map((m) => ({ expr: m[1]!, shown: [] })),
   ];
   expect(expressions.length).toBeGreaterThan(35);
   for (const { expr, shown } of expressions) {
@@ -167,53 +265,99 @@ test('the dashboard and the alert rules ask only for metrics and labels that are
     const found = metrics.map((metric) => all.filter((series) => series.name === metric));
     expect([expr, metrics.filter((_, i) => found[i]!.length === 0)]).toEqual([expr, []]);
     const known = new Set(found.flat().flatMap((series) => Object.keys(series.labels)));
-    expect([expr, [...labels, ...shown].filter((label) => !known.has(label) && label !== 'instance')]).toEqual([expr, []]);
+    expect([expr, [...labels, ...shown].filter((label) => !known.has(label) && label !== 'instance')]).toEqual([
+      expr,
+      [],
+    ]);
   }
 });
 
 const promtool = spawnSync('promtool', ['--version']).status === 0;
-if (!promtool) process.stderr.write("The check of the alert rules by promtool is skipped: it is not installed (Debian's package prometheus).\n");
+if (!promtool)
+  process.stderr.write(
+    "The check of the alert rules by promtool is skipped: it is not installed (Debian's package prometheus).\n",
+  );
 (promtool ? test : test.skip)('Prometheus itself takes the alert rules, and the page of metrics', async () => {
-  const rules = spawnSync('promtool', ['check', 'rules', join(root, 'deploy/monitoring/prometheus-alerts.yaml')], { encoding: 'utf8' });
+  const rules = spawnSync('promtool', ['check', 'rules', join(root, 'deploy/monitoring/prometheus-alerts.yaml')], {
+    encoding: 'utf8',
+  });
   expect([rules.status, rules.stderr]).toEqual([0, '']);
-  for (const page of await eachPage()) expect(spawnSync('promtool', ['check', 'metrics'], { input: page, encoding: 'utf8' }).stderr).not.toMatch(/^error/m);
+  for (const page of await eachPage())
+    expect(spawnSync('promtool', ['check', 'metrics'], { input: page, encoding: 'utf8' }).stderr).not.toMatch(
+      /^error/m,
+    );
 });
 
 test('OTLP carries the same metrics, with units', async () => {
-  const totals = await until(() => receiver.metrics.filter(({ name, points }) => name === 'fleetscore_scoring_sensors_total' && points.length === 2), (found) => found.length > 0);
+  const totals = await until(
+    () =>
+      receiver.metrics.filter(({ name, points }) => name === 'fleetscore_scoring_sensors_total' && points.length === 2),
+    (found) => found.length > 0,
+  );
   expect(totals.at(-1)).toMatchObject({ service: 'fleetscore-scoring', unit: '{sensor}' });
-  expect(totals.at(-1)!.points).toEqual(expect.arrayContaining([{ value: 2, labels: { queue: 'scoring', outcome: 'scored', class: '' } }]));
-  const names = new Set(seriesOf(await pages()).map(({ name }) => name).filter((name) => /^(fleetscore|process)_/.test(name)));
-  const sent = await until(() => new Set(receiver.metrics.map(({ name }) => name)), (found) => [...names].every((name) => found.has(name)));
+  expect(totals.at(-1)!.points).toEqual(
+    expect.arrayContaining([{ value: 2, labels: { queue: 'scoring', outcome: 'scored', class: '' } }]),
+  );
+  const names = new Set(
+    seriesOf(await pages())
+      .map(({ name }) => name)
+      .filter((name) => /^(fleetscore|process)_/.test(name)),
+  );
+  const sent = await until(
+    () => new Set(receiver.metrics.map(({ name }) => name)),
+    (found) => [...names].every((name) => found.has(name)),
+  );
   expect([...names].filter((name) => !sent.has(name))).toEqual([]);
 });
 
-(secure ? test : test.skip)('Application Insights gets requests, dependencies and metrics, and the workbook asks for these', async () => {
-  const of = (type: string) => receiver.envelopes.filter(({ data }) => data.baseType === type);
-  const namesOf = (type: string): Set<string | undefined> => new Set(of(type).map(({ data }) => data.baseData.name));
-  await until(() => namesOf('RequestData'), (names) => names.has('schedule plant') && names.has('scoreChunk'));
-  expect([...namesOf('RequestData')]).toEqual(expect.arrayContaining(['schedule plant', 'scoreSensors', 'planBatch', 'scoreChunk', 'finishBatch']));
-  expect([...namesOf('RemoteDependencyData')]).toEqual(expect.arrayContaining(['sql commitChunk', 'onnxruntime score']));
-  for (const { iKey, tags } of of('RequestData')) expect([iKey, tags['ai.operation.id']]).toEqual([INSTRUMENTATION_KEY, traceIdOf(batch.runId)]);
-  expect(receiver.strange).toEqual([]);
+(secure ? test : test.skip)(
+  'Application Insights gets requests, dependencies and metrics, and the workbook asks for these',
+  async () => {
+    const of = (type: string) => receiver.envelopes.filter(({ data }) => data.baseType === type);
+    const namesOf = (type: string): Set<string | undefined> => new Set(of(type).map(({ data }) => data.baseData.name));
+    await until(
+      () => namesOf('RequestData'),
+      (names) => names.has('schedule plant') && names.has('scoreChunk'),
+    );
+    expect([...namesOf('RequestData')]).toEqual(
+      expect.arrayContaining(['schedule plant', 'scoreSensors', 'planBatch', 'scoreChunk', 'finishBatch']),
+    );
+    expect([...namesOf('RemoteDependencyData')]).toEqual(
+      expect.arrayContaining(['sql commitChunk', 'onnxruntime score']),
+    );
+    for (const { iKey, tags } of of('RequestData'))
+      expect([iKey, tags['ai.operation.id']]).toEqual([INSTRUMENTATION_KEY, traceIdOf(batch.runId)]);
+    expect(receiver.strange).toEqual([]);
 
-  const dimensions = (): Map<string, Set<string>> => {
-    const found = new Map<string, Set<string>>();
-    for (const { data } of of('MetricData')) for (const { name } of data.baseData.metrics ?? []) found.set(name, new Set([...(found.get(name) ?? []), ...Object.keys(data.baseData.properties ?? {})]));
-    return found;
-  };
-  const workbook = JSON.parse(readFileSync(join(root, 'deploy/monitoring/azure-workbook.json'), 'utf8')) as { items: { content: { query?: string; title?: string } }[] };
-  const queries = workbook.items.flatMap(({ content }) => (content.query === undefined ? [] : [content.query]));
-  const asks = queries.filter((query) => query.startsWith('customMetrics')).map((query) => ({
-    names: [...query.matchAll(/"(fleetscore_\w+)"/g)].map((m) => m[1]!), labels: [...query.matchAll(/customDimensions\["([^"]+)"\]/g)].map((m) => m[1]!),
-  }));
-  expect(asks.length).toBeGreaterThan(10);
-  const seen = await until(dimensions, (found) => asks.every(({ names }) => names.every((name) => found.has(name))));
-  for (const { names, labels } of asks)
-    for (const name of names) expect([name, seen.has(name), labels.filter((label) => !seen.get(name)?.has(label))]).toEqual([name, true, []]);
-  for (const name of queries.flatMap((query) => [...(/name in \(([^)]+)\)/.exec(query)?.[1] ?? '').matchAll(/"(\w+)"/g)]).map((m) => m[1]!))
-    if (!name.startsWith('fleetscore_') && !['planGroup', 'readingsReady'].includes(name)) expect(namesOf('RequestData')).toContain(name);
-});
+    const dimensions = (): Map<string, Set<string>> => {
+      const found = new Map<string, Set<string>>();
+      for (const { data } of of('MetricData'))
+        for (const { name } of data.baseData.metrics ?? [])
+          found.set(name, new Set([...(found.get(name) ?? []), ...Object.keys(data.baseData.properties ?? {})]));
+      return found;
+    };
+    const workbook = JSON.parse(readFileSync(join(root, 'deploy/monitoring/azure-workbook.json'), 'utf8')) as {
+      items: { content: { query?: string; title?: string } }[];
+    };
+    const queries = workbook.items.flatMap(({ content }) => (content.query === undefined ? [] : [content.query]));
+    const asks = queries
+      .filter((query) => query.startsWith('customMetrics'))
+      .map((query) => ({
+        names: [...query.matchAll(/"(fleetscore_\w+)"/g)].map((m) => m[1]!),
+        labels: [...query.matchAll(/customDimensions\["([^"]+)"\]/g)].map((m) => m[1]!),
+      }));
+    expect(asks.length).toBeGreaterThan(10);
+    const seen = await until(dimensions, (found) => asks.every(({ names }) => names.every((name) => found.has(name))));
+    for (const { names, labels } of asks)
+      for (const name of names)
+        expect([name, seen.has(name), labels.filter((label) => !seen.get(name)?.has(label))]).toEqual([name, true, []]);
+    for (const name of queries
+      .flatMap((query) => [...(/name in \(([^)]+)\)/.exec(query)?.[1] ?? '').matchAll(/"(\w+)"/g)])
+      .map((m) => m[1]!))
+      if (!name.startsWith('fleetscore_') && !['planGroup', 'readingsReady'].includes(name))
+        expect(namesOf('RequestData')).toContain(name);
+  },
+);
 
 test('the logs of a batch and of a sensor are found in Blob, with the worker that wrote them', async () => {
   interface Line {
@@ -224,11 +368,21 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
   }
   const lines = await until(
     async () => (await stack.cli('--json', 'logs', '--batch', batch.id)).json() as Line[],
-    (found) => found.some(({ message }) => message === 'batch closed') && found.filter(({ message }) => message === 'chunk recorded').length === 3,
+    (found) =>
+      found.some(({ message }) => message === 'batch closed') &&
+      found.filter(({ message }) => message === 'chunk recorded').length === 3,
   );
-  expect(lines.find(({ message }) => message === 'batch closed')).toMatchObject({ worker: expect.stringMatching(/^control-/), level: 'info', fields: { schedule: 'plant', scored: 2, failed: 1, challenger: 'twin', agreed: PREDICTED } });
+  expect(lines.find(({ message }) => message === 'batch closed')).toMatchObject({
+    worker: expect.stringMatching(/^control-/),
+    level: 'info',
+    fields: { schedule: 'plant', scored: 2, failed: 1, challenger: 'twin', agreed: PREDICTED },
+  });
   expect(lines.filter(({ message }) => message === 'sensor failed')).toEqual([
-    expect.objectContaining({ worker: expect.stringMatching(/^scoring-/), level: 'warn', fields: expect.objectContaining({ ...bad, batch: batch.id, class: 'model_corrupt' }) }),
+    expect.objectContaining({
+      worker: expect.stringMatching(/^scoring-/),
+      level: 'warn',
+      fields: expect.objectContaining({ ...bad, batch: batch.id, class: 'model_corrupt' }),
+    }),
   ]);
   const own = (await stack.cli('--json', 'logs', '--sensor', bad.device, bad.sensor)).json() as Line[];
   expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(['sensor failed', 'chunk recorded']));
@@ -236,7 +390,12 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
   const text = await stack.cli('logs', '--worker', 'control', '--since', '10m');
   expect(text.stdout).toMatch(/info {2}control-\S+ ready\n/);
   expect((await stack.cli('logs', '--batch', batch.id, '--level', 'error')).stdout).toMatch(/^No lines since /);
-  for (const [args, code] of [[['--batch', 'nothing'], 1], [['--sensor', 'one'], 2], [['--sensor', 'no', 'such'], 1], [['--since', 'soon'], 2]] as const)
+  for (const [args, code] of [
+    [['--batch', 'nothing'], 1],
+    [['--sensor', 'one'], 2],
+    [['--sensor', 'no', 'such'], 1],
+    [['--since', 'soon'], 2],
+  ] as const)
     expect([args, (await stack.cli('logs', ...args)).code]).toEqual([args, code]);
 
   // No key of the stack, in no log.

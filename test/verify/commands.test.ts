@@ -26,26 +26,54 @@ let server: BlobServer;
 let small: SmallStore;
 let releases: string[];
 const cli = (...args: string[]): Promise<CliResult> =>
-  runCli(dir, args, { FLEETSCORE_SQL_URL: `sqlite:${join(dir, 'fleet.db')}`, FLEETSCORE_BLOB_CONNECTION_STRING: server.connectionString, TEMPORAL_ADDRESS: '127.0.0.1:9' });
+  runCli(dir, args, {
+    FLEETSCORE_SQL_URL: `sqlite:${join(dir, 'fleet.db')}`,
+    FLEETSCORE_BLOB_CONNECTION_STRING: server.connectionString,
+    TEMPORAL_ADDRESS: '127.0.0.1:9',
+  });
 
 beforeAll(async () => {
   server = await startBlobServer(join(dir, 'azurite'));
   small = await smallStore(dir, server.blobs);
   const { store } = small;
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
-  const run = (batchId: string, format: PredictionsFormat) => runBatch({ store, blobs: server.blobs, engine, hopMs: WINDOW_MS, format }, { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 });
+  const run = (batchId: string, format: PredictionsFormat) =>
+    runBatch(
+      { store, blobs: server.blobs, engine, hopMs: WINDOW_MS, format },
+      { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 },
+    );
   try {
     await run(FIRST!, 'csv');
-    await publishModels(join(dir, 'models'), { store, blobs: server.blobs, nowMs: SMALL_PERIOD.toMs, release: 'second' });
+    await publishModels(join(dir, 'models'), {
+      store,
+      blobs: server.blobs,
+      nowMs: SMALL_PERIOD.toMs,
+      release: 'second',
+    });
     await run(SECOND!, 'parquet');
   } finally {
     await engine.close();
   }
   releases = (await store.listReleases()).map((release) => release.name);
   // Raw capture of the time: one file before the window, one inside, one after.
-  await store.commitReadings({ source: 'plant.servicebus.windows.net/readings/$default', partition: '0', expectedSeq: -1, throughSeq: 0, watermarkMs: SMALL_PERIOD.toMs, updates: [], readings: 0, late: 0, dead: 0 });
+  await store.commitReadings({
+    source: 'plant.servicebus.windows.net/readings/$default',
+    partition: '0',
+    expectedSeq: -1,
+    throughSeq: 0,
+    watermarkMs: SMALL_PERIOD.toMs,
+    updates: [],
+    readings: 0,
+    late: 0,
+    dead: 0,
+  });
   for (const offset of [-400_000, -30_000, 2_000, 60_000])
-    await server.blobs.put(CONTAINERS.raw, captureName('plant/readings/0', SMALL_PERIOD.fromMs + offset), Buffer.from('x'), 'avro/binary');
+    await server.blobs.put(
+      CONTAINERS.raw,
+      captureName('plant/readings/0', SMALL_PERIOD.fromMs + offset),
+      Buffer.from('x'),
+      'avro/binary',
+    );
 }, 120_000);
 afterAll(async () => {
   await small?.store.close();
@@ -59,14 +87,33 @@ test('explain prints the chain from a prediction to the readings', async () => {
   const text = await cli('explain', 'plant-1', 's1', '2026-03-02T10:00:03Z');
   expect(text.stderr).toBe('');
   expect(text.code).toBe(0);
-  for (const part of [SECOND!, 'normal', 'second', model!.model, `${model!.pack}, row ${model!.packRow}`, 'schedule every-minute', 'fleetscore test', '1 reading: mean 10.1, min 10.1, max 10.1', 'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro', FIRST!])
+  for (const part of [
+    SECOND!,
+    'normal',
+    'second',
+    model!.model,
+    `${model!.pack}, row ${model!.packRow}`,
+    'schedule every-minute',
+    'fleetscore test',
+    '1 reading: mean 10.1, min 10.1, max 10.1',
+    'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro',
+    FIRST!,
+  ])
     expect(text.stdout).toContain(part);
 
   const data = (await cli('explain', 'plant-1', 's1', '2026-03-02 10:00:25', '--json')).json();
-  const [window] = await store.readSensorWindows(sensor!.id, { fromMs: Date.parse('2026-03-02T10:00:25Z'), toMs: Date.parse('2026-03-02T10:00:30Z') });
+  const [window] = await store.readSensorWindows(sensor!.id, {
+    fromMs: Date.parse('2026-03-02T10:00:25Z'),
+    toMs: Date.parse('2026-03-02T10:00:30Z'),
+  });
   expect(data).toMatchObject({
-    prediction: { value: 60, prediction: 1, score: expect.any(Number) }, window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:30.000Z', mean: window!.mean, count: 1 }, changedSince: false,
-    batch: { id: SECOND, schedule: 'every-minute' }, release: 'second', model: { sha256: model!.model, features: ['mean'], packRow: model!.packRow }, codeVersion: 'test',
+    prediction: { value: 60, prediction: 1, score: expect.any(Number) },
+    window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:30.000Z', mean: window!.mean, count: 1 },
+    changedSince: false,
+    batch: { id: SECOND, schedule: 'every-minute' },
+    release: 'second',
+    model: { sha256: model!.model, features: ['mean'], packRow: model!.packRow },
+    codeVersion: 'test',
     superseded: [{ batch: FIRST, release: releases[1], value: 60, prediction: 1 }],
     raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
   });
@@ -74,20 +121,34 @@ test('explain prints the chain from a prediction to the readings', async () => {
 
 test('every reader takes CSV and Parquet, whichever a batch was written in', async () => {
   const { store } = small;
-  const blobsOf = async (batch: string): Promise<string[]> => (await store.listFiles(batch)).map(({ blob }) => blob.slice(blob.lastIndexOf('.')));
+  const blobsOf = async (batch: string): Promise<string[]> =>
+    (await store.listFiles(batch)).map(({ blob }) => blob.slice(blob.lastIndexOf('.')));
   expect(await blobsOf(FIRST!)).toEqual(['.csv']);
   expect(await blobsOf(SECOND!)).toEqual(['.parquet']);
-  const [first, second] = (await Promise.all([FIRST!, SECOND!].map((batch) => store.listFiles(batch)))).map(([file]) => file!);
-  const rows = await Promise.all([first!, second!].map(async ({ blob }) => decodePredictions(await server.blobs.get(CONTAINERS.predictions, blob))));
+  const [first, second] = (await Promise.all([FIRST!, SECOND!].map((batch) => store.listFiles(batch)))).map(
+    ([file]) => file!,
+  );
+  const rows = await Promise.all(
+    [first!, second!].map(async ({ blob }) => decodePredictions(await server.blobs.get(CONTAINERS.predictions, blob))),
+  );
   expect(rows[0]).toHaveLength(3 * WINDOWS);
   expect(rows[1]).toEqual(rows[0]);
   expect((await cli('verify', SECOND!)).stdout).toMatch(/Nothing is lost: every check holds\./);
   // Served is the newest batch, which is Parquet.
-  expect((await cli('predictions', 'plant-1', 's1', '--anomalies', '--json')).json()).toMatchObject([{ device: 'plant-1', sensor: 's1', value: 60, prediction: 1 }]);
+  expect((await cli('predictions', 'plant-1', 's1', '--anomalies', '--json')).json()).toMatchObject([
+    { device: 'plant-1', sensor: 's1', value: 60, prediction: 1 },
+  ]);
   const report = await cli('report', FIRST!, SECOND!, '--json');
   expect(report).toMatchObject({ code: 0, stderr: '' });
-  await server.blobs.put(CONTAINERS.predictions, `${second!.blob}.cut`, (await server.blobs.get(CONTAINERS.predictions, second!.blob)).subarray(0, -9), 'application/octet-stream');
-  await expect(decodePredictions(await server.blobs.get(CONTAINERS.predictions, `${second!.blob}.cut`))).rejects.toMatchObject({ code: 'PREDICTIONS_CORRUPT' });
+  await server.blobs.put(
+    CONTAINERS.predictions,
+    `${second!.blob}.cut`,
+    (await server.blobs.get(CONTAINERS.predictions, second!.blob)).subarray(0, -9),
+    'application/octet-stream',
+  );
+  await expect(
+    decodePredictions(await server.blobs.get(CONTAINERS.predictions, `${second!.blob}.cut`)),
+  ).rejects.toMatchObject({ code: 'PREDICTIONS_CORRUPT' });
   await server.blobs.delete(CONTAINERS.predictions, `${second!.blob}.cut`);
 });
 
@@ -95,33 +156,62 @@ test('explain says when readings came after a window was scored', async () => {
   const { store } = small;
   const sensor = (await store.findSensor({ device: 'plant-1', sensor: 's2' }))!;
   await store.commitReadings({
-    source: 'plant.servicebus.windows.net/readings/$default', partition: '0', expectedSeq: 0, throughSeq: 1, watermarkMs: SMALL_PERIOD.toMs, readings: 1, late: 1, dead: 0,
+    source: 'plant.servicebus.windows.net/readings/$default',
+    partition: '0',
+    expectedSeq: 0,
+    throughSeq: 1,
+    watermarkMs: SMALL_PERIOD.toMs,
+    readings: 1,
+    late: 1,
+    dead: 0,
     updates: [{ sensorId: sensor.id, startMs: SMALL_PERIOD.fromMs, tsMs: [SMALL_PERIOD.fromMs + 1_000], values: [20] }],
   });
   const { stdout } = await cli('explain', 'plant-1', 's2', '2026-03-02T10:00:00Z');
-  expect(stdout).toMatch(/value 10\.1\b[\s\S]*2 readings: mean 15\.05[\s\S]*readings came after it was scored: fleetscore batch rescore --from 2026-03-02T10:00:00.000Z --to 2026-03-02T10:01:00.000Z/);
+  expect(stdout).toMatch(
+    /value 10\.1\b[\s\S]*2 readings: mean 15\.05[\s\S]*readings came after it was scored: fleetscore batch rescore --from 2026-03-02T10:00:00.000Z --to 2026-03-02T10:01:00.000Z/,
+  );
 });
 
 test('explain says why there is no prediction', async () => {
   const without = await cli('explain', 'plant-1', 'no-model', '2026-03-02T10:00:00Z');
   expect(without.code).toBe(1);
-  expect(without.stdout).toMatch(/no prediction at 2026-03-02 10:00:00 UTC[\s\S]*skipped[\s\S]*no_model: the release has no model/);
+  expect(without.stdout).toMatch(
+    /no prediction at 2026-03-02 10:00:00 UTC[\s\S]*skipped[\s\S]*no_model: the release has no model/,
+  );
   expect((await cli('explain', 'plant-1', 's1', '2026-03-03')).stdout).toContain('No batch covers this time.');
-  expect((await cli('explain', 'plant-1', 'nobody', '2026-03-03')).stderr).toMatch(/there is no sensor "nobody" of a device "plant-1"/);
+  expect((await cli('explain', 'plant-1', 'nobody', '2026-03-03')).stderr).toMatch(
+    /there is no sensor "nobody" of a device "plant-1"/,
+  );
   expect((await cli('explain', 'plant-1', 's1', 'yesterday')).code).toBe(2);
 });
 
 test('batch plan counts what a batch then does, and starts nothing', async () => {
   const before = await small.store.listBatches();
-  const data = (await cli('batch', 'plan', ...PERIOD, '--sensors-per-child', '2', '--sensors-per-activity', '1', '--json')).json();
+  const data = (
+    await cli('batch', 'plan', ...PERIOD, '--sensors-per-child', '2', '--sensors-per-activity', '1', '--json')
+  ).json();
   expect(data).toMatchObject({
-    release: 'second', planned: 5, wouldScore: 3, windows: 3 * WINDOWS, skipped: { no_data: 1, no_model: 1 }, groups: 3, chunks: 5, sensorsPerChild: 2, sensorsPerActivity: 1,
-    examples: [{ sensor: 's4', class: 'no_data' }, { sensor: 'no-model', class: 'no_model' }], expected: { batches: 2 },
+    release: 'second',
+    planned: 5,
+    wouldScore: 3,
+    windows: 3 * WINDOWS,
+    skipped: { no_data: 1, no_model: 1 },
+    groups: 3,
+    chunks: 5,
+    sensorsPerChild: 2,
+    sensorsPerActivity: 1,
+    examples: [
+      { sensor: 's4', class: 'no_data' },
+      { sensor: 'no-model', class: 'no_model' },
+    ],
+    expected: { batches: 2 },
   });
   const { scored, skipped } = before[0]!.counts;
   expect({ scored, skipped }).toEqual({ scored: 3, skipped: 2 });
   const text = await cli('batch', 'plan', ...PERIOD, '--release', releases[1]!);
-  expect(text.stdout).toMatch(/5 planned: 3 would be scored \(36 windows\), 1 skipped without data, 1 without a model[\s\S]*5 child workflows of up to 1 sensor/);
+  expect(text.stdout).toMatch(
+    /5 planned: 3 would be scored \(36 windows\), 1 skipped without data, 1 without a model[\s\S]*5 child workflows of up to 1 sensor/,
+  );
   expect(await small.store.listBatches()).toEqual(before);
   expect((await cli('batch', 'plan', ...PERIOD, '--release', 'none')).stderr).toMatch(/none/);
 });
@@ -129,10 +219,15 @@ test('batch plan counts what a batch then does, and starts nothing', async () =>
 test('models promote and rollback move the current release', async () => {
   const current = (): Promise<string | undefined> => small.store.currentRelease();
   expect(await current()).toBe('second');
-  expect((await cli('models', 'rollback')).stdout).toContain(`Release ${releases[1]} of 2026-03-02 10:00:00 UTC is current: 4 models. It was second`);
+  expect((await cli('models', 'rollback')).stdout).toContain(
+    `Release ${releases[1]} of 2026-03-02 10:00:00 UTC is current: 4 models. It was second`,
+  );
   expect(await current()).toBe(releases[1]);
   expect((await cli('models', 'rollback')).stderr).toMatch(/is the oldest there is/);
-  expect((await cli('models', 'promote', 'second', '--json')).json()).toMatchObject({ release: 'second', before: releases[1] });
+  expect((await cli('models', 'promote', 'second', '--json')).json()).toMatchObject({
+    release: 'second',
+    before: releases[1],
+  });
   expect(await current()).toBe('second');
   expect((await cli('models', 'promote', 'third')).stderr).toMatch(/there is no release "third"/);
 });
@@ -143,12 +238,24 @@ test('models compare scores both releases over the same windows, and writes noth
   const models = await store.listReleaseModels('second');
   // The challenger takes everything for an anomaly, for one sensor; another has no model in it.
   const strict = await putModel(server.blobs, plainBytes(-1));
-  await store.createRelease('challenger', SMALL_PERIOD.toMs + 1, models.filter((m) => m.sensor !== 's2').map((m) => (m.sensorId === one!.id ? { sensorId: m.sensorId, model: strict } : m)), [{ model: strict, bytes: 1, kind: 'onnx', features: ['mean'] }]);
+  await store.createRelease(
+    'challenger',
+    SMALL_PERIOD.toMs + 1,
+    models
+      .filter((m) => m.sensor !== 's2')
+      .map((m) => (m.sensorId === one!.id ? { sensorId: m.sensorId, model: strict } : m)),
+    [{ model: strict, bytes: 1, kind: 'onnx', features: ['mean'] }],
+  );
   const before = [await store.listBatches(), await store.currentRelease()];
   const data = (await cli('models', 'compare', 'challenger', ...PERIOD, '--json')).json();
   expect(data).toMatchObject({
-    sensors: 5, windows: 2 * WINDOWS, agreed: 2 * WINDOWS - 11, differing: 1, differences: [{ sensor: 's1', windows: WINDOWS, onlyBase: 0, onlyChallenger: 11 }],
-    base: { release: 'second', scored: 3, skipped: 2, failed: 0, anomalies: 2 }, challenger: { release: 'challenger', scored: 2, skipped: 3, anomalies: 13 },
+    sensors: 5,
+    windows: 2 * WINDOWS,
+    agreed: 2 * WINDOWS - 11,
+    differing: 1,
+    differences: [{ sensor: 's1', windows: WINDOWS, onlyBase: 0, onlyChallenger: 11 }],
+    base: { release: 'second', scored: 3, skipped: 2, failed: 0, anomalies: 2 },
+    challenger: { release: 'challenger', scored: 2, skipped: 3, anomalies: 13 },
   });
   const none = await cli('models', 'compare', 'challenger', ...PERIOD, '--share', '0');
   expect(none.stdout).toContain('no window was scored by both');
@@ -159,10 +266,16 @@ test('where windows overlap, a time means the last one that had begun, all of it
   await claimWindows(small.store, { windowMs: 2 * WINDOW_MS, hopMs: WINDOW_MS });
   // Configured or not: the store says what its windows are.
   const data = (await cli('explain', 'plant-1', 's1', '2026-03-02T10:00:27Z', '--json')).json();
-  expect(data).toMatchObject({ window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:35.000Z' }, prediction: { value: 60 }, raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'] });
+  expect(data).toMatchObject({
+    window: { from: '2026-03-02T10:00:25.000Z', to: '2026-03-02T10:00:35.000Z' },
+    prediction: { value: 60 },
+    raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
+  });
   expect((await cli('batch', 'plan', ...PERIOD, '--json')).json()).toMatchObject({ windows: 3 * WINDOWS });
   const refused = await cli('simulate', '--sensors', '1');
-  expect(refused.stderr).toMatch(/windows are configured as 5s, but the store holds windows of 10s every 5s\. Set FLEETSCORE_WINDOW=10s FLEETSCORE_HOP=5s,/);
+  expect(refused.stderr).toMatch(
+    /windows are configured as 5s, but the store holds windows of 10s every 5s\. Set FLEETSCORE_WINDOW=10s FLEETSCORE_HOP=5s,/,
+  );
 });
 
 test('verify works without Temporal, and says so; damage ends with exit code 1', async () => {
@@ -170,9 +283,16 @@ test('verify works without Temporal, and says so; damage ends with exit code 1',
   expect(good.stdout).toMatch(/note: the workflow was not compared: [\s\S]*Nothing is lost: every check holds\./);
   expect(good.code).toBe(0);
   const [file] = await small.store.listFiles(FIRST!);
-  await server.blobs.put(CONTAINERS.predictions, file!.blob, Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'), 'text/csv');
+  await server.blobs.put(
+    CONTAINERS.predictions,
+    file!.blob,
+    Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'),
+    'text/csv',
+  );
   const bad = await cli('verify', FIRST!);
   expect(bad.code).toBe(1);
-  expect(bad.stdout).toMatch(/broken {2}files on record[\s\S]*has SHA-256 \w+, the manifest says \w+[\s\S]*this batch does not keep what it promises/);
+  expect(bad.stdout).toMatch(
+    /broken {2}files on record[\s\S]*has SHA-256 \w+, the manifest says \w+[\s\S]*this batch does not keep what it promises/,
+  );
   expect((await cli('verify', 'nothing')).stderr).toMatch(/there is no batch "nothing"/);
 });

@@ -2,20 +2,29 @@
 import { expect, test } from '@jest/globals';
 import { decideDeployment, GONE_AFTER_MS, type VersionState } from '../../workers/deployment/policy.ts';
 
-const version = (buildId: string, createdAtMs: number, workers = 1, activated = true): VersionState => ({ buildId, createdAtMs, workers, activated });
+const version = (buildId: string, createdAtMs: number, workers = 1, activated = true): VersionState => ({
+  buildId,
+  createdAtMs,
+  workers,
+  activated,
+});
 const long = (): number => GONE_AFTER_MS;
 const short = (): number => GONE_AFTER_MS - 1;
 const NOTHING = { takeOver: [] };
 
 test('the first version becomes current, and stays so', () => {
   expect(decideDeployment({ versions: [] }, 'a', long)).toEqual(NOTHING);
-  expect(decideDeployment({ versions: [version('a', 1, 1, false)] }, 'a', long).promote).toMatch(/no version was current/);
+  expect(decideDeployment({ versions: [version('a', 1, 1, false)] }, 'a', long).promote).toMatch(
+    /no version was current/,
+  );
   expect(decideDeployment({ current: 'a', versions: [version('a', 1)] }, 'a', long)).toEqual(NOTHING);
 });
 
 test('a new version becomes current by itself once; after a rollback it waits', () => {
   const old = version('a', 1);
-  expect(decideDeployment({ current: 'a', versions: [old, version('b', 2, 1, false)] }, 'b', short).promote).toMatch(/newer than a/);
+  expect(decideDeployment({ current: 'a', versions: [old, version('b', 2, 1, false)] }, 'b', short).promote).toMatch(
+    /newer than a/,
+  );
   expect(decideDeployment({ current: 'a', versions: [old, version('b', 2)] }, 'b', long)).toEqual(NOTHING);
   expect(decideDeployment({ current: 'b', versions: [old, version('b', 2)] }, 'a', long)).toEqual(NOTHING);
 });

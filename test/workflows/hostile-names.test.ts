@@ -9,10 +9,35 @@ import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('hostile-names');
 const HOSTILE = [
-  'a | b', '|||', '\\|', '\\', '</td><script>alert(1)</script>', '<img src=x onerror=alert(1)>', '[click](javascript:alert(1))', '![x](http://evil.example/a.png)',
-  '`rm -rf`', '**bold**', '_x_', '&lt;', "'; DROP TABLE windows;--", "x' OR '1'='1", '%_[a-z]', '../../etc/passwd', 'a/b', '..', '.', '%2F', '\u202Ereversed', 'ÄÖ 漢字 🚀', '$(id)', '{{7*7}}', '=cmd()',
+  'a | b',
+  '|||',
+  '\\|',
+  '\\',
+  '</td><script>alert(1)</script>',
+  '<img src=x onerror=alert(1)>',
+  '[click](javascript:alert(1))',
+  '![x](http://evil.example/a.png)',
+  '`rm -rf`',
+  '**bold**',
+  '_x_',
+  '&lt;',
+  "'; DROP TABLE windows;--",
+  "x' OR '1'='1",
+  '%_[a-z]',
+  '../../etc/passwd',
+  'a/b',
+  '..',
+  '.',
+  '%2F',
+  '\u202Ereversed',
+  'ÄÖ 漢字 🚀',
+  '$(id)',
+  '{{7*7}}',
+  '=cmd()',
 ];
-const name = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ minLength: 1, maxLength: 128, unit: 'grapheme' })).filter((text) => nameProblem('device', text) === undefined);
+const name = fc
+  .oneof(fc.constantFrom(...HOSTILE), fc.string({ minLength: 1, maxLength: 128, unit: 'grapheme' }))
+  .filter((text) => nameProblem('device', text) === undefined);
 
 /** Cells of a row, split at the bars that are not escaped, as a reader of Markdown does. */
 function cellsOf(row: string): string[] {
@@ -32,29 +57,42 @@ function cellsOf(row: string): string[] {
 }
 
 test('a name never leaves its cell of the table in the Web UI, and is no markup there', () => {
-  fc.assert(fc.property(name, name, fc.string({ maxLength: 300, unit: 'binary' }), (device, sensor, message) => {
-    const lines = failureTable([{ device, sensor, class: 'model_failed', message }], 1).trim().split('\n');
-    expect(lines.length).toBe(3);
-    expect(cellsOf(lines[2]!).slice(0, 3)).toEqual([device.replace(/\s+/g, ' ').trim(), sensor.replace(/\s+/g, ' ').trim(), 'model_failed']);
-    expect(cellsOf(lines[2]!)).toHaveLength(4);
-    expect(lines[2]).not.toMatch(/(?<!\\)(\\\\)*[<>`[\]*]/);
-  }));
+  fc.assert(
+    fc.property(name, name, fc.string({ maxLength: 300, unit: 'binary' }), (device, sensor, message) => {
+      const lines = failureTable([{ device, sensor, class: 'model_failed', message }], 1)
+        .trim()
+        .split('\n');
+      expect(lines.length).toBe(3);
+      expect(cellsOf(lines[2]!).slice(0, 3)).toEqual([
+        device.replace(/\s+/g, ' ').trim(),
+        sensor.replace(/\s+/g, ' ').trim(),
+        'model_failed',
+      ]);
+      expect(cellsOf(lines[2]!)).toHaveLength(4);
+      expect(lines[2]).not.toMatch(/(?<!\\)(\\\\)*[<>`[\]*]/);
+    }),
+  );
 });
 
 test('ids of child workflows have exactly the parts they should, and different sensors different ids', () => {
-  fc.assert(fc.property(fc.tuple(name, name), fc.tuple(name, name), (a, b) => {
-    const id = ([device, sensor]: readonly [string, string]): string => `batch/${encodeName(device)}/${encodeName(sensor)}`;
-    expect(id(a).split('/')).toHaveLength(3);
-    expect(id(a)).toMatch(/^[\w%/-]+$/);
-    expect(id(a) === id(b)).toBe(a[0] === b[0] && a[1] === b[1]);
-  }));
+  fc.assert(
+    fc.property(fc.tuple(name, name), fc.tuple(name, name), (a, b) => {
+      const id = ([device, sensor]: readonly [string, string]): string =>
+        `batch/${encodeName(device)}/${encodeName(sensor)}`;
+      expect(id(a).split('/')).toHaveLength(3);
+      expect(id(a)).toMatch(/^[\w%/-]+$/);
+      expect(id(a) === id(b)).toBe(a[0] === b[0] && a[1] === b[1]);
+    }),
+  );
 });
 
 test('SQL takes and gives back every name as it is, and finds each by it alone', async () => {
   const store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
   try {
     await store.migrate();
-    const names = [...new Set([...HOSTILE, ...fc.sample(name, 100)])].filter((text) => nameProblem('device', text) === undefined);
+    const names = [...new Set([...HOSTILE, ...fc.sample(name, 100)])].filter(
+      (text) => nameProblem('device', text) === undefined,
+    );
     const keys = names.map((text, i) => ({ device: text, sensor: names[names.length - 1 - i]! }));
     await store.registerSensors(keys);
     expect((await store.listSensors()).map(({ device, sensor }) => ({ device, sensor }))).toEqual(keys);

@@ -46,13 +46,29 @@ test('a child whose every sensor takes its worker down records each once, and st
   };
   const { nativeConnection: connection } = env;
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowsPath: codeFile('workflows/index'), activities: control }),
+    Worker.create({
+      connection,
+      taskQueue: CONTROL_QUEUE,
+      workflowsPath: codeFile('workflows/index'),
+      activities: control,
+    }),
     Worker.create({ connection, taskQueue: SCORING_QUEUE, activities: { ...scoring } }),
   ]);
   const running = workers.map((worker) => worker.run());
   try {
-    const input: ScoreSensorsInput = { batchId: 'b', fromMs: 0, toMs: 1, range: { from: 0, to: SENSORS, count: SENSORS }, sensorsPerActivity: SENSORS / 8, scoringQueue: SCORING_QUEUE };
-    const handle = await env.client.workflow.start(scoreSensors, { taskQueue: CONTROL_QUEUE, workflowId: 'long', args: [input] });
+    const input: ScoreSensorsInput = {
+      batchId: 'b',
+      fromMs: 0,
+      toMs: 1,
+      range: { from: 0, to: SENSORS, count: SENSORS },
+      sensorsPerActivity: SENSORS / 8,
+      scoringQueue: SCORING_QUEUE,
+    };
+    const handle = await env.client.workflow.start(scoreSensors, {
+      taskQueue: CONTROL_QUEUE,
+      workflowId: 'long',
+      args: [input],
+    });
     expect((await handle.result()).counts).toEqual({ ...NO_OUTCOMES, failed: SENSORS });
     expect((await handle.describe()).historyLength).toBeLessThan(MOST_EVENTS);
   } finally {
@@ -63,5 +79,7 @@ test('a child whose every sensor takes its worker down records each once, and st
   expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: SENSORS }, (_, i) => i));
   // Some were found one by one before; the rest says how to go on.
   expect(failed.some(({ range }) => range.count === 1)).toBe(true);
-  expect(failed.filter(({ range }) => range.count > 1).every(({ message }) => message.includes('batch redrive'))).toBe(true);
+  expect(failed.filter(({ range }) => range.count > 1).every(({ message }) => message.includes('batch redrive'))).toBe(
+    true,
+  );
 }, 120_000);

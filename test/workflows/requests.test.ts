@@ -13,7 +13,10 @@ test('an empty request scores the 15 minutes before the scheduled time', () => {
 });
 
 test('period and delay count back from the scheduled time, milliseconds of a start by hand are cut', () => {
-  expect(periodOf({ period: '1h', delay: '5m' }, AT + 789)).toEqual(['2026-11-23T13:10:00.000Z', '2026-11-23T14:10:00.000Z']);
+  expect(periodOf({ period: '1h', delay: '5m' }, AT + 789)).toEqual([
+    '2026-11-23T13:10:00.000Z',
+    '2026-11-23T14:10:00.000Z',
+  ]);
 });
 
 test.each([
@@ -26,13 +29,19 @@ test.each([
 });
 
 test('from and to are taken as they are, UTC when no zone is given', () => {
-  expect(periodOf({ from: '2018-08-28', to: '2018-08-29 12:30' })).toEqual(['2018-08-28T00:00:00.000Z', '2018-08-29T12:30:00.000Z']);
+  expect(periodOf({ from: '2018-08-28', to: '2018-08-29 12:30' })).toEqual([
+    '2018-08-28T00:00:00.000Z',
+    '2018-08-29T12:30:00.000Z',
+  ]);
 });
 
 test.each<[object, RegExp]>([
   [{ sensors: ['a/b'] }, /sensors go with redrive/],
   [{ sensors: [], redrive: 'x', from: '2026-01-01', to: '2026-01-02' }, /sensors must be a list of 1 to 500 names/],
-  [{ sensors: ['pump-1'], redrive: 'x', from: '2026-01-01', to: '2026-01-02' }, /a sensor is named DEVICE\/SENSOR.*got "pump-1"/],
+  [
+    { sensors: ['pump-1'], redrive: 'x', from: '2026-01-01', to: '2026-01-02' },
+    /a sensor is named DEVICE\/SENSOR.*got "pump-1"/,
+  ],
   [{ rescoreLate: 'a day' }, /rescoreLate "a day" is not a duration/],
   [{ periode: '15m' }, /unknown field "periode".*Known: from, to, period/],
   [{ from: '2026-01-01' }, /from and to go together/],

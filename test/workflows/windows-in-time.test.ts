@@ -31,13 +31,32 @@ afterAll(() => store.close());
 
 /** Of one second after the period, with a limit of two minutes. */
 function ask(windows: WindowShape, nowMs = PERIOD.toMs + 1_000): Promise<ReadingsState> {
-  const { readingsReady } = createControlActivities({ store, blobs: {} as BlobStore, codeVersion: 'test', now: () => nowMs, windows });
-  return new MockActivityEnvironment({}, { logger: QUIET }).run(readingsReady, { ...PERIOD, waitUntilMs: PERIOD.toMs + 2 * MINUTE });
+  const { readingsReady } = createControlActivities({
+    store,
+    blobs: {} as BlobStore,
+    codeVersion: 'test',
+    now: () => nowMs,
+    windows,
+  });
+  return new MockActivityEnvironment({}, { logger: QUIET }).run(readingsReady, {
+    ...PERIOD,
+    waitUntilMs: PERIOD.toMs + 2 * MINUTE,
+  });
 }
 
 let seq = -1;
 const reach = (watermarkMs: number): Promise<void> =>
-  store.commitReadings({ source: 's', partition: '0', expectedSeq: seq, throughSeq: ++seq, watermarkMs, updates: [], readings: 0, late: 0, dead: 0 });
+  store.commitReadings({
+    source: 's',
+    partition: '0',
+    expectedSeq: seq,
+    throughSeq: ++seq,
+    watermarkMs,
+    updates: [],
+    readings: 0,
+    late: 0,
+    dead: 0,
+  });
 
 test('without any ingest there is nothing to wait for', async () => {
   expect(await ask(TUMBLING)).toEqual({ ready: true });
@@ -58,27 +77,73 @@ test('windows that follow each other are complete at the end of the period, over
 
 test('a batch is not planned over windows of another length or hop than the worker is configured for', async () => {
   await claimWindows(store, HOPPING);
-  const { planBatch } = createControlActivities({ store, blobs: {} as BlobStore, codeVersion: 'test', now: Date.now, windows: TUMBLING });
-  const planning = new MockActivityEnvironment({}, { logger: QUIET }).run(planBatch, { ...PERIOD, batchId: 'b', workflowId: 'w', runId: 'r' });
+  const { planBatch } = createControlActivities({
+    store,
+    blobs: {} as BlobStore,
+    codeVersion: 'test',
+    now: Date.now,
+    windows: TUMBLING,
+  });
+  const planning = new MockActivityEnvironment({}, { logger: QUIET }).run(planBatch, {
+    ...PERIOD,
+    batchId: 'b',
+    workflowId: 'w',
+    runId: 'r',
+  });
   await expect(planning).rejects.toMatchObject({
-    type: 'INTERVAL_CHANGED', nonRetryable: true, message: expect.stringMatching(/windows are configured as 1m, but the store holds windows of 1m every 10s\. Set FLEETSCORE_WINDOW=1m FLEETSCORE_HOP=10s,/),
+    type: 'INTERVAL_CHANGED',
+    nonRetryable: true,
+    message: expect.stringMatching(
+      /windows are configured as 1m, but the store holds windows of 1m every 10s\. Set FLEETSCORE_WINDOW=1m FLEETSCORE_HOP=10s,/,
+    ),
   });
 });
 
 test('a rescore also takes sensors whose windows before the period changed, as far back as its models look', async () => {
-  const control = createControlActivities({ store, blobs: {} as BlobStore, codeVersion: 'test', now: Date.now, windows: HOPPING });
-  const plan = (batchId: string, rescore: boolean) =>
-    new MockActivityEnvironment({}, { logger: QUIET }).run(control.planBatch, { ...PERIOD, batchId, workflowId: batchId, runId: batchId, ...(rescore ? { rescore } : {}) });
-  const [sensorId] = (await store.registerSensors([{ device: 'd', sensor: 's' }])) as [number];
-  const arrive = (startMs: number, value: number): Promise<void> => store.commitReadings({
-    source: 's', partition: '0', expectedSeq: seq, throughSeq: ++seq, watermarkMs: 0, updates: [{ sensorId, startMs, tsMs: [startMs], values: [value] }], readings: 1, late: 0, dead: 0,
+  const control = createControlActivities({
+    store,
+    blobs: {} as BlobStore,
+    codeVersion: 'test',
+    now: Date.now,
+    windows: HOPPING,
   });
-  await store.createRelease('looks back', 0, [{ sensorId, model: 'm' }], [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean', 'mean[-3]'] }]);
+  const plan = (batchId: string, rescore: boolean) =>
+    new MockActivityEnvironment({}, { logger: QUIET }).run(control.planBatch, {
+      ...PERIOD,
+      batchId,
+      workflowId: batchId,
+      runId: batchId,
+      ...(rescore ? { rescore } : {}),
+    });
+  const [sensorId] = (await store.registerSensors([{ device: 'd', sensor: 's' }])) as [number];
+  const arrive = (startMs: number, value: number): Promise<void> =>
+    store.commitReadings({
+      source: 's',
+      partition: '0',
+      expectedSeq: seq,
+      throughSeq: ++seq,
+      watermarkMs: 0,
+      updates: [{ sensorId, startMs, tsMs: [startMs], values: [value] }],
+      readings: 1,
+      late: 0,
+      dead: 0,
+    });
+  await store.createRelease(
+    'looks back',
+    0,
+    [{ sensorId, model: 'm' }],
+    [{ model: 'm', bytes: 1, kind: 'onnx', features: ['mean', 'mean[-3]'] }],
+  );
   await store.setCurrentRelease('looks back');
   await arrive(PERIOD.fromMs, 1);
   await plan('first', false);
   const { changeId } = await store.readSeries({ from: sensorId, to: sensorId + 1 }, PERIOD);
-  await store.commitChunk({ batchId: 'first', chunk: 'c', changeId, outcomes: [{ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1, model: 'm' }] });
+  await store.commitChunk({
+    batchId: 'first',
+    chunk: 'c',
+    changeId,
+    outcomes: [{ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1, model: 'm' }],
+  });
   await store.finishBatch('first', { status: 'completed', manifest: 'm', finishedAtMs: 1 });
 
   await arrive(PERIOD.fromMs - 4 * HOPPING.hopMs, 1);

@@ -32,7 +32,11 @@ export function watchDeployment(client: Client, self: string, identity: string, 
       if (workers > 0) goneSince.delete(buildId);
       else if (!goneSince.has(buildId)) goneSince.set(buildId, Date.now());
     }
-    const { promote, takeOver } = decideDeployment(state, self, (buildId) => Date.now() - (goneSince.get(buildId) ?? Date.now()));
+    const { promote, takeOver } = decideDeployment(
+      state,
+      self,
+      (buildId) => Date.now() - (goneSince.get(buildId) ?? Date.now()),
+    );
     if (promote !== undefined) {
       await promoteVersion(client, self, identity);
       log.info({ version: self, before: state.current, reason: promote }, 'this version gets the new batches');
@@ -40,7 +44,11 @@ export function watchDeployment(client: Client, self: string, identity: string, 
     }
     for (const buildId of takeOver) {
       const moved = await moveWorkflows(client, buildId, self, identity);
-      if (moved > 0) log.warn({ version: self, from: buildId, workflows: moved }, 'took over the running batches of a version that has no worker any more');
+      if (moved > 0)
+        log.warn(
+          { version: self, from: buildId, workflows: moved },
+          'took over the running batches of a version that has no worker any more',
+        );
     }
     return state;
   };
@@ -52,14 +60,20 @@ export function watchDeployment(client: Client, self: string, identity: string, 
       return state;
     } catch (error) {
       // Once, not every ten seconds; a restart of the server heals by itself.
-      if (told !== messageOf(error)) log.warn({ err: error }, `the deployment of this worker cannot be looked after: ${(told = messageOf(error))}`);
+      if (told !== messageOf(error))
+        log.warn({ err: error }, `the deployment of this worker cannot be looked after: ${(told = messageOf(error))}`);
       return undefined;
     }
   };
-  const pause = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal: ending.signal }).catch(() => undefined);
+  const pause = (ms: number): Promise<unknown> =>
+    sleep(ms, undefined, { signal: ending.signal }).catch(() => undefined);
 
   const settled = (async () => {
-    for (const until = Date.now() + FIRST_LOOKS_MS; Date.now() < until && !ending.signal.aborted; await pause(FIRST_MS)) {
+    for (
+      const until = Date.now() + FIRST_LOOKS_MS;
+      Date.now() < until && !ending.signal.aborted;
+      await pause(FIRST_MS)
+    ) {
       const state = await safely();
       if (state?.current !== undefined && state.versions.some(({ buildId }) => buildId === self)) return;
     }

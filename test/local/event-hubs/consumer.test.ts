@@ -1,6 +1,17 @@
 import type { EventPosition, ReceivedEventData } from '@azure/event-hubs';
 import { parseSelector } from '../../../local/event-hubs/start-position.ts';
-import { bodies, cleanUp, consumer, emulator, numbered, producer, receive, sequences, watch, type Watch } from './support.ts';
+import {
+  bodies,
+  cleanUp,
+  consumer,
+  emulator,
+  numbered,
+  producer,
+  receive,
+  sequences,
+  watch,
+  type Watch,
+} from './support.ts';
 
 afterEach(cleanUp);
 
@@ -10,7 +21,9 @@ async function filled(): Promise<{ text: string; events: ReceivedEventData[] }> 
   const client = producer(text);
   for (let i = 0; i < 6; i += 1) {
     await client.sendBatch(numbered(1, i), { partitionId: '0' });
-    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
   }
   return { text, events: await receive(text, 6) };
 }
@@ -42,7 +55,9 @@ test('the latest position gets only what comes afterwards', async () => {
   while (late.events.length === 0) {
     await client.sendBatch(numbered(1, sent), { partitionId: '0' });
     sent += 1;
-    await new Promise((resolve) => { setTimeout(resolve, 30); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 30);
+    });
   }
   await late.until(({ events }) => events.at(-1)?.body === sent - 1);
   expect(sequences(late.events)[0]).toBeGreaterThanOrEqual(6);
@@ -50,8 +65,16 @@ test('the latest position gets only what comes afterwards', async () => {
 });
 
 test('selectors are read as the service reads them', () => {
-  expect(parseSelector("amqp.annotation.x-opt-enqueued-time >= '1700000000000'")).toEqual({ kind: 'time', value: 1_700_000_000_000, inclusive: true });
-  expect(parseSelector("amqp.annotation.x-opt-sequence-number > '-1'")).toEqual({ kind: 'sequence', value: -1, inclusive: false });
+  expect(parseSelector("amqp.annotation.x-opt-enqueued-time >= '1700000000000'")).toEqual({
+    kind: 'time',
+    value: 1_700_000_000_000,
+    inclusive: true,
+  });
+  expect(parseSelector("amqp.annotation.x-opt-sequence-number > '-1'")).toEqual({
+    kind: 'sequence',
+    value: -1,
+    inclusive: false,
+  });
   expect(parseSelector("amqp.annotation.x-opt-offset > '@latest'")).toEqual({ kind: 'latest' });
   expect(parseSelector(undefined)).toEqual({ kind: 'latest' });
   expect(parseSelector("amqp.annotation.x-opt-offset < '5'")).toBeUndefined();
@@ -76,8 +99,14 @@ test('a higher owner level cuts off a lower one, and a lower one or none is refu
   await high.until(hasEvents);
   await low.until(hasErrors);
   expect(low.errors[0]).toBe('ReceiverDisconnectedError');
-  await expect(receive(text, 1, { ownerLevel: 4 } as object)).rejects.toMatchObject({ code: 'ReceiverDisconnectedError', message: expect.stringContaining("higher epoch '5'") });
-  await expect(receive(text, 1)).rejects.toMatchObject({ code: 'ReceiverDisconnectedError', message: expect.stringContaining('non-epoch receiver is not allowed') });
+  await expect(receive(text, 1, { ownerLevel: 4 } as object)).rejects.toMatchObject({
+    code: 'ReceiverDisconnectedError',
+    message: expect.stringContaining("higher epoch '5'"),
+  });
+  await expect(receive(text, 1)).rejects.toMatchObject({
+    code: 'ReceiverDisconnectedError',
+    message: expect.stringContaining('non-epoch receiver is not allowed'),
+  });
   // Other groups and partitions are not concerned, and the owner goes on.
   expect(await receive(text, 6, { group: 'fleetscore' })).toHaveLength(6);
   await producer(text).sendBatch(numbered(1, 6), { partitionId: '0' });
@@ -129,12 +158,23 @@ test('runtime metrics tell where the partition ends', async () => {
   const last = await client.getPartitionProperties('0');
   const reader = consumer(text);
   const seen = await new Promise((resolve, reject) => {
-    reader.subscribe('0', {
-      processEvents: async (events, context) => { if (events.length > 0) resolve({ ...context.lastEnqueuedEventProperties }); },
-      processError: async (error) => reject(error),
-    }, { startPosition: { offset: '-1' }, maxBatchSize: 3, trackLastEnqueuedEventProperties: true });
+    reader.subscribe(
+      '0',
+      {
+        processEvents: async (events, context) => {
+          if (events.length > 0) resolve({ ...context.lastEnqueuedEventProperties });
+        },
+        processError: async (error) => reject(error),
+      },
+      { startPosition: { offset: '-1' }, maxBatchSize: 3, trackLastEnqueuedEventProperties: true },
+    );
   });
-  expect(seen).toMatchObject({ sequenceNumber: 9, offset: last.lastEnqueuedOffset, enqueuedOn: last.lastEnqueuedOnUtc, retrievedOn: expect.any(Date) });
+  expect(seen).toMatchObject({
+    sequenceNumber: 9,
+    offset: last.lastEnqueuedOffset,
+    enqueuedOn: last.lastEnqueuedOnUtc,
+    retrievedOn: expect.any(Date),
+  });
 });
 
 test('many events go through in order while they are being sent, with small and large credit', async () => {

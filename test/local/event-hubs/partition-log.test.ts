@@ -41,78 +41,95 @@ function readAll(log: PartitionLog, sequence = log.first): Stored[] {
   for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
     const { body, message_annotations: annotations } = message.decode(bytes);
     found.push({
-      body, sequence: annotations['x-opt-sequence-number'], offset: Number(annotations['x-opt-offset']),
+      body,
+      sequence: annotations['x-opt-sequence-number'],
+      offset: Number(annotations['x-opt-offset']),
       timeMs: annotations['x-opt-enqueued-time'].getTime(),
     });
   }
   return found;
 }
 
-const segmentFiles = (dir: string): string[] => readdirSync(dir).toSorted().map((name) => join(dir, name));
+const segmentFiles = (dir: string): string[] =>
+  readdirSync(dir)
+    .toSorted()
+    .map((name) => join(dir, name));
 const diskBytes = (dir: string): number => segmentFiles(dir).reduce((sum, path) => sum + statSync(path).size, 0);
 
 test('events come back in order from every start position, before and after a restart, over many segments', () => {
-  fc.assert(fc.property(
-    fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 900 }),
-    fc.array(fc.nat(), { minLength: 3, maxLength: 3 }),
-    (batches, padding, picks) => {
-      const dir = temporaryFolder();
-      const limits = { ...FOREVER, segmentBytes: 20_000 };
-      let log = openLog(dir, limits);
-      const sent: string[] = [];
-      for (const count of batches) {
-        const bodies = Array.from({ length: count }, (_, i) => `${sent.length + i}:${'x'.repeat(padding)}`);
-        append(log, bodies);
-        sent.push(...bodies);
-      }
-      const check = (): void => {
-        const all = readAll(log);
-        expect(all.map((event) => event.body)).toEqual(sent);
-        expect(all.map((event) => event.sequence)).toEqual(sent.map((_, i) => i));
-        expect(log.last).toMatchObject({ sequence: sent.length - 1, offset: all.at(-1)?.offset });
-        for (const pick of picks) {
-          const event = all[pick % all.length];
-          if (event === undefined) throw new Error('no event');
-          for (const inclusive of [true, false]) {
-            const positions: readonly (readonly [StartPosition, (other: Stored) => number])[] = [
-              [{ kind: 'sequence', value: event.sequence, inclusive }, (other) => other.sequence - event.sequence],
-              [{ kind: 'offset', value: event.offset, inclusive }, (other) => other.offset - event.offset],
-              [{ kind: 'time', value: event.timeMs, inclusive }, (other) => other.timeMs - event.timeMs],
-              [{ kind: 'offset', value: -1, inclusive: false }, () => 1],
-              [{ kind: 'offset', value: event.offset + 1, inclusive }, (other) => other.offset - event.offset - 0.5],
-            ];
-            for (const [position, compare] of positions) {
-              const expected = all.filter((other) => (inclusive ? compare(other) >= 0 : compare(other) > 0));
-              expect(readAll(log, seek(log, position))).toEqual(expected);
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 900 }),
+      fc.array(fc.nat(), { minLength: 3, maxLength: 3 }),
+      (batches, padding, picks) => {
+        const dir = temporaryFolder();
+        const limits = { ...FOREVER, segmentBytes: 20_000 };
+        let log = openLog(dir, limits);
+        const sent: string[] = [];
+        for (const count of batches) {
+          const bodies = Array.from({ length: count }, (_, i) => `${sent.length + i}:${'x'.repeat(padding)}`);
+          append(log, bodies);
+          sent.push(...bodies);
+        }
+        const check = (): void => {
+          const all = readAll(log);
+          expect(all.map((event) => event.body)).toEqual(sent);
+          expect(all.map((event) => event.sequence)).toEqual(sent.map((_, i) => i));
+          expect(log.last).toMatchObject({ sequence: sent.length - 1, offset: all.at(-1)?.offset });
+          for (const pick of picks) {
+            const event = all[pick % all.length];
+            if (event === undefined) throw new Error('no event');
+            for (const inclusive of [true, false]) {
+              const positions: readonly (readonly [StartPosition, (other: Stored) => number])[] = [
+                [{ kind: 'sequence', value: event.sequence, inclusive }, (other) => other.sequence - event.sequence],
+                [{ kind: 'offset', value: event.offset, inclusive }, (other) => other.offset - event.offset],
+                [{ kind: 'time', value: event.timeMs, inclusive }, (other) => other.timeMs - event.timeMs],
+                [{ kind: 'offset', value: -1, inclusive: false }, () => 1],
+                [{ kind: 'offset', value: event.offset + 1, inclusive }, (other) => other.offset - event.offset - 0.5],
+              ];
+              for (const [position, compare] of positions) {
+                const expected = all.filter((other) => (inclusive ? compare(other) >= 0 : compare(other) > 0));
+                expect(readAll(log, seek(log, position))).toEqual(expected);
+              }
             }
           }
-        }
-        expect(readAll(log, seek(log, { kind: 'latest' }))).toEqual([]);
-      };
-      check();
-      log.close();
-      log = openLog(dir, limits);
-      check();
-      append(log, ['after']);
-      sent.push('after');
-      check();
-      log.close();
-    },
-  ), { numRuns: 8 });
+          expect(readAll(log, seek(log, { kind: 'latest' }))).toEqual([]);
+        };
+        check();
+        log.close();
+        log = openLog(dir, limits);
+        check();
+        append(log, ['after']);
+        sent.push('after');
+        check();
+        log.close();
+      },
+    ),
+    { numRuns: 8 },
+  );
 });
 
 test('a start by enqueued time is exact when times differ', async () => {
   const log = openLog(temporaryFolder());
   for (let i = 0; i < 5; i += 1) {
     append(log, [i]);
-    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
   }
   const all = readAll(log);
   const third = all[2];
   if (third === undefined) throw new Error('no event');
-  expect(readAll(log, seek(log, { kind: 'time', value: third.timeMs, inclusive: true })).map((e) => e.body)).toEqual([2, 3, 4]);
-  expect(readAll(log, seek(log, { kind: 'time', value: third.timeMs, inclusive: false })).map((e) => e.body)).toEqual([3, 4]);
-  expect(readAll(log, seek(log, { kind: 'time', value: 0, inclusive: false })).map((e) => e.body)).toEqual([0, 1, 2, 3, 4]);
+  expect(readAll(log, seek(log, { kind: 'time', value: third.timeMs, inclusive: true })).map((e) => e.body)).toEqual([
+    2, 3, 4,
+  ]);
+  expect(readAll(log, seek(log, { kind: 'time', value: third.timeMs, inclusive: false })).map((e) => e.body)).toEqual([
+    3, 4,
+  ]);
+  expect(readAll(log, seek(log, { kind: 'time', value: 0, inclusive: false })).map((e) => e.body)).toEqual([
+    0, 1, 2, 3, 4,
+  ]);
   expect(seek(log, { kind: 'time', value: Date.now() + 1e6, inclusive: false })).toBe(5);
 });
 
@@ -138,7 +155,12 @@ test('a write that was cut short anywhere is taken back whole and nothing before
     expect(statSync(segmentFiles(copy)[0] ?? '').size).toBe(before);
     append(recovered, ['g']);
     recovered.close();
-    expect(readAll(openLog(copy)).map((event) => [event.sequence, event.body])).toEqual([[0, 'a'], [1, 'b'], [2, 'c'], [3, 'g']]);
+    expect(readAll(openLog(copy)).map((event) => [event.sequence, event.body])).toEqual([
+      [0, 'a'],
+      [1, 'b'],
+      [2, 'c'],
+      [3, 'g'],
+    ]);
   }
 });
 
@@ -172,7 +194,11 @@ test('a segment whose header was not finished is removed and the numbers go on',
   const again = openLog(dir, FOREVER, lines);
   append(again, ['c']);
   expect(lines).toEqual([expect.stringContaining('no whole segment header')]);
-  expect(readAll(again).map((event) => [event.sequence, event.body])).toEqual([[0, 'a'], [1, 'b'], [2, 'c']]);
+  expect(readAll(again).map((event) => [event.sequence, event.body])).toEqual([
+    [0, 'a'],
+    [1, 'b'],
+    [2, 'c'],
+  ]);
 });
 
 test('retention by bytes bounds memory and disk, and the numbers survive a restart', () => {
@@ -185,7 +211,9 @@ test('retention by bytes bounds memory and disk, and the numbers survive a resta
   expect(diskBytes(dir)).toBeGreaterThan(limits.maxBytes / 2);
   expect(log.first).toBeGreaterThan(1500);
   const kept = readAll(log);
-  expect(kept.map((event) => event.sequence)).toEqual(Array.from({ length: 2000 - log.first }, (_, i) => log.first + i));
+  expect(kept.map((event) => event.sequence)).toEqual(
+    Array.from({ length: 2000 - log.first }, (_, i) => log.first + i),
+  );
   // A reader that fell behind goes on with the oldest event that is left.
   const late = message.decode(reader.next() ?? Buffer.alloc(0));
   expect(late.message_annotations['x-opt-sequence-number']).toBe(log.first);
@@ -226,5 +254,8 @@ test('an event that is not a message leaves no trace of its batch', () => {
   append(log, ['a']);
   expect(() => log.append([encode('b'), Buffer.from('nonsense')], undefined)).toThrow('no AMQP section');
   append(log, ['c']);
-  expect(readAll(log).map((event) => [event.sequence, event.body])).toEqual([[0, 'a'], [1, 'c']]);
+  expect(readAll(log).map((event) => [event.sequence, event.body])).toEqual([
+    [0, 'a'],
+    [1, 'c'],
+  ]);
 });

@@ -8,14 +8,21 @@ import { bodies, cleanUp, emulator, numbered, producer, receive, RETRY, sequence
 
 afterEach(cleanUp);
 
-const hub = (partitions: number): { hubs: { name: string; partitions: number }[] } => ({ hubs: [{ name: 'readings', partitions }] });
+const hub = (partitions: number): { hubs: { name: string; partitions: number }[] } => ({
+  hubs: [{ name: 'readings', partitions }],
+});
 
 test('properties of the hub and its partitions', async () => {
   const emu = await emulator(hub(3));
   const client = producer(emu.connectionString('READINGS'));
   expect(await client.getEventHubProperties()).toMatchObject({ name: 'readings', partitionIds: ['0', '1', '2'] });
   expect(await client.getPartitionProperties('1')).toMatchObject({
-    eventHubName: 'readings', partitionId: '1', isEmpty: true, beginningSequenceNumber: 0, lastEnqueuedSequenceNumber: -1, lastEnqueuedOffset: '-1',
+    eventHubName: 'readings',
+    partitionId: '1',
+    isEmpty: true,
+    beginningSequenceNumber: 0,
+    lastEnqueuedSequenceNumber: -1,
+    lastEnqueuedOffset: '-1',
   });
   await client.sendBatch(numbered(3), { partitionId: '1' });
   const before = Date.now();
@@ -30,14 +37,28 @@ test('a batch arrives whole and in order, with properties, content type and key'
   const client = producer(emu.connectionString('readings'));
   const batch = await client.createBatch({ partitionKey: 'pump-1' });
   for (let i = 0; i < 20; i += 1) {
-    expect(batch.tryAdd({ body: { i }, properties: { unit: 'bar', i }, contentType: 'application/json', messageId: `m${i}`, correlationId: 'c' })).toBe(true);
+    expect(
+      batch.tryAdd({
+        body: { i },
+        properties: { unit: 'bar', i },
+        contentType: 'application/json',
+        messageId: `m${i}`,
+        correlationId: 'c',
+      }),
+    ).toBe(true);
   }
   await client.sendBatch(batch);
-  const events = await receive(emu.connectionString('readings'), 20, { partition: String(partitionForKey('pump-1', 4)) });
+  const events = await receive(emu.connectionString('readings'), 20, {
+    partition: String(partitionForKey('pump-1', 4)),
+  });
   expect(bodies(events)).toEqual(Array.from({ length: 20 }, (_, i) => ({ i })));
   expect(sequences(events)).toEqual(Array.from({ length: 20 }, (_, i) => i));
   expect(events[7]).toMatchObject({
-    partitionKey: 'pump-1', properties: { unit: 'bar', i: 7 }, contentType: 'application/json', messageId: 'm7', correlationId: 'c',
+    partitionKey: 'pump-1',
+    properties: { unit: 'bar', i: 7 },
+    contentType: 'application/json',
+    messageId: 'm7',
+    correlationId: 'c',
   });
   expect(Number(events[1]?.offset)).toBeGreaterThan(Number(events[0]?.offset));
 });
@@ -65,12 +86,17 @@ test('the buffered producer puts every key where the broker would', async () => 
   const emu = await emulator(hub(4));
   const failures: unknown[] = [];
   const client = new EventHubBufferedProducerClient(emu.connectionString('readings'), {
-    onSendEventsErrorHandler: async (context) => { failures.push(context.error); }, ...RETRY, maxWaitTimeInMs: 100,
+    onSendEventsErrorHandler: async (context) => {
+      failures.push(context.error);
+    },
+    ...RETRY,
+    maxWaitTimeInMs: 100,
   });
   // Its check for new partitions sleeps ten seconds, which close does not cut short.
   Object.assign(client, { _backgroundManagementInterval: 100 });
   const keys = Array.from({ length: 12 }, (_, i) => `sensor-${i}`);
-  for (let i = 0; i < 240; i += 1) await client.enqueueEvent({ body: i }, { partitionKey: keys[i % keys.length] ?? '' });
+  for (let i = 0; i < 240; i += 1)
+    await client.enqueueEvent({ body: i }, { partitionKey: keys[i % keys.length] ?? '' });
   await client.close({ flush: true });
   expect(failures).toEqual([]);
   expect(emu.stats.events).toBe(240);
@@ -81,7 +107,9 @@ test('the buffered producer puts every key where the broker would', async () => 
     // The client sends to the partition and leaves the key out, so events are told apart by their number.
     const numbers = bodies(events) as number[];
     for (const key of here) {
-      expect(numbers.filter((i) => keys[i % keys.length] === key)).toEqual(Array.from({ length: 20 }, (_, i) => i * keys.length + keys.indexOf(key)));
+      expect(numbers.filter((i) => keys[i % keys.length] === key)).toEqual(
+        Array.from({ length: 20 }, (_, i) => i * keys.length + keys.indexOf(key)),
+      );
     }
   }
 });
@@ -92,7 +120,9 @@ test('the limit of 1 MiB holds for an event and for a batch', async () => {
   const batch = await client.createBatch();
   expect(batch.maxSizeInBytes).toBe(1024 * 1024);
   expect(batch.tryAdd({ body: 'x'.repeat(1024 * 1024) })).toBe(false);
-  await expect(client.sendBatch([{ body: 'x'.repeat(1024 * 1024) }])).rejects.toMatchObject({ code: 'MessageTooLargeError' });
+  await expect(client.sendBatch([{ body: 'x'.repeat(1024 * 1024) }])).rejects.toMatchObject({
+    code: 'MessageTooLargeError',
+  });
   const many = Array.from({ length: 12 }, () => ({ body: 'x'.repeat(100_000) }));
   await expect(client.sendBatch(many)).rejects.toMatchObject({ code: 'MessageTooLargeError' });
   await expect(client.createBatch({ maxSizeInBytes: 2 * 1024 * 1024 })).rejects.toThrow('maximum message size');
@@ -111,8 +141,12 @@ test('a wrong key, an unknown hub and an unknown partition are refused', async (
   await expect(wrong.sendBatch(numbered(1))).rejects.toMatchObject({ code: 'UnauthorizedError' });
   const stranger = producer(right.replace('SharedAccessKeyName=send', 'SharedAccessKeyName=other'), noRetry);
   await expect(stranger.getEventHubProperties()).rejects.toMatchObject({ code: 'UnauthorizedError' });
-  await expect(producer(emu.connectionString('other')).sendBatch(numbered(1))).rejects.toThrow(/'other' could not be found/);
-  await expect(producer(right).sendBatch(numbered(1), { partitionId: '9' })).rejects.toMatchObject({ code: 'ArgumentOutOfRangeError' });
+  await expect(producer(emu.connectionString('other')).sendBatch(numbered(1))).rejects.toThrow(
+    /'other' could not be found/,
+  );
+  await expect(producer(right).sendBatch(numbered(1), { partitionId: '9' })).rejects.toMatchObject({
+    code: 'ArgumentOutOfRangeError',
+  });
   expect(emu.stats.events).toBe(1);
 });
 
@@ -120,7 +154,7 @@ test('a wrong key, an unknown hub and an unknown partition are refused', async (
 async function refusalOf(port: number, link: SenderOptions): Promise<unknown> {
   const connection = rhea.create_container().connect({ host: '127.0.0.1', port, reconnect: false });
   const sender = connection.open_sender(link);
-  const [{ sender: refused }] = await once(sender, 'sender_error') as [EventContext];
+  const [{ sender: refused }] = (await once(sender, 'sender_error')) as [EventContext];
   connection.close();
   await once(connection, 'connection_close');
   return refused?.error;
@@ -129,10 +163,17 @@ async function refusalOf(port: number, link: SenderOptions): Promise<unknown> {
 test('a link without a token and idempotent publishing are refused, not silently accepted', async () => {
   const emu = await emulator(hub(1));
   expect(await refusalOf(emu.port, { target: { address: 'readings' } })).toMatchObject({
-    condition: 'amqp:unauthorized-access', description: expect.stringContaining("No put-token for 'readings'"),
+    condition: 'amqp:unauthorized-access',
+    description: expect.stringContaining("No put-token for 'readings'"),
   });
-  expect(await refusalOf(emu.port, { target: { address: 'readings' }, desired_capabilities: 'com.microsoft:idempotent-producer' })).toMatchObject({
-    condition: 'amqp:not-implemented', description: expect.stringContaining('Leave enableIdempotentRetries off'),
+  expect(
+    await refusalOf(emu.port, {
+      target: { address: 'readings' },
+      desired_capabilities: 'com.microsoft:idempotent-producer',
+    }),
+  ).toMatchObject({
+    condition: 'amqp:not-implemented',
+    description: expect.stringContaining('Leave enableIdempotentRetries off'),
   });
 });
 

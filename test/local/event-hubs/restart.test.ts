@@ -7,7 +7,17 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { startEventHubsEmulator } from '../../../local/event-hubs/emulator.ts';
-import { bodies, cleanUp, emulator, numbered, producer, receive, sequences, temporaryFolder, watch } from './support.ts';
+import {
+  bodies,
+  cleanUp,
+  emulator,
+  numbered,
+  producer,
+  receive,
+  sequences,
+  temporaryFolder,
+  watch,
+} from './support.ts';
 
 const MAIN = fileURLToPath(new URL('../../../local/event-hubs/main.ts', import.meta.url));
 type Child = ChildProcessByStdio<null, Readable, Readable>;
@@ -38,7 +48,7 @@ function start(args: readonly string[]): { child: Child; stderr: string[] } {
 
 async function run(args: readonly string[]): Promise<Running> {
   const { child, stderr } = start(args);
-  const [line] = await once(createInterface(child.stdout), 'line') as [string];
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   return { child, stderr, ready: JSON.parse(line) as Running['ready'] };
 }
 
@@ -66,7 +76,10 @@ test('a process that is killed in the middle of sending loses nothing that it ac
       for (;;) {
         const batch = Array.from({ length: 100 }, (_, i) => next + i);
         next += batch.length;
-        await client.sendBatch(batch.map((body) => ({ body })), { partitionId: '0' });
+        await client.sendBatch(
+          batch.map((body) => ({ body })),
+          { partitionId: '0' },
+        );
         accepted.push(...batch);
       }
     };
@@ -101,7 +114,9 @@ test('a torn tail is reported, cut off and written over', async () => {
   const dir = join(data, 'readings', '0');
   appendFileSync(join(dir, readdirSync(dir)[0] ?? ''), 'half a rec');
   const second = await run(['--port', '0', '--data', data, '--partitions', '1']);
-  expect(second.stderr).toEqual([expect.stringMatching(/readings\/0\/0+\.log: cut off 10 bytes of an unfinished write.*next sequence number is 5/)]);
+  expect(second.stderr).toEqual([
+    expect.stringMatching(/readings\/0\/0+\.log: cut off 10 bytes of an unfinished write.*next sequence number is 5/),
+  ]);
   await producer(second.ready.connectionString).sendBatch(numbered(5, 5), { partitionId: '0' });
   const events = await receive(second.ready.connectionString, 10);
   expect(bodies(events)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -119,7 +134,11 @@ test('an expired partition goes on counting after a restart', async () => {
   await first.stop();
   const second = await emulator({ ...options, retentionMs: 60_000 });
   const again = producer(second.connectionString('readings'));
-  expect(await again.getPartitionProperties('0')).toMatchObject({ isEmpty: true, beginningSequenceNumber: 5, lastEnqueuedSequenceNumber: 4 });
+  expect(await again.getPartitionProperties('0')).toMatchObject({
+    isEmpty: true,
+    beginningSequenceNumber: 5,
+    lastEnqueuedSequenceNumber: 4,
+  });
   await again.sendBatch(numbered(1, 5));
   expect(sequences(await receive(second.connectionString('readings'), 1))).toEqual([5]);
 });
@@ -149,7 +168,9 @@ test('a port or a folder that is taken, and partitions that are taken away, stop
   expect((await once(other.child, 'exit'))[0]).toBe(1);
   expect(other.stderr.join('\n')).toContain(`is in use by process ${process.pid}`);
   await first.stop();
-  await expect(startEventHubsEmulator({ dataDir, hubs: [{ name: 'readings', partitions: 1 }] })).rejects.toMatchObject({ code: 'PARTITIONS_REMOVED' });
+  await expect(startEventHubsEmulator({ dataDir, hubs: [{ name: 'readings', partitions: 1 }] })).rejects.toMatchObject({
+    code: 'PARTITIONS_REMOVED',
+  });
   const again = await emulator({ dataDir, hubs });
   expect(again.port).toBeGreaterThan(0);
 });
@@ -169,12 +190,39 @@ test('the process: busy port, wrong flags, Config.json, health, clean end', asyn
   const folder = temporaryFolder();
   const config = join(folder, 'Config.json');
   mkdirSync(join(folder, 'data'));
-  writeFileSync(config, JSON.stringify({
-    UserConfig: { NamespaceConfig: [{ Type: 'EventHub', Name: 'ns', Entities: [{ Name: 'eh1', PartitionCount: '2', ConsumerGroups: [{ Name: 'cg1' }] }] }] },
-  }));
-  const { child, ready } = await run(['--port', '0', '--data', join(folder, 'data'), '--config', config, '--health-port', String(port)]);
-  expect(ready).toEqual({ ready: true, port: expect.any(Number), connectionString: expect.stringContaining(`sb://localhost:${ready.port};`) });
-  expect(await (await fetch(`http://127.0.0.1:${port}/health`)).json()).toEqual({ status: 'healthy', message: 'Service is healthy.' });
+  writeFileSync(
+    config,
+    JSON.stringify({
+      UserConfig: {
+        NamespaceConfig: [
+          {
+            Type: 'EventHub',
+            Name: 'ns',
+            Entities: [{ Name: 'eh1', PartitionCount: '2', ConsumerGroups: [{ Name: 'cg1' }] }],
+          },
+        ],
+      },
+    }),
+  );
+  const { child, ready } = await run([
+    '--port',
+    '0',
+    '--data',
+    join(folder, 'data'),
+    '--config',
+    config,
+    '--health-port',
+    String(port),
+  ]);
+  expect(ready).toEqual({
+    ready: true,
+    port: expect.any(Number),
+    connectionString: expect.stringContaining(`sb://localhost:${ready.port};`),
+  });
+  expect(await (await fetch(`http://127.0.0.1:${port}/health`)).json()).toEqual({
+    status: 'healthy',
+    message: 'Service is healthy.',
+  });
   const client = producer(ready.connectionString);
   expect(await client.getPartitionIds()).toEqual(['0', '1']);
   await client.close();

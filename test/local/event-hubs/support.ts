@@ -3,9 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  EventHubConsumerClient, EventHubProducerClient, type EventData, type MessagingError, type ReceivedEventData, type RetryOptions, type SubscribeOptions,
+  EventHubConsumerClient,
+  EventHubProducerClient,
+  type EventData,
+  type MessagingError,
+  type ReceivedEventData,
+  type RetryOptions,
+  type SubscribeOptions,
 } from '@azure/event-hubs';
-import { startEventHubsEmulator, type EventHubsEmulator, type EventHubsOptions } from '../../../local/event-hubs/emulator.ts';
+import {
+  startEventHubsEmulator,
+  type EventHubsEmulator,
+  type EventHubsOptions,
+} from '../../../local/event-hubs/emulator.ts';
 
 type Closable = { close(): Promise<void> } | { stop(): Promise<void> };
 
@@ -26,7 +36,8 @@ export function temporaryFolder(): string {
 
 export async function emulator(options: Partial<EventHubsOptions> = {}): Promise<EventHubsEmulator> {
   const started = await startEventHubsEmulator({
-    hubs: [{ name: 'readings', partitions: 2, consumerGroups: ['fleetscore'] }], ...options,
+    hubs: [{ name: 'readings', partitions: 2, consumerGroups: ['fleetscore'] }],
+    ...options,
   });
   open.push(started);
   return started;
@@ -36,7 +47,9 @@ export async function emulator(options: Partial<EventHubsOptions> = {}): Promise
 export const RETRY = { retryOptions: { maxRetries: 2, retryDelayInMs: 50, timeoutInMs: 10_000 } };
 
 export function producer(connectionString: string, retryOptions: RetryOptions = {}): EventHubProducerClient {
-  const client = new EventHubProducerClient(connectionString, { retryOptions: { ...RETRY.retryOptions, ...retryOptions } });
+  const client = new EventHubProducerClient(connectionString, {
+    retryOptions: { ...RETRY.retryOptions, ...retryOptions },
+  });
   open.push(client);
   return client;
 }
@@ -55,18 +68,26 @@ export function numbered(count: number, from = 0): EventData[] {
 export type ReceiveOptions = SubscribeOptions & { readonly group?: string; readonly partition?: string };
 
 /** Receives that many events of one partition; rejects with the first error. */
-export async function receive(connectionString: string, count: number, options: ReceiveOptions = {}): Promise<ReceivedEventData[]> {
+export async function receive(
+  connectionString: string,
+  count: number,
+  options: ReceiveOptions = {},
+): Promise<ReceivedEventData[]> {
   const { group, partition = '0', ...subscribeOptions } = options;
   const client = consumer(connectionString, group);
   const events: ReceivedEventData[] = [];
   await new Promise<void>((resolve, reject) => {
-    const subscription = client.subscribe(partition, {
-      processEvents: async (batch) => {
-        events.push(...batch);
-        if (events.length >= count) void subscription.close().then(resolve, reject);
+    const subscription = client.subscribe(
+      partition,
+      {
+        processEvents: async (batch) => {
+          events.push(...batch);
+          if (events.length >= count) void subscription.close().then(resolve, reject);
+        },
+        processError: async (error) => reject(error),
       },
-      processError: async (error) => reject(error),
-    }, { startPosition: { offset: '-1' }, maxBatchSize: 500, maxWaitTimeInSeconds: 1, ...subscribeOptions });
+      { startPosition: { offset: '-1' }, maxBatchSize: 500, maxWaitTimeInSeconds: 1, ...subscribeOptions },
+    );
   });
   return events;
 }
@@ -80,37 +101,48 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-export function watch(connectionString: string, options: ReceiveOptions & { readonly ownerLevel?: number } = {}): Watch {
+export function watch(
+  connectionString: string,
+  options: ReceiveOptions & { readonly ownerLevel?: number } = {},
+): Watch {
   const { group, partition = '0', ...subscribeOptions } = options;
   const client = consumer(connectionString, group);
   const waiting = new Set<() => void>();
-  const changed = (): void => { for (const check of waiting) check(); };
-  const subscription = client.subscribe(partition, {
-    processEvents: async (batch) => {
-      self.events.push(...batch);
-      changed();
+  const changed = (): void => {
+    for (const check of waiting) check();
+  };
+  const subscription = client.subscribe(
+    partition,
+    {
+      processEvents: async (batch) => {
+        self.events.push(...batch);
+        changed();
+      },
+      processError: async (error) => {
+        self.errors.push((error as MessagingError).code ?? error.name);
+        changed();
+      },
     },
-    processError: async (error) => {
-      self.errors.push((error as MessagingError).code ?? error.name);
-      changed();
-    },
-  }, { startPosition: { offset: '-1' }, maxBatchSize: 100, maxWaitTimeInSeconds: 1, ...subscribeOptions });
+    { startPosition: { offset: '-1' }, maxBatchSize: 100, maxWaitTimeInSeconds: 1, ...subscribeOptions },
+  );
   const self: Watch = {
     events: [],
     errors: [],
-    until: (holds) => new Promise((resolve) => {
-      const check = (): void => {
-        if (!holds(self)) return;
-        waiting.delete(check);
-        resolve();
-      };
-      waiting.add(check);
-      check();
-    }),
+    until: (holds) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (!holds(self)) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      }),
     close: () => subscription.close(),
   };
   return self;
 }
 
 export const bodies = (events: readonly ReceivedEventData[]): unknown[] => events.map((event): unknown => event.body);
-export const sequences = (events: readonly ReceivedEventData[]): number[] => events.map((event) => event.sequenceNumber);
+export const sequences = (events: readonly ReceivedEventData[]): number[] =>
+  events.map((event) => event.sequenceNumber);
