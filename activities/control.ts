@@ -12,15 +12,15 @@ import { checkWindows } from '../ingest/settings.ts';
 import { lagOf } from '../scoring/features.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, NewBatch, PlannedSensor, Store } from '../storage/store.ts';
-import type { AlertSettings } from './alerts.ts';
-import { decideRest } from './decide-rest.ts';
+import type { AlertSettings } from '../batches/alerts.ts';
+import { decideRest } from '../batches/undecided.ts';
 import { asActivity } from './failures.ts';
-import { finishBatch } from './finish-batch.ts';
+import { finishBatch } from '../batches/finish.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { cutMessage, failureNotes, type Cause } from './notes.ts';
-import { planGroups } from './plan-groups.ts';
-import { workerName, writeErrorLogs } from './sensor-errors.ts';
-import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from './types.ts';
+import { cutMessage, failureNotes, type Cause } from '../batches/failures.ts';
+import { planGroups } from '../batches/plan.ts';
+import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
+import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from '../workflows/activities.ts';
 
 export interface ControlDeps {
   readonly store: Store;

@@ -14,13 +14,13 @@ import { CONTENT_TYPES, type EncodedPredictions } from '../scoring/predictions-f
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, PlannedSensor } from '../storage/store.ts';
 import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
-import { planChallenge, scoreChallenger, type ChallengeDeps } from './challenge.ts';
+import { planChallenge, scoreChallenger, type ChallengeDeps } from '../batches/challenge.ts';
 import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { cutMessage, failureNotes } from './notes.ts';
-import { workerName, writeErrorLogs } from './sensor-errors.ts';
-import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from './types.ts';
+import { cutMessage, failureNotes } from '../batches/failures.ts';
+import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
+import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from '../workflows/activities.ts';
 
 export interface ScoringDeps extends ChallengeDeps {
   readonly blobs: BlobStore;

@@ -1,7 +1,7 @@
 /** Runs bench/empty-workflows.ts, with the settings of a control worker; says when it is ready, ends on SIGTERM. */
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { connectWorker } from '../workers/temporal.ts';
+import { connectWorker } from '../connect/temporal.ts';
 
 // Its terminal is that of the benchmark.
 Runtime.install({ logger: new DefaultLogger('ERROR') });

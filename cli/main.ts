@@ -4,35 +4,35 @@
  */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
-import { EXIT_USAGE, report } from './command.ts';
+import { EXIT_USAGE, report } from './frame/command.ts';
 
 type Register = (program: Command) => void;
 
 /** By name, in the order of the overview. */
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
-  demo: async () => (await import('./demo.ts')).registerDemo,
-  up: async () => (await import('./stack.ts')).registerUp,
-  down: async () => (await import('./stack.ts')).registerDown,
-  status: async () => (await import('./status.ts')).registerStatus,
-  logs: async () => (await import('./logs.ts')).registerLogs,
-  doctor: async () => (await import('./doctor.ts')).registerDoctor,
-  models: async () => (await import('./models.ts')).registerModels,
-  send: async () => (await import('./send.ts')).registerSend,
-  sensors: async () => (await import('./sensors.ts')).registerSensors,
-  ingest: async () => (await import('./ingest.ts')).registerIngest,
-  db: async () => (await import('./db.ts')).registerDb,
-  local: async () => (await import('./local.ts')).registerLocal,
-  schedule: async () => (await import('./schedule.ts')).registerSchedule,
-  batch: async () => (await import('./batch.ts')).registerBatch,
-  predictions: async () => (await import('./predictions.ts')).registerPredictions,
-  report: async () => (await import('./report.ts')).registerReport,
-  explain: async () => (await import('./explain.ts')).registerExplain,
-  pool: async () => (await import('./pool.ts')).registerPool,
-  cost: async () => (await import('./cost.ts')).registerCost,
-  workers: async () => (await import('./workers.ts')).registerWorkers,
-  verify: async () => (await import('./verify.ts')).registerVerify,
-  'codec-server': async () => (await import('./codec-server.ts')).registerCodecServer,
-  simulate: async () => (await import('./simulate.ts')).registerSimulate,
+  demo: async () => (await import('./stack/demo.ts')).registerDemo,
+  up: async () => (await import('./stack/stack.ts')).registerUp,
+  down: async () => (await import('./stack/stack.ts')).registerDown,
+  status: async () => (await import('./status/status.ts')).registerStatus,
+  logs: async () => (await import('./stack/logs.ts')).registerLogs,
+  doctor: async () => (await import('./stack/doctor.ts')).registerDoctor,
+  models: async () => (await import('./models/models.ts')).registerModels,
+  send: async () => (await import('./ingest/send.ts')).registerSend,
+  sensors: async () => (await import('./ingest/sensors.ts')).registerSensors,
+  ingest: async () => (await import('./ingest/ingest.ts')).registerIngest,
+  db: async () => (await import('./stack/db.ts')).registerDb,
+  local: async () => (await import('./stack/local.ts')).registerLocal,
+  schedule: async () => (await import('./schedule/schedule.ts')).registerSchedule,
+  batch: async () => (await import('./batch/batch.ts')).registerBatch,
+  predictions: async () => (await import('./batch/predictions.ts')).registerPredictions,
+  report: async () => (await import('./batch/report.ts')).registerReport,
+  explain: async () => (await import('./batch/explain.ts')).registerExplain,
+  pool: async () => (await import('./pool/pool.ts')).registerPool,
+  cost: async () => (await import('./pool/cost.ts')).registerCost,
+  workers: async () => (await import('./pool/workers.ts')).registerWorkers,
+  verify: async () => (await import('./batch/verify.ts')).registerVerify,
+  'codec-server': async () => (await import('./stack/codec-server.ts')).registerCodecServer,
+  simulate: async () => (await import('./ingest/simulate.ts')).registerSimulate,
 };
 
 async function createProgram(args: readonly string[]): Promise<Command> {

@@ -4,7 +4,7 @@ import { loadConfig, type Env } from '../config.ts';
 import { createAppendSink } from '../logging/append-blob.ts';
 import { noteEnd, shipperFor } from '../logging/carry.ts';
 import type { LogShipper } from '../logging/shipper.ts';
-import { logContainer } from '../workers/blob-storage.ts';
+import { logContainer } from '../connect/blob-storage.ts';
 import type { ChildOptions } from './child.ts';
 
 export interface CarriedLogs {

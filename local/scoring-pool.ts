@@ -8,12 +8,12 @@ import { loadConfig, type Config, type Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { configuredPools } from '../pool/configured.ts';
 import { createLocalPool, type LocalPool, type WorkerProcess } from '../pool/local/pool.ts';
-import { servePools } from '../pool/local/serve.ts';
+import { servePools } from '../workers/pool.ts';
 import { poolWorkflowId, type PoolSettings } from '../pool/settings.ts';
-import { ensurePoolLoop, SCALE_POOL } from '../pool/start.ts';
-import { openBlobs } from '../workers/blob-storage.ts';
+import { ensurePoolLoop, SCALE_POOL } from '../workers/pool-loop.ts';
+import { openBlobs } from '../connect/blob-storage.ts';
 import { openStore } from '../storage/open-store.ts';
-import { connectClient, connectWorker } from '../workers/temporal.ts';
+import { connectClient, connectWorker } from '../connect/temporal.ts';
 import type { StackChild } from './child.ts';
 
 export interface ScoringPoolOptions {

@@ -10,7 +10,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile, dependencyFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import { openStore } from '../storage/open-store.ts';
-import { connectClient } from '../workers/temporal.ts';
+import { connectClient } from '../connect/temporal.ts';
 import { carryLogs, type CarriedLogs } from './carried-logs.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
 import { claimPort, LOOPBACK } from './ports.ts';

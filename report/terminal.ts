@@ -11,9 +11,9 @@ import {
   type ReportBatch,
   type ReportOutcome,
   type ReportSensor,
-} from './batch-data.ts';
-import { density, sparkline } from './density.ts';
-import { matchFaults, type FaultMatch, type MatchedFault } from './faults.ts';
+} from './collect/batch-data.ts';
+import { density, sparkline } from './charts/density.ts';
+import { matchFaults, type FaultMatch, type MatchedFault } from './collect/faults.ts';
 import { formatCount, formatDelay, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
 import { renderTable, type Colors, type TerminalOptions } from './table.ts';
 import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts';

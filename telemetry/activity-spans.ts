@@ -1,7 +1,7 @@
 /** A span of every activity whose workflow sent a trace along. */
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, context, type Tracer } from '@opentelemetry/api';
 import { defaultPayloadConverter } from '@temporalio/common';
-import type { SensorRange } from '../activities/types.ts';
+import type { SensorRange } from '../workflows/activities.ts';
 import { messageOf } from '../domain/errors.ts';
 import { fromTraceparent, TRACE_HEADER } from '../domain/trace.ts';
 import { withBudget } from './spans.ts';

@@ -5,8 +5,8 @@
 import type { InjectedSinks, WorkerInterceptors } from '@temporalio/worker';
 import type { Env } from '../config.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { Logger } from '../workers/log.ts';
-import type { Metric } from '../workers/metrics.ts';
+import type { Logger } from '../logging/log.ts';
+import type { Metric } from './metrics.ts';
 import type { TraceSinks } from '../workflows/tracing.ts';
 
 export interface Telemetry {

@@ -3,7 +3,7 @@
  * project promises. It only reads, needs no memory that grows with the fleet, and is the judge of every
  * fault test.
  */
-import type { BatchResult } from '../activities/types.ts';
+import type { BatchResult } from '../workflows/activities.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import { decided, type OutcomeCounts } from '../domain/outcome.ts';

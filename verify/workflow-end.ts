@@ -1,7 +1,7 @@
 /** How the workflow of a batch ended, as Temporal tells it. Histories are kept for a time only: it may not know. */
 import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { BatchResult } from '../activities/types.ts';
+import type { BatchResult } from '../workflows/activities.ts';
 import { messageOf } from '../domain/errors.ts';
 
 export type WorkflowEnd =

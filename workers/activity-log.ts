@@ -5,11 +5,11 @@
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { RecordedChunk } from '../activities/scoring.ts';
 import type { ClosedBatch } from '../activities/control.ts';
-import type { SensorRange } from '../activities/types.ts';
+import type { SensorRange } from '../workflows/activities.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { countOutcomes } from '../domain/outcome.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from '../logging/log.ts';
 
 /** Failed sensors of one chunk that are named; SQL has all. */
 const NAMED = 100;

@@ -6,7 +6,7 @@ import type { ClosedBatch } from '../activities/control.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { decided } from '../domain/outcome.ts';
 import type { Batch, Store } from '../storage/store.ts';
-import { processMetrics, type Metric, type Sample } from './metrics.ts';
+import { processMetrics, type Metric, type Sample } from '../telemetry/metrics.ts';
 
 export interface ControlTotals {
   record(closed: ClosedBatch): void;

@@ -7,9 +7,9 @@ import { isoTime } from '../domain/time.ts';
 import type { IngestWorker } from '../ingest/ingest-worker.ts';
 import type { IngestStats } from '../ingest/stats.ts';
 import type { Store } from '../storage/store.ts';
-import type { Logger } from './log.ts';
-import { processMetrics, type Metric, type Sample } from './metrics.ts';
-import { partitionStates, readingsPerSecond, type HubReader, type PartitionState } from './partitions.ts';
+import type { Logger } from '../logging/log.ts';
+import { processMetrics, type Metric, type Sample } from '../telemetry/metrics.ts';
+import { partitionStates, readingsPerSecond, type HubReader, type PartitionState } from '../connect/partitions.ts';
 
 export interface IngestLook {
   readonly atMs: number;

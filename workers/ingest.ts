@@ -1,13 +1,13 @@
 /** The ingest worker: readings from Event Hubs into windows and raw capture. */
 import { startIngest } from '../ingest/ingest-worker.ts';
 import { openStore } from '../storage/open-store.ts';
-import { checkpointContainer, openBlobs } from './blob-storage.ts';
-import { eventHubTarget } from './event-hubs.ts';
+import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
+import { eventHubTarget } from '../connect/event-hubs.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
-import { ingestSettings } from './ingest-settings.ts';
+import { ingestSettings } from '../connect/ingest-settings.ts';
 import { live, SUPERVISOR_GONE } from './lifecycle.ts';
-import { startMetrics } from './metrics.ts';
-import { openHubReader } from './partitions.ts';
+import { startMetrics } from '../telemetry/metrics.ts';
+import { openHubReader } from '../connect/partitions.ts';
 
 /** Without the servers there is nothing to wait for; what was not committed is read again at the next start. */
 const ABANDONED_MS = 2_000;

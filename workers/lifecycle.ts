@@ -3,7 +3,7 @@
  * started it is gone, and ends with a clear last line whatever happens.
  */
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { createLog, type Logger } from './log.ts';
+import { createLog, type Logger } from '../logging/log.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 

@@ -11,8 +11,8 @@ import {
 } from '@temporalio/worker';
 import { messageOf } from '../domain/errors.ts';
 import type { Life } from './lifecycle.ts';
-import type { Logger } from './log.ts';
-import { temporalMetricsAddress } from './metrics.ts';
+import type { Logger } from '../logging/log.ts';
+import { temporalMetricsAddress } from '../telemetry/metrics.ts';
 
 /** After the grace, activities that do not heed their cancellation are left behind. */
 const FORCE_AFTER_MS = 5_000;

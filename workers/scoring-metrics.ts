@@ -1,6 +1,6 @@
 /** What a scoring worker tells about itself: totals since its start, so that rates are `rate()` of them. */
 import type { RecordedChunk } from '../activities/scoring.ts';
-import { processMetrics, type Metric } from './metrics.ts';
+import { processMetrics, type Metric } from '../telemetry/metrics.ts';
 
 export interface ScoringTotals {
   record(chunk: RecordedChunk): void;

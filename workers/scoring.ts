@@ -15,13 +15,13 @@ import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
 import { tracedStore } from '../telemetry/store.ts';
 import { logActivities, logChunk } from './activity-log.ts';
-import { openBlobs } from './blob-storage.ts';
-import { SCORING_DEPLOYMENT } from './deployment/server.ts';
+import { openBlobs } from '../connect/blob-storage.ts';
+import { SCORING_DEPLOYMENT } from '../connect/deployment/server.ts';
 import { live } from './lifecycle.ts';
-import { startMetrics } from './metrics.ts';
+import { startMetrics } from '../telemetry/metrics.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { scoringTotals } from './scoring-metrics.ts';
-import { connectWorker } from './temporal.ts';
+import { connectWorker } from '../connect/temporal.ts';
 
 await live('scoring', async (life) => {
   const { config, log } = life;

@@ -1,5 +1,5 @@
 /** What a person reads on the page of a running workflow in the Web UI: small Markdown tables. Pure. */
-import type { FailureNote, SensorRange } from '../activities/types.ts';
+import type { FailureNote, SensorRange } from './activities.ts';
 import type { OutcomeCounts } from '../domain/outcome.ts';
 import { plainTime, type Period } from '../domain/time.ts';
 

@@ -1,7 +1,7 @@
 /** What a failed activity or child says about the sensors it held. Pure. */
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
 import { PAYLOAD_KEY_UNKNOWN } from '../domain/errors.ts';
-import type { ChunkOutcome, FailRangeInput } from '../activities/types.ts';
+import type { ChunkOutcome, FailRangeInput } from './activities.ts';
 
 export interface FailureReason {
   readonly class: FailRangeInput['class'];

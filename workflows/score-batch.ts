@@ -26,7 +26,7 @@ import type {
   ControlActivities,
   ReadingsState,
   SensorRange,
-} from '../activities/types.ts';
+} from './activities.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';

@@ -10,13 +10,7 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type {
-  ChunkOutcome,
-  ControlActivities,
-  FailureNote,
-  ScoringActivities,
-  SensorRange,
-} from '../activities/types.ts';
+import type { ChunkOutcome, ControlActivities, FailureNote, ScoringActivities, SensorRange } from './activities.ts';
 import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
 import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';

@@ -1,13 +1,13 @@
 /** Pages of one batch: overview, failures, model health, cost. Pure. */
-import { groupByDevice, type BatchData, type DeviceGroup, type ReportBatch } from '../batch-data.ts';
-import { matchFaults, type FaultMatch } from '../faults.ts';
+import { groupByDevice, type BatchData, type DeviceGroup, type ReportBatch } from '../collect/batch-data.ts';
+import { matchFaults, type FaultMatch } from '../collect/faults.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from '../format.ts';
-import { busiestRows, heatMap } from '../heat-map.ts';
-import { html, type Markup, type MarkupValue } from '../markup.ts';
-import { heatNumbers, heatSection } from '../page-heat.ts';
-import { causeSection, faultSection } from '../page-tables.ts';
+import { busiestRows, heatMap } from '../charts/heat-map.ts';
+import { html, type Markup, type MarkupValue } from '../page/markup.ts';
+import { heatNumbers, heatSection } from '../page/heat.ts';
+import { causeSection, faultSection } from '../page/tables.ts';
 import { agreedOf } from '../../domain/challenge.ts';
-import type { BatchChallenge } from '../../verify/compare.ts';
+import type { BatchChallenge } from '../../verify/compare-releases.ts';
 import { formatClock, formatCost, type CostView } from './cost-data.ts';
 import { healthCommand, type HealthView } from './health-data.ts';
 import {

@@ -1,12 +1,12 @@
 /** Page of one device in one batch: when its sensors were anomalous, and the chart of each. Pure. */
-import type { DeviceGroup } from '../batch-data.ts';
-import { chartData, timeTicks } from '../chart-data.ts';
-import type { MatchedFault } from '../faults.ts';
+import type { DeviceGroup } from '../collect/batch-data.ts';
+import { chartData, timeTicks } from '../charts/chart-data.ts';
+import type { MatchedFault } from '../collect/faults.ts';
 import { formatCount, formatNumberOf, formatPeriod, formatShare } from '../format.ts';
-import { sensorHeatMap } from '../heat-map.ts';
-import { html, type Markup } from '../markup.ts';
-import { card } from '../page-devices.ts';
-import { faultMarks, heatNumbers, heatPanel, timeAxis } from '../page-heat.ts';
+import { sensorHeatMap } from '../charts/heat-map.ts';
+import { html, type Markup } from '../page/markup.ts';
+import { card } from '../page/devices.ts';
+import { faultMarks, heatNumbers, heatPanel, timeAxis } from '../page/heat.ts';
 import { batchFacts, batchName, batchTabs, limitNotes, type BatchPages } from './batch-pages.ts';
 import { CHART_KEYS, HEAT_KEYS, notes, renderPage, tile, tiles } from './layout.ts';
 import { deviceFile, toTop } from './paths.ts';

@@ -1,9 +1,9 @@
 /** Pages at the top of the site: the fleet over its latest batches, and what they cost. Pure. */
-import { compareNames, type ReportBatch } from '../batch-data.ts';
+import { compareNames, type ReportBatch } from '../collect/batch-data.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from '../format.ts';
-import { withAll, type HeatMap } from '../heat-map.ts';
-import { html, type Markup } from '../markup.ts';
-import { heatNumbers, heatPanel, type AxisLabel } from '../page-heat.ts';
+import { withAll, type HeatMap } from '../charts/heat-map.ts';
+import { html, type Markup } from '../page/markup.ts';
+import { heatNumbers, heatPanel, type AxisLabel } from '../page/heat.ts';
 import { formatClock, formatCost, type CostView } from './cost-data.ts';
 import { HEAT_KEYS, meter, notes, renderPage, tableSection, tile, tiles, type Tab } from './layout.ts';
 import { batchPath, deviceFile } from './paths.ts';

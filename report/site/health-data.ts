@@ -6,7 +6,7 @@
  */
 import { isoTime, type Period } from '../../domain/time.ts';
 import type { Batch, Store } from '../../storage/store.ts';
-import { fleetHealth, type FleetHealth } from '../../verify/drift.ts';
+import { fleetHealth, type FleetHealth } from '../../verify/model-health.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

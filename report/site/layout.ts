@@ -2,7 +2,7 @@
  * The frame of every page of the site. All addresses are relative and end in a file's name, so the pages work
  * from a disk and from any web server; the policy allows the site's own script and style and nothing else.
  */
-import { embedJson, html, trusted, type Markup, type MarkupValue } from '../markup.ts';
+import { embedJson, html, trusted, type Markup, type MarkupValue } from '../page/markup.ts';
 import { ASSETS, toTop } from './paths.ts';
 
 /**

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { batchFolder } from '../../domain/blob-names.ts';
-import type { ReportBatch } from '../batch-data.ts';
-import { PAGE_SCRIPT } from '../page-script.ts';
-import { PAGE_STYLE } from '../page-style.ts';
+import type { ReportBatch } from '../collect/batch-data.ts';
+import { PAGE_SCRIPT } from '../page/script.ts';
+import { PAGE_STYLE } from '../page/style.ts';
 import { SITE_STYLE } from './site-style.ts';
 
 const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?$/;

@@ -3,7 +3,7 @@
  * many batches without reading their outcomes again. It is written last: a batch with a summary has its pages.
  */
 import { z } from 'zod';
-import { groupByDevice, type BatchData, type ReportBatch } from '../batch-data.ts';
+import { groupByDevice, type BatchData, type ReportBatch } from '../collect/batch-data.ts';
 import { batchPath, deviceFile } from './paths.ts';
 
 const count = z.number().int().min(0);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
-import { openProducer } from '../../workers/event-hubs.ts';
+import { openProducer } from '../../connect/event-hubs.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 

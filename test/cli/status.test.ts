@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { readingRate, sensorRate, timeLeft } from '../../cli/status-rates.ts';
-import type { Look, RunningSeen } from '../../cli/status-look.ts';
-import type { PartitionState } from '../../workers/partitions.ts';
+import { readingRate, sensorRate, timeLeft } from '../../cli/status/rates.ts';
+import type { Look, RunningSeen } from '../../cli/status/look.ts';
+import type { PartitionState } from '../../connect/partitions.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 import { freePort } from '../../local/ports.ts';

@@ -19,7 +19,7 @@ import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys } from '../../payloads/keys.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
-import { connectClient } from '../../workers/temporal.ts';
+import { connectClient } from '../../connect/temporal.ts';
 import { runCli, TOOLS, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { batchFolder } from '../../domain/blob-names.ts';
-import { collectBatchData, type CollectRequest } from '../../report/collect.ts';
+import { collectBatchData, type CollectRequest } from '../../report/collect/collect.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';

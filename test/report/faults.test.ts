@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { matchFaults } from '../../report/faults.ts';
-import type { InjectedFault, PredictionSeries } from '../../report/batch-data.ts';
+import { matchFaults } from '../../report/collect/faults.ts';
+import type { InjectedFault, PredictionSeries } from '../../report/collect/batch-data.ts';
 
 const series = (labels: readonly (0 | 1)[], fromMs = 0, stepMs = 5): PredictionSeries => ({
   tsMs: Float64Array.from(labels, (_, i) => fromMs + i * stepMs),

@@ -8,8 +8,14 @@ import { uniformAt } from '../../samples/random.ts';
 import { sampleReadings } from '../../samples/readings.ts';
 import { NO_OUTCOMES, countOutcomes } from '../../domain/outcome.ts';
 import { isoTime } from '../../domain/time.ts';
-import { compareKeys, NO_SERIES } from '../../report/batch-data.ts';
-import type { BatchData, InjectedFault, PredictionSeries, ReportBatch, ReportSensor } from '../../report/batch-data.ts';
+import { compareKeys, NO_SERIES } from '../../report/collect/batch-data.ts';
+import type {
+  BatchData,
+  InjectedFault,
+  PredictionSeries,
+  ReportBatch,
+  ReportSensor,
+} from '../../report/collect/batch-data.ts';
 
 export const FROM_MS = Date.parse('2026-11-23T14:00:00Z');
 export const QUARTER_MS = 15 * 60_000;

@@ -1,4 +1,4 @@
-import { density, sparkline } from '../../report/density.ts';
+import { density, sparkline } from '../../report/charts/density.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
 
 test.each([

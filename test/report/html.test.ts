@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import fc from 'fast-check';
-import { chartData, timeTicks } from '../../report/chart-data.ts';
-import { renderReport } from '../../report/html.ts';
-import { embedJson, escapeText, html } from '../../report/markup.ts';
-import { PAGE_SCRIPT } from '../../report/page-script.ts';
-import type { PredictionSeries } from '../../report/batch-data.ts';
+import { chartData, timeTicks } from '../../report/charts/chart-data.ts';
+import { renderReport } from '../../report/page/html.ts';
+import { embedJson, escapeText, html } from '../../report/page/markup.ts';
+import { PAGE_SCRIPT } from '../../report/page/script.ts';
+import type { PredictionSeries } from '../../report/collect/batch-data.ts';
 import { makeBatch, makeData } from './fixture.ts';
 import { hostileText } from './names.ts';
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { renderReport } from '../../report/html.ts';
+import { renderReport } from '../../report/page/html.ts';
 import { findChromium, startBrowser, type Browser } from './browser.ts';
 import { makeData } from './fixture.ts';
 

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { judge, type DemoRun } from '../../bench/autoscale/statements.ts';
-import { nodeSteps, type PoolPageData } from '../../report/pool-data.ts';
-import { POOL_PAGE_POLICY, renderPoolPage } from '../../report/pool-page.ts';
+import { judge, type DemoRun } from '../../samples/autoscale/statements.ts';
+import { nodeSteps, type PoolPageData } from '../../report/pool/data.ts';
+import { POOL_PAGE_POLICY, renderPoolPage } from '../../report/pool/page.ts';
 import { findChromium, startBrowser } from './browser.ts';
 
 const T = Date.parse('2026-11-23T14:00:00Z');

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openContext, type Context } from '../../cli/context.ts';
+import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig, type Env } from '../../config.ts';
 import { guarded, startChild, untilReady, type StackChild } from '../../local/child.ts';
 import { startStack } from '../../local/stack.ts';

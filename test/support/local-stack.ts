@@ -3,7 +3,7 @@
  * test file fails when a process of it is left.
  */
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import { openContext, type Context } from '../../cli/context.ts';
+import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig, type Env } from '../../config.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { cleanEnv, processesOf, runCli, TOOLS, type CliResult } from './cli.ts';

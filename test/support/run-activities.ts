@@ -9,7 +9,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createControlActivities, type ControlDeps } from '../../activities/control.ts';
 import { createScoringActivities, type ScoringDeps } from '../../activities/scoring.ts';
 import { createBudget } from '../../scoring/concurrency.ts';
-import type { BatchResult, PlanInput } from '../../activities/types.ts';
+import type { BatchResult, PlanInput } from '../../workflows/activities.ts';
 import type { WorkflowEnd } from '../../verify/workflow-end.ts';
 
 export interface BatchRun {

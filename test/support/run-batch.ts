@@ -1,13 +1,13 @@
 /** Starts batches on a running stack, and looks at them as they go. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Context } from '../../cli/context.ts';
-import { verify } from '../../cli/verify.ts';
+import type { Context } from '../../cli/frame/context.ts';
+import { verify } from '../../cli/batch/verify.ts';
 import { decided } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
-import { SCORE_BATCH } from '../../workers/schedules.ts';
+import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../../workflows/requests.ts';
 import type { scoreBatch } from '../../workflows/score-batch.ts';
 import { foundIn, type VerifyReport } from '../../verify/verify-batch.ts';

@@ -54,7 +54,7 @@ test('without a target no part of OpenTelemetry is loaded', async () => {
     const seen = new Set();
     registerHooks({ resolve(specifier, context, next) { seen.add(specifier); return next(specifier, context); } });
     const { startTelemetry } = await import(${JSON.stringify(codeFile('telemetry/telemetry'))});
-    const { createLog } = await import(${JSON.stringify(codeFile('workers/log'))});
+    const { createLog } = await import(${JSON.stringify(codeFile('logging/log'))});
     const off = await startTelemetry('control', {}, createLog({ logLevel: 'silent' }, 'x'));
     console.log(JSON.stringify({ off: off === undefined, loaded: [...seen].filter((name) => /opentelemetry|core-tracing/.test(name)), all: seen.size }));
   `,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import type { ControlActivities, FailRangeInput, ScoringActivities } from '../../activities/types.ts';
+import type { ControlActivities, FailRangeInput, ScoringActivities } from '../../workflows/activities.ts';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE, SCORING_QUEUE } from '../../domain/queues.ts';
 import { findTemporal } from '../../local/temporal-binary.ts';

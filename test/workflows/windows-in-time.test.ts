@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { join } from 'node:path';
 import { createControlActivities } from '../../activities/control.ts';
-import type { ReadingsState } from '../../activities/types.ts';
+import type { ReadingsState } from '../../workflows/activities.ts';
 import type { WindowShape } from '../../domain/windowing.ts';
 import { claimWindows } from '../../ingest/settings.ts';
 import type { BlobStore } from '../../storage/blobs.ts';

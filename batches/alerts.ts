@@ -1,0 +1,121 @@
+/**
+ * Tells a webhook about batches that need a person: one that failed, one with more anomalies than usual. A
+ * webhook in trouble never touches the batch: a few tries, then a warning. Told at least once, so a receiver
+ * may see an alert twice after a crash: its `id` is the same then.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../domain/errors.ts';
+import { isoTime } from '../domain/time.ts';
+import type { Batch } from '../storage/store.ts';
+import type { Cause } from './failures.ts';
+
+export interface AlertSettings {
+  /** Taken as a secret: addresses of webhooks often hold a key. */
+  readonly url: string;
+  /** Share of anomalous windows, 0 to 1, above which a batch is told; absent: never. */
+  readonly anomalyRate?: number;
+}
+
+export interface Alert {
+  /** The same for the same alert. */
+  readonly id: string;
+  readonly event: 'batch_failed' | 'anomaly_rate';
+  /** One sentence for people; chat systems show this field. */
+  readonly text: string;
+  readonly batch: string;
+  readonly status: string;
+  readonly from: string;
+  readonly to: string;
+  readonly schedule?: string;
+  readonly release: string;
+  readonly planned: number;
+  readonly counts: Batch['counts'];
+  /** Anomalous windows of all that have a prediction, 0 to 1. */
+  readonly anomalyRate: number;
+  readonly anomalyRateLimit?: number;
+  readonly message?: string;
+  readonly causes: readonly Cause[];
+}
+
+const TRIES = 3;
+const TRY_MS = 5_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
+
+/**
+ * What there is to tell of a closed batch. Pure.
+ * @param predictions rows of its files: windows of failed sensors were read, nobody said anything about them
+ */
+export function alertsOf(
+  batch: Batch,
+  predictions: number,
+  causes: readonly Cause[],
+  settings: AlertSettings,
+): Alert[] {
+  const { anomalies } = batch.counts;
+  const rate = predictions === 0 ? 0 : anomalies / predictions;
+  const base = {
+    batch: batch.id,
+    status: batch.status,
+    from: isoTime(batch.fromMs),
+    to: isoTime(batch.toMs),
+    release: batch.release,
+    planned: batch.planned,
+    counts: batch.counts,
+    anomalyRate: rate,
+    causes: causes.slice(0, 5),
+    ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
+    ...(settings.anomalyRate === undefined ? {} : { anomalyRateLimit: settings.anomalyRate }),
+    ...(batch.message === undefined ? {} : { message: batch.message }),
+  };
+  const alerts: Alert[] = [];
+  if (batch.status === 'failed')
+    alerts.push({
+      ...base,
+      id: `${batch.id}/batch_failed`,
+      event: 'batch_failed',
+      text: `fleetscore: batch ${batch.id} failed. ${batch.message ?? ''}`.trim(),
+    });
+  if (settings.anomalyRate !== undefined && rate > settings.anomalyRate)
+    alerts.push({
+      ...base,
+      id: `${batch.id}/anomaly_rate`,
+      event: 'anomaly_rate',
+      text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${predictions}), more than ${percent(settings.anomalyRate)}.`,
+    });
+  return alerts;
+}
+
+const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
+
+/** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
+export async function postAlert(
+  alert: Alert,
+  settings: AlertSettings,
+  warn: (message: string) => void,
+): Promise<boolean> {
+  let problem = '';
+  for (let attempt = 1, waitMs = FIRST_WAIT_MS; attempt <= TRIES; attempt++, waitMs *= 4) {
+    try {
+      const answer = await fetch(settings.url, {
+        method: 'POST',
+        body: JSON.stringify(alert),
+        redirect: 'error',
+        signal: AbortSignal.timeout(TRY_MS),
+        headers: { 'content-type': 'application/json', 'idempotency-key': alert.id, 'user-agent': 'fleetscore' },
+      });
+      await answer.body?.cancel();
+      if (answer.ok) return true;
+      problem = `it answered ${answer.status}`;
+      if (answer.status < 500 && answer.status !== 408 && answer.status !== 429) break;
+      const asked = Number(answer.headers.get('retry-after')) * 1_000;
+      if (asked > 0) waitMs = Math.min(asked, LONGEST_WAIT_MS);
+    } catch (error) {
+      // The message of fetch names no address; that of its cause may name the host, which is no secret.
+      problem = messageOf((error as Error).cause ?? error);
+    }
+    if (attempt < TRIES) await sleep(waitMs);
+  }
+  warn(`the alert ${alert.id} was not taken by FLEETSCORE_ALERT_URL: ${problem}`);
+  return false;
+}

@@ -1,0 +1,76 @@
+/** The few failures that go into histories, so that the Web UI says which sensor failed and why. */
+import { FleetscoreError } from '../domain/errors.ts';
+import type { OutcomeRow, Store } from '../storage/store.ts';
+import type { FailureNote, SensorRange } from '../workflows/activities.ts';
+
+const NOTES = 5;
+const MAX_NOTE = 300;
+const MAX_MESSAGE = 1000;
+
+/** A message as the outcome table takes it. */
+export function cutMessage(message: string): string {
+  return cut(message, MAX_MESSAGE);
+}
+
+export const noteOf = (outcome: Pick<OutcomeRow, 'device' | 'sensor' | 'class' | 'message'>): FailureNote => ({
+  device: outcome.device,
+  sensor: outcome.sensor,
+  class: outcome.class ?? 'internal',
+  message: cut(outcome.message ?? '', MAX_NOTE),
+});
+
+/** The first failed sensors of a range. */
+export async function failureNotes(store: Store, batchId: string, range: SensorRange): Promise<FailureNote[]> {
+  if (range.pool === undefined) {
+    const failed = await store.listOutcomes(batchId, { status: 'failed', after: range.from - 1, limit: NOTES });
+    return failed.filter((outcome) => outcome.sensorId < range.to).map(noteOf);
+  }
+  // Sensors of other pools lie between its own.
+  const own = new Set((await store.plannedSensors(batchId, range)).map((sensor) => sensor.id));
+  const notes: FailureNote[] = [];
+  for (let after = range.from - 1; notes.length < NOTES;) {
+    const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 1_000 });
+    notes.push(...page.filter((outcome) => own.has(outcome.sensorId)).map(noteOf));
+    const last = page.at(-1);
+    if (!last || last.sensorId >= range.to - 1) break;
+    after = last.sensorId;
+  }
+  return notes.slice(0, NOTES);
+}
+
+export interface Cause {
+  readonly class: string;
+  readonly count: number;
+  /** One message of the class. */
+  readonly example: FailureNote;
+}
+
+/** Failed sensors by class, most frequent first. */
+export async function failureCauses(store: Store, batchId: string): Promise<Cause[]> {
+  const causes = new Map<string, { count: number; example: FailureNote }>();
+  for (let after = -1; ;) {
+    const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 5_000 });
+    for (const outcome of page) {
+      const known = causes.get(outcome.class ?? 'internal');
+      if (known) known.count += 1;
+      else causes.set(outcome.class ?? 'internal', { count: 1, example: noteOf(outcome) });
+    }
+    const last = page[page.length - 1];
+    if (!last) break;
+    after = last.sensorId;
+  }
+  return [...causes].map(([name, cause]) => ({ class: name, ...cause })).sort((a, b) => b.count - a.count);
+}
+
+export function checkDecided(decidedSensors: number, planned: number, batchId: string): void {
+  if (decidedSensors !== planned)
+    throw new FleetscoreError(
+      'OUTCOMES_INCOMPLETE',
+      `batch ${batchId} has outcomes for ${decidedSensors} of ${planned} planned sensors`,
+      { retryable: true },
+    );
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 3)}...`;
+}

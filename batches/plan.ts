@@ -1,0 +1,88 @@
+/**
+ * The groups of a batch: ranges of its planned sensors, each for one pool. Where the release names no pool there is
+ * one kind of group, for the default pool, as ever.
+ */
+import { chooseSizes, chunkOfPool, windowsOf, type Sizes } from '../domain/sizing.ts';
+import { poolUnknown, SCORING_QUEUE } from '../domain/queues.ts';
+import type { SensorOutcome } from '../domain/outcome.ts';
+import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts';
+import type { ControlDeps } from '../activities/control.ts';
+import { decideRest } from './undecided.ts';
+import { cutMessage } from './failures.ts';
+import { workerName } from './error-logs.ts';
+import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.ts';
+
+/** All ids: the store cuts it to what is planned. */
+const ALL_IDS = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
+
+export async function planGroups(
+  deps: ControlDeps,
+  batch: Batch,
+  input: PlanInput,
+): Promise<Pick<BatchPlan, 'groups' | 'sensorsPerActivity'>> {
+  const { store } = deps;
+  const pools = await store.batchPools(batch.id);
+  const sizes = chooseSizes(batch.planned, {
+    ...input,
+    pools: pools.length,
+    ...(deps.windows === undefined ? {} : { windows: windowsOf(input, deps.windows) }),
+  });
+  const groups: SensorRange[] = [];
+  if (pools.length === 0) groups.push(...(await store.planRanges(batch.id, sizes.sensorsPerChild)));
+  else
+    for (const pool of pools)
+      groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity === undefined)));
+  return {
+    sensorsPerActivity: sizes.sensorsPerActivity,
+    groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
+  };
+}
+
+/** A pool that was configured away costs its sensors, not the batch: nobody would ever take their chunks. */
+async function groupsOfPool(
+  { store, pools }: ControlDeps,
+  batch: Batch,
+  { pool, planned }: BatchPool,
+  sizes: Sizes,
+  sized: boolean,
+): Promise<SensorRange[]> {
+  const queue = pool === '' ? SCORING_QUEUE : pools?.get(pool);
+  const range = { ...ALL_IDS, pool };
+  if (queue === undefined) {
+    const message = cutMessage(
+      `${poolUnknown(pool, pools?.keys() ?? [])}; then \`fleetscore batch redrive ${batch.id}\` scores these sensors`,
+    );
+    await decideRest(store, batch.id, { ...range, count: 0 }, (sensor: PlannedSensor): SensorOutcome => ({
+      sensorId: sensor.id,
+      status: 'failed',
+      class: 'pool_unknown',
+      message,
+      windows: 0,
+      anomalies: 0,
+      attempt: 1,
+      worker: workerName('control'),
+      ...(sensor.model === undefined ? {} : { model: sensor.model }),
+    }));
+    return [];
+  }
+  const ranges = await store.planRanges(batch.id, sizes.sensorsPerChild, range);
+  if (pool === '') return ranges;
+  const sensorsPerActivity = sized ? chunkOfPool(planned, sizes) : sizes.sensorsPerActivity;
+  return ranges.map((one) => ({
+    ...one,
+    queue,
+    ...(sensorsPerActivity === sizes.sensorsPerActivity ? {} : { sensorsPerActivity }),
+  }));
+}
+
+/** Groups of one sensor carry its name, for the ids of child workflows and files. */
+async function nameSensors(store: Store, batchId: string, groups: readonly SensorRange[]): Promise<SensorRange[]> {
+  if (groups.length === 0) return [];
+  const from = Math.min(...groups.map((group) => group.from));
+  const to = Math.max(...groups.map((group) => group.to));
+  const byId = new Map((await store.plannedSensors(batchId, { from, to })).map((sensor) => [sensor.id, sensor]));
+  return groups.map((group) => {
+    const sensor = byId.get(group.from);
+    return sensor ? { ...group, single: { device: sensor.device, sensor: sensor.sensor } } : group;
+  });
+}

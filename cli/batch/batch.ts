@@ -1,0 +1,209 @@
+/** `fleetscore batch ...`: run, steer, list and look at batches. */
+import { Option, type Command } from 'commander';
+import { randomBytes } from 'node:crypto';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
+import { parseSensorName } from '../../domain/sensor.ts';
+import { compactTime, isoTime, type Period } from '../../domain/time.ts';
+import { VERSION } from '../../version.ts';
+import { SCORE_BATCH } from '../../connect/schedules.ts';
+import type { scoreBatch } from '../../workflows/index.ts';
+import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
+import { MAX_PENDING } from '../../workflows/policies.ts';
+import { batchIdOf, type ScoreBatchRequest } from '../../workflows/requests.ts';
+import { registerBatchPlan } from './plan.ts';
+import { findBatch, registerBatchViews, showBatch } from './views.ts';
+import { action, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { interruption } from '../frame/interrupt.ts';
+import { watchBatch } from './progress.ts';
+import { findWaiting } from './waiting.ts';
+import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
+
+interface WaitOption {
+  readonly wait?: boolean;
+}
+type PeriodOptions = { readonly from: number; readonly to: number };
+
+export function registerBatch(program: Command): void {
+  const batch = program.command('batch').description('run, steer and inspect batches');
+  starts(batch, 'run', 'score the fleet over a period, now')
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .action(
+      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
+        start(context, 'by-hand', periodOf(o), requestOf(o), o),
+      ),
+    );
+  starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch')
+    .argument('<id>', 'id of the batch')
+    .addOption(new Option('--sensor <device/sensor...>', 'score these again instead, whatever became of them'))
+    .action(
+      action<[string], RequestOptions & WaitOption & { readonly sensor?: readonly string[] }>(
+        async (context, o, id) => {
+          const base = await findBatch(context, id);
+          for (const name of o.sensor ?? []) parseSensorName(name);
+          return start(
+            context,
+            'redrive',
+            base,
+            { ...requestOf(o), redrive: id, ...(o.sensor === undefined ? {} : { sensors: o.sensor }) },
+            o,
+          );
+        },
+      ),
+    );
+  starts(
+    batch,
+    'rescore',
+    'score again only sensors whose readings changed since they were scored for exactly this period',
+  )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .action(
+      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
+        start(context, 'rescore', periodOf(o), { ...requestOf(o), rescore: true }, o),
+      ),
+    );
+  steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(
+    action<[string], object>(cancel),
+  );
+  steers(batch, 'pause', 'start no more child workflows of a running batch').action(
+    action<[string], object>((context, _, id) =>
+      steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate)),
+    ),
+  );
+  steers(batch, 'resume', 'go on with a paused batch').action(
+    action<[string], object>((context, _, id) =>
+      steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate)),
+    ),
+  );
+  steers(batch, 'concurrency', 'set how many child workflows of a running batch run at once')
+    .addOption(
+      new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory(),
+    )
+    .action(
+      action<[string], { limit: number }>((context, o, id) =>
+        steer(context, id, `runs at most ${o.limit} children at once`, (handle) =>
+          handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }),
+        ),
+      ),
+    );
+  registerBatchPlan(batch);
+  registerBatchViews(batch);
+}
+
+function starts(batch: Command, verb: string, description: string): Command {
+  return addRequestOptions(
+    batch.command(verb).description(description).option('--wait', 'wait until it is done; exit code 1 when it failed'),
+  );
+}
+
+function steers(batch: Command, verb: string, description: string): Command {
+  return batch.command(verb).description(description).argument('<id>', 'id of the batch');
+}
+
+function periodOf({ from, to }: PeriodOptions): Period {
+  if (to <= from)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
+    );
+  return { fromMs: from, toMs: to };
+}
+
+async function start(
+  context: Context,
+  prefix: string,
+  period: Period,
+  request: ScoreBatchRequest,
+  options: WaitOption,
+): Promise<Output> {
+  const { fromMs, toMs } = period;
+  const client = await context.client();
+  const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
+    taskQueue: CONTROL_QUEUE,
+    workflowId: `${prefix}-${compactTime(fromMs)}-${compactTime(toMs)}-${randomBytes(3).toString('hex')}`,
+    args: [{ ...request, from: isoTime(fromMs), to: isoTime(toMs) }],
+    staticSummary: `batch started by hand (${prefix})`,
+  });
+  const runId = handle.firstExecutionRunId;
+  const id = batchIdOf(period, runId);
+  const link = context.uiLink(handle.workflowId, runId);
+  if (!options.wait)
+    return {
+      data: { batch: id, workflowId: handle.workflowId, runId },
+      text: `Batch ${id} started.\n${link ? `Watch it: ${link}\n` : ''}Then: fleetscore batch show ${id}`,
+    };
+  const interrupted = interruption();
+  const stopWatching = context.json ? undefined : await watchBatch(context, id, () => handle.query(progressQuery));
+  try {
+    await client.withAbortSignal(interrupted, () => handle.result());
+  } catch (error) {
+    // A batch that ended badly is on record; anything else is an error of the call.
+    if (!interrupted.aborted && !(await (await context.store()).findBatch(id)))
+      throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });
+  } finally {
+    await stopWatching?.();
+  }
+  if (interrupted.aborted)
+    return {
+      data: { batch: id, workflowId: handle.workflowId, runId, waited: false },
+      text: `Batch ${id} goes on without us. See it: fleetscore batch show ${id}\nEnd it: fleetscore batch cancel ${id}`,
+      exitCode: EXIT_FAILED,
+    };
+  return showBatch(context, id);
+}
+
+/** The innermost cause: Temporal wraps what happened in what it did. */
+function rootMessage(error: unknown): string {
+  let inner = error;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  return messageOf(inner);
+}
+
+async function runningHandle(context: Context, id: string): Promise<WorkflowHandle> {
+  // Until its readings are there a batch is not on record, but it can be steered.
+  const waiting = (await (await context.store()).findBatch(id)) ? undefined : await findWaiting(context, id);
+  if (waiting) return waiting.handle;
+  const batch = await findBatch(context, id);
+  if (batch.status !== 'running')
+    throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
+  return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
+}
+
+async function cancel(context: Context, _: object, id: string): Promise<Output> {
+  const handle = await runningHandle(context, id);
+  try {
+    await handle.cancel();
+    await handle.result().catch(() => {}); // it ends as cancelled; what counts is on record
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error; // it was terminated: nobody else closes the batch
+  }
+  const store = await context.store();
+  const batch = await store.findBatch(id);
+  if (!batch)
+    return {
+      data: { batch: id, status: 'cancelled' },
+      text: `Batch ${id} was cancelled before it was planned: nothing is on record.`,
+    };
+  if (batch.status === 'running') {
+    const { finishBatch } = await import('../../batches/finish.ts');
+    await finishBatch(
+      { store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now },
+      { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 },
+    );
+  }
+  return { ...(await showBatch(context, id)), exitCode: 0 };
+}
+
+async function steer(
+  context: Context,
+  id: string,
+  done: string,
+  work: (handle: WorkflowHandle) => Promise<unknown>,
+): Promise<Output> {
+  await work(await runningHandle(context, id));
+  return { data: { batch: id, done }, text: `Batch ${id}: ${done}.` };
+}

@@ -1,0 +1,186 @@
+/** `fleetscore explain DEVICE SENSOR TIME`: the chain from a prediction back to the readings. */
+import type { Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { formatDuration, isoTime, windowStart } from '../../domain/time.ts';
+import { storedWindows } from '../../ingest/settings.ts';
+import { formatNumberOf } from '../../report/format.ts';
+import type { Batch } from '../../storage/store.ts';
+import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
+import { action, asTime, EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { facts, statusWord, table, when } from '../frame/text.ts';
+
+export function registerExplain(program: Command): void {
+  program
+    .command('explain')
+    .description('explain one prediction: batch, release, model, window, raw data, and what it superseded')
+    .argument('<device>')
+    .argument('<sensor>')
+    .argument(
+      '<time>',
+      'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last one that had begun then',
+      asTime,
+    )
+    .action(
+      action<[string, string, number], object>((context, _, device, sensor, time) =>
+        show(context, device, sensor, time),
+      ),
+    );
+}
+
+async function show(context: Context, device: string, name: string, timeMs: number): Promise<Output> {
+  const store = await context.store();
+  const sensor = await store.findSensor({ device, sensor: name });
+  if (!sensor)
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(name)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
+    );
+  const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
+  const fromMs = windowStart(timeMs, hopMs);
+  const found = await explain({ store, blobs: context.blobs() }, sensor, fromMs, windowMs);
+  return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, `${device} / ${name}`, fromMs);
+}
+
+const verdict = ({ prediction }: MadeBy): string => (prediction.prediction === 1 ? 'anomaly' : 'normal');
+const ended = (batch: Batch): string => (batch.finishedAtMs === undefined ? '' : `, ended ${when(batch.finishedAtMs)}`);
+
+function lineage(l: Lineage, unit: string, windowMs: number): Output {
+  const { prediction: p, batch, window: w, model } = l;
+  const ofUnit = unit === '' ? '' : ` ${unit}`;
+  const window = w
+    ? `${formatNumberOf(w.count, 'reading')}: mean ${w.mean}, min ${w.min}, max ${w.max}, last ${w.last}${ofUnit}`
+    : 'not kept any more (pruned)';
+  return {
+    data: {
+      device: p.device,
+      sensor: p.sensor,
+      window: { from: isoTime(p.tsMs), to: isoTime(p.tsMs + windowMs), ...w },
+      changedSince: l.changedSince,
+      prediction: { value: p.value, prediction: p.prediction, score: p.score },
+      batch: {
+        id: batch.id,
+        kind: batch.kind,
+        status: batch.status,
+        from: isoTime(batch.fromMs),
+        to: isoTime(batch.toMs),
+        workflowId: batch.workflowId,
+        runId: batch.runId,
+        schedule: batch.schedule,
+        supersedes: batch.supersedes,
+      },
+      attempt: l.outcome.attempt,
+      file: { blob: `predictions/${l.file.blob}`, sha256: l.file.sha256 },
+      release: batch.release,
+      model: {
+        sha256: model.model,
+        kind: model.kind,
+        features: model.features,
+        bytes: model.bytes,
+        blob: `models/${l.modelBlob}`,
+        ...(l.packBlob === undefined
+          ? {}
+          : { pack: model.pack, packRow: model.packRow, packBlob: `models/${l.packBlob}` }),
+      },
+      codeVersion: batch.codeVersion,
+      raw: l.captures.map((name) => `raw/${name}`),
+      superseded: l.superseded.map((s) => ({
+        batch: s.batch.id,
+        release: s.batch.release,
+        value: s.prediction.value,
+        prediction: s.prediction.prediction,
+        score: s.prediction.score,
+      })),
+    },
+    text: [
+      facts([
+        [
+          'Prediction',
+          `${p.device} / ${p.sensor} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${p.score}, value ${p.value}${ofUnit}`,
+        ],
+        ['Batch', `${batch.id} (${batch.kind}, ${statusWord(batch.status)}${ended(batch)})`],
+        ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
+        [
+          'Started by',
+          batch.schedule === undefined
+            ? `workflow ${batch.workflowId}`
+            : `schedule ${batch.schedule}, workflow ${batch.workflowId}`,
+        ],
+        ['File', `predictions/${l.file.blob}, SHA-256 ${l.file.sha256} (checked), attempt ${l.outcome.attempt}`],
+        ['Release', batch.release],
+        ['Model', `${model.model} (${model.kind}, ${model.features.join(' ')})`],
+        [
+          'Pack',
+          model.pack === undefined
+            ? 'none: the model runs in a session of its own'
+            : `${model.pack}, row ${model.packRow}`,
+        ],
+        ['Window', `${when(p.tsMs)} + ${formatDuration(windowMs)}, ${window}`],
+        [
+          '',
+          l.changedSince
+            ? `readings came after it was scored: fleetscore batch rescore --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`
+            : undefined,
+        ],
+        [
+          'Raw data',
+          l.captures.length === 0
+            ? 'no capture file was open then; readings that came late lie in later ones'
+            : l.captures.map((name) => `raw/${name}`).join(', '),
+        ],
+        ['Code', `fleetscore ${batch.codeVersion}`],
+      ]),
+      ...(l.superseded.length === 0
+        ? []
+        : [
+            table(
+              [
+                { title: 'Superseded batch' },
+                { title: 'Release' },
+                { title: 'Value', align: 'right' },
+                { title: 'Prediction' },
+                { title: 'Score', align: 'right' },
+              ],
+              l.superseded.map((s) => [
+                s.batch.id,
+                s.batch.release,
+                String(s.prediction.value),
+                verdict(s),
+                s.prediction.score.toPrecision(6),
+              ]),
+            ),
+          ]),
+    ].join('\n\n'),
+  };
+}
+
+function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Output {
+  return {
+    data: {
+      prediction: null,
+      batches: outcomes.map(({ batch, outcome }) => ({
+        batch: batch.id,
+        status: batch.status,
+        ...(outcome ? { outcome: outcome.status, class: outcome.class, message: outcome.message } : {}),
+      })),
+    },
+    text: [
+      `${name} has no prediction at ${when(fromMs)} UTC.`,
+      table(
+        [{ title: 'Batch' }, { title: 'Status' }, { title: 'Outcome' }, { title: 'Why' }],
+        outcomes.map(({ batch, outcome }) => [
+          batch.id,
+          batch.status,
+          outcome?.status ?? 'not planned',
+          outcome?.class === undefined
+            ? outcome?.status === 'scored'
+              ? 'there was no window then'
+              : ''
+            : `${outcome.class}: ${outcome.message ?? ''}`,
+        ]),
+        'No batch covers this time.',
+      ),
+    ].join('\n'),
+    exitCode: EXIT_FAILED,
+  };
+}

@@ -1,0 +1,187 @@
+/** `fleetscore batch plan`: what a batch over a period would do. */
+import { Option, type Command } from 'commander';
+import pc from 'picocolors';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { poolUnknown } from '../../domain/queues.ts';
+import { windowsOf } from '../../domain/sizing.ts';
+import { storedWindows } from '../../ingest/settings.ts';
+import { isoTime } from '../../domain/time.ts';
+import { formatCount as count, formatMs, formatNumberOf as plural, formatShare } from '../../report/format.ts';
+import { dryRun, type PoolPlan } from '../../batches/dry-run.ts';
+import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { expectedCosts, type ExpectedCost } from './expected-cost.ts';
+import { facts, table, when } from '../frame/text.ts';
+
+interface PlanOptions {
+  readonly from: number;
+  readonly to: number;
+  readonly release?: string;
+  readonly sensorsPerChild?: number;
+  readonly sensorsPerActivity?: number;
+  readonly prices?: string;
+}
+
+export function registerBatchPlan(batch: Command): void {
+  batch
+    .command('plan')
+    .description(
+      'dry run: which sensors a batch would score or skip, its groups, chunks and pools, how long it may take and what it will cost',
+    )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .option('--release <name>', 'release to score with (default: the current one)')
+    .addOption(new Option('--sensors-per-child <n>', 'sensors per child workflow').argParser(asWhole(1)))
+    .addOption(new Option('--sensors-per-activity <n>', 'sensors per scoring activity').argParser(asWhole(1)))
+    .option(
+      '--prices <file>',
+      'price file in the shape of https://prices.azure.com/api/retail/prices (default: FLEETSCORE_PRICES_FILE)',
+    )
+    .action(action<[], PlanOptions>(plan));
+}
+
+async function plan(
+  context: Context,
+  { from, to, release, sensorsPerChild, sensorsPerActivity, prices }: PlanOptions,
+): Promise<Output> {
+  if (to <= from)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
+    );
+  const asked = Object.fromEntries(
+    Object.entries({ release, sensorsPerChild, sensorsPerActivity }).filter(([, value]) => value !== undefined),
+  );
+  const period = { fromMs: from, toMs: to };
+  const store = await context.store();
+  const run = await dryRun(store, period, {
+    ...asked,
+    windows: windowsOf(period, await storedWindows(store, context.config.ingest)),
+  });
+  const challenger = await store.findChallenger();
+  const challenged =
+    challenger && challenger.release !== run.release
+      ? { release: challenger.release, share: challenger.share }
+      : undefined;
+  const costs = await expectedCosts(context, run.pools, prices);
+  const { no_data, no_model } = run.skipped;
+  const more = no_data + no_model - run.examples.length;
+  return {
+    data: {
+      from: isoTime(from),
+      to: isoTime(to),
+      ...run,
+      ...(challenged ? { challenger: challenged } : {}),
+      cost: costs,
+    },
+    text: [
+      facts([
+        ['Period', `${when(from)} to ${when(to)} UTC`],
+        ['Release', run.release],
+        [
+          'Challenger',
+          challenged &&
+            `${challenged.release} on ${formatShare(challenged.share, 1)} of the sensors, counted and not served`,
+        ],
+        [
+          'Sensors',
+          `${count(run.planned)} planned: ${count(run.wouldScore)} would be scored (${plural(run.windows, 'window')}), ${count(no_data)} skipped without data, ${count(no_model)} without a model`,
+        ],
+        [
+          'Children',
+          `${plural(run.groups, 'child workflow')} of up to ${plural(run.sensorsPerChild, 'sensor')}, ${plural(run.chunks, 'scoring activity', 'scoring activities')} of up to ${plural(run.sensorsPerActivity, 'sensor')}`,
+        ],
+        [
+          'Time',
+          run.expected
+            ? `about ${formatMs(run.expected.ms)}, as ${plural(run.expected.batches, 'past batch', 'past batches')} took`
+            : 'unknown: no batch has completed yet',
+        ],
+        ['Cost', costText(costs)],
+      ]),
+      ...(costs.length > 1 || costs.some((one) => one.unknown !== undefined) ? [poolTable(run.pools, costs)] : []),
+      ...costs.flatMap((one) =>
+        one.unknown === undefined
+          ? []
+          : [
+              `${pc.yellow('note')} ${plural(one.sensors, 'sensor')} would fail: ${poolUnknown(
+                one.unknown,
+                costs.map((other) => other.pool).filter((name) => name !== ''),
+              )}.`,
+            ],
+      ),
+      ...(run.examples.length === 0
+        ? []
+        : [
+            table(
+              [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Would be skipped' }],
+              run.examples.map((e) => [e.device, e.sensor, e.class]),
+            ),
+          ]),
+      ...(more > 0 ? [`and ${count(more)} more.`] : []),
+      ...costs.flatMap((one) =>
+        one.sensors > 0 && one.nodes === 0 && one.unknown === undefined
+          ? [
+              `${pc.yellow('note')} pool ${one.pool} may have no nodes: ${plural(one.sensors, 'sensor')} would wait until \`fleetscore pool set --pool ${one.pool} --max N\`.`,
+            ]
+          : [],
+      ),
+      'Nothing was started.',
+    ].join('\n\n'),
+  };
+}
+
+const nodeTime = (seconds: number): string => `${formatMs(seconds * 1_000)} of node time`;
+const cash = (amount: number): string => amount.toFixed(amount < 1 ? 4 : 2);
+
+/** All pools together, and what it was reckoned from. */
+function costText(costs: readonly ExpectedCost[]): string | undefined {
+  const known = costs.filter((one) => one.unknown === undefined);
+  const first = known[0];
+  if (!first) return undefined;
+  const seconds = known.reduce((sum, one) => sum + one.nodeSeconds, 0);
+  const total = known.every((one) => one.money !== undefined)
+    ? known.reduce((sum, one) => sum + one.money!, 0)
+    : undefined;
+  const what =
+    known.length === 1 ? `${plural(first.nodes, 'node')} of ${first.vmSize}, ${nodeTime(seconds)}` : nodeTime(seconds);
+  const basis =
+    known.length === 1
+      ? `spin-up ${first.spinUpSeconds.toFixed(1)} s, ${count(Math.round(first.sensorsPerSecond))} sensors/s a worker, ${first.measured ? 'as measured' : 'first guesses'}`
+      : known.every((one) => one.measured)
+        ? 'spin-up and speed as measured'
+        : 'spin-up and speed are first guesses in part';
+  return `${total === undefined ? '' : `about ${cash(total)}${first.currency === undefined ? '' : ` ${first.currency}`}: `}${what} from zero and back (${basis})${total === undefined ? '; no prices: give --prices FILE or set FLEETSCORE_PRICES_FILE' : ''}`;
+}
+
+function poolTable(pools: readonly PoolPlan[], costs: readonly ExpectedCost[]): string {
+  return table(
+    [
+      { title: 'Pool' },
+      { title: 'Queue' },
+      { title: 'Machine' },
+      { title: 'Sensors', align: 'right' },
+      { title: 'Children', align: 'right' },
+      { title: 'Chunks', align: 'right' },
+      { title: 'Nodes', align: 'right' },
+      { title: 'Node time', align: 'right' },
+      { title: 'Cost', align: 'right' },
+    ],
+    pools.map((pool, i) => {
+      const cost = costs[i]!;
+      if (cost.unknown !== undefined)
+        return [`${pool.pool} (not configured)`, '-', '-', count(pool.planned), '-', '-', '-', '-', '-'];
+      return [
+        cost.pool,
+        cost.taskQueue ?? '',
+        cost.vmSize,
+        count(pool.planned),
+        count(pool.groups),
+        count(pool.chunks),
+        String(cost.nodes),
+        formatMs(cost.nodeSeconds * 1_000),
+        cost.money === undefined ? '-' : cash(cost.money),
+      ];
+    }),
+  );
+}

@@ -1,0 +1,79 @@
+/** `fleetscore predictions DEVICE SENSOR`: what the models said of one sensor. */
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
+import { formatCount } from '../../report/format.ts';
+import { readPredictions } from '../../scoring/read-predictions.ts';
+import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { table, when } from '../frame/text.ts';
+
+export function registerPredictions(program: Command): void {
+  program
+    .command('predictions')
+    .description('show the predictions of one sensor, the newest batch of each window')
+    .argument('<device>')
+    .argument('<sensor>')
+    .addOption(fromOption('from this time (default: all)'))
+    .addOption(toOption('to this time, not included'))
+    .option('--anomalies', 'only windows labelled anomalous')
+    .addOption(new Option('--limit <n>', 'the newest so many (text output; default 50)').argParser(asWhole(1)))
+    .action(action<[string, string], { from?: number; to?: number; anomalies?: boolean; limit?: number }>(show));
+}
+
+async function show(
+  context: Context,
+  options: { from?: number; to?: number; anomalies?: boolean; limit?: number },
+  device: string,
+  sensor: string,
+): Promise<Output> {
+  const store = await context.store();
+  const known = await store.findSensor({ device, sensor });
+  if (!known)
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(sensor)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
+    );
+  const all = await readPredictions({ store, blobs: context.blobs() }, known, {
+    fromMs: options.from ?? 0,
+    toMs: options.to ?? MAX_TIME_MS,
+  });
+  const wanted = options.anomalies ? all.filter((row) => row.prediction === 1) : all;
+  const limit = options.limit ?? (context.json ? wanted.length : 50);
+  const rows = limit >= wanted.length ? wanted : wanted.slice(-limit);
+  const anomalies = all.reduce((sum, row) => sum + row.prediction, 0);
+  return {
+    data: rows.map((r) => ({
+      ts: isoTime(r.tsMs),
+      device: r.device,
+      sensor: r.sensor,
+      value: r.value,
+      prediction: r.prediction,
+      score: r.score,
+    })),
+    text: [
+      table(
+        [
+          { title: 'Time (UTC)' },
+          { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' },
+          { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) },
+          { title: 'Score', align: 'right' },
+        ],
+        rows.map((r) => [
+          when(r.tsMs),
+          String(r.value),
+          r.prediction === 1 ? 'anomaly' : 'normal',
+          r.score.toPrecision(6),
+        ]),
+        all.length > 0
+          ? 'No anomalies in this period.'
+          : 'No predictions in this period. `fleetscore batch list` shows what was scored.',
+      ),
+      ...(all.length > 0
+        ? [
+            `${formatCount(all.length)} windows, ${formatCount(anomalies)} anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}.`,
+          ]
+        : []),
+    ].join('\n'),
+  };
+}

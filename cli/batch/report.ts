@@ -1,0 +1,157 @@
+/** `fleetscore report`: the picture of batches, for the terminal, as a page, and as a site in a folder. */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import { batchFolder, CONTAINERS, reportBlob } from '../../domain/blob-names.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import {
+  collectBatchData,
+  folderTarget,
+  formatCount,
+  formatNumberOf,
+  publishSite,
+  renderBatch,
+  renderReport,
+  terminalOptions,
+  type BatchData,
+  type InjectedFault,
+} from '../../report/index.ts';
+import { decodePredictions } from '../../scoring/predictions-file.ts';
+import { action, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+
+export function registerReport(program: Command): void {
+  program
+    .command('report')
+    .description(
+      'draw batches: a table here, and an HTML page with charts that works offline; or a site with a page per device',
+    )
+    .argument('[batch...]', 'ids of batches; several are shown together (default with --site: the newest)')
+    .option('--out <file>', 'where the page goes (default: reports/<batch>.html in the home folder)')
+    .option(
+      '--site <folder>',
+      'write a site instead, as batches write it to Blob: fleet, heat map, a page per device, failures, model health, cost',
+    )
+    .action(
+      action<[string[]], { out?: string; site?: string }>(async (context, options, ids) => {
+        if (options.site !== undefined) {
+          if (options.out !== undefined)
+            throw new FleetscoreError(
+              'INVALID_ARGUMENT',
+              'give either --out for one page, or --site for a folder of pages, not both.',
+            );
+          return site(context, resolve(options.site), ids);
+        }
+        if (ids.length === 0)
+          throw new FleetscoreError(
+            'INVALID_ARGUMENT',
+            'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.',
+          );
+        const data = await collect(context, ids);
+        const file = resolve(options.out ?? join(context.config.home, 'reports', `${ids[ids.length - 1]!}.html`));
+        await writePage(file, data);
+        return {
+          data: { file, batches: ids, totals: data.totals },
+          text: `${text(data)}\n\nReport: ${pathToFileURL(file).href}`,
+        } satisfies Output;
+      }),
+    );
+}
+
+/** Batches written when none is named. */
+const NEWEST = 24;
+
+async function site(context: Context, folder: string, ids: readonly string[]): Promise<Output> {
+  const store = await context.store();
+  const batches =
+    ids.length > 0
+      ? ids
+      : (await store.listBatches({ limit: NEWEST }))
+          .filter((batch) => batch.status !== 'running')
+          .reverse()
+          .map((batch) => batch.id);
+  if (batches.length === 0)
+    throw new FleetscoreError('BATCH_UNKNOWN', 'there is no batch yet. `fleetscore batch run` makes one.');
+  const { file, pages } = await writeSite(context, folder, batches);
+  return {
+    data: { folder, file, batches, pages },
+    text: `${formatCount(pages)} pages of ${formatNumberOf(batches.length, 'batch', 'batches')}: ${pathToFileURL(file).href}`,
+  };
+}
+
+/** Writes the pages of batches, and of the fleet, to a folder that opens from the disk or that any web server can serve. */
+export async function writeSite(
+  context: Context,
+  folder: string,
+  batchIds: readonly string[],
+  faults?: readonly InjectedFault[],
+): Promise<{ readonly file: string; readonly pages: number }> {
+  const { pricesFile, pricesRegion } = context.config.pool;
+  const prices =
+    pricesFile === undefined
+      ? undefined
+      : { file: pricesFile, ...(pricesRegion === undefined ? {} : { region: pricesRegion }) };
+  const source = {
+    store: await context.store(),
+    blobs: context.blobs(),
+    decodePredictions,
+    now: Date.now,
+    ...(prices ? { prices } : {}),
+  };
+  const { pages } = await publishSite(source, folderTarget(folder), batchIds, {
+    maxSensors: context.config.site.maxSensors,
+    giveUpMs: Number.POSITIVE_INFINITY,
+    ...(faults ? { faults } : {}),
+  });
+  return { file: join(folder, 'index.html'), pages };
+}
+
+export async function collect(
+  context: Context,
+  batchIds: readonly string[],
+  faults?: readonly InjectedFault[],
+): Promise<BatchData> {
+  return collectBatchData({
+    store: await context.store(),
+    blobs: context.blobs(),
+    batchIds,
+    decodePredictions,
+    ...(faults ? { faults } : {}),
+  });
+}
+
+export function text(data: BatchData): string {
+  return renderBatch(data, terminalOptions(process.stdout, process.env));
+}
+
+/** Writes the page to a file, whole or not at all. */
+export async function writePage(file: string, data: BatchData): Promise<string> {
+  const page = renderReport(data);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(`${file}.new`, page);
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    throw new FleetscoreError(
+      'FILE_UNWRITABLE',
+      `the report cannot be written to ${file}: ${(error as Error).message}. Choose another place with --out.`,
+      { cause: error },
+    );
+  }
+  return page;
+}
+
+/** Keeps the page beside the predictions of the newest of its batches. */
+export async function storePage(context: Context, data: BatchData, page: string): Promise<void> {
+  const newest = data.batches[data.batches.length - 1];
+  if (!newest) return;
+  await context
+    .blobs()
+    .put(
+      CONTAINERS.predictions,
+      reportBlob(batchFolder(newest.fromMs, newest.id)),
+      Buffer.from(page),
+      'text/html; charset=utf-8',
+    );
+}

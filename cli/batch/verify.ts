@@ -1,0 +1,68 @@
+/** `fleetscore verify BATCH`: proves that a batch lost nothing, or says what does not fit. */
+import type { Command } from 'commander';
+import { messageOf } from '../../domain/errors.ts';
+import { formatCount, formatNumberOf as plural } from '../../report/format.ts';
+import { CHECKS, type CheckName } from '../../verify/findings.ts';
+import { foundIn, verifyBatch, type VerifyReport } from '../../verify/verify-batch.ts';
+import { workflowEnd, type WorkflowEnd } from '../../verify/workflow-end.ts';
+import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { facts, statusWord } from '../frame/text.ts';
+
+export function registerVerify(program: Command): void {
+  program
+    .command('verify')
+    .description(
+      'check that a batch lost nothing: outcomes, files, hashes, rows and totals; exit code 1 when something does not fit',
+    )
+    .argument('<batch>', 'id of the batch')
+    .action(action<[string], object>(async (context, _, id) => output(await verify(context, id))));
+}
+
+/** @throws FleetscoreError `BATCH_UNKNOWN`, `BATCH_RUNNING` */
+export async function verify(context: Context, id: string): Promise<VerifyReport> {
+  return verifyBatch(
+    {
+      store: await context.store(),
+      blobs: context.blobs(),
+      workflowEnd: async (batch): Promise<WorkflowEnd> => {
+        try {
+          return await workflowEnd(await context.client(), batch.workflowId, batch.runId, batch.status !== 'running');
+        } catch (error) {
+          return { state: 'unknown', reason: `Temporal was not asked (${messageOf(error)})` };
+        }
+      },
+    },
+    id,
+  );
+}
+
+function output(report: VerifyReport): Output {
+  const total = foundIn(report);
+  const checks = Object.entries(CHECKS).map(([name, title]) => {
+    const found = report.found[name as CheckName];
+    return `${found === 0 ? 'ok     ' : 'broken '} ${title}${found === 0 ? '' : ` (${plural(found, 'finding')})`}`;
+  });
+  const sections = [
+    facts([
+      ['Batch', report.batch],
+      ['Status', statusWord(report.status)],
+      ['Sensors', `${formatCount(report.planned)} planned, ${plural(report.outcomes, 'outcome')}`],
+      ['Files', `${formatCount(report.files)} with ${plural(report.rows, 'row')}`],
+    ]),
+    checks.join('\n'),
+    ...(total === 0 ? [] : [report.findings.map(({ check, message }) => `${check}: ${message}`).join('\n')]),
+    ...(total > report.findings.length
+      ? [`and ${formatCount(total - report.findings.length)} more of the same checks`]
+      : []),
+    ...(report.notes.length === 0 ? [] : [report.notes.map((note) => `note: ${note}`).join('\n')]),
+    total === 0
+      ? 'Nothing is lost: every check holds.'
+      : `${plural(total, 'finding')}: this batch does not keep what it promises.`,
+  ];
+  return {
+    data: { ...report, ok: total === 0 },
+    text: sections.join('\n\n'),
+    ...(total === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}

@@ -1,0 +1,196 @@
+/** `fleetscore batch list` and `batch show`. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { failureCauses } from '../../batches/failures.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { FAILURE_RULES } from '../../domain/failure-rules.ts';
+import { decided } from '../../domain/outcome.ts';
+import { isoTime } from '../../domain/time.ts';
+import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../../report/format.ts';
+import type { Batch, OutcomeRow } from '../../storage/store.ts';
+import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { batchChallenge } from '../models/challenge.ts';
+import type { Context } from '../frame/context.ts';
+import { facts, statusColumn, statusWord, table, when } from '../frame/text.ts';
+import { showWaiting } from './waiting.ts';
+
+export function registerBatchViews(batch: Command): void {
+  batch
+    .command('list')
+    .description('list batches, newest first')
+    .option('--schedule <name>', 'only those of a schedule')
+    .addOption(
+      new Option('--status <status>', 'only those in a state').choices(['running', 'completed', 'failed', 'cancelled']),
+    )
+    .addOption(new Option('--limit <n>', 'how many at the most').default(20).argParser(asWhole(1, 10_000)))
+    .action(action<[], { schedule?: string; status?: Batch['status']; limit: number }>(list));
+  batch
+    .command('show')
+    .description('show a batch: counts, failures by cause, failed and skipped sensors')
+    .argument('<id>', 'id of the batch')
+    .action(action<[string], object>((context, _, id) => showBatch(context, id)));
+}
+
+/** @throws FleetscoreError `BATCH_UNKNOWN` */
+export async function findBatch(context: Context, id: string): Promise<Batch> {
+  const batch = await (await context.store()).findBatch(id);
+  if (batch) return batch;
+  throw new FleetscoreError(
+    'BATCH_UNKNOWN',
+    `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
+  );
+}
+
+function batchData(batch: Batch) {
+  const { fromMs, toMs, startedAtMs, finishedAtMs, ...rest } = batch;
+  return {
+    ...rest,
+    from: isoTime(fromMs),
+    to: isoTime(toMs),
+    startedAt: isoTime(startedAtMs),
+    ...(finishedAtMs === undefined ? {} : { finishedAt: isoTime(finishedAtMs) }),
+  };
+}
+
+async function list(
+  context: Context,
+  options: { schedule?: string; status?: Batch['status']; limit: number },
+): Promise<Output> {
+  const batches = await (await context.store()).listBatches(options);
+  return {
+    data: batches.map(batchData),
+    text: table(
+      [
+        { title: 'Batch', whole: true },
+        { title: 'Period (UTC)', whole: true },
+        statusColumn('Status'),
+        { title: 'Scored', align: 'right' },
+        { title: 'Skipped', align: 'right' },
+        { title: 'Failed', align: 'right' },
+        { title: 'Windows', align: 'right' },
+        { title: 'Anomalies', align: 'right' },
+        { title: 'Took', align: 'right' },
+      ],
+      batches.map((b) => [
+        b.id,
+        formatPeriod(b).replace(/ UTC$/, ''),
+        b.status,
+        count(b.counts.scored),
+        count(b.counts.skipped),
+        count(b.counts.failed),
+        count(b.counts.windows),
+        count(b.counts.anomalies),
+        took(b),
+      ]),
+      'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait',
+    ),
+  };
+}
+
+function took(batch: Batch): string {
+  return batch.finishedAtMs === undefined ? '-' : formatMs(batch.finishedAtMs - batch.startedAtMs);
+}
+
+/** Sensors listed one by one in the text; --json has all. */
+const SHOWN = 20;
+
+export async function showBatch(context: Context, id: string): Promise<Output> {
+  const store = await context.store();
+  const waiting = (await store.findBatch(id)) ? undefined : await showWaiting(context, id);
+  if (waiting) return waiting;
+  const batch = await findBatch(context, id);
+  const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
+  const failed = await allOutcomes(context, id, 'failed');
+  const skipped = await allOutcomes(context, id, 'skipped');
+  const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
+  const link = context.uiLink(batch.workflowId, batch.runId);
+  const challenge = await batchChallenge(store, batch);
+  const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
+  const sections = [
+    facts([
+      ['Batch', batch.id],
+      ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
+      ['Status', statusWord(batch.status)],
+      ['Schedule', batch.schedule],
+      ['Release', batch.release],
+      ['Challenger', challenge?.text],
+      ['Supersedes', batch.supersedes],
+      ['Renewed by', renewed.join(', ')],
+      [
+        'Sensors',
+        `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ${count(counts.failed)} failed` +
+          `${counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : ''}${batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''}`,
+      ],
+      ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`],
+      ['Took', took(batch)],
+      ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`],
+      ['Web UI', link],
+      ['Why', batch.message],
+    ]),
+  ];
+  if (causes.length > 1)
+    sections.push(
+      table(
+        [{ title: 'Failure' }, { title: 'Sensors', align: 'right' }, { title: 'For example' }],
+        causes.map((c) => [c.class, count(c.count), `${c.example.device} / ${c.example.sensor}: ${c.example.message}`]),
+        '',
+      ),
+    );
+  const decidedBadly = [...failed, ...skipped];
+  if (decidedBadly.length > 0) {
+    sections.push(
+      table(
+        [{ title: 'Device' }, { title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }],
+        decidedBadly
+          .slice(0, SHOWN)
+          .map((o) => [o.device, o.sensor, o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]),
+        '',
+      ),
+    );
+    if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
+  }
+  if (causes.length > 0)
+    sections.push(
+      `To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}${batch.status === 'running' ? '' : `\nThen: fleetscore batch redrive ${id} --wait`}`,
+    );
+  return {
+    data: {
+      ...batchData({ ...batch, counts }),
+      supersededBy: renewed,
+      ...(challenge ? { challenger: challenge.data } : {}),
+      causes,
+      failed: failed.map(outcomeData),
+      skipped: skipped.map(outcomeData),
+      webUi: link,
+    },
+    text: sections.join('\n\n'),
+    ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
+  };
+}
+
+const remedyOf = (failure: string): string =>
+  (FAILURE_RULES as Readonly<Record<string, { readonly remedy: string }>>)[failure]?.remedy ?? 'look at its message';
+
+const outcomeData = (o: OutcomeRow) => ({
+  device: o.device,
+  sensor: o.sensor,
+  class: o.class,
+  message: o.message,
+  attempt: o.attempt,
+  worker: o.worker,
+  model: o.model,
+});
+
+async function allOutcomes(context: Context, id: string, status: 'failed' | 'skipped'): Promise<OutcomeRow[]> {
+  const store = await context.store();
+  const rows: OutcomeRow[] = [];
+  // Enough for people and programs; a fleet without any data would list a million.
+  for (let after = -1; rows.length < 10_000;) {
+    const page = await store.listOutcomes(id, { status, after, limit: 1_000 });
+    rows.push(...page);
+    const last = page[page.length - 1];
+    if (!last) break;
+    after = last.sensorId;
+  }
+  return rows;
+}

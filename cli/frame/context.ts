@@ -1,0 +1,70 @@
+/**
+ * What a command works with: configuration (with the addresses of a running laptop stack below it), and the
+ * connections it asks for, opened once and closed at its end.
+ */
+import type { Client } from '@temporalio/client';
+import { resolve } from 'node:path';
+import { blobConfig, loadConfig, type Config, type Env } from '../../config.ts';
+import { readStack, withStack } from '../../local/state.ts';
+import type { BlobStore } from '../../storage/blobs.ts';
+import { openStore } from '../../storage/open-store.ts';
+import type { Store } from '../../storage/store.ts';
+import { connectClient, temporalTarget } from '../../connect/temporal.ts';
+import { lazyBlobs } from './lazy-blobs.ts';
+
+export interface Context {
+  readonly config: Config;
+  readonly env: Env;
+  readonly json: boolean;
+  store(): Promise<Store>;
+  /** @throws FleetscoreError `NOT_CONFIGURED` */
+  blobs(): BlobStore;
+  client(): Promise<Client>;
+  /** Page of a workflow in the Web UI; undefined when its address is not known. */
+  uiLink(workflowId: string, runId?: string): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly home?: string;
+}
+
+export function openContext(options: GlobalOptions, processEnv: Env = process.env): Context {
+  const home = resolve(options.home ?? (processEnv.FLEETSCORE_HOME || '.fleetscore'));
+  const env = withStack({ ...processEnv, FLEETSCORE_HOME: home }, home);
+  const config = loadConfig(env);
+  let store: Promise<Store> | undefined;
+  let client: Promise<Client> | undefined;
+  return {
+    config,
+    env,
+    json: options.json ?? false,
+    store: () => (store ??= openMigrated(config.sqlUrl)),
+    blobs() {
+      blobConfig(config);
+      return lazyBlobs(async () => (await import('../../connect/blob-storage.ts')).openBlobs(config));
+    },
+    // A failed try is not kept: who looks again and again finds a server that has come since.
+    client: () =>
+      (client ??= connectClient(env).catch((error: unknown) => {
+        client = undefined;
+        throw error;
+      })),
+    uiLink(workflowId, runId) {
+      const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;
+      if (ui === undefined) return undefined;
+      const path = `/namespaces/${temporalTarget(env).namespace}/workflows/${encodeURIComponent(workflowId)}`;
+      return `${ui}${path}${runId === undefined ? '' : `/${runId}/timeline`}`;
+    },
+    async close() {
+      await Promise.allSettled([store?.then((s) => s.close()), client?.then((c) => c.connection.close())]);
+    },
+  };
+}
+
+async function openMigrated(url: string): Promise<Store> {
+  const store = await openStore(url);
+  await store.migrate();
+  return store;
+}

@@ -1,0 +1,131 @@
+/** `fleetscore ingest deadletters`: events that could not be taken, and sending them again once the cause is mended. */
+import { Option, type Command } from 'commander';
+import { listDeadLetters, replayDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
+import { hubFolder } from '../../ingest/event.ts';
+import { formatCount, formatNumberOf } from '../../report/format.ts';
+import { openProducer } from '../../connect/event-hubs.ts';
+import { openHubReader } from '../../connect/partitions.ts';
+import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { table, when } from '../frame/text.ts';
+
+interface DeadLetterOptions {
+  readonly replay?: boolean;
+  readonly prefix?: string;
+  readonly limit: number;
+}
+
+/** Characters of a body that are printed; all of it is in Blob storage. */
+const SHOWN_BODY = 2_000;
+
+export function registerDeadLetters(ingest: Command): void {
+  ingest
+    .command('deadletters')
+    .description('list events with readings that could not be taken, or send them again')
+    .option('--replay', 'send them again, and forget those that were sent; what is still wrong comes back')
+    .option(
+      '--prefix <name>',
+      'only those whose name begins so: NAMESPACE/HUB/PARTITION or less (default: those of the hub)',
+    )
+    .addOption(
+      new Option('--limit <n>', 'how many are listed at the most')
+        .default(1_000)
+        .argParser(asWhole(1, 1_000_000))
+        .conflicts('replay'),
+    )
+    .action(
+      action<[], DeadLetterOptions>((context, options) =>
+        options.replay ? replay(context, options) : list(context, options),
+      ),
+    );
+}
+
+/** Those of the configured hub: letters of another one are sent to it only when that is asked for. */
+async function prefixOf(context: Context, prefix: string | undefined): Promise<string> {
+  if (prefix !== undefined) return prefix;
+  const reader = openHubReader(context.config);
+  await reader.close();
+  return `${hubFolder(reader.hub)}/`;
+}
+
+async function list(context: Context, options: DeadLetterOptions): Promise<Output> {
+  const prefix = await prefixOf(context, options.prefix);
+  const letters: StoredDeadLetter[] = [];
+  let more = false;
+  for await (const letter of listDeadLetters(context.blobs(), prefix)) {
+    more = letters.length === options.limit;
+    if (more) break;
+    letters.push(letter);
+  }
+  const shown = table(
+    [
+      { title: 'Enqueued (UTC)' },
+      { title: 'Partition' },
+      { title: 'Sequence', align: 'right' },
+      { title: 'Reason' },
+      { title: 'Body' },
+    ],
+    letters.map((letter) => [
+      when(Date.parse(letter.enqueuedTime)),
+      letter.partition,
+      formatCount(letter.sequenceNumber),
+      reasons(letter),
+      shortBody(letter),
+    ]),
+    `No dead letters below ${prefix === '' ? 'the container' : prefix}.`,
+  );
+  return {
+    data: letters.map((letter) => ({
+      name: letter.name,
+      partition: letter.partition,
+      sequenceNumber: letter.sequenceNumber,
+      enqueuedTime: letter.enqueuedTime,
+      reason: letter.problems[0]?.reason ?? null,
+      problems: letter.problems,
+      // Text where it is text, else base64.
+      ...bodyData(letter),
+    })),
+    text: [
+      shown,
+      ...(more ? [`The first ${formatCount(letters.length)}; --limit shows more.`] : []),
+      ...(letters.length > 0
+        ? ['--json tells what is wrong with each. When the cause is mended: fleetscore ingest deadletters --replay']
+        : []),
+    ].join('\n'),
+  };
+}
+
+function reasons({ problems }: StoredDeadLetter): string {
+  const first = problems[0]?.reason ?? '-';
+  return problems.length > 1 ? `${first} (+${formatCount(problems.length - 1)})` : first;
+}
+
+const shortBody = (letter: StoredDeadLetter): string =>
+  (letter.text ?? letter.body).replaceAll(/\s+/g, ' ').slice(0, 200);
+
+function bodyData({ text, body }: StoredDeadLetter): object {
+  const all = text ?? body;
+  return {
+    body: all.slice(0, SHOWN_BODY),
+    encoding: text === undefined ? 'base64' : 'text',
+    bytes: Buffer.byteLength(body, 'base64'),
+    cut: all.length > SHOWN_BODY,
+  };
+}
+
+async function replay(context: Context, options: DeadLetterOptions): Promise<Output> {
+  const prefix = await prefixOf(context, options.prefix);
+  const producer = openProducer(context.config);
+  try {
+    const sent = await replayDeadLetters(context.blobs(), producer, prefix);
+    return {
+      data: { prefix, sent },
+      text:
+        sent === 0
+          ? `No dead letters below ${prefix === '' ? 'the container' : prefix}.`
+          : `${formatNumberOf(sent, 'dead letter')} sent again. What is still wrong comes back: fleetscore ingest deadletters`,
+    };
+  } finally {
+    await producer.close();
+  }
+}

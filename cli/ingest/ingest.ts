@@ -1,0 +1,252 @@
+/** `fleetscore ingest ...`: how far the readings have come, windows again from raw capture, events that could not be taken. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { isoTime, parseDuration } from '../../domain/time.ts';
+import type { IngestLog } from '../../ingest/log.ts';
+import { rebuildWindows } from '../../ingest/rebuild.ts';
+import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
+import { ingestSettings } from '../../connect/ingest-settings.ts';
+import {
+  openHubReader,
+  partitionStates,
+  readingsPerSecond,
+  type HubEnd,
+  type HubReader,
+  type PartitionState,
+} from '../../connect/partitions.ts';
+import { action, asDuration, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { registerDeadLetters } from './dead-letters.ts';
+import { startBar } from '../batch/progress.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { facts, table, when } from '../frame/text.ts';
+
+export function registerIngest(program: Command): void {
+  const ingest = program.command('ingest').description('follow and mend the ingestion of readings');
+  ingest
+    .command('status')
+    .description('how far each partition is read, its lag and watermark, and what was late or dead')
+    .addOption(
+      new Option('--rate-over <duration>', 'watch this long for the rate of readings')
+        .default('1s')
+        .argParser(asDuration),
+    )
+    .action(action<[], { rateOver: string }>(status));
+  ingest
+    .command('rebuild')
+    .description(
+      'windows of a period again from raw capture, of the ingest worker or of Event Hubs Capture; with the settings of ingest (FLEETSCORE_*) that are set here',
+    )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .action(action<[], { from: number; to: number }>(rebuild));
+  registerDeadLetters(ingest);
+}
+
+interface HubAnswer {
+  readonly source: string;
+  readonly ends: readonly HubEnd[];
+  readonly problem?: string;
+}
+
+async function status(context: Context, options: { rateOver: string }): Promise<Output> {
+  const store = await context.store();
+  const watchMs = parseDuration(options.rateOver);
+  const started = performance.now();
+  const first = await store.listProgress();
+  const hub =
+    context.config.eventHubs.connection === undefined ? undefined : await askHub(openHubReader(context.config));
+  if (first.length > 0) await sleep(watchMs - (performance.now() - started));
+  const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
+  const tookMs = performance.now() - started;
+  const states = partitionStates(progress, hub?.source, hub?.ends);
+  const rateOf = (state: PartitionState): number | undefined => readingsPerSecond(first, state, tookMs);
+  return {
+    data: {
+      eventHubs: {
+        configured: hub !== undefined,
+        answers: hub !== undefined && hub.problem === undefined,
+        problem: hub?.problem ?? null,
+      },
+      partitions: states.map((state) => stateData(state, rateOf(state))),
+    },
+    text: [
+      ...(states.length === 0
+        ? ['No readings yet: they come with an ingest worker (fleetscore up) and events (fleetscore send FILE.csv).']
+        : [describe(states, rateOf)]),
+      ...(hub?.problem === undefined ? [] : [`The lag is not known: ${hub.problem}`]),
+      ...(hub === undefined
+        ? ['The lag is not known: Event Hubs is not configured and no laptop stack runs here.']
+        : []),
+    ].join('\n\n'),
+    ...(hub?.problem === undefined ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
+
+async function askHub(reader: HubReader): Promise<HubAnswer> {
+  try {
+    return { source: reader.source, ends: await reader.ends() };
+  } catch (error) {
+    return { source: reader.source, ends: [], problem: messageOf(error) };
+  } finally {
+    await reader.close().catch(() => {});
+  }
+}
+
+function stateData(state: PartitionState, rate: number | undefined): object {
+  const { watermarkMs, updatedAtMs } = state;
+  return {
+    source: state.source,
+    partition: state.partition,
+    lastEnqueued: state.lastSeq ?? null,
+    applied: state.appliedSeq,
+    captured: state.capturedSeq,
+    lagEvents: state.lagEvents ?? null,
+    watermark: watermarkMs < 0 ? null : isoTime(watermarkMs),
+    watermarkAgeSeconds: watermarkMs < 0 ? null : (Date.now() - watermarkMs) / 1000,
+    readings: state.readings,
+    readingsPerSecond: rate ?? null,
+    late: state.late,
+    dead: state.dead,
+    updated: updatedAtMs === undefined ? null : isoTime(updatedAtMs),
+  };
+}
+
+/** Two tables, because one with everything does not fit a terminal. */
+function describe(states: readonly PartitionState[], rateOf: (state: PartitionState) => number | undefined): string {
+  const now = Date.now();
+  const right = (title: string) => ({ title, align: 'right' as const });
+  const seq = (n: number | undefined): string => (n === undefined || n < 0 ? '-' : formatCount(n));
+  const known = (n: number | undefined): string => (n === undefined ? '-' : formatCount(n));
+  const ago = (ms: number | undefined): string => (ms === undefined || ms < 0 ? '-' : formatMs(Math.max(0, now - ms)));
+  const sum = (of: (state: PartitionState) => number | undefined): number | undefined => {
+    const found = states.map(of).filter((n) => n !== undefined);
+    return found.length === 0 ? undefined : found.reduce((total, n) => total + n, 0);
+  };
+  const sources = [...new Set(states.map((state) => state.source))];
+  return sources
+    .map((source) => {
+      const own = states.filter((state) => state.source === source);
+      return [
+        facts([['Source', source]]),
+        table(
+          [
+            { title: 'Partition' },
+            right('In Event Hubs'),
+            right('Applied'),
+            right('Captured'),
+            right('Lag'),
+            { title: 'Updated' },
+          ],
+          own.map((s) => [
+            s.partition,
+            seq(s.lastSeq),
+            seq(s.appliedSeq),
+            seq(s.capturedSeq),
+            known(s.lagEvents),
+            s.updatedAtMs === undefined ? '-' : `${ago(s.updatedAtMs)} ago`,
+          ]),
+        ),
+        '',
+        table(
+          [
+            { title: 'Partition' },
+            { title: 'Watermark (UTC)' },
+            { title: 'Age' },
+            right('Readings'),
+            right('A second'),
+            right('Late'),
+            right('Dead'),
+          ],
+          own.map((s) => [
+            s.partition,
+            when(s.watermarkMs),
+            ago(s.watermarkMs),
+            formatCount(s.readings),
+            known(rateOf(s)),
+            formatCount(s.late),
+            formatCount(s.dead),
+          ]),
+        ),
+      ].join('\n');
+    })
+    .concat(
+      facts([
+        [
+          'Lag',
+          sum((s) => s.lagEvents) === undefined
+            ? undefined
+            : formatNumberOf(
+                sum((s) => s.lagEvents)!,
+                'event',
+              ),
+        ],
+        [
+          'Readings',
+          `${formatCount(sum((s) => s.readings) ?? 0)}${sum(rateOf) === undefined ? '' : `, ${formatCount(sum(rateOf)!)} a second now`}`,
+        ],
+        ['Late', formatCount(sum((s) => s.late) ?? 0)],
+        [
+          'Dead',
+          `${formatCount(sum((s) => s.dead) ?? 0)}${(sum((s) => s.dead) ?? 0) > 0 ? ' (fleetscore ingest deadletters)' : ''}`,
+        ],
+      ]),
+    )
+    .join('\n\n');
+}
+
+async function rebuild(context: Context, { from, to }: { from: number; to: number }): Promise<Output> {
+  if (from >= to)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `the period from ${isoTime(from)} to ${isoTime(to)} is empty: --from must be earlier than --to.`,
+    );
+  const { config } = context;
+  const reader = openHubReader(config);
+  await reader.close();
+  const stop = new AbortController();
+  void untilInterrupted().then(() => stop.abort());
+  const bar = context.json ? undefined : startBar('rebuilding', 'files');
+  try {
+    const result = await rebuildWindows({
+      store: await context.store(),
+      blobs: context.blobs(),
+      hub: reader.hub,
+      consumerGroup: config.eventHubs.consumerGroup,
+      period: { fromMs: from, toMs: to },
+      settings: ingestSettings(config),
+      log: TROUBLE,
+      signal: stop.signal,
+      onProgress: ({ files, filesInAll, readings }) => bar?.set(files, filesInAll, formatNumberOf(readings, 'reading')),
+    });
+    return {
+      data: { from: isoTime(from), to: isoTime(to), ...result },
+      text: [
+        `${formatNumberOf(result.readings, 'reading')} of the period merged into windows, from ${formatNumberOf(result.events, 'event')} in ${formatNumberOf(result.files, 'file')}.`,
+        ...(result.dead > 0
+          ? [
+              `${formatNumberOf(result.dead, 'reading or event', 'readings and events')} could not be taken: fleetscore ingest deadletters`,
+            ]
+          : []),
+        'Batches of the period that scored other windows: fleetscore batch rescore',
+      ].join('\n'),
+    };
+  } finally {
+    bar?.end();
+  }
+}
+
+/** A rebuild tries again by itself; people see why it takes long. */
+const TROUBLE: IngestLog = {
+  debug: () => {},
+  info: () => {},
+  warn: (fields, message) => tell(fields, message),
+  error: (fields, message) => tell(fields, message),
+};
+
+function tell(fields: object, message: string): void {
+  const { error } = fields as { error?: unknown };
+  process.stderr.write(`${message}${typeof error === 'string' ? `: ${error}` : ''}\n`);
+}

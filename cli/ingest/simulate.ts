@@ -1,0 +1,116 @@
+/** `fleetscore simulate`: a synthetic fleet of any size, for benchmarks and demos. */
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { formatDuration, isoTime, parseDuration, windowStart } from '../../domain/time.ts';
+import { describeWindows } from '../../domain/windowing.ts';
+import { claimWindows } from '../../ingest/settings.ts';
+import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
+import { FAILURE_KINDS, parseFailures } from '../../samples/simulate-failures.ts';
+import { MAX_SIMULATED, simulateFleet } from '../../samples/simulate.ts';
+import { action, asDuration, asWhole, fromOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { startBar, type Bar } from '../batch/progress.ts';
+
+interface SimulateCommand {
+  readonly sensors: number;
+  readonly windows: number;
+  readonly from?: number;
+  readonly interval?: string;
+  readonly failures?: string;
+  readonly modelFiles: 'auto' | 'all' | 'none';
+}
+
+const MAX_WINDOWS = 100_000;
+
+export function registerSimulate(program: Command): void {
+  program
+    .command('simulate')
+    .description(
+      'put a synthetic fleet (sensors, models, windows) straight into the store and Blob, and make its release current',
+    )
+    .addOption(
+      new Option('--sensors <n>', 'how many sensors').argParser(asWhole(1, MAX_SIMULATED)).makeOptionMandatory(),
+    )
+    .addOption(new Option('--windows <n>', 'windows of each sensor').default(15).argParser(asWhole(1, MAX_WINDOWS)))
+    .addOption(fromOption('start of the first window (default: so that the last one ends now)'))
+    .addOption(
+      new Option(
+        '--interval <duration>',
+        'between the starts of two windows (default: the aggregation interval)',
+      ).argParser(asDuration),
+    )
+    .option(
+      '--failures <list>',
+      `sensors out of order: KIND=COUNT or KIND=SHARE%, comma between; kinds: ${FAILURE_KINDS.join(', ')}`,
+    )
+    .addOption(
+      new Option('--model-files <which>', 'also store the ONNX file of every single model; auto: up to 1,000 sensors')
+        .choices(['auto', 'all', 'none'])
+        .default('auto'),
+    )
+    .action(action<[], SimulateCommand>(simulate));
+}
+
+async function simulate(context: Context, options: SimulateCommand): Promise<Output> {
+  const { sensors, windows, modelFiles } = options;
+  const shape = context.config.ingest;
+  const { windowMs } = shape;
+  if (shape.hopMs !== windowMs)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).`,
+    );
+  const intervalMs = options.interval === undefined ? windowMs : parseDuration(options.interval, '--interval');
+  if (intervalMs % windowMs !== 0)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--interval ${options.interval} is not a multiple of the aggregation interval, ${formatDuration(windowMs)}.`,
+    );
+  const fromMs = options.from ?? windowStart(Date.now() - windows * intervalMs, windowMs);
+  if (fromMs % windowMs !== 0)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`,
+    );
+  const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
+  const store = await context.store();
+  await claimWindows(store, shape);
+  const blobs = context.blobs();
+  await blobs.prepare();
+
+  const startedAt = performance.now();
+  let bar: (Bar & { readonly step: string }) | undefined;
+  try {
+    const fleet = await simulateFleet({
+      store,
+      blobs,
+      sensors,
+      windows,
+      fromMs,
+      intervalMs,
+      failures,
+      nowMs: Date.now(),
+      ...(modelFiles === 'auto' ? {} : { modelFiles: modelFiles === 'all' }),
+      onProgress(step, done) {
+        if (context.json || step === 'release') return;
+        if (bar?.step !== step) {
+          bar?.end();
+          bar = { ...startBar(`simulating ${step}`, 'sensors'), step };
+        }
+        bar.set(done, sensors);
+      },
+    });
+    const { fromMs: from, toMs, ...rest } = fleet;
+    const period = `--from ${isoTime(from)} --to ${isoTime(toMs)}`;
+    return {
+      data: { ...rest, from: isoTime(from), to: isoTime(toMs) },
+      text: [
+        `${formatNumberOf(sensors, 'sensor')} with ${formatNumberOf(windows, 'window')} each are in the store (${formatCount(fleet.windowsAdded)} windows new), in ${formatMs(performance.now() - startedAt)}.`,
+        `Release ${fleet.release} is current: ${formatNumberOf(fleet.models, 'model')} in ${formatNumberOf(fleet.packs, 'pack')}, ${formatCount(fleet.modelFiles)} also as files.`,
+        `Next: fleetscore batch run ${period} --wait`,
+      ].join('\n'),
+    };
+  } finally {
+    bar?.end();
+  }
+}

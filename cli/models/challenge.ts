@@ -1,0 +1,192 @@
+/** `fleetscore models challenge` and what batches recorded of a challenger, for `models compare` and `batch show`. */
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime, type Period } from '../../domain/time.ts';
+import { formatCount as count, formatNumberOf as plural, formatShare } from '../../report/format.ts';
+import { agreedOf, type Challenger, type ChallengeSummary, type SensorDifference } from '../../domain/challenge.ts';
+import type { Batch, Store } from '../../storage/store.ts';
+import { challengeOf } from '../../verify/compare-releases.ts';
+import { action, asNumber, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { requireRelease } from './releases.ts';
+import { facts, table, when } from '../frame/text.ts';
+
+interface ChallengeOptions {
+  readonly share?: number;
+  readonly stop?: boolean;
+}
+
+/** Sensors that differ most, listed one by one. */
+const SHOWN = 20;
+
+/** Adds the subcommand to `models`. */
+export function registerChallenge(models: Command): void {
+  models
+    .command('challenge')
+    .description(
+      'have the next batches score a release beside the current one, without serving it; without a name, tell which one that is',
+    )
+    .argument('[release]', 'name of a published release')
+    .addOption(
+      new Option('--share <share>', 'share of the sensors, above 0 and up to 1 (default: 1)').argParser(asNumber(0, 1)),
+    )
+    .option('--stop', 'score no challenger any more')
+    .action(action<[string | undefined], ChallengeOptions>(challenge));
+}
+
+async function challenge(
+  context: Context,
+  { share, stop }: ChallengeOptions,
+  release: string | undefined,
+): Promise<Output> {
+  const store = await context.store();
+  if (stop && (release !== undefined || share !== undefined))
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      '--stop stops the challenger that there is: give no release and no --share with it.',
+    );
+  if (share === 0)
+    throw new FleetscoreError('INVALID_ARGUMENT', '--share 0 would score nothing: give a share above 0, or --stop.');
+  const before = await store.findChallenger();
+  if (stop) {
+    await store.setChallenger(undefined);
+    return {
+      data: { challenger: null, ...(before ? { before: before.release } : {}) },
+      text: before
+        ? `Batches score ${before.release} no more. What they recorded stays: fleetscore models compare ${before.release}`
+        : 'There is no challenger.',
+    };
+  }
+  if (release === undefined) {
+    if (share !== undefined)
+      throw new FleetscoreError(
+        'INVALID_ARGUMENT',
+        '--share goes with the name of a release: fleetscore models challenge RELEASE --share 0.1',
+      );
+    return {
+      data: { challenger: before ? challengerData(before) : null },
+      text: before
+        ? describe(before, await store.currentRelease())
+        : 'There is no challenger. Set one: fleetscore models challenge RELEASE --share 0.1',
+    };
+  }
+  const releases = await store.listReleases();
+  requireRelease(releases, release);
+  const current = releases.find((one) => one.current)?.name;
+  if (release === current)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `release ${release} is the current one: batches score with it already. Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`,
+    );
+  const next = { release, share: share ?? 1, sinceMs: Date.now() };
+  await store.setChallenger(next);
+  return {
+    data: { challenger: challengerData(next), ...(before ? { before: before.release } : {}) },
+    text: describe(next, current),
+  };
+}
+
+const challengerData = ({ release, share, sinceMs }: Challenger) => ({ release, share, since: isoTime(sinceMs) });
+
+const describe = ({ release, share, sinceMs }: Challenger, current: string | undefined): string =>
+  [
+    `Batches planned from ${when(sinceMs)} UTC on score ${release} on ${share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`} beside ${current ?? 'the current release'}; what it predicts is counted, not served.`,
+    `See how it does: fleetscore models compare ${release}`,
+  ].join('\n');
+
+/** `models compare` without a period to score: what batches recorded. @throws FleetscoreError `RELEASE_UNKNOWN` */
+export async function recordedComparison(
+  store: Store,
+  challenger: string,
+  base: string | undefined,
+  within: Period | undefined,
+): Promise<Output> {
+  requireRelease(await store.listReleases(), challenger);
+  const filter = { challenger, ...(base === undefined ? {} : { base }), ...(within ? { within } : {}) };
+  const summaries = await store.challengeSummaries(filter);
+  const recorded = await Promise.all(
+    summaries.map(async (summary) => ({
+      ...summary,
+      differences: await store.challengeDifferences({ ...filter, base: summary.base }, SHOWN),
+    })),
+  );
+  return {
+    data: {
+      challenger,
+      recorded: recorded.map(({ differences, ...summary }) => ({ ...recordedData(summary), differences })),
+    },
+    text:
+      recorded.length === 0
+        ? `No batch has recorded anything of ${challenger}${within ? ' in that period' : ''}. Have the next ones score it: fleetscore models challenge ${challenger}\nOr compare over a past period, here: fleetscore models compare ${challenger} --from TIME --to TIME`
+        : recorded
+            .flatMap((summary) => [
+              recordedText(summary),
+              ...differenceTable(summary.base, challenger, summary.differences),
+            ])
+            .concat(`Take it with: fleetscore models promote ${challenger}`)
+            .join('\n\n'),
+  };
+}
+
+/** How the labels agree; the words are those of every comparison. */
+export const agreementText = (windows: number, agreed: number, differing: number): string =>
+  windows === 0
+    ? 'no window was scored by both'
+    : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ${plural(differing, 'sensor')} ${differing === 1 ? 'differs' : 'differ'}`;
+
+export const causesText = (causes: Readonly<Record<string, number>>): string =>
+  Object.entries(causes)
+    .map(([cause, sensors]) => `${count(sensors)} x ${cause}`)
+    .join(', ');
+
+export function differenceTable(base: string, challenger: string, rows: readonly SensorDifference[]): string[] {
+  if (rows.length === 0) return [];
+  return [
+    table(
+      [
+        { title: 'Device' },
+        { title: 'Sensor' },
+        { title: 'Windows', align: 'right' },
+        { title: `Only ${base}`, align: 'right' },
+        { title: `Only ${challenger}`, align: 'right' },
+      ],
+      rows.map((d) => [d.device, d.sensor, count(d.windows), count(d.onlyBase), count(d.onlyChallenger)]),
+    ),
+  ];
+}
+
+const recordedText = (s: ChallengeSummary): string =>
+  facts([
+    ['Base', s.base],
+    ['Challenger', s.challenger],
+    ['Batches', `${count(s.batches)}, over periods from ${when(s.fromMs)} to ${when(s.toMs)} UTC`],
+    ['Sensors', `${count(s.sensors)}; over all batches ${scoringsText(s)}`],
+    ['Agreement', agreementText(s.windows, agreedOf(s), s.differing)],
+    [
+      'Anomaly rate',
+      s.windows === 0
+        ? undefined
+        : `${formatShare(s.both + s.onlyBase, s.windows)} with ${s.base}, ${formatShare(s.both + s.onlyChallenger, s.windows)} with ${s.challenger}`,
+    ],
+  ]);
+
+const scoringsText = (s: ChallengeSummary): string =>
+  `${count(s.scored)} scored, ${count(s.skipped)} skipped, ${count(s.failed)} failed${s.failed > 0 ? ` (${causesText(s.causes)})` : ''}`;
+
+/** The challenger of one batch: a line of `batch show`, and its data. */
+export async function batchChallenge(store: Store, batch: Batch) {
+  const challenger = await challengeOf(store, batch.id, 0);
+  if (!challenger) return undefined;
+  const { release, share, summary } = challenger;
+  return {
+    data: { release, share, ...(summary ? { recorded: recordedData(summary) } : {}) },
+    text: `${release} on ${formatShare(share, 1)} of the sensors: ${summary ? `${scoringsText(summary)}; ${agreementText(summary.windows, agreedOf(summary), summary.differing)}` : 'nothing recorded yet'}`,
+  };
+}
+
+const recordedData = ({ fromMs, toMs, ...rest }: ChallengeSummary) => ({
+  ...rest,
+  from: isoTime(fromMs),
+  to: isoTime(toMs),
+  agreed: agreedOf(rest),
+});

@@ -1,0 +1,202 @@
+/** `fleetscore models compare` and `models health`: is a challenger better, and are the models still right. */
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime, type Period } from '../../domain/time.ts';
+import { storedWindows } from '../../ingest/settings.ts';
+import { formatCount as count, formatShare } from '../../report/format.ts';
+import { compareReleases, type ReleaseSummary } from '../../verify/compare-releases.ts';
+import { fleetHealth, PSI_DRIFTED } from '../../verify/model-health.ts';
+import { action, asNumber, asTime, fromOption, toOption, type Output } from '../frame/command.ts';
+import { agreementText, causesText, differenceTable, recordedComparison } from './challenge.ts';
+import type { Context } from '../frame/context.ts';
+import { startBar } from '../batch/progress.ts';
+import { facts, table, when } from '../frame/text.ts';
+
+interface CompareOptions {
+  readonly from?: number;
+  readonly to?: number;
+  readonly base?: string;
+  readonly share?: number;
+  readonly recorded?: boolean;
+}
+interface HealthOptions {
+  readonly from: number;
+  readonly to: number;
+  readonly baselineFrom?: number;
+  readonly baselineTo?: number;
+}
+
+/** Adds the subcommands to `models`. */
+export function registerModelHealth(models: Command): void {
+  models
+    .command('compare')
+    .description(
+      'what batches recorded of a challenger; or, with a period, score it beside the current release here, without writing anything',
+    )
+    .argument('<challenger>', 'name of a release')
+    .addOption(fromOption())
+    .addOption(toOption())
+    .option('--base <release>', 'compare with this release (default: the current one; recorded: each there was)')
+    .addOption(
+      new Option('--share <share>', 'share of the sensors to score here, 0 to 1 (default: 1)').argParser(
+        asNumber(0, 1),
+      ),
+    )
+    .option('--recorded', 'with a period: what batches over periods inside it recorded, instead of scoring here')
+    .action(action<[string], CompareOptions>(compare));
+  models
+    .command('health')
+    .description(
+      'sensors whose model flags nearly everything or nothing, or whose readings have drifted from a baseline',
+    )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .addOption(new Option('--baseline-from <time>', 'start of the baseline period').argParser(asTime))
+    .addOption(new Option('--baseline-to <time>', 'end of the baseline period, not included').argParser(asTime))
+    .action(action<[], HealthOptions>(health));
+}
+
+function periodOf(fromMs: number, toMs: number, names: string): Period {
+  if (toMs <= fromMs)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `${names}: the end (${isoTime(toMs)}) must be later than the start (${isoTime(fromMs)}).`,
+    );
+  return { fromMs, toMs };
+}
+
+async function compare(context: Context, options: CompareOptions, challenger: string): Promise<Output> {
+  const { from, to, share, recorded } = options;
+  if ((from === undefined) !== (to === undefined))
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      '--from and --to go together: without them, `models compare` shows what batches recorded.',
+    );
+  const period = from === undefined ? undefined : periodOf(from, to!, '--from and --to');
+  const store = await context.store();
+  if (recorded || !period) {
+    if (share !== undefined)
+      throw new FleetscoreError(
+        'INVALID_ARGUMENT',
+        '--share is for scoring here, with --from and --to. Batches take the share of `fleetscore models challenge`.',
+      );
+    return recordedComparison(store, challenger, options.base, period);
+  }
+  const base = options.base ?? (await store.currentRelease());
+  if (base === undefined) throw new FleetscoreError('NO_RELEASE', 'no release is current: give one with --base.');
+  const { createScoringEngine } = await import('../../scoring/engine.ts');
+  const { scoring, ingest } = context.config;
+  const { hopMs } = await storedWindows(store, ingest);
+  const engine = await createScoringEngine({
+    blobs: context.blobs(),
+    cacheDir: scoring.cacheDir,
+    threads: scoring.threads,
+    maxCacheBytes: scoring.cacheBytes,
+    maxModelBytes: scoring.maxModelBytes,
+    modelTimeoutMs: scoring.modelTimeoutMs,
+    modelMemoryBytes: scoring.modelMemoryBytes,
+    executionProvider: scoring.executionProvider,
+    warn: (message) => void process.stderr.write(`${message}\n`),
+  });
+  const bar = context.json ? undefined : startBar('comparing', 'sensors');
+  try {
+    const result = await compareReleases(
+      { store, engine },
+      {
+        base,
+        challenger,
+        period,
+        ...(share === undefined ? {} : { share }),
+        hopMs,
+        onProgress: (done, total) => bar?.set(done, total),
+      },
+    );
+    const row = (name: string, of: (summary: ReleaseSummary) => string): string[] => [
+      name,
+      of(result.base),
+      of(result.challenger),
+    ];
+    return {
+      data: { from: isoTime(period.fromMs), to: isoTime(period.toMs), ...result },
+      text: [
+        facts([
+          ['Period', `${when(period.fromMs)} to ${when(period.toMs)} UTC`],
+          ['Sensors', count(result.sensors)],
+          ['Agreement', agreementText(result.windows, result.agreed, result.differing)],
+        ]),
+        table(
+          [{ title: '' }, { title: base, align: 'right' }, { title: challenger, align: 'right' }],
+          [
+            row('scored', (s) => count(s.scored)),
+            row('skipped', (s) => count(s.skipped)),
+            row('failed', (s) => `${count(s.failed)}${s.failed > 0 ? ` (${causesText(s.causes)})` : ''}`),
+            row('anomaly rate', (s) => formatShare(s.anomalies, s.windows)),
+          ],
+        ),
+        ...differenceTable(base, challenger, result.differences),
+        `Nothing was written. Take it with: fleetscore models promote ${challenger}`,
+      ].join('\n\n'),
+    };
+  } finally {
+    bar?.end();
+    await engine.close();
+  }
+}
+
+async function health(context: Context, options: HealthOptions): Promise<Output> {
+  const period = periodOf(options.from, options.to, '--from and --to');
+  if ((options.baselineFrom === undefined) !== (options.baselineTo === undefined))
+    throw new FleetscoreError('INVALID_ARGUMENT', '--baseline-from and --baseline-to go together.');
+  const baseline =
+    options.baselineFrom === undefined
+      ? undefined
+      : periodOf(options.baselineFrom, options.baselineTo!, '--baseline-from and --baseline-to');
+  const store = await context.store();
+  const { hopMs } = await storedWindows(store, context.config.ingest);
+  const result = await fleetHealth(store, period, baseline, { hopMs });
+  const share = (value: number | undefined): string =>
+    value === undefined ? '-' : `${Math.round(value * 1_000) / 10} %`;
+  return {
+    data: { from: isoTime(period.fromMs), to: isoTime(period.toMs), ...result },
+    text: [
+      facts([
+        ['Period', `${when(period.fromMs)} to ${when(period.toMs)} UTC`],
+        [
+          'Baseline',
+          baseline
+            ? `${when(baseline.fromMs)} to ${when(baseline.toMs)} UTC`
+            : 'none: give --baseline-from and --baseline-to to see drift',
+        ],
+        [
+          'Sensors',
+          `${count(result.sensors)}: ${count(result.signs.flags_everything)} flag nearly everything, ${count(result.signs.flags_nothing)} nothing` +
+            (baseline
+              ? `, readings of ${count(result.signs.readings_drifted)} drifted (PSI above ${PSI_DRIFTED}), anomaly rate of ${count(result.signs.anomaly_rate_moved)} moved`
+              : ''),
+        ],
+      ]),
+      table(
+        [
+          { title: 'Device' },
+          { title: 'Sensor' },
+          { title: 'Anomalies', align: 'right' },
+          { title: 'Baseline', align: 'right' },
+          { title: 'PSI', align: 'right' },
+          { title: 'Signs' },
+        ],
+        result.worst
+          .slice(0, 20)
+          .map((s) => [
+            s.device,
+            s.sensor,
+            share(s.anomalyRate),
+            share(s.baselineAnomalyRate),
+            s.psi === undefined ? '-' : s.psi.toFixed(2),
+            s.signs.join(', ').replaceAll('_', ' '),
+          ]),
+        'No sensor shows a sign of trouble.',
+      ),
+      ...(result.worst.length > 20 ? [`and ${count(result.worst.length - 20)} more: --json lists them.`] : []),
+    ].join('\n\n'),
+  };
+}

@@ -1,0 +1,178 @@
+/** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
+import { Option, type Command } from 'commander';
+import { isoTime } from '../../domain/time.ts';
+import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
+import { poolQueues } from '../../pool/pools-file.ts';
+import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
+import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { registerChallenge } from './challenge.ts';
+import { registerModelHealth } from './health.ts';
+import { startBar } from '../batch/progress.ts';
+import { registerReleases, requireRelease } from './releases.ts';
+import { table, when } from '../frame/text.ts';
+
+export function registerModels(program: Command): void {
+  const models = program.command('models').description('convert, publish and list models');
+  models
+    .command('convert')
+    .description(
+      'convert scikit-learn pickles (StandardScaler + OneClassSVM) to ONNX, without running any code in them',
+    )
+    .argument('<dir>', 'folder with files model_<device>_<sensor>')
+    .argument('<out>', 'folder for the ONNX files')
+    .action(action<[string, string], object>(convert));
+  models
+    .command('publish')
+    .description('check models, store them and make them the current release')
+    .argument(
+      '<dir>',
+      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)',
+    )
+    .option('--release <name>', 'name of the release (default: from the time)')
+    .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
+    .option('--no-promote', 'keep the current release: this one can be a challenger first')
+    .action(action<[string], ModelsPublishOptions>(publish));
+  models
+    .command('list')
+    .description('list releases, or the models of one')
+    .option('--release <name>', 'models of this release')
+    .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
+    .action(action<[], { release?: string; limit: number }>(list));
+  registerReleases(models);
+  registerChallenge(models);
+  registerModelHealth(models);
+}
+
+async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
+  const { convertModels } = await import('../../scoring/convert.ts');
+  const summary = await convertModels(dir, out, {
+    toolsDir: context.config.toolsDir,
+    log: (line) => void process.stderr.write(`${line}\n`),
+  });
+  const bad = summary.models.filter((model) => !model.ok);
+  return {
+    data: summary,
+    text: [
+      `${formatNumberOf(summary.models.length - bad.length, 'model')} converted to ${out}.`,
+      ...bad.map((model) => `${model.file}: ${model.error}`),
+      ...(bad.length === 0 ? [`Next: fleetscore models publish ${out}`] : []),
+    ].join('\n'),
+    ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
+
+interface ModelsPublishOptions {
+  readonly release?: string;
+  readonly skipBad?: boolean;
+  readonly promote: boolean;
+}
+
+async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
+  const bar = context.json ? undefined : startBar('checking models', 'models');
+  try {
+    const summary = await publishModels(dir, {
+      store: await context.store(),
+      blobs: context.blobs(),
+      ...checkSettings(context),
+      nowMs: Date.now(),
+      pools: new Set((await poolQueues(context.config)).keys()),
+      ...(options.release === undefined ? {} : { release: options.release }),
+      ...(options.skipBad ? { skipBad: true } : {}),
+      promote: options.promote,
+      onProgress: (done, total) => bar?.set(done, total),
+    });
+    bar?.end();
+    return {
+      data: summary,
+      text: [
+        `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
+        ...Object.entries(summary.pools).map(
+          ([pool, sensors]) =>
+            `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`,
+        ),
+        ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
+        ...(options.promote
+          ? []
+          : [`Have batches score it beside the current release: fleetscore models challenge ${summary.release}`]),
+      ].join('\n'),
+      ...(summary.bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
+    };
+  } catch (error) {
+    bar?.end();
+    throw error;
+  }
+}
+
+/** Models are checked within the bounds and with the execution provider that they are scored with. */
+export const checkSettings = ({
+  config: { scoring },
+}: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'modelMemoryBytes' | 'executionProvider'> => ({
+  maxModelBytes: scoring.maxModelBytes,
+  modelTimeoutMs: scoring.modelTimeoutMs,
+  modelMemoryBytes: scoring.modelMemoryBytes,
+  executionProvider: scoring.executionProvider,
+});
+
+async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
+  const store = await context.store();
+  const releases = await store.listReleases();
+  const challenger = await store.findChallenger();
+  if (options.release === undefined)
+    return {
+      data: releases.map(({ createdAtMs, ...rest }) => ({
+        ...rest,
+        challenger: rest.name === challenger?.release,
+        createdAt: isoTime(createdAtMs),
+      })),
+      text: table(
+        [
+          { title: 'Release', whole: true },
+          { title: 'Created (UTC)' },
+          { title: 'Models', align: 'right' },
+          { title: '' },
+        ],
+        releases.map((r) => [
+          r.name,
+          when(r.createdAtMs),
+          formatCount(r.models),
+          r.current
+            ? 'current'
+            : r.name === challenger?.release
+              ? `challenger on ${formatShare(challenger.share, 1)}`
+              : '',
+        ]),
+        'No models yet. Publish some: fleetscore models publish DIR',
+      ),
+    };
+  const current = releases.find((r) => r.current)?.name;
+  const { name } = requireRelease(
+    releases,
+    options.release === 'current' && current !== undefined ? current : options.release,
+  );
+  const models = await store.listReleaseModels(name, { limit: options.limit });
+  const pooled = models.some((m) => m.pool !== undefined);
+  return {
+    data: models,
+    text: table(
+      [
+        { title: 'Device' },
+        { title: 'Sensor' },
+        { title: 'Kind' },
+        { title: 'Features' },
+        ...(pooled ? [{ title: 'Pool' }] : []),
+        { title: 'Bytes', align: 'right' },
+        { title: 'SHA-256' },
+      ],
+      models.map((m) => [
+        m.device,
+        m.sensor,
+        m.kind,
+        m.features.join(' '),
+        ...(pooled ? [m.pool ?? '-'] : []),
+        formatCount(m.bytes),
+        m.model.slice(0, 16),
+      ]),
+    ),
+  };
+}

@@ -1,0 +1,111 @@
+/** `fleetscore pool report`: a pool over a span of time as a page, from its record. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { compactTime, isoTime } from '../../domain/time.ts';
+import { readDecisions, readNodes, recordedPools } from '../../pool/ledger.ts';
+import { formatNumberOf as plural } from '../../report/format.ts';
+import type { PoolPageData } from '../../report/pool/data.ts';
+import { lifeOf } from '../../report/pool/life.ts';
+import { renderPoolPage } from '../../report/pool/page.ts';
+import { action, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+
+interface ReportOptions {
+  readonly from?: number;
+  readonly to?: number;
+  readonly html?: string;
+}
+
+/** Drawn when no times are given. */
+const DEFAULT_SPAN_MS = 3_600_000;
+
+/** @param nameOf the pool that is meant when none is named */
+export function registerPoolReport(
+  pool: Command,
+  nameOf: (context: Context, options: { pool?: string }) => Promise<string>,
+): void {
+  pool
+    .command('report')
+    .description('batches, workers and work of a time as an HTML page with a chart (default: the last hour)')
+    .option('--pool <name>', 'which pool (default: FLEETSCORE_POOL, or scoring)')
+    .addOption(fromOption('start of the time'))
+    .addOption(toOption('end of the time, not included'))
+    .option('--html <file>', 'where the page goes (default: {home}/reports/pool-NAME-TIME.html)')
+    .action(
+      action<[], ReportOptions & { pool?: string }>(async (context, options) =>
+        report(context, await nameOf(context, options), options),
+      ),
+    );
+}
+
+async function report(context: Context, pool: string, options: ReportOptions): Promise<Output> {
+  const toMs = Math.min(options.to ?? Date.now(), Date.now());
+  const fromMs = options.from ?? toMs - DEFAULT_SPAN_MS;
+  if (toMs <= fromMs)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--to (${isoTime(toMs)}) must be later than --from (${isoTime(fromMs)}).`,
+    );
+  const blobs = context.blobs();
+  const [decisions, nodes] = await Promise.all([
+    readDecisions(blobs, pool, fromMs, toMs),
+    readNodes(blobs, pool, fromMs, toMs),
+  ]);
+  if (decisions.length === 0 && nodes.length === 0)
+    throw new FleetscoreError(
+      'NO_RECORD',
+      `pool ${JSON.stringify(pool)} has no record from ${isoTime(fromMs)} to ${isoTime(toMs)}. Recorded pools: ${(await recordedPools(blobs)).join(', ') || 'none'}.`,
+    );
+  const store = await context.store();
+  const batches = (await store.listBatches({ limit: 100_000 }))
+    .reverse()
+    .filter((batch) => batch.startedAtMs < toMs && (batch.finishedAtMs ?? toMs) > fromMs);
+  const begin = Math.max(fromMs, Math.min(decisions[0]?.atMs ?? toMs, nodes[0]?.requestedAtMs ?? toMs));
+  const data: PoolPageData = {
+    pool,
+    fromMs: options.from ?? begin,
+    toMs,
+    marks: [],
+    statements: [],
+    nodes: nodes.map(lifeOf),
+    looks: decisions.map(({ atMs, target, busy, backlog, sensorsToGo }) => ({
+      atMs,
+      target,
+      busy,
+      tasks: backlog,
+      sensorsToGo,
+    })),
+    batches: batches.map(({ id, startedAtMs, finishedAtMs, planned, status }) => ({
+      id,
+      startedAtMs,
+      sensors: planned,
+      status,
+      ...(finishedAtMs === undefined ? {} : { finishedAtMs }),
+    })),
+    facts: [...new Set(nodes.map((node) => `${node.vmSize}, ${node.priority}`))].map(
+      (machine) => ['Machine', machine] as const,
+    ),
+  };
+  const file = resolve(
+    options.html ??
+      join(context.config.home, 'reports', `pool-${pool}-${compactTime(Math.floor(toMs / 1_000) * 1_000)}.html`),
+  );
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, renderPoolPage(data));
+  const lost = data.nodes.filter((node) => node.lost).length;
+  return {
+    data: {
+      pool,
+      from: isoTime(data.fromMs),
+      to: isoTime(toMs),
+      batches: batches.length,
+      nodes: nodes.length,
+      lost,
+      report: file,
+    },
+    text: `Pool ${pool}: ${plural(batches.length, 'batch', 'batches')}, ${plural(nodes.length, 'node')}${lost > 0 ? ` (${lost} lost)` : ''} in this time.\nReport: ${pathToFileURL(file).href}`,
+  };
+}

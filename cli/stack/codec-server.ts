@@ -1,0 +1,138 @@
+/** `fleetscore codec-server`: lets the Web UI and the `temporal` command read encrypted payloads. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { Option, type Command } from 'commander';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { readStack } from '../../local/state.ts';
+import { LOOPBACK } from '../../local/ports.ts';
+import { createPayloadCodec } from '../../payloads/codec.ts';
+import { startCodecServer } from '../../payloads/codec-server.ts';
+import { parsePayloadKeys, type PayloadKeys } from '../../payloads/keys.ts';
+import { createLog } from '../../logging/log.ts';
+import { action, asWhole, print, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { facts } from '../frame/text.ts';
+
+interface CodecServerCommand {
+  readonly port: number;
+  readonly host: string;
+  readonly origin?: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly plainHttp?: boolean;
+}
+
+export function registerCodecServer(program: Command): void {
+  program
+    .command('codec-server')
+    .description(
+      'decrypt payloads for the Web UI and the `temporal` command, until Ctrl-C; needs FLEETSCORE_PAYLOAD_KEYS and FLEETSCORE_CODEC_TOKEN',
+    )
+    .addOption(new Option('--port <n>', '0: any free one').default(8081).argParser(asWhole(0, 65_535)))
+    .addOption(new Option('--host <address>', 'address to listen on').default(LOOPBACK))
+    .option(
+      '--origin <url...>',
+      'where the Web UI is opened, such as https://temporal.example.com (default: that of the laptop stack)',
+    )
+    .option('--tls-cert <file>', 'certificate in PEM: serve https')
+    .option('--tls-key <file>', 'its key')
+    .option('--plain-http', 'serve http beyond loopback: only behind a proxy that speaks https')
+    .action(action<[], CodecServerCommand>(serve));
+}
+
+async function serve(context: Context, options: CodecServerCommand): Promise<Output | undefined> {
+  const keys = parsePayloadKeys(context.config.payloadKeys);
+  const token = context.config.codecToken;
+  if (keys.byId.size === 0)
+    throw new FleetscoreError(
+      'NOT_CONFIGURED',
+      'there are no keys to decrypt with. Set FLEETSCORE_PAYLOAD_KEYS as for the workers.',
+    );
+  if (token === undefined)
+    throw new FleetscoreError(
+      'NOT_CONFIGURED',
+      'without a token everybody who reaches the codec server could read all payloads. Set one: export FLEETSCORE_CODEC_TOKEN=$(openssl rand -hex 32)',
+    );
+  const tls = readTls(options);
+  if (!tls && !options.plainHttp && !isLoopback(options.host))
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--host ${options.host} is not loopback: payloads and the token would go over the network in the clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.`,
+    );
+  const origins = originsOf(context, options);
+  const interrupted = untilInterrupted();
+  const log = createLog(context.config, 'codec-server');
+  const server = await startCodecServer({
+    codec: createPayloadCodec(keys),
+    token,
+    origins,
+    host: options.host,
+    port: options.port,
+    ...(tls ? { tls } : {}),
+    onRequest: (request) => (request.status < 400 ? log.info(request, 'request') : log.warn(request, 'refused')),
+  });
+  try {
+    const url = `${tls ? 'https' : 'http'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`;
+    print(
+      context.json
+        ? JSON.stringify({ url, port: server.port, origins, keys: [...keys.byId.keys()] })
+        : `${describe(url, origins, keys)}\n\nCtrl-C stops it.`,
+    );
+    await interrupted;
+  } finally {
+    await server.close();
+  }
+  return undefined;
+}
+
+function describe(url: string, origins: readonly string[], { byId, encrypting }: PayloadKeys): string {
+  return facts([
+    ['Codec server', url],
+    ['Keys', [...byId.keys()].map((id) => (id === encrypting?.id ? `${id} (encrypts)` : id)).join(', ')],
+    [
+      'Web UI',
+      origins.length === 0
+        ? 'no page may ask; --origin names where yours is opened'
+        : `pages of ${origins.join(', ')} may ask. There, as the codec endpoint: ${url}/TOKEN with your FLEETSCORE_CODEC_TOKEN`,
+    ],
+    ['Command', `temporal workflow show -w ID --codec-endpoint ${url} --codec-auth "Bearer $FLEETSCORE_CODEC_TOKEN"`],
+  ]);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function readTls({ tlsCert, tlsKey }: CodecServerCommand): { cert: string; key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new FleetscoreError('INVALID_ARGUMENT', '--tls-cert and --tls-key go together: give both.');
+  const file = (path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new FleetscoreError('INVALID_ARGUMENT', `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    }
+  };
+  return { cert: file(tlsCert), key: file(tlsKey) };
+}
+
+/** As browsers write them: scheme, host and port, nothing behind. */
+function originsOf(context: Context, { origin }: CodecServerCommand): string[] {
+  const ui = context.env.TEMPORAL_UI_URL ?? readStack(context.config.home)?.ui;
+  const wanted = origin ?? (ui === undefined ? [] : [ui, ui.replace(LOOPBACK, 'localhost')]);
+  return [
+    ...new Set(
+      wanted.map((text) => {
+        const url = URL.canParse(text) ? new URL(text) : undefined;
+        if (!url || !/^https?:$/.test(url.protocol))
+          throw new FleetscoreError(
+            'INVALID_ARGUMENT',
+            `--origin takes a web address such as https://temporal.example.com, got ${JSON.stringify(text)}.`,
+          );
+        return url.origin;
+      }),
+    ),
+  ];
+}

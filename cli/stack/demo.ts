@@ -1,0 +1,365 @@
+/**
+ * `npm start`: the main job on the sample plant, from readings to predictions, with every real part. It can
+ * be run again and again: it goes on where it was stopped, and what it did twice changes nothing.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import type { EventHubProducerClient } from '@azure/event-hubs';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { decided } from '../../domain/outcome.ts';
+import { plainTime, type Period } from '../../domain/time.ts';
+import { sendReadings, waitIngested } from '../../ingest/send.ts';
+import { readStack } from '../../local/state.ts';
+import { formatCount, formatMs, formatNumberOf, formatPeriod } from '../../report/index.ts';
+import { faultsIn } from '../../samples/faults.ts';
+import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
+import { sampleFeed } from '../../samples/readings.ts';
+import { publishModels } from '../../scoring/publish.ts';
+import type { Batch } from '../../storage/store.ts';
+import { openProducer } from '../../connect/event-hubs.ts';
+import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
+import { action, EXIT_FAILED, print, type Output } from '../frame/command.ts';
+import { openContext, type Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { checkSettings } from '../models/models.ts';
+import { startBar } from '../batch/progress.ts';
+import { ingestSource } from '../ingest/send.ts';
+import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
+import { addStackOptions, startLocal, type UpOptions } from './stack.ts';
+
+const MINUTE = 60_000;
+const EVERY_MS = 15 * MINUTE;
+const HOUR_MS = 60 * MINUTE;
+const SCHEDULE = 'every-15-minutes';
+/** Readings go out this often once the past is sent. */
+const FEED_MS = 5_000;
+/** At the end, for what is under way. */
+const PATIENCE_MS = 2_000;
+/** A backfill in which nothing moves for this long is stuck. */
+const STALL_MS = 120_000;
+
+export function registerDemo(program: Command): void {
+  addStackOptions(
+    program
+      .command('demo')
+      .description('the main job on a sample plant: stack, readings, schedule, batches, report; stays until Ctrl-C'),
+  )
+    .option('--once', 'end when the job is done')
+    .action(action<[], UpOptions & { once?: boolean }>(demo));
+}
+
+async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
+  const started = Date.now();
+  const interrupted = untilInterrupted();
+  const say = (line: string): void => void (outer.json ? process.stderr : process.stdout).write(`${line}\n`);
+  say(
+    `${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`,
+  );
+  say('Starting Temporal, Blob storage (azurite), Event Hubs (emulator), SQLite and the workers ...');
+  const stack = await startLocal(outer, options, (line) => say(pc.dim(line)));
+  const context = openContext({ json: outer.json, home: outer.config.home });
+  const ending = new AbortController();
+  const work = mainJob(context, say, started, ending.signal).then(async (result) => {
+    if (options.once) return result;
+    await stayLive(context, result, say, ending.signal);
+    return undefined;
+  });
+  try {
+    const result = await Promise.race([work, stack.broken, interrupted.then(() => undefined)]);
+    return result === undefined
+      ? undefined
+      : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
+  } finally {
+    say('\nStopping ...');
+    ending.abort();
+    await Promise.race([work.catch(() => {}), sleep(PATIENCE_MS, undefined, { ref: false })]);
+    await context.close();
+    await stack.stop();
+    say(pc.dim('Stopped. Data stay in place: run it again and it goes on from here.'));
+    // What still waits for a server that is gone does not keep the command from its end.
+    setTimeout(() => process.exit(), PATIENCE_MS).unref();
+  }
+}
+
+const quarterBefore = (ms: number): number => Math.floor(ms / EVERY_MS) * EVERY_MS;
+
+const siteFolder = (context: Context): string => join(context.config.home, 'site');
+
+interface JobResult {
+  readonly ok: boolean;
+  readonly sentThroughMs: number;
+  readonly scoredToMs: number;
+  readonly data: unknown;
+}
+
+async function mainJob(
+  context: Context,
+  say: (line: string) => void,
+  started: number,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const store = await context.store();
+  const ui = readStack(context.config.home)?.ui ?? '';
+  say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
+  await publishSampleModels(context, say);
+
+  const nowMs = Date.now();
+  // A batch waits until readings are past its last window by the tolerance for disorder. In the first seconds of a
+  // quarter of an hour only live readings get there.
+  const { outOfOrderMs, windowMs } = context.config.ingest;
+  const end = quarterBefore(nowMs - outOfOrderMs - windowMs - FEED_MS);
+  const memory = remember(context);
+  const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, end - HOUR_MS), toMs: end };
+  const sendFrom = Math.max(memory.sentThroughMs ?? 0, missing.fromMs);
+  await withProducer(context, async (producer) => {
+    const readings = sampleFeed(sendFrom, nowMs);
+    const bar = startBar('sending readings', 'readings', output(context));
+    const sent = await sendReadings(readings, {
+      producer,
+      signal,
+      onProgress: (progress) => bar.set(progress.sent, readings.length),
+    });
+    bar.set(sent.sent, readings.length);
+    bar.end();
+    await waitIngested({
+      store,
+      source: ingestSource(context, producer),
+      lastSequenceNumbers: sent.lastSequenceNumbers,
+      stallMs: STALL_MS,
+      signal,
+    });
+    signal.throwIfAborted();
+  });
+  remember(context, { sentThroughMs: nowMs });
+
+  const batches = await scoreThrough(context, missing, say, signal);
+  remember(context, { scoredToMs: end });
+  const shown = batches.length > 0 ? batches : await lastBatches(context);
+  if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
+
+  const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
+  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({
+    device: sensor.device,
+    sensor: sensor.sensor,
+    kind,
+    fromMs,
+    toMs,
+    findable,
+  }));
+  const data = await collect(
+    context,
+    shown.map((batch) => batch.id),
+    faults,
+  );
+  const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
+  await storePage(context, data, await writePage(file, data));
+  if (!context.json) print(`\n${text(data)}\n`);
+  const page = pathToFileURL(file).href;
+  say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
+  const site = pathToFileURL(
+    (
+      await writeSite(
+        context,
+        siteFolder(context),
+        shown.map((batch) => batch.id),
+        faults,
+      )
+    ).file,
+  ).href;
+  say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
+  say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
+  say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
+  const failed = shown.filter((batch) => batch.status !== 'completed');
+  return {
+    ok: failed.length === 0,
+    sentThroughMs: nowMs,
+    scoredToMs: end,
+    data: {
+      batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })),
+      totals: data.totals,
+      report: page,
+      site,
+      ui,
+    },
+  };
+}
+
+/** Progress must not mix with the one JSON document on stdout. */
+const output = (context: Context): NodeJS.WriteStream => (context.json ? process.stderr : process.stdout);
+
+async function publishSampleModels(context: Context, say: (line: string) => void): Promise<void> {
+  const store = await context.store();
+  if ((await store.currentRelease()) !== undefined) return;
+  // A new store has nothing of what was sent and scored into the one before it.
+  remember(context, { sentThroughMs: 0, scoredToMs: 0 });
+  await store.registerSensors(SAMPLE_FLEET.map(({ device, sensor, unit }) => ({ device, sensor, unit })));
+  const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
+    store,
+    blobs: context.blobs(),
+    ...checkSettings(context),
+    nowMs: Date.now(),
+  });
+  say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
+}
+
+/** Backfills the schedule over `missing` and waits for its batches. */
+async function scoreThrough(
+  context: Context,
+  missing: Period,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Batch[]> {
+  const client = await context.client();
+  const store = await context.store();
+  try {
+    await createSchedule(client, SCHEDULE, {
+      // Missed periods are not started by themselves after a stop: the next start sends their readings first.
+      everyMs: EVERY_MS,
+      request: { period: '15m' },
+      overlap: DEFAULT_OVERLAP,
+      catchupWindowMs: MINUTE,
+      paused: false,
+      note: 'the sample plant',
+    });
+    say(`  schedule ${SCHEDULE} created`);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+  }
+  const expected = Math.round((missing.toMs - missing.fromMs) / EVERY_MS);
+  if (expected <= 0) {
+    say('  nothing new to score since the last start');
+    return [];
+  }
+  const batches = (): Promise<Batch[]> => store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
+  // One that a stop left running goes on by itself and counts: the backfill starts no second for its time.
+  const before = new Set((await batches()).filter((batch) => batch.status !== 'running').map((batch) => batch.id));
+  say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
+  await backfillSchedule(client, SCHEDULE, missing, ScheduleOverlapPolicy.ALLOW_ALL);
+
+  const bar = startBar('scoring', 'sensors', output(context));
+  let last = '';
+  let movedAt = Date.now();
+  for (;;) {
+    const mine = (await batches()).filter(
+      (b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs,
+    );
+    const counts = await Promise.all(
+      mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)),
+    );
+    const done = counts.reduce((sum, c) => sum + decided(c), 0);
+    const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
+    const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
+    const finished = mine.filter((b) => b.status !== 'running');
+    const wanted = Math.max(expected, mine.length);
+    bar.set(done, perBatch * wanted, `${finished.length} of ${wanted} batches, ${formatCount(anomalies)} anomalies`);
+    if (finished.length === mine.length && new Set(finished.map((b) => b.toMs)).size >= expected) {
+      bar.end();
+      return finished.sort((a, b) => a.fromMs - b.fromMs);
+    }
+    const state = `${done}/${finished.length}/${mine.length}`;
+    if (state !== last) {
+      last = state;
+      movedAt = Date.now();
+    }
+    if (Date.now() - movedAt > STALL_MS)
+      throw new FleetscoreError(
+        'BATCH_STALLED',
+        `the batches have not moved for ${formatMs(STALL_MS)} (${finished.length} of ${expected} done). Look into the Web UI, and the logs in ${join(context.config.home, 'logs')}.`,
+      );
+    await sleep(150, undefined, { signal });
+  }
+}
+
+async function lastBatches(context: Context): Promise<Batch[]> {
+  const recent = await (await context.store()).listBatches({ schedule: SCHEDULE, limit: 4 });
+  return recent.filter((batch) => batch.status !== 'running').sort((a, b) => a.toMs - b.toMs);
+}
+
+/** Readings keep flowing and the schedule keeps firing until we are stopped. */
+async function stayLive(
+  context: Context,
+  { sentThroughMs, scoredToMs }: JobResult,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const store = await context.store();
+  const batches = await store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
+  const told = new Set(batches.filter((batch) => batch.status !== 'running').map((batch) => batch.id));
+  // The quarter that had just ended when we started; the schedule is the one to start it when it ended since.
+  const latest = quarterBefore(Date.now());
+  if (latest > scoredToMs && !batches.some((batch) => batch.toMs === latest))
+    await backfillSchedule(
+      await context.client(),
+      SCHEDULE,
+      { fromMs: scoredToMs, toMs: latest },
+      ScheduleOverlapPolicy.ALLOW_ALL,
+    );
+  say(
+    `\nReadings keep flowing; the next batch starts at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC. ${pc.bold('Ctrl-C stops everything.')}`,
+  );
+  return withProducer(context, async (producer) => {
+    for (let through = sentThroughMs; ;) {
+      await sleep(FEED_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      const until = Date.now();
+      try {
+        // After a sleep of the machine only the last hour is made up for.
+        await sendReadings(sampleFeed(Math.max(through, until - HOUR_MS), until), { producer, signal });
+        if (signal.aborted) return;
+        through = until;
+        remember(context, { sentThroughMs: through });
+        for (const batch of (await store.listBatches({ schedule: SCHEDULE, limit: 20 })).reverse()) {
+          if (batch.status === 'running' || told.has(batch.id)) continue;
+          told.add(batch.id);
+          const { scored, skipped, failed, windows, anomalies } = batch.counts;
+          say(
+            `${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`,
+          );
+          remember(context, { scoredToMs: batch.toMs });
+          await writeSite(context, siteFolder(context), [batch.id]);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        say(pc.yellow(`the live feed has trouble, trying again: ${messageOf(error)}`));
+      }
+    }
+  });
+}
+
+async function withProducer<T>(context: Context, work: (producer: EventHubProducerClient) => Promise<T>): Promise<T> {
+  const producer = openProducer(context.config);
+  try {
+    return await work(producer);
+  } finally {
+    await producer.close();
+  }
+}
+
+interface Memory {
+  /** Readings of the sample plant were sent up to here, epoch ms. */
+  readonly sentThroughMs?: number;
+  /** The schedule's batches cover the time up to here. */
+  readonly scoredToMs?: number;
+}
+
+/** What the demo keeps between starts; with `change`, changes it. */
+function remember(context: Context, change?: Memory): Memory {
+  const file = join(context.config.home, 'demo.json');
+  let memory: Memory = {};
+  try {
+    memory = JSON.parse(readFileSync(file, 'utf8')) as Memory;
+  } catch {
+    // The first start.
+  }
+  if (!change) return memory;
+  mkdirSync(context.config.home, { recursive: true });
+  const next = { ...memory, ...change };
+  writeFileSync(`${file}.new`, JSON.stringify(next));
+  renameSync(`${file}.new`, file);
+  return next;
+}

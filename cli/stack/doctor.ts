@@ -1,0 +1,165 @@
+/** `fleetscore doctor`: asks every part whether it is well, and says how to mend what is not. */
+import { execFileSync } from 'node:child_process';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { messageOf } from '../../domain/errors.ts';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
+import { readStack } from '../../local/state.ts';
+import { locateTemporal } from '../../local/temporal-binary.ts';
+import { poolQueues } from '../../pool/pools-file.ts';
+import { poolWorkflowId } from '../../pool/settings.ts';
+import { formatNumberOf } from '../../report/format.ts';
+import { openProducer } from '../../connect/event-hubs.ts';
+import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
+import { countPollers } from '../../connect/task-queues.ts';
+import { temporalTarget } from '../../connect/temporal.ts';
+import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+
+interface Finding {
+  readonly part: string;
+  readonly state: 'ok' | 'note' | 'problem';
+  readonly text: string;
+}
+
+const ANSWER_MS = 10_000;
+
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('check every part and say what is wrong and how to mend it')
+    .action(action<[], object>(examine));
+}
+
+async function examine(context: Context): Promise<Output> {
+  const findings = await Promise.all([
+    check('Node', async () => process.versions.node),
+    check(
+      'Temporal CLI',
+      async () => (await locateTemporal(context.config.toolsDir)) ?? note('not here yet; `fleetscore up` installs it'),
+    ),
+    check(
+      'Python',
+      async () =>
+        python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI'),
+    ),
+    check('Laptop stack', async () => {
+      const stack = readStack(context.config.home);
+      return stack
+        ? `up since ${stack.startedAt}, Web UI ${stack.ui}`
+        : note('not running here; `fleetscore up` starts it');
+    }),
+    check('Temporal', () => temporal(context)),
+    check('SQL store', () => sql(context)),
+    check('Blob storage', () => blob(context)),
+    check('Event Hubs', () => eventHubs(context)),
+  ]);
+  const problems = findings.filter((finding) => finding.state === 'problem').length;
+  const mark = { ok: pc.green('ok'), note: pc.yellow('--'), problem: pc.red('!!') };
+  const lines = findings.map(
+    (finding) =>
+      `${mark[finding.state]}  ${finding.part.padEnd(13)} ${finding.text.replaceAll('\n', '\n                  ')}`,
+  );
+  return {
+    data: { healthy: problems === 0, findings },
+    text: `${lines.join('\n')}\n\n${problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`}`,
+    ...(problems === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
+
+interface Note {
+  readonly note: string;
+}
+const note = (text: string): Note => ({ note: text });
+
+async function check(part: string, look: () => Promise<string | Note>): Promise<Finding> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+  });
+  try {
+    const found = await Promise.race([look(), late]);
+    return typeof found === 'string' ? { part, state: 'ok', text: found } : { part, state: 'note', text: found.note };
+  } catch (error) {
+    return { part, state: 'problem', text: messageOf(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function python(): string | undefined {
+  try {
+    return execFileSync('python3', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function temporal(context: Context): Promise<string> {
+  const { address, namespace } = temporalTarget(context.env);
+  const client = await context.client();
+  await client.workflowService.describeNamespace({ namespace });
+  const pools = await poolQueues(context.config);
+  const [control, scoring] = await Promise.all([
+    countPollers(client, [CONTROL_QUEUE], 'workflow'),
+    countPollers(client, pools.values(), 'activity'),
+  ]);
+  // A pool has no workers while nothing is due.
+  const pooled =
+    scoring === 0 && (await Promise.all([...pools.keys()].map((pool) => poolRuns(client, pool)))).includes(true);
+  const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
+  if (missing.length > 0)
+    throw new Error(
+      `${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`,
+    );
+  const version = await currentVersion(client);
+  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}${version === undefined ? '' : ` of current version ${version}`}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
+}
+
+/** New batches start on one version only. Undefined where workers have no versions. */
+async function currentVersion(client: Client): Promise<string | undefined> {
+  if (!(await hasDeployments(client))) return undefined;
+  const deployment = await describeDeployment(client, Date.now());
+  if (!deployment) return undefined;
+  const { current, versions } = deployment;
+  const running = versions.filter((version) => version.workers > 0).map((version) => version.buildId);
+  // Without any, unversioned workers poll.
+  if (running.length === 0 || (current !== undefined && running.includes(current))) return current;
+  const why =
+    current === undefined
+      ? 'no version of the control worker is current'
+      : `no control worker of the current version ${current} runs`;
+  throw new Error(
+    `${why}: new batches wait. Let them start on one that runs: fleetscore workers promote ${running[0]}`,
+  );
+}
+
+async function poolRuns(client: Client, name: string): Promise<boolean> {
+  const loop = await client.workflow
+    .getHandle(poolWorkflowId(name))
+    .describe()
+    .catch(() => undefined);
+  return loop?.status.name === 'RUNNING';
+}
+
+async function sql(context: Context): Promise<string> {
+  const store = await context.store();
+  const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
+  return `${store.engine}, ${formatNumberOf(sensors, 'sensor')}, ${release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`}`;
+}
+
+async function blob(context: Context): Promise<string> {
+  await context.blobs().prepare();
+  return 'answers, all containers there';
+}
+
+async function eventHubs(context: Context): Promise<string> {
+  const producer = openProducer(context.config);
+  try {
+    const { partitionIds } = await producer.getEventHubProperties();
+    return `hub ${producer.eventHubName}, ${formatNumberOf(partitionIds.length, 'partition')}`;
+  } finally {
+    await producer.close();
+  }
+}

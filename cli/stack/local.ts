@@ -1,0 +1,163 @@
+/** `fleetscore local ...`: parts of the laptop stack alone. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { Option, type Command } from 'commander';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { checkHubs, DEFAULT_HUB, readConfigFile, type HubConfig } from '../../local/event-hubs/config.ts';
+import { LOOPBACK } from '../../local/ports.ts';
+import { codeFile } from '../../paths.ts';
+import { action, asWhole, print, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { facts } from '../frame/text.ts';
+
+interface EventHubsOptions {
+  readonly port?: number;
+  readonly data?: string;
+  readonly config?: string;
+  readonly hub?: string;
+  readonly partitions?: number;
+  readonly healthPort?: number;
+  readonly retentionHours?: number;
+}
+
+interface Ready {
+  readonly port: number;
+  readonly connectionString: string;
+}
+
+export function registerLocal(program: Command): void {
+  const port = asWhole(0, 65_535);
+  program
+    .command('local')
+    .description('parts of the laptop stack alone')
+    .command('event-hubs')
+    .description('start the Event Hubs emulator on loopback, and stay until Ctrl-C')
+    .addOption(
+      new Option('--port <n>', '0: any free one (default: FLEETSCORE_EVENT_HUBS_PORT, or 5672)').argParser(port),
+    )
+    .option('--data <dir>', 'folder of the events (default: a temporary one, gone at the end)')
+    .addOption(
+      new Option('--config <file>', "event hubs from a Config.json of Microsoft's emulator").conflicts([
+        'hub',
+        'partitions',
+      ]),
+    )
+    .option('--hub <name>', `name of the event hub (default: ${DEFAULT_HUB.name})`)
+    .addOption(
+      new Option('--partitions <n>', `its partitions (default: ${DEFAULT_HUB.partitions})`).argParser(asWhole(1, 32)),
+    )
+    .addOption(new Option('--health-port <n>', 'answer GET /health there').argParser(asWhole(1, 65_535)))
+    .addOption(
+      new Option('--retention-hours <n>', 'how long events are kept (default: 24)').argParser(asWhole(1, 2_160)),
+    )
+    .action(action<[], EventHubsOptions>(eventHubs));
+}
+
+async function eventHubs(context: Context, options: EventHubsOptions): Promise<Output | undefined> {
+  const hubs = hubsOf(options);
+  const interrupted = untilInterrupted();
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', codeFile('local/event-hubs/main'), ...flags(context, options)],
+    {
+      env: context.env as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  );
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  try {
+    const ready = await untilReady(child, ended);
+    const addresses = {
+      port: ready.port,
+      connectionString: ready.connectionString,
+      hubs: hubs.map(({ name, partitions }) => ({ name, partitions })),
+      data: options.data ?? null,
+      health: options.healthPort === undefined ? null : `http://${LOOPBACK}:${options.healthPort}/health`,
+    };
+    print(context.json ? JSON.stringify(addresses) : `${describe(addresses)}\n\nCtrl-C stops it.`);
+    const how = await Promise.race([interrupted, ended]);
+    if (how !== undefined && !(await isInterrupted(interrupted)))
+      throw new FleetscoreError(
+        'SERVER_DIED',
+        `the Event Hubs emulator ended (${how}). Start it again; events in --data are kept.`,
+      );
+  } finally {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await ended;
+  }
+  return undefined;
+}
+
+/** The same checks as those of the emulator, so that what is wrong is a usage error. @throws FleetscoreError `INVALID_CONFIG` */
+function hubsOf(options: EventHubsOptions): readonly HubConfig[] {
+  if (options.config !== undefined) return readConfigFile(options.config);
+  const hubs = [
+    { ...DEFAULT_HUB, name: options.hub ?? DEFAULT_HUB.name, partitions: options.partitions ?? DEFAULT_HUB.partitions },
+  ];
+  checkHubs(hubs, '--hub');
+  return hubs;
+}
+
+function flags(context: Context, options: EventHubsOptions): string[] {
+  const values: Record<string, string | number | undefined> = {
+    port: options.port ?? context.config.ports.eventHubs,
+    data: options.data,
+    config: options.config,
+    hub: options.hub,
+    partitions: options.partitions,
+    'health-port': options.healthPort,
+    'retention-hours': options.retentionHours,
+  };
+  return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
+}
+
+/** Its one line on stdout. What it says on stderr goes on; before that line it is the reason why it did not start. */
+async function untilReady(child: ChildProcess, ended: Promise<string>): Promise<Ready> {
+  let said = '';
+  let started = false;
+  child.stderr?.on('data', (data: Buffer) => {
+    if (started) process.stderr.write(data);
+    else said += data.toString();
+  });
+  const line = new Promise<string>((resolve) => {
+    let text = '';
+    child.stdout?.on('data', (data: Buffer) => {
+      text += data.toString();
+      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
+    });
+  });
+  const first = await Promise.race([line, ended.then(() => undefined)]);
+  if (first === undefined)
+    throw new FleetscoreError(
+      'START_FAILED',
+      said.trim().replaceAll(/^event-hubs: /gm, '') || 'the Event Hubs emulator ended at once.',
+    );
+  started = true;
+  process.stderr.write(said);
+  return JSON.parse(first) as Ready;
+}
+
+/** A Ctrl-C of the terminal reaches the emulator, too: it may have ended before we look. */
+async function isInterrupted(interrupted: Promise<void>): Promise<boolean> {
+  return Promise.race([
+    interrupted.then(() => true),
+    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 100)),
+  ]);
+}
+
+function describe(addresses: {
+  connectionString: string;
+  hubs: readonly { name: string; partitions: number }[];
+  data: string | null;
+  health: string | null;
+}): string {
+  return facts([
+    ['Event Hubs', addresses.connectionString],
+    ['Hubs', addresses.hubs.map(({ name, partitions }) => `${name} (${partitions})`).join(', ')],
+    ['Data', addresses.data ?? 'in a temporary folder, gone at the end'],
+    ['Health', addresses.health ?? undefined],
+  ]);
+}

@@ -1,0 +1,201 @@
+/** `fleetscore logs`: lines of the workers, from Blob: those of a batch, of a sensor, of a worker. */
+import { Option, type Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pc from 'picocolors';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
+import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
+import { formatCount } from '../../report/format.ts';
+import { harmless } from '../../report/text-width.ts';
+import { logContainer } from '../../connect/blob-storage.ts';
+import { action, asTime, asWhole, print, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+
+const LEVELS: Readonly<Record<string, number>> = { debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
+const NAMES = new Map(Object.entries(LEVELS).map(([name, level]) => [level, name]));
+
+const HOUR_MS = 3_600_000;
+/** Looked at when no time is given. */
+const DEFAULT_MS = HOUR_MS;
+/** The same for one sensor: its lines are few. */
+const SENSOR_MS = 24 * HOUR_MS;
+/** Around a batch: waiting for its readings, and what was written late. */
+const AROUND_BATCH_MS = 10 * 60_000;
+/** Between two looks of --follow; lines arrive a few seconds after they were written. */
+const FOLLOW_MS = 2_000;
+
+interface LogsOptions {
+  readonly batch?: string;
+  readonly sensor?: readonly string[];
+  readonly worker?: string;
+  readonly since?: string;
+  readonly to?: number;
+  readonly level?: string;
+  readonly limit: number;
+  readonly follow?: boolean;
+}
+
+export function registerLogs(program: Command): void {
+  program
+    .command('logs')
+    .description('lines of the workers from Blob: those of a batch, a sensor or a worker, in order of time')
+    .option('--batch <id>', 'only lines about this batch')
+    .addOption(
+      new Option(
+        '--sensor <device-and-sensor...>',
+        'only lines about this sensor, and of chunks that hold it: --sensor DEVICE SENSOR',
+      ),
+    )
+    .option('--worker <name>', 'only workers whose name holds this text, for example scoring')
+    .option(
+      '--since <time>',
+      'a time, or how long ago: 30m, 2d (default: 1h; 24h with --sensor; all of the batch with --batch)',
+    )
+    .addOption(new Option('--to <time>', 'end of the time').argParser(asTime))
+    .addOption(new Option('--level <level>', 'this level and above').choices(Object.keys(LEVELS)))
+    .addOption(new Option('--limit <n>', 'the newest lines, at most').default(1_000).argParser(asWhole(1, 1_000_000)))
+    .addOption(new Option('--follow', 'go on with new lines until Ctrl-C').conflicts('to'))
+    .action(action<[], LogsOptions>(logs));
+}
+
+async function logs(context: Context, options: LogsOptions): Promise<Output | undefined> {
+  const filter = await filterOf(context, options);
+  const reader = openLogs(logContainer(context.config));
+  const lines: LogLine[] = [];
+  let found = 0;
+  const keep = (line: LogLine): void => {
+    found += 1;
+    lines.push(line);
+    // Sorting now and then keeps memory at a few times the limit.
+    if (lines.length >= options.limit * 2 + 1_000) newest(lines, options.limit);
+  };
+  await told(context, () => reader.read(filter, keep));
+  newest(lines, options.limit);
+  if (options.follow) return follow(context, filter, reader, lines);
+  const left = found - lines.length;
+  return {
+    data: lines.map(data),
+    text:
+      lines.length === 0
+        ? `No lines since ${isoTime(filter.fromMs)}. --since looks further back; lines arrive a few seconds after they were written.`
+        : [
+            ...(left > 0 ? [pc.dim(`${formatCount(left)} older lines are left out: --limit shows more.`)] : []),
+            ...lines.map(text),
+          ].join('\n'),
+  };
+}
+
+async function follow(
+  context: Context,
+  filter: LogFilter,
+  reader: ReturnType<typeof openLogs>,
+  first: readonly LogLine[],
+): Promise<undefined> {
+  const interrupted = untilInterrupted();
+  let stop = false;
+  void interrupted.then(() => (stop = true));
+  const show = (line: LogLine): void => print(context.json ? JSON.stringify(data(line)) : text(line));
+  first.forEach(show);
+  while (!stop) {
+    await Promise.race([sleep(FOLLOW_MS), interrupted]);
+    const added: LogLine[] = [];
+    await told(context, () =>
+      reader.read(
+        { ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) },
+        (line) => void added.push(line),
+      ),
+    );
+    added.sort((a, b) => a.atMs - b.atMs).forEach(show);
+  }
+  return undefined;
+}
+
+/** In order of time, no more than `limit`. */
+function newest(lines: LogLine[], limit: number): void {
+  lines.sort((a, b) => a.atMs - b.atMs);
+  lines.splice(0, Math.max(0, lines.length - limit));
+}
+
+async function filterOf(context: Context, options: LogsOptions): Promise<LogFilter> {
+  const { batch: id, sensor: names, worker, level } = options;
+  if (names !== undefined && names.length !== 2)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`,
+    );
+  const store = id === undefined && names === undefined ? undefined : await context.store();
+  const batch = id === undefined ? undefined : await store!.findBatch(id);
+  if (id !== undefined && !batch)
+    throw new FleetscoreError(
+      'BATCH_UNKNOWN',
+      `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
+    );
+  const sensor = names === undefined ? undefined : { device: names[0]!, sensor: names[1]! };
+  const known = sensor && (await store!.findSensor(sensor));
+  if (sensor && !known)
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(sensor.device)} / ${JSON.stringify(sensor.sensor)}. \`fleetscore sensors list\` shows those there are.`,
+    );
+  const now = Date.now();
+  const fromMs =
+    options.since !== undefined
+      ? sinceOf(options.since, now)
+      : batch
+        ? batch.startedAtMs - AROUND_BATCH_MS
+        : now - (sensor ? SENSOR_MS : DEFAULT_MS);
+  const toMs = options.to ?? (batch?.finishedAtMs === undefined ? undefined : batch.finishedAtMs + AROUND_BATCH_MS);
+  return {
+    fromMs,
+    ...(toMs === undefined ? {} : { toMs }),
+    ...(id === undefined ? {} : { batch: id }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(sensor ? { sensor: { ...sensor, ...(known ? { id: known.id } : {}) } } : {}),
+    ...(level === undefined ? {} : { minLevel: LEVELS[level]! }),
+  };
+}
+
+/** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME` */
+function sinceOf(text: string, nowMs: number): number {
+  return /^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$/.test(text.trim())
+    ? nowMs - parseDuration(text, '--since')
+    : parseTime(text, '--since');
+}
+
+async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, statusCode } = error as { code?: string; statusCode?: number };
+    if (statusCode === undefined && code !== 'REQUEST_SEND_ERROR') throw error;
+    throw new FleetscoreError(
+      'LOGS_UNAVAILABLE',
+      `the logs in Blob cannot be read (${code ?? statusCode}). Check that Blob storage answers (\`fleetscore doctor\`); on a laptop the same lines are in ${context.config.home}/logs.`,
+      { retryable: true, cause: error },
+    );
+  }
+}
+
+const data = ({ atMs, level, worker, message, fields }: LogLine): object => ({
+  time: isoTime(atMs),
+  level: NAMES.get(level) ?? level,
+  worker,
+  message,
+  fields,
+});
+
+/** Known from the columns of a line. */
+const SHOWN: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'role']);
+
+function text({ atMs, level, worker, message, fields }: LogLine): string {
+  const name = NAMES.get(level) ?? String(level);
+  const paint = level >= 50 ? pc.red : level >= 40 ? pc.yellow : pc.dim;
+  const rest = Object.entries(fields)
+    .filter(([key, value]) => !SHOWN.has(key) && value !== undefined && value !== '')
+    .map(
+      ([key, value]) =>
+        `${pc.dim(`${key}=`)}${harmless(typeof value === 'string' ? (/[\s"]/.test(value) ? JSON.stringify(value) : value) : JSON.stringify(value))}`,
+    );
+  return `${isoTime(atMs)} ${paint(name.padEnd(5))} ${pc.cyan(worker)} ${harmless(message)}${rest.length === 0 ? '' : ` ${rest.join(' ')}`}`;
+}

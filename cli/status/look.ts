@@ -1,0 +1,272 @@
+/**
+ * One look at everything that runs, for `fleetscore status`. Each part is asked at once and for a bounded time;
+ * one that does not answer is named with its reason, and costs only what it alone knows. Reads only.
+ */
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { CONTAINERS } from '../../domain/blob-names.ts';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { decided } from '../../domain/outcome.ts';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
+import { poolQueues } from '../../pool/pools-file.ts';
+import { poolWorkflowId } from '../../pool/settings.ts';
+import { openStore } from '../../storage/open-store.ts';
+import type { Batch, OutcomeRow, Store } from '../../storage/store.ts';
+import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
+import { SCORE_BATCH } from '../../connect/schedules.ts';
+import { countPollers } from '../../connect/task-queues.ts';
+import { ATTRIBUTES } from '../../workflows/attributes.ts';
+import type { BatchProgress } from '../../workflows/details.ts';
+import type { PoolState } from '../../workflows/pool-messages.ts';
+import type { Context } from '../frame/context.ts';
+
+/** What a part answered, or why it did not. */
+export type Answer<T> =
+  | { readonly value: T; readonly problem?: undefined }
+  | { readonly value?: undefined; readonly problem: string };
+
+export interface ScheduleSeen {
+  readonly name: string;
+  readonly paused: boolean;
+  /** Epoch ms; absent when none is to come. */
+  readonly nextMs?: number;
+}
+
+export interface RunningSeen {
+  readonly id: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** As its workflow says; `unknown` when that could not be asked, `no workflow` when it is gone. */
+  readonly phase: string;
+  readonly paused: boolean;
+  readonly planned: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly anomalies: number;
+  readonly startedAtMs: number;
+}
+
+export interface PoolSeen {
+  readonly name: string;
+  /** Null where no loop of this pool runs. */
+  readonly loop: Answer<PoolState | null>;
+}
+
+export interface FailureSeen {
+  readonly batch: string;
+  readonly outcome: OutcomeRow;
+}
+
+export interface Look {
+  readonly atMs: number;
+  readonly temporal: Answer<{
+    readonly schedules: readonly ScheduleSeen[];
+    readonly workers: { readonly control: number; readonly scoring: number };
+  }>; // scoring: of all pools
+  readonly store: Answer<{
+    readonly sensors: number;
+    readonly release?: string;
+    readonly last: readonly Batch[];
+    readonly failures: readonly FailureSeen[];
+  }>;
+  readonly blob: Answer<true>;
+  readonly eventHubs: Answer<true>;
+  readonly running: Answer<readonly RunningSeen[]>;
+  /** Those that are configured here, in their order. */
+  readonly pools: Answer<readonly PoolSeen[]>;
+  /** By partition; without lag when Event Hubs does not answer. */
+  readonly ingest: Answer<readonly PartitionState[]>;
+}
+
+/** Longest wait for one part. */
+const ANSWER_MS = 6_000;
+const LAST = 6;
+const FAILURES = 5;
+/** Batches under way whose workflow is asked for its phase. */
+const ASKED = 8;
+
+export interface Looker {
+  look(): Promise<Look>;
+  close(): Promise<void>;
+}
+
+/** Keeps its connections between looks, and opens those that broke or never were again. */
+export function openLooker(context: Context): Looker {
+  let store: Promise<Store> | undefined;
+  let hub: HubReader | undefined;
+  const theStore = (): Promise<Store> =>
+    (store ??= openStore(context.config.sqlUrl, { create: false }).catch((error: unknown) => {
+      store = undefined;
+      throw error;
+    }));
+  return {
+    async look() {
+      const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));
+      const temporal = ask(async () => context.client());
+      const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
+      const [temporalSeen, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
+        temporal.then(on((client) => lookAtTemporal(client, context))),
+        batches.then(on(async (found) => lookAtStore(await theStore(), found))),
+        ask(async () => {
+          await context.blobs().exists(CONTAINERS.models, 'status');
+          return true as const;
+        }),
+        Promise.all([batches, temporal]).then(([found, client]) => runningOf(found, client)),
+        temporal.then(on((client) => poolsOf(client, context))),
+        ask(async () => {
+          const [progress, found] = [await (await theStore()).listProgress(), await ends];
+          const own = hub === undefined ? progress : progress.filter((p) => p.source === hub?.source);
+          return partitionStates(own, hub?.source, found.value ?? []);
+        }),
+        ends,
+      ]);
+      return {
+        atMs: Date.now(),
+        temporal: temporalSeen,
+        store: storeSeen,
+        blob,
+        running,
+        pools,
+        ingest,
+        eventHubs: hubSeen.problem === undefined ? { value: true } : { problem: hubSeen.problem },
+      };
+    },
+    async close() {
+      await Promise.allSettled([store?.then((opened) => opened.close()), hub?.close()]);
+    },
+  };
+}
+
+/** An answer within its time; what is thrown becomes the problem. */
+async function ask<T>(work: () => Promise<T>): Promise<Answer<T>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
+  });
+  try {
+    return { value: await Promise.race([work(), late]) };
+  } catch (error) {
+    return { problem: messageOf(error).split('\n')[0]! };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Goes on with an answer, where there is one. */
+function on<A, B>(work: (value: A) => Promise<B>): (answer: Answer<A>) => Promise<Answer<B>> {
+  return async (answer) => (answer.problem === undefined ? ask(() => work(answer.value)) : answer);
+}
+
+async function lookAtTemporal(client: Client, { config }: Context): Promise<NonNullable<Look['temporal']['value']>> {
+  const queues = await poolQueues(config);
+  const [control, scoring] = await Promise.all([
+    countPollers(client, [CONTROL_QUEUE], 'workflow'),
+    countPollers(client, queues.values(), 'activity'),
+  ]);
+  const schedules: ScheduleSeen[] = [];
+  for await (const entry of client.schedule.list()) {
+    if (entry.action?.workflowType !== SCORE_BATCH) continue;
+    const next = entry.state.paused ? undefined : entry.info.nextActionTimes[0];
+    schedules.push({ name: entry.scheduleId, paused: entry.state.paused, ...(next ? { nextMs: next.getTime() } : {}) });
+  }
+  return {
+    schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)),
+    workers: { control, scoring },
+  };
+}
+
+async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {
+  const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
+  const failures: FailureSeen[] = [];
+  for (const batch of batches.filter(({ counts }) => counts.failed > 0).slice(0, 3)) {
+    if (failures.length >= FAILURES) break;
+    const failed = await store.listOutcomes(batch.id, { status: 'failed', limit: FAILURES - failures.length });
+    failures.push(...failed.map((outcome) => ({ batch: batch.id, outcome })));
+  }
+  return {
+    sensors,
+    ...(release === undefined ? {} : { release }),
+    last: batches.filter(({ status }) => status !== 'running').slice(0, LAST),
+    failures,
+  };
+}
+
+/**
+ * Batches under way, by the workflows that run and the rows in SQL: one that waits for its readings has no row
+ * yet, and a row whose workflow was terminated stays `running`.
+ */
+async function runningOf(
+  batches: Answer<readonly Batch[]>,
+  temporal: Answer<Client>,
+): Promise<Answer<readonly RunningSeen[]>> {
+  if (batches.problem !== undefined && temporal.problem !== undefined) return { problem: batches.problem };
+  return ask(async () => {
+    const rows = new Map(
+      (batches.value ?? []).filter(({ status }) => status === 'running').map((batch) => [batch.id, batch]),
+    );
+    const workflows = temporal.value ? await runningWorkflows(temporal.value) : undefined;
+    const ids = new Set([...rows.keys(), ...(workflows?.keys() ?? [])]);
+    return [...ids]
+      .map((id): RunningSeen | undefined => {
+        const row = rows.get(id);
+        const progress = workflows?.get(id);
+        const seen = row ?? progress;
+        if (!seen) return undefined;
+        const counts = row?.counts ?? progress!.counts;
+        return {
+          id,
+          fromMs: seen.fromMs,
+          toMs: seen.toMs,
+          planned: seen.planned,
+          done: decided(counts),
+          failed: counts.failed,
+          anomalies: counts.anomalies,
+          phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? 'unknown' : 'no workflow'),
+          paused: progress?.paused ?? false,
+          startedAtMs: row?.startedAtMs ?? Date.now(),
+        };
+      })
+      .filter((seen) => seen !== undefined)
+      .sort((a, b) => a.startedAtMs - b.startedAtMs);
+  });
+}
+
+/** By batch id; undefined where a workflow does not answer its query. */
+async function runningWorkflows(client: Client): Promise<Map<string, BatchProgress | undefined>> {
+  const found = new Map<string, BatchProgress | undefined>();
+  const asked: Promise<void>[] = [];
+  for await (const run of client.workflow.list({
+    query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"`,
+  })) {
+    const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
+    if (id === undefined) continue;
+    found.set(id, undefined);
+    if (asked.length < ASKED)
+      asked.push(
+        client.workflow
+          .getHandle(run.workflowId, run.runId)
+          .query<BatchProgress>('progress')
+          .then(
+            (progress) => void found.set(id, progress),
+            () => {},
+          ),
+      );
+    if (found.size >= 50) break;
+  }
+  await Promise.race([Promise.all(asked), new Promise((resolve) => setTimeout(resolve, ANSWER_MS / 2).unref())]);
+  return found;
+}
+
+async function poolsOf(client: Client, { config }: Context): Promise<PoolSeen[]> {
+  const names = [...(await poolQueues(config)).keys()];
+  return Promise.all(names.map(async (name) => ({ name, loop: await ask(() => poolOf(client, name)) })));
+}
+
+async function poolOf(client: Client, name: string): Promise<PoolState | null> {
+  const handle = client.workflow.getHandle(poolWorkflowId(name));
+  try {
+    return await handle.query<PoolState>('pool');
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw new FleetscoreError('POOL_SILENT', `its loop does not answer (${messageOf(error)})`, { cause: error });
+  }
+}

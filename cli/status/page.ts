@@ -1,0 +1,337 @@
+/** What `fleetscore status` shows of a look: a page for a terminal, and the same as data. Pure, except for colours. */
+import pc from 'picocolors';
+import { isoTime } from '../../domain/time.ts';
+import { isGone } from '../../pool/pool.ts';
+import { formatCount as count, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
+import type { PartitionState } from '../../connect/partitions.ts';
+import type { PoolState } from '../../workflows/pool-messages.ts';
+import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
+import { readingRate, sensorRate, timeLeft } from './rates.ts';
+import { statusColumn, table, when } from '../frame/text.ts';
+
+const BAR = 12;
+
+/** @param before earlier looks, oldest first: for the rates of now */
+export function statusPage(look: Look, before: readonly Look[], where: string): string {
+  const store = look.store.value;
+  const parts = partsOf(look)
+    .map(([name, answer]) => (answer.problem === undefined ? `${name} ${pc.green('ok')}` : `${name} ${pc.red('down')}`))
+    .join('   ');
+  const down = partsOf(look)
+    .filter(([, answer]) => answer.problem !== undefined)
+    .map(([name, answer]) => `${pc.red('!!')} ${name}: ${answer.problem}`);
+  const fleet = store
+    ? `${formatNumberOf(store.sensors, 'sensor')}, release ${store.release ?? 'none (fleetscore models publish DIR)'}`
+    : '';
+  return [
+    [
+      `${pc.bold('fleetscore')}  ${when(Math.floor(look.atMs / 1000) * 1000)} UTC   ${where}`,
+      parts,
+      ...down,
+      ...(fleet === '' ? [] : [fleet]),
+    ].join('\n'),
+    section('Schedules', schedules(look)),
+    section('Running', running(look, before)),
+    section((look.pools.value?.length ?? 1) > 1 ? 'Pools' : 'Pool', pools(look)),
+    section('Ingest', ingest(look, before)),
+    section('Last failures', failures(look)),
+    section('Last batches', lastBatches(look)),
+  ].join('\n\n');
+}
+
+const section = (title: string, text: string): string => `${pc.bold(title)}\n${text}`;
+
+const partsOf = (look: Look): (readonly [string, Answer<unknown>])[] => [
+  ['Temporal', look.temporal],
+  ['SQL', look.store],
+  ['Blob', look.blob],
+  ['Event Hubs', look.eventHubs],
+];
+
+/** True when every part answered. */
+export const allAnswer = (look: Look): boolean => partsOf(look).every(([, answer]) => answer.problem === undefined);
+
+function schedules({ temporal, atMs }: Look): string {
+  if (!temporal.value) return unknown('Temporal');
+  return table(
+    [
+      { title: 'Name', whole: true },
+      { title: 'State' },
+      { title: 'Next batch (UTC)' },
+      { title: 'In', align: 'right' },
+    ],
+    temporal.value.schedules.map(({ name, paused, nextMs }) => [
+      name,
+      paused ? 'paused' : 'active',
+      when(nextMs),
+      nextMs === undefined ? '-' : formatMs(Math.max(0, Math.round((nextMs - atMs) / 1000) * 1000)),
+    ]),
+    'none; fleetscore schedule create NAME --every 15m makes one',
+  );
+}
+
+function running(look: Look, before: readonly Look[]): string {
+  if (!look.running.value) return `not known: ${look.running.problem}`;
+  return table(
+    [
+      { title: 'Batch', whole: true },
+      { title: 'Phase' },
+      { title: '' },
+      { title: 'Sensors', align: 'right' },
+      { title: 'Rate', align: 'right' },
+      { title: 'Left', align: 'right' },
+      { title: 'Failed', align: 'right' },
+      { title: 'Anomalies', align: 'right' },
+    ],
+    look.running.value.map((batch) => {
+      const rate = sensorRate(batch, look, before);
+      const left = timeLeft(batch, rate);
+      return [
+        batch.id,
+        `${batch.phase}${batch.paused ? ' (paused)' : ''}`,
+        bar(batch),
+        batch.planned === 0 ? '-' : `${count(batch.done)} of ${count(batch.planned)}`,
+        rate === undefined ? '-' : `${rate < 10 ? rate.toFixed(1) : count(rate)}/s`,
+        left === undefined ? '-' : formatMs(left),
+        count(batch.failed),
+        count(batch.anomalies),
+      ];
+    }),
+    'no batch',
+  );
+}
+
+function bar({ done, planned }: RunningSeen): string {
+  const full = planned === 0 ? 0 : Math.round((done / planned) * BAR);
+  return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
+}
+
+function pools({ pools: answer, temporal, atMs }: Look): string {
+  if (answer.problem !== undefined) return temporal.value ? `not known: ${answer.problem}` : unknown('Temporal');
+  const workers = temporal.value
+    ? `${formatNumberOf(temporal.value.workers.control, 'control worker')}, ${formatNumberOf(temporal.value.workers.scoring, 'scoring worker')} polling`
+    : '';
+  const [only, ...others] = answer.value;
+  if (!only || others.length > 0)
+    return [poolTable(answer.value), ...notesOf(answer.value), ...(workers === '' ? [] : [workers])].join('\n');
+  if (only.loop.problem !== undefined) return `not known: ${only.loop.problem}`;
+  const state = only.loop.value;
+  if (!state) return `no pool runs here; ${workers}`;
+  const { seen, decision, settings } = state;
+  const price = settings.pricePerNodeHour * living(state);
+  return [
+    `${settings.name}: ${formatNumberOf(living(state), 'node')}, ${decision?.target ?? 0} wanted (${settings.minNodes} to ${settings.maxNodes} allowed)${state.mode === 'active' ? '' : `, ${pc.yellow(state.mode)}`}; ` +
+      `${seen ? `${seen.ready} ready, ${seen.busy} busy, ${seen.coming} coming` : 'not seen yet'}${price > 0 ? `; ${price.toFixed(3)} an hour now` : ''}`,
+    ...(seen
+      ? [
+          `${formatNumberOf(seen.sensorsToGo, 'sensor')} to go, ${formatNumberOf(seen.backlog, 'task')} waiting${decision?.nextDueMs === undefined ? '' : `; next batch in ${formatMs(Math.max(0, decision.nextDueMs - atMs))}`}`,
+        ]
+      : []),
+    ...(decision ? [`why: ${decision.reason}`] : []),
+    ...notesOf(answer.value),
+    ...(workers === '' ? [] : [workers]),
+  ].join('\n');
+}
+
+const living = ({ nodes }: PoolState): number => nodes.filter((node) => !isGone(node.state)).length;
+
+/** The newest note of each pool, named where there are several. */
+const notesOf = (seen: readonly PoolSeen[]): string[] =>
+  seen.flatMap(({ name, loop }) =>
+    (loop.value?.notes.slice(-1) ?? []).map(
+      (note) => `${pc.yellow('note')} ${seen.length > 1 ? `${name}: ` : ''}${note}`,
+    ),
+  );
+
+function poolTable(seen: readonly PoolSeen[]): string {
+  return table(
+    [
+      { title: 'Pool', whole: true },
+      { title: 'Mode' },
+      { title: 'Nodes', align: 'right' },
+      { title: 'Wanted', align: 'right' },
+      { title: 'Workers' },
+      { title: 'To go', align: 'right' },
+      { title: 'Waiting', align: 'right' },
+      { title: 'Why' },
+    ],
+    seen.map(({ name, loop: { value: state, problem } }) => {
+      if (!state)
+        return [name, problem === undefined ? 'not running' : 'silent', '-', '-', '-', '-', '-', problem ?? ''];
+      const { seen: now, decision } = state;
+      return [
+        name,
+        state.mode,
+        String(living(state)),
+        String(decision?.target ?? 0),
+        now ? `${now.ready} ready, ${now.busy} busy, ${now.coming} coming` : '-',
+        now ? count(now.sensorsToGo) : '-',
+        now ? count(now.backlog) : '-',
+        decision?.reason ?? 'not seen yet',
+      ];
+    }),
+    'none is configured here',
+  );
+}
+
+function ingest(look: Look, before: readonly Look[]): string {
+  const states = look.ingest.value;
+  if (!states) return look.store.value ? `not known: ${look.ingest.problem}` : unknown('SQL');
+  if (states.length === 0) return 'no readings yet';
+  const sum = (of: (state: PartitionState) => number): number => states.reduce((total, state) => total + of(state), 0);
+  const marks = states.map((state) => state.watermarkMs).filter((ms) => ms >= 0);
+  const lag = states.some((state) => state.lagEvents !== undefined)
+    ? formatNumberOf(
+        sum((state) => state.lagEvents ?? 0),
+        'event',
+      )
+    : 'not known (Event Hubs does not answer)';
+  const rate = readingRate(look, before);
+  return [
+    `lag ${lag}; ${marks.length === 0 ? 'no watermark yet' : `watermark ${formatMs(Math.max(0, look.atMs - Math.min(...marks)))} old`}${rate === undefined ? '' : `; ${count(rate)} readings/s`}`,
+    `${count(sum((state) => state.readings))} readings in ${formatNumberOf(states.length, 'partition')}, ${count(sum((state) => state.late))} late, ${count(sum((state) => state.dead))} dead`,
+  ].join('\n');
+}
+
+function failures({ store }: Look): string {
+  if (!store.value) return unknown('SQL');
+  return table(
+    [
+      { title: 'Batch', whole: true },
+      { title: 'Device' },
+      { title: 'Sensor' },
+      { title: 'Class', paint: (text, _, colors) => colors.red(text) },
+      { title: 'Why' },
+    ],
+    store.value.failures.map(({ batch, outcome }) => [
+      batch,
+      outcome.device,
+      outcome.sensor,
+      outcome.class ?? '',
+      outcome.message ?? '',
+    ]),
+    'none',
+  );
+}
+
+function lastBatches({ store }: Look): string {
+  if (!store.value) return unknown('SQL');
+  return table(
+    [
+      { title: 'Batch', whole: true },
+      { title: 'Period (UTC)' },
+      statusColumn('Status'),
+      { title: 'Scored', align: 'right' },
+      { title: 'Failed', align: 'right' },
+      { title: 'Anomalies', align: 'right' },
+      { title: 'Took', align: 'right' },
+    ],
+    store.value.last.map((b) => [
+      b.id,
+      formatPeriod(b).replace(/ UTC$/, ''),
+      b.status,
+      `${count(b.counts.scored)} of ${count(b.planned)}`,
+      count(b.counts.failed),
+      `${count(b.counts.anomalies)}${b.counts.windows > 0 ? ` (${formatShare(b.counts.anomalies, b.counts.windows)})` : ''}`,
+      b.finishedAtMs === undefined ? '-' : formatMs(b.finishedAtMs - b.startedAtMs),
+    ]),
+    'none yet; fleetscore batch run scores a period now',
+  );
+}
+
+const unknown = (part: string): string => pc.dim(`not known: ${part} does not answer`);
+
+/** The look as one JSON document. */
+export function statusData(look: Look, before: readonly Look[]) {
+  const states = look.ingest.value;
+  const marks = (states ?? []).map((state) => state.watermarkMs).filter((ms) => ms >= 0);
+  return {
+    at: isoTime(look.atMs),
+    parts: Object.fromEntries(
+      partsOf(look).map(([name, answer]) => [
+        name,
+        { answers: answer.problem === undefined, problem: answer.problem ?? null },
+      ]),
+    ),
+    sensors: look.store.value?.sensors ?? null,
+    release: look.store.value?.release ?? null,
+    workers: look.temporal.value?.workers ?? null,
+    schedules:
+      look.temporal.value?.schedules.map(({ name, paused, nextMs }) => ({
+        name,
+        paused,
+        next: nextMs === undefined ? null : isoTime(nextMs),
+      })) ?? null,
+    running:
+      look.running.value?.map((batch) => {
+        const rate = sensorRate(batch, look, before);
+        const left = timeLeft(batch, rate);
+        return {
+          batch: batch.id,
+          from: isoTime(batch.fromMs),
+          to: isoTime(batch.toMs),
+          phase: batch.phase,
+          paused: batch.paused,
+          planned: batch.planned,
+          done: batch.done,
+          failed: batch.failed,
+          anomalies: batch.anomalies,
+          sensorsPerSecond: rate ?? null,
+          secondsLeft: left === undefined ? null : left / 1000,
+        };
+      }) ?? null,
+    pools: look.pools.value?.map(poolData) ?? null,
+    ingest: states
+      ? {
+          partitions: states.length,
+          lagEvents: states.some((state) => state.lagEvents !== undefined)
+            ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
+            : null,
+          watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
+          readingsPerSecond: readingRate(look, before) ?? null,
+          readings: states.reduce((sum, state) => sum + state.readings, 0),
+          late: states.reduce((sum, state) => sum + state.late, 0),
+          dead: states.reduce((sum, state) => sum + state.dead, 0),
+        }
+      : null,
+    failures:
+      look.store.value?.failures.map(({ batch, outcome }) => ({
+        batch,
+        device: outcome.device,
+        sensor: outcome.sensor,
+        class: outcome.class ?? null,
+        message: outcome.message ?? null,
+      })) ?? null,
+    last:
+      look.store.value?.last.map((b) => ({
+        batch: b.id,
+        from: isoTime(b.fromMs),
+        to: isoTime(b.toMs),
+        status: b.status,
+        planned: b.planned,
+        ...b.counts,
+        seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
+        message: b.message ?? null,
+      })) ?? null,
+  };
+}
+
+const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
+  name,
+  problem: problem ?? null,
+  ...(state
+    ? {
+        mode: state.mode,
+        nodes: living(state),
+        minNodes: state.settings.minNodes,
+        maxNodes: state.settings.maxNodes,
+        target: state.decision?.target ?? null,
+        reason: state.decision?.reason ?? null,
+        ready: state.seen?.ready ?? null,
+        busy: state.seen?.busy ?? null,
+        coming: state.seen?.coming ?? null,
+        backlogTasks: state.seen?.backlog ?? null,
+        sensorsToGo: state.seen?.sensorsToGo ?? null,
+      }
+    : { mode: null }),
+});

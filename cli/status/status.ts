@@ -1,0 +1,107 @@
+/** `fleetscore status`: one page about everything that runs, once or again and again. Works when parts are down. */
+import { Option, type Command } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseDuration } from '../../domain/time.ts';
+import { readStack } from '../../local/state.ts';
+import { temporalTarget } from '../../connect/temporal.ts';
+import { action, asDuration, EXIT_FAILED, print, type Output } from '../frame/command.ts';
+import { openContext, type Context } from '../frame/context.ts';
+import { openLooker, type Look, type Looker } from './look.ts';
+import { allAnswer, statusData, statusPage } from './page.ts';
+
+interface StatusOptions {
+  readonly watch?: boolean;
+  readonly every: string;
+  readonly for?: string;
+}
+
+export function registerStatus(program: Command): void {
+  program
+    .command('status')
+    .description(
+      'schedules, running batches with rate and time left, pool, ingest lag, last failures and batches; exit code 1 when a part does not answer',
+    )
+    .option('--watch', 'again and again until Ctrl-C: redrawn in place on a terminal, page after page elsewhere')
+    .addOption(new Option('--every <duration>', 'between two looks of --watch').default('2s').argParser(asDuration))
+    .addOption(new Option('--for <duration>', 'end --watch after this time').argParser(asDuration))
+    .action(action<[], StatusOptions>((context, options) => (options.watch ? watch(context, options) : once(context))));
+}
+
+async function once(context: Context): Promise<Output> {
+  const looker = openLooker(context);
+  try {
+    const look = await looker.look();
+    return {
+      data: statusData(look, []),
+      text: statusPage(look, [], where(context)),
+      ...(allAnswer(look) ? {} : { exitCode: EXIT_FAILED }),
+    };
+  } finally {
+    await looker.close();
+  }
+}
+
+function where({ env }: Context): string {
+  const { address, namespace } = temporalTarget(env);
+  return `Temporal ${address}, namespace ${namespace}`;
+}
+
+/** Earlier looks that are kept for rates. */
+const KEPT = 20;
+
+async function watch(outer: Context, options: StatusOptions): Promise<undefined> {
+  const { home } = outer.config;
+  const everyMs = parseDuration(options.every);
+  const end = options.for === undefined ? Number.POSITIVE_INFINITY : Date.now() + parseDuration(options.for);
+  const live = process.stdout.isTTY === true && !outer.json;
+  const stopped = new AbortController();
+  const onSignal = (): void => stopped.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  const before: Look[] = [];
+  let context = outer;
+  let looker: Looker = openLooker(context);
+  let stack = readStack(home)?.startedAt;
+  try {
+    if (live) process.stdout.write(HIDE_CURSOR);
+    while (!stopped.signal.aborted) {
+      const now = readStack(home)?.startedAt;
+      if (now !== stack) {
+        // A stack that was started (again) since has other addresses.
+        stack = now;
+        await looker.close();
+        if (context !== outer) await context.close();
+        context = openContext({ home, json: outer.json });
+        looker = openLooker(context);
+      }
+      const look = await looker.look();
+      if (stopped.signal.aborted) break;
+      if (outer.json) print(JSON.stringify(statusData(look, before)));
+      else {
+        const page = statusPage(look, before, where(context));
+        if (live) draw(`${page}\n\nevery ${options.every}; Ctrl-C ends watching`);
+        else print(`${page}\n${'-'.repeat(20)}`);
+      }
+      before.push(look);
+      if (before.length > KEPT) before.shift();
+      if (Date.now() + everyMs > end) break;
+      await sleep(everyMs, undefined, { signal: stopped.signal }).catch(() => {});
+    }
+  } finally {
+    if (live) process.stdout.write(SHOW_CURSOR);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal);
+    await looker.close();
+    if (context !== outer) await context.close();
+  }
+  return undefined;
+}
+
+const HIDE_CURSOR = '\u001b[?25l\u001b[2J';
+const SHOW_CURSOR = '\u001b[?25h';
+
+/** Over what stands there, line by line, so that nothing flickers; what does not fit is left out. */
+function draw(page: string): void {
+  const lines = page.split('\n');
+  const rows = Math.max(5, process.stdout.rows ?? lines.length + 1);
+  const shown = lines.length < rows ? lines : [...lines.slice(0, rows - 2), '... (a taller terminal shows the rest)'];
+  process.stdout.write(`\u001b[H${shown.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+}

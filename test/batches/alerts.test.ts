@@ -1,0 +1,111 @@
+/** Alerts: what is told of a batch, and what a webhook in trouble does to it: nothing. */
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { alertsOf, postAlert, type Alert } from '../../batches/alerts.ts';
+import { loadConfig } from '../../config.ts';
+import type { Batch } from '../../storage/store.ts';
+
+const batch = (change: Partial<Batch> = {}): Batch => ({
+  id: 'b1',
+  workflowId: 'w',
+  runId: 'r',
+  kind: 'score',
+  release: 'first',
+  codeVersion: '1',
+  fromMs: 0,
+  toMs: 60_000,
+  startedAtMs: 1,
+  finishedAtMs: 2,
+  planned: 10,
+  status: 'completed',
+  counts: { scored: 8, skipped: 1, failed: 1, cancelled: 0, windows: 100, anomalies: 20 },
+  ...change,
+});
+const settings = { url: 'http://127.0.0.1:1', anomalyRate: 0.25 };
+const events = (alerts: readonly Alert[]): string[] => alerts.map((alert) => alert.event);
+
+test('a failed batch is told, and one with more anomalies than the limit; rate by what was predicted', () => {
+  expect(alertsOf(batch(), 80, [], settings)).toEqual([]); // exactly the limit
+  expect(events(alertsOf(batch(), 79, [], settings))).toEqual(['anomaly_rate']);
+  expect(events(alertsOf(batch({ status: 'failed' }), 0, [], settings))).toEqual(['batch_failed']);
+  expect(events(alertsOf(batch({ status: 'failed', message: 'm' }), 40, [], { url: settings.url }))).toEqual([
+    'batch_failed',
+  ]);
+  expect(alertsOf(batch({ status: 'cancelled' }), 80, [], { url: settings.url })).toEqual([]);
+  const [alert] = alertsOf(batch(), 40, [], settings);
+  expect(alert).toMatchObject({
+    id: 'b1/anomaly_rate',
+    anomalyRate: 0.5,
+    anomalyRateLimit: 0.25,
+    from: '1970-01-01T00:00:00.000Z',
+    text: 'fleetscore: batch b1 has 50 % anomalous windows (20 of 40), more than 25 %.',
+  });
+});
+
+let webhook: Server;
+let url: string;
+let answers: (number | 'hang up')[] = [];
+const taken: { readonly headers: IncomingHttpHeaders; readonly body: Alert }[] = [];
+beforeAll(async () => {
+  webhook = createServer((request, response) => {
+    let body = '';
+    request
+      .on('data', (data: Buffer) => (body += data.toString()))
+      .on('end', () => {
+        taken.push({ headers: request.headers, body: JSON.parse(body) as Alert });
+        const answer = answers.shift() ?? 200;
+        if (answer === 'hang up') request.socket.destroy();
+        else response.writeHead(answer, answer === 302 ? { location: 'http://127.0.0.1:1/' } : {}).end();
+      });
+  });
+  await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/secret-path`;
+});
+afterAll(() => {
+  webhook.closeAllConnections();
+  webhook.close();
+});
+beforeEach(() => void (taken.length = 0));
+
+async function post(...given: typeof answers): Promise<{ ok: boolean; warnings: string[] }> {
+  answers = given;
+  const warnings: string[] = [];
+  const [alert] = alertsOf(batch({ status: 'failed' }), 80, [], { url });
+  return { ok: await postAlert(alert!, { url }, (message) => warnings.push(message)), warnings };
+}
+
+test('an alert is posted as JSON, again after trouble, with the same id', async () => {
+  expect(await post(503, 'hang up', 200)).toEqual({ ok: true, warnings: [] });
+  expect(taken.map(({ headers, body }) => [headers['idempotency-key'], headers['content-type'], body.event])).toEqual(
+    Array.from({ length: 3 }, () => ['b1/batch_failed', 'application/json', 'batch_failed']),
+  );
+});
+
+test('after three tries it is a warning, without the address', async () => {
+  const { ok, warnings } = await post(500, 429, 503, 200);
+  expect(ok).toBe(false);
+  expect(taken).toHaveLength(3);
+  expect(warnings).toEqual(['the alert b1/batch_failed was not taken by FLEETSCORE_ALERT_URL: it answered 503']);
+});
+
+test('what cannot get better is not tried again, and redirects are not followed', async () => {
+  expect((await post(404)).warnings).toEqual([expect.stringMatching(/it answered 404$/)]);
+  expect(taken).toHaveLength(1);
+  const { ok, warnings } = await post(302, 302, 302);
+  expect(ok).toBe(false);
+  expect(warnings.join()).not.toContain('secret-path');
+});
+
+test('the configuration takes an address and a rate, and never shows the address', () => {
+  expect(loadConfig({}).alerts).toBeUndefined();
+  expect(
+    loadConfig({ FLEETSCORE_ALERT_URL: 'https://hooks.example/T0/B1', FLEETSCORE_ALERT_ANOMALY_RATE: '0.2' }).alerts,
+  ).toEqual({ url: 'https://hooks.example/T0/B1', anomalyRate: 0.2 });
+  expect(() => loadConfig({ FLEETSCORE_ALERT_URL: 'hooks.example/secret' })).toThrow(
+    /FLEETSCORE_ALERT_URL is set: it takes an http or https URL/,
+  );
+  expect(() => loadConfig({ FLEETSCORE_ALERT_ANOMALY_RATE: '20' })).toThrow(
+    /FLEETSCORE_ALERT_ANOMALY_RATE is "20": it takes a number from 0 to 1/,
+  );
+});
