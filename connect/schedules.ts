@@ -1,5 +1,6 @@
 /** Schedules of batches, as Temporal keeps them. Policies are always explicit: the server's own catch-up is a year. */
 import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
+import { cutBytes, MAX_SUMMARY } from '../domain/bounded.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import type { Period } from '../domain/time.ts';
 import type { scoreBatch } from '../workflows/index.ts';
@@ -40,7 +41,7 @@ export async function createSchedule(client: Client, name: string, setting: Sche
       taskQueue: CONTROL_QUEUE,
       args: [setting.request],
       workflowId: name,
-      staticSummary: `batch of schedule ${name}`,
+      staticSummary: cutBytes(`batch of schedule ${name}`, MAX_SUMMARY),
     },
     policies: { overlap: setting.overlap, catchupWindow: setting.catchupWindowMs, pauseOnFailure: false },
     state: { paused: setting.paused, ...(setting.note === undefined ? {} : { note: setting.note }) },

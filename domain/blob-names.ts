@@ -1,9 +1,12 @@
 /**
  * Where things lie in Blob. Names derive from the work, never from the clock, so that a retry writes to
- * the same place; names of devices and sensors are encoded and can never leave their folder.
+ * the same place; names of devices and sensors are encoded and can never leave their folder. Names that are too
+ * long for that are cut, with a hash: existing blobs of shorter names are found as ever.
  */
+import { createHash } from 'node:crypto';
+import { boundedNames, MAX_BLOB_PART } from './bounded.ts';
 import type { PredictionsFormat } from './prediction.ts';
-import { encodeName, type SensorKey } from './sensor.ts';
+import { keyOf, type SensorKey } from './sensor.ts';
 import { compactTime, isoTime } from './time.ts';
 
 export const CONTAINERS = {
@@ -31,9 +34,15 @@ export const packBlob = (sha256: string): string => `packs/${sha256.slice(0, 2)}
 /** Folder of one batch: `20261123T140000Z/20261123T141500Z-1a2b3c4d`. */
 export const batchFolder = (fromMs: number, batchId: string): string => `${compactTime(fromMs)}/${batchId}`;
 
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24);
+
+/** A sensor as one part of a blob's name. */
+const sensorPart = (key: SensorKey): string =>
+  boundedNames([key.device, key.sensor], '.', MAX_BLOB_PART, () => hashOf(keyOf(key)));
+
 /** The chunk of a single sensor is named after it, a larger one after its range of sensor ids. */
 export function chunkName(range: { readonly from: number; readonly to: number }, single?: SensorKey): string {
-  if (single) return `${encodeName(single.device)}.${encodeName(single.sensor)}`;
+  if (single) return sensorPart(single);
   const pad = (id: number): string => String(id).padStart(9, '0');
   return `sensors-${pad(range.from)}-${pad(range.to)}`;
 }
@@ -45,8 +54,8 @@ export const reportBlob = (folder: string): string => `${folder}/report.html`;
 
 /** Log of a failed sensor, in the container `logs`. */
 export const errorLogBlob = (batchId: string, { device, sensor }: SensorKey): string =>
-  `errors/${batchId}/${encodeName(device)}.${encodeName(sensor)}.json`;
+  `errors/${batchId}/${sensorPart({ device, sensor })}.json`;
 
 /** What a worker wrote on a day (UTC), in the container `logs`: `2026-11-23/scoring-HOST-PID.jsonl`. */
 export const workerLogBlob = (atMs: number, worker: string): string =>
-  `${isoTime(atMs).slice(0, 10)}/${encodeName(worker)}.jsonl`;
+  `${isoTime(atMs).slice(0, 10)}/${boundedNames([worker], '', MAX_BLOB_PART, () => hashOf(worker))}.jsonl`;

@@ -1,5 +1,6 @@
 /** What a person reads on the page of a running workflow in the Web UI: small Markdown tables. Pure. */
 import type { FailureNote, SensorRange } from './activities.ts';
+import { boundedNames, byteLength, cutBytes, MAX_WORKFLOW_ID } from '../domain/bounded.ts';
 import type { OutcomeCounts } from '../domain/outcome.ts';
 import { plainTime, type Period } from '../domain/time.ts';
 
@@ -24,9 +25,28 @@ export interface BatchProgress extends Period {
   readonly neededMs?: number;
 }
 
-/** What a child or an activity is about, for its summary. */
+/** Bytes of one name in a summary: two of them and the words around are below MAX_SUMMARY. */
+const SUMMARY_NAME = 75;
+/** And in a cell of a table; of a message: the whole page stays far below the 20,000 bytes that Temporal takes. */
+const CELL_NAME = 200;
+const CELL_MESSAGE = 900;
+
+/** What a child or an activity is about, for its summary, which the Web UI reads as Markdown. */
 export function nameOf({ count, single }: SensorRange): string {
-  return single ? `${single.device} / ${single.sensor}` : count === 1 ? '1 sensor' : `${count} sensors`;
+  if (!single) return count === 1 ? '1 sensor' : `${count} sensors`;
+  const { device, sensor } = single;
+  return `${cell(device, SUMMARY_NAME)} / ${cell(sensor, SUMMARY_NAME)}`;
+}
+
+/**
+ * Id of the child workflow of a range, derived from the work: replay and retries name the same children. A longer
+ * id than Temporal takes was never in a history, so this cut needs no patch.
+ */
+export function childId(batchId: string, range: SensorRange, unnamed = false): string {
+  const { single, from, to } = range;
+  if (!single || unnamed) return `${batchId}/${from}-${to}`;
+  const room = MAX_WORKFLOW_ID - batchId.length - 1;
+  return `${batchId}/${boundedNames([single.device, single.sensor], '/', room, () => String(from))}`;
 }
 
 export function batchDetails(progress: BatchProgress): string {
@@ -64,13 +84,36 @@ export function readingsText({ watermarkMs, neededMs }: Pick<BatchProgress, 'wat
 
 export function failureTable(failures: readonly FailureNote[], total: number): string {
   if (failures.length === 0) return '';
-  const rows = failures.map((f) => `| ${cell(f.device)} | ${cell(f.sensor)} | ${f.class} | ${cell(f.message)} |`);
+  const rows = failures.map(
+    (f) =>
+      `| ${cell(f.device, CELL_NAME)} | ${cell(f.sensor, CELL_NAME)} | ${f.class} | ${cell(f.message, CELL_MESSAGE)} |`,
+  );
   const rest =
     total > failures.length ? `\n\nand ${total - failures.length} more: \`fleetscore batch show\` lists all.` : '';
   return `\n| Device | Sensor | Failure | Message |\n| --- | --- | --- | --- |\n${rows.join('\n')}${rest}\n`;
 }
 
-/** Names and messages come from outside: they must not break out of their cell. */
-export function cell(text: string): string {
-  return text.replace(/[\\|<>&`*_[\]]/g, (c) => `\\${c}`).replace(/\s+/g, ' ');
+/** Marks that turn the direction of writing: they make a line read as another one. */
+const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * Names and messages come from outside: here they are no markup, no link, and no more than their cell.
+ * @param maxBytes of the result, cut before a whole character and never inside an escape
+ */
+export function cell(text: string, maxBytes = Number.POSITIVE_INFINITY): string {
+  const plain = text.replace(DIRECTION, '').replace(/\s+/g, ' ');
+  const escaped = escapeMarkdown(plain);
+  if (byteLength(escaped) <= maxBytes) return escaped;
+  for (let room = maxBytes; ; room -= 1) {
+    const cut = escapeMarkdown(cutBytes(plain, room));
+    if (byteLength(cut) <= maxBytes) return cut;
+  }
+}
+
+/** Also what readers of Markdown make a link of without any markup: `://`, `www.` and addresses of mail. */
+function escapeMarkdown(text: string): string {
+  return text
+    .replace(/[\\|<>&`*_[\]@~]/g, (c) => `\\${c}`)
+    .replaceAll('://', '\\://')
+    .replace(/\b(www)\./gi, '$1\\.');
 }

@@ -30,10 +30,9 @@ import type {
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
-import { encodeName } from '../domain/sensor.ts';
 import { compactTime, isoTime, parseDuration, plainTime } from '../domain/time.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
-import { batchDetails, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
+import { batchDetails, childId, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
 import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, MAX_PENDING, MAX_STARTS, waitPollMs } from './policies.ts';
@@ -236,11 +235,9 @@ async function scoreGroup(
 ): Promise<ChunkOutcome> {
   const { fromMs, toMs } = period;
   const { sensorsPerActivity, unnamedChildren } = plan;
-  const { single } = range;
   try {
     const child = await startChild(scoreSensors, {
-      // Derived from the work: replay and retries name the same children.
-      workflowId: `${batchId}/${single && !unnamedChildren ? `${encodeName(single.device)}/${encodeName(single.sensor)}` : `${range.from}-${range.to}`}`,
+      workflowId: childId(batchId, range, unnamedChildren),
       args: [
         {
           batchId,
