@@ -91,12 +91,13 @@ async function scoreAndCommit(
   const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
   const challenge = await planChallenge(deps, batchId, sensors);
-  const needs = [await engine.seriesNeeds(sensors), ...(challenge ? [challenge.needs] : [])];
+  const own = await engine.seriesNeeds(sensors);
+  const needs = [own, ...(challenge ? [challenge.needs] : [])];
   const lookback = Math.max(...needs.map((need) => need.lookback));
   const columns = needs.every((need) => need.columns === 'mean') ? 'mean' : 'all';
   const period = { fromMs, toMs };
   const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
-  const result = await engine.score({ sensors, series, period, intervalMs: hopMs, signal });
+  const result = await engine.score({ sensors, series, period, models: own.models, intervalMs: hopMs, signal });
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.

@@ -57,7 +57,7 @@ export interface ChallengeInput {
 
 export async function scoreChallenger(
   { store, engine, warn }: ChallengeDeps,
-  { release, sensors }: PlannedChallenge,
+  { release, sensors, needs }: PlannedChallenge,
   input: ChallengeInput,
 ): Promise<void> {
   const { batchId, series, period, intervalMs, base, signal } = input;
@@ -68,6 +68,7 @@ export async function scoreChallenger(
       sensors,
       series,
       period,
+      models: needs.models,
       intervalMs,
       signal: AbortSignal.any([signal, limit]),
     });

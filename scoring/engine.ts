@@ -27,6 +27,12 @@ export interface ScoreRequest {
   readonly series: SeriesBlock;
   /** Only windows that start in it are predicted. */
   readonly period: Period;
+  /**
+   * What {@link ScoringEngine.seriesNeeds} found in these models when it said what to read. Whoever read the series by
+   * its word hands it on: a model that could not be read then, and can be now, would be scored over a series without
+   * its lookback. Absent: the models are looked at now.
+   */
+  readonly models?: FoundModels;
   /** From the start of one window to the start of the next, milliseconds. */
   readonly intervalMs: number;
   /** Gives up before the next job begins. */
@@ -55,6 +61,20 @@ export interface SeriesNeeds {
   /** Windows before the period. */
   readonly lookback: number;
   readonly columns: SeriesColumns;
+  /** What these needs are of: for {@link ScoreRequest.models}. */
+  readonly models: FoundModels;
+}
+
+/** Features of every sensor's model by sensor id, or what is wrong with it; sensors without a model are left out. */
+export type FoundModels = ReadonlyMap<number, ResolvedModel | ModelProblem>;
+
+export interface ResolvedModel {
+  /** SHA-256 of the model. */
+  readonly model: string;
+  readonly features: readonly Feature[];
+  /** Pack that it runs in, and its row there; absent when it runs by itself. */
+  readonly pack?: string;
+  readonly packRow?: number;
 }
 
 export interface ScoringEngine {
@@ -165,8 +185,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     return header;
   };
 
-  /** Features of every sensor's model, or what is wrong with it; sensors without a model are left out. */
-  const resolve = async (sensors: readonly PlannedSensor[]): Promise<Map<number, ResolvedModel | ModelProblem>> => {
+  const resolve = async (sensors: readonly PlannedSensor[]): Promise<FoundModels> => {
     const packs = [...new Set(sensors.flatMap((sensor) => (sensor.pack === undefined ? [] : [sensor.pack])))];
     const found = new Map(await mapLimit(packs, FETCHES, async (pack) => [pack, await headerOf(pack)] as const));
     const resolved = new Map<number, ResolvedModel | ModelProblem>();
@@ -200,7 +219,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
       const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
       const draft = draftOf(series, sensors);
       const withData = sensors.filter((sensor) => draft.plan(sensor, ranges.get(sensor.id), period));
-      const resolved = await resolve(withData);
+      const resolved = request.models ?? (await resolve(withData));
       signal?.throwIfAborted();
 
       const context: JobContext = { threads, cache, givenUp: new Map(), ...(signal ? { signal } : {}) };
@@ -245,12 +264,13 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
       let columns: SeriesColumns = 'mean';
       // Models of one pack share their features.
       const kinds = new Set<readonly Feature[]>();
-      for (const model of (await resolve(sensors)).values()) if (!('class' in model)) kinds.add(model.features);
+      const models = await resolve(sensors);
+      for (const model of models.values()) if (!('class' in model)) kinds.add(model.features);
       for (const features of kinds) {
         lookback = Math.max(lookback, maxLag(features));
         if (needsMoreThanMean(features)) columns = 'all';
       }
-      return { lookback, columns };
+      return { lookback, columns, models };
     },
 
     async encode(format, { sensors, series }, { scored, anomaly, score }) {
@@ -276,13 +296,6 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     stuckThreads: () => threads.stuck(),
     close: () => threads.close(),
   };
-}
-
-interface ResolvedModel {
-  readonly model: string;
-  readonly features: readonly Feature[];
-  readonly pack?: string;
-  readonly packRow?: number;
 }
 
 /** The result as it fills. */

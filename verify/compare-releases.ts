@@ -92,15 +92,16 @@ export async function compareReleases(
     const plans = await Promise.all(
       [options.base, options.challenger].map((release) => sensorsWithModels(store, release, chosen)),
     );
-    const lookback = Math.max(
-      ...(await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)))).map((needs) => needs.lookback),
-    );
+    const needs = await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)));
+    const lookback = Math.max(...needs.map((need) => need.lookback));
     const series = await store.readSeries(
       { from: after + 1, to: last.id + 1 },
       { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs },
     );
     const [one, other] = (await Promise.all(
-      plans.map((plan) => engine.score({ sensors: plan, series, period, intervalMs: hopMs })),
+      plans.map((plan, i) =>
+        engine.score({ sensors: plan, series, period, models: needs[i]!.models, intervalMs: hopMs }),
+      ),
     )) as [ScoreResult, ScoreResult];
     base.add(one);
     challenger.add(other);

@@ -116,8 +116,8 @@ test('lags are read from before the period, and windows without them are left ou
   const features = ['mean', 'mean[-2]'];
   const model = await putModel(server.blobs, encodeModel(scalerOcsvmRbfModel(svm(5, features), features)));
   const sensors = [planned(1, model), planned(2, model), planned(3, model)];
-  expect(await engine.seriesNeeds(sensors)).toEqual({ lookback: 2, columns: 'mean' });
-  expect(await engine.seriesNeeds([planned(1), planned(9, UNKNOWN)])).toEqual({ lookback: 0, columns: 'mean' });
+  expect(await engine.seriesNeeds(sensors)).toMatchObject({ lookback: 2, columns: 'mean' });
+  expect(await engine.seriesNeeds([planned(1), planned(9, UNKNOWN)])).toMatchObject({ lookback: 0, columns: 'mean' });
   const series = seriesOf({ 1: [5, 5, 5, 5], 2: [5, undefined, 5, 5], 3: [undefined, undefined, 5, 5] });
   const request = {
     sensors,
