@@ -29,6 +29,7 @@ const TASKS = {
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
   format: ['node_modules/oxfmt/bin/oxfmt', '.'],
+  docs: ['docs/generate.ts'],
   'format:check': ['node_modules/oxfmt/bin/oxfmt', '--check', '.'],
 };
 

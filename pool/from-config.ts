@@ -3,7 +3,7 @@
  * environment, and never a secret.
  */
 import type { TokenCredential } from '@azure/identity';
-import { need, type Config, type Env } from '../config.ts';
+import { HANDED_ON, need, type Config, type Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { withFallback } from './azure-ml/fallback.ts';
@@ -14,36 +14,9 @@ import { forgetRelease, releaseNode } from './lease.ts';
 import type { Pool } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
 
-/** Variables that workers on other machines need. Keys and passwords are not among them. */
-const HANDED_ON = [
-  'TEMPORAL_ADDRESS',
-  'TEMPORAL_NAMESPACE',
-  'TEMPORAL_TLS',
-  'TEMPORAL_TLS_SERVER_NAME',
-  'FLEETSCORE_BLOB_URL',
-  'FLEETSCORE_WINDOW',
-  'FLEETSCORE_HOP',
-  'FLEETSCORE_LOG_LEVEL',
-  'FLEETSCORE_LOGS_TO_BLOB',
-  'FLEETSCORE_SCORING_THREADS',
-  'FLEETSCORE_SCORING_CONCURRENCY',
-  'FLEETSCORE_SCORING_WINDOWS',
-  'FLEETSCORE_MODEL_CACHE_BYTES',
-  'FLEETSCORE_MAX_MODEL_BYTES',
-  'FLEETSCORE_MODEL_TIMEOUT',
-  'FLEETSCORE_MODEL_MEMORY_BYTES',
-  'FLEETSCORE_PREDICTIONS_FORMAT',
-  'FLEETSCORE_EXECUTION_PROVIDER',
-  'FLEETSCORE_WORKER_DRAIN_GRACE',
-  'FLEETSCORE_WORKER_RECYCLE_BYTES',
-  'APPLICATIONINSIGHTS_CONNECTION_STRING',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-  'OTEL_TRACES_SAMPLER',
-  'OTEL_TRACES_SAMPLER_ARG',
-  'OTEL_METRIC_EXPORT_INTERVAL',
-] as const;
 const HAS_PASSWORD = /(^|;)\s*(password|pwd)\s*=/i;
 
+/** The variables that workers on other machines get: those that the table marks, and the store's address without a password. */
 export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): Record<string, string> {
   const handed: Record<string, string> = {
     FLEETSCORE_WORKER_IDLE_EXIT: env.FLEETSCORE_WORKER_IDLE_EXIT || '1h',

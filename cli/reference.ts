@@ -1,0 +1,46 @@
+/** docs/cli.md, made from the commands themselves. `npm run docs` writes it; a test compares it. */
+import type { Command } from 'commander';
+import { createProgram } from './program.ts';
+
+const HEAD = `# Commands
+
+Every command has \`--help\` and \`--json\`. Exit codes: 0 done, 1 it failed or what it looked at did, 2 it was called the
+wrong way. \`--home DIR\` names the folder of the laptop stack.
+
+This page is generated from the commands by \`npm run docs\`.
+`;
+
+/** The whole page, as Markdown. */
+export async function commandReference(): Promise<string> {
+  const program = await createProgram([]);
+  return `${[HEAD, ...program.commands.flatMap((command) => pagesOf(command, ''))].join('\n')}`;
+}
+
+function pagesOf(command: Command, prefix: string): string[] {
+  const name = `${prefix}${command.name()}`;
+  const page = `${prefix === '' ? '##' : '###'} ${name}\n\n${sentence(command.description())}\n`;
+  if (command.commands.length > 0) return [page, ...command.commands.flatMap((child) => pagesOf(child, `${name} `))];
+  return [`${page}\n${usage(command, name)}\n`];
+}
+
+function usage(command: Command, name: string): string {
+  const help = command.createHelp();
+  const rows = [
+    ...help
+      .visibleArguments(command)
+      .map((argument) => [help.argumentTerm(argument), help.argumentDescription(argument)]),
+    ...help
+      .visibleOptions(command)
+      .filter((option) => option.long !== '--help')
+      .map((option) => [help.optionTerm(option), help.optionDescription(option)]),
+  ] as [string, string][];
+  const width = Math.max(0, ...rows.map(([term]) => term.length)) + 2;
+  const lines = [
+    `fleetscore ${name} ${command.usage()}`.trimEnd(),
+    ...(rows.length > 0 ? [''] : []),
+    ...rows.map(([term, about]) => `  ${term.padEnd(width)}${about}`.trimEnd()),
+  ];
+  return ['```text', ...lines, '```'].join('\n');
+}
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

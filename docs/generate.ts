@@ -1,0 +1,7 @@
+/** `npm run docs`: writes the pages of docs/ that are made from the program. A test compares them with what is there. */
+import { writeFileSync } from 'node:fs';
+import { commandReference } from '../cli/reference.ts';
+import { configurationReference } from '../config/reference.ts';
+
+writeFileSync(new URL('configuration.md', import.meta.url), configurationReference());
+writeFileSync(new URL('cli.md', import.meta.url), await commandReference());
