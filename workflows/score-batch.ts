@@ -24,9 +24,11 @@ import type {
   BatchResult,
   ChunkOutcome,
   ControlActivities,
+  FinishInput,
   ReadingsState,
   SensorRange,
 } from './activities.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
@@ -90,10 +92,12 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
 
   let ending: unknown;
   try {
-    await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show({ watermarkMs, neededMs }));
-    show({ phase: 'planning', watermarkMs: undefined, neededMs: undefined });
+    await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show(defined({ watermarkMs, neededMs })));
+    const { watermarkMs: _, neededMs: __, ...waited } = progress;
+    progress = waited;
+    show({ phase: 'planning' });
     const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [
-      {
+      defined({
         batchId,
         fromMs,
         toMs,
@@ -105,8 +109,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
         rescore: parsed.rescore,
         sensorsPerChild: parsed.sensorsPerChild,
         sensorsPerActivity: parsed.sensorsPerActivity,
-        ...(parsed.sensors === undefined ? {} : { sensors: parsed.sensors }),
-      },
+        sensors: parsed.sensors,
+      }),
     ]);
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
@@ -126,15 +130,15 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   show({ phase: 'finishing' });
   const result = await CancellationScope.nonCancellable(() =>
     finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [
-      {
+      defined({
         batchId,
         fromMs,
         toMs,
-        ending: ending === undefined ? 'done' : isCancellation(ending) ? 'cancelled' : 'aborted',
+        ending: endingOf(ending),
         message: ending === undefined ? undefined : whyFailed(ending).message,
         toleratedFailurePercentage: parsed.toleratedFailurePercentage,
         toleratedFailureCount: parsed.toleratedFailureCount,
-      },
+      }),
     ]),
   );
   if (result === null) throw ending; // it ended before it was recorded
@@ -150,6 +154,12 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     await rescoreLate(request, parsed, lookbackMs, schedule, (late) => show({ late }));
   if (result.status === 'failed') throw ApplicationFailure.nonRetryable(result.message, 'BatchFailed', result);
   return result;
+}
+
+/** How a batch ended, by the error that ended it, if one did. */
+function endingOf(error: unknown): FinishInput['ending'] {
+  if (error === undefined) return 'done';
+  return isCancellation(error) ? 'cancelled' : 'aborted';
 }
 
 /**

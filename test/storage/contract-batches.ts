@@ -1,5 +1,6 @@
 /** The contract, part 2: releases and batches. */
 import fc from 'fast-check';
+import { defined } from '../../domain/defined.ts';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import type { Store } from '../../storage/store.ts';
 import { MINUTE, T0, failing, type ContractTools } from './contract-tools.ts';
@@ -278,12 +279,12 @@ export function batchesContract(tools: ContractTools): void {
         const block = await tools.store.readSeries(
           pool === undefined ? range : { ...range, pool },
           { fromMs: T0, toMs: T0 + MINUTE },
-          { batchId: batch },
+          defined({ batchId: batch }),
         );
         const means = await tools.store.readSeries(
           pool === undefined ? range : { ...range, pool },
           { fromMs: T0, toMs: T0 + MINUTE },
-          { batchId: batch, columns: 'mean' },
+          { ...defined({ batchId: batch }), columns: 'mean' },
         );
         expect([means.sensorId, means.startMs, means.mean]).toEqual([block.sensorId, block.startMs, block.mean]);
         return [...block.sensorId].map((id) => ids.indexOf(id));
