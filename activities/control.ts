@@ -2,60 +2,28 @@
  * Activities of the control worker: planning, waiting for readings, recording what no scoring worker could,
  * closing. Each can run any number of times with the same end.
  */
-import type { ChallengeSummary } from '../domain/challenge.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import { parseSensorName } from '../domain/sensor.ts';
 import { isoTime, type Period } from '../domain/time.ts';
-import { lastWindowEnd, type WindowShape } from '../domain/windowing.ts';
+import { lastWindowEnd } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import { lagOf } from '../scoring/features.ts';
-import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch, NewBatch, PlannedSensor, Store } from '../storage/store.ts';
-import type { AlertSettings } from '../batches/alerts.ts';
+import type { NewBatch, PlannedSensor, Store } from '../storage/store.ts';
 import { decideRest } from '../batches/undecided.ts';
 import { asActivity } from './failures.ts';
 import { finishBatch } from '../batches/finish.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { cutMessage, failureNotes, type Cause } from '../batches/failures.ts';
+import { cutMessage, failureNotes } from '../batches/failures.ts';
 import { planGroups } from '../batches/plan.ts';
+import type { BatchDeps } from '../batches/deps.ts';
 import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
 import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from '../workflows/activities.ts';
-
-export interface ControlDeps {
-  readonly store: Store;
-  readonly blobs: BlobStore;
-  readonly codeVersion: string;
-  readonly now: () => number;
-  /** Windows as configured: say when those of a period are complete, and size the chunks of long periods. */
-  readonly windows?: WindowShape;
-  /** Task queue of each pool that is configured, by name; models may name no other. */
-  readonly pools?: ReadonlyMap<string, string>;
-  /** Ids of child workflows name no sensor: they are not encrypted when payloads are. */
-  readonly unnamedChildren?: boolean;
-  /** Absent: nobody is told about failed batches. */
-  readonly alerts?: AlertSettings;
-  /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */
-  readonly onClosed?: (closed: ClosedBatch) => void;
-  /** Writes the pages of a batch that was closed. Absent: there are none. */
-  readonly publish?: (batchId: string) => Promise<unknown>;
-  /** Told what does not stop a batch: an alert that was not taken, pages that were not written. */
-  readonly warn?: (message: string) => void;
-}
-
-export interface ClosedBatch {
-  readonly batch: Batch;
-  /** Rows of its predictions files. */
-  readonly rows: number;
-  readonly causes: readonly Cause[];
-  /** What its challenger made of it, where it had one. */
-  readonly challenge?: ChallengeSummary;
-}
 
 /** Rows of one page of ids. */
 const PAGE = 5_000;
 
-export function createControlActivities(deps: ControlDeps): ControlActivities {
+export function createControlActivities(deps: BatchDeps): ControlActivities {
   const { store } = deps;
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
@@ -88,7 +56,7 @@ export function createControlActivities(deps: ControlDeps): ControlActivities {
   };
 }
 
-async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan> {
+async function planBatch(deps: BatchDeps, input: PlanInput): Promise<BatchPlan> {
   const { store } = deps;
   if (deps.windows) await checkWindows(store, deps.windows);
   const release = input.release ?? (await store.currentRelease());
@@ -119,7 +87,7 @@ async function planBatch(deps: ControlDeps, input: PlanInput): Promise<BatchPlan
 
 /** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
 async function selectSensors(
-  deps: ControlDeps,
+  deps: BatchDeps,
   input: PlanInput,
   release: string,
 ): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
@@ -177,7 +145,7 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
 }
 
 /** How far before a period the models of a release look, ms: what changed there changes predictions of the period. */
-async function lookbackOf({ store, windows }: ControlDeps, release: string | undefined): Promise<number> {
+async function lookbackOf({ store, windows }: BatchDeps, release: string | undefined): Promise<number> {
   if (windows === undefined || release === undefined) return 0;
   return Math.max(0, ...(await store.releaseFeatures(release)).map(lagOf)) * windows.hopMs;
 }
@@ -185,7 +153,7 @@ async function lookbackOf({ store, windows }: ControlDeps, release: string | und
 /** More wait for the next batch: each is a batch of its own. */
 const LATE_PERIODS = 50;
 
-async function latePeriods(deps: ControlDeps, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
+async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
   const { store } = deps;
   const lookbackMs = await lookbackOf(deps, await store.currentRelease());
   const late: Period[] = [];
@@ -213,7 +181,7 @@ async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus):
  * here). A partition that was silent through the whole period holds nothing up once another has passed that end. The
  * limit of the wait counts from there too: overlapping windows end after their period.
  */
-async function readingsReady(deps: ControlDeps, period: Period, waitUntilMs: number): Promise<ReadingsState> {
+async function readingsReady(deps: BatchDeps, period: Period, waitUntilMs: number): Promise<ReadingsState> {
   const { fromMs, toMs } = period;
   const neededMs = deps.windows === undefined ? toMs : lastWindowEnd(period, deps.windows);
   const watermarks = (await deps.store.listProgress()).map((partition) => partition.watermarkMs);

@@ -10,7 +10,8 @@ import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outco
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import type { Budget } from '../scoring/concurrency.ts';
-import { CONTENT_TYPES, type EncodedPredictions } from '../scoring/predictions-file.ts';
+import { CONTENT_TYPES } from '../scoring/predictions-file.ts';
+import type { EncodedPredictions } from '../scoring/predictions-content.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, PlannedSensor } from '../storage/store.ts';
 import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';

@@ -9,13 +9,13 @@ import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outco
 import { isoTime } from '../domain/time.ts';
 import type { Batch, BatchFile, PlannedSensor, Store } from '../storage/store.ts';
 import { alertsOf, postAlert } from './alerts.ts';
-import type { ClosedBatch, ControlDeps } from '../activities/control.ts';
+import type { ClosedBatch, BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
 import { checkDecided, failureCauses, type Cause } from './failures.ts';
 import { workerName, writeErrorLogs } from './error-logs.ts';
 import type { BatchResult, FinishInput } from '../workflows/activities.ts';
 
-export async function finishBatch(deps: ControlDeps, input: FinishInput): Promise<BatchResult | null> {
+export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<BatchResult | null> {
   const { store, blobs } = deps;
   const batch = await store.findBatch(input.batchId);
   if (!batch) return null;
@@ -67,7 +67,7 @@ export async function finishBatch(deps: ControlDeps, input: FinishInput): Promis
 }
 
 /** Nothing about a challenger keeps a batch from its end. */
-async function challengeIn({ store, warn }: ControlDeps, batchId: string): Promise<Pick<ClosedBatch, 'challenge'>> {
+async function challengeIn({ store, warn }: BatchDeps, batchId: string): Promise<Pick<ClosedBatch, 'challenge'>> {
   try {
     if (!(await store.batchChallenger(batchId))) return {};
     const [challenge] = await store.challengeSummaries({ batchId });
@@ -80,7 +80,7 @@ async function challengeIn({ store, warn }: ControlDeps, batchId: string): Promi
 
 /** Trouble with alerts is a warning: the batch is closed and stays so. */
 async function tell(
-  { store, alerts, warn = () => undefined }: ControlDeps,
+  { store, alerts, warn = () => undefined }: BatchDeps,
   batch: Batch,
   files: readonly ManifestFile[],
 ): Promise<void> {
@@ -100,7 +100,7 @@ async function tell(
 }
 
 /** Pages are a help: without them the batch is as good as with them. */
-async function publish({ publish: write, warn = () => undefined }: ControlDeps, batch: Batch): Promise<void> {
+async function publish({ publish: write, warn = () => undefined }: BatchDeps, batch: Batch): Promise<void> {
   if (!write) return;
   try {
     await write(batch.id);

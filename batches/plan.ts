@@ -6,7 +6,7 @@ import { chooseSizes, chunkOfPool, windowsOf, type Sizes } from '../domain/sizin
 import { poolUnknown, SCORING_QUEUE } from '../domain/queues.ts';
 import type { SensorOutcome } from '../domain/outcome.ts';
 import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts';
-import type { ControlDeps } from '../activities/control.ts';
+import type { BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
 import { cutMessage } from './failures.ts';
 import { workerName } from './error-logs.ts';
@@ -16,7 +16,7 @@ import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.
 const ALL_IDS = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
 
 export async function planGroups(
-  deps: ControlDeps,
+  deps: BatchDeps,
   batch: Batch,
   input: PlanInput,
 ): Promise<Pick<BatchPlan, 'groups' | 'sensorsPerActivity'>> {
@@ -40,7 +40,7 @@ export async function planGroups(
 
 /** A pool that was configured away costs its sensors, not the batch: nobody would ever take their chunks. */
 async function groupsOfPool(
-  { store, pools }: ControlDeps,
+  { store, pools }: BatchDeps,
   batch: Batch,
   { pool, planned }: BatchPool,
   sizes: Sizes,

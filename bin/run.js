@@ -22,7 +22,7 @@ const TASKS = {
   'bench:ingest': ['bench/ingest.ts'],
   'bench:site': ['--disable-warning=ExperimentalWarning', 'bench/site.ts'],
   chaos: ['--disable-warning=ExperimentalWarning', 'test/trials/chaos.ts'],
-  'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'samples/autoscale/main.ts'],
+  'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale/main.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'test/trials/soak.ts'],
   histories: ['test/support/record-histories.ts'],
   'check:deploy': [...jest, 'test/deploy', '--verbose'],

@@ -5,7 +5,7 @@
 import type { LabelCounts } from '../domain/challenge.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import type { Sensor } from '../domain/sensor.ts';
-import type { ScoreResult } from './engine.ts';
+import type { ScoreResult } from './score-result.ts';
 
 /** Most ids of one query, and the widest gap between two sensors of one: those of a pool may lie far apart in a large fleet. */
 const [PAGE, GAP] = [5_000, 50];

@@ -5,7 +5,6 @@
  */
 import { LRUCache } from 'lru-cache';
 import { FleetscoreError } from '../domain/errors.ts';
-import type { SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -16,8 +15,9 @@ import { type Feature, maxLag, needsMoreThanMean, type RowRange, rowRanges, sens
 import { createModelCache } from './model-cache.ts';
 import { MAX_MODEL_BYTES, type ModelProblem, orProblem, readFeatures } from './model-contract.ts';
 import { modelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
-import type { EncodedPredictions } from './predictions-file.ts';
+import type { EncodedPredictions } from './predictions-content.ts';
 import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
+import type { ScoreResult, SensorVerdict } from './score-result.ts';
 import { newMarks } from './thread-protocol.ts';
 import { createThreads } from './threads.ts';
 
@@ -37,24 +37,6 @@ export interface ScoreRequest {
   readonly intervalMs: number;
   /** Gives up before the next job begins. */
   readonly signal?: AbortSignal;
-}
-
-/** What became of a sensor: its outcome but for the attempt, which the caller knows. */
-export interface SensorVerdict extends Omit<SensorOutcome, 'attempt'> {
-  readonly status: 'scored' | 'skipped' | 'failed';
-  /** Windows of the period without the earlier windows that the model's lags need: not predicted. */
-  readonly leftOut: number;
-}
-
-export interface ScoreResult {
-  /** In the order of the request's sensors. */
-  readonly verdicts: readonly SensorVerdict[];
-  /** By row of the series: 1 when it has a prediction. */
-  readonly scored: Uint8Array;
-  /** By row: 1 anomaly, 0 normal. */
-  readonly anomaly: Uint8Array;
-  /** By row: decision value of the model. */
-  readonly score: Float64Array;
 }
 
 export interface SeriesNeeds {

@@ -7,7 +7,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { isoTime, tryParseTime } from '../domain/time.ts';
-import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-file.ts';
+import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
 
 const HEADER = PREDICTION_COLUMNS.join(',');
 /** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */

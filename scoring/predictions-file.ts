@@ -6,28 +6,9 @@
 import { createHash } from 'node:crypto';
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
-import type { ScoreResult } from './engine.ts';
+import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
 import { decodeCsv, encodeCsv } from './predictions-csv.ts';
 import { decodeParquet, encodeParquet, isParquet } from './predictions-parquet.ts';
-
-export type NamedSensor = Pick<PlannedSensor, 'id' | 'device' | 'sensor'>;
-export type Scored = Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>;
-
-/** What a file says of the windows. */
-export type PredictedSeries = Pick<SeriesBlock, 'length' | 'sensorId' | 'startMs' | 'mean'>;
-
-/** A file without its hash. */
-export interface PredictionsContent {
-  readonly bytes: Uint8Array;
-  /** Predictions in it. */
-  readonly rows: number;
-}
-
-export interface EncodedPredictions extends PredictionsContent {
-  /** Of the bytes, hex. */
-  readonly sha256: string;
-}
 
 export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
   csv: 'text/csv; charset=utf-8',

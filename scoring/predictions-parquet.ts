@@ -16,7 +16,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
-import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-file.ts';
+import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
 
 /** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
 const ROWS_PER_GROUP = 8_192;

@@ -5,7 +5,7 @@
  */
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { ModelProblem } from './model-contract.ts';
-import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-file.ts';
+import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
 
 /** Set for all threads of an engine. No credentials: threads see bytes and paths only. */
 export interface ThreadSettings {

@@ -5,7 +5,7 @@ import type { SensorRange } from '../workflows/activities.ts';
 import { messageOf } from '../domain/errors.ts';
 import { fromTraceparent, TRACE_HEADER } from '../domain/trace.ts';
 import { withBudget } from './spans.ts';
-import type { Telemetry } from './telemetry.ts';
+import type { Telemetry } from './types.ts';
 
 export function traceActivities(tracer: Tracer, sampled: (traceId: string) => boolean): Telemetry['activity'] {
   return ({ info }) => ({

@@ -7,22 +7,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { VERSION } from '../version.ts';
-import type { Life } from '../workers/lifecycle.ts';
-
-export interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-export interface Metric {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge';
-  /** As UCUM writes it: s, By, {sensor}, 1. Prometheus has it in the name. */
-  readonly unit?: string;
-  /** One line for people. */
-  readonly help: string;
-  readonly samples: readonly Sample[];
-}
+import type { Logger } from '../logging/log.ts';
+import type { Config } from '../config.ts';
+import type { Metric, Sample } from './metric.ts';
+import type { Telemetry } from './types.ts';
 
 export interface MetricsServer {
   readonly port: number;
@@ -135,12 +123,20 @@ export async function serveMetrics(
   };
 }
 
+/** A worker process as far as its metrics are concerned. */
+export interface MeasuredProcess {
+  readonly config: Pick<Config, 'metricsPort'>;
+  readonly log: Logger;
+  /** Absent when nothing is to be sent. */
+  readonly telemetry?: Telemetry | undefined;
+}
+
 /**
  * The metrics of a worker when FLEETSCORE_METRICS_PORT is set; its log says where, or why there are none.
  * @param temporal address of the page of Temporal's own runtime, which becomes part of this one
  */
 export async function startMetrics(
-  life: Pick<Life, 'config' | 'log'> & Partial<Pick<Life, 'telemetry'>>,
+  life: MeasuredProcess,
   collect: () => Promise<readonly Metric[]>,
   temporal?: string,
 ): Promise<MetricsServer | undefined> {

@@ -13,7 +13,7 @@ import { traceActivities } from './activity-spans.ts';
 import { traceAzureSdk } from './azure-sdk.ts';
 import { observeMetrics } from './observe.ts';
 import { isSampled, traced } from './spans.ts';
-import type { Telemetry, TelemetryTargets } from './telemetry.ts';
+import type { Telemetry, TelemetryTargets } from './types.ts';
 import { workflowSpans } from './workflow-spans.ts';
 
 const CLOSE_MS = 5_000;

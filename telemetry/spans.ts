@@ -14,7 +14,7 @@ import {
 } from '@opentelemetry/api';
 import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
 import { messageOf } from '../domain/errors.ts';
-import type { SpanTarget } from './telemetry.ts';
+import type { SpanTarget } from './types.ts';
 
 /** Spans below one activity. */
 export const MOST_SPANS = 200;

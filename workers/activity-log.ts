@@ -4,7 +4,7 @@
  */
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { RecordedChunk } from '../activities/scoring.ts';
-import type { ClosedBatch } from '../activities/control.ts';
+import type { ClosedBatch } from '../batches/deps.ts';
 import type { SensorRange } from '../workflows/activities.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';

@@ -2,11 +2,12 @@
  * What a control worker tells: totals of the batches that it closed since its start, and what the store and the
  * pools say now. Several control workers tell the same of the store and of pools: take the maximum of those.
  */
-import type { ClosedBatch } from '../activities/control.ts';
+import type { ClosedBatch } from '../batches/deps.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { decided } from '../domain/outcome.ts';
 import type { Batch, Store } from '../storage/store.ts';
-import { processMetrics, type Metric, type Sample } from '../telemetry/metrics.ts';
+import { processMetrics } from '../telemetry/metrics.ts';
+import type { Metric, Sample } from '../telemetry/metric.ts';
 
 export interface ControlTotals {
   record(closed: ClosedBatch): void;

@@ -8,7 +8,8 @@ import type { IngestWorker } from '../ingest/ingest-worker.ts';
 import type { IngestStats } from '../ingest/stats.ts';
 import type { Store } from '../storage/store.ts';
 import type { Logger } from '../logging/log.ts';
-import { processMetrics, type Metric, type Sample } from '../telemetry/metrics.ts';
+import { processMetrics } from '../telemetry/metrics.ts';
+import type { Metric, Sample } from '../telemetry/metric.ts';
 import { partitionStates, readingsPerSecond, type HubReader, type PartitionState } from '../connect/partitions.ts';
 
 export interface IngestLook {

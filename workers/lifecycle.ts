@@ -5,7 +5,8 @@
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { createLog, type Logger } from '../logging/log.ts';
 import { loadConfig, type Config } from '../config.ts';
-import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import { startTelemetry } from '../telemetry/telemetry.ts';
+import type { Telemetry } from '../telemetry/types.ts';
 
 /** Why a process ends whose supervisor died: the servers of its stack end, too. */
 export const SUPERVISOR_GONE = 'the supervisor is gone';

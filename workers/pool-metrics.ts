@@ -6,7 +6,7 @@ import { isGone } from '../pool/pool.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
-import type { Metric, Sample } from '../telemetry/metrics.ts';
+import type { Metric, Sample } from '../telemetry/metric.ts';
 
 const DAY_MS = 86_400_000;
 /** The record of nodes is read this often at most. */

@@ -1,6 +1,7 @@
 /** What a scoring worker tells about itself: totals since its start, so that rates are `rate()` of them. */
 import type { RecordedChunk } from '../activities/scoring.ts';
-import { processMetrics, type Metric } from '../telemetry/metrics.ts';
+import { processMetrics } from '../telemetry/metrics.ts';
+import type { Metric } from '../telemetry/metric.ts';
 
 export interface ScoringTotals {
   record(chunk: RecordedChunk): void;

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { judge, type DemoRun } from '../../samples/autoscale/statements.ts';
+import { judge, type DemoRun } from '../../bench/autoscale/statements.ts';
 import { nodeSteps, type PoolPageData } from '../../report/pool/data.ts';
 import { POOL_PAGE_POLICY, renderPoolPage } from '../../report/pool/page.ts';
 import { findChromium, startBrowser } from './browser.ts';

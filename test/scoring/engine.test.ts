@@ -5,12 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { PREDICTIONS_FORMATS } from '../../domain/prediction.ts';
-import {
-  createScoringEngine,
-  type ScoreResult,
-  type ScoringEngine,
-  type ScoringEngineOptions,
-} from '../../scoring/engine.ts';
+import { createScoringEngine, type ScoringEngine, type ScoringEngineOptions } from '../../scoring/engine.ts';
+import type { ScoreResult } from '../../scoring/score-result.ts';
 import { decodeModel, encodeModel } from '../../scoring/onnx-proto.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
 import { createPackBuilder, type Pack } from '../../scoring/packs/pack-builder.ts';

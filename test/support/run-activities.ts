@@ -6,7 +6,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createControlActivities, type ControlDeps } from '../../activities/control.ts';
+import { createControlActivities } from '../../activities/control.ts';
+import type { BatchDeps } from '../../batches/deps.ts';
 import { createScoringActivities, type ScoringDeps } from '../../activities/scoring.ts';
 import { createBudget } from '../../scoring/concurrency.ts';
 import type { BatchResult, PlanInput } from '../../workflows/activities.ts';
@@ -21,7 +22,7 @@ export interface BatchRun {
 
 export interface RunDeps
   extends
-    Pick<ControlDeps, 'store' | 'blobs' | 'pools'>,
+    Pick<BatchDeps, 'store' | 'blobs' | 'pools'>,
     Pick<ScoringDeps, 'engine' | 'hopMs'>,
     Partial<Pick<ScoringDeps, 'format'>> {}
 

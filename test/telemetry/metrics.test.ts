@@ -1,14 +1,8 @@
 /** The text format of Prometheus, and the server of it. */
 import fc from 'fast-check';
 import { loadConfig } from '../../config.ts';
-import {
-  CONTENT_TYPE,
-  formatMetrics,
-  processMetrics,
-  serveMetrics,
-  startMetrics,
-  type Metric,
-} from '../../telemetry/metrics.ts';
+import { CONTENT_TYPE, formatMetrics, processMetrics, serveMetrics, startMetrics } from '../../telemetry/metrics.ts';
+import type { Metric } from '../../telemetry/metric.ts';
 import { createLog } from '../../logging/log.ts';
 
 const gauge = (samples: Metric['samples']): Metric => ({ name: 'x_seconds', type: 'gauge', help: 'Help.', samples });

@@ -28,7 +28,7 @@ import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import type { PoolPageData } from '../../report/pool/data.ts';
 import { lifeOf } from '../../report/pool/life.ts';
 import { renderPoolPage } from '../../report/pool/page.ts';
-import { simulateFleet } from '../simulate.ts';
+import { simulateFleet } from '../../samples/simulate.ts';
 import { createSchedule } from '../../connect/schedules.ts';
 import { foundIn } from '../../verify/verify-batch.ts';
 import { killBusiest, type Killed } from './kill.ts';

@@ -1,0 +1,38 @@
+/** What batches need from the control worker that runs them. */
+import type { ChallengeSummary } from '../domain/challenge.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { Batch, Store } from '../storage/store.ts';
+import type { AlertSettings } from './alerts.ts';
+import type { Cause } from './failures.ts';
+
+/** What the rules of a batch work with. */
+export interface BatchDeps {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly codeVersion: string;
+  readonly now: () => number;
+  /** Windows as configured: say when those of a period are complete, and size the chunks of long periods. */
+  readonly windows?: WindowShape;
+  /** Task queue of each pool that is configured, by name; models may name no other. */
+  readonly pools?: ReadonlyMap<string, string>;
+  /** Ids of child workflows name no sensor: they are not encrypted when payloads are. */
+  readonly unnamedChildren?: boolean;
+  /** Absent: nobody is told about failed batches. */
+  readonly alerts?: AlertSettings;
+  /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */
+  readonly onClosed?: (closed: ClosedBatch) => void;
+  /** Writes the pages of a batch that was closed. Absent: there are none. */
+  readonly publish?: (batchId: string) => Promise<unknown>;
+  /** Told what does not stop a batch: an alert that was not taken, pages that were not written. */
+  readonly warn?: (message: string) => void;
+}
+
+export interface ClosedBatch {
+  readonly batch: Batch;
+  /** Rows of its predictions files. */
+  readonly rows: number;
+  readonly causes: readonly Cause[];
+  /** What its challenger made of it, where it had one. */
+  readonly challenge?: ChallengeSummary;
+}

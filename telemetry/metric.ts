@@ -1,0 +1,16 @@
+/** One metric of a process, whoever is told of it: Prometheus, OTLP or Application Insights. */
+
+export interface Sample {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge';
+  /** As UCUM writes it: s, By, {sensor}, 1. Prometheus has it in the name. */
+  readonly unit?: string;
+  /** One line for people. */
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
