@@ -29,9 +29,13 @@ const ALLOWED: Readonly<Record<string, string>> = {
   connect: 'config.ts domain ingest logging payloads storage workflows',
   report: 'domain pool storage verify',
   samples: 'domain scoring storage',
-  workers: 'activities batches config.ts connect domain ingest logging paths.ts pool report',
+  workers:
+    'activities batches config.ts connect domain ingest logging paths.ts pool report ' +
+    'scoring storage telemetry version.ts workflows',
   local: 'config.ts connect domain logging paths.ts pool storage workers',
-  cli: 'batches config config.ts connect domain ingest local logging paths.ts payloads',
+  cli:
+    'batches config config.ts connect domain ingest local logging paths.ts payloads ' +
+    'pool report samples scoring storage verify version.ts workflows',
 };
 
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
