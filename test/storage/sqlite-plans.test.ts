@@ -125,9 +125,9 @@ test.each([
   expect(planOf(sql)).toContain(step);
 });
 
-test('the plans that ARCHITECTURE.md shows are those of the statements', () => {
+test('the plans that docs/storage.md shows are those of the statements', () => {
   const shown = [
-    ...readFileSync(join(import.meta.dirname, '../../ARCHITECTURE.md'), 'utf8').matchAll(/^ {4}.*\b(SEARCH .+)$/gm),
+    ...readFileSync(join(import.meta.dirname, '../../docs/storage.md'), 'utf8').matchAll(/^ {4}.*\b(SEARCH .+)$/gm),
   ].map((found) => found[1]!);
   const steps = new Set(
     [WINDOW_SQL.series, INGEST_SQL.window, WINDOW_SQL.changed, WINDOW_SQL.prune]
