@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants } from 'node:zlib';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -70,15 +70,22 @@ try {
   if (modules) cpSync(modules, join(code, 'node_modules'), { recursive: true, verbatimSymlinks: true });
   else spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: code, stdio: 'inherit' });
   const expected = await makeHome();
-  const archive = join(here, 'homes', `${name}.tgz`);
+  const archive = join(here, 'homes', `${name}.tar.br`);
   const databases = ['fleet.db', ...(made?.temporal ? ['temporal.db'] : [])];
   for (const file of databases) new DatabaseSync(join(home, 'data', file)).exec('PRAGMA wal_checkpoint(TRUNCATE)');
   mkdirSync(dirname(archive), { recursive: true });
   writeFileSync(join(home, 'expected.json'), `${JSON.stringify(expected, null, 1)}\n`);
-  const files = ['readings.csv', 'expected.json', 'models', ...[...databases, 'azurite', 'event-hubs'].map((part) => `data/${part}`)];
+  const files = [
+    'readings.csv',
+    'expected.json',
+    'models',
+    ...[...databases, 'azurite', 'event-hubs'].map((part) => `data/${part}`),
+  ];
   const tar = spawnSync('tar', ['-C', home, '-cf', '-', ...files], { maxBuffer: 1 << 28 });
   if (tar.status !== 0) throw new Error(`tar: ${String(tar.stderr)}`);
-  const bytes = gzipSync(tar.stdout, { level: 9 });
+  // Half the size of gzip, and every Node can read it.
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 };
+  const bytes = brotliCompressSync(tar.stdout, { params });
   writeFileSync(archive, bytes);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   homes[name] = { commit: git('rev-parse', '--short=12', commit), env: made?.env ?? {}, bytes: bytes.length, sha256 };
@@ -93,7 +100,14 @@ try {
 }
 
 async function cli(...args: string[]): Promise<Record<string, unknown>> {
-  const command = ['--disable-warning=ExperimentalWarning', join(code, 'cli/main.ts'), '--home', home, '--json', ...args];
+  const command = [
+    '--disable-warning=ExperimentalWarning',
+    join(code, 'cli/main.ts'),
+    '--home',
+    home,
+    '--json',
+    ...args,
+  ];
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(FLEETSCORE|TEMPORAL)_/.test(key))),
     FLEETSCORE_CAPTURE_INTERVAL: '10s',
@@ -111,24 +125,40 @@ async function makeHome(): Promise<object> {
     SAMPLE_FLEET: readonly { device: string; sensor: string }[];
   };
   const { sampleReadings } = (await import(pathToFileURL(join(code, 'samples/readings.ts')).href)) as {
-    sampleReadings(sensor: object, from: number, to: number): { device: string; sensor: string; tsMs: number; value: number }[];
+    sampleReadings(
+      sensor: object,
+      from: number,
+      to: number,
+    ): { device: string; sensor: string; tsMs: number; value: number }[];
   };
   const devices = [...new Set(SAMPLE_FLEET.map(({ device }) => device))].slice(0, 2);
   const fleet = devices.flatMap((device) => SAMPLE_FLEET.filter((of) => of.device === device).slice(0, SENSORS));
   const models = join(home, 'models');
   mkdirSync(models, { recursive: true });
   for (const { device, sensor } of fleet)
-    cpSync(join(code, 'samples/models', `model_${device}_${sensor}.onnx`), join(models, `model_${device}_${sensor}.onnx`));
+    cpSync(
+      join(code, 'samples/models', `model_${device}_${sensor}.onnx`),
+      join(models, `model_${device}_${sensor}.onnx`),
+    );
   const sent: string[] = [];
-  const csv = (file: string, rows: readonly { device: string; sensor: string; tsMs: number; value: number }[]): string => {
+  const csv = (
+    file: string,
+    rows: readonly { device: string; sensor: string; tsMs: number; value: number }[],
+  ): string => {
     const lines = rows.map((r) => `${new Date(r.tsMs).toISOString()},${r.device},${r.sensor},${r.value}`);
     sent.push(...lines);
     writeFileSync(join(home, file), `TS,Device,Sensor,Value\n${lines.join('\n')}\n`);
     return join(home, file);
   };
   const readings = (from: number, to: number) => fleet.flatMap((sensor) => sampleReadings(sensor, from, to));
-  const late = (offset: number) => fleet.map(({ device, sensor }) => ({ device, sensor, tsMs: FROM + offset, value: 50 }));
-  const period = (from: number, to: number) => ['--from', new Date(from).toISOString(), '--to', new Date(to).toISOString()];
+  const late = (offset: number) =>
+    fleet.map(({ device, sensor }) => ({ device, sensor, tsMs: FROM + offset, value: 50 }));
+  const period = (from: number, to: number) => [
+    '--from',
+    new Date(from).toISOString(),
+    '--to',
+    new Date(to).toISOString(),
+  ];
 
   say(`${name}: its stack ...`);
   const up = (await cli('up', '--detach', '--ports', 'auto')).env as Record<string, string>;
@@ -159,7 +189,14 @@ async function makeHome(): Promise<object> {
     signal('ingest', 'SIGSTOP');
     await cli('send', csv('unread.csv', readings(TO + 60_000, UNREAD_TO)));
     writeFileSync(join(home, 'readings.csv'), `TS,Device,Sensor,Value\n${sent.join('\n')}\n`);
-    return { superseded, rescored, paused, deadLetters: 5, readings: sent.length, ingested: sent.length - readings(TO + 60_000, UNREAD_TO).length };
+    return {
+      superseded,
+      rescored,
+      paused,
+      deadLetters: 5,
+      readings: sent.length,
+      ingested: sent.length - readings(TO + 60_000, UNREAD_TO).length,
+    };
   } finally {
     await cli('down');
   }
@@ -208,20 +245,28 @@ async function shown(id: string): Promise<number | undefined> {
 }
 
 async function partitions(): Promise<readonly { readonly captured: number; readonly readings: number }[]> {
-  return (await cli('ingest', 'status')).partitions as readonly { readonly captured: number; readonly readings: number }[];
+  return (await cli('ingest', 'status')).partitions as readonly {
+    readonly captured: number;
+    readonly readings: number;
+  }[];
 }
 
 /** Events that no version can read. */
 async function sendBroken(connection: string): Promise<void> {
   const { EventHubProducerClient } = modules('@azure/event-hubs') as {
-    EventHubProducerClient: new (connection: string, hub: string) => {
+    EventHubProducerClient: new (
+      connection: string,
+      hub: string,
+    ) => {
       sendBatch(events: readonly { body: unknown }[]): Promise<void>;
       close(): Promise<void>;
     };
   };
   const producer = new EventHubProducerClient(connection, 'readings');
   const bodies = ['{"no', { device: 'boiler-1' }, { TS: 'never', Device: 'a', Sensor: 'b', Value: 1 }];
-  await producer.sendBatch([...bodies, { TS: '2026-03-02T10:00:00Z', Device: 'a', Sensor: 'b', Value: 'x' }, ''].map((body) => ({ body })));
+  await producer.sendBatch(
+    [...bodies, { TS: '2026-03-02T10:00:00Z', Device: 'a', Sensor: 'b', Value: 'x' }, ''].map((body) => ({ body })),
+  );
   await producer.close();
 }
 
