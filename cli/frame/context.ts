@@ -16,7 +16,10 @@ export interface Context {
   readonly config: Config;
   readonly env: Env;
   readonly json: boolean;
+  /** The store as it is: no command changes its schema by looking. @throws FleetscoreError `STORE_MISSING`, `SCHEMA_OLD`, `SCHEMA_TOO_NEW` */
   store(): Promise<Store>;
+  /** As {@link store}, for commands that fill a store: one that is missing or empty is set up. */
+  storeToFill(): Promise<Store>;
   /** @throws FleetscoreError `NOT_CONFIGURED` */
   blobs(): BlobStore;
   client(): Promise<Client>;
@@ -40,7 +43,8 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     config,
     env,
     json: options.json ?? false,
-    store: () => (store ??= openMigrated(config.sqlUrl)),
+    store: () => (store ??= openCurrent(config.sqlUrl, false)),
+    storeToFill: () => (store ??= openCurrent(config.sqlUrl, true)),
     blobs() {
       blobConfig(config);
       return lazyBlobs(async () => (await import('../../connect/blob-storage.ts')).openBlobs(config));
@@ -63,8 +67,15 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   };
 }
 
-async function openMigrated(url: string): Promise<Store> {
-  const store = await openStore(url);
-  await store.migrate();
-  return store;
+async function openCurrent(url: string, fill: boolean): Promise<Store> {
+  const store = await openStore(url, { create: fill });
+  try {
+    const empty = fill && (await store.migrationStatus()).every(({ appliedAtMs }) => appliedAtMs === undefined);
+    if (empty) await store.migrate();
+    await store.checkSchema();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
