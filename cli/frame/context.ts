@@ -16,10 +16,7 @@ export interface Context {
   readonly config: Config;
   readonly env: Env;
   readonly json: boolean;
-  /** The store as it is: no command changes its schema by looking. @throws FleetscoreError `STORE_MISSING`, `SCHEMA_OLD`, `SCHEMA_TOO_NEW` */
   store(): Promise<Store>;
-  /** As {@link store}, for commands that fill a store: one that is missing or empty is set up. */
-  storeToFill(): Promise<Store>;
   /** @throws FleetscoreError `NOT_CONFIGURED` */
   blobs(): BlobStore;
   client(): Promise<Client>;
@@ -43,8 +40,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     config,
     env,
     json: options.json ?? false,
-    store: () => (store ??= openCurrent(config.sqlUrl, false)),
-    storeToFill: () => (store ??= openCurrent(config.sqlUrl, true)),
+    store: () => (store ??= openMigrated(config.sqlUrl, notice(options))),
     blobs() {
       blobConfig(config);
       return lazyBlobs(async () => (await import('../../connect/blob-storage.ts')).openBlobs(config));
@@ -67,15 +63,14 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   };
 }
 
-async function openCurrent(url: string, fill: boolean): Promise<Store> {
-  const store = await openStore(url, { create: fill });
-  try {
-    const empty = fill && (await store.migrationStatus()).every(({ appliedAtMs }) => appliedAtMs === undefined);
-    if (empty) await store.migrate();
-    await store.checkSchema();
-    return store;
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+/** A word on stderr while a command waits, where people read. */
+export const notice =
+  (options: GlobalOptions) =>
+  (text: string): void =>
+    void (options.json || process.stderr.write(`${text}\n`));
+
+async function openMigrated(url: string, onWait: (text: string) => void): Promise<Store> {
+  const store = await openStore(url, { onWait });
+  await store.migrate();
+  return store;
 }
