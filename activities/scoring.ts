@@ -14,11 +14,13 @@ import { CONTENT_TYPES } from '../scoring/predictions-file.ts';
 import type { EncodedPredictions } from '../scoring/predictions-content.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, PlannedSensor } from '../storage/store.ts';
-import { ALONE_FROM_ATTEMPT } from '../workflows/policies.ts';
+import { orLeft } from '../storage/deadline.ts';
+import { ALONE_FROM_ATTEMPT, PATIENCE_MS } from '../workflows/policies.ts';
 import { planChallenge, scoreChallenger, type ChallengeDeps } from '../batches/challenge.ts';
 import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { patiently } from './patience.ts';
 import { cutMessage, failureNotes } from '../batches/failures.ts';
 import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from '../workflows/activities.ts';
@@ -31,6 +33,8 @@ export interface ScoringDeps extends ChallengeDeps {
   readonly format: PredictionsFormat;
   /** Windows in memory at once, for all chunks of this worker. */
   readonly budget: Budget;
+  /** How long an attempt waits for a service that is away, ms. @default PATIENCE_MS */
+  readonly patienceMs?: number;
   /** Told of every chunk that this worker recorded: for logs and metrics. Must not throw. */
   readonly onChunk?: (chunk: RecordedChunk) => void;
 }
@@ -48,14 +52,24 @@ export interface RecordedChunk {
   readonly ms: number;
 }
 
+/** A chunk that is called off and does not heed it gives back its turn and its share of memory after this. */
+const LEFT_AFTER_MS = 60_000;
+
 export function createScoringActivities(deps: ScoringDeps): ScoringActivities {
   const gate = createGate();
   return {
     scoreChunk: (input) =>
       withHeartbeat((signal) => {
         const { attempt } = Context.current().info;
-        return gate.run(attempt >= ALONE_FROM_ATTEMPT, () =>
-          asActivity(() => scoreChunk(deps, input, attempt, signal)),
+        const { patienceMs = PATIENCE_MS, warn } = deps;
+        return asActivity(() =>
+          patiently(
+            () =>
+              gate.run(attempt >= ALONE_FROM_ATTEMPT, () =>
+                orLeft(scoreChunk(deps, input, attempt, signal), signal, LEFT_AFTER_MS),
+              ),
+            { patienceMs, signal, ...(warn ? { warn } : {}) },
+          ),
         );
       }),
   };
@@ -76,7 +90,7 @@ async function scoreChunk(
   }
   const counts = await budget.use(
     range.count * windowsOf(input, { hopMs }),
-    () => scoreAndCommit(deps, input, attempt, signal),
+    () => orLeft(scoreAndCommit(deps, input, attempt, signal), signal, LEFT_AFTER_MS),
     signal,
   );
   return outcomeOf(deps, input, counts);

@@ -24,6 +24,17 @@ export class FleetscoreError extends Error {
 /** A process lacks the key of an encrypted payload: another one, or itself after a restart, may have it. */
 export const PAYLOAD_KEY_UNKNOWN = 'PAYLOAD_KEY_UNKNOWN';
 
+/**
+ * Codes of trouble that is nobody's fault in the work: the service is away, throttles, or does not let us in yet. It
+ * passes, or a person mends it; the work is tried again for as long as `workflows/policies.ts` says.
+ */
+export const OUTAGE_CODES: ReadonlySet<string> = new Set([
+  'BLOB_UNAVAILABLE',
+  'BLOB_FORBIDDEN',
+  'BLOB_CONTAINER_MISSING',
+  'STORE_UNAVAILABLE',
+]);
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');

@@ -3,8 +3,8 @@ import type { FailureClass } from './outcome.ts';
 
 export interface FailureRule {
   /**
-   * `never`: another try would end the same. `calls and attempts`: the call is tried again inside the attempt, then the
-   * attempt with backoff, after `Retry-After` where the service gives one. `attempts`: tried again with backoff, the
+   * `never`: another try would end the same. `calls and attempts`: the call is tried again inside the attempt, the
+   * attempt waits minutes for the service, and then all attempts begin anew (docs/outages.md). `attempts`: tried again with backoff, the
    * last times alone in its process; a chunk is halved until the sensor at fault is alone. Numbers: workflows/policies.ts.
    */
   readonly retried: 'never' | 'calls and attempts' | 'attempts';

@@ -1,6 +1,6 @@
 /**
  * Events with readings that could not be taken, one JSON blob an event. The name derives from the event, so a
- * redelivered event writes the same blob again. The whole body is kept: after the cause is mended (or the limits
+ * redelivered event finds its blob there. The whole body is kept: after the cause is mended (or the limits
  * are wider) the event can be sent again, and the readings that were good the first time change nothing.
  */
 import type { EventHubProducerClient } from '@azure/event-hubs';
@@ -63,7 +63,8 @@ export async function putDeadLetter(
     body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
     ...(text === undefined ? undefined : { text }),
   };
-  await blobs.put(
+  // One that is there is this one, from before a restart; under an immutability policy it could not be written over.
+  await blobs.putIfAbsent(
     CONTAINERS.deadletters,
     deadLetterName(folder, partition, event),
     Buffer.from(`${JSON.stringify(letter)}\n`),

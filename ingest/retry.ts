@@ -1,9 +1,11 @@
 /**
  * Trouble of the store or of Blob must never cost a reading: the work is tried until it succeeds, with longer
- * and longer pauses, and gives up only when the worker is told to end.
+ * and longer pauses or those that the service asks for, and gives up only when the worker is told to end; a call that
+ * is under way then ends with it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { endingWith } from '../storage/deadline.ts';
 import type { IngestLog } from './log.ts';
 
 const FIRST_PAUSE_MS = 100;
@@ -24,11 +26,13 @@ export interface RetryOptions {
 export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await work();
+      return await endingWith(options.signal, work);
     } catch (error) {
       if (error instanceof FleetscoreError && options.answers?.includes(error.code)) throw error;
-      const pauseMs =
-        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2);
+      const pauseMs = Math.max(
+        (error instanceof FleetscoreError ? error.retryAfterMs : undefined) ?? 0,
+        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2),
+      );
       if (options.signal.aborted)
         throw new FleetscoreError(
           'INGEST_STOPPED',

@@ -3,9 +3,9 @@
  * only what is asked for stays in memory.
  */
 import type { ContainerClient } from '@azure/storage-blob';
-import { createInterface } from 'node:readline';
 import type { SensorKey } from '../domain/sensor.ts';
 import { isoTime } from '../domain/time.ts';
+import { isReplaced, pieces } from '../storage/blob-download.ts';
 
 export interface LogLine {
   readonly atMs: number;
@@ -95,33 +95,45 @@ export function openLogs(container: ContainerClient): LogReader {
             continue;
           // Last written before the time asked for.
           if (properties.lastModified.getTime() < filter.fromMs) continue;
-          offsets.set(name, offset + (await readBlob(container, name, offset, worker, filter, found)));
+          await readBlob(container, name, offset, (text, bytes) => {
+            offsets.set(name, (offsets.get(name) ?? 0) + bytes);
+            const line = parseLine(text, worker);
+            if (line && matches(line, filter)) found(line);
+          });
         }
     },
   };
 }
 
-/** Returns the bytes of whole lines. */
+/** Calls `found` with each line and the bytes that it takes; a connection that breaks is taken up where it broke. */
 async function readBlob(
   container: ContainerClient,
   name: string,
   offset: number,
-  worker: string,
-  filter: LogFilter,
-  found: (line: LogLine) => void,
-): Promise<number> {
-  const { readableStreamBody } = await container
-    .getBlobClient(name)
-    .download(offset, undefined, { maxRetryRequests: 3 });
-  let bytes = 0;
-  // A block is whole lines, so a blob never ends in the middle of one.
-  for await (const text of createInterface({
-    input: readableStreamBody as NodeJS.ReadableStream,
-    crlfDelay: Infinity,
-  })) {
-    bytes += Buffer.byteLength(text) + 1;
-    const line = parseLine(text, worker);
-    if (line && matches(line, filter)) found(line);
+  found: (text: string, bytes: number) => void,
+): Promise<void> {
+  let at = offset;
+  for (let again = 0; ; again++) {
+    // A block is whole lines, so a blob never ends in the middle of one.
+    let rest = Buffer.alloc(0);
+    try {
+      for await (const { bytes } of pieces(container.getBlobClient(name), at)) {
+        rest = Buffer.concat([rest, bytes]);
+        let from = 0;
+        for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE, from)) {
+          found(rest.toString('utf8', from, end).replace(/\r$/, ''), end + 1 - from);
+          at += end + 1 - from;
+          from = end + 1;
+        }
+        rest = rest.subarray(from);
+      }
+      return;
+    } catch (error) {
+      // Lines were added meanwhile, which makes another version of the blob; what was read stays as it is.
+      if (!isReplaced(error) || again >= READ_AGAIN) throw error;
+    }
   }
-  return bytes;
 }
+
+const READ_AGAIN = 10;
+const NEWLINE = 0x0a;

@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
+import { callSignal, endingWith, orAborted, sharedBy } from '../storage/deadline.ts';
 import { checkModelSize, modelError } from './model-contract.ts';
 import type { ModelFile } from './thread-protocol.ts';
 
@@ -39,13 +40,26 @@ export interface ModelCacheOptions {
   readonly warn: (message: string) => void;
 }
 
+interface Fetched {
+  readonly bytes: Uint8Array;
+  /** Absent when it could not be kept on disk. */
+  readonly path?: string;
+}
+
+interface Fetching {
+  readonly running: Promise<Fetched>;
+  readonly stop: AbortController;
+  /** Callers that wait for it. */
+  waiting: number;
+}
+
 export async function createModelCache(options: ModelCacheOptions): Promise<ModelCache> {
   const { blobs, dir, warn } = options;
   const paths = {
     model: (sha256: string) => join(dir, modelBlob(sha256)),
     pack: (sha256: string) => join(dir, packBlob(sha256)),
   };
-  const fetching = new Map<string, Promise<{ bytes: Uint8Array; path?: string }>>();
+  const fetching = new Map<string, Fetching>();
   let warned = false;
   const onDisk = new LRUCache<string, number>({
     maxSize: Math.max(1, options.maxBytes),
@@ -56,16 +70,20 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
   });
   for (const file of await filesOf(dir)) onDisk.set(file.path, file.bytes);
 
-  const fetch = async (kind: CachedKind, sha256: string): Promise<{ bytes: Uint8Array; path?: string }> => {
+  const fetch = async (kind: CachedKind, sha256: string): Promise<Fetched> => {
     const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
-    let bytes: Uint8Array;
-    try {
-      bytes = await blobs.get(CONTAINERS.models, name);
-    } catch (error) {
-      if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
-        throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
-      throw error;
-    }
+    const read = async (): Promise<Uint8Array> => {
+      try {
+        return await blobs.get(CONTAINERS.models, name);
+      } catch (error) {
+        if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
+          throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
+        throw error;
+      }
+    };
+    let bytes = await read();
+    // Damaged on its way, or in Blob? The second read tells.
+    if (sha256Of(bytes) !== sha256) bytes = await read();
     checkModelSize(bytes.byteLength, kind === 'model' ? options.maxModelBytes : options.maxPackBytes);
     const found = sha256Of(bytes);
     if (found !== sha256)
@@ -94,14 +112,33 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     return { bytes, path };
   };
 
-  /** One fetch at a time for each file. */
-  const fetchOnce = (kind: CachedKind, sha256: string): Promise<{ bytes: Uint8Array; path?: string }> => {
-    let running = fetching.get(sha256);
-    if (!running) {
-      running = fetch(kind, sha256).finally(() => fetching.delete(sha256));
-      fetching.set(sha256, running);
+  const scope = callSignal();
+  const begin = (kind: CachedKind, sha256: string): Fetching => {
+    const stop = new AbortController();
+    const running = sharedBy(scope, () => endingWith(stop.signal, () => fetch(kind, sha256)));
+    const own: Fetching = { running, stop, waiting: 0 };
+    const forget = (): void => void (fetching.get(sha256) === own && fetching.delete(sha256));
+    running.then(forget, forget);
+    fetching.set(sha256, own);
+    return own;
+  };
+  /**
+   * One fetch at a time for each file. It belongs to nobody: who waits for it may be called off without ending it for
+   * the others. One that fails, as a call of Blob does that gets no answer, and one that nobody waits for any more, is
+   * dropped: whoever comes next begins anew.
+   */
+  const fetchOnce = async (kind: CachedKind, sha256: string): Promise<Fetched> => {
+    const shared = fetching.get(sha256) ?? begin(kind, sha256);
+    shared.waiting += 1;
+    try {
+      return await orAborted(shared.running);
+    } finally {
+      shared.waiting -= 1;
+      if (shared.waiting === 0 && fetching.get(sha256) === shared) {
+        fetching.delete(sha256);
+        shared.stop.abort();
+      }
     }
-    return running;
   };
 
   const cache: ModelCache = {

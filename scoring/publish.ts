@@ -215,7 +215,7 @@ async function storeModels(
         `${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`,
       );
     if (agree.length === 0) return;
-    await blobs.putIfAbsent(CONTAINERS.models, packBlob(pack.sha256), pack.bytes, CONTENT_TYPE);
+    await putWhole(blobs, packBlob(pack.sha256), pack.bytes, warn);
     packs++;
     for (const row of agree) rows.set(pack.models[row]!, { pack: pack.sha256, packRow: row });
   };
@@ -230,7 +230,7 @@ async function storeModels(
             'MODEL_CHANGED',
             `${model.path} changed while it was being published. Publish again.`,
           );
-        await blobs.putIfAbsent(CONTAINERS.models, modelBlob(model.sha256), bytes, CONTENT_TYPE);
+        await putWhole(blobs, modelBlob(model.sha256), bytes, warn);
         return bytes;
       }),
     );
@@ -242,4 +242,17 @@ async function storeModels(
   }
   await builder.finish();
   return { rows, packs };
+}
+
+/** Stores content under a name that derives from it. What is there already and differs is damaged, and mended. */
+async function putWhole(
+  blobs: BlobStore,
+  name: string,
+  bytes: Uint8Array,
+  warn: (message: string) => void,
+): Promise<void> {
+  if (await blobs.putIfAbsent(CONTAINERS.models, name, bytes, CONTENT_TYPE)) return;
+  if (Buffer.compare(await blobs.get(CONTAINERS.models, name), bytes) === 0) return;
+  await blobs.put(CONTAINERS.models, name, bytes, CONTENT_TYPE);
+  warn(`${CONTAINERS.models}/${name} was damaged in Blob storage, and is mended`);
 }

@@ -5,10 +5,6 @@ import type { Store } from './store.ts';
 export interface OpenStoreOptions {
   /** Make the SQLite file, and its folder, when it is missing. Default true. */
   readonly create?: boolean;
-  /** Longest wait for a server that does not answer yet, such as a paused database that wakes up. Default 75 s. */
-  readonly waitMs?: number;
-  /** Told once, with a sentence for people, when the store is waited for. */
-  readonly onWait?: (text: string) => void;
 }
 
 const FORMS =
@@ -30,7 +26,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   }
   if (/^mssql:\/\//i.test(text) || /(^|;)\s*(server|data source|address|addr|network address)\s*=/i.test(text)) {
     const { openMssqlStore } = await import('./mssql/mssql-store.ts');
-    return openMssqlStore(text, options);
+    return openMssqlStore(text);
   }
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0];
   const got =

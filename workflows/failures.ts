@@ -1,6 +1,6 @@
 /** What a failed activity or child says about the sensors it held. Pure. */
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
-import { PAYLOAD_KEY_UNKNOWN } from '../domain/errors.ts';
+import { OUTAGE_CODES, PAYLOAD_KEY_UNKNOWN } from '../domain/errors.ts';
 import type { ChunkOutcome, FailRangeInput } from './activities.ts';
 
 export interface FailureReason {
@@ -10,6 +10,8 @@ export interface FailureReason {
   readonly sensorAtFault: boolean;
   /** True when no worker that took it had the key of its payloads: one that has it will come. */
   readonly keyMissing?: boolean;
+  /** True when a service was away, or let nobody in: that passes. */
+  readonly outage?: boolean;
 }
 
 export function whyFailed(error: unknown): FailureReason {
@@ -29,8 +31,9 @@ export function whyFailed(error: unknown): FailureReason {
   if (cause instanceof ApplicationFailure) {
     if (cause.type === PAYLOAD_KEY_UNKNOWN)
       return { class: 'internal', message: text, sensorAtFault: false, keyMissing: true };
-    if (cause.type?.startsWith('STORE_')) return { class: 'store_error', message: text, sensorAtFault: false };
-    if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', message: text, sensorAtFault: false };
+    const away = { message: text, sensorAtFault: false, outage: OUTAGE_CODES.has(cause.type ?? '') };
+    if (cause.type?.startsWith('STORE_')) return { class: 'store_error', ...away };
+    if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', ...away };
   }
   return { class: 'internal', message: text, sensorAtFault: true };
 }

@@ -41,6 +41,18 @@ export const SCORE_ACTIVITY = {
 } as const satisfies ActivityOptions;
 
 /**
+ * How long one attempt of a chunk waits for Blob or SQL to come back, inside of the attempt: history grows with
+ * attempts only. Leaves most of the attempt's time to the scoring itself.
+ */
+export const PATIENCE_MS = 120_000;
+
+/**
+ * How often all attempts of a chunk may end because Blob or SQL is away, or lets nobody in. With {@link PATIENCE_MS} such
+ * a round takes ten minutes, so outages of twenty pass; a role or a key that was forgotten fails after half an hour.
+ */
+export const OUTAGE_ROUNDS = 3;
+
+/**
  * How often all attempts of a chunk may fail because no worker has the key of its payloads. Such attempts come a
  * minute apart, so a chunk waits about five hours for the key, and then fails.
  */

@@ -6,6 +6,7 @@
 import {
   ApplicationFailure,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   workflowInfo,
@@ -15,7 +16,14 @@ import { addCounts, NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts
 import type { Period } from '../domain/time.ts';
 import { failureTable, nameOf, SHOWN_FAILURES } from './details.ts';
 import { halve, whyFailed } from './failures.ts';
-import { CONTROL_ACTIVITY, KEY_ROUNDS, LONG_HISTORY, SCORE_ACTIVITY, SCORE_ATTEMPTS } from './policies.ts';
+import {
+  CONTROL_ACTIVITY,
+  KEY_ROUNDS,
+  LONG_HISTORY,
+  OUTAGE_ROUNDS,
+  SCORE_ACTIVITY,
+  SCORE_ATTEMPTS,
+} from './policies.ts';
 import { forEachThrottled, fullSpeed } from './throttle.ts';
 
 export interface ScoreSensorsInput extends Period {
@@ -52,6 +60,7 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
       const reason = whyFailed(error);
       const more = workflowInfo().historyLength < LONG_HISTORY;
       if (reason.keyMissing && round < KEY_ROUNDS && more) return score(range, round + 1);
+      if (reason.outage && round < OUTAGE_ROUNDS && more && patched('outage-rounds')) return score(range, round + 1);
       // Lost workers and time-outs do not name the sensor at fault: halve the chunk until it is alone.
       const halvable = reason.sensorAtFault && range.count > 1;
       if (halvable && more) {

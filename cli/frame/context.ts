@@ -40,7 +40,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     config,
     env,
     json: options.json ?? false,
-    store: () => (store ??= openMigrated(config.sqlUrl, notice(options))),
+    store: () => (store ??= openMigrated(config.sqlUrl)),
     blobs() {
       blobConfig(config);
       return lazyBlobs(async () => (await import('../../connect/blob-storage.ts')).openBlobs(config));
@@ -63,14 +63,8 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   };
 }
 
-/** A word on stderr while a command waits, where people read. */
-export const notice =
-  (options: GlobalOptions) =>
-  (text: string): void =>
-    void (options.json || process.stderr.write(`${text}\n`));
-
-async function openMigrated(url: string, onWait: (text: string) => void): Promise<Store> {
-  const store = await openStore(url, { onWait });
+async function openMigrated(url: string): Promise<Store> {
+  const store = await openStore(url);
   await store.migrate();
   return store;
 }

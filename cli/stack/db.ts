@@ -7,7 +7,7 @@ import { openStore } from '../../storage/open-store.ts';
 import { cutOf } from '../../storage/retention.ts';
 import type { MigrationState, Store } from '../../storage/store.ts';
 import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
-import { notice, type Context } from '../frame/context.ts';
+import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 
 export function registerDb(program: Command): void {
@@ -62,7 +62,7 @@ async function prune(context: Context, options: PruneOptions): Promise<Output> {
 }
 
 async function migrate(context: Context): Promise<Output> {
-  const store = await openStore(context.config.sqlUrl, { onWait: notice(context) });
+  const store = await openStore(context.config.sqlUrl);
   try {
     const before = new Set((await store.migrationStatus()).filter(isApplied).map((m) => m.version));
     await store.migrate();
@@ -82,7 +82,7 @@ async function migrate(context: Context): Promise<Output> {
 
 async function status(context: Context): Promise<Output> {
   // Looks only: nothing is made or changed.
-  const store = await openStore(context.config.sqlUrl, { create: false, onWait: notice(context) });
+  const store = await openStore(context.config.sqlUrl, { create: false });
   try {
     const states = await store.migrationStatus();
     const pending = states.filter((m) => !isApplied(m));

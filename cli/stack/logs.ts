@@ -2,12 +2,13 @@
 import { Option, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
-import { FleetscoreError } from '../../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
 import { formatCount } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { logContainer } from '../../connect/blob-storage.ts';
+import { passes, statusOf } from '../../storage/blob-errors.ts';
 import { action, asTime, asWhole, print, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
@@ -94,18 +95,27 @@ async function follow(
 ): Promise<undefined> {
   const interrupted = untilInterrupted();
   let stop = false;
+  let away = false;
   void interrupted.then(() => (stop = true));
   const show = (line: LogLine): void => print(context.json ? JSON.stringify(data(line)) : text(line));
   first.forEach(show);
   while (!stop) {
     await Promise.race([sleep(FOLLOW_MS), interrupted]);
     const added: LogLine[] = [];
-    await told(context, () =>
-      reader.read(
-        { ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) },
-        (line) => void added.push(line),
-      ),
-    );
+    try {
+      await told(context, () =>
+        reader.read(
+          { ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) },
+          (line) => void added.push(line),
+        ),
+      );
+      away = false;
+    } catch (error) {
+      // Whoever follows goes on following: what was missed comes with the next look.
+      if (!(error instanceof FleetscoreError && error.code === 'LOGS_UNAVAILABLE')) throw error;
+      if (!away) process.stderr.write(`${error.message}\n`);
+      away = true;
+    }
     added.sort((a, b) => a.atMs - b.atMs).forEach(show);
   }
   return undefined;
@@ -167,11 +177,11 @@ async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const { code, statusCode } = error as { code?: string; statusCode?: number };
-    if (statusCode === undefined && code !== 'REQUEST_SEND_ERROR') throw error;
+    const { status, code } = statusOf(error);
+    if (status === undefined && !passes(error)) throw error;
     throw new FleetscoreError(
       'LOGS_UNAVAILABLE',
-      `the logs in Blob cannot be read (${code ?? statusCode}). Check that Blob storage answers (\`fleetscore doctor\`); on a laptop the same lines are in ${context.config.home}/logs.`,
+      `the logs in Blob cannot be read (${status === undefined ? messageOf(error) : (code ?? status)}). Check that Blob storage answers (\`fleetscore doctor\`); on a laptop the same lines are in ${context.config.home}/logs.`,
       { retryable: true, cause: error },
     );
   }

@@ -6,6 +6,7 @@
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
+import { endingWith } from '../../storage/deadline.ts';
 import type { Batch, Store } from '../../storage/store.ts';
 import { challengeOf } from '../../verify/compare-releases.ts';
 import { groupByDevice, type InjectedFault } from '../collect/batch-data.ts';
@@ -63,7 +64,28 @@ export async function publishSite(
   batchIds: readonly string[],
   options: SiteOptions,
 ): Promise<Published> {
-  const deadline = source.now() + (options.giveUpMs ?? 60_000);
+  const giveUpMs = options.giveUpMs ?? 60_000;
+  const limit = AbortSignal.timeout(giveUpMs);
+  try {
+    // Between two pages the clock is looked at; a call that is under way ends with the limit.
+    return await endingWith(limit, () => publishAll(source, target, batchIds, options, source.now() + giveUpMs));
+  } catch (error) {
+    if (!limit.aborted || error instanceof FleetscoreError) throw error;
+    throw new FleetscoreError(
+      'SITE_TOO_SLOW',
+      `the pages of ${batchIds.join(', ')} were not written in ${giveUpMs / 1000} s: Blob storage or the store answers too slowly. \`fleetscore report --site\` writes them when it is well.`,
+      { cause: error },
+    );
+  }
+}
+
+async function publishAll(
+  source: SiteSource,
+  target: SiteTarget,
+  batchIds: readonly string[],
+  options: SiteOptions,
+  deadline: number,
+): Promise<Published> {
   for (const asset of [ASSETS.style, ASSETS.script])
     if ((await target.get(asset.path)) !== asset.body) await target.put(asset.path, asset.body, asset.contentType);
   let pages = 0;

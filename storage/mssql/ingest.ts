@@ -7,7 +7,7 @@ import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
-import { LostRace } from './transient.ts';
+import { LostRace } from './errors.ts';
 import type { Database, Transaction } from './connection.ts';
 import { tsql, type SqlValue, type StageColumn, type StageTable } from './statement.ts';
 

@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   workflows: 'domain pool',
   ingest: 'domain storage',
   scoring: 'domain storage',
-  logging: 'config.ts domain',
+  logging: 'config.ts domain storage',
   batches: 'domain scoring storage workflows',
   verify: 'domain ingest scoring storage workflows',
   activities: 'batches domain ingest pool scoring storage workflows',

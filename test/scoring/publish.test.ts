@@ -280,3 +280,16 @@ test('the sample fleet is packed as a whole, and says what scikit-learn says', a
     await engine.close();
   }
 });
+
+test('models and packs that were damaged in Blob are mended by publishing them again, and that is said', async () => {
+  const path = folder({ 'model_a_1.onnx': svmBytes(401), 'model_a_2.onnx': svmBytes(402) });
+  await publish(path, { release: 'whole' });
+  const [model] = await store.listReleaseModels('whole');
+  const names = [modelBlob(model!.model), packBlob(model!.pack!)];
+  const before = await Promise.all(names.map((name) => server.blobs.get(CONTAINERS.models, name)));
+  for (const name of names) await server.blobs.put(CONTAINERS.models, name, Buffer.from('garbage'), 'text/plain');
+  const said: string[] = [];
+  await publish(path, { release: 'mended', warn: (message) => said.push(message) });
+  expect(await Promise.all(names.map((name) => server.blobs.get(CONTAINERS.models, name)))).toEqual(before);
+  expect(said.sort()).toEqual(names.map((name) => `models/${name} was damaged in Blob storage, and is mended`).sort());
+});

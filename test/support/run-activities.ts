@@ -44,7 +44,15 @@ export async function runBatch(
     now: Date.now,
     ...(deps.pools ? { pools: deps.pools } : {}),
   });
-  const scoring = createScoringActivities({ store, blobs, engine, hopMs, format, budget: createBudget(1_000_000) });
+  const scoring = createScoringActivities({
+    store,
+    blobs,
+    engine,
+    hopMs,
+    format,
+    budget: createBudget(1_000_000),
+    patienceMs: 0,
+  });
   const run = async <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> => {
     for (let attempt = 1; ; attempt++) {
       try {
