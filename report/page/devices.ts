@@ -2,6 +2,7 @@
 import type { BatchData, DeviceGroup, ReportSensor } from '../collect/batch-data.ts';
 import { formatCount, formatNumberOf } from '../format.ts';
 import { html, type Markup } from './markup.ts';
+import { chip, code, nameOf, NO_SCRIPT, section } from './parts.ts';
 
 /** Up to so many sensors every device starts open; above it only the most telling ones. */
 const ALL_OPEN = 150;
@@ -25,35 +26,79 @@ export function card(sensor: ReportSensor, places: Pick<Places, 'cardId' | 'char
   const found = formatNumberOf(sensor.anomalies, 'anomaly', 'anomalies');
   const some =
     sensor.batchesWithStatus < sensor.batches ? ` in ${sensor.batchesWithStatus} of ${sensor.batches} batches` : '';
-  const chips = html`${sensor.anomalies > 0 && html`<span class="chip hot">${found}</span>`}${sensor.status !== 'scored' && html`<span class="chip ${sensor.status}">${sensor.status}${some}</span>`}`;
-  const why =
-    sensor.status !== 'scored' &&
-    html`<p><span class="mono">${sensor.class ?? sensor.status}</span>${sensor.message !== undefined && html`: ${sensor.message}`}</p>`;
-  const label = `${sensor.device} ${sensor.sensor}${sensor.unit === '' ? '' : ` in ${sensor.unit}`}: ${windows}, ${found}. Arrow keys move through the windows, n and p through the anomalies.`;
-  return html`<article class="card${at === undefined && ' flat'}" id="${places.cardId(sensor) ?? ''}" data-d="${sensor.device}" data-n="${sensor.sensor}" data-s="${sensor.status}" data-a="${sensor.anomalies}"><h4><bdi>${sensor.sensor}</bdi>${sensor.unit !== '' && html`<i>${sensor.unit}</i>`}${chips}</h4>${why}${at !== undefined && html`<div class="chart" data-i="${at}" tabindex="0" role="img" aria-label="${label}"></div>`}</article>
+  const scored = sensor.status === 'scored';
+  const why = html`
+    <p>
+      ${code(sensor.class ?? sensor.status)}
+      ${sensor.message !== undefined && html`: ${sensor.message}`}
+    </p>`;
+  const unit = sensor.unit === '' ? '' : ` in ${sensor.unit}`;
+  const keys = 'Arrow keys move through the windows, n and p through the anomalies.';
+  const label = `${sensor.device} ${sensor.sensor}${unit}: ${windows}, ${found}. ${keys}`;
+  const data = html`data-d="${sensor.device}" data-n="${sensor.sensor}" data-s="${sensor.status}"`;
+  return html`
+    <article class="card${at === undefined && ' flat'}" id="${places.cardId(sensor) ?? ''}"${' '}
+      ${data} data-a="${sensor.anomalies}">
+      <h4>
+        ${nameOf(sensor.sensor)}
+        ${sensor.unit !== '' && html`<i>${sensor.unit}</i>`}
+        ${sensor.anomalies > 0 && chip('hot', found)}
+        ${!scored && chip(sensor.status, `${sensor.status}${some}`)}
+      </h4>
+      ${!scored && why}
+      ${at !== undefined && html`<div class="chart" data-i="${at}" tabindex="0" role="img" aria-label="${label}"></div>`}
+    </article>
 `;
 }
 
-function section(group: DeviceGroup, open: boolean, places: Places): Markup {
+function deviceSection(group: DeviceGroup, open: boolean, places: Places): Markup {
   const bad = trouble(group);
   const hot = anomalies(group);
-  return html`<details class="device" id="${places.deviceId.get(group.device) ?? ''}"${open && html` open`}><summary><h3><bdi>${group.device}</bdi></h3><span>${formatNumberOf(group.sensors.length, 'sensor')}</span>${hot > 0 && html`<span class="hot">${formatNumberOf(hot, 'anomaly', 'anomalies')}</span>`}${bad > 0 && html`<span class="bad">${formatCount(bad)} not scored</span>`}</summary>
-<div class="grid">${group.sensors.map((sensor) => card(sensor, places))}</div></details>
+  return html`
+    <details class="device" id="${places.deviceId.get(group.device) ?? ''}"${open && html` open`}>
+      <summary>
+        <h3>${nameOf(group.device)}</h3>
+        <span>${formatNumberOf(group.sensors.length, 'sensor')}</span>
+        ${hot > 0 && html`<span class="hot">${formatNumberOf(hot, 'anomaly', 'anomalies')}</span>`}
+        ${bad > 0 && html`<span class="bad">${formatCount(bad)} not scored</span>`}
+      </summary>
+      <div class="grid">${group.sensors.map((sensor) => card(sensor, places))}</div>
+    </details>
 `;
 }
 
 export function deviceSections(data: BatchData, groups: readonly DeviceGroup[], places: Places): Markup {
   const telling = groups.toSorted((a, b) => anomalies(b) - anomalies(a) || trouble(b) - trouble(a)).slice(0, MOST_OPEN);
   const open = data.sensors.length <= ALL_OPEN ? new Set(groups) : new Set(telling);
-  const omitted =
+  const [omitted, shown] = [formatNumberOf(data.omitted, 'sensor is', 'sensors are'), formatCount(data.sensors.length)];
+  const rest =
     data.omitted > 0 &&
-    html` ${formatNumberOf(data.omitted, 'sensor is', 'sensors are')} not on this page: it shows the ${formatCount(data.sensors.length)} with known faults, failures and most anomalies.`;
-  return html`<section aria-labelledby="devices"><h2 id="devices">Sensors</h2>
-<p class="lead">Window means over the period; a dot is an anomalous window. Times in UTC.${omitted}</p>
-<div class="tools" id="tools" role="search" hidden><label class="sr" for="find">Filter by device or sensor name</label><input id="find" type="search" placeholder="Device or sensor" autocomplete="off" spellcheck="false">
-<label class="sr" for="which">Which sensors</label><select id="which"><option value="all">All sensors</option><option value="anomalies">With anomalies</option><option value="trouble">Not scored</option><option value="quiet">Without anomalies</option></select><output id="shown" aria-live="polite"></output><span class="gap"></span><button type="button" id="open">Open all</button><button type="button" id="close">Close all</button></div>
-<noscript><p class="notes">Charts are drawn by this page's script, which is switched off here. Everything else is complete.</p></noscript>
-<p class="notes" id="none" hidden>No sensor fits the filter.</p>
-${groups.map((group) => section(group, open.has(group), places))}</section>
-`;
+    ` ${omitted} not on this page: it shows the ${shown} with known faults, failures and most anomalies.`;
+  const lead = html`Window means over the period; a dot is an anomalous window. Times in UTC.${rest}`;
+  return section('devices', 'Sensors', lead, [
+    cardTools(),
+    NO_SCRIPT,
+    html`<p class="notes" id="none" hidden>No sensor fits the filter.</p>`,
+    groups.map((group) => deviceSection(group, open.has(group), places)),
+  ]);
+}
+
+/** The filter over the cards; shown by the script that makes it work. */
+function cardTools(): Markup {
+  return html`
+    <div class="tools" id="tools" role="search" hidden>
+      <label class="sr" for="find">Filter by device or sensor name</label>
+      <input id="find" type="search" placeholder="Device or sensor" autocomplete="off" spellcheck="false">
+      <label class="sr" for="which">Which sensors</label>
+      <select id="which">
+        <option value="all">All sensors</option>
+        <option value="anomalies">With anomalies</option>
+        <option value="trouble">Not scored</option>
+        <option value="quiet">Without anomalies</option>
+      </select>
+      <output id="shown" aria-live="polite"></output>
+      <span class="gap"></span>
+      <button type="button" id="open">Open all</button>
+      <button type="button" id="close">Close all</button>
+    </div>`;
 }

@@ -7,6 +7,7 @@ import type { MatchedFault } from '../collect/faults.ts';
 import { formatCount, formatMs, formatNumberOf } from '../format.ts';
 import type { HeatMap } from '../charts/heat-map.ts';
 import { html, trusted, type Markup } from './markup.ts';
+import { nameOf, section } from './parts.ts';
 
 /** Upper ends of the levels 1 to 4; level 0 has windows and no anomaly, level 5 is above them all. */
 const LEVELS = [0.05, 0.15, 0.3, 0.6] as const;
@@ -33,9 +34,7 @@ function strip(counted: Density, slices: number, marks: string, cells: boolean):
     at = end;
   }
   const drawn = paths.map((d, i) => (d === '' ? '' : `<path class="h${i}" d="${d}"/>`)).join('');
-  return trusted(
-    `<svg class="strip" viewBox="0 0 ${slices} 17" preserveAspectRatio="none" shape-rendering="crispEdges" aria-hidden="true">${drawn}${marks}</svg>`,
-  );
+  return stripOf('strip', slices, 17, drawn + marks);
 }
 
 /** Injected faults as a thin line below their time. */
@@ -58,9 +57,13 @@ function bars(counted: Density, slices: number, cells: boolean): Markup {
     const height = n === 0 ? 0 : Math.max(2, Math.round((n / most) * 32));
     return height === 0 ? '' : `M${at} 34v-${height}h${cells ? 0.98 : 1}v${height}z`;
   }).join('');
-  return trusted(
-    `<svg class="strip all top" viewBox="0 0 ${slices} 34" preserveAspectRatio="none" shape-rendering="crispEdges" aria-hidden="true"><path class="hb" d="${path}"/></svg>`,
-  );
+  return stripOf('strip all top', slices, 34, `<path class="hb" d="${path}"/>`);
+}
+
+/** A drawing as wide as its row, a unit a slice. */
+function stripOf(kind: string, slices: number, height: number, content: string): Markup {
+  const scaling = 'preserveAspectRatio="none" shape-rendering="crispEdges" aria-hidden="true"';
+  return trusted(`<svg class="${kind}" viewBox="0 0 ${slices} ${height}" ${scaling}>${content}</svg>`);
 }
 
 /** A label at its share of the width, 0 to 1. */
@@ -73,7 +76,8 @@ export function timeAxis(period: Period): AxisLabel[] {
 function axis(labels: readonly AxisLabel[]): Markup {
   const texts = labels.map(([share, label], i) => {
     const anchor = share < 0.04 ? 'start' : share > 0.96 ? 'end' : 'middle';
-    return html`<text x="${(share * 100).toFixed(2)}%" y="13" text-anchor="${anchor}"${i % 2 === 1 && html` class="odd"`}>${label}</text>`;
+    const odd = i % 2 === 1 && html` class="odd"`;
+    return html`<text x="${(share * 100).toFixed(2)}%" y="13" text-anchor="${anchor}"${odd}>${label}</text>`;
   });
   return html`<svg class="axis end" aria-hidden="true">${texts}</svg>`;
 }
@@ -103,23 +107,47 @@ export function heatPanel({
   faults = false,
   cells = false,
 }: HeatPanel): Markup {
-  const line = (name: Markup, drawn: Markup, counted: Density, top: boolean): Markup =>
-    html`${name}${drawn}<span${top && html` class="top"`}>${formatCount(counted.anomalies.reduce((sum, n) => sum + n, 0))}<span class="sr"> anomalies</span></span>
+  const line = (name: Markup, drawn: Markup, counted: Density, top: boolean): Markup => html`
+    ${name}
+    ${drawn}
+    <span${top && html` class="top"`}>
+      ${formatCount(counted.anomalies.reduce((sum, n) => sum + n, 0))}
+      <span class="sr"> anomalies</span>
+    </span>
 `;
   const rows = map.rows.map(({ name, density }) => {
     const address = href(name);
     const shown =
       address === undefined
-        ? html`<b class="plain" title="${name}"><bdi>${name}</bdi></b>`
-        : html`<a href="${address}" title="${name}"><bdi>${name}</bdi></a>`;
+        ? html`<b class="plain" title="${name}">${nameOf(name)}</b>`
+        : html`<a href="${address}" title="${name}">${nameOf(name)}</a>`;
     return line(shown, strip(density, map.slices, marks?.(name) ?? '', cells), density, false);
   });
-  const swatch = (level: number): Markup =>
-    html`<span>${trusted(`<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h${level}" d="M0 0h14v11H0z"/></svg>`)}${LEVEL_NAMES[level]!}</span>`;
-  return html`<div class="panel heat" id="heat"><div class="rows" tabindex="0" role="group" aria-label="${label}. Arrow keys move from slice to slice, n and p between those with anomalies, Enter opens.">
-${map.all && line(html`<b class="top">${allName}</b>`, bars(map.all, map.slices, cells), map.all, true)}${rows}<i class="end"></i>${axis(labels)}<i class="end"></i></div>
-<div class="legend" aria-hidden="true">${[0, 1, 2, 3, 4, 5].map(swatch)}${faults && html`<span>${trusted('<svg viewBox="0 0 14 11"><path class="hf" d="M0 7h14v4H0z"/></svg>')}injected fault</span>`}</div></div>`;
+  const keys = 'Arrow keys move from slice to slice, n and p between those with anomalies, Enter opens.';
+  return html`
+    <div class="panel heat" id="heat">
+      <div class="rows" tabindex="0" role="group" aria-label="${label}. ${keys}">
+        ${map.all && line(html`<b class="top">${allName}</b>`, bars(map.all, map.slices, cells), map.all, true)}
+        ${rows}
+        <i class="end"></i>${axis(labels)}<i class="end"></i>
+      </div>
+      <div class="legend" aria-hidden="true">
+        ${[0, 1, 2, 3, 4, 5].map(swatch)}
+        ${faults && FAULT_SWATCH}
+      </div>
+    </div>`;
 }
+
+function swatch(at: number): Markup {
+  const drawn = `<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h${at}" d="M0 0h14v11H0z"/></svg>`;
+  return html`<span>${trusted(drawn)}${LEVEL_NAMES[at]!}</span>`;
+}
+
+const FAULT_SWATCH = html`
+  <span>
+    ${trusted('<svg viewBox="0 0 14 11"><path class="hf" d="M0 7h14v4H0z"/></svg>')}
+    injected fault
+  </span>`;
 
 /** What the script tells of the slices; its shape is known to script-heat.ts only. */
 export function heatNumbers(map: HeatMap): { readonly n: number; readonly rows: object[] } {
@@ -149,8 +177,9 @@ export function heatSection(
     faults: faults.length > 0,
     marks: (device) => faultMarks(byDevice.get(device) ?? [], data, map.slices),
   });
-  return html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
-<p class="lead">Share of anomalous windows in slices of ${slice}, per device${map.all && '; above, how many in all'}. ${map.of !== undefined && `The ${formatCount(map.rows.length)} with most anomalies of `}${formatNumberOf(map.of ?? map.rows.length, 'device')}, times in UTC.</p>
-${panel}</section>
-`;
+  const above = map.all ? '; above, how many in all' : '';
+  const of = map.of === undefined ? '' : `The ${formatCount(map.rows.length)} with most anomalies of `;
+  const devices = `${of}${formatNumberOf(map.of ?? map.rows.length, 'device')}, times in UTC.`;
+  const lead = `Share of anomalous windows in slices of ${slice}, per device${above}. ${devices}`;
+  return section('when', 'When anomalies occurred', lead, panel);
 }

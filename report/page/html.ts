@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { keyOf, type SensorKey } from '../../domain/sensor.ts';
-import { groupByDevice, type BatchData } from '../collect/batch-data.ts';
+import { groupByDevice, type BatchData, type ReportBatch, type ReportSensor } from '../collect/batch-data.ts';
 import { chartData, timeTicks } from '../charts/chart-data.ts';
 import { matchFaults, type FaultMatch } from '../collect/faults.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from '../format.ts';
@@ -14,7 +14,8 @@ import { deviceSections } from './devices.ts';
 import { heatNumbers, heatSection } from './heat.ts';
 import { PAGE_SCRIPT } from './script.ts';
 import { PAGE_STYLE } from './style.ts';
-import { batchSection, causeSection, faultSection } from './tables.ts';
+import { chip, documentHead, LOGO, notes, tile, tiles } from './parts.ts';
+import { batchSection, causeSection, faultSection, kindOf } from './tables.ts';
 
 /** Points drawn on the whole page; long series are thinned to their share of it. */
 const POINT_BUDGET = 400_000;
@@ -24,12 +25,14 @@ const LEAST_POINTS = 150;
 const sha256 = (text: string): string => `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`;
 
 /** What the page may do: run its own script and style, show its own icon, nothing else. */
-export const PAGE_POLICY = `default-src 'none'; script-src ${sha256(PAGE_SCRIPT)}; style-src ${sha256(PAGE_STYLE)}; img-src data:; base-uri 'none'; form-action 'none'`;
-
-const ICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='M1 13l4-3 3 4 4-10 3 6h4' fill='none' stroke='%233a6f9f' stroke-width='2' stroke-linejoin='round'/%3E%3Ccircle cx='12' cy='4' r='2.6' fill='%23cf3d1b'/%3E%3C/svg%3E";
-const LOGO =
-  '<svg viewBox="0 0 20 20" aria-hidden="true"><path class="g1" d="M1 13l4-3 3 4 4-10 3 6h4"/><circle class="g2" cx="12" cy="4" r="2.6"/></svg>';
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  `script-src ${sha256(PAGE_SCRIPT)}`,
+  `style-src ${sha256(PAGE_STYLE)}`,
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
 
 /** The page as text. Pure: the same data gives the same bytes. */
 export function renderReport(data: BatchData): string {
@@ -44,20 +47,36 @@ export function renderReport(data: BatchData): string {
   const cardId = (key: SensorKey): string | undefined => cardIds.get(keyOf(key));
   const cardHref = (key: SensorKey): string | undefined => (cardId(key) === undefined ? undefined : `#${cardId(key)}`);
   const title = `Batch report, ${formatPeriod(data)}`;
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${trusted(PAGE_POLICY)}">
-<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer"><title>${title}</title>
-<link rel="icon" href="${trusted(ICON)}"><style>${trusted(PAGE_STYLE)}</style></head><body>
-<a class="skip" href="#devices">Skip to the sensors</a>
-${header(data, match)}<main>
-${heatSection(data, map, faults, (device) => `#${deviceId.get(device) ?? ''}`)}${match && faultSection(match, cardHref)}${causeSection(data, cardHref)}${batchSection(data)}${deviceSections(data, groups, { deviceId, cardId, chart: (sensor) => charts.get(keyOf(sensor)) })}</main>
-<footer><p>Made by fleetscore. Keys: <kbd>/</kbd> filter; in a chart <kbd>←</kbd> <kbd>→</kbd> window by window (<kbd>shift</kbd>: ten), <kbd>n</kbd> <kbd>p</kbd> next and previous anomaly.</p></footer>
-<div id="tip" hidden></div><div id="say" class="sr" aria-live="polite"></div>
-<script type="application/json" id="data">${embedJson(embedded(data, drawn, faults, map))}</script>
-<script>${trusted(PAGE_SCRIPT)}</script></body></html>
-`;
-  return page.markup;
+  const chart = (sensor: ReportSensor): number | undefined => charts.get(keyOf(sensor));
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        ${documentHead(PAGE_POLICY, title)}
+        <style>${trusted(PAGE_STYLE)}</style>
+      </head>
+      <body>
+        <a class="skip" href="#devices">Skip to the sensors</a>
+        ${header(data, match)}
+        <main>
+          ${heatSection(data, map, faults, (device) => `#${deviceId.get(device) ?? ''}`)}
+          ${match && faultSection(match, cardHref)}
+          ${causeSection(data, cardHref)}
+          ${batchSection(data)}
+          ${deviceSections(data, groups, { deviceId, cardId, chart })}
+        </main>
+        <footer><p>Made by fleetscore. Keys: ${KEYS}.</p></footer>
+        <div id="tip" hidden></div>
+        <div id="say" class="sr" aria-live="polite"></div>
+        <script type="application/json" id="data">${embedJson(embedded(data, drawn, faults, map))}</script>
+        <script>${trusted(PAGE_SCRIPT)}</script>
+      </body>
+    </html>
+`.markup;
 }
+
+const KEYS = html`
+  <kbd>/</kbd> filter; in a chart <kbd>←</kbd> <kbd>→</kbd> window by window (<kbd>shift</kbd>: ten),${' '}
+  <kbd>n</kbd> <kbd>p</kbd> next and previous anomaly`;
 
 /** What the script draws from; its shape is known to page-script.ts only. */
 function embedded(data: BatchData, drawn: BatchData['sensors'], faults: FaultMatch['faults'], map: HeatMap): object {
@@ -79,34 +98,81 @@ function embedded(data: BatchData, drawn: BatchData['sensors'], faults: FaultMat
   };
 }
 
-function tile(name: string, big: string, small: string, tone = ''): Markup {
-  return html`<div class="tile ${tone}"><dt>${name}</dt><dd class="big">${big}</dd><dd>${small}</dd></div>`;
+function header(data: BatchData, match: FaultMatch | undefined): Markup {
+  const messages = data.batches.flatMap(({ id, status, message }) =>
+    message === undefined ? [] : [`Batch ${id} ${status}: ${message}`],
+  );
+  return html`
+    <header>
+      <div class="brand">${LOGO}fleetscore batch report</div>
+      <h1>${formatPeriod(data)}</h1>
+      ${headerFacts(data.batches)}
+      ${headerTiles(data, match)}
+      ${notes([...data.problems, ...messages])}
+    </header>
+`;
 }
 
-function header(data: BatchData, match: FaultMatch | undefined): Markup {
-  const { totals, batches } = data;
+function headerFacts(batches: BatchData['batches']): Markup {
   const distinct = (values: readonly (string | undefined)[]): string =>
-    [...new Set(values.filter((v) => v !== undefined))].join(', ');
+    [...new Set(values.filter((value) => value !== undefined))].join(', ');
   const only = batches.length === 1 ? batches[0] : undefined;
-  const releases = distinct(batches.map((batch) => batch.release));
   const schedules = distinct(batches.map((batch) => batch.schedule));
-  const facts = html`<div class="facts"><span>${only ? html`Batch <b class="mono">${only.id}</b>` : html`<b>${formatNumberOf(batches.length, 'batch', 'batches')}</b>, see below`}</span><span>Release <b>${releases}</b></span>${schedules !== '' && html`<span>Schedule <b>${schedules}</b></span>`}${only && html`<span>Started <b>${formatTime(only.startedAtMs)}</b>${only.finishedAtMs !== undefined && html`, took <b>${formatMs(only.finishedAtMs - only.startedAtMs)}</b>`}</span>${only.kind !== 'score' && html`<span>${only.kind}${only.supersedes !== undefined && html` of <b class="mono">${only.supersedes}</b>`}</span>`}<span class="chip ${only.status}">${only.status}</span>`}</div>`;
+  return html`
+    <div class="facts">
+      ${
+        only
+          ? html`<span>Batch <b class="mono">${only.id}</b></span>`
+          : html`<span><b>${formatNumberOf(batches.length, 'batch', 'batches')}</b>, see below</span>`
+      }
+      <span>Release <b>${distinct(batches.map((batch) => batch.release))}</b></span>
+      ${schedules !== '' && html`<span>Schedule <b>${schedules}</b></span>`}
+      ${only && factsOfOne(only)}
+    </div>`;
+}
+
+function factsOfOne(batch: ReportBatch): Markup {
+  const { startedAtMs, finishedAtMs } = batch;
+  return html`
+    <span>
+      Started <b>${formatTime(startedAtMs)}</b>
+      ${finishedAtMs !== undefined && html`, took <b>${formatMs(finishedAtMs - startedAtMs)}</b>`}
+    </span>
+    ${batch.kind !== 'score' && html`<span>${kindOf(batch)}</span>`}
+    ${chip(batch.status)}`;
+}
+
+function headerTiles(data: BatchData, match: FaultMatch | undefined): Markup {
+  const { sensors, scored, skipped, cancelled, windows, anomalies, failed } = data.totals;
   const parts = [
-    `${formatCount(totals.scored)} scored`,
-    totals.skipped > 0 && `${formatCount(totals.skipped)} skipped`,
-    totals.cancelled > 0 && `${formatCount(totals.cancelled)} cancelled`,
+    `${formatCount(scored)} scored`,
+    ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
+    ...(cancelled > 0 ? [`${formatCount(cancelled)} cancelled`] : []),
   ];
-  const notes = [
-    ...data.problems,
-    ...batches.flatMap((batch) =>
-      batch.message === undefined ? [] : [`Batch ${batch.id} ${batch.status}: ${batch.message}`],
+  const share = windows > 0 ? `${formatShare(anomalies, windows)} of windows` : 'no windows';
+  const below = failed === 1 ? 'sensor, see below' : 'sensors, see below';
+  return tiles(
+    tile('Sensors', formatCount(sensors), parts.join(', ')),
+    tile('Windows scored', formatCount(windows), `${typicalStep(data)} each`),
+    tile('Anomalies', formatCount(anomalies), share, anomalies > 0 ? 'hot' : ''),
+    tile(
+      'Failed',
+      formatCount(failed),
+      failed > 0 ? below : 'every sensor is accounted for',
+      failed > 0 ? 'bad' : 'ok',
     ),
-  ];
-  return html`<header><div class="brand">${trusted(LOGO)}fleetscore batch report</div>
-<h1>${formatPeriod(data)}</h1>${facts}
-<dl class="tiles">${tile('Sensors', formatCount(totals.sensors), parts.filter((part) => part !== false).join(', '))}${tile('Windows scored', formatCount(totals.windows), `${typicalStep(data)} each`)}${tile('Anomalies', formatCount(totals.anomalies), totals.windows > 0 ? `${formatShare(totals.anomalies, totals.windows)} of windows` : 'no windows', totals.anomalies > 0 ? 'hot' : '')}${tile('Failed', formatCount(totals.failed), totals.failed > 0 ? (totals.failed === 1 ? 'sensor, see below' : 'sensors, see below') : 'every sensor is accounted for', totals.failed > 0 ? 'bad' : 'ok')}${match && match.faults.length > 0 && tile('Injected faults found', `${formatCount(match.found)} of ${formatCount(match.faults.length)}`, formatNumberOf(match.falseAlarms, 'false alarm'), match.missed === 0 ? 'ok' : '')}</dl>
-${notes.length > 0 && html`<div class="notes" role="note">${notes.map((note) => html`<p>${note}</p>`)}</div>`}</header>
-`;
+    match && match.faults.length > 0 && faultTile(match),
+  );
+}
+
+/** How many of the faults that the sample data have on purpose were found. */
+export function faultTile(match: FaultMatch): Markup {
+  return tile(
+    'Injected faults found',
+    `${formatCount(match.found)} of ${formatCount(match.faults.length)}`,
+    formatNumberOf(match.falseAlarms, 'false alarm'),
+    match.missed === 0 ? 'ok' : '',
+  );
 }
 
 /** The usual time between two windows of the first series that has some, for people. */

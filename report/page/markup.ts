@@ -32,10 +32,22 @@ function toMarkup(value: MarkupValue): string {
   return value.map(toMarkup).join('');
 }
 
-/** Tagged template: literals are markup, values are escaped unless they are {@link Markup}; false is nothing. */
+/** Templates without the layout of the source, by their literals, which are the same object at every call. */
+const COMPACT = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/**
+ * Tagged template: literals are markup, values are escaped unless they are {@link Markup}; false is nothing. A line
+ * break with the indentation after it is layout of the source and no part of the page, so that a template can be
+ * written an element a line: text that needs a space at a line's end says `${' '}`.
+ */
 export function html(literals: TemplateStringsArray, ...values: readonly MarkupValue[]): Markup {
-  let out = literals[0]!;
-  for (let i = 0; i < values.length; i++) out += toMarkup(values[i]!) + literals[i + 1]!;
+  let parts = COMPACT.get(literals);
+  if (!parts) {
+    parts = literals.map((literal) => literal.replace(/\n[ \t]*/g, ''));
+    COMPACT.set(literals, parts);
+  }
+  let out = parts[0]!;
+  for (let i = 0; i < values.length; i++) out += toMarkup(values[i]!) + parts[i + 1]!;
   return { markup: out };
 }
 

@@ -72,20 +72,25 @@ export function poolChart(data: PoolPageData): Markup {
   const bottom = y - GAP + 4;
   const ticks = timeTicks(data, 8).map(([offset, label]) => {
     const at = round(x(data.fromMs + offset));
-    return html`<path class="grid" d="M${at} 14V${bottom}"/><text class="tick" x="${at}" y="${bottom + 14}" text-anchor="middle">${label}</text>`;
+    return html`
+      <path class="grid" d="M${at} 14V${bottom}"/>
+      <text class="tick" x="${at}" y="${bottom + 14}" text-anchor="middle">${label}</text>`;
   });
-  const due = data.batches.flatMap((batch) =>
-    batch.dueMs === undefined
+  const due = data.batches.flatMap(({ id, dueMs }) =>
+    dueMs === undefined
       ? []
-      : [
-          html`<path class="due" d="M${round(x(batch.dueMs))} 14V${bottom}"><title>due ${clock(batch.dueMs)}: ${batch.id}</title></path>`,
-        ],
+      : [html`<path class="due" d="M${round(x(dueMs))} 14V${bottom}"><title>due ${clock(dueMs)}: ${id}</title></path>`],
   );
   const marks = data.marks.map(
-    (mark) =>
-      html`<path class="mark" d="M${round(x(mark.atMs))} 14V${bottom}"><title>${mark.text}</title></path><text class="marked" x="${round(x(mark.atMs) + 4)}" y="12">${mark.text}</text>`,
+    ({ atMs, text }) => html`
+      <path class="mark" d="M${round(x(atMs))} 14V${bottom}"><title>${text}</title></path>
+      <text class="marked" x="${round(x(atMs) + 4)}" y="12">${text}</text>`,
   );
-  return html`<svg class="pool" viewBox="0 0 ${WIDTH} ${Math.ceil(bottom + 22)}" role="img" aria-label="Batches, workers and work of pool ${data.pool} over time">${ticks}${due}${parts}${marks}</svg>`;
+  const label = `Batches, workers and work of pool ${data.pool} over time`;
+  return html`
+    <svg class="pool" viewBox="0 0 ${WIDTH} ${Math.ceil(bottom + 22)}" role="img" aria-label="${label}">
+      ${ticks}${due}${parts}${marks}
+    </svg>`;
 }
 
 const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
@@ -98,7 +103,28 @@ function batchLane(batch: PoolBatch, top: number, data: PoolPageData, { x }: Fra
   const text = `${formatCount(batch.sensors)} sensors, ${took}`;
   // Where the bar is near the right edge its words stand before it.
   const right = to > WIDTH * 0.72;
-  return html`<rect class="batch ${batch.status}" x="${round(from)}" y="${top + 3}" width="${round(Math.max(2, to - from))}" height="${LANE - 7}" rx="3"><title>${batch.id}: ${text}</title></rect><text class="lane" x="${round(right ? from - 6 : to + 6)}" y="${top + 14}"${right && html` text-anchor="end"`}>${text}</text>`;
+  const box = { from, to: Math.max(from + 2, to), top, round: 3 };
+  return html`
+    ${bar(`batch ${batch.status}`, box, html`<title>${batch.id}: ${text}</title>`)}
+    ${laneText(text, right ? from - 6 : to + 6, top, right)}`;
+}
+
+interface Bar {
+  readonly from: number;
+  readonly to: number;
+  readonly top: number;
+  readonly round: number;
+}
+
+function bar(kind: string, { from, to, top, round: corner }: Bar, content: Markup | '' = ''): Markup {
+  const place = html`x="${round(from)}" y="${top + 3}" width="${round(to - from)}" height="${LANE - 7}"`;
+  return html`<rect class="${kind}" ${place} rx="${corner}">${content}</rect>`;
+}
+
+/** @param before the words end at `x` instead of beginning there */
+function laneText(text: string, x: number, top: number, before: boolean): Markup {
+  const anchor = before && html` text-anchor="end"`;
+  return html`<text class="lane" x="${round(x)}" y="${top + 14}"${anchor}>${text}</text>`;
 }
 
 function nodeLane(node: PoolNodeLife, top: number, data: PoolPageData, { x }: Frame): Markup {
@@ -109,11 +135,25 @@ function nodeLane(node: PoolNodeLife, top: number, data: PoolPageData, { x }: Fr
   const right = end > WIDTH * 0.8;
   const spin =
     node.readyAtMs === undefined ? 'never ready' : `ready after ${formatMs(node.readyAtMs - node.requestedAtMs)}`;
-  return html`<g><title>${node.id}: ${spin}, ${node.end ?? words}</title><rect class="coming" x="${round(asked)}" y="${top + 3}" width="${round(Math.max(1, ready - asked))}" height="${LANE - 7}" rx="2"/><rect class="ready" x="${round(ready)}" y="${top + 3}" width="${round(Math.max(0, end - ready))}" height="${LANE - 7}" rx="2"/>${node.lost === true && html`<path class="lost" d="M${round(end - 4)} ${top + 5}l8 8m0 -8l-8 8"/>`}<text class="lane" x="${round(right ? asked - 6 : end + 8)}" y="${top + 14}"${right && html` text-anchor="end"`}>${words}</text></g>`;
+  const lost = node.lost === true && html`<path class="lost" d="M${round(end - 4)} ${top + 5}l8 8m0 -8l-8 8"/>`;
+  return html`
+    <g>
+      <title>${node.id}: ${spin}, ${node.end ?? words}</title>
+      ${bar('coming', { from: asked, to: Math.max(asked + 1, ready), top, round: 2 })}
+      ${bar('ready', { from: ready, to: Math.max(ready, end), top, round: 2 })}
+      ${lost}
+      ${laneText(words, right ? asked - 6 : end + 8, top, right)}
+    </g>`;
 }
 
 function axis(most: number, top: number, height: number, right: number): Markup {
-  return html`<path class="base" d="M${LEFT} ${round(top + height)}H${right}"/><path class="grid" d="M${LEFT} ${round(top)}H${right}"/><text class="tick" x="${LEFT - 8}" y="${round(top + 4)}" text-anchor="end">${formatCount(most)}</text><text class="tick" x="${LEFT - 8}" y="${round(top + height + 4)}" text-anchor="end">0</text>`;
+  const label = (text: string, y: number): Markup =>
+    html`<text class="tick" x="${LEFT - 8}" y="${round(y)}" text-anchor="end">${text}</text>`;
+  return html`
+    <path class="base" d="M${LEFT} ${round(top + height)}H${right}"/>
+    <path class="grid" d="M${LEFT} ${round(top)}H${right}"/>
+    ${label(formatCount(most), top + 4)}
+    ${label('0', top + height + 4)}`;
 }
 
 /** An area of steps: each value holds until the next one. */
@@ -169,5 +209,7 @@ function stepPlot(
   height = PLOT,
 ): Markup {
   const most = Math.max(1, ...points.map(([, value]) => value));
-  return html`${axis(most, top, height, frame.right)}<path class="${name}" d="${area(points, most, top, height, data, frame)}"/>`;
+  return html`
+    ${axis(most, top, height, frame.right)}
+    <path class="${name}" d="${area(points, most, top, height, data, frame)}"/>`;
 }

@@ -5,20 +5,34 @@ import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from
 import { busiestRows, heatMap } from '../charts/heat-map.ts';
 import { html, type Markup, type MarkupValue } from '../page/markup.ts';
 import { heatNumbers, heatSection } from '../page/heat.ts';
-import { causeSection, faultSection } from '../page/tables.ts';
+import { faultTile } from '../page/html.ts';
+import {
+  cell,
+  chip,
+  code,
+  columns,
+  linked,
+  nameOf,
+  notes,
+  numberCell,
+  row,
+  tile,
+  tiles,
+  toned,
+  type Column,
+} from '../page/parts.ts';
+import { causeSection, faultSection, kindOf } from '../page/tables.ts';
 import { agreedOf } from '../../domain/challenge.ts';
 import type { BatchChallenge } from '../../verify/compare-releases.ts';
 import { formatClock, formatCost, type CostView } from './cost-data.ts';
 import { healthCommand, type HealthView } from './health-data.ts';
 import {
+  emptySection,
   FIND_KEY,
   HEAT_KEYS,
   meter,
-  notes,
   renderPage,
   tableSection,
-  tile,
-  tiles,
   type SitePage,
   type Tab,
 } from './layout.ts';
@@ -61,7 +75,19 @@ export function batchTabs({ data }: BatchPages, current: BatchTab | undefined, u
 export const batchName = (batch: ReportBatch): string => formatPeriod(batch);
 
 export function batchFacts(batch: ReportBatch): Markup {
-  return html`<div class="facts"><span class="chip ${batch.status}">${batch.status}</span><span>Batch <b class="mono">${batch.id}</b></span>${batch.kind !== 'score' && html`<span>${batch.kind}${batch.supersedes !== undefined && html` of <b class="mono">${batch.supersedes}</b>`}</span>`}<span>Release <b>${batch.release}</b></span>${batch.schedule !== undefined && html`<span>Schedule <b>${batch.schedule}</b></span>`}<span>Started <b>${formatClock(batch.startedAtMs)}</b>${batch.finishedAtMs !== undefined && html`, took <b>${formatMs(batch.finishedAtMs - batch.startedAtMs)}</b>`}</span></div>`;
+  const { id, kind, release, schedule, startedAtMs, finishedAtMs } = batch;
+  return html`
+    <div class="facts">
+      ${chip(batch.status)}
+      <span>Batch <b class="mono">${id}</b></span>
+      ${kind !== 'score' && html`<span>${kindOf(batch)}</span>`}
+      <span>Release <b>${release}</b></span>
+      ${schedule !== undefined && html`<span>Schedule <b>${schedule}</b></span>`}
+      <span>
+        Started <b>${formatClock(startedAtMs)}</b>
+        ${finishedAtMs !== undefined && html`, took <b>${formatMs(finishedAtMs - startedAtMs)}</b>`}
+      </span>
+    </div>`;
 }
 
 /** What all pages of a batch share. */
@@ -91,10 +117,7 @@ function hrefIn({ sensors }: BatchData): (of: { readonly device: string }) => st
 /** The name of a device, leading to its page where it has one. */
 function linksIn(data: BatchData): (of: { readonly device: string }) => Markup {
   const hrefOf = hrefIn(data);
-  return (sensor) => {
-    const [href, name] = [hrefOf(sensor), html`<bdi>${sensor.device}</bdi>`];
-    return href === undefined ? name : html`<a href="${href}">${name}</a>`;
-  };
+  return (sensor) => html`${linked(hrefOf(sensor), nameOf(sensor.device))}`;
 }
 
 const anomaliesOf = (group: DeviceGroup): number => group.sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
@@ -103,17 +126,14 @@ const unscoredOf = (group: DeviceGroup): number => group.sensors.filter((sensor)
 
 /** What is not on the pages, in words. */
 export function limitNotes({ omitted, undrawn = 0, sensors }: BatchData): string[] {
+  const shown = formatNumberOf(sensors.length, 'sensor');
+  const counted = formatNumberOf(omitted, 'sensor is', 'sensors are');
+  const without = formatNumberOf(undrawn, 'sensor has', 'sensors have');
+  const first = `Of this fleet the ${shown} that need attention first have a page: failures and most anomalies.`;
+  const commands = '`fleetscore report` and `fleetscore predictions` show them.';
   return [
-    ...(omitted > 0
-      ? [
-          `Of this fleet the ${formatNumberOf(sensors.length, 'sensor')} that need attention first have a page: failures and most anomalies. ${formatNumberOf(omitted, 'sensor is', 'sensors are')} counted here, and not drawn.`,
-        ]
-      : []),
-    ...(undrawn > 0
-      ? [
-          `${formatNumberOf(undrawn, 'sensor has', 'sensors have')} no chart here: there are too many windows to draw for all. \`fleetscore report\` and \`fleetscore predictions\` show them.`,
-        ]
-      : []),
+    ...(omitted > 0 ? [`${first} ${counted} counted here, and not drawn.`] : []),
+    ...(undrawn > 0 ? [`${without} no chart here: there are too many windows to draw for all. ${commands}`] : []),
   ];
 }
 
@@ -127,42 +147,76 @@ export function overviewPage(pages: BatchPages): string {
   const map = busiestRows(heatMap(data), MOST_HEAT_ROWS);
   const ordered = groups.toSorted((a, b) => anomaliesOf(b) - anomaliesOf(a) || unscoredOf(b) - unscoredOf(a));
   const most = Math.max(1, ...groups.map(anomaliesOf));
-  const rows = ordered.map((group) => {
-    const [windows, anomalies, unscored] = [windowsOf(group), anomaliesOf(group), unscoredOf(group)];
-    return html`<tr data-d="${group.device}" data-a="${anomalies}" data-b="${unscored}"><td class="name"><a href="${deviceHref(group.device)}"><bdi>${group.device}</bdi></a></td><td class="num" data-v="${anomalies}"><span class="${anomalies > 0 && 'hot'}">${formatCount(anomalies)}</span>${meter([[1, anomalies / most]])}</td><td class="num" data-v="${windows === 0 ? 0 : anomalies / windows}">${formatShare(anomalies, windows)}</td><td class="num" data-v="${unscored}"><span class="${unscored > 0 && 'bad'}">${formatCount(unscored)}</span></td><td class="num opt" data-v="${group.sensors.length}">${formatCount(group.sensors.length)}</td><td class="num opt" data-v="${windows}">${formatCount(windows)}</td></tr>
-`;
+  const devices = tableSection({
+    id: 'devices',
+    title: 'Devices',
+    lead: 'Each has a page with the charts of its sensors.',
+    columns: DEVICE_COLUMNS,
+    rows: ordered.map((group) => deviceRow(group, most)),
+    empty: 'No sensor was planned.',
+    list: { id: 'list', tools: findTools('device') },
   });
-  const devices = tableSection(
-    'devices',
-    'Devices',
-    'Each has a page with the charts of its sensors.',
-    [
-      { title: 'Device' },
-      { title: 'Anomalies', number: true },
-      { title: 'Share', number: true },
-      { title: 'Not scored', number: true },
-      { title: 'Sensors', number: true, optional: true },
-      { title: 'Windows', number: true, optional: true },
-    ],
-    rows,
-    'No sensor was planned.',
-    { id: 'list', tools: findTools('device') },
-  );
+  const earlier = pages.before && `${toTop(BATCH_DEPTH)}${pages.before.path}index.html`;
+  const messages = [...(batch.message === undefined ? [] : [batch.message]), ...data.problems, ...limitNotes(data)];
   return renderPage({
     ...frame(pages, 'Overview'),
-    head: html`${pages.before && html`<p class="walk"><a href="${toTop(BATCH_DEPTH)}${pages.before.path}index.html" rel="prev">← Batch before</a></p>`}${batchTiles(pages, match)}${notes([...(batch.message === undefined ? [] : [batch.message]), ...data.problems, ...limitNotes(data)])}`,
-    body: html`${heatSection(data, map, match?.faults ?? [], deviceHref)}${match && faultSection(match, hrefIn(data))}${causeSection(data, (sensor) => deviceHref(sensor.device))}${devices}`,
+    head: html`
+      ${earlier !== undefined && html`<p class="walk"><a href="${earlier}" rel="prev">← Batch before</a></p>`}
+      ${batchTiles(pages, match)}
+      ${notes(messages)}`,
+    body: html`
+      ${heatSection(data, map, match?.faults ?? [], deviceHref)}
+      ${match && faultSection(match, hrefIn(data))}
+      ${causeSection(data, (sensor) => deviceHref(sensor.device))}
+      ${devices}`,
     data: { from: data.fromMs, to: data.toMs, heat: heatNumbers(map) },
     keys: html`${FIND_KEY}${HEAT_KEYS}`,
   });
 }
 
+const DEVICE_COLUMNS: readonly Column[] = [
+  { title: 'Device' },
+  { title: 'Anomalies', number: true },
+  { title: 'Share', number: true },
+  { title: 'Not scored', number: true },
+  { title: 'Sensors', number: true, optional: true },
+  { title: 'Windows', number: true, optional: true },
+];
+
+/** @param most anomalies of the device with most, for the bar */
+function deviceRow(group: DeviceGroup, most: number): Markup {
+  const [windows, anomalies, unscored] = [windowsOf(group), anomaliesOf(group), unscoredOf(group)];
+  // `data-v` is what the script sorts by.
+  const sortable = (value: number, content: MarkupValue, kind = 'num'): Markup =>
+    html`<td class="${kind}" data-v="${value}">${content}</td>`;
+  return html`
+    <tr data-d="${group.device}" data-a="${anomalies}" data-b="${unscored}">
+      ${cell('name', html`<a href="${deviceHref(group.device)}">${nameOf(group.device)}</a>`)}
+      ${sortable(anomalies, html`${toned('hot', anomalies, formatCount(anomalies))}${meter([[1, anomalies / most]])}`)}
+      ${sortable(windows === 0 ? 0 : anomalies / windows, formatShare(anomalies, windows))}
+      ${sortable(unscored, toned('bad', unscored, formatCount(unscored)))}
+      ${sortable(group.sensors.length, formatCount(group.sensors.length), 'num opt')}
+      ${sortable(windows, formatCount(windows), 'num opt')}
+    </tr>
+`;
+}
+
 /** The filter over a list of devices; shown by the script that makes it work. */
 export function findTools(what: string): Markup {
-  return html`<div class="tools" id="tools" role="search" hidden><label class="sr" for="find">Filter by ${what} name</label><input id="find" type="search" placeholder="Filter ${what}s" autocomplete="off" spellcheck="false">
-<label class="sr" for="which">Which ${what}s</label><select id="which"><option value="all">All ${what}s</option><option value="anomalies">With anomalies</option><option value="trouble">With sensors not scored</option><option value="quiet">Quiet</option></select><output id="shown" aria-live="polite"></output></div>
-<p class="notes" id="none" hidden>No ${what} fits the filter.</p>
-`;
+  return html`
+    <div class="tools" id="tools" role="search" hidden>
+      <label class="sr" for="find">Filter by ${what} name</label>
+      <input id="find" type="search" placeholder="Filter ${what}s" autocomplete="off" spellcheck="false">
+      <label class="sr" for="which">Which ${what}s</label>
+      <select id="which">
+        <option value="all">All ${what}s</option>
+        <option value="anomalies">With anomalies</option>
+        <option value="trouble">With sensors not scored</option>
+        <option value="quiet">Quiet</option>
+      </select>
+      <output id="shown" aria-live="polite"></output>
+    </div>
+    <p class="notes" id="none" hidden>No ${what} fits the filter.</p>`;
 }
 
 function batchTiles({ batch, data: { totals }, cost }: BatchPages, match: FaultMatch | undefined): Markup {
@@ -186,14 +240,7 @@ function batchTiles({ batch, data: { totals }, cost }: BatchPages, match: FaultM
       totals.failed > 0 ? html`<a href="failures.html">see which and why</a>` : 'every sensor is accounted for',
       totals.failed > 0 ? 'bad' : 'ok',
     ),
-    match &&
-      match.faults.length > 0 &&
-      tile(
-        'Injected faults found',
-        `${formatCount(match.found)} of ${formatCount(match.faults.length)}`,
-        formatNumberOf(match.falseAlarms, 'false alarm'),
-        match.missed === 0 ? 'ok' : '',
-      ),
+    match && match.faults.length > 0 && faultTile(match),
     share !== undefined &&
       share.runMs + share.aroundMs > 0 &&
       tile(
@@ -214,22 +261,25 @@ export function failuresPage(pages: BatchPages): string {
     .toSorted((a, b) => Number(b.status === 'failed') - Number(a.status === 'failed'))
     .slice(0, MOST_FAILURES);
   const all = data.totals.sensors - data.totals.scored;
-  const rows = ordered.map(
-    (
-      sensor,
-    ) => html`<tr><td class="nw"><span class="chip ${sensor.status}">${sensor.status}</span></td><td><a href="${deviceHref(sensor.device)}"><bdi>${sensor.device}</bdi></a> / <bdi>${sensor.sensor}</bdi></td><td class="msg"><span class="mono">${sensor.class ?? sensor.status}</span>${sensor.message !== undefined && html`: ${sensor.message}`}</td></tr>
-`,
+  const rows = ordered.map(({ status, device, sensor, class: reason, message }) =>
+    row(
+      cell('nw', chip(status)),
+      html`<td><a href="${deviceHref(device)}">${nameOf(device)}</a> / ${nameOf(sensor)}</td>`,
+      cell('msg', html`${code(reason ?? status)}${message !== undefined && html`: ${message}`}`),
+    ),
   );
-  const listed = tableSection(
-    'failures',
-    'Sensors that were not scored',
-    all > rows.length
-      ? `${formatCount(rows.length)} of ${formatCount(all)}, failed ones first. All of them: fleetscore batch show ${pages.batch.id} --json.`
-      : 'Failed ones first.',
-    [{ title: 'Outcome' }, { title: 'Sensor' }, { title: 'What was wrong' }],
+  const command = `fleetscore batch show ${pages.batch.id} --json`;
+  const listed = tableSection({
+    id: 'failures',
+    title: 'Sensors that were not scored',
+    lead:
+      all > rows.length
+        ? `${formatCount(rows.length)} of ${formatCount(all)}, failed ones first. All of them: ${command}.`
+        : 'Failed ones first.',
+    columns: [{ title: 'Outcome' }, { title: 'Sensor' }, { title: 'What was wrong' }],
     rows,
-    html`<b>Every sensor was scored.</b>`,
-  );
+    empty: html`<b>Every sensor was scored.</b>`,
+  });
   return renderPage({
     ...frame(pages, 'Failures'),
     head: tiles(
@@ -256,95 +306,122 @@ const SIGNS = {
 
 export function healthPage(pages: BatchPages): string {
   const { health, why, span } = pages.health;
-  const reason: MarkupValue =
-    why === 'part_of_fleet'
-      ? html`<b>Not looked at:</b> this batch scored a part of the fleet again. The batch it renews has this page for all.`
-      : html`<b>Not looked at:</b> the fleet is too large to do this with every batch. <span class="mono">fleetscore models health</span> does it when asked.`;
   if (!health || !span)
     return renderPage({
       ...frame(pages, 'Model health'),
-      body: html`<section><div class="panel none">${reason}</div></section>${challengeSection(pages)}`,
+      body: html`${emptySection(NOT_LOOKED_AT[why === 'part_of_fleet' ? 'part' : 'large'])}${challengeSection(pages)}`,
     });
-  const device = linksIn(pages.data);
+  const shown = (Object.keys(SIGNS) as Sign[]).filter((sign) => canTell(sign, span));
+  return renderPage({
+    ...frame(pages, 'Model health'),
+    head: tiles(
+      shown.map((sign) => {
+        const [name, meaning] = SIGNS[sign];
+        const worst = sign === 'flags_everything' ? 'bad' : '';
+        return tile(name, formatCount(health.signs[sign]), meaning, health.signs[sign] === 0 ? 'ok' : worst);
+      }),
+    ),
+    body: html`${healthTable(pages.data, health, span)}${challengeSection(pages)}`,
+  });
+}
+
+type Sign = keyof typeof SIGNS;
+type Health = NonNullable<HealthView['health']>;
+type HealthSpan = NonNullable<HealthView['span']>;
+
+const NOT_LOOKED_AT = {
+  part: html`
+    <b>Not looked at:</b> this batch scored a part of the fleet again. The batch it renews has this page for all.`,
+  large: html`
+    <b>Not looked at:</b> the fleet is too large to do this with every batch.${' '}
+    ${code('fleetscore models health')} does it when asked.`,
+};
+
+/** Whether batches as long as these can show a sign at all. */
+function canTell(sign: Sign, span: HealthSpan): boolean {
+  if (sign === 'readings_drifted') return span.readings && span.baseline !== undefined;
+  return sign !== 'anomaly_rate_moved' || span.baseline !== undefined;
+}
+
+function healthTable(data: BatchData, health: Health, span: HealthSpan): Markup {
+  const device = linksIn(data);
   const percent = (share: number | undefined): string => (share === undefined ? '' : formatShare(share, 1));
-  const rows = health.worst.map(
-    (
-      sensor,
-    ) => html`<tr><td class="name">${device(sensor)} / <bdi>${sensor.sensor}</bdi></td><td>${sensor.signs.map((sign) => html`<span class="chip ${sign === 'flags_everything' ? 'failed' : 'skipped'}">${SIGNS[sign][0].toLowerCase()}</span> `)}</td><td class="num">${percent(sensor.anomalyRate)}</td><td class="num opt">${percent(sensor.baselineAnomalyRate)}</td>${span.readings && html`<td class="num">${sensor.psi === undefined ? '' : sensor.psi.toFixed(2)}</td>`}</tr>
-`,
+  const signChip = (sign: Sign): Markup =>
+    html`${chip(sign === 'flags_everything' ? 'failed' : 'skipped', SIGNS[sign][0].toLowerCase())} `;
+  const rows = health.worst.map((sensor) =>
+    row(
+      cell('name', html`${device(sensor)} / ${nameOf(sensor.sensor)}`),
+      html`<td>${sensor.signs.map(signChip)}</td>`,
+      numberCell(percent(sensor.anomalyRate)),
+      cell('num opt', percent(sensor.baselineAnomalyRate)),
+      span.readings && numberCell(sensor.psi === undefined ? '' : sensor.psi.toFixed(2)),
+    ),
   );
   const against = span.baseline
     ? `, compared with ${formatPeriod(span.baseline)}`
     : '; there is no earlier time to compare with yet';
+  const most = health.worst.length >= 200 ? ' The 200 most telling sensors.' : '';
   const drift =
     !span.readings &&
     span.baseline &&
-    html` Whether readings drifted is not told by batches this short: <span class="mono">${healthCommand(span)}</span>`;
-  const table = tableSection(
-    'worst',
-    'Models to look at',
-    html`All batches from ${formatPeriod(span.period)}${against}.${health.worst.length >= 200 && ' The 200 most telling sensors.'}${drift}`,
-    [
+    html` Whether readings drifted is not told by batches this short: ${code(healthCommand(span))}`;
+  return tableSection({
+    id: 'worst',
+    title: 'Models to look at',
+    lead: html`All batches from ${formatPeriod(span.period)}${against}.${most}${drift}`,
+    columns: columns(
       { title: 'Sensor' },
       { title: 'Sign' },
       { title: 'Anomalies', number: true },
       { title: 'Before', number: true, optional: true },
-      ...(span.readings ? [{ title: 'PSI', number: true }] : []),
-    ],
-    rows,
-    html`<b>No model shows a sign of trouble.</b>`,
-  );
-  const told = {
-    flags_everything: true,
-    flags_nothing: true,
-    readings_drifted: span.readings && span.baseline !== undefined,
-    anomaly_rate_moved: span.baseline !== undefined,
-  };
-  const shown = (Object.keys(SIGNS) as (keyof typeof SIGNS)[]).filter((sign) => told[sign]);
-  return renderPage({
-    ...frame(pages, 'Model health'),
-    head: tiles(
-      shown.map((sign) =>
-        tile(
-          SIGNS[sign][0],
-          formatCount(health.signs[sign]),
-          SIGNS[sign][1],
-          health.signs[sign] === 0 ? 'ok' : sign === 'flags_everything' ? 'bad' : '',
-        ),
-      ),
+      span.readings && { title: 'PSI', number: true },
     ),
-    body: html`${table}${challengeSection(pages)}`,
+    rows,
+    empty: html`<b>No model shows a sign of trouble.</b>`,
   });
 }
 
 /** What the challenger of the batch made of the same windows. */
 function challengeSection({ challenge, data }: BatchPages): Markup | undefined {
   if (!challenge) return undefined;
-  const { release, share, summary, differences } = challenge;
-  const where = html`On ${share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`}, counted and not served`;
-  const lead = summary
-    ? html`${where}: ${formatCount(summary.scored)} scored, ${formatCount(summary.skipped)} skipped, ${formatCount(summary.failed)} failed. ${summary.windows === 0 ? 'No window was scored by both.' : `${formatShare(agreedOf(summary), summary.windows)} of ${formatNumberOf(summary.windows, 'window')} have the same label; ${formatShare(summary.both + summary.onlyBase, summary.windows)} are anomalous with ${summary.base}, ${formatShare(summary.both + summary.onlyChallenger, summary.windows)} with ${release}.`} Over all batches: <span class="mono">fleetscore models compare ${release}</span>`
-    : html`${where}. Nothing was recorded.`;
+  const { release, summary, differences } = challenge;
   const device = linksIn(data);
-  const rows = differences.map(
-    (
-      sensor,
-    ) => html`<tr><td class="name">${device(sensor)} / <bdi>${sensor.sensor}</bdi></td><td class="num">${formatCount(sensor.windows)}</td><td class="num">${formatCount(sensor.onlyBase)}</td><td class="num">${formatCount(sensor.onlyChallenger)}</td></tr>
-`,
+  const rows = differences.map((sensor) =>
+    row(
+      cell('name', html`${device(sensor)} / ${nameOf(sensor.sensor)}`),
+      numberCell(formatCount(sensor.windows)),
+      numberCell(formatCount(sensor.onlyBase)),
+      numberCell(formatCount(sensor.onlyChallenger)),
+    ),
   );
-  return tableSection(
-    'challenger',
-    `Challenger ${release}`,
-    lead,
-    [
+  return tableSection({
+    id: 'challenger',
+    title: `Challenger ${release}`,
+    lead: challengeLead(challenge),
+    columns: [
       { title: 'Sensor' },
       { title: 'Windows', number: true },
       { title: `Anomalies of ${summary?.base ?? 'this release'} alone`, number: true },
       { title: `Of ${release} alone`, number: true },
     ],
     rows,
-    html`<b>No sensor's labels differ.</b>`,
-  );
+    empty: html`<b>No sensor's labels differ.</b>`,
+  });
+}
+
+function challengeLead({ release, share, summary }: BatchChallenge): Markup {
+  const of = share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`;
+  const where = `On ${of}, counted and not served`;
+  if (!summary) return html`${where}. Nothing was recorded.`;
+  const { base, scored, skipped, failed, windows, both, onlyBase, onlyChallenger } = summary;
+  const outcomes = `${formatCount(scored)} scored, ${formatCount(skipped)} skipped, ${formatCount(failed)} failed.`;
+  const agreed = `${formatShare(agreedOf(summary), windows)} of ${formatNumberOf(windows, 'window')}`;
+  const [ofBase, ofChallenger] = [both + onlyBase, both + onlyChallenger].map((n) => formatShare(n, windows));
+  const labels =
+    windows === 0
+      ? 'No window was scored by both.'
+      : `${agreed} have the same label; ${ofBase} are anomalous with ${base}, ${ofChallenger} with ${release}.`;
+  return html`${where}: ${outcomes} ${labels} Over all batches: ${code(`fleetscore models compare ${release}`)}`;
 }
 
 export function costPage(pages: BatchPages): string {
@@ -355,7 +432,9 @@ export function costPage(pages: BatchPages): string {
   if (!cost || !share || total === 0)
     return renderPage({
       ...frame(pages, 'Cost'),
-      body: html`<section><div class="panel none"><b>No record.</b> The pool has no record of nodes at that time: workers that were started by hand are not counted. ${all}</div></section>`,
+      body: emptySection(html`
+        <b>No record.</b> The pool has no record of nodes at that time: workers that were started by hand are not${' '}
+        counted. ${all}`),
     });
   const perThousand = batch.planned > 0 ? formatCost((total / batch.planned) * 1_000, cost.rate) : '';
   return renderPage({
@@ -372,6 +451,8 @@ export function costPage(pages: BatchPages): string {
       tile('Spin-up and idle', formatCost(share.aroundMs, cost.rate), 'before and after it'),
       tile('Per 1,000 sensors', perThousand, formatNumberOf(batch.planned, 'sensor')),
     ),
-    body: html`<section><div class="panel none">Told when the batch ended: the time until its nodes go, or the next batch takes them, comes on top. ${all} has what it came to.</div></section>`,
+    body: emptySection(html`
+      Told when the batch ended: the time until its nodes go, or the next batch takes them, comes on top.${' '}
+      ${all} has what it came to.`),
   });
 }

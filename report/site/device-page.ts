@@ -7,8 +7,9 @@ import { sensorHeatMap } from '../charts/heat-map.ts';
 import { html, type Markup } from '../page/markup.ts';
 import { card } from '../page/devices.ts';
 import { faultMarks, heatNumbers, heatPanel, timeAxis } from '../page/heat.ts';
+import { nameOf, NO_SCRIPT, notes, section, tile, tiles } from '../page/parts.ts';
 import { batchFacts, batchName, batchTabs, limitNotes, type BatchPages } from './batch-pages.ts';
-import { CHART_KEYS, HEAT_KEYS, notes, renderPage, tile, tiles } from './layout.ts';
+import { CHART_KEYS, HEAT_KEYS, renderPage } from './layout.ts';
 import { deviceFile, toTop } from './paths.ts';
 
 const DEPTH = 4;
@@ -43,25 +44,22 @@ export function devicePage(
     cardId: ({ sensor }: { sensor: string }) => idOf.get(sensor),
     chart: (sensor: DeviceGroup['sensors'][number]) => chartOf.get(sensor),
   };
-  const heat =
-    drawn.length > 0 &&
-    sensors.length > 1 &&
-    html`<section aria-labelledby="when"><h2 id="when">When anomalies occurred</h2>
-${heatPanel({
-  map,
-  axis: timeAxis(data),
-  allName: 'All sensors',
-  label: 'Anomalies per sensor',
-  href: (name) => `#${idOf.get(name) ?? ''}`,
-  faults: faults.length > 0,
-  marks: (name) =>
-    faultMarks(
-      faults.filter((fault) => fault.sensor === name),
-      data,
-      map.slices,
-    ),
-})}</section>
-`;
+  const panel = heatPanel({
+    map,
+    axis: timeAxis(data),
+    allName: 'All sensors',
+    label: 'Anomalies per sensor',
+    href: (name) => `#${idOf.get(name) ?? ''}`,
+    faults: faults.length > 0,
+    marks: (name) =>
+      faultMarks(
+        faults.filter((fault) => fault.sensor === name),
+        data,
+        map.slices,
+      ),
+  });
+  const heat = drawn.length > 0 && sensors.length > 1 && section('when', 'When anomalies occurred', '', panel);
+  const cards = html`<div class="panel grid wide">${sensors.map((sensor) => card(sensor, places))}</div>`;
   return renderPage({
     title: `${device}, ${batchName(batch)}`,
     depth: DEPTH,
@@ -88,11 +86,9 @@ ${heatPanel({
         anomalies > 0 ? 'hot' : '',
       ),
     )}${notes(limitNotes(data))}`,
-    body: html`${heat}<section aria-labelledby="sensors"><h2 id="sensors">Sensors</h2>
-<p class="lead">Window means; a dot is an anomalous window.</p>
-<noscript><p class="notes">Charts are drawn by this page's script, which is switched off here. Everything else is complete.</p></noscript>
-<div class="panel grid wide">${sensors.map((sensor) => card(sensor, places))}</div></section>
-`,
+    body: html`
+      ${heat}
+      ${section('sensors', 'Sensors', 'Window means; a dot is an anomalous window.', [NO_SCRIPT, cards])}`,
     data: {
       from: data.fromMs,
       to: data.toMs,
@@ -121,5 +117,11 @@ function walk(
   after: string | undefined,
 ): Markup {
   const earlier = batch?.devices.has(device) ? `${toTop(DEPTH)}${batch.path}devices/${deviceFile(device)}` : undefined;
-  return html`<p class="walk">${earlier !== undefined && html`<a href="${earlier}" rel="prev">← This device in the batch before</a>`}<span class="gap"></span>${before !== undefined && html`<a href="${deviceFile(before)}">↑ <bdi>${before}</bdi></a>`}${after !== undefined && html`<a href="${deviceFile(after)}">↓ <bdi>${after}</bdi></a>`}</p>`;
+  return html`
+    <p class="walk">
+      ${earlier !== undefined && html`<a href="${earlier}" rel="prev">← This device in the batch before</a>`}
+      <span class="gap"></span>
+      ${before !== undefined && html`<a href="${deviceFile(before)}">↑ ${nameOf(before)}</a>`}
+      ${after !== undefined && html`<a href="${deviceFile(after)}">↓ ${nameOf(after)}</a>`}
+    </p>`;
 }

@@ -4,8 +4,23 @@ import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, forma
 import { withAll, type HeatMap } from '../charts/heat-map.ts';
 import { html, type Markup } from '../page/markup.ts';
 import { heatNumbers, heatPanel, type AxisLabel } from '../page/heat.ts';
+import {
+  cell,
+  chip,
+  code,
+  columns,
+  linked,
+  nameOf,
+  notes,
+  numberCell,
+  row,
+  section,
+  tile,
+  tiles,
+  toned,
+} from '../page/parts.ts';
 import { formatClock, formatCost, type CostView } from './cost-data.ts';
-import { HEAT_KEYS, meter, notes, renderPage, tableSection, tile, tiles, type Tab } from './layout.ts';
+import { emptySection, HEAT_KEYS, meter, renderPage, tableSection, type Tab } from './layout.ts';
 import { batchPath, deviceFile } from './paths.ts';
 import type { BatchSummary } from './summary.ts';
 
@@ -114,11 +129,7 @@ export function fleetPage({ batches, cost }: FleetPages): string {
     totals.map((device) => [device.name, `${batchPath(device.newest)}devices/${deviceFile(device.name)}`]),
   );
   const heat =
-    map.rows.length > 0 &&
-    html`<section aria-labelledby="when"><h2 id="when">Devices over time</h2>
-<p class="lead">A column a batch, coloured by the share of anomalous windows${map.all && '; above, how many in all'}. A slice opens the page of the device in that batch.${totals.length > shown.length && ` The ${formatCount(shown.length)} of ${formatNumberOf(totals.length, 'device')} with most anomalies.`}</p>
-${heatPanel({ map, axis: batchAxis(line), allName: 'All devices', cells: true, label: 'Anomalies per device and batch', href: (name) => pageOf.get(name) })}</section>
-`;
+    map.rows.length > 0 && fleetHeat(line, map, totals.length > shown.length ? totals.length : undefined, pageOf);
   const folders = line.map(({ batch }) => batchPath(batch));
   const { devices: _, ...summary } = latest.summary;
   const withPages = new Set(latest.summary.devices.map((device) => device.name));
@@ -128,12 +139,53 @@ ${heatPanel({ map, axis: batchAxis(line), allName: 'All devices', cells: true, l
     crumbs: [],
     heading: 'Fleet',
     tabs: tabs('Fleet'),
-    facts: html`<div class="facts"><span>Latest batch <b><a href="${batchPath(latest.batch)}index.html">${formatPeriod(latest.batch)}</a></b></span>${latest.batch.schedule !== undefined && html`<span>Schedule <b>${latest.batch.schedule}</b></span>`}<span>Release <b>${latest.batch.release}</b></span><span class="chip ${latest.batch.status}">${latest.batch.status}</span></div>`,
-    head: html`${fleetTiles(latest, line, cost)}${notes(latest.batch.message === undefined ? [] : [latest.batch.message])}`,
-    body: html`${heat}<div class="cols">${topSection(ranked, pageOf)}${causesSection(latest.batch, summary, withPages)}</div>${batchesSection(batches, cost)}`,
+    facts: latestFacts(latest.batch),
+    head: html`
+      ${fleetTiles(latest, line, cost)}
+      ${notes(latest.batch.message === undefined ? [] : [latest.batch.message])}`,
+    body: html`
+      ${heat}
+      <div class="cols">
+        ${topSection(ranked, pageOf)}
+        ${causesSection(latest.batch, summary, withPages)}
+      </div>
+      ${batchesSection(batches, cost)}`,
     data: { heat: { ...fleetNumbers(map, shown), label: line.map(({ batch }) => formatPeriod(batch)), to: folders } },
     keys: HEAT_KEYS,
   });
+}
+
+/** @param of devices in all, where the map has only those with most anomalies */
+function fleetHeat(
+  line: readonly ListedBatch[],
+  map: HeatMap,
+  of: number | undefined,
+  pageOf: ReadonlyMap<string, string>,
+): Markup {
+  const most =
+    of !== undefined && ` The ${formatCount(map.rows.length)} of ${formatNumberOf(of, 'device')} with most anomalies.`;
+  const lead = html`
+    A column a batch, coloured by the share of anomalous windows${map.all && '; above, how many in all'}.${' '}
+    A slice opens the page of the device in that batch.${most}`;
+  const panel = heatPanel({
+    map,
+    axis: batchAxis(line),
+    allName: 'All devices',
+    cells: true,
+    label: 'Anomalies per device and batch',
+    href: (name) => pageOf.get(name),
+  });
+  return section('when', 'Devices over time', lead, panel);
+}
+
+function latestFacts(batch: ReportBatch): Markup {
+  return html`
+    <div class="facts">
+      <span>Latest batch <b><a href="${batchPath(batch)}index.html">${formatPeriod(batch)}</a></b></span>
+      ${batch.schedule !== undefined && html`<span>Schedule <b>${batch.schedule}</b></span>`}
+      <span>Release <b>${batch.release}</b></span>
+      ${chip(batch.status)}
+    </div>`;
 }
 
 /** As in all pages, with the file that a slice opens in the folder of its batch. */
@@ -190,25 +242,27 @@ function fleetTiles(
 function topSection(ranked: readonly DeviceTotal[], pageOf: ReadonlyMap<string, string>): Markup {
   const top = ranked.filter((device) => device.anomalies > 0 || device.notScored > 0).slice(0, MOST_TOP);
   const most = Math.max(1, ...top.map((device) => device.anomalies));
-  const rows = top.map(
-    (
-      device,
-    ) => html`<tr><td class="name"><a href="${pageOf.get(device.name) ?? ''}"><bdi>${device.name}</bdi></a></td><td class="num"><span class="${device.anomalies > 0 && 'hot'}">${formatCount(device.anomalies)}</span>${meter([[1, device.anomalies / most]])}</td><td class="num">${formatShare(device.anomalies, device.windows)}</td><td class="num"><span class="${device.notScored > 0 && 'bad'}">${formatCount(device.notScored)}</span></td></tr>
-`,
+  const rows = top.map(({ name, windows, anomalies, notScored }) =>
+    row(
+      cell('name', html`<a href="${pageOf.get(name) ?? ''}">${nameOf(name)}</a>`),
+      numberCell(html`${toned('hot', anomalies, formatCount(anomalies))}${meter([[1, anomalies / most]])}`),
+      numberCell(formatShare(anomalies, windows)),
+      numberCell(toned('bad', notScored, formatCount(notScored))),
+    ),
   );
-  return tableSection(
-    'top',
-    'Devices to look at',
-    'Most anomalies over these batches.',
-    [
+  return tableSection({
+    id: 'top',
+    title: 'Devices to look at',
+    lead: 'Most anomalies over these batches.',
+    columns: [
       { title: 'Device' },
       { title: 'Anomalies', number: true },
       { title: 'Share', number: true },
       { title: 'Not scored', number: true },
     ],
     rows,
-    html`<b>All quiet:</b> no anomaly, and every sensor was scored.`,
-  );
+    empty: html`<b>All quiet:</b> no anomaly, and every sensor was scored.`,
+  });
 }
 
 function causesSection(
@@ -217,45 +271,65 @@ function causesSection(
   withPages: ReadonlySet<string>,
 ): Markup {
   const rows = causes.map(({ status, class: reason, sensors, example }) => {
-    const name = html`<bdi>${example.device}</bdi>`;
-    return html`<tr><td class="nw"><span class="chip ${status}">${status}</span></td><td class="num">${formatCount(sensors)}</td><td class="msg"><span class="mono">${reason}</span><br>${sensors > 1 && 'for example '}${withPages.has(example.device) ? html`<a href="${batchPath(batch)}devices/${deviceFile(example.device)}">${name}</a>` : name} / <bdi>${example.sensor}</bdi>${example.message !== undefined && html`: ${example.message}`}</td></tr>
-`;
+    const { device, sensor, message } = example;
+    const page = withPages.has(device) ? `${batchPath(batch)}devices/${deviceFile(device)}` : undefined;
+    return row(
+      cell('nw', chip(status)),
+      numberCell(formatCount(sensors)),
+      html`
+        <td class="msg">
+          ${code(reason)}<br>
+          ${sensors > 1 && 'for example '}${linked(page, nameOf(device))} / ${nameOf(sensor)}
+          ${message !== undefined && html`: ${message}`}
+        </td>`,
+    );
   });
-  return tableSection(
-    'causes',
-    'Failures by cause',
-    html`In the latest batch. <a href="${batchPath(batch)}failures.html">All of them</a>`,
-    [{ title: 'Outcome' }, { title: 'Sensors', number: true }, { title: 'Cause' }],
+  return tableSection({
+    id: 'causes',
+    title: 'Failures by cause',
+    lead: html`In the latest batch. <a href="${batchPath(batch)}failures.html">All of them</a>`,
+    columns: [{ title: 'Outcome' }, { title: 'Sensors', number: true }, { title: 'Cause' }],
     rows,
-    html`<b>Every sensor was scored.</b>`,
-  );
+    empty: html`<b>Every sensor was scored.</b>`,
+  });
 }
+
+/** The period of a batch, leading to one of its pages. */
+const periodLink = (batch: ReportBatch, file: string): Markup =>
+  cell('nw', html`<a href="${batchPath(batch)}${file}">${formatPeriod(batch).replace(' UTC', '')}</a>`);
 
 function batchesSection(batches: readonly ListedBatch[], cost: CostView | undefined): Markup {
   const kinds = batches.some(({ batch }) => batch.kind !== 'score');
   const rows = batches.toReversed().map(({ batch, summary: { totals } }) => {
     const share = cost?.shares.get(batch.id);
-    return html`<tr><td class="nw"><a href="${batchPath(batch)}index.html">${formatPeriod(batch).replace(' UTC', '')}</a></td><td><span class="chip ${batch.status}">${batch.status}</span></td>${kinds && html`<td>${batch.kind}</td>`}<td class="num">${formatCount(totals.scored)}</td><td class="num"><span class="${totals.failed > 0 && 'bad'}">${formatCount(totals.failed)}</span></td><td class="num">${formatCount(totals.skipped)}</td><td class="num"><span class="${totals.anomalies > 0 && 'hot'}">${formatCount(totals.anomalies)}</span></td><td class="num">${batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs)}</td><td class="num">${share && cost ? formatCost(share.runMs + share.aroundMs, cost.rate) : ''}</td></tr>
-`;
+    return row(
+      periodLink(batch, 'index.html'),
+      html`<td>${chip(batch.status)}</td>`,
+      kinds && html`<td>${batch.kind}</td>`,
+      numberCell(formatCount(totals.scored)),
+      numberCell(toned('bad', totals.failed, formatCount(totals.failed))),
+      numberCell(formatCount(totals.skipped)),
+      numberCell(toned('hot', totals.anomalies, formatCount(totals.anomalies))),
+      numberCell(batch.finishedAtMs === undefined ? '' : formatMs(batch.finishedAtMs - batch.startedAtMs)),
+      numberCell(share && cost ? formatCost(share.runMs + share.aroundMs, cost.rate) : ''),
+    );
   });
-  return tableSection(
-    'batches',
-    'Latest batches',
-    '',
-    [
+  return tableSection({
+    id: 'batches',
+    title: 'Latest batches',
+    columns: columns(
       { title: 'Period' },
       { title: 'Status' },
-      ...(kinds ? [{ title: 'Kind' }] : []),
+      kinds && { title: 'Kind' },
       { title: 'Scored', number: true },
       { title: 'Failed', number: true },
       { title: 'Skipped', number: true },
       { title: 'Anomalies', number: true },
       { title: 'Took', number: true },
       { title: 'Cost', number: true },
-    ],
+    ),
     rows,
-    '',
-  );
+  });
 }
 
 export function fleetCostPage({ batches, cost }: FleetPages): string {
@@ -269,23 +343,30 @@ export function fleetCostPage({ batches, cost }: FleetPages): string {
   if (!cost)
     return renderPage({
       ...frame,
-      body: html`<section><div class="panel none"><b>No record.</b> The pool has no record of nodes at the time of these batches: workers that were started by hand are not counted.</div></section>`,
+      body: emptySection(html`
+        <b>No record.</b> The pool has no record of nodes at the time of these batches: workers that were started by${' '}
+        hand are not counted.`),
     });
   const sensors = batches.reduce((sum, { batch }) => sum + batch.planned, 0);
   const most = Math.max(1, ...[...cost.shares.values()].map((share) => share.runMs + share.aroundMs));
   const rows = batches.toReversed().map(({ batch }) => {
-    const share = cost.shares.get(batch.id) ?? { runMs: 0, aroundMs: 0 };
-    return html`<tr><td class="nw"><a href="${batchPath(batch)}cost.html">${formatPeriod(batch).replace(' UTC', '')}</a></td><td class="num">${formatCount(batch.planned)}</td><td class="num">${formatCost(share.runMs, cost.rate)}</td><td class="num">${formatCost(share.aroundMs, cost.rate)}</td><td class="num">${formatCost(share.runMs + share.aroundMs, cost.rate)}${meter(
-      [
-        [2, share.runMs / most],
-        [3, share.aroundMs / most],
-      ],
-    )}</td></tr>
-`;
+    const { runMs, aroundMs } = cost.shares.get(batch.id) ?? { runMs: 0, aroundMs: 0 };
+    const bar = meter([
+      [2, runMs / most],
+      [3, aroundMs / most],
+    ]);
+    return row(
+      periodLink(batch, 'cost.html'),
+      numberCell(formatCount(batch.planned)),
+      numberCell(formatCost(runMs, cost.rate)),
+      numberCell(formatCost(aroundMs, cost.rate)),
+      numberCell(html`${formatCost(runMs + aroundMs, cost.rate)}${bar}`),
+    );
   });
+  const [from, to] = [cost.fromMs, cost.toMs].map((ms) => formatTime(Math.floor(ms / 60_000) * 60_000));
   return renderPage({
     ...frame,
-    facts: html`<div class="facts"><span>${formatTime(Math.floor(cost.fromMs / 60_000) * 60_000)} – ${formatTime(Math.floor(cost.toMs / 60_000) * 60_000)} UTC, all pools together</span></div>`,
+    facts: html`<div class="facts"><span>${from} – ${to} UTC, all pools together</span></div>`,
     head: tiles(
       tile(
         'Together',
@@ -307,11 +388,11 @@ export function fleetCostPage({ batches, cost }: FleetPages): string {
         cost.unusedMs > 0 ? '' : 'ok',
       ),
     ),
-    body: tableSection(
-      'costs',
-      'By batch',
-      html`Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). The bar shows both.`,
-      [
+    body: tableSection({
+      id: 'costs',
+      title: 'By batch',
+      lead: `Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). The bar shows both.`,
+      columns: [
         { title: 'Period' },
         { title: 'Sensors', number: true },
         { title: 'Scoring', number: true },
@@ -319,7 +400,6 @@ export function fleetCostPage({ batches, cost }: FleetPages): string {
         { title: 'Together', number: true },
       ],
       rows,
-      '',
-    ),
+    }),
   });
 }
