@@ -65,7 +65,10 @@ function arrange(values: Values<typeof TABLE>) {
     pool: { ...pool, aml: workspaceId === undefined ? undefined : { ...pool.aml, workspaceId } },
     worker,
     keep: defined(keep),
-    alerts: alerts.url === undefined ? undefined : { url: alerts.url, ...defined({ anomalyRate: alerts.anomalyRate }) },
+    alerts:
+      alerts.url === undefined
+        ? undefined
+        : { url: alerts.url, ...defined({ anomalyRate: alerts.anomalyRate, skippedRate: alerts.skippedRate }) },
     metricsPort,
     payloadKeys,
     codecToken,

@@ -33,6 +33,7 @@ export async function runningBatches(
   store: Store,
   pool: Which,
   sensors: number,
+  nowMs: number,
 ): Promise<RunningBatch[]> {
   const found: RunningBatch[] = [];
   for await (const run of client.workflow.list({
@@ -40,9 +41,12 @@ export async function runningBatches(
   })) {
     const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
     if (id === undefined) continue;
-    const batch = await store.findBatch(id);
+    const known = await store.findBatch(id);
+    const batch = known?.status === 'waiting' ? undefined : known;
+    const toMs = known?.toMs ?? run.typedSearchAttributes.get(ATTRIBUTES.periodEnd)?.getTime();
+    if (batch === undefined && (sensors === 0 || !isDue(toMs, nowMs))) continue;
     const toGo = batch === undefined ? sensors : await toGoOf(store, batch, pool);
-    if (toGo === undefined || (batch === undefined && sensors === 0)) continue; // none of its work is ours
+    if (toGo === undefined) continue; // none of its work is ours
     found.push({
       id,
       sensorsToGo: toGo,
@@ -53,6 +57,16 @@ export async function runningBatches(
   }
   return found;
 }
+
+/** A batch is planned within minutes after the end of its period: from then on nodes may come up for it. */
+const SOON_MS = 10 * 60_000;
+
+/**
+ * Whether a batch that is not planned yet is work: not before its period has ended, which may be in years, and not
+ * while it waits for readings longer than usual. It is again once it is planned.
+ */
+const isDue = (toMs: number | undefined, nowMs: number): boolean =>
+  toMs === undefined || (nowMs >= toMs && nowMs < toMs + SOON_MS);
 
 /** Planned sensors without an outcome; undefined when the batch has no work for this pool at all. */
 async function toGoOf(store: Store, batch: Batch, pool: Which): Promise<number | undefined> {

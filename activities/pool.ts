@@ -58,7 +58,7 @@ async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView
   const sensors = await sensorsOfPool(deps.store, settings);
   const [status, batches, upcoming, backlog, workers] = await Promise.all([
     deps.poolOf(settings).status(),
-    runningBatches(deps.client, deps.store, settings, sensors),
+    runningBatches(deps.client, deps.store, settings, sensors, deps.now()),
     scheduledBatches(deps.client, sensors),
     backlogOf(deps.client, settings.taskQueue),
     workersOf(deps, settings.taskQueue),

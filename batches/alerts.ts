@@ -4,6 +4,7 @@
  * may see an alert twice after a crash: its `id` is the same then.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Batch } from '../storage/store.ts';
@@ -14,12 +15,14 @@ export interface AlertSettings {
   readonly url: string;
   /** Share of anomalous windows, 0 to 1, above which a batch is told; absent: never. */
   readonly anomalyRate?: number;
+  /** Share of skipped sensors, 0 to 1, above which a batch is told; absent: never. */
+  readonly skippedRate?: number;
 }
 
 export interface Alert {
   /** The same for the same alert. */
   readonly id: string;
-  readonly event: 'batch_failed' | 'anomaly_rate';
+  readonly event: 'batch_failed' | 'anomaly_rate' | 'sensors_skipped';
   /** One sentence for people; chat systems show this field. */
   readonly text: string;
   readonly batch: string;
@@ -33,6 +36,9 @@ export interface Alert {
   /** Anomalous windows of all that have a prediction, 0 to 1. */
   readonly anomalyRate: number;
   readonly anomalyRateLimit?: number;
+  readonly skippedRateLimit?: number;
+  /** Why the batch failed as a whole: a class of domain/batch-failure.ts. */
+  readonly class?: string;
   readonly message?: string;
   readonly causes: readonly Cause[];
 }
@@ -66,15 +72,17 @@ export function alertsOf(
     causes: causes.slice(0, 5),
     ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
     ...(settings.anomalyRate === undefined ? {} : { anomalyRateLimit: settings.anomalyRate }),
-    ...(batch.message === undefined ? {} : { message: batch.message }),
+    ...(settings.skippedRate === undefined ? {} : { skippedRateLimit: settings.skippedRate }),
+    ...defined({ class: batch.class, message: batch.message }),
   };
+  const told = batch.message === undefined ? '' : ` ${plainText(batch.message)}`;
   const alerts: Alert[] = [];
   if (batch.status === 'failed')
     alerts.push({
       ...base,
       id: `${batch.id}/batch_failed`,
       event: 'batch_failed',
-      text: `fleetscore: batch ${batch.id} failed. ${batch.message ?? ''}`.trim(),
+      text: `fleetscore: batch ${batch.id} failed.${told}`,
     });
   if (settings.anomalyRate !== undefined && rate > settings.anomalyRate)
     alerts.push({
@@ -83,7 +91,26 @@ export function alertsOf(
       event: 'anomaly_rate',
       text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${predictions}), more than ${percent(settings.anomalyRate)}.`,
     });
+  const { skipped } = batch.counts;
+  if (settings.skippedRate !== undefined && skipped > settings.skippedRate * batch.planned)
+    alerts.push({
+      ...base,
+      id: `${batch.id}/sensors_skipped`,
+      event: 'sensors_skipped',
+      text: `fleetscore: batch ${batch.id} skipped ${skipped} of ${batch.planned} sensors, more than ${percent(settings.skippedRate)}: they have no readings or no model.`,
+    });
   return alerts;
+}
+
+/** Names and messages come from outside: in the sentence that a chat shows they are no mention, link or markup. */
+function plainText(text: string): string {
+  return text
+    .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ')
+    .replaceAll('<', '\u2039')
+    .replaceAll('>', '\u203a')
+    .replaceAll('](', '] (')
+    .replaceAll('://', ':/ /')
+    .replace(/[@*_`~|]/g, '$&\u200b');
 }
 
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;

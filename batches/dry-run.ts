@@ -5,7 +5,7 @@
 import { chooseSizes, chunkOfPool, type Sizes, type SizesAsked } from '../domain/sizing.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
-import { FleetscoreError } from '../domain/errors.ts';
+import { releaseFor } from './select.ts';
 import type { Batch, Store } from '../storage/store.ts';
 
 export interface DryRun extends Sizes {
@@ -41,12 +41,7 @@ export async function dryRun(
   period: Period,
   asked: SizesAsked & { readonly release?: string },
 ): Promise<DryRun> {
-  const release = asked.release ?? (await store.currentRelease());
-  if (release === undefined)
-    throw new FleetscoreError(
-      'NO_RELEASE',
-      'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.',
-    );
+  const release = await releaseFor(store, asked.release);
   const skipped = { no_data: 0, no_model: 0 };
   const examples: (SensorKey & { class: 'no_data' | 'no_model' })[] = [];
   const named = { no_data: 0, no_model: 0 };

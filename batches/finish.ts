@@ -2,24 +2,32 @@
  * Closes a batch: every planned sensor gets an outcome, the manifest is written, then the row in SQL turns
  * to its end, in this order. Run again after a crash it does what is left; a closed batch stays as it is.
  */
-import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
-import { messageOf } from '../domain/errors.ts';
-import type { Manifest, ManifestFile } from '../domain/manifest.ts';
-import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
-import { isoTime } from '../domain/time.ts';
-import type { Batch, BatchFile, PlannedSensor, Store } from '../storage/store.ts';
-import { alertsOf, postAlert } from './alerts.ts';
-import type { ClosedBatch, BatchDeps } from './deps.ts';
-import { decideRest } from './undecided.ts';
-import { checkDecided, failureCauses, type Cause } from './failures.ts';
-import { workerName, writeErrorLogs } from './error-logs.ts';
+import { defined } from '../domain/defined.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { ManifestFile } from '../domain/manifest.ts';
+import { decided, type SensorOutcome } from '../domain/outcome.ts';
+import {
+  hasEnded,
+  type Batch,
+  type BatchEnd,
+  type BatchFile,
+  type PlannedSensor,
+  type Store,
+} from '../storage/store.ts';
 import type { BatchResult, FinishInput } from '../workflows/activities.ts';
+import { alertsOf, postAlert } from './alerts.ts';
+import type { BatchDeps, ClosedBatch } from './deps.ts';
+import { workerName, writeErrorLogs } from './error-logs.ts';
+import { checkDecided, failureCauses } from './failures.ts';
+import { manifestOf, writeManifest } from './manifest.ts';
+import { decideRest } from './undecided.ts';
+import { judge, type Verdict } from './verdict.ts';
 
 export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<BatchResult | null> {
   const { store, blobs } = deps;
   const batch = await store.findBatch(input.batchId);
   if (!batch) return null;
-  if (batch.status !== 'running') {
+  if (hasEnded(batch)) {
     // Closed by an attempt that did not live to say so: nor, perhaps, to tell anyone.
     const files = await allFiles(store, batch.id);
     await tell(deps, batch, files);
@@ -35,35 +43,35 @@ export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<
   checkDecided(decided(counts), batch.planned, batch.id);
 
   const causes = counts.failed > 0 ? await failureCauses(store, batch.id) : [];
-  const verdict = judge(input, batch.planned, counts, causes);
   const files = await allFiles(store, batch.id);
-  const manifest: Manifest = {
-    version: 1,
-    batch: batch.id,
-    kind: batch.kind,
-    from: isoTime(batch.fromMs),
-    to: isoTime(batch.toMs),
-    release: batch.release,
-    status: verdict.status,
-    ...(batch.supersedes === undefined ? {} : { supersedes: batch.supersedes }),
-    codeVersion: batch.codeVersion,
-    planned: batch.planned,
-    outcomes: counts,
-    rows: files.reduce((sum, file) => sum + file.rows, 0),
-    files,
-  };
-  const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
-  await blobs.put(
-    CONTAINERS.predictions,
-    name,
-    Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
-    'application/json',
-  );
-  const closed = await store.finishBatch(batch.id, { ...verdict, manifest: name, finishedAtMs: deps.now() });
-  deps.onClosed?.({ batch: closed, rows: manifest.rows, causes, ...(await challengeIn(deps, batch.id)) });
+  const end = await recorded(deps, { ...batch, counts }, judge(input, batch.planned, counts, causes), files);
+  const closed = await store.finishBatch(batch.id, { ...end, finishedAtMs: deps.now() });
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  deps.onClosed?.({ batch: closed, rows, causes, ...(await challengeIn(deps, batch.id)) });
   await tell(deps, closed, files);
   await publish(deps, closed);
   return resultOf(closed, files);
+}
+
+/**
+ * The verdict with the name of the manifest. A batch that was never planned has none: there is nothing in it. One
+ * that Blob does not take for good (a quota, an archived blob) has none either, and fails by that: left open it would
+ * be in the way for ever.
+ */
+async function recorded(
+  { blobs }: BatchDeps,
+  batch: Batch,
+  verdict: Verdict,
+  files: readonly ManifestFile[],
+): Promise<Verdict & { readonly manifest?: string }> {
+  if (batch.status === 'waiting') return verdict;
+  try {
+    return { ...verdict, manifest: await writeManifest(blobs, batch, manifestOf(batch, verdict.status, files)) };
+  } catch (error) {
+    if (!(error instanceof FleetscoreError) || error.retryable) throw error;
+    const message = `its manifest cannot be written, so its predictions are in no reader's sight: ${error.message}`;
+    return { status: 'failed', class: 'blob_error', message };
+  }
 }
 
 /** Nothing about a challenger keeps a batch from its end. */
@@ -127,36 +135,6 @@ function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {
   };
 }
 
-interface Verdict {
-  readonly status: 'completed' | 'failed' | 'cancelled';
-  readonly message?: string;
-}
-
-/** Completed within the tolerated failures, failed past them, with the causes by name. */
-export function judge(
-  input: Pick<FinishInput, 'ending' | 'message' | 'toleratedFailurePercentage' | 'toleratedFailureCount'>,
-  planned: number,
-  counts: OutcomeCounts,
-  causes: readonly Cause[],
-): Verdict {
-  if (input.ending === 'cancelled') return { status: 'cancelled', message: 'cancelled by request' };
-  if (input.ending === 'aborted') return { status: 'failed', message: input.message ?? 'the workflow was aborted' };
-  const byPercentage = counts.failed * 100 > input.toleratedFailurePercentage * planned;
-  const byCount = input.toleratedFailureCount !== undefined && counts.failed > input.toleratedFailureCount;
-  if (!byPercentage && !byCount) return { status: 'completed' };
-  const limit = byCount ? `${input.toleratedFailureCount} sensors` : `${input.toleratedFailurePercentage} %`;
-  const top = causes
-    .slice(0, 5)
-    .map(
-      (cause) =>
-        `${cause.count} x ${cause.class} (${cause.example.device} / ${cause.example.sensor}: ${cause.example.message})`,
-    );
-  return {
-    status: 'failed',
-    message: `${counts.failed} of ${planned} sensors failed, more than the tolerated ${limit}: ${top.join('; ')}`,
-  };
-}
-
 async function allFiles(store: Store, batchId: string): Promise<ManifestFile[]> {
   const files: BatchFile[] = [];
   for (let page = await store.listFiles(batchId, { limit: 1_000 }); page.length > 0;) {
@@ -169,12 +147,17 @@ async function allFiles(store: Store, batchId: string): Promise<ManifestFile[]> 
 function resultOf(batch: Batch, files: readonly ManifestFile[]): BatchResult {
   return {
     batchId: batch.id,
-    status: batch.status === 'running' ? 'failed' : batch.status,
+    status: endOf(batch),
     release: batch.release,
     planned: batch.planned,
     counts: batch.counts,
     files: files.length,
     manifest: batch.manifest ?? '',
-    ...(batch.message === undefined ? {} : { message: batch.message }),
+    ...defined({ class: batch.class, message: batch.message }),
   };
+}
+
+/** One that is open was not closed by what called itself its end. */
+function endOf({ status }: Batch): BatchEnd {
+  return status === 'waiting' || status === 'running' ? 'failed' : status;
 }

@@ -12,7 +12,7 @@ import { loadConfig } from '../config.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import { startStack } from '../local/stack.ts';
 import { simulateFleet, type SimulatedFleet } from '../samples/simulate.ts';
-import type { Batch } from '../storage/store.ts';
+import { hasEnded, type Batch } from '../storage/store.ts';
 import { createSchedule } from '../connect/schedules.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { type ByPart, cpuSeconds, difference, forgetPeaks, peakMiB } from './processes.ts';
@@ -122,7 +122,7 @@ export async function runBatch(
   for (;;) {
     await sleep(50);
     const [batch] = await store.listBatches({ schedule: name, limit: 1 });
-    if (batch && batch.status !== 'running') {
+    if (batch && hasEnded(batch)) {
       const used = difference(cpuSeconds(home), cpuBefore);
       if (batch.status !== 'completed' || batch.counts.scored !== fleet.sensors)
         throw new Error(`batch ${batch.id} ${batch.status}: ${JSON.stringify(batch.counts)} ${batch.message ?? ''}`);

@@ -426,6 +426,12 @@ export const TABLE = {
       {},
       'The webhook is also told about batches with a larger share of anomalous windows than this, 0 to 1.',
     ),
+    skippedRate: variable(
+      'FLEETSCORE_ALERT_SKIPPED_RATE',
+      share,
+      {},
+      'The webhook is also told about batches that skipped a larger share of their sensors than this, 0 to 1: no readings, or no model.',
+    ),
   },
   site: {
     publish: variable(

@@ -32,7 +32,10 @@ export function batchUnknown(id: string): FleetscoreError {
   );
 }
 
-export function batchConflict(batch: NewBatch, existing: Pick<Batch, 'workflowId' | 'runId'>): FleetscoreError {
+export function batchConflict(
+  batch: Pick<NewBatch, 'id' | 'runId'>,
+  existing: Pick<Batch, 'workflowId' | 'runId'>,
+): FleetscoreError {
   return new FleetscoreError(
     'BATCH_CONFLICT',
     `Batch ${batch.id} belongs to run ${existing.runId} of workflow ${existing.workflowId}, ` +

@@ -1,4 +1,5 @@
 /** Rows of either engine as values of the contract: absent instead of null, words instead of codes. */
+import type { BatchClass } from '../domain/batch-failure.ts';
 import {
   NO_OUTCOMES,
   type FailureClass,
@@ -63,8 +64,10 @@ export interface BatchRow extends CountsRow {
   readonly runId: string;
   readonly kind: string;
   readonly schedule: string | null;
-  readonly releaseName: string;
+  /** Null, with the key 0, before it is planned. */
+  readonly releaseName: string | null;
   readonly releaseKey: number;
+  readonly wantedRelease: string | null;
   readonly supersedes: string | null;
   readonly codeVersion: string;
   readonly fromMs: number;
@@ -75,6 +78,7 @@ export interface BatchRow extends CountsRow {
   readonly planned: number;
   readonly status: string;
   readonly manifest: string | null;
+  readonly class: string | null;
   readonly message: string | null;
   readonly finishedAtMs: number | null;
 }
@@ -87,7 +91,7 @@ export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): B
     runId: row.runId,
     kind: row.kind as BatchKind,
     ...(row.schedule === null ? {} : { schedule: row.schedule }),
-    release: row.releaseName,
+    release: row.releaseName ?? row.wantedRelease ?? '',
     ...(row.supersedes === null ? {} : { supersedes: row.supersedes }),
     codeVersion: row.codeVersion,
     fromMs: Number(row.fromMs),
@@ -97,6 +101,7 @@ export function toBatch(row: BatchRow, counts: OutcomeCounts = toCounts(row)): B
     status: row.status as BatchStatus,
     counts,
     ...(row.manifest === null ? {} : { manifest: row.manifest }),
+    ...(row.class === null ? {} : { class: row.class as BatchClass }),
     ...(row.message === null ? {} : { message: row.message }),
     ...(row.finishedAtMs === null ? {} : { finishedAtMs: Number(row.finishedAtMs) }),
   };

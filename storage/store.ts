@@ -12,6 +12,7 @@ import type {
   ChallengeSummary,
   SensorDifference,
 } from '../domain/challenge.ts';
+import type { BatchClass } from '../domain/batch-failure.ts';
 import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
@@ -95,7 +96,9 @@ export interface ModelInfo {
   readonly features: readonly string[];
 }
 
-export type BatchStatus = 'running' | 'completed' | 'failed' | 'cancelled';
+/** `waiting`: on record, and its sensors are not planned yet. */
+export type BatchStatus = 'waiting' | 'running' | 'completed' | 'failed' | 'cancelled';
+export type BatchEnd = Exclude<BatchStatus, 'waiting' | 'running'>;
 export type BatchKind = 'score' | 'redrive' | 'rescore';
 
 export interface NewBatch extends Period {
@@ -114,6 +117,12 @@ export interface NewBatch extends Period {
   readonly startedAtMs: number;
 }
 
+/** A batch before it is planned: its release and sensors are fixed by {@link Store.createBatch}. */
+export interface AnnouncedBatch extends Omit<NewBatch, 'release' | 'sensorIds'> {
+  /** The release that was asked for, known or not; the current one of then when absent. */
+  readonly release?: string;
+}
+
 export interface BatchFilter {
   readonly schedule?: string;
   readonly status?: BatchStatus;
@@ -125,14 +134,23 @@ export interface BatchFilter {
 }
 
 export interface Batch extends Omit<NewBatch, 'sensorIds'> {
+  /** Of a batch that is not planned (yet): the one that was asked for, '' for the current one. */
+  readonly release: string;
+  /** When its sensors were planned; of a batch that is not planned (yet), when it was announced. */
+  readonly startedAtMs: number;
   readonly planned: number;
   readonly status: BatchStatus;
   readonly counts: OutcomeCounts;
   /** Name of the manifest blob, once the batch is committed. */
   readonly manifest?: string;
+  /** Why it failed as a whole. */
+  readonly class?: BatchClass;
   readonly message?: string;
   readonly finishedAtMs?: number;
 }
+
+/** True once it is closed: nothing about it changes any more. */
+export const hasEnded = ({ status }: Pick<Batch, 'status'>): boolean => status !== 'waiting' && status !== 'running';
 
 /** A planned sensor with what it needs to be scored. */
 export interface PlannedSensor extends Sensor {
@@ -356,7 +374,12 @@ export interface Store {
   releasePools(release: string): Promise<{ readonly pool: string; readonly sensors: number }[]>;
 
   /**
-   * Records a batch and fixes its planned sensors. The same id and run again changes nothing.
+   * Puts a batch on record before anything about it can fail, with the status `waiting`. The same id and run again
+   * changes nothing. @throws FleetscoreError `BATCH_CONFLICT` when another run has this id
+   */
+  announceBatch(batch: AnnouncedBatch): Promise<Batch>;
+  /**
+   * Records a batch, announced or not, and fixes its planned sensors. The same id and run again changes nothing.
    * @throws FleetscoreError `BATCH_CONFLICT` when another run has this id; `RELEASE_UNKNOWN`; `SENSOR_UNKNOWN`
    */
   createBatch(batch: NewBatch): Promise<Batch>;
@@ -388,8 +411,9 @@ export interface Store {
   finishBatch(
     batchId: string,
     end: {
-      readonly status: Exclude<BatchStatus, 'running'>;
+      readonly status: BatchEnd;
       readonly manifest?: string;
+      readonly class?: BatchClass;
       readonly message?: string;
       readonly finishedAtMs: number;
     },

@@ -9,7 +9,7 @@ import type { Manifest } from '../domain/manifest.ts';
 import { decided, type OutcomeCounts } from '../domain/outcome.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch, Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { noteOrphans, openFiles, readManifest } from './batch-files.ts';
 import { noteMissingLogs } from './error-logs.ts';
 import { createFindings, type CheckName, type Finding, type Findings } from './findings.ts';
@@ -76,7 +76,7 @@ export async function verifyBatch(deps: VerifyDeps, batchId: string): Promise<Ve
 
 /** A batch that runs is refused: nothing of it is to be trusted yet. One whose workflow is gone will never be closed. */
 function checkClosed(batch: Batch, end: WorkflowEnd, findings: Findings): void {
-  if (batch.status !== 'running') return;
+  if (hasEnded(batch)) return;
   if (end.state === 'unknown' || end.state === 'running')
     throw new FleetscoreError(
       'BATCH_RUNNING',
@@ -138,7 +138,7 @@ function checkManifest(batch: Batch, manifest: Manifest, rows: number, findings:
 }
 
 function checkWorkflow(batch: Batch, files: number, end: WorkflowEnd, findings: Findings): void {
-  if (batch.status === 'running') return;
+  if (!hasEnded(batch)) return;
   if (end.state === 'unknown') {
     findings.note(`the workflow was not compared: ${end.reason}`);
     return;

@@ -5,7 +5,7 @@
 import type { ClosedBatch } from '../batches/deps.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { decided } from '../domain/outcome.ts';
-import type { Batch, Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { processMetrics } from '../telemetry/metrics.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
 
@@ -145,10 +145,10 @@ export async function storeMetrics(store: Store, nowMs: number): Promise<Metric[
 
 async function answered(store: Store, nowMs: number): Promise<Metric[]> {
   const [batches, sensors] = [await store.listBatches({ limit: LOOKED_AT }), await store.countSensors()];
-  const running = batches.filter(({ status }) => status === 'running');
+  const running = batches.filter((batch) => batch.status === 'running');
   const newest = new Map<string, Batch>();
   for (const batch of batches)
-    if (batch.kind === 'score' && batch.status !== 'running' && !newest.has(batch.schedule ?? BY_HAND))
+    if (batch.kind === 'score' && hasEnded(batch) && !newest.has(batch.schedule ?? BY_HAND))
       newest.set(batch.schedule ?? BY_HAND, batch);
   const last = (name: string, unit: string, help: string, of: (batch: Batch) => number | undefined): Metric => ({
     name: `fleetscore_last_batch_${name}`,

@@ -1,5 +1,7 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
 import { createControlActivities } from '../activities/control.ts';
+import type { BatchDeps } from '../batches/deps.ts';
+import { watchAbandoned, workflowsEnd } from '../batches/abandoned.ts';
 import { createPoolActivities } from '../activities/pool.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
@@ -77,7 +79,24 @@ await live('control', async (life) => {
     async () => [...totals.metrics(), ...(await storeMetrics(store, Date.now())), ...(await seePools())],
     temporalMetrics,
   );
+  const deps: BatchDeps = {
+    store,
+    blobs,
+    codeVersion: VERSION,
+    pools: queues,
+    now: Date.now,
+    windows: config.ingest,
+    unnamedChildren: encrypts,
+    warn: (message) => log.warn(message),
+    ...(config.alerts ? { alerts: config.alerts } : {}),
+    ...(publish ? { publish } : {}),
+    onClosed(closed) {
+      totals.record(closed);
+      logClosed(log, closed);
+    },
+  };
   const stopRetention = startRetention(store, config.keep, log);
+  const stopClosing = watchAbandoned(deps, workflowsEnd(client));
   const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
   if (versioning !== 'off' && !versioned)
@@ -99,22 +118,7 @@ await live('control', async (life) => {
         dataConverter,
         workflowBundle: await workflowCode({ encrypted: encrypts, traced: life.telemetry !== undefined }),
         activities: {
-          ...createControlActivities({
-            store,
-            blobs,
-            codeVersion: VERSION,
-            pools: queues,
-            now: Date.now,
-            windows: config.ingest,
-            unnamedChildren: encrypts,
-            warn: (message) => log.warn(message),
-            ...(config.alerts ? { alerts: config.alerts } : {}),
-            ...(publish ? { publish } : {}),
-            onClosed(closed) {
-              totals.record(closed);
-              logClosed(log, closed);
-            },
-          }),
+          ...createControlActivities(deps),
           ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
         },
         ...(versioned
@@ -135,6 +139,7 @@ await live('control', async (life) => {
     );
   } finally {
     await watch?.stop();
+    await stopClosing();
     await stopRetention();
     await metrics?.close();
     await connection.close();

@@ -2,6 +2,7 @@
  * What workflows ask for. Inputs and results stay in the workflow history, so they hold ids, ranges,
  * counts and a few failures by name; never readings, never the sensor list.
  */
+import type { BatchClass } from '../domain/batch-failure.ts';
 import type { OutcomeCounts } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
@@ -37,6 +38,9 @@ export interface PlanInput extends Period {
   readonly sensorsPerChild?: number;
   readonly sensorsPerActivity?: number;
 }
+
+/** A batch as its workflow knows it before anything can fail; `release` as asked for. */
+export type AnnounceInput = Omit<PlanInput, 'sensors' | 'sensorsPerChild' | 'sensorsPerActivity'>;
 
 export interface BatchPlan {
   readonly release: string;
@@ -86,8 +90,12 @@ export interface FinishInput extends Period {
   /** How the workflow came to its end; `aborted` by an error that is not of a single sensor. */
   readonly ending: 'done' | 'cancelled' | 'aborted';
   readonly message?: string;
+  /** Why it was aborted; workflows of before did not say so. */
+  readonly class?: BatchClass;
   readonly toleratedFailurePercentage: number;
   readonly toleratedFailureCount?: number;
+  /** Skipped sensors, in percent, past which the batch fails; no limit when absent. */
+  readonly toleratedSkippedPercentage?: number;
 }
 
 export interface LateInput extends Period {
@@ -103,12 +111,16 @@ export interface BatchResult {
   readonly counts: OutcomeCounts;
   readonly files: number;
   readonly manifest: string;
-  /** Why it failed, with the top causes. */
+  /** Why it failed as a whole. */
+  readonly class?: BatchClass;
+  /** The same for people, with the top causes. */
   readonly message?: string;
 }
 
 /** Run by control workers, on the `control` task queue. */
 export interface ControlActivities {
+  /** Puts the batch on record, with the status `waiting`. */
+  announceBatch(input: AnnounceInput): Promise<void>;
   readingsReady(input: Period & { readonly waitUntilMs: number }): Promise<ReadingsState>;
   planBatch(input: PlanInput): Promise<BatchPlan>;
   /** Earlier periods inside [from, to) with sensors whose windows changed after they were scored, oldest first. */

@@ -9,7 +9,15 @@ export const SHOWN_FAILURES = 5;
 
 export interface BatchProgress extends Period {
   readonly batchId: string;
-  readonly phase: 'waiting for readings' | 'planning' | 'scoring' | 'finishing' | 'completed' | 'failed' | 'cancelled';
+  readonly phase:
+    | 'waiting for the end of its period'
+    | 'waiting for readings'
+    | 'planning'
+    | 'scoring'
+    | 'finishing'
+    | 'completed'
+    | 'failed'
+    | 'cancelled';
   readonly release?: string;
   readonly planned: number;
   readonly children: number;

@@ -1,5 +1,6 @@
 /** What a failed activity or child says about the sensors it held. Pure. */
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
+import { batchClassOf, type BatchClass } from '../domain/batch-failure.ts';
 import { OUTAGE_CODES, PAYLOAD_KEY_UNKNOWN } from '../domain/errors.ts';
 import type { ChunkOutcome, FailRangeInput } from './activities.ts';
 
@@ -36,6 +37,14 @@ export function whyFailed(error: unknown): FailureReason {
     if (cause.type?.startsWith('BLOB_')) return { class: 'blob_error', ...away };
   }
   return { class: 'internal', message: text, sensorAtFault: true };
+}
+
+/** The same for what ended a batch as a whole. */
+export function batchClass(error: unknown): BatchClass {
+  const cause =
+    error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? (error.cause ?? error) : error;
+  if (cause instanceof TimeoutFailure) return cause.timeoutType === 'HEARTBEAT' ? 'worker_lost' : 'timeout';
+  return cause instanceof ApplicationFailure ? batchClassOf(cause.type) : 'internal';
 }
 
 /** Sensors per half of a chunk of `count`. */

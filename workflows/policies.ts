@@ -23,6 +23,18 @@ export const CONTROL_ACTIVITY = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
 } as const satisfies ActivityOptions;
 
+/**
+ * Putting a batch on record and closing it: tried for as long as SQL and Blob may be away. Without the first nobody
+ * hears of the batch, without the last nobody can read what was scored.
+ */
+export const RECORD_ACTIVITY = {
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '15m',
+  scheduleToCloseTimeout: '24h',
+  heartbeatTimeout: '1m',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+} as const satisfies ActivityOptions;
+
 /** Attempts of a chunk before it is halved, or a single sensor is given up. */
 export const SCORE_ATTEMPTS = 5;
 

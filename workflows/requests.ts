@@ -29,6 +29,8 @@ export interface ScoreBatchRequest {
   /** Past either the batch fails, after everything is recorded. Skipped sensors do not count. */
   readonly toleratedFailurePercentage?: number;
   readonly toleratedFailureCount?: number;
+  /** Skipped sensors (no readings, or no model), in percent, past which the batch fails; no limit when absent. */
+  readonly toleratedSkippedPercentage?: number;
   /** Longest wait for late readings after the end of the period; `0s` for none. */
   readonly waitForReadings?: string;
   /**
@@ -49,6 +51,7 @@ export interface ParsedRequest extends Period {
   readonly sensorsPerActivity?: number;
   readonly toleratedFailurePercentage: number;
   readonly toleratedFailureCount?: number;
+  readonly toleratedSkippedPercentage?: number;
   /** Readings are waited for until then, epoch ms. */
   readonly waitUntilMs: number;
 }
@@ -67,6 +70,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'sensorsPerActivity',
   'toleratedFailurePercentage',
   'toleratedFailureCount',
+  'toleratedSkippedPercentage',
   'waitForReadings',
 ]);
 
@@ -83,9 +87,9 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   const period = resolvePeriod(request, scheduledMs);
   if (period.toMs <= period.fromMs)
     throw invalid(`the period ends (${isoTime(period.toMs)}) before it starts (${isoTime(period.fromMs)})`);
-  const percentage = request.toleratedFailurePercentage ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE;
-  if (!(typeof percentage === 'number' && percentage >= 0 && percentage <= 100))
-    throw invalid(`toleratedFailurePercentage must be a number from 0 to 100, got ${JSON.stringify(percentage)}`);
+  const percentage =
+    percent(request.toleratedFailurePercentage, 'toleratedFailurePercentage') ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE;
+  const skipped = percent(request.toleratedSkippedPercentage, 'toleratedSkippedPercentage');
   const wait = text(request.waitForReadings, 'waitForReadings') ?? DEFAULT_WAIT_FOR_READINGS;
   const waitMs = durationOrZero(wait, 'waitForReadings');
   const late = text(request.rescoreLate, 'rescoreLate');
@@ -114,6 +118,7 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
     ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
     ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
     ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),
+    ...(skipped === undefined ? {} : { toleratedSkippedPercentage: skipped }),
   };
 }
 
@@ -176,6 +181,13 @@ function invalid(message: string): FleetscoreError {
 function text(value: unknown, name: string): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string' || value === '') throw invalid(`${name} must be a text, got ${JSON.stringify(value)}`);
+  return value;
+}
+
+function percent(value: unknown, name: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (!(typeof value === 'number' && value >= 0 && value <= 100))
+    throw invalid(`${name} must be a number from 0 to 100, got ${JSON.stringify(value)}`);
   return value;
 }
 

@@ -35,21 +35,24 @@ import { SCORING_QUEUE } from '../domain/queues.ts';
 import { compactTime, isoTime, parseDuration, plainTime } from '../domain/time.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
 import { batchDetails, childId, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
-import { outcomeOfFailedChild, whyFailed } from './failures.ts';
-import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from './messages.ts';
-import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, MAX_PENDING, MAX_STARTS, waitPollMs } from './policies.ts';
+import { batchClass, outcomeOfFailedChild, whyFailed } from './failures.ts';
+import { progressQuery } from './messages.ts';
+import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, RECORD_ACTIVITY, waitPollMs } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
-import { forEachThrottled, fullSpeed } from './throttle.ts';
+import { steerable } from './steer.ts';
+import { forEachThrottled } from './throttle.ts';
 
-const { readingsReady, planBatch, latePeriods, failRange, finishBatch } =
-  proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+const { readingsReady, planBatch, latePeriods, failRange } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+const { announceBatch, finishBatch } = proxyActivities<ControlActivities>(RECORD_ACTIVITY);
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
   const info = workflowInfo();
-  const parsed = parse(request, (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime).getTime());
+  const { workflowId, runId } = info;
+  const startMs = (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime).getTime();
+  const parsed = await parse(request, startMs);
   const { fromMs, toMs } = parsed;
-  const batchId = batchIdOf(parsed, info.runId);
+  const batchId = batchIdOf(parsed, runId);
   const schedule = info.typedSearchAttributes.get(SCHEDULED_BY_ID);
 
   let progress: BatchProgress = {
@@ -68,21 +71,7 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     setCurrentDetails(batchDetails(progress));
   };
   setHandler(progressQuery, () => progress);
-  const throttle = fullSpeed(patched('few-starts') ? MAX_STARTS : MAX_PENDING);
-  setHandler(setConcurrencyUpdate, (limit) => (throttle.limit = limit), {
-    validator(limit) {
-      if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_PENDING))
-        throw new Error(
-          `the concurrency of a batch is a whole number from 1 to ${MAX_PENDING}, got ${JSON.stringify(limit)}`,
-        );
-    },
-  });
-  const pause = (paused: boolean) => (): void => {
-    throttle.paused = paused;
-    show({ paused });
-  };
-  setHandler(pauseUpdate, pause(true));
-  setHandler(resumeUpdate, pause(false));
+  const throttle = steerable((paused) => show({ paused }));
   upsertSearchAttributes([
     { key: ATTRIBUTES.batch, value: batchId },
     { key: ATTRIBUTES.periodStart, value: new Date(fromMs) },
@@ -92,25 +81,19 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
 
   let ending: unknown;
   try {
+    const { release, redrive, rescore, sensors, sensorsPerChild, sensorsPerActivity } = parsed;
+    const batch = defined({ batchId, fromMs, toMs, workflowId, runId, schedule, release, redrive, rescore });
+    if (patched(ON_RECORD)) {
+      await announceBatch.executeWithOptions({ summary: 'on record before anything can fail' }, [batch]);
+      await untilItsEnd(toMs, () => show({ phase: 'waiting for the end of its period' }));
+      show({ phase: 'waiting for readings' });
+    }
     await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show(defined({ watermarkMs, neededMs })));
     const { watermarkMs: _, neededMs: __, ...waited } = progress;
     progress = waited;
     show({ phase: 'planning' });
     const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [
-      defined({
-        batchId,
-        fromMs,
-        toMs,
-        workflowId: info.workflowId,
-        runId: info.runId,
-        schedule,
-        release: parsed.release,
-        redrive: parsed.redrive,
-        rescore: parsed.rescore,
-        sensorsPerChild: parsed.sensorsPerChild,
-        sensorsPerActivity: parsed.sensorsPerActivity,
-        sensors: parsed.sensors,
-      }),
+      { ...batch, ...defined({ sensorsPerChild, sensorsPerActivity, sensors }) },
     ]);
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
@@ -128,20 +111,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   }
 
   show({ phase: 'finishing' });
-  const result = await CancellationScope.nonCancellable(() =>
-    finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [
-      defined({
-        batchId,
-        fromMs,
-        toMs,
-        ending: endingOf(ending),
-        message: ending === undefined ? undefined : whyFailed(ending).message,
-        toleratedFailurePercentage: parsed.toleratedFailurePercentage,
-        toleratedFailureCount: parsed.toleratedFailureCount,
-      }),
-    ]),
-  );
-  if (result === null) throw ending; // it ended before it was recorded
+  const result = await close(batchId, parsed, ending);
+  if (result === null) throw ending; // it ended before it was on record
   show({ phase: result.status, counts: result.counts });
   upsertSearchAttributes([
     { key: ATTRIBUTES.phase, value: result.status },
@@ -162,6 +133,43 @@ function endingOf(error: unknown): FinishInput['ending'] {
   return isCancellation(error) ? 'cancelled' : 'aborted';
 }
 
+/** Since then a batch is on record before it is planned, and sleeps until its period has ended. */
+const ON_RECORD = 'on-record';
+
+/** Closes a batch, however it came to its end; also one that is being cancelled. */
+function close(batchId: string, parsed: Closing, ending: unknown): Promise<BatchResult | null> {
+  const { fromMs, toMs, toleratedFailurePercentage, toleratedFailureCount, toleratedSkippedPercentage } = parsed;
+  const how = endingOf(ending);
+  return CancellationScope.nonCancellable(() =>
+    finishBatch.executeWithOptions({ summary: 'an outcome for every sensor, manifest, status' }, [
+      defined({
+        batchId,
+        fromMs,
+        toMs,
+        ending: how,
+        message: ending === undefined ? undefined : whyFailed(ending).message,
+        class: how === 'aborted' ? batchClass(ending) : undefined,
+        toleratedFailurePercentage,
+        toleratedFailureCount,
+        toleratedSkippedPercentage,
+      }),
+    ]),
+  );
+}
+
+type Closing = Pick<
+  ParsedRequest,
+  'fromMs' | 'toMs' | 'toleratedFailurePercentage' | 'toleratedFailureCount' | 'toleratedSkippedPercentage'
+>;
+
+/** Nothing can be there before: a timer, and no look at anything, for as long as that takes. */
+async function untilItsEnd(toMs: number, onWait: () => void): Promise<void> {
+  const leftMs = toMs - Date.now();
+  if (leftMs <= 0) return;
+  onWait();
+  await sleep(leftMs);
+}
+
 /**
  * Starts a batch for each earlier period with sensors whose readings came after they were scored. They go on by
  * themselves; this batch has ended, whatever becomes of them. Their ids derive from the period, so one runs at a time.
@@ -173,13 +181,15 @@ async function rescoreLate(
   schedule: string | undefined,
   started: (batches: number) => void,
 ): Promise<void> {
-  const { sensorsPerChild, sensorsPerActivity, toleratedFailurePercentage, toleratedFailureCount, release } = request;
+  const { sensorsPerChild, sensorsPerActivity, release } = request;
+  const { toleratedFailurePercentage, toleratedFailureCount, toleratedSkippedPercentage } = request;
   const same = Object.fromEntries(
     Object.entries({
       sensorsPerChild,
       sensorsPerActivity,
       toleratedFailurePercentage,
       toleratedFailureCount,
+      toleratedSkippedPercentage,
       release,
     }).filter(([, value]) => value !== undefined),
   );
@@ -212,13 +222,27 @@ async function rescoreLate(
   }
 }
 
-/** A wrong request must fail the workflow, not its task: a task is retried for ever. */
-function parse(request: ScoreBatchRequest, scheduledMs: number): ParsedRequest {
+/**
+ * A wrong request must fail the workflow, not its task: a task is retried for ever. It is on record as a failed batch
+ * over no time at all, at the time when it was due.
+ */
+async function parse(request: ScoreBatchRequest, dueMs: number): Promise<ParsedRequest> {
   try {
-    return parseRequest(request, scheduledMs);
+    return parseRequest(request, dueMs);
   } catch (error) {
-    if (error instanceof FleetscoreError) throw ApplicationFailure.nonRetryable(error.message, error.code);
-    throw error;
+    if (!(error instanceof FleetscoreError)) throw error;
+    const refusal = ApplicationFailure.nonRetryable(error.message, error.code);
+    if (patched(ON_RECORD)) {
+      const { workflowId, runId, typedSearchAttributes } = workflowInfo();
+      const period = { fromMs: dueMs, toMs: dueMs };
+      const batchId = batchIdOf(period, runId);
+      const schedule = typedSearchAttributes.get(SCHEDULED_BY_ID);
+      await announceBatch.executeWithOptions({ summary: 'on record: its request is wrong' }, [
+        defined({ batchId, ...period, workflowId, runId, schedule }),
+      ]);
+      await close(batchId, { ...period, toleratedFailurePercentage: 0 }, refusal);
+    }
+    throw refusal;
   }
 }
 

@@ -35,6 +35,7 @@ import { killBusiest, type Killed } from './kill.ts';
 import { judge, type DemoRun } from './statements.ts';
 import { watchPool, type Look, type Timeline } from './timeline.ts';
 import { createView } from './view.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -179,7 +180,7 @@ async function demo(context: Context): Promise<boolean> {
       if (
         !scheduled &&
         batches.length === BATCHES &&
-        batches.every((batch) => batch.status !== 'running') &&
+        batches.every(hasEnded) &&
         isZero(timeline.looks.at(-1), [...pids.values()])
       )
         break;

@@ -3,6 +3,7 @@ import pc from 'picocolors';
 import { bars } from '../../report/charts/bars.ts';
 import { formatCount } from '../../report/format.ts';
 import type { Look } from './timeline.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 export interface ViewOptions {
   readonly fromMs: number;
@@ -82,7 +83,7 @@ function liveView({ fromMs, dueMs, maxNodes, sensors }: ViewOptions, stream: Nod
         'batches',
         seen.map((one) => one.batches.filter((batch) => batch.status === 'running').length),
         1,
-        `${look.batches.filter((batch) => batch.status !== 'running').length} of ${dueMs.length} done`,
+        `${look.batches.filter(hasEnded).length} of ${dueMs.length} done`,
       ),
       row(
         'workers',

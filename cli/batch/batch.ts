@@ -19,10 +19,14 @@ import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
+import { checkSelection } from '../../batches/select.ts';
+import { formatMs } from '../../report/format.ts';
 import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 interface WaitOption {
   readonly wait?: boolean;
+  readonly waitUntilThen?: boolean;
 }
 type PeriodOptions = { readonly from: number; readonly to: number };
 
@@ -31,9 +35,10 @@ export function registerBatch(program: Command): void {
   starts(batch, 'run', 'score the fleet over a period, now')
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
+    .addOption(waitUntilThen())
     .action(
       action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
-        start(context, 'by-hand', periodOf(o), requestOf(o), o),
+        start(context, 'by-hand', endedPeriod(o), requestOf(o), o),
       ),
     );
   starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch')
@@ -61,9 +66,10 @@ export function registerBatch(program: Command): void {
   )
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
+    .addOption(waitUntilThen())
     .action(
       action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
-        start(context, 'rescore', periodOf(o), { ...requestOf(o), rescore: true }, o),
+        start(context, 'rescore', endedPeriod(o), { ...requestOf(o), rescore: true }, o),
       ),
     );
   steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(
@@ -100,6 +106,9 @@ function starts(batch: Command, verb: string, description: string): Command {
   );
 }
 
+const waitUntilThen = (): Option =>
+  new Option('--wait-until-then', 'take a --to in the future: the batch waits for the end of its period');
+
 function steers(batch: Command, verb: string, description: string): Command {
   return batch.command(verb).description(description).argument('<id>', 'id of the batch');
 }
@@ -113,6 +122,17 @@ function periodOf({ from, to }: PeriodOptions): Period {
   return { fromMs: from, toMs: to };
 }
 
+/** A period that has not ended has readings to come: waiting for them is meant, or it is a slip of the year. */
+function endedPeriod(options: PeriodOptions & WaitOption): Period {
+  const period = periodOf(options);
+  if (period.toMs > Date.now() && !options.waitUntilThen)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--to (${isoTime(period.toMs)}) lies in the future, in ${formatMs(period.toMs - Date.now())}. Give an earlier time, or --wait-until-then to start a batch that waits for the end of its period.`,
+    );
+  return period;
+}
+
 async function start(
   context: Context,
   prefix: string,
@@ -121,6 +141,7 @@ async function start(
   options: WaitOption,
 ): Promise<Output> {
   const { fromMs, toMs } = period;
+  await checkSelection(await context.store(), { ...request, fromMs, toMs });
   const client = await context.client();
   const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
     taskQueue: CONTROL_QUEUE,
@@ -164,12 +185,11 @@ function rootMessage(error: unknown): string {
 }
 
 async function runningHandle(context: Context, id: string): Promise<WorkflowHandle> {
-  // Until its readings are there a batch is not on record, but it can be steered.
+  // Until a control worker took it up a batch is not on record, but it can be steered.
   const waiting = (await (await context.store()).findBatch(id)) ? undefined : await findWaiting(context, id);
   if (waiting) return waiting.handle;
   const batch = await findBatch(context, id);
-  if (batch.status !== 'running')
-    throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
+  if (hasEnded(batch)) throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
   return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }
 
@@ -186,9 +206,9 @@ async function cancel(context: Context, _: object, id: string): Promise<Output> 
   if (!batch)
     return {
       data: { batch: id, status: 'cancelled' },
-      text: `Batch ${id} was cancelled before it was planned: nothing is on record.`,
+      text: `Batch ${id} was cancelled before a worker took it up: nothing is on record.`,
     };
-  if (batch.status === 'running') {
+  if (!hasEnded(batch)) {
     const { finishBatch } = await import('../../batches/finish.ts');
     await finishBatch(
       { store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now },

@@ -57,7 +57,7 @@ function plainLines(title: string, unit: string, stream: NodeJS.WriteStream): Ba
 
 /**
  * Follows the outcomes of a batch in SQL until the returned function is called.
- * @param ask what the workflow says of itself, while the batch is not on record yet
+ * @param ask what the workflow says of itself, while the batch is not planned yet
  */
 export async function watchBatch(
   context: Context,
@@ -74,10 +74,11 @@ export async function watchBatch(
     // A worker that is busy, or not there yet, does not answer: then there is nothing to tell.
     const state = await ask().catch(() => undefined);
     if (state?.neededMs !== undefined) bar.set(0, 0, `waits for readings: ${readingsText(state)}`);
+    else if (state?.phase.startsWith('waiting')) bar.set(0, 0, state.phase);
   };
   const look = async (): Promise<void> => {
     const batch = await store.findBatch(batchId);
-    if (!batch) return lookAtWait();
+    if (!batch || batch.status === 'waiting') return lookAtWait();
     const counts = batch.status === 'running' ? await store.countOutcomes(batchId) : batch.counts;
     bar.set(
       decided(counts),

@@ -20,6 +20,7 @@ import {
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { action, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 export function registerReport(program: Command): void {
   program
@@ -68,7 +69,7 @@ async function site(context: Context, folder: string, ids: readonly string[]): P
     ids.length > 0
       ? ids
       : (await store.listBatches({ limit: NEWEST }))
-          .filter((batch) => batch.status !== 'running')
+          .filter(hasEnded)
           .reverse()
           .map((batch) => batch.id);
   if (batches.length === 0)

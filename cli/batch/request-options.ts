@@ -9,6 +9,7 @@ export interface RequestOptions {
   readonly sensorsPerActivity?: number;
   readonly toleratedFailurePercentage?: number;
   readonly toleratedFailureCount?: number;
+  readonly toleratedSkippedPercentage?: number;
   readonly waitForReadings?: string;
   readonly rescoreLate?: string;
 }
@@ -31,6 +32,12 @@ export function addRequestOptions(command: Command): Command {
     )
     .addOption(
       new Option('--tolerated-failure-count <n>', 'failed sensors past which the batch fails').argParser(asWhole(0)),
+    )
+    .addOption(
+      new Option(
+        '--tolerated-skipped-percentage <p>',
+        'sensors without readings or without a model, in percent, past which the batch fails (default: no limit)',
+      ).argParser(asNumber(0, 100)),
     )
     .addOption(
       new Option(
@@ -57,6 +64,7 @@ export function requestOf(options: RequestOptions): ScoreBatchRequest {
     sensorsPerActivity,
     toleratedFailurePercentage,
     toleratedFailureCount,
+    toleratedSkippedPercentage,
     waitForReadings,
     rescoreLate,
   } = options;
@@ -66,6 +74,7 @@ export function requestOf(options: RequestOptions): ScoreBatchRequest {
     sensorsPerActivity,
     toleratedFailurePercentage,
     toleratedFailureCount,
+    toleratedSkippedPercentage,
     waitForReadings,
     rescoreLate,
   };

@@ -8,6 +8,7 @@ import { workflowEnd, type WorkflowEnd } from '../../verify/workflow-end.ts';
 import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, statusWord } from '../frame/text.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 export function registerVerify(program: Command): void {
   program
@@ -27,7 +28,7 @@ export async function verify(context: Context, id: string): Promise<VerifyReport
       blobs: context.blobs(),
       workflowEnd: async (batch): Promise<WorkflowEnd> => {
         try {
-          return await workflowEnd(await context.client(), batch.workflowId, batch.runId, batch.status !== 'running');
+          return await workflowEnd(await context.client(), batch.workflowId, batch.runId, hasEnded(batch));
         } catch (error) {
           return { state: 'unknown', reason: `Temporal was not asked (${messageOf(error)})` };
         }

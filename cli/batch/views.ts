@@ -1,17 +1,18 @@
 /** `fleetscore batch list` and `batch show`. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { failureCauses } from '../../batches/failures.ts';
+import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
+import { failureCauses, type Cause } from '../../batches/failures.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { FAILURE_RULES } from '../../domain/failure-rules.ts';
 import { decided } from '../../domain/outcome.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../../report/format.ts';
-import type { Batch, OutcomeRow } from '../../storage/store.ts';
+import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
-import { facts, statusColumn, statusWord, table, when } from '../frame/text.ts';
+import { facts, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
 import { showWaiting } from './waiting.ts';
 
 export function registerBatchViews(batch: Command): void {
@@ -20,7 +21,13 @@ export function registerBatchViews(batch: Command): void {
     .description('list batches, newest first')
     .option('--schedule <name>', 'only those of a schedule')
     .addOption(
-      new Option('--status <status>', 'only those in a state').choices(['running', 'completed', 'failed', 'cancelled']),
+      new Option('--status <status>', 'only those in a state').choices([
+        'waiting',
+        'running',
+        'completed',
+        'failed',
+        'cancelled',
+      ]),
     )
     .addOption(new Option('--limit <n>', 'how many at the most').default(20).argParser(asWhole(1, 10_000)))
     .action(action<[], { schedule?: string; status?: Batch['status']; limit: number }>(list));
@@ -65,11 +72,12 @@ async function list(
         { title: 'Period (UTC)', whole: true },
         statusColumn('Status'),
         { title: 'Scored', align: 'right' },
-        { title: 'Skipped', align: 'right' },
+        { title: 'Skipped', align: 'right', paint: skippedPaint },
         { title: 'Failed', align: 'right' },
         { title: 'Windows', align: 'right' },
         { title: 'Anomalies', align: 'right' },
         { title: 'Took', align: 'right' },
+        ...(batches.some((b) => b.class !== undefined) ? [{ title: 'Why' }] : []),
       ],
       batches.map((b) => [
         b.id,
@@ -81,6 +89,7 @@ async function list(
         count(b.counts.windows),
         count(b.counts.anomalies),
         took(b),
+        ...(batches.some((other) => other.class !== undefined) ? [b.class ?? ''] : []),
       ]),
       'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait',
     ),
@@ -96,7 +105,8 @@ const SHOWN = 20;
 
 export async function showBatch(context: Context, id: string): Promise<Output> {
   const store = await context.store();
-  const waiting = (await store.findBatch(id)) ? undefined : await showWaiting(context, id);
+  const known = await store.findBatch(id);
+  const waiting = known === undefined || known.status === 'waiting' ? await showWaiting(context, id) : undefined;
   if (waiting) return waiting;
   const batch = await findBatch(context, id);
   const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
@@ -125,6 +135,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Took', took(batch)],
       ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`],
       ['Web UI', link],
+      ['Class', batch.class],
       ['Why', batch.message],
     ]),
   ];
@@ -149,10 +160,8 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     );
     if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
   }
-  if (causes.length > 0)
-    sections.push(
-      `To mend:\n${causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`).join('\n')}${batch.status === 'running' ? '' : `\nThen: fleetscore batch redrive ${id} --wait`}`,
-    );
+  const mend = remedies(batch, causes);
+  if (mend !== '') sections.push(mend);
   return {
     data: {
       ...batchData({ ...batch, counts }),
@@ -166,6 +175,23 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
+}
+
+/** What to do about a batch and its failed sensors, and how to score again; empty where nothing failed. */
+function remedies(batch: Batch, causes: readonly Cause[]): string {
+  const whole = batch.class === undefined || batch.class === 'sensors_failed' ? [] : [batch.class];
+  if (causes.length + whole.length === 0) return '';
+  const lines = [
+    ...whole.map((name) => `  ${name}: ${BATCH_REMEDIES[name]}`),
+    ...causes.map((c) => `  ${c.class}: ${remedyOf(c.class)}`),
+  ];
+  return `To mend:\n${lines.join('\n')}${hasEnded(batch) ? `\nThen: ${againCommand(batch, causes)}` : ''}`;
+}
+
+/** Failed sensors are driven again; a batch that scored none, or has no plan, is run anew. */
+function againCommand(batch: Batch, causes: readonly Cause[]): string {
+  if (causes.length > 0) return `fleetscore batch redrive ${batch.id} --wait`;
+  return `fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)} --wait`;
 }
 
 const remedyOf = (failure: string): string =>

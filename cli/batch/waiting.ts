@@ -1,6 +1,6 @@
 /**
- * A batch that waits for its readings: Temporal runs it, and the store does not know it before it is planned. The
- * commands that look at a batch or steer it find it here meanwhile.
+ * A batch that waits: what its workflow says of itself, which the store does not know. Also where it is not on record
+ * yet, because no control worker took it up.
  */
 import type { WorkflowHandle } from '@temporalio/client';
 import { isoTime } from '../../domain/time.ts';
@@ -52,7 +52,7 @@ function describe(context: Context, { workflowId, runId }: WaitingBatch, progres
       runId,
       from: isoTime(fromMs),
       to: isoTime(toMs),
-      status: 'running',
+      status: 'waiting',
       phase,
       readingsUpTo: iso(watermarkMs),
       readingsNeededUpTo: iso(neededMs),

@@ -26,6 +26,7 @@ const PAINT: Readonly<Record<string, Paint>> = {
   scored: 'green',
   failed: 'red',
   running: 'cyan',
+  waiting: 'cyan',
   cancelled: 'yellow',
   skipped: 'yellow',
 };
@@ -35,6 +36,10 @@ export function statusWord(status: string, colors: Colors = pc): string {
   const paint = PAINT[status.trim()];
   return paint ? colors[paint](status) : status;
 }
+
+/** Paint of a column that counts skipped sensors: any at all is worth a look. */
+export const skippedPaint: NonNullable<Column['paint']> = (text, _, colors) =>
+  text.trim() === '0' ? text : colors.yellow(text);
 
 /** A table's column of statuses. */
 export const statusColumn = (title: string): Column => ({

@@ -13,6 +13,7 @@ import type { BlobStore } from '../../storage/blobs.ts';
 import { action, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 const HOUR_MS = 3_600_000;
 /** Looked at when no times are given. */
@@ -152,7 +153,7 @@ async function scopeOf(context: Context, options: CostOptions, id: string | unde
         id: batch.id,
         startedAtMs: batch.startedAtMs,
         sensors: batch.planned,
-        ...(batch.status === 'running' ? {} : { finishedAtMs: batch.finishedAtMs ?? now }),
+        ...(!hasEnded(batch) ? {} : { finishedAtMs: batch.finishedAtMs ?? now }),
       }));
   if (id !== undefined) {
     if (options.from !== undefined || options.to !== undefined)

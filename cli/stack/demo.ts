@@ -20,7 +20,7 @@ import { faultsIn } from '../../samples/faults.ts';
 import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { sampleFeed } from '../../samples/readings.ts';
 import { publishModels } from '../../scoring/publish.ts';
-import type { Batch } from '../../storage/store.ts';
+import { hasEnded, type Batch } from '../../storage/store.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
 import { action, EXIT_FAILED, print, type Output } from '../frame/command.ts';
@@ -237,7 +237,7 @@ async function scoreThrough(
   }
   const batches = (): Promise<Batch[]> => store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
   // One that a stop left running goes on by itself and counts: the backfill starts no second for its time.
-  const before = new Set((await batches()).filter((batch) => batch.status !== 'running').map((batch) => batch.id));
+  const before = new Set((await batches()).filter(hasEnded).map((batch) => batch.id));
   say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
   await backfillSchedule(client, SCHEDULE, missing, ScheduleOverlapPolicy.ALLOW_ALL);
 
@@ -254,7 +254,7 @@ async function scoreThrough(
     const done = counts.reduce((sum, c) => sum + decided(c), 0);
     const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
     const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
-    const finished = mine.filter((b) => b.status !== 'running');
+    const finished = mine.filter(hasEnded);
     const wanted = Math.max(expected, mine.length);
     bar.set(done, perBatch * wanted, `${finished.length} of ${wanted} batches, ${formatCount(anomalies)} anomalies`);
     if (finished.length === mine.length && new Set(finished.map((b) => b.toMs)).size >= expected) {
@@ -277,7 +277,7 @@ async function scoreThrough(
 
 async function lastBatches(context: Context): Promise<Batch[]> {
   const recent = await (await context.store()).listBatches({ schedule: SCHEDULE, limit: 4 });
-  return recent.filter((batch) => batch.status !== 'running').sort((a, b) => a.toMs - b.toMs);
+  return recent.filter(hasEnded).sort((a, b) => a.toMs - b.toMs);
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */
@@ -289,7 +289,7 @@ async function stayLive(
 ): Promise<void> {
   const store = await context.store();
   const batches = await store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
-  const told = new Set(batches.filter((batch) => batch.status !== 'running').map((batch) => batch.id));
+  const told = new Set(batches.filter(hasEnded).map((batch) => batch.id));
   // The quarter that had just ended when we started; the schedule is the one to start it when it ended since.
   const latest = quarterBefore(Date.now());
   if (latest > scoredToMs && !batches.some((batch) => batch.toMs === latest))
@@ -314,7 +314,7 @@ async function stayLive(
         through = until;
         remember(context, { sentThroughMs: through });
         for (const batch of (await store.listBatches({ schedule: SCHEDULE, limit: 20 })).reverse()) {
-          if (batch.status === 'running' || told.has(batch.id)) continue;
+          if (!hasEnded(batch) || told.has(batch.id)) continue;
           told.add(batch.id);
           const { scored, skipped, failed, windows, anomalies } = batch.counts;
           say(

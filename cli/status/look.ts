@@ -10,7 +10,7 @@ import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
-import type { Batch, OutcomeRow, Store } from '../../storage/store.ts';
+import { hasEnded, type Batch, type OutcomeRow, type Store } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { countPollers } from '../../connect/task-queues.ts';
@@ -185,7 +185,7 @@ async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<Non
   return {
     sensors,
     ...(release === undefined ? {} : { release }),
-    last: batches.filter(({ status }) => status !== 'running').slice(0, LAST),
+    last: batches.filter(hasEnded).slice(0, LAST),
     failures,
   };
 }
@@ -200,9 +200,7 @@ async function runningOf(
 ): Promise<Answer<readonly RunningSeen[]>> {
   if (batches.problem !== undefined && temporal.problem !== undefined) return { problem: batches.problem };
   return ask(async () => {
-    const rows = new Map(
-      (batches.value ?? []).filter(({ status }) => status === 'running').map((batch) => [batch.id, batch]),
-    );
+    const rows = new Map((batches.value ?? []).filter((batch) => !hasEnded(batch)).map((batch) => [batch.id, batch]));
     const workflows = temporal.value ? await runningWorkflows(temporal.value) : undefined;
     const ids = new Set([...rows.keys(), ...(workflows?.keys() ?? [])]);
     return [...ids]

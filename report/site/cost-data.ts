@@ -3,7 +3,7 @@ import { money, peakNodes, shareNodes, type Share } from '../../pool/cost.ts';
 import { readNodes, recordedPools, type NodeRecord } from '../../pool/ledger.ts';
 import { loadPrices, priceOf } from '../../pool/prices.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
-import type { Batch } from '../../storage/store.ts';
+import { hasEnded, type Batch } from '../../storage/store.ts';
 import { formatMs, formatTime } from '../format.ts';
 
 /** Nodes start ahead of a batch and go after it: this far around it the record is read, ms. */
@@ -50,7 +50,7 @@ export async function collectCost(
     id,
     startedAtMs,
     sensors: planned,
-    ...(status === 'running' ? {} : { finishedAtMs: finishedAtMs ?? nowMs }),
+    ...(!hasEnded({ status }) ? {} : { finishedAtMs: finishedAtMs ?? nowMs }),
   }));
   const { batches: shares, totalMs, unusedMs } = shareNodes(nodes, spans, fromMs, toMs);
   const rate = prices && (await rateOf(nodes, prices));

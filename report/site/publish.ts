@@ -7,7 +7,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { endingWith } from '../../storage/deadline.ts';
-import type { Batch, Store } from '../../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
 import { challengeOf } from '../../verify/compare-releases.ts';
 import { groupByDevice, type InjectedFault } from '../collect/batch-data.ts';
 import { collectBatchData } from '../collect/collect.ts';
@@ -101,7 +101,7 @@ async function closedBatch(store: Store, id: string): Promise<Batch> {
       'BATCH_UNKNOWN',
       `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` lists them.`,
     );
-  if (batch.status === 'running')
+  if (!hasEnded(batch))
     throw new FleetscoreError('BATCH_RUNNING', `batch ${id} still runs: it gets its pages when it has ended.`);
   return batch;
 }
@@ -183,7 +183,7 @@ async function batchBefore(target: SiteTarget, batch: Batch, latest: readonly Ba
     .filter(
       (one) =>
         one.kind === 'score' &&
-        one.status !== 'running' &&
+        hasEnded(one) &&
         one.toMs <= batch.fromMs &&
         one.schedule === batch.schedule &&
         one.toMs - one.fromMs === batch.toMs - batch.fromMs,
@@ -227,7 +227,7 @@ async function listedBatches(
   target: SiteTarget,
   known: Map<string, BatchSummary>,
 ): Promise<ListedBatch[]> {
-  const closed = (await store.listBatches({ limit: LOOKED_AT })).filter((batch) => batch.status !== 'running');
+  const closed = (await store.listBatches({ limit: LOOKED_AT })).filter(hasEnded);
   const found = await Promise.all(
     closed.map(async (batch): Promise<ListedBatch[]> => {
       const summary = known.get(batch.id) ?? (await summaryOf(target, batch));

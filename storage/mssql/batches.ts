@@ -16,7 +16,7 @@ import {
   type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { AnnouncedBatch, Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -29,10 +29,11 @@ export const LISTED: StageTable = {
 };
 
 const COLUMNS = `b.batch_key AS batchKey, b.id AS id, b.workflow_id AS workflowId, b.run_id AS runId, b.kind AS kind,
-  b.schedule AS schedule, r.name AS releaseName, b.release_key AS releaseKey, b.supersedes AS supersedes,
+  b.schedule AS schedule, r.name AS releaseName, b.release_key AS releaseKey, b.wanted_release AS wantedRelease,
+  b.supersedes AS supersedes,
   b.code_version AS codeVersion, b.from_ms AS fromMs, b.to_ms AS toMs, b.started_at_ms AS startedAtMs,
   b.listed AS listed, b.max_sensor_id AS maxSensorId, b.planned AS planned, b.status AS status,
-  b.manifest AS manifest, b.message AS message, b.finished_at_ms AS finishedAtMs, b.scored AS scored,
+  b.manifest AS manifest, b.class AS class, b.message AS message, b.finished_at_ms AS finishedAtMs, b.scored AS scored,
   b.skipped AS skipped, b.failed AS failed, b.cancelled AS cancelled, b.windows AS windows, b.anomalies AS anomalies`;
 const BATCH_NAMES = COLUMNS.replace(/\bb\.\w+ AS |r\.name AS /g, '');
 
@@ -90,7 +91,7 @@ export const BATCH_SQL = {
   find: tsql(
     ID,
     `
-    SELECT ${COLUMNS} FROM batches b INNER JOIN releases r ON r.release_key = b.release_key WHERE b.id = @id`,
+    SELECT ${COLUMNS} FROM batches b LEFT JOIN releases r ON r.release_key = b.release_key WHERE b.id = @id`,
   ),
   // Commits of chunks share the row, the end of the batch has it alone: no outcome slips in after the counting.
   share: tsql(
@@ -113,7 +114,7 @@ export const BATCH_SQL = {
     `
     SELECT TOP (@limit) ${BATCH_NAMES} FROM (
       SELECT ${COLUMNS}
-      FROM batches b INNER JOIN releases r ON r.release_key = b.release_key
+      FROM batches b LEFT JOIN releases r ON r.release_key = b.release_key
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
         AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
     ) page ORDER BY startedAtMs DESC, batchKey DESC`,
@@ -133,28 +134,43 @@ export const BATCH_SQL = {
     )
     ORDER BY p.fromMs, p.toMs`,
   ),
-  add: tsql(
+  announce: tsql(
     {
       ...ID,
       workflowId: 'NVARCHAR(400)',
       runId: 'NVARCHAR(128)',
       kind: 'NVARCHAR(32)',
       schedule: 'NVARCHAR(400)',
-      releaseKey: 'INT',
+      wantedRelease: 'NVARCHAR(400)',
       supersedes: 'NVARCHAR(128)',
       codeVersion: 'NVARCHAR(128)',
       fromMs: 'BIGINT',
       toMs: 'BIGINT',
+      startedAtMs: 'BIGINT',
+    },
+    `
+    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, wanted_release, supersedes, code_version,
+                         from_ms, to_ms, started_at_ms, listed, max_sensor_id, planned, status)
+    VALUES (@id, @workflowId, @runId, @kind, @schedule, 0, @wantedRelease, @supersedes, @codeVersion, @fromMs, @toMs,
+            @startedAtMs, 0, 0, 0, N'waiting')`,
+  ),
+  plan: tsql(
+    {
+      batchKey: 'INT',
+      kind: 'NVARCHAR(32)',
+      releaseKey: 'INT',
+      supersedes: 'NVARCHAR(128)',
+      codeVersion: 'NVARCHAR(128)',
       startedAtMs: 'BIGINT',
       listed: 'BIT',
       maxSensorId: 'INT',
       planned: 'INT',
     },
     `
-    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version, from_ms, to_ms,
-                         started_at_ms, listed, max_sensor_id, planned, status)
-    VALUES (@id, @workflowId, @runId, @kind, @schedule, @releaseKey, @supersedes, @codeVersion, @fromMs, @toMs,
-            @startedAtMs, @listed, @maxSensorId, @planned, N'running')`,
+    UPDATE batches SET kind = @kind, release_key = @releaseKey, supersedes = @supersedes, code_version = @codeVersion,
+      started_at_ms = @startedAtMs, listed = @listed, max_sensor_id = @maxSensorId, planned = @planned,
+      status = N'running'
+    WHERE batch_key = @batchKey`,
   ),
   unknownSensors: tsql(
     {},
@@ -171,15 +187,16 @@ export const BATCH_SQL = {
       batchKey: 'INT',
       status: 'NVARCHAR(32)',
       manifest: 'NVARCHAR(400)',
+      class: 'NVARCHAR(32)',
       message: 'NVARCHAR(1000)',
       finishedAtMs: 'BIGINT',
       ...COUNTS,
     },
     `
-    UPDATE batches SET status = @status, manifest = @manifest, message = @message, finished_at_ms = @finishedAtMs,
+    UPDATE batches SET status = @status, manifest = @manifest, class = @class, message = @message, finished_at_ms = @finishedAtMs,
       scored = @scored, skipped = @skipped, failed = @failed, cancelled = @cancelled, windows = @windows,
       anomalies = @anomalies
-    WHERE batch_key = @batchKey AND status = N'running'`,
+    WHERE batch_key = @batchKey AND status IN (N'waiting', N'running')`,
   ),
   counts: tsql(
     { batchKey: 'INT' },
@@ -250,6 +267,7 @@ export const BATCH_SQL = {
 
 type BatchMethods = Pick<
   Store,
+  | 'announceBatch'
   | 'createBatch'
   | 'batchPools'
   | 'planRanges'
@@ -275,6 +293,8 @@ export function batchMethods(db: Database): BatchMethods {
   };
 
   return {
+    announceBatch: (batch) => db.write(async (tx) => withCounts(tx, await announceBatch(tx, batch))),
+
     createBatch: (batch) => db.write((tx) => createBatch(tx, batch)),
 
     batchPools: (batchId) =>
@@ -316,7 +336,7 @@ export function batchMethods(db: Database): BatchMethods {
         ).map(toPlanned);
       }),
 
-    finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
+    finishBatch: (batchId, { status, manifest, class: why, message, finishedAtMs }) =>
       db.write(async (tx) => {
         await tx.query(BATCH_SQL.seize, { id: batchId });
         const { batchKey } = await batchRow(tx, batchId);
@@ -325,6 +345,7 @@ export function batchMethods(db: Database): BatchMethods {
           batchKey,
           status,
           manifest: manifest ?? null,
+          class: why ?? null,
           message: clipMessage(message),
           finishedAtMs,
           ...counts,
@@ -391,12 +412,31 @@ async function withCounts(session: Session, row: BatchRow): Promise<Batch> {
   return row.status === 'running' ? toBatch(row, await batchCounts(session, row.batchKey)) : toBatch(row);
 }
 
-async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
+async function announceBatch(tx: Transaction, batch: AnnouncedBatch): Promise<BatchRow> {
   const [existing] = await tx.query<BatchRow>(BATCH_SQL.find, { id: batch.id });
   if (existing) {
     if (existing.runId !== batch.runId) throw batchConflict(batch, existing);
-    return withCounts(tx, existing);
+    return existing;
   }
+  await tx.run(BATCH_SQL.announce, {
+    id: batch.id,
+    workflowId: batch.workflowId,
+    runId: batch.runId,
+    kind: batch.kind,
+    schedule: batch.schedule ?? null,
+    wantedRelease: batch.release ?? null,
+    supersedes: batch.supersedes ?? null,
+    codeVersion: batch.codeVersion,
+    fromMs: batch.fromMs,
+    toMs: batch.toMs,
+    startedAtMs: batch.startedAtMs,
+  });
+  return batchRow(tx, batch.id);
+}
+
+async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
+  const row = await announceBatch(tx, batch);
+  if (row.status !== 'waiting') return withCounts(tx, row);
   const maxId = await maxSensorId(tx);
   const listed = batch.sensorIds && [...new Set(batch.sensorIds)];
   if (listed) {
@@ -411,27 +451,23 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
         unknown.map(({ id }) => id),
       );
   }
-  await tx.run(BATCH_SQL.add, {
-    id: batch.id,
-    workflowId: batch.workflowId,
-    runId: batch.runId,
+  const { batchKey } = row;
+  const key = await releaseKey(tx, batch.release);
+  const planned = listed?.length ?? maxId;
+  await tx.run(BATCH_SQL.plan, {
+    batchKey,
     kind: batch.kind,
-    schedule: batch.schedule ?? null,
-    releaseKey: await releaseKey(tx, batch.release),
+    releaseKey: key,
     supersedes: batch.supersedes ?? null,
     codeVersion: batch.codeVersion,
-    fromMs: batch.fromMs,
-    toMs: batch.toMs,
     startedAtMs: batch.startedAtMs,
     listed: listed !== undefined,
     maxSensorId: maxId,
-    planned: listed?.length ?? maxId,
+    planned,
   });
-  const row = await batchRow(tx, batch.id);
-  const { batchKey, releaseKey: key } = row;
   if (listed) await tx.run(BATCH_SQL.addSensors, { batchKey });
   await tx.run(listed ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, { batchKey, releaseKey: key });
-  await tx.run(BATCH_SQL.addPoolless, { batchKey, planned: row.planned });
+  await tx.run(BATCH_SQL.addPoolless, { batchKey, planned });
   if (batch.kind === 'score') await tx.run(BATCH_SQL.addChallenger, { batchKey, releaseKey: key });
-  return toBatch(row);
+  return toBatch(await batchRow(tx, batch.id));
 }

@@ -71,7 +71,7 @@ export const INGEST_SQL = {
     INNER JOIN #merged m ON m.sensor_id = w.sensor_id AND m.start_ms = w.start_ms`,
   ),
   // Up to where batches were planned: what changes before it is late for one of them.
-  plannedUpTo: tsql({}, 'SELECT MAX(to_ms) AS endMs FROM batches'),
+  plannedUpTo: tsql({}, 'SELECT MAX(to_ms) AS endMs FROM batches WHERE release_key > 0'),
   markLate: tsql(
     { startMs: 'BIGINT', now: 'BIGINT' },
     'UPDATE late_minutes SET changed_at_ms = @now WHERE start_ms = @startMs',

@@ -11,7 +11,7 @@ export const PRUNE_SQL = {
   oldBatches: tsql(
     { before: 'BIGINT' },
     `
-    SELECT batch_key AS batchKey FROM batches WHERE status <> N'running' AND finished_at_ms < @before ORDER BY batch_key`,
+    SELECT batch_key AS batchKey FROM batches WHERE status NOT IN (N'waiting', N'running') AND finished_at_ms < @before ORDER BY batch_key`,
   ),
   outcomes: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM outcomes WHERE batch_key = @batchKey'),
   challenged: tsql({ ...KEY, limit: 'INT' }, 'DELETE TOP (@limit) FROM challenged WHERE batch_key = @batchKey'),

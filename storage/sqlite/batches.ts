@@ -19,18 +19,18 @@ import {
   type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { AnnouncedBatch, Batch, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 
 const BATCH = `
   SELECT b.batch_key AS batchKey, b.id, b.workflow_id AS workflowId, b.run_id AS runId, b.kind, b.schedule,
-         r.name AS releaseName, b.release_key AS releaseKey, b.supersedes, b.code_version AS codeVersion,
+         r.name AS releaseName, b.release_key AS releaseKey, b.wanted_release AS wantedRelease, b.supersedes, b.code_version AS codeVersion,
          b.from_ms AS fromMs, b.to_ms AS toMs, b.started_at_ms AS startedAtMs, b.listed,
-         b.max_sensor_id AS maxSensorId, b.planned, b.status, b.manifest, b.message, b.finished_at_ms AS finishedAtMs,
+         b.max_sensor_id AS maxSensorId, b.planned, b.status, b.manifest, b.class, b.message, b.finished_at_ms AS finishedAtMs,
          b.scored, b.skipped, b.failed, b.cancelled, b.windows, b.anomalies
-  FROM batches b INNER JOIN releases r ON r.release_key = b.release_key`;
+  FROM batches b LEFT JOIN releases r ON r.release_key = b.release_key`;
 
 // Where the planned sensors come from, with the column that orders them: sorting is free in that order.
 // ?1 batch, ?2 and ?3 the range of ids. Both are given in either form, so that callers need not tell them apart.
@@ -90,17 +90,21 @@ export const BATCH_SQL = {
       WHERE l.start_ms > p.from_ms - ?4 - ${LATE_STEP_MS} AND l.start_ms < p.to_ms AND l.changed_at_ms > p.started_ms - ${CLOCK_SLACK_MS}
     )
     ORDER BY p.from_ms, p.to_ms`,
-  add: `
-    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, supersedes, code_version,
+  announce: `
+    INSERT INTO batches (id, workflow_id, run_id, kind, schedule, release_key, wanted_release, supersedes, code_version,
                          from_ms, to_ms, started_at_ms, listed, max_sensor_id, planned, status)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')`,
+    VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, 0, 0, 'waiting')`,
+  plan: `
+    UPDATE batches SET kind = ?, release_key = ?, supersedes = ?, code_version = ?, started_at_ms = ?, listed = ?,
+      max_sensor_id = ?, planned = ?, status = 'running'
+    WHERE batch_key = ?`,
   addSensor: 'INSERT INTO batch_sensors (batch_key, sensor_id) VALUES (?, ?) ON CONFLICT DO NOTHING',
   knownSensor: 'SELECT 1 FROM sensors WHERE id = ?',
   setPlanned: 'UPDATE batches SET planned = ? WHERE batch_key = ?',
   finish: `
-    UPDATE batches SET status = ?, manifest = ?, message = ?, finished_at_ms = ?,
+    UPDATE batches SET status = ?, manifest = ?, class = ?, message = ?, finished_at_ms = ?,
       scored = ?, skipped = ?, failed = ?, cancelled = ?, windows = ?, anomalies = ?
-    WHERE batch_key = ? AND status = 'running'`,
+    WHERE batch_key = ? AND status IN ('waiting', 'running')`,
   counts: `
     SELECT SUM(scored) AS scored, SUM(skipped) AS skipped, SUM(failed) AS failed, SUM(cancelled) AS cancelled,
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
@@ -145,6 +149,7 @@ export const BATCH_SQL = {
 
 type BatchMethods = Pick<
   Store,
+  | 'announceBatch'
   | 'createBatch'
   | 'batchPools'
   | 'planRanges'
@@ -158,6 +163,8 @@ type BatchMethods = Pick<
 
 export function batchMethods(db: Connection): BatchMethods {
   return {
+    announceBatch: (batch) => db.write(() => withCounts(db, announceBatch(db, batch))),
+
     createBatch: (batch) => db.write(() => createBatch(db, batch)),
 
     batchPools: (batchId) =>
@@ -212,7 +219,7 @@ export function batchMethods(db: Connection): BatchMethods {
           .map(toPlanned);
       }),
 
-    finishBatch: (batchId, { status, manifest, message, finishedAtMs }) =>
+    finishBatch: (batchId, { status, manifest, class: why, message, finishedAtMs }) =>
       db.write(() => {
         const batch = batchRow(db, batchId);
         const c = batchCounts(db, batch.batchKey);
@@ -220,6 +227,7 @@ export function batchMethods(db: Connection): BatchMethods {
           BATCH_SQL.finish,
           status,
           manifest ?? null,
+          why ?? null,
           clipMessage(message),
           finishedAtMs,
           c.scored,
@@ -292,39 +300,50 @@ function withCounts(db: Connection, row: BatchRow): Batch {
   return row.status === 'running' ? toBatch(row, batchCounts(db, row.batchKey)) : toBatch(row);
 }
 
-function createBatch(db: Connection, batch: NewBatch): Batch {
-  const existing = db.get<BatchRow>(BATCH_SQL.find, batch.id);
-  if (existing) {
-    if (existing.runId !== batch.runId) throw batchConflict(batch, existing);
-    return withCounts(db, existing);
-  }
-  const max = maxSensorId(db);
+/** The row of a batch, if this run has one. @throws FleetscoreError `BATCH_CONFLICT` */
+function rowOf(db: Connection, batch: Pick<NewBatch, 'id' | 'runId'>): BatchRow | undefined {
+  const row = db.get<BatchRow>(BATCH_SQL.find, batch.id);
+  if (row && row.runId !== batch.runId) throw batchConflict(batch, row);
+  return row;
+}
+
+function announceBatch(db: Connection, batch: AnnouncedBatch): BatchRow {
+  const existing = rowOf(db, batch);
+  if (existing) return existing;
   db.run(
-    BATCH_SQL.add,
+    BATCH_SQL.announce,
     batch.id,
     batch.workflowId,
     batch.runId,
     batch.kind,
     batch.schedule ?? null,
-    releaseKey(db, batch.release),
+    batch.release ?? null,
     batch.supersedes ?? null,
     batch.codeVersion,
     batch.fromMs,
     batch.toMs,
     batch.startedAtMs,
-    batch.sensorIds ? 1 : 0,
-    max,
-    max,
   );
+  return batchRow(db, batch.id);
+}
+
+function createBatch(db: Connection, batch: NewBatch): Batch {
+  const row = announceBatch(db, batch);
+  if (row.status !== 'waiting') return withCounts(db, row);
+  const { batchKey } = row;
+  const release = releaseKey(db, batch.release);
+  const max = maxSensorId(db);
+  const { kind, supersedes = null, codeVersion, startedAtMs } = batch;
+  const listed = batch.sensorIds ? 1 : 0;
+  db.run(BATCH_SQL.plan, kind, release, supersedes, codeVersion, startedAtMs, listed, max, max, batchKey);
+  let planned = max;
   if (batch.sensorIds) {
-    const { batchKey } = batchRow(db, batch.id);
     const unknown = batch.sensorIds.filter((id) => !db.get(BATCH_SQL.knownSensor, id));
     if (unknown.length > 0) throw sensorUnknown(batch.id, unknown);
-    let planned = 0;
+    planned = 0;
     for (const id of batch.sensorIds) planned += db.run(BATCH_SQL.addSensor, batchKey, id);
     db.run(BATCH_SQL.setPlanned, planned, batchKey);
   }
-  const { batchKey, releaseKey: release, planned } = batchRow(db, batch.id);
   db.run(batch.sensorIds ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, batchKey, release);
   db.run(BATCH_SQL.addPoolless, batchKey, planned);
   if (batch.kind === 'score') db.run(BATCH_SQL.addChallenger, batchKey, release);

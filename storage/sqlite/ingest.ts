@@ -25,7 +25,7 @@ export const INGEST_SQL = {
     UPDATE windows SET count = ?, mean = ?, min = ?, max = ?, last = ?, last_ts = ?, change_id = ?, readings = ?
     WHERE sensor_id = ? AND start_ms = ?`,
   // Up to where batches were planned: what changes before it is late for one of them.
-  plannedUpTo: 'SELECT MAX(to_ms) AS endMs FROM batches',
+  plannedUpTo: 'SELECT MAX(to_ms) AS endMs FROM batches WHERE release_key > 0',
   markLate: `
     INSERT INTO late_minutes (start_ms, changed_at_ms) VALUES (?, ?)
     ON CONFLICT (start_ms) DO UPDATE SET changed_at_ms = excluded.changed_at_ms`,

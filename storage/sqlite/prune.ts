@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts';
 import { pruneWindows } from './windows.ts';
 
 export const PRUNE_SQL = {
-  oldBatches: `SELECT batch_key AS "key" FROM batches WHERE status <> 'running' AND finished_at_ms < ? ORDER BY batch_key`,
+  oldBatches: `SELECT batch_key AS "key" FROM batches WHERE status NOT IN ('waiting', 'running') AND finished_at_ms < ? ORDER BY batch_key`,
   outcomes: `
     DELETE FROM outcomes WHERE batch_key = ?1 AND sensor_id IN (
       SELECT sensor_id FROM outcomes WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2

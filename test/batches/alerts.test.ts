@@ -109,3 +109,26 @@ test('the configuration takes an address and a rate, and never shows the address
     /FLEETSCORE_ALERT_ANOMALY_RATE is "20": it takes a number from 0 to 1/,
   );
 });
+
+test('skipped sensors past their share are told', () => {
+  const counts = { scored: 3, skipped: 7, failed: 0, cancelled: 0, windows: 100, anomalies: 0 };
+  expect(alertsOf(batch({ counts }), 80, [], settings)).toEqual([]);
+  expect(alertsOf(batch({ counts }), 80, [], { ...settings, skippedRate: 0.7 })).toEqual([]);
+  expect(alertsOf(batch({ counts }), 80, [], { ...settings, skippedRate: 0.5 })).toEqual([
+    expect.objectContaining({
+      id: 'b1/sensors_skipped',
+      event: 'sensors_skipped',
+      skippedRateLimit: 0.5,
+      text: 'fleetscore: batch b1 skipped 7 of 10 sensors, more than 50 %: they have no readings or no model.',
+    }),
+  ]);
+});
+
+test('what comes from outside is no mention, link or markup in the sentence that a chat shows', () => {
+  const message =
+    '1 x model_failed (<!channel> / [a](http://evil.example): \u202e<http://evil.example|x> @here\n**b**)';
+  const [alert] = alertsOf(batch({ status: 'failed', message }), 0, [], settings);
+  expect(alert!.text).not.toMatch(/[<>\n\u202e]|\]\(|:\/\/|@here|\*\*/);
+  expect(alert!.text).toContain('evil.example');
+  expect(alert!.message).toBe(message);
+});

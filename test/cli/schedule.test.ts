@@ -7,6 +7,7 @@ import { findTemporal } from '../../local/temporal-binary.ts';
 import { TOOLS } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { modelsOf } from '../support/small-fleet.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 const stack = useStack('schedule');
 const HOUR = ['--from', '2026-03-02T10:00', '--to', '2026-03-02T11:00'] as const;
@@ -170,7 +171,7 @@ test('doctor finds every part well', async () => {
 async function batchesOf(schedule: string, count: number): Promise<Listed[]> {
   const store = await stack.context.store();
   for (let i = 0; i < 600; i++) {
-    const ended = (await store.listBatches({ schedule })).filter((batch) => batch.status !== 'running');
+    const ended = (await store.listBatches({ schedule })).filter(hasEnded);
     if (ended.length >= count)
       return (await stack.cli('batch', 'list', '--schedule', schedule, '--json')).json() as Listed[];
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -2,6 +2,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runningBatches } from '../../activities/pool-work.ts';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { processesOf } from '../support/cli.ts';
@@ -170,14 +171,27 @@ test('a scoring worker that is killed in mid-batch costs a retry, no outcome', a
 }, 180_000);
 
 test('a batch that waits for its readings, and one whose workflow was terminated, can be cancelled', async () => {
-  const waiting = (
-    await stack.cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-for-readings', '1d', '--json')
-  ).json() as { batch: string };
+  const future = ['batch', 'run', '--from', FROM, '--to', '2100-01-01'];
+  const refused = await stack.cli(...future);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/--to .* future.*--wait-until-then/)]);
+  const waiting = (await stack.cli(...future, '--wait-until-then', '--json')).json() as { batch: string };
   const client = await stack.context.client();
   await waitFor(async () => (await client.workflow.count(`FleetscoreBatch = '${waiting.batch}'`)).count > 0);
-  expect((await stack.cli('batch', 'cancel', waiting.batch)).stdout).toMatch(/cancelled before it was planned/);
-
   const store = await stack.context.store();
+  await waitFor(async () => (await store.findBatch(waiting.batch)) !== undefined);
+  expect((await stack.cli('batch', 'list', '--status', 'waiting')).stdout).toContain(waiting.batch);
+  const shown = (await stack.cli('batch', 'show', waiting.batch, '--json')).json();
+  expect(shown).toMatchObject({ status: 'waiting', phase: 'waiting for the end of its period' });
+  expect((await stack.cli('status')).stdout).toMatch(new RegExp(`${waiting.batch} +waiting for the end of its period`));
+  // Nobody works for it until then.
+  const pool = { name: 'scoring', taskQueue: 'scoring' };
+  expect(await runningBatches(client, store, pool, 4, Date.now())).toEqual([]);
+  expect(await runningBatches(client, store, pool, 4, Date.parse('2100-01-01') + 1)).toEqual([
+    expect.objectContaining({ id: waiting.batch, sensorsToGo: 4, queued: false }),
+  ]);
+  expect((await stack.cli('batch', 'cancel', waiting.batch)).stdout).toMatch(/Status: +cancelled/);
+  expect(await store.findBatch(waiting.batch)).toMatchObject({ status: 'cancelled', planned: 0 });
+
   const period = { fromMs: Date.parse(FROM), toMs: Date.parse(TO) };
   const gone = await client.workflow.start('scoreBatch', { taskQueue: 'nobody', workflowId: 'gone', args: [] });
   const batch = await store.createBatch({

@@ -155,7 +155,7 @@ describe('planning', () => {
       },
     };
     const toGo = async (name: string): Promise<number[]> =>
-      (await runningBatches(client as never, store, pool(name), 0)).map((batch) => batch.sensorsToGo);
+      (await runningBatches(client as never, store, pool(name), 0, Date.now())).map((batch) => batch.sensorsToGo);
     expect([await toGo('scoring'), await toGo('big'), await toGo('fast')]).toEqual([[1_500], [100], []]);
     const some = await members(batchId, { from: 1, to: 500, count: 0, pool: 'big' });
     await store.commitChunk({

@@ -109,6 +109,46 @@ export function batchesContract(tools: ContractTools): void {
       expect(await tools.store.findBatch('nobody')).toBeUndefined();
     });
 
+    test('a batch is on record before it is planned, and ends like any other', async () => {
+      const [id] = await sensors(1);
+      const { release: _, ...plain } = await newBatch({ schedule: 'minutely', kind: 'redrive', supersedes: 'earlier' });
+      const announced = { ...plain, release: 'nobody' };
+      const waiting = { ...announced, planned: 0, status: 'waiting', counts: NO_OUTCOMES };
+      expect(await tools.store.announceBatch(announced)).toEqual(waiting);
+      expect(await tools.store.announceBatch({ ...announced, startedAtMs: 1 })).toEqual(waiting);
+      expect(await failing(tools.store.announceBatch({ ...announced, runId: 'another' }))).toBe('BATCH_CONFLICT');
+      expect(await tools.store.findBatch(announced.id)).toEqual(waiting);
+      expect(await tools.store.listBatches({ status: 'waiting', schedule: 'minutely' })).toContainEqual(waiting);
+      expect(await tools.store.planRanges(announced.id, 10)).toEqual([]);
+      expect(await tools.store.undecidedSensors(announced.id, undefined, 10)).toEqual([]);
+      expect(await failing(tools.store.commitChunk(chunk(announced.id, 'c', [scored(id!)])))).toBe('BATCH_CLOSED');
+      const end = {
+        status: 'failed',
+        class: 'release_unknown',
+        message: 'no such release',
+        finishedAtMs: T0 + 1,
+      } as const;
+      expect(await tools.store.finishBatch(announced.id, end)).toEqual({ ...waiting, ...end });
+      // Closed is closed: planning that comes late changes nothing.
+      expect(await tools.store.createBatch({ ...announced, release: await release() })).toEqual({ ...waiting, ...end });
+    });
+
+    test('planning fixes the release and the time of an announced batch; one that fails leaves it waiting', async () => {
+      await sensors(2);
+      const wanted = await newBatch({ startedAtMs: T0 + MINUTE });
+      const { release: name, ...announced } = wanted;
+      await tools.store.announceBatch({ ...announced, startedAtMs: T0 });
+      expect(await failing(tools.store.createBatch({ ...wanted, release: 'nobody' }))).toBe('RELEASE_UNKNOWN');
+      expect(await tools.store.findBatch(wanted.id)).toMatchObject({ status: 'waiting', release: '', startedAtMs: T0 });
+      expect(await tools.store.createBatch(wanted)).toEqual({
+        ...wanted,
+        planned: await tools.store.countSensors(),
+        status: 'running',
+        counts: NO_OUTCOMES,
+      });
+      expect((await tools.store.findBatch(wanted.id))!.release).toBe(name);
+    });
+
     test('sensors that register later are not planned', async () => {
       const [id] = await sensors(1);
       const { id: batch } = await tools.store.createBatch(await newBatch());

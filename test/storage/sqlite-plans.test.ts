@@ -115,6 +115,7 @@ test.each([
     OUTCOME_SQL.listUnscored,
     'SEARCH o USING INDEX outcomes_unscored (batch_key=? AND status=? AND sensor_id>?)',
   ],
+  ['the end of what is planned', INGEST_SQL.plannedUpTo, 'SEARCH batches USING INDEX batches_planned_end'],
   ['predictionSources of a sensor', OUTCOME_SQL.sources, 'SEARCH o USING PRIMARY KEY (batch_key=? AND sensor_id=?)'],
   [
     'changedSensors looks at windows',

@@ -58,6 +58,7 @@ function translateDdl(script: string): string {
   let text = script
     .replace(/--.*$/gm, '')
     .replace(/ALTER TABLE \w+ SET [^;]*;/g, '')
+    .replace(/DROP INDEX (\w+) ON \w+/g, 'DROP INDEX $1')
     .replace(/ COLLATE \w+/g, '')
     .replace(/ CLUSTERED/g, '')
     .replace(/INT IDENTITY\(1,1\) NOT NULL([^;]*?),\s*CONSTRAINT \w+ PRIMARY KEY \(\w+\)/g, 'INTEGER PRIMARY KEY$1')

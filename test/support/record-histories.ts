@@ -20,6 +20,7 @@ import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
 import { FROM, modelsOf, PERIOD, readingsOf, TO } from './small-fleet.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 const OUT = fileURLToPath(new URL(`../histories/${process.argv[2] ?? VERSION}/`, import.meta.url));
 if (existsSync(OUT)) throw new Error(`${OUT} is there already, and recorded histories stay: name another folder`);
@@ -158,16 +159,9 @@ try {
   await save(client, 'batch-with-a-failed-sensor', failing.workflowId, failing.runId);
   await save(client, 'child-of-a-failed-sensor', `${failing.id}/${models[0]!.device}/${models[0]!.sensor}`);
 
-  const paused = (await cli(
-    'batch',
-    'run',
-    '--from',
-    FROM,
-    '--to',
-    '2100-01-01',
-    '--wait-for-readings',
-    '1d',
-  )) as Shown & { batch: string };
+  const paused = (await cli('batch', 'run', '--from', FROM, '--to', '2100-01-01', '--wait-until-then')) as Shown & {
+    batch: string;
+  };
   await new Promise((resolve) => setTimeout(resolve, 6_000));
   const handle = client.workflow.getHandle(paused.workflowId);
   await handle.executeUpdate('pause');
@@ -209,6 +203,6 @@ async function ended(batchId: string): Promise<{ workflowId: string; runId: stri
   const store = await context.store();
   return poll(async () => {
     const batch = await store.findBatch(batchId);
-    return batch && batch.status !== 'running' ? batch : undefined;
+    return batch && hasEnded(batch) ? batch : undefined;
   });
 }

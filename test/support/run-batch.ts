@@ -6,7 +6,7 @@ import { verify } from '../../cli/batch/verify.ts';
 import { decided } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
-import type { Batch } from '../../storage/store.ts';
+import { hasEnded, type Batch } from '../../storage/store.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../../workflows/requests.ts';
 import type { scoreBatch } from '../../workflows/score-batch.ts';
@@ -32,7 +32,7 @@ export async function untilDecided(
   for (;;) {
     const batch = await store.findBatch(id);
     const done = batch ? decided(batch.counts) : 0;
-    if (batch && (done >= sensors || batch.status !== 'running')) return { decided: done, planned: batch.planned };
+    if (batch && (done >= sensors || hasEnded(batch))) return { decided: done, planned: batch.planned };
     await sleep(20);
   }
 }
@@ -42,7 +42,7 @@ export async function untilEnded(context: Context, id: string, withinMs = 180_00
   const store = await context.store();
   for (const end = Date.now() + withinMs; ;) {
     const batch = await store.findBatch(id);
-    if (batch && batch.status !== 'running') return batch;
+    if (batch && hasEnded(batch)) return batch;
     if (Date.now() > end)
       throw new Error(`batch ${id} has not ended within ${withinMs / 1_000} s: ${JSON.stringify(batch?.counts)}`);
     await sleep(50);

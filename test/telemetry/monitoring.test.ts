@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { spanIdOf, traceIdOf } from '../../domain/trace.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
-import type { Batch } from '../../storage/store.ts';
+import { hasEnded, type Batch } from '../../storage/store.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
@@ -93,7 +93,7 @@ beforeAll(async () => {
   expect((await stack.cli('schedule', 'backfill', 'plant', '--from', FROM, '--to', TO)).code).toBe(0);
   batch = (await until(
     async () => (await store.listBatches({ schedule: 'plant' }))[0],
-    (found) => found?.status !== undefined && found.status !== 'running',
+    (found) => found?.status !== undefined && hasEnded(found),
     150_000,
   ))!;
   expect(batch).toMatchObject({ status: 'completed', planned: 3, counts: { scored: 2, failed: 1 } });

@@ -171,7 +171,7 @@ async function settle(context: Context, id: string): Promise<void> {
 async function check(context: Context, id: string): Promise<Batch> {
   const batch = await untilEnded(context, id, END_MS);
   const { text, report } = await findings(context, id);
-  if (batch.status !== 'running') ended[batch.status] += 1;
+  if (batch.status !== 'waiting' && batch.status !== 'running') ended[batch.status] += 1;
   say(
     `  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} failed, ${batch.counts.cancelled} cancelled; ${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`,
   );

@@ -26,6 +26,7 @@ import { cleanEnv, TOOLS } from '../support/cli.ts';
 import { findings } from '../support/run-batch.ts';
 import { PARTS, pidsOf, residentMiB, type Part } from '../support/stack-pids.ts';
 import { writeSection } from '../../bench/results-file.ts';
+import { hasEnded } from '../../storage/store.ts';
 
 const { values: flags } = parseArgs({
   options: { minutes: { type: 'string', default: '20' }, 'dry-run': { type: 'boolean', default: false } },
@@ -99,7 +100,7 @@ try {
       told = now;
       const batches = await store.listBatches({ schedule: 'soak', limit: 10_000 });
       say(
-        `${Math.round((now - startedAt) / 60_000)} min: ${sent} readings, ${batches.filter((b) => b.status !== 'running').length} batches ended; MiB ${[...memory].map(([part, samples]) => `${part} ${Math.round(samples.at(-1)!.mib)}`).join(', ')}`,
+        `${Math.round((now - startedAt) / 60_000)} min: ${sent} readings, ${batches.filter(hasEnded).length} batches ended; MiB ${[...memory].map(([part, samples]) => `${part} ${Math.round(samples.at(-1)!.mib)}`).join(', ')}`,
       );
     }
   }

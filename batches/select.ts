@@ -1,0 +1,138 @@
+/**
+ * What a batch is for: its release and its sensors. What makes that impossible is told by the same words before
+ * anything is started (the command line) and when it is planned (the control worker).
+ */
+import { FleetscoreError } from '../domain/errors.ts';
+import type { OutcomeStatus } from '../domain/outcome.ts';
+import { parseSensorName } from '../domain/sensor.ts';
+import { isoTime, type Period } from '../domain/time.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import { lagOf } from '../scoring/features.ts';
+import { hasEnded, type Batch, type NewBatch, type Store } from '../storage/store.ts';
+import type { PlanInput } from '../workflows/activities.ts';
+
+/** Rows of one page of ids. */
+const PAGE = 5_000;
+
+interface Windowed {
+  readonly store: Store;
+  readonly windows?: WindowShape;
+}
+
+type Selection = Pick<PlanInput, 'redrive' | 'sensors' | 'rescore' | 'fromMs' | 'toMs'>;
+
+/**
+ * Refuses a request that would fail before it is planned.
+ * @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN`, `BATCH_UNKNOWN`, `BATCH_RUNNING`, `SENSOR_UNKNOWN`, `INVALID_REQUEST`
+ */
+export async function checkSelection(
+  store: Store,
+  request: Pick<PlanInput, 'release' | 'redrive' | 'sensors'> & Period,
+): Promise<void> {
+  await releaseFor(store, request.release);
+  if (request.redrive !== undefined) await redriven(store, request.redrive, request);
+  if (request.sensors) await chosenIds(store, request.sensors);
+}
+
+/** The release that was asked for, or the current one. @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN` */
+export async function releaseFor(store: Store, asked: string | undefined): Promise<string> {
+  if (asked === undefined) {
+    const current = await store.currentRelease();
+    if (current !== undefined) return current;
+    throw new FleetscoreError(
+      'NO_RELEASE',
+      'no models are published yet, so there is nothing to score with. Run `fleetscore models publish DIR`.',
+    );
+  }
+  const releases = await store.listReleases();
+  if (releases.some(({ name }) => name === asked)) return asked;
+  const newest = releases.slice(0, 5).map(({ name }) => name);
+  throw new FleetscoreError(
+    'RELEASE_UNKNOWN',
+    `there is no release ${JSON.stringify(asked)}. ${newest.length === 0 ? 'Publish one: `fleetscore models publish DIR`' : `There is ${newest.join(', ')}${releases.length > newest.length ? ', ...' : ''}; \`fleetscore models list\` shows all`}.`,
+  );
+}
+
+/** The batch to redrive. @throws FleetscoreError `BATCH_UNKNOWN`, `BATCH_RUNNING`, `INVALID_REQUEST` */
+async function redriven(store: Store, id: string, { fromMs, toMs }: Period): Promise<Batch> {
+  const base = await store.findBatch(id);
+  if (!base) throw new FleetscoreError('BATCH_UNKNOWN', `there is no batch ${JSON.stringify(id)} to redrive.`);
+  if (!hasEnded(base))
+    throw new FleetscoreError('BATCH_RUNNING', `batch ${base.id} still runs: redrive it when it has ended.`);
+  if (base.planned === 0 && base.manifest === undefined)
+    throw new FleetscoreError(
+      'INVALID_REQUEST',
+      `batch ${base.id} ended before its sensors were planned, so there is nothing of it to score again. Run the period: \`fleetscore batch run --from ${isoTime(fromMs)} --to ${isoTime(toMs)}\`.`,
+    );
+  if (base.fromMs !== fromMs || base.toMs !== toMs)
+    throw new FleetscoreError(
+      'INVALID_REQUEST',
+      `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`,
+    );
+  return base;
+}
+
+/** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
+export async function selectSensors(
+  deps: Windowed,
+  input: Selection,
+  release: string,
+): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+  const { store } = deps;
+  if (input.redrive !== undefined) {
+    const base = await redriven(store, input.redrive, input);
+    if (input.sensors)
+      return { kind: 'redrive', supersedes: base.id, sensorIds: await chosenIds(store, input.sensors) };
+    const failed = await outcomeIds(store, base.id, 'failed');
+    return {
+      kind: 'redrive',
+      supersedes: base.id,
+      sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))],
+    };
+  }
+  if (input.rescore) {
+    const { fromMs, toMs } = input;
+    // Several may have scored it: the newest is what readers saw until now.
+    const before = (await store.listBatches({ period: { fromMs, toMs } })).find(
+      (batch) => batch.manifest !== undefined,
+    );
+    const supersedes = before === undefined ? {} : { supersedes: before.id };
+    const lookbackMs = await lookbackOf(deps, release);
+    const sensorIds: number[] = [];
+    for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
+      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, lookbackMs });
+      if (page.length === 0) return { kind: 'rescore', ...supersedes, sensorIds };
+      sensorIds.push(...page);
+    }
+  }
+  return { kind: 'score' };
+}
+
+async function chosenIds(store: Store, names: readonly string[]): Promise<number[]> {
+  const ids: number[] = [];
+  for (const name of names) {
+    const sensor = await store.findSensor(parseSensorName(name));
+    if (!sensor)
+      throw new FleetscoreError(
+        'SENSOR_UNKNOWN',
+        `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; \`fleetscore sensors list\` shows those there are.`,
+      );
+    ids.push(sensor.id);
+  }
+  return [...new Set(ids)].sort((a, b) => a - b);
+}
+
+/** How far before a period the models of a release look, ms: what changed there changes predictions of the period. */
+export async function lookbackOf({ store, windows }: Windowed, release: string | undefined): Promise<number> {
+  if (windows === undefined || release === undefined) return 0;
+  return Math.max(0, ...(await store.releaseFeatures(release)).map(lagOf)) * windows.hopMs;
+}
+
+async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus): Promise<number[]> {
+  const ids: number[] = [];
+  for (let after = -1; ; after = ids[ids.length - 1]!) {
+    const page = await store.listOutcomes(batchId, { status, after, limit: PAGE });
+    if (page.length === 0) return ids;
+    ids.push(...page.map((outcome) => outcome.sensorId));
+  }
+}
