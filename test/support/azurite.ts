@@ -1,23 +1,20 @@
-/** A real azurite in a process of its own, and a blob store that talks to it. For tests and benchmarks. */
+/** A real azurite in a process of its own: what the Blob server of the laptop stack is compared with. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../local/ports.ts';
-import { createBlobStore } from '../../storage/azure-blobs.ts';
-import type { BlobStore } from '../../storage/blobs.ts';
 
 // The well-known key of the emulator, not a secret.
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 const AZURITE = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
 
-export interface BlobServer {
-  readonly blobs: BlobStore;
+export interface Azurite {
   readonly connectionString: string;
   stop(): Promise<void>;
 }
 
-export async function startBlobServer(dir: string): Promise<BlobServer> {
+export async function startAzurite(dir: string): Promise<Azurite> {
   const port = await freePort();
   const child: ChildProcess = spawn(
     process.execPath,
@@ -53,7 +50,5 @@ export async function startBlobServer(dir: string): Promise<BlobServer> {
     await sleep(50);
   }
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
-  const blobs = createBlobStore({ connectionString, retry: { tries: 2, delayMs: 20, tryTimeoutMs: 5_000 } });
-  await blobs.prepare();
-  return { blobs, connectionString, stop };
+  return { connectionString, stop };
 }

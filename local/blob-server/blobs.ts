@@ -1,0 +1,296 @@
+/**
+ * Blobs: put, append, read, describe, delete. Content is taken and synced first; the name changes in one
+ * transaction after it, under the conditions of the request, so that a reader sees the old blob or the new one.
+ */
+import { createHash } from 'node:crypto';
+import { checkConditions, type Access } from './conditions.ts';
+import { removeBlob } from './containers.ts';
+import { blobNotFound, conditionNotMet, invalid, notImplemented, ServiceError } from './errors.ts';
+import type { IndexDb } from './index-db.ts';
+import { changeLease, leaseHeaders } from './lease.ts';
+import { INLINE_BYTES, type NewPiece, type Pieces } from './pieces.ts';
+import { metadataHeaders, metadataOf, numberHeader, type BlobAnswer, type BlobRequest } from './request.ts';
+import {
+  changedHeaders,
+  findBlob,
+  findContainer,
+  httpDate,
+  newEtag,
+  storedHeaders,
+  type BlobRow,
+  type BlobType,
+} from './rows.ts';
+
+/** "Append Block": a blob takes so many. */
+export const MOST_APPENDS = 50_000;
+
+export interface Parts {
+  readonly db: IndexDb;
+  readonly pieces: Pieces;
+}
+
+/** The blob of the request as it is. @throws ServiceError 404, 304, 409, 412 */
+export function blobFor({ db }: Parts, request: BlobRequest, access: Access): BlobRow {
+  findContainer(db, request.container!);
+  const row = findBlob(db, request.container!, request.blob!);
+  if (!row) throw blobNotFound();
+  checkConditions(request, row, access, Date.now());
+  return row;
+}
+
+/** Takes the body of the request, checks its hash, and hands it to `use`; what `use` refuses leaves nothing behind. */
+export async function withBody<T>(
+  { pieces }: Parts,
+  request: BlobRequest,
+  use: (piece: NewPiece, md5: string) => Promise<T>,
+): Promise<T> {
+  const hash = createHash('md5');
+  const piece = await pieces.take(request.body, (chunk) => hash.update(chunk));
+  try {
+    const md5 = hash.digest('base64');
+    const said = request.header('content-md5');
+    if (said !== undefined && said !== md5)
+      throw invalid('Md5Mismatch', 'The MD5 value specified in the request did not match the content.');
+    return await use(piece, md5);
+  } catch (error) {
+    await pieces.discard(piece);
+    throw error;
+  }
+}
+
+export interface NewBlob {
+  readonly type: BlobType;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly parts: readonly { readonly block: string; readonly pieceId: number; readonly bytes: number }[];
+}
+
+/** In a write: puts a blob under the name, in place of what was there. */
+export function replaceBlob({ db, pieces }: Parts, request: BlobRequest, blob: NewBlob): BlobRow {
+  const [container, name] = [request.container!, request.blob!];
+  const before = findBlob(db, container, name);
+  // Parts first: pieces that both have must not be released.
+  const nowMs = Date.now();
+  const kept = before && { created: before.created_ms, lease: before.lease };
+  const old = before ? db.all<{ piece_id: number }>('SELECT piece_id FROM parts WHERE blob_id = ?', before.blob_id) : [];
+  if (before) {
+    db.run('DELETE FROM parts WHERE blob_id = ?', before.blob_id);
+    db.run('DELETE FROM blobs WHERE blob_id = ?', before.blob_id);
+  }
+  const bytes = blob.parts.reduce((sum, part) => sum + part.bytes, 0);
+  const { id } = db.run(
+    `INSERT INTO blobs (container, name, type, bytes, etag, created_ms, modified_ms, headers, metadata, blocks, lease)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+    container,
+    name,
+    blob.type,
+    bytes,
+    newEtag(),
+    kept?.created ?? nowMs,
+    nowMs,
+    JSON.stringify(blob.headers),
+    JSON.stringify(metadataOf(request)),
+    kept?.lease ?? null,
+  );
+  let offset = 0;
+  for (const part of blob.parts) {
+    if (part.bytes > 0) addPart(db, id, offset, part.block, part.pieceId);
+    offset += part.bytes;
+  }
+  pieces.release(old.map((part) => part.piece_id));
+  return findBlob(db, container, name)!;
+}
+
+export function addPart(db: IndexDb, blobId: number, offset: number, block: string, pieceId: number): void {
+  db.run('INSERT INTO parts (blob_id, offset, block, piece_id) VALUES (?, ?, ?, ?)', blobId, offset, block, pieceId);
+}
+
+/** `Put Blob`. */
+export async function putBlob(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  const { db, pieces } = parts;
+  const type = request.header('x-ms-blob-type');
+  if (type === 'PageBlob') throw notImplemented('page blobs');
+  if (type !== 'BlockBlob' && type !== 'AppendBlob')
+    throw invalid('InvalidHeaderValue', 'x-ms-blob-type is BlockBlob or AppendBlob.');
+  if (request.header('x-ms-copy-source') !== undefined) throw notImplemented('copies by address');
+  return withBody(parts, request, (piece, md5) =>
+    db.write(() => {
+      findContainer(db, request.container!);
+      checkConditions(request, findBlob(db, request.container!, request.blob!), 'create', Date.now());
+      const headers = storedHeaders(request, true);
+      const row = replaceBlob(parts, request, {
+        type,
+        headers: type === 'BlockBlob' && piece.bytes > 0 ? { 'content-md5': md5, ...headers } : headers,
+        parts: [{ block: '', pieceId: piece.bytes === 0 ? 0 : pieces.adopt(piece), bytes: piece.bytes }],
+      });
+      dropStaged(parts, request);
+      return { status: 201, headers: { ...changedHeaders(row), 'content-md5': md5, 'x-ms-request-server-encrypted': 'false' } };
+    }),
+  );
+}
+
+/** In a write: a whole new blob makes blocks that wait for a list void. */
+export function dropStaged({ db, pieces }: Parts, request: BlobRequest): void {
+  const [container, name] = [request.container!, request.blob!];
+  const sql = 'SELECT piece_id FROM staged WHERE container = ? AND name = ?';
+  const staged = db.all<{ piece_id: number }>(sql, container, name);
+  if (staged.length === 0) return;
+  db.run('DELETE FROM staged WHERE container = ? AND name = ?', container, name);
+  pieces.release(staged.map((one) => one.piece_id));
+}
+
+/** `Append Block`. Small appends grow the last piece, so that a log of many is few rows. */
+export async function appendBlock(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  const { db, pieces } = parts;
+  return withBody(parts, request, (piece) =>
+    db.write(() => {
+      const row = blobFor(parts, request, 'write');
+      if (row.type !== 'AppendBlob')
+        throw new ServiceError(409, 'InvalidBlobType', 'The blob type is invalid for this operation.');
+      if (piece.bytes === 0) throw invalid('InvalidHeaderValue', 'An append must have content.');
+      const position = numberHeader(request, 'x-ms-blob-condition-appendpos');
+      if (position !== undefined && position !== row.bytes)
+        throw new ServiceError(412, 'AppendPositionConditionNotMet', 'The append position condition specified was not met.');
+      const most = numberHeader(request, 'x-ms-blob-condition-maxsize');
+      if (most !== undefined && row.bytes + piece.bytes > most)
+        throw new ServiceError(412, 'MaxBlobSizeConditionNotMet', 'The max blob size condition specified was not met.');
+      if (row.blocks >= MOST_APPENDS)
+        throw new ServiceError(409, 'BlockCountExceedsLimit', 'The committed block count cannot exceed 50,000.');
+      const last = db.get<{ piece_id: number; bytes: number; file: string | null }>(
+        `SELECT p.piece_id, p.bytes, p.file FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
+         WHERE parts.blob_id = ? ORDER BY parts.offset DESC LIMIT 1`,
+        row.blob_id,
+      );
+      if (piece.body && last?.file === null && last.bytes + piece.bytes <= INLINE_BYTES / 2) {
+        const grown = db.get<{ body: Uint8Array }>('SELECT body FROM pieces WHERE piece_id = ?', last.piece_id)!.body;
+        const body = Buffer.concat([grown, piece.body]);
+        db.run('UPDATE pieces SET body = ?, bytes = ? WHERE piece_id = ?', body, body.byteLength, last.piece_id);
+      } else addPart(db, row.blob_id, row.bytes, '', pieces.adopt(piece));
+      const changed = { etag: newEtag(), modified_ms: Date.now() };
+      db.run(
+        'UPDATE blobs SET bytes = bytes + ?, blocks = blocks + 1, etag = ?, modified_ms = ? WHERE blob_id = ?',
+        piece.bytes,
+        changed.etag,
+        changed.modified_ms,
+        row.blob_id,
+      );
+      return {
+        status: 201,
+        headers: {
+          ...changedHeaders(changed),
+          'x-ms-blob-append-offset': row.bytes,
+          'x-ms-blob-committed-block-count': row.blocks + 1,
+        },
+      };
+    }),
+  );
+}
+
+function propertiesOf(row: BlobRow): Record<string, string | number> {
+  return {
+    ...changedHeaders(row),
+    ...(JSON.parse(row.headers) as Record<string, string>),
+    ...metadataHeaders(JSON.parse(row.metadata) as Record<string, string>),
+    ...leaseHeaders(row, Date.now()),
+    'x-ms-blob-type': row.type,
+    'x-ms-creation-time': httpDate(row.created_ms),
+    'x-ms-server-encrypted': 'false',
+    'accept-ranges': 'bytes',
+    ...(row.type === 'AppendBlob' ? { 'x-ms-blob-committed-block-count': row.blocks } : {}),
+  };
+}
+
+export function describeBlob(parts: Parts, request: BlobRequest): BlobAnswer {
+  const row = blobFor(parts, request, 'read');
+  return { status: 200, headers: { ...propertiesOf(row), 'content-length': row.bytes } };
+}
+
+/** `Get Blob`, whole or a range. */
+export function readBlob(parts: Parts, request: BlobRequest): BlobAnswer {
+  const row = blobFor(parts, request, 'read');
+  const range = rangeOf(request.header('x-ms-range') ?? request.header('range'), row.bytes);
+  const { 'content-md5': md5, ...properties } = propertiesOf(row);
+  const [from, to] = range ?? [0, row.bytes];
+  return {
+    status: range ? 206 : 200,
+    headers: {
+      ...properties,
+      'content-length': to - from,
+      ...(range ? { 'content-range': `bytes ${from}-${to - 1}/${row.bytes}`, 'x-ms-blob-content-md5': md5 } : { 'content-md5': md5 }),
+    },
+    body: contentOf(parts, row, from, to),
+  };
+}
+
+/** @throws ServiceError 416 */
+function rangeOf(header: string | undefined, bytes: number): readonly [number, number] | undefined {
+  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '');
+  if (!match) return undefined;
+  const from = Number(match[1]);
+  const to = match[2] === '' ? bytes : Math.min(Number(match[2]) + 1, bytes);
+  if (from >= bytes || to <= from)
+    throw new ServiceError(416, 'InvalidRange', 'The range specified is invalid for the current size of the resource.');
+  return [from, to];
+}
+
+const PARTS_AT_ONCE = 64;
+
+async function* contentOf({ db, pieces }: Parts, row: BlobRow, from: number, to: number): AsyncGenerator<Uint8Array> {
+  // The part that holds `from` begins at or before it.
+  const first = db.get<{ offset: number }>(
+    'SELECT offset FROM parts WHERE blob_id = ? AND offset <= ? ORDER BY offset DESC LIMIT 1',
+    row.blob_id,
+    from,
+  );
+  for (let at = first?.offset ?? 0; at < to; ) {
+    const found = db.all<{ offset: number; bytes: number; body: Uint8Array | null; file: string | null }>(
+      `SELECT parts.offset, p.bytes, p.body, p.file FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
+       WHERE parts.blob_id = ? AND parts.offset >= ? AND parts.offset < ? ORDER BY parts.offset LIMIT ?`,
+      row.blob_id,
+      at,
+      to,
+      PARTS_AT_ONCE,
+    );
+    // Replaced or deleted meanwhile: the connection breaks, the client asks again for the rest, and is told.
+    if (found.length === 0) throw new Error('the blob changed while it was read');
+    for (const piece of found)
+      yield* pieces.read(piece, Math.max(0, from - piece.offset), Math.min(piece.bytes, to - piece.offset));
+    const last = found.at(-1)!;
+    at = last.offset + last.bytes;
+  }
+}
+
+export function deleteBlob(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  return parts.db.write(() => {
+    const row = blobFor(parts, request, 'write');
+    removeBlob(parts.db, parts.pieces, row.blob_id);
+    return { status: 202, headers: { 'x-ms-delete-type-permanent': 'true' } };
+  });
+}
+
+/** `Set Blob Metadata`, `Set Blob Properties`. */
+export function changeBlob(parts: Parts, request: BlobRequest, what: 'metadata' | 'properties'): Promise<BlobAnswer> {
+  const { db } = parts;
+  return db.write(() => {
+    const row = blobFor(parts, request, 'write');
+    const changed = { etag: newEtag(), modified_ms: Date.now() };
+    const value = what === 'metadata' ? metadataOf(request) : storedHeaders(request);
+    const column = what === 'metadata' ? 'metadata' : 'headers';
+    const sql = `UPDATE blobs SET ${column} = ?, etag = ?, modified_ms = ? WHERE blob_id = ?`;
+    db.run(sql, JSON.stringify(value), changed.etag, changed.modified_ms, row.blob_id);
+    return { status: 200, headers: changedHeaders(changed) };
+  });
+}
+
+/** `Lease Blob`. */
+export function leaseBlob({ db }: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  return db.write(() => {
+    findContainer(db, request.container!);
+    const row = findBlob(db, request.container!, request.blob!);
+    if (!row) throw blobNotFound();
+    const match = request.header('if-match');
+    if (match !== undefined && match.replaceAll('"', '') !== row.etag) throw conditionNotMet();
+    const { lease, answer } = changeLease(request, row, Date.now());
+    db.run('UPDATE blobs SET lease = ? WHERE blob_id = ?', lease ? JSON.stringify(lease) : null, row.blob_id);
+    return { ...answer, headers: { ...changedHeaders(row), ...answer.headers } };
+  });
+}

@@ -1,0 +1,164 @@
+/**
+ * A Blob service for one machine: the part of Azure's REST API that fleetscore, its checkpoints and common readers
+ * use (block and append blobs, ranges, conditions, leases, metadata, lists), behind the same client. It stands where
+ * azurite stood, because what it has answered is on disk, and its start does not depend on how much is stored.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { messageOf } from '../../domain/errors.ts';
+import { appendBlock, changeBlob, deleteBlob, describeBlob, leaseBlob, putBlob, readBlob, type Parts } from './blobs.ts';
+import { dropOldBlocks, putBlock, putBlockList, showBlockList } from './blocks.ts';
+import { createContainer, deleteContainer, listBlobs, listContainers, showContainer } from './containers.ts';
+import { notImplemented, ServiceError } from './errors.ts';
+import { openIndex } from './index-db.ts';
+import { openPieces } from './pieces.ts';
+import { readRequest, type BlobAnswer, type BlobRequest } from './request.ts';
+import { authorize, type Account } from './shared-key.ts';
+import { document, element } from './xml.ts';
+
+/** The well-known account of storage emulators: not a secret. */
+export const EMULATOR_ACCOUNT: Account = {
+  name: 'devstoreaccount1',
+  key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+};
+
+export const emulatorConnection = (port: number): string =>
+  `DefaultEndpointsProtocol=http;AccountName=${EMULATOR_ACCOUNT.name};AccountKey=${EMULATOR_ACCOUNT.key};BlobEndpoint=http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name};`;
+
+export interface BlobServerOptions {
+  readonly dir: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly log: (line: string) => void;
+}
+
+export interface BlobServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+const OLD_BLOCKS_EVERY_MS = 3_600_000;
+
+/** @throws when the folder cannot be used or the port is taken */
+export async function startBlobServer({ dir, port, log }: BlobServerOptions): Promise<BlobServer> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const db = openIndex(dir);
+  const parts: Parts = { db, pieces: openPieces(dir, db) };
+  await dropOldBlocks(parts, Date.now());
+  const cleaning = setInterval(() => {
+    dropOldBlocks(parts, Date.now()).catch((error: unknown) => log(`old blocks stay: ${messageOf(error)}`));
+  }, OLD_BLOCKS_EVERY_MS);
+  cleaning.unref();
+
+  const server = createServer((message, response) => {
+    serve(parts, message, response, log).catch((error: unknown) => {
+      log(`an answer broke off: ${messageOf(error)}`);
+      response.destroy();
+    });
+  });
+  // Clients keep connections for long; one that is closed under a request looks like a lost server.
+  server.keepAliveTimeout = 120_000;
+  server.requestTimeout = 0;
+  await listen(server, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: async () => {
+      clearInterval(cleaning);
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      const forced = setTimeout(() => server.closeAllConnections(), 2_000);
+      await closed;
+      clearTimeout(forced);
+      db.close();
+    },
+  };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+}
+
+async function serve(
+  parts: Parts,
+  message: IncomingMessage,
+  response: ServerResponse,
+  log: (line: string) => void,
+): Promise<void> {
+  const common = {
+    'x-ms-request-id': randomUUID(),
+    'x-ms-version': message.headers['x-ms-version'] ?? '2025-11-05',
+    ...(message.headers['x-ms-client-request-id'] ? { 'x-ms-client-request-id': message.headers['x-ms-client-request-id'] } : {}),
+  };
+  let answer: BlobAnswer;
+  try {
+    const request = readRequest(message);
+    authorize(request, EMULATOR_ACCOUNT, Date.now());
+    answer = await dispatch(parts, request);
+  } catch (error) {
+    answer = refusal(error, log);
+    // What the client still sends of a refused body is read, so that it hears the answer.
+    message.resume();
+  }
+  const headers = Object.entries({ ...common, ...answer.headers }).filter(([, value]) => value !== undefined);
+  response.writeHead(answer.status, Object.fromEntries(headers) as Record<string, string>);
+  const { body } = answer;
+  if (body === undefined || message.method === 'HEAD' || answer.status === 304) response.end();
+  else if (typeof body === 'string') response.end(body);
+  else await pipeline(body, response);
+}
+
+function refusal(error: unknown, log: (line: string) => void): BlobAnswer {
+  const known =
+    error instanceof ServiceError ? error : new ServiceError(500, 'InternalError', `The server failed: ${messageOf(error)}`);
+  if (known.status >= 500) log(known.message);
+  return {
+    status: known.status,
+    headers: { 'x-ms-error-code': known.code, 'content-type': 'application/xml' },
+    body: document(`<Error>${element('Code', known.code)}${element('Message', known.message)}</Error>`),
+  };
+}
+
+type Operation = (parts: Parts, request: BlobRequest) => BlobAnswer | Promise<BlobAnswer>;
+
+const OF_BLOB: Readonly<Record<string, Operation>> = {
+  'PUT ': putBlob,
+  'PUT block': putBlock,
+  'PUT blocklist': putBlockList,
+  'PUT appendblock': appendBlock,
+  'PUT metadata': (parts, request) => changeBlob(parts, request, 'metadata'),
+  'PUT properties': (parts, request) => changeBlob(parts, request, 'properties'),
+  'PUT lease': leaseBlob,
+  'GET ': readBlob,
+  'GET blocklist': showBlockList,
+  'GET metadata': describeBlob,
+  'HEAD ': describeBlob,
+  'HEAD metadata': describeBlob,
+  'DELETE ': deleteBlob,
+};
+
+const OF_CONTAINER: Readonly<Record<string, Operation>> = {
+  'PUT ': ({ db }, request) => createContainer(db, request),
+  'GET ': ({ db }, request) => showContainer(db, request),
+  'HEAD ': ({ db }, request) => showContainer(db, request),
+  'GET list': ({ db }, request) => listBlobs(db, request),
+  'DELETE ': ({ db, pieces }, request) => deleteContainer(db, pieces, request),
+};
+
+const OF_SERVICE: Readonly<Record<string, Operation>> = {
+  'GET list': ({ db }, request) => listContainers(db, request),
+};
+
+async function dispatch(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  const table = request.blob !== undefined ? OF_BLOB : request.container !== undefined ? OF_CONTAINER : OF_SERVICE;
+  const comp = request.query.get('comp') ?? '';
+  if (request.query.has('snapshot') || request.query.has('versionid')) throw notImplemented('snapshots and versions');
+  const operation = table[`${request.method} ${comp}`];
+  if (!operation) throw notImplemented(`${request.method}${comp === '' ? '' : ` with comp=${comp}`} here`);
+  return operation(parts, request);
+}
