@@ -152,7 +152,7 @@ try {
     ingestedPerSecond: Math.round(readings / seconds),
     seconds: Math.round(seconds * 100) / 100,
     cpuMicrosecondsPerReading: Object.fromEntries(
-      ['sender', 'emulator', 'worker', 'azurite'].map((part) => [part, microseconds(part)]),
+      ['sender', 'emulator', 'worker', 'blob'].map((part) => [part, microseconds(part)]),
     ),
     workerPeakMiB: memoryMiB(worker.process.pid!, 'VmHWM'),
     // Half way, three quarters, at the end: memory that grows with the readings would show.
@@ -215,13 +215,13 @@ async function writeTable(): Promise<void> {
   const loads = results.map((r) => r.machine.loadBefore);
   const row = (r: IngestResult): string => {
     const c = r.cpuMicrosecondsPerReading;
-    return `| ${formatCount(r.readings)} | ${r.partitions} | ${r.readingsPerEvent} | ${formatCount(r.ingestedPerSecond)} | ${c['sender']} / ${c['emulator']} / ${c['worker']} / ${c['azurite']} | ${r.workerMiB.join(' / ')} | ${r.workerPeakMiB} |`;
+    return `| ${formatCount(r.readings)} | ${r.partitions} | ${r.readingsPerEvent} | ${formatCount(r.ingestedPerSecond)} | ${c['sender']} / ${c['emulator']} / ${c['worker']} / ${c['blob']} | ${r.workerMiB.join(' / ')} | ${r.workerPeakMiB} |`;
   };
   const text = `## Ingest
 
-\`npm run bench:ingest -- --table\` on ${new Date().toISOString().slice(0, 10)}, ${cores} cores (${cpu}) shared by sender, emulator, worker and azurite, load of the machine before each run ${Math.min(...loads)} to ${Math.max(...loads)} (the runs before it are in it), Node ${node}. One row alone: \`npm run bench:ingest -- --readings N --partitions P --per-event K\`.
+\`npm run bench:ingest -- --table\` on ${new Date().toISOString().slice(0, 10)}, ${cores} cores (${cpu}) shared by sender, emulator, worker and Blob server, load of the machine before each run ${Math.min(...loads)} to ${Math.max(...loads)} (the runs before it are in it), Node ${node}. One row alone: \`npm run bench:ingest -- --readings N --partitions P --per-event K\`.
 
-| readings | partitions | readings an event | readings/s, sent to committed | CPU a reading, us: sender / emulator / worker / azurite | worker, MiB: half way / three quarters / end | its peak |
+| readings | partitions | readings an event | readings/s, sent to committed | CPU a reading, us: sender / emulator / worker / Blob server | worker, MiB: half way / three quarters / end | its peak |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${results.map(row).join('\n')}
 

@@ -18,7 +18,7 @@ export function describeMachine(temporal: string): Machine {
   const { dependencies } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  const own = ['@temporalio/worker', 'onnxruntime-node', 'azurite', '@azure/storage-blob'].map(
+  const own = ['@temporalio/worker', 'onnxruntime-node', '@azure/storage-blob'].map(
     (name) => [name, dependencies[name] ?? '?'] as const,
   );
   return {

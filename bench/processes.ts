@@ -8,7 +8,7 @@ import { join } from 'node:path';
 /** What a command line says about the part a process plays. */
 const PARTS = [
   ['Temporal server', /temporal\S*\0server\0start-dev/],
-  ['azurite', /azurite\/dist\/src\/blob\/main\.js/],
+  ['Blob server', /local\/blob-server\/main\.[tj]s/],
   ['control worker', /workers\/control\.[tj]s/],
   ['scoring worker', /workers\/scoring\.[tj]s/],
   ['ingest worker', /workers\/ingest\.[tj]s/],

@@ -128,7 +128,7 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
   ].join('\n');
 
 const seconds = (s: number): string => s.toFixed(s < 10 ? 2 : 1);
-const PARTS = ['Temporal server', 'control worker', 'scoring worker', 'azurite'] as const;
+const PARTS = ['Temporal server', 'control worker', 'scoring worker', 'Blob server'] as const;
 const byPart = (values: ByPart): string[] => PARTS.map((part) => formatPlain(values[part]));
 const formatPlain = (value: number | undefined): string =>
   value === undefined ? '' : value >= 100 ? formatCount(value) : String(value);
@@ -187,7 +187,7 @@ export function markdown(results: Results): string {
       ),
       'CPU, microseconds per sensor, by process; idle polling of the servers included:',
       table(
-        ['sensors', ...PARTS, 'bare loop (without azurite)'],
+        ['sensors', ...PARTS, 'bare loop (without Blob server)'],
         results.sizes.map((s) => [
           formatCount(s.sensors),
           ...byPart(s.cpuMicrosecondsPerSensor),

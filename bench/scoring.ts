@@ -1,5 +1,5 @@
 /**
- * Scoring of one chunk: every sensor its own one-class SVM, models in Blob (azurite), through the engine and
+ * Scoring of one chunk: every sensor its own one-class SVM, models in Blob (the laptop stack's server), through the engine and
  * its threads. Ways compared: packs, a session a model (kept, and loaded anew each time), and a plain loop
  * over typed arrays that does nothing but the arithmetic. CPU per row counts all threads of this process, and
  * the processes of models with sessions of their own.
@@ -18,7 +18,7 @@ import { type ScalerOcsvmRbf, scalerOcsvmRbfModel } from '../scoring/packs/scale
 import { decodePredictions, encodePredictions } from '../scoring/predictions-file.ts';
 import { publishModels } from '../scoring/publish.ts';
 import { openStore } from '../storage/open-store.ts';
-import { startBlobServer } from '../test/support/azurite.ts';
+import { startBlobServer } from '../test/support/own-blob-server.ts';
 import { modelProcessSeconds } from './processes.ts';
 
 const { values: flags } = parseArgs({
@@ -92,7 +92,7 @@ function plainLoop(series: SeriesBlock): ScoreResult {
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-scoring-'));
-const server = await startBlobServer(join(dir, 'azurite'));
+const server = await startBlobServer(join(dir, 'blob'));
 const store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
 try {
   await store.migrate();

@@ -17,7 +17,7 @@ import { decodePredictions } from '../scoring/predictions-file.ts';
 import { openStore } from '../storage/open-store.ts';
 import { findChromium, startBrowser } from '../test/report/browser.ts';
 import { writeBatch } from '../test/report/written-batch.ts';
-import { startBlobServer } from '../test/support/azurite.ts';
+import { startBlobServer } from '../test/support/own-blob-server.ts';
 import { load } from './machine.ts';
 import { writeSection } from './results-file.ts';
 
@@ -155,7 +155,7 @@ const heads = [
 ];
 const text = `## The site
 
-Made by \`npm run bench:site -- --fleets ${flags.fleets}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most half a million rows of predictions. Blob is azurite on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.
+Made by \`npm run bench:site -- --fleets ${flags.fleets}\` on ${new Date().toISOString().slice(0, 10)}: the pages of one batch, ${SENSORS_PER_DEVICE} sensors a device, fastest of ${ROUNDS}. At most ${formatCount(MAX_SENSORS)} sensors are drawn, from at most half a million rows of predictions. Blob is the laptop stack's server on the same cores; pages open in headless Chromium from the disk. Load of the machine before: ${before}.
 
 | ${heads.join(' | ')} |
 | ${heads.map(() => '---:').join(' | ')} |

@@ -1,5 +1,5 @@
 /**
- * Runs a server that knows nothing of us (Temporal, azurite) and makes sure that it never outlives us:
+ * Runs a server that knows nothing of us (Temporal) and makes sure that it never outlives us:
  * when the IPC channel to the process that started this guard closes, whatever the reason, the server gets
  * SIGTERM and, if it does not listen, SIGKILL. Plain JavaScript: it runs the same from source and built.
  * usage: guard.js COMMAND ARGS...

@@ -1,5 +1,5 @@
 /**
- * The laptop stack: Temporal dev server, azurite, Event Hubs emulator, SQLite, and the workers, each in a
+ * The laptop stack: Temporal dev server, Blob server, Event Hubs emulator, SQLite, and the workers, each in a
  * process of its own on loopback. All data lie under `{home}/data` and survive; workers that die are started
  * again; a server that dies ends the stack with a clear word.
  */
@@ -7,10 +7,12 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { withoutSecrets, type Config, type Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { codeFile, dependencyFile } from '../paths.ts';
+import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import { openStore } from '../storage/open-store.ts';
 import { connectClient } from '../connect/temporal.ts';
+import { needsImport } from './blob-server/azurite-import.ts';
+import { emulatorConnection } from './blob-server/server.ts';
 import { carryLogs, type CarriedLogs } from './carried-logs.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
@@ -37,15 +39,14 @@ export interface Stack {
 }
 
 const START_TIMEOUT_MS = 60_000;
+/** As long as copying some hundreds of thousands of blobs may take. */
+const IMPORT_TIMEOUT_MS = 3_600_000;
 /** Between the death of a worker and its replacement; doubles up to the longest. */
 const RESTART_MS = 500;
 const MAX_RESTART_MS = 30_000;
 
 /** Without one of the servers there is little to drain: what was under way is done again at the next start. */
 const GRACE_WITHOUT_SERVER_MS = 3_000;
-
-/** The well-known account of azurite and of the Event Hubs emulator: not secrets. */
-const AZURITE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
 /** @throws FleetscoreError `STACK_RUNNING`, `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL` */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -119,7 +120,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         serverDied = true;
         throw new FleetscoreError(
           'SERVER_DIED',
-          `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`: nothing stored is lost.`,
+          `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`.`,
         );
       }),
     );
@@ -149,7 +150,7 @@ async function claimPorts(config: Config): Promise<Ports> {
   return {
     temporal: await claimPort(ports.temporal, 'Temporal', 'FLEETSCORE_TEMPORAL_PORT'),
     ui: await claimPort(ports.ui, "Temporal's Web UI", 'FLEETSCORE_UI_PORT'),
-    blob: await claimPort(ports.blob, 'Blob storage (azurite)', 'FLEETSCORE_BLOB_PORT'),
+    blob: await claimPort(ports.blob, 'Blob storage', 'FLEETSCORE_BLOB_PORT'),
     eventHubs: await claimPort(ports.eventHubs, 'the Event Hubs emulator', 'FLEETSCORE_EVENT_HUBS_PORT'),
   };
 }
@@ -159,7 +160,7 @@ function clientVariables(config: Config, ports: Ports): Record<string, string> {
     FLEETSCORE_HOME: config.home,
     TEMPORAL_ADDRESS: `${LOOPBACK}:${ports.temporal}`,
     FLEETSCORE_SQL_URL: config.sqlUrl,
-    FLEETSCORE_BLOB_CONNECTION_STRING: `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${AZURITE_KEY};BlobEndpoint=http://${LOOPBACK}:${ports.blob}/devstoreaccount1;`,
+    FLEETSCORE_BLOB_CONNECTION_STRING: emulatorConnection(ports.blob),
     FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
     // Commands ask for the pools that this stack has.
     ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
@@ -174,7 +175,7 @@ function startServers(
 ): { child: StackChild; ready: Promise<void> }[] {
   const data = join(config.home, 'data');
   const logFile = (name: string): string => join(config.home, 'logs', `${name}.log`);
-  for (const dir of ['azurite', 'event-hubs']) mkdirSync(join(data, dir), { recursive: true });
+  mkdirSync(join(data, 'event-hubs'), { recursive: true });
 
   const server = startChild(
     guarded({
@@ -211,26 +212,17 @@ function startServers(
       ],
     }),
   );
-  const azurite = startChild(
-    guarded({
-      name: 'azurite',
-      command: process.execPath,
-      env,
-      logFile: logFile('azurite'),
-      args: [
-        dependencyFile('azurite', 'dist/src/blob/main.js'),
-        '--blobHost',
-        LOOPBACK,
-        '--blobPort',
-        String(ports.blob),
-        '--location',
-        join(data, 'azurite'),
-        '--silent',
-        '--skipApiVersionCheck',
-        '--disableTelemetry',
-      ],
-    }),
-  );
+  const blobs = join(data, 'blobs');
+  const azurite = join(data, 'azurite');
+  // Homes of earlier versions: their blobs are copied before the server answers.
+  const blobTimeoutMs = needsImport(azurite, blobs) ? IMPORT_TIMEOUT_MS : START_TIMEOUT_MS;
+  const blobServer = startChild({
+    name: 'Blob server',
+    file: codeFile('local/blob-server/main'),
+    env,
+    logFile: logFile('blob'),
+    args: ['--port', String(ports.blob), '--data', blobs, '--azurite', azurite],
+  });
   const eventHubs = startChild({
     name: 'Event Hubs emulator',
     file: codeFile('local/event-hubs/main'),
@@ -260,16 +252,7 @@ function startServers(
       child: server,
       ready: storing(untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS)),
     },
-    {
-      child: azurite,
-      ready: storing(
-        untilAnswers(
-          azurite,
-          async () => (await fetch(`http://${LOOPBACK}:${ports.blob}/`)).status > 0,
-          START_TIMEOUT_MS,
-        ),
-      ),
-    },
+    { child: blobServer, ready: storing(untilReady(blobServer, blobTimeoutMs)) },
     { child: eventHubs, ready: untilReady(eventHubs, START_TIMEOUT_MS) },
   ];
 }

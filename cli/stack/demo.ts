@@ -60,7 +60,7 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
   say(
     `${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`,
   );
-  say('Starting Temporal, Blob storage (azurite), Event Hubs (emulator), SQLite and the workers ...');
+  say('Starting Temporal, Blob storage, Event Hubs (emulator), SQLite and the workers ...');
   const stack = await startLocal(outer, options, (line) => say(pc.dim(line)));
   const context = openContext({ json: outer.json, home: outer.config.home });
   const ending = new AbortController();

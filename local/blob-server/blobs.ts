@@ -71,7 +71,9 @@ export function replaceBlob({ db, pieces }: Parts, request: BlobRequest, blob: N
   // Parts first: pieces that both have must not be released.
   const nowMs = Date.now();
   const kept = before && { created: before.created_ms, lease: before.lease };
-  const old = before ? db.all<{ piece_id: number }>('SELECT piece_id FROM parts WHERE blob_id = ?', before.blob_id) : [];
+  const old = before
+    ? db.all<{ piece_id: number }>('SELECT piece_id FROM parts WHERE blob_id = ?', before.blob_id)
+    : [];
   if (before) {
     db.run('DELETE FROM parts WHERE blob_id = ?', before.blob_id);
     db.run('DELETE FROM blobs WHERE blob_id = ?', before.blob_id);
@@ -123,7 +125,10 @@ export async function putBlob(parts: Parts, request: BlobRequest): Promise<BlobA
         parts: [{ block: '', pieceId: piece.bytes === 0 ? 0 : pieces.adopt(piece), bytes: piece.bytes }],
       });
       dropStaged(parts, request);
-      return { status: 201, headers: { ...changedHeaders(row), 'content-md5': md5, 'x-ms-request-server-encrypted': 'false' } };
+      return {
+        status: 201,
+        headers: { ...changedHeaders(row), 'content-md5': md5, 'x-ms-request-server-encrypted': 'false' },
+      };
     }),
   );
 }
@@ -149,7 +154,11 @@ export async function appendBlock(parts: Parts, request: BlobRequest): Promise<B
       if (piece.bytes === 0) throw invalid('InvalidHeaderValue', 'An append must have content.');
       const position = numberHeader(request, 'x-ms-blob-condition-appendpos');
       if (position !== undefined && position !== row.bytes)
-        throw new ServiceError(412, 'AppendPositionConditionNotMet', 'The append position condition specified was not met.');
+        throw new ServiceError(
+          412,
+          'AppendPositionConditionNotMet',
+          'The append position condition specified was not met.',
+        );
       const most = numberHeader(request, 'x-ms-blob-condition-maxsize');
       if (most !== undefined && row.bytes + piece.bytes > most)
         throw new ServiceError(412, 'MaxBlobSizeConditionNotMet', 'The max blob size condition specified was not met.');
@@ -215,7 +224,9 @@ export function readBlob(parts: Parts, request: BlobRequest): BlobAnswer {
     headers: {
       ...properties,
       'content-length': to - from,
-      ...(range ? { 'content-range': `bytes ${from}-${to - 1}/${row.bytes}`, 'x-ms-blob-content-md5': md5 } : { 'content-md5': md5 }),
+      ...(range
+        ? { 'content-range': `bytes ${from}-${to - 1}/${row.bytes}`, 'x-ms-blob-content-md5': md5 }
+        : { 'content-md5': md5 }),
     },
     body: contentOf(parts, row, from, to),
   };
@@ -241,7 +252,7 @@ async function* contentOf({ db, pieces }: Parts, row: BlobRow, from: number, to:
     row.blob_id,
     from,
   );
-  for (let at = first?.offset ?? 0; at < to; ) {
+  for (let at = first?.offset ?? 0; at < to;) {
     const found = db.all<{ offset: number; bytes: number; body: Uint8Array | null; file: string | null }>(
       `SELECT parts.offset, p.bytes, p.body, p.file FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
        WHERE parts.blob_id = ? AND parts.offset >= ? AND parts.offset < ? ORDER BY parts.offset LIMIT ?`,

@@ -49,7 +49,9 @@ export async function putBlockList(parts: Parts, request: BlobRequest): Promise<
     const committed = row ? blocksOf(parts, request, 'committed', row.blob_id) : new Map<string, Block>();
     const found: NewBlob['parts'] = list.map(({ from, id }) => {
       const one =
-        from === 'Committed' ? committed.get(id) : (staged.get(id) ?? (from === 'Latest' ? committed.get(id) : undefined));
+        from === 'Committed'
+          ? committed.get(id)
+          : (staged.get(id) ?? (from === 'Latest' ? committed.get(id) : undefined));
       if (!one) throw invalid('InvalidBlockList', 'The specified block list is invalid.');
       return { block: id, pieceId: one.piece_id, bytes: one.bytes };
     });
@@ -90,9 +92,12 @@ export function showBlockList(parts: Parts, request: BlobRequest): BlobAnswer {
   const staged = kind === 'committed' ? new Map<string, Block>() : blocksOf(parts, request, 'staged');
   // A blob of staged blocks alone is not there yet, and has a list all the same.
   if (!row && staged.size === 0) blobFor(parts, request, 'read');
-  const committed = row && kind !== 'uncommitted' ? blocksOf(parts, request, 'committed', row.blob_id) : new Map<string, Block>();
+  const committed =
+    row && kind !== 'uncommitted' ? blocksOf(parts, request, 'committed', row.blob_id) : new Map<string, Block>();
   const blocks = (all: Map<string, Block>): string =>
-    [...all.values()].map((one) => `<Block>${element('Name', one.block)}${element('Size', one.bytes)}</Block>`).join('');
+    [...all.values()]
+      .map((one) => `<Block>${element('Name', one.block)}${element('Size', one.bytes)}</Block>`)
+      .join('');
   return {
     status: 200,
     headers: {

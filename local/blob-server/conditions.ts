@@ -34,7 +34,9 @@ export function checkConditions(request: BlobRequest, blob: BlobRow | undefined,
 }
 
 function etagIn(header: string, etag: string): boolean {
-  return header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '').replaceAll('"', '') === etag);
+  return header
+    .split(',')
+    .some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '').replaceAll('"', '') === etag);
 }
 
 function checkLease(request: BlobRequest, blob: BlobRow, access: Access, nowMs: number): void {
@@ -54,9 +56,5 @@ function checkLease(request: BlobRequest, blob: BlobRow, access: Access, nowMs: 
         'The lease ID specified did not match the lease ID for the blob.',
       );
   } else if (given !== undefined)
-    throw new ServiceError(
-      412,
-      'LeaseNotPresentWithBlobOperation',
-      'There is currently no lease on the blob.',
-    );
+    throw new ServiceError(412, 'LeaseNotPresentWithBlobOperation', 'There is currently no lease on the blob.');
 }

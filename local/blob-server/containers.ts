@@ -14,7 +14,8 @@ const DELETE_AT_ONCE = 500;
 
 export function createContainer(db: IndexDb, request: BlobRequest): Promise<BlobAnswer> {
   const name = request.container!;
-  if (!NAME.test(name)) throw invalid('InvalidResourceName', 'The specified resource name contains invalid characters.');
+  if (!NAME.test(name))
+    throw invalid('InvalidResourceName', 'The specified resource name contains invalid characters.');
   return db.write(() => {
     if (db.get('SELECT 1 FROM containers WHERE name = ?', name))
       throw new ServiceError(409, 'ContainerAlreadyExists', 'The specified container already exists.');
@@ -30,7 +31,12 @@ export function showContainer(db: IndexDb, request: BlobRequest): BlobAnswer {
   const metadata = JSON.parse(row.metadata) as Record<string, string>;
   return {
     status: 200,
-    headers: { ...changedHeaders(row), ...metadataHeaders(metadata), 'x-ms-lease-status': 'unlocked', 'x-ms-lease-state': 'available' },
+    headers: {
+      ...changedHeaders(row),
+      ...metadataHeaders(metadata),
+      'x-ms-lease-status': 'unlocked',
+      'x-ms-lease-state': 'available',
+    },
   };
 }
 
@@ -39,7 +45,7 @@ export async function deleteContainer(db: IndexDb, pieces: Pieces, request: Blob
   const row = findContainer(db, request.container!);
   const match = request.header('if-match');
   if (match !== undefined && match !== '*' && match.replaceAll('"', '') !== row.etag) throw conditionNotMet();
-  for (let gone = DELETE_AT_ONCE; gone === DELETE_AT_ONCE; ) {
+  for (let gone = DELETE_AT_ONCE; gone === DELETE_AT_ONCE;) {
     gone = await db.write(() => {
       const sql = 'SELECT blob_id FROM blobs WHERE container = ? ORDER BY name LIMIT ?';
       const ids = db.all<{ blob_id: number }>(sql, row.name, DELETE_AT_ONCE);
@@ -130,7 +136,7 @@ function walk(
 ): string | undefined {
   const sql = 'SELECT * FROM blobs WHERE container = ? AND name >= ? ORDER BY name LIMIT ?';
   let from = Buffer.compare(Buffer.from(marker), Buffer.from(prefix)) > 0 ? marker : prefix;
-  for (let count = 0; ; ) {
+  for (let count = 0; ;) {
     // With a delimiter most rows are skipped: few at a time, then a seek beyond the prefix.
     const rows = db.all<BlobRow>(sql, container, from, delimiter === '' ? most + 1 - count : 2);
     if (rows.length === 0) return undefined;

@@ -49,7 +49,10 @@ export function changeLease(request: BlobRequest, blob: BlobRow, nowMs: number):
   const holder = (): Lease => {
     const lease = leaseOf(blob);
     if (!lease || lease.id !== given)
-      throw conflict('LeaseIdMismatchWithLeaseOperation', 'The lease ID specified did not match the lease ID for the blob.');
+      throw conflict(
+        'LeaseIdMismatchWithLeaseOperation',
+        'The lease ID specified did not match the lease ID for the blob.',
+      );
     return lease;
   };
   switch (action) {

@@ -103,7 +103,11 @@ export function openPieces(dir: string, db: IndexDb): Pieces {
         gone.push(piece.file);
       }
       // After this transaction: `removeFiles` writes in one of its own, which comes later.
-      if (gone.length > 0) void db.write(() => {}).then(() => removeFiles(gone)).catch(() => {});
+      if (gone.length > 0)
+        void db
+          .write(() => {})
+          .then(() => removeFiles(gone))
+          .catch(() => {});
     },
 
     discard: async ({ file }) => {

@@ -29,7 +29,10 @@ export function readRequest(message: IncomingMessage): BlobRequest {
   const rawPath = cut === -1 ? url : url.slice(0, cut);
   const query = new URLSearchParams(cut === -1 ? '' : url.slice(cut + 1).replaceAll('+', '%2B'));
   const headers = Object.fromEntries(
-    Object.entries(message.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]),
+    Object.entries(message.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(',') : (value ?? ''),
+    ]),
   );
   const [account = '', container = '', ...rest] = decoded(rawPath).slice(1).split('/');
   const blob = rest.join('/');
@@ -59,7 +62,10 @@ export function numberHeader(request: BlobRequest, name: string): number | undef
   const text = request.header(name);
   if (text === undefined || text === '') return undefined;
   if (!/^-?\d+$/.test(text))
-    throw invalid('InvalidHeaderValue', `The value ${JSON.stringify(text)} of the header ${name} is not a whole number.`);
+    throw invalid(
+      'InvalidHeaderValue',
+      `The value ${JSON.stringify(text)} of the header ${name} is not a whole number.`,
+    );
   return Number(text);
 }
 

@@ -9,7 +9,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { messageOf } from '../../domain/errors.ts';
-import { appendBlock, changeBlob, deleteBlob, describeBlob, leaseBlob, putBlob, readBlob, type Parts } from './blobs.ts';
+import {
+  appendBlock,
+  changeBlob,
+  deleteBlob,
+  describeBlob,
+  leaseBlob,
+  putBlob,
+  readBlob,
+  type Parts,
+} from './blobs.ts';
 import { dropOldBlocks, putBlock, putBlockList, showBlockList } from './blocks.ts';
 import { createContainer, deleteContainer, listBlobs, listContainers, showContainer } from './containers.ts';
 import { notImplemented, ServiceError } from './errors.ts';
@@ -93,7 +102,9 @@ async function serve(
   const common = {
     'x-ms-request-id': randomUUID(),
     'x-ms-version': message.headers['x-ms-version'] ?? '2025-11-05',
-    ...(message.headers['x-ms-client-request-id'] ? { 'x-ms-client-request-id': message.headers['x-ms-client-request-id'] } : {}),
+    ...(message.headers['x-ms-client-request-id']
+      ? { 'x-ms-client-request-id': message.headers['x-ms-client-request-id'] }
+      : {}),
   };
   let answer: BlobAnswer;
   try {
@@ -115,7 +126,9 @@ async function serve(
 
 function refusal(error: unknown, log: (line: string) => void): BlobAnswer {
   const known =
-    error instanceof ServiceError ? error : new ServiceError(500, 'InternalError', `The server failed: ${messageOf(error)}`);
+    error instanceof ServiceError
+      ? error
+      : new ServiceError(500, 'InternalError', `The server failed: ${messageOf(error)}`);
   if (known.status >= 500) log(known.message);
   return {
     status: known.status,

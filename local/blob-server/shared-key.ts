@@ -37,7 +37,9 @@ export function authorize(request: BlobRequest, account: Account, nowMs: number)
   const right =
     header === undefined
       ? sasIsRight(request, account, nowMs)
-      : sharedKeyStrings(request, account).some((text) => same(header, `SharedKey ${account.name}:${sign(account, text)}`));
+      : sharedKeyStrings(request, account).some((text) =>
+          same(header, `SharedKey ${account.name}:${sign(account, text)}`),
+        );
   if (!right) throw new ServiceError(403, 'AuthenticationFailed', 'The signature of the request is not right.');
 }
 
@@ -70,7 +72,18 @@ function sasIsRight(request: BlobRequest, account: Account, nowMs: number): bool
   if (!allowed(request, of('sp'))) return false;
   if (query.has('ss')) {
     if (!of('ss').includes('b')) return false;
-    const parts = [account.name, of('sp'), of('ss'), of('srt'), of('st'), of('se'), of('sip'), of('spr'), of('sv'), of('ses')];
+    const parts = [
+      account.name,
+      of('sp'),
+      of('ss'),
+      of('srt'),
+      of('st'),
+      of('se'),
+      of('sip'),
+      of('spr'),
+      of('sv'),
+      of('ses'),
+    ];
     return same(of('sig'), sign(account, `${parts.join('\n')}\n`));
   }
   const whole = of('sr') === 'c' ? '' : `/${request.blob ?? ''}`;

@@ -10,7 +10,7 @@ import type { ReleaseModel, Store } from '../../storage/store.ts';
 import { verifyBatch } from '../../verify/verify-batch.ts';
 import { putModel } from '../scoring/fleet.ts';
 import { plainBytes, slowBytes } from '../scoring/models.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { runBatch } from '../support/run-activities.ts';
@@ -67,7 +67,7 @@ const release = async (name: string, others: Readonly<Record<number, Uint8Array>
 };
 
 beforeAll(async () => {
-  server = await startBlobServer(join(dir, 'azurite'));
+  server = await startBlobServer(join(dir, 'blob'));
   small = await smallStore(dir, server.blobs);
   ({ store } = small);
   base = (await store.currentRelease())!;

@@ -43,7 +43,7 @@ test('a part of the benchmark runs and agrees with the bare loop', async () => {
     history: { workflows: 2 },
   });
   expect(size!.overhead).toBeCloseTo(size!.seconds / size!.bareLoop.seconds, 1);
-  for (const part of ['Temporal server', 'control worker', 'scoring worker', 'azurite'] as const) {
+  for (const part of ['Temporal server', 'control worker', 'scoring worker', 'Blob server'] as const) {
     expect(size!.cpuMicrosecondsPerSensor[part]).toBeGreaterThan(0);
     expect(size!.peakMiB[part]).toBeGreaterThan(20);
   }

@@ -12,7 +12,7 @@ import { runBatch, type BatchRun } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('every-call');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 let small: SmallStore;
 let engine: ScoringEngine;
 

@@ -106,11 +106,11 @@ test('the Temporal server is killed in the middle and comes back', async () => {
   await whole(id);
 }, 240_000);
 
-test('azurite hangs in the middle and goes on', async () => {
+test('the Blob server hangs in the middle and goes on', async () => {
   const id = await middle();
-  stack.signal('azurite', 'SIGSTOP');
+  stack.signal('blob', 'SIGSTOP');
   await sleep(2_000);
-  stack.signal('azurite', 'SIGCONT');
+  stack.signal('blob', 'SIGCONT');
   stack.proxy.plan();
   await whole(id);
 }, 240_000);

@@ -9,7 +9,7 @@ import { encodeModel } from '../../scoring/onnx-proto.ts';
 import { scalerOcsvmRbfModel } from '../../scoring/packs/scaler-ocsvm-rbf.ts';
 import type { PlannedSensor, Store } from '../../storage/store.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -17,7 +17,7 @@ const FROM = '2026-03-02T10:00:00.000Z';
 const PERIOD = { fromMs: Date.parse(FROM), toMs: Date.parse(FROM) + 4 * 60_000 };
 const home = tempDir('simulate');
 let server: BlobServer;
-beforeAll(async () => void (server = await startBlobServer(join(home, 'azurite'))));
+beforeAll(async () => void (server = await startBlobServer(join(home, 'blob'))));
 afterAll(() => server.stop());
 
 const cli = (name: string, ...args: string[]): Promise<CliResult> =>

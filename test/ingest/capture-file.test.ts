@@ -4,7 +4,7 @@ import avro from 'avsc';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { captureName } from '../../ingest/capture.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, expectedWindows, openStage, T0, toEvents, type SentReading } from './pipeline-stage.ts';
 

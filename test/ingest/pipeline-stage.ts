@@ -1,4 +1,4 @@
-/** Pipelines of one partition on a real SQLite store and azurite, and what must come out of them. */
+/** Pipelines of one partition on a real SQLite store and Blob server, and what must come out of them. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';

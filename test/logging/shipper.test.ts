@@ -11,7 +11,7 @@ import { createRedactor } from '../../logging/redact.ts';
 import { openLogs, type LogLine } from '../../logging/read.ts';
 import { createLogShipper, LEVEL } from '../../logging/shipper.ts';
 import { codeFile } from '../../paths.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobProxy } from '../support/blob-proxy.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';

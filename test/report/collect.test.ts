@@ -1,4 +1,4 @@
-/** From the store to the data of a report: a real SQLite store, a real azurite, real predictions files. */
+/** From the store to the data of a report: a real SQLite store, a real Blob server, real predictions files. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

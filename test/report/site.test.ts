@@ -1,5 +1,5 @@
 /**
- * The site, from a real store and azurite to pages: written to the container as batches write it, fetched into
+ * The site, from a real store and Blob server to pages: written to the container as batches write it, fetched into
  * a folder, opened from the disk and from a web server. Without a Chromium the last part is skipped, and says so.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -20,7 +20,7 @@ import { INTERVAL_MS, planned, putModel, seriesOf, sha256Of } from './fleet.ts';
 import { hungryBytes, modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
 
 const dir = tempDir('engine');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 const PERIOD = { fromMs: 0, toMs: 1_000 * INTERVAL_MS };
 const MAX_MODEL_BYTES = 100_000;
 const UNKNOWN = '0'.repeat(64);

@@ -13,7 +13,7 @@ import { INTERVAL_MS, planned, seriesOf, sha256Of } from './fleet.ts';
 import { plainBytes, poison, slowBytes, svmBytes } from './models.ts';
 
 const dir = tempDir('publish');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 const NOW_MS = Date.parse('2026-11-23T14:00:00Z');
 let store: Store;
 let stores = 0;

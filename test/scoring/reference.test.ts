@@ -13,7 +13,7 @@ import { tempDir } from '../support/temp.ts';
 import { INTERVAL_MS, planned, seriesOf } from './fleet.ts';
 
 const dir = tempDir('reference');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 
 referenceTest(
   'its models, converted, published and packed, give its own predictions, label for label',

@@ -1,4 +1,4 @@
-/** Blob storage against a real azurite. */
+/** Blob storage against the Blob server of the laptop stack. */
 import { createHash, randomBytes } from 'node:crypto';
 import { asActivity } from '../../activities/failures.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
@@ -6,7 +6,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobInfo } from '../../storage/blobs.ts';
 import { freePort } from '../../local/ports.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobFault } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';
 

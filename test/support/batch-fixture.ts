@@ -1,5 +1,5 @@
 /**
- * A small fleet on a real SQLite store and a real azurite, without Temporal: what a worker's activities need.
+ * A small fleet on a real SQLite store and a real Blob server, without Temporal: what a worker's activities need.
  * A few sensors with models in a pack, one with none, one without readings.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';

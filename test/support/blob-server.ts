@@ -1,7 +1,7 @@
-/** One azurite for a whole test file. */
+/** One Blob server for a whole test file. */
 import { afterAll, beforeAll } from '@jest/globals';
 import type { BlobStore } from '../../storage/blobs.ts';
-import { type BlobServer, startBlobServer } from './azurite.ts';
+import { type BlobServer, startBlobServer } from './own-blob-server.ts';
 
 export function useBlobServer(dir: string): { readonly blobs: BlobStore } {
   let server: BlobServer | undefined;

@@ -32,10 +32,9 @@ export interface FaultStack {
   /** Kills the control worker of that version for good. */
   endControl(buildId: string): void;
   /**
-   * Ends a server, starts it again on its data after `pauseMs`, waits until it listens. Temporal and the emulator
-   * are killed; azurite is asked, for it keeps its newest blobs in memory for a moment, which no storage account does.
+   * Kills a server, starts it again on its data after `pauseMs`, waits until it listens.
    */
-  restartServer(part: 'temporal' | 'azurite' | 'event hubs', pauseMs: number): Promise<void>;
+  restartServer(part: 'temporal' | 'blob' | 'event hubs', pauseMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -123,7 +122,7 @@ export async function startFaultStack(
       const [pid] = pids(part);
       if (pid === undefined) throw new Error(`no process of ${part} runs`);
       const [command, ...args] = commandOf(pid, home)!;
-      process.kill(pid, part === 'azurite' ? 'SIGTERM' : 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
       await gone(pid);
       await sleep(pauseMs);
       started.push(
@@ -131,7 +130,7 @@ export async function startFaultStack(
           guarded({ name: part, command: command!, args, env: stack.env, logFile: join(home, 'logs', `${part}.log`) }),
         ),
       );
-      await untilListening(Number(args[args.findIndex((arg) => arg === '--port' || arg === '--blobPort') + 1]));
+      await untilListening(Number(args[args.indexOf('--port') + 1]));
     },
     async stop() {
       stopping = true;

@@ -1,27 +1,25 @@
 /**
  * The servers that ingest needs, each in a process of its own as in real life: the Event Hubs emulator and
- * azurite; and ingest workers as processes that can be killed. All data lie in one folder.
+ * the Blob server; and ingest workers as processes that can be killed. All data lie in one folder.
  */
 import { ContainerClient } from '@azure/storage-blob';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createProducer } from '../../ingest/connect.ts';
 import { sourceName } from '../../ingest/event.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
-import { freePort } from '../../local/ports.ts';
+import { emulatorConnection } from '../../local/blob-server/server.ts';
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 
-const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 const EMULATOR = fileURLToPath(new URL('../../local/event-hubs/main.ts', import.meta.url));
 const WORKER = fileURLToPath(new URL('./ingest-process.ts', import.meta.url));
-const AZURITE = createRequire(import.meta.url).resolve('azurite/dist/src/blob/main.js');
+const BLOB = fileURLToPath(new URL('../../local/blob-server/main.ts', import.meta.url));
 
 /** What a worker process is started with, as JSON in its environment. */
 export interface WorkerSpec {
@@ -46,7 +44,7 @@ export interface IngestServers {
   readonly blob: string;
   readonly blobs: BlobStore;
   readonly checkpoints: ContainerClient;
-  readonly pids: { readonly emulator: number; readonly azurite: number };
+  readonly pids: { readonly emulator: number; readonly blob: number };
   source(hub?: string): string;
   producer(hub?: string): EventHubProducerClient;
   /** Resolves when the worker reads. */
@@ -76,9 +74,8 @@ export async function startIngestServers(
 ): Promise<IngestServers> {
   const hubs = options.hubs ?? ['readings'];
   const hub = hubs[0]!;
-  await mkdir(join(dir, 'azurite'), { recursive: true });
+  await mkdir(dir, { recursive: true });
   const processes: { child: ChildProcess; ended: Promise<string> }[] = [];
-  let azurite: (typeof processes)[number] | undefined;
   const start = (
     file: string,
     args: readonly string[],
@@ -102,31 +99,15 @@ export async function startIngestServers(
     // Workers first, while the servers still answer.
     for (const { child, ended } of processes.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      // azurite waits for clients to hang up; nobody needs what it holds any more.
-      child.kill(child === azurite?.child ? 'SIGKILL' : 'SIGTERM');
+      child.kill('SIGTERM');
       const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
       clearTimeout(killer);
     }
   };
   try {
-    const port = await freePort();
-    azurite = start(
-      AZURITE,
-      [
-        '--blobHost',
-        '127.0.0.1',
-        '--blobPort',
-        String(port),
-        '--location',
-        join(dir, 'azurite'),
-        '--silent',
-        '--skipApiVersionCheck',
-        '--disableTelemetry',
-      ],
-      'azurite.log',
-    );
-    azurite.child.stdout?.resume();
+    const blobServer = start(BLOB, ['--port', '0', '--data', join(dir, 'blobs')], 'blob.log');
+    const { port } = JSON.parse(await firstLine(blobServer)) as { port: number };
     const config = join(dir, 'Config.json');
     const entities = hubs.map((name) => ({ Name: name, PartitionCount: options.partitions ?? 4 }));
     await writeFile(
@@ -141,8 +122,7 @@ export async function startIngestServers(
     const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
     const emulatorPort = new URL(/Endpoint=([^;]+)/.exec(connectionString)![1]!).port;
     const eventHubs = connectionString.replace(/EntityPath=[^;]*;?/, '');
-    const blob = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
-    await untilAnswers(`http://127.0.0.1:${port}/`);
+    const blob = emulatorConnection(port);
     const blobs = createBlobStore({ connectionString: blob });
     await blobs.prepare();
     return {
@@ -150,7 +130,7 @@ export async function startIngestServers(
       blob,
       blobs,
       checkpoints: new ContainerClient(blob, 'checkpoints'),
-      pids: { emulator: emulator.child.pid!, azurite: azurite.child.pid! },
+      pids: { emulator: emulator.child.pid!, blob: blobServer.child.pid! },
       source: (name = hub) => sourceName({ namespace: 'localhost', hub: name }, '$Default'),
       producer: (name = hub) => createProducer({ connection: { connectionString: eventHubs }, hub: name }),
       async startWorker(sqlUrl, settings = {}, workerOptions = {}) {
@@ -196,18 +176,6 @@ async function firstLine({ child, ended }: { child: ChildProcess; ended: Promise
       Promise.reject(new Error(`it ended before it was ready (${how}): ${child.spawnargs.join(' ')}`)),
     ),
   ]);
-}
-
-async function untilAnswers(url: string): Promise<void> {
-  for (let i = 0; ; i++) {
-    try {
-      await fetch(url);
-      return;
-    } catch (error) {
-      if (i > 300) throw error;
-      await sleep(100);
-    }
-  }
 }
 
 /** Resolves when `check` holds. Its own end is for a test that is over already: it must not keep the process alive. */

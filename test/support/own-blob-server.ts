@@ -1,9 +1,12 @@
-/** The Blob server of the laptop stack in a process of its own. For tests that stop, kill and start it. */
+/** The Blob server of the laptop stack in a process of its own, for tests and benchmarks; free of jest. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { freePort } from '../../local/ports.ts';
 import { emulatorConnection } from '../../local/blob-server/server.ts';
 import { codeFile } from '../../paths.ts';
+import { createBlobStore } from '../../storage/azure-blobs.ts';
+import type { BlobStore } from '../../storage/blobs.ts';
 
 export interface OwnBlobServer {
   readonly pid: number;
@@ -34,4 +37,18 @@ export async function startOwnBlobServer(dir: string, azuriteDir?: string): Prom
       await ended;
     },
   };
+}
+
+export interface BlobServer {
+  readonly blobs: BlobStore;
+  readonly connectionString: string;
+  stop(): Promise<void>;
+}
+
+/** With a blob store that talks to it, and the containers of the product. */
+export async function startBlobServer(dir: string): Promise<BlobServer> {
+  const { connectionString, stop } = await startOwnBlobServer(join(dir, 'blobs'));
+  const blobs = createBlobStore({ connectionString, retry: { tries: 2, delayMs: 20, tryTimeoutMs: 5_000 } });
+  await blobs.prepare();
+  return { blobs, connectionString, stop: () => stop() };
 }

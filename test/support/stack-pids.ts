@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** How a process of the stack is recognised by its command line. */
 export const PARTS = {
   temporal: /\btemporal\S* server start-dev\b/,
-  azurite: /azurite\/dist\/src\/blob\/main\.js/,
+  blob: /local\/blob-server\/main/,
   'event hubs': /local\/event-hubs\/main/,
   control: /workers\/control/,
   ingest: /workers\/ingest/,

@@ -35,7 +35,7 @@ const freeze = (part: Part, longestMs: number): Nemesis => ({
   },
 });
 
-const restart = (part: 'temporal' | 'azurite' | 'event hubs'): Nemesis => ({
+const restart = (part: 'temporal' | 'blob' | 'event hubs'): Nemesis => ({
   name: `restart ${part}`,
   strike: (stack, random) => stack.restartServer(part, between(random, 0, 2_000)),
 });
@@ -94,9 +94,9 @@ export const NEMESES: readonly Nemesis[] = [
   freeze('scoring', 20_000),
   freeze('control', 12_000),
   freeze('temporal', 5_000),
-  freeze('azurite', 8_000),
+  freeze('blob', 8_000),
   restart('temporal'),
-  restart('azurite'),
+  restart('blob'),
   storm,
   storm,
   lock,

@@ -11,7 +11,7 @@ import { publishModels } from '../../scoring/publish.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, WINDOWS, type SmallStore } from '../support/batch-fixture.ts';
 import { putModel } from '../scoring/fleet.ts';
 import { plainBytes } from '../scoring/models.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { runBatch } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
@@ -33,7 +33,7 @@ const cli = (...args: string[]): Promise<CliResult> =>
   });
 
 beforeAll(async () => {
-  server = await startBlobServer(join(dir, 'azurite'));
+  server = await startBlobServer(join(dir, 'blob'));
   small = await smallStore(dir, server.blobs);
   const { store } = small;
   const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });

@@ -18,7 +18,7 @@ import { runBatch } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('due-windows');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 const HOP_MS = 5_000;
 const LAG = 3;
 const WINDOWS = 12;

@@ -52,7 +52,7 @@ test('small moves of many values stay below the limit; a constant that moves is 
 });
 
 const dir = tempDir('drift');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 const BASELINE = { fromMs: Date.parse('2026-03-01T00:00:00Z'), toMs: Date.parse('2026-03-01T14:00:00Z') };
 const NOW = { fromMs: BASELINE.toMs, toMs: Date.parse('2026-03-02T04:00:00Z') };
 const EACH = (BASELINE.toMs - BASELINE.fromMs) / WINDOW_MS;

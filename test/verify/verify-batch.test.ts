@@ -13,7 +13,7 @@ import { runBatch } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('verify');
-const server = useBlobServer(join(dir, 'azurite'));
+const server = useBlobServer(join(dir, 'blob'));
 let small: SmallStore;
 let engine: ScoringEngine;
 

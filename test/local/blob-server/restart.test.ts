@@ -13,7 +13,9 @@ const containerOf = (connectionString: string, name = 'raw'): ContainerClient =>
 
 const filesIn = (dir: string): string[] =>
   existsSync(dir)
-    ? (readdirSync(dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => e.name))
+    ? readdirSync(dir, { recursive: true, withFileTypes: true })
+        .filter((e) => e.isFile())
+        .map((e) => e.name)
     : [];
 
 test('killed in the middle of writing, it has every blob that it answered for, and nothing of the others', async () => {
@@ -109,7 +111,9 @@ test('what an azurite stored is taken over once, byte for byte; what it lost is 
 
   // A second start takes nothing over again.
   const second = await startOwnBlobServer(dir, azuriteDir);
-  expect((await containerOf(second.connectionString).getBlobClient('small').downloadToBuffer()).toString()).toBe('newer');
+  expect((await containerOf(second.connectionString).getBlobClient('small').downloadToBuffer()).toString()).toBe(
+    'newer',
+  );
   await second.stop();
 
   // Bytes that azurite lost: the rest comes over.
@@ -127,7 +131,12 @@ test('the documents of an index come one by one, wherever its pieces are cut', a
   const text = JSON.stringify({
     filename: 'x{["',
     collections: [
-      { name: '$A$', data: [{ a: '}]"\\', list: [{ b: 1 }] }, { c: 2 }], binaryIndices: { x: { values: [1] } }, other: [{ no: 1 }] },
+      {
+        name: '$A$',
+        data: [{ a: '}]"\\', list: [{ b: 1 }] }, { c: 2 }],
+        binaryIndices: { x: { values: [1] } },
+        other: [{ no: 1 }],
+      },
       { name: '$B$', data: [], transforms: {} },
       { name: '$C$', data: [{ ü: '𝛼' }] },
     ],

@@ -60,7 +60,10 @@ describe.each([
     expect(await other.exists()).toBe(true);
     await other.delete();
     expect(await other.exists()).toBe(false);
-    expect(await refused(other.getBlockBlobClient('a').upload('x', 1))).toEqual({ status: 404, code: 'ContainerNotFound' });
+    expect(await refused(other.getBlockBlobClient('a').upload('x', 1))).toEqual({
+      status: 404,
+      code: 'ContainerNotFound',
+    });
   });
 
   test('a block blob: headers, metadata, ranges, conditions, deletion', async () => {
@@ -89,8 +92,12 @@ describe.each([
       status: 412,
       code: 'ConditionNotMet',
     });
-    expect(await refused(blob.download(0, undefined, { conditions: { ifMatch: '"0x1"' } }))).toMatchObject({ status: 412 });
-    expect(await refused(blob.getProperties({ conditions: { ifNoneMatch: put.etag! } }))).toMatchObject({ status: 304 });
+    expect(await refused(blob.download(0, undefined, { conditions: { ifMatch: '"0x1"' } }))).toMatchObject({
+      status: 412,
+    });
+    expect(await refused(blob.getProperties({ conditions: { ifNoneMatch: put.etag! } }))).toMatchObject({
+      status: 304,
+    });
     const changed = await blob.setMetadata({ a: 'b' }, { conditions: { ifMatch: put.etag! } });
     expect(changed.etag).not.toBe(put.etag);
     await blob.setHTTPHeaders({ blobContentType: 'application/json' });
@@ -106,7 +113,9 @@ describe.each([
     const blob = container.getBlockBlobClient('large');
     await blob.uploadData(body, { maxSingleShotSize: 1024 * 1024, blockSize: 1024 * 1024, concurrency: 3 });
     expect(sha(await blob.downloadToBuffer())).toBe(sha(body));
-    expect((await blob.downloadToBuffer(1024 * 1024 - 5, 11)).equals(body.subarray(1024 * 1024 - 5, 1024 * 1024 + 6))).toBe(true);
+    expect(
+      (await blob.downloadToBuffer(1024 * 1024 - 5, 11)).equals(body.subarray(1024 * 1024 - 5, 1024 * 1024 + 6)),
+    ).toBe(true);
     expect((await blob.getBlockList('committed')).committedBlocks).toHaveLength(10);
     await blob.uploadData(body.subarray(1), { maxSingleShotSize: 64 * 1024 * 1024 });
     expect(sha(await blob.downloadToBuffer())).toBe(sha(body.subarray(1)));
@@ -141,7 +150,9 @@ describe.each([
     await blob.appendBlock(large, large.length, { conditions: { appendPosition: 3 } });
     const last = await blob.appendBlock('end', 3);
     expect(last).toMatchObject({ blobAppendOffset: '300003', blobCommittedBlockCount: 3 });
-    expect(sha(await blob.downloadToBuffer())).toBe(sha(Buffer.concat([Buffer.from('abc'), large, Buffer.from('end')])));
+    expect(sha(await blob.downloadToBuffer())).toBe(
+      sha(Buffer.concat([Buffer.from('abc'), large, Buffer.from('end')])),
+    );
     expect((await blob.downloadToBuffer(300_002, 3)).subarray(1).toString()).toBe('en');
     expect(await blob.getProperties()).toMatchObject({ blobType: 'AppendBlob', contentLength: 300_006 });
     const block = container.getBlockBlobClient('not-append');
@@ -184,7 +195,10 @@ describe.each([
     await blob.upload('x', 1);
     const lease = blob.getBlobLeaseClient();
     await lease.acquireLease(15);
-    expect(await refused(blob.getBlobLeaseClient().acquireLease(15))).toEqual({ status: 409, code: 'LeaseAlreadyPresent' });
+    expect(await refused(blob.getBlobLeaseClient().acquireLease(15))).toEqual({
+      status: 409,
+      code: 'LeaseAlreadyPresent',
+    });
     expect(await refused(blob.upload('y', 1))).toEqual({ status: 412, code: 'LeaseIdMissing' });
     await blob.upload('z', 1, { conditions: { leaseId: lease.leaseId } });
     expect(await blob.getProperties()).toMatchObject({ leaseState: 'leased', leaseStatus: 'locked' });
@@ -226,7 +240,9 @@ describe.each([
     expect((await signed(sasFor('r', 5)).downloadToBuffer()).toString()).toBe('x');
     expect(await refused(signed(sasFor('r', 5)).upload('y', 1))).toMatchObject({ status: 403 });
     expect(await refused(signed(sasFor('r', -1)).download())).toMatchObject({ status: 403 });
-    expect(await refused(signed(sasFor('r', 5).replace('sp=r', 'sp=rw')).upload('y', 1))).toMatchObject({ status: 403 });
+    expect(await refused(signed(sasFor('r', 5).replace('sp=r', 'sp=rw')).upload('y', 1))).toMatchObject({
+      status: 403,
+    });
     const account = service.generateAccountSasUrl(new Date(Date.now() + 60_000));
     const all = new BlobServiceClient(account, new AnonymousCredential());
     expect(await all.getContainerClient('models').exists()).toBe(true);
@@ -235,9 +251,13 @@ describe.each([
   test('of many who write one new name at once one wins', async () => {
     const blob = container.getBlockBlobClient(`race of ${name}`);
     const tries = await Promise.allSettled(
-      Array.from({ length: 12 }, (_, i) => blob.upload(String(i), String(i).length, { conditions: { ifNoneMatch: '*' } })),
+      Array.from({ length: 12 }, (_, i) =>
+        blob.upload(String(i), String(i).length, { conditions: { ifNoneMatch: '*' } }),
+      ),
     );
     expect(tries.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
-    expect((await blob.downloadToBuffer()).toString()).toBe(String(tries.findIndex((one) => one.status === 'fulfilled')));
+    expect((await blob.downloadToBuffer()).toString()).toBe(
+      String(tries.findIndex((one) => one.status === 'fulfilled')),
+    );
   });
 });
