@@ -4,7 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { createAppendSink } from '../../logging/append-blob.ts';
 import { openLogs } from '../../logging/read.ts';
 import { blobService } from '../../storage/blob-service.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobProxy } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';
 

@@ -15,7 +15,7 @@ import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobRetry } from '../../storage/blob-service.ts';
 import type { BatchPlan, ChunkOutcome, ScoringActivities, SensorRange } from '../../workflows/activities.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { smallStore, SMALL_PERIOD, WINDOW_MS, type SmallStore } from '../support/batch-fixture.ts';
 import { startBlobProxy, type BlobProxy, type FaultPlan } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';

@@ -7,7 +7,7 @@ import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { BlobRetry } from '../../storage/blob-service.ts';
 import { endingWith } from '../../storage/deadline.ts';
-import { startBlobServer, type BlobServer } from '../support/azurite.ts';
+import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobFault, type BlobProxy } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';
 
