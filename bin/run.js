@@ -25,6 +25,7 @@ const TASKS = {
   'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale/main.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'test/trials/soak.ts'],
   histories: ['test/support/record-histories.ts'],
+  'upgrade:home': ['--disable-warning=ExperimentalWarning', 'test/upgrade/make-home.ts'],
   'check:deploy': [...jest, 'test/deploy', '--verbose'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],

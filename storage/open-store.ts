@@ -5,6 +5,10 @@ import type { Store } from './store.ts';
 export interface OpenStoreOptions {
   /** Make the SQLite file, and its folder, when it is missing. Default true. */
   readonly create?: boolean;
+  /** Longest wait for a server that does not answer yet, such as a paused database that wakes up. Default 75 s. */
+  readonly waitMs?: number;
+  /** Told once, with a sentence for people, when the store is waited for. */
+  readonly onWait?: (text: string) => void;
 }
 
 const FORMS =
@@ -13,7 +17,7 @@ const FORMS =
 
 /**
  * Opens the store named by `url`: `sqlite:PATH`, `Server=...;Database=...` or `mssql://user@host/database`.
- * Call `migrate()` before the first use. Neither errors nor logs repeat the text: it may hold a password.
+ * Call `migrate()` or `checkSchema()` before the first use. Neither errors nor logs repeat the text: it may hold a password.
  * @throws FleetscoreError `STORE_URL_INVALID`, `STORE_MISSING`, `STORE_ERROR`, `STORE_UNAVAILABLE`, `SCHEMA_TOO_NEW`
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
@@ -26,7 +30,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   }
   if (/^mssql:\/\//i.test(text) || /(^|;)\s*(server|data source|address|addr|network address)\s*=/i.test(text)) {
     const { openMssqlStore } = await import('./mssql/mssql-store.ts');
-    return openMssqlStore(text);
+    return openMssqlStore(text, options);
   }
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0];
   const got =

@@ -3,7 +3,7 @@
  * every method is one transaction, or reads only; writing the same thing twice changes nothing; lists
  * page by key, all of it when no limit is given; names are checked before they come here. Trouble of the
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
- * missing or older than the code as `SCHEMA_MISSING`, one newer than the code as `SCHEMA_TOO_NEW`.
+ * missing or older than the code as `SCHEMA_MISSING`, one that is too new for the code as `SCHEMA_TOO_NEW`.
  */
 import type {
   ChallengedSensor,
@@ -261,8 +261,14 @@ export interface PredictionSource extends Period {
 
 export interface Store {
   readonly engine: 'sqlite' | 'mssql';
-  /** Brings the schema to this version of the code, under a lock; safe from several processes. */
-  migrate(): Promise<void>;
+  /**
+   * Brings the schema to this version of the code, under a lock; safe from several processes.
+   * Returns the names of the migrations that this call applied.
+   * @throws FleetscoreError `SCHEMA_TOO_NEW`, `SCHEMA_CHANGED`, `MIGRATION_FAILED`
+   */
+  migrate(): Promise<readonly string[]>;
+  /** For whoever does not migrate. @throws FleetscoreError `SCHEMA_OLD` when migrations are pending, `SCHEMA_TOO_NEW` */
+  checkSchema(): Promise<void>;
   /** By version ascending. Works on a database without a schema too. */
   migrationStatus(): Promise<MigrationState[]>;
   close(): Promise<void>;

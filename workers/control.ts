@@ -26,6 +26,7 @@ import { startMetrics } from '../telemetry/metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
 import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { registerSearchAttributes } from '../connect/search-attributes.ts';
+import { watchSchema } from './schema-watch.ts';
 import { siteOf } from './site.ts';
 import { connectClient, connectWorker } from '../connect/temporal.ts';
 import { workflowCode } from './workflow-code.ts';
@@ -102,6 +103,8 @@ await live('control', async (life) => {
   if (versioning !== 'off' && !versioned)
     log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
   let watch: DeploymentWatch | undefined;
+  const schema = watchSchema(store, life);
+  const ending = Promise.race([life.ending, schema.outgrown.then(({ code }) => code)]);
   const polls = async (): Promise<void> => {
     if (!versioned || versioning !== 'auto') return;
     watch = watchDeployment(client, buildId, identityOf('control'), log);
@@ -109,7 +112,7 @@ await live('control', async (life) => {
   };
   try {
     await runTemporalWorker(
-      { ...life, ready },
+      { ...life, ready, ending },
       'control',
       connection,
       namespace,
@@ -137,6 +140,7 @@ await live('control', async (life) => {
       },
       polls,
     );
+    schema.stop();
   } finally {
     await watch?.stop();
     await stopClosing();

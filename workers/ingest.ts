@@ -6,6 +6,7 @@ import { eventHubTarget } from '../connect/event-hubs.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
 import { ingestSettings } from '../connect/ingest-settings.ts';
 import { live, SUPERVISOR_GONE } from './lifecycle.ts';
+import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { openHubReader } from '../connect/partitions.ts';
 
@@ -35,11 +36,13 @@ await live('ingest', async (life) => {
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
     const metrics = await startMetrics(life, async () => ingestMetrics(worker.stats(), await look(), labels));
     ready();
-    const reason = await Promise.race([ending, worker.failed]);
+    const schema = watchSchema(store, life);
+    const reason = await Promise.race([ending, worker.failed, schema.outgrown]);
     if (typeof reason === 'string') log.info({ reason }, 'draining');
     draining = true;
     await Promise.all([worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined), metrics?.close()]);
     if (typeof reason !== 'string') throw reason;
+    schema.stop();
   } finally {
     await Promise.allSettled([store.close(), hub.close()]);
   }

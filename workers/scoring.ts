@@ -18,6 +18,7 @@ import { logActivities, logChunk } from './activity-log.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
 import { SCORING_DEPLOYMENT } from '../connect/deployment/server.ts';
 import { live } from './lifecycle.ts';
+import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { scoringTotals } from './scoring-metrics.ts';
@@ -28,6 +29,8 @@ await live('scoring', async (life) => {
   const { scoring } = config;
   const temporalMetrics = await installRuntime(life);
   const store = tracedStore(await openStore(config.sqlUrl), life.telemetry);
+  await store.checkSchema();
+  const schema = watchSchema(store, life);
   await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
   const engine = await createScoringEngine({
@@ -53,7 +56,12 @@ await live('scoring', async (life) => {
   let without: FleetscoreError | undefined;
   // A worker without the key of its work must not take more of it: each task costs an attempt.
   const keyless = blind.then((error) => (without = error).code);
-  const ending = Promise.race([life.ending, end.reason.then(({ kind, text }) => `${kind}: ${text}`), keyless]);
+  const ending = Promise.race([
+    life.ending,
+    end.reason.then(({ kind, text }) => `${kind}: ${text}`),
+    keyless,
+    schema.outgrown.then(({ code }) => code),
+  ]);
   const totals = scoringTotals({
     labels: { queue: scoring.queue },
     running: activities.running,
@@ -91,6 +99,7 @@ await live('scoring', async (life) => {
       },
     });
     if (without) throw without;
+    schema.stop();
   } finally {
     end.stop();
     await metrics?.close();

@@ -16,7 +16,10 @@ export interface Context {
   readonly config: Config;
   readonly env: Env;
   readonly json: boolean;
+  /** The store as it is: no command changes its schema by looking. @throws FleetscoreError `STORE_MISSING`, `SCHEMA_OLD`, `SCHEMA_TOO_NEW` */
   store(): Promise<Store>;
+  /** As {@link store}, for commands that fill a store: one that is missing or empty is set up. */
+  storeToFill(): Promise<Store>;
   /** @throws FleetscoreError `NOT_CONFIGURED` */
   blobs(): BlobStore;
   client(): Promise<Client>;
@@ -40,7 +43,8 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     config,
     env,
     json: options.json ?? false,
-    store: () => (store ??= openMigrated(config.sqlUrl)),
+    store: () => (store ??= openCurrent(config.sqlUrl, false, notice(options))),
+    storeToFill: () => (store ??= openCurrent(config.sqlUrl, true, notice(options))),
     blobs() {
       blobConfig(config);
       return lazyBlobs(async () => (await import('../../connect/blob-storage.ts')).openBlobs(config));
@@ -63,8 +67,25 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
   };
 }
 
-async function openMigrated(url: string): Promise<Store> {
-  const store = await openStore(url);
-  await store.migrate();
-  return store;
+/** A word on stderr while a command waits, where people read. */
+export const notice =
+  (options: GlobalOptions) =>
+  (text: string): void =>
+    void (
+      options.json ||
+      process.stderr.write(`${text}
+`)
+    );
+
+async function openCurrent(url: string, fill: boolean, onWait: (text: string) => void): Promise<Store> {
+  const store = await openStore(url, { create: fill, onWait });
+  try {
+    const empty = fill && (await store.migrationStatus()).every(({ appliedAtMs }) => appliedAtMs === undefined);
+    if (empty) await store.migrate();
+    await store.checkSchema();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }

@@ -211,7 +211,7 @@ async function rebuild(context: Context, { from, to }: { from: number; to: numbe
   const bar = context.json ? undefined : startBar('rebuilding', 'files');
   try {
     const result = await rebuildWindows({
-      store: await context.store(),
+      store: await context.storeToFill(),
       blobs: context.blobs(),
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,

@@ -73,7 +73,7 @@ async function simulate(context: Context, options: SimulateCommand): Promise<Out
       `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`,
     );
   const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
-  const store = await context.store();
+  const store = await context.storeToFill();
   await claimWindows(store, shape);
   const blobs = context.blobs();
   await blobs.prepare();

@@ -72,7 +72,7 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {
     const summary = await publishModels(dir, {
-      store: await context.store(),
+      store: await context.storeToFill(),
       blobs: context.blobs(),
       ...checkSettings(context),
       nowMs: Date.now(),

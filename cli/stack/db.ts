@@ -7,7 +7,7 @@ import { openStore } from '../../storage/open-store.ts';
 import { cutOf } from '../../storage/retention.ts';
 import type { MigrationState, Store } from '../../storage/store.ts';
 import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
-import type { Context } from '../frame/context.ts';
+import { notice, type Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 
 export function registerDb(program: Command): void {
@@ -62,18 +62,16 @@ async function prune(context: Context, options: PruneOptions): Promise<Output> {
 }
 
 async function migrate(context: Context): Promise<Output> {
-  const store = await openStore(context.config.sqlUrl);
+  const store = await openStore(context.config.sqlUrl, { onWait: notice(context) });
   try {
-    const before = new Set((await store.migrationStatus()).filter(isApplied).map((m) => m.version));
-    await store.migrate();
+    const applied = await store.migrate();
     const states = await store.migrationStatus();
-    const applied = states.filter((m) => isApplied(m) && !before.has(m.version));
     return {
-      data: { ...schemaOf(store, states), applied: applied.map((m) => m.name) },
+      data: { ...schemaOf(store, states), applied },
       text:
         applied.length === 0
           ? `Nothing to do: the schema of the ${store.engine} store is at version ${versionOf(states)}.`
-          : `${formatNumberOf(applied.length, 'migration')} applied (${applied.map((m) => m.name).join(', ')}): the schema of the ${store.engine} store is at version ${versionOf(states)}.`,
+          : `${formatNumberOf(applied.length, 'migration')} applied (${applied.join(', ')}): the schema of the ${store.engine} store is at version ${versionOf(states)}.`,
     };
   } finally {
     await store.close();
@@ -82,10 +80,11 @@ async function migrate(context: Context): Promise<Output> {
 
 async function status(context: Context): Promise<Output> {
   // Looks only: nothing is made or changed.
-  const store = await openStore(context.config.sqlUrl, { create: false });
+  const store = await openStore(context.config.sqlUrl, { create: false, onWait: notice(context) });
   try {
     const states = await store.migrationStatus();
     const pending = states.filter((m) => !isApplied(m));
+    const newer = versionOf(states) > newestOf(states);
     return {
       data: {
         ...schemaOf(store, states),
@@ -109,6 +108,7 @@ async function status(context: Context): Promise<Output> {
         ...(pending.length > 0
           ? ['', `${formatNumberOf(pending.length, 'migration')} pending: fleetscore db migrate`]
           : []),
+        ...(newer ? ['', 'A newer fleetscore made it; this one still works with it.'] : []),
       ].join('\n'),
       ...(pending.length > 0 ? { exitCode: EXIT_FAILED } : {}),
     };

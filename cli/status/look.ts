@@ -94,10 +94,12 @@ export function openLooker(context: Context): Looker {
   let store: Promise<Store> | undefined;
   let hub: HubReader | undefined;
   const theStore = (): Promise<Store> =>
-    (store ??= openStore(context.config.sqlUrl, { create: false }).catch((error: unknown) => {
-      store = undefined;
-      throw error;
-    }));
+    (store ??= openStore(context.config.sqlUrl, { create: false, waitMs: ANSWER_MS - 1_000 }).catch(
+      (error: unknown) => {
+        store = undefined;
+        throw error;
+      },
+    ));
   return {
     async look() {
       const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));

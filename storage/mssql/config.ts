@@ -12,9 +12,13 @@ import {
 } from '@azure/identity';
 import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { improveConnection } from './driver.ts';
 
-const CONNECT_TIMEOUT_MS = 30_000;
-const REQUEST_TIMEOUT_MS = 120_000;
+/** For the first bytes of an answer; `Connection Timeout` (s) and `Request Timeout` (ms) in the text change them. */
+const CONNECT_TIMEOUT_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Longest wait for a free connection of the pool, or a new one. */
+const BORROW_TIMEOUT_MS = 45_000;
 const POOL_SIZE = 10;
 const POOL_IDLE_MS = 60_000;
 
@@ -31,6 +35,7 @@ export function mssqlConfig(url: string): sql.config {
   if (!parsed.server) throw invalid('names no server');
   if (!parsed.database) throw invalid('names no database');
   const encrypt = keys.get('encrypt')?.toLowerCase();
+  const requestTimeout = parsed.requestTimeout ?? REQUEST_TIMEOUT_MS;
   const login = authentication(keys, parsed.user, parsed.password);
   return {
     server: parsed.server,
@@ -38,10 +43,18 @@ export function mssqlConfig(url: string): sql.config {
     ...(parsed.port === undefined ? {} : { port: parsed.port }),
     ...login,
     connectionTimeout: parsed.connectionTimeout ?? CONNECT_TIMEOUT_MS,
-    requestTimeout: parsed.requestTimeout ?? REQUEST_TIMEOUT_MS,
+    requestTimeout,
     // Looks at the socket before a connection is lent out; the retries catch what that does not see.
     validateConnection: 'socket',
-    pool: { min: 0, max: POOL_SIZE, idleTimeoutMillis: POOL_IDLE_MS, ...parsed.pool },
+    pool: {
+      min: 0,
+      max: POOL_SIZE,
+      idleTimeoutMillis: POOL_IDLE_MS,
+      acquireTimeoutMillis: BORROW_TIMEOUT_MS,
+      createTimeoutMillis: BORROW_TIMEOUT_MS,
+      ...parsed.pool,
+    },
+    beforeConnect: (connection) => improveConnection(connection, requestTimeout),
     options: {
       ...parsed.options,
       // `Strict` is TDS 8.0; the driver takes the word, its types do not say so.
@@ -50,6 +63,8 @@ export function mssqlConfig(url: string): sql.config {
       appName: 'fleetscore',
       useUTC: true,
       enableArithAbort: true,
+      // Logins are tried again by `patiently` alone, which knows for how long.
+      maxRetriesOnTransientErrors: 0,
     },
   };
 }

@@ -1,17 +1,36 @@
 /**
  * The pool of connections. Every piece of work is done again, as a whole, after an error that passes by
- * itself (deadlock, failover, lost connection), so work must be such that doing it twice is doing it once.
+ * itself (deadlock, failover, lost connection), so work must be such that doing it twice is doing it once. Nothing
+ * waits without an end: each request has a limit, and trying again has a time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'mssql';
 import { mssqlConfig } from './config.ts';
-import { isTransient, storeError } from './errors.ts';
+import { storeError, waitingText } from './errors.ts';
 import { createStage, dropStage, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
+import { verdictOn } from './transient.ts';
 
-const TRIES = 6;
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 4_000;
-const LOCK_TIMEOUT_MS = 60_000;
+/** Shorter than the limit of a request, so that the server answers. */
+const LOCK_TIMEOUT_MS = 45_000;
+/** A migration may build an index over all windows. */
+const SCRIPT_TIMEOUT_MS = 3_600_000;
+
+/** How long work is tried again while its trouble can pass; a request that is under way is not cut. */
+export interface Patience {
+  readonly forMs: number;
+  /** Trouble that a wrong setting causes as well: a name that does not resolve, nobody who listens. */
+  readonly briefMs: number;
+  /** Told once, when the first try was in vain. */
+  readonly onWait?: (text: string) => void;
+}
+
+/** A failover takes seconds; who called (Temporal, ingest) tries again after longer trouble. */
+const WORK: Patience = { forMs: 30_000, briefMs: 10_000 };
+
+/** A paused database of Azure SQL takes up to about a minute to wake up, and so does one that is scaled. */
+export const FIRST_CONNECTION: Patience = { forMs: 75_000, briefMs: 10_000 };
 
 /** A value for every parameter of the statement; others are not sent. */
 type Bound = Readonly<Record<string, SqlValue>>;
@@ -46,14 +65,18 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** @throws FleetscoreError `STORE_URL_INVALID`, `STORE_UNAVAILABLE`, `STORE_ERROR` */
-export async function connect(url: string): Promise<Database> {
-  const config = mssqlConfig(url);
+/**
+ * @param patience with the first connection
+ * @throws FleetscoreError `STORE_URL_INVALID`, `STORE_UNAVAILABLE`, `STORE_ERROR`
+ */
+export async function connect(url: string, patience: Patience = FIRST_CONNECTION): Promise<Database> {
+  const asked = mssqlConfig(url);
+  const config = { ...asked, connectionTimeout: Math.min(asked.connectionTimeout ?? Infinity, patience.forMs) };
   const where = `The SQL Server store ${config.database} on ${config.server}`;
   const pool = new sql.ConnectionPool(config);
   // Each failed call says so itself; without a listener the pool would end the process too.
   pool.on('error', () => {});
-  await patiently(where, () => pool.connect());
+  await patiently(where, () => pool.connect(), patience);
   return {
     where,
     read: (work) => patiently(where, () => work(sessionOf(() => new sql.Request(pool)))),
@@ -64,17 +87,25 @@ export async function connect(url: string): Promise<Database> {
   };
 }
 
-/** Does `work` until it succeeds, fails for good, or has been tried often enough. */
-export async function patiently<T>(where: string, work: (attempt: number) => Promise<T>): Promise<T> {
+/** Does `work` until it succeeds, fails for good, or its trouble lasted too long. */
+export async function patiently<T>(
+  where: string,
+  work: (attempt: number) => Promise<T>,
+  { forMs, briefMs, onWait }: Patience = WORK,
+): Promise<T> {
+  const since = performance.now();
   for (let attempt = 1; ; attempt++) {
+    // Jitter: two that met in a deadlock should not meet again.
+    const pauseMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 3 ** (attempt - 1)) * (0.5 + Math.random() / 2);
     try {
       return await work(attempt);
     } catch (error) {
-      if (attempt >= TRIES || !isTransient(error)) throw storeError(error, where);
+      const verdict = verdictOn(error);
+      const limitMs = verdict === 'brief' ? Math.min(briefMs, forMs) : forMs;
+      if (verdict === 'final' || performance.now() - since + pauseMs > limitMs) throw storeError(error, where);
+      if (attempt === 1) onWait?.(waitingText(error, where, limitMs));
     }
-    // Jitter: two that met in a deadlock should not meet again.
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 3 ** (attempt - 1));
-    await sleep(wait * (0.5 + Math.random() / 2));
+    await sleep(pauseMs);
   }
 }
 
@@ -112,7 +143,7 @@ async function transact<T>(
       attempt,
       stage: (table, rows) => stage(request, table, rows),
       lock: (resource) => lock(request(), resource),
-      script: async (text) => void (await request().batch(text)),
+      script: async (text) => void (await longRequest(transaction).batch(text)),
     });
     await transaction.commit();
     return result;
@@ -121,6 +152,12 @@ async function transact<T>(
     await transaction.rollback().catch(() => {});
     throw error;
   }
+}
+
+/** mssql 12.3 and later take a limit for one request; its types do not say so yet. */
+function longRequest(transaction: sql.Transaction): sql.Request {
+  const Long = sql.Request as new (parent: sql.Transaction, overrides: { requestTimeout: number }) => sql.Request;
+  return new Long(transaction, { requestTimeout: SCRIPT_TIMEOUT_MS });
 }
 
 async function stage(

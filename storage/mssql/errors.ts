@@ -1,118 +1,112 @@
-/** What the driver throws: which of it passes by itself, and how to tell the rest. */
+/** What the driver throws, told to people: the cause as the server said it, and the remedy that fits. */
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { errorNumbers, isCertificateTrouble, errorCodes, isTransient } from './transient.ts';
 
-// Numbers of SQL Server and Azure SQL after which the same work can succeed.
-const TRANSIENT = new Set([
-  1205, // chosen as deadlock victim
-  1222, // lock request timed out
-  3960, // snapshot update conflict
-  2601,
-  2627, // another transaction wrote the key between our look and our insert: look again
-  4060, // database not available (yet): serverless databases wake up
-  40197,
-  40501,
-  40613,
-  40143,
-  40166,
-  40540, // Azure: moved, busy, not available
-  49918,
-  49919,
-  49920, // Azure: too many operations
-  10928,
-  10929,
-  10936, // Azure: resource limits
-  10053,
-  10054,
-  10060,
-  10061, // connection broken or refused
-  64,
-  121,
-  233,
-  258,
-  20,
-  26,
-  -2, // connection lost, time-outs
-  4221,
-  615,
-  913,
-  926, // secondary or database still coming up
-]);
-const TRANSIENT_CODES = new Set([
-  'ESOCKET',
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNCLOSED',
-  'ENOTOPEN',
-  'ETIMEOUT',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ECONNECTION',
-  'ENOCONN',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUTPOOL',
-  'EABORT',
-]);
-
-/** Thrown inside a transaction to have it done again: it lost a race that it can win next time. */
-export class LostRace extends Error {}
-
-/** Error and its causes, whatever the driver wrapped them in. */
-function* parts(error: unknown, depth = 0): Generator<{ readonly number?: unknown; readonly code?: unknown }> {
-  if (typeof error !== 'object' || error === null || depth > 5) return;
-  yield error;
-  const { originalError, cause, errors, precedingErrors, info } = error as Record<string, unknown>;
-  for (const inner of [originalError, cause, info]) yield* parts(inner, depth + 1);
-  for (const list of [errors, precedingErrors])
-    if (Array.isArray(list)) for (const inner of list) yield* parts(inner, depth + 1);
+interface Advice {
+  readonly numbers: readonly number[];
+  readonly code?: string;
+  /** Reads after `The SQL Server store NAME on SERVER`. */
+  readonly problem: string;
+  readonly remedy: string;
 }
 
-export function errorNumbers(error: unknown): number[] {
-  return [...parts(error)].flatMap(({ number }) => (typeof number === 'number' ? [number] : []));
-}
+/** Errors that no later try ends, with what a person does about each. */
+const ADVICE: readonly Advice[] = [
+  {
+    numbers: [208, 207],
+    code: 'SCHEMA_MISSING',
+    problem: 'lacks tables of this version',
+    remedy: 'Run `fleetscore db migrate`.',
+  },
+  {
+    numbers: [18456, 18452, 18470, 18486, 18487, 18488],
+    problem: 'refused the login',
+    remedy: 'Check the user, or give this identity a user in the database.',
+  },
+  {
+    numbers: [229, 230, 262, 297, 300],
+    problem: 'does not allow this',
+    remedy: 'Give the user the roles db_datareader, db_datawriter and, to migrate, db_ddladmin.',
+  },
+  {
+    numbers: [40615, 40914],
+    problem: 'does not let this address in',
+    remedy: "Add it to the server's firewall, or use a private endpoint.",
+  },
+  { numbers: [47073], problem: 'allows no public access', remedy: 'Connect through its private endpoint.' },
+  {
+    numbers: [40544, 1105, 9002, 1101],
+    problem: 'is full',
+    remedy: 'Make room with `fleetscore db prune`, or give the database a larger maximum size.',
+  },
+  {
+    numbers: [8152, 2628],
+    problem: 'has no room for a text this long',
+    remedy: 'Give a shorter name.',
+  },
+  {
+    numbers: [2601, 2627],
+    problem: 'holds this key already, written by another',
+    remedy: 'Try again; where it stays, report it with this text.',
+  },
+];
 
-export function isTransient(error: unknown): boolean {
-  if (error instanceof FleetscoreError) return false;
-  if (error instanceof LostRace) return true;
-  for (const { number, code } of parts(error)) {
-    if (typeof number === 'number' && TRANSIENT.has(number)) return true;
-    if (typeof code === 'string' && TRANSIENT_CODES.has(code)) return true;
-    if ((error as Error).name === 'TimeoutError') return true; // no free connection in the pool
-  }
-  return false;
-}
+/** Numbers with which a database says that it wakes up, fails over or is scaled. */
+const NOT_AVAILABLE: ReadonlySet<number> = new Set([4060, 40197, 40501, 40613, 40143, 40540, 921, 922, 18401, 17187]);
 
-/** `where` names server and database, never the login's secret. */
+/** `where` names server and database, never the login's secret. @throws nothing; gives the error to throw */
 export function storeError(error: unknown, where: string): FleetscoreError {
   if (error instanceof FleetscoreError) return error;
   const numbers = errorNumbers(error);
-  const said = `${messageOf(error)}${numbers[0] === undefined ? '' : ` (error ${numbers[0]})`}`;
+  const said = saidBy(error, numbers);
   const fail = (code: string, message: string, retryable = false): FleetscoreError =>
     new FleetscoreError(code, message, { retryable, cause: error });
 
-  if (numbers.includes(208) || numbers.includes(207))
-    return fail('SCHEMA_MISSING', `${where} lacks tables of this version: ${said}. Run \`fleetscore db migrate\`.`);
-  if (numbers.includes(18456))
+  const advice = ADVICE.find((one) => one.numbers.some((number) => numbers.includes(number)));
+  const passes = isTransient(error);
+  // A login that is refused because its database is not available comes with both numbers.
+  if (advice && !(passes && numbers.some((number) => NOT_AVAILABLE.has(number))))
+    return fail(advice.code ?? 'STORE_ERROR', `${where} ${advice.problem}: ${said}. ${advice.remedy}`, passes);
+  if (isCertificateTrouble(error))
     return fail(
       'STORE_ERROR',
-      `${where} refused the login: ${said}. Check the user, or give this identity a user in the database.`,
+      `${where} shows a certificate that is not trusted, or does not encrypt: ${said}. ` +
+        'Install its certificate authority (NODE_EXTRA_CA_CERTS), or on a test server add TrustServerCertificate=true.',
     );
-  if (numbers.includes(229) || numbers.includes(262))
-    return fail(
-      'STORE_ERROR',
-      `${where} does not allow this: ${said}. Give the user the roles db_datareader, db_datawriter and, to migrate, db_ddladmin.`,
-    );
-  if (numbers.includes(40615))
-    return fail(
-      'STORE_ERROR',
-      `${where} does not let this address in: ${said}. Add it to the server's firewall, or use a private endpoint.`,
-    );
-  if (isTransient(error))
+  if (passes)
     return fail(
       'STORE_UNAVAILABLE',
-      `${where} did not answer as it should, after several tries: ${said}. Check that it is up and reachable, then try again.`,
+      `${where} ${unavailable(numbers, errorCodes(error))}: ${said}. ${remedy(error)}`,
       true,
     );
   return fail('STORE_ERROR', `${where} failed: ${said}.`);
+}
+
+const saidBy = (error: unknown, numbers: readonly number[]): string =>
+  `${messageOf(error).replace(/\.$/, '')}${numbers[0] === undefined ? '' : ` (error ${numbers[0]})`}`;
+
+const unavailable = (numbers: readonly number[], codes: readonly string[]): string =>
+  numbers.some((number) => NOT_AVAILABLE.has(number))
+    ? 'was not available, after several tries'
+    : codes.includes('EFEDAUTH')
+      ? 'could not be asked, as Microsoft Entra gave no token'
+      : 'did not answer as it should, after several tries';
+
+function remedy(error: unknown): string {
+  const codes = errorCodes(error);
+  if (codes.includes('EFEDAUTH'))
+    return 'Check that this identity exists here: a managed identity, AZURE_CLIENT_ID and its secret, or `az login`.';
+  if (codes.includes('ENOTFOUND')) return 'Check the name of the server, and the DNS of its private endpoint.';
+  if (errorNumbers(error).includes(4060)) return 'Check that the database exists, then try again.';
+  return 'Check that it is up and reachable, then try again.';
+}
+
+/** One sentence for who waits for a first connection. */
+export function waitingText(error: unknown, where: string, forMs: number): string {
+  const numbers = errorNumbers(error);
+  const waking = numbers.some((number) => NOT_AVAILABLE.has(number));
+  return (
+    `${where} is not there yet${waking ? ' and may be waking up' : ''} (${saidBy(error, numbers)}). ` +
+    `Trying for ${Math.round(forMs / 1000)} s.`
+  );
 }

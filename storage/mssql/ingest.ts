@@ -7,8 +7,9 @@ import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
-import { LostRace } from './errors.ts';
+import { LostRace } from './transient.ts';
 import type { Database, Transaction } from './connection.ts';
+import { checkStillFits } from './schema.ts';
 import { tsql, type SqlValue, type StageColumn, type StageTable } from './statement.ts';
 
 const WINDOW_COLUMNS: readonly StageColumn[] = [
@@ -141,6 +142,7 @@ export function ingestMethods(db: Database): IngestMethods {
         false,
       ]);
       await db.write(async (tx) => {
+        await checkStillFits(tx, db.where);
         if (!(await moveProgress(tx, commit)) || updates.length === 0) return;
         await tx.stage(ARRIVED, arrived);
         const known = await tx.run(INGEST_SQL.markKnown, {});

@@ -2,7 +2,7 @@
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
-import { connect, type Database } from './connection.ts';
+import { connect, FIRST_CONNECTION, type Database } from './connection.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
@@ -15,8 +15,15 @@ import { windowMethods } from './windows.ts';
  * Connects to a server by connection string or `mssql://` URL. Does not migrate.
  * @throws FleetscoreError `STORE_URL_INVALID`, `STORE_UNAVAILABLE`, `STORE_ERROR`, `SCHEMA_TOO_NEW`
  */
-export async function openMssqlStore(url: string): Promise<Store> {
-  const db = await connect(url);
+export async function openMssqlStore(
+  url: string,
+  { waitMs, onWait }: { readonly waitMs?: number; readonly onWait?: (text: string) => void } = {},
+): Promise<Store> {
+  const db = await connect(url, {
+    ...FIRST_CONNECTION,
+    ...(waitMs === undefined ? {} : { forMs: waitMs }),
+    ...(onWait ? { onWait } : {}),
+  });
   try {
     await checkSchema(db);
   } catch (error) {

@@ -18,7 +18,7 @@ import {
 import type { ChunkResult, Store } from '../store.ts';
 import { BATCH_SQL, batchCounts, batchRow } from './batches.ts';
 import type { Database, Transaction } from './connection.ts';
-import { LostRace } from './errors.ts';
+import { LostRace } from './transient.ts';
 import { ALL } from './sensors.ts';
 import { tsql, type StageTable } from './statement.ts';
 

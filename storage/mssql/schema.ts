@@ -1,13 +1,21 @@
 /** Migrations of the SQL Server schema, in one transaction under an application lock: applied once, whoever starts first. */
 import {
+  checkCurrent,
   checkNotNewer,
+  checkOutgrown,
+  COMPATIBLE_FROM_SETTING,
+  compatibleFromOf,
   loadMigrations,
+  migrationFailed,
   migrationStates,
   pendingMigrations,
   type AppliedMigration,
+  type AppliedSchema,
+  type Migration,
 } from '../migrations.ts';
 import type { Store } from '../store.ts';
-import type { Database, Session } from './connection.ts';
+import type { Database, Session, Transaction } from './connection.ts';
+import { isTransient } from './transient.ts';
 import { tsql } from './statement.ts';
 
 export const SCHEMA_SQL = {
@@ -27,6 +35,17 @@ export const SCHEMA_SQL = {
     {},
     'SELECT version, name, checksum, applied_at_ms AS appliedAtMs FROM schema_migrations ORDER BY version',
   ),
+  compatibleFrom: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WHERE name = @name'),
+  /** Waits for a migration that is under way, and has it wait. */
+  stillFits: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WITH (HOLDLOCK) WHERE name = @name'),
+  setCompatibleFrom: tsql(
+    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
+    'UPDATE settings SET value = @value WHERE name = @name',
+  ),
+  addCompatibleFrom: tsql(
+    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
+    'INSERT INTO settings (name, value) VALUES (@name, @value)',
+  ),
   record: tsql(
     { version: 'INT', name: 'NVARCHAR(128)', checksum: 'NVARCHAR(128)', now: 'BIGINT' },
     'INSERT INTO schema_migrations (version, name, checksum, applied_at_ms) VALUES (@version, @name, @checksum, @now)',
@@ -35,37 +54,57 @@ export const SCHEMA_SQL = {
 
 const LOCK = 'fleetscore-migrations';
 
-export function schemaMethods(db: Database): Pick<Store, 'migrate' | 'migrationStatus'> {
+export function schemaMethods(db: Database): Pick<Store, 'migrate' | 'migrationStatus' | 'checkSchema'> {
   return {
     async migrate() {
       const available = loadMigrations('mssql');
-      const applied = await db.read(appliedMigrations);
-      if (pendingMigrations(available, applied, db.where).length === 0) return;
-      await db.write(async (tx) => {
+      const applied = await db.read(appliedSchema);
+      if (pendingMigrations(available, applied, db.where).length === 0) return [];
+      return db.write(async (tx) => {
         await tx.lock(LOCK);
         const hasLog = (await tx.query(SCHEMA_SQL.hasLog, {})).length > 0;
         if (!hasLog) await tx.script(SCHEMA_SQL.createLog.text);
-        for (const { version, name, checksum, sql } of pendingMigrations(
-          available,
-          await appliedMigrations(tx),
-          db.where,
-        )) {
-          await tx.script(sql);
-          await tx.run(SCHEMA_SQL.record, { version, name, checksum, now: Date.now() });
+        const pending = pendingMigrations(available, await appliedSchema(tx), db.where);
+        for (const migration of pending) await apply(tx, migration, db.where);
+        if (pending.length > 0) {
+          const setting = { name: COMPATIBLE_FROM_SETTING, value: String(compatibleFromOf(available)) };
+          if ((await tx.run(SCHEMA_SQL.setCompatibleFrom, setting)) === 0)
+            await tx.run(SCHEMA_SQL.addCompatibleFrom, setting);
         }
+        return pending.map(({ name }) => name);
       });
     },
-    migrationStatus: async () => migrationStates(loadMigrations('mssql'), await db.read(appliedMigrations)),
+    migrationStatus: async () => migrationStates(loadMigrations('mssql'), (await db.read(appliedSchema)).migrations),
+    checkSchema: async () => checkCurrent(loadMigrations('mssql'), await db.read(appliedSchema), db.where),
   };
+}
+
+async function apply(tx: Transaction, migration: Migration, where: string): Promise<void> {
+  const { version, name, checksum, sql } = migration;
+  try {
+    await tx.script(sql);
+    await tx.run(SCHEMA_SQL.record, { version, name, checksum, now: Date.now() });
+  } catch (error) {
+    throw isTransient(error) ? error : migrationFailed(migration, where, error);
+  }
 }
 
 /** @throws FleetscoreError `SCHEMA_TOO_NEW` */
 export async function checkSchema(db: Database): Promise<void> {
-  checkNotNewer(loadMigrations('mssql'), await db.read(appliedMigrations), db.where);
+  checkNotNewer(loadMigrations('mssql'), await db.read(appliedSchema), db.where);
 }
 
-async function appliedMigrations(session: Session): Promise<AppliedMigration[]> {
-  if ((await session.query(SCHEMA_SQL.hasLog, {})).length === 0) return [];
+/** For whoever commits readings, in that transaction: see checkOutgrown. @throws FleetscoreError `SCHEMA_TOO_NEW` */
+export async function checkStillFits(tx: Transaction, where: string): Promise<void> {
+  const [said] = await tx.query<{ value: string }>(SCHEMA_SQL.stillFits, { name: COMPATIBLE_FROM_SETTING });
+  checkOutgrown('mssql', said?.value, where);
+}
+
+async function appliedSchema(session: Session): Promise<AppliedSchema> {
+  if ((await session.query(SCHEMA_SQL.hasLog, {})).length === 0) return { migrations: [] };
   const rows = await session.query<AppliedMigration>(SCHEMA_SQL.applied, {});
-  return rows.map((row) => ({ ...row, appliedAtMs: Number(row.appliedAtMs) }));
+  const migrations = rows.map((row) => ({ ...row, appliedAtMs: Number(row.appliedAtMs) }));
+  if (migrations.length === 0) return { migrations };
+  const [said] = await session.query<{ value: string }>(SCHEMA_SQL.compatibleFrom, { name: COMPATIBLE_FROM_SETTING });
+  return { migrations, ...(said ? { compatibleFrom: Number(said.value) } : {}) };
 }

@@ -10,6 +10,7 @@ import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, newWindow, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
+import { checkStillFits } from './schema.ts';
 
 export const INGEST_SQL = {
   changeId: 'SELECT value FROM change_counter WHERE id = 1',
@@ -57,6 +58,7 @@ export function ingestMethods(db: Connection): IngestMethods {
       // In the order of the table: neighbours share pages. The sort is stable, arrivals keep their order.
       const updates = commit.updates.toSorted((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
       await db.write(() => {
+        checkStillFits(db);
         moveProgress(db, commit);
         writeWindows(db, (changeId) => {
           const changed = updates.filter((update) => applyUpdate(db, update, changeId) > 0);

@@ -3,7 +3,8 @@ import { jest } from '@jest/globals';
 import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { patiently } from '../../storage/mssql/connection.ts';
-import { isTransient, LostRace, storeError } from '../../storage/mssql/errors.ts';
+import { storeError } from '../../storage/mssql/errors.ts';
+import { isTransient, LostRace } from '../../storage/mssql/transient.ts';
 
 /** As the driver wraps what the server says. */
 function serverError(number: number, message = 'said the server'): Error {

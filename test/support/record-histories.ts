@@ -3,9 +3,10 @@
  * A history stays as long as a worker of its version may still run; a new behaviour gets a new folder (default: the
  * version of the code, where there is none yet), in which only what it changed needs to stay.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -24,6 +25,7 @@ import { hasEnded } from '../../storage/store.ts';
 
 const OUT = fileURLToPath(new URL(`../histories/${process.argv[2] ?? VERSION}/`, import.meta.url));
 if (existsSync(OUT)) throw new Error(`${OUT} is there already, and recorded histories stay: name another folder`);
+const FROZEN = fileURLToPath(new URL('../upgrade/histories.sha256', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-histories-'));
 const env = {
@@ -56,7 +58,11 @@ async function save(client: Client, name: string, workflowId: string, runId?: st
     .replace(/"identity":\s*"[^"]*"/g, '"identity": "worker"')
     .replaceAll(ROOT, '');
   mkdirSync(OUT, { recursive: true });
-  writeFileSync(join(OUT, `${name}.json`), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
+  const text = `${JSON.stringify(JSON.parse(json), null, 1)}\n`;
+  writeFileSync(join(OUT, `${name}.json`), text);
+  // Frozen from here on: test/upgrade/frozen.test.ts.
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  appendFileSync(FROZEN, `${sha256}  ${basename(OUT)}/${name}.json\n`);
   say(`${name}: ${history.events?.length ?? 0} events`);
 }
 

@@ -1,0 +1,159 @@
+/**
+ * The store's connection against a server in trouble: what passes is done again, what does not ends at once with its
+ * remedy, and nothing waits without an end. The server is test/support/tds; the driver is the real one.
+ */
+import { FleetscoreError } from '../../domain/errors.ts';
+import { connect, type Database, type Patience } from '../../storage/mssql/connection.ts';
+import { openMssqlStore } from '../../storage/mssql/mssql-store.ts';
+import { tsql, type StageTable } from '../../storage/mssql/statement.ts';
+import { startTdsServer, type Fault, type Moment, type TdsServer } from '../support/tds/server.ts';
+
+const ONE = tsql({ n: 'INT' }, 'SELECT @n AS n');
+const TOUCH = tsql({ n: 'INT' }, 'UPDATE t SET v = @n');
+const STAGE: StageTable = { name: '#stage', columns: [{ name: 'n', type: 'INT' }], key: ['n'] };
+const SHORT = 'Connection Timeout=2;Request Timeout=700;';
+const IMPATIENT: Patience = { forMs: 400, briefMs: 400 };
+
+let server: TdsServer;
+let db: Database | undefined;
+
+afterEach(async () => {
+  await db?.close().catch(() => {});
+  db = undefined;
+  await server.close();
+});
+
+const transfer = (target: Database): Promise<number> =>
+  target.write(async (tx) => {
+    await tx.lock('test');
+    await tx.stage(STAGE, [[1]]);
+    await tx.run(TOUCH, { n: 1 });
+    return (await tx.query<{ n: number }>(ONE, { n: 1 }))[0]!.n;
+  });
+
+const read = async (target: Database): Promise<number> =>
+  target.read(async (session) => (await session.query<{ n: number }>(ONE, { n: 1 }))[0]!.n);
+
+describe('at login', () => {
+  beforeEach(async () => {
+    server = await startTdsServer();
+  });
+
+  test.each([4060, 40197, 40501, 40613, 10928, 10929, 49918, 49919, 49920, 233, 18401, 921])(
+    'error %i passes: the login is tried again until it succeeds',
+    async (number) => {
+      server.fail('login', { kind: 'error', number }, 2);
+      const told: string[] = [];
+      db = await connect(server.url(), { forMs: 20_000, briefMs: 5_000, onWait: (text) => told.push(text) });
+      expect(await read(db)).toBe(1);
+      expect(told).toHaveLength(1);
+      expect(told[0]).toContain(`(error ${number})`);
+    },
+  );
+
+  test.each([
+    [18456, /refused the login.*Check the user/],
+    [40615, /does not let this address in.*firewall/],
+    [47073, /allows no public access.*private endpoint/],
+  ])('error %i is final, and told at once with its own remedy', async (number, remedy) => {
+    server.fail('login', { kind: 'error', number, message: 'said the server.' });
+    const failed = await connect(server.url()).catch((error: unknown) => error as FleetscoreError);
+    expect(failed).toMatchObject({ code: 'STORE_ERROR', retryable: false });
+    expect((failed as FleetscoreError).message).toMatch(remedy);
+    expect(server.count('login')).toBe(1);
+  });
+
+  test('a database that stays away fails as retryable, with its number', async () => {
+    server.fail('login', { kind: 'error', number: 40613 });
+    const failed = openMssqlStore(server.url(), { waitMs: 400 });
+    await expect(failed).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+    await expect(failed).rejects.toThrow(/was not available.*\(error 40613\)/);
+    expect(server.count('login')).toBeGreaterThan(1);
+  });
+
+  test.each(['fin', 'rst', 'half', 'silence'] as const)('%s passes', async (kind) => {
+    server.fail('login', { kind }, 1);
+    db = await connect(server.url('Connection Timeout=1;'));
+    expect(await read(db)).toBe(1);
+  });
+
+  test('a failover in mid-life: connections cut, then no logins for some time', async () => {
+    db = await connect(server.url(SHORT));
+    expect(await read(db)).toBe(1);
+    server.fail('query', { kind: 'rst' }, 1);
+    server.fail('login', { kind: 'error', number: 40613 }, 3);
+    expect(await read(db)).toBe(1);
+    expect(server.count('login')).toBeGreaterThan(4);
+  });
+});
+
+const FAULTS: readonly Fault[] = [
+  ...(['fin', 'rst', 'half', 'afterwards', 'silence'] as const).map((kind): Fault => ({ kind })),
+  ...[40197, 40501, 40613, 10928, 1205, 1204, 8645, 596, 2627].map((number): Fault => ({ kind: 'error', number })),
+];
+const MOMENTS: readonly Moment[] = ['begin', 'query', 'bulk', 'commit'];
+const named = (moment: Moment, fault: Fault): string =>
+  `${moment}: ${fault.kind} ${'number' in fault ? fault.number : ''}`;
+
+describe.each([false, true])('work with TLS %s', (tls) => {
+  beforeEach(async () => {
+    server = await startTdsServer({ tls });
+    db = await connect(server.url(SHORT));
+  });
+
+  const cases = MOMENTS.flatMap((moment) =>
+    [...FAULTS, ...(tls ? [{ kind: 'tls-end' } as const] : [])].map(
+      (fault) => [named(moment, fault), moment, fault] as const,
+    ),
+  );
+
+  test.each(cases)('%s: the whole work is done again', async (_, moment, fault) => {
+    server.fail(moment, fault, 1);
+    expect(await transfer(db!)).toBe(1);
+    // No transaction was begun on a connection that had one: none was lent again with its own still open.
+    expect(server.nested).toBe(0);
+    await expect(transfer(db!)).resolves.toBe(1);
+    expect(server.openTransactions()).toBe(0);
+  });
+
+  test('an answer that stops half-way ends by itself', async () => {
+    server.fail('query', { kind: 'stall' }, 1);
+    expect(await read(db!)).toBe(1);
+  });
+
+  test('a roll back that is not answered ends, and its connection is not lent again', async () => {
+    server.fail('rollback', { kind: 'silence' }, 1);
+    const refusal = new FleetscoreError('PROGRESS_CONFLICT', 'no');
+    await expect(db!.write(() => Promise.reject(refusal))).rejects.toBe(refusal);
+    expect(server.count('rollback')).toBe(1);
+    expect(await transfer(db!)).toBe(1);
+    expect(server.nested).toBe(0);
+  });
+
+  test.each([undefined, 3930])('a server that rolls back instead of committing (%p) is no success', async (number) => {
+    server.fail('commit', { kind: 'rollback', ...(number === undefined ? {} : { number }) }, 1);
+    const attempts: number[] = [];
+    const work = db!.write((tx) => Promise.resolve(attempts.push(tx.attempt)));
+    if (number === undefined) await work;
+    else await expect(work).rejects.toMatchObject({ code: 'STORE_ERROR' });
+    expect(attempts).toHaveLength(number === undefined ? 2 : 1);
+    expect(await transfer(db!)).toBe(1);
+  });
+});
+
+test('a certificate that is not trusted is final, and told at once', async () => {
+  server = await startTdsServer({ tls: true });
+  const told: string[] = [];
+  const url = server.url().replace('TrustServerCertificate=true', 'TrustServerCertificate=false');
+  const failed = connect(url, { ...IMPATIENT, onWait: (text) => told.push(text) });
+  await expect(failed).rejects.toMatchObject({ code: 'STORE_ERROR', retryable: false });
+  await expect(failed).rejects.toThrow(/certificate.*NODE_EXTRA_CA_CERTS/);
+  expect(told).toEqual([]);
+});
+
+test('a name that does not resolve fails as retryable, and says where to look', async () => {
+  server = await startTdsServer();
+  const failed = connect('Server=nobody.invalid;Database=fleet;User Id=u;Password=p', IMPATIENT);
+  await expect(failed).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
+  await expect(failed).rejects.toThrow(/DNS/);
+});

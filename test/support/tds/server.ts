@@ -1,0 +1,198 @@
+/**
+ * A server that speaks enough TDS for the store's driver, and does at any moment what servers do in trouble: an error
+ * by number, an end by FIN, RST or TLS, half an answer, none at all. It holds no data: every query of `n` answers 1.
+ */
+import { createServer, type Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { batchText, messageReader, names, transactionKind, type Message } from './messages.ts';
+import { secure, selfSigned } from './tls.ts';
+import * as tokens from './tokens.ts';
+
+export type Moment = 'login' | 'begin' | 'query' | 'bulk' | 'commit' | 'rollback' | 'cancel';
+
+/**
+ * `error` answers with its number; `fin`, `rst` and `tls-end` end the connection, `half` in the middle of the answer;
+ * `silence` never answers, `stall` stops within the answer; `rollback` rolls back, with an error if it has a number.
+ * `afterwards`: the connection ends once the answer is out, so the next statement meets a closed one.
+ */
+export type Fault =
+  | { readonly kind: 'error'; readonly number: number; readonly message?: string }
+  | { readonly kind: 'fin' | 'rst' | 'tls-end' | 'half' | 'silence' | 'stall' | 'afterwards' }
+  | { readonly kind: 'rollback'; readonly number?: number };
+
+export interface TdsServer {
+  readonly port: number;
+  /** Connection string; `more` follows. */
+  url(more?: string): string;
+  /** The next `times` answers at this moment go wrong. */
+  fail(moment: Moment, fault: Fault, times?: number): void;
+  /** Answers well again. */
+  heal(): void;
+  count(moment: Moment): number;
+  /** Connections that hold a transaction. */
+  openTransactions(): number;
+  /** Transactions begun on a connection that held one already. */
+  readonly nested: number;
+  close(): Promise<void>;
+}
+
+export interface TdsOptions {
+  readonly tls?: boolean;
+}
+
+interface Rule {
+  readonly fault: Fault;
+  left: number;
+}
+
+export async function startTdsServer({ tls = false }: TdsOptions = {}): Promise<TdsServer> {
+  const context: SecureContext | undefined = tls ? selfSigned() : undefined;
+  const rules = new Map<Moment, Rule>();
+  const counts = new Map<Moment, number>();
+  const open = new Set<Connection>();
+  const state = { nested: 0 };
+  const take = (moment: Moment): Fault | undefined => {
+    counts.set(moment, (counts.get(moment) ?? 0) + 1);
+    const rule = rules.get(moment);
+    if (!rule || rule.left-- <= 0) return undefined;
+    return rule.fault;
+  };
+  const server = createServer((socket) => {
+    const connection = serve(socket, context, take, () => state.nested++);
+    open.add(connection);
+    socket.on('close', () => open.delete(connection));
+    socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    port,
+    url: (more = '') =>
+      `Server=127.0.0.1,${port};Database=fleet;User Id=u;Password=p;TrustServerCertificate=true;Encrypt=${tls};${more}`,
+    fail: (moment, fault, times = Infinity) => void rules.set(moment, { fault, left: times }),
+    heal: () => rules.clear(),
+    count: (moment) => counts.get(moment) ?? 0,
+    openTransactions: () => [...open].filter((connection) => connection.inTransaction()).length,
+    get nested() {
+      return state.nested;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        for (const connection of open) connection.end();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+interface Connection {
+  inTransaction(): boolean;
+  end(): void;
+}
+
+const DESCRIPTOR = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+
+function serve(
+  socket: Socket,
+  context: SecureContext | undefined,
+  take: (moment: Moment) => Fault | undefined,
+  onNested: () => void,
+): Connection {
+  let transaction = false;
+  let clear: NodeJS.ReadWriteStream & { end(): unknown } = socket;
+  let secured = false;
+
+  const answer = (moment: Moment, good: Buffer): Fault | undefined => {
+    const fault = take(moment);
+    if (fault) wrong(fault, good);
+    else send(good);
+    return fault;
+  };
+  const wrong = (fault: Fault, good: Buffer): void => {
+    const half = tokens.packets(tokens.PACKET.answer, good).subarray(0, 10);
+    switch (fault.kind) {
+      case 'error':
+        return send(refusal(fault.number, fault.message ?? `error ${fault.number} of the test`));
+      case 'rollback': {
+        transaction = false;
+        const rest = fault.number === undefined ? tokens.done() : refusal(fault.number, 'rolled back');
+        return send(Buffer.concat([tokens.rolledBack(DESCRIPTOR), rest]));
+      }
+      case 'fin':
+        return void socket.end();
+      case 'rst':
+        return void socket.resetAndDestroy();
+      case 'tls-end':
+        return void clear.end();
+      case 'half':
+        return void clear.write(half, () => socket.end());
+      case 'stall':
+        return void clear.write(unfinished(good));
+      case 'afterwards':
+        return void clear.write(tokens.packets(tokens.PACKET.answer, good), () => socket.end());
+      case 'silence':
+    }
+  };
+  const send = (body: Buffer): void => void clear.write(tokens.packets(tokens.PACKET.answer, body));
+
+  const onTransaction = (body: Buffer): void => {
+    const kind = transactionKind(body);
+    if (kind === 5) {
+      if (transaction) onNested();
+      transaction = true;
+      answer('begin', Buffer.concat([tokens.begun(DESCRIPTOR), tokens.done()]));
+      return;
+    }
+    const commits = kind === 7;
+    const end = commits ? tokens.committed(DESCRIPTOR) : tokens.rolledBack(DESCRIPTOR);
+    const fault = answer(commits ? 'commit' : 'rollback', Buffer.concat([end, tokens.done()]));
+    // One that is not answered has not happened.
+    transaction = fault?.kind === 'silence';
+  };
+
+  const onMessage = ({ type, body }: Message): void => {
+    switch (type) {
+      case tokens.PACKET.prelogin:
+        clear.write(tokens.packets(tokens.PACKET.answer, tokens.preloginAnswer(context ? 1 : 2)));
+        if (context && !secured) {
+          secured = true;
+          socket.removeAllListeners('data');
+          clear = secure(socket, context);
+          clear.on('data', messageReader(onMessage));
+        }
+        return;
+      case tokens.PACKET.login:
+        return void answer('login', Buffer.concat([tokens.collation(), tokens.loginAck(), tokens.done()]));
+      case tokens.PACKET.transaction:
+        return onTransaction(body);
+      case tokens.PACKET.bulk:
+        return void answer('bulk', tokens.done(tokens.DONE.count, 1));
+      case tokens.PACKET.attention:
+        return void answer('cancel', tokens.done(tokens.DONE.attention));
+      case tokens.PACKET.batch:
+        // The first batch of each connection sets options; `insert bulk` only announces rows.
+        return /^\s*(set |insert bulk)/i.test(batchText(body))
+          ? send(tokens.done())
+          : void answer('query', tokens.done());
+      case tokens.PACKET.rpc:
+        return void answer('query', rpcAnswer(body));
+    }
+  };
+  socket.on('data', messageReader(onMessage));
+  return { inTransaction: () => transaction, end: () => void socket.destroy() };
+}
+
+const refusal = (number: number, message: string): Buffer =>
+  Buffer.concat([tokens.errorToken(number, message), tokens.done(tokens.DONE.error)]);
+
+/** A whole packet that is not the last of its message. */
+function unfinished(body: Buffer): Buffer {
+  const packet = tokens.packets(tokens.PACKET.answer, body.subarray(0, -1));
+  packet[1] = 0;
+  return packet;
+}
+
+function rpcAnswer(body: Buffer): Buffer {
+  if (names(body, 'sp_getapplock')) return Buffer.concat([tokens.returnStatus(0), tokens.doneProc()]);
+  if (!names(body, ' AS n')) return tokens.doneProc();
+  return Buffer.concat([tokens.intColumn(), tokens.intRow(1), tokens.doneInProc(1), tokens.doneProc()]);
+}
