@@ -12,12 +12,14 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
-import { inspectModel, MAX_MODEL_BYTES, type ModelProblem } from './model-contract.ts';
+import { inspectModel, MAX_MODEL_BYTES } from './model-contract.ts';
 import { type ModelEntry, readModelList } from './model-list.ts';
 import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
 import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
 import { createThreads, problemOfEnd, type Threads } from './threads.ts';
+import { requireSameModels } from './publish-again.ts';
+import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 
 export interface PublishOptions {
@@ -41,30 +43,10 @@ export interface PublishOptions {
   readonly executionProvider?: string;
   /** Whether the next batches score with it. Default true. */
   readonly promote?: boolean;
+  /** Who publishes, for the log of promotions. */
+  readonly by?: string;
   readonly onProgress?: (done: number, total: number) => void;
   readonly warn?: (message: string) => void;
-}
-
-export interface BadModel extends ModelProblem {
-  readonly device: string;
-  readonly sensor: string;
-  readonly file: string;
-}
-
-export interface PublishSummary {
-  readonly release: string;
-  /** Sensors with a model. */
-  readonly models: number;
-  /** Different model files. */
-  readonly distinct: number;
-  /** Sensors whose model is in a pack. */
-  readonly packed: number;
-  readonly packs: number;
-  /** Models by kind. */
-  readonly kinds: Readonly<Record<string, number>>;
-  /** Sensors by the pool that their model names; those that name none are left out. */
-  readonly pools: Readonly<Record<string, number>>;
-  readonly bad: readonly BadModel[];
 }
 
 const FILES_PER_CHECK = 16;
@@ -85,12 +67,8 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       'INVALID_RELEASE',
       `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
     );
-  if (taken.has(release))
-    throw new FleetscoreError(
-      'RELEASE_EXISTS',
-      `there is already a release ${JSON.stringify(release)}. Choose another name; releases never change.`,
-    );
   const entries = await readModelList(dir, options.pools);
+  if (taken.has(release)) await requireSameModels(release, entries, options);
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000,
@@ -112,6 +90,8 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     }
     if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
 
+    // A new account has no container for them yet.
+    await options.blobs.prepare();
     const distinct = new Map(good.map(({ model }) => [model.sha256, model]));
     const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
@@ -127,8 +107,8 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kind,
       features,
     }));
-    await store.createRelease(release, nowMs, models, infos);
-    if (options.promote !== false) await store.setCurrentRelease(release);
+    if (!taken.has(release)) await store.createRelease(release, nowMs, models, infos);
+    if (options.promote !== false) await store.setCurrentRelease(release, { how: 'publish', by: options.by ?? '' });
     const kinds: Record<string, number> = {};
     const pools: Record<string, number> = {};
     for (const { model, entry } of good) {
@@ -144,6 +124,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kinds,
       pools,
       bad,
+      ...(taken.has(release) ? { before: true } : {}),
     };
   } finally {
     await threads.close();

@@ -17,6 +17,13 @@ export function releaseExists(name: string): FleetscoreError {
   );
 }
 
+export function challengerIsCurrent(name: string): FleetscoreError {
+  return new FleetscoreError(
+    'CHALLENGER_IS_CURRENT',
+    `release ${name} is the current one: batches score with it already. Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`,
+  );
+}
+
 export function releaseUnknown(name: string): FleetscoreError {
   return new FleetscoreError('RELEASE_UNKNOWN', `There is no release ${name}. List the releases, or create it first.`);
 }

@@ -18,6 +18,7 @@ import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import type { Window } from '../domain/reading.ts';
 import type { WindowUpdate } from '../domain/window.ts';
+import type { Promotion, ReleaseSwitch } from './promotions.ts';
 
 /** Sensor ids, half open: [from, to). */
 export interface IdRange {
@@ -351,8 +352,22 @@ export interface Store {
     models: readonly ReleaseModel[],
     infos: readonly ModelInfo[],
   ): Promise<void>;
-  /** Points `current` to a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
-  setCurrentRelease(name: string): Promise<void>;
+  /**
+   * Points `current` to a release, and notes that in the log of promotions. Should it be the challenger, it is so no more.
+   * @param origin how, and by whom; default: by `promote`, by nobody who is known
+   * @throws FleetscoreError `RELEASE_UNKNOWN`
+   */
+  setCurrentRelease(
+    name: string,
+    origin?: { readonly how: 'publish' | 'promote'; readonly by: string },
+  ): Promise<ReleaseSwitch>;
+  /**
+   * Points `current` to the release that was current before the newest promotion that was not undone yet.
+   * @throws FleetscoreError `NO_RELEASE`, `NOTHING_BEFORE`
+   */
+  rollBackRelease(by: string): Promise<ReleaseSwitch>;
+  /** The log, newest first: at most `limit` entries, by default as many as a rollback looks at. */
+  listPromotions(limit?: number): Promise<Promotion[]>;
   currentRelease(): Promise<string | undefined>;
   /** Newest first. */
   listReleases(): Promise<Release[]>;
@@ -364,7 +379,7 @@ export interface Store {
 
   /** Names of the features that the models of a release take, each once. @throws FleetscoreError `RELEASE_UNKNOWN` */
   releaseFeatures(release: string): Promise<string[]>;
-  /** Has the next batches score this release too; nothing, when undefined. @throws FleetscoreError `RELEASE_UNKNOWN` */
+  /** Has the next batches score this release too; nothing, when undefined. @throws FleetscoreError `RELEASE_UNKNOWN`, `CHALLENGER_IS_CURRENT` */
   setChallenger(challenger: Challenger | undefined): Promise<void>;
   findChallenger(): Promise<Challenger | undefined>;
   /** The challenger that was set when a batch was planned, unless it is the batch's own release. Only batches of kind `score` have one. */

@@ -70,19 +70,12 @@ async function challenge(
         : 'There is no challenger. Set one: fleetscore models challenge RELEASE --share 0.1',
     };
   }
-  const releases = await store.listReleases();
-  requireRelease(releases, release);
-  const current = releases.find((one) => one.current)?.name;
-  if (release === current)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `release ${release} is the current one: batches score with it already. Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`,
-    );
+  requireRelease(await store.listReleases(), release);
   const next = { release, share: share ?? 1, sinceMs: Date.now() };
   await store.setChallenger(next);
   return {
     data: { challenger: challengerData(next), ...(before ? { before: before.release } : {}) },
-    text: describe(next, current),
+    text: describe(next, await store.currentRelease()),
   };
 }
 

@@ -11,6 +11,7 @@ import { registerModelHealth } from './health.ts';
 import { startBar } from '../batch/progress.ts';
 import { registerReleases, requireRelease } from './releases.ts';
 import { table, when } from '../frame/text.ts';
+import { whoami } from '../frame/whoami.ts';
 
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
@@ -80,12 +81,14 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
       ...(options.release === undefined ? {} : { release: options.release }),
       ...(options.skipBad ? { skipBad: true } : {}),
       promote: options.promote,
+      by: whoami(),
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
     return {
       data: summary,
       text: [
+        ...(summary.before ? [`Release ${summary.release} was published before, of these very models.`] : []),
         `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
         ...Object.entries(summary.pools).map(
           ([pool, sensors]) =>

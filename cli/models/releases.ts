@@ -1,11 +1,14 @@
-/** `fleetscore models promote` and `models rollback`: which release the next batches score with. */
-import type { Command } from 'commander';
+/** `fleetscore models promote`, `rollback` and `history`: which release the next batches score with, and which they did. */
+import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime } from '../../domain/time.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
+import { MAX_PROMOTIONS, type ReleaseSwitch } from '../../storage/promotions.ts';
 import type { Release } from '../../storage/store.ts';
-import { action, type Output } from '../frame/command.ts';
+import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { when } from '../frame/text.ts';
+import { table, when } from '../frame/text.ts';
+import { whoami } from '../frame/whoami.ts';
 
 /** Adds the subcommands to `models`. */
 export function registerReleases(models: Command): void {
@@ -15,31 +18,41 @@ export function registerReleases(models: Command): void {
     .argument('<name>', 'name of the release')
     .action(
       action<[string], object>(async (context, _, name) => {
-        const releases = await (await context.store()).listReleases();
-        return makeCurrent(context, releases, requireRelease(releases, name));
+        const store = await context.store();
+        requireRelease(await store.listReleases(), name);
+        return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }));
       }),
     );
   models
     .command('rollback')
-    .description('make the release that was published before the current one current again')
+    .description(
+      'make the release that was current before this one current again; again, and it is the one before that',
+    )
     .action(
-      action<[], object>(async (context) => {
-        const releases = await (await context.store()).listReleases();
-        const at = releases.findIndex((release) => release.current);
-        if (at < 0)
-          throw new FleetscoreError(
-            'NO_RELEASE',
-            'no release is current, so there is none to go back from. Run `fleetscore models publish DIR`.',
-          );
-        const before = releases[at + 1];
-        if (!before)
-          throw new FleetscoreError(
-            'RELEASE_UNKNOWN',
-            `release ${releases[at]!.name} is the oldest there is: there is none to go back to.`,
-          );
-        return makeCurrent(context, releases, before);
-      }),
+      action<[], object>(async (context) => switched(context, await (await context.store()).rollBackRelease(whoami()))),
     );
+  models
+    .command('history')
+    .description('which releases were current: since when, by whom, and how they became so')
+    .addOption(new Option('--limit <n>', 'how many at the most').default(100).argParser(asWhole(1, MAX_PROMOTIONS)))
+    .action(action<[], { readonly limit: number }>(history));
+}
+
+async function history(context: Context, { limit }: { readonly limit: number }): Promise<Output> {
+  const promotions = await (await context.store()).listPromotions(limit);
+  return {
+    data: promotions.map(({ atMs, ...rest }) => ({ ...rest, at: isoTime(atMs) })),
+    text: table(
+      [{ title: 'Current since (UTC)' }, { title: 'Release', whole: true }, { title: 'How' }, { title: 'By' }],
+      promotions.map(({ release, how, by, atMs }) => [
+        when(atMs),
+        release,
+        how === 'seen' ? 'not noted' : how,
+        by === '' ? '-' : by,
+      ]),
+      'No release was current yet. Publish one: fleetscore models publish DIR',
+    ),
+  };
 }
 
 /** @throws FleetscoreError `RELEASE_UNKNOWN` */
@@ -53,18 +66,13 @@ export function requireRelease(releases: readonly Release[], name: string): Rele
   return found;
 }
 
-async function makeCurrent(context: Context, releases: readonly Release[], next: Release): Promise<Output> {
-  const before = releases.find((release) => release.current)?.name;
-  const store = await context.store();
-  await store.setCurrentRelease(next.name);
-  // A release is not compared with itself.
-  const challenged = (await store.findChallenger())?.release === next.name;
-  if (challenged) await store.setChallenger(undefined);
+async function switched(context: Context, { release, before, wasChallenger }: ReleaseSwitch): Promise<Output> {
+  const { models, createdAtMs } = requireRelease(await (await context.store()).listReleases(), release);
   return {
-    data: { release: next.name, ...(before === undefined ? {} : { before }), models: next.models },
+    data: { release, ...(before === undefined ? {} : { before }), models },
     text:
-      before === next.name
-        ? `Release ${next.name} is current already.`
-        : `Release ${next.name} of ${when(next.createdAtMs)} UTC is current: ${plural(next.models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}${challenged ? ' It is the challenger no more.' : ''}`,
+      before === release
+        ? `Release ${release} is current already.`
+        : `Release ${release} of ${when(createdAtMs)} UTC is current: ${plural(models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}${wasChallenger ? ' It is the challenger no more.' : ''}`,
   };
 }

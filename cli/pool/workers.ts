@@ -1,7 +1,6 @@
 /** `fleetscore workers ...`: versions of the workers, and which of them starts the next batches. */
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { hostname, userInfo } from 'node:os';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount as count, formatNumberOf as plural } from '../../report/format.ts';
 import {
@@ -16,6 +15,7 @@ import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { action, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { whoami } from '../frame/whoami.ts';
 
 export function registerWorkers(program: Command): void {
   const workers = program
@@ -58,7 +58,7 @@ function versionOf(deployment: Deployment, buildId: string): Version {
   );
 }
 
-const identity = (): string => `fleetscore-cli@${hostname()}#${userInfo().username}`;
+const identity = (): string => `fleetscore-cli ${whoami()}`;
 
 async function status(context: Context): Promise<Output> {
   const { client, deployment } = await deploymentOf(context);

@@ -6,6 +6,7 @@ import type { ChallengeFilter, LabelCounts } from '../../domain/challenge.ts';
 import type { Store } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Database } from './connection.ts';
+import { refuseCurrent } from './promotions.ts';
 import { releaseKey } from './releases.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
 
@@ -114,6 +115,7 @@ export function challengeMethods(db: Database): ChallengeMethods {
     setChallenger: (challenger) =>
       db.write(async (tx) => {
         const key = challenger && (await releaseKey(tx, challenger.release));
+        if (challenger) await refuseCurrent(tx, challenger.release);
         await tx.run(CHALLENGE_SQL.clear, {});
         if (challenger)
           await tx.run(CHALLENGE_SQL.set, { releaseKey: key!, share: challenger.share, sinceMs: challenger.sinceMs });

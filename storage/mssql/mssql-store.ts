@@ -6,6 +6,7 @@ import { connect, FIRST_CONNECTION, type Database } from './connection.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
+import { promotionMethods } from './promotions.ts';
 import { releaseMethods } from './releases.ts';
 import { checkSchema, schemaMethods } from './schema.ts';
 import { sensorMethods } from './sensors.ts';
@@ -42,6 +43,7 @@ export function storeOn(db: Database): Store {
     ...ingestMethods(db),
     ...windowMethods(db),
     ...releaseMethods(db),
+    ...promotionMethods(db),
     ...batchMethods(db),
     ...outcomeMethods(db),
     ...challengeMethods(db),

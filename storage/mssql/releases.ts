@@ -97,9 +97,6 @@ export const RELEASE_SQL = {
     SELECT @releaseKey, n.pool, COUNT(*) FROM #models n WHERE n.pool IS NOT NULL GROUP BY n.pool`,
   ),
   pools: tsql(KEY, 'SELECT pool, sensors FROM release_pools WHERE release_key = @releaseKey ORDER BY pool'),
-  clearCurrent: tsql(KEY, 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> @releaseKey'),
-  setCurrent: tsql(KEY, 'UPDATE releases SET is_current = 1 WHERE release_key = @releaseKey AND is_current = 0'),
-  current: tsql({}, 'SELECT name FROM releases WHERE is_current = 1'),
   list: tsql(
     {},
     `
@@ -141,28 +138,12 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  | 'createRelease'
-  | 'setCurrentRelease'
-  | 'currentRelease'
-  | 'listReleases'
-  | 'listReleaseModels'
-  | 'releaseFeatures'
-  | 'releasePools'
+  'createRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
 >;
 
 export function releaseMethods(db: Database): ReleaseMethods {
   return {
     createRelease: (name, createdAtMs, models, infos) => createRelease(db, name, createdAtMs, models, infos),
-
-    setCurrentRelease: (name) =>
-      db.write(async (tx) => {
-        const key = { releaseKey: await releaseKey(tx, name) };
-        await tx.run(RELEASE_SQL.clearCurrent, key);
-        await tx.run(RELEASE_SQL.setCurrent, key);
-      }),
-
-    currentRelease: () =>
-      db.read(async (session) => (await session.query<{ name: string }>(RELEASE_SQL.current, {}))[0]?.name),
 
     listReleases: () =>
       db.read(async (session) => {

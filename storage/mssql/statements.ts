@@ -3,6 +3,7 @@ import { BATCH_SQL, LISTED } from './batches.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
 import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
 import { DECIDED, OUTCOME_SQL } from './outcomes.ts';
+import { PROMOTION_SQL } from './promotions.ts';
 import { PRUNE_SQL } from './prune.ts';
 import { INFOS, MODELS, RELEASE_SQL } from './releases.ts';
 import { SCHEMA_SQL } from './schema.ts';
@@ -15,6 +16,7 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
   outcomes: OUTCOME_SQL,
+  promotions: PROMOTION_SQL,
   prune: PRUNE_SQL,
   releases: RELEASE_SQL,
   schema: SCHEMA_SQL,

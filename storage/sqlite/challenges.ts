@@ -5,6 +5,7 @@ import type { Challenger, ChallengeFilter, SensorDifference } from '../../domain
 import type { Store } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
+import { refuseCurrent } from './promotions.ts';
 import { releaseKey } from './releases.ts';
 
 const RECORDED = `
@@ -58,6 +59,7 @@ export function challengeMethods(db: Connection): ChallengeMethods {
     setChallenger: (challenger) =>
       db.write(() => {
         const key = challenger && releaseKey(db, challenger.release);
+        if (challenger) refuseCurrent(db, challenger.release);
         db.run(CHALLENGE_SQL.clear);
         if (challenger) db.run(CHALLENGE_SQL.set, key!, challenger.share, challenger.sinceMs);
       }),

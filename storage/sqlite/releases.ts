@@ -25,9 +25,6 @@ export const RELEASE_SQL = {
   unknownSensor: `
     SELECT m.sensor_id AS id FROM release_models m LEFT JOIN sensors s ON s.id = m.sensor_id
     WHERE m.release_key = ? AND s.id IS NULL LIMIT 1`,
-  clearCurrent: 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> ?',
-  setCurrent: 'UPDATE releases SET is_current = 1 WHERE release_key = ? AND is_current = 0',
-  current: 'SELECT name FROM releases WHERE is_current = 1',
   list: `
     SELECT name, created_at_ms AS createdAtMs, models, is_current AS isCurrent
     FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
@@ -57,28 +54,13 @@ interface ModelRow extends SensorKey {
 
 type ReleaseMethods = Pick<
   Store,
-  | 'createRelease'
-  | 'setCurrentRelease'
-  | 'currentRelease'
-  | 'listReleases'
-  | 'listReleaseModels'
-  | 'releaseFeatures'
-  | 'releasePools'
+  'createRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
 >;
 
 export function releaseMethods(db: Connection): ReleaseMethods {
   return {
     createRelease: (name, createdAtMs, models, infos) =>
       db.write(() => createRelease(db, name, createdAtMs, models, infos)),
-
-    setCurrentRelease: (name) =>
-      db.write(() => {
-        const key = releaseKey(db, name);
-        db.run(RELEASE_SQL.clearCurrent, key);
-        db.run(RELEASE_SQL.setCurrent, key);
-      }),
-
-    currentRelease: () => db.read(() => db.get<{ name: string }>(RELEASE_SQL.current)?.name),
 
     listReleases: () =>
       db

@@ -10,6 +10,7 @@ import { storeError } from './errors.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
+import { promotionMethods } from './promotions.ts';
 import { releaseMethods } from './releases.ts';
 import { checkSchema, schemaMethods } from './schema.ts';
 import { sensorMethods } from './sensors.ts';
@@ -47,6 +48,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...ingestMethods(db),
     ...windowMethods(db),
     ...releaseMethods(db),
+    ...promotionMethods(db),
     ...batchMethods(db),
     ...outcomeMethods(db),
     ...challengeMethods(db),

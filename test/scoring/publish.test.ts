@@ -1,3 +1,4 @@
+import { BlobServiceClient } from '@azure/storage-blob';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -108,7 +109,31 @@ test('publishing the same folder again gives a new release with the same models 
     }));
   expect(await modelsOf(second.release)).toEqual(await modelsOf(first.release));
   expect(await store.currentRelease()).toBe(second.release);
-  await expect(publish(path, { release: first.release })).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
+});
+
+test('a publish that was stopped before its release became current is finished by publishing again', async () => {
+  const path = folder({ 'model_again_1.onnx': svmBytes(131), 'model_again_2.onnx': svmBytes(132) });
+  const current = await store.currentRelease();
+  // As a kill leaves it: the release is whole, and not current.
+  const { release, ...stopped } = await publish(path, { release: 'again', promote: false });
+  expect(await store.currentRelease()).toBe(current);
+  expect(await publish(path, { release: 'again' })).toEqual({ release, ...stopped, before: true });
+  expect(await store.currentRelease()).toBe('again');
+  // Other models under that name are refused, whatever is other about them.
+  const code = { code: 'RELEASE_EXISTS' };
+  const more = folder({
+    'model_again_1.onnx': svmBytes(131),
+    'model_again_2.onnx': svmBytes(132),
+    'model_again_3.onnx': svmBytes(133),
+  });
+  for (const other of [
+    folder({ 'model_again_1.onnx': svmBytes(131) }),
+    folder({ 'model_again_1.onnx': svmBytes(131), 'model_again_2.onnx': svmBytes(139) }),
+    more,
+  ])
+    await expect(publish(other, { release: 'again' })).rejects.toMatchObject(code);
+  // What --skip-bad left out of the release may be in the folder.
+  expect((await publish(more, { release: 'again', skipBad: true })).models).toBe(2);
 });
 
 test.each(['current', '', '../x', 'a b', 'x'.repeat(65)])('the release name %p is refused', async (release) => {
@@ -292,4 +317,12 @@ test('models and packs that were damaged in Blob are mended by publishing them a
   await publish(path, { release: 'mended', warn: (message) => said.push(message) });
   expect(await Promise.all(names.map((name) => server.blobs.get(CONTAINERS.models, name)))).toEqual(before);
   expect(said.sort()).toEqual(names.map((name) => `models/${name} was damaged in Blob storage, and is mended`).sort());
+});
+
+test('publishing to an account without containers makes them (last: it takes all that is stored)', async () => {
+  const names = Object.values(CONTAINERS);
+  const service = BlobServiceClient.fromConnectionString(server.connectionString);
+  for (const name of names) await service.getContainerClient(name).deleteIfExists();
+  await publish(folder({ 'model_new_1.onnx': svmBytes(141) }));
+  for (const name of names) expect([name, await service.getContainerClient(name).exists()]).toEqual([name, true]);
 });

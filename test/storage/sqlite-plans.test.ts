@@ -7,6 +7,7 @@ import { BATCH_SQL } from '../../storage/sqlite/batches.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
 import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
+import { PROMOTION_SQL } from '../../storage/sqlite/promotions.ts';
 import { PRUNE_SQL } from '../../storage/sqlite/prune.ts';
 import { RELEASE_SQL } from '../../storage/sqlite/releases.ts';
 import { SENSOR_SQL } from '../../storage/sqlite/sensors.ts';
@@ -21,6 +22,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
   outcomes: OUTCOME_SQL,
+  promotions: PROMOTION_SQL,
   prune: PRUNE_SQL,
   releases: RELEASE_SQL,
   sensors: SENSOR_SQL,
@@ -48,6 +50,8 @@ const SCANS_ALLOWED = new Set([
   'challenges.differences: SCAN h',
   'challenges.differences: SCAN d',
   'ingest.listProgress: SCAN partition_progress',
+  'promotions.list: SCAN p',
+  'promotions.endChallenger: SCAN challenger',
   'prune.oldBatches: SCAN batches',
   'releases.list: SCAN releases',
   'sensors.count: SCAN sensors USING COVERING INDEX sensors_name',

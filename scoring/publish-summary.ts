@@ -1,0 +1,26 @@
+/** What publishing models came to. */
+import type { ModelProblem } from './model-contract.ts';
+
+export interface BadModel extends ModelProblem {
+  readonly device: string;
+  readonly sensor: string;
+  readonly file: string;
+}
+
+export interface PublishSummary {
+  readonly release: string;
+  /** Sensors with a model. */
+  readonly models: number;
+  /** Different model files. */
+  readonly distinct: number;
+  /** Sensors whose model is in a pack. */
+  readonly packed: number;
+  readonly packs: number;
+  /** Models by kind. */
+  readonly kinds: Readonly<Record<string, number>>;
+  /** Sensors by the pool that their model names; those that name none are left out. */
+  readonly pools: Readonly<Record<string, number>>;
+  readonly bad: readonly BadModel[];
+  /** The release was there, of these very models: a publish that was stopped is finished by publishing again. */
+  readonly before?: true;
+}
