@@ -14,6 +14,7 @@ import type { ModelEntry } from './model-list.ts';
 const FILES_AT_ONCE = 16;
 
 /**
+ * How many models the release has.
  * @param skipBad whether the folder may have models that the release left out
  * @throws FleetscoreError `RELEASE_EXISTS` when the folder holds other models than the release
  */
@@ -21,20 +22,21 @@ export async function requireSameModels(
   release: string,
   entries: readonly ModelEntry[],
   { store, skipBad = false }: { readonly store: Store; readonly skipBad?: boolean },
-): Promise<void> {
+): Promise<number> {
   const models = await store.listReleaseModels(release);
   const byName = new Map(models.map((model) => [keyOf(model), model]));
   let same = 0;
   await mapLimit(entries, FILES_AT_ONCE, async (entry) => {
     const model = byName.get(keyOf(entry));
     if (model ? model.model !== (await sha256Of(entry.path)) || model.pool !== entry.pool : !skipBad)
-      throw exists(release);
+      throw releaseTaken(release);
     if (model) same += 1;
   });
-  if (same !== models.length) throw exists(release);
+  if (same !== models.length) throw releaseTaken(release);
+  return models.length;
 }
 
-const exists = (release: string): FleetscoreError =>
+export const releaseTaken = (release: string): FleetscoreError =>
   new FleetscoreError(
     'RELEASE_EXISTS',
     `there is already a release ${JSON.stringify(release)}, and not of these models. Choose another name; releases never change.`,

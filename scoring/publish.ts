@@ -18,7 +18,7 @@ import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
 import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
 import { createThreads, problemOfEnd, type Threads } from './threads.ts';
-import { requireSameModels } from './publish-again.ts';
+import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 
@@ -68,7 +68,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
     );
   const entries = await readModelList(dir, options.pools);
-  if (taken.has(release)) await requireSameModels(release, entries, options);
+  const again = taken.has(release) ? await requireSameModels(release, entries, options) : undefined;
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000,
@@ -89,6 +89,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       else good.push({ entry, model: result });
     }
     if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
+    if (again !== undefined && again !== good.length) throw releaseTaken(release);
 
     // A new account has no container for them yet.
     await options.blobs.prepare();
@@ -107,7 +108,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kind,
       features,
     }));
-    if (!taken.has(release)) await store.createRelease(release, nowMs, models, infos);
+    if (again === undefined) await store.createRelease(release, nowMs, models, infos);
     if (options.promote !== false) await store.setCurrentRelease(release, { how: 'publish', by: options.by ?? '' });
     const kinds: Record<string, number> = {};
     const pools: Record<string, number> = {};
@@ -124,7 +125,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kinds,
       pools,
       bad,
-      ...(taken.has(release) ? { before: true } : {}),
+      ...(again === undefined ? {} : { before: true }),
     };
   } finally {
     await threads.close();

@@ -132,8 +132,11 @@ test('a publish that was stopped before its release became current is finished b
     more,
   ])
     await expect(publish(other, { release: 'again' })).rejects.toMatchObject(code);
+  await expect(publish(more, { release: 'again', skipBad: true })).rejects.toMatchObject(code);
   // What --skip-bad left out of the release may be in the folder.
-  expect((await publish(more, { release: 'again', skipBad: true })).models).toBe(2);
+  const bad = { 'model_again_3.onnx': Object.values(poison(100_000))[0]!.bytes };
+  const withBad = folder({ 'model_again_1.onnx': svmBytes(131), 'model_again_2.onnx': svmBytes(132), ...bad });
+  expect((await publish(withBad, { release: 'again', skipBad: true })).models).toBe(2);
 });
 
 test.each(['current', '', '../x', 'a b', 'x'.repeat(65)])('the release name %p is refused', async (release) => {
