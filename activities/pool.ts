@@ -3,6 +3,7 @@
  * Served where the nodes are reached from: the control worker for Azure, the supervisor of the laptop stack.
  */
 import type { Client } from '@temporalio/client';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { recordDecision, recordNodes } from '../pool/ledger.ts';
 import { renewAlive, RENEW_EVERY_MS } from '../pool/lease.ts';
@@ -107,19 +108,9 @@ async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<
         pageSize: 200,
         ...(nextPageToken ? { nextPageToken } : {}),
       });
-      for (const { workerHeartbeat: beat } of page.workersInfo ?? []) {
-        if (!beat || beat.status !== RUNNING || beat.taskQueue !== taskQueue) continue;
-        const interval = msOf(beat.elapsedSinceLastHeartbeat) || LONGEST_INTERVAL_MS;
-        if (now() - msOf(beat.heartbeatTime) > MISSED_REPORTS * interval + SLACK_MS) continue;
-        const slots = beat.activityTaskSlotsInfo;
-        const node = nodeOfIdentity(beat.workerIdentity ?? '');
-        found.push({
-          key: beat.workerInstanceKey ?? '',
-          ...(node === undefined ? {} : { node }),
-          startedAtMs: Math.round(msOf(beat.startTime)),
-          busyTasks: slots?.currentUsedSlots ?? 0,
-          processed: slots?.totalProcessedTasks ?? 0,
-        });
+      for (const { workerHeartbeat } of page.workersInfo ?? []) {
+        const report = workerHeartbeat && reportOf(workerHeartbeat, taskQueue, now());
+        if (report) found.push(report);
       }
       nextPageToken = page.nextPageToken?.length ? page.nextPageToken : undefined;
       if (!nextPageToken) return found;
@@ -128,6 +119,25 @@ async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<
     if (!isUnimplemented(error)) throw error;
     return pollersOf(client, taskQueue);
   }
+}
+
+type Heartbeat = NonNullable<
+  NonNullable<Awaited<ReturnType<Client['workflowService']['listWorkers']>>['workersInfo']>[number]['workerHeartbeat']
+>;
+
+/** What a worker says of itself; undefined for one that has ended, is gone, or polls another queue. */
+function reportOf(beat: Heartbeat, taskQueue: string, nowMs: number): WorkerReport | undefined {
+  if (beat.status !== RUNNING || beat.taskQueue !== taskQueue) return undefined;
+  const intervalMs = msOf(beat.elapsedSinceLastHeartbeat) || LONGEST_INTERVAL_MS;
+  if (nowMs - msOf(beat.heartbeatTime) > MISSED_REPORTS * intervalMs + SLACK_MS) return undefined;
+  const slots = beat.activityTaskSlotsInfo;
+  return {
+    key: beat.workerInstanceKey ?? '',
+    ...defined({ node: nodeOfIdentity(beat.workerIdentity ?? '') }),
+    startedAtMs: Math.round(msOf(beat.startTime)),
+    busyTasks: slots?.currentUsedSlots ?? 0,
+    processed: slots?.totalProcessedTasks ?? 0,
+  };
 }
 
 const isUnimplemented = (error: unknown): boolean => (error as { code?: unknown }).code === 12;

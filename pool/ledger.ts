@@ -3,6 +3,7 @@
  * in `open.json`; one that went moves to the file of the hour it ended in. Only the pool's own loop writes, and
  * writing the same twice changes nothing.
  */
+import { defined } from '../domain/defined.ts';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { compactTime } from '../domain/time.ts';
@@ -53,52 +54,67 @@ const hourOf = (ms: number): string => compactTime(Math.floor(ms / HOUR_MS) * HO
 const nodesBlob = (pool: string, ms: number): string => `${folder(pool)}/nodes/${hourOf(ms)}.jsonl`;
 const decisionsBlob = (pool: string, ms: number): string => `${folder(pool)}/decisions/${hourOf(ms)}.jsonl`;
 
+type NodeKind = Pick<PoolSettings, 'name' | 'vmSize' | 'priority'>;
+
 /** Brings the record in line with the nodes seen now. */
 export async function recordNodes(
   blobs: BlobStore,
-  settings: Pick<PoolSettings, 'name' | 'vmSize' | 'priority'>,
+  settings: NodeKind,
   nodes: readonly PoolNode[],
   nowMs: number,
 ): Promise<void> {
   const pool = settings.name;
-  const open = await readOpen(blobs, pool);
-  const byId = new Map(open.map((record) => [record.id, record]));
-  const closed: NodeRecord[] = [];
-  for (const node of nodes) {
-    const known = byId.get(node.id);
-    if (!known && (node.state === 'queued' || (node.state === 'ended' && node.readyAtMs === undefined))) continue; // never billed
-    if (!known && isGone(node.state) && (node.endedAtMs ?? 0) < nowMs - RECENT_MS) continue; // closed at an earlier look
-    const record: NodeRecord = {
-      pool,
-      id: node.id,
-      vmSize: node.vmSize ?? settings.vmSize,
-      priority: node.priority ?? settings.priority,
-      requestedAtMs: node.requestedAtMs,
-      ...known,
-      ...(node.readyAtMs === undefined ? {} : { readyAtMs: node.readyAtMs }),
-      lastSeenMs: known && nowMs - known.lastSeenMs < SEEN_EVERY_MS ? known.lastSeenMs : nowMs,
-    };
-    if (!isGone(node.state)) byId.set(node.id, record);
-    else {
-      closed.push({
-        ...record,
-        endedAtMs: node.endedAtMs ?? nowMs,
-        end: `${node.state}${node.detail ? `: ${node.detail}` : ''}`,
-      });
-      byId.delete(node.id);
-    }
-  }
-  const listed = new Set(nodes.map((node) => node.id));
-  for (const record of byId.values())
-    if (!listed.has(record.id)) {
-      closed.push({ ...record, endedAtMs: record.lastSeenMs, end: 'vanished' });
-      byId.delete(record.id);
-    }
+  const before = await readOpen(blobs, pool);
+  const { open, closed } = nodesAfterLook(before, settings, nodes, nowMs);
   // Closed first: after a crash in between it is closed again, with the same id.
   for (const record of closed) await addLines(blobs, nodesBlob(pool, record.endedAtMs!), [record], (line) => line.id);
-  const now = [...byId.values()];
-  if (JSON.stringify(now) !== JSON.stringify(open))
-    await put(blobs, openBlob(pool), JSON.stringify(now), 'application/json');
+  if (JSON.stringify(open) !== JSON.stringify(before))
+    await put(blobs, openBlob(pool), JSON.stringify(open), 'application/json');
+}
+
+/** Records of nodes that live, and of those that have ended since the last look. Pure. */
+function nodesAfterLook(
+  before: readonly NodeRecord[],
+  settings: NodeKind,
+  nodes: readonly PoolNode[],
+  nowMs: number,
+): { readonly open: readonly NodeRecord[]; readonly closed: readonly NodeRecord[] } {
+  const byId = new Map(before.map((record) => [record.id, record]));
+  const closed: NodeRecord[] = [];
+  const close = (record: NodeRecord, endedAtMs: number, end: string): void => {
+    closed.push({ ...record, endedAtMs, end });
+    byId.delete(record.id);
+  };
+  for (const node of nodes) {
+    const known = byId.get(node.id);
+    if (!known && !isNew(node, nowMs)) continue;
+    const record = seenNow(known, settings, node, nowMs);
+    if (isGone(node.state))
+      close(record, node.endedAtMs ?? nowMs, `${node.state}${node.detail ? `: ${node.detail}` : ''}`);
+    else byId.set(node.id, record);
+  }
+  const listed = new Set(nodes.map((node) => node.id));
+  for (const record of byId.values()) if (!listed.has(record.id)) close(record, record.lastSeenMs, 'vanished');
+  return { open: [...byId.values()], closed };
+}
+
+/** Whether a node without a record gets one: not while it waits, when it never ran, or when it was closed before. */
+function isNew({ state, readyAtMs, endedAtMs = 0 }: PoolNode, nowMs: number): boolean {
+  const neverBilled = state === 'queued' || (state === 'ended' && readyAtMs === undefined);
+  return !neverBilled && !(isGone(state) && endedAtMs < nowMs - RECENT_MS);
+}
+
+function seenNow(known: NodeRecord | undefined, settings: NodeKind, node: PoolNode, nowMs: number): NodeRecord {
+  return {
+    pool: settings.name,
+    id: node.id,
+    vmSize: node.vmSize ?? settings.vmSize,
+    priority: node.priority ?? settings.priority,
+    requestedAtMs: node.requestedAtMs,
+    ...known,
+    ...defined({ readyAtMs: node.readyAtMs }),
+    lastSeenMs: known && nowMs - known.lastSeenMs < SEEN_EVERY_MS ? known.lastSeenMs : nowMs,
+  };
 }
 
 /** Nodes of a pool that lived at some time in [fromMs, toMs). */

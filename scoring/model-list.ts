@@ -55,14 +55,10 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
 }
 
 function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, problems: string[]): ModelEntry[] {
-  let rows: { record: string[]; info: { lines: number } }[];
+  let rows: readonly ManifestRow[];
   try {
-    rows = parse(bytes, {
-      bom: true,
-      info: true,
-      relax_column_count: true,
-      skip_empty_lines: true,
-    }) as unknown as typeof rows;
+    const options = { bom: true, info: true, relax_column_count: true, skip_empty_lines: true } as const;
+    rows = parse(bytes, options) as unknown as readonly ManifestRow[];
   } catch (error) {
     problems.push(`${MANIFEST}: ${messageOf(error)}`);
     return [];
@@ -70,33 +66,46 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
   const [header, ...body] = rows;
   const columns = header?.record.length === HEADER.length + 1 ? [...HEADER, POOL] : HEADER;
   if (header?.record.join() !== columns.join()) {
-    problems.push(
-      `${MANIFEST} line 1: the header must be ${HEADER.join(',')} or ${HEADER.join(',')},${POOL}, got ${JSON.stringify(header?.record.join() ?? '').slice(0, 80)}`,
-    );
+    const forms = `${HEADER.join(',')} or ${HEADER.join(',')},${POOL}`;
+    const got = JSON.stringify(header?.record.join() ?? '').slice(0, 80);
+    problems.push(`${MANIFEST} line 1: the header must be ${forms}, got ${got}`);
     return [];
   }
   const entries: ModelEntry[] = [];
   const lines = new Map<string, number>();
   for (const { record, info } of body) {
     const [device = '', sensor = '', file = '', pool = ''] = record;
-    const line = info.lines;
-    const before = lines.get(keyOf({ device, sensor }));
-    const path = resolve(dir, file);
+    const entry = { device, sensor, file, path: resolve(dir, file), ...(pool === '' ? {} : { pool }) };
+    const before = lines.get(keyOf(entry));
     const problem =
-      record.length !== columns.length
-        ? `has ${record.length} fields, expected ${columns.length}`
-        : (nameProblem('device', device) ??
-          nameProblem('sensor', sensor) ??
-          (before === undefined ? undefined : `sensor ${device} / ${sensor} is already in line ${before}`) ??
-          (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..')
-            ? `the model ${JSON.stringify(file)} must be the path of a file inside of the folder`
-            : undefined) ??
-          (pool === '' || pools.has(pool) ? undefined : poolUnknown(pool, pools)));
-    if (problem === undefined) entries.push({ device, sensor, file, path, ...(pool === '' ? {} : { pool }) });
-    else problems.push(`${MANIFEST} line ${line}: ${problem}`);
-    lines.set(keyOf({ device, sensor }), line);
+      record.length === columns.length
+        ? entryProblem(dir, entry, before, pools)
+        : `has ${record.length} fields, expected ${columns.length}`;
+    if (problem === undefined) entries.push(entry);
+    else problems.push(`${MANIFEST} line ${info.lines}: ${problem}`);
+    lines.set(keyOf(entry), info.lines);
   }
   return entries;
+}
+
+interface ManifestRow {
+  readonly record: readonly string[];
+  readonly info: { readonly lines: number };
+}
+
+/** @param before line that has the same sensor already */
+function entryProblem(
+  dir: string,
+  { device, sensor, file, path, pool }: ModelEntry,
+  before: number | undefined,
+  pools: ReadonlySet<string>,
+): string | undefined {
+  const wrongName = nameProblem('device', device) ?? nameProblem('sensor', sensor);
+  if (wrongName !== undefined) return wrongName;
+  if (before !== undefined) return `sensor ${device} / ${sensor} is already in line ${before}`;
+  if (file === '' || isAbsolute(file) || relative(dir, path).startsWith('..'))
+    return `the model ${JSON.stringify(file)} must be the path of a file inside of the folder`;
+  return pool === undefined || pools.has(pool) ? undefined : poolUnknown(pool, pools);
 }
 
 function fromNames(dir: string, names: readonly string[], problems: string[]): ModelEntry[] {

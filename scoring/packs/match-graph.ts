@@ -3,7 +3,7 @@
  * their constants. Names of nodes and of values in between are free; anything more or less in the graph is
  * no match, so that a model that merely looks alike is never taken for one of a kind.
  */
-import { dimsOf, doubles, integers, type OnnxModel, type OnnxTensor, toNumber } from '../onnx-proto.ts';
+import { dimsOf, doubles, integers, type OnnxModel, type OnnxNode, type OnnxTensor, toNumber } from '../onnx-proto.ts';
 
 /** Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a scalar). */
 export type Operand =
@@ -43,61 +43,85 @@ export const inputWidth = ({ graph }: OnnxModel): number =>
 
 /** The parameters of a graph that fits the pattern; undefined when it does not. */
 export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch | undefined {
-  const { graph, opsetImport = [] } = model;
-  if (!graph || (model.functions ?? []).length > 0 || opsetImport.length !== 1) return undefined;
-  const version = toNumber(opsetImport[0]!.version);
-  if (!isStandard(opsetImport[0]!.domain) || version < OPSETS.from || version > OPSETS.to) return undefined;
-  const nodes = graph.node ?? [];
-  if (nodes.length !== pattern.steps.length || (graph.sparseInitializer ?? []).length > 0) return undefined;
+  const { graph } = model;
+  if (!graph || !isPlain(model) || (graph.node ?? []).length !== pattern.steps.length) return undefined;
   const initializers = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  if (initializers.size !== (graph.initializer ?? []).length) return undefined;
   const input = onlyInput(model, pattern.inputType, initializers);
   if (!input) return undefined;
-  const parameters = new Map<string, OnnxTensor>();
-  const used = new Set<string>();
-  const results: string[] = [];
-
-  const fits = (operand: Operand, name: string): boolean => {
-    if (operand === 'input') return name === input;
-    if ('step' in operand) return name === results[operand.step];
-    const tensor = initializers.get(name);
-    if (!tensor) return false;
-    used.add(name);
-    if ('parameter' in operand) {
-      if (name !== operand.parameter) return false;
-      parameters.set(name, tensor);
-      return true;
-    }
-    // More dimensions would change the shape of the result.
-    if (dimsOf(tensor).length > ('index' in operand ? 0 : 1)) return false;
-    const [values, expected] =
-      'double' in operand
-        ? [doubles(tensor), operand.double]
-        : [integers(tensor), 'index' in operand ? operand.index : operand.int64];
-    return values?.length === 1 && values[0] === expected;
-  };
-
-  for (const [i, step] of pattern.steps.entries()) {
-    const { opType, domain, input: operands = [], output = [], attribute = [] } = nodes[i]!;
-    if (opType !== step.op || !isStandard(domain) || output.length !== 1 || operands.length !== step.operands.length)
-      return undefined;
-    if (!step.operands.every((operand, j) => fits(operand, operands[j]!))) return undefined;
-    const expected = Object.entries(step.attributes ?? {});
-    if (attribute.length !== expected.length) return undefined;
-    for (const [name, value] of expected) {
-      const found = attribute.find((a) => a.name === name);
-      if (!found || toNumber(found.i) !== value) return undefined;
-    }
-    // Shadowed names would make the wiring above ambiguous.
-    if (output[0] === '' || output[0] === input || results.includes(output[0]!) || initializers.has(output[0]!))
-      return undefined;
-    results.push(output[0]!);
-  }
+  const wiring: Wiring = { input, initializers, parameters: new Map(), used: new Set(), results: [] };
+  const fits = pattern.steps.every((step, i) => takeStep(wiring, step, graph.node![i]!));
+  if (!fits || wiring.used.size !== initializers.size) return undefined;
   const outputs = (graph.output ?? []).map((output) => output.name).sort();
   if (outputs.join('\n') !== ['label', 'scores'].join('\n')) return undefined;
-  if (results[pattern.label] !== 'label' || results[pattern.scores] !== 'scores') return undefined;
-  if (used.size !== initializers.size || initializers.size !== (graph.initializer ?? []).length) return undefined;
-  return { parameters };
+  const { results, parameters } = wiring;
+  return results[pattern.label] === 'label' && results[pattern.scores] === 'scores' ? { parameters } : undefined;
 }
+
+/** One standard operator set of a version that is known, no functions, no sparse constants. */
+function isPlain({ graph, functions = [], opsetImport = [] }: OnnxModel): boolean {
+  const [opset, ...more] = opsetImport;
+  if (!opset || more.length > 0 || functions.length > 0 || (graph?.sparseInitializer ?? []).length > 0) return false;
+  const version = toNumber(opset.version);
+  return isStandard(opset.domain) && version >= OPSETS.from && version <= OPSETS.to;
+}
+
+/** What is known of a graph while its operators are gone through in order. */
+interface Wiring {
+  readonly input: string;
+  readonly initializers: ReadonlyMap<string, OnnxTensor>;
+  /** Found so far, by name. */
+  readonly parameters: Map<string, OnnxTensor>;
+  /** Constants that an operator has taken. */
+  readonly used: Set<string>;
+  /** Names of the results, by step. */
+  readonly results: string[];
+}
+
+/** Goes one operator on; false when it is not the one that the pattern has there. */
+function takeStep(wiring: Wiring, step: Step, node: OnnxNode): boolean {
+  const { opType, domain, input: operands = [], output = [] } = node;
+  if (opType !== step.op || !isStandard(domain) || output.length !== 1) return false;
+  if (operands.length !== step.operands.length || !sameAttributes(step, node)) return false;
+  if (!step.operands.every((operand, i) => takeOperand(wiring, operand, operands[i]!))) return false;
+  const name = output[0]!;
+  // Shadowed names would make the wiring ambiguous.
+  const taken = name === '' || name === wiring.input || wiring.results.includes(name) || wiring.initializers.has(name);
+  if (!taken) wiring.results.push(name);
+  return !taken;
+}
+
+function sameAttributes({ attributes = {} }: Step, { attribute = [] }: OnnxNode): boolean {
+  const expected = Object.entries(attributes);
+  return (
+    attribute.length === expected.length &&
+    expected.every(([name, value]) => attribute.some((found) => found.name === name && toNumber(found.i) === value))
+  );
+}
+
+function takeOperand(wiring: Wiring, operand: Operand, name: string): boolean {
+  if (operand === 'input') return name === wiring.input;
+  if ('step' in operand) return name === wiring.results[operand.step];
+  const tensor = wiring.initializers.get(name);
+  if (!tensor) return false;
+  wiring.used.add(name);
+  if (!('parameter' in operand)) return isConstant(tensor, operand);
+  if (name !== operand.parameter) return false;
+  wiring.parameters.set(name, tensor);
+  return true;
+}
+
+type Constant = Extract<Operand, { int64: number } | { index: number } | { double: number }>;
+
+function isConstant(tensor: OnnxTensor, constant: Constant): boolean {
+  // More dimensions would change the shape of the result.
+  if (dimsOf(tensor).length > ('index' in constant ? 0 : 1)) return false;
+  if ('double' in constant) return isOnly(doubles(tensor), constant.double);
+  return isOnly(integers(tensor), 'index' in constant ? constant.index : constant.int64);
+}
+
+const isOnly = (values: ArrayLike<number> | undefined, expected: number): boolean =>
+  values?.length === 1 && values[0] === expected;
 
 const isStandard = (domain: string | undefined): boolean =>
   domain === undefined || domain === '' || domain === 'ai.onnx';
