@@ -13,7 +13,7 @@ const LONGEST_PAUSE_MS = 10_000;
 export interface Patience {
   /** From the first trouble on, ms. */
   readonly patienceMs: number;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   /** Told of the first trouble. */
   readonly warn?: (message: string) => void;
 }

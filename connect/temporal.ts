@@ -9,6 +9,7 @@ import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 import type { WorkerConverter } from '../payloads/data-converter.ts';
+import { withinLimit } from '../storage/deadline.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -45,17 +46,32 @@ export function temporalTarget(env: Env): TemporalTarget {
   return { address, namespace };
 }
 
+/** Longest time of one call, its retries included. Calls that wait for something are answered by the server within 20 s. */
+const ANSWER_MS = 60_000;
+
+/** Without a deadline a call waits as long as its connection stands, even for a server that answers no more. */
+function withDeadline(answerMs: number): NonNullable<ConnectionOptions['interceptors']>[number] {
+  // The next one in the chain hands back what an interceptor has to: its type only says less.
+  type Call = ReturnType<NonNullable<ConnectionOptions['interceptors']>[number]>;
+  return (options, next) => next({ ...options, deadline: options.deadline ?? Date.now() + answerMs }) as Call;
+}
+
 /** Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `INVALID_PAYLOAD_KEYS` */
-export async function connectClient(env: Env): Promise<Client> {
+export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Promise<Client> {
   const { address, namespace, options } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
-  const [{ Client, Connection }, { clientConverter }] = await Promise.all([
-    import('@temporalio/client'),
-    import('../payloads/data-converter.ts'),
-  ]);
+  const [{ Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor }, { clientConverter }] =
+    await Promise.all([import('@temporalio/client'), import('../payloads/data-converter.ts')]);
   try {
     return new Client({
-      connection: await Connection.connect({ ...options, connectTimeout: '5s' }),
+      connection: await Connection.connect({
+        ...options,
+        connectTimeout: '5s',
+        interceptors: [
+          withDeadline(answerMs),
+          ...(options.interceptors ?? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions())]),
+        ],
+      }),
       namespace,
       dataConverter: clientConverter(keys),
     });
@@ -63,6 +79,9 @@ export async function connectClient(env: Env): Promise<Client> {
     throw unavailable(address, error);
   }
 }
+
+/** A worker that cannot connect says so, rather than stand there. */
+const CONNECT_MS = 30_000;
 
 export interface WorkerConnection extends WorkerConverter {
   readonly connection: NativeConnection;
@@ -79,7 +98,7 @@ export async function connectWorker(env: Env): Promise<WorkerConnection> {
   ]);
   try {
     return {
-      connection: await NativeConnection.connect(options as NativeConnectionOptions),
+      connection: await withinLimit(CONNECT_MS, () => NativeConnection.connect(options as NativeConnectionOptions)),
       namespace,
       ...workerConverter(keys),
     };

@@ -17,7 +17,7 @@ import {
 import { finished, Readable } from 'node:stream';
 import { FleetscoreError } from '../domain/errors.ts';
 import { passes, retryAfterOf } from './blob-errors.ts';
-import { callSignal, pauseFor, stalledError, watchCall } from './deadline.ts';
+import { callSignal, orAborted, pauseFor, stalledError, watchCall } from './deadline.ts';
 import { machineIdentity } from './identity.ts';
 
 /** How calls to Blob are retried. A call without an answer costs `tries` times `tryTimeoutMs` and the pauses between. */
@@ -121,7 +121,8 @@ async function oneTry(
   if (!streams) request.onDownloadProgress = ({ loadedBytes }) => watch.moved(sent + loadedBytes);
   let reading = false;
   try {
-    const answer = await send(request);
+    // What is made on the way, a token for example, may not heed the signal.
+    const answer = await orAborted(send(request), watch.signal);
     const stream = answer.readableStreamBody as Readable | undefined;
     if (stream) {
       // From here on whoever reads it sees to it that something comes; it still ends with what it is read for.

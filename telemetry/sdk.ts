@@ -1,6 +1,7 @@
 /** The OpenTelemetry SDK of a worker process: exporters, and what makes spans and metrics for them. */
 import { hostname } from 'node:os';
 import { AzureMonitorMetricExporter, AzureMonitorTraceExporter } from '@azure/monitor-opentelemetry-exporter';
+import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import { context, diag, DiagLogLevel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
@@ -9,6 +10,7 @@ import { detectResources, envDetector, resourceFromAttributes } from '@opentelem
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { VERSION } from '../version.ts';
+import { requestLimit } from '../storage/request-limit.ts';
 import { traceActivities } from './activity-spans.ts';
 import { traceAzureSdk } from './azure-sdk.ts';
 import { observeMetrics } from './observe.ts';
@@ -16,13 +18,21 @@ import { isSampled, traced } from './spans.ts';
 import type { Telemetry, TelemetryTargets } from './types.ts';
 import { workflowSpans } from './workflow-spans.ts';
 
-const CLOSE_MS = 5_000;
+/** Of the last export: what is not taken by then is lost, the worker ends. */
+const CLOSE_MS = 3_000;
+/** Of one export request, its answer included, as OpenTelemetry's own exporters have it (OTEL_EXPORTER_OTLP_TIMEOUT, ms). */
+const requestMs = (): number => Number(process.env['OTEL_EXPORTER_OTLP_TIMEOUT']) || 10_000;
+const AZURE_TRIES = 2;
+/** A longer pause that the service asks for is not waited for inside of an export: they would pile up. */
+const LONGEST_PAUSE_S = 5;
 const SCOPE = { name: 'fleetscore', version: VERSION };
 
 export function createTelemetry(role: string, targets: TelemetryTargets, warn: (message: string) => void): Telemetry {
-  // Statistics about itself that the exporter would send to its maker.
+  // Statistics about itself that the exporter would send to its maker: each variable ends another part of them.
   process.env['APPLICATIONINSIGHTS_STATSBEAT_DISABLED'] ??= 'true';
-  diag.setLogger(quietly(warn), DiagLogLevel.WARN);
+  process.env['APPLICATION_INSIGHTS_NO_STATSBEAT'] ??= '1';
+  const quiet = quietly(warn);
+  diag.setLogger(quiet, DiagLogLevel.WARN);
   const resource = resourceFromAttributes({
     'service.name': `fleetscore-${role}`,
     'service.namespace': 'fleetscore',
@@ -33,7 +43,12 @@ export function createTelemetry(role: string, targets: TelemetryTargets, warn: (
   const azure =
     targets.applicationInsights === undefined
       ? undefined
-      : { connectionString: targets.applicationInsights, disableOfflineStorage: true };
+      : {
+          connectionString: targets.applicationInsights,
+          disableOfflineStorage: true,
+          retryOptions: { maxRetries: AZURE_TRIES - 1 },
+          additionalPolicies: [{ position: 'perRetry' as const, policy: exportPolicy(quiet.warn) }],
+        };
 
   const processors: SpanProcessor[] = [
     ...(targets.otlpTraces ? [new BatchSpanProcessor(new OTLPTraceExporter())] : []),
@@ -85,6 +100,32 @@ export function createTelemetry(role: string, targets: TelemetryTargets, warn: (
       ]);
     },
   };
+}
+
+/**
+ * One request of the Application Insights exporter ends by itself, and a refusal is told: the exporter takes 403, 429,
+ * 439, 500, 503 and refused items for success and says nothing (@azure/monitor-opentelemetry-exporter 1.0.0-beta.47).
+ */
+function exportPolicy(warn: Say): PipelinePolicy {
+  const limit = requestLimit(requestMs());
+  return {
+    name: 'fleetscoreExport',
+    async sendRequest(request, next) {
+      const answer = await limit.sendRequest(request, next);
+      if (answer.status !== 200 && answer.status !== 307 && answer.status !== 308)
+        warn(`Application Insights answered ${answer.status}: telemetry of this export is lost, or some of it`);
+      for (const header of ['retry-after', 'retry-after-ms', 'x-ms-retry-after-ms'])
+        if (tooLong(answer.headers.get(header), header.endsWith('ms'))) answer.headers.delete(header);
+      return answer;
+    },
+  };
+}
+
+/** @param value seconds (or `inMs`), or a date */
+function tooLong(value: string | undefined, inMs: boolean): boolean {
+  if (value === undefined) return false;
+  const seconds = /^\d+$/.test(value) ? Number(value) / (inMs ? 1_000 : 1) : (Date.parse(value) - Date.now()) / 1_000;
+  return !(seconds <= LONGEST_PAUSE_S);
 }
 
 /** What the SDK complains about goes to the log once a minute at most: a collector that is away is no news each second. */

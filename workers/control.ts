@@ -1,5 +1,6 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
 import { createControlActivities } from '../activities/control.ts';
+import { patiently } from '../activities/patience.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { watchAbandoned, workflowsEnd } from '../batches/abandoned.ts';
 import { createPoolActivities } from '../activities/pool.ts';
@@ -14,6 +15,7 @@ import { ensurePoolLoop } from './pool-loop.ts';
 import { machineIdentity } from '../storage/identity.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
+import { PATIENCE_MS } from '../workflows/policies.ts';
 import { VERSION } from '../version.ts';
 import { logActivities, logClosed } from './activity-log.ts';
 import { tracedStore } from '../telemetry/store.ts';
@@ -40,7 +42,8 @@ await live('control', async (life) => {
   const store = tracedStore(await openStore(config.sqlUrl), life.telemetry);
   await store.migrate();
   const blobs = openBlobs(config);
-  await blobs.prepare();
+  // Containers that are on their way out, a role that is not there yet, an account that is away: it passes.
+  await patiently(() => blobs.prepare(), { patienceMs: PATIENCE_MS, warn: (message) => log.warn(message) });
   const queues = await poolQueues(config);
   // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
   const pools = config.pool.aml ? await configuredPools(config) : [];

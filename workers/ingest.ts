@@ -1,4 +1,5 @@
 /** The ingest worker: readings from Event Hubs into windows and raw capture. */
+import { patiently } from '../activities/patience.ts';
 import { startIngest } from '../ingest/ingest-worker.ts';
 import { openStore } from '../storage/open-store.ts';
 import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
@@ -9,6 +10,7 @@ import { live, SUPERVISOR_GONE } from './lifecycle.ts';
 import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { openHubReader } from '../connect/partitions.ts';
+import { PATIENCE_MS } from '../workflows/policies.ts';
 
 /** Without the servers there is nothing to wait for; what was not committed is read again at the next start. */
 const ABANDONED_MS = 2_000;
@@ -20,7 +22,8 @@ await live('ingest', async (life) => {
   try {
     await store.migrate();
     const blobs = openBlobs(config);
-    await blobs.prepare();
+    // Containers that are on their way out, a role that is not there yet, an account that is away: it passes.
+    await patiently(() => blobs.prepare(), { patienceMs: PATIENCE_MS, warn: (message) => log.warn(message) });
     let draining = false;
     const look = () => lookAtIngest(worker, store, hub);
     const logStats = logIngest(log, look);

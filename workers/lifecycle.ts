@@ -1,10 +1,13 @@
 /**
  * Life of a worker process: says when it is ready, drains on SIGTERM, SIGINT and when the process that
- * started it is gone, and ends with a clear last line whatever happens.
+ * started it is gone, and ends with a clear last line whatever happens. One that is asked to end before it is ready
+ * ends at once, whatever it waits for; after the drain no call of a service holds it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { createLog, type Logger } from '../logging/log.ts';
 import { loadConfig, type Config } from '../config.ts';
+import { endingWith } from '../storage/deadline.ts';
 import { startTelemetry } from '../telemetry/telemetry.ts';
 import type { Telemetry } from '../telemetry/types.ts';
 
@@ -22,6 +25,13 @@ export interface Life {
   readonly ending: Promise<string>;
 }
 
+/** After the drain: what does not heed that it is called off is left behind. */
+export const FORCE_AFTER_MS = 5_000;
+/** A start that is called off may let go of what it has. */
+const EARLY_END_MS = 1_000;
+/** Native handles of Temporal and onnxruntime, and retries of telemetry, may outlive their close by a while. */
+const EXIT_AFTER_MS = 1_000;
+
 /** Runs a worker process to its end and sets the exit code: 0 when it drained, 1 when it died. */
 export async function live(role: string, work: (life: Life) => Promise<void>): Promise<void> {
   let log: Logger | undefined;
@@ -34,11 +44,31 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
       process.on('disconnect', () => resolve(SUPERVISOR_GONE));
     });
     telemetry = await startTelemetry(role, process.env, log);
+    const calledOff = new AbortController();
+    let isReady = false;
     const ready = (): void => {
+      isReady = true;
       log?.info('ready');
       process.send?.({ ready: true });
     };
-    await work({ config, log, telemetry, ready, ending });
+    const callOff = (reason: string): void =>
+      calledOff.abort(new FleetscoreError('WORKER_ENDS', `the worker ends: ${reason}`));
+    const endedEarly = ending.then(async (reason) => {
+      if (isReady) {
+        setTimeout(callOff, config.worker.drainGraceMs + FORCE_AFTER_MS, reason).unref();
+        return new Promise<never>(() => {});
+      }
+      log?.info({ reason }, 'asked to end before it was ready');
+      callOff(reason);
+      await sleep(EARLY_END_MS, undefined, { ref: false });
+    });
+    const working = endingWith(calledOff.signal, () => work({ config, log: log!, telemetry, ready, ending }));
+    working.catch(() => {});
+    try {
+      await Promise.race([working, endedEarly]);
+    } catch (error) {
+      if (isReady || !calledOff.signal.aborted) throw error;
+    }
     log.info('ended');
     process.exitCode = 0;
   } catch (error) {
@@ -50,7 +80,6 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
   } finally {
     await telemetry?.close();
     if (process.connected) process.disconnect();
-    // Native handles of Temporal and onnxruntime may outlive their close by a while.
-    setTimeout(() => process.exit(), 5_000).unref();
+    setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
   }
 }

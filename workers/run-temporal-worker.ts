@@ -10,12 +10,9 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { messageOf } from '../domain/errors.ts';
-import type { Life } from './lifecycle.ts';
+import { FORCE_AFTER_MS, type Life } from './lifecycle.ts';
 import type { Logger } from '../logging/log.ts';
 import { temporalMetricsAddress } from '../telemetry/metrics.ts';
-
-/** After the grace, activities that do not heed their cancellation are left behind. */
-const FORCE_AFTER_MS = 5_000;
 
 /**
  * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics

@@ -56,5 +56,5 @@ export async function fetchSecrets(secrets, how = {}) {
 async function identityToken() {
   const { DefaultAzureCredential } = await import('@azure/identity');
   const credential = new DefaultAzureCredential();
-  return async (scope) => (await credential.getToken(scope)).token;
+  return async (scope) => (await credential.getToken(scope, { abortSignal: AbortSignal.timeout(30_000) })).token;
 }

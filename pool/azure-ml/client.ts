@@ -5,6 +5,7 @@
 import { AzureMachineLearningWorkspaces } from '@azure/arm-machinelearning';
 import { bearerTokenAuthenticationPolicyName } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
+import { requestLimit } from '../../storage/request-limit.ts';
 
 export interface ArmOptions {
   readonly credential: TokenCredential;
@@ -12,6 +13,9 @@ export interface ArmOptions {
   /** Another cloud (https), or a server on 127.0.0.1. Default: Azure's public cloud. */
   readonly endpoint?: string;
 }
+
+/** Longest time of one request: the loop looks again by itself. */
+const ANSWER_MS = 30_000;
 
 const LOOPBACK = /^http:\/\/127\.0\.0\.1:\d+$/;
 
@@ -21,6 +25,7 @@ export function createArmClient({ credential, subscriptionId, endpoint }: ArmOpt
     ...(endpoint === undefined ? {} : { endpoint, allowInsecureConnection: loopback }),
     retryOptions: { maxRetries: 0 },
   });
+  client.pipeline.addPolicy(requestLimit(ANSWER_MS));
   if (loopback) {
     client.pipeline.removePolicy({ name: bearerTokenAuthenticationPolicyName });
     client.pipeline.addPolicy({

@@ -67,6 +67,10 @@ export interface TelemetryReceiver {
   readonly envelopes: Envelope[];
   /** Paths that were asked for and are not known. */
   readonly strange: string[];
+  /** From now on: takes requests and never answers them, refuses them, or (no argument) is well again. */
+  trouble(kind?: 'mute' | { readonly status: number; readonly retryAfterSeconds?: number }): void;
+  /** Requests that have no answer yet, and the most there ever were. */
+  readonly open: { readonly now: number; readonly most: number };
   stop(): Promise<void>;
 }
 
@@ -84,8 +88,19 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
   const metrics: ReceivedMetric[] = [];
   const envelopes: Envelope[] = [];
   const strange: string[] = [];
+  let trouble: 'mute' | { readonly status: number; readonly retryAfterSeconds?: number } | undefined;
+  const open = { now: 0, most: 0 };
 
   const listener: RequestListener = (request, response) => {
+    open.most = Math.max(open.most, ++open.now);
+    response.once('close', () => open.now--);
+    if (trouble === 'mute') return void request.on('error', () => {}).resume();
+    if (trouble) {
+      const { status, retryAfterSeconds } = trouble;
+      request.resume();
+      response.writeHead(status, retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) });
+      return void response.end('{}');
+    }
     void bodyOf(request).then((text) => {
       const answer = (status: number, body: object): void =>
         void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -129,6 +144,8 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
     metrics,
     envelopes,
     strange,
+    trouble: (kind) => void (trouble = kind),
+    open,
     secure: secure && { url: await listen(secure, 'https'), certificate: certificate.cert },
     async stop() {
       await Promise.all(
