@@ -9,6 +9,7 @@ import { TABLE } from './config/table.ts';
 import { valuesOf, variablesOf, type Values, type Variable } from './config/variable.ts';
 import { defined } from './domain/defined.ts';
 import { FleetscoreError } from './domain/errors.ts';
+import { keepSecrets, secretPartsOf } from './domain/redact.ts';
 import { hopProblem } from './domain/windowing.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -20,6 +21,7 @@ export type Config = ReturnType<typeof arrange>;
 
 /** @throws FleetscoreError `INVALID_CONFIG` that lists every wrong variable, what it got and what it takes */
 export function loadConfig(env: Env = process.env): Config {
+  keepSecrets(secretsOf(env));
   const known = new Set(VARIABLES.map((variable) => variable.name));
   const problems = Object.keys(env)
     .filter((name) => name.startsWith('FLEETSCORE_') && !known.has(name) && !OTHER.has(name))
@@ -35,7 +37,16 @@ export function loadConfig(env: Env = process.env): Config {
 }
 
 /** What one variable alone cannot know. */
-function crossCheck({ ingest }: Values<typeof TABLE>, wrong: (variable: Variable, takes: string) => void): void {
+function crossCheck(
+  { ingest, eventHubs }: Values<typeof TABLE>,
+  wrong: (variable: Variable, takes: string) => void,
+): void {
+  const entity = entityPathOf(eventHubs.connectionString);
+  if (entity !== undefined && eventHubs.hub !== undefined && entity !== eventHubs.hub)
+    wrong(
+      TABLE.eventHubs.hub,
+      `takes ${JSON.stringify(entity)}, the EntityPath of FLEETSCORE_EVENT_HUBS_CONNECTION_STRING. Leave it out, or take the connection string of the namespace`,
+    );
   const { minValue, maxValue } = ingest.filter;
   if (minValue !== undefined && maxValue !== undefined && minValue > maxValue)
     wrong(TABLE.ingest.filter.minValue, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${maxValue}`);
@@ -57,7 +68,7 @@ function arrange(values: Values<typeof TABLE>) {
     blob: blobOf(values.blob),
     eventHubs: {
       connection: eventHubsOf(values.eventHubs),
-      hub: values.eventHubs.hub,
+      hub: values.eventHubs.hub ?? entityPathOf(values.eventHubs.connectionString) ?? DEFAULT_HUB,
       consumerGroup: values.eventHubs.consumerGroup,
     },
     ingest: { ...ingest, hopMs: ingest.hopMs ?? ingest.windowMs, filter: defined(ingest.filter) },
@@ -83,6 +94,12 @@ function blobOf({
   return accountUrl === undefined ? undefined : { accountUrl };
 }
 
+const DEFAULT_HUB = 'readings';
+
+/** The hub that a connection string copied from a hub's own policy names. */
+const entityPathOf = (connectionString: string | undefined): string | undefined =>
+  /(?:^|;)\s*EntityPath\s*=\s*([^;]+)/i.exec(connectionString ?? '')?.[1]?.trim();
+
 function eventHubsOf({
   connectionString,
   namespace,
@@ -102,17 +119,24 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set(
   [...VARIABLES, ...FOREIGN].filter((variable) => variable.secret).map((variable) => variable.name),
 );
 
+const KNOWN: ReadonlySet<string> = new Set([...VARIABLES, ...FOREIGN].map((variable) => variable.name));
+
 /** Names of the variables that nodes of a pool on other machines get. None is a secret: definitions of jobs can be read. */
 export const HANDED_ON: readonly string[] = [...FOREIGN, ...VARIABLES]
   .filter((variable) => variable.handOn)
   .map((variable) => variable.name);
 
-/** Connection strings hold keys: their value is never shown. */
-const SECRET = /CONNECTION_STRING|SQL_URL|ALERT_URL|PAYLOAD_KEYS|CODEC_TOKEN|API_KEY|CLIENT_KEY|CLIENT_SECRET/;
+/** Names that others give to variables with secrets: AZURE_PASSWORD, GITHUB_TOKEN, TEMPORAL_GRPC_META_AUTHORIZATION. */
+const SECRET_NAME =
+  /CONNECTION_?STRING|PASSWORD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|AUTHORIZATION|CREDENTIAL|KEY_DATA|_HEADERS|_KEYS?$/i;
 
-/** The variables without those that hold secrets: for programs of others that need none of ours. */
-export const withoutSecrets = (env: Env): Env =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET_VARIABLES.has(name) && !SECRET.test(name)));
+/** Whether a variable's value is a secret: by the table, or by its name where it is not ours. */
+export const isSecret = (name: string): boolean =>
+  SECRET_VARIABLES.has(name) || (SECRET_NAME.test(name) && !KNOWN.has(name));
+
+/** What nobody may see of the variables: whole values, or the passwords and keys in them. */
+export const secretsOf = (env: Env): string[] =>
+  Object.entries(env).flatMap(([name, value]) => (value && isSecret(name) ? secretPartsOf(value) : []));
 
 function describe(variable: Variable, value: string | undefined, message: string): string {
   const shown = variable.secret ? 'set' : JSON.stringify(value);

@@ -70,7 +70,12 @@ export const TABLE = {
       {},
       'Event Hubs by the host name of its namespace, with a managed identity.',
     ),
-    hub: variable('FLEETSCORE_EVENT_HUB', text, { preset: 'readings' }, 'Name of the event hub with the readings.'),
+    hub: variable(
+      'FLEETSCORE_EVENT_HUB',
+      text,
+      { presetText: '`readings`, or the EntityPath of the connection string' },
+      'Name of the event hub with the readings.',
+    ),
     consumerGroup: variable(
       'FLEETSCORE_CONSUMER_GROUP',
       text,

@@ -3,6 +3,8 @@
  * names the thing, the value and the remedy, `retryable` says whether trying again can help, `retryAfterMs`
  * when, where a service has said so.
  */
+import { redact } from './redact.ts';
+
 export class FleetscoreError extends Error {
   readonly code: string;
   readonly retryable: boolean;
@@ -35,8 +37,8 @@ export const OUTAGE_CODES: ReadonlySet<string> = new Set([
   'STORE_UNAVAILABLE',
 ]);
 
-/** The message of whatever was thrown. */
+/** The message of whatever was thrown, without secrets: SDKs put whole connection strings into theirs. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  return redact(error instanceof Error ? error.message : String(error));
 }

@@ -3,6 +3,7 @@
  * once, and encoded wherever they become a path or an id (`encodeName`).
  */
 import { FleetscoreError } from './errors.ts';
+import { UNPRINTABLE } from './plain-text.ts';
 
 export interface SensorKey {
   readonly device: string;
@@ -19,8 +20,11 @@ export interface Sensor extends SensorKey {
 /** Longest device or sensor name, in UTF-16 code units (the width of the SQL columns). */
 export const MAX_NAME_LENGTH = 128;
 
-// Control characters break CSV readers, logs and terminals.
-const FORBIDDEN = /[\u0000-\u001f\u007f\u2028\u2029]/u;
+/**
+ * What spreadsheets run when they open a CSV file: a cell that begins so, also in full width, and behind a semicolon
+ * where that separates cells. Quotes do not help (OWASP, CSV injection), so no name begins so.
+ */
+const FORMULA = /(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
 
 /** Why a name cannot be taken, or undefined when it can. */
 export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {
@@ -29,8 +33,10 @@ export function nameProblem(what: 'device' | 'sensor', name: unknown): string | 
   if (name !== name.trim()) return `the ${what} name ${JSON.stringify(name)} starts or ends with a space`;
   if (name.length > MAX_NAME_LENGTH)
     return `the ${what} name ${JSON.stringify(name.slice(0, 40))}... has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`;
-  if (FORBIDDEN.test(name) || !name.isWellFormed())
-    return `the ${what} name ${JSON.stringify(name)} contains a control character or broken Unicode`;
+  if (UNPRINTABLE.test(name) || !name.isWellFormed())
+    return `the ${what} name ${JSON.stringify(name)} contains a control character, a mark that changes direction, or broken Unicode`;
+  if (FORMULA.test(name))
+    return `the ${what} name ${JSON.stringify(name)} begins like a formula (=, +, - or @, also after a semicolon), which a spreadsheet would run`;
   return undefined;
 }
 

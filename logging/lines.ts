@@ -51,7 +51,8 @@ export function asJsonLine(
   nowMs: number,
   base: Readonly<Record<string, unknown>>,
 ): string {
-  if (line.startsWith('{') && line.endsWith('}')) {
+  // Workers log to stdout. On stderr models and native libraries write as well, and none may pass for a worker.
+  if (stream === 'stdout' && line.startsWith('{') && line.endsWith('}')) {
     try {
       JSON.parse(line);
       return line;

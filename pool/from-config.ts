@@ -5,6 +5,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { HANDED_ON, need, type Config, type Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { holdsSecret } from '../domain/redact.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { withFallback } from './azure-ml/fallback.ts';
 import { createAzureMlPool } from './azure-ml/pool.ts';
@@ -14,7 +15,11 @@ import { forgetRelease, releaseNode } from './lease.ts';
 import type { Pool } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
 
-const HAS_PASSWORD = /(^|;)\s*(password|pwd)\s*=/i;
+const HANDED_REMEDY: Readonly<Record<string, string>> = {
+  FLEETSCORE_SQL_URL: 'Use a connection string with a managed identity (Authentication=Active Directory Default).',
+  FLEETSCORE_BLOB_URL: "Use the account's address alone: the node's managed identity signs in.",
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'Use an address without user info; nodes reach a collector inside the network.',
+};
 
 /** The variables that workers on other machines get: those that the table marks, and the store's address without a password. */
 export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): Record<string, string> {
@@ -22,14 +27,16 @@ export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): 
     FLEETSCORE_WORKER_IDLE_EXIT: env.FLEETSCORE_WORKER_IDLE_EXIT || '1h',
     FLEETSCORE_SCORING_QUEUE: settings.taskQueue,
   };
-  for (const name of HANDED_ON) if (env[name]) handed[name] = env[name];
-  const sql = env.FLEETSCORE_SQL_URL;
-  if (sql && HAS_PASSWORD.test(sql))
-    throw new FleetscoreError(
-      'INVALID_CONFIG',
-      'FLEETSCORE_SQL_URL holds a password, and variables of jobs can be read in the workspace. Use a connection string with a managed identity (Authentication=Active Directory Default).',
-    );
-  if (sql) handed.FLEETSCORE_SQL_URL = sql;
+  for (const name of [...HANDED_ON, 'FLEETSCORE_SQL_URL']) {
+    const value = env[name];
+    if (!value) continue;
+    if (holdsSecret(value))
+      throw new FleetscoreError(
+        'INVALID_CONFIG',
+        `${name} holds a password or a key, and variables of jobs can be read in the workspace. ${HANDED_REMEDY[name] ?? 'Give it without one.'}`,
+      );
+    handed[name] = value;
+  }
   return handed;
 }
 

@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { installerEnv, programEnv } from '../domain/program-env.ts';
 
 /** How to start a Python that has the required packages. */
 export interface PythonEnv {
@@ -166,20 +167,13 @@ function envOf(dir: string, python: string): PythonEnv {
     : { dir, command: python, env: environment({ PYTHONPATH: join(dir, 'packages') }) };
 }
 
-/** Our environment without what would change which packages Python finds or where pip installs them. */
-function environment(added: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const dropped = new Set([
-    'PYTHONPATH',
-    'PYTHONHOME',
-    'PYTHONSTARTUP',
-    'PIP_USER',
-    'PIP_TARGET',
-    'PIP_PREFIX',
-    'PIP_REQUIRE_VIRTUALENV',
-  ]);
-  const kept = Object.entries(process.env).filter(([name]) => !dropped.has(name.toUpperCase()));
+/** What would change where pip installs packages. */
+const DROPPED = /^PIP_(USER|TARGET|PREFIX|REQUIRE_VIRTUALENV)$/i;
+
+/** What Python gets of our environment. The converter reads files of strangers: no proxy, no mirror, no secret. */
+function environment(added: NodeJS.ProcessEnv = {}, from = programEnv(process.env)): NodeJS.ProcessEnv {
   return {
-    ...Object.fromEntries(kept),
+    ...Object.fromEntries(Object.entries(from).filter(([name]) => !DROPPED.test(name))),
     PYTHONNOUSERSITE: '1',
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONUTF8: '1',
@@ -192,7 +186,12 @@ function run(command: string, args: readonly string[]): Promise<Run> {
     execFile(
       command,
       [...args],
-      { env: environment(), timeout: INSTALL_TIMEOUT_MS, maxBuffer: 16 * 1024 * 1024, windowsHide: true },
+      {
+        env: environment({}, installerEnv(process.env)),
+        timeout: INSTALL_TIMEOUT_MS,
+        maxBuffer: 16 * 1024 * 1024,
+        windowsHide: true,
+      },
       (error, stdout, stderr) =>
         resolve({
           ok: error === null,

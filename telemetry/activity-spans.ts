@@ -47,7 +47,7 @@ export function traceActivities(tracer: Tracer, sampled: (traceId: string) => bo
           return await context.with(inside, () => next(input));
         } catch (error) {
           span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
-          if (error instanceof Error) span.recordException({ name: error.name, message: error.message });
+          if (error instanceof Error) span.recordException({ name: error.name, message: messageOf(error) });
           throw error;
         } finally {
           if (budget.refused > 0) span.setAttribute('fleetscore.spans_left_out', budget.refused);

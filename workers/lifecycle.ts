@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { plainText } from '../domain/plain-text.ts';
 import { createLog, type Logger } from '../logging/log.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { endingWith } from '../storage/deadline.ts';
@@ -74,7 +75,7 @@ export async function live(role: string, work: (life: Life) => Promise<void>): P
   } catch (error) {
     const code = error instanceof FleetscoreError ? error.code : undefined;
     if (log) log.fatal({ err: error, code }, messageOf(error));
-    else process.stderr.write(`${role} worker: ${messageOf(error)}\n`);
+    else process.stderr.write(`${role} worker: ${plainText(messageOf(error))}\n`);
     process.send?.({ error: messageOf(error), code });
     process.exitCode = 1;
   } finally {

@@ -1,7 +1,10 @@
 /** Progress of a batch: a bar on a terminal, plain lines elsewhere. */
 import { Presets, SingleBar } from 'cli-progress';
+import { messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
+import { plainLine } from '../../domain/plain-text.ts';
 import type { Context } from '../frame/context.ts';
+import { say, tell } from '../frame/terminal.ts';
 import { formatCount as count } from '../../report/format.ts';
 import { readingsText, type BatchProgress } from '../../workflows/details.ts';
 
@@ -16,7 +19,8 @@ const LINE_EVERY_MS = 5_000;
 const ASK_EVERY_MS = 2_000;
 
 export function startBar(title: string, unit: string, stream: NodeJS.WriteStream = process.stderr): Bar {
-  if (!stream.isTTY || process.env.NO_COLOR !== undefined) return plainLines(title, unit, stream);
+  if (!stream.isTTY || process.env.NO_COLOR !== undefined)
+    return plainLines(title, unit, stream === process.stdout ? say : tell);
   const bar = new SingleBar(
     {
       format: `${title.padEnd(22)} {bar} {percentage} % | {value} of {total} ${unit}{note}`,
@@ -31,13 +35,13 @@ export function startBar(title: string, unit: string, stream: NodeJS.WriteStream
   return {
     set(done, total, note = '') {
       bar.setTotal(Math.max(total, 1));
-      bar.update(done, { note: note === '' ? '' : ` | ${note}` });
+      bar.update(done, { note: note === '' ? '' : ` | ${plainLine(note)}` });
     },
     end: () => bar.stop(),
   };
 }
 
-function plainLines(title: string, unit: string, stream: NodeJS.WriteStream): Bar {
+function plainLines(title: string, unit: string, write: (line: string) => void): Bar {
   let last = '';
   let lastAt = Date.now();
   let line = '';
@@ -47,10 +51,10 @@ function plainLines(title: string, unit: string, stream: NodeJS.WriteStream): Ba
       if (Date.now() - lastAt < LINE_EVERY_MS) return;
       lastAt = Date.now();
       last = line;
-      stream.write(`${line}\n`);
+      write(line);
     },
     end() {
-      if (line !== '' && line !== last) stream.write(`${line}\n`);
+      if (line !== '' && line !== last) write(line);
     },
   };
 }
@@ -86,12 +90,23 @@ export async function watchBatch(
       `${count(counts.anomalies)} anomalies${counts.failed > 0 ? `, ${count(counts.failed)} failed` : ''}`,
     );
   };
+  // A look in vain costs nothing but the look: the batch goes on, and who waits for its end hears of that.
+  let away = false;
+  const tryLook = async (): Promise<void> => {
+    try {
+      await look();
+      away = false;
+    } catch (error) {
+      if (!away) bar.set(0, 0, `the store does not answer: ${messageOf(error)}`);
+      away = true;
+    }
+  };
   const loop = (async () => {
     while (!stopped) {
-      await look();
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await tryLook();
+      await new Promise((resolve) => setTimeout(resolve, away ? ASK_EVERY_MS : 250));
     }
-    await look();
+    await tryLook();
     bar.end();
   })();
   return async () => {

@@ -7,6 +7,7 @@ import pc from 'picocolors';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { parseDuration, parseTime } from '../../domain/time.ts';
 import { openContext, type Context, type GlobalOptions } from './context.ts';
+import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
@@ -26,6 +27,8 @@ export interface Output {
   readonly text: string;
   readonly data: unknown;
   readonly exitCode?: number;
+  /** Keys in it are there to be copied: those of the laptop stack, which answers on this machine alone. */
+  readonly withKeys?: true;
 }
 
 /** Makes the action of a command out of a function that returns what to print. */
@@ -45,7 +48,9 @@ async function run(options: GlobalOptions, work: (context: Context) => Promise<O
     context = openContext(options);
     const output = await work(context);
     if (output) {
-      print(options.json ? JSON.stringify(output.data, null, 2) : output.text);
+      if (output.withKeys) sayWithKeys(options.json ? JSON.stringify(output.data, null, 2) : output.text);
+      else if (options.json) sayJson(output.data);
+      else say(output.text);
       if (output.exitCode !== undefined) process.exitCode = output.exitCode;
     }
   } catch (error) {
@@ -55,25 +60,21 @@ async function run(options: GlobalOptions, work: (context: Context) => Promise<O
   }
 }
 
-export function print(text: string): void {
-  process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
-}
-
 /** An error as the user sees it; a stack only for what is not meant for users. */
 export function report(error: unknown, json: boolean): void {
   const known = error instanceof FleetscoreError;
   const code = known ? error.code : 'INTERNAL';
-  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) } })}\n`);
+  if (json) tellJson({ error: { code, message: messageOf(error) } });
   else
-    process.stderr.write(
+    tell(
       `${pc.red('error:')} ${messageOf(error)}\n${known ? '' : `${(error as Error).stack?.split('\n').slice(1, 6).join('\n') ?? ''}\n`}`,
     );
   process.exitCode = known && USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /** Parsers of option values: a wrong one is a usage error that names it. */
-export const asDuration = (text: string): string => tell(() => (parseDuration(text), text));
-export const asTime = (text: string): number => tell(() => parseTime(text));
+export const asDuration = (text: string): string => parsed(() => (parseDuration(text), text));
+export const asTime = (text: string): number => parsed(() => parseTime(text));
 
 export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
@@ -95,7 +96,7 @@ export function asNumber(min: number, max: number): (text: string) => number {
   };
 }
 
-function tell<T>(parse: () => T): T {
+function parsed<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {

@@ -11,6 +11,7 @@ import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { connectClient, temporalTarget } from '../../connect/temporal.ts';
 import { lazyBlobs } from './lazy-blobs.ts';
+import { tell } from './terminal.ts';
 
 export interface Context {
   readonly config: Config;
@@ -71,11 +72,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
 export const notice =
   (options: GlobalOptions) =>
   (text: string): void =>
-    void (
-      options.json ||
-      process.stderr.write(`${text}
-`)
-    );
+    void (options.json || tell(text));
 
 async function openCurrent(url: string, fill: boolean, onWait: (text: string) => void): Promise<Store> {
   const store = await openStore(url, { create: fill, onWait });

@@ -22,6 +22,7 @@ import { registerDeadLetters } from './dead-letters.ts';
 import { startBar } from '../batch/progress.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { tell } from '../frame/terminal.ts';
 
 export function registerIngest(program: Command): void {
   const ingest = program.command('ingest').description('follow and mend the ingestion of readings');
@@ -242,11 +243,11 @@ async function rebuild(context: Context, { from, to }: { from: number; to: numbe
 const TROUBLE: IngestLog = {
   debug: () => {},
   info: () => {},
-  warn: (fields, message) => tell(fields, message),
-  error: (fields, message) => tell(fields, message),
+  warn: (fields, message) => tellTrouble(fields, message),
+  error: (fields, message) => tellTrouble(fields, message),
 };
 
-function tell(fields: object, message: string): void {
+function tellTrouble(fields: object, message: string): void {
   const { error } = fields as { error?: unknown };
-  process.stderr.write(`${message}${typeof error === 'string' ? `: ${error}` : ''}\n`);
+  tell(`${message}${typeof error === 'string' ? `: ${error}` : ''}`);
 }

@@ -11,6 +11,7 @@ import { agreementText, causesText, differenceTable, recordedComparison } from '
 import type { Context } from '../frame/context.ts';
 import { startBar } from '../batch/progress.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { tell } from '../frame/terminal.ts';
 
 interface CompareOptions {
   readonly from?: number;
@@ -96,7 +97,7 @@ async function compare(context: Context, options: CompareOptions, challenger: st
     modelTimeoutMs: scoring.modelTimeoutMs,
     modelMemoryBytes: scoring.modelMemoryBytes,
     executionProvider: scoring.executionProvider,
-    warn: (message) => void process.stderr.write(`${message}\n`),
+    warn: tell,
   });
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {

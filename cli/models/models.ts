@@ -12,6 +12,7 @@ import { startBar } from '../batch/progress.ts';
 import { registerReleases, requireRelease } from './releases.ts';
 import { table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
+import { tell } from '../frame/terminal.ts';
 
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
@@ -49,7 +50,7 @@ async function convert(context: Context, _: object, dir: string, out: string): P
   const { convertModels } = await import('../../scoring/convert.ts');
   const summary = await convertModels(dir, out, {
     toolsDir: context.config.toolsDir,
-    log: (line) => void process.stderr.write(`${line}\n`),
+    log: tell,
   });
   const bad = summary.models.filter((model) => !model.ok);
   return {

@@ -11,10 +11,11 @@ import { poolWorkflowId, type KeepWarm, type PoolLimits } from '../../pool/setti
 import { bars } from '../../report/charts/bars.ts';
 import { formatCount as count } from '../../report/format.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
-import { action, asDuration, asWhole, print, type Output } from '../frame/command.ts';
+import { action, asDuration, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { registerPoolReport } from './report.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { clearScreen, say } from '../frame/terminal.ts';
 
 interface PoolOptions {
   readonly pool?: string;
@@ -329,15 +330,16 @@ async function watch(context: Context, options: PoolOptions & { every: string; f
           ['Workers', `${bars(workers)} ${workers.at(-1)}`],
           ['To go', `${bars(toGo)} ${count(toGo.at(-1)!)}`],
         ])}\n\nCtrl-C ends watching.`;
-        process.stdout.write(`\u001b[H\u001b[2J${text}\n`);
+        clearScreen();
+        say(text);
       } else if (context.json) {
         const json = JSON.stringify(stateData(state));
-        if (json !== last) print(json);
+        if (json !== last) say(json);
         last = json;
       } else {
         // Seconds count down in the reason: a change of numbers alone is no news.
         const news = line.replace(/\d+ (s|min|h)\b/g, '');
-        if (news !== last) print(`${seen ? `${isoTime(second(seen.atMs)!)} ` : ''}${line}`);
+        if (news !== last) say(`${seen ? `${isoTime(second(seen.atMs)!)} ` : ''}${line}`);
         last = news;
       }
       if (Date.now() >= until) break;

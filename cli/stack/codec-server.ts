@@ -9,10 +9,11 @@ import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys, type PayloadKeys } from '../../payloads/keys.ts';
 import { createLog } from '../../logging/log.ts';
-import { action, asWhole, print, type Output } from '../frame/command.ts';
+import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
+import { say, sayJsonLine } from '../frame/terminal.ts';
 
 interface CodecServerCommand {
   readonly port: number;
@@ -74,11 +75,8 @@ async function serve(context: Context, options: CodecServerCommand): Promise<Out
   });
   try {
     const url = `${tls ? 'https' : 'http'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`;
-    print(
-      context.json
-        ? JSON.stringify({ url, port: server.port, origins, keys: [...keys.byId.keys()] })
-        : `${describe(url, origins, keys)}\n\nCtrl-C stops it.`,
-    );
+    if (context.json) sayJsonLine({ url, port: server.port, origins, keys: [...keys.byId.keys()] });
+    else say(`${describe(url, origins, keys)}\n\nCtrl-C stops it.`);
     await interrupted;
   } finally {
     await server.close();

@@ -23,7 +23,7 @@ import { publishModels } from '../../scoring/publish.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
-import { action, EXIT_FAILED, print, type Output } from '../frame/command.ts';
+import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { checkSettings } from '../models/models.ts';
@@ -31,6 +31,7 @@ import { startBar } from '../batch/progress.ts';
 import { ingestSource } from '../ingest/send.ts';
 import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
 import { addStackOptions, startLocal, type UpOptions } from './stack.ts';
+import { say as sayOn, tell } from '../frame/terminal.ts';
 
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
@@ -56,7 +57,7 @@ export function registerDemo(program: Command): void {
 async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
   const started = Date.now();
   const interrupted = untilInterrupted();
-  const say = (line: string): void => void (outer.json ? process.stderr : process.stdout).write(`${line}\n`);
+  const say = outer.json ? tell : sayOn;
   say(
     `${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`,
   );
@@ -158,7 +159,7 @@ async function mainJob(
   );
   const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
   await storePage(context, data, await writePage(file, data));
-  if (!context.json) print(`\n${text(data)}\n`);
+  if (!context.json) say(`\n${text(data)}\n`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
   const site = pathToFileURL(

@@ -5,10 +5,11 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { checkHubs, DEFAULT_HUB, readConfigFile, type HubConfig } from '../../local/event-hubs/config.ts';
 import { LOOPBACK } from '../../local/ports.ts';
 import { codeFile } from '../../paths.ts';
-import { action, asWhole, print, type Output } from '../frame/command.ts';
+import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
+import { passOn, sayWithKeys } from '../frame/terminal.ts';
 
 interface EventHubsOptions {
   readonly port?: number;
@@ -77,7 +78,7 @@ async function eventHubs(context: Context, options: EventHubsOptions): Promise<O
       data: options.data ?? null,
       health: options.healthPort === undefined ? null : `http://${LOOPBACK}:${options.healthPort}/health`,
     };
-    print(context.json ? JSON.stringify(addresses) : `${describe(addresses)}\n\nCtrl-C stops it.`);
+    sayWithKeys(context.json ? JSON.stringify(addresses) : `${describe(addresses)}\n\nCtrl-C stops it.`);
     const how = await Promise.race([interrupted, ended]);
     if (how !== undefined && !(await isInterrupted(interrupted)))
       throw new FleetscoreError(
@@ -119,7 +120,7 @@ async function untilReady(child: ChildProcess, ended: Promise<string>): Promise<
   let said = '';
   let started = false;
   child.stderr?.on('data', (data: Buffer) => {
-    if (started) process.stderr.write(data);
+    if (started) passOn(data.toString());
     else said += data.toString();
   });
   const line = new Promise<string>((resolve) => {
@@ -136,7 +137,7 @@ async function untilReady(child: ChildProcess, ended: Promise<string>): Promise<
       said.trim().replaceAll(/^event-hubs: /gm, '') || 'the Event Hubs emulator ended at once.',
     );
   started = true;
-  process.stderr.write(said);
+  passOn(said);
   return JSON.parse(first) as Ready;
 }
 

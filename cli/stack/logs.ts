@@ -9,9 +9,10 @@ import { formatCount } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { logContainer } from '../../connect/blob-storage.ts';
 import { passes, statusOf } from '../../storage/blob-errors.ts';
-import { action, asTime, asWhole, print, type Output } from '../frame/command.ts';
+import { action, asTime, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
+import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 
 const LEVELS: Readonly<Record<string, number>> = { debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 const NAMES = new Map(Object.entries(LEVELS).map(([name, level]) => [level, name]));
@@ -97,7 +98,7 @@ async function follow(
   let stop = false;
   let away = false;
   void interrupted.then(() => (stop = true));
-  const show = (line: LogLine): void => print(context.json ? JSON.stringify(data(line)) : text(line));
+  const show = (line: LogLine): void => (context.json ? sayJsonLine(data(line)) : say(text(line)));
   first.forEach(show);
   while (!stop) {
     await Promise.race([sleep(FOLLOW_MS), interrupted]);
@@ -113,7 +114,7 @@ async function follow(
     } catch (error) {
       // Whoever follows goes on following: what was missed comes with the next look.
       if (!(error instanceof FleetscoreError && error.code === 'LOGS_UNAVAILABLE')) throw error;
-      if (!away) process.stderr.write(`${error.message}\n`);
+      if (!away) tell(messageOf(error));
       away = true;
     }
     added.sort((a, b) => a.atMs - b.atMs).forEach(show);

@@ -10,10 +10,12 @@ import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { lockOwner, readStack, releaseHome, type StackState } from '../../local/state.ts';
 import { codeFile } from '../../paths.ts';
-import { action, asWhole, print, type Output } from '../frame/command.ts';
+import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
+import { sayWithKeys, tell } from '../frame/terminal.ts';
+import { redact } from '../../domain/redact.ts';
 
 export interface UpOptions {
   readonly detach?: boolean;
@@ -81,10 +83,10 @@ export function startLocal(
 async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
   if (options.detach) return detach(context, options);
   const interrupted = untilInterrupted();
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const log = tell;
   const stack = await startLocal(context, options, log);
   const state = readStack(context.config.home)!;
-  print(context.json ? JSON.stringify(stateData(state)) : `${describe(state)}\n\nCtrl-C stops it.`);
+  sayWithKeys(context.json ? JSON.stringify(stateData(state)) : `${describe(state)}\n\nCtrl-C stops it.`);
   try {
     await Promise.race([interrupted, stack.broken]);
   } finally {
@@ -98,9 +100,9 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
   const { home } = context.config;
   mkdirSync(join(home, 'logs'), { recursive: true });
   const running = readStack(home);
-  if (running) return { data: stateData(running), text: `Already up.\n${describe(running)}` };
+  if (running) return { data: stateData(running), text: `Already up.\n${describe(running)}`, withKeys: true };
   const logFile = join(home, 'logs', 'stack.log');
-  const log = openSync(logFile, 'w');
+  const log = openSync(logFile, 'w', 0o600);
   const args = [
     '--disable-warning=ExperimentalWarning',
     codeFile('cli/main'),
@@ -122,7 +124,7 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
     const state = readStack(home);
     if (state) {
       child.unref();
-      return { data: stateData(state), text: describe(state) };
+      return { data: stateData(state), text: describe(state), withKeys: true };
     }
     if (exited)
       throw new FleetscoreError(
@@ -155,7 +157,7 @@ const stateData = (state: StackState) => ({
   pid: state.supervisor.pid,
   startedAt: state.startedAt,
   ui: state.ui,
-  env: state.env,
+  env: { ...state.env, FLEETSCORE_SQL_URL: redact(state.env.FLEETSCORE_SQL_URL ?? '') },
 });
 
 function describe(state: StackState): string {
@@ -163,7 +165,7 @@ function describe(state: StackState): string {
     ['Web UI', pc.cyan(state.ui)],
     ['Temporal', state.env.TEMPORAL_ADDRESS],
     ['Event Hubs', state.env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING],
-    ['SQL', state.env.FLEETSCORE_SQL_URL],
+    ['SQL', redact(state.env.FLEETSCORE_SQL_URL ?? '')],
     ['Blob', state.env.FLEETSCORE_BLOB_CONNECTION_STRING?.match(/BlobEndpoint=([^;]*)/)?.[1]],
     ['Process', state.supervisor.pid],
   ]);

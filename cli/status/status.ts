@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../domain/time.ts';
 import { readStack } from '../../local/state.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
-import { action, asDuration, EXIT_FAILED, print, type Output } from '../frame/command.ts';
+import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { openLooker, type Look, type Looker } from './look.ts';
 import { allAnswer, statusData, statusPage } from './page.ts';
+import { clearScreen, draw, say, sayJsonLine, setCursor } from '../frame/terminal.ts';
 
 interface StatusOptions {
   readonly watch?: boolean;
@@ -62,7 +63,7 @@ async function watch(outer: Context, options: StatusOptions): Promise<undefined>
   let looker: Looker = openLooker(context);
   let stack = readStack(home)?.startedAt;
   try {
-    if (live) process.stdout.write(HIDE_CURSOR);
+    if (live) hideCursor();
     while (!stopped.signal.aborted) {
       const now = readStack(home)?.startedAt;
       if (now !== stack) {
@@ -75,11 +76,11 @@ async function watch(outer: Context, options: StatusOptions): Promise<undefined>
       }
       const look = await looker.look();
       if (stopped.signal.aborted) break;
-      if (outer.json) print(JSON.stringify(statusData(look, before)));
+      if (outer.json) sayJsonLine(statusData(look, before));
       else {
         const page = statusPage(look, before, where(context));
-        if (live) draw(`${page}\n\nevery ${options.every}; Ctrl-C ends watching`);
-        else print(`${page}\n${'-'.repeat(20)}`);
+        if (live) drawPage(`${page}\n\nevery ${options.every}; Ctrl-C ends watching`);
+        else say(`${page}\n${'-'.repeat(20)}`);
       }
       before.push(look);
       if (before.length > KEPT) before.shift();
@@ -87,7 +88,7 @@ async function watch(outer: Context, options: StatusOptions): Promise<undefined>
       await sleep(everyMs, undefined, { signal: stopped.signal }).catch(() => {});
     }
   } finally {
-    if (live) process.stdout.write(SHOW_CURSOR);
+    if (live) setCursor('show');
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal);
     await looker.close();
     if (context !== outer) await context.close();
@@ -95,13 +96,15 @@ async function watch(outer: Context, options: StatusOptions): Promise<undefined>
   return undefined;
 }
 
-const HIDE_CURSOR = '\u001b[?25l\u001b[2J';
-const SHOW_CURSOR = '\u001b[?25h';
+function hideCursor(): void {
+  setCursor('hide');
+  clearScreen();
+}
 
 /** Over what stands there, line by line, so that nothing flickers; what does not fit is left out. */
-function draw(page: string): void {
+function drawPage(page: string): void {
   const lines = page.split('\n');
   const rows = Math.max(5, process.stdout.rows ?? lines.length + 1);
   const shown = lines.length < rows ? lines : [...lines.slice(0, rows - 2), '... (a taller terminal shows the rest)'];
-  process.stdout.write(`\u001b[H${shown.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+  draw(shown);
 }

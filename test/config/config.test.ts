@@ -1,5 +1,6 @@
 /** The table of variables: what is a secret is never shown or handed on, and every value says where it comes from. */
-import { HANDED_ON, loadConfig, SECRET_VARIABLES, VARIABLES, withoutSecrets } from '../../config.ts';
+import { HANDED_ON, loadConfig, SECRET_VARIABLES, VARIABLES } from '../../config.ts';
+import { installerEnv, programEnv } from '../../domain/program-env.ts';
 import { settingOf } from '../../cli/stack/config.ts';
 
 test('no variable stands in the table twice', () => {
@@ -17,7 +18,8 @@ test('every default is a value that its variable takes', () => {
 });
 
 test.each([...SECRET_VARIABLES])('%s is not passed to programs of others', (name) => {
-  expect(withoutSecrets({ [name]: 'x', PATH: '/bin' })).toEqual({ PATH: '/bin' });
+  expect(programEnv({ [name]: 'x', PATH: '/bin' })).toEqual({ PATH: '/bin' });
+  expect(installerEnv({ [name]: 'x', PATH: '/bin' })).toEqual({ PATH: '/bin' });
 });
 
 test('a wrong secret is refused without being shown', () => {

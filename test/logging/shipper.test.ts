@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { createAppendSink } from '../../logging/append-blob.ts';
 import { asJsonLine, LONGEST_LINE, splitLines } from '../../logging/lines.ts';
-import { createRedactor } from '../../logging/redact.ts';
+import { secretsOf } from '../../config.ts';
+import { createRedactor } from '../../domain/redact.ts';
 import { openLogs, type LogLine } from '../../logging/read.ts';
 import { createLogShipper, LEVEL } from '../../logging/shipper.ts';
 import { codeFile } from '../../paths.ts';
@@ -83,7 +84,7 @@ test('no secret gets through: by value of a variable, and by looks', () => {
     TEMPORAL_TLS_CLIENT_KEY_DATA: '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----',
     FLEETSCORE_HOME: '/var/lib/fleetscore',
   };
-  const redact = createRedactor(env);
+  const redact = createRedactor(secretsOf(env));
   const lines = [
     `connecting with ${env.FLEETSCORE_BLOB_CONNECTION_STRING}`,
     `authorization: Bearer ${env.TEMPORAL_API_KEY}`,
@@ -148,6 +149,15 @@ test('whatever Blob does, lines are stored once, in order', async () => {
   expect(JSON.parse(stored.at(-1)!)).toMatchObject({ level: 60, msg: 'the process was ended by SIGSEGV' });
 });
 
+test('a line of JSON on stderr is no line of a worker: a model could have written it', () => {
+  const forged = '{"level":30,"role":"control","msg":"all is well"}';
+  expect(JSON.parse(asJsonLine(forged, 'stderr', DAY, { role: 'scoring', pid: 7 }))).toMatchObject({
+    role: 'scoring',
+    stream: 'stderr',
+    msg: forged,
+  });
+});
+
 test('while Blob is away memory is bounded: the oldest lines go, and their number is told', async () => {
   let away = true;
   const got: string[] = [];
@@ -162,7 +172,7 @@ test('while Blob is away memory is bounded: the oldest lines go, and their numbe
         away ? Promise.reject(new Error('away')) : void got.push(Buffer.from(bytes).toString()),
     },
   });
-  for (let i = 0; i < 500; i++) shipper.take('stderr', Buffer.from(`${JSON.stringify({ msg: `line ${i}` })}\n`));
+  for (let i = 0; i < 500; i++) shipper.take('stdout', Buffer.from(`${JSON.stringify({ msg: `line ${i}` })}\n`));
   away = false;
   await shipper.close();
   const lines = got
