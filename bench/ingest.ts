@@ -158,7 +158,10 @@ try {
     // Half way, three quarters, at the end: memory that grows with the readings would show.
     workerMiB: [1 / 2, 3 / 4, 1].map((share) => resident[Math.ceil(resident.length * share) - 1] ?? 0),
     databaseMiB: Math.round((statSync(join(dir, 'fleet.db')).size / 2 ** 20) * 10) / 10,
-    windows: (await store.windowStats({ from: 0, to: sensors + 1 })).reduce((sum, s) => sum + s.windows, 0),
+    windows: (await store.windowStats({ from: 0, to: sensors + 1 }, { countFromMs: 0 })).reduce(
+      (sum, s) => sum + (s.windows ?? 0),
+      0,
+    ),
     machine: {
       cores: availableParallelism(),
       cpu: cpus()[0]?.model.trim() ?? 'unknown',

@@ -7,6 +7,7 @@ import { PREDICTIONS_FORMATS } from '../domain/prediction.ts';
 import {
   decimal,
   duration,
+  durationOrAll,
   list,
   matching,
   oneOf,
@@ -401,15 +402,15 @@ export const TABLE = {
   keep: {
     windowsMs: variable(
       'FLEETSCORE_KEEP_WINDOWS',
-      duration,
-      { presetText: 'all are kept' },
-      'The control worker deletes windows older than this from SQL.',
+      durationOrAll,
+      { preset: '400d' },
+      'The control worker deletes windows older than this from SQL: a year and a month, unless told otherwise. `all` keeps all.',
     ),
     batchesMs: variable(
       'FLEETSCORE_KEEP_BATCHES',
-      duration,
-      { presetText: 'all are kept' },
-      'The control worker deletes batches that ended longer ago from SQL.',
+      durationOrAll,
+      { preset: 'all' },
+      'The control worker deletes batches that ended longer ago from SQL. `all` keeps all.',
     ),
   },
   metricsPort: variable(

@@ -92,3 +92,13 @@ export const payloadKeys: Parse<string> = (value) => {
     throw new Error(messageOf(cause).replace(/^FLEETSCORE_PAYLOAD_KEYS /, ''), { cause });
   }
 };
+
+/** A duration, or `all` for no end: Infinity. */
+export const durationOrAll: Parse<number> = (value) => {
+  if (value === 'all') return Number.POSITIVE_INFINITY;
+  try {
+    return duration(value);
+  } catch (cause) {
+    throw new Error('takes a duration such as 30d, or all', { cause });
+  }
+};

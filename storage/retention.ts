@@ -5,7 +5,7 @@ import type { PruneCounts, PruneCut, Store } from './store.ts';
 /** Between two rounds: what is too old by an hour harms nobody. */
 const EVERY_MS = 3_600_000;
 
-/** Ages in milliseconds; what has none is kept for ever. */
+/** Ages in milliseconds; what has none, or Infinity, is kept for ever. */
 export interface Keep {
   readonly windowsMs?: number;
   readonly batchesMs?: number;
@@ -13,11 +13,11 @@ export interface Keep {
 
 /** What to delete at `nowMs`; undefined when all is kept. */
 export function cutOf(keep: Keep, nowMs: number): PruneCut | undefined {
-  const { windowsMs, batchesMs } = keep;
-  if (windowsMs === undefined && batchesMs === undefined) return undefined;
+  const { windowsMs = Infinity, batchesMs = Infinity } = keep;
+  if (windowsMs === Infinity && batchesMs === Infinity) return undefined;
   return {
-    ...(windowsMs === undefined ? {} : { windowsBeforeMs: nowMs - windowsMs }),
-    ...(batchesMs === undefined ? {} : { batchesBeforeMs: nowMs - batchesMs }),
+    ...(windowsMs === Infinity ? {} : { windowsBeforeMs: nowMs - windowsMs }),
+    ...(batchesMs === Infinity ? {} : { batchesBeforeMs: nowMs - batchesMs }),
   };
 }
 
@@ -26,18 +26,30 @@ export interface RetentionLog {
   warn(data: object, message: string): void;
 }
 
+/**
+ * Windows age from the newest reading on, not from the clock: a history that somebody sends to try things out, and the
+ * last readings of a plant that stands still, are not too old for being old.
+ */
+async function cutNow(store: Pick<Store, 'listProgress'>, keep: Keep, nowMs: number): Promise<PruneCut | undefined> {
+  const cut = cutOf(keep, nowMs);
+  if (cut?.windowsBeforeMs === undefined) return cut;
+  const newestMs = Math.max(...(await store.listProgress()).map((partition) => partition.watermarkMs), -1);
+  const behindMs = newestMs < 0 ? 0 : Math.max(0, nowMs - newestMs);
+  return { ...cut, windowsBeforeMs: cut.windowsBeforeMs - behindMs };
+}
+
 /** Prunes now and every hour until the returned function is called; it waits for a round under way. */
 export function startRetention(
-  store: Pick<Store, 'prune'>,
+  store: Pick<Store, 'prune' | 'listProgress'>,
   keep: Keep,
   log: RetentionLog,
   now: () => number = Date.now,
 ): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
   const prune = async (): Promise<void> => {
-    const cut = cutOf(keep, now());
-    if (!cut) return;
     try {
+      const cut = await cutNow(store, keep, now());
+      if (!cut) return;
       const gone: PruneCounts = await store.prune(cut);
       if (gone.windows + gone.batches > 0) log.info(gone, 'pruned');
     } catch (error) {

@@ -124,11 +124,34 @@ export interface AnnouncedBatch extends Omit<NewBatch, 'release' | 'sensorIds'> 
   readonly release?: string;
 }
 
+/** Windows held for one sensor; times are starts, epoch ms. */
+export interface WindowStats {
+  readonly sensorId: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Absent where nothing was counted. */
+  readonly windows?: number;
+}
+
+/** Room of a store that is a file, bytes. */
+export interface StoreRoom {
+  readonly fileBytes: number;
+  /** In the file, and used again before it grows. */
+  readonly reusableBytes: number;
+  readonly freeBytes: number;
+  /** Ingest waits while less is free. */
+  readonly reserveBytes: number;
+}
+
 export interface BatchFilter {
   readonly schedule?: string;
   readonly status?: BatchStatus;
   /** Only batches over exactly this period. */
   readonly period?: Period;
+  /** Only batches whose period lies inside. */
+  readonly within?: Period;
+  /** Only batches whose period shares time with this one. */
+  readonly covering?: Period;
   /** Only batches that renew outcomes of this one. */
   readonly supersedes?: string;
   readonly limit?: number;
@@ -332,14 +355,22 @@ export interface Store {
    */
   prune(cut: PruneCut): Promise<PruneCounts>;
 
+  /**
+   * Writes a whole, consistent copy to a new file while others go on writing; it appears under its name when it is
+   * whole and checked. @throws FleetscoreError `NOT_SUPPORTED` (the server has backups of its own), `FILE_EXISTS`
+   */
+  backup(file: string): Promise<{ readonly bytes: number }>;
+  /** Undefined where the store is a server's. */
+  room(): Promise<StoreRoom | undefined>;
+
   /** Windows that start in `period`, of registered sensors in `range`. */
   readSeries(range: IdRange, period: Period, options?: SeriesOptions): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
   /**
-   * Windows held for each sensor of `range`: how many, and the starts of the first and the last one.
-   * Sensors without windows are left out.
+   * Starts of the first and the last window held for each sensor of `range`, by two seeks each; sensors without windows
+   * are left out. `windows` counts those that start at or after `countFromMs`: none without it, for counting reads them.
    */
-  windowStats(range: IdRange): Promise<{ sensorId: number; windows: number; firstMs: number; lastMs: number }[]>;
+  windowStats(range: IdRange, options?: { readonly countFromMs?: number }): Promise<WindowStats[]>;
 
   /**
    * Adds a release and its models, all or nothing; `infos` describe every model that is new to the store.

@@ -124,13 +124,11 @@ async function lineageOf(
   };
 }
 
-/** Batches looked back at for a sensor that has no prediction. */
-const RECENT = 500;
+/** Batches told of a sensor that has no prediction. */
+const SHOWN_BATCHES = 10;
 
 async function notPredicted(store: Store, sensor: Sensor, { fromMs, toMs }: Period): Promise<NotPredicted> {
-  const covering = (await store.listBatches({ limit: RECENT }))
-    .filter((batch) => batch.fromMs < toMs && batch.toMs > fromMs)
-    .slice(0, 10);
+  const covering = await store.listBatches({ covering: { fromMs, toMs }, limit: SHOWN_BATCHES });
   const outcomes = [];
   for (const batch of covering) {
     const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });

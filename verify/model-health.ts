@@ -92,9 +92,9 @@ export async function fleetHealth(
     readings_drifted: 0,
     anomaly_rate_moved: 0,
   };
-  const committed = (await store.listBatches()).filter((batch) => batch.manifest !== undefined);
-  const within = (p: Period): Batch[] => committed.filter((batch) => batch.fromMs >= p.fromMs && batch.toMs <= p.toMs);
-  const [batches, before] = [within(period), baseline ? within(baseline) : []];
+  const committed = async (within: Period): Promise<Batch[]> =>
+    (await store.listBatches({ within })).filter((batch) => batch.manifest !== undefined);
+  const [batches, before] = [await committed(period), baseline ? await committed(baseline) : []];
   const worst: SensorHealth[] = [];
   let sensors = 0;
   for (let after = 0; ;) {

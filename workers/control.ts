@@ -13,6 +13,7 @@ import { poolQueues } from '../pool/pools-file.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { ensurePoolLoop } from './pool-loop.ts';
 import { machineIdentity } from '../storage/identity.ts';
+import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
 import { PATIENCE_MS } from '../workflows/policies.ts';
@@ -43,7 +44,10 @@ await live('control', async (life) => {
   await store.migrate();
   const blobs = openBlobs(config);
   // Containers that are on their way out, a role that is not there yet, an account that is away: it passes.
-  await patiently(() => blobs.prepare(), { patienceMs: PATIENCE_MS, warn: (message) => log.warn(message) });
+  await patiently(() => blobs.prepare().then(() => claimDeployment(store, blobs, 'batches')), {
+    patienceMs: PATIENCE_MS,
+    warn: (message) => log.warn(message),
+  });
   const queues = await poolQueues(config);
   // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
   const pools = config.pool.aml ? await configuredPools(config) : [];

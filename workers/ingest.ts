@@ -1,6 +1,7 @@
 /** The ingest worker: readings from Event Hubs into windows and raw capture. */
 import { patiently } from '../activities/patience.ts';
 import { startIngest } from '../ingest/ingest-worker.ts';
+import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
 import { eventHubTarget } from '../connect/event-hubs.ts';
@@ -23,7 +24,10 @@ await live('ingest', async (life) => {
     await store.migrate();
     const blobs = openBlobs(config);
     // Containers that are on their way out, a role that is not there yet, an account that is away: it passes.
-    await patiently(() => blobs.prepare(), { patienceMs: PATIENCE_MS, warn: (message) => log.warn(message) });
+    await patiently(() => blobs.prepare().then(() => claimDeployment(store, blobs, 'ingest')), {
+      patienceMs: PATIENCE_MS,
+      warn: (message) => log.warn(message),
+    });
     let draining = false;
     const look = () => lookAtIngest(worker, store, hub);
     const logStats = logIngest(log, look);

@@ -11,6 +11,7 @@ import { watchForEnd } from '../pool/worker/end.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import { createBudget } from '../scoring/concurrency.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
+import { checkDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { VERSION } from '../version.ts';
 import { tracedStore } from '../telemetry/store.ts';
@@ -33,6 +34,7 @@ await live('scoring', async (life) => {
   const schema = watchSchema(store, life);
   await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
+  await checkDeployment(store, blobs);
   const engine = await createScoringEngine({
     blobs,
     cacheDir: scoring.cacheDir,

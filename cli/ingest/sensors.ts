@@ -1,8 +1,10 @@
 /** `fleetscore sensors ...`: the sensor list. */
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
+import type { Sensor } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
+import type { WindowStats } from '../../storage/store.ts';
 import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
@@ -14,16 +16,39 @@ export function registerSensors(program: Command): void {
     .command('list')
     .description('list sensors with the readings that are stored of them')
     .option('--device <name>', 'only those of a device')
+    .option('--count', 'count all windows that are stored, which reads them; without it, those of the last 24 hours')
     .addOption(new Option('--limit <n>', 'how many at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
-    .action(action<[], { device?: string; limit: number }>(list));
+    .action(action<[], ListOptions>(list));
 }
 
-async function list(context: Context, options: { device?: string; limit: number }): Promise<Output> {
+interface ListOptions {
+  readonly device?: string;
+  readonly limit: number;
+  readonly count?: boolean;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Sensors whose ids follow each other, as ranges: those of a device may lie far apart. */
+function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly to: number }[] {
+  const ranges: { from: number; to: number }[] = [];
+  for (const { id } of sensors) {
+    const last = ranges.at(-1);
+    if (last?.to === id) last.to = id + 1;
+    else ranges.push({ from: id, to: id + 1 });
+  }
+  return ranges;
+}
+
+async function list(context: Context, { count = false, ...options }: ListOptions): Promise<Output> {
   const store = await context.store();
   const sensors = await store.listSensors(options);
   const last = sensors[sensors.length - 1];
   const range = last ? { from: sensors[0]!.id, to: last.id + 1 } : { from: 0, to: 0 };
-  const stats = new Map((await store.windowStats(range)).map((s) => [s.sensorId, s]));
+  const countFromMs = count ? 0 : Date.now() - DAY_MS;
+  const stats = new Map<number, WindowStats>();
+  for (const ids of rangesOf(sensors))
+    for (const one of await store.windowStats(ids, { countFromMs })) stats.set(one.sensorId, one);
   const release = await store.currentRelease();
   const models =
     release === undefined
@@ -42,7 +67,7 @@ async function list(context: Context, options: { device?: string; limit: number 
       { title: 'Device' },
       { title: 'Sensor' },
       { title: 'Unit' },
-      { title: 'Windows', align: 'right' },
+      { title: count ? 'Windows' : 'Windows, 24 h', align: 'right' },
       { title: 'First (UTC)' },
       { title: 'Last (UTC)' },
       { title: 'Model' },
@@ -63,7 +88,8 @@ async function list(context: Context, options: { device?: string; limit: number 
       device: r.device,
       sensor: r.sensor,
       unit: r.unit,
-      windows: r.stats?.windows ?? 0,
+      windows: count ? (r.stats?.windows ?? 0) : null,
+      windowsLastDay: count ? null : (r.stats?.windows ?? 0),
       first: r.stats ? isoTime(r.stats.firstMs) : null,
       last: r.stats ? isoTime(r.stats.lastMs) : null,
       model: r.model ?? null,

@@ -8,6 +8,7 @@ import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import { FAILURE_KINDS, parseFailures } from '../../samples/simulate-failures.ts';
 import { MAX_SIMULATED, simulateFleet } from '../../samples/simulate.ts';
 import { action, asDuration, asWhole, fromOption, type Output } from '../frame/command.ts';
+import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar, type Bar } from '../batch/progress.ts';
 
@@ -77,6 +78,7 @@ async function simulate(context: Context, options: SimulateCommand): Promise<Out
   await claimWindows(store, shape);
   const blobs = context.blobs();
   await blobs.prepare();
+  await checkDeployment(store, blobs);
 
   const startedAt = performance.now();
   let bar: (Bar & { readonly step: string }) | undefined;

@@ -5,6 +5,7 @@ import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts
 import { poolQueues } from '../../pool/pools-file.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
 import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
 import { registerChallenge } from './challenge.ts';
 import { registerModelHealth } from './health.ts';
@@ -71,11 +72,13 @@ interface ModelsPublishOptions {
 }
 
 async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
+  const [store, blobs] = [await context.storeToFill(), context.blobs()];
+  await checkDeployment(store, blobs);
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {
     const summary = await publishModels(dir, {
-      store: await context.storeToFill(),
-      blobs: context.blobs(),
+      store,
+      blobs,
       ...checkSettings(context),
       nowMs: Date.now(),
       pools: new Set((await poolQueues(context.config)).keys()),

@@ -2,10 +2,11 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
-import { formatNumberOf } from '../../report/format.ts';
+import { formatBytes, formatNumberOf } from '../../report/format.ts';
 import { openStore } from '../../storage/open-store.ts';
+import { adoptBlobs } from '../../storage/deployment-id.ts';
 import { cutOf } from '../../storage/retention.ts';
-import type { MigrationState, Store } from '../../storage/store.ts';
+import type { MigrationState, Store, StoreRoom } from '../../storage/store.ts';
 import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { notice, type Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
@@ -32,6 +33,17 @@ export function registerDb(program: Command): void {
       ),
     )
     .action(action<[], PruneOptions>(prune));
+  db.command('backup')
+    .description('write a whole, checked copy of a SQLite store to a new file, while workers go on')
+    .argument('<file>', 'file to write; it must not be there yet')
+    .action(action<[string], object>((context, _, file) => backup(context, file)));
+  db.command('adopt')
+    .description('give the Blob account to this SQL store, in the place of a store that is gone for good')
+    .requiredOption(
+      '--blobs-of <id>',
+      'deployment that the account belongs to now, as the refusal of a worker names it',
+    )
+    .action(action<[], { blobsOf: string }>(adopt));
 }
 
 interface PruneOptions {
@@ -54,10 +66,39 @@ async function prune(context: Context, options: PruneOptions): Promise<Output> {
       'INVALID_ARGUMENT',
       'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or FLEETSCORE_KEEP_BATCHES.',
     );
-  const gone = await (await context.store()).prune(cut);
+  const store = await context.store();
+  const gone = await store.prune(cut);
+  const room = await store.room();
   return {
-    data: gone,
-    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.`,
+    data: { ...gone, room: room ?? null },
+    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.${roomText(room)}`,
+  };
+}
+
+/** What pruning does to the disk: SQLite keeps its file, and fills it again. */
+function roomText(room: StoreRoom | undefined): string {
+  if (!room) return '';
+  return `\nThe file stays as large (${formatBytes(room.fileBytes)}); ${formatBytes(room.reusableBytes)} of it are free and used again before it grows. To give them back to the disk: fleetscore down, db backup FILE, put FILE in its place.`;
+}
+
+async function backup(context: Context, file: string): Promise<Output> {
+  const startedAt = performance.now();
+  const { bytes } = await (await context.store()).backup(file);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return {
+    data: { file, bytes, seconds: Math.round(seconds * 10) / 10 },
+    text: `${file}: ${formatBytes(bytes)} in ${seconds.toFixed(1)} s, whole and checked. To go back to it: fleetscore down, put it in the place of ${context.config.sqlUrl.replace(/^sqlite:/i, '')} (without the files -wal and -shm beside it), fleetscore up.`,
+  };
+}
+
+async function adopt(context: Context, { blobsOf }: { readonly blobsOf: string }): Promise<Output> {
+  const { id, before } = await adoptBlobs(await context.store(), context.blobs(), blobsOf);
+  return {
+    data: { deployment: id, before },
+    text:
+      before.length === 0
+        ? `The account belongs to deployment ${id} already.`
+        : `The account belongs to deployment ${id} now; before, to ${before.join(', ')}.`,
   };
 }
 

@@ -9,7 +9,8 @@ import { readStack } from '../../local/state.ts';
 import { locateTemporal } from '../../local/temporal-binary.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
-import { formatNumberOf } from '../../report/format.ts';
+import { formatBytes, formatNumberOf } from '../../report/format.ts';
+import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
 import { countPollers } from '../../connect/task-queues.ts';
@@ -146,12 +147,20 @@ async function poolRuns(client: Client, name: string): Promise<boolean> {
 async function sql(context: Context): Promise<string> {
   const store = await context.store();
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
-  return `${store.engine}, ${formatNumberOf(sensors, 'sensor')}, ${release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`}`;
+  const room = await store.room();
+  if (room && room.freeBytes < room.reserveBytes && room.reusableBytes < room.reserveBytes / 4)
+    throw new Error(
+      `readings wait: the disk has ${formatBytes(room.freeBytes)} free, and ingest leaves ${formatBytes(room.reserveBytes)} alone. Free room elsewhere on it, then \`fleetscore db prune --windows AGE\`.`,
+    );
+  const disk = room ? `, file of ${formatBytes(room.fileBytes)}, ${formatBytes(room.freeBytes)} free on its disk` : '';
+  return `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ${release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`}`;
 }
 
 async function blob(context: Context): Promise<string> {
-  await context.blobs().prepare();
-  return 'answers, all containers there';
+  const blobs = context.blobs();
+  await blobs.prepare();
+  const id = await checkDeployment(await context.store(), blobs);
+  return `answers, all containers there${id === undefined ? '' : `, of deployment ${id}`}`;
 }
 
 async function eventHubs(context: Context): Promise<string> {

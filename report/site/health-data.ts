@@ -62,8 +62,12 @@ export async function collectHealth(
 ): Promise<HealthView> {
   if (batch.kind !== 'score') return { why: 'part_of_fleet' };
   if (batch.planned > maxSensors) return { why: 'too_large' };
-  const span = healthSpan(batch, await store.listBatches(), mostRows);
-  return { span, health: await fleetHealth(store, span.period, span.baseline, { readings: span.readings }) };
+  // Twice the longest span that may be judged, and the day that it may be compared with.
+  const span = Math.max(DAY_MS, batch.toMs - batch.fromMs);
+  const within = { fromMs: batch.toMs - 2 * span - DAY_MS, toMs: batch.toMs };
+  const judged = healthSpan(batch, await store.listBatches({ within }), mostRows);
+  const health = await fleetHealth(store, judged.period, judged.baseline, { readings: judged.readings });
+  return { span: judged, health };
 }
 
 const short = (ms: number): string => isoTime(ms).replace(/(:00)?\.000Z$/, 'Z');

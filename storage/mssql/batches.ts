@@ -108,6 +108,10 @@ export const BATCH_SQL = {
       status: 'NVARCHAR(32)',
       fromMs: 'BIGINT',
       toMs: 'BIGINT',
+      withinFromMs: 'BIGINT',
+      withinToMs: 'BIGINT',
+      coveringFromMs: 'BIGINT',
+      coveringToMs: 'BIGINT',
       supersedes: 'NVARCHAR(128)',
       limit: 'INT',
     },
@@ -117,6 +121,8 @@ export const BATCH_SQL = {
       FROM batches b LEFT JOIN releases r ON r.release_key = b.release_key
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
         AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
+        AND (@withinFromMs IS NULL OR (b.from_ms >= @withinFromMs AND b.to_ms <= @withinToMs))
+        AND (@coveringFromMs IS NULL OR (b.from_ms < @coveringToMs AND b.to_ms > @coveringFromMs))
     ) page ORDER BY startedAtMs DESC, batchKey DESC`,
   ),
   latePeriods: tsql(
@@ -370,13 +376,17 @@ export function batchMethods(db: Database): BatchMethods {
         return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
       }),
 
-    listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
+    listBatches: ({ schedule, status, period, within, covering, supersedes, limit = ALL } = {}) =>
       db.read(async (session) => {
         const rows = await session.query<BatchRow>(BATCH_SQL.list, {
           schedule: schedule ?? null,
           status: status ?? null,
           fromMs: period?.fromMs ?? null,
           toMs: period?.toMs ?? null,
+          withinFromMs: within?.fromMs ?? null,
+          withinToMs: within?.toMs ?? null,
+          coveringFromMs: covering?.fromMs ?? null,
+          coveringToMs: covering?.toMs ?? null,
           supersedes: supersedes ?? null,
           limit,
         });

@@ -1,4 +1,5 @@
 /** The store in SQL Server or Azure SQL, shared by any number of machines. */
+import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -48,6 +49,13 @@ export function storeOn(db: Database): Store {
     ...outcomeMethods(db),
     ...challengeMethods(db),
     ...pruneMethods(db),
+    backup: async () => {
+      throw new FleetscoreError(
+        'NOT_SUPPORTED',
+        'a SQL Server store is backed up by its server: Azure SQL keeps restore points by itself, elsewhere use BACKUP DATABASE.',
+      );
+    },
+    room: async () => undefined,
     close: () => db.close(),
   };
 }

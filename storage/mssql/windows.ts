@@ -5,7 +5,7 @@
  */
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { SeriesBlock, Store, WindowLoad } from '../store.ts';
+import type { SeriesBlock, Store, WindowLoad, WindowStats } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Database, OnRow } from './connection.ts';
@@ -46,8 +46,14 @@ export const WINDOW_SQL = {
   stats: tsql(
     RANGE,
     `
-    SELECT sensor_id AS sensorId, COUNT(*) AS windows, MIN(start_ms) AS firstMs, MAX(start_ms) AS lastMs
-    FROM windows WHERE sensor_id >= @fromId AND sensor_id < @toId GROUP BY sensor_id ORDER BY sensor_id`,
+    SELECT s.id AS sensorId,
+      (SELECT MIN(w.start_ms) FROM windows w WHERE w.sensor_id = s.id) AS firstMs,
+      (SELECT MAX(w.start_ms) FROM windows w WHERE w.sensor_id = s.id) AS lastMs
+    FROM sensors s WHERE s.id >= @fromId AND s.id < @toId ORDER BY s.id`,
+  ),
+  count: tsql(
+    { sensorId: 'INT', fromMs: 'BIGINT' },
+    'SELECT COUNT(*) AS n FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs',
   ),
   addLoaded: tsql(
     {},
@@ -131,13 +137,23 @@ export function windowMethods(db: Database): WindowMethods {
         return rows.map((row) => ({ ...row, startMs: Number(row.startMs) }));
       }),
 
-    windowStats: ({ from, to }) =>
+    windowStats: ({ from, to }, { countFromMs } = {}) =>
       db.read(async (session) => {
-        const rows = await session.query<{ sensorId: number; windows: number; firstMs: string; lastMs: string }>(
+        const rows = await session.query<{ sensorId: number; firstMs: string | null; lastMs: string | null }>(
           WINDOW_SQL.stats,
           { fromId: from, toId: to },
         );
-        return rows.map((row) => ({ ...row, firstMs: Number(row.firstMs), lastMs: Number(row.lastMs) }));
+        const found: WindowStats[] = [];
+        for (const { sensorId, firstMs, lastMs } of rows) {
+          if (firstMs === null || lastMs === null) continue;
+          const stats = { sensorId, firstMs: Number(firstMs), lastMs: Number(lastMs) };
+          if (countFromMs === undefined) found.push(stats);
+          else {
+            const [count] = await session.query<{ n: number }>(WINDOW_SQL.count, { sensorId, fromMs: countFromMs });
+            found.push({ ...stats, windows: Number(count!.n) });
+          }
+        }
+        return found;
       }),
 
     loadWindows: (load) => loadWindows(db, load),

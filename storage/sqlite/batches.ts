@@ -19,7 +19,7 @@ import {
   type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { AnnouncedBatch, Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { AnnouncedBatch, Batch, BatchFilter, IdRange, NewBatch, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -73,11 +73,35 @@ const series = ({ id, from }: Planned, columns: string): string => `
   WHERE w.start_ms >= ?4 AND w.start_ms < ?5
   ORDER BY p.id, w.start_ms`;
 
+/** Each filter a statement of its own: one for all of them would walk the newest batches for every question. */
+const LIST_FILTERS = {
+  schedule: { where: 'b.schedule = ?', values: (f: BatchFilter) => [f.schedule!] },
+  status: { where: 'b.status = ?', values: (f: BatchFilter) => [f.status!] },
+  period: { where: 'b.from_ms = ? AND b.to_ms = ?', values: (f: BatchFilter) => [f.period!.fromMs, f.period!.toMs] },
+  within: {
+    where: 'b.from_ms >= ? AND b.from_ms <= ? AND b.to_ms <= ?',
+    values: (f: BatchFilter) => [f.within!.fromMs, f.within!.toMs, f.within!.toMs],
+  },
+  covering: {
+    where: 'b.from_ms < ? AND b.to_ms > ?',
+    values: (f: BatchFilter) => [f.covering!.toMs, f.covering!.fromMs],
+  },
+  supersedes: { where: 'b.supersedes = ?', values: (f: BatchFilter) => [f.supersedes!] },
+} as const;
+type ListFilter = keyof typeof LIST_FILTERS;
+
+export const listSql = (filters: readonly ListFilter[]): string =>
+  `${BATCH}${filters.map((name, i) => `${i === 0 ? ' WHERE' : ' AND'} ${LIST_FILTERS[name].where}`).join('')}
+    ORDER BY b.started_at_ms DESC, b.batch_key DESC LIMIT ?`;
+
+function listBatches(db: Connection, filter: BatchFilter): Batch[] {
+  const names = (Object.keys(LIST_FILTERS) as ListFilter[]).filter((name) => filter[name] !== undefined);
+  const values = names.flatMap((name): (string | number)[] => LIST_FILTERS[name].values(filter));
+  return db.all<BatchRow>(listSql(names), ...values, filter.limit ?? ALL).map((row) => withCounts(db, row));
+}
+
 export const BATCH_SQL = {
   find: `${BATCH} WHERE b.id = ?`,
-  list: `${BATCH} WHERE (?1 IS NULL OR b.schedule = ?1) AND (?2 IS NULL OR b.status = ?2)
-      AND (?3 IS NULL OR (b.from_ms = ?3 AND b.to_ms = ?4)) AND (?5 IS NULL OR b.supersedes = ?5)
-    ORDER BY b.started_at_ms DESC, b.batch_key DESC LIMIT ?6`,
   // The batches of a lookback are few; of the marks, only those near the period are looked at.
   latePeriods: `
     SELECT p.from_ms AS fromMs, p.to_ms AS toMs FROM (
@@ -247,20 +271,7 @@ export function batchMethods(db: Connection): BatchMethods {
         return row && withCounts(db, row);
       }),
 
-    listBatches: ({ schedule, status, period, supersedes, limit = ALL } = {}) =>
-      db.read(() =>
-        db
-          .all<BatchRow>(
-            BATCH_SQL.list,
-            schedule ?? null,
-            status ?? null,
-            period?.fromMs ?? null,
-            period?.toMs ?? null,
-            supersedes ?? null,
-            limit,
-          )
-          .map((row) => withCounts(db, row)),
-      ),
+    listBatches: (filter = {}) => db.read(() => listBatches(db, filter)),
 
     latePeriods: ({ fromMs, toMs }, { schedule, lookbackMs = 0 } = {}) =>
       db.read(() =>

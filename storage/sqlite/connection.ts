@@ -5,6 +5,7 @@
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AUTO_PAGES, checkpointer, type Checkpointer } from './checkpoint.ts';
 import { isBusy, storeError } from './errors.ts';
 
 /** How long a transaction waits for other processes before `STORE_UNAVAILABLE`. */
@@ -40,7 +41,8 @@ export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<
     throw storeError(error, path);
   }
   const patiently = <T>(work: () => T): Promise<T> => untilFree(path, lockWaitMs, work);
-  const connection = wrap(db, path, patiently);
+  const log = checkpointer(path, (pages) => db.exec(`PRAGMA wal_autocheckpoint = ${pages}`));
+  const connection = wrap(db, path, patiently, log);
   try {
     // Reads the header, so a file that is no database is found here. Switching to WAL needs the file for a moment.
     const mode = await patiently(() => db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string });
@@ -50,7 +52,7 @@ export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<
       );
     db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536');
     // A commit of 10,000 windows is some 1,000 pages: checkpoint every few commits, give the room back after a burst.
-    db.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864');
+    db.exec(`PRAGMA wal_autocheckpoint = ${AUTO_PAGES}; PRAGMA journal_size_limit = 67108864`);
     return connection;
   } catch (error) {
     db.close();
@@ -58,7 +60,12 @@ export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<
   }
 }
 
-function wrap(db: DatabaseSync, path: string, patiently: <T>(work: () => T) => Promise<T>): Connection {
+function wrap(
+  db: DatabaseSync,
+  path: string,
+  patiently: <T>(work: () => T) => Promise<T>,
+  log: Checkpointer,
+): Connection {
   const objects = new Map<string, StatementSync>();
   const rows = new Map<string, StatementSync>();
   const prepare = (kept: Map<string, StatementSync>, sql: string, asArrays: boolean): StatementSync => {
@@ -94,8 +101,13 @@ function wrap(db: DatabaseSync, path: string, patiently: <T>(work: () => T) => P
     run: (sql, ...params) => Number(statement(sql).run(...params).changes),
     exec: (sql) => db.exec(sql),
     read: (work) => patiently(() => transaction('BEGIN', work)),
-    write: (work) => patiently(() => transaction('BEGIN IMMEDIATE', work)),
+    write: (work) =>
+      patiently(() => {
+        log.beforeCommit();
+        return transaction('BEGIN IMMEDIATE', work);
+      }),
     close: () => {
+      log.close();
       if (db.isOpen) db.close();
     },
   };

@@ -10,6 +10,8 @@ import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, newWindow, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
+import { reserveGuard } from './disk-reserve.ts';
+import { reusableBytes } from './file.ts';
 import { checkStillFits } from './schema.ts';
 
 export const INGEST_SQL = {
@@ -53,8 +55,10 @@ export const INGEST_SQL = {
 type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
 
 export function ingestMethods(db: Connection): IngestMethods {
+  const leaveRoom = reserveGuard(db.path, () => reusableBytes(db));
   return {
     async commitReadings(commit) {
+      leaveRoom();
       // In the order of the table: neighbours share pages. The sort is stable, arrivals keep their order.
       const updates = commit.updates.toSorted((a, b) => a.sensorId - b.sensorId || a.startMs - b.startMs);
       await db.write(() => {

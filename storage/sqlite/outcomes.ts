@@ -83,6 +83,7 @@ export const OUTCOME_SQL = {
   files: `
     SELECT ${FILE} FROM chunks c
     WHERE c.batch_key = ? AND c.name > ? AND c.blob IS NOT NULL ORDER BY c.name LIMIT ?`,
+  // By the end of the period: what is asked for is new, and then few batches end after it.
   sources: `
     SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
            b.finished_at_ms AS finishedAtMs, ${FILE}
@@ -91,7 +92,7 @@ export const OUTCOME_SQL = {
     CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
     CROSS JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
-    WHERE b.from_ms < ?3 AND b.to_ms > ?2 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
+    WHERE +b.from_ms < ?3 AND b.to_ms > ?2 AND b.release_key > 0 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
     ORDER BY b.finished_at_ms, b.batch_key`,
 } as const;
 

@@ -6,6 +6,7 @@ import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
 import { connect } from './connection.ts';
+import { fileMethods } from './file.ts';
 import { storeError } from './errors.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
@@ -53,6 +54,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...outcomeMethods(db),
     ...challengeMethods(db),
     ...pruneMethods(db),
+    ...fileMethods(db),
     close: async () => db.close(),
   };
 }

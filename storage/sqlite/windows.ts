@@ -6,7 +6,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad } from '../store.ts';
+import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad, WindowStats } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
@@ -26,8 +26,11 @@ export const WINDOW_SQL = {
     SELECT start_ms AS startMs, count, mean, min, max, last
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
   stats: `
-    SELECT sensor_id AS sensorId, COUNT(*) AS windows, MIN(start_ms) AS firstMs, MAX(start_ms) AS lastMs
-    FROM windows WHERE sensor_id >= ? AND sensor_id < ? GROUP BY sensor_id ORDER BY sensor_id`,
+    SELECT s.id AS sensorId,
+      (SELECT w.start_ms FROM windows w WHERE w.sensor_id = s.id ORDER BY w.start_ms LIMIT 1) AS firstMs,
+      (SELECT w.start_ms FROM windows w WHERE w.sensor_id = s.id ORDER BY w.start_ms DESC LIMIT 1) AS lastMs
+    FROM sensors s WHERE s.id >= ? AND s.id < ? ORDER BY s.id`,
+  count: 'SELECT COUNT(*) AS n FROM windows WHERE sensor_id = ? AND start_ms >= ?',
   changed: `
     WITH seen AS (
       SELECT o.sensor_id, MAX(o.change_id) AS change_id
@@ -54,6 +57,8 @@ export const WINDOW_SQL = {
 const LOAD_ROWS = 20_000;
 /** Sensors looked at in one read of changedSensors, and in one transaction of a prune. */
 const SENSORS_AT_ONCE = 5_000;
+/** Sensors of one read of windowStats. */
+const STATS_AT_ONCE = 1_000;
 
 type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'>;
 
@@ -66,17 +71,41 @@ export function windowMethods(db: Connection): WindowMethods {
         .read(() => db.all<Window>(WINDOW_SQL.sensorWindows, sensorId, fromMs, toMs))
         .then((rows) => rows.map((row) => ({ ...row }))),
 
-    windowStats: ({ from, to }) =>
-      db
-        .read(() =>
-          db.all<{ sensorId: number; windows: number; firstMs: number; lastMs: number }>(WINDOW_SQL.stats, from, to),
-        )
-        .then((rows) => rows.map((row) => ({ ...row }))),
+    windowStats: (range, options = {}) => windowStats(db, range, options),
 
     loadWindows: (load) => loadWindows(db, load),
 
     changedSensors: (period, options = {}) => changedSensors(db, period, options),
   };
+}
+
+/** In short reads: a long one would hold up the log of all writers. */
+async function windowStats(
+  db: Connection,
+  { from, to }: IdRange,
+  { countFromMs }: { readonly countFromMs?: number },
+): Promise<WindowStats[]> {
+  const found: WindowStats[] = [];
+  const end = Math.min(to, (await db.read(() => maxSensorId(db))) + 1);
+  for (let next = from; next < end; next += STATS_AT_ONCE) {
+    const rows = await db.read(() =>
+      db.all<{ sensorId: number; firstMs: number | null; lastMs: number | null }>(
+        WINDOW_SQL.stats,
+        next,
+        Math.min(end, next + STATS_AT_ONCE),
+      ),
+    );
+    for (const { sensorId, firstMs, lastMs } of rows) {
+      if (firstMs === null || lastMs === null) continue;
+      const counted =
+        countFromMs === undefined
+          ? {}
+          : { windows: (await db.read(() => db.get<{ n: number }>(WINDOW_SQL.count, sensorId, countFromMs)))!.n };
+      found.push({ sensorId, firstMs, lastMs, ...counted });
+    }
+    await breathe();
+  }
+  return found;
 }
 
 type Rows = readonly (readonly number[])[];

@@ -273,15 +273,19 @@ export function readingsContract(tools: ContractTools): void {
       expect((await tools.store.readSeries({ from: ids[0]!, to: ids[3]! }, { fromMs: 1, toMs: 2 })).length).toBe(0);
     });
 
-    test('statistics count each sensor that has windows', async () => {
+    test('statistics tell of each sensor that has windows, and count only what is asked for', async () => {
       const ids = await sensors(3);
       await tools.store.commitReadings(
         commit([reading(ids[0]!, 1), reading(ids[2]!, 1), reading(ids[2]!, 1, T0 + 5 * MINUTE)]),
       );
       expect(await tools.store.windowStats({ from: ids[0]!, to: ids[2]! + 1 })).toEqual([
-        { sensorId: ids[0], windows: 1, firstMs: T0, lastMs: T0 },
-        { sensorId: ids[2], windows: 2, firstMs: T0, lastMs: T0 + 5 * MINUTE },
+        { sensorId: ids[0], firstMs: T0, lastMs: T0 },
+        { sensorId: ids[2], firstMs: T0, lastMs: T0 + 5 * MINUTE },
       ]);
+      const counted = async (countFromMs: number) =>
+        (await tools.store.windowStats({ from: ids[0]!, to: ids[2]! + 1 }, { countFromMs })).map((s) => s.windows);
+      expect(await counted(0)).toEqual([1, 2]);
+      expect(await counted(T0 + 1)).toEqual([0, 1]);
     });
 
     test('a bulk load adds what is missing and leaves what is there', async () => {

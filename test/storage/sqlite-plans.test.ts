@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { loadMigrations } from '../../storage/migrations.ts';
-import { BATCH_SQL } from '../../storage/sqlite/batches.ts';
+import { BATCH_SQL, listSql } from '../../storage/sqlite/batches.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
 import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
@@ -17,8 +17,19 @@ const db = new DatabaseSync(':memory:');
 for (const { sql } of loadMigrations('sqlite')) db.exec(sql);
 afterAll(() => db.close());
 
+/** Lists of batches, by what they filter. */
+const LISTS = {
+  list: listSql([]),
+  listSchedule: listSql(['schedule']),
+  listStatus: listSql(['status']),
+  listPeriod: listSql(['period']),
+  listWithin: listSql(['within']),
+  listCovering: listSql(['covering']),
+  listSupersedes: listSql(['supersedes']),
+};
+
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  batches: BATCH_SQL,
+  batches: { ...BATCH_SQL, ...LISTS },
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
   outcomes: OUTCOME_SQL,
@@ -38,6 +49,11 @@ const planOf = (sql: string): string[] =>
 const SCANS_ALLOWED = new Set([
   'batches.latePeriods: SCAN p',
   'batches.list: SCAN b USING INDEX batches_started',
+  // From the newest on, until there are enough.
+  'batches.listSchedule: SCAN b USING INDEX batches_started',
+  'batches.listStatus: SCAN b USING INDEX batches_started',
+  'batches.listCovering: SCAN b USING INDEX batches_started',
+  'batches.listSupersedes: SCAN b USING INDEX batches_started',
   'batches.rangesAll: SCAN (subquery-1)',
   'batches.rangesListed: SCAN (subquery-1)',
   'batches.rangesAllOfPool: SCAN (subquery-2)',
@@ -67,6 +83,30 @@ test('no statement scans a big table', () => {
     ),
   );
   expect(new Set(scans)).toEqual(SCANS_ALLOWED);
+});
+
+/** Tables that grow with time. */
+const GROWING = /\b(w|windows|o|outcomes|challenged|chunks|late_minutes|b|batches)\b/;
+/** Ranges that a statement may walk: of the small table of batches, and of late minutes near a period. */
+const RANGES_ALLOWED = new Set([
+  'batches.latePeriods: SEARCH batches USING INDEX batches_period (from_ms>?)',
+  'batches.listWithin: SEARCH b USING INDEX batches_period (from_ms>? AND from_ms<?)',
+  'outcomes.sources: SEARCH b USING INDEX batches_planned_end (to_ms>?)',
+  'prune.lateMinutes: SEARCH late_minutes USING PRIMARY KEY (start_ms<?)',
+]);
+
+test('no statement walks a range over the whole of a table that grows: its first key column is given', () => {
+  const ranges = Object.entries(ROOMS).flatMap(([room, statements]) =>
+    Object.entries(statements).flatMap(([name, sql]) =>
+      planOf(sql)
+        .filter((step) => {
+          const [, table, first] = /^SEARCH (\w+) .*\(\w+([=<>])/.exec(step) ?? [];
+          return table !== undefined && GROWING.test(table) && first !== '=';
+        })
+        .map((step) => `${room}.${name}: ${step}`),
+    ),
+  );
+  expect(new Set(ranges)).toEqual(RANGES_ALLOWED);
 });
 
 test.each([
