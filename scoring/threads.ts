@@ -64,19 +64,11 @@ export function createThreads(options: ThreadsOptions): Threads {
     executionProvider,
     maxCacheBytes: Math.max(1, Math.floor(options.maxCacheBytes / count)),
   };
-  const lanesOf = (start: () => Thread): Lane[] =>
-    Array.from({ length: count }, () => ({
-      start,
-      thread: undefined,
-      jobs: 0,
-      running: undefined,
-      tail: Promise.resolve(),
-    }));
-  const ours = lanesOf(() => startThread(settings));
-  const foreign = lanesOf(() => startProcess({ ...settings, maxModelMemoryBytes }));
+  const ours = lanesOf(count, () => startThread(settings));
+  const foreign = lanesOf(count, () => startProcess({ ...settings, maxModelMemoryBytes }));
   const lanes = [...ours, ...foreign];
-  const stuck = new Set<Promise<unknown>>();
-  let closed = false;
+  const abandoned = createAbandoned();
+  const life = { closed: false };
 
   const pickLane = (type: ThreadJob['type'], affinity: string | undefined): Lane => {
     const fitting = type === 'models' || type === 'check' ? foreign : ours;
@@ -84,70 +76,114 @@ export function createThreads(options: ThreadsOptions): Threads {
     return fitting.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best));
   };
 
-  /** The process cannot end while one of its threads is inside of onnxruntime, unless it is killed. */
-  const killSelf = (): void => void process.kill(process.pid, 'SIGKILL');
-
-  const giveUp = (lane: Lane, thread: Thread, job: ThreadJob): void => {
-    Atomics.store(job.marks, MARK.stop, 1);
-    lane.thread = undefined;
-    if (stuck.size === 0) process.on('exit', killSelf);
-    const returned = thread.abandon().finally(() => {
-      stuck.delete(returned);
-      if (stuck.size === 0) process.off('exit', killSelf);
-    });
-    stuck.add(returned);
-  };
-
-  const runOn = async (lane: Lane, job: ThreadJob): Promise<JobEnd> => {
-    if (closed) throw closedError();
-    if (!lane.thread?.alive()) lane.thread = lane.start();
-    const { thread } = lane;
-    const watch = watchProgress(job, options.timeoutMs);
-    const position = (): number => Atomics.load(job.marks, MARK.current) - 1;
-    lane.running = job;
-    let reply: ThreadReply | undefined;
-    try {
-      reply = await Promise.race([thread.run(job), watch.timedOut]);
-    } catch (error) {
-      if (closed) throw closedError();
-      const at = position();
-      if (at < 0) throw threadError(messageOf(error), error);
-      if (error instanceof ModelMemoryError)
-        return {
-          type: 'memory',
-          at,
-          message: `it took more than ${Math.round(maxModelMemoryBytes / MiB)} MiB of memory; use a smaller model or raise FLEETSCORE_MODEL_MEMORY_BYTES`,
-        };
-      return { type: 'crash', at, message: messageOf(error) };
-    } finally {
-      lane.running = undefined;
-      watch.stop();
-    }
-    if (closed) throw closedError();
-    if (reply) return { type: 'reply', reply };
-    giveUp(lane, thread, job);
-    const at = position();
-    if (at < 0) throw threadError('it did not start in time');
-    return { type: 'timeout', at, message: `it did not return within ${options.timeoutMs} ms` };
-  };
-
   return {
     count,
     run(job, affinity) {
       const lane = pickLane(job.type, affinity);
       lane.jobs++;
-      const result = lane.tail.then(() => runOn(lane, job)).finally(() => lane.jobs--);
+      const limits = { timeoutMs: options.timeoutMs, maxModelMemoryBytes };
+      const result = lane.tail.then(() => runOn(lane, job, limits, life, abandoned)).finally(() => lane.jobs--);
       lane.tail = result.catch(() => undefined);
       return result;
     },
-    stuck: () => stuck.size,
+    stuck: () => abandoned.count(),
     async close() {
-      closed = true;
+      life.closed = true;
       // What runs in a process can be stopped at once.
       await Promise.all(foreign.map((lane) => lane.thread?.end()));
       for (const { running } of lanes) if (running) Atomics.store(running.marks, MARK.stop, 1);
       await Promise.all(lanes.map((lane) => lane.tail));
       await Promise.all(lanes.map((lane) => lane.thread?.end()));
+      await abandoned.returned();
+    },
+  };
+}
+
+function lanesOf(count: number, start: () => Thread): Lane[] {
+  return Array.from({ length: count }, () => ({
+    start,
+    thread: undefined,
+    jobs: 0,
+    running: undefined,
+    tail: Promise.resolve(),
+  }));
+}
+
+interface JobLimits {
+  readonly timeoutMs: number;
+  readonly maxModelMemoryBytes: number;
+}
+
+async function runOn(
+  lane: Lane,
+  job: ThreadJob,
+  limits: JobLimits,
+  life: { readonly closed: boolean },
+  abandoned: Abandoned,
+): Promise<JobEnd> {
+  if (life.closed) throw closedError();
+  if (!lane.thread?.alive()) lane.thread = lane.start();
+  const { thread } = lane;
+  const watch = watchProgress(job, limits.timeoutMs);
+  lane.running = job;
+  let reply: ThreadReply | undefined;
+  try {
+    reply = await Promise.race([thread.run(job), watch.timedOut]);
+  } catch (error) {
+    if (life.closed) throw closedError();
+    return crashOf(job, error, limits);
+  } finally {
+    lane.running = undefined;
+    watch.stop();
+  }
+  if (life.closed) throw closedError();
+  if (reply) return { type: 'reply', reply };
+  Atomics.store(job.marks, MARK.stop, 1);
+  lane.thread = undefined;
+  abandoned.add(thread);
+  const at = positionOf(job);
+  if (at < 0) throw threadError('it did not start in time');
+  return { type: 'timeout', at, message: `it did not return within ${limits.timeoutMs} ms` };
+}
+
+/** Which of its models a job is at, from 0; below, it has not begun. */
+const positionOf = (job: ThreadJob): number => Atomics.load(job.marks, MARK.current) - 1;
+
+function crashOf(job: ThreadJob, error: unknown, { maxModelMemoryBytes }: JobLimits): JobEnd {
+  const at = positionOf(job);
+  if (at < 0) throw threadError(messageOf(error), error);
+  if (!(error instanceof ModelMemoryError)) return { type: 'crash', at, message: messageOf(error) };
+  const mib = Math.round(maxModelMemoryBytes / MiB);
+  return {
+    type: 'memory',
+    at,
+    message: `it took more than ${mib} MiB of memory; use a smaller model or raise FLEETSCORE_MODEL_MEMORY_BYTES`,
+  };
+}
+
+/** Threads that were given up and have not returned yet. */
+interface Abandoned {
+  count(): number;
+  add(thread: Thread): void;
+  /** Waits a while for them to return. */
+  returned(): Promise<void>;
+}
+
+function createAbandoned(): Abandoned {
+  const stuck = new Set<Promise<unknown>>();
+  /** The process cannot end while one of its threads is inside of onnxruntime, unless it is killed. */
+  const killSelf = (): void => void process.kill(process.pid, 'SIGKILL');
+  return {
+    count: () => stuck.size,
+    add(thread) {
+      if (stuck.size === 0) process.on('exit', killSelf);
+      const returned = thread.abandon().finally(() => {
+        stuck.delete(returned);
+        if (stuck.size === 0) process.off('exit', killSelf);
+      });
+      stuck.add(returned);
+    },
+    async returned() {
       if (stuck.size === 0) return;
       const grace = new AbortController();
       await Promise.race([

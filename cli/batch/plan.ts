@@ -64,8 +64,6 @@ async function plan(
       ? { release: challenger.release, share: challenger.share }
       : undefined;
   const costs = await expectedCosts(context, run.pools, prices);
-  const { no_data, no_model } = run.skipped;
-  const more = no_data + no_model - run.examples.length;
   return {
     data: {
       from: isoTime(from),
@@ -75,60 +73,75 @@ async function plan(
       cost: costs,
     },
     text: [
-      facts([
-        ['Period', `${when(from)} to ${when(to)} UTC`],
-        ['Release', run.release],
-        [
-          'Challenger',
-          challenged &&
-            `${challenged.release} on ${formatShare(challenged.share, 1)} of the sensors, counted and not served`,
-        ],
-        [
-          'Sensors',
-          `${count(run.planned)} planned: ${count(run.wouldScore)} would be scored (${plural(run.windows, 'window')}), ${count(no_data)} skipped without data, ${count(no_model)} without a model`,
-        ],
-        [
-          'Children',
-          `${plural(run.groups, 'child workflow')} of up to ${plural(run.sensorsPerChild, 'sensor')}, ${plural(run.chunks, 'scoring activity', 'scoring activities')} of up to ${plural(run.sensorsPerActivity, 'sensor')}`,
-        ],
-        [
-          'Time',
-          run.expected
-            ? `about ${formatMs(run.expected.ms)}, as ${plural(run.expected.batches, 'past batch', 'past batches')} took`
-            : 'unknown: no batch has completed yet',
-        ],
-        ['Cost', costText(costs)],
-      ]),
+      planFacts(period, run, challenged, costs),
       ...(costs.length > 1 || costs.some((one) => one.unknown !== undefined) ? [poolTable(run.pools, costs)] : []),
-      ...costs.flatMap((one) =>
-        one.unknown === undefined
-          ? []
-          : [
-              `${pc.yellow('note')} ${plural(one.sensors, 'sensor')} would fail: ${poolUnknown(
-                one.unknown,
-                costs.map((other) => other.pool).filter((name) => name !== ''),
-              )}.`,
-            ],
-      ),
-      ...(run.examples.length === 0
-        ? []
-        : [
-            table(
-              [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Would be skipped' }],
-              run.examples.map((e) => [e.device, e.sensor, e.class]),
-            ),
-          ]),
-      ...(more > 0 ? [`and ${count(more)} more.`] : []),
-      ...costs.flatMap((one) =>
-        one.sensors > 0 && one.nodes === 0 && one.unknown === undefined
-          ? [
-              `${pc.yellow('note')} pool ${one.pool} may have no nodes: ${plural(one.sensors, 'sensor')} would wait until \`fleetscore pool set --pool ${one.pool} --max N\`.`,
-            ]
-          : [],
-      ),
+      ...costs.flatMap((one) => (one.unknown === undefined ? [] : [unknownNote(one, one.unknown, costs)])),
+      ...skippedExamples(run),
+      ...costs.flatMap(nodesNote),
       'Nothing was started.',
     ].join('\n\n'),
   };
+}
+
+type DryRun = Awaited<ReturnType<typeof dryRun>>;
+
+function planFacts(
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  run: DryRun,
+  challenger: { readonly release: string; readonly share: number } | undefined,
+  costs: readonly ExpectedCost[],
+): string {
+  const { no_data, no_model } = run.skipped;
+  const skipped = `${count(no_data)} skipped without data, ${count(no_model)} without a model`;
+  const scored = `${count(run.wouldScore)} would be scored (${plural(run.windows, 'window')})`;
+  const children = `${plural(run.groups, 'child workflow')} of up to ${plural(run.sensorsPerChild, 'sensor')}`;
+  const activities = plural(run.chunks, 'scoring activity', 'scoring activities');
+  const past = run.expected && plural(run.expected.batches, 'past batch', 'past batches');
+  return facts([
+    ['Period', `${when(fromMs)} to ${when(toMs)} UTC`],
+    ['Release', run.release],
+    [
+      'Challenger',
+      challenger &&
+        `${challenger.release} on ${formatShare(challenger.share, 1)} of the sensors, counted and not served`,
+    ],
+    ['Sensors', `${count(run.planned)} planned: ${scored}, ${skipped}`],
+    ['Children', `${children}, ${activities} of up to ${plural(run.sensorsPerActivity, 'sensor')}`],
+    [
+      'Time',
+      run.expected ? `about ${formatMs(run.expected.ms)}, as ${past} took` : 'unknown: no batch has completed yet',
+    ],
+    ['Cost', costText(costs)],
+  ]);
+}
+
+function unknownNote({ sensors }: ExpectedCost, unknown: string, costs: readonly ExpectedCost[]): string {
+  const known = costs.map((other) => other.pool).filter((name) => name !== '');
+  return `${pc.yellow('note')} ${plural(sensors, 'sensor')} would fail: ${poolUnknown(unknown, known)}.`;
+}
+
+function nodesNote({ pool, sensors, nodes, unknown }: ExpectedCost): string[] {
+  if (sensors === 0 || nodes !== 0 || unknown !== undefined) return [];
+  const remedy = `\`fleetscore pool set --pool ${pool} --max N\``;
+  return [
+    `${pc.yellow('note')} pool ${pool} may have no nodes: ${plural(sensors, 'sensor')} would wait until ${remedy}.`,
+  ];
+}
+
+function skippedExamples({ examples, skipped }: DryRun): string[] {
+  const more = skipped.no_data + skipped.no_model - examples.length;
+  const columns = [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Would be skipped' }];
+  return [
+    ...(examples.length === 0
+      ? []
+      : [
+          table(
+            columns,
+            examples.map((e) => [e.device, e.sensor, e.class]),
+          ),
+        ]),
+    ...(more > 0 ? [`and ${count(more)} more.`] : []),
+  ];
 }
 
 const nodeTime = (seconds: number): string => `${formatMs(seconds * 1_000)} of node time`;
