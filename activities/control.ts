@@ -13,6 +13,7 @@ import { announceBatch } from '../batches/announce.ts';
 import { finishBatch } from '../batches/finish.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { cutMessage, failureNotes } from '../batches/failures.ts';
+import { schedulePeriod } from '../batches/schedule-period.ts';
 import { planGroups } from '../batches/plan.ts';
 import { lookbackOf, releaseFor, selectSensors } from '../batches/select.ts';
 import type { BatchDeps } from '../batches/deps.ts';
@@ -24,6 +25,7 @@ export function createControlActivities(deps: BatchDeps): ControlActivities {
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
     announceBatch: (input) => run(() => announceBatch(deps, input)),
+    schedulePeriod: (input) => run(() => schedulePeriod(deps, input)),
     readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
     latePeriods: (input) => run(() => latePeriods(deps, input)),
     planBatch: (input) => run(() => planBatch(deps, input)),

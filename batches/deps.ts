@@ -1,4 +1,5 @@
 /** What batches need from the control worker that runs them. */
+import type { SeenSchedule } from '../domain/schedule-spec.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -8,6 +9,8 @@ import type { Cause } from './failures.ts';
 
 /** What the rules of a batch work with. */
 export interface BatchDeps {
+  /** Undefined when there is no such schedule (any more). */
+  readonly seeSchedule?: (schedule: string) => Promise<SeenSchedule | undefined>;
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly codeVersion: string;

@@ -51,6 +51,7 @@ const BY_CODE: Readonly<Record<string, BatchClass>> = {
   INVALID_TIME: 'invalid_request',
   INVALID_DURATION: 'invalid_request',
   INVALID_NAME: 'invalid_request',
+  INVALID_ZONE: 'invalid_request',
   NO_RELEASE: 'no_models',
   RELEASE_UNKNOWN: 'release_unknown',
   SENSOR_UNKNOWN: 'sensor_unknown',

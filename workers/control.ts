@@ -28,6 +28,7 @@ import { live } from './lifecycle.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
 import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
+import { seeSchedule } from '../connect/schedule-times.ts';
 import { registerSearchAttributes } from '../connect/search-attributes.ts';
 import { watchSchema } from './schema-watch.ts';
 import { siteOf } from './site.ts';
@@ -84,7 +85,11 @@ await live('control', async (life) => {
   });
   const metrics = await startMetrics(
     life,
-    async () => [...totals.metrics(), ...(await storeMetrics(store, Date.now())), ...(await seePools())],
+    async () => [
+      ...totals.metrics(),
+      ...(await storeMetrics(store, Date.now())),
+      ...(await seePools()),
+    ],
     temporalMetrics,
   );
   const deps: BatchDeps = {
@@ -93,6 +98,7 @@ await live('control', async (life) => {
     codeVersion: VERSION,
     pools: queues,
     now: Date.now,
+    seeSchedule: (schedule) => seeSchedule(client, schedule),
     windows: config.ingest,
     unnamedChildren: encrypts,
     warn: (message) => log.warn(message),

@@ -103,6 +103,16 @@ export interface LateInput extends Period {
   readonly schedule?: string;
 }
 
+/** A batch that a schedule started, or a person through the schedule. */
+export interface SchedulePeriodInput {
+  readonly schedule: string;
+  /** Epoch ms. */
+  readonly scheduledMs: number;
+  /** As the request has them. */
+  readonly period: string;
+  readonly delay?: string;
+}
+
 export interface BatchResult {
   readonly batchId: string;
   readonly status: 'completed' | 'failed' | 'cancelled';
@@ -121,6 +131,8 @@ export interface BatchResult {
 export interface ControlActivities {
   /** Puts the batch on record, with the status `waiting`. */
   announceBatch(input: AnnounceInput): Promise<void>;
+  /** The period in the calendar of the schedule: periods of a schedule leave no gap where clocks change. */
+  schedulePeriod(input: SchedulePeriodInput): Promise<Period>;
   readingsReady(input: Period & { readonly waitUntilMs: number }): Promise<ReadingsState>;
   planBatch(input: PlanInput): Promise<BatchPlan>;
   /** Earlier periods inside [from, to) with sensors whose windows changed after they were scored, oldest first. */

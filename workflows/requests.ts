@@ -3,15 +3,19 @@
  * works. Pure functions turn it into a period and an id; a wrong field fails the workflow, with its name.
  */
 import { FleetscoreError } from '../domain/errors.ts';
+import { monthsBefore, parseLength } from '../domain/period-length.ts';
 import { parseSensorName } from '../domain/sensor.ts';
-import { compactTime, isoTime, parseDuration, parseTime, type Period } from '../domain/time.ts';
+import { compactTime, isoTime, parseDurationOrZero, parseTime, type Period } from '../domain/time.ts';
 import { DEFAULT_PERIOD, DEFAULT_TOLERATED_FAILURE_PERCENTAGE, DEFAULT_WAIT_FOR_READINGS } from './policies.ts';
 
 export interface ScoreBatchRequest {
   /** Scoring period [from, to), ISO 8601, UTC when no zone is given. Both or neither. */
   readonly from?: string;
   readonly to?: string;
-  /** Length of the period that ends at the scheduled time: `15m`, `1h`, `1d`, or calendar months in UTC: `1mo`. */
+  /**
+   * Length of the period that ends at the scheduled time: `15m`, `1h`, `1d`, calendar months `1mo`, or `schedule`: since
+   * the time before of the schedule. Days and months are those of the zone of the schedule, UTC where it has none.
+   */
   readonly period?: string;
   /** How long after the end of its period a batch is scheduled: the period ends at scheduled time - delay. */
   readonly delay?: string;
@@ -91,7 +95,7 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
     percent(request.toleratedFailurePercentage, 'toleratedFailurePercentage') ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE;
   const skipped = percent(request.toleratedSkippedPercentage, 'toleratedSkippedPercentage');
   const wait = text(request.waitForReadings, 'waitForReadings') ?? DEFAULT_WAIT_FOR_READINGS;
-  const waitMs = durationOrZero(wait, 'waitForReadings');
+  const waitMs = parseDurationOrZero(wait, 'waitForReadings');
   const late = text(request.rescoreLate, 'rescoreLate');
   const sensors = names(request.sensors);
   const sensorsPerChild = atLeast(request.sensorsPerChild, 'sensorsPerChild', 1);
@@ -114,16 +118,12 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
     ...(redrive === undefined ? {} : { redrive }),
     ...(sensors === undefined ? {} : { sensors }),
     ...(request.rescore ? { rescore: true } : {}),
-    ...(late === undefined ? {} : { rescoreLateMs: durationOrZero(late, 'rescoreLate') }),
+    ...(late === undefined ? {} : { rescoreLateMs: parseDurationOrZero(late, 'rescoreLate') }),
     ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
     ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
     ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),
     ...(skipped === undefined ? {} : { toleratedSkippedPercentage: skipped }),
   };
-}
-
-function durationOrZero(text: string, what: string): number {
-  return /^0\w*$/.test(text) ? 0 : parseDuration(text, what);
 }
 
 /** Names stay in the history: so many are chosen by hand. */
@@ -148,22 +148,14 @@ function resolvePeriod(request: ScoreBatchRequest, scheduledMs: number): Period 
   if (from !== undefined || to !== undefined) throw invalid('from and to go together: give both, or neither');
   const length = text(request.period, 'period') ?? DEFAULT_PERIOD;
   const delay = text(request.delay, 'delay');
-  const delayMs = delay === undefined ? 0 : durationOrZero(delay, 'delay');
+  const delayMs = delay === undefined ? 0 : parseDurationOrZero(delay, 'delay');
   // Whole seconds: a start by hand has milliseconds that mean nothing.
   const toMs = Math.floor((scheduledMs - delayMs) / 1000) * 1000;
-  const months = /^([1-9]\d?)mo$/.exec(length);
-  return { fromMs: months ? monthsBefore(toMs, Number(months[1])) : toMs - parseDuration(length, 'period'), toMs };
-}
-
-/** The same day and time of day, `months` earlier, in UTC; the last day of the month where there is none. */
-function monthsBefore(ms: number, months: number): number {
-  const date = new Date(ms);
-  const day = date.getUTCDate();
-  date.setUTCDate(1);
-  date.setUTCMonth(date.getUTCMonth() - months);
-  const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
-  date.setUTCDate(Math.min(day, lastDay));
-  return date.getTime();
+  const wanted = parseLength(length);
+  // The calendar of the schedule says more: activity `schedulePeriod`.
+  const measured = wanted.kind === 'since-last' ? parseLength(DEFAULT_PERIOD) : wanted;
+  if (measured.kind === 'months') return { fromMs: monthsBefore(toMs, measured.months), toMs };
+  return { fromMs: toMs - (measured.kind === 'time' ? measured.ms : 0), toMs };
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type {
   BatchPlan,
   BatchResult,
@@ -31,19 +31,21 @@ import type {
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
+import { SINCE_LAST } from '../domain/period-length.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
-import { compactTime, isoTime, parseDuration, plainTime } from '../domain/time.ts';
+import { compactTime, isoTime, parseDuration, plainTime, type Period } from '../domain/time.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
 import { batchDetails, childId, nameOf, SHOWN_FAILURES, type BatchProgress } from './details.ts';
 import { batchClass, outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { progressQuery } from './messages.ts';
-import { CONTROL_ACTIVITY, DEFAULT_RESCORE_LATE, RECORD_ACTIVITY, waitPollMs } from './policies.ts';
+import { CONTROL_ACTIVITY, DEFAULT_PERIOD, DEFAULT_RESCORE_LATE, RECORD_ACTIVITY, waitPollMs } from './policies.ts';
 import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { steerable } from './steer.ts';
 import { forEachThrottled } from './throttle.ts';
 
-const { readingsReady, planBatch, latePeriods, failRange } = proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
+const { schedulePeriod, readingsReady, planBatch, latePeriods, failRange } =
+  proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
 const { announceBatch, finishBatch } = proxyActivities<ControlActivities>(RECORD_ACTIVITY);
 
 export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<BatchResult> {
@@ -228,10 +230,10 @@ async function rescoreLate(
  */
 async function parse(request: ScoreBatchRequest, dueMs: number): Promise<ParsedRequest> {
   try {
-    return parseRequest(request, dueMs);
+    return { ...parseRequest(request, dueMs), ...(await inCalendar(request, dueMs)) };
   } catch (error) {
-    if (!(error instanceof FleetscoreError)) throw error;
-    const refusal = ApplicationFailure.nonRetryable(error.message, error.code);
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
     if (patched(ON_RECORD)) {
       const { workflowId, runId, typedSearchAttributes } = workflowInfo();
       const period = { fromMs: dueMs, toMs: dueMs };
@@ -244,6 +246,33 @@ async function parse(request: ScoreBatchRequest, dueMs: number): Promise<ParsedR
     }
     throw refusal;
   }
+}
+
+/** The period of a batch of a schedule is a matter of the schedule's calendar, which workflow code cannot know. */
+async function inCalendar({ from, period, delay }: ScoreBatchRequest, scheduledMs: number): Promise<Partial<Period>> {
+  if (from !== undefined) return {};
+  const schedule = workflowInfo().typedSearchAttributes.get(SCHEDULED_BY_ID);
+  if (schedule === undefined && period === SINCE_LAST)
+    throw new FleetscoreError(
+      'INVALID_REQUEST',
+      `the period "${SINCE_LAST}" is for batches that a schedule starts: give from and to, or a period such as "15m".`,
+    );
+  if (schedule === undefined || !patched('schedule-calendar')) return {};
+  return schedulePeriod.executeWithOptions({ summary: 'the period, in the calendar of the schedule' }, [
+    defined({ schedule, scheduledMs, period: period ?? DEFAULT_PERIOD, delay }),
+  ]);
+}
+
+/** Why a request cannot be a batch; undefined for anything else, such as a cancellation. */
+function refusalOf(error: unknown): ApplicationFailure | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof FleetscoreError) return ApplicationFailure.nonRetryable(cause.message, cause.code);
+  if (error instanceof ActivityFailure && !isCancellation(error))
+    return ApplicationFailure.nonRetryable(
+      whyFailed(error).message,
+      cause instanceof ApplicationFailure ? cause.type : null,
+    );
+  return undefined;
 }
 
 async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsState) => void): Promise<void> {
