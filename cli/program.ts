@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   db: async () => (await import('./stack/db.ts')).registerDb,
   local: async () => (await import('./stack/local.ts')).registerLocal,
   schedule: async () => (await import('./schedule/schedule.ts')).registerSchedule,
+  gaps: async () => (await import('./schedule/gaps.ts')).registerGaps,
   batch: async () => (await import('./batch/batch.ts')).registerBatch,
   predictions: async () => (await import('./batch/predictions.ts')).registerPredictions,
   report: async () => (await import('./batch/report.ts')).registerReport,

@@ -20,7 +20,7 @@ export type ScheduleSetting = {
   readonly note?: string | undefined;
 } & (
   | { readonly everyMs: number; /** Shifts the times, which count from the epoch. */ readonly offsetMs?: number }
-  | { readonly cron: string; readonly timezone: string }
+  | { readonly cron: string; readonly timezone?: string }
 );
 
 /** @throws ScheduleAlreadyRunning when the name is taken */
@@ -34,7 +34,10 @@ export async function createSchedule(client: Client, name: string, setting: Sche
               { every: setting.everyMs, ...(setting.offsetMs === undefined ? {} : { offset: setting.offsetMs }) },
             ],
           }
-        : { cronExpressions: [setting.cron], timezone: setting.timezone },
+        : {
+            cronExpressions: [setting.cron],
+            ...(setting.timezone === undefined ? {} : { timezone: setting.timezone }),
+          },
     action: {
       type: 'startWorkflow',
       workflowType: SCORE_BATCH,

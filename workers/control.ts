@@ -30,6 +30,7 @@ import { poolMetrics } from './pool-metrics.ts';
 import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
 import { seeSchedule } from '../connect/schedule-times.ts';
 import { registerSearchAttributes } from '../connect/search-attributes.ts';
+import { scheduleMetrics } from './schedule-metrics.ts';
 import { watchSchema } from './schema-watch.ts';
 import { siteOf } from './site.ts';
 import { connectClient, connectWorker } from '../connect/temporal.ts';
@@ -83,12 +84,14 @@ await live('control', async (life) => {
     pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name),
     now: Date.now,
   });
+  const seeSchedules = scheduleMetrics({ client, store, now: Date.now });
   const metrics = await startMetrics(
     life,
     async () => [
       ...totals.metrics(),
       ...(await storeMetrics(store, Date.now())),
       ...(await seePools()),
+      ...(await seeSchedules()),
     ],
     temporalMetrics,
   );

@@ -20,6 +20,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'INVALID_REQUEST',
   'INVALID_ARGUMENT',
   'INVALID_LIMITS',
+  'INVALID_ZONE',
 ]);
 
 /** What a command gives back: text for people, data for programs. */

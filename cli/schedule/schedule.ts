@@ -1,35 +1,18 @@
 /** `fleetscore schedule ...`: Temporal schedules that start batches. `temporal schedule` drives the same ones. */
 import { Option, type Command } from 'commander';
-import {
-  ScheduleNotFoundError,
-  ScheduleAlreadyRunning,
-  ScheduleOverlapPolicy,
-  type ScheduleDescription,
-  type ScheduleHandle,
-} from '@temporalio/client';
+import { ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
+import { countMissed } from '../../batches/schedule-gaps.ts';
+import { backfillSchedule, DEFAULT_OVERLAP, SCORE_BATCH } from '../../connect/schedules.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { CONTROL_QUEUE } from '../../domain/queues.ts';
-import { formatDuration, isoTime, parseDuration } from '../../domain/time.ts';
-import { backfillSchedule, createSchedule, DEFAULT_OVERLAP, SCORE_BATCH } from '../../connect/schedules.ts';
-import { parseRequest, type ScoreBatchRequest } from '../../workflows/requests.ts';
+import { isoTime } from '../../domain/time.ts';
+import { addRequestOptions } from '../batch/request-options.ts';
 import { action, asDuration, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { addRequestOptions, requestOf, type RequestOptions } from '../batch/request-options.ts';
-import { facts, table, when } from '../frame/text.ts';
+import { table, when } from '../frame/text.ts';
+import { create, type CreateOptions } from './create.ts';
+import { describe, gapsOf, gapsText, look, policyOf, withSchedule } from './describe.ts';
 
 const OVERLAPS = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'];
-
-interface CreateOptions extends RequestOptions {
-  readonly every?: string;
-  readonly cron?: string;
-  readonly timezone?: string;
-  readonly period?: string;
-  readonly delay?: string;
-  readonly overlap: string;
-  readonly catchup: string;
-  readonly paused?: boolean;
-  readonly note?: string;
-}
 
 export function registerSchedule(program: Command): void {
   const schedule = program.command('schedule').description('create and drive schedules of batches');
@@ -51,7 +34,7 @@ export function registerSchedule(program: Command): void {
       .option('--timezone <name>', 'time zone of the cron expression, for example Europe/Berlin (default: UTC)')
       .option(
         '--period <duration>',
-        'what each batch scores: the time before it starts, 15m, 1d, 1mo (default: the value of --every)',
+        'what each batch scores: so much time before it starts, 15m, 1d, 1mo, or `schedule`: since the time before (default: the value of --every; with --cron: schedule)',
       )
       .addOption(
         new Option('--delay <duration>', 'the period ends this long before the scheduled time').argParser(asDuration),
@@ -84,9 +67,17 @@ export function registerSchedule(program: Command): void {
   named(schedule, 'resume', 'start batches again')
     .option('--note <text>', 'why')
     .action(
-      action<[string], { note?: string }>((context, o, name) =>
-        change(context, name, 'resumed', (h) => h.unpause(o.note ?? 'resumed by fleetscore schedule resume')),
-      ),
+      action<[string], { note?: string }>(async (context, o, name) => {
+        const done = await change(context, name, 'resumed', (h) =>
+          h.unpause(o.note ?? 'resumed by fleetscore schedule resume'),
+        );
+        const gaps = await gapsOf(context, await look(context, name));
+        const left = gapsText(name, gaps);
+        return {
+          data: { ...(done.data as object), notScored: countMissed(gaps) },
+          text: left === undefined ? done.text : `${done.text}\nNot scored: ${left}`,
+        };
+      }),
     );
   named(schedule, 'trigger', 'start a batch now, for the period that ends now').action(
     action<[string], object>((context, _, name) =>
@@ -113,48 +104,6 @@ function named(schedule: Command, verb: string, description: string): Command {
   return schedule.command(verb).description(description).argument('<name>', 'name of the schedule');
 }
 
-async function create(context: Context, options: CreateOptions, name: string): Promise<Output> {
-  if ((options.every === undefined) === (options.cron === undefined))
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      "give either --every (for example --every 15m) or --cron (for example --cron '0 2 * * *').",
-    );
-  if (options.cron !== undefined && options.period === undefined)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      '--cron needs --period: how much each batch scores, for example --period 1d.',
-    );
-  if (options.timezone !== undefined && options.cron === undefined)
-    throw new FleetscoreError('INVALID_ARGUMENT', '--timezone goes with --cron; --every counts in UTC.');
-  const request: ScoreBatchRequest = {
-    ...requestOf(options),
-    period: options.period ?? options.every!,
-    ...(options.delay === undefined ? {} : { delay: options.delay }),
-  };
-  parseRequest(request, Date.now()); // the same check as in the workflow, before anything is created
-  try {
-    await createSchedule(await context.client(), name, {
-      request,
-      catchupWindowMs: parseDuration(options.catchup),
-      overlap: policyOf(options.overlap),
-      paused: options.paused ?? false,
-      note: options.note,
-      ...(options.every === undefined
-        ? { cron: options.cron!, timezone: options.timezone ?? 'UTC' }
-        : { everyMs: parseDuration(options.every) }),
-    });
-  } catch (error) {
-    if (error instanceof ScheduleAlreadyRunning)
-      throw new FleetscoreError(
-        'SCHEDULE_EXISTS',
-        `there is a schedule ${JSON.stringify(name)} already. Choose another name, or delete it with \`fleetscore schedule delete ${name}\`.`,
-      );
-    throw error;
-  }
-  const shown = await describe(context, name);
-  return { ...shown, text: `Schedule ${name} created.\n${shown.text}` };
-}
-
 async function list(context: Context): Promise<Output> {
   const client = await context.client();
   const rows = [];
@@ -178,62 +127,6 @@ async function list(context: Context): Promise<Output> {
         row.note,
       ]),
       'No schedules. Create one: fleetscore schedule create NAME --every 15m',
-    ),
-  };
-}
-
-async function describe(context: Context, name: string): Promise<Output> {
-  const description = await withSchedule(context, name, (handle) => handle.describe());
-  const data = describeData(name, description);
-  return {
-    data,
-    text: facts([
-      ['Schedule', data.name],
-      ['State', data.paused ? 'paused' : 'active'],
-      ['Starts', data.spec.join('; ')],
-      ['Request', JSON.stringify(data.request)],
-      ['Overlap', data.overlap],
-      ['Catch-up', data.catchup],
-      [
-        'Next (UTC)',
-        data.next
-          .slice(0, 3)
-          .map((time) => when(Date.parse(time)))
-          .join(', '),
-      ],
-      [
-        'Recent',
-        data.recent
-          .slice(-5)
-          .map((run) => run.workflowId)
-          .join(', '),
-      ],
-      ['Running', data.running.join(', ')],
-      ['Note', data.note],
-    ]),
-  };
-}
-
-function describeData(name: string, d: ScheduleDescription) {
-  const every = (d.spec.intervals ?? []).map((interval) => `every ${formatDuration(interval.every)}`);
-  const calendars = (d.spec.calendars ?? []).map((calendar) => calendar.comment ?? JSON.stringify(calendar));
-  const args = d.action.type === 'startWorkflow' ? (d.action.args ?? []) : [];
-  return {
-    name,
-    paused: d.state.paused,
-    note: d.state.note ?? '',
-    spec: [...every, ...calendars, ...(d.spec.timezone && d.spec.timezone !== 'UTC' ? [d.spec.timezone] : [])],
-    request: (args[0] ?? {}) as ScoreBatchRequest,
-    taskQueue: d.action.type === 'startWorkflow' ? d.action.taskQueue : CONTROL_QUEUE,
-    overlap: (d.policies.overlap ?? 'unspecified').toLowerCase(),
-    catchup: formatDuration(d.policies.catchupWindow),
-    next: d.info.nextActionTimes.map((time) => time.toISOString()),
-    recent: d.info.recentActions.map((recent) => ({
-      workflowId: recent.action.type === 'startWorkflow' ? recent.action.workflow.workflowId : '',
-      scheduledAt: recent.scheduledAt.toISOString(),
-    })),
-    running: d.info.runningActions.map((running) =>
-      running.type === 'startWorkflow' ? running.workflow.workflowId : '',
     ),
   };
 }
@@ -267,25 +160,4 @@ async function backfill(
     data: { name, from: isoTime(options.from), to: isoTime(options.to) },
     text: `Backfill of ${name} from ${span} started. See \`fleetscore batch list\`.`,
   };
-}
-
-async function withSchedule<T>(
-  context: Context,
-  name: string,
-  work: (handle: ScheduleHandle) => Promise<T>,
-): Promise<T> {
-  try {
-    return await work((await context.client()).schedule.getHandle(name));
-  } catch (error) {
-    if (error instanceof ScheduleNotFoundError)
-      throw new FleetscoreError(
-        'SCHEDULE_UNKNOWN',
-        `there is no schedule ${JSON.stringify(name)}. \`fleetscore schedule list\` shows those there are.`,
-      );
-    throw error;
-  }
-}
-
-function policyOf(text: string): ScheduleOverlapPolicy {
-  return text.toUpperCase() as ScheduleOverlapPolicy;
 }

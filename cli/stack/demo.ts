@@ -36,6 +36,7 @@ import { say as sayOn, tell } from '../frame/terminal.ts';
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
 const HOUR_MS = 60 * MINUTE;
+const DAY_MS = 24 * HOUR_MS;
 const SCHEDULE = 'every-15-minutes';
 /** Readings go out this often once the past is sent. */
 const FEED_MS = 5_000;
@@ -115,7 +116,9 @@ async function mainJob(
   const { outOfOrderMs, windowMs } = context.config.ingest;
   const end = quarterBefore(nowMs - outOfOrderMs - windowMs - FEED_MS);
   const memory = remember(context);
-  const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, end - HOUR_MS), toMs: end };
+  // A new plant begins with an hour; after a stop a day is caught up with, and `fleetscore gaps` tells of more.
+  const furthest = end - (memory.scoredToMs ? DAY_MS : HOUR_MS);
+  const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, furthest), toMs: end };
   const sendFrom = Math.max(memory.sentThroughMs ?? 0, missing.fromMs);
   await withProducer(context, async (producer) => {
     const readings = sampleFeed(sendFrom, nowMs);

@@ -12,6 +12,8 @@ import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { hasEnded, type Batch, type OutcomeRow, type Store } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
+import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps } from '../../batches/schedule-gaps.ts';
+import { seeSchedules } from '../../connect/schedule-times.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
@@ -62,6 +64,8 @@ export interface Look {
     readonly schedules: readonly ScheduleSeen[];
     readonly workers: { readonly control: number; readonly scoring: number };
   }>; // scoring: of all pools
+  /** By schedule: periods of the last week that no batch scored. */
+  readonly notScored: Answer<ReadonlyMap<string, number>>;
   readonly store: Answer<{
     readonly sensors: number;
     readonly release?: string;
@@ -105,8 +109,9 @@ export function openLooker(context: Context): Looker {
       const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));
       const temporal = ask(async () => context.client());
       const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
-      const [temporalSeen, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
+      const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
         temporal.then(on((client) => lookAtTemporal(client, context))),
+        temporal.then(on(async (client) => notScoredOf(client, await theStore()))),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
         ask(async () => {
           await context.blobs().exists(CONTAINERS.models, 'status');
@@ -124,6 +129,7 @@ export function openLooker(context: Context): Looker {
       return {
         atMs: Date.now(),
         temporal: temporalSeen,
+        notScored,
         store: storeSeen,
         blob,
         running,
@@ -174,6 +180,17 @@ async function lookAtTemporal(client: Client, { config }: Context): Promise<NonN
     schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)),
     workers: { control, scoring },
   };
+}
+
+async function notScoredOf(client: Client, store: Store): Promise<ReadonlyMap<string, number>> {
+  const [schedules, batches] = [await seeSchedules(client), await batchesForGaps(store)];
+  const toMs = Date.now();
+  return new Map(
+    schedules.map(({ name, seen, request }) => {
+      const fromMs = Math.max(seen.createdMs, toMs - GAPS_MS);
+      return [name, countMissed(scheduleGaps(seen, request, { fromMs, toMs }, batches))];
+    }),
+  );
 }
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {

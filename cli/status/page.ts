@@ -51,7 +51,7 @@ const partsOf = (look: Look): (readonly [string, Answer<unknown>])[] => [
 /** True when every part answered. */
 export const allAnswer = (look: Look): boolean => partsOf(look).every(([, answer]) => answer.problem === undefined);
 
-function schedules({ temporal, atMs }: Look): string {
+function schedules({ temporal, notScored, atMs }: Look): string {
   if (!temporal.value) return unknown('Temporal');
   return table(
     [
@@ -59,16 +59,23 @@ function schedules({ temporal, atMs }: Look): string {
       { title: 'State' },
       { title: 'Next batch (UTC)' },
       { title: 'In', align: 'right' },
+      { title: 'Not scored (7 days)', align: 'right' },
     ],
     temporal.value.schedules.map(({ name, paused, nextMs }) => [
       name,
       paused ? 'paused' : 'active',
       when(nextMs),
       nextMs === undefined ? '-' : formatMs(Math.max(0, Math.round((nextMs - atMs) / 1000) * 1000)),
+      notScoredText(notScored.value?.get(name)),
     ]),
     'none; fleetscore schedule create NAME --every 15m makes one',
   );
 }
+
+const notScoredText = (periods: number | undefined): string => {
+  if (periods === undefined) return '?';
+  return periods === 0 ? '0' : `${formatNumberOf(periods, 'period')}: fleetscore gaps`;
+};
 
 function running(look: Look, before: readonly Look[]): string {
   if (!look.running.value) return `not known: ${look.running.problem}`;
@@ -261,6 +268,7 @@ export function statusData(look: Look, before: readonly Look[]) {
         name,
         paused,
         next: nextMs === undefined ? null : isoTime(nextMs),
+        notScored: look.notScored.value?.get(name) ?? null,
       })) ?? null,
     running:
       look.running.value?.map((batch) => {

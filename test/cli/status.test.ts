@@ -73,6 +73,7 @@ const look = (atMs: number, running: readonly RunningSeen[], readings?: number):
   return {
     atMs,
     temporal: silent,
+    notScored: silent,
     store: silent,
     blob: silent,
     eventHubs: silent,

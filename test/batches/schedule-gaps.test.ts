@@ -1,0 +1,108 @@
+/** What counts as a gap of a schedule, and where the period of a batch starts by what is on record. */
+import { expect, test } from '@jest/globals';
+import { countMissed, scheduleGaps } from '../../batches/schedule-gaps.ts';
+import { schedulePeriod } from '../../batches/schedule-period.ts';
+import type { SeenSchedule } from '../../domain/schedule-spec.ts';
+import { isoTime } from '../../domain/time.ts';
+import { NO_OUTCOMES } from '../../domain/outcome.ts';
+import type { Batch, BatchStatus } from '../../storage/store.ts';
+
+const at = (text: string): number => Date.parse(`2026-11-29T${text}:00Z`);
+const one = (value: number) => [{ start: value, end: value, step: 1 }];
+const seen = (part: Partial<SeenSchedule> = {}): SeenSchedule => ({
+  spec: { calendars: [], excluded: [], intervals: [{ everyMs: 900_000, offsetMs: 0 }], zone: 'UTC', jitterMs: 0 },
+  started: [],
+  createdMs: 0,
+  waiting: 0,
+  missed: 0,
+  skipped: 0,
+  ...part,
+});
+const batch = (id: string, from: string, to: string, status: BatchStatus, part: Partial<Batch> = {}): Batch => ({
+  id,
+  workflowId: id,
+  runId: id,
+  kind: 'score',
+  release: 'r',
+  fromMs: at(from),
+  toMs: at(to),
+  codeVersion: 'test',
+  startedAtMs: at(to),
+  planned: 5,
+  status,
+  counts: NO_OUTCOMES,
+  ...part,
+});
+const within = { fromMs: at('10:00'), toMs: at('12:00') };
+const request = { period: '15m' };
+const told = (batches: readonly Batch[], schedule = seen()): string[] =>
+  scheduleGaps(schedule, request, within, batches).map(({ fromMs, toMs, state, periods, batches: ids }) =>
+    `${isoTime(fromMs).slice(11, 16)}-${isoTime(toMs).slice(11, 16)} ${state} ${periods} ${ids.join()}`.trim(),
+  );
+
+test('a period is scored when batches that completed cover it, whoever started them', () => {
+  expect(told([])).toEqual(['10:00-11:45 missing 7']);
+  expect(told([batch('by-hand', '09:30', '10:30', 'completed'), batch('b', '10:45', '11:50', 'completed')])).toEqual([
+    '10:30-10:45 missing 1',
+  ]);
+  // Half a period is none.
+  expect(told([batch('b', '10:00', '11:40', 'completed')])).toEqual(['11:30-11:45 missing 1']);
+  expect(told([batch('late', '10:00', '11:45', 'completed', { kind: 'rescore' })])).toHaveLength(1);
+});
+
+test('failed, cancelled and running batches are told apart, and what was redriven is no gap', () => {
+  const rest = [batch('rest', '10:45', '12:00', 'completed')];
+  const failed = batch('f', '10:00', '10:15', 'failed');
+  expect(
+    told([...rest, failed, batch('c', '10:15', '10:30', 'cancelled'), batch('r', '10:30', '10:45', 'running')]),
+  ).toEqual(['10:00-10:15 failed 1 f', '10:15-10:30 cancelled 1 c', '10:30-10:45 running 1 r']);
+  const others = batch('others', '10:15', '12:00', 'completed');
+  expect(told([others, batch('again', '10:00', '10:15', 'completed', { kind: 'redrive' }), failed])).toEqual([]);
+  // Never planned: there is nothing to redrive, the period is run again.
+  expect(told([others, batch('none', '10:00', '10:15', 'failed', { planned: 0 })])).toEqual(['10:00-10:15 failed 1']);
+  expect(countMissed(scheduleGaps(seen(), request, within, [others, batch('w', '10:00', '10:15', 'waiting')]))).toBe(0);
+});
+
+test('a backfill over what a gap names starts its batches and no others', () => {
+  const [gap] = scheduleGaps(seen(), request, within, [
+    batch('a', '09:45', '10:30', 'completed'),
+    batch('b', '11:00', '12:00', 'completed'),
+  ]);
+  expect(gap).toMatchObject({ periods: 2, backfill: { fromMs: at('10:30'), toMs: at('11:00') } });
+});
+
+test('where clocks leave a time out, its period is no gap once the next batch has scored it', () => {
+  const calendar = { second: one(0), minute: one(0), hour: one(2), dayOfMonth: [], month: [], year: [], dayOfWeek: [] };
+  const berlin = seen({ spec: { ...seen().spec, intervals: [], calendars: [calendar], zone: 'Europe/Berlin' } });
+  const march = { fromMs: Date.parse('2026-03-27T12:00:00Z'), toMs: Date.parse('2026-03-30T12:00:00Z') };
+  const gaps = scheduleGaps(berlin, { period: '1d' }, march, []);
+  expect(gaps).toMatchObject([
+    { fromMs: Date.parse('2026-03-27T01:00:00Z'), toMs: Date.parse('2026-03-30T00:00:00Z'), periods: 2 },
+  ]);
+});
+
+test('the period of a batch counts what is on record, and says when its schedule is gone', async () => {
+  const listBatches = (): Promise<Batch[]> =>
+    Promise.resolve([
+      batch('other', '00:00', '00:10', 'completed', { kind: 'rescore', toMs: Date.parse('2026-10-25T00:40:00Z') }),
+      batch('own', '00:00', '00:10', 'failed', { toMs: Date.parse('2026-10-25T00:25:00Z') }),
+    ]);
+  const quarters = { second: one(0), minute: [{ start: 0, end: 59, step: 15 }], hour: [], dayOfMonth: [], month: [] };
+  const spec = {
+    ...seen().spec,
+    intervals: [],
+    calendars: [{ ...quarters, year: [], dayOfWeek: [] }],
+    zone: 'Europe/Berlin',
+  };
+  const store = { listBatches } as never;
+  const deps = { store, seeSchedule: () => Promise.resolve(seen({ spec })) };
+  // With a delay of 5 minutes the batch on record was started at 00:30.
+  const input = { schedule: 's', scheduledMs: Date.parse('2026-10-25T01:15:00Z'), period: '15m', delay: '5m' };
+  expect(isoTime((await schedulePeriod(deps, input)).fromMs)).toBe('2026-10-25T00:25:00.000Z');
+  const gone = { store, seeSchedule: () => Promise.resolve(undefined) };
+  expect(await schedulePeriod(gone, { ...input, period: '1d', delay: '0s' })).toEqual({
+    fromMs: Date.parse('2026-10-24T01:15:00Z'),
+    toMs: Date.parse('2026-10-25T01:15:00Z'),
+  });
+  await expect(schedulePeriod(gone, { ...input, period: 'schedule' })).rejects.toThrow(/schedule "s" is gone/);
+});
