@@ -7,6 +7,7 @@ import { messageOf } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
 import { nameProblem } from '../domain/sensor.ts';
 import { isoTime, MIN_TIME_MS, tryParseTime } from '../domain/time.ts';
+import { settled } from '../domain/number.ts';
 
 /** Stable text that people filter by. */
 export type PoisonReason =
@@ -137,7 +138,7 @@ export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): Eve
         message: `the value must be a finite number, got ${typeof value === 'number' ? String(value) : shown(value)}`,
       };
     const quality = pick(record, fields.quality);
-    const reading = { tsMs, device: device as string, sensor: sensor as string, value };
+    const reading = { tsMs, device: device as string, sensor: sensor as string, value: settled(value) };
     return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean'
       ? { ...reading, quality }
       : reading;

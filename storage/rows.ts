@@ -289,5 +289,5 @@ export function toSource(row: SourceRow): PredictionSource {
   };
 }
 
-/** Rows one transaction of a prune deletes, unless told otherwise. */
-export const DEFAULT_PRUNE_ROWS = 5_000;
+/** Rows one transaction of a prune deletes, unless told otherwise. SQL Server locks the whole table from 5,000 on. */
+export const DEFAULT_PRUNE_ROWS = 4_000;

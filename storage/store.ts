@@ -255,7 +255,7 @@ export interface PruneCut {
   readonly windowsBeforeMs?: number;
   /** Batches (with outcomes, chunks and file entries) finished before this time of the clock, epoch ms. */
   readonly batchesBeforeMs?: number;
-  /** Rows deleted in one transaction: what other writers wait for. Default 5000. */
+  /** Rows deleted in one transaction: what other writers wait for. Default 4000. */
   readonly rowsPerTransaction?: number;
 }
 

@@ -48,22 +48,34 @@ const bracket = (name) => `[${name.replaceAll(']', ']]')}]`;
 const quote = (text) => `N'${text.replaceAll("'", "''")}'`;
 
 /**
- * T-SQL that makes one user and its rights. The identifier is given, so the server needs no right to read the
- * directory. A user whose identity was deleted and made anew is replaced.
+ * T-SQL that makes one user and its rights, and takes away every other right it was given: a table that left
+ * grants.json, or a user whose kind changed. The identifier is given, so the server needs no right to read the
+ * directory. A user whose identity was deleted and made anew is replaced, as is one with this identity under another
+ * name; owned schemas and role memberships are nobody's business here.
  */
 export function userScript({ name, id, kind, type }, grants) {
   const user = bracket(name);
   const sid = sidOf(id);
-  const lines = [
+  return [
+    "DECLARE @text NVARCHAR(MAX) = N'';",
     `IF EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)} AND sid <> ${sid}) DROP USER ${user};`,
+    `SELECT @text += N'DROP USER ' + QUOTENAME(name) + N';' FROM sys.database_principals WHERE sid = ${sid} AND name <> ${quote(name)};`,
+    'EXEC sys.sp_executesql @text;',
     `IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)}) CREATE USER ${user} WITH SID = ${sid}, TYPE = ${type};`,
-  ];
-  if (kind === 'stream') lines.push(`GRANT SELECT, INSERT ON dbo.stream_windows TO ${user};`);
-  else {
-    lines.push(`GRANT SELECT ON SCHEMA::dbo TO ${user};`);
-    for (const table of grants[kind]) lines.push(`GRANT INSERT, UPDATE, DELETE ON dbo.${bracket(table)} TO ${user};`);
-  }
-  return lines.join('\n');
+    // All rights on tables, procedures and schemas that were given by name; CONNECT is of class 0 and stays.
+    "SET @text = N'';",
+    "SELECT @text += N'REVOKE ' + p.permission_name + N' ON ' + CASE p.class WHEN 3 THEN N'SCHEMA::' + QUOTENAME(SCHEMA_NAME(p.major_id))",
+    "  ELSE QUOTENAME(OBJECT_SCHEMA_NAME(p.major_id)) + N'.' + QUOTENAME(OBJECT_NAME(p.major_id)) END + N' FROM ' + QUOTENAME(u.name) + N';'",
+    'FROM sys.database_permissions p INNER JOIN sys.database_principals u ON u.principal_id = p.grantee_principal_id',
+    `WHERE u.name = ${quote(name)} AND p.class IN (1, 3) AND p.major_id > 0;`,
+    'EXEC sys.sp_executesql @text;',
+    ...rightsOf(kind, grants).map((right) => `GRANT ${right} TO ${user};`),
+  ].join('\n');
+}
+
+function rightsOf(kind, grants) {
+  if (kind === 'stream') return ['SELECT, INSERT ON dbo.stream_windows'];
+  return ['SELECT ON SCHEMA::dbo', ...grants[kind].map((table) => `INSERT, UPDATE, DELETE ON dbo.${bracket(table)}`)];
 }
 
 async function main() {
@@ -71,7 +83,7 @@ async function main() {
   const grants = JSON.parse(readFileSync(new URL('../sql/grants.json', import.meta.url), 'utf8'));
   const users = readUsers(DATABASE_USERS, grants);
   const { openStore } = await import('../../dist/storage/open-store.js');
-  const store = await openStore(FLEETSCORE_SQL_URL);
+  const store = await openStore(FLEETSCORE_SQL_URL, { onWait: (text) => process.stderr.write(`database: ${text}\n`) });
   await store.migrate();
   await store.close();
   const { connect } = await import('../../dist/storage/mssql/connection.js');

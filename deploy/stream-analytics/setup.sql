@@ -13,6 +13,10 @@ CREATE TABLE dbo.stream_windows (
   last_ts BIGINT NOT NULL
 );
 GO
+-- Without a clustered index a table that is filled and emptied all day keeps its empty pages under row versions.
+IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE object_id = OBJECT_ID(N'dbo.stream_windows') AND name = N'stream_windows_start')
+CREATE CLUSTERED INDEX stream_windows_start ON dbo.stream_windows (start_ms, device, sensor);
+GO
 -- Takes the rows that are there, in one transaction: unknown sensors get the next ids under the lock that the
 -- store takes for this, windows are updated or added, and the watermark of batches moves on. The job writes a row
 -- at least once; the same row again changes nothing.
@@ -34,19 +38,23 @@ BEGIN
   DECLARE @granted INT, @applied INT, @now BIGINT = DATEDIFF_BIG(MILLISECOND, '1970-01-01', SYSUTCDATETIME());
   BEGIN TRANSACTION;
 
-  DELETE FROM dbo.stream_windows
-    OUTPUT deleted.device, deleted.sensor, deleted.start_ms, deleted.[count], deleted.mean, deleted.[min], deleted.[max], deleted.[last], deleted.last_ts
-    INTO @taken;
-
-  IF EXISTS (SELECT 1 FROM @taken t WHERE NOT EXISTS (SELECT 1 FROM dbo.sensors s WHERE s.device = t.device AND s.sensor = t.sensor))
+  -- First, as it may wait for the lock: rows are deleted after it, so the job's own inserts do not wait along.
+  IF EXISTS (SELECT 1 FROM dbo.stream_windows t WHERE NOT EXISTS (SELECT 1 FROM dbo.sensors s WHERE s.device = t.device AND s.sensor = t.sensor))
   BEGIN
     EXEC @granted = sp_getapplock @Resource = N'fleetscore-sensors', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 60000;
     IF @granted < 0 THROW 50001, 'apply_stream_windows: the lock of the sensors was not granted', 1;
     INSERT INTO dbo.sensors (id, device, sensor, unit)
     SELECT COALESCE((SELECT MAX(id) FROM dbo.sensors), 0) + ROW_NUMBER() OVER (ORDER BY fresh.device, fresh.sensor), fresh.device, fresh.sensor, N''
-    FROM (SELECT DISTINCT t.device, t.sensor FROM @taken t
+    FROM (SELECT DISTINCT t.device, t.sensor FROM dbo.stream_windows t
           WHERE NOT EXISTS (SELECT 1 FROM dbo.sensors s WHERE s.device = t.device AND s.sensor = t.sensor)) fresh;
   END;
+
+  -- A sensor that came since then is not known yet: its rows stay for the next run.
+  DELETE t
+    OUTPUT deleted.device, deleted.sensor, deleted.start_ms, deleted.[count], deleted.mean, deleted.[min], deleted.[max], deleted.[last], deleted.last_ts
+    INTO @taken
+    FROM dbo.stream_windows t
+    WHERE EXISTS (SELECT 1 FROM dbo.sensors s WHERE s.device = t.device AND s.sensor = t.sensor);
 
   -- Of a window that was written twice the fuller row counts.
   INSERT INTO @rows (sensor_id, start_ms, [count], mean, [min], [max], [last], last_ts)

@@ -17,7 +17,7 @@ import {
   type PoolRow,
 } from '../rows.ts';
 import type { AnnouncedBatch, Batch, IdRange, NewBatch, Store } from '../store.ts';
-import type { Database, Session, Transaction } from './connection.ts';
+import { PLANS_LOCK, type Database, type Session, type Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
@@ -445,6 +445,7 @@ async function announceBatch(tx: Transaction, batch: AnnouncedBatch): Promise<Ba
 }
 
 async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
+  await tx.lock(PLANS_LOCK);
   const row = await announceBatch(tx, batch);
   if (row.status !== 'waiting') return withCounts(tx, row);
   const maxId = await maxSensorId(tx);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'mssql';
 import { mssqlConfig } from './config.ts';
 import { storeError, waitingText } from './errors.ts';
-import { createStage, dropStage, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
+import { createStage, dropStage, fit, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
 import { verdictOn } from './transient.ts';
 
 const FIRST_WAIT_MS = 100;
@@ -32,6 +32,12 @@ const WORK: Patience = { forMs: 30_000, briefMs: 10_000 };
 /** A paused database of Azure SQL takes up to about a minute to wake up, and so does one that is scaled. */
 export const FIRST_CONNECTION: Patience = { forMs: 75_000, briefMs: 10_000 };
 
+/**
+ * Held by who plans a batch, and shared by commits of readings while they look up to where batches are planned: the one
+ * or the other comes first, so a reading is in what the batch reads, or marked as late for it.
+ */
+export const PLANS_LOCK = 'fleetscore-plans';
+
 /** A value for every parameter of the statement; others are not sent. */
 type Bound = Readonly<Record<string, SqlValue>>;
 
@@ -47,8 +53,8 @@ export interface Transaction extends Session {
   readonly attempt: number;
   /** Creates the temporary table anew and fills it by bulk copy. */
   stage(table: StageTable, rows: readonly (readonly SqlValue[])[]): Promise<void>;
-  /** Holds an application lock until the transaction ends. */
-  lock(resource: string): Promise<void>;
+  /** Holds an application lock until the transaction ends; any number hold it `shared` at once. */
+  lock(resource: string, mode?: 'Exclusive' | 'Shared'): Promise<void>;
   /** Runs a migration: several statements in one batch. */
   script(text: string): Promise<void>;
 }
@@ -124,7 +130,7 @@ function bind(request: sql.Request, statement: Statement, values: Bound): sql.Re
   for (const [name, type] of Object.entries(statement.params)) {
     const value = values[name];
     if (value === undefined) throw new TypeError(`no value for @${name}`);
-    request.input(name, SQL_TYPES[type](), value);
+    request.input(name, SQL_TYPES[type](), fit(name, type)?.(value) ?? value);
   }
   return request;
 }
@@ -142,7 +148,7 @@ async function transact<T>(
       ...sessionOf(request),
       attempt,
       stage: (table, rows) => stage(request, table, rows),
-      lock: (resource) => lock(request(), resource),
+      lock: (resource, mode = 'Exclusive') => lock(request(), resource, mode),
       script: async (text) => void (await longRequest(transaction).batch(text)),
     });
     await transaction.commit();
@@ -176,13 +182,14 @@ export function stageRows(table: StageTable, rows: readonly (readonly SqlValue[]
   const bulk = new sql.Table(table.name);
   for (const { name, type, nullable } of table.columns)
     bulk.columns.add(name, SQL_TYPES[type](), { nullable: nullable ?? false });
-  for (const row of rows) bulk.rows.push(row as sql.IRow);
+  const fits = table.columns.map(({ name, type }) => fit(name, type));
+  for (const row of rows) bulk.rows.push(row.map((value, i) => fits[i]?.(value) ?? value) as sql.IRow);
   return bulk;
 }
 
-async function lock(request: sql.Request, resource: string): Promise<void> {
+async function lock(request: sql.Request, resource: string, mode: 'Exclusive' | 'Shared'): Promise<void> {
   request.input('Resource', sql.NVarChar(255), resource);
-  request.input('LockMode', sql.VarChar(32), 'Exclusive');
+  request.input('LockMode', sql.VarChar(32), mode);
   request.input('LockOwner', sql.VarChar(32), 'Transaction');
   request.input('LockTimeout', sql.Int(), LOCK_TIMEOUT_MS);
   const { returnValue } = await request.execute('sp_getapplock');

@@ -8,7 +8,7 @@ import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
 import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
 import { LostRace } from './transient.ts';
-import type { Database, Transaction } from './connection.ts';
+import { PLANS_LOCK, type Database, type Transaction } from './connection.ts';
 import { checkStillFits } from './schema.ts';
 import { tsql, type SqlValue, type StageColumn, type StageTable } from './statement.ts';
 
@@ -224,6 +224,8 @@ async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdat
 
 /** Last in the transaction: the rows it locks are shared by all partitions. Takes repeated readings for late too, which costs a look. */
 async function markLate(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
+  // With row versions a batch could be planned, and read its windows, between this look and our commit.
+  await tx.lock(PLANS_LOCK, 'Shared');
   const [planned] = await tx.query<{ endMs: string | number | null }>(INGEST_SQL.plannedUpTo, {});
   if (planned?.endMs === null || planned?.endMs === undefined) return;
   for (const startMs of lateMinutes(

@@ -4,6 +4,8 @@
  * small would become INT, and the next one would not fit. Tests parse every statement held this way.
  */
 import sql from 'mssql';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { settled } from '../../domain/number.ts';
 
 /** A column type as the schema writes it, with the type the driver sends. */
 export const SQL_TYPES = {
@@ -62,4 +64,23 @@ export function createStage(table: StageTable): string {
     return `[${name}] ${type}${collation} ${nullable ? 'NULL' : 'NOT NULL'}`;
   });
   return `CREATE TABLE ${table.name} (${columns.join(', ')}, PRIMARY KEY (${table.key.map((k) => `[${k}]`).join(', ')}))`;
+}
+
+const LENGTH = /^NVARCHAR\((\d+)\)$/;
+
+/**
+ * Makes a value fit its type, where that asks for something: numbers are settled, and a text that is too long is refused
+ * before the server refuses the whole transaction. @throws FleetscoreError `TEXT_TOO_LONG`
+ */
+export function fit(name: string, type: SqlType): ((value: SqlValue) => SqlValue) | undefined {
+  if (type === 'FLOAT') return (value) => (typeof value === 'number' ? settled(value) : value);
+  const length = Number(LENGTH.exec(type)?.[1] ?? Infinity);
+  if (length === Infinity) return undefined;
+  return (value) => {
+    if (typeof value !== 'string' || value.length <= length) return value;
+    throw new FleetscoreError(
+      'TEXT_TOO_LONG',
+      `${name} takes at most ${length} characters, and ${JSON.stringify(value.slice(0, 60))}... has ${value.length}. Give a shorter one.`,
+    );
+  };
 }

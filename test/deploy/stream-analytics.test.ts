@@ -98,7 +98,8 @@ test('the statements of the procedure are T-SQL that parses', () => {
     Parser: new () => { astify(sql: string, options: { database: string }): { type: string } | { type: string }[] };
   };
   const parser = new Parser();
-  const statements = SETUP.split(/^GO\s*$/m)[1]!
+  const statements = SETUP.split(/^GO\s*$/m)
+    .at(-1)!
     .split(';')
     .map((text) => text.trim())
     // The parser does not know OUTPUT ... INTO.
@@ -107,4 +108,20 @@ test('the statements of the procedure are T-SQL that parses', () => {
     [parser.astify(text, { database: 'transactsql' })].flat().map(({ type }) => type),
   );
   expect(kinds).toEqual(['insert', 'insert', 'update', 'insert', 'select', 'select']);
+});
+
+test('a row is taken only with a sensor that has its id, so that none is lost between the two looks', () => {
+  const registered = SETUP.indexOf('INSERT INTO dbo.sensors');
+  const taken = SETUP.indexOf('DELETE t');
+  expect(registered).toBeGreaterThan(0);
+  expect(taken).toBeGreaterThan(registered);
+  expect(SETUP.slice(taken, SETUP.indexOf(';', taken))).toMatch(
+    /WHERE EXISTS \(SELECT 1 FROM dbo\.sensors s WHERE s\.device = t\.device AND s\.sensor = t\.sensor\)/,
+  );
+  expect(SETUP).toMatch(/CREATE CLUSTERED INDEX \w+ ON dbo\.stream_windows \(start_ms, device, sensor\)/);
+});
+
+test('names with spaces at their ends are left out, as SQL Server takes them for the names without', () => {
+  for (const name of ['device', 'sensor'])
+    expect(QUERY).toContain(`LEN(TRIM(CAST(${name} AS nvarchar(max)))) = LEN(CAST(${name} AS nvarchar(max)))`);
 });

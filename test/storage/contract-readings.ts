@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { aggregate, mergeReadings, type ReadingSet, type WindowUpdate } from '../../domain/window.ts';
 import { EVER, MINUTE, T0, failing, rows, type ContractTools } from './contract-tools.ts';
+import { settled } from '../../domain/number.ts';
 
 export function readingsContract(tools: ContractTools): void {
   const { unique, sensors, commit, reading } = tools;
@@ -158,7 +159,8 @@ export function readingsContract(tools: ContractTools): void {
     });
 
     test('extreme values come back as they were', async () => {
-      const values = [Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 0.1, -273.15, 1e300, 2 ** 53];
+      // The smallest that FLOAT of SQL Server is documented to hold; smaller ones become 0 as a reading is taken.
+      const values = [Number.MAX_VALUE, -Number.MAX_VALUE, 2.2250738585072014e-308, 0.1, -273.15, 1e300, 2 ** 53];
       const ids = await sensors(values.length);
       await tools.store.commitReadings(commit(ids.map((id, i) => reading(id, values[i]!))));
       const block = await tools.store.readSeries({ from: ids[0]!, to: ids.at(-1)! + 1 }, EVER);
@@ -173,8 +175,8 @@ export function readingsContract(tools: ContractTools): void {
         offsetMs: fc.nat(4 * interval - 1).map((ms) => ms - (ms % 500)),
         value: fc.oneof(
           fc.integer({ min: -5, max: 5 }),
-          fc.double({ noNaN: true, noDefaultInfinity: true }).map((v) => v + 0),
-        ), // SQLite keeps no sign of zero
+          fc.double({ noNaN: true, noDefaultInfinity: true }).map(settled),
+        ), // as a reading is taken: no sign of zero, no denormals
       });
       const step = fc.record({
         size: fc.integer({ min: 1, max: 12 }),

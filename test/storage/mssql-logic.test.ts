@@ -72,3 +72,51 @@ describe('a commit whose answer is lost is done once', () => {
     await store.close();
   });
 });
+
+test('who plans a batch and who commits readings exclude each other, before either looks', async () => {
+  const steps: string[] = [];
+  const db = tsqlOnSqlite(':memory:');
+  const watched: typeof db = {
+    ...db,
+    write: (work) =>
+      db.write((tx) =>
+        work({
+          ...tx,
+          lock: async (resource, mode) => {
+            steps.push(`${mode ?? 'Exclusive'} ${resource}`);
+            await tx.lock(resource, mode);
+          },
+          query: async (statement, values) => {
+            if (statement.text.includes('MAX(to_ms)')) steps.push('look at plans');
+            return tx.query(statement, values);
+          },
+        }),
+      ),
+  };
+  const store = storeOn(watched);
+  await store.migrate();
+  const [id] = (await store.registerSensors([{ device: 'd', sensor: 's' }])).values();
+  steps.length = 0;
+  const commit = { source: 'h', partition: '0', watermarkMs: 1, readings: 1, late: 0, dead: 0 };
+  await store.commitReadings({
+    ...commit,
+    expectedSeq: -1,
+    throughSeq: 0,
+    updates: [{ sensorId: id!, startMs: 0, tsMs: [1], values: [5] }],
+  });
+  expect(steps).toEqual(['Shared fleetscore-plans', 'look at plans']);
+  steps.length = 0;
+  const batch = { id: 'b', workflowId: 'w', runId: 'r', codeVersion: 'v', fromMs: 0, toMs: 1, startedAtMs: 0 };
+  // There is no such release; the lock comes before anything is asked.
+  await expect(store.createBatch({ ...batch, kind: 'score', release: 'none' })).rejects.toBeInstanceOf(Error);
+  expect(steps[0]).toBe('Exclusive fleetscore-plans');
+});
+
+test('a text that is longer than its column is refused before the server is asked', async () => {
+  const store = storeOn(tsqlOnSqlite(':memory:'));
+  await store.migrate();
+  await expect(store.registerSensors([{ device: 'd'.repeat(129), sensor: 's' }])).rejects.toMatchObject({
+    code: 'TEXT_TOO_LONG',
+    retryable: false,
+  });
+});
