@@ -21,7 +21,7 @@ const TASKS = {
   bench: ['bench/main.ts'],
   'bench:ingest': ['bench/ingest.ts'],
   'bench:site': ['--disable-warning=ExperimentalWarning', 'bench/site.ts'],
-  chaos: ['--disable-warning=ExperimentalWarning', 'test/trials/chaos.ts'],
+  chaos: ['--disable-warning=ExperimentalWarning', 'test/trials/main.ts'],
   'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale/main.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'test/trials/soak.ts'],
   histories: ['test/support/record-histories.ts'],

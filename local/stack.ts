@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly log: (line: string) => void;
   /** Scoring worker processes of each pool: so many all the time, or as many as there is work for, from zero. Default: 1. */
   readonly scoringWorkers?: number | 'pool';
+  /** False: the servers only, for whoever starts workers of its own. Default true. */
+  readonly workers?: boolean;
 }
 
 export interface Stack {
@@ -87,7 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
       })),
     );
-    const workers = [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
+    const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
     await Promise.all(
       workers.map((worker, i) =>
         superviseWorker(

@@ -6,9 +6,12 @@ import { watchAbandoned, workflowsEnd } from '../batches/abandoned.ts';
 import { createPoolActivities } from '../activities/pool.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { parseDuration } from '../domain/time.ts';
 import { configuredPools } from '../pool/configured.ts';
 import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
+import { countActivities } from '../pool/worker/activity-count.ts';
+import { watchStuck } from '../pool/worker/stuck.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { ensurePoolLoop } from './pool-loop.ts';
@@ -16,7 +19,7 @@ import { machineIdentity } from '../storage/identity.ts';
 import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
-import { PATIENCE_MS } from '../workflows/policies.ts';
+import { CONTROL_ACTIVITY, PATIENCE_MS } from '../workflows/policies.ts';
 import { VERSION } from '../version.ts';
 import { logActivities, logClosed } from './activity-log.ts';
 import { tracedStore } from '../telemetry/store.ts';
@@ -120,7 +123,13 @@ await live('control', async (life) => {
     log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
   let watch: DeploymentWatch | undefined;
   const schema = watchSchema(store, life);
-  const ending = Promise.race([life.ending, schema.outgrown.then(({ code }) => code)]);
+  const running = countActivities();
+  const stuck = watchStuck({ activities: running, limitMs: parseDuration(CONTROL_ACTIVITY.startToCloseTimeout) });
+  const ending = Promise.race([
+    life.ending,
+    schema.outgrown.then(({ code }) => code),
+    stuck.reason.then(({ kind, text }) => `${kind}: ${text}`),
+  ]);
   const polls = async (): Promise<void> => {
     if (!versioned || versioning !== 'auto') return;
     watch = watchDeployment(client, buildId, identityOf('control'), log);
@@ -149,7 +158,9 @@ await live('control', async (life) => {
               },
             }
           : {}),
-        interceptors: { activity: [logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])] },
+        interceptors: {
+          activity: [running.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])],
+        },
         ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
         // Children of a large batch come and go: more would only hold memory.
         maxCachedWorkflows: 1_000,
@@ -158,6 +169,7 @@ await live('control', async (life) => {
     );
     schema.stop();
   } finally {
+    stuck.stop();
     await watch?.stop();
     await stopClosing();
     await stopRetention();

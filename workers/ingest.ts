@@ -7,6 +7,7 @@ import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
 import { eventHubTarget } from '../connect/event-hubs.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
 import { ingestSettings } from '../connect/ingest-settings.ts';
+import { stalledMetric, watchIngest } from './ingest-stall.ts';
 import { live, SUPERVISOR_GONE } from './lifecycle.ts';
 import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
@@ -41,10 +42,15 @@ await live('ingest', async (life) => {
       onStats: (stats) => (draining ? log.info({ stats }, 'ingest') : logStats(stats)),
     });
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
-    const metrics = await startMetrics(life, async () => ingestMetrics(worker.stats(), await look(), labels));
+    const stall = watchIngest(worker, store, hub, log);
+    const metrics = await startMetrics(life, async () => [
+      ...ingestMetrics(worker.stats(), await look(), labels),
+      stalledMetric(stall.count(), labels),
+    ]);
     ready();
     const schema = watchSchema(store, life);
-    const reason = await Promise.race([ending, worker.failed, schema.outgrown]);
+    const reason = await Promise.race([ending, worker.failed, schema.outgrown, stall.stalled]);
+    stall.stop();
     if (typeof reason === 'string') log.info({ reason }, 'draining');
     draining = true;
     await Promise.all([worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined), metrics?.close()]);

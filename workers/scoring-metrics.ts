@@ -12,10 +12,12 @@ export interface ScoringNow {
   /** Task queue, and node of the pool when there is one. */
   readonly labels: Readonly<Record<string, string>>;
   readonly running: () => number;
+  /** How long the activity that runs longest has run, ms. */
+  readonly longestMs: () => number;
   readonly slots: number;
 }
 
-export function scoringTotals({ labels, running, slots }: ScoringNow): ScoringTotals {
+export function scoringTotals({ labels, running, longestMs, slots }: ScoringNow): ScoringTotals {
   const sensors = new Map<string, { outcome: string; class: string; count: number }>();
   let chunks = 0;
   let seconds = 0;
@@ -66,6 +68,13 @@ export function scoringTotals({ labels, running, slots }: ScoringNow): ScoringTo
         anomalies,
       ),
       own('chunks_running', 'gauge', '{chunk}', 'Chunks under way.', running()),
+      own(
+        'oldest_chunk_seconds',
+        'gauge',
+        's',
+        'How long the chunk that is under way longest has been; past the limit of an attempt the worker ends.',
+        longestMs() / 1_000,
+      ),
       own('chunk_slots', 'gauge', '{chunk}', 'Most chunks at once.', slots),
       ...processMetrics('scoring'),
     ],

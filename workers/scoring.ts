@@ -13,6 +13,8 @@ import { createBudget } from '../scoring/concurrency.ts';
 import { createScoringEngine } from '../scoring/engine.ts';
 import { checkDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
+import { parseDuration } from '../domain/time.ts';
+import { SCORE_ACTIVITY } from '../workflows/policies.ts';
 import { VERSION } from '../version.ts';
 import { tracedStore } from '../telemetry/store.ts';
 import { logActivities, logChunk } from './activity-log.ts';
@@ -51,6 +53,7 @@ await live('scoring', async (life) => {
     config,
     blobs,
     activities,
+    activityLimitMs: parseDuration(SCORE_ACTIVITY.startToCloseTimeout),
     trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
     remote: config.worker.node !== undefined && config.blob !== undefined && 'accountUrl' in config.blob,
   });
@@ -67,6 +70,7 @@ await live('scoring', async (life) => {
   const totals = scoringTotals({
     labels: { queue: scoring.queue },
     running: activities.running,
+    longestMs: activities.longestMs,
     slots: scoring.concurrency,
   });
   const metrics = await startMetrics(life, async () => totals.metrics(), temporalMetrics);

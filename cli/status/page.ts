@@ -181,6 +181,17 @@ function poolTable(seen: readonly PoolSeen[]): string {
   );
 }
 
+/** As long as an ingest worker looks on before it ends. */
+const STILL_MS = 5 * 60_000;
+
+/** Partitions whose events wait while nothing is applied. */
+const stalled = ({ ingest: { value: states }, atMs }: Look): string[] =>
+  (states ?? [])
+    .filter(
+      ({ lagEvents = 0, updatedAtMs }) => lagEvents > 0 && updatedAtMs !== undefined && atMs - updatedAtMs > STILL_MS,
+    )
+    .map(({ partition }) => partition);
+
 function ingest(look: Look, before: readonly Look[]): string {
   const states = look.ingest.value;
   if (!states) return look.store.value ? `not known: ${look.ingest.problem}` : unknown('SQL');
@@ -197,6 +208,11 @@ function ingest(look: Look, before: readonly Look[]): string {
   return [
     `lag ${lag}; ${marks.length === 0 ? 'no watermark yet' : `watermark ${formatMs(Math.max(0, look.atMs - Math.min(...marks)))} old`}${rate === undefined ? '' : `; ${count(rate)} readings/s`}`,
     `${count(sum((state) => state.readings))} readings in ${formatNumberOf(states.length, 'partition')}, ${count(sum((state) => state.late))} late, ${count(sum((state) => state.dead))} dead`,
+    ...(stalled(look).length === 0
+      ? []
+      : [
+          `partition ${stalled(look).join(', ')}: events wait, nothing applied for more than ${formatMs(STILL_MS)}; a worker that holds it ends by itself (docs/outages.md)`,
+        ]),
   ].join('\n');
 }
 
@@ -295,6 +311,7 @@ export function statusData(look: Look, before: readonly Look[]) {
           lagEvents: states.some((state) => state.lagEvents !== undefined)
             ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
             : null,
+          stalledPartitions: stalled(look),
           watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
           readingsPerSecond: readingRate(look, before) ?? null,
           readings: states.reduce((sum, state) => sum + state.readings, 0),

@@ -7,26 +7,31 @@ export interface ActivityCount {
   running(): number;
   /** How long nothing has run, ms; 0 while something does. */
   idleForMs(): number;
+  /** How long the one that runs longest has run, ms; 0 when none does. */
+  longestMs(): number;
 }
 
 export function countActivities(now: () => number = Date.now): ActivityCount {
-  let running = 0;
+  const running = new Set<{ readonly sinceMs: number }>();
   let idleSince = now();
   return {
     interceptor: () => ({
       inbound: {
         async execute(input, next) {
-          running += 1;
+          const own = { sinceMs: now() };
+          running.add(own);
           try {
             return await next(input);
           } finally {
-            running -= 1;
+            running.delete(own);
             idleSince = now();
           }
         },
       },
     }),
-    running: () => running,
-    idleForMs: () => (running > 0 ? 0 : now() - idleSince),
+    running: () => running.size,
+    idleForMs: () => (running.size > 0 ? 0 : now() - idleSince),
+    // In order of their begin.
+    longestMs: () => now() - ([...running][0]?.sinceMs ?? now()),
   };
 }

@@ -6,6 +6,7 @@ import type { ActivityCount } from './activity-count.ts';
 import { watchIdle } from './idle.ts';
 import { watchMemory } from './memory.ts';
 import { watchScheduledEvents } from './scheduled-events.ts';
+import { watchStuck } from './stuck.ts';
 import type { EndReason, Watch } from './watch.ts';
 
 export interface EndOptions {
@@ -15,13 +16,15 @@ export interface EndOptions {
   /** On a node of Azure: look for its scheduled events and for what the pool says in Blob. */
   readonly remote: boolean;
   readonly trouble?: (error: unknown) => void;
+  /** Longest time the server gives an activity, ms. */
+  readonly activityLimitMs: number;
 }
 
 /** `reason` resolves with the first reason; `stop` must be called at the end. */
-export function watchForEnd({ config, blobs, activities, remote, trouble }: EndOptions): Watch {
+export function watchForEnd({ config, blobs, activities, remote, trouble, activityLimitMs }: EndOptions): Watch {
   const { node, idleExitMs, recycleBytes } = config.worker;
   const pool = config.pool.name;
-  const watches: Watch[] = [];
+  const watches: Watch[] = [watchStuck({ activities, limitMs: activityLimitMs })];
   if (remote && node !== undefined)
     watches.push(
       watchIdle({

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface EndReason {
-  readonly kind: 'idle' | 'released' | 'evicted' | 'memory';
+  readonly kind: 'idle' | 'released' | 'evicted' | 'memory' | 'stuck';
   /** For the log. */
   readonly text: string;
 }

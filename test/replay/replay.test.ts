@@ -83,6 +83,9 @@ test('the recorded histories hold what they are named after', () => {
   expect(many.filter((type) => type!.startsWith('START'))).toHaveLength(24);
   let asked = 0;
   expect(Math.max(...many.map((type) => (asked += type!.startsWith('START') ? 1 : -1)))).toBe(MAX_STARTS);
+  const outage = named('child-with-an-outage');
+  expect(JSON.stringify(outage.history)).toContain(Buffer.from('"outage-rounds"').toString('base64').slice(0, 12));
+  expect(outage.history.events.filter((e) => e.eventType.endsWith('ACTIVITY_TASK_SCHEDULED'))).toHaveLength(2);
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 

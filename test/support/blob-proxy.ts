@@ -55,6 +55,8 @@ export interface BlobProxy {
   readonly faults: ReadonlyMap<string, number>;
   /** Requests since the start. */
   readonly requests: readonly ProxiedRequest[];
+  /** Longest time that whoever made a request waited for one that got no answer, ms. */
+  longestWaitMs(): number;
   stop(): Promise<void>;
 }
 
@@ -62,6 +64,8 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
   let plan: FaultPlan | undefined;
   const faults = new Map<string, number>();
   const requests: ProxiedRequest[] = [];
+  const waiting = new Set<number>();
+  let longestMs = 0;
 
   const forward = async (request: IncomingMessage, response: ServerResponse, fault?: BlobFault): Promise<void> => {
     const upstream = send({
@@ -100,8 +104,15 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
         faults.set(name, (faults.get(name) ?? 0) + 1);
       }
       if (fault?.kind === 'reset') request.socket.destroy();
-      else if (fault?.kind === 'black hole') request.resume();
-      else if (fault?.kind === 'status') {
+      else if (fault?.kind === 'black hole') {
+        const sinceMs = performance.now();
+        waiting.add(sinceMs);
+        response.once('close', () => {
+          waiting.delete(sinceMs);
+          longestMs = Math.max(longestMs, performance.now() - sinceMs);
+        });
+        request.resume();
+      } else if (fault?.kind === 'status') {
         request.resume();
         const code = fault.code ?? (fault.status === 500 ? 'InternalError' : 'ServerBusy');
         response.writeHead(fault.status, {
@@ -126,6 +137,7 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
     plan: (next) => void (plan = next),
     faults,
     requests,
+    longestWaitMs: () => Math.max(longestMs, ...[...waiting].map((sinceMs) => performance.now() - sinceMs)),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -4,6 +4,7 @@
  *
  *   npm run chaos -- --seed 7 --minutes 10 --sensors 60
  *
+ * `--outages` takes the services away one after the other instead, and makes a table (outages.ts).
  * The seed fixes the shapes of the batches, the faults and their moments; it is printed first. Exit code 1
  * when anything is found, or a batch does not end.
  */

@@ -1,0 +1,198 @@
+/**
+ * A laptop stack whose workers reach every service through a proxy, and readings that flow into it past the proxies: what
+ * is sent is known exactly, whatever happens in between. Free of jest.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openContext, type Context } from '../../cli/frame/context.ts';
+import { loadConfig, type Env } from '../../config.ts';
+import { createProducer } from '../../ingest/connect.ts';
+import { parseCaptureName } from '../../ingest/capture.ts';
+import { readCapture } from '../../ingest/capture-file.ts';
+import { startChild, untilReady, type StackChild } from '../../local/child.ts';
+import { startStack } from '../../local/stack.ts';
+import { codeFile } from '../../paths.ts';
+import { startBlobProxy, type BlobProxy } from './blob-proxy.ts';
+import { cleanEnv, TOOLS } from './cli.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+export interface Feed {
+  /** Readings that Event Hubs has. */
+  sent(): number;
+  /** Resolves when all that was sent until now is in the windows. @throws when that takes longer */
+  untilIngested(withinMs: number): Promise<void>;
+  /** Readings applied too often (above 0) or not at all though their event counts as read (below 0), by SQL. */
+  off(): Promise<number>;
+  /** Stops, lets ingest finish, and holds windows and raw capture to what was sent: what does not fit. */
+  check(): Promise<string[]>;
+}
+
+export interface OutageStack {
+  /** Past the proxies. */
+  readonly context: Context;
+  readonly blob: BlobProxy;
+  readonly eventHubs: TcpProxy;
+  readonly temporal: TcpProxy;
+  readonly feed: Feed;
+  stop(): Promise<void>;
+}
+
+const START_MS = 60_000;
+const EVERY_MS = 100;
+
+/** @param prepare before the workers start */
+export async function startOutageStack(
+  home: string,
+  sensors: number,
+  prepare: (context: Context) => Promise<void>,
+): Promise<OutageStack> {
+  const auto = Object.fromEntries(
+    ['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS'].map((part) => [`FLEETSCORE_${part}_PORT`, 'auto']),
+  );
+  const env: Env = {
+    ...cleanEnv(),
+    FLEETSCORE_HOME: home,
+    FLEETSCORE_TOOLS_DIR: TOOLS,
+    FLEETSCORE_CAPTURE_INTERVAL: '5s',
+    FLEETSCORE_SCORING_THREADS: '1',
+    ...auto,
+  };
+  const stack = await startStack({ config: loadConfig(env), env, log: () => {}, workers: false });
+  const context = openContext({ home }, cleanEnv());
+  const portIn = (name: string): number => Number(/(?:127\.0\.0\.1|localhost):(\d+)/.exec(stack.env[name]!)![1]);
+  const [blob, eventHubs, temporal] = [
+    await startBlobProxy(portIn('FLEETSCORE_BLOB_CONNECTION_STRING')),
+    await startTcpProxy(portIn('FLEETSCORE_EVENT_HUBS_CONNECTION_STRING')),
+    await startTcpProxy(portIn('TEMPORAL_ADDRESS')),
+  ];
+  const through = (name: string, port: number): Env => ({
+    [name]: stack.env[name]!.replace(/(127\.0\.0\.1|localhost):\d+/, `$1:${port}`),
+  });
+  const workerEnv: Env = {
+    ...stack.env,
+    ...through('FLEETSCORE_BLOB_CONNECTION_STRING', blob.port),
+    ...through('FLEETSCORE_EVENT_HUBS_CONNECTION_STRING', eventHubs.port),
+    ...through('TEMPORAL_ADDRESS', temporal.port),
+  };
+
+  const workers = new Map<string, StackChild>();
+  let stopping = false;
+  /** Started again when it ends, as every supervisor does. */
+  const supervise = async (role: string): Promise<void> => {
+    const child = startChild({
+      name: `${role} worker`,
+      file: codeFile(`workers/${role}`),
+      logFile: join(home, 'logs', `${role}.log`),
+      env: workerEnv,
+    });
+    workers.set(role, child);
+    void child.ended.then(async () => {
+      await sleep(500);
+      if (!stopping) await supervise(role).catch(() => {});
+    });
+    await untilReady(child, START_MS);
+  };
+  await prepare(context);
+  await Promise.all(['ingest', 'control', 'scoring'].map(supervise));
+  const feed = startFeed(context, stack.env, sensors);
+  return {
+    context,
+    blob,
+    eventHubs,
+    temporal,
+    feed: {
+      ...feed,
+      async check() {
+        await feed.halt();
+        await feed.untilIngested(START_MS);
+        stopping = true;
+        await workers.get('ingest')!.stop();
+        return feed.compare();
+      },
+    },
+    async stop() {
+      stopping = true;
+      blob.plan();
+      await Promise.all([eventHubs.fault(), temporal.fault()]);
+      await feed.halt();
+      await context.close();
+      await Promise.all([...workers.values()].map((child) => child.stop()));
+      await stack.stop();
+      await Promise.all([blob.stop(), eventHubs.stop(), temporal.stop()]);
+    },
+  };
+}
+
+interface RunningFeed extends Omit<Feed, 'check'> {
+  halt(): Promise<void>;
+  compare(): Promise<string[]>;
+}
+
+/** One reading an event, a few events at a time, to all partitions in turn. */
+function startFeed(context: Context, env: Env, sensors: number): RunningFeed {
+  const hub = context.config.eventHubs.hub;
+  const producer = createProducer({
+    connection: { connectionString: env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING! },
+    hub,
+  });
+  let sent = 0;
+  let halted = false;
+  const run = (async (): Promise<void> => {
+    for (let round = 0; !halted; round++) {
+      const events = Array.from({ length: 4 }, (_, i) => {
+        const n = (round * 4 + i) % sensors;
+        return {
+          body: { device: `device-${1 + (n % 5)}`, sensor: `sensor-${n + 1}`, ts: Date.now() + i, value: round },
+        };
+      });
+      await producer.sendBatch(events);
+      sent += events.length;
+      await sleep(EVERY_MS);
+    }
+    await producer.close();
+  })();
+  run.catch(() => {});
+  const progress = async () => (await context.store()).listProgress();
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  return {
+    sent: () => sent,
+    async untilIngested(withinMs) {
+      const wanted = sent;
+      for (const end = Date.now() + withinMs; ; await sleep(50)) {
+        const read = sum((await progress()).map(({ appliedSeq }) => appliedSeq + 1));
+        if (read >= wanted) return;
+        if (Date.now() > end) throw new Error(`ingest has ${read} of ${wanted} events after ${withinMs / 1_000} s`);
+      }
+    },
+    off: async () => sum((await progress()).map(({ readings, appliedSeq }) => readings - appliedSeq - 1)),
+    async halt() {
+      halted = true;
+      await run;
+    },
+    async compare() {
+      const all = await progress();
+      const problems: string[] = [];
+      const readings = sum(all.map((one) => one.readings));
+      if (readings !== sent) problems.push(`${sent} readings were sent, ${readings} are in the windows`);
+      const captured = new Map<string, number[]>();
+      const blobs = context.blobs();
+      const files = [];
+      for await (const { name } of blobs.list('raw', '')) files.push(parseCaptureName(name)!);
+      files.sort((a, b) => a.partition.localeCompare(b.partition) || a.timeMs - b.timeMs || a.order - b.order);
+      for (const { name, partition } of files) {
+        const seqs = captured.get(partition) ?? [];
+        captured.set(partition, seqs);
+        seqs.push(...readCapture(await blobs.get('raw', name), name).map(({ seq }) => seq));
+      }
+      for (const { partition, appliedSeq } of all) {
+        const seqs = captured.get(partition) ?? [];
+        const wrong = seqs.findIndex((seq, i) => seq !== i);
+        if (wrong >= 0 || seqs.length !== appliedSeq + 1)
+          problems.push(
+            `raw capture of partition ${partition} has ${seqs.length} of ${appliedSeq + 1} events${wrong < 0 ? '' : `, out of order or twice at ${wrong}`}`,
+          );
+      }
+      return problems;
+    },
+  };
+}

@@ -1,0 +1,56 @@
+/** What services do in bad hours, as things to do to the proxies in front of them. */
+import type { BlobFault } from '../support/blob-proxy.ts';
+import type { OutageStack } from '../support/outage-stack.ts';
+import type { TcpFault } from '../support/tcp-proxy.ts';
+
+export interface ServiceFault {
+  readonly service: 'blob' | 'event hubs' | 'temporal';
+  readonly name: string;
+  begin(stack: OutageStack): Promise<void>;
+  end(stack: OutageStack): Promise<void>;
+}
+
+/** Every request, or of those that match every `nth`. */
+const blob = (
+  name: string,
+  fault: BlobFault,
+  when: (request: { readonly method: string; readonly path: string }, nth: number) => boolean = () => true,
+): ServiceFault => ({
+  service: 'blob',
+  name,
+  begin: async (stack) => {
+    let nth = 0;
+    stack.blob.plan((request) => (when(request, nth++) ? fault : undefined));
+  },
+  end: async (stack) => stack.blob.plan(),
+});
+
+const tcp = (service: 'event hubs' | 'temporal', name: string, kind: TcpFault): ServiceFault => ({
+  service,
+  name,
+  begin: (stack) => (service === 'temporal' ? stack.temporal : stack.eventHubs).fault(kind),
+  end: (stack) => (service === 'temporal' ? stack.temporal : stack.eventHubs).fault(),
+});
+
+const reads = ({ method, path }: { readonly method: string; readonly path: string }): boolean =>
+  method === 'GET' && !path.includes('comp=');
+
+export const FAULTS: readonly ServiceFault[] = [
+  blob('503 for every request', { kind: 'status', status: 503 }),
+  blob('429, asks for 5 s', { kind: 'status', status: 429, retryAfterSeconds: 5 }),
+  blob('500 for every other request', { kind: 'status', status: 500 }, (_, nth) => nth % 2 === 0),
+  blob('a role that is not there yet (403)', { kind: 'status', status: 403, code: 'AuthorizationPermissionMismatch' }),
+  blob('containers are away (404)', { kind: 'status', status: 404, code: 'ContainerNotFound' }),
+  blob('connections break', { kind: 'reset' }),
+  blob('every third answer is lost', { kind: 'answer lost' }, (_, nth) => nth % 3 === 0),
+  blob('black hole', { kind: 'black hole' }),
+  blob('bodies break off', { kind: 'cut', after: 200 }, (request, nth) => reads(request) && nth % 2 === 0),
+  blob('bodies stop coming', { kind: 'hang', after: 200 }, reads),
+  blob('bodies drip, a byte a second', { kind: 'drip', ms: 1_000 }, reads),
+  tcp('event hubs', 'connections break, new ones too', 'reset'),
+  tcp('event hubs', 'nothing listens', 'refused'),
+  tcp('event hubs', 'black hole', 'black hole'),
+  tcp('temporal', 'connections break, new ones too', 'reset'),
+  tcp('temporal', 'nothing listens', 'refused'),
+  tcp('temporal', 'black hole', 'black hole'),
+];
