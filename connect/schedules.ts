@@ -1,5 +1,5 @@
 /** Schedules of batches, as Temporal keeps them. Policies are always explicit: the server's own catch-up is a year. */
-import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
+import { ScheduleOverlapPolicy, type Client, type ScheduleSpec } from '@temporalio/client';
 import { cutBytes, MAX_SUMMARY } from '../domain/bounded.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import type { Period } from '../domain/time.ts';
@@ -18,26 +18,26 @@ export type ScheduleSetting = {
   readonly overlap: ScheduleOverlapPolicy;
   readonly paused: boolean;
   readonly note?: string | undefined;
-} & (
+} & ScheduleTimes;
+
+/** When a schedule starts batches. */
+export type ScheduleTimes =
   | { readonly everyMs: number; /** Shifts the times, which count from the epoch. */ readonly offsetMs?: number }
-  | { readonly cron: string; readonly timezone?: string }
-);
+  | { readonly cron: string; readonly timezone?: string };
+
+/** The same as the server takes it. */
+export function timesOf(times: ScheduleTimes): ScheduleSpec {
+  if (!('everyMs' in times))
+    return { cronExpressions: [times.cron], ...(times.timezone === undefined ? {} : { timezone: times.timezone }) };
+  const { everyMs: every, offsetMs: offset } = times;
+  return { intervals: [{ every, ...(offset === undefined ? {} : { offset }) }] };
+}
 
 /** @throws ScheduleAlreadyRunning when the name is taken */
 export async function createSchedule(client: Client, name: string, setting: ScheduleSetting): Promise<void> {
   await client.schedule.create<typeof scoreBatch>({
     scheduleId: name,
-    spec:
-      'everyMs' in setting
-        ? {
-            intervals: [
-              { every: setting.everyMs, ...(setting.offsetMs === undefined ? {} : { offset: setting.offsetMs }) },
-            ],
-          }
-        : {
-            cronExpressions: [setting.cron],
-            ...(setting.timezone === undefined ? {} : { timezone: setting.timezone }),
-          },
+    spec: timesOf(setting),
     action: {
       type: 'startWorkflow',
       workflowType: SCORE_BATCH,

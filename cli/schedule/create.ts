@@ -1,7 +1,8 @@
 /** `fleetscore schedule create`: everything that can be known is checked first, and said. */
 import { ScheduleAlreadyRunning } from '@temporalio/client';
-import { createSchedule } from '../../connect/schedules.ts';
+import { createSchedule, type ScheduleTimes } from '../../connect/schedules.ts';
 import { seeSchedule } from '../../connect/schedule-times.ts';
+import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { parseDuration } from '../../domain/time.ts';
@@ -24,32 +25,27 @@ export interface CreateOptions extends RequestOptions {
   readonly note?: string;
 }
 
-/** What a schedule is to do, and when; without a period a cron schedule scores from the time before. */
-export function settingOf(options: CreateOptions) {
-  if ((options.every === undefined) === (options.cron === undefined))
+/** When a schedule starts batches. @throws FleetscoreError `INVALID_ARGUMENT`, `INVALID_DURATION`, `INVALID_ZONE` */
+export function timesIn({ every, cron, timezone }: Pick<CreateOptions, 'every' | 'cron' | 'timezone'>): ScheduleTimes {
+  if ((every === undefined) === (cron === undefined))
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
       "give either --every (for example --every 15m) or --cron (for example --cron '0 2 * * *').",
     );
-  if (options.timezone !== undefined && options.cron === undefined)
+  if (every !== undefined && timezone !== undefined)
     throw new FleetscoreError('INVALID_ARGUMENT', '--timezone goes with --cron; --every counts in UTC.');
-  if (options.cron !== undefined) checkCron(options.cron, options.timezone);
-  const times =
-    options.every === undefined
-      ? { cron: options.cron!, ...(options.timezone === undefined ? {} : { timezone: options.timezone }) }
-      : { everyMs: everyMsOf(options.every) };
-  const request: ScoreBatchRequest = {
-    ...requestOf(options),
-    period: options.period ?? options.every ?? SINCE_LAST,
-    ...(options.delay === undefined ? {} : { delay: options.delay }),
-  };
-  parseRequest(request, Date.now()); // the same check as in the workflow, before anything is created
-  return { times, request };
+  if (every !== undefined) return { everyMs: everyMsOf(every) };
+  checkCron(cron!, timezone);
+  return { cron: cron!, ...defined({ timezone }) };
 }
 
 export async function create(context: Context, options: CreateOptions, name: string): Promise<Output> {
   checkScheduleName(name);
-  const { times, request } = settingOf(options);
+  const times = timesIn(options);
+  // Without a period a cron schedule scores from the time before.
+  const period = options.period ?? options.every ?? SINCE_LAST;
+  const request: ScoreBatchRequest = { ...requestOf(options), period, ...defined({ delay: options.delay }) };
+  parseRequest(request, Date.now()); // the same check as in the workflow, before anything is created
   const fleet = await fleetWarnings(() => context.store(), options.release);
   const client = await context.client();
   const what =
@@ -80,10 +76,7 @@ export async function create(context: Context, options: CreateOptions, name: str
     await client.schedule.getHandle(name).delete();
     throw new FleetscoreError('INVALID_ARGUMENT', `${what} never comes: there is no such day. Nothing was created.`);
   }
-  const warnings = [
-    ...fleet,
-    ...(seen ? specWarnings(seen.spec, { ...request, period: request.period! }, Date.now()) : []),
-  ];
+  const warnings = [...fleet, ...(seen ? specWarnings(seen.spec, { ...request, period }, Date.now()) : [])];
   const shown = await describe(context, name, { gaps: false }).catch((error: unknown) => {
     throw new FleetscoreError(
       'SCHEDULE_UNREAD',

@@ -10,6 +10,7 @@ import { action, asDuration, fromOption, toOption, type Output } from '../frame/
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
 import { create, type CreateOptions } from './create.ts';
+import { update, type UpdateOptions } from './update.ts';
 import { describe, gapsOf, gapsText, look, policyOf, withSchedule } from './describe.ts';
 
 const OVERLAPS = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'];
@@ -17,42 +18,12 @@ const OVERLAPS = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate
 export function registerSchedule(program: Command): void {
   const schedule = program.command('schedule').description('create and drive schedules of batches');
 
-  addRequestOptions(
-    schedule
-      .command('create')
-      .description('create a schedule that scores the fleet again and again')
-      .argument('<name>', 'name of the schedule')
-      .addOption(
-        new Option(
-          '--every <duration>',
-          'start a batch at every multiple of this time (15m: at :00, :15, :30, :45 UTC)',
-        )
-          .argParser(asDuration)
-          .conflicts('cron'),
-      )
-      .option('--cron <expression>', "start batches by a cron expression, for example '0 2 * * *'")
-      .option('--timezone <name>', 'time zone of the cron expression, for example Europe/Berlin (default: UTC)')
-      .option(
-        '--period <duration>',
-        'what each batch scores: so much time before it starts, 15m, 1d, 1mo, or `schedule`: since the time before (default: the value of --every; with --cron: schedule)',
-      )
-      .addOption(
-        new Option('--delay <duration>', 'the period ends this long before the scheduled time').argParser(asDuration),
-      )
-      .addOption(
-        new Option('--overlap <policy>', 'when the batch before still runs')
-          .choices(OVERLAPS)
-          .default(DEFAULT_OVERLAP.toLowerCase()),
-      )
-      .addOption(
-        new Option('--catchup <duration>', 'missed batches this old are still started after an outage')
-          .default('1h')
-          .argParser(asDuration),
-      )
-      .option('--paused', 'create it paused')
-      .option('--note <text>', 'a note for people'),
-  ).action(action<[string], CreateOptions>(create));
-
+  settings(named(schedule, 'create', 'create a schedule that scores the fleet again and again'), CREATED)
+    .option('--paused', 'create it paused')
+    .action(action<[string], CreateOptions>(create));
+  settings(named(schedule, 'update', 'change what is named of a schedule, and keep the rest'), {}).action(
+    action<[string], UpdateOptions>(update),
+  );
   schedule.command('list').description('list schedules').action(action<[], object>(list));
   named(schedule, 'describe', 'show a schedule').action(
     action<[string], object>((context, _, name) => describe(context, name)),
@@ -97,6 +68,44 @@ export function registerSchedule(program: Command): void {
     .action(action<[string], { from: number; to: number; overlap: string }>(backfill));
   named(schedule, 'delete', 'delete a schedule; its batches stay').action(
     action<[string], object>((context, _, name) => change(context, name, 'deleted', (h) => h.delete())),
+  );
+}
+
+/** Of a schedule that is made; one that is changed keeps its own. */
+const CREATED = { overlap: DEFAULT_OVERLAP.toLowerCase(), catchup: '1h' };
+
+/** When batches start and what they are asked for: options of `create` and `update`. */
+function settings(command: Command, defaults: { readonly overlap?: string; readonly catchup?: string }): Command {
+  return addRequestOptions(
+    command
+      .addOption(
+        new Option(
+          '--every <duration>',
+          'start a batch at every multiple of this time (15m: at :00, :15, :30, :45 UTC)',
+        )
+          .argParser(asDuration)
+          .conflicts('cron'),
+      )
+      .option('--cron <expression>', "start batches by a cron expression, for example '0 2 * * *'")
+      .option('--timezone <name>', 'time zone of the cron expression, for example Europe/Berlin (default: UTC)')
+      .option(
+        '--period <duration>',
+        'what each batch scores: so much time before it starts, 15m, 1d, 1mo, or `schedule`: since the time before (default: the value of --every; with --cron: schedule)',
+      )
+      .addOption(
+        new Option('--delay <duration>', 'the period ends this long before the scheduled time').argParser(asDuration),
+      )
+      .addOption(
+        new Option('--overlap <policy>', 'when the batch before still runs')
+          .choices(OVERLAPS)
+          .default(defaults.overlap),
+      )
+      .addOption(
+        new Option('--catchup <duration>', 'missed batches this old are still started after an outage')
+          .default(defaults.catchup)
+          .argParser(asDuration),
+      )
+      .option('--note <text>', 'a note for people'),
   );
 }
 

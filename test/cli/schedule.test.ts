@@ -297,6 +297,42 @@ test('describe says when a schedule starts, what it scores, and what that leaves
   expect(nightly.json()).toMatchObject({ spec: ['cron 30 6 * * 1-5'], request: { period: 'schedule' }, warnings: [] });
 });
 
+test('an update changes what is named and keeps the rest', async () => {
+  await stack.cli('schedule', 'create', 'kept', '--every', '15m', '--delay', '5m', '--catchup', '6h', '--paused');
+  const faster = await stack.cli('schedule', 'update', 'kept', '--every', '10m', '--note', 'faster', '--json');
+  expect(faster.json()).toMatchObject({
+    paused: true,
+    note: 'faster',
+    spec: ['every 10m'],
+    request: { period: '10m', delay: '5m' },
+    overlap: 'buffer_all',
+    catchup: '6h',
+  });
+  const nightly = await stack.cli(
+    'schedule',
+    'update',
+    'kept',
+    '--cron',
+    '0 2 * * *',
+    '--timezone',
+    'Asia/Kolkata',
+    '--json',
+  );
+  expect(nightly.json()).toMatchObject({
+    spec: ['cron 0 2 * * *', 'Asia/Kolkata'],
+    request: { period: 'schedule', delay: '5m' },
+    catchup: '6h',
+  });
+  const never = await stack.cli('schedule', 'update', 'kept', '--cron', '0 2 31 2 *');
+  expect(never.stderr).toMatch(/would never start a batch. Nothing was changed/);
+  expect(never.code).toBe(2);
+  expect((await stack.cli('schedule', 'describe', 'kept', '--json')).json()).toMatchObject({
+    spec: ['cron 0 2 * * *', 'Asia/Kolkata'],
+    paused: true,
+  });
+  expect((await stack.cli('schedule', 'update', 'kept', '--timezone', 'UTC')).code).toBe(2);
+});
+
 test('doctor finds every part well', async () => {
   const doctor = await stack.cli('doctor', '--json');
   expect(doctor.json()).toMatchObject({ healthy: true });
