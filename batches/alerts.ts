@@ -43,6 +43,20 @@ export interface Alert {
   readonly causes: readonly Cause[];
 }
 
+/** Periods of a schedule for which no batch was started. */
+export interface MissedAlert {
+  readonly id: string;
+  readonly event: 'periods_missed';
+  readonly text: string;
+  readonly schedule: string;
+  /** Of the first and the last of them. */
+  readonly from: string;
+  readonly to: string;
+  readonly periods: number;
+  /** What `schedule backfill` takes to score them. */
+  readonly backfill: { readonly from: string; readonly to: string };
+}
+
 const TRIES = 3;
 const TRY_MS = 5_000;
 const FIRST_WAIT_MS = 500;
@@ -103,7 +117,7 @@ export function alertsOf(
 }
 
 /** Names and messages come from outside: in the sentence that a chat shows they are no mention, link or markup. */
-function plainText(text: string): string {
+export function plainText(text: string): string {
   return text
     .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ')
     .replaceAll('<', '\u2039')
@@ -117,7 +131,7 @@ const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
 
 /** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
 export async function postAlert(
-  alert: Alert,
+  alert: Alert | MissedAlert,
   settings: AlertSettings,
   warn: (message: string) => void,
 ): Promise<boolean> {

@@ -27,6 +27,7 @@ import { openBlobs } from '../connect/blob-storage.ts';
 import { controlTotals, storeMetrics } from './control-metrics.ts';
 import { CONTROL_DEPLOYMENT, hasDeployments } from '../connect/deployment/server.ts';
 import { watchDeployment, type DeploymentWatch } from '../connect/deployment/watch.ts';
+import { watchGaps } from './gap-watch.ts';
 import { live } from './lifecycle.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
@@ -117,6 +118,13 @@ await live('control', async (life) => {
   };
   const stopRetention = startRetention(store, config.keep, log);
   const stopClosing = watchAbandoned(deps, workflowsEnd(client));
+  const stopGaps = watchGaps({
+    client,
+    store,
+    now: Date.now,
+    warn: (message) => log.warn(message),
+    ...(config.alerts ? { alerts: config.alerts } : {}),
+  });
   const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
   if (versioning !== 'off' && !versioned)
@@ -172,6 +180,7 @@ await live('control', async (life) => {
     stuck.stop();
     await watch?.stop();
     await stopClosing();
+    await stopGaps();
     await stopRetention();
     await metrics?.close();
     await connection.close();

@@ -5,6 +5,7 @@ import { schedulePeriod } from '../../batches/schedule-period.ts';
 import type { SeenSchedule } from '../../domain/schedule-spec.ts';
 import { isoTime } from '../../domain/time.ts';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
+import { missedOf } from '../../workers/gap-watch.ts';
 import type { Batch, BatchStatus } from '../../storage/store.ts';
 
 const at = (text: string): number => Date.parse(`2026-11-29T${text}:00Z`);
@@ -79,6 +80,25 @@ test('where clocks leave a time out, its period is no gap once the next batch ha
   expect(gaps).toMatchObject([
     { fromMs: Date.parse('2026-03-27T01:00:00Z'), toMs: Date.parse('2026-03-30T00:00:00Z'), periods: 2 },
   ]);
+});
+
+test('periods without a batch are an alert, except of a schedule that is paused or has batches waiting', () => {
+  const schedule = { name: 'plant', paused: false, seen: seen(), request };
+  const batches = [batch('a', '00:00', '10:30', 'completed'), batch('b', '11:00', '12:00', 'failed')];
+  const nowMs = at('11:25');
+  expect(missedOf(schedule, batches, nowMs)).toEqual([
+    expect.objectContaining({
+      id: 'plant/periods_missed/20261129T103000Z-20261129T110000Z',
+      event: 'periods_missed',
+      periods: 2,
+      text: expect.stringContaining(
+        '2 periods of schedule plant got no batch, 2026-11-29 10:30:00 to 2026-11-29 11:00:00',
+      ),
+      backfill: { from: '2026-11-29T10:30:00.000Z', to: '2026-11-29T11:00:00.000Z' },
+    }),
+  ]);
+  expect(missedOf({ ...schedule, paused: true }, batches, nowMs)).toEqual([]);
+  expect(missedOf({ ...schedule, seen: seen({ waiting: 2 }) }, batches, nowMs)).toEqual([]);
 });
 
 test('the period of a batch counts what is on record, and says when its schedule is gone', async () => {
