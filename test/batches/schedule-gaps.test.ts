@@ -83,7 +83,7 @@ test('where clocks leave a time out, its period is no gap once the next batch ha
 });
 
 test('periods without a batch are an alert, except of a schedule that is paused or has batches waiting', () => {
-  const schedule = { name: 'plant', paused: false, seen: seen(), request };
+  const schedule = { name: 'plant', paused: false, seen: seen({ createdMs: at('10:00') }), request };
   const batches = [batch('a', '00:00', '10:30', 'completed'), batch('b', '11:00', '12:00', 'failed')];
   const nowMs = at('11:25');
   expect(missedOf(schedule, batches, nowMs)).toEqual([
@@ -98,7 +98,7 @@ test('periods without a batch are an alert, except of a schedule that is paused 
     }),
   ]);
   expect(missedOf({ ...schedule, paused: true }, batches, nowMs)).toEqual([]);
-  expect(missedOf({ ...schedule, seen: seen({ waiting: 2 }) }, batches, nowMs)).toEqual([]);
+  expect(missedOf({ ...schedule, seen: seen({ createdMs: at('10:00'), waiting: 2 }) }, batches, nowMs)).toEqual([]);
 });
 
 test('the period of a batch counts what is on record, and says when its schedule is gone', async () => {
