@@ -26,6 +26,9 @@ for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storag
     filter: (source) => statSync(source).isDirectory() || ASSET.test(source),
   });
 
+const { DIGEST_FILE, workflowDigest } = await import('../dist/version.js');
+writeFileSync(join(dist, DIGEST_FILE), workflowDigest(root, '.ts'));
+
 const { bundleName, bundleWorkflows, WORKFLOW_CODE_KINDS } = await import('../dist/workers/workflow-code.js');
 let bytes = 0;
 for (const kind of WORKFLOW_CODE_KINDS) {

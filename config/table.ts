@@ -371,8 +371,8 @@ export const TABLE = {
     buildId: variable(
       'FLEETSCORE_BUILD_ID',
       matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dots, underscores and hyphens, at most 64'),
-      { presetText: 'the version of the code' },
-      'Version of a worker for Temporal, to which batches are pinned. Set it where workflows change without a new version of the code, to a commit for example.',
+      { presetText: 'the version of the code and a digest of its workflows' },
+      'Version of a worker for Temporal, to which batches are pinned. The digest makes every build whose workflows differ another one; set it to tell builds apart by something else, a commit for example.',
     ),
     versioning: variable(
       'FLEETSCORE_VERSIONING',

@@ -20,7 +20,7 @@ import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startRetention } from '../storage/retention.ts';
 import { CONTROL_ACTIVITY, PATIENCE_MS } from '../workflows/policies.ts';
-import { VERSION } from '../version.ts';
+import { buildId as ownBuildId } from '../version.ts';
 import { logActivities, logClosed } from './activity-log.ts';
 import { tracedStore } from '../telemetry/store.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
@@ -99,10 +99,11 @@ await live('control', async (life) => {
     ],
     temporalMetrics,
   );
+  const { versioning, buildId = ownBuildId() } = config.worker;
   const deps: BatchDeps = {
     store,
     blobs,
-    codeVersion: VERSION,
+    codeVersion: buildId,
     pools: queues,
     now: Date.now,
     seeSchedule: (schedule) => seeSchedule(client, schedule),
@@ -125,7 +126,6 @@ await live('control', async (life) => {
     warn: (message) => log.warn(message),
     ...(config.alerts ? { alerts: config.alerts } : {}),
   });
-  const { versioning, buildId = VERSION } = config.worker;
   const versioned = versioning !== 'off' && (await hasDeployments(client));
   if (versioning !== 'off' && !versioned)
     log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');

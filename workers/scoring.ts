@@ -15,7 +15,7 @@ import { checkDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { parseDuration } from '../domain/time.ts';
 import { SCORE_ACTIVITY } from '../workflows/policies.ts';
-import { VERSION } from '../version.ts';
+import { buildId } from '../version.ts';
 import { tracedStore } from '../telemetry/store.ts';
 import { logActivities, logChunk } from './activity-log.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
@@ -101,7 +101,7 @@ await live('scoring', async (life) => {
       // Told, not routed by: any scoring worker serves batches of any version.
       workerDeploymentOptions: {
         useWorkerVersioning: false,
-        version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? VERSION },
+        version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? buildId() },
       },
     });
     if (without) throw without;

@@ -6,7 +6,7 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { parseSensorName } from '../../domain/sensor.ts';
 import { compactTime, isoTime, type Period } from '../../domain/time.ts';
-import { VERSION } from '../../version.ts';
+import { buildId } from '../../version.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import type { scoreBatch } from '../../workflows/index.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
@@ -211,7 +211,7 @@ async function cancel(context: Context, _: object, id: string): Promise<Output> 
   if (!hasEnded(batch)) {
     const { finishBatch } = await import('../../batches/finish.ts');
     await finishBatch(
-      { store, blobs: context.blobs(), codeVersion: VERSION, now: Date.now },
+      { store, blobs: context.blobs(), codeVersion: buildId(), now: Date.now },
       { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 },
     );
   }

@@ -11,7 +11,7 @@ import type { Alert } from '../../batches/alerts.ts';
 import type { SensorErrorLog } from '../../batches/error-logs.ts';
 import { CONTAINERS, errorLogBlob, modelBlob } from '../../domain/blob-names.ts';
 import { decided } from '../../domain/outcome.ts';
-import { VERSION } from '../../version.ts';
+import { buildId } from '../../version.ts';
 import { describeDeployment } from '../../connect/deployment/server.ts';
 import { createSchedule } from '../../connect/schedules.ts';
 import { poison, slowBytes, svmBytes } from '../scoring/models.ts';
@@ -171,11 +171,11 @@ test('a batch ends on the version it started on, new ones start on the newer; a 
   const { context } = stack;
   const old = await middle();
   await stack.addControl('next');
-  expect(await versionsOf(old)).toEqual([VERSION]);
+  expect(await versionsOf(old)).toEqual([buildId()]);
   const young = await startBatch(context, PERIOD);
   stack.proxy.plan();
   await Promise.all([whole(old), whole(young)]);
-  expect(await versionsOf(old)).toEqual([VERSION]);
+  expect(await versionsOf(old)).toEqual([buildId()]);
   expect(await versionsOf(young)).toEqual(['next']);
 
   const stranded = await middle();
@@ -185,16 +185,16 @@ test('a batch ends on the version it started on, new ones start on the newer; a 
   const workersOf = async (buildId: string): Promise<number | undefined> =>
     (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
   for (let i = 0; i < 120 && (await workersOf('next')) !== 0; i++) await sleep(250);
-  expect((await stack.cli('workers', 'promote', VERSION)).stdout).toContain(
-    `New batches start on version ${VERSION}. Before it was next`,
+  expect((await stack.cli('workers', 'promote', buildId())).stdout).toContain(
+    `New batches start on version ${buildId()}. Before it was next`,
   );
   const status = await stack.cli('workers', 'status', '--json');
   expect(status.json()).toMatchObject({
-    current: VERSION,
-    scoring: [{ version: VERSION, workers: 1 }],
+    current: buildId(),
+    scoring: [{ version: buildId(), workers: 1 }],
     versions: [
       { version: 'next', workers: 0, batches: 1 },
-      { version: VERSION, state: 'current', workers: 1, batches: 0 },
+      { version: buildId(), state: 'current', workers: 1, batches: 0 },
     ],
   });
   expect((await stack.cli('workers', 'promote', 'next')).stderr).toMatch(/no worker of version next runs/);
@@ -204,7 +204,7 @@ test('a batch ends on the version it started on, new ones start on the newer; a 
   );
   stack.proxy.plan();
   await whole(stranded);
-  expect(await versionsOf(stranded)).toContain(VERSION);
+  expect(await versionsOf(stranded)).toContain(buildId());
 }, 240_000);
 
 /** Versions that ever ran a batch or one of its children. */

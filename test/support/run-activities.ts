@@ -32,7 +32,7 @@ const QUIET = new DefaultLogger('ERROR', () => {});
 
 export async function runBatch(
   deps: RunDeps,
-  plan: Omit<PlanInput, 'workflowId' | 'runId'>,
+  plan: Omit<PlanInput, 'workflowId' | 'runId'> & Partial<Pick<PlanInput, 'workflowId' | 'runId'>>,
   tolerated = 10,
 ): Promise<BatchRun> {
   let retries = 0;
@@ -64,7 +64,7 @@ export async function runBatch(
     }
   };
   const { batchId, fromMs, toMs } = plan;
-  const { groups, sensorsPerActivity } = await run(control.planBatch, { ...plan, workflowId: batchId, runId: batchId });
+  const { groups, sensorsPerActivity } = await run(control.planBatch, { workflowId: batchId, runId: batchId, ...plan });
   for (const range of groups) {
     const size = range.sensorsPerActivity ?? sensorsPerActivity;
     const chunks =
