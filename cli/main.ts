@@ -1,6 +1,6 @@
 /** The `fleetscore` command: runs what the command line calls, and tells errors as users see them. */
 import { CommanderError } from 'commander';
-import { EXIT_USAGE, report } from './frame/command.ts';
+import { endSoon, EXIT_USAGE, report } from './frame/command.ts';
 import { createProgram } from './program.ts';
 
 // A reader that has seen enough, such as `| head`, is no error.
@@ -9,10 +9,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+const json = process.argv.includes('--json');
+// A fault in the background, such as a call that is tried again on a connection that is closed, is one line as well.
+process.on('uncaughtException', (error) => {
+  report(error, json);
+  process.exit();
+});
+
 try {
   await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);
 } catch (error) {
   // Commander has printed what was wrong; help and version end with 0.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-  else report(error, process.argv.includes('--json'));
+  else report(error, json);
 }
+endSoon();

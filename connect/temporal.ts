@@ -2,14 +2,18 @@
  * Connections to Temporal, from the standard TEMPORAL_* variables and temporal.toml profiles. The SDK's halves
  * are loaded when one is opened: commands that do not need them start faster.
  */
+import { existsSync } from 'node:fs';
 import type { Client, ConnectionOptions } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { loadClientConfigProfile, toClientOptions, type ClientConfigProfile } from '@temporalio/envconfig';
 import type { NativeConnection, NativeConnectionOptions } from '@temporalio/worker';
 import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 import type { WorkerConverter } from '../payloads/data-converter.ts';
 import { withinLimit } from '../storage/deadline.ts';
+import type { ProbeTarget } from './temporal-probe.ts';
+import { profileFileOf, temporalSettings } from './temporal-settings.ts';
+import { notConnected } from './temporal-trouble.ts';
 
 export interface TemporalTarget {
   readonly address: string;
@@ -18,27 +22,62 @@ export interface TemporalTarget {
 
 interface Resolved extends TemporalTarget {
   readonly options: ConnectionOptions;
+  readonly probe: ProbeTarget;
 }
 
+/** @throws FleetscoreError `INVALID_CONFIG` */
 function resolveTarget(env: Env): Resolved {
   const overrideEnvVars = Object.fromEntries(
     Object.entries(env).filter((e): e is [string, string] => e[1] !== undefined),
   );
-  try {
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
-    const address = connectionOptions.address ?? 'localhost:7233';
-    return {
-      address,
-      namespace: namespace ?? 'default',
-      options: { ...connectionOptions, address } as ConnectionOptions,
-    };
-  } catch (error) {
-    throw new FleetscoreError(
+  const wrong = (why: string, cause?: unknown): FleetscoreError =>
+    new FleetscoreError(
       'INVALID_CONFIG',
-      `the Temporal configuration cannot be read: ${messageOf(error)}. Check the TEMPORAL_* variables and temporal.toml.`,
-      { cause: error },
+      `the Temporal configuration cannot be used: ${why}. In use: ${temporalSettings(env).join(', ') || 'no setting'}.`,
+      { cause },
     );
+  // The SDK goes on without a file that is named and missing: to another server.
+  const file = env.TEMPORAL_CONFIG_FILE;
+  if (file && !existsSync(file)) throw wrong(`TEMPORAL_CONFIG_FILE names ${file}, which is not there`);
+  const noFile = profileFileOf(env) === undefined;
+  if (noFile && env.TEMPORAL_PROFILE)
+    throw wrong(`TEMPORAL_PROFILE names ${env.TEMPORAL_PROFILE}, and there is no profile of that name`);
+  let profile: ClientConfigProfile;
+  let options: ConnectionOptions;
+  try {
+    profile = loadClientConfigProfile({ overrideEnvVars, disableFile: noFile });
+    options = toClientOptions(profile).connectionOptions as ConnectionOptions;
+  } catch (error) {
+    throw wrong(messageOf(error).replace(/\.$/, ''), error);
   }
+  const { tls } = profile;
+  // The SDK leaves out a half of a pair, and the server then misses the other.
+  if (tls && !tls.disabled && (tls.clientCert === undefined) !== (tls.clientKey === undefined))
+    throw wrong(
+      tls.clientCert === undefined
+        ? 'it has the key of a client certificate but not the certificate; set TEMPORAL_TLS_CLIENT_CERT_PATH'
+        : 'it has a client certificate but not its key; set TEMPORAL_TLS_CLIENT_KEY_PATH',
+    );
+  const address = options.address ?? 'localhost:7233';
+  return {
+    address,
+    namespace: profile.namespace ?? 'default',
+    options: { ...options, address },
+    probe: { address, ...tlsOf(options) },
+  };
+}
+
+function tlsOf({ tls }: ConnectionOptions): Pick<ProbeTarget, 'tls'> {
+  if (!tls) return {};
+  if (tls === true) return { tls: {} };
+  const { serverNameOverride, serverRootCACertificate, clientCertPair } = tls;
+  return {
+    tls: {
+      ...(serverNameOverride ? { serverName: serverNameOverride } : {}),
+      ...(serverRootCACertificate ? { ca: serverRootCACertificate } : {}),
+      ...(clientCertPair ? { cert: clientCertPair.crt, key: clientCertPair.key } : {}),
+    },
+  };
 }
 
 export function temporalTarget(env: Env): TemporalTarget {
@@ -56,9 +95,9 @@ function withDeadline(answerMs: number): NonNullable<ConnectionOptions['intercep
   return (options, next) => next({ ...options, deadline: options.deadline ?? Date.now() + answerMs }) as Call;
 }
 
-/** Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `INVALID_PAYLOAD_KEYS` */
+/** Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`, `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS` */
 export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Promise<Client> {
-  const { address, namespace, options } = resolveTarget(env);
+  const { namespace, options, probe } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
   const [{ Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor }, { clientConverter }] =
     await Promise.all([import('@temporalio/client'), import('../payloads/data-converter.ts')]);
@@ -76,7 +115,7 @@ export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Pro
       dataConverter: clientConverter(keys),
     });
   } catch (error) {
-    throw unavailable(address, error);
+    throw await notConnected(probe, env, error);
   }
 }
 
@@ -88,9 +127,9 @@ export interface WorkerConnection extends WorkerConverter {
   readonly namespace: string;
 }
 
-/** A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `INVALID_PAYLOAD_KEYS` */
+/** A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`, `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS` */
 export async function connectWorker(env: Env): Promise<WorkerConnection> {
-  const { address, namespace, options } = resolveTarget(env);
+  const { namespace, options, probe } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
   const [{ NativeConnection }, { workerConverter }] = await Promise.all([
     import('@temporalio/worker'),
@@ -103,14 +142,6 @@ export async function connectWorker(env: Env): Promise<WorkerConnection> {
       ...workerConverter(keys),
     };
   } catch (error) {
-    throw unavailable(address, error);
+    throw await notConnected(probe, env, error);
   }
-}
-
-function unavailable(address: string, cause: unknown): FleetscoreError {
-  return new FleetscoreError(
-    'TEMPORAL_UNAVAILABLE',
-    `no Temporal server answers at ${address} (${messageOf(cause)}). Start the laptop stack with \`fleetscore up\`, or set TEMPORAL_ADDRESS.`,
-    { retryable: true, cause },
-  );
 }

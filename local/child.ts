@@ -1,23 +1,26 @@
 /**
  * One process of the laptop stack: its output goes to a log file, it is told to end through its IPC channel
- * or SIGTERM, and it never outlives us.
+ * or SIGTERM, and it never outlives us. A log that cannot be written costs its lines, never the stack.
  */
 import { fork, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../config.ts';
-import { FleetscoreError } from '../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { redactLine } from '../domain/redact.ts';
 import { splitLines } from '../logging/lines.ts';
+import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
 
 export interface StackChild {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
+  /** Size of the log before this process wrote into it, bytes. */
+  readonly logFrom: number;
   /** Resolves with a description of how it ended. */
   readonly ended: Promise<string>;
-  /** Asks it to end and waits; kills it when it does not within the grace. */
+  /** Asks it to end and waits; kills it, and what it started, when it does not within the grace. */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -30,6 +33,8 @@ export interface ChildOptions {
   readonly logFile: string;
   /** Also told what it writes. Its output then goes through us: `ended` waits for the last of it. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void;
+  /** Told once when its log takes no more. */
+  readonly onLogLost?: (problem: string) => void;
 }
 
 const GUARD = join(dirname(fileURLToPath(import.meta.url)), 'guard.js');
@@ -42,10 +47,11 @@ export function guarded(
   return { ...rest, file: GUARD, args: [command, ...args] };
 }
 
+/** @throws FleetscoreError `FOLDER`, `DISK_FULL` when its log cannot be opened */
 export function startChild(options: ChildOptions): StackChild & { readonly process: ChildProcess } {
-  mkdirSync(dirname(options.logFile), { recursive: true });
-  const log = openSync(options.logFile, 'a', 0o600);
-  const { onOutput } = options;
+  const { onOutput, logFile } = options;
+  const log = openLog(logFile);
+  const logFrom = sizeOf(logFile);
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
     env: options.env as NodeJS.ProcessEnv,
@@ -53,20 +59,18 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
     detached: true,
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
+  const keep = keeper(log, options);
   if (onOutput)
     for (const stream of ['stdout', 'stderr'] as const) {
       // Whole lines, masked: what a library writes as it dies may hold what it was given.
       const lines = splitLines();
-      const keep = (some: readonly string[]): void => {
-        for (const line of some) writeSync(log, `${redactLine(line)}\n`);
-      };
       child[stream]!.on('data', (chunk: Buffer) => {
         keep(lines.push(chunk));
         onOutput(stream, chunk);
       });
       child[stream]!.on('end', () => keep(lines.end()));
     }
-  else closeSync(log);
+  if (!onOutput) closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once(onOutput ? 'close' : 'exit', (code: number | null, signal: string | null) => {
@@ -77,16 +81,49 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
   return {
     name: options.name,
     pid: child.pid ?? -1,
-    logFile: options.logFile,
+    logFile,
+    logFrom,
     ended,
     process: child,
     async stop(graceMs = 30_000) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
-      const killer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      const killer = setTimeout(() => killGroup(child), graceMs);
       await ended;
       clearTimeout(killer);
     },
+  };
+}
+
+/** A guard alone would leave its server behind. */
+function killGroup(child: ChildProcess): void {
+  try {
+    process.kill(-child.pid!, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL');
+  }
+}
+
+function openLog(file: string): number {
+  makeFolder(dirname(file), PRIVATE);
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch (error) {
+    throw folderProblem(file, error);
+  }
+}
+
+/** Writes into the log; the first time it cannot it says so, and goes on. */
+function keeper(log: number, { name, logFile, onLogLost }: ChildOptions): (lines: readonly string[]) => void {
+  let lost = false;
+  return (lines) => {
+    try {
+      for (const line of lines) writeSync(log, `${redactLine(line)}\n`);
+      lost = false;
+    } catch (error) {
+      if (!lost) onLogLost?.(`the log of the ${name} takes no more: ${messageOf(folderProblem(logFile, error))}`);
+      lost = true;
+    }
   };
 }
 
@@ -132,18 +169,46 @@ async function orFail(
   const outcome = await Promise.race([ready.then(() => undefined), child.ended, late]);
   clearTimeout(timer);
   if (outcome === undefined) return;
-  const why = (problem() ?? outcome).replace(/\.$/, '');
+  const said = problem();
+  const why = (said ?? outcome).replace(/\.$/, '');
+  // One of ours has said why; of another program the log says it.
+  const cause = said === undefined ? causeIn(child) : undefined;
   throw new FleetscoreError(
     'START_FAILED',
-    `${child.name} did not start: ${why}. Its log: ${child.logFile}${lastLines(child.logFile)}`,
+    `${child.name} did not start: ${why}. Its log: ${child.logFile}${cause === undefined ? '' : ` (${cause})`}`,
   );
 }
 
-function lastLines(file: string): string {
-  const lines = readFileSync(file, 'utf8')
-    .trim()
+const MOST_LOG_BYTES = 64 * 1024;
+
+/** The line of this start's log that says most: the first of an error, else the last. */
+function causeIn({ logFile, logFrom }: StackChild): string | undefined {
+  const lines = readFrom(logFile, logFrom)
     .split('\n')
-    .slice(-5)
+    .map((line) => line.trim())
     .filter((line) => line !== '');
-  return lines.length === 0 ? '' : `\n${lines.map((line) => `    ${line.slice(0, 300)}`).join('\n')}`;
+  const error = lines.findLast((line) => /\b\w*Error\b\s*:|^error\b|\bENOSPC\b/i.test(line) && !line.startsWith('at '));
+  return (error ?? lines.at(-1))?.slice(0, 300);
+}
+
+function readFrom(file: string, from: number): string {
+  try {
+    const buffer = Buffer.alloc(Math.min(MOST_LOG_BYTES, Math.max(0, sizeOf(file) - from)));
+    const fd = openSync(file, 'r');
+    try {
+      return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, from));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
+}
+
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch {
+    return 0;
+  }
 }

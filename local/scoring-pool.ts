@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { loadConfig, type Config, type Env } from '../config.ts';
-import { FleetscoreError } from '../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { configuredPools } from '../pool/configured.ts';
 import { createLocalPool, type LocalPool, type WorkerProcess } from '../pool/local/pool.ts';
 import { servePools } from '../workers/pool.ts';
@@ -21,6 +21,10 @@ export interface ScoringPoolOptions {
   readonly log: (line: string) => void;
   readonly start: (variables: Readonly<Record<string, string>>) => StackChild;
   readonly ready: (worker: StackChild) => Promise<void>;
+  /** Ends the start. */
+  readonly signal: AbortSignal;
+  /** Longest wait for the loops to take their settings. */
+  readonly timeoutMs: number;
 }
 
 export interface ScoringPools {
@@ -31,8 +35,26 @@ export interface ScoringPools {
 /** More than this many processes help no laptop. */
 const MAX_WORKERS = 8;
 
+/**
+ * What it opened is closed again when it fails: a worker that still polls would keep the process alive.
+ * @throws FleetscoreError `POOL_START`, and what configuration and connections throw
+ */
 export async function startScoringPools(options: ScoringPoolOptions): Promise<ScoringPools> {
-  const { env } = options;
+  const opened: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    await open(options, (close) => opened.push(close));
+    return { stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function open(options: ScoringPoolOptions, keep: (close: () => Promise<unknown>) => void): Promise<void> {
+  const { env, log } = options;
   const config: Config = loadConfig(env);
   const all = (await configuredPools(config)).map(({ settings }) => settings);
   const pools = new Map(all.map((settings) => [settings.name, openPool(options, settings)]));
@@ -44,13 +66,13 @@ export async function startScoringPools(options: ScoringPoolOptions): Promise<Sc
       `pool ${JSON.stringify(name)} is not configured on this stack (it has ${[...pools.keys()].join(', ')}).`,
     );
   };
-  // Ctrl-C is the stack's to handle, and its terminal is not a place for logs.
-  Runtime.install({ logger: new DefaultLogger('ERROR', () => {}), shutdownSignals: [] });
-  const [client, { connection, namespace, dataConverter }, store] = [
-    await connectClient(env),
-    await connectWorker(env),
-    await openStore(config.sqlUrl),
-  ];
+  installRuntime();
+  const store = await openStore(config.sqlUrl);
+  keep(() => store.close());
+  const client = await connectClient(env);
+  keep(() => client.connection.close());
+  const { connection, namespace, dataConverter } = await connectWorker(env);
+  keep(() => connection.close());
   const served = await servePools({
     connection,
     namespace,
@@ -62,17 +84,34 @@ export async function startScoringPools(options: ScoringPoolOptions): Promise<Sc
     poolOf,
     now: Date.now,
   });
-  for (const id of await endForgotten(client, pools))
-    options.log(`${id} is not configured any more: its loop is ended`);
-  for (const settings of all) await ensurePoolLoop(client, settings);
-  return {
-    async stop() {
-      await Promise.all([served.stop(), ...[...pools.values()].map((pool) => pool.close())]);
-      await connection.close();
-      await client.connection.close();
-      await store.close();
-    },
-  };
+  // Drains the workers, then lets go of the loops; they go on with the next start.
+  keep(() => Promise.all([served.stop(), ...[...pools.values()].map((pool) => pool.close())]));
+  served.done.catch((error: unknown) =>
+    log(`the pool of scoring workers is not scaled any more: ${messageOf(error)}. Start again with \`fleetscore up\`.`),
+  );
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  try {
+    await client.withAbortSignal(signal, async () => {
+      for (const id of await endForgotten(client, pools)) log(`${id} is not configured any more: its loop is ended`);
+      for (const settings of all) await ensurePoolLoop(client, settings);
+    });
+  } catch (error) {
+    const why = signal.aborted ? `no answer within ${options.timeoutMs / 1000} s` : messageOf(error);
+    throw new FleetscoreError(
+      'POOL_START',
+      `the loop of the pool did not take its settings (${why}). The log of the control worker may say more; \`fleetscore up --scoring-workers 1\` starts without a pool.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Ctrl-C is the stack's to handle, and its terminal is no place for logs: not for those of the native side either. */
+function installRuntime(): void {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR', () => {}),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+    shutdownSignals: [],
+  });
 }
 
 function openPool({ log, start, ready }: ScoringPoolOptions, settings: PoolSettings): LocalPool {

@@ -1,36 +1,39 @@
 /**
  * The laptop stack: Temporal dev server, Blob server, Event Hubs emulator, SQLite, and the workers, each in a
  * process of its own on loopback. All data lie under `{home}/data` and survive; workers that die are started
- * again; a server that dies ends the stack with a clear word.
+ * again; a server that dies ends the stack with a clear word; a start that fails leaves no process behind.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Config, Env } from '../config.ts';
+import { FleetscoreError } from '../domain/errors.ts';
 import { programEnv } from '../domain/program-env.ts';
-import { type Config, type Env } from '../config.ts';
-import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import { openStore } from '../storage/open-store.ts';
-import { connectClient } from '../connect/temporal.ts';
-import { needsImport } from './blob-server/azurite-import.ts';
 import { emulatorConnection } from './blob-server/server.ts';
-import { carryLogs, type CarriedLogs } from './carried-logs.ts';
-import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
-import { claimPort, LOOPBACK } from './ports.ts';
+import { startChild, untilReady } from './child.ts';
+import { makeFolder, needRoom, PRIVATE } from './folders.ts';
+import { stackKeys, type StackKeys } from './keys.ts';
+import { ownTemporal, withoutTemporal } from './own-temporal.ts';
+import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
+import { LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
-import type { ScoringPools } from './scoring-pool.ts';
+import { claimPorts, startServers, type Ports, type Server } from './servers.ts';
 import { claimHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 
 export interface StackOptions {
   readonly config: Config;
-  /** Environment of the processes; addresses of the stack are added. */
+  /** Environment of the processes; addresses of the stack are added, settings of Temporal's clients are left out. */
   readonly env: Env;
   readonly log: (line: string) => void;
   /** Scoring worker processes of each pool: so many all the time, or as many as there is work for, from zero. Default: 1. */
   readonly scoringWorkers?: number | 'pool';
   /** False: the servers only, for whoever starts workers of its own. Default true. */
   readonly workers?: boolean;
+  /** Gives the start up: it ends as one that failed does. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Stack {
@@ -42,84 +45,30 @@ export interface Stack {
 }
 
 const START_TIMEOUT_MS = 60_000;
-/** As long as copying some hundreds of thousands of blobs may take. */
-const IMPORT_TIMEOUT_MS = 3_600_000;
-/** Between the death of a worker and its replacement; doubles up to the longest. */
-const RESTART_MS = 500;
-const MAX_RESTART_MS = 30_000;
 
-/** Without one of the servers there is little to drain: what was under way is done again at the next start. */
-const GRACE_WITHOUT_SERVER_MS = 3_000;
-
-/** @throws FleetscoreError `STACK_RUNNING`, `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL` */
+/**
+ * Starts all parts and resolves when they answer; when it rejects, what it started is gone.
+ * @throws FleetscoreError `STACK_RUNNING`, `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL`, `FOLDER`,
+ *   `DISK_FULL`, `INTERRUPTED`
+ */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { config } = options;
-  claimHome(config.home);
-  const children: StackChild[] = [];
-  const logs = carryLogs();
-  let pools: ScoringPools | undefined;
-  let stopping = false;
+  const { home } = options.config;
+  await claimHome(home);
+  // What the processes write holds keys and readings.
+  const mask = process.umask(0o077);
+  const parts = openParts();
   let serverDied = false;
-  const stop = async (): Promise<void> => {
-    stopping = true;
-    await pools?.stop();
-    // Workers drain while the servers still answer.
-    const workers = children.filter((child) => WORKERS.has(child.name));
-    await Promise.all(workers.map((child) => child.stop(serverDied ? GRACE_WITHOUT_SERVER_MS : undefined)));
-    await logs.close();
-    await Promise.all(children.filter((child) => !WORKERS.has(child.name)).map((child) => child.stop()));
-    releaseHome(config.home);
+  const stop = async (failed = false): Promise<void> => {
+    await parts.stop(failed || serverDied ? SHORT_GRACE : {});
+    releaseHome(home);
+    process.umask(mask);
   };
   try {
-    const temporal = await findTemporal(config.toolsDir, options.log, options.env as NodeJS.ProcessEnv);
-    const ports = await claimPorts(config);
-    const servers = startServers(config, ports, temporal, programEnv(options.env));
-    children.push(...servers.map((server) => server.child));
-    // Workers start side by side, and those that score do not make tables.
-    await Promise.all([migrate(config.sqlUrl), ...servers.map((server) => server.ready)]);
-
-    const clientEnv = clientVariables(config, ports);
-    const env = { ...options.env, ...clientEnv };
-    const { scoringWorkers = 1, log } = options;
-    // So many for the queue of each pool: models may name any of them.
-    const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
-    const scoring = queues.flatMap((queue) =>
-      Array.from({ length: scoringWorkers as number }, () => ({
-        role: 'scoring',
-        env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
-      })),
-    );
-    const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
-    await Promise.all(
-      workers.map((worker, i) =>
-        superviseWorker(
-          () => startWorker(worker.role, i, config, worker.env, logs),
-          i,
-          children,
-          () => stopping,
-          log,
-        ),
-      ),
-    );
-    if (scoringWorkers === 'pool') {
-      const { startScoringPools } = await import('./scoring-pool.ts');
-      pools = await startScoringPools({
-        env,
-        log,
-        start: (variables) =>
-          addChild(children, startWorker('scoring', children.length, config, { ...env, ...variables }, logs)),
-        ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
-      });
-    }
-
-    const supervisor = refOf(process.pid);
-    if (!supervisor) throw new Error('this process cannot be found in the process list');
-    const ui = `http://${LOOPBACK}:${ports.ui}`;
-    writeStack(config.home, { supervisor, startedAt: new Date().toISOString(), ui, env: clientEnv });
+    const { servers, ui, env } = await unlessAborted(options.signal, bringUp(options, parts));
     const broken = Promise.race(
       servers.map(async ({ child }): Promise<never> => {
         const how = await child.ended;
-        if (stopping) return new Promise(() => {});
+        if (parts.ending.aborted) return new Promise(() => {});
         serverDied = true;
         throw new FleetscoreError(
           'SERVER_DIED',
@@ -128,10 +77,110 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     broken.catch(() => {});
-    return { ui, env, broken, stop };
+    return { ui, env, broken, stop: () => stop() };
   } catch (error) {
-    await stop();
+    await stop(true);
     throw error;
+  }
+}
+
+/** What goes on in the background after an abort starts no process any more: see {@link Parts}. */
+function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  work.catch(() => {});
+  return new Promise((resolvePromise, reject) => {
+    const abort = (): void =>
+      reject(
+        new FleetscoreError('INTERRUPTED', 'stopped before all was up: no process is left, and data stay in place.'),
+      );
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void work.then(resolvePromise, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+interface Running {
+  readonly servers: readonly Server[];
+  readonly ui: string;
+  readonly env: Env;
+}
+
+async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
+  const { config, scoringWorkers = 1, log } = options;
+  const { home } = config;
+  preparePlaces(home);
+  const temporal = await findTemporal(config.toolsDir, log, options.env as NodeJS.ProcessEnv);
+  const [ports, keys] = [await claimPorts(config), stackKeys(home)];
+  const clientEnv = clientVariables(config, ports, keys);
+  const outer = withoutTemporal(options.env);
+  const servers = startServers({
+    config,
+    ports,
+    keys,
+    temporal,
+    temporalEnv: clientEnv,
+    env: programEnv(options.env),
+    timeoutMs: START_TIMEOUT_MS,
+    start: (startOne) => parts.start(startOne),
+  });
+  // Workers start side by side, and those that score do not make tables.
+  await Promise.all([migrate(config.sqlUrl), ...servers.map((server) => server.ready)]);
+
+  const env = { ...outer, ...clientEnv };
+  // So many for the queue of each pool: models may name any of them.
+  const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
+  const scoring = queues.flatMap((queue) =>
+    Array.from({ length: scoringWorkers as number }, () => ({
+      role: 'scoring',
+      env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
+    })),
+  );
+  const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
+  await Promise.all(
+    workers.map((worker, i) =>
+      superviseWorker(
+        () => startWorker(worker.role, i, config, worker.env, parts, log),
+        i,
+        parts,
+        log,
+        START_TIMEOUT_MS,
+      ),
+    ),
+  );
+  if (scoringWorkers === 'pool') {
+    const { startScoringPools } = await import('./scoring-pool.ts');
+    let nodes = workers.length;
+    const pools = await startScoringPools({
+      env,
+      log,
+      signal: parts.ending,
+      timeoutMs: START_TIMEOUT_MS,
+      start: (variables) =>
+        parts.start(() => startWorker('scoring', nodes++, config, { ...env, ...variables }, parts, log)),
+      ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
+    });
+    parts.before(() => pools.stop());
+  }
+
+  const supervisor = refOf(process.pid);
+  if (!supervisor) throw new Error('this process cannot be found in the process list');
+  const ui = `http://${LOOPBACK}:${ports.ui}`;
+  parts.ending.throwIfAborted();
+  writeStack(home, { supervisor, startedAt: new Date().toISOString(), ui, env: clientEnv });
+  return { servers, ui, env };
+}
+
+/** What is ours below the home is for its user only, also in homes of earlier versions. */
+function preparePlaces(home: string): void {
+  needRoom(home);
+  for (const name of ['data', 'logs']) {
+    const folder = join(home, name);
+    makeFolder(folder, PRIVATE);
+    try {
+      chmodSync(folder, PRIVATE);
+    } catch {
+      // A file system without rights, or a folder of another user who shares it: as it was before.
+    }
   }
 }
 
@@ -144,157 +193,16 @@ async function migrate(sqlUrl: string): Promise<void> {
   }
 }
 
-const WORKERS: ReadonlySet<string> = new Set(['ingest worker', 'control worker', 'scoring worker']);
-
-type Ports = Config['ports'];
-
-async function claimPorts(config: Config): Promise<Ports> {
-  const { ports } = config;
+function clientVariables(config: Config, ports: Ports, keys: StackKeys): Record<string, string> {
   return {
-    temporal: await claimPort(ports.temporal, 'Temporal', 'FLEETSCORE_TEMPORAL_PORT'),
-    ui: await claimPort(ports.ui, "Temporal's Web UI", 'FLEETSCORE_UI_PORT'),
-    blob: await claimPort(ports.blob, 'Blob storage', 'FLEETSCORE_BLOB_PORT'),
-    eventHubs: await claimPort(ports.eventHubs, 'the Event Hubs emulator', 'FLEETSCORE_EVENT_HUBS_PORT'),
-  };
-}
-
-function clientVariables(config: Config, ports: Ports): Record<string, string> {
-  return {
+    ...ownTemporal(config.home, `${LOOPBACK}:${ports.temporal}`),
     FLEETSCORE_HOME: config.home,
-    TEMPORAL_ADDRESS: `${LOOPBACK}:${ports.temporal}`,
     FLEETSCORE_SQL_URL: config.sqlUrl,
-    FLEETSCORE_BLOB_CONNECTION_STRING: emulatorConnection(ports.blob),
-    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;`,
+    FLEETSCORE_BLOB_CONNECTION_STRING: emulatorConnection(ports.blob, keys.blob),
+    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=${keys.eventHubs};UseDevelopmentEmulator=true;`,
     // Commands ask for the pools that this stack has.
     ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
   };
-}
-
-function startServers(
-  config: Config,
-  ports: Ports,
-  temporal: string,
-  env: Env,
-): { child: StackChild; ready: Promise<void> }[] {
-  const data = join(config.home, 'data');
-  const logFile = (name: string): string => join(config.home, 'logs', `${name}.log`);
-  mkdirSync(join(data, 'event-hubs'), { recursive: true });
-
-  const server = startChild(
-    guarded({
-      name: 'Temporal',
-      command: temporal,
-      env,
-      logFile: logFile('temporal'),
-      args: [
-        'server',
-        'start-dev',
-        '--ip',
-        LOOPBACK,
-        '--port',
-        String(ports.temporal),
-        '--ui-port',
-        String(ports.ui),
-        '--ui-ip',
-        LOOPBACK,
-        '--db-filename',
-        join(data, 'temporal.db'),
-        '--log-level',
-        'error',
-        '--ui-disable-news-fetch',
-        // The default writes through at every step and is five times slower; WAL loses nothing when a process dies.
-        '--sqlite-pragma',
-        'journal_mode=WAL',
-        '--sqlite-pragma',
-        'synchronous=NORMAL',
-        // One process serves every queue: four partitions of each would only pass tasks on to each other (a seventh of its CPU).
-        '--dynamic-config-value',
-        'matching.numTaskqueueReadPartitions=1',
-        '--dynamic-config-value',
-        'matching.numTaskqueueWritePartitions=1',
-      ],
-    }),
-  );
-  const blobs = join(data, 'blobs');
-  const azurite = join(data, 'azurite');
-  // Homes of earlier versions: their blobs are copied before the server answers.
-  const blobTimeoutMs = needsImport(azurite, blobs) ? IMPORT_TIMEOUT_MS : START_TIMEOUT_MS;
-  const blobServer = startChild({
-    name: 'Blob server',
-    file: codeFile('local/blob-server/main'),
-    env,
-    logFile: logFile('blob'),
-    args: ['--port', String(ports.blob), '--data', blobs, '--azurite', azurite],
-  });
-  const eventHubs = startChild({
-    name: 'Event Hubs emulator',
-    file: codeFile('local/event-hubs/main'),
-    env,
-    logFile: logFile('event-hubs'),
-    args: [
-      '--port',
-      String(ports.eventHubs),
-      '--data',
-      join(data, 'event-hubs'),
-      '--hub',
-      config.eventHubs.hub,
-      '--partitions',
-      '4',
-    ],
-  });
-  const storing = (ready: Promise<void>): Promise<void> =>
-    ready.catch((error: unknown) => {
-      throw new FleetscoreError(
-        'START_FAILED',
-        `${messageOf(error)}\nShould what it stored be damaged (a full disk, a lost machine): delete ${data} to begin anew. Readings, predictions and history in it are gone then.`,
-        { cause: error },
-      );
-    });
-  return [
-    {
-      child: server,
-      ready: storing(untilAnswers(server, () => temporalAnswers(`${LOOPBACK}:${ports.temporal}`), START_TIMEOUT_MS)),
-    },
-    { child: blobServer, ready: storing(untilReady(blobServer, blobTimeoutMs)) },
-    { child: eventHubs, ready: untilReady(eventHubs, START_TIMEOUT_MS) },
-  ];
-}
-
-async function temporalAnswers(address: string): Promise<boolean> {
-  const client = await connectClient({ TEMPORAL_ADDRESS: address });
-  try {
-    await client.workflowService.describeNamespace({ namespace: 'default' });
-    return true;
-  } finally {
-    await client.connection.close();
-  }
-}
-
-/** Starts a worker, waits until it is ready, and replaces it whenever it dies. */
-async function superviseWorker(
-  startOne: () => ReturnType<typeof startChild>,
-  index: number,
-  children: StackChild[],
-  stopping: () => boolean,
-  log: (line: string) => void,
-): Promise<void> {
-  const start = (): ReturnType<typeof startChild> => addChild(children, startOne());
-  const first = start();
-  await untilReady(first, START_TIMEOUT_MS);
-  void (async () => {
-    let delay = RESTART_MS;
-    for (let child = first; ;) {
-      const startedAt = Date.now();
-      const how = await child.ended;
-      if (stopping()) return;
-      if (Date.now() - startedAt > MAX_RESTART_MS) delay = RESTART_MS;
-      log(`${child.name} ${index} ended (${how}); starting it again`);
-      await new Promise((resolve) => setTimeout(resolve, delay).unref());
-      if (stopping()) return;
-      delay = Math.min(delay * 2, MAX_RESTART_MS);
-      child = start();
-    }
-  })().catch((error: unknown) => log(`a worker cannot be started again: ${messageOf(error)}`));
 }
 
 function startWorker(
@@ -302,7 +210,8 @@ function startWorker(
   index: number,
   config: Config,
   env: Env,
-  logs: CarriedLogs,
+  { logs }: Parts,
+  log: (line: string) => void,
 ): ReturnType<typeof startChild> {
   const own = workerEnv(env, config, index);
   return logs.carry(role, own, (onOutput) =>
@@ -311,16 +220,10 @@ function startWorker(
       file: codeFile(`workers/${role}`),
       env: own,
       logFile: join(config.home, 'logs', `${role}.log`),
+      onLogLost: log,
       ...(onOutput ? { onOutput } : {}),
     }),
   );
-}
-
-/** Keeps a child on the list of those to stop, for as long as it lives. */
-function addChild<C extends StackChild>(children: StackChild[], child: C): C {
-  children.push(child);
-  void child.ended.then(() => children.splice(children.indexOf(child), 1));
-  return child;
 }
 
 /** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */

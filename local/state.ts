@@ -2,10 +2,13 @@
  * `{home}/stack.json`: who runs the laptop stack of this folder, and where its parts answer. Written when
  * all is ready, removed at the end; a stack whose process is gone counts as stopped.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseSync as DatabaseSyncType } from 'node:sqlite';
 import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
+import { withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
 
 export interface StackState {
@@ -32,58 +35,106 @@ export function readStack(home: string): StackState | undefined {
 }
 
 export function writeStack(home: string, state: StackState): void {
-  const file = stateFile(home);
-  writeFileSync(`${file}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writePrivate(stateFile(home), `${JSON.stringify(state, null, 2)}\n`);
 }
 
+/** Held for as long as its process lives: the system lets go of it, however the process ends. */
+interface HomeLock {
+  readonly close: () => void;
+}
+const held = new Map<string, HomeLock>();
+
 /**
- * Takes the home for this process until {@link releaseHome}.
- * @throws FleetscoreError `STACK_RUNNING` when another process has it
+ * Takes the home for this process until {@link releaseHome}. The lock is one of the system, on a file that is never
+ * removed: there is nothing stale to take over, so of any number that try at once one has it.
+ * @throws FleetscoreError `STACK_RUNNING` when another process has it; `FOLDER`, `DISK_FULL`
  */
-export function claimHome(home: string): void {
-  mkdirSync(home, { recursive: true });
-  const file = lockFile(home);
-  for (;;) {
-    try {
-      const fd = openSync(file, 'wx', 0o600);
-      writeFileSync(fd, JSON.stringify(refOf(process.pid)));
-      closeSync(fd);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const owner = lockOwner(home);
-    if (owner && isAlive(owner))
-      throw new FleetscoreError(
-        'STACK_RUNNING',
-        `a laptop stack already runs in ${dirname(file)} (process ${owner.pid}). Use it, or stop it with \`fleetscore down\`.`,
-      );
-    rmSync(file, { force: true });
+export async function claimHome(home: string): Promise<void> {
+  makeFolder(home, PRIVATE);
+  const lock = await lockFileOf(home);
+  const owner = lockOwner(home);
+  // Versions before this one have the word of stack.lock alone.
+  if (!lock || (owner && owner.pid !== process.pid && isAlive(owner))) {
+    lock?.close();
+    throw new FleetscoreError(
+      'STACK_RUNNING',
+      `a laptop stack already runs in ${home}${owner && isAlive(owner) ? ` (process ${owner.pid})` : ''}. Use it, or stop it with \`fleetscore down\`.`,
+    );
+  }
+  try {
+    writePrivate(lockFile(home), JSON.stringify(refOf(process.pid) ?? null));
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  held.set(home, lock);
+}
+
+/** An exclusive lock of SQLite is one of the system on every platform it runs on; undefined when another has it. */
+async function lockFileOf(home: string): Promise<HomeLock | undefined> {
+  const { DatabaseSync } = await import('node:sqlite');
+  const file = join(home, 'lock.db');
+  let db: DatabaseSyncType | undefined;
+  try {
+    // Two that meet at the same moment are told apart within the timeout.
+    db = new DatabaseSync(file, { timeout: 500 });
+    db.exec('BEGIN EXCLUSIVE');
+    return { close: () => db?.close() };
+  } catch (error) {
+    db?.close();
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    // SQLite says no more than that it cannot open the file.
+    accessible(file);
+    throw folderProblem(file, error);
+  }
+}
+
+const SQLITE_BUSY = 5;
+
+function accessible(file: string): void {
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+  } catch (error) {
+    throw folderProblem(file, error);
+  }
+}
+
+/** Written whole, or not at all; read by this user only. */
+function writePrivate(file: string, text: string): void {
+  try {
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw folderProblem(file, error);
   }
 }
 
 /** The process that holds the home, alive or not. */
 export function lockOwner(home: string): ProcessRef | undefined {
   try {
-    return JSON.parse(readFileSync(lockFile(home), 'utf8')) as ProcessRef;
+    return (JSON.parse(readFileSync(lockFile(home), 'utf8')) as ProcessRef | null) ?? undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Lets go of a home that {@link claimHome} took. */
 export function releaseHome(home: string): void {
+  const lock = held.get(home);
+  if (!lock) return;
+  held.delete(home);
   rmSync(stateFile(home), { force: true });
   rmSync(lockFile(home), { force: true });
+  lock.close();
 }
 
-/** `env`, with the addresses of a running stack below it: what is set by hand wins. */
+/**
+ * `env`, with the addresses of a running stack below it: what is set by hand wins, except settings of Temporal's
+ * clients, which are for other servers.
+ */
 export function withStack(env: Env, home: string): Env {
   const stack = readStack(home);
-  return stack
-    ? {
-        ...stack.env,
-        ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')),
-      }
-    : env;
+  if (!stack) return env;
+  const byHand = Object.entries(withoutTemporal(env)).filter(([, value]) => value !== undefined && value !== '');
+  return { ...stack.env, ...Object.fromEntries(byHand) };
 }

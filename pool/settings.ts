@@ -48,7 +48,12 @@ export interface PoolSettings extends PoolLimits {
   /** Between two looks while nodes run or work waits, and while nothing happens. */
   readonly pollMs: number;
   readonly quietPollMs: number;
+  /** Looks of one run of the loop, which then goes on with a new history. Default: see {@link looksARun}. */
+  readonly looks?: number;
 }
+
+/** A look is about 15 events: 250 are far below the limit of a history. */
+export const looksARun = ({ looks = 250 }: Pick<PoolSettings, 'looks'>): number => looks;
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -14,7 +14,7 @@ import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchStuck } from '../pool/worker/stuck.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import type { PoolSettings } from '../pool/settings.ts';
-import { ensurePoolLoop } from './pool-loop.ts';
+import { keepPoolLoop } from './pool-loop.ts';
 import { machineIdentity } from '../storage/identity.ts';
 import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
@@ -71,13 +71,11 @@ await live('control', async (life) => {
       `pool ${JSON.stringify(name)} is not in the configuration of this worker (it has ${[...opened.keys()].join(', ')}). Add it, or end its loop: temporal workflow terminate.`,
     );
   };
+  const ended = new AbortController();
   // A loop that runs already takes its new settings as an update, which needs a running worker.
   const ready = (): void => {
     life.ready();
-    for (const { settings } of pools)
-      ensurePoolLoop(client, settings).catch((error: unknown) =>
-        log.error({ err: error, pool: settings.name }, 'the loop of a pool did not start'),
-      );
+    for (const { settings } of pools) void keepPoolLoop(client, settings, log, ended.signal);
   };
   const { connection, namespace, dataConverter, encrypts } = await connectWorker(process.env);
   const publish = siteOf(config, store, blobs);
@@ -178,6 +176,7 @@ await live('control', async (life) => {
     schema.stop();
   } finally {
     stuck.stop();
+    ended.abort();
     await watch?.stop();
     await stopClosing();
     await stopGaps();

@@ -1,23 +1,82 @@
-/** Starts the loop of a pool, or hands it the settings of now when it runs already. */
-import { WorkflowIdConflictPolicy, type Client } from '@temporalio/client';
+/**
+ * Starts the loop of a pool, or hands it the settings of now when it runs already. The loop is addressed by its id:
+ * the handle that a start gives back names the run of now as the first of its chain, and after a continue-as-new
+ * the server finds no such chain (temporalio/temporal issue 8537).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowIdConflictPolicy, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import type { scalePool } from '../workflows/scale-pool.ts';
+import { messageOf } from '../domain/errors.ts';
 import { checkLimits, poolWorkflowId, type PoolSettings } from '../pool/settings.ts';
 
 export const SCALE_POOL = 'scalePool';
 
-/** Limits set by hand stay, except those that `settings` changed since the loop saw them last. */
+/** A loop that ended between the start and the update is started once more; it does not end that often. */
+const TRIES = 3;
+
+/**
+ * Needs a control worker that polls: the loop answers. Limits set by hand stay, except those that `settings` changed
+ * since the loop saw them last.
+ * @throws FleetscoreError `INVALID_LIMITS`; and what the client throws
+ */
 export async function ensurePoolLoop(client: Client, settings: PoolSettings): Promise<void> {
   checkLimits(settings);
-  const started = Date.now();
-  const handle = await client.workflow.start<typeof scalePool>(SCALE_POOL, {
-    taskQueue: CONTROL_QUEUE,
-    workflowId: poolWorkflowId(settings.name),
-    args: [settings],
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    staticSummary: `scales pool ${settings.name}`,
-  });
-  const { startTime } = await handle.describe();
-  if (startTime.getTime() >= started - 1_000) return;
-  await handle.startUpdate('configure', { args: [settings], waitForStage: 'ACCEPTED' });
+  const workflowId = poolWorkflowId(settings.name);
+  for (let tries = 1; ; tries += 1) {
+    await client.workflow.start<typeof scalePool>(SCALE_POOL, {
+      taskQueue: CONTROL_QUEUE,
+      workflowId,
+      args: [settings],
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+      staticSummary: `scales pool ${settings.name}`,
+    });
+    try {
+      // One that this call has started takes it too: it changes nothing there.
+      await client.workflow
+        .getHandle(workflowId)
+        .startUpdate('configure', { args: [settings], waitForStage: 'ACCEPTED' });
+      return;
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError) || tries >= TRIES) throw error;
+    }
+  }
+}
+
+const RETRY_MS = 5_000;
+const MAX_RETRY_MS = 60_000;
+/** An update waits for a worker of the loop: longer than this nobody answers. */
+const ANSWER_MS = 60_000;
+
+/** Where trouble is told. */
+export interface PoolLog {
+  error(details: object, message: string): void;
+  info(details: object, message: string): void;
+}
+
+/**
+ * As {@link ensurePoolLoop}, tried until the loop has the settings or `ending` is aborted. Until then the pool is
+ * scaled by the settings it had before, which costs money or time: every failure is an error in the log.
+ */
+export async function keepPoolLoop(
+  client: Client,
+  settings: PoolSettings,
+  log: PoolLog,
+  ending: AbortSignal,
+): Promise<void> {
+  for (let delay = RETRY_MS; !ending.aborted; delay = Math.min(delay * 2, MAX_RETRY_MS)) {
+    const signal = AbortSignal.any([ending, AbortSignal.timeout(ANSWER_MS)]);
+    try {
+      await client.withAbortSignal(signal, () => ensurePoolLoop(client, settings));
+      log.info({ pool: settings.name }, 'the loop of the pool has the settings of this worker');
+      return;
+    } catch (error) {
+      if (ending.aborted) return;
+      log.error(
+        { err: error, pool: settings.name },
+        `the loop of pool ${settings.name} did not take the settings of this worker (${messageOf(error)}): it goes on with those it had, if it runs; trying again in ${delay / 1000} s`,
+      );
+    }
+    await sleep(delay, undefined, { signal: ending, ref: false }).catch(() => {});
+  }
 }

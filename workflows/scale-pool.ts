@@ -31,7 +31,7 @@ import {
 } from '../pool/loop.ts';
 import { firstGuess, learn, withoutOldTasks, type Measured } from '../pool/measure.ts';
 import { decide, type Decision, type Observation, type PoolMode } from '../pool/policy.ts';
-import { checkLimits, type PoolLimits, type PoolSettings } from '../pool/settings.ts';
+import { checkLimits, looksARun, type PoolLimits, type PoolSettings } from '../pool/settings.ts';
 import { poolDetails } from './pool-details.ts';
 import {
   configurePoolUpdate,
@@ -58,8 +58,6 @@ export interface CarriedState {
   readonly recorded?: DecisionRecord;
 }
 
-/** Looks of one run: a look is about 15 events, far below the limit of a history. */
-const LOOKS = 250;
 const SHOWN_NOTES = 8;
 /** A decision that says nothing new is recorded this often. */
 const RECORD_EVERY_MS = 60_000;
@@ -150,7 +148,7 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
     { validator: (next) => refuse(() => checkLimits(next)) },
   );
 
-  for (let looks = 0; looks < LOOKS && !workflowInfo().continueAsNewSuggested; looks += 1) {
+  for (let looks = 0; looks < looksARun(state.settings) && !workflowInfo().continueAsNewSuggested; looks += 1) {
     changed = false;
     try {
       if (state.appliedMaxNodes !== state.settings.maxNodes) {

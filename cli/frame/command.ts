@@ -4,8 +4,10 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { parseDuration, parseTime } from '../../domain/time.ts';
+import { folderProblem } from '../../local/folders.ts';
 import { openContext, type Context, type GlobalOptions } from './context.ts';
 import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 
@@ -61,16 +63,44 @@ async function run(options: GlobalOptions, work: (context: Context) => Promise<O
   }
 }
 
-/** An error as the user sees it; a stack only for what is not meant for users. */
+/** An error as the user sees it. Where in the code it came from is for those who mend it: FLEETSCORE_LOG_LEVEL=debug. */
 export function report(error: unknown, json: boolean): void {
-  const known = error instanceof FleetscoreError;
-  const code = known ? error.code : 'INTERNAL';
-  if (json) tellJson({ error: { code, message: messageOf(error) } });
-  else
-    tell(
-      `${pc.red('error:')} ${messageOf(error)}\n${known ? '' : `${(error as Error).stack?.split('\n').slice(1, 6).join('\n') ?? ''}\n`}`,
-    );
-  process.exitCode = known && USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
+  const known = told(error);
+  const code = known instanceof FleetscoreError ? known.code : 'INTERNAL';
+  const message = messageOf(known);
+  if (json) tellJson({ error: { code, message } });
+  else tell(`${pc.red('error:')} ${message}`);
+  if (process.env.FLEETSCORE_LOG_LEVEL === 'debug' && error instanceof Error) tell(error.stack ?? '');
+  process.exitCode = USAGE_CODES.has(code) ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/** Trouble with Temporal or a file in words of ours, where it comes as the client or the system said it. */
+function told(error: unknown): unknown {
+  const trouble = clientTrouble(error);
+  if (trouble) return trouble;
+  const { path, code } = error as NodeJS.ErrnoException;
+  if (typeof path !== 'string' || error instanceof FleetscoreError) return error;
+  const wrong = (what: string): FleetscoreError => new FleetscoreError('FILE', what, { cause: error });
+  if (code === 'ENOENT') return wrong(`there is no ${path}. Check the path.`);
+  if (code === 'EISDIR') return wrong(`${path} is a folder, and a file is wanted. Name a file in it.`);
+  if (code === 'ENOTDIR') return wrong(`${path} is no folder, or lies below a file. Check the path.`);
+  if (code === 'EACCES' || code === 'EPERM')
+    return wrong(`this user has no right to ${path} (${code}). Take the right, or name another place.`);
+  return folderProblem(path, error);
+}
+
+/** How long what is left may take once a command has said all. */
+const LINGER_MS = 2_000;
+
+/**
+ * Ends the process some time after the command: what still waits for a server that is gone does not keep it. Output
+ * that a slow reader has not taken yet does.
+ */
+export function endSoon(): void {
+  const waiting = (): boolean => process.stdout.writableLength > 0 || process.stderr.writableLength > 0;
+  setInterval(() => {
+    if (!waiting()) process.exit();
+  }, LINGER_MS).unref();
 }
 
 /** Parsers of option values: a wrong one is a usage error that names it. */

@@ -17,3 +17,11 @@ export function interruption(): AbortSignal {
   void untilInterrupted().then(() => stop.abort());
   return stop.signal;
 }
+
+/** Resolves when a signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

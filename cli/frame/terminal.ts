@@ -16,11 +16,20 @@ const CURSOR = { hide: '\u001b[?25l', show: '\u001b[?25h' } as const;
 const plain = (text: string): string => terminalText(redact(text), pc.isColorSupported);
 const line = (text: string): string => (text.endsWith('\n') || text === '' ? text : `${text}\n`);
 
+/** On stderr. One that cannot be written, to a file on a full disk, is no reason to end. */
+function write(text: string): void {
+  try {
+    process.stderr.write(text);
+  } catch {
+    // There is nowhere left to say it.
+  }
+}
+
 /** A result, on stdout. */
 export const say = (text: string): void => void process.stdout.write(line(plain(text)));
 
 /** A word beside it, on stderr. */
-export const tell = (text: string): void => void process.stderr.write(line(plain(text)));
+export const tell = (text: string): void => write(line(plain(text)));
 
 /** Output of a program of ours as it comes, on stderr. */
 export const passOn = (text: string): void => void process.stderr.write(plain(text));
@@ -28,7 +37,7 @@ export const passOn = (text: string): void => void process.stderr.write(plain(te
 /** Data as one JSON document: on stdout, there on one line of many, or an error on stderr. */
 export const sayJson = (data: unknown): void => void process.stdout.write(`${json(data, 2)}\n`);
 export const sayJsonLine = (data: unknown): void => void process.stdout.write(`${json(data)}\n`);
-export const tellJson = (data: unknown): void => void process.stderr.write(`${json(data)}\n`);
+export const tellJson = (data: unknown): void => write(`${json(data)}\n`);
 
 const json = (data: unknown, indent?: number): string =>
   plainJson(JSON.stringify(redactData(data), undefined, indent) ?? 'null');

@@ -25,7 +25,7 @@ import { openProducer } from '../../connect/event-hubs.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
 import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
-import { untilInterrupted } from '../frame/interrupt.ts';
+import { aborted, interruption } from '../frame/interrupt.ts';
 import { checkSettings } from '../models/models.ts';
 import { startBar } from '../batch/progress.ts';
 import { ingestSource } from '../ingest/send.ts';
@@ -57,13 +57,21 @@ export function registerDemo(program: Command): void {
 
 async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
   const started = Date.now();
-  const interrupted = untilInterrupted();
+  const interrupted = interruption();
   const say = outer.json ? tell : sayOn;
   say(
     `${pc.bold('fleetscore')}: the sample plant, ${SAMPLE_FLEET.length} sensors of ${new Set(SAMPLE_FLEET.map((s) => s.device)).size} devices, scored every 15 minutes\n`,
   );
   say('Starting Temporal, Blob storage, Event Hubs (emulator), SQLite and the workers ...');
-  const stack = await startLocal(outer, options, (line) => say(pc.dim(line)));
+  const stack = await startLocal(outer, options, (line) => say(pc.dim(line)), interrupted).catch((error: unknown) => {
+    // Ctrl-C is the way to end this command, at any time.
+    if (error instanceof FleetscoreError && error.code === 'INTERRUPTED') return undefined;
+    throw error;
+  });
+  if (!stack) {
+    say(pc.dim('Stopped before all was up. Run it again and it goes on from here.'));
+    return undefined;
+  }
   const context = openContext({ json: outer.json, home: outer.config.home });
   const ending = new AbortController();
   const work = mainJob(context, say, started, ending.signal).then(async (result) => {
@@ -72,7 +80,7 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
     return undefined;
   });
   try {
-    const result = await Promise.race([work, stack.broken, interrupted.then(() => undefined)]);
+    const result = await Promise.race([work, stack.broken, aborted(interrupted)]);
     return result === undefined
       ? undefined
       : { data: result.data, text: '', ...(result.ok ? {} : { exitCode: EXIT_FAILED }) };
@@ -83,8 +91,6 @@ async function demo(outer: Context, options: UpOptions & { once?: boolean }): Pr
     await context.close();
     await stack.stop();
     say(pc.dim('Stopped. Data stay in place: run it again and it goes on from here.'));
-    // What still waits for a server that is gone does not keep the command from its end.
-    setTimeout(() => process.exit(), PATIENCE_MS).unref();
   }
 }
 

@@ -1,18 +1,21 @@
 /** `fleetscore up` and `fleetscore down`: the laptop stack of this folder. */
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../../config.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { folderProblem, makeFolder, PRIVATE } from '../../local/folders.ts';
+import { temporalSettings } from '../../connect/temporal-settings.ts';
 import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
-import { lockOwner, readStack, releaseHome, type StackState } from '../../local/state.ts';
+import { lockOwner, readStack, type StackState } from '../../local/state.ts';
 import { codeFile } from '../../paths.ts';
 import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { untilInterrupted } from '../frame/interrupt.ts';
+import { aborted, interruption } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
 import { sayWithKeys, tell } from '../frame/terminal.ts';
 import { redact } from '../../domain/redact.ts';
@@ -70,80 +73,128 @@ export function startLocal(
   context: Context,
   options: Pick<UpOptions, 'ports' | 'scoringWorkers'>,
   log: (line: string) => void,
+  signal: AbortSignal,
 ): Promise<Stack> {
   const env = stackEnv(context, options);
+  const others = temporalSettings(process.env);
+  if (others.length > 0)
+    log(
+      `Settings for other Temporal servers are not used here: ${others.join(', ')}. This stack has a server of its own.`,
+    );
   return startStack({
     config: loadConfig(env),
     env,
     log,
+    signal,
     scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers,
   });
 }
 
 async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
   if (options.detach) return detach(context, options);
-  const interrupted = untilInterrupted();
-  const log = tell;
-  const stack = await startLocal(context, options, log);
+  const interrupted = interruption();
+  const stack = await startLocal(context, options, tell, interrupted);
   const state = readStack(context.config.home)!;
   sayWithKeys(context.json ? JSON.stringify(stateData(state)) : `${describe(state)}\n\nCtrl-C stops it.`);
   try {
-    await Promise.race([interrupted, stack.broken]);
+    await Promise.race([aborted(interrupted), stack.broken]);
   } finally {
-    log('Stopping ...');
+    tell('Stopping ...');
     await stack.stop();
   }
   return undefined;
 }
 
+/** Nothing it starts may go on without a word for longer than this: the longest step is a download, which says so. */
+const SILENCE_MS = 15 * 60_000;
+
 async function detach(context: Context, options: UpOptions): Promise<Output> {
   const { home } = context.config;
-  mkdirSync(join(home, 'logs'), { recursive: true });
   const running = readStack(home);
   if (running) return { data: stateData(running), text: `Already up.\n${describe(running)}`, withKeys: true };
-  const logFile = join(home, 'logs', 'stack.log');
-  const log = openSync(logFile, 'w', 0o600);
-  const args = [
-    '--disable-warning=ExperimentalWarning',
-    codeFile('cli/main'),
-    'up',
-    '--home',
-    home,
-    '--scoring-workers',
-    String(options.scoringWorkers),
-  ];
-  const child = spawn(process.execPath, args, {
-    env: stackEnv(context, options),
-    stdio: ['ignore', log, log],
-    detached: true,
-  });
-  closeSync(log);
+  const interrupted = interruption();
+  const { child, logFile } = startDetached(context, options);
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let exited = false;
-  child.once('exit', () => (exited = true));
-  for (;;) {
+  void exit.then(() => (exited = true));
+  for (let shown = 0, movedAt = Date.now(); ;) {
     const state = readStack(home);
-    if (state) {
+    if (state && state.supervisor.pid === child.pid) {
       child.unref();
       return { data: stateData(state), text: describe(state), withKeys: true };
     }
+    const said = readFileSync(logFile, 'utf8');
     if (exited)
-      throw new FleetscoreError(
-        'START_FAILED',
-        readFileSync(logFile, 'utf8')
-          .trim()
-          .replace(/^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /m, '') || `the stack ended at once. Its log: ${logFile}`,
-      );
-    await new Promise((resolve) => setTimeout(resolve, 100));
+      throw new FleetscoreError('START_FAILED', lastError(said) ?? `the stack ended at once. Its log: ${logFile}`);
+    const lines = said.slice(0, said.lastIndexOf('\n') + 1).slice(shown);
+    if (lines !== '') {
+      shown += lines.length;
+      movedAt = Date.now();
+      for (const line of lines.trimEnd().split('\n')) if (!ERROR_LINE.test(line)) tell(line);
+    }
+    if (interrupted.aborted || Date.now() - movedAt > SILENCE_MS) {
+      child.kill('SIGTERM');
+      await Promise.race([exit, sleep(STOP_MS).then(() => child.kill('SIGKILL'))]);
+      throw interrupted.aborted
+        ? new FleetscoreError('INTERRUPTED', 'stopped before all was up: no process is left, and data stay in place.')
+        : new FleetscoreError(
+            'START_FAILED',
+            `the stack said nothing for ${SILENCE_MS / 60_000} min and was ended. Its log: ${logFile}`,
+          );
+    }
+    await sleep(100);
   }
+}
+
+/** Longest wait for the end of a start that is given up. */
+const STOP_MS = 10_000;
+
+const ERROR_LINE = /^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /;
+
+/** What the process said last, when that was an error. */
+function lastError(log: string): string | undefined {
+  const lines = log.trimEnd().split('\n');
+  const from = lines.findLastIndex((line) => ERROR_LINE.test(line));
+  return from < 0 ? undefined : lines.slice(from).join('\n').replace(ERROR_LINE, '');
+}
+
+function startDetached(
+  context: Context,
+  options: UpOptions,
+): { readonly child: ChildProcess; readonly logFile: string } {
+  const { home } = context.config;
+  const logFile = join(home, 'logs', 'stack.log');
+  makeFolder(home, PRIVATE);
+  makeFolder(join(home, 'logs'), PRIVATE);
+  let log: number;
+  try {
+    // What the start before said is kept: it may have ended badly.
+    if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`);
+    log = openSync(logFile, 'w', 0o600);
+  } catch (error) {
+    throw folderProblem(logFile, error);
+  }
+  const child = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      codeFile('cli/main'),
+      'up',
+      '--home',
+      home,
+      '--scoring-workers',
+      String(options.scoringWorkers),
+    ],
+    { env: stackEnv(context, options), stdio: ['ignore', log, log], detached: true },
+  );
+  closeSync(log);
+  return { child, logFile };
 }
 
 async function down(context: Context): Promise<Output> {
   const { home } = context.config;
   const owner = lockOwner(home);
-  if (!owner || !isAlive(owner)) {
-    releaseHome(home);
-    return { data: { stopped: false }, text: `No laptop stack runs in ${home}.` };
-  }
+  if (!owner || !isAlive(owner)) return { data: { stopped: false }, text: `No laptop stack runs in ${home}.` };
   if (owner.pid !== process.pid && refOf(owner.pid)?.started === owner.started) process.kill(owner.pid, 'SIGTERM');
   if (!(await waitForEnd(owner, 90_000)))
     throw new FleetscoreError(

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../domain/errors.ts';
 import { importAzurite } from './azurite-import.ts';
-import { startBlobServer } from './server.ts';
+import { BLOB_KEY } from '../keys.ts';
+import { EMULATOR_ACCOUNT, startBlobServer } from './server.ts';
 
 const log = (line: string): void => void process.stderr.write(`blob: ${line}\n`);
 
@@ -16,7 +17,13 @@ async function main(): Promise<void> {
   });
   const dir = values.data ?? join(process.cwd(), 'blobs');
   if (values.azurite !== undefined) await importAzurite(values.azurite, dir, log);
-  const server = await startBlobServer({ dir, port: Number(values.port ?? 0), log });
+  const key = process.env[BLOB_KEY];
+  const server = await startBlobServer({
+    dir,
+    port: Number(values.port ?? 0),
+    log,
+    ...(key ? { account: { ...EMULATOR_ACCOUNT, key } } : {}),
+  });
   const stop = async (): Promise<void> => {
     await server.stop();
     process.exit(0);

@@ -28,20 +28,22 @@ import { readRequest, type BlobAnswer, type BlobRequest } from './request.ts';
 import { authorize, type Account } from './shared-key.ts';
 import { document, element } from './xml.ts';
 
-/** The well-known account of storage emulators: not a secret. */
+/** The well-known account of storage emulators: its key is no secret, so a stack has one of its own. */
 export const EMULATOR_ACCOUNT: Account = {
   name: 'devstoreaccount1',
   key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
 };
 
-export const emulatorConnection = (port: number): string =>
-  `DefaultEndpointsProtocol=http;AccountName=${EMULATOR_ACCOUNT.name};AccountKey=${EMULATOR_ACCOUNT.key};BlobEndpoint=http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name};`;
+export const emulatorConnection = (port: number, key = EMULATOR_ACCOUNT.key): string =>
+  `DefaultEndpointsProtocol=http;AccountName=${EMULATOR_ACCOUNT.name};AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name};`;
 
 export interface BlobServerOptions {
   readonly dir: string;
   /** 0: a free one. */
   readonly port: number;
   readonly log: (line: string) => void;
+  /** @default the account of storage emulators */
+  readonly account?: Account;
 }
 
 export interface BlobServer {
@@ -52,7 +54,12 @@ export interface BlobServer {
 const OLD_BLOCKS_EVERY_MS = 3_600_000;
 
 /** @throws when the folder cannot be used or the port is taken */
-export async function startBlobServer({ dir, port, log }: BlobServerOptions): Promise<BlobServer> {
+export async function startBlobServer({
+  dir,
+  port,
+  log,
+  account = EMULATOR_ACCOUNT,
+}: BlobServerOptions): Promise<BlobServer> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const db = openIndex(dir);
   const parts: Parts = { db, pieces: openPieces(dir, db) };
@@ -63,7 +70,7 @@ export async function startBlobServer({ dir, port, log }: BlobServerOptions): Pr
   cleaning.unref();
 
   const server = createServer((message, response) => {
-    serve(parts, message, response, log).catch((error: unknown) => {
+    serve(parts, account, message, response, log).catch((error: unknown) => {
       log(`an answer broke off: ${messageOf(error)}`);
       response.destroy();
     });
@@ -95,6 +102,7 @@ function listen(server: Server, port: number): Promise<void> {
 
 async function serve(
   parts: Parts,
+  account: Account,
   message: IncomingMessage,
   response: ServerResponse,
   log: (line: string) => void,
@@ -109,7 +117,7 @@ async function serve(
   let answer: BlobAnswer;
   try {
     const request = readRequest(message);
-    authorize(request, EMULATOR_ACCOUNT, Date.now());
+    authorize(request, account, Date.now());
     answer = await dispatch(parts, request);
   } catch (error) {
     answer = refusal(error, log);

@@ -5,6 +5,7 @@
 import { createServer, type Server } from 'node:http';
 import { parseArgs } from 'node:util';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { EVENT_HUBS_KEY } from '../keys.ts';
 import { DEFAULT_HUB, readConfigFile, type HubConfig } from './config.ts';
 import { startEventHubsEmulator } from './emulator.ts';
 
@@ -18,17 +19,25 @@ const FLAGS = {
   'health-port': { type: 'string' },
 } as const;
 
+/** A log on a full disk takes no more; that is no reason to lose events. */
 function log(line: string): void {
-  process.stderr.write(`event-hubs: ${line}\n`);
+  try {
+    process.stderr.write(`event-hubs: ${line}\n`);
+  } catch {
+    // Told by the process that keeps the log.
+  }
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS });
   const hubs = hubsFrom(values);
   const retentionHours = numberFlag('retention-hours', values['retention-hours']);
+  const key = process.env[EVENT_HUBS_KEY] || undefined;
   const emulator = await startEventHubsEmulator({
     hubs,
     log,
+    // The stack has a key of its own; alone it is the one of the official emulator.
+    ...(key === undefined ? {} : { keys: { RootManageSharedAccessKey: key } }),
     port: numberFlag('port', values.port) ?? 0,
     ...(values.data === undefined ? {} : { dataDir: values.data }),
     ...(retentionHours === undefined ? {} : { retentionMs: retentionHours * 3_600_000 }),

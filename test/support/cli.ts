@@ -1,6 +1,7 @@
 /** Runs the command line as a user would, and finds what it left running. Free of jest: recorders use it too. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../../config.ts';
@@ -36,13 +37,12 @@ export function runCli(home: string, args: readonly string[], env: Env = {}): Pr
   );
 }
 
-/** The environment without settings of the person who runs the tests. */
+/** The environment without settings of the person who runs the tests, a temporal.toml included. */
 export function cleanEnv(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name) || name === 'FLEETSCORE_TEST_SQL_URL',
-    ),
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name) || name === 'FLEETSCORE_TEST_SQL_URL',
   );
+  return { ...Object.fromEntries(kept), TEMPORAL_CONFIG_FILE: devNull };
 }
 
 /** Where downloads of tools are kept between test files. */
