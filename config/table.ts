@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { PREDICTIONS_FORMATS } from '../domain/prediction.ts';
+import { TIME_UNITS } from '../domain/time.ts';
 import {
   decimal,
   duration,
@@ -144,7 +145,7 @@ export const TABLE = {
       ts: variable(
         'FLEETSCORE_FIELD_TS',
         list,
-        { preset: 'ts,TS' },
+        { preset: 'ts,TS,Ts,timestamp,Timestamp' },
         'JSON fields with the time of a reading, with a comma in between; the first one that is there is taken.',
       ),
       device: variable(
@@ -165,6 +166,26 @@ export const TABLE = {
         list,
         { preset: 'quality,Quality' },
         'JSON fields with the quality flag.',
+      ),
+    },
+    timeUnit: variable(
+      'FLEETSCORE_FIELD_TS_UNIT',
+      oneOf(...TIME_UNITS),
+      { presetText: 'milliseconds, where that is beyond doubt' },
+      'What numbers in the field of the time count since 1970: s, ms, us or ns. Where it is not set, numbers that would lie before September 2001 are refused. Times as ISO 8601 text need no unit.',
+    ),
+    quota: {
+      perDevice: variable(
+        'FLEETSCORE_MAX_SENSORS_PER_DEVICE',
+        whole(1, 1_000_000_000),
+        { preset: '1000' },
+        'Sensors that the readings of a device may register. Readings of further ones become dead letters; those that are registered stay.',
+      ),
+      fleet: variable(
+        'FLEETSCORE_MAX_SENSORS',
+        whole(1, 1_000_000_000),
+        { preset: '2000000' },
+        'Sensors that readings may register in all.',
       ),
     },
     capture: variable(

@@ -15,6 +15,8 @@ export function ingestSettings({ ingest }: Pick<Config, 'ingest'>): Partial<Inge
     capture,
     captureIntervalMs,
     captureBytes,
+    quota: ingest.quota,
+    ...(ingest.timeUnit === undefined ? {} : { timeUnit: ingest.timeUnit }),
     ...(ingest.lateLimitMs === undefined ? {} : { lateLimitMs: ingest.lateLimitMs }),
     ...(ingest.workerName === undefined ? {} : { workerName: ingest.workerName }),
   };

@@ -2,6 +2,7 @@
  * A sensor is named by (device, sensor), both strings. Names come from outside: they are checked here,
  * once, and encoded wherever they become a path or an id (`encodeName`).
  */
+import { shown } from './describe.ts';
 import { FleetscoreError } from './errors.ts';
 import { UNPRINTABLE } from './plain-text.ts';
 
@@ -28,7 +29,7 @@ const FORMULA = /(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
 
 /** Why a name cannot be taken, or undefined when it can. */
 export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {
-  if (typeof name !== 'string') return `the ${what} name must be a string, got ${JSON.stringify(name) ?? typeof name}`;
+  if (typeof name !== 'string') return `the ${what} name must be a string, got ${shown(name)}`;
   if (name.trim() === '') return `the ${what} name is empty`;
   if (name !== name.trim()) return `the ${what} name ${JSON.stringify(name)} starts or ends with a space`;
   if (name.length > MAX_NAME_LENGTH)
@@ -37,6 +38,9 @@ export function nameProblem(what: 'device' | 'sensor', name: unknown): string | 
     return `the ${what} name ${JSON.stringify(name)} contains a control character, a mark that changes direction, or broken Unicode`;
   if (FORMULA.test(name))
     return `the ${what} name ${JSON.stringify(name)} begins like a formula (=, +, - or @, also after a semicolon), which a spreadsheet would run`;
+  // What a decoder puts in place of bytes it cannot read: two names can have become this one.
+  if (name.includes('\ufffd'))
+    return `the ${what} name ${JSON.stringify(name)} has lost a character (U+FFFD): it was read in the wrong encoding before it came here`;
   return undefined;
 }
 

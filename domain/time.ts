@@ -10,6 +10,10 @@ export interface Period {
   readonly toMs: number;
 }
 
+/** What a number that is a time may count. */
+export const TIME_UNITS = ['s', 'ms', 'us', 'ns'] as const;
+export type TimeUnit = (typeof TIME_UNITS)[number];
+
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,

@@ -5,14 +5,16 @@
 import avro from 'avsc';
 import { Readable } from 'node:stream';
 import { inflateRawSync } from 'node:zlib';
+import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { tryParseTime } from '../domain/time.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
+import { jsonText } from './json-text.ts';
 
-type Property = { long: number } | { double: number } | { string: string } | { bytes: Uint8Array };
+type Property = { long: number | bigint } | { double: number } | { string: string } | { bytes: Uint8Array } | null;
 
 interface EventData {
-  readonly SequenceNumber: number;
+  readonly SequenceNumber: number | bigint;
   readonly Offset: string;
   readonly EnqueuedTimeUtc: string;
   readonly SystemProperties: Readonly<Record<string, Property>>;
@@ -20,7 +22,28 @@ interface EventData {
   readonly Body: { readonly bytes: Uint8Array } | null;
 }
 
-const PROPERTIES = { type: 'map', values: ['long', 'double', 'string', 'bytes'] } as const;
+/**
+ * 64 bits, exactly: a number where that holds the value, else a bigint. What .NET calls ticks is beyond 2^53, and the
+ * library's own type refuses a whole file for one such property.
+ */
+// oxlint-disable-next-line no-underscore-dangle -- the name that the library gives it
+const EXACT_LONG = avro.types.LongType.__with({
+  fromBuffer(bytes: Buffer): number | bigint {
+    const value = bytes.readBigInt64LE();
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  },
+  toBuffer(value: number | bigint): Buffer {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(value));
+    return bytes;
+  },
+  fromJSON: Number,
+  toJSON: Number,
+  isValid: (value: unknown) => typeof value === 'bigint' || Number.isSafeInteger(value),
+  compare: (a: number | bigint, b: number | bigint) => (a === b ? 0 : a < b ? -1 : 1),
+});
+
+const VALUES = [EXACT_LONG, 'double', 'string', 'bytes'];
 
 // Unions must be wrapped: long and double cannot be told apart by a JavaScript value.
 const EVENT_DATA = avro.Type.forSchema(
@@ -32,11 +55,12 @@ const EVENT_DATA = avro.Type.forSchema(
       { name: 'SequenceNumber', type: 'long' },
       { name: 'Offset', type: 'string' },
       { name: 'EnqueuedTimeUtc', type: 'string' },
-      { name: 'SystemProperties', type: { ...PROPERTIES, values: [...PROPERTIES.values] } },
-      { name: 'Properties', type: { ...PROPERTIES, values: [...PROPERTIES.values] } },
+      { name: 'SystemProperties', type: { type: 'map', values: VALUES } },
+      // Azure's files of 2021 and later know properties without a value.
+      { name: 'Properties', type: { type: 'map', values: [...VALUES, 'null'] } },
       { name: 'Body', type: ['null', 'bytes'] },
     ],
-  },
+  } as Parameters<typeof avro.Type.forSchema>[0],
   { wrapUnions: true },
 );
 
@@ -115,7 +139,7 @@ function readContainer(file: Buffer): EventData[] {
     header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined;
   const type = avro.Type.forSchema(
     JSON.parse(text('avro.schema') ?? 'null') as Parameters<typeof avro.Type.forSchema>[0],
-    { wrapUnions: true },
+    { wrapUnions: true, registry: { long: EXACT_LONG } },
   );
   const codec = text('avro.codec') ?? 'null';
   if (codec !== 'null' && codec !== 'deflate') throw new Error(`its codec is ${codec}`);
@@ -127,15 +151,32 @@ function readContainer(file: Buffer): EventData[] {
     if (size < 0 || !file.subarray(end, end + 16).equals(header.sync))
       throw new Error('it ends too early or is damaged');
     const raw = file.subarray(at, end);
-    const block = codec === 'deflate' ? inflateRawSync(raw) : raw;
+    const block = codec === 'deflate' ? inflated(raw) : raw;
     for (let i = 0, position = 0; i < count; i++) {
       const record = read(type, block, position);
+      // A schema without fields makes records of no bytes, as many as the file says.
+      if (record.offset <= position) throw new Error('its records are empty');
       events.push(record.value as EventData);
       position = record.offset;
     }
     at = end + 16;
   }
   return events;
+}
+
+/** Largest block after inflating: more, and more times the block's own size, than any writer makes of events of 1 MiB. */
+const BLOCK_LIMIT = 64 * 1024 * 1024;
+const MAX_RATIO = 200;
+
+function inflated(raw: Buffer): Buffer {
+  try {
+    return inflateRawSync(raw, {
+      maxOutputLength: Math.min(8 * BLOCK_LIMIT, Math.max(BLOCK_LIMIT, raw.length * MAX_RATIO)),
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+    throw new Error(`a block of ${raw.length} bytes inflates to more than is taken`, { cause: error });
+  }
 }
 
 function* records(events: readonly IngestEvent[]): Generator<EventData> {
@@ -157,14 +198,24 @@ function* records(events: readonly IngestEvent[]): Generator<EventData> {
 }
 
 function mapProperties(properties: Readonly<Record<string, unknown>>): Record<string, Property> {
-  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, toProperty(value)]));
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => [name, value === null ? null : toProperty(value)]),
+  );
 }
 
+/**
+ * As Event Hubs Capture types properties: whole numbers and times (epoch milliseconds, as `x-opt-enqueued-time` is) are
+ * long, bytes are bytes, everything else that is no number is text: UUIDs, decimals, lists as JSON.
+ */
 function toProperty(value: unknown): Property {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? { long: value } : { double: value };
   if (typeof value === 'string') return { string: value };
+  if (typeof value === 'bigint')
+    return BigInt.asIntN(64, value) === value ? { long: value } : { string: String(value) };
   if (value instanceof Uint8Array) return { bytes: Buffer.from(value) };
-  return { string: typeof value === 'object' ? JSON.stringify(value) : String(value) };
+  if (value instanceof Date)
+    return Number.isNaN(value.getTime()) ? { string: 'Invalid Date' } : { long: value.getTime() };
+  return { string: typeof value === 'object' ? jsonText(value) : String(value) };
 }
 
 function toEvent(record: EventData): IngestEvent {
@@ -175,7 +226,7 @@ function toEvent(record: EventData): IngestEvent {
   const rest = Object.fromEntries(Object.entries(system).filter(([name]) => !SHORTER.has(name)));
   const properties = plain(record.Properties);
   return {
-    seq: record.SequenceNumber,
+    seq: sequenceNumber(record.SequenceNumber),
     offset: record.Offset,
     // The text has whole seconds only.
     enqueuedMs: typeof exact === 'number' ? exact : parseCaptureTime(record.EnqueuedTimeUtc),
@@ -185,6 +236,11 @@ function toEvent(record: EventData): IngestEvent {
     ...(Object.keys(rest).length > 0 ? { systemProperties: rest } : undefined),
     ...(Object.keys(properties).length > 0 ? { properties } : undefined),
   };
+}
+
+function sequenceNumber(value: number | bigint): number {
+  if (typeof value === 'number') return value;
+  throw new Error(`there is a SequenceNumber of ${value}`);
 }
 
 /** Azure's schema also knows properties without a value. */
@@ -205,21 +261,32 @@ export function captureTime(ms: number): string {
   return `${t.getUTCMonth() + 1}/${t.getUTCDate()}/${t.getUTCFullYear()} ${hour % 12 || 12}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} ${hour < 12 ? 'AM' : 'PM'}`;
 }
 
-const CAPTURE_TIME = /^(\d{1,2})\/(\d{1,2})\/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)$/;
+/** Azure's form, with any kind of space before AM (today's ICU writes a narrow one), and .NET's without AM, of 24 hours. */
+const CAPTURE_TIME = /^(\d{1,2})\/(\d{1,2})\/(\d{4})\s(\d{1,2}):(\d{2}):(\d{2})(?:\s(AM|PM))?$/;
+/** .NET's "R": `Sun, 01 Nov 2026 10:00:01 GMT`. */
+const RFC1123 = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
 function parseCaptureTime(text: string): number {
-  const match = CAPTURE_TIME.exec(text);
-  const ms = match
-    ? Date.UTC(
-        Number(match[3]),
-        Number(match[1]) - 1,
-        Number(match[2]),
-        (Number(match[4]) % 12) + (match[7] === 'PM' ? 12 : 0),
-        Number(match[5]),
-        Number(match[6]),
-      )
-    : tryParseTime(text);
+  const ms = usTime(text) ?? (RFC1123.test(text) ? Date.parse(text) : tryParseTime(text));
   if (ms === undefined || !Number.isFinite(ms))
-    throw new Error(`EnqueuedTimeUtc ${JSON.stringify(text)} is not a time`);
+    throw new Error(
+      `EnqueuedTimeUtc ${shown(text)} is not a time such as 8/31/2017 7:12:14 PM or 2017-08-31T19:12:14Z`,
+    );
   return ms;
+}
+
+function usTime(text: string): number | undefined {
+  const match = CAPTURE_TIME.exec(text);
+  if (!match) return undefined;
+  const [month, day, year, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const half = match[7];
+  const hours = half === undefined ? hour : (hour % 12) + (half === 'PM' ? 12 : 0);
+  return Date.UTC(year, month - 1, day, hours, minute, second);
 }

@@ -5,6 +5,7 @@
  * begins after its last event.
  */
 import type { ContainerName } from '../domain/blob-names.ts';
+import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { readCapture, writeCapture } from './capture-file.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
@@ -95,9 +96,7 @@ export function createCaptureBuffer(
       const through = held.length;
       const body = await writeCapture(held.slice(0, through));
       const plain = captureName(folder, first.enqueuedMs);
-      for (const name of plain === lastName
-        ? [captureName(folder, first.enqueuedMs, first.seq)]
-        : [plain, captureName(folder, first.enqueuedMs, first.seq)]) {
+      for (const name of captureNames(folder, first, plain === lastName)) {
         if (await blobs.putIfAbsent(CONTAINER, name, body, 'avro/binary')) {
           const last = held[through - 1]!;
           lastName = plain;
@@ -111,7 +110,7 @@ export function createCaptureBuffer(
             written: true,
           };
         }
-        const there = readCapture(await blobs.get(CONTAINER, name), name);
+        const there = readable(await blobs.get(CONTAINER, name), name);
         const lastSeq = there.at(-1)?.seq ?? -1;
         // Another file of the same second, before this one: this one gets a name with its first number.
         if (there[0]?.seq !== first.seq || there[0].enqueuedMs !== first.enqueuedMs) continue;
@@ -127,7 +126,7 @@ export function createCaptureBuffer(
         };
       }
       throw new Error(
-        `${captureName(folder, first.enqueuedMs, first.seq)} in the container ${CONTAINER} holds other events than its name says`,
+        `${captureName(folder, first.enqueuedMs, first.seq)} and the names after it in the container ${CONTAINER} hold other events than they say`,
       );
     },
   };
@@ -135,6 +134,25 @@ export function createCaptureBuffer(
 
 function sizeOf(event: IngestEvent): number {
   return (event.body instanceof Uint8Array ? event.body.length : (bodyBytes(event.body)?.length ?? 0)) + EVENT_OVERHEAD;
+}
+
+/** What lies under a name that is taken; nothing where that is no capture file: then it is not ours. */
+function readable(bytes: Uint8Array, name: string): readonly IngestEvent[] {
+  try {
+    return readCapture(bytes, name);
+  } catch (error) {
+    if (error instanceof FleetscoreError && error.code === 'CAPTURE_UNREADABLE') return [];
+    throw error;
+  }
+}
+
+/** Seconds that a file may lie behind its first event, where its own names hold something else. */
+const MORE_NAMES = 59;
+
+/** The names that a file may have, in order of preference. */
+function* captureNames(folder: string, first: IngestEvent, again: boolean): Generator<string> {
+  if (!again) yield captureName(folder, first.enqueuedMs);
+  for (let s = 0; s <= MORE_NAMES; s++) yield captureName(folder, first.enqueuedMs + s * 1_000, first.seq);
 }
 
 /**

@@ -9,7 +9,8 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { compactTime, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
-import type { Problem } from './parse-event.ts';
+import { jsonText } from './json-text.ts';
+import type { Findings, Problem, ReasonCounts } from './parse/problems.ts';
 
 export interface DeadLetter {
   readonly partition: string;
@@ -20,17 +21,26 @@ export interface DeadLetter {
   readonly partitionKey?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly contentEncoding?: string;
+  /** The first ones. */
   readonly problems: readonly Problem[];
+  /** How many readings and events were not taken, by reason; absent in letters of before. */
+  readonly reasons?: ReasonCounts;
   /** The body as sent, base64. */
   readonly body: string;
-  /** The body as text, when it is UTF-8. */
+  /** The body as text, when it is short and UTF-8. */
   readonly text?: string;
+  /** Why body, text and properties are not here: Blob refused the whole letter. The event is in raw capture. */
+  readonly leftOut?: string;
 }
 
 export interface StoredDeadLetter extends DeadLetter {
   /** Name of the blob. */
   readonly name: string;
 }
+
+/** Largest body that is also kept as text, bytes, and longest JSON of properties, characters. */
+const MAX_TEXT_BYTES = 16 * 1024;
+const MAX_PROPERTIES = 64 * 1024;
 
 /** @param folder `{namespace}/{hub}` */
 export function deadLetterName(
@@ -42,34 +52,60 @@ export function deadLetterName(
   return `${folder}/${partition}/${String(event.seq).padStart(16, '0')}-${compactTime(event.enqueuedMs)}.json`;
 }
 
-export async function putDeadLetter(
-  blobs: BlobStore,
-  folder: string,
-  partition: string,
-  event: IngestEvent,
-  problems: readonly Problem[],
-): Promise<void> {
+/** The letter of an event. Bounded by its body: a text would repeat it, properties could be larger. */
+export function deadLetter(partition: string, event: IngestEvent, findings: Findings): DeadLetter {
   const body = bodyBytes(event.body) ?? new Uint8Array();
-  const text = utf8(body);
-  const letter: DeadLetter = {
+  const text = body.length <= MAX_TEXT_BYTES ? utf8(body) : undefined;
+  const properties = plainProperties(event.properties);
+  return {
     partition,
     sequenceNumber: event.seq,
     offset: event.offset,
     enqueuedTime: isoTime(event.enqueuedMs),
     ...(event.partitionKey === undefined ? undefined : { partitionKey: event.partitionKey }),
-    ...(event.properties === undefined ? undefined : { properties: event.properties }),
+    ...(properties === undefined ? undefined : { properties }),
     ...(event.contentEncoding === undefined ? undefined : { contentEncoding: event.contentEncoding }),
-    problems,
+    problems: findings.problems,
+    reasons: findings.reasons,
     body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
     ...(text === undefined ? undefined : { text }),
   };
-  // One that is there is this one, from before a restart; under an immutability policy it could not be written over.
-  await blobs.putIfAbsent(
+}
+
+/** The same without what can be large or strange. */
+export const shortLetter = (letter: DeadLetter, leftOut: string): DeadLetter => ({
+  partition: letter.partition,
+  sequenceNumber: letter.sequenceNumber,
+  offset: letter.offset,
+  enqueuedTime: letter.enqueuedTime,
+  problems: letter.problems.slice(0, 1),
+  ...(letter.reasons === undefined ? undefined : { reasons: letter.reasons }),
+  body: '',
+  leftOut,
+});
+
+/** @param replace a letter that is there is not this one, as it is after a restart, but says less */
+export async function putDeadLetter(
+  blobs: BlobStore,
+  folder: string,
+  letter: DeadLetter,
+  replace = false,
+): Promise<void> {
+  const at = { seq: letter.sequenceNumber, enqueuedMs: Date.parse(letter.enqueuedTime) };
+  // Under an immutability policy one that is there could not be written over.
+  await (replace ? blobs.put : blobs.putIfAbsent)(
     CONTAINERS.deadletters,
-    deadLetterName(folder, partition, event),
+    deadLetterName(folder, letter.partition, at),
     Buffer.from(`${JSON.stringify(letter)}\n`),
     'application/json',
   );
+}
+
+/** As JSON holds them; undefined where there are none, or more than a letter should hold. */
+function plainProperties(properties: IngestEvent['properties']): Readonly<Record<string, unknown>> | undefined {
+  if (properties === undefined) return undefined;
+  const text = jsonText(properties);
+  return text.length > MAX_PROPERTIES ? undefined : (JSON.parse(text) as Record<string, unknown>);
 }
 
 /** By partition, then sequence number. @param prefix `{namespace}/{hub}/{partition}` or less */
@@ -137,6 +173,10 @@ export async function replayDeadLetters(
   }
   return sent;
 }
+
+/** The body of a letter as text, undefined when it is not UTF-8. */
+export const letterText = (letter: DeadLetter): string | undefined =>
+  letter.text ?? utf8(Buffer.from(letter.body, 'base64'));
 
 function utf8(bytes: Uint8Array): string | undefined {
   try {

@@ -2,8 +2,11 @@
  * One event of a partition as ingest sees it. A source is what sequence numbers belong to: the same hub read by
  * another consumer group is another source, with progress of its own.
  */
+import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import type { ReceivedEventData } from '@azure/event-hubs';
-import type { EventBody } from './parse-event.ts';
+import { unreadableBody } from './amqp/guard-decoding.ts';
+import { jsonText } from './json-text.ts';
+import type { EventBody } from './parse/body.ts';
 
 export interface IngestEvent extends EventBody {
   readonly seq: number;
@@ -32,17 +35,25 @@ export function hubFolder(hub: HubName): string {
   return `${safe(hub.namespace.replace(/\.servicebus\..*$/i, ''))}/${safe(hub.hub)}`;
 }
 
-/** An event of the SDK, received with `skipParsingBodyAsJson`. */
+/**
+ * An event of the SDK, received with `skipParsingBodyAsJson`. Properties are taken from the AMQP message: the SDK's own
+ * have bytes spread into objects.
+ */
 export function toIngestEvent(event: ReceivedEventData): IngestEvent {
-  const { properties, systemProperties } = event;
+  const raw = event.getRawAmqpMessage?.();
+  const properties = raw?.applicationProperties ?? event.properties;
+  const systemProperties =
+    raw && event.systemProperties ? ofMessage(event.systemProperties, raw) : event.systemProperties;
   const encoding: unknown = systemProperties?.contentEncoding ?? properties?.['content-encoding'];
   const body: unknown = event.body;
+  const unreadable = unreadableBody(body);
   return {
     seq: event.sequenceNumber,
     offset: event.offset,
     enqueuedMs: event.enqueuedTimeUtc.getTime(),
     // Several data sections of one AMQP message are one body.
     body: Array.isArray(body) && body.every((part) => part instanceof Uint8Array) ? Buffer.concat(body) : body,
+    ...(unreadable === undefined ? undefined : { unreadable }),
     ...(typeof encoding === 'string' ? { contentEncoding: encoding } : undefined),
     ...(event.partitionKey == null ? undefined : { partitionKey: event.partitionKey }),
     ...(properties && Object.keys(properties).length > 0 ? { properties } : undefined),
@@ -50,9 +61,23 @@ export function toIngestEvent(event: ReceivedEventData): IngestEvent {
   };
 }
 
-/** The body as bytes: as sent, or what was parsed already as JSON text. */
+/** System properties under the SDK's names, with the values of the message where those are bytes or dates. */
+function ofMessage(
+  system: Readonly<Record<string, unknown>>,
+  { messageAnnotations, properties }: AmqpAnnotatedMessage,
+): Readonly<Record<string, unknown>> {
+  let copy: Record<string, unknown> | undefined;
+  for (const [name, value] of Object.entries(system)) {
+    if (typeof value !== 'object' || value === null) continue;
+    const own: unknown = messageAnnotations?.[name] ?? properties?.[name as keyof typeof properties];
+    if (own !== undefined) (copy ??= { ...system })[name] = own;
+  }
+  return copy ?? system;
+}
+
+/** The body as bytes: as sent, or what was parsed already as JSON text. Never throws. */
 export function bodyBytes(body: unknown): Uint8Array | null {
   if (body === null || body === undefined) return null;
   if (body instanceof Uint8Array) return body;
-  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body), 'utf8');
+  return Buffer.from(typeof body === 'string' ? body : jsonText(body), 'utf8');
 }

@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
+import { guardDecoding } from './amqp/guard-decoding.ts';
 import { retryBalancing } from './balance-retries.ts';
 import { boundReceiverCredit } from './bound-credit.ts';
 import { believableCheckpoints, isOwner, ownerId, releaseOwnership, type Release } from './checkpoints.ts';
@@ -28,7 +29,7 @@ import { createEventParser } from './parse-event.ts';
 import { openPipeline, type Pipeline, type PipelineDeps } from './partition-pipeline.ts';
 import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
-import { claimWindows, INGEST_DEFAULTS, type IngestSettings } from './settings.ts';
+import { claimWindows, INGEST_DEFAULTS, parseSettings, type IngestSettings } from './settings.ts';
 import { newTotals, type IngestStats } from './stats.ts';
 
 export interface IngestOptions {
@@ -75,6 +76,8 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
 
   if (!boundReceiverCredit())
     log.warn({}, 'the Event Hubs client is not the one known: the number of events it holds in memory is not bounded');
+  if (!guardDecoding())
+    log.warn({}, 'the Event Hubs client is not the one known: an event that it cannot decode stops its partition');
   await claimWindows(store, settings);
   await untilDone(() => options.checkpoints.createIfNotExists(), {
     what: 'creation of the checkpoint container',
@@ -122,9 +125,9 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     totals,
     log,
     giveUp: giveUp.signal,
-    parse: createEventParser(settings),
+    parse: createEventParser(parseSettings(settings)),
     filter: createFilter(settings.filter),
-    sensors: createSensorIds(store),
+    sensors: createSensorIds(store, settings.quota),
   };
   const open = (partition: string): Promise<Pipeline> => {
     const opening = openPipeline({

@@ -1,24 +1,22 @@
 /**
- * One partition, from events to windows and raw capture. Exactly once: the store moves the windows and
- * `appliedSeq` together, and refuses when `appliedSeq` is not where this pipeline believes it to be; then what
- * is stored counts and events that are in it are dropped. Events are applied in order, one batch at a time.
+ * One partition, from events to windows and raw capture. Events are applied in order, one batch at a time, and no
+ * event stops those behind it: what is wrong with one ends in its dead letter (see apply-events.ts).
  */
-import { FleetscoreError } from '../domain/errors.ts';
-import type { SensorKey } from '../domain/sensor.ts';
 import { windowsPerReading } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
+import type { Taken } from './admit.ts';
+import { createApplier, loadProgress, type Retry } from './apply-events.ts';
 import { createCaptureBuffer, type CaptureBuffer } from './capture.ts';
-import { putDeadLetter } from './dead-letters.ts';
 import type { IngestEvent } from './event.ts';
 import type { ReadingFilter } from './filter.ts';
 import type { IngestLog } from './log.ts';
-import type { EventParser, ParsedEvent, ParsedReading } from './parse-event.ts';
+import { deadIn, type EventParser } from './parse-event.ts';
 import { untilDone } from './retry.ts';
 import type { SensorIds } from './sensor-ids.ts';
 import type { IngestSettings } from './settings.ts';
 import type { Totals } from './stats.ts';
-import { buildWindows } from './windows.ts';
+import { createLetterWriter } from './write-letters.ts';
 
 export interface PipelineDeps {
   readonly source: string;
@@ -55,12 +53,6 @@ export interface Pipeline {
   readonly captureWaiting: number;
 }
 
-interface Taken {
-  readonly event: IngestEvent;
-  readonly parsed: ParsedEvent;
-}
-
-const DEAD_LETTERS_AT_ONCE = 16;
 /**
  * A late reading goes to a page of its own, far back: in a store of half a year it took 15 times as long as one on time
  * (bench/RESULTS.md). A commit is synchronous, so mostly late ones are split, or nothing else would run for seconds.
@@ -69,23 +61,19 @@ const LATE_COST = 15;
 
 /** @throws FleetscoreError `INGEST_STOPPED` */
 export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
-  const { source, partition, store, blobs, settings, totals, log, sensors } = deps;
-  const retry = <T>(what: string, work: () => Promise<T>, answers?: readonly string[]): Promise<T> =>
+  const { source, partition, store, blobs, settings, totals, log } = deps;
+  const retry: Retry = (what, work, options) =>
     untilDone(work, {
       what: `${what} of partition ${partition}`,
       log,
       signal: deps.giveUp,
       onRetry: () => void totals.retries++,
-      ...(answers ? { answers } : undefined),
+      ...options,
     });
-  const load = async (): Promise<{ appliedSeq: number; capturedSeq: number; watermarkMs: number }> => {
-    const found = (await retry('progress', () => store.listProgress(source))).find((p) => p.partition === partition);
-    return found ?? { appliedSeq: -1, capturedSeq: -1, watermarkMs: -1 };
-  };
-
-  const start = await load();
-  let { appliedSeq, watermarkMs } = start;
-  let seenSeq = appliedSeq;
+  const letters = createLetterWriter({ ...deps, retry, onLost: () => void totals.lettersLost++ });
+  const start = await loadProgress({ source, partition, store, retry });
+  const applier = createApplier({ ...deps, letters, retry }, start);
+  let seenSeq = start.appliedSeq;
   let applied: Position | undefined;
   let captured: Position | undefined;
   let checkpointSeq = -1;
@@ -126,95 +114,12 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
     await checkpoint();
   };
 
-  const putDeadLetters = async (batch: readonly Taken[]): Promise<void> => {
-    const bad = batch.filter(({ parsed }) => parsed.problems.length > 0);
-    for (let i = 0; i < bad.length; i += DEAD_LETTERS_AT_ONCE)
-      await Promise.all(
-        bad
-          .slice(i, i + DEAD_LETTERS_AT_ONCE)
-          .map(({ event, parsed }) =>
-            retry('dead letter', () => putDeadLetter(blobs, deps.folder, partition, event, parsed.problems)),
-          ),
-      );
-    if (bad.length > 0)
-      log.warn(
-        { partition, events: bad.length, firstSeq: bad[0]!.event.seq, reason: bad[0]!.parsed.problems[0]!.reason },
-        'events with readings that cannot be taken, see dead letters',
-      );
-  };
-
-  const commit = async (batch: readonly Taken[]): Promise<void> => {
-    for (;;) {
-      const rest = batch.filter(({ event }) => event.seq > appliedSeq);
-      totals.redelivered += batch.length - rest.length;
-      const lastTaken = rest.at(-1);
-      if (!lastTaken) return;
-      const { kept, dropped } = filterReadings(rest, deps.filter);
-      const unknown: SensorKey[] = kept.flatMap(({ readings }) =>
-        readings.filter(({ device, sensor }) => sensors.find(device, sensor) === undefined),
-      );
-      if (unknown.length > 0) await retry('registration of sensors', () => sensors.register(unknown));
-      const windows = buildWindows(settings, watermarkMs);
-      for (const { arrivedMs, readings } of kept)
-        for (const { device, sensor, tsMs, value } of readings)
-          windows.add({ sensorId: sensors.find(device, sensor)!, tsMs, value, arrivedMs });
-      const built = windows.result;
-      const dead = rest.reduce((sum, { parsed }) => sum + parsed.problems.length, 0);
-      const throughSeq = lastTaken.event.seq;
-      try {
-        await retry(
-          'commit',
-          () =>
-            store.commitReadings({
-              source,
-              partition,
-              expectedSeq: appliedSeq,
-              throughSeq,
-              watermarkMs: built.watermarkMs,
-              updates: built.updates,
-              readings: built.readings,
-              late: built.late,
-              dead,
-            }),
-          ['PROGRESS_CONFLICT'],
-        );
-      } catch (error) {
-        if (!(error instanceof FleetscoreError) || error.code !== 'PROGRESS_CONFLICT') throw error;
-        totals.conflicts++;
-        const stored = await load();
-        // Also the answer to a commit that did happen but whose confirmation was lost.
-        log.info(
-          { partition, expectedSeq: appliedSeq, storedSeq: stored.appliedSeq },
-          'progress was moved by another worker or an unconfirmed commit',
-        );
-        if (stored.appliedSeq < appliedSeq)
-          throw new FleetscoreError(
-            'PROGRESS_WENT_BACK',
-            `the store says that partition ${partition} of ${source} is applied up to ${stored.appliedSeq}, but this worker had applied it up to ${appliedSeq}: the store was replaced or restored. Start the worker again; it reads the missing events again.`,
-          );
-        ({ appliedSeq, watermarkMs } = stored);
-        continue;
-      }
-      appliedSeq = throughSeq;
-      watermarkMs = built.watermarkMs;
-      applied = { seq: throughSeq, offset: lastTaken.event.offset };
-      totals.commits++;
-      totals.events += rest.length;
-      totals.readings += built.readings;
-      totals.late += built.late;
-      totals.tooLate += built.tooLate;
-      totals.filtered += dropped;
-      totals.dead += dead;
-      totals.lastEnqueuedMs = Math.max(totals.lastEnqueuedMs, lastTaken.event.enqueuedMs);
-      return;
-    }
-  };
-
   const noteGap = (event: IngestEvent): void => {
-    if (seenSeq >= 0 && event.seq > Math.max(seenSeq, appliedSeq) + 1) {
+    const doneSeq = Math.max(seenSeq, applier.appliedSeq);
+    if (seenSeq >= 0 && event.seq > doneSeq + 1) {
       totals.gaps++;
       log.error(
-        { partition, afterSeq: Math.max(seenSeq, appliedSeq), nextSeq: event.seq },
+        { partition, afterSeq: doneSeq, nextSeq: event.seq },
         'events are missing: the event hub deleted them (retention) before they were read. Read more often, or raise the retention of the event hub',
       );
     }
@@ -228,18 +133,19 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       const from = i;
       for (let readings = 0; i < events.length && readings < settings.maxCommitReadings; i++) {
         const event = events[i]!;
-        if (event.seq <= appliedSeq) {
+        if (event.seq <= applier.appliedSeq) {
           totals.redelivered++;
           continue;
         }
         noteGap(event);
         const parsed = deps.parse(event);
-        readings += commitCost(parsed.readings, watermarkMs) * copies + parsed.problems.length;
+        readings += commitCost(parsed.readings, applier.watermarkMs) * copies + deadIn(parsed);
         batch.push({ event, parsed });
       }
-      if (batch.length > 0) {
-        await putDeadLetters(batch);
-        await commit(batch);
+      const last = batch.at(-1)?.event;
+      if (last) {
+        await applier.apply(batch);
+        applied = { seq: last.seq, offset: last.offset };
       }
       if (!capture) continue;
       for (let k = from; k < i; k++) {
@@ -277,7 +183,7 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
         if (flushing) await flush((buffer) => buffer.events > 0);
       }),
     get appliedSeq() {
-      return appliedSeq;
+      return applier.appliedSeq;
     },
     get captureWaiting() {
       return capture?.events ?? 0;
@@ -290,20 +196,4 @@ export function commitCost(readings: readonly { readonly tsMs: number }[], water
   let late = 0;
   for (const { tsMs } of readings) if (tsMs < watermarkMs) late += 1;
   return readings.length + late * (LATE_COST - 1);
-}
-
-interface Kept {
-  readonly arrivedMs: number;
-  readonly readings: readonly ParsedReading[];
-}
-
-/** What passes the filter, by event. */
-function filterReadings(batch: readonly Taken[], filter: ReadingFilter | undefined): { kept: Kept[]; dropped: number } {
-  let dropped = 0;
-  const kept = batch.map(({ event, parsed }): Kept => {
-    const readings = filter === undefined ? parsed.readings : parsed.readings.filter(filter);
-    dropped += parsed.readings.length - readings.length;
-    return { arrivedMs: event.enqueuedMs, readings };
-  });
-  return { kept, dropped };
 }

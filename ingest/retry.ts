@@ -1,7 +1,8 @@
 /**
  * Trouble of the store or of Blob must never cost a reading: the work is tried until it succeeds, with longer
  * and longer pauses or those that the service asks for, and gives up only when the worker is told to end; a call that
- * is under way then ends with it.
+ * is under way then ends with it. An error that does not say of itself that it passes may be about what is stored:
+ * where the caller can do something about that, it hears of it after a few tries.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -20,15 +21,21 @@ export interface RetryOptions {
   readonly onRetry?: () => void;
   /** Codes of errors that are answers, not trouble: thrown at once. */
   readonly answers?: readonly string[];
+  /** Tries after which an error that is not retryable is thrown; for ever when absent. */
+  readonly refusedAfter?: number;
 }
 
-/** @throws FleetscoreError `INGEST_STOPPED` when given up; errors with a code in `answers` */
+/** Whether the same work may succeed later without anybody's doing. */
+export const passes = (error: unknown): boolean => error instanceof FleetscoreError && error.retryable;
+
+/** @throws FleetscoreError `INGEST_STOPPED` when given up; errors with a code in `answers`; after `refusedAfter` tries, errors that do not pass */
 export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await endingWith(options.signal, work);
     } catch (error) {
       if (error instanceof FleetscoreError && options.answers?.includes(error.code)) throw error;
+      if (attempt >= (options.refusedAfter ?? Number.POSITIVE_INFINITY) && !passes(error)) throw error;
       const pauseMs = Math.max(
         (error instanceof FleetscoreError ? error.retryAfterMs : undefined) ?? 0,
         Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2),

@@ -6,6 +6,8 @@ import type { EventData, EventDataBatch, EventHubProducerClient } from '@azure/e
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
+import { isoTime, type TimeUnit } from '../domain/time.ts';
+import { FIRST_CERTAIN_MS } from './parse/time.ts';
 
 export interface SendOptions {
   readonly producer: EventHubProducerClient;
@@ -13,6 +15,8 @@ export interface SendOptions {
   readonly rate?: number;
   /** Consecutive readings of a device in one event, default 50. */
   readonly readingsPerEvent?: number;
+  /** What ingest takes numbers in the field of the time for, default milliseconds (FLEETSCORE_FIELD_TS_UNIT). */
+  readonly timeUnit?: TimeUnit;
   readonly onProgress?: (progress: SendProgress) => void;
   /** Ends between two rounds; what was sent stays sent. */
   readonly signal?: AbortSignal;
@@ -72,7 +76,7 @@ export async function sendReadings(
     await Promise.all(
       Array.from({ length: Math.min(BATCHES_AT_ONCE, queue.length) }, async () => {
         for (let next = queue.pop(); next; next = queue.pop()) {
-          const count = await sendDevice(producer, next[0], next[1], perEvent);
+          const count = await sendDevice(producer, next[0], next[1], perEvent, options.timeUnit ?? 'ms');
           events += count;
         }
       }),
@@ -112,12 +116,13 @@ async function sendDevice(
   device: string,
   readings: readonly Reading[],
   perEvent: number,
+  timeUnit: TimeUnit,
 ): Promise<number> {
   try {
     let events = 0;
     let batch: EventDataBatch | undefined;
     for (let i = 0; i < readings.length; i += perEvent) {
-      const event = toEvent(readings.slice(i, i + perEvent));
+      const event = toEvent(readings.slice(i, i + perEvent), timeUnit);
       events++;
       batch ??= await producer.createBatch({ partitionKey: device });
       if (batch.tryAdd(event)) continue;
@@ -141,9 +146,17 @@ async function sendDevice(
   }
 }
 
-/** One reading is an object, several are an array; times are epoch milliseconds. */
-function toEvent(readings: readonly Reading[]): EventData {
-  const rows = readings.map(({ tsMs, device, sensor, value }) => ({ ts: tsMs, device, sensor, value }));
+/**
+ * One reading is an object, several are an array. Times are epoch milliseconds; where a number could be taken for
+ * another unit, or ingest is set to one, ISO 8601 text.
+ */
+function toEvent(readings: readonly Reading[], timeUnit: TimeUnit): EventData {
+  const rows = readings.map(({ tsMs, device, sensor, value }) => ({
+    ts: timeUnit === 'ms' && tsMs >= FIRST_CERTAIN_MS ? tsMs : isoTime(tsMs),
+    device,
+    sensor,
+    value,
+  }));
   return { body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)), contentType: 'application/json' };
 }
 

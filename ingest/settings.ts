@@ -1,24 +1,22 @@
 /** All defaults of ingest in one place. Times in ms, sizes in bytes. */
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatDuration } from '../domain/time.ts';
-import { describeWindows, type WindowShape } from '../domain/windowing.ts';
-import type { Store } from '../storage/store.ts';
+import { describeWindows, windowsPerReading, type WindowShape } from '../domain/windowing.ts';
 import { CAPTURE_DEFAULTS } from './capture.ts';
 import type { FilterSettings } from './filter.ts';
-import { PARSE_DEFAULTS, type FieldNames } from './parse-event.ts';
+import type { SensorQuota, Store } from '../storage/store.ts';
+import { PARSE_DEFAULTS, type ParseSettings } from './parse-event.ts';
+import { SENSOR_QUOTA } from './sensor-ids.ts';
 import { WINDOW_DEFAULTS } from './windows.ts';
 
 /** Length and hop of the windows are fixed once readings are stored. */
-export interface IngestSettings extends WindowShape {
+export interface IngestSettings extends WindowShape, ParseSettings {
   /** How far a partition's watermark stays behind its newest event time. */
   readonly outOfOrderMs: number;
   /** Readings stay out of windows that ended longer than this before the watermark. No limit when absent. */
   readonly lateLimitMs?: number;
-  /** Readings later than their event's arrival plus this are refused. */
-  readonly clockSkewMs: number;
-  readonly fields: FieldNames;
-  readonly maxBodyBytes: number;
-  readonly maxInflatedBytes: number;
+  /** How many sensors readings may register. */
+  readonly quota: SensorQuota;
   readonly filter: FilterSettings;
   /** False when Event Hubs Capture itself writes the raw events. */
   readonly capture: boolean;
@@ -47,10 +45,8 @@ export const INGEST_DEFAULTS: IngestSettings = {
   windowMs: WINDOW_DEFAULTS.windowMs,
   hopMs: WINDOW_DEFAULTS.hopMs,
   outOfOrderMs: WINDOW_DEFAULTS.outOfOrderMs,
-  clockSkewMs: PARSE_DEFAULTS.clockSkewMs,
-  fields: PARSE_DEFAULTS.fields,
-  maxBodyBytes: PARSE_DEFAULTS.maxBodyBytes,
-  maxInflatedBytes: PARSE_DEFAULTS.maxInflatedBytes,
+  ...PARSE_DEFAULTS,
+  quota: SENSOR_QUOTA,
   filter: {},
   capture: true,
   captureIntervalMs: CAPTURE_DEFAULTS.intervalMs,
@@ -63,6 +59,15 @@ export const INGEST_DEFAULTS: IngestSettings = {
   stopTimeoutMs: 20_000,
   statsIntervalMs: 10_000,
 };
+
+/** Windows that one event may touch: each costs some 250 bytes while its commit is made. */
+const MAX_UPDATES_PER_EVENT = 1_000_000;
+
+/** What the parser takes of an event: fewer items where each reading is in many windows. */
+export const parseSettings = (settings: IngestSettings): ParseSettings => ({
+  ...settings,
+  maxItems: Math.min(settings.maxItems, Math.floor(MAX_UPDATES_PER_EVENT / windowsPerReading(settings))),
+});
 
 /** Key of the store's setting that holds what {@link windowsText} gives. */
 export const WINDOWS_SETTING = 'aggregationIntervalMs';

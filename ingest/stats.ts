@@ -15,6 +15,8 @@ export interface IngestStats {
   readonly filtered: number;
   /** Readings and whole events that could not be taken. */
   readonly dead: number;
+  /** Dead letters that Blob refused in any form. */
+  readonly lettersLost: number;
   /** Places where events are missing: they expired before they were read. */
   readonly gaps: number;
   readonly commits: number;
@@ -38,6 +40,7 @@ export const newTotals = (): Totals => ({
   tooLate: 0,
   filtered: 0,
   dead: 0,
+  lettersLost: 0,
   gaps: 0,
   commits: 0,
   conflicts: 0,

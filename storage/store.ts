@@ -249,6 +249,12 @@ export interface WindowLoad {
   readonly values: Float64Array;
 }
 
+/** How many sensors there may be. Those that exist stay, whatever it says. */
+export interface SensorQuota {
+  readonly perDevice: number;
+  readonly fleet: number;
+}
+
 /** What {@link Store.prune} takes away. A cut that is absent keeps everything of its kind. */
 export interface PruneCut {
   /** Windows that start before this event time, epoch ms. */
@@ -307,6 +313,11 @@ export interface Store {
 
   /** Ids in the order asked; unknown sensors are added. A unit given replaces an empty one. */
   registerSensors(sensors: readonly (SensorKey & { readonly unit?: string })[]): Promise<number[]>;
+  /**
+   * As {@link registerSensors}, for names that come from devices: undefined in place of the id of a sensor that is
+   * unknown and would be one too many of its device or of the fleet.
+   */
+  admitSensors(sensors: readonly SensorKey[], quota: SensorQuota): Promise<(number | undefined)[]>;
   /** By id ascending, ids above `after`. */
   listSensors(options?: {
     readonly after?: number;

@@ -1,7 +1,8 @@
 /** `fleetscore ingest deadletters`: events that could not be taken, and sending them again once the cause is mended. */
 import { Option, type Command } from 'commander';
-import { listDeadLetters, replayDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
+import { letterText, listDeadLetters, replayDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
 import { hubFolder } from '../../ingest/event.ts';
+import { countOf } from '../../ingest/parse/problems.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { openHubReader } from '../../connect/partitions.ts';
@@ -82,28 +83,55 @@ async function list(context: Context, options: DeadLetterOptions): Promise<Outpu
       enqueuedTime: letter.enqueuedTime,
       reason: letter.problems[0]?.reason ?? null,
       problems: letter.problems,
+      dead: deadIn(letter),
+      reasons: letter.reasons ?? null,
       // Text where it is text, else base64.
       ...bodyData(letter),
     })),
     text: [
       shown,
+      ...(letters.length > 0 ? ['', ...sentences(letters), ''] : []),
       ...(more ? [`The first ${formatCount(letters.length)}; --limit shows more.`] : []),
       ...(letters.length > 0
-        ? ['--json tells what is wrong with each. When the cause is mended: fleetscore ingest deadletters --replay']
+        ? [
+            '--json shows the bodies. Where other fields, units or limits are meant, FLEETSCORE_FIELD_* and the other settings of ingest say so to the ingest worker; then: fleetscore ingest deadletters --replay',
+          ]
         : []),
     ].join('\n'),
   };
 }
 
-function reasons({ problems }: StoredDeadLetter): string {
-  const first = problems[0]?.reason ?? '-';
-  return problems.length > 1 ? `${first} (+${formatCount(problems.length - 1)})` : first;
+const deadIn = ({ reasons, problems }: StoredDeadLetter): number => (reasons ? countOf({ reasons }) : problems.length);
+
+function reasons(letter: StoredDeadLetter): string {
+  const first = letter.problems[0]?.reason ?? '-';
+  const dead = deadIn(letter);
+  return dead > 1 ? `${first} (+${formatCount(dead - 1)})` : first;
+}
+
+/** The first sentence of every reason, as one explains the others mostly; the reason with most events first. */
+function sentences(letters: readonly StoredDeadLetter[]): string[] {
+  const byReason = new Map<string, { readonly first: StoredDeadLetter; readonly message: string; events: number }>();
+  for (const letter of letters)
+    for (const { reason, message } of new Map(letter.problems.map((problem) => [problem.reason, problem])).values()) {
+      const known = byReason.get(reason);
+      if (known) known.events++;
+      else byReason.set(reason, { first: letter, message, events: 1 });
+    }
+  return [...byReason]
+    .sort(([, a], [, b]) => b.events - a.events)
+    .map(([reason, { first, message, events }]) => {
+      const others = events > 1 ? `, and ${formatNumberOf(events - 1, 'event')} more` : '';
+      return `${reason}: ${message} (partition ${first.partition}, event ${formatCount(first.sequenceNumber)}${others})`;
+    });
 }
 
 const shortBody = (letter: StoredDeadLetter): string =>
-  (letter.text ?? letter.body).replaceAll(/\s+/g, ' ').slice(0, 200);
+  (letterText(letter) ?? letter.body).slice(0, 1_000).replaceAll(/\s+/g, ' ').slice(0, 200);
 
-function bodyData({ text, body }: StoredDeadLetter): object {
+function bodyData(letter: StoredDeadLetter): object {
+  const text = letterText(letter);
+  const { body } = letter;
   const all = text ?? body;
   return {
     body: all.slice(0, SHOWN_BODY),

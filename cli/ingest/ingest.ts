@@ -20,6 +20,7 @@ import { action, asDuration, EXIT_FAILED, fromOption, toOption, type Output } fr
 import type { Context } from '../frame/context.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { startBar } from '../batch/progress.ts';
+import { rebuildText } from './rebuild-text.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { tell } from '../frame/terminal.ts';
@@ -224,15 +225,8 @@ async function rebuild(context: Context, { from, to }: { from: number; to: numbe
     });
     return {
       data: { from: isoTime(from), to: isoTime(to), ...result },
-      text: [
-        `${formatNumberOf(result.readings, 'reading')} of the period merged into windows, from ${formatNumberOf(result.events, 'event')} in ${formatNumberOf(result.files, 'file')}.`,
-        ...(result.dead > 0
-          ? [
-              `${formatNumberOf(result.dead, 'reading or event', 'readings and events')} could not be taken: fleetscore ingest deadletters`,
-            ]
-          : []),
-        'Batches of the period that scored other windows: fleetscore batch rescore',
-      ].join('\n'),
+      text: rebuildText(result),
+      ...(result.filesUnreadable > 0 ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
     bar?.end();

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import { sendCsv, sourceName, waitIngested, type BadRow } from '../../ingest/send.ts';
@@ -11,9 +11,14 @@ import { action, asDuration, asNumber, EXIT_FAILED, type Output } from '../frame
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { startBar } from '../batch/progress.ts';
-import { parseDuration } from '../../domain/time.ts';
+import { parseDuration, TIME_UNITS, type TimeUnit } from '../../domain/time.ts';
+import type { Decimal } from '../../ingest/csv/values.ts';
 
 interface SendOptions {
+  readonly encoding?: string;
+  readonly separator?: string;
+  readonly decimal?: Decimal;
+  readonly timeUnit?: TimeUnit;
   readonly rate?: number;
   readonly wait?: boolean;
   readonly waitTimeout: string;
@@ -27,6 +32,19 @@ export function registerSend(program: Command): void {
     .command('send')
     .description('send readings from a CSV file (TS,Device,Sensor,Value) through Event Hubs')
     .argument('<file>', 'CSV file; times without a zone are UTC')
+    .option('--encoding <name>', 'how the file is encoded, such as windows-1252 or utf-16le (default: utf-8)')
+    .addOption(
+      new Option('--separator <char>', "what stands between fields: ';', tab, '|' (default: a comma)").argParser(
+        asSeparator,
+      ),
+    )
+    .addOption(new Option('--decimal <char>', 'what stands before decimals (default: a point)').choices(['.', ',']))
+    .addOption(
+      new Option(
+        '--time-unit <unit>',
+        'what times that are numbers count since 1970 (default: ten digits are seconds, thirteen milliseconds)',
+      ).choices(TIME_UNITS),
+    )
     .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
     .option('--wait', 'wait until all is ingested')
     .addOption(
@@ -35,6 +53,13 @@ export function registerSend(program: Command): void {
         .argParser(asDuration),
     )
     .action(action<[string], SendOptions>(send));
+}
+
+/** One character, or the word tab. */
+function asSeparator(text: string): string {
+  const separator = /^(tab|\\t)$/i.test(text) ? '\t' : text;
+  if ([...separator].length === 1 && !/["\r\n\w]/.test(separator)) return separator;
+  throw new InvalidArgumentError("It takes one character such as ';', or tab.");
 }
 
 async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
@@ -58,6 +83,13 @@ async function send(context: Context, options: SendOptions, file: string): Promi
     const result = await sendCsv(stream, {
       producer,
       signal,
+      format: {
+        ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
+        ...(options.separator === undefined ? {} : { separator: options.separator }),
+        ...(options.decimal === undefined ? {} : { decimal: options.decimal }),
+        ...(options.timeUnit === undefined ? {} : { timeUnit: options.timeUnit }),
+      },
+      ...(context.config.ingest.timeUnit === undefined ? {} : { timeUnit: context.config.ingest.timeUnit }),
       ...(options.rate === undefined ? {} : { rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.

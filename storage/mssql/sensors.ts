@@ -57,6 +57,21 @@ export const SENSOR_SQL = {
     SELECT @maxId + ROW_NUMBER() OVER (ORDER BY n.position), n.device, n.sensor, n.unit
     FROM #names n LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL`,
   ),
+  addWithin: tsql(
+    { maxId: 'INT', perDevice: 'INT', room: 'INT' },
+    `
+    INSERT INTO sensors (id, device, sensor, unit)
+    SELECT @maxId + m.nth, m.device, m.sensor, m.unit
+    FROM (
+      SELECT p.device, p.sensor, p.unit, ROW_NUMBER() OVER (ORDER BY p.position) AS nth
+      FROM (
+        SELECT n.position, n.device, n.sensor, n.unit,
+               (SELECT COUNT(*) FROM sensors d WHERE d.device = n.device)
+                 + ROW_NUMBER() OVER (PARTITION BY n.device ORDER BY n.position) AS place
+        FROM #names n LEFT JOIN sensors s ON s.device = n.device AND s.sensor = n.sensor WHERE s.id IS NULL
+      ) p WHERE p.place <= @perDevice
+    ) m WHERE m.nth <= @room`,
+  ),
   setUnits: tsql(
     {},
     `
@@ -74,7 +89,7 @@ export const SENSOR_SQL = {
 
 type SensorMethods = Pick<
   Store,
-  'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'
+  'claimSetting' | 'findSetting' | 'registerSensors' | 'admitSensors' | 'listSensors' | 'findSensor' | 'countSensors'
 >;
 
 export function sensorMethods(db: Database): SensorMethods {
@@ -119,6 +134,29 @@ export function sensorMethods(db: Database): SensorMethods {
         return tx.query<{ id: number }>(SENSOR_SQL.ids, {});
       });
       return sensors.map((key) => ids[positions.get(keyOf(key))!]!.id);
+    },
+
+    async admitSensors(sensors, quota) {
+      if (sensors.length === 0) return [];
+      const unique = [...new Map(sensors.map((key) => [keyOf(key), key])).values()];
+      const positions = new Map(unique.map((key, i) => [keyOf(key), i]));
+      const found = await db.write(async (tx) => {
+        await tx.stage(
+          NAMES,
+          unique.map(({ device, sensor }, i) => [i, device, sensor, '']),
+        );
+        const [missing] = await tx.query<{ n: number }>(SENSOR_SQL.missing, {});
+        if (missing!.n > 0) {
+          await tx.lock('fleetscore-sensors');
+          // Ids are dense: the highest one is how many there are.
+          const maxId = await maxSensorId(tx);
+          const room = Math.max(0, quota.fleet - maxId);
+          await tx.run(SENSOR_SQL.addWithin, { maxId, perDevice: quota.perDevice, room });
+        }
+        return tx.query<{ position: number; id: number }>(SENSOR_SQL.ids, {});
+      });
+      const ids = new Map(found.map(({ position, id }) => [position, id]));
+      return sensors.map((key) => ids.get(positions.get(keyOf(key))!));
     },
 
     listSensors: ({ after = 0, limit = ALL, device } = {}) =>

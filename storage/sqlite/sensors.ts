@@ -8,6 +8,7 @@ export const SENSOR_SQL = {
   setting: 'SELECT value FROM settings WHERE name = ?',
   find: 'SELECT id, device, sensor, unit FROM sensors WHERE device = ? AND sensor = ?',
   count: 'SELECT COUNT(*) AS n FROM sensors',
+  countDevice: 'SELECT COUNT(*) AS n FROM sensors WHERE device = ?',
   maxId: 'SELECT COALESCE(MAX(id), 0) AS id FROM sensors',
   add: 'INSERT INTO sensors (id, device, sensor, unit) VALUES (?, ?, ?, ?)',
   setUnit: `UPDATE sensors SET unit = ? WHERE id = ? AND unit = ''`,
@@ -25,7 +26,7 @@ export function maxSensorId(db: Connection): number {
 
 type SensorMethods = Pick<
   Store,
-  'claimSetting' | 'findSetting' | 'registerSensors' | 'listSensors' | 'findSensor' | 'countSensors'
+  'claimSetting' | 'findSetting' | 'registerSensors' | 'admitSensors' | 'listSensors' | 'findSensor' | 'countSensors'
 >;
 
 export function sensorMethods(db: Connection): SensorMethods {
@@ -60,6 +61,26 @@ export function sensorMethods(db: Connection): SensorMethods {
           else if (unit !== sensor.unit) db.run(SENSOR_SQL.setUnit, unit, id);
           seen.set(keyOf(key), { id, device: key.device, sensor: key.sensor, unit });
           return id;
+        });
+      });
+    },
+
+    async admitSensors(sensors, quota) {
+      const known = await db.read(() => sensors.map((key) => find(key.device, key.sensor)?.id));
+      if (!known.includes(undefined)) return known;
+      return db.write(() => {
+        // Ids are dense: the highest one is how many there are.
+        let last = maxSensorId(db);
+        const ofDevice = new Map<string, number>();
+        return sensors.map(({ device, sensor }) => {
+          const found = find(device, sensor);
+          if (found) return found.id;
+          const count = ofDevice.get(device) ?? db.get<{ n: number }>(SENSOR_SQL.countDevice, device)!.n;
+          const admitted = count < quota.perDevice && last < quota.fleet;
+          ofDevice.set(device, count + (admitted ? 1 : 0));
+          if (!admitted) return undefined;
+          db.run(SENSOR_SQL.add, ++last, device, sensor, '');
+          return last;
         });
       });
     },

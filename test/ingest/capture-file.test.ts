@@ -1,6 +1,7 @@
 /** Files of Azure Event Hubs Capture, written here by the Avro library with the schema that Azure documents. */
 import { afterAll, beforeAll } from '@jest/globals';
 import avro from 'avsc';
+import { deflateRawSync } from 'node:zlib';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { captureName } from '../../ingest/capture.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
@@ -22,6 +23,21 @@ const AZURE_SCHEMA = {
     { name: 'Body', type: ['null', 'bytes'] },
   ],
 };
+
+/** 64 bits as a bigint, so that a file can hold any. */
+// oxlint-disable-next-line no-underscore-dangle -- the name that the library gives it
+const exactLong = avro.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer(value: bigint | number) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(value));
+    return bytes;
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (value: unknown) => typeof value === 'bigint' || typeof value === 'number',
+  compare: () => 0,
+});
 
 interface AzureEvent {
   readonly seq: number;
@@ -101,6 +117,148 @@ test('ours are read by the library without our code, under the schema that lies 
   expect(records[0]).toMatchObject({ SequenceNumber: 0, Offset: '0', EnqueuedTimeUtc: '10/1/2026 1:00:00 AM' });
 });
 
+test('a 64-bit property of any size is read as it is, and the events around it too', async () => {
+  const ticks = 638_000_000_123_456_789n;
+  const type = avro.Type.forSchema(
+    AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0],
+    {
+      wrapUnions: true,
+      registry: { long: exactLong },
+    } as object,
+  );
+  const record = (seq: number, properties: object) => ({
+    SequenceNumber: seq,
+    Offset: String(seq),
+    EnqueuedTimeUtc: '11/01/2026 10:00:01',
+    SystemProperties: {},
+    Properties: properties,
+    Body: { bytes: Buffer.from('1') },
+  });
+  const chunks: Buffer[] = [];
+  const encoder = new avro.streams.BlockEncoder(type, { codec: 'null', writeHeader: true } as object);
+  encoder.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const done = new Promise((resolve) => encoder.on('end', resolve));
+  for (const one of [
+    record(1, { sent: { long: ticks }, least: { long: -(2n ** 63n) } }),
+    record(2, { n: { long: 5n } }),
+  ])
+    encoder.write(one);
+  encoder.end();
+  await done;
+  const events = readCapture(Buffer.concat(chunks));
+  expect(events.map(({ properties }) => properties)).toEqual([{ sent: ticks, least: -(2n ** 63n) }, { n: 5 }]);
+  expect(events[0]!.enqueuedMs).toBe(Date.UTC(2026, 10, 1, 10, 0, 1));
+  // And as we write them.
+  const again = readCapture(await writeCapture(events));
+  expect(again.map(({ properties }) => properties)).toEqual(events.map(({ properties }) => properties));
+});
+
+test('properties of every type come out as Event Hubs Capture types them', async () => {
+  const properties = {
+    text: 'a',
+    whole: 5,
+    big: 2n ** 62n,
+    broken: 0.5,
+    bytes: Buffer.from('ab'),
+    date: new Date(T0),
+    none: null,
+    yes: true,
+    list: [1, 2n, Buffer.from('x')],
+  };
+  const [event] = readCapture(await writeCapture([{ ...toEvents([1])[0]!, properties }]));
+  expect(event!.properties).toEqual({
+    text: 'a',
+    whole: 5,
+    big: 2n ** 62n,
+    broken: 0.5,
+    bytes: Buffer.from('ab'),
+    date: T0,
+    none: null,
+    yes: 'true',
+    list: '[1,2,"eA=="]',
+  });
+});
+
+test.each([
+  ['8/31/2017 7:12:14 PM', Date.UTC(2017, 7, 31, 19, 12, 14)],
+  ['8/31/2017 7:12:14\u202fPM', Date.UTC(2017, 7, 31, 19, 12, 14)],
+  ['08/31/2017 19:12:14', Date.UTC(2017, 7, 31, 19, 12, 14)],
+  ['Thu, 31 Aug 2017 19:12:14 GMT', Date.UTC(2017, 7, 31, 19, 12, 14)],
+  ['2017-08-31 19:12:14Z', Date.UTC(2017, 7, 31, 19, 12, 14)],
+])('takes the time %s, as programs of others write it', async (enqueued, ms) => {
+  const [event] = readCapture(await azureFile([{ seq: 0, enqueued, body: 1 }], 'null'));
+  expect(event!.enqueuedMs).toBe(ms);
+});
+
+test('a block that inflates without bound, and records of no bytes without end, are refused', async () => {
+  const header = (schema: object, codec: string): Buffer =>
+    avro.Type.forSchema({
+      type: 'record',
+      name: 'H',
+      fields: [
+        { name: 'magic', type: { type: 'fixed', name: 'M', size: 4 } },
+        { name: 'meta', type: { type: 'map', values: 'bytes' } },
+        { name: 'sync', type: { type: 'fixed', name: 'S', size: 16 } },
+      ],
+    } as Parameters<typeof avro.Type.forSchema>[0]).toBuffer({
+      magic: Buffer.from('Obj\u0001'),
+      meta: { 'avro.schema': Buffer.from(JSON.stringify(schema)), 'avro.codec': Buffer.from(codec) },
+      sync: Buffer.alloc(16, 7),
+    });
+  const long = avro.Type.forSchema('long');
+  const file = (schema: object, codec: string, count: number, block: Buffer): Buffer =>
+    Buffer.concat([
+      header(schema, codec),
+      long.toBuffer(count),
+      long.toBuffer(block.length),
+      block,
+      Buffer.alloc(16, 7),
+    ]);
+  const bomb = file(AZURE_SCHEMA, 'deflate', 1, deflateRawSync(Buffer.alloc(200 * 1024 * 1024)));
+  expect(() => readCapture(bomb)).toThrow(/a block of \d+ bytes inflates to more than is taken/);
+  const empty = file({ type: 'record', name: 'Nothing', fields: [] }, 'null', 2 ** 50, Buffer.alloc(0));
+  expect(() => readCapture(empty)).toThrow('its records are empty');
+});
+
+test('a rebuild names the file that it cannot read, and takes all others', async () => {
+  const stage = await openStage(dir, server.blobs);
+  try {
+    const sent = [0, 1].map((i) => ({ device: 'd', sensor: `s${i}`, ts: T0 + i * 700, value: i }));
+    const bad = captureName('half/readings/0', T0 + 240_000);
+    await server.blobs.put('raw', bad, Buffer.from('Obj\u0001 and then nothing'), 'avro/binary');
+    for (const [i, body] of sent.entries()) {
+      const name = captureName(`half/readings/${i}`, T0 + 300_000);
+      const nobody = { seq: 1, enqueued: '10/1/2026 12:05:00 AM', body: { sensor: 'x', value: 1, ts: T0 } };
+      const file = await azureFile([{ seq: 0, enqueued: '10/1/2026 12:05:00 AM', body }, nobody], 'null');
+      await server.blobs.put('raw', name, file, 'avro/binary');
+    }
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const result = await rebuildWindows({
+      store: stage.store,
+      blobs: server.blobs,
+      hub: { namespace: 'half', hub: 'readings' },
+      consumerGroup: 'g',
+      period: { fromMs: T0, toMs: T0 + 60_000 },
+      log,
+    });
+    expect(result).toMatchObject({ files: 2, events: 4, readings: 2, dead: 2, deadInPeriod: 2, filesUnreadable: 1 });
+    expect(result.unreadable).toEqual([{ name: bad, message: expect.stringContaining(bad) }]);
+    expect(result.reasons).toEqual([
+      {
+        reason: 'missing_field',
+        count: 2,
+        message: expect.stringContaining('missing "device"; it has "sensor", "value", "ts"'),
+        partition: '0',
+        seq: 1,
+        letter: false,
+      },
+    ]);
+    expect(await allWindows(stage.store)).toEqual(expectedWindows(sent));
+  } finally {
+    await stage.close();
+  }
+});
+
 test('an empty file holds nothing; one that was cut off or is something else is refused by name', async () => {
   expect(readCapture(new Uint8Array())).toEqual([]);
   expect(readCapture(await azureFile([], 'null'))).toEqual([]);
@@ -142,7 +300,16 @@ test('a rebuild from the files of Azure Event Hubs Capture gives the windows of 
         period: { fromMs: 0, toMs: T0 * 2 },
         log,
       });
-    expect(await rebuild()).toEqual({ files: 6, events: 60, readings: 60, dead: 0 });
+    expect(await rebuild()).toEqual({
+      files: 6,
+      events: 60,
+      readings: 60,
+      dead: 0,
+      deadInPeriod: 0,
+      filesUnreadable: 0,
+      reasons: [],
+      unreadable: [],
+    });
     expect(await allWindows(stage.store)).toEqual(expectedWindows(sent));
     await rebuild();
     expect(await allWindows(stage.store)).toEqual(expectedWindows(sent));

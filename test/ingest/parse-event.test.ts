@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
-import { createEventParser, eventTime, PARSE_DEFAULTS } from '../../ingest/parse-event.ts';
+import { tryParseTime } from '../../domain/time.ts';
+import { createEventParser, PARSE_DEFAULTS } from '../../ingest/parse-event.ts';
+import { countOf } from '../../ingest/parse/problems.ts';
+import { isoMs, wireTime } from '../../ingest/parse/time.ts';
 
 const ENQUEUED = Date.UTC(2026, 10, 23, 14);
 const parse = createEventParser();
@@ -35,7 +38,9 @@ test('takes configured field names, and a quality flag', () => {
 
 test.each([
   ['not_json', Buffer.from('{"ts":')],
-  ['not_json', Buffer.from([0xff, 0x00])],
+  ['bad_encoding', Buffer.from([0xff, 0x00])],
+  ['bad_encoding', Buffer.from(JSON.stringify({ ...good, device: 'caf\u00e9' }), 'latin1')],
+  ['bad_encoding', Buffer.from(JSON.stringify(good), 'utf16le')],
   ['not_json', ''],
   ['bad_encoding', Buffer.from([0x1f, 0x8b, 1, 2, 3])],
   ['not_a_reading', bytes('a string')],
@@ -76,14 +81,62 @@ test('in an array, bad readings are refused one by one and the good ones go', ()
   ]);
 });
 
-test('numbers below 1e11 are seconds, others milliseconds, as text too', () => {
-  expect(eventTime(1_700_000_000)).toBe(1_700_000_000_000);
-  expect(eventTime(1_700_000_000.5)).toBe(1_700_000_000_500);
-  expect(eventTime(1_700_000_000_123)).toBe(1_700_000_000_123);
-  expect(eventTime('1700000000')).toBe(1_700_000_000_000);
-  expect(eventTime('2026-11-23 14:00')).toBe(ENQUEUED);
-  expect(eventTime('2026-11-23T15:00:00+01:00')).toBe(ENQUEUED);
-  expect(eventTime('')).toBeUndefined();
+test('numbers count in the unit that is set; without one they are milliseconds, or refused where that is doubtful', () => {
+  expect(wireTime(1_700_000_000, 's')).toBe(1_700_000_000_000);
+  expect(wireTime(1_700_000_000.5, 's')).toBe(1_700_000_000_500);
+  expect(wireTime('1700000000', 's')).toBe(1_700_000_000_000);
+  expect(wireTime(1_700_000_000_123, undefined)).toBe(1_700_000_000_123);
+  expect(wireTime('1700000000123', undefined)).toBe(1_700_000_000_123);
+  expect(wireTime(1_000_000, 'ms')).toBe(1_000_000);
+  expect(wireTime(1_700_000_000_123_456, 'us')).toBe(1_700_000_000_123);
+  expect(wireTime(1_700_000_000_123_456_789n, 'ns')).toBe(1_700_000_000_123);
+  expect(wireTime(new Date(ENQUEUED), undefined)).toBe(ENQUEUED);
+  expect(wireTime('2026-11-23 14:00', undefined)).toBe(ENQUEUED);
+  expect(wireTime('2026-11-23T15:00:00+01:00', 's')).toBe(ENQUEUED);
+  expect(wireTime('1972-06-01T00:00:00Z', undefined)).toBe(Date.UTC(1972, 5, 1));
+  expect(wireTime('1970-01-01T00:00:00.000Z', undefined)).toBe(0);
+  expect(wireTime('', undefined)).toContain('neither ISO 8601');
+  for (const [number, hint] of [
+    [1_700_000_000, 'seconds? then 2023-11-14T22:13:20.000Z: set FLEETSCORE_FIELD_TS_UNIT=s'],
+    [20_200_601, 'write 2020-06-01T00:00:00Z'],
+    [202_006_011_200, 'write 2020-06-01T12:00:00Z'],
+    [43_983.5, '2020-06-01T12:00:00Z'],
+  ] as const)
+    expect(wireTime(number, undefined)).toContain(hint);
+});
+
+test('a time that programs write is read as the general rule reads it', () => {
+  const time = fc
+    .date({ min: new Date(0), max: new Date(253_402_300_799_999), noInvalidDate: true })
+    .chain((at) => fc.constantFrom(at.toISOString(), `${at.toISOString().slice(0, 19)}Z`));
+  const broken = fc
+    .tuple(time, fc.nat(23), fc.constantFrom('0', '3', '9', 'x', ':', '-'))
+    .map(([text, at, letter]) => text.slice(0, at) + letter + text.slice(at + 1));
+  fc.assert(fc.property(fc.oneof(time, broken), (text) => expect(isoMs(text)).toBe(tryParseTime(text))));
+});
+
+test('NaN and Infinity cost the readings they stand in, not the event', () => {
+  const text = `[${JSON.stringify(good)},{"ts":"${good.ts}","device":"NaN","sensor":"say \\"NaN","value":NaN},{"ts":"${good.ts}","device":"d","sensor":"s","value":-Infinity},${JSON.stringify(good)}]`;
+  const { readings, problems, reasons } = parse(event(Buffer.from(text)));
+  expect(readings).toEqual([reading, reading]);
+  expect(reasons).toEqual({ bad_value: 2 });
+  expect(problems.map(({ message }) => message)).toEqual([
+    'the value must be a finite number, got "NaN"',
+    'the value must be a finite number, got "-Infinity"',
+  ]);
+  expect(parse(event(Buffer.from('[NaN'))).problems).toEqual([
+    { reason: 'not_json', message: expect.stringContaining('not JSON') },
+  ]);
+});
+
+test('however many items are bad, a few problems are kept and all are counted', () => {
+  const { problems, reasons } = parse(event(Buffer.from(`[${'0,'.repeat(30_000)}0]`)));
+  expect(problems).toHaveLength(20);
+  expect(reasons).toEqual({ not_a_reading: 30_001 });
+  const items = Buffer.from(`[${'0,'.repeat(PARSE_DEFAULTS.maxItems)}0]`);
+  expect(parse(event(items)).problems).toEqual([
+    { reason: 'too_large', message: expect.stringContaining('at most 50000 are taken') },
+  ]);
 });
 
 test('any bytes and any JSON give readings or problems, never an exception, and only finite values', () => {
@@ -105,14 +158,13 @@ test('any bytes and any JSON give readings or problems, never an exception, and 
   );
   fc.assert(
     fc.property(body, (value) => {
-      const { readings, problems } = parse(event(value));
+      const { readings, problems, reasons } = parse(event(value));
       for (const r of readings) {
         expect(Number.isFinite(r.value)).toBe(true);
         expect(Number.isInteger(r.tsMs) && r.tsMs >= 0 && r.tsMs <= ENQUEUED + PARSE_DEFAULTS.clockSkewMs).toBe(true);
       }
-      expect(readings.length + problems.length).toBe(
-        Array.isArray(value) ? value.length : readings.length + problems.length,
-      );
+      if (Array.isArray(value)) expect(readings.length + countOf(reasons ? { reasons } : {})).toBe(value.length);
+      expect(problems.length > 0).toBe(reasons !== undefined);
     }),
   );
 });

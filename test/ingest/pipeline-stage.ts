@@ -12,7 +12,7 @@ import { createFilter } from '../../ingest/filter.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { openPipeline, type Pipeline, type Position } from '../../ingest/partition-pipeline.ts';
 import { createSensorIds } from '../../ingest/sensor-ids.ts';
-import { INGEST_DEFAULTS, type IngestSettings } from '../../ingest/settings.ts';
+import { INGEST_DEFAULTS, parseSettings, type IngestSettings } from '../../ingest/settings.ts';
 import { newTotals, type Totals } from '../../ingest/stats.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
@@ -38,6 +38,9 @@ export interface Fate {
   diesInCapture?: () => void;
   /** The answers to this many commits are lost, though they happened. */
   lostAnswers?: number;
+  /** Another store or Blob before the real one. */
+  store?: (store: Store) => Store;
+  blobs?: BlobStore;
 }
 
 function fatefulStore(store: Store, fate: Fate): Store {
@@ -77,19 +80,20 @@ export async function openStage(dir: string, blobs: BlobStore): Promise<Stage> {
     checkpoints,
     open: (changes = {}, fate = {}) => {
       const settings = { ...INGEST_DEFAULTS, ...changes };
+      const before = fate.store ? fate.store(store) : fatefulStore(store, fate);
       return openPipeline({
         source: SOURCE,
         folder,
         partition: '0',
-        store: fatefulStore(store, fate),
-        blobs,
+        store: before,
+        blobs: fate.blobs ?? blobs,
         settings,
         totals,
         log,
         giveUp: giveUp.signal,
-        parse: createEventParser(settings),
+        parse: createEventParser(parseSettings(settings)),
         filter: createFilter(settings.filter),
-        sensors: createSensorIds(store),
+        sensors: createSensorIds(before, settings.quota),
         checkpoint: async (at) => void checkpoints.push(at),
       });
     },

@@ -34,6 +34,32 @@ export function readingsContract(tools: ContractTools): void {
       expect(await tools.store.countSensors()).toBe(before + 3);
     });
 
+    test('a quota admits so many new sensors of a device and of the fleet; those that are there stay', async () => {
+      const before = await tools.store.countSensors();
+      const [a, b] = [unique('device'), unique('device')];
+      const [first] = await tools.store.registerSensors([{ device: a, sensor: 'old' }]);
+      const keys = ['1', '2', '2', '3', 'old'].map((sensor) => ({ device: a, sensor }));
+      const roomy = { perDevice: 3, fleet: 1_000_000 };
+      const [one, two, again, three, old] = await tools.store.admitSensors(keys, roomy);
+      expect([one, two].sort()).toEqual([before + 2, before + 3]);
+      expect([again, three, old]).toEqual([two, undefined, first]);
+      expect(await tools.store.admitSensors(keys, roomy)).toEqual([one, two, two, undefined, first]);
+      const full = { perDevice: 3, fleet: before + 4 };
+      const other = ['1', '2'].map((sensor) => ({ device: b, sensor }));
+      expect(await tools.store.admitSensors(other, full)).toEqual([before + 4, undefined]);
+      expect(await tools.store.admitSensors([...keys, ...other], { perDevice: 0, fleet: 0 })).toEqual([
+        one,
+        two,
+        two,
+        undefined,
+        first,
+        before + 4,
+        undefined,
+      ]);
+      expect(await tools.store.admitSensors([], roomy)).toEqual([]);
+      expect(await tools.store.countSensors()).toBe(before + 4);
+    });
+
     test('a unit replaces an empty one only', async () => {
       const device = unique('device');
       const unit = async (): Promise<string | undefined> =>

@@ -1,0 +1,137 @@
+/**
+ * Body of an event -> JSON. Bounded before anything is made of it: bytes as sent, bytes after inflating (and how many
+ * times as many those may be), values in them. Text is UTF-8 and nothing else: other bytes would make other names.
+ */
+import { isUtf8 } from 'node:buffer';
+import { gunzipSync } from 'node:zlib';
+import { messageOf } from '../../domain/errors.ts';
+import type { Problem } from './problems.ts';
+import { encodingProblem, looksLikeUtf16 } from './utf8.ts';
+
+export interface BodyLimits {
+  /** Largest body as sent, bytes. */
+  readonly maxBodyBytes: number;
+  /** Largest body after inflating, bytes: a small gzip can hide gigabytes. */
+  readonly maxInflatedBytes: number;
+}
+
+/** What parsing needs of an event. */
+export interface EventBody {
+  /** Bytes, text, or what a client has parsed already. */
+  readonly body: unknown;
+  readonly enqueuedMs: number;
+  /** Why the client could not decode the event; its body is the whole message then. */
+  readonly unreadable?: string;
+  /** `gzip`, or absent; gzip is also recognised by its first bytes. */
+  readonly contentEncoding?: string;
+}
+
+/** Readings shrink to a tenth or a fiftieth; what shrinks further holds the same few bytes again and again. */
+const MAX_RATIO = 200;
+/** Up to here a body may inflate whatever its ratio. */
+const SMALL_BYTES = 1024 * 1024;
+/** JSON values in a body: each takes memory of its own, up to 60 bytes for 3 of text. */
+const MAX_VALUES = 1_000_000;
+
+export type Decoded = { readonly json: unknown } | Problem;
+
+/** The JSON value of a body, or what is wrong with it. */
+export function decodeBody(event: EventBody, limits: BodyLimits): Decoded {
+  const { body } = event;
+  if (typeof body === 'string') return body.length > limits.maxBodyBytes ? tooLarge(body.length, limits) : parsed(body);
+  if (!(body instanceof Uint8Array)) return { json: body };
+  if (body.length > limits.maxBodyBytes) return tooLarge(body.length, limits);
+  const zipped = event.contentEncoding?.toLowerCase() === 'gzip' || (body[0] === 0x1f && body[1] === 0x8b);
+  const bytes = zipped ? inflated(body, limits) : body;
+  if ('reason' in bytes) return bytes;
+  if (bytes.length > SMALL_BYTES && valuesIn(bytes) > MAX_VALUES)
+    return { reason: 'too_large', message: `the body holds more than ${MAX_VALUES} JSON values` };
+  if (!isUtf8(bytes)) return { reason: 'bad_encoding', message: `the body is not UTF-8: ${encodingProblem(bytes)}` };
+  const content = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  // Plain letters as UTF-16 are UTF-8 as well, with a NUL after each.
+  const utf16 = 'reason' in content ? looksLikeUtf16(bytes) : undefined;
+  return utf16 ? { reason: 'bad_encoding', message: `the body is not UTF-8: it looks like ${utf16}` } : content;
+}
+
+const tooLarge = (length: number, { maxBodyBytes }: BodyLimits): Problem => ({
+  reason: 'too_large',
+  message: `the body has ${length} bytes, at most ${maxBodyBytes} are taken`,
+});
+
+function inflated(body: Uint8Array, { maxInflatedBytes }: BodyLimits): Uint8Array | Problem {
+  const most = Math.min(maxInflatedBytes, Math.max(SMALL_BYTES, body.length * MAX_RATIO));
+  try {
+    return gunzipSync(body, { maxOutputLength: most });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+      ? {
+          reason: 'too_large',
+          message: `the gzip body of ${body.length} bytes inflates to more than ${most} bytes; at most ${MAX_RATIO} times its size and ${maxInflatedBytes} bytes are taken`,
+        }
+      : { reason: 'bad_encoding', message: `the gzip body cannot be inflated: ${messageOf(error).slice(0, 200)}` };
+  }
+}
+
+const COMMA = 0x2c;
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+
+/** At least as many as there are: commas and brackets in texts count too. */
+function valuesIn(bytes: Uint8Array): number {
+  let count = 1;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === COMMA || byte === OPEN_ARRAY || byte === OPEN_OBJECT) count++;
+  }
+  return count;
+}
+
+function parsed(text: string): Decoded {
+  // Some senders begin with a byte order mark, which JSON.parse refuses.
+  const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  try {
+    return { json: JSON.parse(plain) as unknown };
+  } catch (error) {
+    const quoted = quoteNonFinite(plain);
+    if (quoted !== undefined) {
+      try {
+        return { json: JSON.parse(quoted) as unknown };
+      } catch {
+        // The first error speaks of the body as it was sent.
+      }
+    }
+    return { reason: 'not_json', message: `the body is not JSON: ${messageOf(error).slice(0, 200)}${hint(plain)}` };
+  }
+}
+
+function hint(text: string): string {
+  return /^\s*\{.*\}\s*\n\s*\{/.test(text.slice(0, 10_000)) ? '. Several JSON texts one a line: send an array' : '';
+}
+
+const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
+
+/**
+ * Python's json and others write NaN and Infinity, which JSON does not know: as texts they cost the reading they stand
+ * in and not the whole event. Undefined when there are none outside of texts.
+ */
+function quoteNonFinite(text: string): string | undefined {
+  if (!text.includes('NaN') && !text.includes('Infinity')) return undefined;
+  const parts: string[] = [];
+  let from = 0;
+  let inText = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (inText) {
+      if (c === '\\') i++;
+      else if (c === '"') inText = false;
+    } else if (c === '"') inText = true;
+    else if (c === 'N' || c === 'I' || c === '-') {
+      const word = NON_FINITE.find((name) => text.startsWith(name, i));
+      if (word === undefined) continue;
+      parts.push(text.slice(from, i), `"${word}"`);
+      i += word.length - 1;
+      from = i + 1;
+    }
+  }
+  return parts.length === 0 ? undefined : parts.join('') + text.slice(from);
+}

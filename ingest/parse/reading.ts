@@ -1,0 +1,94 @@
+/** One item of an event's body -> a reading, or why it is none. */
+import { shown } from '../../domain/describe.ts';
+import { settled } from '../../domain/number.ts';
+import type { Reading } from '../../domain/reading.ts';
+import { nameProblem } from '../../domain/sensor.ts';
+import { isoTime, MIN_TIME_MS, type TimeUnit } from '../../domain/time.ts';
+import { boundedMap } from '../bounded-map.ts';
+import type { Problem } from './problems.ts';
+import { wireTime } from './time.ts';
+
+export type Quality = string | number | boolean;
+
+export interface ParsedReading extends Reading {
+  readonly quality?: Quality;
+}
+
+/** Names of the JSON fields; for each the first one present is taken. */
+export interface FieldNames {
+  readonly ts: readonly string[];
+  readonly device: readonly string[];
+  readonly sensor: readonly string[];
+  readonly value: readonly string[];
+  readonly quality: readonly string[];
+}
+
+export interface ReadingRules {
+  readonly fields: FieldNames;
+  /** What numbers in the time's field count; see `wireTime`. */
+  readonly timeUnit?: TimeUnit;
+}
+
+export type ReadingOrProblem = ParsedReading | Problem;
+
+const KNOWN_NAMES = 100_000;
+
+/** Reads items; remembers names it has found good, so that each is checked once and not per reading. */
+export function createReadingParser({
+  fields,
+  timeUnit,
+}: ReadingRules): (item: unknown, latestMs: number) => ReadingOrProblem {
+  const good = boundedMap<true>(KNOWN_NAMES);
+  const problemOf = (what: 'device' | 'sensor', name: unknown): string | undefined => {
+    if (typeof name === 'string' && good.get(name)) return undefined;
+    const problem = nameProblem(what, name);
+    if (problem === undefined) good.set(name as string, true);
+    return problem;
+  };
+
+  return (item, latestMs) => {
+    if (typeof item !== 'object' || item === null || Array.isArray(item))
+      return { reason: 'not_a_reading', message: `a reading must be a JSON object, got ${shown(item)}` };
+    const record = item as Record<string, unknown>;
+    const ts = pick(record, fields.ts);
+    const device = pick(record, fields.device);
+    const sensor = pick(record, fields.sensor);
+    const value = pick(record, fields.value);
+    if (ts === undefined || device === undefined || sensor === undefined || value === undefined)
+      return { reason: 'missing_field', message: missing(record, fields) };
+    const badName = problemOf('device', device) ?? problemOf('sensor', sensor);
+    if (badName !== undefined) return { reason: 'bad_name', message: badName };
+    const tsMs = wireTime(ts, timeUnit);
+    if (typeof tsMs === 'string') return { reason: 'bad_time', message: tsMs };
+    if (tsMs < MIN_TIME_MS) return { reason: 'time_out_of_range', message: `the time ${shown(ts)} is before 1970` };
+    if (tsMs > latestMs)
+      return {
+        reason: 'time_out_of_range',
+        message: `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the clock skew allowed`,
+      };
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      return { reason: 'bad_value', message: `the value must be a finite number, got ${shown(value)}` };
+    const quality = pick(record, fields.quality);
+    const reading = { tsMs, device: device as string, sensor: sensor as string, value: settled(value) };
+    return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean'
+      ? { ...reading, quality }
+      : reading;
+  };
+}
+
+function missing(record: Readonly<Record<string, unknown>>, fields: FieldNames): string {
+  const absent = (['ts', 'device', 'sensor', 'value'] as const).filter(
+    (field) => pick(record, fields[field]) === undefined,
+  );
+  const names = Object.keys(record);
+  const there = names.length === 0 ? 'it has none' : `it has ${names.slice(0, 6).map(shown).join(', ')}`;
+  return `missing ${absent.map((field) => `"${fields[field][0]}"`).join(', ')}; ${there}${names.length > 6 ? ', ...' : ''} (FLEETSCORE_FIELD_* name the fields)`;
+}
+
+function pick(record: Readonly<Record<string, unknown>>, names: readonly string[]): unknown {
+  for (const name of names) {
+    const value = record[name];
+    if (value !== undefined && value !== null && Object.hasOwn(record, name)) return value;
+  }
+  return undefined;
+}
