@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   models: async () => (await import('./models/models.ts')).registerModels,
   send: async () => (await import('./ingest/send.ts')).registerSend,
   sensors: async () => (await import('./ingest/sensors.ts')).registerSensors,
+  readings: async () => (await import('./ingest/readings.ts')).registerReadings,
   ingest: async () => (await import('./ingest/ingest.ts')).registerIngest,
   db: async () => (await import('./stack/db.ts')).registerDb,
   local: async () => (await import('./stack/local.ts')).registerLocal,

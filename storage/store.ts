@@ -17,7 +17,7 @@ import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outc
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import type { Window } from '../domain/reading.ts';
-import type { WindowUpdate } from '../domain/window.ts';
+import type { ReadingSet, WindowUpdate } from '../domain/window.ts';
 import type { Promotion, ReleaseSwitch } from './promotions.ts';
 
 /** Sensor ids, half open: [from, to). */
@@ -249,6 +249,13 @@ export interface WindowLoad {
   readonly values: Float64Array;
 }
 
+/** A window and the readings that it was made of. */
+export interface WindowReadings extends ReadingSet {
+  readonly startMs: number;
+  /** Readings it counts: more than are listed where whoever wrote the window keeps none (Stream Analytics). */
+  readonly count: number;
+}
+
 /** How many sensors there may be. Those that exist stay, whatever it says. */
 export interface SensorQuota {
   readonly perDevice: number;
@@ -377,6 +384,8 @@ export interface Store {
   /** Windows that start in `period`, of registered sensors in `range`. */
   readSeries(range: IdRange, period: Period, options?: SeriesOptions): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
+  /** The readings of windows that start in `period`, by start; a reading is in every window that holds its time. */
+  readWindowReadings(sensorId: number, period: Period): Promise<WindowReadings[]>;
   /**
    * Starts of the first and the last window held for each sensor of `range`, by two seeks each; sensors without windows
    * are left out. `windows` counts those that start at or after `countFromMs`: none without it, for counting reads them.

@@ -56,6 +56,14 @@ function sameReadings(a: ReadingSet, b: ReadingSet): boolean {
   );
 }
 
+/** The readings of a stored window. Of several, those that were not kept are not listed. */
+export function readingsOf({ count, last, lastTs, readings }: StoredReadings, startMs: number): ReadingSet {
+  if (readings) return decodeReadings(startMs, readings);
+  return count === 1 ? { tsMs: [lastTs], values: [last] } : { tsMs: [], values: [] };
+}
+
+export type StoredReadings = Pick<StoredWindow, 'count' | 'last' | 'lastTs' | 'readings'>;
+
 /** One update for each window, ordered by sensor and start; within a window the order of arrival stays. */
 export function mergeUpdates(updates: readonly WindowUpdate[]): WindowUpdate[] {
   const sorted = updates

@@ -11,6 +11,8 @@ import type { Sensor } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 import { parseCaptureName } from '../ingest/capture.ts';
 import { hubFolder } from '../ingest/event.ts';
+import { findRaw, type RawSearch } from '../ingest/find-raw.ts';
+import type { EventParser } from '../ingest/parse-event.ts';
 import { decodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type {
@@ -21,6 +23,7 @@ import type {
   PredictionSource,
   ReleaseModel,
   Store,
+  WindowReadings,
 } from '../storage/store.ts';
 
 /** A prediction with the batch that made it. */
@@ -40,6 +43,10 @@ export interface Lineage extends MadeBy {
   readonly window?: Window;
   /** Readings came after it was scored: the window is not what the model saw. */
   readonly changedSince: boolean;
+  /** The readings of the window as the store keeps them; absent when it was pruned. */
+  readonly readings?: WindowReadings;
+  /** Where raw capture has them. */
+  readonly found: RawSearch;
   /** Raw capture files that were open at the time of the window, in the container `raw`; readings that came late lie in later ones. */
   readonly captures: readonly string[];
   /** Earlier predictions of the same window, newest first: nobody is served these any more. */
@@ -51,7 +58,14 @@ export interface NotPredicted {
   readonly outcomes: readonly { readonly batch: Batch; readonly outcome?: OutcomeRow }[];
 }
 
-type Deps = { readonly store: Store; readonly blobs: BlobStore };
+export interface ExplainDeps {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** As ingest reads events. */
+  readonly parse: EventParser;
+  readonly clockSkewMs: number;
+}
+type Deps = ExplainDeps;
 
 /**
  * @param startMs start of the window, epoch milliseconds
@@ -111,6 +125,7 @@ async function lineageOf(
       `batch ${batch.id} has predictions of this sensor without an outcome or a model. Look closer with: fleetscore verify ${batch.id}`,
     );
   const [window] = await store.readSensorWindows(sensor.id, { ...span, toMs: span.fromMs + 1 });
+  const [readings] = await store.readWindowReadings(sensor.id, { ...span, toMs: span.fromMs + 1 });
   return {
     ...served,
     outcome,
@@ -119,6 +134,14 @@ async function lineageOf(
     ...(model.pack === undefined ? {} : { packBlob: packBlob(model.pack) }),
     ...(window ? { window } : {}),
     changedSince: window !== undefined && window.mean !== prediction.value,
+    ...(readings ? { readings } : {}),
+    found: await findRaw({
+      ...deps,
+      folders: await captureFolders(store),
+      sensor,
+      period: span,
+      times: readings?.tsMs ?? [],
+    }),
     captures: await captureFiles(store, blobs, span),
     superseded,
   };
@@ -137,14 +160,22 @@ async function notPredicted(store: Store, sensor: Sensor, { fromMs, toMs }: Peri
   return { outcomes };
 }
 
+/** Folders of raw capture of the partitions that were read. */
+export async function captureFolders(store: Pick<Store, 'listProgress'>): Promise<string[]> {
+  const folders = (await store.listProgress()).map(({ source, partition }) => {
+    const [namespace, hub] = source.split('/') as [string, string];
+    return `${hubFolder({ namespace, hub })}/${partition}`;
+  });
+  // Several consumer groups read the same events.
+  return [...new Set(folders)];
+}
+
 const HOUR_MS = 3_600_000;
 
 /** Files of raw capture that were begun before the end of the window, and not long before it. */
 async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Period): Promise<string[]> {
   const files: string[] = [];
-  for (const { source, partition } of await store.listProgress()) {
-    const [namespace, hub] = source.split('/') as [string, string];
-    const folder = `${hubFolder({ namespace, hub })}/${partition}`;
+  for (const folder of await captureFolders(store)) {
     let before: { readonly name: string; readonly timeMs: number } | undefined;
     const hours = new Set(
       [fromMs - HOUR_MS, fromMs, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')),

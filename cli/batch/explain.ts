@@ -6,6 +6,7 @@ import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
+import { rawReader, readingsData, readingsTable } from '../ingest/readings.ts';
 import { action, asTime, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, statusWord, table, when } from '../frame/text.ts';
@@ -38,7 +39,7 @@ async function show(context: Context, device: string, name: string, timeMs: numb
     );
   const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
   const fromMs = windowStart(timeMs, hopMs);
-  const found = await explain({ store, blobs: context.blobs() }, sensor, fromMs, windowMs);
+  const found = await explain({ store, blobs: context.blobs(), ...rawReader(context) }, sensor, fromMs, windowMs);
   return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, `${device} / ${name}`, fromMs);
 }
 
@@ -83,7 +84,8 @@ function lineage(l: Lineage, unit: string, windowMs: number): Output {
           : { pack: model.pack, packRow: model.packRow, packBlob: `models/${l.packBlob}` }),
       },
       codeVersion: batch.codeVersion,
-      raw: l.captures.map((name) => `raw/${name}`),
+      readings: readingsData(l.readings, l.found),
+      raw: rawFiles(l).map((name) => `raw/${name}`),
       superseded: l.superseded.map((s) => ({
         batch: s.batch.id,
         release: s.batch.release,
@@ -122,14 +124,10 @@ function lineage(l: Lineage, unit: string, windowMs: number): Output {
             ? `readings came after it was scored: fleetscore batch rescore --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`
             : undefined,
         ],
-        [
-          'Raw data',
-          l.captures.length === 0
-            ? 'no capture file was open then; readings that came late lie in later ones'
-            : l.captures.map((name) => `raw/${name}`).join(', '),
-        ],
+        ['Raw data', rawText(l)],
         ['Code', `fleetscore ${batch.codeVersion}`],
       ]),
+      ...(l.readings ? [readingsTable(l.readings, l.found, unit, SHOWN)] : []),
       ...(l.superseded.length === 0
         ? []
         : [
@@ -152,6 +150,22 @@ function lineage(l: Lineage, unit: string, windowMs: number): Output {
           ]),
     ].join('\n\n'),
   };
+}
+
+/** Readings shown under a prediction; `readings` shows all. */
+const SHOWN = 20;
+
+/** The files that hold the readings; where none was found, those that were open then. */
+const rawFiles = ({ found, captures }: Lineage): readonly string[] =>
+  found.readings.length > 0 ? [...new Set(found.readings.map(({ file }) => file))] : captures;
+
+function rawText(l: Lineage): string {
+  const files = rawFiles(l)
+    .map((name) => `raw/${name}`)
+    .join(', ');
+  if (l.found.readings.length > 0) return files;
+  const looked = `its readings were not found in the ${formatNumberOf(l.found.files, 'file')} of raw capture looked into${l.found.complete ? '' : ' (there are more)'}`;
+  return files === '' ? `${looked}; none was open at that time` : `${looked}; open at that time: ${files}`;
 }
 
 function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Output {

@@ -3,6 +3,7 @@
  * the range (nested loops from the sensor list), never a scan of the sensors' whole history. The target of
  * a DELETE cannot take that hint; TOP leads to the same plan there.
  */
+import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { SeriesBlock, Store, WindowLoad, WindowStats } from '../store.ts';
@@ -41,6 +42,12 @@ export const WINDOW_SQL = {
     { sensorId: 'INT', ...PERIOD },
     `
     SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
+    FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`,
+  ),
+  windowReadings: tsql(
+    { sensorId: 'INT', ...PERIOD },
+    `
+    SELECT w.start_ms AS startMs, w.count AS [count], w.last AS [last], w.last_ts AS lastTs, w.readings AS readings
     FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`,
   ),
   stats: tsql(
@@ -96,7 +103,10 @@ const LOAD_ROWS = 50_000;
 /** Sensors looked at in one statement of changedSensors and prune. */
 const SENSORS_AT_ONCE = 5_000;
 
-type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'>;
+type WindowMethods = Pick<
+  Store,
+  'readSeries' | 'readSensorWindows' | 'readWindowReadings' | 'windowStats' | 'loadWindows' | 'changedSensors'
+>;
 
 export function windowMethods(db: Database): WindowMethods {
   return {
@@ -135,6 +145,18 @@ export function windowMethods(db: Database): WindowMethods {
       db.read(async (session) => {
         const rows = await session.query<Window>(WINDOW_SQL.sensorWindows, { sensorId, fromMs, toMs });
         return rows.map((row) => ({ ...row, startMs: Number(row.startMs) }));
+      }),
+
+    readWindowReadings: (sensorId, { fromMs, toMs }) =>
+      db.read(async (session) => {
+        const rows = await session.query<Omit<StoredReadings, 'lastTs'> & { startMs: string; lastTs: string }>(
+          WINDOW_SQL.windowReadings,
+          { sensorId, fromMs, toMs },
+        );
+        return rows.map((row) => {
+          const startMs = Number(row.startMs);
+          return { startMs, count: row.count, ...readingsOf({ ...row, lastTs: Number(row.lastTs) }, startMs) };
+        });
       }),
 
     windowStats: ({ from, to }, { countFromMs } = {}) =>

@@ -8,6 +8,7 @@ import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad, WindowStats } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
+import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { INGEST_SQL, currentChangeId, writeWindows } from './ingest.ts';
@@ -24,6 +25,9 @@ export const WINDOW_SQL = {
   means: series(SERIES_COLUMNS.means),
   sensorWindows: `
     SELECT start_ms AS startMs, count, mean, min, max, last
+    FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
+  windowReadings: `
+    SELECT start_ms AS startMs, count, last, last_ts AS lastTs, readings
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
   stats: `
     SELECT s.id AS sensorId,
@@ -60,7 +64,10 @@ const SENSORS_AT_ONCE = 5_000;
 /** Sensors of one read of windowStats. */
 const STATS_AT_ONCE = 1_000;
 
-type WindowMethods = Pick<Store, 'readSeries' | 'readSensorWindows' | 'windowStats' | 'loadWindows' | 'changedSensors'>;
+type WindowMethods = Pick<
+  Store,
+  'readSeries' | 'readSensorWindows' | 'readWindowReadings' | 'windowStats' | 'loadWindows' | 'changedSensors'
+>;
 
 export function windowMethods(db: Connection): WindowMethods {
   return {
@@ -70,6 +77,13 @@ export function windowMethods(db: Connection): WindowMethods {
       db
         .read(() => db.all<Window>(WINDOW_SQL.sensorWindows, sensorId, fromMs, toMs))
         .then((rows) => rows.map((row) => ({ ...row }))),
+
+    readWindowReadings: (sensorId, { fromMs, toMs }) =>
+      db
+        .read(() => db.all<StoredReadings & { startMs: number }>(WINDOW_SQL.windowReadings, sensorId, fromMs, toMs))
+        .then((rows) =>
+          rows.map((row) => ({ startMs: row.startMs, count: row.count, ...readingsOf(row, row.startMs) })),
+        ),
 
     windowStats: (range, options = {}) => windowStats(db, range, options),
 

@@ -1,0 +1,179 @@
+/** `fleetscore readings DEVICE SENSOR`: the readings that windows are made of, and the events they came in. */
+import { Option, type Command } from 'commander';
+import type { Config } from '../../config.ts';
+import { ingestSettings } from '../../connect/ingest-settings.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime, windowStart, type Period } from '../../domain/time.ts';
+import { firstWindowStart } from '../../domain/windowing.ts';
+import { findRaw, type RawReading, type RawSearch } from '../../ingest/find-raw.ts';
+import { createEventParser, type EventParser } from '../../ingest/parse-event.ts';
+import { INGEST_DEFAULTS, parseSettings, storedWindows } from '../../ingest/settings.ts';
+import { formatCount, formatNumberOf } from '../../report/format.ts';
+import type { WindowReadings } from '../../storage/store.ts';
+import { captureFolders } from '../../verify/explain.ts';
+import { action, asTime, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { table, when } from '../frame/text.ts';
+
+interface Options {
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit: number;
+}
+
+export function registerReadings(program: Command): void {
+  program
+    .command('readings')
+    .description('show the readings of one sensor by the time they were measured, and the events they came in')
+    .argument('<device>')
+    .argument('<sensor>')
+    .argument('[time]', 'a time: the window that holds it; or --from and --to', asTime)
+    .addOption(fromOption('from this time'))
+    .addOption(toOption('to this time, not included'))
+    .addOption(new Option('--limit <n>', 'the first so many').default(200).argParser(asWhole(1, 1_000_000)))
+    .action(
+      action<[string, string, number | undefined], Options>((context, options, device, sensor, time) =>
+        show(context, options, { device, sensor }, time),
+      ),
+    );
+}
+
+/** What reads raw capture as the ingest worker of this configuration reads events. */
+export function rawReader({ config }: { readonly config: Config }): {
+  readonly parse: EventParser;
+  readonly clockSkewMs: number;
+} {
+  const settings = { ...INGEST_DEFAULTS, ...ingestSettings(config) };
+  return { parse: createEventParser(parseSettings(settings)), clockSkewMs: settings.clockSkewMs };
+}
+
+async function show(
+  context: Context,
+  options: Options,
+  key: { readonly device: string; readonly sensor: string },
+  time: number | undefined,
+): Promise<Output> {
+  const store = await context.store();
+  const sensor = await store.findSensor(key);
+  if (!sensor)
+    throw new FleetscoreError(
+      'SENSOR_UNKNOWN',
+      `there is no sensor ${JSON.stringify(key.sensor)} of a device ${JSON.stringify(key.device)}. \`fleetscore sensors list\` shows those there are.`,
+    );
+  const shape = await storedWindows(store, context.config.ingest);
+  const period = periodOf(options, time, shape);
+  // A reading is in every window that holds its time: any one of them will do.
+  const windows = await store.readWindowReadings(sensor.id, {
+    fromMs: firstWindowStart(period.fromMs, shape),
+    toMs: period.toMs,
+  });
+  const all = inPeriod(windows, period);
+  const tsMs = all.tsMs.slice(0, options.limit);
+  const readings = { ...all, tsMs, values: all.values.slice(0, options.limit) };
+  const found = await findRaw({
+    blobs: context.blobs(),
+    ...rawReader(context),
+    folders: await captureFolders(store),
+    sensor: key,
+    period,
+    times: tsMs,
+  });
+  return {
+    data: readingsData(readings, found),
+    text: [
+      readingsTable(readings, found, sensor.unit, options.limit),
+      ...(all.tsMs.length > tsMs.length
+        ? [`The first ${formatCount(tsMs.length)} of ${formatCount(all.tsMs.length)}; --limit shows more.`]
+        : []),
+      ...(all.count > all.tsMs.length ? ['Of some windows only the aggregate is kept, not the readings.'] : []),
+    ].join('\n'),
+    ...(all.tsMs.length === 0 ? { exitCode: EXIT_FAILED } : {}),
+  };
+}
+
+function periodOf(
+  { from, to }: Options,
+  time: number | undefined,
+  { windowMs, hopMs }: { readonly windowMs: number; readonly hopMs: number },
+): Period {
+  if (time !== undefined && from === undefined && to === undefined) {
+    const fromMs = windowStart(time, hopMs);
+    return { fromMs, toMs: fromMs + windowMs };
+  }
+  if (time !== undefined || from === undefined || to === undefined || from >= to)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      'say a time, or --from and a later --to: fleetscore readings DEVICE SENSOR 2026-11-23T14:00:05',
+    );
+  return { fromMs: from, toMs: to };
+}
+
+/** Each time once, in order. */
+function inPeriod(windows: readonly WindowReadings[], { fromMs, toMs }: Period): WindowReadings {
+  const byTime = new Map<number, number>();
+  let count = 0;
+  for (const window of windows) {
+    if (window.tsMs.length < window.count) count += window.count;
+    window.tsMs.forEach((ts, i) => ts >= fromMs && ts < toMs && byTime.set(ts, window.values[i]!));
+  }
+  const sorted = [...byTime].sort(([a], [b]) => a - b);
+  return {
+    startMs: fromMs,
+    count: count + sorted.length,
+    tsMs: sorted.map(([ts]) => ts),
+    values: sorted.map(([, value]) => value),
+  };
+}
+
+/** The newest event that brought a reading's value: what came last counts. */
+const origins = ({ readings }: RawSearch): ReadonlyMap<number, RawReading> =>
+  new Map(readings.map((reading) => [reading.tsMs, reading]));
+
+export function readingsData(readings: WindowReadings | undefined, found: RawSearch): readonly object[] {
+  const origin = origins(found);
+  return (readings?.tsMs ?? []).map((ts, i) => {
+    const event = origin.get(ts);
+    return {
+      ts: isoTime(ts),
+      value: readings!.values[i]!,
+      event: event
+        ? {
+            blob: `raw/${event.file}`,
+            partition: event.partition,
+            sequenceNumber: event.seq,
+            arrived: isoTime(event.arrivedMs),
+          }
+        : null,
+    };
+  });
+}
+
+export function readingsTable(readings: WindowReadings, found: RawSearch, unit: string, limit: number): string {
+  const origin = origins(found);
+  const shown = readings.tsMs.slice(0, limit);
+  const rows = shown.map((ts, i) => {
+    const event = origin.get(ts);
+    return [
+      when(ts),
+      String(readings.values[i]!),
+      event ? when(event.arrivedMs) : 'not found',
+      event ? `${event.partition} / ${formatCount(event.seq)}` : '-',
+      event ? `raw/${event.file}` : '-',
+    ];
+  });
+  const body = table(
+    [
+      { title: 'Reading (UTC)' },
+      { title: unit === '' ? 'Value' : `Value (${unit})`, align: 'right' },
+      { title: 'Arrived' },
+      { title: 'Partition / event' },
+      { title: 'File' },
+    ],
+    rows,
+    'There are no readings.',
+  );
+  const missing = shown.filter((ts) => !origin.has(ts)).length;
+  const more = found.complete ? '' : ` (the search ended after ${formatNumberOf(found.files, 'file')})`;
+  const notFound = `${formatNumberOf(missing, 'reading')} not found in raw capture${more}.`;
+  return missing === 0 || shown.length === 0 ? body : `${body}\n${notFound}`;
+}
