@@ -17,6 +17,8 @@ export interface WindowUpdate {
   readonly startMs: number;
   readonly tsMs: readonly number[];
   readonly values: readonly number[];
+  /** Which send each reading came with, from 1, where duplicates are to be counted; 0 for none. */
+  readonly from?: readonly number[];
 }
 
 /** Adds readings in order of arrival; for the same time the later arrival wins. */

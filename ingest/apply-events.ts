@@ -5,15 +5,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import type { SendTally } from '../domain/send-tally.ts';
 import type { IngestCommit, Store } from '../storage/store.ts';
 import { admit, type Admitted, type Taken } from './admit.ts';
 import { applyEach } from './apply-each.ts';
 import type { ReadingFilter } from './filter.ts';
 import type { IngestLog } from './log.ts';
-import { addProblems, countOf, oneProblem } from './parse/problems.ts';
+import { addProblems, countOf, oneProblem, type Findings } from './parse/problems.ts';
 import type { RetryOptions } from './retry.ts';
 import type { SensorIds } from './sensor-ids.ts';
 import type { Totals } from './stats.ts';
+import { countSends } from './tally-sends.ts';
 import { buildWindows, type WindowSettings } from './windows.ts';
 import type { LetterWriter } from './write-letters.ts';
 
@@ -124,9 +126,14 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
       );
       await deps.letters.write(withProblems(admitted));
       const windows = buildWindows(deps.settings, watermarkMs);
-      for (const { event, readings } of admitted)
+      const sends = countSends();
+      for (const { event, readings, dropped, found } of admitted) {
+        const send = sends.indexOf(event);
+        const before = send > 0 ? windows.result : undefined;
         for (const { device, sensor, tsMs, value } of readings)
-          windows.add({ sensorId: deps.sensors.find(device, sensor)!, tsMs, value, arrivedMs: event.enqueuedMs });
+          windows.add({ sensorId: deps.sensors.find(device, sensor)!, tsMs, value, arrivedMs: event.enqueuedMs, send });
+        if (before) sends.add(send, becameOf(before, windows.result, dropped, found));
+      }
       const built = windows.result;
       const dead = admitted.reduce((sum, { found }) => sum + (found ? countOf(found) : 0), 0);
       const { updates, readings, late } = built;
@@ -137,6 +144,7 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
         readings,
         late,
         dead,
+        sends: sends.results,
       });
       if (!(await committed(what, TRIES))) continue;
       appliedSeq = last.seq;
@@ -163,7 +171,10 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
     const found = addProblems(before, oneProblem({ reason: 'store_refused', message }, parsed.readings.length));
     await deps.letters.write([{ event, found }], { replace: true });
     const dead = countOf(found);
-    if (!(await committed(commit({ throughSeq: event.seq, dead })))) return;
+    const sends = countSends();
+    const send = sends.indexOf(event);
+    if (send > 0) sends.add(send, { events: 1, dead: found.reasons as Record<string, number> });
+    if (!(await committed(commit({ throughSeq: event.seq, dead, sends: sends.results })))) return;
     appliedSeq = event.seq;
     totals.commits++;
     totals.events++;
@@ -190,6 +201,18 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
     },
   };
 }
+
+type Built = ReturnType<typeof buildWindows>['result'];
+
+/** What became of one event. */
+const becameOf = (before: Built, after: Built, filtered: number, found: Findings | undefined): Partial<SendTally> => ({
+  events: 1,
+  readings: after.readings - before.readings,
+  late: after.late - before.late,
+  tooLate: after.tooLate - before.tooLate,
+  filtered,
+  dead: (found?.reasons ?? {}) as Record<string, number>,
+});
 
 function withProblems(
   admitted: readonly Admitted[],

@@ -6,6 +6,7 @@ import type { EventData, EventDataBatch, EventHubProducerClient } from '@azure/e
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
+import { SEND_PROPERTY } from '../domain/send-tally.ts';
 import { isoTime, type TimeUnit } from '../domain/time.ts';
 import { FIRST_CERTAIN_MS } from './parse/time.ts';
 
@@ -17,6 +18,8 @@ export interface SendOptions {
   readonly readingsPerEvent?: number;
   /** What ingest takes numbers in the field of the time for, default milliseconds (FLEETSCORE_FIELD_TS_UNIT). */
   readonly timeUnit?: TimeUnit;
+  /** Marks every event, so that ingest counts what becomes of them; see `Store.openSend`. */
+  readonly sendId?: string;
   readonly onProgress?: (progress: SendProgress) => void;
   /** Ends between two rounds; what was sent stays sent. */
   readonly signal?: AbortSignal;
@@ -76,7 +79,7 @@ export async function sendReadings(
     await Promise.all(
       Array.from({ length: Math.min(BATCHES_AT_ONCE, queue.length) }, async () => {
         for (let next = queue.pop(); next; next = queue.pop()) {
-          const count = await sendDevice(producer, next[0], next[1], perEvent, options.timeUnit ?? 'ms');
+          const count = await sendDevice(producer, next[0], next[1], perEvent, options);
           events += count;
         }
       }),
@@ -116,13 +119,13 @@ async function sendDevice(
   device: string,
   readings: readonly Reading[],
   perEvent: number,
-  timeUnit: TimeUnit,
+  options: Pick<SendOptions, 'timeUnit' | 'sendId'>,
 ): Promise<number> {
   try {
     let events = 0;
     let batch: EventDataBatch | undefined;
     for (let i = 0; i < readings.length; i += perEvent) {
-      const event = toEvent(readings.slice(i, i + perEvent), timeUnit);
+      const event = toEvent(readings.slice(i, i + perEvent), options);
       events++;
       batch ??= await producer.createBatch({ partitionKey: device });
       if (batch.tryAdd(event)) continue;
@@ -150,14 +153,21 @@ async function sendDevice(
  * One reading is an object, several are an array. Times are epoch milliseconds; where a number could be taken for
  * another unit, or ingest is set to one, ISO 8601 text.
  */
-function toEvent(readings: readonly Reading[], timeUnit: TimeUnit): EventData {
+function toEvent(
+  readings: readonly Reading[],
+  { timeUnit = 'ms', sendId }: Pick<SendOptions, 'timeUnit' | 'sendId'>,
+): EventData {
   const rows = readings.map(({ tsMs, device, sensor, value }) => ({
     ts: timeUnit === 'ms' && tsMs >= FIRST_CERTAIN_MS ? tsMs : isoTime(tsMs),
     device,
     sensor,
     value,
   }));
-  return { body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)), contentType: 'application/json' };
+  return {
+    body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)),
+    contentType: 'application/json',
+    ...(sendId === undefined ? undefined : { properties: { [SEND_PROPERTY]: sendId } }),
+  };
 }
 
 async function lastSequenceNumbers(producer: EventHubProducerClient): Promise<Record<string, number>> {

@@ -26,6 +26,8 @@ export interface SensorReading {
   readonly value: number;
   /** When its event arrived in Event Hubs, epoch ms. */
   readonly arrivedMs: number;
+  /** Send that it came with, from 1, where duplicates are to be counted; 0 or absent for none. */
+  readonly send?: number;
 }
 
 interface OpenWindow {
@@ -33,6 +35,7 @@ interface OpenWindow {
   readonly startMs: number;
   readonly tsMs: number[];
   readonly values: number[];
+  from?: number[];
 }
 
 export interface WindowBuilder {
@@ -79,7 +82,7 @@ export function buildWindows(settings: WindowSettings, watermarkMs: number): Win
   };
 
   return {
-    add({ sensorId, tsMs, value, arrivedMs }) {
+    add({ sensorId, tsMs, value, arrivedMs, send = 0 }) {
       const newest = windowStart(tsMs, hopMs);
       let isLate = false;
       let taken = false;
@@ -91,6 +94,10 @@ export function buildWindows(settings: WindowSettings, watermarkMs: number): Win
           if (behindMs > lateLimitMs) continue;
         }
         const window = open(sensorId, startMs);
+        // Of several windows that hold it, the last one counts duplicates.
+        const from = startMs === newest ? send : 0;
+        if (from > 0) window.from ??= window.tsMs.map(() => 0);
+        window.from?.push(from);
         window.tsMs.push(tsMs);
         window.values.push(value);
         taken = true;

@@ -15,6 +15,7 @@ import type {
 import type { BatchClass } from '../domain/batch-failure.ts';
 import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../domain/outcome.ts';
 import type { Sensor, SensorKey } from '../domain/sensor.ts';
+import type { SendTally } from '../domain/send-tally.ts';
 import type { Period } from '../domain/time.ts';
 import type { Window } from '../domain/reading.ts';
 import type { ReadingSet, WindowUpdate } from '../domain/window.ts';
@@ -68,6 +69,14 @@ export interface IngestCommit {
   readonly readings: number;
   readonly late: number;
   readonly dead: number;
+  /** What became of the readings of sends that wait for an answer; `from` of the updates counts in this list. */
+  readonly sends?: readonly SendOutcome[];
+}
+
+/** Part of a {@link SendTally}, without duplicates: the store finds those. */
+export interface SendOutcome {
+  readonly id: string;
+  readonly tally: SendTally;
 }
 
 export interface ReleaseModel {
@@ -340,6 +349,12 @@ export interface Store {
    * another worker owns the partition now; nothing was written.
    */
   commitReadings(commit: IngestCommit): Promise<void>;
+  /** Has commits count what becomes of the readings of a send. */
+  openSend(id: string): Promise<void>;
+  /** What was counted until now; undefined for a send that is not open. */
+  readSend(id: string): Promise<SendTally | undefined>;
+  /** Forgets a send, and those that nobody has closed within a day. */
+  closeSend(id: string): Promise<void>;
   /** Raw capture holds everything up to `capturedSeq`. Never moves backwards. */
   commitCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
   listProgress(source?: string): Promise<PartitionProgress[]>;

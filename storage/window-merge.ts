@@ -64,6 +64,21 @@ export function readingsOf({ count, last, lastTs, readings }: StoredReadings, st
 
 export type StoredReadings = Pick<StoredWindow, 'count' | 'last' | 'lastTs' | 'readings'>;
 
+/**
+ * Counts, by the place of their send less one, readings of an update whose time was there already or comes again.
+ * @param held readings of the window before; undefined when it is new
+ */
+export function countDuplicates(update: WindowUpdate, held: ReadingSet | undefined, into: number[]): void {
+  const { from, tsMs } = update;
+  if (!from) return;
+  const seen = new Set(held?.tsMs);
+  tsMs.forEach((ts, i) => {
+    const send = from[i]!;
+    if (send > 0 && seen.has(ts)) into[send - 1] = (into[send - 1] ?? 0) + 1;
+    seen.add(ts);
+  });
+}
+
 /** One update for each window, ordered by sensor and start; within a window the order of arrival stays. */
 export function mergeUpdates(updates: readonly WindowUpdate[]): WindowUpdate[] {
   const sorted = updates
@@ -77,8 +92,11 @@ export function mergeUpdates(updates: readonly WindowUpdate[]): WindowUpdate[] {
         ...update,
         tsMs: [...previous.tsMs, ...update.tsMs],
         values: [...previous.values, ...update.values],
+        ...(previous.from || update.from ? { from: [...sendsOf(previous), ...sendsOf(update)] } : undefined),
       };
     else merged.push(update);
   }
   return merged;
 }
+
+const sendsOf = ({ from, tsMs }: WindowUpdate): readonly number[] => from ?? tsMs.map(() => 0);

@@ -1,4 +1,5 @@
 /** `fleetscore send FILE.csv`: readings from a file through Event Hubs, as a device would send them. */
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
@@ -10,7 +11,9 @@ import { openProducer } from '../../connect/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
+import { becameOf } from './became.ts';
 import { startBar } from '../batch/progress.ts';
+import { newSendId } from '../../domain/send-tally.ts';
 import { parseDuration, TIME_UNITS, type TimeUnit } from '../../domain/time.ts';
 import type { Decimal } from '../../ingest/csv/values.ts';
 
@@ -46,7 +49,7 @@ export function registerSend(program: Command): void {
       ).choices(TIME_UNITS),
     )
     .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
-    .option('--wait', 'wait until all is ingested')
+    .option('--wait', 'wait until all is ingested, and tell what became of it; fails when a reading was not taken')
     .addOption(
       new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long')
         .default('60s')
@@ -79,10 +82,14 @@ async function send(context: Context, options: SendOptions, file: string): Promi
   const bar = context.json ? undefined : startBar('sending', 'readings');
   const bad: BadRow[] = [];
   try {
+    const store = options.wait ? await context.store() : undefined;
+    const sendId = newSendId(started, randomBytes(10).toString('hex'));
+    await store?.openSend(sendId);
     const stream = createReadStream(file);
     const result = await sendCsv(stream, {
       producer,
       signal,
+      ...(store ? { sendId } : {}),
       format: {
         ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
         ...(options.separator === undefined ? {} : { separator: options.separator }),
@@ -100,15 +107,17 @@ async function send(context: Context, options: SendOptions, file: string): Promi
     if (whole) bar?.set(result.sent, result.sent);
     bar?.end();
     const sentMs = Date.now() - started;
-    if (options.wait)
+    if (store)
       await waitIngested({
-        store: await context.store(),
+        store,
         source: ingestSource(context, producer),
         lastSequenceNumbers: result.lastSequenceNumbers,
         stallMs: parseDuration(options.waitTimeout),
         signal,
       });
-    const ingested = (options.wait ?? false) && !signal.aborted;
+    const became = store && !signal.aborted ? becameOf(result, await store.readSend(sendId)) : undefined;
+    await store?.closeSend(sendId);
+    const failed = result.bad > 0 || signal.aborted || became?.all === false;
     return {
       data: {
         sent: result.sent,
@@ -117,10 +126,12 @@ async function send(context: Context, options: SendOptions, file: string): Promi
         events: result.events,
         badRows: bad,
         seconds: sentMs / 1000,
-        ingested,
+        ingested: became?.all ?? false,
+        became: became?.data ?? null,
       },
       text: [
-        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${ingested ? ', all ingested' : ''}.`,
+        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${became?.short ?? ''}.`,
+        ...(became?.lines ?? []),
         ...(whole
           ? []
           : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
@@ -128,7 +139,7 @@ async function send(context: Context, options: SendOptions, file: string): Promi
         ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
         ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
       ].join('\n'),
-      ...(result.bad > 0 || signal.aborted ? { exitCode: EXIT_FAILED } : {}),
+      ...(failed ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
     await producer.close();

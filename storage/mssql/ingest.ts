@@ -3,10 +3,18 @@
  * only, and no write to a window that does not change. The change number is a ROWVERSION: it rises with
  * every change without a counter that all partitions would queue for.
  */
+import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
 import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
-import { mergedWindow, mergeUpdates, newWindow, type StoredWindow } from '../window-merge.ts';
+import {
+  countDuplicates,
+  mergedWindow,
+  mergeUpdates,
+  newWindow,
+  readingsOf,
+  type StoredWindow,
+} from '../window-merge.ts';
 import { LostRace } from './transient.ts';
 import { PLANS_LOCK, type Database, type Transaction } from './connection.ts';
 import { checkStillFits } from './schema.ts';
@@ -121,6 +129,22 @@ export const INGEST_SQL = {
     UPDATE partition_progress SET captured_seq = @captured, updated_at_ms = @now
     WHERE source = @source AND partition_id = @partition AND captured_seq < @captured`,
   ),
+  openSend: tsql(
+    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
+    `
+    INSERT INTO settings (name, value)
+    SELECT @name, @value WHERE NOT EXISTS (SELECT 1 FROM settings WHERE name = @name)`,
+  ),
+  send: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WHERE name = @name'),
+  sendToAdd: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WITH (UPDLOCK, ROWLOCK) WHERE name = @name'),
+  addToSend: tsql(
+    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
+    'UPDATE settings SET value = @value WHERE name = @name',
+  ),
+  closeSend: tsql(
+    { name: 'NVARCHAR(128)', cut: 'NVARCHAR(128)' },
+    `DELETE FROM settings WHERE name = @name OR (name >= N'send:' AND name < @cut)`,
+  ),
   listProgress: tsql(
     { source: 'NVARCHAR(400)' },
     `
@@ -130,7 +154,10 @@ export const INGEST_SQL = {
   ),
 } as const;
 
-type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
+type IngestMethods = Pick<
+  Store,
+  'commitReadings' | 'commitCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
+>;
 
 export function ingestMethods(db: Database): IngestMethods {
   return {
@@ -143,19 +170,46 @@ export function ingestMethods(db: Database): IngestMethods {
       ]);
       await db.write(async (tx) => {
         await checkStillFits(tx, db.where);
-        if (!(await moveProgress(tx, commit)) || updates.length === 0) return;
+        if (!(await moveProgress(tx, commit))) return;
+        const duplicates: number[] = [];
+        if (updates.length === 0) {
+          await addToSends(tx, commit, duplicates);
+          return;
+        }
         await tx.stage(ARRIVED, arrived);
         const known = await tx.run(INGEST_SQL.markKnown, {});
-        if (known > 0) await mergeKnown(tx, updates);
+        const before = known > 0 ? await mergeKnown(tx, updates) : new Map<string, StoredWindow>();
+        if (commit.sends)
+          for (const update of updates) {
+            const stored = before.get(keyOfUpdate(update));
+            countDuplicates(update, stored && readingsOf(stored, update.startMs), duplicates);
+          }
         if (known < updates.length) {
           const added = await tx.run(INGEST_SQL.addNew, {});
           // Another partition added one of these windows after we looked: begin again, now it is known.
           if (added !== updates.length - known)
             throw new LostRace(`${updates.length - known - added} windows were added by another commit`);
         }
+        await addToSends(tx, commit, duplicates);
         await markLate(tx, updates);
       });
     },
+
+    openSend: (id) =>
+      db.write(async (tx) => {
+        await tx.run(INGEST_SQL.openSend, { name: sendSetting(id), value: tallyText(EMPTY_TALLY) });
+      }),
+
+    readSend: (id) =>
+      db.read(async (session) => {
+        const [row] = await session.query<{ value: string }>(INGEST_SQL.send, { name: sendSetting(id) });
+        return row && tallyOf(row.value);
+      }),
+
+    closeSend: (id) =>
+      db.write(async (tx) => {
+        await tx.run(INGEST_SQL.closeSend, { name: sendSetting(id), cut: sendCut(Date.now()) });
+      }),
 
     commitCapture: (source, partition, captured) =>
       db.write(async (tx) => {
@@ -206,20 +260,44 @@ async function moveProgress(tx: Transaction, commit: IngestCommit): Promise<bool
   throw progressConflict(commit, seq);
 }
 
-async function mergeKnown(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
-  const byKey = new Map(updates.map((update) => [`${update.sensorId}/${update.startMs}`, update]));
+const keyOfUpdate = ({ sensorId, startMs }: { readonly sensorId: number; readonly startMs: number }): string =>
+  `${sensorId}/${startMs}`;
+
+/** @returns the windows as they were before, by {@link keyOfUpdate} */
+async function mergeKnown(
+  tx: Transaction,
+  updates: ReturnType<typeof mergeUpdates>,
+): Promise<ReadonlyMap<string, StoredWindow>> {
+  const byKey = new Map(updates.map((update) => [keyOfUpdate(update), update]));
+  const before = new Map<string, StoredWindow>();
   const merged: SqlValue[][] = [];
   for (const row of await tx.query<StoredWindow & { sensorId: number; startMs: string | number }>(
     INGEST_SQL.known,
     {},
   )) {
     const startMs = Number(row.startMs);
-    const next = mergedWindow({ ...row, lastTs: Number(row.lastTs) }, byKey.get(`${row.sensorId}/${startMs}`)!);
+    const key = keyOfUpdate({ sensorId: row.sensorId, startMs });
+    const stored = { ...row, lastTs: Number(row.lastTs) };
+    before.set(key, stored);
+    const next = mergedWindow(stored, byKey.get(key)!);
     if (next) merged.push(windowRow(row.sensorId, startMs, next));
   }
-  if (merged.length === 0) return;
-  await tx.stage(MERGED, merged);
-  await tx.run(INGEST_SQL.updateKnown, {});
+  if (merged.length > 0) {
+    await tx.stage(MERGED, merged);
+    await tx.run(INGEST_SQL.updateKnown, {});
+  }
+  return before;
+}
+
+/** Nothing where nobody waits for the send. */
+async function addToSends(tx: Transaction, { sends = [] }: IngestCommit, duplicates: readonly number[]): Promise<void> {
+  for (const [i, { id, tally }] of sends.entries()) {
+    const name = sendSetting(id);
+    const [row] = await tx.query<{ value: string }>(INGEST_SQL.sendToAdd, { name });
+    if (!row) continue;
+    const sum = addTallies(tallyOf(row.value), { ...tally, duplicates: duplicates[i] ?? 0 });
+    await tx.run(INGEST_SQL.addToSend, { name, value: tallyText(sum) });
+  }
 }
 
 /** Last in the transaction: the rows it locks are shared by all partitions. Takes repeated readings for late too, which costs a look. */

@@ -4,11 +4,12 @@
  * has lost its partition. A window that does not change is not written, so its change number keeps telling
  * when it last did.
  */
+import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import type { WindowUpdate } from '../../domain/window.ts';
 import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
-import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
-import { mergedWindow, newWindow, type StoredWindow } from '../window-merge.ts';
+import type { IngestCommit, PartitionProgress, SendOutcome, Store } from '../store.ts';
+import { countDuplicates, mergedWindow, newWindow, readingsOf, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
 import { reserveGuard } from './disk-reserve.ts';
 import { reusableBytes } from './file.ts';
@@ -46,13 +47,20 @@ export const INGEST_SQL = {
   moveCapture: `
     UPDATE partition_progress SET captured_seq = ?, updated_at_ms = ?
     WHERE source = ? AND partition_id = ? AND captured_seq < ?`,
+  openSend: 'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
+  send: 'SELECT value FROM settings WHERE name = ?',
+  addToSend: 'UPDATE settings SET value = ? WHERE name = ?',
+  closeSend: `DELETE FROM settings WHERE name = ? OR (name >= 'send:' AND name < ?)`,
   listProgress: `
     SELECT source, partition_id AS "partition", applied_seq AS appliedSeq, captured_seq AS capturedSeq,
            watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
     FROM partition_progress WHERE ? IS NULL OR source = ? ORDER BY source, partition_id`,
 } as const;
 
-type IngestMethods = Pick<Store, 'commitReadings' | 'commitCapture' | 'listProgress'>;
+type IngestMethods = Pick<
+  Store,
+  'commitReadings' | 'commitCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
+>;
 
 export function ingestMethods(db: Connection): IngestMethods {
   const leaveRoom = reserveGuard(db.path, () => reusableBytes(db));
@@ -65,12 +73,24 @@ export function ingestMethods(db: Connection): IngestMethods {
         checkStillFits(db);
         moveProgress(db, commit);
         writeWindows(db, (changeId) => {
-          const changed = updates.filter((update) => applyUpdate(db, update, changeId) > 0);
+          const duplicates: number[] = [];
+          const changed = updates.filter((update) => applyUpdate(db, update, changeId, duplicates) > 0);
           markLate(db, changed);
+          commit.sends?.forEach((outcome, i) => addToSend(db, outcome, duplicates[i] ?? 0));
           return changed.length;
         });
       });
     },
+
+    openSend: (id) => db.write(() => void db.run(INGEST_SQL.openSend, sendSetting(id), tallyText(EMPTY_TALLY))),
+
+    readSend: (id) =>
+      db.read(() => {
+        const row = db.get<{ value: string }>(INGEST_SQL.send, sendSetting(id));
+        return row && tallyOf(row.value);
+      }),
+
+    closeSend: (id) => db.write(() => void db.run(INGEST_SQL.closeSend, sendSetting(id), sendCut(Date.now()))),
 
     commitCapture: (source, partition, capturedSeq) =>
       db.write(() => {
@@ -128,8 +148,16 @@ function moveProgress(db: Connection, commit: IngestCommit): void {
   );
 }
 
+/** Nothing where nobody waits for the send. */
+function addToSend(db: Connection, { id, tally }: SendOutcome, duplicates: number): void {
+  const row = db.get<{ value: string }>(INGEST_SQL.send, sendSetting(id));
+  if (!row) return;
+  const sum = addTallies(tallyOf(row.value), { ...tally, duplicates });
+  db.run(INGEST_SQL.addToSend, tallyText(sum), sendSetting(id));
+}
+
 /** 1 when the window changed, 0 when it already held these readings. */
-function applyUpdate(db: Connection, update: WindowUpdate, changeId: number): number {
+function applyUpdate(db: Connection, update: WindowUpdate, changeId: number, duplicates: number[]): number {
   const { sensorId, startMs } = update;
   // Most windows are new: try that first, it is one statement.
   const fresh = newWindow(update);
@@ -147,9 +175,13 @@ function applyUpdate(db: Connection, update: WindowUpdate, changeId: number): nu
     changeId,
     fresh.readings,
   );
-  if (added === 1) return 1;
-
-  const next = mergedWindow(db.get<StoredWindow>(INGEST_SQL.window, sensorId, startMs)!, update);
+  if (added === 1) {
+    countDuplicates(update, undefined, duplicates);
+    return 1;
+  }
+  const stored = db.get<StoredWindow>(INGEST_SQL.window, sensorId, startMs)!;
+  if (update.from) countDuplicates(update, readingsOf(stored, startMs), duplicates);
+  const next = mergedWindow(stored, update);
   if (!next) return 0;
   return db.run(
     INGEST_SQL.setWindow,

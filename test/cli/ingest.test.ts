@@ -188,7 +188,7 @@ test('dead letters are listed with the reason, and sent again', async () => {
   expect(before.map(({ partition, reason, encoding }) => [partition, reason, encoding])).toEqual([
     ['3', 'not_json', 'text'],
     ['3', 'missing_field', 'text'],
-    ['3', 'not_json', 'base64'],
+    ['3', 'bad_encoding', 'base64'],
   ]);
   expect(before[0]).toMatchObject({ body: 'not json', bytes: 8 });
   expect(before[2]).toMatchObject({ body: '//4A', bytes: 3 });
@@ -234,6 +234,46 @@ test('windows that were lost come back from raw capture, the same ones', async (
   expect(again.stdout).toContain(`${SENSORS.length * SECONDS + 1} readings of the period merged into windows`);
   expect(again.stderr).toContain('rebuilding: ');
   expect(await windows()).toEqual(before);
+});
+
+test('a send that waits tells what became of its own readings, and fails when one was not taken', async () => {
+  const file = join(home, 'mixed.csv');
+  const rows = [
+    `${new Date(T0 + 7_200_000).toISOString()},boiler-3,flow,1`,
+    `${new Date(T0 + 7_200_000).toISOString()},boiler-3,flow,1`,
+    `${new Date(Date.now() + 7_200_000).toISOString()},boiler-3,flow,2`,
+    `1970-01-01T00:16:40Z,boiler-3,flow,3`,
+    `${new Date(T0).toISOString()},spare-1,flow,4`,
+  ];
+  writeFileSync(file, `TS,Device,Sensor,Value\n${rows.join('\n')}\n`);
+  const first = await cli('--json', 'send', file, '--wait');
+  expect(first.code).toBe(1);
+  expect(first.json()).toMatchObject({
+    sent: 5,
+    ingested: false,
+    became: { inWindows: 3, duplicates: 1, tooLate: 0, filtered: 1, dead: { time_out_of_range: 1 } },
+  });
+  const again = await cli('send', file, '--wait');
+  expect(again.stdout).toMatch(/5 readings sent in .*\.\nIn windows: 3 \(3 duplicates, which count once; 1 late\)\. /);
+  expect(again.stdout).toContain(
+    'Left out by the filter: 1.\nNot taken: 1 (1 time_out_of_range).\nWhy, event by event',
+  );
+  const good = join(home, 'good.csv');
+  writeFileSync(good, `TS,Device,Sensor,Value\n${rows[0]}\n`);
+  expect(await cli('send', good, '--wait')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(', all ingested.'),
+  });
+
+  // Times of before 1973 are where they say, and the readings of a window are shown with their events.
+  const shown = (await cli('--json', 'readings', 'boiler-3', 'flow', '1970-01-01T00:16:41Z')).json();
+  expect(shown).toMatchObject([{ ts: '1970-01-01T00:16:40.000Z', value: 3 }]);
+  await until(progress, (all) => all.every((p) => p.capturedSeq === p.appliedSeq));
+  const day = new Date(T0 + 7_200_000).toISOString();
+  const text = await cli('readings', 'boiler-3', 'flow', day);
+  expect(text.code).toBe(0);
+  expect(text.stdout).toMatch(/Reading \(UTC\).*\n.*2026-03-02 12:00:00/);
+  expect((await cli('readings', 'boiler-3', 'flow', '2026-03-03')).code).toBe(1);
 });
 
 test('the ingest worker and the Temporal workers serve metrics, each on its own port', async () => {

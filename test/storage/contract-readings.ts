@@ -1,4 +1,5 @@
 /** The contract, part 1: settings, sensors, readings and series. */
+import { EMPTY_TALLY, newSendId } from '../../domain/send-tally.ts';
 import fc from 'fast-check';
 import { aggregate, mergeReadings, type ReadingSet, type WindowUpdate } from '../../domain/window.ts';
 import { EVER, MINUTE, T0, failing, rows, type ContractTools } from './contract-tools.ts';
@@ -111,6 +112,80 @@ export function readingsContract(tools: ContractTools): void {
   });
 
   describe('readings', () => {
+    test('what becomes of a send that waits is counted once, with the duplicates that the store finds', async () => {
+      const [a, b] = await sensors(2);
+      const id = newSendId(Date.now(), 'abcdef0123456789abcd');
+      const other = newSendId(Date.now(), '0123456789abcdef0123');
+      const at = { source: 'hub', partition: unique('p') };
+      const tally = (readings: number, dead = {}) => ({ ...EMPTY_TALLY, events: 1, readings, dead });
+      expect(await tools.store.readSend(id)).toBeUndefined();
+      await tools.store.openSend(id);
+      expect(await tools.store.readSend(id)).toEqual(EMPTY_TALLY);
+      const first = commit(
+        [
+          { sensorId: a!, startMs: T0, tsMs: [T0, T0 + 1, T0], values: [1, 2, 3], from: [1, 2, 1] },
+          { sensorId: b!, startMs: T0, tsMs: [T0], values: [1] },
+        ],
+        {
+          ...at,
+          throughSeq: 1,
+          sends: [
+            { id, tally: tally(2, { bad_time: 3 }) },
+            { id: other, tally: tally(1) },
+          ],
+        },
+      );
+      await tools.store.commitReadings(first);
+      expect(await tools.store.readSend(id)).toEqual({ ...tally(2, { bad_time: 3 }), duplicates: 1 });
+      // Nobody asked for the other one.
+      expect(await tools.store.readSend(other)).toBeUndefined();
+      await expect(tools.store.commitReadings(first)).rejects.toMatchObject({ code: 'PROGRESS_CONFLICT' });
+      const again = [
+        { sensorId: b!, startMs: T0, tsMs: [T0, T0 + 9], values: [1, 1], from: [1, 1] },
+        { sensorId: a!, startMs: T0, tsMs: [T0 + 1], values: [2], from: [1] },
+        { sensorId: a!, startMs: T0 + 5_000, tsMs: [T0 + 5_000], values: [2], from: [1] },
+      ];
+      await tools.store.commitReadings(
+        commit(again, { ...at, expectedSeq: 1, throughSeq: 2, sends: [{ id, tally: tally(4) }] }),
+      );
+      await tools.store.commitReadings(
+        commit([], { ...at, expectedSeq: 2, throughSeq: 3, sends: [{ id, tally: tally(0, { not_json: 1 }) }] }),
+      );
+      expect(await tools.store.readSend(id)).toEqual({
+        ...EMPTY_TALLY,
+        events: 3,
+        readings: 6,
+        duplicates: 3,
+        dead: { bad_time: 3, not_json: 1 },
+      });
+      const old = newSendId(Date.now() - 2 * 86_400_000, 'abcdef0123456789abcd');
+      await tools.store.openSend(old);
+      await tools.store.openSend(other);
+      await tools.store.closeSend(id);
+      expect(await tools.store.readSend(id)).toBeUndefined();
+      expect(await tools.store.readSend(old)).toBeUndefined();
+      expect(await tools.store.readSend(other)).toEqual(EMPTY_TALLY);
+      await tools.store.closeSend(other);
+    });
+
+    test('the readings of a window are those it was made of', async () => {
+      const [id] = await sensors(1);
+      const at = { source: 'hub', partition: unique('p') };
+      await tools.store.commitReadings(
+        commit(
+          [
+            reading(id!, 7, T0, T0 + 10),
+            { sensorId: id!, startMs: T0 + 5_000, tsMs: [T0 + 5_002, T0 + 5_001], values: [1, 4] },
+          ],
+          { ...at, throughSeq: 1 },
+        ),
+      );
+      const first = { startMs: T0, count: 1, tsMs: [T0 + 10], values: [7] };
+      const second = { startMs: T0 + 5_000, count: 2, tsMs: [T0 + 5_001, T0 + 5_002], values: [4, 1] };
+      expect(await tools.store.readWindowReadings(id!, EVER)).toEqual([first, second]);
+      expect(await tools.store.readWindowReadings(id!, { fromMs: T0 + 1, toMs: T0 + 5_001 })).toEqual([second]);
+    });
+
     test('a window is the aggregate of its readings, with the value at its time winning once', async () => {
       const [id] = await sensors(1);
       const partition = unique('p');
