@@ -15,11 +15,14 @@ export const MAX_PENDING = 500;
  */
 export const MAX_STARTS = 10;
 
-/** Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. */
+/**
+ * Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. A task that is handed to a
+ * connection that just breaks is noticed by the heartbeats that do not come, as is a worker that vanishes.
+ */
 export const CONTROL_ACTIVITY = {
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '15m',
-  heartbeatTimeout: '1m',
+  heartbeatTimeout: '25s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 20 },
 } as const satisfies ActivityOptions;
 
@@ -31,8 +34,8 @@ export const RECORD_ACTIVITY = {
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '15m',
   scheduleToCloseTimeout: '24h',
-  heartbeatTimeout: '1m',
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
+  heartbeatTimeout: '25s',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '25s' },
 } as const satisfies ActivityOptions;
 
 /** Attempts of a chunk before it is halved, or a single sensor is given up. */
