@@ -9,6 +9,7 @@ import { messageOf } from '../domain/errors.ts';
 import { isoTime } from '../domain/time.ts';
 import type { Batch } from '../storage/store.ts';
 import type { Cause } from './failures.ts';
+import { withoutControls } from '../domain/plain-text.ts';
 
 export interface AlertSettings {
   /** Taken as a secret: addresses of webhooks often hold a key. */
@@ -89,7 +90,7 @@ export function alertsOf(
     ...(settings.skippedRate === undefined ? {} : { skippedRateLimit: settings.skippedRate }),
     ...defined({ class: batch.class, message: batch.message }),
   };
-  const told = batch.message === undefined ? '' : ` ${plainText(batch.message)}`;
+  const told = batch.message === undefined ? '' : ` ${chatText(batch.message)}`;
   const alerts: Alert[] = [];
   if (batch.status === 'failed')
     alerts.push({
@@ -117,9 +118,8 @@ export function alertsOf(
 }
 
 /** Names and messages come from outside: in the sentence that a chat shows they are no mention, link or markup. */
-export function plainText(text: string): string {
-  return text
-    .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ')
+export function chatText(text: string): string {
+  return withoutControls(text)
     .replaceAll('<', '\u2039')
     .replaceAll('>', '\u203a')
     .replaceAll('](', '] (')

@@ -7,11 +7,16 @@
 /** Controls of a terminal or a display: C0, DEL and C1, direction marks, line and paragraph separators, BOM. */
 const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
+const RUNS = new RegExp(`${HOSTILE.source}+`, 'g');
+
 /** What no name of a device or sensor may hold. */
 export const UNPRINTABLE = new RegExp(HOSTILE.source, 'u');
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 const escapedButLines = (char: string): string => (char === '\n' || char === '\t' ? char : escaped(char));
+
+/** One line without any of it, for places that show no escapes; white space becomes one space. */
+export const withoutControls = (text: string): string => text.replace(/\s+/g, ' ').replace(RUNS, '');
 
 /** One line: whatever else it holds is written out. */
 export const plainLine = (text: string): string => text.replace(HOSTILE, escaped);

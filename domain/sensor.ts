@@ -23,9 +23,10 @@ export const MAX_NAME_LENGTH = 128;
 
 /**
  * What spreadsheets run when they open a CSV file: a cell that begins so, also in full width, and behind a semicolon
- * where that separates cells. Quotes do not help (OWASP, CSV injection), so no name begins so.
+ * where that separates cells. Quotes do not help (OWASP, CSV injection), so no name begins so. `+24V` and `-5 bar` are
+ * names: behind a sign and a digit, letters and digits call nothing.
  */
-const FORMULA = /(?:^|;)\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/u;
+const FORMULA = /(?:^|;)\s*(?:[=@\uff1d\uff20\uff0b\uff0d]|[+-](?!\d[\p{L}\p{N} ._%°/]*$))/u;
 
 /** Why a name cannot be taken, or undefined when it can. */
 export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {

@@ -1,7 +1,7 @@
 /**
  * Predictions as CSV (RFC 4180 quoting, UTF-8, one line feed a row) with the columns of PREDICTION_COLUMNS.
- * Numbers are the shortest text that reads back as the same double. Names are data and written as they are: a
- * spreadsheet may take one that starts with `=` for a formula, so open foreign files there as text.
+ * Numbers are the shortest text that reads back as the same double. Names are data and written as they are:
+ * those that a spreadsheet would take for a formula are refused at the door (domain/sensor.ts).
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';

@@ -3,7 +3,7 @@
  * never started tells nothing. Several workers, and one after a restart, may tell the same: the alert's `id` is the same.
  */
 import type { Client } from '@temporalio/client';
-import { plainText, postAlert, type AlertSettings, type MissedAlert } from '../batches/alerts.ts';
+import { chatText, postAlert, type AlertSettings, type MissedAlert } from '../batches/alerts.ts';
 import { batchesForGaps, scheduleGaps, type ScheduleGap } from '../batches/schedule-gaps.ts';
 import { seeSchedules, type BatchSchedule } from '../connect/schedule-times.ts';
 import { messageOf } from '../domain/errors.ts';
@@ -45,7 +45,7 @@ function alertOf(schedule: string, { fromMs, toMs, periods, backfill }: Schedule
   return {
     id: `${schedule}/periods_missed/${compactTime(fromMs)}-${compactTime(toMs)}`,
     event: 'periods_missed',
-    text: `fleetscore: ${count} of schedule ${plainText(schedule)} got no batch, ${plainTime(fromMs)} to ${plainTime(toMs)} UTC. fleetscore gaps lists them with the command that scores them.`,
+    text: `fleetscore: ${count} of schedule ${chatText(schedule)} got no batch, ${plainTime(fromMs)} to ${plainTime(toMs)} UTC. fleetscore gaps lists them with the command that scores them.`,
     schedule,
     from: isoTime(fromMs),
     to: isoTime(toMs),

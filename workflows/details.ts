@@ -2,6 +2,7 @@
 import type { FailureNote, SensorRange } from './activities.ts';
 import { boundedNames, byteLength, cutBytes, MAX_WORKFLOW_ID } from '../domain/bounded.ts';
 import type { OutcomeCounts } from '../domain/outcome.ts';
+import { withoutControls } from '../domain/plain-text.ts';
 import { plainTime, type Period } from '../domain/time.ts';
 
 /** Failures shown; the rest is a number. */
@@ -101,15 +102,12 @@ export function failureTable(failures: readonly FailureNote[], total: number): s
   return `\n| Device | Sensor | Failure | Message |\n| --- | --- | --- | --- |\n${rows.join('\n')}${rest}\n`;
 }
 
-/** Marks that turn the direction of writing: they make a line read as another one. */
-const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
 /**
  * Names and messages come from outside: here they are no markup, no link, and no more than their cell.
  * @param maxBytes of the result, cut before a whole character and never inside an escape
  */
 export function cell(text: string, maxBytes = Number.POSITIVE_INFINITY): string {
-  const plain = text.replace(DIRECTION, '').replace(/\s+/g, ' ');
+  const plain = withoutControls(text);
   const escaped = escapeMarkdown(plain);
   if (byteLength(escaped) <= maxBytes) return escaped;
   for (let room = maxBytes; ; room -= 1) {
