@@ -2,7 +2,7 @@
  * The times of a schedule and what it started lately, as the server describes them. Read by a raw call, so that nothing
  * of the action is decoded: a worker without its key can still tell the period of a batch.
  */
-import type { Client, ScheduleDescription } from '@temporalio/client';
+import { ScheduleNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
 import type { Calendar, NumberRange, ScheduleSpec, SeenSchedule } from '../domain/schedule-spec.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { SCORE_BATCH } from './schedules.ts';
@@ -29,12 +29,25 @@ export interface BatchSchedule {
   readonly request: ScoreBatchRequest;
 }
 
+/** Names of the schedules that start batches. */
+export async function scheduleNames(client: Client): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { scheduleId, action } of client.schedule.list())
+    if (action?.workflowType === SCORE_BATCH) names.push(scheduleId);
+  return names;
+}
+
 /** All that start batches, whoever made them. */
 export async function seeSchedules(client: Client): Promise<BatchSchedule[]> {
   const found: BatchSchedule[] = [];
-  for await (const { scheduleId, action } of client.schedule.list())
-    if (action?.workflowType === SCORE_BATCH)
-      found.push(batchSchedule(scheduleId, await client.schedule.getHandle(scheduleId).describe()));
+  for (const name of await scheduleNames(client)) {
+    try {
+      found.push(batchSchedule(name, await client.schedule.getHandle(name).describe()));
+    } catch (error) {
+      // It was deleted since it was listed.
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+    }
+  }
   return found;
 }
 

@@ -1,10 +1,11 @@
 /**
  * What schedules left out, as metrics: periods of the last week that no batch scored. Told by a process that lives,
- * since a batch that was never started can tell nothing. Looked at once a minute, however often it is asked.
+ * since a batch that was never started can tell nothing. Looked at once a minute and when a schedule comes or goes, however
+ * often it is asked.
  */
 import type { Client } from '@temporalio/client';
 import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps, type GapState } from '../batches/schedule-gaps.ts';
-import { seeSchedules } from '../connect/schedule-times.ts';
+import { scheduleNames, seeSchedules } from '../connect/schedule-times.ts';
 import type { Store } from '../storage/store.ts';
 import type { Metric } from '../telemetry/metric.ts';
 
@@ -18,12 +19,13 @@ const KEEP_MS = 60_000;
 const STATES: readonly GapState[] = ['missing', 'failed', 'cancelled'];
 
 export function scheduleMetrics(deps: ScheduleMetricsDeps): () => Promise<Metric[]> {
-  let kept: { readonly atMs: number; readonly metrics: Metric[] } | undefined;
+  let kept: { readonly atMs: number; readonly names: string; readonly metrics: Metric[] } | undefined;
   return async () => {
     const nowMs = deps.now();
-    if (kept && nowMs - kept.atMs < KEEP_MS) return kept.metrics;
     try {
-      kept = { atMs: nowMs, metrics: await look(deps, nowMs) };
+      const names = JSON.stringify(await scheduleNames(deps.client));
+      if (kept?.names !== names || nowMs - kept.atMs >= KEEP_MS)
+        kept = { atMs: nowMs, names, metrics: await look(deps, nowMs) };
       return kept.metrics;
     } catch {
       return []; // that a server is away, other metrics say

@@ -7,7 +7,7 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { expectedPeriods, seamsOf, type AskedPeriod } from '../../domain/schedule-expected.ts';
 import { timesBefore, type ScheduleSpec } from '../../domain/schedule-spec.ts';
-import { formatDuration, parseDuration, type Period } from '../../domain/time.ts';
+import { parseDuration, type Period } from '../../domain/time.ts';
 import { offsetAt, wallTime } from '../../domain/zone.ts';
 import type { Store } from '../../storage/store.ts';
 import { when } from '../frame/text.ts';
@@ -89,8 +89,9 @@ export function specWarnings(spec: ScheduleSpec, asked: AskedPeriod, nowMs: numb
   const remedy =
     'Leave out --period (or give the request "period":"schedule"), and each batch scores from the time before.';
   const span = ({ fromMs, toMs }: Period): string => `${when(fromMs)} to ${when(toMs)} UTC`;
+  const wholeMs = periods.length === 0 ? 1 : periods.at(-1)!.toMs - periods[0]!.fromMs;
   const share = (ms: number): string =>
-    `${formatDuration(Math.round(ms / 1000) * 1000)} of the ${periods.length} periods that come`;
+    `${ms / wholeMs < 0.01 ? 'less than 1' : Math.round((100 * ms) / wholeMs)} % of the time`;
   const warnings: string[] = [];
   if (leftOut && asked.period !== SINCE_LAST)
     warnings.push(
@@ -104,9 +105,10 @@ export function specWarnings(spec: ScheduleSpec, asked: AskedPeriod, nowMs: numb
     warnings.push(
       'Its interval is not a whole number of seconds, and periods are: some readings are left out or scored twice.',
     );
-  if (leftOut && spec.calendars.length > 0 && asked.period !== SINCE_LAST && changesIn(spec, nowMs))
+  const atNight = spec.calendars.some(({ hour }) => hour.length === 0 || hour.some(({ start }) => start <= 3));
+  if (leftOut && atNight && asked.period !== SINCE_LAST && changesIn(spec, nowMs))
     warnings.push(
-      `Where clocks change in ${spec.zone}, Temporal leaves out times of the calendar, and with periods of ${asked.period} what they would have scored.`,
+      `Where clocks change in ${spec.zone}, Temporal leaves out times of the night, and with periods of ${asked.period} what they would have scored.`,
     );
   return warnings;
 }
