@@ -17,7 +17,7 @@ import { schedulePeriod } from '../batches/schedule-period.ts';
 import { planGroups } from '../batches/plan.ts';
 import { lookbackOf, releaseFor, selectSensors } from '../batches/select.ts';
 import type { BatchDeps } from '../batches/deps.ts';
-import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
+import { writeErrorLogs } from '../batches/error-logs.ts';
 import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from '../workflows/activities.ts';
 
 export function createControlActivities(deps: BatchDeps): ControlActivities {
@@ -41,11 +41,15 @@ export function createControlActivities(deps: BatchDeps): ControlActivities {
           windows: 0,
           anomalies: 0,
           attempt: input.attempt,
-          worker: workerName('control'),
+          worker: deps.worker,
           ...(sensor.model === undefined ? {} : { model: sensor.model }),
         });
         await decideRest(store, input.batchId, input.range, decide);
-        await writeErrorLogs({ store, blobs: deps.blobs, nowMs: deps.now() }, 'control', input.batchId, input.range);
+        await writeErrorLogs(
+          { store, blobs: deps.blobs, nowMs: deps.now(), worker: deps.worker },
+          input.batchId,
+          input.range,
+        );
         return {
           counts: await store.countOutcomes(input.batchId, input.range),
           failures: await failureNotes(store, input.batchId, input.range),

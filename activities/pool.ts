@@ -16,7 +16,8 @@ import {
   type WorkerReport,
 } from '../pool/loop.ts';
 import type { Pool } from '../pool/pool.ts';
-import { nodeOfIdentity, type PoolSettings } from '../pool/settings.ts';
+import { nodeOfWorker } from '../domain/worker.ts';
+import type { PoolSettings } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { asActivity } from './failures.ts';
@@ -133,7 +134,7 @@ function reportOf(beat: Heartbeat, taskQueue: string, nowMs: number): WorkerRepo
   const slots = beat.activityTaskSlotsInfo;
   return {
     key: beat.workerInstanceKey ?? '',
-    ...defined({ node: nodeOfIdentity(beat.workerIdentity ?? '') }),
+    ...defined({ node: nodeOfWorker(beat.workerIdentity ?? '') }),
     startedAtMs: Math.round(msOf(beat.startTime)),
     busyTasks: slots?.currentUsedSlots ?? 0,
     processed: slots?.totalProcessedTasks ?? 0,
@@ -150,7 +151,7 @@ async function pollersOf(client: Client, taskQueue: string): Promise<WorkerRepor
     taskQueueType: ACTIVITY_QUEUE,
   });
   return (pollers ?? []).map((poller) => {
-    const node = nodeOfIdentity(poller.identity ?? '');
+    const node = nodeOfWorker(poller.identity ?? '');
     return {
       key: poller.identity ?? '',
       ...(node === undefined ? {} : { node }),

@@ -22,13 +22,15 @@ import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { patiently } from './patience.ts';
 import { cutMessage, failureNotes } from '../batches/failures.ts';
-import { workerName, writeErrorLogs } from '../batches/error-logs.ts';
+import { writeErrorLogs } from '../batches/error-logs.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from '../workflows/activities.ts';
 
 export interface ScoringDeps extends ChallengeDeps {
   readonly blobs: BlobStore;
   /** From the start of one window to the start of the next, milliseconds: what lags count in. */
   readonly hopMs: number;
+  /** Name of this process (domain/worker.ts). */
+  readonly worker: string;
   /** Of the files written. */
   readonly format: PredictionsFormat;
   /** Windows in memory at once, for all chunks of this worker. */
@@ -102,7 +104,7 @@ async function scoreAndCommit(
   attempt: number,
   signal: AbortSignal,
 ): Promise<OutcomeCounts> {
-  const { store, engine, hopMs } = deps;
+  const { store, engine, hopMs, worker } = deps;
   const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
   const challenge = await planChallenge(deps, batchId, sensors);
@@ -116,7 +118,6 @@ async function scoreAndCommit(
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
-  const worker = workerName('scoring');
   const outcomes = result.verdicts.map((verdict): SensorOutcome => {
     const { sensorId, status, windows, anomalies } = verdict;
     const outcome = { sensorId, status, windows, anomalies, attempt };
@@ -156,12 +157,12 @@ async function scoreAndCommit(
 }
 
 async function outcomeOf(
-  { store, blobs }: ScoringDeps,
+  { store, blobs, worker }: ScoringDeps,
   { batchId, range }: ChunkInput,
   counts: OutcomeCounts,
 ): Promise<ChunkOutcome> {
   if (counts.failed === 0) return { counts, failures: [] };
-  await writeErrorLogs({ store, blobs, nowMs: Date.now() }, 'scoring', batchId, range);
+  await writeErrorLogs({ store, blobs, nowMs: Date.now(), worker }, batchId, range);
   return { counts, failures: await failureNotes(store, batchId, range) };
 }
 

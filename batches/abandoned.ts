@@ -73,24 +73,3 @@ async function closeOne(deps: BatchDeps, id: string, endOf: WorkflowsEnd): Promi
   });
   return true;
 }
-
-/** Between two rounds. */
-const EVERY_MS = 60_000;
-
-/** Closes what is abandoned now and every minute, until the returned function is called; it waits for a round. */
-export function watchAbandoned(deps: BatchDeps, endOf: WorkflowsEnd): () => Promise<void> {
-  const look = async (): Promise<void> => {
-    try {
-      for (const id of await closeAbandoned(deps, endOf))
-        deps.warn?.(`batch ${id} had no workflow any more and was closed`);
-    } catch (error) {
-      deps.warn?.(`nobody looked for batches without a workflow: ${messageOf(error)}`);
-    }
-  };
-  let round = look();
-  const timer = setInterval(() => (round = round.then(look)), EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    await round;
-  };
-}

@@ -58,6 +58,27 @@ export interface MissedAlert {
   readonly backfill: { readonly from: string; readonly to: string };
 }
 
+/** A workflow whose task fails again and again: nothing of it goes on, and it never ends by itself. */
+export interface StuckAlert {
+  readonly id: string;
+  readonly event: 'workflow_stuck';
+  readonly text: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly problem: string;
+}
+
+export function stuckAlert({ workflowId, runId, problem }: Omit<StuckAlert, 'id' | 'event' | 'text'>): StuckAlert {
+  return {
+    id: `${runId}/workflow_stuck`,
+    event: 'workflow_stuck',
+    text: `fleetscore: workflow ${plainText(workflowId)} does not go on: ${problem}. \`fleetscore doctor\` says what to do.`,
+    workflowId,
+    runId,
+    problem,
+  };
+}
+
 const TRIES = 3;
 const TRY_MS = 5_000;
 const FIRST_WAIT_MS = 500;
@@ -131,7 +152,7 @@ const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
 
 /** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
 export async function postAlert(
-  alert: Alert | MissedAlert,
+  alert: Alert | MissedAlert | StuckAlert,
   settings: AlertSettings,
   warn: (message: string) => void,
 ): Promise<boolean> {

@@ -14,6 +14,8 @@ export interface BatchDeps {
   readonly store: Store;
   readonly blobs: BlobStore;
   readonly codeVersion: string;
+  /** Name of this process (domain/worker.ts): recorded with the failures that it decides. */
+  readonly worker: string;
   readonly now: () => number;
   /** Windows as configured: say when those of a period are complete, and size the chunks of long periods. */
   readonly windows?: WindowShape;

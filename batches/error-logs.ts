@@ -3,7 +3,6 @@
  * is the truth; the log is for tools that read files, so trouble with writing it never fails a batch. The
  * first log of a sensor in a batch stays, as its first outcome does.
  */
-import { hostname } from 'node:os';
 import { Context } from '@temporalio/activity';
 import { CONTAINERS, errorLogBlob } from '../domain/blob-names.ts';
 import { isoTime } from '../domain/time.ts';
@@ -22,15 +21,12 @@ export interface SensorErrorLog {
   readonly attempt: number;
   /** SHA-256 of the model, when there was one. */
   readonly model?: string;
-  /** Process that recorded the failure: `scoring@HOST#PID`, as Temporal names it. */
+  /** Process that recorded the failure: its name, as Temporal shows it. */
   readonly worker: string;
   readonly workflowId?: string;
   readonly runId?: string;
   readonly loggedAt: string;
 }
-
-/** This process, as Temporal names it. */
-export const workerName = (role: 'scoring' | 'control'): string => `${role}@${hostname()}#${process.pid}`;
 
 /** Logs of one call: where everything fails for one reason, SQL has the rest. */
 const MOST = 1_000;
@@ -40,8 +36,7 @@ const GIVE_UP_AFTER = 3;
 
 /** Writes the logs of the failed sensors of a range (of the batch when undefined). Returns how many are missing. */
 export async function writeErrorLogs(
-  deps: { readonly store: Store; readonly blobs: BlobStore; readonly nowMs: number },
-  role: 'scoring' | 'control',
+  deps: { readonly store: Store; readonly blobs: BlobStore; readonly nowMs: number; readonly worker: string },
   batchId: string,
   range?: SensorRange,
 ): Promise<number> {
@@ -53,7 +48,7 @@ export async function writeErrorLogs(
     let missing = 0;
     await mapLimit(failed, WRITES, async (outcome) => {
       if (missing >= GIVE_UP_AFTER) missing += 1;
-      else if (!(await write(deps.blobs, logOf(outcome, role, deps.nowMs)))) missing += 1;
+      else if (!(await write(deps.blobs, logOf(outcome, deps)))) missing += 1;
     });
     return missing;
   } catch {
@@ -61,7 +56,10 @@ export async function writeErrorLogs(
   }
 }
 
-function logOf(outcome: OutcomeRow, role: 'scoring' | 'control', nowMs: number): SensorErrorLog {
+function logOf(
+  outcome: OutcomeRow,
+  { worker, nowMs }: { readonly worker: string; readonly nowMs: number },
+): SensorErrorLog {
   const { workflowExecution } = Context.current().info;
   return {
     batch: outcome.batchId,
@@ -71,7 +69,7 @@ function logOf(outcome: OutcomeRow, role: 'scoring' | 'control', nowMs: number):
     message: outcome.message ?? '',
     attempt: outcome.attempt,
     ...(outcome.model === undefined ? {} : { model: outcome.model }),
-    worker: outcome.worker ?? workerName(role),
+    worker: outcome.worker ?? worker,
     ...(workflowExecution ? { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId } : {}),
     loggedAt: isoTime(nowMs),
   };

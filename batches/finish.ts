@@ -17,7 +17,7 @@ import {
 import type { BatchResult, FinishInput } from '../workflows/activities.ts';
 import { alertsOf, postAlert } from './alerts.ts';
 import type { BatchDeps, ClosedBatch } from './deps.ts';
-import { workerName, writeErrorLogs } from './error-logs.ts';
+import { writeErrorLogs } from './error-logs.ts';
 import { checkDecided, failureCauses } from './failures.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
 import { decideRest } from './undecided.ts';
@@ -36,8 +36,8 @@ export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<
   }
 
   if ((await store.undecidedSensors(batch.id, undefined, 1)).length > 0) {
-    await decideRest(store, batch.id, undefined, (sensor) => leftOver(sensor, input));
-    await writeErrorLogs({ store, blobs, nowMs: deps.now() }, 'control', batch.id);
+    await decideRest(store, batch.id, undefined, (sensor) => leftOver(sensor, input, deps.worker));
+    await writeErrorLogs({ store, blobs, nowMs: deps.now(), worker: deps.worker }, batch.id);
   }
   const counts = await store.countOutcomes(batch.id);
   checkDecided(decided(counts), batch.planned, batch.id);
@@ -117,7 +117,7 @@ async function publish({ publish: write, warn = () => undefined }: BatchDeps, ba
   }
 }
 
-function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {
+function leftOver(sensor: PlannedSensor, input: FinishInput, worker: string): SensorOutcome {
   const base = {
     sensorId: sensor.id,
     windows: 0,
@@ -130,7 +130,7 @@ function leftOver(sensor: PlannedSensor, input: FinishInput): SensorOutcome {
     ...base,
     status: 'failed',
     class: 'internal',
-    worker: workerName('control'),
+    worker,
     message: input.message ?? 'no outcome was recorded for this sensor',
   };
 }

@@ -9,7 +9,6 @@ import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts
 import type { BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
 import { cutMessage } from './failures.ts';
-import { workerName } from './error-logs.ts';
 import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.ts';
 
 /** All ids: the store cuts it to what is planned. */
@@ -40,7 +39,7 @@ export async function planGroups(
 
 /** A pool that was configured away costs its sensors, not the batch: nobody would ever take their chunks. */
 async function groupsOfPool(
-  { store, pools }: BatchDeps,
+  { store, pools, worker }: BatchDeps,
   batch: Batch,
   { pool, planned }: BatchPool,
   sizes: Sizes,
@@ -60,7 +59,7 @@ async function groupsOfPool(
       windows: 0,
       anomalies: 0,
       attempt: 1,
-      worker: workerName('control'),
+      worker,
       ...(sensor.model === undefined ? {} : { model: sensor.model }),
     }));
     return [];

@@ -36,7 +36,7 @@ export interface SensorOutcome {
   readonly model?: string;
   /** Activity attempt that decided it, from 1. */
   readonly attempt: number;
-  /** Process that recorded a failure, as Temporal names it: `scoring@HOST#PID`. At most 400 characters. */
+  /** Process that recorded a failure, by its name (worker.ts). At most 400 characters. */
   readonly worker?: string;
 }
 

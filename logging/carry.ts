@@ -9,6 +9,7 @@ import { secretsOf, type Env } from '../config.ts';
 import { plainJson } from '../domain/plain-text.ts';
 import { createRedactor, redactLine } from '../domain/redact.ts';
 import { splitLines } from './lines.ts';
+import { workerName } from '../domain/worker.ts';
 import { createLogShipper, LEVEL, type LogShipper, type LogSink } from './shipper.ts';
 
 export interface CarriedWorker {
@@ -19,15 +20,10 @@ export interface CarriedWorker {
   readonly sink: LogSink;
 }
 
-/** Name of a worker's log in Blob: unique among the processes that live. */
-export function workerLogName(role: string, pid: number, node?: string): string {
-  const where = node ?? hostname();
-  return `${where.startsWith(`${role}-`) ? where : `${role}-${where}`}-${pid}`;
-}
-
+/** Lines of a process go to the log that has its name. */
 export function shipperFor(role: string, pid: number, env: Env, sink: LogSink): LogShipper {
   return createLogShipper({
-    worker: workerLogName(role, pid, env.FLEETSCORE_NODE || undefined),
+    worker: workerName({ role, node: env.FLEETSCORE_NODE, host: hostname(), pid }),
     sink,
     redact: redactorOf(env),
     base: { role, pid },

@@ -127,13 +127,3 @@ export function checkLimits<T extends PoolLimits>(limits: T): T {
 
 /** Id of the workflow that scales a pool: one a pool, whatever starts it. */
 export const poolWorkflowId = (pool: string): string => `pool-${pool}`;
-
-const NODE_IDENTITY = /^scoring\/([A-Za-z0-9-]+)@/;
-
-/** Identity of a scoring worker in Temporal; with a node it belongs to a pool. */
-export function workerIdentity(node: string | undefined, host: string, pid: number): string {
-  return node ? `scoring/${node}@${host}#${pid}` : `scoring@${host}#${pid}`;
-}
-
-/** The pool's node that a worker runs on; undefined for one that was started by hand. */
-export const nodeOfIdentity = (identity: string): string | undefined => NODE_IDENTITY.exec(identity)?.[1];

@@ -14,14 +14,14 @@ import type { ModelEntry } from './model-list.ts';
 const FILES_AT_ONCE = 16;
 
 /**
- * How many models the release has.
+ * How many models the folder and the release have both: all of the release, but for those that a merge kept.
  * @param skipBad whether the folder may have models that the release left out
  * @throws FleetscoreError `RELEASE_EXISTS` when the folder holds other models than the release
  */
 export async function requireSameModels(
   release: string,
   entries: readonly ModelEntry[],
-  { store, skipBad = false }: { readonly store: Store; readonly skipBad?: boolean },
+  { store, skipBad = false, others }: { readonly store: Store; readonly skipBad?: boolean; readonly others?: string },
 ): Promise<number> {
   const models = await store.listReleaseModels(release);
   const byName = new Map(models.map((model) => [keyOf(model), model]));
@@ -32,8 +32,8 @@ export async function requireSameModels(
       throw releaseTaken(release);
     if (model) same += 1;
   });
-  if (same !== models.length) throw releaseTaken(release);
-  return models.length;
+  if (same !== models.length && others !== 'merge') throw releaseTaken(release);
+  return same;
 }
 
 export const releaseTaken = (release: string): FleetscoreError =>

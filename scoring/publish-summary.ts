@@ -9,8 +9,12 @@ export interface BadModel extends ModelProblem {
 
 export interface PublishSummary {
   readonly release: string;
-  /** Sensors with a model. */
+  /** Sensors with a model from the folder. */
   readonly models: number;
+  /** Sensors that keep the model of the release before, with `merge`. */
+  readonly kept: number;
+  /** Sensors that had a model and have none in this release, with `replace`. */
+  readonly lost: number;
   /** Different model files. */
   readonly distinct: number;
   /** Sensors whose model is in a pack. */

@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { keyOf, type SensorKey } from '../domain/sensor.ts';
 import { compactTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
@@ -20,6 +22,7 @@ import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol
 import { createThreads, problemOfEnd, type Threads } from './threads.ts';
 import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
+import { refuseLoss, unnamedModels } from './replaced-models.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 
 export interface PublishOptions {
@@ -45,8 +48,18 @@ export interface PublishOptions {
   readonly promote?: boolean;
   /** Who publishes, for the log of promotions. */
   readonly by?: string;
+  /**
+   * Models of the current release for sensors that the folder does not name: part of the new release too (`merge`), or
+   * gone with it (`replace`). Default `refuse`, when it is to be current and there are some.
+   */
+  readonly others?: 'refuse' | 'merge' | 'replace';
   readonly onProgress?: (done: number, total: number) => void;
   readonly warn?: (message: string) => void;
+}
+
+interface Good {
+  readonly entry: ModelEntry;
+  readonly model: CheckedModel;
 }
 
 const FILES_PER_CHECK = 16;
@@ -56,7 +69,8 @@ const SHOWN = 50;
 
 /**
  * Publishes the models of a folder and makes them the current release, unless told not to.
- * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `RELEASE_EXISTS`, `EXECUTION_PROVIDER_UNAVAILABLE`
+ * @throws FleetscoreError `INVALID_MODEL_LIST`, `BAD_MODELS` (names each bad one), `MODELS_LOST`, `RELEASE_EXISTS`,
+ * `EXECUTION_PROVIDER_UNAVAILABLE`
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
   const { store, nowMs, warn = () => undefined, executionProvider = DEFAULT_PROVIDER } = options;
@@ -69,6 +83,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     );
   const entries = await readModelList(dir, options.pools);
   const again = taken.has(release) ? await requireSameModels(release, entries, options) : undefined;
+  await othersOf(entries, release, options); // before minutes of checking
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     timeoutMs: options.modelTimeoutMs ?? 60_000,
@@ -80,7 +95,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   try {
     await requireProvider(threads, executionProvider);
     const results = await checkAll(entries, threads, (done) => options.onProgress?.(done, entries.length));
-    const good: { entry: ModelEntry; model: CheckedModel }[] = [];
+    const good: Good[] = [];
     const bad: BadModel[] = [];
     for (const [i, entry] of entries.entries()) {
       const result = results[i]!;
@@ -93,6 +108,12 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
 
     // A new account has no container for them yet.
     await options.blobs.prepare();
+    const others = await othersOf(
+      good.map(({ entry }) => entry),
+      release,
+      options,
+    );
+    const kept = options.others === 'merge' ? others : [];
     const distinct = new Map(good.map(({ model }) => [model.sha256, model]));
     const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
@@ -108,22 +129,17 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       kind,
       features,
     }));
-    if (again === undefined) await store.createRelease(release, nowMs, models, infos);
+    if (again === undefined) await store.createRelease(release, nowMs, [...models, ...kept.map(modelOnly)], infos);
     if (options.promote !== false) await store.setCurrentRelease(release, { how: 'publish', by: options.by ?? '' });
-    const kinds: Record<string, number> = {};
-    const pools: Record<string, number> = {};
-    for (const { model, entry } of good) {
-      kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
-      if (entry.pool !== undefined) pools[entry.pool] = (pools[entry.pool] ?? 0) + 1;
-    }
     return {
       release,
       models: good.length,
+      kept: kept.length,
+      lost: options.promote === false ? 0 : others.length - kept.length,
       distinct: distinct.size,
       packed: models.filter((m) => m.pack !== undefined).length,
       packs,
-      kinds,
-      pools,
+      ...tally(good),
       bad,
       ...(again === undefined ? {} : { before: true }),
     };
@@ -131,6 +147,38 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     await threads.close();
   }
 }
+
+function tally(good: readonly Good[]): Pick<PublishSummary, 'kinds' | 'pools'> {
+  const kinds: Record<string, number> = {};
+  const pools: Record<string, number> = {};
+  for (const { model, entry } of good) {
+    kinds[model.kind] = (kinds[model.kind] ?? 0) + 1;
+    if (entry.pool !== undefined) pools[entry.pool] = (pools[entry.pool] ?? 0) + 1;
+  }
+  return { kinds, pools };
+}
+
+/** Models of the current release for other sensors than these. @throws FleetscoreError `MODELS_LOST` */
+async function othersOf(
+  entries: readonly ModelEntry[],
+  release: string,
+  { store, others = 'refuse', promote = true }: PublishOptions,
+): Promise<(ReleaseModel & SensorKey)[]> {
+  const found = await unnamedModels(store, new Set(entries.map(keyOf)));
+  if (promote && others === 'refuse')
+    refuseLoss(
+      found,
+      release,
+      'Publish with --merge to keep their models beside these, or with --replace to let them go.',
+    );
+  return found;
+}
+
+const modelOnly = ({ sensorId, model, pack, packRow, pool }: ReleaseModel): ReleaseModel => ({
+  sensorId,
+  model,
+  ...defined({ pack, packRow, pool }),
+});
 
 function freeName(base: string, taken: ReadonlySet<string>): string {
   let name = base;

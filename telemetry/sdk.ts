@@ -27,7 +27,12 @@ const AZURE_TRIES = 2;
 const LONGEST_PAUSE_S = 5;
 const SCOPE = { name: 'fleetscore', version: VERSION };
 
-export function createTelemetry(role: string, targets: TelemetryTargets, warn: (message: string) => void): Telemetry {
+export function createTelemetry(
+  role: string,
+  worker: string,
+  targets: TelemetryTargets,
+  warn: (message: string) => void,
+): Telemetry {
   // Statistics about itself that the exporter would send to its maker: each variable ends another part of them.
   process.env['APPLICATIONINSIGHTS_STATSBEAT_DISABLED'] ??= 'true';
   process.env['APPLICATION_INSIGHTS_NO_STATSBEAT'] ??= '1';
@@ -37,7 +42,7 @@ export function createTelemetry(role: string, targets: TelemetryTargets, warn: (
     'service.name': `fleetscore-${role}`,
     'service.namespace': 'fleetscore',
     'service.version': VERSION,
-    'service.instance.id': `${hostname()}-${process.pid}`,
+    'service.instance.id': worker,
     'host.name': hostname(),
   }).merge(detectResources({ detectors: [envDetector] }));
   const azure =

@@ -2,7 +2,9 @@
  * Traces and metrics for OpenTelemetry and Application Insights. Off unless a variable says where to: then none
  * of its code is even loaded. Trouble with sending never touches the work.
  */
+import { hostname } from 'node:os';
 import type { Env } from '../config.ts';
+import { workerName } from '../domain/worker.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Logger } from '../logging/log.ts';
 import type { Telemetry, TelemetryTargets } from './types.ts';
@@ -36,7 +38,12 @@ export async function startTelemetry(role: string, env: Env, log: Logger): Promi
   if (!targets) return undefined;
   try {
     const { createTelemetry } = await import('./sdk.ts');
-    const telemetry = createTelemetry(role, targets, (message) => log.warn(message));
+    const telemetry = createTelemetry(
+      role,
+      workerName({ role, node: env.FLEETSCORE_NODE, host: hostname(), pid: process.pid }),
+      targets,
+      (message) => log.warn(message),
+    );
     log.info(
       {
         otlp: targets.otlpTraces || targets.otlpMetrics,

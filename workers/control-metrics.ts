@@ -5,17 +5,32 @@
 import type { ClosedBatch } from '../batches/deps.ts';
 import { agreedOf } from '../domain/challenge.ts';
 import { decided } from '../domain/outcome.ts';
-import { hasEnded, type Batch, type Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type BatchEnd, type Store } from '../storage/store.ts';
 import { processMetrics } from '../telemetry/metrics.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
+import { OUTCOME_LABELS } from './outcome-labels.ts';
 
 export interface ControlTotals {
+  /**
+   * Begins the series that are known with 0, and leaves those that count already. A counter that is born with its first
+   * value has no increase, so whoever asks for the last hour counts none of it.
+   */
+  know(known: KnownLabels): void;
   record(closed: ClosedBatch): void;
   metrics(): Metric[];
 }
 
+export interface KnownLabels {
+  readonly schedules: Iterable<string>;
+  readonly challenger?: string | undefined;
+}
+
 /** Schedule of batches that were started by hand. */
 const BY_HAND = '';
+
+const ENDS = ['completed', 'failed', 'cancelled'] as const satisfies readonly BatchEnd[];
+const CHALLENGED = ['same', 'only_base', 'only_challenger'] as const;
+const NO_TOTALS = { seconds: 0, predictions: 0, anomalies: 0 };
 
 export function controlTotals(): ControlTotals {
   const batches = new Map<string, Sample & { value: number }>();
@@ -41,7 +56,19 @@ export function controlTotals(): ControlTotals {
     help,
     samples: [...totals].map(([schedule, entry]) => ({ labels: { schedule }, value: of(entry) })),
   });
+  const know = ({ schedules, challenger }: KnownLabels): void => {
+    for (const schedule of [BY_HAND, ...schedules]) {
+      for (const status of ENDS) add(batches, { schedule, kind: 'score', status }, 0);
+      if (!totals.has(schedule)) totals.set(schedule, NO_TOTALS);
+      if (challenger === undefined) continue;
+      for (const label of CHALLENGED) add(challengedWindows, { schedule, challenger, label }, 0);
+      for (const labels of OUTCOME_LABELS) add(challengedSensors, { schedule, challenger, ...labels }, 0);
+    }
+    for (const labels of OUTCOME_LABELS) add(sensors, labels, 0);
+  };
+  know({ schedules: [] });
   return {
+    know,
     record({ batch, rows, causes, challenge }) {
       const schedule = batch.schedule ?? BY_HAND;
       const { scored, skipped, failed, cancelled, anomalies } = batch.counts;
@@ -53,7 +80,6 @@ export function controlTotals(): ControlTotals {
       if (unnamed > 0) add(sensors, { outcome: 'failed', class: 'internal' }, unnamed);
       if (challenge) {
         const labels = { schedule, challenger: challenge.challenger };
-        // All three each time: a series that is not there yet has no rate.
         for (const [label, windows] of Object.entries({
           same: agreedOf(challenge),
           only_base: challenge.onlyBase,
@@ -65,7 +91,7 @@ export function controlTotals(): ControlTotals {
         for (const [cause, count] of Object.entries(challenge.causes))
           add(challengedSensors, { ...labels, outcome: 'failed', class: cause }, count);
       }
-      const before = totals.get(schedule) ?? { seconds: 0, predictions: 0, anomalies: 0 };
+      const before = totals.get(schedule) ?? NO_TOTALS;
       totals.set(schedule, {
         seconds: before.seconds + Math.max(0, (batch.finishedAtMs ?? batch.startedAtMs) - batch.startedAtMs) / 1000,
         predictions: before.predictions + rows,
@@ -128,7 +154,11 @@ export function controlTotals(): ControlTotals {
 const LOOKED_AT = 200;
 
 /** What the store says now; only that it is down when it does not answer. */
-export async function storeMetrics(store: Store, nowMs: number): Promise<Metric[]> {
+export async function storeMetrics(
+  store: Store,
+  nowMs: number,
+  know: ControlTotals['know'] = () => undefined,
+): Promise<Metric[]> {
   const up = (value: number): Metric => ({
     name: 'fleetscore_store_up',
     type: 'gauge',
@@ -137,15 +167,20 @@ export async function storeMetrics(store: Store, nowMs: number): Promise<Metric[
     samples: [{ value }],
   });
   try {
-    return [up(1), ...(await answered(store, nowMs))];
+    return [up(1), ...(await answered(store, nowMs, know))];
   } catch {
     return [up(0)];
   }
 }
 
-async function answered(store: Store, nowMs: number): Promise<Metric[]> {
+async function answered(store: Store, nowMs: number, know: ControlTotals['know']): Promise<Metric[]> {
   const [batches, sensors] = [await store.listBatches({ limit: LOOKED_AT }), await store.countSensors()];
+  know({
+    schedules: new Set(batches.flatMap(({ schedule }) => schedule ?? [])),
+    challenger: (await store.findChallenger())?.release,
+  });
   const running = batches.filter((batch) => batch.status === 'running');
+  const waiting = batches.filter((batch) => batch.status === 'waiting');
   const newest = new Map<string, Batch>();
   for (const batch of batches)
     if (batch.kind === 'score' && hasEnded(batch) && !newest.has(batch.schedule ?? BY_HAND))
@@ -170,6 +205,13 @@ async function answered(store: Store, nowMs: number): Promise<Metric[]> {
   return [
     now('sensors', '{sensor}', 'Sensors in the fleet.', sensors),
     now('batches_running', '{batch}', 'Batches under way.', running.length),
+    now('batches_waiting', '{batch}', 'Batches that are not planned yet: they wait for readings.', waiting.length),
+    now(
+      'batch_oldest_waiting_seconds',
+      's',
+      'Time since the end of the period of the oldest batch that waits; 0 when none does.',
+      waiting.reduce((most, batch) => Math.max(most, nowMs - batch.toMs), 0) / 1000,
+    ),
     now(
       'batch_sensors_to_go',
       '{sensor}',
@@ -189,6 +231,12 @@ async function answered(store: Store, nowMs: number): Promise<Metric[]> {
       batch.finishedAtMs === undefined ? undefined : (batch.finishedAtMs - batch.startedAtMs) / 1000,
     ),
     last('sensors', '{sensor}', 'Sensors it planned.', (batch) => batch.planned),
+    last(
+      'skipped_sensors',
+      '{sensor}',
+      'Sensors of it that were skipped: no readings, or no model.',
+      (batch) => batch.counts.skipped,
+    ),
     last('failed_sensors', '{sensor}', 'Sensors of it that failed.', (batch) => batch.counts.failed),
     last('anomaly_ratio', '1', 'Share of its windows that are anomalous, 0 to 1.', (batch) =>
       batch.counts.windows === 0 ? 0 : batch.counts.anomalies / batch.counts.windows,

@@ -2,7 +2,6 @@
 import { createControlActivities } from '../activities/control.ts';
 import { patiently } from '../activities/patience.ts';
 import type { BatchDeps } from '../batches/deps.ts';
-import { watchAbandoned, workflowsEnd } from '../batches/abandoned.ts';
 import { createPoolActivities } from '../activities/pool.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
@@ -31,13 +30,14 @@ import { watchGaps } from './gap-watch.ts';
 import { live } from './lifecycle.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
-import { identityOf, installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
+import { installRuntime, nameOfThis, runTemporalWorker } from './run-temporal-worker.ts';
 import { seeSchedule } from '../connect/schedule-times.ts';
 import { registerSearchAttributes } from '../connect/search-attributes.ts';
 import { scheduleMetrics } from './schedule-metrics.ts';
 import { watchSchema } from './schema-watch.ts';
 import { siteOf } from './site.ts';
 import { connectClient, connectWorker } from '../connect/temporal.ts';
+import { watchBatches } from './watch-batches.ts';
 import { workflowCode } from './workflow-code.ts';
 
 await live('control', async (life) => {
@@ -87,21 +87,12 @@ await live('control', async (life) => {
     now: Date.now,
   });
   const seeSchedules = scheduleMetrics({ client, store, now: Date.now });
-  const metrics = await startMetrics(
-    life,
-    async () => [
-      ...totals.metrics(),
-      ...(await storeMetrics(store, Date.now())),
-      ...(await seePools()),
-      ...(await seeSchedules()),
-    ],
-    temporalMetrics,
-  );
   const { versioning, buildId = ownBuildId() } = config.worker;
   const deps: BatchDeps = {
     store,
     blobs,
     codeVersion: buildId,
+    worker: nameOfThis('control', config),
     pools: queues,
     now: Date.now,
     seeSchedule: (schedule) => seeSchedule(client, schedule),
@@ -115,8 +106,19 @@ await live('control', async (life) => {
       logClosed(log, closed);
     },
   };
+  const looked = watchBatches(deps, client);
+  const metrics = await startMetrics(
+    life,
+    async () => [
+      ...looked.metrics(),
+      ...(await storeMetrics(store, Date.now(), totals.know)),
+      ...totals.metrics(),
+      ...(await seePools()),
+      ...(await seeSchedules()),
+    ],
+    temporalMetrics,
+  );
   const stopRetention = startRetention(store, config.keep, log);
-  const stopClosing = watchAbandoned(deps, workflowsEnd(client));
   const stopGaps = watchGaps({
     client,
     store,
@@ -138,7 +140,7 @@ await live('control', async (life) => {
   ]);
   const polls = async (): Promise<void> => {
     if (!versioned || versioning !== 'auto') return;
-    watch = watchDeployment(client, buildId, identityOf('control'), log);
+    watch = watchDeployment(client, buildId, nameOfThis('control', config), log);
     await watch.settled;
   };
   try {
@@ -178,7 +180,7 @@ await live('control', async (life) => {
     stuck.stop();
     ended.abort();
     await watch?.stop();
-    await stopClosing();
+    await looked.stop();
     await stopGaps();
     await stopRetention();
     await metrics?.close();

@@ -9,6 +9,8 @@ import {
   type TelemetryOptions,
   type WorkerOptions,
 } from '@temporalio/worker';
+import type { Config } from '../config.ts';
+import { workerName, type WorkerRole } from '../domain/worker.ts';
 import { messageOf } from '../domain/errors.ts';
 import { FORCE_AFTER_MS, type Life } from './lifecycle.ts';
 import type { Logger } from '../logging/log.ts';
@@ -56,13 +58,14 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
   });
 }
 
-/** As a worker of ours names itself to Temporal. */
-export const identityOf = (role: string): string => `${role}@${hostname()}#${process.pid}`;
+/** The name of this process. */
+export const nameOfThis = (role: WorkerRole, { worker: { node } }: Pick<Config, 'worker'>): string =>
+  workerName({ role, node: role === 'scoring' ? node : undefined, host: hostname(), pid: process.pid });
 
 /** @param polls called when the worker has begun to poll; the worker counts as ready when it resolves */
 export async function runTemporalWorker(
   life: Life,
-  role: string,
+  role: WorkerRole,
   connection: NativeConnection,
   namespace: string,
   options: Omit<WorkerOptions, 'connection' | 'namespace'>,
@@ -72,7 +75,7 @@ export async function runTemporalWorker(
   const worker = await Worker.create({
     connection,
     namespace,
-    identity: identityOf(role),
+    identity: nameOfThis(role, life.config),
     shutdownGraceTime: grace,
     shutdownForceTime: grace + FORCE_AFTER_MS,
     ...options,

@@ -1,5 +1,6 @@
 /** What a scoring worker tells about itself: totals since its start, so that rates are `rate()` of them. */
 import type { RecordedChunk } from '../activities/scoring.ts';
+import { SCORING_LABELS } from './outcome-labels.ts';
 import { processMetrics } from '../telemetry/metrics.ts';
 import type { Metric } from '../telemetry/metric.ts';
 
@@ -18,7 +19,8 @@ export interface ScoringNow {
 }
 
 export function scoringTotals({ labels, running, longestMs, slots }: ScoringNow): ScoringTotals {
-  const sensors = new Map<string, { outcome: string; class: string; count: number }>();
+  // Begins with 0 each: a counter that is born with its first value has no increase.
+  const sensors = new Map(SCORING_LABELS.map((one) => [`${one.outcome} ${one.class}`, { ...one, count: 0 }]));
   let chunks = 0;
   let seconds = 0;
   let windows = 0;

@@ -2,10 +2,8 @@
  * A scoring worker: runs scoring activities of one task queue on the cores of one machine of the pool. It ends
  * when asked to, and by itself: idle for long, released by its pool, evicted by Azure, or grown too large.
  */
-import { hostname } from 'node:os';
 import { createScoringActivities } from '../activities/scoring.ts';
 import type { FleetscoreError } from '../domain/errors.ts';
-import { workerIdentity } from '../pool/settings.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
 import { checkWindows } from '../ingest/settings.ts';
@@ -23,7 +21,7 @@ import { SCORING_DEPLOYMENT } from '../connect/deployment/server.ts';
 import { live } from './lifecycle.ts';
 import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
-import { installRuntime, runTemporalWorker } from './run-temporal-worker.ts';
+import { installRuntime, nameOfThis, runTemporalWorker } from './run-temporal-worker.ts';
 import { scoringTotals } from './scoring-metrics.ts';
 import { connectWorker } from '../connect/temporal.ts';
 
@@ -76,7 +74,6 @@ await live('scoring', async (life) => {
   const metrics = await startMetrics(life, async () => totals.metrics(), temporalMetrics);
   try {
     await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
-      identity: workerIdentity(config.worker.node, hostname(), process.pid),
       interceptors: {
         activity: [activities.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])],
       },
@@ -88,6 +85,7 @@ await live('scoring', async (life) => {
           blobs,
           engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine,
           hopMs: config.ingest.hopMs,
+          worker: nameOfThis('scoring', config),
           format: scoring.predictionsFormat,
           budget: createBudget(scoring.windows),
           warn: (message) => log.warn(message),

@@ -1,7 +1,7 @@
 /** Kills a scoring worker in the middle of its work, the way a machine dies: SIGKILL, no word to anyone. */
 import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
-import { nodeOfIdentity } from '../../pool/settings.ts';
+import { nodeOfWorker } from '../../domain/worker.ts';
 import { pendingChunks } from './pending.ts';
 
 export interface Killed {
@@ -21,7 +21,7 @@ export async function killBusiest(client: Client, batchId: string): Promise<Kill
     if (worker !== undefined) busy.set(worker, (busy.get(worker) ?? 0) + 1);
   const [identity, underWay] = [...busy].sort((a, b) => b[1] - a[1])[0] ?? [];
   const [, host, pid] = PID.exec(identity ?? '') ?? [];
-  const node = nodeOfIdentity(identity ?? '');
+  const node = nodeOfWorker(identity ?? '');
   // Only a process of this machine, started by the pool.
   if (node === undefined || host !== hostname() || pid === undefined) return undefined;
   process.kill(Number(pid), 'SIGKILL');

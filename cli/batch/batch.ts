@@ -1,8 +1,10 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
 import { Option, type Command } from 'commander';
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { workerName } from '../../domain/worker.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { parseSensorName } from '../../domain/sensor.ts';
 import { compactTime, isoTime, type Period } from '../../domain/time.ts';
@@ -211,7 +213,13 @@ async function cancel(context: Context, _: object, id: string): Promise<Output> 
   if (!hasEnded(batch)) {
     const { finishBatch } = await import('../../batches/finish.ts');
     await finishBatch(
-      { store, blobs: context.blobs(), codeVersion: buildId(), now: Date.now },
+      {
+        store,
+        blobs: context.blobs(),
+        codeVersion: buildId(),
+        worker: workerName({ role: 'cli', host: hostname(), pid: process.pid }),
+        now: Date.now,
+      },
       { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 },
     );
   }

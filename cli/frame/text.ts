@@ -1,5 +1,6 @@
 /** Small words and layouts that several commands print. */
 import pc from 'picocolors';
+import type { Batch } from '../../storage/store.ts';
 import { plainTime } from '../../domain/time.ts';
 import { renderTable, terminalOptions, type Colors, type Column } from '../../report/table.ts';
 
@@ -41,8 +42,18 @@ export function statusWord(status: string, colors: Colors = pc): string {
 export const skippedPaint: NonNullable<Column['paint']> = (text, _, colors) =>
   text.trim() === '0' ? text : colors.yellow(text);
 
+/** Paint of `failed: release_unknown`, a status with a class behind it. */
+export const lastPaint: NonNullable<Column['paint']> = (text, _, colors) =>
+  text.replace(/^\w+/, (status) => statusWord(status, colors));
+
 /** A table's column of statuses. */
 export const statusColumn = (title: string): Column => ({
   title,
   paint: (text, _, colors) => statusWord(text, colors),
 });
+
+/** How the newest batch of a schedule went. */
+export function lastWord(batch: Batch | undefined): string {
+  if (!batch) return '-';
+  return batch.class === undefined ? batch.status : `${batch.status}: ${batch.class}`;
+}

@@ -34,6 +34,13 @@ export function registerModels(program: Command): void {
     )
     .option('--release <name>', 'name of the release (default: from the time)')
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
+    .addOption(
+      new Option(
+        '--merge',
+        'keep the models of the current release for sensors that the folder does not name',
+      ).conflicts('replace'),
+    )
+    .option('--replace', 'let them go: sensors that the folder does not name have no model any more')
     .option('--no-promote', 'keep the current release: this one can be a challenger first')
     .action(action<[string], ModelsPublishOptions>(publish));
   models
@@ -69,6 +76,8 @@ interface ModelsPublishOptions {
   readonly release?: string;
   readonly skipBad?: boolean;
   readonly promote: boolean;
+  readonly merge?: boolean;
+  readonly replace?: boolean;
 }
 
 async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
@@ -86,6 +95,7 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
       ...(options.skipBad ? { skipBad: true } : {}),
       promote: options.promote,
       by: whoami(),
+      others: othersOf(options),
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
@@ -98,6 +108,16 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
           ([pool, sensors]) =>
             `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`,
         ),
+        ...(summary.kept === 0
+          ? []
+          : [
+              `${formatNumberOf(summary.kept, 'other sensor')} ${summary.kept === 1 ? 'keeps its' : 'keep their'} model.`,
+            ]),
+        ...(summary.lost === 0
+          ? []
+          : [
+              `${formatNumberOf(summary.lost, 'sensor')} had a model and ${summary.lost === 1 ? 'has' : 'have'} none any more: batches skip ${summary.lost === 1 ? 'it' : 'them'}. Back: fleetscore models rollback`,
+            ]),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
         ...(options.promote
           ? []
@@ -109,6 +129,11 @@ async function publish(context: Context, options: ModelsPublishOptions, dir: str
     bar?.end();
     throw error;
   }
+}
+
+function othersOf({ merge, replace }: ModelsPublishOptions): NonNullable<PublishOptions['others']> {
+  if (merge) return 'merge';
+  return replace ? 'replace' : 'refuse';
 }
 
 /** Models are checked within the bounds and with the execution provider that they are scored with. */

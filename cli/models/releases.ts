@@ -4,6 +4,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
 import { MAX_PROMOTIONS, type ReleaseSwitch } from '../../storage/promotions.ts';
+import { namedSensors, refuseLoss, unnamedModels } from '../../scoring/replaced-models.ts';
 import type { Release } from '../../storage/store.ts';
 import { action, asWhole, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -16,10 +17,17 @@ export function registerReleases(models: Command): void {
     .command('promote')
     .description('make a published release the current one; batches that run keep theirs')
     .argument('<name>', 'name of the release')
+    .option('--replace', 'also when sensors that have a model now have none in it')
     .action(
-      action<[string], object>(async (context, _, name) => {
+      action<[string], { replace?: boolean }>(async (context, { replace }, name) => {
         const store = await context.store();
         requireRelease(await store.listReleases(), name);
+        if (!replace)
+          refuseLoss(
+            await unnamedModels(store, await namedSensors(store, name), name),
+            name,
+            'Make it current with --replace to let their models go, or publish its folder with --merge.',
+          );
         return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }));
       }),
     );

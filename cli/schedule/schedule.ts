@@ -8,10 +8,11 @@ import { isoTime } from '../../domain/time.ts';
 import { addRequestOptions } from '../batch/request-options.ts';
 import { action, asDuration, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { table, when } from '../frame/text.ts';
+import { lastPaint, lastWord, table, when } from '../frame/text.ts';
 import { create, type CreateOptions } from './create.ts';
 import { update, type UpdateOptions } from './update.ts';
 import { describe, gapsOf, gapsText, look, policyOf, withSchedule } from './describe.ts';
+import type { Batch } from '../../storage/store.ts';
 
 const OVERLAPS = ['skip', 'buffer_one', 'buffer_all', 'cancel_other', 'terminate_other', 'allow_all'];
 
@@ -115,6 +116,7 @@ function named(schedule: Command, verb: string, description: string): Command {
 
 async function list(context: Context): Promise<Output> {
   const client = await context.client();
+  const store = await context.store();
   const rows = [];
   for await (const entry of client.schedule.list())
     if (entry.action?.workflowType === SCORE_BATCH) {
@@ -123,22 +125,42 @@ async function list(context: Context): Promise<Output> {
         paused: entry.state.paused,
         note: entry.state.note ?? '',
         next: entry.info.nextActionTimes[0]?.toISOString() ?? null,
+        last: lastOf((await store.listBatches({ schedule: entry.scheduleId, limit: 1 }))[0]),
       });
     }
   return {
     data: rows,
     text: table(
-      [{ title: 'Name', whole: true }, { title: 'State' }, { title: 'Next batch (UTC)' }, { title: 'Note' }],
+      [
+        { title: 'Name', whole: true },
+        { title: 'State' },
+        { title: 'Next batch (UTC)' },
+        { title: 'Last batch', paint: lastPaint },
+        { title: 'Note' },
+      ],
       rows.map((row) => [
         row.name,
         row.paused ? 'paused' : 'active',
         row.next === null ? '-' : when(Date.parse(row.next)),
+        row.last === null ? '-' : row.last.text,
         row.note,
       ]),
       'No schedules. Create one: fleetscore schedule create NAME --every 15m',
     ),
   };
 }
+
+/** The newest batch of a schedule. */
+const lastOf = (batch: Batch | undefined) =>
+  batch
+    ? {
+        batch: batch.id,
+        status: batch.status,
+        class: batch.class ?? null,
+        message: batch.message ?? null,
+        text: lastWord(batch),
+      }
+    : null;
 
 async function change(
   context: Context,

@@ -15,6 +15,7 @@ import { openProducer } from '../../connect/event-hubs.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
+import { lookAtBatches } from './doctor-batches.ts';
 import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 
@@ -55,6 +56,7 @@ async function examine(context: Context): Promise<Output> {
     check('SQL store', () => sql(context)),
     check('Blob storage', () => blob(context)),
     check('Event Hubs', () => eventHubs(context)),
+    check('Batches', () => lookAtBatches(context)),
   ]);
   const problems = findings.filter((finding) => finding.state === 'problem').length;
   const mark = { ok: pc.green('ok'), note: pc.yellow('--'), problem: pc.red('!!') };

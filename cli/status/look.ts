@@ -10,12 +10,13 @@ import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { hasEnded, type Batch, type OutcomeRow, type Store } from '../../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
 import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { countPollers } from '../../connect/task-queues.ts';
+import { stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
@@ -53,9 +54,13 @@ export interface PoolSeen {
   readonly loop: Answer<PoolState | null>;
 }
 
+/** What failed in a batch: a sensor, or the batch as a whole. */
 export interface FailureSeen {
   readonly batch: string;
-  readonly outcome: OutcomeRow;
+  readonly device?: string;
+  readonly sensor?: string;
+  readonly class: string;
+  readonly message: string;
 }
 
 export interface Look {
@@ -63,6 +68,7 @@ export interface Look {
   readonly temporal: Answer<{
     readonly schedules: readonly ScheduleSeen[];
     readonly workers: { readonly control: number; readonly scoring: number };
+    readonly stuck: readonly StuckWorkflow[];
   }>; // scoring: of all pools
   /** By schedule: periods of the last week that no batch scored. */
   readonly notScored: Answer<ReadonlyMap<string, number>>;
@@ -70,6 +76,8 @@ export interface Look {
     readonly sensors: number;
     readonly release?: string;
     readonly last: readonly Batch[];
+    /** The newest batch of each schedule. */
+    readonly bySchedule: ReadonlyMap<string, Batch>;
     readonly failures: readonly FailureSeen[];
   }>;
   readonly blob: Answer<true>;
@@ -106,7 +114,7 @@ export function openLooker(context: Context): Looker {
     ));
   return {
     async look() {
-      const batches = ask(async () => (await theStore()).listBatches({ limit: 50 }));
+      const batches = ask(async () => newestAndOpen(await theStore()));
       const temporal = ask(async () => context.client());
       const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
       const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
@@ -144,6 +152,16 @@ export function openLooker(context: Context): Looker {
   };
 }
 
+/** The newest batches, and all that are open, however old; newest first. */
+async function newestAndOpen(store: Store): Promise<Batch[]> {
+  const found = [
+    ...(await store.listBatches({ limit: 50 })),
+    ...(await store.listBatches({ status: 'waiting', limit: 50 })),
+    ...(await store.listBatches({ status: 'running', limit: 50 })),
+  ];
+  return [...new Map(found.map((batch) => [batch.id, batch])).values()].sort((a, b) => b.startedAtMs - a.startedAtMs);
+}
+
 /** An answer within its time; what is thrown becomes the problem. */
 async function ask<T>(work: () => Promise<T>): Promise<Answer<T>> {
   let timer: NodeJS.Timeout | undefined;
@@ -179,6 +197,7 @@ async function lookAtTemporal(client: Client, { config }: Context): Promise<NonN
   return {
     schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)),
     workers: { control, scoring },
+    stuck: await stuckWorkflows(client),
   };
 }
 
@@ -195,23 +214,44 @@ async function notScoredOf(client: Client, store: Store): Promise<ReadonlyMap<st
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
-  const failures: FailureSeen[] = [];
-  for (const batch of batches.filter(({ counts }) => counts.failed > 0).slice(0, 3)) {
-    if (failures.length >= FAILURES) break;
-    const failed = await store.listOutcomes(batch.id, { status: 'failed', limit: FAILURES - failures.length });
-    failures.push(...failed.map((outcome) => ({ batch: batch.id, outcome })));
-  }
   return {
     sensors,
     ...(release === undefined ? {} : { release }),
     last: batches.filter(hasEnded).slice(0, LAST),
-    failures,
+    bySchedule: newestBySchedule(batches),
+    failures: await failuresOf(store, batches),
   };
 }
 
+/** Newest first in, the newest of each schedule out. */
+export function newestBySchedule(batches: readonly Batch[]): Map<string, Batch> {
+  const newest = new Map<string, Batch>();
+  for (const batch of batches)
+    if (batch.schedule !== undefined && !newest.has(batch.schedule)) newest.set(batch.schedule, batch);
+  return newest;
+}
+
+/** Of the newest batches with failures: why a batch failed as a whole, or the first sensors that did. */
+async function failuresOf(store: Store, batches: readonly Batch[]): Promise<FailureSeen[]> {
+  const failures: FailureSeen[] = [];
+  for (const batch of batches.filter(({ counts, status }) => counts.failed > 0 || status === 'failed').slice(0, 3)) {
+    const room = FAILURES - failures.length;
+    if (room <= 0) break;
+    if (batch.status === 'failed' && batch.class !== 'sensors_failed')
+      failures.push({ batch: batch.id, class: batch.class ?? 'internal', message: batch.message ?? '' });
+    if (batch.counts.failed === 0) continue;
+    for (const { device, sensor, class: why = 'internal', message = '' } of await store.listOutcomes(batch.id, {
+      status: 'failed',
+      limit: room,
+    }))
+      failures.push({ batch: batch.id, device, sensor, class: why, message });
+  }
+  return failures.slice(0, FAILURES);
+}
+
 /**
- * Batches under way, by the workflows that run and the rows in SQL: one that waits for its readings has no row
- * yet, and a row whose workflow was terminated stays `running`.
+ * Batches under way, by the workflows that run and the rows in SQL: one that no worker took up yet has no row, and a
+ * row whose workflow was terminated stays open until the control worker closes it.
  */
 async function runningOf(
   batches: Answer<readonly Batch[]>,
@@ -237,7 +277,7 @@ async function runningOf(
           done: decided(counts),
           failed: counts.failed,
           anomalies: counts.anomalies,
-          phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? 'unknown' : 'no workflow'),
+          phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? unasked(row) : 'no workflow'),
           paused: progress?.paused ?? false,
           startedAtMs: row?.startedAtMs ?? Date.now(),
         };
@@ -246,6 +286,9 @@ async function runningOf(
       .sort((a, b) => a.startedAtMs - b.startedAtMs);
   });
 }
+
+/** The phase of a batch whose workflow does not answer. */
+const unasked = (row: Batch | undefined): string => (row?.status === 'waiting' ? 'waiting' : 'unknown');
 
 /** By batch id; undefined where a workflow does not answer its query. */
 async function runningWorkflows(client: Client): Promise<Map<string, BatchProgress | undefined>> {

@@ -3,11 +3,14 @@ import pc from 'picocolors';
 import { isoTime } from '../../domain/time.ts';
 import { isGone } from '../../pool/pool.ts';
 import { formatCount as count, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
+import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
+import { harmless } from '../../report/text-width.ts';
+import type { Batch } from '../../storage/store.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
-import { statusColumn, table, when } from '../frame/text.ts';
+import { lastPaint, lastWord, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
 
 const BAR = 12;
 
@@ -30,6 +33,7 @@ export function statusPage(look: Look, before: readonly Look[], where: string): 
       ...down,
       ...(fleet === '' ? [] : [fleet]),
     ].join('\n'),
+    ...problems(look),
     section('Schedules', schedules(look)),
     section('Running', running(look, before)),
     section((look.pools.value?.length ?? 1) > 1 ? 'Pools' : 'Pool', pools(look)),
@@ -51,7 +55,15 @@ const partsOf = (look: Look): (readonly [string, Answer<unknown>])[] => [
 /** True when every part answered. */
 export const allAnswer = (look: Look): boolean => partsOf(look).every(([, answer]) => answer.problem === undefined);
 
-function schedules({ temporal, notScored, atMs }: Look): string {
+/** What does not go on by itself; no section where there is nothing. */
+function problems({ temporal }: Look): string[] {
+  const stuck = temporal.value?.stuck ?? [];
+  if (stuck.length === 0) return [];
+  const lines = stuck.map(({ workflowId, problem }) => `${pc.red('!!')} workflow ${harmless(workflowId)}: ${problem}`);
+  return [section('Problems', [...lines, `   ${STUCK_REMEDY}`].join('\n'))];
+}
+
+function schedules({ temporal, store, notScored, atMs }: Look): string {
   if (!temporal.value) return unknown('Temporal');
   return table(
     [
@@ -60,6 +72,7 @@ function schedules({ temporal, notScored, atMs }: Look): string {
       { title: 'Next batch (UTC)' },
       { title: 'In', align: 'right' },
       { title: 'Not scored (7 days)', align: 'right' },
+      { title: 'Last batch', paint: lastPaint },
     ],
     temporal.value.schedules.map(({ name, paused, nextMs }) => [
       name,
@@ -67,6 +80,7 @@ function schedules({ temporal, notScored, atMs }: Look): string {
       when(nextMs),
       nextMs === undefined ? '-' : formatMs(Math.max(0, Math.round((nextMs - atMs) / 1000) * 1000)),
       notScoredText(notScored.value?.get(name)),
+      lastWord(store.value?.bySchedule.get(name)),
     ]),
     'none; fleetscore schedule create NAME --every 15m makes one',
   );
@@ -226,12 +240,12 @@ function failures({ store }: Look): string {
       { title: 'Class', paint: (text, _, colors) => colors.red(text) },
       { title: 'Why' },
     ],
-    store.value.failures.map(({ batch, outcome }) => [
+    store.value.failures.map(({ batch, device = '-', sensor = '-', class: why, message }) => [
       batch,
-      outcome.device,
-      outcome.sensor,
-      outcome.class ?? '',
-      outcome.message ?? '',
+      device,
+      sensor,
+      why,
+      message,
     ]),
     'none',
   );
@@ -245,6 +259,7 @@ function lastBatches({ store }: Look): string {
       { title: 'Period (UTC)' },
       statusColumn('Status'),
       { title: 'Scored', align: 'right' },
+      { title: 'Skipped', align: 'right', paint: skippedPaint },
       { title: 'Failed', align: 'right' },
       { title: 'Anomalies', align: 'right' },
       { title: 'Took', align: 'right' },
@@ -254,6 +269,7 @@ function lastBatches({ store }: Look): string {
       formatPeriod(b).replace(/ UTC$/, ''),
       b.status,
       `${count(b.counts.scored)} of ${count(b.planned)}`,
+      count(b.counts.skipped),
       count(b.counts.failed),
       `${count(b.counts.anomalies)}${b.counts.windows > 0 ? ` (${formatShare(b.counts.anomalies, b.counts.windows)})` : ''}`,
       b.finishedAtMs === undefined ? '-' : formatMs(b.finishedAtMs - b.startedAtMs),
@@ -279,12 +295,14 @@ export function statusData(look: Look, before: readonly Look[]) {
     sensors: look.store.value?.sensors ?? null,
     release: look.store.value?.release ?? null,
     workers: look.temporal.value?.workers ?? null,
+    stuck: look.temporal.value?.stuck ?? null,
     schedules:
       look.temporal.value?.schedules.map(({ name, paused, nextMs }) => ({
         name,
         paused,
         next: nextMs === undefined ? null : isoTime(nextMs),
         notScored: look.notScored.value?.get(name) ?? null,
+        last: lastOf(look.store.value?.bySchedule.get(name)),
       })) ?? null,
     running:
       look.running.value?.map((batch) => {
@@ -320,12 +338,12 @@ export function statusData(look: Look, before: readonly Look[]) {
         }
       : null,
     failures:
-      look.store.value?.failures.map(({ batch, outcome }) => ({
+      look.store.value?.failures.map(({ batch, device = null, sensor = null, class: why, message }) => ({
         batch,
-        device: outcome.device,
-        sensor: outcome.sensor,
-        class: outcome.class ?? null,
-        message: outcome.message ?? null,
+        device,
+        sensor,
+        class: why,
+        message,
       })) ?? null,
     last:
       look.store.value?.last.map((b) => ({
@@ -336,10 +354,14 @@ export function statusData(look: Look, before: readonly Look[]) {
         planned: b.planned,
         ...b.counts,
         seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
+        class: b.class ?? null,
         message: b.message ?? null,
       })) ?? null,
   };
 }
+
+const lastOf = (batch: Batch | undefined): object | null =>
+  batch ? { batch: batch.id, status: batch.status, class: batch.class ?? null, message: batch.message ?? null } : null;
 
 const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
   name,

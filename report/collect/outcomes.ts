@@ -115,7 +115,8 @@ export const chunkKey = (of: { readonly batchId: string; readonly chunk: string 
 
 /**
  * Those of the chosen, in their order, whose files hold at most `maxRows` rows together: a file is read whole,
- * so the next sensor in it costs nothing. The first one always is among them, those without windows never.
+ * so the next sensor in it costs nothing. One whose own file is larger is not among them: reading the months of one
+ * sensor would hold up everything else in the process. Those without windows never are.
  */
 export function withinRows(
   chosen: readonly Candidate[],
@@ -128,7 +129,7 @@ export function withinRows(
     if (outcome.windows === 0) return false;
     const fresh = chunks.map(chunkKey).filter((key) => !read.has(key));
     const more = fresh.reduce((sum, key) => sum + (rowsOf.get(key) ?? 0), 0);
-    if (rows > 0 && rows + more > maxRows) return false;
+    if (rows + more > maxRows) return false;
     rows += more;
     for (const key of fresh) read.add(key);
     return true;

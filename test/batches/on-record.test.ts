@@ -21,6 +21,7 @@ import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { controlTotals, storeMetrics } from '../../workers/control-metrics.ts';
+import { scoringTotals } from '../../workers/scoring-metrics.ts';
 import { SMALL_PERIOD, smallStore } from '../support/batch-fixture.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { tempDir } from '../support/temp.ts';
@@ -55,6 +56,7 @@ const deps = (over: Partial<BatchDeps> = {}): BatchDeps => ({
   store,
   blobs: server.blobs,
   codeVersion: 'test',
+  worker: 'control@test#1',
   now: Date.now,
   alerts: { url: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/` },
   onClosed: (batch) => void closed.push(batch),
@@ -117,6 +119,41 @@ test('a batch that fails before it is planned is told everywhere', async () => {
     false,
   );
   await expect(checkSelection(store, { ...SMALL_PERIOD, redrive: batch.id })).rejects.toThrow(/batch run --from/);
+});
+
+test('counters begin with 0 for all that is known, so that the first hour counts', async () => {
+  await store.announceBatch({
+    ...plan({ schedule: 'hourly' }),
+    id: `b-${++names}`,
+    kind: 'score',
+    codeVersion: '1',
+    startedAtMs: 1,
+  });
+  const totals = controlTotals();
+  await storeMetrics(store, Date.now(), totals.know);
+  const series = (): string[] =>
+    totals
+      .metrics()
+      .flatMap(({ name, samples }) => samples.map(({ labels, value }) => `${name} ${JSON.stringify(labels)} ${value}`));
+  for (const status of ['completed', 'failed', 'cancelled'])
+    expect(series()).toContain(`fleetscore_batches_total {"schedule":"hourly","kind":"score","status":"${status}"} 0`);
+  expect(series()).toContain('fleetscore_batch_seconds_total {"schedule":"hourly"} 0');
+  expect(series()).toContain('fleetscore_batch_sensors_total {"outcome":"failed","class":"worker_lost"} 0');
+  expect(series()).toContain('fleetscore_batch_sensors_total {"outcome":"skipped","class":""} 0');
+  const batch = (await store.listBatches({ schedule: 'hourly' }))[0]!;
+  totals.record({
+    batch: { ...batch, status: 'completed', counts: { ...NO_OUTCOMES, scored: 3 } },
+    rows: 0,
+    causes: [],
+  });
+  totals.know({ schedules: ['hourly'] }); // what counts already goes on
+  expect(series()).toContain('fleetscore_batches_total {"schedule":"hourly","kind":"score","status":"completed"} 1');
+  expect(series()).toContain('fleetscore_batch_sensors_total {"outcome":"scored","class":""} 3');
+  const scoring = scoringTotals({ labels: {}, running: () => 0, longestMs: () => 0, slots: 1 });
+  expect(scoring.metrics().find(({ name }) => name === 'fleetscore_scoring_sensors_total')!.samples).toContainEqual({
+    labels: { outcome: 'skipped', class: 'no_model' },
+    value: 0,
+  });
 });
 
 test('what would fail is refused before anything is started, with the remedy', async () => {

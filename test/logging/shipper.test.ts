@@ -255,7 +255,7 @@ test('the start of the image carries what a dying worker says, and ends as it di
   expect(own).toContain('free(): invalid pointer');
   const found: LogLine[] = [];
   await openLogs(container).read(
-    { fromMs: Date.now() - 600_000, worker: 'scoring-node-7-' },
+    { fromMs: Date.now() - 600_000, worker: 'scoring/node-7@' },
     (line) => void found.push(line),
   );
   expect(found.map(({ level, message }) => [level, message])).toEqual([

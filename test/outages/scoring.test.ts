@@ -59,7 +59,13 @@ async function worker(retry: BlobRetry, more: Partial<ScoringDeps> = {}): Promis
   const engine = await createScoringEngine({ blobs, cacheDir: join(dir, `cache-${++made}`), threads: 1 });
   engines.push(engine);
   const { store } = small;
-  const control = createControlActivities({ store, blobs: server.blobs, codeVersion: 'test', now: Date.now });
+  const control = createControlActivities({
+    store,
+    blobs: server.blobs,
+    codeVersion: 'test',
+    worker: 'control@test#1',
+    now: Date.now,
+  });
   return {
     activities: createScoringActivities({
       store,
@@ -67,6 +73,7 @@ async function worker(retry: BlobRetry, more: Partial<ScoringDeps> = {}): Promis
       engine,
       hopMs: WINDOW_MS,
       format: 'csv',
+      worker: 'scoring@test#2',
       budget: createBudget(1_000_000),
       ...more,
     }),

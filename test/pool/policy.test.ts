@@ -1,14 +1,9 @@
 /** Single decisions of the policy, the learning around it, and limits. */
+import { nodeOfWorker, workerName } from '../../domain/worker.ts';
 import { observation, trackIdle, type PoolView } from '../../pool/loop.ts';
 import { firstGuess, justDue, learn, withoutOldTasks } from '../../pool/measure.ts';
 import { breakEvenMs, decide, type Observation } from '../../pool/policy.ts';
-import {
-  checkLimits,
-  DEFAULT_AZURE_POOL,
-  nodeOfIdentity,
-  workerIdentity,
-  type PoolSettings,
-} from '../../pool/settings.ts';
+import { checkLimits, DEFAULT_AZURE_POOL, type PoolSettings } from '../../pool/settings.ts';
 
 const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
@@ -210,8 +205,9 @@ test('limits are checked with name, value and remedy', () => {
     [{ finishWithinMs: 0 }, /finishWithinMs/],
   ] as const)
     expect(() => checkLimits({ ...settings, ...part })).toThrow(text);
-  expect(nodeOfIdentity(workerIdentity('scoring-1a2b', 'host', 7))).toBe('scoring-1a2b');
-  expect(nodeOfIdentity(workerIdentity(undefined, 'host', 7))).toBeUndefined();
+  const worker = { role: 'scoring', host: 'host', pid: 7 };
+  expect(nodeOfWorker(workerName({ ...worker, node: 'scoring-1a2b' }))).toBe('scoring-1a2b');
+  expect(nodeOfWorker(workerName(worker))).toBeUndefined();
 });
 
 describe('learning between two looks', () => {

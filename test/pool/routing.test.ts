@@ -56,6 +56,7 @@ describe('planning', () => {
       store,
       blobs: server.blobs,
       codeVersion: 'test',
+      worker: 'control@test#1',
       now: () => 1,
       pools: QUEUES,
     });
@@ -110,6 +111,7 @@ describe('planning', () => {
       store,
       blobs: server.blobs,
       codeVersion: 'test',
+      worker: 'control@test#1',
       now: () => 1,
       pools: QUEUES,
     });

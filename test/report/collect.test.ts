@@ -191,6 +191,18 @@ test('past the rows that may be read, sensors are listed without their predictio
   expect(data).toMatchObject({ omitted: 0, undrawn: 2, totals: { scored: 5 } });
 });
 
+test('a file with more rows than may be read is not read at all, also when it is the first', async () => {
+  const read: string[] = [];
+  const get = (container: 'predictions', name: string): Promise<Uint8Array> => {
+    read.push(name);
+    return server.blobs.get(container, name);
+  };
+  const data = await collect(['many'], { maxRows: 3, blobs: { get } as CollectRequest['blobs'] });
+  expect(data.sensors.filter(({ series }) => series.tsMs.length > 0).map(({ sensor }) => sensor)).toEqual(['c']);
+  expect(data).toMatchObject({ omitted: 0, undrawn: 4 });
+  expect(read).toHaveLength(2); // the manifest, and the file of c and d
+});
+
 test('an unknown batch is named, and so is the remedy', async () => {
   await expect(collect(['nope'])).rejects.toMatchObject({
     code: 'BATCH_UNKNOWN',

@@ -212,6 +212,7 @@ test('a batch ends as well as ever when its pages cannot be written; a running o
     store,
     blobs: server.blobs,
     codeVersion: 'test',
+    worker: 'control@test#1',
     now: () => NOW_MS,
     warn: (message) => void warnings.push(message),
     publish: () => Promise.reject(new Error('the disk is full')),

@@ -55,6 +55,8 @@ test('a folder of named models becomes a release, is current, and its models are
   expect(summary).toEqual({
     release: 'r-20261123T140000Z',
     models: 4,
+    kept: 0,
+    lost: 0,
     distinct: 3,
     packed: 3,
     packs: 1,
@@ -177,7 +179,9 @@ test('asked to, it publishes the good models and tells which it left out', async
     bad: [{ device: 'e', sensor: '2', file: 'model_e_2.onnx', class: 'model_corrupt' }],
   });
   expect((await store.listReleaseModels(summary.release)).map(({ sensor }) => sensor)).toEqual(['1', '3']);
-  await expect(publish(folder({ 'model_e_1.onnx': 'not a model' }), { skipBad: true })).rejects.toMatchObject({
+  await expect(
+    publish(folder({ 'model_e_1.onnx': 'not a model' }), { skipBad: true, others: 'replace' }),
+  ).rejects.toMatchObject({
     code: 'BAD_MODELS',
   });
 });
@@ -320,6 +324,50 @@ test('models and packs that were damaged in Blob are mended by publishing them a
   await publish(path, { release: 'mended', warn: (message) => said.push(message) });
   expect(await Promise.all(names.map((name) => server.blobs.get(CONTAINERS.models, name)))).toEqual(before);
   expect(said.sort()).toEqual(names.map((name) => `models/${name} was damaged in Blob storage, and is mended`).sort());
+});
+
+test('models are not taken from sensors without a word: refused, merged, or replaced as told', async () => {
+  await publish(
+    folder({ 'model_a_1.onnx': svmBytes(101), 'model_a_2.onnx': svmBytes(102), 'model_b_1.onnx': plainBytes(103) }),
+    {
+      release: 'all',
+    },
+  );
+  const one = folder({ 'model_a_1.onnx': svmBytes(104) });
+  const before = await blobNames();
+  await expect(publish(one, { release: 'one' })).rejects.toMatchObject({
+    code: 'MODELS_LOST',
+    message: expect.stringMatching(/no model for 2 sensors that have one now \(a \/ 2, b \/ 1\).*--merge.*--replace/),
+  });
+  expect([await store.currentRelease(), (await store.listReleases()).length, await blobNames()]).toEqual([
+    'all',
+    1,
+    before,
+  ]);
+
+  // A challenger takes nothing away; it does once it is promoted, see `models promote`.
+  expect(await publish(one, { release: 'beside', promote: false })).toMatchObject({ models: 1, kept: 0, lost: 0 });
+
+  expect(await publish(one, { release: 'merged', others: 'merge' })).toMatchObject({ models: 1, kept: 2, lost: 0 });
+  const [all, merged] = [await store.listReleaseModels('all'), await store.listReleaseModels('merged')];
+  expect(merged.slice(1)).toEqual(all.slice(1)); // packs and rows included
+  expect(merged[0]!.model).toBe(sha256Of(svmBytes(104)));
+
+  expect(await publish(one, { release: 'replaced', others: 'replace' })).toMatchObject({ models: 1, kept: 0, lost: 2 });
+  expect(await store.listReleaseModels('replaced')).toHaveLength(1);
+  expect(await store.currentRelease()).toBe('replaced');
+});
+
+test('a bad model that is skipped takes no model away either', async () => {
+  await publish(folder({ 'model_a_1.onnx': svmBytes(101), 'model_a_2.onnx': svmBytes(102) }));
+  const files = { 'model_a_1.onnx': svmBytes(104), 'model_a_2.onnx': 'no model' };
+  await expect(publish(folder(files), { release: 'skips', skipBad: true })).rejects.toMatchObject({
+    code: 'MODELS_LOST',
+  });
+  expect(await publish(folder(files), { release: 'keeps', skipBad: true, others: 'merge' })).toMatchObject({
+    models: 1,
+    kept: 1,
+  });
 });
 
 test('publishing to an account without containers makes them (last: it takes all that is stored)', async () => {

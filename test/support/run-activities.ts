@@ -41,6 +41,7 @@ export async function runBatch(
     store,
     blobs,
     codeVersion: 'test',
+    worker: 'control@test#1',
     now: Date.now,
     ...(deps.pools ? { pools: deps.pools } : {}),
   });
@@ -49,6 +50,7 @@ export async function runBatch(
     blobs,
     engine,
     hopMs,
+    worker: 'scoring@test#2',
     format,
     budget: createBudget(1_000_000),
     patienceMs: 0,

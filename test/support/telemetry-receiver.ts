@@ -21,6 +21,8 @@ interface OtlpAttributes {
 
 export interface ReceivedSpan {
   readonly service: string;
+  /** `service.instance.id` */
+  readonly instance: string;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
@@ -216,6 +218,7 @@ function takeSpans(body: unknown, to: ReceivedSpan[]): void {
       for (const span of spans)
         to.push({
           service: String(plain(resource)['service.name']),
+          instance: String(plain(resource)['service.instance.id']),
           name: span.name,
           traceId: span.traceId,
           spanId: span.spanId,

@@ -291,7 +291,10 @@ if (!promtool)
 test('OTLP carries the same metrics, with units', async () => {
   const totals = await until(
     () =>
-      receiver.metrics.filter(({ name, points }) => name === 'fleetscore_scoring_sensors_total' && points.length === 2),
+      receiver.metrics.filter(
+        ({ name, points }) =>
+          name === 'fleetscore_scoring_sensors_total' && points.filter(({ value }) => value > 0).length === 2,
+      ),
     (found) => found.length > 0,
   );
   expect(totals.at(-1)).toMatchObject({ service: 'fleetscore-scoring', unit: '{sensor}' });
@@ -359,6 +362,23 @@ test('OTLP carries the same metrics, with units', async () => {
   },
 );
 
+test('a worker has one name: in Temporal, in the batch, in its log and in its traces', async () => {
+  const shown = (await stack.cli('batch', 'show', batch.id, '--json')).json() as { failed: { worker: string }[] };
+  const { worker } = shown.failed[0]!;
+  expect(worker).toMatch(/^scoring\/scoring-[A-Za-z0-9-]+@.+#\d+$/);
+  const client = await stack.context.client();
+  const child = await client.workflow.getHandle(`${batch.id}/${bad.device}/${bad.sensor}`).fetchHistory();
+  const identities = child.events!.flatMap((event) => event.activityTaskStartedEventAttributes?.identity ?? []);
+  expect(identities).toContain(worker);
+  const lines = await until(
+    async () => (await stack.cli('--json', 'logs', '--worker', worker)).json() as { worker: string }[],
+    (found) => found.length > 0,
+  );
+  expect([...new Set(lines.map((line) => line.worker))]).toEqual([worker]);
+  const chunk = named(receiver.spans, /^scoreChunk$/)[0]!;
+  expect(chunk.instance).toBe(worker);
+});
+
 test('the logs of a batch and of a sensor are found in Blob, with the worker that wrote them', async () => {
   interface Line {
     readonly worker: string;
@@ -373,13 +393,13 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
       found.filter(({ message }) => message === 'chunk recorded').length === 3,
   );
   expect(lines.find(({ message }) => message === 'batch closed')).toMatchObject({
-    worker: expect.stringMatching(/^control-/),
+    worker: expect.stringMatching(/^control@/),
     level: 'info',
     fields: { schedule: 'plant', scored: 2, failed: 1, challenger: 'twin', agreed: PREDICTED },
   });
   expect(lines.filter(({ message }) => message === 'sensor failed')).toEqual([
     expect.objectContaining({
-      worker: expect.stringMatching(/^scoring-/),
+      worker: expect.stringMatching(/^scoring\/scoring-[^@]+@/),
       level: 'warn',
       fields: expect.objectContaining({ ...bad, batch: batch.id, class: 'model_corrupt' }),
     }),
@@ -388,7 +408,7 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
   expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(['sensor failed', 'chunk recorded']));
   for (const { fields } of own) expect(fields).toMatchObject(bad);
   const text = await stack.cli('logs', '--worker', 'control', '--since', '10m');
-  expect(text.stdout).toMatch(/info {2}control-\S+ ready\n/);
+  expect(text.stdout).toMatch(/info {2}control@\S+ ready\n/);
   expect((await stack.cli('logs', '--batch', batch.id, '--level', 'error')).stdout).toMatch(/^No lines since /);
   for (const [args, code] of [
     [['--batch', 'nothing'], 1],

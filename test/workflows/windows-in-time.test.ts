@@ -35,6 +35,7 @@ function ask(windows: WindowShape, nowMs = PERIOD.toMs + 1_000): Promise<Reading
     store,
     blobs: {} as BlobStore,
     codeVersion: 'test',
+    worker: 'control@test#1',
     now: () => nowMs,
     windows,
   });
@@ -81,6 +82,7 @@ test('a batch is not planned over windows of another length or hop than the work
     store,
     blobs: {} as BlobStore,
     codeVersion: 'test',
+    worker: 'control@test#1',
     now: Date.now,
     windows: TUMBLING,
   });
@@ -104,6 +106,7 @@ test('a rescore also takes sensors whose windows before the period changed, as f
     store,
     blobs: {} as BlobStore,
     codeVersion: 'test',
+    worker: 'control@test#1',
     now: Date.now,
     windows: HOPPING,
   });

@@ -1,0 +1,185 @@
+/**
+ * What used to be seen nowhere, on a whole stack: batches that fail before they are planned, batches that a long name
+ * stopped, workflows that do not go on. Each is in `status`, `doctor`, `batch list`, `schedule list` and told to the webhook.
+ */
+import { afterAll, expect, test } from '@jest/globals';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker, bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
+import { stuckWorkflows } from '../../connect/workflow-problems.ts';
+import type { Alert, StuckAlert } from '../../batches/alerts.ts';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
+import { SAMPLE_FLEET } from '../../samples/fleet.ts';
+import { useStack } from '../support/local-stack.ts';
+import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+
+const alerts: (Alert | StuckAlert)[] = [];
+const webhook: Server = createServer((request, response) => {
+  void text(request).then((body) => {
+    alerts.push(JSON.parse(body) as Alert);
+    response.end();
+  });
+});
+await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
+afterAll(() => {
+  webhook.closeAllConnections();
+  webhook.close();
+});
+const stack = useStack('unseen', {
+  env: { FLEETSCORE_ALERT_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/` },
+});
+const PERIOD = ['--from', FROM, '--to', TO] as const;
+
+async function until<T>(look: () => Promise<T | undefined> | T | undefined, withinMs = 240_000): Promise<T> {
+  for (const end = Date.now() + withinMs; Date.now() < end; await sleep(200)) {
+    const found = await look();
+    if (found !== undefined) return found;
+  }
+  throw new Error('it did not happen in time');
+}
+
+/** A batch as the stock client starts it, unchecked; its id once it is on record and has ended. */
+async function started(workflowId: string, request: object): Promise<string> {
+  const client = await stack.context.client();
+  const handle = await client.workflow.start('scoreBatch', { taskQueue: CONTROL_QUEUE, workflowId, args: [request] });
+  await handle.result().catch(() => {});
+  const store = await stack.context.store();
+  return until(async () => (await store.listBatches()).find((batch) => batch.workflowId === workflowId)?.id);
+}
+
+test('before any model is published: refused by the command, on record and told when started otherwise', async () => {
+  const refused = await stack.cli('batch', 'run', ...PERIOD);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/no models are published.*models publish/)]);
+  const id = await started('no-models', { from: FROM, to: TO });
+  expect((await stack.cli('batch', 'list')).stdout).toMatch(new RegExp(`${id} .*failed .*no_models`));
+  const shown = await stack.cli('batch', 'show', id);
+  expect(shown.code).toBe(1);
+  expect(shown.stdout).toMatch(/Class: +no_models[\s\S]*To mend:\n {2}no_models: publish models/);
+  expect((await stack.cli('status')).stdout).toMatch(/Last failures\n[\s\S]*no_models/);
+  expect(alerts).toContainEqual(expect.objectContaining({ event: 'batch_failed', batch: id, class: 'no_models' }));
+}, 120_000);
+
+test('a wrong request and an unknown release are told with their class', async () => {
+  expect((await stack.cli('models', 'publish', modelsOf(2, join(stack.home, 'models')))).code).toBe(0);
+  const wrong = await started('wrong', { perod: '15m' });
+  expect((await stack.cli('batch', 'show', wrong, '--json')).json()).toMatchObject({
+    status: 'failed',
+    class: 'invalid_request',
+    message: expect.stringContaining('unknown field "perod"'),
+  });
+  const refused = await stack.cli('batch', 'run', ...PERIOD, '--release', 'nope');
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(/there is no release "nope".*models list/s),
+  ]);
+  const nope = await started('nope', { from: FROM, to: TO, release: 'nope' });
+  expect((await stack.cli('batch', 'list', '--status', 'failed', '--json')).json()).toContainEqual(
+    expect.objectContaining({ id: nope, class: 'release_unknown', release: 'nope' }),
+  );
+  const redrive = await stack.cli('batch', 'redrive', nope);
+  expect([redrive.code, redrive.stderr]).toEqual([2, expect.stringMatching(/before its sensors were planned/)]);
+}, 120_000);
+
+test('a schedule whose batches fail is named by doctor, status and schedule list', async () => {
+  const client = await stack.context.client();
+  await client.schedule.create({
+    scheduleId: 'minutely',
+    spec: { intervals: [{ every: '1m' }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'scoreBatch',
+      taskQueue: CONTROL_QUEUE,
+      workflowId: 'minutely',
+      args: [{ period: '1m', release: 'nope', waitForReadings: '0s' }],
+    },
+    state: { paused: true },
+  });
+  await client.schedule.getHandle('minutely').trigger();
+  const store = await stack.context.store();
+  const failed = await until(async () => (await store.listBatches({ schedule: 'minutely', status: 'failed' }))[0]);
+  const doctor = await stack.cli('doctor');
+  expect(doctor.code).toBe(1);
+  expect(doctor.stdout).toMatch(
+    new RegExp(`schedule minutely: its newest batch ${failed.id} failed \\(release_unknown\\)`),
+  );
+  expect((await stack.cli('schedule', 'list')).stdout).toMatch(/minutely +paused .*failed: release_unknown/);
+  expect((await stack.cli('status', '--json')).json()).toMatchObject({
+    schedules: [
+      expect.objectContaining({ name: 'minutely', last: expect.objectContaining({ class: 'release_unknown' }) }),
+    ],
+  });
+}, 120_000);
+
+test('two sensors with the longest names of any script are scored like others', async () => {
+  const [first] = SAMPLE_FLEET;
+  const names = ['\u6e29'.repeat(128), '\u{1f680}'.repeat(64)];
+  const lines = names.map((name) => `${FROM},${name},${name},1.5`);
+  writeFileSync(join(stack.home, 'long.csv'), `TS,Device,Sensor,Value\n${lines.join('\n')}\n`);
+  expect((await stack.cli('send', join(stack.home, 'long.csv'), '--wait')).code).toBe(0);
+  expect((await stack.cli('send', readingsOf(1, join(stack.home, 'one.csv')), '--wait')).code).toBe(0);
+  // Models for them: copies of the first sensor's.
+  const folder = modelsOf(1, join(stack.home, 'long'));
+  const file = `model_${first!.device}_${first!.sensor}.onnx`;
+  writeFileSync(
+    join(folder, 'manifest.csv'),
+    `Device,Sensor,Model\n${first!.device},${first!.sensor},${file}\n${names.map((name) => `${name},${name},${file}`).join('\n')}\n`,
+  );
+  const publish = ['models', 'publish', folder, '--release', 'long'];
+  expect((await stack.cli(...publish)).stderr).toMatch(/no model for 1 sensor that has one now/);
+  expect((await stack.cli(...publish, '--replace')).stdout).toMatch(/1 sensor had a model and has none any more/);
+  // Back to a release that lacks them is a loss, too.
+  const older = (await (await stack.context.store()).listReleases()).at(-1)!.name;
+  expect((await stack.cli('models', 'promote', older)).stderr).toMatch(/no model for 2 sensors .*--replace/);
+  const run = await stack.cli('batch', 'run', ...PERIOD, '--wait', '--json');
+  const batch = run.json() as { id: string };
+  expect(batch).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 3, skipped: 1, failed: 0 } });
+  expect((await stack.cli('verify', batch.id)).code).toBe(0);
+  for (const name of names) {
+    const predictions = await stack.cli('predictions', name, name, ...PERIOD, '--json');
+    expect(predictions.json()).toHaveLength(1);
+  }
+}, 180_000);
+
+test('a workflow that does not go on is found, told once, and named with the remedy', async () => {
+  const client = await stack.context.client();
+  const connection = await NativeConnection.connect({ address: stack.stack.env['TEMPORAL_ADDRESS']! });
+  // A version of the workflow with a bug, on a queue of its own.
+  const worker = await Worker.create({
+    connection,
+    taskQueue: 'buggy',
+    workflowBundle: await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('./buggy-workflows.ts', import.meta.url)),
+    }),
+  });
+  const running = worker.run();
+  try {
+    await client.workflow.start('scoreBatch', { taskQueue: 'buggy', workflowId: 'buggy', args: [] });
+    const [stuck] = await until(async () => {
+      const found = await stuckWorkflows(client);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(stuck).toMatchObject({
+      workflowId: 'buggy',
+      type: 'scoreBatch',
+      problem: expect.stringMatching(/^WorkflowTaskFailed: /),
+    });
+    expect((await stack.cli('status')).stdout).toMatch(/Problems\n!! workflow buggy: WorkflowTaskFailed/);
+    expect((await stack.cli('doctor')).stdout).toMatch(
+      /workflow buggy does not go on[\s\S]*fleetscore logs --worker control/,
+    );
+    await until(() => alerts.find(({ event }) => event === 'workflow_stuck'));
+    expect(alerts.filter(({ event }) => event === 'workflow_stuck')).toEqual([
+      expect.objectContaining({ workflowId: 'buggy', text: expect.stringContaining('does not go on') }),
+    ]);
+    await client.workflow.getHandle('buggy').terminate('the test is over');
+  } finally {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  }
+}, 400_000);
