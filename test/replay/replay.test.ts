@@ -24,6 +24,7 @@ interface Recorded {
 interface Event {
   readonly eventType: string;
   readonly activityTaskStartedEventAttributes?: { readonly attempt?: number };
+  readonly activityTaskScheduledEventAttributes?: { readonly activityType?: { readonly name?: string } };
   readonly workflowExecutionStartedEventAttributes?: {
     readonly searchAttributes?: { readonly indexedFields?: object };
   };
@@ -86,6 +87,16 @@ test('the recorded histories hold what they are named after', () => {
   const outage = named('child-with-an-outage');
   expect(JSON.stringify(outage.history)).toContain(Buffer.from('"outage-rounds"').toString('base64').slice(0, 12));
   expect(outage.history.events.filter((e) => e.eventType.endsWith('ACTIVITY_TASK_SCHEDULED'))).toHaveLength(2);
+  // On record first, and closed whatever happened: the order that is in histories from then on.
+  const activities = (name: string): string[] =>
+    named(name).history.events.flatMap((e) => e.activityTaskScheduledEventAttributes?.activityType?.name ?? []);
+  expect(activities('batch-of-an-unknown-release')).toEqual([
+    'announceBatch',
+    'readingsReady',
+    'planBatch',
+    'finishBatch',
+  ]);
+  expect(activities('batch-with-a-wrong-request')).toEqual(['announceBatch', 'finishBatch']);
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 

@@ -17,6 +17,7 @@ import { poolWorkflowId } from '../../pool/settings.ts';
 import { VERSION } from '../../version.ts';
 import { connectClient } from '../../connect/temporal.ts';
 import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
+import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
@@ -175,6 +176,20 @@ try {
   await handle.cancel();
   await handle.result().catch((error: unknown) => say(`cancelled: ${String(error)}`));
   await save(client, 'waiting-then-cancelled', paused.workflowId);
+
+  // Batches that fail before they are planned: on record, closed, and failed as workflows.
+  for (const [name, request] of Object.entries({
+    'batch-of-an-unknown-release': { from: FROM, to: TO, release: 'nope', waitForReadings: '0s' },
+    'batch-with-a-wrong-request': { perod: '15m' },
+  })) {
+    const refused = await client.workflow.start('scoreBatch', {
+      taskQueue: CONTROL_QUEUE,
+      workflowId: name,
+      args: [request],
+    });
+    await refused.result().catch((error: unknown) => say(`refused: ${String(error)}`));
+    await save(client, name, name);
+  }
 
   // More children than are asked for at once.
   await cli('models', 'publish', modelsOf(24, join(home, 'many')));
