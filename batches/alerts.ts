@@ -72,7 +72,7 @@ export function stuckAlert({ workflowId, runId, problem }: Omit<StuckAlert, 'id'
   return {
     id: `${runId}/workflow_stuck`,
     event: 'workflow_stuck',
-    text: `fleetscore: workflow ${plainText(workflowId)} does not go on: ${problem}. \`fleetscore doctor\` says what to do.`,
+    text: `fleetscore: workflow ${chatText(workflowId)} does not go on: ${problem}. \`fleetscore doctor\` says what to do.`,
     workflowId,
     runId,
     problem,
