@@ -6,19 +6,13 @@ import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { ManifestFile } from '../domain/manifest.ts';
 import { decided, type SensorOutcome } from '../domain/outcome.ts';
-import {
-  hasEnded,
-  type Batch,
-  type BatchEnd,
-  type BatchFile,
-  type PlannedSensor,
-  type Store,
-} from '../storage/store.ts';
+import { hasEnded, type Batch, type BatchEnd, type PlannedSensor } from '../storage/store.ts';
 import type { BatchResult, FinishInput } from '../workflows/activities.ts';
 import { alertsOf, postAlert } from './alerts.ts';
 import type { BatchDeps, ClosedBatch } from './deps.ts';
 import { writeErrorLogs } from './error-logs.ts';
 import { checkDecided, failureCauses } from './failures.ts';
+import { filesOf } from './holes.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
 import { decideRest } from './undecided.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -29,7 +23,7 @@ export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<
   if (!batch) return null;
   if (hasEnded(batch)) {
     // Closed by an attempt that did not live to say so: nor, perhaps, to tell anyone.
-    const files = await allFiles(store, batch.id);
+    const files = await filesOf(store, batch.id);
     await tell(deps, batch, files);
     await publish(deps, batch);
     return resultOf(batch, files);
@@ -43,7 +37,7 @@ export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<
   checkDecided(decided(counts), batch.planned, batch.id);
 
   const causes = counts.failed > 0 ? await failureCauses(store, batch.id) : [];
-  const files = await allFiles(store, batch.id);
+  const files = await filesOf(store, batch.id);
   const end = await recorded(deps, { ...batch, counts }, judge(input, batch.planned, counts, causes), files);
   const closed = await store.finishBatch(batch.id, { ...end, finishedAtMs: deps.now() });
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
@@ -133,15 +127,6 @@ function leftOver(sensor: PlannedSensor, input: FinishInput, worker: string): Se
     worker,
     message: input.message ?? 'no outcome was recorded for this sensor',
   };
-}
-
-async function allFiles(store: Store, batchId: string): Promise<ManifestFile[]> {
-  const files: BatchFile[] = [];
-  for (let page = await store.listFiles(batchId, { limit: 1_000 }); page.length > 0;) {
-    files.push(...page);
-    page = await store.listFiles(batchId, { after: page[page.length - 1]!.chunk, limit: 1_000 });
-  }
-  return files;
 }
 
 function resultOf(batch: Batch, files: readonly ManifestFile[]): BatchResult {

@@ -1,13 +1,12 @@
 /**
  * Holes: what SQL has on record of closed batches and Blob has not (an account that lost blobs, a backup of one side
  * restored, files deleted by hand). A lost manifest is written again from SQL, byte for byte what it was; the sensors of
- * a lost file are found, so that a redrive can score them again.
+ * a lost file are found, so that a redrive or a re-score takes them too.
  */
-import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
-import type { Manifest, ManifestFile } from '../domain/manifest.ts';
-import { isoTime } from '../domain/time.ts';
+import { batchFolder, CONTAINERS } from '../domain/blob-names.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch, BatchFile, Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type BatchFile, type Store } from '../storage/store.ts';
+import { manifestOf, writeManifest } from './manifest.ts';
 
 export interface Hole {
   readonly batch: Batch;
@@ -33,7 +32,7 @@ export async function filesOf(store: Store, batchId: string): Promise<BatchFile[
   return files;
 }
 
-/** Looks whether a closed batch has what is on record; one list of its folder, no file is read. */
+/** Looks whether a closed batch has what is on record: one list of its folder, no file is read. */
 export async function holeOf({ store, blobs }: Deps, batch: Batch): Promise<Hole | undefined> {
   if (batch.manifest === undefined) return undefined;
   const there = new Map<string, number>();
@@ -42,16 +41,6 @@ export async function holeOf({ store, blobs }: Deps, batch: Batch): Promise<Hole
   const files = (await filesOf(store, batch.id)).filter((file) => there.get(file.blob) !== file.bytes);
   const manifestMissing = !there.has(batch.manifest);
   return manifestMissing || files.length > 0 ? { batch, manifestMissing, files } : undefined;
-}
-
-/** Holes of these batches, in their order. */
-export async function findHoles(deps: Deps, batches: readonly Batch[]): Promise<Hole[]> {
-  const holes: Hole[] = [];
-  for (const batch of batches) {
-    const hole = await holeOf(deps, batch);
-    if (hole) holes.push(hole);
-  }
-  return holes;
 }
 
 /** Sensors that were scored and whose predictions are in none of the files that are there, by id. */
@@ -68,44 +57,50 @@ export async function lostSensors(deps: Deps, batch: Batch): Promise<number[]> {
   }
 }
 
-/** What stands in `manifest.json` of a batch, from what SQL has of it. */
-export function manifestOf(
-  batch: Pick<Batch, 'id' | 'kind' | 'fromMs' | 'toMs' | 'release' | 'supersedes' | 'codeVersion' | 'planned'>,
-  end: Pick<Manifest, 'status' | 'outcomes'>,
-  files: readonly ManifestFile[],
-): Manifest {
-  return {
-    version: 1,
-    batch: batch.id,
-    kind: batch.kind,
-    from: isoTime(batch.fromMs),
-    to: isoTime(batch.toMs),
-    release: batch.release,
-    status: end.status,
-    ...(batch.supersedes === undefined ? {} : { supersedes: batch.supersedes }),
-    codeVersion: batch.codeVersion,
-    planned: batch.planned,
-    outcomes: end.outcomes,
-    rows: files.reduce((sum, file) => sum + file.rows, 0),
-    files,
-  };
+export interface Mended {
+  /** Batches whose manifest was lost and is there again. */
+  readonly manifests: readonly string[];
+  /** Batches of which files are lost, and no later batch scored them again. */
+  readonly holes: readonly Hole[];
 }
 
-export async function putManifest(blobs: BlobStore, batch: Batch, manifest: Manifest): Promise<string> {
-  const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
-  const text = `${JSON.stringify(manifest, null, 1)}\n`;
-  await blobs.put(CONTAINERS.predictions, name, Buffer.from(text), 'application/json');
-  return name;
-}
-
-/** Writes lost manifests again. Files stay lost: only scoring makes them anew. Returns the batches mended. */
-export async function mendManifests({ store, blobs }: Deps, holes: readonly Hole[]): Promise<string[]> {
-  const mended: string[] = [];
-  for (const { batch, manifestMissing } of holes) {
-    if (!manifestMissing || batch.status === 'running') continue;
-    const { status, counts } = batch;
-    await putManifest(blobs, batch, manifestOf(batch, { status, outcomes: counts }, await filesOf(store, batch.id)));
-    mended.push(batch.id);
+/**
+ * Looks at batches, newest first, and mends what can be mended without scoring.
+ * @throws what store and Blob throw
+ */
+export async function mendHoles(deps: Deps, batches: readonly Batch[]): Promise<Mended> {
+  const manifests: string[] = [];
+  const holes: Hole[] = [];
+  for (const batch of batches) {
+    const hole = await holeOf(deps, batch);
+    if (!hole) continue;
+    if (hole.manifestMissing && hasEnded(batch)) {
+      await writeManifest(
+        deps.blobs,
+        batch,
+        manifestOf(batch, batch.status as 'completed', await filesOf(deps.store, batch.id)),
+      );
+      manifests.push(batch.id);
+    }
+    if (hole.files.length > 0 && !(await scoredAgain(deps, batch))) holes.push(hole);
   }
-  return mended;
+  return { manifests, holes };
+}
+
+/** A later batch in its place has all its files. */
+async function scoredAgain(deps: Deps, batch: Batch): Promise<boolean> {
+  for (const later of await deps.store.listBatches({ supersedes: batch.id }))
+    if (later.status === 'completed' && !(await holeOf(deps, later))) return true;
+  return false;
+}
+
+/** What a person is told, a line a batch. */
+export function holeLines({ manifests, holes }: Mended): string[] {
+  return [
+    ...manifests.map((id) => `The manifest of batch ${id} was missing in Blob; it was written again from SQL.`),
+    ...holes.map(
+      ({ batch, files }) =>
+        `Batch ${batch.id}: ${files.length} of its predictions files ${files.length === 1 ? 'is' : 'are'} not in Blob. Score them again: fleetscore batch redrive ${batch.id}`,
+    ),
+  ];
 }

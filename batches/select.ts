@@ -8,7 +8,9 @@ import { parseSensorName } from '../domain/sensor.ts';
 import { isoTime, type Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import { lagOf } from '../scoring/features.ts';
+import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type NewBatch, type Store } from '../storage/store.ts';
+import { lostSensors } from './holes.ts';
 import type { PlanInput } from '../workflows/activities.ts';
 
 /** Rows of one page of ids. */
@@ -16,6 +18,8 @@ const PAGE = 5_000;
 
 interface Windowed {
   readonly store: Store;
+  /** Absent: files that are lost are not looked for. */
+  readonly blobs?: BlobStore;
   readonly windows?: WindowShape;
 }
 
@@ -83,12 +87,12 @@ export async function selectSensors(
     const base = await redriven(store, input.redrive, input);
     if (input.sensors)
       return { kind: 'redrive', supersedes: base.id, sensorIds: await chosenIds(store, input.sensors) };
-    const failed = await outcomeIds(store, base.id, 'failed');
-    return {
-      kind: 'redrive',
-      supersedes: base.id,
-      sensorIds: [...failed, ...(await outcomeIds(store, base.id, 'cancelled'))],
-    };
+    const again = [
+      ...(await outcomeIds(store, base.id, 'failed')),
+      ...(await outcomeIds(store, base.id, 'cancelled')),
+      ...(await lostOf(deps, base)),
+    ];
+    return { kind: 'redrive', supersedes: base.id, sensorIds: unique(again) };
   }
   if (input.rescore) {
     const { fromMs, toMs } = input;
@@ -101,7 +105,8 @@ export async function selectSensors(
     const sensorIds: number[] = [];
     for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
       const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, lookbackMs });
-      if (page.length === 0) return { kind: 'rescore', ...supersedes, sensorIds };
+      if (page.length === 0)
+        return { kind: 'rescore', ...supersedes, sensorIds: unique([...sensorIds, ...(await lostOf(deps, before))]) };
       sensorIds.push(...page);
     }
   }
@@ -119,7 +124,14 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
       );
     ids.push(sensor.id);
   }
-  return [...new Set(ids)].sort((a, b) => a - b);
+  return unique(ids);
+}
+
+const unique = (ids: readonly number[]): number[] => [...new Set(ids)].sort((a, b) => a - b);
+
+/** Scored, and the file is lost: as good as not scored. */
+async function lostOf({ store, blobs }: Windowed, batch: Batch | undefined): Promise<number[]> {
+  return blobs && batch ? lostSensors({ store, blobs }, batch) : [];
 }
 
 /** How far before a period the models of a release look, ms: what changed there changes predictions of the period. */

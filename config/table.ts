@@ -433,6 +433,12 @@ export const TABLE = {
       { preset: 'all' },
       'The control worker deletes batches that ended longer ago from SQL. `all` keeps all.',
     ),
+    blobs: variable(
+      'FLEETSCORE_PRUNE_BLOBS',
+      onOff,
+      { preset: 'off', presetText: 'off; on in the laptop stack' },
+      'What goes from SQL goes from Blob as well: raw events with windows; predictions, pages and logs with batches. Off on Azure, where lifecycle rules do it and the control worker may not write `raw`.',
+    ),
   },
   metricsPort: variable(
     'FLEETSCORE_METRICS_PORT',

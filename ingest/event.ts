@@ -35,6 +35,12 @@ export function hubFolder(hub: HubName): string {
   return `${safe(hub.namespace.replace(/\.servicebus\..*$/i, ''))}/${safe(hub.hub)}`;
 }
 
+/** Folder of raw capture of a source `{namespace}/{hub}/{consumer group}`. */
+export function sourceFolder(source: string): string {
+  const [namespace = '', hub = ''] = source.split('/');
+  return hubFolder({ namespace, hub });
+}
+
 /**
  * An event of the SDK, received with `skipParsingBodyAsJson`. Properties are taken from the AMQP message: the SDK's own
  * have bytes spread into objects.

@@ -29,6 +29,7 @@ import { createEventParser } from './parse-event.ts';
 import { openPipeline, type Pipeline, type PipelineDeps } from './partition-pipeline.ts';
 import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
+import { mendCapture } from './capture-holes.ts';
 import { claimWindows, INGEST_DEFAULTS, parseSettings, type IngestSettings } from './settings.ts';
 import { newTotals, type IngestStats } from './stats.ts';
 
@@ -108,6 +109,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     await release((ownership) => isOwner(workerName, ownership.ownerId), 'this worker held them before its restart');
   try {
     await checkHub(client, store, source);
+    if (settings.capture) await mendCapture({ store, blobs, log }, source, hubFolder(name));
   } catch (error) {
     await client.close().catch(() => {});
     throw error;

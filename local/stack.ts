@@ -111,7 +111,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   preparePlaces(home);
   const temporal = await findTemporal(config.toolsDir, log, options.env as NodeJS.ProcessEnv);
   const [ports, keys] = [await claimPorts(config), stackKeys(home)];
-  const clientEnv = clientVariables(config, ports, keys);
+  const clientEnv = clientVariables(config, ports, keys, options.env);
   const outer = withoutTemporal(options.env);
   const servers = startServers({
     config,
@@ -193,11 +193,12 @@ async function migrate(sqlUrl: string): Promise<void> {
   }
 }
 
-function clientVariables(config: Config, ports: Ports, keys: StackKeys): Record<string, string> {
+function clientVariables(config: Config, ports: Ports, keys: StackKeys, env: Env): Record<string, string> {
   return {
     ...ownTemporal(config.home, `${LOOPBACK}:${ports.temporal}`),
     FLEETSCORE_HOME: config.home,
     FLEETSCORE_SQL_URL: config.sqlUrl,
+    FLEETSCORE_PRUNE_BLOBS: env.FLEETSCORE_PRUNE_BLOBS || 'on',
     FLEETSCORE_BLOB_CONNECTION_STRING: emulatorConnection(ports.blob, keys.blob),
     FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=${keys.eventHubs};UseDevelopmentEmulator=true;`,
     // Commands ask for the pools that this stack has.

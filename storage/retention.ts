@@ -30,7 +30,11 @@ export interface RetentionLog {
  * Windows age from the newest reading on, not from the clock: a history that somebody sends to try things out, and the
  * last readings of a plant that stands still, are not too old for being old.
  */
-async function cutNow(store: Pick<Store, 'listProgress'>, keep: Keep, nowMs: number): Promise<PruneCut | undefined> {
+export async function cutNow(
+  store: Pick<Store, 'listProgress'>,
+  keep: Keep,
+  nowMs: number,
+): Promise<PruneCut | undefined> {
   const cut = cutOf(keep, nowMs);
   if (cut?.windowsBeforeMs === undefined) return cut;
   const newestMs = Math.max(...(await store.listProgress()).map((partition) => partition.watermarkMs), -1);
@@ -38,18 +42,24 @@ async function cutNow(store: Pick<Store, 'listProgress'>, keep: Keep, nowMs: num
   return { ...cut, windowsBeforeMs: cut.windowsBeforeMs - behindMs };
 }
 
-/** Prunes now and every hour until the returned function is called; it waits for a round under way. */
+/**
+ * Prunes now and every hour until the returned function is called; it waits for a round under way.
+ * `before` deletes what goes with rows, and is called first: a round that is cut off finds it again.
+ */
 export function startRetention(
   store: Pick<Store, 'prune' | 'listProgress'>,
   keep: Keep,
   log: RetentionLog,
   now: () => number = Date.now,
+  before: (cut: PruneCut) => Promise<object | undefined> = async () => undefined,
 ): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
   const prune = async (): Promise<void> => {
     try {
       const cut = await cutNow(store, keep, now());
       if (!cut) return;
+      const blobs = await before(cut);
+      if (blobs && Object.values(blobs).some((count) => count > 0)) log.info(blobs, 'blobs pruned');
       const gone: PruneCounts = await store.prune(cut);
       if (gone.windows + gone.batches > 0) log.info(gone, 'pruned');
     } catch (error) {

@@ -161,6 +161,8 @@ export interface BatchFilter {
   readonly within?: Period;
   /** Only batches whose period shares time with this one. */
   readonly covering?: Period;
+  /** Only batches that ended before this time of the clock, epoch ms. */
+  readonly endedBefore?: number;
   /** Only batches that renew outcomes of this one. */
   readonly supersedes?: string;
   readonly limit?: number;
@@ -357,6 +359,8 @@ export interface Store {
   closeSend(id: string): Promise<void>;
   /** Raw capture holds everything up to `capturedSeq`. Never moves backwards. */
   commitCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
+  /** Raw capture holds no more than up to `capturedSeq`: its later files are lost. */
+  rewindCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
   listProgress(source?: string): Promise<PartitionProgress[]>;
 
   /**

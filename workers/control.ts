@@ -1,4 +1,6 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
+import { pruneBlobs } from '../batches/prune-blobs.ts';
+import { sourceFolder } from '../ingest/event.ts';
 import { createControlActivities } from '../activities/control.ts';
 import { patiently } from '../activities/patience.ts';
 import type { BatchDeps } from '../batches/deps.ts';
@@ -118,7 +120,9 @@ await live('control', async (life) => {
     ],
     temporalMetrics,
   );
-  const stopRetention = startRetention(store, config.keep, log);
+  const stopRetention = startRetention(store, config.keep, log, Date.now, async (cut) =>
+    config.keep.blobs ? pruneBlobs({ store, blobs }, cut, sourceFolder) : undefined,
+  );
   const stopGaps = watchGaps({
     client,
     store,

@@ -1,11 +1,13 @@
 /** `fleetscore db ...`: the schema of the SQL store. */
 import { Option, type Command } from 'commander';
+import { pruneBlobs, type PrunedBlobs } from '../../batches/prune-blobs.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
+import { sourceFolder } from '../../ingest/event.ts';
 import { formatBytes, formatNumberOf } from '../../report/format.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { adoptBlobs } from '../../storage/deployment-id.ts';
-import { cutOf } from '../../storage/retention.ts';
+import { cutNow, cutOf } from '../../storage/retention.ts';
 import type { MigrationState, Store, StoreRoom } from '../../storage/store.ts';
 import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { notice, type Context } from '../frame/context.ts';
@@ -20,7 +22,9 @@ export function registerDb(program: Command): void {
     .description('engine, schema version and pending migrations; exit code 1 when there are any')
     .action(action<[], object>(status));
   db.command('prune')
-    .description('delete old windows and batches from SQL; raw events and predictions in Blob stay')
+    .description(
+      'delete old windows and batches from SQL and, with FLEETSCORE_PRUNE_BLOBS=on as in the laptop stack, what goes with them from Blob',
+    )
     .addOption(
       new Option(
         '--windows <age>',
@@ -53,27 +57,37 @@ interface PruneOptions {
 
 async function prune(context: Context, options: PruneOptions): Promise<Output> {
   const { keep } = context.config;
-  const cut = cutOf(
-    {
-      ...keep,
-      ...(options.windows === undefined ? {} : { windowsMs: parseDuration(options.windows) }),
-      ...(options.batches === undefined ? {} : { batchesMs: parseDuration(options.batches) }),
-    },
-    Date.now(),
-  );
-  if (!cut)
+  const store = await context.store();
+  const nowMs = Date.now();
+  // Ages that are given count from now; those of the settings as the control worker counts them.
+  const cut = {
+    ...(await cutNow(store, keep, nowMs)),
+    ...cutOf(
+      {
+        ...(options.windows === undefined ? {} : { windowsMs: parseDuration(options.windows) }),
+        ...(options.batches === undefined ? {} : { batchesMs: parseDuration(options.batches) }),
+      },
+      nowMs,
+    ),
+  };
+  if (Object.keys(cut).length === 0)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
       'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or FLEETSCORE_KEEP_BATCHES.',
     );
-  const store = await context.store();
+  const blobs = keep.blobs ? await pruneBlobs({ store, blobs: context.blobs() }, cut, sourceFolder) : undefined;
   const gone = await store.prune(cut);
   const room = await store.room();
   return {
-    data: { ...gone, room: room ?? null },
-    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.${roomText(room)}`,
+    data: { ...gone, blobs: blobs ?? null, room: room ?? null },
+    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.${blobsText(blobs)}${roomText(room)}`,
   };
 }
+
+const blobsText = (blobs: PrunedBlobs | undefined): string =>
+  blobs
+    ? ` From Blob: ${formatNumberOf(blobs.raw, 'raw file')}, ${formatNumberOf(blobs.predictions, 'file')} of predictions, ${formatNumberOf(blobs.site, 'page')}, ${formatNumberOf(blobs.logs, 'log')}.`
+    : ' Blobs stay (FLEETSCORE_PRUNE_BLOBS=off).';
 
 /** What pruning does to the disk: SQLite keeps its file, and fills it again. */
 function roomText(room: StoreRoom | undefined): string {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../../config.ts';
-import { FleetscoreError } from '../../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../../local/folders.ts';
 import { temporalSettings } from '../../connect/temporal-settings.ts';
 import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
@@ -14,7 +14,7 @@ import { startStack, type Stack } from '../../local/stack.ts';
 import { lockOwner, readStack, type StackState } from '../../local/state.ts';
 import { codeFile } from '../../paths.ts';
 import { action, asWhole, type Output } from '../frame/command.ts';
-import type { Context } from '../frame/context.ts';
+import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
 import { sayWithKeys, tell } from '../frame/terminal.ts';
@@ -96,6 +96,7 @@ async function up(context: Context, options: UpOptions): Promise<Output | undefi
   const stack = await startLocal(context, options, tell, interrupted);
   const state = readStack(context.config.home)!;
   sayWithKeys(context.json ? JSON.stringify(stateData(state)) : `${describe(state)}\n\nCtrl-C stops it.`);
+  void tellHoles(context, tell);
   try {
     await Promise.race([aborted(interrupted), stack.broken]);
   } finally {
@@ -103,6 +104,23 @@ async function up(context: Context, options: UpOptions): Promise<Output | undefi
     await stack.stop();
   }
   return undefined;
+}
+
+/** Batches that are looked at after a start: about what a day of every 15 minutes has. */
+const LOOKED_AT = 100;
+
+/** What the last end may have cost: told right away, and manifests are written again. Trouble is for `doctor` to tell. */
+async function tellHoles(context: Context, log: (line: string) => void): Promise<void> {
+  const { newestHoles } = await import('../batch/verify.ts');
+  const { holeLines } = await import('../../batches/holes.ts');
+  const own = openContext({ home: context.config.home });
+  try {
+    for (const line of holeLines(await newestHoles(own, LOOKED_AT))) log(line);
+  } catch (error) {
+    log(`What the newest batches have in Blob could not be looked at: ${messageOf(error)}`);
+  } finally {
+    await own.close();
+  }
 }
 
 /** Nothing it starts may go on without a word for longer than this: the longest step is a download, which says so. */
@@ -121,6 +139,7 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
     const state = readStack(home);
     if (state && state.supervisor.pid === child.pid) {
       child.unref();
+      await tellHoles(context, tell);
       return { data: stateData(state), text: describe(state), withKeys: true };
     }
     const said = readFileSync(logFile, 'utf8');

@@ -112,6 +112,7 @@ export const BATCH_SQL = {
       withinToMs: 'BIGINT',
       coveringFromMs: 'BIGINT',
       coveringToMs: 'BIGINT',
+      endedBefore: 'BIGINT',
       supersedes: 'NVARCHAR(128)',
       limit: 'INT',
     },
@@ -122,6 +123,7 @@ export const BATCH_SQL = {
       WHERE (@schedule IS NULL OR b.schedule = @schedule) AND (@status IS NULL OR b.status = @status)
         AND (@fromMs IS NULL OR (b.from_ms = @fromMs AND b.to_ms = @toMs)) AND (@supersedes IS NULL OR b.supersedes = @supersedes)
         AND (@withinFromMs IS NULL OR (b.from_ms >= @withinFromMs AND b.to_ms <= @withinToMs))
+        AND (@endedBefore IS NULL OR b.finished_at_ms < @endedBefore)
         AND (@coveringFromMs IS NULL OR (b.from_ms < @coveringToMs AND b.to_ms > @coveringFromMs))
     ) page ORDER BY startedAtMs DESC, batchKey DESC`,
   ),
@@ -376,7 +378,7 @@ export function batchMethods(db: Database): BatchMethods {
         return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
       }),
 
-    listBatches: ({ schedule, status, period, within, covering, supersedes, limit = ALL } = {}) =>
+    listBatches: ({ schedule, status, period, within, covering, endedBefore, supersedes, limit = ALL } = {}) =>
       db.read(async (session) => {
         const rows = await session.query<BatchRow>(BATCH_SQL.list, {
           schedule: schedule ?? null,
@@ -387,6 +389,7 @@ export function batchMethods(db: Database): BatchMethods {
           withinToMs: within?.toMs ?? null,
           coveringFromMs: covering?.fromMs ?? null,
           coveringToMs: covering?.toMs ?? null,
+          endedBefore: endedBefore ?? null,
           supersedes: supersedes ?? null,
           limit,
         });

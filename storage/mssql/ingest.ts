@@ -145,6 +145,12 @@ export const INGEST_SQL = {
     { name: 'NVARCHAR(128)', cut: 'NVARCHAR(128)' },
     `DELETE FROM settings WHERE name = @name OR (name >= N'send:' AND name < @cut)`,
   ),
+  rewindCapture: tsql(
+    { ...PARTITION, captured: 'BIGINT' },
+    `
+    UPDATE partition_progress SET captured_seq = @captured
+    WHERE source = @source AND partition_id = @partition AND captured_seq > @captured`,
+  ),
   listProgress: tsql(
     { source: 'NVARCHAR(400)' },
     `
@@ -156,7 +162,7 @@ export const INGEST_SQL = {
 
 type IngestMethods = Pick<
   Store,
-  'commitReadings' | 'commitCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
+  'commitReadings' | 'commitCapture' | 'rewindCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
 >;
 
 export function ingestMethods(db: Database): IngestMethods {
@@ -217,6 +223,10 @@ export function ingestMethods(db: Database): IngestMethods {
         await tx.run(INGEST_SQL.addProgress, { source, partition, now });
         await tx.run(INGEST_SQL.moveCapture, { source, partition, captured, now });
       }),
+
+    rewindCapture: async (source, partition, captured) => {
+      await db.write((tx) => tx.run(INGEST_SQL.rewindCapture, { source, partition, captured }));
+    },
 
     listProgress: (source) =>
       db.read(async (session) => {

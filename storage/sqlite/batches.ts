@@ -86,6 +86,7 @@ const LIST_FILTERS = {
     where: 'b.from_ms < ? AND b.to_ms > ?',
     values: (f: BatchFilter) => [f.covering!.toMs, f.covering!.fromMs],
   },
+  endedBefore: { where: 'b.finished_at_ms < ?', values: (f: BatchFilter) => [f.endedBefore!] },
   supersedes: { where: 'b.supersedes = ?', values: (f: BatchFilter) => [f.supersedes!] },
 } as const;
 type ListFilter = keyof typeof LIST_FILTERS;

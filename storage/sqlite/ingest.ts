@@ -51,6 +51,8 @@ export const INGEST_SQL = {
   send: 'SELECT value FROM settings WHERE name = ?',
   addToSend: 'UPDATE settings SET value = ? WHERE name = ?',
   closeSend: `DELETE FROM settings WHERE name = ? OR (name >= 'send:' AND name < ?)`,
+  rewindCapture: `
+    UPDATE partition_progress SET captured_seq = ? WHERE source = ? AND partition_id = ? AND captured_seq > ?`,
   listProgress: `
     SELECT source, partition_id AS "partition", applied_seq AS appliedSeq, captured_seq AS capturedSeq,
            watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
@@ -59,7 +61,7 @@ export const INGEST_SQL = {
 
 type IngestMethods = Pick<
   Store,
-  'commitReadings' | 'commitCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
+  'commitReadings' | 'commitCapture' | 'rewindCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
 >;
 
 export function ingestMethods(db: Connection): IngestMethods {
@@ -98,6 +100,10 @@ export function ingestMethods(db: Connection): IngestMethods {
         db.run(INGEST_SQL.addProgress, source, partition, now);
         db.run(INGEST_SQL.moveCapture, capturedSeq, now, source, partition, capturedSeq);
       }),
+
+    rewindCapture: async (source, partition, capturedSeq) => {
+      await db.write(() => db.run(INGEST_SQL.rewindCapture, capturedSeq, source, partition, capturedSeq));
+    },
 
     listProgress: (source) =>
       db

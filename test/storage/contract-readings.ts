@@ -376,6 +376,21 @@ export function readingsContract(tools: ContractTools): void {
       expect((await tools.store.readSeries({ from: ids[0]!, to: ids[3]! }, { fromMs: 1, toMs: 2 })).length).toBe(0);
     });
 
+    test('capture goes back to where its files end, and never forward by that', async () => {
+      const ids = await sensors(1);
+      await tools.store.commitReadings(commit([reading(ids[0]!, 1)]));
+      const [progress] = await tools.store.listProgress();
+      const { source, partition } = progress!;
+      const captured = async (): Promise<number> => (await tools.store.listProgress(source))[0]!.capturedSeq;
+      await tools.store.commitCapture(source, partition, 7);
+      await tools.store.rewindCapture(source, partition, 9);
+      expect(await captured()).toBe(7);
+      await tools.store.rewindCapture(source, partition, 3);
+      expect(await captured()).toBe(3);
+      await tools.store.commitCapture(source, partition, 5);
+      expect(await captured()).toBe(5);
+    });
+
     test('statistics tell of each sensor that has windows, and count only what is asked for', async () => {
       const ids = await sensors(3);
       await tools.store.commitReadings(

@@ -26,6 +26,7 @@ const LISTS = {
   listWithin: listSql(['within']),
   listCovering: listSql(['covering']),
   listSupersedes: listSql(['supersedes']),
+  listEnded: listSql(['endedBefore']),
 };
 
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -54,6 +55,8 @@ const SCANS_ALLOWED = new Set([
   'batches.listStatus: SCAN b USING INDEX batches_started',
   'batches.listCovering: SCAN b USING INDEX batches_started',
   'batches.listSupersedes: SCAN b USING INDEX batches_started',
+  // Once an hour, for retention.
+  'batches.listEnded: SCAN b USING INDEX batches_started',
   'batches.rangesAll: SCAN (subquery-1)',
   'batches.rangesListed: SCAN (subquery-1)',
   'batches.rangesAllOfPool: SCAN (subquery-2)',
