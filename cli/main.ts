@@ -1,6 +1,6 @@
 /** The `fleetscore` command: runs what the command line calls, and tells errors as users see them. */
 import { CommanderError } from 'commander';
-import { endSoon, EXIT_USAGE, report } from './frame/command.ts';
+import { endSoon, EXIT_USAGE, report, reportFault } from './frame/command.ts';
 import { createProgram } from './program.ts';
 
 // A reader that has seen enough, such as `| head`, is no error.
@@ -10,11 +10,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 const json = process.argv.includes('--json');
-// A fault in the background, such as a call that is tried again on a connection that is closed, is one line as well.
-process.on('uncaughtException', (error) => {
-  report(error, json);
-  process.exit();
-});
+// A fault in the background is one line as well.
+process.on('uncaughtException', (error) => reportFault(error, json));
 
 try {
   await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);

@@ -13,7 +13,6 @@ const GRPC = {
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   UNAVAILABLE: 14,
@@ -100,12 +99,13 @@ export function clientTrouble(error: unknown): FleetscoreError | undefined {
   const name = (error as Error | undefined)?.name;
   if (name === 'NamespaceNotFoundError')
     return namespaceMissing((error as { namespace?: string }).namespace ?? '', error);
+  // The client makes another error of it, with the server's words and nothing else, where it looked for something.
+  const missing = /^namespace (\S+) is not found/i.exec(grpc?.details ?? messageOf(error))?.[1];
+  if (missing) return namespaceMissing(missing, error);
   if (!grpc) return undefined;
   const details = grpc.details.replace(/\.$/, '');
   const asked =
     error instanceof Error && error.message !== '' && !error.message.includes(grpc.details) ? `${error.message}: ` : '';
-  const missing = grpc.code === GRPC.NOT_FOUND && /^namespace (\S+) is not found/i.exec(grpc.details)?.[1];
-  if (missing) return namespaceMissing(missing, error);
   if (isRefusal(grpc))
     return say(
       'TEMPORAL_REFUSED',

@@ -23,6 +23,7 @@ export interface TemporalTarget {
 interface Resolved extends TemporalTarget {
   readonly options: ConnectionOptions;
   readonly probe: ProbeTarget;
+  readonly named: boolean;
 }
 
 /** @throws FleetscoreError `INVALID_CONFIG` */
@@ -64,6 +65,7 @@ function resolveTarget(env: Env): Resolved {
     namespace: profile.namespace ?? 'default',
     options: { ...options, address },
     probe: { address, ...tlsOf(options) },
+    named: options.address !== undefined,
   };
 }
 
@@ -79,6 +81,9 @@ function tlsOf({ tls }: ConnectionOptions): Pick<ProbeTarget, 'tls'> {
     },
   };
 }
+
+/** Whether a variable or a profile names a server; without one the SDK means localhost:7233, whoever listens there. */
+export const namesServer = (env: Env): boolean => resolveTarget(env).named;
 
 export function temporalTarget(env: Env): TemporalTarget {
   const { address, namespace } = resolveTarget(env);

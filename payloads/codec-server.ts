@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { isLoopbackHost } from '../domain/loopback.ts';
 
 export interface CodecServerOptions {
   readonly codec: PayloadCodec;
@@ -67,7 +68,10 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
       'CODEC_TOKEN_WEAK',
       `the token of the codec server has ${options.token.length} characters; ${MIN_TOKEN} are wanted. Make one: openssl rand -hex 32`,
     );
-  const listener: RequestListener = (request, response) => void answer(options, request, response);
+  const listener: RequestListener = (request, response) => {
+    // One that breaks off ends itself only.
+    answer(options, request, response).catch(() => response.destroy());
+  };
   const server = options.tls
     ? createTlsServer({ ...options.tls, minVersion: 'TLSv1.2' }, listener)
     : createServer(listener);
@@ -96,6 +100,8 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
 
 async function answer(options: CodecServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { origin } = request.headers;
+  // Gone once the connection is.
+  const from = request.socket.remoteAddress ?? '';
   const segments = (request.url ?? '/')
     .split('?')[0]!
     .split('/')
@@ -109,6 +115,8 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('vary', 'origin');
   try {
+    if (isLoopbackHost(options.host) && !isLoopbackHost(request.headers.host))
+      throw new Refusal(421, 'ask under the name localhost, or under the address 127.0.0.1');
     if (origin !== undefined) {
       if (!options.origins.includes(origin))
         throw new Refusal(403, `pages of this origin may not ask; start the codec server with --origin and it`);
@@ -153,7 +161,7 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
       action,
       status,
       payloads,
-      from: request.socket.remoteAddress ?? '',
+      from,
       ...(typeof namespace === 'string' ? { namespace: namespace.slice(0, 255) } : {}),
       ...(problem === undefined ? {} : { problem }),
     });

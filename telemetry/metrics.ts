@@ -6,6 +6,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { isLoopbackHost } from '../domain/loopback.ts';
 import { VERSION } from '../version.ts';
 import type { Logger } from '../logging/log.ts';
 import type { Config } from '../config.ts';
@@ -101,7 +102,8 @@ export async function serveMetrics(
       response.writeHead(status, { 'content-type': status === 200 ? CONTENT_TYPE : 'text/plain; charset=utf-8' });
       response.end(request.method === 'HEAD' ? undefined : text);
     };
-    if (request.url?.split('?')[0] !== '/metrics') end(404, 'The metrics are at /metrics\n');
+    if (!isLoopbackHost(request.headers.host)) end(421, 'Ask under the name localhost\n');
+    else if (request.url?.split('?')[0] !== '/metrics') end(404, 'The metrics are at /metrics\n');
     else if (request.method !== 'GET' && request.method !== 'HEAD') end(405, 'Only GET is answered\n');
     else
       page().then(

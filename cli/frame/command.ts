@@ -59,6 +59,7 @@ async function run(options: GlobalOptions, work: (context: Context) => Promise<O
   } catch (error) {
     report(error, options.json ?? false);
   } finally {
+    saidAll = true;
     await context?.close();
   }
 }
@@ -87,6 +88,17 @@ function told(error: unknown): unknown {
   if (code === 'EACCES' || code === 'EPERM')
     return wrong(`this user has no right to ${path} (${code}). Take the right, or name another place.`);
   return folderProblem(path, error);
+}
+
+let saidAll = false;
+
+/**
+ * A fault outside of what a command waits for. Once it has said all, such as a call that was given up and is tried
+ * again on a connection that is closed, it is no news.
+ */
+export function reportFault(error: unknown, json: boolean): void {
+  if (!saidAll) report(error, json);
+  process.exit();
 }
 
 /** How long what is left may take once a command has said all. */

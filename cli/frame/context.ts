@@ -3,13 +3,15 @@
  * connections it asks for, opened once and closed at its end.
  */
 import type { Client } from '@temporalio/client';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { blobConfig, loadConfig, type Config, type Env } from '../../config.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
 import { readStack, withStack } from '../../local/state.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
-import { connectClient, temporalTarget } from '../../connect/temporal.ts';
+import { connectClient, namesServer, temporalTarget } from '../../connect/temporal.ts';
 import { lazyBlobs } from './lazy-blobs.ts';
 import { tell } from './terminal.ts';
 
@@ -52,7 +54,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     },
     // A failed try is not kept: who looks again and again finds a server that has come since.
     client: () =>
-      (client ??= connectClient(env).catch((error: unknown) => {
+      (client ??= connectTo(env, home).catch((error: unknown) => {
         client = undefined;
         throw error;
       })),
@@ -66,6 +68,16 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
       await Promise.allSettled([store?.then((s) => s.close()), client?.then((c) => c.connection.close())]);
     },
   };
+}
+
+/** A server of somebody else may listen on the default port: it is asked only when it is named. */
+async function connectTo(env: Env, home: string): Promise<Client> {
+  if (!namesServer(env))
+    throw new FleetscoreError(
+      'NO_STACK',
+      `${existsSync(join(home, 'data')) ? `the laptop stack of ${home} does not run` : `there is no laptop stack in ${home}`}. Start it with \`fleetscore up\`, name the folder of another with --home, or the Temporal server of a deployment with TEMPORAL_ADDRESS.`,
+    );
+  return connectClient(env);
 }
 
 /** A word on stderr while a command waits, where people read. */

@@ -41,6 +41,8 @@ export function registerWorkers(program: Command): void {
 
 async function deploymentOf(context: Context): Promise<{ readonly client: Client; readonly deployment: Deployment }> {
   const client = await context.client();
+  // Where there is no namespace there is no deployment either: that is another trouble.
+  await client.workflowService.describeNamespace({ namespace: client.options.namespace });
   const deployment = await describeDeployment(client, Date.now());
   if (deployment) return { client, deployment };
   throw new FleetscoreError(

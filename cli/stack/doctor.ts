@@ -14,8 +14,10 @@ import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
 import { countPollers } from '../../connect/task-queues.ts';
+import { attributesCommand, missingSearchAttributes } from '../../connect/search-attributes.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
 import { lookAtBatches } from './doctor-batches.ts';
+import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 
@@ -85,7 +87,7 @@ async function check(part: string, look: () => Promise<string | Note>): Promise<
     const found = await Promise.race([look(), late]);
     return typeof found === 'string' ? { part, state: 'ok', text: found } : { part, state: 'note', text: found.note };
   } catch (error) {
-    return { part, state: 'problem', text: messageOf(error) };
+    return { part, state: 'problem', text: messageOf(clientTrouble(error) ?? error) };
   } finally {
     clearTimeout(timer);
   }
@@ -103,6 +105,15 @@ async function temporal(context: Context): Promise<string> {
   const { address, namespace } = temporalTarget(context.env);
   const client = await context.client();
   await client.workflowService.describeNamespace({ namespace });
+  const lacks = await missingSearchAttributes(client, namespace).catch((error: unknown) => {
+    // Who may not look at them may still work with them.
+    if (clientTrouble(error)?.code === 'TEMPORAL_REFUSED') return [];
+    throw error;
+  });
+  if (lacks.length > 0)
+    throw new Error(
+      `${address} answers, but namespace ${namespace} lacks the search attributes ${lacks.join(', ')}: every batch waits. Restart a control worker, which registers them, or run: ${attributesCommand(namespace)}`,
+    );
   const pools = await poolQueues(context.config);
   const [control, scoring] = await Promise.all([
     countPollers(client, [CONTROL_QUEUE], 'workflow'),

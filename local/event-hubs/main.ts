@@ -5,6 +5,7 @@
 import { createServer, type Server } from 'node:http';
 import { parseArgs } from 'node:util';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { isLoopbackHost } from '../../domain/loopback.ts';
 import { EVENT_HUBS_KEY } from '../keys.ts';
 import { DEFAULT_HUB, readConfigFile, type HubConfig } from './config.ts';
 import { startEventHubsEmulator } from './emulator.ts';
@@ -90,9 +91,10 @@ function numberFlag(name: string, text: string | undefined): number | undefined 
 /** The health endpoint of the official emulator. */
 function serveHealth(port: number): Promise<Server> {
   const server = createServer((request, response) => {
+    const known = request.url === '/health' && isLoopbackHost(request.headers.host);
     response.setHeader('content-type', 'application/json');
-    response.statusCode = request.url === '/health' ? 200 : 404;
-    response.end(request.url === '/health' ? '{"status":"healthy","message":"Service is healthy."}' : '{}');
+    response.statusCode = known ? 200 : 404;
+    response.end(known ? '{"status":"healthy","message":"Service is healthy."}' : '{}');
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {

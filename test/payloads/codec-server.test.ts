@@ -1,6 +1,7 @@
 /** The codec server: Temporal's protocol for those who have the token, on pages that may; nothing for anybody else. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
 import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer, type CodecRequest, type CodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys } from '../../payloads/keys.ts';
@@ -141,4 +142,39 @@ test('a weak token starts nothing', async () => {
   await expect(
     startCodecServer({ codec, token: 'short', origins: [], host: '127.0.0.1', port: 0 }),
   ).rejects.toMatchObject({ code: 'CODEC_TOKEN_WEAK' });
+});
+
+/** Sends raw bytes, and gives what came back until the server closed the connection or said all it says. */
+function raw(bytes: string, then?: (socket: Socket) => void): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    const socket = connect(server.port, '127.0.0.1', () => {
+      socket.write(bytes);
+      then?.(socket);
+    });
+    socket.on('data', (chunk) => (said += chunk.toString()));
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(said));
+  });
+}
+const head = (length: number, host = '127.0.0.1'): string =>
+  `POST /decode HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n`;
+
+test('a request that is too large, or breaks off, ends itself only', async () => {
+  const tooLarge = 33 * 1024 * 1024;
+  const said = await raw(head(tooLarge), (socket) => socket.write(Buffer.alloc(tooLarge, ' ')));
+  // The answer may be lost where the client still sends: that is its own loss.
+  if (said !== '') expect(said).toMatch(/^HTTP\/1\.1 413 /);
+  expect(await raw(head(100), (socket) => socket.write('{"pay', () => socket.destroy()))).toBe('');
+  await raw('POST /decode HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-', (socket) => socket.end());
+  for (let tries = 0; tries < 100 && !seen.some(({ status }) => status === 413); tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(seen).toContainEqual(expect.objectContaining({ action: 'decode', status: 413, from: '127.0.0.1' }));
+  expect((await ask('/decode', { ...bearer(TOKEN), body: '{}' })).status).toBe(200);
+});
+
+test('a name that a page made resolve to this machine is not answered', async () => {
+  expect(await raw(`${head(2, 'codec.evil.example:80')}{}`)).toMatch(/^HTTP\/1\.1 421 /);
+  expect(await raw(`${head(2, 'localhost:1')}{}`)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await raw(`${head(2, '[::1]:1')}{}`)).toMatch(/^HTTP\/1\.1 200 /);
 });

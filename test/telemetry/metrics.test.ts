@@ -1,5 +1,6 @@
 /** The text format of Prometheus, and the server of it. */
 import fc from 'fast-check';
+import { get } from 'node:http';
 import { loadConfig } from '../../config.ts';
 import { CONTENT_TYPE, formatMetrics, processMetrics, serveMetrics, startMetrics } from '../../telemetry/metrics.ts';
 import type { Metric } from '../../telemetry/metric.ts';
@@ -104,5 +105,24 @@ test('a port that is taken costs the metrics, not the worker; without a port the
     await free!.close();
   } finally {
     await first.close();
+  }
+});
+
+test('a name that a page made resolve to this machine is not answered', async () => {
+  const server = await serveMetrics(0, async () => [gauge([{ value: 1 }])]);
+  const statusUnder = (host: string): Promise<number | undefined> =>
+    new Promise((resolve) => {
+      get({ host: '127.0.0.1', port: server.port, path: '/metrics', headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+    });
+  try {
+    expect(await statusUnder('evil.example')).toBe(421);
+    expect(await statusUnder('127.0.0.1.evil.example:9464')).toBe(421);
+    expect(await statusUnder('localhost:9464')).toBe(200);
+    expect(await statusUnder(`127.0.0.1:${server.port}`)).toBe(200);
+  } finally {
+    await server.close();
   }
 });
