@@ -35,15 +35,17 @@ const MOST_NAMED = 10;
 /**
  * @param within the scheduled times to look at: (from, to]
  * @param batches all that may lie over them, newest first
+ * @param dueMs so near a time its batch is only about to be started; 0 while the schedule is paused
  */
 export function scheduleGaps(
   seen: SeenSchedule,
   request: Pick<ScoreBatchRequest, 'period' | 'delay'>,
   within: Period,
   batches: readonly Scored[],
+  dueMs = DUE_MS,
 ): ScheduleGap[] {
   const { period = DEFAULT_PERIOD, delay } = request;
-  const latest = within.toMs - DUE_MS - seen.spec.jitterMs;
+  const latest = within.toMs - dueMs - seen.spec.jitterMs;
   const expected = expectedPeriods(
     seen.spec,
     { period, ...(delay === undefined ? {} : { delay }) },

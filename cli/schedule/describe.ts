@@ -32,12 +32,13 @@ export async function look(context: Context, name: string): Promise<Described> {
 /** Periods of a schedule that no batch scored: since `sinceMs`, or since it was created, a week at most. */
 export async function gapsOf(
   context: Context,
-  { seen, request }: BatchSchedule,
+  { seen, request, paused }: BatchSchedule,
   sinceMs?: number,
 ): Promise<readonly ScheduleGap[]> {
   const nowMs = Date.now();
   const fromMs = sinceMs ?? Math.max(seen.createdMs, nowMs - GAPS_MS);
-  return scheduleGaps(seen, request, { fromMs, toMs: nowMs }, await batchesForGaps(await context.store()));
+  const batches = await batchesForGaps(await context.store());
+  return scheduleGaps(seen, request, { fromMs, toMs: nowMs }, batches, ...(paused ? [0] : []));
 }
 
 export async function describe(context: Context, name: string, { gaps = true } = {}): Promise<Output> {

@@ -40,10 +40,10 @@ export function registerSchedule(program: Command): void {
     .option('--note <text>', 'why')
     .action(
       action<[string], { note?: string }>(async (context, o, name) => {
+        const gaps = await gapsOf(context, await look(context, name)); // before it starts batches again
         const done = await change(context, name, 'resumed', (h) =>
           h.unpause(o.note ?? 'resumed by fleetscore schedule resume'),
         );
-        const gaps = await gapsOf(context, await look(context, name));
         const left = gapsText(name, gaps);
         return {
           data: { ...(done.data as object), notScored: countMissed(gaps) },

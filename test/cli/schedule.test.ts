@@ -297,6 +297,18 @@ test('describe says when a schedule starts, what it scores, and what that leaves
   expect(nightly.json()).toMatchObject({ spec: ['cron 30 6 * * 1-5'], request: { period: 'schedule' }, warnings: [] });
 });
 
+test('resume says what the pause left out', async () => {
+  await stack.cli('schedule', 'create', 'halted', '--every', '5s', '--wait-for-readings', '0s', '--paused');
+  let missed = 0;
+  for (let i = 0; i < 100 && missed === 0; i++)
+    missed = ((await stack.cli('gaps', '--schedule', 'halted', '--json')).json() as unknown[]).length;
+  const resumed = await stack.cli('schedule', 'resume', 'halted');
+  expect(resumed.stdout).toMatch(
+    /^Schedule halted resumed\.\nNot scored: \d+ periods? of the last days, .* UTC: fleetscore schedule backfill halted --from/,
+  );
+  expect((await stack.cli('schedule', 'delete', 'halted')).code).toBe(0);
+});
+
 test('an update changes what is named and keeps the rest', async () => {
   await stack.cli('schedule', 'create', 'kept', '--every', '15m', '--delay', '5m', '--catchup', '6h', '--paused');
   const faster = await stack.cli('schedule', 'update', 'kept', '--every', '10m', '--note', 'faster', '--json');
