@@ -2,6 +2,7 @@
  * A laptop stack whose workers reach every service through a proxy, and readings that flow into it past the proxies: what
  * is sent is known exactly, whatever happens in between. Free of jest.
  */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openContext, type Context } from '../../cli/frame/context.ts';
@@ -34,6 +35,8 @@ export interface OutageStack {
   readonly eventHubs: TcpProxy;
   readonly temporal: TcpProxy;
   readonly feed: Feed;
+  /** Kills the scoring worker, which comes back without models: it has to read them anew. */
+  forgetModels(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -109,6 +112,12 @@ export async function startOutageStack(
         await workers.get('ingest')!.stop();
         return feed.compare();
       },
+    },
+    async forgetModels() {
+      const child = workers.get('scoring')!;
+      process.kill(child.pid, 'SIGKILL');
+      await child.ended;
+      rmSync(join(home, 'cache', 'models'), { recursive: true, force: true });
     },
     async stop() {
       stopping = true;

@@ -10,17 +10,20 @@ export interface ServiceFault {
   end(stack: OutageStack): Promise<void>;
 }
 
+type When = (request: { readonly method: string; readonly path: string }, nth: number) => boolean;
+
+const reads: When = ({ method, path }) => method === 'GET' && !path.includes('comp=');
+const someReads: When = (request, nth) => reads(request, nth) && nth % 2 === 0;
+
 /** Every request, or of those that match every `nth`. */
-const blob = (
-  name: string,
-  fault: BlobFault,
-  when: (request: { readonly method: string; readonly path: string }, nth: number) => boolean = () => true,
-): ServiceFault => ({
+const blob = (name: string, fault: BlobFault, when: When = () => true): ServiceFault => ({
   service: 'blob',
   name,
   begin: async (stack) => {
     let nth = 0;
     stack.blob.plan((request) => (when(request, nth++) ? fault : undefined));
+    // Otherwise nothing would be read: a worker has its models.
+    if (when === reads || when === someReads) await stack.forgetModels();
   },
   end: async (stack) => stack.blob.plan(),
 });
@@ -32,9 +35,6 @@ const tcp = (service: 'event hubs' | 'temporal', name: string, kind: TcpFault): 
   end: (stack) => (service === 'temporal' ? stack.temporal : stack.eventHubs).fault(),
 });
 
-const reads = ({ method, path }: { readonly method: string; readonly path: string }): boolean =>
-  method === 'GET' && !path.includes('comp=');
-
 export const FAULTS: readonly ServiceFault[] = [
   blob('503 for every request', { kind: 'status', status: 503 }),
   blob('429, asks for 5 s', { kind: 'status', status: 429, retryAfterSeconds: 5 }),
@@ -44,7 +44,7 @@ export const FAULTS: readonly ServiceFault[] = [
   blob('connections break', { kind: 'reset' }),
   blob('every third answer is lost', { kind: 'answer lost' }, (_, nth) => nth % 3 === 0),
   blob('black hole', { kind: 'black hole' }),
-  blob('bodies break off', { kind: 'cut', after: 200 }, (request, nth) => reads(request) && nth % 2 === 0),
+  blob('bodies break off', { kind: 'cut', after: 200 }, someReads),
   blob('bodies stop coming', { kind: 'hang', after: 200 }, reads),
   blob('bodies drip, a byte a second', { kind: 'drip', ms: 1_000 }, reads),
   tcp('event hubs', 'connections break, new ones too', 'reset'),
