@@ -8,7 +8,7 @@ import { batchFolder, CONTAINERS, manifestBlob, reportBlob } from '../domain/blo
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch, Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { tallyFile, type FileTally } from './file-tally.ts';
 import type { Findings } from './findings.ts';
 
@@ -30,14 +30,26 @@ type Deps = { readonly store: Store; readonly blobs: BlobStore };
 const PAGE = 1_000;
 const KEPT_FILES = 4;
 
+/** True for a batch that was on record and failed, or was cancelled, before it was planned. */
+const neverPlanned = (batch: Batch): boolean =>
+  hasEnded(batch) && batch.status !== 'completed' && batch.planned === 0 && batch.manifest === undefined;
+
 export async function readManifest({ blobs }: Deps, batch: Batch, findings: Findings): Promise<Manifest | undefined> {
   const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
-  if (batch.manifest !== undefined && batch.manifest !== name)
-    findings.found('closed', `SQL names the manifest predictions/${batch.manifest}, it should be predictions/${name}`);
+  if (neverPlanned(batch)) {
+    findings.note(`it ended before its sensors were planned (${batch.class ?? batch.status}): there is nothing in it`);
+    return undefined;
+  }
   try {
-    const manifest = JSON.parse(
-      Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest ?? name)).toString('utf8'),
-    ) as Manifest;
+    const body = Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest ?? name));
+    // Where another one stands under its name and cannot be replaced, a manifest lies beside it, named by its content.
+    const beside = name.replace(/\.json$/, `.${createHash('sha256').update(body).digest('hex').slice(0, 12)}.json`);
+    if (batch.manifest !== undefined && batch.manifest !== name && batch.manifest !== beside)
+      findings.found(
+        'closed',
+        `SQL names the manifest predictions/${batch.manifest}, it should be predictions/${name}`,
+      );
+    const manifest = JSON.parse(body.toString('utf8')) as Manifest;
     if (manifest.version === 1 && Array.isArray(manifest.files)) return manifest;
     findings.found(
       'closed',

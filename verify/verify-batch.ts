@@ -85,7 +85,7 @@ function checkClosed(batch: Batch, end: WorkflowEnd, findings: Findings): void {
     );
   findings.found(
     'closed',
-    `SQL says that it runs, but its workflow is ${end.name}: nobody will close it. Score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`,
+    `SQL says that it runs, but its workflow is ${end.name}: a control worker that runs closes it within minutes. Then score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`,
   );
 }
 
@@ -155,7 +155,7 @@ function checkWorkflow(batch: Batch, files: number, end: WorkflowEnd, findings: 
     release: batch.release,
     planned: batch.planned,
     files,
-    manifest: batch.manifest,
+    manifest: batch.manifest ?? '',
   };
   for (const [name, value] of Object.entries(expected)) {
     const there = result[name as keyof BatchResult];

@@ -20,6 +20,9 @@ import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
+import { blobTarget, publishSite } from '../../report/index.ts';
+import { decodePredictions } from '../../scoring/predictions-file.ts';
+import { verifyBatch } from '../../verify/verify-batch.ts';
 import { controlTotals, storeMetrics } from '../../workers/control-metrics.ts';
 import { scoringTotals } from '../../workers/scoring-metrics.ts';
 import { SMALL_PERIOD, smallStore } from '../support/batch-fixture.ts';
@@ -114,6 +117,18 @@ test('a batch that fails before it is planned is told everywhere', async () => {
   expect(
     value('fleetscore_last_batch_end_timestamp_seconds', { schedule: 'minutely', status: 'failed' }),
   ).toBeGreaterThan(0);
+  // It verifies, and its page says why it failed.
+  const report = await verifyBatch(
+    { store, blobs: server.blobs, workflowEnd: async () => ({ state: 'failed', name: 'failed' }) },
+    batch.id,
+  );
+  expect(report.findings).toEqual([]);
+  expect(report.notes.join()).toContain('ended before its sensors were planned (release_unknown)');
+  const source = { store, blobs: server.blobs, decodePredictions, now: Date.now };
+  await publishSite(source, blobTarget(server.blobs), [batch.id], { maxSensors: 10 });
+  const page = Buffer.from(await server.blobs.get('site', 'index.html')).toString();
+  expect(page).toMatch(/chip failed/);
+  expect(page).toContain('there is no release &quot;nope&quot;');
   // No manifest: readers see nothing of it, and there is nothing of it to drive again.
   expect(await server.blobs.exists(CONTAINERS.predictions, manifestBlob(batchFolder(batch.fromMs, batch.id)))).toBe(
     false,

@@ -245,7 +245,7 @@ test('a running batch is refused; one whose workflow is gone is a finding', asyn
     code: 'BATCH_RUNNING',
   });
   expect(messages(await verify({ state: 'other', name: 'terminated' }))).toMatch(
-    /closed: SQL says that it runs, but its workflow is terminated: nobody will close it/,
+    /closed: SQL says that it runs, but its workflow is terminated: a control worker that runs closes it within minutes/,
   );
 });
 
