@@ -1,0 +1,87 @@
+/**
+ * What is a stack's own: its Temporal server on a machine whose user has settings for another one, its keys, its files.
+ */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { EventHubProducerClient } from '@azure/event-hubs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EMULATOR_ACCOUNT } from '../../local/blob-server/server.ts';
+import { readStack } from '../../local/state.ts';
+import { processesOf, runCli, TOOLS, type CliResult } from '../support/cli.ts';
+import { tempDir } from '../support/temp.ts';
+
+const folder = tempDir('own');
+const home = join(folder, 'home');
+const user = join(folder, 'user');
+const profile = join(user, '.config', 'temporalio', 'temporal.toml');
+
+/** As somebody who works with Temporal Cloud has it: a profile in the default place, and variables. */
+const theirs = {
+  FLEETSCORE_TOOLS_DIR: TOOLS,
+  HOME: user,
+  XDG_CONFIG_HOME: '',
+  TEMPORAL_CONFIG_FILE: '',
+  TEMPORAL_ADDRESS: 'plant.a1b2c.tmprl.invalid:7233',
+  TEMPORAL_NAMESPACE: 'plant.a1b2c',
+  TEMPORAL_API_KEY: 'not-a-key',
+  TEMPORAL_TLS: 'true',
+};
+let started: CliResult;
+
+beforeAll(async () => {
+  mkdirSync(join(profile, '..'), { recursive: true });
+  writeFileSync(profile, '[profile.default]\naddress = "plant.a1b2c.tmprl.invalid:7233"\napi_key = "not-a-key"\n');
+  started = await runCli(home, ['up', '--detach', '--ports', 'auto'], theirs);
+}, 180_000);
+
+afterAll(async () => {
+  await runCli(home, ['down'], theirs);
+  expect(processesOf(home)).toEqual([]);
+}, 120_000);
+
+test('a stack starts beside settings for another Temporal server, and names them', () => {
+  expect(started.code).toBe(0);
+  expect(started.stderr).toContain(
+    `Settings for other Temporal servers are not used here: TEMPORAL_ADDRESS, TEMPORAL_API_KEY, TEMPORAL_NAMESPACE, TEMPORAL_TLS, ${profile}.`,
+  );
+});
+
+test('its commands ask its own server', async () => {
+  const doctor = await runCli(home, ['doctor'], theirs);
+  expect(doctor.stdout).toMatch(/^ok +Temporal +127\.0\.0\.1:\d+, namespace default, 1 control worker/m);
+  expect((await runCli(home, ['schedule', 'list'], theirs)).code).toBe(0);
+}, 60_000);
+
+test('its files are for its user only', () => {
+  const rights = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+  for (const dir of [home, join(home, 'data'), join(home, 'logs')]) expect([dir, rights(dir)]).toEqual([dir, '700']);
+  const files = ['stack.json', 'temporal.toml', join('data', 'keys.json'), join('data', 'fleet.db')];
+  files.push(...readdirSync(join(home, 'logs')).map((name) => join('logs', name)));
+  for (const file of files) expect([file, rights(join(home, file))]).toEqual([file, '600']);
+});
+
+test('its keys are its own: the well-known ones of emulators open nothing', async () => {
+  const { env } = readStack(home)!;
+  const blob = env.FLEETSCORE_BLOB_CONNECTION_STRING!;
+  const hub = env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING!;
+  const { blob: key, eventHubs } = JSON.parse(readFileSync(join(home, 'data', 'keys.json'), 'utf8')) as {
+    blob: string;
+    eventHubs: string;
+  };
+  expect(blob).toContain(`AccountKey=${key};`);
+  const containers = (connection: string): Promise<unknown> =>
+    BlobServiceClient.fromConnectionString(connection).listContainers().next();
+  await containers(blob);
+  await expect(containers(blob.replace(key, EMULATOR_ACCOUNT.key))).rejects.toMatchObject({ statusCode: 403 });
+  const partitions = async (connection: string): Promise<unknown> => {
+    const producer = new EventHubProducerClient(connection, 'readings', { retryOptions: { maxRetries: 0 } });
+    try {
+      return await producer.getPartitionIds();
+    } finally {
+      await producer.close();
+    }
+  };
+  expect(await partitions(hub)).toHaveLength(4);
+  await expect(partitions(hub.replace(eventHubs, 'SAS_KEY_VALUE'))).rejects.toThrow(/signature|unauthorized/i);
+}, 60_000);
