@@ -21,7 +21,8 @@ import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { patiently } from './patience.ts';
-import { cutMessage, failureNotes } from '../batches/failures.ts';
+import { failureNotes } from '../batches/failures.ts';
+import { cutMessage } from '../domain/limits.ts';
 import { writeErrorLogs } from '../batches/error-logs.ts';
 import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from '../workflows/activities.ts';
 

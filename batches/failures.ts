@@ -1,22 +1,17 @@
 /** The few failures that go into histories, so that the Web UI says which sensor failed and why. */
 import { FleetscoreError } from '../domain/errors.ts';
+import { cutText } from '../domain/limits.ts';
 import type { OutcomeRow, Store } from '../storage/store.ts';
 import type { FailureNote, SensorRange } from '../workflows/activities.ts';
 
 const NOTES = 5;
 const MAX_NOTE = 300;
-const MAX_MESSAGE = 1000;
-
-/** A message as the outcome table takes it. */
-export function cutMessage(message: string): string {
-  return cut(message, MAX_MESSAGE);
-}
 
 export const noteOf = (outcome: Pick<OutcomeRow, 'device' | 'sensor' | 'class' | 'message'>): FailureNote => ({
   device: outcome.device,
   sensor: outcome.sensor,
   class: outcome.class ?? 'internal',
-  message: cut(outcome.message ?? '', MAX_NOTE),
+  message: cutText(outcome.message ?? '', MAX_NOTE),
 });
 
 /** The first failed sensors of a range. */
@@ -69,8 +64,4 @@ export function checkDecided(decidedSensors: number, planned: number, batchId: s
       `batch ${batchId} has outcomes for ${decidedSensors} of ${planned} planned sensors`,
       { retryable: true },
     );
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 3)}...`;
 }

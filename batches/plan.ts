@@ -8,7 +8,7 @@ import type { SensorOutcome } from '../domain/outcome.ts';
 import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts';
 import type { BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
-import { cutMessage } from './failures.ts';
+import { cutMessage } from '../domain/limits.ts';
 import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.ts';
 
 /** All ids: the store cuts it to what is planned. */

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../domain/errors.ts';
+import { cutMessage } from '../domain/limits.ts';
 import { checkModelSize, inspectModel, modelError, modelProblem } from './model-contract.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
 import { loadModel } from './session.ts';
@@ -20,7 +21,7 @@ export async function checkModelFile(path: string, settings: ThreadSettings): Pr
   } catch (error) {
     return {
       path,
-      problem: modelProblem(error) ?? { class: 'model_corrupt', message: messageOf(error).slice(0, 1000) },
+      problem: modelProblem(error) ?? { class: 'model_corrupt', message: cutMessage(messageOf(error)) },
     };
   }
 }

@@ -7,6 +7,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
+import { cutMessage } from '../domain/limits.ts';
 import { checkModelFile } from './check-model.ts';
 import { modelError, modelProblem } from './model-contract.ts';
 import { encodePredictions } from './predictions-file.ts';
@@ -90,7 +91,7 @@ async function using<T extends LoadedModel | LoadedPack>(
 }
 
 function problemOf(error: unknown): ThreadProblem {
-  const problem = modelProblem(error) ?? { class: 'model_failed' as const, message: messageOf(error).slice(0, 1000) };
+  const problem = modelProblem(error) ?? { class: 'model_failed' as const, message: cutMessage(messageOf(error)) };
   return error instanceof Error && stale.has(error) ? { ...problem, stale: true } : problem;
 }
 

@@ -1,4 +1,5 @@
 /** Refusals of the store that do not depend on the engine: same code, same words from both. */
+import { cutMessage } from '../domain/limits.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Batch, IngestCommit, NewBatch } from './store.ts';
 
@@ -65,13 +66,6 @@ export function sensorUnknown(batchId: string, ids: readonly number[]): Fleetsco
   );
 }
 
-/** The longest message of an outcome, in UTF-16 code units. */
-export const MAX_MESSAGE_LENGTH = 1000;
-
-/** A message that fits, cut at a whole character. */
-export function clipMessage(message: string | undefined): string | null {
-  if (message === undefined) return null;
-  return message.length <= MAX_MESSAGE_LENGTH
-    ? message
-    : message.slice(0, MAX_MESSAGE_LENGTH).replace(/[\ud800-\udbff]$/, '');
-}
+/** A message for its column: one that fits, NULL for none. */
+export const clipMessage = (message: string | undefined): string | null =>
+  message === undefined ? null : cutMessage(message);

@@ -1,0 +1,129 @@
+/**
+ * The result of scoring as it fills: a verdict for every sensor, a prediction for every window. A sensor has a verdict
+ * from the start, and trouble changes it; nothing here waits or reads.
+ */
+import { cutMessage } from '../domain/limits.ts';
+import type { Period } from '../domain/time.ts';
+import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
+import type { RowRange } from './features.ts';
+import type { ModelProblem } from './model-contract.ts';
+import type { SensorTask } from './score-jobs.ts';
+import type { ScoreResult, SensorVerdict } from './score-result.ts';
+
+/** What a model made of the rows of a task, in their order. */
+export interface Labels {
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+}
+
+export interface Draft {
+  /** Gives a sensor its first verdict; false when there is nothing to score, or nothing to score with. */
+  plan(sensor: PlannedSensor, range: RowRange | undefined, period: Period): boolean;
+  fail(sensorId: number, problem: ModelProblem): void;
+  /** None of the windows has the `lag` earlier ones that the model looks at. */
+  skipHistory(sensorId: number, lag: number): void;
+  /** Takes what a model said of a sensor, or why it said nothing. */
+  readonly deliver: (task: SensorTask, result: Labels | ModelProblem) => void;
+  result(): ScoreResult;
+}
+
+type Rows = Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>;
+
+export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor[]): Draft {
+  const rows: Rows = {
+    scored: new Uint8Array(series.length),
+    anomaly: new Uint8Array(series.length),
+    score: new Float64Array(series.length),
+  };
+  const verdicts = new Map<number, { -readonly [Key in keyof SensorVerdict]: SensorVerdict[Key] }>();
+  const change = (id: number, changes: Partial<SensorVerdict>): void => void Object.assign(verdicts.get(id)!, changes);
+  const fail = (id: number, problem: ModelProblem): void =>
+    change(id, { status: 'failed', class: problem.class, message: cutMessage(problem.message) });
+  return {
+    fail,
+    plan(sensor, range, period) {
+      const verdict = firstVerdict(sensor, windowsIn(series, range, period));
+      verdicts.set(sensor.id, verdict);
+      return verdict.status === 'scored';
+    },
+    skipHistory(id, lag) {
+      const { windows } = verdicts.get(id)!;
+      const message = `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)`;
+      change(id, { status: 'skipped', class: 'no_data', leftOut: windows, message });
+    },
+    deliver(task, result) {
+      if ('class' in result) {
+        fail(task.sensorId, result);
+        return;
+      }
+      const written = writeLabels(rows, series, task, result);
+      if (typeof written !== 'number') fail(task.sensorId, written);
+      else change(task.sensorId, { anomalies: written, leftOut: task.features.windows - task.features.rows.length });
+    },
+    result: () => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), ...rows }),
+  };
+}
+
+function windowsIn({ startMs }: SeriesBlock, range: RowRange | undefined, { fromMs, toMs }: Period): number {
+  let windows = 0;
+  for (let row = range?.from ?? 0; row < (range?.to ?? 0); row++)
+    if (startMs[row]! >= fromMs && startMs[row]! < toMs) windows++;
+  return windows;
+}
+
+function firstVerdict({ id, model }: PlannedSensor, windows: number): SensorVerdict {
+  const none = { sensorId: id, windows, anomalies: 0, leftOut: 0 };
+  if (model === undefined)
+    return {
+      ...none,
+      status: 'skipped',
+      class: 'no_model',
+      message: 'the release has no model for this sensor; publish one',
+    };
+  if (windows === 0)
+    return { ...none, model, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' };
+  return { ...none, model, status: 'scored' };
+}
+
+/** Anomalies written; or why the sensor has none of these predictions, and then none of its rows counts as scored. */
+function writeLabels(
+  { scored, anomaly, score }: Rows,
+  series: SeriesBlock,
+  task: SensorTask,
+  { anomaly: labels, score: scores }: Labels,
+): number | ModelProblem {
+  const { rows } = task.features;
+  let anomalies = 0;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    const value = scores[i]!;
+    let label = labels[i]!;
+    if (!Number.isFinite(value) || label === 0) {
+      // A window that is not a number is an anomaly whatever the model makes of it.
+      if (!isFiniteRow(task, i)) label = 1;
+      else if (!Number.isFinite(value)) {
+        for (const written of rows.subarray(0, i)) scored[written] = 0;
+        return notFinite(value, series, row);
+      }
+    }
+    scored[row] = 1;
+    anomaly[row] = label;
+    score[row] = value;
+    anomalies += label;
+  }
+  return anomalies;
+}
+
+function isFiniteRow({ features: { values }, width }: SensorTask, i: number): boolean {
+  let finite = true;
+  for (let at = i * width; at < (i + 1) * width; at++) finite &&= Number.isFinite(values[at]);
+  return finite;
+}
+
+function notFinite(value: number, series: SeriesBlock, row: number): ModelProblem {
+  const window = `the window ${new Date(series.startMs[row]!).toISOString()} with mean ${series.mean[row]}`;
+  return {
+    class: 'not_finite',
+    message: `its score is ${value} for ${window}; retrain or export the model again`,
+  };
+}
