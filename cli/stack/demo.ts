@@ -37,6 +37,8 @@ const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
 const HOUR_MS = 60 * MINUTE;
 const DAY_MS = 24 * HOUR_MS;
+/** Most batches that are caught up with at the same time. */
+const AT_ONCE = 8;
 const SCHEDULE = 'every-15-minutes';
 /** Readings go out this often once the past is sent. */
 const FEED_MS = 5_000;
@@ -249,7 +251,9 @@ async function scoreThrough(
   // One that a stop left running goes on by itself and counts: the backfill starts no second for its time.
   const before = new Set((await batches()).filter(hasEnded).map((batch) => batch.id));
   say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
-  await backfillSchedule(client, SCHEDULE, missing, ScheduleOverlapPolicy.ALLOW_ALL);
+  // Many at once would be thousands of children under way: after a long stop they run one after the other.
+  const overlap = expected > AT_ONCE ? ScheduleOverlapPolicy.BUFFER_ALL : ScheduleOverlapPolicy.ALLOW_ALL;
+  await backfillSchedule(client, SCHEDULE, missing, overlap);
 
   const bar = startBar('scoring', 'sensors', output(context));
   let last = '';

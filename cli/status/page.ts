@@ -78,12 +78,19 @@ function schedules({ temporal, store, notScored, atMs }: Look): string {
       name,
       paused ? 'paused' : 'active',
       when(nextMs),
-      nextMs === undefined ? '-' : formatMs(Math.max(0, Math.round((nextMs - atMs) / 1000) * 1000)),
+      dueText(nextMs, atMs),
       notScoredText(notScored.value?.get(name)),
       lastWord(store.value?.bySchedule.get(name)),
     ]),
     'none; fleetscore schedule create NAME --every 15m makes one',
   );
+}
+
+/** The server tells the next time when it changes something: one that has passed is due, or waits for the batch before. */
+function dueText(nextMs: number | undefined, atMs: number): string {
+  if (nextMs === undefined) return '-';
+  const leftMs = Math.round((nextMs - atMs) / 1000) * 1000;
+  return leftMs <= 0 ? 'due' : formatMs(leftMs);
 }
 
 const notScoredText = (periods: number | undefined): string => {
