@@ -65,7 +65,8 @@ export async function publishSite(
   options: SiteOptions,
 ): Promise<Published> {
   const giveUpMs = options.giveUpMs ?? 60_000;
-  const limit = AbortSignal.timeout(giveUpMs);
+  // A person who writes a folder has no limit, and a timer takes none.
+  const limit = Number.isFinite(giveUpMs) ? AbortSignal.timeout(giveUpMs) : new AbortController().signal;
   try {
     // Between two pages the clock is looked at; a call that is under way ends with the limit.
     return await endingWith(limit, () => publishAll(source, target, batchIds, options, source.now() + giveUpMs));

@@ -204,6 +204,13 @@ test('pages that take too long are given up, and nothing leads to them', async (
   expect((await read()).get('index.html')).not.toContain('/slow/');
 });
 
+test('a folder is written without a limit, as report --site and npm start do', async () => {
+  const options = { maxSensors: 3, giveUpMs: Number.POSITIVE_INFINITY };
+  expect(
+    (await publishSite(source(), folderTarget(join(folder, 'no-limit')), ['large'], options)).pages,
+  ).toBeGreaterThan(0);
+});
+
 test('a batch ends as well as ever when its pages cannot be written; a running one has none', async () => {
   await writeBatch({ store, blobs: server.blobs }, 'open', 5, labelsIn(5), { manifest: false });
   await expect(publish(['open'])).rejects.toMatchObject({ code: 'BATCH_RUNNING' });
