@@ -148,6 +148,12 @@ function storing({ config }: ServerOptions, ready: Promise<void>): Promise<void>
   const told = ready.catch((error: unknown) => {
     const room = roomAt(data);
     if (room !== undefined && room < LEAST_ROOM) throw diskFull(data, error);
+    if (/EADDRINUSE|address already in use/.test(messageOf(error)))
+      throw new FleetscoreError(
+        'PORT_BUSY',
+        `${messageOf(error)}. Another program took the port at the same moment: start again.`,
+        { cause: error },
+      );
     throw new FleetscoreError(
       'START_FAILED',
       `${messageOf(error)}. Should what it stored be damaged (a lost machine, a broken disk), delete ${data} to begin anew: readings, predictions and history in it are gone then.`,

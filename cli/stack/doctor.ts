@@ -20,6 +20,7 @@ import { lookAtBatches } from './doctor-batches.ts';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { lastEnd } from './stack.ts';
 
 interface Finding {
   readonly part: string;
@@ -50,9 +51,11 @@ async function examine(context: Context): Promise<Output> {
     ),
     check('Laptop stack', async () => {
       const stack = readStack(context.config.home);
-      return stack
-        ? `up since ${stack.startedAt}, Web UI ${stack.ui}`
-        : note('not running here; `fleetscore up` starts it');
+      if (stack) return `up since ${stack.startedAt}, Web UI ${stack.ui}`;
+      const why = lastEnd(context.config.home);
+      return note(
+        `not running here; \`fleetscore up\` starts it${why === undefined ? '' : `\nthe last one ended: ${why}`}`,
+      );
     }),
     check('Temporal', () => temporal(context)),
     check('SQL store', () => sql(context)),

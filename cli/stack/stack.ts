@@ -170,6 +170,15 @@ const STOP_MS = 10_000;
 
 const ERROR_LINE = /^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /;
 
+/** Why the detached stack of a home ended, or did not start, the last time; undefined when it said nothing of that. */
+export function lastEnd(home: string): string | undefined {
+  try {
+    return lastError(readFileSync(join(home, 'logs', 'stack.log'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** What the process said last, when that was an error. */
 function lastError(log: string): string | undefined {
   const lines = log.trimEnd().split('\n');

@@ -51,6 +51,10 @@ test.each([
     expect(lastLine(stderr)).toMatch(/^error: .*stack\.json is a folder, and a file is wanted there/);
     expectPlain(stderr);
     expect(processesOf(home)).toEqual([]);
+    if (more.length > 0)
+      expect((await runCli(home, ['doctor'], env)).stdout).toMatch(
+        /not running here.*\n +the last one ended: .*stack\.json is a folder/,
+      );
     rmSync(join(home, 'stack.json.new'), { recursive: true });
   },
   120_000,
