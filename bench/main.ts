@@ -3,6 +3,7 @@
  * writes a JSON file and bench/RESULTS.md.
  *
  *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
+ *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,6 +20,7 @@ import { type BenchFleet, startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
+import { benchYear } from './year.ts';
 import { runWorkerShapes, type WorkerShapes } from './worker-shapes.ts';
 import { markdown, QUIET_LOAD, type Results, type ScoringAlone, targetsOf } from './results.ts';
 
@@ -51,6 +53,11 @@ function flagsOf() {
   } catch (error) {
     return usage((error as Error).message);
   }
+}
+
+if (process.argv.includes('--year')) {
+  await benchYear(process.argv.slice(2));
+  process.exit();
 }
 
 const flags = flagsOf();
