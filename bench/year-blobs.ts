@@ -4,7 +4,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openIndex } from '../local/blob-server/index-db.ts';
 import { startOwnBlobServer } from '../test/support/own-blob-server.ts';
-import type { Figure } from './year.ts';
+import type { Figure } from './year-figure.ts';
 
 const BODY = Buffer.alloc(2_048, 'x');
 const PER_FOLDER = 500;
@@ -17,7 +17,11 @@ export async function blobFigures(dir: string, blobs: number): Promise<Figure[]>
   const server = await startOwnBlobServer(dir);
   const figures: Figure[] = [
     { what: 'blobs', unit: 'count', value: blobs },
-    { what: 'size of the index, content of small blobs included', unit: 'bytes', value: statSync(join(dir, 'index.db')).size },
+    {
+      what: 'size of the index, content of small blobs included',
+      unit: 'bytes',
+      value: statSync(join(dir, 'index.db')).size,
+    },
     { what: 'start of the server', unit: 'ms', value: performance.now() - startedAt },
   ];
   try {

@@ -14,15 +14,10 @@ import { openStore } from '../storage/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { writeSection } from './results-file.ts';
 import { blobFigures } from './year-blobs.ts';
+import type { Figure } from './year-figure.ts';
 import { DAY_MS, fillStore, PERIOD_MS, STEP_MS, type Filled } from './year-fill.ts';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-export interface Figure {
-  readonly what: string;
-  readonly unit: 'ms' | 'bytes' | 'count';
-  readonly value: number;
-}
 
 async function median(rounds: number, work: (round: number) => Promise<unknown>): Promise<number> {
   const times: number[] = [];
@@ -87,9 +82,7 @@ async function storeFigures(file: string, days: number, sensors: number): Promis
     ),
   );
   await ms('readings of a chunk: 15 minutes of 100 sensors', 20, () => store.readSeries({ from: 1, to: 101 }, last));
-  await ms('sensors list, all sensors', 5, () =>
-    store.windowStats(all, { countFromMs: filled.toMs - DAY_MS }),
-  );
+  await ms('sensors list, all sensors', 5, () => store.windowStats(all, { countFromMs: filled.toMs - DAY_MS }));
   await ms('sensors whose readings changed, last period', 10, () => store.changedSensors(last));
   await ms('20 newest batches', 10, () => store.listBatches({ limit: 20 }));
   await ms('batches of the last two days (pages, model health)', 10, () =>
@@ -109,14 +102,22 @@ async function storeFigures(file: string, days: number, sensors: number): Promis
 }
 
 const shown = ({ unit, value }: Figure): string =>
-  unit === 'bytes' ? formatBytes(value) : unit === 'count' ? formatCount(value) : value < 10 ? value.toFixed(2) : value.toFixed(0);
+  unit === 'bytes'
+    ? formatBytes(value)
+    : unit === 'count'
+      ? formatCount(value)
+      : value < 10
+        ? value.toFixed(2)
+        : value.toFixed(0);
 
 /** The two runs side by side; figures have the same order in both. */
 function table(day: readonly Figure[], long: readonly Figure[], days: number): string[] {
   return [
     `| milliseconds, median | 1 day | ${days} days | ratio |`,
     '| --- | ---: | ---: | ---: |',
-    ...day.map((one, i) => `| ${one.what} | ${shown(one)} | ${shown(long[i]!)} | ${(long[i]!.value / one.value).toFixed(1)} |`),
+    ...day.map(
+      (one, i) => `| ${one.what} | ${shown(one)} | ${shown(long[i]!)} | ${(long[i]!.value / one.value).toFixed(1)} |`,
+    ),
   ];
 }
 
@@ -140,7 +141,10 @@ export async function benchYear(argv: readonly string[]): Promise<void> {
       await storeFigures(join(dir, 'long.db'), days, sensors),
     ];
     const perDay = sensors * 12;
-    const [few, many] = [await blobFigures(join(dir, 'few'), perDay), await blobFigures(join(dir, 'many'), perDay * days)];
+    const [few, many] = [
+      await blobFigures(join(dir, 'few'), perDay),
+      await blobFigures(join(dir, 'many'), perDay * days),
+    ];
     const perWindow = (long[1]!.value / long[0]!.value).toFixed(0);
     const text = [
       '## After months',

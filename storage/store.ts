@@ -152,6 +152,10 @@ export interface StoreRoom {
   readonly reserveBytes: number;
 }
 
+/** Too little room: neither on the disk nor, after a prune, in the file. */
+export const readingsWait = ({ freeBytes, reserveBytes, reusableBytes }: Omit<StoreRoom, 'fileBytes'>): boolean =>
+  freeBytes < reserveBytes && reusableBytes < reserveBytes / 4;
+
 export interface BatchFilter {
   readonly schedule?: string;
   readonly status?: BatchStatus;

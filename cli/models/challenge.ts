@@ -87,14 +87,23 @@ const describe = ({ release, share, sinceMs }: Challenger, current: string | und
     `See how it does: fleetscore models compare ${release}`,
   ].join('\n');
 
+const WEEK_MS = 7 * 86_400_000;
+
+/** The week before the end of the newest batch: what batches recorded in months is much to sum, and tells of old models. */
+async function lastWeek(store: Store): Promise<Period | undefined> {
+  const [newest] = await store.listBatches({ limit: 1 });
+  return newest && { fromMs: newest.toMs - WEEK_MS, toMs: newest.toMs };
+}
+
 /** `models compare` without a period to score: what batches recorded. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function recordedComparison(
   store: Store,
   challenger: string,
   base: string | undefined,
-  within: Period | undefined,
+  period: Period | undefined,
 ): Promise<Output> {
   requireRelease(await store.listReleases(), challenger);
+  const within = period ?? (await lastWeek(store));
   const filter = { challenger, ...(base === undefined ? {} : { base }), ...(within ? { within } : {}) };
   const summaries = await store.challengeSummaries(filter);
   const recorded = await Promise.all(
@@ -110,7 +119,7 @@ export async function recordedComparison(
     },
     text:
       recorded.length === 0
-        ? `No batch has recorded anything of ${challenger}${within ? ' in that period' : ''}. Have the next ones score it: fleetscore models challenge ${challenger}\nOr compare over a past period, here: fleetscore models compare ${challenger} --from TIME --to TIME`
+        ? `No batch has recorded anything of ${challenger}${period ? ' in that period' : within ? ` in the week before ${when(within.toMs)} UTC` : ''}. Have the next ones score it: fleetscore models challenge ${challenger}\nOr compare over a past period, here: fleetscore models compare ${challenger} --from TIME --to TIME`
         : recorded
             .flatMap((summary) => [
               recordedText(summary),

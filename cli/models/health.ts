@@ -43,7 +43,10 @@ export function registerModelHealth(models: Command): void {
         asNumber(0, 1),
       ),
     )
-    .option('--recorded', 'with a period: what batches over periods inside it recorded, instead of scoring here')
+    .option(
+      '--recorded',
+      'with a period: what batches over periods inside it recorded, instead of scoring here (without one: the last week)',
+    )
     .action(action<[string], CompareOptions>(compare));
   models
     .command('health')

@@ -10,6 +10,7 @@ import { locateTemporal } from '../../local/temporal-binary.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { formatBytes, formatNumberOf } from '../../report/format.ts';
+import { readingsWait } from '../../storage/store.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
@@ -164,7 +165,7 @@ async function sql(context: Context): Promise<string> {
   const store = await context.store();
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
   const room = await store.room();
-  if (room && room.freeBytes < room.reserveBytes && room.reusableBytes < room.reserveBytes / 4)
+  if (room && readingsWait(room))
     throw new Error(
       `readings wait: the disk has ${formatBytes(room.freeBytes)} free, and ingest leaves ${formatBytes(room.reserveBytes)} alone. Free room elsewhere on it, then \`fleetscore db prune --windows AGE\`.`,
     );

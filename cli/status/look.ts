@@ -10,7 +10,7 @@ import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
+import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
 import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
@@ -79,6 +79,8 @@ export interface Look {
     /** The newest batch of each schedule. */
     readonly bySchedule: ReadonlyMap<string, Batch>;
     readonly failures: readonly FailureSeen[];
+    /** Where the store is a file. */
+    readonly room?: StoreRoom;
   }>;
   readonly blob: Answer<true>;
   readonly eventHubs: Answer<true>;
@@ -214,8 +216,10 @@ async function notScoredOf(client: Client, store: Store): Promise<ReadonlyMap<st
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
+  const room = await store.room();
   return {
     sensors,
+    ...(room ? { room } : {}),
     ...(release === undefined ? {} : { release }),
     last: batches.filter(hasEnded).slice(0, LAST),
     bySchedule: newestBySchedule(batches),

@@ -1,8 +1,16 @@
 /** What `fleetscore status` shows of a look: a page for a terminal, and the same as data. Pure, except for colours. */
+import { readingsWait } from '../../storage/store.ts';
 import pc from 'picocolors';
 import { isoTime } from '../../domain/time.ts';
 import { isGone } from '../../pool/pool.ts';
-import { formatCount as count, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
+import {
+  formatBytes,
+  formatCount as count,
+  formatMs,
+  formatNumberOf,
+  formatPeriod,
+  formatShare,
+} from '../../report/format.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
 import { harmless } from '../../report/text-width.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -226,7 +234,13 @@ function ingest(look: Look, before: readonly Look[]): string {
       )
     : 'not known (Event Hubs does not answer)';
   const rate = readingRate(look, before);
+  const room = look.store.value?.room;
   return [
+    ...(room && readingsWait(room)
+      ? [
+          `readings wait: the disk of the store has ${formatBytes(room.freeBytes)} free, ingest leaves ${formatBytes(room.reserveBytes)} alone; free room elsewhere, then fleetscore db prune`,
+        ]
+      : []),
     `lag ${lag}; ${marks.length === 0 ? 'no watermark yet' : `watermark ${formatMs(Math.max(0, look.atMs - Math.min(...marks)))} old`}${rate === undefined ? '' : `; ${count(rate)} readings/s`}`,
     `${count(sum((state) => state.readings))} readings in ${formatNumberOf(states.length, 'partition')}, ${count(sum((state) => state.late))} late, ${count(sum((state) => state.dead))} dead`,
     ...(stalled(look).length === 0
@@ -336,6 +350,7 @@ export function statusData(look: Look, before: readonly Look[]) {
           lagEvents: states.some((state) => state.lagEvents !== undefined)
             ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
             : null,
+          waitsForDisk: look.store.value?.room ? readingsWait(look.store.value.room) : false,
           stalledPartitions: stalled(look),
           watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
           readingsPerSecond: readingRate(look, before) ?? null,

@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { readingsWait } from '../store.ts';
 
 const MIB = 1024 * 1024;
 /** Of small disks no more than a tenth is kept free. */
@@ -31,9 +32,6 @@ export function diskRoom(path: string): DiskRoom | undefined {
   }
 }
 
-export const tooFull = (room: DiskRoom | undefined): room is DiskRoom =>
-  room !== undefined && room.totalBytes > 0 && room.freeBytes < room.reserveBytes;
-
 const mib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
 
 /** What a person does about it. */
@@ -59,7 +57,8 @@ export function reserveGuard(
     if (nowMs - lookedAtMs >= LOOK_EVERY_MS) {
       lookedAtMs = nowMs;
       const room = look(path);
-      problem = tooFull(room) && freePages() < room.reserveBytes / 4 ? roomRemedy(path, room) : undefined;
+      const waits = room !== undefined && readingsWait({ ...room, reusableBytes: freePages() });
+      problem = waits ? roomRemedy(path, room) : undefined;
     }
     if (problem === undefined) return;
     throw new FleetscoreError('DISK_RESERVE', `Readings wait: ${problem}.`, { retryable: true });
