@@ -1,16 +1,15 @@
 /**
- * Readings from CSV: the columns TS, Device, Sensor, Value in any order and case, others ignored; times without a
- * zone are UTC. A bad row is reported with its line and reason, the good ones go. A row is one line, so that a stray
+ * Readings from CSV: the columns TS, Device, Sensor, Value in any order and case, Quality too where
+ * there is one, others ignored; times without a zone are UTC. A bad row is reported with its line and reason, the good ones go. A row is one line, so that a stray
  * quote costs its own row and not the rest of the file.
  */
 import type { Readable } from 'node:stream';
-import type { Reading } from '../domain/reading.ts';
 import type { TimeUnit } from '../domain/time.ts';
 import { openEncoding } from './csv/encoding.ts';
 import { readLines } from './csv/lines.ts';
 import { createRowReader, headerError, readHeader } from './csv/rows.ts';
 import { createTimeReader, type Decimal } from './csv/values.ts';
-import { sendReadings, type SendOptions, type SendResult } from './send-readings.ts';
+import { sendReadings, type SendOptions, type SendResult, type SentReading } from './send-readings.ts';
 
 export interface BadRow {
   /** Line of the file, from 1. */
@@ -57,7 +56,7 @@ export async function* readCsv(
   input: Readable,
   onBadRow: (row: BadRow) => void,
   { encoding, separator = ',', decimal = '.', timeUnit }: CsvFormat = {},
-): AsyncGenerator<Reading> {
+): AsyncGenerator<SentReading> {
   let readRow: ReturnType<typeof createRowReader> | undefined;
   for await (const line of readLines(input, openEncoding(encoding))) {
     if ('problem' in line) {

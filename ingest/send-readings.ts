@@ -10,6 +10,11 @@ import { SEND_PROPERTY } from '../domain/send-tally.ts';
 import { isoTime, type TimeUnit } from '../domain/time.ts';
 import { FIRST_CERTAIN_MS } from './parse/time.ts';
 
+export interface SentReading extends Reading {
+  /** For ingest's filter of good ones. */
+  readonly quality?: string;
+}
+
 export interface SendOptions {
   readonly producer: EventHubProducerClient;
   /** Readings a second; as fast as possible when absent. */
@@ -52,7 +57,7 @@ const READINGS_PER_EVENT = 50;
 
 /** @throws FleetscoreError `SEND_FAILED` (retryable; sending again changes nothing), `EVENT_TOO_LARGE` */
 export async function sendReadings(
-  readings: Iterable<Reading> | AsyncIterable<Reading>,
+  readings: Iterable<SentReading> | AsyncIterable<SentReading>,
   options: SendOptions,
 ): Promise<SendResult> {
   const { producer, rate, onProgress, signal } = options;
@@ -66,10 +71,10 @@ export async function sendReadings(
   const startedAtMs = performance.now();
   let sent = 0;
   let events = 0;
-  let round = new Map<string, Reading[]>();
+  let round = new Map<string, SentReading[]>();
   let held = 0;
 
-  const send = async (devices: Map<string, Reading[]>, count: number): Promise<void> => {
+  const send = async (devices: Map<string, SentReading[]>, count: number): Promise<void> => {
     if (rate !== undefined) {
       const aheadMs = (sent / rate) * 1000 - (performance.now() - startedAtMs);
       if (aheadMs > 1) await sleep(aheadMs, undefined, signal ? { signal } : {}).catch(() => {});
@@ -117,7 +122,7 @@ export async function sendReadings(
 async function sendDevice(
   producer: EventHubProducerClient,
   device: string,
-  readings: readonly Reading[],
+  readings: readonly SentReading[],
   perEvent: number,
   options: Pick<SendOptions, 'timeUnit' | 'sendId'>,
 ): Promise<number> {
@@ -154,14 +159,16 @@ async function sendDevice(
  * another unit, or ingest is set to one, ISO 8601 text.
  */
 function toEvent(
-  readings: readonly Reading[],
+  readings: readonly SentReading[],
   { timeUnit = 'ms', sendId }: Pick<SendOptions, 'timeUnit' | 'sendId'>,
 ): EventData {
-  const rows = readings.map(({ tsMs, device, sensor, value }) => ({
+  const rows = readings.map(({ tsMs, device, sensor, value, quality }) => ({
     ts: timeUnit === 'ms' && tsMs >= FIRST_CERTAIN_MS ? tsMs : isoTime(tsMs),
     device,
     sensor,
     value,
+    // JSON leaves out what is undefined.
+    quality,
   }));
   return {
     body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)),

@@ -1,12 +1,15 @@
 /** Lines -> rows -> readings: which columns there are, and what is wrong with a row or a header. */
 import { parse } from 'csv-parse/sync';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import type { Reading } from '../../domain/reading.ts';
+import type { SentReading } from '../send-readings.ts';
 import { nameProblem } from '../../domain/sensor.ts';
 import { boundedMap } from '../bounded-map.ts';
 import { readValue, type Decimal, type ReadTime } from './values.ts';
 
 const COLUMNS = ['ts', 'device', 'sensor', 'value'] as const;
+const TITLES = { ts: 'TS', device: 'Device', sensor: 'Sensor', value: 'Value' } as const;
+/** Handed on to ingest, whose filter may ask for it. */
+const QUALITY = 'quality';
 /** Also taken for Value: the column of a predictions file. */
 const VALUE_ALIAS = 'val';
 
@@ -31,6 +34,8 @@ export function splitRow(text: string, separator: string): readonly string[] | s
 /** Where the columns TS, Device, Sensor, Value stand, and how many there are. */
 export interface Header {
   readonly at: readonly number[];
+  /** Where Quality stands; absent when there is no such column. */
+  readonly quality?: number;
   readonly fields: number;
 }
 
@@ -39,7 +44,8 @@ export function readHeader(text: string, separator: string): Header {
   const row = splitRow(text, separator);
   const names = typeof row === 'string' ? [text] : row;
   const at = find(names);
-  if (at) return { at, fields: names.length };
+  const quality = names.findIndex((name) => name.toLowerCase() === QUALITY);
+  if (at) return { at, fields: names.length, ...(quality < 0 ? undefined : { quality }) };
   throw headerError(text, separator, names);
 }
 
@@ -73,6 +79,10 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
   if (text.includes('\r')) return 'The lines end with CR alone: write LF.';
   if (names.length > 4 && !names.some((name) => /^(device|sensor)$/i.test(name)))
     return 'This looks like a column for each sensor: make a row of each value (melt in pandas, unpivot in SQL).';
+  const lower = new Set(names.map((name) => name.toLowerCase()));
+  const missing = COLUMNS.filter((column) => !lower.has(column) && !(column === 'value' && lower.has(VALUE_ALIAS)));
+  if (missing.length <= 2)
+    return `It lacks ${missing.map((column) => TITLES[column]).join(' and ')}: add it, or rename a column.`;
   return names.length >= 4 ? 'Rename its columns so.' : 'Add the header line TS,Device,Sensor,Value.';
 }
 
@@ -85,7 +95,10 @@ export interface RowRules {
 const KNOWN_NAMES = 100_000;
 
 /** Reads rows below a header: the reading, or what is wrong with the row. */
-export function createRowReader({ at, fields }: Header, rules: RowRules): (text: string) => Reading | string {
+export function createRowReader(
+  { at, quality, fields }: Header,
+  rules: RowRules,
+): (text: string) => SentReading | string {
   const good = boundedMap<true>(KNOWN_NAMES);
   const problemOf = (what: 'device' | 'sensor', name: string): string | undefined => {
     if (good.get(name)) return undefined;
@@ -106,6 +119,8 @@ export function createRowReader({ at, fields }: Header, rules: RowRules): (text:
     const tsMs = rules.readTime(ts);
     if (typeof tsMs === 'string') return tsMs;
     const number = readValue(value, rules.decimal);
-    return typeof number === 'string' ? number : { tsMs, device, sensor, value: number };
+    if (typeof number === 'string') return number;
+    const flag = quality === undefined ? '' : (row[quality] ?? '');
+    return { tsMs, device, sensor, value: number, ...(flag === '' ? undefined : { quality: flag }) };
   };
 }

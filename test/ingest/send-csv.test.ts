@@ -123,8 +123,10 @@ test.each([
   ['TS\tDevice\tSensor\tValue\n', 'separated by tab: say --separator tab'],
   ['TS|Device|Sensor|Value\n', "say --separator '|'"],
   ['time,temperature,pressure,flow,level\n', 'a column for each sensor'],
-  ['timestamp,device,sensor,reading\n', 'Rename its columns so'],
+  ['timestamp,device,sensor,reading\n', 'It lacks TS and Value: add it, or rename a column'],
+  ['time,machine,tag,reading\n', 'Rename its columns so'],
   ['2020-03-09T10:14:33Z,d\n', 'Add the header line'],
+  ['TS,Device,Value\n', 'It lacks Sensor: add it'],
   ['TS,Device,Sensor,Value\r2020-03-09T10:14:33Z,d,s,1\r', 'CR alone'],
   ['', 'got nothing'],
 ])('a header such as %j is refused with what is wrong: %s', async (content, hint) => {
@@ -137,6 +139,16 @@ test.each([
   ['PK\u0003\u0004....', 'XLSX'],
 ])('a file that begins with %j is called by its name', async (content, kind) => {
   await expect(read(content)).rejects.toMatchObject({ code: 'CSV_FILE', message: expect.stringContaining(kind) });
+});
+
+test('a column Quality is handed on, where a row has one', async () => {
+  const { readings } = await read(
+    'TS,Device,Sensor,Value,QUALITY\n2020-03-09T10:14:33Z,d,s,1,good\n2020-03-09T10:14:33Z,d,s,2,\n',
+  );
+  expect(readings.map((reading) => ({ ...reading }))).toEqual([
+    { tsMs: T, device: 'd', sensor: 's', value: 1, quality: 'good' },
+    { tsMs: T, device: 'd', sensor: 's', value: 2 },
+  ]);
 });
 
 test('an encoding that there is not is refused', async () => {
