@@ -92,12 +92,11 @@ async function* filesFrom({
   nowMs = Date.now(),
 }: FindRawOptions): AsyncGenerator<CaptureName> {
   const fromMs = Math.max(0, period.fromMs - clockSkewMs);
-  const firstDay = Math.floor(fromMs / DAY_MS) - 1;
+  // The file that was open when the period began may lie in the folder of the day before.
   const before: CaptureName[] = [];
-  for (let day = firstDay; day * DAY_MS <= nowMs; day++) {
+  for await (const prefixes of daysFrom(blobs, folders, fromMs - DAY_MS, nowMs)) {
     const files: CaptureName[] = [];
-    for (const folder of folders) {
-      const prefix = `${folder}/${new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '/')}/`;
+    for (const prefix of prefixes) {
       let last: CaptureName | undefined;
       for await (const { name } of blobs.list(CONTAINERS.raw, prefix)) {
         const file = parseCaptureName(name);
@@ -105,9 +104,47 @@ async function* filesFrom({
         if (file.timeMs >= fromMs) files.push(file);
         else last = file;
       }
-      // The file that was open when the period began.
       if (last) before.push(last);
     }
     yield* [...before.splice(0), ...files].sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
   }
+}
+
+/** Folders of one day after the other, of all partitions; years and months without a file cost one look each. */
+async function* daysFrom(
+  blobs: BlobStore,
+  folders: readonly string[],
+  fromMs: number,
+  toMs: number,
+): AsyncGenerator<readonly string[]> {
+  const first = new Date(Math.max(0, fromMs));
+  const two = (n: number): string => String(n).padStart(2, '0');
+  for (let year = first.getUTCFullYear(); year <= new Date(toMs).getUTCFullYear(); year++) {
+    const inYear = await withFiles(
+      blobs,
+      folders.map((folder) => `${folder}/${year}/`),
+    );
+    for (let month = 0; month < 12 && inYear.length > 0; month++) {
+      const begins = Date.UTC(year, month);
+      const ends = Date.UTC(year, month + 1);
+      if (ends <= fromMs || begins > toMs) continue;
+      const inMonth = await withFiles(
+        blobs,
+        inYear.map((prefix) => `${prefix}${two(month + 1)}/`),
+      );
+      for (let day = begins; day < ends && inMonth.length > 0; day += DAY_MS)
+        if (day + DAY_MS > fromMs && day <= toMs)
+          yield inMonth.map((prefix) => `${prefix}${two(new Date(day).getUTCDate())}/`);
+    }
+  }
+}
+
+async function withFiles(blobs: BlobStore, prefixes: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const prefix of prefixes)
+    for await (const _ of blobs.list(CONTAINERS.raw, prefix)) {
+      found.push(prefix);
+      break;
+    }
+  return found;
 }
