@@ -30,19 +30,22 @@ export interface LetterDeps {
 }
 
 const AT_ONCE = 16;
+/** Tries of a whole letter before it is written short. */
 const TRIES = 4;
+/** Tries of a short one, half a minute: what is refused then is not refused for what the event holds, and rights may come late. */
+const SHORT_TRIES = 12;
 
 export function createLetterWriter({ blobs, folder, partition, log, retry, onLost }: LetterDeps): LetterWriter {
-  const put = (letter: DeadLetter, replace: boolean): Promise<void> =>
-    retry('dead letter', () => putDeadLetter(blobs, folder, letter, replace), { refusedAfter: TRIES });
+  const put = (letter: DeadLetter, replace: boolean, refusedAfter: number): Promise<void> =>
+    retry('dead letter', () => putDeadLetter(blobs, folder, letter, replace), { refusedAfter });
   const writeOne = async (event: IngestEvent, found: Findings, replace: boolean): Promise<void> => {
     const whole = deadLetter(partition, event, found);
     try {
-      await put(whole, replace);
+      await put(whole, replace, TRIES);
     } catch (error) {
       rethrowEnd(error);
       try {
-        await put(shortLetter(whole, messageOf(error).slice(0, 300)), replace);
+        await put(shortLetter(whole, messageOf(error).slice(0, 300)), replace, SHORT_TRIES);
       } catch (again) {
         rethrowEnd(again);
         onLost();
