@@ -1,6 +1,7 @@
 /** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. */
 import { storeOn } from '../../storage/mssql/mssql-store.ts';
 import type { Store } from '../../storage/store.ts';
+import { makeTools, MINUTE, T0 } from './contract-tools.ts';
 import { storeContract } from './store-contract.ts';
 import { tsqlOnSqlite } from './tsql-on-sqlite.ts';
 
@@ -119,4 +120,24 @@ test('a text that is longer than its column is refused before the server is aske
     code: 'TEXT_TOO_LONG',
     retryable: false,
   });
+});
+
+test('after an export and import, whose change numbers start anew, late readings are found', async () => {
+  const db = tsqlOnSqlite(':memory:');
+  const store = storeOn(db);
+  await store.migrate();
+  const tools = makeTools(() => store);
+  const [id] = await tools.sensors(1);
+  const period = { fromMs: T0, toMs: T0 + MINUTE };
+  await store.commitReadings(tools.commit([tools.reading(id!, 1)]));
+  const batch = await tools.newBatch();
+  await store.createBatch(batch);
+  const { changeId } = await store.readSeries({ from: id!, to: id! + 1 }, period);
+  await store.commitChunk(tools.chunk(batch.id, 'c', [tools.scored(id!)], { changeId }));
+  await store.finishBatch(batch.id, { status: 'completed', manifest: 'm', finishedAtMs: T0 });
+  expect(await store.changedSensors(period)).toEqual([]);
+  // The numbers of the old database are far ahead of those of the new one.
+  await db.write((tx) => tx.script('UPDATE outcomes SET change_id = change_id + 1000000'));
+  await store.commitReadings(tools.commit([tools.reading(id!, 2, T0, T0 + 1)]));
+  expect(await store.changedSensors(period)).toEqual([id]);
 });
