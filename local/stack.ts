@@ -119,7 +119,8 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
     keys,
     temporal,
     temporalEnv: clientEnv,
-    env: programEnv(options.env),
+    // Named by its home: whoever looks for what is left of a stack finds it by that.
+    env: { ...programEnv(options.env), FLEETSCORE_HOME: home },
     timeoutMs: START_TIMEOUT_MS,
     start: (startOne) => parts.start(startOne),
   });
