@@ -116,10 +116,11 @@ function named(schedule: Command, verb: string, description: string): Command {
 
 async function list(context: Context): Promise<Output> {
   const client = await context.client();
-  const store = await context.store();
   const rows = [];
+  // The store comes after Temporal has answered: whose trouble it is, is told by what was asked first.
   for await (const entry of client.schedule.list())
     if (entry.action?.workflowType === SCORE_BATCH) {
+      const store = await context.store();
       rows.push({
         name: entry.scheduleId,
         paused: entry.state.paused,
