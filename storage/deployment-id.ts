@@ -16,6 +16,8 @@ import type { Store } from './store.ts';
 const SETTING = 'deployment_id';
 const BLOB = 'fleetscore-deployment.json';
 const FORMAT = 1;
+/** On a new account nobody may have made the containers yet. */
+const ABSENT: ReadonlySet<string> = new Set(['BLOB_MISSING', 'BLOB_CONTAINER_MISSING']);
 
 /** Where a kind of process keeps the id. */
 export const DEPLOYMENT_CONTAINER = { ingest: CONTAINERS.checkpoints, batches: CONTAINERS.predictions } as const;
@@ -99,7 +101,7 @@ async function idOf(blobs: BlobStore, container: ContainerName): Promise<string 
   try {
     text = Buffer.from(await blobs.get(container, BLOB)).toString('utf8');
   } catch (error) {
-    if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
+    if (error instanceof FleetscoreError && ABSENT.has(error.code)) return undefined;
     throw error;
   }
   const found = JSON.parse(text) as { readonly format?: number; readonly deployment?: string };

@@ -9,6 +9,7 @@ import type { Store } from '../../storage/store.ts';
 import { codeFile } from '../../paths.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { startIngestServers, type IngestServers } from '../support/ingest-servers.ts';
+import { startOwnBlobServer } from '../support/own-blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('two-stores');
@@ -102,4 +103,15 @@ test('a store that takes the place of one that is gone gets the account, when so
   expect(await claimDeployment(next, blobs, 'ingest')).toBe(id);
   expect(await claimDeployment(next, blobs, 'batches')).toBe(id);
   expect(await checkDeployment(next, blobs)).toBe(id);
+});
+
+test('a new account without containers belongs to nobody yet', async () => {
+  const server = await startOwnBlobServer(join(dir, 'bare'));
+  try {
+    const store = await storeOf('bare');
+    await store.claimSetting('deployment_id', 'x');
+    expect(await checkDeployment(store, createBlobStore({ connectionString: server.connectionString }))).toBe('x');
+  } finally {
+    await server.stop();
+  }
 });
