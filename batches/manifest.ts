@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { FORMATS } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -12,8 +13,9 @@ import type { Batch } from '../storage/store.ts';
 
 export function manifestOf(batch: Batch, status: Manifest['status'], files: readonly ManifestFile[]): Manifest {
   return {
-    version: 1,
+    version: FORMATS.manifest,
     batch: batch.id,
+    startedAt: isoTime(batch.startedAtMs),
     kind: batch.kind,
     from: isoTime(batch.fromMs),
     to: isoTime(batch.toMs),
@@ -24,7 +26,11 @@ export function manifestOf(batch: Batch, status: Manifest['status'], files: read
     planned: batch.planned,
     outcomes: batch.counts,
     rows: files.reduce((sum, file) => sum + file.rows, 0),
-    files,
+    files: files.map((file) => ({
+      ...file,
+      format: file.blob.endsWith('.parquet') ? 'parquet' : 'csv',
+      formatVersion: FORMATS.predictions,
+    })),
   };
 }
 

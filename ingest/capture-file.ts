@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { inflateRawSync } from 'node:zlib';
 import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { checkFormat, FORMATS } from '../domain/format.ts';
 import { tryParseTime } from '../domain/time.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
 import { jsonText } from './json-text.ts';
@@ -65,6 +66,8 @@ const EVENT_DATA = avro.Type.forSchema(
 );
 
 const BLOCK_BYTES = 256 * 1024;
+/** In the metadata of the file; Azure's own files have none. */
+const FORMAT_KEY = 'fleetscore.format';
 const SHORTER: ReadonlySet<string> = new Set(['x-opt-enqueued-time', 'x-opt-partition-key']);
 const EMPTY = {};
 
@@ -73,6 +76,7 @@ export async function writeCapture(events: readonly IngestEvent[]): Promise<Uint
   const encoder = new avro.streams.BlockEncoder(EVENT_DATA, {
     codec: 'deflate',
     blockSize: BLOCK_BYTES,
+    metadata: { [FORMAT_KEY]: Buffer.from(String(FORMATS.capture)) },
     writeHeader: true,
   } as object);
   const chunks: Uint8Array[] = [];
@@ -87,14 +91,15 @@ export async function writeCapture(events: readonly IngestEvent[]): Promise<Uint
 
 /**
  * Events of a capture file, ours or Azure's, in the order of the file.
- * @throws FleetscoreError `CAPTURE_UNREADABLE`
+ * @throws FleetscoreError `CAPTURE_UNREADABLE`, `FORMAT_TOO_NEW`
  */
 export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEvent[] {
   // Azure writes a file of no bytes or no records when nothing came.
   if (bytes.length === 0) return [];
   try {
-    return readContainer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).map(toEvent);
+    return readContainer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), name).map(toEvent);
   } catch (error) {
+    if (error instanceof FleetscoreError) throw error;
     throw new FleetscoreError(
       'CAPTURE_UNREADABLE',
       `${name} is not a capture file that can be read: ${messageOf(error)}. It must be an Avro container file (codec null or deflate) with the EventData schema of Event Hubs Capture.`,
@@ -121,7 +126,7 @@ const HEADER = avro.Type.forSchema({
 const LONG = avro.Type.forSchema('long');
 
 // By blocks rather than by avsc's stream, which takes a file that was cut off for a whole one.
-function readContainer(file: Buffer): EventData[] {
+function readContainer(file: Buffer, name: string): EventData[] {
   if (file.subarray(0, 4).toString('latin1') !== 'Obj\u0001') throw new Error('it does not begin as one');
   let at = 0;
   const read = (type: avro.Type, from: Buffer, position: number): { value: unknown; offset: number } => {
@@ -137,6 +142,7 @@ function readContainer(file: Buffer): EventData[] {
   const header = next(HEADER) as Header;
   const text = (key: string): string | undefined =>
     header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined;
+  checkFormat('capture', text(FORMAT_KEY), name);
   const type = avro.Type.forSchema(
     JSON.parse(text('avro.schema') ?? 'null') as Parameters<typeof avro.Type.forSchema>[0],
     { wrapUnions: true, registry: { long: EXACT_LONG } },

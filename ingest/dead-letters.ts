@@ -6,6 +6,7 @@
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { checkFormat, FORMATS } from '../domain/format.ts';
 import { compactTime, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
@@ -13,6 +14,8 @@ import { jsonText } from './json-text.ts';
 import type { Findings, Problem, ReasonCounts } from './parse/problems.ts';
 
 export interface DeadLetter {
+  /** Version of this form, where it is stored; absent before there were any. */
+  readonly format?: number;
   readonly partition: string;
   readonly sequenceNumber: number;
   readonly offset: string;
@@ -96,7 +99,7 @@ export async function putDeadLetter(
   await (replace ? blobs.put : blobs.putIfAbsent)(
     CONTAINERS.deadletters,
     deadLetterName(folder, letter.partition, at),
-    Buffer.from(`${JSON.stringify(letter)}\n`),
+    Buffer.from(`${JSON.stringify({ format: FORMATS.deadLetter, ...letter })}\n`),
     'application/json',
   );
 }
@@ -119,10 +122,9 @@ export async function* listDeadLetters(blobs: BlobStore, prefix = ''): AsyncGene
 /** Undefined when someone else has replayed it since it was listed. */
 async function readDeadLetter(blobs: BlobStore, name: string): Promise<StoredDeadLetter | undefined> {
   try {
-    return {
-      ...(JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter),
-      name,
-    };
+    const letter = JSON.parse(Buffer.from(await blobs.get(CONTAINERS.deadletters, name)).toString()) as DeadLetter;
+    checkFormat('deadLetter', letter.format, `the dead letter deadletters/${name}`);
+    return { ...letter, name };
   } catch (error) {
     if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
     throw error;

@@ -81,7 +81,7 @@ async function eventsOf(blobs: BlobStore, name: string, tally: RebuildTally): Pr
 }
 
 /** A file that is not what it should be, or that somebody deleted in between. */
-const SET_ASIDE: ReadonlySet<string> = new Set(['CAPTURE_UNREADABLE', 'BLOB_MISSING']);
+const SET_ASIDE: ReadonlySet<string> = new Set(['CAPTURE_UNREADABLE', 'FORMAT_TOO_NEW', 'BLOB_MISSING']);
 
 /**
  * Files that can hold readings from `fromMs` on, in the order of their events: the last file of each partition that

@@ -1,5 +1,6 @@
 /** All defaults of ingest in one place. Times in ms, sizes in bytes. */
 import { FleetscoreError } from '../domain/errors.ts';
+import { formatTooNew } from '../domain/format.ts';
 import { formatDuration } from '../domain/time.ts';
 import { describeWindows, windowsPerReading, type WindowShape } from '../domain/windowing.ts';
 import { CAPTURE_DEFAULTS } from './capture.ts';
@@ -76,7 +77,10 @@ export const WINDOWS_SETTING = 'aggregationIntervalMs';
 const windowsText = ({ windowMs, hopMs }: WindowShape): string =>
   hopMs === windowMs ? String(windowMs) : `${windowMs}/${hopMs}`;
 
+/** @throws FleetscoreError `FORMAT_TOO_NEW` for a form that this code does not know */
 function windowsOfText(text: string): WindowShape {
+  if (!/^\d+(\/\d+)?$/.test(text))
+    throw formatTooNew('the setting of windows in the store', `its form is ${JSON.stringify(text)}`);
   const [windowMs, hopMs = windowMs] = text.split('/').map(Number) as [number, number?];
   return { windowMs, hopMs: hopMs! };
 }

@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import type { DatabaseSync as DatabaseSyncType } from 'node:sqlite';
 import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { checkFormat, FORMATS } from '../domain/format.ts';
 import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
 import { withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
 
 export interface StackState {
+  /** Version of this form; absent before there were any. */
+  readonly format?: number;
   readonly supervisor: ProcessRef;
   readonly startedAt: string;
   /** Web UI of Temporal. */
@@ -23,7 +26,7 @@ export interface StackState {
 const stateFile = (home: string): string => join(home, 'stack.json');
 const lockFile = (home: string): string => join(home, 'stack.lock');
 
-/** The running stack of this home, if any. */
+/** The running stack of this home, if any. @throws FleetscoreError `FORMAT_TOO_NEW` */
 export function readStack(home: string): StackState | undefined {
   let state: StackState;
   try {
@@ -31,11 +34,13 @@ export function readStack(home: string): StackState | undefined {
   } catch {
     return undefined;
   }
-  return isAlive(state.supervisor) ? state : undefined;
+  if (!isAlive(state.supervisor)) return undefined;
+  checkFormat('stack', state.format, `the running stack that ${stateFile(home)} describes`);
+  return state;
 }
 
 export function writeStack(home: string, state: StackState): void {
-  writePrivate(stateFile(home), `${JSON.stringify(state, null, 2)}\n`);
+  writePrivate(stateFile(home), `${JSON.stringify({ format: FORMATS.stack, ...state }, null, 2)}\n`);
 }
 
 /** Held for as long as its process lives: the system lets go of it, however the process ends. */

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { checkFormat } from '../domain/format.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
 import type { KeepWarm } from './settings.ts';
@@ -57,8 +58,15 @@ export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
     });
   let parsed;
   try {
-    parsed = file.safeParse(JSON.parse(await readFile(path, 'utf8')));
+    // The list alone; or `{ "format": 1, "pools": [...] }`, where somebody says it.
+    const json = JSON.parse(await readFile(path, 'utf8')) as {
+      readonly format?: unknown;
+      readonly pools?: unknown;
+    } | null;
+    checkFormat('pools', json?.format, `the file of pools ${path}`);
+    parsed = file.safeParse(json?.format === undefined ? json : json.pools);
   } catch (error) {
+    if (error instanceof FleetscoreError && error.code.startsWith('FORMAT_')) throw error;
     throw wrong(messageOf(error).replace(/\.$/, ''), error);
   }
   if (!parsed.success)

@@ -4,6 +4,7 @@
  * those that a spreadsheet would take for a formula are refused at the door (domain/sensor.ts).
  */
 import { FleetscoreError } from '../domain/errors.ts';
+import { formatTooNew } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { isoTime, tryParseTime } from '../domain/time.ts';
@@ -58,11 +59,14 @@ export function encodeCsv(
   return { bytes: Buffer.concat(pieces), rows };
 }
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line */
+/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line, `FORMAT_TOO_NEW` */
 export function decodeCsv(bytes: Uint8Array, filter?: SensorKey): Prediction[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerEnd = lineEnd(buffer, 0);
-  if (buffer.toString('utf8', 0, headerEnd) !== HEADER) throw corrupt(buffer, 0, `the header is not ${HEADER}`);
+  const header = buffer.toString('utf8', 0, headerEnd);
+  // CSV has no place for a number: what a later version adds are columns.
+  if (header.startsWith(`${HEADER},`)) throw formatTooNew('a predictions file', `its columns are ${header}`);
+  if (header !== HEADER) throw corrupt(buffer, 0, `the header is not ${HEADER}`);
   return filter ? ofSensor(buffer, headerEnd, filter) : all(buffer, headerEnd + 1);
 }
 

@@ -13,6 +13,7 @@ import {
 } from 'hyparquet';
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { checkFormat, FORMATS } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
@@ -21,6 +22,8 @@ import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from '.
 /** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
 const ROWS_PER_GROUP = 8_192;
 const MAGIC = 0x50_41_52_31; // PAR1
+/** In the metadata of the file. */
+const FORMAT_KEY = 'fleetscore.format';
 
 type Column = (typeof PREDICTION_COLUMNS)[number];
 const TYPES: Readonly<Record<Column, Omit<SchemaElement, 'name' | 'repetition_type'>>> = {
@@ -77,6 +80,7 @@ export function encodeParquet(
     writer,
     schema: SCHEMA,
     createdBy: 'fleetscore',
+    kvMetadata: [{ key: FORMAT_KEY, value: String(FORMATS.predictions) }],
     rowGroupSize: ROWS_PER_GROUP,
     columnData: [
       { name: 'TS', data: ts },
@@ -95,7 +99,7 @@ export function isParquet(bytes: Uint8Array): boolean {
   return bytes.byteLength >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === MAGIC;
 }
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row */
+/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row, `FORMAT_TOO_NEW` */
 export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
   const file: AsyncBuffer = {
     byteLength: bytes.byteLength,
@@ -148,7 +152,8 @@ function rangesOf(
   return ranges;
 }
 
-function checkSchema({ schema }: FileMetaData): void {
+function checkSchema({ schema, key_value_metadata: said }: FileMetaData): void {
+  checkFormat('predictions', said?.find(({ key }) => key === FORMAT_KEY)?.value, 'a predictions file');
   const found = schema
     .slice(1)
     .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)

@@ -1,6 +1,7 @@
 /**
  * Predictions of one sensor, read back. Only files of committed batches are read, each checked against the
- * hash on record; where batches overlap, the one that ended last has the word.
+ * hash on record; where batches overlap, the one that began last has the word: what its
+ * manifest says of itself (`startedAt`).
  */
 import { createHash } from 'node:crypto';
 import { CONTAINERS } from '../domain/blob-names.ts';

@@ -516,6 +516,6 @@ export interface Store {
   findBatch(batchId: string): Promise<Batch | undefined>;
   /** Newest start first. */
   listBatches(options?: BatchFilter): Promise<Batch[]>;
-  /** Committed files that hold predictions of one sensor in a period, oldest commit first. */
+  /** Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in manifests. */
   predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
 }

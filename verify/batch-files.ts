@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { batchFolder, CONTAINERS, manifestBlob, reportBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { checkFormat } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type Store } from '../storage/store.ts';
@@ -50,13 +51,14 @@ export async function readManifest({ blobs }: Deps, batch: Batch, findings: Find
         `SQL names the manifest predictions/${batch.manifest}, it should be predictions/${name}`,
       );
     const manifest = JSON.parse(body.toString('utf8')) as Manifest;
-    if (manifest.version === 1 && Array.isArray(manifest.files)) return manifest;
-    findings.found(
-      'closed',
-      `the manifest predictions/${name} has version ${JSON.stringify(manifest.version)}: this code reads version 1`,
-    );
+    const where = `the manifest predictions/${batch.manifest ?? name}`;
+    checkFormat('manifest', manifest.version, where);
+    for (const file of manifest.files ?? [])
+      checkFormat('predictions', file.formatVersion, `the file predictions/${file.blob}`);
+    if (Array.isArray(manifest.files)) return manifest;
+    findings.found('closed', `${where} has no list of files`);
   } catch (error) {
-    if (error instanceof FleetscoreError && error.retryable) throw error;
+    if (error instanceof FleetscoreError && (error.retryable || error.code === 'FORMAT_TOO_NEW')) throw error;
     findings.found('closed', `the manifest cannot be read: ${messageOf(error)}`);
   }
   return undefined;

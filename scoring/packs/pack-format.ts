@@ -3,6 +3,8 @@
  * model is in which row (`metadata_props`), and is named by the SHA-256 of its bytes. The same models in the
  * same order give the same bytes.
  */
+import { messageOf } from '../../domain/errors.ts';
+import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { type Feature, parseFeatures } from '../features.ts';
 import { modelError } from '../model-contract.ts';
 import { decodeMetadata, type OnnxEntry } from '../onnx-proto.ts';
@@ -11,6 +13,7 @@ import { decodeMetadata, type OnnxEntry } from '../onnx-proto.ts';
 export const PACK_PORTS = { index: 'row', features: 'features', anomaly: 'anomaly', scores: 'scores' } as const;
 
 const KEYS = {
+  format: 'fleetscore.pack.format',
   kind: 'fleetscore.pack.kind',
   rows: 'fleetscore.pack.rows',
   rowWidth: 'fleetscore.pack.row-width',
@@ -38,6 +41,7 @@ export function packMetadata(
   models: readonly string[],
 ): OnnxEntry[] {
   return [
+    { key: KEYS.format, value: String(FORMATS.pack) },
     { key: KEYS.kind, value: kind },
     { key: KEYS.rows, value: String(models.length) },
     { key: KEYS.rowWidth, value: String(rowWidth) },
@@ -46,13 +50,18 @@ export function packMetadata(
   ];
 }
 
-/** @throws FleetscoreError `MODEL_CORRUPT` when the bytes are not a pack of ours */
+/** @throws FleetscoreError `MODEL_CORRUPT` when the bytes are not a pack of ours, `MODEL_FAILED` when a newer version made it */
 export function readPackHeader(bytes: Uint8Array): PackHeader {
   let metadata: ReadonlyMap<string, string>;
   try {
     metadata = decodeMetadata(bytes);
   } catch {
     throw modelError('model_corrupt', 'not a pack: the file is damaged');
+  }
+  try {
+    checkFormat('pack', metadata.get(KEYS.format), 'the pack of its model');
+  } catch (error) {
+    throw modelError('model_failed', messageOf(error));
   }
   const kind = metadata.get(KEYS.kind);
   const rows = Number(metadata.get(KEYS.rows));

@@ -144,18 +144,19 @@ export function outcomesContract(tools: ContractTools): void {
       const make = async (
         label: string,
         fromMs: number,
-        finishedAtMs: number,
+        startedAtMs: number,
         over: Partial<SensorOutcome>,
         manifest?: string,
       ): Promise<void> => {
         const batch = await tools.store.createBatch(
-          await newBatch({ sensorIds: [id!, other!], fromMs, toMs: fromMs + MINUTE }),
+          await newBatch({ sensorIds: [id!, other!], fromMs, toMs: fromMs + MINUTE, startedAtMs }),
         );
         made[batch.id] = label;
         await tools.store.commitChunk(chunk(batch.id, 'c', [scored(id!, over), scored(other!)]));
         await tools.store.finishBatch(batch.id, {
           status: 'completed',
-          finishedAtMs,
+          // Who ended last has no word: a manifest says when its batch began.
+          finishedAtMs: 2 * T0 - startedAtMs,
           ...(manifest ? { manifest } : {}),
         });
       };
@@ -174,7 +175,7 @@ export function outcomesContract(tools: ContractTools): void {
         model: 'model-a',
         fromMs: T0,
         toMs: T0 + MINUTE,
-        finishedAtMs: T0 + 10,
+        finishedAtMs: T0 - 10,
         file: { chunk: 'c', rows: 15 },
       });
     });
