@@ -1,7 +1,6 @@
-/** What `fleetscore status` shows of a look: a page for a terminal, and the same as data. Pure, except for colours. */
+/** What `fleetscore status` shows of a look: a page for a terminal. Pure, except for colours. */
 import { readingsWait } from '../../storage/store.ts';
 import pc from 'picocolors';
-import { isoTime } from '../../domain/time.ts';
 import { isGone } from '../../pool/pool.ts';
 import {
   formatBytes,
@@ -13,7 +12,6 @@ import {
 } from '../../report/format.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
 import { harmless } from '../../report/text-width.ts';
-import type { Batch } from '../../storage/store.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
@@ -53,7 +51,8 @@ export function statusPage(look: Look, before: readonly Look[], where: string): 
 
 const section = (title: string, text: string): string => `${pc.bold(title)}\n${text}`;
 
-const partsOf = (look: Look): (readonly [string, Answer<unknown>])[] => [
+/** The parts that are asked, by name. */
+export const partsOf = (look: Look): (readonly [string, Answer<unknown>])[] => [
   ['Temporal', look.temporal],
   ['SQL', look.store],
   ['Blob', look.blob],
@@ -169,7 +168,8 @@ function pools({ pools: answer, temporal, atMs }: Look): string {
   ].join('\n');
 }
 
-const living = ({ nodes }: PoolState): number => nodes.filter((node) => !isGone(node.state)).length;
+/** Nodes that are not gone. */
+export const living = ({ nodes }: PoolState): number => nodes.filter((node) => !isGone(node.state)).length;
 
 /** The newest note of each pool, named where there are several. */
 const notesOf = (seen: readonly PoolSeen[]): string[] =>
@@ -214,7 +214,7 @@ function poolTable(seen: readonly PoolSeen[]): string {
 const STILL_MS = 5 * 60_000;
 
 /** Partitions whose events wait while nothing is applied. */
-const stalled = ({ ingest: { value: states }, atMs }: Look): string[] =>
+export const stalled = ({ ingest: { value: states }, atMs }: Look): string[] =>
   (states ?? [])
     .filter(
       ({ lagEvents = 0, updatedAtMs }) => lagEvents > 0 && updatedAtMs !== undefined && atMs - updatedAtMs > STILL_MS,
@@ -300,107 +300,3 @@ function lastBatches({ store }: Look): string {
 }
 
 const unknown = (part: string): string => pc.dim(`not known: ${part} does not answer`);
-
-/** The look as one JSON document. */
-export function statusData(look: Look, before: readonly Look[]) {
-  const states = look.ingest.value;
-  const marks = (states ?? []).map((state) => state.watermarkMs).filter((ms) => ms >= 0);
-  return {
-    at: isoTime(look.atMs),
-    parts: Object.fromEntries(
-      partsOf(look).map(([name, answer]) => [
-        name,
-        { answers: answer.problem === undefined, problem: answer.problem ?? null },
-      ]),
-    ),
-    sensors: look.store.value?.sensors ?? null,
-    release: look.store.value?.release ?? null,
-    workers: look.temporal.value?.workers ?? null,
-    stuck: look.temporal.value?.stuck ?? null,
-    schedules:
-      look.temporal.value?.schedules.map(({ name, paused, nextMs }) => ({
-        name,
-        paused,
-        next: nextMs === undefined ? null : isoTime(nextMs),
-        notScored: look.notScored.value?.get(name) ?? null,
-        last: lastOf(look.store.value?.bySchedule.get(name)),
-      })) ?? null,
-    running:
-      look.running.value?.map((batch) => {
-        const rate = sensorRate(batch, look, before);
-        const left = timeLeft(batch, rate);
-        return {
-          batch: batch.id,
-          from: isoTime(batch.fromMs),
-          to: isoTime(batch.toMs),
-          phase: batch.phase,
-          paused: batch.paused,
-          planned: batch.planned,
-          done: batch.done,
-          failed: batch.failed,
-          anomalies: batch.anomalies,
-          sensorsPerSecond: rate ?? null,
-          secondsLeft: left === undefined ? null : left / 1000,
-        };
-      }) ?? null,
-    pools: look.pools.value?.map(poolData) ?? null,
-    ingest: states
-      ? {
-          partitions: states.length,
-          lagEvents: states.some((state) => state.lagEvents !== undefined)
-            ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
-            : null,
-          waitsForDisk: look.store.value?.room ? readingsWait(look.store.value.room) : false,
-          stalledPartitions: stalled(look),
-          watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
-          readingsPerSecond: readingRate(look, before) ?? null,
-          readings: states.reduce((sum, state) => sum + state.readings, 0),
-          late: states.reduce((sum, state) => sum + state.late, 0),
-          dead: states.reduce((sum, state) => sum + state.dead, 0),
-        }
-      : null,
-    failures:
-      look.store.value?.failures.map(({ batch, device = null, sensor = null, class: why, message }) => ({
-        batch,
-        device,
-        sensor,
-        class: why,
-        message,
-      })) ?? null,
-    last:
-      look.store.value?.last.map((b) => ({
-        batch: b.id,
-        from: isoTime(b.fromMs),
-        to: isoTime(b.toMs),
-        status: b.status,
-        planned: b.planned,
-        ...b.counts,
-        seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
-        class: b.class ?? null,
-        message: b.message ?? null,
-      })) ?? null,
-  };
-}
-
-const lastOf = (batch: Batch | undefined): object | null =>
-  batch ? { batch: batch.id, status: batch.status, class: batch.class ?? null, message: batch.message ?? null } : null;
-
-const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
-  name,
-  problem: problem ?? null,
-  ...(state
-    ? {
-        mode: state.mode,
-        nodes: living(state),
-        minNodes: state.settings.minNodes,
-        maxNodes: state.settings.maxNodes,
-        target: state.decision?.target ?? null,
-        reason: state.decision?.reason ?? null,
-        ready: state.seen?.ready ?? null,
-        busy: state.seen?.busy ?? null,
-        coming: state.seen?.coming ?? null,
-        backlogTasks: state.seen?.backlog ?? null,
-        sensorsToGo: state.seen?.sensorsToGo ?? null,
-      }
-    : { mode: null }),
-});

@@ -7,7 +7,8 @@ import { temporalTarget } from '../../connect/temporal.ts';
 import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { openLooker, type Look, type Looker } from './look.ts';
-import { allAnswer, statusData, statusPage } from './page.ts';
+import { statusData } from './data.ts';
+import { allAnswer, statusPage } from './page.ts';
 import { clearScreen, draw, say, sayJsonLine, setCursor } from '../frame/terminal.ts';
 
 interface StatusOptions {

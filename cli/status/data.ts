@@ -1,0 +1,111 @@
+/** What `fleetscore status --json` gives of a look: one JSON document. Pure. */
+import { readingsWait } from '../../storage/store.ts';
+import { isoTime } from '../../domain/time.ts';
+import type { Batch } from '../../storage/store.ts';
+import type { Look, PoolSeen } from './look.ts';
+import { living, partsOf, stalled } from './page.ts';
+import { readingRate, sensorRate, timeLeft } from './rates.ts';
+
+/** The look as one JSON document. */
+export function statusData(look: Look, before: readonly Look[]) {
+  const states = look.ingest.value;
+  const marks = (states ?? []).map((state) => state.watermarkMs).filter((ms) => ms >= 0);
+  return {
+    at: isoTime(look.atMs),
+    parts: Object.fromEntries(
+      partsOf(look).map(([name, answer]) => [
+        name,
+        { answers: answer.problem === undefined, problem: answer.problem ?? null },
+      ]),
+    ),
+    sensors: look.store.value?.sensors ?? null,
+    release: look.store.value?.release ?? null,
+    workers: look.temporal.value?.workers ?? null,
+    stuck: look.temporal.value?.stuck ?? null,
+    schedules:
+      look.temporal.value?.schedules.map(({ name, paused, nextMs }) => ({
+        name,
+        paused,
+        next: nextMs === undefined ? null : isoTime(nextMs),
+        notScored: look.notScored.value?.get(name) ?? null,
+        last: lastOf(look.store.value?.bySchedule.get(name)),
+      })) ?? null,
+    running:
+      look.running.value?.map((batch) => {
+        const rate = sensorRate(batch, look, before);
+        const left = timeLeft(batch, rate);
+        return {
+          batch: batch.id,
+          from: isoTime(batch.fromMs),
+          to: isoTime(batch.toMs),
+          phase: batch.phase,
+          paused: batch.paused,
+          planned: batch.planned,
+          done: batch.done,
+          failed: batch.failed,
+          anomalies: batch.anomalies,
+          sensorsPerSecond: rate ?? null,
+          secondsLeft: left === undefined ? null : left / 1000,
+        };
+      }) ?? null,
+    pools: look.pools.value?.map(poolData) ?? null,
+    ingest: states
+      ? {
+          partitions: states.length,
+          lagEvents: states.some((state) => state.lagEvents !== undefined)
+            ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
+            : null,
+          waitsForDisk: look.store.value?.room ? readingsWait(look.store.value.room) : false,
+          stalledPartitions: stalled(look),
+          watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
+          readingsPerSecond: readingRate(look, before) ?? null,
+          readings: states.reduce((sum, state) => sum + state.readings, 0),
+          late: states.reduce((sum, state) => sum + state.late, 0),
+          dead: states.reduce((sum, state) => sum + state.dead, 0),
+        }
+      : null,
+    failures:
+      look.store.value?.failures.map(({ batch, device = null, sensor = null, class: why, message }) => ({
+        batch,
+        device,
+        sensor,
+        class: why,
+        message,
+      })) ?? null,
+    last:
+      look.store.value?.last.map((b) => ({
+        batch: b.id,
+        from: isoTime(b.fromMs),
+        to: isoTime(b.toMs),
+        status: b.status,
+        planned: b.planned,
+        ...b.counts,
+        seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
+        class: b.class ?? null,
+        message: b.message ?? null,
+      })) ?? null,
+  };
+}
+
+const lastOf = (batch: Batch | undefined): object | null =>
+  batch ? { batch: batch.id, status: batch.status, class: batch.class ?? null, message: batch.message ?? null } : null;
+
+const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
+  name,
+  problem: problem ?? null,
+  ...(state
+    ? {
+        mode: state.mode,
+        nodes: living(state),
+        minNodes: state.settings.minNodes,
+        maxNodes: state.settings.maxNodes,
+        target: state.decision?.target ?? null,
+        reason: state.decision?.reason ?? null,
+        ready: state.seen?.ready ?? null,
+        busy: state.seen?.busy ?? null,
+        coming: state.seen?.coming ?? null,
+        backlogTasks: state.seen?.backlog ?? null,
+        sensorsToGo: state.seen?.sensorsToGo ?? null,
+      }
+    : { mode: null }),
+});
