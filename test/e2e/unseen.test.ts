@@ -145,6 +145,26 @@ test('two sensors with the longest names of any script are scored like others', 
   }
 }, 180_000);
 
+test('a batch whose workflow was terminated is closed by the control worker, and told', async () => {
+  const handle = await (
+    await stack.context.client()
+  ).workflow.start('scoreBatch', {
+    taskQueue: CONTROL_QUEUE,
+    workflowId: 'terminated',
+    args: [{ from: FROM, to: '2100-01-01' }],
+  });
+  const store = await stack.context.store();
+  const { id: batch } = await until(async () =>
+    (await store.listBatches({ status: 'waiting' })).find(({ workflowId }) => workflowId === 'terminated'),
+  );
+  await handle.terminate('by hand');
+  const closed = await until(async () =>
+    (await store.listBatches({ status: 'failed' })).find(({ id }) => id === batch),
+  );
+  expect(closed).toMatchObject({ class: 'workflow_lost', message: expect.stringContaining('terminated') });
+  await until(() => alerts.find((alert) => alert.event === 'batch_failed' && alert.batch === batch));
+}, 300_000);
+
 test('a workflow that does not go on is found, told once, and named with the remedy', async () => {
   const client = await stack.context.client();
   const connection = await NativeConnection.connect({ address: stack.stack.env['TEMPORAL_ADDRESS']! });
