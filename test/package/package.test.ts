@@ -5,6 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildId } from '../../version.ts';
 import { cleanEnv, processesOf, TOOLS } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -48,6 +49,9 @@ test('npm pack, npm install, npx fleetscore: the stack comes up from built JavaS
   try {
     const doctor = JSON.parse((await fleetscore('doctor')).stdout) as { healthy: boolean };
     expect(doctor.healthy).toBe(true);
+    // Built, it is the same version for Temporal as the sources that it was built of.
+    const { current } = JSON.parse((await fleetscore('workers', 'status')).stdout) as { current: string };
+    expect(current).toBe(buildId());
     const published = JSON.parse(
       (await fleetscore('models', 'publish', join(installed, 'dist', 'samples', 'models'))).stdout,
     ) as { models: number };
