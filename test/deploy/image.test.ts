@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fc, test as propertyTest } from '@fast-check/jest';
+import { baseImages } from '../../deploy/check/base-images.js';
 import { readUsers, sidOf, userScript } from '../../deploy/container/database-users.js';
 import { connectionsOf, establishedInodes } from '../../deploy/container/healthcheck.js';
 import { fetchSecrets, secretUrl } from '../../deploy/container/key-vault.js';
@@ -13,14 +14,35 @@ import { filesIn, matches, read, readJson, root, runTool, toolTest } from './sup
 const DOCKERFILE = read('deploy/Dockerfile');
 
 toolTest('the Dockerfile has no lint', () => {
-  const { status, stdout } = runTool(['hadolint', 'deploy/Dockerfile']);
+  const { status, stdout } = runTool(['hadolint', 'deploy/Dockerfile', 'deploy/node-image/Dockerfile']);
   expect([status, stdout]).toEqual([0, '']);
 });
 
 test('Node is the version that the project is pinned to', () => {
   const { optionalDependencies } = readJson<{ optionalDependencies: { node: string } }>('package.json');
-  expect(/^ARG NODE_VERSION=(.+)$/m.exec(DOCKERFILE)![1]).toBe(optionalDependencies.node);
+  expect(/^ARG BASE_IMAGE=.+:([\d.]+)-bookworm-slim$/m.exec(DOCKERFILE)![1]).toBe(optionalDependencies.node);
   expect(matches(DOCKERFILE, /^FROM (.+)$/gm)).toEqual(['${BASE_IMAGE} AS build', '${BASE_IMAGE}']);
+});
+
+test.each(['deploy/Dockerfile', 'deploy/node-image/Dockerfile'])(
+  'a registry that expands ARGs once finds every base image of %s',
+  (file) => {
+    const { images, trouble } = baseImages(
+      read(file),
+      file.includes('node-image') ? { IMAGE: 'cr.azurecr.io/a:1' } : {},
+    );
+    expect([trouble, images.length]).toEqual([[], file.includes('node-image') ? 1 : 2]);
+  },
+);
+
+test('ARGs in ARGs, and ARGs without a value, are told as the registry would refuse them', () => {
+  const nested = 'ARG V=24\nARG BASE=docker.io/library/node:${V}-slim\nFROM ${BASE} AS build\nFROM build\n';
+  expect(baseImages(nested)).toEqual({
+    images: ['docker.io/library/node:${V}-slim'],
+    trouble: [expect.stringMatching(/^docker\.io\/library\/node:\$\{V\}-slim is not the name of an image/)],
+  });
+  expect(baseImages('ARG BASE\nFROM $BASE\n').trouble).toHaveLength(1);
+  expect(baseImages(nested, { BASE: 'node:24' })).toEqual({ images: ['node:24'], trouble: [] });
 });
 
 test('all that the build compiles is sent to it, and nothing else', () => {
