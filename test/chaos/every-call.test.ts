@@ -97,7 +97,6 @@ test.each<FaultMode>(['request lost', 'answer lost'])(
         'store.finishBatch',
         'store.listOutcomes',
         'blobs.putIfAbsent',
-        'blobs.put',
       ]),
     );
     expect(retried).toBeGreaterThan(met.size / 2);

@@ -204,7 +204,7 @@ test('a model that hangs in its check is bad, the others of its job are not', as
 test('manifest.csv names devices and sensors freely, quoted where needed, and files once for many sensors', async () => {
   const path = folder({
     'manifest.csv':
-      '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,=1+1,other.onnx\r\n',
+      '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,+24 V,other.onnx\r\n',
     'shared.onnx': svmBytes(151),
     'other.onnx': svmBytes(152),
     'not listed.onnx': 'never read',
@@ -214,7 +214,7 @@ test('manifest.csv names devices and sensors freely, quoted where needed, and fi
   expect((await store.listReleaseModels(summary.release)).map(({ device, sensor }) => [device, sensor])).toEqual([
     ['pump, north', 'flow_rate'],
     ['the "big" one', 't_1_2'],
-    ['Öl', '=1+1'],
+    ['Öl', '+24 V'],
   ]);
 });
 

@@ -104,7 +104,12 @@ test('a batch is not planned over windows of another length or hop than the work
 test('a rescore also takes sensors whose windows before the period changed, as far back as its models look', async () => {
   const control = createControlActivities({
     store,
-    blobs: {} as BlobStore,
+    // The manifest of the first batch is where SQL says.
+    blobs: {
+      list: async function* () {
+        yield { name: 'm', bytes: 1 };
+      },
+    } as Partial<BlobStore> as BlobStore,
     codeVersion: 'test',
     worker: 'control@test#1',
     now: Date.now,
