@@ -37,7 +37,7 @@ export function configFileOf(env: Env): string | undefined {
 export function profileFileOf(env: Env): string | undefined {
   const file = configFileOf(env);
   try {
-    return file !== undefined && /\bprofile\b/.test(readFileSync(file, 'utf8')) ? file : undefined;
+    return file !== undefined && /^\s*\[?\s*["']?profile\b/m.test(readFileSync(file, 'utf8')) ? file : undefined;
   } catch {
     // Whoever uses it says what is wrong with it.
     return file;
