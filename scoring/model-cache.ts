@@ -5,7 +5,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -54,7 +54,9 @@ interface Fetching {
 }
 
 export async function createModelCache(options: ModelCacheOptions): Promise<ModelCache> {
-  const { blobs, dir, warn } = options;
+  const { blobs, warn } = options;
+  // The processes that read these files have other working folders.
+  const dir = resolve(options.dir);
   const paths = {
     model: (sha256: string) => join(dir, modelBlob(sha256)),
     pack: (sha256: string) => join(dir, packBlob(sha256)),

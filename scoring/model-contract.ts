@@ -10,14 +10,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { FailureClass } from '../domain/outcome.ts';
 import { type Feature, parseFeatures } from './features.ts';
-import {
-  decodeMetadata,
-  decodeModel,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxNode,
-  type OnnxTensor,
-} from './onnx-proto.ts';
+import { decodeMetadata, decodeModel, type OnnxModel } from './onnx-proto.ts';
+import { outsideOf } from './onnx-outside.ts';
 
 /** Default of the size cap. */
 export const MAX_MODEL_BYTES = 64 * 1024 * 1024;
@@ -100,7 +94,9 @@ export interface InspectedModel {
 export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedModel {
   checkModelSize(bytes.byteLength, maxBytes);
   let model: OnnxModel;
+  let outside: string | undefined;
   try {
+    outside = outsideOf(bytes);
     model = decodeModel(bytes);
   } catch (cause) {
     throw modelError(
@@ -110,11 +106,10 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
   }
   if (!model.graph || (model.graph.node ?? []).length === 0)
     throw modelError('model_corrupt', 'not an ONNX file: it holds no graph with nodes; export it again');
-  const external = externalTensor(model);
-  if (external !== undefined)
+  if (outside !== undefined)
     throw modelError(
       'model_wrong_shape',
-      `the weights of tensor ${JSON.stringify(external)} lie in another file; save the model in one file (onnx.save without save_as_external_data)`,
+      `${outside}; save the model in one file (onnx.save without save_as_external_data), with ONNX 1.23 or older`,
     );
   return {
     model,
@@ -137,38 +132,6 @@ function featuresOf(metadata: ReadonlyMap<string, string>): readonly Feature[] {
   const features = parseFeatures(metadata.get(FEATURES_KEY));
   if (typeof features === 'string') throw modelError('model_wrong_shape', features);
   return features;
-}
-
-/** Name of a tensor anywhere in the file whose data is elsewhere: onnxruntime would open that file. */
-function externalTensor(model: OnnxModel): string | undefined {
-  const ofTensor = (tensor: OnnxTensor | undefined): string | undefined =>
-    tensor && ((tensor.dataLocation ?? 0) !== 0 || (tensor.externalData ?? []).length > 0)
-      ? (tensor.name ?? '')
-      : undefined;
-  const first = <T>(items: readonly T[] | undefined, find: (item: T) => string | undefined): string | undefined => {
-    for (const item of items ?? []) {
-      const found = find(item);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-  const ofSparse = (
-    sparse: { readonly values?: OnnxTensor; readonly indices?: OnnxTensor } | undefined,
-  ): string | undefined => ofTensor(sparse?.values) ?? ofTensor(sparse?.indices);
-  const ofNode = (node: OnnxNode): string | undefined =>
-    first(
-      node.attribute,
-      (a) =>
-        ofTensor(a.t) ??
-        first(a.tensors, ofTensor) ??
-        ofSparse(a.sparseTensor) ??
-        first(a.sparseTensors, ofSparse) ??
-        (a.g ? ofGraph(a.g) : undefined) ??
-        first(a.graphs, ofGraph),
-    );
-  const ofGraph = (graph: OnnxGraph): string | undefined =>
-    first(graph.initializer, ofTensor) ?? first(graph.sparseInitializer, ofSparse) ?? first(graph.node, ofNode);
-  return (model.graph && ofGraph(model.graph)) ?? first(model.functions, (f) => first(f.node, ofNode));
 }
 
 /** Where a loaded model takes its input and gives its outputs. */

@@ -122,7 +122,7 @@ function fromNames(dir: string, names: readonly string[], problems: string[]): M
         : parts.length > 3
           ? 'the name has more than two underscores, so device and sensor cannot be told apart'
           : (nameProblem('device', device) ?? nameProblem('sensor', sensor));
-    if (problem === undefined) entries.push({ device, sensor, file, path: join(dir, file) });
+    if (problem === undefined) entries.push({ device, sensor, file, path: resolve(dir, file) });
     else
       problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);
   }

@@ -3,7 +3,7 @@
  * watches the memory of both, and ends the process when it is told to, when its worker is gone, or when the memory
  * passes the limit. Asks the kernel to be the first to go when the machine itself runs out.
  */
-import { writeFileSync, writeSync } from 'node:fs';
+import { rmdirSync, writeFileSync, writeSync } from 'node:fs';
 import {
   OUT_OF_MEMORY,
   PROGRESS_FD,
@@ -23,7 +23,14 @@ let settings: ProcessSettings | undefined;
 /** Resident memory before the first job. */
 let atStart = 0;
 
-const die = (): void => void process.kill(process.pid, 'SIGKILL');
+const die = (): void => {
+  try {
+    rmdirSync(process.cwd());
+  } catch {
+    // Not empty, or gone: it is the last thing that this process does, and it must end in any case.
+  }
+  process.kill(process.pid, 'SIGKILL');
+};
 
 try {
   writeFileSync('/proc/self/oom_score_adj', '1000');

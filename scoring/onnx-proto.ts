@@ -40,10 +40,6 @@ export interface OnnxAttribute {
   readonly ints?: readonly Int64[];
   readonly t?: OnnxTensor;
   readonly g?: OnnxGraph;
-  readonly tensors?: readonly OnnxTensor[];
-  readonly graphs?: readonly OnnxGraph[];
-  readonly sparseTensor?: OnnxSparseTensor;
-  readonly sparseTensors?: readonly OnnxSparseTensor[];
 }
 
 export interface OnnxNode {
@@ -118,11 +114,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     t: ['Tensor', 5],
     g: ['Graph', 6],
     ints: ['int64', 8, 'repeated'],
-    tensors: ['Tensor', 10, 'repeated'],
-    graphs: ['Graph', 11, 'repeated'],
     type: ['int32', 20],
-    sparseTensor: ['SparseTensor', 22],
-    sparseTensors: ['SparseTensor', 23, 'repeated'],
   },
   Node: {
     input: ['string', 1, 'repeated'],

@@ -5,6 +5,10 @@
  * written before each starts, so that even after a crash it is known.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Thread } from './thread-handle.ts';
 import {
@@ -31,7 +35,7 @@ export interface ProcessSettings extends ThreadSettings {
   readonly maxModelMemoryBytes: number;
 }
 
-/** A job as it is sent: no shared memory. */
+/** A job as it is sent: no shared memory. Paths are absolute: the process runs in a folder of its own. */
 export type SentJob =
   | (Pick<ModelsJob, 'type' | 'models'> & {
       readonly values: Float64Array;
@@ -51,7 +55,10 @@ export interface SentReply {
 export class ModelMemoryError extends Error {}
 
 export function startProcess(settings: ProcessSettings): Thread {
+  // A name without a folder, in a model or its runtime, finds nothing here. Whoever of the two ends last removes it.
+  const cwd = mkdtempSync(join(tmpdir(), 'fleetscore-model-'));
   const child = fork(PROCESS_FILE, [], {
+    cwd,
     // No secret: where temporary files go, and what keeps onnxruntime's telemetry off.
     env: {
       ORT_DISABLE_TELEMETRY: process.env.ORT_DISABLE_TELEMETRY ?? '1',
@@ -93,7 +100,9 @@ export function startProcess(settings: ProcessSettings): Thread {
     const end = (error: Error): void => {
       alive = false;
       pending?.reject(error);
-      resolve();
+      void rmdir(cwd)
+        .catch(() => undefined)
+        .finally(resolve);
     };
     child.once('error', end);
     // After its last words in the pipe.
