@@ -65,7 +65,18 @@ async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView
     backlogOf(deps.client, settings.taskQueue),
     workersOf(deps, settings.taskQueue),
   ]);
-  const view: PoolView = { ...status, nowMs: deps.now(), batches, upcoming, backlog, workers };
+  const { outside, ...rest } = status;
+  // A cluster that gives more than the pool may have says nothing about the pool's own limit.
+  const lower = outside?.maxNodes !== undefined && outside.maxNodes < settings.maxNodes;
+  const view: PoolView = {
+    ...rest,
+    ...(lower ? { outside } : {}),
+    nowMs: deps.now(),
+    batches,
+    upcoming,
+    backlog,
+    workers,
+  };
   await recordNodes(deps.blobs, settings, withWorkers(view), view.nowMs);
   return view;
 }

@@ -100,9 +100,7 @@ export function startProcess(settings: ProcessSettings): Thread {
     const end = (error: Error): void => {
       alive = false;
       pending?.reject(error);
-      void rmdir(cwd)
-        .catch(() => undefined)
-        .finally(resolve);
+      resolve();
     };
     child.once('error', end);
     // After its last words in the pipe.
@@ -114,11 +112,12 @@ export function startProcess(settings: ProcessSettings): Thread {
       ),
     );
   });
+  const gone = closed.then(() => rmdir(cwd).catch(() => undefined));
   const end = async (): Promise<void> => {
     alive = false;
     hold(true);
     child.kill('SIGKILL');
-    await closed;
+    await gone;
   };
   send(child, { settings });
   hold(false);

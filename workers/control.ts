@@ -9,6 +9,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
 import { configuredPools } from '../pool/configured.ts';
+import { withCeiling } from '../pool/ceiling.ts';
 import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
@@ -62,7 +63,10 @@ await live('control', async (life) => {
   const opened = new Map(
     pools.map((pool) => [
       pool.settings.name,
-      azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool),
+      withCeiling(
+        azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool),
+        pool.settings.maxNodes,
+      ),
     ]),
   );
   const poolOf = ({ name }: PoolSettings): Pool => {

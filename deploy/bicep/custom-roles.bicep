@@ -26,19 +26,19 @@ resource containerCreator 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
   }
 }
 
-// The pool looks at the cluster, submits one job a node, and cancels jobs that have not begun.
+// The pool looks at the cluster, submits one job a node, and cancels jobs that have not begun. It cannot change the
+// cluster: Bicep makes it, and its largest size bounds what a pool can cost.
 resource poolOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, 'fleetscore-pool-operator')
   properties: {
     roleName: 'fleetscore pool operator ${token}'
-    description: 'Scales the scoring cluster by submitting and cancelling its jobs; cannot change the workspace'
+    description: 'Scales the scoring cluster by submitting and cancelling its jobs; cannot change the cluster or the workspace'
     type: 'CustomRole'
     permissions: [
       {
         actions: [
           'Microsoft.MachineLearningServices/workspaces/read'
           'Microsoft.MachineLearningServices/workspaces/computes/read'
-          'Microsoft.MachineLearningServices/workspaces/computes/write'
           'Microsoft.MachineLearningServices/workspaces/environments/read'
           'Microsoft.MachineLearningServices/workspaces/environments/versions/read'
           'Microsoft.MachineLearningServices/workspaces/experiments/*'

@@ -75,7 +75,8 @@ export async function ensureCluster(
         : [];
     if (vmPriority && vmPriority !== priorityOf(target))
       notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);
-    if (old?.maxNodeCount === maxNodes) return notes;
+    // Never lowered: the pool asks for fewer by itself. So a cluster that Bicep made needs no right to change it.
+    if (old?.maxNodeCount !== undefined && old.maxNodeCount >= maxNodes) return notes;
     await client.computeOperations.beginUpdateAndWait(
       ...scope,
       {
@@ -96,6 +97,11 @@ export async function ensureCluster(
       `cluster ${target.cluster}: at the most ${maxNodes} nodes, before ${old?.maxNodeCount ?? 'unset'}`,
     ];
   } catch (error) {
+    const most = found && amlProperties(found).scaleSettings?.maxNodeCount;
+    if (most !== undefined && statusCode(error) === 403)
+      return [
+        `cluster ${target.cluster} stays at ${most} nodes at the most, not ${maxNodes}: the identity of this process may not change it; raise maxNodes where the cluster is made`,
+      ];
     throw armError(error, `prepare cluster ${target.cluster}`);
   }
 }

@@ -41,6 +41,8 @@ export interface FakeArm {
   throttle(requests: number, retryAfter: string): void;
   /** The next requests fail with this status. */
   fail(requests: number, status: number, code: string): void;
+  /** Whatever changes something fails with this status from now on. */
+  failWrites(status: number, code: string): void;
   /** Takes the machine of a running job away; the job waits again. */
   preempt(name: string): void;
   /** The worker of a job ends. */
@@ -61,6 +63,7 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   let clock = 1_800_000_000_000;
   let throttled = { left: 0, retryAfter: '' };
   let failing = { left: 0, status: 500, code: '' };
+  let readOnly: { readonly status: number; readonly code: string } | undefined;
 
   const live = (): Job[] =>
     [...jobs.values()].filter((job) => ['Queued', 'Starting', 'Running'].includes(job.properties.status));
@@ -152,6 +155,7 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
       throttled.left -= 1;
       return error(429, 'TooManyRequests', 'slow down', { 'retry-after': throttled.retryAfter });
     }
+    if (readOnly && request.method !== 'GET') return error(readOnly.status, readOnly.code, 'told to fail');
     if (failing.left > 0) {
       failing.left -= 1;
       return error(failing.status, failing.code, 'told to fail');
@@ -268,6 +272,7 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
     now: () => clock,
     setQuota: (nodes, name) => void quotas.set(name ?? lastOf(named()!.id), nodes),
     throttle: (left, retryAfter) => void (throttled = { left, retryAfter }),
+    failWrites: (status, code) => void (readOnly = { status, code }),
     fail: (left, status, code) => void (failing = { left, status, code }),
     preempt(name) {
       const job = jobs.get(name)!;
