@@ -2,7 +2,7 @@
  * What nodes cost, from their record: every second of a node's life is charged to exactly one purpose, so the
  * shares of batches add up to the bill. Pure.
  */
-import type { NodeRecord } from './ledger.ts';
+import { billedFrom, type NodeRecord } from './ledger.ts';
 import { breakEvenMs, nodesFor } from './policy.ts';
 import type { PoolSettings } from './settings.ts';
 
@@ -44,7 +44,7 @@ export function shareNodes(
   let unusedMs = 0;
   let totalMs = 0;
   for (const node of nodes) {
-    const start = Math.max(fromMs, node.requestedAtMs);
+    const start = Math.max(fromMs, billedFrom(node));
     const end = Math.min(toMs, node.endedAtMs ?? toMs);
     if (end <= start) continue;
     totalMs += end - start;
@@ -75,7 +75,7 @@ export function peakNodes(nodes: readonly NodeRecord[], fromMs: number, toMs: nu
     .flatMap(
       (node) =>
         [
-          [Math.max(fromMs, node.requestedAtMs), 1],
+          [Math.max(fromMs, billedFrom(node)), 1],
           [Math.min(toMs, node.endedAtMs ?? toMs), -1],
         ] as const,
     )
@@ -99,14 +99,12 @@ export function alternatives(
 ): { readonly alwaysOnMs: number; readonly coldMs: number; readonly spinUpMs: number } {
   const spinUps = nodes
     .filter((node) => node.readyAtMs !== undefined)
-    .map((node) => node.readyAtMs! - node.requestedAtMs)
+    .map((node) => node.readyAtMs! - billedFrom(node))
     .sort((a, b) => a - b);
   const spinUpMs = spinUps[Math.floor(spinUps.length / 2)] ?? 0;
   const coldMs = batches.reduce((sum, batch) => {
     const end = batch.finishedAtMs ?? toMs;
-    const used = nodes.filter(
-      (node) => node.requestedAtMs < end && (node.endedAtMs ?? toMs) > batch.startedAtMs,
-    ).length;
+    const used = nodes.filter((node) => billedFrom(node) < end && (node.endedAtMs ?? toMs) > batch.startedAtMs).length;
     return sum + used * (spinUpMs + Math.max(0, end - batch.startedAtMs) + idleMs);
   }, 0);
   return { alwaysOnMs: peakNodes(nodes, fromMs, toMs) * Math.max(0, toMs - fromMs), coldMs, spinUpMs };

@@ -16,8 +16,10 @@ export interface NodeRecord {
   readonly id: string;
   readonly vmSize: string;
   readonly priority: NodePriority;
-  /** Epoch ms. Billed from here: what happens before a machine is allocated is not told to us. */
+  /** Epoch ms. */
   readonly requestedAtMs: number;
+  /** When it was first seen to have a machine, where it may wait for one; absent where it is paid for at once. */
+  readonly billedFromMs?: number;
   readonly readyAtMs?: number;
   /** Absent while it lives. */
   readonly endedAtMs?: number;
@@ -53,6 +55,9 @@ const openBlob = (pool: string): string => `${folder(pool)}/open.json`;
 const hourOf = (ms: number): string => compactTime(Math.floor(ms / HOUR_MS) * HOUR_MS);
 const nodesBlob = (pool: string, ms: number): string => `${folder(pool)}/nodes/${hourOf(ms)}.jsonl`;
 const decisionsBlob = (pool: string, ms: number): string => `${folder(pool)}/decisions/${hourOf(ms)}.jsonl`;
+
+/** Epoch ms from which a node costs money: not while it waits for a machine, which may take hours. */
+export const billedFrom = (node: NodeRecord): number => node.billedFromMs ?? node.requestedAtMs;
 
 type NodeKind = Pick<PoolSettings, 'name' | 'vmSize' | 'priority'>;
 
@@ -111,10 +116,20 @@ function seenNow(known: NodeRecord | undefined, settings: NodeKind, node: PoolNo
     vmSize: node.vmSize ?? settings.vmSize,
     priority: node.priority ?? settings.priority,
     requestedAtMs: node.requestedAtMs,
+    ...defined({ billedFromMs: billedFromOf(node) }),
     ...known,
     ...defined({ readyAtMs: node.readyAtMs }),
     lastSeenMs: known && nowMs - known.lastSeenMs < SEEN_EVERY_MS ? known.lastSeenMs : nowMs,
   };
+}
+
+/** A worker that came up before the node was first seen was paid for at least from then. */
+function billedFromOf({
+  requestedAtMs,
+  billedFromMs,
+  readyAtMs = Number.POSITIVE_INFINITY,
+}: PoolNode): number | undefined {
+  return billedFromMs === undefined ? undefined : Math.max(requestedAtMs, Math.min(billedFromMs, readyAtMs));
 }
 
 /** Nodes of a pool that lived at some time in [fromMs, toMs). */

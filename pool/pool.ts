@@ -18,6 +18,8 @@ export interface PoolNode {
   readonly requestedAtMs: number;
   readonly readyAtMs?: number;
   readonly endedAtMs?: number;
+  /** From when its machine is paid for, epoch ms, where that is not from the moment it was asked for. */
+  readonly billedFromMs?: number;
   /** Why it failed, or how it ended. */
   readonly detail?: string;
   /** What it runs on, where that is not what the pool's settings say. */

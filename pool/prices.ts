@@ -17,7 +17,10 @@ const item = z.object({
   productName: z.string(),
   skuName: z.string().default(''),
   type: z.string(),
+  effectiveStartDate: z.string().optional(),
+  effectiveEndDate: z.string().optional(),
 });
+type Item = z.infer<typeof item>;
 const file = z.object({ Items: z.array(item) });
 
 export interface NodePrice {
@@ -29,8 +32,33 @@ export interface NodePrice {
   readonly meter: string;
 }
 
-/** @throws FleetscoreError `PRICES_UNREADABLE` that names the file and the field */
-export async function loadPrices(path: string): Promise<NodePrice[]> {
+/** Reservations say "1 Hour" with the price of the whole term, and are of type Reservation; other units are not machines. */
+const isMachineHour = (i: Item): boolean =>
+  i.type === 'Consumption' && /^1 hours?$/i.test(i.unitOfMeasure.trim()) && i.armSkuName !== '';
+
+/**
+ * Whether the machine is one of Linux as Azure Machine Learning gives it: not with a licence of Windows, not of Cloud
+ * Services (rows with the same armSkuName, at the rate of Windows), not Spot, which the service does not use. As seen in
+ * answers of the API in November 2026; its reference names the fields, not the words in them.
+ */
+const isPlain = (i: Item): boolean =>
+  !/windows|cloud ?services/i.test(`${i.productName} ${i.meterName}`) &&
+  !/\bspot\b/i.test(`${i.meterName} ${i.skuName}`);
+
+/** Whether the price holds at a moment: rows of the past and of the future stand beside those of today. */
+function holds({ effectiveStartDate, effectiveEndDate }: Item, atMs: number): boolean {
+  const from = Date.parse(effectiveStartDate ?? '');
+  const to = Date.parse(effectiveEndDate ?? '');
+  return !(from > atMs) && !(to <= atMs);
+}
+
+const startOf = (i: Item): number => Date.parse(i.effectiveStartDate ?? '') || 0;
+
+/**
+ * @param nowMs the prices of this moment, epoch ms
+ * @throws FleetscoreError `PRICES_UNREADABLE` that names the file and the field
+ */
+export async function loadPrices(path: string, nowMs: number = Date.now()): Promise<NodePrice[]> {
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, 'utf8'));
@@ -42,21 +70,18 @@ export async function loadPrices(path: string): Promise<NodePrice[]> {
     const issue = parsed.error.issues[0];
     throw unreadable(path, issue ? `${issue.path.join('.')}: ${issue.message}` : 'wrong shape');
   }
-  // Pay-as-you-go machines by the hour, Linux: other meters carry licences, reservations or other units.
-  return parsed.data.Items.filter(
-    (i) =>
-      i.type === 'Consumption' &&
-      i.unitOfMeasure === '1 Hour' &&
-      !/windows/i.test(i.productName) &&
-      !/\bspot\b/i.test(`${i.meterName} ${i.skuName}`),
-  ).map((i) => ({
-    perHour: i.retailPrice,
-    currency: i.currencyCode,
-    region: i.armRegionName,
-    vmSize: i.armSkuName,
-    meter: i.meterName,
-    priority: /low priority/i.test(`${i.meterName} ${i.skuName}`) ? 'low-priority' : 'dedicated',
-  }));
+  // Of two prices that hold for the same machine the newer one comes first.
+  const usable = parsed.data.Items.filter((i) => isMachineHour(i) && isPlain(i) && holds(i, nowMs));
+  return usable
+    .toSorted((a, b) => startOf(b) - startOf(a))
+    .map((i) => ({
+      perHour: i.retailPrice,
+      currency: i.currencyCode,
+      region: i.armRegionName,
+      vmSize: i.armSkuName,
+      meter: i.meterName,
+      priority: /low priority/i.test(`${i.meterName} ${i.skuName}`) ? 'low-priority' : 'dedicated',
+    }));
 }
 
 /** @throws FleetscoreError `PRICE_UNKNOWN` that lists the sizes there are */

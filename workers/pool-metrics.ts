@@ -1,7 +1,7 @@
 /** Size and cost of the pools of workers: from the durable loop of each, and from its record of nodes in Blob. */
 import type { Client } from '@temporalio/client';
 import { money } from '../pool/cost.ts';
-import { readNodes } from '../pool/ledger.ts';
+import { billedFrom, readNodes } from '../pool/ledger.ts';
 import { isGone } from '../pool/pool.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -39,7 +39,7 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
       const nodes = await readNodes(deps.blobs, pool, nowMs - DAY_MS, nowMs);
       const dayMs = nodes.reduce(
         (sum, node) =>
-          sum + Math.max(0, Math.min(nowMs, node.endedAtMs ?? nowMs) - Math.max(nowMs - DAY_MS, node.requestedAtMs)),
+          sum + Math.max(0, Math.min(nowMs, node.endedAtMs ?? nowMs) - Math.max(nowMs - DAY_MS, billedFrom(node))),
         0,
       );
       records.set(pool, { atMs: nowMs, dayMs });

@@ -27,7 +27,9 @@ resource containerCreator 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 // The pool looks at the cluster, submits one job a node, and cancels jobs that have not begun. It cannot change the
-// cluster: Bicep makes it, and its largest size bounds what a pool can cost.
+// cluster: Bicep makes it, and its largest size bounds what a pool can cost. The actions are Microsoft's list for
+// "Submitting any type of run (V2)" (learn.microsoft.com, azure/machine-learning/how-to-assign-roles, read in November
+// 2026), without the right to change a cluster, which the list does not have. Not tried live.
 resource poolOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, 'fleetscore-pool-operator')
   properties: {
@@ -38,11 +40,12 @@ resource poolOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
       {
         actions: [
           'Microsoft.MachineLearningServices/workspaces/read'
-          'Microsoft.MachineLearningServices/workspaces/computes/read'
-          'Microsoft.MachineLearningServices/workspaces/environments/read'
-          'Microsoft.MachineLearningServices/workspaces/environments/versions/read'
-          'Microsoft.MachineLearningServices/workspaces/experiments/*'
+          'Microsoft.MachineLearningServices/workspaces/*/read'
+          'Microsoft.MachineLearningServices/workspaces/environments/write'
+          'Microsoft.MachineLearningServices/workspaces/environments/build/action'
+          'Microsoft.MachineLearningServices/workspaces/environments/readSecrets/action'
           'Microsoft.MachineLearningServices/workspaces/jobs/*'
+          'Microsoft.MachineLearningServices/workspaces/metadata/artifacts/write'
         ]
         notActions: []
         dataActions: []

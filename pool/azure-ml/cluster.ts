@@ -16,6 +16,8 @@ export interface ClusterState {
   readonly minNodes: number;
   /** Machines that are allocated now. */
   readonly nodes: number;
+  /** Of these, the ones that are coming up or wait for a job: the oldest queued jobs get them. */
+  readonly free: number;
   readonly preempted: number;
   readonly unusable: number;
   /** What the service could not do, `code: message`. */
@@ -25,7 +27,8 @@ export interface ClusterState {
 }
 
 /** Codes and words of "no more": core quota, low-priority capacity, subnet without addresses. */
-const FULL = /quota|AllocationFailed|AllocationTimeout|OutOfCapacity|NotEnoughCapacity|SkuNotAvailable|SubnetIsFull/i;
+const FULL =
+  /quota|AllocationFailed|AllocationTime(?:d)?Out|OutOfCapacity|NotEnoughCapacity|SkuNotAvailable|SubnetIsFull/i;
 
 export async function readCluster(
   client: AzureMachineLearningWorkspaces,
@@ -38,7 +41,9 @@ export async function readCluster(
   return {
     maxNodes: p.scaleSettings?.maxNodeCount ?? 0,
     minNodes: p.scaleSettings?.minNodeCount ?? 0,
+    // Counts are null while a cluster is made (recording test_aml_compute_create_and_delete of 2024-12).
     nodes: p.currentNodeCount ?? 0,
+    free: (p.nodeStateCounts?.preparingNodeCount ?? 0) + (p.nodeStateCounts?.idleNodeCount ?? 0),
     preempted: p.nodeStateCounts?.preemptedNodeCount ?? 0,
     unusable: p.nodeStateCounts?.unusableNodeCount ?? 0,
     errors,

@@ -3,25 +3,32 @@
  * twice. Only queued jobs are cancelled; workers end by themselves when they are let go.
  */
 import type { AzureMachineLearningWorkspaces, CommandJob, JobBase } from '@azure/arm-machinelearning';
+import { messageOf } from '../../domain/errors.ts';
 import type { NodeState, PoolNode } from '../pool.ts';
 import { armError, statusCode } from './errors.ts';
 import { APP_TAG, computeId, type AzureMlTarget } from './target.ts';
 
+/**
+ * The service's order is Starting, Preparing, Queued, Running: the answer to the PUT says `Starting` already, long before
+ * a machine is allocated (recording test_command_job_with_dataset of 2026-03-27 in Azure/azure-sdk-assets; Queued is
+ * "waiting for all required nodes to be ready", reference of MachineLearningJobStatus). So nothing before Running tells
+ * of a machine; the cluster's counts of nodes do (pool.ts). A job that does not respond may come back, by the same reference.
+ */
 const STATE: Readonly<Record<string, NodeState>> = {
   NotStarted: 'queued',
+  Starting: 'queued',
+  Provisioning: 'queued',
+  Preparing: 'queued',
   Queued: 'queued',
-  Starting: 'starting',
-  Provisioning: 'starting',
-  Preparing: 'starting',
   Running: 'ready',
   Finalizing: 'leaving',
+  NotResponding: 'leaving',
   CancelRequested: 'leaving',
   Completed: 'ended',
   Canceled: 'ended',
   Failed: 'failed',
-  NotResponding: 'failed',
 };
-const stateOf = (job: JobBase): NodeState => STATE[job.properties.status ?? ''] ?? 'starting';
+const stateOf = (job: JobBase): NodeState => STATE[job.properties.status ?? ''] ?? 'queued';
 const isCancellable = (job: JobBase): boolean => stateOf(job) === 'queued';
 
 /** Jobs of this pool that are not archived, newest first. */
@@ -68,17 +75,25 @@ export async function submit(
     displayName: node,
     tags: { [APP_TAG]: pool },
     environmentVariables: { ...t.workerEnv, FLEETSCORE_NODE: node, FLEETSCORE_POOL: pool },
-    resources: { instanceCount: 1 },
+    // The client fills in this size when it reads a job, and archiving sends what was read: nothing may differ.
+    resources: { instanceCount: 1, shmSize: '2g' },
     limits: { jobLimitsType: 'Command', timeout: t.maxJobTime },
     identity: { identityType: 'Managed' },
   };
   try {
     await client.jobs.createOrUpdate(t.resourceGroup, t.workspace, node, { properties: job });
   } catch (error) {
-    if (statusCode(error) === 409) return; // asked for already
+    if (statusCode(error) === 409 || isTaken(error)) return; // asked for already
     throw armError(error, `submit the job of node ${node}`);
   }
 }
+
+/**
+ * The same name again is 200 with the same body, and 400 UserError with another, as after a change of the worker's
+ * variables (MicrosoftDocs/azure-docs#122250).
+ */
+const isTaken = (error: unknown): boolean =>
+  statusCode(error) === 400 && /a job with this name already exists/i.test(messageOf(error));
 
 /** Cancels a job that still waits for its machine; false when it does not, or is not there. */
 export async function cancelIfQueued(

@@ -3,10 +3,12 @@
  * idle, so a node is a command job that runs one worker. The service keeps the state; nothing here is remembered
  * that a restart could lose, except when an end was first seen.
  */
+import { defined } from '../../domain/defined.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { isGone, type Pool, type PoolNode, type PoolStatus } from '../pool.ts';
 import { createArmClient, type ArmOptions } from './client.ts';
 import { ensureCluster, readCluster } from './cluster.ts';
+import { QUOTA_REMEDY } from './errors.ts';
 import { archive, cancelIfQueued, listNodes, submit } from './jobs.ts';
 import type { AzureMlTarget } from './target.ts';
 
@@ -28,12 +30,24 @@ const ARCHIVE_FAILED_AFTER_MS = 24 * 3_600_000;
 /** Archived at one look. */
 const ARCHIVE_AT_ONCE = 5;
 
+/** The oldest of the jobs that wait have the machines that no job runs on: these come up, and are paid for. */
+function withMachines(nodes: readonly PoolNode[], free: number): readonly PoolNode[] {
+  const first = nodes
+    .filter((node) => node.state === 'queued')
+    .toSorted((a, b) => a.requestedAtMs - b.requestedAtMs)
+    .slice(0, free);
+  const coming = new Set(first.map((node) => node.id));
+  return nodes.map((node) => (coming.has(node.id) ? { ...node, state: 'starting' } : node));
+}
+
 export function createAzureMlPool(options: AzureMlPoolOptions): Pool {
   const { name, target } = options;
   const now = options.now ?? Date.now;
   const client = createArmClient({ ...options, subscriptionId: target.subscriptionId });
   const ended = new Map<string, number>();
   const leaving = new Set<string>();
+  /** When each node was first seen to have a machine. The record in Blob keeps it over a restart. */
+  const billedFrom = new Map<string, number>();
 
   const tidy = async (nodes: readonly PoolNode[]): Promise<string[]> => {
     const old = nodes.filter(
@@ -59,8 +73,11 @@ export function createAzureMlPool(options: AzureMlPoolOptions): Pool {
 
     async status(): Promise<PoolStatus> {
       const cluster = await readCluster(client, target);
-      const jobs = await listNodes(client, target, name);
-      const nodes = jobs.map((node): PoolNode => {
+      const jobs = withMachines(await listNodes(client, target, name), cluster?.free ?? 0);
+      for (const id of billedFrom.keys()) if (!jobs.some((node) => node.id === id)) billedFrom.delete(id);
+      const nodes = jobs.map((job): PoolNode => {
+        if (job.state !== 'queued' && !billedFrom.has(job.id)) billedFrom.set(job.id, now());
+        const node = { ...job, ...defined({ billedFromMs: billedFrom.get(job.id) }) };
         if (isGone(node.state)) {
           if (!ended.has(node.id)) ended.set(node.id, now());
           leaving.delete(node.id);
@@ -69,6 +86,7 @@ export function createAzureMlPool(options: AzureMlPoolOptions): Pool {
         return leaving.has(node.id) ? { ...node, state: 'leaving' } : node;
       });
       const notes = [...(cluster?.errors ?? []), ...(await tidy(nodes))];
+      if (cluster?.errors.some((text) => /quota/i.test(text))) notes.push(QUOTA_REMEDY);
       if (!cluster) notes.push(`cluster ${target.cluster} does not exist any more`);
       if (cluster && cluster.preempted > 0)
         notes.push(`${cluster.preempted} low-priority nodes were taken away; their work is tried again`);

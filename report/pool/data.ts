@@ -18,6 +18,8 @@ export interface PoolLook {
 export interface PoolNodeLife {
   readonly id: string;
   readonly requestedAtMs: number;
+  /** When it got a machine, where it may wait for one without being paid for. */
+  readonly billedFromMs?: number;
   readonly readyAtMs?: number;
   readonly endedAtMs?: number;
   /** How it ended, for people. */

@@ -80,7 +80,7 @@ const OVER_LEAD = 'Times in UTC. Hold the pointer over a bar for its details.';
 function poolTiles({ nodes, batches, statements, fromMs, toMs, maxNodes }: PoolPageData): Markup {
   const kept = statements.filter((statement) => statement.ok).length;
   const lifeMs = (node: PoolPageData['nodes'][number]): number =>
-    Math.max(0, Math.min(toMs, node.endedAtMs ?? toMs) - Math.max(fromMs, node.requestedAtMs));
+    Math.max(0, Math.min(toMs, node.endedAtMs ?? toMs) - Math.max(fromMs, node.billedFromMs ?? node.requestedAtMs));
   const nodeMs = nodes.reduce((sum, node) => sum + lifeMs(node), 0);
   const most = Math.max(0, ...nodeSteps(nodes, { fromMs, toMs }).map((step) => step.ready));
   const allowed = maxNodes === undefined ? 'at the most' : `at the most; ${formatCount(maxNodes)} allowed`;

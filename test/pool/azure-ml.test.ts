@@ -4,6 +4,7 @@ import { withFallback } from '../../pool/azure-ml/fallback.ts';
 import { createAzureMlPool } from '../../pool/azure-ml/pool.ts';
 import type { AzureMlTarget } from '../../pool/azure-ml/target.ts';
 import { isGone, type Pool, type PoolStatus } from '../../pool/pool.ts';
+import { matches, read } from '../deploy/support.ts';
 import { startFakeArm, type FakeArm } from './fake-arm.ts';
 
 const target: AzureMlTarget = {
@@ -39,7 +40,7 @@ const states = async (pool: Pool): Promise<Record<string, string>> =>
   Object.fromEntries((await pool.status()).nodes.map((node) => [node.id, node.state]));
 
 beforeEach(async () => {
-  arm = await startFakeArm({ spinUpMs: 240_000 });
+  arm = await startFakeArm({ spinUpMs: 237_000 });
   released = [];
 });
 afterEach(() => arm.close());
@@ -77,7 +78,9 @@ test('a node is a job with the id asked for, comes up after the spin-up, and ask
   await pool.prepare({ maxNodes: 4 });
   await pool.grow(['a', 'b', 'c']);
   await pool.grow(['a', 'b', 'c']);
-  expect(await states(pool)).toEqual({ a: 'starting', b: 'starting', c: 'starting' }); // two pages of jobs
+  expect(await states(pool)).toEqual({ a: 'queued', b: 'queued', c: 'queued' }); // two pages of jobs
+  arm.advance(3_000);
+  expect(await states(pool)).toEqual({ a: 'starting', b: 'starting', c: 'starting' }); // machines come up
   expect(arm.jobs.get('a')!.properties).toMatchObject({
     environmentVariables: { TEMPORAL_ADDRESS: '10.0.0.4:7233', FLEETSCORE_NODE: 'a', FLEETSCORE_POOL: 'scoring' },
     limits: { timeout: 'P1D' },
@@ -96,7 +99,10 @@ test('quota reached: shown, capacity told, the queued job stays and starts when 
   await pool.grow(['a', 'b']);
   arm.advance(240_000);
   const status = await pool.status();
-  expect(status).toMatchObject({ capacity: 1, notes: [expect.stringContaining('ClusterCoreQuotaReached')] });
+  expect(status).toMatchObject({
+    capacity: 1,
+    notes: [expect.stringContaining('ClusterCoreQuotaReached'), expect.stringContaining('how-to-manage-quotas')],
+  });
   expect(await states(pool)).toEqual({ a: 'ready', b: 'queued' });
   arm.setQuota(2);
   arm.advance(1);
@@ -121,6 +127,106 @@ test('only queued jobs are cancelled; a worker that runs is asked to go, never s
   expect((await pool.status()).nodes.find((node) => node.id === 'a')).toMatchObject({
     state: 'ended',
     endedAtMs: endedAt,
+  });
+});
+
+test('a job that waits for hours is cancelled at any moment before a machine comes, and costs nothing', async () => {
+  const pool = open();
+  await pool.prepare({ maxNodes: 4 });
+  arm.setQuota(1);
+  await pool.grow(['a']);
+  arm.advance(240_000);
+  await pool.grow(['b', 'c']);
+  // The service says Starting, then Preparing, then Queued: nothing of this is a machine.
+  for (const [ms, status] of [
+    [0, 'Starting'],
+    [1_000, 'Preparing'],
+    [2_000, 'Queued'],
+    [6 * 3_600_000, 'Queued'],
+  ] as const) {
+    arm.advance(ms);
+    expect(arm.jobs.get('b')!.properties.status).toBe(status);
+    const node = (await pool.status()).nodes.find(({ id }) => id === 'b')!;
+    expect([node.state, node.billedFromMs]).toEqual(['queued', undefined]);
+  }
+  await pool.grow(['d']);
+  expect(arm.jobs.get('d')!.properties.status).toBe('Starting');
+  expect(await pool.cancelQueued(['b', 'd'])).toEqual(['b', 'd']);
+  // The machine that comes at last is paid for from then on.
+  arm.setQuota(2);
+  arm.advance(1);
+  const allocatedAt = arm.now();
+  const coming = (await pool.status()).nodes.find(({ id }) => id === 'c')!;
+  expect([coming.state, coming.billedFromMs]).toEqual(['starting', allocatedAt]);
+  arm.advance(240_000);
+  const ready = (await pool.status()).nodes.find(({ id }) => id === 'c')!;
+  expect([ready.state, ready.billedFromMs]).toEqual(['ready', allocatedAt]);
+});
+
+test('asking again after the worker variables changed starts nothing twice, and an ended job can be put away', async () => {
+  await open().prepare({ maxNodes: 2 });
+  await open().grow(['a']);
+  await open({ workerEnv: { TEMPORAL_ADDRESS: '10.0.0.5:7233' } }).grow(['a']);
+  expect(arm.jobs.get('a')!.properties).toMatchObject({ environmentVariables: { TEMPORAL_ADDRESS: '10.0.0.4:7233' } });
+  const pool = open({ workerEnv: { TEMPORAL_ADDRESS: '10.0.0.5:7233' } });
+  arm.finish('a');
+  await pool.status();
+  arm.advance(601_000);
+  expect((await pool.status()).notes).toEqual([]);
+  expect(await states(pool)).toEqual({});
+});
+
+test('no quota at all: said with where to ask for it, and the cluster is made once there is some', async () => {
+  const pool = open();
+  arm.setQuota(0, 'scoring');
+  await expect(pool.prepare({ maxNodes: 2 })).rejects.toMatchObject({
+    code: 'POOL_REFUSED',
+    message: expect.stringMatching(/total vCPU quota of 0.*how-to-manage-quotas/),
+  });
+  arm.setQuota(4, 'scoring');
+  expect(await pool.prepare({ maxNodes: 2 })).toEqual([expect.stringContaining('cluster scoring made')]);
+});
+
+test('the role that Bicep gives the control worker is enough for all that the pool does with the cluster that Bicep made', async () => {
+  const given = matches(
+    read('deploy/bicep/custom-roles.bicep').split("'fleetscore pool operator")[1]!,
+    /'(Microsoft\.MachineLearningServices\/[^']+)'/g,
+  );
+  const pool = open();
+  await pool.prepare({ maxNodes: 2 });
+  arm.allow(given, []);
+  expect(await pool.prepare({ maxNodes: 2 })).toEqual([]);
+  await pool.grow(['a', 'b', 'c']);
+  await pool.status();
+  expect(await pool.cancelQueued(['c'])).toEqual(['c']);
+  arm.finish('a');
+  await pool.status();
+  arm.advance(601_000);
+  expect((await pool.status()).notes).toEqual([]);
+});
+
+test.each([
+  ['Microsoft.MachineLearningServices/workspaces/jobs/*', 'jobs/write'],
+  ['Microsoft.MachineLearningServices/workspaces/environments/readSecrets/action', 'readSecrets'],
+])('without %s nodes are refused, and the role is named', async (action, named) => {
+  await open().prepare({ maxNodes: 2 });
+  const all = matches(read('deploy/bicep/custom-roles.bicep'), /'(Microsoft\.MachineLearningServices\/[^']+)'/g);
+  expect(all).toContain(action);
+  arm.allow(all.filter((other) => other !== action), []);
+  await expect(open().grow(['a'])).rejects.toMatchObject({
+    code: 'POOL_REFUSED',
+    message: expect.stringMatching(new RegExp(`${named}.*fleetscore pool operator`, 's')),
+  });
+});
+
+test('a cluster that nobody made: a process without the rights says what is missing on which resource', async () => {
+  arm.allow(['*'], []);
+  await expect(open().prepare({ maxNodes: 2 })).rejects.toMatchObject({
+    message: expect.stringMatching(/LinkedAuthorizationFailed.*Managed Identity Operator.*subnet/s),
+  });
+  arm.allow(['*/read'], []);
+  await expect(open().prepare({ maxNodes: 2 })).rejects.toMatchObject({
+    message: expect.stringMatching(/computes\/write.*`azd provision` makes the cluster/s),
   });
 });
 

@@ -1,6 +1,11 @@
 /**
  * A fake of the management API of Azure Machine Learning, as far as the pool uses it: computes and jobs with
  * long-running operations, paging, quota of each cluster, spin-up delay on a clock the test moves, preemption, throttling.
+ * Strict where the service is: job states come in its order (Starting, Preparing, Queued, Running; recording
+ * test_command_job_with_dataset of 2026-03-27), counts of a cluster are null while it is made (recording
+ * test_aml_compute_create_and_delete of 2024-12), a name that is taken is 400 unless the body is the same
+ * (MicrosoftDocs/azure-docs#122250), what a job is cannot be changed (Azure/azure-sdk-for-python#47389), quota 0
+ * refuses the creation (Azure/mlops-v2#81), and each call needs its actions (how-to-assign-roles.md, 2025-10).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +14,11 @@ interface Job {
   readonly name: string;
   readonly createdAt: number;
   properties: Record<string, unknown> & { status: string; isArchived?: boolean };
+  /** What was sent, to tell a repetition from a change. */
+  sent: string;
   allocatedAt?: number;
+  /** There was no machine when it came into the queue, or its machine was taken away. */
+  waited?: boolean;
 }
 
 type Json = Record<string, unknown>;
@@ -23,6 +32,55 @@ interface Cluster {
 }
 
 const UNLIMITED = 1_000;
+/** From the PUT of a job until it stands in the queue of its cluster. */
+const PREPARE_MS = 1_000;
+const QUEUE_MS = 3_000;
+const PROVIDER = 'Microsoft.MachineLearningServices/workspaces';
+const ASSIGN = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action';
+const JOIN = 'Microsoft.Network/virtualNetworks/subnets/join/action';
+/** Actions of each call, below the workspace. */
+const NEEDED = {
+  'GET computes': ['computes/read'],
+  'PUT computes': ['computes/read', 'computes/write'],
+  'PATCH computes': ['computes/read', 'computes/write'],
+  'GET jobs': ['jobs/read'],
+  'PUT jobs': [
+    'read',
+    'datastores/read',
+    'computes/read',
+    'environments/versions/read',
+    'jobs/write',
+    'environments/write',
+    'environments/build/action',
+    'environments/readSecrets/action',
+    'metadata/artifacts/write',
+  ],
+  'POST jobs': ['jobs/cancel/action'],
+} as const;
+/** Properties of a job that an update may change. */
+const CHANGEABLE = new Set(['isArchived', 'tags', 'description', 'displayName', 'properties', 'status', 'services']);
+const sorted = (value: unknown): unknown =>
+  value === null || typeof value !== 'object' || Array.isArray(value)
+    ? value
+    : Object.fromEntries(
+        Object.entries(value)
+          .filter(([, own]) => own !== null)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1))
+          .map(([key, own]) => [key, sorted(own)]),
+      );
+const fixedPart = (properties: Json): string =>
+  JSON.stringify(sorted(Object.fromEntries(Object.entries(properties).filter(([key]) => !CHANGEABLE.has(key)))));
+/** Whether a role with these actions allows one, where `*` stands for any text. */
+export const allows = (actions: readonly string[], action: string): boolean =>
+  actions.some((pattern) =>
+    new RegExp(
+      `^${pattern
+        .split('*')
+        .map((part) => part.replaceAll(/[.]/g, '\\.'))
+        .join('.*')}$`,
+      'i',
+    ).test(action),
+  );
 const lastOf = (id: string): string => id.split('/').pop() ?? '';
 
 export interface FakeArm {
@@ -43,6 +101,8 @@ export interface FakeArm {
   fail(requests: number, status: number, code: string): void;
   /** Whatever changes something fails with this status from now on. */
   failWrites(status: number, code: string): void;
+  /** From now on the caller's roles allow these actions on the workspace, and these on identities and subnets. */
+  allow(actions: readonly string[], linked: readonly string[]): void;
   /** Takes the machine of a running job away; the job waits again. */
   preempt(name: string): void;
   /** The worker of a job ends. */
@@ -51,7 +111,14 @@ export interface FakeArm {
   close(): Promise<void>;
 }
 
-export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise<FakeArm> {
+export interface FakeArmOptions {
+  readonly spinUpMs?: number;
+  readonly pageSize?: number;
+}
+
+export async function startFakeArm({ spinUpMs = 0, pageSize = 2 }: FakeArmOptions = {}): Promise<FakeArm> {
+  let actions: readonly string[] = ['*'];
+  let linked: readonly string[] = ['*'];
   const jobs = new Map<string, Job>();
   const operations = new Map<string, { left: number; readonly done: () => void }>();
   const log: string[] = [];
@@ -66,7 +133,7 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   let readOnly: { readonly status: number; readonly code: string } | undefined;
 
   const live = (): Job[] =>
-    [...jobs.values()].filter((job) => ['Queued', 'Starting', 'Running'].includes(job.properties.status));
+    [...jobs.values()].filter((job) => ['Starting', 'Preparing', 'Queued', 'Running'].includes(job.properties.status));
   const clusterOf = (job: Job): string => lastOf(String(job.properties.computeId));
   const room = (name: string): number => Math.min(quotaOf(name), Number(clusters.get(name)?.scale.maxNodeCount ?? 0));
   const tick = (): void => {
@@ -74,20 +141,25 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
       const held = live().filter(
         (other) => other.allocatedAt !== undefined && clusterOf(other) === clusterOf(job),
       ).length;
-      if (job.properties.status === 'Queued' && held < room(clusterOf(job))) {
-        job.allocatedAt = clock;
-        job.properties.status = 'Starting';
+      const age = clock - job.createdAt;
+      if (job.properties.status === 'Starting' && age >= PREPARE_MS) job.properties.status = 'Preparing';
+      if (job.properties.status === 'Preparing' && age >= QUEUE_MS) job.properties.status = 'Queued';
+      if (job.properties.status !== 'Queued') continue;
+      if (job.allocatedAt === undefined) {
+        if (held < room(clusterOf(job))) job.allocatedAt = job.waited ? clock : job.createdAt + QUEUE_MS;
+        else job.waited = true;
       }
-      if (job.properties.status === 'Starting' && clock >= job.allocatedAt! + spinUpMs)
-        job.properties.status = 'Running';
+      if (job.allocatedAt !== undefined && clock >= job.allocatedAt + spinUpMs) job.properties.status = 'Running';
     }
   };
   const clusterAnswer = (cluster: Cluster): Json => {
     tick();
     const name = lastOf(cluster.id);
-    const count = (status: string): number =>
-      live().filter((job) => job.properties.status === status && clusterOf(job) === name).length;
-    const [waiting, running, starting] = [count('Queued'), count('Running'), count('Starting')];
+    const mine = live().filter((job) => clusterOf(job) === name);
+    const running = mine.filter((job) => job.properties.status === 'Running').length;
+    const starting = mine.filter((job) => job.properties.status === 'Queued' && job.allocatedAt !== undefined).length;
+    const waiting = mine.filter((job) => job.properties.status === 'Queued' && job.allocatedAt === undefined).length;
+    const making = cluster.state === 'Creating';
     const quotaHit = waiting > 0 && running + starting >= quotaOf(name);
     const own = (cluster.body.properties as Json).properties as Json;
     return {
@@ -103,17 +175,19 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
         properties: {
           ...own,
           scaleSettings: cluster.scale,
-          currentNodeCount: running + starting,
-          targetNodeCount: running + starting + waiting,
-          allocationState: 'Steady',
-          nodeStateCounts: {
-            idleNodeCount: 0,
-            runningNodeCount: running,
-            preparingNodeCount: starting,
-            unusableNodeCount: 0,
-            leavingNodeCount: 0,
-            preemptedNodeCount: cluster.preempted,
-          },
+          currentNodeCount: making ? null : running + starting,
+          targetNodeCount: making ? null : running + starting + waiting,
+          allocationState: making ? null : starting + waiting > 0 ? 'Resizing' : 'Steady',
+          nodeStateCounts: making
+            ? null
+            : {
+                idleNodeCount: 0,
+                runningNodeCount: running,
+                preparingNodeCount: starting,
+                unusableNodeCount: 0,
+                leavingNodeCount: 0,
+                preemptedNodeCount: cluster.preempted,
+              },
           errors: quotaHit
             ? [{ error: { code: 'ClusterCoreQuotaReached', message: 'Cluster core quota reached.' } }]
             : null,
@@ -160,6 +234,11 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
       failing.left -= 1;
       return error(failing.status, failing.code, 'told to fail');
     }
+    const kind = /\/(computes|jobs)(\/|$)/.exec(url.pathname)?.[1];
+    const needed = NEEDED[`${request.method} ${kind}` as keyof typeof NEEDED] ?? [];
+    const missing = needed.find((action) => !allows(actions, `${PROVIDER}/${action}`));
+    if (missing !== undefined)
+      return error(403, 'AuthorizationFailed', `no authorization to perform action '${PROVIDER}/${missing}'`);
     const status = /computeOperationsStatus\/(\w+)$/.exec(url.pathname);
     if (status) {
       const op = operations.get(status[1]!)!;
@@ -208,6 +287,23 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
     });
     if (method === 'PUT') {
       const own = ((body!.properties as Json).properties ?? {}) as Json;
+      const links = [
+        ...(body!.identity !== undefined && 'userAssignedIdentities' in (body!.identity as Json) ? [ASSIGN] : []),
+        ...(own.subnet === undefined ? [] : [JOIN]),
+      ];
+      const unlinked = links.find((action) => !allows(linked, action));
+      if (unlinked !== undefined)
+        return error(
+          403,
+          'LinkedAuthorizationFailed',
+          `no permission to perform action '${unlinked}' on the linked scope`,
+        );
+      if (quotaOf(lastOf(url.pathname)) === 0 && !clusters.has(lastOf(url.pathname)))
+        return error(
+          400,
+          'BadRequest',
+          'The specified subscription has a total vCPU quota of 0 and cannot accomodate for at least 1 requested managed compute node',
+        );
       const made: Cluster = {
         id: url.pathname,
         body: body!,
@@ -239,8 +335,12 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
   ): void {
     const known = jobs.get(name);
     if (method === 'PUT') {
-      if (known && (body!.properties as Json).isArchived !== true) return error(409, 'Conflict', `job ${name} exists`);
-      const job: Job = known ?? { name, createdAt: clock, properties: { status: 'Queued' } };
+      const sent = fixedPart(body!.properties as Json);
+      if (known && (body!.properties as Json).isArchived === true && sent !== known.sent)
+        return error(400, 'JobPropertyImmutable', `sent ${sent}, is ${known.sent}`);
+      if (known && sent !== known.sent)
+        return error(400, 'UserError', 'A job with this name already exists. The existing job cannot be changed.');
+      const job: Job = known ?? { name, createdAt: clock, properties: { status: 'Starting' }, sent };
       job.properties = { ...(body!.properties as Json), status: job.properties.status };
       jobs.set(name, job);
       return send(known ? 200 : 201, jobAnswer(job));
@@ -273,11 +373,13 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 } = {}): Promise
     setQuota: (nodes, name) => void quotas.set(name ?? lastOf(named()!.id), nodes),
     throttle: (left, retryAfter) => void (throttled = { left, retryAfter }),
     failWrites: (status, code) => void (readOnly = { status, code }),
+    allow: (own, others) => void ([actions, linked] = [own, others]),
     fail: (left, status, code) => void (failing = { left, status, code }),
     preempt(name) {
       const job = jobs.get(name)!;
       job.properties.status = 'Queued';
       delete job.allocatedAt;
+      job.waited = true;
       clusters.get(clusterOf(job))!.preempted += 1;
     },
     finish(name, status = 'Completed') {

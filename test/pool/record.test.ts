@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeFileSync } from 'node:fs';
 import { alternatives, expectCost, money, peakNodes, shareNodes, type BatchSpan } from '../../pool/cost.ts';
-import { readNodes, recordedPools, recordNodes, type NodeRecord } from '../../pool/ledger.ts';
+import { billedFrom, readNodes, recordedPools, recordNodes, type NodeRecord } from '../../pool/ledger.ts';
 import type { PoolNode } from '../../pool/pool.ts';
 import { loadPrices, priceOf } from '../../pool/prices.ts';
 import { DEFAULT_AZURE_POOL } from '../../pool/settings.ts';
@@ -50,6 +50,22 @@ describe('the record in Blob', () => {
     expect(nodes[1]!.endedAtMs!).toBeLessThanOrEqual(T + 62_000);
     expect(await recordedPools(blobs)).toEqual(['scoring']);
     expect(await readNodes(blobs, 'scoring', T + 2 * HOUR, T + 3 * HOUR)).toEqual([]);
+  });
+
+  test('a node that waited hours for its machine is paid for from when it had one', async () => {
+    const { blobs } = server;
+    const from = T + 20 * HOUR;
+    const asked = { id: 'late', requestedAtMs: from };
+    await recordNodes(blobs, settings, [{ ...asked, state: 'queued' }], from + 1_000);
+    const running = { ...asked, state: 'ready' as const, billedFromMs: from + 6 * HOUR + 9_000 };
+    await recordNodes(blobs, settings, [{ ...running, readyAtMs: from + 6 * HOUR }], from + 6 * HOUR + 10_000);
+    // After a restart the pool sees it for the first time again.
+    const ended = { ...running, billedFromMs: from + 7 * HOUR, state: 'ended' as const, endedAtMs: from + 7 * HOUR };
+    await recordNodes(blobs, settings, [ended], from + 7 * HOUR);
+    const nodes = await readNodes(blobs, 'scoring', from, from + 8 * HOUR);
+    expect(nodes.map(billedFrom)).toEqual([from + 6 * HOUR]);
+    expect(shareNodes(nodes, [], from, from + 8 * HOUR).totalMs).toBe(HOUR);
+    expect(peakNodes(nodes, from, from + 8 * HOUR)).toBe(1);
   });
 
   test('a node that came and went between two looks is recorded, a cancelled one is not', async () => {
@@ -167,6 +183,50 @@ describe('prices', () => {
       /no dedicated price of Standard_D2s_v5 in eastus/,
     );
     expect(() => priceOf(prices, 'Standard_X', 'dedicated')).toThrow(/It has: Standard_D2s_v5/);
+  });
+
+  test('of all rows of a size only those of its plain machine count, at the price that holds now', async () => {
+    const row = {
+      currencyCode: 'USD',
+      retailPrice: 0.096,
+      unitOfMeasure: '1 Hour',
+      armRegionName: 'eastus',
+      armSkuName: 'Standard_D2s_v3',
+      meterName: 'D2 v3/D2s v3',
+      productName: 'Virtual Machines DSv3 Series',
+      skuName: 'D2s v3',
+      type: 'Consumption',
+      effectiveStartDate: '2020-01-01T00:00:00Z',
+    };
+    const rows = [
+      { ...row, retailPrice: 0.188, productName: 'Virtual Machines DSv3 Series CloudServices' },
+      { ...row, retailPrice: 0.187, productName: 'DSv3 Series Cloud Services' },
+      { ...row, retailPrice: 0.189, productName: 'Virtual Machines DSv3 Series Windows' },
+      { ...row, retailPrice: 501, type: 'Reservation' },
+      { ...row, retailPrice: 0.01, skuName: 'D2s v3 Spot' },
+      {
+        ...row,
+        retailPrice: 0.08,
+        effectiveStartDate: '2018-01-01T00:00:00Z',
+        effectiveEndDate: '2020-01-01T00:00:00Z',
+      },
+      { ...row, retailPrice: 0.09, effectiveStartDate: '2019-01-01T00:00:00Z' },
+      { ...row, retailPrice: 0.2, effectiveStartDate: '2027-01-01T00:00:00Z' },
+      { ...row, retailPrice: 9.6, unitOfMeasure: '100 Hours' },
+      row,
+      { ...row, retailPrice: 0.0192, meterName: 'D2 v3/D2s v3 Low Priority', unitOfMeasure: '1 Hours' },
+    ];
+    const file = join(dir, 'all-rows.json');
+    writeFileSync(file, JSON.stringify({ Items: rows }));
+    const prices = await loadPrices(file, Date.parse('2026-11-29T00:00:00Z'));
+    expect(prices.map((p) => [p.perHour, p.priority])).toEqual([
+      [0.096, 'dedicated'],
+      [0.0192, 'low-priority'],
+      [0.09, 'dedicated'],
+    ]);
+    expect(priceOf(prices, 'Standard_D2s_v3', 'dedicated', 'eastus').perHour).toBe(0.096);
+    const later = await loadPrices(file, Date.parse('2027-02-01T00:00:00Z'));
+    expect(priceOf(later, 'Standard_D2s_v3', 'dedicated').perHour).toBe(0.2);
   });
 
   test('a file of another shape is refused by name and field', async () => {
