@@ -212,7 +212,10 @@ test.each([
   await open().prepare({ maxNodes: 2 });
   const all = matches(read('deploy/bicep/custom-roles.bicep'), /'(Microsoft\.MachineLearningServices\/[^']+)'/g);
   expect(all).toContain(action);
-  arm.allow(all.filter((other) => other !== action), []);
+  arm.allow(
+    all.filter((other) => other !== action),
+    [],
+  );
   await expect(open().grow(['a'])).rejects.toMatchObject({
     code: 'POOL_REFUSED',
     message: expect.stringMatching(new RegExp(`${named}.*fleetscore pool operator`, 's')),
