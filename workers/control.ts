@@ -1,10 +1,13 @@
 /** The control worker: workflows, and the activities that plan and close batches. */
+import type { Client } from '@temporalio/client';
 import { pruneBlobs } from '../batches/prune-blobs.ts';
 import { sourceFolder } from '../ingest/event.ts';
 import { createControlActivities } from '../activities/control.ts';
 import { patiently } from '../activities/patience.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { createPoolActivities } from '../activities/pool.ts';
+import type { Config } from '../config.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
@@ -17,6 +20,8 @@ import { watchStuck } from '../pool/worker/stuck.ts';
 import { poolQueues } from '../pool/pools-file.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { keepPoolLoop } from './pool-loop.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { Store } from '../storage/store.ts';
 import { machineIdentity } from '../storage/identity.ts';
 import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
@@ -26,11 +31,13 @@ import { buildId as ownBuildId } from '../version.ts';
 import { logActivities, logClosed } from './activity-log.ts';
 import { tracedStore } from '../telemetry/store.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
-import { controlTotals, storeMetrics } from './control-metrics.ts';
+import { storeMetrics } from './control-metrics.ts';
+import { controlTotals, type ControlTotals } from './control-totals.ts';
 import { CONTROL_DEPLOYMENT, hasDeployments } from '../connect/deployment/server.ts';
 import { watchDeployment, type DeploymentWatch } from '../connect/deployment/watch.ts';
 import { watchGaps } from './gap-watch.ts';
-import { live } from './lifecycle.ts';
+import { live, type Life } from './lifecycle.ts';
+import type { Metric } from '../telemetry/metric.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
 import { installRuntime, nameOfThis, runTemporalWorker } from './run-temporal-worker.ts';
@@ -43,8 +50,11 @@ import { connectClient, connectWorker } from '../connect/temporal.ts';
 import { watchBatches } from './watch-batches.ts';
 import { workflowCode } from './workflow-code.ts';
 
-await live('control', async (life) => {
+await live('control', run);
+
+async function run(life: Life): Promise<void> {
   const { config, log } = life;
+  const warn = (message: string): void => log.warn(message);
   const temporalMetrics = await installRuntime(life);
   const client = await connectClient(process.env);
   await registerSearchAttributes(client, client.options.namespace);
@@ -55,10 +65,79 @@ await live('control', async (life) => {
   // Containers that are on their way out, a role that is not there yet, an account that is away: it passes.
   await patiently(() => blobs.prepare().then(() => claimDeployment(store, blobs, 'batches')), {
     patienceMs: PATIENCE_MS,
-    warn: (message) => log.warn(message),
+    warn,
   });
   const queues = await poolQueues(config);
-  // Pools of Azure ML are looked after from here; those of a laptop by the process that owns them.
+  const { pools, poolOf } = await azurePools(config, blobs);
+  const ended = new AbortController();
+  // A loop that runs already takes its new settings as an update, which needs a running worker.
+  const ready = (): void => {
+    life.ready();
+    for (const { settings } of pools) void keepPoolLoop(client, settings, log, ended.signal);
+  };
+  const connected = await connectWorker(process.env);
+  const totals = controlTotals();
+  const deps: BatchDeps = {
+    ...batchDeps(life, { store, blobs, client, queues, encrypts: connected.encrypts }),
+    onClosed(closed) {
+      totals.record(closed);
+      logClosed(log, closed);
+    },
+  };
+  const looked = watchBatches(deps, client);
+  const seen = await seeing(life, { client, store, blobs, pools, totals, looked });
+  const metrics = await startMetrics(life, seen, temporalMetrics);
+  const stopRetention = startRetention(store, config.keep, log, Date.now, async (cut) =>
+    config.keep.blobs ? pruneBlobs({ store, blobs }, cut, sourceFolder) : undefined,
+  );
+  const stopGaps = watchGaps({ client, store, now: Date.now, warn, ...defined({ alerts: config.alerts }) });
+  const versioned = await isVersioned(life, client);
+  let watch: DeploymentWatch | undefined;
+  const schema = watchSchema(store, life);
+  const running = countActivities();
+  const stuck = watchStuck({ activities: running, limitMs: parseDuration(CONTROL_ACTIVITY.startToCloseTimeout) });
+  const ending = Promise.race([
+    life.ending,
+    schema.outgrown.then(({ code }) => code),
+    stuck.reason.then(({ kind, text }) => `${kind}: ${text}`),
+  ]);
+  const polls = async (): Promise<void> => {
+    if (!versioned || config.worker.versioning !== 'auto') return;
+    watch = watchDeployment(client, deps.codeVersion, nameOfThis('control', config), log);
+    await watch.settled;
+  };
+  try {
+    const options = await workerOptions(life, connected, { buildId: deps.codeVersion, versioned, running });
+    const activities = {
+      ...createControlActivities(deps),
+      ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
+    };
+    const { connection, namespace } = connected;
+    await runTemporalWorker(
+      { ...life, ready, ending },
+      'control',
+      connection,
+      namespace,
+      { ...options, activities },
+      polls,
+    );
+    schema.stop();
+  } finally {
+    stuck.stop();
+    ended.abort();
+    await watch?.stop();
+    await looked.stop();
+    await stopGaps();
+    await stopRetention();
+    await metrics?.close();
+    await connected.connection.close();
+    await client.connection.close();
+    await store.close();
+  }
+}
+
+/** Pools of Azure ML are looked after from here; those of a laptop by the process that owns them. */
+async function azurePools(config: Config, blobs: BlobStore) {
   const pools = config.pool.aml ? await configuredPools(config) : [];
   const opened = new Map(
     pools.map((pool) => [
@@ -77,27 +156,25 @@ await live('control', async (life) => {
       `pool ${JSON.stringify(name)} is not in the configuration of this worker (it has ${[...opened.keys()].join(', ')}). Add it, or end its loop: temporal workflow terminate.`,
     );
   };
-  const ended = new AbortController();
-  // A loop that runs already takes its new settings as an update, which needs a running worker.
-  const ready = (): void => {
-    life.ready();
-    for (const { settings } of pools) void keepPoolLoop(client, settings, log, ended.signal);
-  };
-  const { connection, namespace, dataConverter, encrypts } = await connectWorker(process.env);
-  const publish = siteOf(config, store, blobs);
-  const totals = controlTotals();
-  const seePools = poolMetrics({
-    client,
-    blobs,
-    pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name),
-    now: Date.now,
-  });
-  const seeSchedules = scheduleMetrics({ client, store, now: Date.now });
-  const { versioning, buildId = ownBuildId() } = config.worker;
-  const deps: BatchDeps = {
+  return { pools, poolOf };
+}
+
+interface Services {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly client: Client;
+  readonly queues: NonNullable<BatchDeps['pools']>;
+  readonly encrypts: boolean;
+}
+
+function batchDeps(
+  { config, log }: Life,
+  { store, blobs, client, queues, encrypts }: Services,
+): Omit<BatchDeps, 'onClosed'> {
+  return {
     store,
     blobs,
-    codeVersion: buildId,
+    codeVersion: config.worker.buildId ?? ownBuildId(),
     worker: nameOfThis('control', config),
     pools: queues,
     now: Date.now,
@@ -105,95 +182,75 @@ await live('control', async (life) => {
     windows: config.ingest,
     unnamedChildren: encrypts,
     warn: (message) => log.warn(message),
-    ...(config.alerts ? { alerts: config.alerts } : {}),
-    ...(publish ? { publish } : {}),
-    onClosed(closed) {
-      totals.record(closed);
-      logClosed(log, closed);
-    },
+    ...defined({ alerts: config.alerts, publish: siteOf(config, store, blobs) }),
   };
-  const looked = watchBatches(deps, client);
-  const metrics = await startMetrics(
-    life,
-    async () => [
-      ...looked.metrics(),
-      ...(await storeMetrics(store, Date.now(), totals.know)),
-      ...totals.metrics(),
-      ...(await seePools()),
-      ...(await seeSchedules()),
-    ],
-    temporalMetrics,
-  );
-  const stopRetention = startRetention(store, config.keep, log, Date.now, async (cut) =>
-    config.keep.blobs ? pruneBlobs({ store, blobs }, cut, sourceFolder) : undefined,
-  );
-  const stopGaps = watchGaps({
+}
+
+interface Watched {
+  readonly client: Client;
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly pools: Awaited<ReturnType<typeof configuredPools>>;
+  readonly totals: ControlTotals;
+  readonly looked: ReturnType<typeof watchBatches>;
+}
+
+/** What a scrape is answered with. */
+async function seeing(
+  { config }: Life,
+  { client, store, blobs, pools, totals, looked }: Watched,
+): Promise<() => Promise<Metric[]>> {
+  const seePools = poolMetrics({
     client,
-    store,
+    blobs,
+    pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name),
     now: Date.now,
-    warn: (message) => log.warn(message),
-    ...(config.alerts ? { alerts: config.alerts } : {}),
   });
-  const versioned = versioning !== 'off' && (await hasDeployments(client));
-  if (versioning !== 'off' && !versioned)
-    log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
-  let watch: DeploymentWatch | undefined;
-  const schema = watchSchema(store, life);
-  const running = countActivities();
-  const stuck = watchStuck({ activities: running, limitMs: parseDuration(CONTROL_ACTIVITY.startToCloseTimeout) });
-  const ending = Promise.race([
-    life.ending,
-    schema.outgrown.then(({ code }) => code),
-    stuck.reason.then(({ kind, text }) => `${kind}: ${text}`),
-  ]);
-  const polls = async (): Promise<void> => {
-    if (!versioned || versioning !== 'auto') return;
-    watch = watchDeployment(client, buildId, nameOfThis('control', config), log);
-    await watch.settled;
+  const seeSchedules = scheduleMetrics({ client, store, now: Date.now });
+  return async () => [
+    ...looked.metrics(),
+    ...(await storeMetrics(store, Date.now(), totals.know)),
+    ...totals.metrics(),
+    ...(await seePools()),
+    ...(await seeSchedules()),
+  ];
+}
+
+/** Whether batches are pinned to the version of the worker that began them. */
+async function isVersioned({ config, log }: Life, client: Client): Promise<boolean> {
+  if (config.worker.versioning === 'off') return false;
+  if (await hasDeployments(client)) return true;
+  log.warn('this Temporal server knows no worker deployments: batches are not pinned to a version');
+  return false;
+}
+
+async function workerOptions(
+  { telemetry, log }: Life,
+  { dataConverter, encrypts }: Awaited<ReturnType<typeof connectWorker>>,
+  deployed: {
+    readonly buildId: string;
+    readonly versioned: boolean;
+    readonly running: ReturnType<typeof countActivities>;
+  },
+): Promise<Parameters<typeof runTemporalWorker>[4]> {
+  return {
+    taskQueue: CONTROL_QUEUE,
+    dataConverter,
+    workflowBundle: await workflowCode({ encrypted: encrypts, traced: telemetry !== undefined }),
+    ...(deployed.versioned
+      ? {
+          workerDeploymentOptions: {
+            useWorkerVersioning: true,
+            version: { deploymentName: CONTROL_DEPLOYMENT, buildId: deployed.buildId },
+            defaultVersioningBehavior: 'PINNED',
+          },
+        }
+      : {}),
+    interceptors: {
+      activity: [deployed.running.interceptor, logActivities(log), ...(telemetry ? [telemetry.activity] : [])],
+    },
+    ...(telemetry ? { sinks: telemetry.sinks } : {}),
+    // Children of a large batch come and go: more would only hold memory.
+    maxCachedWorkflows: 1_000,
   };
-  try {
-    await runTemporalWorker(
-      { ...life, ready, ending },
-      'control',
-      connection,
-      namespace,
-      {
-        taskQueue: CONTROL_QUEUE,
-        dataConverter,
-        workflowBundle: await workflowCode({ encrypted: encrypts, traced: life.telemetry !== undefined }),
-        activities: {
-          ...createControlActivities(deps),
-          ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
-        },
-        ...(versioned
-          ? {
-              workerDeploymentOptions: {
-                useWorkerVersioning: true,
-                version: { deploymentName: CONTROL_DEPLOYMENT, buildId },
-                defaultVersioningBehavior: 'PINNED',
-              },
-            }
-          : {}),
-        interceptors: {
-          activity: [running.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])],
-        },
-        ...(life.telemetry ? { sinks: life.telemetry.sinks } : {}),
-        // Children of a large batch come and go: more would only hold memory.
-        maxCachedWorkflows: 1_000,
-      },
-      polls,
-    );
-    schema.stop();
-  } finally {
-    stuck.stop();
-    ended.abort();
-    await watch?.stop();
-    await looked.stop();
-    await stopGaps();
-    await stopRetention();
-    await metrics?.close();
-    await connection.close();
-    await client.connection.close();
-    await store.close();
-  }
-});
+}

@@ -49,12 +49,28 @@ export async function lookAtIngest(
   };
 }
 
+type Labels = Readonly<Record<string, string>>;
+
 /** @param labels of every sample of a partition */
-export function ingestMetrics(
-  stats: IngestStats,
-  look: IngestLook,
-  labels: Readonly<Record<string, string>>,
-): Metric[] {
+export function ingestMetrics(stats: IngestStats, look: IngestLook, labels: Labels): Metric[] {
+  return [
+    ...partitionMetrics(look, labels),
+    ...ownMetrics(stats, labels),
+    {
+      name: 'fleetscore_ingest_source_up',
+      type: 'gauge',
+      help: 'Whether the store and Event Hubs answered this scrape.',
+      samples: [
+        { labels: { source: 'store' }, value: Number(look.storeAnswers) },
+        { labels: { source: 'event_hubs' }, value: Number(look.eventHubsAnswers) },
+      ],
+    },
+    ...processMetrics('ingest'),
+  ];
+}
+
+/** What is stored of each partition. */
+function partitionMetrics(look: IngestLook, labels: Labels): Metric[] {
   const perPartition = (
     name: string,
     type: Metric['type'],
@@ -68,12 +84,6 @@ export function ingestMetrics(
       const found = value(state);
       return found === undefined ? [] : [{ labels: { ...labels, partition: state.partition }, value: found }];
     }),
-  });
-  const own = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
-    name: `fleetscore_ingest_${name}`,
-    type,
-    help,
-    samples: [{ labels, value }],
   });
   const afterFirst = (ms: number, value: number): number | undefined => (ms < 0 ? undefined : value);
   return [
@@ -112,6 +122,18 @@ export function ingestMetrics(
       'Readings and whole events that could not be taken: see dead letters.',
       (s) => s.dead,
     ),
+  ];
+}
+
+/** What this worker counted since its start. */
+function ownMetrics(stats: IngestStats, labels: Labels): Metric[] {
+  const own = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+    name: `fleetscore_ingest_${name}`,
+    type,
+    help,
+    samples: [{ labels, value }],
+  });
+  return [
     own('partitions', 'gauge', 'Partitions that this worker reads.', stats.partitions.length),
     own(
       'too_late_readings_total',
@@ -134,16 +156,6 @@ export function ingestMetrics(
       stats.retries,
     ),
     own('capture_waiting_events', 'gauge', 'Events that wait for their raw capture file.', stats.captureWaiting),
-    {
-      name: 'fleetscore_ingest_source_up',
-      type: 'gauge',
-      help: 'Whether the store and Event Hubs answered this scrape.',
-      samples: [
-        { labels: { source: 'store' }, value: Number(look.storeAnswers) },
-        { labels: { source: 'event_hubs' }, value: Number(look.eventHubsAnswers) },
-      ],
-    },
-    ...processMetrics('ingest'),
   ];
 }
 

@@ -8,7 +8,9 @@ import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchForEnd } from '../pool/worker/end.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import { createBudget } from '../scoring/concurrency.ts';
-import { createScoringEngine } from '../scoring/engine.ts';
+import { createScoringEngine, type ScoringEngine } from '../scoring/engine.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { Store } from '../storage/store.ts';
 import { checkDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { parseDuration } from '../domain/time.ts';
@@ -18,14 +20,16 @@ import { tracedStore } from '../telemetry/store.ts';
 import { logActivities, logChunk } from './activity-log.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
 import { SCORING_DEPLOYMENT } from '../connect/deployment/server.ts';
-import { live } from './lifecycle.ts';
+import { live, type Life } from './lifecycle.ts';
 import { watchSchema } from './schema-watch.ts';
 import { startMetrics } from '../telemetry/metrics.ts';
 import { installRuntime, nameOfThis, runTemporalWorker } from './run-temporal-worker.ts';
 import { scoringTotals } from './scoring-metrics.ts';
 import { connectWorker } from '../connect/temporal.ts';
 
-await live('scoring', async (life) => {
+await live('scoring', run);
+
+async function run(life: Life): Promise<void> {
   const { config, log } = life;
   const { scoring } = config;
   const temporalMetrics = await installRuntime(life);
@@ -35,17 +39,7 @@ await live('scoring', async (life) => {
   await checkWindows(store, config.ingest);
   const blobs = openBlobs(config);
   await checkDeployment(store, blobs);
-  const engine = await createScoringEngine({
-    blobs,
-    cacheDir: scoring.cacheDir,
-    threads: scoring.threads,
-    maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes,
-    modelTimeoutMs: scoring.modelTimeoutMs,
-    modelMemoryBytes: scoring.modelMemoryBytes,
-    executionProvider: scoring.executionProvider,
-    warn: (message) => log.warn(message),
-  });
+  const engine = await openEngine(life, blobs);
   const activities = countActivities();
   const end = watchForEnd({
     config,
@@ -79,24 +73,9 @@ await live('scoring', async (life) => {
       },
       taskQueue: scoring.queue,
       dataConverter,
-      activities: {
-        ...createScoringActivities({
-          store,
-          blobs,
-          engine: life.telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine,
-          hopMs: config.ingest.hopMs,
-          worker: nameOfThis('scoring', config),
-          format: scoring.predictionsFormat,
-          budget: createBudget(scoring.windows),
-          warn: (message) => log.warn(message),
-          onChunk(chunk) {
-            totals.record(chunk);
-            logChunk(log, chunk);
-          },
-        }),
-      },
+      activities: activitiesOf(life, { store, blobs, engine, totals }),
       maxConcurrentActivityTaskExecutions: scoring.concurrency,
-      // Told, not routed by: any scoring worker serves batches of any version.
+      // Shown by `workers status` only: any scoring worker serves batches of any version.
       workerDeploymentOptions: {
         useWorkerVersioning: false,
         version: { deploymentName: SCORING_DEPLOYMENT, buildId: config.worker.buildId ?? buildId() },
@@ -111,4 +90,46 @@ await live('scoring', async (life) => {
     await engine.close();
     await store.close();
   }
-});
+}
+
+function openEngine({ config: { scoring }, log }: Life, blobs: BlobStore): Promise<ScoringEngine> {
+  return createScoringEngine({
+    blobs,
+    cacheDir: scoring.cacheDir,
+    threads: scoring.threads,
+    maxCacheBytes: scoring.cacheBytes,
+    maxModelBytes: scoring.maxModelBytes,
+    modelTimeoutMs: scoring.modelTimeoutMs,
+    modelMemoryBytes: scoring.modelMemoryBytes,
+    executionProvider: scoring.executionProvider,
+    warn: (message) => log.warn(message),
+  });
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly engine: ScoringEngine;
+  readonly totals: ReturnType<typeof scoringTotals>;
+}
+
+function activitiesOf(
+  { config, log, telemetry }: Life,
+  { store, blobs, engine, totals }: Parts,
+): ReturnType<typeof createScoringActivities> {
+  const { scoring } = config;
+  return createScoringActivities({
+    store,
+    blobs,
+    engine: telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine,
+    hopMs: config.ingest.hopMs,
+    worker: nameOfThis('scoring', config),
+    format: scoring.predictionsFormat,
+    budget: createBudget(scoring.windows),
+    warn: (message) => log.warn(message),
+    onChunk(chunk) {
+      totals.record(chunk);
+      logChunk(log, chunk);
+    },
+  });
+}

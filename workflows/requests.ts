@@ -2,6 +2,7 @@
  * The request of a batch: plain JSON, every field optional, so that `temporal schedule create --input '{}'`
  * works. Pure functions turn it into a period and an id; a wrong field fails the workflow, with its name.
  */
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { monthsBefore, parseLength } from '../domain/period-length.ts';
 import { parseSensorName } from '../domain/sensor.ts';
@@ -83,17 +84,11 @@ const FIELDS: ReadonlySet<string> = new Set([
  * @throws FleetscoreError `INVALID_REQUEST`, `INVALID_TIME`, `INVALID_DURATION`
  */
 export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): ParsedRequest {
-  if (request === null || typeof request !== 'object' || Array.isArray(request))
-    throw invalid(`the request must be a JSON object such as {"period":"15m"}, got ${JSON.stringify(request)}`);
-  for (const name of Object.keys(request))
-    if (!FIELDS.has(name))
-      throw invalid(`the request has the unknown field ${JSON.stringify(name)}. Known: ${[...FIELDS].join(', ')}`);
+  requireKnownFields(request);
   const period = resolvePeriod(request, scheduledMs);
   if (period.toMs <= period.fromMs)
     throw invalid(`the period ends (${isoTime(period.toMs)}) before it starts (${isoTime(period.fromMs)})`);
-  const percentage =
-    percent(request.toleratedFailurePercentage, 'toleratedFailurePercentage') ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE;
-  const skipped = percent(request.toleratedSkippedPercentage, 'toleratedSkippedPercentage');
+  const tolerated = toleratedOf(request);
   const wait = text(request.waitForReadings, 'waitForReadings') ?? DEFAULT_WAIT_FOR_READINGS;
   const waitMs = parseDurationOrZero(wait, 'waitForReadings');
   const late = text(request.rescoreLate, 'rescoreLate');
@@ -103,30 +98,58 @@ export function parseRequest(request: ScoreBatchRequest, scheduledMs: number): P
   const toleratedFailureCount = atLeast(request.toleratedFailureCount, 'toleratedFailureCount', 0);
   const release = text(request.release, 'release');
   const redrive = text(request.redrive, 'redrive');
-  if (typeof (request.rescore ?? false) !== 'boolean')
-    throw invalid(`rescore must be true or false, got ${JSON.stringify(request.rescore)}`);
-  if (redrive !== undefined && request.rescore) throw invalid('give either redrive or rescore, not both');
-  if (redrive !== undefined && request.from === undefined)
-    throw invalid('redrive needs from and to: the period of the batch');
-  if (sensors !== undefined && redrive === undefined)
-    throw invalid('sensors go with redrive: the batch whose sensors are scored again');
+  requireOneKind(request, redrive, sensors);
   return {
     ...period,
-    toleratedFailurePercentage: percentage,
+    ...tolerated,
     waitUntilMs: period.toMs + waitMs,
-    ...(release === undefined ? {} : { release }),
-    ...(redrive === undefined ? {} : { redrive }),
-    ...(sensors === undefined ? {} : { sensors }),
-    ...(request.rescore ? { rescore: true } : {}),
-    ...(late === undefined ? {} : { rescoreLateMs: parseDurationOrZero(late, 'rescoreLate') }),
-    ...(sensorsPerChild === undefined ? {} : { sensorsPerChild }),
-    ...(sensorsPerActivity === undefined ? {} : { sensorsPerActivity }),
-    ...(toleratedFailureCount === undefined ? {} : { toleratedFailureCount }),
-    ...(skipped === undefined ? {} : { toleratedSkippedPercentage: skipped }),
+    ...defined({
+      release,
+      redrive,
+      sensors,
+      rescore: request.rescore ? true : undefined,
+      rescoreLateMs: late === undefined ? undefined : parseDurationOrZero(late, 'rescoreLate'),
+      sensorsPerChild,
+      sensorsPerActivity,
+      toleratedFailureCount,
+    }),
   };
 }
 
-/** Names stay in the history: so many are chosen by hand. */
+function requireKnownFields(request: ScoreBatchRequest): void {
+  if (request === null || typeof request !== 'object' || Array.isArray(request))
+    throw invalid(`the request must be a JSON object such as {"period":"15m"}, got ${JSON.stringify(request)}`);
+  for (const name of Object.keys(request))
+    if (!FIELDS.has(name))
+      throw invalid(`the request has the unknown field ${JSON.stringify(name)}. Known: ${[...FIELDS].join(', ')}`);
+}
+
+function toleratedOf(
+  request: ScoreBatchRequest,
+): Pick<ParsedRequest, 'toleratedFailurePercentage' | 'toleratedSkippedPercentage'> {
+  const failed = percent(request.toleratedFailurePercentage, 'toleratedFailurePercentage');
+  const skipped = percent(request.toleratedSkippedPercentage, 'toleratedSkippedPercentage');
+  return {
+    toleratedFailurePercentage: failed ?? DEFAULT_TOLERATED_FAILURE_PERCENTAGE,
+    ...defined({ toleratedSkippedPercentage: skipped }),
+  };
+}
+
+/** A batch scores a period, or again a part of an earlier batch. */
+function requireOneKind(
+  { rescore, from }: ScoreBatchRequest,
+  redrive: string | undefined,
+  sensors: readonly string[] | undefined,
+): void {
+  if (typeof (rescore ?? false) !== 'boolean')
+    throw invalid(`rescore must be true or false, got ${JSON.stringify(rescore)}`);
+  if (redrive !== undefined && rescore) throw invalid('give either redrive or rescore, not both');
+  if (redrive !== undefined && from === undefined) throw invalid('redrive needs from and to: the period of the batch');
+  if (sensors !== undefined && redrive === undefined)
+    throw invalid('sensors go with redrive: the batch whose sensors are scored again');
+}
+
+/** Most names that one batch is given: they are stored in the history of the workflow. */
 const MOST_NAMES = 500;
 
 function names(value: unknown): readonly string[] | undefined {

@@ -17,6 +17,7 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { plainTime } from '../domain/time.ts';
 import type { DecisionRecord } from '../pool/ledger.ts';
@@ -64,76 +65,105 @@ const RECORD_EVERY_MS = 60_000;
 
 const RETRY = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 3 } as const;
 
+/** What the handlers and the loop of one run share. */
+interface Run {
+  state: CarriedState;
+  view?: PoolView;
+  seen?: Observation;
+  decision?: Decision;
+  /** Somebody changed the settings or the mode since the last look began. */
+  changed: boolean;
+}
+
 /** @param settings where the pool begins; @param carried state of the run before */
 export async function scalePool(settings: PoolSettings, carried?: CarriedState): Promise<never> {
-  let state: CarriedState = carried ?? {
-    settings,
-    configured: settings,
-    mode: 'active',
-    measured: firstGuess(settings),
-    idle: {},
-    notes: [],
+  const run: Run = {
+    state: carried ?? {
+      settings,
+      configured: settings,
+      mode: 'active',
+      measured: firstGuess(settings),
+      idle: {},
+      notes: [],
+    },
+    changed: false,
   };
-  let seen: Observation | undefined;
-  let decision: Decision | undefined;
-  let view: PoolView | undefined;
-  let changed = false;
+  const activities = activitiesOf(run.state.settings.activityQueue);
+  setHandler(poolQuery, () => shown(run));
+  obey(run);
+  for (let looks = 0; looks < looksARun(run.state.settings) && !workflowInfo().continueAsNewSuggested; looks += 1) {
+    run.changed = false;
+    try {
+      await look(run, activities);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      note(run, reasonOf(error));
+    }
+    setCurrentDetails(poolDetails(shown(run)));
+    await condition(() => run.changed, run.decision?.waitMs ?? run.state.settings.quietPollMs);
+  }
+  await condition(allHandlersFinished);
+  return continueAsNew<typeof scalePool>(run.state.settings, run.state);
+}
 
-  // An activity that nobody takes within a minute: the process that owns the pool is away.
-  const taskQueue = state.settings.activityQueue;
+/** An activity that nobody takes within a minute: the process that owns the pool is away. */
+function activitiesOf(taskQueue: string): PoolActivities {
+  const options = { taskQueue, scheduleToStartTimeout: '1m', retry: RETRY } as const;
   const { observePool, actOnPool } = proxyActivities<PoolActivities>({
-    taskQueue,
+    ...options,
     startToCloseTimeout: '2m',
     heartbeatTimeout: '30s',
-    scheduleToStartTimeout: '1m',
-    retry: RETRY,
   });
   const { preparePool } = proxyActivities<PoolActivities>({
-    taskQueue,
+    ...options,
     startToCloseTimeout: '30m',
     heartbeatTimeout: '1m',
-    scheduleToStartTimeout: '1m',
-    retry: RETRY,
   });
+  return { observePool, actOnPool, preparePool };
+}
 
-  const shown = (): PoolState => {
-    const busy = new Map(
-      (view?.workers ?? []).flatMap((worker) =>
-        worker.node === undefined ? [] : [[worker.node, worker.busyTasks] as const],
-      ),
-    );
-    const { spinUpMs, spinUps, sensorsPerSecond, speeds, failures } = state.measured;
-    return {
-      settings: state.settings,
-      mode: state.mode,
-      notes: state.notes,
-      measured: { spinUpMs, spinUps, sensorsPerSecond, speeds, failures },
-      nodes: view
-        ? withWorkers(view).map((node) => (busy.has(node.id) ? { ...node, busyTasks: busy.get(node.id)! } : node))
-        : [],
-      ...(seen && decision ? { seen: decisionRecord(seen, decision), decision } : {}),
-    };
+/** The answer of the query. */
+function shown({ state, view, seen, decision }: Run): PoolState {
+  const busy = new Map(
+    (view?.workers ?? []).flatMap((worker) =>
+      worker.node === undefined ? [] : [[worker.node, worker.busyTasks] as const],
+    ),
+  );
+  const { spinUpMs, spinUps, sensorsPerSecond, speeds, failures } = state.measured;
+  return {
+    settings: state.settings,
+    mode: state.mode,
+    notes: state.notes,
+    measured: { spinUpMs, spinUps, sensorsPerSecond, speeds, failures },
+    nodes: view
+      ? withWorkers(view).map((node) => (busy.has(node.id) ? { ...node, busyTasks: busy.get(node.id)! } : node))
+      : [],
+    ...(seen && decision ? { seen: decisionRecord(seen, decision), decision } : {}),
   };
-  const note = (text: string): void => {
-    if (state.notes.at(-1)?.endsWith(text)) return;
-    state = {
-      ...state,
-      notes: [...state.notes, `${plainTime(Math.floor(Date.now() / 1_000) * 1_000)} ${text}`].slice(-SHOWN_NOTES),
-    };
+}
+
+function note(run: Run, text: string): void {
+  const { state } = run;
+  if (state.notes.at(-1)?.endsWith(text)) return;
+  run.state = {
+    ...state,
+    notes: [...state.notes, `${plainTime(Math.floor(Date.now() / 1_000) * 1_000)} ${text}`].slice(-SHOWN_NOTES),
   };
+}
+
+/** Takes the updates of people and of the configuration. */
+function obey(run: Run): void {
   const change = (part: Partial<CarriedState>): void => {
-    state = { ...state, ...part };
-    changed = true;
+    run.state = { ...run.state, ...part };
+    run.changed = true;
   };
-
-  setHandler(poolQuery, shown);
   setHandler(
     setLimitsUpdate,
     (limits) => {
-      change({ settings: { ...state.settings, ...limits } });
-      return limitsOf(state.settings);
+      change({ settings: { ...run.state.settings, ...limits } });
+      return limitsOf(run.state.settings);
     },
-    { validator: (limits) => refuse(() => checkChange(state.settings, limits)) },
+    { validator: (limits) => refuse(() => checkChange(run.state.settings, limits)) },
   );
   const enter = (mode: PoolMode) => (): void => change({ mode });
   setHandler(pausePoolUpdate, enter('paused'));
@@ -142,73 +172,71 @@ export async function scalePool(settings: PoolSettings, carried?: CarriedState):
   setHandler(
     configurePoolUpdate,
     (next) => {
-      const news = Object.entries(next).filter(([key, value]) => state.configured[key as keyof PoolSettings] !== value);
-      change({ configured: next, settings: checkLimits({ ...state.settings, ...Object.fromEntries(news) }) });
+      const { configured, settings } = run.state;
+      const news = Object.entries(next).filter(([key, value]) => configured[key as keyof PoolSettings] !== value);
+      change({ configured: next, settings: checkLimits({ ...settings, ...Object.fromEntries(news) }) });
     },
     { validator: (next) => refuse(() => checkLimits(next)) },
   );
+}
 
-  for (let looks = 0; looks < looksARun(state.settings) && !workflowInfo().continueAsNewSuggested; looks += 1) {
-    changed = false;
-    try {
-      if (state.appliedMaxNodes !== state.settings.maxNodes) {
-        const { maxNodes } = state.settings;
-        for (const text of await preparePool(state.settings)) note(text);
-        state = { ...state, appliedMaxNodes: maxNodes };
-      }
-      view = await observePool(state.settings);
-      adopt(view);
-      for (const text of view.notes) note(text);
-      const idle = trackIdle(state.idle, view);
-      seen = observation(view, idle, state.measured, state.settings, state.throttledUntilMs);
-      // Guards a decision, and with it the order of commands: pools that ran before replay as they were.
-      if (patched('old-tasks')) seen = withoutOldTasks(seen, state.measured);
-      const measured = learn(state.measured, { ...view, workers: seen.workers, nodes: withWorkers(view) });
-      seen = {
-        ...seen,
-        spinUpMs: measured.spinUpMs,
-        sensorsPerSecond: measured.sensorsPerSecond,
-        failures: measured.failures,
-      };
-      state = { ...state, idle, measured };
-      decision = decide(seen, state.settings, state.mode, { readyStay: patched('ready-stay') });
-      await act(seen, decision);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      note(reasonOf(error));
-    }
-    setCurrentDetails(poolDetails(shown()));
-    await condition(() => changed, decision?.waitMs ?? state.settings.quietPollMs);
+/** One look at the pool, and what follows from it. Updates may come at every await: `run.state` is read anew after it. */
+async function look(run: Run, { preparePool, observePool, actOnPool }: PoolActivities): Promise<void> {
+  if (run.state.appliedMaxNodes !== run.state.settings.maxNodes) {
+    const { maxNodes } = run.state.settings;
+    for (const text of await preparePool(run.state.settings)) note(run, text);
+    run.state = { ...run.state, appliedMaxNodes: maxNodes };
   }
-  await condition(allHandlersFinished);
-  return continueAsNew<typeof scalePool>(state.settings, state);
+  const view = await observePool(run.state.settings);
+  run.view = view;
+  adopt(run, view);
+  for (const text of view.notes) note(run, text);
+  const { state } = run;
+  const idle = trackIdle(state.idle, view);
+  let seen = observation(view, idle, state.measured, state.settings, state.throttledUntilMs);
+  run.seen = seen;
+  // Guards a decision, and with it the order of commands: pools that ran before replay as they were.
+  if (patched('old-tasks')) seen = withoutOldTasks(seen, state.measured);
+  const measured = learn(state.measured, { ...view, workers: seen.workers, nodes: withWorkers(view) });
+  seen = {
+    ...seen,
+    spinUpMs: measured.spinUpMs,
+    sensorsPerSecond: measured.sensorsPerSecond,
+    failures: measured.failures,
+  };
+  run.seen = seen;
+  run.state = { ...state, idle, measured };
+  run.decision = decide(seen, run.state.settings, run.state.mode, { readyStay: patched('ready-stay') });
+  await act(run, seen, run.decision, actOnPool);
+}
 
-  /** Limits that were changed outside are taken over: whoever set them meant it. */
-  function adopt({ outside }: PoolView): void {
-    if (outside?.maxNodes === undefined || outside.maxNodes === state.appliedMaxNodes) return;
-    note(`maxNodes was changed outside from ${state.settings.maxNodes} to ${outside.maxNodes}: taken over`);
-    const minNodes = Math.min(state.settings.minNodes, outside.maxNodes);
-    state = {
-      ...state,
-      appliedMaxNodes: outside.maxNodes,
-      settings: { ...state.settings, maxNodes: outside.maxNodes, minNodes },
-    };
-  }
+/** Limits that were changed outside are taken over: whoever set them meant it. */
+function adopt(run: Run, { outside }: PoolView): void {
+  const { settings, appliedMaxNodes } = run.state;
+  if (outside?.maxNodes === undefined || outside.maxNodes === appliedMaxNodes) return;
+  note(run, `maxNodes was changed outside from ${settings.maxNodes} to ${outside.maxNodes}: taken over`);
+  run.state = {
+    ...run.state,
+    appliedMaxNodes: outside.maxNodes,
+    settings: { ...settings, maxNodes: outside.maxNodes, minNodes: Math.min(settings.minNodes, outside.maxNodes) },
+  };
+}
 
-  async function act(now: Observation, next: Decision): Promise<void> {
-    const record = decisionRecord(now, next);
-    const acts = next.grow > 0 || next.cancel.length > 0 || next.drain.length > 0;
-    const news = acts || isNews(state.recorded, record);
-    if (!news) return;
-    const grow = Array.from({ length: next.grow }, () => `${state.settings.name}-${uuid4().slice(0, 13)}`);
-    const result = await actOnPool({ settings: state.settings, grow, cancel: next.cancel, drain: next.drain, record });
-    if (result.problem !== undefined) note(result.problem);
-    state = {
-      ...state,
-      recorded: record,
-      ...(result.throttledUntilMs === undefined ? {} : { throttledUntilMs: result.throttledUntilMs }),
-    };
-  }
+async function act(run: Run, seen: Observation, next: Decision, actOnPool: PoolActivities['actOnPool']): Promise<void> {
+  const { settings, recorded } = run.state;
+  const record = decisionRecord(seen, next);
+  const acts = next.grow > 0 || next.cancel.length > 0 || next.drain.length > 0;
+  if (!acts && !isNews(recorded, record)) return;
+  const grow = Array.from({ length: next.grow }, () => `${settings.name}-${uuid4().slice(0, 13)}`);
+  const { problem, throttledUntilMs } = await actOnPool({
+    settings,
+    grow,
+    cancel: next.cancel,
+    drain: next.drain,
+    record,
+  });
+  if (problem !== undefined) note(run, problem);
+  run.state = { ...run.state, recorded: record, ...defined({ throttledUntilMs }) };
 }
 
 function isNews(last: DecisionRecord | undefined, now: DecisionRecord): boolean {
