@@ -108,10 +108,6 @@ export function createMerger(options: MergeOptions): Merger {
     await sleep(0);
   };
 
-  /** One of its windows may start in the period, another one outside of it. */
-  const wanted = ({ tsMs }: ParsedReading): boolean =>
-    windowStart(tsMs, hopMs) >= period.fromMs && firstWindowStart(tsMs, settings) < period.toMs;
-
   return {
     async from(next) {
       if (next === partition) return;
@@ -120,7 +116,7 @@ export function createMerger(options: MergeOptions): Merger {
       watermarkMs = -1;
     },
     async add({ event, parsed }) {
-      const readings = parsed.readings.filter(wanted);
+      const readings = parsed.readings.filter((reading) => isWanted(reading, period, settings));
       if (readings.length === 0) return;
       // Problems of the event itself are told already, and its body is not needed any more.
       held.push({ event: { ...event, body: null }, parsed: { readings, problems: [] } });
@@ -133,3 +129,7 @@ export function createMerger(options: MergeOptions): Merger {
     },
   };
 }
+
+/** One of its windows may start in the period, another one outside of it. */
+const isWanted = ({ tsMs }: ParsedReading, period: Period, settings: IngestSettings): boolean =>
+  windowStart(tsMs, settings.hopMs) >= period.fromMs && firstWindowStart(tsMs, settings) < period.toMs;

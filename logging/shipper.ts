@@ -40,26 +40,61 @@ const MAX_BLOCK = 512 * 1024;
 const LONGEST_WAIT_MS = 60_000;
 const WARN = 40;
 
-export function createLogShipper(options: ShipperOptions): LogShipper {
-  const { worker, sink, redact, base, flushMs = FLUSH_MS, maxWaiting = MAX_WAITING, now = Date.now } = options;
-  const split = { stdout: splitLines(), stderr: splitLines() };
+interface Block {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Lines that wait, at most `maxSize` UTF-16 code units: the oldest go first, and are counted. */
+function lineQueue(maxSize: number) {
   const waiting: string[] = [];
   let size = 0;
   let dropped = 0;
+  const shift = (): string => {
+    const line = waiting.shift()!;
+    size -= line.length;
+    return line;
+  };
+  return {
+    get length(): number {
+      return waiting.length;
+    },
+    add(line: string): void {
+      waiting.push(line);
+      size += line.length;
+      while (size > maxSize && waiting.length > 1) {
+        shift();
+        dropped += 1;
+      }
+    },
+    /** The oldest lines of together at most `most` code units, one at least; and how many were dropped before them. */
+    take(most: number): { readonly lines: string[]; readonly dropped: number } {
+      const lines: string[] = [];
+      const gone = dropped;
+      dropped = 0;
+      for (let length = 0; waiting.length > 0 && (length === 0 || length + waiting[0]!.length <= most);) {
+        const line = shift();
+        length += line.length;
+        lines.push(line);
+      }
+      return { lines, dropped: gone };
+    },
+  };
+}
+
+export function createLogShipper(options: ShipperOptions): LogShipper {
+  const { worker, sink, redact, base, flushMs = FLUSH_MS, maxWaiting = MAX_WAITING, now = Date.now } = options;
+  const split = { stdout: splitLines(), stderr: splitLines() };
+  const waiting = lineQueue(maxWaiting);
   /** Taken from `waiting`, until it is stored: a retry must send the same bytes. */
-  let block: { readonly name: string; readonly bytes: Buffer } | undefined;
+  let block: Block | undefined;
   let busy: Promise<void> | undefined;
   let waitMs = flushMs;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   const add = (line: string): void => {
-    waiting.push(line);
-    size += line.length;
-    while (size > maxWaiting && waiting.length > 1) {
-      size -= waiting.shift()!.length;
-      dropped += 1;
-    }
+    waiting.add(line);
     schedule();
   };
 
@@ -72,25 +107,17 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
     timer.unref();
   };
 
-  const nextBlock = (): typeof block => {
+  const nextBlock = (): Block | undefined => {
     if (waiting.length === 0) return undefined;
     const atMs = now();
-    const lines: string[] =
-      dropped === 0
-        ? []
-        : [
-            asJsonLine(`${dropped} older lines were dropped: Blob storage did not take them in time`, 'stderr', atMs, {
-              ...base,
-              dropped,
-            }),
-          ];
-    dropped = 0;
-    for (let length = 0; waiting.length > 0 && (length === 0 || length + waiting[0]!.length <= MAX_BLOCK);) {
-      const line = waiting.shift()!;
-      length += line.length;
-      size -= line.length;
-      lines.push(line);
-    }
+    const { lines, dropped } = waiting.take(MAX_BLOCK);
+    if (dropped > 0)
+      lines.unshift(
+        asJsonLine(`${dropped} older lines were dropped: Blob storage did not take them in time`, 'stderr', atMs, {
+          ...base,
+          dropped,
+        }),
+      );
     return { name: workerLogBlob(atMs, worker), bytes: Buffer.from(`${lines.join('\n')}\n`) };
   };
 

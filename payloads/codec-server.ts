@@ -99,7 +99,6 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
 }
 
 async function answer(options: CodecServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { origin } = request.headers;
   // Gone once the connection is.
   const from = request.socket.remoteAddress ?? '';
   const segments = (request.url ?? '/')
@@ -115,13 +114,7 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('vary', 'origin');
   try {
-    if (isLoopbackHost(options.host) && !isLoopbackHost(request.headers.host))
-      throw new Refusal(421, 'ask under the name localhost, or under the address 127.0.0.1');
-    if (origin !== undefined) {
-      if (!options.origins.includes(origin))
-        throw new Refusal(403, `pages of this origin may not ask; start the codec server with --origin and it`);
-      response.setHeader('access-control-allow-origin', origin);
-    }
+    requirePlace(options, request, response);
     if (request.method === 'OPTIONS') {
       status = 204;
       response
@@ -133,13 +126,7 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
         .end();
       return;
     }
-    if (!isAllowed(options.token, request.headers.authorization, segments.slice(0, -1))) {
-      response.setHeader('www-authenticate', 'Bearer');
-      throw new Refusal(
-        401,
-        'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the path as /TOKEN/decode',
-      );
-    }
+    requireToken(options.token, request.headers.authorization, segments.slice(0, -1), response);
     if (action === 'other') throw new Refusal(404, 'there is only /encode and /decode');
     if (request.method !== 'POST') {
       response.setHeader('allow', 'POST, OPTIONS');
@@ -150,7 +137,7 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
     const text = JSON.stringify({ payloads: (await options.codec[action](given)).map(jsonOf) });
     response.writeHead(status, { 'content-type': 'application/json' }).end(text);
   } catch (error) {
-    status = error instanceof Refusal ? error.status : error instanceof FleetscoreError ? 400 : 500;
+    status = statusOf(error);
     // An unexpected error could quote what it was given.
     problem = status === 500 ? 'it failed' : messageOf(error);
     if (!response.headersSent) response.writeHead(status, { 'content-type': 'application/json' });
@@ -166,6 +153,40 @@ async function answer(options: CodecServerOptions, request: IncomingMessage, res
       ...(problem === undefined ? {} : { problem }),
     });
   }
+}
+
+/** Under which name, and from which page, it is asked. */
+function requirePlace(
+  { host, origins }: CodecServerOptions,
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (isLoopbackHost(host) && !isLoopbackHost(headers.host))
+    throw new Refusal(421, 'ask under the name localhost, or under the address 127.0.0.1');
+  const { origin } = headers;
+  if (origin === undefined) return;
+  if (!origins.includes(origin))
+    throw new Refusal(403, `pages of this origin may not ask; start the codec server with --origin and it`);
+  response.setHeader('access-control-allow-origin', origin);
+}
+
+function requireToken(
+  token: string,
+  authorization: string | undefined,
+  path: readonly string[],
+  response: ServerResponse,
+): void {
+  if (isAllowed(token, authorization, path)) return;
+  response.setHeader('www-authenticate', 'Bearer');
+  throw new Refusal(
+    401,
+    'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the path as /TOKEN/decode',
+  );
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof Refusal) return error.status;
+  return error instanceof FleetscoreError ? 400 : 500;
 }
 
 /** In constant time, whatever the lengths. */

@@ -54,7 +54,7 @@ interface Fetching {
 }
 
 export async function createModelCache(options: ModelCacheOptions): Promise<ModelCache> {
-  const { blobs, warn } = options;
+  const { warn } = options;
   // The processes that read these files have other working folders.
   const dir = resolve(options.dir);
   const paths = {
@@ -72,39 +72,13 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
   });
   for (const file of await filesOf(dir)) onDisk.set(file.path, file.bytes);
 
+  /** From Blob, and onto the disk where that is possible. */
   const fetch = async (kind: CachedKind, sha256: string): Promise<Fetched> => {
-    const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
-    const read = async (): Promise<Uint8Array> => {
-      try {
-        return await blobs.get(CONTAINERS.models, name);
-      } catch (error) {
-        if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
-          throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
-        throw error;
-      }
-    };
-    let bytes = await read();
-    // Damaged on its way, or in Blob? The second read tells.
-    if (sha256Of(bytes) !== sha256) bytes = await read();
-    checkModelSize(bytes.byteLength, kind === 'model' ? options.maxModelBytes : options.maxPackBytes);
-    const found = sha256Of(bytes);
-    if (found !== sha256)
-      throw modelError(
-        'model_corrupt',
-        `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`,
-      );
+    const bytes = await readChecked(options, kind, sha256);
     const path = paths[kind](sha256);
     if (bytes.byteLength > options.maxBytes) return { bytes };
     try {
-      await mkdir(dirname(path), { recursive: true });
-      const temporary = `${path}.${randomUUID()}.new`;
-      try {
-        await writeFile(temporary, bytes);
-        await rename(temporary, path);
-      } catch (error) {
-        await rm(temporary, { force: true }).catch(() => undefined);
-        throw error;
-      }
+      await writeWhole(path, bytes);
     } catch (error) {
       if (!warned) warn(`models are not kept on disk: ${messageOf(error)}`);
       warned = true;
@@ -164,6 +138,48 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     },
   };
   return cache;
+}
+
+/** The bytes from Blob, which fit their name. @throws FleetscoreError as {@link ModelCache.file} */
+async function readChecked(
+  { blobs, maxModelBytes, maxPackBytes }: ModelCacheOptions,
+  kind: CachedKind,
+  sha256: string,
+): Promise<Uint8Array> {
+  const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
+  const read = async (): Promise<Uint8Array> => {
+    try {
+      return await blobs.get(CONTAINERS.models, name);
+    } catch (error) {
+      if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
+        throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
+      throw error;
+    }
+  };
+  let bytes = await read();
+  // Damaged on its way, or in Blob? The second read tells.
+  if (sha256Of(bytes) !== sha256) bytes = await read();
+  checkModelSize(bytes.byteLength, kind === 'model' ? maxModelBytes : maxPackBytes);
+  const found = sha256Of(bytes);
+  if (found !== sha256)
+    throw modelError(
+      'model_corrupt',
+      `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`,
+    );
+  return bytes;
+}
+
+/** Whoever looks sees the whole file or none. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}.new`;
+  try {
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -74,20 +74,14 @@ const SHOWN = 50;
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
   const { store, nowMs, warn = () => undefined, executionProvider = DEFAULT_PROVIDER } = options;
-  const taken = new Set((await store.listReleases()).map((release) => release.name));
-  const release = options.release ?? freeName(`r-${compactTime(nowMs)}`, taken);
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(release) || release === 'current')
-    throw new FleetscoreError(
-      'INVALID_RELEASE',
-      `the release name ${JSON.stringify(release)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
-    );
+  const taken = new Set((await store.listReleases()).map(({ name }) => name));
+  const release = releaseName(options, taken);
   const entries = await readModelList(dir, options.pools);
   const again = taken.has(release) ? await requireSameModels(release, entries, options) : undefined;
   await othersOf(entries, release, options); // before minutes of checking
   const threads = createThreads({
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...defined({ threads: options.threads, maxModelMemoryBytes: options.modelMemoryBytes }),
     timeoutMs: options.modelTimeoutMs ?? 60_000,
-    ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }),
     maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
     maxCacheBytes: 1,
     executionProvider,
@@ -95,14 +89,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   try {
     await requireProvider(threads, executionProvider);
     const results = await checkAll(entries, threads, (done) => options.onProgress?.(done, entries.length));
-    const good: Good[] = [];
-    const bad: BadModel[] = [];
-    for (const [i, entry] of entries.entries()) {
-      const result = results[i]!;
-      if ('problem' in result)
-        bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
-      else good.push({ entry, model: result });
-    }
+    const { good, bad } = sorted(entries, results);
     if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
     if (again !== undefined && again !== good.length) throw releaseTaken(release);
 
@@ -121,7 +108,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       sensorId: ids[i]!,
       model: model.sha256,
       ...rows.get(model.sha256),
-      ...(entry.pool === undefined ? {} : { pool: entry.pool }),
+      ...defined({ pool: entry.pool }),
     }));
     const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({
       model: sha256,
@@ -146,6 +133,32 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   } finally {
     await threads.close();
   }
+}
+
+/** The name asked for, or a free one. @throws FleetscoreError `INVALID_RELEASE` */
+function releaseName({ release, nowMs }: PublishOptions, taken: ReadonlySet<string>): string {
+  const name = release ?? freeName(`r-${compactTime(nowMs)}`, taken);
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) && name !== 'current') return name;
+  throw new FleetscoreError(
+    'INVALID_RELEASE',
+    `the release name ${JSON.stringify(name)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
+  );
+}
+
+/** @param results in the order of `entries` */
+function sorted(
+  entries: readonly ModelEntry[],
+  results: readonly CheckResult[],
+): { readonly good: Good[]; readonly bad: BadModel[] } {
+  const good: Good[] = [];
+  const bad: BadModel[] = [];
+  for (const [i, entry] of entries.entries()) {
+    const result = results[i]!;
+    if ('problem' in result)
+      bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
+    else good.push({ entry, model: result });
+  }
+  return { good, bad };
 }
 
 function tally(good: readonly Good[]): Pick<PublishSummary, 'kinds' | 'pools'> {

@@ -43,24 +43,6 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
     }
   };
 
-  const upload = async (
-    container: ContainerName,
-    name: string,
-    body: Uint8Array,
-    contentType: string,
-    onlyNew: boolean,
-  ): Promise<void> => {
-    await containerOf(container)
-      .getBlockBlobClient(name)
-      .uploadData(body, {
-        blobHTTPHeaders: { blobContentType: contentType },
-        conditions: onlyNew ? { ifNoneMatch: '*' } : {},
-        maxSingleShotSize: SINGLE_SHOT_BYTES,
-        blockSize: BLOCK_BYTES,
-        concurrency: PARALLEL_BLOCKS,
-      });
-  };
-
   return {
     prepare: async () => {
       await Promise.all(
@@ -71,21 +53,15 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
     },
 
     put: (container, name, body, contentType) =>
-      call('write', container, name, () => upload(container, name, body, contentType, false)),
+      call('write', container, name, () => upload(containerOf(container), name, body, contentType, false)),
 
     putIfAbsent: (container, name, body, contentType) =>
       call('write', container, name, async () => {
         try {
-          await upload(container, name, body, contentType, true);
+          await upload(containerOf(container), name, body, contentType, true);
           return true;
         } catch (error) {
-          const { status, code } = statusOf(error);
-          // What an immutability policy keeps is there.
-          if (
-            status === 412 ||
-            (status === 409 && (code === 'BlobAlreadyExists' || code === 'BlobImmutableDueToPolicy'))
-          )
-            return false;
+          if (isThere(error)) return false;
           throw error;
         }
       }),
@@ -120,4 +96,26 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
         }
       }),
   };
+}
+
+async function upload(
+  container: ContainerClient,
+  name: string,
+  body: Uint8Array,
+  contentType: string,
+  onlyNew: boolean,
+): Promise<void> {
+  await container.getBlockBlobClient(name).uploadData(body, {
+    blobHTTPHeaders: { blobContentType: contentType },
+    conditions: onlyNew ? { ifNoneMatch: '*' } : {},
+    maxSingleShotSize: SINGLE_SHOT_BYTES,
+    blockSize: BLOCK_BYTES,
+    concurrency: PARALLEL_BLOCKS,
+  });
+}
+
+/** The answer to a write of what must be new, when there is such a blob; what an immutability policy keeps is there. */
+function isThere(error: unknown): boolean {
+  const { status, code } = statusOf(error);
+  return status === 412 || (status === 409 && (code === 'BlobAlreadyExists' || code === 'BlobImmutableDueToPolicy'));
 }

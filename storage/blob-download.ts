@@ -64,11 +64,10 @@ export async function* pieces(
         have += bytes.byteLength;
         watch.moved(have - before);
       }
-      if (version.length === undefined || have >= version.length) return;
-      throw new Error(`the answer ended after ${have} of ${version.length} bytes`);
+      if (isWhole(version, have)) return;
     } catch (thrown) {
       if (callSignal()?.aborted) throw callSignal()!.reason;
-      const error = watch?.stalled ? stalledError(all.tryTimeoutMs) : watch ? brokenOff(thrown) : thrown;
+      const error = watch ? brokenBody(thrown, watch, all.tryTimeoutMs) : thrown;
       const { status } = statusOf(error);
       if (version && (status === 412 || status === 416)) throw new Replaced('it was replaced while it was read');
       // A request that was answered with a refusal has been tried inside of the client already.
@@ -84,6 +83,15 @@ export async function* pieces(
     }
   }
 }
+
+/** @throws when the answer ended early */
+function isWhole({ length }: Version, have: number): true {
+  if (length === undefined || have >= length) return true;
+  throw new Error(`the answer ended after ${have} of ${length} bytes`);
+}
+
+const brokenBody = (thrown: unknown, { stalled }: CallWatch, tryTimeoutMs: number): Error =>
+  stalled ? stalledError(tryTimeoutMs) : brokenOff(thrown);
 
 /** The stream of a body tells of a broken connection in several ways, an abort among them. */
 const brokenOff = (cause: unknown): Error =>

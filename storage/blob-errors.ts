@@ -110,14 +110,15 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
   // No status: no answer came. 409 here is a lease, which passes; so does a list of blocks that another writer committed.
   if (status === undefined || status === 409 || code === 'InvalidBlockList' || passes(error) || status >= 500) {
     const reason = said === '' || code === STALLED ? scrub(messageOf(error)) : `${said}: ${scrub(messageOf(error))}`;
-    const cause =
-      status !== undefined && notTheService(status)
-        ? 'Something between here and the account answers in its place, or cuts its answers short: check the proxy, then try again.'
-        : 'Check that the account answers, then try again.';
-    return new FleetscoreError('BLOB_UNAVAILABLE', `${cannot} now (${reason}). ${cause}`, later);
+    return new FleetscoreError('BLOB_UNAVAILABLE', `${cannot} now (${reason}). ${remedyFor(status)}`, later);
   }
   return new FleetscoreError('BLOB_ERROR', `${cannot} (${said}: ${scrub(messageOf(error))}).`);
 }
+
+const remedyFor = (status: number | undefined): string =>
+  status !== undefined && notTheService(status)
+    ? 'Something between here and the account answers in its place, or cuts its answers short: check the proxy, then try again.'
+    : 'Check that the account answers, then try again.';
 
 /** A service that asks for more is asked again after this: what it wants may have changed. */
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
@@ -127,15 +128,14 @@ export function retryAfterOf(error: unknown): number | undefined {
   const { response } = (error ?? {}) as { response?: { headers?: { get?: (name: string) => string | undefined } } };
   const exact = response?.headers?.get?.('x-ms-retry-after-ms') ?? response?.headers?.get?.('retry-after-ms');
   const text = response?.headers?.get?.('retry-after');
-  const ms =
-    exact !== undefined && /^\d+$/.test(exact)
-      ? Number(exact)
-      : text === undefined || text === ''
-        ? Number.NaN
-        : /^\d+$/.test(text)
-          ? Number(text) * 1_000
-          : Date.parse(text) - Date.now();
+  const ms = exact !== undefined && /^\d+$/.test(exact) ? Number(exact) : pauseOf(text);
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined;
+}
+
+/** `Retry-After`: seconds, or a date. NaN when it is neither. */
+function pauseOf(text: string | undefined): number {
+  if (text === undefined || text === '') return Number.NaN;
+  return /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
 }
 
 /** The first line, without anything that looks like a secret. */

@@ -66,15 +66,7 @@ async function checkSensor(
   findings: Findings,
 ): Promise<void> {
   const name = nameOf(outcome);
-  if ((outcome.status === 'failed' || outcome.status === 'skipped') && outcome.class === undefined)
-    findings.found('outcomes', `${name} ${outcome.status} without a class`);
-  if (outcome.status === 'failed' && !outcome.message) findings.found('outcomes', `${name} failed without a message`);
-  if (outcome.model !== sensor.model)
-    findings.found(
-      'outcomes',
-      `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ${sensor.model ?? 'none'}`,
-    );
-
+  checkOutcome(batch, sensor, outcome, findings);
   const tally = await files.tally(outcome.chunk);
   const rows = tally?.sensors.get(keyOf(outcome));
   if (rows) files.matched(outcome.chunk);
@@ -97,6 +89,19 @@ async function checkSensor(
     findings.found('rows', `${name} has ${outcome.anomalies} anomalies on record, ${held.anomalies} in its file`);
   if (held.rows === outcome.windows) return;
   await checkDue(store, batch, outcome, held.rows, findings);
+}
+
+/** What is on record of it, without a look at its rows. */
+function checkOutcome(batch: Batch, sensor: PlannedSensor, outcome: OutcomeRow, findings: Findings): void {
+  const name = nameOf(outcome);
+  if ((outcome.status === 'failed' || outcome.status === 'skipped') && outcome.class === undefined)
+    findings.found('outcomes', `${name} ${outcome.status} without a class`);
+  if (outcome.status === 'failed' && !outcome.message) findings.found('outcomes', `${name} failed without a message`);
+  if (outcome.model !== sensor.model)
+    findings.found(
+      'outcomes',
+      `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ${sensor.model ?? 'none'}`,
+    );
 }
 
 /** Fewer predictions than windows are right where the model looks back and the earlier windows are not there. */

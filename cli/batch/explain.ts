@@ -47,110 +47,116 @@ const verdict = ({ prediction }: MadeBy): string => (prediction.prediction === 1
 const ended = (batch: Batch): string => (batch.finishedAtMs === undefined ? '' : `, ended ${when(batch.finishedAtMs)}`);
 
 function lineage(l: Lineage, unit: string, windowMs: number): Output {
+  return {
+    data: lineageData(l, windowMs),
+    text: [
+      facts(lineageFacts(l, unit, windowMs)),
+      ...(l.readings ? [readingsTable(l.readings, l.found, unit, SHOWN)] : []),
+      ...(l.superseded.length === 0 ? [] : [supersededTable(l)]),
+    ].join('\n\n'),
+  };
+}
+
+function lineageData(l: Lineage, windowMs: number): object {
+  const { prediction: p, batch, window: w, model } = l;
+  return {
+    device: p.device,
+    sensor: p.sensor,
+    window: { from: isoTime(p.tsMs), to: isoTime(p.tsMs + windowMs), ...w },
+    changedSince: l.changedSince,
+    prediction: { value: p.value, prediction: p.prediction, score: p.score },
+    batch: {
+      id: batch.id,
+      kind: batch.kind,
+      status: batch.status,
+      from: isoTime(batch.fromMs),
+      to: isoTime(batch.toMs),
+      workflowId: batch.workflowId,
+      runId: batch.runId,
+      schedule: batch.schedule,
+      supersedes: batch.supersedes,
+    },
+    attempt: l.outcome.attempt,
+    file: { blob: `predictions/${l.file.blob}`, sha256: l.file.sha256 },
+    release: batch.release,
+    model: {
+      sha256: model.model,
+      kind: model.kind,
+      features: model.features,
+      bytes: model.bytes,
+      blob: `models/${l.modelBlob}`,
+      ...(l.packBlob === undefined
+        ? {}
+        : { pack: model.pack, packRow: model.packRow, packBlob: `models/${l.packBlob}` }),
+    },
+    codeVersion: batch.codeVersion,
+    readings: readingsData(l.readings, l.found),
+    raw: rawFiles(l).map((name) => `raw/${name}`),
+    superseded: l.superseded.map((s) => ({
+      batch: s.batch.id,
+      release: s.batch.release,
+      value: s.prediction.value,
+      prediction: s.prediction.prediction,
+      score: s.prediction.score,
+    })),
+  };
+}
+
+function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<typeof facts>[0] {
   const { prediction: p, batch, window: w, model } = l;
   const ofUnit = unit === '' ? '' : ` ${unit}`;
   const window = w
     ? `${formatNumberOf(w.count, 'reading')}: mean ${w.mean}, min ${w.min}, max ${w.max}, last ${w.last}${ofUnit}`
     : 'not kept any more (pruned)';
-  return {
-    data: {
-      device: p.device,
-      sensor: p.sensor,
-      window: { from: isoTime(p.tsMs), to: isoTime(p.tsMs + windowMs), ...w },
-      changedSince: l.changedSince,
-      prediction: { value: p.value, prediction: p.prediction, score: p.score },
-      batch: {
-        id: batch.id,
-        kind: batch.kind,
-        status: batch.status,
-        from: isoTime(batch.fromMs),
-        to: isoTime(batch.toMs),
-        workflowId: batch.workflowId,
-        runId: batch.runId,
-        schedule: batch.schedule,
-        supersedes: batch.supersedes,
-      },
-      attempt: l.outcome.attempt,
-      file: { blob: `predictions/${l.file.blob}`, sha256: l.file.sha256 },
-      release: batch.release,
-      model: {
-        sha256: model.model,
-        kind: model.kind,
-        features: model.features,
-        bytes: model.bytes,
-        blob: `models/${l.modelBlob}`,
-        ...(l.packBlob === undefined
-          ? {}
-          : { pack: model.pack, packRow: model.packRow, packBlob: `models/${l.packBlob}` }),
-      },
-      codeVersion: batch.codeVersion,
-      readings: readingsData(l.readings, l.found),
-      raw: rawFiles(l).map((name) => `raw/${name}`),
-      superseded: l.superseded.map((s) => ({
-        batch: s.batch.id,
-        release: s.batch.release,
-        value: s.prediction.value,
-        prediction: s.prediction.prediction,
-        score: s.prediction.score,
-      })),
-    },
-    text: [
-      facts([
-        [
-          'Prediction',
-          `${p.device} / ${p.sensor} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${p.score}, value ${p.value}${ofUnit}`,
-        ],
-        ['Batch', `${batch.id} (${batch.kind}, ${statusWord(batch.status)}${ended(batch)})`],
-        ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
-        [
-          'Started by',
-          batch.schedule === undefined
-            ? `workflow ${batch.workflowId}`
-            : `schedule ${batch.schedule}, workflow ${batch.workflowId}`,
-        ],
-        ['File', `predictions/${l.file.blob}, SHA-256 ${l.file.sha256} (checked), attempt ${l.outcome.attempt}`],
-        ['Release', batch.release],
-        ['Model', `${model.model} (${model.kind}, ${model.features.join(' ')})`],
-        [
-          'Pack',
-          model.pack === undefined
-            ? 'none: the model runs in a session of its own'
-            : `${model.pack}, row ${model.packRow}`,
-        ],
-        ['Window', `${when(p.tsMs)} + ${formatDuration(windowMs)}, ${window}`],
-        [
-          '',
-          l.changedSince
-            ? `readings came after it was scored: fleetscore batch rescore --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`
-            : undefined,
-        ],
-        ['Raw data', rawText(l)],
-        ['Code', `fleetscore ${batch.codeVersion}`],
-      ]),
-      ...(l.readings ? [readingsTable(l.readings, l.found, unit, SHOWN)] : []),
-      ...(l.superseded.length === 0
-        ? []
-        : [
-            table(
-              [
-                { title: 'Superseded batch' },
-                { title: 'Release' },
-                { title: 'Value', align: 'right' },
-                { title: 'Prediction' },
-                { title: 'Score', align: 'right' },
-              ],
-              l.superseded.map((s) => [
-                s.batch.id,
-                s.batch.release,
-                String(s.prediction.value),
-                verdict(s),
-                s.prediction.score.toPrecision(6),
-              ]),
-            ),
-          ]),
-    ].join('\n\n'),
-  };
+  return [
+    [
+      'Prediction',
+      `${p.device} / ${p.sensor} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${p.score}, value ${p.value}${ofUnit}`,
+    ],
+    ['Batch', `${batch.id} (${batch.kind}, ${statusWord(batch.status)}${ended(batch)})`],
+    ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
+    [
+      'Started by',
+      batch.schedule === undefined
+        ? `workflow ${batch.workflowId}`
+        : `schedule ${batch.schedule}, workflow ${batch.workflowId}`,
+    ],
+    ['File', `predictions/${l.file.blob}, SHA-256 ${l.file.sha256} (checked), attempt ${l.outcome.attempt}`],
+    ['Release', batch.release],
+    ['Model', `${model.model} (${model.kind}, ${model.features.join(' ')})`],
+    [
+      'Pack',
+      model.pack === undefined ? 'none: the model runs in a session of its own' : `${model.pack}, row ${model.packRow}`,
+    ],
+    ['Window', `${when(p.tsMs)} + ${formatDuration(windowMs)}, ${window}`],
+    [
+      '',
+      l.changedSince
+        ? `readings came after it was scored: fleetscore batch rescore --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`
+        : undefined,
+    ],
+    ['Raw data', rawText(l)],
+    ['Code', `fleetscore ${batch.codeVersion}`],
+  ];
 }
+
+const supersededTable = ({ superseded }: Lineage): string =>
+  table(
+    [
+      { title: 'Superseded batch' },
+      { title: 'Release' },
+      { title: 'Value', align: 'right' },
+      { title: 'Prediction' },
+      { title: 'Score', align: 'right' },
+    ],
+    superseded.map((s) => [
+      s.batch.id,
+      s.batch.release,
+      String(s.prediction.value),
+      verdict(s),
+      s.prediction.score.toPrecision(6),
+    ]),
+  );
 
 /** Readings shown under a prediction; `readings` shows all. */
 const SHOWN = 20;
@@ -186,15 +192,16 @@ function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Outp
           batch.id,
           batch.status,
           outcome?.status ?? 'not planned',
-          outcome?.class === undefined
-            ? outcome?.status === 'scored'
-              ? 'there was no window then'
-              : ''
-            : `${outcome.class}: ${outcome.message ?? ''}`,
+          whyNot(outcome),
         ]),
         'No batch covers this time.',
       ),
     ].join('\n'),
     exitCode: EXIT_FAILED,
   };
+}
+
+function whyNot(outcome: NotPredicted['outcomes'][number]['outcome']): string {
+  if (outcome?.class !== undefined) return `${outcome.class}: ${outcome.message ?? ''}`;
+  return outcome?.status === 'scored' ? 'there was no window then' : '';
 }

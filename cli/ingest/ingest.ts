@@ -116,87 +116,92 @@ function stateData(state: PartitionState, rate: number | undefined): object {
   };
 }
 
+type RateOf = (state: PartitionState) => number | undefined;
+
+const right = (title: string) => ({ title, align: 'right' as const });
+const known = (n: number | undefined): string => (n === undefined ? '-' : formatCount(n));
+
+function describe(states: readonly PartitionState[], rateOf: RateOf): string {
+  const sources = [...new Set(states.map((state) => state.source))];
+  return [
+    ...sources.map((source) =>
+      describeSource(
+        source,
+        states.filter((state) => state.source === source),
+        rateOf,
+      ),
+    ),
+    describeAll(states, rateOf),
+  ].join('\n\n');
+}
+
 /** Two tables, because one with everything does not fit a terminal. */
-function describe(states: readonly PartitionState[], rateOf: (state: PartitionState) => number | undefined): string {
+function describeSource(source: string, own: readonly PartitionState[], rateOf: RateOf): string {
   const now = Date.now();
-  const right = (title: string) => ({ title, align: 'right' as const });
   const seq = (n: number | undefined): string => (n === undefined || n < 0 ? '-' : formatCount(n));
-  const known = (n: number | undefined): string => (n === undefined ? '-' : formatCount(n));
   const ago = (ms: number | undefined): string => (ms === undefined || ms < 0 ? '-' : formatMs(Math.max(0, now - ms)));
+  return [
+    facts([['Source', source]]),
+    table(
+      [
+        { title: 'Partition' },
+        right('In Event Hubs'),
+        right('Applied'),
+        right('Captured'),
+        right('Lag'),
+        { title: 'Updated' },
+      ],
+      own.map((s) => [
+        s.partition,
+        seq(s.lastSeq),
+        seq(s.appliedSeq),
+        seq(s.capturedSeq),
+        known(s.lagEvents),
+        s.updatedAtMs === undefined ? '-' : `${ago(s.updatedAtMs)} ago`,
+      ]),
+    ),
+    '',
+    table(
+      [
+        { title: 'Partition' },
+        { title: 'Watermark (UTC)' },
+        { title: 'Age' },
+        right('Readings'),
+        right('A second'),
+        right('Late'),
+        right('Dead'),
+      ],
+      own.map((s) => [
+        s.partition,
+        when(s.watermarkMs),
+        ago(s.watermarkMs),
+        formatCount(s.readings),
+        known(rateOf(s)),
+        formatCount(s.late),
+        formatCount(s.dead),
+      ]),
+    ),
+  ].join('\n');
+}
+
+/** Sums over all partitions. */
+function describeAll(states: readonly PartitionState[], rateOf: RateOf): string {
   const sum = (of: (state: PartitionState) => number | undefined): number | undefined => {
     const found = states.map(of).filter((n) => n !== undefined);
     return found.length === 0 ? undefined : found.reduce((total, n) => total + n, 0);
   };
-  const sources = [...new Set(states.map((state) => state.source))];
-  return sources
-    .map((source) => {
-      const own = states.filter((state) => state.source === source);
-      return [
-        facts([['Source', source]]),
-        table(
-          [
-            { title: 'Partition' },
-            right('In Event Hubs'),
-            right('Applied'),
-            right('Captured'),
-            right('Lag'),
-            { title: 'Updated' },
-          ],
-          own.map((s) => [
-            s.partition,
-            seq(s.lastSeq),
-            seq(s.appliedSeq),
-            seq(s.capturedSeq),
-            known(s.lagEvents),
-            s.updatedAtMs === undefined ? '-' : `${ago(s.updatedAtMs)} ago`,
-          ]),
-        ),
-        '',
-        table(
-          [
-            { title: 'Partition' },
-            { title: 'Watermark (UTC)' },
-            { title: 'Age' },
-            right('Readings'),
-            right('A second'),
-            right('Late'),
-            right('Dead'),
-          ],
-          own.map((s) => [
-            s.partition,
-            when(s.watermarkMs),
-            ago(s.watermarkMs),
-            formatCount(s.readings),
-            known(rateOf(s)),
-            formatCount(s.late),
-            formatCount(s.dead),
-          ]),
-        ),
-      ].join('\n');
-    })
-    .concat(
-      facts([
-        [
-          'Lag',
-          sum((s) => s.lagEvents) === undefined
-            ? undefined
-            : formatNumberOf(
-                sum((s) => s.lagEvents)!,
-                'event',
-              ),
-        ],
-        [
-          'Readings',
-          `${formatCount(sum((s) => s.readings) ?? 0)}${sum(rateOf) === undefined ? '' : `, ${formatCount(sum(rateOf)!)} a second now`}`,
-        ],
-        ['Late', formatCount(sum((s) => s.late) ?? 0)],
-        [
-          'Dead',
-          `${formatCount(sum((s) => s.dead) ?? 0)}${(sum((s) => s.dead) ?? 0) > 0 ? ' (fleetscore ingest deadletters)' : ''}`,
-        ],
-      ]),
-    )
-    .join('\n\n');
+  const lag = sum((s) => s.lagEvents);
+  const rate = sum(rateOf);
+  const dead = sum((s) => s.dead) ?? 0;
+  return facts([
+    ['Lag', lag === undefined ? undefined : formatNumberOf(lag, 'event')],
+    [
+      'Readings',
+      `${formatCount(sum((s) => s.readings) ?? 0)}${rate === undefined ? '' : `, ${formatCount(rate)} a second now`}`,
+    ],
+    ['Late', formatCount(sum((s) => s.late) ?? 0)],
+    ['Dead', `${formatCount(dead)}${dead > 0 ? ' (fleetscore ingest deadletters)' : ''}`],
+  ]);
 }
 
 async function rebuild(context: Context, { from, to }: { from: number; to: number }): Promise<Output> {

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import { sendCsv, sourceName, waitIngested, type BadRow } from '../../ingest/send.ts';
@@ -66,16 +67,7 @@ function asSeparator(text: string): string {
 }
 
 async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
-  const size = await stat(file).then(
-    (s) => s.size,
-    (error: NodeJS.ErrnoException) => {
-      throw new FleetscoreError(
-        'FILE_UNREADABLE',
-        `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`,
-        { cause: error },
-      );
-    },
-  );
+  const size = await sizeOf(file);
   const signal = interruption();
   const producer = openProducer(context.config);
   const started = Date.now();
@@ -90,14 +82,13 @@ async function send(context: Context, options: SendOptions, file: string): Promi
       producer,
       signal,
       ...(store ? { sendId } : {}),
-      format: {
-        ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
-        ...(options.separator === undefined ? {} : { separator: options.separator }),
-        ...(options.decimal === undefined ? {} : { decimal: options.decimal }),
-        ...(options.timeUnit === undefined ? {} : { timeUnit: options.timeUnit }),
-      },
-      ...(context.config.ingest.timeUnit === undefined ? {} : { timeUnit: context.config.ingest.timeUnit }),
-      ...(options.rate === undefined ? {} : { rate: options.rate }),
+      format: defined({
+        encoding: options.encoding,
+        separator: options.separator,
+        decimal: options.decimal,
+        timeUnit: options.timeUnit,
+      }),
+      ...defined({ timeUnit: context.config.ingest.timeUnit, rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The file's own share read tells how many rows will come.
       onProgress: ({ sent }) =>
@@ -119,31 +110,64 @@ async function send(context: Context, options: SendOptions, file: string): Promi
     await store?.closeSend(sendId);
     const failed = result.bad > 0 || signal.aborted || became?.all === false;
     return {
-      data: {
-        sent: result.sent,
-        whole,
-        bad: result.bad,
-        events: result.events,
-        badRows: bad,
-        seconds: sentMs / 1000,
-        ingested: became?.all ?? false,
-        became: became?.data ?? null,
-      },
-      text: [
-        `${formatNumberOf(result.sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(result.events, 'event')})${became?.short ?? ''}.`,
-        ...(became?.lines ?? []),
-        ...(whole
-          ? []
-          : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
-        ...(result.bad > 0 ? [`${formatNumberOf(result.bad, 'bad row')} left out:`] : []),
-        ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
-        ...(result.bad > SHOWN ? [`  and ${formatCount(result.bad - SHOWN)} more; --json lists up to 1,000`] : []),
-      ].join('\n'),
+      ...told({ ...result, whole, badRows: bad, sentMs }, became),
       ...(failed ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
     await producer.close();
   }
+}
+
+interface Sent {
+  readonly sent: number;
+  /** False when it was interrupted. */
+  readonly whole: boolean;
+  readonly bad: number;
+  /** The first of the bad ones. */
+  readonly badRows: readonly BadRow[];
+  readonly events: number;
+  readonly sentMs: number;
+}
+
+function told(
+  { sent, whole, bad, badRows, events, sentMs }: Sent,
+  became: ReturnType<typeof becameOf> | undefined,
+): Output {
+  const data = { sent, whole, bad, events, badRows, seconds: sentMs / 1000 };
+  return {
+    data: { ...data, ingested: became?.all ?? false, became: became?.data ?? null },
+    text: [
+      `${formatNumberOf(sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(events, 'event')})${became?.short ?? ''}.`,
+      ...(became?.lines ?? []),
+      ...(whole
+        ? []
+        : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
+      ...badLines(bad, badRows),
+    ].join('\n'),
+  };
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new FleetscoreError(
+      'FILE_UNREADABLE',
+      `${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** @param bad the first of `count` */
+function badLines(count: number, bad: readonly BadRow[]): string[] {
+  if (count === 0) return [];
+  return [
+    `${formatNumberOf(count, 'bad row')} left out:`,
+    ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
+    ...(count > SHOWN ? [`  and ${formatCount(count - SHOWN)} more; --json lists up to 1,000`] : []),
+  ];
 }
 
 /** What the ingest workers of this configuration call the hub that `producer` sends to. */

@@ -113,7 +113,6 @@ async function mainJob(
   started: number,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  const store = await context.store();
   const ui = readStack(context.config.home)?.ui ?? '';
   say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
   await publishSampleModels(context, say);
@@ -127,26 +126,7 @@ async function mainJob(
   // A new plant begins with an hour; after a stop a day is caught up with, and `fleetscore gaps` tells of more.
   const furthest = end - (memory.scoredToMs ? DAY_MS : HOUR_MS);
   const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, furthest), toMs: end };
-  const sendFrom = Math.max(memory.sentThroughMs ?? 0, missing.fromMs);
-  await withProducer(context, async (producer) => {
-    const readings = sampleFeed(sendFrom, nowMs);
-    const bar = startBar('sending readings', 'readings', output(context));
-    const sent = await sendReadings(readings, {
-      producer,
-      signal,
-      onProgress: (progress) => bar.set(progress.sent, readings.length),
-    });
-    bar.set(sent.sent, readings.length);
-    bar.end();
-    await waitIngested({
-      store,
-      source: ingestSource(context, producer),
-      lastSequenceNumbers: sent.lastSequenceNumbers,
-      stallMs: STALL_MS,
-      signal,
-    });
-    signal.throwIfAborted();
-  });
+  await feed(context, { fromMs: Math.max(memory.sentThroughMs ?? 0, missing.fromMs), toMs: nowMs }, signal);
   remember(context, { sentThroughMs: nowMs });
 
   const batches = await scoreThrough(context, missing, say, signal);
@@ -199,6 +179,30 @@ async function mainJob(
       ui,
     },
   };
+}
+
+/** Sends the readings of the sample fleet, and waits until they are ingested. */
+async function feed(context: Context, { fromMs, toMs }: Period, signal: AbortSignal): Promise<void> {
+  const store = await context.store();
+  await withProducer(context, async (producer) => {
+    const readings = sampleFeed(fromMs, toMs);
+    const bar = startBar('sending readings', 'readings', output(context));
+    const sent = await sendReadings(readings, {
+      producer,
+      signal,
+      onProgress: (progress) => bar.set(progress.sent, readings.length),
+    });
+    bar.set(sent.sent, readings.length);
+    bar.end();
+    await waitIngested({
+      store,
+      source: ingestSource(context, producer),
+      lastSequenceNumbers: sent.lastSequenceNumbers,
+      stallMs: STALL_MS,
+      signal,
+    });
+    signal.throwIfAborted();
+  });
 }
 
 /** Progress must not mix with the one JSON document on stdout. */

@@ -2,9 +2,12 @@
 import { Option, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
+import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
+import type { SensorKey } from '../../domain/sensor.ts';
+import type { Batch } from '../../storage/store.ts';
 import { formatCount } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { logContainer } from '../../connect/blob-storage.ts';
@@ -129,42 +132,51 @@ function newest(lines: LogLine[], limit: number): void {
 }
 
 async function filterOf(context: Context, options: LogsOptions): Promise<LogFilter> {
-  const { batch: id, sensor: names, worker, level } = options;
-  if (names !== undefined && names.length !== 2)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`,
-    );
-  const store = id === undefined && names === undefined ? undefined : await context.store();
-  const batch = id === undefined ? undefined : await store!.findBatch(id);
-  if (id !== undefined && !batch)
-    throw new FleetscoreError(
-      'BATCH_UNKNOWN',
-      `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
-    );
-  const sensor = names === undefined ? undefined : { device: names[0]!, sensor: names[1]! };
-  const known = sensor && (await store!.findSensor(sensor));
-  if (sensor && !known)
-    throw new FleetscoreError(
-      'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(sensor.device)} / ${JSON.stringify(sensor.sensor)}. \`fleetscore sensors list\` shows those there are.`,
-    );
-  const now = Date.now();
-  const fromMs =
-    options.since !== undefined
-      ? sinceOf(options.since, now)
-      : batch
-        ? batch.startedAtMs - AROUND_BATCH_MS
-        : now - (sensor ? SENSOR_MS : DEFAULT_MS);
+  const { batch: id, worker, level } = options;
+  const names = sensorOf(options);
+  const batch = id === undefined ? undefined : await batchOf(context, id);
+  const sensor = names && { ...names, id: await sensorId(context, names) };
   const toMs = options.to ?? (batch?.finishedAtMs === undefined ? undefined : batch.finishedAtMs + AROUND_BATCH_MS);
   return {
-    fromMs,
-    ...(toMs === undefined ? {} : { toMs }),
-    ...(id === undefined ? {} : { batch: id }),
-    ...(worker === undefined ? {} : { worker }),
-    ...(sensor ? { sensor: { ...sensor, ...(known ? { id: known.id } : {}) } } : {}),
-    ...(level === undefined ? {} : { minLevel: LEVELS[level]! }),
+    fromMs: beginOf(options.since, batch, sensor !== undefined),
+    ...defined({ toMs, batch: id, worker, sensor, minLevel: level === undefined ? undefined : LEVELS[level]! }),
   };
+}
+
+function sensorOf({ sensor: names }: LogsOptions): SensorKey | undefined {
+  if (names === undefined) return undefined;
+  const [device, sensor] = names;
+  if (names.length === 2) return { device: device!, sensor: sensor! };
+  throw new FleetscoreError(
+    'INVALID_ARGUMENT',
+    `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`,
+  );
+}
+
+async function batchOf(context: Context, id: string): Promise<Batch> {
+  const batch = await (await context.store()).findBatch(id);
+  if (batch) return batch;
+  throw new FleetscoreError(
+    'BATCH_UNKNOWN',
+    `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
+  );
+}
+
+async function sensorId(context: Context, { device, sensor }: SensorKey): Promise<number> {
+  const known = await (await context.store()).findSensor({ device, sensor });
+  if (known) return known.id;
+  throw new FleetscoreError(
+    'SENSOR_UNKNOWN',
+    `there is no sensor ${JSON.stringify(device)} / ${JSON.stringify(sensor)}. \`fleetscore sensors list\` shows those there are.`,
+  );
+}
+
+/** Without `--since`: from shortly before the batch, or a while back. Epoch ms. */
+function beginOf(since: string | undefined, batch: Batch | undefined, ofSensor: boolean): number {
+  const now = Date.now();
+  if (since !== undefined) return sinceOf(since, now);
+  if (batch) return batch.startedAtMs - AROUND_BATCH_MS;
+  return now - (ofSensor ? SENSOR_MS : DEFAULT_MS);
 }
 
 /** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME` */

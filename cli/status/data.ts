@@ -2,14 +2,12 @@
 import { readingsWait } from '../../storage/store.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
-import type { Look, PoolSeen } from './look.ts';
+import type { Look, PoolSeen, RunningSeen } from './look.ts';
 import { living, partsOf, stalled } from './page.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 
 /** The look as one JSON document. */
 export function statusData(look: Look, before: readonly Look[]) {
-  const states = look.ingest.value;
-  const marks = (states ?? []).map((state) => state.watermarkMs).filter((ms) => ms >= 0);
   return {
     at: isoTime(look.atMs),
     parts: Object.fromEntries(
@@ -30,40 +28,9 @@ export function statusData(look: Look, before: readonly Look[]) {
         notScored: look.notScored.value?.get(name) ?? null,
         last: lastOf(look.store.value?.bySchedule.get(name)),
       })) ?? null,
-    running:
-      look.running.value?.map((batch) => {
-        const rate = sensorRate(batch, look, before);
-        const left = timeLeft(batch, rate);
-        return {
-          batch: batch.id,
-          from: isoTime(batch.fromMs),
-          to: isoTime(batch.toMs),
-          phase: batch.phase,
-          paused: batch.paused,
-          planned: batch.planned,
-          done: batch.done,
-          failed: batch.failed,
-          anomalies: batch.anomalies,
-          sensorsPerSecond: rate ?? null,
-          secondsLeft: left === undefined ? null : left / 1000,
-        };
-      }) ?? null,
+    running: look.running.value?.map((batch) => runningData(batch, look, before)) ?? null,
     pools: look.pools.value?.map(poolData) ?? null,
-    ingest: states
-      ? {
-          partitions: states.length,
-          lagEvents: states.some((state) => state.lagEvents !== undefined)
-            ? states.reduce((sum, state) => sum + (state.lagEvents ?? 0), 0)
-            : null,
-          waitsForDisk: look.store.value?.room ? readingsWait(look.store.value.room) : false,
-          stalledPartitions: stalled(look),
-          watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
-          readingsPerSecond: readingRate(look, before) ?? null,
-          readings: states.reduce((sum, state) => sum + state.readings, 0),
-          late: states.reduce((sum, state) => sum + state.late, 0),
-          dead: states.reduce((sum, state) => sum + state.dead, 0),
-        }
-      : null,
+    ingest: ingestData(look, before),
     failures:
       look.store.value?.failures.map(({ batch, device = null, sensor = null, class: why, message }) => ({
         batch,
@@ -72,18 +39,7 @@ export function statusData(look: Look, before: readonly Look[]) {
         class: why,
         message,
       })) ?? null,
-    last:
-      look.store.value?.last.map((b) => ({
-        batch: b.id,
-        from: isoTime(b.fromMs),
-        to: isoTime(b.toMs),
-        status: b.status,
-        planned: b.planned,
-        ...b.counts,
-        seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
-        class: b.class ?? null,
-        message: b.message ?? null,
-      })) ?? null,
+    last: look.store.value?.last.map(endedData) ?? null,
   };
 }
 
@@ -108,4 +64,54 @@ const poolData = ({ name, loop: { value: state, problem } }: PoolSeen) => ({
         sensorsToGo: state.seen?.sensorsToGo ?? null,
       }
     : { mode: null }),
+});
+
+function runningData(batch: RunningSeen, look: Look, before: readonly Look[]) {
+  const rate = sensorRate(batch, look, before);
+  const left = timeLeft(batch, rate);
+  return {
+    batch: batch.id,
+    from: isoTime(batch.fromMs),
+    to: isoTime(batch.toMs),
+    phase: batch.phase,
+    paused: batch.paused,
+    planned: batch.planned,
+    done: batch.done,
+    failed: batch.failed,
+    anomalies: batch.anomalies,
+    sensorsPerSecond: rate ?? null,
+    secondsLeft: left === undefined ? null : left / 1000,
+  };
+}
+
+function ingestData(look: Look, before: readonly Look[]) {
+  const states = look.ingest.value;
+  if (!states) return null;
+  const room = look.store.value?.room;
+  const marks = states.map((state) => state.watermarkMs).filter((ms) => ms >= 0);
+  const sum = (of: (state: NonNullable<typeof states>[number]) => number): number =>
+    states.reduce((total, state) => total + of(state), 0);
+  return {
+    partitions: states.length,
+    lagEvents: states.some((state) => state.lagEvents !== undefined) ? sum((state) => state.lagEvents ?? 0) : null,
+    waitsForDisk: room ? readingsWait(room) : false,
+    stalledPartitions: stalled(look),
+    watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
+    readingsPerSecond: readingRate(look, before) ?? null,
+    readings: sum((state) => state.readings),
+    late: sum((state) => state.late),
+    dead: sum((state) => state.dead),
+  };
+}
+
+const endedData = (b: Batch) => ({
+  batch: b.id,
+  from: isoTime(b.fromMs),
+  to: isoTime(b.toMs),
+  status: b.status,
+  planned: b.planned,
+  ...b.counts,
+  seconds: b.finishedAtMs === undefined ? null : (b.finishedAtMs - b.startedAtMs) / 1000,
+  class: b.class ?? null,
+  message: b.message ?? null,
 });

@@ -70,34 +70,39 @@ export function numberHint(number: number, seconds: string): string {
 export function isoMs(text: string): number | undefined {
   const { length } = text;
   if ((length !== 24 && length !== 20) || text.charCodeAt(length - 1) !== 0x5a) return tryParseTime(text);
-  const digits = (from: number, count: number): number => {
-    let n = 0;
-    for (let i = from; i < from + count; i++) {
-      const digit = text.charCodeAt(i) - 0x30;
-      if (digit < 0 || digit > 9) return Number.NaN;
-      n = n * 10 + digit;
-    }
-    return n;
-  };
-  const hour = digits(11, 2);
-  const minute = digits(14, 2);
-  const second = digits(17, 2);
-  const month = digits(5, 2);
-  const day = digits(8, 2);
-  const ms = length === 24 ? digits(20, 3) : 0;
-  const plain =
-    text.charCodeAt(4) === 0x2d &&
-    text.charCodeAt(7) === 0x2d &&
-    text.charCodeAt(10) === 0x54 &&
-    text.charCodeAt(13) === 0x3a &&
-    text.charCodeAt(16) === 0x3a &&
-    (length === 20 || text.charCodeAt(19) === 0x2e);
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 2);
+  const day = digits(text, 8, 2);
+  const hour = digits(text, 11, 2);
+  const minute = digits(text, 14, 2);
+  const second = digits(text, 17, 2);
+  const ms = length === 24 ? digits(text, 20, 3) : 0;
   // 29 and more of a month: leave it to the general rule whether that day exists.
   if (
-    !plain ||
+    !hasMarks(text) ||
     !(month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour < 24 && minute < 60 && second < 60 && ms >= 0)
   )
     return tryParseTime(text);
-  const time = Date.UTC(digits(0, 4), month - 1, day, hour, minute, second, ms);
-  return time >= 0 && time <= MAX_TIME_MS && digits(0, 4) >= 1970 ? time : tryParseTime(text);
+  const time = Date.UTC(year, month - 1, day, hour, minute, second, ms);
+  return time >= 0 && time <= MAX_TIME_MS && year >= 1970 ? time : tryParseTime(text);
 }
+
+/** NaN where one is no digit. */
+function digits(text: string, from: number, count: number): number {
+  let n = 0;
+  for (let i = from; i < from + count; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    n = n * 10 + digit;
+  }
+  return n;
+}
+
+/** The dashes, the T, the colons and the point of `2026-11-23T14:00:00.000Z`. */
+const hasMarks = (text: string): boolean =>
+  text.charCodeAt(4) === 0x2d &&
+  text.charCodeAt(7) === 0x2d &&
+  text.charCodeAt(10) === 0x54 &&
+  text.charCodeAt(13) === 0x3a &&
+  text.charCodeAt(16) === 0x3a &&
+  (text.length === 20 || text.charCodeAt(19) === 0x2e);

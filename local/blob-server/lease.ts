@@ -56,13 +56,8 @@ export function changeLease(request: BlobRequest, blob: BlobRow, nowMs: number):
     return lease;
   };
   switch (action) {
-    case 'acquire': {
-      const seconds = numberHeader(request, 'x-ms-lease-duration') ?? -1;
-      if (seconds !== -1 && (seconds < 15 || seconds > 60))
-        throw invalid('InvalidHeaderValue', 'x-ms-lease-duration is -1, or 15 to 60 seconds.');
-      if (now && now.id !== proposed) throw conflict('LeaseAlreadyPresent', 'There is already a lease present.');
-      return held({ id: proposed ?? randomUUID(), seconds, ...until(seconds, nowMs) }, 201);
-    }
+    case 'acquire':
+      return acquire(numberHeader(request, 'x-ms-lease-duration') ?? -1, now, proposed, nowMs);
     case 'renew': {
       const lease = holder();
       if (lease.breaking)
@@ -75,19 +70,29 @@ export function changeLease(request: BlobRequest, blob: BlobRow, nowMs: number):
     case 'release':
       holder();
       return { lease: undefined, answer: { status: 200 } };
-    case 'break': {
-      if (!now) throw conflict('LeaseNotPresentWithLeaseOperation', 'There is currently no lease on the blob.');
-      const left = now.untilMs === undefined ? Infinity : Math.ceil((now.untilMs - nowMs) / 1_000);
-      const asked = numberHeader(request, 'x-ms-lease-break-period') ?? (left === Infinity ? 0 : left);
-      const seconds = Math.min(asked, left);
-      return {
-        lease: seconds === 0 ? undefined : { ...now, breaking: true, untilMs: nowMs + seconds * 1_000 },
-        answer: { status: 202, headers: { 'x-ms-lease-time': seconds } },
-      };
-    }
+    case 'break':
+      return breakLease(numberHeader(request, 'x-ms-lease-break-period'), now, nowMs);
     default:
       throw invalid('InvalidHeaderValue', 'x-ms-lease-action is acquire, renew, change, release or break.');
   }
+}
+
+function acquire(seconds: number, now: Lease | undefined, proposed: string | undefined, nowMs: number): LeaseChange {
+  if (seconds !== -1 && (seconds < 15 || seconds > 60))
+    throw invalid('InvalidHeaderValue', 'x-ms-lease-duration is -1, or 15 to 60 seconds.');
+  if (now && now.id !== proposed) throw conflict('LeaseAlreadyPresent', 'There is already a lease present.');
+  return held({ id: proposed ?? randomUUID(), seconds, ...until(seconds, nowMs) }, 201);
+}
+
+/** @param period seconds until it is broken; absent: at once for a lease without end, else what is left of it */
+function breakLease(period: number | undefined, now: Lease | undefined, nowMs: number): LeaseChange {
+  if (!now) throw conflict('LeaseNotPresentWithLeaseOperation', 'There is currently no lease on the blob.');
+  const left = now.untilMs === undefined ? Infinity : Math.ceil((now.untilMs - nowMs) / 1_000);
+  const seconds = Math.min(period ?? (left === Infinity ? 0 : left), left);
+  return {
+    lease: seconds === 0 ? undefined : { ...now, breaking: true, untilMs: nowMs + seconds * 1_000 },
+    answer: { status: 202, headers: { 'x-ms-lease-time': seconds } },
+  };
 }
 
 const held = (lease: Lease, status: number): LeaseChange => ({

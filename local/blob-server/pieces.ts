@@ -114,24 +114,31 @@ export function openPieces(dir: string, db: IndexDb): Pieces {
       if (file !== undefined) await removeFiles([file]);
     },
 
-    async *read({ body, file }, from, to) {
-      if (to <= from) return;
-      if (body) yield body.subarray(from, to);
-      if (!file) return;
-      const handle = await open(pathOf(file), 'r');
-      try {
-        for (let at = from; at < to;) {
-          const want = Math.min(READ_BYTES, to - at);
-          const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(want), 0, want, at);
-          if (bytesRead === 0) throw new Error(`${file} ends at byte ${at}`);
-          yield buffer.subarray(0, bytesRead);
-          at += bytesRead;
-        }
-      } finally {
-        await handle.close();
-      }
-    },
+    read: ({ body, file }, from, to) => bytesOf(body, file ? pathOf(file) : undefined, from, to),
   };
+}
+
+async function* bytesOf(
+  body: Uint8Array | null,
+  path: string | undefined,
+  from: number,
+  to: number,
+): AsyncGenerator<Uint8Array> {
+  if (to <= from) return;
+  if (body) yield body.subarray(from, to);
+  if (path === undefined) return;
+  const handle = await open(path, 'r');
+  try {
+    for (let at = from; at < to;) {
+      const want = Math.min(READ_BYTES, to - at);
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(want), 0, want, at);
+      if (bytesRead === 0) throw new Error(`${path} ends at byte ${at}`);
+      yield buffer.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

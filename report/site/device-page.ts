@@ -34,9 +34,6 @@ export function devicePage(
   const { device, sensors } = group;
   const drawn = sensors.filter((sensor) => sensor.series.tsMs.length > 0);
   const most = Math.max(LEAST_POINTS, Math.min(MOST_POINTS, Math.floor(POINT_BUDGET / Math.max(1, drawn.length))));
-  const windows = sensors.reduce((sum, sensor) => sum + sensor.windows, 0);
-  const anomalies = sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
-  const unscored = sensors.filter((sensor) => sensor.status !== 'scored').length;
   const map = sensorHeatMap(data, sensors);
   const chartOf = new Map(drawn.map((sensor, i) => [sensor, i]));
   const idOf = new Map(sensors.map((sensor, i) => [sensor.sensor, `s${i}`]));
@@ -71,21 +68,7 @@ export function devicePage(
       { name: batchName(batch), href: '../index.html' },
       { name: device },
     ],
-    head: html`${walk(pages, device, before, after)}${tiles(
-      tile(
-        'Sensors',
-        formatCount(sensors.length),
-        unscored > 0 ? `${formatCount(unscored)} not scored` : 'all scored',
-        unscored > 0 ? 'bad' : '',
-      ),
-      tile('Windows scored', formatCount(windows), formatNumberOf(data.batches.length, 'batch', 'batches')),
-      tile(
-        'Anomalies',
-        formatCount(anomalies),
-        windows > 0 ? `${formatShare(anomalies, windows)} of windows` : 'no windows',
-        anomalies > 0 ? 'hot' : '',
-      ),
-    )}${notes(limitNotes(data))}`,
+    head: html`${walk(pages, device, before, after)}${tilesOf(group, data.batches.length)}${notes(limitNotes(data))}`,
     body: html`
       ${heat}
       ${section('sensors', 'Sensors', 'Window means; a dot is an anomalous window.', [NO_SCRIPT, cards])}`,
@@ -107,6 +90,27 @@ export function devicePage(
     },
     keys: html`${heat && html`${HEAT_KEYS}; `}${CHART_KEYS}`,
   });
+}
+
+function tilesOf({ sensors }: DeviceGroup, batches: number): Markup {
+  const windows = sensors.reduce((sum, sensor) => sum + sensor.windows, 0);
+  const anomalies = sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
+  const unscored = sensors.filter((sensor) => sensor.status !== 'scored').length;
+  return tiles(
+    tile(
+      'Sensors',
+      formatCount(sensors.length),
+      unscored > 0 ? `${formatCount(unscored)} not scored` : 'all scored',
+      unscored > 0 ? 'bad' : '',
+    ),
+    tile('Windows scored', formatCount(windows), formatNumberOf(batches, 'batch', 'batches')),
+    tile(
+      'Anomalies',
+      formatCount(anomalies),
+      windows > 0 ? `${formatShare(anomalies, windows)} of windows` : 'no windows',
+      anomalies > 0 ? 'hot' : '',
+    ),
+  );
 }
 
 /** To the same device in the batch before, and to its neighbours. */

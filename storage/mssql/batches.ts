@@ -16,7 +16,7 @@ import {
   type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { AnnouncedBatch, Batch, IdRange, NewBatch, Store } from '../store.ts';
+import type { AnnouncedBatch, Batch, BatchFilter, IdRange, NewBatch, Store } from '../store.ts';
 import { PLANS_LOCK, type Database, type Session, type Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -344,22 +344,7 @@ export function batchMethods(db: Database): BatchMethods {
         ).map(toPlanned);
       }),
 
-    finishBatch: (batchId, { status, manifest, class: why, message, finishedAtMs }) =>
-      db.write(async (tx) => {
-        await tx.query(BATCH_SQL.seize, { id: batchId });
-        const { batchKey } = await batchRow(tx, batchId);
-        const counts = await batchCounts(tx, batchKey);
-        await tx.run(BATCH_SQL.finish, {
-          batchKey,
-          status,
-          manifest: manifest ?? null,
-          class: why ?? null,
-          message: clipMessage(message),
-          finishedAtMs,
-          ...counts,
-        });
-        return toBatch(await batchRow(tx, batchId));
-      }),
+    finishBatch: (batchId, end) => db.write((tx) => finishBatch(tx, batchId, end)),
 
     findBatch: (batchId) =>
       db.read(async (session) => {
@@ -378,25 +363,7 @@ export function batchMethods(db: Database): BatchMethods {
         return rows.map((row) => ({ fromMs: Number(row.fromMs), toMs: Number(row.toMs) }));
       }),
 
-    listBatches: ({ schedule, status, period, within, covering, endedBefore, supersedes, limit = ALL } = {}) =>
-      db.read(async (session) => {
-        const rows = await session.query<BatchRow>(BATCH_SQL.list, {
-          schedule: schedule ?? null,
-          status: status ?? null,
-          fromMs: period?.fromMs ?? null,
-          toMs: period?.toMs ?? null,
-          withinFromMs: within?.fromMs ?? null,
-          withinToMs: within?.toMs ?? null,
-          coveringFromMs: covering?.fromMs ?? null,
-          coveringToMs: covering?.toMs ?? null,
-          endedBefore: endedBefore ?? null,
-          supersedes: supersedes ?? null,
-          limit,
-        });
-        const batches: Batch[] = [];
-        for (const row of rows) batches.push(await withCounts(session, row));
-        return batches;
-      }),
+    listBatches: (filter = {}) => db.read((session) => listBatches(session, filter)),
   };
 }
 
@@ -484,4 +451,46 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
   await tx.run(BATCH_SQL.addPoolless, { batchKey, planned });
   if (batch.kind === 'score') await tx.run(BATCH_SQL.addChallenger, { batchKey, releaseKey: key });
   return toBatch(await batchRow(tx, batch.id));
+}
+
+async function finishBatch(
+  tx: Transaction,
+  batchId: string,
+  { status, manifest, class: why, message, finishedAtMs }: Parameters<Store['finishBatch']>[1],
+): Promise<Batch> {
+  await tx.query(BATCH_SQL.seize, { id: batchId });
+  const { batchKey } = await batchRow(tx, batchId);
+  const counts = await batchCounts(tx, batchKey);
+  await tx.run(BATCH_SQL.finish, {
+    batchKey,
+    status,
+    manifest: manifest ?? null,
+    class: why ?? null,
+    message: clipMessage(message),
+    finishedAtMs,
+    ...counts,
+  });
+  return toBatch(await batchRow(tx, batchId));
+}
+
+async function listBatches(
+  session: Session,
+  { schedule, status, period, within, covering, endedBefore, supersedes, limit = ALL }: BatchFilter,
+): Promise<Batch[]> {
+  const rows = await session.query<BatchRow>(BATCH_SQL.list, {
+    schedule: schedule ?? null,
+    status: status ?? null,
+    fromMs: period?.fromMs ?? null,
+    toMs: period?.toMs ?? null,
+    withinFromMs: within?.fromMs ?? null,
+    withinToMs: within?.toMs ?? null,
+    coveringFromMs: covering?.fromMs ?? null,
+    coveringToMs: covering?.toMs ?? null,
+    endedBefore: endedBefore ?? null,
+    supersedes: supersedes ?? null,
+    limit,
+  });
+  const batches: Batch[] = [];
+  for (const row of rows) batches.push(await withCounts(session, row));
+  return batches;
 }

@@ -94,21 +94,24 @@ function authentication(
       return token(clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential());
     case 'activedirectoryworkloadidentity':
       return token(new WorkloadIdentityCredential(clientId ? { clientId } : {}));
-    case 'activedirectoryserviceprincipal': {
-      const tenantId = keys.get('tenant id') ?? process.env.AZURE_TENANT_ID;
-      const secret = keys.get('password') ?? keys.get('pwd');
-      if (!clientId || !secret || !tenantId)
-        throw invalid(
-          'asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID',
-        );
-      return token(new ClientSecretCredential(tenantId, clientId, secret));
-    }
+    case 'activedirectoryserviceprincipal':
+      return token(servicePrincipal(keys, clientId));
     default:
       throw invalid(
         `asks for Authentication=${asked}. Use Active Directory Default, Active Directory Managed Identity, ` +
           'Active Directory Workload Identity, Active Directory Service Principal or SqlPassword',
       );
   }
+}
+
+function servicePrincipal(keys: ReadonlyMap<string, string>, clientId: string | undefined): TokenCredential {
+  const tenantId = keys.get('tenant id') ?? process.env.AZURE_TENANT_ID;
+  const secret = keys.get('password') ?? keys.get('pwd');
+  if (!clientId || !secret || !tenantId)
+    throw invalid(
+      'asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID',
+    );
+  return new ClientSecretCredential(tenantId, clientId, secret);
 }
 
 function token(credential: TokenCredential): Pick<sql.config, 'authentication'> {

@@ -2,6 +2,7 @@
  * Batches and what they plan. The planned sensors are fixed when the batch is recorded: by the highest
  * sensor id of that moment, which costs nothing for a million sensors, or by a list of their own.
  */
+import { defined } from '../../domain/defined.ts';
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
@@ -201,20 +202,7 @@ export function batchMethods(db: Connection): BatchMethods {
           : toBatchPools(planned, db.all<{ pool: string; decided: number }>(BATCH_SQL.decidedByPool, batchKey));
       }),
 
-    planRanges: (batchId, size, range) =>
-      db.read(() => {
-        const batch = batchRow(db, batchId);
-        const { from, to, pool } = plannedRange(batch, range);
-        const sql = BATCH_SQL[`ranges${kindOf(batch, pool)}`];
-        const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
-        const ranges: (IdRange & { readonly count: number })[] = [];
-        for (let next = from; ;) {
-          const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size, ...ofPool)!;
-          if (step.count === 0) return ranges;
-          ranges.push({ from: step.from!, to: step.to!, count: step.count, ...(pool === undefined ? {} : { pool }) });
-          next = step.to!;
-        }
-      }),
+    planRanges: (batchId, size, range) => db.read(() => planRanges(db, batchId, size, range)),
 
     plannedSensors: (batchId, range) =>
       db.read(() => {
@@ -244,27 +232,7 @@ export function batchMethods(db: Connection): BatchMethods {
           .map(toPlanned);
       }),
 
-    finishBatch: (batchId, { status, manifest, class: why, message, finishedAtMs }) =>
-      db.write(() => {
-        const batch = batchRow(db, batchId);
-        const c = batchCounts(db, batch.batchKey);
-        db.run(
-          BATCH_SQL.finish,
-          status,
-          manifest ?? null,
-          why ?? null,
-          clipMessage(message),
-          finishedAtMs,
-          c.scored,
-          c.skipped,
-          c.failed,
-          c.cancelled,
-          c.windows,
-          c.anomalies,
-          batch.batchKey,
-        );
-        return toBatch(batchRow(db, batchId));
-      }),
+    finishBatch: (batchId, end) => db.write(() => finishBatch(db, batchId, end)),
 
     findBatch: (batchId) =>
       db.read(() => {
@@ -360,4 +328,48 @@ function createBatch(db: Connection, batch: NewBatch): Batch {
   db.run(BATCH_SQL.addPoolless, batchKey, planned);
   if (batch.kind === 'score') db.run(BATCH_SQL.addChallenger, batchKey, release);
   return toBatch(batchRow(db, batch.id));
+}
+
+function planRanges(
+  db: Connection,
+  batchId: string,
+  size: number,
+  range: IdRange | undefined,
+): (IdRange & { readonly count: number })[] {
+  const batch = batchRow(db, batchId);
+  const { from, to, pool } = plannedRange(batch, range);
+  const sql = BATCH_SQL[`ranges${kindOf(batch, pool)}`];
+  const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
+  const ranges: (IdRange & { readonly count: number })[] = [];
+  for (let next = from; ;) {
+    const step = db.get<RangeRow>(sql, batch.batchKey, next, to, size, ...ofPool)!;
+    if (step.count === 0) return ranges;
+    ranges.push({ from: step.from!, to: step.to!, count: step.count, ...defined({ pool }) });
+    next = step.to!;
+  }
+}
+
+function finishBatch(
+  db: Connection,
+  batchId: string,
+  { status, manifest, class: why, message, finishedAtMs }: Parameters<Store['finishBatch']>[1],
+): Batch {
+  const batch = batchRow(db, batchId);
+  const c = batchCounts(db, batch.batchKey);
+  db.run(
+    BATCH_SQL.finish,
+    status,
+    manifest ?? null,
+    why ?? null,
+    clipMessage(message),
+    finishedAtMs,
+    c.scored,
+    c.skipped,
+    c.failed,
+    c.cancelled,
+    c.windows,
+    c.anomalies,
+    batch.batchKey,
+  );
+  return toBatch(batchRow(db, batchId));
 }
