@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { decided } from '../domain/outcome.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
-import type { RunningBatch, ScheduledBatch } from '../pool/policy.ts';
+import type { RunningBatch, ScheduledBatch } from '../pool/policy-types.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { ATTRIBUTES } from '../workflows/attributes.ts';

@@ -4,7 +4,7 @@
  */
 import type { DecisionRecord } from './ledger.ts';
 import { justDue, type Measured } from './measure.ts';
-import type { Decision, Observation, RunningBatch, ScheduledBatch, WorkerSeen } from './policy.ts';
+import type { Decision, Observation, RunningBatch, ScheduledBatch, WorkerSeen } from './policy-types.ts';
 import type { PoolNode, PoolStatus } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
 

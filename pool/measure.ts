@@ -2,7 +2,7 @@
  * What the pool learns from looking: spin-up, speed of a worker, failures in a row. Kept by the workflow between
  * two looks, so it survives restarts. Pure.
  */
-import type { Observation, RunningBatch, ScheduledBatch } from './policy.ts';
+import type { Observation, RunningBatch, ScheduledBatch } from './policy-types.ts';
 import { isGone, type PoolNode } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
 

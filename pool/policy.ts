@@ -4,95 +4,22 @@
  * a worker with work is never stopped; work that can be done never waits for a node that nobody asked for.
  */
 import type { PoolSettings } from './settings.ts';
-
-/** A batch that is under way. */
-export interface RunningBatch {
-  readonly id: string;
-  /** Planned sensors without an outcome. */
-  readonly sensorsToGo: number;
-  /** Since then its tasks are in the queue (it runs, when they are not yet); it is to be done `finishWithinMs` later. Epoch ms. */
-  readonly sinceMs: number;
-  /** False while it waits for its readings or plans: its tasks are not in the queue yet. */
-  readonly queued: boolean;
-}
-
-export interface ScheduledBatch {
-  readonly schedule: string;
-  /** Epoch ms. */
-  readonly atMs: number;
-  /** Sensors it will score. */
-  readonly sensors: number;
-  /** It should be done before the next one of its schedule; `finishWithinMs` when that is shorter. */
-  readonly withinMs?: number;
-}
-
-/** A worker that polls the pool's task queue. */
-export interface WorkerSeen {
-  /** Node of the pool; absent for a worker that somebody started by hand: it works, and is never stopped. */
-  readonly node?: string;
-  readonly busyTasks: number;
-  /** 0 for a busy one. */
-  readonly idleForMs: number;
-}
-
-/** Node of the pool without a worker yet. */
-export interface NodeComing {
-  readonly id: string;
-  /** `queued`: nothing is allocated or billed, so it can be cancelled; `starting`: a machine comes up. */
-  readonly state: 'queued' | 'starting';
-}
-
-export interface Observation {
-  readonly nowMs: number;
-  readonly batches: readonly RunningBatch[];
-  /** The next scheduled batches, in any order; the past ones are ignored. */
-  readonly upcoming: readonly ScheduledBatch[];
-  /** Tasks that wait in the task queue, and for how long the oldest has. */
-  readonly backlog: { readonly tasks: number; readonly ageMs: number };
-  readonly workers: readonly WorkerSeen[];
-  readonly coming: readonly NodeComing[];
-  /** Nodes that are on their way out: they count for nothing. */
-  readonly leaving: number;
-  /** Measured, or the first guess: asking for a node to its worker polling; letting go to no longer billed. */
-  readonly spinUpMs: number;
-  readonly spinDownMs: number;
-  /** Measured: sensors a second of one busy worker. */
-  readonly sensorsPerSecond: number;
-  /** Nodes that the outside gives at the most right now (quota, limits set elsewhere). */
-  readonly capacity?: number;
-  /** Nodes that came to nothing, one after the other, without a success since; when the last did. */
-  readonly failures?: { readonly inARow: number; readonly lastMs: number };
-  /** The management API asked for silence until then. */
-  readonly throttledUntilMs?: number;
-}
-
-export type PoolMode = 'active' | 'paused' | 'draining';
-
-export interface Decision {
-  /** Nodes there should be. */
-  readonly target: number;
-  /** Nodes to ask for now. */
-  readonly grow: number;
-  /** Queued nodes to cancel. */
-  readonly cancel: readonly string[];
-  /** Nodes whose idle worker is to go. */
-  readonly drain: readonly string[];
-  /** When to look again at the latest. */
-  readonly waitMs: number;
-  /** In words, for people. */
-  readonly reason: string;
-  /** The next scheduled batch, if any: epoch ms. */
-  readonly nextDueMs?: number;
-}
+import type { ScheduledBatch, Observation, PoolMode, Decision } from './policy-types.ts';
+import { type Needs, explain, describeNeed, seconds } from './policy-words.ts';
 
 /** Part of a node that does not bring another one, and that does not let one go: between them nothing happens. */
 const GROW_BAND = 0.1;
+
 const SHRINK_BAND = 0.25;
+
 /** Low-priority nodes are allocated late or lost: they are asked for this much earlier. */
 const LOW_PRIORITY_LEAD = 1.5;
+
 /** After nodes that came to nothing: the first wait, doubled each time up to the longest. */
 export const FIRST_BACKOFF_MS = 15_000;
+
 export const LONGEST_BACKOFF_MS = 300_000;
+
 const HOUR_MS = 3_600_000;
 
 /** How long before a batch is due its nodes must be asked for. */
@@ -218,16 +145,6 @@ export function decide(
   };
 }
 
-interface Needs {
-  /** Fractional nodes for running and pre-warmed work. */
-  readonly nodes: number;
-  /** True when at least one node is needed, however small the work. */
-  readonly some: boolean;
-  /** Nodes worth keeping for what comes next. */
-  readonly keep: number;
-  readonly why: string;
-}
-
 const NOTHING: Needs = { nodes: 0, some: false, keep: 0, why: '' };
 
 function needs(seen: Observation, upcoming: readonly ScheduledBatch[], settings: PoolSettings, present: number): Needs {
@@ -345,75 +262,3 @@ function waitFor(active: boolean, nextDueMs: number | undefined, seen: Observati
     nextDueMs === undefined ? Number.POSITIVE_INFINITY : nextDueMs - leadMs(seen.spinUpMs, settings) - seen.nowMs;
   return Math.max(Math.min(settings.pollMs, settings.quietPollMs), Math.min(settings.quietPollMs, toLead));
 }
-
-function describeNeed(
-  seen: Observation,
-  toGo: number,
-  soon: readonly ScheduledBatch[],
-  later: readonly ScheduledBatch[],
-  settings: PoolSettings,
-): string {
-  const parts: string[] = [];
-  if (toGo > 0)
-    parts.push(
-      `${toGo} sensors to go in ${plural(seen.batches.filter((b) => b.sensorsToGo > 0).length, 'batch', 'batches')}`,
-    );
-  else if (seen.backlog.tasks > 0) parts.push(`${plural(seen.backlog.tasks, 'task', 'tasks')} in the queue`);
-  const next = soon[0] ?? later[0];
-  if (next && soon.length > 0)
-    parts.push(
-      `batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, spin-up takes ${seconds(seen.spinUpMs)}`,
-    );
-  else if (next && toGo === 0)
-    parts.push(
-      `next batch in ${seconds(next.atMs - seen.nowMs)}: ${settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'}`,
-    );
-  return parts.join('; ');
-}
-
-interface Told {
-  readonly seen: Observation;
-  readonly settings: PoolSettings;
-  readonly mode: PoolMode;
-  readonly need: Needs;
-  readonly alive: number;
-  readonly target: number;
-  readonly grow: number;
-  readonly missing: number;
-  readonly drain: readonly string[];
-  readonly cancel: readonly string[];
-  readonly blocked: string | undefined;
-  readonly helpers: number;
-  readonly nextDueMs: number | undefined;
-}
-
-function explain(t: Told): string {
-  const { seen, settings } = t;
-  const parts: string[] = [];
-  if (t.mode === 'draining') parts.push('draining: no work is taken until `resume`');
-  else if (t.need.why !== '' && (t.need.some || t.alive > 0)) parts.push(t.need.why);
-  else
-    parts.push(
-      t.nextDueMs === undefined
-        ? 'nothing is due and no batch is scheduled'
-        : `nothing is due for ${seconds(t.nextDueMs - seen.nowMs)}`,
-    );
-  if (t.target === settings.minNodes && settings.minNodes > 0 && !t.need.some)
-    parts.push(`${settings.minNodes} nodes are always kept`);
-  if (t.need.nodes - t.helpers > settings.maxNodes)
-    parts.push(`${Math.ceil(t.need.nodes)} nodes would be needed, the limit is ${settings.maxNodes}`);
-  if (t.grow > 0) parts.push(`asking for ${plural(t.grow, 'node', 'nodes')}`);
-  if (t.missing > t.grow) parts.push(t.blocked ?? `no more than ${seen.capacity} nodes are to be had now`);
-  if (t.cancel.length > 0) parts.push(`cancelling ${plural(t.cancel.length, 'queued node', 'queued nodes')}`);
-  if (t.drain.length > 0) parts.push(`letting ${plural(t.drain.length, 'idle node', 'idle nodes')} go`);
-  const waiting = t.alive - t.target - t.drain.length - t.cancel.length;
-  if (waiting > 0) parts.push(`${plural(waiting, 'node goes', 'nodes go')} once idle for ${seconds(settings.idleMs)}`);
-  return parts.join('; ');
-}
-
-function seconds(ms: number): string {
-  const s = Math.max(0, Math.round(ms / 1_000));
-  return s < 120 ? `${s} s` : s < 7_200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3_600)} h`;
-}
-
-const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;

@@ -2,7 +2,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { DecisionRecord } from '../pool/ledger.ts';
 import type { Measured } from '../pool/measure.ts';
-import type { Decision, PoolMode } from '../pool/policy.ts';
+import type { Decision, PoolMode } from '../pool/policy-types.ts';
 import type { PoolNode } from '../pool/pool.ts';
 import type { PoolLimits, PoolSettings } from '../pool/settings.ts';
 

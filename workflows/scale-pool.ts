@@ -31,7 +31,8 @@ import {
   type PoolView,
 } from '../pool/loop.ts';
 import { firstGuess, learn, withoutOldTasks, type Measured } from '../pool/measure.ts';
-import { decide, type Decision, type Observation, type PoolMode } from '../pool/policy.ts';
+import { decide } from '../pool/policy.ts';
+import { type Decision, type Observation, type PoolMode } from '../pool/policy-types.ts';
 import { checkLimits, looksARun, type PoolLimits, type PoolSettings } from '../pool/settings.ts';
 import { poolDetails } from './pool-details.ts';
 import {

@@ -3,7 +3,7 @@ import type { SensorKey } from '../../domain/sensor.ts';
 import { clipMessage } from '../failures.ts';
 import { statusCode, toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../rows.ts';
 import type { ChallengeFilter, LabelCounts } from '../../domain/challenge.ts';
-import type { Store } from '../store.ts';
+import type { ChallengeStore } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Database } from './connection.ts';
 import { refuseCurrent } from './promotions.ts';
@@ -100,17 +100,7 @@ export const CHALLENGE_SQL = {
   ),
 } as const;
 
-type ChallengeMethods = Pick<
-  Store,
-  | 'setChallenger'
-  | 'findChallenger'
-  | 'batchChallenger'
-  | 'commitChallenge'
-  | 'challengeSummaries'
-  | 'challengeDifferences'
->;
-
-export function challengeMethods(db: Database): ChallengeMethods {
+export function challengeMethods(db: Database): ChallengeStore {
   return {
     setChallenger: (challenger) =>
       db.write(async (tx) => {

@@ -6,7 +6,7 @@
 import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
-import type { IngestCommit, PartitionProgress, Store } from '../store.ts';
+import type { IngestCommit, IngestStore, PartitionProgress } from '../store.ts';
 import {
   countDuplicates,
   mergedWindow,
@@ -160,12 +160,7 @@ export const INGEST_SQL = {
   ),
 } as const;
 
-type IngestMethods = Pick<
-  Store,
-  'commitReadings' | 'commitCapture' | 'rewindCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
->;
-
-export function ingestMethods(db: Database): IngestMethods {
+export function ingestMethods(db: Database): IngestStore {
   return {
     async commitReadings(commit) {
       // One update a window, in the order of the clustered key.

@@ -15,8 +15,9 @@ import {
   type Recorded,
   type SourceRow,
 } from '../rows.ts';
-import type { ChunkResult, Store } from '../store.ts';
-import { BATCH_SQL, batchCounts, batchRow } from './batches.ts';
+import type { ChunkResult, OutcomeStore } from '../store.ts';
+import { batchCounts, batchRow } from './batches.ts';
+import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, Transaction } from './connection.ts';
 import { LostRace } from './transient.ts';
 import { ALL } from './sensors.ts';
@@ -163,9 +164,7 @@ export const OUTCOME_SQL = {
   ),
 } as const;
 
-type OutcomeMethods = Pick<Store, 'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'>;
-
-export function outcomeMethods(db: Database): OutcomeMethods {
+export function outcomeMethods(db: Database): OutcomeStore {
   return {
     commitChunk: (result) => db.write((tx) => commitChunk(tx, result)),
 

@@ -1,7 +1,7 @@
 /** Which release is current, and the log of how it became so: as in the embedded store; a lock makes one of it with the challenger. */
 import { challengerIsCurrent } from '../failures.ts';
 import { isNoted, MAX_PROMOTIONS, releaseBefore, type Promotion, type ReleaseSwitch } from '../promotions.ts';
-import type { Store } from '../store.ts';
+import type { PromotionStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { tsql } from './statement.ts';
@@ -30,9 +30,7 @@ export const PROMOTION_SQL = {
 /** Whoever changes the current release or the challenger holds it, so that none sees the other half-way. */
 const LOCK = 'fleetscore-current-release';
 
-type PromotionMethods = Pick<Store, 'setCurrentRelease' | 'currentRelease' | 'rollBackRelease' | 'listPromotions'>;
-
-export function promotionMethods(db: Database): PromotionMethods {
+export function promotionMethods(db: Database): PromotionStore {
   return {
     setCurrentRelease: (name, origin = { how: 'promote', by: '' }) =>
       db.write(async (tx) => {

@@ -1,6 +1,6 @@
 /** Retention, in small transactions: outcomes of a batch first, its own row last, so a cut-off prune can be repeated. */
 import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
-import type { Store } from '../store.ts';
+import type { PruneStore } from '../store.ts';
 import type { Database } from './connection.ts';
 import { tsql } from './statement.ts';
 import { pruneWindows } from './windows.ts';
@@ -24,7 +24,7 @@ export const PRUNE_SQL = {
   batch: tsql(KEY, 'DELETE FROM batches WHERE batch_key = @batchKey'),
 } as const;
 
-export function pruneMethods(db: Database): Pick<Store, 'prune'> {
+export function pruneMethods(db: Database): PruneStore {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction: limit = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, limit);

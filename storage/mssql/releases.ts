@@ -2,7 +2,7 @@
 import type { SensorKey } from '../../domain/sensor.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
 import { parseFeatures } from '../rows.ts';
-import type { ModelInfo, Release, ReleaseModel, Store } from '../store.ts';
+import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { ALL } from './sensors.ts';
 import { tsql, type StageTable } from './statement.ts';
@@ -136,12 +136,7 @@ interface ModelRow extends SensorKey {
   readonly features: string;
 }
 
-type ReleaseMethods = Pick<
-  Store,
-  'createRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
->;
-
-export function releaseMethods(db: Database): ReleaseMethods {
+export function releaseMethods(db: Database): ReleaseStore {
   return {
     createRelease: (name, createdAtMs, models, infos) => createRelease(db, name, createdAtMs, models, infos),
 

@@ -13,7 +13,7 @@ import {
   type AppliedSchema,
   type Migration,
 } from '../migrations.ts';
-import type { Store } from '../store.ts';
+import type { SchemaStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { isTransient } from './transient.ts';
 import { tsql } from './statement.ts';
@@ -54,7 +54,7 @@ export const SCHEMA_SQL = {
 
 const LOCK = 'fleetscore-migrations';
 
-export function schemaMethods(db: Database): Pick<Store, 'migrate' | 'migrationStatus' | 'checkSchema'> {
+export function schemaMethods(db: Database): SchemaStore {
   return {
     async migrate() {
       const available = loadMigrations('mssql');

@@ -1,6 +1,6 @@
 /** Settings and the sensor list. New ids are given under an application lock, so they are dense. */
 import { keyOf, type Sensor } from '../../domain/sensor.ts';
-import type { Store } from '../store.ts';
+import type { SensorStore, SettingStore } from '../store.ts';
 import type { Database, Session } from './connection.ts';
 import { tsql, type StageTable } from './statement.ts';
 
@@ -87,12 +87,7 @@ export const SENSOR_SQL = {
   ),
 } as const;
 
-type SensorMethods = Pick<
-  Store,
-  'claimSetting' | 'findSetting' | 'registerSensors' | 'admitSensors' | 'listSensors' | 'findSensor' | 'countSensors'
->;
-
-export function sensorMethods(db: Database): SensorMethods {
+export function sensorMethods(db: Database): SensorStore & SettingStore {
   const setting = async (session: Session, name: string): Promise<string | undefined> =>
     (await session.query<{ value: string }>(SENSOR_SQL.setting, { name }))[0]?.value;
   const findSetting = (key: string): Promise<string | undefined> => db.read((session) => setting(session, key));

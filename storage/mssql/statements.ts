@@ -1,5 +1,5 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
-import { BATCH_SQL, LISTED } from './batches.ts';
+import { BATCH_SQL, LISTED } from './batch-sql.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
 import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
 import { DECIDED, OUTCOME_SQL } from './outcomes.ts';

@@ -6,9 +6,10 @@
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { SeriesBlock, Store, WindowLoad, WindowStats } from '../store.ts';
+import type { SeriesBlock, Store, WindowLoad, WindowStats, WindowStore } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
-import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
+import { batchRow, kindOf } from './batches.ts';
+import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, OnRow } from './connection.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
@@ -106,12 +107,7 @@ const LOAD_ROWS = 50_000;
 /** Sensors looked at in one statement of changedSensors and prune. */
 const SENSORS_AT_ONCE = 5_000;
 
-type WindowMethods = Pick<
-  Store,
-  'readSeries' | 'readSensorWindows' | 'readWindowReadings' | 'windowStats' | 'loadWindows' | 'changedSensors'
->;
-
-export function windowMethods(db: Database): WindowMethods {
+export function windowMethods(db: Database): WindowStore {
   return {
     async readSeries(range, { fromMs, toMs }, { batchId, columns: wanted = 'all' } = {}) {
       const changeId = await db.read(async (session) => {

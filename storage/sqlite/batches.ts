@@ -20,7 +20,7 @@ import {
   type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { AnnouncedBatch, Batch, BatchFilter, IdRange, NewBatch, Store } from '../store.ts';
+import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -173,21 +173,7 @@ export const BATCH_SQL = {
     WHERE n.pools > 0 AND n.rest > 0`,
 } as const;
 
-type BatchMethods = Pick<
-  Store,
-  | 'announceBatch'
-  | 'createBatch'
-  | 'batchPools'
-  | 'planRanges'
-  | 'plannedSensors'
-  | 'undecidedSensors'
-  | 'finishBatch'
-  | 'findBatch'
-  | 'listBatches'
-  | 'latePeriods'
->;
-
-export function batchMethods(db: Connection): BatchMethods {
+export function batchMethods(db: Connection): BatchStore {
   return {
     announceBatch: (batch) => db.write(() => withCounts(db, announceBatch(db, batch))),
 
@@ -352,7 +338,7 @@ function planRanges(
 function finishBatch(
   db: Connection,
   batchId: string,
-  { status, manifest, class: why, message, finishedAtMs }: Parameters<Store['finishBatch']>[1],
+  { status, manifest, class: why, message, finishedAtMs }: Parameters<BatchStore['finishBatch']>[1],
 ): Batch {
   const batch = batchRow(db, batchId);
   const c = batchCounts(db, batch.batchKey);

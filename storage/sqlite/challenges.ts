@@ -2,7 +2,7 @@
 import { clipMessage } from '../failures.ts';
 import { statusCode, toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../rows.ts';
 import type { Challenger, ChallengeFilter, SensorDifference } from '../../domain/challenge.ts';
-import type { Store } from '../store.ts';
+import type { ChallengeStore } from '../store.ts';
 import { batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { refuseCurrent } from './promotions.ts';
@@ -44,17 +44,7 @@ export const CHALLENGE_SQL = {
     WHERE d.onlyBase + d.onlyChallenger > 0 ORDER BY d.onlyBase + d.onlyChallenger DESC, d.id LIMIT ?6`,
 } as const;
 
-type ChallengeMethods = Pick<
-  Store,
-  | 'setChallenger'
-  | 'findChallenger'
-  | 'batchChallenger'
-  | 'commitChallenge'
-  | 'challengeSummaries'
-  | 'challengeDifferences'
->;
-
-export function challengeMethods(db: Connection): ChallengeMethods {
+export function challengeMethods(db: Connection): ChallengeStore {
   return {
     setChallenger: (challenger) =>
       db.write(() => {

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
-import type { Store } from '../store.ts';
+import type { FileStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { diskRoom } from './disk-reserve.ts';
 import { storeError } from './errors.ts';
@@ -15,7 +15,7 @@ const pragma = (db: Connection, name: string): number =>
 /** Bytes of free pages: writers fill them before the file grows. */
 export const reusableBytes = (db: Connection): number => pragma(db, 'freelist_count') * pragma(db, 'page_size');
 
-export function fileMethods(db: Connection): Pick<Store, 'backup' | 'room'> {
+export function fileMethods(db: Connection): FileStore {
   return {
     backup: (file) => backup(db, resolve(file)),
     async room() {

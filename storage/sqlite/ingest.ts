@@ -8,7 +8,7 @@ import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } fro
 import type { WindowUpdate } from '../../domain/window.ts';
 import { progressConflict } from '../failures.ts';
 import { lateMinutes } from '../rows.ts';
-import type { IngestCommit, PartitionProgress, SendOutcome, Store } from '../store.ts';
+import type { IngestCommit, IngestStore, PartitionProgress, SendOutcome } from '../store.ts';
 import { countDuplicates, mergedWindow, newWindow, readingsOf, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
 import { reserveGuard } from './disk-reserve.ts';
@@ -59,12 +59,7 @@ export const INGEST_SQL = {
     FROM partition_progress WHERE ? IS NULL OR source = ? ORDER BY source, partition_id`,
 } as const;
 
-type IngestMethods = Pick<
-  Store,
-  'commitReadings' | 'commitCapture' | 'rewindCapture' | 'listProgress' | 'openSend' | 'readSend' | 'closeSend'
->;
-
-export function ingestMethods(db: Connection): IngestMethods {
+export function ingestMethods(db: Connection): IngestStore {
   const leaveRoom = reserveGuard(db.path, () => reusableBytes(db));
   return {
     async commitReadings(commit) {

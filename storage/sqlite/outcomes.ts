@@ -18,7 +18,7 @@ import {
   type Recorded,
   type SourceRow,
 } from '../rows.ts';
-import type { ChunkResult, Store } from '../store.ts';
+import type { ChunkResult, OutcomeStore } from '../store.ts';
 import { batchCounts, batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { artifactKeys } from './releases.ts';
@@ -96,9 +96,7 @@ export const OUTCOME_SQL = {
     ORDER BY b.started_at_ms, b.batch_key`,
 } as const;
 
-type OutcomeMethods = Pick<Store, 'commitChunk' | 'countOutcomes' | 'listOutcomes' | 'listFiles' | 'predictionSources'>;
-
-export function outcomeMethods(db: Connection): OutcomeMethods {
+export function outcomeMethods(db: Connection): OutcomeStore {
   return {
     commitChunk: (result) => db.write(() => commitChunk(db, result)),
 

@@ -1,7 +1,7 @@
 /** Which release is current, and the log of how it became so: changed together with the challenger, in one transaction. */
 import { challengerIsCurrent } from '../failures.ts';
 import { isNoted, MAX_PROMOTIONS, releaseBefore, type Promotion, type ReleaseSwitch } from '../promotions.ts';
-import type { Store } from '../store.ts';
+import type { PromotionStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
 
@@ -16,9 +16,7 @@ export const PROMOTION_SQL = {
   endChallenger: 'DELETE FROM challenger WHERE release_key = ?',
 } as const;
 
-type PromotionMethods = Pick<Store, 'setCurrentRelease' | 'currentRelease' | 'rollBackRelease' | 'listPromotions'>;
-
-export function promotionMethods(db: Connection): PromotionMethods {
+export function promotionMethods(db: Connection): PromotionStore {
   return {
     setCurrentRelease: (name, origin = { how: 'promote', by: '' }) =>
       db.write(() => makeCurrent(db, name, origin.how, origin.by)),

@@ -1,6 +1,6 @@
 /** Retention. Each transaction is small; a batch goes outcomes first, its own row last, so a cut-off prune can be repeated. */
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { Store } from '../store.ts';
+import type { PruneStore } from '../store.ts';
 import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
 import type { Connection } from './connection.ts';
 import { pruneWindows } from './windows.ts';
@@ -24,7 +24,7 @@ export const PRUNE_SQL = {
   batch: 'DELETE FROM batches WHERE batch_key = ?',
 } as const;
 
-export function pruneMethods(db: Connection): Pick<Store, 'prune'> {
+export function pruneMethods(db: Connection): PruneStore {
   return {
     async prune({ windowsBeforeMs, batchesBeforeMs, rowsPerTransaction = DEFAULT_PRUNE_ROWS }) {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, rowsPerTransaction);

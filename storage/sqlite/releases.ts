@@ -1,5 +1,5 @@
 /** Releases: written once, in one transaction, and never changed. Model names are kept once, by an integer key. */
-import type { ModelInfo, Release, ReleaseModel, Store } from '../store.ts';
+import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
 import { parseFeatures } from '../rows.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
@@ -52,12 +52,7 @@ interface ModelRow extends SensorKey {
   readonly features: string;
 }
 
-type ReleaseMethods = Pick<
-  Store,
-  'createRelease' | 'listReleases' | 'listReleaseModels' | 'releaseFeatures' | 'releasePools'
->;
-
-export function releaseMethods(db: Connection): ReleaseMethods {
+export function releaseMethods(db: Connection): ReleaseStore {
   return {
     createRelease: (name, createdAtMs, models, infos) =>
       db.write(() => createRelease(db, name, createdAtMs, models, infos)),

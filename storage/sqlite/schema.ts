@@ -13,7 +13,7 @@ import {
   type AppliedSchema,
   type Migration,
 } from '../migrations.ts';
-import type { Store } from '../store.ts';
+import type { SchemaStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { isBusy } from './errors.ts';
 
@@ -33,7 +33,7 @@ const RECORD = 'INSERT INTO schema_migrations (version, name, checksum, applied_
 
 const whereOf = (db: Connection): string => `The SQLite store ${db.path}`;
 
-export function schemaMethods(db: Connection): Pick<Store, 'migrate' | 'migrationStatus' | 'checkSchema'> {
+export function schemaMethods(db: Connection): SchemaStore {
   const where = whereOf(db);
   return {
     async migrate() {

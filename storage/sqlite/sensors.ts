@@ -1,6 +1,6 @@
 /** Settings and the sensor list. Sensor ids are the highest one plus one, under the write lock: dense. */
 import { keyOf, type Sensor } from '../../domain/sensor.ts';
-import type { Store } from '../store.ts';
+import type { SensorStore, SettingStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 
 export const SENSOR_SQL = {
@@ -24,12 +24,7 @@ export function maxSensorId(db: Connection): number {
   return db.get<{ id: number }>(SENSOR_SQL.maxId)!.id;
 }
 
-type SensorMethods = Pick<
-  Store,
-  'claimSetting' | 'findSetting' | 'registerSensors' | 'admitSensors' | 'listSensors' | 'findSensor' | 'countSensors'
->;
-
-export function sensorMethods(db: Connection): SensorMethods {
+export function sensorMethods(db: Connection): SensorStore & SettingStore {
   const find = (device: string, sensor: string): Sensor | undefined => db.get<Sensor>(SENSOR_SQL.find, device, sensor);
 
   return {

@@ -6,7 +6,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad, WindowStats } from '../store.ts';
+import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad, WindowStats, WindowStore } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
@@ -64,12 +64,7 @@ const SENSORS_AT_ONCE = 5_000;
 /** Sensors of one read of windowStats. */
 const STATS_AT_ONCE = 1_000;
 
-type WindowMethods = Pick<
-  Store,
-  'readSeries' | 'readSensorWindows' | 'readWindowReadings' | 'windowStats' | 'loadWindows' | 'changedSensors'
->;
-
-export function windowMethods(db: Connection): WindowMethods {
+export function windowMethods(db: Connection): WindowStore {
   return {
     readSeries: (range, period, options = {}) => db.read(() => readSeries(db, range, period, options)),
 

@@ -2,7 +2,8 @@
 import { nodeOfWorker, workerName } from '../../domain/worker.ts';
 import { observation, trackIdle, type PoolView } from '../../pool/loop.ts';
 import { firstGuess, justDue, learn, withoutOldTasks } from '../../pool/measure.ts';
-import { breakEvenMs, decide, type Observation } from '../../pool/policy.ts';
+import { breakEvenMs, decide } from '../../pool/policy.ts';
+import { type Observation } from '../../pool/policy-types.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, type PoolSettings } from '../../pool/settings.ts';
 
 const NOW = 1_800_000_000_000;

@@ -2,7 +2,8 @@
  * A day of a pool on a virtual clock: schedules start batches, chunks wait in a queue, nodes come late, fail,
  * are lost, run at their own speed. The policy decides as in the real loop. Everything follows from one seed.
  */
-import { decide, type Decision, type Observation, type ScheduledBatch } from '../../pool/policy.ts';
+import { decide } from '../../pool/policy.ts';
+import { type Decision, type Observation, type ScheduledBatch } from '../../pool/policy-types.ts';
 import type { PoolSettings } from '../../pool/settings.ts';
 
 export interface SimSchedule {

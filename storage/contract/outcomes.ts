@@ -1,0 +1,60 @@
+/** Outcomes and files of batches. The first outcome of a sensor in a batch stays. Rules of all contracts: store.ts. */
+import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../../domain/outcome.ts';
+import type { SensorKey } from '../../domain/sensor.ts';
+import type { Period } from '../../domain/time.ts';
+import type { IdRange } from './sensors.ts';
+
+/** One predictions file. */
+export interface BatchFile {
+  readonly chunk: string;
+  readonly blob: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ChunkResult {
+  readonly batchId: string;
+  readonly chunk: string;
+  readonly outcomes: readonly SensorOutcome[];
+  readonly file?: BatchFile;
+  /** State of the windows that were read, see {@link SeriesBlock.changeId}. */
+  readonly changeId: number;
+  /** Pool of all its sensors, as in {@link IdRange.pool}. */
+  readonly pool?: string;
+}
+
+export interface OutcomeRow extends SensorOutcome, SensorKey {
+  readonly batchId: string;
+  readonly chunk: string;
+}
+
+/** A committed file that holds predictions of one sensor. */
+export interface PredictionSource extends Period {
+  readonly batchId: string;
+  readonly release: string;
+  readonly model: string;
+  readonly file: BatchFile;
+  readonly finishedAtMs: number;
+}
+
+export interface OutcomeStore {
+  /**
+   * Records outcomes and file of a chunk, all or nothing. Sensors that already have an outcome in this batch
+   * keep it; when all have one (a retry after a lost answer) the file is not recorded again either.
+   * Returns the counts of what is now recorded for these sensors.
+   * @throws FleetscoreError `BATCH_UNKNOWN`; `BATCH_CLOSED` for new outcomes of a batch that is finished
+   */
+  commitChunk(result: ChunkResult): Promise<OutcomeCounts>;
+  /** What is recorded for the planned sensors of a range. */
+  countOutcomes(batchId: string, range?: IdRange): Promise<OutcomeCounts>;
+  /** By sensor id ascending, ids above `after`. */
+  listOutcomes(
+    batchId: string,
+    options?: { readonly status?: OutcomeStatus; readonly after?: number; readonly limit?: number },
+  ): Promise<OutcomeRow[]>;
+  /** By chunk name. */
+  listFiles(batchId: string, options?: { readonly after?: string; readonly limit?: number }): Promise<BatchFile[]>;
+  /** Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in manifests. */
+  predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
+}
