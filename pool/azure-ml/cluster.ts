@@ -71,15 +71,8 @@ export async function ensureCluster(
       await client.computeOperations.beginCreateOrUpdateAndWait(...scope, newCluster(target, scaleSettings), wait);
       return [`cluster ${target.cluster} made: 0 to ${maxNodes} nodes of ${target.vmSize}, ${target.priority}`];
     }
-    const { scaleSettings: old, vmSize, vmPriority } = amlProperties(found);
-    const notes =
-      vmSize && vmSize.toLowerCase() !== target.vmSize.toLowerCase()
-        ? [
-            `cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster cannot be changed, so name another cluster for another size`,
-          ]
-        : [];
-    if (vmPriority && vmPriority !== priorityOf(target))
-      notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);
+    const { scaleSettings: old } = amlProperties(found);
+    const notes = differences(found, target);
     // Never lowered: the pool asks for fewer by itself. So a cluster that Bicep made needs no right to change it.
     if (old?.maxNodeCount !== undefined && old.maxNodeCount >= maxNodes) return notes;
     await client.computeOperations.beginUpdateAndWait(
@@ -109,6 +102,19 @@ export async function ensureCluster(
       ];
     throw armError(error, `prepare cluster ${target.cluster}`);
   }
+}
+
+/** What of a cluster is not as configured, and stays as it is. */
+function differences(found: ComputeResource, target: AzureMlTarget): string[] {
+  const { vmSize, vmPriority } = amlProperties(found);
+  const notes: string[] = [];
+  if (vmSize && vmSize.toLowerCase() !== target.vmSize.toLowerCase())
+    notes.push(
+      `cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster cannot be changed, so name another cluster for another size`,
+    );
+  if (vmPriority && vmPriority !== priorityOf(target))
+    notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);
+  return notes;
 }
 
 async function get(client: AzureMachineLearningWorkspaces, t: AzureMlTarget): Promise<ComputeResource | undefined> {
