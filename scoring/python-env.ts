@@ -36,6 +36,7 @@ const INSTALL = [
   '-m',
   'pip',
   'install',
+  '--require-hashes',
   '--only-binary',
   ':all:',
   '--disable-pip-version-check',
@@ -51,7 +52,7 @@ const UNREACHABLE =
 
 /**
  * The Python that runs the converter; the first call installs it.
- * @param requirements path of a requirements.txt with exact versions
+ * @param requirements path of a requirements.txt with exact versions and the SHA-256 of every wheel
  * @throws FleetscoreError `PYTHON_MISSING`, `PYTHON_TOO_OLD`, `PYTHON_PIP_MISSING`, `PYTHON_PACKAGES_UNREACHABLE`
  *   (retryable), `PYTHON_PACKAGES_FAILED`, `TOOLS_DIR_UNUSABLE`
  */

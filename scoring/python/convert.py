@@ -15,15 +15,16 @@ import os
 import re
 import sys
 
+from child import Ended, in_child
+
 try:
     from onnx_model import build_model
-    from safe_pickle import Refused, load
+    from safe_pickle import MAX_BYTES, Refused, load
     from sklearn_model import parameters_of
 except ImportError as error:
     print(error, file=sys.stderr)
     sys.exit(3)
 
-MAX_BYTES = 64 * 1024 * 1024
 EXPECTED = "expected a pickled scikit-learn Pipeline of StandardScaler and OneClassSVM(kernel='rbf'), or such a OneClassSVM alone"
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"x\x01": "zlib", b"x^": "zlib", b"x\x9c": "zlib", b"x\xda": "zlib"}
 
@@ -44,21 +45,43 @@ def main(source, target):
     for name in sorted(ignored):
         say({"ignored": name})
     for name in sorted(files):
-        output = output_name(name)
-        try:
-            others = [other for other in outputs[output] if other != name]
-            if others:
-                raise Refused(f"{', '.join(sorted(others))} would become the same {output}; remove one")
-            say({"file": name, "ok": True, **convert(os.path.join(source, name), os.path.join(target, output))})
-        except (Refused, OSError) as error:
-            failed += 1
-            older = f" ({output} in the output folder is from an earlier run)" if os.path.exists(os.path.join(target, output)) else ""
-            say({"file": name, "ok": False, "error": f"{error}{older}"})
-        except Exception as error:  # one bad file never stops the others
-            failed += 1
-            say({"file": name, "ok": False, "error": f"cannot be converted ({type(error).__name__}: {error}); {EXPECTED}"})
+        others = [other for other in outputs[output_name(name)] if other != name]
+        line = answer(source, target, name, others)
+        failed += 0 if line["ok"] else 1
+        say(line)
     say({"done": True, "converted": len(files) - failed, "failed": failed, "ignored": len(ignored)})
     return 1 if failed else 0
+
+
+def answer(source, target, name, others):
+    """What became of one file. Its pickle is read in a process of its own."""
+    output = output_name(name)
+    written = os.path.join(target, output)
+    try:
+        if others:
+            raise Refused(f"{', '.join(sorted(others))} would become the same {output}; remove one")
+        return {"file": name, "ok": True, **outcome(in_child(lambda: told(os.path.join(source, name), written)))}
+    except (Refused, OSError, Ended) as error:
+        older = f" ({output} in the output folder is from an earlier run)" if os.path.exists(written) else ""
+        return {"file": name, "ok": False, "error": f"{error}{older}"}
+
+
+def told(source, written):
+    """The conversion of one file as a value that a pipe takes: one bad file never stops the others."""
+    try:
+        return {"model": convert(source, written)}
+    except MemoryError:
+        return {"refused": f"it takes too much memory to read; {EXPECTED}"}
+    except (Refused, OSError) as error:
+        return {"refused": str(error)}
+    except Exception as error:
+        return {"refused": f"cannot be converted ({type(error).__name__}: {str(error)[:300]}); {EXPECTED}"}
+
+
+def outcome(said):
+    if "refused" in said:
+        raise Refused(said["refused"])
+    return said["model"]
 
 
 def output_name(name):

