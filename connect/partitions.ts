@@ -5,6 +5,7 @@
 import { EventHubConsumerClient, type EventHubConsumerClientOptions } from '@azure/event-hubs';
 import type { Config } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { heedClose } from '../ingest/amqp/heed-close.ts';
 import { sourceName, type HubName } from '../ingest/event.ts';
 import type { PartitionProgress } from '../storage/store.ts';
 import { eventHubTarget } from './event-hubs.ts';
@@ -73,6 +74,7 @@ export function openHubReader(config: Config): HubReader {
       { cause: error },
     );
   }
+  heedClose(client);
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const endOf = async (partition: string, abortSignal: AbortSignal): Promise<HubEnd> => {
     const { isEmpty, beginningSequenceNumber, lastEnqueuedSequenceNumber } = await client.getPartitionProperties(

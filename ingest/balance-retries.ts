@@ -5,6 +5,7 @@
  * once the SDK hands them over itself, those count.
  */
 import type { EventHubConsumerClient, RetryOptions } from '@azure/event-hubs';
+import { contextOf } from './amqp/client-parts.ts';
 
 interface Management {
   getEventHubProperties(options?: { readonly retryOptions?: RetryOptions }): Promise<unknown>;
@@ -18,8 +19,7 @@ const ANSWER_MS = 5_000;
 
 /** Returns false when the SDK is built differently than expected, and nothing was done. */
 export function retryBalancing(client: EventHubConsumerClient, retryOptions: RetryOptions): boolean {
-  const context = Reflect.get(client, '_context') as { readonly managementSession?: Partial<Management> } | undefined;
-  const management = context?.managementSession;
+  const management = contextOf(client)?.managementSession as Partial<Management> | undefined;
   if (typeof management?.getEventHubProperties !== 'function') return false;
   const ask = management.getEventHubProperties.bind(management);
   management.getEventHubProperties = (options) =>

@@ -4,7 +4,7 @@
  * push millions of events at once, into memory. Here credit is only topped up to what the SDK asks for, as the fix
  * that is proposed there does; once the SDK does so itself, this changes nothing.
  */
-import { createRequire } from 'node:module';
+import { moduleOfClient } from './amqp/client-parts.ts';
 
 interface Receiver {
   readonly credit: number;
@@ -15,14 +15,10 @@ const BOUNDED = Symbol.for('fleetscore.boundedCredit');
 
 /** Returns false when the SDK is built differently than expected, and nothing was done. */
 export function boundReceiverCredit(): boolean {
-  // The very module that the SDK uses, wherever it is installed.
-  const sdk = createRequire(createRequire(import.meta.url).resolve('@azure/event-hubs'));
-  let prototype: (Receiver & { [BOUNDED]?: true }) | undefined;
-  try {
-    ({ prototype } = (sdk('rhea-promise') as { Receiver: { prototype: Receiver } }).Receiver);
-  } catch {
-    return false;
-  }
+  const rhea = moduleOfClient('rhea-promise') as
+    | { readonly Receiver?: { readonly prototype: Receiver & { [BOUNDED]?: true } } }
+    | undefined;
+  const prototype = rhea?.Receiver?.prototype;
   const addCredit: unknown = prototype?.addCredit;
   if (!prototype || typeof addCredit !== 'function') return false;
   if (prototype[BOUNDED]) return true;

@@ -9,6 +9,7 @@ import {
   type LoadBalancingOptions,
   type RetryOptions,
 } from '@azure/event-hubs';
+import { heedClose } from './amqp/heed-close.ts';
 import type { HubName } from './event.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
@@ -33,9 +34,12 @@ const CLIENT: EventHubClientOptions = { retryOptions: RETRY_OPTIONS, userAgent: 
 
 export function createProducer(target: EventHubTarget): EventHubProducerClient {
   const { connection, hub } = target;
-  return 'connectionString' in connection
-    ? new EventHubProducerClient(connection.connectionString, hub, CLIENT)
-    : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
+  const client =
+    'connectionString' in connection
+      ? new EventHubProducerClient(connection.connectionString, hub, CLIENT)
+      : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
+  heedClose(client);
+  return client;
 }
 
 /** The name under which progress, raw capture and dead letters of a hub are kept. Does not connect. */

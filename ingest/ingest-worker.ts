@@ -18,6 +18,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { guardDecoding } from './amqp/guard-decoding.ts';
+import { heedClose } from './amqp/heed-close.ts';
 import { retryBalancing } from './balance-retries.ts';
 import { boundReceiverCredit } from './bound-credit.ts';
 import { believableCheckpoints, isOwner, ownerId, releaseOwnership, type Release } from './checkpoints.ts';
@@ -100,6 +101,11 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     log.warn(
       {},
       'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again',
+    );
+  if (!heedClose(client))
+    log.warn(
+      {},
+      'the Event Hubs client is not the one known: when the service ends a connection, this process may end',
     );
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const source = sourceName(name, consumerGroup);

@@ -1,11 +1,13 @@
 /** Faults on demand, for tests of what runs against the emulator; without a call nothing here has an effect. */
 import type { Connection } from 'rhea';
-import { socketOf, type AmqpError } from './amqp.ts';
+import { forRhea, socketOf, type AmqpError } from './amqp.ts';
 import type { ReaderRegistry } from './owner-levels.ts';
 
 export interface EventHubsFaults {
   /** Cuts every connection without a word, as a network failure does; returns how many there were. */
   dropConnections(): number;
+  /** Ends every connection in an orderly way, as the service does at maintenance (close frame with `amqp:connection:forced`); returns how many there were. */
+  closeConnections(): number;
   /** Closes the links of all readers with an error; returns how many there were. */
   endReaders(error: AmqpError): number;
   /** Refuses the next transfers; by default with `com.microsoft:server-busy`, which clients retry. */
@@ -17,6 +19,11 @@ export interface FaultState extends EventHubsFaults {
   takeSendError(): AmqpError | undefined;
 }
 
+/** What the service says when it moves or renews a node. */
+const FORCED: AmqpError = {
+  condition: 'amqp:connection:forced',
+  description: 'The connection was closed by the service (injected fault).',
+};
 const BUSY: AmqpError = { condition: 'com.microsoft:server-busy', description: 'The server is busy (injected fault).' };
 
 export function createFaults(connections: ReadonlySet<Connection>, readers: ReaderRegistry): FaultState {
@@ -26,6 +33,11 @@ export function createFaults(connections: ReadonlySet<Connection>, readers: Read
     dropConnections: () => {
       const open = [...connections];
       for (const connection of open) socketOf(connection).destroy(new Error('connection dropped (injected fault)'));
+      return open.length;
+    },
+    closeConnections: () => {
+      const open = [...connections];
+      for (const connection of open) connection.close(forRhea(FORCED));
       return open.length;
     },
     endReaders: (error) => readers.disconnectAll(error),

@@ -51,7 +51,7 @@ export interface IngestServers {
   startWorker(
     sqlUrl: string,
     settings?: Partial<IngestSettings>,
-    options?: { hub?: string; execArgv?: readonly string[] },
+    options?: { hub?: string; execArgv?: readonly string[]; eventHubs?: string },
   ): Promise<WorkerProcess>;
   /** SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk. */
   killEmulator(): Promise<void>;
@@ -135,7 +135,7 @@ export async function startIngestServers(
       producer: (name = hub) => createProducer({ connection: { connectionString: eventHubs }, hub: name }),
       async startWorker(sqlUrl, settings = {}, workerOptions = {}) {
         const spec: WorkerSpec = {
-          eventHubs,
+          eventHubs: workerOptions.eventHubs ?? eventHubs,
           hub: workerOptions.hub ?? hub,
           consumerGroup: '$Default',
           blob,

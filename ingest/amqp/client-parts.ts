@@ -1,0 +1,81 @@
+/**
+ * Parts of the Event Hubs client that are not public, each looked for and never relied on: who uses them says what
+ * happens without them. All tuning of the client that its own options do not offer goes through here.
+ */
+import type { EventHubConsumerClient, EventHubProducerClient } from '@azure/event-hubs';
+import { createRequire } from 'node:module';
+
+export type HubClient = EventHubConsumerClient | EventHubProducerClient;
+
+/** The connection of rhea under that of rhea-promise. */
+export interface RheaConnection {
+  dispatch(event: string, context: object): boolean;
+  readonly state: { readonly local_open: boolean };
+  readonly socket?: { destroy(): void };
+}
+
+export interface ClientConnection {
+  on(event: string, listener: (context: object) => void): unknown;
+  prependListener(event: string, listener: () => void): unknown;
+}
+
+export interface ClientContext {
+  connection: ClientConnection;
+  /** Puts a new `connection` in place of the old one. */
+  refreshConnection(): void;
+  readonly managementSession?: object;
+  readonly cbsSession?: object;
+  /** By the address of the link. */
+  readonly senders?: Readonly<Record<string, object>>;
+}
+
+/** A question to the hub, a token that is shown, or a send: each waits for its answer. */
+interface Waiting {
+  reject(error: object): void;
+  cleanupBeforeResolveOrReject?(): void;
+  readonly timer?: NodeJS.Timeout;
+}
+
+/** Undefined when the client is built differently than expected. */
+export function contextOf(client: HubClient): ClientContext | undefined {
+  const context = Reflect.get(client, '_context') as Partial<ClientContext> | undefined;
+  return typeof context?.refreshConnection === 'function' && typeof context.connection?.on === 'function'
+    ? (context as ClientContext)
+    : undefined;
+}
+
+export const rheaOf = (connection: ClientConnection): RheaConnection | undefined =>
+  Reflect.get(connection, '_connection') as RheaConnection | undefined;
+
+/** Ends all that waits for an answer over the client's connection. */
+export function endWaiting({ managementSession, cbsSession, senders = {} }: ClientContext, error: object): void {
+  const maps = [
+    mapOf(managementSession, '_mgmtReqResLink', '_responsesMap'),
+    mapOf(cbsSession, '_cbsSenderReceiverLink', '_responsesMap'),
+    ...Object.values(senders).map((sender) => mapOf(sender, '_sender', 'deliveryDispositionMap')),
+  ];
+  for (const map of maps) {
+    for (const waiting of map?.values() ?? []) {
+      waiting.cleanupBeforeResolveOrReject?.();
+      clearTimeout(waiting.timer);
+      waiting.reject({ ...error });
+    }
+    map?.clear();
+  }
+}
+
+function mapOf(owner: object | undefined, link: string, map: string): Map<unknown, Waiting> | undefined {
+  const found = owner && (Reflect.get(owner, link) as object | undefined);
+  const waiting: unknown = found && Reflect.get(found, map);
+  return waiting instanceof Map ? waiting : undefined;
+}
+
+/** The very module that the client uses, wherever it is installed; undefined when it uses none of that name. */
+export function moduleOfClient(name: string): unknown {
+  const sdk = createRequire(createRequire(import.meta.url).resolve('@azure/event-hubs'));
+  try {
+    return sdk(name);
+  } catch {
+    return undefined;
+  }
+}

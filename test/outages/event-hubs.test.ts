@@ -1,0 +1,97 @@
+/** Event Hubs ends connections and links as the service does at maintenance: the same process goes on, and every reading counts once. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { join } from 'node:path';
+import { createProducer } from '../../ingest/connect.ts';
+import { sourceName } from '../../ingest/event.ts';
+import { sendReadings, waitIngested } from '../../ingest/send.ts';
+import { startEventHubsEmulator, type EventHubsEmulator } from '../../local/event-hubs/emulator.ts';
+import { openStore } from '../../storage/open-store.ts';
+import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from '../ingest/pipeline-stage.ts';
+import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { tempDir } from '../support/temp.ts';
+
+const dir = tempDir('outage-event-hubs');
+const HUB = 'maintained';
+let servers: IngestServers;
+let emulator: EventHubsEmulator;
+const startEmulator = (port = 0): Promise<EventHubsEmulator> =>
+  startEventHubsEmulator({ hubs: [{ name: HUB, partitions: 3 }], dataDir: join(dir, 'hub'), port });
+
+beforeAll(async () => {
+  servers = await startIngestServers(dir);
+  emulator = await startEmulator();
+}, 60_000);
+afterAll(async () => {
+  await servers?.stop();
+  await emulator?.stop();
+});
+
+const readings: readonly SentReading[] = Array.from({ length: 12_000 }, (_, i) => ({
+  device: `device-${i % 7}`,
+  sensor: 's',
+  ts: T0 + i * 40,
+  value: i,
+}));
+
+/** How the service ends what is open, each with its own words. */
+const ENDS: readonly (readonly [string, () => unknown])[] = [
+  ['connection:forced', () => emulator.faults.closeConnections()],
+  ['detach-forced', () => endReaders('amqp:link:detach-forced', 'The link was force detached by the broker.')],
+  ['connection:forced', () => emulator.faults.closeConnections()],
+  ['server-busy', () => endReaders('com.microsoft:server-busy', 'The request was terminated. Please wait 4 seconds.')],
+  ['internal-error', () => endReaders('amqp:internal-error', 'The service was unable to process the request.')],
+  [
+    'shut down',
+    async () => {
+      await emulator.stop();
+      emulator = await startEmulator(emulator.port);
+    },
+  ],
+];
+const endReaders = (condition: string, description: string): number =>
+  emulator.faults.endReaders({ condition, description });
+
+test('connections and links that the service ends cost neither the worker nor a reading, and the sender goes on', async () => {
+  const sqlUrl = `sqlite:${join(dir, 'ends.db')}`;
+  const store = await openStore(sqlUrl);
+  await store.migrate();
+  const connectionString = emulator.connectionString();
+  const worker = await servers.startWorker(
+    sqlUrl,
+    { captureIntervalMs: 300, workerName: 'one' },
+    { hub: HUB, eventHubs: connectionString },
+  );
+  let ended: string | undefined;
+  void worker.ended.then((how) => (ended = how));
+  const producer = createProducer({ connection: { connectionString }, hub: HUB });
+  const source = sourceName({ namespace: 'localhost', hub: HUB }, '$Default');
+  try {
+    let sentSoFar = 0;
+    const sending = sendReadings(
+      readings.map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+      { producer, readingsPerEvent: 5, rate: 600, onProgress: ({ sent }) => (sentSoFar = sent) },
+    );
+    sending.catch(() => {});
+    const applied = async (): Promise<number> =>
+      (await store.listProgress(source)).reduce((sum, p) => sum + p.readings, 0);
+    await until(async () => (await applied()) > 0);
+    for (const [, end] of ENDS) {
+      await end();
+      const [sent, done] = [sentSoFar, await applied()];
+      // Both get on with what came after, and not only with what they had.
+      await until(async () => ended !== undefined || (sentSoFar > sent + 600 && (await applied()) > done + 600));
+      expect(ended).toBeUndefined();
+    }
+    const { sent, lastSequenceNumbers } = await sending;
+    expect(sent).toBe(readings.length);
+    await waitIngested({ store, source, stallMs: 30_000, lastSequenceNumbers });
+    expect(await allWindows(store)).toEqual(expectedWindows(readings));
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toBe('0');
+    const seqs = (await capturedEvents(servers.blobs, `localhost/${HUB}`)).length;
+    expect(seqs).toBe(Object.values(lastSequenceNumbers).reduce((sum, last) => sum + last + 1, 0));
+  } finally {
+    await producer.close();
+    await store.close();
+  }
+}, 180_000);
