@@ -387,7 +387,7 @@ test('every package that is fetched is known by its SHA-256, and another file is
     '--no-index',
     '--require-hashes',
     '--dest',
-    dir,
+    join(dir, 'fetched'),
     '-r',
     join(dir, 'probe.txt'),
   );
