@@ -6,12 +6,15 @@ param token string
 param privateNetwork bool
 param purgeProtection bool
 
-@description('Workers that connect to Temporal.')
-param readerPrincipalIds array
+@description('Workers that connect to Temporal, by kind: control and scoring.')
+param principals object
 
 @description('Values to store; empty ones are left as they are in the vault.')
 @secure()
 param temporalApiKey string
+@description('The scoring workers\' own; that of the control workers when empty.')
+@secure()
+param temporalScoringApiKey string
 @secure()
 param temporalClientCertificate string
 @secure()
@@ -56,6 +59,15 @@ resource apiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temp
   }
 }
 
+// Of the scoring workers, where foreign models run: a key of its own can be given less and revoked alone.
+resource scoringApiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalApiKey)) {
+  parent: vault
+  name: 'scoring-temporal-api-key'
+  properties: {
+    value: empty(temporalScoringApiKey) ? temporalApiKey : temporalScoringApiKey
+  }
+}
+
 resource certificate 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalClientCertificate)) {
   parent: vault
   name: 'temporal-client-certificate'
@@ -91,14 +103,41 @@ resource operatorReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
   }
 }
 
-resource readers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (principal, i) in readerPrincipalIds: {
-  name: guid(vault.id, string(i), 'Key Vault Secrets User')
-  scope: vault
+// A role a secret and a worker, never on the vault: what else comes to lie there is not theirs. With no sign-in to
+// Temporal and no payload keys, nobody but the operator reads anything.
+var readers = concat(empty(temporalApiKey) ? [] : [
+  { kind: 'control', secret: 'temporal-api-key' }
+  { kind: 'scoring', secret: 'scoring-temporal-api-key' }
+], empty(temporalClientCertificate) ? [] : [
+  { kind: 'control', secret: 'temporal-client-certificate' }
+  { kind: 'scoring', secret: 'temporal-client-certificate' }
+], empty(temporalClientKey) ? [] : [
+  { kind: 'control', secret: 'temporal-client-key' }
+  { kind: 'scoring', secret: 'temporal-client-key' }
+], empty(payloadKeys) ? [] : [
+  { kind: 'control', secret: 'payload-keys' }
+  { kind: 'scoring', secret: 'payload-keys' }
+])
+resource read 'Microsoft.KeyVault/vaults/secrets@2023-07-01' existing = [for reader in readers: {
+  parent: vault
+  name: reader.secret
+}]
+
+resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (reader, i) in readers: {
+  name: guid(vault.id, reader.kind, reader.secret)
+  scope: read[i]
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Key Vault Secrets User'])
-    principalId: principal
+    principalId: principals[reader.kind]
     principalType: 'ServicePrincipal'
   }
+  dependsOn: [
+    apiKey
+    scoringApiKey
+    certificate
+    key
+    payloadKeysSecret
+  ]
 }]
 
 output vaultId string = vault.id

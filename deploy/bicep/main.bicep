@@ -50,6 +50,10 @@ param temporalAuth string = 'apiKey'
 @secure()
 param temporalApiKey string = ''
 
+@description('An API key of the scoring workers alone; they get a copy of the other when this is empty.')
+@secure()
+param temporalScoringApiKey string = ''
+
 @secure()
 param temporalClientCertificate string = ''
 
@@ -247,11 +251,12 @@ module keyVault 'key-vault.bicep' = {
     token: token
     privateNetwork: sizes.privateNetwork
     purgeProtection: sizes.purgeProtection
-    readerPrincipalIds: [
-      identities.outputs.principalIds[0]
-      identities.outputs.principalIds[2]
-    ]
+    principals: {
+      control: identities.outputs.principalIds[0]
+      scoring: identities.outputs.principalIds[2]
+    }
     temporalApiKey: temporalApiKey
+    temporalScoringApiKey: temporalScoringApiKey
     temporalClientCertificate: temporalClientCertificate
     temporalClientKey: temporalClientKey
     payloadKeys: payloadKeys

@@ -61,7 +61,8 @@ param databaseUsers array
 @description('Apply the windows of the Stream Analytics job once a minute.')
 param streamAnalytics bool
 
-// Runs until `azd deploy` puts the real image in: it needs no argument and no variable.
+// Stands there until `azd deploy` puts the real image in. It is not ours: it gets no secret and no variable, and no
+// replica is kept of it.
 var placeholder = 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
 var deployed = !empty(controlImage)
 
@@ -102,7 +103,7 @@ var commonEnv = [
 
 // Variables of jobs can be read by everybody with access to the workspace: nodes fetch secrets by their identity.
 var nodeSecrets = concat(temporalAuth == 'apiKey' ? [
-  ' --secret TEMPORAL_API_KEY=${vaultUri}secrets/temporal-api-key'
+  ' --secret TEMPORAL_API_KEY=${vaultUri}secrets/scoring-temporal-api-key'
 ] : temporalAuth == 'mtls' ? [
   ' --secret TEMPORAL_TLS_CLIENT_CERT_DATA=${vaultUri}secrets/temporal-client-certificate'
   ' --secret TEMPORAL_TLS_CLIENT_KEY_DATA=${vaultUri}secrets/temporal-client-key'
@@ -198,7 +199,7 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
           identity: identityIds.control
         }
       ]
-      secrets: [for name in concat(temporalSecretNames, payloadSecretNames): {
+      secrets: [for name in deployed ? concat(temporalSecretNames, payloadSecretNames) : []: {
         name: name
         keyVaultUrl: '${vaultUri}secrets/${name}'
         identity: identityIds.control
@@ -211,7 +212,7 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
         {
           name: 'control'
           image: deployed ? controlImage : placeholder
-          env: controlEnv
+          env: deployed ? controlEnv : []
           resources: {
             cpu: json(controlCpu)
             memory: controlMemory
@@ -219,7 +220,7 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
         }
       ]
       scale: {
-        minReplicas: controlReplicas
+        minReplicas: deployed ? controlReplicas : 0
         maxReplicas: controlReplicas
       }
     }
@@ -256,7 +257,7 @@ resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
         {
           name: 'ingest'
           image: empty(ingestImage) ? placeholder : ingestImage
-          env: ingestEnv
+          env: empty(ingestImage) ? [] : ingestEnv
           resources: {
             cpu: json(ingestCpu)
             memory: ingestMemory
@@ -265,7 +266,7 @@ resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
       ]
       // Workers share the partitions of the hub between them; more of them than partitions would idle.
       scale: {
-        minReplicas: ingestReplicas
+        minReplicas: empty(ingestImage) ? 0 : ingestReplicas
         maxReplicas: max(1, ingestReplicas)
       }
     }
