@@ -225,7 +225,7 @@ test('users are checked before any reaches the database', () => {
 
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
-  'batches.ts': ['control'],
+  'batch-sql.ts': ['control'],
   'ingest.ts': ['ingest'],
   'outcomes.ts': ['control', 'scoring'],
   'prune.ts': ['control'],
