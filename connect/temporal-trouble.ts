@@ -3,6 +3,7 @@
  * address is asked once more (temporal-probe.ts); after it the server's own words are what counts, which the client
  * keeps below an error of its own.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { temporalSettings } from './temporal-settings.ts';
@@ -94,7 +95,7 @@ function from(env: Env): string {
 export function clientTrouble(error: unknown): FleetscoreError | undefined {
   if (error instanceof FleetscoreError) return undefined;
   const grpc = grpcErrorOf(error);
-  const say = (code: string, message: string, retryable = false): FleetscoreError =>
+  const say = (code: ErrorCode, message: string, retryable = false): FleetscoreError =>
     new FleetscoreError(code, message, { cause: error, retryable });
   const name = (error as Error | undefined)?.name;
   if (name === 'NamespaceNotFoundError')

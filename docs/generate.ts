@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { commandReference } from '../cli/reference.ts';
 import { configurationReference } from '../config/reference.ts';
+import { errorReference } from '../domain/error-codes.ts';
 
 writeFileSync(new URL('configuration.md', import.meta.url), configurationReference());
+writeFileSync(new URL('errors.md', import.meta.url), errorReference());
 writeFileSync(new URL('cli.md', import.meta.url), await commandReference());

@@ -2,6 +2,7 @@
  * Why a batch failed as a whole, as one of a few classes, and what a person does about it. Stable text that people
  * filter by: classes are added, never renamed. Failures of single sensors have classes of their own (outcome.ts).
  */
+import type { ErrorCode } from './error-codes.ts';
 import { PAYLOAD_KEY_UNKNOWN } from './errors.ts';
 
 export type BatchClass =
@@ -46,7 +47,7 @@ export const BATCH_REMEDIES: Readonly<Record<BatchClass, string>> = {
 };
 
 /** By the code of a FleetscoreError, which is the type of the activity's failure. */
-const BY_CODE: Readonly<Record<string, BatchClass>> = {
+const BY_CODE: Readonly<Partial<Record<ErrorCode, BatchClass>>> = {
   INVALID_REQUEST: 'invalid_request',
   INVALID_TIME: 'invalid_request',
   INVALID_DURATION: 'invalid_request',
@@ -64,5 +65,5 @@ const BY_CODE: Readonly<Record<string, BatchClass>> = {
 export function batchClassOf(code: string | undefined | null): BatchClass {
   if (!code) return 'internal';
   if (code.startsWith('STORE_') || code.startsWith('SCHEMA_')) return 'store_error';
-  return code.startsWith('BLOB_') ? 'blob_error' : (BY_CODE[code] ?? 'internal');
+  return code.startsWith('BLOB_') ? 'blob_error' : (BY_CODE[code as ErrorCode] ?? 'internal');
 }

@@ -3,15 +3,16 @@
  * names the thing, the value and the remedy, `retryable` says whether trying again can help, `retryAfterMs`
  * when, where a service has said so.
  */
+import type { ErrorCode } from './error-codes.ts';
 import { redact } from './redact.ts';
 
 export class FleetscoreError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
 
   constructor(
-    code: string,
+    code: ErrorCode,
     message: string,
     options: { retryable?: boolean; retryAfterMs?: number | undefined; cause?: unknown } = {},
   ) {
@@ -30,7 +31,7 @@ export const PAYLOAD_KEY_UNKNOWN = 'PAYLOAD_KEY_UNKNOWN';
  * Codes of trouble that is nobody's fault in the work: the service is away, throttles, or does not let us in yet. It
  * passes, or a person mends it; the work is tried again for as long as `workflows/policies.ts` says.
  */
-export const OUTAGE_CODES: ReadonlySet<string> = new Set([
+export const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'BLOB_UNAVAILABLE',
   'BLOB_FORBIDDEN',
   'BLOB_CONTAINER_MISSING',

@@ -3,6 +3,7 @@
  * refuses is found by halving, and set aside alone. A store that takes nothing at all is another matter: then nothing
  * is set aside, and the work waits until it does.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { passes } from './retry.ts';
 
@@ -18,7 +19,7 @@ export interface EachSteps<T> {
 }
 
 /** Errors that are about the worker's place, not about what is stored. */
-const OF_THE_WORKER: ReadonlySet<string> = new Set(['INGEST_STOPPED', 'PROGRESS_WENT_BACK']);
+const OF_THE_WORKER: ReadonlySet<string> = new Set<ErrorCode>(['INGEST_STOPPED', 'PROGRESS_WENT_BACK']);
 
 const isRefusal = (error: unknown): boolean =>
   !passes(error) && !(error instanceof FleetscoreError && OF_THE_WORKER.has(error.code));

@@ -5,6 +5,7 @@
  * counted, and the rest goes on. One limit: when a sensor sent two values for one time, the one captured last wins,
  * even over a correction that is applied but not in a capture file yet; run it again then.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Period } from '../domain/time.ts';
@@ -81,7 +82,7 @@ async function eventsOf(blobs: BlobStore, name: string, tally: RebuildTally): Pr
 }
 
 /** A file that is not what it should be, or that somebody deleted in between. */
-const SET_ASIDE: ReadonlySet<string> = new Set(['CAPTURE_UNREADABLE', 'FORMAT_TOO_NEW', 'BLOB_MISSING']);
+const SET_ASIDE: ReadonlySet<string> = new Set<ErrorCode>(['CAPTURE_UNREADABLE', 'FORMAT_TOO_NEW', 'BLOB_MISSING']);
 
 /**
  * Files that can hold readings from `fromMs` on, in the order of their events: the last file of each partition that

@@ -4,6 +4,7 @@
  * is under way then ends with it. An error that does not say of itself that it passes may be about what is stored:
  * where the caller can do something about that, it hears of it after a few tries.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { endingWith } from '../storage/deadline.ts';
@@ -20,7 +21,7 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   readonly onRetry?: () => void;
   /** Codes of errors that are answers, not trouble: thrown at once. */
-  readonly answers?: readonly string[];
+  readonly answers?: readonly ErrorCode[];
   /** Tries after which an error that is not retryable is thrown; for ever when absent. */
   readonly refusedAfter?: number;
 }

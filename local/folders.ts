@@ -3,6 +3,7 @@
  * Node's own recursive way does not come back from a place such as /proc, where the system says that a folder which
  * cannot be made has no parent.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -61,7 +62,8 @@ const notAFolder = (path: string, file: string): FleetscoreError =>
 export function folderProblem(path: string, error: unknown): unknown {
   if (error instanceof FleetscoreError) return error;
   const { code } = error as NodeJS.ErrnoException;
-  const say = (what: string, of = 'FOLDER'): FleetscoreError => new FleetscoreError(of, what, { cause: error });
+  const say = (what: string, of: ErrorCode = 'FOLDER'): FleetscoreError =>
+    new FleetscoreError(of, what, { cause: error });
   if (code === 'EACCES' || code === 'EPERM')
     return say(`${path} may not be written by this user (${code}). Choose another place, or take the right to it.`);
   if (code === 'EROFS') return say(`${path} is on a file system that is read-only. Choose another place.`);

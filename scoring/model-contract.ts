@@ -45,7 +45,10 @@ export interface ModelProblem {
 
 /** A problem as an error: its code is the class in capitals, `MODEL_CORRUPT` for `model_corrupt`. */
 export function modelError(failure: ModelFailureClass, message: string): FleetscoreError {
-  return new FleetscoreError(failure.toUpperCase(), message.length > 1000 ? `${message.slice(0, 997)}...` : message);
+  return new FleetscoreError(
+    failure.toUpperCase() as Uppercase<ModelFailureClass>,
+    message.length > 1000 ? `${message.slice(0, 997)}...` : message,
+  );
 }
 
 const MODEL_CLASSES: readonly ModelFailureClass[] = [

@@ -3,6 +3,7 @@
  * once and says what a person does. Keys and signatures never get into a message. Codes of the service:
  * https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes and common-rest-api-error-codes.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { STALLED } from './deadline.ts';
 
@@ -47,7 +48,7 @@ const ROLE =
   'Give this identity the role Storage Blob Data Contributor (a new role takes up to ten minutes), or check the account key, the clock of this machine and the firewall of the account.';
 
 /** What no further try mends, by the service's code: code of ours, and what a person does. */
-const FINAL: Readonly<Record<string, readonly [code: string, remedy: string]>> = {
+const FINAL: Readonly<Record<string, readonly [code: ErrorCode, remedy: string]>> = {
   BlobArchived: ['BLOB_ARCHIVED', REHYDRATE],
   BlobBeingRehydrated: [
     'BLOB_ARCHIVED',

@@ -6,6 +6,7 @@
  * The id lies in every container that a kind of worker may write (`deploy/` gives each only its own): ingest looks at
  * `checkpoints`, control and scoring at `predictions`. Whoever is first writes it; deployments of before do at their start.
  */
+import type { ErrorCode } from '../domain/error-codes.ts';
 import { randomUUID } from 'node:crypto';
 import { CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -17,7 +18,7 @@ const SETTING = 'deployment_id';
 const BLOB = 'fleetscore-deployment.json';
 const FORMAT = 1;
 /** On a new account nobody may have made the containers yet. */
-const ABSENT: ReadonlySet<string> = new Set(['BLOB_MISSING', 'BLOB_CONTAINER_MISSING']);
+const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['BLOB_MISSING', 'BLOB_CONTAINER_MISSING']);
 
 /** Where a kind of process keeps the id. */
 export const DEPLOYMENT_CONTAINER = { ingest: CONTAINERS.checkpoints, batches: CONTAINERS.predictions } as const;

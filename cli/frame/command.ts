@@ -2,6 +2,7 @@
  * The frame around every command: context, output, exit code. 0: done; 1: it failed, or what it looked at
  * did; 2: it was called the wrong way. With --json a result is one JSON document on stdout, an error one on stderr.
  */
+import type { ErrorCode } from '../../domain/error-codes.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
@@ -14,7 +15,7 @@ import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
-const USAGE_CODES: ReadonlySet<string> = new Set([
+const USAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'INVALID_CONFIG',
   'INVALID_TIME',
   'INVALID_DURATION',

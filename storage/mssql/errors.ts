@@ -1,10 +1,11 @@
 /** What the driver throws, told to people: the cause as the server said it, and the remedy that fits. */
+import type { ErrorCode } from '../../domain/error-codes.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { errorNumbers, isCertificateTrouble, errorCodes, isTransient } from './transient.ts';
 
 interface Advice {
   readonly numbers: readonly number[];
-  readonly code?: string;
+  readonly code?: ErrorCode;
   /** Reads after `The SQL Server store NAME on SERVER`. */
   readonly problem: string;
   readonly remedy: string;
@@ -59,7 +60,7 @@ export function storeError(error: unknown, where: string): FleetscoreError {
   if (error instanceof FleetscoreError) return error;
   const numbers = errorNumbers(error);
   const said = saidBy(error, numbers);
-  const fail = (code: string, message: string, retryable = false): FleetscoreError =>
+  const fail = (code: ErrorCode, message: string, retryable = false): FleetscoreError =>
     new FleetscoreError(code, message, { retryable, cause: error });
 
   const advice = ADVICE.find((one) => one.numbers.some((number) => numbers.includes(number)));

@@ -2,6 +2,7 @@
  * A batch is on record from its start on and always closes: one that fails before it is planned is told like any
  * other, one that scored nothing is no success, and one that nobody closes is closed.
  */
+import type { ErrorCode } from '../../domain/error-codes.ts';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createServer, type Server } from 'node:http';
@@ -241,7 +242,7 @@ async function scoredBatch(): Promise<string> {
 const finish = (id: string, blobs: BlobStore) =>
   run(createControlActivities(deps({ blobs })).finishBatch, { batchId: id, ...SMALL_PERIOD, ...limits });
 /** Blob storage where a name that is taken cannot be written again, as with a policy of the container. */
-const immutable = (code: string, retryable: boolean, lost: boolean): BlobStore => {
+const immutable = (code: ErrorCode, retryable: boolean, lost: boolean): BlobStore => {
   let answers = 0;
   const write = async (taken: boolean): Promise<void> => {
     if (taken) throw new FleetscoreError(code, 'BlobImmutableDueToPolicy', { retryable });
@@ -261,7 +262,7 @@ const immutable = (code: string, retryable: boolean, lost: boolean): BlobStore =
   };
 };
 
-test.each([
+test.each<[string, ErrorCode, boolean]>([
   ['told as trouble that passes', 'BLOB_UNAVAILABLE', true],
   ['told as final', 'BLOB_ERROR', false],
 ])('a manifest whose answer was lost closes its batch under a policy, %s', async (_, code, retryable) => {

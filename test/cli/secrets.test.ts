@@ -143,7 +143,7 @@ test('what Temporal keeps of a failure has none, causes and stacks included', as
   loadConfig(envOf());
   const inner = new Error(`SDK: connectionString: "${envOf().FLEETSCORE_EVENT_HUBS_CONNECTION_STRING}"`);
   for (const thrown of [
-    new FleetscoreError('X', `it said ${M.codec}`, { cause: inner }),
+    new FleetscoreError('INVALID_REQUEST', `it said ${M.codec}`, { cause: inner }),
     new Error(`wrapped, with ${M.apiKey}`, { cause: inner }),
     inner,
   ]) {

@@ -2,6 +2,7 @@
  * Store and Blob that fail at one chosen call: before it is done (the request was lost) or after (the answer
  * was). Counts calls over both ports together, so that a loop over N meets every single one.
  */
+import type { ErrorCode } from '../../domain/error-codes.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { Store } from '../../storage/store.ts';
@@ -22,7 +23,7 @@ export function faultyPorts(
   mode: FaultMode,
 ): FaultyPorts {
   const calls: string[] = [];
-  const wrap = <T extends object>(target: T, port: 'store' | 'blobs', code: string): T =>
+  const wrap = <T extends object>(target: T, port: 'store' | 'blobs', code: ErrorCode): T =>
     new Proxy(target, {
       get(_, name) {
         const value: unknown = Reflect.get(target, name);
