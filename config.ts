@@ -79,7 +79,10 @@ function arrange(values: Values<typeof TABLE>) {
     alerts:
       alerts.url === undefined
         ? undefined
-        : { url: alerts.url, ...defined({ anomalyRate: alerts.anomalyRate, skippedRate: alerts.skippedRate }) },
+        : {
+            url: alerts.url,
+            ...defined({ secret: alerts.secret, anomalyRate: alerts.anomalyRate, skippedRate: alerts.skippedRate }),
+          },
     metricsPort,
     payloadKeys,
     codecToken,

@@ -3,6 +3,7 @@
  * webhook in trouble never touches the batch: a few tries, then a warning. Told at least once, so a receiver
  * may see an alert twice after a crash: its `id` is the same then.
  */
+import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
@@ -14,6 +15,8 @@ import { withoutControls } from '../domain/plain-text.ts';
 export interface AlertSettings {
   /** Taken as a secret: addresses of webhooks often hold a key. */
   readonly url: string;
+  /** Key that alerts are signed with, base64, with or without `whsec_`; absent: they are not signed. */
+  readonly secret?: string;
   /** Share of anomalous windows, 0 to 1, above which a batch is told; absent: never. */
   readonly anomalyRate?: number;
   /** Share of skipped sensors, 0 to 1, above which a batch is told; absent: never. */
@@ -150,6 +153,20 @@ export function chatText(text: string): string {
 
 const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
 
+/**
+ * Headers that say who sent a body, and when: HMAC-SHA256 of `id.seconds.body`, as in Standard Webhooks 1.0.
+ * @param atMs epoch ms of this attempt: a receiver refuses what is older than a few minutes
+ */
+export function signature(secret: string, id: string, body: string, atMs: number): Readonly<Record<string, string>> {
+  const seconds = String(Math.floor(atMs / 1_000));
+  const hmac = createHmac('sha256', Buffer.from(secret.replace(/^whsec_/, ''), 'base64'));
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': seconds,
+    'webhook-signature': `v1,${hmac.update(`${id}.${seconds}.${body}`).digest('base64')}`,
+  };
+}
+
 /** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
 export async function postAlert(
   alert: Alert | MissedAlert | StuckAlert,
@@ -157,14 +174,21 @@ export async function postAlert(
   warn: (message: string) => void,
 ): Promise<boolean> {
   let problem = '';
+  const body = JSON.stringify(alert);
+  const { secret } = settings;
   for (let attempt = 1, waitMs = FIRST_WAIT_MS; attempt <= TRIES; attempt++, waitMs *= 4) {
     try {
       const answer = await fetch(settings.url, {
         method: 'POST',
-        body: JSON.stringify(alert),
+        body,
         redirect: 'error',
         signal: AbortSignal.timeout(TRY_MS),
-        headers: { 'content-type': 'application/json', 'idempotency-key': alert.id, 'user-agent': 'fleetscore' },
+        headers: {
+          'content-type': 'application/json',
+          'idempotency-key': alert.id,
+          'user-agent': 'fleetscore',
+          ...(secret === undefined ? {} : signature(secret, alert.id, body, Date.now())),
+        },
       });
       await answer.body?.cancel();
       if (answer.ok) return true;

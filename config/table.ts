@@ -156,6 +156,15 @@ export const TABLE = {
       { secret: true },
       'A webhook that is told, as JSON, about failed batches. A secret, as such addresses often hold a key.',
     ),
+    secret: variable(
+      'FLEETSCORE_ALERT_SECRET',
+      matching(
+        /^(whsec_)?(?=.{32,88}$)[A-Za-z0-9+/]+={0,2}$/,
+        '24 to 64 random bytes in base64, with or without whsec_ before them (`openssl rand -base64 32` makes one)',
+      ),
+      { secret: true },
+      'Alerts are signed with it, as Standard Webhooks describes it, so that a receiver knows who sent them and when: 24 to 64 random bytes in base64.',
+    ),
     anomalyRate: variable(
       'FLEETSCORE_ALERT_ANOMALY_RATE',
       share,

@@ -1,8 +1,9 @@
 /** Alerts: what is told of a batch, and what a webhook in trouble does to it: nothing. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createHmac, randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { alertsOf, postAlert, type Alert } from '../../batches/alerts.ts';
+import { alertsOf, postAlert, signature, type Alert } from '../../batches/alerts.ts';
 import { loadConfig } from '../../config.ts';
 import type { Batch } from '../../storage/store.ts';
 
@@ -131,4 +132,43 @@ test('what comes from outside is no mention, link or markup in the sentence that
   expect(alert!.text).not.toMatch(/[<>\n\u202e]|\]\(|:\/\/|@here|\*\*/);
   expect(alert!.text).toContain('evil.example');
   expect(alert!.message).toBe(message);
+});
+
+test('a signature can be checked by the rule of Standard Webhooks, and by its own example', async () => {
+  // The example of the specification: its secret, id, time, body and signature.
+  expect(
+    signature(
+      'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+      'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      '{"test": 2432232314}',
+      1_614_265_330_000,
+    ),
+  ).toEqual({
+    'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    'webhook-timestamp': '1614265330',
+    'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+  });
+  answers = [500, 200];
+  const secret = randomBytes(32).toString('base64');
+  const [alert] = alertsOf(batch({ status: 'failed' }), 80, [], { url });
+  expect(await postAlert(alert!, { url, secret }, () => undefined)).toBe(true);
+  expect(taken).toHaveLength(2);
+  for (const { headers, body } of taken) {
+    const id = String(headers['webhook-id']);
+    const seconds = Number(headers['webhook-timestamp']);
+    expect(id).toBe('b1/batch_failed');
+    expect(Math.abs(Date.now() / 1_000 - seconds)).toBeLessThan(300);
+    const hmac = createHmac('sha256', Buffer.from(secret, 'base64'));
+    expect(headers['webhook-signature']).toBe(
+      `v1,${hmac.update(`${id}.${seconds}.${JSON.stringify(body)}`).digest('base64')}`,
+    );
+  }
+});
+
+test('without a secret nothing is signed, and one that is no key is refused', async () => {
+  await post(200);
+  expect(Object.keys(taken[0]!.headers).filter((name) => name.startsWith('webhook'))).toEqual([]);
+  expect(() => loadConfig({ FLEETSCORE_ALERT_SECRET: 'too short' })).toThrow(
+    /FLEETSCORE_ALERT_SECRET .*24 to 64 random bytes/,
+  );
 });

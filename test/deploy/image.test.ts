@@ -231,6 +231,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'prune.ts': ['control'],
   'releases.ts': ['operator'],
   'sensors.ts': ['ingest', 'operator'],
+  'windows.ts': ['ingest'],
 };
 
 test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {

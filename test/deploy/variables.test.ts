@@ -110,6 +110,7 @@ test('no secret is handed on to nodes: definitions of jobs can be read', () => {
     'FLEETSCORE_PAYLOAD_KEYS',
     'FLEETSCORE_CODEC_TOKEN',
     'FLEETSCORE_ALERT_URL',
+    'FLEETSCORE_ALERT_SECRET',
     'FLEETSCORE_BLOB_CONNECTION_STRING',
     'FLEETSCORE_EVENT_HUBS_CONNECTION_STRING',
   ];
