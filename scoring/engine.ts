@@ -76,7 +76,7 @@ export interface ScoringEngineOptions {
   readonly maxDiskBytes?: number;
   /** Default 64 MiB. */
   readonly maxModelBytes?: number;
-  /** A model that takes longer for one sensor is given up. Default 60 s. */
+  /** A model that takes longer for one sensor is given up. Default 60 s; all of a call share five times as much. */
   readonly modelTimeoutMs?: number;
   /** Memory of a model that is not packed, bytes. Default 512 MiB. */
   readonly modelMemoryBytes?: number;
@@ -90,6 +90,9 @@ const MiB = 1024 * 1024;
 /** Packs are ours: their size is bounded by the builder, with room for the index. */
 const MAX_PACK_BYTES = 64 * MiB;
 
+/** Models that may take all of their time in one call; what is slow after them gets a second. An attempt has 15 minutes. */
+const SLOW_MODELS = 5;
+
 /** @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` */
 export async function createScoringEngine(options: ScoringEngineOptions): Promise<ScoringEngine> {
   const {
@@ -98,6 +101,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     warn = () => undefined,
     maxModelBytes = MAX_MODEL_BYTES,
     executionProvider = DEFAULT_PROVIDER,
+    modelTimeoutMs: timeoutMs = 60_000,
   } = options;
   const cache = await createModelCache({
     blobs,
@@ -109,7 +113,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
   });
   const threads = createThreads({
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000,
+    timeoutMs,
     ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }),
     maxCacheBytes: options.maxCacheBytes ?? 256 * MiB,
     maxModelBytes,
@@ -129,7 +133,13 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
       const withData = request.sensors.filter((sensor) => draft.plan(sensor, ranges.get(sensor.id), request.period));
       const models = request.models ?? (await resolve(withData));
       request.signal?.throwIfAborted();
-      const context: JobContext = { threads, cache, givenUp: new Map(), ...defined({ signal: request.signal }) };
+      const context: JobContext = {
+        threads,
+        cache,
+        givenUp: new Map(),
+        slow: { leftMs: SLOW_MODELS * timeoutMs },
+        ...defined({ signal: request.signal }),
+      };
       await runTasks(context, tasksOf(request, withData, ranges, models, draft), draft.deliver, warn);
       return draft.result();
     },

@@ -8,7 +8,7 @@ import type { SensorFeatures } from './features.ts';
 import { type ModelProblem, orProblem } from './model-contract.ts';
 import type { ModelCache } from './model-cache.ts';
 import { type ModelSlice, newMarks, STATE, type ThreadProblem } from './thread-protocol.ts';
-import { laneOf, problemOfEnd, type Threads } from './threads.ts';
+import { laneOf, problemOfEnd, type SlowShare, type Threads } from './threads.ts';
 
 /** One sensor on its way through a thread. */
 export interface SensorTask {
@@ -29,6 +29,8 @@ export interface JobContext {
   readonly cache: ModelCache;
   /** Models that cost a thread during this call: not tried again for other sensors that share them. */
   readonly givenUp: Map<string, ModelProblem>;
+  /** Of all models of this call: those of one author must not hold up the sensors of others. */
+  readonly slow: SlowShare;
   /** Asked before every job. */
   readonly signal?: AbortSignal;
 }
@@ -159,6 +161,7 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
     const end = await context.threads.run(
       { type: 'models', models, states, values, anomaly, score, marks: newMarks() },
       tasks[0]!.model,
+      context.slow,
     );
     if (end.type !== 'reply') {
       const { model } = tasks[end.at]!;

@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { ModelProblem } from './model-contract.ts';
 import { ModelMemoryError, startProcess } from './process-handle.ts';
@@ -18,13 +19,20 @@ export type JobEnd =
   | { readonly type: 'reply'; readonly reply: ThreadReply }
   | { readonly type: 'timeout' | 'crash' | 'memory'; readonly at: number; readonly message: string };
 
+/** Time that models may take together beyond what a quick one takes; goes down as they take it. */
+export interface SlowShare {
+  leftMs: number;
+}
+
 export interface Threads {
   readonly count: number;
   /**
    * Runs a job in the thread that `affinity` (a SHA-256) belongs to, or in the least busy one.
+   * @param share of the jobs that belong together: when it is used up, each of their models gets a second and no more,
+   *   so that slow ones do not keep the others from being scored
    * @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable)
    */
-  run(job: ThreadJob, affinity?: string): Promise<JobEnd>;
+  run(job: ThreadJob, affinity?: string, share?: SlowShare): Promise<JobEnd>;
   /** Threads that were given up and have not returned yet. */
   stuck(): number;
   /** Lets running models return, then ends the threads. Jobs that run or wait fail. */
@@ -78,10 +86,10 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   return {
     count,
-    run(job, affinity) {
+    run(job, affinity, share) {
       const lane = pickLane(job.type, affinity);
       lane.jobs++;
-      const limits = { timeoutMs: options.timeoutMs, maxModelMemoryBytes };
+      const limits = { timeoutMs: options.timeoutMs, maxModelMemoryBytes, ...defined({ share }) };
       const result = lane.tail.then(() => runOn(lane, job, limits, life, abandoned)).finally(() => lane.jobs--);
       lane.tail = result.catch(() => undefined);
       return result;
@@ -111,6 +119,7 @@ function lanesOf(count: number, start: () => Thread): Lane[] {
 
 interface JobLimits {
   readonly timeoutMs: number;
+  readonly share?: SlowShare;
   readonly maxModelMemoryBytes: number;
 }
 
@@ -124,7 +133,7 @@ async function runOn(
   if (life.closed) throw closedError();
   if (!lane.thread?.alive()) lane.thread = lane.start();
   const { thread } = lane;
-  const watch = watchProgress(job, limits.timeoutMs);
+  const watch = watchProgress(job, limits);
   lane.running = job;
   let reply: ThreadReply | undefined;
   try {
@@ -143,7 +152,9 @@ async function runOn(
   abandoned.add(thread);
   const at = positionOf(job);
   if (at < 0) throw threadError('it did not start in time');
-  return { type: 'timeout', at, message: `it did not return within ${limits.timeoutMs} ms` };
+  const limitMs = watch.limitMs();
+  const why = limitMs < limits.timeoutMs ? ': slow models of its chunk have used up the time that they share' : '';
+  return { type: 'timeout', at, message: `it did not return within ${limitMs} ms${why}` };
 }
 
 /** Which of its models a job is at, from 0; below, it has not begun. */
@@ -205,27 +216,52 @@ export function laneOf(sha256: string, count: number): number {
   return Number.parseInt(sha256.slice(0, 8), 16) % count;
 }
 
-/** `timedOut` resolves (to undefined) when the marks of a job stand still for too long. */
-function watchProgress(job: ThreadJob, timeoutMs: number): { readonly timedOut: Promise<undefined>; stop(): void } {
+/** What a quick model takes at the most: it is not taken off the share of the slow ones, and each gets it in any case. */
+const QUICK_MS = 1_000;
+
+interface Watch {
+  /** Resolves (to undefined) when the marks of a job stand still for too long. */
+  readonly timedOut: Promise<undefined>;
+  /** What the model that runs now may take, or might when it was given up. */
+  limitMs(): number;
+  stop(): void;
+}
+
+function watchProgress(job: ThreadJob, { timeoutMs, share }: JobLimits): Watch {
   let ticks = Atomics.load(job.marks, MARK.ticks);
+  let running = false;
   let since = performance.now();
   let timer: NodeJS.Timeout | undefined;
+  let limit = timeoutMs;
+  const taken = (): void => {
+    if (share && running) share.leftMs -= Math.max(0, performance.now() - since - QUICK_MS);
+  };
   const timedOut = new Promise<undefined>((resolve) => {
     timer = setInterval(
       () => {
         const now = Atomics.load(job.marks, MARK.ticks);
         if (now !== ticks) {
+          taken();
           ticks = now;
+          running = Atomics.load(job.marks, MARK.current) > 0;
           since = performance.now();
           return;
         }
-        const limit = Atomics.load(job.marks, MARK.current) > 0 ? timeoutMs : Math.max(timeoutMs, START_LIMIT_MS);
-        if (performance.now() - since > limit) resolve(undefined);
+        limit = Math.round(Math.min(timeoutMs, QUICK_MS + Math.max(0, share?.leftMs ?? Infinity)));
+        const mayTake = running ? limit : Math.max(timeoutMs, START_LIMIT_MS);
+        if (performance.now() - since > mayTake) resolve(undefined);
       },
       Math.min(250, Math.max(10, timeoutMs / 4)),
     );
   });
-  return { timedOut, stop: () => clearInterval(timer) };
+  return {
+    timedOut,
+    limitMs: () => limit,
+    stop() {
+      clearInterval(timer);
+      taken();
+    },
+  };
 }
 
 function threadError(what: string, cause?: unknown): FleetscoreError {
