@@ -3,7 +3,8 @@
  * documentation, "AMQP errors in Azure Event Hubs" and "Messaging exceptions"), and the few fields of rhea that
  * its type declarations leave out.
  */
-import type { Connection, Receiver, Sender, Session } from 'rhea';
+import { Buffer } from 'node:buffer';
+import type { Connection, EventContext, Receiver, Sender, Session } from 'rhea';
 import type { Socket } from 'node:net';
 
 /** The message format of a batch envelope: data sections that each hold an encoded event. */
@@ -40,6 +41,11 @@ export const tooLarge = (bytes: number, limit: number): AmqpError => ({
 
 /** The copy of an error that rhea may keep and change. */
 export const forRhea = (error: AmqpError): { condition: string; description: string } => ({ ...error });
+
+/** The message of a transfer as it came (see dialect.ts): nothing at all is a message without sections. */
+export function bytesOf(context: EventContext): Buffer {
+  return (context.message as Buffer | undefined) ?? Buffer.alloc(0);
+}
 
 /** The socket under a connection. */
 export function socketOf(connection: Connection): Socket {

@@ -19,12 +19,16 @@ const OWNER_LEVEL = 'com.microsoft:epoch';
 /** Answers the attach of a consumer link and feeds it. */
 export function openConsumerLink(broker: Broker, link: Sender): void {
   const address = link.source?.address ?? '';
-  link.set_source({ address, ...(link.source?.filter ? { filter: link.source.filter } : {}) });
-  link.set_target({ address: link.target?.address ?? '' });
   const source = broker.namespace.consumerSource(address);
   const problem =
     'condition' in source ? source : (claimProblem(broker, link.connection, address) ?? feed(broker, link, source));
-  if (problem !== undefined) link.close(forRhea(problem));
+  if (problem !== undefined) {
+    // A refused link has no terminus (OASIS AMQP 1.0, 2.6.3): .NET takes one that has it for open and empty.
+    link.close(forRhea(problem));
+    return;
+  }
+  link.set_source({ address, ...(link.source?.filter ? { filter: link.source.filter } : {}) });
+  link.set_target({ address: link.target?.address ?? '' });
 }
 
 /** Starts delivering; returns the reason when the link must be refused. */

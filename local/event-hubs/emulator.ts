@@ -1,9 +1,9 @@
 /**
- * An emulator of Azure Event Hubs for the laptop: AMQP 1.0 over plain TCP, for the clients of @azure/event-hubs
- * with `UseDevelopmentEmulator=true`. Names of rules and errors follow the Event Hubs documentation: "AMQP 1.0
+ * An emulator of Azure Event Hubs for the laptop: AMQP 1.0 over plain TCP, for the official clients with
+ * `UseDevelopmentEmulator=true` (docs/emulator.md says which were tried). Names of rules and errors follow the Event Hubs documentation: "AMQP 1.0
  * protocol guide", "Features and terminology", "Quotas and limits", "Overview of the Event Hubs emulator".
  *
- * Emulated: shared access signatures and put-token; hub and partition properties; producer links to a hub or a
+ * Emulated: shared access signatures, put-token and SASL PLAIN; hub and partition properties; producer links to a hub or a
  * partition, batches, partition keys with the service's hash, the limit of 1 MiB; consumer links with every start
  * position, consumer groups, owner levels, the limit of five shared readers, runtime metrics; retention by age;
  * durable logs that survive a kill (not a power failure: writes are not forced to the platter).
@@ -23,12 +23,14 @@ import { coalesceWrites, forRhea, socketOf } from './amqp.ts';
 import type { Broker, EmulatorStats, Peer } from './broker.ts';
 import { checkHubs, type HubConfig } from './config.ts';
 import { openConsumerLink } from './consumer-link.ts';
+import { agreeOnSettlement, speakAsService } from './dialect.ts';
 import { createFaults, type EventHubsFaults } from './faults.ts';
 import { openNamespace, type Namespace } from './namespace.ts';
 import { createReaderRegistry } from './owner-levels.ts';
 import { openProducerLink } from './producer-link.ts';
 import { isRequestNode, openRequestLink, openResponseLink } from './request-nodes.ts';
 import { DEVELOPMENT_KEYS, type SasKeys } from './sas.ts';
+import { hasShownKey, offerMechanisms } from './sasl.ts';
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -84,6 +86,7 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
     maxBytes: options.maxPartitionBytes ?? DEFAULTS.maxPartitionBytes,
   };
   const container = rhea.create_container({ id: 'fleetscore-event-hubs' });
+  offerMechanisms(container, keys);
   const server = await listen(container, host, options.port ?? 0);
   // No connection is served before this function yields again, so the logs are open by then.
   const temporary = options.dataDir === undefined ? mkdtempSync(join(tmpdir(), 'fleetscore-event-hubs-')) : undefined;
@@ -155,15 +158,6 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
 }
 
 function listen(container: Container, host: string, port: number): Promise<Server> {
-  const allow = container.sasl_server_mechanisms;
-  allow.enable_anonymous();
-  // Microsoft's own mechanism for connections that authenticate by put-token afterwards.
-  allow.MSSBCBS = () => ({
-    outcome: undefined,
-    start(this: { outcome: boolean | undefined }) {
-      this.outcome = true;
-    },
-  });
   const connectionOptions: ServerConnectionOptions = {
     host,
     port,
@@ -198,6 +192,10 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
     broker.stats.connections += 1;
     connections.add(connection);
     coalesceWrites(connection);
+    speakAsService(connection);
+    if (hasShownKey(connection)) {
+      for (const { name } of broker.namespace.hubs) broker.peer(connection).authorized.add(name.toLowerCase());
+    }
     socketOf(connection).once('close', () => {
       connections.delete(connection);
       for (const cleanup of broker.peer(connection).cleanups) cleanup();
@@ -206,6 +204,7 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
   container.on('receiver_open', ({ receiver }: EventContext) =>
     guard(receiver, () => {
       if (receiver === undefined) return;
+      agreeOnSettlement(receiver);
       if (isRequestNode(receiver.target?.address ?? '')) openRequestLink(broker, receiver);
       else openProducerLink(broker, receiver);
     }),
@@ -213,6 +212,7 @@ function wire(container: Container, broker: Broker, connections: Set<Connection>
   container.on('sender_open', ({ sender }: EventContext) =>
     guard(sender, () => {
       if (sender === undefined) return;
+      agreeOnSettlement(sender);
       if (isRequestNode(sender.source?.address ?? '')) openResponseLink(sender);
       else openConsumerLink(broker, sender);
     }),

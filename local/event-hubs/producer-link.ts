@@ -3,10 +3,17 @@
  * events are in the log of the partition, all of them or none.
  */
 import { Buffer } from 'node:buffer';
-import rhea from 'rhea';
 import type { EventContext, Receiver } from 'rhea';
 import { messageOf } from '../../domain/errors.ts';
-import { BATCH_FORMAT, desiredCapabilities, forRhea, notImplemented, tooLarge, type AmqpError } from './amqp.ts';
+import {
+  BATCH_FORMAT,
+  bytesOf,
+  desiredCapabilities,
+  forRhea,
+  notImplemented,
+  tooLarge,
+  type AmqpError,
+} from './amqp.ts';
 import { claimProblem, type Broker } from './broker.ts';
 import type { ProducerTarget } from './namespace.ts';
 import { MalformedMessage, readBatch, type Batch } from './sections.ts';
@@ -16,14 +23,15 @@ const IDEMPOTENT_PRODUCER = 'com.microsoft:idempotent-producer';
 /** Answers the attach of a producer link and takes its transfers. */
 export function openProducerLink(broker: Broker, link: Receiver): void {
   const address = link.target?.address ?? '';
-  link.set_source({ address: link.source?.address ?? '' });
-  link.set_target({ address });
   const target = broker.namespace.producerTarget(address);
   const problem = 'condition' in target ? target : attachProblem(broker, link, address);
   if (problem !== undefined || 'condition' in target) {
+    // Without a terminus, which says that the link is refused (OASIS AMQP 1.0, 2.6.3).
     link.close(forRhea(problem ?? notImplemented(address)));
     return;
   }
+  link.set_source({ address: link.source?.address ?? '' });
+  link.set_target({ address });
   link.on('message', (context: EventContext) => {
     const error = broker.faults.takeSendError() ?? take(broker, target, context);
     if (error === undefined) context.delivery?.accept();
@@ -44,10 +52,7 @@ function attachProblem(broker: Broker, link: Receiver, address: string): AmqpErr
 /** Appends the events of a transfer, or says why not. */
 function take(broker: Broker, { hub, partition }: ProducerTarget, context: EventContext): AmqpError | undefined {
   try {
-    const bytes =
-      context.delivery?.format === BATCH_FORMAT
-        ? (context.message as unknown as Buffer)
-        : rhea.message.encode(context.message);
+    const bytes = bytesOf(context);
     if (bytes.length > broker.maxMessageBytes) return tooLarge(bytes.length, broker.maxMessageBytes);
     const batch = context.delivery?.format === BATCH_FORMAT ? readBatch(bytes) : single(bytes);
     const destination = partition ?? hub.choosePartition(batch.partitionKey);

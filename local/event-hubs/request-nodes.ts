@@ -3,10 +3,11 @@
  * and `$management`, which describes hubs and partitions. A response goes to the link that the client opened
  * from the same node for its reply-to address.
  */
+import type { Buffer } from 'node:buffer';
 import rhea from 'rhea';
 import type { Connection, EventContext, Message, Receiver, Sender } from 'rhea';
 import { messageOf } from '../../domain/errors.ts';
-import { invalidPartition, notFound, notImplemented, unauthorized, type AmqpError } from './amqp.ts';
+import { bytesOf, invalidPartition, notFound, notImplemented, unauthorized, type AmqpError } from './amqp.ts';
 import type { Broker } from './broker.ts';
 import { pathOf, type Hub } from './namespace.ts';
 import { tokenProblem } from './sas.ts';
@@ -38,10 +39,23 @@ export function openRequestLink(broker: Broker, link: Receiver): void {
   link.set_target({ address });
   const answer = address === '$cbs' ? putToken : describe;
   link.on('message', (context: EventContext) => {
-    const request = context.message;
+    const request = decoded(bytesOf(context));
+    if (typeof request === 'string') {
+      context.delivery?.reject({ condition: 'amqp:decode-error', description: request });
+      return;
+    }
     context.delivery?.accept();
-    if (request !== undefined) reply(link, request, answer(broker, request, link.connection));
+    reply(link, request, answer(broker, request, link.connection));
   });
+}
+
+/** A request, or why it cannot be read. */
+function decoded(bytes: Buffer): Message | string {
+  try {
+    return rhea.message.decode(bytes) as unknown as Message;
+  } catch (error) {
+    return `The request cannot be read: ${messageOf(error)}`;
+  }
 }
 
 function reply(link: Receiver, request: Message, answer: Answer): void {
@@ -91,15 +105,23 @@ function problemOf(check: () => string | undefined): string | undefined {
 }
 
 function describe(broker: Broker, request: Message, connection: Connection): Answer {
-  const { operation, name = '', type, partition } = propertiesOf(request);
+  const { operation, name = '', type, partition, security_token: token } = propertiesOf(request);
   if (operation !== 'READ') return notImplemented(`The operation '${operation}' is not supported.`);
   const hub = broker.namespace.hub(name);
   if (hub === undefined) return notFound(name);
-  if (!broker.peer(connection).authorized.has(hub.name.toLowerCase()))
-    return unauthorized(`Unauthorized access to '${name}'.`);
+  const refusal = broker.peer(connection).authorized.has(hub.name.toLowerCase())
+    ? undefined
+    : accessProblem(broker, hub, token);
+  if (refusal !== undefined) return unauthorized(`Unauthorized access to '${name}'. ${refusal}`.trim());
   if (type === 'com.microsoft:eventhub') return { status: 200, description: 'OK', body: describeHub(hub) };
   if (type !== 'com.microsoft:partition') return notImplemented(`The type '${type}' is not supported.`);
   return describePartition(hub, partition ?? '');
+}
+
+/** Why the token in a request gives no access: the client for Java sends it there, and none to `$cbs`. */
+function accessProblem(broker: Broker, hub: Hub, token: string | undefined): string | undefined {
+  if (token === undefined) return '';
+  return problemOf(() => tokenProblem(String(token), hub.name, broker.keys, Date.now()));
 }
 
 function describeHub(hub: Hub): unknown {
@@ -129,6 +151,9 @@ function describePartition(hub: Hub, id: string): Answer {
       name: hub.name,
       type: 'com.microsoft:partition',
       partition: id,
+      // Of geo-replicated namespaces; the client for Rust insists on them.
+      begin_sequence_number_epoch: types.wrap_int(-1),
+      last_enqueued_sequence_number_epoch: types.wrap_int(-1),
       begin_sequence_number: types.wrap_long(partition.first),
       last_enqueued_sequence_number: types.wrap_long(last.sequence),
       last_enqueued_offset: String(last.offset),
@@ -140,6 +165,6 @@ function describePartition(hub: Hub, id: string): Answer {
 
 function propertiesOf(
   request: Message,
-): Readonly<Partial<Record<'operation' | 'name' | 'type' | 'partition', string>>> {
+): Readonly<Partial<Record<'operation' | 'name' | 'type' | 'partition' | 'security_token', string>>> {
   return request.application_properties ?? {};
 }

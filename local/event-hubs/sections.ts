@@ -12,6 +12,9 @@ const DATA = 0x75;
 const FIRST_BARE_SECTION = 0x73;
 const LAST_SECTION = 0x78;
 
+/** Descriptors of descriptors, beyond which bytes are taken for hostile. */
+const MAX_DESCRIPTORS = 32;
+
 const SEQUENCE_NUMBER = 'x-opt-sequence-number';
 const OFFSET = 'x-opt-offset';
 const ENQUEUED_TIME = 'x-opt-enqueued-time';
@@ -41,12 +44,12 @@ export interface Placement {
 }
 
 /** The end of the value whose constructor is at `at`. */
-function valueEnd(bytes: Buffer, at: number): number {
+function valueEnd(bytes: Buffer, at: number, depth = 0): number {
   const code = bytes[at] ?? 0xff;
   let end = Number.NaN;
   switch (code >> 4) {
     case 0x0:
-      if (code === 0) return valueEnd(bytes, valueEnd(bytes, at + 1));
+      if (code === 0 && depth < MAX_DESCRIPTORS) return valueEnd(bytes, valueEnd(bytes, at + 1, depth + 1), depth + 1);
       break;
     case 0x4:
       end = at + 1;
