@@ -63,14 +63,22 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
   const least = planned <= MAX_CHILDREN ? 1 : Math.ceil(planned / full);
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
   const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
+  // A child has no more sensors than there are.
+  const wanted = asked.sensorsPerChild === undefined ? undefined : Math.min(asked.sensorsPerChild, Math.max(1, planned));
   const sensorsPerChild =
-    asked.sensorsPerChild ??
+    wanted ??
     (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, chunk * CHUNKS_PER_CHILD)));
   if (sensorsPerChild < least)
     throw new FleetscoreError(
       'INVALID_SIZES',
       `sensorsPerChild ${sensorsPerChild} gives ${Math.ceil(planned / sensorsPerChild)} child workflows for ${planned} sensors, ` +
         `at most ${MAX_CHILDREN} are allowed. Use at least ${least}, or leave it out.`,
+    );
+  const mostOfChild = MAX_CHUNKS_PER_CHILD * MAX_SENSORS_PER_ACTIVITY;
+  if (sensorsPerChild > mostOfChild)
+    throw new FleetscoreError(
+      'INVALID_SIZES',
+      `sensorsPerChild ${sensorsPerChild} is more than a child workflow may have. Use ${least} to ${mostOfChild}, or leave it out.`,
     );
   const leastChunk = Math.max(1, Math.ceil(sensorsPerChild / MAX_CHUNKS_PER_CHILD));
   const sensorsPerActivity = asked.sensorsPerActivity ?? Math.min(sensorsPerChild, Math.max(chunk, leastChunk));

@@ -25,6 +25,9 @@ const UNITS: Readonly<Record<string, number>> = {
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)$/;
 const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i;
 
+/** A date whose year is too early for an event. */
+const OTHER_YEAR = /^(?:0\d{3}|1[0-8]\d{2}|19[0-6]\d)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\d-])/;
+
 /** Earliest and latest event time taken: years 1970 to 9999, what SQL and ISO text can hold. */
 export const MIN_TIME_MS = 0;
 export const MAX_TIME_MS = 253_402_300_799_999;
@@ -36,7 +39,9 @@ export const MAX_TIME_MS = 253_402_300_799_999;
 export function parseDuration(text: string, what = 'duration'): number {
   const match = DURATION.exec(text.trim());
   const ms = match ? Number(match[1]) * (UNITS[match[2]!] ?? Number.NaN) : Number.NaN;
-  if (!Number.isInteger(ms) || ms <= 0)
+  if (ms === 0)
+    throw new FleetscoreError('INVALID_DURATION', `${what} ${JSON.stringify(text)} is no time at all. Use 1ms or more.`);
+  if (!Number.isInteger(ms))
     throw new FleetscoreError(
       'INVALID_DURATION',
       `${what} ${JSON.stringify(text)} is not a duration. Use a number and a unit: 500ms, 5s, 15m, 2h, 1d, 1w.`,
@@ -64,6 +69,11 @@ export function formatDuration(ms: number): string {
  */
 export function parseTime(text: string, what = 'time'): number {
   const ms = tryParseTime(text);
+  if (ms === undefined && OTHER_YEAR.test(text.trim()))
+    throw new FleetscoreError(
+      'INVALID_TIME',
+      `${what} ${JSON.stringify(text)} is before 1970: times from 1970 to 9999 are taken.`,
+    );
   if (ms === undefined)
     throw new FleetscoreError(
       'INVALID_TIME',

@@ -10,7 +10,7 @@ import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { redactLine } from '../domain/redact.ts';
 import { splitLines } from '../logging/lines.ts';
-import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
+import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 
 export interface StackChild {
   readonly name: string;

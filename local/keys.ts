@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
+import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 
 export interface StackKeys {
   /** Of the Blob account, base64 of 64 bytes, as the service has them. */

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env } from '../config.ts';
 import { isTemporalSetting } from '../connect/temporal-settings.ts';
-import { folderProblem } from './folders.ts';
+import { folderProblem } from '../storage/folders.ts';
 
 export const OWN_NAMESPACE = 'default';
 

@@ -9,7 +9,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { codeFile } from '../paths.ts';
 import { needsImport } from './blob-server/azurite-import.ts';
 import { guarded, startChild, untilAnswers, untilReady, type StackChild } from './child.ts';
-import { diskFull, LEAST_ROOM, makeFolder, PRIVATE, roomAt } from './folders.ts';
+import { diskFull, LEAST_ROOM, makeFolder, PRIVATE, roomAt } from '../storage/folders.ts';
 import { BLOB_KEY, EVENT_HUBS_KEY, type StackKeys } from './keys.ts';
 import { OWN_NAMESPACE } from './own-temporal.ts';
 import type { Parts } from './parts.ts';

@@ -13,7 +13,7 @@ import { poolQueues } from '../pool/pools-file.ts';
 import { openStore } from '../storage/open-store.ts';
 import { emulatorConnection } from './blob-server/server.ts';
 import { startChild, untilReady } from './child.ts';
-import { makeFolder, needRoom, PRIVATE } from './folders.ts';
+import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
 import { stackKeys, type StackKeys } from './keys.ts';
 import { ownTemporal, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';

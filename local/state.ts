@@ -8,7 +8,7 @@ import type { DatabaseSync as DatabaseSyncType } from 'node:sqlite';
 import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
-import { folderProblem, makeFolder, PRIVATE } from './folders.ts';
+import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 import { withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
 

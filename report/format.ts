@@ -13,6 +13,11 @@ export function formatNumberOf(n: number, noun: string, plural = `${noun}s`): st
   return `${formatCount(n)} ${n === 1 ? noun : plural}`;
 }
 
+/** A measured value: what floating point added behind the sixth digit is left away. `5.93572`, `1234567`, `3` */
+export function formatValue(value: number): string {
+  return Math.abs(value) >= 1e6 ? String(value) : String(Number(value.toPrecision(6)));
+}
+
 /** A span for people: `0 ms`, `834 ms`, `4.2 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`. */
 export function formatMs(ms: number): string {
   if (!(ms >= 0)) return '';

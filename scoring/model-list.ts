@@ -33,7 +33,14 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
   try {
     names = await readdir(dir);
   } catch (error) {
-    throw new FleetscoreError('INVALID_MODEL_LIST', `the folder ${dir} cannot be read: ${messageOf(error)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : messageOf(error);
+    throw new FleetscoreError(
+      'INVALID_MODEL_LIST',
+      `the folder ${dir} cannot be read: ${why}. Give the folder that holds the models, named model_<device>_<sensor>.onnx.`,
+      { cause: error },
+    );
   }
   const problems: string[] = [];
   const entries = names.includes(MANIFEST)

@@ -19,6 +19,7 @@ import { findBatch, registerBatchViews, showBatch } from './views.ts';
 import { action, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
+import { periodOf } from '../frame/period.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
@@ -113,15 +114,6 @@ const waitUntilThen = (): Option =>
 
 function steers(batch: Command, verb: string, description: string): Command {
   return batch.command(verb).description(description).argument('<id>', 'id of the batch');
-}
-
-function periodOf({ from, to }: PeriodOptions): Period {
-  if (to <= from)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
-    );
-  return { fromMs: from, toMs: to };
 }
 
 /** A period that has not ended has readings to come: waiting for them is meant, or it is a slip of the year. */

@@ -2,10 +2,11 @@
 import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
-import { formatCount } from '../../report/format.ts';
+import { formatCount, formatValue } from '../../report/format.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { periodOf } from '../frame/period.ts';
 import { table, when } from '../frame/text.ts';
 
 export function registerPredictions(program: Command): void {
@@ -27,6 +28,7 @@ async function show(
   device: string,
   sensor: string,
 ): Promise<Output> {
+  if (options.from !== undefined && options.to !== undefined) periodOf({ from: options.from, to: options.to });
   const store = await context.store();
   const known = await store.findSensor({ device, sensor });
   if (!known)
@@ -61,7 +63,7 @@ async function show(
         ],
         rows.map((r) => [
           when(r.tsMs),
-          String(r.value),
+          formatValue(r.value),
           r.prediction === 1 ? 'anomaly' : 'normal',
           r.score.toPrecision(6),
         ]),

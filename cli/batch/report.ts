@@ -1,5 +1,5 @@
 /** `fleetscore report`: the picture of batches, for the terminal, as a page, and as a site in a folder. */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
@@ -21,6 +21,7 @@ import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { action, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { hasEnded } from '../../storage/store.ts';
+import { makeFolder } from '../../storage/folders.ts';
 
 export function registerReport(program: Command): void {
   program
@@ -129,8 +130,8 @@ export function text(data: BatchData): string {
 /** Writes the page to a file, whole or not at all. */
 export async function writePage(file: string, data: BatchData): Promise<string> {
   const page = renderReport(data);
+  makeFolder(dirname(file));
   try {
-    await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.new`, page);
     await rename(`${file}.new`, file);
   } catch (error) {

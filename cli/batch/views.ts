@@ -160,6 +160,8 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     );
     if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
   }
+  const idle = nothingDone(batch, counts.windows);
+  if (idle !== undefined) sections.push(idle);
   const mend = remedies(batch, causes);
   if (mend !== '') sections.push(mend);
   return {
@@ -175,6 +177,16 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
+}
+
+/** Why a batch completed and scored nothing: correct, and seldom what was wanted. */
+function nothingDone({ status, kind, planned }: Batch, windows: number): string | undefined {
+  if (status !== 'completed' || windows > 0) return undefined;
+  if (planned > 0) return 'No window starts in this period, or no readings are stored for it: nothing was scored.';
+  if (kind === 'redrive')
+    return 'Nothing to score again: no sensor of that batch failed or was cancelled. --sensor DEVICE/SENSOR names some all the same.';
+  if (kind === 'rescore') return 'Nothing to score again: no readings changed since this period was scored.';
+  return 'There are no sensors yet.';
 }
 
 /** What to do about a batch and its failed sensors, and how to score again; empty where nothing failed. */

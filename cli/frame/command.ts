@@ -8,7 +8,7 @@ import pc from 'picocolors';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { parseDuration, parseTime } from '../../domain/time.ts';
-import { folderProblem } from '../../local/folders.ts';
+import { folderProblem } from '../../storage/folders.ts';
 import { openContext, type Context, type GlobalOptions } from './context.ts';
 import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 

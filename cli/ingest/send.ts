@@ -148,16 +148,15 @@ function told(
 }
 
 async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+  const found = await stat(file).catch(({ code, message }: NodeJS.ErrnoException) => {
     throw new FleetscoreError(
       'FILE_UNREADABLE',
       `${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}.`,
-      { cause: error },
     );
-  }
+  });
+  if (found.isDirectory())
+    throw new FleetscoreError('FILE_UNREADABLE', `${file} is a folder. Name one CSV file; send them one by one.`);
+  return found.size;
 }
 
 /** @param bad the first of `count` */

@@ -15,6 +15,9 @@ import { table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { tell } from '../frame/terminal.ts';
 
+/** Names that are shown at a time. */
+const SHOWN = 10;
+
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
   models
@@ -66,10 +69,21 @@ async function convert(context: Context, _: object, dir: string, out: string): P
     text: [
       `${formatNumberOf(summary.models.length - bad.length, 'model')} converted to ${out}.`,
       ...bad.map((model) => `${model.file}: ${model.error}`),
+      ...passedOver(summary.ignored),
       ...(bad.length === 0 ? [`Next: fleetscore models publish ${out}`] : []),
     ].join('\n'),
     ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
+}
+
+/** Files that may be meant as models, and are none by their names. */
+function passedOver(names: readonly string[]): string[] {
+  const meant = names.filter((name) => /\.(pkl|pickle|joblib)$/i.test(name));
+  if (meant.length === 0) return [];
+  const more = meant.length > SHOWN ? `, and ${formatCount(meant.length - SHOWN)} more` : '';
+  return [
+    `passed over, since the name is not model_<device>_<sensor>: ${meant.slice(0, SHOWN).join(', ')}${more}`,
+  ];
 }
 
 interface ModelsPublishOptions {

@@ -1,5 +1,5 @@
 /** `fleetscore pool report`: a pool over a span of time as a page, from its record. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
@@ -12,6 +12,7 @@ import { lifeOf } from '../../report/pool/life.ts';
 import { renderPoolPage } from '../../report/pool/page.ts';
 import { action, fromOption, toOption, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { makeFolder } from '../../storage/folders.ts';
 
 interface ReportOptions {
   readonly from?: number;
@@ -93,7 +94,7 @@ async function report(context: Context, pool: string, options: ReportOptions): P
     options.html ??
       join(context.config.home, 'reports', `pool-${pool}-${compactTime(Math.floor(toMs / 1_000) * 1_000)}.html`),
   );
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeFileSync(file, renderPoolPage(data));
   const lost = data.nodes.filter((node) => node.lost).length;
   return {

@@ -28,7 +28,7 @@ export function settingOf(variable: Variable, env: Env, stack: Env): Setting {
   if (preset !== undefined) return { name, value: preset, source: 'default' };
   return {
     name,
-    ...(presetText === undefined ? {} : { value: presetText }),
+    ...(presetText === undefined ? {} : { value: presetText.replaceAll('`', '') }),
     source: presetText === undefined ? 'not set' : 'default',
   };
 }

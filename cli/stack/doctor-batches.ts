@@ -22,7 +22,13 @@ export async function lookAtBatches(context: Context): Promise<string> {
   ];
   if (lines.length > 0) throw new Error(lines.join('\n'));
   const waiting = (await store.listBatches({ status: 'waiting', limit: LOOKED_AT })).length;
-  return `the newest of ${formatNumberOf(newest.size, 'schedule')} did not fail${waiting === 0 ? '' : `; ${formatNumberOf(waiting, 'batch', 'batches')} wait`}`;
+  const fine =
+    newest.size === 0
+      ? 'no schedule has scored yet'
+      : newest.size === 1
+        ? 'the newest of its schedule did not fail'
+        : `the newest of each of ${formatNumberOf(newest.size, 'schedule')} did not fail`;
+  return `${fine}${waiting === 0 ? '' : `; ${formatNumberOf(waiting, 'batch', 'batches')} wait`}`;
 }
 
 function failed(schedule: string, { id, class: why = 'internal', message = '' }: Batch): string {

@@ -7,7 +7,7 @@ import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../../config.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import { folderProblem, makeFolder, PRIVATE } from '../../local/folders.ts';
+import { folderProblem, makeFolder, PRIVATE } from '../../storage/folders.ts';
 import { temporalSettings } from '../../connect/temporal-settings.ts';
 import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
 import { startStack, type Stack } from '../../local/stack.ts';

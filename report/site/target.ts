@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
+import { makeFolder } from '../../storage/folders.ts';
 
 export interface SiteTarget {
   /** Writes a page, whole or not at all, over what was there. */
@@ -26,8 +27,9 @@ export function blobTarget(blobs: Pick<BlobStore, 'get' | 'put'>): SiteTarget {
   };
 }
 
-/** Paths of a site are safe on a disk: see paths.ts. @throws FleetscoreError `FILE_UNWRITABLE` */
+/** Paths of a site are safe on a disk: see paths.ts. @throws FleetscoreError `FOLDER`, `FILE_UNWRITABLE` */
 export function folderTarget(folder: string): SiteTarget {
+  makeFolder(folder);
   return {
     async put(path, body) {
       const file = join(folder, path);

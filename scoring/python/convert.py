@@ -26,6 +26,7 @@ except ImportError as error:
     sys.exit(3)
 
 EXPECTED = "expected a pickled scikit-learn Pipeline of StandardScaler and OneClassSVM(kernel='rbf'), or such a OneClassSVM alone"
+JOBLIB = "files of joblib.dump are not read; load it with joblib.load and save the model with pickle.dump"
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"x\x01": "zlib", b"x^": "zlib", b"x\x9c": "zlib", b"x\xda": "zlib"}
 
 
@@ -93,12 +94,14 @@ def convert(source, target):
     if not re.fullmatch(r"model_.+_.+\.onnx", name):
         raise Refused("the name does not say which sensor it is for; expected model_<device>_<sensor>")
     if source.endswith(".joblib"):
-        raise Refused("joblib files are not read; load it and save the model with pickle.dump, as a file without .joblib")
+        raise Refused(f"{JOBLIB}, as a file without .joblib")
     size = os.path.getsize(source)
     if size > MAX_BYTES:
         raise Refused(f"it has {size} bytes, at most {MAX_BYTES} are read; {EXPECTED}")
     with open(source, "rb") as file:
         data = file.read()
+    if b"joblib.numpy_pickle" in data[:MAX_BYTES]:
+        raise Refused(JOBLIB)
     if data[:2] in COMPRESSED:
         raise Refused(f"it is compressed ({COMPRESSED[data[:2]]}); save the model with pickle.dump, not compressed; {EXPECTED}")
     try:

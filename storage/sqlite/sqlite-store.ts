@@ -1,13 +1,13 @@
 /** The store in one SQLite file, shared by the processes of one machine. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { makeFolder } from '../folders.ts';
 import type { Store } from '../store.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
 import { connect } from './connection.ts';
 import { fileMethods } from './file.ts';
-import { storeError } from './errors.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
@@ -29,11 +29,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
         'STORE_MISSING',
         `There is no SQLite store at ${file}. Start the laptop stack (\`fleetscore up\`), name another file or home, or run \`fleetscore db migrate\` to create it.`,
       );
-    try {
-      mkdirSync(dirname(file), { recursive: true });
-    } catch (error) {
-      throw storeError(error, file);
-    }
+    makeFolder(dirname(file));
   }
   const db = await connect(file);
   try {

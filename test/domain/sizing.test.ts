@@ -59,6 +59,10 @@ test('sizes asked for are taken, or refused with the least that fits', () => {
     sensorsPerChild: 100,
     sensorsPerActivity: 10,
   });
+  expect(chooseSizes(5, { sensorsPerChild: 999_999_999_999 })).toEqual({ sensorsPerChild: 5, sensorsPerActivity: 5 });
+  expect(() => chooseSizes(20_000_000, { sensorsPerChild: 20_000_000 })).toThrow(
+    'sensorsPerChild 20000000 is more than a child workflow may have. Use 40000 to 10000000, or leave it out.',
+  );
   expect(() => chooseSizes(100_000, { sensorsPerChild: 1 })).toThrow(
     /100000 child workflows for 100000 sensors.*at least 200/,
   );

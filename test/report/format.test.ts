@@ -1,5 +1,5 @@
 import { density, sparkline } from '../../report/charts/density.ts';
-import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare } from '../../report/format.ts';
+import { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatValue } from '../../report/format.ts';
 
 test.each([
   [0, '0 ms'],
@@ -16,6 +16,17 @@ test.each([
   [-1, ''],
   [Number.NaN, ''],
 ])('%d ms reads %s', (ms, text) => expect(formatMs(ms)).toBe(text));
+
+test('a measured value is shown without what floating point added', () => {
+  expect([9.098500000000001, -0.25, 0, 3, 1_234_567.5, 5.0e-7].map(formatValue)).toEqual([
+    '9.0985',
+    '-0.25',
+    '0',
+    '3',
+    '1234567.5',
+    '5e-7',
+  ]);
+});
 
 test('counts have thousands separators and nouns their number', () => {
   expect(formatCount(1_234_567)).toBe('1,234,567');

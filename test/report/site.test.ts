@@ -434,3 +434,10 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     expect(((await names()) as string[])[0]).toBe('pump-2');
   });
 });
+
+test.each([
+  ['where nothing can be made', '/proc/nope/site', 'nothing can be made at'],
+  ['below a file', join(import.meta.filename, 'site'), 'is a file'],
+])('a folder %s is refused at once', (_, place, why) => {
+  expect(() => folderTarget(place)).toThrow(why);
+});

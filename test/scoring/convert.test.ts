@@ -162,6 +162,8 @@ test('broken, compressed, foreign and ambiguous files are refused one by one', a
       model_b_cut: good.subarray(0, good.length - 200),
       model_b_zip: gzipSync(good),
       'model_b_lib.joblib': good,
+      // The first bytes of what joblib.dump writes, whatever the file is called.
+      'model_b_lib2.pkl': Buffer.from('\x80\x04\x95\x00cjoblib.numpy_pickle\nNumpyArrayWrapper\n.', 'latin1'),
       model_b: good,
       model_b_twice: good,
       'model_b_twice.pkl': good,
@@ -178,6 +180,7 @@ test('broken, compressed, foreign and ambiguous files are refused one by one', a
   expect(errorOf(models, 'model_b_cut')).toContain('not a pickle, or a damaged one');
   expect(errorOf(models, 'model_b_zip')).toContain('compressed (gzip)');
   expect(errorOf(models, 'model_b_lib.joblib')).toContain('pickle.dump');
+  expect(errorOf(models, 'model_b_lib2.pkl')).toContain('save the model with pickle.dump');
   expect(errorOf(models, 'model_b')).toContain('expected model_<device>_<sensor>');
   expect(errorOf(models, 'model_b_twice')).toContain('model_b_twice.pkl would become the same model_b_twice.onnx');
 });
