@@ -64,7 +64,8 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
   const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
   // A child has no more sensors than there are.
-  const wanted = asked.sensorsPerChild === undefined ? undefined : Math.min(asked.sensorsPerChild, Math.max(1, planned));
+  const wanted =
+    asked.sensorsPerChild === undefined ? undefined : Math.min(asked.sensorsPerChild, Math.max(1, planned));
   const sensorsPerChild =
     wanted ??
     (planned <= ONE_CHILD_PER_SENSOR_UP_TO ? 1 : Math.max(least, Math.min(planned, chunk * CHUNKS_PER_CHILD)));

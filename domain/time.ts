@@ -40,7 +40,10 @@ export function parseDuration(text: string, what = 'duration'): number {
   const match = DURATION.exec(text.trim());
   const ms = match ? Number(match[1]) * (UNITS[match[2]!] ?? Number.NaN) : Number.NaN;
   if (ms === 0)
-    throw new FleetscoreError('INVALID_DURATION', `${what} ${JSON.stringify(text)} is no time at all. Use 1ms or more.`);
+    throw new FleetscoreError(
+      'INVALID_DURATION',
+      `${what} ${JSON.stringify(text)} is no time at all. Use 1ms or more.`,
+    );
   if (!Number.isInteger(ms))
     throw new FleetscoreError(
       'INVALID_DURATION',

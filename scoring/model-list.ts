@@ -34,8 +34,7 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
     names = await readdir(dir);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why =
-      code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : messageOf(error);
+    const why = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : messageOf(error);
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
       `the folder ${dir} cannot be read: ${why}. Give the folder that holds the models, named model_<device>_<sensor>.onnx.`,

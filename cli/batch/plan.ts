@@ -1,7 +1,6 @@
 /** `fleetscore batch plan`: what a batch over a period would do. */
 import { Option, type Command } from 'commander';
 import pc from 'picocolors';
-import { FleetscoreError } from '../../domain/errors.ts';
 import { poolUnknown } from '../../domain/queues.ts';
 import { windowsOf } from '../../domain/sizing.ts';
 import { storedWindows } from '../../ingest/settings.ts';
@@ -9,6 +8,7 @@ import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatShare } from '../../report/format.ts';
 import { dryRun, type PoolPlan } from '../../batches/dry-run.ts';
 import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
+import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { expectedCosts, type ExpectedCost } from './expected-cost.ts';
 import { facts, table, when } from '../frame/text.ts';
@@ -44,15 +44,10 @@ async function plan(
   context: Context,
   { from, to, release, sensorsPerChild, sensorsPerActivity, prices }: PlanOptions,
 ): Promise<Output> {
-  if (to <= from)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
-    );
   const asked = Object.fromEntries(
     Object.entries({ release, sensorsPerChild, sensorsPerActivity }).filter(([, value]) => value !== undefined),
   );
-  const period = { fromMs: from, toMs: to };
+  const period = periodOf({ from, to });
   const store = await context.store();
   const run = await dryRun(store, period, {
     ...asked,

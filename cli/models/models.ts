@@ -81,9 +81,7 @@ function passedOver(names: readonly string[]): string[] {
   const meant = names.filter((name) => /\.(pkl|pickle|joblib)$/i.test(name));
   if (meant.length === 0) return [];
   const more = meant.length > SHOWN ? `, and ${formatCount(meant.length - SHOWN)} more` : '';
-  return [
-    `passed over, since the name is not model_<device>_<sensor>: ${meant.slice(0, SHOWN).join(', ')}${more}`,
-  ];
+  return [`passed over, since the name is not model_<device>_<sensor>: ${meant.slice(0, SHOWN).join(', ')}${more}`];
 }
 
 interface ModelsPublishOptions {

@@ -12,6 +12,7 @@ import { formatCount as count } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { action, fromOption, toOption, type Output } from '../frame/command.ts';
+import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { hasEnded } from '../../storage/store.ts';
@@ -172,11 +173,7 @@ async function scopeOf(context: Context, options: CostOptions, id: string | unde
   }
   const toMs = options.to ?? now;
   const fromMs = options.from ?? toMs - DEFAULT_SPAN_MS;
-  if (toMs <= fromMs)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(toMs)}) must be later than --from (${isoTime(fromMs)}).`,
-    );
+  periodOf({ from: fromMs, to: toMs });
   return { fromMs, toMs: Math.min(toMs, now), batches: await all(fromMs, toMs) };
 }
 

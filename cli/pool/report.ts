@@ -11,6 +11,7 @@ import type { PoolPageData } from '../../report/pool/data.ts';
 import { lifeOf } from '../../report/pool/life.ts';
 import { renderPoolPage } from '../../report/pool/page.ts';
 import { action, fromOption, toOption, type Output } from '../frame/command.ts';
+import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { makeFolder } from '../../storage/folders.ts';
 
@@ -45,11 +46,7 @@ export function registerPoolReport(
 async function report(context: Context, pool: string, options: ReportOptions): Promise<Output> {
   const toMs = Math.min(options.to ?? Date.now(), Date.now());
   const fromMs = options.from ?? toMs - DEFAULT_SPAN_MS;
-  if (toMs <= fromMs)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(toMs)}) must be later than --from (${isoTime(fromMs)}).`,
-    );
+  periodOf({ from: fromMs, to: toMs });
   const blobs = context.blobs();
   const [decisions, nodes] = await Promise.all([
     readDecisions(blobs, pool, fromMs, toMs),

@@ -3,10 +3,10 @@ import { Option, type Command } from 'commander';
 import { ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { countMissed } from '../../batches/schedule-gaps.ts';
 import { backfillSchedule, DEFAULT_OVERLAP, SCORE_BATCH } from '../../connect/schedules.ts';
-import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { addRequestOptions } from '../batch/request-options.ts';
 import { action, asDuration, fromOption, toOption, type Output } from '../frame/command.ts';
+import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { lastPaint, lastWord, table, when } from '../frame/text.ts';
 import { create, type CreateOptions } from './create.ts';
@@ -178,12 +178,7 @@ async function backfill(
   options: { from: number; to: number; overlap: string },
   name: string,
 ): Promise<Output> {
-  if (options.to <= options.from)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(options.to)}) must be later than --from (${isoTime(options.from)}).`,
-    );
-  const period = { fromMs: options.from, toMs: options.to };
+  const period = periodOf(options);
   await withSchedule(context, name, async () =>
     backfillSchedule(await context.client(), name, period, policyOf(options.overlap)),
   );
