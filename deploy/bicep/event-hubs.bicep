@@ -2,6 +2,9 @@
 param location string
 param tags object
 param token string
+
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 param privateNetwork bool
 
 @description('Standard or Premium; Basic has neither capture nor consumer groups.')
@@ -32,11 +35,11 @@ param captureBytes int
 param ingestPrincipalId string
 
 @description('Principals that may send readings: gateways, applications.')
-param senderPrincipalIds array
+param senderPrincipalIds string[]
 
 var roles = loadJsonContent('roles.json')
 
-resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
+resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' = {
   name: 'evhns-${token}'
   location: location
   tags: tags
@@ -60,7 +63,7 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   }
 }
 
-resource readings 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' = {
+resource readings 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' = {
   parent: namespace
   name: hub
   properties: union({
@@ -92,7 +95,7 @@ resource readings 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' = {
   } : {})
 }
 
-resource group 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@2024-01-01' = {
+resource group 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@2026-01-01' = {
   parent: readings
   name: consumerGroup
   properties: {
@@ -118,6 +121,21 @@ resource senders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for pri
     principalId: principal
   }
 }]
+
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: namespace
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
 
 output namespaceId string = namespace.id
 output namespaceName string = namespace.name

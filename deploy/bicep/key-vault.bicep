@@ -1,13 +1,18 @@
 // Holds what Temporal needs and nothing else has: an API key, or a client certificate and its key; and the keys that
 // payloads of workflows are encrypted with.
+import { operator, temporalReaders } from 'types.bicep'
+
 param location string
 param tags object
 param token string
+
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 param privateNetwork bool
 param purgeProtection bool
 
-@description('Workers that connect to Temporal, by kind: control and scoring.')
-param principals object
+@description('Workers that connect to Temporal.')
+param principals temporalReaders
 
 @description('Values to store; empty ones are left as they are in the vault.')
 @secure()
@@ -22,13 +27,12 @@ param temporalClientKey string
 @secure()
 param payloadKeys string
 
-@description('Who may read the keys of payloads, for commands and the codec server; nobody when empty.')
-param operatorId string
-param operatorType string
+@description('Who may read the keys of payloads, and no other secret.')
+param operators operator[]
 
 var roles = loadJsonContent('roles.json')
 
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: 'kv-${token}'
   location: location
   tags: tags
@@ -51,7 +55,7 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   }
 }
 
-resource apiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalApiKey)) {
+resource apiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalApiKey)) {
   parent: vault
   name: 'temporal-api-key'
   properties: {
@@ -60,7 +64,7 @@ resource apiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temp
 }
 
 // Of the scoring workers, where foreign models run: a key of its own can be given less and revoked alone.
-resource scoringApiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalApiKey)) {
+resource scoringApiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalApiKey)) {
   parent: vault
   name: 'scoring-temporal-api-key'
   properties: {
@@ -68,7 +72,7 @@ resource scoringApiKey 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!emp
   }
 }
 
-resource certificate 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalClientCertificate)) {
+resource certificate 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalClientCertificate)) {
   parent: vault
   name: 'temporal-client-certificate'
   properties: {
@@ -76,7 +80,7 @@ resource certificate 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty
   }
 }
 
-resource key 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(temporalClientKey)) {
+resource key 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalClientKey)) {
   parent: vault
   name: 'temporal-client-key'
   properties: {
@@ -84,7 +88,7 @@ resource key 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(tempora
   }
 }
 
-resource payloadKeysSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (!empty(payloadKeys)) {
+resource payloadKeysSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(payloadKeys)) {
   parent: vault
   name: 'payload-keys'
   properties: {
@@ -93,15 +97,15 @@ resource payloadKeysSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = if (
 }
 
 // This one secret, not what signs in to Temporal.
-resource operatorReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(payloadKeys) && !empty(operatorId)) {
-  name: guid(vault.id, 'operator', 'payload-keys')
+resource operatorReads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for person in (empty(payloadKeys) ? [] : operators): {
+  name: guid(vault.id, person.id, 'payload-keys')
   scope: payloadKeysSecret
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Key Vault Secrets User'])
-    principalId: operatorId
-    principalType: operatorType
+    principalId: person.id
+    principalType: any(person.type)
   }
-}
+}]
 
 // A role a secret and a worker, never on the vault: what else comes to lie there is not theirs. With no sign-in to
 // Temporal and no payload keys, nobody but the operator reads anything.
@@ -118,7 +122,7 @@ var readers = concat(empty(temporalApiKey) ? [] : [
   { kind: 'control', secret: 'payload-keys' }
   { kind: 'scoring', secret: 'payload-keys' }
 ])
-resource read 'Microsoft.KeyVault/vaults/secrets@2023-07-01' existing = [for reader in readers: {
+resource read 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = [for reader in readers: {
   parent: vault
   name: reader.secret
 }]
@@ -139,6 +143,21 @@ resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (read
     payloadKeysSecret
   ]
 }]
+
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: vault
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        categoryGroup: 'audit'
+        enabled: true
+      }
+    ]
+  }
+}
 
 output vaultId string = vault.id
 output vaultName string = vault.name

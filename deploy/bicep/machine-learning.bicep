@@ -1,32 +1,17 @@
-// The pool of scoring machines: a compute cluster that has no node while nothing is to be scored. A node comes
-// with each job that the control worker submits, and goes when its worker has been idle.
+// The workspace of Azure Machine Learning in which scoring jobs run, with the account and the vault that it wants, and the
+// environment with our image. Its cluster comes later (scoring-cluster.bicep): it needs the private endpoint of this.
 param location string
 param tags object
 param token string
+
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 param privateNetwork bool
-param subnetId string
 param insightsId string
 param registryId string
 
-param clusterName string
-param vmSize string
-
-@description('LowPriority is about a fifth of the price; Azure may take nodes away at any time.')
-@allowed([
-  'Dedicated'
-  'LowPriority'
-])
-param vmPriority string
-
-@minValue(1)
-param maxNodes int
-
-@description('ISO 8601; how long a node that has no job stays.')
-param idleBeforeScaleDown string
-
-@description('Image of the scoring worker; empty until the first deployment of the workers.')
+@description('Image of the scoring worker; empty until it was published.')
 param image string
-param scoringIdentityId string
 param scoringPrincipalId string
 param controlPrincipalId string
 param poolOperatorRoleId string
@@ -34,7 +19,7 @@ param poolOperatorRoleId string
 var roles = loadJsonContent('roles.json')
 
 // Azure ML keeps records of jobs in an account and a vault of its own: ours hold nothing of it.
-resource jobStorage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource jobStorage 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: 'stml${token}'
   location: location
   tags: tags
@@ -55,7 +40,7 @@ resource jobStorage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource jobVault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+resource jobVault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: 'kvml-${token}'
   location: location
   tags: tags
@@ -100,39 +85,6 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   }
 }
 
-resource cluster 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
-  parent: workspace
-  name: clusterName
-  location: location
-  tags: tags
-  identity: {
-    type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${scoringIdentityId}': {}
-    }
-  }
-  properties: {
-    computeType: 'AmlCompute'
-    disableLocalAuth: true
-    properties: union({
-      osType: 'Linux'
-      vmSize: vmSize
-      vmPriority: vmPriority
-      remoteLoginPortPublicAccess: 'Disabled'
-      enableNodePublicIp: !privateNetwork
-      scaleSettings: {
-        minNodeCount: 0
-        maxNodeCount: maxNodes
-        nodeIdleTimeBeforeScaleDown: idleBeforeScaleDown
-      }
-    }, privateNetwork ? {
-      subnet: {
-        id: subnetId
-      }
-    } : {})
-  }
-}
-
 resource scoringEnvironment 'Microsoft.MachineLearningServices/workspaces/environments@2025-06-01' = {
   parent: workspace
   name: 'fleetscore-scoring'
@@ -172,9 +124,23 @@ resource jobRecords 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: workspace
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
+
 output workspaceId string = workspace.id
 output workspaceName string = workspace.name
-output clusterName string = cluster.name
 output jobStorageId string = jobStorage.id
 output jobVaultId string = jobVault.id
 output environmentVersionId string = empty(image) ? '' : scoringVersion.id

@@ -23,18 +23,27 @@ param profile string = 'tryout'
 ])
 param ingestBy string = 'worker'
 
-@description('Object id of the person or group that imports models, reads predictions and sends test readings.')
-param operatorId string = ''
+@description('Who operates: OBJECT-ID:User,OBJECT-ID:Group ... They import models, read predictions and send readings.')
+param operators string = ''
+
+@description('Who deploys; the one operator where none are named above. An application gets no user in the database.')
+param deployerId string = ''
 
 @allowed([
   'User'
   'Group'
   'ServicePrincipal'
 ])
-param operatorType string = 'User'
+param deployerType string = 'User'
+
+@description('Addresses that may reach the database from outside Azure, try-out only: 203.0.113.7,198.51.100.1-198.51.100.9')
+param operatorIps string = ''
+
+@description('Who is told by the alert rules; nobody without.')
+param alertEmail string = ''
 
 @description('Principals of gateways or applications that send readings.')
-param senderPrincipalIds array = []
+param senderPrincipalIds string[] = []
 
 @description('host:port of the Temporal server: Temporal Cloud, or one of your own that this network reaches.')
 param temporalAddress string
@@ -54,11 +63,12 @@ param temporalApiKey string = ''
 @secure()
 param temporalScoringApiKey string = ''
 
+@description('PEM in base64: azd puts values into JSON as they are, where line breaks end a text.')
 @secure()
-param temporalClientCertificate string = ''
+param temporalClientCertificateBase64 string = ''
 
 @secure()
-param temporalClientKey string = ''
+param temporalClientKeyBase64 string = ''
 
 @description('Whether payloads of workflows are encrypted; the keys stay in the vault when none are given here.')
 @allowed([
@@ -71,9 +81,21 @@ param payloadEncryption string = 'off'
 @secure()
 param payloadKeys string = ''
 
-@description('Set by azd after the first deployment of the workers.')
-param controlImage string = ''
-param ingestImage string = ''
+@description('Set by `azd publish`: the image that was pushed last. The database job runs it first.')
+param publishedImage string = ''
+
+@description('Set by the hook after `azd publish`, once the database is ready for it: the image that the workers run.')
+param workersImage string = ''
+
+@description('Set by the same hook: the same image as Azure Machine Learning wants it (deploy/node-image).')
+param nodeImage string = ''
+
+@description('Set to no by the hook before provisioning where there is no quota of cores: all else is made.')
+@allowed([
+  'yes'
+  'no'
+])
+param makeCluster string = 'yes'
 
 @description('The same meaning and default as the environment variable of the same name in config.ts.')
 param hub string = 'readings'
@@ -91,16 +113,16 @@ var tags = {
   application: 'fleetscore'
 }
 var streamAnalytics = ingestBy == 'streamAnalytics'
-
-// Order matters: identities are picked by position below.
-var kinds = [
-  'control'
-  'ingest'
-  'scoring'
-  'capture'
-  'database'
-  'stream'
-]
+var runningImage = empty(workersImage) ? publishedImage : workersImage
+var operatorTexts = empty(operators) ? (empty(deployerId) ? [] : [
+  '${deployerId}:${deployerType}'
+]) : split(replace(operators, ' ', ''), ',')
+var operatorList = map(operatorTexts, text => {
+  id: first(split(text, ':'))
+  type: contains(text, ':') ? last(split(text, ':')) : 'User'
+})
+var people = filter(operatorList, operator => operator.type != 'ServicePrincipal')
+var logsName = 'log-${token}'
 
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
 var fileZone = 'privatelink.file.${environment().suffixes.storage}'
@@ -111,25 +133,22 @@ var registryZone = 'privatelink.azurecr.io'
 var workspaceZone = 'privatelink.api.azureml.ms'
 var notebooksZone = 'privatelink.notebooks.azure.net'
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: tags
 }
 
 module identities 'identities.bicep' = {
-  name: 'identities'
   scope: group
   params: {
     location: location
     tags: tags
     token: token
-    kinds: kinds
   }
 }
 
 module customRoles 'custom-roles.bicep' = {
-  name: 'custom-roles'
   scope: group
   params: {
     token: token
@@ -137,7 +156,6 @@ module customRoles 'custom-roles.bicep' = {
 }
 
 module monitoring 'monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
     location: location
@@ -149,7 +167,6 @@ module monitoring 'monitoring.bicep' = {
 }
 
 module network 'network.bicep' = if (sizes.privateNetwork) {
-  name: 'network'
   scope: group
   params: {
     location: location
@@ -168,23 +185,27 @@ module network 'network.bicep' = if (sizes.privateNetwork) {
   }
 }
 
+// Where the network is ours; BCP318 is right that the module is null elsewhere.
+var computeSubnetId = network.?outputs.computeSubnetId ?? ''
+var appsSubnetId = network.?outputs.appsSubnetId ?? ''
+var endpointsSubnetId = network.?outputs.endpointsSubnetId ?? ''
+
 module storage 'storage.bicep' = {
-  name: 'storage'
   scope: group
   params: {
     location: location
+    logsId: monitoring.outputs.logsId
     tags: tags
     token: token
     sku: sizes.storageSku
     privateNetwork: sizes.privateNetwork
     principals: {
-      control: identities.outputs.principalIds[0]
-      ingest: identities.outputs.principalIds[1]
-      scoring: identities.outputs.principalIds[2]
-      capture: identities.outputs.principalIds[3]
+      control: identities.outputs.control.principalId
+      ingest: identities.outputs.ingest.principalId
+      scoring: identities.outputs.scoring.principalId
+      capture: identities.outputs.capture.principalId
     }
-    operatorId: operatorId
-    operatorType: operatorType
+    operators: operatorList
     rawCoolDays: sizes.rawCoolDays
     rawDeleteDays: sizes.rawDeleteDays
     predictionsCoolDays: sizes.predictionsCoolDays
@@ -195,10 +216,10 @@ module storage 'storage.bicep' = {
 }
 
 module eventHubs 'event-hubs.bicep' = {
-  name: 'event-hubs'
   scope: group
   params: {
     location: location
+    logsId: monitoring.outputs.logsId
     tags: tags
     token: token
     privateNetwork: sizes.privateNetwork
@@ -211,126 +232,158 @@ module eventHubs 'event-hubs.bicep' = {
     consumerGroup: consumerGroup
     // The ingest worker writes the raw events itself, in the same layout; two writers would store them twice.
     capture: streamAnalytics
-    captureIdentityId: identities.outputs.ids[3]
+    captureIdentityId: identities.outputs.capture.id
     storageAccountId: storage.outputs.accountId
     captureIntervalSeconds: 60
     captureBytes: 10485760
-    ingestPrincipalId: identities.outputs.principalIds[1]
-    senderPrincipalIds: empty(operatorId) ? senderPrincipalIds : union(senderPrincipalIds, [
-      operatorId
-    ])
+    ingestPrincipalId: identities.outputs.ingest.principalId
+    senderPrincipalIds: union(senderPrincipalIds, map(operatorList, operator => operator.id))
   }
 }
 
 module sql 'sql.bicep' = {
-  name: 'sql'
   scope: group
   params: {
     location: location
+    logsId: monitoring.outputs.logsId
     tags: tags
     token: token
     privateNetwork: sizes.privateNetwork
-    adminName: identities.outputs.names[4]
-    adminPrincipalId: identities.outputs.principalIds[4]
+    adminName: identities.outputs.database.name
+    adminPrincipalId: identities.outputs.database.principalId
     skuName: sizes.sqlSku
     cores: sizes.sqlCores
     minCores: sizes.sqlMinCores
     autoPauseMinutes: sizes.sqlAutoPauseMinutes
     maxSizeGb: sizes.sqlMaxSizeGb
     zoneRedundant: sizes.sqlZoneRedundant
+    operatorIps: operatorIps
     backupRedundancy: sizes.sqlBackupRedundancy
   }
 }
 
 module keyVault 'key-vault.bicep' = {
-  name: 'key-vault'
   scope: group
   params: {
     location: location
+    logsId: monitoring.outputs.logsId
     tags: tags
     token: token
     privateNetwork: sizes.privateNetwork
     purgeProtection: sizes.purgeProtection
     principals: {
-      control: identities.outputs.principalIds[0]
-      scoring: identities.outputs.principalIds[2]
+      control: identities.outputs.control.principalId
+      scoring: identities.outputs.scoring.principalId
     }
     temporalApiKey: temporalApiKey
     temporalScoringApiKey: temporalScoringApiKey
-    temporalClientCertificate: temporalClientCertificate
-    temporalClientKey: temporalClientKey
+    temporalClientCertificate: empty(temporalClientCertificateBase64) ? '' : base64ToString(temporalClientCertificateBase64)
+    temporalClientKey: empty(temporalClientKeyBase64) ? '' : base64ToString(temporalClientKeyBase64)
     payloadKeys: payloadKeys
-    operatorId: operatorId
-    operatorType: operatorType
+    operators: operatorList
   }
 }
 
 module registry 'registry.bicep' = {
-  name: 'registry'
   scope: group
   params: {
     location: location
+    logsId: monitoring.outputs.logsId
     tags: tags
     token: token
     sku: sizes.registrySku
     privateNetwork: sizes.privateNetwork
     pullPrincipalIds: [
-      identities.outputs.principalIds[0]
-      identities.outputs.principalIds[1]
-      identities.outputs.principalIds[2]
-      identities.outputs.principalIds[4]
+      identities.outputs.control.principalId
+      identities.outputs.ingest.principalId
+      identities.outputs.scoring.principalId
+      identities.outputs.database.principalId
     ]
   }
 }
 
 module machineLearning 'machine-learning.bicep' = {
-  name: 'machine-learning'
+  scope: group
+  params: {
+    location: location
+    logsId: monitoring.outputs.logsId
+    tags: tags
+    token: token
+    privateNetwork: sizes.privateNetwork
+    insightsId: monitoring.outputs.insightsId
+    registryId: registry.outputs.registryId
+    image: nodeImage
+    scoringPrincipalId: identities.outputs.scoring.principalId
+    controlPrincipalId: identities.outputs.control.principalId
+    poolOperatorRoleId: customRoles.outputs.poolOperatorId
+  }
+}
+
+// After the private endpoint of the workspace: a cluster without public addresses needs it (UserError "requires workspace
+// private endpoint", Azure/data-product-analytics#70; how-to-secure-training-vnet). Named after the queue of its workers.
+module scoringCluster 'scoring-cluster.bicep' = if (makeCluster == 'yes') {
   scope: group
   params: {
     location: location
     tags: tags
-    token: token
-    privateNetwork: sizes.privateNetwork
-    subnetId: sizes.privateNetwork ? network.outputs.computeSubnetId : ''
-    insightsId: monitoring.outputs.insightsId
-    registryId: registry.outputs.registryId
-    // The cluster is named after the task queue that its workers poll.
+    workspaceName: machineLearning.outputs.workspaceName
     clusterName: scoringQueue
     vmSize: sizes.vmSize
     vmPriority: sizes.vmPriority
     maxNodes: sizes.maxNodes
     idleBeforeScaleDown: sizes.idleBeforeScaleDown
-    image: controlImage
-    scoringIdentityId: identities.outputs.ids[2]
-    scoringPrincipalId: identities.outputs.principalIds[2]
-    controlPrincipalId: identities.outputs.principalIds[0]
-    poolOperatorRoleId: customRoles.outputs.poolOperatorId
+    privateNetwork: sizes.privateNetwork
+    subnetId: computeSubnetId
+    scoringIdentityId: identities.outputs.scoring.id
   }
+  dependsOn: [
+    privateEndpoints
+  ]
+}
+
+// Dedicated machines for when no low-priority ones come. Made here, because workers have no right to make one.
+module fallbackCluster 'scoring-cluster.bicep' = if (makeCluster == 'yes' && sizes.fallbackCluster) {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceName: machineLearning.outputs.workspaceName
+    clusterName: '${scoringQueue}-dedicated'
+    vmSize: sizes.vmSize
+    vmPriority: 'Dedicated'
+    maxNodes: sizes.maxNodes
+    idleBeforeScaleDown: sizes.idleBeforeScaleDown
+    privateNetwork: sizes.privateNetwork
+    subnetId: computeSubnetId
+    scoringIdentityId: identities.outputs.scoring.id
+  }
+  dependsOn: [
+    privateEndpoints
+  ]
 }
 
 module workers 'workers.bicep' = {
-  name: 'workers'
   scope: group
   params: {
     location: location
     tags: tags
     token: token
     privateNetwork: sizes.privateNetwork
-    subnetId: sizes.privateNetwork ? network.outputs.appsSubnetId : ''
-    logsName: monitoring.outputs.logsName
+    subnetId: appsSubnetId
+    logsName: logsName
     insightsConnectionString: monitoring.outputs.insightsConnectionString
     registryServer: registry.outputs.loginServer
-    controlImage: controlImage
-    ingestImage: ingestImage
+    publishedImage: publishedImage
+    runningImage: runningImage
     identityIds: {
-      control: identities.outputs.ids[0]
-      ingest: identities.outputs.ids[1]
-      database: identities.outputs.ids[4]
+      control: identities.outputs.control.id
+      ingest: identities.outputs.ingest.id
+      database: identities.outputs.database.id
     }
     clientIds: {
-      control: identities.outputs.clientIds[0]
-      ingest: identities.outputs.clientIds[1]
-      database: identities.outputs.clientIds[4]
+      control: identities.outputs.control.clientId
+      ingest: identities.outputs.ingest.clientId
+      database: identities.outputs.database.clientId
     }
     controlReplicas: sizes.controlReplicas
     ingestReplicas: streamAnalytics ? 0 : sizes.ingestReplicas
@@ -350,11 +403,12 @@ module workers 'workers.bicep' = {
     logLevel: logLevel
     pool: {
       workspaceId: machineLearning.outputs.workspaceId
-      cluster: machineLearning.outputs.clusterName
+      cluster: scoringQueue
+      fallbackCluster: sizes.fallbackCluster ? '${scoringQueue}-dedicated' : ''
       environmentId: machineLearning.outputs.environmentVersionId
-      subnetId: sizes.privateNetwork ? network.outputs.computeSubnetId : ''
-      identityId: identities.outputs.ids[2]
-      clientId: identities.outputs.clientIds[2]
+      subnetId: computeSubnetId
+      identityId: identities.outputs.scoring.id
+      clientId: identities.outputs.scoring.clientId
       vmSize: sizes.vmSize
       vmPriority: sizes.vmPriority
       maxNodes: sizes.maxNodes
@@ -366,19 +420,25 @@ module workers 'workers.bicep' = {
     payloadEncryption: payloadEncryption == 'on'
     streamAnalytics: streamAnalytics
     databaseUsers: concat([
-      { name: identities.outputs.names[0], id: identities.outputs.clientIds[0], kind: 'control', type: 'E' }
-      { name: identities.outputs.names[1], id: identities.outputs.clientIds[1], kind: 'ingest', type: 'E' }
-      { name: identities.outputs.names[2], id: identities.outputs.clientIds[2], kind: 'scoring', type: 'E' }
+      { name: identities.outputs.control.name, id: identities.outputs.control.clientId, kind: 'control', type: 'E' }
+      { name: identities.outputs.ingest.name, id: identities.outputs.ingest.clientId, kind: 'ingest', type: 'E' }
+      { name: identities.outputs.scoring.name, id: identities.outputs.scoring.clientId, kind: 'scoring', type: 'E' }
     ], streamAnalytics ? [
-      { name: identities.outputs.names[5], id: identities.outputs.clientIds[5], kind: 'stream', type: 'E' }
-    ] : [], empty(operatorId) || operatorType == 'ServicePrincipal' ? [] : [
-      { name: 'fleetscore-operator', id: operatorId, kind: 'operator', type: operatorType == 'Group' ? 'X' : 'E' }
-    ])
+      { name: identities.outputs.stream.name, id: identities.outputs.stream.clientId, kind: 'stream', type: 'E' }
+    ] : [], map(people, person => {
+      name: 'fleetscore-operator-${take(person.id, 8)}'
+      id: person.id
+      kind: 'operator'
+      type: person.type == 'Group' ? 'X' : 'E'
+    }))
   }
+  // Secrets, image and store are reached through the endpoints.
+  dependsOn: [
+    privateEndpoints
+  ]
 }
 
 module streamJob 'stream-analytics.bicep' = if (streamAnalytics) {
-  name: 'stream-analytics'
   scope: group
   params: {
     location: location
@@ -392,47 +452,75 @@ module streamJob 'stream-analytics.bicep' = if (streamAnalytics) {
     streamingUnits: sizes.streamingUnits
     lateSeconds: outOfOrderSeconds
     outOfOrderSeconds: outOfOrderSeconds
-    identityId: identities.outputs.ids[5]
-    principalId: identities.outputs.principalIds[5]
+    identityId: identities.outputs.stream.id
+    principalId: identities.outputs.stream.principalId
   }
 }
 
-var endpoints = [
-  { name: 'blob', serviceId: storage.outputs.accountId, groupId: 'blob', zones: [ blobZone ] }
-  { name: 'event-hubs', serviceId: eventHubs.outputs.namespaceId, groupId: 'namespace', zones: [ eventHubsZone ] }
-  { name: 'sql', serviceId: sql.outputs.serverId, groupId: 'sqlServer', zones: [ sqlZone ] }
-  { name: 'vault', serviceId: keyVault.outputs.vaultId, groupId: 'vault', zones: [ vaultZone ] }
-  { name: 'registry', serviceId: registry.outputs.registryId, groupId: 'registry', zones: [ registryZone ] }
-  { name: 'workspace', serviceId: machineLearning.outputs.workspaceId, groupId: 'amlworkspace', zones: [ workspaceZone, notebooksZone ] }
-  { name: 'job-blob', serviceId: machineLearning.outputs.jobStorageId, groupId: 'blob', zones: [ blobZone ] }
-  { name: 'job-file', serviceId: machineLearning.outputs.jobStorageId, groupId: 'file', zones: [ fileZone ] }
-  { name: 'job-vault', serviceId: machineLearning.outputs.jobVaultId, groupId: 'vault', zones: [ vaultZone ] }
+// One private endpoint each, in this order; ids of the services stand beside them, because they are known later.
+var endpointKinds = [
+  { name: 'blob', groupId: 'blob', zones: [ blobZone ] }
+  { name: 'event-hubs', groupId: 'namespace', zones: [ eventHubsZone ] }
+  { name: 'sql', groupId: 'sqlServer', zones: [ sqlZone ] }
+  { name: 'vault', groupId: 'vault', zones: [ vaultZone ] }
+  { name: 'registry', groupId: 'registry', zones: [ registryZone ] }
+  { name: 'workspace', groupId: 'amlworkspace', zones: [ workspaceZone, notebooksZone ] }
+  { name: 'job-blob', groupId: 'blob', zones: [ blobZone ] }
+  { name: 'job-file', groupId: 'file', zones: [ fileZone ] }
+  { name: 'job-vault', groupId: 'vault', zones: [ vaultZone ] }
 ]
+var endpointServices = {
+  blob: storage.outputs.accountId
+  'event-hubs': eventHubs.outputs.namespaceId
+  sql: sql.outputs.serverId
+  vault: keyVault.outputs.vaultId
+  registry: registry.outputs.registryId
+  workspace: machineLearning.outputs.workspaceId
+  'job-blob': machineLearning.outputs.jobStorageId
+  'job-file': machineLearning.outputs.jobStorageId
+  'job-vault': machineLearning.outputs.jobVaultId
+}
 
-module privateEndpoints 'private-endpoint.bicep' = [for i in range(0, sizes.privateNetwork ? 9 : 0): {
-  name: 'private-endpoint-${i}'
+module privateEndpoints 'private-endpoint.bicep' = [for endpoint in (sizes.privateNetwork ? endpointKinds : []): {
+  name: 'private-endpoint-${endpoint.name}'
   scope: group
   params: {
     location: location
     tags: tags
-    name: '${endpoints[i].name}-${token}'
-    serviceId: endpoints[i].serviceId
-    groupId: endpoints[i].groupId
-    zoneNames: endpoints[i].zones
-    subnetId: network.outputs.endpointsSubnetId
+    name: '${endpoint.name}-${token}'
+    serviceId: endpointServices[endpoint.name]
+    groupId: endpoint.groupId
+    zoneNames: endpoint.zones
+    subnetId: endpointsSubnetId
   }
 }]
 
+module alerts 'alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    email: alertEmail
+  }
+}
+
 // azd puts these into its environment; the hooks and README.md use them.
 output AZURE_RESOURCE_GROUP string = group.name
+output DEPLOY_PRIVATE_NETWORK string = string(sizes.privateNetwork)
+output DEPLOY_VM_SIZE string = sizes.vmSize
+output DEPLOY_VM_PRIORITY string = sizes.vmPriority
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
 output DEPLOY_DATABASE_JOB string = workers.outputs.databaseJobName
 output DEPLOY_ML_WORKSPACE string = machineLearning.outputs.workspaceName
-output DEPLOY_ML_CLUSTER string = machineLearning.outputs.clusterName
+output DEPLOY_ML_CLUSTER string = makeCluster == 'yes' ? scoringQueue : ''
+output DEPLOY_ML_WORKSPACE_ID string = machineLearning.outputs.workspaceId
+output DEPLOY_STREAM_JOB_ID string = streamJob.?outputs.jobId ?? ''
+output DEPLOY_DATABASE_CONTAINER string = 'database'
 output DEPLOY_ML_ENVIRONMENT_ID string = machineLearning.outputs.environmentVersionId
-output DEPLOY_SCORING_CLIENT_ID string = identities.outputs.clientIds[2]
+output DEPLOY_SCORING_CLIENT_ID string = identities.outputs.scoring.clientId
 output DEPLOY_VAULT_URI string = keyVault.outputs.vaultUri
-output DEPLOY_OUTBOUND_IP string = sizes.privateNetwork ? network.outputs.outboundIp : ''
+output DEPLOY_OUTBOUND_IP string = network.?outputs.outboundIp ?? ''
 output FLEETSCORE_BLOB_URL string = storage.outputs.blobUrl
 output FLEETSCORE_EVENT_HUBS_NAMESPACE string = eventHubs.outputs.hostName
 output FLEETSCORE_EVENT_HUB string = hub

@@ -5,7 +5,7 @@ param token string
 param retentionDays int
 param dailyCapGb int
 
-resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource logs 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-${token}'
   location: location
   tags: tags
@@ -46,8 +46,6 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   }
 }
 
-output logsName string = logs.name
 output logsId string = logs.id
 output insightsId string = insights.id
 output insightsConnectionString string = insights.properties.ConnectionString
-output workbookId string = workbook.id

@@ -7,14 +7,14 @@ param token string
 param addressPrefix string = '10.60.0.0/16'
 
 @description('Private DNS zones of the services behind private endpoints.')
-param zoneNames array
+param zoneNames string[]
 
 var appsSubnet = 'apps'
 var computeSubnet = 'compute'
 var endpointsSubnet = 'endpoints'
 
 // Temporal, Entra and the image registry of Azure ML are reached through this address only.
-resource outboundAddress 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+resource outboundAddress 'Microsoft.Network/publicIPAddresses@2025-09-01' = {
   name: 'pip-out-${token}'
   location: location
   tags: tags
@@ -26,7 +26,7 @@ resource outboundAddress 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
   }
 }
 
-resource outbound 'Microsoft.Network/natGateways@2024-05-01' = {
+resource outbound 'Microsoft.Network/natGateways@2025-09-01' = {
   name: 'ng-${token}'
   location: location
   tags: tags
@@ -44,7 +44,7 @@ resource outbound 'Microsoft.Network/natGateways@2024-05-01' = {
 }
 
 // No rule of ours lets anything in: the default rules deny what comes from outside the network.
-resource workersFirewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+resource workersFirewall 'Microsoft.Network/networkSecurityGroups@2025-09-01' = {
   name: 'nsg-workers-${token}'
   location: location
   tags: tags
@@ -53,7 +53,7 @@ resource workersFirewall 'Microsoft.Network/networkSecurityGroups@2024-05-01' = 
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-09-01' = {
   name: 'vnet-${token}'
   location: location
   tags: tags
@@ -107,13 +107,13 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   }
 }
 
-resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [for zone in zoneNames: {
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneNames: {
   name: zone
   location: 'global'
   tags: tags
 }]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for (zone, i) in zoneNames: {
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, i) in zoneNames: {
   parent: zones[i]
   name: 'fleetscore'
   location: 'global'

@@ -1,16 +1,21 @@
 // The image of the workers.
 param location string
 param tags object
+
+@minLength(13)
 param token string
+
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 
 @description('Premium where the network is private: only it has private endpoints.')
 param sku string
 param privateNetwork bool
-param pullPrincipalIds array
+param pullPrincipalIds string[]
 
 var roles = loadJsonContent('roles.json')
 
-resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' = {
+resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' = {
   name: 'cr${token}'
   location: location
   tags: tags
@@ -20,7 +25,8 @@ resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' = {
   properties: {
     adminUserEnabled: false
     publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'
-    // Lets Azure's own build tasks push where the network is closed.
+    // This lets services of Azure through, such as the scan of images. It does not let a quick build push ("client with IP
+    // ... is not allowed access", aka.ms/acr/firewall): the hooks of azd open the registry for that time, behind Entra.
     networkRuleBypassOptions: 'AzureServices'
   }
 }
@@ -34,6 +40,21 @@ resource pulls 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (prin
     principalType: 'ServicePrincipal'
   }
 }]
+
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: registry
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
 
 output registryId string = registry.id
 output registryName string = registry.name

@@ -3,6 +3,9 @@
 param location string
 param tags object
 param token string
+
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 param privateNetwork bool
 param adminName string
 param adminPrincipalId string
@@ -16,11 +19,14 @@ param minCores string
 param autoPauseMinutes int
 param maxSizeGb int
 param zoneRedundant bool
+
+@description('Addresses, or FIRST-LAST, that reach the server from outside Azure; for people, where the network is not ours.')
+param operatorIps string
 param backupRedundancy string
 
 var serverless = startsWith(skuName, 'GP_S_')
 
-resource server 'Microsoft.Sql/servers@2023-08-01' = {
+resource server 'Microsoft.Sql/servers@2025-01-01' = {
   name: 'sql-${token}'
   location: location
   tags: tags
@@ -40,7 +46,7 @@ resource server 'Microsoft.Sql/servers@2023-08-01' = {
 
 // Without a network of one's own, workers come from addresses of Azure that are not known in advance. They
 // still need a token of an identity that has a user in the database.
-resource azureServices 'Microsoft.Sql/servers/firewallRules@2023-08-01' = if (!privateNetwork) {
+resource azureServices 'Microsoft.Sql/servers/firewallRules@2025-01-01' = if (!privateNetwork) {
   parent: server
   name: 'AllowAllWindowsAzureIps'
   properties: {
@@ -49,7 +55,18 @@ resource azureServices 'Microsoft.Sql/servers/firewallRules@2023-08-01' = if (!p
   }
 }
 
-resource database 'Microsoft.Sql/servers/databases@2023-08-01' = {
+// People come from addresses of their own; they need a token and a user in the database besides. Without this Azure SQL
+// says "Client with IP address ... is not allowed to access the server" (40615), which names the address to give here.
+resource operatorAddresses 'Microsoft.Sql/servers/firewallRules@2025-01-01' = [for range in (privateNetwork || empty(operatorIps) ? [] : split(replace(operatorIps, ' ', ''), ',')): {
+  parent: server
+  name: 'operator-${replace(range, '.', '-')}'
+  properties: {
+    startIpAddress: first(split(range, '-'))
+    endIpAddress: last(split(range, '-'))
+  }
+}]
+
+resource database 'Microsoft.Sql/servers/databases@2025-01-01' = {
   parent: server
   name: 'fleetscore'
   location: location
@@ -68,6 +85,54 @@ resource database 'Microsoft.Sql/servers/databases@2023-08-01' = {
     autoPauseDelay: autoPauseMinutes
     minCapacity: json(minCores)
   } : {})
+}
+
+// Who signed in and who changed rights, with the statements of administrators; not the rows that workers write.
+resource auditing 'Microsoft.Sql/servers/auditingSettings@2025-01-01' = {
+  parent: server
+  name: 'default'
+  properties: {
+    state: 'Enabled'
+    isAzureMonitorTargetEnabled: true
+    auditActionsAndGroups: [
+      'SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP'
+      'FAILED_DATABASE_AUTHENTICATION_GROUP'
+      'DATABASE_PERMISSION_CHANGE_GROUP'
+      'DATABASE_PRINCIPAL_CHANGE_GROUP'
+      'SCHEMA_OBJECT_CHANGE_GROUP'
+    ]
+  }
+}
+
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: database
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        category: 'SQLSecurityAuditEvents'
+        enabled: true
+      }
+      {
+        category: 'Errors'
+        enabled: true
+      }
+      {
+        category: 'Timeouts'
+        enabled: true
+      }
+      {
+        category: 'Blocks'
+        enabled: true
+      }
+      {
+        category: 'Deadlocks'
+        enabled: true
+      }
+    ]
+  }
 }
 
 output serverId string = server.id

@@ -1,18 +1,22 @@
 // Blob storage: the containers of domain/blob-names.ts, who may do what in each, and how long things stay.
+import { blobPrincipals, operator } from 'types.bicep'
+
 param location string
 param tags object
+
+@minLength(13)
 param token string
 param sku string
 param privateNetwork bool
 
-@description('Principals by kind of worker: { control, ingest, scoring, capture }.')
-param principals object
+@description('Principals by kind of worker.')
+param principals blobPrincipals
 
-@description('Object id of a person or group that imports models and reads predictions; empty for none.')
-param operatorId string
+@description('Who imports models and reads predictions.')
+param operators operator[]
 
-@description('Kind of that principal.')
-param operatorType string
+@description('Log Analytics workspace that diagnostic settings send to.')
+param logsId string
 
 @description('Days until raw captures move to the cool tier, and until they are deleted.')
 param rawCoolDays int
@@ -71,7 +75,7 @@ var containerCreators = [
   'ingest'
 ]
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: 'st${token}'
   location: location
   tags: tags
@@ -96,7 +100,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -111,7 +115,7 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01'
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [for name in containerNames: {
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = [for name in containerNames: {
   parent: blobService
   name: name
   properties: {
@@ -119,7 +123,7 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 }]
 
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -246,15 +250,35 @@ resource creatorGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [f
   }
 }]
 
-resource peopleGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for grant in (empty(operatorId) ? [] : operatorGrants): {
-  name: guid(account.id, operatorId, grant.container, grant.role)
-  scope: containers[indexOf(containerNames, grant.container)]
+// Every operator with every grant, one after the other.
+resource peopleGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for i in range(0, length(operators) * length(operatorGrants)): {
+  name: guid(account.id, operators[i / length(operatorGrants)].id, operatorGrants[i % length(operatorGrants)].container, operatorGrants[i % length(operatorGrants)].role)
+  scope: containers[indexOf(containerNames, operatorGrants[i % length(operatorGrants)].container)]
   properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[grant.role])
-    principalId: operatorId
-    principalType: operatorType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[operatorGrants[i % length(operatorGrants)].role])
+    principalId: operators[i / length(operatorGrants)].id
+    principalType: any(operators[i / length(operatorGrants)].type)
   }
 }]
+
+// What happened to the service itself; readings, predictions and payloads are not in it.
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'fleetscore'
+  scope: blobService
+  properties: {
+    workspaceId: logsId
+    logs: [
+      {
+        category: 'StorageWrite'
+        enabled: true
+      }
+      {
+        category: 'StorageDelete'
+        enabled: true
+      }
+    ]
+  }
+}
 
 output accountId string = account.id
 output accountName string = account.name

@@ -1,4 +1,6 @@
-// Optional, in place of the ingest worker: the same filter and windows as a managed job. See stream-analytics/.
+// Optional, in place of the ingest worker: the same filter and windows as a managed job. See stream-analytics/. It is made
+// stopped, so without outputStartMode ("only if the job is to start upon creation", its reference): its table and user come
+// with the database job. The hooks stop it before a change, which a running job refuses (409), and start it afterwards.
 param location string
 param tags object
 param token string
@@ -21,15 +23,16 @@ param outOfOrderSeconds int
 
 var roles = loadJsonContent('roles.json')
 
-resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = {
+resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' existing = {
   name: namespaceName
 }
 
-resource readings 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' existing = {
+resource readings 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' existing = {
   parent: namespace
   name: hub
 }
 
+// A preview version: the newest stable one, 2020-03-01, knows neither user-assigned identities nor their sign-in.
 resource job 'Microsoft.StreamAnalytics/streamingjobs@2021-10-01-preview' = {
   name: 'asa-${token}'
   location: location
@@ -52,7 +55,6 @@ resource job 'Microsoft.StreamAnalytics/streamingjobs@2021-10-01-preview' = {
     eventsOutOfOrderPolicy: 'Drop'
     // A row that does not fit is dropped and counted; stopping would lose all the others.
     outputErrorPolicy: 'Drop'
-    outputStartMode: 'JobStartTime'
     inputs: [
       {
         name: 'readings'
@@ -114,4 +116,4 @@ resource receiver 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-output jobName string = job.name
+output jobId string = job.id

@@ -1,5 +1,7 @@
 // Control and ingest workers on Container Apps: always on, a quarter of a core each at rest, restarted and
 // replaced by the platform, no machine to patch. Scoring workers are not here: see machine-learning.bicep.
+import { databaseUser, pool as poolType, workerIds } from 'types.bicep'
+
 param location string
 param tags object
 param token string
@@ -8,13 +10,15 @@ param subnetId string
 param logsName string
 param registryServer string
 
-@description('Images; empty until the first deployment, then what azd deployed last.')
-param controlImage string
-param ingestImage string
+@description('What was published last: the database job runs it before the workers do. Empty until then.')
+param publishedImage string
 
-@description('Ids and client ids of the identities by kind: control, ingest, database.')
-param identityIds object
-param clientIds object
+@description('What the workers run; empty until the database was made ready for it.')
+param runningImage string
+
+@description('Ids and client ids of the identities by kind.')
+param identityIds workerIds
+param clientIds workerIds
 
 param controlReplicas int
 param ingestReplicas int
@@ -37,8 +41,8 @@ param logLevel string
 @description('Where traces and metrics go. It names the resource; it lets nobody read.')
 param insightsConnectionString string
 
-@description('The scoring pool: { workspaceId, cluster, environmentId, subnetId, identityId, clientId, vmSize, vmPriority, maxNodes }.')
-param pool object
+@description('The scoring pool.')
+param pool poolType
 
 param temporalAddress string
 param temporalNamespace string
@@ -55,16 +59,16 @@ param vaultUri string
 @description('Encrypt payloads of workflows with the keys in the vault.')
 param payloadEncryption bool
 
-@description('Users of the database: [{ name, id, kind, type }], made by the database job.')
-param databaseUsers array
+@description('Users of the database, made by the database job.')
+param databaseUsers databaseUser[]
 
 @description('Apply the windows of the Stream Analytics job once a minute.')
 param streamAnalytics bool
 
-// Stands there until `azd deploy` puts the real image in. It is not ours: it gets no secret and no variable, and no
-// replica is kept of it.
+// Stands there until there is an image of ours. It is not ours: it gets no secret and no variable, no replica is kept of
+// it, and the job of the database is not started with it.
 var placeholder = 'mcr.microsoft.com/azuredocs/containerapps-helloworld:latest'
-var deployed = !empty(controlImage)
+var deployed = !empty(runningImage)
 
 var temporalSecretNames = temporalAuth == 'apiKey' ? [
   'temporal-api-key'
@@ -128,6 +132,8 @@ var poolEnv = concat([
   { name: 'FLEETSCORE_POOL_MAX_NODES', value: string(pool.maxNodes) }
 ], empty(pool.subnetId) ? [] : [
   { name: 'FLEETSCORE_AML_SUBNET_ID', value: pool.subnetId }
+], empty(pool.fallbackCluster) ? [] : [
+  { name: 'FLEETSCORE_AML_FALLBACK_CLUSTER', value: pool.fallbackCluster }
 ])
 
 var controlEnv = concat(commonEnv, [
@@ -146,11 +152,11 @@ var ingestEnv = concat(commonEnv, [
   { name: 'FLEETSCORE_CONSUMER_GROUP', value: consumerGroup }
 ])
 
-resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource logs 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: logsName
 }
 
-resource managedEnvironment 'Microsoft.App/managedEnvironments@2024-03-01' = {
+resource managedEnvironment 'Microsoft.App/managedEnvironments@2026-01-01' = {
   name: 'cae-${token}'
   location: location
   tags: tags
@@ -176,7 +182,7 @@ resource managedEnvironment 'Microsoft.App/managedEnvironments@2024-03-01' = {
   }
 }
 
-resource control 'Microsoft.App/containerApps@2024-03-01' = {
+resource control 'Microsoft.App/containerApps@2026-01-01' = {
   name: 'ca-control-${token}'
   location: location
   tags: union(tags, {
@@ -211,7 +217,7 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
       containers: [
         {
           name: 'control'
-          image: deployed ? controlImage : placeholder
+          image: deployed ? runningImage : placeholder
           env: deployed ? controlEnv : []
           resources: {
             cpu: json(controlCpu)
@@ -227,12 +233,10 @@ resource control 'Microsoft.App/containerApps@2024-03-01' = {
   }
 }
 
-resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
+resource ingest 'Microsoft.App/containerApps@2026-01-01' = {
   name: 'ca-ingest-${token}'
   location: location
-  tags: union(tags, {
-    'azd-service-name': 'ingest'
-  })
+  tags: tags
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: {
@@ -256,8 +260,8 @@ resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
       containers: [
         {
           name: 'ingest'
-          image: empty(ingestImage) ? placeholder : ingestImage
-          env: empty(ingestImage) ? [] : ingestEnv
+          image: deployed ? runningImage : placeholder
+          env: deployed ? ingestEnv : []
           resources: {
             cpu: json(ingestCpu)
             memory: ingestMemory
@@ -266,16 +270,16 @@ resource ingest 'Microsoft.App/containerApps@2024-03-01' = {
       ]
       // Workers share the partitions of the hub between them; more of them than partitions would idle.
       scale: {
-        minReplicas: empty(ingestImage) ? 0 : ingestReplicas
+        minReplicas: deployed ? ingestReplicas : 0
         maxReplicas: max(1, ingestReplicas)
       }
     }
   }
 }
 
-// Makes the schema and the users of the workers, as the administrator of the database. Started by the
-// postprovision hook; has nothing to do where all is there.
-resource databaseJob 'Microsoft.App/jobs@2024-03-01' = if (deployed) {
+// Makes the schema and the users of the workers, as the administrator of the database. The hook after `azd publish` gives
+// it the new image and starts it before any worker has that image; so does the hook after `azd provision`.
+resource databaseJob 'Microsoft.App/jobs@2026-01-01' = {
   name: 'caj-database-${token}'
   location: location
   tags: tags
@@ -307,7 +311,7 @@ resource databaseJob 'Microsoft.App/jobs@2024-03-01' = if (deployed) {
       containers: [
         {
           name: 'database'
-          image: controlImage
+          image: empty(publishedImage) ? placeholder : publishedImage
           args: [
             'database'
           ]
@@ -327,7 +331,7 @@ resource databaseJob 'Microsoft.App/jobs@2024-03-01' = if (deployed) {
 }
 
 // With the Stream Analytics job in place of the ingest worker: moves its rows into the windows of the store.
-resource streamJob 'Microsoft.App/jobs@2024-03-01' = if (deployed && streamAnalytics) {
+resource streamJob 'Microsoft.App/jobs@2026-01-01' = if (deployed && streamAnalytics) {
   name: 'caj-stream-${token}'
   location: location
   tags: tags
@@ -360,7 +364,7 @@ resource streamJob 'Microsoft.App/jobs@2024-03-01' = if (deployed && streamAnaly
       containers: [
         {
           name: 'stream-windows'
-          image: controlImage
+          image: runningImage
           args: [
             'stream-windows'
           ]
@@ -381,4 +385,4 @@ resource streamJob 'Microsoft.App/jobs@2024-03-01' = if (deployed && streamAnaly
 
 output controlName string = control.name
 output ingestName string = ingest.name
-output databaseJobName string = deployed ? databaseJob.name : ''
+output databaseJobName string = databaseJob.name

@@ -70,7 +70,7 @@ test('every parameter, and every output that a file reads of a module, is there'
       expect([file, parameter, uses > 1]).toEqual([file, parameter, true]);
     }
   }
-  for (const [, module, output] of MAIN.matchAll(/\b(\w+)\.outputs\.(\w+)/g)) {
+  for (const [, module, output] of MAIN.matchAll(/\b(\w+)\.\??outputs\.(\w+)/g)) {
     const path = new RegExp(`^module ${module} '([^']+)'`, 'm').exec(MAIN)?.[1];
     expect([module, output, matches(read(`deploy/bicep/${path}`), /^output (\w+) /gm).includes(output!)]).toEqual([
       module,
@@ -130,14 +130,17 @@ test('each kind of worker has only the rights that its code needs', () => {
   ]);
   const principals = matches(/principals: \{([^}]+)\}/.exec(MAIN)![1]!, /(\w+): identities/g);
   expect(principals).toEqual(['control', 'ingest', 'scoring', 'capture']);
-  const kinds = matches(/var kinds = \[([^\]]+)\]/.exec(MAIN)![1]!, /'(\w+)'/g);
-  // Identities are picked by position: each name must stand at the number that it is read by.
-  for (const [, name, index] of MAIN.matchAll(
-    /\b(control|ingest|scoring|capture|database|stream)(?:Principal|Client)?(?:Id)?: identities\.outputs\.\w+\[(\d)\]/g,
+  const given = [
+    ...MAIN.matchAll(
+      /\b(control|ingest|scoring|capture|database|stream)(?:Principal|Client)?(?:Id)?: identities\.outputs\.(\w+)\./g,
+    ),
+  ];
+  expect(given.length).toBeGreaterThan(10);
+  for (const [, name, identity] of given) expect(identity).toBe(name);
+  for (const [, name, id, kind] of MAIN.matchAll(
+    /name: identities\.outputs\.(\w+)\.name, id: identities\.outputs\.(\w+)\.clientId, kind: '(\w+)'/g,
   ))
-    expect(kinds[Number(index)]).toBe(name);
-  for (const [, index, kind] of MAIN.matchAll(/id: identities\.outputs\.clientIds\[(\d)\], kind: '(\w+)'/g))
-    expect(kinds[Number(index)]).toBe(kind);
+    expect([name, id]).toEqual([kind, kind]);
 });
 
 test('nothing signs in with a key, and nothing is open that a token does not guard', () => {
@@ -155,7 +158,7 @@ test('nothing signs in with a key, and nothing is open that a token does not gua
   expect(read('deploy/bicep/sql.bicep')).toContain('azureADOnlyAuthentication: true');
   expect(read('deploy/bicep/sql.bicep')).not.toMatch(/administratorLogin/);
   expect(read('deploy/bicep/registry.bicep')).toContain('adminUserEnabled: false');
-  expect(read('deploy/bicep/machine-learning.bicep')).toContain('disableLocalAuth: true');
+  expect(read('deploy/bicep/scoring-cluster.bicep')).toContain('disableLocalAuth: true');
   // The one key in use is that of the log workspace, which Container Apps takes in no other form.
   expect(matches(ALL, /listKeys|listConnectionStrings/g)).toHaveLength(1);
   expect(ALL).not.toMatch(/authorizationRules/);
@@ -167,7 +170,7 @@ test('nothing signs in with a key, and nothing is open that a token does not gua
 });
 
 test('the scoring cluster is empty when there is nothing to do, and named after its task queue', () => {
-  expect(read('deploy/bicep/machine-learning.bicep')).toMatch(/minNodeCount: 0\n/);
+  expect(read('deploy/bicep/scoring-cluster.bicep')).toMatch(/minNodeCount: 0\n/);
   expect(MAIN).toContain('clusterName: scoringQueue');
   expect(/param scoringQueue string = '([^']+)'/.exec(MAIN)![1]).toBe(SCORING_QUEUE);
 });
@@ -213,4 +216,47 @@ test('the parameter file names parameters that exist, and gives those that have 
   const known = matches(MAIN, /^param (\w+) /gm);
   for (const name of Object.keys(parameters)) expect(known).toContain(name);
   for (const name of matches(MAIN, /^param (\w+) \w+$/gm)) expect(Object.keys(parameters)).toContain(name);
+  // The same for the files that the compiler expands.
+  for (const profile of ['tryout', 'production']) {
+    const text = read(`deploy/bicep/${profile}.bicepparam`);
+    for (const name of matches(text, /^param (\w+) =/gm)) expect(known).toContain(name);
+    for (const name of matches(MAIN, /^param (\w+) \w+$/gm)) expect(text).toContain(`param ${name} = `);
+  }
+});
+
+test('the cluster comes after the private endpoint of its workspace, and workers after all of them', () => {
+  const block = (name: string): string => new RegExp(`^module ${name} '[^]*?\\n\\}\\]?\\n`, 'm').exec(MAIN)![0];
+  for (const name of ['scoringCluster', 'fallbackCluster', 'workers'])
+    expect(block(name)).toMatch(/dependsOn: \[\n\s+privateEndpoints\n\s+\]/);
+  expect(block('privateEndpoints')).not.toMatch(/luster/);
+  expect(MAIN).toContain('workspace: machineLearning.outputs.workspaceId');
+  expect(read('deploy/bicep/machine-learning.bicep')).not.toContain('workspaces/computes');
+  // Every endpoint has its service.
+  const kinds = matches(/var endpointKinds = \[([^]*?)\n\]/.exec(MAIN)![1]!, /\{ name: '([\w-]+)'/g);
+  const services = matches(/var endpointServices = \{([^]*?)\n\}/.exec(MAIN)![1]!, /^\s+'?([\w-]+)'?: /gm);
+  expect(kinds).toEqual(services);
+  expect(kinds).toHaveLength(9);
+});
+
+test('the Stream Analytics job is made stopped: the hooks start it', () => {
+  expect(read('deploy/bicep/stream-analytics.bicep').replaceAll(/\/\/.*$/gm, '')).not.toContain('outputStartMode');
+  expect(read('deploy/azd/steps.js')).toContain("'/start'");
+});
+
+test('names that Azure wants longer than two letters have a token of a known length', () => {
+  for (const file of ['registry', 'storage', 'identities'])
+    expect(read(`deploy/bicep/${file}.bicep`)).toMatch(/@minLength\(13\)\nparam token string/);
+});
+
+test('what can be said about itself is sent: diagnostic settings, audit of the database, alert rules', () => {
+  for (const file of ['event-hubs', 'key-vault', 'registry', 'sql', 'storage', 'machine-learning'])
+    expect([file, read(`deploy/bicep/${file}.bicep`)]).toEqual([file, expect.stringContaining('diagnosticSettings@')]);
+  expect(read('deploy/bicep/sql.bicep')).toContain('isAzureMonitorTargetEnabled: true');
+  const asked = matches(read('deploy/bicep/alerts.bicep'), /"(fleetscore_\w+)"/g);
+  expect(asked.length).toBeGreaterThan(8);
+  const exported = [
+    ...matches(read('deploy/monitoring/prometheus-alerts.yaml'), /\bfleetscore_\w+/g),
+    ...matches(read('deploy/monitoring/azure-workbook.json'), /\bfleetscore_\w+/g),
+  ];
+  for (const name of asked) expect(exported).toContain(name);
 });

@@ -1,11 +1,10 @@
 /** Kubernetes manifests: well formed, hardened, without secrets, and in step with the workers. */
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { loadConfig } from '../../config.ts';
 import { CONTROL_QUEUE, SCORING_QUEUE } from '../../domain/queues.ts';
 import { parseDuration } from '../../domain/time.ts';
 import { SCORE_ACTIVITY } from '../../workflows/policies.ts';
-import { filesIn, matches, read, root } from './support.ts';
+import { filesIn, matches, read } from './support.ts';
 
 interface Yaml {
   parseAllDocuments(text: string): { errors: Error[]; toJS(): unknown }[];
@@ -118,7 +117,8 @@ test('azure.yaml and the CI files are YAML, and azd finds what they name', () =>
     {
       infra: { path: string; module: string };
       services: Record<string, { host: string; docker: { path: string } }>;
-      hooks: { postprovision: { run: string } };
+      hooks: Record<string, { posix: { run: string }; windows: { run: string } }>;
+      workflows: { up: { steps: { azd: string }[] } };
     },
   ];
   expect(read(`${azure.infra.path}/${azure.infra.module}.bicep`)).toContain("targetScope = 'subscription'");
@@ -129,10 +129,21 @@ test('azure.yaml and the CI files are YAML, and azd finds what they name', () =>
     expect(read(docker.path)).toContain('ENTRYPOINT');
     expect(read('deploy/bicep/main.parameters.json')).toContain(`SERVICE_${name.toUpperCase()}_IMAGE_NAME=`);
   }
-  expect(spawnSync('sh', ['-n', azure.hooks.postprovision.run], { cwd: root }).status).toBe(0);
-  const outputs = matches(read('deploy/bicep/main.bicep'), /^output (\w+) /gm);
-  for (const name of matches(read(azure.hooks.postprovision.run), /\$\{?((?:AZURE|DEPLOY)_[A-Z_]+)/g))
-    expect(outputs).toContain(name);
+  for (const [name, { posix, windows }] of Object.entries(azure.hooks)) {
+    expect([posix.run, windows.run]).toEqual(Array.from({ length: 2 }, () => `node deploy/azd/hook.js ${name}`));
+    expect(read('deploy/azd/hook.js')).toMatch(new RegExp(`Object\\.entries\\(\\{[^}]*\\b${name}\\b`));
+  }
+  expect(azure.workflows.up.steps.map((step) => step.azd)).toEqual(['provision', 'publish --all', 'provision']);
+  // What a hook reads is an output of main.bicep, a setting of its parameter file, or azd's own.
+  const known = [
+    ...matches(read('deploy/bicep/main.bicep'), /^output (\w+) /gm),
+    ...matches(read('deploy/bicep/main.parameters.json'), /\$\{(\w+)/g),
+    'AZURE_SUBSCRIPTION_ID',
+    'AZURE_RESOURCE_MANAGER',
+  ];
+  const asked = matches(read('deploy/azd/steps.js'), /\b((?:AZURE|DEPLOY|SERVICE)_[A-Z0-9_]+)\b/g);
+  expect(asked.length).toBeGreaterThan(15);
+  for (const name of asked) expect(known).toContain(name);
 });
 
 test('the hosted CI grants nothing by default, and pins each action', () => {

@@ -71,8 +71,13 @@ test('secrets: a role a secret, never on the vault, and each node asks for what 
 
 test('an image that is not ours gets no secret, no variable and no replica', () => {
   expect(WORKERS).toMatch(/secrets: \[for name in deployed \? /);
-  expect(matches(WORKERS, /image: (.*) placeholder/g)).toHaveLength(
-    matches(WORKERS, /env: (?:deployed|empty\(ingestImage\)) \?/g).length || -1,
-  );
-  expect(matches(WORKERS, /minReplicas: (?:deployed \? \w+ : 0|empty\(ingestImage\) \? 0)/g)).toHaveLength(2);
+  expect(matches(WORKERS, /image: deployed \? \w+ : placeholder\n\s+env: deployed \?/g)).toHaveLength(2);
+  expect(matches(WORKERS, /minReplicas: deployed \? \w+ : 0/g)).toHaveLength(2);
+  // The job of the database stands there with it, too: started by nobody but the hook, which gives it our image first.
+  expect(matches(WORKERS, /image: (.*) placeholder/g)).toHaveLength(3);
+  expect(WORKERS).toMatch(/^resource databaseJob [^]*?triggerType: 'Manual'/m);
+  expect(/^resource databaseJob [^]*?\n\}\n/m.exec(WORKERS)![0]).not.toContain('secretRef');
+  expect(WORKERS).toContain('image: empty(publishedImage) ? placeholder : publishedImage');
+  const hook = read('deploy/azd/steps.js').split('export async function postpublish')[1]!;
+  expect(hook.indexOf("'job', 'update'")).toBeLessThan(hook.indexOf('setUpDatabase'));
 });

@@ -11,7 +11,7 @@ const FILES = [
   'deploy/Dockerfile',
   'deploy/README.md',
   'deploy/build-image.sh',
-  'deploy/azd/postprovision.sh',
+  'deploy/azd/steps.js',
   'deploy/kubernetes/config.env',
   '.github/workflows/ci.yml',
   ...filesIn('deploy/bicep', '.bicep'),

@@ -115,7 +115,7 @@ test('what is raised outside changes nothing, and nodes that are known are asked
 
 test('a cluster of Bicep takes no right to change it: a lower limit is the pool’s own, a higher one is told', async () => {
   expect(read('deploy/bicep/custom-roles.bicep')).not.toMatch(/computes\/(write|\*|delete)|workspaces\/\*'/);
-  expect(read('deploy/bicep/main.bicep').match(/maxNodes: sizes\.maxNodes/g)).toHaveLength(2);
+  expect(read('deploy/bicep/main.bicep').match(/maxNodes: sizes\.maxNodes/g)).toHaveLength(3);
   const pool = open('p', 'c');
   await pool.prepare({ maxNodes: 4 });
   const before = arm.log.length;
