@@ -70,6 +70,7 @@ function arrange(values: Values<typeof TABLE>) {
       connection: eventHubsOf(values.eventHubs),
       hub: values.eventHubs.hub ?? entityPathOf(values.eventHubs.connectionString) ?? DEFAULT_HUB,
       consumerGroup: values.eventHubs.consumerGroup,
+      onNewHub: values.eventHubs.onNewHub,
     },
     ingest: { ...ingest, hopMs: ingest.hopMs ?? ingest.windowMs, filter: defined(ingest.filter) },
     scoring: { ...scoring, cacheDir: scoring.cacheDir ?? join(home, 'cache', 'models') },

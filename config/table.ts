@@ -81,6 +81,12 @@ export const TABLE = {
       { preset: '$Default' },
       'Consumer group of the ingest workers.',
     ),
+    onNewHub: variable(
+      'FLEETSCORE_ON_NEW_HUB',
+      oneOf('stop', 'read'),
+      { preset: 'stop', handOn: true },
+      'What ingest does when an event hub is not the one that it read before: deleted and made again, or failed over with events lost. `stop`: its partitions stand still until somebody decides. `read`: they are read from their first event on; windows stay, and what is there twice counts once.',
+    ),
   },
   ingest: INGEST,
   scoring: SCORING,

@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { IngestSettings } from '../ingest/settings.ts';
 
-export function ingestSettings({ ingest }: Pick<Config, 'ingest'>): Partial<IngestSettings> {
+export function ingestSettings({ ingest, eventHubs }: Pick<Config, 'ingest' | 'eventHubs'>): Partial<IngestSettings> {
   const { windowMs, hopMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes } =
     ingest;
   return {
@@ -16,6 +16,7 @@ export function ingestSettings({ ingest }: Pick<Config, 'ingest'>): Partial<Inge
     captureIntervalMs,
     captureBytes,
     quota: ingest.quota,
+    onNewHub: eventHubs.onNewHub,
     ...(ingest.timeUnit === undefined ? {} : { timeUnit: ingest.timeUnit }),
     ...(ingest.lateLimitMs === undefined ? {} : { lateLimitMs: ingest.lateLimitMs }),
     ...(ingest.workerName === undefined ? {} : { workerName: ingest.workerName }),

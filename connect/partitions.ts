@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { heedClose } from '../ingest/amqp/heed-close.ts';
 import { sourceName, type HubName } from '../ingest/event.ts';
+import { waitingIn } from '../ingest/hub-identity.ts';
 import type { PartitionProgress } from '../storage/store.ts';
 import { eventHubTarget } from './event-hubs.ts';
 
@@ -37,6 +38,8 @@ export interface PartitionState {
   readonly dead: number;
   /** Epoch ms; absent when nothing was ever applied. */
   readonly updatedAtMs?: number;
+  /** Why it is not read: it is not the partition that was read before. */
+  readonly problem?: string;
 }
 
 export interface HubReader {
@@ -135,7 +138,9 @@ export function partitionStates(
   return [...progress, ...untouched]
     .map((p) => {
       const end = p.source === source ? endOf.get(p.partition) : undefined;
-      return end === undefined ? p : { ...p, lastSeq: end.lastSeq, lagEvents: lagOf(p.appliedSeq, end) };
+      return end === undefined
+        ? p
+        : { ...p, lastSeq: end.lastSeq, lagEvents: 'problem' in p ? waitingIn(end) : lagOf(p.appliedSeq, end) };
     })
     .sort(
       (a, b) => a.source.localeCompare(b.source) || a.partition.localeCompare(b.partition, 'en', { numeric: true }),

@@ -139,6 +139,7 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
       const { updates, readings, late } = built;
       const what = commit({
         throughSeq: last.seq,
+        last: { offset: last.offset, enqueuedMs: last.enqueuedMs },
         watermarkMs: built.watermarkMs,
         updates,
         readings,
@@ -174,7 +175,17 @@ export function createApplier(deps: ApplyDeps, start: Progress): Applier {
     const sends = countSends();
     const send = sends.indexOf(event);
     if (send > 0) sends.add(send, { events: 1, dead: found.reasons as Record<string, number> });
-    if (!(await committed(commit({ throughSeq: event.seq, dead, sends: sends.results })))) return;
+    if (
+      !(await committed(
+        commit({
+          throughSeq: event.seq,
+          last: { offset: event.offset, enqueuedMs: event.enqueuedMs },
+          dead,
+          sends: sends.results,
+        }),
+      ))
+    )
+      return;
     appliedSeq = event.seq;
     totals.commits++;
     totals.events++;

@@ -8,7 +8,7 @@ import type { EventHubConsumerClient, RetryOptions } from '@azure/event-hubs';
 import { contextOf } from './amqp/client-parts.ts';
 
 interface Management {
-  getEventHubProperties(options?: { readonly retryOptions?: RetryOptions }): Promise<unknown>;
+  getEventHubProperties(options?: { readonly retryOptions?: RetryOptions }): Promise<{ readonly createdOn: Date }>;
 }
 
 /**
@@ -17,12 +17,25 @@ interface Management {
  */
 const ANSWER_MS = 5_000;
 
-/** Returns false when the SDK is built differently than expected, and nothing was done. */
-export function retryBalancing(client: EventHubConsumerClient, retryOptions: RetryOptions): boolean {
+/**
+ * @param heard what the hub answers, each time it is asked
+ * @returns false when the SDK is built differently than expected, and nothing was done
+ */
+export function retryBalancing(
+  client: EventHubConsumerClient,
+  retryOptions: RetryOptions,
+  heard: (hub: { readonly createdOn: Date }) => void,
+): boolean {
   const management = contextOf(client)?.managementSession as Partial<Management> | undefined;
   if (typeof management?.getEventHubProperties !== 'function') return false;
   const ask = management.getEventHubProperties.bind(management);
-  management.getEventHubProperties = (options) =>
-    ask({ ...options, retryOptions: options?.retryOptions ?? { ...retryOptions, timeoutInMs: ANSWER_MS } });
+  management.getEventHubProperties = async (options) => {
+    const hub = await ask({
+      ...options,
+      retryOptions: options?.retryOptions ?? { ...retryOptions, timeoutInMs: ANSWER_MS },
+    });
+    heard(hub);
+    return hub;
+  };
   return true;
 }

@@ -4,6 +4,7 @@
  * beginning; events that are done are dropped again in no time.
  */
 import type { CheckpointStore, PartitionOwnership } from '@azure/event-hubs';
+import type { ContainerClient } from '@azure/storage-blob';
 import { messageOf } from '../domain/errors.ts';
 import type { Store } from '../storage/store.ts';
 import { sourceName, type HubName } from './event.ts';
@@ -17,10 +18,16 @@ export function believableCheckpoints(
   store: Store,
   captures: boolean,
   log: IngestLog,
+  /** Whether a partition may be taken, or kept. */
+  mayTake: (partition: string) => Promise<boolean> = async () => true,
 ): CheckpointStore {
   return {
     listOwnership: (...args) => inner.listOwnership(...args),
-    claimOwnership: (...args) => inner.claimOwnership(...args),
+    async claimOwnership(wanted) {
+      const allowed: PartitionOwnership[] = [];
+      for (const one of wanted) if (one.ownerId === '' || (await mayTake(one.partitionId))) allowed.push(one);
+      return allowed.length === 0 ? [] : inner.claimOwnership(allowed);
+    },
     updateCheckpoint: (...args) => inner.updateCheckpoint(...args),
     async listCheckpoints(...args) {
       const source = sourceName({ namespace: args[0], hub: args[1] }, args[2]);
@@ -42,6 +49,17 @@ export function believableCheckpoints(
       });
     },
   };
+}
+
+/** Removes the position from which a partition is read; the name is that of the SDK's blob store (1.1.0, blobCheckpointStore.js). */
+export async function dropCheckpoint(
+  container: ContainerClient,
+  { namespace, hub }: HubName,
+  consumerGroup: string,
+  partition: string,
+): Promise<void> {
+  const name = `${namespace}/${hub}/${consumerGroup}/checkpoint/`.toLowerCase() + partition;
+  await container.getBlobClient(name).deleteIfExists();
 }
 
 export const ownerId = (workerName: string, unique: string): string => `${workerName}${OWNER_SEPARATOR}${unique}`;

@@ -47,6 +47,18 @@ export function hubNameOf(target: EventHubTarget): HubName {
   return { namespace: createProducer(target).fullyQualifiedNamespace, hub: target.hub };
 }
 
+/** For one partition, without a position that is kept; one try of each call. */
+export function openConsumer(target: EventHubTarget & { readonly consumerGroup: string }): EventHubConsumerClient {
+  const { connection, hub, consumerGroup } = target;
+  const options = { ...CLIENT, retryOptions: { ...RETRY_OPTIONS, maxRetries: 0 } };
+  const client =
+    'connectionString' in connection
+      ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, options)
+      : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, options);
+  heedClose(client);
+  return client;
+}
+
 export function createConsumer(
   target: EventHubTarget & { readonly consumerGroup: string },
   checkpoints: CheckpointStore,

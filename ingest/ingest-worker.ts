@@ -21,10 +21,20 @@ import { guardDecoding } from './amqp/guard-decoding.ts';
 import { heedClose } from './amqp/heed-close.ts';
 import { retryBalancing } from './balance-retries.ts';
 import { boundReceiverCredit } from './bound-credit.ts';
-import { believableCheckpoints, isOwner, ownerId, releaseOwnership, type Release } from './checkpoints.ts';
+import {
+  believableCheckpoints,
+  dropCheckpoint,
+  isOwner,
+  ownerId,
+  releaseOwnership,
+  type Release,
+} from './checkpoints.ts';
 import { createConsumer, RETRY_OPTIONS, type EventHubTarget } from './connect.ts';
 import { hubFolder, sourceName, toIngestEvent } from './event.ts';
+import { createEventAt } from './event-at.ts';
 import { createFilter } from './filter.ts';
+import { createHubCheck } from './hub-check.ts';
+import { reasonOf, refusesPosition } from './hub-errors.ts';
 import type { IngestLog } from './log.ts';
 import { createEventParser } from './parse-event.ts';
 import { openPipeline, type Pipeline, type PipelineDeps } from './partition-pipeline.ts';
@@ -65,7 +75,7 @@ const TICK_MS = 500;
 const LONGEST_WAIT_S = 2;
 
 /**
- * @throws FleetscoreError `INTERVAL_CHANGED`, `HUB_RECREATED`, `EVENT_HUB_UNAVAILABLE` (retryable)
+ * @throws FleetscoreError `INTERVAL_CHANGED`, `EVENT_HUB_UNAVAILABLE` (retryable)
  */
 export async function startIngest(options: IngestOptions): Promise<IngestWorker> {
   const { store, blobs, log } = options;
@@ -89,39 +99,54 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const inner = new BlobCheckpointStore(options.checkpoints);
   const { workerName } = settings;
   const identifier = workerName === undefined ? randomUUID() : ownerId(workerName, randomUUID());
-  const client = createConsumer(options.eventHubs, believableCheckpoints(inner, store, settings.capture, log), {
-    loadBalancing: {
-      strategy: 'greedy',
-      updateIntervalInMs: settings.balanceIntervalMs,
-      partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs,
+  const pipelines = new Map<string, Promise<Pipeline>>();
+  // One that is read is held to its hub before anything is applied; it may end what it has.
+  const mayTake = async (partition: string): Promise<boolean> => pipelines.has(partition) || check.admit(partition);
+  const client = createConsumer(
+    options.eventHubs,
+    believableCheckpoints(inner, store, settings.capture, log, mayTake),
+    {
+      loadBalancing: {
+        strategy: 'greedy',
+        updateIntervalInMs: settings.balanceIntervalMs,
+        partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs,
+      },
+      identifier,
     },
-    identifier,
-  });
-  if (!retryBalancing(client, RETRY_OPTIONS))
+  );
+  if (!retryBalancing(client, RETRY_OPTIONS, ({ createdOn }) => check.heard(createdOn.getTime())))
     log.warn(
       {},
       'the Event Hubs client is not the one known: after trouble it may take half a minute to share out partitions again',
     );
-  if (!heedClose(client))
+  if (!heedClose(client, () => check.doubtAll()))
     log.warn(
       {},
       'the Event Hubs client is not the one known: when the service ends a connection, this process may end',
     );
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const source = sourceName(name, consumerGroup);
+  const check = createHubCheck({
+    client,
+    store,
+    source,
+    log,
+    onNewHub: settings.onNewHub,
+    eventAt: createEventAt(options.eventHubs),
+    dropCheckpoint: (partition) => dropCheckpoint(options.checkpoints, name, consumerGroup, partition),
+  });
   const release = (held: Release['held'], because: string): Promise<void> =>
     releaseOwnership(inner, { hub: name, consumerGroup, held, because }, log);
   if (workerName !== undefined)
     await release((ownership) => isOwner(workerName, ownership.ownerId), 'this worker held them before its restart');
   try {
-    await checkHub(client, store, source);
+    await checkHub(client);
     if (settings.capture) await mendCapture({ store, blobs, log }, source, hubFolder(name));
   } catch (error) {
     await client.close().catch(() => {});
     throw error;
   }
 
-  const pipelines = new Map<string, Promise<Pipeline>>();
   const opened = new Map<string, Pipeline>();
   const givenUpAtMs = new Map<string, number>();
   const common: Omit<PipelineDeps, 'partition' | 'checkpoint'> = {
@@ -164,7 +189,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     return opening;
   };
   const stopWith = (error: unknown): void => {
-    if (error instanceof FleetscoreError && error.code !== 'INGEST_STOPPED') fail(error);
+    if (error instanceof FleetscoreError && !ENDS_READING.has(error.code)) fail(error);
   };
 
   const subscription = client.subscribe(
@@ -173,15 +198,20 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
         try {
           const pipeline = await open(partitionId);
           log.info({ partition: partitionId, appliedSeq: pipeline.appliedSeq }, 'partition taken');
-          await checkPartition(client, source, partitionId, pipeline.appliedSeq);
         } catch (error) {
           stopWith(error);
         }
       },
       async processEvents(received, { partitionId }) {
-        if (received.length === 0) return;
         const startedAtMs = performance.now();
         try {
+          await untilDone(() => check.hold(partitionId, received[0]?.offset), {
+            what: `look at the hub of partition ${partitionId}`,
+            log,
+            signal: giveUp.signal,
+            answers: ['HUB_RECREATED'],
+          });
+          if (received.length === 0) return;
           const pipeline = await (pipelines.get(partitionId) ?? open(partitionId));
           await pipeline.process(received.map(toIngestEvent));
         } catch (error) {
@@ -194,6 +224,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
           await sleep(restMs, undefined, { signal: ending.signal }).catch(() => {});
       },
       async processError(error, { partitionId }) {
+        if (refusesPosition(error)) check.doubtPosition(partitionId);
         logTrouble(log, error, partitionId, ending.signal.aborted);
       },
       async processClose(reason, { partitionId }: PartitionContext) {
@@ -269,53 +300,34 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   return { source, stats, failed, stop: (withinMs = settings.stopTimeoutMs) => (stopped ??= stop(withinMs)) };
 }
 
-/** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE`, `HUB_RECREATED` */
-async function checkHub(client: EventHubConsumerClient, store: Store, source: string): Promise<void> {
-  const progress = new Map((await store.listProgress(source)).map((p) => [p.partition, p.appliedSeq]));
-  let partitions: string[];
+/** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE` */
+async function checkHub(client: EventHubConsumerClient): Promise<void> {
   try {
-    partitions = await client.getPartitionIds();
+    await client.getPartitionIds();
   } catch (error) {
     throw new FleetscoreError(
       'EVENT_HUB_UNAVAILABLE',
-      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${messageOf(error)}. Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).`,
+      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${reasonOf(error).error}. Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).`,
       { cause: error, retryable: true },
     );
   }
-  for (const partition of partitions) {
-    const appliedSeq = progress.get(partition);
-    if (appliedSeq !== undefined) await checkPartition(client, source, partition, appliedSeq);
-  }
 }
 
-/** A hub that ends before what was read of it is not the same hub. @throws FleetscoreError `HUB_RECREATED` */
-async function checkPartition(
-  client: EventHubConsumerClient,
-  source: string,
-  partition: string,
-  appliedSeq: number,
-): Promise<void> {
-  if (appliedSeq < 0) return;
-  let lastSeq: number;
-  try {
-    lastSeq = (await client.getPartitionProperties(partition)).lastEnqueuedSequenceNumber;
-  } catch {
-    // Unreachable is not recreated: reading itself reports that.
-    return;
-  }
-  if (lastSeq >= appliedSeq) return;
-  throw new FleetscoreError(
-    'HUB_RECREATED',
-    `partition ${partition} of event hub ${client.eventHubName} ends at sequence number ${lastSeq}, but events up to ${appliedSeq} were read from ${source} before: the event hub was deleted and created again, and its new events would be taken for old ones. Give ingest another consumer group (FLEETSCORE_CONSUMER_GROUP), which starts counting anew; the windows stay as they are.`,
-  );
-}
+/** Codes with which the reading of a partition ends while the worker goes on. */
+const ENDS_READING: ReadonlySet<string> = new Set(['INGEST_STOPPED', 'HUB_RECREATED']);
 
-const EXPECTED: ReadonlySet<string> = new Set(['ReceiverDisconnectedError', 'AbortError']);
+/** `HUB_RECREATED` was told where it was found. */
+const EXPECTED: ReadonlySet<string> = new Set(['ReceiverDisconnectedError', 'AbortError', 'HUB_RECREATED']);
 
-function logTrouble(log: IngestLog, error: Error, partition: string, ending: boolean): void {
-  const code = (error as { code?: unknown }).code;
-  const fields = { ...(partition === '' ? undefined : { partition }), code, error: error.message || error.name };
+function logTrouble(log: IngestLog, thrown: Error, partition: string, ending: boolean): void {
+  const { code, error, tries, name } = reasonOf(thrown);
+  const fields = {
+    ...(partition === '' ? undefined : { partition }),
+    code,
+    error,
+    ...(tries > 1 ? { tries } : undefined),
+  };
   // Another worker has taken the partition, or this one ends.
-  if (ending || EXPECTED.has(String(code)) || EXPECTED.has(error.name)) log.debug(fields, 'reading was ended');
+  if (ending || EXPECTED.has(String(code)) || EXPECTED.has(name)) log.debug(fields, 'reading was ended');
   else log.warn(fields, 'reading from Event Hubs is in trouble, trying again');
 }

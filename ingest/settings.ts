@@ -5,6 +5,7 @@ import { formatDuration } from '../domain/time.ts';
 import { describeWindows, windowsPerReading, type WindowShape } from '../domain/windowing.ts';
 import { CAPTURE_DEFAULTS } from './capture.ts';
 import type { FilterSettings } from './filter.ts';
+import type { OnNewHub } from './hub-check.ts';
 import type { SensorQuota, Store } from '../storage/store.ts';
 import { PARSE_DEFAULTS, type ParseSettings } from './parse-event.ts';
 import { SENSOR_QUOTA } from './sensor-ids.ts';
@@ -35,6 +36,8 @@ export interface IngestSettings extends WindowShape, ParseSettings {
   /** Longest time that a stop takes. */
   readonly stopTimeoutMs: number;
   readonly statsIntervalMs: number;
+  /** What becomes of a partition that is not the one that was read before. */
+  readonly onNewHub: OnNewHub;
   /**
    * Name of this worker, unique among those alive and the same after a restart: a worker that died has its
    * partitions back at once. Without a name they are free after `ownershipTimeoutMs`.
@@ -59,6 +62,7 @@ export const INGEST_DEFAULTS: IngestSettings = {
   ownershipTimeoutMs: 30_000,
   stopTimeoutMs: 20_000,
   statsIntervalMs: 10_000,
+  onNewHub: 'stop',
 };
 
 /** Windows that one event may touch: each costs some 250 bytes while its commit is made. */

@@ -35,7 +35,10 @@ export function watchIngest(
     const { partitions: own } = worker.stats();
     const asked = own.length === 0 ? undefined : own;
     const [progress, ends] = await Promise.all([store.listProgress(hub.source), hub.ends(asked)]);
-    const states = partitionStates(progress, hub.source, ends).filter(({ lagEvents }) => lagEvents !== undefined);
+    const states = partitionStates(progress, hub.source, ends).filter(
+      // One that is not the hub that was read stands still on purpose.
+      ({ lagEvents, problem }) => lagEvents !== undefined && problem === undefined,
+    );
     const found = watch.look(
       Date.now(),
       states.map(({ partition, appliedSeq, lagEvents }) => ({

@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
+import { REMEDY } from '../../ingest/hub-check.ts';
 import type { IngestLog } from '../../ingest/log.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
@@ -78,6 +79,11 @@ async function status(context: Context, options: { rateOver: string }): Promise<
       ...(states.length === 0
         ? ['No readings yet: they come with an ingest worker (fleetscore up) and events (fleetscore send FILE.csv).']
         : [describe(states, rateOf)]),
+      ...states.flatMap(({ partition, problem }) =>
+        problem === undefined
+          ? []
+          : [`Partition ${partition} is not the one that was read before, and stands still: ${problem}. ${REMEDY}`],
+      ),
       ...(hub?.problem === undefined ? [] : [`The lag is not known: ${hub.problem}`]),
       ...(hub === undefined
         ? ['The lag is not known: Event Hubs is not configured and no laptop stack runs here.']
@@ -112,6 +118,7 @@ function stateData(state: PartitionState, rate: number | undefined): object {
     readingsPerSecond: rate ?? null,
     late: state.late,
     dead: state.dead,
+    problem: state.problem ?? null,
     updated: updatedAtMs === undefined ? null : isoTime(updatedAtMs),
   };
 }

@@ -115,7 +115,7 @@ function openHub(config: HubConfig, dir: string, limits: LogLimits, log: (line: 
   let turn = 0;
   return {
     name: config.name,
-    createdAtMs: statSync(dir).birthtimeMs || Date.now(),
+    createdAtMs: createdAt(dir),
     partitions,
     consumerGroups: new Set(['$default', ...(config.consumerGroups ?? []).map((name) => name.toLowerCase())]),
     choosePartition: (key) => {
@@ -125,6 +125,13 @@ function openHub(config: HubConfig, dir: string, limits: LogLimits, log: (line: 
       return partition;
     },
   };
+}
+
+/** Kept beside the logs: a hub whose folder is copied, or restored, is the same hub. */
+function createdAt(dir: string): number {
+  const path = join(dir, 'created');
+  if (!existsSync(path)) writeFileSync(path, String(Math.floor(statSync(dir).birthtimeMs || Date.now())));
+  return Number(readFileSync(path, 'utf8'));
 }
 
 const heldHere = new Set<string>();

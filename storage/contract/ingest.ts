@@ -20,6 +20,20 @@ export interface PartitionProgress {
   readonly late: number;
   readonly dead: number;
   readonly updatedAtMs: number;
+  /** When the hub that was read was created, epoch ms; absent in progress of before versions that keep it. */
+  readonly hubCreatedMs?: number;
+  /** The event at `appliedSeq`; absent where it is not known. */
+  readonly last?: AppliedEvent;
+  /** Why nothing of the partition is read, until somebody decides. */
+  readonly problem?: string;
+}
+
+/** Tells the event of a sequence number from another hub's of the same number. */
+export interface AppliedEvent {
+  /** As the service gave it; nothing but its beginning may be read (see ingest/hub-identity.ts). */
+  readonly offset: string;
+  /** Epoch ms. */
+  readonly enqueuedMs: number;
 }
 
 /** Events (after `expectedSeq`, up to `throughSeq`) of one partition, as window updates. */
@@ -28,6 +42,8 @@ export interface IngestCommit {
   readonly partition: string;
   readonly expectedSeq: number;
   readonly throughSeq: number;
+  /** The event at `throughSeq`. */
+  readonly last?: AppliedEvent;
   readonly watermarkMs: number;
   readonly updates: readonly WindowUpdate[];
   /** Added to the partition's counters. */
@@ -62,4 +78,11 @@ export interface IngestStore {
   /** Raw capture holds no more than up to `capturedSeq`: its later files are lost. */
   rewindCapture(source: string, partition: string, capturedSeq: number): Promise<void>;
   listProgress(source?: string): Promise<PartitionProgress[]>;
+  /** Notes which hub a partition is read of, and why it is not read; undefined: it is. */
+  noteHub(source: string, partition: string, hubCreatedMs: number, problem: string | undefined): Promise<void>;
+  /**
+   * Progress of a partition begins anew, with another hub: nothing of it is applied or captured yet. Its counters go on.
+   * @returns false when the stored appliedSeq is not `expectedSeq`: somebody else went on, and nothing was written
+   */
+  beginHub(source: string, partition: string, expectedSeq: number, hubCreatedMs: number): Promise<boolean>;
 }

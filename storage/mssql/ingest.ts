@@ -5,8 +5,8 @@
  */
 import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import { progressConflict } from '../failures.ts';
-import { lateMinutes } from '../rows.ts';
-import type { IngestCommit, IngestStore, PartitionProgress } from '../store.ts';
+import { lateMinutes, progressOf, type ProgressRow } from '../rows.ts';
+import type { IngestCommit, IngestStore } from '../store.ts';
 import {
   countDuplicates,
   mergedWindow,
@@ -115,12 +115,30 @@ export const INGEST_SQL = {
       late: 'BIGINT',
       dead: 'BIGINT',
       now: 'BIGINT',
+      lastOffset: 'NVARCHAR(400)',
+      lastEnqueued: 'BIGINT',
     },
     `
     UPDATE partition_progress
     SET applied_seq = @through,
         watermark_ms = CASE WHEN watermark_ms > @watermark THEN watermark_ms ELSE @watermark END,
-        readings = readings + @readings, late = late + @late, dead = dead + @dead, updated_at_ms = @now
+        readings = readings + @readings, late = late + @late, dead = dead + @dead, updated_at_ms = @now,
+        last_seq = CASE WHEN @lastOffset IS NULL THEN last_seq ELSE @through END,
+        last_offset = COALESCE(@lastOffset, last_offset), last_enqueued_ms = COALESCE(@lastEnqueued, last_enqueued_ms)
+    WHERE source = @source AND partition_id = @partition AND applied_seq = @expected`,
+  ),
+  noteHub: tsql(
+    { ...PARTITION, created: 'BIGINT', problem: 'NVARCHAR(1000)' },
+    `
+    UPDATE partition_progress SET hub_created_ms = @created, problem = @problem
+    WHERE source = @source AND partition_id = @partition`,
+  ),
+  beginHub: tsql(
+    { ...PARTITION, expected: 'BIGINT', created: 'BIGINT', now: 'BIGINT' },
+    `
+    UPDATE partition_progress
+    SET applied_seq = -1, captured_seq = -1, hub_created_ms = @created, problem = NULL, last_seq = NULL,
+        last_offset = NULL, last_enqueued_ms = NULL, updated_at_ms = @now
     WHERE source = @source AND partition_id = @partition AND applied_seq = @expected`,
   ),
   moveCapture: tsql(
@@ -155,7 +173,9 @@ export const INGEST_SQL = {
     { source: 'NVARCHAR(400)' },
     `
     SELECT source, partition_id AS [partition], applied_seq AS appliedSeq, captured_seq AS capturedSeq,
-           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
+           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs,
+           hub_created_ms AS hubCreatedMs, last_seq AS lastSeq, last_offset AS lastOffset,
+           last_enqueued_ms AS lastEnqueuedMs, problem
     FROM partition_progress WHERE @source IS NULL OR source = @source ORDER BY source, partition_id`,
   ),
 } as const;
@@ -225,19 +245,21 @@ export function ingestMethods(db: Database): IngestStore {
 
     listProgress: (source) =>
       db.read(async (session) => {
-        const rows = await session.query<PartitionProgress>(INGEST_SQL.listProgress, { source: source ?? null });
-        return rows.map((row) => ({
-          source: row.source,
-          partition: row.partition,
-          appliedSeq: Number(row.appliedSeq),
-          capturedSeq: Number(row.capturedSeq),
-          watermarkMs: Number(row.watermarkMs),
-          readings: Number(row.readings),
-          late: Number(row.late),
-          dead: Number(row.dead),
-          updatedAtMs: Number(row.updatedAtMs),
-        }));
+        const rows = await session.query<ProgressRow>(INGEST_SQL.listProgress, { source: source ?? null });
+        return rows.map(progressOf);
       }),
+
+    noteHub: (source, partition, created, problem) =>
+      db.write(async (tx) => {
+        await tx.run(INGEST_SQL.addProgress, { source, partition, now: Date.now() });
+        await tx.run(INGEST_SQL.noteHub, { source, partition, created, problem: problem ?? null });
+      }),
+
+    beginHub: (source, partition, expected, created) =>
+      db.write(
+        async (tx) =>
+          (await tx.run(INGEST_SQL.beginHub, { source, partition, expected, created, now: Date.now() })) === 1,
+      ),
   };
 }
 
@@ -256,6 +278,8 @@ async function moveProgress(tx: Transaction, commit: IngestCommit): Promise<bool
       late: commit.late,
       dead: commit.dead,
       now,
+      lastOffset: commit.last?.offset ?? null,
+      lastEnqueued: commit.last?.enqueuedMs ?? null,
     }),
   );
   if (moved === 1) return true;

@@ -7,8 +7,8 @@
 import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import type { WindowUpdate } from '../../domain/window.ts';
 import { progressConflict } from '../failures.ts';
-import { lateMinutes } from '../rows.ts';
-import type { IngestCommit, IngestStore, PartitionProgress, SendOutcome } from '../store.ts';
+import { lateMinutes, progressOf, type ProgressRow } from '../rows.ts';
+import type { IngestCommit, IngestStore, SendOutcome } from '../store.ts';
 import { countDuplicates, mergedWindow, newWindow, readingsOf, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';
 import { reserveGuard } from './disk-reserve.ts';
@@ -42,8 +42,16 @@ export const INGEST_SQL = {
   moveProgress: `
     UPDATE partition_progress
     SET applied_seq = ?, watermark_ms = MAX(watermark_ms, ?), readings = readings + ?, late = late + ?,
-        dead = dead + ?, updated_at_ms = ?
+        dead = dead + ?, updated_at_ms = ?, last_seq = CASE WHEN ? IS NULL THEN last_seq ELSE ? END,
+        last_offset = COALESCE(?, last_offset), last_enqueued_ms = COALESCE(?, last_enqueued_ms)
     WHERE source = ? AND partition_id = ?`,
+  noteHub: `
+    UPDATE partition_progress SET hub_created_ms = ?, problem = ? WHERE source = ? AND partition_id = ?`,
+  beginHub: `
+    UPDATE partition_progress
+    SET applied_seq = -1, captured_seq = -1, hub_created_ms = ?, problem = NULL, last_seq = NULL, last_offset = NULL,
+        last_enqueued_ms = NULL, updated_at_ms = ?
+    WHERE source = ? AND partition_id = ? AND applied_seq = ?`,
   moveCapture: `
     UPDATE partition_progress SET captured_seq = ?, updated_at_ms = ?
     WHERE source = ? AND partition_id = ? AND captured_seq < ?`,
@@ -55,7 +63,9 @@ export const INGEST_SQL = {
     UPDATE partition_progress SET captured_seq = ? WHERE source = ? AND partition_id = ? AND captured_seq > ?`,
   listProgress: `
     SELECT source, partition_id AS "partition", applied_seq AS appliedSeq, captured_seq AS capturedSeq,
-           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs
+           watermark_ms AS watermarkMs, readings, late, dead, updated_at_ms AS updatedAtMs,
+           hub_created_ms AS hubCreatedMs, last_seq AS lastSeq, last_offset AS lastOffset,
+           last_enqueued_ms AS lastEnqueuedMs, problem
     FROM partition_progress WHERE ? IS NULL OR source = ? ORDER BY source, partition_id`,
 } as const;
 
@@ -102,8 +112,17 @@ export function ingestMethods(db: Connection): IngestStore {
 
     listProgress: (source) =>
       db
-        .read(() => db.all<PartitionProgress>(INGEST_SQL.listProgress, source ?? null, source ?? null))
-        .then((rows) => rows.map((row) => ({ ...row }))),
+        .read(() => db.all<ProgressRow>(INGEST_SQL.listProgress, source ?? null, source ?? null))
+        .then((rows) => rows.map(progressOf)),
+
+    noteHub: (source, partition, hubCreatedMs, problem) =>
+      db.write(() => {
+        db.run(INGEST_SQL.addProgress, source, partition, Date.now());
+        db.run(INGEST_SQL.noteHub, hubCreatedMs, problem ?? null, source, partition);
+      }),
+
+    beginHub: (source, partition, expectedSeq, hubCreatedMs) =>
+      db.write(() => db.run(INGEST_SQL.beginHub, hubCreatedMs, Date.now(), source, partition, expectedSeq) === 1),
   };
 }
 
@@ -144,6 +163,10 @@ function moveProgress(db: Connection, commit: IngestCommit): void {
     commit.late,
     commit.dead,
     now,
+    commit.last?.offset ?? null,
+    commit.throughSeq,
+    commit.last?.offset ?? null,
+    commit.last?.enqueuedMs ?? null,
     source,
     partition,
   );

@@ -36,6 +36,7 @@ test('every variable arrives where it belongs', () => {
         FLEETSCORE_CAPTURE_INTERVAL: '5s',
         FLEETSCORE_CAPTURE_BYTES: '100000',
         FLEETSCORE_INGEST_WORKER: 'one',
+        FLEETSCORE_ON_NEW_HUB: 'read',
       }),
     ),
   ).toEqual({
@@ -60,6 +61,7 @@ test('every variable arrives where it belongs', () => {
     captureIntervalMs: 5_000,
     captureBytes: 100_000,
     workerName: 'one',
+    onNewHub: 'read',
   });
 });
 

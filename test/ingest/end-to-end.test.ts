@@ -414,7 +414,8 @@ test('a CSV file goes in; bad rows are told by line, the good ones count', async
 test('a hub that was deleted and made anew, another interval, and a hub that is not there are told apart', async () => {
   const hub = 'empty';
   await withStore(hub, async (store) => {
-    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const told: string[] = [];
+    const log = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => void told.push(message) };
     const start = (name: string, settings: Partial<IngestSettings> = {}) =>
       startIngest({
         eventHubs: { connection: { connectionString: servers.eventHubs }, hub: name, consumerGroup: '$Default' },
@@ -435,10 +436,18 @@ test('a hub that was deleted and made anew, another interval, and a hub that is 
       late: 0,
       dead: 0,
     });
-    await expect(start(hub)).rejects.toMatchObject({
-      code: 'HUB_RECREATED',
-      message: expect.stringMatching(/partition 1 .*ends at sequence number -1.* up to 41 .*consumer group/s),
+    const worker = await start(hub, QUICK);
+    const progress = async () =>
+      Object.fromEntries((await store.listProgress(servers.source(hub))).map((p) => [p.partition, p]));
+    // The other partitions are read; this one stands still and says why.
+    await until(async () => worker.stats().partitions.length === 2 && (await progress())['1']?.problem !== undefined);
+    expect((await progress())['1']).toMatchObject({
+      appliedSeq: 41,
+      problem: expect.stringMatching(/ends at sequence number -1, but events up to 41 were read/),
     });
+    expect(told).toContainEqual(expect.stringMatching(/partition stands still.*FLEETSCORE_ON_NEW_HUB=read/));
+    expect(worker.stats().partitions).toEqual(['0', '2']);
+    await worker.stop();
     await expect(start(hub, { windowMs: 60_000 })).rejects.toMatchObject({
       code: 'INTERVAL_CHANGED',
       message: expect.stringContaining('1m'),
