@@ -52,9 +52,10 @@ export const ERROR_CODES = {
   'Models and releases': {
     BAD_MODELS: 'Models cannot be published; the message names each.',
     CHALLENGER_IS_CURRENT: 'A challenger cannot be the current release.',
-    CONVERT_FAILED: 'The converter of pickles ended early.',
-    CONVERT_NO_FOLDER: 'The folder of pickles is not there.',
-    CONVERT_NO_MODELS: 'A folder holds no pickle.',
+    CONVERT_FAILED: 'The converter of models ended early.',
+    CONVERT_INVALID_FEATURES: 'A name given for a feature is none of a window.',
+    CONVERT_NO_FOLDER: 'The folder of models to convert is not there.',
+    CONVERT_NO_MODELS: 'A folder holds no model file.',
     EXECUTION_PROVIDER_UNAVAILABLE: 'onnxruntime cannot compute with this provider here.',
     INVALID_MODEL_LIST: 'The models of a folder cannot be told apart, or its manifest is wrong.',
     MODELS_LOST: 'A new release would leave sensors without a model.',

@@ -1,57 +1,55 @@
 /**
- * Converts scikit-learn pickles to ONNX with scoring/python/convert.py, in a Python of our own. A pickle that
- * cannot be converted is a line of the summary, never an error: the others are converted all the same.
+ * Converts models of scikit-learn and PyOD to ONNX with scoring/python/convert.py, in a Python of our own. A file
+ * that cannot be converted is a line of the summary, never an error: the others are converted all the same.
  */
 import { spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FleetscoreError } from '../domain/errors.ts';
+import { parseFeatures } from './features.ts';
 import { discardPython, ensurePython, type PythonEnv } from './python-env.ts';
 
-/** What became of one pickle. */
+/** What became of one model; a file with a dict of models by sensor has several. */
 export type ConvertedModel =
   | {
       readonly file: string;
       readonly ok: true;
+      readonly device: string;
+      readonly sensor: string;
+      /** Its steps, such as `StandardScaler, OneClassSVM(rbf)`. */
+      readonly kind: string;
       /** Name of the ONNX file in the output folder. */
       readonly output: string;
       /** Of the ONNX file, hexadecimal. */
       readonly sha256: string;
       readonly bytes: number;
-      readonly supportVectors: number;
+      /** Support vectors, trees or training rows in it; 0 where it has none of these. */
+      readonly size: number;
       readonly features: readonly string[];
+      /** Where its labels may differ from those of its library; absent where they do not. */
+      readonly note?: string;
     }
   | { readonly file: string; readonly ok: false; readonly error: string };
 
 export interface ConvertSummary {
   /** By file name. */
   readonly models: readonly ConvertedModel[];
-  /** Files whose names do not start with `model_`, or end with `.onnx`. */
+  /** Files that are no models by their names, or that a `manifest.csv` does not list. */
   readonly ignored: readonly string[];
 }
 
 export interface ConvertOptions {
   /** Where the converter's Python packages are kept; made when it is not there. */
   readonly toolsDir: string;
+  /** Features of models that do not say which, in the order of their columns, such as `mean` and `max[-1]`. */
+  readonly features?: readonly string[];
   /** A line for people, now and then. */
   readonly log?: (line: string) => void;
 }
 
 /** A line of convert.py. */
-type Line =
-  | {
-      readonly file: string;
-      readonly ok: true;
-      readonly output: string;
-      readonly sha256: string;
-      readonly bytes: number;
-      readonly support_vectors: number;
-      readonly features: readonly string[];
-    }
-  | { readonly file: string; readonly ok: false; readonly error: string }
-  | { readonly ignored: string }
-  | { readonly done: true };
+type Line = ConvertedModel | { readonly ignored: string } | { readonly done: true };
 
 interface Conversion extends ConvertSummary {
   readonly done: boolean;
@@ -64,27 +62,34 @@ interface Conversion extends ConvertSummary {
 const PACKAGES_MISSING = 3;
 
 /**
- * Converts the files `model_<device>_<sensor>` (also with .pkl or .pickle) of a folder to
- * `model_<device>_<sensor>.onnx` in another, which is made when it is not there.
+ * Converts the model files of a folder to ONNX files in another, which is made when it is not there: files named
+ * `model_<device>_<sensor>`, or all that its `manifest.csv` lists, or dicts of models by sensor. A `manifest.csv` is
+ * written beside them where their names would not say which sensor they are for.
  * @throws FleetscoreError `CONVERT_NO_FOLDER`, `CONVERT_NO_MODELS`, `CONVERT_FAILED`, and those of ensurePython
  */
 export async function convertModels(dir: string, outDir: string, options: ConvertOptions): Promise<ConvertSummary> {
-  const { toolsDir, log = () => undefined } = options;
+  const { toolsDir, features = [], log = () => undefined } = options;
+  const unknown = features.find((name) => typeof parseFeatures(JSON.stringify([name])) === 'string');
+  if (unknown !== undefined)
+    throw new FleetscoreError(
+      'CONVERT_INVALID_FEATURES',
+      `${JSON.stringify(unknown)} is not a feature of a window. Use mean, min, max, last or count, or one of an earlier window such as mean[-1].`,
+    );
   const found = await stat(dir).catch(() => undefined);
   if (!found?.isDirectory())
     throw new FleetscoreError(
       'CONVERT_NO_FOLDER',
-      `${dir} is not a folder. Give the folder that holds the pickles, named model_<device>_<sensor>.`,
+      `${dir} is not a folder. Give the folder that holds the models, named model_<device>_<sensor>.`,
     );
 
   const requirements = fileURLToPath(new URL('./python/requirements.txt', import.meta.url));
   let python = await ensurePython(toolsDir, requirements, log);
-  let conversion = await convert(python, dir, outDir, log);
+  let conversion = await convert(python, [dir, outDir, features.join()], log);
   if (conversion.exitCode === PACKAGES_MISSING) {
     log(`the packages in ${python.dir} are damaged: installing them again`);
     await discardPython(python);
     python = await ensurePython(toolsDir, requirements, log);
-    conversion = await convert(python, dir, outDir, log);
+    conversion = await convert(python, [dir, outDir, features.join()], log);
   }
   const { models, ignored, done, exitCode, signal, stderr } = conversion;
   if (!done)
@@ -95,19 +100,14 @@ export async function convertModels(dir: string, outDir: string, options: Conver
   if (models.length === 0)
     throw new FleetscoreError(
       'CONVERT_NO_MODELS',
-      `${dir} has no file named model_<device>_<sensor> (optionally .pkl or .pickle).`,
+      `${dir} has no model files: pickle, joblib or skops, named model_<device>_<sensor> or listed in a manifest.csv with the columns Device,Sensor,Model.`,
     );
   return { models, ignored };
 }
 
-async function convert(
-  python: PythonEnv,
-  dir: string,
-  outDir: string,
-  log: (line: string) => void,
-): Promise<Conversion> {
+async function convert(python: PythonEnv, args: readonly string[], log: (line: string) => void): Promise<Conversion> {
   const script = fileURLToPath(new URL('./python/convert.py', import.meta.url));
-  const child = spawn(python.command, [script, dir, outDir], {
+  const child = spawn(python.command, [script, ...args], {
     env: python.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
@@ -127,15 +127,9 @@ async function convert(
     if ('done' in line) done = true;
     else if ('ignored' in line) ignored.push(line.ignored);
     else {
-      models.push(modelOf(line));
+      models.push(line);
       if (models.length % 1_000 === 0) log(`${models.length} files read`);
     }
   }
   return { models, ignored, done, stderr, ...(await ended) };
-}
-
-function modelOf(line: Extract<Line, { readonly file: string }>): ConvertedModel {
-  if (!line.ok) return { file: line.file, ok: false, error: line.error };
-  const { file, output, sha256, bytes, features } = line;
-  return { file, ok: true, output, sha256, bytes, supportVectors: line.support_vectors, features };
 }

@@ -1,5 +1,6 @@
 /** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
 import { Option, type Command } from 'commander';
+import { defined } from '../../domain/defined.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
 import { poolQueues } from '../../pool/pools-file.ts';
@@ -15,19 +16,23 @@ import { table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { tell } from '../frame/terminal.ts';
 
-/** Names that are shown at a time. */
-const SHOWN = 10;
-
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
   models
     .command('convert')
     .description(
-      'convert scikit-learn pickles (StandardScaler + OneClassSVM) to ONNX, without running any code in them',
+      'convert models of scikit-learn and PyOD (pickle, joblib, skops) to ONNX, without running any code in them; kinds: docs/models.md',
     )
-    .argument('<dir>', 'folder with files model_<device>_<sensor>')
+    .argument(
+      '<dir>',
+      'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Threshold)',
+    )
     .argument('<out>', 'folder for the ONNX files')
-    .action(action<[string, string], object>(convert));
+    .option(
+      '--features <names>',
+      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
+    )
+    .action(action<[string, string], { features?: string }>(convert));
   models
     .command('publish')
     .description('check models, store them and make them the current release')
@@ -57,11 +62,15 @@ export function registerModels(program: Command): void {
   registerModelHealth(models);
 }
 
-async function convert(context: Context, _: object, dir: string, out: string): Promise<Output> {
+/** Names of files shown at a time. */
+const SHOWN = 10;
+
+async function convert(context: Context, options: { features?: string }, dir: string, out: string): Promise<Output> {
   const { convertModels } = await import('../../scoring/convert.ts');
   const summary = await convertModels(dir, out, {
     toolsDir: context.config.toolsDir,
     log: tell,
+    ...defined({ features: options.features?.split(',').map((name) => name.trim()) }),
   });
   const bad = summary.models.filter((model) => !model.ok);
   return {
@@ -69,19 +78,21 @@ async function convert(context: Context, _: object, dir: string, out: string): P
     text: [
       `${formatNumberOf(summary.models.length - bad.length, 'model')} converted to ${out}.`,
       ...bad.map((model) => `${model.file}: ${model.error}`),
-      ...passedOver(summary.ignored),
+      ...summary.models.flatMap((model) =>
+        model.ok && model.note !== undefined ? [`${model.file}: ${model.note}`] : [],
+      ),
+      ...leftAlone(summary.ignored),
       ...(bad.length === 0 ? [`Next: fleetscore models publish ${out}`] : []),
     ].join('\n'),
     ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
 }
 
-/** Files that may be meant as models, and are none by their names. */
-function passedOver(names: readonly string[]): string[] {
-  const meant = names.filter((name) => /\.(pkl|pickle|joblib)$/i.test(name));
-  if (meant.length === 0) return [];
-  const more = meant.length > SHOWN ? `, and ${formatCount(meant.length - SHOWN)} more` : '';
-  return [`passed over, since the name is not model_<device>_<sensor>: ${meant.slice(0, SHOWN).join(', ')}${more}`];
+/** Which files were not taken for models, by name as far as there is room. */
+function leftAlone(files: readonly string[]): string[] {
+  if (files.length === 0) return [];
+  const names = files.slice(0, SHOWN).join(', ') + (files.length > SHOWN ? `, and ${files.length - SHOWN} more` : '');
+  return [`Left alone, not models by their names or not in manifest.csv: ${names}.`];
 }
 
 interface ModelsPublishOptions {

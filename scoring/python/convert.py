@@ -1,129 +1,175 @@
-"""Converts scikit-learn pickles to ONNX, without scikit-learn and without running code of the pickles.
+"""Converts models of scikit-learn and PyOD to ONNX, without these libraries and without running code of the files.
 
-    python convert.py DIR OUT
+    python convert.py DIR OUT [FEATURES]
 
-Reads the files `model_<device>_<sensor>` (also with .pkl or .pickle) of DIR and writes
-`model_<device>_<sensor>.onnx` to OUT. One bad file never stops the others. On standard output one JSON
-object a line: {"file", "ok": true, "output", "sha256", "bytes", "support_vectors", "features"} or {"file",
-"ok": false, "error"} or {"ignored"}; the last is {"done": true, ...}. The same file gives the same bytes.
+Reads the model files of DIR (sources.py says which) and writes an ONNX file for every sensor to OUT, and
+a manifest.csv where names alone would not say which sensor a file is for. FEATURES, divided by commas, are those of
+models that do not say. One bad file never stops the others. On standard output one JSON object a line: {"file",
+"ok": true, "output", "device", "sensor", "kind", "sha256", "bytes", "size", "features", perhaps "note"} or {"file", "ok": false,
+"error"} or {"ignored"}; the last is {"done": true, ...}. The same file gives the same bytes.
 Exit code: 0 all converted, 1 some refused, 2 wrong use, 3 packages missing.
 """
 
+import csv
+import dataclasses
 import hashlib
 import json
 import os
-import re
 import sys
 
 from child import Ended, in_child
 
 try:
-    from onnx_model import build_model
-    from safe_pickle import MAX_BYTES, Refused, load
-    from sklearn_model import parameters_of
+    from build import FEATURE, build
+    from contents import models_in
+    from model_file import read_model_file
+    from plain_objects import Refused
+    from safe_pickle import MAX_BYTES
+    from sources import MANIFEST, Unnamed, sensor_of_name, sources_of
 except ImportError as error:
     print(error, file=sys.stderr)
     sys.exit(3)
 
-EXPECTED = "expected a pickled scikit-learn Pipeline of StandardScaler and OneClassSVM(kernel='rbf'), or such a OneClassSVM alone"
-JOBLIB = "files of joblib.dump are not read; load it with joblib.load and save the model with pickle.dump"
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"x\x01": "zlib", b"x^": "zlib", b"x\x9c": "zlib", b"x\xda": "zlib"}
+EXPECTED = (
+    "expected a fitted detector of scikit-learn or PyOD, alone or in a Pipeline with scalers, as pickle, joblib or skops: docs/models.md"
+)
 
 
-def main(source, target):
+def main(source, target, features=()):
     os.makedirs(target, exist_ok=True)
-    files, ignored, outputs = [], [], {}
-    with os.scandir(source) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if not entry.name.startswith("model_") or entry.name.endswith(".onnx") or not entry.is_file():
-                ignored.append(entry.name)
-                continue
-            files.append(entry.name)
-            outputs.setdefault(output_name(entry.name), []).append(entry.name)
-    failed = 0
-    for name in sorted(ignored):
+    sources, ignored = sources_of(source)
+    for name in ignored:
         say({"ignored": name})
-    for name in sorted(files):
-        others = [other for other in outputs[output_name(name)] if other != name]
-        line = answer(source, target, name, others)
-        failed += 0 if line["ok"] else 1
-        say(line)
-    say({"done": True, "converted": len(files) - failed, "failed": failed, "ignored": len(ignored)})
+    done, failed, taken = [], 0, {}
+    for item in sources:
+        lines, refused = _answer(source, target, item, sources, features, taken)
+        for line in lines:
+            taken[line["device"], line["sensor"]] = item.file
+            done.append((line["device"], line["sensor"], line["output"], item.pool))
+            say({"file": item.file, "ok": True, **line})
+        if refused is not None:
+            failed += 1
+            say({"file": item.file, "ok": False, "error": f"{refused}{_older(item, target)}"})
+    _write_manifest(done, target)
+    say({"done": True, "converted": len(done), "failed": failed, "ignored": len(ignored)})
     return 1 if failed else 0
 
 
-def answer(source, target, name, others):
-    """What became of one file. Its pickle is read in a process of its own."""
-    output = output_name(name)
-    written = os.path.join(target, output)
+def _answer(source, target, item, sources, features, taken):
+    """What became of one file: a line for each model, and why it, or the rest of it, was refused. Read in a process of its own."""
+    if item.problem:
+        return [], item.problem
+    same = sorted(other.file for other in sources if other is not item and _would_be_same(item, other))
+    if same:
+        return [], f"{', '.join(same)} would become the same {_output(item)}; remove one"
     try:
-        if others:
-            raise Refused(f"{', '.join(sorted(others))} would become the same {output}; remove one")
-        return {"file": name, "ok": True, **outcome(in_child(lambda: told(os.path.join(source, name), written)))}
-    except (Refused, OSError, Ended) as error:
-        older = f" ({output} in the output folder is from an earlier run)" if os.path.exists(written) else ""
-        return {"file": name, "ok": False, "error": f"{error}{older}"}
+        said = in_child(lambda: _told(os.path.join(source, item.file), item, features, taken, target))
+        return said["lines"], said["refused"]
+    except (Ended, OSError) as error:
+        return [], str(error)
 
 
-def told(source, written):
+def _told(path, item, features, taken, target):
     """The conversion of one file as a value that a pipe takes: one bad file never stops the others."""
+    lines = []
     try:
-        return {"model": convert(source, written)}
+        for sensor, built in _models(path, item, features):
+            first = taken.get(sensor)
+            if first is not None:
+                raise Refused(f"sensor {sensor[0]} / {sensor[1]} has a model in {first} already")
+            lines.append({"device": sensor[0], "sensor": sensor[1], **_write(built, sensor, target)})
     except MemoryError:
-        return {"refused": f"it takes too much memory to read; {EXPECTED}"}
+        return {"lines": lines, "refused": f"it takes too much memory to read; {EXPECTED}"}
     except (Refused, OSError) as error:
-        return {"refused": str(error)}
+        return {"lines": lines, "refused": str(error)}
     except Exception as error:
-        return {"refused": f"cannot be converted ({type(error).__name__}: {str(error)[:300]}); {EXPECTED}"}
+        return {"lines": lines, "refused": f"cannot be converted ({type(error).__name__}: {str(error)[:300]}); {EXPECTED}"}
+    return {"lines": lines, "refused": None}
 
 
-def outcome(said):
-    if "refused" in said:
-        raise Refused(said["refused"])
-    return said["model"]
-
-
-def output_name(name):
-    return re.sub(r"\.(pkl|pickle)$", "", name) + ".onnx"
-
-
-def convert(source, target):
-    name = os.path.basename(target)
-    if not re.fullmatch(r"model_.+_.+\.onnx", name):
-        raise Refused("the name does not say which sensor it is for; expected model_<device>_<sensor>")
-    if source.endswith(".joblib"):
-        raise Refused(f"{JOBLIB}, as a file without .joblib")
-    size = os.path.getsize(source)
+def _models(path, item, features):
+    """((device, sensor), Built) of each model in a file."""
+    size = os.path.getsize(path)
     if size > MAX_BYTES:
         raise Refused(f"it has {size} bytes, at most {MAX_BYTES} are read; {EXPECTED}")
-    with open(source, "rb") as file:
+    with open(path, "rb") as file:
         data = file.read()
-    if b"joblib.numpy_pickle" in data[:MAX_BYTES]:
-        raise Refused(JOBLIB)
-    if data[:2] in COMPRESSED:
-        raise Refused(f"it is compressed ({COMPRESSED[data[:2]]}); save the model with pickle.dump, not compressed; {EXPECTED}")
+    named = item.sensor
+    if named is None and item.file.startswith("model_"):
+        named = sensor_of_name(item.file)
     try:
-        parameters = parameters_of(load(data))
+        found = models_in(read_model_file(data))
+        for key, steps in found:
+            sensor = _sensor(key, named, item)
+            if item.threshold is not None:
+                steps = dataclasses.replace(steps, threshold=item.threshold)
+            yield sensor, build(steps, item.features or features)
+    except Unnamed:
+        raise
     except Refused as error:
         raise Refused(f"found {error}; {EXPECTED}") from None
-    model = build_model(parameters)
-    partial = os.path.join(os.path.dirname(target), f".{name}.{os.getpid()}.partial")
+
+
+def _sensor(key, named, item):
+    if key is None:
+        return named or sensor_of_name(item.file)
+    if named is not None:
+        raise Refused(f"a dict of models by sensor, where one model for {named[0]} / {named[1]} is expected (leave Device and Sensor empty in {MANIFEST}, or rename the file)")
+    if not isinstance(key, tuple):
+        raise Refused(f"a dict whose key {key!r} does not say device and sensor (use 'device/sensor', or a tuple)")
+    return key
+
+
+def _would_be_same(item, other):
+    return item.sensor is None and other.sensor is None and item.file.startswith("model_") and _output(item) == _output(other)
+
+
+def _output(item):
+    try:
+        return "model_{}_{}.onnx".format(*(item.sensor or sensor_of_name(item.file)))
+    except Refused:
+        return item.file
+
+
+def _write(built, sensor, target):
+    plain = all(part and part.isascii() and not set(part) & set('_/\\:*?"<>|%') for part in sensor)
+    digest = hashlib.sha256(built.model).hexdigest()
+    name = f"model_{sensor[0]}_{sensor[1]}.onnx" if plain else f"sensor-{hashlib.sha256(repr(sensor).encode()).hexdigest()[:16]}.onnx"
+    partial = os.path.join(target, f".{name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
-            file.write(model)
-        os.replace(partial, target)
+            file.write(built.model)
+        os.replace(partial, os.path.join(target, name))
     finally:
         if os.path.exists(partial):
             os.remove(partial)
-    return {
-        "output": name,
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "bytes": len(model),
-        "support_vectors": len(parameters.dual_coef),
-        "features": list(parameters.features),
-    }
+    line = {"output": name, "kind": built.kind, "sha256": digest, "bytes": len(built.model), "size": built.size, "features": list(built.features)}
+    return {**line, "note": built.note} if built.note else line
+
+
+def _write_manifest(done, target):
+    """Where a name does not say the sensor, or a pool is given; what an earlier run listed for other sensors stays."""
+    path = os.path.join(target, MANIFEST)
+    if not os.path.exists(path) and all(output.startswith("model_") and not pool for _, _, output, pool in done):
+        return
+    rows = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = {(row["Device"], row["Sensor"]): (row["Model"], row.get("Pool") or "") for row in csv.DictReader(file)}
+    rows.update({(device, sensor): (output, pool) for device, sensor, output, pool in done})
+    pools = any(pool for _, pool in rows.values())
+    with open(path + ".partial", "w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(("Device", "Sensor", "Model", *(("Pool",) if pools else ())))
+        for sensor, (output, pool) in sorted(rows.items()):
+            out.writerow((*sensor, output, *((pool,) if pools else ())))
+    os.replace(path + ".partial", path)
+
+
+def _older(item, target):
+    output = _output(item)
+    there = output.endswith(".onnx") and os.path.exists(os.path.join(target, output))
+    return f" ({output} in the output folder is from an earlier run)" if there else ""
 
 
 def say(line):
@@ -131,7 +177,8 @@ def say(line):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    given = tuple(part for part in (sys.argv[3] if len(sys.argv) == 4 else "").split(",") if part)
+    if len(sys.argv) not in (3, 4) or not all(map(FEATURE.fullmatch, given)):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(sys.argv[1], sys.argv[2], given))

@@ -1,100 +1,53 @@
-"""Reads pickles of scikit-learn models without running anything that is in them.
+"""Reads pickles and joblib files of scikit-learn and PyOD models without running anything that is in them.
 
-A pickle is a program. This reader knows a handful of names and gives back plain data for them: an object
-becomes its class name and its attributes, an array its shape and bytes. Every other name ends the reading,
-so neither scikit-learn's code nor an attacker's ever runs, and scikit-learn need not be installed.
+A pickle is a program. This reader knows a handful of names and gives back plain data for them
+(plain_objects.py); classes of a few libraries become empty shells with attributes. Every other name ends the
+reading, so neither a library's code nor an attacker's ever runs.
 """
 
 import io
 import pickle
 import struct
 
-import numpy as np
+from plain_objects import Array, DType, Estimator, Plain, Refused
 
-ESTIMATORS = {
-    ("sklearn.pipeline", "Pipeline"): "Pipeline",
-    ("sklearn.preprocessing.data", "StandardScaler"): "StandardScaler",  # before scikit-learn 0.22
-    ("sklearn.preprocessing._data", "StandardScaler"): "StandardScaler",
-    ("sklearn.svm.classes", "OneClassSVM"): "OneClassSVM",  # before scikit-learn 0.22
-    ("sklearn.svm._classes", "OneClassSVM"): "OneClassSVM",
-}
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
+JOBLIB_MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
+# Libraries whose classes and functions become shells: objects of these occur in models, or beside them.
+SHELLS = ("sklearn", "pyod", "scipy", "pandas", "datetime")
 
 
-# A model of ten thousand support vectors takes a few hundred: its numbers are the bytes of arrays.
+# A model of ten thousand support vectors takes a few hundred: its numbers are the bytes of arrays. A file of many
+# models takes more, and has more bytes: one instruction for this many of them.
 MAX_OPCODES = 200_000
+BYTES_PER_OPCODE = 5
 # Of a file; its parts are no larger.
 MAX_BYTES = 64 * 1024 * 1024
 
 
-class Refused(Exception):
-    """The file holds something that is not read. The text says what."""
+class ArrayInStream(Estimator):
+    """joblib's NumpyArrayWrapper: the bytes of the array follow it in the stream."""
 
-
-class Plain:
-    """What a pickle may build: data, whose state is stored and nothing else."""
-
-
-class Estimator(Plain):
-    kind = ""  # Pipeline, StandardScaler or OneClassSVM
-
-    def __init__(self):
-        self.attributes = {}
-
-    def __setstate__(self, state):
-        if not isinstance(state, dict):
-            raise Refused(f"the state of its {self.kind} is a {type(state).__name__}, not a dict")
-        self.attributes = state
-
-
-class DType(Plain):
-    def __init__(self, code, *_):
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state):
-        self.order = state[1] if state[1] in ("<", ">") else "="
-
-    def numpy(self):
-        if not isinstance(self.code, str):
-            raise Refused("an array whose type is not a name")
-        if self.code not in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"):
-            raise Refused(f"an array of type {self.code!r} where numbers are expected")
-        return np.dtype(self.order.replace("=", "<") + self.code)
-
-
-class Array(Plain):
-    def __init__(self, shape=(), dtype=None, data=b"", fortran=False):
-        self.shape, self.dtype, self.data, self.fortran = shape, dtype, data, fortran
-
-    def __setstate__(self, state):
-        _, self.shape, self.dtype, self.fortran, self.data = state
-
-    def numpy(self):
-        """The numbers as doubles; refused when they are something else, or fewer than the shape says."""
-        if isinstance(self.data, str):  # written by Python 2
-            self.data = self.data.encode("latin1")
-        if not isinstance(self.dtype, DType) or not isinstance(self.data, (bytes, bytearray)):
-            raise Refused("an array of objects where numbers are expected")
-        values = np.frombuffer(bytes(self.data), self.dtype.numpy())
-        return values.reshape(self.shape, order="F" if self.fortran else "C").astype(np.float64)
+    kind = "NumpyArrayWrapper"
 
 
 def load(data: bytes):
-    """The object in a pickle: an Estimator, an Array or plain Python data. Raises Refused."""
+    """The object in a pickle or joblib file: an Estimator, an Array or plain Python data. Raises Refused."""
     try:
-        return _Reader(io.BytesIO(data), encoding="latin1").load()
+        return _Reader(io.BytesIO(data), max(MAX_OPCODES, len(data) // BYTES_PER_OPCODE)).load()
     except (Refused, MemoryError):
         raise
+    except RecursionError:
+        raise Refused("objects nested too deep") from None
     except Exception as error:  # whatever broken bytes lead to
         raise Refused(f"not a pickle, or a damaged one ({type(error).__name__}: {error})") from None
 
 
-def _build(reader):
-    # Elsewhere BUILD sets attributes of whatever lies on the stack, functions and classes included.
-    if not isinstance(reader.stack[-2], Plain):
-        raise Refused(f"a state for a {type(reader.stack[-2]).__name__}")
-    pickle._Unpickler.load_build(reader)
+def shell(module: str, name: str):
+    """An empty class with this name; `kind` leaves out where a version of scikit-learn keeps it."""
+    package = "PyOD " if module.startswith("pyod.") else ""
+    return type(name, (Estimator,), {"kind": package + name, "path": f"{module}.{name}"})
 
 
 def _bytearray8(reader):
@@ -109,42 +62,97 @@ def _bytearray8(reader):
 class _Counted(dict):
     """Opcodes by number; each that is looked up counts."""
 
-    left = MAX_OPCODES
+    def __init__(self, opcodes, most):
+        super().__init__(opcodes)
+        self.most = self.left = most
 
     def __getitem__(self, opcode):
         self.left -= 1
         if self.left < 0:
-            raise Refused(f"more than {MAX_OPCODES} instructions, and a model has far fewer")
+            raise Refused(f"more than {self.most} instructions, and a model has far fewer")
         return super().__getitem__(opcode)
+
+
+def _build(reader):
+    # Elsewhere BUILD sets attributes of whatever lies on the stack, functions and classes included.
+    if not isinstance(reader.stack[-2], Plain):
+        raise Refused(f"a state for a {type(reader.stack[-2]).__name__}")
+    pickle._Unpickler.load_build(reader)
+    if isinstance(reader.stack[-1], ArrayInStream):
+        reader.stack[-1] = _array_in_stream(reader.stack[-1].attributes, reader)
+
+
+def _array_in_stream(wrapper, reader):
+    """joblib/numpy_pickle.py, NumpyArrayWrapper.read_array: padding where it says so, then the bytes."""
+    dtype, shape = wrapper.get("dtype"), wrapper.get("shape")
+    if not isinstance(dtype, DType) or not isinstance(shape, tuple):
+        raise Refused("an array of joblib without type or shape")
+    source = reader.source
+    if isinstance(dtype.code, str) and dtype.code.startswith("O"):
+        inner = _Reader(source, reader.dispatch.left)
+        array = inner.load()
+        reader.dispatch.left = inner.dispatch.left
+        return array
+    if wrapper.get("numpy_array_alignment_bytes") is not None:
+        source.read(source.read(1)[0])
+    size = dtype.numpy().itemsize
+    for length in shape:
+        size *= length
+    data = source.read(min(max(0, size), 4 * MAX_BYTES))
+    if len(data) != size:
+        raise Refused(f"a damaged joblib file: an array of {size} bytes ends after {len(data)}")
+    return Array(shape, dtype, data, wrapper.get("order") == "F")
+
+
+def _no_arguments(kind, *_):
+    return kind()
 
 
 class _Reader(pickle._Unpickler):
     # The reader in Python, not the one in C: that one can be made to ask for all memory by one opcode.
     dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _build, pickle.BYTEARRAY8[0]: _bytearray8}
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.dispatch = _Counted(type(self).dispatch)
+    def __init__(self, source, opcodes):
+        super().__init__(source, encoding="latin1")
+        self.source, self.shells = source, {}
+        self.dispatch = _Counted(type(self).dispatch, opcodes)
 
     def find_class(self, module, name):
-        if (module, name) in ESTIMATORS:
-            return type(name, (Estimator,), {"kind": ESTIMATORS[module, name]})
-        if module in ARRAY_MODULES and name == "_reconstruct":
-            return lambda kind, shape, code: Array()
-        if module in ARRAY_MODULES and name == "scalar":
-            return lambda dtype, data=b"": Array((), dtype, data)
-        if module in BUFFER_MODULES and name == "_frombuffer":
-            return lambda data, dtype, shape, order: Array(shape, dtype, data, order == "F")
-        if (module, name) == ("numpy", "ndarray"):
-            return Array
-        if (module, name) == ("numpy", "dtype"):
-            return DType
-        if (module, name) == ("_codecs", "encode"):  # bytes in protocols 0 to 2
-            return lambda text, encoding: text.encode("latin1")
-        if module in ("builtins", "__builtin__") and name == "bytes":  # empty ones in protocols 0 to 2
-            return lambda: b""
-        if module in ("copyreg", "copy_reg") and name == "_reconstructor":  # objects in protocols 0 and 1
-            return lambda kind, base, state: kind()
-        if module in ("builtins", "__builtin__") and name == "object":
-            return object
-        raise Refused(f"{module}.{name}")
+        known = _known(module, name)
+        if known is not None:
+            return known
+        if module.split(".")[0] not in SHELLS and not module.startswith("numpy.random"):
+            raise Refused(f"{module}.{name}")
+        if name.isidentifier() and (module, name) not in self.shells:
+            self.shells[module, name] = shell(module, name)
+        return self.shells[module, name]
+
+
+def _known(module, name):
+    """What stands for a name that is not a class of a library; None when it is none of these."""
+    builtin = module in ("builtins", "__builtin__")
+    if module in ARRAY_MODULES and name == "_reconstruct":
+        return lambda kind, shape, code: Array()
+    if module in ARRAY_MODULES and name == "scalar":
+        return lambda dtype, data=b"": Array((), dtype, data)
+    if module in BUFFER_MODULES and name == "_frombuffer":
+        return lambda data, dtype, shape, order: Array(shape, dtype, data, order == "F")
+    if module == "numpy" and name in ("ndarray", "dtype"):
+        return Array if name == "ndarray" else DType
+    if module in JOBLIB_MODULES and name == "NumpyArrayWrapper":
+        return ArrayInStream
+    if (module, name) == ("_codecs", "encode"):  # bytes in protocols 0 to 2
+        return lambda text, encoding: text.encode("latin1")
+    if builtin and name == "bytes":  # empty ones in protocols 0 to 2
+        return lambda: b""
+    if builtin and name in ("object", "set", "frozenset", "slice", "complex", "list", "dict"):
+        return {"object": object, "set": set, "frozenset": frozenset, "slice": slice, "complex": complex, "list": list, "dict": dict}[name]
+    if module == "collections" and name == "OrderedDict":
+        return dict
+    if module == "collections" and name == "defaultdict":
+        return lambda factory=None, *_: {}
+    if module in ("copyreg", "copy_reg") and name == "_reconstructor":  # objects in protocols 0 and 1
+        return _no_arguments
+    if module.startswith("sklearn.neighbors.") and name == "newObj":  # trees of neighbours
+        return _no_arguments
+    return None

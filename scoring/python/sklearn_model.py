@@ -4,23 +4,16 @@ Attributes are those scikit-learn's predict uses (`_gamma`, `_dual_coef_`, `_int
 Whatever this cannot carry over exactly is refused, never approximated.
 """
 
-import re
-
 import numpy as np
 
 from onnx_model import ModelParameters
-from safe_pickle import Array, Estimator, Refused
-
-# The features of a window (scoring/features.ts).
-FEATURE = re.compile(r"(mean|min|max|last|count)(\[-[1-9]\d?\])?")
+from plain_objects import Array, Refused
 
 
-def parameters_of(found) -> ModelParameters:
-    """Raises Refused with what was found."""
-    scaler, svm = _parts(found)
-    kernel = svm.get("kernel", "rbf")
-    if kernel != "rbf":
-        raise Refused(f"a OneClassSVM with kernel={kernel!r}" if isinstance(kernel, str) else "a OneClassSVM with a kernel of its own")
+def parameters_of(steps, features) -> ModelParameters:
+    """`steps`: a OneClassSVM with RBF kernel, and a StandardScaler before it or not; `features`: names by their number. Raises Refused."""
+    scaler = steps[0].attributes if len(steps) == 2 else None
+    svm = steps[-1].attributes
     if svm.get("support_vectors_") is None:
         raise Refused("a OneClassSVM that was never fitted")
     if svm.get("_sparse"):
@@ -53,25 +46,7 @@ def parameters_of(found) -> ModelParameters:
     # Far from all support vectors the score is the intercept: above 0, infinity would count as normal.
     if intercept > 0:
         raise Refused(f"a OneClassSVM with intercept_={intercept!r}, which calls everything far away normal")
-    return ModelParameters(_features(scaler, svm, width), mean, scale, support_vectors, gamma, dual_coef, intercept)
-
-
-def _parts(found):
-    """Attributes of the scaler (or None) and of the SVM."""
-    steps = [found]
-    if isinstance(found, Estimator) and found.kind == "Pipeline":
-        steps = found.attributes.get("steps")
-        if not isinstance(steps, list) or not all(isinstance(s, tuple) and len(s) == 2 for s in steps):
-            raise Refused("a Pipeline without steps")
-        steps = [step for _, step in steps if step is not None and not (isinstance(step, str) and step == "passthrough")]
-    kinds = [step.kind if isinstance(step, Estimator) else type(step).__name__ for step in steps]
-    if kinds == ["OneClassSVM"]:
-        return None, steps[0].attributes
-    if kinds == ["StandardScaler", "OneClassSVM"]:
-        return steps[0].attributes, steps[1].attributes
-    if isinstance(found, Estimator) and found.kind == "Pipeline":
-        raise Refused(f"a Pipeline of {', '.join(kinds) or 'nothing'}")
-    raise Refused(f"a {kinds[0]}")
+    return ModelParameters(features(width), mean, scale, support_vectors, gamma, dual_coef, intercept)
 
 
 def _numbers(attributes, name, shape=None):
@@ -85,17 +60,3 @@ def _numbers(attributes, name, shape=None):
     if shape is not None and np.shape(values) != shape:
         raise Refused(f"a model whose {name} has the shape {np.shape(values)} instead of {shape}")
     return values
-
-
-def _features(scaler, svm, width):
-    """Names of the columns the model was fitted on, where they name features of a window."""
-    names = (scaler or {}).get("feature_names_in_", svm.get("feature_names_in_"))
-    names = names.data if isinstance(names, Array) else None
-    if isinstance(names, list) and len(names) == width and all(isinstance(n, str) and FEATURE.fullmatch(n) for n in names):
-        return tuple(names)
-    if width == 1:
-        return ("mean",)
-    raise Refused(
-        f"a model of {width} features that does not say which (fit it on a DataFrame whose columns are named "
-        f"after features of a window, such as mean, min, max, last, count or mean[-1])"
-    )

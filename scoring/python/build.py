@@ -1,0 +1,163 @@
+"""From what a model file holds to an ONNX model: which steps it has, which features, which graph.
+
+A StandardScaler and a OneClassSVM with RBF kernel keep the graph of onnx_model.py, which packs are made of. All
+other kinds are put together of transformers.py, detectors.py and pyod_detectors.py. What none of these carries over
+exactly is refused with what was found and the way that works.
+"""
+
+import re
+from dataclasses import dataclass
+
+from attributes import Attributes, to_numbers
+from detectors import DENSITIES, DETECTORS
+from graph import Graph
+from onnx_model import build_model
+from plain_objects import Array, Estimator, Refused
+from pyod_detectors import PYOD, verdict
+from sklearn_model import parameters_of
+from transformers import TRANSFORMERS, pipeline_steps, transform
+
+# The features of a window (scoring/features.ts).
+FEATURE = re.compile(r"(mean|min|max|last|count)(\[-[1-9]\d?\])?")
+WAYS = (
+    (("torch", "keras", "tensorflow", "PyOD AutoEncoder", "PyOD VAE"), "export the network with torch.onnx.export(..., dynamic_shapes=..., external_data=False) and publish the ONNX file"),
+    (("lightgbm", "xgboost", "catboost"), "convert it with onnxmltools, add label and scores, and publish the ONNX file"),
+    (("sklearn.",), "where skl2onnx has a converter: to_onnx(model, X[:1].astype('float32'), target_opset={'': 15, 'ai.onnx.ml': 3}), then publish the ONNX file"),
+)
+DOCS = "recipes: docs/models.md"
+
+
+@dataclass(frozen=True)
+class Built:
+    model: bytes
+    kind: str  # such as "StandardScaler, OneClassSVM(rbf)"
+    features: tuple
+    size: int  # support vectors, training rows or trees
+    note: str = ""  # where labels may differ from the library's
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One model: transformers, a detector, and what the file says beside them."""
+
+    steps: tuple
+    threshold: object = None
+    features: object = None
+
+
+def build(found: Steps, features=None) -> Built:
+    """`features`: names from outside of the file, for a model that does not say. Raises Refused."""
+    steps = _flat(found.steps)
+    detector = steps[-1] if steps else None
+    if not is_detector(detector):
+        raise Refused(name_of(detector) if len(steps) == 1 else f"a Pipeline of {', '.join(map(short_name, steps)) or 'nothing'}")
+    kind = ", ".join(map(short_name, steps))
+    if [step.kind for step in steps] in (["OneClassSVM"], ["StandardScaler", "OneClassSVM"]) and detector.attributes.get("kernel", "rbf") == "rbf":
+        parameters = parameters_of(list(steps), lambda width: _features(steps, width, found.features, features))
+        return Built(build_model(parameters), kind, parameters.features, len(parameters.dual_coef))
+    width = _width(steps)
+    names = _features(steps, width, found.features, features)
+    graph = Graph(width)
+    x, at = graph.x, width
+    for step in steps[:-1]:
+        x, at = transform(graph, x, at, step)
+    decided = _decide(graph, x, at, detector, found.threshold)
+    return Built(graph.model(decided.scores, decided.normal, kind, names), kind, names, decided.size, decided.note)
+
+
+def _decide(graph, x, width, detector, threshold):
+    a = Attributes(detector)
+    if detector.kind in PYOD:
+        return verdict(graph, x, width, a)
+    if detector.kind in DETECTORS:
+        return DETECTORS[detector.kind](graph, x, width, a)
+    if threshold is None:
+        raise Refused(
+            f"a {detector.kind} without a threshold: save {{'model': model, 'threshold': number}}, or give it in the column "
+            f"Threshold of a manifest.csv; a row whose score_samples is below it is an anomaly"
+        )
+    return DENSITIES[detector.kind](graph, x, width, a, float(to_numbers(threshold, "a model whose threshold")))
+
+
+def is_detector(found):
+    return isinstance(found, Estimator) and (found.kind in DETECTORS or found.kind in DENSITIES or found.kind in PYOD)
+
+
+def is_transformer(found):
+    return isinstance(found, Estimator) and (found.kind in TRANSFORMERS or found.kind == "FunctionTransformer")
+
+
+def is_model(found):
+    """A detector, or a Pipeline, whatever it ends with."""
+    return is_detector(found) or (isinstance(found, Estimator) and found.kind == "Pipeline")
+
+
+def _flat(steps):
+    flat = []
+    for step in steps:
+        if isinstance(step, Estimator) and step.kind == "Pipeline":
+            flat.extend(_flat(pipeline_steps(step)))
+        elif step is not None and step != "passthrough":
+            flat.append(step)
+    return flat
+
+
+def short_name(step):
+    if not isinstance(step, Estimator):
+        return type(step).__name__
+    kernel = step.attributes.get("kernel", "rbf")
+    return f"OneClassSVM({kernel})" if step.kind == "OneClassSVM" and isinstance(kernel, str) else step.kind
+
+
+def name_of(found):
+    """What was found, and the way that works for it where there is one."""
+    if not isinstance(found, Estimator):
+        return f"a {type(found).__name__}"
+    if is_transformer(found):
+        return f"a {found.kind} alone, without a detector"
+    way = next((way for heads, way in WAYS if found.kind.startswith(heads) or found.path.startswith(heads)), None)
+    return found.path + (f", which is not converted ({way}; {DOCS})" if way else "")
+
+
+def _width(steps):
+    """Features that the first step was fitted on."""
+    for step in steps:
+        a = Attributes(step)
+        if a.has("n_features_in_"):
+            return int(a.number("n_features_in_"))
+        for name in ("scale_", "center_", "mean_", "location_"):
+            if a.has(name):
+                return len(a.numbers(name, shape=(None,)))
+        for name in ("components_", "_fit_X", "support_vectors_", "means_", "coef_", "X_train", "selected_components_", "quantiles_"):
+            if a.has(name):
+                return a.numbers(name, shape=(None, None)).shape[1]
+        if a.has("n_features_"):
+            return int(a.number("n_features_"))
+        for name in ("detector_", "neigh_", "scaler_"):
+            if isinstance(a.get(name), Estimator):
+                return _width([a.get(name)])
+        for name in ("bin_edges_", "lambdas_"):
+            values = a.get(name)
+            if isinstance(values, list):
+                return len(values)
+            if isinstance(values, Array):
+                return values.shape[-1]
+    raise Refused(f"a {steps[0].kind} that was never fitted")
+
+
+def _features(steps, width, *others):
+    """Names of the columns the model was fitted on, where they name features of a window."""
+    names = next((a for a in (step.attributes.get("feature_names_in_") for step in steps) if a is not None), None)
+    for candidate in (names, *others):
+        candidate = candidate.objects() if isinstance(candidate, Array) else candidate
+        if isinstance(candidate, (list, tuple)) and len(candidate) == width and all(isinstance(n, str) and FEATURE.fullmatch(n) for n in candidate):
+            return tuple(candidate)
+    if width == 1:
+        return ("mean",)
+    if others[-1]:
+        raise Refused(f"a model of {width} features, where {len(others[-1])} are given ({','.join(others[-1])})")
+    raise Refused(
+        f"a model of {width} features that does not say which (give --features mean,min,... in the order of its columns, or a "
+        f"column Features in manifest.csv, or fit it on a DataFrame whose columns are named after features of a window: mean, min, max, last, "
+        f"count or mean[-1])"
+    )

@@ -1,0 +1,146 @@
+"""Detectors of scikit-learn as operators: the score of the library, and which rows are normal by its predict().
+
+A detector takes a graph, a value [N, width] and its attributes, and gives a `Verdict`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from attributes import Attributes
+from forest import isolation_depths
+from neighbors import local_outlier_factor
+from plain_objects import Array, Estimator, Refused
+
+
+@dataclass(frozen=True)
+class Verdict:
+    scores: str  # double [N, 1], as the library's decision_function or score_samples
+    normal: str  # bool [N, 1]
+    size: int = 0  # support vectors, training rows, trees: what makes it large
+    note: str = ""  # where labels may differ from the library's
+
+
+def one_class_svm(g, x, width, a):
+    if a.flag("_sparse", False):
+        raise Refused("a OneClassSVM fitted on sparse data")
+    points = a.numbers("support_vectors_", shape=(None, width))
+    weights = a.numbers("_dual_coef_", "dual_coef_", shape=(1, len(points)))
+    kernel = g.op("MatMul", _kernel(g, x, points, a), weights.T)
+    scores = g.op("Add", kernel, a.number("_intercept_", "intercept_"))
+    return Verdict(scores, g.op("Greater", scores, 0.0), len(points))
+
+
+def _kernel(g, x, points, a):
+    """libsvm, Kernel::k_function: [N, K]."""
+    kernel, gamma = a.get("kernel", "rbf"), a.number("_gamma", default=0.0)
+    if kernel == "rbf":
+        return g.op("Exp", g.op("Mul", g.distances(x, points), -gamma))
+    dot = g.op("MatMul", x, points.T)
+    if kernel == "linear":
+        return dot
+    if kernel not in ("poly", "sigmoid"):
+        raise Refused(f"a OneClassSVM with kernel={kernel!r}" if isinstance(kernel, str) else "a OneClassSVM with a kernel of its own")
+    shifted = g.op("Add", g.op("Mul", dot, gamma), a.number("coef0", default=0.0))
+    return g.op("Tanh", shifted) if kernel == "sigmoid" else _power(g, shifted, int(a.number("degree", default=3)))
+
+
+def _power(g, x, times):
+    """libsvm, powi: by squaring, in this order."""
+    power = None
+    while times > 0:
+        if times % 2 == 1:
+            power = x if power is None else g.op("Mul", power, x)
+        x = g.square(x)
+        times //= 2
+    return g.op("Add", g.op("Mul", x, 0.0), 1.0) if power is None else power
+
+
+def sgd_one_class_svm(g, x, width, a):
+    weights = a.numbers("coef_").reshape(-1, 1)
+    if len(weights) != width:
+        raise Refused(f"a SGDOneClassSVM of {len(weights)} features after steps that make {width}")
+    scores = g.op("Sub", g.op("MatMul", x, weights), a.number("offset_"))
+    return Verdict(scores, g.op("GreaterOrEqual", scores, 0.0))
+
+
+def elliptic_envelope(g, x, width, a):
+    """The squared distance of Mahalanobis from the robust centre, below the offset."""
+    center = a.numbers("location_", shape=(width,))
+    precision = a.numbers("precision_", shape=(width, width)) if a.has("precision_") else np.linalg.pinv(a.numbers("covariance_", shape=(width, width)), hermitian=True)
+    away = g.op("Sub", x, center)
+    distance = g.total(g.op("Mul", g.op("MatMul", away, precision), away), width)
+    scores = g.op("Sub", g.op("Neg", g.square(g.op("Sqrt", g.op("Max", distance, 0.0)))), a.number("offset_"))
+    return Verdict(scores, g.op("GreaterOrEqual", scores, 0.0))
+
+
+def isolation_forest(g, x, width, a):
+    version = str(a.get("_sklearn_version", "1"))
+    if version.startswith(("0.18", "0.19", "0.20", "0.21")):
+        raise Refused(f"an IsolationForest of scikit-learn {version}, which counted paths otherwise; fit it with 0.22 or later")
+    depths, divisor = isolation_depths(g, x, width, a)
+    outlying = g.op("Pow", 2.0, g.op("Neg", g.op("Div", depths, divisor)))
+    scores = g.op("Sub", g.op("Neg", outlying), a.number("offset_"))
+    return Verdict(scores, g.op("Not", g.op("Less", scores, 0.0)), len(a.list("estimators_")))
+
+
+def lof(g, x, width, a):
+    if not a.flag("novelty", False):
+        raise Refused("a LocalOutlierFactor without novelty=True, which cannot predict; fit it with novelty=True")
+    samples, size, note = local_outlier_factor(g, x, width, a)
+    scores = g.op("Sub", samples, a.number("offset_"))
+    return Verdict(scores, g.op("Not", g.op("Less", scores, 0.0)), size, note)
+
+
+def gaussian_mixture(g, x, width, a, threshold):
+    """sklearn/mixture/_gaussian_mixture.py, score_samples: log of the weighted sum of the densities."""
+    means = a.numbers("means_", shape=(None, width))
+    logs = np.log(a.numbers("weights_", shape=(len(means),)))
+    kind, factors = a.get("covariance_type", "full"), a.numbers("precisions_cholesky_")
+    parts = []
+    for k, mean in enumerate(means):
+        factor = {"full": lambda: factors[k], "tied": lambda: factors, "diag": lambda: np.diag(factors[k]), "spherical": lambda: np.eye(width) * factors[k]}[kind]()
+        away = g.op("Sub", g.op("MatMul", x, factor), (mean @ factor)[None])
+        square = g.numpy_sum(g.square(away), width)
+        log_det = float(np.sum(np.log(np.diag(factor))))
+        density = g.op("Mul", g.op("Add", square, width * math.log(2 * math.pi)), -0.5)
+        parts.append(g.op("Add", density, log_det + logs[k]))
+    scores = g.log_sum_exp(g.op("Concat", *parts, axis=1), len(parts))
+    return Verdict(scores, g.op("Not", g.op("Less", scores, float(threshold))), len(means))
+
+
+def kernel_density(g, x, width, a, threshold):
+    """sklearn/neighbors/_kde.py, score_samples, with the Gaussian kernel."""
+    kernel = a.get("kernel", "gaussian")
+    if kernel != "gaussian" or a.get("metric", "euclidean") != "euclidean":
+        raise Refused(f"a KernelDensity with kernel={kernel!r}, metric={a.get('metric', 'euclidean')!r}; gaussian and euclidean are converted")
+    tree = a.get("tree_")
+    state = tree.state if isinstance(tree, Estimator) else None
+    points = state[0].numpy() if isinstance(state, tuple) and state and isinstance(state[0], Array) else None
+    if points is None or points.ndim != 2 or points.shape[1] != width:
+        raise Refused("a KernelDensity without its training rows")
+    if any(isinstance(part, Array) and part.shape == (len(points),) and part.raw().dtype.kind == "f" for part in state[1:]):
+        raise Refused("a KernelDensity fitted with sample_weight")
+    bandwidth = a.number("bandwidth_", "bandwidth")
+    exponents = g.op("Mul", g.distances(x, points), -0.5 / (bandwidth * bandwidth))
+    norm = -width * math.log(bandwidth) - 0.5 * width * math.log(2 * math.pi) - math.log(len(points))
+    scores = g.op("Add", g.log_sum_exp(exponents, len(points)), norm)
+    return Verdict(scores, g.op("Not", g.op("Less", scores, float(threshold))), len(points))
+
+
+DETECTORS = {
+    "OneClassSVM": one_class_svm,
+    "SGDOneClassSVM": sgd_one_class_svm,
+    "EllipticEnvelope": elliptic_envelope,
+    "IsolationForest": isolation_forest,
+    "LocalOutlierFactor": lof,
+}
+# Scores by density: what is an anomaly is for a threshold to say.
+DENSITIES = {"GaussianMixture": gaussian_mixture, "KernelDensity": kernel_density}
+
+
+def attributes_of(found, what) -> Attributes:
+    if not isinstance(found, Estimator):
+        raise Refused(f"{what} is a {type(found).__name__}")
+    return Attributes(found)

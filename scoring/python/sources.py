@@ -1,0 +1,83 @@
+"""The model files of a folder and the sensors they are for: by manifest.csv when there is one, else by name.
+
+manifest.csv has the columns Device, Sensor and Model, and may have Pool (handed on to publish), Features (of a model
+that does not say, divided by spaces or commas) and Threshold (of models that score by density). Device and Sensor
+may be empty where one file holds the models of several sensors in a dict.
+"""
+
+import csv
+import os
+import re
+from dataclasses import dataclass
+
+from plain_objects import Refused
+
+MANIFEST = "manifest.csv"
+ENDINGS = re.compile(r"(\.(pkl|pickle|joblib|jl|sav|skops|p|dat|gz|z|bz2|xz|lzma|zlib))+$", re.IGNORECASE)
+COLUMNS = ("Device", "Sensor", "Model", "Pool", "Features", "Threshold")
+
+
+class Unnamed(Refused):
+    """A file that does not say which sensor it is for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    file: str
+    sensor: object = None  # (device, sensor), or None where the file or its name must say
+    pool: str = ""
+    features: tuple = ()
+    threshold: object = None
+    problem: str = ""
+
+
+def sources_of(folder):
+    """Sources, and the names of files that are no models."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
+        directories = sorted(entry.name + "/" for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    if MANIFEST in names:
+        listed = list(_listed(os.path.join(folder, MANIFEST), folder))
+        rest = {*(source.file for source in listed), MANIFEST}
+        return listed, [name for name in names if name not in rest]
+    models = [name for name in names if not name.endswith(".onnx") and (name.startswith("model_") or ENDINGS.search(name))]
+    return [Source(name) for name in models], sorted({*names, *directories} - set(models))
+
+
+def sensor_of_name(name):
+    """(device, sensor) of model_<device>_<sensor>. Raises Refused."""
+    parts = ENDINGS.sub("", name).split("_")
+    remedy = f"rename it, or list it in a {MANIFEST} with the columns Device,Sensor,Model"
+    if parts[0] != "model" or len(parts) < 3 or not all(parts):
+        raise Unnamed(f"the name does not say which sensor it is for; expected model_<device>_<sensor>: {remedy}")
+    if len(parts) > 3:
+        raise Unnamed(f"the name has more than two underscores, so device and sensor cannot be told apart: {remedy}")
+    return parts[1], parts[2]
+
+
+def _listed(path, folder):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = [name.strip() for name in next(rows, [])]
+        if not {"Device", "Sensor", "Model"} <= set(header) or not set(header) <= set(COLUMNS):
+            yield Source(MANIFEST, problem=f"its first line must name columns of {','.join(COLUMNS)}, the first three at least; got {','.join(header)[:80]}")
+            return
+        for number, row in enumerate(rows, 2):
+            if row:
+                yield _source(dict(zip(header, (value.strip() for value in row))), f"line {number} of {MANIFEST}", folder)
+
+
+def _source(row, where, folder):
+    file, device, sensor = row.get("Model", ""), row.get("Device", ""), row.get("Sensor", "")
+    inside = os.path.realpath(os.path.join(folder, file)).startswith(os.path.realpath(folder) + os.sep)
+    if file == "" or not inside or not os.path.isfile(os.path.join(folder, file)):
+        return Source(file or MANIFEST, problem=f"{where}: there is no file {file!r} in the folder")
+    if (device == "") != (sensor == ""):
+        return Source(file, problem=f"{where}: Device and Sensor must both be there, or neither (a dict by sensor)")
+    threshold = row.get("Threshold", "")
+    try:
+        threshold = float(threshold) if threshold else None
+    except ValueError:
+        return Source(file, problem=f"{where}: the Threshold {threshold!r} is not a number")
+    features = tuple(part for part in re.split(r"[\s,;]+", row.get("Features", "")) if part)
+    return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold)
