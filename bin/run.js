@@ -39,6 +39,7 @@ const TASKS = {
   soak: ['--disable-warning=ExperimentalWarning', 'test/trials/soak.ts'],
   histories: ['test/support/record-histories.ts'],
   'upgrade:home': ['--disable-warning=ExperimentalWarning', 'test/upgrade/make-home.ts'],
+  rehearse: ['deploy/rehearse.js'],
   'check:deploy': [...jest, 'test/deploy', '--verbose'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],

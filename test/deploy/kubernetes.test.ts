@@ -80,7 +80,8 @@ test('the scaler watches the scoring queue with fields that KEDA knows, and lets
   const [scaler] = ALL.filter(({ kind }) => kind === 'ScaledObject') as [Manifest];
   const [{ type, metadata, authenticationRef }] = scaler.spec.triggers;
   expect(type).toBe('temporal');
-  // kedacore/keda-docs 2.17, scalers/temporal.md
+  // kedacore/keda-docs, scalers/temporal.md, without what 2.20 calls deprecated and 2.21 removes (temporal_scaler.go of
+  // August 2026: buildId, selectAllActive, selectUnversioned).
   const fields = [
     'endpoint',
     'endpointFromEnv',
@@ -89,9 +90,6 @@ test('the scaler watches the scoring queue with fields that KEDA knows, and lets
     'targetQueueSize',
     'taskQueue',
     'queueTypes',
-    'buildId',
-    'selectAllActive',
-    'selectUnversioned',
     'apiKeyFromEnv',
     'minConnectTimeout',
     'unsafeSsl',
@@ -156,10 +154,12 @@ test('the hosted CI grants nothing by default, and pins each action', () => {
     ];
     expect(workflow.permissions).toEqual({ contents: 'read' });
     for (const [name, { permissions, steps }] of Object.entries(workflow.jobs)) {
-      // Only the job that pushes asks for a token of its own.
+      // Only the jobs that push and attest ask for a token of their own.
       expect([name, permissions]).toEqual([
         name,
-        name === 'push' ? { contents: 'read', 'id-token': 'write' } : undefined,
+        ['push', 'package'].includes(name)
+          ? { contents: 'read', 'id-token': 'write', attestations: 'write' }
+          : undefined,
       ]);
       for (const { uses } of steps)
         if (uses !== undefined) expect(uses).toMatch(/^[\w.-]+\/[\w./-]+@(v\d+(\.\d+)*|[0-9a-f]{40})$/);

@@ -1,0 +1,45 @@
+/** The rehearsal, and what it finds: azd's way of filling in parameters is where a PEM file breaks a deployment. */
+import { spawnSync } from 'node:child_process';
+import { fillParameters } from '../../deploy/check/parameters.js';
+import { read, root } from './support.ts';
+
+const PARAMETERS = read('deploy/bicep/main.parameters.json');
+const given = { AZURE_ENV_NAME: 'fleet', AZURE_LOCATION: 'westeurope', TEMPORAL_ADDRESS: 'a:7233' };
+
+test('all that can be tried here is right, and one line says what was not run', () => {
+  const { status, stdout } = spawnSync(process.execPath, ['deploy/rehearse.js'], { cwd: root, encoding: 'utf8' });
+  expect(stdout).not.toContain('WRONG');
+  expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
+    /^rehearsal: \d+ steps ok, 0 wrong, \d+ not run( \(.+\))?; nothing of it is live Azure$/,
+  );
+  expect(stdout).toContain('ok       base images, ARGs expanded once');
+  expect(stdout).toContain('ok       parameters as azd fills them in');
+  expect(status).toBe(0);
+});
+
+test('values reach the template as they are, with defaults where there are none', () => {
+  const key = Buffer.from('-----BEGIN KEY-----\n"x"\n').toString('base64');
+  const filled = fillParameters(PARAMETERS, {
+    ...given,
+    DEPLOY_TEMPORAL_KEY_BASE64: key,
+    DEPLOY_PROFILE: 'production',
+  });
+  expect(filled).toMatchObject({
+    environmentName: 'fleet',
+    profile: 'production',
+    temporalClientKeyBase64: key,
+    temporalAuth: 'apiKey',
+    workersImage: '',
+    makeCluster: 'yes',
+  });
+});
+
+test('a value that is not one line, and a variable without value, are told by the name of the parameter', () => {
+  const pem = '-----BEGIN KEY-----\nabc\n';
+  expect(() => fillParameters(PARAMETERS, { ...given, DEPLOY_TEMPORAL_KEY_BASE64: pem })).toThrow(
+    /temporalClientKeyBase64.*breaks the JSON/,
+  );
+  expect(() => fillParameters(PARAMETERS, { ...given, TEMPORAL_ADDRESS: '' })).toThrow(
+    /temporalAddress: TEMPORAL_ADDRESS/,
+  );
+});
