@@ -3,12 +3,12 @@ export const PAGE_STYLE = `
 :root{color-scheme:light dark;--bg:#f5f7f9;--card:#fff;--ink:#18222c;--soft:#54606d;--edge:#dfe5ea;--rule:#e9edf1;
 --series:#3a6f9f;--hit:#cf3d1b;--fault:#7a4fc9;--faultbg:rgba(122,79,201,.13);--ok:#1c7a4c;--warn:#8d5a00;--bad:#b3261e;
 --okbg:#e5f3ec;--warnbg:#fbf0db;--badbg:#fbe7e5;--link:#1f5f99;--focus:#1f6feb;
---h0:#e3e9ee;--h1:#f6cdb9;--h2:#efa283;--h3:#e07350;--h4:#c8431f;--h5:#8e2208;--shadow:0 1px 2px rgba(20,32,44,.05),0 1px 8px rgba(20,32,44,.04)}
+--h0:#e3e9ee;--h1:#f0b094;--h2:#e38a63;--h3:#cf5f38;--h4:#ad3a16;--h5:#6b1803;--shadow:0 1px 2px rgba(20,32,44,.05),0 1px 8px rgba(20,32,44,.04)}
 @media(prefers-color-scheme:dark){:root{--bg:#0f1419;--card:#171e25;--ink:#e5ebf0;--soft:#9ba8b4;--edge:#2a343d;
   --rule:#232c34;
 --series:#74a9d8;--hit:#ff7350;--fault:#b79af3;--faultbg:rgba(183,154,243,.17);--ok:#63c795;--warn:#e3b25c;--bad:#ff8a7e;
 --okbg:#15301f;--warnbg:#33280f;--badbg:#3a1a18;--link:#82b7ea;--focus:#6ea8fe;
---h0:#26313a;--h1:#683927;--h2:#8f472c;--h3:#bd5935;--h4:#ee7a4c;--h5:#ffc09c;--shadow:none}}
+--h0:#26313a;--h1:#7d432c;--h2:#a65431;--h3:#cf6a41;--h4:#f38f63;--h5:#ffd3b8;--shadow:none}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;scroll-padding-top:72px}
@@ -19,7 +19,7 @@ h1,h2,h3,h4,p,dl,dd,figure{margin:0}
 a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 :focus-visible{outline:2px solid var(--focus);outline-offset:2px;border-radius:4px}
 .skip{position:absolute;left:-999px}.skip:focus{left:16px;top:8px;z-index:9;background:var(--card);padding:8px 12px}
-.sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.sr{position:absolute;width:1px;margin-left:-1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 header{padding-top:32px}
 .brand{display:flex;align-items:center;gap:8px;color:var(--soft);font-size:13px;letter-spacing:.02em}
 .brand svg{width:20px;height:20px}
@@ -96,6 +96,8 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:6px 24px;
   padding:2px 16px 16px}
 .card{min-width:0;scroll-margin-top:72px;content-visibility:auto;contain-intrinsic-size:auto 168px}
+/* What is painted outside of a card is cut: its focus ring lies inside. */
+.card :focus-visible{outline-offset:-2px}
 .card.flat{contain-intrinsic-size:auto 62px}
 .card:target h4 bdi{box-shadow:0 2px 0 var(--focus)}
 .card h4{font-size:14px;font-weight:560;display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-top:8px;
@@ -137,11 +139,11 @@ th,td{padding:7px 10px}.stack thead{display:none}
 :root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#111;--soft:#444;--edge:#bbb;--rule:#ddd;--series:#235a8c;
   --hit:#c02c0c;--fault:#6636c0;--faultbg:rgba(122,79,201,.15);--shadow:none;--ok:#14603a;--warn:#704700;
   --bad:#9b1c15;--okbg:none;--warnbg:none;--badbg:none;--link:#111;
---h0:#e3e9ee;--h1:#f6cdb9;--h2:#efa283;--h3:#e07350;--h4:#c8431f;--h5:#8e2208}
+--h0:#e3e9ee;--h1:#f0b094;--h2:#e38a63;--h3:#cf5f38;--h4:#ad3a16;--h5:#6b1803}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 body{font-size:11px}.tools,#tip,.skip{display:none!important}.rows{max-height:none;overflow:visible}
 .rows>*{position:static!important}
-.scroll{overflow:visible}th,td{padding:4px 7px}td{white-space:normal!important}.chart svg{max-width:100%;height:auto}
+.scroll{overflow:visible}th,td{padding:4px 7px}td:not(.num){white-space:normal!important}h2,h3,.lead{break-after:avoid}.chart svg{max-width:100%;height:auto}
 .chart{height:auto}
 .card{content-visibility:visible;break-inside:avoid}.tile,.panel,tr{break-inside:avoid}}
 `;

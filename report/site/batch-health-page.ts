@@ -91,7 +91,7 @@ function healthTable(data: BatchData, health: Health, span: HealthSpan): Markup 
       span.readings && { title: 'PSI', number: true },
     ),
     rows,
-    empty: html`<b>No model shows a sign of trouble.</b>`,
+    empty: html`<b>No model that scored shows a sign of trouble.</b> What could not score is on the page Failures.`,
   });
 }
 

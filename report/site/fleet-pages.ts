@@ -142,7 +142,7 @@ export function fleetPage({ batches, cost }: FleetPages): string {
     tabs: tabs('Fleet'),
     facts: latestFacts(latest.batch),
     head: html`
-      ${fleetTiles(latest, line, cost)}
+      ${fleetTiles(latest, batches, cost)}
       ${notes(latest.batch.message === undefined ? [] : [latest.batch.message])}`,
     body: html`
       ${heat}
@@ -201,10 +201,10 @@ function fleetNumbers(map: HeatMap, devices: readonly DeviceTotal[]): object {
 
 function fleetTiles(
   { batch, summary: { totals } }: ListedBatch,
-  line: readonly ListedBatch[],
+  batches: readonly ListedBatch[],
   cost: CostView | undefined,
 ): Markup {
-  const failedBatches = line.filter((one) => one.batch.status !== 'completed').length;
+  const failedBatches = batches.filter((one) => one.batch.status !== 'completed').length;
   return tiles(
     tile('Sensors', formatCount(totals.sensors), `${formatCount(totals.scored)} scored in the latest batch`),
     tile(
@@ -223,7 +223,7 @@ function fleetTiles(
     ),
     tile(
       'Batches',
-      formatCount(line.length),
+      formatCount(batches.length),
       failedBatches === 0 ? 'all completed' : `${formatCount(failedBatches)} not completed`,
       failedBatches === 0 ? 'ok' : 'bad',
     ),

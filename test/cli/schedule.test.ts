@@ -153,7 +153,7 @@ test.each<[readonly string[], number, RegExp]>([
   [['batch', 'show', 'nope'], 1, /there is no batch "nope"/],
   [['predictions', 'nope', 'nope'], 1, /there is no sensor "nope" of a device "nope"/],
   [['models', 'publish', '/nowhere'], 1, /\/nowhere cannot be read: there is no such folder\. Give/],
-  [['predictions', 'a', 'b', '--from', '2026-03-02', '--to', '2026-03-01'], 1, /--to .* must be later than --from/],
+  [['predictions', 'a', 'b', '--from', '2026-03-02', '--to', '2026-03-01'], 2, /--to .* must be later than --from/],
   [['send', '/'], 1, /\/ is a folder\. Name one CSV file/],
   [['send', '/nowhere.csv'], 1, /\/nowhere.csv cannot be read: there is no such file/],
   [['scores'], 2, /unknown command/],

@@ -2,6 +2,7 @@
  * The site, from a real store and Blob server to pages: written to the container as batches write it, fetched into
  * a folder, opened from the disk and from a web server. Without a Chromium the last part is skipped, and says so.
  */
+import { PAGE_STYLE } from '../../report/page/style.ts';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -360,6 +361,9 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
         page,
         false,
       ]);
+      // Of a heat map too: a pixel more is a scroll bar under it for ever.
+      const sideways = '[...document.querySelectorAll(".rows")].filter((e) => e.scrollWidth > e.clientWidth).length';
+      expect([page, await browser.evaluate(sideways)]).toEqual([page, 0]);
       expect(await browser.evaluate('document.title')).not.toBe('owned');
       expect(await browser.evaluate('getComputedStyle(document.body).fontVariantNumeric')).toBe('tabular-nums');
     }
@@ -441,3 +445,22 @@ test.each([
 ])('a folder %s is refused at once', (_, place, why) => {
   expect(() => folderTarget(place)).toThrow(why);
 });
+
+test('neighbouring steps of a heat map can be told apart without their colour', () => {
+  const palettes = [...PAGE_STYLE.matchAll(/--h0:(?:#[0-9a-f]{6};--h\d:){5}#[0-9a-f]{6}/g)].map(([text]) =>
+    [...text.matchAll(/#([0-9a-f]{6})/g)].map(([, hex]) => luminance(hex!)),
+  );
+  expect(palettes).toHaveLength(3);
+  for (const steps of palettes)
+    steps.slice(1).forEach((step, i) => {
+      expect((Math.max(step, steps[i]!) + 0.05) / (Math.min(step, steps[i]!) + 0.05)).toBeGreaterThan(1.35);
+    });
+});
+
+/** Relative luminance of WCAG 2.2. */
+function luminance(hex: string): number {
+  const [r, g, b] = [0, 2, 4]
+    .map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+}
