@@ -40,6 +40,7 @@ export const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 /** The message of whatever was thrown, without secrets: SDKs put whole connection strings into theirs. */
 export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  if (error instanceof AggregateError && error.message === '')
+    return [...new Set(error.errors.map(messageOf))].join('; ');
   return redact(error instanceof Error ? error.message : String(error));
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../domain/errors.ts';
 import { importAzurite } from './azurite-import.ts';
+import { outliveLog } from '../full-log.ts';
 import { BLOB_KEY } from '../keys.ts';
 import { EMULATOR_ACCOUNT, startBlobServer } from './server.ts';
 
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
 }
 
+outliveLog();
 try {
   await main();
 } catch (error) {

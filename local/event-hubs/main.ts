@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { parseArgs } from 'node:util';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isLoopbackHost } from '../../domain/loopback.ts';
+import { outliveLog } from '../full-log.ts';
 import { EVENT_HUBS_KEY } from '../keys.ts';
 import { DEFAULT_HUB, readConfigFile, type HubConfig } from './config.ts';
 import { startEventHubsEmulator } from './emulator.ts';
@@ -20,14 +21,7 @@ const FLAGS = {
   'health-port': { type: 'string' },
 } as const;
 
-/** A log on a full disk takes no more; that is no reason to lose events. */
-function log(line: string): void {
-  try {
-    process.stderr.write(`event-hubs: ${line}\n`);
-  } catch {
-    // Told by the process that keeps the log.
-  }
-}
+const log = (line: string): void => void process.stderr.write(`event-hubs: ${line}\n`);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: FLAGS });
@@ -110,6 +104,7 @@ function serveHealth(port: number): Promise<Server> {
   });
 }
 
+outliveLog();
 try {
   await main();
 } catch (error) {

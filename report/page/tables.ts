@@ -42,7 +42,10 @@ export function faultSection(
       : faults.toSorted((a, b) => Number(a.found) - Number(b.found)).slice(0, MOST_FAULTS);
   const silent = faults.filter((fault) => !fault.found && fault.findable === false).length;
   const oneDay = new Set(faults.map((fault) => plainTime(fault.fromMs).slice(0, 10))).size === 1;
-  const surprise = silent > 0 ? ` (${formatCount(silent)} ${silent === 1 ? 'looks' : 'look'} like normal readings to a model of single windows)` : '';
+  const surprise =
+    silent > 0
+      ? ` (${formatCount(silent)} ${silent === 1 ? 'looks' : 'look'} like normal readings to a model of single windows)`
+      : '';
   const alarms = formatNumberOf(match.falseAlarms, 'false alarm');
   const alarmShare = formatShare(match.falseAlarms, match.quietWindows) || '0%';
   const lead = [
