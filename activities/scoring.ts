@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
+import { defined } from '../domain/defined.ts';
 import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
@@ -120,16 +121,17 @@ async function scoreAndCommit(
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
   const outcomes = result.verdicts.map((verdict): SensorOutcome => {
-    const { sensorId, status, windows, anomalies } = verdict;
-    const outcome = { sensorId, status, windows, anomalies, attempt };
-    if (status === 'scored') return verdict.model === undefined ? outcome : { ...outcome, model: verdict.model };
-    return {
-      ...outcome,
-      ...(status === 'failed' ? { worker } : {}),
-      ...(verdict.class === undefined ? {} : { class: verdict.class }),
-      ...(verdict.message === undefined ? {} : { message: cutMessage(verdict.message) }),
-      ...(verdict.model === undefined ? {} : { model: verdict.model }),
-    };
+    const { sensorId, status, windows, anomalies, model } = verdict;
+    if (status === 'scored')
+      return model === undefined
+        ? { sensorId, status, windows, anomalies, attempt }
+        : { sensorId, status, windows, anomalies, attempt, model };
+    const why = { windows, anomalies, attempt, ...defined({ model }) };
+    if (status === 'skipped') {
+      const message = verdict.message === undefined ? undefined : cutMessage(verdict.message);
+      return { sensorId, status, class: verdict.class, ...why, ...defined({ message }) };
+    }
+    return { sensorId, status, class: verdict.class, message: cutMessage(verdict.message), worker, ...why };
   });
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);

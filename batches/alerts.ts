@@ -4,6 +4,7 @@
  * may see an alert twice after a crash: its `id` is the same then.
  */
 import { createHmac } from 'node:crypto';
+import type { BatchClass } from '../domain/batch-failure.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
@@ -42,7 +43,7 @@ export interface Alert {
   readonly anomalyRateLimit?: number;
   readonly skippedRateLimit?: number;
   /** Why the batch failed as a whole: a class of domain/batch-failure.ts. */
-  readonly class?: string;
+  readonly class?: BatchClass;
   readonly message?: string;
   readonly causes: readonly Cause[];
 }

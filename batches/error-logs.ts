@@ -3,6 +3,7 @@
  * is the truth; the log is for tools that read files, so trouble with writing it never fails a batch. The
  * first log of a sensor in a batch stays, as its first outcome does.
  */
+import { failureClassOf, type FailureClass } from '../domain/outcome.ts';
 import { Context } from '@temporalio/activity';
 import { CONTAINERS, errorLogBlob } from '../domain/blob-names.ts';
 import { isoTime } from '../domain/time.ts';
@@ -15,7 +16,7 @@ export interface SensorErrorLog {
   readonly batch: string;
   readonly device: string;
   readonly sensor: string;
-  readonly class: string;
+  readonly class: FailureClass;
   readonly message: string;
   /** Attempt of the activity that decided it, from 1. */
   readonly attempt: number;
@@ -65,7 +66,7 @@ function logOf(
     batch: outcome.batchId,
     device: outcome.device,
     sensor: outcome.sensor,
-    class: outcome.class ?? 'internal',
+    class: failureClassOf(outcome),
     message: outcome.message ?? '',
     attempt: outcome.attempt,
     ...(outcome.model === undefined ? {} : { model: outcome.model }),

@@ -1,4 +1,5 @@
 /** The few failures that go into histories, so that the Web UI says which sensor failed and why. */
+import { failureClassOf, type FailureClass } from '../domain/outcome.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { cutText } from '../domain/limits.ts';
 import type { OutcomeRow, Store } from '../storage/store.ts';
@@ -7,10 +8,10 @@ import type { FailureNote, SensorRange } from '../workflows/activities.ts';
 const NOTES = 5;
 const MAX_NOTE = 300;
 
-export const noteOf = (outcome: Pick<OutcomeRow, 'device' | 'sensor' | 'class' | 'message'>): FailureNote => ({
+export const noteOf = (outcome: OutcomeRow): FailureNote => ({
   device: outcome.device,
   sensor: outcome.sensor,
-  class: outcome.class ?? 'internal',
+  class: failureClassOf(outcome),
   message: cutText(outcome.message ?? '', MAX_NOTE),
 });
 
@@ -34,7 +35,7 @@ export async function failureNotes(store: Store, batchId: string, range: SensorR
 }
 
 export interface Cause {
-  readonly class: string;
+  readonly class: FailureClass;
   readonly count: number;
   /** One message of the class. */
   readonly example: FailureNote;
@@ -42,13 +43,13 @@ export interface Cause {
 
 /** Failed sensors by class, most frequent first. */
 export async function failureCauses(store: Store, batchId: string): Promise<Cause[]> {
-  const causes = new Map<string, { count: number; example: FailureNote }>();
+  const causes = new Map<FailureClass, { count: number; example: FailureNote }>();
   for (let after = -1; ;) {
     const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 5_000 });
     for (const outcome of page) {
-      const known = causes.get(outcome.class ?? 'internal');
+      const known = causes.get(failureClassOf(outcome));
       if (known) known.count += 1;
-      else causes.set(outcome.class ?? 'internal', { count: 1, example: noteOf(outcome) });
+      else causes.set(failureClassOf(outcome), { count: 1, example: noteOf(outcome) });
     }
     const last = page[page.length - 1];
     if (!last) break;

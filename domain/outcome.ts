@@ -21,13 +21,8 @@ export type FailureClass =
   | 'worker_lost' //        workers kept vanishing under it (heartbeats stopped)
   | 'internal'; //          anything else: a bug of ours until shown otherwise
 
-export interface SensorOutcome {
+interface Outcome {
   readonly sensorId: number;
-  readonly status: OutcomeStatus;
-  /** Set when skipped or failed. */
-  readonly class?: SkipClass | FailureClass;
-  /** For people: what was wrong, with which value, and what to do. At most 1000 characters. */
-  readonly message?: string;
   /** Windows read for the period. */
   readonly windows: number;
   /** Windows labelled anomalous. */
@@ -36,9 +31,45 @@ export interface SensorOutcome {
   readonly model?: string;
   /** Activity attempt that decided it, from 1. */
   readonly attempt: number;
-  /** Process that recorded a failure, by its name (worker.ts). At most 400 characters. */
+}
+
+/** It has neither a class nor a message: there is nothing to say. */
+interface Unremarkable {
+  readonly class?: never;
+  readonly message?: never;
+  readonly worker?: never;
+}
+
+export interface ScoredOutcome extends Outcome, Unremarkable {
+  readonly status: 'scored';
+}
+
+export interface CancelledOutcome extends Outcome, Unremarkable {
+  readonly status: 'cancelled';
+}
+
+export interface SkippedOutcome extends Outcome {
+  readonly status: 'skipped';
+  readonly class: SkipClass;
+  /** For people: what was missing, and what to do. At most 1000 characters. */
+  readonly message?: string;
+  readonly worker?: never;
+}
+
+export interface FailedOutcome extends Outcome {
+  readonly status: 'failed';
+  readonly class: FailureClass;
+  /** For people: what was wrong, with which value, and what to do. At most 1000 characters. */
+  readonly message: string;
+  /** Process that recorded it, by its name (worker.ts). At most 400 characters. */
   readonly worker?: string;
 }
+
+export type SensorOutcome = ScoredOutcome | SkippedOutcome | FailedOutcome | CancelledOutcome;
+
+/** Of a failed sensor; `internal` where a store holds no class. */
+export const failureClassOf = (outcome: SensorOutcome): FailureClass =>
+  outcome.status === 'failed' ? (outcome.class ?? 'internal') : 'internal';
 
 /** Sums over a range of sensors. */
 export interface OutcomeCounts {
@@ -68,7 +99,9 @@ export function decided(counts: OutcomeCounts): number {
   return counts.scored + counts.skipped + counts.failed + counts.cancelled;
 }
 
-export function countOutcomes(outcomes: Iterable<SensorOutcome>): OutcomeCounts {
+export function countOutcomes(
+  outcomes: Iterable<Pick<SensorOutcome, 'status' | 'windows' | 'anomalies'>>,
+): OutcomeCounts {
   const counts = { ...NO_OUTCOMES } as { -readonly [K in keyof OutcomeCounts]: number };
   for (const outcome of outcomes) {
     counts[outcome.status] += 1;

@@ -35,10 +35,11 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
     anomaly: new Uint8Array(series.length),
     score: new Float64Array(series.length),
   };
-  const verdicts = new Map<number, { -readonly [Key in keyof SensorVerdict]: SensorVerdict[Key] }>();
-  const change = (id: number, changes: Partial<SensorVerdict>): void => void Object.assign(verdicts.get(id)!, changes);
-  const fail = (id: number, problem: ModelProblem): void =>
-    change(id, { status: 'failed', class: problem.class, message: cutMessage(problem.message) });
+  const verdicts = new Map<number, SensorVerdict>();
+  const fail = (id: number, problem: ModelProblem): void => {
+    const verdict = verdicts.get(id)!;
+    verdicts.set(id, { ...verdict, status: 'failed', class: problem.class, message: cutMessage(problem.message) });
+  };
   return {
     fail,
     plan(sensor, range, period) {
@@ -47,9 +48,10 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
       return verdict.status === 'scored';
     },
     skipHistory(id, lag) {
-      const { windows } = verdicts.get(id)!;
+      const verdict = verdicts.get(id)!;
+      const { windows } = verdict;
       const message = `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)`;
-      change(id, { status: 'skipped', class: 'no_data', leftOut: windows, message });
+      verdicts.set(id, { ...verdict, status: 'skipped', class: 'no_data', leftOut: windows, message });
     },
     deliver(task, result) {
       if ('class' in result) {
@@ -58,7 +60,12 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
       }
       const written = writeLabels(rows, series, task, result);
       if (typeof written !== 'number') fail(task.sensorId, written);
-      else change(task.sensorId, { anomalies: written, leftOut: task.features.windows - task.features.rows.length });
+      // In place: a copy for every sensor costs more than scoring it.
+      else
+        Object.assign(verdicts.get(task.sensorId)!, {
+          anomalies: written,
+          leftOut: task.features.windows - task.features.rows.length,
+        });
     },
     result: () => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), ...rows }),
   };

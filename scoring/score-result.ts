@@ -1,12 +1,13 @@
 /** What scoring gives back: a verdict for every sensor, a prediction for every window. */
 import type { SensorOutcome } from '../domain/outcome.ts';
 
-/** What became of a sensor: its outcome but for the attempt, which the caller knows. */
-export interface SensorVerdict extends Omit<SensorOutcome, 'attempt'> {
-  readonly status: 'scored' | 'skipped' | 'failed';
+/** What became of a sensor: its outcome but for the attempt and the worker, which the caller knows. */
+export type SensorVerdict = WithoutAttempt<Exclude<SensorOutcome, { readonly status: 'cancelled' }>> & {
   /** Windows of the period without the earlier windows that the model's lags need: not predicted. */
   readonly leftOut: number;
-}
+};
+
+type WithoutAttempt<T> = T extends unknown ? Omit<T, 'attempt' | 'worker'> : never;
 
 export interface ScoreResult {
   /** In the order of the request's sensors. */

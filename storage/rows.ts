@@ -166,6 +166,7 @@ export interface OutcomeRecord extends SensorKey {
   readonly worker: string | null;
 }
 
+/** What a store holds is what was written, and that had the form of its status; `verify` looks. */
 export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
   return {
     batchId,
@@ -181,7 +182,7 @@ export function toOutcome(batchId: string, row: OutcomeRecord): OutcomeRow {
     ...(row.model === null ? {} : { model: row.model }),
     attempt: Number(row.attempt),
     ...(row.worker === null ? {} : { worker: row.worker }),
-  };
+  } as OutcomeRow;
 }
 
 /** What is recorded of a challenger beside one base, by status and class. */

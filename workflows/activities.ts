@@ -3,7 +3,7 @@
  * counts and a few failures by name; never readings, never the sensor list.
  */
 import type { BatchClass } from '../domain/batch-failure.ts';
-import type { OutcomeCounts } from '../domain/outcome.ts';
+import type { FailureClass, OutcomeCounts } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
 
@@ -67,7 +67,7 @@ export interface ChunkInput extends Period {
 
 /** One failed sensor, for the reader of the history; message cut to 300 characters. */
 export interface FailureNote extends SensorKey {
-  readonly class: string;
+  readonly class: FailureClass;
   readonly message: string;
 }
 

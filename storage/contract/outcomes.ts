@@ -24,10 +24,7 @@ export interface ChunkResult {
   readonly pool?: string;
 }
 
-export interface OutcomeRow extends SensorOutcome, SensorKey {
-  readonly batchId: string;
-  readonly chunk: string;
-}
+export type OutcomeRow = SensorOutcome & SensorKey & { readonly batchId: string; readonly chunk: string };
 
 /** A committed file that holds predictions of one sensor. */
 export interface PredictionSource extends Period {

@@ -49,7 +49,12 @@ function checkLimits(device: string, sensor: string): void {
     expect(blob).toMatch(/^[\w%/.~-]+$/);
     for (const part of blob.split('/')) expect(part.length).toBeLessThanOrEqual(255);
   }
-  const failures = Array.from({ length: 5 }, () => ({ device, sensor, class: 'internal', message: device.repeat(3) }));
+  const failures = Array.from({ length: 5 }, () => ({
+    device,
+    sensor,
+    class: 'internal' as const,
+    message: device.repeat(3),
+  }));
   expect(byteLength(failureTable(failures, 5))).toBeLessThan(20_000);
 }
 

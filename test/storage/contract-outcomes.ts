@@ -102,7 +102,7 @@ export function outcomesContract(tools: ContractTools): void {
           const first = new Map<number, SensorOutcome>();
           const files = new Map<string, number>();
           for (const [turn, c] of list.entries()) {
-            const outcomes = c.outcomes.map(({ i, ...rest }): SensorOutcome => ({ sensorId: ids[i]!, ...rest }));
+            const outcomes = c.outcomes.map(({ i, ...rest }) => ({ sensorId: ids[i]!, ...rest }) as SensorOutcome);
             const fresh = outcomes.filter((o) => !first.has(o.sensorId));
             for (const o of fresh) first.set(o.sensorId, o);
             if (fresh.length > 0 && c.withFile && !files.has(c.chunk)) files.set(c.chunk, turn);

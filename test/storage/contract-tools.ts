@@ -76,15 +76,8 @@ export function makeTools(store: () => Store) {
     tsMs: [tsMs],
     values: [value],
   });
-  const scored = (sensorId: number, over: Partial<SensorOutcome> = {}): SensorOutcome => ({
-    sensorId,
-    status: 'scored',
-    windows: 15,
-    anomalies: 2,
-    model: 'model-a',
-    attempt: 1,
-    ...over,
-  });
+  const scored = (sensorId: number, over: Partial<SensorOutcome> = {}): SensorOutcome =>
+    ({ sensorId, status: 'scored', windows: 15, anomalies: 2, model: 'model-a', attempt: 1, ...over }) as SensorOutcome;
   const chunk = (
     batchId: string,
     name: string,
