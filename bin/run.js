@@ -22,7 +22,7 @@ const pure = [
   'test/report/(faults|format|html|table).test',
   'test/scoring/(concurrency|features).test',
   'test/storage/mssql-(errors|statements).test',
-  'test/workflows/(requests|throttle).test',
+  'test/workflows/requests.test',
 ];
 
 /** What follows `node` for each task. */
