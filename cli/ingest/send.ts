@@ -1,13 +1,14 @@
-/** `fleetscore send FILE.csv`: readings from a file through Event Hubs, as a device would send them. */
+/** `fleetscore send FILE... | -`: readings from files or standard input through Event Hubs, as a device would send them. */
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
-import { sendCsv, sourceName, waitIngested, type BadRow } from '../../ingest/send.ts';
+import { sendCsv, sourceName, waitIngested, type BadRow, type NamedInput } from '../../ingest/send.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { action, asDuration, asNumber, EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -16,9 +17,13 @@ import { becameOf } from './became.ts';
 import { startBar } from '../batch/progress.ts';
 import { newSendId } from '../../domain/send-tally.ts';
 import { parseDuration, TIME_UNITS, type TimeUnit } from '../../domain/time.ts';
+import type { Column, Layout } from '../../ingest/csv/rows.ts';
 import type { Decimal } from '../../ingest/csv/values.ts';
 
 interface SendOptions {
+  readonly columns?: NonNullable<Layout['columns']>;
+  readonly wide?: boolean;
+  readonly device?: string;
   readonly encoding?: string;
   readonly separator?: string;
   readonly decimal?: Decimal;
@@ -28,14 +33,27 @@ interface SendOptions {
   readonly waitTimeout: string;
 }
 
+const STDIN = '-';
+
 /** Bad rows told one by one; all are counted. */
 const SHOWN = 10;
 
 export function registerSend(program: Command): void {
   program
     .command('send')
-    .description('send readings from a CSV file (TS,Device,Sensor,Value) through Event Hubs')
-    .argument('<file>', 'CSV file; times without a zone are UTC')
+    .description('send readings from CSV (TS,Device,Sensor,Value, or a column for each sensor) through Event Hubs')
+    .argument(
+      '<file...>',
+      'CSV files, also with gzip, merged by time; - is standard input; times without a zone are UTC',
+    )
+    .addOption(
+      new Option(
+        '--columns <names>',
+        'which columns they are, where they have other names: ts=timestamp,device=unit,sensor=tag,value=reading',
+      ).argParser(asColumns),
+    )
+    .option('--wide', 'a column for each sensor: all columns but those of the time and the device')
+    .option('--device <name>', 'the device of all rows, where no column names it')
     .option('--encoding <name>', 'how the file is encoded, such as windows-1252 or utf-16le (default: utf-8)')
     .addOption(
       new Option('--separator <char>', "what stands between fields: ';', tab, '|' (default: a comma)").argParser(
@@ -56,7 +74,7 @@ export function registerSend(program: Command): void {
         .default('60s')
         .argParser(asDuration),
     )
-    .action(action<[string], SendOptions>(send));
+    .action(action<[string[]], SendOptions>(send));
 }
 
 /** One character, or the word tab. */
@@ -66,8 +84,40 @@ function asSeparator(text: string): string {
   throw new InvalidArgumentError("It takes one character such as ';', or tab.");
 }
 
-async function send(context: Context, options: SendOptions, file: string): Promise<Output> {
-  const size = await sizeOf(file);
+/** `ts=timestamp,device=unit` */
+function asColumns(text: string): NonNullable<Layout['columns']> {
+  const pairs = text.split(',').map((pair) => {
+    const [, column = '', name = ''] = /^\s*(ts|device|sensor|value)=(.+?)\s*$/i.exec(pair) ?? [];
+    if (name === '')
+      throw new InvalidArgumentError('It takes ts=NAME, device=NAME, sensor=NAME and value=NAME, separated by commas.');
+    return [column.toLowerCase() as Column, name] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+interface Opened {
+  readonly inputs: readonly NamedInput[];
+  /** The share of all bytes that was read; 1 where there is standard input, whose size nobody knows. */
+  share(): number;
+}
+
+async function openFiles(files: readonly string[]): Promise<Opened> {
+  if (files.filter((file) => file === STDIN).length > 1)
+    throw new FleetscoreError('INVALID_ARGUMENT', 'standard input (-) can be sent once only.');
+  const sizes = await Promise.all(files.filter((file) => file !== STDIN).map(sizeOf));
+  const size = sizes.reduce((sum, one) => sum + one, 0);
+  const streams = files.map((name) => (name === STDIN ? undefined : createReadStream(name)));
+  return {
+    inputs: files.map((name, i) => ({ name, stream: streams[i] ?? (process.stdin as Readable) })),
+    share: () =>
+      files.includes(STDIN)
+        ? 1
+        : streams.reduce((sum, stream) => sum + (stream?.bytesRead ?? 0), 0) / Math.max(size, 1),
+  };
+}
+
+async function send(context: Context, options: SendOptions, files: string[]): Promise<Output> {
+  const { inputs, share } = await openFiles(files);
   const signal = interruption();
   const producer = openProducer(context.config);
   const started = Date.now();
@@ -77,12 +127,14 @@ async function send(context: Context, options: SendOptions, file: string): Promi
     const store = options.wait ? await context.store() : undefined;
     const sendId = newSendId(started, randomBytes(10).toString('hex'));
     await store?.openSend(sendId);
-    const stream = createReadStream(file);
-    const result = await sendCsv(stream, {
+    const result = await sendCsv(inputs, {
       producer,
       signal,
       ...(store ? { sendId } : {}),
       format: defined({
+        columns: options.columns,
+        wide: options.wide,
+        device: options.device,
         encoding: options.encoding,
         separator: options.separator,
         decimal: options.decimal,
@@ -90,9 +142,8 @@ async function send(context: Context, options: SendOptions, file: string): Promi
       }),
       ...defined({ timeUnit: context.config.ingest.timeUnit, rate: options.rate }),
       onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
-      // The file's own share read tells how many rows will come.
-      onProgress: ({ sent }) =>
-        bar?.set(sent, Math.max(sent, Math.round((sent * size) / Math.max(stream.bytesRead, 1)))),
+      // The share that was read tells how many rows will come.
+      onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round(sent / Math.max(share(), 1e-9)))),
     });
     const whole = !signal.aborted;
     if (whole) bar?.set(result.sent, result.sent);
@@ -123,6 +174,8 @@ interface Sent {
   /** False when it was interrupted. */
   readonly whole: boolean;
   readonly bad: number;
+  /** Cells without a value. */
+  readonly missing: number;
   /** The first of the bad ones. */
   readonly badRows: readonly BadRow[];
   readonly events: number;
@@ -130,10 +183,10 @@ interface Sent {
 }
 
 function told(
-  { sent, whole, bad, badRows, events, sentMs }: Sent,
+  { sent, whole, bad, missing, badRows, events, sentMs }: Sent,
   became: ReturnType<typeof becameOf> | undefined,
 ): Output {
-  const data = { sent, whole, bad, events, badRows, seconds: sentMs / 1000 };
+  const data = { sent, whole, bad, missing, events, badRows, seconds: sentMs / 1000 };
   return {
     data: { ...data, ingested: became?.all ?? false, became: became?.data ?? null },
     text: [
@@ -142,6 +195,7 @@ function told(
       ...(whole
         ? []
         : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
+      ...(missing > 0 ? [`${formatNumberOf(missing, 'cell')} without a value left out.`] : []),
       ...badLines(bad, badRows),
     ].join('\n'),
   };
@@ -164,7 +218,9 @@ function badLines(count: number, bad: readonly BadRow[]): string[] {
   if (count === 0) return [];
   return [
     `${formatNumberOf(count, 'bad row')} left out:`,
-    ...bad.slice(0, SHOWN).map((row) => `  line ${row.line}: ${row.reason}`),
+    ...bad
+      .slice(0, SHOWN)
+      .map((row) => `  ${row.file === undefined ? '' : `${row.file}, `}line ${row.line}: ${row.reason}`),
     ...(count > SHOWN ? [`  and ${formatCount(count - SHOWN)} more; --json lists up to 1,000`] : []),
   ];
 }

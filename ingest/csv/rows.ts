@@ -31,7 +31,19 @@ export function splitRow(text: string, separator: string): readonly string[] | s
   }
 }
 
-/** Where the columns TS, Device, Sensor, Value stand, and how many there are. */
+/** What the columns mean, where their names do not say it. */
+export interface Layout {
+  /** Names of columns that stand for TS, Device, Sensor, Value. */
+  readonly columns?: Readonly<Partial<Record<Column, string>>>;
+  /** A column for each sensor. */
+  readonly wide?: boolean;
+  /** The device of all rows, where no column names it. */
+  readonly device?: string;
+}
+
+export type Column = (typeof COLUMNS)[number];
+
+/** Where the columns TS, Device, Sensor, Value stand (-1 for a device that is said for all rows), and how many there are. */
 export interface Header {
   readonly at: readonly number[];
   /** Where Quality stands; absent when there is no such column. */
@@ -40,22 +52,23 @@ export interface Header {
 }
 
 /** @throws FleetscoreError `CSV_HEADER` */
-export function readHeader(text: string, separator: string): Header {
+export function readHeader(text: string, separator: string, layout: Layout = {}): Header {
   const row = splitRow(text, separator);
   const names = typeof row === 'string' ? [text] : row;
-  const at = find(names);
+  const at = find(names, layout);
   const quality = names.findIndex((name) => name.toLowerCase() === QUALITY);
   if (at) return { at, fields: names.length, ...(quality < 0 ? undefined : { quality }) };
   throw headerError(text, separator, names);
 }
 
-function find(header: readonly string[]): number[] | undefined {
+function find(header: readonly string[], { columns = {}, device }: Layout = {}): number[] | undefined {
   const names = header.map((name) => name.toLowerCase());
   const found = COLUMNS.map((column) => {
-    const at = names.indexOf(column);
-    return at < 0 && column === 'value' ? names.indexOf(VALUE_ALIAS) : at;
+    const at = names.indexOf((columns[column] ?? column).toLowerCase());
+    return at < 0 && column === 'value' && columns.value === undefined ? names.indexOf(VALUE_ALIAS) : at;
   });
-  return found.includes(-1) ? undefined : found;
+  const whole = found.every((at, i) => at >= 0 || (COLUMNS[i] === 'device' && device !== undefined));
+  return whole ? found : undefined;
 }
 
 export function headerError(text: string, separator: string, names: readonly string[] = []): FleetscoreError {
@@ -77,16 +90,27 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
       return `The columns seem to be separated by ${nameOf(other)}: say --separator ${other === '\t' ? 'tab' : nameOf(other)}${decimal}.`;
   }
   if (text.includes('\r')) return 'The lines end with CR alone: write LF.';
-  if (names.length > 4 && !names.some((name) => /^(device|sensor)$/i.test(name)))
-    return 'This looks like a column for each sensor: make a row of each value (melt in pandas, unpivot in SQL).';
+  if (names.length > 1 && !names.some((name) => /^(sensor|value|val)$/i.test(name))) {
+    const time = names.find((name) => /^(ts|time|timestamp|date|datetime|date_?time|zeit|datum)$/i.test(name));
+    const device = names.some((name) => /^device$/i.test(name)) ? '' : ' --device NAME';
+    // Four may be the four of other names.
+    if (names.length > 4 || (names.length < 4 && time !== undefined))
+      return `This looks like a column for each sensor: say --wide${time === undefined || /^ts$/i.test(time) ? '' : ` --columns ts=${shellWord(time)}`}${device}.`;
+  }
   const lower = new Set(names.map((name) => name.toLowerCase()));
   const missing = COLUMNS.filter((column) => !lower.has(column) && !(column === 'value' && lower.has(VALUE_ALIAS)));
   if (missing.length <= 2)
     return `It lacks ${missing.map((column) => TITLES[column]).join(' and ')}: add it, or rename a column.`;
-  return names.length >= 4 ? 'Rename its columns so.' : 'Add the header line TS,Device,Sensor,Value.';
+  return names.length >= 4
+    ? 'Rename its columns so, or say which they are: --columns ts=NAME,device=NAME,sensor=NAME,value=NAME.'
+    : 'Add the header line TS,Device,Sensor,Value.';
 }
 
+const shellWord = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
+
 export interface RowRules {
+  /** The device of rows that have no column for it. */
+  readonly device?: string;
   readonly separator: string;
   readonly decimal: Decimal;
   readonly readTime: ReadTime;
@@ -111,7 +135,7 @@ export function createRowReader(
     if (typeof row === 'string') return row;
     if (row.length > fields)
       return `the row has ${row.length} fields, the header ${fields}: is there a decimal comma, or a ${nameOf(rules.separator)} in a name? Quote the field, or say --separator`;
-    const [ts = '', device = '', sensor = '', value = ''] = at.map((column) => row[column]);
+    const [ts = '', device = rules.device ?? '', sensor = '', value = ''] = at.map((column) => row[column]);
     if (row.length < fields && (ts === '' || device === '' || sensor === '' || value === ''))
       return `the row has ${row.length} fields, the header ${fields}`;
     const badName = problemOf('device', device) ?? problemOf('sensor', sensor);
