@@ -40,7 +40,7 @@ export function traceAzureSdk(tracer: Tracer): void {
         name,
         {
           kind: KINDS[options.spanKind ?? 'client'] ?? SpanKind.CLIENT,
-          attributes: (options.spanAttributes ?? {}) as Record<string, AttributeValue>,
+          attributes: addressed((options.spanAttributes ?? {}) as Record<string, AttributeValue>),
         },
         parent,
       );
@@ -59,6 +59,15 @@ export function traceAzureSdk(tracer: Tracer): void {
   useInstrumenter(instrumenter);
 }
 
+/** Host and first folder (a container, or an API) of an address: names of blobs hold devices, and each would be a row of its own. */
+const CUT = /^(https?:\/\/([^/?#]+)(?:\/[^/?#]*)?).*$/s;
+
+/** Attributes with the address of a request cut after its container, and its host as the name of the other side. Exported for tests. */
+export function addressed(attributes: Record<string, AttributeValue>): Record<string, AttributeValue> {
+  const [, address, host] = CUT.exec(String(attributes['http.url'] ?? '')) ?? [];
+  return address === undefined ? attributes : { ...attributes, 'http.url': address, 'peer.service': host! };
+}
+
 /** Addresses of blobs may carry a signature: what follows the question mark stays out. */
 const harmless = (value: unknown): AttributeValue =>
   typeof value === 'string' ? value.replace(/\?.*$/s, '') : (value as AttributeValue);
@@ -74,7 +83,7 @@ function asTheirs(span: Span): TracingSpan {
         })
       ),
     setAttribute: (name, value) =>
-      void (value !== undefined && value !== null && span.setAttribute(name, harmless(value))),
+      void (value !== undefined && value !== null && span.setAttributes(addressed({ [name]: harmless(value) }))),
     end: () => span.end(),
     recordException: (error) =>
       span.recordException(typeof error === 'string' ? error : { name: error.name, message: error.message }),
