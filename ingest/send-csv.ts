@@ -4,6 +4,7 @@
  * reason, the good ones go. A row is one line, so that a stray quote costs its own row and not the rest of the file.
  */
 import type { Readable } from 'node:stream';
+import { FleetscoreError } from '../domain/errors.ts';
 import type { TimeUnit } from '../domain/time.ts';
 import { openEncoding } from './csv/encoding.ts';
 import { readLines } from './csv/lines.ts';
@@ -66,7 +67,8 @@ export async function sendCsv(
       bad++;
       options.onBadRow?.(inputs.length > 1 ? { file: name, ...row } : row);
     };
-    return readCsv(inflated(stream), onBadRow, options.format, (cells) => (missing += cells));
+    const readings = readCsv(inflated(stream), onBadRow, options.format, (cells) => (missing += cells));
+    return inputs.length > 1 ? namingFile(name, readings) : readings;
   });
   const result = await sendReadings(readers.length === 1 ? readers[0]! : mergeByTime(readers), options);
   return { ...result, bad, missing };
@@ -102,6 +104,16 @@ export async function* readCsv(
     yield* row.readings;
   }
   if (!readRow) throw headerError('', separator);
+}
+
+/** Tells which of several files it is that cannot be read. */
+export async function* namingFile(name: string, readings: AsyncIterable<SentReading>): AsyncGenerator<SentReading> {
+  try {
+    yield* readings;
+  } catch (error) {
+    if (!(error instanceof FleetscoreError)) throw error;
+    throw new FleetscoreError(error.code, `${name}: ${error.message}`, { cause: error });
+  }
 }
 
 /** What reads the rows below a header, long or wide. */

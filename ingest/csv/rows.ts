@@ -86,8 +86,11 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
   if (other !== undefined) {
     const row = splitRow(text, other);
     const decimal = other === ';' ? ', and --decimal , when the values have a decimal comma' : '';
-    if (typeof row !== 'string' && (find(row) || names.length < 4))
-      return `The columns seem to be separated by ${nameOf(other)}: say --separator ${other === '\t' ? 'tab' : nameOf(other)}${decimal}.`;
+    if (typeof row !== 'string' && (find(row) || names.length < 4)) {
+      // All at once: what the columns seem to be is told, too.
+      const more = find(row) ? '' : ` ${headerHint(text, other, row)}`;
+      return `The columns seem to be separated by ${nameOf(other)}: say --separator ${other === '\t' ? 'tab' : nameOf(other)}${decimal}.${more}`;
+    }
   }
   if (text.includes('\r')) return 'The lines end with CR alone: write LF.';
   if (names.length > 1 && !names.some((name) => /^(sensor|value|val)$/i.test(name))) {

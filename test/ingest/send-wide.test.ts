@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import type { SentReading } from '../../ingest/send-readings.ts';
 import { inflated } from '../../ingest/csv/inflate.ts';
 import { mergeByTime } from '../../ingest/csv/merge.ts';
-import { readCsv, type BadRow, type CsvFormat } from '../../ingest/send-csv.ts';
+import { namingFile, readCsv, type BadRow, type CsvFormat } from '../../ingest/send-csv.ts';
 
 interface Read {
   readonly readings: SentReading[];
@@ -75,6 +75,11 @@ test('a long file with columns of other names and no device', async () => {
 test.each([
   ['timestamp,value1,value2\n', {}, 'say --wide --columns ts=timestamp --device NAME'],
   ['date time,a,b,c,d\n', {}, 'say --wide --device NAME'],
+  [
+    'Zeit;a;b\n',
+    {},
+    "say --separator ';', and --decimal , when the values have a decimal comma. This looks like a column for each sensor: say --wide --columns ts=Zeit --device NAME",
+  ],
   ['TS,Device,a,b,c\n', {}, 'say --wide.'],
   ['time,a\n', { wide: true, device: 'd' }, 'there is no column TS for the time; say --columns ts=NAME'],
   ['TS,a\n', { wide: true }, 'no column names the device; say --device NAME'],
@@ -84,6 +89,17 @@ test.each([
   await expect(read(header, format)).rejects.toMatchObject({
     code: 'CSV_HEADER',
     message: expect.stringContaining(hint),
+  });
+});
+
+test('of several files the one is named that cannot be read', async () => {
+  const readings = namingFile(
+    'b.csv',
+    readCsv(Readable.from([Buffer.from('x\n')]), () => {}),
+  );
+  await expect(readings.next()).rejects.toMatchObject({
+    code: 'CSV_HEADER',
+    message: expect.stringMatching(/^b\.csv: the first line must name/),
   });
 });
 
