@@ -6,14 +6,14 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
-import { checkModelSize, inspectModel, modelError, modelProblem } from './model-contract.ts';
+import { checkModelSize, inspectModel, LABEL_KEY, modelError, modelProblem } from './model-contract.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
-import { loadModel } from './session.ts';
+import { loadModel, type ScoreSink } from './session.ts';
 import type { CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
 
 /** Values each feature takes in turn; a model must bear them all, and give a number for one at least. */
-const PROBES = [0, 1, -1, 20, 1e6, Number.NaN, Number.POSITIVE_INFINITY];
-const FINITE_PROBES = 5;
+const PROBES = [0, 1, -1, 20, 1e6, -1e6, Number.NaN, Number.POSITIVE_INFINITY];
+const FINITE_PROBES = 6;
 
 export async function checkModelFile(path: string, settings: ThreadSettings): Promise<CheckResult> {
   try {
@@ -36,19 +36,23 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
     if (modelProblem(error)) throw error;
     throw modelError('model_missing', `the file cannot be read: ${messageOf(error)}`);
   }
-  const { model, features } = inspectModel(bytes, maxModelBytes);
+  const { model, features, label } = inspectModel(bytes, maxModelBytes);
   const loaded = await loadModel(bytes, maxModelBytes, executionProvider);
   try {
     const width = features.length;
-    const run = async (values: Float64Array): Promise<{ anomaly: Uint8Array; score: Float64Array }> => {
+    const run = async (values: Float64Array): Promise<Required<ScoreSink>> => {
       const rows = values.length / width;
-      const sink = { anomaly: new Uint8Array(rows), score: new Float64Array(rows) };
+      const sink = {
+        anomaly: new Uint8Array(rows),
+        score: new Float64Array(rows),
+        labels: new Float64Array(rows),
+      };
       await loaded.run(values, rows, sink);
       return sink;
     };
     // One row alone, then several blocks of rows: a graph with a fixed number of rows fails on one of them.
     await run(new Float64Array(width));
-    const { score } = await run(
+    const { score, labels } = await run(
       Float64Array.from(
         { length: PROBES.length * 5 * width },
         (_, i) => PROBES[Math.floor(i / width) % PROBES.length]!,
@@ -59,6 +63,7 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
         'not_finite',
         `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`,
       );
+    if (label === undefined) requireKnownLabels(labels.subarray(0, FINITE_PROBES));
     const found = fusable(model);
     const probes = found?.fuser.probes(found.parameters);
     return {
@@ -67,9 +72,31 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
       bytes: bytes.byteLength,
       kind: found?.fuser.kind ?? PLAIN_KIND,
       features: features.map((feature) => feature.name),
-      ...(probes ? { probed: { values: probes, ...(await run(probes)) } } : {}),
+      ...(probes ? { probed: await probed(probes, run) } : {}),
     };
   } finally {
     await loaded.release();
   }
+}
+
+async function probed(
+  values: Float64Array,
+  run: (values: Float64Array) => Promise<ScoreSink>,
+): Promise<NonNullable<CheckedModel['probed']>> {
+  const { anomaly, score } = await run(values);
+  return { values, anomaly, score };
+}
+
+/**
+ * A label of -1 is scikit-learn's: 1 is normal. Labels of 0 and 1 alone are written both ways (PyOD and ML.NET say 1 for an
+ * anomaly), and so may be 1 alone, far away as the probes are.
+ */
+function requireKnownLabels(labels: Float64Array): void {
+  if (labels.includes(-1)) return;
+  const seen = [...new Set(labels)].join(' and ');
+  throw modelError(
+    'model_wrong_shape',
+    `its label is ${seen} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and never -1, so nobody can tell whether 1 means normal or anomaly; ` +
+      `say which in its metadata, ${LABEL_KEY} = anomaly=1 or normal=1: m = onnx.load(f); p = m.metadata_props.add(); p.key, p.value = "${LABEL_KEY}", "anomaly=1"; onnx.save(m, f)`,
+  );
 }

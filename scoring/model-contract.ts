@@ -3,10 +3,12 @@
  * - one ONNX file within the size cap, its weights inside (no external data);
  * - one input [N, F], float32 or float64, N free, F the features declared in `metadata_props` under
  *   `fleetscore.features` (JSON array, see features.ts), or the window's mean alone when nothing is declared;
- * - output `label` (or `output_label`) [N] or [N, 1]: 1 is normal, anything else an anomaly;
+ * - output `label` (or `output_label`) [N] or [N, 1]: 1 is normal, anything else an anomaly; with `fleetscore.label` =
+ *   `anomaly=1` in the metadata 0 is normal, and anything else an anomaly;
  * - output `scores` (or `score`, `decision_function`) [N] or [N, 1], float32 or float64.
  */
 import type { InferenceSession } from 'onnxruntime-node';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { FailureClass } from '../domain/outcome.ts';
 import { type Feature, parseFeatures } from './features.ts';
@@ -17,6 +19,10 @@ import { outsideOf } from './onnx-outside.ts';
 export const MAX_MODEL_BYTES = 64 * 1024 * 1024;
 
 const FEATURES_KEY = 'fleetscore.features';
+/** Key of the metadata that says what a label of 1 means. */
+export const LABEL_KEY = 'fleetscore.label';
+const LABEL_MEANINGS = ['normal=1', 'anomaly=1'] as const;
+export type LabelMeaning = (typeof LABEL_MEANINGS)[number];
 const LABEL_NAMES = ['label', 'output_label'];
 const SCORE_NAMES = ['scores', 'score', 'decision_function'];
 const INPUT_TYPES = ['float32', 'float64'];
@@ -88,6 +94,8 @@ export function checkModelSize(bytes: number, maxBytes: number): void {
 export interface InspectedModel {
   readonly model: OnnxModel;
   readonly features: readonly Feature[];
+  /** What it says that a label of 1 means; absent when it says nothing. */
+  readonly label?: LabelMeaning;
 }
 
 /**
@@ -114,10 +122,19 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
       'model_wrong_shape',
       `${outside}; save the model in one file (onnx.save without save_as_external_data), with ONNX 1.23 or older`,
     );
-  return {
-    model,
-    features: featuresOf(new Map((model.metadataProps ?? []).map((entry) => [entry.key ?? '', entry.value ?? '']))),
-  };
+  const metadata = new Map((model.metadataProps ?? []).map((entry) => [entry.key ?? '', entry.value ?? '']));
+  return { model, features: featuresOf(metadata), ...defined({ label: labelOf(metadata) }) };
+}
+
+function labelOf(metadata: ReadonlyMap<string, string>): LabelMeaning | undefined {
+  const said = metadata.get(LABEL_KEY);
+  const known = LABEL_MEANINGS.find((meaning) => meaning === said?.replaceAll(' ', ''));
+  if (said !== undefined && known === undefined)
+    throw modelError(
+      'model_wrong_shape',
+      `metadata_props ${LABEL_KEY} is ${JSON.stringify(said)}; expected ${LABEL_MEANINGS.join(' or ')}`,
+    );
+  return known;
 }
 
 /** Declared features of a model or pack, without building its graph. @throws as {@link inspectModel} */
@@ -149,44 +166,59 @@ export interface ModelPorts {
 export function modelPorts(session: InferenceSession, features: number): ModelPorts {
   const { inputMetadata: inputs, outputMetadata: outputs } = session;
   const found = `found input ${describe(inputs)} and output ${describe(outputs)}`;
-  const refuse = (what: string): FleetscoreError => modelError('model_wrong_shape', `${what}; ${found}; ${EXPECTED}`);
   const [input] = inputs;
-  if (inputs.length !== 1 || !input?.isTensor || !INPUT_TYPES.includes(input.type))
-    throw refuse('the input does not fit');
-  if (input.shape.length !== 2) throw refuse(`the input has ${input.shape.length} dimensions instead of 2`);
-  if (typeof input.shape[0] === 'number')
-    throw refuse(`the input takes exactly ${input.shape[0]} rows; export the model with a free first dimension`);
-  if (typeof input.shape[1] === 'number' && input.shape[1] !== features)
-    throw refuse(
-      `the input takes ${input.shape[1]} features and ${features} are declared in metadata_props ${FEATURES_KEY}`,
-    );
+  const problems = [inputProblem(inputs, features)];
   const port = (names: readonly string[], types: readonly string[]): string => {
     const output = outputs.find((candidate) => names.includes(candidate.name));
-    if (!output) throw refuse(`there is no output named ${names.join(' or ')}`);
-    if (!output.isTensor || !types.includes(output.type))
-      throw refuse(`the output ${output.name} is not a tensor of ${types.join(', ')}`);
-    const [rows, columns, ...more] = output.shape;
-    // A shape that is not declared comes as []: what run() gives is checked in any case.
-    if (typeof rows === 'number' || more.length > 0 || (typeof columns === 'number' && columns !== 1))
-      throw refuse(`the output ${output.name} does not have one value for each row`);
-    return output.name;
+    problems.push(output ? outputProblem(output, types) : `there is no output named ${names.join(' or ')}`);
+    return output?.name ?? '';
   };
-  return {
-    input: input.name,
-    inputType: input.type as 'float32' | 'float64',
+  const ports = {
+    input: input?.name ?? '',
+    inputType: (input?.isTensor && input.type === 'float64' ? 'float64' : 'float32') as ModelPorts['inputType'],
     label: port(LABEL_NAMES, LABEL_TYPES),
     scores: port(SCORE_NAMES, SCORE_TYPES),
   };
+  const all = problems.filter((problem) => problem !== undefined);
+  if (all.length > 0) throw modelError('model_wrong_shape', `${all.join('; ')}; ${found}; ${EXPECTED}`);
+  return ports;
 }
+
+function inputProblem(inputs: readonly InferenceSession.ValueMetadata[], features: number): string | undefined {
+  const [input] = inputs;
+  if (inputs.length !== 1 || !input?.isTensor || !INPUT_TYPES.includes(input.type)) return 'the input does not fit';
+  const [rows, columns] = input.shape;
+  if (input.shape.length !== 2) return `the input has ${input.shape.length} dimensions instead of 2`;
+  if (typeof rows === 'number')
+    return `the input takes exactly ${rows} rows; export the model with a free first dimension`;
+  return typeof columns === 'number' && columns !== features
+    ? `the input takes ${columns} features and its metadata_props ${FEATURES_KEY} name ${features} (the window's mean alone where there are none); declare them, such as ["mean","min","max"]`
+    : undefined;
+}
+
+function outputProblem(output: InferenceSession.ValueMetadata, types: readonly string[]): string | undefined {
+  if (!output.isTensor || !types.includes(output.type))
+    return `the output ${output.name} is not a tensor of ${types.join(', ')}`;
+  const [rows, columns, ...more] = output.shape;
+  // A shape that is not declared comes as []: what run() gives is checked in any case.
+  return typeof rows === 'number' || more.length > 0 || (typeof columns === 'number' && columns !== 1)
+    ? `the output ${output.name} does not have one value for each row`
+    : undefined;
+}
+
+/** Inputs or outputs that a message shows. */
+const SHOWN = 12;
 
 function describe(values: readonly InferenceSession.ValueMetadata[]): string {
   if (values.length === 0) return 'none';
-  return values
-    .slice(0, 6)
+  const more = values.length > SHOWN ? ` and ${values.length - SHOWN} more` : '';
+  const shown = values
+    .slice(0, SHOWN)
     .map((v) =>
       v.isTensor
         ? `${v.name} ${v.type}[${v.shape.map((d) => (d === '' ? '?' : d)).join(', ')}]`
         : `${v.name} (not a tensor)`,
     )
     .join(' and ');
+  return shown + more;
 }

@@ -21,6 +21,8 @@ export interface ScoreSink {
   /** 1 anomaly, 0 normal. */
   readonly anomaly: Uint8Array;
   readonly score: Float64Array;
+  /** Labels as the model gives them, where they are asked for. */
+  readonly labels?: Float64Array;
 }
 
 export interface LoadedModel {
@@ -90,7 +92,8 @@ async function createSession(bytes: Uint8Array, executionProvider: string): Prom
 
 /** @throws FleetscoreError of a {@link ModelProblem} class */
 export async function loadModel(bytes: Uint8Array, maxBytes: number, executionProvider: string): Promise<LoadedModel> {
-  const { features } = inspectModel(bytes, maxBytes);
+  const { features, label: meaning } = inspectModel(bytes, maxBytes);
+  const normal = meaning === 'anomaly=1' ? 0 : 1;
   const session = await createSession(bytes, executionProvider);
   try {
     const ports = modelPorts(session, features.length);
@@ -102,16 +105,20 @@ export async function loadModel(bytes: Uint8Array, maxBytes: number, executionPr
           const count = Math.min(ROWS_PER_RUN, rows - from);
           const padded = paddedRows(count);
           const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
-          const tensor =
-            ports.inputType === 'float64'
-              ? new ort.Tensor('float64', slice, [padded, width])
-              : new ort.Tensor('float32', Float32Array.from(slice), [padded, width]);
-          const outputs = await run(session, { [ports.input]: tensor }, [ports.label, ports.scores]);
+          const feeds = (data: Float64Array): InferenceSession.FeedsType => ({
+            [ports.input]:
+              ports.inputType === 'float64'
+                ? new ort.Tensor('float64', data, [padded, width])
+                : new ort.Tensor('float32', Float32Array.from(data), [padded, width]),
+          });
+          const { outputs, refused } = await runFinite(session, feeds, slice, width, [ports.label, ports.scores]);
           const label = column(outputs, ports.label, padded);
           const score = column(outputs, ports.scores, padded);
           for (let i = 0; i < count; i++) {
-            sink.anomaly[from + i] = Number(label[i]) === 1 ? 0 : 1;
-            sink.score[from + i] = Number(score[i]);
+            const isRefused = refused?.has(i) === true;
+            sink.anomaly[from + i] = !isRefused && Number(label[i]) === normal ? 0 : 1;
+            sink.score[from + i] = isRefused ? Number.NaN : Number(score[i]);
+            if (sink.labels) sink.labels[from + i] = Number(label[i]);
           }
         }
       },
@@ -180,6 +187,30 @@ async function run(
     return await session.run(feeds, [...names]);
   } catch (error) {
     throw modelError('model_failed', `it fails when it runs: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Runs a model that may refuse numbers which are not finite, as ONNX's Binarizer does: where it fails on such rows, it runs
+ * again with zeros in their place. `refused`: these rows, which are anomalies without a score.
+ */
+async function runFinite(
+  session: InferenceSession,
+  feeds: (data: Float64Array) => InferenceSession.FeedsType,
+  values: Float64Array,
+  width: number,
+  names: readonly string[],
+): Promise<{ readonly outputs: InferenceSession.ReturnType; readonly refused?: ReadonlySet<number> }> {
+  try {
+    return { outputs: await run(session, feeds(values), names) };
+  } catch (error) {
+    if (values.every(Number.isFinite)) throw error;
+    const refused = new Set<number>();
+    values.forEach((value, at) => {
+      if (!Number.isFinite(value)) refused.add(Math.floor(at / width));
+    });
+    const finite = values.map((value, at) => (refused.has(Math.floor(at / width)) ? 0 : value));
+    return { outputs: await run(session, feeds(finite), names), refused };
   }
 }
 

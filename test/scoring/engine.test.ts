@@ -17,7 +17,7 @@ import type { PlannedSensor, SeriesBlock } from '../../storage/store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 import { INTERVAL_MS, planned, putModel, seriesOf, sha256Of } from './fleet.ts';
-import { hungryBytes, modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
+import { binarizerBytes, hungryBytes, modelOf, plainBytes, poison, slowBytes, svm, svmBytes } from './models.ts';
 
 const dir = tempDir('engine');
 const server = useBlobServer(join(dir, 'blob'));
@@ -56,6 +56,15 @@ async function engineWith(options: Partial<ScoringEngineOptions> = {}): Promise<
     run: (sensors, series) => engine.score({ sensors, series, period: PERIOD, intervalMs: INTERVAL_MS }),
   };
 }
+
+test('1 means what the model declares, and a graph that refuses NaN scores the rows that are numbers', async () => {
+  const engine = await engineWith();
+  const model = await putModel(server.blobs, binarizerBytes(50, 'anomaly=1'));
+  const { verdicts, anomaly, score } = await engine.run([planned(1, model)], seriesOf({ 1: [20, 80, Number.NaN, 30] }));
+  expect(verdicts).toMatchObject([{ status: 'scored', anomalies: 2 }]);
+  expect([...anomaly]).toEqual([0, 1, 1, 0]);
+  expect([...score]).toEqual([-30, 30, Number.NaN, -20]);
+});
 
 /** Stores these models and one pack of them. */
 async function putPack(

@@ -60,6 +60,26 @@ export const plainBytes = (limit: number): Uint8Array =>
     }),
   );
 
+/** As ML.NET writes classifiers: label 1 for inputs above `limit`, and a Binarizer, which refuses NaN. `meaning`: what it declares. */
+export function binarizerBytes(limit: number, meaning?: string): Uint8Array {
+  const model = modelOf({
+    node: [
+      node('Sub', ['input', 'limit'], ['scores']),
+      node('Cast', ['scores'], ['single'], { to: DATA_TYPE.float }),
+      { ...node('Binarizer', ['single'], ['is_above']), domain: 'ai.onnx.ml' },
+      node('Cast', ['is_above'], ['label'], { to: DATA_TYPE.int64 }),
+    ],
+    initializer: [scalar('limit', limit)],
+    input: [input],
+    output: [label, scores],
+  });
+  return encodeModel({
+    ...model,
+    opsetImport: [{ version: 17 }, { domain: 'ai.onnx.ml', version: 3 }],
+    ...(meaning === undefined ? {} : { metadataProps: [{ key: 'fleetscore.label', value: meaning }] }),
+  });
+}
+
 /** Runs for a time that grows with `rounds`, for inputs above 100 only: it passes its check and hangs on data. */
 export const slowBytes = (rounds: number, above = 100): Uint8Array => {
   const body: OnnxGraph = {

@@ -11,7 +11,7 @@ import type { ReleaseModel, Store } from '../../storage/store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 import { INTERVAL_MS, planned, seriesOf, sha256Of } from './fleet.ts';
-import { plainBytes, poison, slowBytes, svmBytes } from './models.ts';
+import { binarizerBytes, plainBytes, poison, slowBytes, svmBytes } from './models.ts';
 
 const dir = tempDir('publish');
 const server = useBlobServer(join(dir, 'blob'));
@@ -216,6 +216,22 @@ test('manifest.csv names devices and sensors freely, quoted where needed, and fi
     ['the "big" one', 't_1_2'],
     ['Öl', '+24 V'],
   ]);
+});
+
+test('labels of 0 and 1 are published when the model says what 1 means, and never inverted', async () => {
+  const path = folder({ 'model_pyod_1.onnx': binarizerBytes(50) });
+  await expect(publish(path, { others: 'replace' })).rejects.toMatchObject({
+    code: 'BAD_MODELS',
+    message: expect.stringMatching(
+      /label is 0 and 1 for the inputs .*fleetscore\.label = anomaly=1 or normal=1/,
+    ) as unknown,
+  });
+  const wrong = folder({ 'model_pyod_1.onnx': binarizerBytes(50, 'outlier=1') });
+  await expect(publish(wrong, { others: 'replace' })).rejects.toMatchObject({
+    message: expect.stringContaining('expected normal=1 or anomaly=1') as unknown,
+  });
+  const said = folder({ 'model_pyod_1.onnx': binarizerBytes(50, 'anomaly=1') });
+  expect(await publish(said, { others: 'replace' })).toMatchObject({ models: 1, bad: [] });
 });
 
 const model = svmBytes(1);
