@@ -37,6 +37,7 @@ const TASKS = {
   chaos: ['--disable-warning=ExperimentalWarning', 'test/trials/main.ts'],
   'demo:autoscale': ['--disable-warning=ExperimentalWarning', 'bench/autoscale/main.ts'],
   soak: ['--disable-warning=ExperimentalWarning', 'test/trials/soak.ts'],
+  fuzz: ['--disable-warning=ExperimentalWarning', 'test/fuzz/main.ts'],
   histories: ['test/support/record-histories.ts'],
   'upgrade:home': ['--disable-warning=ExperimentalWarning', 'test/upgrade/make-home.ts'],
   rehearse: ['deploy/rehearse.js'],

@@ -32,7 +32,7 @@ const FORMULA = /(?:^|;)\s*(?:[=@\uff1d\uff20\uff0b\uff0d]|[+-](?!\d[\p{L}\p{N} 
 export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {
   if (typeof name !== 'string') return `the ${what} name must be a string, got ${shown(name)}`;
   if (name.trim() === '') return `the ${what} name is empty`;
-  if (name !== name.trim()) return `the ${what} name ${JSON.stringify(name)} starts or ends with a space`;
+  if (name !== name.trim()) return `the ${what} name ${shown(name)} starts or ends with a space`;
   if (name.length > MAX_NAME_LENGTH)
     return `the ${what} name ${JSON.stringify(name.slice(0, 40))}... has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`;
   if (UNPRINTABLE.test(name) || !name.isWellFormed())
@@ -56,6 +56,9 @@ export function encodeName(name: string): string {
   return encodeURIComponent(name).replace(/[.!'()*~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** Characters of a pair of names that a message shows. */
+const MOST_SHOWN = 300;
+
 /**
  * `DEVICE/SENSOR`, as children are named; both plain or encoded. A device with a slash must be encoded.
  * @throws FleetscoreError `INVALID_NAME`
@@ -65,11 +68,12 @@ export function parseSensorName(name: string): SensorKey {
   if (slash < 0)
     throw new FleetscoreError(
       'INVALID_NAME',
-      `a sensor is named DEVICE/SENSOR, such as pump-1/vibration; got ${JSON.stringify(name)}`,
+      `a sensor is named DEVICE/SENSOR, such as pump-1/vibration; got ${JSON.stringify(name.slice(0, MOST_SHOWN))}`,
     );
   const key = { device: decoded(name.slice(0, slash)), sensor: decoded(name.slice(slash + 1)) };
   const problem = nameProblem('device', key.device) ?? nameProblem('sensor', key.sensor);
-  if (problem !== undefined) throw new FleetscoreError('INVALID_NAME', `${problem}, in ${JSON.stringify(name)}`);
+  if (problem !== undefined)
+    throw new FleetscoreError('INVALID_NAME', `${problem}, in ${JSON.stringify(name.slice(0, MOST_SHOWN))}`);
   return key;
 }
 

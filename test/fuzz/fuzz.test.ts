@@ -1,0 +1,48 @@
+/** A fixed number of hostile inputs for all that reads bytes of others; `npm run fuzz` tries as many as there is time for. */
+import { afterAll, beforeAll } from '@jest/globals';
+import { tempDir } from '../support/temp.ts';
+import { LARGEST, mutated } from './mutate.ts';
+import { keptSeeds, openTargets, type Target } from './targets.ts';
+
+let made = 0;
+let targets: Readonly<Record<string, Target>>;
+beforeAll(async () => {
+  targets = await openTargets(() => tempDir(`fuzz-${++made}`));
+});
+afterAll(() => Promise.all(Object.values(targets).map((target) => target.close?.())));
+
+const COUNTS = {
+  parser: 2_000,
+  names: 2_000,
+  csv: 500,
+  models: 1_000,
+  amqp: 2_000,
+  blockLists: 1_000,
+  capture: 500,
+  manifests: 200,
+  frames: 40,
+  requests: 40,
+} as const;
+
+test.each(Object.entries(COUNTS))('%s: nothing uncaught and nothing unbounded in %i inputs', async (name, count) => {
+  const target = targets[name]!;
+  for (const seed of target.seeds) await target.run(seed);
+  for (const kept of keptSeeds().filter((one) => one.target === name)) await target.run(kept.bytes);
+  for (let seed = 1; seed <= count; seed++) {
+    const input = mutated(target.seeds, seed);
+    try {
+      await target.run(input);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+});
+
+test('every target is tried, and the same seed gives the same input', () => {
+  expect(Object.keys(COUNTS)).toEqual(Object.keys(targets));
+  const { seeds } = targets['parser']!;
+  const inputs = Array.from({ length: 200 }, (_, i) => Buffer.from(mutated(seeds, i)).toString('hex'));
+  expect(inputs).toEqual(Array.from({ length: 200 }, (_, i) => Buffer.from(mutated(seeds, i)).toString('hex')));
+  expect(new Set(inputs).size).toBeGreaterThan(150);
+  expect(Math.max(...inputs.map((input) => input.length / 2))).toBeLessThanOrEqual(LARGEST);
+});

@@ -1,0 +1,249 @@
+/** What reads bytes of others: how each is called, good inputs, and what must hold for whatever comes of a bad one. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { encodeName, nameProblem, parseSensorName } from '../../domain/sensor.ts';
+import { endOfValue } from '../../ingest/amqp/check.ts';
+import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
+import { openEncoding } from '../../ingest/csv/encoding.ts';
+import { readLines } from '../../ingest/csv/lines.ts';
+import { createRowReader, readHeader } from '../../ingest/csv/rows.ts';
+import { createTimeReader } from '../../ingest/csv/values.ts';
+import { createEventParser } from '../../ingest/parse-event.ts';
+import { ServiceError } from '../../local/blob-server/errors.ts';
+import { startBlobServer } from '../../local/blob-server/server.ts';
+import { readBlockList } from '../../local/blob-server/xml.ts';
+import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
+import { MalformedMessage, readBatch } from '../../local/event-hubs/sections.ts';
+import { inspectModel } from '../../scoring/model-contract.ts';
+import { MANIFEST, readModelList } from '../../scoring/model-list.ts';
+import { plainBytes, slowBytes, svmBytes } from '../scoring/models.ts';
+
+export interface Target {
+  readonly seeds: readonly Uint8Array[];
+  /** @throws for what must not happen: an error that is not one of ours, something without a bound, a dead server */
+  run(input: Uint8Array): unknown;
+  close?(): Promise<void>;
+}
+
+const text = (...lines: readonly string[]): Uint8Array => Buffer.from(lines.join('\n'));
+const READING = '{"ts":"2026-11-23T14:00:00Z","device":"pump-1","sensor":"temp","value":21.5,"quality":"good"}';
+
+/** Refused in one of the ways that callers know. */
+function refusing(work: () => unknown, also?: new (...args: never[]) => Error): void {
+  try {
+    work();
+  } catch (error) {
+    check(error instanceof FleetscoreError || (also !== undefined && error instanceof also), String(error));
+    check((error as Error).message.length <= 4_000, `a message of ${(error as Error).message.length} characters`);
+  }
+}
+function check(holds: boolean, otherwise: string): void {
+  if (!holds) throw new Error(otherwise);
+}
+
+const parse = createEventParser();
+const parser: Target = {
+  seeds: [
+    text(READING),
+    text(`[${READING},${READING}]`),
+    text('{"ts":1764000000000,"device":"d","sensor":"s","value":1e3}'),
+    text(READING, READING),
+    gzipSync(`[${`${READING},`.repeat(50)}${READING}]`),
+  ],
+  run(body) {
+    const parsed = parse({ body, enqueuedMs: Date.UTC(2026, 10, 23) });
+    check(parsed.readings.length <= 50_000, `${parsed.readings.length} readings`);
+    const size = JSON.stringify(parsed.problems).length;
+    check(size <= 64 * 1024, `problems of ${size} characters`);
+  },
+};
+
+const names: Target = {
+  seeds: [text('device/sensor'), text('a,b'), text('pump north/Öl 1'), text('"a""b",c')],
+  run(input) {
+    const name = Buffer.from(input).toString();
+    for (const what of ['device', 'sensor'] as const) {
+      const problem = nameProblem(what, name);
+      check((problem ?? '').length <= 1_000, 'a problem without a bound');
+      if (problem === undefined) check(encodeName(name).length <= 1_024, 'an encoded name without a bound');
+    }
+    refusing(() => parseSensorName(name));
+  },
+};
+
+const csv: Target = {
+  seeds: [
+    text('TS,Device,Sensor,Value', '2026-11-23T14:00:00Z,pump,temp,1.5', '"2026-11-23 14:00:00","a ""b""",t,2'),
+    text('TS;Device;Sensor;Value;Quality', '2026-11-23T14:00:00Z;pump;temp;1,5;good'),
+    Buffer.from('\ufeffts\tdevice\tsensor\tvalue\r\n1764000000000\td\ts\t1\r\n'),
+  ],
+  async run(input) {
+    let rows: ((line: string) => unknown) | undefined;
+    try {
+      for await (const line of readLines(Readable.from([input]), openEncoding())) {
+        if (!('text' in line)) continue;
+        for (const separator of [',', ';', '\t'])
+          refusing(() => {
+            const header = readHeader(line.text, separator);
+            rows ??= createRowReader(header, { separator, decimal: '.', readTime: createTimeReader(undefined) });
+          });
+        rows?.(line.text);
+      }
+    } catch (error) {
+      refusing(() => {
+        throw error;
+      });
+    }
+  },
+};
+
+const models: Target = {
+  seeds: [plainBytes(50), svmBytes(1), slowBytes(2)],
+  run: (input) => refusing(() => inspectModel(input, 1e6)),
+};
+
+const amqp: Target = {
+  seeds: [
+    Buffer.from('005375a005616263646500537745', 'hex'),
+    Buffer.from('00537ac1110aa1016153ffa10162c1050454015402005375b00000000568656c6c6f', 'hex'),
+    Buffer.from('005372c12702a31378', 'hex'),
+  ],
+  run(input) {
+    const bytes = Buffer.from(input);
+    try {
+      check(endOfValue(bytes, 0) <= bytes.length, 'an end beyond the bytes');
+    } catch (error) {
+      check(error instanceof Error && !(error instanceof RangeError && /stack/.test(error.message)), String(error));
+    }
+    refusing(() => readBatch(bytes), MalformedMessage);
+  },
+};
+
+const blockLists: Target = {
+  seeds: [
+    text(
+      '<?xml version="1.0" encoding="utf-8"?><BlockList><Latest>YQ==</Latest><Committed>Yg==</Committed></BlockList>',
+    ),
+  ],
+  run: (input) => refusing(() => readBlockList(Buffer.from(input).toString()), ServiceError),
+};
+
+async function capture(): Promise<Target> {
+  const events = [1, 2, 3].map((seq) => ({
+    seq,
+    offset: String(seq),
+    enqueuedMs: Date.UTC(2026, 10, 23) + seq,
+    body: Buffer.from(READING),
+    properties: {},
+  }));
+  return {
+    seeds: [await writeCapture(events)],
+    run: (input) => refusing(() => readCapture(input)),
+  };
+}
+
+function manifests(dir: string): Target {
+  writeFileSync(join(dir, 'a.onnx'), plainBytes(50));
+  return {
+    seeds: [
+      text('Device,Sensor,Model,Pool', 'pump,temp,a.onnx,', '"pump, north",t,a.onnx,big'),
+      text('Device,Sensor,Model', 'a,b,a.onnx'),
+    ],
+    async run(input) {
+      writeFileSync(join(dir, MANIFEST), input);
+      const error = await readModelList(dir, new Set(['big'])).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error !== undefined)
+        refusing(() => {
+          throw error;
+        });
+    },
+  };
+}
+
+/** Sends bytes to a server and waits until it has answered or hung up. */
+function knock(port: number, input: Uint8Array): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1');
+    socket.on('data', (data) => {
+      answer = (answer + data.toString('latin1')).slice(0, 4_096);
+      if (!socket.writableEnded) socket.end();
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(answer));
+    socket.setTimeout(100, () => socket.destroy());
+    socket.end(input);
+  });
+}
+
+async function frames(dir: string): Promise<Target> {
+  const emulator = await startEventHubsEmulator({
+    hubs: [{ name: 'readings', partitions: 1, consumerGroups: ['fleetscore'] }],
+    dataDir: dir,
+  });
+  const header = Buffer.from('414d515003010000', 'hex');
+  const plain = Buffer.from('414d515000010000', 'hex');
+  const sasl = Buffer.from('0000001f02010000005341c00f03a309414e4f4e594d4f5553a00161a00161', 'hex');
+  const open = Buffer.from('0000001c02000000005310c00f03a1017ea1096c6f63616c686f7374', 'hex');
+  return {
+    seeds: [Buffer.concat([header, sasl, plain, open]), Buffer.concat([plain, open]), header],
+    async run(input) {
+      await knock(emulator.port, input);
+      check((await knock(emulator.port, header)).startsWith('AMQP'), 'the emulator does not answer any more');
+    },
+    close: () => emulator.stop(),
+  };
+}
+
+async function requests(dir: string): Promise<Target> {
+  const server = await startBlobServer({ dir, port: 0, log: () => undefined });
+  const head = 'Host: 127.0.0.1\r\nx-ms-version: 2025-05-05\r\n';
+  const list = `GET /devstoreaccount1/models?restype=container&comp=list HTTP/1.1\r\n${head}\r\n`;
+  const put = `PUT /devstoreaccount1/models/a%20b HTTP/1.1\r\n${head}x-ms-blob-type: BlockBlob\r\nContent-Length: 3\r\n\r\nabc`;
+  return {
+    seeds: [
+      text(list),
+      text(put),
+      text(put.replace('Content-Length: 3', 'Transfer-Encoding: chunked').replace('abc', '3\r\nabc\r\n0\r\n\r\n')),
+    ],
+    async run(input) {
+      await knock(server.port, input);
+      check(
+        /^HTTP\/1\.1 40[0-9]/.test(await knock(server.port, text(list))),
+        'the Blob server does not answer any more',
+      );
+    },
+    close: () => server.stop(),
+  };
+}
+
+/** All of them but pickles, which Python reads. @param folder makes a new empty folder */
+export async function openTargets(folder: () => string): Promise<Readonly<Record<string, Target>>> {
+  return {
+    parser,
+    names,
+    csv,
+    models,
+    amqp,
+    blockLists,
+    capture: await capture(),
+    manifests: manifests(folder()),
+    frames: await frames(folder()),
+    requests: await requests(folder()),
+  };
+}
+
+/** Inputs that once broke something, by target: `TARGET-what.bin`. They are tried first, for ever. */
+export function keptSeeds(): readonly { readonly target: string; readonly name: string; readonly bytes: Uint8Array }[] {
+  const dir = new URL('./seeds/', import.meta.url);
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.bin'))
+    .map((name) => ({ target: name.split('-')[0]!, name, bytes: readFileSync(new URL(name, dir)) }));
+}
