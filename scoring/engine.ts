@@ -238,12 +238,10 @@ async function encode(
     result: { scored, anomaly, score },
     marks: newMarks(),
   });
-  if (end.type !== 'reply' || end.reply.type !== 'encode')
-    throw new FleetscoreError(
-      'SCORING_THREAD_FAILED',
-      `the predictions file could not be written${end.type === 'reply' ? '' : `: ${end.message}`}`,
-      { retryable: true },
-    );
+  if (end.type !== 'reply')
+    throw new FleetscoreError('SCORING_THREAD_FAILED', `the predictions file could not be written: ${end.message}`, {
+      retryable: true,
+    });
   const { bytes, rows, sha256 } = end.reply;
   return { bytes, rows, sha256 };
 }

@@ -15,8 +15,7 @@ export async function requireProvider(threads: Threads, name: string): Promise<v
   if (name === DEFAULT_PROVIDER) return;
   const end = await threads.run({ type: 'provider', marks: newMarks() });
   if (end.type !== 'reply') throw unavailable(name, end.message, []);
-  if (end.reply.type === 'provider' && end.reply.problem !== undefined)
-    throw unavailable(name, end.reply.problem, end.reply.offered);
+  if (end.reply.problem !== undefined) throw unavailable(name, end.reply.problem, end.reply.offered);
 }
 
 function unavailable(name: string, why: string, offered: readonly string[]): FleetscoreError {

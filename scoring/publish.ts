@@ -225,7 +225,7 @@ async function checkAll(
     while (rest.length > 0) {
       const end = await threads.run({ type: 'check', paths: rest, marks: newMarks() });
       if (end.type === 'reply') {
-        if (end.reply.type === 'check') for (const result of end.reply.results) results.set(result.path, result);
+        for (const result of end.reply.results) results.set(result.path, result);
         break;
       }
       const path = rest[end.at]!;

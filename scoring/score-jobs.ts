@@ -73,7 +73,7 @@ export async function runPackJob(
     context.signal?.throwIfAborted();
     const end = await context.threads.run({ type: 'pack', file, index, marks: newMarks(), ...buffers });
     if (end.type !== 'reply') return problemOfEnd(end);
-    return end.reply.type === 'pack' ? end.reply.problem : undefined;
+    return end.reply.problem;
   };
   let problem = await attempt();
   if (problem?.stale) {
@@ -170,7 +170,6 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
       else context.givenUp.set(model, problemOfEnd(end));
       continue;
     }
-    if (end.reply.type !== 'models') break;
     for (const [key, problem] of Object.entries(end.reply.problems)) {
       const i = Number(key);
       if (problem.stale && !refetched.has(i)) {

@@ -103,6 +103,9 @@ export interface EncodeJob {
 
 export type ThreadJob = ModelsJob | PackJob | CheckJob | ProviderJob | EncodeJob;
 
+/** What a thread answers to a job of this type. */
+export type ReplyOf<Job extends ThreadJob> = Extract<ThreadReply, { readonly type: Job['type'] }>;
+
 /** Why a job, or a model of it, came to nothing. `stale`: the file on disk was missing or not what its name says. */
 export interface ThreadProblem extends ModelProblem {
   readonly stale?: boolean;

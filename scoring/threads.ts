@@ -12,11 +12,11 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { ModelProblem } from './model-contract.ts';
 import { ModelMemoryError, startProcess } from './process-handle.ts';
 import { startThread, type Thread } from './thread-handle.ts';
-import { MARK, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
+import { MARK, type ReplyOf, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
 
 /** What became of a job: an answer, or the model it stopped at, from 0. */
-export type JobEnd =
-  | { readonly type: 'reply'; readonly reply: ThreadReply }
+export type JobEnd<Reply extends ThreadReply = ThreadReply> =
+  | { readonly type: 'reply'; readonly reply: Reply }
   | { readonly type: 'timeout' | 'crash' | 'memory'; readonly at: number; readonly message: string };
 
 /** Time that models may take together beyond what a quick one takes; goes down as they take it. */
@@ -32,7 +32,7 @@ export interface Threads {
    *   so that slow ones do not keep the others from being scored
    * @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable)
    */
-  run(job: ThreadJob, affinity?: string, share?: SlowShare): Promise<JobEnd>;
+  run<Job extends ThreadJob>(job: Job, affinity?: string, share?: SlowShare): Promise<JobEnd<ReplyOf<Job>>>;
   /** Threads that were given up and have not returned yet. */
   stuck(): number;
   /** Lets running models return, then ends the threads. Jobs that run or wait fail. */
@@ -123,13 +123,13 @@ interface JobLimits {
   readonly maxModelMemoryBytes: number;
 }
 
-async function runOn(
+async function runOn<Job extends ThreadJob>(
   lane: Lane,
-  job: ThreadJob,
+  job: Job,
   limits: JobLimits,
   life: { readonly closed: boolean },
   abandoned: Abandoned,
-): Promise<JobEnd> {
+): Promise<JobEnd<ReplyOf<Job>>> {
   if (life.closed) throw closedError();
   if (!lane.thread?.alive()) lane.thread = lane.start();
   const { thread } = lane;
@@ -146,7 +146,10 @@ async function runOn(
     watch.stop();
   }
   if (life.closed) throw closedError();
-  if (reply) return { type: 'reply', reply };
+  if (reply) {
+    if (!answers(reply, job)) throw threadError(`it answered a job ${job.type} with ${reply.type}`);
+    return { type: 'reply', reply };
+  }
   Atomics.store(job.marks, MARK.stop, 1);
   lane.thread = undefined;
   abandoned.add(thread);
@@ -157,10 +160,16 @@ async function runOn(
   return { type: 'timeout', at, message: `it did not return within ${limitMs} ms${why}` };
 }
 
+const answers = <Job extends ThreadJob>(reply: ThreadReply, job: Job): reply is ReplyOf<Job> => reply.type === job.type;
+
 /** Which of its models a job is at, from 0; below, it has not begun. */
 const positionOf = (job: ThreadJob): number => Atomics.load(job.marks, MARK.current) - 1;
 
-function crashOf(job: ThreadJob, error: unknown, { maxModelMemoryBytes }: JobLimits): JobEnd {
+function crashOf(
+  job: ThreadJob,
+  error: unknown,
+  { maxModelMemoryBytes }: JobLimits,
+): Exclude<JobEnd, { readonly type: 'reply' }> {
   const at = positionOf(job);
   if (at < 0) throw threadError(messageOf(error), error);
   if (!(error instanceof ModelMemoryError)) return { type: 'crash', at, message: messageOf(error) };

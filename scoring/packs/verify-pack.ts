@@ -46,7 +46,7 @@ export async function verifyPack(
     marks: newMarks(),
   });
   if (end.type !== 'reply') return { agree: [], problem: end.message };
-  if (end.reply.type === 'pack' && end.reply.problem) return { agree: [], problem: end.reply.problem.message };
+  if (end.reply.problem) return { agree: [], problem: end.reply.problem.message };
   row = 0;
   const agree: number[] = [];
   for (const [i, probed] of expected.entries()) {
