@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { inflateRawSync } from 'node:zlib';
 import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { endOfAvro } from './avro-bounds.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { tryParseTime } from '../domain/time.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
@@ -130,6 +131,7 @@ function readContainer(file: Buffer, name: string): EventData[] {
   if (file.subarray(0, 4).toString('latin1') !== 'Obj\u0001') throw new Error('it does not begin as one');
   let at = 0;
   const read = (type: avro.Type, from: Buffer, position: number): { value: unknown; offset: number } => {
+    endOfAvro(type, from, position);
     const { value, offset } = type.decode(from, position) as { value: unknown; offset: number };
     if (offset < 0) throw new Error('it ends too early');
     return { value, offset };

@@ -317,3 +317,13 @@ test('a rebuild from the files of Azure Event Hubs Capture gives the windows of 
     await stage.close();
   }
 });
+
+test('a number of entries that is not there is refused at once, and not counted', () => {
+  // `Obj 1`, and a map of 2^48 entries of nothing: decoding it would count them one by one.
+  const file = Buffer.concat([
+    Buffer.from('Obj\u0001', 'latin1'),
+    Buffer.from('8080808080808001', 'hex'),
+    Buffer.alloc(64),
+  ]);
+  expect(() => readCapture(file)).toThrow(/is not a capture file that can be read: it ends too early/);
+});
