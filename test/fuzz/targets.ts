@@ -167,8 +167,8 @@ function manifests(dir: string): Target {
   };
 }
 
-/** Sends bytes to a server and waits until it has answered or hung up. */
-function knock(port: number, input: Uint8Array): Promise<string> {
+/** Sends bytes to a server and waits until it has answered or hung up, or for so long, milliseconds. */
+function knock(port: number, input: Uint8Array, patienceMs = 30_000): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';
     const socket = connect(port, '127.0.0.1');
@@ -178,7 +178,7 @@ function knock(port: number, input: Uint8Array): Promise<string> {
     });
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(answer));
-    socket.setTimeout(100, () => socket.destroy());
+    socket.setTimeout(patienceMs, () => socket.destroy());
     socket.end(input);
   });
 }
@@ -195,7 +195,7 @@ async function frames(dir: string): Promise<Target> {
   return {
     seeds: [Buffer.concat([header, sasl, plain, open]), Buffer.concat([plain, open]), header],
     async run(input) {
-      await knock(emulator.port, input);
+      await knock(emulator.port, input, 100);
       check((await knock(emulator.port, header)).startsWith('AMQP'), 'the emulator does not answer any more');
     },
     close: () => emulator.stop(),
@@ -214,7 +214,7 @@ async function requests(dir: string): Promise<Target> {
       text(put.replace('Content-Length: 3', 'Transfer-Encoding: chunked').replace('abc', '3\r\nabc\r\n0\r\n\r\n')),
     ],
     async run(input) {
-      await knock(server.port, input);
+      await knock(server.port, input, 100);
       check(
         /^HTTP\/1\.1 40[0-9]/.test(await knock(server.port, text(list))),
         'the Blob server does not answer any more',
