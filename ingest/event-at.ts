@@ -33,6 +33,8 @@ export function createEventAt(target: EventHubTarget & { readonly consumerGroup:
       },
       {
         startPosition: { sequenceNumber: seq, isInclusive: true },
+        // That of the client's own readers: beside a link of theirs that lingers, one without is refused.
+        ownerLevel: 0,
         maxBatchSize: 1,
         prefetchCount: 1,
         maxWaitTimeInSeconds: WAIT_S,

@@ -53,6 +53,8 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
     const stored = all.find((progress) => progress.partition === partition);
     createdMs = now.createdMs;
     let found = identify(stored, now, refused.has(partition));
+    // Its own reader would shut the look out; it lets go, and the next turn looks.
+    if (found.kind === 'look' && !mayBegin) return false;
     if (found.kind === 'look') found = sameEvent(stored!, await deps.eventAt(partition, found.seq), found.why);
     if (found.kind === 'same') {
       if (refused.delete(partition)) await deps.dropCheckpoint(partition);

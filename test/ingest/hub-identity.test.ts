@@ -137,6 +137,7 @@ test('a failover that lost events stops the partition, across restarts, and says
   now.lastOffset = '2:9000:149';
   worker.doubtAll();
   await expect(worker.hold(partition)).rejects.toMatchObject({ code: 'HUB_RECREATED' });
+  expect(await worker.admit(partition)).toBe(false);
   expect(told.at(-1)).toMatch(/"waiting":150.*stands still.*event 99 that was read came to the hub/);
   now.lastSeq = 100_000;
   expect(await check().admit(partition)).toBe(false);
