@@ -19,10 +19,12 @@ export function believableCheckpoints(
   captures: boolean,
   log: IngestLog,
   /** Whether a partition may be taken, or kept. */
-  mayTake: (partition: string) => Promise<boolean> = async () => true,
+  mayTake: (partition: string) => Promise<boolean>,
+  /** Brings times of Blob's clock to that of this machine. */
+  inOurTime: (owned: readonly PartitionOwnership[]) => Promise<PartitionOwnership[]>,
 ): CheckpointStore {
   return {
-    listOwnership: (...args) => inner.listOwnership(...args),
+    listOwnership: async (...args) => inOurTime(await inner.listOwnership(...args)),
     async claimOwnership(wanted) {
       const allowed: PartitionOwnership[] = [];
       for (const one of wanted) if (one.ownerId === '' || (await mayTake(one.partitionId))) allowed.push(one);

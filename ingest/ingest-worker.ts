@@ -42,6 +42,8 @@ import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
 import { mendCapture } from './capture-holes.ts';
 import { claimWindows, INGEST_DEFAULTS, parseSettings, type IngestSettings } from './settings.ts';
+import { createStoreClock } from './store-clock.ts';
+import { watchConnection } from './watch-connection.ts';
 import { newTotals, type IngestStats } from './stats.ts';
 
 export interface IngestOptions {
@@ -67,6 +69,10 @@ export interface IngestWorker {
 }
 
 const TICK_MS = 500;
+/** Events that wait for raw capture and are written also when the partition was lost. */
+const FLUSHED_EVENTS = 100;
+/** Before a partition whose reading ended twice within the time of ownership is free for another try. */
+const REST_MS = 3_000;
 
 /**
  * A receive call that is under way when the connection is lost tells of it only when its time is up (@azure/event-hubs
@@ -104,7 +110,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const mayTake = async (partition: string): Promise<boolean> => pipelines.has(partition) || check.admit(partition);
   const client = createConsumer(
     options.eventHubs,
-    believableCheckpoints(inner, store, settings.capture, log, mayTake),
+    believableCheckpoints(inner, store, settings.capture, log, mayTake, createStoreClock(options.checkpoints, log)),
     {
       loadBalancing: {
         strategy: 'greedy',
@@ -230,26 +236,28 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
       async processClose(reason, { partitionId }: PartitionContext) {
         const pipeline = await pipelines.get(partitionId)?.catch(() => undefined);
         // Whoever owns the partition now captures these events again from the last file on.
-        await pipeline?.close(reason === CloseReason.Shutdown).catch(() => {});
+        // With many, it may be lost again before its file is due, and so for ever.
+        const flush = reason === CloseReason.Shutdown || (pipeline?.captureWaiting ?? 0) >= FLUSHED_EVENTS;
+        await pipeline?.close(flush).catch(() => {});
         if (opened.get(partitionId) === pipeline) {
           opened.delete(partitionId);
           pipelines.delete(partitionId);
         }
         log.info({ partition: partitionId, reason }, 'partition let go');
         // After an error that it takes for a lasting one (EPIPE, for example) the client stops reading but stays the owner.
-        // Where it does last, once is enough: then the partition is taken again when its ownership expires.
+        // Where it does last, it rests in between.
+        if (reason === CloseReason.OwnershipLost || ending.signal.aborted) return;
         const nowMs = performance.now();
-        if (
-          reason === CloseReason.OwnershipLost ||
-          ending.signal.aborted ||
-          nowMs - (givenUpAtMs.get(partitionId) ?? Number.NEGATIVE_INFINITY) < settings.ownershipTimeoutMs
-        )
-          return;
+        const again = nowMs - (givenUpAtMs.get(partitionId) ?? Number.NEGATIVE_INFINITY) < settings.ownershipTimeoutMs;
         givenUpAtMs.set(partitionId, nowMs);
-        await release(
-          (ownership) => ownership.ownerId === identifier && ownership.partitionId === partitionId,
-          'reading ended with an error',
-        );
+        const giveBack = (): Promise<void> =>
+          release(
+            ({ ownerId: owner, partitionId: id }) =>
+              owner === identifier && id === partitionId && !pipelines.has(partitionId),
+            'reading ended with an error',
+          );
+        if (again) void sleep(REST_MS, undefined, { signal: ending.signal }).then(giveBack, () => {});
+        else await giveBack();
       },
     },
     {
@@ -262,6 +270,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
     },
   );
 
+  watchConnection(client, options.eventHubs, log, ending.signal);
   const stats = (): IngestStats => {
     const owned = [...opened].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
     return {

@@ -30,7 +30,8 @@ export async function lookAtIngest(
   const { partitions } = worker.stats();
   const [progress, ends] = await Promise.allSettled([
     store.listProgress(hub.source),
-    partitions.length === 0 ? [] : hub.ends(partitions),
+    // One that holds none asks for all: whether the hub answers is not known otherwise.
+    hub.ends(partitions.length === 0 ? undefined : partitions),
   ]);
   const failed = [progress, ends].find((result) => result.status === 'rejected');
   return {

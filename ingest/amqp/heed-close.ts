@@ -73,5 +73,5 @@ function addressNeverThrows(): boolean {
 /** Cuts the connection of a client whose network is dead; the client makes a new one. */
 export function cutConnection(client: HubClient): void {
   const context = contextOf(client);
-  if (context) rheaOf(context.connection)?.socket?.destroy();
+  if (context) rheaOf(context.connection)?.socket?.destroy(new Error('the connection was dead'));
 }

@@ -8,6 +8,7 @@ import { sendReadings, waitIngested } from '../../ingest/send.ts';
 import { startEventHubsEmulator, type EventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from '../ingest/pipeline-stage.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -169,6 +170,44 @@ test('a hub that was deleted and made again loses no reading: it is left alone, 
     expect(await allWindows(store)).toEqual(expectedWindows(all));
     expect(await capturedEvents(servers.blobs, `localhost/${hub}`)).toHaveLength(events);
   } finally {
+    await service.stop();
+    await store.close();
+  }
+}, 180_000);
+
+test('a dead connection is made anew long before the client would notice', async () => {
+  const sqlUrl = `sqlite:${join(dir, 'dead.db')}`;
+  const store = await openStore(sqlUrl);
+  await store.migrate();
+  const service = await startEventHubsEmulator({ hubs: [{ name: 'dead', partitions: 2 }] });
+  const proxy = await startTcpProxy(service.port);
+  const connectionString = service.connectionString();
+  const producer = createProducer({ connection: { connectionString }, hub: 'dead' });
+  try {
+    const worker = await servers.startWorker(
+      sqlUrl,
+      { capture: false },
+      { hub: 'dead', eventHubs: connectionString.replace(`:${service.port}`, `:${proxy.port}`) },
+    );
+    const applied = (): Promise<number> =>
+      store.listProgress().then((all) => all.reduce((sum, p) => sum + p.readings, 0));
+    const send = (): Promise<unknown> =>
+      sendReadings(
+        readings.slice(0, 70).map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+        { producer },
+      );
+    await send();
+    await until(async () => (await applied()) === 70);
+    // What stands then is dead for good; the client by itself takes 120 s, longer than this waits.
+    await proxy.fault('black hole');
+    await proxy.fault();
+    await send();
+    await until(async () => (await applied()) === 140);
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toBe('0');
+  } finally {
+    await producer.close();
+    await proxy.stop();
     await service.stop();
     await store.close();
   }
