@@ -3,35 +3,27 @@ import { expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CONTAINERS } from '../../domain/blob-names.ts';
-import { FleetscoreError } from '../../domain/errors.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
-import { ensurePython } from '../../scoring/python-env.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { SMALL_PERIOD, smallStore, WINDOW_MS, WINDOWS } from '../support/batch-fixture.ts';
 import { useBlobServer } from '../support/blob-server.ts';
-import { TOOLS } from '../support/cli.ts';
+import { pythonPackages } from '../support/python-packages.ts';
 import { runBatch } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('analyst');
 const server = useBlobServer(join(dir, 'blob'));
 const DOC = readFileSync(new URL('../../docs/predictions.md', import.meta.url), 'utf8');
-const REQUIREMENTS = fileURLToPath(new URL('./predictions-requirements.txt', import.meta.url));
+const PACKAGES = ['duckdb==2.0.1', 'pandas==3.1.1', 'pyarrow==26.0.1', 'numpy==2.4.6'];
 const block = (language: string): string => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(DOC)![1]!;
 
-/** Python with DuckDB and pandas; undefined, and said, where its packages cannot be had. */
-async function python(): Promise<((code: string) => unknown) | undefined> {
-  try {
-    const env = await ensurePython(join(TOOLS, 'analyst'), REQUIREMENTS, () => {});
-    return (code) =>
-      JSON.parse(execFileSync(env.command, ['-c', code], { cwd: dir, env: env.env, encoding: 'utf8' })) as unknown;
-  } catch (error) {
-    if (!(error instanceof FleetscoreError) || !error.code.startsWith('PYTHON_')) throw error;
-    process.stderr.write(`the queries of docs/predictions.md are not run here: ${error.message}\n`);
-    return undefined;
-  }
+/** Runs Python with DuckDB and pandas; undefined, and said, where its packages cannot be had. */
+function python(): ((code: string) => unknown) | undefined {
+  const folder = pythonPackages('The test of the queries of docs/predictions.md', PACKAGES);
+  if (folder === undefined) return undefined;
+  const env = { ...process.env, PYTHONPATH: folder };
+  return (code) => JSON.parse(execFileSync('python3', ['-c', code], { cwd: dir, env, encoding: 'utf8' })) as unknown;
 }
 
 interface Row {
@@ -43,7 +35,7 @@ interface Row {
 }
 
 test('DuckDB and pandas read what counts, each window once, as the product serves it', async () => {
-  const run = await python();
+  const run = python();
   if (!run) return;
   const { blobs } = server;
   const { store } = await smallStore(dir, blobs);

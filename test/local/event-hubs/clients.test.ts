@@ -4,15 +4,15 @@
  * test says so and is skipped. docs/emulator.md lists the versions.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startOwnBlobServer } from '../../support/own-blob-server.ts';
+import { PACKAGES_CACHE, pythonPackages } from '../../support/python-packages.ts';
 import { cleanUp, emulator, temporaryFolder } from './support.ts';
 
 const HERE = join(dirname(fileURLToPath(import.meta.url)), 'clients');
-const CACHE = join(HERE, '..', '..', '..', '..', 'node_modules', '.cache');
 const PACKAGES = ['azure-eventhub==5.15.1', 'azure-eventhub-checkpointstoreblob-aio==1.2.0', 'aiohttp==3.13.2'];
 const run = promisify(execFile);
 
@@ -24,37 +24,17 @@ function skipped(what: string, result: ReturnType<typeof spawnSync>): undefined 
   return undefined;
 }
 
-/** A folder with the client for Python, installed once. */
-function pythonPackages(): string | undefined {
-  const folder = join(CACHE, `eventhub-clients-${PACKAGES.join('-').replaceAll(/[^a-z0-9.]+/g, '-')}`);
-  if (existsSync(folder)) return folder;
-  const fresh = `${folder}-${process.pid}`;
-  mkdirSync(CACHE, { recursive: true });
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', fresh, ...PACKAGES];
-  const pip = spawnSync('python3', install, { encoding: 'utf8', timeout: 120_000 });
-  if (pip.status !== 0) {
-    rmSync(fresh, { recursive: true, force: true });
-    return skipped('The client for Python', pip);
-  }
-  try {
-    renameSync(fresh, folder);
-  } catch {
-    rmSync(fresh, { recursive: true, force: true }); // another test process was first
-  }
-  return folder;
-}
-
 /** The program with the client for Go, built once. */
 function goProgram(): string | undefined {
-  const program = join(CACHE, 'eventhub-client-go-2.0.2');
-  mkdirSync(CACHE, { recursive: true });
+  const program = join(PACKAGES_CACHE, 'eventhub-client-go-2.0.2');
+  mkdirSync(PACKAGES_CACHE, { recursive: true });
   const source = { cwd: join(HERE, 'go-sdk'), encoding: 'utf8', timeout: 240_000 } as const;
   const env = { ...process.env, GOFLAGS: '-mod=readonly', GOTOOLCHAIN: 'local' };
   const build = spawnSync('go', ['build', '-o', program, '.'], { ...source, env });
   return build.status === 0 ? program : skipped('The client for Go', build);
 }
 
-const packages = pythonPackages();
+const packages = pythonPackages('The client for Python', PACKAGES);
 const program = goProgram();
 
 (packages === undefined ? test.skip : test)(
