@@ -1,5 +1,5 @@
 /**
- * The environment of programs that are not ours (Python, pip, the Temporal server, azurite): a list of what they need,
+ * The environment of programs that are not ours (Python, pip, the Temporal server): a list of what they need,
  * so that no setting of ours, and no secret of anybody, goes along by being forgotten.
  */
 type Env = Readonly<Record<string, string | undefined>>;
