@@ -109,7 +109,9 @@ async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInpu
 async function readingsReady(deps: BatchDeps, period: Period, waitUntilMs: number): Promise<ReadingsState> {
   const { fromMs, toMs } = period;
   const neededMs = deps.windows === undefined ? toMs : lastWindowEnd(period, deps.windows);
-  const watermarks = (await deps.store.listProgress()).map((partition) => partition.watermarkMs);
+  // A partition without an event only has a row that says of which hub it is.
+  const read = (await deps.store.listProgress()).filter(({ appliedSeq }) => appliedSeq >= 0);
+  const watermarks = read.map((partition) => partition.watermarkMs);
   if (watermarks.length === 0) return { ready: true };
   const flowing = watermarks.filter((watermark) => watermark >= fromMs);
   // A partition that never had a reading, or none that passed the filter, says nothing.

@@ -59,7 +59,9 @@ const reach = (watermarkMs: number): Promise<void> =>
     dead: 0,
   });
 
-test('without any ingest there is nothing to wait for', async () => {
+test('without any ingest there is nothing to wait for, nor where a hub is known that no event came from', async () => {
+  expect(await ask(TUMBLING)).toEqual({ ready: true });
+  await store.noteHub('s', '1', 1, undefined);
   expect(await ask(TUMBLING)).toEqual({ ready: true });
 });
 
