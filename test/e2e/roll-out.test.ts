@@ -109,8 +109,9 @@ async function rollOut(): Promise<void> {
   // Code that does not know what it began with has left it alone.
   const waiting = await (await stack.context.store()).findBatch(between);
   expect(['waiting', 'running']).toContain(waiting?.status);
-  const status = await stack.cli('workers', 'status');
-  expect(status.stdout).toContain(`1 batch waits for a worker of version ${next.buildId}.`);
+  // The server takes a worker for alive until its last report is old.
+  const waits = `1 batch waits for a worker of version ${next.buildId}.`;
+  await until(async () => (await stack.cli('workers', 'status')).stdout.includes(waits));
 
   // The version after knows both: half a minute without a worker of that version, and it takes the batch over.
   await startControl(after);
