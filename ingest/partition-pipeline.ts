@@ -1,15 +1,18 @@
 /**
  * One partition, from events to windows and raw capture. Events are applied in order, one batch at a time, and no
- * event stops those behind it: what is wrong with one ends in its dead letter (see apply-events.ts).
+ * event stops those behind it: what is wrong with one ends in its dead letter (see apply-events.ts). Events go into raw
+ * capture after they are in the windows.
  */
 import { windowsPerReading } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import type { Taken } from './admit.ts';
-import { createApplier, loadProgress, type Retry } from './apply-events.ts';
-import { createCaptureBuffer, type CaptureBuffer } from './capture.ts';
+import { createApplier, type Applier } from './apply-events.ts';
+import { createCaptureFlow, type Position } from './capture-flow.ts';
 import type { IngestEvent } from './event.ts';
+import { loadProgress, type Retry } from './exactly-once.ts';
 import type { ReadingFilter } from './filter.ts';
+import { createInTurn } from './in-turn.ts';
 import type { IngestLog } from './log.ts';
 import { deadIn, type EventParser } from './parse-event.ts';
 import { untilDone } from './retry.ts';
@@ -37,11 +40,6 @@ export interface PipelineDeps {
   readonly checkpoint: (at: Position) => Promise<void>;
 }
 
-export interface Position {
-  readonly seq: number;
-  readonly offset: string;
-}
-
 export interface Pipeline {
   /** Resolves when the events are in the windows: this is what holds the sender of events back. */
   process(events: readonly IngestEvent[]): Promise<void>;
@@ -61,7 +59,7 @@ const LATE_COST = 15;
 
 /** @throws FleetscoreError `INGEST_STOPPED` */
 export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
-  const { source, partition, store, blobs, settings, totals, log } = deps;
+  const { partition, totals, log } = deps;
   const retry: Retry = (what, work, options) =>
     untilDone(work, {
       what: `${what} of partition ${partition}`,
@@ -71,128 +69,94 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       ...options,
     });
   const letters = createLetterWriter({ ...deps, retry, onLost: () => void totals.lettersLost++ });
-  const start = await loadProgress({ source, partition, store, retry });
+  const start = await loadProgress({ ...deps, retry });
   const applier = createApplier({ ...deps, letters, retry }, start);
-  let seenSeq = start.appliedSeq;
-  let applied: Position | undefined;
-  let captured: Position | undefined;
-  let checkpointSeq = -1;
-  const capture: CaptureBuffer | undefined = settings.capture
-    ? createCaptureBuffer(
-        {
-          blobs,
-          folder: `${deps.folder}/${partition}`,
-          settings: { intervalMs: settings.captureIntervalMs, maxBytes: settings.captureBytes },
-        },
-        start.capturedSeq,
-      )
-    : undefined;
+  const capture = createCaptureFlow({ ...deps, retry }, start.capturedSeq);
+  const nextBatch = batchTaker(deps, applier, gapDetector(deps, start.appliedSeq, applier));
 
-  const checkpoint = async (): Promise<void> => {
-    // The one that is further behind: reading must start where both find what they miss.
-    const at = capture ? (applied && captured && applied.seq < captured.seq ? applied : captured) : applied;
-    if (!at || at.seq <= checkpointSeq) return;
-    await deps.checkpoint(at);
-    checkpointSeq = at.seq;
-  };
-
-  const flush = async (until: (buffer: CaptureBuffer) => boolean): Promise<void> => {
-    if (!capture) return checkpoint();
-    while (until(capture)) {
-      const file = await retry('raw capture', () => capture.flush());
-      if (!file) break;
-      await retry('progress of raw capture', () => store.commitCapture(source, partition, file.lastSeq));
-      captured = file.lastOffset === undefined ? captured : { seq: file.lastSeq, offset: file.lastOffset };
-      // Also one that was there: written by a call whose answer was lost, and recorded only now.
-      totals.captureFiles += 1;
-      totals.capturedEvents += file.events;
-      log.debug(
-        { partition, ...file },
-        file.written ? 'raw capture file written' : 'raw capture file was there already',
-      );
-    }
-    await checkpoint();
-  };
-
-  const noteGap = (event: IngestEvent): void => {
-    const doneSeq = Math.max(seenSeq, applier.appliedSeq);
-    if (seenSeq >= 0 && event.seq > doneSeq + 1) {
-      totals.gaps++;
-      log.error(
-        { partition, afterSeq: doneSeq, nextSeq: event.seq },
-        'events are missing: the event hub deleted them (retention) before they were read. Read more often, or raise the retention of the event hub',
-      );
-    }
-    seenSeq = Math.max(seenSeq, event.seq);
-  };
-
-  const copies = windowsPerReading(settings);
   const take = async (events: readonly IngestEvent[]): Promise<void> => {
     for (let i = 0; i < events.length;) {
-      const batch: Taken[] = [];
-      const from = i;
-      for (let readings = 0; i < events.length && readings < settings.maxCommitReadings; i++) {
-        const event = events[i]!;
-        if (event.seq <= applier.appliedSeq) {
-          totals.redelivered++;
-          continue;
-        }
-        noteGap(event);
-        const parsed = deps.parse(event);
-        readings += commitCost(parsed.readings, applier.watermarkMs) * copies + deadIn(parsed);
-        batch.push({ event, parsed });
-      }
+      const { batch, end } = nextBatch(events, i);
       const last = batch.at(-1)?.event;
       if (last) {
         await applier.apply(batch);
-        applied = { seq: last.seq, offset: last.offset };
+        capture.applied({ seq: last.seq, offset: last.offset });
       }
-      if (!capture) continue;
-      for (let k = from; k < i; k++) {
-        capture.add(events[k]!);
-        if (capture.bytes >= settings.captureBytes) await flush((buffer) => buffer.bytes >= settings.captureBytes);
-      }
+      await capture.take(events.slice(i, end));
+      i = end;
     }
   };
 
-  // One thing at a time: events, ticks and the end queue up behind each other.
-  let queue: Promise<unknown> = Promise.resolve();
+  const inTurn = createInTurn();
   let closed = false;
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = queue.then(work);
-    queue = turn.catch(() => {});
-    return turn;
-  };
-
-  let checkpointedAtMs = 0;
   return {
     process: (events) => inTurn(async () => (closed ? undefined : take(events))),
-    tick: (nowMs) =>
-      inTurn(async () => {
-        if (closed) return;
-        if (capture?.due(nowMs)) await flush((buffer) => buffer.due(nowMs));
-        else if (!capture && nowMs - checkpointedAtMs >= settings.captureIntervalMs) {
-          checkpointedAtMs = nowMs;
-          await checkpoint();
-        }
-      }),
+    tick: (nowMs) => inTurn(async () => (closed ? undefined : capture.tick(nowMs))),
     close: (flushing) =>
       inTurn(async () => {
         if (closed) return;
         closed = true;
-        if (flushing) await flush((buffer) => buffer.events > 0);
+        if (flushing) await capture.flush();
       }),
     get appliedSeq() {
       return applier.appliedSeq;
     },
     get captureWaiting() {
-      return capture?.events ?? 0;
+      return capture.waiting;
     },
   };
 }
 
+type BatchTaker = (events: readonly IngestEvent[], from: number) => { batch: readonly Taken[]; end: number };
+
+/** The events of the next commit, parsed: as many as `maxCommitReadings` allows, without those that are applied. */
+function batchTaker(
+  { settings, totals, parse }: PipelineDeps,
+  applier: Applier,
+  noteGap: (event: IngestEvent) => void,
+): BatchTaker {
+  const copies = windowsPerReading(settings);
+  return (events, from) => {
+    const batch: Taken[] = [];
+    let i = from;
+    for (let readings = 0; i < events.length && readings < settings.maxCommitReadings; i++) {
+      const event = events[i]!;
+      if (event.seq <= applier.appliedSeq) {
+        totals.redelivered++;
+        continue;
+      }
+      noteGap(event);
+      const parsed = parse(event);
+      readings += commitCost(parsed.readings, applier.watermarkMs) * copies + deadIn(parsed);
+      batch.push({ event, parsed });
+    }
+    return { batch, end: i };
+  };
+}
+
+/** Counts and reports places where the numbers of events leap. */
+function gapDetector(
+  { partition, totals, log }: PipelineDeps,
+  startSeq: number,
+  applier: Applier,
+): (event: IngestEvent) => void {
+  let seenSeq = startSeq;
+  return (event) => {
+    const doneSeq = Math.max(seenSeq, applier.appliedSeq);
+    if (seenSeq >= 0 && event.seq > doneSeq + 1) {
+      totals.gaps++;
+      log.error(
+        { partition, afterSeq: doneSeq, nextSeq: event.seq },
+        'events are missing: the event hub deleted them (retention) before they were read. ' +
+          'Read more often, or raise the retention of the event hub',
+      );
+    }
+    seenSeq = Math.max(seenSeq, event.seq);
+  };
+}
+
 /** What readings cost in a commit, in readings on time. */
-export function commitCost(readings: readonly { readonly tsMs: number }[], watermarkMs: number): number {
+function commitCost(readings: readonly { readonly tsMs: number }[], watermarkMs: number): number {
   let late = 0;
   for (const { tsMs } of readings) if (tsMs < watermarkMs) late += 1;
   return readings.length + late * (LATE_COST - 1);

@@ -1,0 +1,144 @@
+/**
+ * The consumer client of one event hub, with what fleetscore adds to the SDK: bounded memory, events that cannot be
+ * decoded, quick sharing of partitions after trouble, checkpoints that are believed only when the store agrees, and the
+ * check that a hub is the one that was read before. Where the SDK is built differently than expected the client works
+ * without the addition, and the log says what that costs.
+ */
+import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
+import type { EventHubConsumerClient } from '@azure/event-hubs';
+import type { ContainerClient } from '@azure/storage-blob';
+import { randomUUID } from 'node:crypto';
+import { FleetscoreError } from '../domain/errors.ts';
+import type { Store } from '../storage/store.ts';
+import { guardDecoding } from './amqp/guard-decoding.ts';
+import { heedClose } from './amqp/heed-close.ts';
+import { retryBalancing } from './balance-retries.ts';
+import { boundReceiverCredit } from './bound-credit.ts';
+import {
+  believableCheckpoints,
+  dropCheckpoint,
+  isOwner,
+  ownerId,
+  releaseOwnership,
+  type Release,
+} from './checkpoints.ts';
+import { createConsumer, RETRY_OPTIONS, type EventHubTarget } from './connect.ts';
+import { createEventAt } from './event-at.ts';
+import { sourceName, type HubName } from './event.ts';
+import { createHubCheck, type HubCheck } from './hub-check.ts';
+import { reasonOf } from './hub-errors.ts';
+import type { IngestLog } from './log.ts';
+import type { IngestSettings } from './settings.ts';
+import { createStoreClock } from './store-clock.ts';
+
+export interface HubClientOptions {
+  readonly eventHubs: EventHubTarget & { readonly consumerGroup: string };
+  readonly store: Store;
+  /** Container of the SDK's checkpoints and partition ownership. */
+  readonly checkpoints: ContainerClient;
+  readonly settings: IngestSettings;
+  readonly log: IngestLog;
+  /** Whether this worker reads the partition: then it may end what it has under way before the hub is checked again. */
+  readonly isRead: (partition: string) => boolean;
+}
+
+export interface HubClient {
+  readonly client: EventHubConsumerClient;
+  readonly name: HubName;
+  /** `source` of its progress in the store. */
+  readonly source: string;
+  readonly check: HubCheck;
+  /** Owner id of this process. */
+  readonly identifier: string;
+  /** Remembers where reading of a partition may start. @throws what Blob throws */
+  checkpoint(partition: string, at: { readonly seq: number; readonly offset: string }): Promise<void>;
+  /** Gives partitions up, so that none waits until its ownership expires. */
+  release(held: Release['held'], because: string): Promise<void>;
+}
+
+/** Does not connect, and takes no partition. */
+export function openHubClient(options: HubClientOptions): HubClient {
+  const { store, settings, log, eventHubs, checkpoints: container } = options;
+  const { hub, consumerGroup } = eventHubs;
+  const { workerName } = settings;
+  const checkpoints = new BlobCheckpointStore(container);
+  const identifier = workerName === undefined ? randomUUID() : ownerId(workerName, randomUUID());
+  const mayTake = async (partition: string): Promise<boolean> => options.isRead(partition) || check.admit(partition);
+  const client = createConsumer(
+    eventHubs,
+    believableCheckpoints(checkpoints, store, settings.capture, log, mayTake, createStoreClock(container, log)),
+    {
+      loadBalancing: {
+        strategy: 'greedy',
+        updateIntervalInMs: settings.balanceIntervalMs,
+        partitionOwnershipExpirationIntervalInMs: settings.ownershipTimeoutMs,
+      },
+      identifier,
+    },
+  );
+  const name: HubName = { namespace: client.fullyQualifiedNamespace, hub };
+  const source = sourceName(name, consumerGroup);
+  const check = createHubCheck({
+    client,
+    store,
+    source,
+    log,
+    onNewHub: settings.onNewHub,
+    eventAt: createEventAt(eventHubs),
+    dropCheckpoint: (partition) => dropCheckpoint(container, name, consumerGroup, partition),
+  });
+  extendClient(client, check, log);
+  return {
+    client,
+    name,
+    source,
+    check,
+    identifier,
+    checkpoint: (partitionId, { seq, offset }) =>
+      checkpoints.updateCheckpoint({
+        fullyQualifiedNamespace: name.namespace,
+        eventHubName: hub,
+        consumerGroup,
+        partitionId,
+        sequenceNumber: seq,
+        offset,
+      }),
+    release: (held, because) => releaseOwnership(checkpoints, { hub: name, consumerGroup, held, because }, log),
+  };
+}
+
+/** Partitions that a process of the same name held before its restart. */
+export async function releaseOwn({ release }: HubClient, workerName: string | undefined): Promise<void> {
+  if (workerName !== undefined)
+    await release(({ ownerId: owner }) => isOwner(workerName, owner), 'this worker held them before its restart');
+}
+
+function extendClient(client: EventHubConsumerClient, check: HubCheck, log: IngestLog): void {
+  const unless = (done: boolean, cost: string): void => {
+    if (!done) log.warn({}, `the Event Hubs client is not the one known: ${cost}`);
+  };
+  unless(boundReceiverCredit(), 'the number of events it holds in memory is not bounded');
+  unless(guardDecoding(), 'an event that it cannot decode stops its partition');
+  unless(
+    retryBalancing(client, RETRY_OPTIONS, ({ createdOn }) => check.heard(createdOn.getTime())),
+    'after trouble it may take half a minute to share out partitions again',
+  );
+  unless(
+    heedClose(client, () => check.doubtAll()),
+    'when the service ends a connection, this process may end',
+  );
+}
+
+/** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE` */
+export async function assertReadable({ client }: Pick<HubClient, 'client'>): Promise<void> {
+  try {
+    await client.getPartitionIds();
+  } catch (error) {
+    throw new FleetscoreError(
+      'EVENT_HUB_UNAVAILABLE',
+      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${reasonOf(error).error}. ` +
+        'Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).',
+      { cause: error, retryable: true },
+    );
+  }
+}
