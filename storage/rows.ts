@@ -11,6 +11,7 @@ import {
 import type { SensorKey } from '../domain/sensor.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
 import type {
+  AuditEntry,
   Batch,
   BatchFile,
   BatchKind,
@@ -21,6 +22,7 @@ import type {
   PartitionProgress,
   PlannedSensor,
   PredictionSource,
+  SensorHistoryRow,
 } from './store.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
@@ -331,3 +333,36 @@ export function toSource(row: SourceRow): PredictionSource {
 
 /** Rows one transaction of a prune deletes, unless told otherwise. SQL Server locks the whole table from 5,000 on. */
 export const DEFAULT_PRUNE_ROWS = 4_000;
+
+/** Texts of an entry of the log of actions, cut to their columns, in the order of those. */
+export const auditTexts = ({ by, action, target, detail, result }: Omit<AuditEntry, 'id'>) => ({
+  by: by.slice(0, 400),
+  action: action.slice(0, 32),
+  target: target.slice(0, 400),
+  detail: detail.slice(0, 1_000),
+  result: result.slice(0, 1_000),
+});
+
+export interface HistoryRow {
+  readonly batchId: string;
+  readonly kind: string;
+  readonly releaseName: string | null;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly status: number;
+  readonly class: string | null;
+  readonly windows: number;
+  readonly anomalies: number;
+}
+
+export const toHistory = (row: HistoryRow): SensorHistoryRow => ({
+  batchId: row.batchId,
+  kind: row.kind as BatchKind,
+  release: row.releaseName ?? '',
+  fromMs: Number(row.fromMs),
+  toMs: Number(row.toMs),
+  status: STATUSES[row.status]!,
+  windows: Number(row.windows),
+  anomalies: Number(row.anomalies),
+  ...(row.class === null ? {} : { class: row.class as SkipClass | FailureClass }),
+});

@@ -5,6 +5,7 @@
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
  * missing or older than the code as `SCHEMA_MISSING`, one that is too new for the code as `SCHEMA_TOO_NEW`.
  */
+import type { AuditStore } from './contract/audit.ts';
 import type { BatchStore } from './contract/batches.ts';
 import type { ChallengeStore } from './contract/challenges.ts';
 import type { IngestStore } from './contract/ingest.ts';
@@ -14,6 +15,7 @@ import type { ReleaseStore, PromotionStore } from './contract/releases.ts';
 import type { SensorStore } from './contract/sensors.ts';
 import type { WindowStore } from './contract/windows.ts';
 
+export * from './contract/audit.ts';
 export * from './contract/batches.ts';
 export * from './contract/challenges.ts';
 export * from './contract/ingest.ts';
@@ -36,6 +38,7 @@ export interface Store
     SchemaStore,
     SettingStore,
     PruneStore,
+    AuditStore,
     FileStore {
   readonly engine: 'sqlite' | 'mssql';
   close(): Promise<void>;

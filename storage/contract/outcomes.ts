@@ -1,7 +1,8 @@
 /** Outcomes and files of batches. The first outcome of a sensor in a batch stays. Rules of all contracts: store.ts. */
-import type { OutcomeCounts, OutcomeStatus, SensorOutcome } from '../../domain/outcome.ts';
+import type { FailureClass, OutcomeCounts, OutcomeStatus, SensorOutcome, SkipClass } from '../../domain/outcome.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Period } from '../../domain/time.ts';
+import type { BatchKind } from './batches.ts';
 import type { IdRange } from './sensors.ts';
 
 /** One predictions file. */
@@ -35,6 +36,17 @@ export interface PredictionSource extends Period {
   readonly finishedAtMs: number;
 }
 
+/** What a batch made of one sensor. */
+export interface SensorHistoryRow extends Period {
+  readonly batchId: string;
+  readonly kind: BatchKind;
+  readonly release: string;
+  readonly status: OutcomeStatus;
+  readonly class?: SkipClass | FailureClass;
+  readonly windows: number;
+  readonly anomalies: number;
+}
+
 export interface OutcomeStore {
   /**
    * Records outcomes and file of a chunk, all or nothing. Sensors that already have an outcome in this batch
@@ -52,6 +64,8 @@ export interface OutcomeStore {
   ): Promise<OutcomeRow[]>;
   /** By chunk name. */
   listFiles(batchId: string, options?: { readonly after?: string; readonly limit?: number }): Promise<BatchFile[]>;
+  /** What closed batches over a period made of one sensor, the batch that began first comes first; at most `limit`, the newest ones. */
+  sensorHistory(sensorId: number, period: Period, limit: number): Promise<SensorHistoryRow[]>;
   /** Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in manifests. */
   predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
 }

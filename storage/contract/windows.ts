@@ -54,6 +54,17 @@ export interface WindowLoad {
   readonly values: Float64Array;
 }
 
+/** Windows of one sensor over a slice of time, together. */
+export interface WindowBucket {
+  /** Start of the slice: a multiple of its length, epoch ms. */
+  readonly startMs: number;
+  readonly windows: number;
+  /** Mean of the means, and the lowest and highest reading. */
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 /** A window and the readings that it was made of. */
 export interface WindowReadings extends ReadingSet {
   readonly startMs: number;
@@ -79,6 +90,8 @@ export interface WindowStore {
   /** Windows that start in `period`, of registered sensors in `range`. */
   readSeries(range: IdRange, period: Period, options?: SeriesOptions): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;
+  /** Windows that start in `period` in slices of `bucketMs`, by start; slices without windows are left out. */
+  readBuckets(sensorId: number, period: Period, bucketMs: number): Promise<WindowBucket[]>;
   /** The readings of windows that start in `period`, by start; a reading is in every window that holds its time. */
   readWindowReadings(sensorId: number, period: Period): Promise<WindowReadings[]>;
   /**

@@ -1,6 +1,7 @@
 /** The store in SQL Server or Azure SQL, shared by any number of machines. */
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
+import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
 import { connect, FIRST_CONNECTION, type Database } from './connection.ts';
@@ -48,6 +49,7 @@ export function storeOn(db: Database): Store {
     ...batchMethods(db),
     ...outcomeMethods(db),
     ...challengeMethods(db),
+    ...auditMethods(db),
     ...pruneMethods(db),
     backup: async () => {
       throw new FleetscoreError(

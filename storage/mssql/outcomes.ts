@@ -7,10 +7,12 @@ import {
   statusCode,
   toCounts,
   toFile,
+  toHistory,
   toOutcome,
   toSource,
   type CountsRow,
   type FileRow,
+  type HistoryRow,
   type OutcomeRecord,
   type Recorded,
   type SourceRow,
@@ -162,6 +164,20 @@ export const OUTCOME_SQL = {
     WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
     ORDER BY b.started_at_ms, b.batch_key`,
   ),
+  history: tsql(
+    { sensorId: 'INT', fromMs: 'BIGINT', toMs: 'BIGINT', limit: 'INT' },
+    `
+    SELECT TOP (@limit) batchId, kind, releaseName, fromMs, toMs, status, class, windows, anomalies FROM (
+      SELECT b.id AS batchId, b.kind AS kind, r.name AS releaseName, b.from_ms AS fromMs, b.to_ms AS toMs,
+             o.status AS status, o.class AS class, o.windows AS windows, o.anomalies AS anomalies,
+             b.started_at_ms AS startedAtMs, b.batch_key AS batchKey
+      FROM batches b
+      INNER JOIN outcomes o WITH (FORCESEEK (pk_outcomes (batch_key, sensor_id)))
+        ON o.batch_key = b.batch_key AND o.sensor_id = @sensorId
+      LEFT JOIN releases r ON r.release_key = b.release_key
+      WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.release_key > 0 AND b.finished_at_ms IS NOT NULL
+    ) page ORDER BY startedAtMs DESC, batchKey DESC`,
+  ),
 } as const;
 
 export function outcomeMethods(db: Database): OutcomeStore {
@@ -207,6 +223,13 @@ export function outcomeMethods(db: Database): OutcomeStore {
     predictionSources: (sensorId, { fromMs, toMs }) =>
       db.read(async (session) =>
         (await session.query<SourceRow>(OUTCOME_SQL.sources, { sensorId, fromMs, toMs })).map(toSource),
+      ),
+
+    sensorHistory: (sensorId, { fromMs, toMs }, limit) =>
+      db.read(async (session) =>
+        (await session.query<HistoryRow>(OUTCOME_SQL.history, { sensorId, fromMs, toMs, limit }))
+          .map(toHistory)
+          .reverse(),
       ),
   };
 }

@@ -1,4 +1,5 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
+import { AUDIT_SQL } from './audit.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
 import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
@@ -12,6 +13,7 @@ import type { StageTable, Statement } from './statement.ts';
 import { LOADED, WINDOW_SQL } from './windows.ts';
 
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
+  audit: AUDIT_SQL,
   batches: BATCH_SQL,
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,

@@ -6,7 +6,7 @@
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { SeriesBlock, Store, WindowLoad, WindowStats, WindowStore } from '../store.ts';
+import type { SeriesBlock, Store, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { batchRow, kindOf } from './batches.ts';
 import { BATCH_SQL } from './batch-sql.ts';
@@ -44,6 +44,14 @@ export const WINDOW_SQL = {
     `
     SELECT w.start_ms AS startMs, w.count AS [count], w.mean AS mean, w.min AS [min], w.max AS [max], w.last AS [last]
     FROM windows w WHERE w.sensor_id = @sensorId AND w.start_ms >= @fromMs AND w.start_ms < @toMs ORDER BY w.start_ms`,
+  ),
+  buckets: tsql(
+    { sensorId: 'INT', ...PERIOD, bucketMs: 'BIGINT' },
+    `
+    SELECT startMs, COUNT(*) AS windows, AVG(mean) AS mean, MIN([min]) AS [min], MAX([max]) AS [max] FROM (
+      SELECT start_ms - start_ms % @bucketMs AS startMs, mean, [min], [max]
+      FROM windows WHERE sensor_id = @sensorId AND start_ms >= @fromMs AND start_ms < @toMs
+    ) slices GROUP BY startMs ORDER BY startMs`,
   ),
   windowReadings: tsql(
     { sensorId: 'INT', ...PERIOD },
@@ -143,6 +151,12 @@ export function windowMethods(db: Database): WindowStore {
     readSensorWindows: (sensorId, { fromMs, toMs }) =>
       db.read(async (session) => {
         const rows = await session.query<Window>(WINDOW_SQL.sensorWindows, { sensorId, fromMs, toMs });
+        return rows.map((row) => ({ ...row, startMs: Number(row.startMs) }));
+      }),
+
+    readBuckets: (sensorId, { fromMs, toMs }, bucketMs) =>
+      db.read(async (session) => {
+        const rows = await session.query<WindowBucket>(WINDOW_SQL.buckets, { sensorId, fromMs, toMs, bucketMs });
         return rows.map((row) => ({ ...row, startMs: Number(row.startMs) }));
       }),
 

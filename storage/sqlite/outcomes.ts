@@ -10,10 +10,12 @@ import {
   statusCode,
   toCounts,
   toFile,
+  toHistory,
   toOutcome,
   toSource,
   type CountsRow,
   type FileRow,
+  type HistoryRow,
   type OutcomeRecord,
   type Recorded,
   type SourceRow,
@@ -94,6 +96,14 @@ export const OUTCOME_SQL = {
     LEFT JOIN artifacts a ON a.id = o.model_id
     WHERE +b.from_ms < ?3 AND b.to_ms > ?2 AND b.release_key > 0 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
     ORDER BY b.started_at_ms, b.batch_key`,
+  history: `
+    SELECT b.id AS batchId, b.kind, r.name AS releaseName, b.from_ms AS fromMs, b.to_ms AS toMs,
+           o.status, o.class, o.windows, o.anomalies
+    FROM batches b
+    CROSS JOIN outcomes o ON o.batch_key = b.batch_key AND o.sensor_id = ?1
+    LEFT JOIN releases r ON r.release_key = b.release_key
+    WHERE +b.from_ms < ?3 AND b.to_ms > ?2 AND b.release_key > 0 AND b.finished_at_ms IS NOT NULL
+    ORDER BY +b.started_at_ms DESC, b.batch_key DESC LIMIT ?4`,
 } as const;
 
 export function outcomeMethods(db: Connection): OutcomeStore {
@@ -129,6 +139,9 @@ export function outcomeMethods(db: Connection): OutcomeStore {
 
     predictionSources: (sensorId, { fromMs, toMs }) =>
       db.read(() => db.all<SourceRow>(OUTCOME_SQL.sources, sensorId, fromMs, toMs).map(toSource)),
+
+    sensorHistory: (sensorId, { fromMs, toMs }, limit) =>
+      db.read(() => db.all<HistoryRow>(OUTCOME_SQL.history, sensorId, fromMs, toMs, limit).map(toHistory).reverse()),
   };
 }
 

@@ -6,7 +6,16 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { IdRange, SeriesBlock, SeriesOptions, Store, WindowLoad, WindowStats, WindowStore } from '../store.ts';
+import type {
+  IdRange,
+  SeriesBlock,
+  SeriesOptions,
+  Store,
+  WindowBucket,
+  WindowLoad,
+  WindowStats,
+  WindowStore,
+} from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
@@ -26,6 +35,10 @@ export const WINDOW_SQL = {
   sensorWindows: `
     SELECT start_ms AS startMs, count, mean, min, max, last
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
+  buckets: `
+    SELECT start_ms - start_ms % ?4 AS startMs, COUNT(*) AS windows, AVG(mean) AS mean, MIN(min) AS min, MAX(max) AS max
+    FROM windows WHERE sensor_id = ?1 AND start_ms >= ?2 AND start_ms < ?3
+    GROUP BY start_ms - start_ms % ?4 ORDER BY 1`,
   windowReadings: `
     SELECT start_ms AS startMs, count, last, last_ts AS lastTs, readings
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
@@ -71,6 +84,11 @@ export function windowMethods(db: Connection): WindowStore {
     readSensorWindows: (sensorId, { fromMs, toMs }) =>
       db
         .read(() => db.all<Window>(WINDOW_SQL.sensorWindows, sensorId, fromMs, toMs))
+        .then((rows) => rows.map((row) => ({ ...row }))),
+
+    readBuckets: (sensorId, { fromMs, toMs }, bucketMs) =>
+      db
+        .read(() => db.all<WindowBucket>(WINDOW_SQL.buckets, sensorId, fromMs, toMs, bucketMs))
         .then((rows) => rows.map((row) => ({ ...row }))),
 
     readWindowReadings: (sensorId, { fromMs, toMs }) =>

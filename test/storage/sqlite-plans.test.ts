@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { loadMigrations } from '../../storage/migrations.ts';
+import { AUDIT_SQL } from '../../storage/sqlite/audit.ts';
 import { BATCH_SQL, listSql } from '../../storage/sqlite/batches.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
@@ -30,6 +31,7 @@ const LISTS = {
 };
 
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  audit: AUDIT_SQL,
   batches: { ...BATCH_SQL, ...LISTS },
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
@@ -94,6 +96,7 @@ const GROWING = /\b(w|windows|o|outcomes|challenged|chunks|late_minutes|b|batche
 const RANGES_ALLOWED = new Set([
   'batches.latePeriods: SEARCH batches USING INDEX batches_period (from_ms>?)',
   'batches.listWithin: SEARCH b USING INDEX batches_period (from_ms>? AND from_ms<?)',
+  'outcomes.history: SEARCH b USING INDEX batches_planned_end (to_ms>?)',
   'outcomes.sources: SEARCH b USING INDEX batches_planned_end (to_ms>?)',
   'prune.lateMinutes: SEARCH late_minutes USING PRIMARY KEY (start_ms<?)',
 ]);

@@ -6,6 +6,7 @@ import type { Store } from '../../storage/store.ts';
 import { batchesContract } from './contract-batches.ts';
 import { challengesContract } from './contract-challenges.ts';
 import { outcomesContract } from './contract-outcomes.ts';
+import { peopleContract } from './contract-people.ts';
 import { promotionsContract } from './contract-promotions.ts';
 import { readingsContract } from './contract-readings.ts';
 import { makeTools, type ContractOptions, type ContractTools } from './contract-tools.ts';
@@ -30,6 +31,7 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
   outcomesContract(tools);
   challengesContract(tools);
   promotionsContract(tools);
+  peopleContract(tools);
 
   test('a second migration changes nothing, and the status tells what is applied', async () => {
     await Promise.all([store.migrate(), store.migrate()]);
