@@ -11,13 +11,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const json = process.argv.includes('--json');
 // A fault in the background is one line as well.
-process.on('uncaughtException', (error) => reportFault(error, json));
+process.on('uncaughtException', (error) => void reportFault(error, json));
 
 try {
   await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);
 } catch (error) {
   // Commander has printed what was wrong; help and version end with 0.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-  else report(error, json);
+  else await report(error, json);
 }
 endSoon();

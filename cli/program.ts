@@ -1,6 +1,6 @@
 /**
- * The commands of `fleetscore`, put together. Each is a file of its own, loaded when it is called; only the overview and
- * the reference (docs/cli.md) load all.
+ * The commands of `fleetscore`, put together. What they are called and take is in cli/commands/, which loads nothing of
+ * what they do; that is loaded when one of them is called.
  */
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
@@ -9,32 +9,32 @@ type Register = (program: Command) => void;
 
 /** By name, in the order of the overview. */
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
-  demo: async () => (await import('./stack/demo.ts')).registerDemo,
-  up: async () => (await import('./stack/stack.ts')).registerUp,
-  down: async () => (await import('./stack/stack.ts')).registerDown,
-  status: async () => (await import('./status/status.ts')).registerStatus,
-  logs: async () => (await import('./stack/logs.ts')).registerLogs,
-  doctor: async () => (await import('./stack/doctor.ts')).registerDoctor,
-  config: async () => (await import('./stack/config.ts')).registerConfig,
-  models: async () => (await import('./models/models.ts')).registerModels,
-  send: async () => (await import('./ingest/send.ts')).registerSend,
-  sensors: async () => (await import('./ingest/sensors.ts')).registerSensors,
-  readings: async () => (await import('./ingest/readings.ts')).registerReadings,
-  ingest: async () => (await import('./ingest/ingest.ts')).registerIngest,
-  db: async () => (await import('./stack/db.ts')).registerDb,
-  local: async () => (await import('./stack/local.ts')).registerLocal,
-  schedule: async () => (await import('./schedule/schedule.ts')).registerSchedule,
-  gaps: async () => (await import('./schedule/gaps.ts')).registerGaps,
-  batch: async () => (await import('./batch/batch.ts')).registerBatch,
-  predictions: async () => (await import('./batch/predictions.ts')).registerPredictions,
-  report: async () => (await import('./batch/report.ts')).registerReport,
-  explain: async () => (await import('./batch/explain.ts')).registerExplain,
-  pool: async () => (await import('./pool/pool.ts')).registerPool,
-  cost: async () => (await import('./pool/cost.ts')).registerCost,
-  workers: async () => (await import('./pool/workers.ts')).registerWorkers,
-  verify: async () => (await import('./batch/verify.ts')).registerVerify,
-  'codec-server': async () => (await import('./stack/codec-server.ts')).registerCodecServer,
-  simulate: async () => (await import('./ingest/simulate.ts')).registerSimulate,
+  demo: async () => (await import('./commands/stack.ts')).registerDemo,
+  up: async () => (await import('./commands/stack.ts')).registerUp,
+  down: async () => (await import('./commands/stack.ts')).registerDown,
+  status: async () => (await import('./commands/stack.ts')).registerStatus,
+  logs: async () => (await import('./commands/stack.ts')).registerLogs,
+  doctor: async () => (await import('./commands/stack.ts')).registerDoctor,
+  config: async () => (await import('./commands/stack.ts')).registerConfig,
+  models: async () => (await import('./commands/models.ts')).registerModels,
+  send: async () => (await import('./commands/ingest.ts')).registerSend,
+  sensors: async () => (await import('./commands/ingest.ts')).registerSensors,
+  readings: async () => (await import('./commands/ingest.ts')).registerReadings,
+  ingest: async () => (await import('./commands/ingest.ts')).registerIngest,
+  db: async () => (await import('./commands/stack.ts')).registerDb,
+  local: async () => (await import('./commands/stack.ts')).registerLocal,
+  schedule: async () => (await import('./commands/schedule.ts')).registerSchedule,
+  gaps: async () => (await import('./commands/schedule.ts')).registerGaps,
+  batch: async () => (await import('./commands/batch.ts')).registerBatch,
+  predictions: async () => (await import('./commands/batch.ts')).registerPredictions,
+  report: async () => (await import('./commands/batch.ts')).registerReport,
+  explain: async () => (await import('./commands/batch.ts')).registerExplain,
+  pool: async () => (await import('./commands/pool.ts')).registerPool,
+  cost: async () => (await import('./commands/pool.ts')).registerCost,
+  workers: async () => (await import('./commands/pool.ts')).registerWorkers,
+  verify: async () => (await import('./commands/batch.ts')).registerVerify,
+  'codec-server': async () => (await import('./commands/stack.ts')).registerCodecServer,
+  simulate: async () => (await import('./commands/ingest.ts')).registerSimulate,
 };
 
 /** @param args the command line, to load only what it calls; none: everything */

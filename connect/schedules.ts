@@ -9,9 +9,6 @@ import type { ScoreBatchRequest } from '../workflows/requests.ts';
 /** Workflow type of batches. */
 export const SCORE_BATCH = 'scoreBatch';
 
-/** No period is left out because the batch before was slow. */
-export const DEFAULT_OVERLAP = ScheduleOverlapPolicy.BUFFER_ALL;
-
 export type ScheduleSetting = {
   readonly request: ScoreBatchRequest;
   readonly catchupWindowMs: number;

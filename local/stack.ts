@@ -9,7 +9,7 @@ import type { Config, Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { programEnv } from '../domain/program-env.ts';
 import { codeFile } from '../paths.ts';
-import { poolQueues } from '../pool/pools-file.ts';
+import { poolQueues } from '../pool/queues.ts';
 import { openStore } from '../storage/open-store.ts';
 import { emulatorConnection } from './blob-server/server.ts';
 import { startChild, untilReady } from './child.ts';

@@ -1,7 +1,8 @@
 /** Settings of the pools as configured: limits, queue and price of each. Free of the clients that run them. */
 import type { Config } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import { parseKeepWarm, readPoolsFile, type PoolEntry } from './pools-file.ts';
+import { parseKeepWarm } from './keep-warm.ts';
+import type { PoolEntry } from './pools-file.ts';
 import { loadPrices, priceOf } from './prices.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, DEFAULT_POOL, type PoolSettings } from './settings.ts';
 
@@ -57,6 +58,7 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
 }
 
 async function readPools(path: string, base: PoolSettings, fallbackAfterMs: number): Promise<ConfiguredPool[]> {
+  const { readPoolsFile } = await import('./pools-file.ts');
   return (await readPoolsFile(path)).map(({ cluster, idle, finishWithin, fallback, ...rest }) => {
     const set = Object.fromEntries(
       Object.entries(rest).filter(([, value]) => value !== undefined),

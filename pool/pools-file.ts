@@ -1,28 +1,11 @@
-/**
- * Which pools there are: one from FLEETSCORE_POOL_*, or several from a file, each with a task queue of its own. One
- * has the queue `scoring`: sensors whose model names no pool are scored there.
- */
+/** The file of pools: each with a task queue of its own, and one of them with `scoring`, for models that name no pool. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Config } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat } from '../domain/format.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
-import type { KeepWarm } from './settings.ts';
-
-/** `break-even`, `never`, `always` or a duration. @throws FleetscoreError `INVALID_LIMITS` */
-export function parseKeepWarm(text: string): KeepWarm {
-  if (text === 'break-even' || text === 'never' || text === 'always') return text;
-  try {
-    return parseDuration(text);
-  } catch {
-    throw new FleetscoreError(
-      'INVALID_LIMITS',
-      `keep-warm takes break-even, never, always or a time such as 20m, got ${JSON.stringify(text)}.`,
-    );
-  }
-}
+import { parseKeepWarm } from './keep-warm.ts';
 
 const duration = z.string().transform((text) => parseDuration(text));
 const entry = z.strictObject({
@@ -85,11 +68,4 @@ export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
       throw wrong(`the fallback of pool ${pool.name} is its own cluster: name another`);
   }
   return parsed.data;
-}
-
-/** Task queue of each pool that is configured here, by name. @throws FleetscoreError `INVALID_POOLS` */
-export async function poolQueues(config: Pick<Config, 'pool' | 'scoring'>): Promise<ReadonlyMap<string, string>> {
-  const { name, poolsFile } = config.pool;
-  if (poolsFile === undefined) return new Map([[name, config.scoring.queue]]);
-  return new Map((await readPoolsFile(poolsFile)).map((pool) => [pool.name, pool.taskQueue]));
 }

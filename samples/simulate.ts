@@ -51,7 +51,6 @@ export interface SimulatedFleet extends Period {
 
 /** Up to here the files of single models are stored as `models publish` does. */
 export const FILES_UP_TO = 1_000;
-export const MAX_SIMULATED = 10_000_000;
 export const SENSORS_PER_DEVICE = 10;
 /** Readings out of order among those in order, on average. */
 const ANOMALY_SHARE = 0.005;

@@ -17,7 +17,7 @@ import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchStuck } from '../pool/worker/stuck.ts';
-import { poolQueues } from '../pool/pools-file.ts';
+import { poolQueues } from '../pool/queues.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { keepPoolLoop } from './pool-loop.ts';
 import type { BlobStore } from '../storage/blobs.ts';

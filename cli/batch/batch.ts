@@ -1,5 +1,4 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
-import { Option, type Command } from 'commander';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
@@ -12,11 +11,9 @@ import { buildId } from '../../version.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import type { scoreBatch } from '../../workflows/index.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
-import { MAX_PENDING } from '../../workflows/policies.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../../workflows/requests.ts';
-import { registerBatchPlan } from './plan.ts';
-import { findBatch, registerBatchViews, showBatch } from './views.ts';
-import { action, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import { findBatch, showBatch } from './views.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { periodOf } from '../frame/period.ts';
@@ -24,7 +21,7 @@ import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { formatMs } from '../../report/format.ts';
-import { addRequestOptions, requestOf, type RequestOptions } from './request-options.ts';
+import { requestOf, type RequestOptions } from './request-options.ts';
 import { hasEnded } from '../../storage/store.ts';
 
 interface WaitOption {
@@ -33,88 +30,36 @@ interface WaitOption {
 }
 type PeriodOptions = { readonly from: number; readonly to: number };
 
-export function registerBatch(program: Command): void {
-  const batch = program.command('batch').description('run, steer and inspect batches');
-  starts(batch, 'run', 'score the fleet over a period, now')
-    .addOption(fromOption().makeOptionMandatory())
-    .addOption(toOption().makeOptionMandatory())
-    .addOption(waitUntilThen())
-    .action(
-      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
-        start(context, 'by-hand', endedPeriod(o), requestOf(o), o),
-      ),
-    );
-  starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch')
-    .argument('<id>', 'id of the batch')
-    .addOption(new Option('--sensor <device/sensor...>', 'score these again instead, whatever became of them'))
-    .action(
-      action<[string], RequestOptions & WaitOption & { readonly sensor?: readonly string[] }>(
-        async (context, o, id) => {
-          const base = await findBatch(context, id);
-          for (const name of o.sensor ?? []) parseSensorName(name);
-          return start(
-            context,
-            'redrive',
-            base,
-            { ...requestOf(o), redrive: id, ...(o.sensor === undefined ? {} : { sensors: o.sensor }) },
-            o,
-          );
-        },
-      ),
-    );
-  starts(
-    batch,
-    'rescore',
-    'score again only sensors whose readings changed since they were scored for exactly this period',
-  )
-    .addOption(fromOption().makeOptionMandatory())
-    .addOption(toOption().makeOptionMandatory())
-    .addOption(waitUntilThen())
-    .action(
-      action<[], RequestOptions & PeriodOptions & WaitOption>((context, o) =>
-        start(context, 'rescore', endedPeriod(o), { ...requestOf(o), rescore: true }, o),
-      ),
-    );
-  steers(batch, 'cancel', 'end a running batch; sensors not scored yet are recorded as cancelled').action(
-    action<[string], object>(cancel),
-  );
-  steers(batch, 'pause', 'start no more child workflows of a running batch').action(
-    action<[string], object>((context, _, id) =>
-      steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate)),
-    ),
-  );
-  steers(batch, 'resume', 'go on with a paused batch').action(
-    action<[string], object>((context, _, id) =>
-      steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate)),
-    ),
-  );
-  steers(batch, 'concurrency', 'set how many child workflows of a running batch run at once')
-    .addOption(
-      new Option('--limit <n>', `1 to ${MAX_PENDING}`).argParser(asWhole(1, MAX_PENDING)).makeOptionMandatory(),
-    )
-    .action(
-      action<[string], { limit: number }>((context, o, id) =>
-        steer(context, id, `runs at most ${o.limit} children at once`, (handle) =>
-          handle.executeUpdate(setConcurrencyUpdate, { args: [o.limit] }),
-        ),
-      ),
-    );
-  registerBatchPlan(batch);
-  registerBatchViews(batch);
+export const run = async (context: Context, options: RequestOptions & PeriodOptions & WaitOption): Promise<Output> =>
+  start(context, 'by-hand', endedPeriod(options), requestOf(options), options);
+
+export async function redrive(
+  context: Context,
+  options: RequestOptions & WaitOption & { readonly sensor?: readonly string[] },
+  id: string,
+): Promise<Output> {
+  const base = await findBatch(context, id);
+  for (const name of options.sensor ?? []) parseSensorName(name);
+  const sensors = options.sensor === undefined ? {} : { sensors: options.sensor };
+  return start(context, 'redrive', base, { ...requestOf(options), redrive: id, ...sensors }, options);
 }
 
-function starts(batch: Command, verb: string, description: string): Command {
-  return addRequestOptions(
-    batch.command(verb).description(description).option('--wait', 'wait until it is done; exit code 1 when it failed'),
+export const rescore = async (
+  context: Context,
+  options: RequestOptions & PeriodOptions & WaitOption,
+): Promise<Output> =>
+  start(context, 'rescore', endedPeriod(options), { ...requestOf(options), rescore: true }, options);
+
+export const pause = (context: Context, _: object, id: string): Promise<Output> =>
+  steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate));
+
+export const resume = (context: Context, _: object, id: string): Promise<Output> =>
+  steer(context, id, 'resumed', (handle) => handle.executeUpdate(resumeUpdate));
+
+export const concurrency = (context: Context, { limit }: { readonly limit: number }, id: string): Promise<Output> =>
+  steer(context, id, `runs at most ${limit} children at once`, (handle) =>
+    handle.executeUpdate(setConcurrencyUpdate, { args: [limit] }),
   );
-}
-
-const waitUntilThen = (): Option =>
-  new Option('--wait-until-then', 'take a --to in the future: the batch waits for the end of its period');
-
-function steers(batch: Command, verb: string, description: string): Command {
-  return batch.command(verb).description(description).argument('<id>', 'id of the batch');
-}
 
 /** A period that has not ended has readings to come: waiting for them is meant, or it is a slip of the year. */
 function endedPeriod(options: PeriodOptions & WaitOption): Period {
@@ -187,7 +132,7 @@ async function runningHandle(context: Context, id: string): Promise<WorkflowHand
   return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }
 
-async function cancel(context: Context, _: object, id: string): Promise<Output> {
+export async function cancel(context: Context, _: object, id: string): Promise<Output> {
   const handle = await runningHandle(context, id);
   try {
     await handle.cancel();

@@ -1,5 +1,4 @@
 /** `fleetscore explain DEVICE SENSOR TIME`: the chain from a prediction back to the readings. */
-import type { Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatDuration, isoTime, windowStart } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
@@ -7,29 +6,11 @@ import { formatNumberOf } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
 import { rawReader, readingsData, readingsTable } from '../ingest/readings.ts';
-import { action, asTime, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, statusWord, table, when } from '../frame/text.ts';
 
-export function registerExplain(program: Command): void {
-  program
-    .command('explain')
-    .description('explain one prediction: batch, release, model, window, raw data, and what it superseded')
-    .argument('<device>')
-    .argument('<sensor>')
-    .argument(
-      '<time>',
-      'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last one that had begun then',
-      asTime,
-    )
-    .action(
-      action<[string, string, number], object>((context, _, device, sensor, time) =>
-        show(context, device, sensor, time),
-      ),
-    );
-}
-
-async function show(context: Context, device: string, name: string, timeMs: number): Promise<Output> {
+export async function show(context: Context, _: object, device: string, name: string, timeMs: number): Promise<Output> {
   const store = await context.store();
   const sensor = await store.findSensor({ device, sensor: name });
   if (!sensor)

@@ -1,5 +1,4 @@
 /** `fleetscore batch plan`: what a batch over a period would do. */
-import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { poolUnknown } from '../../domain/queues.ts';
 import { windowsOf } from '../../domain/sizing.ts';
@@ -7,7 +6,7 @@ import { storedWindows } from '../../ingest/settings.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatShare } from '../../report/format.ts';
 import { dryRun, type PoolPlan } from '../../batches/dry-run.ts';
-import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { expectedCosts, type ExpectedCost } from './expected-cost.ts';
@@ -22,25 +21,7 @@ interface PlanOptions {
   readonly prices?: string;
 }
 
-export function registerBatchPlan(batch: Command): void {
-  batch
-    .command('plan')
-    .description(
-      'dry run: which sensors a batch would score or skip, its groups, chunks and pools, how long it may take and what it will cost',
-    )
-    .addOption(fromOption().makeOptionMandatory())
-    .addOption(toOption().makeOptionMandatory())
-    .option('--release <name>', 'release to score with (default: the current one)')
-    .addOption(new Option('--sensors-per-child <n>', 'sensors per child workflow').argParser(asWhole(1)))
-    .addOption(new Option('--sensors-per-activity <n>', 'sensors per scoring activity').argParser(asWhole(1)))
-    .option(
-      '--prices <file>',
-      'price file in the shape of https://prices.azure.com/api/retail/prices (default: FLEETSCORE_PRICES_FILE)',
-    )
-    .action(action<[], PlanOptions>(plan));
-}
-
-async function plan(
+export async function plan(
   context: Context,
   { from, to, release, sensorsPerChild, sensorsPerActivity, prices }: PlanOptions,
 ): Promise<Output> {

@@ -1,28 +1,14 @@
 /** `fleetscore predictions DEVICE SENSOR`: what the models said of one sensor. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
 import { formatCount, formatValue } from '../../report/format.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
-import { action, asWhole, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { periodOf } from '../frame/period.ts';
 import { table, when } from '../frame/text.ts';
 
-export function registerPredictions(program: Command): void {
-  program
-    .command('predictions')
-    .description('show the predictions of one sensor, the newest batch of each window')
-    .argument('<device>')
-    .argument('<sensor>')
-    .addOption(fromOption('from this time (default: all)'))
-    .addOption(toOption('to this time, not included'))
-    .option('--anomalies', 'only windows labelled anomalous')
-    .addOption(new Option('--limit <n>', 'the newest so many (text output; default 50)').argParser(asWhole(1)))
-    .action(action<[string, string], { from?: number; to?: number; anomalies?: boolean; limit?: number }>(show));
-}
-
-async function show(
+export async function show(
   context: Context,
   options: { from?: number; to?: number; anomalies?: boolean; limit?: number },
   device: string,

@@ -2,7 +2,6 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Command } from 'commander';
 import { batchFolder, CONTAINERS, reportBlob } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import {
@@ -18,48 +17,10 @@ import {
   type InjectedFault,
 } from '../../report/index.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
-import { action, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { makeFolder } from '../../storage/folders.ts';
-
-export function registerReport(program: Command): void {
-  program
-    .command('report')
-    .description(
-      'draw batches: a table here, and an HTML page with charts that works offline; or a site with a page per device',
-    )
-    .argument('[batch...]', 'ids of batches; several are shown together (default with --site: the newest)')
-    .option('--out <file>', 'where the page goes (default: reports/<batch>.html in the home folder)')
-    .option(
-      '--site <folder>',
-      'write a site instead, as batches write it to Blob: fleet, heat map, a page per device, failures, model health, cost',
-    )
-    .action(
-      action<[string[]], { out?: string; site?: string }>(async (context, options, ids) => {
-        if (options.site !== undefined) {
-          if (options.out !== undefined)
-            throw new FleetscoreError(
-              'INVALID_ARGUMENT',
-              'give either --out for one page, or --site for a folder of pages, not both.',
-            );
-          return site(context, resolve(options.site), ids);
-        }
-        if (ids.length === 0)
-          throw new FleetscoreError(
-            'INVALID_ARGUMENT',
-            'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.',
-          );
-        const data = await collect(context, ids);
-        const file = resolve(options.out ?? join(context.config.home, 'reports', `${ids[ids.length - 1]!}.html`));
-        await writePage(file, data);
-        return {
-          data: { file, batches: ids, totals: data.totals },
-          text: `${text(data)}\n\nReport: ${pathToFileURL(file).href}`,
-        } satisfies Output;
-      }),
-    );
-}
 
 /** Batches written when none is named. */
 const NEWEST = 24;
@@ -156,4 +117,31 @@ export async function storePage(context: Context, data: BatchData, page: string)
       Buffer.from(page),
       'text/html; charset=utf-8',
     );
+}
+
+export async function report(
+  context: Context,
+  options: { readonly out?: string; readonly site?: string },
+  ids: readonly string[],
+): Promise<Output> {
+  if (options.site !== undefined) {
+    if (options.out !== undefined)
+      throw new FleetscoreError(
+        'INVALID_ARGUMENT',
+        'give either --out for one page, or --site for a folder of pages, not both.',
+      );
+    return site(context, resolve(options.site), ids);
+  }
+  if (ids.length === 0)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.',
+    );
+  const data = await collect(context, ids);
+  const file = resolve(options.out ?? join(context.config.home, 'reports', `${ids[ids.length - 1]!}.html`));
+  await writePage(file, data);
+  return {
+    data: { file, batches: ids, totals: data.totals },
+    text: `${text(data)}\n\nReport: ${pathToFileURL(file).href}`,
+  };
 }

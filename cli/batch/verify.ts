@@ -1,33 +1,16 @@
 /** `fleetscore verify BATCH`: proves that a batch lost nothing, or says what does not fit. */
-import { Option, type Command } from 'commander';
 import { holeLines, mendHoles, type Mended } from '../../batches/holes.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { formatCount, formatNumberOf as plural } from '../../report/format.ts';
 import { CHECKS, type CheckName } from '../../verify/findings.ts';
 import { foundIn, verifyBatch, type VerifyReport } from '../../verify/verify-batch.ts';
 import { workflowEnd, type WorkflowEnd } from '../../verify/workflow-end.ts';
-import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, statusWord } from '../frame/text.ts';
 import { hasEnded } from '../../storage/store.ts';
 
-export function registerVerify(program: Command): void {
-  program
-    .command('verify')
-    .description(
-      'check that a batch lost nothing: outcomes, files, hashes, rows and totals; exit code 1 when something does not fit',
-    )
-    .argument('[batch]', 'id of the batch')
-    .addOption(
-      new Option(
-        '--holes <n>',
-        'instead of a batch: look whether Blob has manifest and files of the newest n batches, and write lost manifests again',
-      ).argParser(asWhole(1, 1_000_000)),
-    )
-    .action(action<[string | undefined], { holes?: number }>(run));
-}
-
-async function run(context: Context, { holes }: { holes?: number }, id: string | undefined): Promise<Output> {
+export async function run(context: Context, { holes }: { holes?: number }, id: string | undefined): Promise<Output> {
   if ((id === undefined) === (holes === undefined))
     throw new FleetscoreError('INVALID_ARGUMENT', 'give either a batch, or --holes N for the newest N batches.');
   return id === undefined ? holesOutput(await newestHoles(context, holes!)) : output(await verify(context, id));

@@ -1,6 +1,4 @@
 /** `fleetscore batch list` and `batch show`. */
-import type { Command } from 'commander';
-import { Option } from 'commander';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -9,34 +7,10 @@ import { decided } from '../../domain/outcome.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../../report/format.ts';
 import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
-import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
-import { showWaiting } from './waiting.ts';
-
-export function registerBatchViews(batch: Command): void {
-  batch
-    .command('list')
-    .description('list batches, newest first')
-    .option('--schedule <name>', 'only those of a schedule')
-    .addOption(
-      new Option('--status <status>', 'only those in a state').choices([
-        'waiting',
-        'running',
-        'completed',
-        'failed',
-        'cancelled',
-      ]),
-    )
-    .addOption(new Option('--limit <n>', 'how many at the most').default(20).argParser(asWhole(1, 10_000)))
-    .action(action<[], { schedule?: string; status?: Batch['status']; limit: number }>(list));
-  batch
-    .command('show')
-    .description('show a batch: counts, failures by cause, failed and skipped sensors')
-    .argument('<id>', 'id of the batch')
-    .action(action<[string], object>((context, _, id) => showBatch(context, id)));
-}
 
 /** @throws FleetscoreError `BATCH_UNKNOWN` */
 export async function findBatch(context: Context, id: string): Promise<Batch> {
@@ -59,7 +33,7 @@ function batchData(batch: Batch) {
   };
 }
 
-async function list(
+export async function list(
   context: Context,
   options: { schedule?: string; status?: Batch['status']; limit: number },
 ): Promise<Output> {
@@ -106,7 +80,10 @@ const SHOWN = 20;
 export async function showBatch(context: Context, id: string): Promise<Output> {
   const store = await context.store();
   const known = await store.findBatch(id);
-  const waiting = known === undefined || known.status === 'waiting' ? await showWaiting(context, id) : undefined;
+  const waiting =
+    known === undefined || known.status === 'waiting'
+      ? await (await import('./waiting.ts')).showWaiting(context, id)
+      : undefined;
   if (waiting) return waiting;
   const batch = await findBatch(context, id);
   const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
@@ -232,3 +209,5 @@ async function allOutcomes(context: Context, id: string, status: 'failed' | 'ski
   }
   return rows;
 }
+
+export const show = (context: Context, _: object, id: string): Promise<Output> => showBatch(context, id);

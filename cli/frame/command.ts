@@ -1,15 +1,13 @@
 /**
  * The frame around every command: context, output, exit code. 0: done; 1: it failed, or what it looked at
  * did; 2: it was called the wrong way. With --json a result is one JSON document on stdout, an error one on stderr.
+ * What a command works with is loaded when it is called, so that help and version cost nothing of it.
  */
 import type { ErrorCode } from '../../domain/error-codes.ts';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import pc from 'picocolors';
-import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import { parseDuration, parseTime } from '../../domain/time.ts';
-import { folderProblem } from '../../storage/folders.ts';
-import { openContext, type Context, type GlobalOptions } from './context.ts';
+import type { Context, GlobalOptions } from './context.ts';
 import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 
 export const EXIT_FAILED = 1;
@@ -35,39 +33,48 @@ export interface Output {
   readonly withKeys?: true;
 }
 
-/** Makes the action of a command out of a function that returns what to print. */
-export function action<A extends unknown[], O extends object>(
-  work: (context: Context, options: O & GlobalOptions, ...args: A) => Promise<Output | undefined>,
+/** What a command does: it gets what it works with, its options and its arguments, and gives back what to print. */
+type Work = (context: Context, options: never, ...args: never[]) => Promise<Output | undefined>;
+
+/** The action of a command: the function `name` of a module that is loaded when the command is called. */
+export function does<K extends string, M extends Readonly<Record<K, Work>>>(
+  load: () => Promise<M>,
+  name: K,
 ): (...all: unknown[]) => Promise<void> {
   return async (...all) => {
     const command = all[all.length - 1] as Command;
-    const options = command.optsWithGlobals<O & GlobalOptions>();
-    await run(options, (context) => work(context, options, ...(all.slice(0, -2) as A)));
+    const options = command.optsWithGlobals<GlobalOptions>();
+    await run(options, async (context) =>
+      (await load())[name](context, options as never, ...(all.slice(0, -2) as never[])),
+    );
   };
 }
 
 async function run(options: GlobalOptions, work: (context: Context) => Promise<Output | undefined>): Promise<void> {
   let context: Context | undefined;
   try {
+    const { openContext } = await import('./context.ts');
     context = openContext(options);
     const output = await work(context);
-    if (output) {
-      if (output.withKeys) sayWithKeys(options.json ? JSON.stringify(output.data, null, 2) : output.text);
-      else if (options.json) sayJson(output.data);
-      else say(output.text);
-      if (output.exitCode !== undefined) process.exitCode = output.exitCode;
-    }
+    if (output) print(output, options);
   } catch (error) {
-    report(error, options.json ?? false);
+    await report(error, options.json ?? false);
   } finally {
     saidAll = true;
     await context?.close();
   }
 }
 
+function print(output: Output, { json }: GlobalOptions): void {
+  if (output.withKeys) sayWithKeys(json ? JSON.stringify(output.data, null, 2) : output.text);
+  else if (json) sayJson(output.data);
+  else say(output.text);
+  if (output.exitCode !== undefined) process.exitCode = output.exitCode;
+}
+
 /** An error as the user sees it. Where in the code it came from is for those who mend it: FLEETSCORE_LOG_LEVEL=debug. */
-export function report(error: unknown, json: boolean): void {
-  const known = told(error);
+export async function report(error: unknown, json: boolean): Promise<void> {
+  const known = error instanceof FleetscoreError ? error : (await import('./foreign-errors.ts')).toldInOurWords(error);
   const code = known instanceof FleetscoreError ? known.code : 'INTERNAL';
   const message = messageOf(known);
   if (json) tellJson({ error: { code, message } });
@@ -76,29 +83,14 @@ export function report(error: unknown, json: boolean): void {
   process.exitCode = USAGE_CODES.has(code) ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** Trouble with Temporal or a file in words of ours, where it comes as the client or the system said it. */
-function told(error: unknown): unknown {
-  const trouble = clientTrouble(error);
-  if (trouble) return trouble;
-  const { path, code } = error as NodeJS.ErrnoException;
-  if (typeof path !== 'string' || error instanceof FleetscoreError) return error;
-  const wrong = (what: string): FleetscoreError => new FleetscoreError('FILE', what, { cause: error });
-  if (code === 'ENOENT') return wrong(`there is no ${path}. Check the path.`);
-  if (code === 'EISDIR') return wrong(`${path} is a folder, and a file is wanted. Name a file in it.`);
-  if (code === 'ENOTDIR') return wrong(`${path} is no folder, or lies below a file. Check the path.`);
-  if (code === 'EACCES' || code === 'EPERM')
-    return wrong(`this user has no right to ${path} (${code}). Take the right, or name another place.`);
-  return folderProblem(path, error);
-}
-
 let saidAll = false;
 
 /**
  * A fault outside of what a command waits for. Once it has said all, such as a call that was given up and is tried
  * again on a connection that is closed, it is no news.
  */
-export function reportFault(error: unknown, json: boolean): void {
-  if (!saidAll) report(error, json);
+export async function reportFault(error: unknown, json: boolean): Promise<void> {
+  if (!saidAll) await report(error, json);
   process.exit();
 }
 
@@ -115,41 +107,3 @@ export function endSoon(): void {
     if (!waiting()) process.exit();
   }, LINGER_MS).unref();
 }
-
-/** Parsers of option values: a wrong one is a usage error that names it. */
-export const asDuration = (text: string): string => parsed(() => (parseDuration(text), text));
-export const asTime = (text: string): number => parsed(() => parseTime(text));
-
-export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
-      throw new InvalidArgumentError(
-        `It takes a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}.`,
-      );
-    return value;
-  };
-}
-
-export function asNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value <= max))
-      throw new InvalidArgumentError(`It takes a number from ${min} to ${max}.`);
-    return value;
-  };
-}
-
-function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-}
-
-/** `--from TIME` and `--to TIME`, as epoch milliseconds. */
-export const fromOption = (text = 'start of the period, ISO 8601 (UTC when no zone is given)'): Option =>
-  new Option('--from <time>', text).argParser(asTime);
-export const toOption = (text = 'end of the period, not included'): Option =>
-  new Option('--to <time>', text).argParser(asTime);

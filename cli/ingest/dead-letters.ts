@@ -1,12 +1,11 @@
 /** `fleetscore ingest deadletters`: events that could not be taken, and sending them again once the cause is mended. */
-import { Option, type Command } from 'commander';
 import { letterText, listDeadLetters, replayDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
 import { hubFolder } from '../../ingest/event.ts';
 import { countOf } from '../../ingest/parse/problems.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { openHubReader } from '../../connect/partitions.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
 
@@ -18,28 +17,6 @@ interface DeadLetterOptions {
 
 /** Characters of a body that are printed; all of it is in Blob storage. */
 const SHOWN_BODY = 2_000;
-
-export function registerDeadLetters(ingest: Command): void {
-  ingest
-    .command('deadletters')
-    .description('list events with readings that could not be taken, or send them again')
-    .option('--replay', 'send them again, and forget those that were sent; what is still wrong comes back')
-    .option(
-      '--prefix <name>',
-      'only those whose name begins so: NAMESPACE/HUB/PARTITION or less (default: those of the hub)',
-    )
-    .addOption(
-      new Option('--limit <n>', 'how many are listed at the most')
-        .default(1_000)
-        .argParser(asWhole(1, 1_000_000))
-        .conflicts('replay'),
-    )
-    .action(
-      action<[], DeadLetterOptions>((context, options) =>
-        options.replay ? replay(context, options) : list(context, options),
-      ),
-    );
-}
 
 /** Those of the configured hub: letters of another one are sent to it only when that is asked for. */
 async function prefixOf(context: Context, prefix: string | undefined): Promise<string> {
@@ -157,3 +134,6 @@ async function replay(context: Context, options: DeadLetterOptions): Promise<Out
     await producer.close();
   }
 }
+
+export const deadLetters = (context: Context, options: DeadLetterOptions): Promise<Output> =>
+  options.replay ? replay(context, options) : list(context, options);

@@ -1,6 +1,4 @@
 /** `fleetscore ingest ...`: how far the readings have come, windows again from raw capture, events that could not be taken. */
-import type { Command } from 'commander';
-import { Option } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
@@ -17,36 +15,13 @@ import {
   type HubReader,
   type PartitionState,
 } from '../../connect/partitions.ts';
-import { action, asDuration, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { registerDeadLetters } from './dead-letters.ts';
 import { startBar } from '../batch/progress.ts';
 import { rebuildText } from './rebuild-text.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { tell } from '../frame/terminal.ts';
-
-export function registerIngest(program: Command): void {
-  const ingest = program.command('ingest').description('follow and mend the ingestion of readings');
-  ingest
-    .command('status')
-    .description('how far each partition is read, its lag and watermark, and what was late or dead')
-    .addOption(
-      new Option('--rate-over <duration>', 'watch this long for the rate of readings')
-        .default('1s')
-        .argParser(asDuration),
-    )
-    .action(action<[], { rateOver: string }>(status));
-  ingest
-    .command('rebuild')
-    .description(
-      'windows of a period again from raw capture, of the ingest worker or of Event Hubs Capture; with the settings of ingest (FLEETSCORE_*) that are set here',
-    )
-    .addOption(fromOption().makeOptionMandatory())
-    .addOption(toOption().makeOptionMandatory())
-    .action(action<[], { from: number; to: number }>(rebuild));
-  registerDeadLetters(ingest);
-}
 
 interface HubAnswer {
   readonly source: string;
@@ -54,7 +29,7 @@ interface HubAnswer {
   readonly problem?: string;
 }
 
-async function status(context: Context, options: { rateOver: string }): Promise<Output> {
+export async function status(context: Context, options: { rateOver: string }): Promise<Output> {
   const store = await context.store();
   const watchMs = parseDuration(options.rateOver);
   const started = performance.now();
@@ -211,7 +186,7 @@ function describeAll(states: readonly PartitionState[], rateOf: RateOf): string 
   ]);
 }
 
-async function rebuild(context: Context, { from, to }: { from: number; to: number }): Promise<Output> {
+export async function rebuild(context: Context, { from, to }: { from: number; to: number }): Promise<Output> {
   if (from >= to)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',

@@ -1,5 +1,4 @@
 /** `fleetscore readings DEVICE SENSOR`: the readings that windows are made of, and the events they came in. */
-import { Option, type Command } from 'commander';
 import type { Config } from '../../config.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -11,7 +10,7 @@ import { INGEST_DEFAULTS, parseSettings, storedWindows } from '../../ingest/sett
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import type { WindowReadings } from '../../storage/store.ts';
 import { captureFolders } from '../../verify/explain.ts';
-import { action, asTime, asWhole, EXIT_FAILED, fromOption, toOption, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
 
@@ -19,23 +18,6 @@ interface Options {
   readonly from?: number;
   readonly to?: number;
   readonly limit: number;
-}
-
-export function registerReadings(program: Command): void {
-  program
-    .command('readings')
-    .description('show the readings of one sensor by the time they were measured, and the events they came in')
-    .argument('<device>')
-    .argument('<sensor>')
-    .argument('[time]', 'a time: the window that holds it; or --from and --to', asTime)
-    .addOption(fromOption('from this time'))
-    .addOption(toOption('to this time, not included'))
-    .addOption(new Option('--limit <n>', 'the first so many').default(200).argParser(asWhole(1, 1_000_000)))
-    .action(
-      action<[string, string, number | undefined], Options>((context, options, device, sensor, time) =>
-        show(context, options, { device, sensor }, time),
-      ),
-    );
 }
 
 /** What reads raw capture as the ingest worker of this configuration reads events. */
@@ -47,12 +29,14 @@ export function rawReader({ config }: { readonly config: Config }): {
   return { parse: createEventParser(parseSettings(settings)), clockSkewMs: settings.clockSkewMs };
 }
 
-async function show(
+export async function show(
   context: Context,
   options: Options,
-  key: { readonly device: string; readonly sensor: string },
+  device: string,
+  name: string,
   time: number | undefined,
 ): Promise<Output> {
+  const key = { device, sensor: name };
   const store = await context.store();
   const sensor = await store.findSensor(key);
   if (!sensor)

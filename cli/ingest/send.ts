@@ -4,20 +4,19 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
-import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import { sendCsv, sourceName, waitIngested, type BadRow, type NamedInput } from '../../ingest/send.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
-import { action, asDuration, asNumber, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { becameOf } from './became.ts';
 import { startBar } from '../batch/progress.ts';
 import { newSendId } from '../../domain/send-tally.ts';
-import { parseDuration, TIME_UNITS, type TimeUnit } from '../../domain/time.ts';
-import type { Column, Layout } from '../../ingest/csv/rows.ts';
+import { parseDuration, type TimeUnit } from '../../domain/time.ts';
+import type { Layout } from '../../ingest/csv/rows.ts';
 import type { Decimal } from '../../ingest/csv/values.ts';
 
 interface SendOptions {
@@ -37,63 +36,6 @@ const STDIN = '-';
 
 /** Bad rows told one by one; all are counted. */
 const SHOWN = 10;
-
-export function registerSend(program: Command): void {
-  program
-    .command('send')
-    .description('send readings from CSV (TS,Device,Sensor,Value, or a column for each sensor) through Event Hubs')
-    .argument(
-      '<file...>',
-      'CSV files, also with gzip, merged by time; - is standard input; times without a zone are UTC',
-    )
-    .addOption(
-      new Option(
-        '--columns <names>',
-        'which columns they are, where they have other names: ts=timestamp,device=unit,sensor=tag,value=reading',
-      ).argParser(asColumns),
-    )
-    .option('--wide', 'a column for each sensor: all columns but those of the time and the device')
-    .option('--device <name>', 'the device of all rows, where no column names it')
-    .option('--encoding <name>', 'how the file is encoded, such as windows-1252 or utf-16le (default: utf-8)')
-    .addOption(
-      new Option('--separator <char>', "what stands between fields: ';', tab, '|' (default: a comma)").argParser(
-        asSeparator,
-      ),
-    )
-    .addOption(new Option('--decimal <char>', 'what stands before decimals (default: a point)').choices(['.', ',']))
-    .addOption(
-      new Option(
-        '--time-unit <unit>',
-        'what times that are numbers count since 1970 (default: ten digits are seconds, thirteen milliseconds)',
-      ).choices(TIME_UNITS),
-    )
-    .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
-    .option('--wait', 'wait until all is ingested, and tell what became of it; fails when a reading was not taken')
-    .addOption(
-      new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long')
-        .default('60s')
-        .argParser(asDuration),
-    )
-    .action(action<[string[]], SendOptions>(send));
-}
-
-/** One character, or the word tab. */
-function asSeparator(text: string): string {
-  const separator = /^(tab|\\t)$/i.test(text) ? '\t' : text;
-  if ([...separator].length === 1 && !/["\r\n\w]/.test(separator)) return separator;
-  throw new InvalidArgumentError("It takes one character such as ';', or tab.");
-}
-
-/** `ts=timestamp,device=unit` */
-function asColumns(text: string): NonNullable<Layout['columns']> {
-  const pairs = text.split(',').map((pair) => {
-    const [, column = '', name = ''] = /^\s*(ts|device|sensor|value)=(.+?)\s*$/i.exec(pair) ?? [];
-    if (name === '')
-      throw new InvalidArgumentError('It takes ts=NAME, device=NAME, sensor=NAME and value=NAME, separated by commas.');
-    return [column.toLowerCase() as Column, name] as const;
-  });
-  return Object.fromEntries(pairs);
-}
 
 interface Opened {
   readonly inputs: readonly NamedInput[];
@@ -116,7 +58,7 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
   };
 }
 
-async function send(context: Context, options: SendOptions, files: string[]): Promise<Output> {
+export async function send(context: Context, options: SendOptions, files: string[]): Promise<Output> {
   const { inputs, share } = await openFiles(files);
   const signal = interruption();
   const producer = openProducer(context.config);

@@ -1,25 +1,12 @@
 /** `fleetscore sensors ...`: the sensor list. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Sensor } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
 import type { WindowStats } from '../../storage/store.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
-
-export function registerSensors(program: Command): void {
-  program
-    .command('sensors')
-    .description('the sensors of the fleet')
-    .command('list')
-    .description('list sensors with the readings that are stored of them')
-    .option('--device <name>', 'only those of a device')
-    .option('--count', 'count all windows that are stored, which reads them; without it, those of the last 24 hours')
-    .addOption(new Option('--limit <n>', 'how many at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
-    .action(action<[], ListOptions>(list));
-}
 
 interface ListOptions {
   readonly device?: string;
@@ -40,7 +27,7 @@ function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly
   return ranges;
 }
 
-async function list(context: Context, { count = false, ...options }: ListOptions): Promise<Output> {
+export async function list(context: Context, { count = false, ...options }: ListOptions): Promise<Output> {
   const store = await context.store();
   const sensors = await store.listSensors(options);
   const last = sensors[sensors.length - 1];

@@ -1,13 +1,12 @@
 /** `fleetscore simulate`: a synthetic fleet of any size, for benchmarks and demos. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatDuration, isoTime, parseDuration, windowStart } from '../../domain/time.ts';
 import { describeWindows } from '../../domain/windowing.ts';
 import { claimWindows } from '../../ingest/settings.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
-import { FAILURE_KINDS, parseFailures } from '../../samples/simulate-failures.ts';
-import { MAX_SIMULATED, simulateFleet } from '../../samples/simulate.ts';
-import { action, asDuration, asWhole, fromOption, type Output } from '../frame/command.ts';
+import { parseFailures } from '../../samples/simulate-failures.ts';
+import { simulateFleet } from '../../samples/simulate.ts';
+import type { Output } from '../frame/command.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar, type Bar } from '../batch/progress.ts';
@@ -21,38 +20,7 @@ interface SimulateCommand {
   readonly modelFiles: 'auto' | 'all' | 'none';
 }
 
-const MAX_WINDOWS = 100_000;
-
-export function registerSimulate(program: Command): void {
-  program
-    .command('simulate')
-    .description(
-      'put a synthetic fleet (sensors, models, windows) straight into the store and Blob, and make its release current',
-    )
-    .addOption(
-      new Option('--sensors <n>', 'how many sensors').argParser(asWhole(1, MAX_SIMULATED)).makeOptionMandatory(),
-    )
-    .addOption(new Option('--windows <n>', 'windows of each sensor').default(15).argParser(asWhole(1, MAX_WINDOWS)))
-    .addOption(fromOption('start of the first window (default: so that the last one ends now)'))
-    .addOption(
-      new Option(
-        '--interval <duration>',
-        'between the starts of two windows (default: the aggregation interval)',
-      ).argParser(asDuration),
-    )
-    .option(
-      '--failures <list>',
-      `sensors out of order: KIND=COUNT or KIND=SHARE%, comma between; kinds: ${FAILURE_KINDS.join(', ')}`,
-    )
-    .addOption(
-      new Option('--model-files <which>', 'also store the ONNX file of every single model; auto: up to 1,000 sensors')
-        .choices(['auto', 'all', 'none'])
-        .default('auto'),
-    )
-    .action(action<[], SimulateCommand>(simulate));
-}
-
-async function simulate(context: Context, options: SimulateCommand): Promise<Output> {
+export async function simulate(context: Context, options: SimulateCommand): Promise<Output> {
   const { sensors, windows, modelFiles } = options;
   const shape = context.config.ingest;
   const { windowMs } = shape;

@@ -1,12 +1,11 @@
 /** `fleetscore models challenge` and what batches recorded of a challenger, for `models compare` and `batch show`. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
 import { formatCount as count, formatNumberOf as plural, formatShare } from '../../report/format.ts';
 import { agreedOf, type Challenger, type ChallengeSummary, type SensorDifference } from '../../domain/challenge.ts';
 import type { Batch, Store } from '../../storage/store.ts';
 import { challengeOf } from '../../verify/compare-releases.ts';
-import { action, asNumber, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { requireRelease } from './releases.ts';
 import { facts, table, when } from '../frame/text.ts';
@@ -19,22 +18,7 @@ interface ChallengeOptions {
 /** Sensors that differ most, listed one by one. */
 const SHOWN = 20;
 
-/** Adds the subcommand to `models`. */
-export function registerChallenge(models: Command): void {
-  models
-    .command('challenge')
-    .description(
-      'have the next batches score a release beside the current one, without serving it; without a name, tell which one that is',
-    )
-    .argument('[release]', 'name of a published release')
-    .addOption(
-      new Option('--share <share>', 'share of the sensors, above 0 and up to 1 (default: 1)').argParser(asNumber(0, 1)),
-    )
-    .option('--stop', 'score no challenger any more')
-    .action(action<[string | undefined], ChallengeOptions>(challenge));
-}
-
-async function challenge(
+export async function challenge(
   context: Context,
   { share, stop }: ChallengeOptions,
   release: string | undefined,

@@ -1,12 +1,11 @@
 /** `fleetscore models compare` and `models health`: is a challenger better, and are the models still right. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount as count, formatShare } from '../../report/format.ts';
 import { compareReleases, type ReleaseSummary } from '../../verify/compare-releases.ts';
 import { fleetHealth, PSI_DRIFTED } from '../../verify/model-health.ts';
-import { action, asNumber, asTime, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import { agreementText, causesText, differenceTable, recordedComparison } from './challenge.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar } from '../batch/progress.ts';
@@ -27,39 +26,6 @@ interface HealthOptions {
   readonly baselineTo?: number;
 }
 
-/** Adds the subcommands to `models`. */
-export function registerModelHealth(models: Command): void {
-  models
-    .command('compare')
-    .description(
-      'what batches recorded of a challenger; or, with a period, score it beside the current release here, without writing anything',
-    )
-    .argument('<challenger>', 'name of a release')
-    .addOption(fromOption())
-    .addOption(toOption())
-    .option('--base <release>', 'compare with this release (default: the current one; recorded: each there was)')
-    .addOption(
-      new Option('--share <share>', 'share of the sensors to score here, 0 to 1 (default: 1)').argParser(
-        asNumber(0, 1),
-      ),
-    )
-    .option(
-      '--recorded',
-      'with a period: what batches over periods inside it recorded, instead of scoring here (without one: the last week)',
-    )
-    .action(action<[string], CompareOptions>(compare));
-  models
-    .command('health')
-    .description(
-      'sensors whose model flags nearly everything or nothing, or whose readings have drifted from a baseline',
-    )
-    .addOption(fromOption().makeOptionMandatory())
-    .addOption(toOption().makeOptionMandatory())
-    .addOption(new Option('--baseline-from <time>', 'start of the baseline period').argParser(asTime))
-    .addOption(new Option('--baseline-to <time>', 'end of the baseline period, not included').argParser(asTime))
-    .action(action<[], HealthOptions>(health));
-}
-
 function periodOf(fromMs: number, toMs: number, names: string): Period {
   if (toMs <= fromMs)
     throw new FleetscoreError(
@@ -69,7 +35,7 @@ function periodOf(fromMs: number, toMs: number, names: string): Period {
   return { fromMs, toMs };
 }
 
-async function compare(context: Context, options: CompareOptions, challenger: string): Promise<Output> {
+export async function compare(context: Context, options: CompareOptions, challenger: string): Promise<Output> {
   const { from, to, share, recorded } = options;
   if ((from === undefined) !== (to === undefined))
     throw new FleetscoreError(
@@ -147,7 +113,7 @@ async function compare(context: Context, options: CompareOptions, challenger: st
   }
 }
 
-async function health(context: Context, options: HealthOptions): Promise<Output> {
+export async function health(context: Context, options: HealthOptions): Promise<Output> {
   const period = periodOf(options.from, options.to, '--from and --to');
   if ((options.baselineFrom === undefined) !== (options.baselineTo === undefined))
     throw new FleetscoreError('INVALID_ARGUMENT', '--baseline-from and --baseline-to go together.');

@@ -1,71 +1,27 @@
 /** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
-import { Option, type Command } from 'commander';
 import { defined } from '../../domain/defined.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
-import { poolQueues } from '../../pool/pools-file.ts';
+import { poolQueues } from '../../pool/queues.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
-import { action, asWhole, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
-import { registerChallenge } from './challenge.ts';
-import { registerModelHealth } from './health.ts';
 import { startBar } from '../batch/progress.ts';
-import { registerReleases, requireRelease } from './releases.ts';
+import { requireRelease } from './releases.ts';
 import { table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { tell } from '../frame/terminal.ts';
 
-export function registerModels(program: Command): void {
-  const models = program.command('models').description('convert, publish and list models');
-  models
-    .command('convert')
-    .description(
-      'convert models of scikit-learn and PyOD (pickle, joblib, skops) to ONNX, without running any code in them; kinds: docs/models.md',
-    )
-    .argument(
-      '<dir>',
-      'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Threshold)',
-    )
-    .argument('<out>', 'folder for the ONNX files')
-    .option(
-      '--features <names>',
-      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
-    )
-    .action(action<[string, string], { features?: string }>(convert));
-  models
-    .command('publish')
-    .description('check models, store them and make them the current release')
-    .argument(
-      '<dir>',
-      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)',
-    )
-    .option('--release <name>', 'name of the release (default: from the time)')
-    .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
-    .addOption(
-      new Option(
-        '--merge',
-        'keep the models of the current release for sensors that the folder does not name',
-      ).conflicts('replace'),
-    )
-    .option('--replace', 'let them go: sensors that the folder does not name have no model any more')
-    .option('--no-promote', 'keep the current release: this one can be a challenger first')
-    .action(action<[string], ModelsPublishOptions>(publish));
-  models
-    .command('list')
-    .description('list releases, or the models of one')
-    .option('--release <name>', 'models of this release')
-    .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
-    .action(action<[], { release?: string; limit: number }>(list));
-  registerReleases(models);
-  registerChallenge(models);
-  registerModelHealth(models);
-}
-
 /** Names of files shown at a time. */
 const SHOWN = 10;
 
-async function convert(context: Context, options: { features?: string }, dir: string, out: string): Promise<Output> {
+export async function convert(
+  context: Context,
+  options: { features?: string },
+  dir: string,
+  out: string,
+): Promise<Output> {
   const { convertModels } = await import('../../scoring/convert.ts');
   const summary = await convertModels(dir, out, {
     toolsDir: context.config.toolsDir,
@@ -103,7 +59,7 @@ interface ModelsPublishOptions {
   readonly replace?: boolean;
 }
 
-async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
+export async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
   const [store, blobs] = [await context.storeToFill(), context.blobs()];
   await checkDeployment(store, blobs);
   const bar = context.json ? undefined : startBar('checking models', 'models');
@@ -169,7 +125,7 @@ export const checkSettings = ({
   executionProvider: scoring.executionProvider,
 });
 
-async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
+export async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();
   const releases = await store.listReleases();
   const challenger = await store.findChallenger();

@@ -1,52 +1,35 @@
 /** `fleetscore models promote`, `rollback` and `history`: which release the next batches score with, and which they did. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
-import { MAX_PROMOTIONS, type ReleaseSwitch } from '../../storage/promotions.ts';
+import type { ReleaseSwitch } from '../../storage/promotions.ts';
 import { namedSensors, refuseLoss, unnamedModels } from '../../scoring/replaced-models.ts';
 import type { Release } from '../../storage/store.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 
-/** Adds the subcommands to `models`. */
-export function registerReleases(models: Command): void {
-  models
-    .command('promote')
-    .description('make a published release the current one; batches that run keep theirs')
-    .argument('<name>', 'name of the release')
-    .option('--replace', 'also when sensors that have a model now have none in it')
-    .action(
-      action<[string], { replace?: boolean }>(async (context, { replace }, name) => {
-        const store = await context.store();
-        requireRelease(await store.listReleases(), name);
-        if (!replace)
-          refuseLoss(
-            await unnamedModels(store, await namedSensors(store, name), name),
-            name,
-            'Make it current with --replace to let their models go, or publish its folder with --merge.',
-          );
-        return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }));
-      }),
+export async function promote(
+  context: Context,
+  { replace }: { readonly replace?: boolean },
+  name: string,
+): Promise<Output> {
+  const store = await context.store();
+  requireRelease(await store.listReleases(), name);
+  if (!replace)
+    refuseLoss(
+      await unnamedModels(store, await namedSensors(store, name), name),
+      name,
+      'Make it current with --replace to let their models go, or publish its folder with --merge.',
     );
-  models
-    .command('rollback')
-    .description(
-      'make the release that was current before this one current again; again, and it is the one before that',
-    )
-    .action(
-      action<[], object>(async (context) => switched(context, await (await context.store()).rollBackRelease(whoami()))),
-    );
-  models
-    .command('history')
-    .description('which releases were current: since when, by whom, and how they became so')
-    .addOption(new Option('--limit <n>', 'how many at the most').default(100).argParser(asWhole(1, MAX_PROMOTIONS)))
-    .action(action<[], { readonly limit: number }>(history));
+  return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }));
 }
 
-async function history(context: Context, { limit }: { readonly limit: number }): Promise<Output> {
+export const rollback = async (context: Context): Promise<Output> =>
+  switched(context, await (await context.store()).rollBackRelease(whoami()));
+
+export async function history(context: Context, { limit }: { readonly limit: number }): Promise<Output> {
   const promotions = await (await context.store()).listPromotions(limit);
   return {
     data: promotions.map(({ atMs, ...rest }) => ({ ...rest, at: isoTime(atMs) })),

@@ -1,17 +1,16 @@
 /** `fleetscore cost`: node hours and money from the pool's record, and what other ways would have cost. */
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { alternatives, money, peakNodes, shareNodes, type BatchSpan, type Shares } from '../../pool/cost.ts';
 import { readDecisions, readNodes, recordedPools, type NodeRecord } from '../../pool/ledger.ts';
-import { poolQueues } from '../../pool/pools-file.ts';
+import { poolQueues } from '../../pool/queues.ts';
 import { loadPrices, priceOf, type NodePrice } from '../../pool/prices.ts';
 import { DEFAULT_AZURE_POOL, DEFAULT_POOL } from '../../pool/settings.ts';
 import { formatCount as count } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
-import { action, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
@@ -32,24 +31,6 @@ interface CostOptions {
   readonly region?: string;
 }
 
-export function registerCost(program: Command): void {
-  program
-    .command('cost')
-    .description('node hours and money of a batch, or of a time (default: the last 24 hours)')
-    .argument('[batch]', 'id of a batch')
-    .addOption(fromOption('start of the time'))
-    .addOption(toOption('end of the time, not included'))
-    .option('--pool <name>', 'only this pool (default: all that have a record)')
-    .option(
-      '--prices <file>',
-      'price file in the shape of https://prices.azure.com/api/retail/prices (default: FLEETSCORE_PRICES_FILE)',
-    )
-    .addOption(
-      new Option('--region <name>', 'region of the prices, for example westeurope (default: FLEETSCORE_PRICES_REGION)'),
-    )
-    .action(action<[string | undefined], CostOptions>(cost));
-}
-
 interface Scope {
   readonly fromMs: number;
   readonly toMs: number;
@@ -57,7 +38,7 @@ interface Scope {
   readonly batches: readonly BatchSpan[];
 }
 
-async function cost(context: Context, options: CostOptions, id: string | undefined): Promise<Output> {
+export async function cost(context: Context, options: CostOptions, id: string | undefined): Promise<Output> {
   const { config } = context;
   const asked = await scopeOf(context, options, id);
   const blobs = context.blobs();

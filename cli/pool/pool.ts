@@ -1,19 +1,19 @@
 /** `fleetscore pool ...`: what the pool of workers does and why, and its limits. */
-import { Option, type Command } from 'commander';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import pc from 'picocolors';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { formatDuration, isoTime, parseDuration } from '../../domain/time.ts';
-import { parseKeepWarm, poolQueues } from '../../pool/pools-file.ts';
+import { parseKeepWarm } from '../../pool/keep-warm.ts';
+import { poolQueues } from '../../pool/queues.ts';
 import { isGone } from '../../pool/pool.ts';
 import { poolWorkflowId, type KeepWarm, type PoolLimits } from '../../pool/settings.ts';
 import { bars } from '../../report/charts/bars.ts';
 import { formatCount as count } from '../../report/format.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
-import { action, asDuration, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { registerPoolReport } from './report.ts';
+import { poolReport, type ReportOptions } from './report.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { clearScreen, say } from '../frame/terminal.ts';
 
@@ -30,66 +30,22 @@ interface SetOptions extends PoolOptions {
   readonly margin?: string;
 }
 
-const poolOption = (text = 'which pool (default: FLEETSCORE_POOL, or scoring)'): Option =>
-  new Option('--pool <name>', text);
 const ms = (text: string): number => (/^0\w*$/.test(text) ? 0 : parseDuration(text));
 
-export function registerPool(program: Command): void {
-  const pool = program.command('pool').description('the pool of scoring workers: nodes, decisions, limits');
-  pool
-    .command('status')
-    .description('nodes, work, the last decision and its reason; of all pools when there are several')
-    .addOption(poolOption('only this pool'))
-    .action(action<[], PoolOptions>(status));
-  pool
-    .command('set')
-    .description('change limits while the pool runs')
-    .addOption(poolOption())
-    .addOption(new Option('--min <n>', 'nodes that are always kept').argParser(asWhole(0, 1000)))
-    .addOption(new Option('--max <n>', 'most nodes').argParser(asWhole(0, 1000)))
-    .addOption(new Option('--idle <duration>', 'a node without work is let go after this time').argParser(asDuration))
-    .option(
-      '--keep-warm <when>',
-      'keep idle nodes for the next batch: break-even, never, always, or while it is due within a time such as 20m',
-    )
-    .addOption(
-      new Option('--finish-within <duration>', 'a batch is to be scored within this time').argParser(asDuration),
-    )
-    .addOption(
-      new Option('--margin <duration>', 'nodes are ready this long before a batch is due').argParser(asDuration),
-    )
-    .action(action<[], SetOptions>(set));
-  verb(pool, 'pause', 'start and stop no nodes until resume', 'paused: nodes stay as they are');
-  verb(
-    pool,
-    'drain',
-    'let all nodes go once their work is done, and start none until resume',
-    'draining: `fleetscore pool resume` takes work again',
-  );
-  verb(pool, 'resume', 'scale again after pause or drain', 'active again');
-  pool
-    .command('watch')
-    .description('follow the pool until Ctrl-C: drawn live on a terminal, a line for each change elsewhere')
-    .addOption(poolOption())
-    .addOption(new Option('--every <duration>', 'between two looks').default('1s').argParser(asDuration))
-    .addOption(new Option('--for <duration>', 'end after this time').argParser(asDuration))
-    .action(action<[], PoolOptions & { every: string; for?: string }>(watch));
-  registerPoolReport(pool, nameOf);
-}
+export const pause = (context: Context, options: PoolOptions): Promise<Output> =>
+  tellLoop(context, options, 'pause', 'paused: nodes stay as they are');
 
-function verb(pool: Command, name: 'pause' | 'drain' | 'resume', description: string, done: string): void {
-  pool
-    .command(name)
-    .description(description)
-    .addOption(poolOption())
-    .action(
-      action<[], PoolOptions>(async (context, options) => {
-        const handle = await handleOf(context, options);
-        await told(handle, () => handle.executeUpdate(name));
-        const of = await nameOf(context, options);
-        return { data: { pool: of, [name]: true }, text: `Pool ${of} is ${done}.` };
-      }),
-    );
+export const drain = (context: Context, options: PoolOptions): Promise<Output> =>
+  tellLoop(context, options, 'drain', 'draining: `fleetscore pool resume` takes work again');
+
+export const resume = (context: Context, options: PoolOptions): Promise<Output> =>
+  tellLoop(context, options, 'resume', 'active again');
+
+async function tellLoop(context: Context, options: PoolOptions, verb: string, done: string): Promise<Output> {
+  const handle = await handleOf(context, options);
+  await told(handle, () => handle.executeUpdate(verb));
+  const of = await nameOf(context, options);
+  return { data: { pool: of, [verb]: true }, text: `Pool ${of} is ${done}.` };
 }
 
 /** The pool asked for; else the configured one, and of several the one for sensors that name none. */
@@ -128,7 +84,7 @@ async function read(context: Context, options: PoolOptions): Promise<PoolState> 
 const keepWarmText = (keep: KeepWarm): string =>
   typeof keep === 'number' ? `while the next batch is due within ${formatDuration(keep)}` : keep;
 
-async function status(context: Context, options: PoolOptions): Promise<Output> {
+export async function status(context: Context, options: PoolOptions): Promise<Output> {
   const names = [...(await poolQueues(context.config)).keys()];
   if (options.pool === undefined && names.length > 1) return statusOfAll(context, names);
   const state = await read(context, options);
@@ -275,7 +231,7 @@ function statusText(state: PoolState, context: Context): string {
 const second = (at: number | undefined): number | undefined =>
   at === undefined ? undefined : Math.floor(at / 1000) * 1000;
 
-async function set(context: Context, options: SetOptions): Promise<Output> {
+export async function set(context: Context, options: SetOptions): Promise<Output> {
   const limits: Partial<PoolLimits> = {
     ...(options.min === undefined ? {} : { minNodes: options.min }),
     ...(options.max === undefined ? {} : { maxNodes: options.max }),
@@ -306,7 +262,10 @@ async function set(context: Context, options: SetOptions): Promise<Output> {
   };
 }
 
-async function watch(context: Context, options: PoolOptions & { every: string; for?: string }): Promise<undefined> {
+export async function watch(
+  context: Context,
+  options: PoolOptions & { every: string; for?: string },
+): Promise<undefined> {
   const until = options.for === undefined ? Number.POSITIVE_INFINITY : Date.now() + parseDuration(options.for);
   let stop = false;
   const onSignal = (): void => void (stop = true);
@@ -371,3 +330,6 @@ function lineOf({ seen, decision }: PoolState): string {
 
 /** Seconds count down in the reason, and time passes: a change of these alone is no news. */
 const withoutCountdown = (line: string): string => line.replace(/^\d{4}-\S+ /, '').replace(/\d+ (s|min|h)\b/g, '');
+
+export const report = async (context: Context, options: ReportOptions & PoolOptions): Promise<Output> =>
+  poolReport(context, await nameOf(context, options), options);

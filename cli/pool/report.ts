@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { compactTime, isoTime } from '../../domain/time.ts';
 import { readDecisions, readNodes, recordedPools } from '../../pool/ledger.ts';
@@ -10,12 +9,12 @@ import { formatNumberOf as plural } from '../../report/format.ts';
 import type { PoolPageData } from '../../report/pool/data.ts';
 import { lifeOf } from '../../report/pool/life.ts';
 import { renderPoolPage } from '../../report/pool/page.ts';
-import { action, fromOption, toOption, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { makeFolder } from '../../storage/folders.ts';
 
-interface ReportOptions {
+export interface ReportOptions {
   readonly from?: number;
   readonly to?: number;
   readonly html?: string;
@@ -24,26 +23,7 @@ interface ReportOptions {
 /** Drawn when no times are given. */
 const DEFAULT_SPAN_MS = 3_600_000;
 
-/** @param nameOf the pool that is meant when none is named */
-export function registerPoolReport(
-  pool: Command,
-  nameOf: (context: Context, options: { pool?: string }) => Promise<string>,
-): void {
-  pool
-    .command('report')
-    .description('batches, workers and work of a time as an HTML page with a chart (default: the last hour)')
-    .option('--pool <name>', 'which pool (default: FLEETSCORE_POOL, or scoring)')
-    .addOption(fromOption('start of the time'))
-    .addOption(toOption('end of the time, not included'))
-    .option('--html <file>', 'where the page goes (default: {home}/reports/pool-NAME-TIME.html)')
-    .action(
-      action<[], ReportOptions & { pool?: string }>(async (context, options) =>
-        report(context, await nameOf(context, options), options),
-      ),
-    );
-}
-
-async function report(context: Context, pool: string, options: ReportOptions): Promise<Output> {
+export async function poolReport(context: Context, pool: string, options: ReportOptions): Promise<Output> {
   const toMs = Math.min(options.to ?? Date.now(), Date.now());
   const fromMs = options.from ?? toMs - DEFAULT_SPAN_MS;
   periodOf({ from: fromMs, to: toMs });

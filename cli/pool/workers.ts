@@ -1,6 +1,5 @@
 /** `fleetscore workers ...`: versions of the workers, and which of them starts the next batches. */
 import type { Client } from '@temporalio/client';
-import type { Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount as count, formatNumberOf as plural } from '../../report/format.ts';
 import {
@@ -12,32 +11,10 @@ import {
   type Version,
 } from '../../connect/deployment/server.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
-import { action, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
-
-export function registerWorkers(program: Command): void {
-  const workers = program
-    .command('workers')
-    .description('versions of the control workers: who runs, who gets the new batches');
-  workers
-    .command('status')
-    .description('versions, their workers and the batches pinned to them')
-    .action(action<[], object>(status));
-  workers
-    .command('promote')
-    .description('let new batches start on a version; those that run stay on theirs. Also the way back to an older one')
-    .argument('[version]', 'build id (default: the newest one with a worker)')
-    .action(action<[string | undefined], object>((context, _, version) => promote(context, version)));
-  workers
-    .command('move')
-    .description(
-      'pin the running batches of a version to the current one, where they go on; for versions whose workers will not come back',
-    )
-    .argument('<version>', 'build id')
-    .action(action<[string], object>((context, _, version) => move(context, version)));
-}
 
 async function deploymentOf(context: Context): Promise<{ readonly client: Client; readonly deployment: Deployment }> {
   const client = await context.client();
@@ -62,7 +39,7 @@ function versionOf(deployment: Deployment, buildId: string): Version {
 
 const identity = (): string => `fleetscore-cli ${whoami()}`;
 
-async function status(context: Context): Promise<Output> {
+export async function status(context: Context): Promise<Output> {
   const { client, deployment } = await deploymentOf(context);
   const rows = await Promise.all(
     deployment.versions.map(async (version) => ({
@@ -120,7 +97,7 @@ async function status(context: Context): Promise<Output> {
   };
 }
 
-async function promote(context: Context, asked: string | undefined): Promise<Output> {
+export async function promote(context: Context, _: object, asked: string | undefined): Promise<Output> {
   const { client, deployment } = await deploymentOf(context);
   const next =
     asked === undefined ? deployment.versions.find((version) => version.workers > 0) : versionOf(deployment, asked);
@@ -143,7 +120,7 @@ async function promote(context: Context, asked: string | undefined): Promise<Out
   };
 }
 
-async function move(context: Context, from: string): Promise<Output> {
+export async function move(context: Context, _: object, from: string): Promise<Output> {
   const { client, deployment } = await deploymentOf(context);
   versionOf(deployment, from);
   const { current } = deployment;

@@ -1,9 +1,8 @@
 /** `fleetscore gaps`: periods of schedules that no batch scored, with the command that scores them. */
-import type { Command } from 'commander';
 import { countMissed } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { parseDuration, parseTime } from '../../domain/time.ts';
-import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { table, when } from '../frame/text.ts';
 import { gapData, gapsOf, look, remedyOf } from './describe.ts';
@@ -13,19 +12,7 @@ interface GapsOptions {
   readonly since?: string;
 }
 
-export function registerGaps(program: Command): void {
-  program
-    .command('gaps')
-    .description('periods of schedules that no batch scored, and how to score them; exit code 1 when there are any')
-    .option('--schedule <name>', 'only this schedule (default: all)')
-    .option(
-      '--since <time>',
-      'look at times after this one, ISO 8601, or so long ago: 30d (default: 7d, or since it was created)',
-    )
-    .action(action<[], GapsOptions>(gaps));
-}
-
-async function gaps(context: Context, options: GapsOptions): Promise<Output> {
+export async function gaps(context: Context, options: GapsOptions): Promise<Output> {
   const sinceMs = options.since === undefined ? undefined : sinceOf(options.since);
   const schedules =
     options.schedule === undefined

@@ -1,7 +1,6 @@
 /** `fleetscore codec-server`: lets the Web UI and the `temporal` command read encrypted payloads. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { Option, type Command } from 'commander';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { readStack } from '../../local/state.ts';
 import { LOOPBACK } from '../../local/ports.ts';
@@ -9,7 +8,7 @@ import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys, type PayloadKeys } from '../../payloads/keys.ts';
 import { createLog } from '../../logging/log.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
@@ -24,25 +23,7 @@ interface CodecServerCommand {
   readonly plainHttp?: boolean;
 }
 
-export function registerCodecServer(program: Command): void {
-  program
-    .command('codec-server')
-    .description(
-      'decrypt payloads for the Web UI and the `temporal` command, until Ctrl-C; needs FLEETSCORE_PAYLOAD_KEYS and FLEETSCORE_CODEC_TOKEN',
-    )
-    .addOption(new Option('--port <n>', '0: any free one').default(8081).argParser(asWhole(0, 65_535)))
-    .addOption(new Option('--host <address>', 'address to listen on').default(LOOPBACK))
-    .option(
-      '--origin <url...>',
-      'where the Web UI is opened, such as https://temporal.example.com (default: that of the laptop stack)',
-    )
-    .option('--tls-cert <file>', 'certificate in PEM: serve https')
-    .option('--tls-key <file>', 'its key')
-    .option('--plain-http', 'serve http beyond loopback: only behind a proxy that speaks https')
-    .action(action<[], CodecServerCommand>(serve));
-}
-
-async function serve(context: Context, options: CodecServerCommand): Promise<Output | undefined> {
+export async function serve(context: Context, options: CodecServerCommand): Promise<Output | undefined> {
   const keys = parsePayloadKeys(context.config.payloadKeys);
   const token = context.config.codecToken;
   if (keys.byId.size === 0)

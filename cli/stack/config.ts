@@ -1,9 +1,9 @@
 /** `fleetscore config`: the value of every variable, and where it comes from. Secrets are never shown. */
-import type { Command } from 'commander';
 import { SECRET_VARIABLES, VARIABLES, type Env } from '../../config.ts';
 import type { Variable } from '../../config/variable.ts';
 import { withStack } from '../../local/state.ts';
-import { action } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
 import { table } from '../frame/text.ts';
 
 export type Source = 'environment' | 'laptop stack' | 'default' | 'not set';
@@ -33,25 +33,17 @@ export function settingOf(variable: Variable, env: Env, stack: Env): Setting {
   };
 }
 
-export function registerConfig(program: Command): void {
-  program
-    .command('config')
-    .description('the value of every variable and where it comes from; secrets are not shown')
-    .option('--set', 'only those that the environment or the laptop stack sets')
-    .action(
-      action<[], { set?: true }>(async ({ config }, options) => {
-        const stack = withStack({}, config.home);
-        const settings = VARIABLES.map((variable) => settingOf(variable, process.env, stack)).filter(
-          ({ source }) => !options.set || source === 'environment' || source === 'laptop stack',
-        );
-        return {
-          text: table(
-            [{ title: 'Variable' }, { title: 'Value' }, { title: 'From' }],
-            settings.map(({ name, value, source }) => [name, value ?? '', source]),
-            'Nothing is set: every variable has its default.',
-          ),
-          data: { home: config.home, settings },
-        };
-      }),
-    );
+export async function config({ config: { home } }: Context, options: { readonly set?: true }): Promise<Output> {
+  const stack = withStack({}, home);
+  const settings = VARIABLES.map((variable) => settingOf(variable, process.env, stack)).filter(
+    ({ source }) => !options.set || source === 'environment' || source === 'laptop stack',
+  );
+  return {
+    text: table(
+      [{ title: 'Variable' }, { title: 'Value' }, { title: 'From' }],
+      settings.map(({ name, value, source }) => [name, value ?? '', source]),
+      'Nothing is set: every variable has its default.',
+    ),
+    data: { home, settings },
+  };
 }

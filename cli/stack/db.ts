@@ -1,5 +1,4 @@
 /** `fleetscore db ...`: the schema of the SQL store. */
-import { Option, type Command } from 'commander';
 import { pruneBlobs, type PrunedBlobs } from '../../batches/prune-blobs.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
@@ -9,53 +8,16 @@ import { openStore } from '../../storage/open-store.ts';
 import { adoptBlobs } from '../../storage/deployment-id.ts';
 import { cutNow, cutOf } from '../../storage/retention.ts';
 import type { MigrationState, Store, StoreRoom } from '../../storage/store.ts';
-import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { notice, type Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
-
-export function registerDb(program: Command): void {
-  const db = program.command('db').description('the SQL store: its schema, and what is old');
-  db.command('migrate')
-    .description('bring the schema to this version of fleetscore; safe to run twice, and from several processes')
-    .action(action<[], object>(migrate));
-  db.command('status')
-    .description('engine, schema version and pending migrations; exit code 1 when there are any')
-    .action(action<[], object>(status));
-  db.command('prune')
-    .description(
-      'delete old windows and batches from SQL and, with FLEETSCORE_PRUNE_BLOBS=on as in the laptop stack, what goes with them from Blob',
-    )
-    .addOption(
-      new Option(
-        '--windows <age>',
-        'windows older than this, by event time (default: FLEETSCORE_KEEP_WINDOWS)',
-      ).argParser(asDuration),
-    )
-    .addOption(
-      new Option('--batches <age>', 'batches that ended longer ago (default: FLEETSCORE_KEEP_BATCHES)').argParser(
-        asDuration,
-      ),
-    )
-    .action(action<[], PruneOptions>(prune));
-  db.command('backup')
-    .description('write a whole, checked copy of a SQLite store to a new file, while workers go on')
-    .argument('<file>', 'file to write; it must not be there yet')
-    .action(action<[string], object>((context, _, file) => backup(context, file)));
-  db.command('adopt')
-    .description('give the Blob account to this SQL store, in the place of a store that is gone for good')
-    .requiredOption(
-      '--blobs-of <id>',
-      'deployment that the account belongs to now, as the refusal of a worker names it',
-    )
-    .action(action<[], { blobsOf: string }>(adopt));
-}
 
 interface PruneOptions {
   readonly windows?: string;
   readonly batches?: string;
 }
 
-async function prune(context: Context, options: PruneOptions): Promise<Output> {
+export async function prune(context: Context, options: PruneOptions): Promise<Output> {
   const { keep } = context.config;
   const store = await context.store();
   const nowMs = Date.now();
@@ -95,7 +57,7 @@ function roomText(room: StoreRoom | undefined): string {
   return `\nThe file stays as large (${formatBytes(room.fileBytes)}); ${formatBytes(room.reusableBytes)} of it are free and used again before it grows. To give them back to the disk: fleetscore down, db backup FILE, put FILE in its place.`;
 }
 
-async function backup(context: Context, file: string): Promise<Output> {
+export async function backup(context: Context, _: object, file: string): Promise<Output> {
   const startedAt = performance.now();
   const { bytes } = await (await context.store()).backup(file);
   const seconds = (performance.now() - startedAt) / 1_000;
@@ -105,7 +67,7 @@ async function backup(context: Context, file: string): Promise<Output> {
   };
 }
 
-async function adopt(context: Context, { blobsOf }: { readonly blobsOf: string }): Promise<Output> {
+export async function adopt(context: Context, { blobsOf }: { readonly blobsOf: string }): Promise<Output> {
   const { id, before } = await adoptBlobs(await context.store(), context.blobs(), blobsOf);
   return {
     data: { deployment: id, before },
@@ -116,7 +78,7 @@ async function adopt(context: Context, { blobsOf }: { readonly blobsOf: string }
   };
 }
 
-async function migrate(context: Context): Promise<Output> {
+export async function migrate(context: Context): Promise<Output> {
   const store = await openStore(context.config.sqlUrl, { onWait: notice(context) });
   try {
     const applied = await store.migrate();
@@ -133,7 +95,7 @@ async function migrate(context: Context): Promise<Output> {
   }
 }
 
-async function status(context: Context): Promise<Output> {
+export async function status(context: Context): Promise<Output> {
   // Looks only: nothing is made or changed.
   const store = await openStore(context.config.sqlUrl, { create: false, onWait: notice(context) });
   try {

@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { EventHubProducerClient } from '@azure/event-hubs';
-import type { Command } from 'commander';
 import pc from 'picocolors';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
@@ -22,15 +21,16 @@ import { sampleFeed } from '../../samples/readings.ts';
 import { publishModels } from '../../scoring/publish.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
-import { backfillSchedule, createSchedule, DEFAULT_OVERLAP } from '../../connect/schedules.ts';
-import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { backfillSchedule, createSchedule } from '../../connect/schedules.ts';
+import { DEFAULT_OVERLAP } from '../../domain/overlap.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
 import { checkSettings } from '../models/models.ts';
 import { startBar } from '../batch/progress.ts';
 import { ingestSource } from '../ingest/send.ts';
 import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
-import { addStackOptions, startLocal, type UpOptions } from './stack.ts';
+import { startLocal, type UpOptions } from './stack.ts';
 import { say as sayOn, tell } from '../frame/terminal.ts';
 
 const MINUTE = 60_000;
@@ -47,17 +47,7 @@ const PATIENCE_MS = 2_000;
 /** A backfill in which nothing moves for this long is stuck. */
 const STALL_MS = 120_000;
 
-export function registerDemo(program: Command): void {
-  addStackOptions(
-    program
-      .command('demo')
-      .description('the main job on a sample plant: stack, readings, schedule, batches, report; stays until Ctrl-C'),
-  )
-    .option('--once', 'end when the job is done')
-    .action(action<[], UpOptions & { once?: boolean }>(demo));
-}
-
-async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
+export async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
   const started = Date.now();
   const interrupted = interruption();
   const say = outer.json ? tell : sayOn;

@@ -1,13 +1,12 @@
 /** `fleetscore doctor`: asks every part whether it is well, and says how to mend what is not. */
 import { execFileSync } from 'node:child_process';
 import type { Client } from '@temporalio/client';
-import type { Command } from 'commander';
 import pc from 'picocolors';
 import { messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { readStack } from '../../local/state.ts';
 import { locateTemporal } from '../../local/temporal-binary.ts';
-import { poolQueues } from '../../pool/pools-file.ts';
+import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { formatBytes, formatNumberOf } from '../../report/format.ts';
 import { readingsWait } from '../../storage/store.ts';
@@ -19,9 +18,9 @@ import { attributesCommand, missingSearchAttributes } from '../../connect/search
 import { temporalTarget } from '../../connect/temporal.ts';
 import { lookAtBatches } from './doctor-batches.ts';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
-import { action, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { lastEnd } from './stack.ts';
+import { lastEnd } from './last-end.ts';
 
 interface Finding {
   readonly part: string;
@@ -31,14 +30,7 @@ interface Finding {
 
 const ANSWER_MS = 10_000;
 
-export function registerDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .description('check every part and say what is wrong and how to mend it')
-    .action(action<[], object>(examine));
-}
-
-async function examine(context: Context): Promise<Output> {
+export async function examine(context: Context): Promise<Output> {
   const findings = await Promise.all([
     check('Node', async () => process.versions.node),
     check(

@@ -1,11 +1,11 @@
 /** `fleetscore local ...`: parts of the laptop stack alone. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { Option, type Command } from 'commander';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { checkHubs, DEFAULT_HUB, readConfigFile, type HubConfig } from '../../local/event-hubs/config.ts';
+import { checkHubs, readConfigFile, type HubConfig } from '../../local/event-hubs/config.ts';
+import { DEFAULT_HUB } from '../../local/event-hubs/default-hub.ts';
 import { LOOPBACK } from '../../local/ports.ts';
 import { codeFile } from '../../paths.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
@@ -26,35 +26,7 @@ interface Ready {
   readonly connectionString: string;
 }
 
-export function registerLocal(program: Command): void {
-  const port = asWhole(0, 65_535);
-  program
-    .command('local')
-    .description('parts of the laptop stack alone')
-    .command('event-hubs')
-    .description('start the Event Hubs emulator on loopback, and stay until Ctrl-C')
-    .addOption(
-      new Option('--port <n>', '0: any free one (default: FLEETSCORE_EVENT_HUBS_PORT, or 5672)').argParser(port),
-    )
-    .option('--data <dir>', 'folder of the events (default: a temporary one, gone at the end)')
-    .addOption(
-      new Option('--config <file>', "event hubs from a Config.json of Microsoft's emulator").conflicts([
-        'hub',
-        'partitions',
-      ]),
-    )
-    .option('--hub <name>', `name of the event hub (default: ${DEFAULT_HUB.name})`)
-    .addOption(
-      new Option('--partitions <n>', `its partitions (default: ${DEFAULT_HUB.partitions})`).argParser(asWhole(1, 32)),
-    )
-    .addOption(new Option('--health-port <n>', 'answer GET /health there').argParser(asWhole(1, 65_535)))
-    .addOption(
-      new Option('--retention-hours <n>', 'how long events are kept (default: 24)').argParser(asWhole(1, 2_160)),
-    )
-    .action(action<[], EventHubsOptions>(eventHubs));
-}
-
-async function eventHubs(context: Context, options: EventHubsOptions): Promise<Output | undefined> {
+export async function eventHubs(context: Context, options: EventHubsOptions): Promise<Output | undefined> {
   const hubs = hubsOf(options);
   const interrupted = untilInterrupted();
   const child = spawn(

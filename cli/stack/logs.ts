@@ -1,10 +1,10 @@
 /** `fleetscore logs`: lines of the workers, from Blob: those of a batch, of a sensor, of a worker. */
-import { Option, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
+import { LEVELS } from '../../logging/levels.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -12,12 +12,11 @@ import { formatCount } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { logContainer } from '../../connect/blob-storage.ts';
 import { passes, statusOf } from '../../storage/blob-errors.ts';
-import { action, asTime, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 
-const LEVELS: Readonly<Record<string, number>> = { debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 const NAMES = new Map(Object.entries(LEVELS).map(([name, level]) => [level, name]));
 
 const HOUR_MS = 3_600_000;
@@ -41,30 +40,7 @@ interface LogsOptions {
   readonly follow?: boolean;
 }
 
-export function registerLogs(program: Command): void {
-  program
-    .command('logs')
-    .description('lines of the workers from Blob: those of a batch, a sensor or a worker, in order of time')
-    .option('--batch <id>', 'only lines about this batch')
-    .addOption(
-      new Option(
-        '--sensor <device-and-sensor...>',
-        'only lines about this sensor, and of chunks that hold it: --sensor DEVICE SENSOR',
-      ),
-    )
-    .option('--worker <name>', 'only workers whose name holds this text, for example scoring')
-    .option(
-      '--since <time>',
-      'a time, or how long ago: 30m, 2d (default: 1h; 24h with --sensor; all of the batch with --batch)',
-    )
-    .addOption(new Option('--to <time>', 'end of the time').argParser(asTime))
-    .addOption(new Option('--level <level>', 'this level and above').choices(Object.keys(LEVELS)))
-    .addOption(new Option('--limit <n>', 'the newest lines, at most').default(1_000).argParser(asWhole(1, 1_000_000)))
-    .addOption(new Option('--follow', 'go on with new lines until Ctrl-C').conflicts('to'))
-    .action(action<[], LogsOptions>(logs));
-}
-
-async function logs(context: Context, options: LogsOptions): Promise<Output | undefined> {
+export async function logs(context: Context, options: LogsOptions): Promise<Output | undefined> {
   const filter = await filterOf(context, options);
   const reader = openLogs(logContainer(context.config));
   const lines: LogLine[] = [];

@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../../config.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
@@ -13,52 +12,18 @@ import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { lockOwner, readStack, type StackState } from '../../local/state.ts';
 import { codeFile } from '../../paths.ts';
-import { action, asWhole, type Output } from '../frame/command.ts';
+import type { Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
 import { sayWithKeys, tell } from '../frame/terminal.ts';
+import { ERROR_LINE, lastError } from './last-end.ts';
 import { redact } from '../../domain/redact.ts';
 
 export interface UpOptions {
   readonly detach?: boolean;
   readonly ports?: string;
   readonly scoringWorkers: number | 'auto';
-}
-
-export function addStackOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--ports <how>', 'auto: any free ports; default: the usual ones (7233, 8233, 10000, 5672)').choices([
-        'auto',
-        'default',
-      ]),
-    )
-    .addOption(
-      new Option(
-        '--scoring-workers <n>',
-        'scoring worker processes; auto: a pool that starts at zero and grows with the work',
-      )
-        .default('auto')
-        .argParser(asWorkers),
-    );
-}
-
-const asWorkers = (text: string): number | 'auto' => (text === 'auto' ? 'auto' : asWhole(0, 64)(text));
-
-export function registerUp(program: Command): void {
-  addStackOptions(
-    program.command('up').description('start the laptop stack and its workers on loopback, and stay until Ctrl-C'),
-  )
-    .option('--detach', 'return when all is ready; `fleetscore down` stops it')
-    .action(action<[], UpOptions>(up));
-}
-
-export function registerDown(program: Command): void {
-  program
-    .command('down')
-    .description('stop the laptop stack of this folder; its data stay')
-    .action(action<[], object>(down));
 }
 
 /** The environment of a stack: as set, without what a running stack added, with the ports asked for. */
@@ -90,7 +55,7 @@ export function startLocal(
   });
 }
 
-async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
+export async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
   if (options.detach) return detach(context, options);
   const interrupted = interruption();
   const stack = await startLocal(context, options, tell, interrupted);
@@ -168,24 +133,6 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
 /** Longest wait for the end of a start that is given up. */
 const STOP_MS = 10_000;
 
-const ERROR_LINE = /^(\u001b\[\d+m)*error:(\u001b\[\d+m)* /;
-
-/** Why the detached stack of a home ended, or did not start, the last time; undefined when it said nothing of that. */
-export function lastEnd(home: string): string | undefined {
-  try {
-    return lastError(readFileSync(join(home, 'logs', 'stack.log'), 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-/** What the process said last, when that was an error. */
-function lastError(log: string): string | undefined {
-  const lines = log.trimEnd().split('\n');
-  const from = lines.findLastIndex((line) => ERROR_LINE.test(line));
-  return from < 0 ? undefined : lines.slice(from).join('\n').replace(ERROR_LINE, '');
-}
-
 function startDetached(
   context: Context,
   options: UpOptions,
@@ -219,7 +166,7 @@ function startDetached(
   return { child, logFile };
 }
 
-async function down(context: Context): Promise<Output> {
+export async function down(context: Context): Promise<Output> {
   const { home } = context.config;
   const owner = lockOwner(home);
   if (!owner || !isAlive(owner)) return { data: { stopped: false }, text: `No laptop stack runs in ${home}.` };

@@ -7,7 +7,7 @@ import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
-import { poolQueues } from '../../pool/pools-file.ts';
+import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';

@@ -1,10 +1,9 @@
 /** `fleetscore status`: one page about everything that runs, once or again and again. Works when parts are down. */
-import { Option, type Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../domain/time.ts';
 import { readStack } from '../../local/state.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
-import { action, asDuration, EXIT_FAILED, type Output } from '../frame/command.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { openLooker, type Look, type Looker } from './look.ts';
 import { statusData } from './data.ts';
@@ -15,18 +14,6 @@ interface StatusOptions {
   readonly watch?: boolean;
   readonly every: string;
   readonly for?: string;
-}
-
-export function registerStatus(program: Command): void {
-  program
-    .command('status')
-    .description(
-      'schedules, running batches with rate and time left, pool, ingest lag, last failures and batches; exit code 1 when a part does not answer',
-    )
-    .option('--watch', 'again and again until Ctrl-C: redrawn in place on a terminal, page after page elsewhere')
-    .addOption(new Option('--every <duration>', 'between two looks of --watch').default('2s').argParser(asDuration))
-    .addOption(new Option('--for <duration>', 'end --watch after this time').argParser(asDuration))
-    .action(action<[], StatusOptions>((context, options) => (options.watch ? watch(context, options) : once(context))));
 }
 
 async function once(context: Context): Promise<Output> {
@@ -109,3 +96,6 @@ function drawPage(page: string): void {
   const shown = lines.length < rows ? lines : [...lines.slice(0, rows - 2), '... (a taller terminal shows the rest)'];
   draw(shown);
 }
+
+export const status = (context: Context, options: StatusOptions): Promise<Output | undefined> =>
+  options.watch ? watch(context, options) : once(context);

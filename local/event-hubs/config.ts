@@ -14,9 +14,6 @@ export interface HubConfig {
   readonly consumerGroups?: readonly string[];
 }
 
-/** The hub of the laptop stack. */
-export const DEFAULT_HUB: HubConfig = { name: 'readings', partitions: 4, consumerGroups: ['fleetscore'] };
-
 const MAX_HUBS = 10;
 const MAX_PARTITIONS = 32;
 const MAX_GROUPS = 20;

@@ -8,7 +8,8 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isLoopbackHost } from '../../domain/loopback.ts';
 import { outliveLog } from '../full-log.ts';
 import { EVENT_HUBS_KEY } from '../keys.ts';
-import { DEFAULT_HUB, readConfigFile, type HubConfig } from './config.ts';
+import { readConfigFile, type HubConfig } from './config.ts';
+import { DEFAULT_HUB } from './default-hub.ts';
 import { startEventHubsEmulator } from './emulator.ts';
 
 const FLAGS = {

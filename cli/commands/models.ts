@@ -1,0 +1,120 @@
+/** The commands about models and releases: their names, options and examples. */
+import { Option, type Command } from 'commander';
+import { MAX_PROMOTIONS } from '../../storage/promotions.ts';
+import { does } from '../frame/command.ts';
+import { asNumber, asTime, asWhole, fromOption, toOption } from '../frame/options.ts';
+
+export function registerModels(program: Command): void {
+  const models = program.command('models').description('convert, publish and list models');
+  models
+    .command('convert')
+    .description(
+      'convert models of scikit-learn and PyOD (pickle, joblib, skops) to ONNX, without running any code in them; kinds: docs/models.md',
+    )
+    .argument(
+      '<dir>',
+      'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Threshold)',
+    )
+    .argument('<out>', 'folder for the ONNX files')
+    .option(
+      '--features <names>',
+      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
+    )
+    .action(does(() => import('../models/models.ts'), 'convert'));
+  models
+    .command('publish')
+    .description('check models, store them and make them the current release')
+    .argument(
+      '<dir>',
+      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)',
+    )
+    .option('--release <name>', 'name of the release (default: from the time)')
+    .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
+    .addOption(
+      new Option(
+        '--merge',
+        'keep the models of the current release for sensors that the folder does not name',
+      ).conflicts('replace'),
+    )
+    .option('--replace', 'let them go: sensors that the folder does not name have no model any more')
+    .option('--no-promote', 'keep the current release: this one can be a challenger first')
+    .action(does(() => import('../models/models.ts'), 'publish'));
+  models
+    .command('list')
+    .description('list releases, or the models of one')
+    .option('--release <name>', 'models of this release')
+    .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
+    .action(does(() => import('../models/models.ts'), 'list'));
+  registerReleases(models);
+  registerChallenge(models);
+  registerModelHealth(models);
+}
+
+/** Adds the subcommands to `models`. */
+export function registerReleases(models: Command): void {
+  models
+    .command('promote')
+    .description('make a published release the current one; batches that run keep theirs')
+    .argument('<name>', 'name of the release')
+    .option('--replace', 'also when sensors that have a model now have none in it')
+    .action(does(() => import('../models/releases.ts'), 'promote'));
+  models
+    .command('rollback')
+    .description(
+      'make the release that was current before this one current again; again, and it is the one before that',
+    )
+    .action(does(() => import('../models/releases.ts'), 'rollback'));
+  models
+    .command('history')
+    .description('which releases were current: since when, by whom, and how they became so')
+    .addOption(new Option('--limit <n>', 'how many at the most').default(100).argParser(asWhole(1, MAX_PROMOTIONS)))
+    .action(does(() => import('../models/releases.ts'), 'history'));
+}
+
+/** Adds the subcommand to `models`. */
+export function registerChallenge(models: Command): void {
+  models
+    .command('challenge')
+    .description(
+      'have the next batches score a release beside the current one, without serving it; without a name, tell which one that is',
+    )
+    .argument('[release]', 'name of a published release')
+    .addOption(
+      new Option('--share <share>', 'share of the sensors, above 0 and up to 1 (default: 1)').argParser(asNumber(0, 1)),
+    )
+    .option('--stop', 'score no challenger any more')
+    .action(does(() => import('../models/challenge.ts'), 'challenge'));
+}
+
+/** Adds the subcommands to `models`. */
+export function registerModelHealth(models: Command): void {
+  models
+    .command('compare')
+    .description(
+      'what batches recorded of a challenger; or, with a period, score it beside the current release here, without writing anything',
+    )
+    .argument('<challenger>', 'name of a release')
+    .addOption(fromOption())
+    .addOption(toOption())
+    .option('--base <release>', 'compare with this release (default: the current one; recorded: each there was)')
+    .addOption(
+      new Option('--share <share>', 'share of the sensors to score here, 0 to 1 (default: 1)').argParser(
+        asNumber(0, 1),
+      ),
+    )
+    .option(
+      '--recorded',
+      'with a period: what batches over periods inside it recorded, instead of scoring here (without one: the last week)',
+    )
+    .action(does(() => import('../models/health.ts'), 'compare'));
+  models
+    .command('health')
+    .description(
+      'sensors whose model flags nearly everything or nothing, or whose readings have drifted from a baseline',
+    )
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .addOption(new Option('--baseline-from <time>', 'start of the baseline period').argParser(asTime))
+    .addOption(new Option('--baseline-to <time>', 'end of the baseline period, not included').argParser(asTime))
+    .action(does(() => import('../models/health.ts'), 'health'));
+}

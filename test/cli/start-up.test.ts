@@ -1,0 +1,43 @@
+/** Help and version are told without what commands do: hundreds of processes of tests and of people start so. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createProgram } from '../../cli/program.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Prints the modules that were loaded, in place of what the command says. */
+const TRACE = `import { registerHooks } from 'node:module'; const seen = [];
+registerHooks({ load(url, context, next) { seen.push(url); return next(url, context); } });
+process.on('exit', () => console.error(seen.join('\\n')));`;
+
+/** Paths from the root of what `fleetscore ARGS` loads, packages by name. */
+function loadedBy(...args: readonly string[]): string[] {
+  const hook = `data:text/javascript,${encodeURIComponent(TRACE)}`;
+  const flags = ['--disable-warning=ExperimentalWarning', '--import', hook];
+  const { stderr } = spawnSync(process.execPath, [...flags, 'cli/main.ts', ...args], { cwd: ROOT, encoding: 'utf8' });
+  const paths = stderr.split('\n').filter((line) => line.startsWith('file:'));
+  expect(paths.length).toBeGreaterThan(5);
+  return [...new Set(paths.map((url) => packageOf(fileURLToPath(url).slice(ROOT.length))))];
+}
+
+const packageOf = (path: string): string => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path;
+
+test('help loads names, options and examples, and nothing of what commands do', () => {
+  const loaded = loadedBy('--help');
+  expect(loaded.filter((name) => !name.endsWith('.ts')).sort()).toEqual(['commander', 'picocolors']);
+  expect(loaded.filter((name) => /^cli\/(?!commands\/|frame\/|main|program)/.test(name))).toEqual([]);
+  expect(loaded.filter((name) => /^(storage\/sqlite|connect|workers|report|config)\//.test(name))).toEqual([]);
+});
+
+test('a command that asks the store alone loads no client of Temporal, Event Hubs or Blob', () => {
+  const loaded = loadedBy('batch', 'list', '--home', '/nowhere/at/all');
+  expect(loaded.filter((name) => /^@temporalio\/(client|workflow|worker|proto)$|^@azure\/|^zod$/.test(name))).toEqual(
+    [],
+  );
+});
+
+test('the version that bin tells at once is that of the program', async () => {
+  const { stdout } = spawnSync(process.execPath, ['bin/fleetscore.js', '-V'], { cwd: ROOT, encoding: 'utf8' });
+  expect(stdout.trim()).toBe((await createProgram([])).version());
+  expect(stdout.trim()).toBe((JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as { version: string }).version);
+});
