@@ -33,6 +33,11 @@ export const ERROR_CODES = {
     FORMAT_UNKNOWN: 'A file says a format that is none.',
     TOOLS_DIR_UNUSABLE: 'The folder of tools cannot be written.',
   },
+  Alarms: {
+    ALARM_REFUSED: 'The state of an alarm does not allow what was asked; nothing was changed.',
+    ALARM_RULES_INVALID: 'Rules of alarms cannot be used; the message lists all that is wrong.',
+    ALARM_UNKNOWN: 'There is no such alarm.',
+  },
   Batches: {
     BATCH_CLOSED: 'New outcomes came for a batch that has ended.',
     BATCH_CONFLICT: 'Another run has this batch id.',

@@ -1,4 +1,5 @@
 /** Refusals of the store that do not depend on the engine: same code, same words from both. */
+import { REFUSALS, type Refusal } from '../alarms/act.ts';
 import { cutMessage } from '../domain/limits.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Batch, IngestCommit, NewBatch } from './store.ts';
@@ -69,3 +70,14 @@ export function sensorUnknown(batchId: string, ids: readonly number[]): Fleetsco
 /** A message for its column: one that fits, NULL for none. */
 export const clipMessage = (message: string | undefined): string | null =>
   message === undefined ? null : cutMessage(message);
+
+export function alarmUnknown(id: string): FleetscoreError {
+  return new FleetscoreError(
+    'ALARM_UNKNOWN',
+    `There is no alarm ${id.slice(0, 80)}. List them: fleetscore alarms list --all`,
+  );
+}
+
+export function alarmRefused(id: string, refusal: Refusal): FleetscoreError {
+  return new FleetscoreError('ALARM_REFUSED', `Alarm ${id}: ${REFUSALS[refusal]}.`);
+}

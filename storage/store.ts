@@ -5,6 +5,7 @@
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
  * missing or older than the code as `SCHEMA_MISSING`, one that is too new for the code as `SCHEMA_TOO_NEW`.
  */
+import type { AlarmStore } from './contract/alarms.ts';
 import type { AuditStore } from './contract/audit.ts';
 import type { BatchStore } from './contract/batches.ts';
 import type { ChallengeStore } from './contract/challenges.ts';
@@ -15,6 +16,7 @@ import type { ReleaseStore, PromotionStore } from './contract/releases.ts';
 import type { SensorStore } from './contract/sensors.ts';
 import type { WindowStore } from './contract/windows.ts';
 
+export * from './contract/alarms.ts';
 export * from './contract/audit.ts';
 export * from './contract/batches.ts';
 export * from './contract/challenges.ts';
@@ -35,6 +37,7 @@ export interface Store
     ChallengeStore,
     BatchStore,
     OutcomeStore,
+    AlarmStore,
     SchemaStore,
     SettingStore,
     PruneStore,

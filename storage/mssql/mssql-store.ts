@@ -1,6 +1,7 @@
 /** The store in SQL Server or Azure SQL, shared by any number of machines. */
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
+import { alarmMethods } from './alarms.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -49,6 +50,7 @@ export function storeOn(db: Database): Store {
     ...batchMethods(db),
     ...outcomeMethods(db),
     ...challengeMethods(db),
+    ...alarmMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     backup: async () => {

@@ -1,4 +1,5 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
+import { ALARM_SQL } from './alarms.ts';
 import { AUDIT_SQL } from './audit.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
@@ -13,6 +14,7 @@ import type { StageTable, Statement } from './statement.ts';
 import { LOADED, WINDOW_SQL } from './windows.ts';
 
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
+  alarms: ALARM_SQL,
   audit: AUDIT_SQL,
   batches: BATCH_SQL,
   challenges: CHALLENGE_SQL,

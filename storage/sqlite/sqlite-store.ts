@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { makeFolder } from '../folders.ts';
 import type { Store } from '../store.ts';
+import { alarmMethods } from './alarms.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -50,6 +51,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...batchMethods(db),
     ...outcomeMethods(db),
     ...challengeMethods(db),
+    ...alarmMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     ...fileMethods(db),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { loadMigrations } from '../../storage/migrations.ts';
+import { ALARM_SQL } from '../../storage/sqlite/alarms.ts';
 import { AUDIT_SQL } from '../../storage/sqlite/audit.ts';
 import { BATCH_SQL, listSql } from '../../storage/sqlite/batches.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
@@ -31,6 +32,7 @@ const LISTS = {
 };
 
 const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  alarms: ALARM_SQL,
   audit: AUDIT_SQL,
   batches: { ...BATCH_SQL, ...LISTS },
   challenges: CHALLENGE_SQL,
@@ -50,6 +52,7 @@ const planOf = (sql: string): string[] =>
 
 // Small tables, a count of the sensors, and steps over rows that a search inside the same statement has found.
 const SCANS_ALLOWED = new Set([
+  'alarms.rules: SCAN alarm_rules',
   'batches.latePeriods: SCAN p',
   'batches.list: SCAN b USING INDEX batches_started',
   // From the newest on, until there are enough.

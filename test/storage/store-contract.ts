@@ -3,6 +3,7 @@
  * call this with theirs. Scale and files are each engine's own matter and are not tested here.
  */
 import type { Store } from '../../storage/store.ts';
+import { alarmsContract } from './contract-alarms.ts';
 import { batchesContract } from './contract-batches.ts';
 import { challengesContract } from './contract-challenges.ts';
 import { outcomesContract } from './contract-outcomes.ts';
@@ -31,6 +32,7 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
   outcomesContract(tools);
   challengesContract(tools);
   promotionsContract(tools);
+  alarmsContract(tools);
   peopleContract(tools);
 
   test('a second migration changes nothing, and the status tells what is applied', async () => {

@@ -1,0 +1,145 @@
+/** Alarms as rows of either engine: columns for what is searched, documents for the rest. */
+import { actOn, eventIdOf, type ActionResult } from '../alarms/act.ts';
+import { alarmOf, flagsOf } from '../alarms/flags.ts';
+import type { Alarm, AlarmAction, AlarmChange, AlarmEvent, AlarmRecord, AlarmShelf } from '../domain/alarm.ts';
+import { defined } from '../domain/defined.ts';
+import { MAX_TIME_MS } from '../domain/time.ts';
+import { alarmRefused } from './failures.ts';
+import type { AlarmCounts, AlarmFilter, ChangedAlarm } from './store.ts';
+
+/** Of an alarm with the names of its sensor, and the shelf of its sensor and kind. */
+export interface AlarmRow {
+  readonly record: string;
+  readonly device: string;
+  readonly sensor: string;
+  readonly unit: string;
+  readonly shelf: string | null;
+}
+
+export const recordOf = ({ record }: Pick<AlarmRow, 'record'>): AlarmRecord => JSON.parse(record) as AlarmRecord;
+
+export const shelfOf = ({ shelf }: Pick<AlarmRow, 'shelf'>): AlarmShelf | undefined =>
+  shelf === null ? undefined : (JSON.parse(shelf) as AlarmShelf);
+
+export const toAlarm = (row: AlarmRow, nowMs: number): Alarm => alarmOf(recordOf(row), row, shelfOf(row), nowMs);
+
+/** What is searched for, from a record. */
+export function alarmColumns(record: AlarmRecord) {
+  const flags = flagsOf(record, undefined, 0);
+  return {
+    id: record.id,
+    sensorId: record.sensorId,
+    kind: record.kind,
+    sinceMs: record.facts.sinceMs,
+    untilMs: flags.active ? MAX_TIME_MS : (record.facts.clearedMs ?? record.facts.lastMs),
+    open: flags.retain,
+    severity: record.facts.severity,
+    incident: record.incident,
+    record: JSON.stringify(record),
+  };
+}
+
+/** An event before it is stored. */
+export type NewAlarmEvent = Omit<AlarmEvent, 'seq'>;
+
+export interface EventRow {
+  readonly seq: number;
+  readonly event: string;
+}
+
+export const toEvent = ({ seq, event }: EventRow): AlarmEvent => ({
+  ...(JSON.parse(event) as NewAlarmEvent),
+  seq: Number(seq),
+});
+
+/** The event of a change; the record is the one after it. */
+export function eventOf(
+  record: AlarmRecord,
+  shelf: AlarmShelf | undefined,
+  what: {
+    readonly change: AlarmChange;
+    readonly timeMs: number;
+    readonly receivedMs: number;
+    readonly user?: string;
+    readonly comment?: string;
+    readonly batchId?: string;
+  },
+): NewAlarmEvent {
+  return {
+    id: eventIdOf(record.id, record.version),
+    alarmId: record.id,
+    severity: record.facts.severity,
+    quality: record.facts.quality,
+    ...flagsOf(record, shelf, what.receivedMs),
+    ...what,
+  };
+}
+
+/** The events of a changed alarm; all of them tell the state that it came to. */
+export function changedEvents(
+  { record, changes }: ChangedAlarm,
+  shelf: AlarmShelf | undefined,
+  receivedMs: number,
+): NewAlarmEvent[] {
+  const before = record.version - changes.length;
+  return changes.map((what, i) => eventOf({ ...record, version: before + i + 1 }, shelf, { ...what, receivedMs }));
+}
+
+/** What an action makes of a row. @throws FleetscoreError `ALARM_REFUSED` */
+export function acted(
+  row: AlarmRow,
+  action: AlarmAction,
+): Extract<ActionResult, { ok: true }> & { readonly event: NewAlarmEvent } {
+  const before = recordOf(row);
+  const result = actOn(before, shelfOf(row), action);
+  if (!result.ok) throw alarmRefused(action.id, result.refusal);
+  const comment = action.comment?.trim();
+  const event = eventOf(result.record, result.shelf, {
+    change: result.change,
+    timeMs: action.atMs,
+    receivedMs: action.atMs,
+    user: action.user,
+    ...defined({ comment: comment || undefined }),
+  });
+  return { ...result, event };
+}
+
+/** The way that rows are found; the other filters are asked of each. */
+export type AlarmPath = 'sensor' | 'incident' | 'device' | 'open' | 'time';
+
+export function pathOf({ sensorId, incident, device, retain, active }: AlarmFilter): AlarmPath {
+  if (sensorId !== undefined) return 'sensor';
+  if (incident !== undefined) return 'incident';
+  if (device !== undefined) return 'device';
+  return retain === true || active === true ? 'open' : 'time';
+}
+
+/** Parameters of a list, null for what is not asked. */
+export function filterValues(filter: AlarmFilter) {
+  const { active, retain, kind, sensorId, device, incident, minSeverity = 0, within } = filter;
+  return {
+    kind: kind ?? null,
+    minSeverity,
+    fromMs: within?.fromMs ?? -1,
+    toMs: within?.toMs ?? MAX_TIME_MS,
+    device: device ?? null,
+    incident: incident ?? null,
+    sensorId: sensorId ?? null,
+    open: retain ?? null,
+    /** An active alarm has the largest end there is. */
+    activeMs: active === undefined ? null : MAX_TIME_MS,
+    active: active ?? null,
+  };
+}
+
+export function alarmCounts(open: readonly Alarm[]): AlarmCounts {
+  const active = open.filter((alarm) => alarm.active);
+  const shown = active.filter((alarm) => !alarm.suppressedOrShelved);
+  return {
+    active: active.length,
+    unacked: open.filter((alarm) => !alarm.acked).length,
+    shelved: open.filter((alarm) => alarm.suppressedOrShelved).length,
+    worstSeverity: shown.reduce((worst, { facts }) => Math.max(worst, facts.severity), 0),
+    incidents: new Set(active.map(({ incident }) => incident)).size,
+  };
+}
