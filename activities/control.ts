@@ -116,7 +116,8 @@ async function readingsReady(deps: BatchDeps, period: Period, waitUntilMs: numbe
   const flowing = watermarks.filter((watermark) => watermark >= fromMs);
   // A partition that never had a reading, or none that passed the filter, says nothing.
   const known = watermarks.filter((watermark) => watermark >= 0);
-  const watermarkMs = Math.min(...(flowing.length > 0 ? flowing : known.length > 0 ? known : watermarks));
+  const telling = [flowing, known, watermarks].find((some) => some.length > 0);
+  const watermarkMs = Math.min(...(telling ?? watermarks));
   return {
     ready: watermarkMs >= neededMs || deps.now() >= waitUntilMs + (neededMs - toMs),
     neededMs,

@@ -69,7 +69,7 @@ export async function dryRun(
       const own = byPool.get(pool) ?? { planned: 0, wouldScore: 0 };
       byPool.set(pool, own);
       own.planned += 1;
-      const reason = models.has(id) ? (held === 0 ? 'no_data' : undefined) : 'no_model';
+      const reason = skippedFor(models.has(id), held);
       if (reason === undefined) {
         wouldScore += 1;
         own.wouldScore += 1;
@@ -134,4 +134,10 @@ export function expectedTime(batches: readonly Batch[], planned: number): DryRun
     .map((batch) => (batch.finishedAtMs! - batch.startedAtMs) * (alike.length > 0 ? 1 : planned / batch.planned))
     .sort((a, b) => a - b);
   return times.length === 0 ? undefined : { ms: Math.round(times[times.length >> 1]!), batches: times.length };
+}
+
+/** Why a sensor is not scored; undefined when it is. */
+function skippedFor(hasModel: boolean, windows: number): 'no_data' | 'no_model' | undefined {
+  if (!hasModel) return 'no_model';
+  return windows === 0 ? 'no_data' : undefined;
 }

@@ -75,11 +75,7 @@ export async function mendHoles(deps: Deps, batches: readonly Batch[]): Promise<
     const hole = await holeOf(deps, batch);
     if (!hole) continue;
     if (hole.manifestMissing && hasEnded(batch)) {
-      await writeManifest(
-        deps.blobs,
-        batch,
-        manifestOf(batch, batch.status as 'completed', await filesOf(deps.store, batch.id)),
-      );
+      await writeManifest(deps.blobs, batch, manifestOf(batch, batch.status, await filesOf(deps.store, batch.id)));
       manifests.push(batch.id);
     }
     if (hole.files.length > 0 && !(await scoredAgain(deps, batch))) holes.push(hole);

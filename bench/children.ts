@@ -32,7 +32,7 @@ export async function runChildMode(bench: BenchFleet, rounds: number, log: (line
   const { context, env, fleet, home } = bench;
   const client = await context.client();
   const worker = fork(fileURLToPath(new URL('./empty-worker.ts', import.meta.url)), [], {
-    env: env as NodeJS.ProcessEnv,
+    env: env,
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   const ended = once(worker, 'exit');

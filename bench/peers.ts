@@ -122,7 +122,7 @@ export async function runPeer(
       const [command, ...rest] = isolate
         ? ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', python, ...args]
         : [python, ...args];
-      const { stdout } = await run(command!, rest, {
+      const { stdout } = await run(command, rest, {
         cwd: HERE,
         env,
         maxBuffer: 256 * 1024 * 1024,

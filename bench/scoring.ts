@@ -58,7 +58,7 @@ const models = Array.from({ length: sensorCount }, (_, i): ScalerOcsvmRbf => ({
 }));
 
 /** Least wall time of the rounds after a first one, and CPU of the same round, both in seconds. */
-async function measure(work: () => Promise<unknown> | unknown): Promise<{ seconds: number; cpuSeconds: number }> {
+async function measure(work: () => unknown): Promise<{ seconds: number; cpuSeconds: number }> {
   await work();
   let best = { seconds: Infinity, cpuSeconds: Infinity };
   for (let i = 0; i < rounds; i++) {
@@ -165,8 +165,8 @@ try {
   const encodeParquet = await measure(() => encodePredictions('parquet', packed, series, packs.result));
   const decode = await measure(() => decodePredictions(bytes));
   const decodeParquet = await measure(() => decodePredictions(parquet.bytes));
-  const decodeOne = await measure(() => decodePredictions(bytes, packed[sensorCount >> 1]!));
-  const decodeOneParquet = await measure(() => decodePredictions(parquet.bytes, packed[sensorCount >> 1]!));
+  const decodeOne = await measure(() => decodePredictions(bytes, packed[sensorCount >> 1]));
+  const decodeOneParquet = await measure(() => decodePredictions(parquet.bytes, packed[sensorCount >> 1]));
 
   const of = ({
     seconds,

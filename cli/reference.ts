@@ -13,7 +13,7 @@ This page is generated from the commands by \`npm run docs\`.
 /** The whole page, as Markdown. */
 export async function commandReference(): Promise<string> {
   const program = await createProgram([]);
-  return `${[HEAD, ...program.commands.flatMap((command) => pagesOf(command, ''))].join('\n')}`;
+  return [HEAD, ...program.commands.flatMap((command) => pagesOf(command, ''))].join('\n');
 }
 
 function pagesOf(command: Command, prefix: string): string[] {

@@ -6,6 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
 
 export interface ProbeTarget {
@@ -62,7 +63,7 @@ export async function probe(target: ProbeTarget, timeoutMs = 4_000): Promise<Tro
           host,
           port,
           ALPNProtocols: ['h2'],
-          ...(serverName ? { servername: serverName } : isIP(host) ? {} : { servername: host }),
+          ...defined({ servername: serverName || (isIP(host) ? undefined : host) }),
           ...(ca ? { ca: Buffer.from(ca) } : {}),
           ...(cert && key ? { cert: Buffer.from(cert), key: Buffer.from(key) } : {}),
         } satisfies ConnectionOptions,
@@ -75,12 +76,12 @@ export async function probe(target: ProbeTarget, timeoutMs = 4_000): Promise<Tro
 
 async function probePlain(host: string, port: number, timeoutMs: number): Promise<Trouble | undefined> {
   const answer = await ask((ready) => connectTcp({ host, port }, ready), timeoutMs);
-  if (answer.kind === 'said')
-    return answer.first[3] === SETTINGS
-      ? undefined
-      : answer.first[0] === ALERT
-        ? { kind: 'wants-tls', cause: 'the server speaks TLS only' }
-        : { kind: 'not-temporal', cause: 'what answers there is no Temporal server' };
+  if (answer.kind === 'said') {
+    if (answer.first[3] === SETTINGS) return undefined;
+    return answer.first[0] === ALERT
+      ? { kind: 'wants-tls', cause: 'the server speaks TLS only' }
+      : { kind: 'not-temporal', cause: 'what answers there is no Temporal server' };
+  }
   const known = troubleOfSystem(answer);
   if (known) return known;
   // A server with TLS may close without a word.

@@ -19,15 +19,17 @@ export function temporalSettings(env: Env): string[] {
 export function configFileOf(env: Env): string | undefined {
   const named = env.TEMPORAL_CONFIG_FILE;
   if (named) return named;
-  const home = env.HOME || homedir();
-  const folder =
-    process.platform === 'win32'
-      ? env.APPDATA
-      : process.platform === 'darwin'
-        ? join(home, 'Library', 'Application Support')
-        : env.XDG_CONFIG_HOME || join(home, '.config');
+  const folder = settingsFolder(env);
   const file = folder === undefined ? undefined : join(folder, 'temporalio', 'temporal.toml');
   return file !== undefined && existsSync(file) ? file : undefined;
+}
+
+/** Where programs of the platform keep their settings. */
+function settingsFolder(env: Env): string | undefined {
+  const home = env.HOME || homedir();
+  if (process.platform === 'win32') return env.APPDATA;
+  if (process.platform === 'darwin') return join(home, 'Library', 'Application Support');
+  return env.XDG_CONFIG_HOME || join(home, '.config');
 }
 
 /**

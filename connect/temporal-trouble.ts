@@ -51,11 +51,12 @@ export async function notConnected(target: ProbeTarget, env: Env, error: unknown
     );
   const trouble = await probe(target).catch((): Trouble => ({ kind: 'unknown', cause: messageOf(error) }));
   const { kind, cause } = trouble ?? { kind: 'unknown' as const, cause: firstLine(error) };
-  const away = kind === 'refused' || kind === 'unknown-host' || kind === 'silent';
+  const away = kind === 'refused' || kind === 'unknown-host' || kind === 'silent' || kind === 'unknown';
+  const what = away ? 'no Temporal server answers at' : 'no connection to the Temporal server at';
   return new FleetscoreError(
-    away ? 'TEMPORAL_UNAVAILABLE' : kind === 'unknown' ? 'TEMPORAL_UNAVAILABLE' : 'TEMPORAL_TLS',
-    `${away || kind === 'unknown' ? `no Temporal server answers at ${address}` : `no connection to the Temporal server at ${address}`} (${cause}). ${REMEDY[kind]}${from(env)}`,
-    { retryable: away || kind === 'unknown', cause: error },
+    away ? 'TEMPORAL_UNAVAILABLE' : 'TEMPORAL_TLS',
+    `${what} ${address} (${cause}). ${REMEDY[kind]}${from(env)}`,
+    { retryable: away, cause: error },
   );
 }
 

@@ -47,7 +47,7 @@ function resolveTarget(env: Env): Resolved {
   let options: ConnectionOptions;
   try {
     profile = loadClientConfigProfile({ overrideEnvVars, disableFile: noFile });
-    options = toClientOptions(profile).connectionOptions as ConnectionOptions;
+    options = toClientOptions(profile).connectionOptions;
   } catch (error) {
     throw wrong(messageOf(error).replace(/\.$/, ''), error);
   }

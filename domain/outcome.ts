@@ -102,7 +102,7 @@ export function decided(counts: OutcomeCounts): number {
 export function countOutcomes(
   outcomes: Iterable<Pick<SensorOutcome, 'status' | 'windows' | 'anomalies'>>,
 ): OutcomeCounts {
-  const counts = { ...NO_OUTCOMES } as { -readonly [K in keyof OutcomeCounts]: number };
+  const counts = { ...NO_OUTCOMES };
   for (const outcome of outcomes) {
     counts[outcome.status] += 1;
     counts.windows += outcome.windows;

@@ -32,7 +32,11 @@ const COLOUR = /(\u001b\[[0-9;]{0,16}m)/;
 export function terminalText(text: string, colours: boolean): string {
   return text
     .split(COLOUR)
-    .map((part, i) => (i % 2 === 0 ? plainText(part) : colours ? part : ''))
+    .map((part, i) => {
+      const ours = i % 2 === 1;
+      if (!ours) return plainText(part);
+      return colours ? part : '';
+    })
     .join('');
 }
 

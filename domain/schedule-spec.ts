@@ -121,7 +121,7 @@ function timesOfDay(calendar: Calendar): readonly number[] {
   const down = (ranges: readonly NumberRange[], count: number): number[] =>
     Array.from({ length: count }, (_, i) => count - 1 - i).filter((value) => matches(ranges, value));
   const [hours, minutes, seconds] = [down(calendar.hour, 24), down(calendar.minute, 60), down(calendar.second, 60)];
-  const times = hours!.flatMap((h) => minutes!.flatMap((m) => seconds!.map((s) => ((h * 60 + m) * 60 + s) * 1000)));
+  const times = hours.flatMap((h) => minutes.flatMap((m) => seconds.map((s) => ((h * 60 + m) * 60 + s) * 1000)));
   ofDay.set(calendar, times);
   return times;
 }

@@ -90,7 +90,7 @@ export function tryParseTime(text: string): number | undefined {
   const match = TIME.exec(text.trim());
   if (!match) return undefined;
   const [, date, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match;
-  const offset = /^z$/i.test(zone) ? 'Z' : zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone;
+  const offset = zone.toUpperCase().replace(/^(...)(\d\d)$/, '$1:$2');
   const ms = Date.parse(`${date}T${minutes}:${seconds}.${fraction.slice(0, 3).padEnd(3, '0')}${offset}`);
   if (!(ms >= MIN_TIME_MS && ms <= MAX_TIME_MS)) return undefined;
   // Date.parse rolls 30 February over to March: refuse what does not read back as written.

@@ -112,7 +112,7 @@ async function setAside(
   const dead = countOf(found);
   const sends = countSends();
   const send = sends.indexOf(event);
-  if (send > 0) sends.add(send, { events: 1, dead: found.reasons as Record<string, number> });
+  if (send > 0) sends.add(send, { events: 1, dead: found.reasons });
   const { seq, offset, enqueuedMs } = event;
   if (!(await committer.commit({ throughSeq: seq, last: { offset, enqueuedMs }, dead, sends: sends.results }))) return;
   totals.commits++;

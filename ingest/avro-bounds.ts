@@ -19,7 +19,7 @@ interface Shape {
 
 /** Offset behind the value of this type at `at`. @throws Error when it is not all there */
 export function endOfAvro(type: avro.Type, bytes: Uint8Array, at: number): number {
-  return end(type as unknown as Shape, bytes, at, 0);
+  return end(type, bytes, at, 0);
 }
 
 function end(type: Shape, bytes: Uint8Array, at: number, depth: number): number {

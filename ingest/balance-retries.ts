@@ -26,7 +26,7 @@ export function retryBalancing(
   retryOptions: RetryOptions,
   heard: (hub: { readonly createdOn: Date }) => void,
 ): boolean {
-  const management = contextOf(client)?.managementSession as Partial<Management> | undefined;
+  const management: Partial<Management> | undefined = contextOf(client)?.managementSession;
   if (typeof management?.getEventHubProperties !== 'function') return false;
   const ask = management.getEventHubProperties.bind(management);
   management.getEventHubProperties = async (options) => {

@@ -42,7 +42,7 @@ const EXACT_LONG = avro.types.LongType.__with({
   fromJSON: Number,
   toJSON: Number,
   isValid: (value: unknown) => typeof value === 'bigint' || Number.isSafeInteger(value),
-  compare: (a: number | bigint, b: number | bigint) => (a === b ? 0 : a < b ? -1 : 1),
+  compare: (a: number | bigint, b: number | bigint) => Number(a > b) - Number(a < b),
 });
 
 const VALUES = [EXACT_LONG, 'double', 'string', 'bytes'];
@@ -123,7 +123,7 @@ const HEADER = avro.Type.forSchema({
     { name: 'meta', type: { type: 'map', values: 'bytes' } },
     { name: 'sync', type: { type: 'fixed', name: 'Sync', size: 16 } },
   ],
-} as Parameters<typeof avro.Type.forSchema>[0]);
+});
 const LONG = avro.Type.forSchema('long');
 
 // By blocks rather than by avsc's stream, which takes a file that was cut off for a whole one.
@@ -132,7 +132,7 @@ function readContainer(file: Buffer, name: string): EventData[] {
   let at = 0;
   const read = (type: avro.Type, from: Buffer, position: number): { value: unknown; offset: number } => {
     endOfAvro(type, from, position);
-    const { value, offset } = type.decode(from, position) as { value: unknown; offset: number };
+    const { value, offset } = type.decode(from, position);
     if (offset < 0) throw new Error('it ends too early');
     return { value, offset };
   };
@@ -198,7 +198,7 @@ function* records(events: readonly IngestEvent[]): Generator<EventData> {
       Offset: event.offset,
       EnqueuedTimeUtc: captureTime(event.enqueuedMs),
       SystemProperties: system,
-      Properties: event.properties ? mapProperties(event.properties) : (EMPTY as Record<string, Property>),
+      Properties: event.properties ? mapProperties(event.properties) : EMPTY,
       // avsc takes Buffers only.
       Body: body === null ? null : { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength) },
     };

@@ -63,5 +63,5 @@ const becameOf = (before: Built, after: Built, filtered: number, found: Findings
   late: after.late - before.late,
   tooLate: after.tooLate - before.tooLate,
   filtered,
-  dead: (found?.reasons ?? {}) as Record<string, number>,
+  dead: found?.reasons ?? {},
 });

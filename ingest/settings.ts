@@ -86,7 +86,7 @@ function windowsOfText(text: string): WindowShape {
   if (!/^\d+(\/\d+)?$/.test(text))
     throw formatTooNew('the setting of windows in the store', `its form is ${JSON.stringify(text)}`);
   const [windowMs, hopMs = windowMs] = text.split('/').map(Number) as [number, number?];
-  return { windowMs, hopMs: hopMs! };
+  return { windowMs, hopMs: hopMs };
 }
 
 /** For whoever writes windows: from then on they have this length and hop. @throws FleetscoreError `INTERVAL_CHANGED` when the stored ones have others */

@@ -54,7 +54,7 @@ export function startChild(options: ChildOptions): StackChild & { readonly proce
   const logFrom = sizeOf(logFile);
   // A group of its own: Ctrl-C reaches only us, and we end the parts in the right order.
   const child = fork(options.file, options.args ?? [], {
-    env: options.env as NodeJS.ProcessEnv,
+    env: options.env,
     stdio: onOutput ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', log, log, 'ipc'],
     detached: true,
     execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -109,7 +109,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   const { config, scoringWorkers = 1, log } = options;
   const { home } = config;
   preparePlaces(home);
-  const temporal = await findTemporal(config.toolsDir, log, options.env as NodeJS.ProcessEnv);
+  const temporal = await findTemporal(config.toolsDir, log, options.env);
   const [ports, keys] = [await claimPorts(config), stackKeys(home)];
   const clientEnv = clientVariables(config, ports, keys, options.env);
   const outer = withoutTemporal(options.env);

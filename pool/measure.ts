@@ -2,6 +2,7 @@
  * What the pool learns from looking: spin-up, speed of a worker, failures in a row. Kept by the workflow between
  * two looks, so it survives restarts. Pure.
  */
+import { defined } from '../domain/defined.ts';
 import type { Observation, RunningBatch, ScheduledBatch } from './policy-types.ts';
 import { isGone, type PoolNode } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
@@ -78,11 +79,7 @@ export function learn(before: Measured, seen: Seen): Measured {
     toGo: Object.fromEntries(seen.batches.map((batch) => [batch.id, batch.sensorsToGo])),
     atMs: seen.nowMs,
     busyWorkers: seen.workers.filter((worker) => worker.busyTasks > 0).length,
-    ...(seen.batches.some((batch) => batch.sensorsToGo > 0)
-      ? { lastWorkMs: seen.nowMs }
-      : before.lastWorkMs === undefined
-        ? {}
-        : { lastWorkMs: before.lastWorkMs }),
+    ...defined({ lastWorkMs: seen.batches.some((batch) => batch.sensorsToGo > 0) ? seen.nowMs : before.lastWorkMs }),
   };
 }
 

@@ -79,7 +79,8 @@ export function explain(t: Told): string {
 
 export function seconds(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1_000));
-  return s < 120 ? `${s} s` : s < 7_200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3_600)} h`;
+  if (s < 120) return `${s} s`;
+  return s < 7_200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3_600)} h`;
 }
 
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;

@@ -186,19 +186,17 @@ function runningNeed(
         : settings.finishWithinMs;
       return { fromMs: nowMs, toMs: nowMs + leftMs, nodes: nodesFor(batch.sensorsToGo, leftMs, rate) };
     });
-  const floor = toGo > 0 ? 1 : backlog.tasks > 0 ? (backlog.ageMs > settings.finishWithinMs ? present + 1 : 1) : 0;
+  // Tasks of no batch that is known, and too old: one node more than there are.
+  const overdue = toGo <= 0 && backlog.ageMs > settings.finishWithinMs;
+  const floor = toGo > 0 || backlog.tasks > 0 ? 1 + (overdue ? present : 0) : 0;
   const sum = loads.reduce((total, load) => total + load.nodes, 0);
   if (sum <= present || present === 0) return { loads, floor, toGo };
   // More than there are: worth it only when they find work for as long as they took to come, and tasks wait for them.
   const queuedToGo = batches.reduce((total, batch) => total + (batch.queued ? 0 : batch.sensorsToGo), 0);
   const spinUpWork = rate * (spinUpMs / 1_000);
   const left = toGo - (seen.workers.length + seen.coming.length / 2) * spinUpWork;
-  const extra =
-    left < present * spinUpWork
-      ? 0
-      : queuedToGo > 0
-        ? Number.POSITIVE_INFINITY
-        : Math.max(0, backlog.tasks - seen.coming.length);
+  const waiting = queuedToGo > 0 ? Number.POSITIVE_INFINITY : Math.max(0, backlog.tasks - seen.coming.length);
+  const extra = left < present * spinUpWork ? 0 : waiting;
   const scale = Math.min(1, (present + extra) / sum);
   return { loads: loads.map((load) => ({ ...load, nodes: load.nodes * scale })), floor, toGo };
 }

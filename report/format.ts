@@ -36,7 +36,8 @@ export function formatMs(ms: number): string {
 
 /** How long until a fault was found; empty when it was not. */
 export function formatDelay(ms: number | undefined): string {
-  return ms === undefined ? '' : ms <= 0 ? 'at once' : formatMs(ms);
+  if (ms === undefined) return '';
+  return ms <= 0 ? 'at once' : formatMs(ms);
 }
 
 /** A share for people: `0%`, `<0.1%`, `1.3%`, `42%`. Empty for a share of nothing. */

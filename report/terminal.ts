@@ -185,8 +185,11 @@ function faultLines(match: FaultMatch, options: TerminalOptions, colors: Colors)
     [
       {
         title: 'injected fault',
-        paint: (text, r, c) =>
-          shown[r]!.found ? c.green(text) : shown[r]!.findable === false ? c.dim(text) : c.red(text),
+        paint(text, r, c) {
+          const { found, findable } = shown[r]!;
+          if (found) return c.green(text);
+          return findable === false ? c.dim(text) : c.red(text);
+        },
       },
       { title: 'sensor' },
       { title: 'kind' },

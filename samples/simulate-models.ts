@@ -88,7 +88,7 @@ export function createModelWriter(): (parameters: ScalerOcsvmRbf) => ModelFileOf
     return at;
   });
   return (parameters) => {
-    for (const [i, value] of columns(parameters).entries()) bytes.writeDoubleLE(value, places[i]!);
+    for (const [i, value] of columns(parameters).entries()) bytes.writeDoubleLE(value, places[i]);
     return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
   };
 }

@@ -173,9 +173,9 @@ export function modelPorts(session: InferenceSession, features: number): ModelPo
     problems.push(output ? outputProblem(output, types) : `there is no output named ${names.join(' or ')}`);
     return output?.name ?? '';
   };
-  const ports = {
+  const ports: ModelPorts = {
     input: input?.name ?? '',
-    inputType: (input?.isTensor && input.type === 'float64' ? 'float64' : 'float32') as ModelPorts['inputType'],
+    inputType: input?.isTensor && input.type === 'float64' ? 'float64' : 'float32',
     label: port(LABEL_NAMES, LABEL_TYPES),
     scores: port(SCORE_NAMES, SCORE_TYPES),
   };

@@ -13,6 +13,7 @@ export const MANIFEST = 'manifest.csv';
 const HEADER = ['Device', 'Sensor', 'Model'];
 /** A fourth column may name the pool of workers that the model needs; empty for the default one. */
 const POOL = 'Pool';
+const NO_FOLDER: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file' };
 /** Problems shown at a time. */
 const SHOWN = 20;
 
@@ -33,8 +34,7 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
   try {
     names = await readdir(dir);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is a file' : messageOf(error);
+    const why = NO_FOLDER[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
       `the folder ${dir} cannot be read: ${why}. Give the folder that holds the models, named model_<device>_<sensor>.onnx.`,
@@ -122,12 +122,12 @@ function fromNames(dir: string, names: readonly string[], problems: string[]): M
     .sort((a, b) => byNumber.compare(a, b) || (a < b ? -1 : 1))) {
     const parts = file.slice(0, -'.onnx'.length).split('_');
     const [prefix, device = '', sensor = ''] = parts;
-    const problem =
-      prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx')
-        ? 'the name is not model_<device>_<sensor>.onnx'
-        : parts.length > 3
-          ? 'the name has more than two underscores, so device and sensor cannot be told apart'
-          : (nameProblem('device', device) ?? nameProblem('sensor', sensor));
+    const underscores =
+      parts.length > 3 && 'the name has more than two underscores, so device and sensor cannot be told apart';
+    const form =
+      (prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx')) &&
+      'the name is not model_<device>_<sensor>.onnx';
+    const problem = form || underscores || (nameProblem('device', device) ?? nameProblem('sensor', sensor));
     if (problem === undefined) entries.push({ device, sensor, file, path: resolve(dir, file) });
     else
       problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);

@@ -172,7 +172,7 @@ export function decodeModel(bytes: Uint8Array): OnnxModel {
 
 /** Writes an ONNX file: the same model gives the same bytes. */
 export function encodeModel(model: OnnxModel): Uint8Array {
-  const written = modelType.encode(modelType.fromObject(model as unknown as Record<string, unknown>)).finish();
+  const written = modelType.encode(modelType.fromObject(model)).finish();
   // The writer may give a slice of a pooled buffer: own the memory, so that it can be transferred.
   return written.byteLength === written.buffer.byteLength ? written : Uint8Array.from(written);
 }
@@ -184,7 +184,8 @@ export function decodeMetadata(bytes: Uint8Array): ReadonlyMap<string, string> {
 }
 
 export function toNumber(value: Int64 | undefined): number {
-  return value === undefined ? 0 : typeof value === 'number' ? value : value.toNumber();
+  if (value === undefined) return 0;
+  return typeof value === 'number' ? value : value.toNumber();
 }
 
 /** Dimensions of a tensor. */

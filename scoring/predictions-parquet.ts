@@ -76,7 +76,7 @@ export function encodeParquet(
   }
   const writer = new ByteWriter();
   const plain = { encoding: 'PLAIN', codec: 'UNCOMPRESSED' } as const;
-  parquetWrite({
+  const pending = parquetWrite({
     writer,
     schema: SCHEMA,
     createdBy: 'fleetscore',
@@ -91,6 +91,8 @@ export function encodeParquet(
       { name: 'Score', data: scores, ...plain },
     ] satisfies { name: Column; data: unknown }[],
   });
+  // The type allows a promise, for writers that are not this one: bytes taken before it ends would be half a file.
+  if (pending) throw new Error('hyparquet-writer did not write at once');
   return { bytes: writer.getBytes(), rows };
 }
 

@@ -98,10 +98,10 @@ export function createThreads(options: ThreadsOptions): Threads {
     async close() {
       life.closed = true;
       // What runs in a process can be stopped at once.
-      await Promise.all(foreign.map((lane) => lane.thread?.end()));
+      await Promise.all(foreign.map(async (lane) => lane.thread?.end()));
       for (const { running } of lanes) if (running) Atomics.store(running.marks, MARK.stop, 1);
       await Promise.all(lanes.map((lane) => lane.tail));
-      await Promise.all(lanes.map((lane) => lane.thread?.end()));
+      await Promise.all(lanes.map(async (lane) => lane.thread?.end()));
       await abandoned.returned();
     },
   };

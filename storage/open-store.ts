@@ -33,7 +33,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     return openMssqlStore(text, options);
   }
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0];
-  const got =
-    text === '' ? 'is empty' : scheme ? `starts with ${scheme}, which is no known kind` : 'is of no known kind';
+  const kind = scheme ? `starts with ${scheme}, which is no known kind` : 'is of no known kind';
+  const got = text === '' ? 'is empty' : kind;
   throw new FleetscoreError('STORE_URL_INVALID', `The text that names the SQL store ${got}. ${FORMS}.`);
 }

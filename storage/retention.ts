@@ -67,7 +67,9 @@ export function startRetention(
     }
   };
   round = prune();
-  const timer = setInterval(() => (round = round.then(prune)), EVERY_MS);
+  const timer = setInterval(() => {
+    round = round.then(prune);
+  }, EVERY_MS);
   return async () => {
     clearInterval(timer);
     await round;

@@ -26,9 +26,8 @@ const KINDS: Readonly<Record<string, SpanKind>> = {
 };
 
 /** The two libraries define a context alike. */
-const theirs = (own: Context): TracingContext => own as unknown as TracingContext;
-const ours = (their: TracingContext | undefined): Context =>
-  (their as unknown as Context | undefined) ?? context.active();
+const theirs = (own: Context): TracingContext => own;
+const ours = (their: TracingContext | undefined): Context => their ?? context.active();
 
 export function traceAzureSdk(tracer: Tracer): void {
   const instrumenter: Instrumenter = {
@@ -53,7 +52,7 @@ export function traceAzureSdk(tracer: Tracer): void {
     },
     createRequestHeaders(inside) {
       const span = trace.getSpan(ours(inside));
-      return span?.isRecording() ? { traceparent: toTraceparent(span.spanContext()) } : ({} as Record<string, string>);
+      return span?.isRecording() ? { traceparent: toTraceparent(span.spanContext()) } : {};
     },
   };
   useInstrumenter(instrumenter);

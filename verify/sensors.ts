@@ -24,7 +24,7 @@ export async function checkSensors(
 ): Promise<SensorTotals> {
   const outcomes = outcomesOf(store, batch.id);
   let next = await outcomes.next();
-  const counts = { ...NO_OUTCOMES } as { -readonly [K in keyof OutcomeCounts]: number };
+  const counts = { ...NO_OUTCOMES };
   let planned = 0;
   let recorded = 0;
   let last = -1;

@@ -32,7 +32,7 @@ export function logActivities(log: Logger): ActivityInterceptorsFactory {
         const startedAt = performance.now();
         const told = (): object => ({
           activity: info.activityType,
-          ...fieldsOf((input.args[0] ?? {}) as Input),
+          ...fieldsOf(input.args[0] ?? {}),
           attempt: info.attempt,
           ms: Math.round(performance.now() - startedAt),
           workflowId: info.workflowExecution?.workflowId,

@@ -76,7 +76,9 @@ export function watchGaps(deps: GapWatch): () => Promise<void> {
     }
   };
   let round = Promise.resolve();
-  const timer = setInterval(() => (round = round.then(look)), EVERY_MS);
+  const timer = setInterval(() => {
+    round = round.then(look);
+  }, EVERY_MS);
   return async () => {
     clearInterval(timer);
     await round;

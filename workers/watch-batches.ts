@@ -48,7 +48,9 @@ export function watchBatches(deps: BatchDeps, client: Client, everyMs = EVERY_MS
       }
   };
   let round = look();
-  const timer = setInterval(() => (round = round.then(look)), everyMs);
+  const timer = setInterval(() => {
+    round = round.then(look);
+  }, everyMs);
   return {
     metrics: () => [
       {

@@ -7,5 +7,5 @@ export const progressQuery = defineQuery<BatchProgress>('progress');
 /** Most child workflows at once, 1 to 500. Returns the new limit. */
 export const setConcurrencyUpdate = defineUpdate<number, [number]>('setConcurrency');
 /** No new children start until `resume`; those under way go on. */
-export const pauseUpdate = defineUpdate<void, []>('pause');
-export const resumeUpdate = defineUpdate<void, []>('resume');
+export const pauseUpdate = defineUpdate<void>('pause');
+export const resumeUpdate = defineUpdate<void>('resume');

@@ -22,9 +22,9 @@ export const poolQuery = defineQuery<PoolState>('pool');
 /** Changes some limits; returns all. */
 export const setLimitsUpdate = defineUpdate<PoolLimits, [Partial<PoolLimits>]>('setLimits');
 /** Nothing is started or stopped until `resume`. */
-export const pausePoolUpdate = defineUpdate<void, []>('pause');
-export const resumePoolUpdate = defineUpdate<void, []>('resume');
+export const pausePoolUpdate = defineUpdate<void>('pause');
+export const resumePoolUpdate = defineUpdate<void>('resume');
 /** All nodes go once their work is done, and none is started until `resume`. */
-export const drainPoolUpdate = defineUpdate<void, []>('drain');
+export const drainPoolUpdate = defineUpdate<void>('drain');
 /** Settings of a new configuration: what it changes is taken over; limits set by hand stay otherwise. */
 export const configurePoolUpdate = defineUpdate<void, [PoolSettings]>('configure');

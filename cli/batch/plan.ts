@@ -134,13 +134,19 @@ function costText(costs: readonly ExpectedCost[]): string | undefined {
     : undefined;
   const what =
     known.length === 1 ? `${plural(first.nodes, 'node')} of ${first.vmSize}, ${nodeTime(seconds)}` : nodeTime(seconds);
-  const basis =
-    known.length === 1
-      ? `spin-up ${first.spinUpSeconds.toFixed(1)} s, ${count(Math.round(first.sensorsPerSecond))} sensors/s a worker, ${first.measured ? 'as measured' : 'first guesses'}`
-      : known.every((one) => one.measured)
-        ? 'spin-up and speed as measured'
-        : 'spin-up and speed are first guesses in part';
-  return `${total === undefined ? '' : `about ${cash(total)}${first.currency === undefined ? '' : ` ${first.currency}`}: `}${what} from zero and back (${basis})${total === undefined ? '; no prices: give --prices FILE or set FLEETSCORE_PRICES_FILE' : ''}`;
+  const fromZero = `${what} from zero and back (${basisOf(known)})`;
+  if (total === undefined) return `${fromZero}; no prices: give --prices FILE or set FLEETSCORE_PRICES_FILE`;
+  return `about ${cash(total)}${first.currency === undefined ? '' : ` ${first.currency}`}: ${fromZero}`;
+}
+
+function basisOf(known: readonly ExpectedCost[]): string {
+  const [first] = known;
+  if (known.length > 1 || !first)
+    return known.every((one) => one.measured)
+      ? 'spin-up and speed as measured'
+      : 'spin-up and speed are first guesses in part';
+  const speed = `spin-up ${first.spinUpSeconds.toFixed(1)} s, ${count(Math.round(first.sensorsPerSecond))} sensors/s a worker`;
+  return `${speed}, ${first.measured ? 'as measured' : 'first guesses'}`;
 }
 
 function poolTable(pools: readonly PoolPlan[], costs: readonly ExpectedCost[]): string {

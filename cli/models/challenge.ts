@@ -79,6 +79,15 @@ async function lastWeek(store: Store): Promise<Period | undefined> {
   return newest && { fromMs: newest.toMs - WEEK_MS, toMs: newest.toMs };
 }
 
+function nothingRecorded(challenger: string, asked: boolean, within: Period | undefined): string {
+  const lately = within ? ` in the week before ${when(within.toMs)} UTC` : '';
+  return [
+    `No batch has recorded anything of ${challenger}${asked ? ' in that period' : lately}. ` +
+      `Have the next ones score it: fleetscore models challenge ${challenger}`,
+    `Or compare over a past period, here: fleetscore models compare ${challenger} --from TIME --to TIME`,
+  ].join('\n');
+}
+
 /** `models compare` without a period to score: what batches recorded. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function recordedComparison(
   store: Store,
@@ -103,7 +112,7 @@ export async function recordedComparison(
     },
     text:
       recorded.length === 0
-        ? `No batch has recorded anything of ${challenger}${period ? ' in that period' : within ? ` in the week before ${when(within.toMs)} UTC` : ''}. Have the next ones score it: fleetscore models challenge ${challenger}\nOr compare over a past period, here: fleetscore models compare ${challenger} --from TIME --to TIME`
+        ? nothingRecorded(challenger, period !== undefined, within)
         : recorded
             .flatMap((summary) => [
               recordedText(summary),

@@ -4,6 +4,8 @@ import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
+import type { Challenger } from '../../domain/challenge.ts';
+import type { Release } from '../../storage/contract/releases.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
@@ -125,6 +127,11 @@ export const checkSettings = ({
   executionProvider: scoring.executionProvider,
 });
 
+function roleOf(release: Release, challenger: Challenger | undefined): string {
+  if (release.current) return 'current';
+  return release.name === challenger?.release ? `challenger on ${formatShare(challenger.share, 1)}` : '';
+}
+
 export async function list(context: Context, options: { release?: string; limit: number }): Promise<Output> {
   const store = await context.store();
   const releases = await store.listReleases();
@@ -143,16 +150,7 @@ export async function list(context: Context, options: { release?: string; limit:
           { title: 'Models', align: 'right' },
           { title: '' },
         ],
-        releases.map((r) => [
-          r.name,
-          when(r.createdAtMs),
-          formatCount(r.models),
-          r.current
-            ? 'current'
-            : r.name === challenger?.release
-              ? `challenger on ${formatShare(challenger.share, 1)}`
-              : '',
-        ]),
+        releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), roleOf(r, challenger)]),
         'No models yet. Publish some: fleetscore models publish DIR',
       ),
     };

@@ -22,13 +22,13 @@ export async function lookAtBatches(context: Context): Promise<string> {
   ];
   if (lines.length > 0) throw new Error(lines.join('\n'));
   const waiting = (await store.listBatches({ status: 'waiting', limit: LOOKED_AT })).length;
-  const fine =
-    newest.size === 0
-      ? 'no schedule has scored yet'
-      : newest.size === 1
-        ? 'the newest of its schedule did not fail'
-        : `the newest of each of ${formatNumberOf(newest.size, 'schedule')} did not fail`;
-  return `${fine}${waiting === 0 ? '' : `; ${formatNumberOf(waiting, 'batch', 'batches')} wait`}`;
+  return `${fineOf(newest.size)}${waiting === 0 ? '' : `; ${formatNumberOf(waiting, 'batch', 'batches')} wait`}`;
+}
+
+function fineOf(schedules: number): string {
+  if (schedules === 0) return 'no schedule has scored yet';
+  if (schedules === 1) return 'the newest of its schedule did not fail';
+  return `the newest of each of ${formatNumberOf(schedules, 'schedule')} did not fail`;
 }
 
 function failed(schedule: string, { id, class: why = 'internal', message = '' }: Batch): string {

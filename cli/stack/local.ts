@@ -33,7 +33,7 @@ export async function eventHubs(context: Context, options: EventHubsOptions): Pr
     process.execPath,
     ['--disable-warning=ExperimentalWarning', codeFile('local/event-hubs/main'), ...flags(context, options)],
     {
-      env: context.env as NodeJS.ProcessEnv,
+      env: context.env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
   );

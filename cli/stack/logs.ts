@@ -189,12 +189,17 @@ const SHOWN: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'role
 
 function text({ atMs, level, worker, message, fields }: LogLine): string {
   const name = NAMES.get(level) ?? String(level);
-  const paint = level >= 50 ? pc.red : level >= 40 ? pc.yellow : pc.dim;
   const rest = Object.entries(fields)
     .filter(([key, value]) => !SHOWN.has(key) && value !== undefined && value !== '')
-    .map(
-      ([key, value]) =>
-        `${pc.dim(`${key}=`)}${harmless(typeof value === 'string' ? (/[\s"]/.test(value) ? JSON.stringify(value) : value) : JSON.stringify(value))}`,
-    );
-  return `${isoTime(atMs)} ${paint(name.padEnd(5))} ${pc.cyan(worker)} ${harmless(message)}${rest.length === 0 ? '' : ` ${rest.join(' ')}`}`;
+    .map(([key, value]) => `${pc.dim(`${key}=`)}${harmless(valueText(value))}`);
+  return [isoTime(atMs), paintOf(level)(name.padEnd(5)), pc.cyan(worker), harmless(message), ...rest].join(' ');
 }
+
+function paintOf(level: number): (text: string) => string {
+  if (level >= 50) return pc.red;
+  return level >= 40 ? pc.yellow : pc.dim;
+}
+
+/** As it is where it is one word, else as JSON. */
+const valueText = (value: unknown): string =>
+  typeof value === 'string' && !/[\s"]/.test(value) ? value : JSON.stringify(value);

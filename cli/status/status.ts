@@ -42,7 +42,7 @@ async function watch(outer: Context, options: StatusOptions): Promise<undefined>
   const { home } = outer.config;
   const everyMs = parseDuration(options.every);
   const end = options.for === undefined ? Number.POSITIVE_INFINITY : Date.now() + parseDuration(options.for);
-  const live = process.stdout.isTTY === true && !outer.json;
+  const live = process.stdout.isTTY && !outer.json;
   const stopped = new AbortController();
   const onSignal = (): void => stopped.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);

@@ -45,5 +45,5 @@ const platforms = readdirSync(join(root, 'node_modules/onnxruntime-node/bin'), {
   path.endsWith('.node'),
 );
 if (platforms.length !== 1) throw new Error(`onnxruntime for one platform is wanted, not ${platforms.join(', ')}`);
-process.stdout.write(`image: ${platforms[0]}, Node ${process.versions.node}\n`);
+process.stdout.write(`image: ${String(platforms[0])}, Node ${process.versions.node}\n`);
 process.exit(0);

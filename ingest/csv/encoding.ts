@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { encodingProblem, looksLikeUtf16 } from '../parse/utf8.ts';
+import { encodingProblem, looksLikeUtf16, sequenceLength } from '../parse/utf8.ts';
 
 /** Files that people take for CSV, by their first bytes. */
 const KINDS: readonly (readonly [bytes: string, what: string])[] = [
@@ -69,8 +69,7 @@ function wholeCharacters(bytes: Uint8Array): Uint8Array {
   for (let back = 1; back <= 3 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!;
     if (byte < 0x80) return bytes;
-    if (byte >= 0xc0)
-      return back < (byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4) ? bytes.subarray(0, bytes.length - back) : bytes;
+    if (byte >= 0xc0) return back < sequenceLength(byte) ? bytes.subarray(0, bytes.length - back) : bytes;
   }
   return bytes;
 }

@@ -21,7 +21,7 @@ export function splitRow(text: string, separator: string): readonly string[] | s
   if (!text.includes('"')) return text.split(separator).map((field) => field.trim());
   try {
     const options = { trim: true, relax_column_count: true, delimiter: separator };
-    return (parse(text, options)[0] as string[] | undefined) ?? [];
+    return parse(text, options)[0] ?? [];
   } catch (error) {
     return `the row is not CSV: ${
       messageOf(error)

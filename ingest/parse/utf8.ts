@@ -45,8 +45,13 @@ function firstBad(bytes: Uint8Array): number {
   return at;
 }
 
-const sequenceLength = (first: number): number =>
-  first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+/** Bytes of the character that begins so; 0 when none does. */
+export function sequenceLength(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first >= 0xf5) return 0;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
+}
 
 function decodes(bytes: Uint8Array): boolean {
   try {

@@ -139,8 +139,9 @@ async function addBlob(
   fileOf: (id: string) => string,
 ): Promise<boolean> {
   const { properties: p } = blob;
-  const chunks = blob.committedBlocksInOrder?.map((block) => block.persistency) ?? [];
-  const all = (chunks.length > 0 ? chunks : blob.persistency ? [blob.persistency] : []).filter((one) => one.count > 0);
+  const blocks = blob.committedBlocksInOrder?.map((block) => block.persistency) ?? [];
+  const whole = blob.persistency ? [blob.persistency] : [];
+  const all = (blocks.length > 0 ? blocks : whole).filter((one) => one.count > 0);
   const bytes = p.contentLength ?? 0;
   if (all.reduce((sum, one) => sum + one.count, 0) !== bytes) return false;
   if (!all.every((one) => holds(fileOf(one.id), one))) return false;
@@ -171,7 +172,7 @@ async function addBlob(
       Date.parse(p.lastModified),
       JSON.stringify(headers),
       JSON.stringify(blob.metadata ?? {}),
-      type === 'AppendBlob' ? chunks.length : 0,
+      type === 'AppendBlob' ? blocks.length : 0,
     );
     if (piece.bytes > 0) addPart(db, id, 0, '', pieces.adopt(piece));
   });

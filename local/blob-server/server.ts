@@ -175,8 +175,13 @@ const OF_SERVICE: Readonly<Record<string, Operation>> = {
   'GET list': ({ db }, request) => listContainers(db, request),
 };
 
+function operationsOn({ container, blob }: BlobRequest): Readonly<Record<string, Operation>> {
+  if (blob !== undefined) return OF_BLOB;
+  return container === undefined ? OF_SERVICE : OF_CONTAINER;
+}
+
 async function dispatch(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
-  const table = request.blob !== undefined ? OF_BLOB : request.container !== undefined ? OF_CONTAINER : OF_SERVICE;
+  const table = operationsOn(request);
   const comp = request.query.get('comp') ?? '';
   if (request.query.has('snapshot') || request.query.has('versionid')) throw notImplemented('snapshots and versions');
   const operation = table[`${request.method} ${comp}`];

@@ -84,7 +84,8 @@ function valueEnd(bytes: Buffer, at: number, depth = 0): number {
 /** The code of the section at `at`. */
 function sectionCode(bytes: Buffer, at: number): number {
   const descriptor = bytes[at] === 0x00 ? bytes[at + 1] : undefined;
-  const code = (descriptor === 0x53 ? bytes[at + 2] : descriptor === 0x80 ? bytes[at + 9] : undefined) ?? 0;
+  // A smallulong (0x53) has one byte, a ulong (0x80) eight: AMQP 1.0, part 1.
+  const code = (descriptor === 0x53 && bytes[at + 2]) || (descriptor === 0x80 && bytes[at + 9]) || 0;
   if (code >= FIRST_SECTION && code <= LAST_SECTION) return code;
   throw new MalformedMessage(`no AMQP section begins at byte ${at}`);
 }

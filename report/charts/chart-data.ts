@@ -154,8 +154,9 @@ export function timeTicks({ fromMs, toMs }: Period, most: number): [number, stri
   const ticks: [number, string][] = [];
   for (let at = Math.ceil(fromMs / step) * step; at <= toMs; at += step) {
     const iso = new Date(at).toISOString();
-    const label = step >= DAY ? iso.slice(0, 10) : step >= MINUTE ? iso.slice(11, 16) : iso.slice(11, 19);
-    ticks.push([at - fromMs, step < DAY && at % DAY === 0 && span > DAY ? iso.slice(5, 10) : label]);
+    const clock = iso.slice(11, step >= MINUTE ? 16 : 19);
+    const ofDay = at % DAY === 0 && span > DAY ? iso.slice(5, 10) : clock;
+    ticks.push([at - fromMs, step >= DAY ? iso.slice(0, 10) : ofDay]);
   }
   return ticks;
 }

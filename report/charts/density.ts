@@ -30,8 +30,8 @@ const BARS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 export function sparkline({ windows, anomalies }: Density): string {
   let line = '';
   for (let i = 0; i < windows.length; i++) {
-    const share = anomalies[i]! / windows[i]!;
-    line += windows[i] === 0 ? ' ' : anomalies[i] === 0 ? '·' : BARS[Math.min(7, Math.ceil(share * 8) - 1)]!;
+    if (windows[i] === 0) line += ' ';
+    else line += anomalies[i] === 0 ? '·' : BARS[Math.min(7, Math.ceil((anomalies[i]! / windows[i]!) * 8) - 1)]!;
   }
   return line;
 }

@@ -115,7 +115,7 @@ const collator = new Intl.Collator('en', { numeric: true });
 
 /** Natural order of names: `pump-2` before `pump-10`. */
 export function compareNames(a: string, b: string): number {
-  return collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+  return collator.compare(a, b) || Number(a > b) - Number(a < b);
 }
 
 export function compareKeys(a: SensorKey, b: SensorKey): number {

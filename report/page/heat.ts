@@ -75,7 +75,8 @@ export function timeAxis(period: Period): AxisLabel[] {
 
 function axis(labels: readonly AxisLabel[]): Markup {
   const texts = labels.map(([share, label], i) => {
-    const anchor = share < 0.04 ? 'start' : share > 0.96 ? 'end' : 'middle';
+    const inner = share > 0.96 ? 'end' : 'middle';
+    const anchor = share < 0.04 ? 'start' : inner;
     const odd = i % 2 === 1 && html` class="odd"`;
     return html`<text x="${(share * 100).toFixed(2)}%" y="13" text-anchor="${anchor}"${odd}>${label}</text>`;
   });
@@ -140,7 +141,7 @@ export function heatPanel({
 
 function swatch(at: number): Markup {
   const drawn = `<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h${at}" d="M0 0h14v11H0z"/></svg>`;
-  return html`<span>${trusted(drawn)}${LEVEL_NAMES[at]!}</span>`;
+  return html`<span>${trusted(drawn)}${LEVEL_NAMES[at]}</span>`;
 }
 
 const FAULT_SWATCH = html`

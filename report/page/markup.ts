@@ -47,7 +47,7 @@ export function html(literals: TemplateStringsArray, ...values: readonly MarkupV
     COMPACT.set(literals, parts);
   }
   let out = parts[0]!;
-  for (let i = 0; i < values.length; i++) out += toMarkup(values[i]!) + parts[i + 1]!;
+  for (let i = 0; i < values.length; i++) out += toMarkup(values[i]) + parts[i + 1]!;
   return { markup: out };
 }
 

@@ -131,7 +131,8 @@ function nodeLane(node: PoolNodeLife, top: number, data: PoolPageData, { x }: Fr
   const asked = x(node.requestedAtMs);
   const end = x(node.endedAtMs ?? data.toMs);
   const ready = Math.min(end, x(node.readyAtMs ?? node.endedAtMs ?? data.toMs));
-  const words = node.endedAtMs === undefined ? 'lives' : node.lost ? (node.end ?? 'lost') : 'let go';
+  const ended = node.lost ? (node.end ?? 'lost') : 'let go';
+  const words = node.endedAtMs === undefined ? 'lives' : ended;
   const right = end > WIDTH * 0.8;
   const spin =
     node.readyAtMs === undefined ? 'never ready' : `ready after ${formatMs(node.readyAtMs - node.requestedAtMs)}`;

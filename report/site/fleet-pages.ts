@@ -204,6 +204,7 @@ function fleetTiles(
   batches: readonly ListedBatch[],
   cost: CostView | undefined,
 ): Markup {
+  const ofWhat = cost?.rate ? 'of the batches below' : 'of nodes, all batches below';
   const failedBatches = batches.filter((one) => one.batch.status !== 'completed').length;
   return tiles(
     tile('Sensors', formatCount(totals.sensors), `${formatCount(totals.scored)} scored in the latest batch`),
@@ -235,7 +236,7 @@ function fleetTiles(
     tile(
       'Cost',
       cost ? formatCost(cost.totalMs, cost.rate) : 'no record',
-      html`<a href="cost.html">${!cost ? 'why' : cost.rate ? 'of the batches below' : 'of nodes, all batches below'}</a>`,
+      html`<a href="cost.html">${cost ? ofWhat : 'why'}</a>`,
     ),
   );
 }

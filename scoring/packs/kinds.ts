@@ -9,7 +9,7 @@ export const PLAIN_KIND = 'onnx';
 
 function attempt<P>(fuser: Fuser<P>, model: OnnxModel): Fusable | undefined {
   const parameters = fuser.recognise(model);
-  return parameters === undefined ? undefined : ({ fuser, parameters } as Fusable);
+  return parameters === undefined ? undefined : { fuser, parameters };
 }
 
 /** The fuser of a model with its parameters; undefined when it runs in a session of its own. */

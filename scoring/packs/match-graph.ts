@@ -52,7 +52,7 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
   const wiring: Wiring = { input, initializers, parameters: new Map(), used: new Set(), results: [] };
   const fits = pattern.steps.every((step, i) => takeStep(wiring, step, graph.node![i]!));
   if (!fits || wiring.used.size !== initializers.size) return undefined;
-  const outputs = (graph.output ?? []).map((output) => output.name).sort();
+  const outputs = (graph.output ?? []).map((output) => output.name ?? '').sort();
   if (outputs.join('\n') !== ['label', 'scores'].join('\n')) return undefined;
   const { results, parameters } = wiring;
   return results[pattern.label] === 'label' && results[pattern.scores] === 'scores' ? { parameters } : undefined;

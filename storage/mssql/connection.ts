@@ -204,9 +204,9 @@ function streamRows(request: sql.Request, statement: Statement, values: Bound, o
   return new Promise((resolve, reject) => {
     request.stream = true;
     request.arrayRowMode = true;
-    let failure: unknown;
+    let failure: Error | undefined;
     request.on('row', (row: SqlValue[]) => onRow(row));
-    request.on('error', (error) => (failure ??= error));
+    request.on('error', (error: Error) => (failure ??= error));
     request.on('done', () => (failure === undefined ? resolve() : reject(failure)));
     // In stream mode errors are events and the promise says nothing; should it reject all the same, take it.
     Promise.resolve(bind(request, statement, values).query(statement.text)).catch(reject);

@@ -86,12 +86,12 @@ export function storeError(error: unknown, where: string): FleetscoreError {
 const saidBy = (error: unknown, numbers: readonly number[]): string =>
   `${messageOf(error).replace(/\.$/, '')}${numbers[0] === undefined ? '' : ` (error ${numbers[0]})`}`;
 
-const unavailable = (numbers: readonly number[], codes: readonly string[]): string =>
-  numbers.some((number) => NOT_AVAILABLE.has(number))
-    ? 'was not available, after several tries'
-    : codes.includes('EFEDAUTH')
-      ? 'could not be asked, as Microsoft Entra gave no token'
-      : 'did not answer as it should, after several tries';
+function unavailable(numbers: readonly number[], codes: readonly string[]): string {
+  if (numbers.some((number) => NOT_AVAILABLE.has(number))) return 'was not available, after several tries';
+  return codes.includes('EFEDAUTH')
+    ? 'could not be asked, as Microsoft Entra gave no token'
+    : 'did not answer as it should, after several tries';
+}
 
 function remedy(error: unknown): string {
   const codes = errorCodes(error);

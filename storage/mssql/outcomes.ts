@@ -206,12 +206,12 @@ export function outcomeMethods(db: Database): OutcomeStore {
       db.read(async (session) => {
         const { batchKey } = await batchRow(session, batchId);
         const page = { batchKey, after, limit };
-        const rows = await (status === undefined
-          ? session.query<OutcomeRecord>(OUTCOME_SQL.list, page)
-          : status === 'scored'
-            ? session.query<OutcomeRecord>(OUTCOME_SQL.listScored, page)
-            : session.query<OutcomeRecord>(OUTCOME_SQL.listUnscored, { ...page, status: statusCode(status) }));
-        return rows.map((row) => toOutcome(batchId, row));
+        const list = (): Promise<readonly OutcomeRecord[]> => {
+          if (status === undefined) return session.query<OutcomeRecord>(OUTCOME_SQL.list, page);
+          if (status === 'scored') return session.query<OutcomeRecord>(OUTCOME_SQL.listScored, page);
+          return session.query<OutcomeRecord>(OUTCOME_SQL.listUnscored, { ...page, status: statusCode(status) });
+        };
+        return (await list()).map((row) => toOutcome(batchId, row));
       }),
 
     listFiles: (batchId, { after = '', limit = ALL } = {}) =>

@@ -122,13 +122,12 @@ export function outcomeMethods(db: Connection): OutcomeStore {
     listOutcomes: (batchId, { status, after = 0, limit = ALL } = {}) =>
       db.read(() => {
         const { batchKey } = batchRow(db, batchId);
-        const rows =
-          status === undefined
-            ? db.all<OutcomeRecord>(OUTCOME_SQL.list, batchKey, after, limit)
-            : status === 'scored'
-              ? db.all<OutcomeRecord>(OUTCOME_SQL.listScored, batchKey, after, limit)
-              : db.all<OutcomeRecord>(OUTCOME_SQL.listUnscored, batchKey, statusCode(status), after, limit);
-        return rows.map((row) => toOutcome(batchId, row));
+        const list = (): readonly OutcomeRecord[] => {
+          if (status === undefined) return db.all<OutcomeRecord>(OUTCOME_SQL.list, batchKey, after, limit);
+          if (status === 'scored') return db.all<OutcomeRecord>(OUTCOME_SQL.listScored, batchKey, after, limit);
+          return db.all<OutcomeRecord>(OUTCOME_SQL.listUnscored, batchKey, statusCode(status), after, limit);
+        };
+        return list().map((row) => toOutcome(batchId, row));
       }),
 
     listFiles: (batchId, { after = '', limit = ALL } = {}) =>

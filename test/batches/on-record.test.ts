@@ -55,7 +55,9 @@ afterAll(async () => {
   webhook.close();
   await store.close();
 });
-beforeEach(() => void [alerts, closed, warnings].forEach((list) => (list.length = 0)));
+beforeEach(() => {
+  for (const list of [alerts, closed, warnings]) list.length = 0;
+});
 
 const deps = (over: Partial<BatchDeps> = {}): BatchDeps => ({
   store,
@@ -73,7 +75,7 @@ const plan = (over: object = {}) => {
   return { batchId, workflowId: batchId, runId: batchId, schedule: 'minutely', ...SMALL_PERIOD, ...over };
 };
 const run = <I, R>(activity: (input: I) => Promise<R>, input: I): Promise<R> =>
-  new MockActivityEnvironment().run(activity, input) as Promise<R>;
+  new MockActivityEnvironment().run<[I], R, (input: I) => Promise<R>>(activity, input);
 
 test('a batch that fails before it is planned is told everywhere', async () => {
   const control = createControlActivities(deps());

@@ -27,7 +27,7 @@ async function start(...args: string[]): Promise<Started> {
       stdio: ['ignore', 'pipe', 'ignore'],
     },
   );
-  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, said: JSON.parse(line.toString()) as Started['said'] };
 }
 

@@ -128,7 +128,7 @@ test.each(['ingest', 'control', 'scoring'])(
   'the log of a %s worker that cannot start has none',
   async (role) => {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', codeFile(`workers/${role}`)], {
-      env: { ...cleanEnv(), ...envOf() } as NodeJS.ProcessEnv,
+      env: { ...cleanEnv(), ...envOf() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';

@@ -50,7 +50,7 @@ async function listen(name: string, server: Http2Server | Server): Promise<void>
 }
 
 const secure = (pair: Pair, more: SecureServerOptions = {}): Http2Server =>
-  createSecureServer({ cert: pair.cert, key: pair.key, ...more }) as unknown as Http2Server;
+  createSecureServer({ cert: pair.cert, key: pair.key, ...more });
 
 beforeAll(async () => {
   if (!hasOpenssl) return;

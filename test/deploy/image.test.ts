@@ -156,7 +156,7 @@ test.each([
 
 async function started(script: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout!, 'data');
+  await once(child.stdout, 'data');
   return child;
 }
 

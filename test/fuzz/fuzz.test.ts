@@ -9,7 +9,7 @@ let targets: Readonly<Record<string, Target>>;
 beforeAll(async () => {
   targets = await openTargets(() => tempDir(`fuzz-${++made}`));
 });
-afterAll(() => Promise.all(Object.values(targets).map((target) => target.close?.())));
+afterAll(() => Promise.all(Object.values(targets).map(async (target) => target.close?.())));
 
 const COUNTS = {
   parser: 2_000,

@@ -81,6 +81,6 @@ for (const [name, { inputs, found, slowestMs }] of tried)
     `${name.padEnd(11)} ${String(inputs).padStart(7)} ${String(found).padStart(6)} ${slowestMs.toFixed(0).padStart(11)}`,
   );
 console.log(`memory at the most ${largestMiB} MiB`);
-await Promise.all(targets.map(([, target]) => target.close?.()));
+await Promise.all(targets.map(async ([, target]) => target.close?.()));
 rmSync(home, { recursive: true, force: true });
 if ([...tried.values()].some(({ found }) => found > 0)) process.exitCode = 1;

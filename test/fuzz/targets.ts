@@ -157,7 +157,7 @@ function manifests(dir: string): Target {
       writeFileSync(join(dir, MANIFEST), input);
       const error = await readModelList(dir, new Set(['big'])).then(
         () => undefined,
-        (reason: unknown) => reason,
+        (reason: Error) => reason,
       );
       if (error !== undefined)
         refusing(() => {

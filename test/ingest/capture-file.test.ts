@@ -49,7 +49,7 @@ interface AzureEvent {
 
 async function azureFile(events: readonly AzureEvent[], codec: 'null' | 'deflate'): Promise<Buffer> {
   const type = avro.Type.forSchema(AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0], { wrapUnions: true });
-  const encoder = new avro.streams.BlockEncoder(type, { codec, writeHeader: true } as object);
+  const encoder = new avro.streams.BlockEncoder(type, { codec, writeHeader: true });
   const chunks: Buffer[] = [];
   encoder.on('data', (chunk: Buffer) => chunks.push(chunk));
   const done = new Promise((resolve) => encoder.on('end', resolve));
@@ -119,13 +119,10 @@ test('ours are read by the library without our code, under the schema that lies 
 
 test('a 64-bit property of any size is read as it is, and the events around it too', async () => {
   const ticks = 638_000_000_123_456_789n;
-  const type = avro.Type.forSchema(
-    AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0],
-    {
-      wrapUnions: true,
-      registry: { long: exactLong },
-    } as object,
-  );
+  const type = avro.Type.forSchema(AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0], {
+    wrapUnions: true,
+    registry: { long: exactLong },
+  });
   const record = (seq: number, properties: object) => ({
     SequenceNumber: seq,
     Offset: String(seq),
@@ -135,7 +132,7 @@ test('a 64-bit property of any size is read as it is, and the events around it t
     Body: { bytes: Buffer.from('1') },
   });
   const chunks: Buffer[] = [];
-  const encoder = new avro.streams.BlockEncoder(type, { codec: 'null', writeHeader: true } as object);
+  const encoder = new avro.streams.BlockEncoder(type, { codec: 'null', writeHeader: true });
   encoder.on('data', (chunk: Buffer) => chunks.push(chunk));
   const done = new Promise((resolve) => encoder.on('end', resolve));
   for (const one of [
@@ -200,7 +197,7 @@ test('a block that inflates without bound, and records of no bytes without end, 
         { name: 'meta', type: { type: 'map', values: 'bytes' } },
         { name: 'sync', type: { type: 'fixed', name: 'S', size: 16 } },
       ],
-    } as Parameters<typeof avro.Type.forSchema>[0]).toBuffer({
+    }).toBuffer({
       magic: Buffer.from('Obj\u0001'),
       meta: { 'avro.schema': Buffer.from(JSON.stringify(schema)), 'avro.codec': Buffer.from(codec) },
       sync: Buffer.alloc(16, 7),

@@ -12,7 +12,7 @@ import { NO_KEYS, parsePayloadKeys } from '../../payloads/keys.ts';
 const newKey = (): string => randomBytes(32).toString('base64');
 const [OLD, NEW] = [newKey(), newKey()];
 const codecOf = (text: string) => createPayloadCodec(parsePayloadKeys(text));
-const payloadOf = (value: unknown): Payload => defaultPayloadConverter.toPayload(value)!;
+const payloadOf = (value: unknown): Payload => defaultPayloadConverter.toPayload(value);
 const valueOf = (payload: Payload): unknown => defaultPayloadConverter.fromPayload(payload);
 const encodingOf = (payload: Payload): string => Buffer.from(payload.metadata!['encoding']!).toString();
 

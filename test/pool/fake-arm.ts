@@ -271,7 +271,7 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 }: FakeArmOption
       next.set('$skip', String(skip + pageSize));
       return send(200, {
         value: all.slice(skip, skip + pageSize).map(jobAnswer),
-        ...(skip + pageSize < all.length ? { nextLink: `${base()}${url.pathname}?${next}` } : {}),
+        ...(skip + pageSize < all.length ? { nextLink: `${base()}${url.pathname}?${next.toString()}` } : {}),
       });
     }
     return error(400, 'BadRequest', `the fake does not know ${request.method} ${url.pathname}`);

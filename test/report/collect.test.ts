@@ -197,7 +197,7 @@ test('a file with more rows than may be read is not read at all, also when it is
     read.push(name);
     return server.blobs.get(container, name);
   };
-  const data = await collect(['many'], { maxRows: 3, blobs: { get } as CollectRequest['blobs'] });
+  const data = await collect(['many'], { maxRows: 3, blobs: { get } });
   expect(data.sensors.filter(({ series }) => series.tsMs.length > 0).map(({ sensor }) => sensor)).toEqual(['c']);
   expect(data).toMatchObject({ omitted: 0, undrawn: 4 });
   expect(read).toHaveLength(2); // the manifest, and the file of c and d

@@ -12,7 +12,7 @@ const modelOf = ({ device, sensor }: SensorKey): URL => new URL(`model_${device}
 afterAll(() => scorer.close());
 
 function rowsOf(url: URL): readonly Record<string, string>[] {
-  return parse(readFileSync(url), { columns: true }) as Record<string, string>[];
+  return parse<Record<string, string>>(readFileSync(url), { columns: true });
 }
 
 test('there is one small model for every sensor, and the manifest lists exactly them', () => {

@@ -56,7 +56,7 @@ afterAll(async () => {
 });
 
 test('every form of pickle gives the labels and scores of scikit-learn', async () => {
-  const rows = parse(readFileSync(join(PICKLES, 'expected.csv')), { columns: true }) as Record<string, string>[];
+  const rows = parse<Record<string, string>>(readFileSync(join(PICKLES, 'expected.csv')), { columns: true });
   let worst = 0;
   for (const [file, group] of Map.groupBy(rows, (row) => row['File']!)) {
     const model = all.models.find((m) => m.file === file);

@@ -100,7 +100,7 @@ test('CSV and Parquet give back what was written, whole and sensor by sensor, wh
           );
         // Any reader of CSV sees the same.
         if (format === 'csv') {
-          const read = parse(Buffer.from(bytes), { columns: true }) as Record<string, string>[];
+          const read = parse<Record<string, string>>(Buffer.from(bytes), { columns: true });
           expect(read.map((row) => [row['Device'], row['Sensor'], Number(row['Val'])])).toEqual(
             expected.map((row) => [row.device, row.sensor, row.value]),
           );
@@ -189,7 +189,7 @@ test('one sensor of a large Parquet file is found by its names, and little else 
   expect(parquetMetadata(bytes).row_groups).toHaveLength(3);
   // One that lies across two groups, too.
   for (const at of [0, 1_365, 2_999])
-    expect(await decodePredictions(bytes, sensors[at]!)).toMatchObject(
+    expect(await decodePredictions(bytes, sensors[at])).toMatchObject(
       [at, at + 0.5, at + 0.25, at, at, at].map((value, i) => ({
         device: `d${at % 7}`,
         sensor: `s${at}`,

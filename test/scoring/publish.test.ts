@@ -295,10 +295,11 @@ test('the sample fleet is packed as a whole, and says what scikit-learn says', a
   const samples = fileURLToPath(new URL('../../samples/models', import.meta.url));
   const path = join(dir, 'samples');
   mkdirSync(path);
-  const rows = parse(readFileSync(new URL('../fixtures/sample-predictions.csv', import.meta.url)), {
-    columns: true,
-  }) as Record<string, string>[];
-  const listed = parse(readFileSync(join(samples, 'manifest.csv')), { columns: true }) as { Model: string }[];
+  const rows = parse<Record<string, string>>(
+    readFileSync(new URL('../fixtures/sample-predictions.csv', import.meta.url)),
+    { columns: true },
+  );
+  const listed = parse<{ Model: string }>(readFileSync(join(samples, 'manifest.csv')), { columns: true });
   for (const { Model } of listed) copyFileSync(join(samples, Model), join(path, Model));
   const summary = await publish(path);
   expect(summary).toMatchObject({ models: listed.length, packed: listed.length });

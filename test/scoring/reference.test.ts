@@ -30,11 +30,10 @@ referenceTest(
       const summary = await publishModels(converted, { store, blobs: server.blobs, nowMs: Date.now(), threads: 1 });
       expect(summary).toMatchObject({ models: 10, packed: 10, kinds: { 'scaler+ocsvm-rbf': 10 }, bad: [] });
       const models = await store.listReleaseModels(summary.release);
-      const expected = models.map(
-        ({ device, sensor }) =>
-          parse(readFileSync(join(REFERENCE, 'predictions', `preds_${device}_${sensor}.csv`)), {
-            columns: true,
-          }) as Record<string, string>[],
+      const expected = models.map(({ device, sensor }) =>
+        parse<Record<string, string>>(readFileSync(join(REFERENCE, 'predictions', `preds_${device}_${sensor}.csv`)), {
+          columns: true,
+        }),
       );
       const series = seriesOf(
         Object.fromEntries(models.map(({ sensorId }, i) => [sensorId, expected[i]!.map((row) => Number(row['Val']))])),

@@ -17,10 +17,11 @@ if (url === undefined || url === '') {
   const database = `fleetscore_test_${process.pid}_${Date.now()}`;
   const onServer = async (statement: string): Promise<void> => {
     const pool = await new sql.ConnectionPool(mssqlConfig(url)).connect();
-    await pool
-      .request()
-      .batch(statement)
-      .finally(() => pool.close());
+    try {
+      await pool.request().batch(statement);
+    } finally {
+      await pool.close();
+    }
   };
   beforeAll(() => onServer(`CREATE DATABASE [${database}]`), 300_000);
 

@@ -36,7 +36,7 @@ function startWriter(mode: 'add' | 'rewrite', file: string, partition: string, c
   const ended = once(child, 'exit');
   let last = -1;
   const waiting: { commit: number; resolve: () => void; reject: (e: Error) => void }[] = [];
-  createInterface({ input: child.stdout! }).on('line', (line) => {
+  createInterface({ input: child.stdout }).on('line', (line) => {
     if (line === 'ready') return;
     last = Number(line);
     for (const w of waiting) if (last >= w.commit) w.resolve();

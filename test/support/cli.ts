@@ -20,7 +20,7 @@ export interface CliResult {
 /** Starts `fleetscore ARGS`. */
 export function startCli(home: string, args: readonly string[], env: Env = {}) {
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
-    env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env } as NodeJS.ProcessEnv,
+    env: { ...cleanEnv(), FLEETSCORE_HOME: home, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }

@@ -182,7 +182,7 @@ async function firstLine({ child, ended }: { child: ChildProcess; ended: Promise
 export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
   const endsAtMs = performance.now() + UNTIL_MS;
   while (!(await check())) {
-    if (performance.now() > endsAtMs) throw new Error(`still not so after ${UNTIL_MS / 1000} s: ${check}`);
+    if (performance.now() > endsAtMs) throw new Error(`still not so after ${UNTIL_MS / 1000} s: ${String(check)}`);
     await sleep(20);
   }
 }

@@ -73,7 +73,7 @@ test('it serves /metrics on loopback, and scrapes at once share a collection', a
       [200, CONTENT_TYPE],
       [200, CONTENT_TYPE],
     ]);
-    expect(await both[0]!.text()).toContain('x_seconds 1\n');
+    expect(await both[0].text()).toContain('x_seconds 1\n');
     expect(collections).toBe(1);
     expect((await fetch(url.replace('/metrics', '/'))).status).toBe(404);
     expect((await fetch(url, { method: 'POST' })).status).toBe(405);

@@ -72,7 +72,7 @@ export async function revive(name: string, home: string): Promise<Revived> {
           ...env,
           FLEETSCORE_HOME: home,
           FLEETSCORE_INGEST_WORKER: 'ingest-0',
-        } as NodeJS.ProcessEnv,
+        },
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
         execArgv: ['--disable-warning=ExperimentalWarning'],
       });

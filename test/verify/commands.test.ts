@@ -43,14 +43,14 @@ beforeAll(async () => {
       { batchId, ...SMALL_PERIOD, schedule: 'every-minute', sensorsPerChild: 5, sensorsPerActivity: 5 },
     );
   try {
-    await run(FIRST!, 'csv');
+    await run(FIRST, 'csv');
     await publishModels(join(dir, 'models'), {
       store,
       blobs: server.blobs,
       nowMs: SMALL_PERIOD.toMs,
       release: 'second',
     });
-    await run(SECOND!, 'parquet');
+    await run(SECOND, 'parquet');
   } finally {
     await engine.close();
   }
@@ -88,7 +88,7 @@ test('explain prints the chain from a prediction to the readings', async () => {
   expect(text.stderr).toBe('');
   expect(text.code).toBe(0);
   for (const part of [
-    SECOND!,
+    SECOND,
     'normal',
     'second',
     model!.model,
@@ -97,7 +97,7 @@ test('explain prints the chain from a prediction to the readings', async () => {
     'fleetscore test',
     '1 reading: mean 10.1, min 10.1, max 10.1',
     'raw/plant/readings/0/2026/03/02/09/59/30.avro, raw/plant/readings/0/2026/03/02/10/00/02.avro',
-    FIRST!,
+    FIRST,
   ])
     expect(text.stdout).toContain(part);
 
@@ -123,9 +123,9 @@ test('every reader takes CSV and Parquet, whichever a batch was written in', asy
   const { store } = small;
   const blobsOf = async (batch: string): Promise<string[]> =>
     (await store.listFiles(batch)).map(({ blob }) => blob.slice(blob.lastIndexOf('.')));
-  expect(await blobsOf(FIRST!)).toEqual(['.csv']);
-  expect(await blobsOf(SECOND!)).toEqual(['.parquet']);
-  const [first, second] = (await Promise.all([FIRST!, SECOND!].map((batch) => store.listFiles(batch)))).map(
+  expect(await blobsOf(FIRST)).toEqual(['.csv']);
+  expect(await blobsOf(SECOND)).toEqual(['.parquet']);
+  const [first, second] = (await Promise.all([FIRST, SECOND].map((batch) => store.listFiles(batch)))).map(
     ([file]) => file!,
   );
   const rows = await Promise.all(
@@ -133,12 +133,12 @@ test('every reader takes CSV and Parquet, whichever a batch was written in', asy
   );
   expect(rows[0]).toHaveLength(3 * WINDOWS);
   expect(rows[1]).toEqual(rows[0]);
-  expect((await cli('verify', SECOND!)).stdout).toMatch(/Nothing is lost: every check holds\./);
+  expect((await cli('verify', SECOND)).stdout).toMatch(/Nothing is lost: every check holds\./);
   // Served is the newest batch, which is Parquet.
   expect((await cli('predictions', 'plant-1', 's1', '--anomalies', '--json')).json()).toMatchObject([
     { device: 'plant-1', sensor: 's1', value: 60, prediction: 1 },
   ]);
-  const report = await cli('report', FIRST!, SECOND!, '--json');
+  const report = await cli('report', FIRST, SECOND, '--json');
   expect(report).toMatchObject({ code: 0, stderr: '' });
   await server.blobs.put(
     CONTAINERS.predictions,
@@ -279,17 +279,17 @@ test('where windows overlap, a time means the last one that had begun, all of it
 });
 
 test('verify works without Temporal, and says so; damage ends with exit code 1', async () => {
-  const good = await cli('verify', FIRST!);
+  const good = await cli('verify', FIRST);
   expect(good.stdout).toMatch(/note: the workflow was not compared: [\s\S]*Nothing is lost: every check holds\./);
   expect(good.code).toBe(0);
-  const [file] = await small.store.listFiles(FIRST!);
+  const [file] = await small.store.listFiles(FIRST);
   await server.blobs.put(
     CONTAINERS.predictions,
     file!.blob,
     Buffer.from('TS,Device,Sensor,Val,Prediction,Score\n'),
     'text/csv',
   );
-  const bad = await cli('verify', FIRST!);
+  const bad = await cli('verify', FIRST);
   expect(bad.code).toBe(1);
   expect(bad.stdout).toMatch(
     /broken {2}files on record[\s\S]*has SHA-256 \w+, the manifest says \w+[\s\S]*this batch does not keep what it promises/,

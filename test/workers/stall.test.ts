@@ -99,7 +99,7 @@ test('a worker ends when an activity runs past all limits', async () => {
   const activities = countActivities(() => nowMs);
   const { inbound } = activities.interceptor({} as never);
   let finish = (): void => {};
-  const running = inbound!.execute!({} as never, () => new Promise<void>((resolve) => (finish = resolve)) as never);
+  const running = inbound!.execute!({} as never, () => new Promise<void>((resolve) => (finish = resolve)));
   const watch = watchStuck({ activities, limitMs: 1_000, graceMs: 500, everyMs: 5 });
   nowMs = 1_400;
   expect(await Promise.race([watch.reason, later(100)])).toBe('goes on');

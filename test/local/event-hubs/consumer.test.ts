@@ -99,7 +99,7 @@ test('a higher owner level cuts off a lower one, and a lower one or none is refu
   await high.until(hasEvents);
   await low.until(hasErrors);
   expect(low.errors[0]).toBe('ReceiverDisconnectedError');
-  await expect(receive(text, 1, { ownerLevel: 4 } as object)).rejects.toMatchObject({
+  await expect(receive(text, 1, { ownerLevel: 4 })).rejects.toMatchObject({
     code: 'ReceiverDisconnectedError',
     message: expect.stringContaining("higher epoch '5'"),
   });
