@@ -2,6 +2,7 @@
  * Two releases over the same windows: which sensors are compared, with which models, and how their labels
  * agree. For batches that score a challenger beside their own release, and for `models compare`.
  */
+import { defined } from '../domain/defined.ts';
 import type { LabelCounts } from '../domain/challenge.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import type { Sensor } from '../domain/sensor.ts';
@@ -19,17 +20,17 @@ export async function sensorsWithModels(
   release: string,
   sensors: readonly Sensor[],
 ): Promise<PlannedSensor[]> {
-  const models = new Map<number, Pick<PlannedSensor, 'model' | 'pack' | 'packRow'>>();
+  const models = new Map<number, Pick<PlannedSensor, 'model' | 'pack' | 'packRow' | 'threshold'>>();
   for (let at = 0; at < sensors.length;) {
     const first = sensors[at]!.id;
     let last = first;
     for (; at < sensors.length && sensors[at]!.id - last <= GAP && sensors[at]!.id - first < PAGE; at++)
       last = sensors[at]!.id;
-    for (const { sensorId, model, pack, packRow } of await store.listReleaseModels(release, {
+    for (const { sensorId, model, pack, packRow, threshold } of await store.listReleaseModels(release, {
       after: first - 1,
       limit: last - first + 1,
     }))
-      models.set(sensorId, { model, ...(pack === undefined ? {} : { pack, packRow: packRow! }) });
+      models.set(sensorId, { model, ...defined({ pack, packRow, threshold }) });
   }
   return sensors.map(({ id, device, sensor, unit }) => ({ id, device, sensor, unit, ...models.get(id) }));
 }

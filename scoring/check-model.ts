@@ -6,37 +6,43 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
-import { checkModelSize, inspectModel, LABEL_KEY, modelError, modelProblem } from './model-contract.ts';
+import { declaredModel } from './declare.ts';
+import { checkModelSize, inspectModel } from './model-contract.ts';
+import { LABEL_KEY } from './model-metadata.ts';
+import { modelError, modelProblem } from './model-problem.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
 import { loadModel, type ScoreSink } from './session.ts';
-import type { CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
+import type { CandidateFile, CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
 
 /** Values each feature takes in turn; a model must bear them all, and give a number for one at least. */
 const PROBES = [0, 1, -1, 20, 1e6, -1e6, Number.NaN, Number.POSITIVE_INFINITY];
 const FINITE_PROBES = 6;
 
-export async function checkModelFile(path: string, settings: ThreadSettings): Promise<CheckResult> {
+export async function checkModelFile(file: CandidateFile, settings: ThreadSettings): Promise<CheckResult> {
   try {
-    return await check(path, settings);
+    return await check(file, settings);
   } catch (error) {
     return {
-      path,
+      path: file.path,
       problem: modelProblem(error) ?? { class: 'model_corrupt', message: cutMessage(messageOf(error)) },
     };
   }
 }
 
-async function check(path: string, { maxModelBytes, executionProvider }: ThreadSettings): Promise<CheckedModel> {
+async function check(
+  { path, declared }: CandidateFile,
+  { maxModelBytes, executionProvider }: ThreadSettings,
+): Promise<CheckedModel> {
   let bytes: Uint8Array;
   try {
     // Before reading: a huge file must not fill the memory.
     checkModelSize((await stat(path)).size, maxModelBytes);
-    bytes = await readFile(path);
+    bytes = declaredModel(await readFile(path), declared, maxModelBytes);
   } catch (error) {
     if (modelProblem(error)) throw error;
     throw modelError('model_missing', `the file cannot be read: ${messageOf(error)}`);
   }
-  const { model, features, label } = inspectModel(bytes, maxModelBytes);
+  const { model, features, metadata } = inspectModel(bytes, maxModelBytes);
   const loaded = await loadModel(bytes, maxModelBytes, executionProvider);
   try {
     const width = features.length;
@@ -45,7 +51,7 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
       const sink = {
         anomaly: new Uint8Array(rows),
         score: new Float64Array(rows),
-        labels: new Float64Array(rows),
+        labels: [] as unknown[],
       };
       await loaded.run(values, rows, sink);
       return sink;
@@ -63,7 +69,7 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
         'not_finite',
         `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`,
       );
-    if (label === undefined) requireKnownLabels(labels.subarray(0, FINITE_PROBES));
+    if (loaded.labels && metadata.label === undefined) requireKnownLabels(labels.slice(0, FINITE_PROBES));
     const found = fusable(model);
     const probes = found?.fuser.probes(found.parameters);
     return {
@@ -72,6 +78,7 @@ async function check(path: string, { maxModelBytes, executionProvider }: ThreadS
       bytes: bytes.byteLength,
       kind: found?.fuser.kind ?? PLAIN_KIND,
       features: features.map((feature) => feature.name),
+      labels: loaded.labels,
       ...(probes ? { probed: await probed(probes, run) } : {}),
     };
   } finally {
@@ -89,14 +96,16 @@ async function probed(
 
 /**
  * A label of -1 is scikit-learn's: 1 is normal. Labels of 0 and 1 alone are written both ways (PyOD and ML.NET say 1 for an
- * anomaly), and so may be 1 alone, far away as the probes are.
+ * anomaly), and so may be 1 alone, far away as the probes are; of texts nothing is known.
  */
-function requireKnownLabels(labels: Float64Array): void {
-  if (labels.includes(-1)) return;
-  const seen = [...new Set(labels)].join(' and ');
+function requireKnownLabels(labels: readonly unknown[]): void {
+  if (labels.some((label) => typeof label !== 'string' && Number(label) === -1)) return;
+  const seen = [...new Set(labels.map(String))].map((label) => label.slice(0, 40));
+  const example = typeof labels[0] === 'string' ? `anomaly=${seen[0]}` : 'anomaly=1';
   throw modelError(
     'model_wrong_shape',
-    `its label is ${seen} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and never -1, so nobody can tell whether 1 means normal or anomaly; ` +
-      `say which in its metadata, ${LABEL_KEY} = anomaly=1 or normal=1: m = onnx.load(f); p = m.metadata_props.add(); p.key, p.value = "${LABEL_KEY}", "anomaly=1"; onnx.save(m, f)`,
+    `its label is ${seen.join(' and ')} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and never -1, so nobody can tell which means normal and which anomaly; ` +
+      `say it: ${LABEL_KEY} = ${example} or ${example.replace('anomaly', 'normal')} in its metadata, or with --label or the column Label of manifest.csv. ` +
+      `In Python: m = onnx.load(f); p = m.metadata_props.add(); p.key, p.value = "${LABEL_KEY}", "${example}"; onnx.save(m, f)`,
   );
 }

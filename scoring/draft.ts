@@ -3,10 +3,11 @@
  * from the start, and trouble changes it; nothing here waits or reads.
  */
 import { cutMessage } from '../domain/limits.ts';
+import { isBeyond } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import type { RowRange } from './features.ts';
-import type { ModelProblem } from './model-contract.ts';
+import type { ModelProblem } from './model-problem.ts';
 import type { SensorTask } from './score-jobs.ts';
 import type { ScoreResult, SensorVerdict } from './score-result.ts';
 
@@ -99,12 +100,15 @@ function writeLabels(
   task: SensorTask,
   { anomaly: labels, score: scores }: Labels,
 ): number | ModelProblem {
-  const { rows } = task.features;
+  const {
+    features: { rows },
+    threshold,
+  } = task;
   let anomalies = 0;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
     const value = scores[i]!;
-    let label = labels[i]!;
+    let label = threshold === undefined ? labels[i]! : Number(isBeyond(threshold, value));
     if (!Number.isFinite(value) || label === 0) {
       // A window that is not a number is an anomaly whatever the model makes of it.
       if (!isFiniteRow(task, i)) label = 1;

@@ -167,7 +167,7 @@ function tasksOf(
   const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
   const byPack = new Map<string, PackedTask[]>();
   const single: SensorTask[] = [];
-  for (const { id } of sensors) {
+  for (const { id, threshold } of sensors) {
     const model = models.get(id)!;
     if ('class' in model) {
       draft.fail(id, model);
@@ -178,6 +178,7 @@ function tasksOf(
       model: model.model,
       width: model.features.length,
       features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, intervalMs, model.features),
+      ...defined({ threshold }),
     };
     if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));
     else if (model.pack === undefined) single.push(task);

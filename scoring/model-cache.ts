@@ -11,7 +11,8 @@ import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { callSignal, endingWith, orAborted, sharedBy } from '../storage/deadline.ts';
-import { checkModelSize, modelError } from './model-contract.ts';
+import { checkModelSize } from './model-contract.ts';
+import { modelError } from './model-problem.ts';
 import type { ModelFile } from './thread-protocol.ts';
 
 export type CachedKind = 'model' | 'pack';

@@ -5,14 +5,21 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { poolUnknown } from '../domain/queues.ts';
 import { keyOf, nameProblem, type SensorKey } from '../domain/sensor.ts';
+import { parseThreshold, type Threshold, THRESHOLD_FORM } from '../domain/threshold.ts';
+import { parseFeatures } from './features.ts';
+import type { Declared } from './model-metadata.ts';
 
 export const MANIFEST = 'manifest.csv';
 const HEADER = ['Device', 'Sensor', 'Model'];
-/** A fourth column may name the pool of workers that the model needs; empty for the default one. */
-const POOL = 'Pool';
+/**
+ * Columns that may follow, each empty where there is nothing to say: the pool of workers that the model needs, the features
+ * of its columns or inputs, what its label means, and a threshold on its score that decides instead of its label.
+ */
+const MORE = ['Pool', 'Features', 'Label', 'Threshold'];
 const NO_FOLDER: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file' };
 /** Problems shown at a time. */
 const SHOWN = 20;
@@ -23,13 +30,24 @@ export interface ModelEntry extends SensorKey {
   readonly path: string;
   /** Pool that it is to be scored in; the default one when absent. */
   readonly pool?: string;
+  readonly declared: Declared;
+  /** Decides what an anomaly is, instead of the model's label. */
+  readonly threshold?: Threshold;
 }
+
+/** What is said for all models of a folder where its manifest says nothing. */
+export type EntryDefaults = Pick<ModelEntry, 'threshold'> & Declared;
 
 /**
  * @param pools names of the pools there are; a model may name no other
+ * @param defaults for models of which the manifest says nothing else
  * @throws FleetscoreError `INVALID_MODEL_LIST` that names every wrong line or file
  */
-export async function readModelList(dir: string, pools: ReadonlySet<string> = new Set()): Promise<ModelEntry[]> {
+export async function readModelList(
+  dir: string,
+  pools: ReadonlySet<string> = new Set(),
+  defaults: EntryDefaults = {},
+): Promise<ModelEntry[]> {
   let names: string[];
   try {
     names = await readdir(dir);
@@ -42,9 +60,15 @@ export async function readModelList(dir: string, pools: ReadonlySet<string> = ne
     );
   }
   const problems: string[] = [];
-  const entries = names.includes(MANIFEST)
+  const found = names.includes(MANIFEST)
     ? fromManifest(dir, await readFile(join(dir, MANIFEST)), pools, problems)
     : fromNames(dir, names, problems);
+  const { threshold, ...declared } = defaults;
+  const entries = found.map((entry) => ({
+    ...defined({ threshold }),
+    ...entry,
+    declared: { ...declared, ...entry.declared },
+  }));
   if (problems.length > 0) {
     const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
     throw new FleetscoreError(
@@ -70,28 +94,66 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
     return [];
   }
   const [header, ...body] = rows;
-  const columns = header?.record.length === HEADER.length + 1 ? [...HEADER, POOL] : HEADER;
-  if (header?.record.join() !== columns.join()) {
-    const forms = `${HEADER.join(',')} or ${HEADER.join(',')},${POOL}`;
-    const got = JSON.stringify(header?.record.join() ?? '').slice(0, 80);
-    problems.push(`${MANIFEST} line 1: the header must be ${forms}, got ${got}`);
+  const columns = header?.record ?? [];
+  const more = columns.slice(HEADER.length);
+  if (
+    columns.slice(0, HEADER.length).join() !== HEADER.join() ||
+    new Set(more).size !== more.length ||
+    !more.every((name) => MORE.includes(name))
+  ) {
+    const got = JSON.stringify(columns.join()).slice(0, 80);
+    problems.push(
+      `${MANIFEST} line 1: the header must be ${HEADER.join(',')}, and after these any of ${MORE.join(',')}; got ${got}`,
+    );
     return [];
   }
   const entries: ModelEntry[] = [];
   const lines = new Map<string, number>();
   for (const { record, info } of body) {
-    const [device = '', sensor = '', file = '', pool = ''] = record;
-    const entry = { device, sensor, file, path: resolve(dir, file), ...(pool === '' ? {} : { pool }) };
+    const [device = '', sensor = '', file = ''] = record;
+    const entry = { device, sensor, file, path: resolve(dir, file) };
     const before = lines.get(keyOf(entry));
-    const problem =
-      record.length === columns.length
-        ? entryProblem(dir, entry, before, pools)
-        : `has ${record.length} fields, expected ${columns.length}`;
-    if (problem === undefined) entries.push(entry);
+    const said = optionsOf(new Map(columns.map((name, at) => [name, record[at]?.trim() ?? ''])));
+    const misfit = record.length !== columns.length && `has ${record.length} fields, expected ${columns.length}`;
+    const unread = typeof said === 'string' && said;
+    const whole = { ...entry, ...(typeof said === 'string' ? NOTHING_SAID : said) };
+    const problem = misfit || unread || entryProblem(dir, whole, before, pools);
+    if (problem === undefined) entries.push(whole);
     else problems.push(`${MANIFEST} line ${info.lines}: ${problem}`);
     lines.set(keyOf(entry), info.lines);
   }
   return entries;
+}
+
+const NOTHING_SAID = { declared: {} };
+
+/** The columns that may be left out; or, in words, which of them cannot be read. */
+function optionsOf(row: ReadonlyMap<string, string>): Pick<ModelEntry, 'pool' | 'declared' | 'threshold'> | string {
+  const given = (name: string): string | undefined => row.get(name) || undefined;
+  const [pool, label] = [given('Pool'), given('Label')];
+  const features = readFeatureList(given('Features'));
+  if (typeof features === 'string') return features;
+  const threshold = readThreshold(given('Threshold'));
+  if (typeof threshold === 'string') return threshold;
+  return { declared: defined({ features, label }), ...defined({ pool, threshold }) };
+}
+
+/** Names of features divided by commas, semicolons or spaces; or, in words, what is wrong with them. */
+export function readFeatureList(text: string | undefined): readonly string[] | string | undefined {
+  if (text === undefined) return undefined;
+  const parsed = parseFeatures(JSON.stringify(text.split(/[\s,;]+/).filter((name) => name !== '')));
+  return typeof parsed === 'string'
+    ? `the features ${JSON.stringify(text.slice(0, 80))}: ${parsed}`
+    : parsed.map(({ name }) => name);
+}
+
+/** A threshold in its written form; or, in words, what is wrong with it. */
+export function readThreshold(text: string | undefined): Threshold | string | undefined {
+  if (text === undefined) return undefined;
+  return (
+    parseThreshold(text) ??
+    `the threshold ${JSON.stringify(text.slice(0, 40))} does not say which side of it is an anomaly; write ${THRESHOLD_FORM}`
+  );
 }
 
 interface ManifestRow {
@@ -102,7 +164,7 @@ interface ManifestRow {
 /** @param before line that has the same sensor already */
 function entryProblem(
   dir: string,
-  { device, sensor, file, path, pool }: ModelEntry,
+  { device, sensor, file, path, pool }: Omit<ModelEntry, 'declared'>,
   before: number | undefined,
   pools: ReadonlySet<string>,
 ): string | undefined {
@@ -128,7 +190,7 @@ function fromNames(dir: string, names: readonly string[], problems: string[]): M
       (prefix !== 'model' || parts.length < 3 || !file.endsWith('.onnx')) &&
       'the name is not model_<device>_<sensor>.onnx';
     const problem = form || underscores || (nameProblem('device', device) ?? nameProblem('sensor', sensor));
-    if (problem === undefined) entries.push({ device, sensor, file, path: resolve(dir, file) });
+    if (problem === undefined) entries.push({ device, sensor, file, path: resolve(dir, file), declared: {} });
     else
       problems.push(`${file}: ${problem}; rename it, or list it in a ${MANIFEST} with the columns ${HEADER.join(',')}`);
   }

@@ -38,8 +38,10 @@ export interface OnnxAttribute {
   readonly type?: number;
   readonly i?: Int64;
   readonly ints?: readonly Int64[];
+  readonly strings?: readonly Uint8Array[];
   readonly t?: OnnxTensor;
   readonly g?: OnnxGraph;
+  readonly graphs?: readonly OnnxGraph[];
 }
 
 export interface OnnxNode {
@@ -113,7 +115,9 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     i: ['int64', 3],
     t: ['Tensor', 5],
     g: ['Graph', 6],
+    graphs: ['Graph', 11, 'repeated'],
     ints: ['int64', 8, 'repeated'],
+    strings: ['bytes', 9, 'repeated'],
     type: ['int32', 20],
   },
   Node: {
@@ -181,6 +185,12 @@ export function encodeModel(model: OnnxModel): Uint8Array {
 export function decodeMetadata(bytes: Uint8Array): ReadonlyMap<string, string> {
   const { metadataProps } = metadataType.decode(bytes) as unknown as OnnxModel;
   return new Map((metadataProps ?? []).map((entry) => [entry.key ?? '', entry.value ?? '']));
+}
+
+/** `metadata_props` as the bytes of an ONNX file: appended to one, they are its last entries. */
+export function encodeMetadata(entries: ReadonlyMap<string, string>): Uint8Array {
+  const metadataProps = [...entries].map(([key, value]) => ({ key, value }));
+  return metadataType.encode(metadataType.fromObject({ metadataProps })).finish();
 }
 
 export function toNumber(value: Int64 | undefined): number {

@@ -42,7 +42,7 @@ export type SentJob =
       readonly states: Int32Array;
       readonly rows: number;
     })
-  | Pick<CheckJob, 'type' | 'paths'>;
+  | Pick<CheckJob, 'type' | 'files'>;
 
 export interface SentReply {
   readonly reply: ThreadReply;
@@ -155,7 +155,7 @@ function send(child: ChildProcess, message: object): void {
 }
 
 function sent(job: ThreadJob): SentJob {
-  if (job.type === 'check') return { type: 'check', paths: job.paths };
+  if (job.type === 'check') return { type: 'check', files: job.files };
   if (job.type !== 'models') throw new TypeError(`a ${job.type} is not for a process`);
   return {
     type: 'models',

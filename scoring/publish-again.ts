@@ -3,15 +3,24 @@
  * same folder under the same name finishes it. Any other models under that name are refused: releases never change.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { FleetscoreError } from '../domain/errors.ts';
 import { keyOf } from '../domain/sensor.ts';
-import type { Store } from '../storage/store.ts';
+import type { ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
+import { declaredModel } from './declare.ts';
 import type { ModelEntry } from './model-list.ts';
+import { modelProblem } from './model-problem.ts';
 
 const FILES_AT_ONCE = 16;
+
+interface PublishedAgain {
+  readonly store: Store;
+  readonly skipBad?: boolean;
+  readonly others?: string;
+  readonly maxModelBytes: number;
+}
 
 /**
  * How many models the folder and the release have both: all of the release, but for those that a merge kept.
@@ -21,15 +30,14 @@ const FILES_AT_ONCE = 16;
 export async function requireSameModels(
   release: string,
   entries: readonly ModelEntry[],
-  { store, skipBad = false, others }: { readonly store: Store; readonly skipBad?: boolean; readonly others?: string },
+  { store, skipBad = false, others, maxModelBytes }: PublishedAgain,
 ): Promise<number> {
   const models = await store.listReleaseModels(release);
   const byName = new Map(models.map((model) => [keyOf(model), model]));
   let same = 0;
   await mapLimit(entries, FILES_AT_ONCE, async (entry) => {
     const model = byName.get(keyOf(entry));
-    if (model ? model.model !== (await sha256Of(entry.path)) || model.pool !== entry.pool : !skipBad)
-      throw releaseTaken(release);
+    if (model ? !(await isSame(model, entry, maxModelBytes)) : !skipBad) throw releaseTaken(release);
     if (model) same += 1;
   });
   if (same !== models.length && others !== 'merge') throw releaseTaken(release);
@@ -42,8 +50,14 @@ export const releaseTaken = (release: string): FleetscoreError =>
     `there is already a release ${JSON.stringify(release)}, and not of these models. Choose another name; releases never change.`,
   );
 
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+async function isSame(model: ReleaseModel, entry: ModelEntry, maxModelBytes: number): Promise<boolean> {
+  if (model.pool !== entry.pool || !isDeepStrictEqual(model.threshold, entry.threshold)) return false;
+  try {
+    const bytes = declaredModel(await readFile(entry.path), entry.declared, maxModelBytes);
+    return createHash('sha256').update(bytes).digest('hex') === model.model;
+  } catch (error) {
+    // One that cannot be published is not the one that was.
+    if (modelProblem(error)) return false;
+    throw error;
+  }
 }

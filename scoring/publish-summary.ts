@@ -1,5 +1,5 @@
 /** What publishing models came to. */
-import type { ModelProblem } from './model-contract.ts';
+import type { ModelProblem } from './model-problem.ts';
 
 export interface BadModel extends ModelProblem {
   readonly device: string;

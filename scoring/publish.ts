@@ -9,17 +9,21 @@ import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { keyOf, type SensorKey } from '../domain/sensor.ts';
-import { compactTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
+import { declaredModel } from './declare.ts';
 import { inspectModel, MAX_MODEL_BYTES } from './model-contract.ts';
-import { type ModelEntry, readModelList } from './model-list.ts';
+import type { Declared } from './model-metadata.ts';
+import type { ModelProblem } from './model-problem.ts';
+import { type EntryDefaults, type ModelEntry, readModelList } from './model-list.ts';
+import { NO_LABEL_REMEDY } from './model-ports.ts';
 import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
-import { type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
+import { type CandidateFile, type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
 import { createThreads, problemOfEnd, type Threads } from './threads.ts';
+import { releaseName } from './release-name.ts';
 import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { refuseLoss, unnamedModels } from './replaced-models.ts';
@@ -34,6 +38,8 @@ export interface PublishOptions {
   readonly maxModelBytes?: number;
   /** Publishes the good models when some are bad; otherwise one bad model stops all. */
   readonly skipBad?: boolean;
+  /** Of models that neither say it themselves nor in the manifest. */
+  readonly defaults?: EntryDefaults;
   /** Names of the pools that models may name; none when absent. */
   readonly pools?: ReadonlySet<string>;
   /** Threads that check; default one per core. */
@@ -74,15 +80,18 @@ const SHOWN = 50;
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
   const { store, nowMs, warn = () => undefined, executionProvider = DEFAULT_PROVIDER } = options;
+  const { maxModelBytes = MAX_MODEL_BYTES } = options;
   const taken = new Set((await store.listReleases()).map(({ name }) => name));
-  const release = releaseName(options, taken);
-  const entries = await readModelList(dir, options.pools);
-  const again = taken.has(release) ? await requireSameModels(release, entries, options) : undefined;
+  const release = releaseName(options.release, nowMs, taken);
+  const entries = await readModelList(dir, options.pools, options.defaults);
+  const again = taken.has(release)
+    ? await requireSameModels(release, entries, { ...options, maxModelBytes })
+    : undefined;
   await othersOf(entries, release, options); // before minutes of checking
   const threads = createThreads({
     ...defined({ threads: options.threads, maxModelMemoryBytes: options.modelMemoryBytes }),
     timeoutMs: options.modelTimeoutMs ?? 60_000,
-    maxModelBytes: options.maxModelBytes ?? MAX_MODEL_BYTES,
+    maxModelBytes,
     maxCacheBytes: 1,
     executionProvider,
   });
@@ -102,13 +111,14 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     );
     const kept = options.others === 'merge' ? others : [];
     const distinct = new Map(good.map(({ model }) => [model.sha256, model]));
-    const { rows, packs } = await storeModels([...distinct.values()], options, threads, warn);
+    const declared = new Map(good.map(({ model, entry }) => [model.sha256, entry.declared]));
+    const { rows, packs } = await storeModels([...distinct.values()], declared, options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
     const models = good.map(({ entry, model }, i): ReleaseModel => ({
       sensorId: ids[i]!,
       model: model.sha256,
       ...rows.get(model.sha256),
-      ...defined({ pool: entry.pool }),
+      ...defined({ pool: entry.pool, threshold: entry.threshold }),
     }));
     const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({
       model: sha256,
@@ -135,16 +145,6 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   }
 }
 
-/** The name asked for, or a free one. @throws FleetscoreError `INVALID_RELEASE` */
-function releaseName({ release, nowMs }: PublishOptions, taken: ReadonlySet<string>): string {
-  const name = release ?? freeName(`r-${compactTime(nowMs)}`, taken);
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) && name !== 'current') return name;
-  throw new FleetscoreError(
-    'INVALID_RELEASE',
-    `the release name ${JSON.stringify(name)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
-  );
-}
-
 /** @param results in the order of `entries` */
 function sorted(
   entries: readonly ModelEntry[],
@@ -154,12 +154,21 @@ function sorted(
   const bad: BadModel[] = [];
   for (const [i, entry] of entries.entries()) {
     const result = results[i]!;
-    if ('problem' in result)
-      bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...result.problem });
-    else good.push({ entry, model: result });
+    const problem = 'problem' in result ? result.problem : undecided(result, entry);
+    if (problem) bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...problem });
+    else if ('sha256' in result) good.push({ entry, model: result });
   }
   return { good, bad };
 }
+
+/** A model that says what is odd, and not what is too odd. */
+const undecided = ({ labels }: CheckedModel, { threshold }: ModelEntry): ModelProblem | undefined =>
+  labels || threshold
+    ? undefined
+    : {
+        class: 'model_wrong_shape',
+        message: `it gives a score and no label, so nothing says what an anomaly is; ${NO_LABEL_REMEDY}`,
+      };
 
 function tally(good: readonly Good[]): Pick<PublishSummary, 'kinds' | 'pools'> {
   const kinds: Record<string, number> = {};
@@ -187,17 +196,11 @@ async function othersOf(
   return found;
 }
 
-const modelOnly = ({ sensorId, model, pack, packRow, pool }: ReleaseModel): ReleaseModel => ({
+const modelOnly = ({ sensorId, model, pack, packRow, pool, threshold }: ReleaseModel): ReleaseModel => ({
   sensorId,
   model,
-  ...defined({ pack, packRow, pool }),
+  ...defined({ pack, packRow, pool, threshold }),
 });
-
-function freeName(base: string, taken: ReadonlySet<string>): string {
-  let name = base;
-  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
-  return name;
-}
 
 function badModels(bad: readonly BadModel[], total: number): FleetscoreError {
   const lines = bad.slice(0, SHOWN).map((b) => `  ${b.file} (${b.device} / ${b.sensor}): ${b.class}: ${b.message}`);
@@ -215,35 +218,41 @@ async function checkAll(
   threads: Threads,
   progress: (done: number) => void,
 ): Promise<CheckResult[]> {
-  const results = new Map<string, CheckResult>();
-  const paths = [...new Set(entries.map((entry) => entry.path))];
-  const jobs: string[][] = [];
-  for (let i = 0; i < paths.length; i += FILES_PER_CHECK) jobs.push(paths.slice(i, i + FILES_PER_CHECK));
+  const candidates = new Map(
+    entries.map((entry) => [candidateKey(entry), { path: entry.path, declared: entry.declared }]),
+  );
+  const results = new Map<CandidateFile, CheckResult>();
+  const files = [...candidates.values()];
+  const jobs: CandidateFile[][] = [];
+  for (let i = 0; i < files.length; i += FILES_PER_CHECK) jobs.push(files.slice(i, i + FILES_PER_CHECK));
   let done = 0;
   await mapLimit(jobs, threads.count, async (job) => {
     let rest = job;
     while (rest.length > 0) {
-      const end = await threads.run({ type: 'check', paths: rest, marks: newMarks() });
+      const end = await threads.run({ type: 'check', files: rest, marks: newMarks() });
       if (end.type === 'reply') {
-        for (const result of end.reply.results) results.set(result.path, result);
+        for (const [i, result] of end.reply.results.entries()) results.set(rest[i]!, result);
         break;
       }
-      const path = rest[end.at]!;
-      results.set(path, { path, problem: problemOfEnd(end) });
-      rest = rest.filter((other) => other !== path);
+      const file = rest[end.at]!;
+      results.set(file, { path: file.path, problem: problemOfEnd(end) });
+      rest = rest.filter((other) => other !== file);
     }
     done += job.length;
     progress(Math.min(done, entries.length));
   });
   progress(entries.length);
-  return entries.map((entry) => results.get(entry.path)!);
+  return entries.map((entry) => results.get(candidates.get(candidateKey(entry))!)!);
 }
+
+const candidateKey = ({ path, declared }: ModelEntry): string => JSON.stringify([path, declared]);
 
 type PackRow = Pick<ReleaseModel, 'pack' | 'packRow'>;
 
 /** Stores the models and the packs made of them. `rows`: where a model is in a pack. */
 async function storeModels(
   models: readonly CheckedModel[],
+  declared: ReadonlyMap<string, Declared>,
   { blobs, maxModelBytes = MAX_MODEL_BYTES }: PublishOptions,
   threads: Threads,
   warn: (message: string) => void,
@@ -267,7 +276,7 @@ async function storeModels(
     const some = models.slice(from, from + UPLOADS);
     const files = await Promise.all(
       some.map(async (model) => {
-        const bytes = await readFile(model.path);
+        const bytes = declaredModel(await readFile(model.path), declared.get(model.sha256)!, maxModelBytes);
         if (createHash('sha256').update(bytes).digest('hex') !== model.sha256)
           throw new FleetscoreError(
             'MODEL_CHANGED',

@@ -18,18 +18,19 @@ export async function unnamedModels(
   const current = await store.currentRelease();
   if (current === undefined || current === except) return [];
   const found: (ReleaseModel & SensorKey)[] = [];
-  for await (const model of modelsOf(store, current)) if (!named.has(keyOf(model))) found.push(model);
+  for await (const model of modelsOfRelease(store, current)) if (!named.has(keyOf(model))) found.push(model);
   return found;
 }
 
 /** Sensors that have a model in a release, by `keyOf`. */
 export async function namedSensors(store: Store, release: string): Promise<Set<string>> {
   const named = new Set<string>();
-  for await (const model of modelsOf(store, release)) named.add(keyOf(model));
+  for await (const model of modelsOfRelease(store, release)) named.add(keyOf(model));
   return named;
 }
 
-async function* modelsOf(store: Store, release: string) {
+/** All models of a release, page by page. @throws FleetscoreError `RELEASE_UNKNOWN` */
+export async function* modelsOfRelease(store: Store, release: string) {
   for (let after = 0; ;) {
     const page = await store.listReleaseModels(release, { after, limit: PAGE });
     yield* page;

@@ -7,7 +7,8 @@ import type { PlannedSensor } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import type { Feature } from './features.ts';
 import type { ModelCache } from './model-cache.ts';
-import { type ModelProblem, orProblem, readFeatures } from './model-contract.ts';
+import { readFeatures } from './model-contract.ts';
+import { type ModelProblem, orProblem } from './model-problem.ts';
 import { modelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
 
 /** Features of every sensor's model by sensor id, or what is wrong with it; sensors without a model are left out. */

@@ -3,9 +3,10 @@
  * sensors, every other model in a session of its own. What a model does wrong stays with its sensors: a job
  * that stopped at one model goes on without it.
  */
+import type { Threshold } from '../domain/threshold.ts';
 import { mapLimit } from './concurrency.ts';
 import type { SensorFeatures } from './features.ts';
-import { type ModelProblem, orProblem } from './model-contract.ts';
+import { type ModelProblem, orProblem } from './model-problem.ts';
 import type { ModelCache } from './model-cache.ts';
 import { type ModelSlice, newMarks, STATE, type ThreadProblem } from './thread-protocol.ts';
 import { laneOf, problemOfEnd, type SlowShare, type Threads } from './threads.ts';
@@ -16,6 +17,8 @@ export interface SensorTask {
   readonly model: string;
   readonly width: number;
   readonly features: SensorFeatures;
+  /** Decides what an anomaly is, instead of the model's label. */
+  readonly threshold?: Threshold;
 }
 
 /** Called for every task once: with its results, `features.rows` in number, or with the problem of its model. */
@@ -138,7 +141,14 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
       problems.set(i, file);
       file = { sha256: task.model };
     }
-    const slice = { file, features: task.width, row, rows: task.features.rows.length, value };
+    const slice = {
+      file,
+      features: task.width,
+      row,
+      rows: task.features.rows.length,
+      value,
+      ...(task.threshold ? { hasThreshold: true } : {}),
+    };
     values.set(task.features.values, value);
     row += slice.rows;
     value += task.features.values.length;

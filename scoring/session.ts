@@ -5,7 +5,11 @@
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { messageOf } from '../domain/errors.ts';
-import { inspectModel, modelError, modelPorts } from './model-contract.ts';
+import { inspectModel } from './model-contract.ts';
+import { type FeedsOf, modelFeeds } from './model-feeds.ts';
+import { normalLabels } from './model-metadata.ts';
+import { modelPorts } from './model-ports.ts';
+import { modelError } from './model-problem.ts';
 import { DATA_TYPE, encodeModel, node, tensorInfo } from './onnx-proto.ts';
 import { PACK_PORTS, readPackHeader } from './packs/pack-format.ts';
 
@@ -22,11 +26,13 @@ export interface ScoreSink {
   readonly anomaly: Uint8Array;
   readonly score: Float64Array;
   /** Labels as the model gives them, where they are asked for. */
-  readonly labels?: Float64Array;
+  readonly labels?: unknown[];
 }
 
 export interface LoadedModel {
   readonly features: number;
+  /** Whether it says what an anomaly is. Where not, every row is written as normal, and a threshold decides. */
+  readonly labels: boolean;
   /** Scores `rows` rows of `values` [rows, features] into `sink` from its first element. @throws FleetscoreError `MODEL_FAILED`, `MODEL_WRONG_SHAPE` */
   run(values: Float64Array, rows: number, sink: ScoreSink): Promise<void>;
   release(): Promise<void>;
@@ -92,42 +98,37 @@ async function createSession(bytes: Uint8Array, executionProvider: string): Prom
 
 /** @throws FleetscoreError of a {@link ModelProblem} class */
 export async function loadModel(bytes: Uint8Array, maxBytes: number, executionProvider: string): Promise<LoadedModel> {
-  const { features, label: meaning } = inspectModel(bytes, maxBytes);
-  const normal = meaning === 'anomaly=1' ? 0 : 1;
+  const { model, metadata, features } = inspectModel(bytes, maxBytes);
+  const ports = modelPorts(model, metadata, features);
+  const isNormal = normalLabels(metadata.label);
+  const width = features.length;
+  const feeds = modelFeeds(ports, width);
+  const outputs = ports.label === undefined ? [ports.scores] : [ports.label, ports.scores];
   const session = await createSession(bytes, executionProvider);
-  try {
-    const ports = modelPorts(session, features.length);
-    const width = features.length;
-    return {
-      features: width,
-      async run(values, rows, sink) {
-        for (let from = 0; from < rows; from += ROWS_PER_RUN) {
-          const count = Math.min(ROWS_PER_RUN, rows - from);
-          const padded = paddedRows(count);
-          const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
-          const feeds = (data: Float64Array): InferenceSession.FeedsType => ({
-            [ports.input]:
-              ports.inputType === 'float64'
-                ? new ort.Tensor('float64', data, [padded, width])
-                : new ort.Tensor('float32', Float32Array.from(data), [padded, width]),
-          });
-          const { outputs, refused } = await runFinite(session, feeds, slice, width, [ports.label, ports.scores]);
-          const label = column(outputs, ports.label, padded);
-          const score = column(outputs, ports.scores, padded);
-          for (let i = 0; i < count; i++) {
-            const isRefused = refused?.has(i) === true;
-            sink.anomaly[from + i] = !isRefused && Number(label[i]) === normal ? 0 : 1;
-            sink.score[from + i] = isRefused ? Number.NaN : Number(score[i]);
-            if (sink.labels) sink.labels[from + i] = Number(label[i]);
-          }
+  return {
+    features: width,
+    labels: ports.label !== undefined,
+    async run(values, rows, sink) {
+      for (let from = 0; from < rows; from += ROWS_PER_RUN) {
+        const count = Math.min(ROWS_PER_RUN, rows - from);
+        const padded = paddedRows(count);
+        const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
+        const { results, refused } = await runFinite(session, feeds, slice, width, outputs);
+        const label = ports.label === undefined ? undefined : column(results, ports.label, padded);
+        const score = metadata.leastScore
+          ? leastOfRow(results, ports.scores, padded)
+          : column(results, ports.scores, padded);
+        for (let i = 0; i < count; i++) {
+          const isRefused = refused?.has(i) === true;
+          const normal = !isRefused && (label === undefined || isNormal(label[i]));
+          sink.anomaly[from + i] = normal ? 0 : 1;
+          sink.score[from + i] = isRefused ? Number.NaN : Number(score[i]);
+          if (sink.labels && label) sink.labels[from + i] = label[i];
         }
-      },
-      release: () => session.release(),
-    };
-  } catch (error) {
-    await session.release();
-    throw error;
-  }
+      }
+    },
+    release: () => session.release(),
+  };
 }
 
 /** @throws FleetscoreError of a {@link ModelProblem} class */
@@ -196,13 +197,13 @@ async function run(
  */
 async function runFinite(
   session: InferenceSession,
-  feeds: (data: Float64Array) => InferenceSession.FeedsType,
+  feeds: FeedsOf,
   values: Float64Array,
   width: number,
   names: readonly string[],
-): Promise<{ readonly outputs: InferenceSession.ReturnType; readonly refused?: ReadonlySet<number> }> {
+): Promise<{ readonly results: InferenceSession.ReturnType; readonly refused?: ReadonlySet<number> }> {
   try {
-    return { outputs: await run(session, feeds(values), names) };
+    return { results: await run(session, feeds(values), names) };
   } catch (error) {
     if (values.every(Number.isFinite)) throw error;
     const refused = new Set<number>();
@@ -210,7 +211,7 @@ async function runFinite(
       if (!Number.isFinite(value)) refused.add(Math.floor(at / width));
     });
     const finite = values.map((value, at) => (refused.has(Math.floor(at / width)) ? 0 : value));
-    return { outputs: await run(session, feeds(finite), names), refused };
+    return { results: await run(session, feeds(finite), names), refused };
   }
 }
 
@@ -223,4 +224,18 @@ function column(outputs: InferenceSession.ReturnType, name: string, rows: number
       `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; [${rows}] or [${rows}, 1] is expected`,
     );
   return tensor.data;
+}
+
+/** Of several scores a row the least. Not a number when one of them is none. */
+function leastOfRow(outputs: InferenceSession.ReturnType, name: string, rows: number): Float64Array {
+  const { dims, data } = outputs[name] as Tensor;
+  const [first, columns = 1, ...more] = dims;
+  if (first !== rows || columns < 1 || more.length > 0)
+    throw modelError(
+      'model_wrong_shape',
+      `the output ${name} has shape [${dims.join(', ')}] for ${rows} rows; [${rows}, number of scores] is expected`,
+    );
+  return Float64Array.from({ length: rows }, (_, row) =>
+    Math.min(...Array.from({ length: columns }, (_none, at) => Number(data[row * columns + at]))),
+  );
 }

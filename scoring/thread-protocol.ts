@@ -4,7 +4,8 @@
  * only the rows of the model it runs, and says which one that is before it starts.
  */
 import type { PredictionsFormat } from '../domain/prediction.ts';
-import type { ModelProblem } from './model-contract.ts';
+import type { Declared } from './model-metadata.ts';
+import type { ModelProblem } from './model-problem.ts';
 import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
 
 /** Set for all threads of an engine. No credentials: threads see bytes and paths only. */
@@ -66,6 +67,8 @@ export interface ModelSlice {
   readonly row: number;
   readonly rows: number;
   readonly value: number;
+  /** A threshold decides, so that the model needs no label. */
+  readonly hasThreshold?: boolean;
   /** Already done in an earlier attempt, or given up. */
   readonly skip?: boolean;
 }
@@ -82,7 +85,13 @@ export interface PackJob extends JobBuffers {
 export interface CheckJob {
   readonly type: 'check';
   readonly marks: Int32Array;
-  readonly paths: readonly string[];
+  readonly files: readonly CandidateFile[];
+}
+
+/** A model file with what is declared of it. */
+export interface CandidateFile {
+  readonly path: string;
+  readonly declared: Declared;
 }
 
 /** Tries the execution provider of the settings. */
@@ -113,9 +122,12 @@ export interface ThreadProblem extends ModelProblem {
 
 export interface CheckedModel {
   readonly path: string;
+  /** Of the file as it is published: with the metadata that was declared (declare.ts). */
   readonly sha256: string;
   readonly bytes: number;
   readonly kind: string;
+  /** Whether it says what an anomaly is; where not, its sensors need a threshold. */
+  readonly labels: boolean;
   readonly features: readonly string[];
   /** The probes of its kind and its answers, when it can be packed. */
   readonly probed?: { readonly values: Float64Array; readonly anomaly: Uint8Array; readonly score: Float64Array };

@@ -9,7 +9,8 @@ import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
 import { checkModelFile } from './check-model.ts';
-import { modelError, modelProblem } from './model-contract.ts';
+import { NO_LABEL_REMEDY } from './model-ports.ts';
+import { modelError, modelProblem } from './model-problem.ts';
 import { encodePredictions } from './predictions-file.ts';
 import { type LoadedModel, type LoadedPack, loadModel, loadPack, tryProvider } from './session.ts';
 import {
@@ -117,6 +118,11 @@ async function runModels(job: ModelsJob): Promise<ThreadReply> {
         (model) => {
           if (model.features !== slice.features)
             throw modelError('model_wrong_shape', `it takes ${model.features} features, not ${slice.features}`);
+          if (!model.labels && !slice.hasThreshold)
+            throw modelError(
+              'model_wrong_shape',
+              `it gives no label, and its sensor has no threshold; ${NO_LABEL_REMEDY}`,
+            );
           return model.run(job.values.subarray(slice.value, slice.value + slice.rows * slice.features), slice.rows, {
             anomaly: job.anomaly.subarray(slice.row, slice.row + slice.rows),
             score: job.score.subarray(slice.row, slice.row + slice.rows),
@@ -153,10 +159,10 @@ async function runPack(job: PackJob): Promise<ThreadReply> {
 
 async function runChecks(job: CheckJob): Promise<ThreadReply> {
   const results = [];
-  for (const [i, path] of job.paths.entries()) {
+  for (const [i, file] of job.files.entries()) {
     if (isStopped(job.marks)) break;
     mark(job.marks, i + 1);
-    results.push(await checkModelFile(path, settings));
+    results.push(await checkModelFile(file, settings));
   }
   return { type: 'check', results };
 }

@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import type { ModelProblem } from './model-contract.ts';
+import type { ModelProblem } from './model-problem.ts';
 import { ModelMemoryError, startProcess } from './process-handle.ts';
 import { startThread, type Thread } from './thread-handle.ts';
 import { MARK, type ReplyOf, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';

@@ -9,6 +9,7 @@ import {
   type SkipClass,
 } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
+import { parseThreshold, type Threshold } from '../domain/threshold.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
 import type {
   AuditEntry,
@@ -127,6 +128,7 @@ export interface PlannedRow extends SensorKey {
   readonly model: string | null;
   readonly pack: string | null;
   readonly packRow: number | null;
+  readonly threshold: string | null;
 }
 
 export function toPlanned(row: PlannedRow): PlannedSensor {
@@ -138,7 +140,16 @@ export function toPlanned(row: PlannedRow): PlannedSensor {
     ...(row.model === null ? {} : { model: row.model }),
     ...(row.pack === null ? {} : { pack: row.pack }),
     ...(row.packRow === null ? {} : { packRow: Number(row.packRow) }),
+    ...toThreshold(row.threshold),
   };
+}
+
+/** As a column holds it: its written form, or nothing. */
+export function toThreshold(text: string | null): { readonly threshold?: Threshold } {
+  const threshold = text === null ? undefined : parseThreshold(text);
+  if (text !== null && !threshold)
+    throw new Error(`the store holds a threshold ${JSON.stringify(text)} that nobody wrote`);
+  return threshold ? { threshold } : {};
 }
 
 export interface PoolRow {

@@ -1,5 +1,6 @@
 /** `fleetscore explain DEVICE SENSOR TIME`: the chain from a prediction back to the readings. */
 import { FleetscoreError } from '../../domain/errors.ts';
+import { formatThreshold } from '../../domain/threshold.ts';
 import { formatDuration, isoTime, windowStart } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf } from '../../report/format.ts';
@@ -66,6 +67,7 @@ function lineageData(l: Lineage, windowMs: number): object {
       features: model.features,
       bytes: model.bytes,
       blob: `models/${l.modelBlob}`,
+      ...(model.threshold ? { threshold: formatThreshold(model.threshold) } : {}),
       ...(l.packBlob === undefined
         ? {}
         : { pack: model.pack, packRow: model.packRow, packBlob: `models/${l.packBlob}` }),
@@ -105,6 +107,7 @@ function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<ty
     ['File', `predictions/${l.file.blob}, SHA-256 ${l.file.sha256} (checked), attempt ${l.outcome.attempt}`],
     ['Release', batch.release],
     ['Model', `${model.model} (${model.kind}, ${model.features.join(' ')})`],
+    ['Decides', model.threshold ? `threshold ${formatThreshold(model.threshold)} on the score` : undefined],
     [
       'Pack',
       model.pack === undefined ? 'none: the model runs in a session of its own' : `${model.pack}, row ${model.packRow}`,

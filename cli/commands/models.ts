@@ -1,5 +1,6 @@
 /** The commands about models and releases: their names, options and examples. */
 import { Option, type Command } from 'commander';
+import { THRESHOLD_FORM } from '../../domain/threshold.ts';
 import { MAX_PROMOTIONS } from '../../storage/promotions.ts';
 import { does } from '../frame/command.ts';
 import { asNumber, asTime, asWhole, fromOption, toOption } from '../frame/options.ts';
@@ -26,9 +27,18 @@ export function registerModels(program: Command): void {
     .description('check models, store them and make them the current release')
     .argument(
       '<dir>',
-      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where a model needs one, Pool)',
+      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Label, Threshold)',
     )
     .option('--release <name>', 'name of the release (default: from the time)')
+    .option(
+      '--features <names>',
+      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
+    )
+    .option('--label <meaning>', 'what a label means in models that do not say it, such as anomaly=1 or normal=inlier')
+    .option(
+      '--threshold <threshold>',
+      'a threshold on the score that decides instead of the label of the models, such as ">0.5"',
+    )
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
     .addOption(
       new Option(
@@ -48,6 +58,7 @@ export function registerModels(program: Command): void {
   registerReleases(models);
   registerChallenge(models);
   registerModelHealth(models);
+  registerThresholds(models);
 }
 
 /** Adds the subcommands to `models`. */
@@ -117,4 +128,34 @@ export function registerModelHealth(models: Command): void {
     .addOption(new Option('--baseline-from <time>', 'start of the baseline period').argParser(asTime))
     .addOption(new Option('--baseline-to <time>', 'end of the baseline period, not included').argParser(asTime))
     .action(does(() => import('../models/health.ts'), 'health'));
+}
+
+/** Adds the subcommands to `models`. */
+export function registerThresholds(models: Command): void {
+  models
+    .command('tune')
+    .description('how often a sensor would have been an anomaly by other thresholds on its score; writes nothing')
+    .argument('<device>')
+    .argument('<sensor>')
+    .addOption(fromOption().makeOptionMandatory())
+    .addOption(toOption().makeOptionMandatory())
+    .option('--release <name>', 'with its model in this release (default: the current one)')
+    .addOption(
+      new Option(
+        '--side <side>',
+        'on which side of a threshold anomalies lie (default: as the labels of the model say)',
+      ).choices(['above', 'below']),
+    )
+    .action(does(() => import('../models/thresholds.ts'), 'tune'));
+  models
+    .command('threshold')
+    .description(
+      'set the threshold on the score of a sensor that decides what an anomaly is: a new release, with all else as in the current one',
+    )
+    .argument('<device>')
+    .argument('<sensor>')
+    .argument('<threshold>', `${THRESHOLD_FORM}; none: the label of the model decides`)
+    .option('--release <name>', 'name of the new release (default: from the time)')
+    .option('--no-promote', 'keep the current release: this one can be a challenger first')
+    .action(does(() => import('../models/thresholds.ts'), 'threshold'));
 }

@@ -7,10 +7,10 @@ import { compareReleases, type ReleaseSummary } from '../../verify/compare-relea
 import { fleetHealth, PSI_DRIFTED } from '../../verify/model-health.ts';
 import type { Output } from '../frame/command.ts';
 import { agreementText, causesText, differenceTable, recordedComparison } from './challenge.ts';
+import { openEngine } from './engine.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar } from '../batch/progress.ts';
 import { facts, table, when } from '../frame/text.ts';
-import { tell } from '../frame/terminal.ts';
 
 interface CompareOptions {
   readonly from?: number;
@@ -54,20 +54,8 @@ export async function compare(context: Context, options: CompareOptions, challen
   }
   const base = options.base ?? (await store.currentRelease());
   if (base === undefined) throw new FleetscoreError('NO_RELEASE', 'no release is current: give one with --base.');
-  const { createScoringEngine } = await import('../../scoring/engine.ts');
-  const { scoring, ingest } = context.config;
-  const { hopMs } = await storedWindows(store, ingest);
-  const engine = await createScoringEngine({
-    blobs: context.blobs(),
-    cacheDir: scoring.cacheDir,
-    threads: scoring.threads,
-    maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes,
-    modelTimeoutMs: scoring.modelTimeoutMs,
-    modelMemoryBytes: scoring.modelMemoryBytes,
-    executionProvider: scoring.executionProvider,
-    warn: tell,
-  });
+  const { hopMs } = await storedWindows(store, context.config.ingest);
+  const engine = await openEngine(context);
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {
     const result = await compareReleases(

@@ -1,8 +1,11 @@
 /** `fleetscore models ...`: from scikit-learn pickles to a release that batches score with. */
 import { defined } from '../../domain/defined.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { formatThreshold } from '../../domain/threshold.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
 import { poolQueues } from '../../pool/queues.ts';
+import { type EntryDefaults, readFeatureList, readThreshold } from '../../scoring/model-list.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
 import type { Challenger } from '../../domain/challenge.ts';
 import type { Release } from '../../storage/contract/releases.ts';
@@ -55,6 +58,9 @@ function leftAlone(files: readonly string[]): string[] {
 
 interface ModelsPublishOptions {
   readonly release?: string;
+  readonly features?: string;
+  readonly label?: string;
+  readonly threshold?: string;
   readonly skipBad?: boolean;
   readonly promote: boolean;
   readonly merge?: boolean;
@@ -62,6 +68,7 @@ interface ModelsPublishOptions {
 }
 
 export async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
+  const defaults = declaredByOptions(options);
   const [store, blobs] = [await context.storeToFill(), context.blobs()];
   await checkDeployment(store, blobs);
   const bar = context.json ? undefined : startBar('checking models', 'models');
@@ -77,6 +84,7 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
       promote: options.promote,
       by: whoami(),
       others: othersOf(options),
+      defaults,
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
@@ -110,6 +118,18 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
     bar?.end();
     throw error;
   }
+}
+
+/** @throws FleetscoreError `INVALID_ARGUMENT` */
+function declaredByOptions({ features, label, threshold }: ModelsPublishOptions): EntryDefaults {
+  const [list, limit] = [readFeatureList(features), readThreshold(threshold)];
+  for (const problem of [list, limit])
+    if (typeof problem === 'string') throw new FleetscoreError('INVALID_ARGUMENT', `${problem}.`);
+  return defined({
+    features: list as Exclude<typeof list, string>,
+    label,
+    threshold: limit as Exclude<typeof limit, string>,
+  });
 }
 
 function othersOf({ merge, replace }: ModelsPublishOptions): NonNullable<PublishOptions['others']> {
@@ -161,8 +181,12 @@ export async function list(context: Context, options: { release?: string; limit:
   );
   const models = await store.listReleaseModels(name, { limit: options.limit });
   const pooled = models.some((m) => m.pool !== undefined);
+  const limited = models.some((m) => m.threshold);
   return {
-    data: models,
+    data: models.map(({ threshold, ...model }) => ({
+      ...model,
+      ...(threshold ? { threshold: formatThreshold(threshold) } : {}),
+    })),
     text: table(
       [
         { title: 'Device' },
@@ -170,6 +194,7 @@ export async function list(context: Context, options: { release?: string; limit:
         { title: 'Kind' },
         { title: 'Features' },
         ...(pooled ? [{ title: 'Pool' }] : []),
+        ...(limited ? [{ title: 'Threshold' }] : []),
         { title: 'Bytes', align: 'right' },
         { title: 'SHA-256' },
       ],
@@ -179,6 +204,7 @@ export async function list(context: Context, options: { release?: string; limit:
         m.kind,
         m.features.join(' '),
         ...(pooled ? [m.pool ?? '-'] : []),
+        ...(limited ? [m.threshold ? formatThreshold(m.threshold) : '-'] : []),
         formatCount(m.bytes),
         m.model.slice(0, 16),
       ]),

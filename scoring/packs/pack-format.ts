@@ -6,7 +6,7 @@
 import { messageOf } from '../../domain/errors.ts';
 import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { type Feature, parseFeatures } from '../features.ts';
-import { modelError } from '../model-contract.ts';
+import { modelError } from '../model-problem.ts';
 import { decodeMetadata, type OnnxEntry } from '../onnx-proto.ts';
 
 /** Inputs `row` int32 [N] and `features` double [N, F]; outputs `anomaly` uint8 [N] and `scores` double [N]. */

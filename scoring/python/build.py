@@ -43,6 +43,7 @@ class Steps:
     steps: tuple
     threshold: object = None
     features: object = None
+    number: object = None  # beside a model in a tuple: the threshold of one that needs a threshold
 
 
 def build(found: Steps, features=None) -> Built:
@@ -52,17 +53,24 @@ def build(found: Steps, features=None) -> Built:
     if not is_detector(detector):
         raise Refused(name_of(detector) if len(steps) == 1 else f"a Pipeline of {', '.join(map(short_name, steps)) or 'nothing'}")
     kind = ", ".join(map(short_name, steps))
+    decides = detector.kind not in DENSITIES
+    if decides and found.threshold is not None:
+        raise Refused(
+            f"a threshold beside a {short_name(detector)}, which decides by itself: leave it out, or say it with its side in the column "
+            f"Threshold of a manifest.csv, such as <-0.1 (rows whose score is below it are anomalies), which publish applies"
+        )
+    note = f"the number {found.number} beside it is not used" if decides and found.number is not None else ""
     if [step.kind for step in steps] in (["OneClassSVM"], ["StandardScaler", "OneClassSVM"]) and detector.attributes.get("kernel", "rbf") == "rbf":
         parameters = parameters_of(list(steps), lambda width: _features(steps, width, found.features, features))
-        return Built(build_model(parameters), kind, parameters.features, len(parameters.dual_coef))
+        return Built(build_model(parameters), kind, parameters.features, len(parameters.dual_coef), note)
     width = _width(steps)
     names = _features(steps, width, found.features, features)
     graph = Graph(width)
     x, at = graph.x, width
     for step in steps[:-1]:
         x, at = transform(graph, x, at, step)
-    decided = _decide(graph, x, at, detector, found.threshold)
-    return Built(graph.model(decided.scores, decided.normal, kind, names), kind, names, decided.size, decided.note)
+    decided = _decide(graph, x, at, detector, found.number if found.threshold is None else found.threshold)
+    return Built(graph.model(decided.scores, decided.normal, kind, names), kind, names, decided.size, decided.note or note)
 
 
 def _decide(graph, x, width, detector, threshold):
@@ -77,6 +85,11 @@ def _decide(graph, x, width, detector, threshold):
             f"Threshold of a manifest.csv; a row whose score_samples is below it is an anomaly"
         )
     return DENSITIES[detector.kind](graph, x, width, a, float(to_numbers(threshold, "a model whose threshold")))
+
+
+def scores_density(found: Steps):
+    last = _flat(found.steps)[-1:]
+    return bool(last) and isinstance(last[0], Estimator) and last[0].kind in DENSITIES
 
 
 def is_detector(found):

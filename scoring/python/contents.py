@@ -52,7 +52,7 @@ def _of_parts(parts, threshold, features):
     if len(detectors) != 1 or len(transformers) + len(numbers) + 1 != len(parts) or len(numbers) > 1:
         return None
     # In a tuple or dict the scaler may come second: it is applied first in any case.
-    return Steps((*transformers, *detectors), threshold if threshold is not None else (numbers or [None])[0], features)
+    return Steps((*transformers, *detectors), threshold, features, (numbers or [None])[0])
 
 
 def _is_number(value):

@@ -20,7 +20,7 @@ import sys
 from child import Ended, in_child
 
 try:
-    from build import FEATURE, build
+    from build import FEATURE, build, scores_density
     from contents import models_in
     from model_file import read_model_file
     from plain_objects import Refused
@@ -45,7 +45,7 @@ def main(source, target, features=()):
         lines, refused = _answer(source, target, item, sources, features, taken)
         for line in lines:
             taken[line["device"], line["sensor"]] = item.file
-            done.append((line["device"], line["sensor"], line["output"], item.pool))
+            done.append((line["device"], line["sensor"], line["output"], (item.pool, item.limit)))
             say({"file": item.file, "ok": True, **line})
         if refused is not None:
             failed += 1
@@ -101,13 +101,18 @@ def _models(path, item, features):
         found = models_in(read_model_file(data))
         for key, steps in found:
             sensor = _sensor(key, named, item)
-            if item.threshold is not None:
-                steps = dataclasses.replace(steps, threshold=item.threshold)
-            yield sensor, build(steps, item.features or features)
+            yield sensor, build(_with_threshold(steps, item), item.features or features)
     except Unnamed:
         raise
     except Refused as error:
         raise Refused(f"found {error}; {EXPECTED}") from None
+
+
+def _with_threshold(steps, item):
+    """One with its side decides outside of the model, but a density needs it inside too."""
+    if item.threshold is None or (item.limit and not scores_density(steps)):
+        return steps
+    return dataclasses.replace(steps, threshold=item.threshold)
 
 
 def _sensor(key, named, item):
@@ -147,22 +152,25 @@ def _write(built, sensor, target):
     return {**line, "note": built.note} if built.note else line
 
 
+OPTIONAL = ("Pool", "Threshold")
+
+
 def _write_manifest(done, target):
-    """Where a name does not say the sensor, or a pool is given; what an earlier run listed for other sensors stays."""
+    """Where a name does not say the sensor, or a pool or a threshold is given; what an earlier run listed for other sensors stays."""
     path = os.path.join(target, MANIFEST)
-    if not os.path.exists(path) and all(output.startswith("model_") and not pool for _, _, output, pool in done):
+    if not os.path.exists(path) and all(output.startswith("model_") and not any(more) for _, _, output, more in done):
         return
     rows = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = {(row["Device"], row["Sensor"]): (row["Model"], row.get("Pool") or "") for row in csv.DictReader(file)}
-    rows.update({(device, sensor): (output, pool) for device, sensor, output, pool in done})
-    pools = any(pool for _, pool in rows.values())
+            rows = {(row["Device"], row["Sensor"]): (row["Model"], tuple(row.get(name) or "" for name in OPTIONAL)) for row in csv.DictReader(file)}
+    rows.update({(device, sensor): (output, more) for device, sensor, output, more in done})
+    used = [at for at in range(len(OPTIONAL)) if any(more[at] for _, more in rows.values())]
     with open(path + ".partial", "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow(("Device", "Sensor", "Model", *(("Pool",) if pools else ())))
-        for sensor, (output, pool) in sorted(rows.items()):
-            out.writerow((*sensor, output, *((pool,) if pools else ())))
+        out.writerow(("Device", "Sensor", "Model", *(OPTIONAL[at] for at in used)))
+        for sensor, (output, more) in sorted(rows.items()):
+            out.writerow((*sensor, output, *(more[at] for at in used)))
     os.replace(path + ".partial", path)
 
 

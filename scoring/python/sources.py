@@ -1,8 +1,9 @@
 """The model files of a folder and the sensors they are for: by manifest.csv when there is one, else by name.
 
 manifest.csv has the columns Device, Sensor and Model, and may have Pool (handed on to publish), Features (of a model
-that does not say, divided by spaces or commas) and Threshold (of models that score by density). Device and Sensor
-may be empty where one file holds the models of several sensors in a dict.
+that does not say, divided by spaces or commas) and Threshold: a number for models that score by density, or one with the
+side of its anomalies, `<-0.1` or `>3`, which is handed on to publish and decides for any model. Device and Sensor may be
+empty where one file holds the models of several sensors in a dict.
 """
 
 import csv
@@ -28,6 +29,7 @@ class Source:
     pool: str = ""
     features: tuple = ()
     threshold: object = None
+    limit: str = ""  # the threshold with its side, for publish
     problem: str = ""
 
 
@@ -74,10 +76,13 @@ def _source(row, where, folder):
         return Source(file or MANIFEST, problem=f"{where}: there is no file {file!r} in the folder")
     if (device == "") != (sensor == ""):
         return Source(file, problem=f"{where}: Device and Sensor must both be there, or neither (a dict by sensor)")
-    threshold = row.get("Threshold", "")
+    said = row.get("Threshold", "")
+    limit = said if said[:1] in ("<", ">") else ""
     try:
-        threshold = float(threshold) if threshold else None
+        value = float(said[1:] if limit else said) if said else None
     except ValueError:
-        return Source(file, problem=f"{where}: the Threshold {threshold!r} is not a number")
+        return Source(file, problem=f"{where}: the Threshold {said!r} is not a number, nor one after < or >")
+    # Densities fall for anomalies: there the side adds nothing.
+    threshold = None if limit.startswith(">") else value
     features = tuple(part for part in re.split(r"[\s,;]+", row.get("Features", "")) if part)
-    return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold)
+    return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold, limit)

@@ -2,6 +2,7 @@
 import type { BatchClass } from '../../domain/batch-failure.ts';
 import type { OutcomeCounts } from '../../domain/outcome.ts';
 import type { Sensor } from '../../domain/sensor.ts';
+import type { Threshold } from '../../domain/threshold.ts';
 import type { Period } from '../../domain/time.ts';
 import type { IdRange } from './sensors.ts';
 
@@ -80,6 +81,8 @@ export interface PlannedSensor extends Sensor {
   readonly model?: string;
   readonly pack?: string;
   readonly packRow?: number;
+  /** Decides what an anomaly is; the model's own label when absent. */
+  readonly threshold?: Threshold;
 }
 
 export interface BatchStore {

@@ -1,5 +1,6 @@
 /** Releases of models, and which one is current. A release never changes. Rules of all contracts: store.ts. */
 import type { SensorKey } from '../../domain/sensor.ts';
+import type { Threshold } from '../../domain/threshold.ts';
 import type { Promotion, ReleaseSwitch } from '../promotions.ts';
 
 export interface ReleaseModel {
@@ -11,6 +12,8 @@ export interface ReleaseModel {
   readonly packRow?: number;
   /** Pool of workers that the model needs; the default one when absent. */
   readonly pool?: string;
+  /** Decides what an anomaly is; the model's own label when absent. */
+  readonly threshold?: Threshold;
 }
 
 export interface Release {

@@ -1,7 +1,8 @@
 /** Releases: bulk copied and checked in one transaction, never changed afterwards. */
 import type { SensorKey } from '../../domain/sensor.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
-import { parseFeatures } from '../rows.ts';
+import { formatThreshold } from '../../domain/threshold.ts';
+import { parseFeatures, toThreshold } from '../rows.ts';
 import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { ALL } from './sensors.ts';
@@ -15,6 +16,7 @@ export const MODELS: StageTable = {
     { name: 'pack', type: 'NVARCHAR(128)', nullable: true, of: 'artifacts.name' },
     { name: 'pack_row', type: 'INT', nullable: true, of: 'release_models.pack_row' },
     { name: 'pool', type: 'NVARCHAR(128)', nullable: true, of: 'release_models.pool' },
+    { name: 'threshold', type: 'NVARCHAR(32)', nullable: true, of: 'release_models.threshold' },
   ],
   key: ['sensor_id'],
 };
@@ -86,8 +88,8 @@ export const RELEASE_SQL = {
   addModels: tsql(
     KEY,
     `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool)
-    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold)
+    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool, n.threshold
     FROM #models n INNER JOIN artifacts a ON a.name = n.model LEFT JOIN artifacts p ON p.name = n.pack`,
   ),
   addPools: tsql(
@@ -106,9 +108,9 @@ export const RELEASE_SQL = {
   listModels: tsql(
     { ...KEY, after: 'INT', limit: 'INT' },
     `
-    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, bytes, kind, features FROM (
+    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, threshold, bytes, kind, features FROM (
       SELECT m.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, a.name AS model, p.name AS pack,
-             m.pack_row AS packRow, m.pool AS pool, i.bytes AS bytes, i.kind AS kind, i.features AS features
+             m.pack_row AS packRow, m.pool AS pool, m.threshold AS threshold, i.bytes AS bytes, i.kind AS kind, i.features AS features
       FROM release_models m
       INNER JOIN sensors s ON s.id = m.sensor_id
       INNER JOIN artifacts a ON a.id = m.model_id
@@ -131,6 +133,7 @@ interface ModelRow extends SensorKey {
   readonly pack: string | null;
   readonly packRow: number | null;
   readonly pool: string | null;
+  readonly threshold: string | null;
   readonly bytes: string | number;
   readonly kind: string;
   readonly features: string;
@@ -150,11 +153,12 @@ export function releaseMethods(db: Database): ReleaseStore {
       db.read(async (session) => {
         const key = await releaseKey(session, release);
         const rows = await session.query<ModelRow>(RELEASE_SQL.listModels, { releaseKey: key, after, limit });
-        return rows.map(({ pack, packRow, pool, features, bytes, ...row }) => ({
+        return rows.map(({ pack, packRow, pool, threshold, features, bytes, ...row }) => ({
           ...row,
           ...(pack === null ? {} : { pack }),
           ...(packRow === null ? {} : { packRow }),
           ...(pool === null ? {} : { pool }),
+          ...toThreshold(threshold),
           bytes: Number(bytes),
           features: parseFeatures(features),
         }));
@@ -231,7 +235,14 @@ async function addRelease(
   );
   await tx.stage(
     MODELS,
-    models.map((m) => [m.sensorId, m.model, m.pack ?? null, m.packRow ?? null, m.pool ?? null]),
+    models.map((m) => [
+      m.sensorId,
+      m.model,
+      m.pack ?? null,
+      m.packRow ?? null,
+      m.pool ?? null,
+      m.threshold ? formatThreshold(m.threshold) : null,
+    ]),
   );
   await tx.run(RELEASE_SQL.addArtifacts, {});
   await tx.run(RELEASE_SQL.updateInfos, {});

@@ -1,7 +1,8 @@
 /** Releases: written once, in one transaction, and never changed. Model names are kept once, by an integer key. */
 import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
-import { parseFeatures } from '../rows.ts';
+import { parseFeatures, toThreshold } from '../rows.ts';
+import { formatThreshold } from '../../domain/threshold.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Connection } from './connection.ts';
 import { ALL } from './sensors.ts';
@@ -16,7 +17,8 @@ export const RELEASE_SQL = {
     ON CONFLICT (model_id) DO UPDATE SET bytes = excluded.bytes, kind = excluded.kind, features = excluded.features`,
   info: 'SELECT 1 FROM models WHERE model_id = ?',
   addModel: `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (release_key, sensor_id) DO NOTHING`,
   addPools: `
     INSERT INTO release_pools (release_key, pool, sensors)
@@ -32,7 +34,7 @@ export const RELEASE_SQL = {
     SELECT DISTINCT i.features FROM release_models m CROSS JOIN models i ON i.model_id = m.model_id WHERE m.release_key = ?`,
   listModels: `
     SELECT m.sensor_id AS sensorId, s.device, s.sensor, a.name AS model, p.name AS pack, m.pack_row AS packRow,
-           m.pool, i.bytes, i.kind, i.features
+           m.pool, m.threshold, i.bytes, i.kind, i.features
     FROM release_models m
     CROSS JOIN sensors s ON s.id = m.sensor_id
     CROSS JOIN artifacts a ON a.id = m.model_id
@@ -47,6 +49,7 @@ interface ModelRow extends SensorKey {
   readonly pack: string | null;
   readonly packRow: number | null;
   readonly pool: string | null;
+  readonly threshold: string | null;
   readonly bytes: number;
   readonly kind: string;
   readonly features: string;
@@ -66,11 +69,12 @@ export function releaseMethods(db: Connection): ReleaseStore {
       db
         .read(() => db.all<ModelRow>(RELEASE_SQL.listModels, releaseKey(db, release), after, limit))
         .then((rows) =>
-          rows.map(({ pack, packRow, pool, features, ...row }) => ({
+          rows.map(({ pack, packRow, pool, threshold, features, ...row }) => ({
             ...row,
             ...(pack === null ? {} : { pack }),
             ...(packRow === null ? {} : { packRow }),
             ...(pool === null ? {} : { pool }),
+            ...toThreshold(threshold),
             features: parseFeatures(features),
           })),
         ),
@@ -144,6 +148,7 @@ function createRelease(
       pack,
       model.packRow ?? null,
       model.pool ?? null,
+      model.threshold ? formatThreshold(model.threshold) : null,
     );
     if (added === 0) throw releaseInvalid(name, `sensor ${model.sensorId} has two models`);
   }

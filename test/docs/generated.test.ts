@@ -38,7 +38,7 @@ test('docs/errors.md is what `npm run docs` writes', () => {
 
 test('docs/errors.md has only codes that the program throws', () => {
   const sources = ROOMS.map(codeOf).join('\n');
-  // Classes of models are codes in capitals (scoring/model-contract.ts).
+  // Classes of models are codes in capitals (scoring/model-problem.ts).
   const thrown = (code: string): boolean =>
     sources.includes(`'${code}'`) || sources.includes(`'${code.toLowerCase()}'`);
   const codes = Object.values(ERROR_CODES).flatMap((group) => Object.keys(group));

@@ -198,6 +198,7 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
       'fleet.pkl': fleet,
       model_c_dict: dict(['model', inner('model_old_form')], ['threshold', Buffer.from('N')]),
       model_c_tuple: Buffer.concat([Buffer.from('('), inner('model_old_form'), Buffer.from('F0.5\nt.')]),
+      model_c_limit: dict(['model', inner('model_old_form')], ['threshold', Buffer.from('F0.5\n')]),
       'model_c_mixed.pkl': dict(['a_b', inner('model_old_form')], ['note', Buffer.from("S'text'\n")]),
     }),
   );
@@ -207,6 +208,13 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
     'model_c_dict c/dict StandardScaler, OneClassSVM(rbf)',
     'model_c_tuple c/tuple StandardScaler, OneClassSVM(rbf)',
   ]);
+  // What the file means to decide with is used, or said.
+  expect(named.models.find(({ file }) => file === 'model_c_tuple')).toMatchObject({
+    note: 'the number 0.5 beside it is not used',
+  });
+  expect(errorOf(named.models, 'model_c_limit')).toContain(
+    'a threshold beside a OneClassSVM(rbf), which decides by itself',
+  );
   expect(errorOf(named.models, 'model_c_mixed.pkl')).toContain("a dict whose entry 'note' is a str");
 
   const listed = await convert(
@@ -216,11 +224,11 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
       'unlisted.pkl': pickle('model_old_form'),
       'fleet.pkl': fleet,
       'manifest.csv': [
-        'Device,Sensor,Model,Pool,Features',
-        'Mühle 1,T_in,any name.bin,gpu,',
-        'b,c,two.dat,,"mean,max[-1]"',
-        'x,y,gone.pkl,,',
-        ',,fleet.pkl,,',
+        'Device,Sensor,Model,Pool,Features,Threshold',
+        'Mühle 1,T_in,any name.bin,gpu,,<-0.25',
+        'b,c,two.dat,,"mean,max[-1]",',
+        'x,y,gone.pkl,,,',
+        ',,fleet.pkl,,,',
       ].join('\n'),
     }),
   );
@@ -231,11 +239,11 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
     features: ['mean', 'max[-1]'],
   });
   const entries = await readModelList(listed.out, new Set(['gpu']));
-  expect(entries.map(({ device, sensor, pool }) => [device, sensor, pool])).toEqual([
-    ['Mühle 1', 'T_in', 'gpu'],
-    ['b', 'c', undefined],
-    ['pump-0', 'temp', undefined],
-    ['pump-1', 'temp', undefined],
+  expect(entries.map(({ device, sensor, pool, threshold }) => [device, sensor, pool, threshold])).toEqual([
+    ['Mühle 1', 'T_in', 'gpu', { side: 'below', value: -0.25 }],
+    ['b', 'c', undefined, undefined],
+    ['pump-0', 'temp', undefined, undefined],
+    ['pump-1', 'temp', undefined, undefined],
   ]);
 });
 

@@ -143,7 +143,11 @@ test('the process of a foreign model has a working folder of its own, empty', as
     executionProvider: 'cpu',
   });
   try {
-    const end = await threads.run({ type: 'check', paths: [join(dir, 'm.onnx')], marks: newMarks() });
+    const end = await threads.run({
+      type: 'check',
+      files: [{ path: join(dir, 'm.onnx'), declared: {} }],
+      marks: newMarks(),
+    });
     expect(end).toMatchObject({ type: 'reply' });
     const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(process.pid)], { encoding: 'utf8' }).stdout;
     folders = children

@@ -406,6 +406,7 @@ test('verification finds the rows of a pack that do not score as their models', 
           bytes: 1,
           kind: fuser.kind,
           features: ['mean'],
+          labels: true,
           probed: { values, ...said },
         },
       ] as const;

@@ -26,7 +26,7 @@ async function scoring(dir: string, env: NodeJS.ProcessEnv): Promise<void> {
     import { createThreads } from ${JSON.stringify(file('../../scoring/threads.ts'))};
     import { newMarks } from ${JSON.stringify(file('../../scoring/thread-protocol.ts'))};
     const threads = createThreads({ threads: 1, timeoutMs: 60000, maxCacheBytes: 1, maxModelBytes: 1e6, executionProvider: 'cpu' });
-    const end = await threads.run({ type: 'check', paths: [${JSON.stringify(join(fileURLToPath(SAMPLE_MODELS_DIR), model!))}], marks: newMarks() });
+    const end = await threads.run({ type: 'check', files: [{ path: ${JSON.stringify(join(fileURLToPath(SAMPLE_MODELS_DIR), model!))}, declared: {} }], marks: newMarks() });
     console.log(end.reply.results[0].sha256);
     process.stdin.resume().on('end', () => threads.close());`,
   );

@@ -17,7 +17,7 @@ export function batchesContract(tools: ContractTools): void {
         name,
         T0,
         [
-          { sensorId: ids[2]!, model: b },
+          { sensorId: ids[2]!, model: b, threshold: { side: 'below', value: -4.25e-7 } },
           { sensorId: ids[0]!, model: a, pack: 'pack', packRow: 7 },
         ],
         [
@@ -39,7 +39,16 @@ export function batchesContract(tools: ContractTools): void {
           kind: 'scaler+ocsvm-rbf',
           features: ['mean', 'mean[-1]'],
         },
-        { sensorId: ids[2], device, sensor: 's2', model: b, bytes: 5, kind: 'onnx', features: ['mean'] },
+        {
+          sensorId: ids[2],
+          device,
+          sensor: 's2',
+          model: b,
+          threshold: { side: 'below', value: -4.25e-7 },
+          bytes: 5,
+          kind: 'onnx',
+          features: ['mean'],
+        },
       ]);
       expect((await tools.store.listReleaseModels(name, { after: ids[0]!, limit: 5 })).map((m) => m.sensorId)).toEqual([
         ids[2],
@@ -167,14 +176,14 @@ export function batchesContract(tools: ContractTools): void {
       await tools.store.createRelease(
         name,
         T0,
-        [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0 }],
+        [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0, threshold: { side: 'above', value: 3 } }],
         [{ model, bytes: 1, kind: 'onnx', features: [] }],
       );
       const batch = await newBatch({ release: name, sensorIds: [ids[2]!, ids[1]!, ids[1]!] });
       expect((await tools.store.createBatch(batch)).planned).toBe(2);
       const planned = await tools.store.plannedSensors(batch.id, { from: 1, to: ids[2]! + 1 });
       expect(planned).toMatchObject([
-        { id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0 },
+        { id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0, threshold: { side: 'above', value: 3 } },
         { id: ids[2], sensor: 's2' },
       ]);
       expect(planned[1]).not.toHaveProperty('model');

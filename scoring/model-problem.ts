@@ -1,0 +1,53 @@
+/** What is wrong with a model, as data that can cross threads, and as an error. */
+import { FleetscoreError } from '../domain/errors.ts';
+import type { FailureClass } from '../domain/outcome.ts';
+
+/** Failure classes that tell of a model rather than of the machinery around it. */
+export type ModelFailureClass = Extract<
+  FailureClass,
+  | 'model_missing'
+  | 'model_corrupt'
+  | 'model_wrong_shape'
+  | 'model_too_large'
+  | 'model_failed'
+  | 'not_finite'
+  | 'timeout'
+>;
+
+/** What is wrong with one model: data, so that it can cross threads. */
+export interface ModelProblem {
+  readonly class: ModelFailureClass;
+  readonly message: string;
+}
+
+/** A problem as an error: its code is the class in capitals, `MODEL_CORRUPT` for `model_corrupt`. */
+export function modelError(failure: ModelFailureClass, message: string): FleetscoreError {
+  return new FleetscoreError(
+    failure.toUpperCase() as Uppercase<ModelFailureClass>,
+    message.length > 1000 ? `${message.slice(0, 997)}...` : message,
+  );
+}
+
+const MODEL_CLASSES: readonly ModelFailureClass[] = [
+  'model_missing',
+  'model_corrupt',
+  'model_wrong_shape',
+  'model_too_large',
+  'model_failed',
+  'not_finite',
+  'timeout',
+];
+
+/** The problem behind an error made by {@link modelError}; undefined for any other error. */
+export function modelProblem(error: unknown): ModelProblem | undefined {
+  if (!(error instanceof FleetscoreError)) return undefined;
+  const found = MODEL_CLASSES.find((name) => name === error.code.toLowerCase());
+  return found && { class: found, message: error.message };
+}
+
+/** As {@link modelProblem}; any other error is thrown on. */
+export function orProblem(error: unknown): ModelProblem {
+  const problem = modelProblem(error);
+  if (!problem) throw error;
+  return problem;
+}

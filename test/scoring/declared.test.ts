@@ -1,0 +1,322 @@
+/**
+ * Models that do not say all of themselves: exports of ML.NET as they are, labels of any convention, and thresholds of
+ * sensors. Most graphs are ours, in the form that ML.NET 5.0.1 writes; its own exports are tried where they are at hand.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Threshold } from '../../domain/threshold.ts';
+import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
+import {
+  DATA_TYPE,
+  doubleTensor,
+  encodeModel,
+  int64Tensor,
+  node,
+  type OnnxGraph,
+  tensorInfo,
+} from '../../scoring/onnx-proto.ts';
+import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
+import { openStore } from '../../storage/open-store.ts';
+import type { PlannedSensor, SeriesBlock, Store } from '../../storage/store.ts';
+import { tuneThreshold } from '../../verify/tune-threshold.ts';
+import { useBlobServer } from '../support/blob-server.ts';
+import { REFERENCE } from '../support/reference.ts';
+import { tempDir } from '../support/temp.ts';
+import { INTERVAL_MS } from './fleet.ts';
+import { binarizerBytes, plainBytes, svmBytes } from './models.ts';
+
+const dir = tempDir('declared');
+const server = useBlobServer(join(dir, 'blob'));
+let store: Store;
+let engine: ScoringEngine;
+let folders = 0;
+
+beforeAll(async () => {
+  store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
+  await store.migrate();
+  engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'cache'), threads: 1 });
+});
+afterAll(async () => {
+  await engine.close();
+  await store.close();
+});
+
+const FLOAT = DATA_TYPE.float;
+const column = (name: string, type: number = FLOAT): ReturnType<typeof tensorInfo> => tensorInfo(name, type, ['N', 1]);
+const double = (name: string, value: number): ReturnType<typeof doubleTensor> =>
+  doubleTensor(name, [], Float64Array.of(value));
+const ml = { domain: 'ai.onnx.ml' };
+const model = (graph: OnnxGraph, features?: readonly string[]): Uint8Array =>
+  encodeModel({
+    irVersion: 6,
+    producerName: 'ML.NET',
+    opsetImport: [{ version: 15 }, { ...ml, version: 2 }],
+    graph: { name: 'model', ...graph },
+    ...(features ? { metadataProps: [{ key: 'fleetscore.features', value: JSON.stringify(features) }] } : {}),
+  });
+
+/** score = max - Min, label = score > 4; an input a column, of which two have no use, all handed through. */
+const columns = model({
+  node: [
+    node('Sub', ['max', 'Min'], ['range']),
+    node('Cast', ['four'], ['limit'], { to: FLOAT }),
+    node('Sub', ['range', 'limit'], ['over']),
+    { ...node('Binarizer', ['over'], ['is_over']), ...ml },
+    node('Cast', ['is_over'], ['PredictedLabel.output'], { to: DATA_TYPE.bool }),
+    node('Identity', ['range'], ['Score.output']),
+    node('Identity', ['Min'], ['Min.output']),
+    node('Identity', ['Label'], ['Label.output']),
+    node('Identity', ['Device'], ['Device.output']),
+  ],
+  initializer: [double('four', 4)],
+  input: [column('Device', DATA_TYPE.string), column('Label', DATA_TYPE.bool), column('max'), column('Min')],
+  output: [
+    column('Min.output'),
+    column('Label.output', DATA_TYPE.bool),
+    column('Device.output', DATA_TYPE.string),
+    column('PredictedLabel.output', DATA_TYPE.bool),
+    column('Score.output'),
+  ],
+});
+
+/** Distances to 10 and 20, and the number of the nearer one. */
+const clusters = model({
+  node: [
+    node('Sub', ['Features', 'centres'], ['apart']),
+    node('Abs', ['apart'], ['Score.output']),
+    node('ArgMin', ['Score.output'], ['nearest'], { axis: 1, keepdims: 1 }),
+    node('Cast', ['nearest'], ['PredictedLabel.output'], { to: 12 }),
+  ],
+  initializer: [doubleTensor('centres', [1, 2], Float64Array.of(10, 20))],
+  input: [column('Features', DATA_TYPE.double)],
+  output: [column('PredictedLabel.output', 12), tensorInfo('Score.output', DATA_TYPE.double, ['N', 2])],
+});
+
+/** The mean is the score; a text says whether it is over 4. */
+const texts = model({
+  node: [
+    node('Greater', ['x', 'four'], ['is_over']),
+    node('Cast', ['is_over'], ['place'], { to: DATA_TYPE.int64 }),
+    {
+      ...node('LabelEncoder', ['place'], ['label']),
+      ...ml,
+      attribute: [
+        { name: 'keys_int64s', type: 7, ints: [0, 1] },
+        { name: 'values_strings', type: 8, strings: [Buffer.from('inlier'), Buffer.from('outlier')] },
+      ],
+    },
+    node('Identity', ['x'], ['scores']),
+  ],
+  initializer: [double('four', 4)],
+  input: [column('x', DATA_TYPE.double)],
+  output: [column('label', DATA_TYPE.string), column('scores', DATA_TYPE.double)],
+});
+
+/** A regression: a score and nothing else, of two columns that are not named. */
+const regression = model({
+  node: [node('ReduceSum', ['Features', 'axis'], ['Score.output'], { keepdims: 1 })],
+  initializer: [int64Tensor('axis', [1], [1])],
+  input: [tensorInfo('Features', DATA_TYPE.double, ['N', 2])],
+  output: [column('Score.output', DATA_TYPE.double)],
+});
+
+function folder(files: Readonly<Record<string, Uint8Array | string>>): string {
+  const path = join(dir, `models-${++folders}`);
+  mkdirSync(path);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content);
+  return path;
+}
+
+const publish = (path: string, options: Partial<PublishOptions> = {}): ReturnType<typeof publishModels> =>
+  publishModels(path, { store, blobs: server.blobs, nowMs: Date.now(), threads: 1, others: 'replace', ...options });
+
+/** Windows of one sensor: mean, min, max, last of each. */
+function windowsOf(sensorId: number, rows: readonly (readonly number[])[]): SeriesBlock {
+  const values = (at: number): Float64Array => Float64Array.from(rows, (row) => row[at] ?? row[0]!);
+  return {
+    length: rows.length,
+    sensorId: new Float64Array(rows.length).fill(sensorId),
+    startMs: Float64Array.from(rows, (_, i) => i * INTERVAL_MS),
+    count: new Float64Array(rows.length).fill(3),
+    mean: values(0),
+    min: values(1),
+    max: values(2),
+    last: values(3),
+    changeId: 1,
+  };
+}
+
+async function score(release: string, rows: readonly (readonly number[])[]) {
+  const [found] = await store.listReleaseModels(release);
+  const sensor = { id: found!.sensorId, device: found!.device, sensor: found!.sensor, unit: '' };
+  const { pack, packRow, threshold } = found!;
+  const planned: PlannedSensor = {
+    ...sensor,
+    model: found!.model,
+    ...(pack === undefined ? {} : { pack, packRow: packRow! }),
+    ...(threshold ? { threshold } : {}),
+  };
+  const result = await engine.score({
+    sensors: [planned],
+    series: windowsOf(found!.sensorId, rows),
+    period: { fromMs: 0, toMs: rows.length * INTERVAL_MS },
+    intervalMs: INTERVAL_MS,
+  });
+  return {
+    features: found!.features,
+    anomaly: [...result.anomaly],
+    score: [...result.score],
+    verdicts: result.verdicts,
+  };
+}
+
+test('an export with an input a column is published as it is: columns by name, true is the anomaly, others get nothing', async () => {
+  const { release, bad } = await publish(folder({ 'model_net_1.onnx': columns }));
+  expect(bad).toEqual([]);
+  expect(
+    await score(release, [
+      [5, 1, 9],
+      [5, 4, 6],
+      [5, 1, 5],
+      [5, Number.NaN, 9],
+    ]),
+  ).toMatchObject({
+    features: ['max', 'min'],
+    anomaly: [1, 0, 0, 1],
+    score: [8, 2, 4, Number.NaN],
+  });
+  // The blob is the file with its metadata: scored by whoever takes the file alone, and the same at each publish.
+  expect((await publish(folder({ 'model_net_1.onnx': columns }))).distinct).toBe(1);
+});
+
+test('of a clustering the least distance is the score, and a threshold decides', async () => {
+  const path = folder({ 'model_net_2.onnx': clusters });
+  await expect(publish(path)).rejects.toMatchObject({
+    code: 'BAD_MODELS',
+    message: expect.stringMatching(/gives a score and no label.*--threshold.*>0\.5/) as unknown,
+  });
+  const { release } = await publish(path, { defaults: { threshold: { side: 'above', value: 3 } } });
+  expect(await score(release, [[11], [16], [20], [23], [24]])).toMatchObject({
+    anomaly: [0, 1, 0, 0, 1],
+    score: [1, 4, 0, 3, 4],
+  });
+});
+
+test('a regression without a word on its columns or its label is told both, and taken with a manifest that says them', async () => {
+  const alone = publish(folder({ 'model_net_3.onnx': regression }));
+  await expect(alone).rejects.toMatchObject({
+    message: expect.stringMatching(/takes 2 features .* --features or the column Features of manifest\.csv/) as unknown,
+  });
+  const manifest = 'Device,Sensor,Model,Threshold,Features\nnet,3,r.onnx,<7,"last,min"\n';
+  const { release } = await publish(folder({ 'manifest.csv': manifest, 'r.onnx': regression }));
+  expect(
+    await score(release, [
+      [0, 2, 0, 4],
+      [0, 2, 0, 5],
+    ]),
+  ).toMatchObject({ anomaly: [1, 0], score: [6, 7] });
+  const wrong = (line: string): Promise<unknown> =>
+    publish(folder({ 'manifest.csv': `Device,Sensor,Model,Threshold,Features\n${line}\n`, 'r.onnx': regression }));
+  await expect(wrong('net,3,r.onnx,7,"last,min"')).rejects.toMatchObject({
+    message: expect.stringContaining(
+      'line 2: the threshold "7" does not say which side of it is an anomaly',
+    ) as unknown,
+  });
+  await expect(wrong('net,3,r.onnx,>7,"last,median"')).rejects.toMatchObject({
+    message: expect.stringContaining('names "median"; a feature is one of mean') as unknown,
+  });
+});
+
+test('labels are texts, or 0 and 1: taken when somebody says what they mean, never turned round', async () => {
+  await expect(publish(folder({ 'model_t_1.onnx': texts }))).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /its label is inlier and outlier .* fleetscore\.label = anomaly=inlier or normal=inlier/,
+    ) as unknown,
+  });
+  for (const label of ['anomaly=outlier', 'normal=inlier']) {
+    const { release } = await publish(folder({ 'model_t_1.onnx': texts }), { defaults: { label } });
+    expect(await score(release, [[3], [5]])).toMatchObject({ anomaly: [0, 1], score: [3, 5] });
+  }
+  const { release } = await publish(folder({ 'model_t_2.onnx': binarizerBytes(50) }), {
+    defaults: { label: 'anomaly=1' },
+  });
+  expect(await score(release, [[49], [51]])).toMatchObject({ anomaly: [0, 1] });
+});
+
+test('what a file says of itself is not overruled', async () => {
+  const path = folder({ 'model_t_3.onnx': binarizerBytes(50, 'anomaly=1'), 'model_t_4.onnx': svmBytes(1, ['min']) });
+  await expect(publish(path, { defaults: { label: 'normal=1', features: ['max'] } })).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /fleetscore\.label = anomaly=1, and normal=1 is declared(.|\n)*says that it takes min, and max is declared/,
+    ) as unknown,
+  });
+});
+
+const above = (value: number): Threshold => ({ side: 'above', value });
+
+test.each<[string, Uint8Array, number[][]]>([
+  ['packed', svmBytes(50), [[50], [50.5], [60]]],
+  ['by itself', plainBytes(53), [[50], [52.5], [60]]],
+])('a threshold of a sensor decides instead of the label of a model that is %s', async (_name, bytes, rows) => {
+  const { release } = await publish(folder({ 'model_limit_1.onnx': bytes }));
+  const own = await score(release, rows);
+  expect(own.anomaly).toEqual([0, 0, 1]);
+  const between = (own.score[0]! + own.score[1]!) / 2;
+  const strict = await publish(folder({ 'model_limit_1.onnx': bytes }), {
+    defaults: { threshold: { side: 'below', value: between } },
+  });
+  expect(await score(strict.release, rows)).toMatchObject({ anomaly: [0, 1, 1], score: own.score });
+  // The same folder with another threshold is another release.
+  await expect(
+    publish(folder({ 'model_limit_1.onnx': bytes }), { release: strict.release, defaults: { threshold: above(9) } }),
+  ).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
+});
+
+test('tuning tells what thresholds would have flagged, on the side where the model sees anomalies', async () => {
+  const { release } = await publish(folder({ 'model_tune_1.onnx': plainBytes(900) }));
+  const [{ sensorId } = { sensorId: 0 }] = await store.listReleaseModels(release);
+  const sensor = { id: sensorId, device: 'tune', sensor: '1', unit: '' };
+  // Scores 900 - mean: 1,000 windows, of which those from 900 on are anomalies.
+  const series = windowsOf(
+    sensorId,
+    Array.from({ length: 1_000 }, (_, i) => [i]),
+  );
+  const reading = { ...store, readSeries: () => Promise.resolve(series) } as Store;
+  const tuned = await tuneThreshold(
+    { store: reading, engine },
+    { release, sensor, period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS }, hopMs: INTERVAL_MS },
+  );
+  expect(tuned).toMatchObject({ windows: 1_000, now: { anomalies: 100, stretches: 1 } });
+  expect(tuned.candidates.map(({ anomalies }) => anomalies)).toEqual([1, 2, 5, 10, 20, 50, 100]);
+  expect(tuned.candidates[0]).toEqual({ threshold: { side: 'below', value: -98 }, anomalies: 1, stretches: 1 });
+});
+
+const CASES = join(REFERENCE, '..', 'review', 'cases', 'mlnet');
+const mlNetTest = existsSync(CASES) ? test : test.skip;
+interface Expected {
+  readonly rows: readonly (readonly number[])[];
+  readonly models: Readonly<
+    Record<string, { readonly score?: number[]; readonly label?: boolean[]; readonly distances?: number[][] }>
+  >;
+}
+
+mlNetTest('exports of ML.NET 5.0.1 (skipped where they are not at hand): its own scores and labels', async () => {
+  const expected = JSON.parse(readFileSync(join(CASES, 'expected.json'), 'utf8')) as Expected;
+  for (const [name, said] of Object.entries(expected.models)) {
+    const bytes = readFileSync(join(CASES, `${name}.onnx`));
+    const { release } = await publish(folder({ 'model_ml_net.onnx': bytes }), {
+      defaults: {
+        ...(name.endsWith('-columns') ? {} : { features: ['mean', 'min', 'max', 'last'] }),
+        ...(said.label ? {} : { threshold: above(0.5) }),
+      },
+    });
+    const got = await score(release, expected.rows);
+    const scores = said.score ?? said.distances!.map((row) => Math.min(...row));
+    for (const [i, value] of scores.entries())
+      expect(Math.abs(got.score[i]! - value)).toBeLessThanOrEqual(
+        1e-5 * Math.max(1, Math.abs(value)) + (said.score ? 0 : 1e-2),
+      );
+    if (said.label) expect(got.anomaly).toEqual(said.label.map(Number));
+    else expect(got.anomaly).toEqual(scores.map((value) => Number(value > 0.5)));
+  }
+});
