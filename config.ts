@@ -1,7 +1,7 @@
 /**
- * Configuration: environment variables (config/table.ts), checked once at start. The connection to Temporal is not here:
- * it comes from the standard TEMPORAL_* variables and temporal.toml profiles. Below the environment lie the addresses of
- * a running laptop stack, so commands find it without any setting.
+ * Configuration: environment variables (config/table.ts), checked once at start. The connection to Temporal is not
+ * here: it comes from the standard TEMPORAL_* variables and temporal.toml profiles. Below the environment lie the
+ * addresses of a running laptop stack, so commands find it without any setting.
  */
 import { join, resolve } from 'node:path';
 import { FOREIGN } from './config/foreign.ts';
@@ -45,7 +45,8 @@ function crossCheck(
   if (entity !== undefined && eventHubs.hub !== undefined && entity !== eventHubs.hub)
     wrong(
       TABLE.eventHubs.hub,
-      `takes ${JSON.stringify(entity)}, the EntityPath of FLEETSCORE_EVENT_HUBS_CONNECTION_STRING. Leave it out, or take the connection string of the namespace`,
+      `takes ${JSON.stringify(entity)}, the EntityPath of FLEETSCORE_EVENT_HUBS_CONNECTION_STRING. ` +
+        'Leave it out, or take the connection string of the namespace',
     );
   const { minValue, maxValue } = ingest.filter;
   if (minValue !== undefined && maxValue !== undefined && minValue > maxValue)
@@ -125,7 +126,9 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set(
 
 const KNOWN: ReadonlySet<string> = new Set([...VARIABLES, ...FOREIGN].map((variable) => variable.name));
 
-/** Names of the variables that nodes of a pool on other machines get. None is a secret: definitions of jobs can be read. */
+/**
+ * Names of the variables that nodes of a pool on other machines get. None is a secret: definitions of jobs can be read.
+ */
 export const HANDED_ON: readonly string[] = [...FOREIGN, ...VARIABLES]
   .filter((variable) => variable.handOn)
   .map((variable) => variable.name);

@@ -41,9 +41,12 @@ export function workflowDigest(root: string, extension?: string): string {
 
 let known: string | undefined;
 
-/** `0.2.0-1f2e3d4c5b6a`: recorded with every batch, and the version of its workers for Temporal unless another is set. */
+/**
+ * `0.2.0-1f2e3d4c5b6a`: recorded with every batch, and the version of its workers for Temporal unless another is set.
+ */
 export function buildId(): string {
   const built = siblingFile(DIGEST_FILE);
-  known ??= `${VERSION}-${(existsSync(built) ? readFileSync(built, 'utf8') : workflowDigest(siblingFile('.'))).slice(0, 12)}`;
+  known ??=
+    `${VERSION}-` + (existsSync(built) ? readFileSync(built, 'utf8') : workflowDigest(siblingFile('.'))).slice(0, 12);
   return known;
 }

@@ -18,7 +18,10 @@ export interface Patience {
   readonly warn?: (message: string) => void;
 }
 
-/** @param work is begun anew for each try; holds nothing between two. @throws what the last try threw, or the signal's reason */
+/**
+ * @param work is begun anew for each try; holds nothing between two. @throws what the last try threw, or the signal's
+ * reason
+ */
 export async function patiently<T>(work: () => Promise<T>, { patienceMs, signal, warn }: Patience): Promise<T> {
   let sinceMs: number | undefined;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {

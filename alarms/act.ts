@@ -126,5 +126,6 @@ export const REFUSALS: Readonly<Record<Refusal, string>> = {
   ConditionNotShelved: 'it is not shelved. Nothing is to be done',
   ShelvingTimeOutOfRange: 'it can be shelved for at most 30 days, and not for no time. Give another --for',
   InvalidState:
-    'that needs another state: a comment needs a text, a reset a latched alarm that is over and acknowledged, shelving once an active one',
+    'that needs another state: a comment needs a text, a reset a latched alarm that is over and ' +
+    'acknowledged, shelving once an active one',
 };

@@ -76,7 +76,9 @@ export function stuckAlert({ workflowId, runId, problem }: Omit<StuckAlert, 'id'
   return {
     id: `${runId}/workflow_stuck`,
     event: 'workflow_stuck',
-    text: `fleetscore: workflow ${chatText(workflowId)} does not go on: ${problem}. \`fleetscore doctor\` says what to do.`,
+    text:
+      `fleetscore: workflow ${chatText(workflowId)} does not go on: ${problem}. ` +
+      `\`fleetscore doctor\` says what to do.`,
     workflowId,
     runId,
     problem,
@@ -129,7 +131,9 @@ export function alertsOf(
       ...base,
       id: `${batch.id}/anomaly_rate`,
       event: 'anomaly_rate',
-      text: `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ${predictions}), more than ${percent(settings.anomalyRate)}.`,
+      text:
+        `fleetscore: batch ${batch.id} has ${percent(rate)} anomalous windows (${anomalies} of ` +
+        `${predictions}), more than ${percent(settings.anomalyRate)}.`,
     });
   const { skipped } = batch.counts;
   if (settings.skippedRate !== undefined && skipped > settings.skippedRate * batch.planned)
@@ -137,7 +141,9 @@ export function alertsOf(
       ...base,
       id: `${batch.id}/sensors_skipped`,
       event: 'sensors_skipped',
-      text: `fleetscore: batch ${batch.id} skipped ${skipped} of ${batch.planned} sensors, more than ${percent(settings.skippedRate)}: they have no readings or no model.`,
+      text:
+        `fleetscore: batch ${batch.id} skipped ${skipped} of ${batch.planned} sensors, more than ` +
+        `${percent(settings.skippedRate)}: they have no readings or no model.`,
     });
   return alerts;
 }

@@ -24,7 +24,10 @@ export interface PlannedChallenge {
   readonly needs: SeriesNeeds;
 }
 
-/** No model of a challenger is begun later than this in a chunk; one under way has its own limit (FLEETSCORE_MODEL_TIMEOUT). */
+/**
+ * No model of a challenger is begun later than this in a chunk; one under way has its own limit
+ * (FLEETSCORE_MODEL_TIMEOUT).
+ */
 const LIMIT_MS = 60_000;
 const NO_WINDOWS: LabelCounts = { windows: 0, both: 0, onlyBase: 0, onlyChallenger: 0 };
 

@@ -1,7 +1,7 @@
 /**
  * Holes: what SQL has on record of closed batches and Blob has not (an account that lost blobs, a backup of one side
- * restored, files deleted by hand). A lost manifest is written again from SQL, byte for byte what it was; the sensors of
- * a lost file are found, so that a redrive or a re-score takes them too.
+ * restored, files deleted by hand). A lost manifest is written again from SQL, byte for byte what it was; the sensors
+ * of a lost file are found, so that a redrive or a re-score takes them too.
  */
 import { batchFolder, CONTAINERS } from '../domain/blob-names.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -96,7 +96,8 @@ export function holeLines({ manifests, holes }: Mended): string[] {
     ...manifests.map((id) => `The manifest of batch ${id} was missing in Blob; it was written again from SQL.`),
     ...holes.map(
       ({ batch, files }) =>
-        `Batch ${batch.id}: ${files.length} of its predictions files ${files.length === 1 ? 'is' : 'are'} not in Blob. Score them again: fleetscore batch redrive ${batch.id}`,
+        `Batch ${batch.id}: ${files.length} of its predictions files ${files.length === 1 ? 'is' : 'are'} ` +
+        `not in Blob. Score them again: fleetscore batch redrive ${batch.id}`,
     ),
   ];
 }

@@ -27,7 +27,8 @@ type Selection = Pick<PlanInput, 'redrive' | 'sensors' | 'rescore' | 'fromMs' | 
 
 /**
  * Refuses a request that would fail before it is planned.
- * @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN`, `BATCH_UNKNOWN`, `BATCH_RUNNING`, `SENSOR_UNKNOWN`, `INVALID_REQUEST`
+ * @throws FleetscoreError `NO_RELEASE`, `RELEASE_UNKNOWN`, `BATCH_UNKNOWN`, `BATCH_RUNNING`, `SENSOR_UNKNOWN`,
+ *   `INVALID_REQUEST`
  */
 export async function checkSelection(
   store: Store,
@@ -53,7 +54,12 @@ export async function releaseFor(store: Store, asked: string | undefined): Promi
   const newest = releases.slice(0, 5).map(({ name }) => name);
   throw new FleetscoreError(
     'RELEASE_UNKNOWN',
-    `there is no release ${JSON.stringify(asked)}. ${newest.length === 0 ? 'Publish one: `fleetscore models publish DIR`' : `There is ${newest.join(', ')}${releases.length > newest.length ? ', ...' : ''}; \`fleetscore models list\` shows all`}.`,
+    `there is no release ${JSON.stringify(asked)}. ` +
+      (newest.length === 0
+        ? 'Publish one: `fleetscore models publish DIR`'
+        : `There is ${newest.join(', ')}${releases.length > newest.length ? ', ...' : ''}; ` +
+          `\`fleetscore models list\` shows all`) +
+      '.',
   );
 }
 
@@ -66,12 +72,14 @@ async function redriven(store: Store, id: string, { fromMs, toMs }: Period): Pro
   if (base.planned === 0 && base.manifest === undefined)
     throw new FleetscoreError(
       'INVALID_REQUEST',
-      `batch ${base.id} ended before its sensors were planned, so there is nothing of it to score again. Run the period: \`fleetscore batch run --from ${isoTime(fromMs)} --to ${isoTime(toMs)}\`.`,
+      `batch ${base.id} ended before its sensors were planned, so there is nothing of it to score again. ` +
+        `Run the period: \`fleetscore batch run --from ${isoTime(fromMs)} --to ${isoTime(toMs)}\`.`,
     );
   if (base.fromMs !== fromMs || base.toMs !== toMs)
     throw new FleetscoreError(
       'INVALID_REQUEST',
-      `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ${isoTime(base.toMs)}.`,
+      `from and to of a redrive must be the period of batch ${base.id}: ${isoTime(base.fromMs)} to ` +
+        `${isoTime(base.toMs)}.`,
     );
   return base;
 }
@@ -120,7 +128,8 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
     if (!sensor)
       throw new FleetscoreError(
         'SENSOR_UNKNOWN',
-        `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; \`fleetscore sensors list\` shows those there are.`,
+        `there is no sensor ${JSON.stringify(name)}. Names are DEVICE/SENSOR; ` +
+          `\`fleetscore sensors list\` shows those there are.`,
       );
     ids.push(sensor.id);
   }

@@ -63,13 +63,17 @@ function tooManySkipped(input: Tolerances, planned: number, counts: OutcomeCount
     return {
       status: 'failed',
       class: 'nothing_scored',
-      message: `none of ${planned} sensors was scored although there are readings (${windows} windows): ${skipped} were skipped, those with readings because the release has no model for them`,
+      message:
+        `none of ${planned} sensors was scored although there are readings (${windows} windows): ${skipped} ` +
+        'were skipped, those with readings because the release has no model for them',
     };
   const limit = input.toleratedSkippedPercentage;
   if (limit === undefined || skipped * 100 <= limit * planned) return undefined;
   return {
     status: 'failed',
     class: 'sensors_skipped',
-    message: `${skipped} of ${planned} sensors were skipped, for want of readings or of a model, more than the tolerated ${limit} %`,
+    message:
+      `${skipped} of ${planned} sensors were skipped, for want of readings or of a model, more than the ` +
+      `tolerated ${limit} %`,
   };
 }

@@ -38,7 +38,8 @@ const sensorRows = prepare(`
   JOIN releases r ON r.is_current = 1 JOIN release_models m ON m.release_key = r.release_key AND m.sensor_id = s.id
   WHERE s.id >= ? AND s.id < ? ORDER BY s.id`);
 const windowRows = prepare(
-  'SELECT sensor_id, start_ms, mean FROM windows WHERE sensor_id >= ? AND sensor_id < ? AND start_ms >= ? AND start_ms < ? ORDER BY sensor_id, start_ms',
+  'SELECT sensor_id, start_ms, mean FROM windows WHERE sensor_id >= ? AND sensor_id < ? AND start_ms >= ? ' +
+    'AND start_ms < ? ORDER BY sensor_id, start_ms',
 );
 const packName = prepare('SELECT name FROM artifacts WHERE id = ?');
 const { last } = db.prepare('SELECT MAX(id) AS last FROM sensors').get() as { last: number };

@@ -59,7 +59,8 @@ export async function runChildMode(bench: BenchFleet, rounds: number, log: (line
       batches.push(await runBatch(bench, `children-${round}`, { sensorsPerChild: 1 }));
       emptyAtOnce.push(await runEmpty(`empty-at-once-${round}`, false));
       log(
-        `  round ${round + 1}: a child per sensor ${batches[round]!.seconds.toFixed(2)} s, empty children ${empty[round]!.seconds.toFixed(2)} s, all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`,
+        `  round ${round + 1}: a child per sensor ${batches[round]!.seconds.toFixed(2)} s, empty children ` +
+          `${empty[round]!.seconds.toFixed(2)} s, all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`,
       );
     }
     const summary = (all: readonly Round[]): Children => {

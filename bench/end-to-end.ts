@@ -79,7 +79,8 @@ export async function runEndToEnd(bench: BenchFleet, rounds: number, log: (line:
     const batch = await runBatch(bench, `bench-${round}`);
     if (loop.rows !== batch.batch.counts.windows || loop.anomalies !== batch.batch.counts.anomalies)
       throw new Error(
-        `the bare loop says ${loop.anomalies} anomalies in ${loop.rows} rows, the batch ${JSON.stringify(batch.batch.counts)}`,
+        `the bare loop says ${loop.anomalies} anomalies in ${loop.rows} rows, the batch ` +
+          JSON.stringify(batch.batch.counts),
       );
     log(`  round ${round + 1}: fleetscore ${batch.seconds.toFixed(2)} s, bare loop ${loop.seconds.toFixed(2)} s`);
     runs.push(batch);

@@ -218,7 +218,11 @@ async function writeTable(): Promise<void> {
   const loads = results.map((r) => r.machine.loadBefore);
   const row = (r: IngestResult): string => {
     const c = r.cpuMicrosecondsPerReading;
-    return `| ${formatCount(r.readings)} | ${r.partitions} | ${r.readingsPerEvent} | ${formatCount(r.ingestedPerSecond)} | ${c['sender']} / ${c['emulator']} / ${c['worker']} / ${c['blob']} | ${r.workerMiB.join(' / ')} | ${r.workerPeakMiB} |`;
+    return (
+      `| ${formatCount(r.readings)} | ${r.partitions} | ${r.readingsPerEvent} | ` +
+      `${formatCount(r.ingestedPerSecond)} | ${c['sender']} / ${c['emulator']} / ${c['worker']} / ${c['blob']} ` +
+      `| ${r.workerMiB.join(' / ')} | ${r.workerPeakMiB} |`
+    );
   };
   const text = `## Ingest
 

@@ -33,7 +33,9 @@ const CHILDREN = 500;
 
 function usage(problem: string): never {
   say(
-    `${problem}\nusage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] [--rounds N] [--only-sizes] [--json FILE] [--results FILE]`,
+    `${problem}\n` +
+      `usage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] ` +
+      '[--rounds N] [--only-sizes] [--json FILE] [--results FILE]',
   );
   process.exit(2);
 }

@@ -102,7 +102,8 @@ export function targetsOf(results: Results): Target[] {
     const factor = ours.sensorsPerSecond / peer.rate;
     add(
       `at least ${times} times the best peer's ${words} mode`,
-      `${factor.toFixed(1)} times (${formatCount(ours.sensorsPerSecond)}/s at ${formatCount(ours.sensors)} sensors; ${peer.title} ${formatCount(peer.rate)}/s)`,
+      `${factor.toFixed(1)} times (${formatCount(ours.sensorsPerSecond)}/s at ${formatCount(ours.sensors)} ` +
+        `sensors; ${peer.title} ${formatCount(peer.rate)}/s)`,
       factor >= times,
     );
   }
@@ -151,13 +152,16 @@ function headSection(results: Results): string[] {
   const { machine, load } = results;
   return [
     '## Batches',
-    `Made by \`${results.command}\` on ${results.date}, in ${Math.round(results.seconds / 60)} minutes. Do not edit: run it again.`,
+    `Made by \`${results.command}\` on ${results.date}, in ${Math.round(results.seconds / 60)} minutes. ` +
+      'Do not edit: run it again.',
     `${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}. ${Object.entries(
       machine.versions,
     )
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}. ` +
-      `Load of the machine before ${load.before}${load.before > QUIET_LOAD ? ': **it was not quiet, read the ratios, not the rates**' : ''}.`,
+      'Load of the machine before ' +
+      `${load.before}` +
+      `${load.before > QUIET_LOAD ? ': **it was not quiet, read the ratios, not the rates**' : ''}.`,
     ...(results.notMeasured?.length ? [`**Not measured**, because it failed: ${results.notMeasured.join('; ')}.`] : []),
   ];
 }
@@ -178,7 +182,9 @@ function sizeSection(results: Results): string[] {
   if (results.sizes.length === 0) return [];
   return [
     '### fleetscore beside the bare loop',
-    'From the trigger of the schedule to the manifest; the bare loop reads the same rows of the same store, scores with the same packs and writes the same predictions to the same Blob server, in one process, with no workflow, no retry and no record of outcomes. Rounds in turns, the median counts.',
+    'From the trigger of the schedule to the manifest; the bare loop reads the same rows of the same store, ' +
+      'scores with the same packs and writes the same predictions to the same Blob server, in one process, ' +
+      'with no workflow, no retry and no record of outcomes. Rounds in turns, the median counts.',
     table(
       [
         'sensors',
@@ -234,7 +240,9 @@ function shapeSection(results: Results): string[] {
   const { sensors, shapes } = results.shapes;
   return [
     '### Few large workers or many small ones',
-    `The same ${formatCount(sensors)} sensors on the same cores, shared by scoring workers, servers and control worker; each start of workers was warmed up by a batch that does not count. Load before ${results.shapes.load}.`,
+    `The same ${formatCount(sensors)} sensors on the same cores, shared by scoring workers, servers and ` +
+      'control worker; each start of workers was warmed up by a batch that does not count. ' +
+      `Load before ${results.shapes.load}.`,
     table(
       [
         'scoring workers',
@@ -283,7 +291,9 @@ function childrenSection(results: Results): string[] {
       ['', ...PARTS, 'empty worker'],
       kinds.map(([title, c]) => [title, ...byPart(c.cpuMilliseconds), formatPlain(c.cpuMilliseconds['empty worker'])]),
     ),
-    `The batch also waits for readings, plans, scores, writes a file for each sensor and the manifest. Its longest history has ${formatCount(batch.history.events)} events, its largest ${formatCount(batch.history.bytes)} bytes.`,
+    'The batch also waits for readings, plans, scores, writes a file for each sensor and the manifest. ' +
+      `Its longest history has ${formatCount(batch.history.events)} events, its largest ` +
+      `${formatCount(batch.history.bytes)} bytes.`,
   ];
 }
 
@@ -291,7 +301,9 @@ function peerSection(results: Results): string[] {
   if (results.peers.length === 0) return [];
   return [
     '### Peers',
-    'The same models and windows with scikit-learn, on the same cores: models as pickles, predictions as CSV files on the local disk; the start of a peer is not timed. Anomalies agree with fleetscore in number. Versions: `bench/peers/*-requirements.txt`.',
+    'The same models and windows with scikit-learn, on the same cores: models as pickles, predictions as CSV ' +
+      'files on the local disk; the start of a peer is not timed. Anomalies agree with fleetscore in number. ' +
+      'Versions: `bench/peers/*-requirements.txt`.',
     table(
       ['peer', 'per sensor, sensors/s', 'chunks of 100, sensors/s', 'note'],
       results.peers.map((p) => [
@@ -319,7 +331,10 @@ function scoringSection(results: Results): string[] {
     ),
     ...(results.scoring.files
       ? [
-          `The file: ${formatCount(results.scoring.files.csv.bytes)} bytes as CSV, ${formatCount(results.scoring.files.parquet.bytes)} as Parquet; one sensor is found in ${results.scoring.files.csv.oneSensorMs} and ${results.scoring.files.parquet.oneSensorMs} ms.`,
+          `The file: ${formatCount(results.scoring.files.csv.bytes)} bytes as CSV, ` +
+            `${formatCount(results.scoring.files.parquet.bytes)} as Parquet; ` +
+            `one sensor is found in ${results.scoring.files.csv.oneSensorMs} and ` +
+            `${results.scoring.files.parquet.oneSensorMs} ms.`,
         ]
       : []),
   ];

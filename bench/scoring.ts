@@ -1,8 +1,8 @@
 /**
- * Scoring of one chunk: every sensor its own one-class SVM, models in Blob (the laptop stack's server), through the engine and
- * its threads. Ways compared: packs, a session a model (kept, and loaded anew each time), and a plain loop
- * over typed arrays that does nothing but the arithmetic. CPU per row counts all threads of this process, and
- * the processes of models with sessions of their own.
+ * Scoring of one chunk: every sensor its own one-class SVM, models in Blob (the laptop stack's server), through the
+ * engine and its threads. Ways compared: packs, a session a model (kept, and loaded anew each time), and a plain loop
+ * over typed arrays that does nothing but the arithmetic. CPU per row counts all threads of this process, and the
+ * processes of models with sessions of their own.
  *
  *   node bench/scoring.ts --sensors 1000 --windows 15 --vectors 4 --threads 1 --json FILE
  */

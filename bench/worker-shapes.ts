@@ -26,7 +26,9 @@ const SHAPES: readonly Required<WorkerShape>[] = [
   { processes: 2, threads: 1 },
 ];
 
-/** @param rounds of both, in turns, after a batch that warms up and does not count; leaves the default workers running */
+/**
+ * @param rounds of both, in turns, after a batch that warms up and does not count; leaves the default workers running
+ */
 export async function runWorkerShapes(
   bench: BenchFleet,
   rounds: number,

@@ -149,7 +149,10 @@ export async function benchYear(argv: readonly string[]): Promise<void> {
     const text = [
       '## After months',
       '',
-      `\`npm run bench -- --year --days ${days} --sensors ${sensors}\` on ${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), load before ${before}, Node ${process.version}. Windows of a minute with one reading, a batch every 15 minutes. ${perWindow} bytes of file a window, outcomes included.`,
+      `\`npm run bench -- --year --days ${days} --sensors ${sensors}\` on ` +
+        `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), load ` +
+        `before ${before}, Node ${process.version}. Windows of a minute with one reading, a batch every 15 ` +
+        `minutes. ${perWindow} bytes of file a window, outcomes included.`,
       '',
       'The SQLite store:',
       '',

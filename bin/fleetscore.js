@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Starts the command line on a Node that is new enough: this one, or the pinned one in a process of its own; from source
- * where there is source, else built. The version is told without any of that.
+ * Starts the command line on a Node that is new enough: this one, or the pinned one in a process of its own; from
+ * source where there is source, else built. The version is told without any of that.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -28,7 +28,8 @@ function start() {
   const source = join(root, 'cli', 'main.ts');
   const fromSource = existsSync(source);
   const program = fromSource ? source : join(root, 'dist', 'cli', 'main.js');
-  // Compiled code is kept beside the installed packages: a fifth of the time that a short command takes. Children use it too.
+  // Compiled code is kept beside the installed packages: a fifth of the time that a short command takes. Children use
+  // it too.
   const modules = fromSource ? join(root, 'node_modules') : join(root, '..');
   process.env.NODE_COMPILE_CACHE ??= join(modules, '.cache', 'fleetscore', 'compile');
   return node === process.execPath ? here(program) : elsewhere(node, program);

@@ -23,5 +23,8 @@ export function findNode(root) {
 }
 
 export function tooOld(remedy) {
-  return `fleetscore needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}, and the pinned Node that npm should have installed is missing. ${remedy}`;
+  return (
+    `fleetscore needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}, and the pinned Node ` +
+    `that npm should have installed is missing. ${remedy}`
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Variables of others that fleetscore's libraries read: Temporal's, OpenTelemetry's and Azure's. They are listed for the
- * reference, for the list of secrets, and for what nodes of a pool on Azure get.
+ * Variables of others that fleetscore's libraries read: Temporal's, OpenTelemetry's and Azure's. They are listed for
+ * the reference, for the list of secrets, and for what nodes of a pool on Azure get.
  */
 export interface ForeignVariable {
   readonly name: string;

@@ -52,7 +52,8 @@ function rows(variables: readonly Variable[]): string {
     '| --- | --- | --- |',
     ...variables.map(
       ({ name, preset, presetText, about, secret, handOn }) =>
-        `| \`${name}\` | ${cell(presetText ?? (preset === undefined ? '' : `\`${preset}\``))} | ${cell(about)}${marks(secret, handOn)} |`,
+        `| \`${name}\` | ${cell(presetText ?? (preset === undefined ? '' : `\`${preset}\``))} | ` +
+        `${cell(about)}${marks(secret, handOn)} |`,
     ),
   ].join('\n');
 }

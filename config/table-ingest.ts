@@ -23,13 +23,16 @@ export const INGEST = {
     'FLEETSCORE_HOP',
     duration,
     { presetText: 'the window: windows follow each other (tumbling)', handOn: true },
-    'From the start of one window to the start of the next. Shorter than the window, windows overlap (hopping). It goes into the window a whole number of times, and every reading is written to that many windows. Fixed once readings are stored.',
+    'From the start of one window to the start of the next. Shorter than the window, windows overlap ' +
+      '(hopping). It goes into the window a whole number of times, and every reading is written to that many ' +
+      'windows. Fixed once readings are stored.',
   ),
   outOfOrderMs: variable(
     'FLEETSCORE_OUT_OF_ORDER',
     duration,
     { preset: '30s' },
-    'How far behind the newest reading the watermark of a partition stays. A clock that runs ahead counts as the time at which its event came.',
+    'How far behind the newest reading the watermark of a partition stays. ' +
+      'A clock that runs ahead counts as the time at which its event came.',
   ),
   clockSkewMs: variable(
     'FLEETSCORE_CLOCK_SKEW',
@@ -41,14 +44,16 @@ export const INGEST = {
     'FLEETSCORE_LATE_LIMIT',
     duration,
     { presetText: 'no limit' },
-    'Readings stay out of windows that ended longer than this before the watermark; they are counted, and remain in raw capture.',
+    'Readings stay out of windows that ended longer than this before the watermark; ' +
+      'they are counted, and remain in raw capture.',
   ),
   filter: {
     devices: variable(
       'FLEETSCORE_FILTER_DEVICES',
       list,
       {},
-      'Devices whose readings become windows: patterns with a comma in between, `*` for any text, `?` for one character. All filters that are set must hold; what is left out remains in raw capture.',
+      'Devices whose readings become windows: patterns with a comma in between, `*` for any text, `?` for ' +
+        'one character. All filters that are set must hold; what is left out remains in raw capture.',
     ),
     exceptDevices: variable('FLEETSCORE_FILTER_EXCEPT_DEVICES', list, {}, 'Devices that are left out, as patterns.'),
     sensors: variable('FLEETSCORE_FILTER_SENSORS', list, {}, 'Sensors whose readings become windows, as patterns.'),
@@ -93,14 +98,17 @@ export const INGEST = {
     'FLEETSCORE_FIELD_TS_UNIT',
     oneOf(...TIME_UNITS),
     { presetText: 'milliseconds, where that is beyond doubt' },
-    'What numbers in the field of the time count since 1970: s, ms, us or ns. Where it is not set, numbers that would lie before September 2001 are refused. Times as ISO 8601 text need no unit.',
+    'What numbers in the field of the time count since 1970: s, ms, us or ns. ' +
+      'Where it is not set, numbers that would lie before September 2001 are refused. ' +
+      'Times as ISO 8601 text need no unit.',
   ),
   quota: {
     perDevice: variable(
       'FLEETSCORE_MAX_SENSORS_PER_DEVICE',
       whole(1, 1_000_000_000),
       { preset: '1000' },
-      'Sensors that the readings of a device may register. Readings of further ones become dead letters; those that are registered stay.',
+      'Sensors that the readings of a device may register. Readings of further ones become dead letters; ' +
+        'those that are registered stay.',
     ),
     fleet: variable(
       'FLEETSCORE_MAX_SENSORS',

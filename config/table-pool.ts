@@ -26,7 +26,8 @@ export const POOL = {
     'FLEETSCORE_POOL_KEEP_WARM',
     text,
     { preset: 'break-even' },
-    'Whether idle nodes stay for the next batch: break-even, never, always, or while it is due within a time such as 20m.',
+    'Whether idle nodes stay for the next batch: break-even, never, always, or while it is due within a ' +
+      'time such as 20m.',
   ),
   finishWithinMs: variable(
     'FLEETSCORE_POOL_FINISH_WITHIN',
@@ -62,7 +63,8 @@ export const POOL = {
     'FLEETSCORE_POOLS_FILE',
     text,
     {},
-    'JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize, limits and fallback. One has the queue `scoring`; models name the others.',
+    'JSON file with several pools: a list of objects with name, taskQueue, cluster, vmSize, limits and ' +
+      'fallback. One has the queue `scoring`; models name the others.',
   ),
   pricesFile: variable(
     'FLEETSCORE_PRICES_FILE',
@@ -79,7 +81,8 @@ export const POOL = {
         'the resource id of a workspace: /subscriptions/.../workspaces/NAME',
       ),
       {},
-      'Azure Machine Learning workspace whose cluster runs the pool: its resource id. Without it nothing is scaled on Azure.',
+      'Azure Machine Learning workspace whose cluster runs the pool: its resource id. ' +
+        'Without it nothing is scaled on Azure.',
     ),
     location: variable('FLEETSCORE_AML_LOCATION', text, { preset: 'westeurope' }, 'Azure region of the cluster.'),
     cluster: variable('FLEETSCORE_AML_CLUSTER', text, { preset: 'fleetscore' }, 'Name of the compute cluster.'),

@@ -61,7 +61,10 @@ const CLIENT: EventHubConsumerClientOptions = {
   userAgent: 'fleetscore',
 };
 
-/** Looks at a hub without reading events, with the rights of a reader. Does not connect yet. @throws FleetscoreError `NOT_CONFIGURED`, `INVALID_CONFIG` */
+/**
+ * Looks at a hub without reading events, with the rights of a reader. Does not connect yet. @throws FleetscoreError
+ * `NOT_CONFIGURED`, `INVALID_CONFIG`
+ */
 export function openHubReader(config: Config): HubReader {
   const { hub, consumerGroup, connection } = eventHubTarget(config);
   let client: EventHubConsumerClient;
@@ -73,7 +76,9 @@ export function openHubReader(config: Config): HubReader {
   } catch (error) {
     throw new FleetscoreError(
       'INVALID_CONFIG',
-      `Event Hubs cannot be used as configured (${messageOf(error)}). Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and FLEETSCORE_EVENT_HUB.`,
+      `Event Hubs cannot be used as configured (${messageOf(error)}). ` +
+        'Check FLEETSCORE_EVENT_HUBS_CONNECTION_STRING (or FLEETSCORE_EVENT_HUBS_NAMESPACE) and ' +
+        'FLEETSCORE_EVENT_HUB.',
       { cause: error },
     );
   }
@@ -103,7 +108,8 @@ export function openHubReader(config: Config): HubReader {
         const why = abortSignal.aborted ? `no answer within ${ANSWER_MS / 1000} s` : messageOf(error);
         throw new FleetscoreError(
           'EVENT_HUB_UNAVAILABLE',
-          `event hub ${hub} of ${name.namespace} does not answer (${why}). Check that it runs, its name, and the rights (Azure Event Hubs Data Receiver).`,
+          `event hub ${hub} of ${name.namespace} does not answer (${why}). ` +
+            'Check that it runs, its name, and the rights (Azure Event Hubs Data Receiver).',
           { cause: error, retryable: true },
         );
       }

@@ -28,7 +28,8 @@ export async function registerSearchAttributes(client: Client, namespace: string
     if (trouble?.code === 'NAMESPACE_MISSING') throw trouble;
     throw new FleetscoreError(
       'SEARCH_ATTRIBUTES',
-      `the search attributes of fleetscore cannot be registered in namespace ${namespace} (${grpcErrorOf(error)?.details ?? messageOf(error)}). ` +
+      `the search attributes of fleetscore cannot be registered in namespace ${namespace} ` +
+        `(${grpcErrorOf(error)?.details ?? messageOf(error)}). ` +
         `Ask an operator of the namespace to run: ${attributesCommand(namespace)}`,
       // The cause is in the message: behind the command, where logs put it, it would be copied with it.
     );
@@ -41,8 +42,14 @@ export async function registerSearchAttributes(client: Client, namespace: string
  */
 export function attributesCommand(namespace: string): string {
   if (/^[^.]+\.[a-z0-9]+$/i.test(namespace))
-    return `tcld namespace search-attributes add --namespace ${namespace} ${WANTED.map((key) => `--sa "${key.name}=${CLI_TYPE[key.type]}"`).join(' ')}`;
-  return `temporal operator search-attribute create --namespace ${namespace} ${WANTED.map((key) => `--name ${key.name} --type ${CLI_TYPE[key.type]}`).join(' ')}`;
+    return (
+      `tcld namespace search-attributes add --namespace ${namespace} ` +
+      WANTED.map((key) => `--sa "${key.name}=${CLI_TYPE[key.type]}"`).join(' ')
+    );
+  return (
+    `temporal operator search-attribute create --namespace ${namespace} ` +
+    WANTED.map((key) => `--name ${key.name} --type ${CLI_TYPE[key.type]}`).join(' ')
+  );
 }
 
 // temporal.api.enums.v1.IndexedValueType

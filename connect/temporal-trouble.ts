@@ -46,7 +46,8 @@ export async function notConnected(target: ProbeTarget, env: Env, error: unknown
   if (refused)
     return new FleetscoreError(
       'TEMPORAL_REFUSED',
-      `the Temporal server at ${address} refuses this client (${grpc?.details || 'request unauthorized'}). ${keyRemedy(env)}${from(env)}`,
+      `the Temporal server at ${address} refuses this client (${grpc?.details || 'request unauthorized'}). ` +
+        `${keyRemedy(env)}${from(env)}`,
       { cause: error },
     );
   const trouble = await probe(target).catch((): Trouble => ({ kind: 'unknown', cause: messageOf(error) }));
@@ -76,14 +77,16 @@ const REMEDY: Readonly<Record<Trouble['kind'], string>> = {
   'server-name': 'Set TEMPORAL_TLS_SERVER_NAME to a name in the certificate, or ask the server under such a name.',
   'client-certificate-missing': 'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH.',
   'client-certificate':
-    'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH to a certificate that is valid and of an authority the server knows.',
+    'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH to a certificate that is valid and ' +
+    'of an authority the server knows.',
   'not-temporal':
     'Check the port in TEMPORAL_ADDRESS: it must be that of the gRPC frontend (7233 by default), not of the Web UI.',
 };
 
 const keyRemedy = (env: Env): string =>
   temporalSettings(env).length > 0
-    ? 'The key or certificate in use is not known there, has expired, or has no right to this namespace: set TEMPORAL_API_KEY (or the certificate) to one that has.'
+    ? 'The key or certificate in use is not known there, has expired, or has no right to this namespace: set ' +
+      'TEMPORAL_API_KEY (or the certificate) to one that has.'
     : 'It wants a key: set TEMPORAL_API_KEY, or name a profile with TEMPORAL_PROFILE.';
 
 /** Where the settings in use come from: nobody sees a profile that is read by itself. */
@@ -111,12 +114,14 @@ export function clientTrouble(error: unknown): FleetscoreError | undefined {
   if (isRefusal(grpc))
     return say(
       'TEMPORAL_REFUSED',
-      `${asked}the Temporal server refuses (${details}). The key or certificate in use lacks the right to it: this needs the right to write in the namespace. Ask whoever runs the server.`,
+      `${asked}the Temporal server refuses (${details}). The key or certificate in use lacks the right to ` +
+        'it: this needs the right to write in the namespace. Ask whoever runs the server.',
     );
   if (grpc.code === GRPC.DEADLINE_EXCEEDED || grpc.code === GRPC.CANCELLED)
     return say(
       'TEMPORAL_UNAVAILABLE',
-      `${asked}the Temporal server did not answer in time. A part of it may be down, or it is overloaded; try again, or look into its log.`,
+      `${asked}the Temporal server did not answer in time. A part of it may be down, or it is overloaded; ` +
+        'try again, or look into its log.',
       true,
     );
   if (grpc.code === GRPC.UNAVAILABLE)
@@ -139,7 +144,8 @@ export function clientTrouble(error: unknown): FleetscoreError | undefined {
 export function namespaceMissing(namespace: string, cause?: unknown): FleetscoreError {
   return new FleetscoreError(
     'NAMESPACE_MISSING',
-    `the Temporal server has no namespace ${namespace}. Check TEMPORAL_NAMESPACE, or make it: temporal operator namespace create --namespace ${namespace} --retention 7d`,
+    `the Temporal server has no namespace ${namespace}. Check TEMPORAL_NAMESPACE, or make it: temporal ` +
+      `operator namespace create --namespace ${namespace} --retention 7d`,
     { cause },
   );
 }

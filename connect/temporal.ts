@@ -90,7 +90,9 @@ export function temporalTarget(env: Env): TemporalTarget {
   return { address, namespace };
 }
 
-/** Longest time of one call, its retries included. Calls that wait for something are answered by the server within 20 s. */
+/**
+ * Longest time of one call, its retries included. Calls that wait for something are answered by the server within 20 s.
+ */
 const ANSWER_MS = 60_000;
 
 /** Without a deadline a call waits as long as its connection stands, even for a server that answers no more. */
@@ -100,7 +102,10 @@ function withDeadline(answerMs: number): NonNullable<ConnectionOptions['intercep
   return (options, next) => next({ ...options, deadline: options.deadline ?? Date.now() + answerMs }) as Call;
 }
 
-/** Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`, `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS` */
+/**
+ * Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`,
+ * `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS`
+ */
 export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Promise<Client> {
   const { namespace, options, probe } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
@@ -132,7 +137,10 @@ export interface WorkerConnection extends WorkerConverter {
   readonly namespace: string;
 }
 
-/** A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`, `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS` */
+/**
+ * A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`,
+ * `TEMPORAL_TLS`, `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS`
+ */
 export async function connectWorker(env: Env): Promise<WorkerConnection> {
   const { namespace, options, probe } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);

@@ -47,4 +47,6 @@ function isUnknownAttribute(error: unknown): boolean {
 
 /** What to do about one, in a sentence. */
 export const STUCK_REMEDY =
-  'its task fails again and again: the log of the control workers says why (fleetscore logs --worker control --level warn); a newer version may mend it, or end it: fleetscore batch cancel, temporal workflow terminate';
+  'its task fails again and again: the log of the control workers says why (fleetscore logs --worker control ' +
+  '--level warn); a newer version may mend it, or end it: fleetscore batch cancel, temporal ' +
+  'workflow terminate';

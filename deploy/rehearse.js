@@ -1,7 +1,7 @@
 /**
- * All of a deployment that can be tried without a subscription, in a few seconds: what azd, the registry, the compiler and
- * the tools of Kubernetes and Prometheus would say first. A tool that is not there is named, not passed over in silence.
- * usage: npm run rehearse [-- --image]       (--image builds the image too, with a container engine; minutes)
+ * All of a deployment that can be tried without a subscription, in a few seconds: what azd, the registry, the compiler
+ * and the tools of Kubernetes and Prometheus would say first. A tool that is not there is named, not passed over in
+ * silence. usage: npm run rehearse [-- --image] (--image builds the image too, with a container engine; minutes)
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -101,6 +101,7 @@ for (const [name, step] of Object.entries(steps)) {
   }
 }
 process.stdout.write(
-  `rehearsal: ${count.done} steps ok, ${count.wrong} wrong, ${left.length} not run${left.length > 0 ? ` (${left.join('; ')})` : ''}; nothing of it is live Azure\n`,
+  `rehearsal: ${count.done} steps ok, ${count.wrong} wrong, ${left.length} not ` +
+    `run${left.length > 0 ? ` (${left.join('; ')})` : ''}; nothing of it is live Azure\n`,
 );
 process.exitCode = count.wrong > 0 ? 1 : 0;

@@ -1,4 +1,6 @@
-/** `npm run docs`: writes the pages of docs/ that are made from the program. A test compares them with what is there. */
+/**
+ * `npm run docs`: writes the pages of docs/ that are made from the program. A test compares them with what is there.
+ */
 import { writeFileSync } from 'node:fs';
 import { commandReference } from '../cli/reference.ts';
 import { configurationReference } from '../config/reference.ts';

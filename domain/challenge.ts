@@ -40,7 +40,10 @@ export interface ChallengeFilter {
 /** How two releases differ on one sensor. */
 export type SensorDifference = SensorKey & Omit<LabelCounts, 'both'>;
 
-/** What batches recorded of a challenger beside one base. A sensor counts once for each batch, but for `sensors` and `differing`. */
+/**
+ * What batches recorded of a challenger beside one base. A sensor counts once for each batch, but for `sensors` and
+ * `differing`.
+ */
 export interface ChallengeSummary extends LabelCounts {
   readonly base: string;
   readonly challenger: string;

@@ -4,8 +4,9 @@ import type { FailureClass } from './outcome.ts';
 export interface FailureRule {
   /**
    * `never`: another try would end the same. `calls and attempts`: the call is tried again inside the attempt, the
-   * attempt waits minutes for the service, and then all attempts begin anew (docs/outages.md). `attempts`: tried again with backoff, the
-   * last times alone in its process; a chunk is halved until the sensor at fault is alone. Numbers: workflows/policies.ts.
+   * attempt waits minutes for the service, and then all attempts begin anew (docs/outages.md). `attempts`: tried again
+   * with backoff, the last times alone in its process; a chunk is halved until the sensor at fault is alone. Numbers:
+   * workflows/policies.ts.
    */
   readonly retried: 'never' | 'calls and attempts' | 'attempts';
   /** What to do before the sensor is driven again, in a few words. */

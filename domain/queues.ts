@@ -4,4 +4,5 @@ export const SCORING_QUEUE = 'scoring';
 
 /** What to do about a pool that a model names and nobody knows here. */
 export const poolUnknown = (pool: string, known: Iterable<string>): string =>
-  `pool ${JSON.stringify(pool)} is not configured (there is ${[...known].join(', ') || 'none'}): add it to the file that FLEETSCORE_POOLS_FILE names, or publish the models with another`;
+  `pool ${JSON.stringify(pool)} is not configured (there is ${[...known].join(', ') || 'none'}): add it to ` +
+  'the file that FLEETSCORE_POOLS_FILE names, or publish the models with another';

@@ -1,7 +1,8 @@
 /**
  * The one place that takes secrets out of text. Everything that reaches a terminal, a log, a Temporal failure, a dead
- * letter or telemetry goes through `redact`: it masks what looks like a key, a password, a signature or a token, and the
- * values of this process's secret settings wherever they stand. Every pattern is bounded, so time grows with the text.
+ * letter or telemetry goes through `redact`: it masks what looks like a key, a password, a signature or a token, and
+ * the values of this process's secret settings wherever they stand. Every pattern is bounded, so time grows with the
+ * text.
  */
 
 export const MASK = '***';
@@ -12,7 +13,8 @@ const SHORTEST = 8;
 /** Keys whose value is a secret, in connection strings, URLs, JSON and headers. */
 const KEYS =
   'AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd|(?:client|user|msi)[-_ ]?secret|secret|' +
-  '(?:access|refresh|id|auth|session|sas)?[-_]?token|(?:x-)?(?:api|functions|subscription)[-_ ]?key|sig|signature|passphrase';
+  '(?:access|refresh|id|auth|session|sas)?[-_]?token|(?:x-)?(?:api|functions|subscription)[-_ ' +
+  ']?key|sig|signature|passphrase';
 
 /** A value in double, single or curly quotes, or bare; an end that is missing ends it at the next separator. */
 const VALUE =

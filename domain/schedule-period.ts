@@ -1,8 +1,8 @@
 /**
  * The period of a batch that a schedule starts. Periods follow each other in the calendar of the schedule and its zone
- * without gap or overlap, also where clocks change: there the server leaves times out, and fires at some that are no times
- * of the calendar, by when it happens to look. So there, and only there, a period begins at the last time for which
- * a batch was started; a time that is left out belongs to the next batch.
+ * without gap or overlap, also where clocks change: there the server leaves times out, and fires at some that are no
+ * times of the calendar, by when it happens to look. So there, and only there, a period begins at the last time for
+ * which a batch was started; a time that is left out belongs to the next batch.
  */
 import { monthsBefore, type PeriodLength } from './period-length.ts';
 import { onCalendar, timesBefore, wallTimesBefore, type ScheduleSpec } from './schedule-spec.ts';
@@ -12,7 +12,10 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** More times before are not counted: where as many lie in one period, it is measured by its length. */
 const MOST_TIMES = 5_000;
-/** Before and after a change of clocks the server does not fire at every time: by at most two hours, where it is one hour. */
+/**
+ * Before and after a change of clocks the server does not fire at every time: by at most two hours, where it is one
+ * hour.
+ */
 const UNSURE_MS = 3 * HOUR_MS;
 
 type Measured = Exclude<PeriodLength, { readonly kind: 'since-last' }>;

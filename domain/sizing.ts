@@ -72,14 +72,16 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
   if (sensorsPerChild < least)
     throw new FleetscoreError(
       'INVALID_SIZES',
-      `sensorsPerChild ${sensorsPerChild} gives ${Math.ceil(planned / sensorsPerChild)} child workflows for ${planned} sensors, ` +
+      `sensorsPerChild ${sensorsPerChild} gives ${Math.ceil(planned / sensorsPerChild)} child workflows for ` +
+        `${planned} sensors, ` +
         `at most ${MAX_CHILDREN} are allowed. Use at least ${least}, or leave it out.`,
     );
   const mostOfChild = MAX_CHUNKS_PER_CHILD * MAX_SENSORS_PER_ACTIVITY;
   if (sensorsPerChild > mostOfChild)
     throw new FleetscoreError(
       'INVALID_SIZES',
-      `sensorsPerChild ${sensorsPerChild} is more than a child workflow may have. Use ${least} to ${mostOfChild}, or leave it out.`,
+      `sensorsPerChild ${sensorsPerChild} is more than a child workflow may have. ` +
+        `Use ${least} to ${mostOfChild}, or leave it out.`,
     );
   const leastChunk = Math.max(1, Math.ceil(sensorsPerChild / MAX_CHUNKS_PER_CHILD));
   const sensorsPerActivity = asked.sensorsPerActivity ?? Math.min(sensorsPerChild, Math.max(chunk, leastChunk));

@@ -80,7 +80,8 @@ export function parseTime(text: string, what = 'time'): number {
   if (ms === undefined)
     throw new FleetscoreError(
       'INVALID_TIME',
-      `${what} ${JSON.stringify(text)} is not a time. Use ISO 8601, for example 2026-11-23T14:00:00Z (UTC when no zone is given).`,
+      `${what} ${JSON.stringify(text)} is not a time. Use ISO 8601, for example 2026-11-23T14:00:00Z (UTC ` +
+        'when no zone is given).',
     );
   return ms;
 }
@@ -114,7 +115,10 @@ export function plainTime(ms: number): string {
     .replace(/(\.000)?Z$/, '');
 }
 
-/** The multiple of `intervalMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start that often. */
+/**
+ * The multiple of `intervalMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start
+ * that often.
+ */
 export function windowStart(ms: number, intervalMs: number): number {
   return Math.floor(ms / intervalMs) * intervalMs;
 }

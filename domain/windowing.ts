@@ -27,7 +27,10 @@ export function firstWindowStart(ms: number, { windowMs, hopMs }: WindowShape): 
 /** What a hop that does not fit takes instead, undefined when it fits. */
 export function hopProblem({ windowMs, hopMs }: WindowShape): string | undefined {
   if (windowMs % hopMs === 0 && windowMs / hopMs <= MAX_WINDOWS_PER_READING) return undefined;
-  return `takes a duration that goes into the window of ${formatDuration(windowMs)} a whole number of times, at most ${MAX_WINDOWS_PER_READING}`;
+  return (
+    `takes a duration that goes into the window of ${formatDuration(windowMs)} a whole number of times, at ` +
+    `most ${MAX_WINDOWS_PER_READING}`
+  );
 }
 
 /** When the windows of a period are complete: the end of the last one that starts in it. */

@@ -41,7 +41,9 @@ export interface Applier extends Progress {
 
 /** Tries before an error that does not pass counts as a refusal. */
 const TRIES = 3;
-/** So many events refused in a row, and it may be the store rather than they: each then waits before it is set aside. */
+/**
+ * So many events refused in a row, and it may be the store rather than they: each then waits before it is set aside.
+ */
 const IN_ROW = 5;
 const LONG_PAUSE_MS = 30_000;
 

@@ -1,8 +1,8 @@
 /**
  * The loop that shares partitions out asks the hub for them without the client's `retryOptions` (eventProcessor.js of
- * @azure/event-hubs 6.0.4), so with the SDK's own: after the first trouble it sleeps 30 s, renews no ownership and takes
- * over no partition, while the hub may be back in one. Here it asks with options like those that the client was made with;
- * once the SDK hands them over itself, those count.
+ * @azure/event-hubs 6.0.4), so with the SDK's own: after the first trouble it sleeps 30 s, renews no ownership and
+ *   takes over no partition, while the hub may be back in one. Here it asks with options like those that the client was
+ *   made with; once the SDK hands them over itself, those count.
  */
 import type { EventHubConsumerClient, RetryOptions } from '@azure/event-hubs';
 import { contextOf } from './amqp/client-parts.ts';

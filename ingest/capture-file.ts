@@ -103,7 +103,9 @@ export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEve
     if (error instanceof FleetscoreError) throw error;
     throw new FleetscoreError(
       'CAPTURE_UNREADABLE',
-      `${name} is not a capture file that can be read: ${messageOf(error)}. It must be an Avro container file (codec null or deflate) with the EventData schema of Event Hubs Capture.`,
+      `${name} is not a capture file that can be read: ${messageOf(error)}. ` +
+        'It must be an Avro container file (codec null or deflate) with the EventData schema of ' +
+        'Event Hubs Capture.',
       { cause: error },
     );
   }
@@ -172,7 +174,9 @@ function readContainer(file: Buffer, name: string): EventData[] {
   return events;
 }
 
-/** Largest block after inflating: more, and more times the block's own size, than any writer makes of events of 1 MiB. */
+/**
+ * Largest block after inflating: more, and more times the block's own size, than any writer makes of events of 1 MiB.
+ */
 const BLOCK_LIMIT = 64 * 1024 * 1024;
 const MAX_RATIO = 200;
 
@@ -266,10 +270,15 @@ export function captureTime(ms: number): string {
   const t = new Date(ms);
   const two = (n: number): string => String(n).padStart(2, '0');
   const hour = t.getUTCHours();
-  return `${t.getUTCMonth() + 1}/${t.getUTCDate()}/${t.getUTCFullYear()} ${hour % 12 || 12}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} ${hour < 12 ? 'AM' : 'PM'}`;
+  return (
+    `${t.getUTCMonth() + 1}/${t.getUTCDate()}/${t.getUTCFullYear()} ` +
+    `${hour % 12 || 12}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} ${hour < 12 ? 'AM' : 'PM'}`
+  );
 }
 
-/** Azure's form, with any kind of space before AM (today's ICU writes a narrow one), and .NET's without AM, of 24 hours. */
+/**
+ * Azure's form, with any kind of space before AM (today's ICU writes a narrow one), and .NET's without AM, of 24 hours.
+ */
 const CAPTURE_TIME = /^(\d{1,2})\/(\d{1,2})\/(\d{4})\s(\d{1,2}):(\d{2}):(\d{2})(?:\s(AM|PM))?$/;
 /** .NET's "R": `Sun, 01 Nov 2026 10:00:01 GMT`. */
 const RFC1123 = /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT$/;

@@ -33,7 +33,8 @@ export async function mendCapture(
     await store.rewindCapture(source, partition, lastSeq);
     log.error(
       { partition, capturedSeq, lastSeq },
-      'raw capture lacks its newest files: it goes back to the last one that is there, and captures again what the event hub still holds',
+      'raw capture lacks its newest files: it goes back to the last one that is there, and captures again ' +
+        'what the event hub still holds',
     );
   }
 }

@@ -53,7 +53,10 @@ export function believableCheckpoints(
   };
 }
 
-/** Removes the position from which a partition is read; the name is that of the SDK's blob store (1.1.0, blobCheckpointStore.js). */
+/**
+ * Removes the position from which a partition is read; the name is that of the SDK's blob store (1.1.0,
+ * blobCheckpointStore.js).
+ */
 export async function dropCheckpoint(
   container: ContainerClient,
   { namespace, hub }: HubName,

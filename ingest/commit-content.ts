@@ -1,6 +1,7 @@
 /**
- * What events become, before anything is stored: the updates of windows of one commit, and how many readings were taken,
- * late, dropped or dead, in all and for each send. Pure: the same events from the same watermark give the same content.
+ * What events become, before anything is stored: the updates of windows of one commit, and how many readings were
+ * taken, late, dropped or dead, in all and for each send. Pure: the same events from the same watermark give the same
+ * content.
  */
 import type { SendTally } from '../domain/send-tally.ts';
 import type { Admitted } from './admit.ts';

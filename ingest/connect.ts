@@ -1,4 +1,7 @@
-/** The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a minute. */
+/**
+ * The Event Hubs clients, with settings that ride out short trouble: the SDK's defaults turn a second of it into a
+ * minute.
+ */
 import type { TokenCredential } from '@azure/identity';
 import {
   EventHubConsumerClient,

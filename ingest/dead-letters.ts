@@ -166,7 +166,8 @@ export async function replayDeadLetters(
     } catch (error) {
       throw new FleetscoreError(
         'SEND_FAILED',
-        `the dead letter ${letter.name} could not be sent to event hub ${producer.eventHubName}: ${messageOf(error)}. ${sent} were sent before it; run the replay again.`,
+        `the dead letter ${letter.name} could not be sent to event hub ${producer.eventHubName}: ` +
+          `${messageOf(error)}. ${sent} were sent before it; run the replay again.`,
         { cause: error, retryable: true },
       );
     }

@@ -1,4 +1,6 @@
-/** One event of a partition by its sequence number, read beside whoever reads the partition, without a position kept. */
+/**
+ * One event of a partition by its sequence number, read beside whoever reads the partition, without a position kept.
+ */
 import { openConsumer, type EventHubTarget } from './connect.ts';
 import type { AppliedEvent } from '../storage/store.ts';
 

@@ -24,12 +24,18 @@ export interface HubName {
   readonly hub: string;
 }
 
-/** The `source` of the store's progress: `{host name of the namespace}/{hub}/{consumer group}`, in lower case as the service takes them. */
+/**
+ * The `source` of the store's progress: `{host name of the namespace}/{hub}/{consumer group}`, in lower case as the
+ * service takes them.
+ */
 export function sourceName(hub: HubName, consumerGroup: string): string {
   return `${hub.namespace}/${hub.hub}/${consumerGroup}`.toLowerCase();
 }
 
-/** `{namespace}/{hub}`, the folder of a hub in Blob: the namespace's short name, and only characters that are safe in paths. */
+/**
+ * `{namespace}/{hub}`, the folder of a hub in Blob: the namespace's short name, and only characters that are safe in
+ * paths.
+ */
 export function hubFolder(hub: HubName): string {
   const safe = (text: string): string => text.toLowerCase().replace(/[^a-z0-9_-]/g, '-');
   return `${safe(hub.namespace.replace(/\.servicebus\..*$/i, ''))}/${safe(hub.hub)}`;

@@ -1,7 +1,7 @@
 /**
- * The commit protocol of one partition: every event counts exactly once. The store moves windows and `appliedSeq` in one
- * transaction, and only when `appliedSeq` is still where this worker believes it to be (compare and set). When it is
- * not, what is stored is the truth: another worker was faster, or our own commit succeeded and its confirmation was
+ * The commit protocol of one partition: every event counts exactly once. The store moves windows and `appliedSeq` in
+ * one transaction, and only when `appliedSeq` is still where this worker believes it to be (compare and set). When it
+ * is not, what is stored is the truth: another worker was faster, or our own commit succeeded and its confirmation was
  * lost. The worker then goes on from there and drops the events that are in.
  */
 import { defined } from '../domain/defined.ts';

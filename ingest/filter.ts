@@ -4,7 +4,9 @@
  */
 import type { ParsedReading } from './parse-event.ts';
 
-/** All conditions given must hold. Patterns are whole names in which `*` stands for any text and `?` for one character. */
+/**
+ * All conditions given must hold. Patterns are whole names in which `*` stands for any text and `?` for one character.
+ */
 export interface FilterSettings {
   readonly devices?: readonly string[];
   readonly exceptDevices?: readonly string[];

@@ -1,7 +1,7 @@
 /**
- * Holds each partition to the hub that was read (hub-identity.ts): before it is taken, and before anything is applied after
- * a connection was lost or the hub looks new. What is found is kept with the progress, so that a restart does not forget
- * it. Where it is another hub, the partition stands still, or begins anew, as configured.
+ * Holds each partition to the hub that was read (hub-identity.ts): before it is taken, and before anything is applied
+ * after a connection was lost or the hub looks new. What is found is kept with the progress, so that a restart does not
+ * forget it. Where it is another hub, the partition stands still, or begins anew, as configured.
  */
 import type { EventHubConsumerClient } from '@azure/event-hubs';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -27,7 +27,10 @@ export interface HubCheckDeps {
 export interface HubCheck {
   /** For a partition that is about to be taken. False: leave it alone. @throws when nobody answers */
   admit(partition: string): Promise<boolean>;
-  /** For a partition that is read. @param offset of an event that came @throws FleetscoreError `HUB_RECREATED` when it must not go on */
+  /**
+   * For a partition that is read. @param offset of an event that came @throws FleetscoreError `HUB_RECREATED` when it
+   * must not go on
+   */
   hold(partition: string, offset?: string): Promise<void>;
   /** A connection was lost: who answers now may be another. */
   doubtAll(): void;
@@ -131,4 +134,6 @@ async function partitionNow(client: HubCheckDeps['client'], partition: string): 
 
 /** What to do where a hub is another. */
 export const REMEDY =
-  'Its events would be taken for old ones. Set FLEETSCORE_ON_NEW_HUB=read for the ingest workers to read it from its first event on: the windows stay, and what is there twice counts once; or give ingest the hub that was read.';
+  'Its events would be taken for old ones. Set FLEETSCORE_ON_NEW_HUB=read for the ingest workers to read it ' +
+  'from its first event on: the windows stay, and what is there twice counts once; ' +
+  'or give ingest the hub that was read.';

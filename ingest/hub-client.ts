@@ -136,7 +136,8 @@ export async function assertReadable({ client }: Pick<HubClient, 'client'>): Pro
   } catch (error) {
     throw new FleetscoreError(
       'EVENT_HUB_UNAVAILABLE',
-      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ${reasonOf(error).error}. ` +
+      `event hub ${client.eventHubName} of ${client.fullyQualifiedNamespace} cannot be read: ` +
+        `${reasonOf(error).error}. ` +
         'Check the name of the hub, the connection and the rights (Azure Event Hubs Data Receiver).',
       { cause: error, retryable: true },
     );

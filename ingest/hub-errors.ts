@@ -1,4 +1,7 @@
-/** What an error of the Event Hubs client says: one that was tried several times hides every reason in an `AggregateError`. */
+/**
+ * What an error of the Event Hubs client says: one that was tried several times hides every reason in an
+ * `AggregateError`.
+ */
 import { messageOf } from '../domain/errors.ts';
 
 export interface Reason {
@@ -10,7 +13,10 @@ export interface Reason {
   readonly tries: number;
 }
 
-/** The last reason, with code and message (@azure/core-amqp 4.4.2, retry.js: after the last try all errors are thrown as one, without a message). */
+/**
+ * The last reason, with code and message (@azure/core-amqp 4.4.2, retry.js: after the last try all errors are thrown as
+ * one, without a message).
+ */
 export function reasonOf(thrown: unknown): Reason {
   const errors = thrown instanceof AggregateError ? (thrown.errors as readonly unknown[]) : [];
   const last = errors.length > 0 ? errors.at(-1) : thrown;

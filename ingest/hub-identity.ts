@@ -1,8 +1,8 @@
 /**
  * Whether a partition is still the one whose events were applied. A hub that was deleted and made again, an alias that
- * points to another namespace, and a failover that lost events all give sequence numbers anew: what is new would be taken
- * for old and dropped without a word. Numbers alone cannot tell; the time of the hub's creation, the epoch in offsets, and
- * the time at which the last applied event came to the hub can. Pure.
+ * points to another namespace, and a failover that lost events all give sequence numbers anew: what is new would be
+ * taken for old and dropped without a word. Numbers alone cannot tell; the time of the hub's creation, the epoch in
+ * offsets, and the time at which the last applied event came to the hub can. Pure.
  */
 import { isoTime } from '../domain/time.ts';
 import type { AppliedEvent, PartitionProgress } from '../storage/store.ts';
@@ -35,7 +35,9 @@ export function identify(stored: PartitionProgress | undefined, now: HubPartitio
   if (now.lastSeq < appliedSeq)
     return {
       kind: 'other',
-      why: `it ends at sequence number ${now.lastSeq}, but events up to ${appliedSeq} were read${doubt ? `; ${doubt}` : ''}`,
+      why:
+        `it ends at sequence number ${now.lastSeq}, but events up to ${appliedSeq} were ` +
+        `read${doubt ? `; ${doubt}` : ''}`,
     };
   if (last && now.lastSeq === appliedSeq && last.enqueuedMs !== now.lastEnqueuedMs)
     return { kind: 'other', why: notThatEvent(appliedSeq, last, now.lastEnqueuedMs) };
@@ -69,11 +71,12 @@ export function sameEvent(
 }
 
 const notThatEvent = (seq: number, last: AppliedEvent, foundMs: number): string =>
-  `event ${seq} that was read came to the hub at ${isoTime(last.enqueuedMs)}, the one that is there at ${isoTime(foundMs)}`;
+  `event ${seq} that was read came to the hub at ${isoTime(last.enqueuedMs)}, the one that is there at ` +
+  isoTime(foundMs);
 
 /**
- * The part of an offset before its first colon: with geo-replication offsets are `{epoch}:{...}`, and each failover begins
- * a new epoch (Event Hubs documentation, "Geo-replication"). Empty for offsets without.
+ * The part of an offset before its first colon: with geo-replication offsets are `{epoch}:{...}`, and each failover
+ * begins a new epoch (Event Hubs documentation, "Geo-replication"). Empty for offsets without.
  */
 export function epochOf(offset: string): string {
   return /^([^:]*):/.exec(offset)?.[1] ?? '';

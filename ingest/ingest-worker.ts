@@ -54,7 +54,8 @@ const TICK_MS = 500;
 
 /**
  * A receive call that is under way when the connection is lost tells of it only when its time is up (@azure/event-hubs
- * 6.0.4, partitionReceiver.js): so long, at most, a partition stands still. A quiet partition costs one empty call each.
+ * 6.0.4, partitionReceiver.js): so long, at most, a partition stands still. A quiet partition costs one empty call
+ * each.
  */
 const LONGEST_WAIT_S = 2;
 

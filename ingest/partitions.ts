@@ -1,6 +1,6 @@
 /**
- * The pipelines of the partitions that this worker reads. A partition has one pipeline at a time; it counts as read from
- * the moment that its pipeline is being opened until it is closed.
+ * The pipelines of the partitions that this worker reads. A partition has one pipeline at a time; it counts as read
+ * from the moment that its pipeline is being opened until it is closed.
  */
 import { messageOf } from '../domain/errors.ts';
 import type { HubClient } from './hub-client.ts';

@@ -62,7 +62,8 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
   if (signal.aborted)
     throw new FleetscoreError(
       'INGEST_STOPPED',
-      `the rebuild was stopped after ${tally.counts.files} of ${files.length} files. What it did stays; run it again to finish.`,
+      `the rebuild was stopped after ${tally.counts.files} of ${files.length} files. What it did stays; ` +
+        'run it again to finish.',
       { retryable: true },
     );
   return { ...(await tally.result()), readings: merger.readings };

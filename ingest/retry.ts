@@ -29,7 +29,10 @@ export interface RetryOptions {
 /** Whether the same work may succeed later without anybody's doing. */
 export const passes = (error: unknown): boolean => error instanceof FleetscoreError && error.retryable;
 
-/** @throws FleetscoreError `INGEST_STOPPED` when given up; errors with a code in `answers`; after `refusedAfter` tries, errors that do not pass */
+/**
+ * @throws FleetscoreError `INGEST_STOPPED` when given up; errors with a code in `answers`; after `refusedAfter` tries,
+ * errors that do not pass
+ */
 export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -44,7 +47,8 @@ export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions
       if (options.signal.aborted)
         throw new FleetscoreError(
           'INGEST_STOPPED',
-          `gave up the ${options.what} at the end: ${messageOf(error)}. Nothing is lost: the events are read again at the next start.`,
+          `gave up the ${options.what} at the end: ${messageOf(error)}. ` +
+            'Nothing is lost: the events are read again at the next start.',
           { cause: error, retryable: true },
         );
       options.log.warn(

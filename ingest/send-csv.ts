@@ -1,7 +1,8 @@
 /**
- * Readings from CSV: the columns TS, Device, Sensor, Value in any order and case, Quality too where there is one, others
- * ignored; or a column for each sensor (wide). Times without a zone are UTC. A bad row is reported with its line and
- * reason, the good ones go. A row is one line, so that a stray quote costs its own row and not the rest of the file.
+ * Readings from CSV: the columns TS, Device, Sensor, Value in any order and case, Quality too where there is one,
+ * others ignored; or a column for each sensor (wide). Times without a zone are UTC. A bad row is reported with its line
+ * and reason, the good ones go. A row is one line, so that a stray quote costs its own row and not the rest of the
+ * file.
  */
 import type { Readable } from 'node:stream';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -53,7 +54,8 @@ export interface NamedInput {
 
 /**
  * @param input bytes or text of a CSV file, or several, which are merged by time; gzip is inflated
- * @throws FleetscoreError `CSV_HEADER` when a column is missing, `CSV_FILE`, `CSV_ENCODING`, else as {@link sendReadings}
+ * @throws FleetscoreError `CSV_HEADER` when a column is missing, `CSV_FILE`, `CSV_ENCODING`, else as {@link
+ *   sendReadings}
  */
 export async function sendCsv(
   input: Readable | readonly NamedInput[],

@@ -44,8 +44,8 @@ export interface SendResult extends SendProgress {
 /** Readings held at once. */
 const ROUND = 20_000;
 /**
- * Time that a round covers, where it holds enough to send: devices follow each other in it, and beyond the tolerance for
- * disorder (FLEETSCORE_OUT_OF_ORDER, 30 s) the readings of the later ones would count as late.
+ * Time that a round covers, where it holds enough to send: devices follow each other in it, and beyond the tolerance
+ * for disorder (FLEETSCORE_OUT_OF_ORDER, 30 s) the readings of the later ones would count as late.
  */
 const ROUND_SPAN_MS = 30_000;
 /** Readings of a device that are worth a request of their own. */
@@ -139,7 +139,8 @@ async function sendDevice(
       if (!batch.tryAdd(event))
         throw new FleetscoreError(
           'EVENT_TOO_LARGE',
-          `${Math.min(perEvent, readings.length - i)} readings of device ${JSON.stringify(device)} do not fit into one event of at most ${batch.maxSizeInBytes} bytes. Send fewer readings an event.`,
+          `${Math.min(perEvent, readings.length - i)} readings of device ${JSON.stringify(device)} do not ` +
+            `fit into one event of at most ${batch.maxSizeInBytes} bytes. Send fewer readings an event.`,
         );
     }
     if (batch && batch.count > 0) await producer.sendBatch(batch);
@@ -148,7 +149,9 @@ async function sendDevice(
     if (error instanceof FleetscoreError) throw error;
     throw new FleetscoreError(
       'SEND_FAILED',
-      `sending to event hub ${producer.eventHubName} of ${producer.fullyQualifiedNamespace} failed: ${messageOf(error)}. Check that it runs and that the connection may send; then send all again: readings sent twice count once.`,
+      `sending to event hub ${producer.eventHubName} of ${producer.fullyQualifiedNamespace} failed: ` +
+        `${messageOf(error)}. Check that it runs and that the connection may send; ` +
+        'then send all again: readings sent twice count once.',
       { cause: error, retryable: true },
     );
   }

@@ -64,6 +64,8 @@ export function createSensorIds(
       });
     },
     refusal: ({ device, sensor }) =>
-      `sensor ${JSON.stringify(sensor)} of device ${JSON.stringify(device)} is new, and no more are registered: a device may have ${quota.perDevice} (FLEETSCORE_MAX_SENSORS_PER_DEVICE), the fleet ${quota.fleet} (FLEETSCORE_MAX_SENSORS). Raise the limit, then send it again`,
+      `sensor ${JSON.stringify(sensor)} of device ${JSON.stringify(device)} is new, and no more are ` +
+      `registered: a device may have ${quota.perDevice} (FLEETSCORE_MAX_SENSORS_PER_DEVICE), the fleet ` +
+      `${quota.fleet} (FLEETSCORE_MAX_SENSORS). Raise the limit, then send it again`,
   };
 }

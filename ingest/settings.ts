@@ -89,12 +89,18 @@ function windowsOfText(text: string): WindowShape {
   return { windowMs, hopMs: hopMs };
 }
 
-/** For whoever writes windows: from then on they have this length and hop. @throws FleetscoreError `INTERVAL_CHANGED` when the stored ones have others */
+/**
+ * For whoever writes windows: from then on they have this length and hop. @throws FleetscoreError `INTERVAL_CHANGED`
+ * when the stored ones have others
+ */
 export async function claimWindows(store: Store, shape: WindowShape): Promise<void> {
   refuseOthers(await store.claimSetting(WINDOWS_SETTING, windowsText(shape)), shape);
 }
 
-/** For whoever reads windows; writes nothing. @throws FleetscoreError `INTERVAL_CHANGED` when there are windows of another length or hop */
+/**
+ * For whoever reads windows; writes nothing. @throws FleetscoreError `INTERVAL_CHANGED` when there are windows of
+ * another length or hop
+ */
 export async function checkWindows(store: Store, shape: WindowShape): Promise<void> {
   const stored = await store.findSetting(WINDOWS_SETTING);
   if (stored !== undefined) refuseOthers(stored, shape);
@@ -109,10 +115,14 @@ export async function storedWindows(store: Store, configured: WindowShape): Prom
 function refuseOthers(stored: string, shape: WindowShape): void {
   if (stored === windowsText(shape)) return;
   const found = windowsOfText(stored);
-  const variables = `FLEETSCORE_WINDOW=${formatDuration(found.windowMs)}${found.hopMs === found.windowMs ? '' : ` FLEETSCORE_HOP=${formatDuration(found.hopMs)}`}`;
+  const variables =
+    `FLEETSCORE_WINDOW=${formatDuration(found.windowMs)}` +
+    (found.hopMs === found.windowMs ? '' : ` FLEETSCORE_HOP=${formatDuration(found.hopMs)}`);
   const unset = found.hopMs === found.windowMs && shape.hopMs !== shape.windowMs ? ' without FLEETSCORE_HOP' : '';
   throw new FleetscoreError(
     'INTERVAL_CHANGED',
-    `windows are configured as ${describeWindows(shape)}, but the store holds windows of ${describeWindows(found)}. Set ${variables}${unset}, or use an empty store and rebuild the windows from raw capture.`,
+    `windows are configured as ${describeWindows(shape)}, but the store holds windows of ` +
+      `${describeWindows(found)}. Set ${variables}${unset}, or use an empty store and rebuild the windows ` +
+      'from raw capture.',
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Whose partition is free is told by when its owner last wrote, by Blob's clock. The client compares that with the clock
- * of this machine: one that is ahead by more than the time of ownership takes every partition at each turn, one that is
- * behind leaves those of a dead worker alone. So the difference is measured, and taken out of what Blob says.
+ * Whose partition is free is told by when its owner last wrote, by Blob's clock. The client compares that with the
+ * clock of this machine: one that is ahead by more than the time of ownership takes every partition at each turn, one
+ * that is behind leaves those of a dead worker alone. So the difference is measured, and taken out of what Blob says.
  */
 import type { PartitionOwnership } from '@azure/event-hubs';
 import type { ContainerClient } from '@azure/storage-blob';
@@ -28,7 +28,8 @@ export function createStoreClock(
     if (Math.abs(found) > TELL_MS && Math.abs(found - skewMs) > TELL_MS)
       log.warn(
         { seconds: Math.round(found / 1000) },
-        'the clock of this machine is not that of Blob storage (above 0: ahead of it); owners of partitions are corrected by it. Set the clock right',
+        'the clock of this machine is not that of Blob storage (above 0: ahead of it); ' +
+          'owners of partitions are corrected by it. Set the clock right',
       );
     skewMs = Math.abs(found) > EXACT_MS ? found : 0;
   };

@@ -1,6 +1,6 @@
 /**
- * Counts what becomes of the readings of every send in one commit. Ids come from senders: at most so many are counted in a
- * commit, and events without one cost nothing.
+ * Counts what becomes of the readings of every send in one commit. Ids come from senders: at most so many are counted
+ * in a commit, and events without one cost nothing.
  */
 import { addTallies, EMPTY_TALLY, isSendId, SEND_PROPERTY, type SendTally } from '../domain/send-tally.ts';
 import type { SendOutcome } from '../storage/store.ts';

@@ -54,7 +54,9 @@ export async function waitIngested(options: WaitOptions): Promise<void> {
         : `not done after ${Math.round(timeoutMs / 1000)} s`;
       throw new FleetscoreError(
         'NOT_INGESTED',
-        `${missingEvents} events of ${source} are not in the windows yet, ${why}: partition ${partition} is at sequence number ${applied.get(partition) ?? -1} of ${seq}. The events are safe in Event Hubs. Check that an ingest worker runs, reads this hub with this consumer group, and what its log says.`,
+        `${missingEvents} events of ${source} are not in the windows yet, ${why}: partition ${partition} is ` +
+          `at sequence number ${applied.get(partition) ?? -1} of ${seq}. The events are safe in Event Hubs. ` +
+          'Check that an ingest worker runs, reads this hub with this consumer group, and what its log says.',
         { retryable: true },
       );
     }

@@ -1,7 +1,7 @@
 /**
- * A network that takes everything and answers nothing is found by the client's own idle time-out, after two minutes, and
- * all partitions stand still so long. Here the hub is asked all the while: when it leaves questions unanswered over the
- * client's connection, and answers over a fresh one, the connection is cut, and the client makes a new one.
+ * A network that takes everything and answers nothing is found by the client's own idle time-out, after two minutes,
+ * and all partitions stand still so long. Here the hub is asked all the while: when it leaves questions unanswered over
+ * the client's connection, and answers over a fresh one, the connection is cut, and the client makes a new one.
  */
 import type { EventHubConsumerClient } from '@azure/event-hubs';
 import { cutConnection } from './amqp/heed-close.ts';

@@ -1,9 +1,9 @@
 /**
  * Readings -> updates of windows of event time. The watermark is the newest event time of the partition less a
  * tolerance: what ends before it is late. A clock that runs ahead does not move it past the arrival of its event, or
- * one wrong clock would make the readings of all other devices late. Late readings still reach their windows, of whatever age, unless a limit
- * is set; being late is counted, so that people see how disordered their fleet is. Where windows overlap a reading
- * updates each one that holds it, and each of these is a function of its own set of readings.
+ * one wrong clock would make the readings of all other devices late. Late readings still reach their windows, of
+ * whatever age, unless a limit is set; being late is counted, so that people see how disordered their fleet is. Where
+ * windows overlap a reading updates each one that holds it, and each of these is a function of its own set of readings.
  */
 import { windowStart, type Period } from '../domain/time.ts';
 import type { WindowUpdate } from '../domain/window.ts';

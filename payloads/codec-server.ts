@@ -15,7 +15,9 @@ import { isLoopbackHost } from '../domain/loopback.ts';
 
 export interface CodecServerOptions {
   readonly codec: PayloadCodec;
-  /** A secret of 32 characters or more: as `Authorization: Bearer TOKEN`, or as a part of the path (`/TOKEN/decode`). */
+  /**
+   * A secret of 32 characters or more: as `Authorization: Bearer TOKEN`, or as a part of the path (`/TOKEN/decode`).
+   */
   readonly token: string;
   /** Pages of these may ask, such as `http://127.0.0.1:8233`. */
   readonly origins: readonly string[];
@@ -66,7 +68,8 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
   if (options.token.length < MIN_TOKEN)
     throw new FleetscoreError(
       'CODEC_TOKEN_WEAK',
-      `the token of the codec server has ${options.token.length} characters; ${MIN_TOKEN} are wanted. Make one: openssl rand -hex 32`,
+      `the token of the codec server has ${options.token.length} characters; ${MIN_TOKEN} are wanted. ` +
+        'Make one: openssl rand -hex 32',
     );
   const listener: RequestListener = (request, response) => {
     // One that breaks off ends itself only.
@@ -81,7 +84,8 @@ export async function startCodecServer(options: CodecServerOptions): Promise<Cod
       reject(
         new FleetscoreError(
           'CODEC_SERVER_PORT',
-          `the codec server cannot listen on ${options.host}:${options.port} (${messageOf(error)}). Choose another --port.`,
+          `the codec server cannot listen on ${options.host}:${options.port} (${messageOf(error)}). ` +
+            'Choose another --port.',
           { cause: error },
         ),
       ),
@@ -180,7 +184,8 @@ function requireToken(
   response.setHeader('www-authenticate', 'Bearer');
   throw new Refusal(
     401,
-    'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the path as /TOKEN/decode',
+    'the token of the codec server is missing or wrong: give it as Authorization: Bearer TOKEN, or in the ' +
+      'path as /TOKEN/decode',
   );
 }
 

@@ -79,7 +79,8 @@ function keyUnknown(id: string, { byId }: PayloadKeys): FleetscoreError {
   const here = byId.size === 0 ? 'it has none' : `it has ${[...byId.keys()].join(', ')}`;
   return new FleetscoreError(
     PAYLOAD_KEY_UNKNOWN,
-    `a payload is encrypted with the key ${shown}, which this process does not have (${here}). Add that key to FLEETSCORE_PAYLOAD_KEYS, behind the first one, and start again.`,
+    `a payload is encrypted with the key ${shown}, which this process does not have (${here}). ` +
+      'Add that key to FLEETSCORE_PAYLOAD_KEYS, behind the first one, and start again.',
     { retryable: true },
   );
 }

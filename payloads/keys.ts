@@ -30,7 +30,8 @@ const PLAIN = 'none';
 
 /** What the variable takes, for messages. */
 export const KEYS_HELP =
-  'takes keys of 32 random bytes in base64 (`openssl rand -base64 32` makes one) with a comma in between: the first encrypts, all decrypt; `none` in the first place encrypts nothing any more';
+  'takes keys of 32 random bytes in base64 (`openssl rand -base64 32` makes one) with a comma in between: ' +
+  'the first encrypts, all decrypt; `none` in the first place encrypts nothing any more';
 
 /**
  * @param text value of FLEETSCORE_PAYLOAD_KEYS; nothing for no encryption

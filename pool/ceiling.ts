@@ -44,7 +44,8 @@ export function withCeiling(pool: Pool, most: number): Pool {
         if (fresh.length > room)
           throw new FleetscoreError(
             'POOL_REFUSED',
-            `pool ${pool.name} gets no ${fresh.length - room} more nodes: it is configured with ${most} at the most. For more, ${raise}.`,
+            `pool ${pool.name} gets no ${fresh.length - room} more nodes: it is configured with ${most} at ` +
+              `the most. For more, ${raise}.`,
           );
       }),
   };

@@ -47,7 +47,8 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
     if (fallback && settings.priority !== 'low-priority')
       throw new FleetscoreError(
         'INVALID_CONFIG',
-        `pool ${settings.name} has the fallback cluster ${fallback.cluster}, and its nodes are dedicated: set its priority to low-priority, or leave the fallback out.`,
+        `pool ${settings.name} has the fallback cluster ${fallback.cluster}, and its nodes are dedicated: ` +
+          'set its priority to low-priority, or leave the fallback out.',
       );
   const prices = pool.pricesFile === undefined ? undefined : await loadPrices(pool.pricesFile);
   return entries.map((entry) => {

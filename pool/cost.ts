@@ -30,7 +30,10 @@ export interface Shares {
   readonly totalMs: number;
 }
 
-/** Charges node time in [fromMs, toMs) to batches. Time before a node's first batch goes to that batch, time after to the one that ended last. */
+/**
+ * Charges node time in [fromMs, toMs) to batches. Time before a node's first batch goes to that batch, time after to
+ * the one that ended last.
+ */
 export function shareNodes(
   nodes: readonly NodeRecord[],
   batches: readonly BatchSpan[],

@@ -21,7 +21,10 @@ const HANDED_REMEDY: Readonly<Record<string, string>> = {
   OTEL_EXPORTER_OTLP_ENDPOINT: 'Use an address without user info; nodes reach a collector inside the network.',
 };
 
-/** The variables that workers on other machines get: those that the table marks, and the store's address without a password. */
+/**
+ * The variables that workers on other machines get: those that the table marks, and the store's address without a
+ * password.
+ */
 export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): Record<string, string> {
   const handed: Record<string, string> = {
     FLEETSCORE_WORKER_IDLE_EXIT: env.FLEETSCORE_WORKER_IDLE_EXIT || '1h',
@@ -33,7 +36,8 @@ export function workerEnv(env: Env, settings: Pick<PoolSettings, 'taskQueue'>): 
     if (holdsSecret(value))
       throw new FleetscoreError(
         'INVALID_CONFIG',
-        `${name} holds a password or a key, and variables of jobs can be read in the workspace. ${HANDED_REMEDY[name] ?? 'Give it without one.'}`,
+        `${name} holds a password or a key, and variables of jobs can be read in the workspace. ` +
+          (HANDED_REMEDY[name] ?? 'Give it without one.'),
       );
     handed[name] = value;
   }

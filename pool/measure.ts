@@ -121,12 +121,15 @@ export function justDue(before: Measured, seen: Pick<Seen, 'nowMs' | 'batches'>)
     }));
 }
 
-/** The server's count of a queue is an estimate that follows some seconds behind; so long after the last work it says nothing. */
+/**
+ * The server's count of a queue is an estimate that follows some seconds behind; so long after the last work it says
+ * nothing.
+ */
 const BACKLOG_LAGS_MS = 30_000;
 
 /**
- * Without the tasks that the server still counts after the last sensor has its outcome: nobody waits for them, and a node asked
- * for on their account would come for nothing. Tasks that do wait are believed a little later.
+ * Without the tasks that the server still counts after the last sensor has its outcome: nobody waits for them, and a
+ * node asked for on their account would come for nothing. Tasks that do wait are believed a little later.
  */
 export function withoutOldTasks(seen: Observation, before: Pick<Measured, 'lastWorkMs'>): Observation {
   const isOld =

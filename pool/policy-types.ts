@@ -5,7 +5,10 @@ export interface RunningBatch {
   readonly id: string;
   /** Planned sensors without an outcome. */
   readonly sensorsToGo: number;
-  /** Since then its tasks are in the queue (it runs, when they are not yet); it is to be done `finishWithinMs` later. Epoch ms. */
+  /**
+   * Since then its tasks are in the queue (it runs, when they are not yet); it is to be done `finishWithinMs` later.
+   * Epoch ms.
+   */
   readonly sinceMs: number;
   /** False while it waits for its readings or plans: its tasks are not in the queue yet. */
   readonly queued: boolean;

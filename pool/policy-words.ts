@@ -28,11 +28,13 @@ export function describeNeed(
   const next = soon[0] ?? later[0];
   if (next && soon.length > 0)
     parts.push(
-      `batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, spin-up takes ${seconds(seen.spinUpMs)}`,
+      `batch of ${next.schedule} (${next.sensors} sensors) due in ${seconds(next.atMs - seen.nowMs)}, ` +
+        `spin-up takes ${seconds(seen.spinUpMs)}`,
     );
   else if (next && toGo === 0)
     parts.push(
-      `next batch in ${seconds(next.atMs - seen.nowMs)}: ${settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'}`,
+      `next batch in ${seconds(next.atMs - seen.nowMs)}: ` +
+        (settings.keepWarm === 'break-even' ? 'keeping warm costs less than going down and up' : 'kept warm as set'),
     );
   return parts.join('; ');
 }

@@ -1,4 +1,6 @@
-/** The file of pools: each with a task queue of its own, and one of them with `scoring`, for models that name no pool. */
+/**
+ * The file of pools: each with a task queue of its own, and one of them with `scoring`, for models that name no pool.
+ */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';

@@ -32,14 +32,17 @@ export interface NodePrice {
   readonly meter: string;
 }
 
-/** Reservations say "1 Hour" with the price of the whole term, and are of type Reservation; other units are not machines. */
+/**
+ * Reservations say "1 Hour" with the price of the whole term, and are of type Reservation; other units are not
+ * machines.
+ */
 const isMachineHour = (i: Item): boolean =>
   i.type === 'Consumption' && /^1 hours?$/i.test(i.unitOfMeasure.trim()) && i.armSkuName !== '';
 
 /**
  * Whether the machine is one of Linux as Azure Machine Learning gives it: not with a licence of Windows, not of Cloud
- * Services (rows with the same armSkuName, at the rate of Windows), not Spot, which the service does not use. As seen in
- * answers of the API in November 2026; its reference names the fields, not the words in them.
+ * Services (rows with the same armSkuName, at the rate of Windows), not Spot, which the service does not use. As seen
+ * in answers of the API in November 2026; its reference names the fields, not the words in them.
  */
 const isPlain = (i: Item): boolean =>
   !/windows|cloud ?services/i.test(`${i.productName} ${i.meterName}`) &&
@@ -97,14 +100,16 @@ export function priceOf(
   const known = [...new Set(prices.map((p) => `${p.vmSize} (${p.priority}, ${p.region})`))].slice(0, 8).join(', ');
   throw new FleetscoreError(
     'PRICE_UNKNOWN',
-    `the price file has no ${priority} price of ${vmSize}${region === undefined ? '' : ` in ${region}`}. It has: ${known || 'none'}.`,
+    `the price file has no ${priority} price of ${vmSize}${region === undefined ? '' : ` in ${region}`}. ` +
+      `It has: ${known || 'none'}.`,
   );
 }
 
 function unreadable(path: string, why: string, cause?: unknown): FleetscoreError {
   return new FleetscoreError(
     'PRICES_UNREADABLE',
-    `the price file ${path} cannot be used (${why}). It takes the JSON of https://prices.azure.com/api/retail/prices: { "Items": [...] }.`,
+    `the price file ${path} cannot be used (${why}). It takes the JSON of ` +
+      'https://prices.azure.com/api/retail/prices: { "Items": [...] }.',
     { cause },
   );
 }

@@ -51,7 +51,10 @@ function paintStatus(status: OutcomeStatus, colors: Colors): (text: string) => s
 function batchLine(batch: ReportBatch): string {
   const took = batch.finishedAtMs === undefined ? '' : ` · took ${formatMs(batch.finishedAtMs - batch.startedAtMs)}`;
   const kind = batch.kind === 'score' ? '' : ` · ${batch.kind}${batch.supersedes ? ` of ${batch.supersedes}` : ''}`;
-  return `${batch.status} · release ${batch.release}${batch.schedule ? ` · schedule ${batch.schedule}` : ''}${kind}${took}`;
+  return (
+    `${batch.status} · release ` +
+    `${batch.release}${batch.schedule ? ` · schedule ${batch.schedule}` : ''}${kind}${took}`
+  );
 }
 
 function head(data: BatchData, { width }: TerminalOptions, colors: Colors): string[] {
@@ -242,12 +245,18 @@ function totalLines(
   colors: Colors,
 ): string[] {
   const parts = [
-    `${formatNumberOf(totals.sensors, 'sensor')}: ${formatCount(totals.scored)} scored, ${formatCount(totals.skipped)} skipped, ${formatCount(totals.failed)} failed${totals.cancelled > 0 ? `, ${formatCount(totals.cancelled)} cancelled` : ''}`,
-    `${formatNumberOf(totals.windows, 'window')}, ${formatNumberOf(totals.anomalies, 'anomalous', 'anomalous')}${totals.windows > 0 ? ` (${formatShare(totals.anomalies, totals.windows)})` : ''}`,
+    `${formatNumberOf(totals.sensors, 'sensor')}: ${formatCount(totals.scored)} scored, ` +
+      `${formatCount(totals.skipped)} skipped, ${formatCount(totals.failed)} ` +
+      `failed${totals.cancelled > 0 ? `, ${formatCount(totals.cancelled)} cancelled` : ''}`,
+    `${formatNumberOf(totals.windows, 'window')}, ` +
+      formatNumberOf(totals.anomalies, 'anomalous', 'anomalous') +
+      (totals.windows > 0 ? ` (${formatShare(totals.anomalies, totals.windows)})` : ''),
   ];
   if (match && match.faults.length > 0)
     parts.push(
-      `${formatNumberOf(match.faults.length, 'injected fault')}: ${formatCount(match.found)} found, ${formatCount(match.missed)} missed; ${formatNumberOf(match.falseAlarms, 'false alarm')} in ${formatNumberOf(match.quietWindows, 'window')} outside faults`,
+      `${formatNumberOf(match.faults.length, 'injected fault')}: ${formatCount(match.found)} found, ` +
+        `${formatCount(match.missed)} missed; ${formatNumberOf(match.falseAlarms, 'false alarm')} in ` +
+        `${formatNumberOf(match.quietWindows, 'window')} outside faults`,
     );
   return parts.flatMap((part) => wrapText(part, width)).map((line) => colors.bold(line));
 }

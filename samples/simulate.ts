@@ -129,7 +129,8 @@ async function refuseRealFleet(store: Store): Promise<void> {
     if (real)
       throw new FleetscoreError(
         'FLEET_EXISTS',
-        `the store holds real sensors (${real.device} / ${real.sensor}), and a release of simulated models would leave them without one. Simulate in a store of its own: --home DIR.`,
+        `the store holds real sensors (${real.device} / ${real.sensor}), and a release of simulated models ` +
+          'would leave them without one. Simulate in a store of its own: --home DIR.',
       );
     const last = page[page.length - 1];
     if (!last) return;

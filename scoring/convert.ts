@@ -73,7 +73,8 @@ export async function convertModels(dir: string, outDir: string, options: Conver
   if (unknown !== undefined)
     throw new FleetscoreError(
       'CONVERT_INVALID_FEATURES',
-      `${JSON.stringify(unknown)} is not a feature of a window. Use mean, min, max, last or count, or one of an earlier window such as mean[-1].`,
+      `${JSON.stringify(unknown)} is not a feature of a window. ` +
+        'Use mean, min, max, last or count, or one of an earlier window such as mean[-1].',
     );
   const found = await stat(dir).catch(() => undefined);
   if (!found?.isDirectory())
@@ -95,12 +96,14 @@ export async function convertModels(dir: string, outDir: string, options: Conver
   if (!done)
     throw new FleetscoreError(
       'CONVERT_FAILED',
-      `the converter ended early (${signal ?? `exit code ${exitCode}`}) after ${models.length} files: ${stderr.trim().split('\n').at(-1) || 'it said nothing'}. Files converted so far are in ${outDir}.`,
+      `the converter ended early (${signal ?? `exit code ${exitCode}`}) after ${models.length} files: ` +
+        `${stderr.trim().split('\n').at(-1) || 'it said nothing'}. Files converted so far are in ${outDir}.`,
     );
   if (models.length === 0)
     throw new FleetscoreError(
       'CONVERT_NO_MODELS',
-      `${dir} has no model files: pickle, joblib or skops, named model_<device>_<sensor> or listed in a manifest.csv with the columns Device,Sensor,Model.`,
+      `${dir} has no model files: pickle, joblib or skops, named model_<device>_<sensor> or listed in a ` +
+        'manifest.csv with the columns Device,Sensor,Model.',
     );
   return { models, ignored };
 }

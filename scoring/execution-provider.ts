@@ -9,7 +9,10 @@ import type { Threads } from './threads.ts';
 
 export const DEFAULT_PROVIDER = 'cpu';
 
-/** @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` that names what this build of onnxruntime offers; `SCORING_THREAD_FAILED` (retryable) */
+/**
+ * @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` that names what this build of onnxruntime offers;
+ * `SCORING_THREAD_FAILED` (retryable)
+ */
 export async function requireProvider(threads: Threads, name: string): Promise<void> {
   // Part of every build, and tried by the first model: starting a thread for it would cost time and tell nothing.
   if (name === DEFAULT_PROVIDER) return;
@@ -21,7 +24,12 @@ export async function requireProvider(threads: Threads, name: string): Promise<v
 function unavailable(name: string, why: string, offered: readonly string[]): FleetscoreError {
   return new FleetscoreError(
     'EXECUTION_PROVIDER_UNAVAILABLE',
-    `the execution provider ${JSON.stringify(name)} (FLEETSCORE_EXECUTION_PROVIDER) cannot be used here: ${why.split('\n')[0]!.slice(0, 400)}. ` +
-      `${offered.length === 0 ? '' : `This build of onnxruntime offers ${offered.join(', ')}; all but ${DEFAULT_PROVIDER} need a device and libraries of their own. `}Install what it needs, or use ${DEFAULT_PROVIDER}.`,
+    `the execution provider ${JSON.stringify(name)} (FLEETSCORE_EXECUTION_PROVIDER) cannot be used here: ` +
+      `${why.split('\n')[0]!.slice(0, 400)}. ` +
+      (offered.length === 0
+        ? ''
+        : `This build of onnxruntime offers ${offered.join(', ')}; all but ${DEFAULT_PROVIDER} need a device and ` +
+          'libraries of their own. ') +
+      `Install what it needs, or use ${DEFAULT_PROVIDER}.`,
   );
 }

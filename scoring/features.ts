@@ -1,7 +1,8 @@
 /**
  * Features are what a model sees of one window: one of its aggregates, or that of an earlier window (a lag).
  * A lag counts in hops of time, not in rows: `mean[-1]` is the mean of the window that starts one hop
- * earlier (the one before, unless windows overlap). A window that lacks one of its features is not scored, never guessed.
+ * earlier (the one before, unless windows overlap). A window that lacks one of its features is not scored, never
+ * guessed.
  */
 import type { Period } from '../domain/time.ts';
 import type { SeriesBlock } from '../storage/store.ts';
@@ -44,7 +45,11 @@ export function parseFeatures(json: string | undefined): readonly Feature[] | st
     const match = typeof name === 'string' ? FEATURE.exec(name) : null;
     const lag = Number(match?.[2] ?? 0);
     if (!match || lag > MAX_LAG)
-      return `fleetscore.features names ${JSON.stringify(name).slice(0, 40)}; a feature is one of ${STATISTICS.join(', ')}, or one of an earlier window such as mean[-1], down to [-${MAX_LAG}]`;
+      return (
+        `fleetscore.features names ${JSON.stringify(name).slice(0, 40)}; ` +
+        `a feature is one of ${STATISTICS.join(', ')}, or one of an earlier window such as mean[-1], down ` +
+        `to [-${MAX_LAG}]`
+      );
     features.push({ name: match[0], statistic: match[1] as Statistic, lag });
   }
   return features;

@@ -105,7 +105,8 @@ async function install(dir: string, python: string, requirements: string, log: (
     if (!(await run(python, ['-m', 'pip', '--version'])).ok)
       throw new FleetscoreError(
         'PYTHON_PIP_MISSING',
-        `${python} can neither make a virtual environment nor run pip: ${lastLine(venv.output)}. Install one of them (Debian and Ubuntu: apt-get install python3-venv).`,
+        `${python} can neither make a virtual environment nor run pip: ${lastLine(venv.output)}. ` +
+          'Install one of them (Debian and Ubuntu: apt-get install python3-venv).',
       );
     log(`${python} has no working venv module: installing to a plain folder`);
   }
@@ -116,12 +117,16 @@ async function install(dir: string, python: string, requirements: string, log: (
   if (UNREACHABLE.test(installed.output))
     throw new FleetscoreError(
       'PYTHON_PACKAGES_UNREACHABLE',
-      `pip cannot reach its package index to install numpy and onnx. Check the network (HTTPS_PROXY behind a proxy, PIP_INDEX_URL for a mirror) and run the command again. pip said: ${lastLine(installed.output)}`,
+      'pip cannot reach its package index to install numpy and onnx. ' +
+        'Check the network (HTTPS_PROXY behind a proxy, PIP_INDEX_URL for a mirror) and run the command again. ' +
+        `pip said: ${lastLine(installed.output)}`,
       { retryable: true },
     );
   throw new FleetscoreError(
     'PYTHON_PACKAGES_FAILED',
-    `pip cannot install the converter's packages for ${python} on ${process.platform} ${process.arch}: ${lastLine(installed.output)}. Try another Python (${OLDEST_PYTHON} or newer) by putting it first in PATH, or convert on another machine: the ONNX files are the same.`,
+    `pip cannot install the converter's packages for ${python} on ${process.platform} ${process.arch}: ` +
+      `${lastLine(installed.output)}. Try another Python (${OLDEST_PYTHON} or newer) by putting it first in ` +
+      'PATH, or convert on another machine: the ONNX files are the same.',
   );
 }
 
@@ -147,11 +152,14 @@ async function findPython(): Promise<{ readonly path: string; readonly version: 
   if (tooOld.length > 0)
     throw new FleetscoreError(
       'PYTHON_TOO_OLD',
-      `converting pickles needs Python ${OLDEST_PYTHON} or newer; ${[...new Set(tooOld)].join(', ')}. Install a newer one and put it in PATH.`,
+      `converting pickles needs Python ${OLDEST_PYTHON} or newer; ${[...new Set(tooOld)].join(', ')}. ` +
+        'Install a newer one and put it in PATH.',
     );
   throw new FleetscoreError(
     'PYTHON_MISSING',
-    `converting pickles needs Python ${OLDEST_PYTHON} or newer, and there is no python3 in PATH. Install it (Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python; Windows: winget install Python.Python.3.13). Models that are ONNX already need none.`,
+    `converting pickles needs Python ${OLDEST_PYTHON} or newer, and there is no python3 in PATH. ` +
+      'Install it (Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python; ' +
+      'Windows: winget install Python.Python.3.13). Models that are ONNX already need none.',
   );
 }
 

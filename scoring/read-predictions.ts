@@ -34,7 +34,8 @@ export async function readPredictions(
     if (createHash('sha256').update(bytes).digest('hex') !== source.file.sha256)
       throw new FleetscoreError(
         'PREDICTIONS_CORRUPT',
-        `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 differs). Score the period again: fleetscore batch run.`,
+        `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 ` +
+          'differs). Score the period again: fleetscore batch run.',
       );
     for (const row of await decodePredictions(bytes, sensor))
       if (row.tsMs >= period.fromMs && row.tsMs < period.toMs)

@@ -43,9 +43,11 @@ export function passes(error: unknown): boolean {
 const notTheService = (status: number): boolean => status >= 200 && status < 300;
 
 const REHYDRATE =
-  'It is in the archive tier: rehydrate it (`az storage blob set-tier --tier Hot`), wait until that is done (hours), then try again.';
+  'It is in the archive tier: rehydrate it (`az storage blob set-tier --tier Hot`), wait until that is done ' +
+  '(hours), then try again.';
 const ROLE =
-  'Give this identity the role Storage Blob Data Contributor (a new role takes up to ten minutes), or check the account key, the clock of this machine and the firewall of the account.';
+  'Give this identity the role Storage Blob Data Contributor (a new role takes up to ten minutes), or check ' +
+  'the account key, the clock of this machine and the firewall of the account.';
 
 /** What no further try mends, by the service's code: code of ours, and what a person does. */
 const FINAL: Readonly<Record<string, readonly [code: ErrorCode, remedy: string]>> = {
@@ -64,11 +66,13 @@ const FINAL: Readonly<Record<string, readonly [code: ErrorCode, remedy: string]>
   ],
   PublicAccessNotPermitted: [
     'BLOB_ERROR',
-    'The request came without a key or an identity, and the account allows no public access: set FLEETSCORE_BLOB_URL (identity) or a connection string with a key.',
+    'The request came without a key or an identity, and the account allows no public access: set ' +
+      'FLEETSCORE_BLOB_URL (identity) or a connection string with a key.',
   ],
   KeyBasedAuthenticationNotPermitted: [
     'BLOB_ERROR',
-    'The account takes no keys: set FLEETSCORE_BLOB_URL instead of a connection string, and give this identity the role Storage Blob Data Contributor.',
+    'The account takes no keys: set FLEETSCORE_BLOB_URL instead of a connection string, and give this ' +
+      'identity the role Storage Blob Data Contributor.',
   ],
   AccountIsDisabled: ['BLOB_ERROR', 'The account is disabled, often for a subscription that is not paid: enable it.'],
   InsufficientAccountPermissions: [
@@ -95,7 +99,10 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
   if (code === 'ContainerNotFound' || code === 'ContainerBeingDeleted')
     return new FleetscoreError(
       'BLOB_CONTAINER_MISSING',
-      `${cannot}: container ${call.container} ${code === 'ContainerNotFound' ? 'does not exist' : 'is being deleted'}. The control worker and the ingest worker create it when they start: if it was deleted, start one of them again.`,
+      `${cannot}: container ${call.container} ` +
+        `${code === 'ContainerNotFound' ? 'does not exist' : 'is being deleted'}. ` +
+        'The control worker and the ingest worker create it when they start: if it was deleted, start ' +
+        'one of them again.',
       later,
     );
   if (status === 404) return new FleetscoreError('BLOB_MISSING', `There is no ${where}.`);
@@ -108,7 +115,8 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
     );
   if (status === 401 || status === 403)
     return new FleetscoreError('BLOB_FORBIDDEN', `Not allowed to ${call.doing} ${where} (${said}). ${ROLE}`, later);
-  // No status: no answer came. 409 here is a lease, which passes; so does a list of blocks that another writer committed.
+  // No status: no answer came. 409 here is a lease, which passes; so does a list of blocks that another writer
+  // committed.
   if (status === undefined || status === 409 || code === 'InvalidBlockList' || passes(error) || status >= 500) {
     const reason = said === '' || code === STALLED ? scrub(messageOf(error)) : `${said}: ${scrub(messageOf(error))}`;
     return new FleetscoreError('BLOB_UNAVAILABLE', `${cannot} now (${reason}). ${remedyFor(status)}`, later);
@@ -118,7 +126,8 @@ export function blobError(error: unknown, call: BlobCall): FleetscoreError {
 
 const remedyFor = (status: number | undefined): string =>
   status !== undefined && notTheService(status)
-    ? 'Something between here and the account answers in its place, or cuts its answers short: check the proxy, then try again.'
+    ? 'Something between here and the account answers in its place, or cuts its answers short: check the ' +
+      'proxy, then try again.'
     : 'Check that the account answers, then try again.';
 
 /** A service that asks for more is asked again after this: what it wants may have changed. */

@@ -20,7 +20,9 @@ import { passes, retryAfterOf } from './blob-errors.ts';
 import { callSignal, orAborted, pauseFor, stalledError, watchCall } from './deadline.ts';
 import { machineIdentity } from './identity.ts';
 
-/** How calls to Blob are retried. A call without an answer costs `tries` times `tryTimeoutMs` and the pauses between. */
+/**
+ * How calls to Blob are retried. A call without an answer costs `tries` times `tryTimeoutMs` and the pauses between.
+ */
 export interface BlobRetry {
   /** Tries of one call, the first included. Default 4. */
   readonly tries?: number;

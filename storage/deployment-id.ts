@@ -4,7 +4,8 @@
  * shared out between two stores, and each would have a part of the readings, without a word.
  *
  * The id lies in every container that a kind of worker may write (`deploy/` gives each only its own): ingest looks at
- * `checkpoints`, control and scoring at `predictions`. Whoever is first writes it; deployments of before do at their start.
+ * `checkpoints`, control and scoring at `predictions`. Whoever is first writes it; deployments of before do at their
+ * start.
  */
 import type { ErrorCode } from '../domain/error-codes.ts';
 import { randomUUID } from 'node:crypto';
@@ -90,7 +91,8 @@ async function refuseOther(blobs: BlobStore, container: ContainerName, id: strin
     'BLOB_OF_ANOTHER_STORE',
     `the Blob account belongs to deployment ${there} (blob ${container}/${BLOB}), the SQL store to deployment ${id}: ` +
       'readings and predictions of the two would be mixed. Configure the store and the account of one deployment ' +
-      '(FLEETSCORE_SQL_URL, FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING). If this store takes the place of ' +
+      '(FLEETSCORE_SQL_URL, FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING). ' +
+      'If this store takes the place of ' +
       'one that is gone for good, give it the account: `fleetscore db adopt --blobs-of ' +
       there +
       '`.',
@@ -109,7 +111,8 @@ async function idOf(blobs: BlobStore, container: ContainerName): Promise<string 
   if ((found.format ?? 0) > FORMAT)
     throw new FleetscoreError(
       'FORMAT_TOO_NEW',
-      `the blob ${container}/${BLOB} was written by a newer fleetscore (format ${found.format}; this one reads up to ${FORMAT}): upgrade.`,
+      `the blob ${container}/${BLOB} was written by a newer fleetscore (format ${found.format}; ` +
+        `this one reads up to ${FORMAT}): upgrade.`,
     );
   if (typeof found.deployment === 'string') return found.deployment;
   throw new FleetscoreError(

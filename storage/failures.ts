@@ -8,7 +8,8 @@ export function progressConflict(commit: IngestCommit, seq: number): FleetscoreE
   return new FleetscoreError(
     'PROGRESS_CONFLICT',
     `Partition ${commit.partition} of ${commit.source} stands at event ${seq} in the store, this worker expected ` +
-      `${commit.expectedSeq}: another worker owns it now. Nothing was written; read the progress again and go on from there.`,
+      `${commit.expectedSeq}: another worker owns it now. Nothing was written; ` +
+      'read the progress again and go on from there.',
   );
 }
 
@@ -22,7 +23,8 @@ export function releaseExists(name: string): FleetscoreError {
 export function challengerIsCurrent(name: string): FleetscoreError {
   return new FleetscoreError(
     'CHALLENGER_IS_CURRENT',
-    `release ${name} is the current one: batches score with it already. Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`,
+    `release ${name} is the current one: batches score with it already. ` +
+      `Publish the challenger with \`fleetscore models publish DIR --no-promote\`.`,
   );
 }
 

@@ -55,7 +55,8 @@ function kindOf(path: string): 'folder' | 'other' | 'missing' {
 const notAFolder = (path: string, file: string): FleetscoreError =>
   new FleetscoreError(
     'FOLDER',
-    `${file} is a file, and ${file === path ? 'a folder is wanted there' : `${path} is wanted below it`}. Choose another place, or move the file away.`,
+    `${file} is a file, and ${file === path ? 'a folder is wanted there' : `${path} is wanted below it`}. ` +
+      'Choose another place, or move the file away.',
   );
 
 /** What is in the way of a file or folder, with its remedy; other errors come back as they are. */
@@ -78,7 +79,8 @@ export function diskFull(path: string, cause?: unknown): FleetscoreError {
   const room = roomAt(path);
   return new FleetscoreError(
     'DISK_FULL',
-    `the disk of ${path} is full${room === undefined ? '' : ` (${formatRoom(room)} left)`}. Make room first, and keep what fleetscore stored there: it is whole.`,
+    `the disk of ${path} is full${room === undefined ? '' : ` (${formatRoom(room)} left)`}. ` +
+      'Make room first, and keep what fleetscore stored there: it is whole.',
     { cause },
   );
 }

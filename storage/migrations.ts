@@ -59,8 +59,11 @@ function tooNew(
 ): FleetscoreError {
   return new FleetscoreError(
     'SCHEMA_TOO_NEW',
-    `${where} was changed by a newer fleetscore${newest === undefined ? '' : ` to schema version ${newest}`}. This one knows versions up to ${ours}, ` +
-      `and only one that knows version ${compatibleFrom} can work with it. Upgrade this fleetscore, or point it to another store.`,
+    `${where} was changed by a newer ` +
+      `fleetscore${newest === undefined ? '' : ` to schema version ${newest}`}. ` +
+      `This one knows versions up to ${ours}, ` +
+      `and only one that knows version ${compatibleFrom} can work with it. ` +
+      'Upgrade this fleetscore, or point it to another store.',
   );
 }
 
@@ -113,7 +116,10 @@ export function pendingMigrations(available: readonly Migration[], applied: Appl
   return available.filter((migration) => !versions.has(migration.version));
 }
 
-/** A schema that is newer than the code is fine as long as its migrations say so. @throws FleetscoreError `SCHEMA_TOO_NEW` */
+/**
+ * A schema that is newer than the code is fine as long as its migrations say so. @throws FleetscoreError
+ * `SCHEMA_TOO_NEW`
+ */
 export function checkNotNewer(available: readonly Migration[], applied: AppliedSchema, where: string): void {
   const ours = newestOf(available);
   const newest = newestOf(applied.migrations);
@@ -133,10 +139,12 @@ export function checkCurrent(available: readonly Migration[], applied: AppliedSc
   const others =
     newest === 0
       ? ''
-      : ` Afterwards only versions of fleetscore that know schema version ${compatibleFromOf(available)} or later work with it.`;
+      : ` Afterwards only versions of fleetscore that know schema version ${compatibleFromOf(available)} or ` +
+        'later work with it.';
   throw new FleetscoreError(
     'SCHEMA_OLD',
-    `${where} ${had}; this fleetscore needs version ${newestOf(available)}. Nothing was changed: run \`fleetscore db migrate\` when it may be.${others}`,
+    `${where} ${had}; this fleetscore needs version ${newestOf(available)}. ` +
+      `Nothing was changed: run \`fleetscore db migrate\` when it may be.${others}`,
   );
 }
 
@@ -150,9 +158,11 @@ const THERE_ALREADY = /already exists|duplicate column name|already an object na
 export function migrationFailed(migration: Migration, where: string, error: unknown): FleetscoreError {
   const message = messageOf(error);
   const remedy = THERE_ALREADY.test(message)
-    ? ' What it makes is there already, so its row is missing in the table schema_migrations. Restore that table from a ' +
+    ? ' What it makes is there already, so its row is missing in the table schema_migrations. ' +
+      'Restore that table from a ' +
       'backup; or, when the store was in use with this migration, put the row back: INSERT INTO schema_migrations ' +
-      `(version, name, checksum, applied_at_ms) VALUES (${migration.version}, '${migration.name}', '${migration.checksum}', 0). Then run this again.`
+      `(version, name, checksum, applied_at_ms) VALUES (${migration.version}, '${migration.name}', ` +
+      `'${migration.checksum}', 0). Then run this again.`
     : '';
   return new FleetscoreError(
     'MIGRATION_FAILED',

@@ -17,7 +17,8 @@ const FORMS =
 
 /**
  * Opens the store named by `url`: `sqlite:PATH`, `Server=...;Database=...` or `mssql://user@host/database`.
- * Call `migrate()` or `checkSchema()` before the first use. Neither errors nor logs repeat the text: it may hold a password.
+ * Call `migrate()` or `checkSchema()` before the first use. Neither errors nor logs repeat the text: it may hold a
+ * password.
  * @throws FleetscoreError `STORE_URL_INVALID`, `STORE_MISSING`, `STORE_ERROR`, `STORE_UNAVAILABLE`, `SCHEMA_TOO_NEW`
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {

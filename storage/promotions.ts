@@ -44,7 +44,8 @@ export function releaseBefore(log: readonly Promotion[], current: string | undef
   if (before === undefined)
     throw new FleetscoreError(
       'NOTHING_BEFORE',
-      `no release is known to have been current before ${current}. Choose one of \`fleetscore models list\`: fleetscore models promote NAME`,
+      `no release is known to have been current before ${current}. ` +
+        `Choose one of \`fleetscore models list\`: fleetscore models promote NAME`,
     );
   return before;
 }

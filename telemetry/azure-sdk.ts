@@ -58,10 +58,16 @@ export function traceAzureSdk(tracer: Tracer): void {
   useInstrumenter(instrumenter);
 }
 
-/** Host and first folder (a container, or an API) of an address: names of blobs hold devices, and each would be a row of its own. */
+/**
+ * Host and first folder (a container, or an API) of an address: names of blobs hold devices, and each would be a row of
+ * its own.
+ */
 const CUT = /^(https?:\/\/([^/?#]+)(?:\/[^/?#]*)?).*$/s;
 
-/** Attributes with the address of a request cut after its container, and its host as the name of the other side. Exported for tests. */
+/**
+ * Attributes with the address of a request cut after its container, and its host as the name of the other side.
+ * Exported for tests.
+ */
 export function addressed(attributes: Record<string, AttributeValue>): Record<string, AttributeValue> {
   const [, address, host] = CUT.exec(String(attributes['http.url'] ?? '')) ?? [];
   return address === undefined ? attributes : { ...attributes, 'http.url': address, 'peer.service': host! };

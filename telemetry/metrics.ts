@@ -28,7 +28,8 @@ export function formatMetrics(metrics: readonly Metric[]): string {
     .filter(({ samples }) => samples.length > 0)
     .map(
       ({ name, type, help, samples }) =>
-        `# HELP ${name} ${escape(help)}\n# TYPE ${name} ${type}\n${samples.map(({ labels, value }) => `${name}${labelText(labels)} ${valueText(value)}\n`).join('')}`,
+        `# HELP ${name} ${escape(help)}\n# TYPE ${name} ${type}\n` +
+        samples.map(({ labels, value }) => `${name}${labelText(labels)} ${valueText(value)}\n`).join(''),
     )
     .join('');
 }
@@ -169,7 +170,10 @@ async function pageOf(address: string): Promise<string> {
   }
 }
 
-/** A free address for the exporter of Temporal's own runtime, which is served by native code; undefined without FLEETSCORE_METRICS_PORT. */
+/**
+ * A free address for the exporter of Temporal's own runtime, which is served by native code; undefined without
+ * FLEETSCORE_METRICS_PORT.
+ */
 export async function temporalMetricsAddress(port: number | undefined): Promise<string | undefined> {
   if (port === undefined) return undefined;
   const probe = await serveMetrics(0, async () => []);
@@ -180,7 +184,8 @@ export async function temporalMetricsAddress(port: number | undefined): Promise<
 function busy(port: number, cause: unknown): FleetscoreError {
   return new FleetscoreError(
     'METRICS_PORT_BUSY',
-    `port ${port} on ${LOOPBACK} cannot be used (${messageOf(cause)}). Every process needs a port of its own: set FLEETSCORE_METRICS_PORT to another one, or to auto.`,
+    `port ${port} on ${LOOPBACK} cannot be used (${messageOf(cause)}). ` +
+      'Every process needs a port of its own: set FLEETSCORE_METRICS_PORT to another one, or to auto.',
     { cause },
   );
 }

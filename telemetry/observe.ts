@@ -1,4 +1,6 @@
-/** The metrics of a worker as instruments of OpenTelemetry: one source for Prometheus, OTLP and Application Insights. */
+/**
+ * The metrics of a worker as instruments of OpenTelemetry: one source for Prometheus, OTLP and Application Insights.
+ */
 import type { Meter, Observable, ObservableResult } from '@opentelemetry/api';
 import type { Metric } from './metric.ts';
 

@@ -20,7 +20,10 @@ import { workflowSpans } from './workflow-spans.ts';
 
 /** Of the last export: what is not taken by then is lost, the worker ends. */
 const CLOSE_MS = 3_000;
-/** Of one export request, its answer included, as OpenTelemetry's own exporters have it (OTEL_EXPORTER_OTLP_TIMEOUT, ms). */
+/**
+ * Of one export request, its answer included, as OpenTelemetry's own exporters have it (OTEL_EXPORTER_OTLP_TIMEOUT,
+ * ms).
+ */
 const requestMs = (): number => Number(process.env['OTEL_EXPORTER_OTLP_TIMEOUT']) || 10_000;
 const AZURE_TRIES = 2;
 /** A longer pause that the service asks for is not waited for inside of an export: they would pile up. */
@@ -133,7 +136,9 @@ function tooLong(value: string | undefined, inMs: boolean): boolean {
   return !(seconds <= LONGEST_PAUSE_S);
 }
 
-/** What the SDK complains about goes to the log once a minute at most: a collector that is away is no news each second. */
+/**
+ * What the SDK complains about goes to the log once a minute at most: a collector that is away is no news each second.
+ */
 function quietly(warn: (message: string) => void): { error: Say; warn: Say; info: Say; debug: Say; verbose: Say } {
   let lastMs = 0;
   const say: Say = (message, ...rest) => {
@@ -141,7 +146,8 @@ function quietly(warn: (message: string) => void): { error: Say; warn: Say; info
     if (now - lastMs < 60_000) return;
     lastMs = now;
     warn(
-      `telemetry: ${[message, ...rest.map((part) => (part instanceof Error ? part.message : String(part)))].join(' ').slice(0, 500)}`,
+      'telemetry: ' +
+        [message, ...rest.map((part) => (part instanceof Error ? part.message : String(part)))].join(' ').slice(0, 500),
     );
   };
   const none: Say = () => {};

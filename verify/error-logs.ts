@@ -18,6 +18,7 @@ export async function noteMissingLogs(
     if (!(await blobs.exists(CONTAINERS.logs, errorLogBlob(batch.id, outcome)))) missing += 1;
   if (missing > 0)
     findings.note(
-      `${missing} of the first ${failed.length} failed sensors have no log under logs/errors/${batch.id}/: \`fleetscore batch show\` has what happened`,
+      `${missing} of the first ${failed.length} failed sensors have no log under logs/errors/${batch.id}/: ` +
+        `\`fleetscore batch show\` has what happened`,
     );
 }

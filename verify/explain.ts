@@ -47,7 +47,10 @@ export interface Lineage extends MadeBy {
   readonly readings?: WindowReadings;
   /** Where raw capture has them. */
   readonly found: RawSearch;
-  /** Raw capture files that were open at the time of the window, in the container `raw`; readings that came late lie in later ones. */
+  /**
+   * Raw capture files that were open at the time of the window, in the container `raw`; readings that came late lie in
+   * later ones.
+   */
   readonly captures: readonly string[];
   /** Earlier predictions of the same window, newest first: nobody is served these any more. */
   readonly superseded: readonly MadeBy[];
@@ -101,7 +104,8 @@ async function predictionOf(
   if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
     throw new FleetscoreError(
       'PREDICTIONS_CORRUPT',
-      `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`,
+      `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). ` +
+        `Look closer with: fleetscore verify ${batchId}`,
     );
   const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs === startMs);
   const batch = prediction && (await store.findBatch(batchId));
@@ -122,7 +126,8 @@ async function lineageOf(
   if (outcome?.sensorId !== sensor.id || model?.sensorId !== sensor.id)
     throw new FleetscoreError(
       'LINEAGE_BROKEN',
-      `batch ${batch.id} has predictions of this sensor without an outcome or a model. Look closer with: fleetscore verify ${batch.id}`,
+      `batch ${batch.id} has predictions of this sensor without an outcome or a model. ` +
+        `Look closer with: fleetscore verify ${batch.id}`,
     );
   const [window] = await store.readSensorWindows(sensor.id, { ...span, toMs: span.fromMs + 1 });
   const [readings] = await store.readWindowReadings(sensor.id, { ...span, toMs: span.fromMs + 1 });

@@ -70,9 +70,15 @@ export function populationStability(baseline: readonly number[], now: readonly n
 }
 
 export interface HealthOptions {
-  /** False: readings are not looked at, only what the models made of them; then nothing is told to have drifted. Default true. */
+  /**
+   * False: readings are not looked at, only what the models made of them; then nothing is told to have drifted. Default
+   * true.
+   */
   readonly readings?: boolean;
-  /** From the start of one window to the start of the next, milliseconds: bounds what is read at once. Absent: the periods are known to be short. */
+  /**
+   * From the start of one window to the start of the next, milliseconds: bounds what is read at once. Absent: the
+   * periods are known to be short.
+   */
   readonly hopMs?: number;
 }
 

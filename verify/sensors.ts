@@ -110,7 +110,8 @@ function checkOutcome(batch: Batch, sensor: PlannedSensor, outcome: OutcomeRow, 
   if (outcome.model !== sensor.model)
     findings.found(
       'outcomes',
-      `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ${sensor.model ?? 'none'}`,
+      `${name} has the model ${outcome.model ?? 'none'} on record, release ${batch.release} gives it ` +
+        (sensor.model ?? 'none'),
     );
 }
 
@@ -132,7 +133,8 @@ async function checkDue(
   else if (due.due !== rows)
     findings.found(
       'rows',
-      `${name} has ${rows} predictions, but ${due.due} of its ${due.windows} windows have all that its model looks at: ${due.due - rows} are missing`,
+      `${name} has ${rows} predictions, but ${due.due} of its ${due.windows} windows have all that its model ` +
+        `looks at: ${due.due - rows} are missing`,
     );
 }
 

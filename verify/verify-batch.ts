@@ -74,18 +74,23 @@ export async function verifyBatch(deps: VerifyDeps, batchId: string): Promise<Ve
   };
 }
 
-/** A batch that runs is refused: nothing of it is to be trusted yet. One whose workflow is gone will never be closed. */
+/**
+ * A batch that runs is refused: nothing of it is to be trusted yet. One whose workflow is gone will never be closed.
+ */
 function checkClosed(batch: Batch, end: WorkflowEnd, findings: Findings): void {
   if (hasEnded(batch)) return;
   if (end.state === 'unknown' || end.state === 'running')
     throw new FleetscoreError(
       'BATCH_RUNNING',
-      `batch ${batch.id} still runs (${decided(batch.counts)} of ${batch.planned} sensors have an outcome): verify it when it has ended.` +
+      `batch ${batch.id} still runs (${decided(batch.counts)} of ${batch.planned} sensors have an outcome): ` +
+        'verify it when it has ended.' +
         (end.state === 'unknown' ? ` ${end.reason}, so nobody can tell whether it ever will.` : ''),
     );
   findings.found(
     'closed',
-    `SQL says that it runs, but its workflow is ${end.name}: a control worker that runs closes it within minutes. Then score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ${isoTime(batch.toMs)}`,
+    `SQL says that it runs, but its workflow is ${end.name}: a control worker that runs closes it within ` +
+      `minutes. Then score the period again: fleetscore batch run --from ${isoTime(batch.fromMs)} --to ` +
+      isoTime(batch.toMs),
   );
 }
 

@@ -166,7 +166,9 @@ function metricsOf({ batches, sensors, challengedWindows, challengedSensors, tot
       name: 'fleetscore_challenger_windows_total',
       type: 'counter',
       unit: '{window}',
-      help: 'Windows that the challenger of these batches and their own release both predicted, by label: the same for both, or an anomaly for one of them alone.',
+      help:
+        'Windows that the challenger of these batches and their own release both predicted, by label: the same ' +
+        'for both, or an anomaly for one of them alone.',
       samples: [...challengedWindows.values()],
     },
     {

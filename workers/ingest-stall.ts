@@ -1,4 +1,7 @@
-/** An ingest worker whose partitions stand still while store and Event Hubs answer says so and ends: another one takes over. */
+/**
+ * An ingest worker whose partitions stand still while store and Event Hubs answer says so and ends: another one takes
+ * over.
+ */
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { IngestWorker } from '../ingest/ingest-worker.ts';
 import type { HubReader } from '../connect/partitions.ts';
@@ -54,7 +57,9 @@ export function watchIngest(
     resolve(
       new FleetscoreError(
         'INGEST_STALLED',
-        `partition ${names} of ${hub.source} stands still: events wait, the store and Event Hubs answer, and nothing was applied for ${Math.round(afterMs / 60_000)} minutes. This worker ends, so that a new one takes over.`,
+        `partition ${names} of ${hub.source} stands still: events wait, the store and Event Hubs answer, and ` +
+          `nothing was applied for ${Math.round(afterMs / 60_000)} minutes. ` +
+          'This worker ends, so that a new one takes over.',
         { retryable: true },
       ),
     );
@@ -76,6 +81,8 @@ export const stalledMetric = (count: number, labels: Readonly<Record<string, str
   name: 'fleetscore_ingest_stalled_partitions',
   type: 'gauge',
   unit: '{partition}',
-  help: 'Partitions of which events wait while nothing is applied, though store and Event Hubs answer; the worker ends then.',
+  help:
+    'Partitions of which events wait while nothing is applied, though store and Event Hubs answer; ' +
+    'the worker ends then.',
   samples: [{ labels, value: count }],
 });

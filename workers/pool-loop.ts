@@ -74,7 +74,8 @@ export async function keepPoolLoop(
       if (ending.aborted) return;
       log.error(
         { err: error, pool: settings.name },
-        `the loop of pool ${settings.name} did not take the settings of this worker (${messageOf(error)}): it goes on with those it had, if it runs; trying again in ${delay / 1000} s`,
+        `the loop of pool ${settings.name} did not take the settings of this worker (${messageOf(error)}): ` +
+          `it goes on with those it had, if it runs; trying again in ${delay / 1000} s`,
       );
     }
     await sleep(delay, undefined, { signal: ending, ref: false }).catch(() => {});

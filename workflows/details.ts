@@ -82,7 +82,11 @@ export function batchDetails(progress: BatchProgress): string {
           ] as const,
         ]),
   ];
-  return `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n${failureTable(progress.failures, counts.failed)}`;
+  return (
+    `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n` +
+    `${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n` +
+    failureTable(progress.failures, counts.failed)
+  );
 }
 
 /** How far the readings of a waiting batch are, and how far they must be. */

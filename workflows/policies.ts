@@ -16,8 +16,8 @@ export const MAX_PENDING = 500;
 export const MAX_STARTS = 10;
 
 /**
- * Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. A task that is handed to a
- * connection that just breaks is noticed by the heartbeats that do not come, as is a worker that vanishes.
+ * Planning and finishing touch the whole fleet in SQL and Blob: minutes at a million sensors. A task that is handed to
+ * a connection that just breaks is noticed by the heartbeats that do not come, as is a worker that vanishes.
  */
 export const CONTROL_ACTIVITY = {
   taskQueue: CONTROL_QUEUE,
@@ -62,8 +62,9 @@ export const SCORE_ACTIVITY = {
 export const PATIENCE_MS = 120_000;
 
 /**
- * How often all attempts of a chunk may end because Blob or SQL is away, or lets nobody in. With {@link PATIENCE_MS} such
- * a round takes ten minutes, so outages of twenty pass; a role or a key that was forgotten fails after half an hour.
+ * How often all attempts of a chunk may end because Blob or SQL is away, or lets nobody in. With {@link PATIENCE_MS}
+ * such a round takes ten minutes, so outages of twenty pass; a role or a key that was forgotten fails after half an
+ * hour.
  */
 export const OUTAGE_ROUNDS = 3;
 

@@ -12,7 +12,8 @@ export function poolDetails(state: PoolState): string {
     ['Mode', state.mode],
     [
       'Nodes',
-      `${decision?.target ?? 0} wanted: ${count('ready')} ready, ${count('queued', 'starting')} coming, ${count('leaving')} leaving (${settings.minNodes} to ${settings.maxNodes} allowed)`,
+      `${decision?.target ?? 0} wanted: ${count('ready')} ready, ${count('queued', 'starting')} coming, ` +
+        `${count('leaving')} leaving (${settings.minNodes} to ${settings.maxNodes} allowed)`,
     ],
     ['Workers', seen ? `${seen.ready}, ${seen.busy} busy` : '-'],
     ['Work', seen ? `${seen.sensorsToGo} sensors to go in ${seen.batches} batches, ${seen.backlog} tasks wait` : '-'],
@@ -31,7 +32,12 @@ export function poolDetails(state: PoolState): string {
     ...(nodes.length === 0
       ? []
       : [
-          `| Node | State | Since |\n| --- | --- | --- |\n${nodes.map((node) => `| ${cell(node.id)} | ${node.state} | ${plainTime(node.readyAtMs ?? node.requestedAtMs)} |`).join('\n')}`,
+          `| Node | State | Since |\n| --- | --- | --- |\n` +
+            nodes
+              .map(
+                (node) => `| ${cell(node.id)} | ${node.state} | ${plainTime(node.readyAtMs ?? node.requestedAtMs)} |`,
+              )
+              .join('\n'),
         ]),
     ...(state.notes.length === 0 ? [] : [state.notes.map((note) => `- ${cell(note)}`).join('\n')]),
   ].join('\n\n');

@@ -14,8 +14,9 @@ export interface ScoreBatchRequest {
   readonly from?: string;
   readonly to?: string;
   /**
-   * Length of the period that ends at the scheduled time: `15m`, `1h`, `1d`, calendar months `1mo`, or `schedule`: since
-   * the time before of the schedule. Days and months are those of the zone of the schedule, UTC where it has none.
+   * Length of the period that ends at the scheduled time: `15m`, `1h`, `1d`, calendar months `1mo`, or `schedule`:
+   * since the time before of the schedule. Days and months are those of the zone of the schedule, UTC where it has
+   * none.
    */
   readonly period?: string;
   /** How long after the end of its period a batch is scheduled: the period ends at scheduled time - delay. */
@@ -24,7 +25,10 @@ export interface ScoreBatchRequest {
   readonly release?: string;
   /** Score again only the failed and cancelled sensors of this batch; from and to must be its period. */
   readonly redrive?: string;
-  /** With `redrive`: score these sensors again instead, whatever became of them; `DEVICE/SENSOR`, both may be percent-encoded. */
+  /**
+   * With `redrive`: score these sensors again instead, whatever became of them; `DEVICE/SENSOR`, both may be
+   * percent-encoded.
+   */
   readonly sensors?: readonly string[];
   /** Score again only sensors whose windows changed since they were scored for exactly this period. */
   readonly rescore?: boolean;

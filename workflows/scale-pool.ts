@@ -181,7 +181,9 @@ function obey(run: Run): void {
   );
 }
 
-/** One look at the pool, and what follows from it. Updates may come at every await: `run.state` is read anew after it. */
+/**
+ * One look at the pool, and what follows from it. Updates may come at every await: `run.state` is read anew after it.
+ */
 async function look(run: Run, { preparePool, observePool, actOnPool }: PoolActivities): Promise<void> {
   if (run.state.appliedMaxNodes !== run.state.settings.maxNodes) {
     const { maxNodes } = run.state.settings;

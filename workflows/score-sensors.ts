@@ -71,7 +71,8 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
         return;
       }
       const message = halvable
-        ? `${reason.message}; too much failed beside it to find the sensor at fault: \`fleetscore batch redrive\` goes on`
+        ? `${reason.message}; too much failed beside it to find the sensor at fault: \`fleetscore batch ` +
+          `redrive\` goes on`
         : reason.message;
       add(
         await failRange.executeWithOptions({ summary: `record ${nameOf(range)} as failed` }, [

@@ -94,7 +94,8 @@ const env = {
 };
 
 say(
-  `${pc.bold('fleetscore')}: a pool of scoring workers from zero and back, ${BATCHES} batches of ${formatCount(sensors)} sensors, one every ${EVERY_MS / 1000} s\n`,
+  `${pc.bold('fleetscore')}: a pool of scoring workers from zero and back, ${BATCHES} batches of ` +
+    `${formatCount(sensors)} sensors, one every ${EVERY_MS / 1000} s\n`,
 );
 say('Starting Temporal, Blob storage, Event Hubs, SQLite and the control worker; no scoring worker ...');
 const stack = await startStack({
@@ -161,7 +162,8 @@ async function demo(context: Context): Promise<boolean> {
     for (let scheduled = true; !interrupted; await sleep(200)) {
       if (Date.now() > until)
         throw new Error(
-          `the demo has not ended within ${formatMs(GIVE_UP_MS)}; the logs are in ${join(home, 'logs')} (--keep keeps them)`,
+          `the demo has not ended within ${formatMs(GIVE_UP_MS)}; ` +
+            `the logs are in ${join(home, 'logs')} (--keep keeps them)`,
         );
       for (const pid of await workerPids(context)) if (!pids.has(pid)) remember(pids, pid);
       const { batches } = timeline;
@@ -174,7 +176,8 @@ async function demo(context: Context): Promise<boolean> {
         killed = await killBusiest(client, target.id);
         if (killed)
           view.note(
-            `process ${killed.pid} of node ${killed.node} is killed (SIGKILL) with ${formatNumberOf(killed.underWay, 'scoring activity', 'scoring activities')} under way`,
+            `process ${killed.pid} of node ${killed.node} is killed (SIGKILL) with ` +
+              `${formatNumberOf(killed.underWay, 'scoring activity', 'scoring activities')} under way`,
           );
       }
       if (
@@ -298,7 +301,20 @@ async function report(
   if (flags.json !== undefined) {
     write(
       resolve(flags.json),
-      `${JSON.stringify({ ok, seconds: (toMs - fromMs) / 1000, statements, killed, batches: run.batches, nodes: run.nodes, looks, report: file }, null, 1)}\n`,
+      JSON.stringify(
+        {
+          ok,
+          seconds: (toMs - fromMs) / 1000,
+          statements,
+          killed,
+          batches: run.batches,
+          nodes: run.nodes,
+          looks,
+          report: file,
+        },
+        null,
+        1,
+      ) + `\n`,
     );
     say(`${pc.bold('Data:')}   ${resolve(flags.json)}`);
   }

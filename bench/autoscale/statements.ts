@@ -46,7 +46,9 @@ function atStart({ looks, nodes, fromMs }: DemoRun): Statement {
   return {
     ok,
     text: 'Zero workers at the start',
-    measured: `no node in ${formatNumberOf(before.length, 'look')} over ${seconds(Math.max(0, asked - fromMs))}, until the first was asked for`,
+    measured:
+      `no node in ${formatNumberOf(before.length, 'look')} over ${seconds(Math.max(0, asked - fromMs))}, until ` +
+      'the first was asked for',
   };
 }
 
@@ -88,7 +90,10 @@ function lost({ killed, nodes, batches }: DemoRun): Statement {
   return {
     ok: killed.underWay > 0 && node?.lost === true && batch !== undefined,
     text,
-    measured: `process ${killed.pid} got SIGKILL with ${formatNumberOf(killed.underWay, 'scoring activity', 'scoring activities')} under way; the pool saw: ${node?.end ?? 'nothing'}`,
+    measured:
+      `process ${killed.pid} got SIGKILL with ` +
+      `${formatNumberOf(killed.underWay, 'scoring activity', 'scoring activities')} under way; ` +
+      `the pool saw: ${node?.end ?? 'nothing'}`,
   };
 }
 
@@ -102,7 +107,9 @@ function allScored({ batches, expected, sensors }: DemoRun): Statement {
   return {
     ok: batches.length === expected && whole.length === expected,
     text: 'Every sensor of every batch is scored',
-    measured: `${whole.length} of ${expected} batches with ${formatCount(sensors)} of ${formatCount(sensors)} sensors scored; they took ${took.join(', ')}`,
+    measured:
+      `${whole.length} of ${expected} batches with ${formatCount(sensors)} of ${formatCount(sensors)} sensors ` +
+      `scored; they took ${took.join(', ')}`,
   };
 }
 
@@ -112,7 +119,9 @@ function checked({ findings, expected, rows }: DemoRun): Statement {
   return {
     ok: findings.size === expected && clean === expected,
     text: 'Nothing is lost: the checker read every file of every batch',
-    measured: `${formatNumberOf(total, 'finding')} in ${formatNumberOf(findings.size, 'batch', 'batches')}, ${formatCount(rows)} rows of predictions`,
+    measured:
+      `${formatNumberOf(total, 'finding')} in ${formatNumberOf(findings.size, 'batch', 'batches')}, ` +
+      `${formatCount(rows)} rows of predictions`,
   };
 }
 
@@ -143,6 +152,8 @@ function cheaper({ nodes, fromMs, toMs }: DemoRun): Statement {
   return {
     ok: nodes.length > 0 && used < always,
     text: 'It costs less than the same workers always on',
-    measured: `${seconds(used)} of node time against ${seconds(always)}${used > 0 ? `: ${(always / used).toFixed(1)} times` : ''}`,
+    measured:
+      `${seconds(used)} of node time against ` +
+      `${seconds(always)}${used > 0 ? `: ${(always / used).toFixed(1)} times` : ''}`,
   };
 }

@@ -40,7 +40,9 @@ function batchText({ batches, atMs }: Look, dueMs: readonly number[]): string {
 }
 
 const workersText = (look: Look): string =>
-  `${look.ready} ready (${look.busy} busy)${look.coming > 0 ? `, ${look.coming} coming` : ''}${look.leaving > 0 ? `, ${look.leaving} leaving` : ''}`;
+  `${look.ready} ready (${look.busy} ` +
+  `busy)${look.coming > 0 ? `, ${look.coming} coming` : ''}` +
+  (look.leaving > 0 ? `, ${look.leaving} leaving` : '');
 
 function lineView({ fromMs, dueMs }: ViewOptions, stream: NodeJS.WriteStream): View {
   let last = '';
@@ -58,7 +60,9 @@ function lineView({ fromMs, dueMs }: ViewOptions, stream: NodeJS.WriteStream): V
       last = news;
       shown = look.atMs;
       stream.write(
-        `${clock(look.atMs, fromMs)}  workers ${workersText(look).padEnd(32)} ${formatCount(look.sensorsToGo).padStart(7)} sensors to go, ${String(look.tasks).padStart(3)} tasks wait | ${batchText(look, dueMs)} | ${look.reason}\n`,
+        `${clock(look.atMs, fromMs)}  workers ${workersText(look).padEnd(32)} ` +
+          `${formatCount(look.sensorsToGo).padStart(7)} sensors to go, ${String(look.tasks).padStart(3)} tasks ` +
+          `wait | ${batchText(look, dueMs)} | ${look.reason}\n`,
       );
     },
     note: (text) => void stream.write(`${' '.repeat(8)}${text}\n`),

@@ -97,7 +97,8 @@ export function registerWorkers(program: Command): void {
   workers
     .command('move')
     .description(
-      'pin the running batches of a version to the current one, where they go on; for versions whose workers will not come back',
+      'pin the running batches of a version to the current one, where they go on; ' +
+        'for versions whose workers will not come back',
     )
     .argument('<version>', 'build id')
     .action(does(() => import('../pool/workers.ts'), 'move'));

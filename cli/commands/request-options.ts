@@ -36,7 +36,8 @@ export function addRequestOptions(command: Command): Command {
     .addOption(
       new Option(
         '--rescore-late <duration>',
-        'afterwards score again what readings came late for, in earlier periods this far back (default: 1d in schedules; 0s: none)',
+        'afterwards score again what readings came late for, in earlier periods this far back (default: 1d ' +
+          'in schedules; 0s: none)',
       ).argParser(asDurationOrZero),
     );
 }

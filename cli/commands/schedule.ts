@@ -60,7 +60,8 @@ function settings(command: Command, defaults: { readonly overlap?: string; reado
       .option('--timezone <name>', 'time zone of the cron expression, for example Europe/Berlin (default: UTC)')
       .option(
         '--period <duration>',
-        'what each batch scores: so much time before it starts, 15m, 1d, 1mo, or `schedule`: since the time before (default: the value of --every; with --cron: schedule)',
+        'what each batch scores: so much time before it starts, 15m, 1d, 1mo, or `schedule`: since the time ' +
+          'before (default: the value of --every; with --cron: schedule)',
       )
       .addOption(
         new Option('--delay <duration>', 'the period ends this long before the scheduled time').argParser(asDuration),

@@ -72,7 +72,9 @@ function print(output: Output, { json }: GlobalOptions): void {
   if (output.exitCode !== undefined) process.exitCode = output.exitCode;
 }
 
-/** An error as the user sees it. Where in the code it came from is for those who mend it: FLEETSCORE_LOG_LEVEL=debug. */
+/**
+ * An error as the user sees it. Where in the code it came from is for those who mend it: FLEETSCORE_LOG_LEVEL=debug.
+ */
 export async function report(error: unknown, json: boolean): Promise<void> {
   const known = error instanceof FleetscoreError ? error : (await import('./foreign-errors.ts')).toldInOurWords(error);
   const code = known instanceof FleetscoreError ? known.code : 'INTERNAL';

@@ -19,7 +19,10 @@ export interface Context {
   readonly config: Config;
   readonly env: Env;
   readonly json: boolean;
-  /** The store as it is: no command changes its schema by looking. @throws FleetscoreError `STORE_MISSING`, `SCHEMA_OLD`, `SCHEMA_TOO_NEW` */
+  /**
+   * The store as it is: no command changes its schema by looking. @throws FleetscoreError `STORE_MISSING`,
+   * `SCHEMA_OLD`, `SCHEMA_TOO_NEW`
+   */
   store(): Promise<Store>;
   /** As {@link store}, for commands that fill a store: one that is missing or empty is set up. */
   storeToFill(): Promise<Store>;
@@ -75,7 +78,11 @@ async function connectTo(env: Env, home: string): Promise<Client> {
   if (!namesServer(env))
     throw new FleetscoreError(
       'NO_STACK',
-      `${existsSync(join(home, 'data')) ? `the laptop stack of ${home} does not run` : `there is no laptop stack in ${home}`}. Start it with \`fleetscore up\`, name the folder of another with --home, or the Temporal server of a deployment with TEMPORAL_ADDRESS.`,
+      (existsSync(join(home, 'data'))
+        ? `the laptop stack of ${home} does not run`
+        : `there is no laptop stack in ${home}`) +
+        `. Start it with \`fleetscore up\`, name the folder of another with --home, or the Temporal server of ` +
+        'a deployment with TEMPORAL_ADDRESS.',
     );
   return connectClient(env);
 }

@@ -21,7 +21,8 @@ export function becameOf(sent: { readonly events: number }, tally: SendTally | u
       all: false,
       short: ', all read',
       lines: [
-        'What became of them is not known: the ingest worker is of a version that does not count it. Look at fleetscore ingest status.',
+        'What became of them is not known: the ingest worker is of a version that does not count it. ' +
+          'Look at fleetscore ingest status.',
       ],
       data: null,
     };

@@ -4,7 +4,8 @@ import { formatCount, formatNumberOf } from '../../report/format.ts';
 
 export function rebuildText(result: RebuildResult): string {
   return [
-    `${formatNumberOf(result.readings, 'reading')} of the period merged into windows, from ${formatNumberOf(result.events, 'event')} in ${formatNumberOf(result.files, 'file')}.`,
+    `${formatNumberOf(result.readings, 'reading')} of the period merged into windows, from ` +
+      `${formatNumberOf(result.events, 'event')} in ${formatNumberOf(result.files, 'file')}.`,
     ...deadText(result),
     ...unreadableText(result),
     'Batches of the period that scored other windows: fleetscore batch rescore',
@@ -19,7 +20,8 @@ function deadText({ dead, deadInPeriod, reasons }: RebuildResult): string[] {
     ...reasons.map(reasonLine),
     reasons.some(({ letter }) => letter)
       ? 'Ingest has kept such events as dead letters: fleetscore ingest deadletters'
-      : 'There are no dead letters of them: no ingest worker has read these events. Where the settings are wrong (FLEETSCORE_FIELD_*), mend them and rebuild again.',
+      : 'There are no dead letters of them: no ingest worker has read these events. ' +
+        'Where the settings are wrong (FLEETSCORE_FIELD_*), mend them and rebuild again.',
   ];
 }
 

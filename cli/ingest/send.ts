@@ -1,4 +1,6 @@
-/** `fleetscore send FILE... | -`: readings from files or standard input through Event Hubs, as a device would send them. */
+/**
+ * `fleetscore send FILE... | -`: readings from files or standard input through Event Hubs, as a device would send them.
+ */
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -132,7 +134,8 @@ function told(
   return {
     data: { ...data, ingested: became?.all ?? false, became: became?.data ?? null },
     text: [
-      `${formatNumberOf(sent, 'reading')} sent in ${formatMs(sentMs)} (${formatNumberOf(events, 'event')})${became?.short ?? ''}.`,
+      `${formatNumberOf(sent, 'reading')} sent in ${formatMs(sentMs)} ` +
+        `(${formatNumberOf(events, 'event')})${became?.short ?? ''}.`,
       ...(became?.lines ?? []),
       ...(whole
         ? []

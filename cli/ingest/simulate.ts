@@ -27,7 +27,8 @@ export async function simulate(context: Context, options: SimulateCommand): Prom
   if (shape.hopMs !== windowMs)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).`,
+      `simulate makes windows of one reading each, and windows of ${describeWindows(shape)} share their ` +
+        'readings. Leave FLEETSCORE_HOP out, in a folder of its own (--home DIR).',
     );
   const intervalMs = options.interval === undefined ? windowMs : parseDuration(options.interval, '--interval');
   if (intervalMs % windowMs !== 0)
@@ -39,7 +40,8 @@ export async function simulate(context: Context, options: SimulateCommand): Prom
   if (fromMs % windowMs !== 0)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `--from ${isoTime(fromMs)} is not the start of a window; windows start every ${formatDuration(windowMs)} from midnight UTC on.`,
+      `--from ${isoTime(fromMs)} is not the start of a window; windows start every ` +
+        `${formatDuration(windowMs)} from midnight UTC on.`,
     );
   const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
   const store = await context.storeToFill();
@@ -75,8 +77,11 @@ export async function simulate(context: Context, options: SimulateCommand): Prom
     return {
       data: { ...rest, from: isoTime(from), to: isoTime(toMs) },
       text: [
-        `${formatNumberOf(sensors, 'sensor')} with ${formatNumberOf(windows, 'window')} each are in the store (${formatCount(fleet.windowsAdded)} windows new), in ${formatMs(performance.now() - startedAt)}.`,
-        `Release ${fleet.release} is current: ${formatNumberOf(fleet.models, 'model')} in ${formatNumberOf(fleet.packs, 'pack')}, ${formatCount(fleet.modelFiles)} also as files.`,
+        `${formatNumberOf(sensors, 'sensor')} with ${formatNumberOf(windows, 'window')} each are in the ` +
+          `store (${formatCount(fleet.windowsAdded)} windows new), in ` +
+          `${formatMs(performance.now() - startedAt)}.`,
+        `Release ${fleet.release} is current: ${formatNumberOf(fleet.models, 'model')} in ` +
+          `${formatNumberOf(fleet.packs, 'pack')}, ${formatCount(fleet.modelFiles)} also as files.`,
         `Next: fleetscore batch run ${period} --wait`,
       ].join('\n'),
     };

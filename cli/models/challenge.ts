@@ -37,7 +37,8 @@ export async function challenge(
     return {
       data: { challenger: null, ...(before ? { before: before.release } : {}) },
       text: before
-        ? `Batches score ${before.release} no more. What they recorded stays: fleetscore models compare ${before.release}`
+        ? `Batches score ${before.release} no more. What they recorded stays: fleetscore models compare ` +
+          before.release
         : 'There is no challenger.',
     };
   }
@@ -67,13 +68,17 @@ const challengerData = ({ release, share, sinceMs }: Challenger) => ({ release, 
 
 const describe = ({ release, share, sinceMs }: Challenger, current: string | undefined): string =>
   [
-    `Batches planned from ${when(sinceMs)} UTC on score ${release} on ${share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`} beside ${current ?? 'the current release'}; what it predicts is counted, not served.`,
+    `Batches planned from ${when(sinceMs)} UTC on score ${release} on ` +
+      `${share === 1 ? 'all sensors' : `${formatShare(share, 1)} of the sensors`} beside ` +
+      `${current ?? 'the current release'}; what it predicts is counted, not served.`,
     `See how it does: fleetscore models compare ${release}`,
   ].join('\n');
 
 const WEEK_MS = 7 * 86_400_000;
 
-/** The week before the end of the newest batch: what batches recorded in months is much to sum, and tells of old models. */
+/**
+ * The week before the end of the newest batch: what batches recorded in months is much to sum, and tells of old models.
+ */
 async function lastWeek(store: Store): Promise<Period | undefined> {
   const [newest] = await store.listBatches({ limit: 1 });
   return newest && { fromMs: newest.toMs - WEEK_MS, toMs: newest.toMs };
@@ -127,7 +132,8 @@ export async function recordedComparison(
 export const agreementText = (windows: number, agreed: number, differing: number): string =>
   windows === 0
     ? 'no window was scored by both'
-    : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ${plural(differing, 'sensor')} ${differing === 1 ? 'differs' : 'differ'}`;
+    : `${formatShare(agreed, windows)} of ${plural(windows, 'window')} have the same label; ` +
+      `${plural(differing, 'sensor')} ${differing === 1 ? 'differs' : 'differ'}`;
 
 export const causesText = (causes: Readonly<Record<string, number>>): string =>
   Object.entries(causes)
@@ -161,12 +167,14 @@ const recordedText = (s: ChallengeSummary): string =>
       'Anomaly rate',
       s.windows === 0
         ? undefined
-        : `${formatShare(s.both + s.onlyBase, s.windows)} with ${s.base}, ${formatShare(s.both + s.onlyChallenger, s.windows)} with ${s.challenger}`,
+        : `${formatShare(s.both + s.onlyBase, s.windows)} with ${s.base}, ` +
+          `${formatShare(s.both + s.onlyChallenger, s.windows)} with ${s.challenger}`,
     ],
   ]);
 
 const scoringsText = (s: ChallengeSummary): string =>
-  `${count(s.scored)} scored, ${count(s.skipped)} skipped, ${count(s.failed)} failed${s.failed > 0 ? ` (${causesText(s.causes)})` : ''}`;
+  `${count(s.scored)} scored, ${count(s.skipped)} skipped, ${count(s.failed)} ` +
+  `failed${s.failed > 0 ? ` (${causesText(s.causes)})` : ''}`;
 
 /** The challenger of one batch: a line of `batch show`, and its data. */
 export async function batchChallenge(store: Store, batch: Batch) {
@@ -175,7 +183,11 @@ export async function batchChallenge(store: Store, batch: Batch) {
   const { release, share, summary } = challenger;
   return {
     data: { release, share, ...(summary ? { recorded: recordedData(summary) } : {}) },
-    text: `${release} on ${formatShare(share, 1)} of the sensors: ${summary ? `${scoringsText(summary)}; ${agreementText(summary.windows, agreedOf(summary), summary.differing)}` : 'nothing recorded yet'}`,
+    text:
+      `${release} on ${formatShare(share, 1)} of the sensors: ` +
+      (summary
+        ? `${scoringsText(summary)}; ${agreementText(summary.windows, agreedOf(summary), summary.differing)}`
+        : 'nothing recorded yet'),
   };
 }
 

@@ -35,7 +35,8 @@ export async function poolReport(context: Context, pool: string, options: Report
   if (decisions.length === 0 && nodes.length === 0)
     throw new FleetscoreError(
       'NO_RECORD',
-      `pool ${JSON.stringify(pool)} has no record from ${isoTime(fromMs)} to ${isoTime(toMs)}. Recorded pools: ${(await recordedPools(blobs)).join(', ') || 'none'}.`,
+      `pool ${JSON.stringify(pool)} has no record from ${isoTime(fromMs)} to ${isoTime(toMs)}. ` +
+        `Recorded pools: ${(await recordedPools(blobs)).join(', ') || 'none'}.`,
     );
   const store = await context.store();
   const batches = (await store.listBatches({ limit: 100_000 }))
@@ -84,6 +85,9 @@ export async function poolReport(context: Context, pool: string, options: Report
       lost,
       report: file,
     },
-    text: `Pool ${pool}: ${plural(batches.length, 'batch', 'batches')}, ${plural(nodes.length, 'node')}${lost > 0 ? ` (${lost} lost)` : ''} in this time.\nReport: ${pathToFileURL(file).href}`,
+    text:
+      `Pool ${pool}: ${plural(batches.length, 'batch', 'batches')}, ` +
+      `${plural(nodes.length, 'node')}${lost > 0 ? ` (${lost} lost)` : ''} in this time.\n` +
+      `Report: ${pathToFileURL(file).href}`,
   };
 }

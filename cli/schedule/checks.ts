@@ -22,7 +22,9 @@ const wrong = (message: string): FleetscoreError => new FleetscoreError('INVALID
 export function checkScheduleName(name: string): void {
   if (name.trim() !== name || name === '' || name.length > LONGEST_NAME || /\p{Cc}/u.test(name))
     throw wrong(
-      `${JSON.stringify(name.slice(0, 40))}${name.length > 40 ? `... (${name.length} characters)` : ''} cannot name a schedule. Use 1 to ${LONGEST_NAME} characters, without control characters and without spaces at the ends.`,
+      `${JSON.stringify(name.slice(0, 40))}${name.length > 40 ? `... (${name.length} characters)` : ''} ` +
+        `cannot name a schedule. Use 1 to ${LONGEST_NAME} characters, without control characters and without ` +
+        'spaces at the ends.',
     );
 }
 
@@ -48,7 +50,9 @@ export function checkCron(cron: string, zone: string | undefined): void {
   const fields = expression.split(/\s+/);
   if (fields.length === 6)
     throw wrong(
-      `the cron expression ${JSON.stringify(cron)} has 6 fields: Temporal takes the sixth as the year, other programs the first as seconds. Give 5 (minute, hour, day, month, weekday), such as ${JSON.stringify(fields.slice(1).join(' '))}, or 7 (seconds first, the year last).`,
+      `the cron expression ${JSON.stringify(cron)} has 6 fields: Temporal takes the sixth as the year, other ` +
+        'programs the first as seconds. Give 5 (minute, hour, day, month, weekday), such as ' +
+        `${JSON.stringify(fields.slice(1).join(' '))}, or 7 (seconds first, the year last).`,
     );
 }
 
@@ -95,7 +99,8 @@ export function specWarnings(spec: ScheduleSpec, asked: AskedPeriod, nowMs: numb
   const warnings: string[] = [];
   if (leftOut && asked.period !== SINCE_LAST)
     warnings.push(
-      `Periods of ${asked.period} leave time out, first ${span(leftOut)} (${share(leftOutMs)}): no batch scores it. ${remedy}`,
+      `Periods of ${asked.period} leave time out, first ${span(leftOut)} (${share(leftOutMs)}): no batch ` +
+        `scores it. ${remedy}`,
     );
   if (twice)
     warnings.push(
@@ -108,7 +113,8 @@ export function specWarnings(spec: ScheduleSpec, asked: AskedPeriod, nowMs: numb
   const atNight = spec.calendars.some(({ hour }) => hour.length === 0 || hour.some(({ start }) => start <= 3));
   if (leftOut && atNight && asked.period !== SINCE_LAST && changesIn(spec, nowMs))
     warnings.push(
-      `Where clocks change in ${spec.zone}, Temporal leaves out times of the night, and with periods of ${asked.period} what they would have scored.`,
+      `Where clocks change in ${spec.zone}, Temporal leaves out times of the night, and with periods of ` +
+        `${asked.period} what they would have scored.`,
     );
   return warnings;
 }
@@ -136,7 +142,8 @@ async function missingOf(store: Store, release: string | undefined): Promise<str
   if (release !== undefined && !(await store.listReleases()).some(({ name }) => name === release))
     throw new FleetscoreError(
       'RELEASE_UNKNOWN',
-      `there is no release ${JSON.stringify(release)}: every batch of this schedule would fail. \`fleetscore models list\` shows those there are.`,
+      `there is no release ${JSON.stringify(release)}: every batch of this schedule would fail. ` +
+        `\`fleetscore models list\` shows those there are.`,
     );
   const warnings: string[] = [];
   if (release === undefined && (await store.currentRelease()) === undefined)

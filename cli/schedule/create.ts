@@ -50,7 +50,8 @@ export async function create(context: Context, options: CreateOptions, name: str
   const client = await context.client();
   const what =
     options.every === undefined
-      ? `the cron expression ${JSON.stringify(options.cron)}${options.timezone === undefined ? '' : ` in ${options.timezone}`}`
+      ? 'the cron expression ' +
+        `${JSON.stringify(options.cron)}${options.timezone === undefined ? '' : ` in ${options.timezone}`}`
       : `--every ${options.every}`;
   try {
     await creating(`${what} for schedule ${JSON.stringify(name)}`, () =>
@@ -67,7 +68,8 @@ export async function create(context: Context, options: CreateOptions, name: str
     if (error instanceof ScheduleAlreadyRunning)
       throw new FleetscoreError(
         'SCHEDULE_EXISTS',
-        `there is a schedule ${JSON.stringify(name)} already. Choose another name, or delete it with \`fleetscore schedule delete ${name}\`.`,
+        `there is a schedule ${JSON.stringify(name)} already. Choose another name, or delete it with ` +
+          `\`fleetscore schedule delete ${name}\`.`,
       );
     throw error;
   }

@@ -1,4 +1,7 @@
-/** `fleetscore schedule update`: changes what is named and keeps the rest, where `temporal schedule update` replaces all. */
+/**
+ * `fleetscore schedule update`: changes what is named and keeps the rest, where `temporal schedule update` replaces
+ * all.
+ */
 import { seeSchedule } from '../../connect/schedule-times.ts';
 import { timesOf } from '../../connect/schedules.ts';
 import { defined } from '../../domain/defined.ts';

@@ -64,7 +64,9 @@ export async function examine(context: Context): Promise<Output> {
   );
   return {
     data: { healthy: problems === 0, findings },
-    text: `${lines.join('\n')}\n\n${problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`}`,
+    text:
+      `${lines.join('\n')}\n\n` +
+      (problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`),
     ...(problems === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
 }
@@ -108,7 +110,8 @@ async function temporal(context: Context): Promise<string> {
   });
   if (lacks.length > 0)
     throw new Error(
-      `${address} answers, but namespace ${namespace} lacks the search attributes ${lacks.join(', ')}: every batch waits. Restart a control worker, which registers them, or run: ${attributesCommand(namespace)}`,
+      `${address} answers, but namespace ${namespace} lacks the search attributes ${lacks.join(', ')}: every ` +
+        `batch waits. Restart a control worker, which registers them, or run: ${attributesCommand(namespace)}`,
     );
   const pools = await poolQueues(context.config);
   const [control, scoring] = await Promise.all([
@@ -121,10 +124,16 @@ async function temporal(context: Context): Promise<string> {
   const missing = [...(control === 0 ? ['control'] : []), ...(scoring === 0 && !pooled ? ['scoring'] : [])];
   if (missing.length > 0)
     throw new Error(
-      `${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. Start workers, or the stack with \`fleetscore up\`.`,
+      `${address} answers, but no ${missing.join(' and no ')} worker polls its task queue: batches wait. ` +
+        `Start workers, or the stack with \`fleetscore up\`.`,
     );
   const version = await currentVersion(client);
-  return `${address}, namespace ${namespace}, ${formatNumberOf(control, 'control worker')}${version === undefined ? '' : ` of current version ${version}`}, ${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`;
+  return (
+    `${address}, namespace ${namespace}, ` +
+    formatNumberOf(control, 'control worker') +
+    `${version === undefined ? '' : ` of current version ${version}`}, ` +
+    `${formatNumberOf(scoring, 'scoring worker')}${pooled ? ' (the pool starts them when work is due)' : ''}`
+  );
 }
 
 /** New batches start on one version only. Undefined where workers have no versions. */
@@ -159,10 +168,15 @@ async function sql(context: Context): Promise<string> {
   const room = await store.room();
   if (room && readingsWait(room))
     throw new Error(
-      `readings wait: the disk has ${formatBytes(room.freeBytes)} free, and ingest leaves ${formatBytes(room.reserveBytes)} alone. Free room elsewhere on it, then \`fleetscore db prune --windows AGE\`.`,
+      `readings wait: the disk has ${formatBytes(room.freeBytes)} free, and ingest leaves ` +
+        `${formatBytes(room.reserveBytes)} alone. Free room elsewhere on it, then \`fleetscore db prune ` +
+        `--windows AGE\`.`,
     );
   const disk = room ? `, file of ${formatBytes(room.fileBytes)}, ${formatBytes(room.freeBytes)} free on its disk` : '';
-  return `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ${release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`}`;
+  return (
+    `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ` +
+    (release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`)
+  );
 }
 
 async function blob(context: Context): Promise<string> {

@@ -64,7 +64,10 @@ export async function eventHubs(context: Context, options: EventHubsOptions): Pr
   return undefined;
 }
 
-/** The same checks as those of the emulator, so that what is wrong is a usage error. @throws FleetscoreError `INVALID_CONFIG` */
+/**
+ * The same checks as those of the emulator, so that what is wrong is a usage error. @throws FleetscoreError
+ * `INVALID_CONFIG`
+ */
 function hubsOf(options: EventHubsOptions): readonly HubConfig[] {
   if (options.config !== undefined) return readConfigFile(options.config);
   const hubs = [

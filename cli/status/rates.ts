@@ -9,7 +9,10 @@ const LEAST_MS = 500;
 const within = (look: Look, before: readonly Look[]): readonly Look[] =>
   before.filter(({ atMs }) => look.atMs - atMs <= SPAN_MS && look.atMs - atMs >= LEAST_MS);
 
-/** Sensors a second: over the looks of the last half minute, else since the batch began. Undefined before the first sensor. */
+/**
+ * Sensors a second: over the looks of the last half minute, else since the batch began. Undefined before the first
+ * sensor.
+ */
 export function sensorRate(batch: RunningSeen, look: Look, before: readonly Look[]): number | undefined {
   if (batch.done === 0) return undefined;
   for (const earlier of within(look, before)) {

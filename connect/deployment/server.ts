@@ -102,7 +102,9 @@ export async function promoteVersion(client: Client, buildId: string, identity: 
   } catch (error) {
     throw new FleetscoreError(
       'VERSION_NOT_PROMOTED',
-      `version ${buildId} cannot be made the current one of ${CONTROL_DEPLOYMENT} (${messageOf(error)}). By hand: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ${CONTROL_DEPLOYMENT} --build-id ${buildId}`,
+      `version ${buildId} cannot be made the current one of ${CONTROL_DEPLOYMENT} (${messageOf(error)}). ` +
+        `By hand: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ` +
+        `${CONTROL_DEPLOYMENT} --build-id ${buildId}`,
       { retryable: codeOf(error) === NOT_FOUND, cause: error },
     );
   }

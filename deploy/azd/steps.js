@@ -34,7 +34,10 @@ async function waitFor(context, what, look, seconds) {
   throw new Error(`${what} after ${seconds} s; look at it in the portal, then run the same command again`);
 }
 
-/** Before provisioning: the job of Stream Analytics stops, because a running one cannot be changed (409); quota is looked at. */
+/**
+ * Before provisioning: the job of Stream Analytics stops, because a running one cannot be changed (409); quota is
+ * looked at.
+ */
 export async function preprovision(context) {
   await stopStreamJob(context);
   await checkQuota(context);
@@ -52,18 +55,22 @@ export async function postprovision(context) {
   if (env.DEPLOY_MAKE_CLUSTER === 'no') say(quotaAdvice(env));
   if (!isPrivate(context) && !env.DEPLOY_OPERATOR_IPS)
     say(
-      'The database lets in no address but those of Azure. For commands on your machine: azd env set DEPLOY_OPERATOR_IPS YOUR-ADDRESS && azd provision.',
+      'The database lets in no address but those of Azure. For commands on your machine: azd env set ' +
+        'DEPLOY_OPERATOR_IPS YOUR-ADDRESS && azd provision.',
     );
 }
 
-/** Before publishing: a registry that is closed to the network is opened, for a quick build comes from an address that nobody knows. */
+/**
+ * Before publishing: a registry that is closed to the network is opened, for a quick build comes from an address that
+ * nobody knows.
+ */
 export async function prepublish(context) {
   if (isPrivate(context)) await setRegistry(context, 'Enabled', 'Allow');
 }
 
 /**
- * After publishing: the image for Azure Machine Learning, then schema and users with the new image, while the old workers
- * go on; only then is it the image that `azd provision` gives to the workers.
+ * After publishing: the image for Azure Machine Learning, then schema and users with the new image, while the old
+ * workers go on; only then is it the image that `azd provision` gives to the workers.
  */
 export async function postpublish(context) {
   const { env, azd, say } = context;
@@ -92,7 +99,10 @@ export async function postpublish(context) {
   say(`the database is ready for ${image}; azd provision gives it to the workers`);
 }
 
-/** Before `azd down`: the workspace goes for good; softly deleted it would keep its name, and its jobs' records, for 14 days. */
+/**
+ * Before `azd down`: the workspace goes for good; softly deleted it would keep its name, and its jobs' records, for 14
+ * days.
+ */
 export async function predown(context) {
   const id = context.env.DEPLOY_ML_WORKSPACE_ID;
   if (!id) return;
@@ -158,7 +168,10 @@ async function setUpDatabase(context) {
     ]);
     if (state.trim() === 'Succeeded') return true;
     if (['Failed', 'Stopped', 'Degraded'].includes(state.trim()))
-      return `the job of the database ended as ${state.trim()}. See its log: az containerapp job logs show ${job.join(' ')} --execution ${execution} --container database`;
+      return (
+        `the job of the database ended as ${state.trim()}. See its log: az containerapp job logs show ` +
+        `${job.join(' ')} --execution ${execution} --container database`
+      );
     return false;
   };
   await waitFor(context, 'the job of the database is still running', look, 900);
@@ -231,7 +244,10 @@ async function buildNodeImage(context, image) {
 }
 
 const quotaAdvice = (env) =>
-  `No scoring cluster was made: this subscription has no quota of ${env.DEPLOY_VM_PRIORITY === 'LowPriority' ? 'low-priority cores' : `cores for ${env.DEPLOY_VM_SIZE}`} for Azure Machine Learning in ${env.AZURE_LOCATION}. Ask for it (portal, Quotas, Machine Learning; ${QUOTA_PAGE}), then azd provision makes the cluster. All else works; batches wait.`;
+  'No scoring cluster was made: this subscription has no quota of ' +
+  `${env.DEPLOY_VM_PRIORITY === 'LowPriority' ? 'low-priority cores' : `cores for ${env.DEPLOY_VM_SIZE}`} ` +
+  `for Azure Machine Learning in ${env.AZURE_LOCATION}. Ask for it (portal, Quotas, Machine Learning; ` +
+  `${QUOTA_PAGE}), then azd provision makes the cluster. All else works; batches wait.`;
 
 /**
  * Whether the usages of a region leave no core for nodes of this kind: true only where the entry is there and its limit
@@ -253,7 +269,9 @@ export function hasNoQuota(usages, { vmSize, vmPriority }) {
 async function checkQuota(context) {
   const { env, azd, say } = context;
   const kind = context.sizes(env.DEPLOY_PROFILE || 'tryout');
-  const path = `/subscriptions/${need(env, 'AZURE_SUBSCRIPTION_ID')}/providers/${ML}/locations/${need(env, 'AZURE_LOCATION')}/usages?api-version=2025-06-01`;
+  const path =
+    `/subscriptions/${need(env, 'AZURE_SUBSCRIPTION_ID')}/providers/${ML}/locations/` +
+    `${need(env, 'AZURE_LOCATION')}/usages?api-version=2025-06-01`;
   let usages;
   try {
     usages = (await rest(context, 'get', path))?.value ?? [];
@@ -271,7 +289,10 @@ async function checkQuota(context) {
 const HANDED_OUT = /^(FLEETSCORE_(?!PAYLOAD_KEYS$)\w+|TEMPORAL_(ADDRESS|NAMESPACE|API_KEY))$/;
 const VAULT = /^akvs:\/\/([^/]+)\/([^/]+)\/([^/]+)$/;
 
-/** For `eval`: the settings of a deployment as lines of a shell; secrets in a vault are fetched, not their references shown. */
+/**
+ * For `eval`: the settings of a deployment as lines of a shell; secrets in a vault are fetched, not their references
+ * shown.
+ */
 export async function environmentLines(context, shell) {
   const values = JSON.parse(await context.azd(['env', 'get-values', '--output', 'json']));
   const wanted = Object.fromEntries(

@@ -4,7 +4,9 @@
  * value with a line break or a quotation mark breaks it.
  */
 
-/** @throws Error that names the parameter whose value breaks the JSON, or a variable that has neither value nor default */
+/**
+ * @throws Error that names the parameter whose value breaks the JSON, or a variable that has neither value nor default
+ */
 export function fillParameters(text, env) {
   const { parameters } = JSON.parse(text);
   const filled = {};

@@ -11,7 +11,8 @@ const GUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const TYPES = ['E', 'X'];
 
 /**
- * Users from the text of the variable. `id` is the client id of an identity or application, the object id of a person or group.
+ * Users from the text of the variable. `id` is the client id of an identity or application, the object id of a person
+ * or group.
  * @throws Error that names what is wrong
  */
 export function readUsers(text, grants) {
@@ -58,14 +59,19 @@ export function userScript({ name, id, kind, type }, grants) {
   const sid = sidOf(id);
   return [
     "DECLARE @text NVARCHAR(MAX) = N'';",
-    `IF EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)} AND sid <> ${sid}) DROP USER ${user};`,
-    `SELECT @text += N'DROP USER ' + QUOTENAME(name) + N';' FROM sys.database_principals WHERE sid = ${sid} AND name <> ${quote(name)};`,
+    `IF EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)} AND sid <> ${sid}) ` +
+      `DROP USER ${user};`,
+    `SELECT @text += N'DROP USER ' + QUOTENAME(name) + N';' FROM sys.database_principals WHERE sid = ${sid} ` +
+      `AND name <> ${quote(name)};`,
     'EXEC sys.sp_executesql @text;',
-    `IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)}) CREATE USER ${user} WITH SID = ${sid}, TYPE = ${type};`,
+    `IF NOT EXISTS (SELECT 1 FROM sys.database_principals WHERE name = ${quote(name)}) CREATE USER ${user} ` +
+      `WITH SID = ${sid}, TYPE = ${type};`,
     // All rights on tables, procedures and schemas that were given by name; CONNECT is of class 0 and stays.
     "SET @text = N'';",
-    "SELECT @text += N'REVOKE ' + p.permission_name + N' ON ' + CASE p.class WHEN 3 THEN N'SCHEMA::' + QUOTENAME(SCHEMA_NAME(p.major_id))",
-    "  ELSE QUOTENAME(OBJECT_SCHEMA_NAME(p.major_id)) + N'.' + QUOTENAME(OBJECT_NAME(p.major_id)) END + N' FROM ' + QUOTENAME(u.name) + N';'",
+    "SELECT @text += N'REVOKE ' + p.permission_name + N' ON ' + CASE p.class WHEN 3 THEN N'SCHEMA::' + " +
+      'QUOTENAME(SCHEMA_NAME(p.major_id))',
+    "  ELSE QUOTENAME(OBJECT_SCHEMA_NAME(p.major_id)) + N'.' + QUOTENAME(OBJECT_NAME(p.major_id)) END + N' " +
+      "FROM ' + QUOTENAME(u.name) + N';'",
     'FROM sys.database_permissions p INNER JOIN sys.database_principals u ON u.principal_id = p.grantee_principal_id',
     `WHERE u.name = ${quote(name)} AND p.class IN (1, 3) AND p.major_id > 0;`,
     'EXEC sys.sp_executesql @text;',

@@ -43,7 +43,8 @@ export async function fetchSecrets(secrets, how = {}) {
     });
     if (!answer.ok)
       throw new Error(
-        `the key vault answered ${answer.status} for ${url.hostname}${url.pathname}: check that the secret exists and that this identity has the role Key Vault Secrets User`,
+        `the key vault answered ${answer.status} for ${url.hostname}${url.pathname}: check that the secret ` +
+          'exists and that this identity has the role Key Vault Secrets User',
       );
     const { value } = await answer.json();
     if (typeof value !== 'string' || value === '')

@@ -68,7 +68,9 @@ function endOfItems(bytes: Buffer, first: number, count: number, budget: Budget,
   return at;
 }
 
-/** Items without constructors of their own. Those without content take no bytes: their number is bounded by the budget. */
+/**
+ * Items without constructors of their own. Those without content take no bytes: their number is bounded by the budget.
+ */
 function endOfArray(bytes: Buffer, first: number, count: number, budget: Budget, depth: number): number {
   let at = endOfConstructor(bytes, first, budget, depth + 1);
   const code = bytes[at - 1]!;
@@ -80,7 +82,10 @@ function within(bytes: Buffer, end: number): number {
   return end <= bytes.length ? end : wrong('it ends too early');
 }
 
-/** Where the value that begins at `at` says that it ends, without a look at what is in it. @throws Error when it is outside */
+/**
+ * Where the value that begins at `at` says that it ends, without a look at what is in it. @throws Error when it is
+ * outside
+ */
 export function skipValue(bytes: Buffer, at: number): number {
   const constructor = endOfConstructor(bytes, at, { values: MAX_VALUES }, 0);
   const category = bytes[constructor - 1]! >> 4;

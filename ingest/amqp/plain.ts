@@ -71,7 +71,10 @@ function timeSpanText(ticks: bigint): string {
   const seconds = abs / 10_000_000n;
   const days = seconds / 86_400n;
   const rest = abs % 10_000_000n;
-  return `${ticks < 0n ? '-' : ''}${days > 0n ? `${days}.` : ''}${two((seconds / 3_600n) % 24n)}:${two((seconds / 60n) % 60n)}:${two(seconds % 60n)}${rest > 0n ? `.${String(rest).padStart(7, '0')}` : ''}`;
+  return (
+    `${ticks < 0n ? '-' : ''}${days > 0n ? `${days}.` : ''}${two((seconds / 3_600n) % 24n)}:` +
+    `${two((seconds / 60n) % 60n)}:${two(seconds % 60n)}${rest > 0n ? `.${String(rest).padStart(7, '0')}` : ''}`
+  );
 }
 
 function int64(bytes: Uint8Array, signed: boolean): number | bigint {

@@ -36,7 +36,8 @@ export function openEncoding(label = 'utf-8'): Encoding {
   } catch (error) {
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `there is no encoding ${JSON.stringify(label)}. Use utf-8, utf-16le, utf-16be, windows-1252 (Latin-1), or another label of the Encoding Standard.`,
+      `there is no encoding ${JSON.stringify(label)}. Use utf-8, utf-16le, utf-16be, windows-1252 (Latin-1), ` +
+        'or another label of the Encoding Standard.',
       { cause: error },
     );
   }

@@ -43,7 +43,10 @@ export interface Layout {
 
 export type Column = (typeof COLUMNS)[number];
 
-/** Where the columns TS, Device, Sensor, Value stand (-1 for a device that is said for all rows), and how many there are. */
+/**
+ * Where the columns TS, Device, Sensor, Value stand (-1 for a device that is said for all rows), and how many there
+ * are.
+ */
 export interface Header {
   readonly at: readonly number[];
   /** Where Quality stands; absent when there is no such column. */
@@ -75,7 +78,8 @@ export function headerError(text: string, separator: string, names: readonly str
   const got = text.trim() === '' ? 'nothing' : JSON.stringify(text.slice(0, 100));
   return new FleetscoreError(
     'CSV_HEADER',
-    `the first line must name the columns TS, Device, Sensor, Value, separated by ${nameOf(separator)}, got ${got}. ${headerHint(text, separator, names)}`,
+    `the first line must name the columns TS, Device, Sensor, Value, separated by ${nameOf(separator)}, got ` +
+      `${got}. ${headerHint(text, separator, names)}`,
   );
 }
 
@@ -89,7 +93,10 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
     if (typeof row !== 'string' && (find(row) || names.length < 4)) {
       // All at once: what the columns seem to be is told, too.
       const more = find(row) ? '' : ` ${headerHint(text, other, row)}`;
-      return `The columns seem to be separated by ${nameOf(other)}: say --separator ${other === '\t' ? 'tab' : nameOf(other)}${decimal}.${more}`;
+      return (
+        `The columns seem to be separated by ${nameOf(other)}: say --separator ` +
+        `${other === '\t' ? 'tab' : nameOf(other)}${decimal}.${more}`
+      );
     }
   }
   if (text.includes('\r')) return 'The lines end with CR alone: write LF.';
@@ -98,7 +105,10 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
     const device = names.some((name) => /^device$/i.test(name)) ? '' : ' --device NAME';
     // Four may be the four of other names.
     if (names.length > 4 || (names.length < 4 && time !== undefined))
-      return `This looks like a column for each sensor: say --wide${time === undefined || /^ts$/i.test(time) ? '' : ` --columns ts=${shellWord(time)}`}${device}.`;
+      return (
+        'This looks like a column for each sensor: say ' +
+        `--wide${time === undefined || /^ts$/i.test(time) ? '' : ` --columns ts=${shellWord(time)}`}${device}.`
+      );
   }
   const lower = new Set(names.map((name) => name.toLowerCase()));
   const missing = COLUMNS.filter((column) => !lower.has(column) && !(column === 'value' && lower.has(VALUE_ALIAS)));
@@ -137,7 +147,10 @@ export function createRowReader(
     const row = splitRow(text, rules.separator);
     if (typeof row === 'string') return row;
     if (row.length > fields)
-      return `the row has ${row.length} fields, the header ${fields}: is there a decimal comma, or a ${nameOf(rules.separator)} in a name? Quote the field, or say --separator`;
+      return (
+        `the row has ${row.length} fields, the header ${fields}: is there a decimal comma, or a ` +
+        `${nameOf(rules.separator)} in a name? Quote the field, or say --separator`
+      );
     const [ts = '', device = rules.device ?? '', sensor = '', value = ''] = at.map((column) => row[column]);
     if (row.length < fields && (ts === '' || device === '' || sensor === '' || value === ''))
       return `the row has ${row.length} fields, the header ${fields}`;

@@ -22,7 +22,9 @@ const NAMES: Readonly<Record<TimeUnit, string>> = {
 
 export type ReadTime = (text: string) => number | string;
 
-/** Reads the times of one file: epoch milliseconds, or why a text is none. @param said unit of numbers, from the user */
+/**
+ * Reads the times of one file: epoch milliseconds, or why a text is none. @param said unit of numbers, from the user
+ */
 export function createTimeReader(said: TimeUnit | undefined): ReadTime {
   let unit = said;
   return (text) => {
@@ -34,10 +36,16 @@ export function createTimeReader(said: TimeUnit | undefined): ReadTime {
     if (said === undefined) {
       const seems = UNIT_OF_DIGITS.get(digits.length);
       if (seems === undefined || number < 0)
-        return `TS ${JSON.stringify(text)} is a number without a unit${numberHint(number, 'say --time-unit s')}; write ISO 8601, or say --time-unit s, ms, us or ns`;
+        return (
+          `TS ${JSON.stringify(text)} is a number without a unit${numberHint(number, 'say --time-unit s')}; ` +
+          'write ISO 8601, or say --time-unit s, ms, us or ns'
+        );
       unit ??= seems;
       if (unit !== seems)
-        return `TS ${JSON.stringify(text)} seems to be ${NAMES[seems]}, the rows before are ${NAMES[unit]}; say --time-unit where one unit holds for all`;
+        return (
+          `TS ${JSON.stringify(text)} seems to be ${NAMES[seems]}, the rows before are ${NAMES[unit]}; ` +
+          'say --time-unit where one unit holds for all'
+        );
     }
     const ms = inUnit(number, unit!);
     if (ms < 0) return `TS ${JSON.stringify(text)} is before 1970`;
@@ -48,7 +56,10 @@ export function createTimeReader(said: TimeUnit | undefined): ReadTime {
 function notATime(text: string): string {
   const shown = JSON.stringify(text.slice(0, 60));
   if (text === '') return 'TS is empty';
-  return `TS ${shown} is not a time${reading(text)}; use ISO 8601 such as 2026-11-23T14:00:00Z, or seconds or milliseconds since 1970`;
+  return (
+    `TS ${shown} is not a time${reading(text)}; use ISO 8601 such as 2026-11-23T14:00:00Z, or seconds or ` +
+    'milliseconds since 1970'
+  );
 }
 
 /** What a person may have meant: never taken, because day and month could be the other way round. */

@@ -49,7 +49,10 @@ export function createWideReader(header: string, { columns = {}, device }: Layou
     const row = splitRow(text, rules.separator);
     if (typeof row === 'string') return row;
     if (row.length > names.length)
-      return `the row has ${row.length} fields, the header ${names.length}: is there a decimal comma, or a separator in a name?`;
+      return (
+        `the row has ${row.length} fields, the header ${names.length}: is there a decimal comma, or a ` +
+        'separator in a name?'
+      );
     const tsMs = rules.readTime(row[time] ?? '');
     if (typeof tsMs === 'string') return tsMs;
     const of = deviceAt < 0 ? (device ?? '') : (row[deviceAt] ?? '');

@@ -64,7 +64,9 @@ export function createReadingParser({
     if (tsMs > latestMs)
       return {
         reason: 'time_out_of_range',
-        message: `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the clock skew allowed`,
+        message:
+          `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the ` +
+          'clock skew allowed',
       };
     if (typeof value !== 'number' || !Number.isFinite(value))
       return { reason: 'bad_value', message: `the value must be a finite number, got ${shown(value)}` };
@@ -82,7 +84,10 @@ function missing(record: Readonly<Record<string, unknown>>, fields: FieldNames):
   );
   const names = Object.keys(record);
   const there = names.length === 0 ? 'it has none' : `it has ${names.slice(0, 6).map(shown).join(', ')}`;
-  return `missing ${absent.map((field) => `"${fields[field][0]}"`).join(', ')}; ${there}${names.length > 6 ? ', ...' : ''} (FLEETSCORE_FIELD_* name the fields)`;
+  return (
+    `missing ${absent.map((field) => `"${fields[field][0]}"`).join(', ')}; ` +
+    `${there}${names.length > 6 ? ', ...' : ''} (FLEETSCORE_FIELD_* name the fields)`
+  );
 }
 
 function pick(record: Readonly<Record<string, unknown>>, names: readonly string[]): unknown {

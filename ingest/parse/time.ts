@@ -9,7 +9,9 @@ import { isoTime, MAX_TIME_MS, tryParseTime, type TimeUnit } from '../../domain/
 
 const PER_MS: Readonly<Record<TimeUnit, number>> = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 };
 
-/** Milliseconds since 1970 of 13 digits: from 2001-09-09 to 2286-11-20. Below it a number without a unit is in doubt. */
+/**
+ * Milliseconds since 1970 of 13 digits: from 2001-09-09 to 2286-11-20. Below it a number without a unit is in doubt.
+ */
 export const FIRST_CERTAIN_MS = 1e12;
 
 const NUMBER = /^-?\d{1,25}(\.\d{1,25})?$/;
@@ -28,12 +30,17 @@ export function wireTime(ts: unknown, unit: TimeUnit | undefined): number | stri
 }
 
 const notATime = (ts: unknown): string =>
-  `the time ${shown(ts)} is neither ISO 8601 text nor a number of milliseconds since 1970 (FLEETSCORE_FIELD_TS_UNIT names another unit)`;
+  `the time ${shown(ts)} is neither ISO 8601 text nor a number of milliseconds since 1970 ` +
+  '(FLEETSCORE_FIELD_TS_UNIT names another unit)';
 
 function timeOfNumber(number: number, unit: TimeUnit | undefined, ts: unknown): number | string {
   if (!Number.isFinite(number)) return notATime(ts);
   if (unit === undefined && number >= 0 && number < FIRST_CERTAIN_MS)
-    return `the time ${shown(ts)} would be ${isoTime(number)} as milliseconds since 1970, which is doubtful${numberHint(number, 'set FLEETSCORE_FIELD_TS_UNIT=s')}; send times before 2001 as ISO 8601 text, or set FLEETSCORE_FIELD_TS_UNIT=ms`;
+    return (
+      `the time ${shown(ts)} would be ${isoTime(number)} as milliseconds since 1970, which is ` +
+      `doubtful${numberHint(number, 'set FLEETSCORE_FIELD_TS_UNIT=s')}; ` +
+      'send times before 2001 as ISO 8601 text, or set FLEETSCORE_FIELD_TS_UNIT=ms'
+    );
   return inUnit(number, unit ?? 'ms');
 }
 
@@ -45,7 +52,10 @@ export const inUnit = (number: number, unit: TimeUnit): number =>
 const SPREADSHEET_DAY_0 = Date.UTC(1899, 11, 30);
 const DAY_MS = 86_400_000;
 
-/** ` (...)`: what a number that is no time of its unit seems to be; empty when nothing. @param seconds what to do for seconds */
+/**
+ * ` (...)`: what a number that is no time of its unit seems to be; empty when nothing. @param seconds what to do for
+ * seconds
+ */
 export function numberHint(number: number, seconds: string): string {
   const digits = String(Math.trunc(number));
   const date = /^(19|20)(\d{2})(\d{2})(\d{2})(\d{2})?(\d{2})?(\d{2})?$/.exec(digits);

@@ -28,7 +28,10 @@ export function encodingProblem(bytes: Uint8Array): string {
     .replace(/[^\x20-\x7e]/g, '.');
   const letter = new TextDecoder('windows-1252').decode(bytes.subarray(at, at + 1));
   const after = before === '' ? '' : `, after ${JSON.stringify(before)}`;
-  return `byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')} at position ${at}${after}; in windows-1252 (Latin-1) it is ${JSON.stringify(letter)}`;
+  return (
+    `byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')} at position ${at}${after}; ` +
+    `in windows-1252 (Latin-1) it is ${JSON.stringify(letter)}`
+  );
 }
 
 /** Position of the first byte that is no part of a whole UTF-8 character. */

@@ -72,7 +72,8 @@ export async function importAzurite(azuriteDir: string, dir: string, log: (line:
     db.close();
     throw new FleetscoreError(
       'BLOB_IMPORT',
-      `the blobs that azurite stored in ${azuriteDir} cannot be taken over: ${messageOf(error)}. Nothing was changed; mend or move the folder away, and start again.`,
+      `the blobs that azurite stored in ${azuriteDir} cannot be taken over: ${messageOf(error)}. ` +
+        'Nothing was changed; mend or move the folder away, and start again.',
       { cause: error },
     );
   }

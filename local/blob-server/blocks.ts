@@ -105,7 +105,8 @@ export function showBlockList(parts: Parts, request: BlobRequest): BlobAnswer {
       ...(row ? { ...changedHeaders(row), 'x-ms-blob-content-length': row.bytes } : {}),
     },
     body: document(
-      `<BlockList><CommittedBlocks>${blocks(committed)}</CommittedBlocks><UncommittedBlocks>${blocks(staged)}</UncommittedBlocks></BlockList>`,
+      `<BlockList><CommittedBlocks>${blocks(committed)}</CommittedBlocks><UncommittedBlocks>${blocks(staged)}` +
+        '</UncommittedBlocks></BlockList>',
     ),
   };
 }

@@ -96,14 +96,17 @@ export function listContainers(db: IndexDb, request: BlobRequest): BlobAnswer {
   const rows = db.all<ContainerRow>(sql, marker > prefix ? marker : prefix, most + 1);
   const found = rows.filter((row) => row.name.startsWith(prefix));
   const items = found.slice(0, most).map((row) => {
-    const properties = `<Last-Modified>${httpDate(row.modified_ms)}</Last-Modified>${element('Etag', quoted(row.etag))}<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>`;
+    const properties =
+      `<Last-Modified>${httpDate(row.modified_ms)}</Last-Modified>${element('Etag', quoted(row.etag))}` +
+      '<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>';
     return `<Container>${element('Name', row.name)}<Properties>${properties}</Properties></Container>`;
   });
   return {
     status: 200,
     headers: { 'content-type': 'application/xml' },
     body: document(
-      `<EnumerationResults>${element('Prefix', prefix)}<Containers>${items.join('')}</Containers>${markerOf(found[most]?.name)}</EnumerationResults>`,
+      `<EnumerationResults>${element('Prefix', prefix)}<Containers>${items.join('')}</Containers>` +
+        `${markerOf(found[most]?.name)}</EnumerationResults>`,
     ),
   };
 }
@@ -122,7 +125,11 @@ export function listBlobs(db: IndexDb, request: BlobRequest): BlobAnswer {
         : blobItem(entry, include.has('metadata')),
     ),
   );
-  const body = `<EnumerationResults ContainerName="${escapeXml(container)}">${element('Prefix', page.prefix)}${element('Delimiter', delimiter === '' ? undefined : delimiter)}<Blobs>${items.join('')}</Blobs>${markerOf(next)}</EnumerationResults>`;
+  const body =
+    '<EnumerationResults ' +
+    `ContainerName="${escapeXml(container)}">${element('Prefix', page.prefix)}` +
+    `${element('Delimiter', delimiter === '' ? undefined : delimiter)}<Blobs>${items.join('')}</Blobs>` +
+    `${markerOf(next)}</EnumerationResults>`;
   return { status: 200, headers: { 'content-type': 'application/xml' }, body: document(body) };
 }
 

@@ -86,7 +86,8 @@ export function openIndex(dir: string): IndexDb {
   if (format > FORMAT) {
     db.close();
     throw new Error(
-      `the blobs in ${dir} were written by a newer fleetscore (format ${format}; this one reads up to ${FORMAT}): upgrade`,
+      `the blobs in ${dir} were written by a newer fleetscore (format ${format}; ` +
+        `this one reads up to ${FORMAT}): upgrade`,
     );
   }
   db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${FORMAT}; COMMIT`);

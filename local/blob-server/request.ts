@@ -1,4 +1,6 @@
-/** A request as the Blob service understands it: account, container and blob from the path, parameters, headers, body. */
+/**
+ * A request as the Blob service understands it: account, container and blob from the path, parameters, headers, body.
+ */
 import type { IncomingMessage } from 'node:http';
 import { invalid } from './errors.ts';
 

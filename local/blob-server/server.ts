@@ -35,7 +35,8 @@ export const EMULATOR_ACCOUNT: Account = {
 };
 
 export const emulatorConnection = (port: number, key = EMULATOR_ACCOUNT.key): string =>
-  `DefaultEndpointsProtocol=http;AccountName=${EMULATOR_ACCOUNT.name};AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name};`;
+  `DefaultEndpointsProtocol=http;AccountName=${EMULATOR_ACCOUNT.name};AccountKey=${key}` +
+  `;BlobEndpoint=http://127.0.0.1:${port}/${EMULATOR_ACCOUNT.name};`;
 
 export interface BlobServerOptions {
   readonly dir: string;

@@ -36,7 +36,9 @@ export const notImplemented = (description: string): AmqpError => ({ condition: 
 
 export const tooLarge = (bytes: number, limit: number): AmqpError => ({
   condition: 'amqp:link:message-size-exceeded',
-  description: `The received message (size: ${bytes} bytes) exceeds the limit (${limit} bytes) currently allowed on the link.`,
+  description:
+    `The received message (size: ${bytes} bytes) exceeds the limit (${limit} bytes) currently ` +
+    'allowed on the link.',
 });
 
 /** The copy of an error that rhea may keep and change. */

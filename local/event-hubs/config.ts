@@ -89,7 +89,8 @@ export function checkHubs(hubs: readonly HubConfig[], source = 'The hubs'): void
   for (const { name, partitions, consumerGroups = [] } of hubs) {
     const named = (what: string): void => {
       fail(
-        `${what} is not a valid name. Use letters, digits, periods, hyphens and underscores, a letter or digit first and last.`,
+        `${what} is not a valid name. Use letters, digits, periods, hyphens and underscores, a letter or ` +
+          'digit first and last.',
       );
     };
     if (!ENTITY_NAME.test(name)) named(`event hub ${JSON.stringify(name)}`);

@@ -16,7 +16,9 @@ const BEGIN = 0x11;
 const HANDLE_MAX = 4;
 const HIGHEST_HANDLE = 0xffff_ffff;
 
-/** The number of fields of each composite type that a peer may send, by its descriptor (OASIS AMQP 1.0, 2.7 and 3.5). */
+/**
+ * The number of fields of each composite type that a peer may send, by its descriptor (OASIS AMQP 1.0, 2.7 and 3.5).
+ */
 const FIELDS: ReadonlyMap<number, number> = new Map([
   [0x10, 10], // open
   [BEGIN, 8],

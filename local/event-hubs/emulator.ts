@@ -1,12 +1,13 @@
 /**
  * An emulator of Azure Event Hubs for the laptop: AMQP 1.0 over plain TCP, for the official clients with
- * `UseDevelopmentEmulator=true` (docs/emulator.md says which were tried). Names of rules and errors follow the Event Hubs documentation: "AMQP 1.0
- * protocol guide", "Features and terminology", "Quotas and limits", "Overview of the Event Hubs emulator".
+ * `UseDevelopmentEmulator=true` (docs/emulator.md says which were tried). Names of rules and errors follow the Event
+ * Hubs documentation: "AMQP 1.0 protocol guide", "Features and terminology", "Quotas and limits", "Overview of the
+ * Event Hubs emulator".
  *
- * Emulated: shared access signatures, put-token and SASL PLAIN; hub and partition properties; producer links to a hub or a
- * partition, batches, partition keys with the service's hash, the limit of 1 MiB; consumer links with every start
- * position, consumer groups, owner levels, the limit of five shared readers, runtime metrics; retention by age;
- * durable logs that survive a kill (not a power failure: writes are not forced to the platter).
+ * Emulated: shared access signatures, put-token and SASL PLAIN; hub and partition properties; producer links to a hub
+ * or a partition, batches, partition keys with the service's hash, the limit of 1 MiB; consumer links with every start
+ * position, consumer groups, owner levels, the limit of five shared readers, runtime metrics; retention by age; durable
+ * logs that survive a kill (not a power failure: writes are not forced to the platter).
  *
  * Not emulated: TLS, WebSockets, Microsoft Entra tokens, the end of a link when its token expires, idempotent
  * publishing (refused), transactions, publisher policies, Capture, throughput limits and throttling, Kafka,
@@ -151,7 +152,8 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
     stats,
     faults,
     connectionString: (hub) =>
-      `Endpoint=sb://localhost:${port};SharedAccessKeyName=${policy};SharedAccessKey=${key};UseDevelopmentEmulator=true;` +
+      `Endpoint=sb://localhost:${port};SharedAccessKeyName=${policy};SharedAccessKey=${key}` +
+      ';UseDevelopmentEmulator=true;' +
       (hub === undefined ? '' : `EntityPath=${hub};`),
     stop: () => (stopping ??= shutDown()),
   };

@@ -6,7 +6,10 @@ import type { ReaderRegistry } from './owner-levels.ts';
 export interface EventHubsFaults {
   /** Cuts every connection without a word, as a network failure does; returns how many there were. */
   dropConnections(): number;
-  /** Ends every connection in an orderly way, as the service does at maintenance (close frame with `amqp:connection:forced`); returns how many there were. */
+  /**
+   * Ends every connection in an orderly way, as the service does at maintenance (close frame with
+   * `amqp:connection:forced`); returns how many there were.
+   */
   closeConnections(): number;
   /** Closes the links of all readers with an error; returns how many there were. */
   endReaders(error: AmqpError): number;

@@ -36,7 +36,8 @@ export function createReaderRegistry(): ReaderRegistry {
           other.disconnect(
             stolen(
               `New receiver with higher epoch of '${reader.ownerLevel}' is created hence current receiver with epoch ` +
-                `'${other.ownerLevel ?? 0}' is getting disconnected. If you are recreating the receiver, make sure a higher epoch is used.`,
+                `'${other.ownerLevel ?? 0}' is getting disconnected. ` +
+                'If you are recreating the receiver, make sure a higher epoch is used.',
             ),
           );
         }
@@ -65,13 +66,16 @@ function refusalOf(present: ReadonlySet<Reader>, ownerLevel: number | undefined)
     return highest === undefined || ownerLevel >= highest
       ? undefined
       : stolen(
-          `Receiver with higher epoch '${highest}' already exists. Receiver with epoch ${ownerLevel} cannot be created. ` +
-            'Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ensure all old epoch receivers are closed or disconnected.',
+          `Receiver with higher epoch '${highest}' already exists. ` +
+            `Receiver with epoch ${ownerLevel} cannot be created. ` +
+            'Make sure you are creating receiver with increasing epoch value to ensure connectivity, or ' +
+            'ensure all old epoch receivers are closed or disconnected.',
         );
   }
   if (highest !== undefined) {
     return stolen(
-      `At least one receiver for the endpoint is created with epoch of '${highest}', and so non-epoch receiver is not allowed. ` +
+      `At least one receiver for the endpoint is created with epoch of '${highest}', and so non-epoch ` +
+        'receiver is not allowed. ' +
         'Either reconnect with a higher epoch, or make sure all epoch receivers are closed or disconnected.',
     );
   }
@@ -79,6 +83,8 @@ function refusalOf(present: ReadonlySet<Reader>, ownerLevel: number | undefined)
     ? undefined
     : {
         condition: 'amqp:resource-limit-exceeded',
-        description: `Exceeded the maximum number of allowed receivers per partition in a consumer group which is ${MAX_SHARED_READERS}.`,
+        description:
+          'Exceeded the maximum number of allowed receivers per partition in a consumer group which is ' +
+          `${MAX_SHARED_READERS}.`,
       };
 }

@@ -201,8 +201,10 @@ export class PartitionLog {
     const damage = reopenForWriting(newest);
     if (damage !== undefined) {
       this.log(
-        `${newest.path}: cut off ${damage.fileBytes - damage.goodBytes} bytes of an unfinished write at byte ${damage.goodBytes}: ` +
-          `${damage.reason}. Every accepted event before it is kept; the next sequence number is ${newest.nextSequence}.`,
+        `${newest.path}: cut off ${damage.fileBytes - damage.goodBytes} bytes of an unfinished write at byte ` +
+          `${damage.goodBytes}: ` +
+          `${damage.reason}. Every accepted event before it is kept; ` +
+          `the next sequence number is ${newest.nextSequence}.`,
       );
     }
     this.segments.forEach((segment, i) => {

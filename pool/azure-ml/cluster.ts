@@ -98,7 +98,8 @@ export async function ensureCluster(
     const most = found && amlProperties(found).scaleSettings?.maxNodeCount;
     if (most !== undefined && statusCode(error) === 403)
       return [
-        `cluster ${target.cluster} stays at ${most} nodes at the most, not ${maxNodes}: the identity of this process may not change it; raise maxNodes where the cluster is made`,
+        `cluster ${target.cluster} stays at ${most} nodes at the most, not ${maxNodes}: the identity of this ` +
+          'process may not change it; raise maxNodes where the cluster is made',
       ];
     throw armError(error, `prepare cluster ${target.cluster}`);
   }
@@ -110,7 +111,8 @@ function differences(found: ComputeResource, target: AzureMlTarget): string[] {
   const notes: string[] = [];
   if (vmSize && vmSize.toLowerCase() !== target.vmSize.toLowerCase())
     notes.push(
-      `cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster cannot be changed, so name another cluster for another size`,
+      `cluster ${target.cluster} has machines of ${vmSize}, not ${target.vmSize}: the size of a cluster ` +
+        'cannot be changed, so name another cluster for another size',
     );
   if (vmPriority && vmPriority !== priorityOf(target))
     notes.push(`cluster ${target.cluster} is ${vmPriority}, not ${priorityOf(target)}: it stays so`);

@@ -4,7 +4,9 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 
 /** What to do about cores that the subscription does not have. */
 export const QUOTA_REMEDY =
-  'Ask for cores of this machine size, or of low-priority machines, in this region: Azure portal, Quotas, Machine Learning (https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas). It goes on by itself once they are granted.';
+  'Ask for cores of this machine size, or of low-priority machines, in this region: Azure portal, Quotas, ' +
+  'Machine Learning (https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas). ' +
+  'It goes on by itself once they are granted.';
 
 /** Asked to wait, without a word on how long. */
 const DEFAULT_RETRY_AFTER_MS = 30_000;
@@ -36,9 +38,16 @@ export function armError(error: unknown, doing: string, now: () => number = Date
 /** Roles are those of deploy/bicep/custom-roles.bicep; quota is asked for by people, and may take days. */
 function remedyFor(status: number, code: string | undefined, text: string): string {
   if (code === 'LinkedAuthorizationFailed')
-    return ' Give the identity of this process Managed Identity Operator on the identity of the nodes, and the right to join their subnet.';
+    return (
+      ' Give the identity of this process Managed Identity Operator on the identity of the nodes, and the ' +
+      'right to join their subnet.'
+    );
   if (status === 401 || status === 403)
-    return ' Give the identity of this process the role "fleetscore pool operator" (deploy/bicep/custom-roles.bicep) on the workspace. Where deploy/ made the workspace, `azd provision` makes the cluster, as soon as there is quota for it.';
+    return (
+      ' Give the identity of this process the role "fleetscore pool operator" ' +
+      '(deploy/bicep/custom-roles.bicep) on the workspace. Where deploy/ made the workspace, `azd provision` ' +
+      'makes the cluster, as soon as there is quota for it.'
+    );
   if (/quota/i.test(text)) return ` ${QUOTA_REMEDY}`;
   return '';
 }

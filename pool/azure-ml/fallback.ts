@@ -73,7 +73,8 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
       if (taken.size > 0) {
         turnedAtMs = now();
         notes.push(
-          `cluster ${lowName} gave no low-priority machine within ${Math.round(afterMs / 1_000)} s for ${taken.size} of its nodes: asking cluster ${dedicatedName} for dedicated ones`,
+          `cluster ${lowName} gave no low-priority machine within ${Math.round(afterMs / 1_000)} s for ` +
+            `${taken.size} of its nodes: asking cluster ${dedicatedName} for dedicated ones`,
         );
       }
       const capacity = capacityOf(first, second);

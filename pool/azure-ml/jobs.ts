@@ -9,10 +9,11 @@ import { armError, statusCode } from './errors.ts';
 import { APP_TAG, computeId, type AzureMlTarget } from './target.ts';
 
 /**
- * The service's order is Starting, Preparing, Queued, Running: the answer to the PUT says `Starting` already, long before
- * a machine is allocated (recording test_command_job_with_dataset of 2026-03-27 in Azure/azure-sdk-assets; Queued is
- * "waiting for all required nodes to be ready", reference of MachineLearningJobStatus). So nothing before Running tells
- * of a machine; the cluster's counts of nodes do (pool.ts). A job that does not respond may come back, by the same reference.
+ * The service's order is Starting, Preparing, Queued, Running: the answer to the PUT says `Starting` already, long
+ * before a machine is allocated (recording test_command_job_with_dataset of 2026-03-27 in Azure/azure-sdk-assets;
+ * Queued is "waiting for all required nodes to be ready", reference of MachineLearningJobStatus). So nothing before
+ * Running tells of a machine; the cluster's counts of nodes do (pool.ts). A job that does not respond may come back, by
+ * the same reference.
  */
 const STATE: Readonly<Record<string, NodeState>> = {
   NotStarted: 'queued',

@@ -30,4 +30,5 @@ export interface AzureMlTarget {
 export const APP_TAG = 'fleetscore-pool';
 
 export const computeId = (t: AzureMlTarget): string =>
-  `/subscriptions/${t.subscriptionId}/resourceGroups/${t.resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${t.workspace}/computes/${t.cluster}`;
+  `/subscriptions/${t.subscriptionId}/resourceGroups/${t.resourceGroup}` +
+  `/providers/Microsoft.MachineLearningServices/workspaces/${t.workspace}/computes/${t.cluster}`;

@@ -21,7 +21,9 @@ export function watchMemory({
       ? undefined
       : {
           kind: 'memory',
-          text: `${Math.round(bytes / MiB)} MiB of memory in use, above the mark of ${Math.round(limitBytes / MiB)} MiB`,
+          text:
+            `${Math.round(bytes / MiB)} MiB of memory in use, above the mark of ` +
+            `${Math.round(limitBytes / MiB)} MiB`,
         };
   });
 }

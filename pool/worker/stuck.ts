@@ -20,7 +20,9 @@ export function watchStuck({ activities, limitMs, everyMs = EVERY_MS, graceMs = 
     if (ms < limitMs + graceMs) return undefined;
     return {
       kind: 'stuck',
-      text: `an activity runs for ${Math.round(ms / 1_000)} s, longer than the ${Math.round(limitMs / 1_000)} s that Temporal waits for it`,
+      text:
+        `an activity runs for ${Math.round(ms / 1_000)} s, longer than the ${Math.round(limitMs / 1_000)} s ` +
+        'that Temporal waits for it',
     };
   });
 }

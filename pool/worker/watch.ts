@@ -14,7 +14,10 @@ export interface Watch {
   stop(): void;
 }
 
-/** @param look gives a reason, undefined to look again, or `'give up'`; what it throws goes to `trouble` and it looks again */
+/**
+ * @param look gives a reason, undefined to look again, or `'give up'`; what it throws goes to `trouble` and it looks
+ * again
+ */
 export function watch(
   everyMs: number,
   look: () => Promise<EndReason | 'give up' | undefined>,

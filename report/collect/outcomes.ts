@@ -32,7 +32,9 @@ export interface Survey {
 const SEVERITY: Readonly<Record<OutcomeStatus, number>> = { scored: 0, skipped: 1, cancelled: 2, failed: 3 };
 export const severity = (status: OutcomeStatus): number => SEVERITY[status];
 
-/** @param faulty keys of the sensors with known faults: always candidates. @param limit most sensors that will be shown */
+/**
+ * @param faulty keys of the sensors with known faults: always candidates. @param limit most sensors that will be shown
+ */
 export async function surveyOutcomes(
   store: OutcomeSource,
   batches: readonly Batch[],

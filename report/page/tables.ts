@@ -49,7 +49,8 @@ export function faultSection(
   const alarms = formatNumberOf(match.falseAlarms, 'false alarm');
   const alarmShare = formatShare(match.falseAlarms, match.quietWindows) || '0%';
   const lead = [
-    `${formatCount(match.found)} of ${formatCount(faults.length)} found, ${formatCount(match.missed)} missed${surprise}.`,
+    `${formatCount(match.found)} of ${formatCount(faults.length)} found, ${formatCount(match.missed)} ` +
+      `missed${surprise}.`,
     `${alarms}: ${alarmShare} of the windows outside faults.`,
     ...(faults.length > shown.length ? [`Only ${formatCount(shown.length)} are listed, missed ones first.`] : []),
   ].join(' ');
@@ -118,7 +119,8 @@ export function causeSection(data: BatchData, hrefOf: (key: ReportSensor) => str
 }
 
 const CAUSE_LEAD =
-  'Skipped sensors had nothing to score, or nothing to score with; failed ones had a problem that somebody should look at.';
+  'Skipped sensors had nothing to score, or nothing to score with; ' +
+  'failed ones had a problem that somebody should look at.';
 
 const CAUSE_COLUMNS: readonly Column[] = [
   { title: 'Outcome' },

@@ -170,7 +170,11 @@ function area(
   const at = (value: number): string => round(top + height - (Math.min(most, value) / most) * height);
   const first = points[0];
   if (!first) return '';
-  return `M${round(x(first[0]))} ${base}${points.map(([ms, value]) => `H${round(x(ms))}V${at(value)}`).join('')}H${round(x(data.toMs))}V${base}Z`;
+  return (
+    `M${round(x(first[0]))} ` +
+    `${base}${points.map(([ms, value]) => `H${round(x(ms))}V${at(value)}`).join('')}H${round(x(data.toMs))}V` +
+    `${base}Z`
+  );
 }
 
 function workerPlot(data: PoolPageData, top: number, frame: Frame): Markup {
@@ -186,7 +190,8 @@ function workerPlot(data: PoolPageData, top: number, frame: Frame): Markup {
   const target = data.looks
     .map(
       (look, i) =>
-        `${i === 0 ? 'M' : 'H'}${round(frame.x(look.atMs))}${i === 0 ? ' ' : 'V'}${round(top + PLOT - (look.target / most) * PLOT)}`,
+        `${i === 0 ? 'M' : 'H'}${round(frame.x(look.atMs))}${i === 0 ? ' ' : 'V'}` +
+        round(top + PLOT - (look.target / most) * PLOT),
     )
     .join('');
   return html`${axis(most, top, PLOT, frame.right)}${draw(

@@ -1,4 +1,6 @@
-/** Page of one batch: signs that its models do not fit any more, and what its challenger made of the same windows. Pure. */
+/**
+ * Page of one batch: signs that its models do not fit any more, and what its challenger made of the same windows. Pure.
+ */
 import { type BatchData } from '../collect/batch-data.ts';
 import { formatCount, formatNumberOf, formatPeriod, formatShare } from '../format.ts';
 import { html, type Markup } from '../page/markup.ts';

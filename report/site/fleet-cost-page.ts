@@ -65,7 +65,9 @@ export function fleetCostPage({ batches, cost }: FleetPages): string {
     body: tableSection({
       id: 'costs',
       title: 'By batch',
-      lead: `Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). The bar shows both.`,
+      lead:
+        'Every second of a node belongs to one batch: while it ran, or around it (spin-up, waiting, idle). ' +
+        'The bar shows both.',
       columns: [
         { title: 'Period' },
         { title: 'Sensors', number: true },

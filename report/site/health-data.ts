@@ -76,5 +76,8 @@ const short = (ms: number): string => isoTime(ms).replace(/(:00)?\.000Z$/, 'Z');
 export function healthCommand({ period, baseline }: HealthSpan): string {
   const times = (from: string, to: string, of: Period): string =>
     `--${from} ${short(of.fromMs)} --${to} ${short(of.toMs)}`;
-  return `fleetscore models health ${times('from', 'to', period)}${baseline ? ` ${times('baseline-from', 'baseline-to', baseline)}` : ''}`;
+  return (
+    'fleetscore models health ' +
+    `${times('from', 'to', period)}${baseline ? ` ${times('baseline-from', 'baseline-to', baseline)}` : ''}`
+  );
 }

@@ -11,7 +11,8 @@ import { ASSETS, toTop } from './paths.ts';
  * nothing then, hence `file:`, which a page from a server cannot load anyway.
  */
 export const SITE_POLICY =
-  "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:; base-uri 'none'; " +
+  "form-action 'none'";
 
 export interface Tab {
   readonly name: string;
@@ -143,6 +144,7 @@ export function meter(parts: readonly (readonly [tone: 1 | 2 | 3, share: number]
   });
   const whole = '<path class="m0" d="M0 0h100v7H0z"/>';
   return trusted(
-    `<svg class="meter" viewBox="0 0 100 7" preserveAspectRatio="none" aria-hidden="true">${whole}${drawn.join('')}</svg>`,
+    '<svg class="meter" viewBox="0 0 100 7" preserveAspectRatio="none" ' +
+      `aria-hidden="true">${whole}${drawn.join('')}</svg>`,
   );
 }

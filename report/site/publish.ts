@@ -76,7 +76,8 @@ export async function publishSite(
     if (!limit.aborted || error instanceof FleetscoreError) throw error;
     throw new FleetscoreError(
       'SITE_TOO_SLOW',
-      `the pages of ${batchIds.join(', ')} were not written in ${giveUpMs / 1000} s: Blob storage or the store answers too slowly. \`fleetscore report --site\` writes them when it is well.`,
+      `the pages of ${batchIds.join(', ')} were not written in ${giveUpMs / 1000} s: Blob storage or the ` +
+        `store answers too slowly. \`fleetscore report --site\` writes them when it is well.`,
       { cause: error },
     );
   }
@@ -169,7 +170,8 @@ async function publishBatch(
       if (source.now() > deadline)
         throw new FleetscoreError(
           'SITE_TOO_SLOW',
-          `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`,
+          `the pages of batch ${batch.id} took too long: ${at} of ${files.length} are written. ` +
+            `Lower FLEETSCORE_SITE_SENSORS (${options.maxSensors}).`,
         );
       const [name, body] = files[at++]!();
       await target.put(name, body, HTML);
@@ -224,7 +226,10 @@ async function publishFleet({ store, blobs, now, prices }: SiteSource, target: S
   return 2;
 }
 
-/** The newest batches with pages, looking up what is not yet `known`: of the main line as many as are shown, others as far as there is room. */
+/**
+ * The newest batches with pages, looking up what is not yet `known`: of the main line as many as are shown, others as
+ * far as there is room.
+ */
 async function listedBatches(
   store: Store,
   target: SiteTarget,

@@ -5,7 +5,10 @@
  */
 import { dimsOf, doubles, integers, type OnnxModel, type OnnxNode, type OnnxTensor, toNumber } from '../onnx-proto.ts';
 
-/** Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a scalar). */
+/**
+ * Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a
+ * scalar).
+ */
 export type Operand =
   | 'input'
   | { readonly step: number }

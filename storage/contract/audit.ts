@@ -1,4 +1,7 @@
-/** The log of what people did: an entry for every action, never changed, never taken away. Rules of all contracts: store.ts. */
+/**
+ * The log of what people did: an entry for every action, never changed, never taken away. Rules of all contracts:
+ * store.ts.
+ */
 
 /** What somebody did to a thing, and what came of it. */
 export interface AuditEntry {

@@ -11,12 +11,21 @@ import type {
 } from '../../domain/challenge.ts';
 
 export interface ChallengeStore {
-  /** Has the next batches score this release too; nothing, when undefined. @throws FleetscoreError `RELEASE_UNKNOWN`, `CHALLENGER_IS_CURRENT` */
+  /**
+   * Has the next batches score this release too; nothing, when undefined. @throws FleetscoreError `RELEASE_UNKNOWN`,
+   * `CHALLENGER_IS_CURRENT`
+   */
   setChallenger(challenger: Challenger | undefined): Promise<void>;
   findChallenger(): Promise<Challenger | undefined>;
-  /** The challenger that was set when a batch was planned, unless it is the batch's own release. Only batches of kind `score` have one. */
+  /**
+   * The challenger that was set when a batch was planned, unless it is the batch's own release. Only batches of kind
+   * `score` have one.
+   */
   batchChallenger(batchId: string): Promise<Pick<Challenger, 'release' | 'share'> | undefined>;
-  /** Records what a batch's challenger made of sensors; what is recorded of a sensor stays. @throws FleetscoreError `BATCH_UNKNOWN` */
+  /**
+   * Records what a batch's challenger made of sensors; what is recorded of a sensor stays. @throws FleetscoreError
+   * `BATCH_UNKNOWN`
+   */
   commitChallenge(batchId: string, sensors: readonly ChallengedSensor[]): Promise<void>;
   /** By base and challenger, the newest batch first. */
   challengeSummaries(filter?: ChallengeFilter): Promise<ChallengeSummary[]>;

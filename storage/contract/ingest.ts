@@ -81,7 +81,8 @@ export interface IngestStore {
   /** Notes which hub a partition is read of, and why it is not read; undefined: it is. */
   noteHub(source: string, partition: string, hubCreatedMs: number, problem: string | undefined): Promise<void>;
   /**
-   * Progress of a partition begins anew, with another hub: nothing of it is applied or captured yet. Its counters go on.
+   * Progress of a partition begins anew, with another hub: nothing of it is applied or captured yet. Its counters go
+   * on.
    * @returns false when the stored appliedSeq is not `expectedSeq`: somebody else went on, and nothing was written
    */
   beginHub(source: string, partition: string, expectedSeq: number, hubCreatedMs: number): Promise<boolean>;

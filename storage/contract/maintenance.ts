@@ -50,7 +50,9 @@ export interface SchemaStore {
    * @throws FleetscoreError `SCHEMA_TOO_NEW`, `SCHEMA_CHANGED`, `MIGRATION_FAILED`
    */
   migrate(): Promise<readonly string[]>;
-  /** For whoever does not migrate. @throws FleetscoreError `SCHEMA_OLD` when migrations are pending, `SCHEMA_TOO_NEW` */
+  /**
+   * For whoever does not migrate. @throws FleetscoreError `SCHEMA_OLD` when migrations are pending, `SCHEMA_TOO_NEW`
+   */
   checkSchema(): Promise<void>;
   /** By version ascending. Works on a database without a schema too. */
   migrationStatus(): Promise<MigrationState[]>;

@@ -13,7 +13,10 @@ export interface WindowStats {
   readonly windows?: number;
 }
 
-/** `mean`: without count, min, max and last, which are left empty. Most models ask for no more, and it is read twice as fast. */
+/**
+ * `mean`: without count, min, max and last, which are left empty. Most models ask for no more, and it is read twice as
+ * fast.
+ */
 export type SeriesColumns = 'all' | 'mean';
 
 export interface SeriesOptions {
@@ -96,7 +99,8 @@ export interface WindowStore {
   readWindowReadings(sensorId: number, period: Period): Promise<WindowReadings[]>;
   /**
    * Starts of the first and the last window held for each sensor of `range`, by two seeks each; sensors without windows
-   * are left out. `windows` counts those that start at or after `countFromMs`: none without it, for counting reads them.
+   * are left out. `windows` counts those that start at or after `countFromMs`: none without it, for counting reads
+   * them.
    */
   windowStats(range: IdRange, options?: { readonly countFromMs?: number }): Promise<WindowStats[]>;
 }

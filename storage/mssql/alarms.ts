@@ -1,6 +1,6 @@
 /**
- * Alarms: rows, events, shelves and rules. Whoever changes alarms moves the clock first: its row stays locked to the end
- * of the transaction, so changes come one after the other, and the numbers of events in the order of their commits.
+ * Alarms: rows, events, shelves and rules. Whoever changes alarms moves the clock first: its row stays locked to the
+ * end of the transaction, so changes come one after the other, and the numbers of events in the order of their commits.
  */
 import { parseAlarmId } from '../../alarms/act.ts';
 import type { AlarmRecord, AlarmShelf } from '../../domain/alarm.ts';

@@ -109,7 +109,8 @@ function servicePrincipal(keys: ReadonlyMap<string, string>, clientId: string | 
   const secret = keys.get('password') ?? keys.get('pwd');
   if (!clientId || !secret || !tenantId)
     throw invalid(
-      'asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id or AZURE_TENANT_ID',
+      'asks for a service principal: it needs User Id (client id), Password (its secret) and Tenant Id ' +
+        'or AZURE_TENANT_ID',
     );
   return new ClientSecretCredential(tenantId, clientId, secret);
 }

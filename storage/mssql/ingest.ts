@@ -329,7 +329,10 @@ async function addToSends(tx: Transaction, { sends = [] }: IngestCommit, duplica
   }
 }
 
-/** Last in the transaction: the rows it locks are shared by all partitions. Takes repeated readings for late too, which costs a look. */
+/**
+ * Last in the transaction: the rows it locks are shared by all partitions. Takes repeated readings for late too, which
+ * costs a look.
+ */
 async function markLate(tx: Transaction, updates: ReturnType<typeof mergeUpdates>): Promise<void> {
   // With row versions a batch could be planned, and read its windows, between this look and our commit.
   await tx.lock(PLANS_LOCK, 'Shared');

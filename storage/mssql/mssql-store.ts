@@ -56,7 +56,8 @@ export function storeOn(db: Database): Store {
     backup: async () => {
       throw new FleetscoreError(
         'NOT_SUPPORTED',
-        'a SQL Server store is backed up by its server: Azure SQL keeps restore points by itself, elsewhere use BACKUP DATABASE.',
+        'a SQL Server store is backed up by its server: Azure SQL keeps restore points by itself, elsewhere ' +
+          'use BACKUP DATABASE.',
       );
     },
     room: async () => undefined,

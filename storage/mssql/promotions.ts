@@ -1,4 +1,7 @@
-/** Which release is current, and the log of how it became so: as in the embedded store; a lock makes one of it with the challenger. */
+/**
+ * Which release is current, and the log of how it became so: as in the embedded store; a lock makes one of it with the
+ * challenger.
+ */
 import { challengerIsCurrent } from '../failures.ts';
 import { isNoted, MAX_PROMOTIONS, releaseBefore, type Promotion, type ReleaseSwitch } from '../promotions.ts';
 import type { PromotionStore } from '../store.ts';

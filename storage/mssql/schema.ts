@@ -1,4 +1,7 @@
-/** Migrations of the SQL Server schema, in one transaction under an application lock: applied once, whoever starts first. */
+/**
+ * Migrations of the SQL Server schema, in one transaction under an application lock: applied once, whoever starts
+ * first.
+ */
 import {
   checkCurrent,
   checkNotNewer,

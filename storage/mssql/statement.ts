@@ -63,14 +63,17 @@ export function createStage(table: StageTable): string {
     const collation = type.startsWith('NVARCHAR') ? ' COLLATE Latin1_General_100_BIN2' : '';
     return `[${name}] ${type}${collation} ${nullable ? 'NULL' : 'NOT NULL'}`;
   });
-  return `CREATE TABLE ${table.name} (${columns.join(', ')}, PRIMARY KEY (${table.key.map((k) => `[${k}]`).join(', ')}))`;
+  return (
+    `CREATE TABLE ${table.name} (${columns.join(', ')}, PRIMARY KEY ` +
+    `(${table.key.map((k) => `[${k}]`).join(', ')}))`
+  );
 }
 
 const LENGTH = /^NVARCHAR\((\d+)\)$/;
 
 /**
- * Makes a value fit its type, where that asks for something: numbers are settled, and a text that is too long is refused
- * before the server refuses the whole transaction. @throws FleetscoreError `TEXT_TOO_LONG`
+ * Makes a value fit its type, where that asks for something: numbers are settled, and a text that is too long is
+ * refused before the server refuses the whole transaction. @throws FleetscoreError `TEXT_TOO_LONG`
  */
 export function fit(name: string, type: SqlType): ((value: SqlValue) => SqlValue) | undefined {
   if (type === 'FLOAT') return (value) => (typeof value === 'number' ? settled(value) : value);
@@ -80,7 +83,8 @@ export function fit(name: string, type: SqlType): ((value: SqlValue) => SqlValue
     if (typeof value !== 'string' || value.length <= length) return value;
     throw new FleetscoreError(
       'TEXT_TOO_LONG',
-      `${name} takes at most ${length} characters, and ${JSON.stringify(value.slice(0, 60))}... has ${value.length}. Give a shorter one.`,
+      `${name} takes at most ${length} characters, and ${JSON.stringify(value.slice(0, 60))}... ` +
+        `has ${value.length}. Give a shorter one.`,
     );
   };
 }

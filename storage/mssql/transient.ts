@@ -2,7 +2,8 @@
  * Which errors of the driver pass by themselves. Numbers come from Microsoft's own lists (SqlClient
  * `SqlConfigurableRetryFactory`, EF Core `SqlServerTransientExceptionDetector`) as far as they can meet disk tables;
  * codes and words are those of tedious 20 and of Node. What passes at once is tried again at once, what is worth less
- * patience (a name that does not resolve, nobody who listens, an identity without token) for a shorter time: it may be a wrong setting.
+ * patience (a name that does not resolve, nobody who listens, an identity without token) for a shorter time: it may be
+ * a wrong setting.
  */
 import { FleetscoreError } from '../../domain/errors.ts';
 

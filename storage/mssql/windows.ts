@@ -79,8 +79,8 @@ export const WINDOW_SQL = {
     FROM #loaded n
     WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`,
   ),
-  // After an export and import ROWVERSION starts anew and outcomes have numbers that are still to come: what they saw is
-  // then not known, so their windows count as changed.
+  // After an export and import ROWVERSION starts anew and outcomes have numbers that are still to come: what they saw
+  // is then not known, so their windows count as changed.
   changed: tsql(
     { ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' },
     `

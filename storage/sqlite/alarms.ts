@@ -25,11 +25,19 @@ const SHELF = 'LEFT JOIN alarm_shelves h ON h.sensor_id = a.sensor_id AND h.kind
 const ROW = 'SELECT a.record, s.device, s.sensor, s.unit, h.shelf';
 
 const PATHS: Readonly<Record<AlarmPath, string>> = {
-  sensor: `FROM alarms a INDEXED BY alarms_sensor CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.sensor_id = ?7`,
-  incident: `FROM alarms a INDEXED BY alarms_incident CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.incident = ?6`,
-  device: `FROM sensors s CROSS JOIN alarms a INDEXED BY alarms_sensor ON a.sensor_id = s.id ${SHELF} WHERE s.device = ?5`,
+  sensor:
+    `FROM alarms a INDEXED BY alarms_sensor CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE ` +
+    'a.sensor_id = ?7',
+  incident:
+    `FROM alarms a INDEXED BY alarms_incident CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} ` +
+    'WHERE a.incident = ?6',
+  device:
+    `FROM sensors s CROSS JOIN alarms a INDEXED BY alarms_sensor ON a.sensor_id = s.id ${SHELF} ` +
+    'WHERE s.device = ?5',
   open: `FROM alarms a INDEXED BY alarms_open CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.is_open = 1`,
-  time: `FROM alarms a INDEXED BY alarms_since CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.since_ms >= 0`,
+  time:
+    `FROM alarms a INDEXED BY alarms_since CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} ` +
+    'WHERE a.since_ms >= 0',
 };
 
 const list = (path: AlarmPath): string => `

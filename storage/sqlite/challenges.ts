@@ -20,7 +20,9 @@ const RECORDED = `
 export const CHALLENGE_SQL = {
   clear: 'DELETE FROM challenger',
   set: 'INSERT INTO challenger (id, release_key, share, since_ms) VALUES (1, ?, ?, ?)',
-  find: 'SELECT r.name AS "release", c.share, c.since_ms AS sinceMs FROM challenger c INNER JOIN releases r ON r.release_key = c.release_key',
+  find:
+    'SELECT r.name AS "release", c.share, c.since_ms AS sinceMs FROM challenger c INNER JOIN releases r ON ' +
+    'r.release_key = c.release_key',
   ofBatch: `
     SELECT r.name AS "release", h.share FROM batch_challengers h INNER JOIN releases r ON r.release_key = h.release_key
     WHERE h.batch_key = ?`,

@@ -1,7 +1,8 @@
 /**
  * Keeps SQLite's write-ahead log short. Normally a committer copies a few MB of it back now and then. A long reader
  * stops that, and then the next committer would copy all of it at once, on its own thread (seconds for 1 GB). So from
- * a size on committers leave it alone, and a thread of its own starts the log over, again and again until readers let it.
+ * a size on committers leave it alone, and a thread of its own starts the log over, again and again until readers let
+ * it.
  */
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -14,7 +15,10 @@ const LONG_BYTES = 64 * 1024 * 1024;
 const SHORT_BYTES = 32 * 1024 * 1024;
 const LOOK_EVERY_MS = 250;
 
-/** Plain JavaScript, so that it runs the same from source and built. RESTART waits for readers, then the log begins anew. */
+/**
+ * Plain JavaScript, so that it runs the same from source and built. RESTART waits for readers, then the log begins
+ * anew.
+ */
 const THREAD = `
 const { workerData, parentPort } = require('node:worker_threads');
 const { DatabaseSync } = require('node:sqlite');

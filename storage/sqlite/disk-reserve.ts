@@ -36,9 +36,12 @@ const mib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
 
 /** What a person does about it. */
 export const roomRemedy = (path: string, { freeBytes, reserveBytes }: DiskRoom): string =>
-  `the disk of ${path} has ${mib(freeBytes)} free, and ingest leaves ${mib(reserveBytes)} alone so that pruning can run. ` +
-  'Free room elsewhere on this disk, or let `fleetscore db prune --windows AGE` delete old windows: the file stays as ' +
-  'large, and what is deleted is used again by ingest. Nothing is lost while it waits, as long as the event hub keeps the events';
+  `the disk of ${path} has ${mib(freeBytes)} free, and ingest leaves ${mib(reserveBytes)} alone so that ` +
+  'pruning can run. ' +
+  'Free room elsewhere on this disk, or let `fleetscore db prune --windows AGE` delete old windows: ' +
+  'the file stays as ' +
+  'large, and what is deleted is used again by ingest. Nothing is lost while it waits, as long as the event ' +
+  'hub keeps the events';
 
 /**
  * A check that throws while the disk is too full. Pages that pruning freed count as room: ingest goes on in them.

@@ -14,7 +14,8 @@ const REMEDIES: Readonly<Record<number, string>> = {
   [IOERR]: 'The disk failed to read or write; check it, then try again.',
   11: 'The file is damaged: restore it from a backup, or rebuild the windows from raw capture into a new file.',
   [FULL]:
-    'The disk is full, and deleting needs room as well: first free some 100 MB elsewhere on this disk, then let `fleetscore db prune` delete what is old. The file stays as large, and its room is used again.',
+    'The disk is full, and deleting needs room as well: first free some 100 MB elsewhere on this disk, then ' +
+    'let `fleetscore db prune` delete what is old. The file stays as large, and its room is used again.',
   14: 'Check that it is a file, that its folder exists, and the permissions of both.',
   26: 'The file is not a SQLite database: name another file.',
 };

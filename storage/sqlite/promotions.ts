@@ -1,4 +1,6 @@
-/** Which release is current, and the log of how it became so: changed together with the challenger, in one transaction. */
+/**
+ * Which release is current, and the log of how it became so: changed together with the challenger, in one transaction.
+ */
 import { challengerIsCurrent } from '../failures.ts';
 import { isNoted, MAX_PROMOTIONS, releaseBefore, type Promotion, type ReleaseSwitch } from '../promotions.ts';
 import type { PromotionStore } from '../store.ts';

@@ -1,4 +1,7 @@
-/** Retention. Each transaction is small; a batch goes outcomes first, its own row last, so a cut-off prune can be repeated. */
+/**
+ * Retention. Each transaction is small; a batch goes outcomes first, its own row last, so a cut-off prune can be
+ * repeated.
+ */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { PruneStore } from '../store.ts';
 import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
@@ -6,7 +9,9 @@ import type { Connection } from './connection.ts';
 import { pruneWindows } from './windows.ts';
 
 export const PRUNE_SQL = {
-  oldBatches: `SELECT batch_key AS "key" FROM batches WHERE status NOT IN ('waiting', 'running') AND finished_at_ms < ? ORDER BY batch_key`,
+  oldBatches:
+    `SELECT batch_key AS "key" FROM batches WHERE status NOT IN ('waiting', 'running') AND finished_at_ms < ? ` +
+    'ORDER BY batch_key',
   outcomes: `
     DELETE FROM outcomes WHERE batch_key = ?1 AND sensor_id IN (
       SELECT sensor_id FROM outcomes WHERE batch_key = ?1 ORDER BY sensor_id LIMIT ?2

@@ -29,7 +29,8 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     if (!create)
       throw new FleetscoreError(
         'STORE_MISSING',
-        `There is no SQLite store at ${file}. Start the laptop stack (\`fleetscore up\`), name another file or home, or run \`fleetscore db migrate\` to create it.`,
+        `There is no SQLite store at ${file}. Start the laptop stack (\`fleetscore up\`), name another file ` +
+          `or home, or run \`fleetscore db migrate\` to create it.`,
       );
     makeFolder(dirname(file));
   }

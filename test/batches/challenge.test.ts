@@ -90,91 +90,104 @@ afterAll(async () => {
   await server?.stop();
 });
 
-test('every batch scores it beside its own release; compare, batch show and batch plan tell, and the predictions stay as they are', async () => {
-  const without = await run();
-  // Sensor 1: everything is an anomaly. Sensor 2: a lag, and columns that the base does not read.
-  await release('strict', {
-    1: plainBytes(-1),
-    2: encodeModel(zScoreModel({ mean: 10, scale: 1, threshold: 3 }, 'max[-1]')),
-  });
-  const set = await cli('models', 'challenge', 'strict');
-  expect(set.stdout).toMatch(
-    /^Batches planned from \S+ \S+ UTC on score strict on all sensors beside r-\S+; what it predicts is counted, not served\.\nSee how it does: fleetscore models compare strict\n$/,
-  );
-  expect((await cli('batch', 'plan', ...PERIOD)).stdout).toMatch(
-    /Challenger: +strict on 100% of the sensors, counted and not served/,
-  );
-  const first = await run();
-  await run();
+test(
+  'every batch scores it beside its own release; compare, batch show and batch plan tell, and the predictions ' +
+    'stay as they are',
+  async () => {
+    const without = await run();
+    // Sensor 1: everything is an anomaly. Sensor 2: a lag, and columns that the base does not read.
+    await release('strict', {
+      1: plainBytes(-1),
+      2: encodeModel(zScoreModel({ mean: 10, scale: 1, threshold: 3 }, 'max[-1]')),
+    });
+    const set = await cli('models', 'challenge', 'strict');
+    expect(set.stdout).toMatch(
+      /^Batches planned from \S+ \S+ UTC on score strict on all sensors beside r-\S+; what it predicts is counted, not served\.\nSee how it does: fleetscore models compare strict\n$/,
+    );
+    expect((await cli('batch', 'plan', ...PERIOD)).stdout).toMatch(
+      /Challenger: +strict on 100% of the sensors, counted and not served/,
+    );
+    const first = await run();
+    await run();
 
-  const files = async (id: string) => (await store.listFiles(id)).map(({ rows, sha256 }) => ({ rows, sha256 }));
-  expect(await files(first)).toEqual(await files(without));
-  // Sensor 1 differs in 11 of 12 windows. Sensor 2 sees the injected reading a window late, and not the first window.
-  const once = {
-    base,
-    challenger: 'strict',
-    scored: 3,
-    skipped: 2,
-    failed: 0,
-    sensors: 5,
-    differing: 2,
-    windows: 3 * WINDOWS - 1,
-    both: 2,
-    onlyBase: 1,
-    onlyChallenger: 12,
-  };
-  expect(await store.challengeSummaries({ batchId: first })).toMatchObject([{ ...once, batches: 1 }]);
+    const files = async (id: string) => (await store.listFiles(id)).map(({ rows, sha256 }) => ({ rows, sha256 }));
+    expect(await files(first)).toEqual(await files(without));
+    // Sensor 1 differs in 11 of 12 windows. Sensor 2 sees the injected reading a window late, and not the first window.
+    const once = {
+      base,
+      challenger: 'strict',
+      scored: 3,
+      skipped: 2,
+      failed: 0,
+      sensors: 5,
+      differing: 2,
+      windows: 3 * WINDOWS - 1,
+      both: 2,
+      onlyBase: 1,
+      onlyChallenger: 12,
+    };
+    expect(await store.challengeSummaries({ batchId: first })).toMatchObject([{ ...once, batches: 1 }]);
 
-  const data = (await cli('models', 'compare', 'strict', '--json')).json();
-  expect(data).toEqual({
-    challenger: 'strict',
-    recorded: [
-      {
-        ...once,
-        batches: 2,
-        from: '2026-03-02T10:00:00.000Z',
-        to: '2026-03-02T10:01:00.000Z',
-        scored: 6,
-        skipped: 4,
-        windows: 70,
-        both: 4,
-        onlyBase: 2,
-        onlyChallenger: 24,
-        agreed: 44,
-        causes: {},
-        differences: [
-          { device: 'plant-1', sensor: 's1', windows: 24, onlyBase: 0, onlyChallenger: 22 },
-          { device: 'plant-1', sensor: 's2', windows: 22, onlyBase: 2, onlyChallenger: 2 },
-        ],
-      },
-    ],
-  });
-  const text = (await cli('models', 'compare', 'strict')).stdout;
-  expect(text).toMatch(
-    /Agreement: +63% of 70 windows have the same label; 2 sensors differ\nAnomaly rate: +8\.6% with r-\S+, 40% with strict/,
-  );
-  expect(text).toContain('Take it with: fleetscore models promote strict');
-  const shown = await cli('batch', 'show', first);
-  expect(shown.stdout).toMatch(
-    /Challenger: +strict on 100% of the sensors: 3 scored, 2 skipped, 0 failed; 63% of 35 windows have the same label; 2 sensors differ/,
-  );
-  expect((await cli('batch', 'show', first, '--json')).json()).toMatchObject({
-    challenger: { release: 'strict', share: 1, recorded: { agreed: 22 } },
-  });
-  // The same numbers as scoring both here.
-  expect((await cli('models', 'compare', 'strict', ...PERIOD, '--json')).json()).toMatchObject({
-    windows: 35,
-    agreed: 22,
-    differing: 2,
-  });
-  const outside = await cli('models', 'compare', 'strict', '--recorded', '--from', '2026-03-01', '--to', '2026-03-02');
-  expect(outside.stdout).toMatch(/No batch has recorded anything of strict in that period/);
+    const data = (await cli('models', 'compare', 'strict', '--json')).json();
+    expect(data).toEqual({
+      challenger: 'strict',
+      recorded: [
+        {
+          ...once,
+          batches: 2,
+          from: '2026-03-02T10:00:00.000Z',
+          to: '2026-03-02T10:01:00.000Z',
+          scored: 6,
+          skipped: 4,
+          windows: 70,
+          both: 4,
+          onlyBase: 2,
+          onlyChallenger: 24,
+          agreed: 44,
+          causes: {},
+          differences: [
+            { device: 'plant-1', sensor: 's1', windows: 24, onlyBase: 0, onlyChallenger: 22 },
+            { device: 'plant-1', sensor: 's2', windows: 22, onlyBase: 2, onlyChallenger: 2 },
+          ],
+        },
+      ],
+    });
+    const text = (await cli('models', 'compare', 'strict')).stdout;
+    expect(text).toMatch(
+      /Agreement: +63% of 70 windows have the same label; 2 sensors differ\nAnomaly rate: +8\.6% with r-\S+, 40% with strict/,
+    );
+    expect(text).toContain('Take it with: fleetscore models promote strict');
+    const shown = await cli('batch', 'show', first);
+    expect(shown.stdout).toMatch(
+      /Challenger: +strict on 100% of the sensors: 3 scored, 2 skipped, 0 failed; 63% of 35 windows have the same label; 2 sensors differ/,
+    );
+    expect((await cli('batch', 'show', first, '--json')).json()).toMatchObject({
+      challenger: { release: 'strict', share: 1, recorded: { agreed: 22 } },
+    });
+    // The same numbers as scoring both here.
+    expect((await cli('models', 'compare', 'strict', ...PERIOD, '--json')).json()).toMatchObject({
+      windows: 35,
+      agreed: 22,
+      differing: 2,
+    });
+    const outside = await cli(
+      'models',
+      'compare',
+      'strict',
+      '--recorded',
+      '--from',
+      '2026-03-01',
+      '--to',
+      '2026-03-02',
+    );
+    expect(outside.stdout).toMatch(/No batch has recorded anything of strict in that period/);
 
-  expect((await cli('models', 'promote', 'strict')).stdout).toMatch(/It is the challenger no more\.$/m);
-  expect(await store.findChallenger()).toBeUndefined();
-  expect(await store.batchChallenger(await run())).toBeUndefined();
-  await store.setCurrentRelease(base);
-});
+    expect((await cli('models', 'promote', 'strict')).stdout).toMatch(/It is the challenger no more\.$/m);
+    expect(await store.findChallenger()).toBeUndefined();
+    expect(await store.batchChallenger(await run())).toBeUndefined();
+    await store.setCurrentRelease(base);
+  },
+);
 
 test('a share is scored on its sensors alone, and the same ones each time', async () => {
   const share = 0.5;

@@ -167,45 +167,50 @@ test('two batches for one period at once, and a schedule fired twice, never mix'
   expect(new Set(files).size).toBe(files.length);
 }, 240_000);
 
-test('a batch ends on the version it started on, new ones start on the newer; a version that is gone leaves its batches to `workers move`', async () => {
-  const { context } = stack;
-  const old = await middle();
-  await stack.addControl('next');
-  expect(await versionsOf(old)).toEqual([buildId()]);
-  const young = await startBatch(context, PERIOD);
-  stack.proxy.plan();
-  await Promise.all([whole(old), whole(young)]);
-  expect(await versionsOf(old)).toEqual([buildId()]);
-  expect(await versionsOf(young)).toEqual(['next']);
+test(
+  'a batch ends on the version it started on, new ones start on the newer; ' +
+    'a version that is gone leaves its batches to `workers move`',
+  async () => {
+    const { context } = stack;
+    const old = await middle();
+    await stack.addControl('next');
+    expect(await versionsOf(old)).toEqual([buildId()]);
+    const young = await startBatch(context, PERIOD);
+    stack.proxy.plan();
+    await Promise.all([whole(old), whole(young)]);
+    expect(await versionsOf(old)).toEqual([buildId()]);
+    expect(await versionsOf(young)).toEqual(['next']);
 
-  const stranded = await middle();
-  stack.endControl('next');
-  // The older version does not take them by itself: it may not know what the newer one did.
-  const client = await context.client();
-  const workersOf = async (buildId: string): Promise<number | undefined> =>
-    (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
-  for (let i = 0; i < 120 && (await workersOf('next')) !== 0; i++) await sleep(250);
-  expect((await stack.cli('workers', 'promote', buildId())).stdout).toContain(
-    `New batches start on version ${buildId()}. Before it was next`,
-  );
-  const status = await stack.cli('workers', 'status', '--json');
-  expect(status.json()).toMatchObject({
-    current: buildId(),
-    scoring: [{ version: buildId(), workers: 1 }],
-    versions: [
-      { version: 'next', workers: 0, batches: 1 },
-      { version: buildId(), state: 'current', workers: 1, batches: 0 },
-    ],
-  });
-  expect((await stack.cli('workers', 'promote', 'next')).stderr).toMatch(/no worker of version next runs/);
-  const moved = await stack.cli('workers', 'move', 'next');
-  expect(moved.stdout).toMatch(
-    /^[1-9]\d* running workflows? \(batches and their children\) moved from version next to /,
-  );
-  stack.proxy.plan();
-  await whole(stranded);
-  expect(await versionsOf(stranded)).toContain(buildId());
-}, 240_000);
+    const stranded = await middle();
+    stack.endControl('next');
+    // The older version does not take them by itself: it may not know what the newer one did.
+    const client = await context.client();
+    const workersOf = async (buildId: string): Promise<number | undefined> =>
+      (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
+    for (let i = 0; i < 120 && (await workersOf('next')) !== 0; i++) await sleep(250);
+    expect((await stack.cli('workers', 'promote', buildId())).stdout).toContain(
+      `New batches start on version ${buildId()}. Before it was next`,
+    );
+    const status = await stack.cli('workers', 'status', '--json');
+    expect(status.json()).toMatchObject({
+      current: buildId(),
+      scoring: [{ version: buildId(), workers: 1 }],
+      versions: [
+        { version: 'next', workers: 0, batches: 1 },
+        { version: buildId(), state: 'current', workers: 1, batches: 0 },
+      ],
+    });
+    expect((await stack.cli('workers', 'promote', 'next')).stderr).toMatch(/no worker of version next runs/);
+    const moved = await stack.cli('workers', 'move', 'next');
+    expect(moved.stdout).toMatch(
+      /^[1-9]\d* running workflows? \(batches and their children\) moved from version next to /,
+    );
+    stack.proxy.plan();
+    await whole(stranded);
+    expect(await versionsOf(stranded)).toContain(buildId());
+  },
+  240_000,
+);
 
 /** Versions that ever ran a batch or one of its children. */
 async function versionsOf(id: string): Promise<string[]> {

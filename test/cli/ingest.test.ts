@@ -143,53 +143,58 @@ test('status tells of every partition: lag, watermark, readings, what was late a
   expect(text.stdout).toMatch(/Late: +1\n/);
 });
 
-test('a batch that waits for its readings goes on without who started it, says how far they are and must be, and can be cancelled', async () => {
-  // A batch needs a release; this one waits, and never comes to its models.
-  const store = await stack.context.store();
-  const [sensorId] = await store.registerSensors([{ device: 'boiler-1', sensor: 'pressure' }]);
-  const model = 'a'.repeat(64);
-  await store.createRelease(
-    'waiting',
-    Date.now(),
-    [{ sensorId: sensorId!, model }],
-    [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
-  );
-  await store.setCurrentRelease('waiting');
-  const toMs = Math.floor(Date.now() / 5_000) * 5_000;
-  const period = ['--from', new Date(toMs - 60_000).toISOString(), '--to', new Date(toMs).toISOString()];
-  const running = startCli(home, ['batch', 'run', ...period, '--wait'], SETTINGS);
-  let said = '';
-  for (const stream of [running.stdout, running.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
-  const ended = new Promise((resolve) => running.on('close', resolve));
-  await until(
-    async () => said,
-    (words) => words.includes('waits for readings'),
-  );
-  running.kill('SIGINT');
-  expect(await ended).toBe(1);
-  const batch = /Batch (\S+) goes on without us/.exec(said)![1]!;
-  const shown = await until(
-    async () => (await cli('--json', 'batch', 'show', batch)).stdout,
-    (out) => out.includes('readingsNeededUpTo": "'),
-  );
-  expect(JSON.parse(shown)).toMatchObject({
-    id: batch,
-    status: 'waiting',
-    phase: 'waiting for readings',
-    readingsUpTo: expect.stringMatching(/^2026-03-02T10:/),
-    readingsNeededUpTo: new Date(toMs).toISOString(),
-  });
-  expect((await cli('batch', 'show', batch)).stdout).toMatch(
-    /Status: +waiting for readings\nReadings: +complete up to 2026-03-02 10:.* UTC, needed up to .* UTC\n/,
-  );
-  expect(await cli('batch', 'cancel', batch)).toMatchObject({ code: 0 });
-  // It was on record from its start on, and stays there.
-  await until(
-    async () => (await cli('--json', 'batch', 'show', batch)).stdout,
-    (out) => out.includes('"status": "cancelled"'),
-  );
-  expect((await cli('batch', 'show', "x' OR '1'='1")).stderr).toContain('there is no batch');
-});
+test(
+  'a batch that waits for its readings goes on without who started it, says how far they are and must be, and ' +
+    'can be cancelled',
+  async () => {
+    // A batch needs a release; this one waits, and never comes to its models.
+    const store = await stack.context.store();
+    const [sensorId] = await store.registerSensors([{ device: 'boiler-1', sensor: 'pressure' }]);
+    const model = 'a'.repeat(64);
+    await store.createRelease(
+      'waiting',
+      Date.now(),
+      [{ sensorId: sensorId!, model }],
+      [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
+    );
+    await store.setCurrentRelease('waiting');
+    const toMs = Math.floor(Date.now() / 5_000) * 5_000;
+    const period = ['--from', new Date(toMs - 60_000).toISOString(), '--to', new Date(toMs).toISOString()];
+    const running = startCli(home, ['batch', 'run', ...period, '--wait'], SETTINGS);
+    let said = '';
+    for (const stream of [running.stdout, running.stderr])
+      stream.on('data', (data: Buffer) => (said += data.toString()));
+    const ended = new Promise((resolve) => running.on('close', resolve));
+    await until(
+      async () => said,
+      (words) => words.includes('waits for readings'),
+    );
+    running.kill('SIGINT');
+    expect(await ended).toBe(1);
+    const batch = /Batch (\S+) goes on without us/.exec(said)![1]!;
+    const shown = await until(
+      async () => (await cli('--json', 'batch', 'show', batch)).stdout,
+      (out) => out.includes('readingsNeededUpTo": "'),
+    );
+    expect(JSON.parse(shown)).toMatchObject({
+      id: batch,
+      status: 'waiting',
+      phase: 'waiting for readings',
+      readingsUpTo: expect.stringMatching(/^2026-03-02T10:/),
+      readingsNeededUpTo: new Date(toMs).toISOString(),
+    });
+    expect((await cli('batch', 'show', batch)).stdout).toMatch(
+      /Status: +waiting for readings\nReadings: +complete up to 2026-03-02 10:.* UTC, needed up to .* UTC\n/,
+    );
+    expect(await cli('batch', 'cancel', batch)).toMatchObject({ code: 0 });
+    // It was on record from its start on, and stays there.
+    await until(
+      async () => (await cli('--json', 'batch', 'show', batch)).stdout,
+      (out) => out.includes('"status": "cancelled"'),
+    );
+    expect((await cli('batch', 'show', "x' OR '1'='1")).stderr).toContain('there is no batch');
+  },
+);
 
 test('dead letters are listed with the reason, and sent again', async () => {
   expect((await cli('ingest', 'deadletters')).stdout).toBe('No dead letters below localhost/readings/.\n');

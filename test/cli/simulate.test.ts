@@ -25,79 +25,83 @@ const cli = (name: string, ...args: string[]): Promise<CliResult> =>
 const storeOf = (name: string): Promise<Store> =>
   openStore(`sqlite:${join(home, name, 'data', 'fleet.db')}`, { create: false });
 
-test('a simulated fleet scores the same in packs and model by model, repeated it adds nothing, and its failures are real', async () => {
-  const args = [
-    'simulate',
-    '--sensors',
-    '400',
-    '--windows',
-    '4',
-    '--interval',
-    '1m',
-    '--from',
-    FROM,
-    '--failures',
-    'no_data=10,no_model=1.5%,model_missing=3,model_corrupt=2',
-  ];
-  const first = await cli('fleet', ...args);
-  expect(first.stderr).toBe('');
-  expect(first.json()).toMatchObject({
-    sensors: 400,
-    windowsAdded: 390 * 4,
-    models: 394,
-    packs: 1,
-    modelFiles: 391,
-    from: FROM,
-    to: '2026-03-02T10:04:00.000Z',
-  });
-  const again = await cli('fleet', ...args);
-  expect(again.json()).toMatchObject({ windowsAdded: 0, models: 394, packs: 1 });
-
-  const store = await storeOf('fleet');
-  const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(home, 'cache'), threads: 1 });
-  try {
-    expect(await store.countSensors()).toBe(400);
-    await store.createBatch({
-      id: 'b',
-      workflowId: 'w',
-      runId: 'r',
-      kind: 'score',
-      release: (await store.currentRelease())!,
-      codeVersion: 'test',
-      startedAtMs: 0,
-      ...PERIOD,
+test(
+  'a simulated fleet scores the same in packs and model by model, repeated it adds nothing, and its ' +
+    'failures are real',
+  async () => {
+    const args = [
+      'simulate',
+      '--sensors',
+      '400',
+      '--windows',
+      '4',
+      '--interval',
+      '1m',
+      '--from',
+      FROM,
+      '--failures',
+      'no_data=10,no_model=1.5%,model_missing=3,model_corrupt=2',
+    ];
+    const first = await cli('fleet', ...args);
+    expect(first.stderr).toBe('');
+    expect(first.json()).toMatchObject({
+      sensors: 400,
+      windowsAdded: 390 * 4,
+      models: 394,
+      packs: 1,
+      modelFiles: 391,
+      from: FROM,
+      to: '2026-03-02T10:04:00.000Z',
     });
-    const range = { from: 0, to: 401 };
-    const sensors = await store.plannedSensors('b', range);
-    const series = await store.readSeries(range, PERIOD);
-    const score = (planned: readonly PlannedSensor[]) =>
-      engine.score({ sensors: planned, series, period: PERIOD, intervalMs: 5_000 });
-    const packed = await score(sensors);
-    const single = await score(
-      sensors.map(({ id, device, sensor, unit, model }) => ({
-        id,
-        device,
-        sensor,
-        unit,
-        ...(model === undefined ? {} : { model }),
-      })),
-    );
-    expect([...single.score]).toEqual([...packed.score]);
-    expect([...single.anomaly]).toEqual([...packed.anomaly]);
-    expect(single.verdicts).toEqual(packed.verdicts);
+    const again = await cli('fleet', ...args);
+    expect(again.json()).toMatchObject({ windowsAdded: 0, models: 394, packs: 1 });
 
-    const classes: Record<string, number> = {};
-    for (const verdict of packed.verdicts)
-      classes[verdict.class ?? verdict.status] = (classes[verdict.class ?? verdict.status] ?? 0) + 1;
-    expect(classes).toEqual({ scored: 379, no_data: 10, no_model: 6, model_missing: 3, model_corrupt: 2 });
-    const anomalies = packed.verdicts.reduce((sum, verdict) => sum + verdict.anomalies, 0);
-    expect(anomalies / series.length).toBeGreaterThan(0.001);
-    expect(anomalies / series.length).toBeLessThan(0.02);
-  } finally {
-    await engine.close();
-    await store.close();
-  }
-});
+    const store = await storeOf('fleet');
+    const engine = await createScoringEngine({ blobs: server.blobs, cacheDir: join(home, 'cache'), threads: 1 });
+    try {
+      expect(await store.countSensors()).toBe(400);
+      await store.createBatch({
+        id: 'b',
+        workflowId: 'w',
+        runId: 'r',
+        kind: 'score',
+        release: (await store.currentRelease())!,
+        codeVersion: 'test',
+        startedAtMs: 0,
+        ...PERIOD,
+      });
+      const range = { from: 0, to: 401 };
+      const sensors = await store.plannedSensors('b', range);
+      const series = await store.readSeries(range, PERIOD);
+      const score = (planned: readonly PlannedSensor[]) =>
+        engine.score({ sensors: planned, series, period: PERIOD, intervalMs: 5_000 });
+      const packed = await score(sensors);
+      const single = await score(
+        sensors.map(({ id, device, sensor, unit, model }) => ({
+          id,
+          device,
+          sensor,
+          unit,
+          ...(model === undefined ? {} : { model }),
+        })),
+      );
+      expect([...single.score]).toEqual([...packed.score]);
+      expect([...single.anomaly]).toEqual([...packed.anomaly]);
+      expect(single.verdicts).toEqual(packed.verdicts);
+
+      const classes: Record<string, number> = {};
+      for (const verdict of packed.verdicts)
+        classes[verdict.class ?? verdict.status] = (classes[verdict.class ?? verdict.status] ?? 0) + 1;
+      expect(classes).toEqual({ scored: 379, no_data: 10, no_model: 6, model_missing: 3, model_corrupt: 2 });
+      const anomalies = packed.verdicts.reduce((sum, verdict) => sum + verdict.anomalies, 0);
+      expect(anomalies / series.length).toBeGreaterThan(0.001);
+      expect(anomalies / series.length).toBeLessThan(0.02);
+    } finally {
+      await engine.close();
+      await store.close();
+    }
+  },
+);
 
 test('large fleets keep models in packs alone; a model alone in its pack is stored as a file', async () => {
   expect((await cli('large', 'simulate', '--sensors', '1001', '--windows', '1')).json()).toMatchObject({

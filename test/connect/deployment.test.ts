@@ -36,9 +36,13 @@ test('when the current version is gone for long, the newest that runs becomes cu
   expect(decideDeployment({ current: 'c', versions }, 'a', long)).toEqual(NOTHING);
 });
 
-test('the current version takes over from older ones that are gone, never from newer ones or from those with a worker', () => {
-  const versions = [version('a', 1, 0), version('b', 2, 1), version('c', 3), version('d', 4, 0)];
-  expect(decideDeployment({ current: 'c', versions }, 'c', long)).toEqual({ takeOver: ['a'] });
-  expect(decideDeployment({ current: 'c', versions }, 'c', short)).toEqual(NOTHING);
-  expect(decideDeployment({ current: 'c', versions }, 'b', long)).toEqual(NOTHING);
-});
+test(
+  'the current version takes over from older ones that are gone, never from newer ones or from ' +
+    'those with a worker',
+  () => {
+    const versions = [version('a', 1, 0), version('b', 2, 1), version('c', 3), version('d', 4, 0)];
+    expect(decideDeployment({ current: 'c', versions }, 'c', long)).toEqual({ takeOver: ['a'] });
+    expect(decideDeployment({ current: 'c', versions }, 'c', short)).toEqual(NOTHING);
+    expect(decideDeployment({ current: 'c', versions }, 'b', long)).toEqual(NOTHING);
+  },
+);

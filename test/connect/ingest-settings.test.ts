@@ -79,7 +79,8 @@ test.each([
 
 test.each(['3s', '10s', '50ms'])('a hop of %s does not fit windows of 5 s', (hop) => {
   expect(() => loadConfig({ FLEETSCORE_HOP: hop })).toThrow(
-    `FLEETSCORE_HOP is "${hop}": it takes a duration that goes into the window of 5s a whole number of times, at most 60`,
+    `FLEETSCORE_HOP is "${hop}": it takes a duration that goes into the window of 5s a whole number of ` +
+      'times, at most 60',
   );
 });
 

@@ -1,4 +1,7 @@
-/** The hooks of azd against a stand-in for `az` and `azd` that keeps a job of Stream Analytics, a registry and a workspace. */
+/**
+ * The hooks of azd against a stand-in for `az` and `azd` that keeps a job of Stream Analytics, a registry and a
+ * workspace.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -113,24 +116,28 @@ function open(cloud: Cloud, env: Record<string, string> = {}): HookContext & { r
 const STREAM = { DEPLOY_STREAM_JOB_ID: '/subscriptions/s/providers/Microsoft.StreamAnalytics/streamingjobs/asa-x' };
 const IMAGE = { SERVICE_CONTROL_IMAGE_NAME: 'crx.azurecr.io/fleetscore/control-x:azd-1' };
 
-test('twice `azd up` with Stream Analytics: stopped before a change, started after its table and user, from where it was', async () => {
-  const cloud = newCloud({ stream: { jobState: 'Created' } });
-  await preprovision(open(cloud, STREAM));
-  await postprovision(open(cloud, STREAM)); // no image yet
-  expect(cloud.stream!.jobState).toBe('Created');
-  await preprovision(open(cloud, { ...STREAM, ...IMAGE }));
-  await postprovision(open(cloud, { ...STREAM, ...IMAGE }));
-  expect(cloud.stream!.jobState).toBe('Running');
-  cloud.stream!.lastOutputEventTime = '2026-11-29T10:00:00Z';
-  await preprovision(open(cloud, { ...STREAM, ...IMAGE }));
-  expect(cloud.stream!.jobState).toBe('Stopped');
-  await postprovision(open(cloud, { ...STREAM, ...IMAGE }));
-  expect(cloud.stream!.jobState).toBe('Running');
-  expect(cloud.log.filter((line) => line.startsWith('start mode'))).toEqual([
-    'start mode JobStartTime',
-    'start mode LastOutputEventTime',
-  ]);
-});
+test(
+  'twice `azd up` with Stream Analytics: stopped before a change, started after its table and user, ' +
+    'from where it was',
+  async () => {
+    const cloud = newCloud({ stream: { jobState: 'Created' } });
+    await preprovision(open(cloud, STREAM));
+    await postprovision(open(cloud, STREAM)); // no image yet
+    expect(cloud.stream!.jobState).toBe('Created');
+    await preprovision(open(cloud, { ...STREAM, ...IMAGE }));
+    await postprovision(open(cloud, { ...STREAM, ...IMAGE }));
+    expect(cloud.stream!.jobState).toBe('Running');
+    cloud.stream!.lastOutputEventTime = '2026-11-29T10:00:00Z';
+    await preprovision(open(cloud, { ...STREAM, ...IMAGE }));
+    expect(cloud.stream!.jobState).toBe('Stopped');
+    await postprovision(open(cloud, { ...STREAM, ...IMAGE }));
+    expect(cloud.stream!.jobState).toBe('Running');
+    expect(cloud.log.filter((line) => line.startsWith('start mode'))).toEqual([
+      'start mode JobStartTime',
+      'start mode LastOutputEventTime',
+    ]);
+  },
+);
 
 test('a closed registry is open for the build alone; the database is ready before any worker has the image', async () => {
   const cloud = newCloud();
@@ -200,33 +207,37 @@ test('quota is that of the size: another family, or one that is not listed, says
   expect(hasNoQuota([{ ...dsv3, limit: 8 }], size)).toBe(false);
 });
 
-test('lines for a shell hold what commands need, with secrets fetched; no reference and no key where encryption is off', async () => {
-  const values = {
-    FLEETSCORE_SQL_URL: "Server=x;Name='q'",
-    FLEETSCORE_PAYLOAD_KEYS: 'akvs://sub/kv/payload-keys',
-    TEMPORAL_ADDRESS: 'ns.tmprl.cloud:7233',
-    TEMPORAL_API_KEY: 'akvs://sub/kv/temporal',
-    AZURE_ENV_NAME: 'fleet',
-    DEPLOY_PAYLOAD_ENCRYPTION: 'off',
-  };
-  const lines = await environmentLines(open(newCloud({ values })), 'sh');
-  expect(lines).toEqual([
-    `export FLEETSCORE_SQL_URL='Server=x;Name='\\''q'\\'''`,
-    "export TEMPORAL_ADDRESS='ns.tmprl.cloud:7233'",
-    "export TEMPORAL_API_KEY='secret of kv/temporal'",
-  ]);
-  const shell = spawnSync('sh', ['-c', `${lines.join('\n')}\nprintf %s "$FLEETSCORE_SQL_URL"`], { encoding: 'utf8' });
-  expect(shell.stdout).toBe(values.FLEETSCORE_SQL_URL);
-  const on = open(newCloud({ values: { ...values, DEPLOY_PAYLOAD_ENCRYPTION: 'on' } }));
-  expect(await environmentLines(on, 'pwsh')).toContain("$env:FLEETSCORE_PAYLOAD_KEYS = 'secret of kv/payload-keys'");
-  const pem = '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n';
-  const mtls = open(
-    newCloud({
-      values: { DEPLOY_TEMPORAL_AUTH: 'mtls', DEPLOY_TEMPORAL_CERT_BASE64: Buffer.from(pem).toString('base64') },
-    }),
-  );
-  expect(await environmentLines(mtls, 'sh')).toEqual([`export TEMPORAL_TLS_CLIENT_CERT_DATA='${pem}'`]);
-});
+test(
+  'lines for a shell hold what commands need, with secrets fetched; ' +
+    'no reference and no key where encryption is off',
+  async () => {
+    const values = {
+      FLEETSCORE_SQL_URL: "Server=x;Name='q'",
+      FLEETSCORE_PAYLOAD_KEYS: 'akvs://sub/kv/payload-keys',
+      TEMPORAL_ADDRESS: 'ns.tmprl.cloud:7233',
+      TEMPORAL_API_KEY: 'akvs://sub/kv/temporal',
+      AZURE_ENV_NAME: 'fleet',
+      DEPLOY_PAYLOAD_ENCRYPTION: 'off',
+    };
+    const lines = await environmentLines(open(newCloud({ values })), 'sh');
+    expect(lines).toEqual([
+      `export FLEETSCORE_SQL_URL='Server=x;Name='\\''q'\\'''`,
+      "export TEMPORAL_ADDRESS='ns.tmprl.cloud:7233'",
+      "export TEMPORAL_API_KEY='secret of kv/temporal'",
+    ]);
+    const shell = spawnSync('sh', ['-c', `${lines.join('\n')}\nprintf %s "$FLEETSCORE_SQL_URL"`], { encoding: 'utf8' });
+    expect(shell.stdout).toBe(values.FLEETSCORE_SQL_URL);
+    const on = open(newCloud({ values: { ...values, DEPLOY_PAYLOAD_ENCRYPTION: 'on' } }));
+    expect(await environmentLines(on, 'pwsh')).toContain("$env:FLEETSCORE_PAYLOAD_KEYS = 'secret of kv/payload-keys'");
+    const pem = '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n';
+    const mtls = open(
+      newCloud({
+        values: { DEPLOY_TEMPORAL_AUTH: 'mtls', DEPLOY_TEMPORAL_CERT_BASE64: Buffer.from(pem).toString('base64') },
+      }),
+    );
+    expect(await environmentLines(mtls, 'sh')).toEqual([`export TEMPORAL_TLS_CLIENT_CERT_DATA='${pem}'`]);
+  },
+);
 
 test('the program says what is missing: a step that nobody knows, and no Azure CLI', () => {
   const empty = mkdtempSync(join(tmpdir(), 'no-az-'));

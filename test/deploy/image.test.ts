@@ -195,7 +195,8 @@ onLinux('healthy is a process with a connection; not one without, and not one th
 
 test('only established connections count', () => {
   const row = (state: string, inode: number): string =>
-    `   0: 0100007F:1F90 0100007F:C350 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 20 4 30 10 -1`;
+    `   0: 0100007F:1F90 0100007F:C350 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ` +
+    `${inode} 1 0 20 4 30 10 -1`;
   expect(
     establishedInodes(['  sl  local_address ...', row('01', 7), row('0A', 8), row('06', 9), ''].join('\n')),
   ).toEqual(new Set(['7']));

@@ -41,7 +41,9 @@ test('what says nothing, or a known version, is read; other versions are told ap
   for (const found of [undefined, 1, '1']) checkFormat('manifest', found, 'x');
   expect(thrown(() => checkFormat('manifest', 3, 'the manifest x'))).toMatchObject({
     code: 'FORMAT_TOO_NEW',
-    message: `the manifest x was made by a newer fleetscore (format 3; this one reads up to ${FORMATS.manifest}): upgrade this one. Nothing is wrong with it.`,
+    message:
+      `the manifest x was made by a newer fleetscore (format 3; this one reads up to ${FORMATS.manifest}): ` +
+      'upgrade this one. Nothing is wrong with it.',
   });
   for (const found of [0, -1, 1.5, 'one', null])
     expect(thrown(() => checkFormat('manifest', found, 'x'))).toMatchObject({ code: 'FORMAT_UNKNOWN' });

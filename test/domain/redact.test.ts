@@ -1,4 +1,6 @@
-/** What a secret looks like in every form that reaches a log, and that masking takes no longer than the text is long. */
+/**
+ * What a secret looks like in every form that reaches a log, and that masking takes no longer than the text is long.
+ */
 import { loadConfig, secretsOf } from '../../config.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { createRedactor, holdsSecret, maskSecrets, redact, redactData, redactLine } from '../../domain/redact.ts';

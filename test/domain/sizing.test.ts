@@ -79,7 +79,8 @@ test('chunks grow with the fleet, and shrink where a sensor has many windows', (
 });
 
 test('no history nears 4,096 events at any size up to ten million sensors', () => {
-  // Measured by the benchmark: 5.7 events for each child in a batch, 6.3 for each chunk in a child; 8 when every one comes alone.
+  // Measured by the benchmark: 5.7 events for each child in a batch, 6.3 for each chunk in a child; 8 when every one
+  // comes alone.
   const eventsOf = (items: number): number => 60 + 8 * items;
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10_000_000 }), fc.constantFrom(1, 15, 180), (planned, windows) => {

@@ -40,26 +40,31 @@ test('a damaged file of a server is told with the way to begin anew, and leaves 
   writeFileSync(join(home, 'demo.json'), JSON.stringify({ sentThroughMs: Date.now(), scoredToMs: Date.now() }));
 }, 60_000);
 
-test('after a kill -9 while it scores, the next start ends the main job well: four batches, all 60 sensors scored, faults found, a report', async () => {
-  const killed = startDemo();
-  await killed.until('backfilling');
-  killed.process.kill('SIGKILL');
-  await killed.ended;
-  await untilNothingRuns();
+test(
+  'after a kill -9 while it scores, the next start ends the main job well: four batches, all 60 sensors ' +
+    'scored, faults found, a report',
+  async () => {
+    const killed = startDemo();
+    await killed.until('backfilling');
+    killed.process.kill('SIGKILL');
+    await killed.ended;
+    await untilNothingRuns();
 
-  const first = await runCli(home, ['demo', '--once', '--ports', 'auto'], env);
-  expect(first.stderr).toBe('');
-  expect(first.code).toBe(0);
-  expect(first.stdout).toMatch(/60 sensors: 60 scored, 0 skipped, 0 failed/);
-  expect(first.stdout).toMatch(/43,200 windows, \d+ anomalous/);
-  // Some kinds look normal window by window; the others are found, unless an end of the hour cuts them.
-  expect(first.stdout).toMatch(/injected faults: ([5-9]|10) found/);
-  const [page] = readdirSync(join(home, 'reports'));
-  expect(readFileSync(join(home, 'reports', page!), 'utf8')).toContain('<!doctype html>');
-  expect(first.stdout).toContain(`Site:    file://${join(home, 'site', 'index.html')}`);
-  expect(readFileSync(join(home, 'site', 'index.html'), 'utf8')).toMatch(/<dt>Batches<\/dt><dd class="big">4</);
-  expect(processesOf(home)).toEqual([]);
-}, 300_000);
+    const first = await runCli(home, ['demo', '--once', '--ports', 'auto'], env);
+    expect(first.stderr).toBe('');
+    expect(first.code).toBe(0);
+    expect(first.stdout).toMatch(/60 sensors: 60 scored, 0 skipped, 0 failed/);
+    expect(first.stdout).toMatch(/43,200 windows, \d+ anomalous/);
+    // Some kinds look normal window by window; the others are found, unless an end of the hour cuts them.
+    expect(first.stdout).toMatch(/injected faults: ([5-9]|10) found/);
+    const [page] = readdirSync(join(home, 'reports'));
+    expect(readFileSync(join(home, 'reports', page!), 'utf8')).toContain('<!doctype html>');
+    expect(first.stdout).toContain(`Site:    file://${join(home, 'site', 'index.html')}`);
+    expect(readFileSync(join(home, 'site', 'index.html'), 'utf8')).toMatch(/<dt>Batches<\/dt><dd class="big">4</);
+    expect(processesOf(home)).toEqual([]);
+  },
+  300_000,
+);
 
 test('one more start goes on where the last stopped, and what it repeats changes nothing', async () => {
   const second = await runCli(home, ['demo', '--once', '--ports', 'auto', '--json'], env);

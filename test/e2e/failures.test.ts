@@ -1,4 +1,6 @@
-/** What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why. */
+/**
+ * What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why.
+ */
 import { beforeAll, expect, test } from '@jest/globals';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

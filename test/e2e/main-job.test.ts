@@ -1,4 +1,6 @@
-/** The whole way with the project's own models: CSV through Event Hubs to predictions, against scikit-learn's answers. */
+/**
+ * The whole way with the project's own models: CSV through Event Hubs to predictions, against scikit-learn's answers.
+ */
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 /**
  * What used to be seen nowhere, on a whole stack: batches that fail before they are planned, batches that a long name
- * stopped, workflows that do not go on. Each is in `status`, `doctor`, `batch list`, `schedule list` and told to the webhook.
+ * stopped, workflows that do not go on. Each is in `status`, `doctor`, `batch list`, `schedule list` and told to the
+ * webhook.
  */
 import { afterAll, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
@@ -127,7 +128,8 @@ test('two sensors with the longest names of any script are scored like others', 
   const file = `model_${first!.device}_${first!.sensor}.onnx`;
   writeFileSync(
     join(folder, 'manifest.csv'),
-    `Device,Sensor,Model\n${first!.device},${first!.sensor},${file}\n${names.map((name) => `${name},${name},${file}`).join('\n')}\n`,
+    `Device,Sensor,Model\n${first!.device},${first!.sensor},${file}\n` +
+      `${names.map((name) => `${name},${name},${file}`).join('\n')}\n`,
   );
   const publish = ['models', 'publish', folder, '--release', 'long'];
   expect((await stack.cli(...publish)).stderr).toMatch(/no model for 1 sensor that has one now/);

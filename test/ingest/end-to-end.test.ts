@@ -114,107 +114,120 @@ test('a worker killed again and again loses nothing and doubles nothing, in wind
   }
 }, 60_000);
 
-test('whatever is killed or shut out while two workers share the partitions, overlapping windows equal those of one clean run', async () => {
-  const hub = 'faults';
-  const seed = Number(process.env.SEED) || Math.floor(Math.random() * 2 ** 31);
-  const random = seeded(seed);
-  const all = stream(6_000);
-  const producer = servers.producer(hub);
-  const settings: Partial<IngestSettings> = {
-    hopMs: 1_000,
-    captureBytes: 60_000,
-    captureIntervalMs: 300,
-    maxCommitReadings: 300,
-    maxBatchEvents: 40,
-  };
-  const story: string[] = [];
-  try {
-    await withStore(hub, async (store) => {
-      const workers = await Promise.all(
-        ['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { ...settings, workerName }, { hub })),
-      );
-      const kill = async (i: 0 | 1): Promise<void> => {
-        workers[i]!.process.kill('SIGKILL');
-        await workers[i]!.ended;
-        workers[i] = await servers.startWorker(sqlUrl(hub), { ...settings, workerName: 'ab'[i]! }, { hub });
-      };
-      const shutOut = async (): Promise<void> => {
-        const db = new DatabaseSync(join(dir, `${hub}.db`));
-        db.exec('PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE');
-        await sleep(500 + random() * 1_000);
-        db.exec('ROLLBACK');
-        db.close();
-      };
-      const faults: readonly (readonly [string, () => Promise<void>])[] = [
-        ['kill a', () => kill(0)],
-        ['kill b', () => kill(1)],
-        ['kill the emulator', () => servers.killEmulator()],
-        ['lock the store', shutOut],
-      ];
-      const sending = sendReadings(all.map(toReading), { producer, readingsPerEvent: 5, rate: 1_500 });
-      // Each once, in any order, and one more.
-      const order = faults
-        .map((fault) => ({ fault, at: random() }))
-        .sort((x, y) => x.at - y.at)
-        .map(({ fault }) => fault);
-      for (const [name, strike] of [...order, faults[Math.floor(random() * 4)]!]) {
-        await sleep(random() * 600);
-        story.push(name);
-        await strike();
-      }
-      const { lastSequenceNumbers } = await sending;
-      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
-      // Raw capture follows by itself: whoever took a partition over reads again what was not captured yet.
-      await until(async () =>
-        (await store.listProgress(inPlay(hub).source)).every((p) => p.capturedSeq >= lastSequenceNumbers[p.partition]!),
-      );
-      for (const worker of workers) worker.process.kill('SIGTERM');
-      for (const worker of workers) expect(await worker.ended).toBe('0');
+test(
+  'whatever is killed or shut out while two workers share the partitions, overlapping windows equal those ' +
+    'of one clean run',
+  async () => {
+    const hub = 'faults';
+    const seed = Number(process.env.SEED) || Math.floor(Math.random() * 2 ** 31);
+    const random = seeded(seed);
+    const all = stream(6_000);
+    const producer = servers.producer(hub);
+    const settings: Partial<IngestSettings> = {
+      hopMs: 1_000,
+      captureBytes: 60_000,
+      captureIntervalMs: 300,
+      maxCommitReadings: 300,
+      maxBatchEvents: 40,
+    };
+    const story: string[] = [];
+    try {
+      await withStore(hub, async (store) => {
+        const workers = await Promise.all(
+          ['a', 'b'].map((workerName) => servers.startWorker(sqlUrl(hub), { ...settings, workerName }, { hub })),
+        );
+        const kill = async (i: 0 | 1): Promise<void> => {
+          workers[i]!.process.kill('SIGKILL');
+          await workers[i]!.ended;
+          workers[i] = await servers.startWorker(sqlUrl(hub), { ...settings, workerName: 'ab'[i]! }, { hub });
+        };
+        const shutOut = async (): Promise<void> => {
+          const db = new DatabaseSync(join(dir, `${hub}.db`));
+          db.exec('PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE');
+          await sleep(500 + random() * 1_000);
+          db.exec('ROLLBACK');
+          db.close();
+        };
+        const faults: readonly (readonly [string, () => Promise<void>])[] = [
+          ['kill a', () => kill(0)],
+          ['kill b', () => kill(1)],
+          ['kill the emulator', () => servers.killEmulator()],
+          ['lock the store', shutOut],
+        ];
+        const sending = sendReadings(all.map(toReading), { producer, readingsPerEvent: 5, rate: 1_500 });
+        // Each once, in any order, and one more.
+        const order = faults
+          .map((fault) => ({ fault, at: random() }))
+          .sort((x, y) => x.at - y.at)
+          .map(({ fault }) => fault);
+        for (const [name, strike] of [...order, faults[Math.floor(random() * 4)]!]) {
+          await sleep(random() * 600);
+          story.push(name);
+          await strike();
+        }
+        const { lastSequenceNumbers } = await sending;
+        await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers });
+        // Raw capture follows by itself: whoever took a partition over reads again what was not captured yet.
+        await until(async () =>
+          (await store.listProgress(inPlay(hub).source)).every(
+            (p) => p.capturedSeq >= lastSequenceNumbers[p.partition]!,
+          ),
+        );
+        for (const worker of workers) worker.process.kill('SIGTERM');
+        for (const worker of workers) expect(await worker.ended).toBe('0');
 
-      expect(await allWindows(store)).toEqual(expectedWindows(all, { windowMs: 5_000, hopMs: 1_000 }));
-      // Every event of Event Hubs is in raw capture once; a send whose answer was lost was made twice, which is two events.
-      const captured = (await capturedEvents(servers.blobs, `localhost/${hub}`)).map(
-        (event) => `${event.partitionKey}/${event.seq}`,
-      );
-      expect(new Set(captured).size).toBe(captured.length);
-      expect(captured.length).toBe(Object.values(lastSequenceNumbers).reduce((sum, seq) => sum + seq + 1, 0));
-    });
-  } catch (error) {
-    throw new Error(`SEED=${seed}, after: ${story.join(', ')}`, { cause: error });
-  } finally {
-    await producer.close();
-  }
-}, 120_000);
+        expect(await allWindows(store)).toEqual(expectedWindows(all, { windowMs: 5_000, hopMs: 1_000 }));
+        // Every event of Event Hubs is in raw capture once; a send whose answer was lost was made twice, which is two
+        // events.
+        const captured = (await capturedEvents(servers.blobs, `localhost/${hub}`)).map(
+          (event) => `${event.partitionKey}/${event.seq}`,
+        );
+        expect(new Set(captured).size).toBe(captured.length);
+        expect(captured.length).toBe(Object.values(lastSequenceNumbers).reduce((sum, seq) => sum + seq + 1, 0));
+      });
+    } catch (error) {
+      throw new Error(`SEED=${seed}, after: ${story.join(', ')}`, { cause: error });
+    } finally {
+      await producer.close();
+    }
+  },
+  120_000,
+);
 
-test('quiet partitions are read on in seconds after the connection was lost, also those of a worker that died meanwhile', async () => {
-  const hub = 'quiet';
-  const all = stream(100);
-  const producer = servers.producer(hub);
-  try {
-    await withStore(hub, async (store) => {
-      const start = (workerName: string) => servers.startWorker(sqlUrl(hub), { workerName }, { hub });
-      const [a, b] = await Promise.all([start('a'), start('b')]);
-      const shared = (): boolean => held(a).length > 0 && held(b).length > 0 && held(a).length + held(b).length === 3;
-      await until(shared);
-      // Beyond the first moves, all links open, and nothing to read.
-      await sleep(2_000);
-      await until(shared);
-      await servers.killEmulator();
-      a.process.kill('SIGKILL');
-      await a.ended;
-      const { lastSequenceNumbers } = await sendReadings(all.map(toReading), { producer });
-      expect(Object.keys(lastSequenceNumbers)).toHaveLength(3);
-      // Longer than a question that got no answer (15 s), shorter than the client waits by itself: half a minute to share
-      // out again, a minute to read on.
-      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers, stallMs: 22_000 });
-      b.process.kill('SIGTERM');
-      expect(await b.ended).toBe('0');
-      expect(await allWindows(store)).toEqual(expectedWindows(all));
-    });
-  } finally {
-    await producer.close();
-  }
-}, 60_000);
+test(
+  'quiet partitions are read on in seconds after the connection was lost, also those of a worker ' +
+    'that died meanwhile',
+  async () => {
+    const hub = 'quiet';
+    const all = stream(100);
+    const producer = servers.producer(hub);
+    try {
+      await withStore(hub, async (store) => {
+        const start = (workerName: string) => servers.startWorker(sqlUrl(hub), { workerName }, { hub });
+        const [a, b] = await Promise.all([start('a'), start('b')]);
+        const shared = (): boolean => held(a).length > 0 && held(b).length > 0 && held(a).length + held(b).length === 3;
+        await until(shared);
+        // Beyond the first moves, all links open, and nothing to read.
+        await sleep(2_000);
+        await until(shared);
+        await servers.killEmulator();
+        a.process.kill('SIGKILL');
+        await a.ended;
+        const { lastSequenceNumbers } = await sendReadings(all.map(toReading), { producer });
+        expect(Object.keys(lastSequenceNumbers)).toHaveLength(3);
+        // Longer than a question that got no answer (15 s), shorter than the client waits by itself: half a minute to
+        // share out again, a minute to read on.
+        await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers, stallMs: 22_000 });
+        b.process.kill('SIGTERM');
+        expect(await b.ended).toBe('0');
+        expect(await allWindows(store)).toEqual(expectedWindows(all));
+      });
+    } finally {
+      await producer.close();
+    }
+  },
+  60_000,
+);
 
 test('a partition whose reading ended with an error is taken again at once, not when its ownership expires', async () => {
   const emulator = await startEventHubsEmulator({ hubs: [{ name: 'h', partitions: 1 }] });

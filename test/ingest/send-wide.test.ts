@@ -31,7 +31,8 @@ const at = (text: string): number => Date.parse(text);
 
 test('a wide file: semicolons, decimal commas, gaps, a device for all', async () => {
   const file =
-    'datetime;Temp (°C);Druck;Quality;\n2004-03-10 18:00:00;13,6;;good;\n2004-03-10 19:00:00;NaN;x;;\n\n2004-03-10 20:00:00;1,5;-2;;\n';
+    'datetime;Temp (°C);Druck;Quality;\n2004-03-10 18:00:00;13,6;;good;\n2004-03-10 19:00:00;NaN;x;;\n\n' +
+    '2004-03-10 20:00:00;1,5;-2;;\n';
   const format = { wide: true, separator: ';', decimal: ',', device: 'air', columns: { ts: 'DateTime' } } as const;
   const expected = {
     readings: [
@@ -78,7 +79,8 @@ test.each([
   [
     'Zeit;a;b\n',
     {},
-    "say --separator ';', and --decimal , when the values have a decimal comma. This looks like a column for each sensor: say --wide --columns ts=Zeit --device NAME",
+    "say --separator ';', and --decimal , when the values have a decimal comma. " +
+      'This looks like a column for each sensor: say --wide --columns ts=Zeit --device NAME',
   ],
   ['TS,Device,a,b,c\n', {}, 'say --wide.'],
   ['time,a\n', { wide: true, device: 'd' }, 'there is no column TS for the time; say --columns ts=NAME'],

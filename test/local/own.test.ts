@@ -43,7 +43,8 @@ afterAll(async () => {
 test('a stack starts beside settings for another Temporal server, and names them', () => {
   expect(started.code).toBe(0);
   expect(started.stderr).toContain(
-    `Settings for other Temporal servers are not used here: TEMPORAL_ADDRESS, TEMPORAL_API_KEY, TEMPORAL_NAMESPACE, TEMPORAL_TLS, ${profile}.`,
+    'Settings for other Temporal servers are not used here: TEMPORAL_ADDRESS, TEMPORAL_API_KEY, ' +
+      `TEMPORAL_NAMESPACE, TEMPORAL_TLS, ${profile}.`,
   );
 });
 

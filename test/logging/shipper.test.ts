@@ -230,7 +230,9 @@ test('the start of the image carries what a dying worker says, and ends as it di
   const worker = join(dir, 'dying.js');
   writeFileSync(
     worker,
-    `process.stdout.write('{"level":30,"time":"${new Date().toISOString()}","msg":"at work"}\\n'); process.stderr.write('free(): invalid pointer\\n'); setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 50);`,
+    `process.stdout.write('{"level":30,"time":"${new Date().toISOString()}","msg":"at work"}\\n'); ` +
+      `process.stderr.write('free(): invalid pointer\\n'); setTimeout(() => process.kill(process.pid, ` +
+      `'SIGSEGV'), 50);`,
   );
   const runner = join(dir, 'runner.ts');
   const importOf = (path: string): string => JSON.stringify(codeFile(path));

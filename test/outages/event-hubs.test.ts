@@ -1,4 +1,7 @@
-/** Event Hubs ends connections and links as the service does at maintenance: the same process goes on, and every reading counts once. */
+/**
+ * Event Hubs ends connections and links as the service does at maintenance: the same process goes on, and every reading
+ * counts once.
+ */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -98,82 +101,87 @@ test('connections and links that the service ends cost neither the worker nor a 
   }
 }, 180_000);
 
-test('a hub that was deleted and made again loses no reading: it is left alone, across restarts, until it may be read anew', async () => {
-  const hub = 'anew';
-  const data = join(dir, hub);
-  const sqlUrl = `sqlite:${join(dir, 'anew.db')}`;
-  const source = sourceName({ namespace: 'localhost', hub }, '$Default');
-  const start = (port: number): Promise<EventHubsEmulator> =>
-    startEventHubsEmulator({ hubs: [{ name: hub, partitions: 2 }], dataDir: data, port });
-  let service = await start(0);
-  const connectionString = service.connectionString();
-  const makeAnew = async (): Promise<void> => {
-    const { port } = service;
-    await service.stop();
-    await rm(data, { recursive: true });
-    service = await start(port);
-  };
-  const store = await openStore(sqlUrl);
-  await store.migrate();
-  const work = (onNewHub: 'stop' | 'read') =>
-    servers.startWorker(
-      sqlUrl,
-      { captureIntervalMs: 200, workerName: 'one', onNewHub },
-      { hub, eventHubs: connectionString },
-    );
-  const all: SentReading[] = [];
-  let events = 0;
-  const send = async (count: number): Promise<Readonly<Record<string, number>>> => {
-    const fresh = readings.slice(all.length, all.length + count);
-    all.push(...fresh);
-    const producer = createProducer({ connection: { connectionString }, hub });
-    try {
-      const sent = await sendReadings(
-        fresh.map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
-        { producer, readingsPerEvent: 5 },
+test(
+  'a hub that was deleted and made again loses no reading: it is left alone, across restarts, until it ' +
+    'may be read anew',
+  async () => {
+    const hub = 'anew';
+    const data = join(dir, hub);
+    const sqlUrl = `sqlite:${join(dir, 'anew.db')}`;
+    const source = sourceName({ namespace: 'localhost', hub }, '$Default');
+    const start = (port: number): Promise<EventHubsEmulator> =>
+      startEventHubsEmulator({ hubs: [{ name: hub, partitions: 2 }], dataDir: data, port });
+    let service = await start(0);
+    const connectionString = service.connectionString();
+    const makeAnew = async (): Promise<void> => {
+      const { port } = service;
+      await service.stop();
+      await rm(data, { recursive: true });
+      service = await start(port);
+    };
+    const store = await openStore(sqlUrl);
+    await store.migrate();
+    const work = (onNewHub: 'stop' | 'read') =>
+      servers.startWorker(
+        sqlUrl,
+        { captureIntervalMs: 200, workerName: 'one', onNewHub },
+        { hub, eventHubs: connectionString },
       );
-      events += sent.events;
-      return sent.lastSequenceNumbers;
-    } finally {
-      await producer.close();
-    }
-  };
-  const applied = async (): Promise<number> =>
-    (await store.listProgress(source)).reduce((sum, p) => sum + p.readings, 0);
-  try {
-    let worker = await work('stop');
-    await waitIngested({ store, source, stallMs: 30_000, lastSequenceNumbers: await send(700) });
-    worker.process.kill('SIGTERM');
-    await worker.ended;
-
-    // Longer than before: the numbers say nothing.
-    await makeAnew();
-    await send(2_100);
-    for (const _ of ['first start', 'after a kill']) {
-      worker = await work('stop');
-      await until(async () => (await store.listProgress(source)).every((p) => p.problem !== undefined));
-      expect(worker.message('stats')?.partitions ?? []).toEqual([]);
-      expect(await applied()).toBe(700);
-      worker.process.kill('SIGKILL');
+    const all: SentReading[] = [];
+    let events = 0;
+    const send = async (count: number): Promise<Readonly<Record<string, number>>> => {
+      const fresh = readings.slice(all.length, all.length + count);
+      all.push(...fresh);
+      const producer = createProducer({ connection: { connectionString }, hub });
+      try {
+        const sent = await sendReadings(
+          fresh.map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+          { producer, readingsPerEvent: 5 },
+        );
+        events += sent.events;
+        return sent.lastSequenceNumbers;
+      } finally {
+        await producer.close();
+      }
+    };
+    const applied = async (): Promise<number> =>
+      (await store.listProgress(source)).reduce((sum, p) => sum + p.readings, 0);
+    try {
+      let worker = await work('stop');
+      await waitIngested({ store, source, stallMs: 30_000, lastSequenceNumbers: await send(700) });
+      worker.process.kill('SIGTERM');
       await worker.ended;
-    }
-    worker = await work('read');
-    await until(async () => (await applied()) === 2_800);
 
-    // While it is read.
-    await makeAnew();
-    await send(3_500);
-    await until(async () => (await applied()) === 6_300);
-    expect(worker.process.exitCode).toBeNull();
-    worker.process.kill('SIGTERM');
-    expect(await worker.ended).toBe('0');
-    expect(await allWindows(store)).toEqual(expectedWindows(all));
-    expect(await capturedEvents(servers.blobs, `localhost/${hub}`)).toHaveLength(events);
-  } finally {
-    await service.stop();
-    await store.close();
-  }
-}, 180_000);
+      // Longer than before: the numbers say nothing.
+      await makeAnew();
+      await send(2_100);
+      for (const _ of ['first start', 'after a kill']) {
+        worker = await work('stop');
+        await until(async () => (await store.listProgress(source)).every((p) => p.problem !== undefined));
+        expect(worker.message('stats')?.partitions ?? []).toEqual([]);
+        expect(await applied()).toBe(700);
+        worker.process.kill('SIGKILL');
+        await worker.ended;
+      }
+      worker = await work('read');
+      await until(async () => (await applied()) === 2_800);
+
+      // While it is read.
+      await makeAnew();
+      await send(3_500);
+      await until(async () => (await applied()) === 6_300);
+      expect(worker.process.exitCode).toBeNull();
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+      expect(await allWindows(store)).toEqual(expectedWindows(all));
+      expect(await capturedEvents(servers.blobs, `localhost/${hub}`)).toHaveLength(events);
+    } finally {
+      await service.stop();
+      await store.close();
+    }
+  },
+  180_000,
+);
 
 test('a dead connection is made anew long before the client would notice', async () => {
   const sqlUrl = `sqlite:${join(dir, 'dead.db')}`;

@@ -158,7 +158,8 @@ function raw(bytes: string, then?: (socket: Socket) => void): Promise<string> {
   });
 }
 const head = (length: number, host = '127.0.0.1'): string =>
-  `POST /decode HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n`;
+  `POST /decode HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Length: ${length}\r\n` +
+  `Connection: close\r\n\r\n`;
 
 test('a request that is too large, or breaks off, ends itself only', async () => {
   const tooLarge = 33 * 1024 * 1024;

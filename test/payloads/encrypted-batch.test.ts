@@ -244,7 +244,8 @@ test.each([
     'models',
     'FLEETSCORE_BLOB_CONNECTION_STRING',
     (secret: string) =>
-      `DefaultEndpointsProtocol=http;AccountName=x;AccountKey=${Buffer.from(secret).toString('base64')};BlobEndpoint=http://127.0.0.1:1/x;`,
+      `DefaultEndpointsProtocol=http;AccountName=x;AccountKey=${Buffer.from(secret).toString('base64')}` +
+      ';BlobEndpoint=http://127.0.0.1:1/x;',
   ],
   ['models', 'FLEETSCORE_BLOB_CONNECTION_STRING', (secret: string) => `nonsense ${secret}`],
   [

@@ -45,33 +45,37 @@ beforeEach(async () => {
 });
 afterEach(() => arm.close());
 
-test('the cluster is made without a public address, with identity and minimum zero, and later only its scale settings are patched', async () => {
-  const pool = open();
-  expect(await pool.prepare({ maxNodes: 4 })).toEqual([
-    'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority',
-  ]);
-  expect(arm.cluster()).toMatchObject({
-    identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s/identities/worker': {} } },
-    properties: {
-      disableLocalAuth: true,
+test(
+  'the cluster is made without a public address, with identity and minimum zero, and later only its scale ' +
+    'settings are patched',
+  async () => {
+    const pool = open();
+    expect(await pool.prepare({ maxNodes: 4 })).toEqual([
+      'cluster scoring made: 0 to 4 nodes of Standard_D2s_v5, low-priority',
+    ]);
+    expect(arm.cluster()).toMatchObject({
+      identity: { type: 'UserAssigned', userAssignedIdentities: { '/subscriptions/s/identities/worker': {} } },
       properties: {
-        vmPriority: 'LowPriority',
-        subnet: { id: '/subscriptions/s/subnets/workers' },
-        enableNodePublicIp: false,
-        remoteLoginPortPublicAccess: 'Disabled',
-        scaleSettings: { minNodeCount: 0, maxNodeCount: 4, nodeIdleTimeBeforeScaleDown: 'PT2M' },
+        disableLocalAuth: true,
+        properties: {
+          vmPriority: 'LowPriority',
+          subnet: { id: '/subscriptions/s/subnets/workers' },
+          enableNodePublicIp: false,
+          remoteLoginPortPublicAccess: 'Disabled',
+          scaleSettings: { minNodeCount: 0, maxNodeCount: 4, nodeIdleTimeBeforeScaleDown: 'PT2M' },
+        },
       },
-    },
-  });
-  expect(await pool.prepare({ maxNodes: 4 })).toEqual([]);
-  expect(await open({ vmSize: 'Standard_D8s_v5' }).prepare({ maxNodes: 6 })).toEqual([
-    expect.stringContaining('cannot be changed'),
-    expect.stringContaining('at the most 6'),
-  ]);
-  expect(arm.log.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
-  expect(arm.log.filter((line) => line.startsWith('PATCH'))).toHaveLength(1);
-  expect((await pool.status()).outside).toEqual({ maxNodes: 6, minNodes: 0 });
-});
+    });
+    expect(await pool.prepare({ maxNodes: 4 })).toEqual([]);
+    expect(await open({ vmSize: 'Standard_D8s_v5' }).prepare({ maxNodes: 6 })).toEqual([
+      expect.stringContaining('cannot be changed'),
+      expect.stringContaining('at the most 6'),
+    ]);
+    expect(arm.log.filter((line) => line.startsWith('PUT'))).toHaveLength(1);
+    expect(arm.log.filter((line) => line.startsWith('PATCH'))).toHaveLength(1);
+    expect((await pool.status()).outside).toEqual({ maxNodes: 6, minNodes: 0 });
+  },
+);
 
 test('a node is a job with the id asked for, comes up after the spin-up, and asking again starts nothing twice', async () => {
   const pool = open();
@@ -187,23 +191,27 @@ test('no quota at all: said with where to ask for it, and the cluster is made on
   expect(await pool.prepare({ maxNodes: 2 })).toEqual([expect.stringContaining('cluster scoring made')]);
 });
 
-test('the role that Bicep gives the control worker is enough for all that the pool does with the cluster that Bicep made', async () => {
-  const given = matches(
-    read('deploy/bicep/custom-roles.bicep').split("'fleetscore pool operator")[1]!,
-    /'(Microsoft\.MachineLearningServices\/[^']+)'/g,
-  );
-  const pool = open();
-  await pool.prepare({ maxNodes: 2 });
-  arm.allow(given, []);
-  expect(await pool.prepare({ maxNodes: 2 })).toEqual([]);
-  await pool.grow(['a', 'b', 'c']);
-  await pool.status();
-  expect(await pool.cancelQueued(['c'])).toEqual(['c']);
-  arm.finish('a');
-  await pool.status();
-  arm.advance(601_000);
-  expect((await pool.status()).notes).toEqual([]);
-});
+test(
+  'the role that Bicep gives the control worker is enough for all that the pool does with the ' +
+    'cluster that Bicep made',
+  async () => {
+    const given = matches(
+      read('deploy/bicep/custom-roles.bicep').split("'fleetscore pool operator")[1]!,
+      /'(Microsoft\.MachineLearningServices\/[^']+)'/g,
+    );
+    const pool = open();
+    await pool.prepare({ maxNodes: 2 });
+    arm.allow(given, []);
+    expect(await pool.prepare({ maxNodes: 2 })).toEqual([]);
+    await pool.grow(['a', 'b', 'c']);
+    await pool.status();
+    expect(await pool.cancelQueued(['c'])).toEqual(['c']);
+    arm.finish('a');
+    await pool.status();
+    arm.advance(601_000);
+    expect((await pool.status()).notes).toEqual([]);
+  },
+);
 
 test.each([
   ['Microsoft.MachineLearningServices/workspaces/jobs/*', 'jobs/write'],
@@ -320,7 +328,8 @@ describe('a low-priority cluster with a dedicated one behind it', () => {
     arm.advance(MINUTE);
     const turned = await want(pool, 2);
     expect(turned.notes).toContain(
-      'cluster scoring gave no low-priority machine within 600 s for 2 of its nodes: asking cluster dedicated for dedicated ones',
+      'cluster scoring gave no low-priority machine within 600 s for 2 of its nodes: asking cluster ' +
+        'dedicated for dedicated ones',
     );
     expect(first.map((id) => arm.jobs.get(id)!.properties.status)).toEqual(['Canceled', 'Canceled']);
     arm.advance(4 * MINUTE);
@@ -367,7 +376,8 @@ describe('a low-priority cluster with a dedicated one behind it', () => {
     await want(pool, 2);
     arm.advance(4 * MINUTE);
     const status = await want(pool, 2);
-    expect(status.nodes.filter((node) => !isGone(node.state)).map((node) => node.state)).toEqual(['ready']); // never a stuck batch
+    // never a stuck batch
+    expect(status.nodes.filter((node) => !isGone(node.state)).map((node) => node.state)).toEqual(['ready']);
     expect(status.capacity).toBe(1);
   });
 

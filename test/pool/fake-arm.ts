@@ -1,8 +1,8 @@
 /**
  * A fake of the management API of Azure Machine Learning, as far as the pool uses it: computes and jobs with
- * long-running operations, paging, quota of each cluster, spin-up delay on a clock the test moves, preemption, throttling.
- * Strict where the service is: job states come in its order (Starting, Preparing, Queued, Running; recording
- * test_command_job_with_dataset of 2026-03-27), counts of a cluster are null while it is made (recording
+ * long-running operations, paging, quota of each cluster, spin-up delay on a clock the test moves, preemption,
+ * throttling. Strict where the service is: job states come in its order (Starting, Preparing, Queued, Running;
+ * recording test_command_job_with_dataset of 2026-03-27), counts of a cluster are null while it is made (recording
  * test_aml_compute_create_and_delete of 2024-12), a name that is taken is 400 unless the body is the same
  * (MicrosoftDocs/azure-docs#122250), what a job is cannot be changed (Azure/azure-sdk-for-python#47389), quota 0
  * refuses the creation (Azure/mlops-v2#81), and each call needs its actions (how-to-assign-roles.md, 2025-10).
@@ -282,7 +282,9 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 }: FakeArmOption
 
   function compute(method: string, url: URL, body: Json | undefined, send: Send, error: Fail): void {
     const statusUrl = (id: string): Record<string, string> => ({
-      'azure-asyncoperation': `${base()}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/x/computeOperationsStatus/${id}`,
+      'azure-asyncoperation':
+        `${base()}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/x/computeOperationsStatus/` +
+        id,
       'retry-after': '0',
     });
     if (method === 'PUT') {
@@ -302,7 +304,8 @@ export async function startFakeArm({ spinUpMs = 0, pageSize = 2 }: FakeArmOption
         return error(
           400,
           'BadRequest',
-          'The specified subscription has a total vCPU quota of 0 and cannot accomodate for at least 1 requested managed compute node',
+          'The specified subscription has a total vCPU quota of 0 and cannot accomodate for at least 1 ' +
+            'requested managed compute node',
         );
       const made: Cluster = {
         id: url.pathname,

@@ -66,7 +66,10 @@ const rough = fc
   })
   .map((part): World => ({ ...part, horizonMs: DAY }));
 
-/** Work that fits into the nodes there can be, for the part of the time that they are there: they are lost, and come late or not at all. */
+/**
+ * Work that fits into the nodes there can be, for the part of the time that they are there: they are lost, and come
+ * late or not at all.
+ */
 function fits(world: World, settings: PoolSettings): boolean {
   const lifeMs = world.lossPerHour > 0 ? (60 * MINUTE) / world.lossPerHour : Number.POSITIVE_INFINITY;
   const comingMs = (settings.spinUpMs * world.spinUpFactor) / (1 - world.failRate);

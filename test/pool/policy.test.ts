@@ -52,7 +52,8 @@ test('nothing due: zero; all idle nodes go', () => {
 });
 
 test('grows by planned work in the time it has, within limits, and says so', () => {
-  expect(decide(seen({ batches: running(90_000) }), settings)).toMatchObject({ target: 3, grow: 3 }); // 6 min: spin-up is longer than the 5 asked for
+  // 6 min: spin-up is longer than the 5 asked for
+  expect(decide(seen({ batches: running(90_000) }), settings)).toMatchObject({ target: 3, grow: 3 });
   const much = decide(seen({ batches: running(1_000_000) }), settings);
   expect(much).toMatchObject({ target: 5, grow: 5 });
   expect(much.reason).toMatch(
@@ -63,7 +64,8 @@ test('grows by planned work in the time it has, within limits, and says so', () 
 
 test('no node is asked for that would come too late or find no task', () => {
   const late = { batches: running(40_000), workers: busy(2), backlog: { tasks: 40, ageMs: 0 } };
-  expect(decide(seen(late), { ...settings, finishWithinMs: MINUTE })).toMatchObject({ grow: 0 }); // two workers end it in 200 s
+  // two workers end it in 200 s
+  expect(decide(seen(late), { ...settings, finishWithinMs: MINUTE })).toMatchObject({ grow: 0 });
   const taken = { batches: running(400_000), workers: busy(2), backlog: { tasks: 0, ageMs: 0 } };
   expect(decide(seen(taken), settings)).toMatchObject({ grow: 0 });
   expect(decide(seen({ ...taken, backlog: { tasks: 1, ageMs: 0 } }), settings)).toMatchObject({ grow: 1 });
@@ -281,26 +283,30 @@ describe('learning between two looks', () => {
     expect(justDue(before, view({ nowMs: NOW + 20_000 }))).toEqual([]);
   });
 
-  test('tasks that are still counted after the last sensor has its outcome bring no node; those of nobody known do, later', () => {
-    const at = (nowMs: number, toGo: number[]) =>
-      view({
-        nowMs,
-        batches: toGo.map((sensorsToGo) => ({ id: 'b', sensorsToGo, sinceMs: NOW, queued: true })),
-        backlog: { tasks: 7, ageMs: 3_600_000 },
-      });
-    const before = learn(firstGuess(settings), { ...at(NOW, [10]), workers: busy(1) });
-    const seen = (nowMs: number, toGo: number[]) =>
-      withoutOldTasks(observation(at(nowMs, toGo), {}, before, settings, undefined), before);
-    expect(seen(NOW + 1_000, [10]).backlog.tasks).toBe(7);
-    expect(seen(NOW + 1_000, [0]).backlog.tasks).toBe(0);
-    expect(decide(seen(NOW + 1_000, []), settings)).toMatchObject({ grow: 0, target: 0 });
-    expect(seen(NOW + 31_000, []).backlog.tasks).toBe(7);
-    expect(decide(seen(NOW + 31_000, []), settings).grow).toBeGreaterThan(0);
-    expect(
-      withoutOldTasks(observation(at(NOW, []), {}, firstGuess(settings), settings, undefined), firstGuess(settings))
-        .backlog.tasks,
-    ).toBe(7);
-  });
+  test(
+    'tasks that are still counted after the last sensor has its outcome bring no node; ' +
+      'those of nobody known do, later',
+    () => {
+      const at = (nowMs: number, toGo: number[]) =>
+        view({
+          nowMs,
+          batches: toGo.map((sensorsToGo) => ({ id: 'b', sensorsToGo, sinceMs: NOW, queued: true })),
+          backlog: { tasks: 7, ageMs: 3_600_000 },
+        });
+      const before = learn(firstGuess(settings), { ...at(NOW, [10]), workers: busy(1) });
+      const seen = (nowMs: number, toGo: number[]) =>
+        withoutOldTasks(observation(at(nowMs, toGo), {}, before, settings, undefined), before);
+      expect(seen(NOW + 1_000, [10]).backlog.tasks).toBe(7);
+      expect(seen(NOW + 1_000, [0]).backlog.tasks).toBe(0);
+      expect(decide(seen(NOW + 1_000, []), settings)).toMatchObject({ grow: 0, target: 0 });
+      expect(seen(NOW + 31_000, []).backlog.tasks).toBe(7);
+      expect(decide(seen(NOW + 31_000, []), settings).grow).toBeGreaterThan(0);
+      expect(
+        withoutOldTasks(observation(at(NOW, []), {}, firstGuess(settings), settings, undefined), firstGuess(settings))
+          .backlog.tasks,
+      ).toBe(7);
+    },
+  );
 
   test('a worker is idle since the look that first saw it without work, anew after each task', () => {
     const worker = (busyTasks: number, processed: number) => ({

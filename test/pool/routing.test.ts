@@ -68,41 +68,48 @@ describe('planning', () => {
   const members = async (batchId: string, range: SensorRange): Promise<number[]> =>
     (await store.plannedSensors(batchId, range)).map(({ id }) => id);
 
-  test('every sensor is in exactly one group, on the queue of its pool; sensors of a pool that is gone fail with the remedy', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.integer(),
-        fc.constantFrom(1, 2, 7, 100, 1_000),
-        fc.option(fc.constantFrom(4, 50, 1_000), { nil: undefined }),
-        async (seed, every, sensorsPerChild) => {
-          // Runs of sensors of one pool, short or long, in no order.
-          const poolOf = (id: number): string =>
-            POOLS[Math.abs((Math.floor(id / every) * 2_654_435_761 + seed) | 0) % POOLS.length]!;
-          const { batchId, groups, planned } = await plan(
-            poolOf,
-            sensorsPerChild === undefined ? {} : { sensorsPerChild },
-          );
-          const seen = new Map<number, string>();
-          for (const group of groups) {
-            const ids = await members(batchId, group);
-            expect(ids).toHaveLength(group.count);
-            for (const id of ids) {
-              expect(seen.has(id)).toBe(false);
-              seen.set(id, group.queue ?? 'scoring');
+  test(
+    'every sensor is in exactly one group, on the queue of its pool; ' +
+      'sensors of a pool that is gone fail with the remedy',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer(),
+          fc.constantFrom(1, 2, 7, 100, 1_000),
+          fc.option(fc.constantFrom(4, 50, 1_000), { nil: undefined }),
+          async (seed, every, sensorsPerChild) => {
+            // Runs of sensors of one pool, short or long, in no order.
+            const poolOf = (id: number): string =>
+              POOLS[Math.abs((Math.floor(id / every) * 2_654_435_761 + seed) | 0) % POOLS.length]!;
+            const { batchId, groups, planned } = await plan(
+              poolOf,
+              sensorsPerChild === undefined ? {} : { sensorsPerChild },
+            );
+            const seen = new Map<number, string>();
+            for (const group of groups) {
+              const ids = await members(batchId, group);
+              expect(ids).toHaveLength(group.count);
+              for (const id of ids) {
+                expect(seen.has(id)).toBe(false);
+                seen.set(id, group.queue ?? 'scoring');
+              }
             }
-          }
-          expect(groups.length).toBeLessThanOrEqual(MAX_CHILDREN);
-          for (let id = 1; id <= planned; id += 1)
-            expect(seen.get(id)).toBe(poolOf(id) === '' ? 'scoring' : QUEUES.get(poolOf(id)));
-          const gone = (await store.listOutcomes(batchId)).map(({ sensorId }) => sensorId);
-          expect(gone).toEqual(Array.from({ length: planned }, (_, i) => i + 1).filter((id) => poolOf(id) === 'gone'));
-          // Ids of child workflows and names of files come from the ranges.
-          expect(new Set(groups.map((group) => `${group.from}-${group.to}`)).size).toBe(groups.length);
-        },
-      ),
-      { numRuns: 8, examples: [[0, 1, 4]] },
-    );
-  }, 60_000);
+            expect(groups.length).toBeLessThanOrEqual(MAX_CHILDREN);
+            for (let id = 1; id <= planned; id += 1)
+              expect(seen.get(id)).toBe(poolOf(id) === '' ? 'scoring' : QUEUES.get(poolOf(id)));
+            const gone = (await store.listOutcomes(batchId)).map(({ sensorId }) => sensorId);
+            expect(gone).toEqual(
+              Array.from({ length: planned }, (_, i) => i + 1).filter((id) => poolOf(id) === 'gone'),
+            );
+            // Ids of child workflows and names of files come from the ranges.
+            expect(new Set(groups.map((group) => `${group.from}-${group.to}`)).size).toBe(groups.length);
+          },
+        ),
+        { numRuns: 8, examples: [[0, 1, 4]] },
+      );
+    },
+    60_000,
+  );
 
   test('chunks of a group stay in its pool, and a pool with few sensors has chunks for all of its workers', async () => {
     const poolOf = (id: number): string => (id % 17 === 3 ? 'big' : '');
@@ -222,7 +229,8 @@ describe('from a manifest to predictions', () => {
         foundIn(await verifyBatch({ store, blobs: server.blobs, workflowEnd: async () => end }, id));
       expect(await check('small', first.end)).toBe(0);
       const again = await runBatch({ ...run, pools: QUEUES }, { batchId: 'again', ...SMALL_PERIOD, redrive: 'small' });
-      expect(again.result).toMatchObject({ status: 'completed', planned: 1, counts: { skipped: 1 } }); // it has no readings, but a pool
+      // it has no readings, but a pool
+      expect(again.result).toMatchObject({ status: 'completed', planned: 1, counts: { skipped: 1 } });
       expect(await check('again', again.end)).toBe(0);
     } finally {
       await engine.close();

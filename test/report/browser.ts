@@ -35,7 +35,10 @@ export interface View {
 export interface Browser {
   /** Opens a file or an http address; resolves when the page has loaded and its script has run. */
   open(page: string, view: View): Promise<void>;
-  /** Errors, policy violations, exceptions, failed requests and requests to anywhere but files or the server of the page, since the last open. */
+  /**
+   * Errors, policy violations, exceptions, failed requests and requests to anywhere but files or the server of the
+   * page, since the last open.
+   */
   readonly complaints: string[];
   evaluate(expression: string): Promise<unknown>;
   /** A key as a person presses it: moves the focus, follows links. */

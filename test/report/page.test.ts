@@ -41,7 +41,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
   const ready = (): Promise<unknown> => browser.evaluate('document.documentElement.dataset.ready');
   const key = (name: string): Promise<unknown> =>
     browser.evaluate(
-      `document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: ${JSON.stringify(name)}, bubbles: true, cancelable: true }))`,
+      `document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: ${JSON.stringify(name)}, ` +
+        'bubbles: true, cancelable: true }))',
     );
 
   test.each([
@@ -72,7 +73,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
   test('the policy holds: an inline script or style added to the page is refused', async () => {
     await browser.open(file, { width: 1280, height: 900 });
     await browser.evaluate(
-      `{ const s = document.createElement('script'); s.textContent = 'document.title = "owned"'; document.body.append(s); }`,
+      `{ const s = document.createElement('script'); s.textContent = 'document.title = "owned"'; ` +
+        'document.body.append(s); }',
     );
     await browser.evaluate(settle);
     expect(await browser.evaluate('document.title')).toMatch(/^Batch report/);

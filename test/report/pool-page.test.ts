@@ -1,4 +1,6 @@
-/** The page of a pool: steps of nodes, hostile names, a policy that lets nothing run; and what the demo makes of a run. */
+/**
+ * The page of a pool: steps of nodes, hostile names, a policy that lets nothing run; and what the demo makes of a run.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,7 +124,8 @@ test('the page lets nothing run, and hostile names are text', () => {
 
 const executable = findChromium();
 (executable === undefined ? test.skip : test)(
-  `in Chromium it loads without a complaint and is no wider than the screen${executable === undefined ? ' (skipped: none found)' : ''}`,
+  'in Chromium it loads without a complaint and is no wider than the ' +
+    `screen${executable === undefined ? ' (skipped: none found)' : ''}`,
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fleetscore-pool-page-'));
     const browser = await startBrowser(executable!);

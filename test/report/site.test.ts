@@ -170,7 +170,8 @@ test('the challenger of a batch has its place on the page of models, whatever it
   );
   expect(page).toMatch(
     new RegExp(
-      `<a href="devices/${deviceFile(EVIL)}">.*</a> / <bdi>flow</bdi></td><td class="num">60</td><td class="num">2</td><td class="num">3</td>`,
+      `<a href="devices/${deviceFile(EVIL)}">.*</a> / <bdi>flow</bdi></td><td class="num">60</td><td ` +
+        'class="num">2</td><td class="num">3</td>',
     ),
   );
   expect(await shown('untold', [])).toMatch(
@@ -399,7 +400,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
       let i = 0;
       i < 200 &&
       (await browser.evaluate(
-        "document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes' && /pump-2/.test(location.pathname)",
+        "document.readyState === 'complete' && document.documentElement.dataset.ready === 'yes' && " +
+          '/pump-2/.test(location.pathname)',
       )) !== true;
       i++
     )

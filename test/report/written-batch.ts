@@ -64,7 +64,8 @@ export async function writeBatch(
         ? []
         : labels.map(
             (label, i) =>
-              `${isoTime(fromMs + i * 5_000)},${field(device)},${field(sensor)},${value + (label === 1 ? 1 : 0)},${label},${label === 1 ? -0.5 : 0.5}`,
+              `${isoTime(fromMs + i * 5_000)},${field(device)},${field(sensor)},` +
+              `${value + (label === 1 ? 1 : 0)},${label},${label === 1 ? -0.5 : 0.5}`,
           ),
     );
     const bytes = Buffer.from(`${[PREDICTION_COLUMNS.join(','), ...rows].join('\n')}\n`);

@@ -60,7 +60,10 @@ export const plainBytes = (limit: number): Uint8Array =>
     }),
   );
 
-/** As ML.NET writes classifiers: label 1 for inputs above `limit`, and a Binarizer, which refuses NaN. `meaning`: what it declares. */
+/**
+ * As ML.NET writes classifiers: label 1 for inputs above `limit`, and a Binarizer, which refuses NaN. `meaning`: what
+ * it declares.
+ */
 export function binarizerBytes(limit: number, meaning?: string): Uint8Array {
   const model = modelOf({
     node: [

@@ -1,4 +1,7 @@
-/** Blob storage in trouble, through a proxy: every call ends by itself, what passes is tried again, what does not is named. */
+/**
+ * Blob storage in trouble, through a proxy: every call ends by itself, what passes is tried again, what does not is
+ * named.
+ */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -222,7 +225,8 @@ test.each<[number, string, string, boolean, RegExp]>([
 test('folders of an account with a hierarchical namespace are not blobs', async () => {
   await direct.put('deadletters', 'hns/0/letter.json', Buffer.from('{}'), 'application/json');
   const folder = (name: string): string =>
-    `<Blob><Name>${name}</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType><ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`;
+    `<Blob><Name>${name}` +
+    '</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType><ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>';
   proxy.plan(({ path }) =>
     path.includes('comp=list')
       ? {

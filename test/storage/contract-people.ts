@@ -6,53 +6,57 @@ export function peopleContract(tools: ContractTools): void {
   const { unique, sensors, newBatch, scored, chunk } = tools;
 
   describe('what people look at', () => {
-    test('the history of a sensor is what closed batches made of it, oldest first, the newest where there are too many', async () => {
-      const [one, other] = await sensors(2);
-      const batches: Batch[] = [];
-      for (const at of [0, 1, 2]) {
-        const period = { fromMs: T0 + at * MINUTE, toMs: T0 + (at + 1) * MINUTE };
-        const batch = await tools.store.createBatch(
-          await newBatch({ sensorIds: [one!, other!], ...period, startedAtMs: period.toMs }),
-        );
-        batches.push(batch);
-        await tools.store.commitChunk(
-          chunk(batch.id, 'one', [
-            at === 1
-              ? {
-                  sensorId: one!,
-                  status: 'failed',
-                  class: 'model_corrupt',
-                  message: 'bad',
-                  windows: 0,
-                  anomalies: 0,
-                  attempt: 1,
-                }
-              : scored(one!, { windows: 12, anomalies: at }),
-            scored(other!, { windows: 12, anomalies: 9 }),
-          ]),
-        );
-        if (at < 2) await tools.store.finishBatch(batch.id, { status: 'completed', finishedAtMs: period.toMs + 1 });
-      }
-      const span = { fromMs: T0, toMs: T0 + 3 * MINUTE };
-      const row = (at: number) => ({
-        batchId: batches[at]!.id,
-        kind: 'score',
-        release: batches[at]!.release,
-        fromMs: T0 + at * MINUTE,
-        toMs: T0 + (at + 1) * MINUTE,
-      });
-      const failed = { ...row(1), status: 'failed', class: 'model_corrupt', windows: 0, anomalies: 0 };
-      // The third still runs: nothing of it is settled.
-      expect(await tools.store.sensorHistory(one!, span, 10)).toEqual([
-        { ...row(0), status: 'scored', windows: 12, anomalies: 0 },
-        failed,
-      ]);
-      expect(await tools.store.sensorHistory(one!, span, 1)).toEqual([failed]);
-      expect(await tools.store.sensorHistory(one!, { fromMs: T0 + MINUTE, toMs: T0 + MINUTE + 1 }, 10)).toEqual([
-        failed,
-      ]);
-      expect(await tools.store.sensorHistory(one!, { fromMs: 0, toMs: T0 }, 10)).toEqual([]);
-    });
+    test(
+      'the history of a sensor is what closed batches made of it, oldest first, the newest where ' +
+        'there are too many',
+      async () => {
+        const [one, other] = await sensors(2);
+        const batches: Batch[] = [];
+        for (const at of [0, 1, 2]) {
+          const period = { fromMs: T0 + at * MINUTE, toMs: T0 + (at + 1) * MINUTE };
+          const batch = await tools.store.createBatch(
+            await newBatch({ sensorIds: [one!, other!], ...period, startedAtMs: period.toMs }),
+          );
+          batches.push(batch);
+          await tools.store.commitChunk(
+            chunk(batch.id, 'one', [
+              at === 1
+                ? {
+                    sensorId: one!,
+                    status: 'failed',
+                    class: 'model_corrupt',
+                    message: 'bad',
+                    windows: 0,
+                    anomalies: 0,
+                    attempt: 1,
+                  }
+                : scored(one!, { windows: 12, anomalies: at }),
+              scored(other!, { windows: 12, anomalies: 9 }),
+            ]),
+          );
+          if (at < 2) await tools.store.finishBatch(batch.id, { status: 'completed', finishedAtMs: period.toMs + 1 });
+        }
+        const span = { fromMs: T0, toMs: T0 + 3 * MINUTE };
+        const row = (at: number) => ({
+          batchId: batches[at]!.id,
+          kind: 'score',
+          release: batches[at]!.release,
+          fromMs: T0 + at * MINUTE,
+          toMs: T0 + (at + 1) * MINUTE,
+        });
+        const failed = { ...row(1), status: 'failed', class: 'model_corrupt', windows: 0, anomalies: 0 };
+        // The third still runs: nothing of it is settled.
+        expect(await tools.store.sensorHistory(one!, span, 10)).toEqual([
+          { ...row(0), status: 'scored', windows: 12, anomalies: 0 },
+          failed,
+        ]);
+        expect(await tools.store.sensorHistory(one!, span, 1)).toEqual([failed]);
+        expect(await tools.store.sensorHistory(one!, { fromMs: T0 + MINUTE, toMs: T0 + MINUTE + 1 }, 10)).toEqual([
+          failed,
+        ]);
+        expect(await tools.store.sensorHistory(one!, { fromMs: 0, toMs: T0 }, 10)).toEqual([]);
+      },
+    );
 
     test('windows come in slices, with the mean of their means and the lowest and highest of all', async () => {
       const [id] = await sensors(1);

@@ -117,7 +117,8 @@ describe('SQL Server', () => {
     ['Server=h;Database=d'],
     ['Server=h;Database=d;Authentication=Active Directory Default'],
     [
-      'Server=h;Database=d;Authentication="Active Directory Managed Identity";User Id=11111111-2222-3333-4444-555555555555',
+      'Server=h;Database=d;Authentication="Active Directory Managed Identity";User ' +
+        'Id=11111111-2222-3333-4444-555555555555',
     ],
     ['Server=h;Database=d;Authentication=ActiveDirectoryServicePrincipal;User Id=app;Password=s;Tenant Id=t-1'],
     ['mssql://h/d?Authentication=Active%20Directory%20Default'],

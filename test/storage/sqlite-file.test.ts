@@ -1,4 +1,7 @@
-/** The store as a file on a disk that others fill: a whole copy under load, room that ingest leaves alone, a log that stays short. */
+/**
+ * The store as a file on a disk that others fill: a whole copy under load, room that ingest leaves alone, a log that
+ * stays short.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

@@ -49,6 +49,8 @@ export async function startAzurite(dir: string): Promise<Azurite> {
     }
     await sleep(50);
   }
-  const connectionString = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
+  const connectionString =
+    `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${KEY}` +
+    `;BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`;
   return { connectionString, stop };
 }

@@ -123,7 +123,8 @@ export async function startBlobProxy(targetPort: number): Promise<BlobProxy> {
         });
         response.end(
           fault.body ??
-            `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>Said by the service.</Message></Error>`,
+            `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>Said by the ` +
+              'service.</Message></Error>',
         );
       } else {
         if (fault?.kind === 'slow') await sleep(fault.ms);

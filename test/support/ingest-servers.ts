@@ -53,7 +53,9 @@ export interface IngestServers {
     settings?: Partial<IngestSettings>,
     options?: { hub?: string; execArgv?: readonly string[]; eventHubs?: string },
   ): Promise<WorkerProcess>;
-  /** SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk. */
+  /**
+   * SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk.
+   */
   killEmulator(): Promise<void>;
   /** Ends what is left of all that was started. */
   stop(): Promise<void>;

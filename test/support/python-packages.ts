@@ -1,6 +1,6 @@
 /**
- * Packages of Python that a test compares with, installed once below node_modules/.cache. Where Python or the network is
- * missing, the reason is told and the test that wants them is skipped.
+ * Packages of Python that a test compares with, installed once below node_modules/.cache. Where Python or the network
+ * is missing, the reason is told and the test that wants them is skipped.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';

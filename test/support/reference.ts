@@ -1,4 +1,6 @@
-/** The reference data of two devices, where the folder lies beside the repository; tests that need it skip otherwise. */
+/**
+ * The reference data of two devices, where the folder lies beside the repository; tests that need it skip otherwise.
+ */
 import { test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** A proxy on loopback for any protocol over TCP: a network that breaks, refuses, or takes everything and answers nothing. */
+/**
+ * A proxy on loopback for any protocol over TCP: a network that breaks, refuses, or takes everything and answers
+ * nothing.
+ */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export type TcpFault =

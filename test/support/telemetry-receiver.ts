@@ -62,7 +62,9 @@ export interface Envelope {
 
 export interface TelemetryReceiver {
   readonly url: string;
-  /** Of the stand-in for Application Insights, and the certificate to trust there; undefined where there is no openssl. */
+  /**
+   * Of the stand-in for Application Insights, and the certificate to trust there; undefined where there is no openssl.
+   */
   readonly secure: { readonly url: string; readonly certificate: string } | undefined;
   readonly spans: ReceivedSpan[];
   readonly metrics: ReceivedMetric[];

@@ -92,7 +92,9 @@ try {
   await stop();
 }
 say(
-  `${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ${ended.cancelled} cancelled; ${compared} windows scored by the challenger too; faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`,
+  `${rounds} rounds: ${ended.completed} batches completed, ${ended.failed} failed and were driven again, ` +
+    `${ended.cancelled} cancelled; ${compared} windows scored by the challenger too; ` +
+    `faults: ${[...struck].map(([name, count]) => `${name} x ${count}`).join(', ')}`,
 );
 for (const problem of problems) say(`FOUND ${problem}`);
 say(problems.length === 0 ? `seed ${seed}: nothing is lost` : `seed ${seed}: run again with --seed ${seed}`);
@@ -123,14 +125,19 @@ async function round(stack: FaultStack, number: number): Promise<void> {
   });
   if (cancelAfterMs !== undefined) faults.push(sleep(cancelAfterMs).then(() => cancel(context, ids[0]!)));
   say(
-    `round ${number}: ${shapes.map((shape) => JSON.stringify(shape)).join(' ')} meets ${strikes.map((s) => `${s.nemesis.name} at ${s.afterMs} ms`).join(', ')}${cancelAfterMs === undefined ? '' : `, cancel at ${cancelAfterMs} ms`}`,
+    `round ${number}: ${shapes.map((shape) => JSON.stringify(shape)).join(' ')} meets ` +
+      strikes.map((s) => `${s.nemesis.name} at ${s.afterMs} ms`).join(', ') +
+      (cancelAfterMs === undefined ? '' : `, cancel at ${cancelAfterMs} ms`),
   );
   await Promise.all(faults);
   heal(stack);
   for (const id of ids) await settle(context, id);
 }
 
-/** A challenger with the models of the current release, on half of the sensors: whatever breaks, its labels are the same. */
+/**
+ * A challenger with the models of the current release, on half of the sensors: whatever breaks, its labels are the
+ * same.
+ */
 async function challengeWithTwin({ store }: Context): Promise<void> {
   const open = await store();
   const models = await open.listReleaseModels((await open.currentRelease())!);
@@ -174,7 +181,9 @@ async function check(context: Context, id: string): Promise<Batch> {
   const { text, report } = await findings(context, id);
   if (batch.status !== 'waiting' && batch.status !== 'running') ended[batch.status] += 1;
   say(
-    `  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} failed, ${batch.counts.cancelled} cancelled; ${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`,
+    `  ${id} ${batch.status}: ${batch.counts.scored} of ${batch.planned} scored, ${batch.counts.failed} ` +
+      `failed, ${batch.counts.cancelled} cancelled; ` +
+      `${text === '' ? 'whole' : text}${report.notes.length === 0 ? '' : ` (${report.notes.length} notes)`}`,
   );
   if (text !== '') problems.push(`${id}: ${text}`);
   const [twin] = await (await context.store()).challengeSummaries({ batchId: id });

@@ -1,4 +1,6 @@
-/** What stands for earlier versions never changes: recorded histories and packed homes are listed with their SHA-256. */
+/**
+ * What stands for earlier versions never changes: recorded histories and packed homes are listed with their SHA-256.
+ */
 import { expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';

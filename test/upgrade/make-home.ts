@@ -184,7 +184,8 @@ async function makeHome(): Promise<object> {
       csv('second.csv', readings(MIDDLE, TO + 60_000)),
       period(MIDDLE, TO),
     );
-    // Applied, and not captured yet. A worker that stands still reads nothing, and is killed by `down` with what it holds.
+    // Applied, and not captured yet. A worker that stands still reads nothing, and is killed by `down` with what it
+    // holds.
     await cli('send', csv('later.csv', late(121_500)), '--wait');
     signal('ingest', 'SIGSTOP');
     await cli('send', csv('unread.csv', readings(TO + 60_000, UNREAD_TO)));

@@ -1,4 +1,6 @@
-/** A home of an earlier version whose servers run again, as the laptop stack of this one runs them, without Temporal. */
+/**
+ * A home of an earlier version whose servers run again, as the laptop stack of this one runs them, without Temporal.
+ */
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

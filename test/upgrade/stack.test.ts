@@ -1,4 +1,7 @@
-/** The home of 0.1.0 with its Temporal server under the stack of this version: its schedule and the batch in flight go on. */
+/**
+ * The home of 0.1.0 with its Temporal server under the stack of this version: its schedule and the batch in flight go
+ * on.
+ */
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { openContext } from '../../cli/frame/context.ts';

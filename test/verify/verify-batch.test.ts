@@ -198,7 +198,8 @@ test('a result of the workflow that says something else is found', async () => {
   if (end.state === 'unknown') throw new Error('it has an end');
   const other = { ...end.result!, files: 7, counts: { ...end.result!.counts, skipped: 0 } };
   expect(messages(await verify({ ...end, result: other }))).toBe(
-    "totals: the workflow's result: files is 7, it should be 2\ntotals: the workflow's result: skipped is 0, the outcomes add up to 2",
+    "totals: the workflow's result: files is 7, it should be 2\n" +
+      "totals: the workflow's result: skipped is 0, the outcomes add up to 2",
   );
   expect(messages(await verify({ state: 'failed', name: 'failed' }))).toBe(
     'totals: the workflow is failed, the batch completed',
@@ -269,7 +270,8 @@ test('files of a chunk that came late hold rows nobody serves: noted, not found'
     sha256: createHash('sha256').update(own).digest('hex'),
   };
   sql(
-    `INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies) VALUES (${KEY}, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)`,
+    'INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, ' +
+      `cancelled, windows, anomalies) VALUES (${KEY}, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)`,
     done.id,
     file.chunk,
     half,
@@ -292,6 +294,7 @@ test('files of a chunk that came late hold rows nobody serves: noted, not found'
   const report = await done.verify(end);
   expect(messages(report)).toBe('');
   expect(report.notes).toEqual([
-    'the file of sensors-000000001-000000006 also holds rows of 1 sensors that another chunk decided; they are not served',
+    'the file of sensors-000000001-000000006 also holds rows of 1 sensors that another chunk decided; ' +
+      'they are not served',
   ]);
 });

@@ -1,4 +1,7 @@
-/** Names of devices and sensors come from outside: in Markdown of the Web UI, in ids of workflows and in SQL they are only names. */
+/**
+ * Names of devices and sensors come from outside: in Markdown of the Web UI, in ids of workflows and in SQL they are
+ * only names.
+ */
 import { expect, test } from '@jest/globals';
 import { fc } from '@fast-check/jest';
 import { join } from 'node:path';

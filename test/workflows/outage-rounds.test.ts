@@ -1,4 +1,6 @@
-/** A chunk whose service is away past all attempts begins them anew; what does not pass, and what lasts, is recorded. */
+/**
+ * A chunk whose service is away past all attempts begins them anew; what does not pass, and what lasts, is recorded.
+ */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';

@@ -1,4 +1,7 @@
-/** What activities of the control worker make of windows in time, on a real store: when readings are complete, and what changed. */
+/**
+ * What activities of the control worker make of windows in time, on a real store: when readings are complete, and what
+ * changed.
+ */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';

@@ -1,6 +1,6 @@
 /**
- * Writes the table of kinds into docs/models.md: node test/scoring/kinds/table.ts [ROWS]. Kinds are those of make.py, each with 1
- * and 12 features, trained on continuous and on rounded readings; the table sums these up.
+ * Writes the table of kinds into docs/models.md: node test/scoring/kinds/table.ts [ROWS]. Kinds are those of make.py,
+ * each with 1 and 12 features, trained on continuous and on rounded readings; the table sums these up.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,10 @@ function line(kind: string, cases: readonly Compared[]): string {
   if (refused) return `| ${kind} | no: ${refused.refused} | | | |`;
   const worst = Math.max(...cases.map((one) => one.worst));
   const noted = cases.some((one) => one.note !== undefined) ? 'yes, with a note on ties' : 'yes';
-  return `| ${kind} | ${noted} | ${total((one) => one.rows)} | ${total((one) => one.differ)} | ${worst === 0 ? '0' : worst.toExponential(0)} |`;
+  return (
+    `| ${kind} | ${noted} | ${total((one) => one.rows)} | ${total((one) => one.differ)} | ` +
+    `${worst === 0 ? '0' : worst.toExponential(0)} |`
+  );
 }
 
 try {
