@@ -37,22 +37,42 @@ function clockOf(zone: string): Intl.DateTimeFormat {
 /** Whether clocks in this zone show UTC. */
 export const isUtc = (zone: string): boolean => /^(|UTC|Etc\/(UTC|UCT|Zulu|Universal|GMT|Greenwich)|GMT)$/.test(zone);
 
+const DAY_MS = 86_400_000;
+
 /**
  * What clocks in a zone show at an instant (epoch ms), as a wall time.
  * @throws FleetscoreError `INVALID_ZONE`
  */
-export function wallTime(ms: number, zone: string): number {
-  if (isUtc(zone)) return ms;
+export const wallTime = (ms: number, zone: string): number => ms + offsetAt(ms, zone);
+
+/** How far clocks in a zone are ahead of UTC at an instant, ms. Clocks change once within three days, at most. */
+export function offsetAt(ms: number, zone: string): number {
+  if (isUtc(zone)) return 0;
+  const day = Math.floor(ms / DAY_MS) * DAY_MS;
+  const offset = offsetOfDay(day, zone);
+  return offset === offsetOfDay(day + DAY_MS, zone) ? offset : askClock(ms, zone);
+}
+
+/** Offsets at the beginnings of days of UTC, by zone: a clock is asked rarely, for that takes microseconds. */
+const offsets = new Map<string, Map<number, number>>();
+const MOST_DAYS = 10_000;
+
+function offsetOfDay(day: number, zone: string): number {
+  const known = offsets.get(zone) ?? new Map<number, number>();
+  const found = known.get(day);
+  if (found !== undefined) return found;
+  const offset = askClock(day, zone);
+  if (known.size >= MOST_DAYS) known.clear();
+  offsets.set(zone, known.set(day, offset));
+  return offset;
+}
+
+function askClock(ms: number, zone: string): number {
   const fields: Record<string, number> = {};
   for (const { type, value } of clockOf(zone).formatToParts(ms)) fields[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = fields;
-  return Date.UTC(year, month - 1, day, hour, minute, second) + (((ms % 1000) + 1000) % 1000);
+  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000;
 }
-
-const DAY_MS = 86_400_000;
-
-/** How far clocks in a zone are ahead of UTC at an instant, ms. */
-export const offsetAt = (ms: number, zone: string): number => wallTime(ms, zone) - ms;
 
 /**
  * The instant (epoch ms) at which clocks in a zone show a wall time: the first of two where clocks were put back. A
