@@ -1,19 +1,22 @@
 /**
  * The pool of connections. Every piece of work is done again, as a whole, after an error that passes by
  * itself (deadlock, failover, lost connection), so work must be such that doing it twice is doing it once. Nothing
- * waits without an end: each request has a limit, and trying again has a time.
+ * waits without an end: each request has a limit, trying again has a time, and both end with whoever they are for.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import sql from 'mssql';
+import { callSignal, orAborted, pauseFor } from '../deadline.ts';
 import { mssqlConfig } from './config.ts';
 import { storeError, waitingText } from './errors.ts';
 import { createStage, dropStage, fit, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
 import { verdictOn } from './transient.ts';
+import { watchConnections } from './watch-connections.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 4_000;
 /** Shorter than the limit of a request, so that the server answers. */
 const LOCK_TIMEOUT_MS = 45_000;
+/** A login takes a fraction of a second where the network is there. */
+const ASK_MS = 4_000;
 /** A migration may build an index over all windows. */
 const SCRIPT_TIMEOUT_MS = 3_600_000;
 
@@ -79,22 +82,49 @@ export async function connect(url: string, patience: Patience = FIRST_CONNECTION
   const asked = mssqlConfig(url);
   const config = { ...asked, connectionTimeout: Math.min(asked.connectionTimeout ?? Infinity, patience.forMs) };
   const where = `The SQL Server store ${config.database} on ${config.server}`;
-  const pool = new sql.ConnectionPool(config);
+  const watch = watchConnections(() => ask(config));
+  const pool = new sql.ConnectionPool({
+    ...config,
+    beforeConnect: (connection) => {
+      config.beforeConnect?.(connection);
+      watch.add(connection);
+    },
+  });
   // Each failed call says so itself; without a listener the pool would end the process too.
   pool.on('error', () => {});
-  await patiently(where, () => pool.connect(), patience);
+  try {
+    await patiently(where, () => pool.connect(), patience);
+  } catch (error) {
+    watch.stop();
+    throw error;
+  }
   return {
     where,
     read: (work) => patiently(where, () => work(sessionOf(() => new sql.Request(pool)))),
     write: (work) => patiently(where, (attempt) => transact(pool, attempt, work)),
     stream: (statement, values, collect) =>
       patiently(where, () => streamRows(new sql.Request(pool), statement, values, collect())),
-    close: () => pool.close(),
+    close: () => {
+      watch.stop();
+      return pool.close();
+    },
   };
 }
 
-/** Does `work` until it succeeds, fails for good, or its trouble lasted too long. */
-export async function patiently<T>(
+/** Logs in over a connection of its own. @throws when the server does not answer in a few seconds */
+async function ask(config: sql.config): Promise<void> {
+  const pool = new sql.ConnectionPool({ ...config, connectionTimeout: ASK_MS, pool: { min: 0, max: 1 } });
+  pool.on('error', () => {});
+  await pool.connect();
+  await pool.close();
+}
+
+/** Does `work` until it succeeds, fails for good, its trouble lasted too long, or whoever it is for is called off. */
+export function patiently<T>(where: string, work: (attempt: number) => Promise<T>, patience?: Patience): Promise<T> {
+  return orAborted(persist(where, work, patience));
+}
+
+async function persist<T>(
   where: string,
   work: (attempt: number) => Promise<T>,
   { forMs, briefMs, onWait }: Patience = WORK,
@@ -106,21 +136,35 @@ export async function patiently<T>(
     try {
       return await work(attempt);
     } catch (error) {
+      callSignal()?.throwIfAborted();
       const verdict = verdictOn(error);
       const limitMs = verdict === 'brief' ? Math.min(briefMs, forMs) : forMs;
       if (verdict === 'final' || performance.now() - since + pauseMs > limitMs) throw storeError(error, where);
       if (attempt === 1) onWait?.(waitingText(error, where, limitMs));
     }
-    await sleep(pauseMs);
+    await pauseFor(pauseMs);
+  }
+}
+
+/** Runs one request, which is cancelled when whoever it is for is called off. */
+async function ending<T>(request: sql.Request, run: (request: sql.Request) => Promise<T>): Promise<T> {
+  const signal = callSignal();
+  signal?.throwIfAborted();
+  const cancel = (): void => request.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await run(request);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
   }
 }
 
 function sessionOf(request: () => sql.Request): Session {
   return {
     query: async <Row>(statement: Statement, values: Bound) =>
-      (await bind(request(), statement, values).query<Row>(statement.text)).recordset,
+      (await ending(bind(request(), statement, values), (one) => one.query<Row>(statement.text))).recordset,
     run: async (statement, values) => {
-      const { rowsAffected } = await bind(request(), statement, values).query(statement.text);
+      const { rowsAffected } = await ending(bind(request(), statement, values), (one) => one.query(statement.text));
       return rowsAffected[0] ?? 0;
     },
   };
@@ -149,7 +193,7 @@ async function transact<T>(
       attempt,
       stage: (table, rows) => stage(request, table, rows),
       lock: (resource, mode = 'Exclusive') => lock(request(), resource, mode),
-      script: async (text) => void (await longRequest(transaction).batch(text)),
+      script: async (text) => void (await ending(longRequest(transaction), (one) => one.batch(text))),
     });
     await transaction.commit();
     return result;
@@ -172,9 +216,9 @@ async function stage(
   rows: readonly (readonly SqlValue[])[],
 ): Promise<void> {
   // As batches: a temporary table made inside sp_executesql would vanish with it.
-  await request().batch(dropStage(table));
-  await request().batch(createStage(table));
-  if (rows.length > 0) await request().bulk(stageRows(table, rows));
+  await ending(request(), (one) => one.batch(dropStage(table)));
+  await ending(request(), (one) => one.batch(createStage(table)));
+  if (rows.length > 0) await ending(request(), (one) => one.bulk(stageRows(table, rows)));
 }
 
 /** The staging table as the driver's bulk copy takes it. */
@@ -192,7 +236,7 @@ async function lock(request: sql.Request, resource: string, mode: 'Exclusive' | 
   request.input('LockMode', sql.VarChar(32), mode);
   request.input('LockOwner', sql.VarChar(32), 'Transaction');
   request.input('LockTimeout', sql.Int(), LOCK_TIMEOUT_MS);
-  const { returnValue } = await request.execute('sp_getapplock');
+  const { returnValue } = await ending(request, (one) => one.execute('sp_getapplock'));
   // 0 granted, 1 granted after waiting; -1 timed out, -3 deadlock victim.
   if ((returnValue as number) < 0)
     throw Object.assign(new Error(`the lock ${resource} was not granted (${String(returnValue)})`), {
@@ -200,7 +244,11 @@ async function lock(request: sql.Request, resource: string, mode: 'Exclusive' | 
     });
 }
 
-function streamRows(request: sql.Request, statement: Statement, values: Bound, onRow: OnRow): Promise<void> {
+function streamRows(asked: sql.Request, statement: Statement, values: Bound, onRow: OnRow): Promise<void> {
+  return ending(asked, (request) => streamed(request, statement, values, onRow));
+}
+
+function streamed(request: sql.Request, statement: Statement, values: Bound, onRow: OnRow): Promise<void> {
   return new Promise((resolve, reject) => {
     request.stream = true;
     request.arrayRowMode = true;

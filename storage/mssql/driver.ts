@@ -4,6 +4,7 @@
  * still be open is never lent again. Uses only events and methods of the connection, and reads its state.
  */
 import type sql from 'mssql';
+import { callSignal } from '../deadline.ts';
 
 type Connection = Parameters<NonNullable<sql.config['beforeConnect']>>[0];
 
@@ -60,9 +61,12 @@ function endStalledAnswers(connection: Connection, stallMs: number): void {
  * where it sends none; mssql would take it for its own abort and end the process on the answer.
  */
 function dropUnended(connection: Connection): void {
+  const begin = connection.beginTransaction.bind(connection);
   const commit = connection.commitTransaction.bind(connection);
   const rollback = connection.rollbackTransaction.bind(connection);
-  connection.commitTransaction = (done: Done, name?: string) => {
+  connection.beginTransaction = (done, ...rest) => begin(endsWithCall(connection, done), ...rest);
+  connection.commitTransaction = (given: Done, name?: string) => {
+    const done = endsWithCall(connection, given);
     let rolledBack = false;
     connection.removeAllListeners('rollbackTransaction');
     connection.once('rollbackTransaction', () => (rolledBack = true));
@@ -76,6 +80,21 @@ function dropUnended(connection: Connection): void {
   };
   connection.rollbackTransaction = (done: Done, name?: string) =>
     rollback((error) => finish(connection, error, done), name);
+}
+
+/** Neither can be cancelled: the connection is closed when whoever it is for is called off. */
+function endsWithCall<Said extends unknown[]>(
+  connection: Connection,
+  done: (...said: Said) => void,
+): (...said: Said) => void {
+  const signal = callSignal();
+  if (!signal || signal.aborted) return done;
+  const close = (): void => connection.close();
+  signal.addEventListener('abort', close, { once: true });
+  return (...said) => {
+    signal.removeEventListener('abort', close);
+    done(...said);
+  };
 }
 
 function finish(connection: Connection, error: Error | null | undefined, done: Done): void {

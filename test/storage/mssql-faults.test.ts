@@ -2,10 +2,16 @@
  * The store's connection against a server in trouble: what passes is done again, what does not ends at once with its
  * remedy, and nothing waits without an end. The server is test/support/tds; the driver is the real one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { endingWith } from '../../storage/deadline.ts';
+import { mssqlConfig } from '../../storage/mssql/config.ts';
 import { connect, type Database, type Patience } from '../../storage/mssql/connection.ts';
 import { openMssqlStore } from '../../storage/mssql/mssql-store.ts';
 import { tsql, type StageTable } from '../../storage/mssql/statement.ts';
+import { watchConnections } from '../../storage/mssql/watch-connections.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { startTdsServer, type Fault, type Moment, type TdsServer } from '../support/tds/server.ts';
 
 const ONE = tsql({ n: 'INT' }, 'SELECT @n AS n');
@@ -156,4 +162,90 @@ test('a name that does not resolve fails as retryable, and says where to look', 
   const failed = connect('Server=nobody.invalid;Database=fleet;User Id=u;Password=p', IMPATIENT);
   await expect(failed).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true });
   await expect(failed).rejects.toThrow(/DNS/);
+});
+
+describe('who is called off', () => {
+  beforeEach(async () => {
+    server = await startTdsServer();
+    db = await connect(server.url());
+  });
+
+  test.each(['begin', 'query', 'commit'] as const)(
+    'a %s that is not answered ends with whoever it is for, and holds no connection',
+    async (moment) => {
+      server.fail(moment, { kind: 'silence' }, 1);
+      const before = server.count(moment);
+      const calledOff = new AbortController();
+      const work = endingWith(calledOff.signal, () => transfer(db!));
+      const outcome = work.catch((error: unknown) => error);
+      while (server.count(moment) === before) await sleep(5);
+      const reason = new FleetscoreError('WORKER_ENDS', 'the worker ends');
+      calledOff.abort(reason);
+      expect(await outcome).toBe(reason);
+      // All ten connections of the pool are to be had.
+      await Promise.all(Array.from({ length: 10 }, () => read(db!)));
+    },
+  );
+
+  test('work that is called off is not begun again', async () => {
+    server.fail('query', { kind: 'error', number: 40501 });
+    const calledOff = new AbortController();
+    const outcome = endingWith(calledOff.signal, () => read(db!)).catch((error: unknown) => error);
+    while (server.count('query') < 2) await sleep(5);
+    calledOff.abort(new FleetscoreError('WORKER_ENDS', 'the worker ends'));
+    expect(await outcome).toMatchObject({ code: 'WORKER_ENDS' });
+    const asked = server.count('query');
+    await sleep(500);
+    expect(server.count('query')).toBeLessThanOrEqual(asked + 1);
+  });
+});
+
+test('requests that a dead network swallowed are made again as soon as it is back', async () => {
+  server = await startTdsServer();
+  const proxy = await startTcpProxy(server.port);
+  const target = server.url().replace(`,${server.port};`, `,${proxy.port};`);
+  try {
+    let [asked, unanswered] = [0, 0];
+    // The product asks with more patience.
+    const watch = watchConnections(
+      async () => {
+        const one = new sql.ConnectionPool({ ...mssqlConfig(target), connectionTimeout: 300 });
+        one.on('error', () => {});
+        asked++;
+        await one.connect().catch((error: unknown) => {
+          unanswered++;
+          throw error;
+        });
+        await one.close();
+      },
+      { everyMs: 20, longMs: 200, restMs: 0 },
+    );
+    const watched = await new sql.ConnectionPool({
+      ...mssqlConfig(target),
+      beforeConnect: (connection) => watch.add(connection),
+    }).connect();
+    watched.on('error', () => {});
+    await watched.query('SELECT 1 AS n');
+    await proxy.fault('black hole');
+    const swallowed = watched.query('SELECT 1 AS n').catch((error: unknown) => error);
+    while (unanswered === 0) await sleep(5);
+    await proxy.fault();
+    // By its own limit it would end after a minute.
+    expect(await swallowed).toMatchObject({ code: expect.stringMatching(/ESOCKET|ECONNRESET/) });
+    await watched.query('SELECT 1 AS n');
+    // One that is only slow is left alone.
+    server.fail('query', { kind: 'silence' }, 1);
+    const slow = watched.request().query('SELECT 1 AS n');
+    let ended = false;
+    slow.catch(() => {}).finally(() => (ended = true));
+    const before = asked;
+    while (asked < before + 3) await sleep(5);
+    expect(ended).toBe(false);
+    watch.stop();
+    server.cut();
+    await slow.catch(() => {});
+    await watched.close();
+  } finally {
+    await proxy.stop();
+  }
 });

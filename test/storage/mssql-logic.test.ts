@@ -1,8 +1,12 @@
-/** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. */
-import { storeOn } from '../../storage/mssql/mssql-store.ts';
+/** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. Once in this process, once over the wire. */
+import { join } from 'node:path';
+import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { makeTools, MINUTE, T0 } from './contract-tools.ts';
 import { storeContract } from './store-contract.ts';
+import { onSqlite } from '../support/tds/on-sqlite.ts';
+import { startTdsServer, type TdsServer } from '../support/tds/server.ts';
+import { tempDir } from '../support/temp.ts';
 import { tsqlOnSqlite } from './tsql-on-sqlite.ts';
 
 storeContract(
@@ -13,6 +17,20 @@ storeContract(
   },
   { runs: 25 },
 );
+
+describe('through the driver and TDS', () => {
+  let server: TdsServer;
+  storeContract(
+    async () => {
+      server = await startTdsServer({ engine: onSqlite(join(tempDir('tds'), 'fleet.db')) });
+      const store = await openMssqlStore(server.url());
+      await store.migrate();
+      return store;
+    },
+    { runs: 5 },
+  );
+  afterAll(() => server?.close());
+});
 
 describe('a commit whose answer is lost is done once', () => {
   const open = async (): Promise<{ store: Store; loseNext: () => void }> => {

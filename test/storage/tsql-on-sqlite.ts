@@ -18,7 +18,7 @@ import {
 const HINTS = /\s+WITH \((?:UPDLOCK|ROWLOCK|HOLDLOCK|XLOCK|FORCESEEK(?: \(\w+ \([^)]*\)\))?|, )+\)/g;
 
 /** One T-SQL statement as SQLite takes it. */
-function translate(tsql: string): string {
+export function translate(tsql: string): string {
   let text = tsql
     .trim()
     .replace(HINTS, '')
@@ -54,7 +54,7 @@ function tableOf(alias: string, from: string): string {
   return new RegExp(`("?#?\\w+"?) ${alias}\\b`).exec(from)![1]!;
 }
 
-function translateDdl(script: string): string {
+export function translateDdl(script: string): string {
   let text = script
     .replace(/--.*$/gm, '')
     .replace(/ALTER TABLE \w+ SET [^;]*;/g, '')
@@ -109,8 +109,9 @@ function toSqlite(value: SqlValue | undefined, type: SqlType, what: string): SQL
 }
 
 // The driver gives BIGINT as text and BIT as boolean; which columns are such follows from their names.
-const BIGINTS = /(?:Ms|_ms|[sS]eq|lastTs|changeId|bytes|rows|scored|skipped|failed|cancelled|anomalies|late|dead)$/;
-const BITS = /^(?:current|listed)$/;
+export const BIGINTS =
+  /(?:Ms|_ms|[sS]eq|lastTs|changeId|bytes|rows|scored|skipped|failed|cancelled|anomalies|late|dead)$/;
+export const BITS = /^(?:current|listed)$/;
 function fromSqlite(value: unknown, column: string): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value);
   if (typeof value !== 'number') return value;

@@ -27,11 +27,14 @@ export function messageReader(onMessage: (message: Message) => void): (bytes: Bu
   };
 }
 
+/** Length of the headers with which batches, calls and transactions begin: [MS-TDS] 2.2.5.3. */
+export const allHeaders = (body: Buffer): number => body.readUInt32LE(0);
+
 /** The text of a batch, behind its headers. */
-export const batchText = (body: Buffer): string => body.subarray(body.readUInt32LE(0)).toString('utf16le');
+export const batchText = (body: Buffer): string => body.subarray(allHeaders(body)).toString('utf16le');
 
 /** Whether a call holds this text: the name of its procedure, or a part of its statement. */
 export const names = (body: Buffer, text: string): boolean => body.includes(Buffer.from(text, 'utf16le'));
 
 /** 5 begin, 7 commit, 8 roll back: [MS-TDS] 2.2.6.9. */
-export const transactionKind = (body: Buffer): number => body.readUInt16LE(body.readUInt32LE(0));
+export const transactionKind = (body: Buffer): number => body.readUInt16LE(allHeaders(body));

@@ -1,9 +1,11 @@
 /**
  * A server that speaks enough TDS for the store's driver, and does at any moment what servers do in trouble: an error
- * by number, an end by FIN, RST or TLS, half an answer, none at all. It holds no data: every query of `n` answers 1.
+ * by number, an end by FIN, RST or TLS, half an answer, none at all. Without an engine it holds no data: every query of
+ * `n` answers 1.
  */
 import { createServer, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { errorOf, type TdsEngine, type TdsSession } from './on-sqlite.ts';
 import { batchText, messageReader, names, transactionKind, type Message } from './messages.ts';
 import { secure, selfSigned } from './tls.ts';
 import * as tokens from './tokens.ts';
@@ -12,22 +14,24 @@ export type Moment = 'login' | 'begin' | 'query' | 'bulk' | 'commit' | 'rollback
 
 /**
  * `error` answers with its number; `fin`, `rst` and `tls-end` end the connection, `half` in the middle of the answer;
- * `silence` never answers, `stall` stops within the answer; `rollback` rolls back, with an error if it has a number.
+ * `silence` never answers, `stall` stops within the answer; `lost` does what was asked and ends instead of answering; `rollback` rolls back, with an error if it has a number.
  * `afterwards`: the connection ends once the answer is out, so the next statement meets a closed one.
  */
 export type Fault =
   | { readonly kind: 'error'; readonly number: number; readonly message?: string }
-  | { readonly kind: 'fin' | 'rst' | 'tls-end' | 'half' | 'silence' | 'stall' | 'afterwards' }
+  | { readonly kind: 'fin' | 'rst' | 'tls-end' | 'half' | 'silence' | 'stall' | 'afterwards' | 'lost' }
   | { readonly kind: 'rollback'; readonly number?: number };
 
 export interface TdsServer {
   readonly port: number;
   /** Connection string; `more` follows. */
   url(more?: string): string;
-  /** The next `times` answers at this moment go wrong. */
-  fail(moment: Moment, fault: Fault, times?: number): void;
+  /** The next `times` answers at this moment go wrong, or every `nth` of them. */
+  fail(moment: Moment, fault: Fault, times?: number, nth?: number): void;
   /** Answers well again. */
   heal(): void;
+  /** Breaks all connections. */
+  cut(): void;
   count(moment: Moment): number;
   /** Connections that hold a transaction. */
   openTransactions(): number;
@@ -38,14 +42,18 @@ export interface TdsServer {
 
 export interface TdsOptions {
   readonly tls?: boolean;
+  /** What runs the statements. */
+  readonly engine?: TdsEngine;
 }
 
 interface Rule {
   readonly fault: Fault;
+  readonly nth: number;
   left: number;
+  asked: number;
 }
 
-export async function startTdsServer({ tls = false }: TdsOptions = {}): Promise<TdsServer> {
+export async function startTdsServer({ tls = false, engine }: TdsOptions = {}): Promise<TdsServer> {
   const context: SecureContext | undefined = tls ? selfSigned() : undefined;
   const rules = new Map<Moment, Rule>();
   const counts = new Map<Moment, number>();
@@ -54,13 +62,17 @@ export async function startTdsServer({ tls = false }: TdsOptions = {}): Promise<
   const take = (moment: Moment): Fault | undefined => {
     counts.set(moment, (counts.get(moment) ?? 0) + 1);
     const rule = rules.get(moment);
-    if (!rule || rule.left-- <= 0) return undefined;
+    if (!rule || ++rule.asked % rule.nth !== 0 || rule.left-- <= 0) return undefined;
     return rule.fault;
   };
   const server = createServer((socket) => {
-    const connection = serve(socket, context, take, () => state.nested++);
+    const session = engine?.open();
+    const connection = serve(socket, context, { take, session, onNested: () => state.nested++ });
     open.add(connection);
-    socket.on('close', () => open.delete(connection));
+    socket.on('close', () => {
+      open.delete(connection);
+      session?.close();
+    });
     socket.on('error', () => {});
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -69,8 +81,9 @@ export async function startTdsServer({ tls = false }: TdsOptions = {}): Promise<
     port,
     url: (more = '') =>
       `Server=127.0.0.1,${port};Database=fleet;User Id=u;Password=p;TrustServerCertificate=true;Encrypt=${tls};${more}`,
-    fail: (moment, fault, times = Infinity) => void rules.set(moment, { fault, left: times }),
+    fail: (moment, fault, times = Infinity, nth = 1) => void rules.set(moment, { fault, left: times, nth, asked: 0 }),
     heal: () => rules.clear(),
+    cut: () => open.forEach((connection) => connection.end()),
     count: (moment) => counts.get(moment) ?? 0,
     openTransactions: () => [...open].filter((connection) => connection.inTransaction()).length,
     get nested() {
@@ -91,20 +104,29 @@ interface Connection {
 
 const DESCRIPTOR = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
-function serve(
-  socket: Socket,
-  context: SecureContext | undefined,
-  take: (moment: Moment) => Fault | undefined,
-  onNested: () => void,
-): Connection {
+interface Serving {
+  readonly take: (moment: Moment) => Fault | undefined;
+  readonly session: TdsSession | undefined;
+  readonly onNested: () => void;
+}
+
+/** Faults with which nothing of what was asked is done. */
+const UNDONE: ReadonlySet<Fault['kind']> = new Set(['error', 'rollback', 'fin', 'rst', 'tls-end', 'silence']);
+
+function serve(socket: Socket, context: SecureContext | undefined, { take, session, onNested }: Serving): Connection {
   let transaction = false;
   let clear: NodeJS.ReadWriteStream & { end(): unknown } = socket;
   let secured = false;
 
-  const answer = (moment: Moment, good: Buffer): Fault | undefined => {
+  /** @param act does what was asked, and gives the answer */
+  const answer = (moment: Moment, act: () => Buffer): Fault | undefined => {
     const fault = take(moment);
-    if (fault) wrong(fault, good);
-    else send(good);
+    if (fault && UNDONE.has(fault.kind)) wrong(fault, Buffer.alloc(0));
+    else {
+      const good = attempt(act);
+      if (fault) wrong(fault, good);
+      else send(good);
+    }
     return fault;
   };
   const wrong = (fault: Fault, good: Buffer): void => {
@@ -113,11 +135,12 @@ function serve(
       case 'error':
         return send(refusal(fault.number, fault.message ?? `error ${fault.number} of the test`));
       case 'rollback': {
-        transaction = false;
+        endTransaction(false);
         const rest = fault.number === undefined ? tokens.done() : refusal(fault.number, 'rolled back');
         return send(Buffer.concat([tokens.rolledBack(DESCRIPTOR), rest]));
       }
       case 'fin':
+      case 'lost':
         return void socket.end();
       case 'rst':
         return void socket.resetAndDestroy();
@@ -133,18 +156,27 @@ function serve(
     }
   };
   const send = (body: Buffer): void => void clear.write(tokens.packets(tokens.PACKET.answer, body));
+  const endTransaction = (commit: boolean): void => {
+    transaction = false;
+    session?.end(commit);
+  };
 
   const onTransaction = (body: Buffer): void => {
     const kind = transactionKind(body);
     if (kind === 5) {
       if (transaction) onNested();
       transaction = true;
-      answer('begin', Buffer.concat([tokens.begun(DESCRIPTOR), tokens.done()]));
+      const begun = (): Buffer => Buffer.concat([tokens.begun(DESCRIPTOR), tokens.done()]);
+      if (session) void session.begin().then(() => answer('begin', begun));
+      else answer('begin', begun);
       return;
     }
     const commits = kind === 7;
     const end = commits ? tokens.committed(DESCRIPTOR) : tokens.rolledBack(DESCRIPTOR);
-    const fault = answer(commits ? 'commit' : 'rollback', Buffer.concat([end, tokens.done()]));
+    const fault = answer(commits ? 'commit' : 'rollback', () => {
+      endTransaction(commits);
+      return Buffer.concat([end, tokens.done()]);
+    });
     // One that is not answered has not happened.
     transaction = fault?.kind === 'silence';
   };
@@ -161,24 +193,35 @@ function serve(
         }
         return;
       case tokens.PACKET.login:
-        return void answer('login', Buffer.concat([tokens.collation(), tokens.loginAck(), tokens.done()]));
+        return void answer('login', () => Buffer.concat([tokens.collation(), tokens.loginAck(), tokens.done()]));
       case tokens.PACKET.transaction:
         return onTransaction(body);
       case tokens.PACKET.bulk:
-        return void answer('bulk', tokens.done(tokens.DONE.count, 1));
+        return void answer('bulk', () => session?.bulk(body) ?? tokens.done(tokens.DONE.count, 1));
       case tokens.PACKET.attention:
-        return void answer('cancel', tokens.done(tokens.DONE.attention));
-      case tokens.PACKET.batch:
+        return void answer('cancel', () => tokens.done(tokens.DONE.attention));
+      case tokens.PACKET.batch: {
+        const text = batchText(body);
+        const run = (): Buffer => session?.batch(text) ?? tokens.done();
         // The first batch of each connection sets options; `insert bulk` only announces rows.
-        return /^\s*(set |insert bulk)/i.test(batchText(body))
-          ? send(tokens.done())
-          : void answer('query', tokens.done());
+        return /^\s*(set |insert bulk)/i.test(text) ? send(run()) : void answer('query', run);
+      }
       case tokens.PACKET.rpc:
-        return void answer('query', rpcAnswer(body));
+        return void answer('query', () => session?.call(body) ?? rpcAnswer(body));
     }
   };
   socket.on('data', messageReader(onMessage));
   return { inTransaction: () => transaction, end: () => void socket.destroy() };
+}
+
+/** What cannot be done is an error of the server. */
+function attempt(act: () => Buffer): Buffer {
+  try {
+    return act();
+  } catch (error) {
+    const { number, message } = errorOf(error);
+    return refusal(number, message);
+  }
 }
 
 const refusal = (number: number, message: string): Buffer =>

@@ -12,19 +12,19 @@ export const PACKET = {
   prelogin: 0x12,
 } as const;
 
-const u8 = (value: number): Buffer => Buffer.from([value]);
+export const u8 = (value: number): Buffer => Buffer.from([value]);
 export function u16(value: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeUInt16LE(value);
   return bytes;
 }
-function u32(value: number): Buffer {
+export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value >>> 0);
   return bytes;
 }
 const wide = (text: string): Buffer => Buffer.from(text, 'utf16le');
-const bVarChar = (text: string): Buffer => Buffer.concat([u8(text.length), wide(text)]);
+export const bVarChar = (text: string): Buffer => Buffer.concat([u8(text.length), wide(text)]);
 const usVarChar = (text: string): Buffer => Buffer.concat([u16(text.length), wide(text)]);
 const sized = (type: number, body: Buffer): Buffer => Buffer.concat([u8(type), u16(body.length), body]);
 
