@@ -2,19 +2,22 @@
  * A laptop stack whose workers reach every service through a proxy, and readings that flow into it past the proxies: what
  * is sent is known exactly, whatever happens in between. Free of jest.
  */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openContext, type Context } from '../../cli/frame/context.ts';
-import { loadConfig, type Env } from '../../config.ts';
+import type { Env } from '../../config.ts';
 import { createProducer } from '../../ingest/connect.ts';
 import { parseCaptureName } from '../../ingest/capture.ts';
 import { readCapture } from '../../ingest/capture-file.ts';
 import { startChild, untilReady, type StackChild } from '../../local/child.ts';
-import { startStack } from '../../local/stack.ts';
 import { codeFile } from '../../paths.ts';
+import { openStore } from '../../storage/open-store.ts';
 import { startBlobProxy, type BlobProxy } from './blob-proxy.ts';
 import { cleanEnv, TOOLS } from './cli.ts';
+import { startServers } from './own-servers.ts';
+import { onSqlite } from './tds/on-sqlite.ts';
+import { startTdsServer, type TdsServer } from './tds/server.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export interface Feed {
@@ -34,7 +37,12 @@ export interface OutageStack {
   readonly blob: BlobProxy;
   readonly eventHubs: TcpProxy;
   readonly temporal: TcpProxy;
+  /** The network in front of SQL, and the server that workers talk to. */
+  readonly sql: TcpProxy;
+  readonly sqlServer: TdsServer;
   readonly feed: Feed;
+  /** Resident memory of a worker, by role, most since the last call; MiB. */
+  memory(): Readonly<Record<string, number>>;
   /** Kills the scoring worker, which comes back without models: it has to read them anew. */
   forgetModels(): Promise<void>;
   stop(): Promise<void>;
@@ -42,6 +50,17 @@ export interface OutageStack {
 
 const START_MS = 60_000;
 const EVERY_MS = 100;
+const KNOWN: ReadonlySet<string> = new Set(
+  [
+    'HOME',
+    'BLOB_CONNECTION_STRING',
+    'EVENT_HUBS_CONNECTION_STRING',
+    'EVENT_HUB',
+    'SQL_URL',
+    'CAPTURE_INTERVAL',
+    'SCORING_THREADS',
+  ].map((name) => `FLEETSCORE_${name}`),
+);
 
 /** @param prepare before the workers start */
 export async function startOutageStack(
@@ -60,22 +79,36 @@ export async function startOutageStack(
     FLEETSCORE_SCORING_THREADS: '1',
     ...auto,
   };
-  const stack = await startStack({ config: loadConfig(env), env, log: () => {}, workers: false });
-  const context = openContext({ home }, cleanEnv());
+  const engine = onSqlite(join(home, 'fleet.db'));
+  const [sqlServer, sqlDirect] = [await startTdsServer({ engine }), await startTdsServer({ engine })];
+  const ownSql: Env = { FLEETSCORE_SQL_URL: sqlDirect.url() };
+  const schema = await openStore(sqlDirect.url());
+  await schema.migrate();
+  await schema.close();
+  // Its own store is made and not used: another build has another schema.
+  const stack = await startServers(env);
+  // Only what every build knows.
+  const given = Object.fromEntries(
+    Object.entries({ ...stack.env, ...ownSql }).filter(([name]) => !name.startsWith('FLEETSCORE_') || KNOWN.has(name)),
+  );
+  // A home of its own: that of the stack names its servers, in the words of this build.
+  const context = openContext({ home: join(home, 'looks') }, { ...given, FLEETSCORE_HOME: join(home, 'looks') });
   const portIn = (name: string): number => Number(/(?:127\.0\.0\.1|localhost):(\d+)/.exec(stack.env[name]!)![1]);
-  const [blob, eventHubs, temporal] = [
+  const [blob, eventHubs, temporal, sql] = [
     await startBlobProxy(portIn('FLEETSCORE_BLOB_CONNECTION_STRING')),
     await startTcpProxy(portIn('FLEETSCORE_EVENT_HUBS_CONNECTION_STRING')),
     await startTcpProxy(portIn('TEMPORAL_ADDRESS')),
+    await startTcpProxy(sqlServer.port),
   ];
   const through = (name: string, port: number): Env => ({
     [name]: stack.env[name]!.replace(/(127\.0\.0\.1|localhost):\d+/, `$1:${port}`),
   });
   const workerEnv: Env = {
-    ...stack.env,
+    ...given,
     ...through('FLEETSCORE_BLOB_CONNECTION_STRING', blob.port),
     ...through('FLEETSCORE_EVENT_HUBS_CONNECTION_STRING', eventHubs.port),
     ...through('TEMPORAL_ADDRESS', temporal.port),
+    FLEETSCORE_SQL_URL: sqlServer.url().replace(`,${sqlServer.port};`, `,${sql.port};`),
   };
 
   const workers = new Map<string, StackChild>();
@@ -97,12 +130,23 @@ export async function startOutageStack(
   };
   await prepare(context);
   await Promise.all(['ingest', 'control', 'scoring'].map(supervise));
+  const most = new Map<string, number>();
+  const sampling = setInterval(() => {
+    for (const [role, { pid }] of workers) most.set(role, Math.max(most.get(role) ?? 0, residentMib(pid)));
+  }, 500);
   const feed = startFeed(context, stack.env, sensors);
   return {
     context,
     blob,
     eventHubs,
     temporal,
+    sql,
+    sqlServer,
+    memory() {
+      const found = Object.fromEntries(most);
+      most.clear();
+      return found;
+    },
     feed: {
       ...feed,
       async check() {
@@ -121,15 +165,27 @@ export async function startOutageStack(
     },
     async stop() {
       stopping = true;
+      clearInterval(sampling);
       blob.plan();
-      await Promise.all([eventHubs.fault(), temporal.fault()]);
+      sqlServer.heal();
+      await Promise.all([eventHubs.fault(), temporal.fault(), sql.fault()]);
       await feed.halt();
       await context.close();
       await Promise.all([...workers.values()].map((child) => child.stop()));
       await stack.stop();
-      await Promise.all([blob.stop(), eventHubs.stop(), temporal.stop()]);
+      await Promise.all([blob.stop(), eventHubs.stop(), temporal.stop(), sql.stop()]);
+      await Promise.all([sqlServer.close(), sqlDirect.close()]);
     },
   };
+}
+
+/** 0 where the system does not tell, or the process is gone. */
+function residentMib(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+  } catch {
+    return 0;
+  }
 }
 
 interface RunningFeed extends Omit<Feed, 'check'> {

@@ -1,16 +1,19 @@
 /**
  * A laptop stack whose services are taken away one after the other, each in every way that services have: all workers
- * talk to Blob, Event Hubs and Temporal through proxies. Under each fault two batches are scored and readings ingested;
- * then the service comes back, and what was to be done must be done by itself. Prints a table.
+ * talk to Blob, SQL, Event Hubs and Temporal through proxies. SQL is the TDS responder of the tests, with SQLite behind it.
+ * Under each fault two batches are scored and readings ingested; then the service comes back, and what was to be done
+ * must be done by itself. Prints a table.
  *
- *   npm run chaos -- --outages --seed 7 --seconds 20 --sensors 24 [--only blob]
+ *   npm run chaos -- --outages --seed 7 --seconds 20 --sensors 24 [--only blob] [--fault 503] [--against FOLDER]
  *
- * The seed fixes the order of the faults and the moment at which each begins. Exit code 1 when anything is lost or twice,
- * a batch does not end or needs a person, or work does not go on in time.
+ * The seed fixes the order of the faults and the moment at which each begins. `--against` tries the workers of another
+ * checkout afterwards, and puts what became of them beside. Exit code 1 when anything is lost or twice, a batch does not
+ * end or needs a person, a worker takes a fifth more memory than without a fault, or work does not go on in time.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../domain/errors.ts';
@@ -27,6 +30,9 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '20' },
     sensors: { type: 'string', default: '24' },
     only: { type: 'string', default: '' },
+    fault: { type: 'string', default: '' },
+    against: { type: 'string' },
+    rows: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -43,12 +49,15 @@ const GOES_ON_MS = 30_000;
 const NO_ANSWER_MS = 60_000;
 /** Given up, for the table's sake. */
 const END_MS = 150_000;
+/** Of what a worker has without a fault. */
+const MOST_MEMORY = 1.2;
 
 const say = (line: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
 const seconds1 = (ms: number): string => (ms / 1_000).toFixed(1);
 
 interface Row {
-  readonly fault: ServiceFault;
+  readonly service: string;
+  readonly fault: string;
   /** From the return of the service on. */
   readonly batchMs: number;
   readonly ingestMs: number;
@@ -57,10 +66,14 @@ interface Row {
   readonly sent: number;
   /** Readings in the windows too often or missing. */
   readonly off: number;
+  /** Resident memory of each worker, by role, MiB. */
+  readonly memory: Readonly<Record<string, number>>;
   readonly problems: readonly string[];
 }
 
-async function meet(stack: OutageStack, fault: ServiceFault, number: number): Promise<Row> {
+const NO_FAULT = { service: 'none', name: 'no fault', begin: async () => {}, end: async () => {} } as const;
+
+async function meet(stack: OutageStack, fault: ServiceFault | typeof NO_FAULT, number: number): Promise<Row> {
   const { context } = stack;
   const problems: string[] = [];
   const before = stack.feed.sent();
@@ -102,7 +115,14 @@ async function meet(stack: OutageStack, fault: ServiceFault, number: number): Pr
   if (ingestMs > GOES_ON_MS) problems.push(`ingest caught up ${seconds1(ingestMs)} s after the service was back`);
   const off = await stack.feed.off();
   if (off !== 0) problems.push(`${off} readings too many in the windows`);
-  return { fault, batchMs, ingestMs, unscored, sent: sent - before, off, problems };
+  const { service, name } = fault;
+  const memory = stack.memory();
+  return { service, fault: name, batchMs, ingestMs, unscored, sent: sent - before, off, memory, problems };
+}
+
+/** The most that any worker has, beside what it has without a fault. */
+function memoryRatio({ memory }: Row, usual: Row['memory']): number {
+  return Math.max(...Object.entries(memory).map(([role, mib]) => mib / Math.max(1, usual[role] ?? mib)));
 }
 
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-outages-'));
@@ -110,16 +130,28 @@ say(`seed ${seed}, ${seconds} s a fault, ${sensors} sensors, home ${home}`);
 const stack = await startOutageStack(home, sensors, (context) => loadFleet(context, sensors, PERIOD));
 const rows: Row[] = [];
 const problems: string[] = [];
-const faults = FAULTS.filter(({ service }) => service.startsWith(flags.only))
+let usual: Row['memory'] = {};
+const faults = FAULTS.filter(({ service, name }) => service.startsWith(flags.only) && name.includes(flags.fault))
   .map((fault, i) => ({ fault, order: uniformAt(seed, 1_000 + i) }))
   .sort((a, b) => a.order - b.order)
   .map(({ fault }) => fault);
+if (faults.length === 0) throw new Error(`no fault is named so: ${flags.only} ${flags.fault}`);
 try {
+  // Models are read, code is compiled, caches are full: what a worker has after it is its memory.
+  for (const _ of ['cold', 'warm']) usual = (await meet(stack, NO_FAULT, 0)).memory;
+  say(
+    `memory without a fault: ${JSON.stringify(usual, (_, value: unknown) => (typeof value === 'number' ? Math.round(value) : value))} MiB`,
+  );
   for (const [i, fault] of faults.entries()) {
-    const row = await meet(stack, fault, i);
+    const met = await meet(stack, fault, i);
+    const ratio = memoryRatio(met, usual);
+    const row =
+      ratio <= MOST_MEMORY
+        ? met
+        : { ...met, problems: [...met.problems, `a worker had ${ratio.toFixed(2)} of its memory`] };
     rows.push(row);
     say(
-      `${fault.service}: ${fault.name}: batch ${seconds1(row.batchMs)} s, ingest ${seconds1(row.ingestMs)} s after it was back${row.problems.map((problem) => `\n  FOUND ${problem}`).join('')}`,
+      `${row.service}: ${row.fault}: batch ${seconds1(row.batchMs)} s, ingest ${seconds1(row.ingestMs)} s after it was back, memory ${ratio.toFixed(2)}${row.problems.map((problem) => `\n  FOUND ${problem}`).join('')}`,
     );
     problems.push(...row.problems);
   }
@@ -134,15 +166,61 @@ try {
   if (problems.length === 0 && !flags.keep) rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   else say(`logs and data are kept in ${home}`);
 }
-console.log('\n| service | fault | lost or twice | last batch ends, s after | ingest caught up, s after | found |');
-console.log('| --- | --- | --- | --- | --- | --- |');
-for (const { fault, batchMs, ingestMs, unscored, sent, off, problems: found } of [...rows].sort((a, b) =>
-  a.fault.service.localeCompare(b.fault.service),
-))
-  console.log(
-    `| ${fault.service} | ${fault.name} | ${unscored} of ${2 * sensors} sensors, ${Math.abs(off)} of ${sent} readings | ${seconds1(batchMs)} | ${seconds1(ingestMs)} | ${found.length === 0 ? 'nothing' : found.length} |`,
-  );
+if (flags.rows !== undefined) writeFileSync(flags.rows, JSON.stringify(rows));
+const before = flags.against === undefined ? undefined : rowsOf(resolve(flags.against));
+const cells = ({ batchMs, ingestMs, unscored, sent, off, problems: found }: Row): string[] => [
+  `${unscored} of ${2 * sensors} sensors, ${Math.abs(off)} of ${sent} readings`,
+  batchMs >= END_MS ? 'never' : seconds1(batchMs),
+  ingestMs >= END_MS ? 'never' : seconds1(ingestMs),
+  found.length === 0 ? 'nothing' : String(found.length),
+];
+const TITLES = ['lost or twice', 'last batch ends, s after', 'ingest caught up, s after', 'found'];
+const line = (of: readonly string[]): void => console.log(`| ${of.join(' | ')} |`);
+console.log();
+line(['service', 'fault', ...TITLES, 'memory', ...(before ? TITLES.map((title) => `before: ${title}`) : [])]);
+line(Array.from({ length: before ? 11 : 7 }, () => '---'));
+for (const row of [...rows].sort((a, b) => a.service.localeCompare(b.service))) {
+  const other = before?.find(({ service, fault }) => service === row.service && fault === row.fault);
+  line([
+    row.service,
+    row.fault,
+    ...cells(row),
+    memoryRatio(row, usual).toFixed(2),
+    ...(before ? (other ? cells(other) : TITLES.map(() => 'not reached')) : []),
+  ]);
+}
 console.log();
 for (const problem of problems) say(`FOUND ${problem}`);
 say(problems.length === 0 ? `seed ${seed}: nothing is lost` : `seed ${seed}: run again with --outages --seed ${seed}`);
 process.exit(problems.length === 0 ? 0 : 1);
+
+/** What becomes of another build, in a run of its own. */
+function rowsOf(folder: string): Row[] {
+  const dir = mkdtempSync(join(tmpdir(), 'fleetscore-other-'));
+  const file = join(dir, 'rows.json');
+  const own = ['seed', 'seconds', 'sensors', 'only', 'fault'] as const;
+  const args = [...own.flatMap((name) => [`--${name}`, String(flags[name])]), '--outages', '--rows', file];
+  const hook = new URL('./other-build.ts', import.meta.url).href;
+  say(`the same with the workers of ${folder}`);
+  spawnSync(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      '--import',
+      hook,
+      new URL('./main.ts', import.meta.url).pathname,
+      ...args,
+    ],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, FLEETSCORE_TRIAL_OF: folder },
+    },
+  );
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Row[];
+  } catch {
+    return [];
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

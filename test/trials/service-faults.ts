@@ -1,10 +1,11 @@
 /** What services do in bad hours, as things to do to the proxies in front of them. */
 import type { BlobFault } from '../support/blob-proxy.ts';
 import type { OutageStack } from '../support/outage-stack.ts';
-import type { TcpFault } from '../support/tcp-proxy.ts';
+import type { TcpFault, TcpProxy } from '../support/tcp-proxy.ts';
+import type { Fault, Moment } from '../support/tds/server.ts';
 
 export interface ServiceFault {
-  readonly service: 'blob' | 'event hubs' | 'temporal';
+  readonly service: 'blob' | 'event hubs' | 'temporal' | 'sql';
   readonly name: string;
   begin(stack: OutageStack): Promise<void>;
   end(stack: OutageStack): Promise<void>;
@@ -28,11 +29,29 @@ const blob = (name: string, fault: BlobFault, when: When = () => true): ServiceF
   end: async (stack) => stack.blob.plan(),
 });
 
-const tcp = (service: 'event hubs' | 'temporal', name: string, kind: TcpFault): ServiceFault => ({
+const PROXIES = {
+  'event hubs': (stack: OutageStack): TcpProxy => stack.eventHubs,
+  temporal: (stack: OutageStack): TcpProxy => stack.temporal,
+  sql: (stack: OutageStack): TcpProxy => stack.sql,
+} as const;
+
+const tcp = (service: keyof typeof PROXIES, name: string, kind: TcpFault): ServiceFault => ({
   service,
   name,
-  begin: (stack) => (service === 'temporal' ? stack.temporal : stack.eventHubs).fault(kind),
-  end: (stack) => (service === 'temporal' ? stack.temporal : stack.eventHubs).fault(),
+  begin: (stack) => PROXIES[service](stack).fault(kind),
+  end: (stack) => PROXIES[service](stack).fault(),
+});
+
+/** Every `nth` answer at a moment goes wrong. */
+const sql = (name: string, moment: Moment, fault: Fault, nth = 1): ServiceFault => ({
+  service: 'sql',
+  name,
+  begin: async ({ sqlServer }) => {
+    sqlServer.fail(moment, fault, Infinity, nth);
+    // Otherwise nobody would log in.
+    if (moment === 'login') sqlServer.cut();
+  },
+  end: async ({ sqlServer }) => sqlServer.heal(),
 });
 
 export const FAULTS: readonly ServiceFault[] = [
@@ -53,4 +72,14 @@ export const FAULTS: readonly ServiceFault[] = [
   tcp('temporal', 'connections break, new ones too', 'reset'),
   tcp('temporal', 'nothing listens', 'refused'),
   tcp('temporal', 'black hole', 'black hole'),
+  tcp('sql', 'connections break, new ones too', 'reset'),
+  tcp('sql', 'nothing listens', 'refused'),
+  tcp('sql', 'black hole', 'black hole'),
+  sql('fails over: connections break, 40613 at login', 'login', { kind: 'error', number: 40613 }),
+  sql('10928 at login, connections break', 'login', { kind: 'error', number: 10_928 }),
+  sql('40501 (busy) for every other statement', 'query', { kind: 'error', number: 40_501 }, 2),
+  sql('1205 (deadlock victim) at every third commit', 'commit', { kind: 'error', number: 1205 }, 3),
+  sql('every third answer to a commit is lost', 'commit', { kind: 'lost' }, 3),
+  sql('every fifth connection ends between statements', 'query', { kind: 'afterwards' }, 5),
+  sql('every ninth answer stops half-way', 'query', { kind: 'stall' }, 9),
 ];
