@@ -77,6 +77,15 @@ export function parseSensorName(name: string): SensorKey {
   return key;
 }
 
+/**
+ * A sensor in one word, as people copy it from one command to the next: `press-7/oil-temp`. A slash in the name of the
+ * device, and percent signs, are encoded, so that {@link parseSensorName} gives the same sensor back.
+ */
+export function sensorName({ device, sensor }: SensorKey): string {
+  const percent = (text: string): string => text.replaceAll('%', '%25');
+  return `${percent(device).replaceAll('/', '%2F')}/${percent(sensor)}`;
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -18,6 +18,9 @@ export function formatValue(value: number): string {
   return Math.abs(value) >= 1e6 ? String(value) : String(Number(value.toPrecision(6)));
 }
 
+/** A score for people: four digits, which is more than says anything. */
+export const formatScore = (score: number): string => String(Number(score.toPrecision(4)));
+
 /** A span for people: `0 ms`, `834 ms`, `4.2 s`, `1 min 5 s`, `2 h 3 min`, `3 d 4 h`. */
 export function formatMs(ms: number): string {
   if (!(ms >= 0)) return '';

@@ -1,6 +1,7 @@
 /**
  * Plain tables for a terminal: no line is ever wider than the width asked for, colour changes nothing but
- * colour, and every cell is made harmless. Columns give up space from the widest on; numbers last.
+ * colour, and every cell is made harmless. Where it is narrow, columns that may leave do so and `…` stands for them in
+ * the header; then columns give up space from the widest on, numbers last.
  */
 import pc from 'picocolors';
 import { fitText, harmless, textWidth } from './text-width.ts';
@@ -19,6 +20,8 @@ export interface Column {
   readonly align?: 'left' | 'right';
   /** For what people copy, such as ids: never cut; a line rather grows past the width. */
   readonly whole?: boolean;
+  /** Where the width is short the whole column goes, that with the least number first; one without it stays. */
+  readonly leave?: number;
   /** Colours a cell of row `row`; gets the padded text and must not change its width. */
   readonly paint?: (text: string, row: number, colors: Colors) => string;
 }
@@ -64,17 +67,38 @@ export function shareWidth(natural: readonly number[], rigid: readonly boolean[]
   return widths;
 }
 
+/** A column of text that stays is at least so wide, or as wide as what is in it. */
+const LEAST_TEXT = 10;
+
+/** Which columns there is room for: those that stay, and of the others those with the greatest `leave` first. */
+function columnsWithin(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const least = columns.map(({ whole, align }, i) =>
+    whole || align === 'right' ? natural[i]! : Math.min(natural[i]!, LEAST_TEXT),
+  );
+  const kept = new Set(columns.flatMap(({ leave }, i) => (leave === undefined ? [i] : [])));
+  const needed = (more: number): number => [...kept, more].reduce((sum, i) => sum + least[i]!, GAP.length * kept.size);
+  const others = columns
+    .flatMap(({ leave }, i) => (leave === undefined ? [] : [{ i, leave }]))
+    .sort((a, b) => b.leave - a.leave);
+  for (const { i } of others) if (needed(i) <= width) kept.add(i);
+  return [...kept].sort((a, b) => a - b);
+}
+
 /** A header line, then a line for each row; cells beyond the columns are ignored. Ends without a newline. */
 export function renderTable(
-  columns: readonly Column[],
+  all: readonly Column[],
   rows: readonly (readonly string[])[],
   { width, color }: TerminalOptions,
 ): string {
   const colors = pc.createColors(color);
-  const cells = rows.map((row) => columns.map((_, i) => harmless(row[i] ?? '')));
-  const natural = columns.map((column, i) =>
-    cells.reduce((widest, row) => Math.max(widest, textWidth(row[i]!)), textWidth(column.title)),
+  const everything = rows.map((row) => all.map((_, i) => harmless(row[i] ?? '')));
+  const wanted = all.map((column, i) =>
+    everything.reduce((widest, row) => Math.max(widest, textWidth(row[i]!)), textWidth(column.title)),
   );
+  const kept = columnsWithin(all, wanted, width);
+  const columns = kept.map((i) => all[i]!);
+  const natural = kept.map((i) => wanted[i]!);
+  const cells = everything.map((row) => kept.map((i) => row[i]!));
   const rigid = columns.map((column) => column.align === 'right');
   const free = columns.flatMap((column, i) => (column.whole ? [] : [i]));
   const taken = natural.reduce((sum, w, i) => (columns[i]!.whole ? sum + w : sum), GAP.length * (columns.length - 1));
@@ -94,11 +118,11 @@ export function renderTable(
       .join(GAP)
       .trimEnd();
   };
-  const header = line(
-    columns.map((column) => column.title),
-    (text) => colors.dim(text),
-  );
-  return [header, ...cells.map((row, r) => line(row, (text, column) => column.paint?.(text, r, colors) ?? text))].join(
-    '\n',
-  );
+  const titles = columns.map((column) => column.title);
+  const header = line(titles, (text) => colors.dim(text));
+  const left = kept.length < all.length && textWidth(line(titles, (text) => text)) + 2 <= width ? colors.dim(' …') : '';
+  return [
+    `${header}${left}`,
+    ...cells.map((row, r) => line(row, (text, column) => column.paint?.(text, r, colors) ?? text)),
+  ].join('\n');
 }

@@ -5,18 +5,20 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { workerName } from '../../domain/worker.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
-import { parseSensorName } from '../../domain/sensor.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { compactTime, isoTime, type Period } from '../../domain/time.ts';
 import { buildId } from '../../version.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import type { scoreBatch } from '../../workflows/index.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
 import { batchIdOf, type ScoreBatchRequest } from '../../workflows/requests.ts';
-import { findBatch, showBatch } from './views.ts';
+import { showBatch } from './views.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownBatch, knownSensor } from '../frame/known.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { periodOf } from '../frame/period.ts';
+import { requireRelease } from '../models/releases.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
@@ -38,9 +40,9 @@ export async function redrive(
   options: RequestOptions & WaitOption & { readonly sensor?: readonly string[] },
   id: string,
 ): Promise<Output> {
-  const base = await findBatch(context, id);
-  for (const name of options.sensor ?? []) parseSensorName(name);
-  const sensors = options.sensor === undefined ? {} : { sensors: options.sensor };
+  const base = await knownBatch(context, id);
+  const again = options.sensor && (await Promise.all(options.sensor.map((name) => knownSensor(context, [name]))));
+  const sensors = again === undefined ? {} : { sensors: again.map(sensorName) };
   return start(context, 'redrive', base, { ...requestOf(options), redrive: id, ...sensors }, options);
 }
 
@@ -80,7 +82,9 @@ async function start(
   options: WaitOption,
 ): Promise<Output> {
   const { fromMs, toMs } = period;
-  await checkSelection(await context.store(), { ...request, fromMs, toMs });
+  const store = await context.store();
+  if (request.release !== undefined) requireRelease(await store.listReleases(), request.release);
+  await checkSelection(store, { ...request, fromMs, toMs });
   const client = await context.client();
   const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
     taskQueue: CONTROL_QUEUE,
@@ -127,7 +131,7 @@ async function runningHandle(context: Context, id: string): Promise<WorkflowHand
   // Until a control worker took it up a batch is not on record, but it can be steered.
   const waiting = (await (await context.store()).findBatch(id)) ? undefined : await findWaiting(context, id);
   if (waiting) return waiting.handle;
-  const batch = await findBatch(context, id);
+  const batch = await knownBatch(context, id);
   if (hasEnded(batch)) throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
   return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }

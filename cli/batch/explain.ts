@@ -1,28 +1,32 @@
-/** `fleetscore explain DEVICE SENSOR TIME`: the chain from a prediction back to the readings. */
-import { FleetscoreError } from '../../domain/errors.ts';
+/** `fleetscore explain DEVICE/SENSOR TIME`: the chain from a prediction back to the readings. */
+import { sensorName } from '../../domain/sensor.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
-import { formatDuration, isoTime, windowStart } from '../../domain/time.ts';
+import { formatDuration, isoTime, parseTime, windowStart } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
-import { formatNumberOf } from '../../report/format.ts';
+import { formatNumberOf, formatScore, formatValue } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
 import { rawReader, readingsData, readingsTable } from '../ingest/readings.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { facts, statusWord, table, when } from '../frame/text.ts';
+import { knownSensor, type SensorWords } from '../frame/known.ts';
+import { facts, statusColumn, statusWord, table, when } from '../frame/text.ts';
 
-export async function show(context: Context, _: object, device: string, name: string, timeMs: number): Promise<Output> {
+export async function show(
+  context: Context,
+  _: object,
+  first: string,
+  second: string,
+  third: string | undefined,
+): Promise<Output> {
+  const [words, time]: [SensorWords, string] = third === undefined ? [[first], second] : [[first, second], third];
+  const timeMs = parseTime(time);
+  const sensor = await knownSensor(context, words);
   const store = await context.store();
-  const sensor = await store.findSensor({ device, sensor: name });
-  if (!sensor)
-    throw new FleetscoreError(
-      'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(name)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
-    );
   const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
   const fromMs = windowStart(timeMs, hopMs);
   const found = await explain({ store, blobs: context.blobs(), ...rawReader(context) }, sensor, fromMs, windowMs);
-  return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, `${device} / ${name}`, fromMs);
+  return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, sensorName(sensor), fromMs);
 }
 
 const verdict = ({ prediction }: MadeBy): string => (prediction.prediction === 1 ? 'anomaly' : 'normal');
@@ -89,12 +93,12 @@ function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<ty
   const { prediction: p, batch, window: w, model } = l;
   const ofUnit = unit === '' ? '' : ` ${unit}`;
   const window = w
-    ? `${formatNumberOf(w.count, 'reading')}: mean ${w.mean}, min ${w.min}, max ${w.max}, last ${w.last}${ofUnit}`
+    ? `${formatNumberOf(w.count, 'reading')}: mean ${formatValue(w.mean)}, min ${formatValue(w.min)}, max ${formatValue(w.max)}, last ${formatValue(w.last)}${ofUnit}`
     : 'not kept any more (pruned)';
   return [
     [
       'Prediction',
-      `${p.device} / ${p.sensor} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${p.score}, value ${p.value}${ofUnit}`,
+      `${sensorName(p)} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${formatScore(p.score)}, value ${formatValue(p.value)}${ofUnit}`,
     ],
     ['Batch', `${batch.id} (${batch.kind}, ${statusWord(batch.status)}${ended(batch)})`],
     ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
@@ -136,9 +140,9 @@ const supersededTable = ({ superseded }: Lineage): string =>
     superseded.map((s) => [
       s.batch.id,
       s.batch.release,
-      String(s.prediction.value),
+      formatValue(s.prediction.value),
       verdict(s),
-      s.prediction.score.toPrecision(6),
+      formatScore(s.prediction.score),
     ]),
   );
 
@@ -171,7 +175,7 @@ function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Outp
     text: [
       `${name} has no prediction at ${when(fromMs)} UTC.`,
       table(
-        [{ title: 'Batch' }, { title: 'Status' }, { title: 'Outcome' }, { title: 'Why' }],
+        [{ title: 'Batch', whole: true, leave: 1 }, statusColumn('Status'), statusColumn('Outcome'), { title: 'Why' }],
         outcomes.map(({ batch, outcome }) => [
           batch.id,
           batch.status,

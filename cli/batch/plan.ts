@@ -1,6 +1,7 @@
 /** `fleetscore batch plan`: what a batch over a period would do. */
 import pc from 'picocolors';
 import { poolUnknown } from '../../domain/queues.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { windowsOf } from '../../domain/sizing.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -106,14 +107,14 @@ function nodesNote({ pool, sensors, nodes, unknown }: ExpectedCost): string[] {
 
 function skippedExamples({ examples, skipped }: DryRun): string[] {
   const more = skipped.no_data + skipped.no_model - examples.length;
-  const columns = [{ title: 'Device' }, { title: 'Sensor' }, { title: 'Would be skipped' }];
+  const columns = [{ title: 'Sensor' }, { title: 'Would be skipped', whole: true }];
   return [
     ...(examples.length === 0
       ? []
       : [
           table(
             columns,
-            examples.map((e) => [e.device, e.sensor, e.class]),
+            examples.map((e) => [sensorName(e), e.class]),
           ),
         ]),
     ...(more > 0 ? [`and ${count(more)} more.`] : []),
@@ -153,11 +154,11 @@ function poolTable(pools: readonly PoolPlan[], costs: readonly ExpectedCost[]): 
   return table(
     [
       { title: 'Pool' },
-      { title: 'Queue' },
-      { title: 'Machine' },
+      { title: 'Queue', leave: 1 },
+      { title: 'Machine', leave: 2 },
       { title: 'Sensors', align: 'right' },
-      { title: 'Children', align: 'right' },
-      { title: 'Chunks', align: 'right' },
+      { title: 'Children', align: 'right', leave: 4 },
+      { title: 'Chunks', align: 'right', leave: 3 },
       { title: 'Nodes', align: 'right' },
       { title: 'Node time', align: 'right' },
       { title: 'Cost', align: 'right' },

@@ -1,27 +1,22 @@
-/** `fleetscore predictions DEVICE SENSOR`: what the models said of one sensor. */
-import { FleetscoreError } from '../../domain/errors.ts';
+/** `fleetscore predictions DEVICE/SENSOR`: what the models said of one sensor. */
 import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
-import { formatCount, formatValue } from '../../report/format.ts';
+import { formatCount, formatScore, formatValue } from '../../report/format.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { periodOf } from '../frame/period.ts';
+import { knownSensor } from '../frame/known.ts';
 import { table, when } from '../frame/text.ts';
 
 export async function show(
   context: Context,
   options: { from?: number; to?: number; anomalies?: boolean; limit?: number },
-  device: string,
-  sensor: string,
+  first: string,
+  second: string | undefined,
 ): Promise<Output> {
   if (options.from !== undefined && options.to !== undefined) periodOf({ from: options.from, to: options.to });
+  const known = await knownSensor(context, [first, second]);
   const store = await context.store();
-  const known = await store.findSensor({ device, sensor });
-  if (!known)
-    throw new FleetscoreError(
-      'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(sensor)} of a device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
-    );
   const all = await readPredictions({ store, blobs: context.blobs() }, known, {
     fromMs: options.from ?? 0,
     toMs: options.to ?? MAX_TIME_MS,
@@ -42,7 +37,7 @@ export async function show(
     text: [
       table(
         [
-          { title: 'Time (UTC)' },
+          { title: 'Time (UTC)', whole: true },
           { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' },
           { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) },
           { title: 'Score', align: 'right' },
@@ -51,7 +46,7 @@ export async function show(
           when(r.tsMs),
           formatValue(r.value),
           r.prediction === 1 ? 'anomaly' : 'normal',
-          r.score.toPrecision(6),
+          formatScore(r.score),
         ]),
         all.length > 0
           ? 'No anomalies in this period.'

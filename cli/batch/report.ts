@@ -19,6 +19,7 @@ import {
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownBatch } from '../frame/known.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { makeFolder } from '../../storage/folders.ts';
 
@@ -137,6 +138,7 @@ export async function report(
       'INVALID_ARGUMENT',
       'no batch is named. Give the id of at least one; `fleetscore batch list` lists them.',
     );
+  for (const id of ids) await knownBatch(context, id);
   const data = await collect(context, ids);
   const file = resolve(options.out ?? join(context.config.home, 'reports', `${ids[ids.length - 1]!}.html`));
   await writePage(file, data);

@@ -7,13 +7,16 @@ import { foundIn, verifyBatch, type VerifyReport } from '../../verify/verify-bat
 import { workflowEnd, type WorkflowEnd } from '../../verify/workflow-end.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownBatch } from '../frame/known.ts';
 import { facts, statusWord } from '../frame/text.ts';
 import { hasEnded } from '../../storage/store.ts';
 
 export async function run(context: Context, { holes }: { holes?: number }, id: string | undefined): Promise<Output> {
   if ((id === undefined) === (holes === undefined))
     throw new FleetscoreError('INVALID_ARGUMENT', 'give either a batch, or --holes N for the newest N batches.');
-  return id === undefined ? holesOutput(await newestHoles(context, holes!)) : output(await verify(context, id));
+  if (id === undefined) return holesOutput(await newestHoles(context, holes!));
+  await knownBatch(context, id);
+  return output(await verify(context, id));
 }
 
 /** Looks at the newest batches, and mends what can be mended without scoring. */

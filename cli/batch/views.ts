@@ -1,26 +1,17 @@
 /** `fleetscore batch list` and `batch show`. */
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
-import { FleetscoreError } from '../../domain/errors.ts';
 import { FAILURE_RULES } from '../../domain/failure-rules.ts';
 import { decided } from '../../domain/outcome.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
-import { formatCount as count, formatMs, formatNumberOf as plural, formatPeriod } from '../../report/format.ts';
+import { formatCount as count, formatMs, formatNumberOf as plural } from '../../report/format.ts';
 import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
-import { facts, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
-
-/** @throws FleetscoreError `BATCH_UNKNOWN` */
-export async function findBatch(context: Context, id: string): Promise<Batch> {
-  const batch = await (await context.store()).findBatch(id);
-  if (batch) return batch;
-  throw new FleetscoreError(
-    'BATCH_UNKNOWN',
-    `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
-  );
-}
+import { knownBatch } from '../frame/known.ts';
+import { emptyIn, facts, shortPeriod, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
 
 function batchData(batch: Batch) {
   const { fromMs, toMs, startedAtMs, finishedAtMs, ...rest } = batch;
@@ -43,19 +34,19 @@ export async function list(
     text: table(
       [
         { title: 'Batch', whole: true },
-        { title: 'Period (UTC)', whole: true },
+        { title: 'Period (UTC)', whole: true, leave: 5 },
         statusColumn('Status'),
-        { title: 'Scored', align: 'right' },
-        { title: 'Skipped', align: 'right', paint: skippedPaint },
+        { title: 'Scored', align: 'right', leave: 3 },
+        { title: 'Skipped', align: 'right', paint: skippedPaint, leave: 4 },
         { title: 'Failed', align: 'right' },
-        { title: 'Windows', align: 'right' },
+        { title: 'Windows', align: 'right', leave: 1 },
         { title: 'Anomalies', align: 'right' },
-        { title: 'Took', align: 'right' },
-        ...(batches.some((b) => b.class !== undefined) ? [{ title: 'Why' }] : []),
+        { title: 'Took', align: 'right', leave: 2 },
+        ...(batches.some((b) => b.class !== undefined) ? [{ title: 'Why', leave: 6 }] : []),
       ],
       batches.map((b) => [
         b.id,
-        formatPeriod(b).replace(/ UTC$/, ''),
+        shortPeriod(b),
         b.status,
         count(b.counts.scored),
         count(b.counts.skipped),
@@ -65,7 +56,7 @@ export async function list(
         took(b),
         ...(batches.some((other) => other.class !== undefined) ? [b.class ?? ''] : []),
       ]),
-      'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait',
+      emptyIn(context, 'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait'),
     ),
   };
 }
@@ -85,7 +76,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ? await (await import('./waiting.ts')).showWaiting(context, id)
       : undefined;
   if (waiting) return waiting;
-  const batch = await findBatch(context, id);
+  const batch = await knownBatch(context, id);
   const counts = batch.status === 'running' ? await store.countOutcomes(id) : batch.counts;
   const failed = await allOutcomes(context, id, 'failed');
   const skipped = await allOutcomes(context, id, 'skipped');
@@ -120,7 +111,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     sections.push(
       table(
         [{ title: 'Failure' }, { title: 'Sensors', align: 'right' }, { title: 'For example' }],
-        causes.map((c) => [c.class, count(c.count), `${c.example.device} / ${c.example.sensor}: ${c.example.message}`]),
+        causes.map((c) => [c.class, count(c.count), `${sensorName(c.example)}: ${c.example.message}`]),
         '',
       ),
     );
@@ -128,10 +119,10 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   if (decidedBadly.length > 0) {
     sections.push(
       table(
-        [{ title: 'Device' }, { title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }],
+        [{ title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }],
         decidedBadly
           .slice(0, SHOWN)
-          .map((o) => [o.device, o.sensor, o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]),
+          .map((o) => [sensorName(o), o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]),
         '',
       ),
     );

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { MAX_PENDING } from '../../workflows/policies.ts';
 import { does } from '../frame/command.ts';
-import { asTime, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asWhole, fromOption, SECOND, SENSOR, toOption } from '../frame/options.ts';
 import { addRequestOptions } from './request-options.ts';
 
 export function registerBatch(program: Command): void {
@@ -99,8 +99,9 @@ export function registerPredictions(program: Command): void {
   program
     .command('predictions')
     .description('show the predictions of one sensor, the newest batch of each window')
-    .argument('<device>')
-    .argument('<sensor>')
+    .argument('<device/sensor>', SENSOR)
+    .argument('[sensor]', SECOND)
+    .usage('[options] <device/sensor>')
     .addOption(fromOption('from this time (default: all)'))
     .addOption(toOption('to this time, not included'))
     .option('--anomalies', 'only windows labelled anomalous')
@@ -127,13 +128,13 @@ export function registerExplain(program: Command): void {
   program
     .command('explain')
     .description('explain one prediction: batch, release, model, window, raw data, and what it superseded')
-    .argument('<device>')
-    .argument('<sensor>')
+    .argument('<device/sensor>', SENSOR)
     .argument(
       '<time>',
       'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last one that had begun then',
-      asTime,
     )
+    .argument('[more]', 'device, sensor and time may be three arguments')
+    .usage('[options] <device/sensor> <time>')
     .action(does(() => import('../batch/explain.ts'), 'show'));
 }
 

@@ -5,7 +5,7 @@ import type { Column, Layout } from '../../ingest/csv/rows.ts';
 import { FAILURE_KINDS } from '../../samples/simulate-failures.ts';
 import { MAX_SIMULATED, MAX_WINDOWS } from '../../samples/simulate-limits.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asNumber, asTime, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asDuration, asNumber, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerSend(program: Command): void {
   program
@@ -62,9 +62,10 @@ export function registerReadings(program: Command): void {
   program
     .command('readings')
     .description('show the readings of one sensor by the time they were measured, and the events they came in')
-    .argument('<device>')
-    .argument('<sensor>')
-    .argument('[time]', 'a time: the window that holds it; or --from and --to', asTime)
+    .argument('<device/sensor>', SENSOR)
+    .argument('[time]', 'a time: the window that holds it; or --from and --to')
+    .argument('[more]', 'device, sensor and time may be three arguments')
+    .usage('[options] <device/sensor> [time]')
     .addOption(fromOption('from this time'))
     .addOption(toOption('to this time, not included'))
     .addOption(new Option('--limit <n>', 'the first so many').default(200).argParser(asWhole(1, 1_000_000)))

@@ -48,12 +48,7 @@ export function registerLogs(program: Command): void {
     .command('logs')
     .description('lines of the workers from Blob: those of a batch, a sensor or a worker, in order of time')
     .option('--batch <id>', 'only lines about this batch')
-    .addOption(
-      new Option(
-        '--sensor <device-and-sensor...>',
-        'only lines about this sensor, and of chunks that hold it: --sensor DEVICE SENSOR',
-      ),
-    )
+    .addOption(new Option('--sensor <device/sensor...>', 'only lines about this sensor, and of chunks that hold it'))
     .option('--worker <name>', 'only workers whose name holds this text, for example scoring')
     .option(
       '--since <time>',

@@ -39,3 +39,8 @@ export const fromOption = (text = 'start of the period, ISO 8601 (UTC when no zo
   new Option('--from <time>', text).argParser(asTime);
 export const toOption = (text = 'end of the period, not included'): Option =>
   new Option('--to <time>', text).argParser(asTime);
+
+/** What the argument of a sensor takes, and the second word that it may be. */
+export const SENSOR =
+  'the sensor, such as press-7/oil-temp; a slash in the name of the device is written %2F where it would not be clear';
+export const SECOND = 'device and sensor may be two arguments';

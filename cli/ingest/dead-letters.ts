@@ -37,10 +37,10 @@ async function list(context: Context, options: DeadLetterOptions): Promise<Outpu
   }
   const shown = table(
     [
-      { title: 'Enqueued (UTC)' },
+      { title: 'Enqueued (UTC)', whole: true, leave: 1 },
       { title: 'Partition' },
       { title: 'Sequence', align: 'right' },
-      { title: 'Reason' },
+      { title: 'Reason', whole: true },
       { title: 'Body' },
     ],
     letters.map((letter) => [

@@ -131,7 +131,7 @@ function describeSource(source: string, own: readonly PartitionState[], rateOf: 
         right('Applied'),
         right('Captured'),
         right('Lag'),
-        { title: 'Updated' },
+        { title: 'Updated', whole: true },
       ],
       own.map((s) => [
         s.partition,
@@ -145,9 +145,9 @@ function describeSource(source: string, own: readonly PartitionState[], rateOf: 
     '',
     table(
       [
-        { title: 'Partition' },
-        { title: 'Watermark (UTC)' },
-        { title: 'Age' },
+        { title: 'Partition', whole: true },
+        { title: 'Watermark (UTC)', whole: true, leave: 1 },
+        { title: 'Age', whole: true },
         right('Readings'),
         right('A second'),
         right('Late'),

@@ -1,17 +1,18 @@
-/** `fleetscore readings DEVICE SENSOR`: the readings that windows are made of, and the events they came in. */
+/** `fleetscore readings DEVICE/SENSOR`: the readings that windows are made of, and the events they came in. */
 import type { Config } from '../../config.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime, windowStart, type Period } from '../../domain/time.ts';
+import { isoTime, parseTime, windowStart, type Period } from '../../domain/time.ts';
 import { firstWindowStart } from '../../domain/windowing.ts';
 import { findRaw, type RawReading, type RawSearch } from '../../ingest/find-raw.ts';
 import { createEventParser, type EventParser } from '../../ingest/parse-event.ts';
 import { INGEST_DEFAULTS, parseSettings, storedWindows } from '../../ingest/settings.ts';
-import { formatCount, formatNumberOf } from '../../report/format.ts';
+import { formatCount, formatNumberOf, formatValue } from '../../report/format.ts';
 import type { WindowReadings } from '../../storage/store.ts';
 import { captureFolders } from '../../verify/explain.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownSensor, type SensorWords } from '../frame/known.ts';
 import { table, when } from '../frame/text.ts';
 
 interface Options {
@@ -32,18 +33,11 @@ export function rawReader({ config }: { readonly config: Config }): {
 export async function show(
   context: Context,
   options: Options,
-  device: string,
-  name: string,
-  time: number | undefined,
+  ...words: readonly [string, string?, string?]
 ): Promise<Output> {
-  const key = { device, sensor: name };
+  const [names, time] = namesAndTime(words);
+  const sensor = await knownSensor(context, names);
   const store = await context.store();
-  const sensor = await store.findSensor(key);
-  if (!sensor)
-    throw new FleetscoreError(
-      'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(key.sensor)} of a device ${JSON.stringify(key.device)}. \`fleetscore sensors list\` shows those there are.`,
-    );
   const shape = await storedWindows(store, context.config.ingest);
   const period = periodOf(options, time, shape);
   // A reading is in every window that holds its time: any one of them will do.
@@ -58,7 +52,7 @@ export async function show(
     blobs: context.blobs(),
     ...rawReader(context),
     folders: await captureFolders(store),
-    sensor: key,
+    sensor,
     period,
     times: tsMs,
   });
@@ -75,6 +69,23 @@ export async function show(
   };
 }
 
+/** One word and perhaps a time, or device, sensor and perhaps a time. */
+function namesAndTime(words: readonly [string, string?, string?]): [SensorWords, number | undefined] {
+  const [first, second, third] = words;
+  if (third !== undefined) return [[first, second], parseTime(third)];
+  if (second === undefined) return [[first], undefined];
+  const time = first.includes('/') ? timeOf(second) : undefined;
+  return time === undefined ? [[first, second], undefined] : [[first], time];
+}
+
+function timeOf(text: string): number | undefined {
+  try {
+    return parseTime(text);
+  } catch {
+    return undefined; // it is the name of a sensor, and the device has a slash in its name
+  }
+}
+
 function periodOf(
   { from, to }: Options,
   time: number | undefined,
@@ -87,7 +98,7 @@ function periodOf(
   if (time !== undefined || from === undefined || to === undefined || from >= to)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      'say a time, or --from and a later --to: fleetscore readings DEVICE SENSOR 2026-11-23T14:00:05',
+      'say a time, or --from and a later --to: fleetscore readings press-7/oil-temp 2026-11-23T14:00:05',
     );
   return { fromMs: from, toMs: to };
 }
@@ -139,7 +150,7 @@ export function readingsTable(readings: WindowReadings, found: RawSearch, unit: 
     const event = origin.get(ts);
     return [
       when(ts),
-      String(readings.values[i]!),
+      formatValue(readings.values[i]!),
       event ? when(event.arrivedMs) : 'not found',
       event ? `${event.partition} / ${formatCount(event.seq)}` : '-',
       event ? `raw/${event.file}` : '-',
@@ -147,11 +158,11 @@ export function readingsTable(readings: WindowReadings, found: RawSearch, unit: 
   });
   const body = table(
     [
-      { title: 'Reading (UTC)' },
+      { title: 'Reading (UTC)', whole: true },
       { title: unit === '' ? 'Value' : `Value (${unit})`, align: 'right' },
-      { title: 'Arrived' },
-      { title: 'Partition / event' },
-      { title: 'File' },
+      { title: 'Arrived', whole: true, leave: 1 },
+      { title: 'Partition / event', whole: true, leave: 2 },
+      { title: 'File', leave: 3 },
     ],
     rows,
     'There are no readings.',

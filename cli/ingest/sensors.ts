@@ -1,12 +1,12 @@
 /** `fleetscore sensors ...`: the sensor list. */
-import { FleetscoreError } from '../../domain/errors.ts';
 import type { Sensor } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
 import type { WindowStats } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { table, when } from '../frame/text.ts';
+import { unknownDevice } from '../frame/known.ts';
+import { emptyIn, table, when } from '../frame/text.ts';
 
 interface ListOptions {
   readonly device?: string;
@@ -43,21 +43,17 @@ export async function list(context: Context, { count = false, ...options }: List
       : await store.listReleaseModels(release, { after: range.from - 1, limit: options.limit });
   const modelOf = new Map(models.map((m) => [m.sensorId, m.model]));
   const rows = sensors.map((sensor) => ({ ...sensor, stats: stats.get(sensor.id), model: modelOf.get(sensor.id) }));
-  if (options.device !== undefined && rows.length === 0)
-    throw new FleetscoreError(
-      'DEVICE_UNKNOWN',
-      `there is no sensor of a device ${JSON.stringify(options.device)}. \`fleetscore sensors list\` shows those there are.`,
-    );
+  if (options.device !== undefined && rows.length === 0) throw await unknownDevice(store, options.device);
   const total = await store.countSensors();
   const text = table(
     [
       { title: 'Device' },
       { title: 'Sensor' },
-      { title: 'Unit' },
+      { title: 'Unit', leave: 3 },
       { title: count ? 'Windows' : 'Windows, 24 h', align: 'right' },
-      { title: 'First (UTC)' },
-      { title: 'Last (UTC)' },
-      { title: 'Model' },
+      { title: 'First (UTC)', whole: true, leave: 1 },
+      { title: 'Last (UTC)', whole: true, leave: 4 },
+      { title: 'Model', whole: true, leave: 2 },
     ],
     rows.map((r) => [
       r.device,
@@ -68,7 +64,10 @@ export async function list(context: Context, { count = false, ...options }: List
       when(r.stats?.lastMs),
       r.model?.slice(0, 12) ?? 'none',
     ]),
-    'No sensors yet: they appear with their first reading (fleetscore send FILE.csv) or model (fleetscore models publish DIR).',
+    emptyIn(
+      context,
+      'No sensors yet: they appear with their first reading (fleetscore send FILE.csv) or model (fleetscore models publish DIR).',
+    ),
   );
   return {
     data: rows.map((r) => ({

@@ -14,7 +14,7 @@ import { checkDeployment } from '../../storage/deployment-id.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar } from '../batch/progress.ts';
 import { requireRelease } from './releases.ts';
-import { table, when } from '../frame/text.ts';
+import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { tell } from '../frame/terminal.ts';
 
@@ -166,12 +166,12 @@ export async function list(context: Context, options: { release?: string; limit:
       text: table(
         [
           { title: 'Release', whole: true },
-          { title: 'Created (UTC)' },
+          { title: 'Created (UTC)', whole: true, leave: 1 },
           { title: 'Models', align: 'right' },
           { title: '' },
         ],
         releases.map((r) => [r.name, when(r.createdAtMs), formatCount(r.models), roleOf(r, challenger)]),
-        'No models yet. Publish some: fleetscore models publish DIR',
+        emptyIn(context, 'No models yet. Publish some: fleetscore models publish DIR'),
       ),
     };
   const current = releases.find((r) => r.current)?.name;
@@ -195,8 +195,8 @@ export async function list(context: Context, options: { release?: string; limit:
         { title: 'Features' },
         ...(pooled ? [{ title: 'Pool' }] : []),
         ...(limited ? [{ title: 'Threshold' }] : []),
-        { title: 'Bytes', align: 'right' },
-        { title: 'SHA-256' },
+        { title: 'Bytes', align: 'right', leave: 2 },
+        { title: 'SHA-256', whole: true, leave: 1 },
       ],
       models.map((m) => [
         m.device,

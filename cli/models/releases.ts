@@ -1,4 +1,5 @@
 /** `fleetscore models promote`, `rollback` and `history`: which release the next batches score with, and which they did. */
+import { closest, didYouMean } from '../../domain/closest.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
@@ -7,7 +8,7 @@ import { namedSensors, refuseLoss, unnamedModels } from '../../scoring/replaced-
 import type { Release } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { table, when } from '../frame/text.ts';
+import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 
 export async function promote(
@@ -41,7 +42,7 @@ export async function history(context: Context, { limit }: { readonly limit: num
         how === 'seen' ? 'not noted' : how,
         by === '' ? '-' : by,
       ]),
-      'No release was current yet. Publish one: fleetscore models publish DIR',
+      emptyIn(context, 'No release was current yet. Publish one: fleetscore models publish DIR'),
     ),
   };
 }
@@ -52,7 +53,12 @@ export function requireRelease(releases: readonly Release[], name: string): Rele
   if (!found)
     throw new FleetscoreError(
       'RELEASE_UNKNOWN',
-      `there is no release ${JSON.stringify(name)}. \`fleetscore models list\` shows those there are.`,
+      `there is no release ${JSON.stringify(name)}.${didYouMean(
+        closest(
+          name,
+          releases.map((release) => release.name),
+        ),
+      )} \`fleetscore models list\` shows those there are.`,
     );
   return found;
 }

@@ -11,6 +11,7 @@ import { formatCount as count } from '../../report/format.ts';
 import type { Column } from '../../report/table.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { Output } from '../frame/command.ts';
+import { knownBatch } from '../frame/known.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
@@ -141,12 +142,7 @@ async function scopeOf(context: Context, options: CostOptions, id: string | unde
   if (id !== undefined) {
     if (options.from !== undefined || options.to !== undefined)
       throw new FleetscoreError('INVALID_ARGUMENT', 'give either a batch, or --from and --to, not both.');
-    const batch = await store.findBatch(id);
-    if (!batch)
-      throw new FleetscoreError(
-        'BATCH_UNKNOWN',
-        `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
-      );
+    const batch = await knownBatch(context, id);
     const fromMs = batch.startedAtMs - AROUND_MS;
     const toMs = Math.min(now, (batch.finishedAtMs ?? now) + AROUND_MS);
     const batches = await all(fromMs, toMs);
@@ -356,9 +352,9 @@ function batchTable(batches: readonly BatchCost[], money: boolean): string {
   const secondsOf = ({ ms }: Amount): string => (ms / 1000).toFixed(1);
   return table(
     [
-      { title: 'Batch' },
-      { title: 'Sensors', align: 'right' },
-      { title: 'Scoring (node s)', align: 'right' },
+      { title: 'Batch', whole: true },
+      { title: 'Sensors', align: 'right', leave: 1 },
+      { title: 'Scoring (node s)', align: 'right', leave: 2 },
       { title: 'Spin-up, idle (node s)', align: 'right' },
       ...costColumn(money),
     ],

@@ -212,8 +212,8 @@ function statusText(state: PoolState, context: Context): string {
           { title: 'Node' },
           { title: 'State' },
           { title: 'Tasks', align: 'right' },
-          { title: 'Asked for (UTC)' },
-          { title: 'Ready (UTC)' },
+          { title: 'Asked for (UTC)', whole: true, leave: 2 },
+          { title: 'Ready (UTC)', whole: true, leave: 1 },
         ],
         living.map((node) => [
           node.id,

@@ -79,7 +79,7 @@ export async function status(context: Context): Promise<Output> {
           { title: 'State' },
           { title: 'Workers', align: 'right' },
           { title: 'Running batches', align: 'right' },
-          { title: 'First seen (UTC)' },
+          { title: 'First seen (UTC)', whole: true, leave: 1 },
         ],
         rows.map((row) => [
           row.version,

@@ -6,7 +6,8 @@ import {
   type ScheduleOverlapPolicy,
 } from '@temporalio/client';
 import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
-import { batchSchedule, type BatchSchedule } from '../../connect/schedule-times.ts';
+import { batchSchedule, scheduleNames, type BatchSchedule } from '../../connect/schedule-times.ts';
+import { closest, didYouMean } from '../../domain/closest.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
@@ -162,7 +163,7 @@ export async function withSchedule<T>(
     if (error instanceof ScheduleNotFoundError)
       throw new FleetscoreError(
         'SCHEDULE_UNKNOWN',
-        `there is no schedule ${JSON.stringify(name)}. \`fleetscore schedule list\` shows those there are.`,
+        `there is no schedule ${JSON.stringify(name)}.${didYouMean(closest(name, await scheduleNames(await context.client())))} \`fleetscore schedule list\` shows those there are.`,
       );
     throw error;
   }

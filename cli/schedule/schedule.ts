@@ -30,10 +30,10 @@ export async function list(context: Context): Promise<Output> {
     text: table(
       [
         { title: 'Name', whole: true },
-        { title: 'State' },
-        { title: 'Next batch (UTC)' },
-        { title: 'Last batch', paint: lastPaint },
-        { title: 'Note' },
+        { title: 'State', whole: true },
+        { title: 'Next batch (UTC)', whole: true, leave: 2 },
+        { title: 'Last batch', whole: true, paint: lastPaint },
+        { title: 'Note', leave: 1 },
       ],
       rows.map((row) => [
         row.name,

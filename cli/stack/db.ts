@@ -119,7 +119,7 @@ export async function status(context: Context): Promise<Output> {
         ]),
         '',
         table(
-          [{ title: 'Migration' }, { title: 'Applied (UTC)' }],
+          [{ title: 'Migration' }, { title: 'Applied (UTC)', whole: true }],
           states.map((m) => [m.name, isApplied(m) ? when(m.appliedAtMs) : 'pending']),
         ),
         ...(pending.length > 0

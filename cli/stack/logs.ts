@@ -6,7 +6,6 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
 import { LEVELS } from '../../logging/levels.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
-import type { SensorKey } from '../../domain/sensor.ts';
 import type { Batch } from '../../storage/store.ts';
 import { formatCount } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
@@ -14,6 +13,7 @@ import { logContainer } from '../../connect/blob-storage.ts';
 import { passes, statusOf } from '../../storage/blob-errors.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownBatch, knownSensor, type SensorWords } from '../frame/known.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 
@@ -109,9 +109,8 @@ function newest(lines: LogLine[], limit: number): void {
 
 async function filterOf(context: Context, options: LogsOptions): Promise<LogFilter> {
   const { batch: id, worker, level } = options;
-  const names = sensorOf(options);
-  const batch = id === undefined ? undefined : await batchOf(context, id);
-  const sensor = names && { ...names, id: await sensorId(context, names) };
+  const batch = id === undefined ? undefined : await knownBatch(context, id);
+  const sensor = options.sensor && (await knownSensor(context, namesIn(options.sensor)));
   const toMs = options.to ?? (batch?.finishedAtMs === undefined ? undefined : batch.finishedAtMs + AROUND_BATCH_MS);
   return {
     fromMs: beginOf(options.since, batch, sensor !== undefined),
@@ -119,31 +118,13 @@ async function filterOf(context: Context, options: LogsOptions): Promise<LogFilt
   };
 }
 
-function sensorOf({ sensor: names }: LogsOptions): SensorKey | undefined {
-  if (names === undefined) return undefined;
-  const [device, sensor] = names;
-  if (names.length === 2) return { device: device!, sensor: sensor! };
+/** One word, or the two of before. */
+function namesIn(words: readonly string[]): SensorWords {
+  const [first = '', second, ...more] = words;
+  if (more.length === 0) return [first, second];
   throw new FleetscoreError(
     'INVALID_ARGUMENT',
-    `--sensor takes two names, DEVICE SENSOR, got ${names.length}: ${JSON.stringify(names)}.`,
-  );
-}
-
-async function batchOf(context: Context, id: string): Promise<Batch> {
-  const batch = await (await context.store()).findBatch(id);
-  if (batch) return batch;
-  throw new FleetscoreError(
-    'BATCH_UNKNOWN',
-    `there is no batch ${JSON.stringify(id)}. \`fleetscore batch list\` shows those there are.`,
-  );
-}
-
-async function sensorId(context: Context, { device, sensor }: SensorKey): Promise<number> {
-  const known = await (await context.store()).findSensor({ device, sensor });
-  if (known) return known.id;
-  throw new FleetscoreError(
-    'SENSOR_UNKNOWN',
-    `there is no sensor ${JSON.stringify(device)} / ${JSON.stringify(sensor)}. \`fleetscore sensors list\` shows those there are.`,
+    `--sensor takes one sensor, such as press-7/oil-temp; got ${words.length} words: ${JSON.stringify(words)}.`,
   );
 }
 

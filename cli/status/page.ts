@@ -2,26 +2,20 @@
 import { readingsWait } from '../../storage/store.ts';
 import pc from 'picocolors';
 import { isGone } from '../../pool/pool.ts';
-import {
-  formatBytes,
-  formatCount as count,
-  formatMs,
-  formatNumberOf,
-  formatPeriod,
-  formatShare,
-} from '../../report/format.ts';
+import { formatBytes, formatCount as count, formatMs, formatNumberOf, formatShare } from '../../report/format.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
 import { harmless } from '../../report/text-width.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
-import { lastPaint, lastWord, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
+import { lastPaint, lastWord, shortPeriod, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
 
 const BAR = 12;
 
 /** @param before earlier looks, oldest first: for the rates of now */
-export function statusPage(look: Look, before: readonly Look[], where: string): string {
+export function statusPage(look: Look, before: readonly Look[], where: readonly string[]): string {
   const store = look.store.value;
   const parts = partsOf(look)
     .map(([name, answer]) => (answer.problem === undefined ? `${name} ${pc.green('ok')}` : `${name} ${pc.red('down')}`))
@@ -34,7 +28,8 @@ export function statusPage(look: Look, before: readonly Look[], where: string): 
     : '';
   return [
     [
-      `${pc.bold('fleetscore')}  ${when(Math.floor(look.atMs / 1000) * 1000)} UTC   ${where}`,
+      `${pc.bold('fleetscore')}  ${when(Math.floor(look.atMs / 1000) * 1000)} UTC   ${where[0]}`,
+      ...where.slice(1),
       parts,
       ...down,
       ...(fleet === '' ? [] : [fleet]),
@@ -75,11 +70,11 @@ function schedules({ temporal, store, notScored, atMs }: Look): string {
   return table(
     [
       { title: 'Name', whole: true },
-      { title: 'State' },
-      { title: 'Next batch (UTC)' },
+      { title: 'State', leave: 3 },
+      { title: 'Next batch (UTC)', whole: true, leave: 1 },
       { title: 'In', align: 'right' },
-      { title: 'Not scored (7 days)', align: 'right' },
-      { title: 'Last batch', paint: lastPaint },
+      { title: 'Not scored (7 days)', align: 'right', leave: 2 },
+      { title: 'Last batch', paint: lastPaint, whole: true },
     ],
     temporal.value.schedules.map(({ name, paused, nextMs }) => [
       name,
@@ -111,12 +106,12 @@ function running(look: Look, before: readonly Look[]): string {
     [
       { title: 'Batch', whole: true },
       { title: 'Phase' },
-      { title: '' },
+      { title: '', whole: true, leave: 1 },
       { title: 'Sensors', align: 'right' },
-      { title: 'Rate', align: 'right' },
-      { title: 'Left', align: 'right' },
+      { title: 'Rate', align: 'right', leave: 2 },
+      { title: 'Left', align: 'right', leave: 4 },
       { title: 'Failed', align: 'right' },
-      { title: 'Anomalies', align: 'right' },
+      { title: 'Anomalies', align: 'right', leave: 3 },
     ],
     look.running.value.map((batch) => {
       const rate = sensorRate(batch, look, before);
@@ -183,12 +178,12 @@ function poolTable(seen: readonly PoolSeen[]): string {
   return table(
     [
       { title: 'Pool', whole: true },
-      { title: 'Mode' },
+      { title: 'Mode', whole: true },
       { title: 'Nodes', align: 'right' },
       { title: 'Wanted', align: 'right' },
-      { title: 'Workers' },
-      { title: 'To go', align: 'right' },
-      { title: 'Waiting', align: 'right' },
+      { title: 'Workers', whole: true, leave: 3 },
+      { title: 'To go', align: 'right', leave: 2 },
+      { title: 'Waiting', align: 'right', leave: 1 },
       { title: 'Why' },
     ],
     seen.map(({ name, loop: { value: state, problem } }) => {
@@ -255,16 +250,14 @@ function failures({ store }: Look): string {
   if (!store.value) return unknown('SQL');
   return table(
     [
-      { title: 'Batch', whole: true },
-      { title: 'Device' },
+      { title: 'Batch', whole: true, leave: 1 },
       { title: 'Sensor' },
-      { title: 'Class', paint: (text, _, colors) => colors.red(text) },
+      { title: 'Class', whole: true, paint: (text, _, colors) => colors.red(text) },
       { title: 'Why' },
     ],
-    store.value.failures.map(({ batch, device = '-', sensor = '-', class: why, message }) => [
+    store.value.failures.map(({ batch, device, sensor, class: why, message }) => [
       batch,
-      device,
-      sensor,
+      device === undefined || sensor === undefined ? '-' : sensorName({ device, sensor }),
       why,
       message,
     ]),
@@ -277,17 +270,17 @@ function lastBatches({ store }: Look): string {
   return table(
     [
       { title: 'Batch', whole: true },
-      { title: 'Period (UTC)' },
+      { title: 'Period (UTC)', whole: true, leave: 4 },
       statusColumn('Status'),
-      { title: 'Scored', align: 'right' },
-      { title: 'Skipped', align: 'right', paint: skippedPaint },
+      { title: 'Scored', align: 'right', leave: 2 },
+      { title: 'Skipped', align: 'right', paint: skippedPaint, leave: 3 },
       { title: 'Failed', align: 'right' },
       { title: 'Anomalies', align: 'right' },
-      { title: 'Took', align: 'right' },
+      { title: 'Took', align: 'right', leave: 1 },
     ],
     store.value.last.map((b) => [
       b.id,
-      formatPeriod(b).replace(/ UTC$/, ''),
+      shortPeriod(b),
       b.status,
       `${count(b.counts.scored)} of ${count(b.planned)}`,
       count(b.counts.skipped),

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../domain/time.ts';
 import { readStack } from '../../local/state.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
+import { storeName } from '../../storage/store-name.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { openLooker, type Look, type Looker } from './look.ts';
@@ -30,9 +31,9 @@ async function once(context: Context): Promise<Output> {
   }
 }
 
-function where({ env }: Context): string {
+function where({ env, config }: Context): readonly string[] {
   const { address, namespace } = temporalTarget(env);
-  return `Temporal ${address}, namespace ${namespace}`;
+  return [`of ${config.home}`, `Temporal ${address}, namespace ${namespace}`, `Store ${storeName(config.sqlUrl)}`];
 }
 
 /** Earlier looks that are kept for rates. */

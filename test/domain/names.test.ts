@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { batchFolder, chunkName, predictionsBlob } from '../../domain/blob-names.ts';
-import { checkSensorKey, encodeName, nameProblem } from '../../domain/sensor.ts';
+import { checkSensorKey, encodeName, nameProblem, parseSensorName, sensorName } from '../../domain/sensor.ts';
 
 const name = fc
   .string({ minLength: 1, maxLength: 40, unit: 'binary' })
@@ -23,6 +23,18 @@ test('hostile names never leave their folder and never meet', () => {
       ],
     },
   );
+});
+
+test('a sensor in one word names that sensor again, whatever is in its names', () => {
+  const slashed = fc.string({ minLength: 1, maxLength: 9, unit: fc.constantFrom('a', '/', '%', '2', 'F') });
+  const either = fc.oneof(name, slashed);
+  fc.assert(
+    fc.property(either, either, (device, sensor) => {
+      expect(parseSensorName(sensorName({ device, sensor }))).toEqual({ device, sensor });
+    }),
+  );
+  expect(sensorName({ device: 'press-7', sensor: 'oil-temp' })).toBe('press-7/oil-temp');
+  expect(sensorName({ device: 'hall/1', sensor: 'a/b' })).toBe('hall%2F1/a/b');
 });
 
 test('an encoded name reads back', () => {

@@ -57,6 +57,24 @@ test('numbers stay whole while text gives way', () => {
   expect(row).toBe(`${'x'.repeat(48)}…  1,234,567`);
 });
 
+test('where it is narrow whole columns leave, the least needed first, and never the status', () => {
+  const columns = [
+    { title: 'Batch', whole: true },
+    { title: 'Period', whole: true, leave: 2 },
+    { title: 'Status', whole: true },
+    { title: 'Windows', align: 'right' as const, leave: 1 },
+  ];
+  const row = ['20261129T203000Z-1779c5e8', '2026-11-29 20:15–20:30', 'failed', '10,800'];
+  const at = (width: number): string[] => renderTable(columns, [row], { width, color: false }).split('\n');
+  expect(at(80)[1]).toBe(row.join('  ').replace(' 10,800', '  10,800'));
+  expect(at(60)).toEqual([
+    'Batch                      Period                  Status …',
+    '20261129T203000Z-1779c5e8  2026-11-29 20:15–20:30  failed',
+  ]);
+  expect(at(50)[1]).toBe('20261129T203000Z-1779c5e8  failed   10,800');
+  expect(at(35)[1]).toBe('20261129T203000Z-1779c5e8  failed');
+});
+
 test('colour changes nothing but colour', () => {
   const columns = [
     { title: 'name', paint: (text: string, _row: number, c: { red: (t: string) => string }) => c.red(text) },
