@@ -25,13 +25,26 @@ export type Shelving = 'unshelved' | 'oneShotShelved' | 'timedShelved';
 export const MIN_SEVERITY = 401;
 export const MAX_SEVERITY = 1000;
 
+/** What happened to an alarm by itself, at the end of the window that did it. */
+export interface AlarmStep {
+  readonly change: 'activated' | 'escalated' | 'realarmed' | 'quality' | 'cleared';
+  /** Epoch ms, of window time. */
+  readonly timeMs: number;
+  /** From here on. */
+  readonly severity: number;
+  readonly quality: AlarmQuality;
+}
+
+/** Steps that are kept of one alarm; later changes of quality alone are left out. */
+export const MAX_STEPS = 100;
+
 /** What follows from predictions, the same whatever the order they came in. Times are of windows, epoch ms. */
 export interface AlarmFacts {
   /** Start of its first abnormal window. */
   readonly sinceMs: number;
   /** End of the window with which it became active, the on-delay over. */
   readonly activeMs: number;
-  /** End of its newest abnormal window. */
+  /** End of its newest abnormal window; of what no window shows (silent, model) when it began, until it is over. */
   readonly lastMs: number;
   /** End of the window with which the off-delay was over; absent while it is active. */
   readonly clearedMs?: number;
@@ -52,7 +65,9 @@ export interface AlarmFacts {
   readonly cause?: string;
   /** Activations of this sensor and kind within the hour before this one, itself included: chattering. */
   readonly activations: number;
-  /** Batches of its first and of its newest window. */
+  /** Oldest first. */
+  readonly steps: readonly AlarmStep[];
+  /** Batches of its first and of its newest abnormal window. */
   readonly firstBatch: string;
   readonly lastBatch: string;
 }

@@ -11,6 +11,7 @@ export const FACTS: AlarmFacts = {
   raises: 1,
   quality: 'good',
   activations: 1,
+  steps: [],
   firstBatch: 'b1',
   lastBatch: 'b1',
 };

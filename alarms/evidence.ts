@@ -1,0 +1,177 @@
+/**
+ * What alarms are decided on: the windows of one sensor over one stretch of time, as short as it can be said. Normal
+ * windows that follow each other are one item, so a stretch costs what is abnormal in it. Most sensors have nothing to
+ * say, and then nothing is made.
+ */
+import type { FailureClass, SkipClass } from '../domain/outcome.ts';
+import type { Period } from '../domain/time.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import type { Sense } from './rules.ts';
+
+/**
+ * In order of time:
+ * - `[0, start, count, step]`: normal windows, `step` ms apart
+ * - `[1, start, score, value]`: an abnormal window
+ * - `[2, start, score, value]`: a normal one whose score is below the deadband
+ * - `[3, start, count, step, value]`: normal windows of one and the same value
+ * - `[4, start, count, step]`: windows that were not scored
+ */
+export type EvidenceItem =
+  | readonly [0 | 4, number, number, number]
+  | readonly [1 | 2, number, number, number]
+  | readonly [3, number, number, number, number];
+
+/** What a batch says of a sensor over its period. */
+export type StretchVerdict = 'scored' | SkipClass | FailureClass | 'cancelled';
+
+export interface Stretch extends Period {
+  readonly batchId: string;
+  readonly verdict: StretchVerdict;
+  /** It had readings, whether they were scored or not. */
+  readonly seen: boolean;
+  readonly items: readonly EvidenceItem[];
+}
+
+/** The rows of one sensor in what a chunk has read and scored. */
+export interface SensorRows {
+  /** First row and the one after the last, in order of time. */
+  readonly from: number;
+  readonly to: number;
+  readonly startMs: Float64Array;
+  readonly value: Float64Array;
+  readonly scored: Uint8Array;
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+}
+
+/** True when the windows say something that alarms may rest on. Cheap: nearly always false. */
+export function isNotable(
+  rows: SensorRows,
+  anomalies: number,
+  period: Period,
+  { silentMs, stuckMs }: Sense,
+  { hopMs, windowMs }: WindowShape,
+): boolean {
+  if (anomalies > 0) return true;
+  const { from, to, startMs, value } = rows;
+  const whole = (to - from) * hopMs >= period.toMs - period.fromMs;
+  if (whole && stuckMs === Number.POSITIVE_INFINITY) return false;
+  let seenMs = period.fromMs;
+  let flat = 0;
+  for (let row = from; row < to; row++) {
+    if (startMs[row]! - seenMs >= silentMs / 2) return true;
+    seenMs = startMs[row]! + windowMs;
+    flat = row > from && value[row] !== value[row - 1] ? 1 : flat + 1;
+    if (flat * hopMs >= stuckMs / 2) return true;
+  }
+  // A stretch of one value, however short, may be the middle of a longer one.
+  const allFlat = stuckMs !== Number.POSITIVE_INFINITY && to > from && flat === to - from;
+  return allFlat || period.toMs - seenMs >= silentMs / 2;
+}
+
+/** The windows of a sensor as items. */
+export function itemsOf(rows: SensorRows, { deadband, stuckMs }: Sense, { hopMs }: WindowShape): EvidenceItem[] {
+  const { from, to, startMs, value, scored, anomaly, score } = rows;
+  const flats = stuckMs !== Number.POSITIVE_INFINITY;
+  const items: EvidenceItem[] = [];
+  /** Whether it has the value of a neighbour, or may have that of one in the next stretch. */
+  const flat = (row: number): boolean =>
+    flats && (row === from || row === to - 1 || value[row] === value[row - 1] || value[row] === value[row + 1]);
+  for (let row = from; row < to; row++) {
+    const start = startMs[row]!;
+    if (scored[row] !== 1) addRun(items, 4, start, hopMs);
+    else if (anomaly[row] === 1) items.push([1, start, score[row]!, value[row]!]);
+    else if (score[row]! < deadband) items.push([2, start, score[row]!, value[row]!]);
+    else if (flat(row)) addFlat(items, start, hopMs, value[row]!);
+    else addRun(items, 0, start, hopMs);
+  }
+  return items;
+}
+
+/** Items of predictions that were read back: what was not predicted is not in them. */
+export function itemsOfPredictions(
+  predictions: readonly {
+    readonly tsMs: number;
+    readonly value: number;
+    readonly prediction: 0 | 1;
+    readonly score: number;
+  }[],
+  sense: Sense,
+  shape: WindowShape,
+): EvidenceItem[] {
+  return itemsOf(
+    {
+      from: 0,
+      to: predictions.length,
+      startMs: Float64Array.from(predictions, ({ tsMs }) => tsMs),
+      value: Float64Array.from(predictions, ({ value }) => value),
+      scored: new Uint8Array(predictions.length).fill(1),
+      anomaly: Uint8Array.from(predictions, ({ prediction }) => prediction),
+      score: Float64Array.from(predictions, ({ score }) => score),
+    },
+    sense,
+    shape,
+  );
+}
+
+/** Lengthens the newest item by a window, where it goes on at the same pace; the pace is set by its second window. */
+function addRun(items: EvidenceItem[], code: 0 | 4, start: number, hopMs: number): void {
+  const last = items.at(-1);
+  if (last?.[0] === code) {
+    const [, first, count, step] = last;
+    const pace = start - (first + (count - 1) * step);
+    if (count === 1 || pace === step) {
+      items[items.length - 1] = [code, first, count + 1, pace];
+      return;
+    }
+  }
+  items.push([code, start, 1, hopMs]);
+}
+
+function addFlat(items: EvidenceItem[], start: number, hopMs: number, value: number): void {
+  const last = items.at(-1);
+  if (last?.[0] === 3 && last[4] === value) {
+    const [, first, count, step] = last;
+    const pace = start - (first + (count - 1) * step);
+    if (count === 1 || pace === step) {
+      items[items.length - 1] = [3, first, count + 1, pace, value];
+      return;
+    }
+  }
+  items.push([3, start, 1, hopMs, value]);
+}
+
+/** How many windows have the value of the first one, and whether all have. */
+export function leadingFlat(items: readonly EvidenceItem[]): { readonly windows: number; readonly whole: boolean } {
+  const valueOf = (item: EvidenceItem): number | undefined => {
+    if (item[0] === 3) return item[4];
+    return item[0] === 1 || item[0] === 2 ? item[3] : undefined;
+  };
+  const value = items[0] && valueOf(items[0]);
+  let windows = 0;
+  for (const item of items) {
+    if (value === undefined || valueOf(item) !== value) return { windows, whole: false };
+    windows += item[0] === 3 ? item[2] : 1;
+  }
+  return { windows, whole: windows > 0 };
+}
+
+/** The part of a stretch inside a period. */
+export function within(stretch: Stretch, { fromMs, toMs }: Period): Stretch {
+  const items = stretch.items.flatMap((item): readonly EvidenceItem[] => {
+    const [code, start] = item;
+    if (code === 1 || code === 2) return start >= fromMs && start < toMs ? [item] : [];
+    const [, , count, step] = item;
+    const skip = Math.max(0, Math.ceil((fromMs - start) / step));
+    const end = Math.min(count, Math.ceil((toMs - start) / step));
+    if (end <= skip) return [];
+    const first = start + skip * step;
+    return [code === 3 ? [code, first, end - skip, step, item[4]] : [code, first, end - skip, step]];
+  });
+  return {
+    ...stretch,
+    fromMs: Math.max(stretch.fromMs, fromMs),
+    toMs: Math.min(stretch.toMs, toMs),
+    items,
+  };
+}

@@ -1,0 +1,170 @@
+/**
+ * Alarms as they are now against those on record: new ones, ones that went on, ones that late data or a new score
+ * changed, ones that nothing supports any more. Nothing is deleted and nothing that people did is lost. Deciding again on
+ * the same gives no change and no event.
+ */
+import { createHash } from 'node:crypto';
+import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type AlarmStep } from '../domain/alarm.ts';
+import type { FoundAlarm } from './excursion.ts';
+import type { AlarmKey } from './fold.ts';
+import type { AlarmRule } from './rules.ts';
+
+export interface ReconcileInput {
+  readonly sensorId: number;
+  /** Of the sensor, at least those that ended less than {@link CHATTER_MS} before what is decided on. */
+  readonly stored: readonly AlarmRecord[];
+  readonly found: readonly FoundAlarm[];
+  readonly replaced: readonly AlarmKey[];
+  readonly rule: AlarmRule;
+  /** What is decided on is older than what was looked at before. */
+  readonly late: boolean;
+  readonly batchId: string;
+  /** End of the period that the batch looked at, epoch ms: the time of corrections. */
+  readonly toMs: number;
+}
+
+export interface RecordChange {
+  readonly record: AlarmRecord;
+  readonly changes: readonly { readonly change: AlarmChange; readonly timeMs: number; readonly batchId: string }[];
+}
+
+/** Activations within this time count as chattering. */
+export const CHATTER_MS = 3_600_000;
+
+/**
+ * Short enough to be typed, long enough to be one of a kind: 60 bits. An alarm keeps its id when late data move its
+ * start, so another one may come to begin where it did: that one has the next `number`.
+ */
+const alarmId = (sensorId: number, { kind, sinceMs }: AlarmKey, number: number): string =>
+  createHash('sha256')
+    .update(`${sensorId}/${kind}/${sinceMs}${number === 0 ? '' : `/${number}`}`)
+    .digest('hex')
+    .slice(0, 15);
+
+/** The id of a new alarm; that of one that was withdrawn, if it began then. */
+function freeId(records: ReadonlyMap<string, AlarmRecord>, sensorId: number, key: AlarmKey): string {
+  for (let number = 0; ; number++) {
+    const id = alarmId(sensorId, key, number);
+    const record = records.get(id);
+    if (!record || (record.withdrawn && record.facts.sinceMs === key.sinceMs)) return id;
+  }
+}
+
+export function reconcile(input: ReconcileInput): RecordChange[] {
+  const { stored, found, replaced } = input;
+  const isReplaced = ({ kind, facts, withdrawn }: AlarmRecord): boolean =>
+    withdrawn === undefined && replaced.some((key) => key.kind === kind && key.sinceMs === facts.sinceMs);
+  const pairs = paired(stored.filter(isReplaced), found);
+  const next = new Map(stored.map((record) => [record.id, record]));
+  for (const { was, now } of pairs) {
+    if (now) {
+      const record = was
+        ? { ...was, facts: { ...now.facts, activations: was.facts.activations } }
+        : newRecord(input, now, next);
+      next.set(record.id, record);
+    } else next.set(was.id, { ...was, withdrawn: true });
+  }
+  countActivations(next);
+  const before = new Map(stored.map((record) => [record.id, record]));
+  return [...next.values()].flatMap((record): RecordChange[] => {
+    const change = changeOf(before.get(record.id), record, input);
+    return change ? [change] : [];
+  });
+}
+
+type Pair =
+  | { readonly was?: AlarmRecord; readonly now: FoundAlarm }
+  | { readonly was: AlarmRecord; readonly now?: undefined };
+
+/** First by their start, then by what they share of time. */
+function paired(stored: readonly AlarmRecord[], found: readonly FoundAlarm[]): Pair[] {
+  const left = new Set(stored);
+  const pairs: Pair[] = [];
+  const open: FoundAlarm[] = [];
+  const take = (now: FoundAlarm, fits: (was: AlarmRecord) => boolean): boolean => {
+    const was = [...left].find((record) => record.kind === now.kind && fits(record));
+    if (!was) return false;
+    left.delete(was);
+    pairs.push({ was, now });
+    return true;
+  };
+  for (const now of found) if (!take(now, (was) => was.facts.sinceMs === now.facts.sinceMs)) open.push(now);
+  for (const now of open) if (!take(now, (was) => overlap(was.facts, now.facts))) pairs.push({ now });
+  return [...pairs, ...[...left].map((was) => ({ was }))];
+}
+
+const overlap = (a: FoundAlarm['facts'], b: FoundAlarm['facts']): boolean =>
+  a.sinceMs < (b.clearedMs ?? Number.POSITIVE_INFINITY) && b.sinceMs < (a.clearedMs ?? Number.POSITIVE_INFINITY);
+
+/** One of the same start that had been withdrawn comes back, with what people did to it. */
+function newRecord(
+  { sensorId, rule, late }: ReconcileInput,
+  { kind, facts }: FoundAlarm,
+  records: ReadonlyMap<string, AlarmRecord>,
+): AlarmRecord {
+  const id = freeId(records, sensorId, { kind, sinceMs: facts.sinceMs });
+  const fresh = { marks: NO_MARKS, incident: id, version: 0, ...(late ? { late: true as const } : {}) };
+  const { withdrawn: _, ...kept }: Partial<AlarmRecord> & typeof fresh = records.get(id) ?? fresh;
+  return {
+    ...kept,
+    id,
+    sensorId,
+    kind,
+    facts: { ...facts, activations: 1 },
+    ...(rule.confirm ? { confirm: true as const } : {}),
+    ...(rule.latch ? { latch: true as const } : {}),
+  };
+}
+
+function countActivations(records: Map<string, AlarmRecord>): void {
+  const all = [...records.values()].filter(({ withdrawn }) => withdrawn === undefined);
+  for (const record of all) {
+    const { activeMs } = record.facts;
+    const activations = all.filter(
+      ({ kind, facts }) => kind === record.kind && facts.activeMs <= activeMs && facts.activeMs > activeMs - CHATTER_MS,
+    ).length;
+    if (activations !== record.facts.activations)
+      records.set(record.id, { ...record, facts: { ...record.facts, activations } });
+  }
+}
+
+function changeOf(was: AlarmRecord | undefined, now: AlarmRecord, input: ReconcileInput): RecordChange | undefined {
+  if (was && JSON.stringify(was) === JSON.stringify(now)) return undefined;
+  const { batchId, toMs } = input;
+  const steps = changesOf(was, now, toMs).map((change) => ({ ...change, batchId }));
+  const isCorrected = steps.some(({ change }) => change === 'corrected' || change === 'reopened');
+  return {
+    record: { ...now, ...(isCorrected ? { corrected: true as const } : {}), version: now.version + steps.length },
+    changes: steps,
+  };
+}
+
+/** What has to be told: each step that is new, and that something that was told is not so any more. */
+function changesOf(
+  was: AlarmRecord | undefined,
+  now: AlarmRecord,
+  toMs: number,
+): { readonly change: AlarmChange; readonly timeMs: number }[] {
+  if (now.withdrawn) return was?.withdrawn ? [] : [{ change: 'withdrawn', timeMs: toMs }];
+  const told = was && !was.withdrawn ? was.facts : undefined;
+  const { steps } = now.facts;
+  if (!told) return steps.map(({ change, timeMs }) => ({ change, timeMs }));
+  const fresh = steps.filter((step) => !told.steps.some((old) => isSame(old, step)));
+  const wrong = told.steps.filter((step) => !steps.some((other) => isSame(other, step)));
+  if (wrong.length === 0 && !shrunk(told, now.facts)) return fresh.map(({ change, timeMs }) => ({ change, timeMs }));
+  const reopened = told.clearedMs !== undefined && now.facts.clearedMs === undefined;
+  const cleared = told.clearedMs === undefined ? fresh.filter(({ change }) => change === 'cleared') : [];
+  return [
+    { change: reopened ? 'reopened' : 'corrected', timeMs: toMs },
+    ...cleared.map(({ change, timeMs }) => ({ change, timeMs })),
+  ];
+}
+
+const isSame = (a: AlarmStep, b: AlarmStep): boolean =>
+  a.change === b.change && a.timeMs === b.timeMs && a.severity === b.severity && a.quality === b.quality;
+
+/** What only grows while an alarm goes on has become less, or an alarm that was over has become another one. */
+function shrunk(told: AlarmFacts, now: AlarmFacts): boolean {
+  if (told.sinceMs !== now.sinceMs || now.windows < told.windows) return true;
+  return told.clearedMs !== undefined && (told.windows !== now.windows || told.peakScore !== now.peakScore);
+}

@@ -1,0 +1,150 @@
+/**
+ * The alarms of a sensor are a function of its windows: the cut into batches, their order, batches that come again, and
+ * late windows leave no trace in the end.
+ */
+import fc from 'fast-check';
+import { DEFAULT_RULE, type AlarmRule } from '../../alarms/rules.ts';
+import { HOP, Keeper, onePass, type TruthWindow } from './truth.ts';
+
+const LENGTH = 60;
+
+/** Windows with gaps, runs of anomalies, scores near the boundary, and runs of one value. */
+const truths = fc
+  .array(fc.tuple(fc.constantFrom('n', 'n', 'a', 'h', 'x', 'f'), fc.integer({ min: 1, max: 9 })), { minLength: 1 })
+  .map((runs): TruthWindow[] => {
+    const windows: TruthWindow[] = [];
+    let at = 0;
+    for (const [kind, count] of runs)
+      for (let i = 0; i < count && at < LENGTH; i++, at++) {
+        const value = kind === 'f' ? 7 : at;
+        if (kind !== 'x') windows.push({ at, value, score: kind === 'a' ? -1 - (i % 3) : kind === 'h' ? 0.2 : 1 });
+      }
+    for (; at < LENGTH; at++) windows.push({ at, value: at, score: 1 });
+    return windows;
+  });
+
+const delays = fc.oneof(
+  fc.record({ windows: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ ms: fc.integer({ min: 0, max: 5 }).map((n) => n * HOP) }),
+);
+const spans = fc.option(
+  fc.integer({ min: 2, max: 12 }).map((n) => n * HOP),
+  { nil: undefined },
+);
+
+const rules: fc.Arbitrary<AlarmRule> = fc
+  .record({
+    onDelay: delays,
+    offDelay: delays,
+    deadband: fc.constantFrom(0, 0.5),
+    reAlarmMs: spans,
+    silentMs: spans,
+    stuckMs: spans,
+  })
+  .map(({ reAlarmMs, silentMs, stuckMs, ...rest }) => {
+    const { silentMs: _, ...base } = DEFAULT_RULE;
+    return {
+      ...base,
+      ...rest,
+      severity: [
+        { severity: 500, afterMs: 0 },
+        { severity: 650, afterMs: 6 * HOP },
+        { severity: 700, afterMs: 0, score: -3 },
+      ],
+      ...(reAlarmMs === undefined ? {} : { reAlarmMs }),
+      ...(silentMs === undefined ? {} : { silentMs }),
+      ...(stuckMs === undefined ? {} : { stuckMs }),
+    };
+  });
+
+/** Cuts of [0, LENGTH) into batches. */
+const cuts = fc
+  .array(fc.integer({ min: 1, max: LENGTH - 1 }), { maxLength: 12 })
+  .map((marks) => [...new Set([0, ...marks, LENGTH])].sort((a, b) => a - b))
+  .map((marks) => marks.slice(1).map((to, i) => ({ from: marks[i]!, to })));
+
+const RUNS = { numRuns: 300 };
+
+test('any cut into batches gives the alarms and the events of one pass', () => {
+  fc.assert(
+    fc.property(truths, rules, cuts, (truth, rule, batches) => {
+      const whole = onePass(truth, 0, LENGTH, rule);
+      const keeper = new Keeper(rule);
+      for (const batch of batches) keeper.look(truth, batch);
+      expect(keeper.standing()).toEqual(whole.standing());
+      expect([...keeper.events].sort()).toEqual([...whole.events].sort());
+      expect(keeper.reads).toBe(0);
+    }),
+    RUNS,
+  );
+});
+
+test('any order of batches, and batches that come again, give the alarms of one pass', () => {
+  fc.assert(
+    fc.property(truths, rules, cuts, fc.infiniteStream(fc.nat()), (truth, rule, batches, random) => {
+      const whole = onePass(truth, 0, LENGTH, rule);
+      const keeper = new Keeper(rule);
+      const orders = [...batches, ...batches].map((batch) => ({ batch, key: random.next().value as number }));
+      orders.sort((a, b) => a.key - b.key);
+      for (const { batch } of orders) keeper.look(truth, batch);
+      expect(keeper.standing()).toEqual(whole.standing());
+    }),
+    RUNS,
+  );
+});
+
+test('batches that overlap in any way give the alarms of one pass', () => {
+  const spansOf = fc.array(
+    fc.tuple(fc.nat(LENGTH - 1), fc.integer({ min: 1, max: LENGTH })).map(([from, length]) => ({
+      from,
+      to: Math.min(LENGTH, from + length),
+    })),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(truths, rules, cuts, spansOf, (truth, rule, batches, others) => {
+      const keeper = new Keeper(rule);
+      for (const batch of [...others, ...batches]) keeper.look(truth, batch);
+      expect(keeper.standing()).toEqual(onePass(truth, 0, LENGTH, rule).standing());
+    }),
+    RUNS,
+  );
+});
+
+test('late windows, once their period is scored again, leave the alarms of one pass over all', () => {
+  fc.assert(
+    fc.property(truths, truths, rules, cuts, fc.infiniteStream(fc.nat()), (early, late, rule, batches, random) => {
+      // What was there first differs in some periods, and each of them is scored again, in any order.
+      const keeper = new Keeper(rule);
+      for (const batch of batches) keeper.look(early, batch);
+      const order = batches.map((batch) => ({ batch, key: random.next().value as number }));
+      order.sort((a, b) => a.key - b.key);
+      for (const { batch } of order) keeper.look(late, batch, 'again');
+      expect(keeper.standing()).toEqual(onePass(late, 0, LENGTH, rule).standing());
+    }),
+    RUNS,
+  );
+});
+
+test('a batch that comes again changes nothing and says nothing', () => {
+  fc.assert(
+    fc.property(truths, rules, cuts, fc.nat(), (truth, rule, batches, which) => {
+      const keeper = new Keeper(rule);
+      for (const batch of batches) keeper.look(truth, batch);
+      const { records, links, events } = keeper;
+      keeper.look(truth, batches[which % batches.length]!);
+      expect(keeper.records).toEqual(records);
+      expect(keeper.links).toEqual(links);
+      expect(keeper.events).toEqual(events);
+    }),
+    RUNS,
+  );
+});
+
+test('a sensor without anything abnormal costs nothing', () => {
+  const keeper = new Keeper({ ...DEFAULT_RULE, deadband: 0.5 });
+  const truth = Array.from({ length: 500 }, (_, at) => ({ at, value: at, score: at % 7 === 0 ? 0.1 : 1 }));
+  for (let from = 0; from < 500; from += 100) keeper.look(truth, { from, to: from + 100 });
+  expect(keeper.links).toEqual([]);
+  expect(keeper.records).toEqual([]);
+});

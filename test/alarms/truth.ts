@@ -1,0 +1,166 @@
+/** What the tests of alarms are built on: a sensor's windows, batches that look at them in any order, and one pass. */
+import { isNotable, itemsOf, type SensorRows, type Stretch, type StretchVerdict } from '../../alarms/evidence.ts';
+import { rework, type Link, type Rework } from '../../alarms/chain.ts';
+import type { Before } from '../../alarms/fold.ts';
+import { reconcile } from '../../alarms/reconcile.ts';
+import type { AlarmRule, Sense } from '../../alarms/rules.ts';
+import type { AlarmRecord } from '../../domain/alarm.ts';
+import type { Period } from '../../domain/time.ts';
+import type { WindowShape } from '../../domain/windowing.ts';
+
+export const HOP = 5_000;
+export const SHAPE: WindowShape = { windowMs: HOP, hopMs: HOP };
+
+/** A window of the truth: its number, its score (below 0: anomalous) and its value. */
+export interface TruthWindow {
+  readonly at: number;
+  readonly score: number;
+  readonly value: number;
+}
+
+/** A batch: windows from number `from` up to `to`, and what became of the sensor. */
+export interface Look {
+  readonly from: number;
+  readonly to: number;
+  readonly verdict?: StretchVerdict;
+}
+
+export const senseFor = (rule: AlarmRule): Sense => ({
+  deadband: rule.deadband,
+  silentMs: rule.silentMs ?? Number.POSITIVE_INFINITY,
+  stuckMs: rule.stuckMs ?? Number.POSITIVE_INFINITY,
+});
+
+const windowsIn = (truth: readonly TruthWindow[], { fromMs, toMs }: Period): TruthWindow[] =>
+  truth.filter(({ at }) => at * HOP >= fromMs && at * HOP < toMs);
+
+const rowsOf = (windows: readonly TruthWindow[]): SensorRows => ({
+  from: 0,
+  to: windows.length,
+  startMs: Float64Array.from(windows, ({ at }) => at * HOP),
+  value: Float64Array.from(windows, ({ value }) => value),
+  scored: new Uint8Array(windows.length).fill(1),
+  anomaly: Uint8Array.from(windows, ({ score }) => (score < 0 ? 1 : 0)),
+  score: Float64Array.from(windows, ({ score }) => score),
+});
+
+/** The windows of a period as a chunk hands them on. */
+export function stretchOf(truth: readonly TruthWindow[], period: Period, rule: AlarmRule, batchId: string): Stretch {
+  const windows = windowsIn(truth, period);
+  return {
+    ...period,
+    batchId,
+    verdict: windows.length === 0 ? 'no_data' : 'scored',
+    seen: windows.length > 0,
+    items: itemsOf(rowsOf(windows), senseFor(rule), SHAPE),
+  };
+}
+
+function notable(truth: readonly TruthWindow[], period: Period, rule: AlarmRule): boolean {
+  const windows = windowsIn(truth, period);
+  const anomalies = windows.filter(({ score }) => score < 0).length;
+  return isNotable(rowsOf(windows), anomalies, period, senseFor(rule), SHAPE);
+}
+
+/** A sensor's chain and alarms, as the store would keep them. */
+export class Keeper {
+  links: Link[] = [];
+  records: AlarmRecord[] = [];
+  /** Every event, in order. */
+  events: string[] = [];
+  /** Stretches that had to be read back. */
+  reads = 0;
+  private readonly looked: Period[] = [];
+  private readonly rule: AlarmRule;
+
+  constructor(rule: AlarmRule) {
+    this.rule = rule;
+  }
+
+  /** One batch over the truth of its time. */
+  look(truth: readonly TruthWindow[], { from, to, verdict }: Look, batchId = `b${from}-${to}`): void {
+    const period = { fromMs: from * HOP, toMs: to * HOP };
+    const stretch: Stretch = verdict
+      ? { ...period, batchId, verdict, seen: true, items: [] }
+      : stretchOf(truth, period, this.rule, batchId);
+    const links = this.links.filter((link) => link.toMs > period.fromMs);
+    const entry = this.links.findLast(
+      (link) => link.toMs <= (links[0]?.fromMs ?? period.fromMs) && link.toMs <= period.fromMs,
+    );
+    const later = this.looked.filter(({ toMs }) => toMs > period.fromMs).sort((a, b) => a.fromMs - b.fromMs);
+    const late = later.length > 0;
+    this.looked.push(period);
+    const silent = stretch.items.length === 0;
+    if (!silent && !entry?.state && links.length === 0 && !notable(truth, period, this.rule)) return;
+    let work: Rework = {
+      stretch,
+      links,
+      later: [...later],
+      before: new Map(),
+      ...(entry ? { entry } : {}),
+    };
+    for (;;) {
+      const result = rework(work, this.rule, SHAPE);
+      if (result.need === 'before') {
+        work = { ...work, before: new Map([...work.before, [result.atMs, beforeOf(truth, result.atMs, this.rule)]]) };
+        continue;
+      }
+      if (result.need === 'stretch') {
+        this.reads += 1;
+        work = { ...work, later: [...work.later, stretchOf(truth, result.period, this.rule, 'read')] };
+        continue;
+      }
+      const changed = reconcile({
+        sensorId: 1,
+        stored: this.records,
+        found: result.alarms,
+        replaced: result.replaced,
+        rule: this.rule,
+        late,
+        batchId,
+        toMs: period.toMs,
+      });
+      for (const { record, changes } of changed) {
+        this.records = [...this.records.filter(({ id }) => id !== record.id), record];
+        this.events.push(...changes.map(({ change, timeMs }) => `${record.kind} ${change} ${timeMs / HOP}`));
+      }
+      this.links = [...this.links.filter((link) => !result.drop.includes(link.fromMs)), ...result.put].sort(
+        (a, b) => a.fromMs - b.fromMs,
+      );
+      return;
+    }
+  }
+
+  /** Alarms that stand, without what depends on the names of batches. */
+  standing(): unknown[] {
+    return this.records
+      .filter(({ withdrawn }) => withdrawn === undefined)
+      .map(({ kind, facts }) => {
+        const { firstBatch: _, lastBatch: __, ...rest } = facts;
+        return { kind, ...rest };
+      })
+      .sort((a, b) => a.kind.localeCompare(b.kind) || a.sinceMs - b.sinceMs);
+  }
+}
+
+function beforeOf(truth: readonly TruthWindow[], atMs: number, rule: AlarmRule): Before {
+  const windows = truth.filter(({ at }) => at * HOP < atMs);
+  const last = windows.at(-1);
+  // There were windows before what the tests look at.
+  if (!last) return { seenMs: 0 };
+  const run = windows.slice(windows.findLastIndex(({ value }) => value !== last.value) + 1);
+  const lastMs = (last.at + 1) * HOP;
+  return {
+    seenMs: lastMs,
+    ...(rule.stuckMs === undefined
+      ? {}
+      : { flat: { sinceMs: run[0]!.at * HOP, lastMs, value: last.value, windows: run.length } }),
+  };
+}
+
+/** What one batch over everything finds. */
+export function onePass(truth: readonly TruthWindow[], from: number, to: number, rule: AlarmRule): Keeper {
+  const keeper = new Keeper(rule);
+  keeper.look(truth, { from, to });
+  return keeper;
+}
