@@ -10,7 +10,8 @@ export const FORMATS = {
   /** Files of predictions, CSV and Parquet alike: their columns. */
   predictions: 1,
   manifest: 1,
-  pack: 1,
+  /** 2: the rows of a model are taken together. */
+  pack: 2,
   capture: 1,
   deadLetter: 1,
   stack: 1,

@@ -12,7 +12,9 @@ import { checkModelFile } from './check-model.ts';
 import { NO_LABEL_REMEDY } from './model-ports.ts';
 import { modelError, modelProblem } from './model-problem.ts';
 import { encodePredictions } from './predictions-file.ts';
-import { type LoadedModel, type LoadedPack, loadModel, loadPack, tryProvider } from './session.ts';
+import { tryProvider } from './onnx-session.ts';
+import { type LoadedPack, loadPack } from './pack-session.ts';
+import { type LoadedModel, loadModel } from './session.ts';
 import {
   type CheckJob,
   MARK,

@@ -7,10 +7,26 @@ import { messageOf } from '../../domain/errors.ts';
 import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { type Feature, parseFeatures } from '../features.ts';
 import { modelError } from '../model-problem.ts';
-import { decodeMetadata, type OnnxEntry } from '../onnx-proto.ts';
+import { DATA_TYPE, decodeMetadata, type OnnxEntry, type OnnxGraph, tensorInfo } from '../onnx-proto.ts';
 
-/** Inputs `row` int32 [N] and `features` double [N, F]; outputs `anomaly` uint8 [N] and `scores` double [N]. */
+/**
+ * A block is some models with as many rows of features each. Inputs `row` int32 [M], the row of the table of each model, and
+ * `features` double [M, R, F]; outputs `anomaly` uint8 [M, R] and `scores` double [M, R]. A pack of format 1 takes the row of
+ * the table with every row of features: [N], [N, F], [N], [N].
+ */
 export const PACK_PORTS = { index: 'row', features: 'features', anomaly: 'anomaly', scores: 'scores' } as const;
+
+/** The inputs and outputs of the graph of a pack. */
+export const packPorts = (width: number): Required<Pick<OnnxGraph, 'input' | 'output'>> => ({
+  input: [
+    tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['M']),
+    tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['M', 'R', width]),
+  ],
+  output: [
+    tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['M', 'R']),
+    tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['M', 'R']),
+  ],
+});
 
 const KEYS = {
   format: 'fleetscore.pack.format',
@@ -25,6 +41,8 @@ const KEYS = {
 const DIGEST_BYTES = 32;
 
 export interface PackHeader {
+  /** Whether it takes the rows of a model together, and gathers its parameters once for all of them. */
+  readonly byModel: boolean;
   readonly kind: string;
   readonly features: readonly Feature[];
   readonly rows: number;
@@ -76,7 +94,7 @@ export function readPackHeader(bytes: Uint8Array): PackHeader {
     digests.length !== rows * DIGEST_BYTES
   )
     throw modelError('model_corrupt', 'not a pack: its index of models is missing or damaged');
-  return { kind, features, rows, rowWidth, digests };
+  return { byModel: metadata.get(KEYS.format) !== '1', kind, features, rows, rowWidth, digests };
 }
 
 /** SHA-256 of the model in a row, hex; undefined when there is no such row. */

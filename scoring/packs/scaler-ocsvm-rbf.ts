@@ -1,15 +1,16 @@
 /**
  * StandardScaler and OneClassSVM with RBF kernel, as the converter writes them (scoring/python/onnx_model.py):
  * z = (x - mean) / scale; score = sum(dual * exp(-gamma * |z - sv|^2)) + intercept; normal when score > 0.
- * The pack computes with the same operators in the same order, and sums with a MatMul for each row as the
- * single model does: then even the last bit agrees, which readings that equal a support vector need.
+ * The pack computes with the same operators in the same order, for the rows of a model at once, so that its parameters are
+ * gathered once: even the last bit agrees, which readings that equal a support vector need.
  * The squares of several features are added one after the other: the order in which onnxruntime's ReduceSum
  * adds them depends on where the row lies in memory, so a model with it would not agree even with itself.
  */
 import { DATA_TYPE, dimsOf, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
-import { PACK_PORTS } from './pack-format.ts';
+import { PACK_PORTS, packPorts } from './pack-format.ts';
+import { paddedSize } from './sizes.ts';
 
 export interface ScalerOcsvmRbf {
   /** [F] */
@@ -75,13 +76,6 @@ function pattern(width: number): GraphPattern {
 
 const range = (count: number): readonly number[] => Array.from({ length: Math.max(0, count) }, (_, i) => i);
 
-/** Numbers of support vectors that rows are padded to: 1, 2, 3, 4, 6, 8, 12, 16, ... */
-function paddedCount(count: number): number {
-  if (count <= 4) return count;
-  const power = 2 ** Math.ceil(Math.log2(count));
-  return count <= power * 0.75 ? power * 0.75 : power;
-}
-
 export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
   kind: SCALER_OCSVM_RBF,
 
@@ -113,7 +107,7 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
   },
 
   width: (p) => p.mean.length,
-  size: (p) => paddedCount(p.dualCoef.length),
+  size: (p) => paddedSize(p.dualCoef.length),
   rowWidth: (width, size) => 2 * width + 2 + size + size * width,
 
   writeRow(p, size, row) {
@@ -135,19 +129,20 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     return {
       name: 'pack',
       node: [
-        node('Gather', ['table', PACK_PORTS.index], ['parameters'], { axis: 0 }),
+        node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
+        node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
         node(
           'Split',
           ['parameters', 'widths'],
           ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')],
-          { axis: 1 },
+          { axis: 2 },
         ),
         node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
         ...(width === 1
           ? [node('Div', ['centered', 'scale'], of('scaled'))]
           : [
               node('Div', ['centered', 'scale'], ['scaled']),
-              node('Split', ['scaled', 'ones'], of('scaled'), { axis: 1 }),
+              node('Split', ['scaled', 'ones'], of('scaled'), { axis: 2 }),
             ]),
         ...columns.flatMap((f) => [
           node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
@@ -156,12 +151,10 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
         ]),
         node('Mul', [`distances_${width - 1}`, 'neg_gamma'], ['exponents']),
         node('Exp', ['exponents'], ['kernel']),
-        node('Unsqueeze', ['kernel', 'axis_1'], ['kernel_rows']),
-        node('Unsqueeze', ['dual_coef', 'axis_2'], ['dual_columns']),
-        node('MatMul', ['kernel_rows', 'dual_columns'], ['weighted']),
-        node('Reshape', ['weighted', 'one_column'], ['weighted_column']),
-        node('Add', ['weighted_column', 'intercept'], ['score_column']),
-        node('Squeeze', ['score_column', 'axis_1'], [PACK_PORTS.scores]),
+        node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
+        node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
+        node('Add', ['weighted', 'intercept'], ['score_column']),
+        node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
         // Not greater, rather than less or equal: a score that is not a number is an anomaly.
         node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
         node('Not', ['normal'], ['not_normal']),
@@ -181,17 +174,10 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
             ]),
         int64Tensor('axis_1', [1], [1]),
         int64Tensor('axis_2', [1], [2]),
-        int64Tensor('one_column', [2], [-1, 1]),
+        int64Tensor('a_column_each', [3], [-1, size, 1]),
         doubleTensor('zero', [], Float64Array.of(0)),
       ],
-      input: [
-        tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']),
-        tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', width]),
-      ],
-      output: [
-        tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']),
-        tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N']),
-      ],
+      ...packPorts(width),
     };
   },
 

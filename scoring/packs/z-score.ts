@@ -5,7 +5,7 @@
 import { DATA_TYPE, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph } from './match-graph.ts';
-import { PACK_PORTS } from './pack-format.ts';
+import { PACK_PORTS, packPorts } from './pack-format.ts';
 
 export interface ZScore {
   readonly mean: number;
@@ -50,13 +50,14 @@ export const zScore: Fuser<ZScore> = {
   graph: (table, rows) => ({
     name: 'pack',
     node: [
-      node('Gather', ['table', PACK_PORTS.index], ['parameters'], { axis: 0 }),
-      node('Split', ['parameters', 'widths'], ['mean', 'scale', 'threshold'], { axis: 1 }),
+      node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
+      node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
+      node('Split', ['parameters', 'widths'], ['mean', 'scale', 'threshold'], { axis: 2 }),
       node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
       node('Div', ['centered', 'scale'], ['scaled']),
       node('Abs', ['scaled'], ['distance']),
       node('Sub', ['threshold', 'distance'], ['score_column']),
-      node('Squeeze', ['score_column', 'axis_1'], [PACK_PORTS.scores]),
+      node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
       node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
       node('Not', ['normal'], ['not_normal']),
       node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
@@ -65,16 +66,10 @@ export const zScore: Fuser<ZScore> = {
       doubleTensor('table', [rows, 3], table),
       int64Tensor('widths', [3], [1, 1, 1]),
       int64Tensor('axis_1', [1], [1]),
+      int64Tensor('axis_2', [1], [2]),
       doubleTensor('zero', [], Float64Array.of(0)),
     ],
-    input: [
-      tensorInfo(PACK_PORTS.index, DATA_TYPE.int32, ['N']),
-      tensorInfo(PACK_PORTS.features, DATA_TYPE.double, ['N', 1]),
-    ],
-    output: [
-      tensorInfo(PACK_PORTS.anomaly, DATA_TYPE.uint8, ['N']),
-      tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['N']),
-    ],
+    ...packPorts(1),
   }),
 
   probes: (p) =>
