@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import type { OutcomeStatus } from '../domain/outcome.ts';
+import { sensorName } from '../domain/sensor.ts';
 import { plainTime } from '../domain/time.ts';
 import {
   groupByDevice,
@@ -14,6 +15,7 @@ import {
 } from './collect/batch-data.ts';
 import { density, sparkline } from './charts/density.ts';
 import { matchFaults, type FaultMatch, type MatchedFault } from './collect/faults.ts';
+import { lengthOf, stretchesOf, type Stretch } from './collect/stretches.ts';
 import { formatCount, formatDelay, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
 import { renderTable, type Colors, type TerminalOptions } from './table.ts';
 import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts';
@@ -21,6 +23,8 @@ import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts
 export interface BatchTextOptions extends TerminalOptions {
   /** Most sensor lines; above it, those with nothing to say are left out, then the least telling. @default 60 */
   readonly maxRows?: number;
+  /** Sensors without an anomaly that were scored are counted, not listed; what was anomalous is told in words at the end. */
+  readonly onlyWrong?: boolean;
 }
 
 const MARKS: Readonly<Record<OutcomeStatus, string>> = { scored: '✓', skipped: '–', failed: '✗', cancelled: '■' };
@@ -36,6 +40,7 @@ export function renderBatch(data: BatchData, options: BatchTextOptions): string 
     match ? faultLines(match, options, colors) : [],
     causeLines(data, options, colors),
     totalLines(data, match, options, colors),
+    options.onlyWrong ? stretchLines(data, match?.faults ?? [], options, colors) : [],
   ];
   return parts
     .filter((lines) => lines.length > 0)
@@ -87,8 +92,8 @@ interface Chosen {
   readonly hiddenQuiet: number;
 }
 
-function chooseSensors({ sensors }: BatchData, maxRows: number): Chosen {
-  if (sensors.length <= maxRows) return { sensors, hiddenTelling: 0, hiddenQuiet: 0 };
+function chooseSensors({ sensors }: BatchData, { maxRows = 60, onlyWrong = false }: BatchTextOptions): Chosen {
+  if (!onlyWrong && sensors.length <= maxRows) return { sensors, hiddenTelling: 0, hiddenQuiet: 0 };
   const telling = sensors.filter((sensor) => sensor.anomalies > 0 || sensor.status !== 'scored');
   const hiddenQuiet = sensors.length - telling.length;
   const trouble = telling.filter((sensor) => sensor.status !== 'scored').slice(0, Math.floor(maxRows / 2));
@@ -106,8 +111,10 @@ function chooseSensors({ sensors }: BatchData, maxRows: number): Chosen {
 
 function sensorLines(data: BatchData, options: BatchTextOptions, colors: Colors): string[] {
   const { width } = options;
-  const chosen = chooseSensors(data, options.maxRows ?? 60);
+  const chosen = chooseSensors(data, options);
   if (data.sensors.length === 0) return [colors.dim('No sensor was planned.')];
+  if (chosen.sensors.length === 0 && data.omitted === 0)
+    return [colors.green(`All ${formatCount(data.sensors.length)} sensors were scored, none has an anomaly.`)];
   const { sensors } = chosen;
   const countWidth = (title: string, of: (sensor: ReportSensor) => number): number =>
     sensors.reduce((widest, sensor) => Math.max(widest, formatCount(of(sensor)).length), title.length);
@@ -236,6 +243,37 @@ function causeLines({ causes }: BatchData, options: TerminalOptions, colors: Col
     ...table.split('\n'),
     ...(rest > 0 ? [colors.dim(`and ${formatNumberOf(rest, 'more cause', 'more causes')}`)] : []),
   ];
+}
+
+/** Stretches told one by one. */
+const TOLD = 12;
+
+/** `! cooling-tower-1/makeup-flow: anomalous since 19:48:25 UTC, for 3 min, over (level-shift was injected)` */
+function stretchLines(
+  { sensors }: BatchData,
+  faults: readonly MatchedFault[],
+  { width }: TerminalOptions,
+  colors: Colors,
+): string[] {
+  const stretches = stretchesOf(sensors);
+  const rest = stretches.length - TOLD;
+  return [
+    ...stretches.slice(0, TOLD).flatMap((stretch) => {
+      const [first = '', ...more] = wrapText(harmless(stretchText(stretch, faults)), width - 2);
+      const mark = stretch.open ? colors.red('! ') : colors.yellow('! ');
+      return [mark + first, ...more.map((line) => `  ${line}`)];
+    }),
+    ...(rest > 0 ? [colors.dim(`and ${formatNumberOf(rest, 'shorter one')}, all in the report`)] : []),
+  ];
+}
+
+function stretchText(stretch: Stretch, faults: readonly MatchedFault[]): string {
+  const { device, sensor, fromMs, toMs, windows, open } = stretch;
+  const fault = faults.find(
+    (one) => one.device === device && one.sensor === sensor && one.fromMs < toMs && one.toMs > fromMs,
+  );
+  const length = windows === 1 ? 'one window' : `for ${formatMs(lengthOf(stretch))}`;
+  return `${sensorName({ device, sensor })}: anomalous ${open ? 'since' : 'at'} ${plainTime(fromMs).slice(11)} UTC, ${length}, ${open ? 'not over yet' : 'over'}${fault ? ` (${fault.kind}, put there)` : ''}`;
 }
 
 function totalLines(

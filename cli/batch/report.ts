@@ -86,7 +86,7 @@ export async function collect(
 }
 
 export function text(data: BatchData): string {
-  return renderBatch(data, terminalOptions(process.stdout, process.env));
+  return renderBatch(data, { ...terminalOptions(process.stdout, process.env), onlyWrong: true });
 }
 
 /** Writes the page to a file, whole or not at all. */

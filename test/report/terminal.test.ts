@@ -81,3 +81,15 @@ test('without colour there is no escape sequence; with colour the words are the 
   expect(colored).toContain('\u001b[');
   expect(stripVTControlCharacters(colored)).toBe(plain(100));
 });
+
+test('what is wrong alone: quiet sensors are a number, and stretches of anomalies a sentence each, the longest first', () => {
+  const text = renderBatch(data, { width: 100, color: false, onlyWrong: true });
+  const quiet = data.sensors.filter(({ status, anomalies }) => status === 'scored' && anomalies === 0);
+  expect(text).toContain(`${quiet.length} scored without an anomaly`);
+  const lines = text.split('\n');
+  const listed = lines.filter((line) => /^ {2}\S.* (✓ scored|– skipped|✗ failed)/.test(line));
+  expect(listed).toHaveLength(data.sensors.length - quiet.length);
+  const told = lines.filter((line) => line.startsWith('! '));
+  expect(told.length).toBeGreaterThan(2);
+  for (const line of told) expect(line).toMatch(/^! \S+\/\S+: anomalous (at|since) \d\d:\d\d:\d\d/);
+});
