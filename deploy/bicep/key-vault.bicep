@@ -24,6 +24,11 @@ param temporalScoringApiKey string
 param temporalClientCertificate string
 @secure()
 param temporalClientKey string
+@description('The scoring workers\' own certificate and key; those of the control workers when empty.')
+@secure()
+param temporalScoringClientCertificate string
+@secure()
+param temporalScoringClientKey string
 @secure()
 param payloadKeys string
 
@@ -63,7 +68,7 @@ resource apiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temp
   }
 }
 
-// Of the scoring workers, where foreign models run: a key of its own can be given less and revoked alone.
+// Of the scoring workers, where foreign models run: what is their own can be given less and revoked alone.
 resource scoringApiKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalApiKey)) {
   parent: vault
   name: 'scoring-temporal-api-key'
@@ -88,9 +93,35 @@ resource key 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(tempora
   }
 }
 
+resource scoringCertificate 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalClientCertificate)) {
+  parent: vault
+  name: 'scoring-temporal-client-certificate'
+  properties: {
+    value: empty(temporalScoringClientCertificate) ? temporalClientCertificate : temporalScoringClientCertificate
+  }
+}
+
+resource scoringKey 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(temporalClientKey)) {
+  parent: vault
+  name: 'scoring-temporal-client-key'
+  properties: {
+    value: empty(temporalScoringClientKey) ? temporalClientKey : temporalScoringClientKey
+  }
+}
+
 resource payloadKeysSecret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(payloadKeys)) {
   parent: vault
   name: 'payload-keys'
+  properties: {
+    value: payloadKeys
+  }
+}
+
+// The same keys: encryption is symmetric, and both kinds of workers read each other's payloads. A secret of its own, so that
+// what scoring may read is named for it alone, and can be taken from it alone.
+resource scoringPayloadKeys 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = if (!empty(payloadKeys)) {
+  parent: vault
+  name: 'scoring-payload-keys'
   properties: {
     value: payloadKeys
   }
@@ -114,13 +145,13 @@ var readers = concat(empty(temporalApiKey) ? [] : [
   { kind: 'scoring', secret: 'scoring-temporal-api-key' }
 ], empty(temporalClientCertificate) ? [] : [
   { kind: 'control', secret: 'temporal-client-certificate' }
-  { kind: 'scoring', secret: 'temporal-client-certificate' }
+  { kind: 'scoring', secret: 'scoring-temporal-client-certificate' }
 ], empty(temporalClientKey) ? [] : [
   { kind: 'control', secret: 'temporal-client-key' }
-  { kind: 'scoring', secret: 'temporal-client-key' }
+  { kind: 'scoring', secret: 'scoring-temporal-client-key' }
 ], empty(payloadKeys) ? [] : [
   { kind: 'control', secret: 'payload-keys' }
-  { kind: 'scoring', secret: 'payload-keys' }
+  { kind: 'scoring', secret: 'scoring-payload-keys' }
 ])
 resource read 'Microsoft.KeyVault/vaults/secrets@2025-05-01' existing = [for reader in readers: {
   parent: vault
@@ -139,8 +170,11 @@ resource reads 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (read
     apiKey
     scoringApiKey
     certificate
+    scoringCertificate
     key
+    scoringKey
     payloadKeysSecret
+    scoringPayloadKeys
   ]
 }]
 

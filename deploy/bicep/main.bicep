@@ -70,6 +70,13 @@ param temporalClientCertificateBase64 string = ''
 @secure()
 param temporalClientKeyBase64 string = ''
 
+@description('A client certificate and key of the scoring workers alone; they get a copy of the others when these are empty.')
+@secure()
+param temporalScoringClientCertificateBase64 string = ''
+
+@secure()
+param temporalScoringClientKeyBase64 string = ''
+
 @description('Whether payloads of workflows are encrypted; the keys stay in the vault when none are given here.')
 @allowed([
   'off'
@@ -279,6 +286,8 @@ module keyVault 'key-vault.bicep' = {
     temporalScoringApiKey: temporalScoringApiKey
     temporalClientCertificate: empty(temporalClientCertificateBase64) ? '' : base64ToString(temporalClientCertificateBase64)
     temporalClientKey: empty(temporalClientKeyBase64) ? '' : base64ToString(temporalClientKeyBase64)
+    temporalScoringClientCertificate: empty(temporalScoringClientCertificateBase64) ? '' : base64ToString(temporalScoringClientCertificateBase64)
+    temporalScoringClientKey: empty(temporalScoringClientKeyBase64) ? '' : base64ToString(temporalScoringClientKeyBase64)
     payloadKeys: payloadKeys
     operators: operatorList
   }

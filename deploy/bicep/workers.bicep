@@ -109,10 +109,10 @@ var commonEnv = [
 var nodeSecrets = concat(temporalAuth == 'apiKey' ? [
   ' --secret TEMPORAL_API_KEY=${vaultUri}secrets/scoring-temporal-api-key'
 ] : temporalAuth == 'mtls' ? [
-  ' --secret TEMPORAL_TLS_CLIENT_CERT_DATA=${vaultUri}secrets/temporal-client-certificate'
-  ' --secret TEMPORAL_TLS_CLIENT_KEY_DATA=${vaultUri}secrets/temporal-client-key'
+  ' --secret TEMPORAL_TLS_CLIENT_CERT_DATA=${vaultUri}secrets/scoring-temporal-client-certificate'
+  ' --secret TEMPORAL_TLS_CLIENT_KEY_DATA=${vaultUri}secrets/scoring-temporal-client-key'
 ] : [], payloadEncryption ? [
-  ' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/payload-keys'
+  ' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/scoring-payload-keys'
 ] : [])
 
 // The pool hands its own AZURE_CLIENT_ID on to its nodes; theirs is another identity. `exec`, so that SIGTERM

@@ -58,15 +58,25 @@ test('secrets: a role a secret, never on the vault, and each node asks for what 
   const of = (kind: string): string[] => given.filter((pair) => pair[0] === kind).map((pair) => pair[1]!);
   for (const kind of ['control', 'scoring']) {
     const said = quoted(/reads the secrets ([^;]+)/.exec(row(kind)[3]!)![1]!).flatMap((name) =>
-      name === 'temporal-client-*' ? ['temporal-client-certificate', 'temporal-client-key'] : [name],
+      name.endsWith('*') ? ['certificate', 'key'].map((part) => name.replace('*', part)) : [name],
     );
     expect(of(kind)).toEqual(said);
   }
-  expect(of('scoring')).not.toContain('temporal-api-key');
+  // Each has its own secrets and none of the other's, so that what one has can be taken from it alone.
+  expect(of('scoring').filter((name) => of('control').includes(name))).toEqual([]);
+  expect(of('scoring').every((name) => name.startsWith('scoring-'))).toBe(true);
   const asked = new Set(matches(WORKERS, /\$\{vaultUri\}secrets\/([\w-]+)/g).filter((name) => !name.includes('$')));
   expect([...asked].toSorted()).toEqual(of('scoring').toSorted());
   const made = matches(VAULT, /^ {2}name: '([\w-]+)'/gm);
   for (const name of [...of('control'), ...of('scoring')]) expect(made).toContain(name);
+});
+
+test('Kubernetes: control and scoring workers have a secret each', () => {
+  const secretOf = (kind: string): string[] =>
+    matches(read(`deploy/kubernetes/${kind}.yaml`), /secretRef:\n\s+name: ([\w-]+)/g);
+  expect(secretOf('control')).toEqual(['temporal']);
+  expect(secretOf('scoring')).toEqual(['temporal-scoring']);
+  expect(secretOf('ingest')).toEqual([]);
 });
 
 test('an image that is not ours gets no secret, no variable and no replica', () => {

@@ -99,7 +99,7 @@ test('what Bicep gives each worker is what that worker cannot start without', ()
 test('both kinds of workers that talk to Temporal get the keys of payloads, each by its own identity', () => {
   const workers = read('deploy/bicep/workers.bicep');
   expect(workers).toContain("{ name: 'FLEETSCORE_PAYLOAD_KEYS', secretRef: 'payload-keys' }");
-  expect(workers).toContain("' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/payload-keys'");
+  expect(workers).toContain("' --secret FLEETSCORE_PAYLOAD_KEYS=${vaultUri}secrets/scoring-payload-keys'");
   expect(read('deploy/bicep/key-vault.bicep')).toContain("name: 'payload-keys'");
 });
 

@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mutated } from './mutate.ts';
-import { pickles } from './pickles.ts';
-import { keptSeeds, openTargets } from './targets.ts';
+import { keptSeeds, openTargets, type Target } from './targets.ts';
 
 /** An input that keeps its reader busy for longer has no bound that helps, milliseconds. */
 const LONGEST_MS = 10_000;
@@ -26,10 +25,7 @@ if (!(minutes > 0 && Number.isSafeInteger(first))) {
 }
 
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-fuzz-'));
-const targets = Object.entries({
-  ...(await openTargets(() => mkdtempSync(join(home, 'target-')))),
-  pickles: pickles(home),
-});
+const targets = Object.entries(await openTargets(() => mkdtempSync(join(home, 'target-'))));
 const seedsDir = fileURLToPath(new URL('./seeds/', import.meta.url));
 const tried = new Map(targets.map(([name]) => [name, { inputs: 0, found: 0, slowestMs: 0 }]));
 let largestMiB = 0;
@@ -69,11 +65,25 @@ for (const { target, name, bytes } of keptSeeds()) {
   const known = targets.find(([one]) => one === target);
   if (known) await attempt(target, bytes, name.replace(/^[^-]+-|\.bin$/g, ''), known[1].run);
 }
+
+/** Many at once; those of a call that failed are tried again one by one, which tells the one that it was. */
+async function attemptAll(name: string, { seeds, run, runAll, together = 1 }: Target, from: number): Promise<number> {
+  const inputs = Array.from({ length: together }, (_, i) => ({ seed: from + i, bytes: mutated(seeds, from + i) }));
+  const passed =
+    runAll !== undefined &&
+    (await runAll(inputs.map(({ bytes }) => bytes)).then(
+      () => true,
+      () => false,
+    ));
+  if (passed) tried.get(name)!.inputs += inputs.length;
+  else for (const { seed, bytes } of inputs) await attempt(name, bytes, String(seed), run);
+  return from + together;
+}
+
 let seed = first;
 for (const end = Date.now() + minutes * 60_000; Date.now() < end;)
   for (const [name, target] of targets)
-    for (const turn = Date.now() + TURN_MS; Date.now() < turn; seed++)
-      await attempt(name, mutated(target.seeds, seed), String(seed), target.run);
+    for (const turn = Date.now() + TURN_MS; Date.now() < turn;) seed = await attemptAll(name, target, seed);
 
 console.log('target       inputs  found  slowest ms');
 for (const [name, { inputs, found, slowestMs }] of tried)

@@ -21,11 +21,15 @@ import { MalformedMessage, readBatch } from '../../local/event-hubs/sections.ts'
 import { inspectModel } from '../../scoring/model-contract.ts';
 import { MANIFEST, readModelList } from '../../scoring/model-list.ts';
 import { plainBytes, slowBytes, svmBytes } from '../scoring/models.ts';
+import { pickles } from './pickles.ts';
 
 export interface Target {
   readonly seeds: readonly Uint8Array[];
   /** @throws for what must not happen: an error that is not one of ours, something without a bound, a dead server */
   run(input: Uint8Array): unknown;
+  /** So many inputs are tried at once, by `runAll`, where a call costs more than an input. */
+  readonly together?: number;
+  runAll?(inputs: readonly Uint8Array[]): Promise<void>;
   close?(): Promise<void>;
 }
 
@@ -224,7 +228,7 @@ async function requests(dir: string): Promise<Target> {
   };
 }
 
-/** All of them but pickles, which Python reads. @param folder makes a new empty folder */
+/** @param folder makes a new empty folder */
 export async function openTargets(folder: () => string): Promise<Readonly<Record<string, Target>>> {
   return {
     parser,
@@ -237,6 +241,7 @@ export async function openTargets(folder: () => string): Promise<Readonly<Record
     manifests: manifests(folder()),
     frames: await frames(folder()),
     requests: await requests(folder()),
+    pickles: pickles(folder()),
   };
 }
 
