@@ -1,20 +1,43 @@
 /**
- * Keeps the promise of `prefetchCount`. @azure/event-hubs 6.0.4 adds new link credit at every receive cycle and
- * forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452): after quiet hours the service may
- * push millions of events at once, into memory. Here credit is only topped up to what the SDK asks for, as the fix
- * that is proposed there does; once the SDK does so itself, this changes nothing.
+ * Bounds what the Event Hubs service sends ahead, in events and in bytes: events have up to 1 MiB, so that a thousand of
+ * them ahead on every partition would be gigabytes. @azure/event-hubs 6.0.4 knows no bound in bytes, and adds new link
+ * credit at every receive cycle and forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452).
+ * Here a cycle's credit is given in small parts as events arrive, for as long as there is room for more of their size.
  */
 import { moduleOfClient } from './amqp/client-parts.ts';
+import { bytesOfMessage } from './amqp/guard-decoding.ts';
 
 interface Receiver {
   readonly credit: number;
   addCredit(credit: number): void;
+  isOpen(): boolean;
+  on(event: 'message', listener: (context: { readonly message?: object }) => void): unknown;
 }
+
+/** What has come to a receiver and may wait in the client, and what more may come. */
+interface Ahead {
+  /** Bytes of each event since the last cycle that the client did not hand on. */
+  sizes: number[];
+  bytes: number;
+  /** The largest of late, bytes; earlier ones count less and less. */
+  likely: number;
+  /** Most events ahead: what the client asks for with nothing waiting. */
+  most: number;
+}
+
+/** Bytes that may wait in the client, over all partitions of a process. */
+export const BYTES_AHEAD = 16 * 1024 * 1024;
+/** Largest event of the Basic and Standard tiers ("Azure Event Hubs quotas and limits"), bytes. */
+const LARGEST_EVENT = 1024 * 1024;
+/** Events under way on a link at once: so many large ones may still follow small ones. */
+const UNDER_WAY = 128;
+/** Each event takes this much off the weight of those before it. */
+const FORGETTING = 0.98;
 
 const BOUNDED = Symbol.for('fleetscore.boundedCredit');
 
 /** Returns false when the SDK is built differently than expected, and nothing was done. */
-export function boundReceiverCredit(): boolean {
+export function boundReceiverCredit(bytesAhead = BYTES_AHEAD): boolean {
   const rhea = moduleOfClient('rhea-promise') as
     | { readonly Receiver?: { readonly prototype: Receiver & { [BOUNDED]?: true } } }
     | undefined;
@@ -22,10 +45,47 @@ export function boundReceiverCredit(): boolean {
   const addCredit: unknown = prototype?.addCredit;
   if (!prototype || typeof addCredit !== 'function') return false;
   if (prototype[BOUNDED]) return true;
-  prototype.addCredit = function (this: Receiver, wanted: number): void {
-    const missing = wanted - this.credit;
-    if (missing > 0) addCredit.call(this, missing);
-  };
+  const give = (receiver: Receiver, credit: number): void => void addCredit.call(receiver, credit);
+  prototype.addCredit = boundedBy(bytesAhead, give);
   prototype[BOUNDED] = true;
   return true;
+}
+
+function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number) => void) {
+  const receivers = new Map<Receiver, Ahead>();
+  const topUp = (receiver: Receiver, ahead: Ahead): void => {
+    const { credit } = receiver;
+    const missing = missingCredit(ahead, credit, bytesAhead / Math.max(1, receivers.size));
+    // In parts, as each takes a frame.
+    if (missing > 0 && (credit === 0 || missing >= UNDER_WAY / 2)) give(receiver, missing);
+  };
+  const opened = (receiver: Receiver, wanted: number): Ahead => {
+    for (const known of receivers.keys()) if (!known.isOpen()) receivers.delete(known);
+    const ahead: Ahead = { sizes: [], bytes: 0, likely: LARGEST_EVENT, most: wanted };
+    receivers.set(receiver, ahead);
+    receiver.on('message', ({ message }) => {
+      const size = (message && bytesOfMessage(message)) ?? LARGEST_EVENT;
+      ahead.sizes.push(size);
+      ahead.bytes += size;
+      ahead.likely = Math.max(size, ahead.likely * FORGETTING);
+      topUp(receiver, ahead);
+    });
+    return ahead;
+  };
+  return function (this: Receiver, wanted: number): void {
+    const ahead = receivers.get(this) ?? opened(this, wanted);
+    ahead.most = Math.max(ahead.most, wanted);
+    // The client has handed on all but the newest.
+    const waiting = ahead.most - wanted;
+    ahead.sizes = waiting === 0 ? [] : ahead.sizes.slice(-waiting);
+    ahead.bytes = ahead.sizes.reduce((sum, size) => sum + size, 0);
+    topUp(this, ahead);
+  };
+}
+
+/** How many more events may come now. Never none while nothing waits: an event larger than all the room comes alone. */
+export function missingCredit({ sizes, bytes, likely, most }: Ahead, credit: number, room: number): number {
+  const least = sizes.length === 0 ? 1 : 0;
+  const fit = Math.max(least, Math.floor((room - bytes) / likely));
+  return Math.min(most - sizes.length, UNDER_WAY, fit) - credit;
 }

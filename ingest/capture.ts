@@ -9,6 +9,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { readCapture, writeCapture } from './capture-file.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
+import { jsonText } from './json-text.ts';
 
 const CONTAINER: ContainerName = 'raw';
 /** Roughly what a waiting event costs in memory besides its body, bytes. */
@@ -132,8 +133,23 @@ export function createCaptureBuffer(
   };
 }
 
-function sizeOf(event: IngestEvent): number {
-  return (event.body instanceof Uint8Array ? event.body.length : (bodyBytes(event.body)?.length ?? 0)) + EVENT_OVERHEAD;
+function sizeOf({ body, properties, systemProperties }: IngestEvent): number {
+  const bytes = body instanceof Uint8Array ? body.length : (bodyBytes(body)?.length ?? 0);
+  return bytes + sizeOfProperties(properties) + sizeOfProperties(systemProperties) + EVENT_OVERHEAD;
+}
+
+/** Nearly: a sender may put all of an event's megabyte there. */
+function sizeOfProperties(properties: Readonly<Record<string, unknown>> = {}): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(properties))
+    bytes +=
+      name.length +
+      (typeof value === 'string' || value instanceof Uint8Array
+        ? value.length
+        : typeof value === 'object' && value !== null
+          ? jsonText(value).length
+          : 8);
+  return bytes;
 }
 
 /** What lies under a name that is taken; nothing where that is no capture file: then it is not ours. */

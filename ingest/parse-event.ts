@@ -7,6 +7,7 @@ import { messageOf } from '../domain/errors.ts';
 import { decodeBody, type BodyLimits, type EventBody } from './parse/body.ts';
 import { countOf, gatherProblems, oneProblem, type Problem, type ReasonCounts } from './parse/problems.ts';
 import { createReadingParser, type ParsedReading, type ReadingRules } from './parse/reading.ts';
+import { tooManyItems } from './parse/shape.ts';
 
 export type { EventBody } from './parse/body.ts';
 export type { PoisonReason, Problem, ReasonCounts } from './parse/problems.ts';
@@ -23,8 +24,6 @@ export interface ParsedEvent {
 export interface ParseSettings extends ReadingRules, BodyLimits {
   /** Readings later than the event's enqueued time plus this are refused, ms. */
   readonly clockSkewMs: number;
-  /** Items of an array that are taken; one with more is refused as a whole. */
-  readonly maxItems: number;
 }
 
 export const PARSE_DEFAULTS: ParseSettings = {
@@ -54,11 +53,7 @@ export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): Eve
     if ('reason' in content) return refused(content);
     const { json } = content;
     const items: readonly unknown[] = Array.isArray(json) ? json : [json];
-    if (items.length > settings.maxItems)
-      return refused({
-        reason: 'too_large',
-        message: `the event holds ${items.length} items, at most ${settings.maxItems} are taken: send them in several events`,
-      });
+    if (items.length > settings.maxItems) return refused(tooManyItems(items.length, settings));
     const latestMs = event.enqueuedMs + settings.clockSkewMs;
     const readings: ParsedReading[] = [];
     let problems: ReturnType<typeof gatherProblems> | undefined;

@@ -37,6 +37,12 @@ const unreadable = new WeakMap<object, string>();
 export const unreadableBody = (body: unknown): string | undefined =>
   typeof body === 'object' && body !== null ? unreadable.get(body) : undefined;
 
+/** Bytes of messages as they came. */
+const received = new WeakMap<object, number>();
+
+/** Bytes of a message as it came, with all its properties; undefined for one that this did not see. */
+export const bytesOfMessage = (message: object): number | undefined => received.get(message);
+
 /** Returns false when the client is built differently than expected, and nothing was done. */
 export function guardDecoding(): boolean {
   let rhea: Rhea;
@@ -56,7 +62,7 @@ export function guardDecoding(): boolean {
 }
 
 function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer) => Message {
-  return (bytes) => {
+  const decoded = (bytes: Buffer): Message => {
     try {
       for (let at = 0; at < bytes.length;) at = endOfSection(bytes, at);
       const message = decode.call(rhea.message, bytes);
@@ -65,6 +71,11 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
     } catch (error) {
       return withoutContent(rhea, decode.call(rhea.message, Buffer.alloc(0)), bytes, messageOf(error));
     }
+  };
+  return (bytes) => {
+    const message = decoded(bytes);
+    received.set(message, bytes.length);
+    return message;
   };
 }
 

@@ -6,9 +6,10 @@ import { isUtf8 } from 'node:buffer';
 import { gunzipSync } from 'node:zlib';
 import { messageOf } from '../../domain/errors.ts';
 import type { Problem } from './problems.ts';
+import { shapeProblem, type ShapeLimits } from './shape.ts';
 import { encodingProblem, looksLikeUtf16 } from './utf8.ts';
 
-export interface BodyLimits {
+export interface BodyLimits extends ShapeLimits {
   /** Largest body as sent, bytes. */
   readonly maxBodyBytes: number;
   /** Largest body after inflating, bytes: a small gzip can hide gigabytes. */
@@ -30,22 +31,25 @@ export interface EventBody {
 const MAX_RATIO = 200;
 /** Up to here a body may inflate whatever its ratio. */
 const SMALL_BYTES = 1024 * 1024;
-/** JSON values in a body: each takes memory of its own, up to 60 bytes for 3 of text. */
-const MAX_VALUES = 1_000_000;
+/** `NaN` and its like in a body. */
+const MAX_NON_FINITE = 100_000;
 
 export type Decoded = { readonly json: unknown } | Problem;
 
 /** The JSON value of a body, or what is wrong with it. */
 export function decodeBody(event: EventBody, limits: BodyLimits): Decoded {
   const { body } = event;
-  if (typeof body === 'string') return body.length > limits.maxBodyBytes ? tooLarge(body.length, limits) : parsed(body);
+  if (typeof body === 'string') {
+    if (body.length > limits.maxBodyBytes) return tooLarge(body.length, limits);
+    return shapeProblem(Buffer.from(body), limits) ?? parsed(body);
+  }
   if (!(body instanceof Uint8Array)) return { json: body };
   if (body.length > limits.maxBodyBytes) return tooLarge(body.length, limits);
   const zipped = event.contentEncoding?.toLowerCase() === 'gzip' || (body[0] === 0x1f && body[1] === 0x8b);
   const bytes = zipped ? inflated(body, limits) : body;
   if ('reason' in bytes) return bytes;
-  if (bytes.length > SMALL_BYTES && valuesIn(bytes) > MAX_VALUES)
-    return { reason: 'too_large', message: `the body holds more than ${MAX_VALUES} JSON values` };
+  const shape = shapeProblem(bytes, limits);
+  if (shape) return shape;
   if (!isUtf8(bytes)) return { reason: 'bad_encoding', message: `the body is not UTF-8: ${encodingProblem(bytes)}` };
   const content = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   // Plain letters as UTF-16 are UTF-8 as well, with a NUL after each.
@@ -72,20 +76,6 @@ function inflated(body: Uint8Array, { maxInflatedBytes }: BodyLimits): Uint8Arra
   }
 }
 
-const COMMA = 0x2c;
-const OPEN_ARRAY = 0x5b;
-const OPEN_OBJECT = 0x7b;
-
-/** At least as many as there are: commas and brackets in texts count too. */
-function valuesIn(bytes: Uint8Array): number {
-  let count = 1;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte === COMMA || byte === OPEN_ARRAY || byte === OPEN_OBJECT) count++;
-  }
-  return count;
-}
-
 function parsed(text: string): Decoded {
   // Some senders begin with a byte order mark, which JSON.parse refuses.
   const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
@@ -108,11 +98,16 @@ function hint(text: string): string {
   return /^\s*\{.*\}\s*\n\s*\{/.test(text.slice(0, 10_000)) ? '. Several JSON texts one a line: send an array' : '';
 }
 
-const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
+/** Word and what stands for it: each once, as there may be many. */
+const NON_FINITE = [
+  ['NaN', '"NaN"'],
+  ['Infinity', '"Infinity"'],
+  ['-Infinity', '"-Infinity"'],
+] as const;
 
 /**
  * Python's json and others write NaN and Infinity, which JSON does not know: as texts they cost the reading they stand
- * in and not the whole event. Undefined when there are none outside of texts.
+ * in and not the whole event. Undefined when there are none outside of texts, or too many.
  */
 function quoteNonFinite(text: string): string | undefined {
   if (!text.includes('NaN') && !text.includes('Infinity')) return undefined;
@@ -126,10 +121,11 @@ function quoteNonFinite(text: string): string | undefined {
       else if (c === '"') inText = false;
     } else if (c === '"') inText = true;
     else if (c === 'N' || c === 'I' || c === '-') {
-      const word = NON_FINITE.find((name) => text.startsWith(name, i));
-      if (word === undefined) continue;
-      parts.push(text.slice(from, i), `"${word}"`);
-      i += word.length - 1;
+      const found = NON_FINITE.find(([word]) => text.startsWith(word, i));
+      if (found === undefined) continue;
+      if (parts.length >= 2 * MAX_NON_FINITE) return undefined;
+      parts.push(text.slice(from, i), found[1]);
+      i += found[0].length - 1;
       from = i + 1;
     }
   }

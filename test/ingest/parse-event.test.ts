@@ -139,6 +139,17 @@ test('however many items are bad, a few problems are kept and all are counted', 
   ]);
 });
 
+test('a body is refused by its shape before it is parsed, and text is no shape', () => {
+  const refused = (body: string): string => parse(event(Buffer.from(body))).problems[0]!.message;
+  expect(refused(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)).toContain('nested more than 128 values deep');
+  // None of it is JSON in the end, which nobody finds out.
+  expect(refused(`{"a":${'['.repeat(100_000)}`)).toContain('nested more than 128 values deep');
+  expect(refused(`[${'0,'.repeat(60_000)}`)).toContain('the event holds 60001 items');
+  const note = `${'[{,"\\'.repeat(20_000)}`;
+  expect(parse(event(bytes({ ...good, note }))).readings).toEqual([reading]);
+  expect(parse(event(bytes([{ ...good, note }, good]))).readings).toEqual([reading, reading]);
+});
+
 test('any bytes and any JSON give readings or problems, never an exception, and only finite values', () => {
   const body = fc.oneof(
     fc.uint8Array(),
