@@ -89,10 +89,10 @@ if (!Number.isInteger(rounds) || rounds < 1)
   usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
 // Figures of a part do not replace those of the whole.
 const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
-const jsonFile = flags.json ?? here(whole ? './results.json' : '../.fleetscore/bench.json');
+const jsonFile = flags.json ?? here(whole ? './results.json' : '../.tools/bench.json');
 const resultsFile = flags.results ?? (whole ? here('./RESULTS.md') : undefined);
 
-const { toolsDir } = loadConfig({ FLEETSCORE_HOME: here('../.fleetscore') });
+const { toolsDir } = loadConfig({ FLEETSCORE_TOOLS_DIR: here('../.tools/cli') });
 const temporal = await findTemporal(toolsDir, say);
 const startedAt = performance.now();
 const before = load();

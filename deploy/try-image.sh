@@ -17,7 +17,7 @@ engine=${engine:-buildah}
 export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
 
 home=$(mktemp -d)
-tools=${FLEETSCORE_TOOLS_DIR:-$PWD/.fleetscore/tools}
+tools=${FLEETSCORE_TOOLS_DIR:-$PWD/.tools/cli}
 container=
 runner=
 fleetscore() { FLEETSCORE_TOOLS_DIR=$tools "$node" bin/fleetscore.js --home "$home" "$@"; }

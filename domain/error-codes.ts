@@ -31,6 +31,7 @@ export const ERROR_CODES = {
     FOLDER: 'A folder cannot be made or used.',
     FORMAT_TOO_NEW: 'A file was made by a newer fleetscore.',
     FORMAT_UNKNOWN: 'A file says a format that is none.',
+    HOME_FOREIGN: 'The folder `.fleetscore` here was made by somebody else, and nobody named it.',
     TOOLS_DIR_UNUSABLE: 'The folder of tools cannot be written.',
   },
   Alarms: {

@@ -2,12 +2,14 @@
  * Bounds what the Event Hubs service sends ahead, in events and in bytes: events have up to 1 MiB, so that a thousand of
  * them ahead on every partition would be gigabytes. @azure/event-hubs 6.0.4 knows no bound in bytes, and adds new link
  * credit at every receive cycle and forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452).
- * Here a cycle's credit is given in small parts as events arrive, for as long as there is room for more of their size.
+ * Here credit is given as events arrive, for as long as there is room for more of their size; and where large ones
+ * follow small ones, so that more come than was meant, the connection is not read until there is room again.
  */
-import { moduleOfClient } from './amqp/client-parts.ts';
+import { moduleOfClient, rheaOf, type ClientConnection } from './amqp/client-parts.ts';
 import { bytesOfMessage } from './amqp/guard-decoding.ts';
 
 interface Receiver {
+  readonly connection: ClientConnection;
   readonly credit: number;
   addCredit(credit: number): void;
   isOpen(): boolean;
@@ -25,14 +27,18 @@ interface Ahead {
   most: number;
 }
 
-/** Bytes that may wait in the client, over all partitions of a process. */
+/** Bytes that are asked for ahead, over all partitions of a process. */
 export const BYTES_AHEAD = 16 * 1024 * 1024;
+/** With so many times that in the client its connection is not read. */
+const OVERFULL = 4;
+/** Yet now and then one event is: otherwise signs of life and answers would never come, and the connection end. */
+const SIP_MS = 10_000;
 /** Largest event of the Basic and Standard tiers ("Azure Event Hubs quotas and limits"), bytes. */
 const LARGEST_EVENT = 1024 * 1024;
-/** Events under way on a link at once: so many large ones may still follow small ones. */
-const UNDER_WAY = 128;
 /** Each event takes this much off the weight of those before it. */
 const FORGETTING = 0.98;
+/** Credit goes out in parts of at least this, as each takes a frame. */
+const PART = 64;
 
 const BOUNDED = Symbol.for('fleetscore.boundedCredit');
 
@@ -53,11 +59,12 @@ export function boundReceiverCredit(bytesAhead = BYTES_AHEAD): boolean {
 
 function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number) => void) {
   const receivers = new Map<Receiver, Ahead>();
+  const waiting = (): number => [...receivers.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const gate = createGate();
   const topUp = (receiver: Receiver, ahead: Ahead): void => {
     const { credit } = receiver;
     const missing = missingCredit(ahead, credit, bytesAhead / Math.max(1, receivers.size));
-    // In parts, as each takes a frame.
-    if (missing > 0 && (credit === 0 || missing >= UNDER_WAY / 2)) give(receiver, missing);
+    if (missing > 0 && (credit === 0 || missing >= PART)) give(receiver, missing);
   };
   const opened = (receiver: Receiver, wanted: number): Ahead => {
     for (const known of receivers.keys()) if (!known.isOpen()) receivers.delete(known);
@@ -69,6 +76,7 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
       ahead.bytes += size;
       ahead.likely = Math.max(size, ahead.likely * FORGETTING);
       topUp(receiver, ahead);
+      if (waiting() > OVERFULL * bytesAhead) gate.close(receiver.connection);
     });
     return ahead;
   };
@@ -76,9 +84,10 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
     const ahead = receivers.get(this) ?? opened(this, wanted);
     ahead.most = Math.max(ahead.most, wanted);
     // The client has handed on all but the newest.
-    const waiting = ahead.most - wanted;
-    ahead.sizes = waiting === 0 ? [] : ahead.sizes.slice(-waiting);
+    const kept = ahead.most - wanted;
+    ahead.sizes = kept === 0 ? [] : ahead.sizes.slice(-kept);
     ahead.bytes = ahead.sizes.reduce((sum, size) => sum + size, 0);
+    if (waiting() <= OVERFULL * bytesAhead) gate.open();
     topUp(this, ahead);
   };
 }
@@ -87,5 +96,29 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
 export function missingCredit({ sizes, bytes, likely, most }: Ahead, credit: number, room: number): number {
   const least = sizes.length === 0 ? 1 : 0;
   const fit = Math.max(least, Math.floor((room - bytes) / likely));
-  return Math.min(most - sizes.length, UNDER_WAY, fit) - credit;
+  return Math.min(most - sizes.length, fit) - credit;
+}
+
+/** Stops the reading of connections, which holds their senders back, and lets it go on. */
+function createGate(): { close(connection: ClientConnection): void; open(): void } {
+  const closed = new Map<{ resume?(): unknown }, NodeJS.Timeout>();
+  return {
+    close(connection) {
+      const socket = rheaOf(connection)?.socket;
+      if (!socket?.pause || closed.has(socket)) return;
+      socket.pause();
+      const sip = setTimeout(() => {
+        closed.delete(socket);
+        socket.resume?.();
+      }, SIP_MS);
+      closed.set(socket, sip.unref());
+    },
+    open() {
+      for (const [socket, sip] of closed) {
+        clearTimeout(sip);
+        socket.resume?.();
+      }
+      closed.clear();
+    },
+  };
 }

@@ -9,6 +9,7 @@ import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
+import { recordHome } from './own-home.ts';
 import { withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
 
@@ -28,13 +29,14 @@ const lockFile = (home: string): string => join(home, 'stack.lock');
 
 /** The running stack of this home, if any. @throws FleetscoreError `FORMAT_TOO_NEW` */
 export function readStack(home: string): StackState | undefined {
-  let state: StackState;
+  let state: StackState | null;
   try {
-    state = JSON.parse(readFileSync(stateFile(home), 'utf8')) as StackState;
+    state = JSON.parse(readFileSync(stateFile(home), 'utf8')) as StackState | null;
   } catch {
     return undefined;
   }
-  if (!isAlive(state.supervisor)) return undefined;
+  // A damaged file is that of no stack that runs.
+  if (typeof state?.supervisor?.pid !== 'number' || !isAlive(state.supervisor)) return undefined;
   checkFormat('stack', state.format, `the running stack that ${stateFile(home)} describes`);
   return state;
 }
@@ -72,6 +74,8 @@ export async function claimHome(home: string): Promise<void> {
     lock.close();
     throw error;
   }
+  // Whoever starts a stack in a home that is not of this machine has named it.
+  recordHome(home);
   held.set(home, lock);
 }
 

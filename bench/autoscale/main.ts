@@ -40,7 +40,7 @@ import { hasEnded } from '../../storage/store.ts';
 const { values: flags } = parseArgs({
   options: {
     json: { type: 'string' },
-    report: { type: 'string', default: join('.fleetscore', 'reports', 'autoscale.html') },
+    report: { type: 'string', default: join('.tools', 'reports', 'autoscale.html') },
     sensors: { type: 'string', default: '24000' },
     workers: { type: 'string', default: '3' },
     keep: { type: 'boolean', default: false },
@@ -84,7 +84,7 @@ const env = {
   ...clean,
   ...ports,
   FLEETSCORE_HOME: home,
-  FLEETSCORE_TOOLS_DIR: process.env.FLEETSCORE_TOOLS_DIR ?? join(process.cwd(), '.fleetscore', 'tools'),
+  FLEETSCORE_TOOLS_DIR: process.env.FLEETSCORE_TOOLS_DIR ?? join(process.cwd(), '.tools', 'cli'),
   FLEETSCORE_POOL_MAX_NODES: String(maxNodes),
   FLEETSCORE_POOL_IDLE: '4s',
   FLEETSCORE_POOL_FINISH_WITHIN: '4s',

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { blobConfig, loadConfig, type Config, type Env } from '../../config.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { isUnmade, recordHome, refuseForeignHome } from '../../local/own-home.ts';
 import { readStack, withStack } from '../../local/state.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
@@ -39,8 +40,13 @@ export interface GlobalOptions {
   readonly home?: string;
 }
 
+/** @throws FleetscoreError `INVALID_CONFIG`, `HOME_FOREIGN` */
 export function openContext(options: GlobalOptions, processEnv: Env = process.env): Context {
-  const home = resolve(options.home ?? (processEnv.FLEETSCORE_HOME || '.fleetscore'));
+  const named = options.home ?? (processEnv.FLEETSCORE_HOME || undefined);
+  const home = resolve(named ?? '.fleetscore');
+  if (named === undefined) refuseForeignHome(home);
+  // What is in it at the end was put there by this command.
+  const unmade = isUnmade(home);
   const env = withStack({ ...processEnv, FLEETSCORE_HOME: home }, home);
   const config = loadConfig(env);
   let store: Promise<Store> | undefined;
@@ -68,6 +74,7 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
       return `${ui}${path}${runId === undefined ? '' : `/${runId}/timeline`}`;
     },
     async close() {
+      if (unmade && !isUnmade(home)) recordHome(home);
       await Promise.allSettled([store?.then((s) => s.close()), client?.then((c) => c.connection.close())]);
     },
   };

@@ -11,7 +11,7 @@ export type HubClient = EventHubConsumerClient | EventHubProducerClient;
 export interface RheaConnection {
   dispatch(event: string, context: object): boolean;
   readonly state: { readonly local_open: boolean };
-  readonly socket?: { destroy(error: Error): void };
+  readonly socket?: { destroy(error: Error): void; pause?(): unknown; resume?(): unknown };
 }
 
 export interface ClientConnection {

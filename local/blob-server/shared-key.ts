@@ -4,6 +4,7 @@
  * account SAS / a service SAS", version 2020-12-06 and newer.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { isLoopbackHost } from '../../domain/loopback.ts';
 import { ServiceError } from './errors.ts';
 import type { BlobRequest } from './request.ts';
 
@@ -27,8 +28,14 @@ const SIGNED = [
   'range',
 ] as const;
 
-/** @throws ServiceError `NoAuthenticationInformation`, `AuthenticationFailed` */
+/** @throws ServiceError `InvalidHeaderValue`, `NoAuthenticationInformation`, `AuthenticationFailed` */
 export function authorize(request: BlobRequest, account: Account, nowMs: number): void {
+  if (!isLoopbackHost(request.header('host')))
+    throw new ServiceError(
+      400,
+      'InvalidHeaderValue',
+      'This server is asked under the name localhost or 127.0.0.1 only.',
+    );
   if (request.account !== account.name)
     throw new ServiceError(403, 'AuthenticationFailed', `This server has the account ${account.name} only.`);
   const header = request.header('authorization');
@@ -71,7 +78,9 @@ function sasIsRight(request: BlobRequest, account: Account, nowMs: number): bool
   if (!(nowMs >= starts && nowMs < Date.parse(of('se')))) return false;
   if (!allowed(request, of('sp'))) return false;
   if (query.has('ss')) {
-    if (!of('ss').includes('b')) return false;
+    // Service, containers, objects: a signature for one kind of thing is none for another.
+    const kind = request.blob !== undefined ? 'o' : request.container !== undefined ? 'c' : 's';
+    if (!of('ss').includes('b') || !of('srt').includes(kind)) return false;
     const parts = [
       account.name,
       of('sp'),
@@ -86,6 +95,8 @@ function sasIsRight(request: BlobRequest, account: Account, nowMs: number): bool
     ];
     return same(of('sig'), sign(account, `${parts.join('\n')}\n`));
   }
+  // One for a container lists it and goes to its blobs; the container itself it neither makes nor takes away.
+  if (request.blob === undefined && query.get('comp') !== 'list') return false;
   const whole = of('sr') === 'c' ? '' : `/${request.blob ?? ''}`;
   const resource = `/blob/${account.name}/${request.container ?? ''}${whole}`;
   const names = ['sip', 'spr', 'sv', 'sr', 'snapshot', 'ses', 'rscc', 'rscd', 'rsce', 'rscl', 'rsct'];

@@ -1,5 +1,5 @@
 /** The store as a file: its room, and whole copies of it while others go on writing. */
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { dirname, resolve } from 'node:path';
@@ -43,6 +43,8 @@ async function backup(db: Connection, file: string): Promise<{ bytes: number }> 
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
   try {
+    // Like the store itself it is its user's alone, wherever it goes. SQLite fills a file that is there and empty.
+    closeSync(openSync(partial, 'wx', 0o600));
     db.statement('VACUUM INTO ?').run(partial);
     check(partial);
     const handle = await open(partial, 'r+');

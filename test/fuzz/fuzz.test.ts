@@ -2,7 +2,8 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { tempDir } from '../support/temp.ts';
 import { LARGEST, mutated } from './mutate.ts';
-import { keptSeeds, openTargets, type Target } from './targets.ts';
+import type { Target } from './target.ts';
+import { keptSeeds, openTargets } from './targets.ts';
 
 let made = 0;
 let targets: Readonly<Record<string, Target>>;

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mutated } from './mutate.ts';
-import { keptSeeds, openTargets, type Target } from './targets.ts';
+import type { Target } from './target.ts';
+import { keptSeeds, openTargets } from './targets.ts';
 
 /** An input that keeps its reader busy for longer has no bound that helps, milliseconds. */
 const LONGEST_MS = 10_000;

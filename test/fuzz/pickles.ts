@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertModels } from '../../scoring/convert.ts';
-import type { Target } from './targets.ts';
+import type { Target } from './target.ts';
 
 const PICKLES = fileURLToPath(new URL('../fixtures/pickles/', import.meta.url));
 const TOOLS = fileURLToPath(new URL('../../.tools/test/', import.meta.url));

@@ -1,4 +1,10 @@
 /** What reads bytes of others: how each is called, good inputs, and what must hold for whatever comes of a bad one. */
+import {
+  AccountSASPermissions,
+  BlobServiceClient,
+  generateAccountSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -14,7 +20,7 @@ import { createRowReader, readHeader } from '../../ingest/csv/rows.ts';
 import { createTimeReader } from '../../ingest/csv/values.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { ServiceError } from '../../local/blob-server/errors.ts';
-import { startBlobServer } from '../../local/blob-server/server.ts';
+import { EMULATOR_ACCOUNT, startBlobServer } from '../../local/blob-server/server.ts';
 import { readBlockList } from '../../local/blob-server/xml.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { MalformedMessage, readBatch } from '../../local/event-hubs/sections.ts';
@@ -22,16 +28,7 @@ import { inspectModel } from '../../scoring/model-contract.ts';
 import { MANIFEST, readModelList } from '../../scoring/model-list.ts';
 import { plainBytes, slowBytes, svmBytes } from '../scoring/models.ts';
 import { pickles } from './pickles.ts';
-
-export interface Target {
-  readonly seeds: readonly Uint8Array[];
-  /** @throws for what must not happen: an error that is not one of ours, something without a bound, a dead server */
-  run(input: Uint8Array): unknown;
-  /** So many inputs are tried at once, by `runAll`, where a call costs more than an input. */
-  readonly together?: number;
-  runAll?(inputs: readonly Uint8Array[]): Promise<void>;
-  close?(): Promise<void>;
-}
+import type { Target } from './target.ts';
 
 const text = (...lines: readonly string[]): Uint8Array => Buffer.from(lines.join('\n'));
 const READING = '{"ts":"2026-11-23T14:00:00Z","device":"pump-1","sensor":"temp","value":21.5,"quality":"good"}';
@@ -195,9 +192,16 @@ async function frames(dir: string): Promise<Target> {
   const header = Buffer.from('414d515003010000', 'hex');
   const plain = Buffer.from('414d515000010000', 'hex');
   const sasl = Buffer.from('0000001f02010000005341c00f03a309414e4f4e594d4f5553a00161a00161', 'hex');
+  // The policy and a key, with a NUL before each.
+  const saslPlain = Buffer.from('0000001e02010000005341c01102a305504c41494ea00700616200636465', 'hex');
   const open = Buffer.from('0000001c02000000005310c00f03a1017ea1096c6f63616c686f7374', 'hex');
   return {
-    seeds: [Buffer.concat([header, sasl, plain, open]), Buffer.concat([plain, open]), header],
+    seeds: [
+      Buffer.concat([header, sasl, plain, open]),
+      Buffer.concat([header, saslPlain, plain, open]),
+      Buffer.concat([plain, open]),
+      header,
+    ],
     async run(input) {
       await knock(emulator.port, input, 100);
       check((await knock(emulator.port, header)).startsWith('AMQP'), 'the emulator does not answer any more');
@@ -206,15 +210,37 @@ async function frames(dir: string): Promise<Target> {
   };
 }
 
+const BLOCKS = '<?xml version="1.0"?><BlockList><Latest>YQ==</Latest></BlockList>';
+
 async function requests(dir: string): Promise<Target> {
   const server = await startBlobServer({ dir, port: 0, log: () => undefined });
   const head = 'Host: 127.0.0.1\r\nx-ms-version: 2025-05-05\r\n';
+  const key = new StorageSharedKeyCredential(EMULATOR_ACCOUNT.name, EMULATOR_ACCOUNT.key);
+  const signed = generateAccountSASQueryParameters(
+    {
+      services: 'b',
+      resourceTypes: 'sco',
+      permissions: AccountSASPermissions.parse('rwdlac'),
+      expiresOn: new Date(Date.now() + 86_400_000),
+    },
+    key,
+  ).toString();
+  const account = new BlobServiceClient(`http://127.0.0.1:${server.port}/devstoreaccount1`, key);
+  await account.getContainerClient('models').create();
   const list = `GET /devstoreaccount1/models?restype=container&comp=list HTTP/1.1\r\n${head}\r\n`;
-  const put = `PUT /devstoreaccount1/models/a%20b HTTP/1.1\r\n${head}x-ms-blob-type: BlockBlob\r\nContent-Length: 3\r\n\r\nabc`;
+  const put = `PUT /devstoreaccount1/models/a%20b?${signed} HTTP/1.1\r\n${head}x-ms-blob-type: BlockBlob\r\nContent-Length: 3\r\n\r\nabc`;
   return {
     seeds: [
       text(list),
+      text(list.replace('comp=list', `comp=list&${signed}`)),
+      text(`GET /devstoreaccount1/models/a%20b?${signed} HTTP/1.1\r\n${head}x-ms-range: bytes=0-1\r\n\r\n`),
       text(put),
+      text(put.replace(`?${signed}`, `?comp=metadata&${signed}`).replace('x-ms-blob-type', 'x-ms-meta-a')),
+      text(
+        put
+          .replace(`?${signed}`, `?comp=blocklist&${signed}`)
+          .replace('Content-Length: 3\r\n\r\nabc', `Content-Length: ${BLOCKS.length}\r\n\r\n${BLOCKS}`),
+      ),
       text(put.replace('Content-Length: 3', 'Transfer-Encoding: chunked').replace('abc', '3\r\nabc\r\n0\r\n\r\n')),
     ],
     async run(input) {

@@ -55,6 +55,7 @@ test('a backup taken while ingest goes on is whole: all of its commits, or none 
     const file = join(dir, `copy-${round}.db`);
     const { bytes } = await store.backup(file);
     expect(bytes).toBe(statSync(file).size);
+    if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
     const copy = await openStore(`sqlite:${file}`, { create: false });
     const [progress] = await copy.listProgress();
     // Every commit wrote a window of every sensor with its progress: the copy has them all, up to one moment.

@@ -46,7 +46,7 @@ export function cleanEnv(): NodeJS.ProcessEnv {
 }
 
 /** Where downloads of tools are kept between test files. */
-export const TOOLS = join(ROOT, '.fleetscore', 'tools');
+export const TOOLS = join(ROOT, '.tools', 'cli');
 
 /** Processes that were started for a home and still live (Linux). */
 export function processesOf(home: string): string[] {

@@ -111,7 +111,7 @@ async function cli(...args: string[]): Promise<Record<string, unknown>> {
   const env = {
     ...Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(FLEETSCORE|TEMPORAL)_/.test(key))),
     FLEETSCORE_CAPTURE_INTERVAL: '10s',
-    FLEETSCORE_TOOLS_DIR: join(root, '.fleetscore', 'tools'),
+    FLEETSCORE_TOOLS_DIR: join(root, '.tools', 'cli'),
     ...Object.fromEntries(ADDRESSES.map((variable) => [variable, 'auto'])),
     ...made?.env,
   };

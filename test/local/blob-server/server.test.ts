@@ -6,12 +6,14 @@ import {
   AnonymousCredential,
   BlobSASPermissions,
   BlobServiceClient,
+  ContainerClient,
+  ContainerSASPermissions,
   generateBlobSASQueryParameters,
   RestError,
   StorageSharedKeyCredential,
-  type ContainerClient,
 } from '@azure/storage-blob';
 import { createHash, randomBytes } from 'node:crypto';
+import { get } from 'node:http';
 import { EMULATOR_ACCOUNT } from '../../../local/blob-server/server.ts';
 import { startAzurite } from '../../support/azurite.ts';
 import { startOwnBlobServer } from '../../support/own-blob-server.ts';
@@ -246,6 +248,31 @@ describe.each([
     const account = service.generateAccountSasUrl(new Date(Date.now() + 60_000));
     const all = new BlobServiceClient(account, new AnonymousCredential());
     expect(await all.getContainerClient('models').exists()).toBe(true);
+    const key = new StorageSharedKeyCredential(EMULATOR_ACCOUNT.name, EMULATOR_ACCOUNT.key);
+    const expiresOn = new Date(Date.now() + 60_000);
+    const objects = service.generateAccountSasUrl(expiresOn, undefined, 'o');
+    const byObjects = new BlobServiceClient(objects, new AnonymousCredential(), { retryOptions: { maxTries: 1 } });
+    expect(await refused(byObjects.getContainerClient('models').getProperties())).toMatchObject({ status: 403 });
+    const permissions = ContainerSASPermissions.parse('rwdl');
+    const query = generateBlobSASQueryParameters({ containerName: 'models', permissions, expiresOn }, key).toString();
+    const whole = new ContainerClient(`${url}/models?${query}`, new AnonymousCredential(), {
+      retryOptions: { maxTries: 1 },
+    });
+    const names: string[] = [];
+    for await (const one of whole.listBlobsFlat({ prefix: 'secret/' })) names.push(one.name);
+    expect(names).toEqual(['secret/ä b.txt']);
+    expect(await refused(whole.delete())).toMatchObject({ status: 403 });
+    if (name !== 'ours') return;
+    // A page of the web may let its own name resolve to this machine.
+    const ask = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        get(`${url}/models/secret/%C3%A4%20b.txt?${sasFor('r', 5)}`, { headers: { host } }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        }).on('error', reject);
+      });
+    expect(await ask('localhost:10000')).toBe(200);
+    expect(await ask('devstoreaccount1.rebind.example')).toBe(400);
   });
 
   test('of many who write one new name at once one wins', async () => {
