@@ -139,17 +139,12 @@ function sizeOf({ body, properties, systemProperties }: IngestEvent): number {
 }
 
 /** Nearly: a sender may put all of an event's megabyte there. */
-function sizeOfProperties(properties: Readonly<Record<string, unknown>> = {}): number {
-  let bytes = 0;
-  for (const [name, value] of Object.entries(properties))
-    bytes +=
-      name.length +
-      (typeof value === 'string' || value instanceof Uint8Array
-        ? value.length
-        : typeof value === 'object' && value !== null
-          ? jsonText(value).length
-          : 8);
-  return bytes;
+const sizeOfProperties = (properties: Readonly<Record<string, unknown>> = {}): number =>
+  Object.entries(properties).reduce((sum, [name, value]) => sum + name.length + sizeOfValue(value), 0);
+
+function sizeOfValue(value: unknown): number {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
+  return typeof value === 'object' && value !== null ? jsonText(value).length : 8;
 }
 
 /** What lies under a name that is taken; nothing where that is no capture file: then it is not ours. */

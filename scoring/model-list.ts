@@ -2,8 +2,8 @@
  * Which model belongs to which sensor, from a folder: `manifest.csv` when there is one, otherwise the names
  * `model_<device>_<sensor>.onnx`. A name that could be read in two ways is refused, never guessed.
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { readdir, readFile, realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -69,6 +69,7 @@ export async function readModelList(
     ...entry,
     declared: { ...declared, ...entry.declared },
   }));
+  problems.push(...(await leadingOut(dir, entries)));
   if (problems.length > 0) {
     const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
     throw new FleetscoreError(
@@ -82,6 +83,20 @@ export async function readModelList(
       `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with the columns ${HEADER.join(',')}.`,
     );
   return entries;
+}
+
+/** Files that a symbolic link fetches from elsewhere: a folder of others must not choose which files are published. */
+async function leadingOut(dir: string, entries: readonly ModelEntry[]): Promise<string[]> {
+  const folder = await realpath(dir);
+  const files = [...new Map(entries.map((entry) => [entry.file, entry.path]))];
+  const outside = await Promise.all(
+    files.map(async ([file, path]) => {
+      // One that is not there is told where it is read.
+      const target = await realpath(path).catch(() => undefined);
+      return target === undefined || target.startsWith(join(folder, sep)) ? [] : [file];
+    }),
+  );
+  return outside.flat().map((file) => `${file}: it is a link to a file outside of the folder; put the model itself there`);
 }
 
 function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, problems: string[]): ModelEntry[] {

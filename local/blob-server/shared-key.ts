@@ -79,8 +79,7 @@ function sasIsRight(request: BlobRequest, account: Account, nowMs: number): bool
   if (!allowed(request, of('sp'))) return false;
   if (query.has('ss')) {
     // Service, containers, objects: a signature for one kind of thing is none for another.
-    const kind = request.blob !== undefined ? 'o' : request.container !== undefined ? 'c' : 's';
-    if (!of('ss').includes('b') || !of('srt').includes(kind)) return false;
+    if (!of('ss').includes('b') || !of('srt').includes(kindOf(request))) return false;
     const parts = [
       account.name,
       of('sp'),
@@ -102,6 +101,12 @@ function sasIsRight(request: BlobRequest, account: Account, nowMs: number): bool
   const names = ['sip', 'spr', 'sv', 'sr', 'snapshot', 'ses', 'rscc', 'rscd', 'rsce', 'rscl', 'rsct'];
   const parts = [of('sp'), of('st'), of('se'), resource, of('si'), ...names.map(of)];
   return same(of('sig'), sign(account, parts.join('\n')));
+}
+
+/** As in `srt`: service, container, object. */
+function kindOf({ container, blob }: BlobRequest): 's' | 'c' | 'o' {
+  if (blob !== undefined) return 'o';
+  return container === undefined ? 's' : 'c';
 }
 
 /** Read, write, delete, list, append, create: what the letters of a SAS allow, by what is asked. */

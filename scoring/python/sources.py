@@ -15,6 +15,7 @@ from plain_objects import Refused
 
 MANIFEST = "manifest.csv"
 ENDINGS = re.compile(r"(\.(pkl|pickle|joblib|jl|sav|skops|p|dat|gz|z|bz2|xz|lzma|zlib))+$", re.IGNORECASE)
+LINK = "it is a link to a file outside of the folder; put the model itself there"
 COLUMNS = ("Device", "Sensor", "Model", "Pool", "Features", "Threshold")
 
 
@@ -43,7 +44,7 @@ def sources_of(folder):
         rest = {*(source.file for source in listed), MANIFEST}
         return listed, [name for name in names if name not in rest]
     models = [name for name in names if not name.endswith(".onnx") and (name.startswith("model_") or ENDINGS.search(name))]
-    return [Source(name) for name in models], sorted({*names, *directories} - set(models))
+    return [Source(name, problem="" if _inside(folder, name) else LINK) for name in models], sorted({*names, *directories} - set(models))
 
 
 def sensor_of_name(name):
@@ -69,10 +70,14 @@ def _listed(path, folder):
                 yield _source(dict(zip(header, (value.strip() for value in row))), f"line {number} of {MANIFEST}", folder)
 
 
+def _inside(folder, file):
+    """Whether it is in the folder, symbolic links followed: a folder of others must not choose which files are read."""
+    return os.path.realpath(os.path.join(folder, file)).startswith(os.path.join(os.path.realpath(folder), ""))
+
+
 def _source(row, where, folder):
     file, device, sensor = row.get("Model", ""), row.get("Device", ""), row.get("Sensor", "")
-    inside = os.path.realpath(os.path.join(folder, file)).startswith(os.path.realpath(folder) + os.sep)
-    if file == "" or not inside or not os.path.isfile(os.path.join(folder, file)):
+    if file == "" or not _inside(folder, file) or not os.path.isfile(os.path.join(folder, file)):
         return Source(file or MANIFEST, problem=f"{where}: there is no file {file!r} in the folder")
     if (device == "") != (sensor == ""):
         return Source(file, problem=f"{where}: Device and Sensor must both be there, or neither (a dict by sensor)")

@@ -145,7 +145,7 @@ test('a body is refused by its shape before it is parsed, and text is no shape',
   // None of it is JSON in the end, which nobody finds out.
   expect(refused(`{"a":${'['.repeat(100_000)}`)).toContain('nested more than 128 values deep');
   expect(refused(`[${'0,'.repeat(60_000)}`)).toContain('the event holds 60001 items');
-  const note = `${'[{,"\\'.repeat(20_000)}`;
+  const note = '[{,"\\'.repeat(20_000);
   expect(parse(event(bytes({ ...good, note }))).readings).toEqual([reading]);
   expect(parse(event(bytes([{ ...good, note }, good]))).readings).toEqual([reading, reading]);
 });

@@ -1,5 +1,5 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
@@ -268,6 +268,18 @@ test.each<[string, Record<string, Uint8Array | string>, RegExp]>([
   await expect(publish(folder(files))).rejects.toMatchObject({
     code: 'INVALID_MODEL_LIST',
     message: expect.stringMatching(message) as unknown,
+  });
+});
+
+test('a link that leads out of the folder is refused, one within it is followed', async () => {
+  const path = folder({ 'model_l_1.onnx': svmBytes(163) });
+  symlinkSync('model_l_1.onnx', join(path, 'model_l_2.onnx'));
+  expect(await publish(path)).toMatchObject({ models: 2 });
+  const outside = folder({ 'model_l_1.onnx': svmBytes(163) });
+  symlinkSync(join(path, 'model_l_1.onnx'), join(outside, 'model_l_2.onnx'));
+  await expect(publish(outside)).rejects.toMatchObject({
+    code: 'INVALID_MODEL_LIST',
+    message: expect.stringContaining('model_l_2.onnx: it is a link to a file outside of the folder') as unknown,
   });
 });
 
