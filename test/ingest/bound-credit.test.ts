@@ -31,8 +31,8 @@ test.each([
     name: 'by the gate',
     ahead: 1_000,
     bytes: 500_000,
-    trickle: 500,
-    burst: 400,
+    trickle: 600,
+    burst: 180,
     most: (4 * BYTES_AHEAD) / 500_000 + 3,
   },
 ])('after small events, a burst is held back while the handler is busy: $name', async (shape) => {
@@ -65,10 +65,12 @@ test.each([
   );
   try {
     const small = { body: Buffer.alloc(10) };
-    for (let i = 1; i <= shape.trickle; i++) {
+    for (let i = 1; i <= 30; i++) {
       await producer.sendBatch([small]);
-      if (i <= 30 || i === shape.trickle) await until(() => seen >= i);
+      await until(() => seen >= i);
     }
+    for (let i = 30; i < shape.trickle; i += 190) await producer.sendBatch(Array.from({ length: 190 }, () => small));
+    await until(() => seen === shape.trickle);
     holding = true;
     const event = { body: Buffer.alloc(shape.bytes) };
     const together = Math.max(1, Math.min(100, Math.floor(900_000 / shape.bytes)));

@@ -2,7 +2,7 @@
  * A whole stack with encrypted payloads and marked secrets: Temporal's database knows no sensor by name, no secret
  * turns up anywhere, and a worker without the key costs nothing but time.
  */
-import { beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -23,6 +23,9 @@ import { connectClient } from '../../connect/temporal.ts';
 import { runCli, TOOLS, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { pidsOf } from '../support/stack-pids.ts';
+import { startTelemetryReceiver } from '../support/telemetry-receiver.ts';
+import { tempDir } from '../support/temp.ts';
 
 const marked = (): string => `MARKED${randomBytes(16).toString('hex')}`;
 const [ours, foreign] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
@@ -33,8 +36,17 @@ const SECRETS = {
   FLEETSCORE_ALERT_URL: `http://127.0.0.1:9/hook?code=${marked()}`,
   // Sent with every call; the dev server does not look at it.
   TEMPORAL_API_KEY: marked(),
+  OTEL_EXPORTER_OTLP_HEADERS: `x-key=${marked()}`,
 } as const;
-const ENV = { ...SECRETS, TEMPORAL_TLS: 'false' } as const;
+/** What only the process may know of each: of an address and a header the part that is secret. */
+const WANTED: Readonly<Record<string, string>> = {
+  ...SECRETS,
+  FLEETSCORE_ALERT_URL: SECRETS.FLEETSCORE_ALERT_URL.split('code=')[1]!,
+  OTEL_EXPORTER_OTLP_HEADERS: SECRETS.OTEL_EXPORTER_OTLP_HEADERS.split('=')[1]!,
+};
+const telemetry = await startTelemetryReceiver(tempDir('encrypted-telemetry'));
+afterAll(() => telemetry.stop());
+const ENV = { ...SECRETS, TEMPORAL_TLS: 'false', OTEL_EXPORTER_OTLP_ENDPOINT: telemetry.url } as const;
 const PERIOD = ['--from', FROM, '--to', TO] as const;
 const SENSORS = SAMPLE_FLEET.slice(0, 3);
 const corrupt = SENSORS[2]!;
@@ -271,7 +283,26 @@ test.each([
   );
 });
 
-test('no secret turns up in logs, output, histories or Blob', async () => {
+/** As it may stand somewhere: plain, in an address, in base64, in hexadecimal. */
+const formsOf = (secret: string): string[] => [
+  secret,
+  encodeURIComponent(secret),
+  Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  Buffer.from(secret, 'base64').toString('hex'),
+];
+
+test('the servers of the stack, which are programs of their own, are started without the secrets', () => {
+  if (process.platform !== 'linux') return;
+  for (const part of ['temporal', 'blob', 'event hubs'] as const) {
+    const pids = pidsOf(stack.home, part);
+    expect([part, pids.length]).toEqual([part, 1]);
+    const environment = readFileSync(`/proc/${pids[0]}/environ`, 'utf8');
+    const found = Object.keys(WANTED).filter((name) => formsOf(WANTED[name]!).some((form) => environment.includes(form)));
+    expect([part, found]).toEqual([part, []]);
+  }
+});
+
+test('no secret turns up in logs, output, histories, spans, metrics or Blob', async () => {
   await worker!.stop();
   const places: [string, string][] = printed.map((text) => ['output of a command', text]);
   const logs = join(stack.home, 'logs');
@@ -301,21 +332,13 @@ test('no secret turns up in logs, output, histories or Blob', async () => {
       places.push([`blob ${container}/${name}`, Buffer.from(await blobs.get(container, name)).toString('utf8')]);
   expect(places.some(([place]) => place.startsWith('blob logs/'))).toBe(true);
 
-  // What nobody but the process may know of a secret: its value, and what it looks like in base64 or hexadecimal.
-  const azuriteKey = /AccountKey=([^;]+)/.exec(stack.stack.env.FLEETSCORE_BLOB_CONNECTION_STRING!)![1]!;
-  const wanted = {
-    ...SECRETS,
-    FLEETSCORE_ALERT_URL: SECRETS.FLEETSCORE_ALERT_URL.split('code=')[1]!,
-    azurite: azuriteKey,
-    eventHubs: 'SAS_KEY_VALUE',
-  };
-  for (const [name, secret] of Object.entries(wanted))
-    for (const form of [
-      secret,
-      encodeURIComponent(secret),
-      Buffer.from(secret).toString('base64').replace(/=+$/, ''),
-      Buffer.from(secret, 'base64').toString('hex'),
-    ])
+  // What went wrong is told in spans as well.
+  for (const text of telemetry.raw) places.push(['telemetry', text]);
+  expect(telemetry.raw.some((text) => text.includes('scoreChunk') && text.includes('exception'))).toBe(true);
+
+  const blobKey = /AccountKey=([^;]+)/.exec(stack.stack.env.FLEETSCORE_BLOB_CONNECTION_STRING!)![1]!;
+  for (const [name, secret] of Object.entries({ ...WANTED, blobKey, eventHubs: 'SAS_KEY_VALUE' }))
+    for (const form of formsOf(secret))
       for (const [place, text] of places) expect([name, place, text.includes(form)]).toEqual([name, place, false]);
 }, 120_000);
 

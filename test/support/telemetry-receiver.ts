@@ -69,6 +69,8 @@ export interface TelemetryReceiver {
   readonly spans: ReceivedSpan[];
   readonly metrics: ReceivedMetric[];
   readonly envelopes: Envelope[];
+  /** All that was sent as traces and metrics, word for word. */
+  readonly raw: string[];
   /** Paths that were asked for and are not known. */
   readonly strange: string[];
   /** From now on: takes requests and never answers them, refuses them, or (no argument) is well again. */
@@ -91,6 +93,7 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
   const spans: ReceivedSpan[] = [];
   const metrics: ReceivedMetric[] = [];
   const envelopes: Envelope[] = [];
+  const raw: string[] = [];
   const strange: string[] = [];
   let trouble: 'mute' | { readonly status: number; readonly retryAfterSeconds?: number } | undefined;
   const open = { now: 0, most: 0 };
@@ -109,6 +112,7 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
       const answer = (status: number, body: object): void =>
         void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       if (request.method !== 'POST') return answer(405, {});
+      if (request.url?.startsWith('/v1/')) raw.push(text);
       if (request.url === '/v1/traces') {
         takeSpans(JSON.parse(text), spans);
         answer(200, { partialSuccess: {} });
@@ -147,6 +151,7 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
     spans,
     metrics,
     envelopes,
+    raw,
     strange,
     trouble: (kind) => void (trouble = kind),
     open,
