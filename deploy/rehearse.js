@@ -71,9 +71,14 @@ const steps = {
     return built === undefined ? 'no kubectl on the PATH' : undefined;
   },
   'Kubernetes manifests, schemas'() {
-    const files = ['control', 'ingest', 'scoring', 'namespace', 'network-policy', 'service-accounts'];
-    const said = run('kubeconform', ['-strict', '-summary', ...files.map((name) => `deploy/kubernetes/${name}.yaml`)]);
-    return said === undefined ? 'no kubeconform on the PATH' : undefined;
+    const files = ['control', 'ingest', 'scoring', 'namespace', 'network-policy', 'service-accounts'].map(
+      (name) => `deploy/kubernetes/${name}.yaml`,
+    );
+    if (run('kubeconform', ['-strict', '-summary', ...files]) !== undefined) return undefined;
+    if (spawnSync('python3', ['-c', 'import kubernetes_validate']).status !== 0)
+      return 'neither kubeconform nor deploy/check/kubernetes.txt is installed';
+    run('python3', ['-m', 'kubernetes_validate', '--strict', '--quiet', ...files]);
+    return undefined;
   },
   'Prometheus rules'() {
     const said = run('promtool', ['check', 'rules', 'deploy/monitoring/prometheus-alerts.yaml']);
