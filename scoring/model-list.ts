@@ -96,7 +96,9 @@ async function leadingOut(dir: string, entries: readonly ModelEntry[]): Promise<
       return target === undefined || target.startsWith(join(folder, sep)) ? [] : [file];
     }),
   );
-  return outside.flat().map((file) => `${file}: it is a link to a file outside of the folder; put the model itself there`);
+  return outside
+    .flat()
+    .map((file) => `${file}: it is a link to a file outside of the folder; put the model itself there`);
 }
 
 function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, problems: string[]): ModelEntry[] {

@@ -162,7 +162,7 @@ async function poolRuns(client: Client, name: string): Promise<boolean> {
   return loop?.status.name === 'RUNNING';
 }
 
-async function sql(context: Context): Promise<string> {
+async function sql(context: Context): Promise<string | Note> {
   const store = await context.store();
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
   const room = await store.room();
@@ -173,10 +173,11 @@ async function sql(context: Context): Promise<string> {
         `--windows AGE\`.`,
     );
   const disk = room ? `, file of ${formatBytes(room.fileBytes)}, ${formatBytes(room.freeBytes)} free on its disk` : '';
-  return (
+  const said =
     `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ` +
-    (release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`)
-  );
+    (release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`);
+  const advice = await store.advice();
+  return advice.length === 0 ? said : note([said, ...advice].join('\n'));
 }
 
 async function blob(context: Context): Promise<string> {

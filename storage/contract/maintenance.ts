@@ -87,4 +87,6 @@ export interface FileStore {
   backup(file: string): Promise<{ readonly bytes: number }>;
   /** Undefined where the store is a server's. */
   room(): Promise<StoreRoom | undefined>;
+  /** Settings of its server that others wait for, each with its remedy; none where the store is a file. */
+  advice(): Promise<readonly string[]>;
 }

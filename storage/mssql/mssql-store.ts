@@ -11,7 +11,7 @@ import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
 import { promotionMethods } from './promotions.ts';
 import { releaseMethods } from './releases.ts';
-import { checkSchema, schemaMethods } from './schema.ts';
+import { checkSchema, schemaMethods, serverAdvice } from './schema.ts';
 import { sensorMethods } from './sensors.ts';
 import { windowMethods } from './windows.ts';
 
@@ -61,6 +61,7 @@ export function storeOn(db: Database): Store {
       );
     },
     room: async () => undefined,
+    advice: () => serverAdvice(db),
     close: () => db.close(),
   };
 }

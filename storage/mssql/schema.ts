@@ -22,6 +22,11 @@ import { isTransient } from './transient.ts';
 import { tsql } from './statement.ts';
 
 export const SCHEMA_SQL = {
+  /** Everybody may see the row of the database that they are in. Azure SQL has it on. */
+  withoutSnapshot: tsql(
+    {},
+    'SELECT COUNT(*) AS n FROM sys.databases WHERE database_id = DB_ID() AND is_read_committed_snapshot_on = 0',
+  ),
   hasLog: tsql({}, `SELECT 1 AS found FROM sys.tables WHERE name = N'schema_migrations' AND schema_id = SCHEMA_ID()`),
   createLog: tsql(
     {},
@@ -56,6 +61,16 @@ export const SCHEMA_SQL = {
 } as const;
 
 const LOCK = 'fleetscore-migrations';
+
+/** What {@link FileStore.advice} says of a server. */
+export async function serverAdvice(db: Database): Promise<string[]> {
+  const [row] = await db.read((session) => session.query<{ n: number }>(SCHEMA_SQL.withoutSnapshot, {}));
+  if (row?.n !== 1) return [];
+  return [
+    'READ_COMMITTED_SNAPSHOT is off: readers of windows wait for ingest, and ingest for them. As an administrator, ' +
+      'while no worker runs: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON',
+  ];
+}
 
 export function schemaMethods(db: Database): SchemaStore {
   return {

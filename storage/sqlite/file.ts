@@ -18,6 +18,7 @@ export const reusableBytes = (db: Connection): number => pragma(db, 'freelist_co
 export function fileMethods(db: Connection): FileStore {
   return {
     backup: (file) => backup(db, resolve(file)),
+    advice: async () => [],
     async room() {
       const disk = diskRoom(db.path);
       if (!disk) return undefined;

@@ -144,6 +144,22 @@ test('azure.yaml and the CI files are YAML, and azd finds what they name', () =>
   for (const name of asked) expect(known).toContain(name);
 });
 
+const TOKENS: Readonly<Record<string, object>> = {
+  push: { contents: 'read', 'id-token': 'write', attestations: 'write' },
+  package: { contents: 'read', 'id-token': 'write', attestations: 'write' },
+  deploy: { contents: 'read', 'id-token': 'write' },
+};
+
+test('`azd pipeline config` hands on every setting that the workflow and the parameters ask for', () => {
+  const [{ pipeline }] = documents('azure.yaml') as unknown as [{ pipeline: { variables: string[] } }];
+  const asked = matches(read('.github/workflows/azure-dev.yml'), /vars\.((?:DEPLOY|TEMPORAL|FLEETSCORE)_\w+)/g);
+  expect(asked.toSorted()).toEqual(pipeline.variables.toSorted());
+  // The rest is set by the hooks.
+  const parameters = matches(read('deploy/bicep/main.parameters.json'), /\$\{((?:DEPLOY|TEMPORAL|FLEETSCORE)_\w+)/g);
+  const hooks = ['DEPLOY_WORKERS_IMAGE', 'DEPLOY_NODE_IMAGE', 'DEPLOY_MAKE_CLUSTER'];
+  expect(parameters.filter((name) => !hooks.includes(name)).toSorted()).toEqual(asked.toSorted());
+});
+
 test('the hosted CI grants nothing by default, and pins each action', () => {
   for (const file of filesIn('.github/workflows', '.yml')) {
     const [workflow] = documents(file) as unknown as [
@@ -155,12 +171,7 @@ test('the hosted CI grants nothing by default, and pins each action', () => {
     expect(workflow.permissions).toEqual({ contents: 'read' });
     for (const [name, { permissions, steps }] of Object.entries(workflow.jobs)) {
       // Only the jobs that push and attest ask for a token of their own.
-      expect([name, permissions]).toEqual([
-        name,
-        ['push', 'package'].includes(name)
-          ? { contents: 'read', 'id-token': 'write', attestations: 'write' }
-          : undefined,
-      ]);
+      expect([name, permissions]).toEqual([name, TOKENS[name]]);
       for (const { uses } of steps)
         if (uses !== undefined) expect(uses).toMatch(/^[\w.-]+\/[\w./-]+@(v\d+(\.\d+)*|[0-9a-f]{40})$/);
     }

@@ -1,7 +1,8 @@
 /** The rehearsal, and what it finds: azd's way of filling in parameters is where a PEM file breaks a deployment. */
 import { spawnSync } from 'node:child_process';
 import { fillParameters } from '../../deploy/check/parameters.js';
-import { read, root } from './support.ts';
+import { costTable, ESTIMATE, monthly } from '../../deploy/cost.js';
+import { matches, read, root } from './support.ts';
 
 const PARAMETERS = read('deploy/bicep/main.parameters.json');
 const given = { AZURE_ENV_NAME: 'fleet', AZURE_LOCATION: 'westeurope', TEMPORAL_ADDRESS: 'a:7233' };
@@ -42,4 +43,17 @@ test('a value that is not one line, and a variable without value, are told by th
   expect(() => fillParameters(PARAMETERS, { ...given, TEMPORAL_ADDRESS: '' })).toThrow(
     /temporalAddress: TEMPORAL_ADDRESS/,
   );
+});
+
+test('the table of costs is the one that the script makes, of the sizes that the profiles have', () => {
+  expect(read('deploy/README.md')).toContain(costTable(ESTIMATE));
+  const double = ESTIMATE.map((item) => ({ ...item, retailPrice: item.retailPrice * 2 }));
+  for (const profile of ['tryout', 'production'] as const)
+    for (const [part, cost] of Object.entries(monthly(ESTIMATE, profile)))
+      expect(monthly(double, profile)[part]).toBeCloseTo(2 * cost, 8);
+  const without = ESTIMATE.filter(({ serviceName }) => serviceName !== 'Event Hubs');
+  expect(() => costTable(without)).toThrow(/no price for Event Hubs, Standard Throughput Unit/);
+  // What main.bicep makes where the network is private.
+  const main = read('deploy/bicep/main.bicep');
+  expect(matches(main, /^ {2}(\{ name: '[\w-]+', groupId: )/gm)).toHaveLength(9);
 });

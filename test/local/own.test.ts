@@ -4,11 +4,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { EventHubProducerClient } from '@azure/event-hubs';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMULATOR_ACCOUNT } from '../../local/blob-server/server.ts';
 import { readStack } from '../../local/state.ts';
-import { processesOf, runCli, TOOLS, type CliResult } from '../support/cli.ts';
+import { cleanEnv, processesOf, runCli, TOOLS, type CliResult } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
 const folder = tempDir('own');
@@ -86,3 +87,18 @@ test('its keys are its own: the well-known ones of emulators open nothing', asyn
   expect(await partitions(hub)).toHaveLength(4);
   await expect(partitions(hub.replace(eventHubs, 'SAS_KEY_VALUE'))).rejects.toThrow(/signature|unauthorized/i);
 }, 60_000);
+
+test('the smoke run of a deployment proves the whole way, and leaves a deployment that has models its own', async () => {
+  const smoke = (...args: readonly string[]) =>
+    spawnSync(process.execPath, ['deploy/smoke.js', ...args], {
+      env: { ...cleanEnv(), FLEETSCORE_HOME: home },
+      encoding: 'utf8',
+    });
+  const first = smoke('--sample');
+  expect([first.status, first.stderr]).toEqual([0, '']);
+  expect(first.stdout).toMatch(/^ok {2}batch \S+: 60 of 60 sensors scored$/m);
+  expect(first.stdout).toMatch(/^ok {2}its manifest, files and outcomes agree$/m);
+  const again = smoke('--sample');
+  expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('has models already')]);
+  expect(smoke().stdout).toMatch(/^ok {2}batch \S+: \d+ of 60 sensors scored$/m);
+}, 240_000);

@@ -297,7 +297,9 @@ test('the servers of the stack, which are programs of their own, are started wit
     const pids = pidsOf(stack.home, part);
     expect([part, pids.length]).toEqual([part, 1]);
     const environment = readFileSync(`/proc/${pids[0]}/environ`, 'utf8');
-    const found = Object.keys(WANTED).filter((name) => formsOf(WANTED[name]!).some((form) => environment.includes(form)));
+    const found = Object.keys(WANTED).filter((name) =>
+      formsOf(WANTED[name]!).some((form) => environment.includes(form)),
+    );
     expect([part, found]).toEqual([part, []]);
   }
 });

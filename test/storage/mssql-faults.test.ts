@@ -8,7 +8,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { endingWith } from '../../storage/deadline.ts';
 import { mssqlConfig } from '../../storage/mssql/config.ts';
 import { connect, type Database, type Patience } from '../../storage/mssql/connection.ts';
-import { openMssqlStore } from '../../storage/mssql/mssql-store.ts';
+import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
 import { tsql, type StageTable } from '../../storage/mssql/statement.ts';
 import { watchConnections } from '../../storage/mssql/watch-connections.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -145,6 +145,14 @@ describe.each([false, true])('work with TLS %s', (tls) => {
     expect(attempts).toHaveLength(number === undefined ? 2 : 1);
     expect(await transfer(db!)).toBe(1);
   });
+});
+
+test('a server where readers wait for writers is told so, with the remedy', async () => {
+  server = await startTdsServer();
+  db = await connect(server.url(), IMPATIENT);
+  expect(await storeOn(db).advice()).toEqual([
+    expect.stringMatching(/^READ_COMMITTED_SNAPSHOT is off.*ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON$/),
+  ]);
 });
 
 test('a certificate that is not trusted is final, and told at once', async () => {

@@ -32,6 +32,12 @@ describe('through the driver and TDS', () => {
   afterAll(() => server?.close());
 });
 
+test('a server that keeps versions of rows needs no advice', async () => {
+  const store = storeOn(tsqlOnSqlite(':memory:'));
+  expect(await store.advice()).toEqual([]);
+  await store.close();
+});
+
 describe('a commit whose answer is lost is done once', () => {
   const open = async (): Promise<{ store: Store; loseNext: () => void }> => {
     let lose = false;

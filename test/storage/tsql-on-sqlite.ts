@@ -26,6 +26,8 @@ export function translate(tsql: string): string {
     .replace(/\bN'/g, `'`)
     .replace(/\bISNULL\(/g, 'IFNULL(');
   text = text.replace('CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT)', '(SELECT value + 1 FROM rowversion)');
+  // Databases of Azure SQL have it on.
+  text = text.replace(/FROM sys\.databases WHERE .*/, 'FROM sqlite_schema WHERE 1 = 0');
   text = text.replace('sys.tables', 'sqlite_schema').replace(' AND schema_id = SCHEMA_ID()', '');
 
   const top = /^SELECT TOP \((@?\w+)\) /.exec(text);
