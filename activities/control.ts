@@ -11,6 +11,7 @@ import { decideRest } from '../batches/undecided.ts';
 import { asActivity } from './failures.ts';
 import { announceBatch } from '../batches/announce.ts';
 import { finishBatch } from '../batches/finish.ts';
+import { raiseAlarms } from '../batches/raise-alarms.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { failureNotes } from '../batches/failures.ts';
 import { cutMessage } from '../domain/limits.ts';
@@ -57,6 +58,7 @@ export function createControlActivities(deps: BatchDeps): ControlActivities {
         };
       }),
     finishBatch: (input) => run(() => finishBatch(deps, input)),
+    raiseAlarms: ({ batchId }) => run(() => raiseAlarms(deps, batchId)),
   };
 }
 

@@ -17,6 +17,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile, PlannedSensor } from '../storage/store.ts';
 import { orLeft } from '../storage/deadline.ts';
 import { ALONE_FROM_ATTEMPT, PATIENCE_MS } from '../workflows/policies.ts';
+import { signalsOf } from '../batches/alarm-signals.ts';
 import { planChallenge, scoreChallenger, type ChallengeDeps } from '../batches/challenge.ts';
 import { asActivity } from './failures.ts';
 import { createGate } from './gate.ts';
@@ -31,6 +32,8 @@ export interface ScoringDeps extends ChallengeDeps {
   readonly blobs: BlobStore;
   /** From the start of one window to the start of the next, milliseconds: what lags count in. */
   readonly hopMs: number;
+  /** Length of a window, milliseconds. @default hopMs */
+  readonly windowMs?: number;
   /** Name of this process (domain/worker.ts). */
   readonly worker: string;
   /** Of the files written. */
@@ -106,7 +109,7 @@ async function scoreAndCommit(
   attempt: number,
   signal: AbortSignal,
 ): Promise<OutcomeCounts> {
-  const { store, engine, hopMs, worker } = deps;
+  const { store, engine, hopMs, windowMs = hopMs, worker } = deps;
   const startedAt = performance.now();
   const sensors = await store.plannedSensors(batchId, range);
   const challenge = await planChallenge(deps, batchId, sensors);
@@ -136,11 +139,14 @@ async function scoreAndCommit(
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);
   const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
+  const shape = { windowMs, hopMs };
+  const signals = signalsOf({ sensors, series, result, period, shape, known: await store.alarmSense(range) });
   const counts = await store.commitChunk({
     batchId,
     chunk,
     outcomes,
     changeId: series.changeId,
+    ...(signals.length > 0 ? { signals } : {}),
     ...(file ? { file } : {}),
     ...(range.pool === undefined ? {} : { pool: range.pool }),
   });

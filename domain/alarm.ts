@@ -50,7 +50,10 @@ export interface AlarmFacts {
   readonly clearedMs?: number;
   /** Abnormal windows. */
   readonly windows: number;
-  /** Most abnormal score of the model, and start of its window. */
+  /**
+   * Lowest score of the model, and start of its window; where a threshold decides, how far inside of it: below 0 is
+   * beyond.
+   */
   readonly peakScore?: number;
   readonly peakMs?: number;
   /** Value of that window, in the sensor's unit. */

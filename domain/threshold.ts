@@ -27,3 +27,7 @@ export const formatThreshold = ({ side, value }: Threshold): string => `${side =
 /** Whether this score is an anomaly. One that is not a number is. */
 export const isBeyond = ({ side, value }: Threshold, score: number): boolean =>
   side === 'above' ? !(score <= value) : !(score >= value);
+
+/** How far a score is inside of the threshold; below 0 it is an anomaly. */
+export const marginOf = ({ side, value }: Threshold, score: number): number =>
+  side === 'above' ? value - score : score - value;

@@ -5,6 +5,7 @@
  * engine is thrown as FleetscoreError `STORE_UNAVAILABLE` (retryable) or `STORE_ERROR`, a schema that is
  * missing or older than the code as `SCHEMA_MISSING`, one that is too new for the code as `SCHEMA_TOO_NEW`.
  */
+import type { AlarmWorkStore } from './contract/alarm-work.ts';
 import type { AlarmStore } from './contract/alarms.ts';
 import type { AuditStore } from './contract/audit.ts';
 import type { BatchStore } from './contract/batches.ts';
@@ -16,6 +17,7 @@ import type { ReleaseStore, PromotionStore } from './contract/releases.ts';
 import type { SensorStore } from './contract/sensors.ts';
 import type { WindowStore } from './contract/windows.ts';
 
+export * from './contract/alarm-work.ts';
 export * from './contract/alarms.ts';
 export * from './contract/audit.ts';
 export * from './contract/batches.ts';
@@ -38,6 +40,7 @@ export interface Store
     BatchStore,
     OutcomeStore,
     AlarmStore,
+    AlarmWorkStore,
     SchemaStore,
     SettingStore,
     PruneStore,

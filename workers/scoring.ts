@@ -123,6 +123,7 @@ function activitiesOf(
     blobs,
     engine: telemetry?.spans(engine, { prefix: 'onnxruntime', methods: ['score'] }) ?? engine,
     hopMs: config.ingest.hopMs,
+    windowMs: config.ingest.windowMs,
     worker: nameOfThis('scoring', config),
     format: scoring.predictionsFormat,
     budget: createBudget(scoring.windows),

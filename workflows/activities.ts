@@ -127,6 +127,14 @@ export interface BatchResult {
   readonly message?: string;
 }
 
+/** What became of the alarms of a batch. */
+export interface RaisedAlarms {
+  /** Sensors that were decided on. */
+  readonly sensors: number;
+  readonly activated: number;
+  readonly cleared: number;
+}
+
 /** Run by control workers, on the `control` task queue. */
 export interface ControlActivities {
   /** Puts the batch on record, with the status `waiting`. */
@@ -147,6 +155,8 @@ export interface ControlActivities {
   failRange(input: FailRangeInput): Promise<ChunkOutcome>;
   /** Closes the batch: an outcome for every sensor, manifest, status. Null when the batch was never recorded. */
   finishBatch(input: FinishInput): Promise<BatchResult | null>;
+  /** Decides on the alarms of a batch that is closed. */
+  raiseAlarms(input: { readonly batchId: string }): Promise<RaisedAlarms>;
 }
 
 /** Run by scoring workers, on the `scoring` task queue. */

@@ -44,7 +44,7 @@ import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { steerable } from './steer.ts';
 import { forEachThrottled } from './throttle.ts';
 
-const { schedulePeriod, readingsReady, planBatch, latePeriods, failRange } =
+const { schedulePeriod, readingsReady, planBatch, latePeriods, failRange, raiseAlarms } =
   proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
 const { announceBatch, finishBatch } = proxyActivities<ControlActivities>(RECORD_ACTIVITY);
 
@@ -121,6 +121,7 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     { key: ATTRIBUTES.failed, value: result.counts.failed },
     { key: ATTRIBUTES.anomalies, value: result.counts.anomalies },
   ]);
+  if (patched('alarms')) await raise(batchId);
   if (ending !== undefined) throw ending;
   const lookbackMs = parsed.rescoreLateMs ?? (schedule === undefined ? 0 : parseDuration(DEFAULT_RESCORE_LATE));
   if (lookbackMs > 0 && patched('rescore-late'))
@@ -157,6 +158,17 @@ function close(batchId: string, parsed: Closing, ending: unknown): Promise<Batch
       }),
     ]),
   );
+}
+
+/** The batch has ended, whatever becomes of its alarms; the next one decides on what is left, and says so. */
+async function raise(batchId: string): Promise<void> {
+  try {
+    await CancellationScope.nonCancellable(() =>
+      raiseAlarms.executeWithOptions({ summary: 'alarms that begin, go on or end' }, [{ batchId }]),
+    );
+  } catch (error) {
+    log.warn(`alarms of batch ${batchId} were not decided on: ${whyFailed(error).message}`);
+  }
 }
 
 type Closing = Pick<

@@ -3,6 +3,7 @@ import type { FailureClass, OutcomeCounts, OutcomeStatus, SensorOutcome, SkipCla
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Period } from '../../domain/time.ts';
 import type { BatchKind } from './batches.ts';
+import type { AlarmSignal } from './alarm-work.ts';
 import type { IdRange } from './sensors.ts';
 
 /** One predictions file. */
@@ -21,6 +22,8 @@ export interface ChunkResult {
   readonly file?: BatchFile;
   /** State of the windows that were read, see {@link SeriesBlock.changeId}. */
   readonly changeId: number;
+  /** Of its sensors that have something to say to alarms. */
+  readonly signals?: readonly AlarmSignal[];
   /** Pool of all its sensors, as in {@link IdRange.pool}. */
   readonly pool?: string;
 }

@@ -20,7 +20,7 @@ import {
   type NewAlarmEvent,
 } from '../alarm-rows.ts';
 import { alarmUnknown } from '../failures.ts';
-import type { AlarmFilter, AlarmStore, StoredAlarmRules } from '../store.ts';
+import type { AlarmFilter, AlarmStore, ChangedAlarm, StoredAlarmRules } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { ALL } from './sensors.ts';
 import { tsql, type Statement } from './statement.ts';
@@ -151,13 +151,7 @@ export function alarmMethods(db: Database): AlarmStore {
     commitAlarms: ({ epoch, alarms, receivedMs }) =>
       db.write(async (tx) => {
         if ((await tx.run(ALARM_SQL.tickAt, { epoch })) === 0) return false;
-        for (const changed of alarms) {
-          const { sensorId, kind } = changed.record;
-          const [row] = await tx.query<{ shelf: string }>(ALARM_SQL.shelfOf, { sensorId, kind });
-          await putRecord(tx, changed.record);
-          for (const event of changedEvents(changed, shelfOf({ shelf: row?.shelf ?? null }), receivedMs))
-            await addEvent(tx, event);
-        }
+        await commitChanged(tx, alarms, receivedMs);
         return true;
       }),
 
@@ -221,13 +215,27 @@ async function findRow(session: Session, id: string): Promise<AlarmRow | undefin
   return alarmId.length > 32 ? undefined : (await session.query<AlarmRow>(ALARM_SQL.find, { id: alarmId }))[0];
 }
 
-export async function putRecord(tx: Transaction, record: AlarmRecord): Promise<void> {
+export async function commitChanged(
+  tx: Transaction,
+  alarms: readonly ChangedAlarm[],
+  receivedMs: number,
+): Promise<void> {
+  for (const changed of alarms) {
+    const { sensorId, kind } = changed.record;
+    const [row] = await tx.query<{ shelf: string }>(ALARM_SQL.shelfOf, { sensorId, kind });
+    await putRecord(tx, changed.record);
+    for (const event of changedEvents(changed, shelfOf({ shelf: row?.shelf ?? null }), receivedMs))
+      await addEvent(tx, event);
+  }
+}
+
+async function putRecord(tx: Transaction, record: AlarmRecord): Promise<void> {
   const columns = alarmColumns(record);
   const { sensorId: _, kind: __, ...changed } = columns;
   if ((await tx.run(ALARM_SQL.put, changed)) === 0) await tx.run(ALARM_SQL.add, columns);
 }
 
-export async function putShelf(
+async function putShelf(
   tx: Transaction,
   { sensorId, kind }: Pick<AlarmRecord, 'sensorId' | 'kind'>,
   shelf: AlarmShelf | undefined,
@@ -237,13 +245,13 @@ export async function putShelf(
 }
 
 /** Returns its place among all events. */
-export async function addEvent(tx: Transaction, event: NewAlarmEvent): Promise<number> {
+async function addEvent(tx: Transaction, event: NewAlarmEvent): Promise<number> {
   const at = { alarmId: event.alarmId, number: parseAlarmId(event.id).event! };
   await tx.run(ALARM_SQL.addEvent, { ...at, event: JSON.stringify(event) });
   return Number((await tx.query<{ seq: number }>(ALARM_SQL.seqOf, at))[0]!.seq);
 }
 
-async function rulesRow(session: Session): Promise<StoredAlarmRules | undefined> {
+export async function rulesRow(session: Session): Promise<StoredAlarmRules | undefined> {
   const [row] = await session.query<StoredAlarmRules>(ALARM_SQL.rules, {});
   return row && { ...row, version: Number(row.version), atMs: Number(row.atMs) };
 }

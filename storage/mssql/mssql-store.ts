@@ -2,6 +2,7 @@
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
 import { alarmMethods } from './alarms.ts';
+import { alarmWorkMethods } from './alarm-work.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -51,6 +52,7 @@ export function storeOn(db: Database): Store {
     ...outcomeMethods(db),
     ...challengeMethods(db),
     ...alarmMethods(db),
+    ...alarmWorkMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     backup: async () => {

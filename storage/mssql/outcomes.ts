@@ -18,6 +18,7 @@ import {
   type SourceRow,
 } from '../rows.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
+import { addSignals } from './alarm-work.ts';
 import { batchCounts, batchRow } from './batches.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, Transaction } from './connection.ts';
@@ -266,6 +267,12 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   const inserted = await tx.run(OUTCOME_SQL.add, { batchKey, chunkKey, changeId: result.changeId });
   // Another commit decided some of these sensors after we looked: begin again, now they are known.
   if (inserted !== fresh.length) throw new LostRace(`${fresh.length - inserted} outcomes were added by another commit`);
+  const decidedNow = new Set(fresh.map(({ sensorId }) => sensorId));
+  await addSignals(
+    tx,
+    batchKey,
+    (result.signals ?? []).filter(({ sensorId }) => decidedNow.has(sensorId)),
+  );
   return addCounts(kept, added);
 }
 

@@ -1,4 +1,5 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
+import { ALARM_WORK_SQL, ASKED, LINKS, SIGNALS } from './alarm-work.ts';
 import { ALARM_SQL } from './alarms.ts';
 import { AUDIT_SQL } from './audit.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
@@ -15,6 +16,7 @@ import { LOADED, WINDOW_SQL } from './windows.ts';
 
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
   alarms: ALARM_SQL,
+  alarmWork: ALARM_WORK_SQL,
   audit: AUDIT_SQL,
   batches: BATCH_SQL,
   challenges: CHALLENGE_SQL,
@@ -38,4 +40,7 @@ export const STAGE_TABLES: readonly StageTable[] = [
   LISTED,
   DECIDED,
   CHALLENGED,
+  ASKED,
+  SIGNALS,
+  LINKS,
 ];

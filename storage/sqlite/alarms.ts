@@ -17,7 +17,7 @@ import {
   type NewAlarmEvent,
 } from '../alarm-rows.ts';
 import { alarmUnknown } from '../failures.ts';
-import type { AlarmFilter, AlarmStore, StoredAlarmRules } from '../store.ts';
+import type { AlarmFilter, AlarmStore, ChangedAlarm, StoredAlarmRules } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { ALL } from './sensors.ts';
 
@@ -90,13 +90,7 @@ export function alarmMethods(db: Connection): AlarmStore {
     commitAlarms: ({ epoch, alarms, receivedMs }) =>
       db.write(() => {
         if (db.run(ALARM_SQL.tickAt, epoch) === 0) return false;
-        for (const changed of alarms) {
-          const { record } = changed;
-          const row = db.get<{ shelf: string }>(ALARM_SQL.shelfOf, record.sensorId, record.kind);
-          putRecord(db, record);
-          for (const event of changedEvents(changed, shelfOf({ shelf: row?.shelf ?? null }), receivedMs))
-            addEvent(db, event);
-        }
+        commitChanged(db, alarms, receivedMs);
         return true;
       }),
 
@@ -169,7 +163,16 @@ function listRows(db: Connection, filter: AlarmFilter): AlarmRow[] {
 const findRow = (db: Connection, id: string): AlarmRow | undefined =>
   db.get<AlarmRow>(ALARM_SQL.find, parseAlarmId(id).alarmId);
 
-export function putRecord(db: Connection, record: AlarmRecord): void {
+export function commitChanged(db: Connection, alarms: readonly ChangedAlarm[], receivedMs: number): void {
+  for (const changed of alarms) {
+    const { record } = changed;
+    const row = db.get<{ shelf: string }>(ALARM_SQL.shelfOf, record.sensorId, record.kind);
+    putRecord(db, record);
+    for (const event of changedEvents(changed, shelfOf({ shelf: row?.shelf ?? null }), receivedMs)) addEvent(db, event);
+  }
+}
+
+function putRecord(db: Connection, record: AlarmRecord): void {
   const c = alarmColumns(record);
   db.run(
     ALARM_SQL.put,
@@ -185,7 +188,7 @@ export function putRecord(db: Connection, record: AlarmRecord): void {
   );
 }
 
-export function putShelf(
+function putShelf(
   db: Connection,
   { sensorId, kind }: Pick<AlarmRecord, 'sensorId' | 'kind'>,
   shelf: AlarmShelf | undefined,
@@ -195,13 +198,13 @@ export function putShelf(
 }
 
 /** Returns its place among all events. */
-export function addEvent(db: Connection, event: NewAlarmEvent): number {
+function addEvent(db: Connection, event: NewAlarmEvent): number {
   const number = parseAlarmId(event.id).event!;
   db.run(ALARM_SQL.addEvent, event.alarmId, number, JSON.stringify(event));
   return db.get<{ seq: number }>(ALARM_SQL.seqOf, event.alarmId, number)!.seq;
 }
 
-function rulesRow(db: Connection): StoredAlarmRules | undefined {
+export function rulesRow(db: Connection): StoredAlarmRules | undefined {
   const row = db.get<StoredAlarmRules>(ALARM_SQL.rules);
   return row && { ...row };
 }

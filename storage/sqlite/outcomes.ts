@@ -21,6 +21,7 @@ import {
   type SourceRow,
 } from '../rows.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
+import { addSignals } from './alarm-work.ts';
 import { batchCounts, batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { artifactKeys } from './releases.ts';
@@ -215,5 +216,11 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     );
     if (o.worker !== undefined) db.run(OUTCOME_SQL.addFailedBy, batchKey, o.sensorId, o.worker);
   }
+  const decidedNow = new Set(fresh.map(({ sensorId }) => sensorId));
+  addSignals(
+    db,
+    batchKey,
+    (result.signals ?? []).filter(({ sensorId }) => decidedNow.has(sensorId)),
+  );
   return addCounts(kept, added);
 }

@@ -5,6 +5,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { makeFolder } from '../folders.ts';
 import type { Store } from '../store.ts';
 import { alarmMethods } from './alarms.ts';
+import { alarmWorkMethods } from './alarm-work.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -53,6 +54,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...outcomeMethods(db),
     ...challengeMethods(db),
     ...alarmMethods(db),
+    ...alarmWorkMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     ...fileMethods(db),

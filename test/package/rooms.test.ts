@@ -23,7 +23,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   ingest: 'domain storage',
   scoring: 'domain storage',
   logging: 'config.ts domain storage',
-  batches: 'domain scoring storage workflows',
+  batches: 'alarms domain scoring storage workflows',
   verify: 'domain ingest scoring storage workflows',
   activities: 'batches domain ingest pool scoring storage workflows',
   telemetry: 'config.ts domain logging storage version.ts workflows',

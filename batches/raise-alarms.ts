@@ -1,0 +1,203 @@
+/**
+ * Decides on the alarms of a closed batch: of the few sensors that have something to say, a slice at a time, in memory
+ * that does not grow with the fleet. What is decided on is the evidence in the store; where batches overlap, or come in
+ * another order than their periods, it is read back from predictions files. Run again it does what is left.
+ */
+import { rework, type Chained, type Rework } from '../alarms/chain.ts';
+import { itemsOfPredictions, type Stretch, type StretchVerdict } from '../alarms/evidence.ts';
+import type { Before } from '../alarms/fold.ts';
+import { reconcile } from '../alarms/reconcile.ts';
+import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { marginOf } from '../domain/threshold.ts';
+import type { Period } from '../domain/time.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import { readPredictions } from '../scoring/read-predictions.ts';
+import type { BlobStore } from '../storage/blobs.ts';
+import type { RaisedAlarms } from '../workflows/activities.ts';
+import type { AlarmCandidate, AlarmProgress, Batch, DecidedSensor, Store, StoredAlarmRules } from '../storage/store.ts';
+
+export interface RaiseDeps {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** Absent where nothing is known of windows: then nothing is decided on. */
+  readonly windows?: WindowShape;
+  readonly now: () => number;
+}
+
+type Deps = RaiseDeps & { readonly windows: WindowShape };
+
+/** Sensors that are decided on in one transaction. */
+const SLICE = 500;
+/** How often a slice is decided on anew because somebody else changed alarms meanwhile. */
+const TRIES = 50;
+
+/** Batches whose turn was lost with a worker are looked for so far back, and no sooner than their own try has an end. */
+const LOST_SINCE_MS = 2 * 86_400_000;
+const LOST_AFTER_MS = 900_000;
+const LOST_AT_ONCE = 10;
+
+/** Decides on the alarms of a batch, and of others that were left. */
+export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<RaisedAlarms> {
+  const raised = await raiseOf(deps, batchId);
+  const nowMs = deps.now();
+  const lost = await deps.store.undecidedAlarmBatches(nowMs - LOST_SINCE_MS, nowMs - LOST_AFTER_MS, LOST_AT_ONCE);
+  for (const id of lost) await raiseOf(deps, id);
+  return raised;
+}
+
+async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms> {
+  const { store, windows } = given;
+  const batch = await store.findBatch(batchId);
+  // A batch without a manifest predicted nothing that anybody reads.
+  if (batch?.manifest === undefined || !windows) return { sensors: 0, activated: 0, cleared: 0 };
+  const deps = { ...given, windows };
+  const rules = rulesOf(await store.alarmRules());
+  let raised: RaisedAlarms = { sensors: 0, activated: 0, cleared: 0 };
+  for (let lost = 0; ;) {
+    const progress = await store.alarmProgress(batchId);
+    if (progress.done) return raised;
+    const candidates = await store.alarmCandidates(batchId, progress.after, SLICE, {
+      reordered: progress.others.length > 0,
+    });
+    const sensors: DecidedSensor[] = [];
+    for (const candidate of candidates) sensors.push(await decide(deps, batch, rules, progress, candidate));
+    const done = candidates.length < SLICE;
+    const upTo = done ? MAX_ID : candidates.at(-1)!.sensorId;
+    const { epoch } = progress;
+    if (await store.commitAlarmSlice({ batchId, epoch, upTo, done, sensors, receivedMs: deps.now() })) {
+      raised = added(raised, sensors);
+      lost = 0;
+    } else if (++lost >= TRIES)
+      throw new FleetscoreError(
+        'STORE_UNAVAILABLE',
+        `alarms of batch ${batchId} were changed by others ${TRIES} times while they were decided on. They are decided on again later.`,
+        { retryable: true },
+      );
+  }
+}
+
+/** The largest id of a sensor. */
+const MAX_ID = 2 ** 31 - 1;
+
+const rulesOf = (stored: StoredAlarmRules | undefined): AlarmRules =>
+  stored ? parseRules(stored.text, `version ${stored.version} of the rules of alarms`) : NO_RULES;
+
+function added(raised: RaisedAlarms, sensors: readonly DecidedSensor[]): RaisedAlarms {
+  const changes = sensors.flatMap(({ alarms }) => alarms.flatMap((alarm) => alarm.changes));
+  const of = (what: string): number => changes.filter(({ change }) => change === what).length;
+  return {
+    sensors: raised.sensors + sensors.length,
+    activated: raised.activated + of('activated'),
+    cleared: raised.cleared + of('cleared'),
+  };
+}
+
+interface Deciding {
+  readonly deps: Deps;
+  readonly batch: Batch;
+  readonly rules: AlarmRules;
+  readonly rule: AlarmRule;
+  readonly candidate: AlarmCandidate;
+}
+
+async function decide(
+  deps: Deps,
+  batch: Batch,
+  rules: AlarmRules,
+  { others }: AlarmProgress,
+  candidate: AlarmCandidate,
+): Promise<DecidedSensor> {
+  const { sensorId, entry, links, alarms } = candidate;
+  const rule = ruleFor(rules, candidate, batch.release);
+  const context: Deciding = { deps, batch, rules, rule, candidate };
+  const overlapping = others.some(({ fromMs, toMs }) => fromMs < batch.toMs && toMs > batch.fromMs);
+  const later = others.filter(({ toMs }) => toMs > batch.fromMs);
+  const stretch = await ownStretch(context, overlapping);
+  const chained = await untilKnown(context, { stretch, links, later, before: new Map(), ...(entry ? { entry } : {}) });
+  const changed = reconcile({
+    sensorId,
+    stored: alarms,
+    found: chained.alarms,
+    replaced: chained.replaced,
+    rule,
+    late: later.length > 0,
+    batchId: batch.id,
+    toMs: batch.toMs,
+  });
+  return { sensorId, put: chained.put, drop: chained.drop, live: chained.live, alarms: changed };
+}
+
+/** Folds, and reads what is asked for, until nothing is. */
+async function untilKnown(context: Deciding, begin: Rework): Promise<Chained> {
+  const { deps, rule } = context;
+  for (let work = begin; ;) {
+    const result = rework(work, rule, deps.windows);
+    if (result.need === undefined) return result;
+    if (result.need === 'before') {
+      const before = await beforeOf(context, result.atMs);
+      work = { ...work, before: new Map([...work.before, [result.atMs, before]]) };
+    } else work = { ...work, later: [...work.later, await servedStretch(context, result.period, 'cancelled')] };
+  }
+}
+
+/** What the batch says of the sensor; what is served of it, where other batches looked at the same time. */
+async function ownStretch(context: Deciding, overlapping: boolean): Promise<Stretch> {
+  const { batch, candidate } = context;
+  const { fromMs, toMs } = batch;
+  const verdict = verdictOf(candidate);
+  if (overlapping || (verdict === 'scored' && candidate.items === undefined))
+    return servedStretch(context, { fromMs, toMs }, verdict);
+  return {
+    fromMs,
+    toMs,
+    batchId: batch.id,
+    verdict,
+    seen: candidate.windows > 0,
+    items: candidate.items ?? [],
+  };
+}
+
+function verdictOf({ status, class: cause }: AlarmCandidate): StretchVerdict {
+  if (status === 'scored' || status === 'cancelled') return status;
+  return (cause as StretchVerdict | undefined) ?? 'internal';
+}
+
+/** The windows of a period as readers are served them now. @param verdict when none are */
+async function servedStretch(
+  { deps, batch, rules, candidate }: Deciding,
+  { fromMs, toMs }: Period,
+  verdict: StretchVerdict,
+): Promise<Stretch> {
+  const { sensorId, device, sensor, windows } = candidate;
+  const rows = await readPredictions(deps, { id: sensorId, device, sensor, unit: '' }, { fromMs, toMs });
+  const [model] = await deps.store.listReleaseModels(batch.release, { after: sensorId - 1, limit: 1 });
+  const threshold = model?.sensorId === sensorId ? model.threshold : undefined;
+  const margins = threshold ? rows.map((row) => ({ ...row, score: marginOf(threshold, row.score) })) : rows;
+  const own = verdict === 'scored' && rows.length === 0 ? 'no_data' : verdict;
+  return {
+    fromMs,
+    toMs,
+    batchId: batch.id,
+    verdict: rows.length > 0 ? 'scored' : own,
+    seen: rows.length > 0 || windows > 0,
+    items: itemsOfPredictions(margins, senseOf(rules), deps.windows),
+  };
+}
+
+/** The newest window before a time, and how long its value has been the same. */
+async function beforeOf({ deps, rule, candidate }: Deciding, atMs: number): Promise<Before> {
+  const { store, windows } = deps;
+  const { sensorId } = candidate;
+  const newest = await store.lastWindowBefore(sensorId, atMs);
+  if (newest === undefined) return {};
+  const seenMs = newest + windows.windowMs;
+  if (rule.stuckMs === undefined) return { seenMs };
+  const past = await store.readSensorWindows(sensorId, {
+    fromMs: newest - rule.stuckMs - windows.windowMs,
+    toMs: newest + 1,
+  });
+  const value = past.at(-1)!.mean;
+  const flat = past.slice(past.findLastIndex(({ mean }) => mean !== value) + 1);
+  return { seenMs, flat: { sinceMs: flat[0]!.startMs, lastMs: seenMs, value, windows: flat.length } };
+}
