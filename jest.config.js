@@ -10,7 +10,8 @@ export default {
     ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.fleetscore/', '<rootDir>/.tools/'],
-  // Tests wait for processes of their own a third of the time; three files at once keep two cores busy.
-  maxWorkers: 3,
+  testSequencer: './test/support/sequencer.js',
+  // Tests wait for processes of their own half of the time; four files at once keep two cores busy.
+  maxWorkers: 4,
   testTimeout: 60_000,
 };

@@ -157,7 +157,7 @@ test('two batches for one period at once, and a schedule fired twice, never mix'
   await Promise.all([schedule.backfill(at), schedule.backfill(at)]);
   await Promise.all(two.map(whole));
   let fired = await store.listBatches({ schedule: 'twice' });
-  for (let i = 0; i < 100 && fired.length < 1; i++) {
+  for (let i = 0; i < 1_200 && fired.length < 1; i++) {
     await sleep(100);
     fired = await store.listBatches({ schedule: 'twice' });
   }
@@ -187,7 +187,7 @@ test(
     const client = await context.client();
     const workersOf = async (buildId: string): Promise<number | undefined> =>
       (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
-    for (let i = 0; i < 120 && (await workersOf('next')) !== 0; i++) await sleep(250);
+    for (let i = 0; i < 800 && (await workersOf('next')) !== 0; i++) await sleep(250);
     expect((await stack.cli('workers', 'promote', buildId())).stdout).toContain(
       `New batches start on version ${buildId()}. Before it was next`,
     );
@@ -307,7 +307,7 @@ test('poisoned models fail alone, each with its class; the batch is told, logged
     worker: expect.stringMatching(/^scoring@.+#\d+$/),
   });
 
-  for (let i = 0; i < 200 && alerts.length < 2; i++) await sleep(100);
+  for (let i = 0; i < 1_800 && alerts.length < 2; i++) await sleep(100);
   expect(alerts.map(({ event, batch }) => [event, batch])).toEqual([
     ['batch_failed', id],
     ['anomaly_rate', id],

@@ -182,7 +182,7 @@ function startDemo() {
 
 /** What a process left that was killed ends by itself. */
 async function untilNothingRuns(): Promise<void> {
-  for (let i = 0; i < 300 && processesOf(home).length > 0; i++)
+  for (let i = 0; i < 1_800 && processesOf(home).length > 0; i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   expect(processesOf(home)).toEqual([]);
 }

@@ -60,17 +60,23 @@ test.each([
   120_000,
 );
 
+let waiting: Promise<string> | undefined;
+
+/** A home whose starts wait: a workflow that nobody serves has the name of the pool's loop, which the last step asks. */
+async function homeThatWaits(): Promise<string> {
+  const home = newHome();
+  expect(await runCli(home, [...UP, '--detach', '--scoring-workers', '1'], env)).toMatchObject({ code: 0 });
+  const client = await connectClient(withStack(cleanEnv(), home));
+  await client.workflow.start('nobody', { taskQueue: 'nobody', workflowId: poolWorkflowId('scoring') });
+  await client.connection.close();
+  expect((await runCli(home, ['down'], env)).code).toBe(0);
+  return home;
+}
+
 test.each(['SIGINT', 'SIGTERM'] as const)(
   '%s ends a start that waits for an answer that does not come, in the foreground and detached',
   async (signal) => {
-    const home = newHome();
-    // A workflow that nobody serves has the name of the pool's loop: the last step of a start waits for it.
-    expect(await runCli(home, [...UP, '--detach', '--scoring-workers', '1'], env)).toMatchObject({ code: 0 });
-    const client = await connectClient(withStack(cleanEnv(), home));
-    await client.workflow.start('nobody', { taskQueue: 'nobody', workflowId: poolWorkflowId('scoring') });
-    await client.connection.close();
-    expect((await runCli(home, ['down'], env)).code).toBe(0);
-
+    const home = await (waiting ??= homeThatWaits());
     for (const more of [[], ['--detach']]) {
       const child = startCli(home, [...UP, ...more], env);
       const said = outputOf(child);
@@ -95,7 +101,7 @@ function outputOf(child: ChildProcess): () => string {
 /** The control worker of a new start says that it is ready; what it said before is left out. */
 async function untilReady(log: string): Promise<void> {
   const before = readFileSync(log, 'utf8').length;
-  for (const end = Date.now() + 90_000; Date.now() < end; await sleep(100))
+  for (const end = Date.now() + 240_000; Date.now() < end; await sleep(100))
     if (readFileSync(log, 'utf8').slice(before).includes('"ready"')) return;
   throw new Error('the control worker did not come up');
 }

@@ -139,7 +139,7 @@ test('whatever Blob does, lines are stored once, in order', async () => {
     shipper.take('stdout', Buffer.from(`${lines.slice(i, i + 100).join('\n')}\n`));
     await sleep(60);
   }
-  for (let i = 0; call < 5 && i < 200; i++) await sleep(20);
+  for (let i = 0; call < 5 && i < 6_000; i++) await sleep(20);
   proxy.plan();
   shipper.note(LEVEL.fatal, 'the process was ended by SIGSEGV');
   // Time stands still for the shipper: only its work ends the close.

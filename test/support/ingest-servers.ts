@@ -68,7 +68,7 @@ export const QUICK: Partial<IngestSettings> = {
   commitIntervalMs: 20,
 };
 
-const UNTIL_MS = 100_000;
+const UNTIL_MS = 240_000;
 
 export async function startIngestServers(
   dir: string,

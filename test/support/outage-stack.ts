@@ -48,7 +48,7 @@ export interface OutageStack {
   stop(): Promise<void>;
 }
 
-const START_MS = 60_000;
+const START_MS = 240_000;
 const EVERY_MS = 100;
 const KNOWN: ReadonlySet<string> = new Set(
   [

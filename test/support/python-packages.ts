@@ -3,6 +3,7 @@
  * is missing, the reason is told and the test that wants them is skipped.
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,14 +14,17 @@ export const PACKAGES_CACHE = fileURLToPath(new URL('../../node_modules/.cache',
  * A folder for PYTHONPATH with these packages; undefined where they cannot be installed.
  * @param what what is skipped without them, for the message
  * @param packages pinned, such as `duckdb==2.0.1`
+ * @param complete true: those that they need are among them, and nothing else is looked for
  */
-export function pythonPackages(what: string, packages: readonly string[]): string | undefined {
-  const folder = join(PACKAGES_CACHE, `python-${packages.join('-').replaceAll(/[^a-z0-9.]+/g, '-')}`);
+export function pythonPackages(what: string, packages: readonly string[], complete = false): string | undefined {
+  const folder = join(PACKAGES_CACHE, `python-${nameOf(packages)}`);
   if (existsSync(folder)) return folder;
   const fresh = `${folder}-${process.pid}`;
   mkdirSync(PACKAGES_CACHE, { recursive: true });
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', fresh, ...packages];
-  const pip = spawnSync('python3', install, { encoding: 'utf8', timeout: 240_000 });
+  // Python compiles what is imported, at its first import: all of it takes longer than the tests.
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile', '--only-binary'];
+  const options = [':all:', ...(complete ? ['--no-deps'] : []), '--target', fresh];
+  const pip = spawnSync('python3', [...install, ...options, ...packages], { encoding: 'utf8', timeout: 600_000 });
   if (pip.status !== 0) {
     rmSync(fresh, { recursive: true, force: true });
     const reason = pip.error?.message ?? String(pip.stderr).trim().split('\n').at(-1) ?? '';
@@ -33,4 +37,9 @@ export function pythonPackages(what: string, packages: readonly string[]): strin
     rmSync(fresh, { recursive: true, force: true }); // another test process was first
   }
   return folder;
+}
+
+function nameOf(packages: readonly string[]): string {
+  const name = packages.join('-').replaceAll(/[^a-z0-9.]+/g, '-');
+  return name.length < 60 ? name : createHash('sha256').update(name).digest('hex').slice(0, 12);
 }

@@ -38,7 +38,7 @@ export async function untilDecided(
 }
 
 /** Waits until a batch has ended. @throws when it takes longer */
-export async function untilEnded(context: Context, id: string, withinMs = 180_000): Promise<Batch> {
+export async function untilEnded(context: Context, id: string, withinMs = 240_000): Promise<Batch> {
   const store = await context.store();
   for (const end = Date.now() + withinMs; ;) {
     const batch = await store.findBatch(id);

@@ -50,7 +50,7 @@ const bad = { device: SAMPLE_FLEET[1]!.device, sensor: SAMPLE_FLEET[1]!.sensor }
 const PREDICTED = 2 * 180;
 let batch: Batch;
 
-async function until<T>(look: () => T | Promise<T>, good: (value: T) => boolean, withinMs = 90_000): Promise<T> {
+async function until<T>(look: () => T | Promise<T>, good: (value: T) => boolean, withinMs = 240_000): Promise<T> {
   for (const end = Date.now() + withinMs; ; await sleep(200)) {
     const value = await look();
     if (good(value) || Date.now() > end) return value;

@@ -7,7 +7,7 @@ import type { ControlActivities, FailRangeInput, ScoringActivities } from '../..
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE, SCORING_QUEUE } from '../../domain/queues.ts';
 import { findTemporal } from '../../local/temporal-binary.ts';
-import { codeFile } from '../../paths.ts';
+import { workflowCode } from '../../workers/workflow-code.ts';
 import { scoreSensors, type ScoreSensorsInput } from '../../workflows/score-sensors.ts';
 import { TOOLS } from '../support/cli.ts';
 
@@ -49,7 +49,7 @@ test('a child whose every sensor takes its worker down records each once, and st
     Worker.create({
       connection,
       taskQueue: CONTROL_QUEUE,
-      workflowsPath: codeFile('workflows/index'),
+      workflowBundle: await workflowCode({ encrypted: false, traced: false }),
       activities: control,
     }),
     Worker.create({ connection, taskQueue: SCORING_QUEUE, activities: { ...scoring } }),

@@ -8,7 +8,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE, SCORING_QUEUE } from '../../domain/queues.ts';
 import { findTemporal } from '../../local/temporal-binary.ts';
-import { codeFile } from '../../paths.ts';
+import { workflowCode } from '../../workers/workflow-code.ts';
 import type { ChunkOutcome, FailRangeInput } from '../../workflows/activities.ts';
 import { OUTAGE_ROUNDS, SCORE_ATTEMPTS } from '../../workflows/policies.ts';
 import { scoreSensors, type ScoreSensorsInput } from '../../workflows/score-sensors.ts';
@@ -26,11 +26,13 @@ const INPUT: ScoreSensorsInput = {
 const SCORED: ChunkOutcome = { counts: { ...NO_OUTCOMES, scored: SENSORS }, failures: [] };
 
 let env: TestWorkflowEnvironment;
+let workflowBundle: { readonly code: string };
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR', () => {}) });
   const path = await findTemporal(TOOLS, () => {});
   env = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'existing-path', path } } });
-}, 60_000);
+  workflowBundle = await workflowCode({ encrypted: false, traced: false });
+}, 120_000);
 afterAll(() => env?.teardown());
 
 /** The first `times` attempts fail with this code. */
@@ -54,7 +56,7 @@ async function run(code: string, times: number, nonRetryable = false) {
     Worker.create({
       connection,
       taskQueue: CONTROL_QUEUE,
-      workflowsPath: codeFile('workflows/index'),
+      workflowBundle,
       activities: control,
     }),
     Worker.create({ connection, taskQueue: SCORING_QUEUE, activities: scoring }),

@@ -1,12 +1,12 @@
 /** Models of every kind, converted and scored, against what their own libraries say of the same rows. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { messageOf } from '../../../domain/errors.ts';
 import { defined } from '../../../domain/defined.ts';
 import { convertModels } from '../../../scoring/convert.ts';
 import { openScorer } from '../../samples/scored.ts';
+import { pythonPackages } from '../../support/python-packages.ts';
 
 export interface Case {
   readonly name: string;
@@ -35,35 +35,26 @@ export interface Compared extends Case {
 /** Rows are scored in parts, so that rows x training rows stay bounded. */
 const ROWS_PER_RUN = 8_192;
 
-/** Why there is nothing to compare with here: no Python, or no network to install from. */
-export class LibrariesMissing extends Error {}
-
-/** Path of a Python with scikit-learn and PyOD in `dir`, which is made at the first call. @throws LibrariesMissing */
-export function libraries(dir: string): string {
-  const python = join(dir, 'bin', 'python');
-  if (existsSync(join(dir, 'complete'))) return python;
-  const requirements = fileURLToPath(new URL('./requirements.txt', import.meta.url));
-  try {
-    execFileSync('python3', ['-m', 'venv', '--clear', dir], { stdio: 'pipe' });
-    execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--only-binary', ':all:', '-r', requirements], {
-      stdio: 'pipe',
-    });
-  } catch (cause) {
-    throw new LibrariesMissing(messageOf(cause), { cause });
-  }
-  writeFileSync(join(dir, 'complete'), '');
-  return python;
+/** A folder for PYTHONPATH with scikit-learn and PyOD; undefined where they cannot be installed. */
+export function libraries(): string | undefined {
+  const requirements = readFileSync(new URL('./requirements.txt', import.meta.url), 'utf8').split('\n');
+  const packages = requirements.filter((line) => line !== '' && !line.startsWith('#'));
+  return pythonPackages('The comparison with scikit-learn and PyOD', packages, true);
 }
 
 /** Makes the models of make.py in `dir`, converts them, and compares `rows` rows of each. */
 export async function compareKinds(
   dir: string,
   rows: number,
-  python: string,
+  packages: string,
   toolsDir: string,
 ): Promise<readonly Compared[]> {
   const script = fileURLToPath(new URL('./make.py', import.meta.url));
-  execFileSync(python, [script, dir, String(rows)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync('python3', [script, dir, String(rows)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // Threads of OpenMP and BLAS that wait for each other cost more than these small models gain.
+    env: { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
+  });
   const out = join(dir, 'onnx');
   const { models } = await convertModels(join(dir, 'models'), out, { toolsDir });
   const scorer = openScorer();

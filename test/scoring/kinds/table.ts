@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { type Compared, compareKinds, libraries } from './kinds.ts';
 
 const rows = Number(process.argv[2] ?? 20_000);
-const tools = fileURLToPath(new URL('../../../.tools/', import.meta.url));
+const tools = fileURLToPath(new URL('../../../.tools/test/', import.meta.url));
 const page = new URL('../../../docs/models.md', import.meta.url);
 const scratch = mkdtempSync(join(tmpdir(), 'fleetscore-kinds-'));
 
@@ -27,7 +27,9 @@ function line(kind: string, cases: readonly Compared[]): string {
 }
 
 try {
-  const compared = await compareKinds(scratch, rows, libraries(join(tools, 'libraries')), join(tools, 'test'));
+  const packages = libraries();
+  if (packages === undefined) throw new Error('scikit-learn and PyOD are needed');
+  const compared = await compareKinds(scratch, rows, packages, tools);
   const lines = [...Map.groupBy(compared, ({ kind }) => kind)].map(([kind, cases]) => line(kind, cases));
   const table = [
     '| kind | converted | rows | labels that differ | largest difference of scores |',
