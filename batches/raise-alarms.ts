@@ -12,6 +12,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { marginOf } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
+import { groupAlarms } from './group-alarms.ts';
 import { readPredictions } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { RaisedAlarms } from '../workflows/activities.ts';
@@ -43,6 +44,8 @@ export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<Rai
   const nowMs = deps.now();
   const lost = await deps.store.undecidedAlarmBatches(nowMs - LOST_SINCE_MS, nowMs - LOST_AFTER_MS, LOST_AT_ONCE);
   for (const id of lost) await raiseOf(deps, id);
+  const batch = await deps.store.findBatch(batchId);
+  if (batch && raised.sensors > 0) await groupAlarms(deps.store, batch, nowMs);
   return raised;
 }
 

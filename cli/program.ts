@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   logs: async () => (await import('./commands/stack.ts')).registerLogs,
   doctor: async () => (await import('./commands/stack.ts')).registerDoctor,
   config: async () => (await import('./commands/stack.ts')).registerConfig,
+  alarms: async () => (await import('./commands/alarms.ts')).registerAlarms,
   models: async () => (await import('./commands/models.ts')).registerModels,
   send: async () => (await import('./commands/ingest.ts')).registerSend,
   sensors: async () => (await import('./commands/ingest.ts')).registerSensors,

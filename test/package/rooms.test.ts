@@ -35,7 +35,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
     'scoring storage telemetry version.ts workflows',
   local: 'config.ts connect domain logging paths.ts pool storage workers',
   cli:
-    'batches config config.ts connect domain ingest local logging paths.ts payloads ' +
+    'alarms batches config config.ts connect domain ingest local logging paths.ts payloads ' +
     'pool report samples scoring storage verify version.ts workflows',
 };
 
