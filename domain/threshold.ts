@@ -1,6 +1,6 @@
 /**
- * A threshold on the score of a model: where it is given for a sensor, it decides what an anomaly is, and the label of the
- * model does not. The side is always said: scikit-learn's scores fall for anomalies, PyOD's and ML.NET's rise.
+ * A threshold on the score of a model: where it is given for a sensor, it decides what an anomaly is, and the label of
+ * the model does not. The side is always said: scikit-learn's scores fall for anomalies, PyOD's and ML.NET's rise.
  */
 
 export interface Threshold {

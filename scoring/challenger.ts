@@ -8,10 +8,16 @@ import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { ScoreResult } from './score-result.ts';
 
-/** Most ids of one query, and the widest gap between two sensors of one: those of a pool may lie far apart in a large fleet. */
+/**
+ * Most ids of one query, and the widest gap between two sensors of one: those of a pool may lie far apart in a large
+ * fleet.
+ */
 const [PAGE, GAP] = [5_000, 50];
 
-/** Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same sensors each time. */
+/**
+ * Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same
+ * sensors each time.
+ */
 export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
 
 /** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */

@@ -67,7 +67,8 @@ async function check(
     if (!score.subarray(0, FINITE_PROBES).some(Number.isFinite))
       throw modelError(
         'not_finite',
-        `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; retrain or export it again`,
+        `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; ` +
+          'retrain or export it again',
       );
     if (loaded.labels && metadata.label === undefined) requireKnownLabels(labels.slice(0, FINITE_PROBES));
     const found = fusable(model);
@@ -95,8 +96,8 @@ async function probed(
 }
 
 /**
- * A label of -1 is scikit-learn's: 1 is normal. Labels of 0 and 1 alone are written both ways (PyOD and ML.NET say 1 for an
- * anomaly), and so may be 1 alone, far away as the probes are; of texts nothing is known.
+ * A label of -1 is scikit-learn's: 1 is normal. Labels of 0 and 1 alone are written both ways (PyOD and ML.NET say 1
+ * for an anomaly), and so may be 1 alone, far away as the probes are; of texts nothing is known.
  */
 function requireKnownLabels(labels: readonly unknown[]): void {
   if (labels.some((label) => typeof label !== 'string' && Number(label) === -1)) return;
@@ -104,8 +105,11 @@ function requireKnownLabels(labels: readonly unknown[]): void {
   const example = typeof labels[0] === 'string' ? `anomaly=${seen[0]}` : 'anomaly=1';
   throw modelError(
     'model_wrong_shape',
-    `its label is ${seen.join(' and ')} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and never -1, so nobody can tell which means normal and which anomaly; ` +
-      `say it: ${LABEL_KEY} = ${example} or ${example.replace('anomaly', 'normal')} in its metadata, or with --label or the column Label of manifest.csv. ` +
-      `In Python: m = onnx.load(f); p = m.metadata_props.add(); p.key, p.value = "${LABEL_KEY}", "${example}"; onnx.save(m, f)`,
+    `its label is ${seen.join(' and ')} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and ` +
+      'never -1, so nobody can tell which means normal and which anomaly; ' +
+      `say it: ${LABEL_KEY} = ${example} or ${example.replace('anomaly', 'normal')} in its metadata, or with ` +
+      '--label or the column Label of manifest.csv. ' +
+      'In Python: m = onnx.load(f); p = m.metadata_props.add(); ' +
+      `p.key, p.value = "${LABEL_KEY}", "${example}"; onnx.save(m, f)`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * What publishing adds to a model file that does not say it itself: what whoever publishes declares, and what the graph of
- * a known exporter shows. Nothing is added that the file contradicts, and nothing is guessed.
+ * What publishing adds to a model file that does not say it itself: what whoever publishes declares, and what the graph
+ * of a known exporter shows. Nothing is added that the file contradicts, and nothing is guessed.
  */
 import { DEFAULT_FEATURES, parseFeatures } from './features.ts';
 import { inspectModel } from './model-contract.ts';
@@ -22,7 +22,10 @@ export function declaredModel(bytes: Uint8Array, declared: Declared, maxBytes: n
   return withMetadata(bytes, additions(inspectModel(bytes, maxBytes).model, declared));
 }
 
-/** Entries that the metadata of a model lacks. @throws FleetscoreError `MODEL_WRONG_SHAPE` where file and declaration differ */
+/**
+ * Entries that the metadata of a model lacks. @throws FleetscoreError `MODEL_WRONG_SHAPE` where file and declaration
+ * differ
+ */
 export function additions(model: OnnxModel, declared: Declared): ReadonlyMap<string, string> {
   const said = metadataOf(model);
   const added = new Map<string, string>();
@@ -57,12 +60,15 @@ function requireSame(said: ReadonlyMap<string, string>, { features, label }: Dec
   if (features && typeof parsed === 'object' && parsed.map(({ name }) => name).join() !== features.join())
     throw modelError(
       'model_wrong_shape',
-      `its metadata says that it takes ${parsed.map(({ name }) => name).join(', ')}, and ${features.join(', ')} ${features.length === 1 ? 'is' : 'are'} declared; leave the declaration out, or export the model again`,
+      `its metadata says that it takes ${parsed.map(({ name }) => name).join(', ')}, and ` +
+        `${features.join(', ')} ${features.length === 1 ? 'is' : 'are'} declared; ` +
+        'leave the declaration out, or export the model again',
     );
   const meaning = said.get(LABEL_KEY);
   if (label !== undefined && meaning !== undefined && meaning.replaceAll(' ', '') !== label.replaceAll(' ', ''))
     throw modelError(
       'model_wrong_shape',
-      `its metadata says ${LABEL_KEY} = ${meaning}, and ${label} is declared; leave the declaration out, or export the model again`,
+      `its metadata says ${LABEL_KEY} = ${meaning}, and ${label} is declared; ` +
+        'leave the declaration out, or export the model again',
     );
 }

@@ -50,7 +50,10 @@ export interface SeriesNeeds {
 export interface ScoringEngine {
   /** @throws FleetscoreError `BLOB_UNAVAILABLE`, `SCORING_CLOSED` (both retryable) */
   score(request: ScoreRequest): Promise<ScoreResult>;
-  /** The predictions file of what `score` gave. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable) */
+  /**
+   * The predictions file of what `score` gave. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both
+   * retryable)
+   */
   encode(
     format: PredictionsFormat,
     request: Pick<ScoreRequest, 'sensors' | 'series'>,
@@ -90,7 +93,9 @@ const MiB = 1024 * 1024;
 /** Packs are ours: their size is bounded by the builder, with room for the index. */
 const MAX_PACK_BYTES = 64 * MiB;
 
-/** Models that may take all of their time in one call; what is slow after them gets a second. An attempt has 15 minutes. */
+/**
+ * Models that may take all of their time in one call; what is slow after them gets a second. An attempt has 15 minutes.
+ */
 const SLOW_MODELS = 5;
 
 /** @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` */
@@ -223,7 +228,9 @@ function needsOf(models: FoundModels): SeriesNeeds {
   return { lookback, columns, models };
 }
 
-/** Writes the predictions file in a scoring thread. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` */
+/**
+ * Writes the predictions file in a scoring thread. @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED`
+ */
 async function encode(
   threads: Threads,
   format: PredictionsFormat,

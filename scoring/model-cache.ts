@@ -20,7 +20,8 @@ export type CachedKind = 'model' | 'pack';
 export interface ModelCache {
   /**
    * The file on disk, or its bytes when there is no disk to use.
-   * @throws FleetscoreError `MODEL_MISSING`, `MODEL_CORRUPT`, `MODEL_TOO_LARGE`, or what Blob throws when it is unavailable
+   * @throws FleetscoreError `MODEL_MISSING`, `MODEL_CORRUPT`, `MODEL_TOO_LARGE`, or what Blob throws when it is
+   *   unavailable
    */
   file(kind: CachedKind, sha256: string): Promise<ModelFile>;
   /** The bytes, checked. @throws as {@link ModelCache.file} */

@@ -4,8 +4,9 @@
  * - one input [N, F], float32 or float64, N free, F the features declared in `metadata_props` under
  *   `fleetscore.features` (JSON array, see features.ts), or the window's mean alone when nothing is declared;
  * - or one input [N, 1] for each feature, and any others that no result depends on, as ML.NET writes them;
- * - output `label` (or `output_label`, `PredictedLabel.output`) [N] or [N, 1]: 1 is normal, anything else an anomaly, unless
- *   `fleetscore.label` in the metadata says otherwise; it may be left out where a threshold decides (domain/threshold.ts);
+ * - output `label` (or `output_label`, `PredictedLabel.output`) [N] or [N, 1]: 1 is normal, anything else an anomaly,
+ *   unless `fleetscore.label` in the metadata says otherwise; it may be left out where a threshold decides
+ *   (domain/threshold.ts);
  * - output `scores` (or `score`, `decision_function`, `Score.output`) [N] or [N, 1], float32 or float64.
  */
 import { DEFAULT_FEATURES, type Feature } from './features.ts';
@@ -23,7 +24,8 @@ export function checkModelSize(bytes: number, maxBytes: number): void {
   if (bytes > maxBytes)
     throw modelError(
       'model_too_large',
-      `the file has ${bytes} bytes, at most ${maxBytes} are allowed; export a smaller model or raise FLEETSCORE_MAX_MODEL_BYTES`,
+      `the file has ${bytes} bytes, at most ${maxBytes} are allowed; ` +
+        'export a smaller model or raise FLEETSCORE_MAX_MODEL_BYTES',
     );
 }
 

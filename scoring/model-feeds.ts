@@ -1,4 +1,7 @@
-/** The tensors that a model is given: one for all features or one for each, and zeros where no result depends on an input. */
+/**
+ * The tensors that a model is given: one for all features or one for each, and zeros where no result depends on an
+ * input.
+ */
 import ort, { type InferenceSession } from 'onnxruntime-node';
 import type { FloatType, ModelPorts, Port } from './model-ports.ts';
 import { modelError } from './model-problem.ts';

@@ -16,8 +16,9 @@ import type { Declared } from './model-metadata.ts';
 export const MANIFEST = 'manifest.csv';
 const HEADER = ['Device', 'Sensor', 'Model'];
 /**
- * Columns that may follow, each empty where there is nothing to say: the pool of workers that the model needs, the features
- * of its columns or inputs, what its label means, and a threshold on its score that decides instead of its label.
+ * Columns that may follow, each empty where there is nothing to say: the pool of workers that the model needs, the
+ * features of its columns or inputs, what its label means, and a threshold on its score that decides instead of its
+ * label.
  */
 const MORE = ['Pool', 'Features', 'Label', 'Threshold'];
 const NO_FOLDER: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file' };
@@ -55,7 +56,8 @@ export async function readModelList(
     const why = NO_FOLDER[(error as NodeJS.ErrnoException).code ?? ''] ?? messageOf(error);
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
-      `the folder ${dir} cannot be read: ${why}. Give the folder that holds the models, named model_<device>_<sensor>.onnx.`,
+      `the folder ${dir} cannot be read: ${why}. Give the folder that holds the models, named ` +
+        'model_<device>_<sensor>.onnx.',
       { cause: error },
     );
   }
@@ -74,13 +76,15 @@ export async function readModelList(
     const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
-      `the models in ${dir} cannot be told apart:\n${[...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n')}`,
+      `the models in ${dir} cannot be told apart:\n` +
+        [...problems.slice(0, SHOWN), ...more].map((p) => `  ${p}`).join('\n'),
     );
   }
   if (entries.length === 0)
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
-      `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with the columns ${HEADER.join(',')}.`,
+      `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with ` +
+        `the columns ${HEADER.join(',')}.`,
     );
   return entries;
 }
@@ -120,7 +124,8 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
   ) {
     const got = JSON.stringify(columns.join()).slice(0, 80);
     problems.push(
-      `${MANIFEST} line 1: the header must be ${HEADER.join(',')}, and after these any of ${MORE.join(',')}; got ${got}`,
+      `${MANIFEST} line 1: the header must be ${HEADER.join(',')}, and after these any of ${MORE.join(',')}; ` +
+        `got ${got}`,
     );
     return [];
   }
@@ -169,7 +174,8 @@ export function readThreshold(text: string | undefined): Threshold | string | un
   if (text === undefined) return undefined;
   return (
     parseThreshold(text) ??
-    `the threshold ${JSON.stringify(text.slice(0, 40))} does not say which side of it is an anomaly; write ${THRESHOLD_FORM}`
+    `the threshold ${JSON.stringify(text.slice(0, 40))} does not say which side of it is an anomaly; ` +
+      `write ${THRESHOLD_FORM}`
   );
 }
 

@@ -1,6 +1,7 @@
 /**
  * What a model says of itself in `metadata_props`, and what publishing adds there: everything that cannot be seen in a
- * graph, such as which features its columns are. Whoever loads a published model obeys its metadata and guesses nothing.
+ * graph, such as which features its columns are. Whoever loads a published model obeys its metadata and guesses
+ * nothing.
  */
 import { type Feature, parseFeatures } from './features.ts';
 import { modelError } from './model-problem.ts';
@@ -57,7 +58,8 @@ export function readLabelMeaning(text: string): LabelMeaning {
   if (verdict === undefined || label === undefined)
     throw modelError(
       'model_wrong_shape',
-      `the meaning of its label is ${JSON.stringify(text.slice(0, 80))} (${LABEL_KEY}); expected anomaly=1, normal=1, or another label after the sign, such as anomaly=true or normal=inlier`,
+      `the meaning of its label is ${JSON.stringify(text.slice(0, 80))} (${LABEL_KEY}); ` +
+        'expected anomaly=1, normal=1, or another label after the sign, such as anomaly=true or normal=inlier',
     );
   return { verdict: verdict as LabelMeaning['verdict'], label };
 }

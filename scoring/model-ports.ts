@@ -1,7 +1,7 @@
 /**
- * Where a model takes its input and gives its outputs, seen in its graph alone. Known: what skl2onnx, onnxmltools, torch
- * and our own converter write, and what ML.NET writes, which has an input for each column, hands all of them through as
- * outputs, and calls its results `Score.output` and `PredictedLabel.output`.
+ * Where a model takes its input and gives its outputs, seen in its graph alone. Known: what skl2onnx, onnxmltools,
+ * torch and our own converter write, and what ML.NET writes, which has an input for each column, hands all of them
+ * through as outputs, and calls its results `Score.output` and `PredictedLabel.output`.
  */
 import { defined } from '../domain/defined.ts';
 import { THRESHOLD_FORM } from '../domain/threshold.ts';
@@ -28,12 +28,15 @@ const TYPES: Readonly<Record<number, string>> = {
   13: 'uint64',
 };
 /** What to do about a model without a label. */
-export const NO_LABEL_REMEDY = `name an output ${LABEL_NAMES.slice(0, 2).join(' or ')}, or publish with --threshold or the column Threshold of manifest.csv: ${THRESHOLD_FORM}`;
+export const NO_LABEL_REMEDY =
+  `name an output ${LABEL_NAMES.slice(0, 2).join(' or ')}, or publish with --threshold or the column Threshold ` +
+  `of manifest.csv: ${THRESHOLD_FORM}`;
 const INPUT_TYPES = ['float32', 'float64'];
 const LABEL_TYPES = ['int64', 'int32', 'int16', 'int8', 'uint32', 'uint8', 'bool', 'float32', 'float64', 'string'];
 const SCORE_TYPES = ['float32', 'float64'];
 const EXPECTED =
-  'expected one input [N, F] of float32 or float64, or one [N, 1] for each feature, and the outputs label [N] or [N, 1] (1 normal, else anomaly) and scores [N] or [N, 1] (float32 or float64)';
+  'expected one input [N, F] of float32 or float64, or one [N, 1] for each feature, and the outputs label ' +
+  '[N] or [N, 1] (1 normal, else anomaly) and scores [N] or [N, 1] (float32 or float64)';
 
 export type FloatType = 'float32' | 'float64';
 
@@ -67,7 +70,10 @@ export interface GraphPorts {
   readonly scores?: Port;
 }
 
-/** Inputs and outputs of a graph by what they are for. @param leastScore the label is then one of several classes, and no verdict */
+/**
+ * Inputs and outputs of a graph by what they are for. @param leastScore the label is then one of several classes, and
+ * no verdict
+ */
 export function graphPorts({ graph = {} }: OnnxModel, leastScore: boolean): GraphPorts {
   const outputs = (graph.output ?? []).map(portOf);
   const named = (names: readonly string[]): Port | undefined => {
@@ -106,12 +112,15 @@ export function modelPorts(model: OnnxModel, { leastScore }: ModelMetadata, feat
   if (problems.length > 0 || !scores)
     throw modelError(
       'model_wrong_shape',
-      `${problems.join('; ')}; found input ${describe([...found.needed, ...idle])} and output ${describe(found.outputs)}; ${EXPECTED}`,
+      `${problems.join('; ')}; found input ${describe([...found.needed, ...idle])} and output ` +
+        `${describe(found.outputs)}; ${EXPECTED}`,
     );
   return { input: inputOf(found.needed, features), idle, scores: scores.name, ...defined({ label: label?.name }) };
 }
 
-/** Whether this looks like the distances of a clustering: several scores a row, and a label that is the number of one. */
+/**
+ * Whether this looks like the distances of a clustering: several scores a row, and a label that is the number of one.
+ */
 export const isClustering = ({ label, scores }: GraphPorts): boolean =>
   (label?.type === 'uint32' || label === undefined) && Number(scores?.shape?.[1] ?? 1) > 1;
 
@@ -124,7 +133,10 @@ function inputOf(needed: readonly Port[], features: readonly Feature[]): ModelPo
   return needed.map((port, at) => ({ ...port, type: port.type as FloatType, feature: named ? byName[at]! : at }));
 }
 
-/** Place of the feature that an input is named after; -1 when it is none of them. Names of columns often begin with a capital. */
+/**
+ * Place of the feature that an input is named after; -1 when it is none of them. Names of columns often begin with a
+ * capital.
+ */
 const featureAt = (features: readonly Feature[], input: string): number =>
   features.findIndex(({ name }) => name.toLowerCase() === input.toLowerCase());
 
@@ -139,13 +151,16 @@ function inputProblem(needed: readonly Port[], features: readonly Feature[]): st
   if (wide) return `of several inputs each takes one feature, and ${wide.name} does not have the shape [N, 1]`;
   return needed.length === features.length
     ? undefined
-    : `it has ${needed.length} inputs and ${features.length} features are declared (metadata_props ${FEATURES_KEY}, or the column Features of manifest.csv)`;
+    : `it has ${needed.length} inputs and ${features.length} features are declared (metadata_props ` +
+        `${FEATURES_KEY}, or the column Features of manifest.csv)`;
 }
 
 function matrixProblem({ shape = [] }: Port, features: number): string | undefined {
   if (shape.length !== 2) return `the input has ${shape.length} dimensions instead of 2`;
   return typeof shape[1] === 'number' && shape[1] !== features
-    ? `the input takes ${shape[1]} features and its metadata_props ${FEATURES_KEY} name ${features} (the window's mean alone where there are none); declare them, with --features or the column Features of manifest.csv, such as mean,min,max`
+    ? `the input takes ${shape[1]} features and its metadata_props ${FEATURES_KEY} name ${features} (the ` +
+        `window's mean alone where there are none); declare them, with --features or the column Features of ` +
+        'manifest.csv, such as mean,min,max'
     : undefined;
 }
 
@@ -158,7 +173,9 @@ function outputProblem({ name, type, shape }: Port, types: readonly string[], se
     : undefined;
 }
 
-/** Names of the values that some of the results are computed from. Graphs inside of operators count as inputs of theirs. */
+/**
+ * Names of the values that some of the results are computed from. Graphs inside of operators count as inputs of theirs.
+ */
 function usedFor(graph: OnnxGraph, results: readonly string[]): ReadonlySet<string> {
   const sources = new Map<string, readonly string[]>();
   for (const node of graph.node ?? []) {

@@ -47,7 +47,8 @@ export async function requireSameModels(
 export const releaseTaken = (release: string): FleetscoreError =>
   new FleetscoreError(
     'RELEASE_EXISTS',
-    `there is already a release ${JSON.stringify(release)}, and not of these models. Choose another name; releases never change.`,
+    `there is already a release ${JSON.stringify(release)}, and not of these models. Choose another name; ` +
+      'releases never change.',
   );
 
 async function isSame(model: ReleaseModel, entry: ModelEntry, maxModelBytes: number): Promise<boolean> {

@@ -264,7 +264,8 @@ async function storeModels(
     const { agree, problem } = await verifyPack(pack, bySha, threads);
     if (agree.length < pack.models.length)
       warn(
-        `${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`,
+        `${pack.models.length - agree.length} of ${pack.models.length} models do not score the same in pack ` +
+          `${pack.sha256.slice(0, 16)}; they run one by one${problem === undefined ? '' : ` (${problem})`}`,
       );
     if (agree.length === 0) return;
     await putWhole(blobs, packBlob(pack.sha256), pack.bytes, warn);

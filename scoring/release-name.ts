@@ -8,7 +8,8 @@ export function releaseName(release: string | undefined, nowMs: number, taken: R
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) && name !== 'current') return name;
   throw new FleetscoreError(
     'INVALID_RELEASE',
-    `the release name ${JSON.stringify(name)} cannot be taken. Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".`,
+    `the release name ${JSON.stringify(name)} cannot be taken. ` +
+      'Use 1 to 64 letters, digits, dots, dashes and underscores, other than "current".',
   );
 }
 

@@ -50,6 +50,9 @@ export function refuseLoss(lost: readonly SensorKey[], release: string, remedy: 
   const shown = lost.slice(0, SHOWN).map(({ device, sensor }) => `${device} / ${sensor}`);
   throw new FleetscoreError(
     'MODELS_LOST',
-    `release ${release} has no model for ${lost.length} ${lost.length === 1 ? 'sensor that has' : 'sensors that have'} one now (${shown.join(', ')}${lost.length > SHOWN ? ', ...' : ''}): batches would skip ${lost.length === 1 ? 'it' : 'them'}. Nothing was changed. ${remedy}`,
+    `release ${release} has no model for ${lost.length} ` +
+      `${lost.length === 1 ? 'sensor that has' : 'sensors that have'} one now ` +
+      `(${shown.join(', ')}${lost.length > SHOWN ? ', ...' : ''}): batches would skip ` +
+      `${lost.length === 1 ? 'it' : 'them'}. Nothing was changed. ${remedy}`,
   );
 }

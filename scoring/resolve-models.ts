@@ -1,6 +1,6 @@
 /**
- * What each sensor's model looks at, and where it runs: in a pack, at a row, or by itself. A pack that cannot be used is
- * a warning, and its models run one by one; a model that cannot be read is the problem of its sensors.
+ * What each sensor's model looks at, and where it runs: in a pack, at a row, or by itself. A pack that cannot be used
+ * is a warning, and its models run one by one; a model that cannot be read is the problem of its sensors.
  */
 import { LRUCache } from 'lru-cache';
 import type { PlannedSensor } from '../storage/store.ts';

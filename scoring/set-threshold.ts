@@ -1,6 +1,6 @@
 /**
- * Another threshold for a sensor: a release of its own, with the models of the one before. Releases never change, so the
- * way back is `models rollback`, and every batch says by which thresholds it judged.
+ * Another threshold for a sensor: a release of its own, with the models of the one before. Releases never change, so
+ * the way back is `models rollback`, and every batch says by which thresholds it judged.
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Sensor } from '../domain/sensor.ts';
@@ -41,7 +41,8 @@ export async function setThreshold(
   if (!found)
     throw new FleetscoreError(
       'NO_MODEL',
-      `${sensor.device} / ${sensor.sensor} has no model in release ${from}, so there is no score to set a threshold on. Publish one: fleetscore models publish DIR --merge`,
+      `${sensor.device} / ${sensor.sensor} has no model in release ${from}, so there is no score to set a ` +
+        'threshold on. Publish one: fleetscore models publish DIR --merge',
     );
   await store.createRelease(name, nowMs, models, []);
   return models.length;

@@ -1,7 +1,7 @@
 /**
  * What the main thread and the scoring threads say to each other. Features and results lie in shared memory:
- * nothing is copied, and what a thread finished is not lost when the thread is given up (a process gets and gives copies). The thread writes
- * only the rows of the model it runs, and says which one that is before it starts.
+ * nothing is copied, and what a thread finished is not lost when the thread is given up (a process gets and gives
+ * copies). The thread writes only the rows of the model it runs, and says which one that is before it starts.
  */
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { Declared } from './model-metadata.ts';
@@ -100,7 +100,9 @@ export interface ProviderJob {
   readonly marks: Int32Array;
 }
 
-/** Writes the predictions file of a chunk: it costs more than scoring it, and the main thread has other things to do. */
+/**
+ * Writes the predictions file of a chunk: it costs more than scoring it, and the main thread has other things to do.
+ */
 export interface EncodeJob {
   readonly type: 'encode';
   readonly marks: Int32Array;

@@ -225,7 +225,9 @@ export function laneOf(sha256: string, count: number): number {
   return Number.parseInt(sha256.slice(0, 8), 16) % count;
 }
 
-/** What a quick model takes at the most: it is not taken off the share of the slow ones, and each gets it in any case. */
+/**
+ * What a quick model takes at the most: it is not taken off the share of the slow ones, and each gets it in any case.
+ */
 const QUICK_MS = 1_000;
 
 interface Watch {

@@ -1,6 +1,6 @@
 /**
- * What a threshold on the score of a sensor would flag over a past period: scored in this process with the sensor's model,
- * nothing is written. A noisy sensor then needs no retraining.
+ * What a threshold on the score of a sensor would flag over a past period: scored in this process with the sensor's
+ * model, nothing is written. A noisy sensor then needs no retraining.
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Sensor } from '../domain/sensor.ts';
@@ -66,7 +66,8 @@ export async function tuneThreshold(
   if (verdict?.status !== 'scored')
     throw new FleetscoreError(
       'NOTHING_TO_TUNE',
-      `${sensor.device} / ${sensor.sensor} cannot be scored over this period with release ${release}: ${verdict?.message ?? 'there is no such sensor'}.`,
+      `${sensor.device} / ${sensor.sensor} cannot be scored over this period with release ${release}: ` +
+        `${verdict?.message ?? 'there is no such sensor'}.`,
     );
   const rows = [...scored.keys()].filter((row) => scored[row] === 1);
   const scores = Float64Array.from(rows, (row) => score[row]!);
@@ -76,7 +77,9 @@ export async function tuneThreshold(
   if (!chosen)
     throw new FleetscoreError(
       'SIDE_UNKNOWN',
-      `the model of ${sensor.device} / ${sensor.sensor} gives one label for all ${rows.length} windows of this period, so nothing says on which side of a threshold its anomalies lie. Say it with --side below (scikit-learn) or --side above (PyOD, distances), or take a longer period.`,
+      `the model of ${sensor.device} / ${sensor.sensor} gives one label for all ${rows.length} windows of ` +
+        'this period, so nothing says on which side of a threshold its anomalies lie. ' +
+        'Say it with --side below (scikit-learn) or --side above (PyOD, distances), or take a longer period.',
     );
   return {
     windows: rows.length,

@@ -10,16 +10,19 @@ export function registerModels(program: Command): void {
   models
     .command('convert')
     .description(
-      'convert models of scikit-learn and PyOD (pickle, joblib, skops) to ONNX, without running any code in them; kinds: docs/models.md',
+      'convert models of scikit-learn and PyOD (pickle, joblib, skops) to ONNX, without running any code in ' +
+        'them; kinds: docs/models.md',
     )
     .argument(
       '<dir>',
-      'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Threshold)',
+      'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where ' +
+        'needed, Pool, Features, Threshold)',
     )
     .argument('<out>', 'folder for the ONNX files')
     .option(
       '--features <names>',
-      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
+      'features of models that do not say which, divided by commas, in the order of their columns, ' +
+        'such as mean,min,max',
     )
     .action(does(() => import('../models/models.ts'), 'convert'));
   models
@@ -27,12 +30,14 @@ export function registerModels(program: Command): void {
     .description('check models, store them and make them the current release')
     .argument(
       '<dir>',
-      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, where needed, Pool, Features, Label, Threshold)',
+      'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, ' +
+        'where needed, Pool, Features, Label, Threshold)',
     )
     .option('--release <name>', 'name of the release (default: from the time)')
     .option(
       '--features <names>',
-      'features of models that do not say which, divided by commas, in the order of their columns, such as mean,min,max',
+      'features of models that do not say which, divided by commas, in the order of their columns, ' +
+        'such as mean,min,max',
     )
     .option('--label <meaning>', 'what a label means in models that do not say it, such as anomaly=1 or normal=inlier')
     .option(
@@ -87,7 +92,8 @@ export function registerChallenge(models: Command): void {
   models
     .command('challenge')
     .description(
-      'have the next batches score a release beside the current one, without serving it; without a name, tell which one that is',
+      'have the next batches score a release beside the current one, without serving it; ' +
+        'without a name, tell which one that is',
     )
     .argument('[release]', 'name of a published release')
     .addOption(
@@ -102,7 +108,8 @@ export function registerModelHealth(models: Command): void {
   models
     .command('compare')
     .description(
-      'what batches recorded of a challenger; or, with a period, score it beside the current release here, without writing anything',
+      'what batches recorded of a challenger; or, with a period, score it beside the current release here, ' +
+        'without writing anything',
     )
     .argument('<challenger>', 'name of a release')
     .addOption(fromOption())
@@ -115,7 +122,8 @@ export function registerModelHealth(models: Command): void {
     )
     .option(
       '--recorded',
-      'with a period: what batches over periods inside it recorded, instead of scoring here (without one: the last week)',
+      'with a period: what batches over periods inside it recorded, instead of scoring here (without ' +
+        'one: the last week)',
     )
     .action(does(() => import('../models/health.ts'), 'compare'));
   models
@@ -150,7 +158,8 @@ export function registerThresholds(models: Command): void {
   models
     .command('threshold')
     .description(
-      'set the threshold on the score of a sensor that decides what an anomaly is: a new release, with all else as in the current one',
+      'set the threshold on the score of a sensor that decides what an anomaly is: a new release, with all ' +
+        'else as in the current one',
     )
     .argument('<device>')
     .argument('<sensor>')

@@ -127,9 +127,11 @@ export async function health(context: Context, options: HealthOptions): Promise<
         ],
         [
           'Sensors',
-          `${count(result.sensors)}: ${count(result.signs.flags_everything)} flag nearly everything, ${count(result.signs.flags_nothing)} nothing` +
+          `${count(result.sensors)}: ${count(result.signs.flags_everything)} flag nearly everything, ` +
+            `${count(result.signs.flags_nothing)} nothing` +
             (baseline
-              ? `, readings of ${count(result.signs.readings_drifted)} drifted (PSI above ${PSI_DRIFTED}), anomaly rate of ${count(result.signs.anomaly_rate_moved)} moved`
+              ? `, readings of ${count(result.signs.readings_drifted)} drifted (PSI above ${PSI_DRIFTED}), ` +
+                `anomaly rate of ${count(result.signs.anomaly_rate_moved)} moved`
               : ''),
         ],
       ]),

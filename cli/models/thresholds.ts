@@ -1,4 +1,6 @@
-/** `fleetscore models tune` and `models threshold`: how often a sensor is to be an anomaly, without training it anew. */
+/**
+ * `fleetscore models tune` and `models threshold`: how often a sensor is to be an anomaly, without training it anew.
+ */
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Sensor } from '../../domain/sensor.ts';
 import { formatThreshold, parseThreshold, THRESHOLD_FORM, type Threshold } from '../../domain/threshold.ts';
@@ -78,7 +80,8 @@ export async function tune(context: Context, options: TuneOptions, device: strin
         ),
         ...(example
           ? [
-              `Set one: fleetscore models threshold ${quoted(device)} ${quoted(name)} '${formatThreshold(example.threshold)}'`,
+              `Set one: fleetscore models threshold ${quoted(device)} ${quoted(name)} ` +
+                `'${formatThreshold(example.threshold)}'`,
             ]
           : []),
       ].join('\n\n'),
@@ -116,8 +119,10 @@ export async function threshold(
   return {
     data: { release, from, device, sensor: name, threshold: wanted ? formatThreshold(wanted) : null, models },
     text: options.promote
-      ? `Release ${release} is current: ${said} from the next batch on, all else is as in ${from}. Back: fleetscore models rollback`
-      : `Release ${release} is published, and not current: ${said}, all else is as in ${from}. Have batches score it beside the current one: fleetscore models challenge ${release}`,
+      ? `Release ${release} is current: ${said} from the next batch on, all else is as in ${from}. ` +
+        'Back: fleetscore models rollback'
+      : `Release ${release} is published, and not current: ${said}, all else is as in ${from}. ` +
+        `Have batches score it beside the current one: fleetscore models challenge ${release}`,
   };
 }
 
@@ -135,7 +140,8 @@ async function requireSensor(store: Store, device: string, sensor: string): Prom
   if (!found)
     throw new FleetscoreError(
       'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(sensor)} of device ${JSON.stringify(device)}. \`fleetscore sensors list\` shows those there are.`,
+      `there is no sensor ${JSON.stringify(sensor)} of device ${JSON.stringify(device)}. ` +
+        `\`fleetscore sensors list\` shows those there are.`,
     );
   return found;
 }

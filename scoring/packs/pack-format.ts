@@ -68,7 +68,10 @@ export function packMetadata(
   ];
 }
 
-/** @throws FleetscoreError `MODEL_CORRUPT` when the bytes are not a pack of ours, `MODEL_FAILED` when a newer version made it */
+/**
+ * @throws FleetscoreError `MODEL_CORRUPT` when the bytes are not a pack of ours, `MODEL_FAILED` when a newer version
+ * made it
+ */
 export function readPackHeader(bytes: Uint8Array): PackHeader {
   let metadata: ReadonlyMap<string, string>;
   try {

@@ -96,9 +96,14 @@ export interface BatchStore {
    * @throws FleetscoreError `BATCH_CONFLICT` when another run has this id; `RELEASE_UNKNOWN`; `SENSOR_UNKNOWN`
    */
   createBatch(batch: NewBatch): Promise<Batch>;
-  /** The pools that a batch's sensors need, by name; empty when its release names none: then all go to the default one. */
+  /**
+   * The pools that a batch's sensors need, by name; empty when its release names none: then all go to the default one.
+   */
   batchPools(batchId: string): Promise<BatchPool[]>;
-  /** Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors of the same pool, in id order. */
+  /**
+   * Splits the planned sensors in `range` (all when absent) into ranges of at most `size` sensors of the same pool, in
+   * id order.
+   */
   planRanges(batchId: string, size: number, range?: IdRange): Promise<(IdRange & { readonly count: number })[]>;
   /** Planned sensors of a range with their models in the batch's release, by id. */
   plannedSensors(batchId: string, range: IdRange): Promise<PlannedSensor[]>;

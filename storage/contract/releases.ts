@@ -54,14 +54,17 @@ export interface ReleaseStore {
   ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
   /** Names of the features that the models of a release take, each once. @throws FleetscoreError `RELEASE_UNKNOWN` */
   releaseFeatures(release: string): Promise<string[]>;
-  /** Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name. */
+  /**
+   * Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name.
+   */
   releasePools(release: string): Promise<{ readonly pool: string; readonly sensors: number }[]>;
 }
 
 /** Which release is current, and the log of how it came to be. */
 export interface PromotionStore {
   /**
-   * Points `current` to a release, and notes that in the log of promotions. Should it be the challenger, it is so no more.
+   * Points `current` to a release, and notes that in the log of promotions. Should it be the challenger, it is so no
+   * more.
    * @param origin how, and by whom; default: by `promote`, by nobody who is known
    * @throws FleetscoreError `RELEASE_UNKNOWN`
    */

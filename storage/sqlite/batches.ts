@@ -47,7 +47,9 @@ type Planned = typeof LISTED;
 /** Of these, the sensors whose model names a pool; '' those that name none. Parameters: the release's key, the pool. */
 const pooled = ({ id, from }: Planned, release: number, pool: number): Planned => ({
   id,
-  from: `${from} AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ?${release} AND q.sensor_id = ${id}), '') = ?${pool}`,
+  from:
+    `${from} AND COALESCE((SELECT q.pool FROM release_models q WHERE q.release_key = ?${release} AND ` +
+    `q.sensor_id = ${id}), '') = ?${pool}`,
 });
 
 // One range a call, from where the last one ended: four times as fast as numbering the rows of a fleet.

@@ -332,7 +332,8 @@ describe("the converter's Python", () => {
   test('without venv and at first without network, then interrupted: it ends in a plain folder that works', async () => {
     // sys.executable must be the Python without venv, as it is on Debian.
     const script = onlyPython(
-      `case "$*" in "-m venv"*) echo "ensurepip is not available" >&2; exit 1;; -c*) echo "[\\"$0\\", \\"${version}\\"]";; *) exec ${python} "$@";; esac`,
+      'case "$*" in "-m venv"*) echo "ensurepip is not available" >&2; exit 1;; ' +
+        `-c*) echo "[\\"$0\\", \\"${version}\\"]";; *) exec ${python} "$@";; esac`,
     );
     const options = fresh();
     const cutOff = {

@@ -1,6 +1,7 @@
 /**
  * Models that do not say all of themselves: exports of ML.NET as they are, labels of any convention, and thresholds of
- * sensors. Most graphs are ours, in the form that ML.NET 5.0.1 writes; its own exports are tried where they are at hand.
+ * sensors. Most graphs are ours, in the form that ML.NET 5.0.1 writes; its own exports are tried where they are at
+ * hand.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -170,24 +171,28 @@ async function score(release: string, rows: readonly (readonly number[])[]) {
   };
 }
 
-test('an export with an input a column is published as it is: columns by name, true is the anomaly, others get nothing', async () => {
-  const { release, bad } = await publish(folder({ 'model_net_1.onnx': columns }));
-  expect(bad).toEqual([]);
-  expect(
-    await score(release, [
-      [5, 1, 9],
-      [5, 4, 6],
-      [5, 1, 5],
-      [5, Number.NaN, 9],
-    ]),
-  ).toMatchObject({
-    features: ['max', 'min'],
-    anomaly: [1, 0, 0, 1],
-    score: [8, 2, 4, Number.NaN],
-  });
-  // The blob is the file with its metadata: scored by whoever takes the file alone, and the same at each publish.
-  expect((await publish(folder({ 'model_net_1.onnx': columns }))).distinct).toBe(1);
-});
+test(
+  'an export with an input a column is published as it is: columns by name, true is the anomaly, ' +
+    'others get nothing',
+  async () => {
+    const { release, bad } = await publish(folder({ 'model_net_1.onnx': columns }));
+    expect(bad).toEqual([]);
+    expect(
+      await score(release, [
+        [5, 1, 9],
+        [5, 4, 6],
+        [5, 1, 5],
+        [5, Number.NaN, 9],
+      ]),
+    ).toMatchObject({
+      features: ['max', 'min'],
+      anomaly: [1, 0, 0, 1],
+      score: [8, 2, 4, Number.NaN],
+    });
+    // The blob is the file with its metadata: scored by whoever takes the file alone, and the same at each publish.
+    expect((await publish(folder({ 'model_net_1.onnx': columns }))).distinct).toBe(1);
+  },
+);
 
 test('of a clustering the least distance is the score, and a threshold decides', async () => {
   const path = folder({ 'model_net_2.onnx': clusters });

@@ -1,4 +1,6 @@
-/** A model's weights lie in its file: every place where ONNX can hold a tensor, as bytes that no encoder of ours makes. */
+/**
+ * A model's weights lie in its file: every place where ONNX can hold a tensor, as bytes that no encoder of ours makes.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -204,7 +204,8 @@ test('a model that hangs in its check is bad, the others of its job are not', as
 test('manifest.csv names devices and sensors freely, quoted where needed, and files once for many sensors', async () => {
   const path = folder({
     'manifest.csv':
-      '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,+24 V,other.onnx\r\n',
+      '\ufeffDevice,Sensor,Model\r\n"pump, north",flow_rate,shared.onnx\r\n' +
+      '"the ""big"" one",t_1_2,shared.onnx\r\n\r\nÖl,+24 V,other.onnx\r\n',
     'shared.onnx': svmBytes(151),
     'other.onnx': svmBytes(152),
     'not listed.onnx': 'never read',
