@@ -34,12 +34,7 @@ for (const file of sources()) {
   if (wide.length > most)
     problems.push(`${file}: ${wide.length} lines are wider than ${WIDTH} (${wide.join(', ')}), ${most} may be`);
 }
-for (const [file, most] of Object.entries(allowed))
-  if ((found[file] ?? 0) < most)
-    problems.push(`${file}: ${found[file] ?? 0} lines are wider than ${WIDTH}, too-wide.json says ${most}`);
-
-const counting = process.argv.includes('--count');
-if (counting) {
+if (process.argv.includes('--count')) {
   const kept = Object.entries(found).map(([file, count]) => [file, Math.min(count, allowed[file] ?? 0)]);
   const counts = Object.fromEntries(kept.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(COUNTS, `${JSON.stringify(counts, null, 2)}\n`);
@@ -49,8 +44,6 @@ const oxlint = spawnSync(process.execPath, [join(root, 'node_modules/oxlint/bin/
   stdio: 'inherit',
 });
 for (const problem of problems) process.stdout.write(`${problem}\n`);
-if (problems.length > 0)
-  process.stdout.write(
-    'Break the lines (a text: pieces joined by +). Where there are fewer than were counted: node bin/lint.js --count\n',
-  );
-process.exit(oxlint.status !== 0 || problems.length > 0 ? 1 : 0);
+if (problems.length > 0) process.stdout.write('Break these lines; a text becomes pieces joined by +.\n');
+// Told only, until the branches that are under way have ended.
+process.exit(oxlint.status === 0 ? 0 : 1);

@@ -37,15 +37,18 @@ export function missedOf(
   const within = { fromMs: Math.max(seen.createdMs, nowMs - LOOKED_MS), toMs: nowMs - PATIENCE_MS };
   return scheduleGaps(seen, request, within, batches)
     .filter(({ state }) => state === 'missing')
-    .map((gap) => alertOf(name, gap));
+    .map((gap) => missedAlert(name, gap));
 }
 
-function alertOf(schedule: string, { fromMs, toMs, periods, backfill }: ScheduleGap): MissedAlert {
+export function missedAlert(schedule: string, { fromMs, toMs, periods, backfill }: ScheduleGap): MissedAlert {
   const count = `${periods} ${periods === 1 ? 'period' : 'periods'}`;
   return {
     id: `${schedule}/periods_missed/${compactTime(fromMs)}-${compactTime(toMs)}`,
     event: 'periods_missed',
-    text: `fleetscore: ${count} of schedule ${chatText(schedule)} got no batch, ${plainTime(fromMs)} to ${plainTime(toMs)} UTC. fleetscore gaps lists them with the command that scores them.`,
+    text:
+      `fleetscore: ${count} of schedule ${chatText(schedule)} got no batch, ` +
+      `${plainTime(fromMs)} to ${plainTime(toMs)} UTC. ` +
+      'fleetscore gaps lists them with the command that scores them.',
     schedule,
     from: isoTime(fromMs),
     to: isoTime(toMs),

@@ -288,6 +288,25 @@ if (!promtool)
     );
 });
 
+test('docs/metrics.md has each metric of a running stack, with its type and labels, and no other', async () => {
+  const listed = [
+    ...readFileSync(join(root, 'docs/metrics.md'), 'utf8').matchAll(/^\| `(\w+)` \| (\w+) \|([^|]*)\|/gm),
+  ];
+  let labels: string[] = [];
+  const documented = listed.map(([, name, type, cell]) => {
+    // "as above" repeats the labels of the row before it.
+    if (!cell!.includes('as above')) labels = [...cell!.matchAll(/`(\w+)`/g)].map((m) => m[1]!);
+    return [name!, type!, labels.toSorted().join(' ')].join(' ').trim();
+  });
+  const page = await pages();
+  const all = seriesOf(page);
+  const served = [...page.matchAll(/^# TYPE ((?:fleetscore|process)_\w+) (\w+)$/gm)].map(([, name, type]) => {
+    const one = all.find((series) => series.name === name)!;
+    return [name!, type!, Object.keys(one.labels).toSorted().join(' ')].join(' ').trim();
+  });
+  expect([...new Set(served)].toSorted()).toEqual(documented.toSorted());
+});
+
 test('OTLP carries the same metrics, with units', async () => {
   const totals = await until(
     () =>
