@@ -4,10 +4,10 @@
  */
 import { messageOf } from '../domain/errors.ts';
 import type { Period } from '../domain/time.ts';
-import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
+import { compareLabels, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine, SeriesNeeds } from '../scoring/engine.ts';
 import type { ScoreResult } from '../scoring/score-result.ts';
-import type { ChallengedSensor, LabelCounts } from '../domain/challenge.ts';
+import { inShare, type ChallengedSensor, type LabelCounts } from '../domain/challenge.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 
 export interface ChallengeDeps {

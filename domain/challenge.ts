@@ -64,3 +64,9 @@ export interface ChallengeSummary extends LabelCounts {
 /** Windows with the same label. */
 export const agreedOf = ({ windows, onlyBase, onlyChallenger }: Omit<LabelCounts, 'both'>): number =>
   windows - onlyBase - onlyChallenger;
+
+/**
+ * Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same
+ * sensors each time.
+ */
+export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;

@@ -14,12 +14,6 @@ import type { ScoreResult } from './score-result.ts';
  */
 const [PAGE, GAP] = [5_000, 50];
 
-/**
- * Whether a sensor is in a share (0 to 1) of the fleet. Knuth's multiplicative hash: spread evenly, and the same
- * sensors each time.
- */
-export const inShare = (id: number, share: number): boolean => (Math.imul(id, 2_654_435_761) >>> 0) / 2 ** 32 < share;
-
 /** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function sensorsWithModels(
   store: Store,

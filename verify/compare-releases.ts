@@ -4,10 +4,10 @@
  */
 import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
-import { compareLabels, inShare, sensorsWithModels } from '../scoring/challenger.ts';
+import { compareLabels, sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
 import type { ScoreResult } from '../scoring/score-result.ts';
-import type { Challenger, ChallengeSummary, SensorDifference } from '../domain/challenge.ts';
+import { inShare, type Challenger, type ChallengeSummary, type SensorDifference } from '../domain/challenge.ts';
 import type { Store } from '../storage/store.ts';
 
 export interface ReleaseSummary {

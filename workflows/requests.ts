@@ -6,7 +6,7 @@ import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { monthsBefore, parseLength } from '../domain/period-length.ts';
 import { parseSensorName } from '../domain/sensor.ts';
-import { compactTime, isoTime, parseDurationOrZero, parseTime, type Period } from '../domain/time.ts';
+import { isoTime, parseDurationOrZero, parseTime, type Period } from '../domain/time.ts';
 import { DEFAULT_PERIOD, DEFAULT_TOLERATED_FAILURE_PERCENTAGE, DEFAULT_WAIT_FOR_READINGS } from './policies.ts';
 
 export interface ScoreBatchRequest {
@@ -183,14 +183,6 @@ function resolvePeriod(request: ScoreBatchRequest, scheduledMs: number): Period 
   const measured = wanted.kind === 'since-last' ? parseLength(DEFAULT_PERIOD) : wanted;
   if (measured.kind === 'months') return { fromMs: monthsBefore(toMs, measured.months), toMs };
   return { fromMs: toMs - (measured.kind === 'time' ? measured.ms : 0), toMs };
-}
-
-/**
- * `20261123T141500Z-1a2b3c4d`: end of the period and the run that scores it. The run's part is the end of its
- * id: ids of Temporal start with the time, so runs of one minute start alike.
- */
-export function batchIdOf(period: Period, runId: string): string {
-  return `${compactTime(period.toMs)}-${runId.slice(-8)}`;
 }
 
 function invalid(message: string): FleetscoreError {

@@ -28,6 +28,7 @@ import type {
   ReadingsState,
   SensorRange,
 } from './activities.ts';
+import { batchIdOf } from '../domain/batch-id.ts';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { addCounts, NO_OUTCOMES } from '../domain/outcome.ts';
@@ -39,7 +40,7 @@ import { batchDetails, childId, nameOf, SHOWN_FAILURES, type BatchProgress } fro
 import { batchClass, outcomeOfFailedChild, whyFailed } from './failures.ts';
 import { progressQuery } from './messages.ts';
 import { CONTROL_ACTIVITY, DEFAULT_PERIOD, DEFAULT_RESCORE_LATE, RECORD_ACTIVITY, waitPollMs } from './policies.ts';
-import { batchIdOf, parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
+import { parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requests.ts';
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { steerable } from './steer.ts';
 import { forEachThrottled } from './throttle.ts';

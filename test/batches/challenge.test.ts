@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
-import { inShare, sensorsWithModels } from '../../scoring/challenger.ts';
+import { inShare } from '../../domain/challenge.ts';
+import { sensorsWithModels } from '../../scoring/challenger.ts';
 import { readFeatures } from '../../scoring/model-contract.ts';
 import { encodeModel } from '../../scoring/onnx-proto.ts';
 import { zScoreModel } from '../../scoring/packs/z-score.ts';

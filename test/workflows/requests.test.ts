@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { isoTime } from '../../domain/time.ts';
-import { batchIdOf, parseRequest } from '../../workflows/requests.ts';
+import { batchIdOf } from '../../domain/batch-id.ts';
+import { parseRequest } from '../../workflows/requests.ts';
 
 const AT = Date.parse('2026-11-23T14:15:00.000Z');
 const periodOf = (request: object, at = AT): string[] => {
