@@ -4,8 +4,9 @@
  * silence. usage: npm run rehearse [-- --image] (--image builds the image too, with a container engine; minutes)
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { baseImages } from './check/base-images.js';
@@ -67,8 +68,17 @@ const steps = {
     return undefined;
   },
   'Kubernetes manifests, kustomize'() {
-    const built = run('kubectl', ['kustomize', 'deploy/kubernetes']);
-    return built === undefined ? 'no kubectl on the PATH' : undefined;
+    if (run('kubectl', ['kustomize', 'deploy/kubernetes']) === undefined) return 'no kubectl on the PATH';
+    const folder = mkdtempSync(join(tmpdir(), 'fleetscore-kustomize-'));
+    try {
+      cpSync(join(root, 'deploy/kubernetes'), folder, { recursive: true });
+      appendFileSync(join(folder, 'kustomization.yaml'), 'components: [prometheus]\n');
+      if (!run('kubectl', ['kustomize', folder]).includes('type: prometheus'))
+        throw new Error('the component prometheus changes nothing');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    return undefined;
   },
   'Kubernetes manifests, schemas'() {
     const files = ['control', 'ingest', 'scoring', 'namespace', 'network-policy', 'service-accounts'].map(

@@ -144,6 +144,20 @@ test('azure.yaml and the CI files are YAML, and azd finds what they name', () =>
   for (const name of asked) expect(known).toContain(name);
 });
 
+test('beside the backlog, Prometheus tells of chunks that are worked on, by a metric that workers send', () => {
+  const [component] = documents('deploy/kubernetes/prometheus/kustomization.yaml') as unknown as [
+    { kind: string; patches: { target: object; patch: string }[] },
+  ];
+  expect(component.kind).toBe('Component');
+  const { target, patch } = component.patches[0]!;
+  const scaler = ALL.find(({ kind }) => kind === 'ScaledObject')!;
+  expect(target).toEqual({ kind: 'ScaledObject', name: scaler.metadata.name });
+  const [{ value }] = yaml.parseAllDocuments(patch)[0]!.toJS() as [{ value: { metadata: Record<string, string> } }];
+  // One that the dashboard shows, which a test holds to what workers send.
+  expect(read('deploy/monitoring/grafana-dashboard.json')).toContain(`"expr": "${value.metadata['query']}"`);
+  expect(value.metadata['threshold']).toBe(scaler.spec.triggers[0].metadata.targetQueueSize);
+});
+
 const TOKENS: Readonly<Record<string, object>> = {
   push: { contents: 'read', 'id-token': 'write', attestations: 'write' },
   package: { contents: 'read', 'id-token': 'write', attestations: 'write' },

@@ -1,6 +1,9 @@
 /** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. Once in this process, once over the wire. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
+import { tsql } from '../../storage/mssql/statement.ts';
+import { STATUSES } from '../../storage/rows.ts';
 import type { Store } from '../../storage/store.ts';
 import { makeTools, MINUTE, T0 } from './contract-tools.ts';
 import { storeContract } from './store-contract.ts';
@@ -30,6 +33,22 @@ describe('through the driver and TDS', () => {
     { runs: 5 },
   );
   afterAll(() => server?.close());
+});
+
+test('the query of docs/power-bi.md fits the schema, and its words the codes', async () => {
+  const db = tsqlOnSqlite(':memory:');
+  const store = storeOn(db);
+  await store.migrate();
+  const page = readFileSync(new URL('../../docs/power-bi.md', import.meta.url), 'utf8');
+  const query = /```sql\n([^]*?)```/.exec(page)![1]!;
+  const words = query.matchAll(/WHEN (\d) THEN '(\w+)'/g);
+  for (const [, code, status] of words) expect(STATUSES[Number(code)]).toBe(status);
+  const text = query.replaceAll(
+    /DATEADD\(SECOND, ([\w.]+) \/ 1000, '1970-01-01'\)/g,
+    "datetime($1 / 1000, 'unixepoch')",
+  );
+  expect(await db.read((session) => session.query(tsql({}, text), {}))).toEqual([]);
+  await store.close();
 });
 
 test('a server that keeps versions of rows needs no advice', async () => {
