@@ -1,9 +1,10 @@
 /** A span of every activity whose workflow sent a trace along. */
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, context, type Tracer } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, trace, TraceFlags, context, type Tracer } from '@opentelemetry/api';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { SensorRange } from '../workflows/activities.ts';
-import { messageOf } from '../domain/errors.ts';
+import { redact } from '../domain/redact.ts';
 import { fromTraceparent, TRACE_HEADER } from '../domain/trace.ts';
+import { failedWith } from './failed.ts';
 import { withBudget } from './spans.ts';
 import type { Telemetry } from './types.ts';
 
@@ -46,8 +47,9 @@ export function traceActivities(tracer: Tracer, sampled: (traceId: string) => bo
         try {
           return await context.with(inside, () => next(input));
         } catch (error) {
-          span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
-          if (error instanceof Error) span.recordException({ name: error.name, message: messageOf(error) });
+          const message = failedWith(span, error);
+          if (error instanceof Error)
+            span.recordException({ name: error.name, message, stack: redact(error.stack ?? message) });
           throw error;
         } finally {
           if (budget.refused > 0) span.setAttribute('fleetscore.spans_left_out', budget.refused);

@@ -7,7 +7,6 @@ import {
   context,
   INVALID_SPAN_CONTEXT,
   SpanKind,
-  SpanStatusCode,
   trace,
   type AttributeValue,
   type Context,
@@ -15,6 +14,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { fromTraceparent, toTraceparent } from '../domain/trace.ts';
+import { failedWith, reasonText } from './failed.ts';
 import { mayStart } from './spans.ts';
 
 const KINDS: Readonly<Record<string, SpanKind>> = {
@@ -82,16 +82,18 @@ function asTheirs(span: Span): TracingSpan {
     setStatus: (status) =>
       void (
         status.status === 'error' &&
-        span.setStatus({
-          code: SpanStatusCode.ERROR,
-          message: String(status.error instanceof Error ? status.error.message : (status.error ?? '')).split('\n')[0]!,
-        })
+        failedWith(
+          span,
+          String(status.error instanceof Error ? status.error.message : (status.error ?? '')).split('\n')[0],
+        )
       ),
     setAttribute: (name, value) =>
       void (value !== undefined && value !== null && span.setAttributes(addressed({ [name]: harmless(value) }))),
     end: () => span.end(),
     recordException: (error) =>
-      span.recordException(typeof error === 'string' ? error : { name: error.name, message: error.message }),
+      span.recordException(
+        typeof error === 'string' ? reasonText(error) : { name: error.name, message: reasonText(error), stack: '' },
+      ),
     isRecording: () => span.isRecording(),
     addEvent: (name, options) =>
       void span.addEvent(name, (options?.attributes ?? {}) as Record<string, AttributeValue>, options?.startTime),

@@ -12,5 +12,7 @@ export interface Metric {
   readonly unit?: string;
   /** One line for people. */
   readonly help: string;
+  /** A total that is kept in the store, and goes on over processes: whoever tells of it tells all of it. */
+  readonly stored?: boolean;
   readonly samples: readonly Sample[];
 }

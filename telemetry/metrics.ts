@@ -134,26 +134,51 @@ export interface MeasuredProcess {
   readonly telemetry?: Telemetry | undefined;
 }
 
+/** What a worker does to its metrics at its end. */
+export interface WorkerMetrics {
+  /** Of the page, where there is one. */
+  readonly port?: number;
+  /** Ends the page, and looks a last time for what is sent: call it while store and services are open. */
+  close(): Promise<void>;
+}
+
 /**
- * The metrics of a worker when FLEETSCORE_METRICS_PORT is set; its log says where, or why there are none.
+ * The metrics of a worker, sent where telemetry is on, and as a page when FLEETSCORE_METRICS_PORT is set; its log says
+ * where, or why there is none.
  * @param temporal address of the page of Temporal's own runtime, which becomes part of this one
+ * @returns undefined when nobody is told anything
  */
 export async function startMetrics(
   life: MeasuredProcess,
   collect: () => Promise<readonly Metric[]>,
   temporal?: string,
+): Promise<WorkerMetrics | undefined> {
+  const { telemetry } = life;
+  telemetry?.metrics(collect);
+  const server = await startPage(life, collect, temporal);
+  if (!telemetry) return server;
+  return {
+    ...(server ? { port: server.port } : {}),
+    async close() {
+      await Promise.all([telemetry.settle(), server?.close()]);
+    },
+  };
+}
+
+async function startPage(
+  { config: { metricsPort }, log }: MeasuredProcess,
+  collect: () => Promise<readonly Metric[]>,
+  temporal: string | undefined,
 ): Promise<MetricsServer | undefined> {
-  const { metricsPort } = life.config;
-  life.telemetry?.metrics(collect);
   if (metricsPort === undefined) return undefined;
   try {
     const server = await serveMetrics(metricsPort, collect, async () =>
       temporal === undefined ? '' : pageOf(temporal),
     );
-    life.log.info({ metrics: `http://${LOOPBACK}:${server.port}/metrics` }, 'metrics');
+    log.info({ metrics: `http://${LOOPBACK}:${server.port}/metrics` }, 'metrics');
     return server;
   } catch (error) {
-    life.log.warn({ port: metricsPort }, `no metrics of this process: ${messageOf(error)}`);
+    log.warn({ port: metricsPort }, `no metrics of this process: ${messageOf(error)}`);
     return undefined;
   }
 }

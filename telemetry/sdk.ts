@@ -13,7 +13,7 @@ import { VERSION } from '../version.ts';
 import { requestLimit } from '../storage/request-limit.ts';
 import { traceActivities } from './activity-spans.ts';
 import { traceAzureSdk } from './azure-sdk.ts';
-import { observeMetrics } from './observe.ts';
+import { observeMetrics, type Observed } from './observe.ts';
 import { isSampled, traced } from './spans.ts';
 import type { Telemetry, TelemetryTargets } from './types.ts';
 import { workflowSpans } from './workflow-spans.ts';
@@ -39,11 +39,12 @@ export function createTelemetry(
   // Statistics about itself that the exporter would send to its maker: each variable ends another part of them.
   process.env['APPLICATIONINSIGHTS_STATSBEAT_DISABLED'] ??= 'true';
   process.env['APPLICATION_INSIGHTS_NO_STATSBEAT'] ??= '1';
+  // A row of `customMetrics` that says the resource again with each batch of spans.
+  process.env['APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED'] ??= 'true';
   const quiet = quietly(warn);
   diag.setLogger(quiet, DiagLogLevel.WARN);
   const resource = resourceFromAttributes({
     'service.name': `fleetscore-${role}`,
-    'service.namespace': 'fleetscore',
     'service.version': VERSION,
     'service.instance.id': worker,
     'host.name': hostname(),
@@ -58,12 +59,20 @@ export function createTelemetry(
           additionalPolicies: [{ position: 'perRetry' as const, policy: exportPolicy(quiet.warn) }],
         };
 
+  // So that its sums of items count a sampled span for all that it stands for.
+  const sampleRate = targets.ratio < 1 ? { 'microsoft.sample_rate': targets.ratio * 100 } : {};
+  const marks: SpanProcessor = {
+    onStart: (span) => void span.setAttributes(sampleRate),
+    onEnd() {},
+    forceFlush: async () => {},
+    shutdown: async () => {},
+  };
   const processors: SpanProcessor[] = [
     ...(targets.otlpTraces ? [new BatchSpanProcessor(new OTLPTraceExporter())] : []),
     ...(azure ? [new BatchSpanProcessor(new AzureMonitorTraceExporter(azure))] : []),
   ];
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const provider = new BasicTracerProvider({ resource, spanProcessors: processors });
+  const provider = new BasicTracerProvider({ resource, spanProcessors: [marks, ...processors] });
   trace.setGlobalTracerProvider(provider);
   const tracer = provider.getTracer(SCOPE.name, SCOPE.version);
   const sampled = isSampled(targets.ratio);
@@ -71,17 +80,15 @@ export function createTelemetry(
 
   const intervalMs = Number(process.env['OTEL_METRIC_EXPORT_INTERVAL']) || 60_000;
   const every = { exportIntervalMillis: intervalMs, exportTimeoutMillis: Math.min(intervalMs, 30_000) };
-  const meters = new MeterProvider({
-    resource,
-    readers: [
-      ...(targets.otlpMetrics
-        ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(), ...every })]
-        : []),
-      ...(azure
-        ? [new PeriodicExportingMetricReader({ exporter: new AzureMonitorMetricExporter(azure), ...every })]
-        : []),
-    ],
-  });
+  // Of its own each: Application Insights takes differences, which begin with the process.
+  const metered = [
+    ...(targets.otlpMetrics ? [{ exporter: new OTLPMetricExporter(), differences: false }] : []),
+    ...(azure ? [{ exporter: new AzureMonitorMetricExporter(azure), differences: true }] : []),
+  ].map(({ exporter, differences }) => ({
+    differences,
+    provider: new MeterProvider({ resource, readers: [new PeriodicExportingMetricReader({ exporter, ...every })] }),
+  }));
+  let observed: readonly Observed[] = [];
 
   return {
     activity: traceActivities(tracer, sampled),
@@ -89,7 +96,7 @@ export function createTelemetry(
       trace: {
         ended: {
           fn: (_, span) =>
-            workflowSpans(span, sampled, resource, SCOPE).forEach((one) =>
+            workflowSpans(span, { sampled, resource, scope: SCOPE, attributes: sampleRate }).forEach((one) =>
               processors.forEach((processor) => processor.onEnd(one)),
             ),
           callDuringReplay: false,
@@ -97,12 +104,22 @@ export function createTelemetry(
       },
     },
     spans: (target, kind) => traced(tracer, target, kind),
-    metrics: (collect) => observeMetrics(meters.getMeter(SCOPE.name, SCOPE.version), collect),
+    metrics(collect) {
+      observed = metered.map(({ provider: meters, differences }) =>
+        observeMetrics(meters.getMeter(SCOPE.name, SCOPE.version), collect, { differences }),
+      );
+    },
+    async settle() {
+      await Promise.race([
+        Promise.all(observed.map((one) => one.settle())),
+        new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
+      ]);
+    },
     async close() {
       await Promise.race([
         Promise.allSettled([
           provider.forceFlush().then(() => provider.shutdown()),
-          meters.forceFlush().then(() => meters.shutdown()),
+          ...metered.map(({ provider: meters }) => meters.forceFlush().then(() => meters.shutdown())),
         ]),
         new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
       ]);

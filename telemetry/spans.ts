@@ -7,13 +7,12 @@ import {
   createContextKey,
   ROOT_CONTEXT,
   SpanKind,
-  SpanStatusCode,
   trace,
   type Context,
   type Tracer,
 } from '@opentelemetry/api';
 import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
-import { messageOf } from '../domain/errors.ts';
+import { failedWith } from './failed.ts';
 import type { SpanTarget } from './types.ts';
 
 /** Spans below one activity. */
@@ -76,7 +75,7 @@ export function traced<T extends object>(
             try {
               return (await Reflect.apply(value, object, args)) as unknown;
             } catch (error) {
-              span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+              failedWith(span, error);
               throw error;
             } finally {
               span.end();

@@ -12,6 +12,8 @@ export interface Telemetry {
   spans<T extends object>(target: T, kind: SpanTarget): T;
   /** Sends these metrics from now on, at the interval of OTEL_METRIC_EXPORT_INTERVAL (default one minute). */
   metrics(collect: () => Promise<readonly Metric[]>): void;
+  /** Looks at the metrics a last time, while what they ask is still open: that look is the last that is sent. */
+  settle(): Promise<void>;
   /** Sends what waits, for a few seconds at most. */
   close(): Promise<void>;
 }

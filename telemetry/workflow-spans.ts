@@ -10,21 +10,29 @@ import {
 import { hrTimeDuration, millisToHrTime, type InstrumentationScope } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import { reasonAttribute, reasonText } from './failed.ts';
 import type { WorkflowSpan } from '../domain/trace.ts';
 
 /** A batch that was due longer ago was made up for later: nothing waited all that time. */
 const LONGEST_DELAY_MS = 5 * 60_000;
 
+export interface SpanFrame {
+  readonly sampled: (traceId: string) => boolean;
+  readonly resource: Resource;
+  readonly scope: InstrumentationScope;
+  /** Of every span. */
+  readonly attributes: Attributes;
+}
+
 /** The span of the run, and below it in the first workflow of a trace the one of what started it. */
 export function workflowSpans(
   span: WorkflowSpan,
-  sampled: (traceId: string) => boolean,
-  resource: Resource,
-  scope: InstrumentationScope,
+  { sampled, resource, scope, attributes: ofAll }: SpanFrame,
 ): ReadableSpan[] {
   if (!sampled(span.traceId)) return [];
-  const { startMs, endMs, error, started, batch } = span;
-  const common: Attributes = batch === undefined ? {} : { 'fleetscore.batch': batch };
+  const { startMs, endMs, started, batch } = span;
+  const error = span.error === undefined ? undefined : reasonText(span.error);
+  const common: Attributes = { ...ofAll, ...(batch === undefined ? {} : { 'fleetscore.batch': batch }) };
   const make = (
     name: string,
     kind: SpanKind,
@@ -47,7 +55,7 @@ export function workflowSpans(
       instrumentationScope: scope,
       ...(parentSpanId === undefined ? {} : { parentSpanContext: { ...own, spanId: parentSpanId, isRemote: true } }),
       status: error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: error },
-      attributes: { ...common, ...attributes },
+      attributes: { ...common, ...(error === undefined ? {} : reasonAttribute(error)), ...attributes },
       links: [],
       events: [],
       droppedAttributesCount: 0,

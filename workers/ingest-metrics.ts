@@ -81,6 +81,7 @@ function partitionMetrics(look: IngestLook, labels: Labels): Metric[] {
     name: `fleetscore_ingest_${name}`,
     type,
     help,
+    stored: type === 'counter',
     samples: look.partitions.flatMap((state): Sample[] => {
       const found = value(state);
       return found === undefined ? [] : [{ labels: { ...labels, partition: state.partition }, value: found }];

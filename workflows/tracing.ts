@@ -57,7 +57,7 @@ export function interceptors(): WorkflowInterceptors {
               startMs: startTime.getTime(),
               endMs: Date.now(),
               ...(batch === undefined ? {} : { batch }),
-              ...(error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) }),
+              ...(error === undefined ? {} : { error: deepestText(error) }),
               ...(parent
                 ? {}
                 : {
@@ -86,4 +86,11 @@ export function interceptors(): WorkflowInterceptors {
       },
     ],
   };
+}
+
+/** Temporal wraps what failed: `Activity task failed` says nothing. */
+function deepestText(error: unknown): string {
+  let deepest = error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  return deepest instanceof Error ? deepest.message : String(deepest);
 }

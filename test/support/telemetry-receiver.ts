@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -48,6 +48,7 @@ export interface ReceivedMetric {
 export interface Envelope {
   readonly name: string;
   readonly iKey: string;
+  readonly sampleRate?: number;
   readonly tags: Readonly<Record<string, string>>;
   readonly data: {
     readonly baseType: string;
@@ -56,9 +57,21 @@ export interface Envelope {
       readonly id?: string;
       readonly metrics?: readonly { readonly name: string; readonly value: number }[];
       readonly properties?: Readonly<Record<string, string>>;
+      readonly exceptions?: readonly { readonly message: string; readonly stack: string }[];
     };
   };
 }
+
+/**
+ * `mute` takes requests and never answers; `partial` refuses every other item (206); `redirect` sends on to the same
+ * address without the folder (307); `reset` breaks the connection.
+ */
+export type EndpointTrouble =
+  | 'mute'
+  | 'partial'
+  | 'redirect'
+  | 'reset'
+  | { readonly status: number; readonly retryAfterSeconds?: number };
 
 export interface TelemetryReceiver {
   readonly url: string;
@@ -73,10 +86,10 @@ export interface TelemetryReceiver {
   readonly raw: string[];
   /** Paths that were asked for and are not known. */
   readonly strange: string[];
-  /** From now on: takes requests and never answers them, refuses them, or (no argument) is well again. */
-  trouble(kind?: 'mute' | { readonly status: number; readonly retryAfterSeconds?: number }): void;
-  /** Requests that have no answer yet, and the most there ever were. */
-  readonly open: { readonly now: number; readonly most: number };
+  /** Under `{url}/{folder}/` it answers so from now on, as the service does. */
+  trouble(folder: string, kind: EndpointTrouble): void;
+  /** Requests that came there, and the most that had no answer at once. */
+  asked(folder: string): { readonly count: number; readonly mostOpen: number };
   stop(): Promise<void>;
 }
 
@@ -95,18 +108,29 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
   const envelopes: Envelope[] = [];
   const raw: string[] = [];
   const strange: string[] = [];
-  let trouble: 'mute' | { readonly status: number; readonly retryAfterSeconds?: number } | undefined;
-  const open = { now: 0, most: 0 };
+  const troubles = new Map<string, EndpointTrouble>();
+  const asked = new Map<string, { count: number; open: number; mostOpen: number }>();
 
   const listener: RequestListener = (request, response) => {
-    open.most = Math.max(open.most, ++open.now);
-    response.once('close', () => open.now--);
-    if (trouble === 'mute') return void request.on('error', () => {}).resume();
-    if (trouble) {
-      const { status, retryAfterSeconds } = trouble;
+    const [, folder = '', path] = /^\/([\w-]+)(\/v2.*)$/.exec(request.url ?? '') ?? [];
+    const trouble = troubles.get(folder);
+    if (trouble !== undefined) {
+      const counted = asked.get(folder) ?? { count: 0, open: 0, mostOpen: 0 };
+      asked.set(folder, counted);
+      counted.count++;
+      counted.mostOpen = Math.max(counted.mostOpen, ++counted.open);
+      response.once('close', () => counted.open--);
+      request.on('error', () => {});
+      if (trouble === 'reset') return void request.socket.destroy();
+      if (trouble === 'partial') return void refuseSome(request, response);
       request.resume();
-      response.writeHead(status, retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) });
-      return void response.end('{}');
+      if (trouble === 'mute') return;
+      const { status, retryAfterSeconds } = trouble === 'redirect' ? { status: 307 } : trouble;
+      const headers = {
+        ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+        ...(trouble === 'redirect' ? { location: `https://${request.headers.host}${path}` } : {}),
+      };
+      return void response.writeHead(status, headers).end('{}');
     }
     void bodyOf(request).then((text) => {
       const answer = (status: number, body: object): void =>
@@ -153,8 +177,8 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
     envelopes,
     raw,
     strange,
-    trouble: (kind) => void (trouble = kind),
-    open,
+    trouble: (folder, kind) => void troubles.set(folder, kind),
+    asked: (folder) => asked.get(folder) ?? { count: 0, mostOpen: 0 },
     secure: secure && { url: await listen(secure, 'https'), certificate: certificate.cert },
     async stop() {
       await Promise.all(
@@ -168,6 +192,20 @@ export async function startTelemetryReceiver(dir: string): Promise<TelemetryRece
       );
     },
   };
+}
+
+/** Every other item, from the first. */
+async function refuseSome(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const text = await bodyOf(request);
+  const count = text.startsWith('[') ? (JSON.parse(text) as unknown[]).length : text.split('\n').filter(Boolean).length;
+  const errors = Array.from({ length: Math.ceil(count / 2) }, (_, i) => ({
+    index: i * 2,
+    statusCode: 400,
+    message: '109: Field is wrong',
+  }));
+  response
+    .writeHead(206, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ itemsReceived: count, itemsAccepted: count - errors.length, errors }));
 }
 
 function makeCertificate(dir: string): { readonly cert: string; readonly key: string } | undefined {

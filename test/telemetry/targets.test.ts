@@ -121,7 +121,7 @@ test('calls are spans below an activity, a few hundred at the most, and none wit
   expect(spans[0]).toMatchObject({
     name: 'sql fail',
     status: { message: 'no' },
-    attributes: { 'db.operation.name': 'fail' },
+    attributes: { 'db.operation.name': 'fail', 'fleetscore.reason': 'no' },
     parentSpanContext: { spanId: activity.spanContext().spanId },
   });
 });
