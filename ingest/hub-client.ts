@@ -5,7 +5,7 @@
  * without the addition, and the log says what that costs.
  */
 import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
-import type { EventHubConsumerClient } from '@azure/event-hubs';
+import type { EventHubConsumerClient, PartitionOwnership } from '@azure/event-hubs';
 import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -29,6 +29,7 @@ import { createHubCheck, type HubCheck } from './hub-check.ts';
 import { reasonOf } from './hub-errors.ts';
 import type { IngestLog } from './log.ts';
 import type { IngestSettings } from './settings.ts';
+import { createStrangers, type Strangers } from './holders.ts';
 import { createStoreClock } from './store-clock.ts';
 
 export interface HubClientOptions {
@@ -52,6 +53,9 @@ export interface HubClient {
   readonly identifier: string;
   /** Remembers where reading of a partition may start. @throws what Blob throws */
   checkpoint(partition: string, at: { readonly seq: number; readonly offset: string }): Promise<void>;
+  /** Owners of partitions, with times by the clock of this machine. @throws what Blob throws */
+  owners(): Promise<PartitionOwnership[]>;
+  readonly strangers: Strangers;
   /** Gives partitions up, so that none waits until its ownership expires. */
   release(held: Release['held'], because: string): Promise<void>;
 }
@@ -64,9 +68,10 @@ export function openHubClient(options: HubClientOptions): HubClient {
   const checkpoints = new BlobCheckpointStore(container);
   const identifier = workerName === undefined ? randomUUID() : ownerId(workerName, randomUUID());
   const mayTake = async (partition: string): Promise<boolean> => options.isRead(partition) || check.admit(partition);
+  const inOurTime = createStoreClock(container, log);
   const client = createConsumer(
     eventHubs,
-    believableCheckpoints(checkpoints, store, settings.capture, log, mayTake, createStoreClock(container, log)),
+    believableCheckpoints(checkpoints, store, settings.capture, log, mayTake, inOurTime),
     {
       loadBalancing: {
         strategy: 'greedy',
@@ -88,12 +93,16 @@ export function openHubClient(options: HubClientOptions): HubClient {
     dropCheckpoint: (partition) => dropCheckpoint(container, name, consumerGroup, partition),
   });
   extendClient(client, check, log);
+  const owners = async (): Promise<PartitionOwnership[]> =>
+    inOurTime(await checkpoints.listOwnership(name.namespace, name.hub, consumerGroup));
   return {
     client,
     name,
     source,
     check,
     identifier,
+    owners,
+    strangers: createStrangers({ identifier, owners, ownershipTimeoutMs: settings.ownershipTimeoutMs, log }),
     checkpoint: (partitionId, { seq, offset }) =>
       checkpoints.updateCheckpoint({
         fullyQualifiedNamespace: name.namespace,

@@ -14,6 +14,7 @@ import { mendCapture } from './capture-holes.ts';
 import type { EventHubTarget } from './connect.ts';
 import { hubFolder } from './event.ts';
 import { createFilter } from './filter.ts';
+import { holdersOf, type Holder } from './holders.ts';
 import { assertReadable, openHubClient, releaseOwn, type HubClient } from './hub-client.ts';
 import type { IngestLog } from './log.ts';
 import { createEventParser } from './parse-event.ts';
@@ -41,6 +42,8 @@ export interface IngestWorker {
   /** `source` of its progress in the store. */
   readonly source: string;
   stats(): IngestStats;
+  /** Who reads each of these partitions. @throws what Blob throws */
+  holders(partitions: readonly string[]): Promise<ReadonlyMap<string, Holder>>;
   /** Resolves with the reason when the worker cannot go on by itself; stop it and start it again. */
   readonly failed: Promise<FleetscoreError>;
   /**
@@ -120,7 +123,9 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
       log.warn({ withinMs }, 'ended without finishing; the events under way are read again at the next start');
     options.onStats?.(stats());
   };
-  return { source, stats, failed, stop: (withinMs = settings.stopTimeoutMs) => (stopped ??= stop(withinMs)) };
+  const holders = async (ids: readonly string[]): Promise<ReadonlyMap<string, Holder>> =>
+    holdersOf(ids, await hub.owners(), { nowMs: Date.now(), ...settings, strangers: hub.strangers.now() });
+  return { source, stats, holders, failed, stop: (withinMs = settings.stopTimeoutMs) => (stopped ??= stop(withinMs)) };
 }
 
 const subscribeOptions = ({ maxBatchEvents }: IngestSettings): SubscribeOptions => ({

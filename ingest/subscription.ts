@@ -9,7 +9,7 @@ import type { ErrorCode } from '../domain/error-codes.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { toIngestEvent } from './event.ts';
 import type { HubClient } from './hub-client.ts';
-import { reasonOf, refusesPosition } from './hub-errors.ts';
+import { reasonOf, refusesPosition, wasTaken } from './hub-errors.ts';
 import type { IngestLog } from './log.ts';
 import type { Partitions } from './partitions.ts';
 import { untilDone } from './retry.ts';
@@ -77,6 +77,7 @@ export function subscriptionHandlers(deps: SubscriptionDeps): SubscriptionEventH
     },
     async processError(error, { partitionId }) {
       if (refusesPosition(error)) hub.check.doubtPosition(partitionId);
+      if (wasTaken(error) && !deps.ending.aborted) void hub.strangers.lost(partitionId);
       logTrouble(log, error, partitionId, deps.ending.aborted);
     },
     async processClose(reason, { partitionId }: PartitionContext) {

@@ -7,6 +7,7 @@ import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
 import { eventHubTarget } from '../connect/event-hubs.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
 import { ingestSettings } from '../connect/ingest-settings.ts';
+import { hubMetrics, openHubLook } from './hub-metrics.ts';
 import { stalledMetric, watchIngest } from './ingest-stall.ts';
 import { live, SUPERVISOR_GONE } from './lifecycle.ts';
 import { watchSchema } from './schema-watch.ts';
@@ -43,9 +44,11 @@ await live('ingest', async (life) => {
     });
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
     const stall = watchIngest(worker, store, hub, log);
+    const lookAtHub = openHubLook({ worker, store, hub, log });
     const metrics = await startMetrics(life, async () => [
       ...ingestMetrics(worker.stats(), await look(), labels),
       stalledMetric(stall.count(), labels),
+      ...hubMetrics(await lookAtHub(), labels),
     ]);
     ready();
     const schema = watchSchema(store, life);
@@ -53,7 +56,8 @@ await live('ingest', async (life) => {
     stall.stop();
     if (typeof reason === 'string') log.info({ reason }, 'draining');
     draining = true;
-    await Promise.all([worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined), metrics?.close()]);
+    await worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined);
+    await metrics?.close();
     if (typeof reason !== 'string') throw reason;
     schema.stop();
   } finally {

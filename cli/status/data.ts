@@ -3,7 +3,7 @@ import { readingsWait } from '../../storage/store.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
 import type { Look, PoolSeen, RunningSeen } from './look.ts';
-import { living, partsOf, stalled } from './page.ts';
+import { living, partsOf, stalled, unheld, changed } from './page.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 
 /** The look as one JSON document. */
@@ -96,6 +96,8 @@ function ingestData(look: Look, before: readonly Look[]) {
     lagEvents: states.some((state) => state.lagEvents !== undefined) ? sum((state) => state.lagEvents ?? 0) : null,
     waitsForDisk: room ? readingsWait(room) : false,
     stalledPartitions: stalled(look),
+    unheldPartitions: look.holders ? unheld(look) : null,
+    changedPartitions: changed(look).map(({ partition, problem }) => ({ partition, problem })),
     watermarkAgeSeconds: marks.length === 0 ? null : (look.atMs - Math.min(...marks)) / 1000,
     readingsPerSecond: readingRate(look, before) ?? null,
     readings: sum((state) => state.readings),

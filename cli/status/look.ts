@@ -6,12 +6,14 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
+import type { Holder } from '../../ingest/holders.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
+import { partitionHolders } from '../../connect/partition-owners.ts';
 import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
@@ -89,6 +91,8 @@ export interface Look {
   readonly pools: Answer<readonly PoolSeen[]>;
   /** By partition; without lag when Event Hubs does not answer. */
   readonly ingest: Answer<readonly PartitionState[]>;
+  /** Who reads each partition of the hub; absent where Event Hubs or Blob does not answer. */
+  readonly holders?: ReadonlyMap<string, Holder>;
 }
 
 /** Longest wait for one part. */
@@ -119,7 +123,7 @@ export function openLooker(context: Context): Looker {
       const batches = ask(async () => newestAndOpen(await theStore()));
       const temporal = ask(async () => context.client());
       const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
-      const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen] = await Promise.all([
+      const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen, holders] = await Promise.all([
         temporal.then(on((client) => lookAtTemporal(client, context))),
         temporal.then(on(async (client) => notScoredOf(client, await theStore()))),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
@@ -135,6 +139,13 @@ export function openLooker(context: Context): Looker {
           return partitionStates(own, hub?.source, found.value ?? []);
         }),
         ends,
+        ask(async () =>
+          partitionHolders(
+            context.config,
+            hub!,
+            (await ends).value!.map(({ partition }) => partition),
+          ),
+        ),
       ]);
       return {
         atMs: Date.now(),
@@ -145,6 +156,7 @@ export function openLooker(context: Context): Looker {
         running,
         pools,
         ingest,
+        ...(holders.value ? { holders: holders.value } : {}),
         eventHubs: hubSeen.problem === undefined ? { value: true } : { problem: hubSeen.problem },
       };
     },

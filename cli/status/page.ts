@@ -7,6 +7,7 @@ import { sensorName } from '../../domain/sensor.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
 import { harmless } from '../../report/text-width.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
+import { REMEDY } from '../../ingest/hub-check.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
@@ -212,9 +213,33 @@ const STILL_MS = 5 * 60_000;
 export const stalled = ({ ingest: { value: states }, atMs }: Look): string[] =>
   (states ?? [])
     .filter(
-      ({ lagEvents = 0, updatedAtMs }) => lagEvents > 0 && updatedAtMs !== undefined && atMs - updatedAtMs > STILL_MS,
+      ({ lagEvents = 0, updatedAtMs, problem }) =>
+        problem === undefined && lagEvents > 0 && updatedAtMs !== undefined && atMs - updatedAtMs > STILL_MS,
     )
     .map(({ partition }) => partition);
+
+/** Partitions of the hub that no worker reads. */
+export const unheld = ({ holders = new Map() }: Look): string[] =>
+  [...holders].flatMap(([partition, holder]) => (holder === 'nobody' ? [partition] : []));
+
+/** Partitions that are not those that were read before. */
+export const changed = ({ ingest: { value: states } }: Look): PartitionState[] =>
+  (states ?? []).filter(({ problem }) => problem !== undefined);
+
+/** What is wrong with partitions, a line each. */
+function partitionTroubles(look: Look): string[] {
+  const free = unheld(look);
+  const lines = changed(look).map(
+    ({ partition, problem }) => `partition ${partition} stands still: ${problem}. ${REMEDY}`,
+  );
+  if (free.length > 0)
+    lines.push(
+      free.length === look.holders!.size
+        ? `no ingest worker reads a partition of the hub (${free.length} there): does one run? fleetscore logs --worker ingest`
+        : `partition ${free.join(', ')}: no ingest worker reads ${free.length === 1 ? 'it' : 'them'}; one takes over within half a minute, where its log says nothing else`,
+    );
+  return lines;
+}
 
 function ingest(look: Look, before: readonly Look[]): string {
   const states = look.ingest.value;
@@ -243,6 +268,7 @@ function ingest(look: Look, before: readonly Look[]): string {
       : [
           `partition ${stalled(look).join(', ')}: events wait, nothing applied for more than ${formatMs(STILL_MS)}; a worker that holds it ends by itself (docs/outages.md)`,
         ]),
+    ...partitionTroubles(look),
   ].join('\n');
 }
 

@@ -63,7 +63,34 @@ var rules = [
     description: 'events wait; `fleetscore status`'
     window: 'PT30M'
     every: 'PT5M'
-    query: 'customMetrics | where name == "fleetscore_ingest_lag_events" | summarize lag = sum(valueSum) / dcount(bin(timestamp, 1m)) by bin(timestamp, 10m) | summarize least = min(lag) | where least > 10000'
+    query: 'customMetrics | where name == "fleetscore_ingest_hub_lag_events" | summarize lag = max(valueSum / valueCount) by partition = tostring(customDimensions.partition), bin(timestamp, 10m) | summarize lag = sum(lag) by timestamp | summarize least = min(lag) | where least > 10000'
+  }
+  {
+    name: 'PartitionsUnread'
+    severity: 1
+    title: 'fleetscore: Nobody, or a stranger, reads partitions of the event hub'
+    description: '`fleetscore status` names those that nobody reads; a stranger is another program on the consumer group of fleetscore'
+    window: 'PT15M'
+    every: 'PT5M'
+    query: 'customMetrics | where name == "fleetscore_ingest_hub_partitions" and tostring(customDimensions.held_by) in ("nobody", "stranger") | summarize unread = max(valueSum / valueCount) by held_by = tostring(customDimensions.held_by), bin(timestamp, 5m) | summarize least = min(unread) by held_by | where least > 0'
+  }
+  {
+    name: 'HubChanged'
+    severity: 1
+    title: 'fleetscore: Partitions are not those that were read before'
+    description: 'they are left alone; `fleetscore ingest status` says what differs and what to do'
+    window: 'PT15M'
+    every: 'PT5M'
+    query: 'customMetrics | where name == "fleetscore_ingest_partition_problem" | summarize arg_max(timestamp, valueSum, valueCount) by partition = tostring(customDimensions.partition) | where valueSum / valueCount > 0'
+  }
+  {
+    name: 'StandsStill'
+    severity: 1
+    title: 'fleetscore: A worker has work and does not get on, though the services answer'
+    description: 'it ends by itself and a new one takes over; if it comes again, `fleetscore logs --level error`'
+    window: 'PT15M'
+    every: 'PT5M'
+    query: 'customMetrics | where name == "fleetscore_ingest_stalled_partitions" and valueSum / valueCount > 0 or name == "fleetscore_scoring_oldest_chunk_seconds" and valueSum / valueCount > 660 | summarize last = max(timestamp) by name'
   }
   {
     name: 'StoreDown'

@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { statusData } from '../../cli/status/data.ts';
+import { statusPage } from '../../cli/status/page.ts';
 import { readingRate, sensorRate, timeLeft } from '../../cli/status/rates.ts';
 import type { Look, RunningSeen } from '../../cli/status/look.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
@@ -104,4 +106,29 @@ test.each<[string, RunningSeen, readonly Look[], number | undefined, number | un
 test('the rate of readings needs two looks that ingest answered', () => {
   expect(readingRate(look(T, [], 100), [])).toBeUndefined();
   expect(readingRate(look(T, [], 100), [look(T - 10_000, []), look(T - 4_000, [], 60)])).toBe(10);
+});
+
+test('partitions that nobody reads, and those that are not the ones that were read before, have a line each', () => {
+  const seen = look(T, [], 10);
+  const other = { ...seen.ingest.value![0]!, partition: '1', lagEvents: 7, updatedAtMs: 1, problem: 'it ends at 3' };
+  const holders = new Map([
+    ['0', 'nobody'],
+    ['1', 'worker'],
+    ['2', 'nobody'],
+  ] as const);
+  const page = (shown: Look): string => statusPage(shown, [], 'here');
+  const troubled = { ...seen, ingest: { value: [...seen.ingest.value!, other] }, holders };
+  expect(page(seen)).not.toMatch(/no ingest worker|stands still/);
+  expect(page(troubled)).toMatch(/partition 0, 2: no ingest worker reads them/);
+  // It stands still on purpose: that is no worker that does not get on.
+  expect(page(troubled)).toMatch(/partition 1 stands still: it ends at 3\. .*FLEETSCORE_ON_NEW_HUB=read/);
+  expect(page(troubled)).not.toMatch(/nothing applied/);
+  expect(page({ ...troubled, holders: new Map([['0', 'nobody']] as const) })).toMatch(
+    /no ingest worker reads a partition of the hub/,
+  );
+  expect(statusData(troubled, []).ingest).toMatchObject({
+    unheldPartitions: ['0', '2'],
+    changedPartitions: [{ partition: '1', problem: 'it ends at 3' }],
+    stalledPartitions: [],
+  });
 });

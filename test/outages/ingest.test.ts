@@ -1,11 +1,14 @@
 /** Ingest whose Blob does not answer: no partition stands still for good, nothing is lost, and it can be ended. */
+import { latestEventPosition } from '@azure/event-hubs';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { join } from 'node:path';
+import { openConsumer } from '../../ingest/connect.ts';
 import { deadLetterName } from '../../ingest/dead-letters.ts';
 import { startIngest } from '../../ingest/ingest-worker.ts';
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import { blobService, type BlobRetry } from '../../storage/blob-service.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
+import { hubMetrics } from '../../workers/hub-metrics.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { capturedSeqs, openStage, SOURCE, T0, toEvents, type Stage } from '../ingest/pipeline-stage.ts';
 import { startBlobProxy, type BlobFault, type BlobProxy, type ProxiedRequest } from '../support/blob-proxy.ts';
@@ -116,7 +119,7 @@ test('a write that is under way ends when the worker gives up', async () => {
   expect(await outcome).toBe('INGEST_STOPPED');
 });
 
-test('a list of owners that is never answered does not end the sharing out of partitions', async () => {
+test('a list of owners that is never answered does not end the sharing out of partitions; a stranger is told', async () => {
   const store = await openStore(`sqlite:${join(dir, 'owners.db')}`);
   await store.migrate();
   const warnings: string[] = [];
@@ -149,6 +152,32 @@ test('a list of owners that is never answered does not end the sharing out of pa
     );
     await producer.close();
     await until(() => worker.stats().readings >= 20);
+
+    // A program with a higher priority on the same consumer group: no service reports that.
+    const all = ['0', '1', '2', '3'];
+    expect([...(await worker.holders(all)).values()]).toEqual(['worker', 'worker', 'worker', 'worker']);
+    const foreign = openConsumer({
+      connection: { connectionString: servers.eventHubs },
+      hub: 'readings',
+      consumerGroup: '$Default',
+    });
+    const reading = foreign.subscribe(
+      '1',
+      { processEvents: async () => {}, processError: async () => {} },
+      { ownerLevel: 5, startPosition: latestEventPosition },
+    );
+    try {
+      await until(async () => (await worker.holders(all)).get('1') === 'stranger');
+      expect(warnings.join('\n')).toMatch(/another program reads this partition.*FLEETSCORE_CONSUMER_GROUP/);
+      const metrics = hubMetrics({ states: [], holders: await worker.holders(all) }, {});
+      expect(metrics.find(({ name }) => name.endsWith('hub_partitions'))!.samples).toContainEqual({
+        labels: { held_by: 'stranger' },
+        value: 1,
+      });
+    } finally {
+      await reading.close();
+      await foreign.close();
+    }
   } finally {
     await worker.stop();
     await store.close();

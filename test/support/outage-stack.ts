@@ -128,6 +128,8 @@ export async function startOutageStack(
     });
     await untilReady(child, START_MS);
   };
+  // Earlier builds publish into containers that are there.
+  await context.blobs().prepare();
   await prepare(context);
   await Promise.all(['ingest', 'control', 'scoring'].map(supervise));
   const most = new Map<string, number>();

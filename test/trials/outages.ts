@@ -49,6 +49,8 @@ const GOES_ON_MS = 30_000;
 const NO_ANSWER_MS = 60_000;
 /** Given up, for the table's sake. */
 const END_MS = 150_000;
+/** Without a fault, to see what memory workers have. */
+const WARM_SECONDS = 20;
 /** Of what a worker has without a fault. */
 const MOST_MEMORY = 1.2;
 
@@ -83,9 +85,10 @@ async function meet(stack: OutageStack, fault: ServiceFault | typeof NO_FAULT, n
   const ids = [await startBatch(context, PERIOD, shape)];
   await sleep(100 + Math.round(uniformAt(seed, number) * 900));
   await fault.begin(stack);
-  await sleep(seconds * 500);
+  const lastsMs = 1_000 * (fault === NO_FAULT ? Math.min(seconds, WARM_SECONDS) : seconds);
+  await sleep(lastsMs / 2);
   ids.push(await startBatch(context, PERIOD, shape));
-  await sleep(seconds * 500);
+  await sleep(lastsMs / 2);
   await fault.end(stack);
   const backAtMs = performance.now();
   const sent = stack.feed.sent();
