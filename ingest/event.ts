@@ -62,7 +62,8 @@ export function toIngestEvent(event: ReceivedEventData): IngestEvent {
   return {
     seq: event.sequenceNumber,
     offset: event.offset,
-    enqueuedMs: event.enqueuedTimeUtc.getTime(),
+    // The service always sets it; NaN is found in delivery.ts.
+    enqueuedMs: (event.enqueuedTimeUtc as Date | undefined)?.getTime() ?? Number.NaN,
     // Several data sections of one AMQP message are one body.
     body: Array.isArray(body) && body.every((part) => part instanceof Uint8Array) ? Buffer.concat(body) : body,
     ...(unreadable === undefined ? undefined : { unreadable }),

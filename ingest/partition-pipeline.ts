@@ -9,6 +9,7 @@ import type { Store } from '../storage/store.ts';
 import type { Taken } from './admit.ts';
 import { createApplier, type Applier } from './apply-events.ts';
 import { createCaptureFlow, type Position } from './capture-flow.ts';
+import { inOrder } from './delivery.ts';
 import type { IngestEvent } from './event.ts';
 import { loadProgress, type Retry } from './exactly-once.ts';
 import type { ReadingFilter } from './filter.ts';
@@ -87,10 +88,11 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
     }
   };
 
+  const delivery = { partition, log, onTwice: () => void totals.redelivered++ };
   const inTurn = createInTurn();
   let closed = false;
   return {
-    process: (events) => inTurn(async () => (closed ? undefined : take(events))),
+    process: (events) => inTurn(async () => (closed ? undefined : take(inOrder(events, delivery)))),
     tick: (nowMs) => inTurn(async () => (closed ? undefined : capture.tick(nowMs))),
     close: (flushing) =>
       inTurn(async () => {
@@ -143,6 +145,11 @@ function gapDetector(
   let seenSeq = startSeq;
   return (event) => {
     const doneSeq = Math.max(seenSeq, applier.appliedSeq);
+    if (seenSeq < 0 && event.seq > 0)
+      log.info(
+        { partition, firstSeq: event.seq },
+        'events before the first one had expired when the partition was first read',
+      );
     if (seenSeq >= 0 && event.seq > doneSeq + 1) {
       totals.gaps++;
       log.error(

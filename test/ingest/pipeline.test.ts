@@ -243,6 +243,40 @@ test('events that expired before they were read are counted as one gap', () =>
     expect(pipeline.appliedSeq).toBe(9);
   }));
 
+test('events that come twice or out of order in one delivery count once, and all are in raw capture', () =>
+  onStage(async (stage) => {
+    const readings = Array.from({ length: 12 }, (_, i) => one(i * 1_000, i));
+    const events = toEvents(readings);
+    const pipeline = await stage.open();
+    await pipeline.process([0, 0, 1, 3, 2, 2, 5, 4].map((i) => events[i]!));
+    await pipeline.process(events.slice(4));
+    await pipeline.close(true);
+    expect(await allWindows(stage.store)).toEqual(expectedWindows(readings));
+    expect((await stage.store.listProgress(SOURCE))[0]).toMatchObject({
+      readings: 12,
+      appliedSeq: 11,
+      capturedSeq: 11,
+    });
+    expect(await capturedSeqs(blobs, stage.folder)).toEqual(events.map(({ seq }) => seq));
+    expect(stage.totals).toMatchObject({ gaps: 0, redelivered: 4 });
+  }));
+
+test.each([
+  ['sequence number', { seq: undefined }],
+  ['offset', { offset: undefined }],
+  ['time of arrival', { enqueuedMs: Number.NaN }],
+])('an event without %s is named and holds nothing up', (_, missing) =>
+  onStage(async (stage) => {
+    const events = toEvents([one(0, 1), one(1_000, 2), one(2_000, 3)]);
+    const pipeline = await stage.open();
+    await pipeline.process([events[0]!, { ...events[1]!, ...missing } as never, events[2]!]);
+    await pipeline.close(true);
+    expect(pipeline.appliedSeq).toBe(2);
+    expect(await capturedSeqs(blobs, stage.folder)).toEqual([0, 2]);
+    expect(stage.logged.join('\n')).toMatch(/are left out: no event hub sends such/);
+  }),
+);
+
 test('a filter keeps readings out of windows but not out of raw capture', () =>
   onStage(async (stage) => {
     const pipeline = await stage.open({ filter: { sensors: ['keep'], maxValue: 5 } });
