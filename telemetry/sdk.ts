@@ -6,7 +6,7 @@ import { context, diag, DiagLogLevel, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import { detectResources, envDetector, resourceFromAttributes, type Resource } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, BatchSpanProcessor, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { VERSION } from '../version.ts';
@@ -78,16 +78,7 @@ export function createTelemetry(
   const sampled = isSampled(targets.ratio);
   traceAzureSdk(tracer);
 
-  const intervalMs = Number(process.env['OTEL_METRIC_EXPORT_INTERVAL']) || 60_000;
-  const every = { exportIntervalMillis: intervalMs, exportTimeoutMillis: Math.min(intervalMs, 30_000) };
-  // Of its own each: Application Insights takes differences, which begin with the process.
-  const metered = [
-    ...(targets.otlpMetrics ? [{ exporter: new OTLPMetricExporter(), differences: false }] : []),
-    ...(azure ? [{ exporter: new AzureMonitorMetricExporter(azure), differences: true }] : []),
-  ].map(({ exporter, differences }) => ({
-    differences,
-    provider: new MeterProvider({ resource, readers: [new PeriodicExportingMetricReader({ exporter, ...every })] }),
-  }));
+  const metered = meterProviders(targets, azure, resource);
   let observed: readonly Observed[] = [];
 
   return {
@@ -125,6 +116,23 @@ export function createTelemetry(
       ]);
     },
   };
+}
+
+/** Of its own each: Application Insights takes differences, which begin with the process. */
+function meterProviders(
+  targets: TelemetryTargets,
+  azure: ConstructorParameters<typeof AzureMonitorMetricExporter>[0],
+  resource: Resource,
+): { readonly provider: MeterProvider; readonly differences: boolean }[] {
+  const intervalMs = Number(process.env['OTEL_METRIC_EXPORT_INTERVAL']) || 60_000;
+  const every = { exportIntervalMillis: intervalMs, exportTimeoutMillis: Math.min(intervalMs, 30_000) };
+  return [
+    ...(targets.otlpMetrics ? [{ exporter: new OTLPMetricExporter(), differences: false }] : []),
+    ...(azure ? [{ exporter: new AzureMonitorMetricExporter(azure), differences: true }] : []),
+  ].map(({ exporter, differences }) => ({
+    differences,
+    provider: new MeterProvider({ resource, readers: [new PeriodicExportingMetricReader({ exporter, ...every })] }),
+  }));
 }
 
 /**

@@ -21,13 +21,21 @@ export interface IngestStall {
   stop(): void;
 }
 
-/** @param afterMs of standing still. @param everyMs between two looks */
+export interface StallOptions {
+  /** Of standing still, ms. */
+  readonly afterMs?: number;
+  /** Between two looks, ms. */
+  readonly everyMs?: number;
+  /** Asks what else the work needs. @throws when it does not answer */
+  readonly answers?: () => Promise<unknown>;
+}
+
 export function watchIngest(
   worker: Pick<IngestWorker, 'stats'>,
   store: Pick<Store, 'listProgress'>,
   hub: Pick<HubReader, 'source' | 'ends'>,
   log: Logger,
-  { afterMs = STALLED_AFTER_MS, everyMs = EVERY_MS } = {},
+  { afterMs = STALLED_AFTER_MS, everyMs = EVERY_MS, answers = async () => {} }: StallOptions = {},
 ): IngestStall {
   const watch = createStallWatch(afterMs);
   const { promise: stalled, resolve } = Promise.withResolvers<FleetscoreError>();
@@ -37,7 +45,7 @@ export function watchIngest(
     // Its own partitions; one that holds none looks whether anybody gets on.
     const { partitions: own } = worker.stats();
     const asked = own.length === 0 ? undefined : own;
-    const [progress, ends] = await Promise.all([store.listProgress(hub.source), hub.ends(asked)]);
+    const [progress, ends] = await Promise.all([store.listProgress(hub.source), hub.ends(asked), answers()]);
     const states = partitionStates(progress, hub.source, ends).filter(
       // One that is not the hub that was read stands still on purpose.
       ({ lagEvents, problem }) => lagEvents !== undefined && problem === undefined,
@@ -68,8 +76,12 @@ export function watchIngest(
     if (looking) return;
     looking = true;
     look()
-      // A service that does not answer is an outage, which a new process does not end.
-      .catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'cannot tell whether partitions stand still'))
+      // A service that does not answer is an outage, which a new process does not end; time counts anew after it.
+      .catch((error: unknown) => {
+        watch.look(Date.now(), []);
+        count = 0;
+        log.debug({ reason: messageOf(error) }, 'cannot tell whether partitions stand still');
+      })
       .finally(() => (looking = false));
   }, everyMs);
   timer.unref();

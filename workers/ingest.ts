@@ -1,5 +1,6 @@
 /** The ingest worker: readings from Event Hubs into windows and raw capture. */
 import { patiently } from '../activities/patience.ts';
+import { CONTAINERS } from '../domain/blob-names.ts';
 import { startIngest } from '../ingest/ingest-worker.ts';
 import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
@@ -43,7 +44,7 @@ await live('ingest', async (life) => {
       onStats: (stats) => (draining ? log.info({ stats }, 'ingest') : logStats(stats)),
     });
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
-    const stall = watchIngest(worker, store, hub, log);
+    const stall = watchIngest(worker, store, hub, log, { answers: () => blobs.exists(CONTAINERS.raw, 'status') });
     const lookAtHub = openHubLook({ worker, store, hub, log });
     const metrics = await startMetrics(life, async () => [
       ...ingestMetrics(worker.stats(), await look(), labels),

@@ -17,6 +17,8 @@ import { improveConnection } from './driver.ts';
 /** For the first bytes of an answer; `Connection Timeout` (s) and `Request Timeout` (ms) in the text change them. */
 const CONNECT_TIMEOUT_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Longest silence within an answer that has begun. */
+const STALL_MS = 25_000;
 /** Longest wait for a free connection of the pool, or a new one. */
 const BORROW_TIMEOUT_MS = 45_000;
 const POOL_SIZE = 10;
@@ -54,7 +56,7 @@ export function mssqlConfig(url: string): sql.config {
       createTimeoutMillis: BORROW_TIMEOUT_MS,
       ...parsed.pool,
     },
-    beforeConnect: (connection) => improveConnection(connection, requestTimeout),
+    beforeConnect: (connection) => improveConnection(connection, Math.min(requestTimeout, STALL_MS)),
     options: {
       ...parsed.options,
       // `Strict` is TDS 8.0; the driver takes the word, its types do not say so.

@@ -1,5 +1,5 @@
 /** What stands still is noticed: partitions whose events wait, and activities that nobody waits for any more. */
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { countActivities } from '../../pool/worker/activity-count.ts';
@@ -36,7 +36,7 @@ interface Hub {
   away: boolean;
 }
 
-function stallOf(hub: Hub): IngestStall {
+function stallOf(hub: Hub, answers?: () => Promise<unknown>): IngestStall {
   const progress = (partition: string): PartitionProgress => ({
     source: SOURCE,
     partition,
@@ -59,7 +59,7 @@ function stallOf(hub: Hub): IngestStall {
       },
     },
     log as never,
-    { afterMs: 200, everyMs: 20 },
+    { afterMs: 200, everyMs: 20, ...(answers ? { answers } : {}) },
   );
 }
 const later = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(resolve, ms, 'goes on'));
@@ -91,6 +91,34 @@ test('ingest that gets on, however slowly, goes on', async () => {
   } finally {
     clearInterval(working);
     stall.stop();
+  }
+});
+
+test('time in which Blob, SQL or Event Hubs was away is no standing still, neither then nor when it is back', async () => {
+  jest.useFakeTimers();
+  const hub: Hub = { applied: 5, last: 9, owned: ['0'], away: false };
+  let blobAway = false;
+  const stall = stallOf(hub, async () => {
+    if (blobAway) throw new FleetscoreError('BLOB_UNAVAILABLE', 'away', { retryable: true });
+  });
+  let ended = false;
+  void stall.stalled.then(() => (ended = true));
+  try {
+    await jest.advanceTimersByTimeAsync(100);
+    blobAway = true;
+    await jest.advanceTimersByTimeAsync(1_000);
+    blobAway = false;
+    hub.away = true;
+    await jest.advanceTimersByTimeAsync(1_000);
+    hub.away = false;
+    // What waits is applied a moment after the services are back.
+    await jest.advanceTimersByTimeAsync(150);
+    expect(ended).toBe(false);
+    await jest.advanceTimersByTimeAsync(100);
+    expect(ended).toBe(true);
+  } finally {
+    stall.stop();
+    jest.useRealTimers();
   }
 });
 
