@@ -62,7 +62,7 @@ function feed(broker: Broker, link: Sender, { hub, consumerGroup, partition }: C
     setImmediate(pump);
   };
   const reader = readFrom(partition, seek(partition, start));
-  const refusal = broker.readers.admit(key, self);
+  const refusal = broker.faults.readerError() ?? broker.readers.admit(key, self);
   if (refusal !== undefined) return refusal;
   const peer = broker.peer(link.connection);
   const unsubscribe = partition.onAppend(schedule);

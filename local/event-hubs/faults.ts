@@ -13,6 +13,8 @@ export interface EventHubsFaults {
   closeConnections(): number;
   /** Closes the links of all readers with an error; returns how many there were. */
   endReaders(error: AmqpError): number;
+  /** Refuses every reader from now on, as a throttled namespace does; without an error readers are let in again. */
+  refuseReaders(error?: AmqpError): void;
   /** Refuses the next transfers; by default with `com.microsoft:server-busy`, which clients retry. */
   failNextSends(count: number, error?: AmqpError): void;
 }
@@ -20,6 +22,8 @@ export interface EventHubsFaults {
 export interface FaultState extends EventHubsFaults {
   /** The error for the transfer at hand, if it is one of those to fail. */
   takeSendError(): AmqpError | undefined;
+  /** The error for a reader that comes now. */
+  readerError(): AmqpError | undefined;
 }
 
 /** What the service says when it moves or renews a node. */
@@ -32,6 +36,7 @@ const BUSY: AmqpError = { condition: 'com.microsoft:server-busy', description: '
 export function createFaults(connections: ReadonlySet<Connection>, readers: ReaderRegistry): FaultState {
   let left = 0;
   let sendError = BUSY;
+  let readerError: AmqpError | undefined;
   return {
     dropConnections: () => {
       const open = [...connections];
@@ -44,6 +49,11 @@ export function createFaults(connections: ReadonlySet<Connection>, readers: Read
       return open.length;
     },
     endReaders: (error) => readers.disconnectAll(error),
+    refuseReaders: (error) => {
+      readerError = error;
+      if (error) readers.disconnectAll(error);
+    },
+    readerError: () => readerError,
     failNextSends: (count, error = BUSY) => {
       left = count;
       sendError = error;

@@ -116,7 +116,7 @@ test('partitions that nobody reads, and those that are not the ones that were re
     ['1', 'worker'],
     ['2', 'nobody'],
   ] as const);
-  const page = (shown: Look): string => statusPage(shown, [], 'here');
+  const page = (shown: Look): string => statusPage(shown, [], ['here']);
   const troubled = { ...seen, ingest: { value: [...seen.ingest.value!, other] }, holders };
   expect(page(seen)).not.toMatch(/no ingest worker|stands still/);
   expect(page(troubled)).toMatch(/partition 0, 2: no ingest worker reads them/);

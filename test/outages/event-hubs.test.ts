@@ -3,6 +3,7 @@
  * counts once.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createProducer } from '../../ingest/connect.ts';
@@ -216,6 +217,92 @@ test('a dead connection is made anew long before the client would notice', async
   } finally {
     await producer.close();
     await proxy.stop();
+    await service.stop();
+    await store.close();
+  }
+}, 180_000);
+
+/** A clock that is so much ahead, for all that a process asks. */
+const clockAhead = (ms: number): string[] => [
+  '--import',
+  `data:text/javascript,${encodeURIComponent(
+    `const now = Date.now; Date.now = () => now() + ${ms}; globalThis.Date = class extends Date { constructor(...args) { if (args.length > 0) super(...args); else super(Date.now()); } };`,
+  )}`,
+];
+
+test('a clock that is a minute ahead moves no partition', async () => {
+  const sqlUrl = `sqlite:${join(dir, 'skewed.db')}`;
+  const store = await openStore(sqlUrl);
+  await store.migrate();
+  const producer = servers.producer();
+  // Without the correction by Blob's clock it owns everything, again each turn.
+  const settings = { ownershipTimeoutMs: 10_000, captureIntervalMs: 500 };
+  const taken = (): number => readFileSync(join(dir, 'worker.log'), 'utf8').split('partition taken').length;
+  try {
+    const workers = [
+      await servers.startWorker(sqlUrl, settings),
+      await servers.startWorker(sqlUrl, settings, { execArgv: clockAhead(60_000) }),
+    ];
+    await until(() =>
+      workers.every((worker) => (worker.message('stats')?.partitions as string[] | undefined)?.length === 2),
+    );
+    const before = taken();
+    const { lastSequenceNumbers } = await sendReadings(
+      readings.slice(0, 2_000).map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+      { producer, readingsPerEvent: 5, rate: 400 },
+    );
+    await waitIngested({ store, source: servers.source(), stallMs: 30_000, lastSequenceNumbers });
+    expect(taken() - before).toBeLessThan(3);
+    await until(async () =>
+      (await store.listProgress()).every(({ appliedSeq, capturedSeq }) => capturedSeq === appliedSeq),
+    );
+    expect(await allWindows(store)).toEqual(expectedWindows(readings.slice(0, 2_000)));
+    for (const worker of workers) worker.process.kill('SIGTERM');
+    expect(await Promise.all(workers.map((worker) => worker.ended))).toEqual(['0', '0']);
+  } finally {
+    await producer.close();
+    await store.close();
+  }
+}, 180_000);
+
+test('readers that the service refuses for a while read again soon after, and the reason is told', async () => {
+  const sqlUrl = `sqlite:${join(dir, 'refused.db')}`;
+  const store = await openStore(sqlUrl);
+  await store.migrate();
+  const service = await startEventHubsEmulator({ hubs: [{ name: 'refused', partitions: 2 }] });
+  const connectionString = service.connectionString();
+  const producer = createProducer({ connection: { connectionString }, hub: 'refused' });
+  const log = (): string => readFileSync(join(dir, 'worker.log'), 'utf8');
+  try {
+    const worker = await servers.startWorker(
+      sqlUrl,
+      { capture: false },
+      { hub: 'refused', eventHubs: connectionString },
+    );
+    const applied = (): Promise<number> =>
+      store.listProgress().then((all) => all.reduce((sum, p) => sum + p.readings, 0));
+    const send = (): Promise<unknown> =>
+      sendReadings(
+        readings.slice(0, 70).map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+        { producer },
+      );
+    await send();
+    await until(async () => (await applied()) === 70);
+    const from = log().length;
+    service.faults.refuseReaders({
+      condition: 'com.microsoft:server-busy',
+      description: 'The request was terminated because the namespace is being throttled.',
+    });
+    // The client gives the partition up after nine tries: their reason is not hidden in an AggregateError.
+    await until(() => log().slice(from).includes('"code":"ServerBusyError"'));
+    expect(log().slice(from)).toMatch(/"error":"[^"]*namespace is being throttled[^"]*","tries":9/);
+    service.faults.refuseReaders();
+    await send();
+    await until(async () => (await applied()) === 140);
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toBe('0');
+  } finally {
+    await producer.close();
     await service.stop();
     await store.close();
   }

@@ -23,6 +23,10 @@ import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export interface Feed {
   /** Readings that Event Hubs has. */
   sent(): number;
+  /** Sends so many at once, as they wait after an outage. */
+  burst(readings: number): Promise<void>;
+  /** Events that are in the windows. */
+  applied(): Promise<number>;
   /** Resolves when all that was sent until now is in the windows. @throws when that takes longer */
   untilIngested(withinMs: number): Promise<void>;
   /** Readings applied too often (above 0) or not at all though their event counts as read (below 0), by SQL. */
@@ -204,14 +208,12 @@ function startFeed(context: Context, env: Env, sensors: number): RunningFeed {
   });
   let sent = 0;
   let halted = false;
+  const event = (n: number, value: number) => ({
+    body: { device: `device-${1 + (n % 5)}`, sensor: `sensor-${n + 1}`, ts: Date.now() + n, value },
+  });
   const run = (async (): Promise<void> => {
     for (let round = 0; !halted; round++) {
-      const events = Array.from({ length: 4 }, (_, i) => {
-        const n = (round * 4 + i) % sensors;
-        return {
-          body: { device: `device-${1 + (n % 5)}`, sensor: `sensor-${n + 1}`, ts: Date.now() + i, value: round },
-        };
-      });
+      const events = Array.from({ length: 4 }, (_, i) => event((round * 4 + i) % sensors, round));
       await producer.sendBatch(events);
       sent += events.length;
       await sleep(EVERY_MS);
@@ -223,6 +225,13 @@ function startFeed(context: Context, env: Env, sensors: number): RunningFeed {
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   return {
     sent: () => sent,
+    async burst(readings) {
+      for (let from = 0; from < readings; from += 500) {
+        await producer.sendBatch(Array.from({ length: 500 }, (_, i) => event(i % sensors, from + i)));
+        sent += 500;
+      }
+    },
+    applied: async () => sum((await progress()).map(({ appliedSeq }) => appliedSeq + 1)),
     async untilIngested(withinMs) {
       const wanted = sent;
       for (const end = Date.now() + withinMs; ; await sleep(50)) {

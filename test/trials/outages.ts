@@ -4,7 +4,7 @@
  * Under each fault two batches are scored and readings ingested; then the service comes back, and what was to be done
  * must be done by itself. Prints a table.
  *
- *   npm run chaos -- --outages --seed 7 --seconds 20 --sensors 24 [--only blob] [--fault 503] [--against FOLDER]
+ *   npm run chaos -- --outages --seed 7 --seconds 20 --sensors 24 [--only blob] [--fault 503,40613] [--against FOLDER]
  *
  * The seed fixes the order of the faults and the moment at which each begins. `--against` tries the workers of another
  * checkout afterwards, and puts what became of them beside. Exit code 1 when anything is lost or twice, a batch does not
@@ -47,8 +47,10 @@ const PERIOD = { fromMs: Date.parse('2026-03-02T10:00:00Z'), toMs: Date.parse('2
 const GOES_ON_MS = 30_000;
 /** A request without an answer may cost no more. */
 const NO_ANSWER_MS = 60_000;
-/** Given up, for the table's sake. */
-const END_MS = 150_000;
+/** Given up, for the table's sake: what waited in a long outage takes its time. */
+const END_MS = Math.max(150_000, seconds * 300);
+/** Sent at once without a fault: memory is bounded by what a worker takes at once, and so much has to wait for that. */
+const BURST = 8_000;
 /** Without a fault, to see what memory workers have. */
 const WARM_SECONDS = 20;
 /** Of what a worker has without a fault. */
@@ -62,6 +64,7 @@ interface Row {
   readonly fault: string;
   /** From the return of the service on. */
   readonly batchMs: number;
+  readonly goesOnMs: number;
   readonly ingestMs: number;
   /** Sensors without a prediction. */
   readonly unscored: number;
@@ -93,6 +96,7 @@ async function meet(stack: OutageStack, fault: ServiceFault | typeof NO_FAULT, n
   const backAtMs = performance.now();
   const sent = stack.feed.sent();
 
+  const goesOn = untilMore(stack).then((atMs) => atMs - backAtMs);
   const ingested = stack.feed.untilIngested(END_MS).then(
     () => performance.now() - backAtMs,
     (error: unknown) => (problems.push(messageOf(error)), END_MS),
@@ -108,19 +112,27 @@ async function meet(stack: OutageStack, fault: ServiceFault | typeof NO_FAULT, n
       (error: unknown) => (problems.push(messageOf(error)), END_MS),
     ),
   );
-  const [ingestMs, ...batches] = await Promise.all([ingested, ...ended]);
+  const [goesOnMs, ingestMs, ...batches] = await Promise.all([goesOn, ingested, ...ended]);
   const batchMs = Math.max(...batches);
   for (const id of ids) {
     const { text } = await findings(context, id).catch((error: unknown) => ({ text: messageOf(error) }));
     if (text !== '') problems.push(`${id}: ${text}`);
   }
   if (batchMs > GOES_ON_MS) problems.push(`a batch ended ${seconds1(batchMs)} s after the service was back`);
-  if (ingestMs > GOES_ON_MS) problems.push(`ingest caught up ${seconds1(ingestMs)} s after the service was back`);
+  if (goesOnMs > GOES_ON_MS) problems.push(`ingest went on ${seconds1(goesOnMs)} s after the service was back`);
   const off = await stack.feed.off();
   if (off !== 0) problems.push(`${off} readings too many in the windows`);
   const { service, name } = fault;
   const memory = stack.memory();
-  return { service, fault: name, batchMs, ingestMs, unscored, sent: sent - before, off, memory, problems };
+  return { service, fault: name, batchMs, goesOnMs, ingestMs, unscored, sent: sent - before, off, memory, problems };
+}
+
+/** When the next events are applied, on the clock of `performance`. */
+async function untilMore({ feed }: OutageStack): Promise<number> {
+  const endMs = performance.now() + END_MS;
+  for (const before = await feed.applied(); performance.now() < endMs; await sleep(100))
+    if ((await feed.applied()) > before) break;
+  return performance.now();
 }
 
 /** The most that any worker has, beside what it has without a fault. */
@@ -134,17 +146,19 @@ const stack = await startOutageStack(home, sensors, (context) => loadFleet(conte
 const rows: Row[] = [];
 const problems: string[] = [];
 let usual: Row['memory'] = {};
-const faults = FAULTS.filter(({ service, name }) => service.startsWith(flags.only) && name.includes(flags.fault))
+const named = (name: string): boolean => flags.fault.split(',').some((part) => name.includes(part));
+const faults = FAULTS.filter(({ service, name }) => service.startsWith(flags.only) && named(name))
   .map((fault, i) => ({ fault, order: uniformAt(seed, 1_000 + i) }))
   .sort((a, b) => a.order - b.order)
   .map(({ fault }) => fault);
 if (faults.length === 0) throw new Error(`no fault is named so: ${flags.only} ${flags.fault}`);
 try {
   // Models are read, code is compiled, caches are full: what a worker has after it is its memory.
-  for (const _ of ['cold', 'warm']) usual = (await meet(stack, NO_FAULT, 0)).memory;
-  say(
-    `memory without a fault: ${JSON.stringify(usual, (_, value: unknown) => (typeof value === 'number' ? Math.round(value) : value))} MiB`,
-  );
+  for (const burst of [0, BURST]) {
+    await stack.feed.burst(burst);
+    usual = (await meet(stack, NO_FAULT, 0)).memory;
+  }
+  say(`memory without a fault: ${JSON.stringify(rounded(usual))} MiB`);
   for (const [i, fault] of faults.entries()) {
     const met = await meet(stack, fault, i);
     const ratio = memoryRatio(met, usual);
@@ -154,7 +168,7 @@ try {
         : { ...met, problems: [...met.problems, `a worker had ${ratio.toFixed(2)} of its memory`] };
     rows.push(row);
     say(
-      `${row.service}: ${row.fault}: batch ${seconds1(row.batchMs)} s, ingest ${seconds1(row.ingestMs)} s after it was back, memory ${ratio.toFixed(2)}${row.problems.map((problem) => `\n  FOUND ${problem}`).join('')}`,
+      `${row.service}: ${row.fault}: batch ${seconds1(row.batchMs)} s, ingest on ${seconds1(row.goesOnMs)} s, caught up ${seconds1(row.ingestMs)} s after it was back, memory ${ratio.toFixed(2)} ${JSON.stringify(rounded(row.memory))}${row.problems.map((problem) => `\n  FOUND ${problem}`).join('')}`,
     );
     problems.push(...row.problems);
   }
@@ -171,17 +185,18 @@ try {
 }
 if (flags.rows !== undefined) writeFileSync(flags.rows, JSON.stringify(rows));
 const before = flags.against === undefined ? undefined : rowsOf(resolve(flags.against));
-const cells = ({ batchMs, ingestMs, unscored, sent, off, problems: found }: Row): string[] => [
+const cells = ({ batchMs, goesOnMs, ingestMs, unscored, sent, off, problems: found }: Row): string[] => [
   `${unscored} of ${2 * sensors} sensors, ${Math.abs(off)} of ${sent} readings`,
   batchMs >= END_MS ? 'never' : seconds1(batchMs),
+  goesOnMs >= END_MS ? 'never' : seconds1(goesOnMs),
   ingestMs >= END_MS ? 'never' : seconds1(ingestMs),
   found.length === 0 ? 'nothing' : String(found.length),
 ];
-const TITLES = ['lost or twice', 'last batch ends, s after', 'ingest caught up, s after', 'found'];
+const TITLES = ['lost or twice', 'last batch ends, s after', 'ingest goes on, s after', 'caught up, s after', 'found'];
 const line = (of: readonly string[]): void => console.log(`| ${of.join(' | ')} |`);
 console.log();
 line(['service', 'fault', ...TITLES, 'memory', ...(before ? TITLES.map((title) => `before: ${title}`) : [])]);
-line(Array.from({ length: before ? 11 : 7 }, () => '---'));
+line(Array.from({ length: before ? 13 : 8 }, () => '---'));
 for (const row of [...rows].sort((a, b) => a.service.localeCompare(b.service))) {
   const other = before?.find(({ service, fault }) => service === row.service && fault === row.fault);
   line([
@@ -196,6 +211,10 @@ console.log();
 for (const problem of problems) say(`FOUND ${problem}`);
 say(problems.length === 0 ? `seed ${seed}: nothing is lost` : `seed ${seed}: run again with --outages --seed ${seed}`);
 process.exit(problems.length === 0 ? 0 : 1);
+
+function rounded(memory: Row['memory']): object {
+  return Object.fromEntries(Object.entries(memory).map(([role, mib]) => [role, Math.round(mib)]));
+}
 
 /** What becomes of another build, in a run of its own. */
 function rowsOf(folder: string): Row[] {
