@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { AzureMonitorMetricExporter, AzureMonitorTraceExporter } from '@azure/monitor-opentelemetry-exporter';
 import type { PipelinePolicy } from '@azure/core-rest-pipeline';
-import { context, diag, DiagLogLevel, trace } from '@opentelemetry/api';
+import { context, diag, DiagLogLevel, trace, type Attributes } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -61,18 +61,12 @@ export function createTelemetry(
 
   // So that its sums of items count a sampled span for all that it stands for.
   const sampleRate = targets.ratio < 1 ? { 'microsoft.sample_rate': targets.ratio * 100 } : {};
-  const marks: SpanProcessor = {
-    onStart: (span) => void span.setAttributes(sampleRate),
-    onEnd() {},
-    forceFlush: async () => {},
-    shutdown: async () => {},
-  };
   const processors: SpanProcessor[] = [
     ...(targets.otlpTraces ? [new BatchSpanProcessor(new OTLPTraceExporter())] : []),
     ...(azure ? [new BatchSpanProcessor(new AzureMonitorTraceExporter(azure))] : []),
   ];
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const provider = new BasicTracerProvider({ resource, spanProcessors: [marks, ...processors] });
+  const provider = new BasicTracerProvider({ resource, spanProcessors: [marking(sampleRate), ...processors] });
   trace.setGlobalTracerProvider(provider);
   const tracer = provider.getTracer(SCOPE.name, SCOPE.version);
   const sampled = isSampled(targets.ratio);
@@ -101,22 +95,29 @@ export function createTelemetry(
       );
     },
     async settle() {
-      await Promise.race([
-        Promise.all(observed.map((one) => one.settle())),
-        new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
-      ]);
+      await inTime(observed.map((one) => one.settle()));
     },
     async close() {
-      await Promise.race([
-        Promise.allSettled([
-          provider.forceFlush().then(() => provider.shutdown()),
-          ...metered.map(({ provider: meters }) => meters.forceFlush().then(() => meters.shutdown())),
-        ]),
-        new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref()),
-      ]);
+      await inTime([provider, ...metered.map(({ provider: meters }) => meters)].map(flushed));
     },
   };
 }
+
+const flushed = (provider: { forceFlush(): Promise<void>; shutdown(): Promise<void> }): Promise<void> =>
+  provider.forceFlush().then(() => provider.shutdown());
+
+/** Waits for all of it, well or not, and not for long. */
+async function inTime(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.race([Promise.allSettled(work), new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+}
+
+/** Gives every span these attributes. */
+const marking = (attributes: Attributes): SpanProcessor => ({
+  onStart: (span) => void span.setAttributes(attributes),
+  onEnd() {},
+  forceFlush: async () => {},
+  shutdown: async () => {},
+});
 
 /** Of its own each: Application Insights takes differences, which begin with the process. */
 function meterProviders(
