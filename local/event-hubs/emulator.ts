@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import rhea from 'rhea';
 import type { Connection, Container, EventContext, Receiver, Sender, ServerConnectionOptions } from 'rhea';
+import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { coalesceWrites, forRhea, socketOf } from './amqp.ts';
 import type { Broker, EmulatorStats, Peer } from './broker.ts';
@@ -58,6 +59,8 @@ export interface EventHubsOptions {
   readonly retentionMs?: number;
   /** @default 1 GiB */
   readonly maxPartitionBytes?: number;
+  /** Offsets are those of a namespace with geo-replication; each failover begins a higher epoch. */
+  readonly geoEpoch?: number;
   /** Shared access policies and keys. @default the key of the official emulator */
   readonly keys?: SasKeys;
   /** Gets a line when something needs attention, such as a log that was cut short. */
@@ -85,6 +88,7 @@ export async function startEventHubsEmulator(options: EventHubsOptions): Promise
   const limits = {
     retentionMs: options.retentionMs ?? DEFAULTS.retentionMs,
     maxBytes: options.maxPartitionBytes ?? DEFAULTS.maxPartitionBytes,
+    ...defined({ geoEpoch: options.geoEpoch }),
   };
   const container = rhea.create_container({ id: 'fleetscore-event-hubs' });
   offerMechanisms(container, keys);

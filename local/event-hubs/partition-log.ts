@@ -22,6 +22,8 @@ import {
 import { deliveryBound, writeDelivery, type Placement } from './sections.ts';
 
 export interface LogLimits {
+  /** Of offsets, where the namespace has geo-replication. */
+  readonly geoEpoch?: number;
   /** Events older than this are dropped, a segment at a time: up to a quarter of it later. */
   readonly retentionMs: number;
   /** The oldest segments are dropped when a partition takes more than this. */
@@ -42,6 +44,7 @@ export class PartitionLog {
   private readonly limits: LogLimits;
   private readonly segmentBytes: number;
   private readonly log: (line: string) => void;
+  private readonly epoch: Pick<Placement, 'geoEpoch'>;
   private readonly segments: Segment[] = [];
   private readonly listeners = new Set<() => void>();
 
@@ -52,6 +55,7 @@ export class PartitionLog {
     this.segmentBytes =
       limits.segmentBytes ?? Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(limits.maxBytes / 8)));
     this.log = log;
+    this.epoch = limits.geoEpoch === undefined ? {} : { geoEpoch: limits.geoEpoch };
     mkdirSync(dir, { recursive: true });
     this.load();
     this.trim(Date.now());
@@ -74,7 +78,7 @@ export class PartitionLog {
   /** The last event ever enqueued, even when it has expired; sequence -1 when there was none. */
   get last(): Placement {
     const { nextSequence, lastOffset, lastTimeMs } = this.active;
-    return { sequence: nextSequence - 1, offset: lastOffset, timeMs: lastTimeMs };
+    return { sequence: nextSequence - 1, offset: lastOffset, timeMs: lastTimeMs, ...this.epoch };
   }
 
   get bytes(): number {
@@ -106,7 +110,7 @@ export class PartitionLog {
     let offset = segment.lastOffset;
     for (const event of events) {
       offset = offsetAt(segment, segment.size + at);
-      const end = writeDelivery(block, at + 4, event, { sequence, offset, timeMs }, partitionKeyPair);
+      const end = writeDelivery(block, at + 4, event, { sequence, offset, timeMs, ...this.epoch }, partitionKeyPair);
       block.writeUInt32BE(end - at - 4, at);
       at = end;
       sequence += 1;

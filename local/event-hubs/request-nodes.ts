@@ -11,6 +11,7 @@ import { bytesOf, invalidPartition, notFound, notImplemented, unauthorized, type
 import type { Broker } from './broker.ts';
 import { pathOf, type Hub } from './namespace.ts';
 import { tokenProblem } from './sas.ts';
+import { offsetText } from './sections.ts';
 
 const { types } = rhea;
 const STATUS: Readonly<Record<string, number>> = {
@@ -156,7 +157,7 @@ function describePartition(hub: Hub, id: string): Answer {
       last_enqueued_sequence_number_epoch: types.wrap_int(-1),
       begin_sequence_number: types.wrap_long(partition.first),
       last_enqueued_sequence_number: types.wrap_long(last.sequence),
-      last_enqueued_offset: String(last.offset),
+      last_enqueued_offset: offsetText(last),
       last_enqueued_time_utc: types.wrap_timestamp(last.timeMs),
       is_partition_empty: partition.isEmpty,
     },

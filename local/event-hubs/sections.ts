@@ -41,7 +41,13 @@ export interface Placement {
   readonly sequence: number;
   readonly offset: number;
   readonly timeMs: number;
+  /** Of a namespace with geo-replication. */
+  readonly geoEpoch?: number;
 }
+
+/** As clients see it: with geo-replication `{epoch}:{offset}:{sequence number}` (Event Hubs documentation, "Geo-replication"). */
+export const offsetText = ({ geoEpoch, offset, sequence }: Placement): string =>
+  geoEpoch === undefined || offset < 0 ? String(offset) : `${geoEpoch}:${offset}:${sequence}`;
 
 /** The end of the value whose constructor is at `at`. */
 function valueEnd(bytes: Buffer, at: number, depth = 0): number {
@@ -158,7 +164,7 @@ const SIZE_AT = 4;
 const COUNT_AT = 8;
 const SEQUENCE_AT = 12 + symbol(SEQUENCE_NUMBER).length + 1;
 const TIME_AT = SEQUENCE_AT + 8 + symbol(ENQUEUED_TIME).length + 1;
-const MAX_OFFSET_DIGITS = 20;
+const MAX_OFFSET_DIGITS = 48;
 
 function writeLong(out: Buffer, value: number, at: number): void {
   out.writeInt32BE(Math.floor(value / 2 ** 32), at);
@@ -187,7 +193,7 @@ export function writeDelivery(
   writeLong(out, placement.sequence, at + SEQUENCE_AT);
   writeLong(out, placement.timeMs, at + TIME_AT);
   let end = at + TEMPLATE.length;
-  const digits = out.write(String(placement.offset), end, 'latin1');
+  const digits = out.write(offsetText(placement), end, 'latin1');
   out[end - 1] = digits;
   end += digits;
 
@@ -236,7 +242,7 @@ function long(code: number, value: number): Buffer {
 
 /** The delivery annotations that carry the runtime metrics of a partition; they go in front of the delivery form. */
 export function runtimeMetrics(last: Placement, retrievedMs: number): Buffer {
-  const offset = Buffer.from(String(last.offset), 'latin1');
+  const offset = Buffer.from(offsetText(last), 'latin1');
   const pairs = Buffer.concat([
     LAST_SEQUENCE,
     long(0x81, last.sequence),

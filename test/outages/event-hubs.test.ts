@@ -3,7 +3,7 @@
  * counts once.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createProducer } from '../../ingest/connect.ts';
@@ -90,7 +90,7 @@ test('connections and links that the service ends cost neither the worker nor a 
     }
     const { sent, lastSequenceNumbers } = await sending;
     expect(sent).toBe(readings.length);
-    await waitIngested({ store, source, stallMs: 30_000, lastSequenceNumbers });
+    await waitIngested({ store, source, stallMs: 60_000, lastSequenceNumbers });
     expect(await allWindows(store)).toEqual(expectedWindows(readings));
     worker.process.kill('SIGTERM');
     expect(await worker.ended).toBe('0');
@@ -183,6 +183,68 @@ test(
   },
   180_000,
 );
+
+test('a failover that lost events gives their numbers to others, and drops none of them', async () => {
+  const hub = 'failed-over';
+  const sqlUrl = `sqlite:${join(dir, 'failed-over.db')}`;
+  const source = sourceName({ namespace: 'localhost', hub }, '$Default');
+  const start = (data: string, port: number, geoEpoch: number): Promise<EventHubsEmulator> =>
+    startEventHubsEmulator({ hubs: [{ name: hub, partitions: 2 }], dataDir: join(dir, data), port, geoEpoch });
+  let service = await start('primary', 0, 1);
+  const connectionString = service.connectionString();
+  const { port } = service;
+  const store = await openStore(sqlUrl);
+  await store.migrate();
+  const all: SentReading[] = [];
+  const send = async (count: number): Promise<void> => {
+    const fresh = readings.slice(all.length, all.length + count);
+    all.push(...fresh);
+    const producer = createProducer({ connection: { connectionString }, hub });
+    await sendReadings(
+      fresh.map(({ ts, ...rest }) => ({ ...rest, tsMs: ts })),
+      { producer, readingsPerEvent: 5 },
+    );
+    await producer.close();
+  };
+  const applied = async (): Promise<number> =>
+    (await store.listProgress(source)).reduce((sum, p) => sum + p.readings, 0);
+  const work = (onNewHub: 'stop' | 'read') =>
+    servers.startWorker(
+      sqlUrl,
+      { captureIntervalMs: 200, workerName: 'one', onNewHub },
+      { hub, eventHubs: connectionString },
+    );
+  try {
+    let worker = await work('stop');
+    await send(700);
+    await until(async () => (await applied()) === 700);
+    expect((await store.listProgress(source))[0]!.last!.offset).toMatch(/^1:\d+:\d+$/);
+    // What comes now is not replicated.
+    await service.stop();
+    cpSync(join(dir, 'primary'), join(dir, 'secondary'), { recursive: true });
+    service = await start('primary', port, 1);
+    await send(140);
+    await until(async () => (await applied()) === 840);
+    await service.stop();
+    service = await start('secondary', port, 2);
+    await send(280);
+    // Both partitions are as long as before, or longer: only the epoch says that the events are others.
+    await until(async () => (await store.listProgress(source)).every(({ problem }) => problem !== undefined));
+    expect(await applied()).toBe(840);
+    worker.process.kill('SIGTERM');
+    await worker.ended;
+    worker = await work('read');
+    await until(async () => (await applied()) === 840 + 700 + 280);
+    await until(async () => (await store.listProgress(source)).every((p) => p.problem === undefined));
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toBe('0');
+    // What was replicated comes again and counts once.
+    expect(await allWindows(store)).toEqual(expectedWindows(all));
+  } finally {
+    await service.stop();
+    await store.close();
+  }
+}, 180_000);
 
 test('a dead connection is made anew long before the client would notice', async () => {
   const sqlUrl = `sqlite:${join(dir, 'dead.db')}`;
