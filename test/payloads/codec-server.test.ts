@@ -1,10 +1,14 @@
 /** The codec server: Temporal's protocol for those who have the token, on pages that may; nothing for anybody else. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer, type CodecRequest, type CodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys } from '../../payloads/keys.ts';
+import { runCli, startCli } from '../support/cli.ts';
+import { tempDir } from '../support/temp.ts';
 
 const TOKEN = 'token-of-the-test-0123456789-abcdefgh';
 const UI = 'http://127.0.0.1:8233';
@@ -179,3 +183,38 @@ test('a name that a page made resolve to this machine is not answered', async ()
   expect(await raw(`${head(2, 'localhost:1')}{}`)).toMatch(/^HTTP\/1\.1 200 /);
   expect(await raw(`${head(2, '[::1]:1')}{}`)).toMatch(/^HTTP\/1\.1 200 /);
 });
+
+test('the command serves with keys, a token and a loopback address only, and Ctrl-C ends it', async () => {
+  const home = tempDir('codec-server');
+  const env = { FLEETSCORE_PAYLOAD_KEYS: randomBytes(32).toString('base64'), FLEETSCORE_CODEC_TOKEN: TOKEN };
+  const args = ['codec-server', '--port', '0', '--json'];
+  expect(await runCli(home, args, { ...env, FLEETSCORE_PAYLOAD_KEYS: '' })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no keys to decrypt with. Set FLEETSCORE_PAYLOAD_KEYS'),
+  });
+  expect(await runCli(home, args, { ...env, FLEETSCORE_CODEC_TOKEN: '' })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('export FLEETSCORE_CODEC_TOKEN='),
+  });
+  expect(await runCli(home, [...args, '--host', '0.0.0.0'], env)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--host 0.0.0.0 is not loopback'),
+  });
+  const child = startCli(home, [...args, '--origin', UI], env);
+  const ended = once(child, 'exit');
+  for await (const line of createInterface(child.stdout)) {
+    const { url, origins, keys } = JSON.parse(line) as { url: string; origins: string[]; keys: string[] };
+    expect([origins, keys.length]).toEqual([[UI], 1]);
+    const post = (path: string, init: RequestInit): Promise<Response> =>
+      fetch(`${url}${path}`, { method: 'POST', ...init });
+    const body = JSON.stringify({ payloads: [PLAIN] });
+    expect((await post('/decode', { body })).status).toBe(401);
+    const encoded = await (await post('/encode', { ...bearer(TOKEN), body })).text();
+    expect(encoded).not.toContain(PLAIN.data);
+    const decoded = await post('/decode', { ...bearer(TOKEN), body: encoded });
+    expect(await decoded.json()).toEqual({ payloads: [PLAIN] });
+    break;
+  }
+  child.kill('SIGINT');
+  expect(await ended).toEqual([0, null]);
+}, 120_000);

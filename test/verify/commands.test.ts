@@ -1,6 +1,7 @@
 /** The commands that look behind a batch, on a store and a blob server: explain, batch plan, models promote and rollback, verify. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
+import type { Env } from '../../config.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import type { PredictionsFormat } from '../../domain/prediction.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
@@ -25,12 +26,12 @@ const PERIOD = ['--from', '2026-03-02T10:00:00Z', '--to', '2026-03-02T10:01:00Z'
 let server: BlobServer;
 let small: SmallStore;
 let releases: string[];
-const cli = (...args: string[]): Promise<CliResult> =>
-  runCli(dir, args, {
-    FLEETSCORE_SQL_URL: `sqlite:${join(dir, 'fleet.db')}`,
-    FLEETSCORE_BLOB_CONNECTION_STRING: server.connectionString,
-    TEMPORAL_ADDRESS: '127.0.0.1:9',
-  });
+const env = (): Env => ({
+  FLEETSCORE_SQL_URL: `sqlite:${join(dir, 'fleet.db')}`,
+  FLEETSCORE_BLOB_CONNECTION_STRING: server.connectionString,
+  TEMPORAL_ADDRESS: '127.0.0.1:9',
+});
+const cli = (...args: string[]): Promise<CliResult> => runCli(dir, args, env());
 
 beforeAll(async () => {
   server = await startBlobServer(join(dir, 'blob'));
@@ -116,6 +117,44 @@ test('explain prints the chain from a prediction to the readings', async () => {
     codeVersion: 'test',
     superseded: [{ batch: FIRST, release: releases[1], value: 60, prediction: 1 }],
     raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
+  });
+});
+
+test('sensors list names every sensor with what is stored of it, and its model', async () => {
+  const listed = (await cli('sensors', 'list', '--count', '--json')).json() as { sensor: string; model: string }[];
+  const [first] = await small.store.listReleaseModels('second', { limit: 1 });
+  const windows = { windows: WINDOWS, first: '2026-03-02T10:00:00.000Z', last: '2026-03-02T10:00:55.000Z' };
+  expect(listed).toMatchObject([
+    { device: 'plant-1', sensor: 's1', ...windows, windowsLastDay: null, model: first!.model },
+    { sensor: 's2', ...windows },
+    { sensor: 's3', ...windows },
+    { sensor: 's4', windows: 0, first: null, last: null, model: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    { sensor: 'no-model', ...windows, model: null },
+  ]);
+  const two = await cli('sensors', 'list', '--limit', '2');
+  expect(two.stdout).toMatch(/Windows, 24 h[\s\S]*s1 .*\n.*s2 .*\n2 of 5 sensors; --limit shows more/);
+  expect(await cli('sensors', 'list', '--device', 'plant-2')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no sensor of a device "plant-2"'),
+  });
+});
+
+test('models health tells what batches say of the models, and drift only beside a baseline', async () => {
+  const alone = await cli('models', 'health', ...PERIOD, '--json');
+  expect(alone.json()).toMatchObject({
+    from: '2026-03-02T10:00:00.000Z',
+    sensors: 5,
+    // A dozen windows say too little for a sign.
+    signs: { flags_everything: 0, flags_nothing: 0, readings_drifted: 0 },
+  });
+  const baseline = ['--baseline-from', '2026-03-02T10:00:00Z', '--baseline-to', '2026-03-02T10:00:30Z'];
+  const beside = await cli('models', 'health', ...PERIOD, ...baseline);
+  expect(beside.code).toBe(0);
+  expect(beside.stdout).toMatch(/Baseline: +2026-03-02 10:00:00 to 2026-03-02 10:00:30 UTC/);
+  expect(beside.stdout).toMatch(/Sensors: +5: 0 flag nearly everything, 0 nothing, readings of 0 drifted/);
+  expect(await cli('models', 'health', ...PERIOD, '--baseline-from', '2026-03-02')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--baseline-from and --baseline-to go together'),
   });
 });
 
@@ -295,4 +334,30 @@ test('verify works without Temporal, and says so; damage ends with exit code 1',
     /broken {2}files on record[\s\S]*has SHA-256 \w+, the manifest says \w+[\s\S]*this batch does not keep what it promises/,
   );
   expect((await cli('verify', 'nothing')).stderr).toMatch(/there is no batch "nothing"/);
+});
+
+test('db prune deletes what is older than it is told, from Blob only where that is on, and nothing else', async () => {
+  const nothing = (await cli('db', 'prune', '--json')).json();
+  expect(nothing).toMatchObject({ windows: 0, batches: 0, blobs: null });
+  const batches = await cli('db', 'prune', '--batches', '1s');
+  expect(batches.stdout).toMatch(
+    /^0 windows, 2 batches and \d+ outcomes deleted\. Blobs stay \(FLEETSCORE_PRUNE_BLOBS=off\)/,
+  );
+  expect((await cli('batch', 'list', '--json')).json()).toEqual([]);
+  expect((await cli('sensors', 'list', '--count', '--json')).json()).toMatchObject([
+    { windows: WINDOWS },
+    {},
+    {},
+    {},
+    {},
+  ]);
+  const all = await runCli(dir, ['db', 'prune', '--windows', '1s', '--json'], {
+    ...env(),
+    FLEETSCORE_PRUNE_BLOBS: 'on',
+  });
+  // The newest of the four raw files stays: capture knows by it how far it came.
+  expect(all.json()).toMatchObject({ windows: 4 * WINDOWS, batches: 0, blobs: { raw: 3 } });
+  const left = (await cli('sensors', 'list', '--count', '--json')).json() as { windows: number }[];
+  expect(left.map(({ windows }) => windows)).toEqual([0, 0, 0, 0, 0]);
+  expect((await cli('db', 'prune', '--windows', 'soon')).code).toBe(2);
 });
