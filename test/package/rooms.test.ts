@@ -2,7 +2,7 @@
  * What each room may import. The table is the house: a new edge is a decision, made here and in ARCHITECTURE.md. It has no
  * circle, and neither have the files, types included.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -111,3 +111,9 @@ function circleIn(edges: ReadonlyMap<string, readonly string[]>): string | undef
   }
   return undefined;
 }
+
+test('the list of slow test files names files that are there', () => {
+  const listed = Object.keys(JSON.parse(readFileSync(join(ROOT, 'test/support/slow-files.json'), 'utf8')) as object);
+  expect(listed.length).toBeGreaterThan(20);
+  expect(listed.filter((name) => !existsSync(join(ROOT, name)))).toEqual([]);
+});
