@@ -122,6 +122,12 @@ export const TABLE = {
       { preset: '20s', handOn: true },
       'Time that running activities of a worker get to end once it is told to.',
     ),
+    watchEveryMs: variable(
+      'FLEETSCORE_WATCH_EVERY',
+      duration,
+      { preset: '1m' },
+      'How often a control worker looks for batches that lost their workflow, which it closes, and for workflows that do not go on, which it tells the webhook.',
+    ),
     recycleBytes: variable(
       'FLEETSCORE_WORKER_RECYCLE_BYTES',
       whole(0, 1024 * 1024 * MiB),

@@ -84,7 +84,7 @@ async function run(life: Life): Promise<void> {
       logClosed(log, closed);
     },
   };
-  const looked = watchBatches(deps, client);
+  const looked = watchBatches(deps, client, config.worker.watchEveryMs);
   const seen = await seeing(life, { client, store, blobs, pools, totals, looked });
   const metrics = await startMetrics(life, seen, temporalMetrics);
   const stopRetention = startRetention(store, config.keep, log, Date.now, async (cut) =>

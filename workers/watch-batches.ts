@@ -1,6 +1,6 @@
 /**
- * What a control worker looks for every minute beside its work: open batches without a workflow, which it closes, and
- * workflows that do not go on, which it tells the webhook, once each, and counts for the metrics.
+ * What a control worker looks for beside its work, every minute unless told otherwise: open batches without a workflow,
+ * which it closes, and workflows that do not go on, which it tells the webhook, once each, and counts for the metrics.
  */
 import type { Client } from '@temporalio/client';
 import { postAlert, stuckAlert } from '../batches/alerts.ts';
@@ -10,8 +10,6 @@ import { stuckWorkflows } from '../connect/workflow-problems.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Metric } from '../telemetry/metric.ts';
 
-const EVERY_MS = 60_000;
-
 export interface BatchWatch {
   /** Of the last look; none before the first, or while Temporal does not answer. */
   metrics(): Metric[];
@@ -19,7 +17,7 @@ export interface BatchWatch {
   stop(): Promise<void>;
 }
 
-export function watchBatches(deps: BatchDeps, client: Client, everyMs = EVERY_MS): BatchWatch {
+export function watchBatches(deps: BatchDeps, client: Client, everyMs: number): BatchWatch {
   const { alerts, warn = () => undefined } = deps;
   const endOf = workflowsEnd(client, deps.now);
   /** Runs that were told: those that still do not go on are not told again. */

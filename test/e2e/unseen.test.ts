@@ -1,9 +1,9 @@
 /**
  * What used to be seen nowhere, on a whole stack: batches that fail before they are planned, batches that a long name
  * stopped, workflows that do not go on. Each is in `status`, `doctor`, `batch list`, `schedule list` and told to the
- * webhook.
+ * webhook. The last take a minute to be called lost: a batch is paused and resumed meanwhile.
  */
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { writeFileSync } from 'node:fs';
@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker, bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
+import { Worker, bundleWorkflowCode, DefaultLogger, NativeConnection } from '@temporalio/worker';
 import { stuckWorkflows } from '../../connect/workflow-problems.ts';
+import type { BatchProgress } from '../../workflows/details.ts';
 import type { Alert, StuckAlert } from '../../batches/alerts.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
@@ -32,9 +33,60 @@ afterAll(() => {
   webhook.close();
 });
 const stack = useStack('unseen', {
-  env: { FLEETSCORE_ALERT_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/` },
+  env: {
+    FLEETSCORE_ALERT_URL: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/`,
+    FLEETSCORE_WATCH_EVERY: '2s',
+  },
 });
 const PERIOD = ['--from', FROM, '--to', TO] as const;
+
+/** The batch that lost its workflow. */
+let terminated: string;
+let buggy: { readonly end: () => Promise<void> } | undefined;
+/** A minute goes by before either is called lost: both begin first, and are looked for last. */
+beforeAll(async () => {
+  terminated = await loseWorkflow();
+  buggy = await startBuggy();
+}, 120_000);
+
+/** A batch that waits for readings of a far future, and whose workflow is then terminated; its id. */
+async function loseWorkflow(): Promise<string> {
+  const client = await stack.context.client();
+  const handle = await client.workflow.start('scoreBatch', {
+    taskQueue: CONTROL_QUEUE,
+    workflowId: 'terminated',
+    args: [{ from: FROM, to: '2100-01-01' }],
+  });
+  const store = await stack.context.store();
+  const { id } = await until(async () =>
+    (await store.listBatches({ status: 'waiting' })).find(({ workflowId }) => workflowId === 'terminated'),
+  );
+  await handle.terminate('by hand');
+  return id;
+}
+
+/** A version of the workflow with a bug, on a queue of its own, and one that runs. */
+async function startBuggy(): Promise<{ readonly end: () => Promise<void> }> {
+  const connection = await NativeConnection.connect({ address: stack.stack.env['TEMPORAL_ADDRESS']! });
+  const worker = await Worker.create({
+    connection,
+    taskQueue: 'buggy',
+    workflowBundle: await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('./buggy-workflows.ts', import.meta.url)),
+      logger: new DefaultLogger('WARN'),
+    }),
+  });
+  const running = worker.run();
+  const client = await stack.context.client();
+  await client.workflow.start('scoreBatch', { taskQueue: 'buggy', workflowId: 'buggy', args: [] });
+  return {
+    async end() {
+      worker.shutdown();
+      await running;
+      await connection.close();
+    },
+  };
+}
 
 async function until<T>(look: () => Promise<T | undefined> | T | undefined, withinMs = 240_000): Promise<T> {
   for (const end = Date.now() + withinMs; Date.now() < end; await sleep(200)) {
@@ -147,40 +199,43 @@ test('two sensors with the longest names of any script are scored like others', 
   }
 }, 180_000);
 
-test('a batch whose workflow was terminated is closed by the control worker, and told', async () => {
-  const handle = await (
-    await stack.context.client()
-  ).workflow.start('scoreBatch', {
-    taskQueue: CONTROL_QUEUE,
-    workflowId: 'terminated',
-    args: [{ from: FROM, to: '2100-01-01' }],
-  });
+test('a batch that waits is paused, bounded and resumed by command, and cancelled', async () => {
+  const run = ['batch', 'run', '--from', '2099-12-31T23:45', '--to', '2100-01-01', '--wait-until-then', '--json'];
+  const { batch, workflowId } = (await stack.cli(...run)).json() as { batch: string; workflowId: string };
   const store = await stack.context.store();
-  const { id: batch } = await until(async () =>
-    (await store.listBatches({ status: 'waiting' })).find(({ workflowId }) => workflowId === 'terminated'),
+  await until(() => store.findBatch(batch));
+  const steer = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr } = await stack.cli('batch', ...args);
+    return stdout + stderr;
+  };
+  const handle = (await stack.context.client()).workflow.getHandle(workflowId);
+  const isPaused = async (): Promise<boolean | undefined> => (await handle.query<BatchProgress>('progress')).paused;
+  expect(await steer('pause', batch)).toBe(`Batch ${batch}: paused.\n`);
+  expect(await isPaused()).toBe(true);
+  expect(await steer('concurrency', batch, '--limit', '1')).toBe(`Batch ${batch}: runs at most 1 children at once.\n`);
+  expect(await steer('concurrency', batch, '--limit', '0')).toMatch(/^error: .*--limit/);
+  expect(await steer('resume', batch)).toBe(`Batch ${batch}: resumed.\n`);
+  expect(await isPaused()).toBe(false);
+  const updates = ((await handle.fetchHistory()).events ?? []).flatMap(
+    ({ workflowExecutionUpdateAcceptedEventAttributes: update }) => update?.acceptedRequest?.input?.name ?? [],
   );
-  await handle.terminate('by hand');
+  expect(updates).toEqual(['pause', 'setConcurrency', 'resume']);
+  expect((await stack.cli('batch', 'cancel', batch)).code).toBe(0);
+  expect(await steer('pause', batch)).toMatch(/^error: batch .* has ended already \(cancelled\)/);
+}, 180_000);
+
+test('a batch whose workflow was terminated is closed by the control worker, and told', async () => {
+  const store = await stack.context.store();
   const closed = await until(async () =>
-    (await store.listBatches({ status: 'failed' })).find(({ id }) => id === batch),
+    (await store.listBatches({ status: 'failed' })).find(({ id }) => id === terminated),
   );
   expect(closed).toMatchObject({ class: 'workflow_lost', message: expect.stringContaining('terminated') });
-  await until(() => alerts.find((alert) => alert.event === 'batch_failed' && alert.batch === batch));
+  await until(() => alerts.find((alert) => alert.event === 'batch_failed' && alert.batch === terminated));
 }, 300_000);
 
 test('a workflow that does not go on is found, told once, and named with the remedy', async () => {
   const client = await stack.context.client();
-  const connection = await NativeConnection.connect({ address: stack.stack.env['TEMPORAL_ADDRESS']! });
-  // A version of the workflow with a bug, on a queue of its own.
-  const worker = await Worker.create({
-    connection,
-    taskQueue: 'buggy',
-    workflowBundle: await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('./buggy-workflows.ts', import.meta.url)),
-    }),
-  });
-  const running = worker.run();
   try {
-    await client.workflow.start('scoreBatch', { taskQueue: 'buggy', workflowId: 'buggy', args: [] });
     const [stuck] = await until(async () => {
       const found = await stuckWorkflows(client);
       return found.length > 0 ? found : undefined;
@@ -200,8 +255,6 @@ test('a workflow that does not go on is found, told once, and named with the rem
     ]);
     await client.workflow.getHandle('buggy').terminate('the test is over');
   } finally {
-    worker.shutdown();
-    await running;
-    await connection.close();
+    await buggy!.end();
   }
 }, 400_000);

@@ -41,7 +41,7 @@ async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
 const stateOf = (client: Client): Promise<PoolState> => client.workflow.getHandle(LOOP).query<PoolState>('pool');
 
 async function until(wanted: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 90_000; Date.now() < end; await sleep(200)) if (await wanted()) return;
+  for (const end = Date.now() + 240_000; Date.now() < end; await sleep(200)) if (await wanted()) return;
   throw new Error(`${what} did not come`);
 }
 
