@@ -26,7 +26,31 @@ export const PRUNE_SQL = {
   failedBy: 'DELETE FROM failed_by WHERE batch_key = ?',
   lateMinutes: 'DELETE FROM late_minutes WHERE start_ms < ?',
   chunks: 'DELETE FROM chunks WHERE batch_key = ?',
+  alarmSignals: 'DELETE FROM alarm_signals WHERE batch_key = ?',
+  alarmBatch: 'DELETE FROM alarm_batches WHERE batch_key = ?',
   batch: 'DELETE FROM batches WHERE batch_key = ?',
+  // The newest link of a sensor that something is carried out of stays: the next batch goes on from there.
+  alarmLinks: `
+    DELETE FROM alarm_links WHERE (sensor_id, from_ms) IN (
+      SELECT k.sensor_id, k.from_ms FROM alarm_links k INDEXED BY alarm_links_end
+      WHERE k.to_ms < ?1 AND (k.live = 0 OR EXISTS (
+        SELECT 1 FROM alarm_links n WHERE n.sensor_id = k.sensor_id AND n.from_ms > k.from_ms))
+      LIMIT ?2
+    )`,
+  // The newest event stays: numbers of events only rise, and readers go on by them.
+  alarmEvents: `
+    DELETE FROM alarm_events WHERE seq IN (
+      SELECT e.seq FROM alarms a INDEXED BY alarms_since CROSS JOIN alarm_events e ON e.alarm_id = a.id
+      WHERE a.since_ms < ?1 AND a.until_ms < ?1 AND a.is_open = 0 AND e.seq < (SELECT MAX(seq) FROM alarm_events)
+      LIMIT ?2
+    )`,
+  alarms: `
+    DELETE FROM alarms WHERE id IN (
+      SELECT a.id FROM alarms a INDEXED BY alarms_since
+      WHERE a.since_ms < ?1 AND a.until_ms < ?1 AND a.is_open = 0
+        AND NOT EXISTS (SELECT 1 FROM alarm_events e WHERE e.alarm_id = a.id)
+      LIMIT ?2
+    )`,
 } as const;
 
 export function pruneMethods(db: Connection): PruneStore {
@@ -35,6 +59,14 @@ export function pruneMethods(db: Connection): PruneStore {
       const windows = windowsBeforeMs === undefined ? 0 : await pruneWindows(db, windowsBeforeMs, rowsPerTransaction);
       if (windowsBeforeMs !== undefined)
         await db.write(() => db.run(PRUNE_SQL.lateMinutes, windowsBeforeMs - LATE_STEP_MS));
+      const drain = async (sql: string, beforeMs: number): Promise<void> => {
+        while ((await db.write(() => db.run(sql, beforeMs, rowsPerTransaction))) > 0) await breathe();
+      };
+      if (windowsBeforeMs !== undefined) await drain(PRUNE_SQL.alarmLinks, windowsBeforeMs);
+      if (batchesBeforeMs !== undefined) {
+        await drain(PRUNE_SQL.alarmEvents, batchesBeforeMs);
+        await drain(PRUNE_SQL.alarms, batchesBeforeMs);
+      }
       let outcomes = 0;
       const batches =
         batchesBeforeMs === undefined
@@ -53,6 +85,8 @@ export function pruneMethods(db: Connection): PruneStore {
           db.run(PRUNE_SQL.pools, key);
           db.run(PRUNE_SQL.challenger, key);
           db.run(PRUNE_SQL.failedBy, key);
+          db.run(PRUNE_SQL.alarmSignals, key);
+          db.run(PRUNE_SQL.alarmBatch, key);
           db.run(PRUNE_SQL.chunks, key);
           db.run(PRUNE_SQL.batch, key);
         });

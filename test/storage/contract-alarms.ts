@@ -124,6 +124,18 @@ export function alarmsContract(tools: ContractTools): void {
       expect(await store.alarmEvents({ after: seen, limit: 1 })).toEqual(events.slice(0, 1));
     });
 
+    test('pruning takes what is over and acknowledged, and leaves what waits for somebody', async () => {
+      const { store } = tools;
+      const long = { ...FACTS, sinceMs: 1_000, activeMs: 2_000, lastMs: 3_000, clearedMs: 4_000 };
+      const done = await newAlarm({ facts: long, marks: { ...NO_MARKS, ackedRaises: 1 } });
+      const waits = await newAlarm({ facts: long });
+      await store.prune({ windowsBeforeMs: 5_000, batchesBeforeMs: 5_000, rowsPerTransaction: 1 });
+      expect(await store.findAlarm(done.id)).toBeUndefined();
+      expect(await store.alarmEvents({ alarmId: done.id })).toEqual([]);
+      expect(await store.findAlarm(waits.id)).toBeDefined();
+      expect(await store.alarmEvents({ alarmId: waits.id })).toHaveLength(1);
+    });
+
     test('rules: the newest hold, and the same again is no new version', async () => {
       const { store } = tools;
       const set = await store.setAlarmRules({ text: `{"a":${++ids}}`, by: 'ann', atMs: 1 });
