@@ -4,6 +4,7 @@
  *
  *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
+ *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { parseArgs, promisify } from 'node:util';
 import { loadConfig } from '../config.ts';
 import { messageOf } from '../domain/errors.ts';
 import { findTemporal } from '../local/temporal-binary.ts';
+import { benchAlarms } from './alarms.ts';
 import { type ChildMode, runChildMode } from './children.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
@@ -59,6 +61,11 @@ function flagsOf() {
 
 if (process.argv.includes('--year')) {
   await benchYear(process.argv.slice(2));
+  process.exit();
+}
+
+if (process.argv.includes('--alarms')) {
+  await benchAlarms(process.argv.slice(2));
   process.exit();
 }
 

@@ -8,6 +8,7 @@ import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural } from '../../report/format.ts';
 import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
+import { alarmLines } from '../alarms/told.ts';
 import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch } from '../frame/known.ts';
@@ -83,6 +84,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
   const link = context.uiLink(batch.workflowId, batch.runId);
   const challenge = await batchChallenge(store, batch);
+  const alarms = hasEnded(batch) ? await alarmLines(store, [batch], Date.now()) : [];
   const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
   const sections = [
     facts([
@@ -107,6 +109,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Why', batch.message],
     ]),
   ];
+  if (alarms.length > 0) sections.push(['Alarms in its period:', ...alarms.map((line) => `  ${line}`)].join('\n'));
   if (causes.length > 1)
     sections.push(
       table(

@@ -2,6 +2,7 @@
  * `npm start`: the main job on the sample plant, from readings to predictions, with every real part. It can
  * be run again and again: it goes on where it was stopped, and what it did twice changes nothing.
  */
+import { alarmLines, untilDecided } from '../alarms/told.ts';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,6 +142,11 @@ async function mainJob(
   const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
   await storePage(context, data, await writePage(file, data));
   if (!context.json) say(`\n${text(data)}\n`);
+  const store = await context.store();
+  await untilDecided(store, shown, signal);
+  const told = await alarmLines(store, shown, Date.now());
+  say(`${pc.bold('Alarms:')}  ${told.length === 0 ? 'none' : ''}`);
+  for (const line of told) say(`  ${line}`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
   const site = pathToFileURL(
@@ -164,6 +170,7 @@ async function mainJob(
     data: {
       batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })),
       totals: data.totals,
+      alarms: told,
       report: page,
       site,
       ui,
@@ -328,6 +335,8 @@ async function stayLive(
           say(
             `${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`,
           );
+          await untilDecided(store, [batch], signal);
+          for (const line of await alarmLines(store, [batch], Date.now())) say(`  ${line}`);
           remember(context, { scoredToMs: batch.toMs });
           await writeSite(context, siteFolder(context), [batch.id]);
         }

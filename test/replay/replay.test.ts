@@ -100,6 +100,15 @@ test('the recorded histories hold what they are named after', () => {
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 
+test('a batch that decides on alarms is among them', () => {
+  const { history } = recorded.find((r) => r.name === '0.2.0-alarms/batch-of-children.json')!;
+  const names = history.events.map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name);
+  expect(names.filter((name) => name === 'finishBatch' || name === 'raiseAlarms')).toEqual([
+    'finishBatch',
+    'raiseAlarms',
+  ]);
+});
+
 test.each(recorded.map((r) => r.name))('%s replays', async (name) => {
   expect(
     await replay(
