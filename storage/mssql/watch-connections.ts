@@ -29,7 +29,7 @@ export interface WatchTimes {
   readonly restMs: number;
 }
 
-const TIMES: WatchTimes = { everyMs: 1_000, longMs: 3_000, restMs: 15_000 };
+const TIMES: WatchTimes = { everyMs: 500, longMs: 1_000, restMs: 15_000 };
 
 /** @param asks resolves when the server answers over a fresh connection, and rejects when it does not in a few seconds */
 export function watchConnections(asks: () => Promise<void>, times: WatchTimes = TIMES): ConnectionWatch {
