@@ -19,8 +19,8 @@ const compiled = spawnSync(
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 /** What lies beside the code and is read at run time. */
-const ASSET = /\.(sql|py|c?js|onnx|csv)$|requirements\.txt$/;
-for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storage'])
+const ASSET = /\.(sql|py|c?js|css|onnx|csv)$|requirements\.txt$/;
+for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storage', 'ui'])
   cpSync(join(root, room), join(dist, room), {
     recursive: true,
     filter: (source) => statSync(source).isDirectory() || ASSET.test(source),

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   demo: async () => (await import('./commands/stack.ts')).registerDemo,
   up: async () => (await import('./commands/stack.ts')).registerUp,
   down: async () => (await import('./commands/stack.ts')).registerDown,
+  ui: async () => (await import('./commands/stack.ts')).registerUi,
   status: async () => (await import('./commands/stack.ts')).registerStatus,
   logs: async () => (await import('./commands/stack.ts')).registerLogs,
   doctor: async () => (await import('./commands/stack.ts')).registerDoctor,

@@ -216,6 +216,12 @@ export const TABLE = {
     { secret: true },
     'What the Web UI and `temporal` must show to the codec server: 32 or more letters, digits, `-`, `_`, `.` or `~`.',
   ),
+  appToken: variable(
+    'FLEETSCORE_APP_TOKEN',
+    matching(/^[\w.~-]{32,512}$/, '32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)'),
+    { secret: true },
+    'What people must show to the web application where it listens beyond loopback: 32 or more letters, digits, `-`, `_`, `.` or `~`.',
+  ),
   logsToBlob: variable(
     'FLEETSCORE_LOGS_TO_BLOB',
     onOff,
@@ -231,6 +237,7 @@ export const TABLE = {
   ports: {
     temporal: variable('FLEETSCORE_TEMPORAL_PORT', port, { preset: '7233' }, 'Port of the laptop stack: Temporal.'),
     ui: variable('FLEETSCORE_UI_PORT', port, { preset: '8233' }, "Port of the laptop stack: Temporal's Web UI."),
+    app: variable('FLEETSCORE_APP_PORT', port, { preset: '8240' }, 'Port of the web application (`fleetscore ui`).'),
     blob: variable('FLEETSCORE_BLOB_PORT', port, { preset: '10000' }, 'Port of the laptop stack: Blob storage.'),
     eventHubs: variable(
       'FLEETSCORE_EVENT_HUBS_PORT',

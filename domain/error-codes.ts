@@ -144,6 +144,7 @@ export const ERROR_CODES = {
     PAYLOAD_KEY_UNKNOWN: 'A process lacks the key of an encrypted payload.',
     CODEC_SERVER_PORT: 'The codec server cannot listen on its port.',
     CODEC_TOKEN_WEAK: 'The token of the codec server is too short.',
+    UI_PORT: 'The web application cannot listen on its port.',
     NO_VERSIONS: 'No versioned control worker has run yet.',
     NO_WORKERS: 'No control worker runs.',
     SEARCH_ATTRIBUTES: 'The search attributes cannot be registered.',

@@ -15,7 +15,7 @@ import { OWN_NAMESPACE } from './own-temporal.ts';
 import type { Parts } from './parts.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
 
-export type Ports = Config['ports'];
+export type Ports = Omit<Config['ports'], 'app'>;
 
 export interface Server {
   readonly child: StackChild;

@@ -22,6 +22,7 @@ import { refOf } from './processes.ts';
 import { claimPorts, startServers, type Ports, type Server } from './servers.ts';
 import { claimHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
+import { startWebApplication } from './web-application.ts';
 
 export interface StackOptions {
   readonly config: Config;
@@ -32,12 +33,16 @@ export interface StackOptions {
   readonly scoringWorkers?: number | 'pool';
   /** False: the servers only, for whoever starts workers of its own. Default true. */
   readonly workers?: boolean;
+  /** True: the web application runs beside it. */
+  readonly app?: boolean;
   /** Gives the start up: it ends as one that failed does. */
   readonly signal?: AbortSignal;
 }
 
 export interface Stack {
   readonly ui: string;
+  /** Address of the web application, where it runs. */
+  readonly app?: string;
   readonly env: Env;
   /** Rejects when a server of the stack dies: nothing works without it. */
   readonly broken: Promise<never>;
@@ -64,7 +69,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     process.umask(mask);
   };
   try {
-    const { servers, ui, env } = await unlessAborted(options.signal, bringUp(options, parts));
+    const { servers, ui, app, env } = await unlessAborted(options.signal, bringUp(options, parts));
     const broken = Promise.race(
       servers.map(async ({ child }): Promise<never> => {
         const how = await child.ended;
@@ -77,7 +82,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     broken.catch(() => {});
-    return { ui, env, broken, stop: () => stop() };
+    return { ui, env, broken, stop: () => stop(), ...(app === undefined ? {} : { app }) };
   } catch (error) {
     await stop(true);
     throw error;
@@ -102,6 +107,7 @@ function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Pr
 interface Running {
   readonly servers: readonly Server[];
   readonly ui: string;
+  readonly app: string | undefined;
   readonly env: Env;
 }
 
@@ -137,6 +143,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
     })),
   );
   const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
+  const app = options.app ? startWebApplication(config, env, parts, log, START_TIMEOUT_MS) : Promise.resolve(undefined);
   await Promise.all(
     workers.map((worker, i) =>
       superviseWorker(
@@ -166,9 +173,16 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   const supervisor = refOf(process.pid);
   if (!supervisor) throw new Error('this process cannot be found in the process list');
   const ui = `http://${LOOPBACK}:${ports.ui}`;
+  const address = await app;
   parts.ending.throwIfAborted();
-  writeStack(home, { supervisor, startedAt: new Date().toISOString(), ui, env: clientEnv });
-  return { servers, ui, env };
+  writeStack(home, {
+    supervisor,
+    startedAt: new Date().toISOString(),
+    ui,
+    env: clientEnv,
+    ...(address === undefined ? {} : { app: address }),
+  });
+  return { servers, ui, env, app: address };
 }
 
 /** What is ours below the home is for its user only, also in homes of earlier versions. */

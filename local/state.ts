@@ -20,6 +20,8 @@ export interface StackState {
   readonly startedAt: string;
   /** Web UI of Temporal. */
   readonly ui: string;
+  /** Address of the web application; absent where it does not run. */
+  readonly app?: string;
   /** Variables under which clients find the parts. */
   readonly env: Readonly<Record<string, string>>;
 }

@@ -1,17 +1,13 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
-import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { workerName } from '../../domain/worker.ts';
-import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { sensorName } from '../../domain/sensor.ts';
-import { compactTime, isoTime, type Period } from '../../domain/time.ts';
+import { isoTime, type Period } from '../../domain/time.ts';
 import { buildId } from '../../version.ts';
-import { SCORE_BATCH } from '../../connect/schedules.ts';
-import type { scoreBatch } from '../../workflows/index.ts';
+import { startBatch } from '../../connect/start-batch.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
-import { batchIdOf } from '../../domain/batch-id.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
 import { showBatch } from './views.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
@@ -82,19 +78,11 @@ async function start(
   request: ScoreBatchRequest,
   options: WaitOption,
 ): Promise<Output> {
-  const { fromMs, toMs } = period;
   const store = await context.store();
   if (request.release !== undefined) requireRelease(await store.listReleases(), request.release);
-  await checkSelection(store, { ...request, fromMs, toMs });
+  await checkSelection(store, { ...request, ...period });
   const client = await context.client();
-  const handle = await client.workflow.start<typeof scoreBatch>(SCORE_BATCH, {
-    taskQueue: CONTROL_QUEUE,
-    workflowId: `${prefix}-${compactTime(fromMs)}-${compactTime(toMs)}-${randomBytes(3).toString('hex')}`,
-    args: [{ ...request, from: isoTime(fromMs), to: isoTime(toMs) }],
-    staticSummary: `batch started by hand (${prefix})`,
-  });
-  const runId = handle.firstExecutionRunId;
-  const id = batchIdOf(period, runId);
+  const { id, runId, handle } = await startBatch(client, prefix, period, request);
   const link = context.uiLink(handle.workflowId, runId);
   if (!options.wait)
     return {

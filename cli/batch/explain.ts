@@ -1,4 +1,5 @@
 /** `fleetscore explain DEVICE/SENSOR TIME`: the chain from a prediction back to the readings. */
+import { rawReader } from '../../connect/raw-reader.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
 import { formatDuration, isoTime, parseTime, windowStart } from '../../domain/time.ts';
@@ -6,7 +7,7 @@ import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf, formatScore, formatValue } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
-import { rawReader, readingsData, readingsTable } from '../ingest/readings.ts';
+import { readingsData, readingsTable } from '../ingest/readings.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownSensor, type SensorWords } from '../frame/known.ts';
@@ -25,7 +26,12 @@ export async function show(
   const store = await context.store();
   const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
   const fromMs = windowStart(timeMs, hopMs);
-  const found = await explain({ store, blobs: context.blobs(), ...rawReader(context) }, sensor, fromMs, windowMs);
+  const found = await explain(
+    { store, blobs: context.blobs(), ...rawReader(context.config) },
+    sensor,
+    fromMs,
+    windowMs,
+  );
   return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, sensorName(sensor), fromMs);
 }
 

@@ -24,6 +24,23 @@ export function registerUp(program: Command): void {
     .action(does(() => import('../stack/stack.ts'), 'up'));
 }
 
+export function registerUi(program: Command): void {
+  program
+    .command('ui')
+    .description('show the plant in a browser: what is wrong now, devices over time, batches; until Ctrl-C')
+    .addOption(new Option('--port <n>', '0: any free one (default: FLEETSCORE_APP_PORT)').argParser(asWhole(0, 65_535)))
+    .addOption(
+      new Option('--host <address>', 'address to listen on; beyond loopback it asks for FLEETSCORE_APP_TOKEN').default(
+        LOOPBACK,
+      ),
+    )
+    .option('--name <host...>', 'names that people open it by, besides the address')
+    .option('--tls-cert <file>', 'certificate in PEM: serve https')
+    .option('--tls-key <file>', 'its key')
+    .option('--plain-http', 'serve http beyond loopback: only behind a proxy that speaks https')
+    .action(does(() => import('../stack/ui.ts'), 'serve'));
+}
+
 export function registerDown(program: Command): void {
   program
     .command('down')

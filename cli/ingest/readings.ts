@@ -1,12 +1,10 @@
 /** `fleetscore readings DEVICE/SENSOR`: the readings that windows are made of, and the events they came in. */
-import type { Config } from '../../config.ts';
-import { ingestSettings } from '../../connect/ingest-settings.ts';
+import { rawReader } from '../../connect/raw-reader.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseTime, windowStart, type Period } from '../../domain/time.ts';
 import { firstWindowStart } from '../../domain/windowing.ts';
 import { findRaw, type RawReading, type RawSearch } from '../../ingest/find-raw.ts';
-import { createEventParser, type EventParser } from '../../ingest/parse-event.ts';
-import { INGEST_DEFAULTS, parseSettings, storedWindows } from '../../ingest/settings.ts';
+import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount, formatNumberOf, formatValue } from '../../report/format.ts';
 import type { WindowReadings } from '../../storage/store.ts';
 import { captureFolders } from '../../verify/explain.ts';
@@ -19,15 +17,6 @@ interface Options {
   readonly from?: number;
   readonly to?: number;
   readonly limit: number;
-}
-
-/** What reads raw capture as the ingest worker of this configuration reads events. */
-export function rawReader({ config }: { readonly config: Config }): {
-  readonly parse: EventParser;
-  readonly clockSkewMs: number;
-} {
-  const settings = { ...INGEST_DEFAULTS, ...ingestSettings(config) };
-  return { parse: createEventParser(parseSettings(settings)), clockSkewMs: settings.clockSkewMs };
 }
 
 export async function show(
@@ -50,7 +39,7 @@ export async function show(
   const readings = { ...all, tsMs, values: all.values.slice(0, options.limit) };
   const found = await findRaw({
     blobs: context.blobs(),
-    ...rawReader(context),
+    ...rawReader(context.config),
     folders: await captureFolders(store),
     sensor,
     period,

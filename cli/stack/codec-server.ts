@@ -1,7 +1,6 @@
 /** `fleetscore codec-server`: lets the Web UI and the `temporal` command read encrypted payloads. */
-import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
-import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isLoopbackHost } from '../../domain/loopback.ts';
 import { readStack } from '../../local/state.ts';
 import { LOOPBACK } from '../../local/ports.ts';
 import { createPayloadCodec } from '../../payloads/codec.ts';
@@ -12,6 +11,7 @@ import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
+import { readTls } from '../frame/tls.ts';
 import { say, sayJsonLine } from '../frame/terminal.ts';
 
 interface CodecServerCommand {
@@ -37,7 +37,7 @@ export async function serve(context: Context, options: CodecServerCommand): Prom
       'without a token everybody who reaches the codec server could read all payloads. Set one: export FLEETSCORE_CODEC_TOKEN=$(openssl rand -hex 32)',
     );
   const tls = readTls(options);
-  if (!tls && !options.plainHttp && !isLoopback(options.host))
+  if (!tls && !options.plainHttp && !isLoopbackHost(options.host))
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
       `--host ${options.host} is not loopback: payloads and the token would go over the network in the clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.`,
@@ -77,24 +77,6 @@ function describe(url: string, origins: readonly string[], { byId, encrypting }:
     ],
     ['Command', `temporal workflow show -w ID --codec-endpoint ${url} --codec-auth "Bearer $FLEETSCORE_CODEC_TOKEN"`],
   ]);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-}
-
-function readTls({ tlsCert, tlsKey }: CodecServerCommand): { cert: string; key: string } | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined)
-    throw new FleetscoreError('INVALID_ARGUMENT', '--tls-cert and --tls-key go together: give both.');
-  const file = (path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new FleetscoreError('INVALID_ARGUMENT', `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
-    }
-  };
-  return { cert: file(tlsCert), key: file(tlsKey) };
 }
 
 /** As browsers write them: scheme, host and port, nothing behind. */

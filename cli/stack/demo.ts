@@ -104,7 +104,7 @@ async function mainJob(
   started: number,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  const ui = readStack(context.config.home)?.ui ?? '';
+  const { ui = '', app } = readStack(context.config.home) ?? {};
   say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
   await publishSampleModels(context, say);
 
@@ -161,6 +161,7 @@ async function mainJob(
   ).href;
   say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
   say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
+  if (app !== undefined) say(`${pc.bold('Plant:')}   ${pc.cyan(app)}  what is wrong now, devices over time, batches`);
   say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
   const failed = shown.filter((batch) => batch.status !== 'completed');
   return {
@@ -174,6 +175,7 @@ async function mainJob(
       report: page,
       site,
       ui,
+      app: app ?? null,
     },
   };
 }

@@ -30,7 +30,7 @@ export interface UpOptions {
 export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, FLEETSCORE_HOME: context.config.home };
   if (options.ports === 'auto')
-    for (const name of ['TEMPORAL', 'UI', 'BLOB', 'EVENT_HUBS']) env[`FLEETSCORE_${name}_PORT`] = 'auto';
+    for (const name of ['TEMPORAL', 'UI', 'APP', 'BLOB', 'EVENT_HUBS']) env[`FLEETSCORE_${name}_PORT`] = 'auto';
   return env;
 }
 
@@ -51,6 +51,7 @@ export function startLocal(
     env,
     log,
     signal,
+    app: true,
     scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers,
   });
 }
@@ -183,12 +184,14 @@ const stateData = (state: StackState) => ({
   pid: state.supervisor.pid,
   startedAt: state.startedAt,
   ui: state.ui,
+  app: state.app ?? null,
   env: { ...state.env, FLEETSCORE_SQL_URL: redact(state.env.FLEETSCORE_SQL_URL ?? '') },
 });
 
 function describe(state: StackState): string {
   return facts([
-    ['Web UI', pc.cyan(state.ui)],
+    ['Application', state.app === undefined ? undefined : pc.cyan(state.app)],
+    ['Temporal UI', pc.cyan(state.ui)],
     ['Temporal', state.env.TEMPORAL_ADDRESS],
     ['Event Hubs', state.env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING],
     ['SQL', redact(state.env.FLEETSCORE_SQL_URL ?? '')],

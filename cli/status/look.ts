@@ -3,6 +3,7 @@
  * one that does not answer is named with its reason, and costs only what it alone knows. Reads only.
  */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { ANSWER_MS, ask, on, type Answer } from '../../domain/answer.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
@@ -23,11 +24,6 @@ import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
-
-/** What a part answered, or why it did not. */
-export type Answer<T> =
-  | { readonly value: T; readonly problem?: undefined }
-  | { readonly value?: undefined; readonly problem: string };
 
 export interface ScheduleSeen {
   readonly name: string;
@@ -95,8 +91,6 @@ export interface Look {
   readonly holders?: ReadonlyMap<string, Holder>;
 }
 
-/** Longest wait for one part. */
-const ANSWER_MS = 6_000;
 const LAST = 6;
 const FAILURES = 5;
 /** Batches under way whose workflow is asked for its phase. */
@@ -174,26 +168,6 @@ async function newestAndOpen(store: Store): Promise<Batch[]> {
     ...(await store.listBatches({ status: 'running', limit: 50 })),
   ];
   return [...new Map(found.map((batch) => [batch.id, batch])).values()].sort((a, b) => b.startedAtMs - a.startedAtMs);
-}
-
-/** An answer within its time; what is thrown becomes the problem. */
-async function ask<T>(work: () => Promise<T>): Promise<Answer<T>> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
-  });
-  try {
-    return { value: await Promise.race([work(), late]) };
-  } catch (error) {
-    return { problem: messageOf(error).split('\n')[0]! };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Goes on with an answer, where there is one. */
-function on<A, B>(work: (value: A) => Promise<B>): (answer: Answer<A>) => Promise<Answer<B>> {
-  return async (answer) => (answer.problem === undefined ? ask(() => work(answer.value)) : answer);
 }
 
 async function lookAtTemporal(client: Client, { config }: Context): Promise<NonNullable<Look['temporal']['value']>> {

@@ -9,7 +9,8 @@ import { harmless } from '../../report/text-width.ts';
 import type { PartitionState } from '../../connect/partitions.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
-import type { Answer, Look, PoolSeen, RunningSeen } from './look.ts';
+import type { Answer } from '../../domain/answer.ts';
+import type { Look, PoolSeen, RunningSeen } from './look.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 import { lastPaint, lastWord, shortPeriod, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
 

@@ -19,8 +19,12 @@ export interface Places {
 const trouble = (group: DeviceGroup): number => group.sensors.filter((sensor) => sensor.status !== 'scored').length;
 const anomalies = (group: DeviceGroup): number => group.sensors.reduce((sum, sensor) => sum + sensor.anomalies, 0);
 
-/** One sensor: what became of it, and a place for its chart. */
-export function card(sensor: ReportSensor, places: Pick<Places, 'cardId' | 'chart'>): Markup {
+/** One sensor: what became of it, and a place for its chart. @param level of its heading: one below the section's */
+export function card(
+  sensor: ReportSensor,
+  places: Pick<Places, 'cardId' | 'chart'>,
+  level: 'h3' | 'h4' = 'h4',
+): Markup {
   const at = places.chart(sensor);
   const windows = formatNumberOf(sensor.windows, 'window');
   const found = formatNumberOf(sensor.anomalies, 'anomaly', 'anomalies');
@@ -36,15 +40,15 @@ export function card(sensor: ReportSensor, places: Pick<Places, 'cardId' | 'char
   const keys = 'Arrow keys move through the windows, n and p through the anomalies.';
   const label = `${sensor.device} ${sensor.sensor}${unit}: ${windows}, ${found}. ${keys}`;
   const data = html`data-d="${sensor.device}" data-n="${sensor.sensor}" data-s="${sensor.status}"`;
-  return html`
-    <article class="card${at === undefined && ' flat'}" id="${places.cardId(sensor) ?? ''}"${' '}
-      ${data} data-a="${sensor.anomalies}">
-      <h4>
+  const heading = html`
         ${nameOf(sensor.sensor)}
         ${sensor.unit !== '' && html`<i>${sensor.unit}</i>`}
         ${sensor.anomalies > 0 && chip('hot', found)}
-        ${!scored && chip(sensor.status, `${sensor.status}${some}`)}
-      </h4>
+        ${!scored && chip(sensor.status, `${sensor.status}${some}`)}`;
+  return html`
+    <article class="card${at === undefined && ' flat'}" id="${places.cardId(sensor) ?? ''}"${' '}
+      ${data} data-a="${sensor.anomalies}">
+      ${level === 'h3' ? html`<h3>${heading}</h3>` : html`<h4>${heading}</h4>`}
       ${!scored && why}
       ${at !== undefined && html`<div class="chart" data-i="${at}" tabindex="0" role="img" aria-label="${label}"></div>`}
     </article>

@@ -22,7 +22,11 @@ function level(density: Density, at: number): number {
   return above < 0 ? LEVELS.length + 1 : above + 1;
 }
 
-/** One path a level: runs of slices as rectangles, or each by itself. */
+/** Height of a slice, and of its bar by level: what the colour says is said by the height too. */
+const SLICE = 17;
+const BARS = [0, 5, 8, 11, 14, 17] as const;
+
+/** One path a level: runs of slices as bars on the ground of those with windows, or each by itself. */
 function strip(counted: Density, slices: number, marks: string, cells: boolean): Markup {
   const paths: string[] = ['', '', '', '', '', ''];
   for (let at = 0; at < slices;) {
@@ -30,11 +34,13 @@ function strip(counted: Density, slices: number, marks: string, cells: boolean):
     let end = at + 1;
     while (!cells && end < slices && level(counted, end) === here) end++;
     const width = end - at - (cells ? 0.02 : 0);
-    if (here >= 0) paths[here] += `M${at} 0h${width}v17h-${width}z`;
+    if (here >= 0) paths[0] += `M${at} 0h${width}v${SLICE}h-${width}z`;
+    const high = BARS[here] ?? 0;
+    if (high > 0) paths[here] += `M${at} ${SLICE - high}h${width}v${high}h-${width}z`;
     at = end;
   }
   const drawn = paths.map((d, i) => (d === '' ? '' : `<path class="h${i}" d="${d}"/>`)).join('');
-  return stripOf('strip', slices, 17, drawn + marks);
+  return stripOf('strip', slices, SLICE, drawn + marks);
 }
 
 /** Injected faults as a thin line below their time. */
@@ -140,7 +146,9 @@ export function heatPanel({
 }
 
 function swatch(at: number): Markup {
-  const drawn = `<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h${at}" d="M0 0h14v11H0z"/></svg>`;
+  const high = at === 0 ? 0 : Math.round((BARS[at]! / SLICE) * 11);
+  const bar = high === 0 ? '' : `<path class="h${at}" d="M0 ${11 - high}h14v${high}H0z"/>`;
+  const drawn = `<svg viewBox="0 0 14 11" aria-hidden="true"><path class="h0" d="M0 0h14v11H0z"/>${bar}</svg>`;
   return html`<span>${trusted(drawn)}${LEVEL_NAMES[at]}</span>`;
 }
 

@@ -89,7 +89,7 @@ export function scrollTable(
       html`<th scope="col" class="${[number && 'num', optional && 'opt'].filter(Boolean).join(' ')}">${title}</th>`,
   );
   return html`
-    <div class="panel scroll" tabindex="0" role="region" aria-labelledby="${headingId}">
+    <div class="panel scroll" tabindex="0" role="group" aria-labelledby="${headingId}">
       <table${table.id !== undefined && html` id="${table.id}"`}${table.kind !== undefined && html` class="${table.kind}"`}>
         <thead><tr>${cells}</tr></thead>
         <tbody>${rows}</tbody>

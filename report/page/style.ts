@@ -3,12 +3,12 @@ export const PAGE_STYLE = `
 :root{color-scheme:light dark;--bg:#f5f7f9;--card:#fff;--ink:#18222c;--soft:#54606d;--edge:#dfe5ea;--rule:#e9edf1;
 --series:#3a6f9f;--hit:#cf3d1b;--fault:#7a4fc9;--faultbg:rgba(122,79,201,.13);--ok:#1c7a4c;--warn:#8d5a00;--bad:#b3261e;
 --okbg:#e5f3ec;--warnbg:#fbf0db;--badbg:#fbe7e5;--link:#1f5f99;--focus:#1f6feb;
---h0:#e3e9ee;--h1:#f0b094;--h2:#e38a63;--h3:#cf5f38;--h4:#ad3a16;--h5:#6b1803;--shadow:0 1px 2px rgba(20,32,44,.05),0 1px 8px rgba(20,32,44,.04)}
+--h0:#e8edf1;--h1:#d26a45;--h2:#ae4720;--h3:#8a2f0f;--h4:#621c06;--h5:#330c02;--shadow:0 1px 2px rgba(20,32,44,.05),0 1px 8px rgba(20,32,44,.04)}
 @media(prefers-color-scheme:dark){:root{--bg:#0f1419;--card:#171e25;--ink:#e5ebf0;--soft:#9ba8b4;--edge:#2a343d;
   --rule:#232c34;
 --series:#74a9d8;--hit:#ff7350;--fault:#b79af3;--faultbg:rgba(183,154,243,.17);--ok:#63c795;--warn:#e3b25c;--bad:#ff8a7e;
 --okbg:#15301f;--warnbg:#33280f;--badbg:#3a1a18;--link:#82b7ea;--focus:#6ea8fe;
---h0:#26313a;--h1:#7d432c;--h2:#a65431;--h3:#cf6a41;--h4:#f38f63;--h5:#ffd3b8;--shadow:none}}
+--h0:#1d262d;--h1:#b0532f;--h2:#d67148;--h3:#f39a70;--h4:#ffc4a6;--h5:#fff6f0;--shadow:none}}
 *{box-sizing:border-box}
 [hidden]{display:none!important}
 html{-webkit-text-size-adjust:100%;scroll-padding-top:72px}
@@ -62,7 +62,7 @@ td.msg details{margin-top:3px;color:var(--soft)}
 .rows{display:grid;grid-template-columns:fit-content(200px) 1fr auto;gap:3px 12px;align-items:center;max-height:560px;
   overflow-y:auto}
 .rows>a,.rows>b,.rows>.plain{font-size:13px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:400}
-.rows>b{font-weight:600}.rows>.plain{font-weight:400}
+.rows>a{line-height:24px}.lead a,.panel.none a,.notes a,footer a,td.msg a{text-decoration:underline}.rows>b{font-weight:600}.rows>.plain{font-weight:400}
 .rows>span{font-size:13px;text-align:right;color:var(--soft)}
 .strip{display:block;width:100%;height:17px;border-radius:3px;cursor:pointer}
 .at{fill:none;stroke:var(--focus);stroke-width:2.5}
@@ -99,12 +99,12 @@ td.msg details{margin-top:3px;color:var(--soft)}
 /* What is painted outside of a card is cut: its focus ring lies inside. */
 .card :focus-visible{outline-offset:-2px}
 .card.flat{contain-intrinsic-size:auto 62px}
-.card:target h4 bdi{box-shadow:0 2px 0 var(--focus)}
-.card h4{font-size:14px;font-weight:560;display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-top:8px;
+.card:target :is(h3,h4) bdi{box-shadow:0 2px 0 var(--focus)}
+.card :is(h3,h4){font-size:14px;font-weight:560;display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;padding-top:8px;
   overflow-wrap:anywhere}
-.card h4 i{font-style:normal;font-weight:400;color:var(--soft)}
-.card h4 .chip{margin-left:auto}
-.card h4 .chip+.chip{margin-left:0}
+.card :is(h3,h4) i{font-style:normal;font-weight:400;color:var(--soft)}
+.card :is(h3,h4) .chip{margin-left:auto}
+.card :is(h3,h4) .chip+.chip{margin-left:0}
 .card p{font-size:13.5px;color:var(--soft);overflow-wrap:anywhere}
 .chart{height:136px;border-radius:6px;touch-action:pan-y;cursor:crosshair}
 .chart svg{display:block}
@@ -139,7 +139,7 @@ th,td{padding:7px 10px}.stack thead{display:none}
 :root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#111;--soft:#444;--edge:#bbb;--rule:#ddd;--series:#235a8c;
   --hit:#c02c0c;--fault:#6636c0;--faultbg:rgba(122,79,201,.15);--shadow:none;--ok:#14603a;--warn:#704700;
   --bad:#9b1c15;--okbg:none;--warnbg:none;--badbg:none;--link:#111;
---h0:#e3e9ee;--h1:#f0b094;--h2:#e38a63;--h3:#cf5f38;--h4:#ad3a16;--h5:#6b1803}
+--h0:#e8edf1;--h1:#d26a45;--h2:#ae4720;--h3:#8a2f0f;--h4:#621c06;--h5:#330c02}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 body{font-size:11px}.tools,#tip,.skip{display:none!important}.rows{max-height:none;overflow:visible}
 .rows>*{position:static!important}

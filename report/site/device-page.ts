@@ -56,7 +56,7 @@ export function devicePage(
       ),
   });
   const heat = drawn.length > 0 && sensors.length > 1 && section('when', 'When anomalies occurred', '', panel);
-  const cards = html`<div class="panel grid wide">${sensors.map((sensor) => card(sensor, places))}</div>`;
+  const cards = html`<div class="panel grid wide">${sensors.map((sensor) => card(sensor, places, 'h3'))}</div>`;
   return renderPage({
     title: `${device}, ${batchName(batch)}`,
     depth: DEPTH,

@@ -33,10 +33,11 @@ const ALLOWED: Readonly<Record<string, string>> = {
   workers:
     'activities batches config.ts connect domain ingest logging paths.ts pool report ' +
     'scoring storage telemetry version.ts workflows',
+  ui: 'batches config.ts connect domain ingest paths.ts report scoring storage verify version.ts workflows',
   local: 'config.ts connect domain logging paths.ts pool storage workers',
   cli:
     'alarms batches config config.ts connect domain ingest local logging paths.ts payloads ' +
-    'pool report samples scoring storage verify version.ts workflows',
+    'pool report samples scoring storage ui verify version.ts workflows',
 };
 
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = Object.fromEntries(

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { renderReport } from '../../report/page/html.ts';
-import { findChromium, startBrowser, type Browser } from './browser.ts';
+import { findings } from './axe.ts';
+import { findChromium, startBrowser, type Browser, type View } from './browser.ts';
 import { makeData } from './fixture.ts';
 
 const executable = findChromium();
@@ -50,14 +51,18 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     ['desktop, dark', { width: 1280, height: 900, dark: true }],
     ['phone', { width: 390, height: 844 }],
     ['print', { width: 800, height: 1100, print: true }],
-  ])('loads without a complaint, fetches nothing, is no wider than the screen: %s', async (_name, view) => {
-    await browser.open(file, view);
-    expect(await ready()).toBe('yes');
-    await browser.evaluate(`document.getElementById('devices').scrollIntoView(); ${settle}`);
-    expect(await browser.evaluate(`document.querySelectorAll('.chart svg').length`)).toBeGreaterThan(0);
-    expect(await browser.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(view.width);
-    expect(browser.complaints).toEqual([]);
-  });
+  ])(
+    'loads without a complaint, fetches nothing, is no wider than the screen, axe finds nothing: %s',
+    async (_name, view: View) => {
+      await browser.open(file, view);
+      expect(await ready()).toBe('yes');
+      await browser.evaluate(`document.getElementById('devices').scrollIntoView(); ${settle}`);
+      expect(await browser.evaluate(`document.querySelectorAll('.chart svg').length`)).toBeGreaterThan(0);
+      expect(await browser.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(view.width);
+      expect(browser.complaints).toEqual([]);
+      if (!view.print) expect(await findings(browser)).toEqual([]);
+    },
+  );
 
   test('hostile names stay text', async () => {
     await browser.open(hostile, { width: 1280, height: 900 });

@@ -27,8 +27,8 @@ export interface WriteOptions {
   readonly perFile?: number;
 }
 
-/** A name as a field of a CSV file. */
-const field = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+/** A name as a field of a CSV file: quoted where it needs to be, as scoring writes it. */
+const field = (name: string): string => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
 
 /** The batch covers a quarter of an hour. Returns the name of its manifest. */
 export async function writeBatch(

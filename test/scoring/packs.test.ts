@@ -9,10 +9,11 @@ import { modelInRow, readPackHeader } from '../../scoring/packs/pack-format.ts';
 import { type ScalerOcsvmRbf, scalerOcsvmRbfModel } from '../../scoring/packs/scaler-ocsvm-rbf.ts';
 import { zScoreModel } from '../../scoring/packs/z-score.ts';
 import { verifyPack } from '../../scoring/packs/verify-pack.ts';
-import { newMarks, STATE } from '../../scoring/thread-protocol.ts';
+import { newMarks } from '../../scoring/thread-protocol.ts';
 import { createThreads } from '../../scoring/threads.ts';
 import { sha256Of } from './fleet.ts';
 import { svm } from './models.ts';
+import { answer, runSingles, sharedDoubles, type Answer } from './run-singles.ts';
 
 const threads = createThreads({
   threads: 1,
@@ -22,50 +23,6 @@ const threads = createThreads({
   executionProvider: 'cpu',
 });
 afterAll(() => threads.close());
-
-interface Answer {
-  readonly anomaly: Uint8Array;
-  readonly score: Float64Array;
-}
-
-const sharedDoubles = (values: ArrayLike<number>): Float64Array => {
-  const shared = new Float64Array(new SharedArrayBuffer(values.length * 8));
-  shared.set(values);
-  return shared;
-};
-const answer = (rows: number): Answer => ({
-  anomaly: new Uint8Array(new SharedArrayBuffer(rows)),
-  score: sharedDoubles(new Float64Array(rows)),
-});
-
-/** What single models say, each to its own rows of `width` values. */
-async function runSingles(
-  models: readonly Uint8Array[],
-  values: readonly (readonly number[])[],
-  width: number,
-): Promise<Answer> {
-  const flat = values.flat();
-  const result = answer(flat.length / width);
-  const states = new Int32Array(new SharedArrayBuffer(models.length * 4));
-  let value = 0;
-  const slices = models.map((bytes, i) => {
-    const rows = values[i]!.length / width;
-    const slice = { file: { sha256: sha256Of(bytes), bytes }, features: width, row: value / width, rows, value };
-    value += values[i]!.length;
-    return slice;
-  });
-  const end = await threads.run({
-    type: 'models',
-    models: slices,
-    states,
-    values: sharedDoubles(flat),
-    marks: newMarks(),
-    ...result,
-  });
-  expect(end).toMatchObject({ type: 'reply', reply: { problems: {} } });
-  expect([...states]).toEqual(models.map(() => STATE.done));
-  return result;
-}
 
 async function runPack(pack: Pack, index: readonly number[], values: readonly number[]): Promise<Answer> {
   const result = answer(index.length);
@@ -102,7 +59,7 @@ async function expectEqual(
   values: readonly (readonly number[])[],
 ): Promise<void> {
   const width = features.length;
-  const singles = await runSingles(models, values, width);
+  const singles = await runSingles(threads, models, values, width);
   const offsets = new Map<string, number>();
   let row = 0;
   for (const [i, bytes] of models.entries()) {
@@ -198,7 +155,7 @@ test('readings exactly on the boundary are anomalies in packs as in single model
         list.map((p) => encodeModel(scalerOcsvmRbfModel(p, features)));
       // The score at the first support vector without intercept, taken away: exactly 0 there.
       const centred = models.map((p) => ({ ...p, intercept: 0 }));
-      const { score } = await runSingles(encode(centred), readings, width);
+      const { score } = await runSingles(threads, encode(centred), readings, width);
       let row = 0;
       const tied = centred.map((p, i) => {
         const intercept = -score[row]!;
@@ -207,7 +164,7 @@ test('readings exactly on the boundary are anomalies in packs as in single model
       });
       const bytes = encode(tied);
       fc.pre(new Set(bytes.map(sha256Of)).size === bytes.length);
-      const singles = await runSingles(bytes, readings, width);
+      const singles = await runSingles(threads, bytes, readings, width);
       row = 0;
       for (const list of readings) {
         expect([singles.score[row]! + 0, singles.anomaly[row]]).toEqual([0, 1]);
@@ -234,8 +191,8 @@ test.each([1, 2, 3, 5])(
     const readings = Array.from({ length: 50 }, (_, i) =>
       Array.from({ length: width }, (_, f) => 3 + Math.sin(i + f / 3) * 2),
     );
-    const together = await runSingles([bytes], [readings.flat()], width);
-    const alone = await Promise.all(readings.map((values) => runSingles([bytes], [values], width)));
+    const together = await runSingles(threads, [bytes], [readings.flat()], width);
+    const alone = await Promise.all(readings.map((values) => runSingles(threads, [bytes], [values], width)));
     expect(alone.map(({ score }) => score[0])).toEqual([...together.score]);
   },
 );
@@ -327,7 +284,7 @@ test('verification finds the rows of a pack that do not score as their models', 
     models.map(async (bytes) => {
       const { fuser, parameters: p } = fusable(decodeModel(bytes)) as Fusable<ScalerOcsvmRbf>;
       const values = fuser.probes(p);
-      const said = await runSingles([bytes], [[...values]], 1);
+      const said = await runSingles(threads, [bytes], [[...values]], 1);
       return [
         sha256Of(bytes),
         {

@@ -1,0 +1,65 @@
+/** `fleetscore ui`: the web application for the people in the plant, on loopback unless told otherwise. */
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isLoopbackHost } from '../../domain/loopback.ts';
+import { namesServer } from '../../connect/temporal.ts';
+import { openDeps } from '../../ui/deps.ts';
+import { startUi } from '../../ui/server.ts';
+import type { Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { say, sayJsonLine, tell } from '../frame/terminal.ts';
+import { facts } from '../frame/text.ts';
+import { readTls } from '../frame/tls.ts';
+import { whoami } from '../frame/whoami.ts';
+
+interface UiCommand {
+  readonly port?: number;
+  readonly host: string;
+  readonly name?: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly plainHttp?: boolean;
+}
+
+export async function serve(context: Context, options: UiCommand): Promise<Output | undefined> {
+  const { config, env } = context;
+  const { host } = options;
+  const tls = readTls(options);
+  const local = isLoopbackHost(host);
+  if (!local && config.appToken === undefined)
+    throw new FleetscoreError(
+      'NOT_CONFIGURED',
+      `--host ${host} is not loopback: without a token everybody who reaches it could see and steer the plant. Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)`,
+    );
+  if (!local && !tls && !options.plainHttp)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `--host ${host} is not loopback: the token would go over the network in the clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.`,
+    );
+  const interrupted = untilInterrupted();
+  const deps = openDeps(config, env, context.uiLink, namesServer(env));
+  try {
+    const server = await startUi({
+      deps,
+      host,
+      port: options.port ?? config.ports.app,
+      user: whoami(),
+      onError: (problem) => tell(problem),
+      ...(local || config.appToken === undefined ? {} : { token: config.appToken }),
+      ...(tls ? { tls } : {}),
+      ...(options.name === undefined ? {} : { names: options.name }),
+    });
+    try {
+      if (context.json) sayJsonLine({ url: server.url, port: server.port });
+      else say(`${facts([['Application', server.url]])}\n\nCtrl-C stops it.`);
+      // Started by the stack: it waits for this.
+      process.send?.({ ready: true });
+      await interrupted;
+    } finally {
+      await server.close();
+    }
+  } finally {
+    await deps.close();
+  }
+  return undefined;
+}

@@ -1,0 +1,31 @@
+/** Style and script of the application: read once, named by what is in them, kept by browsers for good. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { siblingFile } from '../paths.ts';
+import { PAGE_STYLE } from '../report/page/style.ts';
+import { SITE_STYLE } from '../report/site/site-style.ts';
+
+interface Asset {
+  readonly path: string;
+  readonly type: string;
+  readonly body: string;
+}
+
+function asset(name: string, type: string, body: string): Asset {
+  const digest = createHash('sha256').update(body).digest('hex').slice(0, 12);
+  return { path: `/assets/${digest}-${name}`, type: `${type}; charset=utf-8`, body };
+}
+
+const own = (name: string): string => readFileSync(siblingFile(`ui/assets/${name}`), 'utf8');
+
+export const STYLE = asset('app.css', 'text/css', `${PAGE_STYLE}${SITE_STYLE}${own('app.css')}`);
+export const SCRIPT = asset('app.js', 'text/javascript', own('app.js'));
+export const CHARTS = asset('charts.js', 'text/javascript', own('charts.js'));
+
+export function registerAssets(server: FastifyInstance): void {
+  for (const { path, type, body } of [STYLE, SCRIPT, CHARTS])
+    server.get(path, async (_request, reply) =>
+      reply.header('cache-control', 'public, max-age=31536000, immutable').type(type).send(body),
+    );
+}

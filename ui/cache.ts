@@ -1,0 +1,39 @@
+/**
+ * Answers that are kept for a while, so that ten people who look at the same page cost as much as one. Several who ask
+ * at the same time wait for one answer; one that failed is not kept.
+ */
+import { LRUCache } from 'lru-cache';
+
+/** One value, asked for again when it is older than `ms`. */
+export function kept<T>(ms: number, load: () => Promise<T>, now: () => number = Date.now): () => Promise<T> {
+  let value: Promise<T> | undefined;
+  let atMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (value && now() - atMs < ms) return value;
+    atMs = now();
+    const loading = load().catch((error: unknown) => {
+      if (value === loading) value = undefined;
+      throw error;
+    });
+    value = loading;
+    return loading;
+  };
+}
+
+/** Values that never change, by key: the `most` that were asked for last. */
+export function keptByKey<T extends object>(
+  most: number,
+  load: (key: string) => Promise<T>,
+): (key: string) => Promise<T> {
+  const cache = new LRUCache<string, Promise<T>>({ max: most });
+  return (key) => {
+    const known = cache.get(key);
+    if (known) return known;
+    const loading = load(key).catch((error: unknown) => {
+      cache.delete(key);
+      throw error;
+    });
+    cache.set(key, loading);
+    return loading;
+  };
+}

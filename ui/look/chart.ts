@@ -1,0 +1,115 @@
+/** A sensor's series as the small JSON that the script of the charts draws. Its shape is known to assets/charts.js only. */
+import type { Period } from '../../domain/time.ts';
+import type { Range } from '../../scoring/normal-range.ts';
+import { bandOf, type Normal } from './normal.ts';
+import type { SensorSeries } from './series.ts';
+
+/** Windows drawn in one chart: more are closer than the pixels of a screen. */
+const MOST_POINTS = 2_400;
+
+const ROUND = 7;
+const short = (value: number): number => Number(value.toPrecision(ROUND));
+const endOf = (value: number): number | null => (Number.isFinite(value) ? short(value) : null);
+
+/** @param normals what was normal, by release */
+export function chartJson(
+  series: SensorSeries,
+  period: Period,
+  normals: ReadonlyMap<string, Normal>,
+  alarmText: (alarm: SensorSeries['alarms'][number]) => string,
+): object {
+  const { predictions, buckets, history, alarms, sensor, stepMs } = series;
+  const kept = predictions ? thinned(predictions, MOST_POINTS) : [];
+  const t = kept.map((i) => predictions!.tsMs[i]!);
+  const step = predictions && predictions.tsMs.length > 1 ? medianStep(predictions.tsMs) : 0;
+  const scored = history.filter(({ status }) => status === 'scored');
+  return {
+    unit: sensor.unit,
+    t,
+    v: kept.map((i) => short(predictions!.value[i]!)),
+    s: kept.map((i) => short(predictions!.score[i]!)),
+    a: kept.flatMap((i, at) => (predictions!.prediction[i] === 1 ? [at] : [])),
+    gap: predictions && kept.length < predictions.tsMs.length ? step * 8 : step * 2.5,
+    env: buckets.map(({ startMs, min, max, mean }) => [startMs, short(min), short(max), short(mean)]),
+    step: stepMs,
+    zero: scored.length > 0 && scored.every(({ release }) => isKnownKind(normals.get(release))),
+    band: bands(history, period, normals).map(([from, to, ranges]) => [
+      from,
+      to,
+      ranges.map((range) => [endOf(range.from), endOf(range.to)]),
+    ]),
+    hot: predictions
+      ? []
+      : scored
+          .filter(({ anomalies }) => anomalies > 0)
+          .map(({ fromMs, toMs, anomalies, windows }) => [fromMs, toMs, anomalies / Math.max(1, windows)]),
+    bad: history
+      .filter(({ status }) => status !== 'scored')
+      .map(({ fromMs, toMs, status, class: why }) => [fromMs, toMs, why ?? status]),
+    alarms: alarms.map((alarm) => [
+      alarm.facts.sinceMs,
+      alarm.active ? Math.max(alarm.facts.lastMs, lastOf(series)) : alarm.facts.lastMs,
+      alarm.facts.severity,
+      alarmText(alarm),
+    ]),
+    releases: releaseChanges(history),
+    batches: [...new Set(history.map(({ fromMs }) => fromMs))],
+  };
+}
+
+/** Packs know kinds whose scores are above 0 for what is normal. */
+const isKnownKind = (normal: Normal | undefined): boolean => normal?.kind === 'range' || normal?.kind === 'several';
+
+const lastOf = ({ history }: SensorSeries): number => history.reduce((last, { toMs }) => Math.max(last, toMs), 0);
+
+/** The normal values over time: of each batch those of its release, joined while they stay the same. Pure. */
+export function bands(
+  history: SensorSeries['history'],
+  period: Period,
+  normals: ReadonlyMap<string, Normal>,
+): [fromMs: number, toMs: number, ranges: readonly Range[]][] {
+  const found: [number, number, readonly Range[]][] = [];
+  for (const { fromMs, toMs, release } of history.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const normal = normals.get(release);
+    const ranges = normal && bandOf(normal);
+    if (!ranges) continue;
+    const [from, to] = [Math.max(fromMs, period.fromMs), Math.min(toMs, period.toMs)];
+    const last = found.at(-1);
+    if (last && last[2] === ranges && from <= last[1]) last[1] = Math.max(last[1], to);
+    else found.push([Math.max(from, last?.[1] ?? from), to, ranges]);
+  }
+  return found.filter(([from, to]) => to > from);
+}
+
+/** Where another release took over. */
+export function releaseChanges(history: SensorSeries['history']): [number, string][] {
+  const byStart = history.filter(({ kind }) => kind === 'score').toSorted((a, b) => a.fromMs - b.fromMs);
+  return byStart.flatMap((row, i): [number, string][] =>
+    i > 0 && byStart[i - 1]!.release !== row.release ? [[row.fromMs, row.release]] : [],
+  );
+}
+
+function medianStep(tsMs: Float64Array): number {
+  const steps = Array.from(tsMs.subarray(1), (ms, i) => ms - tsMs[i]!).sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 2)] ?? 0;
+}
+
+/** Positions to draw: of equal slices the lowest, the highest and the most anomalous window. */
+function thinned({ value, prediction, score }: NonNullable<SensorSeries['predictions']>, most: number): number[] {
+  const length = value.length;
+  if (length <= most) return Array.from({ length }, (_, i) => i);
+  const slices = Math.floor(most / 3);
+  const kept = new Set<number>();
+  for (let slice = 0; slice < slices; slice++) {
+    const [from, to] = [Math.floor((slice * length) / slices), Math.floor(((slice + 1) * length) / slices)];
+    let [low, high, worst] = [from, from, -1];
+    for (let i = from; i < to; i++) {
+      if (value[i]! < value[low]!) low = i;
+      if (value[i]! > value[high]!) high = i;
+      if (prediction[i] === 1 && (worst < 0 || score[i]! < score[worst]!)) worst = i;
+    }
+    kept.add(low).add(high);
+    if (worst >= 0) kept.add(worst);
+  }
+  return [...kept].sort((a, b) => a - b);
+}

@@ -1,0 +1,16 @@
+/** Times on pages: text in UTC, which the script rewrites in the time zone of the browser. Pure. */
+import { isoTime } from '../domain/time.ts';
+import { formatTime } from '../report/format.ts';
+import { html, type Markup } from '../report/page/markup.ts';
+
+/** `minute`: the date only when it is another day; `second`: with seconds; `full`: always with its date. */
+export type TimeForm = 'minute' | 'second' | 'full';
+
+export function time(ms: number, form: TimeForm = 'minute'): Markup {
+  const text = form === 'minute' ? formatTime(ms - (ms % 60_000)) : formatTime(ms);
+  return html`<time datetime="${isoTime(ms)}" data-t="${form}">${text} UTC</time>`;
+}
+
+/** `from – to`. */
+export const span = (fromMs: number, toMs: number, form: TimeForm = 'minute'): Markup =>
+  html`<span class="nw">${time(fromMs, form)} – ${time(toMs, form)}</span>`;
