@@ -1,8 +1,9 @@
 /**
- * The chain of a sensor: its stretches in order of time, each with the state after it. Only stretches in which something
- * was abnormal, or was carried into or out of, have a link; between links the sensor is at rest. A batch that comes late,
- * or again, takes the place of what was there for its period, and what follows is folded again until it comes to the
- * state that it had: so the order in which batches come does not show in the end. Pure: what has to be read is asked for.
+ * The chain of a sensor: its stretches in order of time, each with the state after it. Only stretches in which
+ * something was abnormal, or was carried into or out of, have a link; between links the sensor is at rest. A batch that
+ * comes late, or again, takes the place of what was there for its period, and what follows is folded again until it
+ * comes to the state that it had: so the order in which batches come does not show in the end. Pure: what has to be
+ * read is asked for.
  */
 import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
@@ -106,7 +107,9 @@ function isAsBefore(
   return JSON.stringify(state) === JSON.stringify(last?.state);
 }
 
-/** The stretches to fold, in order and disjoint: what is left of links before and after the new one, and what follows. */
+/**
+ * The stretches to fold, in order and disjoint: what is left of links before and after the new one, and what follows.
+ */
 function piecesOf({ stretch, links, later }: Rework): (Period | Stretch)[] {
   const parts: (Period | Stretch)[] = [stretch];
   const add = (piece: Period | Stretch): void => {

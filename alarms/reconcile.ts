@@ -1,7 +1,7 @@
 /**
  * Alarms as they are now against those on record: new ones, ones that went on, ones that late data or a new score
- * changed, ones that nothing supports any more. Nothing is deleted and nothing that people did is lost. Deciding again on
- * the same gives no change and no event.
+ * changed, ones that nothing supports any more. Nothing is deleted and nothing that people did is lost. Deciding again
+ * on the same gives no change and no event.
  */
 import { createHash } from 'node:crypto';
 import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type AlarmStep } from '../domain/alarm.ts';

@@ -1,7 +1,8 @@
 /**
- * Rules of alarms: what makes an alarm of abnormal windows, for which sensors. A file is a list; of the rules that match
- * a sensor each sets what it names, the later over the earlier, and the defaults hold for the rest. All that is wrong
- * with a file is said at once. Delays count windows or window time, never the clock: a backfill gives what live runs gave.
+ * Rules of alarms: what makes an alarm of abnormal windows, for which sensors. A file is a list; of the rules that
+ * match a sensor each sets what it names, the later over the earlier, and the defaults hold for the rest. All that is
+ * wrong with a file is said at once. Delays count windows or window time, never the clock: a backfill gives what live
+ * runs gave.
  */
 import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -150,7 +151,8 @@ export function parseRules(text: string, where: string): AlarmRules {
   if (problems.length > 0)
     throw new FleetscoreError(
       'ALARM_RULES_INVALID',
-      `${where} holds no rules that can be used: ${problems.slice(0, 20).join('; ')}. docs/alarms.md says what rules are.`,
+      `${where} holds no rules that can be used: ${problems.slice(0, 20).join('; ')}. ` +
+        'docs/alarms.md says what rules are.',
     );
   return { entries };
 }

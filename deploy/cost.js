@@ -1,7 +1,7 @@
 /**
- * What a deployment costs a month, from the sizes of its profile, what it is assumed to be used, and a price file in the
- * shape of Azure's retail price API. README.md has the table that it prints, and a test compares them.
- * usage: node deploy/cost.js [PRICES.json]   (default: deploy/prices.estimate.json, which is an estimate)
+ * What a deployment costs a month, from the sizes of its profile, what it is assumed to be used, and a price file in
+ * the shape of Azure's retail price API. README.md has the table that it prints, and a test compares them. usage: node
+ * deploy/cost.js [PRICES.json] (default: deploy/prices.estimate.json, which is an estimate)
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -86,7 +86,8 @@ const WORDS = {
   eventHubs: (s) => [`Event Hubs ${s.eventHubsTier}, throughput units`, s.throughputUnits],
   sql: (s, u) => [
     'Azure SQL, cores',
-    `${s.sqlCores}${isServerless(s) ? ` serverless, busy ${u.sqlHoursADay} hours a day` : ''}${s.sqlZoneRedundant ? ' zone redundant' : ''}, ${s.sqlMaxSizeGb} GB`,
+    `${s.sqlCores}${isServerless(s) ? ` serverless, busy ${u.sqlHoursADay} hours a day` : ''}` +
+      `${s.sqlZoneRedundant ? ' zone redundant' : ''}, ${s.sqlMaxSizeGb} GB`,
   ],
   apps: (s) => ['Container Apps, cores', s.controlReplicas * s.controlCpu + s.ingestReplicas * s.ingestCpu],
   registry: (s) => ['Container Registry', s.registrySku],
@@ -95,7 +96,8 @@ const WORDS = {
   network: (s) => ['Private endpoints, DNS zones, NAT gateway', s.privateNetwork ? ENDPOINTS : 'none'],
   scoring: (s, u) => [
     'Scoring, nodes × hours a day',
-    `${u.nodes} × ${u.nodeHoursADay} ${s.vmSize.replace('Standard_', '')}${s.vmPriority === 'LowPriority' ? ' low-priority' : ''}`,
+    `${u.nodes} × ${u.nodeHoursADay} ` +
+      `${s.vmSize.replace('Standard_', '')}${s.vmPriority === 'LowPriority' ? ' low-priority' : ''}`,
   ],
 };
 

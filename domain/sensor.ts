@@ -34,14 +34,26 @@ export function nameProblem(what: 'device' | 'sensor', name: unknown): string | 
   if (name.trim() === '') return `the ${what} name is empty`;
   if (name !== name.trim()) return `the ${what} name ${shown(name)} starts or ends with a space`;
   if (name.length > MAX_NAME_LENGTH)
-    return `the ${what} name ${JSON.stringify(name.slice(0, 40))}... has ${name.length} characters, at most ${MAX_NAME_LENGTH} are allowed`;
+    return (
+      `the ${what} name ${JSON.stringify(name.slice(0, 40))}... has ${name.length} characters, at most ` +
+      `${MAX_NAME_LENGTH} are allowed`
+    );
   if (UNPRINTABLE.test(name) || !name.isWellFormed())
-    return `the ${what} name ${JSON.stringify(name)} contains a control character, a mark that changes direction, or broken Unicode`;
+    return (
+      `the ${what} name ${JSON.stringify(name)} contains a control character, a mark that changes direction, ` +
+      'or broken Unicode'
+    );
   if (FORMULA.test(name))
-    return `the ${what} name ${JSON.stringify(name)} begins like a formula (=, +, - or @, also after a semicolon), which a spreadsheet would run`;
+    return (
+      `the ${what} name ${JSON.stringify(name)} begins like a formula (=, +, - or @, also after a semicolon), ` +
+      'which a spreadsheet would run'
+    );
   // What a decoder puts in place of bytes it cannot read: two names can have become this one.
   if (name.includes('\ufffd'))
-    return `the ${what} name ${JSON.stringify(name)} has lost a character (U+FFFD): it was read in the wrong encoding before it came here`;
+    return (
+      `the ${what} name ${JSON.stringify(name)} has lost a character (U+FFFD): it was read in the wrong ` +
+      'encoding before it came here'
+    );
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Bounds what the Event Hubs service sends ahead, in events and in bytes: events have up to 1 MiB, so that a thousand of
- * them ahead on every partition would be gigabytes. @azure/event-hubs 6.0.4 knows no bound in bytes, and adds new link
- * credit at every receive cycle and forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452).
+ * Bounds what the Event Hubs service sends ahead, in events and in bytes: events have up to 1 MiB, so that a thousand
+ * of them ahead on every partition would be gigabytes. @azure/event-hubs 6.0.4 knows no bound in bytes, and adds new
+ * link credit at every receive cycle and forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452).
  * Here credit is given as events arrive, for as long as there is room for more of their size; and where large ones
  * follow small ones, so that more come than was meant, the connection is not read until there is room again.
  */

@@ -44,7 +44,10 @@ export interface CaptureBuffer {
   add(event: IngestEvent): void;
   /** Whether the next file should be closed now. */
   due(nowMs: number): boolean;
-  /** Writes the next file; undefined when there is nothing to write. The caller records `lastSeq`, then calls again while it is due. */
+  /**
+   * Writes the next file; undefined when there is nothing to write. The caller records `lastSeq`, then calls again
+   * while it is due.
+   */
   flush(): Promise<CapturedFile | undefined>;
 }
 
@@ -127,7 +130,8 @@ export function createCaptureBuffer(
         };
       }
       throw new Error(
-        `${captureName(folder, first.enqueuedMs, first.seq)} and the names after it in the container ${CONTAINER} hold other events than they say`,
+        `${captureName(folder, first.enqueuedMs, first.seq)} and the names after it in the container ` +
+          `${CONTAINER} hold other events than they say`,
       );
     },
   };

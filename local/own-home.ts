@@ -1,7 +1,8 @@
 /**
- * Whether a home was made here. A checkout or an archive of somebody else may bring a folder `.fleetscore` along: programs
- * that commands would run, addresses they would ask, keys that its author knows. A home says in a file which folder it is by
- * the number and the time of birth that this system gave it: nobody who packs one elsewhere knows them beforehand.
+ * Whether a home was made here. A checkout or an archive of somebody else may bring a folder `.fleetscore` along:
+ * programs that commands would run, addresses they would ask, keys that its author knows. A home says in a file which
+ * folder it is by the number and the time of birth that this system gave it: nobody who packs one elsewhere knows them
+ * beforehand.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -56,6 +57,9 @@ export function refuseForeignHome(home: string): void {
   if (madeHere(home) || isUnmade(home)) return;
   throw new FleetscoreError(
     'HOME_FOREIGN',
-    `${home} was not made here, or by an older fleetscore: a home that came with somebody else's files may hold programs and addresses of theirs, so nothing in it is used. If it is yours, name it once with \`fleetscore up --home ${home}\`; otherwise remove it, or set FLEETSCORE_HOME to another folder.`,
+    `${home} was not made here, or by an older fleetscore: a home that came with somebody else's files may ` +
+      'hold programs and addresses of theirs, so nothing in it is used. ' +
+      `If it is yours, name it once with \`fleetscore up --home ${home}\`; ` +
+      'otherwise remove it, or set FLEETSCORE_HOME to another folder.',
   );
 }

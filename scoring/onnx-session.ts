@@ -1,7 +1,7 @@
 /**
  * Sessions of onnxruntime as models and packs run in them. Calls block the thread, so this runs in worker threads only.
- * Rows are handed over in multiples of 16 (the last one repeated): onnxruntime computes the tail of an odd number of rows
- * with other instructions, and a score must not depend on the rows beside it.
+ * Rows are handed over in multiples of 16 (the last one repeated): onnxruntime computes the tail of an odd number of
+ * rows with other instructions, and a score must not depend on the rows beside it.
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { messageOf } from '../domain/errors.ts';
@@ -96,7 +96,8 @@ export function column(outputs: InferenceSession.ReturnType, name: string, rows:
   if (first !== rows || second !== 1 || more.length > 0)
     throw modelError(
       'model_wrong_shape',
-      `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; [${rows}] or [${rows}, 1] is expected`,
+      `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; ` +
+        `[${rows}] or [${rows}, 1] is expected`,
     );
   return tensor.data;
 }

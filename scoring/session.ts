@@ -20,7 +20,10 @@ export interface LoadedModel {
   readonly features: number;
   /** Whether it says what an anomaly is. Where not, every row is written as normal, and a threshold decides. */
   readonly labels: boolean;
-  /** Scores `rows` rows of `values` [rows, features] into `sink` from its first element. @throws FleetscoreError `MODEL_FAILED`, `MODEL_WRONG_SHAPE` */
+  /**
+   * Scores `rows` rows of `values` [rows, features] into `sink` from its first element. @throws FleetscoreError
+   * `MODEL_FAILED`, `MODEL_WRONG_SHAPE`
+   */
   run(values: Float64Array, rows: number, sink: ScoreSink): Promise<void>;
   release(): Promise<void>;
 }
@@ -61,8 +64,8 @@ export async function loadModel(bytes: Uint8Array, maxBytes: number, executionPr
 }
 
 /**
- * Runs a model that may refuse numbers which are not finite, as ONNX's Binarizer does: where it fails on such rows, it runs
- * again with zeros in their place. `refused`: these rows, which are anomalies without a score.
+ * Runs a model that may refuse numbers which are not finite, as ONNX's Binarizer does: where it fails on such rows, it
+ * runs again with zeros in their place. `refused`: these rows, which are anomalies without a score.
  */
 async function runFinite(
   session: InferenceSession,

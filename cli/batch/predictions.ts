@@ -54,7 +54,9 @@ export async function show(
       ),
       ...(all.length > 0
         ? [
-            `${formatCount(all.length)} windows, ${formatCount(anomalies)} anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}.`,
+            `${formatCount(all.length)} windows, ${formatCount(anomalies)} ` +
+              `anomalous${rows.length < wanted.length ? `; the newest ${formatCount(rows.length)} are shown, --limit shows more` : ''}` +
+              '.',
           ]
         : []),
     ].join('\n'),

@@ -98,8 +98,10 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Renewed by', renewed.join(', ')],
       [
         'Sensors',
-        `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ${count(counts.failed)} failed` +
-          `${counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : ''}${batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''}`,
+        `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ` +
+          `${count(counts.failed)} failed` +
+          (counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : '') +
+          (batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''),
       ],
       ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`],
       ['Took', took(batch)],
@@ -155,7 +157,10 @@ function nothingDone({ status, kind, planned }: Batch, windows: number): string 
   if (status !== 'completed' || windows > 0) return undefined;
   if (planned > 0) return 'No window starts in this period, or no readings are stored for it: nothing was scored.';
   if (kind === 'redrive')
-    return 'Nothing to score again: no sensor of that batch failed or was cancelled. --sensor DEVICE/SENSOR names some all the same.';
+    return (
+      'Nothing to score again: no sensor of that batch failed or was cancelled. ' +
+      '--sensor DEVICE/SENSOR names some all the same.'
+    );
   if (kind === 'rescore') return 'Nothing to score again: no readings changed since this period was scored.';
   return 'There are no sensors yet.';
 }

@@ -16,8 +16,8 @@ const LOOKED_AT = 20_000;
 const BATCHES = 2_000;
 
 /**
- * The sensor that one word `device/sensor`, or two words, name. Where a device has a slash in its name all ways to divide
- * the word are tried; when two sensors fit, the slash of the device is written `%2F`, or two words are given.
+ * The sensor that one word `device/sensor`, or two words, name. Where a device has a slash in its name all ways to
+ * divide the word are tried; when two sensors fit, the slash of the device is written `%2F`, or two words are given.
  * @throws FleetscoreError `SENSOR_UNKNOWN`, `INVALID_NAME`, `INVALID_ARGUMENT`
  */
 export async function knownSensor(context: Context, words: SensorWords): Promise<Sensor> {
@@ -33,7 +33,8 @@ export async function knownSensor(context: Context, words: SensorWords): Promise
   if (found.length > 1)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `${JSON.stringify(first)} names ${found.length} sensors: ${found.map(sensorName).join(' and ')}. Write it so, or give the device and the sensor as two arguments.`,
+      `${JSON.stringify(first)} names ${found.length} sensors: ${found.map(sensorName).join(' and ')}. ` +
+        'Write it so, or give the device and the sensor as two arguments.',
     );
   throw await unknownSensor(store, first, second);
 }
@@ -71,7 +72,8 @@ async function unknownSensor(store: Store, first: string, second: string | undef
       : (await nearSensors(store, sensorName(key))).map(sensorName);
   return new FleetscoreError(
     'SENSOR_UNKNOWN',
-    `there is no sensor ${JSON.stringify(key.sensor)} of a device ${JSON.stringify(key.device)}.${didYouMean(near)} ${list}`,
+    `there is no sensor ${JSON.stringify(key.sensor)} of a device ` +
+      `${JSON.stringify(key.device)}.${didYouMean(near)} ${list}`,
   );
 }
 
@@ -87,7 +89,8 @@ export async function unknownDevice(store: Store, device: string): Promise<Fleet
   const devices = (await store.listSensors({ limit: LOOKED_AT })).map((sensor) => sensor.device);
   return new FleetscoreError(
     'DEVICE_UNKNOWN',
-    `there is no sensor of a device ${JSON.stringify(device)}.${didYouMean(closest(device, devices))} \`fleetscore sensors list\` shows those there are.`,
+    `there is no sensor of a device ${JSON.stringify(device)}.${didYouMean(closest(device, devices))} ` +
+      `\`fleetscore sensors list\` shows those there are.`,
   );
 }
 

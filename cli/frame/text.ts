@@ -27,7 +27,9 @@ export function facts(pairs: readonly (readonly [string, string | number | undef
 
 export const when = (ms: number | undefined): string => (ms === undefined || ms < 0 ? '-' : plainTime(ms));
 
-/** A period in a column of a table whose title says that it is UTC: a digit more and a batch does not fit 80 columns. */
+/**
+ * A period in a column of a table whose title says that it is UTC: a digit more and a batch does not fit 80 columns.
+ */
 export const shortPeriod = (period: Period): string => formatPeriod(period).replace(' – ', '–').replace(/ UTC$/, '');
 
 type Paint = 'green' | 'red' | 'cyan' | 'yellow';

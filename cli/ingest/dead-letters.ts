@@ -71,7 +71,9 @@ async function list(context: Context, options: DeadLetterOptions): Promise<Outpu
       ...(more ? [`The first ${formatCount(letters.length)}; --limit shows more.`] : []),
       ...(letters.length > 0
         ? [
-            '--json shows the bodies. Where other fields, units or limits are meant, FLEETSCORE_FIELD_* and the other settings of ingest say so to the ingest worker; then: fleetscore ingest deadletters --replay',
+            '--json shows the bodies. Where other fields, units or limits are meant, FLEETSCORE_FIELD_* and ' +
+              'the other settings of ingest say so to the ingest worker; ' +
+              'then: fleetscore ingest deadletters --replay',
           ]
         : []),
     ].join('\n'),
@@ -128,7 +130,8 @@ async function replay(context: Context, options: DeadLetterOptions): Promise<Out
       text:
         sent === 0
           ? `No dead letters below ${prefix === '' ? 'the container' : prefix}.`
-          : `${formatNumberOf(sent, 'dead letter')} sent again. What is still wrong comes back: fleetscore ingest deadletters`,
+          : `${formatNumberOf(sent, 'dead letter')} sent again. What is still wrong comes back: fleetscore ` +
+            'ingest deadletters',
     };
   } finally {
     await producer.close();

@@ -1,4 +1,7 @@
-/** `fleetscore ingest ...`: how far the readings have come, windows again from raw capture, events that could not be taken. */
+/**
+ * `fleetscore ingest ...`: how far the readings have come, windows again from raw capture, events that could not be
+ * taken.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';

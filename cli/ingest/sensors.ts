@@ -66,7 +66,8 @@ export async function list(context: Context, { count = false, ...options }: List
     ]),
     emptyIn(
       context,
-      'No sensors yet: they appear with their first reading (fleetscore send FILE.csv) or model (fleetscore models publish DIR).',
+      'No sensors yet: they appear with their first reading (fleetscore send FILE.csv) or model (fleetscore ' +
+        'models publish DIR).',
     ),
   );
   return {

@@ -92,7 +92,9 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
       data: summary,
       text: [
         ...(summary.before ? [`Release ${summary.release} was published before, of these very models.`] : []),
-        `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ${formatNumberOf(summary.packs, 'pack')}.`,
+        `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ` +
+          `${formatNumberOf(summary.models, 'model')}, ${formatCount(summary.packed)} in ` +
+          `${formatNumberOf(summary.packs, 'pack')}.`,
         ...Object.entries(summary.pools).map(
           ([pool, sensors]) =>
             `${formatNumberOf(sensors, 'sensor')} will be scored in pool ${pool}, as the manifest says.`,
@@ -100,12 +102,15 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
         ...(summary.kept === 0
           ? []
           : [
-              `${formatNumberOf(summary.kept, 'other sensor')} ${summary.kept === 1 ? 'keeps its' : 'keep their'} model.`,
+              `${formatNumberOf(summary.kept, 'other sensor')} ` +
+                `${summary.kept === 1 ? 'keeps its' : 'keep their'} model.`,
             ]),
         ...(summary.lost === 0
           ? []
           : [
-              `${formatNumberOf(summary.lost, 'sensor')} had a model and ${summary.lost === 1 ? 'has' : 'have'} none any more: batches skip ${summary.lost === 1 ? 'it' : 'them'}. Back: fleetscore models rollback`,
+              `${formatNumberOf(summary.lost, 'sensor')} had a model and ` +
+                `${summary.lost === 1 ? 'has' : 'have'} none any more: batches skip ` +
+                `${summary.lost === 1 ? 'it' : 'them'}. Back: fleetscore models rollback`,
             ]),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
         ...(options.promote

@@ -184,7 +184,8 @@ const both = (amount: Amount): string => `${hours(amount)}${cash(amount)}`;
 const perThousand = ({ money, currency }: Amount, sensors: number): string | undefined =>
   money === undefined || sensors === 0 ? undefined : `${((money / sensors) * 1000).toFixed(6)} ${currency}`;
 const NO_PRICES =
-  'No prices: give --prices FILE (deploy/prices.sample.json is an example of its shape), or set FLEETSCORE_PRICES_FILE.';
+  'No prices: give --prices FILE (deploy/prices.sample.json is an example of its shape), or set ' +
+  'FLEETSCORE_PRICES_FILE.';
 
 const runMs =
   (id: string) =>

@@ -68,7 +68,8 @@ async function told<T>(handle: WorkflowHandle, ask: () => Promise<T>): Promise<T
     if (error instanceof WorkflowNotFoundError)
       throw new FleetscoreError(
         'POOL_UNKNOWN',
-        `no pool runs under the workflow ${handle.workflowId}. It starts with the control worker; \`fleetscore up\` starts one on a laptop.`,
+        `no pool runs under the workflow ${handle.workflowId}. It starts with the control worker; ` +
+          `\`fleetscore up\` starts one on a laptop.`,
       );
     if (error instanceof WorkflowUpdateFailedError)
       throw new FleetscoreError('INVALID_LIMITS', error.cause?.message ?? error.message);
@@ -184,7 +185,8 @@ function statusText(state: PoolState, context: Context): string {
       [
         'Work',
         seen
-          ? `${count(seen.sensorsToGo)} sensors to go in ${seen.batches} ${seen.batches === 1 ? 'batch' : 'batches'}, ${count(seen.backlog)} tasks wait`
+          ? `${count(seen.sensorsToGo)} sensors to go in ${seen.batches} ` +
+            `${seen.batches === 1 ? 'batch' : 'batches'}, ${count(seen.backlog)} tasks wait`
           : undefined,
       ],
       ['Next batch', decision?.nextDueMs === undefined ? 'none scheduled' : `${when(decision.nextDueMs)} UTC`],
@@ -193,7 +195,8 @@ function statusText(state: PoolState, context: Context): string {
       ['Spin-up', `${(measured.spinUpMs / 1000).toFixed(1)} s${measured.spinUps === 0 ? ' (first guess)' : ''}`],
       [
         'Speed',
-        `${count(Math.round(measured.sensorsPerSecond))} sensors/s a worker${measured.speeds === 0 ? ' (first guess)' : ''}`,
+        `${count(Math.round(measured.sensorsPerSecond))} sensors/s a ` +
+          `worker${measured.speeds === 0 ? ' (first guess)' : ''}`,
       ],
       ['Idle', `let go after ${formatDuration(settings.idleMs)}; keep warm: ${keepWarmText(settings.keepWarm)}`],
       [

@@ -24,7 +24,8 @@ async function deploymentOf(context: Context): Promise<{ readonly client: Client
   if (deployment) return { client, deployment };
   throw new FleetscoreError(
     'NO_VERSIONS',
-    `no versioned control worker has run in namespace ${client.options.namespace} yet. Start one, or the stack with \`fleetscore up\`; with FLEETSCORE_VERSIONING=off there are none.`,
+    `no versioned control worker has run in namespace ${client.options.namespace} yet. ` +
+      `Start one, or the stack with \`fleetscore up\`; with FLEETSCORE_VERSIONING=off there are none.`,
   );
 }
 
@@ -33,7 +34,8 @@ function versionOf(deployment: Deployment, buildId: string): Version {
   if (found) return found;
   throw new FleetscoreError(
     'VERSION_UNKNOWN',
-    `there is no version ${JSON.stringify(buildId)}. Known: ${deployment.versions.map((version) => version.buildId).join(', ')}.`,
+    `there is no version ${JSON.stringify(buildId)}. Known: ` +
+      `${deployment.versions.map((version) => version.buildId).join(', ')}.`,
   );
 }
 
@@ -91,7 +93,8 @@ export async function status(context: Context): Promise<Output> {
       ),
       ...stranded.map(
         (row) =>
-          `${plural(row.batches, 'batch waits', 'batches wait')} for a worker of version ${row.version}. Start one, or run: fleetscore workers move ${row.version}`,
+          `${plural(row.batches, 'batch waits', 'batches wait')} for a worker of version ${row.version}. ` +
+          `Start one, or run: fleetscore workers move ${row.version}`,
       ),
     ].join('\n\n'),
   };
@@ -116,7 +119,13 @@ export async function promote(context: Context, _: object, asked: string | undef
   await promoteVersion(client, next.buildId, identity());
   return {
     data: { current: next.buildId, ...(deployment.current === undefined ? {} : { before: deployment.current }) },
-    text: `New batches start on version ${next.buildId}.${deployment.current === undefined ? '' : ` Before it was ${deployment.current}: keep its workers until its batches have ended (fleetscore workers status), and go back with \`fleetscore workers promote ${deployment.current}\`.`}`,
+    text:
+      'New batches start on version ' +
+      `${next.buildId}.` +
+      (deployment.current === undefined
+        ? ''
+        : ` Before it was ${deployment.current}: keep its workers until its batches have ended (fleetscore ` +
+          `workers status), and go back with \`fleetscore workers promote ${deployment.current}\`.`),
   };
 }
 
@@ -134,6 +143,8 @@ export async function move(context: Context, _: object, from: string): Promise<O
   const workflows = await moveWorkflows(client, from, current, identity());
   return {
     data: { from, to: current, workflows },
-    text: `${plural(workflows, 'running workflow')} (batches and their children) moved from version ${from} to ${current}.`,
+    text:
+      `${plural(workflows, 'running workflow')} (batches and their children) moved from version ` +
+      `${from} to ${current}.`,
   };
 }

@@ -35,26 +35,34 @@ export async function prune(context: Context, options: PruneOptions): Promise<Ou
   if (Object.keys(cut).length === 0)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or FLEETSCORE_KEEP_BATCHES.',
+      'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or ' +
+        'FLEETSCORE_KEEP_BATCHES.',
     );
   const blobs = keep.blobs ? await pruneBlobs({ store, blobs: context.blobs() }, cut, sourceFolder) : undefined;
   const gone = await store.prune(cut);
   const room = await store.room();
   return {
     data: { ...gone, blobs: blobs ?? null, room: room ?? null },
-    text: `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ${formatNumberOf(gone.outcomes, 'outcome')} deleted.${blobsText(blobs)}${roomText(room)}`,
+    text:
+      `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ` +
+      `${formatNumberOf(gone.outcomes, 'outcome')} deleted.${blobsText(blobs)}${roomText(room)}`,
   };
 }
 
 const blobsText = (blobs: PrunedBlobs | undefined): string =>
   blobs
-    ? ` From Blob: ${formatNumberOf(blobs.raw, 'raw file')}, ${formatNumberOf(blobs.predictions, 'file')} of predictions, ${formatNumberOf(blobs.site, 'page')}, ${formatNumberOf(blobs.logs, 'log')}.`
+    ? ` From Blob: ${formatNumberOf(blobs.raw, 'raw file')}, ${formatNumberOf(blobs.predictions, 'file')} of ` +
+      `predictions, ${formatNumberOf(blobs.site, 'page')}, ${formatNumberOf(blobs.logs, 'log')}.`
     : ' Blobs stay (FLEETSCORE_PRUNE_BLOBS=off).';
 
 /** What pruning does to the disk: SQLite keeps its file, and fills it again. */
 function roomText(room: StoreRoom | undefined): string {
   if (!room) return '';
-  return `\nThe file stays as large (${formatBytes(room.fileBytes)}); ${formatBytes(room.reusableBytes)} of it are free and used again before it grows. To give them back to the disk: fleetscore down, db backup FILE, put FILE in its place.`;
+  return (
+    `\nThe file stays as large (${formatBytes(room.fileBytes)}); ` +
+    `${formatBytes(room.reusableBytes)} of it are free and used again before it grows. ` +
+    'To give them back to the disk: fleetscore down, db backup FILE, put FILE in its place.'
+  );
 }
 
 export async function backup(context: Context, _: object, file: string): Promise<Output> {
@@ -63,7 +71,11 @@ export async function backup(context: Context, _: object, file: string): Promise
   const seconds = (performance.now() - startedAt) / 1_000;
   return {
     data: { file, bytes, seconds: Math.round(seconds * 10) / 10 },
-    text: `${file}: ${formatBytes(bytes)} in ${seconds.toFixed(1)} s, whole and checked. To go back to it: fleetscore down, put it in the place of ${context.config.sqlUrl.replace(/^sqlite:/i, '')} (without the files -wal and -shm beside it), fleetscore up.`,
+    text:
+      `${file}: ${formatBytes(bytes)} in ${seconds.toFixed(1)} s, whole and checked. ` +
+      'To go back to it: fleetscore down, put it in the place of ' +
+      `${context.config.sqlUrl.replace(/^sqlite:/i, '')} (without the files -wal and -shm beside ` +
+      'it), fleetscore up.',
   };
 }
 
@@ -88,7 +100,8 @@ export async function migrate(context: Context): Promise<Output> {
       text:
         applied.length === 0
           ? `Nothing to do: the schema of the ${store.engine} store is at version ${versionOf(states)}.`
-          : `${formatNumberOf(applied.length, 'migration')} applied (${applied.join(', ')}): the schema of the ${store.engine} store is at version ${versionOf(states)}.`,
+          : `${formatNumberOf(applied.length, 'migration')} applied (${applied.join(', ')}): the schema of the ` +
+            `${store.engine} store is at version ${versionOf(states)}.`,
     };
   } finally {
     await store.close();

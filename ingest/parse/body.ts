@@ -70,7 +70,9 @@ function inflated(body: Uint8Array, { maxInflatedBytes }: BodyLimits): Uint8Arra
     return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
       ? {
           reason: 'too_large',
-          message: `the gzip body of ${body.length} bytes inflates to more than ${most} bytes; at most ${MAX_RATIO} times its size and ${maxInflatedBytes} bytes are taken`,
+          message:
+            `the gzip body of ${body.length} bytes inflates to more than ${most} bytes; ` +
+            `at most ${MAX_RATIO} times its size and ${maxInflatedBytes} bytes are taken`,
         }
       : { reason: 'bad_encoding', message: `the gzip body cannot be inflated: ${messageOf(error).slice(0, 200)}` };
   }

@@ -29,7 +29,9 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Why a text is not parsed; undefined when its shape is one that readings have. What is no JSON has some shape, too. */
+/**
+ * Why a text is not parsed; undefined when its shape is one that readings have. What is no JSON has some shape, too.
+ */
 export function shapeProblem(bytes: Uint8Array, limits: ShapeLimits): Problem | undefined {
   if (bytes.length <= SMALL_BYTES) return undefined;
   let depth = 0;

@@ -9,7 +9,7 @@ import { blobNotFound, conditionNotMet, invalid, notImplemented, ServiceError } 
 import type { IndexDb } from './index-db.ts';
 import { changeLease, leaseHeaders } from './lease.ts';
 import { INLINE_BYTES, type NewPiece, type Pieces } from './pieces.ts';
-import { metadataHeaders, metadataOf, numberHeader, type BlobAnswer, type BlobRequest } from './request.ts';
+import { metadataHeaders, metadataOf, numberHeader, type BlobAnswer, type OneBlobRequest } from './request.ts';
 import {
   changedHeaders,
   findBlob,
@@ -30,9 +30,9 @@ export interface Parts {
 }
 
 /** The blob of the request as it is. @throws ServiceError 404, 304, 409, 412 */
-export function blobFor({ db }: Parts, request: BlobRequest, access: Access): BlobRow {
-  findContainer(db, request.container!);
-  const row = findBlob(db, request.container!, request.blob!);
+export function blobFor({ db }: Parts, request: OneBlobRequest, access: Access): BlobRow {
+  findContainer(db, request.container);
+  const row = findBlob(db, request.container, request.blob);
   if (!row) throw blobNotFound();
   checkConditions(request, row, access, Date.now());
   return row;
@@ -41,7 +41,7 @@ export function blobFor({ db }: Parts, request: BlobRequest, access: Access): Bl
 /** Takes the body of the request, checks its hash, and hands it to `use`; what `use` refuses leaves nothing behind. */
 export async function withBody<T>(
   { pieces }: Parts,
-  request: BlobRequest,
+  request: OneBlobRequest,
   use: (piece: NewPiece, md5: string) => Promise<T>,
 ): Promise<T> {
   const hash = createHash('md5');
@@ -65,8 +65,8 @@ export interface NewBlob {
 }
 
 /** In a write: puts a blob under the name, in place of what was there. */
-export function replaceBlob({ db, pieces }: Parts, request: BlobRequest, blob: NewBlob): BlobRow {
-  const [container, name] = [request.container!, request.blob!];
+export function replaceBlob({ db, pieces }: Parts, request: OneBlobRequest, blob: NewBlob): BlobRow {
+  const [container, name] = [request.container, request.blob];
   const before = findBlob(db, container, name);
   // Parts first: pieces that both have must not be released.
   const nowMs = Date.now();
@@ -107,7 +107,7 @@ export function addPart(db: IndexDb, blobId: number, offset: number, block: stri
 }
 
 /** `Put Blob`. */
-export async function putBlob(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export async function putBlob(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   const { db, pieces } = parts;
   const type = request.header('x-ms-blob-type');
   if (type === 'PageBlob') throw notImplemented('page blobs');
@@ -116,8 +116,8 @@ export async function putBlob(parts: Parts, request: BlobRequest): Promise<BlobA
   if (request.header('x-ms-copy-source') !== undefined) throw notImplemented('copies by address');
   return withBody(parts, request, (piece, md5) =>
     db.write(() => {
-      findContainer(db, request.container!);
-      checkConditions(request, findBlob(db, request.container!, request.blob!), 'create', Date.now());
+      findContainer(db, request.container);
+      checkConditions(request, findBlob(db, request.container, request.blob), 'create', Date.now());
       const headers = storedHeaders(request, true);
       const row = replaceBlob(parts, request, {
         type,
@@ -134,8 +134,8 @@ export async function putBlob(parts: Parts, request: BlobRequest): Promise<BlobA
 }
 
 /** In a write: a whole new blob makes blocks that wait for a list void. */
-export function dropStaged({ db, pieces }: Parts, request: BlobRequest): void {
-  const [container, name] = [request.container!, request.blob!];
+export function dropStaged({ db, pieces }: Parts, request: OneBlobRequest): void {
+  const [container, name] = [request.container, request.blob];
   const sql = 'SELECT piece_id FROM staged WHERE container = ? AND name = ?';
   const staged = db.all<{ piece_id: number }>(sql, container, name);
   if (staged.length === 0) return;
@@ -144,7 +144,7 @@ export function dropStaged({ db, pieces }: Parts, request: BlobRequest): void {
 }
 
 /** `Append Block`. Small appends grow the last piece, so that a log of many is few rows. */
-export async function appendBlock(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export async function appendBlock(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   const { db, pieces } = parts;
   return withBody(parts, request, (piece) =>
     db.write(() => {
@@ -208,13 +208,13 @@ function propertiesOf(row: BlobRow): Record<string, string | number> {
   };
 }
 
-export function describeBlob(parts: Parts, request: BlobRequest): BlobAnswer {
+export function describeBlob(parts: Parts, request: OneBlobRequest): BlobAnswer {
   const row = blobFor(parts, request, 'read');
   return { status: 200, headers: { ...propertiesOf(row), 'content-length': row.bytes } };
 }
 
 /** `Get Blob`, whole or a range. */
-export function readBlob(parts: Parts, request: BlobRequest): BlobAnswer {
+export function readBlob(parts: Parts, request: OneBlobRequest): BlobAnswer {
   const row = blobFor(parts, request, 'read');
   const range = rangeOf(request.header('x-ms-range') ?? request.header('range'), row.bytes);
   const { 'content-md5': md5, ...properties } = propertiesOf(row);
@@ -270,7 +270,7 @@ async function* contentOf({ db, pieces }: Parts, row: BlobRow, from: number, to:
   }
 }
 
-export function deleteBlob(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export function deleteBlob(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   return parts.db.write(() => {
     const row = blobFor(parts, request, 'write');
     removeBlob(parts.db, parts.pieces, row.blob_id);
@@ -279,7 +279,11 @@ export function deleteBlob(parts: Parts, request: BlobRequest): Promise<BlobAnsw
 }
 
 /** `Set Blob Metadata`, `Set Blob Properties`. */
-export function changeBlob(parts: Parts, request: BlobRequest, what: 'metadata' | 'properties'): Promise<BlobAnswer> {
+export function changeBlob(
+  parts: Parts,
+  request: OneBlobRequest,
+  what: 'metadata' | 'properties',
+): Promise<BlobAnswer> {
   const { db } = parts;
   return db.write(() => {
     const row = blobFor(parts, request, 'write');
@@ -293,10 +297,10 @@ export function changeBlob(parts: Parts, request: BlobRequest, what: 'metadata' 
 }
 
 /** `Lease Blob`. */
-export function leaseBlob({ db }: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export function leaseBlob({ db }: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   return db.write(() => {
-    findContainer(db, request.container!);
-    const row = findBlob(db, request.container!, request.blob!);
+    findContainer(db, request.container);
+    const row = findBlob(db, request.container, request.blob);
     if (!row) throw blobNotFound();
     const match = request.header('if-match');
     if (match !== undefined && match.replaceAll('"', '') !== row.etag) throw conditionNotMet();

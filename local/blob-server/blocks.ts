@@ -3,22 +3,22 @@ import { checkConditions } from './conditions.ts';
 import { blobFor, dropStaged, replaceBlob, withBody, type NewBlob, type Parts } from './blobs.ts';
 import { invalid } from './errors.ts';
 import { changedHeaders, findBlob, findContainer, storedHeaders } from './rows.ts';
-import type { BlobAnswer, BlobRequest } from './request.ts';
+import type { BlobAnswer, OneBlobRequest } from './request.ts';
 import { document, element, readBlockList } from './xml.ts';
 
 /** "Put Block": blocks that no list has committed are dropped after a week. */
 const STAGED_MS = 7 * 86_400_000;
 
 /** `Put Block`. */
-export function putBlock(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export function putBlock(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   const { db, pieces } = parts;
   const block = request.query.get('blockid') ?? '';
   if (block === '' || Buffer.from(block, 'base64').length > 64)
     throw invalid('InvalidQueryParameterValue', 'blockid is Base64 of at most 64 bytes.');
   return withBody(parts, request, (piece, md5) =>
     db.write(() => {
-      findContainer(db, request.container!);
-      const key = [request.container!, request.blob!, block] as const;
+      findContainer(db, request.container);
+      const key = [request.container, request.blob, block] as const;
       const before = db.get<{ piece_id: number }>(
         'SELECT piece_id FROM staged WHERE container = ? AND name = ? AND block = ?',
         ...key,
@@ -36,14 +36,14 @@ export function putBlock(parts: Parts, request: BlobRequest): Promise<BlobAnswer
 }
 
 /** `Put Block List`. */
-export async function putBlockList(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+export async function putBlockList(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   const { db } = parts;
   const text: Buffer[] = [];
   for await (const chunk of request.body) text.push(Buffer.from(chunk));
   const list = readBlockList(Buffer.concat(text).toString('utf8'));
   return db.write(() => {
-    findContainer(db, request.container!);
-    const row = findBlob(db, request.container!, request.blob!);
+    findContainer(db, request.container);
+    const row = findBlob(db, request.container, request.blob);
     checkConditions(request, row, 'create', Date.now());
     const staged = blocksOf(parts, request, 'staged');
     const committed = row ? blocksOf(parts, request, 'committed', row.blob_id) : new Map<string, Block>();
@@ -67,14 +67,19 @@ interface Block {
   readonly bytes: number;
 }
 
-function blocksOf({ db }: Parts, request: BlobRequest, which: 'staged' | 'committed', blobId = 0): Map<string, Block> {
+function blocksOf(
+  { db }: Parts,
+  request: OneBlobRequest,
+  which: 'staged' | 'committed',
+  blobId = 0,
+): Map<string, Block> {
   const rows =
     which === 'staged'
       ? db.all<Block>(
           `SELECT staged.block, p.piece_id, p.bytes FROM staged JOIN pieces AS p ON p.piece_id = staged.piece_id
            WHERE staged.container = ? AND staged.name = ? ORDER BY staged.block`,
-          request.container!,
-          request.blob!,
+          request.container,
+          request.blob,
         )
       : db.all<Block>(
           `SELECT parts.block, p.piece_id, p.bytes FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
@@ -85,10 +90,10 @@ function blocksOf({ db }: Parts, request: BlobRequest, which: 'staged' | 'commit
 }
 
 /** `Get Block List`. */
-export function showBlockList(parts: Parts, request: BlobRequest): BlobAnswer {
+export function showBlockList(parts: Parts, request: OneBlobRequest): BlobAnswer {
   const kind = request.query.get('blocklisttype') ?? 'committed';
   const { container, blob } = request;
-  const row = findBlob(parts.db, container!, blob!);
+  const row = findBlob(parts.db, container, blob);
   const staged = kind === 'committed' ? new Map<string, Block>() : blocksOf(parts, request, 'staged');
   // A blob of staged blocks alone is not there yet, and has a list all the same.
   if (!row && staged.size === 0) blobFor(parts, request, 'read');

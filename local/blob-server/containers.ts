@@ -2,7 +2,7 @@
 import { conditionNotMet, invalid, notImplemented, ServiceError } from './errors.ts';
 import type { IndexDb } from './index-db.ts';
 import type { Pieces } from './pieces.ts';
-import { metadataHeaders, metadataOf, type BlobAnswer, type BlobRequest } from './request.ts';
+import { metadataHeaders, metadataOf, type BlobAnswer, type BlobRequest, type ContainerRequest } from './request.ts';
 import { changedHeaders, findContainer, httpDate, newEtag, quoted, type BlobRow, type ContainerRow } from './rows.ts';
 import { leaseHeaders } from './lease.ts';
 import { document, element, escapeXml } from './xml.ts';
@@ -12,8 +12,8 @@ const NAME = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$|^\$(root|web|logs)$/;
 /** Blobs of a container are deleted in transactions of so many. */
 const DELETE_AT_ONCE = 500;
 
-export function createContainer(db: IndexDb, request: BlobRequest): Promise<BlobAnswer> {
-  const name = request.container!;
+export function createContainer(db: IndexDb, request: ContainerRequest): Promise<BlobAnswer> {
+  const name = request.container;
   if (!NAME.test(name))
     throw invalid('InvalidResourceName', 'The specified resource name contains invalid characters.');
   return db.write(() => {
@@ -26,8 +26,8 @@ export function createContainer(db: IndexDb, request: BlobRequest): Promise<Blob
   });
 }
 
-export function showContainer(db: IndexDb, request: BlobRequest): BlobAnswer {
-  const row = findContainer(db, request.container!);
+export function showContainer(db: IndexDb, request: ContainerRequest): BlobAnswer {
+  const row = findContainer(db, request.container);
   const metadata = JSON.parse(row.metadata) as Record<string, string>;
   return {
     status: 200,
@@ -41,8 +41,8 @@ export function showContainer(db: IndexDb, request: BlobRequest): BlobAnswer {
 }
 
 /** The blobs go first, in small transactions: a kill in between leaves a container with fewer blobs. */
-export async function deleteContainer(db: IndexDb, pieces: Pieces, request: BlobRequest): Promise<BlobAnswer> {
-  const row = findContainer(db, request.container!);
+export async function deleteContainer(db: IndexDb, pieces: Pieces, request: ContainerRequest): Promise<BlobAnswer> {
+  const row = findContainer(db, request.container);
   const match = request.header('if-match');
   if (match !== undefined && match !== '*' && match.replaceAll('"', '') !== row.etag) throw conditionNotMet();
   for (let gone = DELETE_AT_ONCE; gone === DELETE_AT_ONCE;) {
@@ -111,8 +111,8 @@ export function listContainers(db: IndexDb, request: BlobRequest): BlobAnswer {
   };
 }
 
-export function listBlobs(db: IndexDb, request: BlobRequest): BlobAnswer {
-  const container = findContainer(db, request.container!).name;
+export function listBlobs(db: IndexDb, request: ContainerRequest): BlobAnswer {
+  const container = findContainer(db, request.container).name;
   const include = new Set((request.query.get('include') ?? '').split(','));
   if (include.has('versions')) throw notImplemented('versions of blobs');
   const page = pageOf(request);

@@ -18,6 +18,21 @@ export interface BlobRequest {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** A request to a container, or to a blob in it. */
+export interface ContainerRequest extends BlobRequest {
+  readonly container: string;
+}
+
+/** A request to one blob. */
+export interface OneBlobRequest extends ContainerRequest {
+  readonly blob: string;
+}
+
+export const isToContainer = (request: BlobRequest): request is ContainerRequest => request.container !== undefined;
+
+export const isToBlob = (request: BlobRequest): request is OneBlobRequest =>
+  isToContainer(request) && request.blob !== undefined;
+
 export interface BlobAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | number | undefined>>;

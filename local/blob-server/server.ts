@@ -24,7 +24,15 @@ import { createContainer, deleteContainer, listBlobs, listContainers, showContai
 import { notImplemented, ServiceError } from './errors.ts';
 import { openIndex } from './index-db.ts';
 import { openPieces } from './pieces.ts';
-import { readRequest, type BlobAnswer, type BlobRequest } from './request.ts';
+import {
+  isToBlob,
+  isToContainer,
+  readRequest,
+  type BlobAnswer,
+  type BlobRequest,
+  type ContainerRequest,
+  type OneBlobRequest,
+} from './request.ts';
 import { authorize, type Account } from './shared-key.ts';
 import { document, element } from './xml.ts';
 
@@ -146,9 +154,10 @@ function refusal(error: unknown, log: (line: string) => void): BlobAnswer {
   };
 }
 
-type Operation = (parts: Parts, request: BlobRequest) => BlobAnswer | Promise<BlobAnswer>;
+/** By method and `comp`. */
+type Operations<R> = Readonly<Record<string, (parts: Parts, request: R) => BlobAnswer | Promise<BlobAnswer>>>;
 
-const OF_BLOB: Readonly<Record<string, Operation>> = {
+const OF_BLOB: Operations<OneBlobRequest> = {
   'PUT ': putBlob,
   'PUT block': putBlock,
   'PUT blocklist': putBlockList,
@@ -164,7 +173,7 @@ const OF_BLOB: Readonly<Record<string, Operation>> = {
   'DELETE ': deleteBlob,
 };
 
-const OF_CONTAINER: Readonly<Record<string, Operation>> = {
+const OF_CONTAINER: Operations<ContainerRequest> = {
   'PUT ': ({ db }, request) => createContainer(db, request),
   'GET ': ({ db }, request) => showContainer(db, request),
   'HEAD ': ({ db }, request) => showContainer(db, request),
@@ -172,20 +181,24 @@ const OF_CONTAINER: Readonly<Record<string, Operation>> = {
   'DELETE ': ({ db, pieces }, request) => deleteContainer(db, pieces, request),
 };
 
-const OF_SERVICE: Readonly<Record<string, Operation>> = {
+const OF_SERVICE: Operations<BlobRequest> = {
   'GET list': ({ db }, request) => listContainers(db, request),
 };
 
-function operationsOn({ container, blob }: BlobRequest): Readonly<Record<string, Operation>> {
-  if (blob !== undefined) return OF_BLOB;
-  return container === undefined ? OF_SERVICE : OF_CONTAINER;
+async function dispatch(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
+  if (request.query.has('snapshot') || request.query.has('versionid')) throw notImplemented('snapshots and versions');
+  if (isToBlob(request)) return perform(OF_BLOB, parts, request);
+  if (isToContainer(request)) return perform(OF_CONTAINER, parts, request);
+  return perform(OF_SERVICE, parts, request);
 }
 
-async function dispatch(parts: Parts, request: BlobRequest): Promise<BlobAnswer> {
-  const table = operationsOn(request);
+async function perform<R extends BlobRequest>(
+  operations: Operations<R>,
+  parts: Parts,
+  request: R,
+): Promise<BlobAnswer> {
   const comp = request.query.get('comp') ?? '';
-  if (request.query.has('snapshot') || request.query.has('versionid')) throw notImplemented('snapshots and versions');
-  const operation = table[`${request.method} ${comp}`];
+  const operation = operations[`${request.method} ${comp}`];
   if (!operation) throw notImplemented(`${request.method}${comp === '' ? '' : ` with comp=${comp}`} here`);
   return operation(parts, request);
 }

@@ -10,9 +10,9 @@ import { modelError } from '../model-problem.ts';
 import { DATA_TYPE, decodeMetadata, type OnnxEntry, type OnnxGraph, tensorInfo } from '../onnx-proto.ts';
 
 /**
- * A block is some models with as many rows of features each. Inputs `row` int32 [M], the row of the table of each model, and
- * `features` double [M, R, F]; outputs `anomaly` uint8 [M, R] and `scores` double [M, R]. A pack of format 1 takes the row of
- * the table with every row of features: [N], [N, F], [N], [N].
+ * A block is some models with as many rows of features each. Inputs `row` int32 [M], the row of the table of each
+ * model, and `features` double [M, R, F]; outputs `anomaly` uint8 [M, R] and `scores` double [M, R]. A pack of format 1
+ * takes the row of the table with every row of features: [N], [N, F], [N], [N].
  */
 export const PACK_PORTS = { index: 'row', features: 'features', anomaly: 'anomaly', scores: 'scores' } as const;
 

@@ -1,10 +1,10 @@
 /**
  * StandardScaler and OneClassSVM with RBF kernel, as the converter writes them (scoring/python/onnx_model.py):
  * z = (x - mean) / scale; score = sum(dual * exp(-gamma * |z - sv|^2)) + intercept; normal when score > 0.
- * The pack computes with the same operators in the same order, for the rows of a model at once, so that its parameters are
- * gathered once: even the last bit agrees, which readings that equal a support vector need.
- * The squares of several features are added one after the other: the order in which onnxruntime's ReduceSum
- * adds them depends on where the row lies in memory, so a model with it would not agree even with itself.
+ * The pack computes with the same operators in the same order, for the rows of a model at once, so that its parameters
+ * are gathered once: even the last bit agrees, which readings that equal a support vector need. The squares of several
+ * features are added one after the other: the order in which onnxruntime's ReduceSum adds them depends on where the row
+ * lies in memory, so a model with it would not agree even with itself.
  */
 import { DATA_TYPE, dimsOf, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';

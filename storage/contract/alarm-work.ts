@@ -85,8 +85,8 @@ export interface AlarmWorkStore {
   /** Returns false, and writes nothing, when alarms changed after `epoch`: read and decide again. */
   commitAlarmSlice(slice: AlarmSlice): Promise<boolean>;
   /**
-   * Closed batches that were started after `sinceMs` and closed before `closedBeforeMs`, whose alarms nobody decided on to
-   * the end; the oldest period first.
+   * Closed batches that were started after `sinceMs` and closed before `closedBeforeMs`, whose alarms nobody decided on
+   * to the end; the oldest period first.
    */
   undecidedAlarmBatches(sinceMs: number, closedBeforeMs: number, limit: number): Promise<string[]>;
   /** Start of the newest window of a sensor before a time, epoch ms. */

@@ -81,7 +81,8 @@ export const ALARM_WORK_SQL = {
   ),
   addProgress: tsql(
     { ...KEY, fromMs: 'BIGINT', toMs: 'BIGINT', upTo: 'INT', done: 'BIT' },
-    'INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, done) VALUES (@batchKey, @fromMs, @toMs, @upTo, @done)',
+    'INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, done) VALUES (@batchKey, @fromMs, ' +
+      '@toMs, @upTo, @done)',
   ),
   others: tsql(
     { ...KEY, fromMs: 'BIGINT' },
@@ -122,7 +123,8 @@ export const ALARM_WORK_SQL = {
   ),
   setLive: tsql(
     { sensorId: 'INT' },
-    'INSERT INTO alarm_live (sensor_id) SELECT @sensorId WHERE NOT EXISTS (SELECT 1 FROM alarm_live l WHERE l.sensor_id = @sensorId)',
+    'INSERT INTO alarm_live (sensor_id) SELECT @sensorId WHERE NOT EXISTS (SELECT 1 FROM alarm_live l WHERE ' +
+      'l.sensor_id = @sensorId)',
   ),
   setRest: tsql({ sensorId: 'INT' }, 'DELETE FROM alarm_live WHERE sensor_id = @sensorId'),
   undecided: tsql(
@@ -136,7 +138,8 @@ export const ALARM_WORK_SQL = {
   ),
   lastWindow: tsql(
     { sensorId: 'INT', beforeMs: 'BIGINT' },
-    'SELECT TOP (1) start_ms AS startMs FROM windows WHERE sensor_id = @sensorId AND start_ms < @beforeMs ORDER BY start_ms DESC',
+    'SELECT TOP (1) start_ms AS startMs FROM windows WHERE sensor_id = @sensorId AND start_ms < @beforeMs ' +
+      'ORDER BY start_ms DESC',
   ),
 } as const;
 

@@ -1,8 +1,9 @@
 /**
  * A network that takes everything and answers nothing leaves each request that is under way waiting for its limit of a
- * minute, also when the server is long back: nothing more comes over those connections. Here a request that waits for long
- * has the server asked over a fresh connection. When that was in vain for a while and then is answered, all connections
- * from before are cut, and what was under way on them is done again. A statement that is only slow is left alone.
+ * minute, also when the server is long back: nothing more comes over those connections. Here a request that waits for
+ * long has the server asked over a fresh connection. When that was in vain for a while and then is answered, all
+ * connections from before are cut, and what was under way on them is done again. A statement that is only slow is left
+ * alone.
  */
 import type sql from 'mssql';
 
@@ -31,7 +32,9 @@ export interface WatchTimes {
 
 const TIMES: WatchTimes = { everyMs: 500, longMs: 1_000, restMs: 15_000 };
 
-/** @param asks resolves when the server answers over a fresh connection, and rejects when it does not in a few seconds */
+/**
+ * @param asks resolves when the server answers over a fresh connection, and rejects when it does not in a few seconds
+ */
 export function watchConnections(asks: () => Promise<void>, times: WatchTimes = TIMES): ConnectionWatch {
   const open = new Map<Connection, { request: object | undefined; sinceMs: number }>();
   let dark = false;

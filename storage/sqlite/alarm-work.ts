@@ -10,8 +10,8 @@ import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
 import { batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
 
-// Of a batch, by sensor: those with signals, those that were not scored, those that something is carried on for. Each by
-// itself up to the limit, so that a slice of a fleet that is silent costs no more than any other.
+// Of a batch, by sensor: those with signals, those that were not scored, those that something is carried on for. Each
+// by itself up to the limit, so that a slice of a fleet that is silent costs no more than any other.
 const first = (from: string, id: string): string =>
   `SELECT * FROM (SELECT ${id} AS id FROM ${from} AND ${id} > ?2 ORDER BY ${id} LIMIT ?3)`;
 const unscored = (status: number): string =>

@@ -61,8 +61,12 @@ afterAll(() => tds.close());
 const envOf = (more: Env = {}): Env => ({
   FLEETSCORE_HOME: home,
   FLEETSCORE_SQL_URL: `Server=127.0.0.1,${tds.port};Database=fleet;User Id=u;Password="${M.sql};x";Encrypt=false`,
-  FLEETSCORE_BLOB_CONNECTION_STRING: `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${M.blob};BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;`,
-  FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://127.0.0.1:1/;SharedAccessKeyName=n;SharedAccessKey=${M.hubs};EntityPath=telemetry;UseDevelopmentEmulator=true`,
+  FLEETSCORE_BLOB_CONNECTION_STRING:
+    `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${M.blob}` +
+    ';BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;',
+  FLEETSCORE_EVENT_HUBS_CONNECTION_STRING:
+    `Endpoint=sb://127.0.0.1:1/;SharedAccessKeyName=n;SharedAccessKey=${M.hubs}` +
+    ';EntityPath=telemetry;UseDevelopmentEmulator=true',
   FLEETSCORE_ALERT_URL: `http://127.0.0.1:9/hook?code=${M.alert}`,
   FLEETSCORE_ALERT_SECRET: M.alertKey,
   FLEETSCORE_PAYLOAD_KEYS: M.keys,

@@ -1,4 +1,7 @@
-/** A fixed number of hostile inputs for all that reads bytes of others; `npm run fuzz` tries as many as there is time for. */
+/**
+ * A fixed number of hostile inputs for all that reads bytes of others; `npm run fuzz` tries as many as there is time
+ * for.
+ */
 import { afterAll, beforeAll } from '@jest/globals';
 import { tempDir } from '../support/temp.ts';
 import { LARGEST, mutated } from './mutate.ts';

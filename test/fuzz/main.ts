@@ -89,7 +89,8 @@ for (const end = Date.now() + minutes * 60_000; Date.now() < end;)
 console.log('target       inputs  found  slowest ms');
 for (const [name, { inputs, found, slowestMs }] of tried)
   console.log(
-    `${name.padEnd(11)} ${String(inputs).padStart(7)} ${String(found).padStart(6)} ${slowestMs.toFixed(0).padStart(11)}`,
+    `${name.padEnd(11)} ${String(inputs).padStart(7)} ${String(found).padStart(6)} ` +
+      slowestMs.toFixed(0).padStart(11),
   );
 console.log(`memory at the most ${largestMiB} MiB`);
 await Promise.all(targets.map(async ([, target]) => target.close?.()));

@@ -1,6 +1,6 @@
 /**
- * Pickles for the converter, which is Python. Many inputs go to one run of it, as a folder of models does: it reads each
- * in a child of its own, so that only the start of Python is shared.
+ * Pickles for the converter, which is Python. Many inputs go to one run of it, as a folder of models does: it reads
+ * each in a child of its own, so that only the start of Python is shared.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

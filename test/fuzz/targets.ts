@@ -228,7 +228,9 @@ async function requests(dir: string): Promise<Target> {
   const account = new BlobServiceClient(`http://127.0.0.1:${server.port}/devstoreaccount1`, key);
   await account.getContainerClient('models').create();
   const list = `GET /devstoreaccount1/models?restype=container&comp=list HTTP/1.1\r\n${head}\r\n`;
-  const put = `PUT /devstoreaccount1/models/a%20b?${signed} HTTP/1.1\r\n${head}x-ms-blob-type: BlockBlob\r\nContent-Length: 3\r\n\r\nabc`;
+  const put =
+    `PUT /devstoreaccount1/models/a%20b?${signed} HTTP/1.1\r\n${head}x-ms-blob-type: BlockBlob\r\n` +
+    `Content-Length: 3\r\n\r\nabc`;
   return {
     seeds: [
       text(list),

@@ -116,7 +116,10 @@ test('a time that programs write is read as the general rule reads it', () => {
 });
 
 test('NaN and Infinity cost the readings they stand in, not the event', () => {
-  const text = `[${JSON.stringify(good)},{"ts":"${good.ts}","device":"NaN","sensor":"say \\"NaN","value":NaN},{"ts":"${good.ts}","device":"d","sensor":"s","value":-Infinity},${JSON.stringify(good)}]`;
+  const text =
+    `[${JSON.stringify(good)},{"ts":"${good.ts}","device":"NaN","sensor":"say ` +
+    `\\"NaN","value":NaN},{"ts":"${good.ts}","device":"d","sensor":"s","value":-Infinity},` +
+    `${JSON.stringify(good)}]`;
   const { readings, problems, reasons } = parse(event(Buffer.from(text)));
   expect(readings).toEqual([reading, reading]);
   expect(reasons).toEqual({ bad_value: 2 });

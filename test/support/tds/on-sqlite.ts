@@ -1,7 +1,8 @@
 /**
- * What the TDS server of the tests does with statements: they run on a file of SQLite, translated one construct at a time
- * (test/storage/tsql-on-sqlite.ts). So the whole product can talk to "SQL Server" through the real driver, and through a
- * network that breaks. One transaction at a time, as its locks would have it; locks, plans and isolation it does not show.
+ * What the TDS server of the tests does with statements: they run on a file of SQLite, translated one construct at a
+ * time (test/storage/tsql-on-sqlite.ts). So the whole product can talk to "SQL Server" through the real driver, and
+ * through a network that breaks. One transaction at a time, as its locks would have it; locks, plans and isolation it
+ * does not show.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { BIGINTS, BITS, translate, translateDdl } from '../../storage/tsql-on-sqlite.ts';

@@ -14,8 +14,9 @@ export type Moment = 'login' | 'begin' | 'query' | 'bulk' | 'commit' | 'rollback
 
 /**
  * `error` answers with its number; `fin`, `rst` and `tls-end` end the connection, `half` in the middle of the answer;
- * `silence` never answers, `stall` stops within the answer; `lost` does what was asked and ends instead of answering; `rollback` rolls back, with an error if it has a number.
- * `afterwards`: the connection ends once the answer is out, so the next statement meets a closed one.
+ * `silence` never answers, `stall` stops within the answer; `lost` does what was asked and ends instead of answering;
+ * `rollback` rolls back, with an error if it has a number. `afterwards`: the connection ends once the answer is out, so
+ * the next statement meets a closed one.
  */
 export type Fault =
   | { readonly kind: 'error'; readonly number: number; readonly message?: string }
