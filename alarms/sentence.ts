@@ -51,5 +51,8 @@ export function alarmSentence(
   // While it lasts, up to what was looked at last, where that is known; else up to now.
   const untilMs = alarm.active && facts.lastMs <= facts.activeMs ? nowMs : facts.lastMs;
   const why = facts.cause !== undefined && kind === 'model' ? ` (${facts.cause})` : '';
-  return `${device} ${sensor}: ${WHAT[kind]}${why} since ${shownSince}, ${spanText(untilMs - facts.sinceMs)}, ${endText(alarm)}${alarm.acked ? ', acknowledged' : ''}`;
+  return (
+    `${device} ${sensor}: ${WHAT[kind]}${why} since ${shownSince}, ${spanText(untilMs - facts.sinceMs)}, ` +
+    `${endText(alarm)}${alarm.acked ? ', acknowledged' : ''}`
+  );
 }

@@ -33,7 +33,9 @@ const SLICE = 500;
 /** How often a slice is decided on anew because somebody else changed alarms meanwhile. */
 const TRIES = 50;
 
-/** Batches whose turn was lost with a worker are looked for so far back, and no sooner than their own try has an end. */
+/**
+ * Batches whose turn was lost with a worker are looked for so far back, and no sooner than their own try has an end.
+ */
 const LOST_SINCE_MS = 2 * 86_400_000;
 const LOST_AFTER_MS = 900_000;
 const LOST_AT_ONCE = 10;
@@ -74,7 +76,8 @@ async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms>
     } else if (++lost >= TRIES)
       throw new FleetscoreError(
         'STORE_UNAVAILABLE',
-        `alarms of batch ${batchId} were changed by others ${TRIES} times while they were decided on. They are decided on again later.`,
+        `alarms of batch ${batchId} were changed by others ${TRIES} times while they were decided on. ` +
+          'They are decided on again later.',
         { retryable: true },
       );
   }

@@ -45,5 +45,5 @@ const oxlint = spawnSync(process.execPath, [join(root, 'node_modules/oxlint/bin/
 });
 for (const problem of problems) process.stdout.write(`${problem}\n`);
 if (problems.length > 0) process.stdout.write('Break these lines; a text becomes pieces joined by +.\n');
-// Told only, until the branches that are under way have ended.
-process.exit(oxlint.status === 0 ? 0 : 1);
+
+process.exit(oxlint.status !== 0 || problems.length > 0 ? 1 : 0);

@@ -130,8 +130,7 @@ export function createCaptureBuffer(
         };
       }
       throw new Error(
-        `${captureName(folder, first.enqueuedMs, first.seq)} and the names after it in the container ` +
-          `${CONTAINER} hold other events than they say`,
+        `${captureName(folder, first.enqueuedMs, first.seq)} and the names after it hold other events than they say`,
       );
     },
   };

@@ -96,7 +96,8 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
       alarmTable(alarms, nowMs, empty),
       ...(alarms.length > 0
         ? [
-            `${formatCount(active)} active, ${formatCount(unacked)} not acknowledged. Acknowledge one: fleetscore alarms ack ALARM`,
+            `${formatCount(active)} active, ${formatCount(unacked)} not acknowledged. ` +
+              'Acknowledge one: fleetscore alarms ack ALARM',
           ]
         : []),
       ...(left > 0 ? [`${formatCount(left)} shelved ${left === 1 ? 'is' : 'are'} not shown: --shelved`] : []),

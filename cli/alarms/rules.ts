@@ -49,7 +49,8 @@ export async function use(context: Context, _options: object, file: string): Pro
     data: { version: stored.version, rules: rules.entries.length, changed: !same },
     text: same
       ? `These rules hold already, as version ${stored.version}.`
-      : `Batches that end from now on go by version ${stored.version}: ${formatNumberOf(rules.entries.length, 'rule')}.`,
+      : `Batches that end from now on go by version ${stored.version}: ` +
+        `${formatNumberOf(rules.entries.length, 'rule')}.`,
   };
 }
 
@@ -58,7 +59,9 @@ export async function rules(context: Context): Promise<Output> {
   if (!stored)
     return {
       data: { version: 0, rules: [] },
-      text: 'Nobody has set rules: the defaults hold for every sensor (docs/alarms.md). Set some: fleetscore alarms use FILE',
+      text:
+        'Nobody has set rules: the defaults hold for every sensor (docs/alarms.md). ' +
+        'Set some: fleetscore alarms use FILE',
     };
   return {
     data: { version: stored.version, by: stored.by, at: isoTime(stored.atMs), ...(JSON.parse(stored.text) as object) },

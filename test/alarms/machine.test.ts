@@ -1,4 +1,6 @@
-/** The life of an alarm, step by step: delays, deadband, severity, re-alarm, latch, quality, second excursions, people. */
+/**
+ * The life of an alarm, step by step: delays, deadband, severity, re-alarm, latch, quality, second excursions, people.
+ */
 import { actOn } from '../../alarms/act.ts';
 import { flagsOf } from '../../alarms/flags.ts';
 import { incidentsOf } from '../../alarms/incidents.ts';

@@ -1,7 +1,7 @@
 /**
- * The machine beside the sequences of a real alarm server: results of what operators do, whether the alarm is active, how
- * many excursions wait for an acknowledgement, shelving, quality, comments. Where a sequence is marked as differing from
- * OPC 10000-9 the standard's value is expected. What we decided otherwise is listed here and in docs/alarms.md.
+ * The machine beside the sequences of a real alarm server: results of what operators do, whether the alarm is active,
+ * how many excursions wait for an acknowledgement, shelving, quality, comments. Where a sequence is marked as differing
+ * from OPC 10000-9 the standard's value is expected. What we decided otherwise is listed here and in docs/alarms.md.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,6 @@
-/** Sequences of a real alarm server (OPC UA), as data: what was put in, what it answered, and what the standard says. */
+/**
+ * Sequences of a real alarm server (OPC UA), as data: what was put in, what it answered, and what the standard says.
+ */
 export interface Trace {
   readonly name: string;
   readonly limits?: {

@@ -1,4 +1,7 @@
-/** The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that shows. Once in this process, once over the wire. */
+/**
+ * The logic and joins of the SQL Server store against the contract, on SQLite: see tsql-on-sqlite.ts for what that
+ * shows. Once in this process, once over the wire.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
