@@ -9,10 +9,14 @@ try {
   const report = JSON.parse(readFileSync(file, 'utf8'));
   passed = report.numPassedTests;
   skipped = report.numPendingTests + report.numTodoTests;
+  const secondsOf = ({ startTime, endTime }) => Math.round((endTime - startTime) / 1000);
+  const nameOf = ({ name }) => name.replace(`${process.cwd()}/`, '');
+  const slowest = report.testResults.toSorted((a, b) => secondsOf(b) - secondsOf(a)).slice(0, 12);
+  process.stdout.write(`Longest: ${slowest.map((one) => `${nameOf(one)} ${secondsOf(one)} s`).join(', ')}\n`);
   // A suite that does not even load has no tests to fail.
   failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
   for (const suite of report.testResults.filter((s) => s.status === 'failed')) {
-    process.stdout.write(`FAILED ${suite.name.replace(`${process.cwd()}/`, '')}\n`);
+    process.stdout.write(`FAILED ${nameOf(suite)}\n`);
     for (const test of suite.assertionResults.filter((t) => t.status === 'failed'))
       process.stdout.write(`  ${test.fullName}\n`);
   }

@@ -1,4 +1,4 @@
-/** The Python that `models convert` brings: how it is installed, what it may use, and what is said where it cannot be. */
+/** The Python that `models convert` brings: how it is installed, what it may use, what is said where it cannot be. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -54,7 +54,7 @@ describe("the converter's Python", () => {
     expect(installs()).toBe(before);
   });
 
-  test('without venv and at first without network, then interrupted: it ends in a plain folder that works', async () => {
+  test('without venv and at first without network, then cut off: it ends in a plain folder that works', async () => {
     // sys.executable must be the Python without venv, as it is on Debian.
     const script = onlyPython(
       'case "$*" in "-m venv"*) echo "ensurepip is not available" >&2; exit 1;; ' +

@@ -1,4 +1,4 @@
-/** What tests of `models convert` share: pickles, folders of files to convert, and a converter that is kept between runs. */
+/** What tests of `models convert` share: pickles, folders of files, and a converter that is kept between runs. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -19,7 +19,8 @@ export const MAX_MODEL_BYTES = 100_000;
 export const UNKNOWN = '0'.repeat(64);
 /** A Blob account that nobody answers for. */
 export const NO_SERVER =
-  'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm90IGEgc2VjcmV0;BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;';
+  'DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=bm90IGEgc2VjcmV0;' +
+  'BlobEndpoint=http://127.0.0.1:1/devstoreaccount1;';
 
 export interface TestEngine extends ScoringEngine {
   readonly cacheDir: string;

@@ -1,4 +1,4 @@
-/** Packs give the labels and scores of the single models that they hold, bit for bit, and are checked before they are used. */
+/** Packs give the labels and scores of their models, bit for bit, and are checked before they are used. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { decodeModel, encodeModel } from '../../scoring/onnx-proto.ts';

@@ -1,7 +1,7 @@
 /**
  * Jest's environment for Node, which removes the temporary folders of a test file (temp.ts) after all of its hooks:
- * what a hook stops still has its data, and does not wait for what is gone. It also makes time limits generous: they end
- * what hangs, and say nothing of how fast a test is on a machine with other work.
+ * what a hook stops still has its data, and does not wait for what is gone. It also makes time limits generous: they
+ * end what hangs, and say nothing of how fast a test is on a machine with other work.
  */
 import { rmSync } from 'node:fs';
 import { TestEnvironment } from 'jest-environment-node';
