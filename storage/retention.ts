@@ -2,8 +2,11 @@
 import { messageOf } from '../domain/errors.ts';
 import type { PruneCounts, PruneCut, Store } from './store.ts';
 
-/** Between two rounds: what is too old by an hour harms nobody. */
+/** Longest time between two rounds: what is too old by an hour harms nobody. */
 const EVERY_MS = 3_600_000;
+/** Short ages are held more exactly: a round in each quarter of the shortest, and never without a pause. */
+const SHARE = 4;
+const LEAST_EVERY_MS = 60_000;
 
 /** Ages in milliseconds; what has none, or Infinity, is kept for ever. */
 export interface Keep {
@@ -19,6 +22,11 @@ export function cutOf(keep: Keep, nowMs: number): PruneCut | undefined {
     ...(windowsMs === Infinity ? {} : { windowsBeforeMs: nowMs - windowsMs }),
     ...(batchesMs === Infinity ? {} : { batchesBeforeMs: nowMs - batchesMs }),
   };
+}
+
+/** How long after one round the next begins. */
+export function roundEveryMs({ windowsMs = Infinity, batchesMs = Infinity }: Keep): number {
+  return Math.max(LEAST_EVERY_MS, Math.min(EVERY_MS, Math.min(windowsMs, batchesMs) / SHARE));
 }
 
 export interface RetentionLog {
@@ -43,7 +51,7 @@ export async function cutNow(
 }
 
 /**
- * Prunes now and every hour until the returned function is called; it waits for a round under way.
+ * Prunes now and, as {@link roundEveryMs} has it, again until the returned function is called; it waits for a round under way.
  * `before` deletes what goes with rows, and is called first: a round that is cut off finds it again.
  */
 export function startRetention(
@@ -69,7 +77,7 @@ export function startRetention(
   round = prune();
   const timer = setInterval(() => {
     round = round.then(prune);
-  }, EVERY_MS);
+  }, roundEveryMs(keep));
   return async () => {
     clearInterval(timer);
     await round;
