@@ -3,18 +3,16 @@
  * Blob, then outcomes and file on record in one transaction. A retry finds what an earlier attempt left and
  * ends the same: the first commit has the word.
  */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import { batchFolder, chunkName, CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
+import { batchFolder, chunkName } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
 import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import type { Budget } from '../scoring/concurrency.ts';
-import { CONTENT_TYPES } from '../scoring/predictions-file.ts';
-import type { EncodedPredictions } from '../scoring/predictions-content.ts';
+import { writePredictions } from '../batches/predictions-blob.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { BatchFile, PlannedSensor } from '../storage/store.ts';
+import type { PlannedSensor } from '../storage/store.ts';
 import { orLeft } from '../storage/deadline.ts';
 import { ALONE_FROM_ATTEMPT, PATIENCE_MS } from '../workflows/policies.ts';
 import { signalsOf } from '../batches/alarm-signals.ts';
@@ -138,7 +136,10 @@ async function scoreAndCommit(
   });
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);
-  const file = encoded.rows === 0 ? undefined : await writeFile(deps, batchFolder(fromMs, batchId), chunk, encoded);
+  const file =
+    encoded.rows === 0
+      ? undefined
+      : await writePredictions(deps.blobs, deps.format, batchFolder(fromMs, batchId), chunk, encoded);
   const shape = { windowMs, hopMs };
   const signals = signalsOf({ sensors, series, result, period, shape, known: await store.alarmSense(range) });
   const counts = await store.commitChunk({
@@ -174,25 +175,3 @@ async function outcomeOf(
   await writeErrorLogs({ store, blobs, nowMs: Date.now(), worker }, batchId, range);
   return { counts, failures: await failureNotes(store, batchId, range) };
 }
-
-/**
- * A retry writes the same bytes to the same name. Where it finds others there (readings came late between two
- * attempts, and the first did not commit) its own go beside them, named by content; the manifest knows which count.
- */
-async function writeFile(
-  { blobs, format }: ScoringDeps,
-  folder: string,
-  chunk: string,
-  { bytes, rows, sha256 }: EncodedPredictions,
-): Promise<BatchFile> {
-  const type = CONTENT_TYPES[format];
-  const plain = predictionsBlob(folder, chunk, format);
-  const file = (blob: string): BatchFile => ({ chunk, blob, rows, bytes: bytes.byteLength, sha256 });
-  if (await blobs.putIfAbsent(CONTAINERS.predictions, plain, bytes, type)) return file(plain);
-  if (sha256Of(await blobs.get(CONTAINERS.predictions, plain)) === sha256) return file(plain);
-  const beside = predictionsBlob(folder, `${chunk}.${sha256.slice(0, 12)}`, format);
-  await blobs.putIfAbsent(CONTAINERS.predictions, beside, bytes, type);
-  return file(beside);
-}
-
-const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

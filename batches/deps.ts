@@ -23,6 +23,8 @@ export interface BatchDeps {
   readonly pools?: ReadonlyMap<string, string>;
   /** Ids of child workflows name no sensor: they are not encrypted when payloads are. */
   readonly unnamedChildren?: boolean;
+  /** Sensors with a child workflow of their own keep a predictions file of their own. */
+  readonly filePerSensor?: boolean;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
   /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */

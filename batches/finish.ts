@@ -14,6 +14,7 @@ import { writeErrorLogs } from './error-logs.ts';
 import { checkDecided, failureCauses } from './failures.ts';
 import { filesOf } from './holes.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
+import { dropReplaced, mergeFiles } from './merge-files.ts';
 import { decideRest } from './undecided.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -37,14 +38,21 @@ export async function finishBatch(deps: BatchDeps, input: FinishInput): Promise<
   checkDecided(decided(counts), batch.planned, batch.id);
 
   const causes = counts.failed > 0 ? await failureCauses(store, batch.id) : [];
-  const files = await filesOf(store, batch.id);
+  const { files, replaced } = await whole(deps, batch);
   const end = await recorded(deps, { ...batch, counts }, judge(input, batch.planned, counts, causes), files);
   const closed = await store.finishBatch(batch.id, { ...end, finishedAtMs: deps.now() });
+  await dropReplaced(blobs, replaced);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   deps.onClosed?.({ batch: closed, rows, causes, ...(await challengeIn(deps, batch.id)) });
   await tell(deps, closed, files);
   await publish(deps, closed);
   return resultOf(closed, files);
+}
+
+/** The files for the manifest: one for many sensors, where nobody asked for one a sensor. */
+async function whole(deps: BatchDeps, batch: Batch): ReturnType<typeof mergeFiles> {
+  const files = await filesOf(deps.store, batch.id);
+  return deps.filePerSensor === true ? { files, replaced: [] } : mergeFiles(deps, batch, files);
 }
 
 /**

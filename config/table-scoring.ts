@@ -1,7 +1,7 @@
 /** Variables of scoring workers: cache, limits of models, threads. See table.ts. */
 import { availableParallelism } from 'node:os';
 import { PREDICTIONS_FORMATS } from '../domain/prediction.ts';
-import { duration, matching, oneOf, text, whole } from './values.ts';
+import { duration, matching, oneOf, onOff, text, whole } from './values.ts';
 import { variable } from './variable.ts';
 
 const KiB = 1024;
@@ -68,6 +68,12 @@ export const SCORING = {
     matching(/^[a-z][a-z0-9]{1,19}$/, 'the name of an execution provider such as cpu or cuda'),
     { preset: 'cpu', handOn: true },
     'Execution provider of onnxruntime for scoring and publishing: cpu, or another that this machine has, such as cuda, dml, coreml.',
+  ),
+  filePerSensor: variable(
+    'FLEETSCORE_PREDICTIONS_PER_SENSOR',
+    onOff,
+    { preset: 'off' },
+    'Whether sensors that have a child workflow of their own keep a predictions file of their own. Off: the control worker puts small ones together when the batch ends, so that a reader opens one file and not hundreds.',
   ),
   predictionsFormat: variable(
     'FLEETSCORE_PREDICTIONS_FORMAT',

@@ -47,6 +47,9 @@ export function chunkName(range: { readonly from: number; readonly to: number },
   return `sensors-${pad(range.from)}-${pad(range.to)}`;
 }
 
+/** Whether it is the chunk of a single sensor: two encoded names have a dot between them, a range of ids has none. */
+export const isSingleChunk = (chunk: string): boolean => chunk.includes('.');
+
 export const predictionsBlob = (folder: string, chunk: string, format: PredictionsFormat): string =>
   `${folder}/${chunk}.${format}`;
 export const manifestBlob = (folder: string): string => `${folder}/manifest.json`;

@@ -58,6 +58,12 @@ export interface OutcomeStore {
    * @throws FleetscoreError `BATCH_UNKNOWN`; `BATCH_CLOSED` for new outcomes of a batch that is finished
    */
   commitChunk(result: ChunkResult): Promise<OutcomeCounts>;
+  /**
+   * Puts one chunk with `file` in the place of `chunks` of the same pool that have files: their outcomes and counts are
+   * its own then. All or nothing; chunks that are not there (any more) count for nothing.
+   * @throws FleetscoreError `BATCH_UNKNOWN`; `BATCH_CLOSED` for a batch that is finished
+   */
+  mergeChunks(batchId: string, chunks: readonly string[], file: BatchFile): Promise<void>;
   /** What is recorded for the planned sensors of a range. */
   countOutcomes(batchId: string, range?: IdRange): Promise<OutcomeCounts>;
   /** By sensor id ascending, ids above `after`. */

@@ -42,6 +42,13 @@ export const DECIDED: StageTable = {
   key: ['sensor_id'],
 };
 
+/** Names of chunks that become one. */
+export const MERGED: StageTable = {
+  name: '#merged',
+  columns: [{ name: 'name', type: 'NVARCHAR(800)', of: 'chunks.name' }],
+  key: ['name'],
+};
+
 const KEY = { batchKey: 'INT' } as const;
 const PAGE = { ...KEY, after: 'INT', limit: 'INT' } as const;
 const FILE = { blob: 'NVARCHAR(1000)', rowCount: 'BIGINT', bytes: 'BIGINT', sha256: 'NVARCHAR(128)' } as const;
@@ -97,6 +104,27 @@ export const OUTCOME_SQL = {
       scored = scored + @scored, skipped = skipped + @skipped, failed = failed + @failed,
       cancelled = cancelled + @cancelled, windows = windows + @windows, anomalies = anomalies + @anomalies
     WHERE chunk_key = @chunkKey`,
+  ),
+  mergeChunks: tsql(
+    { ...KEY, name: 'NVARCHAR(800)', ...FILE },
+    `
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies, pool)
+    SELECT c.batch_key, @name, @blob, @rowCount, @bytes, @sha256, SUM(c.scored), SUM(c.skipped), SUM(c.failed), SUM(c.cancelled),
+           SUM(c.windows), SUM(c.anomalies), MIN(c.pool)
+    FROM #merged m INNER JOIN chunks c ON c.batch_key = @batchKey AND c.name = m.name
+    GROUP BY c.batch_key`,
+  ),
+  moveOutcomes: tsql(
+    { ...KEY, chunkKey: 'INT' },
+    `
+    UPDATE o SET o.chunk_key = @chunkKey
+    FROM outcomes o INNER JOIN chunks c ON c.chunk_key = o.chunk_key INNER JOIN #merged m ON m.name = c.name
+    WHERE o.batch_key = @batchKey AND c.batch_key = @batchKey`,
+  ),
+  dropChunks: tsql(
+    KEY,
+    `
+    DELETE FROM chunks WHERE batch_key = @batchKey AND name IN (SELECT m.name FROM #merged m)`,
   ),
   addArtifacts: tsql(
     {},
@@ -184,6 +212,24 @@ export const OUTCOME_SQL = {
 export function outcomeMethods(db: Database): OutcomeStore {
   return {
     commitChunk: (result) => db.write((tx) => commitChunk(tx, result)),
+
+    mergeChunks: (batchId, chunks, file) =>
+      db.write(async (tx) => {
+        const [batch] = await tx.query<{ batchKey: number; status: string }>(BATCH_SQL.share, { id: batchId });
+        if (!batch) throw batchUnknown(batchId);
+        if (batch.status !== 'running') throw batchClosed(batchId, batch.status);
+        const { batchKey } = batch;
+        const { chunk: name, blob, rows: rowCount, bytes, sha256 } = file;
+        await tx.stage(
+          MERGED,
+          chunks.filter((one) => one !== name).map((one) => [one]),
+        );
+        const values = { batchKey, name, blob, rowCount, bytes, sha256 };
+        if ((await tx.run(OUTCOME_SQL.mergeChunks, values)) === 0) return;
+        const [row] = await tx.query<{ chunkKey: number }>(OUTCOME_SQL.chunkKey, { batchKey, name });
+        await tx.run(OUTCOME_SQL.moveOutcomes, { batchKey, chunkKey: row!.chunkKey });
+        await tx.run(OUTCOME_SQL.dropChunks, { batchKey });
+      }),
 
     countOutcomes: (batchId, range) =>
       db.read(async (session) => {

@@ -68,6 +68,16 @@ export const OUTCOME_SQL = {
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   addFailedBy: 'INSERT INTO failed_by (batch_key, sensor_id, worker) VALUES (?, ?, ?)',
+  mergeChunks: `
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
+                        scored, skipped, failed, cancelled, windows, anomalies, pool)
+    SELECT batch_key, ?3, ?4, ?5, ?6, ?7, SUM(scored), SUM(skipped), SUM(failed), SUM(cancelled), SUM(windows), SUM(anomalies), MIN(pool)
+    FROM chunks WHERE batch_key = ?1 AND name IN (SELECT value FROM json_each(?2)) GROUP BY batch_key`,
+  moveOutcomes: `
+    UPDATE outcomes SET chunk_key = ?3
+    WHERE batch_key = ?1 AND chunk_key IN (
+      SELECT chunk_key FROM chunks WHERE batch_key = ?1 AND name IN (SELECT value FROM json_each(?2)))`,
+  dropChunks: 'DELETE FROM chunks WHERE batch_key = ?1 AND name IN (SELECT value FROM json_each(?2))',
   countOfPool: `
     SELECT SUM(status = 0) AS scored, SUM(status = 1) AS skipped, SUM(status = 2) AS failed,
            SUM(status = 3) AS cancelled, SUM(windows) AS windows, SUM(anomalies) AS anomalies
@@ -110,6 +120,18 @@ export const OUTCOME_SQL = {
 export function outcomeMethods(db: Connection): OutcomeStore {
   return {
     commitChunk: (result) => db.write(() => commitChunk(db, result)),
+
+    mergeChunks: (batchId, chunks, file) =>
+      db.write(() => {
+        const { batchKey, status } = batchRow(db, batchId);
+        if (status !== 'running') throw batchClosed(batchId, status);
+        const names = JSON.stringify(chunks.filter((name) => name !== file.chunk));
+        const { chunk, blob, rows, bytes, sha256 } = file;
+        if (db.run(OUTCOME_SQL.mergeChunks, batchKey, names, chunk, blob, rows, bytes, sha256) === 0) return;
+        const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
+        db.run(OUTCOME_SQL.moveOutcomes, batchKey, names, key);
+        db.run(OUTCOME_SQL.dropChunks, batchKey, names);
+      }),
 
     countOutcomes: (batchId, range) =>
       db.read(() => {

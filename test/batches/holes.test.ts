@@ -1,16 +1,17 @@
 /**
  * What SQL has on record and Blob lost is found, said and mended: the manifest is written again byte for byte, and the
- * sensors of a lost file are scored again by a redrive or a re-score.
+ * sensors of a lost file are scored again by a redrive or a re-score. Small files of single sensors become one.
  */
 import { join } from 'node:path';
 import { lostSensors, mendHoles, holeLines } from '../../batches/holes.ts';
 import { batchFolder, CONTAINERS, manifestBlob } from '../../domain/blob-names.ts';
 import type { Manifest } from '../../domain/manifest.ts';
+import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
 import { verifyBatch, foundIn } from '../../verify/verify-batch.ts';
 import { SMALL_PERIOD, smallStore, WINDOW_MS, type SmallStore } from '../support/batch-fixture.ts';
 import { useBlobServer } from '../support/blob-server.ts';
-import { runBatch } from '../support/run-activities.ts';
+import { runBatch, type RunDeps } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('holes');
@@ -26,9 +27,9 @@ afterAll(async () => {
   await small?.store.close();
 });
 
-const run = (batchId: string, extra: object = {}) =>
+const run = (batchId: string, extra: object = {}, how: Partial<Pick<RunDeps, 'format' | 'filePerSensor'>> = {}) =>
   runBatch(
-    { store: small.store, blobs: server.blobs, engine, hopMs: WINDOW_MS },
+    { store: small.store, blobs: server.blobs, engine, hopMs: WINDOW_MS, ...how },
     { batchId, ...SMALL_PERIOD, sensorsPerChild: 2, sensorsPerActivity: 2, ...extra },
   );
 const verify = (id: string) =>
@@ -84,3 +85,36 @@ test('a re-score takes the sensors of a lost file too, and a file of another len
   const { result } = await run('20260302T100100Z-0000000d', { rescore: true });
   expect(result).toMatchObject({ planned: lost.length, counts: { scored: lost.length } });
 }, 60_000);
+
+/** Of the folder of a batch. */
+async function blobsOf(id: string): Promise<string[]> {
+  const names: string[] = [];
+  const folder = batchFolder(SMALL_PERIOD.fromMs, id);
+  for await (const { name } of server.blobs.list(CONTAINERS.predictions, `${folder}/`))
+    names.push(name.slice(folder.length + 1));
+  return names.sort();
+}
+
+test.each(['csv', 'parquet'] as const)(
+  'small files of single sensors become one, with the same rows: %s',
+  async (format) => {
+    const { store } = small;
+    const suffix = format === 'csv' ? '1' : '2';
+    const single = { sensorsPerChild: 1, sensorsPerActivity: 1 };
+    const [apart, together] = [`20260302T100100Z-0000010${suffix}`, `20260302T100100Z-0000011${suffix}`];
+    await run(apart, single, { filePerSensor: true, format });
+    await run(together, single, { format });
+    expect((await blobsOf(apart)).length).toBeGreaterThan(3);
+    expect(await blobsOf(together)).toEqual(['manifest.json', expect.stringMatching(/^sensors-\d+-\d+\./)]);
+    expect(foundIn(await verify(together))).toBe(0);
+    expect((await verify(together)).notes.filter((note) => note.includes('not in the manifest'))).toEqual([]);
+    const rowsIn = async (id: string): Promise<unknown[]> => {
+      const rows = [];
+      for (const { blob } of await store.listFiles(id))
+        rows.push(...(await decodePredictions(await server.blobs.get(CONTAINERS.predictions, blob))));
+      return rows.sort((a, b) => `${a.device}/${a.sensor}`.localeCompare(`${b.device}/${b.sensor}`) || a.tsMs - b.tsMs);
+    };
+    expect(await rowsIn(together)).toEqual(await rowsIn(apart));
+  },
+  60_000,
+);

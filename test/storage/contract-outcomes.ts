@@ -138,6 +138,39 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await tools.store.listFiles(batch.id, { after: 'a', limit: 1 })).toEqual([files[1]]);
     });
 
+    test('chunks become one with its file, and all that was counted stays', async () => {
+      const ids = await sensors(4);
+      const batch = await tools.store.createBatch(await newBatch({ sensorIds: ids }));
+      for (const [i, name] of ['a.1', 'a.2', 'b.1', 'b.2'].entries())
+        await tools.store.commitChunk(chunk(batch.id, name, [scored(ids[i]!, { anomalies: i })]));
+      const before = await tools.store.countOutcomes(batch.id);
+      const outcomes = await tools.store.listOutcomes(batch.id);
+      const file = {
+        chunk: 'sensors-1-4',
+        blob: `${batch.id}/one.csv`,
+        rows: 45,
+        bytes: 2_000,
+        sha256: 'e'.repeat(64),
+      };
+      // One of the names is of no chunk.
+      await tools.store.mergeChunks(batch.id, ['a.1', 'a.2', 'b.1', 'c.1'], file);
+      expect((await tools.store.listFiles(batch.id)).map((one) => one.chunk)).toEqual(['b.2', 'sensors-1-4']);
+      expect((await tools.store.listFiles(batch.id))[1]).toEqual(file);
+      expect(await tools.store.countOutcomes(batch.id)).toEqual(before);
+      expect((await tools.store.findBatch(batch.id))!.counts).toEqual(before);
+      expect(await tools.store.listOutcomes(batch.id)).toEqual(
+        outcomes.map((one) => ({ ...one, chunk: one.chunk === 'b.2' ? 'b.2' : 'sensors-1-4' })),
+      );
+      // Again after a lost answer; and a late attempt of a sensor that has its outcome changes nothing.
+      await tools.store.mergeChunks(batch.id, ['a.1', 'a.2', 'b.1'], file);
+      await tools.store.commitChunk(chunk(batch.id, 'a.1', [scored(ids[0]!)]));
+      expect(await tools.store.listFiles(batch.id)).toHaveLength(2);
+      await tools.store.finishBatch(batch.id, { status: 'completed', manifest: 'm', finishedAtMs: T0 });
+      expect(await failing(tools.store.mergeChunks(batch.id, ['b.2'], file))).toBe('BATCH_CLOSED');
+      const [source] = await tools.store.predictionSources(ids[1]!, batch);
+      expect(source!.file).toEqual(file);
+    });
+
     test('predictions of a sensor are found in committed batches that overlap the period', async () => {
       const [id, other] = await sensors(2);
       const made: Record<string, string> = {};

@@ -82,6 +82,10 @@ const SCANS_ALLOWED = new Set([
   'challenges.differences: SCAN h',
   'challenges.differences: SCAN d',
   'ingest.listProgress: SCAN partition_progress',
+  // The names that are given.
+  'outcomes.mergeChunks: SCAN json_each VIRTUAL TABLE INDEX 1:',
+  'outcomes.moveOutcomes: SCAN json_each VIRTUAL TABLE INDEX 1:',
+  'outcomes.dropChunks: SCAN json_each VIRTUAL TABLE INDEX 1:',
   'promotions.list: SCAN p',
   'promotions.endChallenger: SCAN challenger',
   'prune.oldBatches: SCAN batches',

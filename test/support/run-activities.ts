@@ -22,7 +22,7 @@ export interface BatchRun {
 
 export interface RunDeps
   extends
-    Pick<BatchDeps, 'store' | 'blobs' | 'pools'>,
+    Pick<BatchDeps, 'store' | 'blobs' | 'pools' | 'filePerSensor'>,
     Pick<ScoringDeps, 'engine' | 'hopMs'>,
     Partial<Pick<ScoringDeps, 'format'>> {}
 
@@ -44,6 +44,7 @@ export async function runBatch(
     worker: 'control@test#1',
     now: Date.now,
     ...(deps.pools ? { pools: deps.pools } : {}),
+    ...(deps.filePerSensor === undefined ? {} : { filePerSensor: deps.filePerSensor }),
   });
   const scoring = createScoringActivities({
     store,
