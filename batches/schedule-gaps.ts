@@ -4,7 +4,7 @@
  */
 import { expectedPeriods, type ExpectedPeriod } from '../domain/schedule-expected.ts';
 import type { SeenSchedule } from '../domain/schedule-spec.ts';
-import type { Period } from '../domain/time.ts';
+import { parseDurationOrZero, type Period } from '../domain/time.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { DEFAULT_PERIOD } from '../workflows/policies.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
@@ -28,40 +28,102 @@ type Scored = Pick<Batch, 'id' | 'fromMs' | 'toMs' | 'status' | 'kind' | 'planne
 export const GAPS_MS = 7 * 86_400_000;
 /** A start this old has its batch on record, or will have none. */
 const STARTED_MS = 3_600_000;
-/** A time so near is about to be started. */
-const DUE_MS = 60_000;
 const MOST_NAMED = 10;
 
+/** A schedule of batches, as far as it matters here. */
+export interface WatchedSchedule {
+  readonly name: string;
+  readonly seen: SeenSchedule;
+  readonly request: Pick<ScoreBatchRequest, 'period' | 'delay'>;
+}
+
+export interface GapQuestion {
+  readonly nowMs: number;
+  /** Times after this one; default: {@link GAPS_MS} ago. */
+  readonly sinceMs?: number | undefined;
+  /** Age at which batches are deleted: of what is older nobody can tell whether it was scored. */
+  readonly keepBatchesMs?: number | undefined;
+}
+
+/** The gaps of each schedule, by its name. @throws what the store throws */
+export async function findGaps(
+  store: Pick<Store, 'listBatches'>,
+  schedules: readonly WatchedSchedule[],
+  { nowMs, sinceMs = nowMs - GAPS_MS, keepBatchesMs = Infinity }: GapQuestion,
+): Promise<ReadonlyMap<string, readonly ScheduleGap[]>> {
+  const asked = { fromMs: Math.max(sinceMs, nowMs - keepBatchesMs), toMs: nowMs };
+  const batches = await batchesForGaps(store, schedules, asked);
+  return new Map(
+    schedules.map((schedule) => {
+      const within = { fromMs: Math.max(asked.fromMs, beginningOf(schedule, batches)), toMs: nowMs };
+      return [schedule.name, scheduleGaps(schedule.seen, schedule.request, within, batches)];
+    }),
+  );
+}
+
 /**
+ * The batches that {@link scheduleGaps} takes, newest first: all that share time with a period of the scheduled times
+ * in (from, to].
+ */
+export async function batchesForGaps(
+  store: Pick<Store, 'listBatches'>,
+  schedules: readonly WatchedSchedule[],
+  within: Period,
+): Promise<readonly Batch[]> {
+  let [fromMs, toMs] = [Infinity, -Infinity];
+  for (const { seen, request } of schedules)
+    for (const period of expectedOf(seen, request, within)) {
+      fromMs = Math.min(fromMs, period.fromMs);
+      toMs = Math.max(toMs, period.toMs);
+    }
+  return fromMs < toMs ? store.listBatches({ covering: { fromMs, toMs } }) : [];
+}
+
+/** A schedule is there since it was made, or since the oldest time that it was backfilled over. */
+function beginningOf({ name, seen, request }: WatchedSchedule, batches: readonly Batch[]): number {
+  const delayMs = parseDurationOrZero(request.delay ?? '0s', 'delay');
+  return batches.reduce(
+    (oldest, { schedule, toMs }) => (schedule === name ? Math.min(oldest, toMs + delayMs - 1) : oldest),
+    seen.createdMs,
+  );
+}
+
+function expectedOf(
+  seen: SeenSchedule,
+  { period = DEFAULT_PERIOD, delay }: Pick<ScoreBatchRequest, 'period' | 'delay'>,
+  within: Period,
+): ExpectedPeriod[] {
+  const dealtWithMs = Math.min(within.toMs, (seen.nextMs ?? Infinity) - 1) - seen.spec.jitterMs;
+  const asked = { period, ...(delay === undefined ? {} : { delay }) };
+  return expectedPeriods(seen.spec, asked, { fromMs: within.fromMs, toMs: dealtWithMs }, MOST_PERIODS);
+}
+
+/**
+ * What the server has not come to yet is no gap, however late it is: after an outage it catches up one by one.
  * @param within the scheduled times to look at: (from, to]
  * @param batches all that may lie over them, newest first
- * @param dueMs so near a time its batch is only about to be started; 0 while the schedule is paused
  */
 export function scheduleGaps(
   seen: SeenSchedule,
   request: Pick<ScoreBatchRequest, 'period' | 'delay'>,
   within: Period,
   batches: readonly Scored[],
-  dueMs = DUE_MS,
 ): ScheduleGap[] {
-  const { period = DEFAULT_PERIOD, delay } = request;
-  const latest = within.toMs - dueMs - seen.spec.jitterMs;
-  const expected = expectedPeriods(
-    seen.spec,
-    { period, ...(delay === undefined ? {} : { delay }) },
-    { fromMs: within.fromMs, toMs: latest },
-    MOST_PERIODS,
-  );
   const full = batches.filter(({ kind }) => kind !== 'rescore');
   const covered = union(full.filter(({ status }) => status === 'completed'));
-  const gaps: ScheduleGap[] = [];
+  const open: { readonly one: ExpectedPeriod; readonly own: readonly Scored[] }[] = [];
   let cursor = 0;
-  for (const one of expected) {
+  for (const one of expectedOf(seen, request, within)) {
     while (cursor < covered.length && covered[cursor]!.toMs <= one.fromMs) cursor += 1;
     if (isCovered(one, covered.slice(cursor, cursor + 1))) continue;
-    const own = full.filter(({ toMs }) => toMs === one.toMs);
-    add(gaps, one, stateOf(one, own, seen, within.toMs), own);
+    open.push({ one, own: full.filter(({ toMs }) => toMs === one.toMs) });
   }
+  // Those that wait for the batch before them are the newest that were not started.
+  const unstarted = open.filter(({ one, own }) => own.length === 0 && !seen.started.includes(one.atMs));
+  const waiting = new Set(unstarted.slice(Math.max(0, unstarted.length - seen.waiting)).map(({ one }) => one.atMs));
+  const gaps: ScheduleGap[] = [];
+  for (const { one, own } of open)
+    add(gaps, one, waiting.has(one.atMs) ? 'running' : stateOf(one, own, seen, within.toMs), own);
   return gaps;
 }
 
@@ -115,10 +177,3 @@ function union(periods: readonly Period[]): Period[] {
 /** How many periods these are, without those that are on their way. */
 export const countMissed = (gaps: readonly ScheduleGap[]): number =>
   gaps.reduce((sum, { state, periods }) => sum + (state === 'running' ? 0 : periods), 0);
-
-/** So many batches are read: more than a schedule of every minute starts in a week. */
-const MOST_BATCHES = 20_000;
-
-/** The batches that {@link scheduleGaps} takes. */
-export const batchesForGaps = (store: Pick<Store, 'listBatches'>): Promise<readonly Batch[]> =>
-  store.listBatches({ limit: MOST_BATCHES });

@@ -62,6 +62,7 @@ interface RawDescription {
   readonly info?: {
     readonly recentActions?: readonly { readonly scheduleTime?: Stamp }[] | null;
     readonly createTime?: Stamp;
+    readonly futureActionTimes?: readonly Stamp[] | null;
     readonly bufferSize?: unknown;
     readonly missedCatchupWindow?: unknown;
     readonly overlapSkipped?: unknown;
@@ -70,7 +71,9 @@ interface RawDescription {
 }
 
 function seenOf({ schedule, info }: RawDescription): SeenSchedule {
+  const next = info?.futureActionTimes?.[0];
   return {
+    ...(next ? { nextMs: msOf(next) } : {}),
     spec: specOf(schedule?.spec ?? {}),
     started: (info?.recentActions ?? []).map(({ scheduleTime }) => msOf(scheduleTime)),
     createdMs: msOf(info?.createTime),

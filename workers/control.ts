@@ -90,7 +90,7 @@ async function run(life: Life): Promise<void> {
   const stopRetention = startRetention(store, config.keep, log, Date.now, async (cut) =>
     config.keep.blobs ? pruneBlobs({ store, blobs }, cut, sourceFolder) : undefined,
   );
-  const stopGaps = watchGaps({ client, store, now: Date.now, warn, ...defined({ alerts: config.alerts }) });
+  const stopGaps = watchMissed(config, { client, store, warn });
   const versioned = await isVersioned(life, client);
   let watch: DeploymentWatch | undefined;
   const schema = watchSchema(store, life);
@@ -134,6 +134,13 @@ async function run(life: Life): Promise<void> {
     await client.connection.close();
     await store.close();
   }
+}
+
+function watchMissed(
+  { alerts, keep }: Config,
+  deps: Pick<Parameters<typeof watchGaps>[0], 'client' | 'store' | 'warn'>,
+): () => Promise<void> {
+  return watchGaps({ ...deps, now: Date.now, ...defined({ alerts, keepBatchesMs: keep.batchesMs }) });
 }
 
 /** Pools of Azure ML are looked after from here; those of a laptop by the process that owns them. */
@@ -181,6 +188,7 @@ function batchDeps(
     seeSchedule: (schedule) => seeSchedule(client, schedule),
     windows: config.ingest,
     unnamedChildren: encrypts,
+    filePerSensor: config.scoring.filePerSensor,
     warn: (message) => log.warn(message),
     ...defined({ alerts: config.alerts, publish: siteOf(config, store, blobs) }),
   };
@@ -206,7 +214,7 @@ async function seeing(
     pools: (pools.length > 0 ? pools : await configuredPools(config)).map(({ settings }) => settings.name),
     now: Date.now,
   });
-  const seeSchedules = scheduleMetrics({ client, store, now: Date.now });
+  const seeSchedules = scheduleMetrics({ client, store, now: Date.now, keepBatchesMs: config.keep.batchesMs });
   return async () => [
     ...looked.metrics(),
     ...(await storeMetrics(store, Date.now(), totals.know)),

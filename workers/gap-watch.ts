@@ -14,6 +14,8 @@ export interface GapWatch {
   readonly client: Client;
   readonly store: Pick<Store, 'listBatches'>;
   readonly alerts?: AlertSettings;
+  /** Age at which batches are deleted: nobody can tell of what is older. */
+  readonly keepBatchesMs?: number | undefined;
   readonly now: () => number;
   readonly warn: (message: string) => void;
 }
@@ -32,9 +34,13 @@ export function missedOf(
   { name, paused, seen, request }: BatchSchedule,
   batches: Parameters<typeof scheduleGaps>[3],
   nowMs: number,
+  keepBatchesMs = Infinity,
 ): MissedAlert[] {
   if (paused || seen.waiting > 0) return [];
-  const within = { fromMs: Math.max(seen.createdMs, nowMs - LOOKED_MS), toMs: nowMs - PATIENCE_MS };
+  const within = {
+    fromMs: Math.max(seen.createdMs, nowMs - Math.min(LOOKED_MS, keepBatchesMs)),
+    toMs: nowMs - PATIENCE_MS,
+  };
   return scheduleGaps(seen, request, within, batches)
     .filter(({ state }) => state === 'missing')
     .map((gap) => missedAlert(name, gap));
@@ -67,8 +73,12 @@ export function watchGaps(deps: GapWatch): () => Promise<void> {
   const look = async (): Promise<void> => {
     if (deps.now() < patientUntilMs) return;
     try {
-      const [schedules, batches] = [await seeSchedules(deps.client), await batchesForGaps(deps.store)];
-      for (const alert of schedules.flatMap((schedule) => missedOf(schedule, batches, deps.now()))) {
+      const schedules = await seeSchedules(deps.client);
+      const within = { fromMs: deps.now() - LOOKED_MS, toMs: deps.now() };
+      const batches = await batchesForGaps(deps.store, schedules, within);
+      for (const alert of schedules.flatMap((schedule) =>
+        missedOf(schedule, batches, deps.now(), deps.keepBatchesMs),
+      )) {
         if (told.has(alert.id)) continue;
         told.add(alert.id);
         deps.warn(alert.text);

@@ -4,7 +4,7 @@
  * often it is asked.
  */
 import type { Client } from '@temporalio/client';
-import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps, type GapState } from '../batches/schedule-gaps.ts';
+import { countMissed, findGaps, type GapState } from '../batches/schedule-gaps.ts';
 import { scheduleNames, seeSchedules } from '../connect/schedule-times.ts';
 import type { Store } from '../storage/store.ts';
 import type { Metric } from '../telemetry/metric.ts';
@@ -13,6 +13,8 @@ export interface ScheduleMetricsDeps {
   readonly client: Client;
   readonly store: Pick<Store, 'listBatches'>;
   readonly now: () => number;
+  /** Age at which batches are deleted. */
+  readonly keepBatchesMs?: number | undefined;
 }
 
 const KEEP_MS = 60_000;
@@ -33,13 +35,13 @@ export function scheduleMetrics(deps: ScheduleMetricsDeps): () => Promise<Metric
   };
 }
 
-async function look({ client, store }: ScheduleMetricsDeps, nowMs: number): Promise<Metric[]> {
-  const batches = await batchesForGaps(store);
+async function look({ client, store, keepBatchesMs }: ScheduleMetricsDeps, nowMs: number): Promise<Metric[]> {
+  const schedules = await seeSchedules(client);
+  const found = await findGaps(store, schedules, { nowMs, keepBatchesMs });
   const unscored: { labels: Record<string, string>; value: number }[] = [];
   const paused: { labels: Record<string, string>; value: number }[] = [];
-  for (const { name: schedule, paused: isPaused, seen, request } of await seeSchedules(client)) {
-    const within = { fromMs: Math.max(seen.createdMs, nowMs - GAPS_MS), toMs: nowMs };
-    const gaps = scheduleGaps(seen, request, within, batches);
+  for (const { name: schedule, paused: isPaused } of schedules) {
+    const gaps = found.get(schedule)!;
     for (const state of STATES)
       unscored.push({ labels: { schedule, state }, value: countMissed(gaps.filter((gap) => gap.state === state)) });
     paused.push({ labels: { schedule }, value: isPaused ? 1 : 0 });

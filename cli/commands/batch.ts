@@ -151,5 +151,9 @@ export function registerVerify(program: Command): void {
         'instead of a batch: look whether Blob has manifest and files of the newest n batches, and write lost manifests again',
       ).argParser(asWhole(1, 1_000_000)),
     )
-    .action(does(() => import('../batch/verify.ts'), 'run'));
+    .option(
+      '--since <time>',
+      'instead of a batch: check all that began since this time, ISO 8601, or so long ago: 7d; also periods that no batch scored, and workflows that do not go on',
+    )
+    .action(does(() => import('../batch/verify-command.ts'), 'run'));
 }

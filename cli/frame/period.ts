@@ -1,6 +1,6 @@
-/** `--from` and `--to` of a command as a period: one that has no time in it is a slip, never an empty answer. */
+/** Times and periods that commands take: a period that has no time in it is a slip, never an empty answer. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime, type Period } from '../../domain/time.ts';
+import { isoTime, parseDuration, parseTime, type Period } from '../../domain/time.ts';
 
 /** @throws FleetscoreError `INVALID_ARGUMENT` where the end is not later than the start */
 export function periodOf({ from, to }: { readonly from: number; readonly to: number }): Period {
@@ -10,4 +10,9 @@ export function periodOf({ from, to }: { readonly from: number; readonly to: num
       `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
     );
   return { fromMs: from, toMs: to };
+}
+
+/** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME`, `INVALID_DURATION` */
+export function timeAgo(text: string, option: string, nowMs: number): number {
+  return /^\d+(\.\d+)?\s*[a-z]+$/i.test(text.trim()) ? nowMs - parseDuration(text, option) : parseTime(text, option);
 }

@@ -5,7 +5,7 @@ import {
   type ScheduleHandle,
   type ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
+import { countMissed, findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { batchSchedule, scheduleNames, type BatchSchedule } from '../../connect/schedule-times.ts';
 import { closest, didYouMean } from '../../domain/closest.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -30,16 +30,14 @@ export async function look(context: Context, name: string): Promise<Described> {
   return { ...batchSchedule(name, description), description };
 }
 
-/** Periods of a schedule that no batch scored: since `sinceMs`, or since it was created, a week at most. */
+/** Periods of a schedule that no batch scored: since `sinceMs`, or of a week; at most since it is there. */
 export async function gapsOf(
   context: Context,
-  { seen, request, paused }: BatchSchedule,
+  schedule: BatchSchedule,
   sinceMs?: number,
 ): Promise<readonly ScheduleGap[]> {
-  const nowMs = Date.now();
-  const fromMs = sinceMs ?? Math.max(seen.createdMs, nowMs - GAPS_MS);
-  const batches = await batchesForGaps(await context.store());
-  return scheduleGaps(seen, request, { fromMs, toMs: nowMs }, batches, ...(paused ? [0] : []));
+  const question = { nowMs: Date.now(), sinceMs, keepBatchesMs: context.config.keep.batchesMs };
+  return (await findGaps(await context.store(), [schedule], question)).get(schedule.name)!;
 }
 
 export async function describe(context: Context, name: string, { gaps = true } = {}): Promise<Output> {

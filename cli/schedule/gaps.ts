@@ -1,9 +1,9 @@
 /** `fleetscore gaps`: periods of schedules that no batch scored, with the command that scores them. */
 import { countMissed } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
-import { parseDuration, parseTime } from '../../domain/time.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { timeAgo } from '../frame/period.ts';
 import { table, when } from '../frame/text.ts';
 import { gapData, gapsOf, look, remedyOf } from './describe.ts';
 
@@ -13,7 +13,7 @@ interface GapsOptions {
 }
 
 export async function gaps(context: Context, options: GapsOptions): Promise<Output> {
-  const sinceMs = options.since === undefined ? undefined : sinceOf(options.since);
+  const sinceMs = options.since === undefined ? undefined : timeAgo(options.since, '--since', Date.now());
   const schedules =
     options.schedule === undefined
       ? await seeSchedules(await context.client())
@@ -45,6 +45,3 @@ export async function gaps(context: Context, options: GapsOptions): Promise<Outp
     ...(open > 0 ? { exitCode: EXIT_FAILED } : {}),
   };
 }
-
-const sinceOf = (text: string): number =>
-  /^\d+(\.\d+)?\s*[a-z]+$/i.test(text) ? Date.now() - parseDuration(text, '--since') : parseTime(text, '--since');

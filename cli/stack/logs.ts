@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import { isoTime, parseDuration, parseTime } from '../../domain/time.ts';
+import { isoTime } from '../../domain/time.ts';
 import { LEVELS } from '../../logging/levels.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -14,6 +14,7 @@ import { passes, statusOf } from '../../storage/blob-errors.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch, knownSensor, type SensorWords } from '../frame/known.ts';
+import { timeAgo } from '../frame/period.ts';
 import { untilInterrupted } from '../frame/interrupt.ts';
 import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 
@@ -131,16 +132,9 @@ function namesIn(words: readonly string[]): SensorWords {
 /** Without `--since`: from shortly before the batch, or a while back. Epoch ms. */
 function beginOf(since: string | undefined, batch: Batch | undefined, ofSensor: boolean): number {
   const now = Date.now();
-  if (since !== undefined) return sinceOf(since, now);
+  if (since !== undefined) return timeAgo(since, '--since', now);
   if (batch) return batch.startedAtMs - AROUND_BATCH_MS;
   return now - (ofSensor ? SENSOR_MS : DEFAULT_MS);
-}
-
-/** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME` */
-function sinceOf(text: string, nowMs: number): number {
-  return /^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$/.test(text.trim())
-    ? nowMs - parseDuration(text, '--since')
-    : parseTime(text, '--since');
 }
 
 async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {

@@ -15,7 +15,7 @@ import { openStore } from '../../storage/open-store.ts';
 import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
 import { partitionHolders } from '../../connect/partition-owners.ts';
-import { batchesForGaps, countMissed, GAPS_MS, scheduleGaps } from '../../batches/schedule-gaps.ts';
+import { countMissed, findGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { countPollers } from '../../connect/task-queues.ts';
@@ -119,7 +119,7 @@ export function openLooker(context: Context): Looker {
       const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
       const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen, holders] = await Promise.all([
         temporal.then(on((client) => lookAtTemporal(client, context))),
-        temporal.then(on(async (client) => notScoredOf(client, await theStore()))),
+        temporal.then(on(async (client) => notScoredOf(client, await theStore(), context.config.keep.batchesMs))),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
         ask(async () => {
           await context.blobs().exists(CONTAINERS.models, 'status');
@@ -189,15 +189,9 @@ async function lookAtTemporal(client: Client, { config }: Context): Promise<NonN
   };
 }
 
-async function notScoredOf(client: Client, store: Store): Promise<ReadonlyMap<string, number>> {
-  const [schedules, batches] = [await seeSchedules(client), await batchesForGaps(store)];
-  const toMs = Date.now();
-  return new Map(
-    schedules.map(({ name, seen, request }) => {
-      const fromMs = Math.max(seen.createdMs, toMs - GAPS_MS);
-      return [name, countMissed(scheduleGaps(seen, request, { fromMs, toMs }, batches))];
-    }),
-  );
+async function notScoredOf(client: Client, store: Store, keepBatchesMs?: number): Promise<ReadonlyMap<string, number>> {
+  const gaps = await findGaps(store, await seeSchedules(client), { nowMs: Date.now(), keepBatchesMs });
+  return new Map([...gaps].map(([name, of]) => [name, countMissed(of)]));
 }
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {

@@ -1,6 +1,6 @@
 /** What counts as a gap of a schedule, and where the period of a batch starts by what is on record. */
 import { expect, test } from '@jest/globals';
-import { countMissed, scheduleGaps } from '../../batches/schedule-gaps.ts';
+import { countMissed, findGaps, scheduleGaps } from '../../batches/schedule-gaps.ts';
 import { schedulePeriod } from '../../batches/schedule-period.ts';
 import type { SeenSchedule } from '../../domain/schedule-spec.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -14,6 +14,7 @@ const seen = (part: Partial<SeenSchedule> = {}): SeenSchedule => ({
   spec: { calendars: [], excluded: [], intervals: [{ everyMs: 900_000, offsetMs: 0 }], zone: 'UTC', jitterMs: 0 },
   started: [],
   createdMs: 0,
+  nextMs: at('12:00'),
   waiting: 0,
   missed: 0,
   skipped: 0,
@@ -72,6 +73,33 @@ test('a backfill over what a gap names starts its batches and no others', () => 
   expect(gap).toMatchObject({ periods: 2, backfill: { fromMs: at('10:30'), toMs: at('11:00') } });
 });
 
+test('what the server has not come to is no gap, and what waits for the batch before is on its way', () => {
+  // After an outage it catches up one by one.
+  expect(told([], seen({ nextMs: at('10:45') }))).toEqual(['10:00-10:30 missing 2']);
+  expect(told([], seen({ nextMs: at('12:15') }))).toEqual(['10:00-12:00 missing 8']);
+  expect(told([], seen({ nextMs: at('10:45'), waiting: 1 }))).toEqual([
+    '10:00-10:15 missing 1',
+    '10:15-10:30 running 1',
+  ]);
+});
+
+test('a schedule is looked at since it is there, and no further back than batches are kept', async () => {
+  const looked = async (part: Partial<SeenSchedule>, batches: readonly Batch[], question = {}): Promise<string[]> => {
+    const store = { listBatches: () => Promise.resolve([...batches]) };
+    const schedule = { name: 'plant', seen: seen(part), request };
+    const gaps = await findGaps(store, [schedule], { nowMs: at('12:00'), sinceMs: at('08:00'), ...question });
+    return gaps
+      .get('plant')!
+      .map(({ fromMs, toMs }) => `${isoTime(fromMs).slice(11, 16)}-${isoTime(toMs).slice(11, 16)}`);
+  };
+  expect(await looked({ createdMs: at('11:20') }, [])).toEqual(['11:15-11:45']);
+  // A backfill reached further back; batches of others say nothing of it.
+  const own = batch('own', '09:00', '09:15', 'completed', { schedule: 'plant' });
+  const others = batch('others', '08:00', '08:15', 'completed', { schedule: 'another' });
+  expect(await looked({ createdMs: at('11:20') }, [own, others])).toEqual(['09:15-11:45']);
+  expect(await looked({}, [], { keepBatchesMs: 3_600_000 })).toEqual(['11:00-11:45']);
+});
+
 test('where clocks leave a time out, its period is no gap once the next batch has scored it', () => {
   const calendar = { second: one(0), minute: one(0), hour: one(2), dayOfMonth: [], month: [], year: [], dayOfWeek: [] };
   const berlin = seen({ spec: { ...seen().spec, intervals: [], calendars: [calendar], zone: 'Europe/Berlin' } });
@@ -85,7 +113,7 @@ test('where clocks leave a time out, its period is no gap once the next batch ha
 test('periods without a batch are an alert, except of a schedule that is paused or has batches waiting', () => {
   const schedule = { name: 'plant', paused: false, seen: seen({ createdMs: at('10:00') }), request };
   const batches = [batch('a', '00:00', '10:30', 'completed'), batch('b', '11:00', '12:00', 'failed')];
-  const nowMs = at('11:25');
+  const nowMs = at('11:24');
   expect(missedOf(schedule, batches, nowMs)).toEqual([
     expect.objectContaining({
       id: 'plant/periods_missed/20261129T103000Z-20261129T110000Z',

@@ -1,6 +1,6 @@
 /** Schedules as pages show them: what they do next, what they left out. Asked of Temporal, and kept for a while. */
 import { ScheduleNotFoundError, type Client } from '@temporalio/client';
-import { batchesForGaps, GAPS_MS, scheduleGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
+import { findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { batchSchedule, scheduleNames, type BatchSchedule } from '../../connect/schedule-times.ts';
 import { expectedPeriods } from '../../domain/schedule-expected.ts';
 import { startsText } from '../../domain/schedule-text.ts';
@@ -58,19 +58,21 @@ export interface MissedPeriods extends ScheduleGap {
   readonly schedule: string;
 }
 
-/** Periods of the last week that no batch scored, newest first. */
+/** Periods of the last week that no batch scored, newest first; none older than batches are kept (`keepBatchesMs`). */
 export async function missedPeriods(
   schedules: readonly ScheduleView[],
   store: Pick<Store, 'listBatches'>,
   nowMs: number,
+  keepBatchesMs?: number,
 ): Promise<MissedPeriods[]> {
-  const batches = await batchesForGaps(store);
-  return schedules
-    .flatMap(({ name, seen: { seen, request, paused } }) => {
-      const fromMs = Math.max(seen.createdMs, nowMs - GAPS_MS);
-      return scheduleGaps(seen, request, { fromMs, toMs: nowMs }, batches, ...(paused ? [0] : []))
-        .filter(({ state }) => state !== 'running')
-        .map((gap) => ({ schedule: name, ...gap }));
-    })
+  const gaps = await findGaps(
+    store,
+    schedules.map(({ seen }) => seen),
+    { nowMs, keepBatchesMs },
+  );
+  return [...gaps]
+    .flatMap(([schedule, of]) =>
+      of.filter(({ state }) => state !== 'running').map((gap): MissedPeriods => ({ schedule, ...gap })),
+    )
     .sort((a, b) => b.toMs - a.toMs);
 }

@@ -1,0 +1,96 @@
+/**
+ * `fleetscore verify --since 7d`: everything at once. Each batch that began since then is checked as `verify BATCH` checks
+ * one, lost files and manifests among it, and what no batch can tell is looked for beside them: periods that no batch
+ * scored, and workflows that do not go on. It only reads.
+ */
+import { countMissed, findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
+import { seeSchedules } from '../../connect/schedule-times.ts';
+import { STUCK_REMEDY, stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
+import { isoTime } from '../../domain/time.ts';
+import { formatCount, formatNumberOf as plural } from '../../report/format.ts';
+import { harmless } from '../../report/text-width.ts';
+import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
+import { foundIn, type VerifyReport } from '../../verify/verify-batch.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { when } from '../frame/text.ts';
+import { gapData, remedyOf } from '../schedule/describe.ts';
+import { verify } from './verify.ts';
+
+/** What does not fit since a time; batches that are whole are only counted. */
+export interface VerifiedSince {
+  readonly batches: number;
+  /** Under way: nothing of them is to be trusted yet. */
+  readonly open: number;
+  readonly rows: number;
+  readonly broken: readonly VerifyReport[];
+  readonly gaps: readonly { readonly schedule: string; readonly gap: ScheduleGap }[];
+  readonly stuck: readonly StuckWorkflow[];
+}
+
+/** @throws what store, Blob and Temporal throw when they do not answer: then nothing is proved */
+export async function checkSince(context: Context, sinceMs: number): Promise<VerifiedSince> {
+  const [store, client] = [await context.store(), await context.client()];
+  const batches = await begunSince(store, sinceMs);
+  const ended = batches.filter(hasEnded);
+  const broken: VerifyReport[] = [];
+  let rows = 0;
+  for (const { id } of ended) {
+    const report = await verify(context, id);
+    rows += report.rows;
+    if (foundIn(report) > 0) broken.push(report);
+  }
+  const question = { nowMs: Date.now(), sinceMs, keepBatchesMs: context.config.keep.batchesMs };
+  const gaps = [...(await findGaps(store, await seeSchedules(client), question))].flatMap(([schedule, of]) =>
+    of.filter(({ state }) => state !== 'running').map((gap) => ({ schedule, gap })),
+  );
+  const stuck = await stuckWorkflows(client);
+  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck };
+}
+
+/** Asked for in ever more of the newest: a store may hold years. */
+async function begunSince(store: Store, sinceMs: number): Promise<Batch[]> {
+  for (let limit = 500; ; limit *= 4) {
+    const newest = await store.listBatches({ limit });
+    const since = newest.filter(({ startedAtMs }) => startedAtMs >= sinceMs);
+    if (newest.length < limit || since.length < newest.length) return since;
+  }
+}
+
+/** What does not fit, a line each; empty when everything does. */
+export function brokenLines({ broken, gaps, stuck }: VerifiedSince): string[] {
+  return [
+    ...broken.flatMap(({ batch, findings }) => findings.map(({ check, message }) => `${batch}: ${check}: ${message}`)),
+    ...gaps.map(
+      ({ schedule, gap }) =>
+        `schedule ${harmless(schedule)}: ${plural(gap.periods, 'period')} not scored (${gap.state}), ${when(gap.fromMs)} to ${when(gap.toMs)} UTC: ${remedyOf(schedule, gap)}`,
+    ),
+    ...stuck.map(({ workflowId, problem }) => `workflow ${harmless(workflowId)} does not go on (${problem})`),
+    ...(stuck.length === 0 ? [] : [STUCK_REMEDY]),
+  ];
+}
+
+export async function verifySince(context: Context, sinceMs: number): Promise<Output> {
+  const found = await checkSince(context, sinceMs);
+  const lines = brokenLines(found);
+  const periods = countMissed(found.gaps.map(({ gap }) => gap));
+  const head = `${plural(found.batches, 'batch', 'batches')} that began since ${when(sinceMs)} UTC, with ${plural(found.rows, 'row')} of predictions${found.open === 0 ? '' : `; ${formatCount(found.open)} under way`}.`;
+  const end =
+    lines.length === 0
+      ? 'Nothing is lost: every check holds, no period is missing, every workflow goes on.'
+      : `${plural(found.broken.length, 'batch', 'batches')} broken, ${plural(periods, 'period')} not scored, ${plural(found.stuck.length, 'workflow')} stuck.`;
+  return {
+    data: {
+      since: isoTime(sinceMs),
+      batches: found.batches,
+      open: found.open,
+      rows: found.rows,
+      broken: found.broken,
+      gaps: found.gaps.map(({ schedule, gap }) => ({ schedule, ...gapData(gap), command: remedyOf(schedule, gap) })),
+      stuck: found.stuck,
+      ok: lines.length === 0,
+    },
+    text: [head, ...(lines.length === 0 ? [] : [lines.join('\n')]), end].join('\n\n'),
+    ...(lines.length === 0 ? {} : { exitCode: EXIT_FAILED }),
+  };
+}
