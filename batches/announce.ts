@@ -4,6 +4,10 @@ import { defined } from '../domain/defined.ts';
 import type { BatchKind } from '../storage/store.ts';
 import type { AnnounceInput } from '../workflows/activities.ts';
 
+/** Columns of the store, characters. */
+const MAX_RELEASE_ASKED = 400;
+const MAX_BATCH_ASKED = 128;
+
 export async function announceBatch({ store, codeVersion, now }: BatchDeps, input: AnnounceInput): Promise<void> {
   const { batchId, workflowId, runId, fromMs, toMs, schedule, release, redrive } = input;
   await store.announceBatch({
@@ -15,7 +19,12 @@ export async function announceBatch({ store, codeVersion, now }: BatchDeps, inpu
     toMs,
     codeVersion,
     startedAtMs: now(),
-    ...defined({ schedule, release, supersedes: redrive }),
+    // There is no release and no batch of a longer name: that is told when the batch is planned, and has to be on record then.
+    ...defined({
+      schedule,
+      release: release?.slice(0, MAX_RELEASE_ASKED),
+      supersedes: redrive?.slice(0, MAX_BATCH_ASKED),
+    }),
   });
 }
 

@@ -92,7 +92,7 @@ export const BATCH_SQL = {
   ),
   list: tsql(
     {
-      schedule: 'NVARCHAR(400)',
+      schedule: 'NVARCHAR(1000)',
       status: 'NVARCHAR(32)',
       fromMs: 'BIGINT',
       toMs: 'BIGINT',
@@ -116,7 +116,7 @@ export const BATCH_SQL = {
     ) page ORDER BY startedAtMs DESC, batchKey DESC`,
   ),
   latePeriods: tsql(
-    { fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(400)', lookbackMs: 'BIGINT' },
+    { fromMs: 'BIGINT', toMs: 'BIGINT', schedule: 'NVARCHAR(1000)', lookbackMs: 'BIGINT' },
     `
     SELECT p.fromMs AS fromMs, p.toMs AS toMs FROM (
       SELECT b.from_ms AS fromMs, b.to_ms AS toMs, MAX(b.started_at_ms) AS startedMs,
@@ -133,10 +133,10 @@ export const BATCH_SQL = {
   announce: tsql(
     {
       ...ID,
-      workflowId: 'NVARCHAR(400)',
+      workflowId: 'NVARCHAR(1000)',
       runId: 'NVARCHAR(128)',
       kind: 'NVARCHAR(32)',
-      schedule: 'NVARCHAR(400)',
+      schedule: 'NVARCHAR(1000)',
       wantedRelease: 'NVARCHAR(400)',
       supersedes: 'NVARCHAR(128)',
       codeVersion: 'NVARCHAR(128)',

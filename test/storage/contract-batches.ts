@@ -127,6 +127,12 @@ export function batchesContract(tools: ContractTools): void {
       expect(await tools.store.announceBatch({ ...announced, startedAtMs: 1 })).toEqual(waiting);
       expect(await failing(tools.store.announceBatch({ ...announced, runId: 'another' }))).toBe('BATCH_CONFLICT');
       expect(await tools.store.findBatch(announced.id)).toEqual(waiting);
+      // As long as Temporal takes them, in any script; names of schedules made by its own tools too.
+      const long = { ...announced, id: unique('batch'), workflowId: 'ж'.repeat(1_000), schedule: '漢'.repeat(1_000) };
+      expect(await tools.store.announceBatch(long)).toMatchObject({
+        workflowId: long.workflowId,
+        schedule: long.schedule,
+      });
       expect(await tools.store.listBatches({ status: 'waiting', schedule: 'minutely' })).toContainEqual(waiting);
       expect(await tools.store.planRanges(announced.id, 10)).toEqual([]);
       expect(await tools.store.undecidedSensors(announced.id, undefined, 10)).toEqual([]);

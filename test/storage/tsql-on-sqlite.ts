@@ -60,6 +60,7 @@ export function translateDdl(script: string): string {
   let text = script
     .replace(/--.*$/gm, '')
     .replace(/ALTER TABLE \w+ SET [^;]*;/g, '')
+    .replace(/ALTER TABLE \w+ ALTER COLUMN [^;]*;/g, '')
     .replace(/DROP INDEX (\w+) ON \w+/g, 'DROP INDEX $1')
     .replace(/ COLLATE \w+/g, '')
     .replace(/ CLUSTERED/g, '')

@@ -1,0 +1,2 @@
+-- compatible-from: 4
+-- Texts of SQLite have no length; the version is that of the other engine.
