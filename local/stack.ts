@@ -20,7 +20,7 @@ import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts'
 import { LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
 import { claimPorts, startServers, type Ports, type Server } from './servers.ts';
-import { claimHome, releaseHome, writeStack } from './state.ts';
+import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 import { startWebApplication } from './web-application.ts';
 
@@ -58,12 +58,13 @@ const START_TIMEOUT_MS = 60_000;
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home } = options.config;
-  await claimHome(home);
+  await claimHome(home, options.log);
   // What the processes write holds keys and readings.
   const mask = process.umask(0o077);
   const parts = openParts();
   let serverDied = false;
   const stop = async (failed = false): Promise<void> => {
+    leaveHome(home);
     await parts.stop(failed || serverDied ? SHORT_GRACE : {});
     releaseHome(home);
     process.umask(mask);
@@ -75,6 +76,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         const how = await child.ended;
         if (parts.ending.aborted) return new Promise(() => {});
         serverDied = true;
+        leaveHome(home);
         throw new FleetscoreError(
           'SERVER_DIED',
           `${child.name} ended (${how}); the stack cannot go on without it. Its log: ${child.logFile}. Start again with \`fleetscore up\`.`,

@@ -1,9 +1,10 @@
 /**
  * `{home}/stack.json`: who runs the laptop stack of this folder, and where its parts answer. Written when
- * all is ready, removed at the end; a stack whose process is gone counts as stopped.
+ * all is ready, removed when it begins to stop; a stack whose process is gone counts as stopped.
  */
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseSync as DatabaseSyncType } from 'node:sqlite';
 import type { Env } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -53,13 +54,29 @@ interface HomeLock {
 }
 const held = new Map<string, HomeLock>();
 
+/** Longest wait for a stack that is stopping: its workers drain, then its servers end. */
+const LEAVING_MS = 90_000;
+
+/** What the lock says of its owner. */
+interface LockOwner extends ProcessRef {
+  /** Its stack is stopping: there is nothing to use any more, and the home is free in a moment. */
+  readonly ending?: boolean;
+}
+
 /**
- * Takes the home for this process until {@link releaseHome}. The lock is one of the system, on a file that is never
+ * Takes the home for this process until {@link releaseHome}, after a stack that is stopping. The lock is one of the system, on a file that is never
  * removed: there is nothing stale to take over, so of any number that try at once one has it.
  * @throws FleetscoreError `STACK_RUNNING` when another process has it; `FOLDER`, `DISK_FULL`
  */
-export async function claimHome(home: string): Promise<void> {
+export async function claimHome(home: string, log: (line: string) => void = () => {}): Promise<void> {
   makeFolder(home, PRIVATE);
+  const leaves = (): number | undefined => {
+    const owner = lockOwner(home);
+    return owner?.ending && owner.pid !== process.pid && isAlive(owner) ? owner.pid : undefined;
+  };
+  const before = leaves();
+  if (before !== undefined) log(`Waiting for the stack before this one, which is stopping (process ${before}) ...`);
+  for (const until = Date.now() + LEAVING_MS; leaves() !== undefined && Date.now() < until;) await sleep(50);
   const lock = await lockFileOf(home);
   const owner = lockOwner(home);
   // Versions before this one have the word of stack.lock alone.
@@ -121,11 +138,25 @@ function writePrivate(file: string, text: string): void {
 }
 
 /** The process that holds the home, alive or not. */
-export function lockOwner(home: string): ProcessRef | undefined {
+export function lockOwner(home: string): LockOwner | undefined {
   try {
-    return (JSON.parse(readFileSync(lockFile(home), 'utf8')) as ProcessRef | null) ?? undefined;
+    return (JSON.parse(readFileSync(lockFile(home), 'utf8')) as LockOwner | null) ?? undefined;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * The stack of a home that {@link claimHome} took begins to stop: from here on commands do not find it, and who starts one
+ * waits for its end.
+ */
+export function leaveHome(home: string): void {
+  if (!held.has(home)) return;
+  rmSync(stateFile(home), { force: true });
+  try {
+    writePrivate(lockFile(home), JSON.stringify({ ...refOf(process.pid), ending: true }));
+  } catch {
+    // On a full disk the next start is told that this one runs, and is tried again by hand.
   }
 }
 

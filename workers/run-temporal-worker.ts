@@ -40,6 +40,9 @@ export async function installRuntime({ config, log }: Pick<Life, 'config' | 'log
   }
 }
 
+/** What the SDK warns of and is meant: a scoring worker has activities alone. */
+const MEANT: ReadonlySet<string> = new Set(['No workflows registered, not polling for workflow tasks']);
+
 function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
   const level: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
     TRACE: 'trace',
@@ -49,7 +52,10 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
     ERROR: 'error',
   };
   Runtime.install({
-    logger: new DefaultLogger('INFO', (entry) => log[level[entry.level]]({ ...entry.meta }, entry.message)),
+    logger: new DefaultLogger('INFO', (entry) => {
+      const as = MEANT.has(entry.message) ? 'debug' : level[entry.level];
+      log[as]({ ...entry.meta }, entry.message);
+    }),
     // The lifecycle decides what ends this process, not the runtime.
     shutdownSignals: [],
     // How soon the pool sees which workers are busy; the default is a minute.

@@ -9,6 +9,7 @@ import { buildId } from '../../version.ts';
 import { startBatch } from '../../connect/start-batch.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
+import { takerWarnings } from '../pool/takers.ts';
 import { showBatch } from './views.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -16,6 +17,7 @@ import { knownBatch, knownSensor } from '../frame/known.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { periodOf } from '../frame/period.ts';
 import { requireRelease } from '../models/releases.ts';
+import { tell } from '../frame/terminal.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
@@ -84,11 +86,18 @@ async function start(
   const client = await context.client();
   const { id, runId, handle } = await startBatch(client, prefix, period, request);
   const link = context.uiLink(handle.workflowId, runId);
+  const warnings = await takerWarnings(context);
   if (!options.wait)
     return {
-      data: { batch: id, workflowId: handle.workflowId, runId },
-      text: `Batch ${id} started.\n${link ? `Watch it: ${link}\n` : ''}Then: fleetscore batch show ${id}`,
+      data: { batch: id, workflowId: handle.workflowId, runId, warnings },
+      text: [
+        `Batch ${id} started.`,
+        ...warnings.map((warning) => `Warning: ${warning}`),
+        ...(link ? [`Watch it: ${link}`] : []),
+        `Then: fleetscore batch show ${id}`,
+      ].join('\n'),
     };
+  for (const warning of warnings) tell(`Warning: ${warning}`);
   const interrupted = interruption();
   const stopWatching = context.json ? undefined : await watchBatch(context, id, () => handle.query(progressQuery));
   try {
@@ -148,6 +157,7 @@ export async function cancel(context: Context, _: object, id: string): Promise<O
         blobs: context.blobs(),
         codeVersion: buildId(),
         worker: workerName({ role: 'cli', host: hostname(), pid: process.pid }),
+        filePerSensor: context.config.scoring.filePerSensor,
         now: Date.now,
       },
       { batchId: id, fromMs: batch.fromMs, toMs: batch.toMs, ending: 'cancelled', toleratedFailurePercentage: 100 },

@@ -79,6 +79,7 @@ export function registerReleases(models: Command): void {
     .description(
       'make the release that was current before this one current again; again, and it is the one before that',
     )
+    .option('--replace', 'also when sensors that have a model now have none in it')
     .action(does(() => import('../models/releases.ts'), 'rollback'));
   models
     .command('history')

@@ -3,32 +3,42 @@ import { closest, didYouMean } from '../../domain/closest.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
-import type { ReleaseSwitch } from '../../storage/promotions.ts';
+import { releaseBefore, type ReleaseSwitch } from '../../storage/promotions.ts';
 import { namedSensors, refuseLoss, unnamedModels } from '../../scoring/replaced-models.ts';
-import type { Release } from '../../storage/store.ts';
+import type { Release, Store } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 
-export async function promote(
-  context: Context,
-  { replace }: { readonly replace?: boolean },
-  name: string,
-): Promise<Output> {
-  const store = await context.store();
-  requireRelease(await store.listReleases(), name);
-  if (!replace)
-    refuseLoss(
-      await unnamedModels(store, await namedSensors(store, name), name),
-      name,
-      'Make it current with --replace to let their models go, or publish its folder with --merge.',
-    );
-  return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }));
+interface ReplaceOption {
+  readonly replace?: boolean;
 }
 
-export const rollback = async (context: Context): Promise<Output> =>
-  switched(context, await (await context.store()).rollBackRelease(whoami()));
+export async function promote(context: Context, { replace = false }: ReplaceOption, name: string): Promise<Output> {
+  const store = await context.store();
+  requireRelease(await store.listReleases(), name);
+  const lost = await lossOf(store, name, replace, PROMOTE_REMEDY);
+  return switched(context, await store.setCurrentRelease(name, { how: 'promote', by: whoami() }), lost);
+}
+
+export async function rollback(context: Context, { replace = false }: ReplaceOption): Promise<Output> {
+  const store = await context.store();
+  const name = releaseBefore(await store.listPromotions(), await store.currentRelease());
+  const lost = await lossOf(store, name, replace, ROLLBACK_REMEDY);
+  return switched(context, await store.rollBackRelease(whoami()), lost);
+}
+
+const PROMOTE_REMEDY = 'Make it current with --replace to let their models go, or publish its folder with --merge.';
+const ROLLBACK_REMEDY =
+  'Go back all the same with --replace, or keep their models: publish the folder of that release with --merge.';
+
+/** How many sensors lose their model to a release. @throws FleetscoreError `MODELS_LOST` unless they may */
+async function lossOf(store: Store, name: string, allowed: boolean, remedy: string): Promise<number> {
+  const lost = await unnamedModels(store, await namedSensors(store, name), name);
+  if (!allowed) refuseLoss(lost, name, remedy);
+  return lost.length;
+}
 
 export async function history(context: Context, { limit }: { readonly limit: number }): Promise<Output> {
   const promotions = await (await context.store()).listPromotions(limit);
@@ -63,13 +73,17 @@ export function requireRelease(releases: readonly Release[], name: string): Rele
   return found;
 }
 
-async function switched(context: Context, { release, before, wasChallenger }: ReleaseSwitch): Promise<Output> {
+async function switched(
+  context: Context,
+  { release, before, wasChallenger }: ReleaseSwitch,
+  lost: number,
+): Promise<Output> {
   const { models, createdAtMs } = requireRelease(await (await context.store()).listReleases(), release);
   return {
-    data: { release, ...(before === undefined ? {} : { before }), models },
+    data: { release, ...(before === undefined ? {} : { before }), models, lost },
     text:
       before === release
         ? `Release ${release} is current already.`
-        : `Release ${release} of ${when(createdAtMs)} UTC is current: ${plural(models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}${wasChallenger ? ' It is the challenger no more.' : ''}`,
+        : `Release ${release} of ${when(createdAtMs)} UTC is current: ${plural(models, 'model')}.${before === undefined ? '' : ` It was ${before}; go back with \`fleetscore models promote ${before}\`.`}${wasChallenger ? ' It is the challenger no more.' : ''}${lost === 0 ? '' : ` ${plural(lost, 'sensor')} had a model and ${lost === 1 ? 'has' : 'have'} none any more: batches skip ${lost === 1 ? 'it' : 'them'}.`}`,
   };
 }

@@ -7,7 +7,8 @@ import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { lastPaint, lastWord, table, when } from '../frame/text.ts';
-import { describe, gapsOf, gapsText, look, policyOf, withSchedule } from './describe.ts';
+import { describe, gapsOf, gapsText, look, policyOf, withSchedule, withWarnings } from './describe.ts';
+import { takerWarnings } from '../pool/takers.ts';
 import type { Batch } from '../../storage/store.ts';
 
 export async function list(context: Context): Promise<Output> {
@@ -79,10 +80,13 @@ export async function backfill(
     backfillSchedule(await context.client(), name, period, policyOf(options.overlap)),
   );
   const span = `${when(options.from)} to ${when(options.to)} UTC`;
-  return {
-    data: { name, from: isoTime(options.from), to: isoTime(options.to) },
-    text: `Backfill of ${name} from ${span} started. See \`fleetscore batch list\`.`,
-  };
+  return warned(
+    {
+      data: { name, from: isoTime(options.from), to: isoTime(options.to) },
+      text: `Backfill of ${name} from ${span} started. See \`fleetscore batch list\`.`,
+    },
+    await takerWarnings(context),
+  );
 }
 
 export const pause = (context: Context, { note }: { readonly note?: string }, name: string): Promise<Output> =>
@@ -100,8 +104,17 @@ export async function resume(context: Context, { note }: { readonly note?: strin
   };
 }
 
-export const trigger = (context: Context, _: object, name: string): Promise<Output> =>
-  change(context, name, 'triggered', (schedule) => schedule.trigger(ScheduleOverlapPolicy.ALLOW_ALL));
+export async function trigger(context: Context, _: object, name: string): Promise<Output> {
+  const done = await change(context, name, 'triggered', (schedule) =>
+    schedule.trigger(ScheduleOverlapPolicy.ALLOW_ALL),
+  );
+  return warned(done, await takerWarnings(context));
+}
+
+const warned = ({ data, text }: Output, warnings: readonly string[]): Output => ({
+  data: { ...(data as object), warnings },
+  text: withWarnings(text, warnings),
+});
 
 export const remove = (context: Context, _: object, name: string): Promise<Output> =>
   change(context, name, 'deleted', (schedule) => schedule.delete());

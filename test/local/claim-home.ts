@@ -4,7 +4,7 @@ import { claimHome } from '../../local/state.ts';
 
 process.stdout.write('here\n');
 process.stdin.once('data', () => {
-  claimHome(process.argv[2]!).then(
+  claimHome(process.argv[2]!, (line) => void process.stdout.write(`${line}\n`)).then(
     () => process.stdout.write('has it\n'),
     (error: unknown) => process.stdout.write(`${error instanceof FleetscoreError ? error.code : String(error)}\n`),
   );

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { refOf } from '../../local/processes.ts';
-import { claimHome, lockOwner, releaseHome } from '../../local/state.ts';
+import { claimHome, leaveHome, lockOwner, readStack, releaseHome, writeStack } from '../../local/state.ts';
 import { tempDir } from '../support/temp.ts';
 
 const home = tempDir('lock');
@@ -15,8 +15,8 @@ const CLAIMER = fileURLToPath(new URL('claim-home.ts', import.meta.url));
 const MANY = 8;
 
 /** A process that claims the home when it is told to, says whether it has it, and keeps it until it is killed. */
-async function claimer() {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLAIMER, home], {
+async function claimer(of = home) {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLAIMER, of], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
@@ -38,7 +38,7 @@ test('of many that start at once one has the home; the lock of one that was kill
   for (let round = 0; round < 5; round += 1) {
     // The killed owner of the round before is still named in the home.
     expect(lockOwner(home)?.pid).toBe(before);
-    const all = await Promise.all(Array.from({ length: MANY }, claimer));
+    const all = await Promise.all(Array.from({ length: MANY }, () => claimer()));
     for (const one of all) one.go();
     const said = await Promise.all(all.map((one) => one.said()));
     expect(said.filter((text) => text === 'has it')).toHaveLength(1);
@@ -63,4 +63,20 @@ test('a stack of an earlier version, which holds no lock of the system, is seen 
   await claimHome(home);
   releaseHome(home);
   expect(lockOwner(home)).toBeUndefined();
+});
+
+test('a stack that begins to stop is not found any more, and the next start waits for its end', async () => {
+  const own = tempDir('lock-ending');
+  await claimHome(own);
+  const supervisor = refOf(process.pid)!;
+  writeStack(own, { supervisor, startedAt: 'now', ui: 'http://127.0.0.1:1', env: {} });
+  expect(readStack(own)).toMatchObject({ supervisor });
+  leaveHome(own);
+  expect(readStack(own)).toBeUndefined();
+  const next = await claimer(own);
+  next.go();
+  expect(await next.said()).toMatch(/^Waiting for the stack before this one, which is stopping/);
+  releaseHome(own);
+  expect(await next.said()).toBe('has it');
+  await next.kill();
 });

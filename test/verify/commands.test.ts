@@ -269,6 +269,17 @@ test('models promote and rollback move the current release', async () => {
   });
   expect(await current()).toBe('second');
   expect((await cli('models', 'promote', 'third')).stderr).toMatch(/there is no release "third"/);
+  // Going back may take models away, too: it is said, and asked for, as by publish.
+  const { sensorId, model, pack, packRow } = (await small.store.listReleaseModels('second'))[0]!;
+  const packed = pack === undefined ? {} : { pack, packRow: packRow! };
+  await small.store.createRelease('fewer', SMALL_PERIOD.toMs, [{ sensorId, model, ...packed }], []);
+  for (const name of ['fewer', 'second']) await small.store.setCurrentRelease(name);
+  expect((await cli('models', 'rollback')).stderr).toMatch(
+    /release fewer has no model for 3 sensors that have one now.*Nothing was changed\. Go back all the same with --replace/,
+  );
+  expect(await current()).toBe('second');
+  expect((await cli('models', 'rollback', '--replace')).stdout).toMatch(/3 sensors had a model and have none any more/);
+  await small.store.setCurrentRelease('second');
 });
 
 test('models compare scores both releases over the same windows, and writes nothing', async () => {
