@@ -33,7 +33,12 @@ export interface LogShipper {
   close(graceMs?: number): Promise<void>;
 }
 
+/** The first lines after a pause, and warnings, wait so long. */
 const FLUSH_MS = 3_000;
+/** A worker that goes on writing sends so many times more rarely: each append is a write, and one of the 50,000 of a blob. */
+const STEADY = 10;
+/** A line of level warn or above. */
+const TROUBLE = /"level":[4-6]0\b/;
 const MAX_WAITING = 4 * 1024 * 1024;
 /** Of one append; a block may have 4 MiB. */
 const MAX_BLOCK = 512 * 1024;
@@ -82,6 +87,26 @@ function lineQueue(maxSize: number) {
   };
 }
 
+/** When the next append is due: soon after a pause, rarely while lines go on coming, ever later while Blob refuses. */
+function pacing(flushMs: number, now: () => number) {
+  let waitMs = flushMs;
+  let steadyAtMs = 0;
+  return {
+    waitMs: (): number => Math.max(waitMs, steadyAtMs - now()),
+    hurry(): void {
+      steadyAtMs = 0;
+    },
+    taken(): void {
+      waitMs = flushMs;
+      steadyAtMs = now() + STEADY * flushMs;
+    },
+    refused(): void {
+      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+      steadyAtMs = 0;
+    },
+  };
+}
+
 export function createLogShipper(options: ShipperOptions): LogShipper {
   const { worker, sink, redact, base, flushMs = FLUSH_MS, maxWaiting = MAX_WAITING, now = Date.now } = options;
   const split = { stdout: splitLines(), stderr: splitLines() };
@@ -89,12 +114,17 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
   /** Taken from `waiting`, until it is stored: a retry must send the same bytes. */
   let block: Block | undefined;
   let busy: Promise<void> | undefined;
-  let waitMs = flushMs;
+  const pace = pacing(flushMs, now);
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
   const add = (line: string): void => {
     waiting.add(line);
+    if (TROUBLE.test(line)) {
+      pace.hurry();
+      clearTimeout(timer);
+      timer = undefined;
+    }
     schedule();
   };
 
@@ -103,7 +133,7 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
     timer = setTimeout(() => {
       timer = undefined;
       void flush();
-    }, waitMs);
+    }, pace.waitMs());
     timer.unref();
   };
 
@@ -127,10 +157,10 @@ export function createLogShipper(options: ShipperOptions): LogShipper {
         while ((block ??= nextBlock())) {
           await sink.append(block.name, block.bytes);
           block = undefined;
-          waitMs = flushMs;
+          pace.taken();
         }
       } catch {
-        waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+        pace.refused();
       } finally {
         busy = undefined;
         if (waiting.length > 0 || block) schedule();

@@ -112,6 +112,38 @@ test('no secret gets through: by value of a variable, and by looks', () => {
   );
 });
 
+test('a worker that goes on writing is sent in few appends; a warning does not wait for its turn', async () => {
+  const sent: string[] = [];
+  let taken: () => void = () => {};
+  let clock = DAY;
+  const shipper = createLogShipper({
+    worker: 'w',
+    sink: {
+      async append(_, bytes) {
+        sent.push(Buffer.from(bytes).toString());
+        taken();
+      },
+    },
+    redact: (line) => line,
+    base: {},
+    flushMs: 5,
+    // Time stands still after the first append: the next turn of a steady writer does not come.
+    now: () => clock,
+  });
+  const next = (): Promise<void> => new Promise((resolve) => (taken = resolve));
+  const first = next();
+  shipper.note(LEVEL.info, 'first');
+  await first;
+  clock += 1;
+  for (let i = 0; i < 50; i++) shipper.note(LEVEL.info, `steady ${i}`);
+  const second = next();
+  shipper.note(LEVEL.warn, 'trouble');
+  await second;
+  await shipper.close();
+  expect(sent).toHaveLength(2);
+  expect(sent[1]!.split('\n')).toHaveLength(52);
+});
+
 test('whatever Blob does, lines are stored once, in order', async () => {
   let call = 0;
   // The answer of the first append is lost, the second is refused, one breaks before it gets there.

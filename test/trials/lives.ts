@@ -260,5 +260,6 @@ async function finish(context: Context): Promise<void> {
   say(`${all.filter(hasEnded).length} batches, all of them verified`);
 }
 
-const near = (batches: readonly Batch[], atMs: number): Batch[] =>
-  batches.filter(({ toMs }) => Math.abs(toMs - atMs) <= 4 * HOUR_MS);
+function near(batches: readonly Batch[], atMs: number): Batch[] {
+  return batches.filter(({ toMs }) => Math.abs(toMs - atMs) <= 4 * HOUR_MS);
+}

@@ -75,6 +75,8 @@ let stopped = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (stopped = true));
 
 const memory = new Map<Part, number[]>();
+/** As it was before the second start. */
+let measured: [Part, number[]][] = [];
 const pids = new Map<Part, string>();
 const rooms: Room[] = [];
 /** Batches that were checked, and what was in them. */
@@ -232,6 +234,9 @@ async function goesOn(context: Context): Promise<void> {
     problems.push(`after the second start ${manifests.length} manifests and files of ${holes.length} batches are gone`);
   const before = checked.size;
   await (await context.client()).schedule.getHandle(SCHEDULE).unpause();
+  // The processes are others now.
+  pids.clear();
+  measured = [...memory].map(([part, values]): [Part, number[]] => [part, [...values]]);
   for (const end = Date.now() + 6 * 60_000; checked.size < before + 2; await run(context, Date.now() + 5_000)) {
     await checkEnded(context);
     if (Date.now() > end) throw new Error('the schedule scored nothing within 6 minutes of the second start');
@@ -267,7 +272,7 @@ function report(starts: Starts): string {
     failed: [...checked.values()].reduce((total, { failed }) => total + failed, 0),
     whole: problems.length === 0,
     starts,
-    memory: [...memory].map(([part, values]) => grown(part, values, FLAT_MIB, { unit: 'MiB' })),
+    memory: measured.map(([part, values]) => grown(part, values, FLAT_MIB, { unit: 'MiB' })),
     rooms: [
       grown(
         'blobs',
