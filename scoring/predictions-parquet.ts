@@ -4,6 +4,7 @@
  * names alone, a small part of the file; then only the row group that holds it is decoded. Doubles are stored as
  * they are: they hardly compress, and trying to costs more than it saves.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type AsyncBuffer,
   type FileMetaData,
@@ -130,8 +131,12 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
       : [{ from: 0, to: total }];
     const rows: Prediction[] = [];
     for (const { from, to } of ranges)
-      for (const [i, row] of (await read(metadata, PREDICTION_COLUMNS, from, to)).entries())
-        rows.push(predictionOf(row, from + i));
+      for (let start = from; start < to; start += ROWS_PER_GROUP) {
+        const group = await read(metadata, PREDICTION_COLUMNS, start, Math.min(to, start + ROWS_PER_GROUP));
+        for (const [i, row] of group.entries()) rows.push(predictionOf(row, start + i));
+        // A file of one sensor over a year has millions of rows: others have their turn between the groups.
+        await nextTurn();
+      }
     return rows;
   } catch (error) {
     if (error instanceof FleetscoreError) throw error;

@@ -84,7 +84,7 @@ test('pages: text, never an element', () => {
   expect(page).not.toMatch(/<|"/);
 });
 
-test('CSV: quoted, and read back as it was', () => {
+test('CSV: quoted, and read back as it was', async () => {
   const series = {
     length: 1,
     sensorId: Int32Array.of(1),
@@ -95,5 +95,5 @@ test('CSV: quoted, and read back as it was', () => {
   // A line end was never part of a name.
   const device = HOSTILE.replace(/[\r\n]+/, '');
   const { bytes } = encodeCsv([{ id: 1, device, sensor: 'p' }], series as never, result);
-  expect(decodeCsv(bytes)).toMatchObject([{ device, sensor: 'p' }]);
+  expect(await decodeCsv(bytes)).toMatchObject([{ device, sensor: 'p' }]);
 });

@@ -41,6 +41,28 @@ test.each(PREDICTIONS_FORMATS)('windows without a prediction are not in the file
   ]);
 });
 
+test.each(PREDICTIONS_FORMATS)(
+  'a long file is read in many turns, so that its reader goes on answering (%s)',
+  async (format) => {
+    const length = 20_000;
+    const values = Float64Array.from({ length }, (_, i) => i);
+    const series = { length, sensorId: new Float64Array(length).fill(1), startMs: values, mean: values };
+    const scored = { scored: new Uint8Array(length).fill(1), anomaly: new Uint8Array(length), score: values };
+    const { bytes } = encodePredictions(format, sensorsOf(['a', 'b']), series, scored);
+    let turns = 0;
+    let reading = true;
+    const count = (): void => {
+      turns += 1;
+      if (reading) setImmediate(count);
+    };
+    setImmediate(count);
+    expect(await decodePredictions(bytes)).toHaveLength(length);
+    reading = false;
+    // Of 8,192 rows at the most.
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(length / 8_192));
+  },
+);
+
 const name = fc
   .oneof(
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }),
