@@ -4,6 +4,7 @@
  * wrong with a file is said at once. Delays count windows or window time, never the clock: a backfill gives what live
  * runs gave.
  */
+import { NOTICE_FORMATS, type NoticeFormat, type NotifySettings } from './notice.ts';
 import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
@@ -68,6 +69,8 @@ interface RuleEntry {
 
 export interface AlarmRules {
   readonly entries: readonly RuleEntry[];
+  /** Absent: nobody is told of single alarms. */
+  readonly notify?: NotifySettings;
 }
 
 export const NO_RULES: AlarmRules = { entries: [] };
@@ -147,29 +150,55 @@ const MAX_ENTRIES = 1_000;
 /** @throws FleetscoreError `ALARM_RULES_INVALID`, with all that is wrong */
 export function parseRules(text: string, where: string): AlarmRules {
   const problems: string[] = [];
-  const entries = rulesIn(text, problems).map((entry, i) => readEntry(entry, `rule ${i + 1}`, problems));
+  const { list, notify } = rulesIn(text, problems);
+  const entries = list.map((entry, i) => readEntry(entry, `rule ${i + 1}`, problems));
   if (problems.length > 0)
     throw new FleetscoreError(
       'ALARM_RULES_INVALID',
       `${where} holds no rules that can be used: ${problems.slice(0, 20).join('; ')}. ` +
         'docs/alarms.md says what rules are.',
     );
-  return { entries };
+  return { entries, ...(notify ? { notify } : {}) };
 }
 
-function rulesIn(text: string, problems: string[]): readonly unknown[] {
+function rulesIn(
+  text: string,
+  problems: string[],
+): { readonly list: readonly unknown[]; readonly notify?: NotifySettings } {
   let content: unknown;
   try {
     content = JSON.parse(text);
   } catch (error) {
     problems.push(`it is no JSON (${(error as Error).message})`);
-    return [];
+    return { list: [] };
   }
-  const { rules, ...others } = isObject(content) ? content : { rules: undefined };
+  const { rules, notify, ...others } = isObject(content) ? content : { rules: undefined, notify: undefined };
   if (!Array.isArray(rules)) problems.push('it is to be an object with a list "rules"');
   for (const name of Object.keys(others)) if (name !== '$schema') problems.push(`${JSON.stringify(name)} is unknown`);
   if (Array.isArray(rules) && rules.length > MAX_ENTRIES) problems.push(`it has more than ${MAX_ENTRIES} rules`);
-  return Array.isArray(rules) ? rules.slice(0, MAX_ENTRIES) : [];
+  return {
+    list: Array.isArray(rules) ? rules.slice(0, MAX_ENTRIES) : [],
+    ...(notify === undefined ? {} : { notify: notifyIn(notify, problems) }),
+  };
+}
+
+function notifyIn(value: unknown, problems: string[]): NotifySettings {
+  const {
+    format = 'cloudevents',
+    severity: least = MIN_SEVERITY,
+    atMost = 20,
+    ...others
+  } = isObject(value) ? value : {};
+  if (!isObject(value)) problems.push('"notify" is to be an object');
+  for (const name of Object.keys(others))
+    problems.push(`notify: ${JSON.stringify(name)} is unknown, use format, severity, atMost`);
+  if (!NOTICE_FORMATS.includes(format as NoticeFormat))
+    problems.push(`notify: format takes ${NOTICE_FORMATS.join(', ')}`);
+  if (typeof least !== 'number' || !(least >= 1 && least <= MAX_SEVERITY))
+    problems.push(`notify: severity takes a number from 1 to ${MAX_SEVERITY}`);
+  if (typeof atMost !== 'number' || !Number.isInteger(atMost) || atMost < 1 || atMost > 1_000)
+    problems.push('notify: atMost takes a whole number from 1 to 1000');
+  return { format: format as NoticeFormat, severity: least as number, atMost: atMost as number };
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

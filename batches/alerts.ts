@@ -175,14 +175,21 @@ export function signature(secret: string, id: string, body: string, atMs: number
 }
 
 /** Posts an alert as JSON. False, with a warning, when the webhook did not take it; never throws. */
-export async function postAlert(
+export const postAlert = (
   alert: Alert | MissedAlert | StuckAlert,
   settings: AlertSettings,
   warn: (message: string) => void,
+): Promise<boolean> => post(settings, alert.id, JSON.stringify(alert), warn);
+
+/** Posts a body under an id, signed where there is a secret. False, with a warning, when it was not taken; never throws. */
+export async function post(
+  settings: AlertSettings & { readonly contentType?: string },
+  id: string,
+  body: string,
+  warn: (message: string) => void,
 ): Promise<boolean> {
   let problem = '';
-  const body = JSON.stringify(alert);
-  const { secret } = settings;
+  const { secret, contentType = 'application/json' } = settings;
   for (let attempt = 1, waitMs = FIRST_WAIT_MS; attempt <= TRIES; attempt++, waitMs *= 4) {
     try {
       const answer = await fetch(settings.url, {
@@ -191,10 +198,10 @@ export async function postAlert(
         redirect: 'error',
         signal: AbortSignal.timeout(TRY_MS),
         headers: {
-          'content-type': 'application/json',
-          'idempotency-key': alert.id,
+          'content-type': contentType,
+          'idempotency-key': id,
           'user-agent': 'fleetscore',
-          ...(secret === undefined ? {} : signature(secret, alert.id, body, Date.now())),
+          ...(secret === undefined ? {} : signature(secret, id, body, Date.now())),
         },
       });
       await answer.body?.cancel();
@@ -209,6 +216,6 @@ export async function postAlert(
     }
     if (attempt < TRIES) await sleep(waitMs);
   }
-  warn(`the alert ${alert.id} was not taken by FLEETSCORE_ALERT_URL: ${problem}`);
+  warn(`the alert ${id} was not taken by FLEETSCORE_ALERT_URL: ${problem}`);
   return false;
 }

@@ -8,11 +8,13 @@ import { itemsOfPredictions, type Stretch, type StretchVerdict } from '../alarms
 import type { Before } from '../alarms/fold.ts';
 import { reconcile } from '../alarms/reconcile.ts';
 import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
-import { FleetscoreError } from '../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { marginOf } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
+import type { AlertSettings } from './alerts.ts';
 import { groupAlarms } from './group-alarms.ts';
+import { tellAlarms } from './tell-alarms.ts';
 import { readPredictions } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { RaisedAlarms } from '../workflows/activities.ts';
@@ -24,6 +26,9 @@ export interface RaiseDeps {
   /** Absent where nothing is known of windows: then nothing is decided on. */
   readonly windows?: WindowShape;
   readonly now: () => number;
+  /** The webhook; absent: nobody is told. */
+  readonly alerts?: AlertSettings;
+  readonly warn?: (message: string) => void;
 }
 
 type Deps = RaiseDeps & { readonly windows: WindowShape };
@@ -47,8 +52,21 @@ export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<Rai
   const lost = await deps.store.undecidedAlarmBatches(nowMs - LOST_SINCE_MS, nowMs - LOST_AFTER_MS, LOST_AT_ONCE);
   for (const id of lost) await raiseOf(deps, id);
   const batch = await deps.store.findBatch(batchId);
-  if (batch && raised.sensors > 0) await groupAlarms(deps.store, batch, nowMs);
+  if (!batch) return raised;
+  if (raised.sensors > 0) await groupAlarms(deps.store, batch, nowMs);
+  await tell(deps, batch);
   return raised;
+}
+
+/** Also by a second try of this batch: the first may have died before it told anybody. Ids are the same. */
+async function tell({ store, alerts, warn = () => undefined, now }: RaiseDeps, batch: Batch): Promise<void> {
+  if (!alerts) return;
+  try {
+    const { notify } = rulesOf(await store.alarmRules());
+    if (notify) await tellAlarms({ store, alerts, warn, now }, batch, notify);
+  } catch (error) {
+    warn(`nobody was told of the alarms of batch ${batch.id}: ${messageOf(error)}`);
+  }
 }
 
 async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms> {
@@ -127,7 +145,8 @@ async function decide(
     found: chained.alarms,
     replaced: chained.replaced,
     rule,
-    late: later.length > 0,
+    // Batches have looked further than this one.
+    late: later.some(({ toMs }) => toMs > batch.toMs),
     batchId: batch.id,
     toMs: batch.toMs,
   });

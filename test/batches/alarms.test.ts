@@ -3,7 +3,10 @@
  * order of batches nor a repeat nor two workers at once change what it comes to.
  */
 import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
+import { signature } from '../../batches/alerts.ts';
 import { signalsOf } from '../../batches/alarm-signals.ts';
 import { raiseAlarms, type RaiseDeps } from '../../batches/raise-alarms.ts';
 import { DEFAULT_RULE, NO_RULES, ruleFor } from '../../alarms/rules.ts';
@@ -17,6 +20,7 @@ import type { SeriesBlock, Store } from '../../storage/store.ts';
 import { HOP, onePass, SHAPE, type Look, type TruthWindow } from '../alarms/truth.ts';
 import { tsqlOnSqlite } from '../storage/tsql-on-sqlite.ts';
 
+const SECRET = Buffer.from('a secret of thirty-two bytes, no more').toString('base64');
 const LENGTH = 300;
 const T0 = Date.UTC(2026, 10, 23, 14);
 
@@ -261,6 +265,46 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     ]);
     const changes = (await store.alarmEvents({ alarmId: alarm!.id })).map(({ change }) => change);
     expect(changes).toEqual(['activated', 'cleared', 'acked', 'corrected', 'withdrawn']);
+  });
+
+  test('the webhook hears once of the opening of an incident and once of its end, and signed', async () => {
+    const own = await open();
+    const heard: { readonly id: string; readonly type: string; readonly signed: boolean }[] = [];
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (piece: Buffer) => (body += piece.toString()));
+      request.on('end', () => {
+        const { id, type } = JSON.parse(body) as { id: string; type: string };
+        const expected = signature(SECRET, id, body, Number(request.headers['webhook-timestamp']) * 1_000);
+        heard.push({ id, type, signed: request.headers['webhook-signature'] === expected['webhook-signature'] });
+        // The first answer is lost: the same is sent again.
+        response.statusCode = heard.length === 1 ? 503 : 204;
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    try {
+      await own.migrate();
+      await own.setAlarmRules({ text: JSON.stringify({ rules: [], notify: { severity: 450 } }), by: 'test', atMs: 2 });
+      const { deps, look } = await plant(own, 2);
+      const told = { ...deps, alerts: { url, secret: SECRET } };
+      const bad = Array.from({ length: LENGTH }, (_unused, at) => ({
+        at,
+        value: at,
+        score: at > 90 && at < 110 ? -1 : 1,
+      }));
+      await raiseAlarms(told, await look([bad, bad], { from: 0, to: 100 }));
+      expect(heard.map(({ type }) => type)).toEqual(Array(2).fill('fleetscore.alarm.opened'));
+      await raiseAlarms(told, await look([bad, bad], { from: 100, to: 200 }));
+      await raiseAlarms(told, await look([bad, bad], { from: 200, to: LENGTH }));
+      expect(heard.map(({ type }) => type.split('.').at(-1))).toEqual(['opened', 'opened', 'closed']);
+      expect(new Set(heard.map(({ id }) => id)).size).toBe(2);
+      expect(heard.every(({ signed }) => signed)).toBe(true);
+    } finally {
+      await own.close();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
 
   test('alarms of a batch that was lost with its worker are decided on by the next one', async () => {
