@@ -133,6 +133,10 @@ function freshText({ value, problem }: Answer<Freshness>, nowMs: number): Markup
       return html`<span class="dot ok"></span><span>${asOf}${next}</span>`;
     case 'running':
       return html`<span class="dot run"></span><span>${asOf}, a batch is running${next}</span>`;
+    case 'unknown':
+      return html`
+        <span class="dot warn"></span>
+        <span>${asOf}. <b class="warn">Not known what is due</b>: Temporal does not answer</span>`;
     case 'overdue':
       return html`
         <span class="dot bad"></span>

@@ -20,7 +20,8 @@ export interface ScheduleTimesSeen {
 export type Freshness =
   | { readonly kind: 'none' } // nothing was ever scored, and nothing is due
   | {
-      readonly kind: 'fresh' | 'running' | 'overdue' | 'paused' | 'unscheduled';
+      /** `unknown`: Temporal does not answer, so nobody can say what is due. */
+      readonly kind: 'fresh' | 'running' | 'overdue' | 'paused' | 'unscheduled' | 'unknown';
       /** End of the newest period that was scored. */
       readonly asOfMs?: number;
       /** When the next batch starts. */
@@ -36,14 +37,18 @@ const SLACK_MS = 60_000;
 /** Batches whose time to run says what is usual. */
 const SAMPLE = 20;
 
-/** @param batches newest start first */
+/**
+ * @param batches newest start first
+ * @param schedules undefined where they are not known
+ */
 export function freshness(
   batches: readonly Batch[],
-  schedules: readonly ScheduleTimesSeen[],
+  schedules: readonly ScheduleTimesSeen[] | undefined,
   nowMs: number,
 ): Freshness {
   const scored = batches.filter(({ status, kind }) => status === 'completed' && kind === 'score');
   const asOfMs = scored.length === 0 ? undefined : Math.max(...scored.map(({ toMs }) => toMs));
+  if (!schedules) return { kind: 'unknown', ...(asOfMs === undefined ? {} : { asOfMs }) };
   const active = schedules.filter(({ paused }) => !paused);
   const next = active.flatMap(({ nextMs }) => nextMs ?? []);
   const known = {

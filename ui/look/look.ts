@@ -84,7 +84,7 @@ export function openLook(deps: UiDeps): Look {
     freshness: () =>
       ask(async () => {
         const [seen, all] = [await schedules(), await batches()];
-        return freshness(all, seen.value ?? [], now());
+        return freshness(all, seen.value, now());
       }),
     week: kept(WEEK_MS, async () => weekView(await store(), now()), now),
   };
