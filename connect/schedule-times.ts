@@ -58,7 +58,10 @@ export function batchSchedule(name: string, { action, raw, state }: ScheduleDesc
 
 /** What of the service's own answer is read. */
 interface RawDescription {
-  readonly schedule?: { readonly spec?: RawSpec | null } | null;
+  readonly schedule?: {
+    readonly spec?: RawSpec | null;
+    readonly state?: { readonly paused?: boolean | null } | null;
+  } | null;
   readonly info?: {
     readonly recentActions?: readonly { readonly scheduleTime?: Stamp }[] | null;
     readonly createTime?: Stamp;
@@ -71,7 +74,8 @@ interface RawDescription {
 }
 
 function seenOf({ schedule, info }: RawDescription): SeenSchedule {
-  const next = info?.futureActionTimes?.[0];
+  // One that is paused lets its times pass: there is none that it is still to come to.
+  const next = schedule?.state?.paused ? undefined : info?.futureActionTimes?.[0];
   return {
     ...(next ? { nextMs: msOf(next) } : {}),
     spec: specOf(schedule?.spec ?? {}),

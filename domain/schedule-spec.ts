@@ -50,7 +50,7 @@ export interface SeenSchedule {
   /** Scheduled times of its last starts (ten, by the server), epoch ms. */
   readonly started: readonly number[];
   readonly createdMs: number;
-  /** The next time that the server will look at, epoch ms: it has dealt with all before it. Absent when none is to come. */
+  /** The next time that the server will look at, epoch ms: it has dealt with all before it. Absent when none is to come, or it is paused. */
   readonly nextMs?: number;
   /** Batches that wait until the one before has ended. */
   readonly waiting: number;
