@@ -2,7 +2,7 @@
  * Bounds what the Event Hubs service sends ahead, in events and in bytes: events have up to 1 MiB, so that a thousand
  * of them ahead on every partition would be gigabytes. @azure/event-hubs 6.0.4 knows no bound in bytes, and adds new
  * link credit at every receive cycle and forgets the credit still out (github.com/Azure/azure-sdk-for-js/issues/39452).
- * Here credit is given as events arrive, for as long as there is room for more of their size; and where large ones
+ * Here a cycle gets as much credit as there is room for events of the size that came last; and where large ones
  * follow small ones, so that more come than was meant, the connection is not read until there is room again.
  */
 import { moduleOfClient, rheaOf, type ClientConnection } from './amqp/client-parts.ts';
@@ -33,12 +33,12 @@ export const BYTES_AHEAD = 16 * 1024 * 1024;
 const OVERFULL = 4;
 /** Yet now and then one event is: otherwise signs of life and answers would never come, and the connection end. */
 const SIP_MS = 10_000;
-/** Largest event of the Basic and Standard tiers ("Azure Event Hubs quotas and limits"), bytes. */
+/** Largest event of the Basic and Standard tiers ("Azure Event Hubs quotas and limits"), bytes: one of unknown size. */
 const LARGEST_EVENT = 1024 * 1024;
+/** What is expected of a new link, bytes: a link that begins with few events is slow after every loss of a connection. */
+const USUAL_EVENT = 256 * 1024;
 /** Each event takes this much off the weight of those before it. */
 const FORGETTING = 0.98;
-/** Credit goes out in parts of at least this, as each takes a frame. */
-const PART = 64;
 
 const BOUNDED = Symbol.for('fleetscore.boundedCredit');
 
@@ -61,21 +61,15 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
   const receivers = new Map<Receiver, Ahead>();
   const waiting = (): number => [...receivers.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const gate = createGate();
-  const topUp = (receiver: Receiver, ahead: Ahead): void => {
-    const { credit } = receiver;
-    const missing = missingCredit(ahead, credit, bytesAhead / Math.max(1, receivers.size));
-    if (missing > 0 && (credit === 0 || missing >= PART)) give(receiver, missing);
-  };
   const opened = (receiver: Receiver, wanted: number): Ahead => {
     for (const known of receivers.keys()) if (!known.isOpen()) receivers.delete(known);
-    const ahead: Ahead = { sizes: [], bytes: 0, likely: LARGEST_EVENT, most: wanted };
+    const ahead: Ahead = { sizes: [], bytes: 0, likely: USUAL_EVENT, most: wanted };
     receivers.set(receiver, ahead);
     receiver.on('message', ({ message }) => {
       const size = (message && bytesOfMessage(message)) ?? LARGEST_EVENT;
       ahead.sizes.push(size);
       ahead.bytes += size;
       ahead.likely = Math.max(size, ahead.likely * FORGETTING);
-      topUp(receiver, ahead);
       if (waiting() > OVERFULL * bytesAhead) gate.close(receiver.connection);
     });
     return ahead;
@@ -88,7 +82,8 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
     ahead.sizes = kept === 0 ? [] : ahead.sizes.slice(-kept);
     ahead.bytes = ahead.sizes.reduce((sum, size) => sum + size, 0);
     if (waiting() <= OVERFULL * bytesAhead) gate.open();
-    topUp(this, ahead);
+    const missing = missingCredit(ahead, this.credit, bytesAhead / Math.max(1, receivers.size));
+    if (missing > 0) give(this, missing);
   };
 }
 
