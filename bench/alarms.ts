@@ -160,7 +160,13 @@ export async function benchAlarms(args: readonly string[]): Promise<void> {
     }
     const [without, including] = [Math.min(...times.without), Math.min(...times.with)];
     process.stdout.write(
-      `${JSON.stringify({ ...sizes, cpuSecondsWithout: without, cpuSecondsWith: including, share: (including - without) / without, all: times })}\n`,
+      JSON.stringify({
+        ...sizes,
+        cpuSecondsWithout: without,
+        cpuSecondsWith: including,
+        share: (including - without) / without,
+        all: times,
+      }) + `\n`,
     );
   } finally {
     await store.close();

@@ -85,7 +85,9 @@ export const TABLE = {
       'FLEETSCORE_ON_NEW_HUB',
       oneOf('stop', 'read'),
       { preset: 'stop', handOn: true },
-      'What ingest does when an event hub is not the one that it read before: deleted and made again, or failed over with events lost. `stop`: its partitions stand still until somebody decides. `read`: they are read from their first event on; windows stay, and what is there twice counts once.',
+      'What ingest does when an event hub is not the one that it read before: deleted and made again, or ' +
+        'failed over with events lost. `stop`: its partitions stand still until somebody decides. ' +
+        '`read`: they are read from their first event on; windows stay, and what is there twice counts once.',
     ),
   },
   ingest: INGEST,
@@ -102,13 +104,17 @@ export const TABLE = {
       'FLEETSCORE_BUILD_ID',
       matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'letters, digits, dots, underscores and hyphens, at most 64'),
       { presetText: 'the version of the code and a digest of its workflows' },
-      'Version of a worker for Temporal, to which batches are pinned. The digest makes every build whose workflows differ another one; set it to tell builds apart by something else, a commit for example.',
+      'Version of a worker for Temporal, to which batches are pinned. ' +
+        'The digest makes every build whose workflows differ another one; ' +
+        'set it to tell builds apart by something else, a commit for example.',
     ),
     versioning: variable(
       'FLEETSCORE_VERSIONING',
       oneOf('auto', 'manual', 'off'),
       { preset: 'auto' },
-      '`auto`: a control worker of a new version takes the new batches by itself, and running ones from versions without workers. `manual`: both wait for `fleetscore workers promote` and `move`. `off`: workers without versions.',
+      '`auto`: a control worker of a new version takes the new batches by itself, and running ones from ' +
+        'versions without workers. `manual`: both wait for `fleetscore workers promote` and `move`. ' +
+        '`off`: workers without versions.',
     ),
     idleExitMs: variable(
       'FLEETSCORE_WORKER_IDLE_EXIT',
@@ -126,7 +132,8 @@ export const TABLE = {
       'FLEETSCORE_WATCH_EVERY',
       duration,
       { preset: '1m' },
-      'How often a control worker looks for batches that lost their workflow, which it closes, and for workflows that do not go on, which it tells the webhook.',
+      'How often a control worker looks for batches that lost their workflow, which it closes, and for ' +
+        'workflows that do not go on, which it tells the webhook.',
     ),
     recycleBytes: variable(
       'FLEETSCORE_WORKER_RECYCLE_BYTES',
@@ -140,7 +147,8 @@ export const TABLE = {
       'FLEETSCORE_KEEP_WINDOWS',
       durationOrAll,
       { preset: '400d' },
-      'The control worker deletes windows older than this from SQL: a year and a month, unless told otherwise. `all` keeps all.',
+      'The control worker deletes windows older than this from SQL: a year and a month, unless told ' +
+        'otherwise. `all` keeps all.',
     ),
     batchesMs: variable(
       'FLEETSCORE_KEEP_BATCHES',
@@ -152,14 +160,17 @@ export const TABLE = {
       'FLEETSCORE_PRUNE_BLOBS',
       onOff,
       { preset: 'off', presetText: 'off; on in the laptop stack' },
-      'What goes from SQL goes from Blob as well: raw events with windows; predictions, pages and logs with batches. Off on Azure, where lifecycle rules do it and the control worker may not write `raw`.',
+      'What goes from SQL goes from Blob as well: raw events with windows; ' +
+        'predictions, pages and logs with batches. Off on Azure, where lifecycle rules do it and the control ' +
+        'worker may not write `raw`.',
     ),
   },
   metricsPort: variable(
     'FLEETSCORE_METRICS_PORT',
     port,
     { presetText: 'no metrics' },
-    'Metrics of a worker process for Prometheus: http://127.0.0.1:PORT/metrics. Every process needs a port of its own; `auto` takes a free one and says in the log which.',
+    'Metrics of a worker process for Prometheus: http://127.0.0.1:PORT/metrics. ' +
+      'Every process needs a port of its own; `auto` takes a free one and says in the log which.',
   ),
   alerts: {
     url: variable(
@@ -175,7 +186,8 @@ export const TABLE = {
         '24 to 64 random bytes in base64, with or without whsec_ before them (`openssl rand -base64 32` makes one)',
       ),
       { secret: true },
-      'Alerts are signed with it, as Standard Webhooks describes it, so that a receiver knows who sent them and when: 24 to 64 random bytes in base64.',
+      'Alerts are signed with it, as Standard Webhooks describes it, so that a receiver knows who sent them ' +
+        'and when: 24 to 64 random bytes in base64.',
     ),
     anomalyRate: variable(
       'FLEETSCORE_ALERT_ANOMALY_RATE',
@@ -187,7 +199,8 @@ export const TABLE = {
       'FLEETSCORE_ALERT_SKIPPED_RATE',
       share,
       {},
-      'The webhook is also told about batches that skipped a larger share of their sensors than this, 0 to 1: no readings, or no model.',
+      'The webhook is also told about batches that skipped a larger share of their sensors than this, 0 to ' +
+        '1: no readings, or no model.',
     ),
   },
   site: {
@@ -201,14 +214,17 @@ export const TABLE = {
       'FLEETSCORE_SITE_SENSORS',
       whole(1, 20_000),
       { preset: '1000' },
-      'Most sensors of a batch that get a chart on the site: all of a small fleet, of a large one those that need attention first.',
+      'Most sensors of a batch that get a chart on the site: all of a small fleet, of a large one those that ' +
+        'need attention first.',
     ),
   },
   payloadKeys: variable(
     'FLEETSCORE_PAYLOAD_KEYS',
     payloadKeys,
     { presetText: 'payloads go as they are', secret: true },
-    'Keys that payloads of workflows are encrypted with: 32 random bytes in base64 each, with a comma in between. The first encrypts, all decrypt; `none` first encrypts nothing any more. Every process that talks to Temporal needs them.',
+    'Keys that payloads of workflows are encrypted with: 32 random bytes in base64 each, with a comma in ' +
+      'between. The first encrypts, all decrypt; `none` first encrypts nothing any more. ' +
+      'Every process that talks to Temporal needs them.',
   ),
   codecToken: variable(
     'FLEETSCORE_CODEC_TOKEN',
@@ -220,13 +236,15 @@ export const TABLE = {
     'FLEETSCORE_APP_TOKEN',
     matching(/^[\w.~-]{32,512}$/, '32 to 512 letters, digits, -, _, . or ~ (`openssl rand -hex 32` makes one)'),
     { secret: true },
-    'What people must show to the web application where it listens beyond loopback: 32 or more letters, digits, `-`, `_`, `.` or `~`.',
+    'What people must show to the web application where it listens beyond loopback: 32 or more letters, ' +
+      'digits, `-`, `_`, `.` or `~`.',
   ),
   logsToBlob: variable(
     'FLEETSCORE_LOGS_TO_BLOB',
     onOff,
     { preset: 'on', handOn: true },
-    'What workers write on stdout and stderr goes to Blob too, under `logs/{date}/{worker}.jsonl`: `fleetscore logs` finds it.',
+    'What workers write on stdout and stderr goes to Blob too, under `logs/{date}/{worker}.jsonl`: ' +
+      '`fleetscore logs` finds it.',
   ),
   logLevel: variable(
     'FLEETSCORE_LOG_LEVEL',

@@ -1,6 +1,6 @@
 /**
- * Every code of a {@link FleetscoreError}, once, with what it says. Codes are stable: people and programs compare them, so
- * codes are added, never renamed. `npm run docs` writes docs/errors.md from here.
+ * Every code of a {@link FleetscoreError}, once, with what it says. Codes are stable: people and programs compare them,
+ * so codes are added, never renamed. `npm run docs` writes docs/errors.md from here.
  */
 export const ERROR_CODES = {
   'Requests and arguments': {

@@ -1,7 +1,7 @@
 /**
- * What a model takes for normal, told from its own parameters: for the kinds that packs know the values of one feature at
- * which the score is above 0, the others held where they are. Of any other model nothing is known but its answers, and
- * this says so. Pure: no model runs here.
+ * What a model takes for normal, told from its own parameters: for the kinds that packs know the values of one feature
+ * at which the score is above 0, the others held where they are. Of any other model nothing is known but its answers,
+ * and this says so. Pure: no model runs here.
  */
 import { decodeModel, type OnnxModel } from './onnx-proto.ts';
 import { readFeatures } from './model-contract.ts';
@@ -24,8 +24,9 @@ export interface KnownModel {
   /** Score of one row of features: normal above 0. */
   readonly score: (row: readonly number[]) => number;
   /**
-   * Normal values of a feature while the others stay as in `row`, ascending; none when there are none. Ranges narrower than
-   * an eighth of the width of the model's kernel can be missed. A threshold on the score decides instead of the label.
+   * Normal values of a feature while the others stay as in `row`, ascending; none when there are none. Ranges narrower
+   * than an eighth of the width of the model's kernel can be missed. A threshold on the score decides instead of the
+   * label.
    */
   readonly normal: (row: readonly number[], feature: number, threshold?: Threshold) => readonly Range[];
 }
@@ -115,7 +116,10 @@ function margin(score: number, threshold: Threshold | undefined): number {
 /** Most steps of a scan. */
 const MOST_STEPS = 20_000;
 
-/** Where a sum of kernels is above 0: looked at in steps finer than a kernel is wide, each crossing halved until it is exact. */
+/**
+ * Where a sum of kernels is above 0: looked at in steps finer than a kernel is wide, each crossing halved until it is
+ * exact.
+ */
 function positive(
   score: (at: number) => number,
   centers: readonly number[],

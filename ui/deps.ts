@@ -47,7 +47,8 @@ export function openDeps(config: Config, env: Env, workflowPage: UiDeps['workflo
     if (named) return connectClient(env, TEMPORAL_WAIT_MS);
     throw new FleetscoreError(
       'NO_STACK',
-      'no Temporal server is named. Start the laptop stack with `fleetscore up`, or name a server with TEMPORAL_ADDRESS.',
+      'no Temporal server is named. Start the laptop stack with `fleetscore up`, or name a server with ' +
+        'TEMPORAL_ADDRESS.',
     );
   });
   const blobs = again(async () => (await import('../connect/blob-storage.ts')).openBlobs(config));

@@ -1,6 +1,7 @@
 /**
  * Who may ask for what. A page of the web can make a browser send requests to this machine: hence the name in `Host` is
- * checked (DNS rebinding), and an action must come from a page of this process (CSRF): same origin, and its token. Pure.
+ * checked (DNS rebinding), and an action must come from a page of this process (CSRF): same origin, and its token.
+ * Pure.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isLoopbackHost } from '../domain/loopback.ts';

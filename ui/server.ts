@@ -66,7 +66,8 @@ export async function startUi(options: UiOptions): Promise<UiServer> {
     await server.close();
     throw new FleetscoreError(
       'UI_PORT',
-      `the web application cannot listen on ${options.host}:${options.port}: ${messageOf(error)}. Choose another with --port (0: any free one), or FLEETSCORE_APP_PORT.`,
+      `the web application cannot listen on ${options.host}:${options.port}: ${messageOf(error)}. ` +
+        'Choose another with --port (0: any free one), or FLEETSCORE_APP_PORT.',
       { cause: error },
     );
   }
@@ -128,7 +129,8 @@ function protect(
       return refuse(
         reply,
         403,
-        'This form is not one of this server, or the server was started again since. Load the page again, and repeat what you did.',
+        'This form is not one of this server, or the server was started again since. ' +
+          'Load the page again, and repeat what you did.',
       );
     return undefined;
   });

@@ -96,13 +96,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Challenger', challenge?.text],
       ['Supersedes', batch.supersedes],
       ['Renewed by', renewed.join(', ')],
-      [
-        'Sensors',
-        `${count(batch.planned)} planned: ${count(counts.scored)} scored, ${count(counts.skipped)} skipped, ` +
-          `${count(counts.failed)} failed` +
-          (counts.cancelled > 0 ? `, ${count(counts.cancelled)} cancelled` : '') +
-          (batch.status === 'running' ? `, ${count(batch.planned - decided(counts))} to go` : ''),
-      ],
+      ['Sensors', sensorsLine(batch, counts)],
       ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`],
       ['Took', took(batch)],
       ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`],
@@ -150,6 +144,17 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
+}
+
+function sensorsLine({ planned, status }: Batch, counts: Batch['counts']): string {
+  const parts = [
+    `${count(planned)} planned: ${count(counts.scored)} scored`,
+    `${count(counts.skipped)} skipped`,
+    `${count(counts.failed)} failed`,
+    ...(counts.cancelled > 0 ? [`${count(counts.cancelled)} cancelled`] : []),
+    ...(status === 'running' ? [`${count(planned - decided(counts))} to go`] : []),
+  ];
+  return parts.join(', ');
 }
 
 /** Why a batch completed and scored nothing: correct, and seldom what was wanted. */

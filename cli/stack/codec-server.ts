@@ -34,13 +34,15 @@ export async function serve(context: Context, options: CodecServerCommand): Prom
   if (token === undefined)
     throw new FleetscoreError(
       'NOT_CONFIGURED',
-      'without a token everybody who reaches the codec server could read all payloads. Set one: export FLEETSCORE_CODEC_TOKEN=$(openssl rand -hex 32)',
+      'without a token everybody who reaches the codec server could read all payloads. ' +
+        'Set one: export FLEETSCORE_CODEC_TOKEN=$(openssl rand -hex 32)',
     );
   const tls = readTls(options);
   if (!tls && !options.plainHttp && !isLoopbackHost(options.host))
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `--host ${options.host} is not loopback: payloads and the token would go over the network in the clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.`,
+      `--host ${options.host} is not loopback: payloads and the token would go over the network in the ` +
+        'clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.',
     );
   const origins = originsOf(context, options);
   const interrupted = untilInterrupted();
@@ -55,7 +57,9 @@ export async function serve(context: Context, options: CodecServerCommand): Prom
     onRequest: (request) => (request.status < 400 ? log.info(request, 'request') : log.warn(request, 'refused')),
   });
   try {
-    const url = `${tls ? 'https' : 'http'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`;
+    const url =
+      `${tls ? 'https' : 'http'}://${options.host.includes(':') ? `[${options.host}]` : options.host}:` +
+      `${server.port}`;
     if (context.json) sayJsonLine({ url, port: server.port, origins, keys: [...keys.byId.keys()] });
     else say(`${describe(url, origins, keys)}\n\nCtrl-C stops it.`);
     await interrupted;
@@ -73,7 +77,8 @@ function describe(url: string, origins: readonly string[], { byId, encrypting }:
       'Web UI',
       origins.length === 0
         ? 'no page may ask; --origin names where yours is opened'
-        : `pages of ${origins.join(', ')} may ask. There, as the codec endpoint: ${url}/TOKEN with your FLEETSCORE_CODEC_TOKEN`,
+        : `pages of ${origins.join(', ')} may ask. There, as the codec endpoint: ${url}/TOKEN with your ` +
+          'FLEETSCORE_CODEC_TOKEN',
     ],
     ['Command', `temporal workflow show -w ID --codec-endpoint ${url} --codec-auth "Bearer $FLEETSCORE_CODEC_TOKEN"`],
   ]);

@@ -29,12 +29,14 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
   if (!local && config.appToken === undefined)
     throw new FleetscoreError(
       'NOT_CONFIGURED',
-      `--host ${host} is not loopback: without a token everybody who reaches it could see and steer the plant. Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)`,
+      `--host ${host} is not loopback: without a token everybody who reaches it could see and steer the ` +
+        'plant. Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)',
     );
   if (!local && !tls && !options.plainHttp)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `--host ${host} is not loopback: the token would go over the network in the clear. Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.`,
+      `--host ${host} is not loopback: the token would go over the network in the clear. ` +
+        'Give --tls-cert and --tls-key, or --plain-http behind a proxy that speaks https.',
     );
   const interrupted = untilInterrupted();
   const deps = openDeps(config, env, context.uiLink, namesServer(env));

@@ -59,7 +59,10 @@ export function toned(tone: 'hot' | 'bad', value: number, text: string): Markup 
   return html`<span class="${value > 0 && tone}">${text}</span>`;
 }
 
-/** A cell. @param kind classes: `num` a number, `nw` not broken, `msg` a sentence, `name`, `mono`, `opt` left out on a phone */
+/**
+ * A cell. @param kind classes: `num` a number, `nw` not broken, `msg` a sentence, `name`, `mono`, `opt` left out on a
+ * phone
+ */
 export const cell = (kind: string, content: MarkupValue): Markup => html`<td class="${kind}">${content}</td>`;
 
 export const numberCell = (content: MarkupValue): Markup => cell('num', content);

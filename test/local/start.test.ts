@@ -62,7 +62,9 @@ test.each([
 
 let waiting: Promise<string> | undefined;
 
-/** A home whose starts wait: a workflow that nobody serves has the name of the pool's loop, which the last step asks. */
+/**
+ * A home whose starts wait: a workflow that nobody serves has the name of the pool's loop, which the last step asks.
+ */
 async function homeThatWaits(): Promise<string> {
   const home = newHome();
   expect(await runCli(home, [...UP, '--detach', '--scoring-workers', '1'], env)).toMatchObject({ code: 0 });

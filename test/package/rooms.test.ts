@@ -1,6 +1,6 @@
 /**
- * What each room may import. The table is the house: a new edge is a decision, made here and in ARCHITECTURE.md. It has no
- * circle, and neither have the files, types included.
+ * What each room may import. The table is the house: a new edge is a decision, made here and in ARCHITECTURE.md. It has
+ * no circle, and neither have the files, types included.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';

@@ -1,4 +1,7 @@
-/** What models say, each run alone in a thread as scoring runs it: the measure of everything that claims to say the same. */
+/**
+ * What models say, each run alone in a thread as scoring runs it: the measure of everything that claims to say the
+ * same.
+ */
 import { newMarks, STATE } from '../../scoring/thread-protocol.ts';
 import type { Threads } from '../../scoring/threads.ts';
 import { sha256Of } from './fleet.ts';

@@ -1,6 +1,6 @@
 /**
- * The web application, on a real store and Blob server: what it lets in, and what people do with it in a browser. Without
- * a Chromium the last part is skipped, and says so.
+ * The web application, on a real store and Blob server: what it lets in, and what people do with it in a browser.
+ * Without a Chromium the last part is skipped, and says so.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
@@ -228,7 +228,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     const [alarm] = await plant.store.listAlarms({ device: 'pump-1' }, NOW_MS);
     await browser.open(`${server.url}/alarms/${alarm!.id}`, WIDE);
     await browser.evaluate(
-      `document.getElementById('why').value = 'bearing ordered'; document.querySelector('form[action$="/comment"] button').click()`,
+      `document.getElementById('why').value = 'bearing ordered'; ` +
+        `document.querySelector('form[action$="/comment"] button').click()`,
     );
     await until(`document.querySelector('.said') !== null`);
     expect(await text('.facts2')).toMatch(/Comment *bearing ordered/);

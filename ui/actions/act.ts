@@ -1,6 +1,6 @@
 /**
- * What people do from a page. Every action is an entry of the log, done or refused, with who and what it came to; the page
- * that it leads back to says so. The store is asked first: where nothing can be logged, nothing is done.
+ * What people do from a page. Every action is an entry of the log, done or refused, with who and what it came to; the
+ * page that it leads back to says so. The store is asked first: where nothing can be logged, nothing is done.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';

@@ -1,4 +1,7 @@
-/** Actions on an alarm: acknowledge, confirm, comment, shelve, reset. What its state does not allow is refused by the store. */
+/**
+ * Actions on an alarm: acknowledge, confirm, comment, shelve, reset. What its state does not allow is refused by the
+ * store.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AlarmAction } from '../../domain/alarm.ts';
 import { FleetscoreError } from '../../domain/errors.ts';

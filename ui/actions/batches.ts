@@ -33,7 +33,10 @@ const VERBS: Readonly<Record<string, (app: App, id: string) => Promise<string>>>
     const { fromMs, toMs } = base;
     await checkSelection(await app.deps.store(), { redrive: id, fromMs, toMs });
     const started = await startBatch(await app.deps.client(), 'redrive', base, { redrive: id });
-    return `redrive of ${formatNumberOf(base.counts.failed + base.counts.cancelled, 'sensor')} started: batch ${started.id}`;
+    return (
+      `redrive of ${formatNumberOf(base.counts.failed + base.counts.cancelled, 'sensor')} started: ` +
+      `batch ${started.id}`
+    );
   },
   async pause(app, id) {
     const { workflowId, runId } = await openBatch(app, id);

@@ -1,6 +1,6 @@
 /**
- * What pages gain from a script: times in the zone of the browser, keys, and a fresh look every few seconds at the parts
- * that are marked for it. Every page is complete without it.
+ * What pages gain from a script: times in the zone of the browser, keys, and a fresh look every few seconds at the
+ * parts that are marked for it. Every page is complete without it.
  */
 (() => {
   'use strict';

@@ -1,6 +1,7 @@
 /**
  * Charts of a sensor over time: values with their normal band, alarms, releases and batches; the score below. Read with
- * the pointer and with keys; a stretch that is marked with the pointer is opened. Text only ever goes through textContent.
+ * the pointer and with keys; a stretch that is marked with the pointer is opened. Text only ever goes through
+ * textContent.
  */
 (() => {
   'use strict';
@@ -94,7 +95,9 @@
   const AXIS = 20;
   const TOP = 12;
 
-  /** Lowest and highest value to draw: the band is in view, unless values are so far from it that they would be a line. */
+  /**
+   * Lowest and highest value to draw: the band is in view, unless values are so far from it that they would be a line.
+   */
   const limits = (series) => {
     const ends = series.band.flatMap((part) => part[2].flat()).filter((end) => end !== null);
     const values = series.v.concat(series.env.flatMap((slice) => [slice[1], slice[2]]));

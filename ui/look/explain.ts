@@ -1,6 +1,7 @@
 /**
- * Why a model said what it said of one window: every feature beside the values that would have been normal, the others as
- * they were; what else moved on the device then; and when it last happened. Reads only, and a bounded part of the past.
+ * Why a model said what it said of one window: every feature beside the values that would have been normal, the others
+ * as they were; what else moved on the device then; and when it last happened. Reads only, and a bounded part of the
+ * past.
  */
 import type { Sensor } from '../../domain/sensor.ts';
 import type { Window } from '../../domain/reading.ts';
@@ -109,7 +110,9 @@ export function movedOf(before: readonly number[], near: readonly number[]): Omi
 const MONTH_MS = 31 * 24 * HOUR_MS;
 const MOST_BATCHES = 3_000;
 
-/** The newest batch before this one, of the last month, in which the sensor had anomalies; undefined when there is none. */
+/**
+ * The newest batch before this one, of the last month, in which the sensor had anomalies; undefined when there is none.
+ */
 export async function lastTime(
   store: Pick<Store, 'sensorHistory'>,
   sensorId: number,

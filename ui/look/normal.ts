@@ -1,6 +1,6 @@
 /**
- * What the model of a sensor takes for normal, by release. Models never change, so what was read of one is kept. Where it
- * cannot be told, that is said with its reason: a band that is only guessed would be believed.
+ * What the model of a sensor takes for normal, by release. Models never change, so what was read of one is kept. Where
+ * it cannot be told, that is said with its reason: a band that is only guessed would be believed.
  */
 import { CONTAINERS, modelBlob } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -69,7 +69,10 @@ export function noBand(normal: Normal): string | undefined {
     case 'range':
       return `its model looks at ${normal.feature} of each window, not at the mean that is drawn`;
     case 'several':
-      return `its model looks at ${normal.model.features.length} features together (${normal.model.features.join(', ')}): what is normal of one depends on the others`;
+      return (
+        `its model looks at ${normal.model.features.length} features together ` +
+        `(${normal.model.features.join(', ')}): what is normal of one depends on the others`
+      );
     case 'unknown':
       return 'its model only answers normal or not: its file does not tell the values in between';
     default:

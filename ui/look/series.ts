@@ -58,7 +58,8 @@ export function openSeries(deps: UiDeps): SeriesReader {
     if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
       throw new FleetscoreError(
         'PREDICTIONS_CORRUPT',
-        `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). Look closer with: fleetscore verify ${batchId}`,
+        `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). ` +
+          `Look closer with: fleetscore verify ${batchId}`,
       );
     files.set(file.blob, bytes);
     return bytes;

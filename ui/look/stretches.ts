@@ -1,7 +1,7 @@
 /**
- * Stretches of anomalous windows, from predictions, for stores that hold no alarms yet: those of batches that were scored
- * before there were any. Only what the newest batches say, and of the sensors with most anomalies; bounded. Alarms
- * replace it as soon as a batch finds one.
+ * Stretches of anomalous windows, from predictions, for stores that hold no alarms yet: those of batches that were
+ * scored before there were any. Only what the newest batches say, and of the sensors with most anomalies; bounded.
+ * Alarms replace it as soon as a batch finds one.
  */
 import type { SensorKey } from '../../domain/sensor.ts';
 import { collectBatchData } from '../../report/collect/collect.ts';

@@ -1,4 +1,7 @@
-/** The last day hour by hour, beside the same hours a week before: from the counts that batches carry, no windows are read. */
+/**
+ * The last day hour by hour, beside the same hours a week before: from the counts that batches carry, no windows are
+ * read.
+ */
 import type { Batch, Store } from '../../storage/store.ts';
 
 /** Sums over the batches whose period ends in an hour. */

@@ -1,4 +1,6 @@
-/** One batch: how far it is, what it came to, which sensors failed and why; actions, and the way to Temporal's Web UI. */
+/**
+ * One batch: how far it is, what it came to, which sensors failed and why; actions, and the way to Temporal's Web UI.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ask } from '../../domain/answer.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -28,7 +30,8 @@ async function batchOf({ deps }: App, request: FastifyRequest): Promise<Batch> {
   if (batch) return batch;
   throw new FleetscoreError(
     'BATCH_UNKNOWN',
-    `there is no batch ${JSON.stringify(id.slice(0, 200))}. One that was just started is on record once a control worker takes it up: load this page again.`,
+    `there is no batch ${JSON.stringify(id.slice(0, 200))}. One that was just started is on record once a ` +
+      'control worker takes it up: load this page again.',
   );
 }
 

@@ -1,4 +1,7 @@
-/** Files for spreadsheets: what the models said of a sensor, and its readings. Of a span that is not longer than two months. */
+/**
+ * Files for spreadsheets: what the models said of a sensor, and its readings. Of a span that is not longer than two
+ * months.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { encodeName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';

@@ -1,4 +1,7 @@
-/** One window explained: what the model saw, what would have been normal, what else moved, when it last happened, raw readings. */
+/**
+ * One window explained: what the model saw, what would have been normal, what else moved, when it last happened, raw
+ * readings.
+ */
 import type { FastifyRequest } from 'fastify';
 import { ask } from '../../domain/answer.ts';
 import { isoTime, parseTime, windowStart } from '../../domain/time.ts';
@@ -114,7 +117,10 @@ function featureSection(features: readonly FeatureSeen[] | undefined, normal: No
 function whyLead(normal: Normal, features: number): string {
   if (normal.kind === 'unknown') return `Which value would have been normal is not known: ${noBand(normal)}.`;
   if (features === 1) return 'Told from the parameters of the model.';
-  return 'Normal values of each feature while the others stay as they were. With no normal value in a row, that feature alone cannot mend it.';
+  return (
+    'Normal values of each feature while the others stay as they were. ' +
+    'With no normal value in a row, that feature alone cannot mend it.'
+  );
 }
 
 function changeText(spreads: number | undefined): MarkupValue {

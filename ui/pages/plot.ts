@@ -33,7 +33,9 @@ export function plot({ series, normal, at, heading, tall = false, href }: PlotOf
     ${sensor.unit !== '' && html` <i>${sensor.unit}</i>`}
     ${anomalies > 0 && chip('hot', `${formatCount(anomalies)} anomalous windows (${formatShare(anomalies, windows)})`)}
     ${last !== undefined && last.status !== 'scored' && chip(last.status, `${last.status}: ${last.class ?? ''}`)}`;
-  const label = `${sensor.device} ${sensor.sensor}: ${formatNumberOf(windows, 'window')} scored, ${formatCount(anomalies)} anomalous. Arrow keys move through time, n and p through anomalies, plus and minus zoom, Enter explains.`;
+  const label =
+    `${sensor.device} ${sensor.sensor}: ${formatNumberOf(windows, 'window')} scored, ${formatCount(anomalies)} ` +
+    'anomalous. Arrow keys move through time, n and p through anomalies, plus and minus zoom, Enter explains.';
   const why = [normalText(normal, sensor.unit), coarse, unscoredText(unscored.length, history.length)].filter(Boolean);
   return html`
     <article class="panel plot">

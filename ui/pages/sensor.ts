@@ -1,4 +1,6 @@
-/** One sensor over time: value in its normal band, score, alarms, releases and batches; readings and CSV files of it. */
+/**
+ * One sensor over time: value in its normal band, score, alarms, releases and batches; readings and CSV files of it.
+ */
 import type { FastifyRequest } from 'fastify';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Sensor } from '../../domain/sensor.ts';
@@ -29,7 +31,8 @@ export async function sensorOf({ deps }: App, request: FastifyRequest): Promise<
   if (found) return found;
   throw new FleetscoreError(
     'SENSOR_UNKNOWN',
-    `there is no sensor ${JSON.stringify(sensor.slice(0, 200))} of a device ${JSON.stringify(device.slice(0, 200))}. The page of devices lists those there are.`,
+    `there is no sensor ${JSON.stringify(sensor.slice(0, 200))} of a device ` +
+      `${JSON.stringify(device.slice(0, 200))}. The page of devices lists those there are.`,
   );
 }
 

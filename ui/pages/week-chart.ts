@@ -1,4 +1,7 @@
-/** Bars of the last 24 hours beside the same hours a week before, drawn on the server, with the numbers as a table. Pure. */
+/**
+ * Bars of the last 24 hours beside the same hours a week before, drawn on the server, with the numbers as a table.
+ * Pure.
+ */
 import { formatCount, formatShare } from '../../report/format.ts';
 import { html, trusted, type Markup } from '../../report/page/markup.ts';
 import type { Hour, WeekView } from '../look/week.ts';
@@ -22,7 +25,8 @@ export function weekChart({ now, before }: WeekView): Markup {
     .map((hour, i) => (hour.windows === 0 ? '' : `M${i * 10} ${HEIGHT - Math.max(1, high(shareOf(hour)))}h10`))
     .join('');
   const drawn = trusted(
-    `<svg class="hours" viewBox="0 0 240 ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">${bars}<path class="was" d="${line}"/></svg>`,
+    `<svg class="hours" viewBox="0 0 240 ${HEIGHT}" preserveAspectRatio="none" ` +
+      `aria-hidden="true">${bars}<path class="was" d="${line}"/></svg>`,
   );
   const scored = now.some(({ windows }) => windows > 0);
   return html`
