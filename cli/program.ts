@@ -4,6 +4,10 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { addExamples } from './commands/examples.ts';
+import { does } from './frame/command.ts';
+import { COMPLETE } from './frame/complete-words.ts';
+import type { Context } from './frame/context.ts';
 
 type Register = (program: Command) => void;
 
@@ -36,6 +40,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   workers: async () => (await import('./commands/pool.ts')).registerWorkers,
   verify: async () => (await import('./commands/batch.ts')).registerVerify,
   'codec-server': async () => (await import('./commands/stack.ts')).registerCodecServer,
+  init: async () => (await import('./commands/stack.ts')).registerInit,
+  completion: async () => (await import('./commands/stack.ts')).registerCompletion,
   simulate: async () => (await import('./commands/ingest.ts')).registerSimulate,
 };
 
@@ -49,8 +55,22 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows how it is called)')
     .exitOverride();
-  const called = args.find((arg, i) => Object.hasOwn(COMMANDS, arg) && args[i - 1] !== '--home');
+  // Programs that read JSON get a wrong call as JSON, too (main.ts).
+  if (args.includes('--json')) program.configureOutput({ writeErr: () => {} });
+  if (args[0] === COMPLETE) addComplete(program);
+  const called =
+    args[0] === COMPLETE ? undefined : args.find((arg, i) => Object.hasOwn(COMMANDS, arg) && args[i - 1] !== '--home');
   const loads = called === undefined ? Object.values(COMMANDS) : [COMMANDS[called]!];
   for (const register of await Promise.all(loads.map((load) => load()))) register(program);
+  addExamples(program);
   return program;
+}
+
+/** Hidden: the scripts of `completion` call it, with the tree of all commands. */
+function addComplete(program: Command): void {
+  const load = async () => {
+    const { complete } = await import('./stack/completion.ts');
+    return { complete: (context: Context, _: object, words: string[]) => complete(context, program, words) };
+  };
+  program.command(COMPLETE, { hidden: true }).argument('[words...]').action(does(load, 'complete'));
 }

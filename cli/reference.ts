@@ -1,11 +1,23 @@
 /** docs/cli.md, made from the commands themselves. `npm run docs` writes it; a test compares it. */
 import type { Command } from 'commander';
+import { EXAMPLES, pathOf } from './commands/examples.ts';
 import { createProgram } from './program.ts';
 
 const HEAD = `# Commands
 
-Every command has \`--help\` and \`--json\`. Exit codes: 0 done, 1 it failed or what it looked at did, 2 it was called the
-wrong way. \`--home DIR\` names the folder of the laptop stack.
+Every command has \`--help\` and \`--json\`. \`--home DIR\` names the folder of the laptop stack. A sensor is named
+\`device/sensor\`; device and sensor may be two arguments. Colours are left out with \`NO_COLOR\`, and where the output
+is no terminal; tables are then of full width.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | it failed, or what it looked at did: a failed batch, a part that does not answer, a name that is not there |
+| 2 | it was called the wrong way: an option, a value, a setting |
+| 130 | a second Ctrl-C |
+
+With \`--json\` the result is one JSON document on stdout, and an error \`{"error":{"code","message"}}\` on stderr, also
+of a wrong call. [errors.md](errors.md) lists the codes.
 
 This page is generated from the commands by \`npm run docs\`.
 `;
@@ -39,6 +51,7 @@ function usage(command: Command, name: string): string {
     `fleetscore ${name} ${command.usage()}`.trimEnd(),
     ...(rows.length > 0 ? [''] : []),
     ...rows.map(([term, about]) => `  ${term.padEnd(width)}${about}`.trimEnd()),
+    ...(EXAMPLES[pathOf(command)] ?? []).map((line, i) => `${i === 0 ? '\nExamples:\n' : ''}  fleetscore ${line}`),
   ];
   return ['```text', ...lines, '```'].join('\n');
 }

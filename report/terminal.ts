@@ -23,7 +23,7 @@ import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts
 export interface BatchTextOptions extends TerminalOptions {
   /** Most sensor lines; above it, those with nothing to say are left out, then the least telling. @default 60 */
   readonly maxRows?: number;
-  /** Sensors without an anomaly that were scored are counted, not listed; what was anomalous is told in words at the end. */
+  /** Quiet sensors are counted, not listed; what was anomalous is told in words at the end. */
   readonly onlyWrong?: boolean;
 }
 
@@ -273,7 +273,9 @@ function stretchText(stretch: Stretch, faults: readonly MatchedFault[]): string 
     (one) => one.device === device && one.sensor === sensor && one.fromMs < toMs && one.toMs > fromMs,
   );
   const length = windows === 1 ? 'one window' : `for ${formatMs(lengthOf(stretch))}`;
-  return `${sensorName({ device, sensor })}: anomalous ${open ? 'since' : 'at'} ${plainTime(fromMs).slice(11)} UTC, ${length}, ${open ? 'not over yet' : 'over'}${fault ? ` (${fault.kind}, put there)` : ''}`;
+  const begin = `anomalous ${open ? 'since' : 'at'} ${plainTime(fromMs).slice(11)} UTC`;
+  const cause = fault ? ` (${fault.kind}, put there)` : '';
+  return `${sensorName({ device, sensor })}: ${begin}, ${length}, ${open ? 'not over yet' : 'over'}${cause}`;
 }
 
 function totalLines(

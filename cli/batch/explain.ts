@@ -1,8 +1,8 @@
 /** `fleetscore explain DEVICE/SENSOR TIME`: the chain from a prediction back to the readings. */
 import { rawReader } from '../../connect/raw-reader.ts';
-import { sensorName } from '../../domain/sensor.ts';
+import { sensorName, type SensorKey } from '../../domain/sensor.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
-import { formatDuration, isoTime, parseTime, windowStart } from '../../domain/time.ts';
+import { formatDuration, isoTime, parseTime, windowStart, type Period } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf, formatScore, formatValue } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -32,7 +32,12 @@ export async function show(
     fromMs,
     windowMs,
   );
-  return 'prediction' in found ? lineage(found, sensor.unit, windowMs) : nothing(found, sensorName(sensor), fromMs);
+  if ('prediction' in found) return lineage(found, sensor.unit, windowMs);
+  const period = { fromMs, toMs: fromMs + windowMs };
+  const there = (await store.readWindowReadings(sensor.id, period)).length > 0;
+  const marks = (await store.listProgress()).map(({ watermarkMs }) => watermarkMs);
+  const hint = found.outcomes.length > 0 ? undefined : nextStep(sensor, period, there, Math.min(...marks));
+  return nothing(found, sensorName(sensor), fromMs, hint);
 }
 
 const verdict = ({ prediction }: MadeBy): string => (prediction.prediction === 1 ? 'anomaly' : 'normal');
@@ -99,12 +104,14 @@ function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<ty
   const { prediction: p, batch, window: w, model } = l;
   const ofUnit = unit === '' ? '' : ` ${unit}`;
   const window = w
-    ? `${formatNumberOf(w.count, 'reading')}: mean ${formatValue(w.mean)}, min ${formatValue(w.min)}, max ${formatValue(w.max)}, last ${formatValue(w.last)}${ofUnit}`
+    ? `${formatNumberOf(w.count, 'reading')}: mean ${formatValue(w.mean)}, min ${formatValue(w.min)}, ` +
+      `max ${formatValue(w.max)}, last ${formatValue(w.last)}${ofUnit}`
     : 'not kept any more (pruned)';
   return [
     [
       'Prediction',
-      `${sensorName(p)} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${formatScore(p.score)}, value ${formatValue(p.value)}${ofUnit}`,
+      `${sensorName(p)} at ${when(p.tsMs)} UTC: ${verdict(l)}, score ${formatScore(p.score)}, ` +
+        `value ${formatValue(p.value)}${ofUnit}`,
     ],
     ['Batch', `${batch.id} (${batch.kind}, ${statusWord(batch.status)}${ended(batch)})`],
     ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
@@ -168,10 +175,29 @@ function rawText(l: Lineage): string {
   return files === '' ? `${looked}; none was open at that time` : `${looked}; open at that time: ${files}`;
 }
 
-function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Output {
+/**
+ * What to do where no batch covers a window.
+ * @param there whether the window has readings
+ * @param watermarkMs up to where readings of all partitions were taken; -1 before the first, infinite where nothing is
+ *   read
+ */
+export function nextStep(sensor: SensorKey, { fromMs, toMs }: Period, there: boolean, watermarkMs: number): string {
+  const period = `--from ${isoTime(fromMs)} --to ${isoTime(toMs)}`;
+  if (there) return `Its readings are there, and were not scored yet: fleetscore batch run ${period} --wait`;
+  if (watermarkMs < toMs)
+    return (
+      `Readings are taken up to ${watermarkMs < 0 ? 'none' : `${when(watermarkMs)} UTC`} so far: ` +
+      'those of this time may be under way. See: fleetscore ingest status'
+    );
+  const list = `fleetscore sensors list --device ${sensor.device}`;
+  return `It has no reading then, and readings of later times are in. See: ${list}`;
+}
+
+function nothing({ outcomes }: NotPredicted, name: string, fromMs: number, hint: string | undefined): Output {
   return {
     data: {
       prediction: null,
+      ...(hint === undefined ? {} : { next: hint }),
       batches: outcomes.map(({ batch, outcome }) => ({
         batch: batch.id,
         status: batch.status,
@@ -190,6 +216,7 @@ function nothing({ outcomes }: NotPredicted, name: string, fromMs: number): Outp
         ]),
         'No batch covers this time.',
       ),
+      ...(hint === undefined ? [] : [hint]),
     ].join('\n'),
     exitCode: EXIT_FAILED,
   };

@@ -13,7 +13,7 @@ export function registerBatch(program: Command): void {
     .addOption(waitUntilThen())
     .action(does(() => import('../batch/batch.ts'), 'run'));
   starts(batch, 'redrive', 'score again only the failed and cancelled sensors of a batch')
-    .argument('<id>', 'id of the batch')
+    .argument('<batch>', 'id of the batch')
     .addOption(new Option('--sensor <device/sensor...>', 'score these again instead, whatever became of them'))
     .action(does(() => import('../batch/batch.ts'), 'redrive'));
   starts(
@@ -48,7 +48,7 @@ function starts(batch: Command, verb: string, description: string): Command {
 }
 
 function steers(batch: Command, verb: string, description: string): Command {
-  return batch.command(verb).description(description).argument('<id>', 'id of the batch');
+  return batch.command(verb).description(description).argument('<batch>', 'id of the batch');
 }
 
 const waitUntilThen = (): Option =>
@@ -62,7 +62,7 @@ export function registerBatchPlan(batch: Command): void {
     )
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
-    .option('--release <name>', 'release to score with (default: the current one)')
+    .option('--release <release>', 'release to score with (default: the current one)')
     .addOption(new Option('--sensors-per-child <n>', 'sensors per child workflow').argParser(asWhole(1)))
     .addOption(new Option('--sensors-per-activity <n>', 'sensors per scoring activity').argParser(asWhole(1)))
     .option(
@@ -76,7 +76,7 @@ export function registerBatchViews(batch: Command): void {
   batch
     .command('list')
     .description('list batches, newest first')
-    .option('--schedule <name>', 'only those of a schedule')
+    .option('--schedule <schedule>', 'only those of a schedule')
     .addOption(
       new Option('--status <status>', 'only those in a state').choices([
         'waiting',
@@ -91,7 +91,7 @@ export function registerBatchViews(batch: Command): void {
   batch
     .command('show')
     .description('show a batch: counts, failures by cause, failed and skipped sensors')
-    .argument('<id>', 'id of the batch')
+    .argument('<batch>', 'id of the batch')
     .action(does(() => import('../batch/views.ts'), 'show'));
 }
 

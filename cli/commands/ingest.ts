@@ -52,7 +52,7 @@ export function registerSensors(program: Command): void {
     .description('the sensors of the fleet')
     .command('list')
     .description('list sensors with the readings that are stored of them')
-    .option('--device <name>', 'only those of a device')
+    .option('--device <device>', 'only those of a device')
     .option('--count', 'count all windows that are stored, which reads them; without it, those of the last 24 hours')
     .addOption(new Option('--limit <n>', 'how many at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(does(() => import('../ingest/sensors.ts'), 'list'));

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { THRESHOLD_FORM } from '../../domain/threshold.ts';
 import { MAX_PROMOTIONS } from '../../storage/promotions.ts';
 import { does } from '../frame/command.ts';
-import { asNumber, asTime, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asNumber, asTime, asWhole, fromOption, SECOND, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerModels(program: Command): void {
   const models = program.command('models').description('convert, publish and list models');
@@ -57,7 +57,7 @@ export function registerModels(program: Command): void {
   models
     .command('list')
     .description('list releases, or the models of one')
-    .option('--release <name>', 'models of this release')
+    .option('--release <release>', 'models of this release')
     .addOption(new Option('--limit <n>', 'how many models at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(does(() => import('../models/models.ts'), 'list'));
   registerReleases(models);
@@ -71,7 +71,7 @@ export function registerReleases(models: Command): void {
   models
     .command('promote')
     .description('make a published release the current one; batches that run keep theirs')
-    .argument('<name>', 'name of the release')
+    .argument('<release>', 'name of the release')
     .option('--replace', 'also when sensors that have a model now have none in it')
     .action(does(() => import('../models/releases.ts'), 'promote'));
   models
@@ -112,7 +112,7 @@ export function registerModelHealth(models: Command): void {
       'what batches recorded of a challenger; or, with a period, score it beside the current release here, ' +
         'without writing anything',
     )
-    .argument('<challenger>', 'name of a release')
+    .argument('<release>', 'the challenger, or any other release')
     .addOption(fromOption())
     .addOption(toOption())
     .option('--base <release>', 'compare with this release (default: the current one; recorded: each there was)')
@@ -144,11 +144,12 @@ export function registerThresholds(models: Command): void {
   models
     .command('tune')
     .description('how often a sensor would have been an anomaly by other thresholds on its score; writes nothing')
-    .argument('<device>')
-    .argument('<sensor>')
+    .argument('<device/sensor>', SENSOR)
+    .argument('[sensor]', SECOND)
+    .usage('[options] <device/sensor>')
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
-    .option('--release <name>', 'with its model in this release (default: the current one)')
+    .option('--release <release>', 'with its model in this release (default: the current one)')
     .addOption(
       new Option(
         '--side <side>',
@@ -162,9 +163,10 @@ export function registerThresholds(models: Command): void {
       'set the threshold on the score of a sensor that decides what an anomaly is: a new release, with all ' +
         'else as in the current one',
     )
-    .argument('<device>')
-    .argument('<sensor>')
+    .argument('<device/sensor>', SENSOR)
     .argument('<threshold>', `${THRESHOLD_FORM}; none: the label of the model decides`)
+    .argument('[more]', 'device, sensor and threshold may be three arguments')
+    .usage('[options] <device/sensor> <threshold>')
     .option('--release <name>', 'name of the new release (default: from the time)')
     .option('--no-promote', 'keep the current release: this one can be a challenger first')
     .action(does(() => import('../models/thresholds.ts'), 'threshold'));

@@ -4,7 +4,7 @@ import { asDuration, asNumber, asWhole } from '../frame/options.ts';
 
 export function addRequestOptions(command: Command): Command {
   return command
-    .option('--release <name>', 'release to score with (default: the current one)')
+    .option('--release <release>', 'release to score with (default: the current one)')
     .addOption(
       new Option(
         '--sensors-per-child <n>',

@@ -81,7 +81,7 @@ function settings(command: Command, defaults: { readonly overlap?: string; reado
 }
 
 function named(schedule: Command, verb: string, description: string): Command {
-  return schedule.command(verb).description(description).argument('<name>', 'name of the schedule');
+  return schedule.command(verb).description(description).argument('<schedule>', 'name of the schedule');
 }
 
 const CREATED = { overlap: DEFAULT_OVERLAP.toLowerCase(), catchup: '1h' };
@@ -90,7 +90,7 @@ export function registerGaps(program: Command): void {
   program
     .command('gaps')
     .description('periods of schedules that no batch scored, and how to score them; exit code 1 when there are any')
-    .option('--schedule <name>', 'only this schedule (default: all)')
+    .option('--schedule <schedule>', 'only this schedule (default: all)')
     .option(
       '--since <time>',
       'look at times after this one, ISO 8601, or so long ago: 30d (default: 7d, or since it was created)',

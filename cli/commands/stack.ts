@@ -1,5 +1,5 @@
 /** The commands about what runs, and how it is set up: their names, options and examples. */
-import { Option, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { DEFAULT_HUB } from '../../local/event-hubs/default-hub.ts';
 import { LOOPBACK } from '../../local/ports.ts';
 import { LEVELS } from '../../logging/levels.ts';
@@ -64,7 +64,7 @@ export function registerLogs(program: Command): void {
   program
     .command('logs')
     .description('lines of the workers from Blob: those of a batch, a sensor or a worker, in order of time')
-    .option('--batch <id>', 'only lines about this batch')
+    .option('--batch <batch>', 'only lines about this batch')
     .addOption(new Option('--sensor <device/sensor...>', 'only lines about this sensor, and of chunks that hold it'))
     .option('--worker <name>', 'only workers whose name holds this text, for example scoring')
     .option(
@@ -174,6 +174,22 @@ export function registerCodecServer(program: Command): void {
     .option('--tls-key <file>', 'its key')
     .option('--plain-http', 'serve http beyond loopback: only behind a proxy that speaks https')
     .action(does(() => import('../stack/codec-server.ts'), 'serve'));
+}
+
+export function registerInit(program: Command): void {
+  program
+    .command('init')
+    .description('make a folder to begin with: readings, a script that trains models, and one that runs it all')
+    .argument('<folder>', 'folder to make; it must not be there yet, or be empty')
+    .action(does(() => import('../stack/init.ts'), 'init'));
+}
+
+export function registerCompletion(program: Command): void {
+  program
+    .command('completion')
+    .description('print the script that completes commands, options and names in a shell')
+    .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
+    .action(does(() => import('../stack/completion.ts'), 'completion'));
 }
 
 function addStackOptions(command: Command): Command {

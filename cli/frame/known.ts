@@ -53,7 +53,10 @@ function readingsOf(word: string): SensorKey[] {
 async function unknownSensor(store: Store, first: string, second: string | undefined): Promise<FleetscoreError> {
   const key = second === undefined ? readingsOf(first)[0] : { device: first, sensor: second };
   const own = await store.listSensors({ device: key?.device ?? first, limit: LOOKED_AT });
-  const list = '`fleetscore sensors list` shows those there are.';
+  const list =
+    own.length > 0 || (await store.countSensors()) > 0
+      ? '`fleetscore sensors list` shows those there are.'
+      : 'There are none yet: they appear when their first reading is ingested (`fleetscore ingest status`).';
   if (!key) {
     const what = own.length > 0 ? 'is a device' : 'is not the name of a sensor';
     const examples = own.length > 0 ? own.slice(0, 3) : await nearSensors(store, first);

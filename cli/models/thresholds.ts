@@ -2,7 +2,7 @@
  * `fleetscore models tune` and `models threshold`: how often a sensor is to be an anomaly, without training it anew.
  */
 import { FleetscoreError } from '../../domain/errors.ts';
-import type { Sensor } from '../../domain/sensor.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { formatThreshold, parseThreshold, THRESHOLD_FORM, type Threshold } from '../../domain/threshold.ts';
 import { isoTime } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
@@ -13,6 +13,7 @@ import type { Store } from '../../storage/store.ts';
 import { type Flagged, tuneThreshold } from '../../verify/tune-threshold.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { knownSensor, type SensorWords } from '../frame/known.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { openEngine } from './engine.ts';
@@ -30,9 +31,10 @@ interface ThresholdOptions {
   readonly promote: boolean;
 }
 
-export async function tune(context: Context, options: TuneOptions, device: string, name: string): Promise<Output> {
+export async function tune(context: Context, options: TuneOptions, ...words: SensorWords): Promise<Output> {
+  const sensor = await knownSensor(context, words);
   const store = await context.store();
-  const sensor = await requireSensor(store, device, name);
+  const { device, sensor: name } = sensor;
   const release = options.release ?? (await currentRelease(store));
   requireRelease(await store.listReleases(), release);
   const { hopMs } = await storedWindows(store, context.config.ingest);
@@ -65,7 +67,7 @@ export async function tune(context: Context, options: TuneOptions, device: strin
       },
       text: [
         facts([
-          ['Sensor', `${device} / ${name}`],
+          ['Sensor', sensorName(sensor)],
           ['Release', release],
           ['Period', `${when(period.fromMs)} to ${when(period.toMs)} UTC, ${count(windows)} windows`],
         ]),
@@ -80,7 +82,7 @@ export async function tune(context: Context, options: TuneOptions, device: strin
         ),
         ...(example
           ? [
-              `Set one: fleetscore models threshold ${quoted(device)} ${quoted(name)} ` +
+              `Set one: fleetscore models threshold ${quoted(sensorName(sensor))} ` +
                 `'${formatThreshold(example.threshold)}'`,
             ]
           : []),
@@ -94,18 +96,19 @@ export async function tune(context: Context, options: TuneOptions, device: strin
 export async function threshold(
   context: Context,
   options: ThresholdOptions,
-  device: string,
-  name: string,
-  text: string,
+  first: string,
+  second: string,
+  third: string | undefined,
 ): Promise<Output> {
+  const [words, text]: [SensorWords, string] = third === undefined ? [[first], second] : [[first, second], third];
   const wanted = text === 'none' ? undefined : parseThreshold(text);
   if (text !== 'none' && !wanted)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
       `${JSON.stringify(text)} is not a threshold: write ${THRESHOLD_FORM}, in quotation marks, or none.`,
     );
+  const sensor = await knownSensor(context, words);
   const store = await context.store();
-  const sensor = await requireSensor(store, device, name);
   const from = await currentRelease(store);
   const nowMs = Date.now();
   const taken = new Set((await store.listReleases()).map((release) => release.name));
@@ -114,10 +117,17 @@ export async function threshold(
   const models = await setThreshold(store, change);
   if (options.promote) await store.setCurrentRelease(release, { how: 'publish', by: whoami() });
   const said = wanted
-    ? `${formatThreshold(wanted)} decides for ${device} / ${name}`
-    : `the label of its model decides for ${device} / ${name}`;
+    ? `${formatThreshold(wanted)} decides for ${sensorName(sensor)}`
+    : `the label of its model decides for ${sensorName(sensor)}`;
   return {
-    data: { release, from, device, sensor: name, threshold: wanted ? formatThreshold(wanted) : null, models },
+    data: {
+      release,
+      from,
+      device: sensor.device,
+      sensor: sensor.sensor,
+      threshold: wanted ? formatThreshold(wanted) : null,
+      models,
+    },
     text: options.promote
       ? `Release ${release} is current: ${said} from the next batch on, all else is as in ${from}. ` +
         'Back: fleetscore models rollback'
@@ -126,22 +136,11 @@ export async function threshold(
   };
 }
 
-const quoted = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`);
+const quoted = (name: string): string => (/^[\w./-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`);
 
 async function currentRelease(store: Store): Promise<string> {
   const current = await store.currentRelease();
   if (current === undefined)
     throw new FleetscoreError('NO_RELEASE', 'no release is current. Publish models: fleetscore models publish DIR');
   return current;
-}
-
-async function requireSensor(store: Store, device: string, sensor: string): Promise<Sensor> {
-  const found = await store.findSensor({ device, sensor });
-  if (!found)
-    throw new FleetscoreError(
-      'SENSOR_UNKNOWN',
-      `there is no sensor ${JSON.stringify(sensor)} of device ${JSON.stringify(device)}. ` +
-        `\`fleetscore sensors list\` shows those there are.`,
-    );
-  return found;
 }

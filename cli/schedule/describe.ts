@@ -161,7 +161,9 @@ export async function withSchedule<T>(
     if (error instanceof ScheduleNotFoundError)
       throw new FleetscoreError(
         'SCHEDULE_UNKNOWN',
-        `there is no schedule ${JSON.stringify(name)}.${didYouMean(closest(name, await scheduleNames(await context.client())))} \`fleetscore schedule list\` shows those there are.`,
+        `there is no schedule ${JSON.stringify(name)}.` +
+          `${didYouMean(closest(name, await scheduleNames(await context.client())))} ` +
+          '`fleetscore schedule list` shows those there are.',
       );
     throw error;
   }

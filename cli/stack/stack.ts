@@ -89,6 +89,11 @@ async function tellHoles(context: Context, log: (line: string) => void): Promise
   }
 }
 
+/** Said once all is up, to those who have the prompt back. */
+const NEXT =
+  'Next: fleetscore status; with models and readings: fleetscore models publish DIR, ' +
+  'fleetscore send FILE.csv --wait. Stop: fleetscore down';
+
 /** Nothing it starts may go on without a word for longer than this: the longest step is a download, which says so. */
 const SILENCE_MS = 15 * 60_000;
 
@@ -106,7 +111,7 @@ async function detach(context: Context, options: UpOptions): Promise<Output> {
     if (state && state.supervisor.pid === child.pid) {
       child.unref();
       await tellHoles(context, tell);
-      return { data: stateData(state), text: describe(state), withKeys: true };
+      return { data: stateData(state), text: `${describe(state)}\n\n${NEXT}`, withKeys: true };
     }
     const said = readFileSync(logFile, 'utf8');
     if (exited)

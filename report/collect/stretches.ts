@@ -1,6 +1,6 @@
 /**
- * Anomalous windows of a sensor that belong together: a person reads one event with a beginning and an end, not 32 dots.
- * Windows with less than {@link PAUSE} normal ones between them are one stretch.
+ * Anomalous windows of a sensor that belong together: a person reads one event with a beginning and an end, not 32
+ * dots. Windows with less than {@link PAUSE} normal ones between them are one stretch.
  */
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { PredictionSeries, ReportSensor } from './batch-data.ts';

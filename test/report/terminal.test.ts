@@ -82,7 +82,7 @@ test('without colour there is no escape sequence; with colour the words are the 
   expect(stripVTControlCharacters(colored)).toBe(plain(100));
 });
 
-test('what is wrong alone: quiet sensors are a number, and stretches of anomalies a sentence each, the longest first', () => {
+test('what is wrong alone: quiet sensors are a number, stretches of anomalies a sentence each', () => {
   const text = renderBatch(data, { width: 100, color: false, onlyWrong: true });
   const quiet = data.sensors.filter(({ status, anomalies }) => status === 'scored' && anomalies === 0);
   expect(text).toContain(`${quiet.length} scored without an anomaly`);
