@@ -53,5 +53,6 @@ export function backOf(back: string | null, otherwise: string): string {
 function withEntry(path: string, id: number): string {
   const url = new URL(path, 'http://page');
   url.searchParams.set('did', String(id));
-  return `${url.pathname}${url.search}`;
+  // `/.//host` comes out as `//host`, which is another server.
+  return `${url.pathname.replace(/^\/+/, '/')}${url.search}`;
 }
