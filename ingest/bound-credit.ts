@@ -35,7 +35,9 @@ const OVERFULL = 4;
 const SIP_MS = 10_000;
 /** Largest event of the Basic and Standard tiers ("Azure Event Hubs quotas and limits"), bytes: one of unknown size. */
 const LARGEST_EVENT = 1024 * 1024;
-/** What is expected of a new link, bytes: a link that begins with few events is slow after every loss of a connection. */
+/**
+ * What is expected of a new link, bytes: a link that begins with few events is slow after every loss of a connection.
+ */
 const USUAL_EVENT = 256 * 1024;
 /** Each event takes this much off the weight of those before it. */
 const FORGETTING = 0.98;
