@@ -39,10 +39,10 @@ export async function redrive(
   options: RequestOptions & WaitOption & { readonly sensor?: readonly string[] },
   id: string,
 ): Promise<Output> {
-  const base = await knownBatch(context, id);
+  const { fromMs, toMs } = await knownBatch(context, id);
   const again = options.sensor && (await Promise.all(options.sensor.map((name) => knownSensor(context, [name]))));
   const sensors = again === undefined ? {} : { sensors: again.map(sensorName) };
-  return start(context, 'redrive', base, { ...requestOf(options), redrive: id, ...sensors }, options);
+  return start(context, 'redrive', { fromMs, toMs }, { ...requestOf(options), redrive: id, ...sensors }, options);
 }
 
 export const rescore = async (

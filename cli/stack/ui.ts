@@ -55,8 +55,8 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
       if (context.json) sayJsonLine({ url: server.url, port: server.port });
       else say(`${facts([['Application', server.url]])}\n\nCtrl-C stops it.`);
       // Started by the stack: it waits for this.
-      process.send?.({ ready: true });
-      await interrupted;
+      if (process.connected) process.send?.({ ready: true });
+      await Promise.race([interrupted, stackGone()]);
     } finally {
       await server.close();
     }
@@ -64,4 +64,10 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
     await deps.close();
   }
   return undefined;
+}
+
+/** Ends when the stack that started this process is gone, however it ended; never when people started it. */
+function stackGone(): Promise<void> {
+  if (process.send === undefined) return new Promise(() => undefined);
+  return process.connected ? new Promise((resolve) => process.once('disconnect', () => resolve())) : Promise.resolve();
 }

@@ -293,7 +293,7 @@ test('poisoned models fail alone, each with its class; the batch is told, logged
 
   const shown = await stack.cli('batch', 'show', id);
   expect(shown.code).toBe(1);
-  for (const { device, sensor } of failed) expect(shown.stdout).toMatch(new RegExp(`${device} +│? *${sensor}`));
+  for (const { device, sensor } of failed) expect(shown.stdout).toMatch(new RegExp(`${device}/${sensor}`));
   const log = JSON.parse(
     Buffer.from(await blobs.get(CONTAINERS.logs, errorLogBlob(id, failed[0]!))).toString(),
   ) as SensorErrorLog;

@@ -226,6 +226,8 @@ test('users are checked before any reaches the database', () => {
 
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
+  'alarm-work.ts': ['control'],
+  'audit.ts': ['operator'],
   'batch-sql.ts': ['control'],
   'ingest.ts': ['ingest'],
   'outcomes.ts': ['control', 'scoring'],
@@ -280,6 +282,7 @@ test('each table that a grant names exists, and a user gets only those of its ki
     'failed_by',
     'challenged',
     'artifacts',
+    'alarm_signals',
   ]);
   // Whatever was granted by name before is taken back first, and an identity under another name is dropped.
   expect(script.indexOf("N'REVOKE '")).toBeGreaterThan(0);

@@ -29,6 +29,11 @@ test.each(['control', 'ingest', 'scoring'])('Blob: the containers that %s reads 
 const TABLES: Readonly<Record<string, readonly string[]>> = {
   batches: ['batches', 'batch_sensors', 'batch_pools', 'batch_challengers', 'challenged', 'failed_by'],
   chunks: ['chunks'],
+  alarms: ['alarms', 'alarm_events', 'alarm_clock'],
+  'signals of alarms': ['alarm_signals'],
+  'work of alarms': ['alarm_batches', 'alarm_links', 'alarm_live'],
+  'rules and shelves of alarms': ['alarm_rules', 'alarm_shelves'],
+  'log of actions': ['audit'],
   outcomes: ['outcomes', 'failed_by', 'challenged'],
   artifacts: ['artifacts'],
   sensors: ['sensors'],

@@ -91,7 +91,7 @@ test('the status page names the failure, the batch, and that every part answers'
   const text = await stack.cli('status');
   expect(text).toMatchObject({ code: 0, stderr: '' });
   expect(text.stdout).toContain('Temporal ok   SQL ok   Blob ok   Event Hubs ok\n');
-  expect(text.stdout).toMatch(new RegExp(`${corrupt.device} +${corrupt.sensor} +model_corrupt`));
+  expect(text.stdout).toMatch(new RegExp(`${corrupt.device}/${corrupt.sensor} +model_corrupt`));
   const data = (await stack.cli('--json', 'status')).json();
   expect(data).toMatchObject({
     sensors: 4,
@@ -147,7 +147,7 @@ test('a redrive scores only what failed, with the models mended meanwhile', asyn
   const ids = [run, chosen].map((redrive) => (redrive.json() as Shown).id);
   expect((await stack.cli('batch', 'show', before!.id, '--json')).json()).toMatchObject({ supersededBy: ids });
   expect((await stack.cli('batch', 'redrive', before!.id, '--sensor', 'nobody/here', '--wait')).stderr).toMatch(
-    /there is no sensor "nobody\/here"/,
+    /there is no sensor "here" of a device "nobody"/,
   );
 });
 

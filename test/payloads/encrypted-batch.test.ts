@@ -157,8 +157,15 @@ test('a batch that fails, its schedule and its pages work as without encryption'
     failed: [{ class: 'model_corrupt' }],
   });
   expect((await cli(['verify', batch.id])).code).toBe(0);
-  for (const args of [['predictions', SENSORS[0]!.device, SENSORS[0]!.sensor], ['report', batch.id], ['doctor']])
+  for (const args of [
+    ['predictions', SENSORS[0]!.device, SENSORS[0]!.sensor],
+    ['report', batch.id],
+  ])
     expect([args, (await cli(args)).code]).toEqual([args, 0]);
+  // The batch that failed is all that is wrong.
+  const doctor = await cli(['doctor']);
+  expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringContaining(batch.id)]);
+  expect(doctor.stdout).toContain('1 problem found.');
   await cli(['schedule', 'create', 'plant', '--every', '15m', '--paused']);
   expect((await cli(['schedule', 'describe', 'plant', '--json'])).json()).toMatchObject({ request: { period: '15m' } });
 }, 180_000);

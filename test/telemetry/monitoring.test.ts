@@ -431,7 +431,7 @@ test('the logs of a batch and of a sensor are found in Blob, with the worker tha
   expect((await stack.cli('logs', '--batch', batch.id, '--level', 'error')).stdout).toMatch(/^No lines since /);
   for (const [args, code] of [
     [['--batch', 'nothing'], 1],
-    [['--sensor', 'one'], 2],
+    [['--sensor', 'one'], 1],
     [['--sensor', 'no', 'such'], 1],
     [['--since', 'soon'], 2],
   ] as const)

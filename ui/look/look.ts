@@ -77,7 +77,8 @@ export function openLook(deps: UiDeps): Look {
       MISSED_MS,
       async () => {
         const seen = await schedules();
-        return seen.problem === undefined ? ask(async () => missedPeriods(seen.value, await store(), now())) : seen;
+        if (seen.problem !== undefined) return seen;
+        return ask(async () => missedPeriods(seen.value, await store(), now(), deps.config.keep.batchesMs));
       },
       now,
     ),
