@@ -62,6 +62,13 @@ async function sessionOf(pack: number): Promise<ort.InferenceSession> {
   }
   return session;
 }
+/** Windows of the sensor whose first one is at this place. */
+function rowsOf(windows: readonly (readonly [number, number, number])[], from: number): number {
+  let to = from + 1;
+  while (to < windows.length && windows[to]![0] === windows[from]![0]) to++;
+  return to - from;
+}
+
 const part = { read: 0, score: 0, csv: 0 };
 const times = new Map<number, string>();
 const uploads = new Set<Promise<unknown>>();
@@ -83,21 +90,23 @@ for (let from = 1; from <= last; from += chunk) {
     const pack = byId.get(windows[start]![0])![3];
     let end = start;
     while (end < windows.length && byId.get(windows[end]![0])![3] === pack) end++;
-    const index = new Int32Array(end - start);
-    const values = new Float64Array(end - start);
-    for (let i = start; i < end; i++) {
-      index[i - start] = byId.get(windows[i]![0])![4];
-      values[i - start] = windows[i]![2];
+    for (let of: number; start < end; start = of) {
+      // Models with equally many rows, as the pack takes them.
+      const each = rowsOf(windows, start);
+      of = start + each;
+      while (of < end && rowsOf(windows, of) === each) of += each;
+      const models = (of - start) / each;
+      const index = Int32Array.from({ length: models }, (_, m) => byId.get(windows[start + m * each]![0])![4]);
+      const values = Float64Array.from({ length: of - start }, (_, i) => windows[start + i]![2]);
+      const result = await (
+        await sessionOf(pack)
+      ).run({
+        row: new ort.Tensor('int32', index, [models]),
+        features: new ort.Tensor('float64', values, [models, each, 1]),
+      });
+      anomaly.set(result.anomaly!.data as Uint8Array, start);
+      score.set(result.scores!.data as Float64Array, start);
     }
-    const result = await (
-      await sessionOf(pack)
-    ).run({
-      row: new ort.Tensor('int32', index, [index.length]),
-      features: new ort.Tensor('float64', values, [values.length, 1]),
-    });
-    anomaly.set(result.anomaly!.data as Uint8Array, start);
-    score.set(result.scores!.data as Float64Array, start);
-    start = end;
   }
   part.score += performance.now() - at;
 

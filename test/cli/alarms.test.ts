@@ -1,4 +1,5 @@
 /** `fleetscore alarms`: what people read and do, on a store with an alarm in it. */
+import { stripVTControlCharacters } from 'node:util';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ack, comment, shelve } from '../../cli/alarms/act.ts';
@@ -54,7 +55,7 @@ test('what is wrong, what was done, and what is left out while it is shelved', a
   expect((await list(context, { ...LIST, shelved: true }))!.data).toMatchObject([
     { id: 'abc', shelving: 'timedShelved' },
   ]);
-  expect((await show(context, {}, 'abc')).text).toMatch(/Comment: +pump 3/);
+  expect(stripVTControlCharacters((await show(context, {}, 'abc')).text)).toMatch(/Comment: +pump 3/);
   expect((await history(context, {}, 'abc')).data).toMatchObject(
     ['activated', 'acked', 'commented', 'shelved'].map((change) => ({ change })),
   );
