@@ -6,6 +6,7 @@
 import { defined } from '../domain/defined.ts';
 import type { AlarmAction, AlarmChange, AlarmFlags, AlarmMarks, AlarmRecord, AlarmShelf } from '../domain/alarm.ts';
 import { flagsOf } from './flags.ts';
+import { DAY_MS } from '../domain/time.ts';
 
 /** Why an action is refused, as OPC 10000-9 names it without `Bad_`. */
 export type Refusal =
@@ -18,7 +19,7 @@ export type Refusal =
   | 'InvalidState';
 
 /** Longest shelving. ISA-18.2 wants a limit, so that nothing is forgotten on the shelf. */
-export const MAX_SHELVED_MS = 30 * 86_400_000;
+export const MAX_SHELVED_MS = 30 * DAY_MS;
 
 export type ActionResult =
   | { readonly ok: false; readonly refusal: Refusal }

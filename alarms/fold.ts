@@ -19,6 +19,7 @@ import {
   type OpenAlarm,
 } from './excursion.ts';
 import type { AlarmRule } from './rules.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 /** What is carried from stretch to stretch; undefined in place of it when nothing is. */
 export interface TrackState {
@@ -61,7 +62,7 @@ export interface Before {
 /** Windows whose absence makes the quality of an alarm bad. */
 const BAD_AFTER_WINDOWS = 12;
 /** A pending alarm is forgotten when its next window is this far. */
-const PENDING_GAP_MS = 3_600_000;
+const PENDING_GAP_MS = HOUR_MS;
 
 /** Classes that say that a sensor cannot be scored because of its model. */
 const MODEL_TROUBLE: ReadonlySet<StretchVerdict> = new Set<StretchVerdict>([

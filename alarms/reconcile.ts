@@ -8,6 +8,7 @@ import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type Ala
 import type { FoundAlarm } from './excursion.ts';
 import type { AlarmKey } from './fold.ts';
 import type { AlarmRule } from './rules.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 export interface ReconcileInput {
   readonly sensorId: number;
@@ -29,7 +30,7 @@ export interface RecordChange {
 }
 
 /** Activations within this time count as chattering. */
-export const CHATTER_MS = 3_600_000;
+export const CHATTER_MS = HOUR_MS;
 
 /**
  * Short enough to be typed, long enough to be one of a kind: 60 bits. An alarm keeps its id when late data move its

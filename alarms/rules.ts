@@ -8,7 +8,7 @@ import { NOTICE_FORMATS, type NoticeFormat, type NotifySettings } from './notice
 import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import { parseDurationOrZero } from '../domain/time.ts';
+import { HOUR_MS, parseDurationOrZero } from '../domain/time.ts';
 
 /** For how long something must last: so many windows, or so much window time. */
 export type Delay = { readonly windows: number } | { readonly ms: number };
@@ -53,7 +53,7 @@ export const DEFAULT_RULE: AlarmRule = {
   severity: [
     { severity: 500, afterMs: 0 },
     { severity: 600, afterMs: 600_000 },
-    { severity: 700, afterMs: 3_600_000 },
+    { severity: 700, afterMs: HOUR_MS },
   ],
   silentMs: 900_000,
   modelMs: 0,

@@ -7,11 +7,12 @@ import type { BatchDeps } from './deps.ts';
 import { messageOf } from '../domain/errors.ts';
 import { hasEnded, type Batch } from '../storage/store.ts';
 import { finishBatch } from './finish.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 /** A batch is on record a moment before or after its workflow says so. */
 const YOUNG_MS = 60_000;
 /** Temporal keeps workflows for a day at least; who does not know a younger one may be another Temporal. */
-const UNKNOWN_MS = 3_600_000;
+const UNKNOWN_MS = HOUR_MS;
 /** Looked at in one round; the oldest are the first to be closed. */
 const MOST = 200;
 

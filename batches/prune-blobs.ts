@@ -4,7 +4,7 @@
  * the age of windows. The newest raw file of a partition stays: capture knows by it how far it came.
  */
 import { batchFolder, CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
-import { compactTime, isoTime } from '../domain/time.ts';
+import { compactTime, HOUR_MS, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type PruneCut, type Store } from '../storage/store.ts';
 
@@ -62,7 +62,7 @@ async function pruneRaw(blobs: BlobStore, folder: string, beforeMs: number): Pro
 /** `{date}/...` of workers, and the hours of pools. */
 async function pruneLogs(blobs: BlobStore, beforeMs: number): Promise<number> {
   const day = isoTime(beforeMs).slice(0, 10);
-  const hour = compactTime(Math.floor(beforeMs / 3_600_000) * 3_600_000);
+  const hour = compactTime(Math.floor(beforeMs / HOUR_MS) * HOUR_MS);
   let gone = await deleteWhile(blobs, CONTAINERS.logs, '2', (name) => (name < day ? { old: name } : { stop: true }));
   gone += await deleteWhile(blobs, CONTAINERS.logs, 'pool/', (name) => {
     const [, , kind, file] = name.split('/');

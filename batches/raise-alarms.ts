@@ -10,7 +10,7 @@ import { reconcile } from '../alarms/reconcile.ts';
 import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { marginOf } from '../domain/threshold.ts';
-import type { Period } from '../domain/time.ts';
+import { DAY_MS, type Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import type { AlertSettings } from './alerts.ts';
 import { groupAlarms } from './group-alarms.ts';
@@ -41,7 +41,7 @@ const TRIES = 50;
 /**
  * Batches whose turn was lost with a worker are looked for so far back, and no sooner than their own try has an end.
  */
-const LOST_SINCE_MS = 2 * 86_400_000;
+const LOST_SINCE_MS = 2 * DAY_MS;
 const LOST_AFTER_MS = 900_000;
 const LOST_AT_ONCE = 10;
 

@@ -4,7 +4,7 @@
  */
 import { expectedPeriods, type ExpectedPeriod } from '../domain/schedule-expected.ts';
 import type { SeenSchedule } from '../domain/schedule-spec.ts';
-import { parseDurationOrZero, type Period } from '../domain/time.ts';
+import { DAY_MS, HOUR_MS, parseDurationOrZero, type Period } from '../domain/time.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { DEFAULT_PERIOD } from '../workflows/policies.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
@@ -25,9 +25,9 @@ export interface ScheduleGap extends Period {
 type Scored = Pick<Batch, 'id' | 'fromMs' | 'toMs' | 'status' | 'kind' | 'planned'>;
 
 /** Gaps are looked for so far back where nobody says how far. */
-export const GAPS_MS = 7 * 86_400_000;
+export const GAPS_MS = 7 * DAY_MS;
 /** A start this old has its batch on record, or will have none. */
-const STARTED_MS = 3_600_000;
+const STARTED_MS = HOUR_MS;
 const MOST_NAMED = 10;
 
 /** A schedule of batches, as far as it matters here. */

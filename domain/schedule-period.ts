@@ -7,9 +7,8 @@
 import { monthsBefore, type PeriodLength } from './period-length.ts';
 import { onCalendar, timesBefore, wallTimesBefore, type ScheduleSpec } from './schedule-spec.ts';
 import { instantOf, isUtc, offsetAt, wallTime } from './zone.ts';
+import { DAY_MS, HOUR_MS } from './time.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** More times before are not counted: where as many lie in one period, it is measured by its length. */
 const MOST_TIMES = 5_000;
 /**

@@ -4,6 +4,7 @@
  * when it happens to look; `schedule-period.ts` says what periods make of that.
  */
 import { instantsOf, wallTime } from './zone.ts';
+import { DAY_MS } from './time.ts';
 
 /** From `start` to `end`, both included, every `step`. */
 export interface NumberRange {
@@ -93,7 +94,6 @@ export function onCalendar({ calendars, excluded }: ScheduleSpec, wallMs: number
 
 /** As far back as times are looked for: past the longest time between two 29ths of February. */
 const MOST_DAYS = 366 * 9;
-const DAY_MS = 86_400_000;
 const dayOf = (wallMs: number): number => Math.floor(wallMs / DAY_MS) * DAY_MS;
 
 /** The calendars' wall times before `wallMs`, newest first. */

@@ -4,6 +4,7 @@
  * ids that nobody registered are counted nowhere. Pure.
  */
 import { FleetscoreError } from './errors.ts';
+import { DAY_MS } from './time.ts';
 
 /** Property of an event that names its send. */
 export const SEND_PROPERTY = 'fleetscore-send';
@@ -21,7 +22,7 @@ export function newSendId(nowMs: number, random: string): string {
 /** Name of the store's setting that holds the tally of a send. */
 export const sendSetting = (id: string): string => `send:${id}`;
 
-const KEPT_MS = 86_400_000;
+const KEPT_MS = DAY_MS;
 /** Names of sends that began before this one are forgotten. */
 export const sendCut = (nowMs: number): string => sendSetting(newSendId(nowMs - KEPT_MS, '0'.repeat(18)));
 

@@ -4,6 +4,7 @@
  * change between versions, and a workflow must replay the same for ever.
  */
 import { FleetscoreError } from './errors.ts';
+import { DAY_MS } from './time.ts';
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
@@ -37,7 +38,6 @@ function clockOf(zone: string): Intl.DateTimeFormat {
 /** Whether clocks in this zone show UTC. */
 export const isUtc = (zone: string): boolean => /^(|UTC|Etc\/(UTC|UCT|Zulu|Universal|GMT|Greenwich)|GMT)$/.test(zone);
 
-const DAY_MS = 86_400_000;
 
 /**
  * What clocks in a zone show at an instant (epoch ms), as a wall time.

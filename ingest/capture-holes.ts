@@ -4,14 +4,13 @@
  * captured again; windows are not touched, for their progress is another number.
  */
 import { CONTAINERS } from '../domain/blob-names.ts';
-import { isoTime } from '../domain/time.ts';
+import { DAY_MS, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PartitionProgress, Store } from '../storage/store.ts';
 import { parseCaptureName, type CaptureName } from './capture.ts';
 import { readCapture } from './capture-file.ts';
 import type { IngestLog } from './log.ts';
 
-const DAY_MS = 86_400_000;
 /** Files are named by when their first event came to the hub, and a hub keeps events for so long at most by default. */
 const LONGEST_BACK_DAYS = 8;
 

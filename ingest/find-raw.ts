@@ -6,7 +6,7 @@
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
-import type { Period } from '../domain/time.ts';
+import { DAY_MS, type Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { parseCaptureName, type CaptureName } from './capture.ts';
 import { readCapture } from './capture-file.ts';
@@ -49,7 +49,6 @@ export interface FindRawOptions {
 }
 
 const MAX_FILES = 400;
-const DAY_MS = 86_400_000;
 
 export async function findRaw(options: FindRawOptions): Promise<RawSearch> {
   const { blobs, sensor, period, parse, maxFiles = MAX_FILES } = options;

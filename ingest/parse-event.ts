@@ -8,6 +8,7 @@ import { decodeBody, type BodyLimits, type EventBody } from './parse/body.ts';
 import { countOf, gatherProblems, oneProblem, type Problem, type ReasonCounts } from './parse/problems.ts';
 import { createReadingParser, type ParsedReading, type ReadingRules } from './parse/reading.ts';
 import { tooManyItems } from './parse/shape.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 export type { EventBody } from './parse/body.ts';
 export type { PoisonReason, Problem, ReasonCounts } from './parse/problems.ts';
@@ -34,7 +35,7 @@ export const PARSE_DEFAULTS: ParseSettings = {
     value: ['value', 'Value'],
     quality: ['quality', 'Quality'],
   },
-  clockSkewMs: 3_600_000,
+  clockSkewMs: HOUR_MS,
   maxBodyBytes: 1024 * 1024,
   maxInflatedBytes: 16 * 1024 * 1024,
   maxItems: 50_000,

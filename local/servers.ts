@@ -14,6 +14,7 @@ import { BLOB_KEY, EVENT_HUBS_KEY, type StackKeys } from './keys.ts';
 import { OWN_NAMESPACE } from './own-temporal.ts';
 import type { Parts } from './parts.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 export type Ports = Omit<Config['ports'], 'app'>;
 
@@ -40,7 +41,7 @@ export interface ServerOptions {
 }
 
 /** As long as copying some hundreds of thousands of blobs may take. */
-const IMPORT_TIMEOUT_MS = 3_600_000;
+const IMPORT_TIMEOUT_MS = HOUR_MS;
 
 /** @throws FleetscoreError `PORT_BUSY` */
 export async function claimPorts(config: Config): Promise<Ports> {

@@ -4,7 +4,7 @@
  */
 import type { ContainerClient } from '@azure/storage-blob';
 import type { SensorKey } from '../domain/sensor.ts';
-import { isoTime } from '../domain/time.ts';
+import { DAY_MS, isoTime } from '../domain/time.ts';
 import { isReplaced, pieces } from '../storage/blob-download.ts';
 
 export interface LogLine {
@@ -29,7 +29,6 @@ export interface LogFilter {
   readonly minLevel?: number;
 }
 
-const DAY_MS = 86_400_000;
 const DATED = /^\d{4}-\d{2}-\d{2}\//;
 
 /** Names of the days from `fromMs` to `toMs`, in order. */

@@ -5,8 +5,8 @@
 import { billedFrom, type NodeRecord } from './ledger.ts';
 import { breakEvenMs, nodesFor } from './policy.ts';
 import type { PoolSettings } from './settings.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
-const HOUR_MS = 3_600_000;
 
 export interface BatchSpan {
   readonly id: string;

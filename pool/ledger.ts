@@ -6,7 +6,7 @@
 import { defined } from '../domain/defined.ts';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import { compactTime } from '../domain/time.ts';
+import { compactTime, HOUR_MS } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { isGone, type PoolNode } from './pool.ts';
 import type { NodePriority, PoolSettings } from './settings.ts';
@@ -41,7 +41,6 @@ export interface DecisionRecord {
   readonly reason: string;
 }
 
-const HOUR_MS = 3_600_000;
 /** Longest life of a node that is looked for in later files. */
 const LONGEST_LIFE_MS = 8 * 24 * HOUR_MS;
 /** `lastSeenMs` is renewed this often: it is the end of a node that vanished without a word. */

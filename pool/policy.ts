@@ -6,6 +6,7 @@
 import type { PoolSettings } from './settings.ts';
 import type { ScheduledBatch, Observation, PoolMode, Decision } from './policy-types.ts';
 import { type Needs, explain, describeNeed, seconds } from './policy-words.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 /** Part of a node that does not bring another one, and that does not let one go: between them nothing happens. */
 const GROW_BAND = 0.1;
@@ -20,7 +21,6 @@ export const FIRST_BACKOFF_MS = 15_000;
 
 export const LONGEST_BACKOFF_MS = 300_000;
 
-const HOUR_MS = 3_600_000;
 
 /** How long before a batch is due its nodes must be asked for. */
 export function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs'>): number {

@@ -5,7 +5,7 @@
 import pc from 'picocolors';
 import type { OutcomeStatus } from '../domain/outcome.ts';
 import { sensorName } from '../domain/sensor.ts';
-import { plainTime } from '../domain/time.ts';
+import { DAY_MS, plainTime } from '../domain/time.ts';
 import {
   groupByDevice,
   type BatchData,
@@ -169,7 +169,7 @@ function sensorLines(data: BatchData, options: BatchTextOptions, colors: Colors)
 
 /** `14:00        15:00`: where the sparklines begin and end. */
 function timeAxis({ fromMs, toMs }: BatchData, width: number): string {
-  const short = toMs - fromMs <= 86_400_000 ? [11, 16] : [5, 10];
+  const short = toMs - fromMs <= DAY_MS ? [11, 16] : [5, 10];
   const from = formatTime(fromMs).slice(short[0], short[1]);
   const to = formatTime(toMs).slice(short[0], short[1]);
   return width < from.length + to.length + 1

@@ -5,6 +5,7 @@
  */
 import { pickAt, uniformAt } from './random.ts';
 import { SAMPLE_FLEET, type SampleSensor } from './fleet.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 /**
  * - `spike`: two to four readings far outside
@@ -35,7 +36,6 @@ export interface Fault {
 
 export const DEFAULT_SEED = 20180828;
 
-const HOUR_MS = 3_600_000;
 const STEP_MS = 5_000;
 
 /** Kinds of one hour. Their order over the hour is drawn. */

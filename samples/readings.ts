@@ -8,6 +8,7 @@ import { envelope, SAMPLE_FLEET, sampleSensor, type SampleSensor } from './fleet
 import { noiseAt, uniformAt, wanderAt } from './random.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { SensorKey } from '../domain/sensor.ts';
+import { DAY_MS } from '../domain/time.ts';
 
 /** Time between two readings of a sensor: the default aggregation interval. */
 export const READING_INTERVAL_MS = 5_000;
@@ -19,7 +20,6 @@ export interface SampleOptions {
   readonly faults?: boolean;
 }
 
-const DAY_MS = 86_400_000;
 const WANDER_MS = 20 * 60_000;
 /** Readings are late by up to this, never so much that they leave their 5 seconds. */
 const LATEST_MS = 900;

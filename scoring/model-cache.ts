@@ -14,6 +14,7 @@ import { callSignal, endingWith, orAborted, sharedBy } from '../storage/deadline
 import { checkModelSize } from './model-contract.ts';
 import { modelError } from './model-problem.ts';
 import type { ModelFile } from './thread-protocol.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 export type CachedKind = 'model' | 'pack';
 
@@ -198,7 +199,7 @@ async function filesOf(dir: string): Promise<{ path: string; bytes: number; used
     if (entry.name.endsWith('.onnx'))
       files.push({ path, bytes: info.size, usedMs: Math.max(info.atimeMs, info.mtimeMs) });
     // Another process may be writing it right now: only what is old was left behind.
-    else if (entry.name.endsWith('.new') && Date.now() - info.mtimeMs > 3_600_000)
+    else if (entry.name.endsWith('.new') && Date.now() - info.mtimeMs > HOUR_MS)
       await rm(path, { force: true }).catch(() => undefined);
   }
   return files.sort((a, b) => a.usedMs - b.usedMs);

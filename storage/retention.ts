@@ -1,9 +1,10 @@
 /** Deletes what the settings no longer keep, again and again, while a control worker lives. */
 import { messageOf } from '../domain/errors.ts';
 import type { PruneCounts, PruneCut, Store } from './store.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 /** Longest time between two rounds: what is too old by an hour harms nobody. */
-const EVERY_MS = 3_600_000;
+const EVERY_MS = HOUR_MS;
 /** Short ages are held more exactly: a round in each quarter of the shortest, and never without a pause. */
 const SHARE = 4;
 const LEAST_EVERY_MS = 60_000;

@@ -8,9 +8,10 @@ import { html } from '../report/page/markup.ts';
 import type { App } from './app.ts';
 import { cookieOf, sameSecret } from './guard.ts';
 import { barePage } from './layout.ts';
+import { HOUR_MS } from '../domain/time.ts';
 
 const COOKIE = 'fleetscore_session';
-const SESSION_MS = 12 * 3_600_000;
+const SESSION_MS = 12 * HOUR_MS;
 /** More sessions than people: the oldest go. */
 const MOST_SESSIONS = 1_000;
 

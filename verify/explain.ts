@@ -8,7 +8,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { Prediction } from '../domain/prediction.ts';
 import type { Window } from '../domain/reading.ts';
 import type { Sensor } from '../domain/sensor.ts';
-import type { Period } from '../domain/time.ts';
+import { HOUR_MS, type Period } from '../domain/time.ts';
 import { parseCaptureName } from '../ingest/capture.ts';
 import { hubFolder } from '../ingest/event.ts';
 import { findRaw, type RawSearch } from '../ingest/find-raw.ts';
@@ -175,7 +175,6 @@ export async function captureFolders(store: Pick<Store, 'listProgress'>): Promis
   return [...new Set(folders)];
 }
 
-const HOUR_MS = 3_600_000;
 
 /** Files of raw capture that were begun before the end of the window, and not long before it. */
 async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Period): Promise<string[]> {

@@ -7,7 +7,7 @@ import { chatText, postAlert, type AlertSettings, type MissedAlert } from '../ba
 import { batchesForGaps, scheduleGaps, type ScheduleGap } from '../batches/schedule-gaps.ts';
 import { seeSchedules, type BatchSchedule } from '../connect/schedule-times.ts';
 import { messageOf } from '../domain/errors.ts';
-import { compactTime, isoTime, plainTime } from '../domain/time.ts';
+import { compactTime, DAY_MS, isoTime, plainTime } from '../domain/time.ts';
 import type { Store } from '../storage/store.ts';
 
 export interface GapWatch {
@@ -22,7 +22,7 @@ export interface GapWatch {
 
 const EVERY_MS = 5 * 60_000;
 /** So far back: a worker that starts tells of the night, not of the week. */
-const LOOKED_MS = 86_400_000;
+const LOOKED_MS = DAY_MS;
 /** After an outage batches are caught up with one by one: nothing is missed before they had the time to start. */
 const PATIENCE_MS = 10 * 60_000;
 

@@ -7,8 +7,8 @@ import { poolWorkflowId } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
+import { DAY_MS } from '../domain/time.ts';
 
-const DAY_MS = 86_400_000;
 /** The record of nodes is read this often at most. */
 const RECORD_EVERY_MS = 30_000;
 /** Longest wait for a pool. */

@@ -1,6 +1,6 @@
 /** `fleetscore sensors ...`: the sensor list. */
 import type { Sensor } from '../../domain/sensor.ts';
-import { isoTime } from '../../domain/time.ts';
+import { DAY_MS, isoTime } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
 import type { WindowStats } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
@@ -14,7 +14,6 @@ interface ListOptions {
   readonly count?: boolean;
 }
 
-const DAY_MS = 86_400_000;
 
 /** Sensors whose ids follow each other, as ranges: those of a device may lie far apart. */
 function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly to: number }[] {

@@ -1,6 +1,6 @@
 /** `fleetscore models challenge` and what batches recorded of a challenger, for `models compare` and `batch show`. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime, type Period } from '../../domain/time.ts';
+import { DAY_MS, isoTime, type Period } from '../../domain/time.ts';
 import { formatCount as count, formatNumberOf as plural, formatShare } from '../../report/format.ts';
 import { agreedOf, type Challenger, type ChallengeSummary, type SensorDifference } from '../../domain/challenge.ts';
 import type { Batch, Store } from '../../storage/store.ts';
@@ -74,7 +74,7 @@ const describe = ({ release, share, sinceMs }: Challenger, current: string | und
     `See how it does: fleetscore models compare ${release}`,
   ].join('\n');
 
-const WEEK_MS = 7 * 86_400_000;
+const WEEK_MS = 7 * DAY_MS;
 
 /**
  * The week before the end of the newest batch: what batches recorded in months is much to sum, and tells of old models.

@@ -1,6 +1,6 @@
 /** `fleetscore cost`: node hours and money from the pool's record, and what other ways would have cost. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime } from '../../domain/time.ts';
+import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { alternatives, money, peakNodes, shareNodes, type BatchSpan, type Shares } from '../../pool/cost.ts';
 import { readDecisions, readNodes, recordedPools, type NodeRecord } from '../../pool/ledger.ts';
@@ -17,7 +17,6 @@ import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { hasEnded } from '../../storage/store.ts';
 
-const HOUR_MS = 3_600_000;
 /** Looked at when no times are given. */
 const DEFAULT_SPAN_MS = 24 * HOUR_MS;
 /** Nodes are started ahead of a batch and go after it: this far around it the record is read. */

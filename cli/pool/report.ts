@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { compactTime, isoTime } from '../../domain/time.ts';
+import { compactTime, HOUR_MS, isoTime } from '../../domain/time.ts';
 import { readDecisions, readNodes, recordedPools } from '../../pool/ledger.ts';
 import { formatNumberOf as plural } from '../../report/format.ts';
 import type { PoolPageData } from '../../report/pool/data.ts';
@@ -21,7 +21,7 @@ export interface ReportOptions {
 }
 
 /** Drawn when no times are given. */
-const DEFAULT_SPAN_MS = 3_600_000;
+const DEFAULT_SPAN_MS = HOUR_MS;
 
 export async function poolReport(context: Context, pool: string, options: ReportOptions): Promise<Output> {
   const toMs = Math.min(options.to ?? Date.now(), Date.now());

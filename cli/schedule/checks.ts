@@ -7,12 +7,11 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { expectedPeriods, seamsOf, type AskedPeriod } from '../../domain/schedule-expected.ts';
 import { timesBefore, type ScheduleSpec } from '../../domain/schedule-spec.ts';
-import { parseDuration, type Period } from '../../domain/time.ts';
+import { DAY_MS, parseDuration, type Period } from '../../domain/time.ts';
 import { offsetAt, wallTime } from '../../domain/zone.ts';
 import type { Store } from '../../storage/store.ts';
 import { when } from '../frame/text.ts';
 
-const DAY_MS = 86_400_000;
 /** Both the workflow's id and the column of SQL hold a name, and a time behind it. */
 const LONGEST_NAME = 200;
 

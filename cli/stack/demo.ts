@@ -12,7 +12,7 @@ import type { EventHubProducerClient } from '@azure/event-hubs';
 import pc from 'picocolors';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
-import { plainTime, type Period } from '../../domain/time.ts';
+import { DAY_MS, HOUR_MS, type Period, plainTime } from '../../domain/time.ts';
 import { sendReadings, waitIngested } from '../../ingest/send.ts';
 import { readStack } from '../../local/state.ts';
 import { formatCount, formatMs, formatNumberOf, formatPeriod } from '../../report/index.ts';
@@ -36,8 +36,6 @@ import { say as sayOn, tell } from '../frame/terminal.ts';
 
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
-const HOUR_MS = 60 * MINUTE;
-const DAY_MS = 24 * HOUR_MS;
 /** Most batches that are caught up with at the same time. */
 const AT_ONCE = 8;
 const SCHEDULE = 'every-15-minutes';

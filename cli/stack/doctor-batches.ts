@@ -9,11 +9,12 @@ import { formatNumberOf } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { newestBySchedule } from '../status/look.ts';
+import { DAY_MS } from '../../domain/time.ts';
 
 /** The newest ended batch of every schedule that has not rested for long is among so many. */
 const LOOKED_AT = 500;
 /** A batch by hand is told for so long: whoever started it has looked at it by then. */
-const BY_HAND_MS = 86_400_000;
+const BY_HAND_MS = DAY_MS;
 /** So many of them are shown. */
 const SHOWN = 5;
 

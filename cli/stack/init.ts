@@ -5,14 +5,13 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime } from '../../domain/time.ts';
+import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { packageFile, siblingFile } from '../../paths.ts';
 import { noiseAt, wanderAt } from '../../samples/random.ts';
 import { makeFolder } from '../../storage/folders.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 
-const HOUR_MS = 3_600_000;
 const EVERY_MS = 5_000;
 /** Where in the hour the oil begins to run hot. */
 const HOT_FROM_MS = 50 * 60_000;

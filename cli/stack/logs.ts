@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import { isoTime } from '../../domain/time.ts';
+import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { LEVELS } from '../../logging/levels.ts';
 import { openLogs, type LogFilter, type LogLine } from '../../logging/read.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -20,7 +20,6 @@ import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 
 const NAMES = new Map(Object.entries(LEVELS).map(([name, level]) => [level, name]));
 
-const HOUR_MS = 3_600_000;
 /** Looked at when no time is given. */
 const DEFAULT_MS = HOUR_MS;
 /** The same for one sensor: its lines are few. */

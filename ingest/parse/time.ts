@@ -5,7 +5,7 @@
  * number never chooses its unit.
  */
 import { shown } from '../../domain/describe.ts';
-import { isoTime, MAX_TIME_MS, tryParseTime, type TimeUnit } from '../../domain/time.ts';
+import { DAY_MS, isoTime, MAX_TIME_MS, type TimeUnit, tryParseTime } from '../../domain/time.ts';
 
 const PER_MS: Readonly<Record<TimeUnit, number>> = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 };
 
@@ -50,7 +50,6 @@ export const inUnit = (number: number, unit: TimeUnit): number =>
 
 /** Days of spreadsheets count from 1899-12-30. */
 const SPREADSHEET_DAY_0 = Date.UTC(1899, 11, 30);
-const DAY_MS = 86_400_000;
 
 /**
  * ` (...)`: what a number that is no time of its unit seems to be; empty when nothing. @param seconds what to do for

@@ -5,9 +5,10 @@ import { invalid } from './errors.ts';
 import { changedHeaders, findBlob, findContainer, storedHeaders } from './rows.ts';
 import type { BlobAnswer, OneBlobRequest } from './request.ts';
 import { document, element, readBlockList } from './xml.ts';
+import { DAY_MS } from '../../domain/time.ts';
 
 /** "Put Block": blocks that no list has committed are dropped after a week. */
-const STAGED_MS = 7 * 86_400_000;
+const STAGED_MS = 7 * DAY_MS;
 
 /** `Put Block`. */
 export function putBlock(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {

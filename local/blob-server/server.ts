@@ -35,6 +35,7 @@ import {
 } from './request.ts';
 import { authorize, type Account } from './shared-key.ts';
 import { document, element } from './xml.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 /** The well-known account of storage emulators: its key is no secret, so a stack has one of its own. */
 export const EMULATOR_ACCOUNT: Account = {
@@ -60,7 +61,7 @@ export interface BlobServer {
   stop(): Promise<void>;
 }
 
-const OLD_BLOCKS_EVERY_MS = 3_600_000;
+const OLD_BLOCKS_EVERY_MS = HOUR_MS;
 
 /** @throws when the folder cannot be used or the port is taken */
 export async function startBlobServer({

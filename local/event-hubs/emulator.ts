@@ -33,9 +33,9 @@ import { openProducerLink } from './producer-link.ts';
 import { isRequestNode, openRequestLink, openResponseLink } from './request-nodes.ts';
 import { DEVELOPMENT_KEYS, type SasKeys } from './sas.ts';
 import { hasShownKey, offerMechanisms } from './sasl.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 const MIB = 1024 * 1024;
-const HOUR_MS = 3_600_000;
 export const DEFAULTS = {
   host: '127.0.0.1',
   retentionMs: 24 * HOUR_MS,

@@ -11,6 +11,7 @@ import { EVENT_HUBS_KEY } from '../keys.ts';
 import { readConfigFile, type HubConfig } from './config.ts';
 import { DEFAULT_HUB } from './default-hub.ts';
 import { startEventHubsEmulator } from './emulator.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 const FLAGS = {
   port: { type: 'string', default: '5672' },
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
     ...(key === undefined ? {} : { keys: { RootManageSharedAccessKey: key } }),
     port: numberFlag('port', values.port) ?? 0,
     ...(values.data === undefined ? {} : { dataDir: values.data }),
-    ...(retentionHours === undefined ? {} : { retentionMs: retentionHours * 3_600_000 }),
+    ...(retentionHours === undefined ? {} : { retentionMs: retentionHours * HOUR_MS }),
   });
   let health: Server | undefined;
   const stop = async (): Promise<void> => {

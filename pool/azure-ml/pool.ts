@@ -11,6 +11,7 @@ import { ensureCluster, readCluster } from './cluster.ts';
 import { QUOTA_REMEDY } from './errors.ts';
 import { archive, cancelIfQueued, listNodes, submit } from './jobs.ts';
 import type { AzureMlTarget } from './target.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 export interface AzureMlPoolOptions extends Omit<ArmOptions, 'subscriptionId'> {
   readonly name: string;
@@ -26,7 +27,7 @@ export interface AzureMlPoolOptions extends Omit<ArmOptions, 'subscriptionId'> {
 
 /** Jobs that ended are kept in the list this long; failed ones longer, for people. */
 const ARCHIVE_AFTER_MS = 600_000;
-const ARCHIVE_FAILED_AFTER_MS = 24 * 3_600_000;
+const ARCHIVE_FAILED_AFTER_MS = 24 * HOUR_MS;
 /** Archived at one look. */
 const ARCHIVE_AT_ONCE = 5;
 

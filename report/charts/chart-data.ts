@@ -3,7 +3,7 @@
  * keep at least a thousandth of their range, which is finer than a screen; a long series is thinned to
  * what a chart can show, where every slice keeps its lowest, highest and most anomalous window.
  */
-import type { Period } from '../../domain/time.ts';
+import { DAY_MS, HOUR_MS, type Period } from '../../domain/time.ts';
 import type { PredictionSeries } from '../collect/batch-data.ts';
 
 export interface ChartData {
@@ -119,8 +119,6 @@ function differences(numbers: readonly number[]): number[] {
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
-const HOUR = 3_600_000;
-const DAY = 86_400_000;
 const TICK_STEPS = [
   SECOND,
   2 * SECOND,
@@ -134,29 +132,29 @@ const TICK_STEPS = [
   10 * MINUTE,
   15 * MINUTE,
   30 * MINUTE,
-  HOUR,
-  2 * HOUR,
-  3 * HOUR,
-  6 * HOUR,
-  12 * HOUR,
-  DAY,
-  2 * DAY,
-  7 * DAY,
-  14 * DAY,
-  28 * DAY,
+  HOUR_MS,
+  2 * HOUR_MS,
+  3 * HOUR_MS,
+  6 * HOUR_MS,
+  12 * HOUR_MS,
+  DAY_MS,
+  2 * DAY_MS,
+  7 * DAY_MS,
+  14 * DAY_MS,
+  28 * DAY_MS,
 ] as const;
 
 /** Round UTC times over a period: [offset in ms, label]. */
 export function timeTicks({ fromMs, toMs }: Period, most: number): [number, string][] {
   const span = toMs - fromMs;
   const fitting = TICK_STEPS.find((candidate) => span / candidate <= most);
-  const step = fitting ?? Math.ceil(span / most / (365 * DAY)) * 365 * DAY;
+  const step = fitting ?? Math.ceil(span / most / (365 * DAY_MS)) * 365 * DAY_MS;
   const ticks: [number, string][] = [];
   for (let at = Math.ceil(fromMs / step) * step; at <= toMs; at += step) {
     const iso = new Date(at).toISOString();
     const clock = iso.slice(11, step >= MINUTE ? 16 : 19);
-    const ofDay = at % DAY === 0 && span > DAY ? iso.slice(5, 10) : clock;
-    ticks.push([at - fromMs, step >= DAY ? iso.slice(0, 10) : ofDay]);
+    const ofDay = at % DAY_MS === 0 && span > DAY_MS ? iso.slice(5, 10) : clock;
+    ticks.push([at - fromMs, step >= DAY_MS ? iso.slice(0, 10) : ofDay]);
   }
   return ticks;
 }

@@ -5,9 +5,10 @@ import { loadPrices, priceOf } from '../../pool/prices.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { formatMs, formatTime } from '../format.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 /** Nodes start ahead of a batch and go after it: this far around it the record is read, ms. */
-const AROUND_MS = 2 * 3_600_000;
+const AROUND_MS = 2 * HOUR_MS;
 
 export interface PriceSource {
   /** In the shape of Azure's retail price API. */
@@ -79,9 +80,9 @@ async function rateOf(
 /** For people: money where there are prices, time of nodes otherwise. */
 export function formatCost(ms: number, rate: CostView['rate']): string {
   if (!rate)
-    return ms < 3_600_000
+    return ms < HOUR_MS
       ? formatMs(Math.round(ms / 1_000) * 1_000).replace(/^0 ms$/, '0 s')
-      : `${(ms / 3_600_000).toFixed(2)} h`;
+      : `${(ms / HOUR_MS).toFixed(2)} h`;
   const amount = money(ms, rate.perHour);
   return `${amount.toFixed(amount !== 0 && amount < 0.1 ? 4 : 2)} ${rate.currency}`;
 }

@@ -23,6 +23,7 @@ import { formatClock, formatCost, type CostView } from './cost-data.ts';
 import { HEAT_KEYS, meter, renderPage, tableSection, type Tab } from './layout.ts';
 import { batchPath, deviceFile } from './paths.ts';
 import type { BatchSummary } from './summary.ts';
+import { DAY_MS } from '../../domain/time.ts';
 
 /** A batch that has its pages. */
 export interface ListedBatch {
@@ -104,7 +105,7 @@ function batchHeat(line: readonly ListedBatch[], devices: readonly DeviceTotal[]
 function batchAxis(line: readonly ListedBatch[]): AxisLabel[] {
   const every = Math.ceil(line.length / 8);
   const oneDay = new Set(line.map(({ batch }) => formatTime(batch.fromMs).slice(0, 10))).size === 1;
-  const short = line.every(({ batch }) => batch.toMs - batch.fromMs < 86_400_000);
+  const short = line.every(({ batch }) => batch.toMs - batch.fromMs < DAY_MS);
   return line.flatMap(({ batch }, i) =>
     i % every > 0
       ? []

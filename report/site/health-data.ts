@@ -4,12 +4,10 @@
  * together, over a day, by what the models made of the readings; the readings themselves are compared only
  * when a batch is hours long.
  */
-import { isoTime, type Period } from '../../domain/time.ts';
+import { DAY_MS, HOUR_MS, isoTime, type Period } from '../../domain/time.ts';
 import type { Batch, Store } from '../../storage/store.ts';
 import { fleetHealth, type FleetHealth } from '../../verify/model-health.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Shortest batch whose readings are compared with those before. */
 const LEAST_FOR_DRIFT_MS = 6 * HOUR_MS;
 

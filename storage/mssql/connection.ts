@@ -10,6 +10,7 @@ import { storeError, waitingText } from './errors.ts';
 import { createStage, dropStage, fit, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
 import { verdictOn } from './transient.ts';
 import { watchConnections } from './watch-connections.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 4_000;
@@ -18,7 +19,7 @@ const LOCK_TIMEOUT_MS = 45_000;
 /** A login takes a fraction of a second where the network is there. */
 const ASK_MS = 4_000;
 /** A migration may build an index over all windows. */
-const SCRIPT_TIMEOUT_MS = 3_600_000;
+const SCRIPT_TIMEOUT_MS = HOUR_MS;
 
 /** How long work is tried again while its trouble can pass; a request that is under way is not cut. */
 export interface Patience {

@@ -10,6 +10,7 @@ import { parseFeatures, maxLag, type Feature } from '../../scoring/features.ts';
 import { beyond, type Range } from '../../scoring/normal-range.ts';
 import type { SensorHistoryRow, Store } from '../../storage/store.ts';
 import type { Normal } from './normal.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 /** A feature as the model saw it. */
 export interface FeatureSeen {
@@ -65,7 +66,6 @@ export interface Moved {
   readonly spreads?: number;
 }
 
-const HOUR_MS = 3_600_000;
 /** Around the window: a minute to either side. */
 const NEAR_MS = 60_000;
 /** Before it so much is left out: what moved slowly had begun. */

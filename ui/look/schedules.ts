@@ -4,7 +4,7 @@ import { findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { batchSchedule, scheduleNames, type BatchSchedule } from '../../connect/schedule-times.ts';
 import { expectedPeriods } from '../../domain/schedule-expected.ts';
 import { startsText } from '../../domain/schedule-text.ts';
-import { parseDurationOrZero } from '../../domain/time.ts';
+import { DAY_MS, parseDurationOrZero } from '../../domain/time.ts';
 import type { Store } from '../../storage/store.ts';
 import { DEFAULT_PERIOD, DEFAULT_WAIT_FOR_READINGS } from '../../workflows/policies.ts';
 import type { ScheduleTimesSeen } from './fresh.ts';
@@ -18,7 +18,7 @@ export interface ScheduleView extends ScheduleTimesSeen {
 }
 
 /** Newest scheduled times that are looked at. */
-const LOOK_BACK_MS = 40 * 86_400_000;
+const LOOK_BACK_MS = 40 * DAY_MS;
 
 export async function seeAll(client: Client, nowMs: number): Promise<ScheduleView[]> {
   const views: ScheduleView[] = [];

@@ -10,7 +10,7 @@ import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import type { Sensor } from '../../domain/sensor.ts';
-import type { Period } from '../../domain/time.ts';
+import { HOUR_MS, type Period } from '../../domain/time.ts';
 import { toSeries } from '../../report/collect/series.ts';
 import type { PredictionSeries } from '../../report/collect/batch-data.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
@@ -38,7 +38,7 @@ export interface SeriesReader {
 }
 
 /** Spans up to this length are drawn window by window. */
-const FINE_MS = 26 * 3_600_000;
+const FINE_MS = 26 * HOUR_MS;
 /** Slices of a long span. */
 const SLICES = 360;
 const MINUTE_MS = 60_000;

@@ -3,6 +3,7 @@
  * read.
  */
 import type { Batch, Store } from '../../storage/store.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 /** Sums over the batches whose period ends in an hour. */
 export interface Hour {
@@ -22,7 +23,6 @@ export interface WeekView {
   readonly before: readonly Hour[];
 }
 
-const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
 const HOURS = 24;
 /** Batches of a day; one a minute of two schedules is more than enough to tell hours apart. */

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { ask, type Answer } from '../../domain/answer.ts';
 import { decided } from '../../domain/outcome.ts';
-import { isoTime } from '../../domain/time.ts';
+import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { formatCount, formatMs, formatNumberOf, formatShare } from '../../report/format.ts';
 import { html, type Markup, type MarkupValue } from '../../report/page/markup.ts';
 import { chip, section } from '../../report/page/parts.ts';
@@ -170,13 +170,13 @@ function scheduleSection(
 
 /** Scores a period again, or for the first time. */
 function scoreForm(formToken: string, nowMs: number): Markup {
-  const hour = Math.floor(nowMs / 3_600_000) * 3_600_000;
+  const hour = Math.floor(nowMs / HOUR_MS) * HOUR_MS;
   return html`
     <section class="panel form" aria-labelledby="again">
       <h2 id="again">Score a period</h2>
       <form method="post" action="/score" class="bar-line">
         <input type="hidden" name="token" value="${formToken}">
-        <label class="field" for="from">From <input type="datetime-local" id="from" name="from" required data-utc="${isoTime(hour - 3_600_000)}"></label>
+        <label class="field" for="from">From <input type="datetime-local" id="from" name="from" required data-utc="${isoTime(hour - HOUR_MS)}"></label>
         <label class="field" for="to">To <input type="datetime-local" id="to" name="to" required data-utc="${isoTime(hour)}"></label>
         <label class="field" for="what">Which sensors
           <select id="what" name="what">

@@ -25,11 +25,11 @@ import { ALARM_COLUMNS, incidentRow, valueText, type RowContext } from './alarm-
 import { alarmTools } from './alarm-tools.ts';
 import { saidOf } from './said.ts';
 import { weekChart } from './week-chart.ts';
+import { DAY_MS } from '../../domain/time.ts';
 
 /** Incidents on the first screen; the page of alarms has all. */
 const MOST_SHOWN = 50;
 const MOST_LISTED = 8;
-const DAY_MS = 86_400_000;
 
 export async function nowPage(app: App, request: FastifyRequest): Promise<string> {
   const { look, deps } = app;

@@ -1,11 +1,10 @@
 /** The span of time that a page shows, from its address: an hour, a day, a week, a month, or from and to. Pure. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime, parseTime, type Period } from '../../domain/time.ts';
+import { HOUR_MS, isoTime, parseTime, type Period } from '../../domain/time.ts';
 import { html, type Markup } from '../../report/page/markup.ts';
 import { queryOf } from '../parts.ts';
 import { span } from '../time.ts';
 
-const HOUR_MS = 3_600_000;
 export const SPANS = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS } as const;
 export type SpanName = keyof typeof SPANS;
 const NAMES: Readonly<Record<SpanName, string>> = { hour: 'Hour', day: 'Day', week: 'Week', month: 'Month' };

@@ -6,6 +6,7 @@ import { formatCount, formatShare } from '../../report/format.ts';
 import { html, trusted, type Markup } from '../../report/page/markup.ts';
 import type { Hour, WeekView } from '../look/week.ts';
 import { time } from '../time.ts';
+import { HOUR_MS } from '../../domain/time.ts';
 
 const HEIGHT = 72;
 
@@ -32,7 +33,7 @@ export function weekChart({ now, before }: WeekView): Markup {
   return html`
     <div class="panel week">
       ${scored ? drawn : html`<p class="none">No batch in the last 24 hours.</p>`}
-      <p class="ends">${time(now[0]!.fromMs)}<span class="gap"></span>${time(now.at(-1)!.fromMs + 3_600_000)}</p>
+      <p class="ends">${time(now[0]!.fromMs)}<span class="gap"></span>${time(now.at(-1)!.fromMs + HOUR_MS)}</p>
       <p class="key">
         <span><i class="k bar"></i>anomalous windows, highest ${formatShare(most, 1)}</span>
         <span><i class="k was"></i>a week ago</span>
