@@ -3,12 +3,12 @@
  * changed, ones that nothing supports any more. Nothing is deleted and nothing that people did is lost. Deciding again
  * on the same gives no change and no event.
  */
-import { createHash } from 'node:crypto';
 import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type AlarmStep } from '../domain/alarm.ts';
 import type { FoundAlarm } from './excursion.ts';
 import type { AlarmKey } from './fold.ts';
 import type { AlarmRule } from './rules.ts';
 import { HOUR_MS } from '../domain/time.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export interface ReconcileInput {
   readonly sensorId: number;
@@ -37,10 +37,7 @@ export const CHATTER_MS = HOUR_MS;
  * start, so another one may come to begin where it did: that one has the next `number`.
  */
 const alarmId = (sensorId: number, { kind, sinceMs }: AlarmKey, number: number): string =>
-  createHash('sha256')
-    .update(`${sensorId}/${kind}/${sinceMs}${number === 0 ? '' : `/${number}`}`)
-    .digest('hex')
-    .slice(0, 15);
+  sha256Of(`${sensorId}/${kind}/${sinceMs}${number === 0 ? '' : `/${number}`}`).slice(0, 15);
 
 /** The id of a new alarm; that of one that was withdrawn, if it began then. */
 function freeId(records: ReadonlyMap<string, AlarmRecord>, sensorId: number, key: AlarmKey): string {

@@ -2,7 +2,6 @@
  * The manifest of a batch, from what is on record: made again it has the same bytes. Written once; where an earlier
  * try got that far, what it wrote stands, as it must where a policy makes blobs immutable.
  */
-import { createHash } from 'node:crypto';
 import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { FORMATS } from '../domain/format.ts';
@@ -10,6 +9,7 @@ import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch } from '../storage/store.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export function manifestOf(batch: Batch, status: Manifest['status'], files: readonly ManifestFile[]): Manifest {
   return {
@@ -49,7 +49,7 @@ export async function writeManifest(blobs: BlobStore, batch: Batch, manifest: Ma
     return name;
   } catch (error) {
     if (!(error instanceof FleetscoreError)) throw error;
-    const beside = name.replace(/\.json$/, `.${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.json`);
+    const beside = name.replace(/\.json$/, `.${sha256Of(bytes).slice(0, 12)}.json`);
     if (await stands(blobs, beside, bytes)) return beside;
     throw error;
   }

@@ -12,7 +12,8 @@ import type { EncodedPredictions } from '../scoring/predictions-content.ts';
 import { decodePredictions, encodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, BatchFile, Store } from '../storage/store.ts';
-import { sha256Of, writePredictions } from './predictions-blob.ts';
+import { sha256Of } from '../domain/sha256.ts';
+import { writePredictions } from './predictions-blob.ts';
 
 /** A file above it is no small one: it stays as it is. */
 const SMALL_BYTES = 64 * 1024;

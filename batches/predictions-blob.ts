@@ -3,13 +3,13 @@
  * came late between two attempts, and the first did not commit) its own go beside them, named by content; the manifest
  * knows which count.
  */
-import { createHash } from 'node:crypto';
 import { CONTAINERS, predictionsBlob } from '../domain/blob-names.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { EncodedPredictions } from '../scoring/predictions-content.ts';
 import { CONTENT_TYPES } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { BatchFile } from '../storage/store.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 /** @param folder of the batch */
 export async function writePredictions(
@@ -28,5 +28,3 @@ export async function writePredictions(
   await blobs.putIfAbsent(CONTAINERS.predictions, beside, bytes, type);
   return file(beside);
 }
-
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -3,11 +3,11 @@
  * the same place; names of devices and sensors are encoded and can never leave their folder. Names that are too
  * long for that are cut, with a hash: existing blobs of shorter names are found as ever.
  */
-import { createHash } from 'node:crypto';
 import { boundedNames, MAX_BLOB_PART } from './bounded.ts';
 import type { PredictionsFormat } from './prediction.ts';
 import { keyOf, type SensorKey } from './sensor.ts';
 import { compactTime, isoTime } from './time.ts';
+import { sha256Of } from './sha256.ts';
 
 export const CONTAINERS = {
   /** Models and packs by content: immutable. */
@@ -34,7 +34,7 @@ export const packBlob = (sha256: string): string => `packs/${sha256.slice(0, 2)}
 /** Folder of one batch: `20261123T140000Z/20261123T141500Z-1a2b3c4d`. */
 export const batchFolder = (fromMs: number, batchId: string): string => `${compactTime(fromMs)}/${batchId}`;
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 24);
+const hashOf = (text: string): string => sha256Of(text).slice(0, 24);
 
 /** A sensor as one part of a blob's name. */
 const sensorPart = (key: SensorKey): string =>

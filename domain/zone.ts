@@ -38,7 +38,6 @@ function clockOf(zone: string): Intl.DateTimeFormat {
 /** Whether clocks in this zone show UTC. */
 export const isUtc = (zone: string): boolean => /^(|UTC|Etc\/(UTC|UCT|Zulu|Universal|GMT|Greenwich)|GMT)$/.test(zone);
 
-
 /**
  * What clocks in a zone show at an instant (epoch ms), as a wall time.
  * @throws FleetscoreError `INVALID_ZONE`

@@ -7,7 +7,6 @@ import { breakEvenMs, nodesFor } from './policy.ts';
 import type { PoolSettings } from './settings.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
-
 export interface BatchSpan {
   readonly id: string;
   readonly startedAtMs: number;

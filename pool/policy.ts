@@ -21,7 +21,6 @@ export const FIRST_BACKOFF_MS = 15_000;
 
 export const LONGEST_BACKOFF_MS = 300_000;
 
-
 /** How long before a batch is due its nodes must be asked for. */
 export function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs'>): number {
   return spinUpMs * (settings.priority === 'low-priority' ? LOW_PRIORITY_LEAD : 1) + settings.marginMs;

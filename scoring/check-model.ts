@@ -2,7 +2,6 @@
  * The check of one model file before it is published: read it, load it, run it. What passes here can be
  * scored with; what does not is refused with the reason, before anything is stored. Runs in a thread.
  */
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
@@ -13,6 +12,7 @@ import { modelError, modelProblem } from './model-problem.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
 import { loadModel, type ScoreSink } from './session.ts';
 import type { CandidateFile, CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 /** Values each feature takes in turn; a model must bear them all, and give a number for one at least. */
 const PROBES = [0, 1, -1, 20, 1e6, -1e6, Number.NaN, Number.POSITIVE_INFINITY];
@@ -75,7 +75,7 @@ async function check(
     const probes = found?.fuser.probes(found.parameters);
     return {
       path,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256: sha256Of(bytes),
       bytes: bytes.byteLength,
       kind: found?.fuser.kind ?? PLAIN_KIND,
       features: features.map((feature) => feature.name),

@@ -3,7 +3,7 @@
  * it arrives and again by whoever reads it; a file that does not fit its name is fetched again. The disk is
  * a help only: when it is full or not writable, bytes go from hand to hand.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
@@ -15,6 +15,7 @@ import { checkModelSize } from './model-contract.ts';
 import { modelError } from './model-problem.ts';
 import type { ModelFile } from './thread-protocol.ts';
 import { HOUR_MS } from '../domain/time.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export type CachedKind = 'model' | 'pack';
 
@@ -184,8 +185,6 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
     throw error;
   }
 }
-
-const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** What an earlier process left, oldest use first; half-written files are removed. */
 async function filesOf(dir: string): Promise<{ path: string; bytes: number; usedMs: number }[]> {

@@ -3,12 +3,12 @@
  * The same result gives the same bytes, so that a retry writes what is there. A reader takes either format and
  * knows it by the first bytes; zero has no sign, so both hold the same rows.
  */
-import { createHash } from 'node:crypto';
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
 import { decodeCsv, encodeCsv } from './predictions-csv.ts';
 import { decodeParquet, encodeParquet, isParquet } from './predictions-parquet.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
   csv: 'text/csv; charset=utf-8',
@@ -23,7 +23,7 @@ export function encodePredictions(
   result: Scored,
 ): EncodedPredictions {
   const content = format === 'parquet' ? encodeParquet(sensors, series, result) : encodeCsv(sensors, series, result);
-  return { ...content, sha256: createHash('sha256').update(content.bytes).digest('hex') };
+  return { ...content, sha256: sha256Of(content.bytes) };
 }
 
 /**

@@ -2,7 +2,6 @@
  * Publishing under a name that is taken: a publish that was killed between its release and `current` is whole, and the
  * same folder under the same name finishes it. Any other models under that name are refused: releases never change.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { FleetscoreError } from '../domain/errors.ts';
@@ -12,6 +11,7 @@ import { mapLimit } from './concurrency.ts';
 import { declaredModel } from './declare.ts';
 import type { ModelEntry } from './model-list.ts';
 import { modelProblem } from './model-problem.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 const FILES_AT_ONCE = 16;
 
@@ -55,7 +55,7 @@ async function isSame(model: ReleaseModel, entry: ModelEntry, maxModelBytes: num
   if (model.pool !== entry.pool || !isDeepStrictEqual(model.threshold, entry.threshold)) return false;
   try {
     const bytes = declaredModel(await readFile(entry.path), entry.declared, maxModelBytes);
-    return createHash('sha256').update(bytes).digest('hex') === model.model;
+    return sha256Of(bytes) === model.model;
   } catch (error) {
     // One that cannot be published is not the one that was.
     if (modelProblem(error)) return false;

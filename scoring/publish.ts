@@ -3,7 +3,6 @@
  * transaction, and `current` last. Whatever stops it on the way, no release refers to what is not there;
  * what was stored before is found again by the next attempt.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
@@ -28,6 +27,7 @@ import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { refuseLoss, unnamedModels } from './replaced-models.ts';
 import { verifyPack } from './packs/verify-pack.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export interface PublishOptions {
   readonly store: Store;
@@ -278,7 +278,7 @@ async function storeModels(
     const files = await Promise.all(
       some.map(async (model) => {
         const bytes = declaredModel(await readFile(model.path), declared.get(model.sha256)!, maxModelBytes);
-        if (createHash('sha256').update(bytes).digest('hex') !== model.sha256)
+        if (sha256Of(bytes) !== model.sha256)
           throw new FleetscoreError(
             'MODEL_CHANGED',
             `${model.path} changed while it was being published. Publish again.`,

@@ -5,12 +5,13 @@
  * in a package of its own) the packages go to a plain folder instead.
  */
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { installerEnv, programEnv } from '../domain/program-env.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 /** How to start a Python that has the required packages. */
 export interface PythonEnv {
@@ -63,10 +64,7 @@ export async function ensurePython(
 ): Promise<PythonEnv> {
   const python = await findPython();
   const text = await readFile(requirements, 'utf8');
-  const key = createHash('sha256')
-    .update(JSON.stringify([text, python.path, python.version]))
-    .digest('hex')
-    .slice(0, 16);
+  const key = sha256Of(JSON.stringify([text, python.path, python.version])).slice(0, 16);
   const dir = join(toolsDir, `python-${key}`);
   if (existsSync(dir)) return envOf(dir, python.path);
 

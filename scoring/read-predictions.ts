@@ -3,7 +3,6 @@
  * hash on record; where batches overlap, the one that began last has the word: what its
  * manifest says of itself (`startedAt`).
  */
-import { createHash } from 'node:crypto';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Prediction } from '../domain/prediction.ts';
@@ -12,6 +11,7 @@ import type { Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { decodePredictions } from './predictions-file.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 /** A prediction with where it comes from. */
 export interface PredictionRow extends Prediction {
@@ -31,7 +31,7 @@ export async function readPredictions(
   const byTime = new Map<number, PredictionRow>();
   for (const source of await deps.store.predictionSources(sensor.id, period)) {
     const bytes = await deps.blobs.get(CONTAINERS.predictions, source.file.blob);
-    if (createHash('sha256').update(bytes).digest('hex') !== source.file.sha256)
+    if (sha256Of(bytes) !== source.file.sha256)
       throw new FleetscoreError(
         'PREDICTIONS_CORRUPT',
         `predictions/${source.file.blob} is not the file that batch ${source.batchId} wrote (its SHA-256 ` +

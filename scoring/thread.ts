@@ -2,7 +2,6 @@
  * The code of a scoring thread. It keeps what it loaded in a cache bounded in bytes, runs one job at a time,
  * and turns whatever a model does wrong into a problem of that model alone.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
@@ -27,6 +26,7 @@ import {
   type ThreadReply,
   type ThreadSettings,
 } from './thread-protocol.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 const settings = workerData as ThreadSettings;
 
@@ -60,7 +60,7 @@ function readBytes({ sha256, path, bytes: given }: ModelFile): Uint8Array {
       throw problem;
     }
   }
-  const found = createHash('sha256').update(bytes).digest('hex');
+  const found = sha256Of(bytes);
   if (found === sha256) return bytes;
   const problem = modelError(
     'model_corrupt',

@@ -4,10 +4,10 @@
  * version whose code can still work beside it, loses nothing and misreads nothing. The highest of them is kept in the
  * store, so that code which is older than the schema knows whether it may go on.
  */
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { MigrationState } from './store.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export interface Migration {
   readonly version: number;
@@ -74,7 +74,7 @@ export function loadMigrations(engine: 'sqlite' | 'mssql'): Migration[] {
     .filter((file) => /^\d+-.+\.sql$/.test(file))
     .map((file) => {
       const sql = readFileSync(new URL(file, folder), 'utf8').replaceAll('\r\n', '\n');
-      const checksum = createHash('sha256').update(sql).digest('hex');
+      const checksum = sha256Of(sql);
       const version = Number.parseInt(file, 10);
       // One that says nothing is compatible with nobody: the safe answer.
       const compatibleFrom = Number(/^-- compatible-from: (\d+)$/m.exec(sql)?.[1] ?? UNSAID[version] ?? version);

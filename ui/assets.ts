@@ -1,10 +1,10 @@
 /** Style and script of the application: read once, named by what is in them, kept by browsers for good. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { siblingFile } from '../paths.ts';
 import { PAGE_STYLE } from '../report/page/style.ts';
 import { SITE_STYLE } from '../report/site/site-style.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 interface Asset {
   readonly path: string;
@@ -13,7 +13,7 @@ interface Asset {
 }
 
 function asset(name: string, type: string, body: string): Asset {
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, 12);
+  const digest = sha256Of(body).slice(0, 12);
   return { path: `/assets/${digest}-${name}`, type: `${type}; charset=utf-8`, body };
 }
 

@@ -2,7 +2,6 @@
  * The files of a batch as manifest, SQL and Blob have them. Each is fetched and checked when a sensor of it
  * comes by, a few are kept: memory holds a handful of files and the manifest, whatever the fleet.
  */
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { batchFolder, CONTAINERS, manifestBlob, reportBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -12,6 +11,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { tallyFile, type FileTally } from './file-tally.ts';
 import type { Findings } from './findings.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 export interface BatchFiles {
   /** Of the manifest, or of SQL where there is no manifest. */
@@ -44,7 +44,7 @@ export async function readManifest({ blobs }: Deps, batch: Batch, findings: Find
   try {
     const body = Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest ?? name));
     // Where another one stands under its name and cannot be replaced, a manifest lies beside it, named by its content.
-    const beside = name.replace(/\.json$/, `.${createHash('sha256').update(body).digest('hex').slice(0, 12)}.json`);
+    const beside = name.replace(/\.json$/, `.${sha256Of(body).slice(0, 12)}.json`);
     if (batch.manifest !== undefined && batch.manifest !== name && batch.manifest !== beside)
       findings.found(
         'closed',
@@ -94,7 +94,7 @@ export async function openFiles(
     if (seen.has(file.chunk)) return tallyFile(bytes, batch);
     if (bytes.byteLength !== file.bytes)
       findings.found('files', `${name} has ${bytes.byteLength} bytes, the manifest says ${file.bytes}`);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = sha256Of(bytes);
     if (sha256 !== file.sha256)
       findings.found('files', `${name} has SHA-256 ${sha256}, the manifest says ${file.sha256}`);
     try {

@@ -2,7 +2,6 @@
  * Where a prediction comes from: file, batch, release, model, the window that was scored, and the raw data
  * that window was made of. Reads only; the file is checked against the hash on record on the way.
  */
-import { createHash } from 'node:crypto';
 import { CONTAINERS, packBlob, modelBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Prediction } from '../domain/prediction.ts';
@@ -25,6 +24,7 @@ import type {
   Store,
   WindowReadings,
 } from '../storage/store.ts';
+import { sha256Of } from '../domain/sha256.ts';
 
 /** A prediction with the batch that made it. */
 export interface MadeBy {
@@ -101,7 +101,7 @@ async function predictionOf(
   startMs: number,
 ): Promise<MadeBy | undefined> {
   const bytes = await blobs.get(CONTAINERS.predictions, file.blob);
-  if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
+  if (sha256Of(bytes) !== file.sha256)
     throw new FleetscoreError(
       'PREDICTIONS_CORRUPT',
       `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). ` +
@@ -174,7 +174,6 @@ export async function captureFolders(store: Pick<Store, 'listProgress'>): Promis
   // Several consumer groups read the same events.
   return [...new Set(folders)];
 }
-
 
 /** Files of raw capture that were begun before the end of the window, and not long before it. */
 async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Period): Promise<string[]> {

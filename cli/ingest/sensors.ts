@@ -14,7 +14,6 @@ interface ListOptions {
   readonly count?: boolean;
 }
 
-
 /** Sensors whose ids follow each other, as ranges: those of a device may lie far apart. */
 function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly to: number }[] {
   const ranges: { from: number; to: number }[] = [];

@@ -2,7 +2,6 @@
  * Predictions of chosen sensors, read through the manifests of their batches. What a manifest does not list
  * is not read; what it lists must be there with the hash it gives, or a problem is told instead.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -12,6 +11,7 @@ import type { BlobStore } from '../../storage/blobs.ts';
 import type { Batch, BatchFile } from '../../storage/store.ts';
 import type { PredictionSeries } from './batch-data.ts';
 import { chunkKey, type Candidate } from './outcomes.ts';
+import { sha256Of } from '../../domain/sha256.ts';
 
 interface SeriesSource {
   readonly blobs: Pick<BlobStore, 'get'>;
@@ -101,7 +101,7 @@ async function readListed(
 ): Promise<Iterable<Prediction> | string> {
   const body = await getIfThere(blobs, file.blob);
   if (!body) return `file ${file.blob} is missing in Blob`;
-  if (createHash('sha256').update(body).digest('hex') !== file.sha256.toLowerCase())
+  if (sha256Of(body) !== file.sha256.toLowerCase())
     return `file ${file.blob} is not the one its manifest lists (SHA-256 differs)`;
   try {
     return await decodePredictions(body);

@@ -2,19 +2,18 @@
  * Where the pages of the site lie. Every name is of lower-case letters, digits, `-` and `_`: the same in a
  * link, in Blob, and on any disk. Names derive from the work, so a batch told again lands on the same pages.
  */
-import { createHash } from 'node:crypto';
 import { batchFolder } from '../../domain/blob-names.ts';
 import type { ReportBatch } from '../collect/batch-data.ts';
 import { PAGE_SCRIPT } from '../page/script.ts';
 import { PAGE_STYLE } from '../page/style.ts';
 import { SITE_STYLE } from './site-style.ts';
+import { sha256Of } from '../../domain/sha256.ts';
 
 const PLAIN = /^[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?$/;
 /** Names that Windows keeps for devices of its own. */
 const RESERVED = /^(?:con|prn|aux|nul|com\d|lpt\d)$/;
 
-const digest = (text: string, digits: number): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, digits);
+const digest = (text: string, digits: number): string => sha256Of(text).slice(0, digits);
 
 /**
  * File of a device's page: its name where that is plain; otherwise what is readable of it, `_` and a hash, so

@@ -3,10 +3,10 @@
  * is handed over as soon as it is full. Order of adding decides the rows, so the same models in the same
  * order give the same packs.
  */
-import { createHash } from 'node:crypto';
 import { encodeModel } from '../onnx-proto.ts';
 import type { Fusable, Fuser } from './fuser.ts';
 import { packMetadata } from './pack-format.ts';
+import { sha256Of } from '../../domain/sha256.ts';
 
 export interface Pack {
   readonly sha256: string;
@@ -84,7 +84,7 @@ export function createPackBuilder(take: (pack: Pack) => Promise<void>, limits: P
     });
     group.models = [];
     group.table.fill(0);
-    await take({ sha256: createHash('sha256').update(bytes).digest('hex'), bytes, kind: group.fuser.kind, models });
+    await take({ sha256: sha256Of(bytes), bytes, kind: group.fuser.kind, models });
   };
 
   return {

@@ -3,7 +3,6 @@
  * Long ones from windows in slices, and from what each batch counted: a month costs some hundred rows. What is read is
  * bounded in bytes; where the bound is met, slices are drawn and the page says so.
  */
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Alarm } from '../../domain/alarm.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
@@ -16,6 +15,7 @@ import type { PredictionSeries } from '../../report/collect/batch-data.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import type { PredictionSource, SensorHistoryRow, WindowBucket } from '../../storage/store.ts';
 import type { UiDeps } from '../deps.ts';
+import { sha256Of } from '../../domain/sha256.ts';
 
 export interface SensorSeries {
   readonly sensor: Sensor;
@@ -55,7 +55,7 @@ export function openSeries(deps: UiDeps): SeriesReader {
     const known = files.get(file.blob);
     if (known) return known;
     const bytes = await (await deps.blobs()).get(CONTAINERS.predictions, file.blob);
-    if (createHash('sha256').update(bytes).digest('hex') !== file.sha256)
+    if (sha256Of(bytes) !== file.sha256)
       throw new FleetscoreError(
         'PREDICTIONS_CORRUPT',
         `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). ` +
