@@ -3,10 +3,11 @@
  * of the emulators would let in any page that a browser of this machine shows and any user who has an account on it.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
+import { writeWholeSync } from '../storage/whole-file.ts';
 
 export interface StackKeys {
   /** Of the Blob account, base64 of 64 bytes, as the service has them. */
@@ -33,8 +34,7 @@ export function stackKeys(home: string): StackKeys {
   };
   makeFolder(join(home, 'data'), PRIVATE);
   try {
-    writeFileSync(`${file}.new`, JSON.stringify(keys), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    writeWholeSync(file, JSON.stringify(keys), 0o600);
   } catch (error) {
     throw folderProblem(file, error);
   }

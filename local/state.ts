@@ -2,7 +2,7 @@
  * `{home}/stack.json`: who runs the laptop stack of this folder, and where its parts answer. Written when
  * all is ready, removed when it begins to stop; a stack whose process is gone counts as stopped.
  */
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseSync as DatabaseSyncType } from 'node:sqlite';
@@ -13,6 +13,7 @@ import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 import { recordHome } from './own-home.ts';
 import { withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
+import { writeWholeSync } from '../storage/whole-file.ts';
 
 export interface StackState {
   /** Version of this form; absent before there were any. */
@@ -130,8 +131,7 @@ function accessible(file: string): void {
 /** Written whole, or not at all; read by this user only. */
 function writePrivate(file: string, text: string): void {
   try {
-    writeFileSync(`${file}.new`, text, { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    writeWholeSync(file, text, 0o600);
   } catch (error) {
     throw folderProblem(file, error);
   }

@@ -4,7 +4,7 @@
  * a help only: when it is full or not writable, bytes go from hand to hand.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
@@ -16,6 +16,7 @@ import { modelError } from './model-problem.ts';
 import type { ModelFile } from './thread-protocol.ts';
 import { HOUR_MS } from '../domain/time.ts';
 import { sha256Of } from '../domain/sha256.ts';
+import { writeWhole } from '../storage/whole-file.ts';
 
 export type CachedKind = 'model' | 'pack';
 
@@ -82,7 +83,8 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     const path = paths[kind](sha256);
     if (bytes.byteLength > options.maxBytes) return { bytes };
     try {
-      await writeWhole(path, bytes);
+      await mkdir(dirname(path), { recursive: true });
+      await writeWhole(path, bytes, `${path}.${randomUUID()}.new`);
     } catch (error) {
       if (!warned) warn(`models are not kept on disk: ${messageOf(error)}`);
       warned = true;
@@ -171,19 +173,6 @@ async function readChecked(
       `${CONTAINERS.models}/${name} has SHA-256 ${found}, which is not its name; publish the models again`,
     );
   return bytes;
-}
-
-/** Whoever looks sees the whole file or none. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}.new`;
-  try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
 }
 
 /** What an earlier process left, oldest use first; half-written files are removed. */

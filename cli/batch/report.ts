@@ -1,5 +1,4 @@
 /** `fleetscore report`: the picture of batches, for the terminal, as a page, and as a site in a folder. */
-import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { batchFolder, CONTAINERS, reportBlob } from '../../domain/blob-names.ts';
@@ -22,6 +21,7 @@ import type { Context } from '../frame/context.ts';
 import { knownBatch } from '../frame/known.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { makeFolder } from '../../storage/folders.ts';
+import { writeWhole } from '../../storage/whole-file.ts';
 
 /** Batches written when none is named. */
 const NEWEST = 24;
@@ -94,8 +94,7 @@ export async function writePage(file: string, data: BatchData): Promise<string> 
   const page = renderReport(data);
   makeFolder(dirname(file));
   try {
-    await writeFile(`${file}.new`, page);
-    await rename(`${file}.new`, file);
+    await writeWhole(file, page);
   } catch (error) {
     throw new FleetscoreError(
       'FILE_UNWRITABLE',

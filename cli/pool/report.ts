@@ -1,5 +1,4 @@
 /** `fleetscore pool report`: a pool over a span of time as a page, from its record. */
-import { writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -13,6 +12,7 @@ import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { makeFolder } from '../../storage/folders.ts';
+import { writeWholeSync } from '../../storage/whole-file.ts';
 
 export interface ReportOptions {
   readonly from?: number;
@@ -73,7 +73,7 @@ export async function poolReport(context: Context, pool: string, options: Report
       join(context.config.home, 'reports', `pool-${pool}-${compactTime(Math.floor(toMs / 1_000) * 1_000)}.html`),
   );
   makeFolder(dirname(file));
-  writeFileSync(file, renderPoolPage(data));
+  writeWholeSync(file, renderPoolPage(data));
   const lost = data.nodes.filter((node) => node.lost).length;
   return {
     data: {

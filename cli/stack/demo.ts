@@ -3,7 +3,7 @@
  * be run again and again: it goes on where it was stopped, and what it did twice changes nothing.
  */
 import { alarmLines, untilDecided } from '../alarms/told.ts';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -33,6 +33,7 @@ import { ingestSource } from '../ingest/send.ts';
 import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
 import { startLocal, type UpOptions } from './stack.ts';
 import { say as sayOn, tell } from '../frame/terminal.ts';
+import { writeWholeSync } from '../../storage/whole-file.ts';
 
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
@@ -376,7 +377,6 @@ function remember(context: Context, change?: Memory): Memory {
   if (!change) return memory;
   mkdirSync(context.config.home, { recursive: true });
   const next = { ...memory, ...change };
-  writeFileSync(`${file}.new`, JSON.stringify(next));
-  renameSync(`${file}.new`, file);
+  writeWholeSync(file, JSON.stringify(next));
   return next;
 }

@@ -1,10 +1,11 @@
 /** Where a site is written to: the container `site`, or a folder that opens from the disk. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { makeFolder } from '../../storage/folders.ts';
+import { writeWhole } from '../../storage/whole-file.ts';
 
 export interface SiteTarget {
   /** Writes a page, whole or not at all, over what was there. */
@@ -35,8 +36,7 @@ export function folderTarget(folder: string): SiteTarget {
       const file = join(folder, path);
       try {
         await mkdir(dirname(file), { recursive: true });
-        await writeFile(`${file}.new`, body);
-        await rename(`${file}.new`, file);
+        await writeWhole(file, body);
       } catch (error) {
         throw new FleetscoreError(
           'FILE_UNWRITABLE',
