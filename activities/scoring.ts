@@ -117,7 +117,7 @@ async function scoreAndCommit(
   const columns = needs.every((need) => need.columns === 'mean') ? 'mean' : 'all';
   const period = { fromMs, toMs };
   const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
-  const result = await engine.score({ sensors, series, period, models: own.models, intervalMs: hopMs, signal });
+  const result = await engine.score({ sensors, series, period, models: own.models, hopMs, signal });
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
@@ -161,8 +161,7 @@ async function scoreAndCommit(
     attempt,
     ms: performance.now() - startedAt,
   });
-  if (challenge)
-    await scoreChallenger(deps, challenge, { batchId, series, period, intervalMs: hopMs, base: result, signal });
+  if (challenge) await scoreChallenger(deps, challenge, { batchId, series, period, hopMs, base: result, signal });
   return counts;
 }
 

@@ -53,7 +53,7 @@ export interface ChallengeInput {
   readonly batchId: string;
   readonly series: SeriesBlock;
   readonly period: Period;
-  readonly intervalMs: number;
+  readonly hopMs: number;
   /** What the batch's own release gave. */
   readonly base: ScoreResult;
   readonly signal: AbortSignal;
@@ -64,7 +64,7 @@ export async function scoreChallenger(
   { release, sensors, needs }: PlannedChallenge,
   input: ChallengeInput,
 ): Promise<void> {
-  const { batchId, series, period, intervalMs, base, signal } = input;
+  const { batchId, series, period, hopMs, base, signal } = input;
   const limit = AbortSignal.timeout(LIMIT_MS);
   let said: readonly ChallengedSensor[];
   try {
@@ -73,7 +73,7 @@ export async function scoreChallenger(
       series,
       period,
       models: needs.models,
-      intervalMs,
+      hopMs,
       signal: AbortSignal.any([signal, limit]),
     });
     const labels = compareLabels(series, base, result);

@@ -146,7 +146,7 @@ try {
       ...options,
     });
     try {
-      const score = (): Promise<ScoreResult> => engine.score({ sensors, series, period, intervalMs: INTERVAL_MS });
+      const score = (): Promise<ScoreResult> => engine.score({ sensors, series, period, hopMs: INTERVAL_MS });
       return { ...(await measure(score)), result: await score() };
     } finally {
       await engine.close();

@@ -120,9 +120,9 @@ export function plainTime(ms: number): string {
 }
 
 /**
- * The multiple of `intervalMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start
- * that often.
+ * The multiple of `hopMs` at or before `ms`: where the newest window that holds `ms` starts, when windows start that
+ * often.
  */
-export function windowStart(ms: number, intervalMs: number): number {
-  return Math.floor(ms / intervalMs) * intervalMs;
+export function windowStart(ms: number, hopMs: number): number {
+  return Math.floor(ms / hopMs) * hopMs;
 }

@@ -34,7 +34,7 @@ export interface ScoreRequest {
    */
   readonly models?: FoundModels;
   /** From the start of one window to the start of the next, milliseconds. */
-  readonly intervalMs: number;
+  readonly hopMs: number;
   /** Gives up before the next job begins. */
   readonly signal?: AbortSignal;
 }
@@ -163,7 +163,7 @@ interface Tasks {
 
 /** The tasks of the sensors with data. Those without a model that runs, or without history, get their verdict now. */
 function tasksOf(
-  { series, period, intervalMs }: ScoreRequest,
+  { series, period, hopMs }: ScoreRequest,
   sensors: readonly PlannedSensor[],
   ranges: ReadonlyMap<number, RowRange>,
   models: FoundModels,
@@ -182,7 +182,7 @@ function tasksOf(
       sensorId: id,
       model: model.model,
       width: model.features.length,
-      features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, intervalMs, model.features),
+      features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, hopMs, model.features),
       ...defined({ threshold }),
     };
     if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));

@@ -105,7 +105,7 @@ export function sensorFeatures(
   rowNumbers: Int32Array,
   range: RowRange,
   period: Period,
-  intervalMs: number,
+  hopMs: number,
   features: readonly Feature[],
 ): SensorFeatures {
   let first = range.from;
@@ -138,7 +138,7 @@ export function sensorFeatures(
         at[f] = row;
         continue;
       }
-      const wanted = series.startMs[row]! - lag * intervalMs;
+      const wanted = series.startMs[row]! - lag * hopMs;
       let cursor = cursors[f]!;
       while (cursor < row && series.startMs[cursor]! < wanted) cursor++;
       cursors[f] = cursor;

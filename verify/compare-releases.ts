@@ -100,9 +100,7 @@ export async function compareReleases(
       { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs },
     );
     const [one, other] = (await Promise.all(
-      plans.map((plan, i) =>
-        engine.score({ sensors: plan, series, period, models: needs[i]!.models, intervalMs: hopMs }),
-      ),
+      plans.map((plan, i) => engine.score({ sensors: plan, series, period, models: needs[i]!.models, hopMs })),
     )) as [ScoreResult, ScoreResult];
     base.add(one);
     challenger.add(other);

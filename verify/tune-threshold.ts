@@ -60,7 +60,7 @@ export async function tuneThreshold(
     series,
     period,
     models,
-    intervalMs: hopMs,
+    hopMs,
   });
   const [verdict] = verdicts;
   if (verdict?.status !== 'scored')

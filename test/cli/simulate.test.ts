@@ -74,7 +74,7 @@ test(
       const sensors = await store.plannedSensors('b', range);
       const series = await store.readSeries(range, PERIOD);
       const score = (planned: readonly PlannedSensor[]) =>
-        engine.score({ sensors: planned, series, period: PERIOD, intervalMs: 5_000 });
+        engine.score({ sensors: planned, series, period: PERIOD, hopMs: 5_000 });
       const packed = await score(sensors);
       const single = await score(
         sensors.map(({ id, device, sensor, unit, model }) => ({

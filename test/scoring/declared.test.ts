@@ -161,7 +161,7 @@ async function score(release: string, rows: readonly (readonly number[])[]) {
     sensors: [planned],
     series: windowsOf(found!.sensorId, rows),
     period: { fromMs: 0, toMs: rows.length * INTERVAL_MS },
-    intervalMs: INTERVAL_MS,
+    hopMs: INTERVAL_MS,
   });
   return {
     features: found!.features,

@@ -157,7 +157,7 @@ test('scoring that is called off stops before its next job', async () => {
     sensors: [planned(1, model)],
     series: seriesOf({ 1: [1] }),
     period: PERIOD,
-    intervalMs: INTERVAL_MS,
+    hopMs: INTERVAL_MS,
     signal: AbortSignal.abort(new Error('called off')),
   });
   await expect(call).rejects.toThrow('called off');
@@ -193,7 +193,7 @@ test('a process whose engine is closed ends by itself', async () => {
     const cacheDir = ${JSON.stringify(join(dir, 'ends'))};
     const engine = await createScoringEngine({ blobs: blobs as never, cacheDir, threads: 3 });
     const model = await putModel(blobs as never, plainBytes(10));
-    const work = { sensors: [planned(1, model)], series: seriesOf({ 1: [4] }), intervalMs: 5000 };
+    const work = { sensors: [planned(1, model)], series: seriesOf({ 1: [4] }), hopMs: 5000 };
     const result = await engine.score({ ...work, period: { fromMs: 0, toMs: 1e6 } });
     console.log(result.score[0]);
     await engine.close();

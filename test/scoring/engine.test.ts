@@ -63,7 +63,7 @@ test('lags are read from before the period, and windows without them are left ou
     sensors,
     series,
     period: { fromMs: 2 * INTERVAL_MS, toMs: 4 * INTERVAL_MS },
-    intervalMs: INTERVAL_MS,
+    hopMs: INTERVAL_MS,
   };
   const result = await engine.score(request);
   expect(result.verdicts.map(({ status, class: why, windows, leftOut }) => [status, why, windows, leftOut])).toEqual([

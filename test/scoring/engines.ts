@@ -70,7 +70,7 @@ export function useEngines(name: string): Engines {
         ...engine,
         cacheDir,
         warnings,
-        run: (sensors, series) => engine.score({ sensors, series, period: PERIOD, intervalMs: INTERVAL_MS }),
+        run: (sensors, series) => engine.score({ sensors, series, period: PERIOD, hopMs: INTERVAL_MS }),
       };
     },
     putPack: (models, features = ['mean']) => putPack(server.blobs, models, features),

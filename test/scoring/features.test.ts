@@ -21,7 +21,7 @@ const features = (...names: string[]): readonly Feature[] => {
 };
 const sensorFeatures = (
   series: SeriesBlock,
-  ...rest: [range: RowRange, period: Period, intervalMs: number, features: readonly Feature[]]
+  ...rest: [range: RowRange, period: Period, hopMs: number, features: readonly Feature[]]
 ): ReturnType<typeof featuresOf> =>
   featuresOf(
     series,

@@ -331,7 +331,7 @@ test('the sample fleet is packed as a whole, and says what scikit-learn says', a
       sensors,
       series,
       period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS },
-      intervalMs: INTERVAL_MS,
+      hopMs: INTERVAL_MS,
     });
     const expected = [...bySensor].sort(([a], [b]) => a - b).flatMap(([, list]) => list);
     expect([...result.anomaly]).toEqual(expected.map((row) => (row['Label'] === '1' ? 0 : 1)));

@@ -42,12 +42,12 @@ referenceTest(
       const sensors = models.map(({ sensorId, model, pack, packRow }) =>
         planned(sensorId, model, { pack: pack!, packRow: packRow! }),
       );
-      const packed = await engine.score({ sensors, series, period, intervalMs: INTERVAL_MS });
+      const packed = await engine.score({ sensors, series, period, hopMs: INTERVAL_MS });
       const single = await engine.score({
         sensors: sensors.map(({ id, model }) => planned(id, model)),
         series,
         period,
-        intervalMs: INTERVAL_MS,
+        hopMs: INTERVAL_MS,
       });
       expect(single).toEqual(packed);
       const rows = expected.flat();
