@@ -9,9 +9,8 @@ import type { RunningBatch, ScheduledBatch } from '../pool/policy-types.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { ATTRIBUTES } from '../workflows/attributes.ts';
+import { SCORE_BATCH } from '../workflows/names.ts';
 
-/** Workflow type whose schedules are looked at. */
-const BATCH_WORKFLOW = 'scoreBatch';
 /** Batches under way that are counted one by one; the rest waits for them anyway. */
 const MOST_BATCHES = 50;
 
@@ -80,7 +79,7 @@ async function toGoOf(store: Store, batch: Batch, pool: Which): Promise<number |
 export async function scheduledBatches(client: Client, sensors: number): Promise<ScheduledBatch[]> {
   const found: ScheduledBatch[] = [];
   for await (const entry of client.schedule.list()) {
-    if (entry.action?.workflowType !== BATCH_WORKFLOW || entry.state.paused) continue;
+    if (entry.action?.workflowType !== SCORE_BATCH || entry.state.paused) continue;
     const times = entry.info.nextActionTimes.map((time) => time.getTime());
     times.forEach((atMs, i) => {
       const next = times[i + 1] ?? (i > 0 ? 2 * atMs - times[i - 1]! : undefined);

@@ -5,7 +5,7 @@
 import { ScheduleNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
 import type { Calendar, NumberRange, ScheduleSpec, SeenSchedule } from '../domain/schedule-spec.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
-import { SCORE_BATCH } from './schedules.ts';
+import { SCORE_BATCH } from '../workflows/names.ts';
 
 /** gRPC status of a schedule that is not there. */
 const NOT_FOUND = 5;

@@ -5,9 +5,7 @@ import { CONTROL_QUEUE } from '../domain/queues.ts';
 import type { Period } from '../domain/time.ts';
 import type { scoreBatch } from '../workflows/index.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
-
-/** Workflow type of batches. */
-export const SCORE_BATCH = 'scoreBatch';
+import { SCORE_BATCH } from '../workflows/names.ts';
 
 export type ScheduleSetting = {
   readonly request: ScoreBatchRequest;

@@ -6,7 +6,7 @@ import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { compactTime, isoTime, type Period } from '../domain/time.ts';
 import type { scoreBatch } from '../workflows/index.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
-import { SCORE_BATCH } from './schedules.ts';
+import { SCORE_BATCH } from '../workflows/names.ts';
 
 export interface StartedBatch {
   readonly id: string;

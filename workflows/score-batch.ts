@@ -44,6 +44,7 @@ import { parseRequest, type ParsedRequest, type ScoreBatchRequest } from './requ
 import { SENSOR_FAILED, scoreSensors } from './score-sensors.ts';
 import { steerable } from './steer.ts';
 import { forEachThrottled } from './throttle.ts';
+import { SCORE_BATCH } from './names.ts';
 
 const { schedulePeriod, readingsReady, planBatch, latePeriods, failRange, raiseAlarms } =
   proxyActivities<ControlActivities>(CONTROL_ACTIVITY);
@@ -219,7 +220,7 @@ async function rescoreLate(
       let count = 0;
       for (const { fromMs, toMs } of periods) {
         try {
-          await startChild<typeof scoreBatch>('scoreBatch', {
+          await startChild<typeof scoreBatch>(SCORE_BATCH, {
             workflowId: `late-${compactTime(fromMs)}-${compactTime(toMs)}`,
             args: [{ ...same, from: isoTime(fromMs), to: isoTime(toMs), rescore: true, waitForReadings: '0s' }],
             staticSummary: `late readings of ${plainTime(fromMs)} to ${plainTime(toMs)}`,

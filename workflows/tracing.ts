@@ -16,6 +16,7 @@ import {
   type WorkflowSpan,
 } from '../domain/trace.ts';
 import { ATTRIBUTES, SCHEDULED_BY_ID, SCHEDULED_START_TIME } from './attributes.ts';
+import { SCORE_BATCH, SCORE_SENSORS } from './names.ts';
 
 export interface TraceSinks extends Sinks {
   readonly trace: {
@@ -24,7 +25,7 @@ export interface TraceSinks extends Sinks {
 }
 
 /** Loops that never end would make traces that never end. */
-const TRACED: ReadonlySet<string> = new Set(['scoreBatch', 'scoreSensors']);
+const TRACED: ReadonlySet<string> = new Set([SCORE_BATCH, SCORE_SENSORS]);
 
 export function interceptors(): WorkflowInterceptors {
   const { workflowType, workflowId, runId, startTime } = workflowInfo();

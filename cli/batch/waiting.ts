@@ -4,13 +4,13 @@
  */
 import type { WorkflowHandle } from '@temporalio/client';
 import { isoTime } from '../../domain/time.ts';
-import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import { readingsText, type BatchProgress } from '../../workflows/details.ts';
 import { progressQuery } from '../../workflows/messages.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, when } from '../frame/text.ts';
+import { SCORE_BATCH } from '../../workflows/names.ts';
 
 export interface WaitingBatch {
   readonly workflowId: string;

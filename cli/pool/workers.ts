@@ -10,11 +10,11 @@ import {
   type Deployment,
   type Version,
 } from '../../connect/deployment/server.ts';
-import { SCORE_BATCH } from '../../connect/schedules.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
+import { SCORE_BATCH } from '../../workflows/names.ts';
 
 async function deploymentOf(context: Context): Promise<{ readonly client: Client; readonly deployment: Deployment }> {
   const client = await context.client();

@@ -1,7 +1,7 @@
 /** `fleetscore schedule ...`: Temporal schedules that start batches. `temporal schedule` drives the same ones. */
 import { ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { countMissed } from '../../batches/schedule-gaps.ts';
-import { backfillSchedule, SCORE_BATCH } from '../../connect/schedules.ts';
+import { backfillSchedule } from '../../connect/schedules.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Output } from '../frame/command.ts';
 import { periodOf } from '../frame/period.ts';
@@ -10,6 +10,7 @@ import { lastPaint, lastWord, table, when } from '../frame/text.ts';
 import { describe, gapsOf, gapsText, look, policyOf, withSchedule, withWarnings } from './describe.ts';
 import { takerWarnings } from '../pool/takers.ts';
 import type { Batch } from '../../storage/store.ts';
+import { SCORE_BATCH } from '../../workflows/names.ts';
 
 export async function list(context: Context): Promise<Output> {
   const client = await context.client();

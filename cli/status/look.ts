@@ -17,13 +17,13 @@ import { openHubReader, partitionStates, type HubReader, type PartitionState } f
 import { partitionHolders } from '../../connect/partition-owners.ts';
 import { countMissed, findGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
-import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
+import { SCORE_BATCH } from '../../workflows/names.ts';
 
 export interface ScheduleSeen {
   readonly name: string;

@@ -7,11 +7,11 @@ import { decided } from '../../domain/outcome.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
-import { SCORE_BATCH } from '../../connect/schedules.ts';
 import { batchIdOf } from '../../domain/batch-id.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
 import type { scoreBatch } from '../../workflows/score-batch.ts';
 import { foundIn, type VerifyReport } from '../../verify/verify-batch.ts';
+import { SCORE_BATCH } from '../../workflows/names.ts';
 
 export async function startBatch(context: Context, period: Period, request: ScoreBatchRequest = {}): Promise<string> {
   const client = await context.client();
