@@ -2,7 +2,7 @@
  * Activities of the control worker: planning, waiting for readings, recording what no scoring worker could,
  * closing. Each can run any number of times with the same end.
  */
-import type { SensorOutcome } from '../domain/outcome.ts';
+import { failedOutcome, type SensorOutcome } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
 import { lastWindowEnd } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
@@ -14,7 +14,6 @@ import { finishBatch } from '../batches/finish.ts';
 import { raiseAlarms } from '../batches/raise-alarms.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { failureNotes } from '../batches/failures.ts';
-import { cutMessage } from '../domain/limits.ts';
 import { schedulePeriod } from '../batches/schedule-period.ts';
 import { planGroups } from '../batches/plan.ts';
 import { lookbackOf, releaseFor, selectSensors } from '../batches/select.ts';
@@ -35,17 +34,9 @@ export function createControlActivities(deps: BatchDeps): ControlActivities {
       run(() => store.planRanges(batchId, sensorsPerActivity, range)),
     failRange: (input) =>
       run(async () => {
-        const decide = (sensor: PlannedSensor): SensorOutcome => ({
-          sensorId: sensor.id,
-          status: 'failed',
-          class: input.class,
-          message: cutMessage(input.message),
-          windows: 0,
-          anomalies: 0,
-          attempt: input.attempt,
-          worker: deps.worker,
-          ...(sensor.model === undefined ? {} : { model: sensor.model }),
-        });
+        const { class: cause, message, attempt } = input;
+        const decide = ({ id: sensorId, model }: PlannedSensor): SensorOutcome =>
+          failedOutcome({ sensorId, model, class: cause, message, attempt, worker: deps.worker });
         await decideRest(store, input.batchId, input.range, decide);
         await writeErrorLogs(
           { store, blobs: deps.blobs, nowMs: deps.now(), worker: deps.worker },

@@ -6,7 +6,7 @@
 import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
-import { decided, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
+import { decided, failedOutcome, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import type { Budget } from '../scoring/concurrency.ts';
@@ -127,12 +127,12 @@ async function scoreAndCommit(
       return model === undefined
         ? { sensorId, status, windows, anomalies, attempt }
         : { sensorId, status, windows, anomalies, attempt, model };
-    const why = { windows, anomalies, attempt, ...defined({ model }) };
     if (status === 'skipped') {
       const message = verdict.message === undefined ? undefined : cutMessage(verdict.message);
-      return { sensorId, status, class: verdict.class, ...why, ...defined({ message }) };
+      return { sensorId, status, class: verdict.class, windows, anomalies, attempt, ...defined({ model, message }) };
     }
-    return { sensorId, status, class: verdict.class, message: cutMessage(verdict.message), worker, ...why };
+    const { class: cause, message } = verdict;
+    return failedOutcome({ sensorId, model, class: cause, message, attempt, worker, windows, anomalies });
   });
   const chunk = chunkName(range, range.single);
   const encoded = await engine.encode(deps.format, { sensors, series }, result);

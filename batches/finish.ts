@@ -5,7 +5,7 @@
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { ManifestFile } from '../domain/manifest.ts';
-import { decided, type SensorOutcome } from '../domain/outcome.ts';
+import { decided, failedOutcome, type SensorOutcome } from '../domain/outcome.ts';
 import { hasEnded, type Batch, type BatchEnd, type PlannedSensor } from '../storage/store.ts';
 import type { BatchResult, FinishInput } from '../workflows/activities.ts';
 import { alertsOf, postAlert } from './alerts.ts';
@@ -120,21 +120,11 @@ async function publish({ publish: write, warn = () => undefined }: BatchDeps, ba
 }
 
 function leftOver(sensor: PlannedSensor, input: FinishInput, worker: string): SensorOutcome {
-  const base = {
-    sensorId: sensor.id,
-    windows: 0,
-    anomalies: 0,
-    attempt: 1,
-    ...(sensor.model === undefined ? {} : { model: sensor.model }),
-  };
-  if (input.ending === 'cancelled') return { ...base, status: 'cancelled' };
-  return {
-    ...base,
-    status: 'failed',
-    class: 'internal',
-    worker,
-    message: input.message ?? 'no outcome was recorded for this sensor',
-  };
+  const { id: sensorId, model } = sensor;
+  if (input.ending === 'cancelled')
+    return { sensorId, status: 'cancelled', windows: 0, anomalies: 0, attempt: 1, ...defined({ model }) };
+  const message = input.message ?? 'no outcome was recorded for this sensor';
+  return failedOutcome({ sensorId, model, class: 'internal', message, attempt: 1, worker });
 }
 
 function resultOf(batch: Batch, files: readonly ManifestFile[]): BatchResult {

@@ -4,11 +4,10 @@
  */
 import { chooseSizes, chunkOfPool, windowsOf, type Sizes } from '../domain/sizing.ts';
 import { poolUnknown, SCORING_QUEUE } from '../domain/queues.ts';
-import type { SensorOutcome } from '../domain/outcome.ts';
-import type { Batch, BatchPool, PlannedSensor, Store } from '../storage/store.ts';
+import { failedOutcome } from '../domain/outcome.ts';
+import type { Batch, BatchPool, Store } from '../storage/store.ts';
 import type { BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
-import { cutMessage } from '../domain/limits.ts';
 import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.ts';
 
 /** All ids: the store cuts it to what is planned. */
@@ -30,7 +29,7 @@ export async function planGroups(
   if (pools.length === 0) groups.push(...(await store.planRanges(batch.id, sizes.sensorsPerChild)));
   else
     for (const pool of pools)
-      groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity === undefined)));
+      groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity !== undefined)));
   return {
     sensorsPerActivity: sizes.sensorsPerActivity,
     groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
@@ -43,30 +42,22 @@ async function groupsOfPool(
   batch: Batch,
   { pool, planned }: BatchPool,
   sizes: Sizes,
-  sized: boolean,
+  chunkIsAsked: boolean,
 ): Promise<SensorRange[]> {
   const queue = pool === '' ? SCORING_QUEUE : pools?.get(pool);
   const range = { ...ALL_IDS, pool };
   if (queue === undefined) {
-    const message = cutMessage(
-      `${poolUnknown(pool, pools?.keys() ?? [])}; then \`fleetscore batch redrive ${batch.id}\` scores these sensors`,
+    const message =
+      `${poolUnknown(pool, pools?.keys() ?? [])}; ` +
+      `then \`fleetscore batch redrive ${batch.id}\` scores these sensors`;
+    await decideRest(store, batch.id, { ...range, count: 0 }, ({ id: sensorId, model }) =>
+      failedOutcome({ sensorId, model, class: 'pool_unknown', message, attempt: 1, worker }),
     );
-    await decideRest(store, batch.id, { ...range, count: 0 }, (sensor: PlannedSensor): SensorOutcome => ({
-      sensorId: sensor.id,
-      status: 'failed',
-      class: 'pool_unknown',
-      message,
-      windows: 0,
-      anomalies: 0,
-      attempt: 1,
-      worker,
-      ...(sensor.model === undefined ? {} : { model: sensor.model }),
-    }));
     return [];
   }
   const ranges = await store.planRanges(batch.id, sizes.sensorsPerChild, range);
   if (pool === '') return ranges;
-  const sensorsPerActivity = sized ? chunkOfPool(planned, sizes) : sizes.sensorsPerActivity;
+  const sensorsPerActivity = chunkIsAsked ? sizes.sensorsPerActivity : chunkOfPool(planned, sizes);
   return ranges.map((one) => ({
     ...one,
     queue,

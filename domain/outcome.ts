@@ -2,6 +2,9 @@
  * What became of one sensor in one batch. Every planned sensor ends in exactly one outcome; a class is
  * stable text that people filter by, so classes are added, never renamed.
  */
+import { cutMessage } from './limits.ts';
+import { defined } from './defined.ts';
+
 export type OutcomeStatus = 'scored' | 'skipped' | 'failed' | 'cancelled';
 
 /** Skipped is not failed: there was nothing to score, or nothing to score with. */
@@ -64,6 +67,30 @@ export interface FailedOutcome extends Outcome {
   /** Process that recorded it, by its name (worker.ts). At most 400 characters. */
   readonly worker?: string;
 }
+
+/** What a failed outcome is made of. */
+export interface Failure {
+  readonly sensorId: number;
+  readonly model?: string | undefined;
+  readonly class: FailureClass;
+  /** For people; cut to what is kept. */
+  readonly message: string;
+  readonly attempt: number;
+  readonly worker: string;
+  /** Of a sensor whose windows were read. Default 0. */
+  readonly windows?: number;
+  readonly anomalies?: number;
+}
+
+/** The one place where a sensor is recorded as failed. */
+export const failedOutcome = ({ message, model, windows = 0, anomalies = 0, ...rest }: Failure): FailedOutcome => ({
+  ...rest,
+  status: 'failed',
+  message: cutMessage(message),
+  windows,
+  anomalies,
+  ...defined({ model }),
+});
 
 export type SensorOutcome = ScoredOutcome | SkippedOutcome | FailedOutcome | CancelledOutcome;
 

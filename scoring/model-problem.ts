@@ -1,5 +1,6 @@
 /** What is wrong with a model, as data that can cross threads, and as an error. */
 import { FleetscoreError } from '../domain/errors.ts';
+import { cutMessage } from '../domain/limits.ts';
 import type { FailureClass } from '../domain/outcome.ts';
 
 /** Failure classes that tell of a model rather than of the machinery around it. */
@@ -22,10 +23,7 @@ export interface ModelProblem {
 
 /** A problem as an error: its code is the class in capitals, `MODEL_CORRUPT` for `model_corrupt`. */
 export function modelError(failure: ModelFailureClass, message: string): FleetscoreError {
-  return new FleetscoreError(
-    failure.toUpperCase() as Uppercase<ModelFailureClass>,
-    message.length > 1000 ? `${message.slice(0, 997)}...` : message,
-  );
+  return new FleetscoreError(failure.toUpperCase() as Uppercase<ModelFailureClass>, cutMessage(message));
 }
 
 const MODEL_CLASSES: readonly ModelFailureClass[] = [
