@@ -39,7 +39,8 @@ export function describeNeed(
   return parts.join('; ');
 }
 
-interface Told {
+/** What a decision was made from, and what was decided. */
+interface Reasons {
   readonly seen: Observation;
   readonly settings: PoolSettings;
   readonly mode: PoolMode;
@@ -55,7 +56,7 @@ interface Told {
   readonly nextDueMs: number | undefined;
 }
 
-export function explain(t: Told): string {
+export function explain(t: Reasons): string {
   const { seen, settings } = t;
   const parts: string[] = [];
   if (t.mode === 'draining') parts.push('draining: no work is taken until `resume`');

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { NodePriority } from './settings.ts';
+import { defined } from '../domain/defined.ts';
 
 const item = z.object({
   currencyCode: z.string(),
@@ -22,6 +23,22 @@ const item = z.object({
 });
 type Item = z.infer<typeof item>;
 const file = z.object({ Items: z.array(item) });
+
+/** Where prices are read from. */
+export interface PriceSource {
+  /** In the shape of Azure's retail price API. */
+  readonly file: string;
+  readonly region?: string;
+}
+
+/** As it is configured; undefined where no file of prices is. */
+export const priceSourceOf = ({
+  pricesFile: file,
+  pricesRegion: region,
+}: {
+  readonly pricesFile?: string | undefined;
+  readonly pricesRegion?: string | undefined;
+}): PriceSource | undefined => (file === undefined ? undefined : { file, ...defined({ region }) });
 
 export interface NodePrice {
   readonly perHour: number;

@@ -25,6 +25,7 @@ import type {
   PredictionSource,
   SensorHistoryRow,
 } from './store.ts';
+import { MAX_MESSAGE } from '../domain/limits.ts';
 
 /** The place of a status in this list is its code in the database: append only. */
 export const STATUSES = ['scored', 'skipped', 'failed', 'cancelled'] as const satisfies readonly OutcomeStatus[];
@@ -350,8 +351,8 @@ export const auditTexts = ({ by, action, target, detail, result }: Omit<AuditEnt
   by: by.slice(0, 400),
   action: action.slice(0, 32),
   target: target.slice(0, 400),
-  detail: detail.slice(0, 1_000),
-  result: result.slice(0, 1_000),
+  detail: detail.slice(0, MAX_MESSAGE),
+  result: result.slice(0, MAX_MESSAGE),
 });
 
 export interface HistoryRow {

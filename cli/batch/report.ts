@@ -22,6 +22,8 @@ import { knownBatch } from '../frame/known.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { makeFolder } from '../../storage/folders.ts';
 import { writeWhole } from '../../storage/whole-file.ts';
+import { defined } from '../../domain/defined.ts';
+import { priceSourceOf } from '../../pool/prices.ts';
 
 /** Batches written when none is named. */
 const NEWEST = 24;
@@ -51,17 +53,12 @@ export async function writeSite(
   batchIds: readonly string[],
   faults?: readonly InjectedFault[],
 ): Promise<{ readonly file: string; readonly pages: number }> {
-  const { pricesFile, pricesRegion } = context.config.pool;
-  const prices =
-    pricesFile === undefined
-      ? undefined
-      : { file: pricesFile, ...(pricesRegion === undefined ? {} : { region: pricesRegion }) };
   const source = {
     store: await context.store(),
     blobs: context.blobs(),
     decodePredictions,
     now: Date.now,
-    ...(prices ? { prices } : {}),
+    ...defined({ prices: priceSourceOf(context.config.pool) }),
   };
   const { pages } = await publishSite(source, folderTarget(folder), batchIds, {
     maxSensors: context.config.site.maxSensors,

@@ -105,7 +105,7 @@ export async function send(context: Context, options: SendOptions, files: string
     await store?.closeSend(sendId);
     const failed = result.bad > 0 || signal.aborted || became?.all === false;
     return {
-      ...told({ ...result, whole, badRows: bad, sentMs }, became),
+      ...outputOf({ ...result, whole, badRows: bad, sentMs }, became),
       ...(failed ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
@@ -126,7 +126,7 @@ interface Sent {
   readonly sentMs: number;
 }
 
-function told(
+function outputOf(
   { sent, whole, bad, missing, badRows, events, sentMs }: Sent,
   became: ReturnType<typeof becameOf> | undefined,
 ): Output {

@@ -43,7 +43,7 @@ export const resume = (context: Context, options: PoolOptions): Promise<Output> 
 
 async function tellLoop(context: Context, options: PoolOptions, verb: string, done: string): Promise<Output> {
   const handle = await handleOf(context, options);
-  await told(handle, () => handle.executeUpdate(verb));
+  await inOurWords(handle, () => handle.executeUpdate(verb));
   const of = await nameOf(context, options);
   return { data: { pool: of, [verb]: true }, text: `Pool ${of} is ${done}.` };
 }
@@ -61,7 +61,7 @@ async function handleOf(context: Context, options: PoolOptions): Promise<Workflo
 }
 
 /** Errors of the workflow's answer in our words. */
-async function told<T>(handle: WorkflowHandle, ask: () => Promise<T>): Promise<T> {
+async function inOurWords<T>(handle: WorkflowHandle, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
@@ -79,7 +79,7 @@ async function told<T>(handle: WorkflowHandle, ask: () => Promise<T>): Promise<T
 
 async function read(context: Context, options: PoolOptions): Promise<PoolState> {
   const handle = await handleOf(context, options);
-  return told(handle, () => handle.query<PoolState>('pool'));
+  return inOurWords(handle, () => handle.query<PoolState>('pool'));
 }
 
 const keepWarmText = (keep: KeepWarm): string =>
@@ -249,7 +249,7 @@ export async function set(context: Context, options: SetOptions): Promise<Output
       'nothing to set. Give at least one of --min, --max, --idle, --keep-warm, --finish-within, --margin.',
     );
   const handle = await handleOf(context, options);
-  const now = await told(handle, () =>
+  const now = await inOurWords(handle, () =>
     handle.executeUpdate<PoolLimits, [Partial<PoolLimits>]>('setLimits', { args: [limits] }),
   );
   return {

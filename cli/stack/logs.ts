@@ -51,7 +51,7 @@ export async function logs(context: Context, options: LogsOptions): Promise<Outp
     // Sorting now and then keeps memory at a few times the limit.
     if (lines.length >= options.limit * 2 + 1_000) newest(lines, options.limit);
   };
-  await told(context, () => reader.read(filter, keep));
+  await readLogs(context, () => reader.read(filter, keep));
   newest(lines, options.limit);
   if (options.follow) return follow(context, filter, reader, lines);
   const left = found - lines.length;
@@ -83,7 +83,7 @@ async function follow(
     await Promise.race([sleep(FOLLOW_MS), interrupted]);
     const added: LogLine[] = [];
     try {
-      await told(context, () =>
+      await readLogs(context, () =>
         reader.read(
           { ...filter, fromMs: Math.max(filter.fromMs, Date.now() - HOUR_MS) },
           (line) => void added.push(line),
@@ -136,7 +136,8 @@ function beginOf(since: string | undefined, batch: Batch | undefined, ofSensor: 
   return now - (ofSensor ? SENSOR_MS : DEFAULT_MS);
 }
 
-async function told<T>(context: Context, work: () => Promise<T>): Promise<T> {
+/** @throws FleetscoreError `LOGS_UNAVAILABLE` */
+async function readLogs<T>(context: Context, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

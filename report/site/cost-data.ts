@@ -1,7 +1,7 @@
 /** What batches cost, from the record that the pool keeps of its nodes. Empty where no pool keeps one. */
 import { money, peakNodes, shareNodes, type Share } from '../../pool/cost.ts';
 import { readNodes, recordedPools, type NodeRecord } from '../../pool/ledger.ts';
-import { loadPrices, priceOf } from '../../pool/prices.ts';
+import { loadPrices, priceOf, type PriceSource } from '../../pool/prices.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { formatMs, formatTime } from '../format.ts';
@@ -9,12 +9,6 @@ import { HOUR_MS } from '../../domain/time.ts';
 
 /** Nodes start ahead of a batch and go after it: this far around it the record is read, ms. */
 const AROUND_MS = 2 * HOUR_MS;
-
-export interface PriceSource {
-  /** In the shape of Azure's retail price API. */
-  readonly file: string;
-  readonly region?: string;
-}
 
 export interface CostView {
   /** Time looked at, epoch ms. */
