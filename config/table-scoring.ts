@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { PREDICTIONS_FORMATS } from '../domain/prediction.ts';
 import { duration, matching, oneOf, onOff, text, whole } from './values.ts';
 import { variable } from './variable.ts';
+import { MODEL_LIMITS } from '../domain/model-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -48,19 +49,19 @@ export const SCORING = {
   maxModelBytes: variable(
     'FLEETSCORE_MAX_MODEL_BYTES',
     whole(1 * KiB, 1024 * MiB),
-    { preset: String(64 * MiB), handOn: true },
+    { preset: String(MODEL_LIMITS.bytes), handOn: true },
     'Larger models are refused, in bytes.',
   ),
   modelTimeoutMs: variable(
     'FLEETSCORE_MODEL_TIMEOUT',
     duration,
-    { preset: '60s', handOn: true },
+    { preset: `${MODEL_LIMITS.timeoutMs / 1000}s`, handOn: true },
     'A model that takes longer for one sensor is given up.',
   ),
   modelMemoryBytes: variable(
     'FLEETSCORE_MODEL_MEMORY_BYTES',
     whole(16 * MiB, 1024 * 1024 * MiB),
-    { preset: String(512 * MiB), handOn: true },
+    { preset: String(MODEL_LIMITS.memoryBytes), handOn: true },
     'A model that is not packed and takes more memory while it loads or runs is given up, in bytes.',
   ),
   executionProvider: variable(

@@ -13,13 +13,13 @@ import { createDraft, type Draft } from './draft.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { type Feature, maxLag, needsMoreThanMean, type RowRange, rowRanges, sensorFeatures } from './features.ts';
 import { createModelCache } from './model-cache.ts';
-import { MAX_MODEL_BYTES } from './model-contract.ts';
 import type { EncodedPredictions } from './predictions-content.ts';
 import { createModelResolver, type FoundModels } from './resolve-models.ts';
 import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
 import type { ScoreResult } from './score-result.ts';
 import { newMarks } from './thread-protocol.ts';
 import { createThreads, type Threads } from './threads.ts';
+import { MODEL_LIMITS } from '../domain/model-limits.ts';
 
 export interface ScoreRequest {
   readonly sensors: readonly PlannedSensor[];
@@ -77,11 +77,11 @@ export interface ScoringEngineOptions {
   readonly maxCacheBytes?: number;
   /** Default 1 GiB. */
   readonly maxDiskBytes?: number;
-  /** Default 64 MiB. */
+  /** Default that of {@link MODEL_LIMITS}. */
   readonly maxModelBytes?: number;
-  /** A model that takes longer for one sensor is given up. Default 60 s; all of a call share five times as much. */
+  /** A model that takes longer for one sensor is given up; all of a call share five times as much. Default as above. */
   readonly modelTimeoutMs?: number;
-  /** Memory of a model that is not packed, bytes. Default 512 MiB. */
+  /** Memory of a model that is not packed, bytes. Default as above. */
   readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime. Default `cpu`. */
   readonly executionProvider?: string;
@@ -104,9 +104,9 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     blobs,
     cacheDir,
     warn = () => undefined,
-    maxModelBytes = MAX_MODEL_BYTES,
+    maxModelBytes = MODEL_LIMITS.bytes,
     executionProvider = DEFAULT_PROVIDER,
-    modelTimeoutMs: timeoutMs = 60_000,
+    modelTimeoutMs: timeoutMs = MODEL_LIMITS.timeoutMs,
   } = options;
   const cache = await createModelCache({
     blobs,

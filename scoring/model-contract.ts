@@ -15,9 +15,6 @@ import { modelError } from './model-problem.ts';
 import { decodeMetadata, decodeModel, type OnnxModel } from './onnx-proto.ts';
 import { outsideOf } from './onnx-outside.ts';
 
-/** Default of the size cap. */
-export const MAX_MODEL_BYTES = 64 * 1024 * 1024;
-
 /** @throws FleetscoreError `MODEL_TOO_LARGE`, `MODEL_CORRUPT` when empty */
 export function checkModelSize(bytes: number, maxBytes: number): void {
   if (bytes === 0) throw modelError('model_corrupt', 'the file is empty; export the model again');

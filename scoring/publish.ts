@@ -13,7 +13,7 @@ import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { declaredModel } from './declare.ts';
-import { inspectModel, MAX_MODEL_BYTES } from './model-contract.ts';
+import { inspectModel } from './model-contract.ts';
 import type { Declared } from './model-metadata.ts';
 import type { ModelProblem } from './model-problem.ts';
 import { type EntryDefaults, type ModelEntry, readModelList } from './model-list.ts';
@@ -28,6 +28,7 @@ import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { refuseLoss, unnamedModels } from './replaced-models.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 import { sha256Of } from '../domain/sha256.ts';
+import { MODEL_LIMITS } from '../domain/model-limits.ts';
 
 export interface PublishOptions {
   readonly store: Store;
@@ -44,9 +45,9 @@ export interface PublishOptions {
   readonly pools?: ReadonlySet<string>;
   /** Threads that check; default one per core. */
   readonly threads?: number;
-  /** A model that runs longer in its check is bad. Default 60 s. */
+  /** A model that runs longer in its check is bad. Default that of {@link MODEL_LIMITS}. */
   readonly modelTimeoutMs?: number;
-  /** One that takes more memory in its check is bad. Default 512 MiB. */
+  /** One that takes more memory in its check is bad. Default as above. */
   readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime that models are checked with: the one they are scored with. Default `cpu`. */
   readonly executionProvider?: string;
@@ -80,7 +81,7 @@ const SHOWN = 50;
  */
 export async function publishModels(dir: string, options: PublishOptions): Promise<PublishSummary> {
   const { store, nowMs, warn = () => undefined, executionProvider = DEFAULT_PROVIDER } = options;
-  const { maxModelBytes = MAX_MODEL_BYTES } = options;
+  const { maxModelBytes = MODEL_LIMITS.bytes } = options;
   const taken = new Set((await store.listReleases()).map(({ name }) => name));
   const release = releaseName(options.release, nowMs, taken);
   const entries = await readModelList(dir, options.pools, options.defaults);
@@ -90,7 +91,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   await othersOf(entries, release, options); // before minutes of checking
   const threads = createThreads({
     ...defined({ threads: options.threads, maxModelMemoryBytes: options.modelMemoryBytes }),
-    timeoutMs: options.modelTimeoutMs ?? 60_000,
+    timeoutMs: options.modelTimeoutMs ?? MODEL_LIMITS.timeoutMs,
     maxModelBytes,
     maxCacheBytes: 1,
     executionProvider,
@@ -253,7 +254,7 @@ type PackRow = Pick<ReleaseModel, 'pack' | 'packRow'>;
 async function storeModels(
   models: readonly CheckedModel[],
   declared: ReadonlyMap<string, Declared>,
-  { blobs, maxModelBytes = MAX_MODEL_BYTES }: PublishOptions,
+  { blobs, maxModelBytes = MODEL_LIMITS.bytes }: PublishOptions,
   threads: Threads,
   warn: (message: string) => void,
 ): Promise<{ rows: Map<string, PackRow>; packs: number }> {

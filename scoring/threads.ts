@@ -13,6 +13,7 @@ import type { ModelProblem } from './model-problem.ts';
 import { ModelMemoryError, startProcess } from './process-handle.ts';
 import { startThread, type Thread } from './thread-handle.ts';
 import { MARK, type ReplyOf, type ThreadJob, type ThreadReply, type ThreadSettings } from './thread-protocol.ts';
+import { MODEL_LIMITS } from '../domain/model-limits.ts';
 
 /** What became of a job: an answer, or the model it stopped at, from 0. */
 export type JobEnd<Reply extends ThreadReply = ThreadReply> =
@@ -44,14 +45,13 @@ export interface ThreadsOptions extends ThreadSettings {
   readonly threads?: number;
   /** A job that makes no progress for so long is given up. */
   readonly timeoutMs: number;
-  /** A model of others that takes more memory is given up. Default 512 MiB. */
+  /** A model of others that takes more memory is given up. Default that of {@link MODEL_LIMITS}. */
   readonly maxModelMemoryBytes?: number;
 }
 
 /** A new thread loads onnxruntime before it takes its job: that is not the model's time. */
 const START_LIMIT_MS = 60_000;
 const MiB = 1024 * 1024;
-const MAX_MODEL_MEMORY_BYTES = 512 * MiB;
 /** How long closing waits for threads that were given up. */
 const STUCK_GRACE_MS = 5_000;
 
@@ -66,7 +66,7 @@ interface Lane {
 
 export function createThreads(options: ThreadsOptions): Threads {
   const count = options.threads ?? availableParallelism();
-  const { maxModelBytes, executionProvider, maxModelMemoryBytes = MAX_MODEL_MEMORY_BYTES } = options;
+  const { maxModelBytes, executionProvider, maxModelMemoryBytes = MODEL_LIMITS.memoryBytes } = options;
   const settings: ThreadSettings = {
     maxModelBytes,
     executionProvider,
