@@ -20,6 +20,7 @@ import { lookbackOf, releaseFor, selectSensors } from '../batches/select.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { writeErrorLogs } from '../batches/error-logs.ts';
 import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from '../workflows/activities.ts';
+import { defined } from '../domain/defined.ts';
 
 export function createControlActivities(deps: BatchDeps): ControlActivities {
   const { store } = deps;
@@ -67,7 +68,7 @@ async function planBatch(deps: BatchDeps, input: PlanInput): Promise<BatchPlan> 
     toMs: input.toMs,
     codeVersion: deps.codeVersion,
     startedAtMs: deps.now(),
-    ...(input.schedule === undefined ? {} : { schedule: input.schedule }),
+    ...defined({ schedule: input.schedule }),
   });
   return {
     release,
@@ -84,10 +85,7 @@ async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInpu
   const { store } = deps;
   const lookbackMs = await lookbackOf(deps, await store.currentRelease());
   const late: Period[] = [];
-  for (const period of await store.latePeriods(
-    { fromMs, toMs },
-    { lookbackMs, ...(schedule === undefined ? {} : { schedule }) },
-  )) {
+  for (const period of await store.latePeriods({ fromMs, toMs }, { lookbackMs, ...defined({ schedule }) })) {
     if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, lookbackMs })).length > 0)
       late.push(period);
   }

@@ -165,7 +165,7 @@ async function pollersOf(client: Client, taskQueue: string): Promise<WorkerRepor
     const node = nodeOfWorker(poller.identity ?? '');
     return {
       key: poller.identity ?? '',
-      ...(node === undefined ? {} : { node }),
+      ...defined({ node }),
       startedAtMs: Math.round(msOf(poller.lastAccessTime)),
       busyTasks: 1,
       processed: 0,

@@ -149,7 +149,7 @@ async function scoreAndCommit(
     changeId: series.changeId,
     ...(signals.length > 0 ? { signals } : {}),
     ...(file ? { file } : {}),
-    ...(range.pool === undefined ? {} : { pool: range.pool }),
+    ...defined({ pool: range.pool }),
   });
   deps.onChunk?.({
     batchId,

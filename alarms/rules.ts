@@ -9,6 +9,7 @@ import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { HOUR_MS, parseDurationOrZero } from '../domain/time.ts';
+import { defined } from '../domain/defined.ts';
 
 /** For how long something must last: so many windows, or so much window time. */
 export type Delay = { readonly windows: number } | { readonly ms: number };
@@ -268,7 +269,7 @@ const severity: Read = (value) => {
     if (score !== undefined && (typeof score !== 'number' || !Number.isFinite(score)))
       throw new Unfit('a score is a number');
     const afterMs = duration(after) as number;
-    return { severity: severityValue(worth), afterMs, ...(score === undefined ? {} : { score }) };
+    return { severity: severityValue(worth), afterMs, ...defined({ score }) };
   });
   if (!steps.some(({ score, afterMs }) => score === undefined && afterMs === 0))
     throw new Unfit('one step must hold from the beginning: without score and after');

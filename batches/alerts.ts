@@ -112,10 +112,13 @@ export function alertsOf(
     counts: batch.counts,
     anomalyRate: rate,
     causes: causes.slice(0, 5),
-    ...(batch.schedule === undefined ? {} : { schedule: batch.schedule }),
-    ...(settings.anomalyRate === undefined ? {} : { anomalyRateLimit: settings.anomalyRate }),
-    ...(settings.skippedRate === undefined ? {} : { skippedRateLimit: settings.skippedRate }),
-    ...defined({ class: batch.class, message: batch.message }),
+    ...defined({
+      schedule: batch.schedule,
+      anomalyRateLimit: settings.anomalyRate,
+      skippedRateLimit: settings.skippedRate,
+      class: batch.class,
+      message: batch.message,
+    }),
   };
   const told = batch.message === undefined ? '' : ` ${chatText(batch.message)}`;
   const alerts: Alert[] = [];

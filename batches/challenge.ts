@@ -9,6 +9,7 @@ import type { ScoringEngine, SeriesNeeds } from '../scoring/engine.ts';
 import type { ScoreResult } from '../scoring/score-result.ts';
 import { inShare, type ChallengedSensor, type LabelCounts } from '../domain/challenge.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
+import { defined } from '../domain/defined.ts';
 
 export interface ChallengeDeps {
   readonly store: Store;
@@ -80,8 +81,7 @@ export async function scoreChallenger(
     said = result.verdicts.map(({ sensorId, status, class: cause, message }): ChallengedSensor => ({
       sensorId,
       status,
-      ...(cause === undefined ? {} : { class: cause }),
-      ...(message === undefined ? {} : { message }),
+      ...defined({ class: cause, message }),
       ...(labels.get(sensorId) ?? NO_WINDOWS),
     }));
   } catch (error) {

@@ -11,6 +11,7 @@ import { mapLimit } from '../scoring/concurrency.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { OutcomeRow, Store } from '../storage/store.ts';
 import type { SensorRange } from '../workflows/activities.ts';
+import { defined } from '../domain/defined.ts';
 
 export interface SensorErrorLog {
   readonly batch: string;
@@ -69,7 +70,7 @@ function logOf(
     class: failureClassOf(outcome),
     message: outcome.message ?? '',
     attempt: outcome.attempt,
-    ...(outcome.model === undefined ? {} : { model: outcome.model }),
+    ...defined({ model: outcome.model }),
     worker: outcome.worker ?? worker,
     ...(workflowExecution ? { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId } : {}),
     loggedAt: isoTime(nowMs),

@@ -10,6 +10,7 @@ import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch } from '../storage/store.ts';
 import { sha256Of } from '../domain/sha256.ts';
+import { defined } from '../domain/defined.ts';
 
 export function manifestOf(batch: Batch, status: Manifest['status'], files: readonly ManifestFile[]): Manifest {
   return {
@@ -21,7 +22,7 @@ export function manifestOf(batch: Batch, status: Manifest['status'], files: read
     to: isoTime(batch.toMs),
     release: batch.release,
     status,
-    ...(batch.supersedes === undefined ? {} : { supersedes: batch.supersedes }),
+    ...defined({ supersedes: batch.supersedes }),
     codeVersion: batch.codeVersion,
     planned: batch.planned,
     outcomes: batch.counts,

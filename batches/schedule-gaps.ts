@@ -8,6 +8,7 @@ import { DAY_MS, HOUR_MS, parseDurationOrZero, type Period } from '../domain/tim
 import type { Batch, Store } from '../storage/store.ts';
 import { DEFAULT_PERIOD } from '../workflows/policies.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
+import { defined } from '../domain/defined.ts';
 
 /** `missing`: no batch was started. `failed`, `cancelled`: the newest one over it ended so. `running`: it is on its way. */
 export type GapState = 'missing' | 'failed' | 'cancelled' | 'running';
@@ -94,7 +95,7 @@ function expectedOf(
   within: Period,
 ): ExpectedPeriod[] {
   const dealtWithMs = Math.min(within.toMs, (seen.nextMs ?? Infinity) - 1) - seen.spec.jitterMs;
-  const asked = { period, ...(delay === undefined ? {} : { delay }) };
+  const asked = { period, ...defined({ delay }) };
   return expectedPeriods(seen.spec, asked, { fromMs: within.fromMs, toMs: dealtWithMs }, MOST_PERIODS);
 }
 

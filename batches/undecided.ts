@@ -3,6 +3,7 @@ import { chunkName } from '../domain/blob-names.ts';
 import type { SensorOutcome } from '../domain/outcome.ts';
 import type { PlannedSensor, Store } from '../storage/store.ts';
 import type { SensorRange } from '../workflows/activities.ts';
+import { defined } from '../domain/defined.ts';
 
 /** Sensors recorded in one transaction. SQL Server takes a lock on the whole table from 5,000 row locks on. */
 const PAGE = 4_000;
@@ -27,7 +28,7 @@ export async function decideRest(
       chunk,
       outcomes: sensors.map(decide),
       changeId: 0,
-      ...(range?.pool === undefined ? {} : { pool: range.pool }),
+      ...defined({ pool: range?.pool }),
     });
   }
 }

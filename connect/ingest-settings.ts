@@ -1,6 +1,7 @@
 /** The settings of ingest as configured: the same ones for the ingest worker and for a rebuild. */
 import type { Config } from '../config.ts';
 import type { IngestSettings } from '../ingest/settings.ts';
+import { defined } from '../domain/defined.ts';
 
 export function ingestSettings({ ingest, eventHubs }: Pick<Config, 'ingest' | 'eventHubs'>): Partial<IngestSettings> {
   const { windowMs, hopMs, outOfOrderMs, clockSkewMs, fields, filter, capture, captureIntervalMs, captureBytes } =
@@ -17,8 +18,6 @@ export function ingestSettings({ ingest, eventHubs }: Pick<Config, 'ingest' | 'e
     captureBytes,
     quota: ingest.quota,
     onNewHub: eventHubs.onNewHub,
-    ...(ingest.timeUnit === undefined ? {} : { timeUnit: ingest.timeUnit }),
-    ...(ingest.lateLimitMs === undefined ? {} : { lateLimitMs: ingest.lateLimitMs }),
-    ...(ingest.workerName === undefined ? {} : { workerName: ingest.workerName }),
+    ...defined({ timeUnit: ingest.timeUnit, lateLimitMs: ingest.lateLimitMs, workerName: ingest.workerName }),
   };
 }

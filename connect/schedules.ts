@@ -6,6 +6,7 @@ import type { Period } from '../domain/time.ts';
 import type { scoreBatch } from '../workflows/index.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { SCORE_BATCH } from '../workflows/names.ts';
+import { defined } from '../domain/defined.ts';
 
 export type ScheduleSetting = {
   readonly request: ScoreBatchRequest;
@@ -22,10 +23,9 @@ export type ScheduleTimes =
 
 /** The same as the server takes it. */
 export function timesOf(times: ScheduleTimes): ScheduleSpec {
-  if (!('everyMs' in times))
-    return { cronExpressions: [times.cron], ...(times.timezone === undefined ? {} : { timezone: times.timezone }) };
+  if (!('everyMs' in times)) return { cronExpressions: [times.cron], ...defined({ timezone: times.timezone }) };
   const { everyMs: every, offsetMs: offset } = times;
-  return { intervals: [{ every, ...(offset === undefined ? {} : { offset }) }] };
+  return { intervals: [{ every, ...defined({ offset }) }] };
 }
 
 /** @throws ScheduleAlreadyRunning when the name is taken */
@@ -42,7 +42,7 @@ export async function createSchedule(client: Client, name: string, setting: Sche
       staticSummary: cutBytes(`batch of schedule ${name}`, MAX_SUMMARY),
     },
     policies: { overlap: setting.overlap, catchupWindow: setting.catchupWindowMs, pauseOnFailure: false },
-    state: { paused: setting.paused, ...(setting.note === undefined ? {} : { note: setting.note }) },
+    state: { paused: setting.paused, ...defined({ note: setting.note }) },
   });
 }
 

@@ -23,6 +23,7 @@ import { claimPorts, startServers, type Ports, type Server } from './servers.ts'
 import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 import { startWebApplication } from './web-application.ts';
+import { defined } from '../domain/defined.ts';
 
 export interface StackOptions {
   readonly config: Config;
@@ -84,7 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     broken.catch(() => {});
-    return { ui, env, broken, stop: () => stop(), ...(app === undefined ? {} : { app }) };
+    return { ui, env, broken, stop: () => stop(), ...defined({ app }) };
   } catch (error) {
     await stop(true);
     throw error;
@@ -182,7 +183,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
     startedAt: new Date().toISOString(),
     ui,
     env: clientEnv,
-    ...(address === undefined ? {} : { app: address }),
+    ...defined({ app: address }),
   });
   return { servers, ui, env, app: address };
 }

@@ -5,6 +5,7 @@ import { parseKeepWarm } from './keep-warm.ts';
 import type { PoolEntry } from './pools-file.ts';
 import { loadPrices, priceOf } from './prices.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, DEFAULT_POOL, type PoolSettings } from './settings.ts';
+import { defined } from '../domain/defined.ts';
 
 export interface ConfiguredPool {
   readonly settings: PoolSettings;
@@ -34,8 +35,7 @@ export async function configuredPools(config: Config): Promise<ConfiguredPool[]>
     minNodes: pool.minNodes,
     keepWarm: parseKeepWarm(pool.keepWarm),
     finishWithinMs: pool.finishWithinMs,
-    ...(pool.maxNodes === undefined ? {} : { maxNodes: pool.maxNodes }),
-    ...(pool.idleMs === undefined ? {} : { idleMs: pool.idleMs }),
+    ...defined({ maxNodes: pool.maxNodes, idleMs: pool.idleMs }),
   };
   const { fallbackCluster, fallbackAfterMs } = pool;
   const single: ConfiguredPool = {
@@ -67,12 +67,11 @@ async function readPools(path: string, base: PoolSettings, fallbackAfterMs: numb
     const settings = {
       ...base,
       ...set,
-      ...(idle === undefined ? {} : { idleMs: idle }),
-      ...(finishWithin === undefined ? {} : { finishWithinMs: finishWithin }),
+      ...defined({ idleMs: idle, finishWithinMs: finishWithin }),
     };
     return {
       settings,
-      ...(cluster === undefined ? {} : { cluster }),
+      ...defined({ cluster }),
       ...(fallback ? { fallback: fallbackOf(fallback, fallbackAfterMs) } : {}),
     };
   });
@@ -85,7 +84,6 @@ function fallbackOf(
   return {
     cluster,
     afterMs: after ?? afterMs,
-    ...(maxNodes === undefined ? {} : { maxNodes }),
-    ...(vmSize === undefined ? {} : { vmSize }),
+    ...defined({ maxNodes, vmSize }),
   };
 }

@@ -14,6 +14,7 @@ import type { ConfiguredPool } from './configured.ts';
 import { forgetRelease, releaseNode } from './lease.ts';
 import type { Pool } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
+import { defined } from '../domain/defined.ts';
 
 const HANDED_REMEDY: Readonly<Record<string, string>> = {
   FLEETSCORE_SQL_URL: 'Use a connection string with a managed identity (Authentication=Active Directory Default).',
@@ -68,7 +69,7 @@ export function azurePool(deps: AzurePoolDeps, { settings, cluster, fallback }: 
     dedicatedName: fallback.cluster,
     afterMs: fallback.afterMs,
     vmSize,
-    ...(fallback.maxNodes === undefined ? {} : { maxNodes: fallback.maxNodes }),
+    ...defined({ maxNodes: fallback.maxNodes }),
   });
 }
 
@@ -92,8 +93,7 @@ function targetOf({ config, env }: AzurePoolDeps, settings: PoolSettings, cluste
     command: aml.command,
     workerEnv: workerEnv(env, settings),
     maxJobTime: 'P7D',
-    ...(aml.subnetId === undefined ? {} : { subnetId: aml.subnetId }),
-    ...(aml.identityId === undefined ? {} : { identityId: aml.identityId }),
+    ...defined({ subnetId: aml.subnetId, identityId: aml.identityId }),
   };
 }
 

@@ -7,6 +7,7 @@ import { justDue, type Measured } from './measure.ts';
 import type { Decision, Observation, RunningBatch, ScheduledBatch, WorkerSeen } from './policy-types.ts';
 import type { PoolNode, PoolStatus } from './pool.ts';
 import type { PoolSettings } from './settings.ts';
+import { defined } from '../domain/defined.ts';
 
 /** A worker of the task queue, as Temporal reports it. */
 export interface WorkerReport {
@@ -95,7 +96,7 @@ export function observation(
   const workers = view.workers
     .filter((worker) => worker.node === undefined || stateOf.get(worker.node) === 'ready')
     .map((worker): WorkerSeen => ({
-      ...(worker.node === undefined ? {} : { node: worker.node }),
+      ...defined({ node: worker.node }),
       busyTasks: worker.busyTasks,
       idleForMs: worker.busyTasks > 0 ? 0 : view.nowMs - (idle[worker.key]?.sinceMs ?? view.nowMs),
     }));
@@ -118,7 +119,7 @@ export function observation(
     spinUpMs: measured.spinUpMs,
     spinDownMs: settings.spinDownMs,
     sensorsPerSecond: measured.sensorsPerSecond,
-    ...(view.capacity === undefined ? {} : { capacity: view.capacity }),
+    ...defined({ capacity: view.capacity }),
     failures: measured.failures,
     ...(until > 0 ? { throttledUntilMs: until } : {}),
   };
@@ -135,6 +136,6 @@ export function decisionRecord(seen: Observation, decision: Decision): DecisionR
     sensorsToGo: seen.batches.reduce((sum, batch) => sum + batch.sensorsToGo, 0),
     batches: seen.batches.length,
     reason: decision.reason,
-    ...(decision.nextDueMs === undefined ? {} : { nextDueMs: decision.nextDueMs }),
+    ...defined({ nextDueMs: decision.nextDueMs }),
   };
 }

@@ -7,6 +7,7 @@ import type { PoolSettings } from './settings.ts';
 import type { ScheduledBatch, Observation, PoolMode, Decision } from './policy-types.ts';
 import { type Needs, explain, describeNeed, seconds } from './policy-words.ts';
 import { HOUR_MS } from '../domain/time.ts';
+import { defined } from '../domain/defined.ts';
 
 /** Part of a node that does not bring another one, and that does not let one go: between them nothing happens. */
 const GROW_BAND = 0.1;
@@ -76,7 +77,7 @@ export function decide(
   const nextDueMs = upcoming[0]?.atMs;
   const own = workers.filter((worker) => worker.node !== undefined);
   const alive = own.length + seen.coming.length;
-  const base = { waitMs: settings.pollMs, ...(nextDueMs === undefined ? {} : { nextDueMs }) };
+  const base = { waitMs: settings.pollMs, ...defined({ nextDueMs }) };
   if (mode === 'paused')
     return {
       ...base,

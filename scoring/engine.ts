@@ -117,9 +117,9 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     warn,
   });
   const threads = createThreads({
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...defined({ threads: options.threads }),
     timeoutMs,
-    ...(options.modelMemoryBytes === undefined ? {} : { maxModelMemoryBytes: options.modelMemoryBytes }),
+    ...defined({ maxModelMemoryBytes: options.modelMemoryBytes }),
     maxCacheBytes: options.maxCacheBytes ?? 256 * MiB,
     maxModelBytes,
     executionProvider,

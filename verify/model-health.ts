@@ -6,6 +6,7 @@ import type { SensorKey } from '../domain/sensor.ts';
 import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
 import type { Batch, Store } from '../storage/store.ts';
+import { defined } from '../domain/defined.ts';
 
 export type HealthSign = 'flags_everything' | 'flags_nothing' | 'readings_drifted' | 'anomaly_rate_moved';
 
@@ -163,9 +164,7 @@ function judge(
   return {
     ...key,
     windows: now?.windows ?? means.length,
-    ...(rate === undefined ? {} : { anomalyRate: rate }),
-    ...(rateBefore === undefined ? {} : { baselineAnomalyRate: rateBefore }),
-    ...(psi === undefined ? {} : { psi }),
+    ...defined({ anomalyRate: rate, baselineAnomalyRate: rateBefore, psi }),
     signs,
   };
 }

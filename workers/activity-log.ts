@@ -10,6 +10,7 @@ import { agreedOf } from '../domain/challenge.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { countOutcomes } from '../domain/outcome.ts';
 import type { Logger } from '../logging/log.ts';
+import { defined } from '../domain/defined.ts';
 
 /** Failed sensors of one chunk that are named; SQL has all. */
 const NAMED = 100;
@@ -20,7 +21,7 @@ interface Input {
 }
 
 const fieldsOf = ({ batchId, range }: Input): object => ({
-  ...(batchId === undefined ? {} : { batch: batchId }),
+  ...defined({ batch: batchId }),
   ...(range === undefined ? {} : { sensorFrom: range.from, sensorTo: range.to, ...range.single }),
 });
 
@@ -88,7 +89,7 @@ export function logChunk(log: Logger, seen: RecordedChunk): void {
         class: outcome.class,
         reason: outcome.message,
         attempt,
-        ...(outcome.model === undefined ? {} : { model: outcome.model }),
+        ...defined({ model: outcome.model }),
       },
       'sensor failed',
     );

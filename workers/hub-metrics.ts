@@ -10,6 +10,7 @@ import type { Logger } from '../logging/log.ts';
 import type { Store } from '../storage/store.ts';
 import type { Metric } from '../telemetry/metric.ts';
 import { partitionStates, type HubReader, type PartitionState } from '../connect/partitions.ts';
+import { defined } from '../domain/defined.ts';
 
 const EVERY_MS = 30_000;
 
@@ -36,7 +37,7 @@ export function openHubLook(deps: HubLookDeps): () => Promise<HubLook | undefine
       const [progress, ends] = await Promise.all([store.listProgress(hub.source), hub.ends()]);
       const states = partitionStates(progress, hub.source, ends);
       const holders = await worker.holders(ends.map(({ partition }) => partition)).catch(() => undefined);
-      return { states, ...(holders === undefined ? {} : { holders }) };
+      return { states, ...defined({ holders }) };
     } catch (error) {
       // A service that does not answer is told by `source_up`.
       log.debug({ reason: messageOf(error) }, 'the partitions of the hub are not known');

@@ -11,6 +11,7 @@ import type { Logger } from '../logging/log.ts';
 import { processMetrics } from '../telemetry/metrics.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
 import { partitionStates, readingsPerSecond, type HubReader, type PartitionState } from '../connect/partitions.ts';
+import { defined } from '../domain/defined.ts';
 
 export interface IngestLook {
   readonly atMs: number;
@@ -177,7 +178,7 @@ export function logIngest(log: Logger, look: () => Promise<IngestLook>): (stats:
         {
           stats,
           partitions: now.partitions.map((state) => summary(state, now.atMs, last)),
-          ...(now.problem === undefined ? {} : { problem: now.problem }),
+          ...defined({ problem: now.problem }),
         },
         'ingest',
       );

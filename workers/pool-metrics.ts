@@ -8,6 +8,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { PoolState } from '../workflows/pool-messages.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
 import { DAY_MS } from '../domain/time.ts';
+import { defined } from '../domain/defined.ts';
 
 /** The record of nodes is read this often at most. */
 const RECORD_EVERY_MS = 30_000;
@@ -54,7 +55,7 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
         deps.client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool'),
       );
       const dayMs = await dayOf(pool);
-      return { state, ...(dayMs === undefined ? {} : { dayMs }) };
+      return { state, ...defined({ dayMs }) };
     } catch {
       return undefined;
     }

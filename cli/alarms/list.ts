@@ -10,6 +10,7 @@ import type { Context } from '../frame/context.ts';
 import { say, sayJsonLine } from '../frame/terminal.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { alarmData } from './data.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface ListOptions {
   readonly all?: boolean;
@@ -76,9 +77,7 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
   const found = await store.listAlarms(
     {
       ...(options.all ? {} : { retain: true }),
-      ...(device === undefined ? {} : { device }),
-      ...(kind === undefined ? {} : { kind }),
-      ...(minSeverity === undefined ? {} : { minSeverity }),
+      ...defined({ device, kind, minSeverity }),
       limit,
     },
     nowMs,

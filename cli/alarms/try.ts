@@ -9,6 +9,7 @@ import { unknownDevice } from '../frame/known.ts';
 import { periodOf } from '../frame/period.ts';
 import { table } from '../frame/text.ts';
 import { rulesFile } from './rules.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface TryOptions {
   readonly from: number;
@@ -25,7 +26,7 @@ export async function tryRules(context: Context, options: TryOptions, file: stri
   const stored = await store.alarmRules();
   const today = stored ? parseRules(stored.text, `version ${stored.version} of the rules of alarms`) : NO_RULES;
   const { device } = options;
-  const sensors = await store.listSensors({ limit: MANY, ...(device === undefined ? {} : { device }) });
+  const sensors = await store.listSensors({ limit: MANY, ...defined({ device }) });
   if (device !== undefined && sensors.length === 0) throw await unknownDevice(store, device);
   const deps = { store, blobs: context.blobs(), windows: context.config.ingest };
   const release = (await store.currentRelease()) ?? '';

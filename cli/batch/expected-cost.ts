@@ -7,6 +7,7 @@ import { SCORING_QUEUE } from '../../domain/queues.ts';
 import type { PoolPlan } from '../../batches/dry-run.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface ExpectedCost {
   /** As configured; '' where the model's pool is not configured here. */
@@ -81,7 +82,7 @@ async function costOf(
     nodes: cost.nodes,
     nodeSeconds: cost.nodeMs / 1_000,
     vmSize: settings.vmSize,
-    ...(settings.pricePerNodeHour > 0 ? { money: cost.money, ...(currency === undefined ? {} : { currency }) } : {}),
+    ...(settings.pricePerNodeHour > 0 ? { money: cost.money, ...defined({ currency }) } : {}),
     spinUpSeconds: measured.spinUpMs / 1_000,
     sensorsPerSecond: measured.sensorsPerSecond,
     measured: state !== undefined && state.measured.spinUps > 0 && state.measured.speeds > 0,

@@ -12,6 +12,7 @@ import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownSensor, type SensorWords } from '../frame/known.ts';
 import { facts, statusColumn, statusWord, table, when } from '../frame/text.ts';
+import { defined } from '../../domain/defined.ts';
 
 export async function show(
   context: Context,
@@ -197,7 +198,7 @@ function nothing({ outcomes }: NotPredicted, name: string, fromMs: number, hint:
   return {
     data: {
       prediction: null,
-      ...(hint === undefined ? {} : { next: hint }),
+      ...defined({ next: hint }),
       batches: outcomes.map(({ batch, outcome }) => ({
         batch: batch.id,
         status: batch.status,

@@ -9,6 +9,7 @@ import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { requireRelease } from './releases.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface ChallengeOptions {
   readonly share?: number;
@@ -102,7 +103,7 @@ export async function recordedComparison(
 ): Promise<Output> {
   requireRelease(await store.listReleases(), challenger);
   const within = period ?? (await lastWeek(store));
-  const filter = { challenger, ...(base === undefined ? {} : { base }), ...(within ? { within } : {}) };
+  const filter = { challenger, ...defined({ base }), ...(within ? { within } : {}) };
   const summaries = await store.challengeSummaries(filter);
   const recorded = await Promise.all(
     summaries.map(async (summary) => ({

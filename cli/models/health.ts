@@ -11,6 +11,7 @@ import { openEngine } from './engine.ts';
 import type { Context } from '../frame/context.ts';
 import { startBar } from '../batch/progress.ts';
 import { facts, table, when } from '../frame/text.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface CompareOptions {
   readonly from?: number;
@@ -64,7 +65,7 @@ export async function compare(context: Context, options: CompareOptions, challen
         base,
         challenger,
         period,
-        ...(share === undefined ? {} : { share }),
+        ...defined({ share }),
         hopMs,
         onProgress: (done, total) => bar?.set(done, total),
       },

@@ -79,7 +79,7 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
       ...checkSettings(context),
       nowMs: Date.now(),
       pools: new Set((await poolQueues(context.config)).keys()),
-      ...(options.release === undefined ? {} : { release: options.release }),
+      ...defined({ release: options.release }),
       ...(options.skipBad ? { skipBad: true } : {}),
       promote: options.promote,
       by: whoami(),

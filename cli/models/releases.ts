@@ -10,6 +10,7 @@ import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface ReplaceOption {
   readonly replace?: boolean;
@@ -80,7 +81,7 @@ async function switched(
 ): Promise<Output> {
   const { models, createdAtMs } = requireRelease(await (await context.store()).listReleases(), release);
   return {
-    data: { release, ...(before === undefined ? {} : { before }), models, lost },
+    data: { release, ...defined({ before }), models, lost },
     text:
       before === release
         ? `Release ${release} is current already.`

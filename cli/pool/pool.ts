@@ -16,6 +16,7 @@ import type { Context } from '../frame/context.ts';
 import { poolReport, type ReportOptions } from './report.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { clearScreen, say } from '../frame/terminal.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface PoolOptions {
   readonly pool?: string;
@@ -236,8 +237,7 @@ const second = (at: number | undefined): number | undefined =>
 
 export async function set(context: Context, options: SetOptions): Promise<Output> {
   const limits: Partial<PoolLimits> = {
-    ...(options.min === undefined ? {} : { minNodes: options.min }),
-    ...(options.max === undefined ? {} : { maxNodes: options.max }),
+    ...defined({ minNodes: options.min, maxNodes: options.max }),
     ...(options.idle === undefined ? {} : { idleMs: ms(options.idle) }),
     ...(options.keepWarm === undefined ? {} : { keepWarm: parseKeepWarm(options.keepWarm) }),
     ...(options.finishWithin === undefined ? {} : { finishWithinMs: ms(options.finishWithin) }),

@@ -13,6 +13,7 @@ import { periodOf } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { makeFolder } from '../../storage/folders.ts';
 import { writeWholeSync } from '../../storage/whole-file.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface ReportOptions {
   readonly from?: number;
@@ -62,7 +63,7 @@ export async function poolReport(context: Context, pool: string, options: Report
       startedAtMs,
       sensors: planned,
       status,
-      ...(finishedAtMs === undefined ? {} : { finishedAtMs }),
+      ...defined({ finishedAtMs }),
     })),
     facts: [...new Set(nodes.map((node) => `${node.vmSize}, ${node.priority}`))].map(
       (machine) => ['Machine', machine] as const,

@@ -15,6 +15,7 @@ import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { SCORE_BATCH } from '../../workflows/names.ts';
+import { defined } from '../../domain/defined.ts';
 
 async function deploymentOf(context: Context): Promise<{ readonly client: Client; readonly deployment: Deployment }> {
   const client = await context.client();
@@ -118,7 +119,7 @@ export async function promote(context: Context, _: object, asked: string | undef
     return { data: { current: next.buildId }, text: `New batches start on version ${next.buildId} already.` };
   await promoteVersion(client, next.buildId, identity());
   return {
-    data: { current: next.buildId, ...(deployment.current === undefined ? {} : { before: deployment.current }) },
+    data: { current: next.buildId, ...defined({ before: deployment.current }) },
     text:
       'New batches start on version ' +
       `${next.buildId}.` +

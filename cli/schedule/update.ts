@@ -39,7 +39,7 @@ export async function update(context: Context, options: UpdateOptions, name: str
           ...(options.overlap === undefined ? {} : { overlap: policyOf(options.overlap) }),
           ...(options.catchup === undefined ? {} : { catchupWindow: parseDuration(options.catchup) }),
         },
-        state: { ...state, ...(options.note === undefined ? {} : { note: options.note }) },
+        state: { ...state, ...defined({ note: options.note }) },
       })),
     );
   const { spec: old } = before.description;
@@ -66,7 +66,7 @@ const kept = ({ jitter, startAt, endAt }: Described['description']['spec']): obj
 function withZone(options: UpdateOptions, { seen: { spec } }: Described): UpdateOptions {
   if (options.cron !== undefined || options.every !== undefined) {
     const zone = options.timezone ?? (options.cron !== undefined && spec.zone !== 'UTC' ? spec.zone : undefined);
-    return { ...options, ...(zone === undefined ? {} : { timezone: zone }) };
+    return { ...options, ...defined({ timezone: zone }) };
   }
   throw new FleetscoreError('INVALID_ARGUMENT', '--timezone goes with --cron: give the cron expression with it.');
 }

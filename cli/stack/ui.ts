@@ -11,6 +11,7 @@ import { say, sayJsonLine, tell } from '../frame/terminal.ts';
 import { facts } from '../frame/text.ts';
 import { readTls } from '../frame/tls.ts';
 import { whoami } from '../frame/whoami.ts';
+import { defined } from '../../domain/defined.ts';
 
 interface UiCommand {
   readonly port?: number;
@@ -49,7 +50,7 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
       onError: (problem) => tell(problem),
       ...(local || config.appToken === undefined ? {} : { token: config.appToken }),
       ...(tls ? { tls } : {}),
-      ...(options.name === undefined ? {} : { names: options.name }),
+      ...defined({ names: options.name }),
     });
     try {
       if (context.json) sayJsonLine({ url: server.url, port: server.port });

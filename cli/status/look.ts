@@ -24,6 +24,7 @@ import type { BatchProgress } from '../../workflows/details.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
 import { SCORE_BATCH } from '../../workflows/names.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface ScheduleSeen {
   readonly name: string;
@@ -200,7 +201,7 @@ async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<Non
   return {
     sensors,
     ...(room ? { room } : {}),
-    ...(release === undefined ? {} : { release }),
+    ...defined({ release }),
     last: batches.filter(hasEnded).slice(0, LAST),
     bySchedule: newestBySchedule(batches),
     failures: await failuresOf(store, batches),

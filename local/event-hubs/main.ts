@@ -12,6 +12,7 @@ import { readConfigFile, type HubConfig } from './config.ts';
 import { DEFAULT_HUB } from './default-hub.ts';
 import { startEventHubsEmulator } from './emulator.ts';
 import { HOUR_MS } from '../../domain/time.ts';
+import { defined } from '../../domain/defined.ts';
 
 const FLAGS = {
   port: { type: 'string', default: '5672' },
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
     // The stack has a key of its own; alone it is the one of the official emulator.
     ...(key === undefined ? {} : { keys: { RootManageSharedAccessKey: key } }),
     port: numberFlag('port', values.port) ?? 0,
-    ...(values.data === undefined ? {} : { dataDir: values.data }),
+    ...defined({ dataDir: values.data }),
     ...(retentionHours === undefined ? {} : { retentionMs: retentionHours * HOUR_MS }),
   });
   let health: Server | undefined;

@@ -4,6 +4,7 @@
  * cluster; then the cheap one is tried anew. Workers of both poll the same queue.
  */
 import { isGone, type Pool, type PoolNode, type PoolStatus } from '../pool.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface FallbackOptions {
   /** Names of the clusters, for notes. */
@@ -86,7 +87,7 @@ export function withFallback(low: Pool, dedicated: Pool, options: FallbackOption
         ],
         notes,
         ...(first.outside ? { outside: first.outside } : {}),
-        ...(capacity === undefined ? {} : { capacity }),
+        ...defined({ capacity }),
         ...(until === 0 ? {} : { throttledUntilMs: until }),
       };
     },

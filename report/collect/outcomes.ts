@@ -6,6 +6,7 @@ import type { OutcomeStatus } from '../../domain/outcome.ts';
 import { keyOf } from '../../domain/sensor.ts';
 import type { Batch, OutcomeRow, Store } from '../../storage/store.ts';
 import type { Cause, ReportOutcome, ReportTotals } from './batch-data.ts';
+import { defined } from '../../domain/defined.ts';
 
 type OutcomeSource = Pick<Store, 'listOutcomes'>;
 
@@ -64,7 +65,7 @@ export async function surveyOutcomes(
               status: outcome.status,
               class: reason,
               sensors: 1,
-              example: { ...key, ...(outcome.message === undefined ? {} : { message: outcome.message }) },
+              example: { ...key, ...defined({ message: outcome.message }) },
             },
       );
     }
@@ -151,8 +152,7 @@ function mergeOutcomes(rows: readonly OutcomeRow[]): ReportOutcome {
   const worst = rows.reduce((a, b) => (severity(b.status) > severity(a.status) ? b : a));
   return {
     status: worst.status,
-    ...(worst.class === undefined ? {} : { class: worst.class }),
-    ...(worst.message === undefined ? {} : { message: worst.message }),
+    ...defined({ class: worst.class, message: worst.message }),
     batches: rows.length,
     batchesWithStatus: rows.filter((row) => row.status === worst.status).length,
     windows: rows.reduce((sum, row) => sum + row.windows, 0),

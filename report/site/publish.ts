@@ -23,6 +23,7 @@ import { collectHealth } from './health-data.ts';
 import { ASSETS, batchPath, deviceFile } from './paths.ts';
 import { readSummary, summarize, summaryPath, type BatchSummary } from './summary.ts';
 import type { SiteTarget } from './target.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface SiteSource {
   readonly store: Store;
@@ -155,8 +156,7 @@ async function publishBatch(
       const [previous, next] = [groups[i - 1]?.device, groups[i + 1]?.device];
       const place = {
         group,
-        ...(previous === undefined ? {} : { before: previous }),
-        ...(next === undefined ? {} : { after: next }),
+        ...defined({ before: previous, after: next }),
       };
       return [`${path}devices/${deviceFile(group.device)}`, devicePage(pages, place, faults.get(group.device) ?? [])];
     }),

@@ -13,6 +13,7 @@ import {
 import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { improveConnection } from './driver.ts';
+import { defined } from '../../domain/defined.ts';
 
 /** For the first bytes of an answer; `Connection Timeout` (s) and `Request Timeout` (ms) in the text change them. */
 const CONNECT_TIMEOUT_MS = 20_000;
@@ -42,7 +43,7 @@ export function mssqlConfig(url: string): sql.config {
   return {
     server: parsed.server,
     database: parsed.database,
-    ...(parsed.port === undefined ? {} : { port: parsed.port }),
+    ...defined({ port: parsed.port }),
     ...login,
     connectionTimeout: parsed.connectionTimeout ?? CONNECT_TIMEOUT_MS,
     requestTimeout,

@@ -15,6 +15,7 @@ import { releaseMethods } from './releases.ts';
 import { checkSchema, schemaMethods, serverAdvice } from './schema.ts';
 import { sensorMethods } from './sensors.ts';
 import { windowMethods } from './windows.ts';
+import { defined } from '../../domain/defined.ts';
 
 /**
  * Connects to a server by connection string or `mssql://` URL. Does not migrate.
@@ -26,7 +27,7 @@ export async function openMssqlStore(
 ): Promise<Store> {
   const db = await connect(url, {
     ...FIRST_CONNECTION,
-    ...(waitMs === undefined ? {} : { forMs: waitMs }),
+    ...defined({ forMs: waitMs }),
     ...(onWait ? { onWait } : {}),
   });
   try {

@@ -8,6 +8,7 @@ import type { PromotionStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { tsql } from './statement.ts';
+import { defined } from '../../domain/defined.ts';
 
 const KEY = { releaseKey: 'INT' } as const;
 
@@ -77,5 +78,5 @@ async function makeCurrent(tx: Transaction, name: string, how: Promotion['how'],
     await tx.run(PROMOTION_SQL.add, { ...key, how, by, now });
   }
   const wasChallenger = (await tx.run(PROMOTION_SQL.endChallenger, key)) > 0;
-  return { release: name, ...(before === undefined ? {} : { before }), wasChallenger };
+  return { release: name, ...defined({ before }), wasChallenger };
 }

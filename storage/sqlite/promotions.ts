@@ -6,6 +6,7 @@ import { isNoted, MAX_PROMOTIONS, releaseBefore, type Promotion, type ReleaseSwi
 import type { PromotionStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
+import { defined } from '../../domain/defined.ts';
 
 export const PROMOTION_SQL = {
   clearCurrent: 'UPDATE releases SET is_current = 0 WHERE is_current = 1 AND release_key <> ?',
@@ -51,5 +52,5 @@ function makeCurrent(db: Connection, name: string, how: Promotion['how'], by: st
     db.run(PROMOTION_SQL.add, key, how, by, now);
   }
   const wasChallenger = db.run(PROMOTION_SQL.endChallenger, key) > 0;
-  return { release: name, ...(before === undefined ? {} : { before }), wasChallenger };
+  return { release: name, ...defined({ before }), wasChallenger };
 }

@@ -11,6 +11,7 @@ import { beyond, type Range } from '../../scoring/normal-range.ts';
 import type { SensorHistoryRow, Store } from '../../storage/store.ts';
 import type { Normal } from './normal.ts';
 import { HOUR_MS } from '../../domain/time.ts';
+import { defined } from '../../domain/defined.ts';
 
 /** A feature as the model saw it. */
 export interface FeatureSeen {
@@ -52,7 +53,7 @@ export function seen(features: readonly Feature[], row: readonly number[], norma
     if (normal.kind === 'unknown' || normal.kind === 'none') return { name, value };
     const ranges = normal.model.normal(row, f);
     const far = beyond(value, ranges);
-    return { name, value, normal: ranges, ...(far === undefined ? {} : { beyond: far }) };
+    return { name, value, normal: ranges, ...defined({ beyond: far }) };
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Batch } from '../../storage/store.ts';
 import { hasEnded } from '../../storage/store.ts';
+import { defined } from '../../domain/defined.ts';
 
 /** What is known of one schedule. */
 export interface ScheduleTimesSeen {
@@ -48,11 +49,11 @@ export function freshness(
 ): Freshness {
   const scored = batches.filter(({ status, kind }) => status === 'completed' && kind === 'score');
   const asOfMs = scored.length === 0 ? undefined : Math.max(...scored.map(({ toMs }) => toMs));
-  if (!schedules) return { kind: 'unknown', ...(asOfMs === undefined ? {} : { asOfMs }) };
+  if (!schedules) return { kind: 'unknown', ...defined({ asOfMs }) };
   const active = schedules.filter(({ paused }) => !paused);
   const next = active.flatMap(({ nextMs }) => nextMs ?? []);
   const known = {
-    ...(asOfMs === undefined ? {} : { asOfMs }),
+    ...defined({ asOfMs }),
     ...(next.length === 0 ? {} : { nextMs: Math.min(...next) }),
   };
   const overdue = active

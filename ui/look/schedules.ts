@@ -8,6 +8,7 @@ import { DAY_MS, parseDurationOrZero } from '../../domain/time.ts';
 import type { Store } from '../../storage/store.ts';
 import { DEFAULT_PERIOD, DEFAULT_WAIT_FOR_READINGS } from '../../workflows/policies.ts';
 import type { ScheduleTimesSeen } from './fresh.ts';
+import { defined } from '../../domain/defined.ts';
 
 export interface ScheduleView extends ScheduleTimesSeen {
   readonly note: string;
@@ -38,7 +39,7 @@ export async function seeAll(client: Client, nowMs: number): Promise<ScheduleVie
 function viewOf(seen: BatchSchedule, note: string, nextMs: number | undefined, nowMs: number): ScheduleView {
   const { request } = seen;
   const { period = DEFAULT_PERIOD, delay, waitForReadings = DEFAULT_WAIT_FOR_READINGS } = request;
-  const asked = { period, ...(delay === undefined ? {} : { delay }) };
+  const asked = { period, ...defined({ delay }) };
   const fromMs = Math.max(seen.seen.createdMs, nowMs - LOOK_BACK_MS);
   const expected = expectedPeriods(seen.seen.spec, asked, { fromMs, toMs: nowMs }, 1).at(-1);
   return {
