@@ -4,6 +4,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { cutText } from '../domain/limits.ts';
 import type { OutcomeRow, Store } from '../storage/store.ts';
 import type { FailureNote, SensorRange } from '../workflows/activities.ts';
+import { outcomePages } from '../storage/pages.ts';
 
 const NOTES = 5;
 const MAX_NOTE = 300;
@@ -44,17 +45,12 @@ export interface Cause {
 /** Failed sensors by class, most frequent first. */
 export async function failureCauses(store: Store, batchId: string): Promise<Cause[]> {
   const causes = new Map<FailureClass, { count: number; example: FailureNote }>();
-  for (let after = -1; ;) {
-    const page = await store.listOutcomes(batchId, { status: 'failed', after, limit: 5_000 });
+  for await (const page of outcomePages(store, batchId, 5_000, { status: 'failed' }))
     for (const outcome of page) {
       const known = causes.get(failureClassOf(outcome));
       if (known) known.count += 1;
       else causes.set(failureClassOf(outcome), { count: 1, example: noteOf(outcome) });
     }
-    const last = page[page.length - 1];
-    if (!last) break;
-    after = last.sensorId;
-  }
   return [...causes].map(([name, cause]) => ({ class: name, ...cause })).sort((a, b) => b.count - a.count);
 }
 

@@ -7,6 +7,7 @@ import { batchFolder, CONTAINERS } from '../domain/blob-names.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type BatchFile, type Store } from '../storage/store.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
+import { filePages, outcomePages } from '../storage/pages.ts';
 
 export interface Hole {
   readonly batch: Batch;
@@ -25,10 +26,7 @@ const PAGE = 1_000;
 /** All files that SQL has of a batch. */
 export async function filesOf(store: Store, batchId: string): Promise<BatchFile[]> {
   const files: BatchFile[] = [];
-  for (let page = await store.listFiles(batchId, { limit: PAGE }); page.length > 0;) {
-    files.push(...page);
-    page = await store.listFiles(batchId, { after: page[page.length - 1]!.chunk, limit: PAGE });
-  }
+  for await (const page of filePages(store, batchId, PAGE)) files.push(...page);
   return files;
 }
 
@@ -49,12 +47,9 @@ export async function lostSensors(deps: Deps, batch: Batch): Promise<number[]> {
   if (!hole || hole.files.length === 0) return [];
   const chunks = new Set(hole.files.map((file) => file.chunk));
   const ids: number[] = [];
-  for (let after = -1; ;) {
-    const page = await deps.store.listOutcomes(batch.id, { status: 'scored', after, limit: PAGE });
-    if (page.length === 0) return ids;
+  for await (const page of outcomePages(deps.store, batch.id, PAGE, { status: 'scored' }))
     for (const outcome of page) if (chunks.has(outcome.chunk)) ids.push(outcome.sensorId);
-    after = page.at(-1)!.sensorId;
-  }
+  return ids;
 }
 
 export interface Mended {

@@ -14,6 +14,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, BatchFile, Store } from '../storage/store.ts';
 import { sha256Of } from '../domain/sha256.ts';
 import { writePredictions } from './predictions-blob.ts';
+import { outcomePages } from '../storage/pages.ts';
 
 /** A file above it is no small one: it stays as it is. */
 const SMALL_BYTES = 64 * 1024;
@@ -67,12 +68,9 @@ export async function mergeFiles(deps: Deps, batch: Batch, files: readonly Batch
 /** The sensor of each chunk that has one scored sensor. */
 async function sensorsOf(store: Pick<Store, 'listOutcomes'>, batchId: string): Promise<Map<string, number>> {
   const ids = new Map<string, number>();
-  for (let after = -1; ;) {
-    const page = await store.listOutcomes(batchId, { status: 'scored', after, limit: PAGE });
-    if (page.length === 0) return ids;
+  for await (const page of outcomePages(store, batchId, PAGE, { status: 'scored' }))
     for (const { chunk, sensorId } of page) ids.set(chunk, sensorId);
-    after = page.at(-1)!.sensorId;
-  }
+  return ids;
 }
 
 function groupsOf(files: readonly BatchFile[]): BatchFile[][] {

@@ -12,6 +12,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type NewBatch, type Store } from '../storage/store.ts';
 import { lostSensors } from './holes.ts';
 import type { PlanInput } from '../workflows/activities.ts';
+import { outcomePages } from '../storage/pages.ts';
 
 /** Rows of one page of ids. */
 const PAGE = 5_000;
@@ -151,9 +152,7 @@ export async function lookbackOf({ store, windows }: Windowed, release: string |
 
 async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus): Promise<number[]> {
   const ids: number[] = [];
-  for (let after = -1; ; after = ids[ids.length - 1]!) {
-    const page = await store.listOutcomes(batchId, { status, after, limit: PAGE });
-    if (page.length === 0) return ids;
+  for await (const page of outcomePages(store, batchId, PAGE, { status }))
     ids.push(...page.map((outcome) => outcome.sensorId));
-  }
+  return ids;
 }

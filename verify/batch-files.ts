@@ -12,6 +12,7 @@ import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { tallyFile, type FileTally } from './file-tally.ts';
 import type { Findings } from './findings.ts';
 import { sha256Of } from '../domain/sha256.ts';
+import { filePages } from '../storage/pages.ts';
 
 export interface BatchFiles {
   /** Of the manifest, or of SQL where there is no manifest. */
@@ -150,11 +151,7 @@ async function listFiles(
   }
   const recorded = new Map<string, ManifestFile>();
   const toFind = new Set(listed.keys());
-  for (
-    let page = await store.listFiles(batch.id, { limit: PAGE });
-    page.length > 0;
-    page = await store.listFiles(batch.id, { after: page.at(-1)!.chunk, limit: PAGE })
-  )
+  for await (const page of filePages(store, batch.id, PAGE))
     for (const file of page) {
       toFind.delete(file.chunk);
       const other = listed.get(file.chunk);

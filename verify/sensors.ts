@@ -7,6 +7,7 @@ import type { Batch, OutcomeRow, PlannedSensor, Store } from '../storage/store.t
 import type { BatchFiles } from './batch-files.ts';
 import { dueWindows } from './due-windows.ts';
 import type { Findings } from './findings.ts';
+import { outcomePages } from '../storage/pages.ts';
 
 const PAGE = 5_000;
 
@@ -163,12 +164,8 @@ async function* plannedOf(store: Store, batchId: string): AsyncGenerator<Planned
 }
 
 async function* outcomesOf(store: Store, batchId: string): AsyncGenerator<OutcomeRow, undefined> {
-  for (let after = -1; ;) {
-    const page = await store.listOutcomes(batchId, { after, limit: PAGE });
-    yield* page;
-    if (page.length === 0) return undefined;
-    after = page.at(-1)!.sensorId;
-  }
+  for await (const page of outcomePages(store, batchId, PAGE)) yield* page;
+  return undefined;
 }
 
 const nameOf = ({ device, sensor }: { readonly device: string; readonly sensor: string }): string =>

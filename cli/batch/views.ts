@@ -13,6 +13,7 @@ import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch } from '../frame/known.ts';
 import { emptyIn, facts, shortPeriod, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
+import { outcomePages } from '../../storage/pages.ts';
 
 function batchData(batch: Batch) {
   const { fromMs, toMs, startedAtMs, finishedAtMs, ...rest } = batch;
@@ -204,12 +205,9 @@ async function allOutcomes(context: Context, id: string, status: 'failed' | 'ski
   const store = await context.store();
   const rows: OutcomeRow[] = [];
   // Enough for people and programs; a fleet without any data would list a million.
-  for (let after = -1; rows.length < 10_000;) {
-    const page = await store.listOutcomes(id, { status, after, limit: 1_000 });
+  for await (const page of outcomePages(store, id, 1_000, { status })) {
     rows.push(...page);
-    const last = page[page.length - 1];
-    if (!last) break;
-    after = last.sensorId;
+    if (rows.length >= 10_000) break;
   }
   return rows;
 }

@@ -11,6 +11,7 @@ import type { Batch, Store } from '../../storage/store.ts';
 import { compareKeys, NO_SERIES, type BatchData, type InjectedFault, type ReportSensor } from './batch-data.ts';
 import { choose, chunkKey, severity, surveyOutcomes, withinRows, type Candidate } from './outcomes.ts';
 import { readSeries } from './series.ts';
+import { filePages } from '../../storage/pages.ts';
 
 export interface CollectRequest {
   readonly store: Pick<Store, 'findBatch' | 'listFiles' | 'listOutcomes' | 'listSensors'>;
@@ -84,11 +85,7 @@ const countScored = (sensors: readonly Candidate[]): number =>
 async function rowsByChunk(store: CollectRequest['store'], batches: readonly Batch[]): Promise<Map<string, number>> {
   const rows = new Map<string, number>();
   for (const { id } of batches)
-    for (
-      let page = await store.listFiles(id, { limit: 1_000 });
-      page.length > 0;
-      page = await store.listFiles(id, { after: page.at(-1)!.chunk, limit: 1_000 })
-    )
+    for await (const page of filePages(store, id, 1_000))
       for (const file of page) rows.set(chunkKey({ batchId: id, chunk: file.chunk }), file.rows);
   return rows;
 }

@@ -7,6 +7,7 @@ import { keyOf } from '../../domain/sensor.ts';
 import type { Batch, OutcomeRow, Store } from '../../storage/store.ts';
 import type { Cause, ReportOutcome, ReportTotals } from './batch-data.ts';
 import { defined } from '../../domain/defined.ts';
+import { outcomePages } from '../../storage/pages.ts';
 
 type OutcomeSource = Pick<Store, 'listOutcomes'>;
 
@@ -161,12 +162,7 @@ function mergeOutcomes(rows: readonly OutcomeRow[]): ReportOutcome {
 }
 
 async function* outcomesOf(store: OutcomeSource, batchId: string): AsyncGenerator<OutcomeRow> {
-  for (let after = -1; ;) {
-    const page = await store.listOutcomes(batchId, { after, limit: PAGE });
-    yield* page;
-    if (page.length < PAGE) return;
-    after = page.at(-1)!.sensorId;
-  }
+  for await (const page of outcomePages(store, batchId, PAGE)) yield* page;
 }
 
 /** Rows of several streams, each ascending by sensor id, put together by sensor; streams keep their order. */

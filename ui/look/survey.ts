@@ -5,6 +5,7 @@
 import type { OutcomeStatus } from '../../domain/outcome.ts';
 import type { Batch, OutcomeRow, Store } from '../../storage/store.ts';
 import { keptByKey } from '../cache.ts';
+import { outcomePages } from '../../storage/pages.ts';
 
 /** The place in this list is what a survey holds. */
 const STATES = ['scored', 'no_data', 'no_model', 'failed', 'cancelled'] as const;
@@ -35,13 +36,8 @@ export function openSurveys(store: () => Promise<Pick<Store, 'listOutcomes'>>): 
 }
 
 async function surveyOf(store: Pick<Store, 'listOutcomes'>, batchId: string): Promise<Survey> {
-  const rows: OutcomeRow[][] = [];
-  for (let after = 0; ;) {
-    const page = await store.listOutcomes(batchId, { after, limit: PAGE });
-    if (page.length > 0) rows.push(page);
-    if (page.length < PAGE) break;
-    after = page.at(-1)!.sensorId;
-  }
+  const rows: (readonly OutcomeRow[])[] = [];
+  for await (const page of outcomePages(store, batchId, PAGE)) rows.push(page);
   const all = rows.flat();
   return {
     ids: Uint32Array.from(all, (row) => row.sensorId),
