@@ -78,7 +78,7 @@ async function planBatch(deps: BatchDeps, input: PlanInput): Promise<BatchPlan> 
   };
 }
 
-/** More wait for the next batch: each is a batch of its own. */
+/** Most late periods that are scored again after one batch; the rest waits for the next one. */
 const LATE_PERIODS = 50;
 
 async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {

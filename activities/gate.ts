@@ -26,7 +26,11 @@ export function createGate(): Gate {
           resolve();
         }
       }
-      for (let seen: Promise<void> | undefined; seen !== last; await seen) seen = last;
+      let seen: Promise<void> | undefined;
+      while (seen !== last) {
+        seen = last;
+        await seen;
+      }
       const running = work();
       beside.add(running);
       try {

@@ -1,7 +1,7 @@
 /**
  * The scoring activity: series from SQL, models from Blob, verdicts from the engine, one predictions file to
  * Blob, then outcomes and file on record in one transaction. A retry finds what an earlier attempt left and
- * ends the same: the first commit has the word.
+ * ends the same: the first attempt that commits wins, later ones change nothing.
  */
 import { Context } from '@temporalio/activity';
 import { batchFolder, chunkName } from '../domain/blob-names.ts';

@@ -1,6 +1,6 @@
 /**
- * The groups of a batch: ranges of its planned sensors, each for one pool. Where the release names no pool there is
- * one kind of group, for the default pool, as ever.
+ * The groups of a batch: ranges of its planned sensors, each for one pool. Where the release names no pool, all groups
+ * are for the default pool.
  */
 import { chooseSizes, chunkOfPool, windowsOf, type Sizes } from '../domain/sizing.ts';
 import { poolUnknown, SCORING_QUEUE } from '../domain/queues.ts';

@@ -9,9 +9,11 @@ import { type Needs, explain, describeNeed, seconds } from './policy-words.ts';
 import { HOUR_MS } from '../domain/time.ts';
 import { defined } from '../domain/defined.ts';
 
-/** Part of a node that does not bring another one, and that does not let one go: between them nothing happens. */
+/**
+ * Hysteresis, in parts of a node: a pool grows when more than this is missing, and shrinks when more than that is too
+ * much. Between them it stays as it is.
+ */
 const GROW_BAND = 0.1;
-
 const SHRINK_BAND = 0.25;
 
 /** Low-priority nodes are allocated late or lost: they are asked for this much earlier. */

@@ -8,11 +8,10 @@ import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { ScoreResult } from './score-result.ts';
 
-/**
- * Most ids of one query, and the widest gap between two sensors of one: those of a pool may lie far apart in a large
- * fleet.
- */
-const [PAGE, GAP] = [5_000, 50];
+/** Most ids of one query. */
+const PAGE = 5_000;
+/** Widest gap between two sensors of one query: those of a pool may lie far apart in a large fleet. */
+const GAP = 50;
 
 /** These sensors (by id ascending) with their models in a release. @throws FleetscoreError `RELEASE_UNKNOWN` */
 export async function sensorsWithModels(

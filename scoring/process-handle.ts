@@ -1,8 +1,8 @@
 /**
  * One scoring thread in a process of its own, behind the same face as a thread of ours. What is foreign runs there:
- * it has no environment, none of our memory, can be killed at any moment, and takes nobody along when it crashes or
- * eats all memory. Features go over and results come back by value; which model runs is told through a pipe that is
- * written before each starts, so that even after a crash it is known.
+ * it has no environment, none of our memory, can be killed at any moment, and a crash or a lack of memory there does
+ * not take down the worker. Features go over and results come back by value; which model runs is told through a pipe
+ * that is written before each starts, so that even after a crash it is known.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';

@@ -33,7 +33,7 @@ const BINS = 10;
 /** With fewer windows the bins hold chance. */
 const LEAST_FOR_PSI = 100;
 const LEAST_FOR_RATE = 50;
-/** With 3 / n as the upper bound of a rate of which n windows show nothing (95 %): below 0.03 %. */
+/** Rule of three: none of 10,000 windows means a rate below 0.03 % (95 % confidence). */
 const LEAST_FOR_NOTHING = 10_000;
 const NEARLY_EVERYTHING = 0.95;
 /** The anomaly rate counts as moved when it at least doubled or halved, by this many points of share. */
