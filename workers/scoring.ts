@@ -26,6 +26,7 @@ import { startMetrics } from '../telemetry/metrics.ts';
 import { installRuntime, nameOfThis, runTemporalWorker } from './run-temporal-worker.ts';
 import { scoringTotals } from './scoring-metrics.ts';
 import { connectWorker } from '../connect/temporal.ts';
+import { engineSettings } from '../scoring/settings.ts';
 
 await live('scoring', run);
 
@@ -95,13 +96,7 @@ async function run(life: Life): Promise<void> {
 function openEngine({ config: { scoring }, log }: Life, blobs: BlobStore): Promise<ScoringEngine> {
   return createScoringEngine({
     blobs,
-    cacheDir: scoring.cacheDir,
-    threads: scoring.threads,
-    maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes,
-    modelTimeoutMs: scoring.modelTimeoutMs,
-    modelMemoryBytes: scoring.modelMemoryBytes,
-    executionProvider: scoring.executionProvider,
+    ...engineSettings(scoring),
     warn: (message) => log.warn(message),
   });
 }

@@ -2,21 +2,15 @@
 import type { ScoringEngine } from '../../scoring/engine.ts';
 import type { Context } from '../frame/context.ts';
 import { tell } from '../frame/terminal.ts';
+import { engineSettings } from '../../scoring/settings.ts';
 
 /** Whoever opens it closes it. @throws FleetscoreError `EXECUTION_PROVIDER_UNAVAILABLE` */
 export async function openEngine(context: Context): Promise<ScoringEngine> {
   // It loads onnxruntime: only for commands that score.
   const { createScoringEngine } = await import('../../scoring/engine.ts');
-  const { scoring } = context.config;
   return createScoringEngine({
     blobs: context.blobs(),
-    cacheDir: scoring.cacheDir,
-    threads: scoring.threads,
-    maxCacheBytes: scoring.cacheBytes,
-    maxModelBytes: scoring.maxModelBytes,
-    modelTimeoutMs: scoring.modelTimeoutMs,
-    modelMemoryBytes: scoring.modelMemoryBytes,
-    executionProvider: scoring.executionProvider,
+    ...engineSettings(context.config.scoring),
     warn: tell,
   });
 }

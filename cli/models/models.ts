@@ -17,6 +17,7 @@ import { requireRelease } from './releases.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
 import { tell } from '../frame/terminal.ts';
+import { modelSettings } from '../../scoring/settings.ts';
 
 /** Names of files shown at a time. */
 const SHOWN = 10;
@@ -76,7 +77,7 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
     const summary = await publishModels(dir, {
       store,
       blobs,
-      ...checkSettings(context),
+      ...modelSettings(context.config.scoring),
       nowMs: Date.now(),
       pools: new Set((await poolQueues(context.config)).keys()),
       ...defined({ release: options.release }),
@@ -141,16 +142,6 @@ function othersOf({ merge, replace }: ModelsPublishOptions): NonNullable<Publish
   if (merge) return 'merge';
   return replace ? 'replace' : 'refuse';
 }
-
-/** Models are checked within the bounds and with the execution provider that they are scored with. */
-export const checkSettings = ({
-  config: { scoring },
-}: Context): Pick<PublishOptions, 'maxModelBytes' | 'modelTimeoutMs' | 'modelMemoryBytes' | 'executionProvider'> => ({
-  maxModelBytes: scoring.maxModelBytes,
-  modelTimeoutMs: scoring.modelTimeoutMs,
-  modelMemoryBytes: scoring.modelMemoryBytes,
-  executionProvider: scoring.executionProvider,
-});
 
 function roleOf(release: Release, challenger: Challenger | undefined): string {
   if (release.current) return 'current';

@@ -27,13 +27,13 @@ import { DEFAULT_OVERLAP } from '../../domain/overlap.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
-import { checkSettings } from '../models/models.ts';
 import { startBar } from '../batch/progress.ts';
 import { ingestSource } from '../ingest/send.ts';
 import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
 import { startLocal, type UpOptions } from './stack.ts';
 import { say as sayOn, tell } from '../frame/terminal.ts';
 import { writeWholeSync } from '../../storage/whole-file.ts';
+import { modelSettings } from '../../scoring/settings.ts';
 
 const MINUTE = 60_000;
 const EVERY_MS = 15 * MINUTE;
@@ -215,7 +215,7 @@ async function publishSampleModels(context: Context, say: (line: string) => void
   const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
     store,
     blobs: context.blobs(),
-    ...checkSettings(context),
+    ...modelSettings(context.config.scoring),
     nowMs: Date.now(),
   });
   say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
