@@ -45,8 +45,11 @@ const AGAIN_MS = 30_000;
 
 export function createHubCheck(deps: HubCheckDeps): HubCheck {
   const { client, store, source, onNewHub, log } = deps;
-  /** Those that are known to be the same, with the epoch of their offsets. */
-  const known = new Map<string, string | undefined>();
+  /**
+   * Those that are known to be the same: the epoch of the newest event of each then, and of the event that came last.
+   * After a failover a partition holds events of both epochs, and all of them are read.
+   */
+  const known = new Map<string, { readonly newest: string | undefined; readonly seen?: string }>();
   const stoppedAtMs = new Map<string, number>();
   const refused = new Set<string>();
   let createdMs: number | undefined;
@@ -63,7 +66,7 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
       if (refused.delete(partition)) await deps.dropCheckpoint(partition);
       if (stored?.hubCreatedMs !== now.createdMs || stored.problem !== undefined)
         await store.noteHub(source, partition, now.createdMs, undefined);
-      known.set(partition, now.lastSeq < 0 ? undefined : epochOf(now.lastOffset));
+      known.set(partition, { newest: now.lastSeq < 0 ? undefined : epochOf(now.lastOffset) });
       return true;
     }
     if (onNewHub === 'read' && mayBegin) {
@@ -74,7 +77,7 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
         { partition, appliedSeq: stored!.appliedSeq, waiting: waitingIn(now) },
         `this is not the hub that was read before (${found.why}): it is read from its first event on`,
       );
-      known.set(partition, now.lastSeq < 0 ? undefined : epochOf(now.lastOffset));
+      known.set(partition, { newest: now.lastSeq < 0 ? undefined : epochOf(now.lastOffset) });
       return true;
     }
     if (stored?.problem !== found.why)
@@ -96,10 +99,15 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
       return may;
     },
     async hold(partition, offset) {
-      if (known.has(partition)) {
-        const epoch = known.get(partition) ?? (offset === undefined ? undefined : epochOf(offset));
-        known.set(partition, epoch);
-        if (offset === undefined || epochOf(offset) === epoch) return;
+      const same = known.get(partition);
+      if (same) {
+        if (offset === undefined) return;
+        const epoch = epochOf(offset);
+        // The first event after the look is of the hub that was looked at, whatever its epoch.
+        if (same.seen === undefined || epoch === same.seen || epoch === same.newest) {
+          if (epoch !== same.seen) known.set(partition, { newest: same.newest ?? epoch, seen: epoch });
+          return;
+        }
         known.delete(partition);
       }
       if (await look(partition, false)) return;

@@ -162,6 +162,7 @@ const TOKENS: Readonly<Record<string, object>> = {
   push: { contents: 'read', 'id-token': 'write', attestations: 'write' },
   package: { contents: 'read', 'id-token': 'write', attestations: 'write' },
   deploy: { contents: 'read', 'id-token': 'write' },
+  publish: { contents: 'write', 'id-token': 'write' },
 };
 
 test('`azd pipeline config` hands on every setting that the workflow and the parameters ask for', () => {
