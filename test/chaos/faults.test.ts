@@ -188,9 +188,10 @@ test(
     const workersOf = async (buildId: string): Promise<number | undefined> =>
       (await describeDeployment(client, Date.now()))?.versions.find((version) => version.buildId === buildId)?.workers;
     for (let i = 0; i < 800 && (await workersOf('next')) !== 0; i++) await sleep(250);
-    expect((await stack.cli('workers', 'promote', buildId())).stdout).toContain(
-      `New batches start on version ${buildId()}. Before it was next`,
-    );
+    expect(await stack.cli('workers', 'promote', buildId())).toMatchObject({
+      stderr: '',
+      stdout: expect.stringContaining(`New batches start on version ${buildId()}. Before it was next`),
+    });
     const status = await stack.cli('workers', 'status', '--json');
     expect(status.json()).toMatchObject({
       current: buildId(),
