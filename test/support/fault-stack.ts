@@ -52,6 +52,10 @@ export async function startFaultStack(
   const connection = stack.env.FLEETSCORE_BLOB_CONNECTION_STRING!;
   const port = /127\.0\.0\.1:(\d+)/.exec(connection)![1]!;
   const proxy = await startBlobProxy(Number(port));
+  // A stack one of whose servers died is stopping, and commands do not find it; here the server comes back.
+  const ofStack = Object.fromEntries(
+    Object.entries(stack.env).filter(([name]) => /^(FLEETSCORE|TEMPORAL)_/.test(name)),
+  );
   const started: StackChild[] = [];
   let stopping = false;
 
@@ -112,7 +116,7 @@ export async function startFaultStack(
       versions.delete(buildId);
       if (child) process.kill(child.pid, 'SIGKILL');
     },
-    cli: (...args) => runCli(home, args),
+    cli: (...args) => runCli(home, args, ofStack),
     signal(part, signal) {
       const found = pids(part);
       if (found.length === 0) throw new Error(`no process of ${part} runs`);

@@ -50,11 +50,20 @@ export async function untilEnded(context: Context, id: string, withinMs = 240_00
   }
 }
 
+/** Alarms are raised after a batch has ended: its workflow goes on for that. */
+async function untilWorkflowEnded(context: Context, { workflowId, runId }: Batch): Promise<void> {
+  const handle = (await context.client()).workflow.getHandle(workflowId, runId);
+  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(50))
+    if ((await handle.describe()).status.name !== 'RUNNING') return;
+}
+
 /** The checker's word on an ended batch, in one text: empty when every check holds. */
 export async function findings(
   context: Context,
   id: string,
 ): Promise<{ readonly text: string; readonly report: VerifyReport }> {
+  const batch = await (await context.store()).findBatch(id);
+  if (batch) await untilWorkflowEnded(context, batch);
   const report = await verify(context, id);
   return {
     report,
