@@ -28,7 +28,7 @@ interface Ahead {
 }
 
 /** Bytes that are asked for ahead, over all partitions of a process. */
-export const BYTES_AHEAD = 16 * 1024 * 1024;
+export const BYTES_AHEAD = 8 * 1024 * 1024;
 /** With so many times that in the client its connection is not read. */
 const OVERFULL = 4;
 /** Yet now and then one event is: otherwise signs of life and answers would never come, and the connection end. */
