@@ -5,7 +5,7 @@
  */
 import type { EventHubConsumerClient } from '@azure/event-hubs';
 import { FleetscoreError } from '../domain/errors.ts';
-import type { Store } from '../storage/store.ts';
+import type { AppliedEvent, Store } from '../storage/store.ts';
 import type { EventAt } from './event-at.ts';
 import { epochOf, identify, sameEvent, waitingIn, type HubPartition } from './hub-identity.ts';
 import type { IngestLog } from './log.ts';
@@ -46,10 +46,14 @@ const AGAIN_MS = 30_000;
 export function createHubCheck(deps: HubCheckDeps): HubCheck {
   const { client, store, source, onNewHub, log } = deps;
   /**
-   * Those that are known to be the same: the epoch of the newest event of each then, and of the event that came last.
+   * Those that are known to be the same: the epoch of the newest event of each then, and of the event that was read last.
    * After a failover a partition holds events of both epochs, and all of them are read.
    */
-  const known = new Map<string, { readonly newest: string | undefined; readonly seen?: string }>();
+  const known = new Map<string, { readonly newest: string | undefined; readonly seen: string | undefined }>();
+  const know = (partition: string, now: HubPartition, last: AppliedEvent | undefined): void => {
+    const newest = now.lastSeq < 0 ? undefined : epochOf(now.lastOffset);
+    known.set(partition, { newest, seen: last && epochOf(last.offset) });
+  };
   const stoppedAtMs = new Map<string, number>();
   const refused = new Set<string>();
   let createdMs: number | undefined;
@@ -66,7 +70,7 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
       if (refused.delete(partition)) await deps.dropCheckpoint(partition);
       if (stored?.hubCreatedMs !== now.createdMs || stored.problem !== undefined)
         await store.noteHub(source, partition, now.createdMs, undefined);
-      known.set(partition, { newest: now.lastSeq < 0 ? undefined : epochOf(now.lastOffset) });
+      know(partition, now, stored?.last);
       return true;
     }
     if (onNewHub === 'read' && mayBegin) {
@@ -77,7 +81,7 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
         { partition, appliedSeq: stored!.appliedSeq, waiting: waitingIn(now) },
         `this is not the hub that was read before (${found.why}): it is read from its first event on`,
       );
-      known.set(partition, { newest: now.lastSeq < 0 ? undefined : epochOf(now.lastOffset) });
+      know(partition, now, undefined);
       return true;
     }
     if (stored?.problem !== found.why)
@@ -103,8 +107,7 @@ export function createHubCheck(deps: HubCheckDeps): HubCheck {
       if (same) {
         if (offset === undefined) return;
         const epoch = epochOf(offset);
-        // The first event after the look is of the hub that was looked at, whatever its epoch.
-        if (same.seen === undefined || epoch === same.seen || epoch === same.newest) {
+        if (mayFollow(epoch, same.seen, same.newest)) {
           if (epoch !== same.seen) known.set(partition, { newest: same.newest ?? epoch, seen: epoch });
           return;
         }
@@ -145,3 +148,12 @@ export const REMEDY =
   'Its events would be taken for old ones. Set FLEETSCORE_ON_NEW_HUB=read for the ingest workers to read it ' +
   'from its first event on: the windows stay, and what is there twice counts once; ' +
   'or give ingest the hub that was read.';
+
+/**
+ * Whether an event of this epoch may come after one of `seen` in a hub whose newest event is of `newest`. Where nothing was
+ * read yet the first may be of any; epochs in between are those of failovers that happened meanwhile.
+ */
+function mayFollow(epoch: string, seen: string | undefined, newest: string | undefined): boolean {
+  if (seen === undefined || epoch === seen || epoch === newest) return true;
+  return newest !== undefined && Number(seen) < Number(epoch) && Number(epoch) < Number(newest);
+}
