@@ -1,7 +1,7 @@
 /**
- * What is told of alarms, as a CloudEvent (1.0, structured JSON) or as chat systems take it. An incident is told when its
- * first alarm becomes active and when all of its alarms are over; ids follow from the events, so that a receiver can tell
- * a notice that comes again. Pure.
+ * What is told of alarms, as a CloudEvent (1.0, structured JSON) or as chat systems take it. An incident is told when
+ * its first alarm becomes active and when all of its alarms are over; ids follow from the events, so that a receiver
+ * can tell a notice that comes again. Pure.
  */
 import type { Alarm, AlarmChange, AlarmEvent } from '../domain/alarm.ts';
 import { isoTime } from '../domain/time.ts';

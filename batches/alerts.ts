@@ -184,7 +184,9 @@ export const postAlert = (
   warn: (message: string) => void,
 ): Promise<boolean> => post(settings, alert.id, JSON.stringify(alert), warn);
 
-/** Posts a body under an id, signed where there is a secret. False, with a warning, when it was not taken; never throws. */
+/**
+ * Posts a body under an id, signed where there is a secret. False, with a warning, when it was not taken; never throws.
+ */
 export async function post(
   settings: AlertSettings & { readonly contentType?: string },
   id: string,

@@ -19,7 +19,8 @@ export async function announceBatch({ store, codeVersion, now }: BatchDeps, inpu
     toMs,
     codeVersion,
     startedAtMs: now(),
-    // There is no release and no batch of a longer name: that is told when the batch is planned, and has to be on record then.
+    // There is no release and no batch of a longer name: that is told when the batch is planned, and has to be on
+    // record then.
     ...defined({
       schedule,
       release: release?.slice(0, MAX_RELEASE_ASKED),

@@ -1,8 +1,8 @@
 /**
- * Sensors with a child workflow of their own have a predictions file of their own while the batch runs. Once all of them
- * are decided, small files become one for many sensors: a year of every 15 minutes would otherwise be millions of blobs
- * of a kilobyte, and every reader would open hundreds of them. Each file is whole before SQL points to it, what it
- * replaces goes after the manifest is there, and a retry does what is left.
+ * Sensors with a child workflow of their own have a predictions file of their own while the batch runs. Once all of
+ * them are decided, small files become one for many sensors: a year of every 15 minutes would otherwise be millions of
+ * blobs of a kilobyte, and every reader would open hundreds of them. Each file is whole before SQL points to it, what
+ * it replaces goes after the manifest is there, and a retry does what is left.
  */
 import { batchFolder, chunkName, CONTAINERS, isSingleChunk } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
@@ -36,8 +36,8 @@ interface Merged {
 }
 
 /**
- * The files of a batch whose sensors are all decided, with one in place of many small ones of single sensors. Sensors of
- * several pools keep theirs: a chunk is of one pool.
+ * The files of a batch whose sensors are all decided, with one in place of many small ones of single sensors. Sensors
+ * of several pools keep theirs: a chunk is of one pool.
  * @throws what store and Blob throw when they do not answer; a file that cannot be read stays as it is, with a warning
  */
 export async function mergeFiles(deps: Deps, batch: Batch, files: readonly BatchFile[]): Promise<Merged> {

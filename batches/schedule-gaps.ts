@@ -10,7 +10,9 @@ import { DEFAULT_PERIOD } from '../workflows/policies.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { defined } from '../domain/defined.ts';
 
-/** `missing`: no batch was started. `failed`, `cancelled`: the newest one over it ended so. `running`: it is on its way. */
+/**
+ * `missing`: no batch was started. `failed`, `cancelled`: the newest one over it ended so. `running`: it is on its way.
+ */
 export type GapState = 'missing' | 'failed' | 'cancelled' | 'running';
 
 /** Periods that follow each other, of one state. */

@@ -1,6 +1,6 @@
 /**
- * Tells the webhook of alerts about incidents that a batch opened or closed, where the rules of alarms ask for it. Told at
- * least once, with the same id each time; trouble with the webhook is a warning and never touches a batch.
+ * Tells the webhook of alerts about incidents that a batch opened or closed, where the rules of alarms ask for it. Told
+ * at least once, with the same id each time; trouble with the webhook is a warning and never touches a batch.
  */
 import { noticeBody, noticesOf, type Notice, type NotifySettings } from '../alarms/notice.ts';
 import type { Alarm } from '../domain/alarm.ts';

@@ -1,7 +1,7 @@
 /**
  * When a schedule starts batches, as Temporal keeps it: calendars on the wall clock of one zone, and intervals that
- * count from the epoch. On a day when clocks change the server leaves some of these times out, and which ones depends on
- * when it happens to look; `schedule-period.ts` says what periods make of that.
+ * count from the epoch. On a day when clocks change the server leaves some of these times out, and which ones depends
+ * on when it happens to look; `schedule-period.ts` says what periods make of that.
  */
 import { instantsOf, wallTime } from './zone.ts';
 import { DAY_MS } from './time.ts';
@@ -51,7 +51,10 @@ export interface SeenSchedule {
   /** Scheduled times of its last starts (ten, by the server), epoch ms. */
   readonly started: readonly number[];
   readonly createdMs: number;
-  /** The next time that the server will look at, epoch ms: it has dealt with all before it. Absent when none is to come, or it is paused. */
+  /**
+   * The next time that the server will look at, epoch ms: it has dealt with all before it. Absent when none is to come,
+   * or it is paused.
+   */
   readonly nextMs?: number;
   /** Batches that wait until the one before has ended. */
   readonly waiting: number;
@@ -129,8 +132,8 @@ function timesOfDay(calendar: Calendar): readonly number[] {
 }
 
 /**
- * The times of a schedule before `ms`, newest first, epoch ms: every instant at which the wall clock shows a time of its
- * calendars, twice where clocks are put back, and every multiple of its intervals.
+ * The times of a schedule before `ms`, newest first, epoch ms: every instant at which the wall clock shows a time of
+ * its calendars, twice where clocks are put back, and every multiple of its intervals.
  */
 export function* timesBefore(spec: ScheduleSpec, ms: number): Generator<number> {
   const sources = spec.intervals.map((one) => intervalBefore(one, ms));

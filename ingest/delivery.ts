@@ -1,7 +1,7 @@
 /**
- * The events of one delivery as their partition has them: by their numbers, each once. The service delivers them so; what
- * stands between may not (a proxy, another broker that speaks AMQP), and an event that is counted twice or taken for
- * one that was done would be wrong without a word. Events that nobody can place are left out, and named.
+ * The events of one delivery as their partition has them: by their numbers, each once. The service delivers them so;
+ * what stands between may not (a proxy, another broker that speaks AMQP), and an event that is counted twice or taken
+ * for one that was done would be wrong without a word. Events that nobody can place are left out, and named.
  */
 import type { IngestEvent } from './event.ts';
 import type { IngestLog } from './log.ts';

@@ -46,8 +46,8 @@ const AGAIN_MS = 30_000;
 export function createHubCheck(deps: HubCheckDeps): HubCheck {
   const { client, store, source, onNewHub, log } = deps;
   /**
-   * Those that are known to be the same: the epoch of the newest event of each then, and of the event that was read last.
-   * After a failover a partition holds events of both epochs, and all of them are read.
+   * Those that are known to be the same: the epoch of the newest event of each then, and of the event that was read
+   * last. After a failover a partition holds events of both epochs, and all of them are read.
    */
   const known = new Map<string, { readonly newest: string | undefined; readonly seen: string | undefined }>();
   const know = (partition: string, now: HubPartition, last: AppliedEvent | undefined): void => {
@@ -150,8 +150,8 @@ export const REMEDY =
   'or give ingest the hub that was read.';
 
 /**
- * Whether an event of this epoch may come after one of `seen` in a hub whose newest event is of `newest`. Where nothing was
- * read yet the first may be of any; epochs in between are those of failovers that happened meanwhile.
+ * Whether an event of this epoch may come after one of `seen` in a hub whose newest event is of `newest`. Where nothing
+ * was read yet the first may be of any; epochs in between are those of failovers that happened meanwhile.
  */
 function mayFollow(epoch: string, seen: string | undefined, newest: string | undefined): boolean {
   if (seen === undefined || epoch === seen || epoch === newest) return true;

@@ -38,7 +38,10 @@ export function refusesPosition(thrown: unknown): boolean {
   return code === 'ArgumentError' && /\boffset\b/i.test(error);
 }
 
-/** Whether the service ended the reading because another reader of the consumer group takes precedence (`amqp:link:stolen`). */
+/**
+ * Whether the service ended the reading because another reader of the consumer group takes precedence
+ * (`amqp:link:stolen`).
+ */
 export function wasTaken(thrown: unknown): boolean {
   const { code, name } = reasonOf(thrown);
   return code === 'ReceiverDisconnectedError' || name === 'ReceiverDisconnectedError';

@@ -91,12 +91,14 @@ function startTemporal(options: ServerOptions): Server {
           'journal_mode=WAL',
           '--sqlite-pragma',
           'synchronous=NORMAL',
-          // One process serves every queue: four partitions of each would only pass tasks on to each other (a seventh of its CPU).
+          // One process serves every queue: four partitions of each would only pass tasks on to each other (a seventh
+          // of its CPU).
           '--dynamic-config-value',
           'matching.numTaskqueueReadPartitions=1',
           '--dynamic-config-value',
           'matching.numTaskqueueWritePartitions=1',
-          // Workflows that it keeps in memory, also those that have ended: 128,000 by default, which an hour of 60 children a minute
+          // Workflows that it keeps in memory, also those that have ended: 128,000 by default, which an hour of 60
+          // children a minute
           // feels (+60 %, `npm run soak`). What runs at once fits: a batch has at most 500 children.
           '--dynamic-config-value',
           'history.hostLevelCacheMaxSize=2000',

@@ -30,7 +30,10 @@ export interface StackOptions {
   /** Environment of the processes; addresses of the stack are added, settings of Temporal's clients are left out. */
   readonly env: Env;
   readonly log: (line: string) => void;
-  /** Scoring worker processes of each pool: so many all the time, or as many as there is work for, from zero. Default: 1. */
+  /**
+   * Scoring worker processes of each pool: so many all the time, or as many as there is work for, from zero. Default:
+   * 1.
+   */
   readonly scoringWorkers?: number | 'pool';
   /** False: the servers only, for whoever starts workers of its own. Default true. */
   readonly workers?: boolean;

@@ -65,8 +65,9 @@ interface LockOwner extends ProcessRef {
 }
 
 /**
- * Takes the home for this process until {@link releaseHome}, after a stack that is stopping. The lock is one of the system, on a file that is never
- * removed: there is nothing stale to take over, so of any number that try at once one has it.
+ * Takes the home for this process until {@link releaseHome}, after a stack that is stopping. The lock is one of the
+ * system, on a file that is never removed: there is nothing stale to take over, so of any number that try at once one
+ * has it.
  * @throws FleetscoreError `STACK_RUNNING` when another process has it; `FOLDER`, `DISK_FULL`
  */
 export async function claimHome(home: string, log: (line: string) => void = () => {}): Promise<void> {
@@ -147,8 +148,8 @@ export function lockOwner(home: string): LockOwner | undefined {
 }
 
 /**
- * The stack of a home that {@link claimHome} took begins to stop: from here on commands do not find it, and who starts one
- * waits for its end.
+ * The stack of a home that {@link claimHome} took begins to stop: from here on commands do not find it, and who starts
+ * one waits for its end.
  */
 export function leaveHome(home: string): void {
   if (!held.has(home)) return;

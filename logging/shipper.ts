@@ -35,7 +35,10 @@ export interface LogShipper {
 
 /** The first lines after a pause, and warnings, wait so long. */
 const FLUSH_MS = 3_000;
-/** A worker that goes on writing sends so many times more rarely: each append is a write, and one of the 50,000 of a blob. */
+/**
+ * A worker that goes on writing sends so many times more rarely: each append is a write, and one of the 50,000 of a
+ * blob.
+ */
 const STEADY = 10;
 /** A line of level warn or above. */
 const TROUBLE = /"level":[4-6]0\b/;

@@ -52,8 +52,8 @@ export async function cutNow(
 }
 
 /**
- * Prunes now and, as {@link roundEveryMs} has it, again until the returned function is called; it waits for a round under way.
- * `before` deletes what goes with rows, and is called first: a round that is cut off finds it again.
+ * Prunes now and, as {@link roundEveryMs} has it, again until the returned function is called; it waits for a round
+ * under way. `before` deletes what goes with rows, and is called first: a round that is cut off finds it again.
  */
 export function startRetention(
   store: Pick<Store, 'prune' | 'listProgress'>,

@@ -1,6 +1,6 @@
 /**
- * Why something failed, on its span. The exporter of Application Insights drops the text of a span's status, so that it is an
- * attribute as well; secrets are masked as they are in the log.
+ * Why something failed, on its span. The exporter of Application Insights drops the text of a span's status, so that it
+ * is an attribute as well; secrets are masked as they are in the log.
  */
 import { SpanStatusCode, type Attributes, type Span } from '@opentelemetry/api';
 import { messageOf } from '../domain/errors.ts';

@@ -1,4 +1,6 @@
-/** The metrics of a worker as instruments of OpenTelemetry: one source for Prometheus, OTLP and Application Insights. */
+/**
+ * The metrics of a worker as instruments of OpenTelemetry: one source for Prometheus, OTLP and Application Insights.
+ */
 import type { Meter, Observable, ObservableResult } from '@opentelemetry/api';
 import type { Metric, Sample } from './metric.ts';
 
@@ -8,7 +10,9 @@ const SHARED_MS = 1_000;
 const AGAIN_MS = 5_000;
 
 export interface Observed {
-  /** Looks anew; what is collected from now on is what this look found, as the services that it asks are closed next. */
+  /**
+   * Looks anew; what is collected from now on is what this look found, as the services that it asks are closed next.
+   */
   settle(): Promise<void>;
 }
 
@@ -75,7 +79,10 @@ export function observeMetrics(
   };
 }
 
-/** Totals that outlive processes, as what was added to them between looks of this process. Series that were away begin anew. */
+/**
+ * Totals that outlive processes, as what was added to them between looks of this process. Series that were away begin
+ * anew.
+ */
 function sinceFirstSeen(): (metric: Metric) => Metric {
   const told = new Map<string, number>();
   let before = new Map<string, Map<string, number>>();

@@ -1,6 +1,7 @@
 /**
  * Tells the log and the webhook about periods that no batch was started for. A control worker looks, since a batch that
- * never started tells nothing. Several workers, and one after a restart, may tell the same: the alert's `id` is the same.
+ * never started tells nothing. Several workers, and one after a restart, may tell the same: the alert's `id` is the
+ * same.
  */
 import type { Client } from '@temporalio/client';
 import { chatText, postAlert, type AlertSettings, type MissedAlert } from '../batches/alerts.ts';
@@ -64,8 +65,8 @@ export function missedAlert(schedule: string, { fromMs, toMs, periods, backfill 
 }
 
 /**
- * Looks every five minutes, until the returned function is called; it waits for a look that is under way. Not in the first
- * minutes: after an outage the batches of the catch-up are only about to be started.
+ * Looks every five minutes, until the returned function is called; it waits for a look that is under way. Not in the
+ * first minutes: after an outage the batches of the catch-up are only about to be started.
  */
 export function watchGaps(deps: GapWatch): () => Promise<void> {
   const told = new Set<string>();

@@ -1,7 +1,7 @@
 /**
- * What an ingest worker tells of the whole hub, whoever reads its partitions: partitions that nobody reads have no worker
- * that would tell. Every worker tells the same: take the maximum. Asked for twice a minute at most, as Event Hubs answers
- * only some 50 such questions a second.
+ * What an ingest worker tells of the whole hub, whoever reads its partitions: partitions that nobody reads have no
+ * worker that would tell. Every worker tells the same: take the maximum. Asked for twice a minute at most, as Event
+ * Hubs answers only some 50 such questions a second.
  */
 import { messageOf } from '../domain/errors.ts';
 import type { IngestWorker } from '../ingest/ingest-worker.ts';
@@ -28,7 +28,10 @@ export interface HubLookDeps {
   readonly everyMs?: number;
 }
 
-/** Looks at all partitions of the hub, or gives the last look while that is young. Never fails: undefined when nobody answers. */
+/**
+ * Looks at all partitions of the hub, or gives the last look while that is young. Never fails: undefined when nobody
+ * answers.
+ */
 export function openHubLook(deps: HubLookDeps): () => Promise<HubLook | undefined> {
   const { worker, store, hub, log, everyMs = EVERY_MS } = deps;
   let last: { readonly atMs: number; readonly look: Promise<HubLook | undefined> } | undefined;

@@ -1,7 +1,7 @@
 /**
  * What schedules left out, as metrics: periods of the last week that no batch scored. Told by a process that lives,
- * since a batch that was never started can tell nothing. Looked at once a minute and when a schedule comes or goes, however
- * often it is asked.
+ * since a batch that was never started can tell nothing. Looked at once a minute and when a schedule comes or goes,
+ * however often it is asked.
  */
 import type { Client } from '@temporalio/client';
 import { countMissed, findGaps, type GapState } from '../batches/schedule-gaps.ts';

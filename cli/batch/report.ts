@@ -46,7 +46,9 @@ async function site(context: Context, folder: string, ids: readonly string[]): P
   };
 }
 
-/** Writes the pages of batches, and of the fleet, to a folder that opens from the disk or that any web server can serve. */
+/**
+ * Writes the pages of batches, and of the fleet, to a folder that opens from the disk or that any web server can serve.
+ */
 export async function writeSite(
   context: Context,
   folder: string,

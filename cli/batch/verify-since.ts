@@ -1,7 +1,7 @@
 /**
- * `fleetscore verify --since 7d`: everything at once. Each batch that began since then is checked as `verify BATCH` checks
- * one, lost files and manifests among it, and what no batch can tell is looked for beside them: periods that no batch
- * scored, and workflows that do not go on. It only reads.
+ * `fleetscore verify --since 7d`: everything at once. Each batch that began since then is checked as `verify BATCH`
+ * checks one, lost files and manifests among it, and what no batch can tell is looked for beside them: periods that no
+ * batch scored, and workflows that do not go on. It only reads.
  */
 import { countMissed, findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';

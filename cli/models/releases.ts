@@ -1,4 +1,6 @@
-/** `fleetscore models promote`, `rollback` and `history`: which release the next batches score with, and which they did. */
+/**
+ * `fleetscore models promote`, `rollback` and `history`: which release the next batches score with, and which they did.
+ */
 import { closest, didYouMean } from '../../domain/closest.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';

@@ -1,6 +1,6 @@
 /**
- * What `fleetscore doctor` says of batches: schedules whose newest batch failed, batches by hand that failed and were not
- * made good since, and workflows that do not go on.
+ * What `fleetscore doctor` says of batches: schedules whose newest batch failed, batches by hand that failed and were
+ * not made good since, and workflows that do not go on.
  */
 import type { Context } from '../frame/context.ts';
 import { STUCK_REMEDY, stuckWorkflows } from '../../connect/workflow-problems.ts';
@@ -48,7 +48,8 @@ function fineOf(schedules: number): string {
 }
 
 /**
- * Of the newest batches those that nobody scheduled, that failed in the last day, and whose period no later batch completed.
+ * Of the newest batches those that nobody scheduled, that failed in the last day, and whose period no later batch
+ * completed.
  * @param ended newest first
  */
 export function failedByHand(ended: readonly Batch[], nowMs: number): Batch[] {

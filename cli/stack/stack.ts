@@ -75,7 +75,9 @@ export async function up(context: Context, options: UpOptions): Promise<Output |
 /** Batches that are looked at after a start: about what a day of every 15 minutes has. */
 const LOOKED_AT = 100;
 
-/** What the last end may have cost: told right away, and manifests are written again. Trouble is for `doctor` to tell. */
+/**
+ * What the last end may have cost: told right away, and manifests are written again. Trouble is for `doctor` to tell.
+ */
 async function tellHoles(context: Context, log: (line: string) => void): Promise<void> {
   const { newestHoles } = await import('../batch/verify.ts');
   const { holeLines } = await import('../../batches/holes.ts');

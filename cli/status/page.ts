@@ -90,7 +90,9 @@ function schedules({ temporal, store, notScored, atMs }: Look): string {
   );
 }
 
-/** The server tells the next time when it changes something: one that has passed is due, or waits for the batch before. */
+/**
+ * The server tells the next time when it changes something: one that has passed is due, or waits for the batch before.
+ */
 function dueText(nextMs: number | undefined, atMs: number): string {
   if (nextMs === undefined) return '-';
   const leftMs = Math.round((nextMs - atMs) / 1000) * 1000;

@@ -45,7 +45,10 @@ export interface Placement {
   readonly geoEpoch?: number;
 }
 
-/** As clients see it: with geo-replication `{epoch}:{offset}:{sequence number}` (Event Hubs documentation, "Geo-replication"). */
+/**
+ * As clients see it: with geo-replication `{epoch}:{offset}:{sequence number}` (Event Hubs documentation,
+ * "Geo-replication").
+ */
 export const offsetText = ({ geoEpoch, offset, sequence }: Placement): string =>
   geoEpoch === undefined || offset < 0 ? String(offset) : `${geoEpoch}:${offset}:${sequence}`;
 

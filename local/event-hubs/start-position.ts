@@ -1,7 +1,7 @@
 /**
  * Where a consumer link starts, from the selector in its source filter (Event Hubs, "AMQP 1.0 protocol guide":
- * a comparison of one annotation with `>` or `>=`). Offset -1 is before the first event, @latest behind the last; that of a
- * namespace with geo-replication has its epoch before and the sequence number behind.
+ * a comparison of one annotation with `>` or `>=`). Offset -1 is before the first event, @latest behind the last; that
+ * of a namespace with geo-replication has its epoch before and the sequence number behind.
  */
 import type { Sender } from 'rhea';
 import type { StartPosition } from './log-reader.ts';

@@ -73,8 +73,14 @@ export interface OutcomeStore {
   ): Promise<OutcomeRow[]>;
   /** By chunk name. */
   listFiles(batchId: string, options?: { readonly after?: string; readonly limit?: number }): Promise<BatchFile[]>;
-  /** What closed batches over a period made of one sensor, the batch that began first comes first; at most `limit`, the newest ones. */
+  /**
+   * What closed batches over a period made of one sensor, the batch that began first comes first; at most `limit`, the
+   * newest ones.
+   */
   sensorHistory(sensorId: number, period: Period, limit: number): Promise<SensorHistoryRow[]>;
-  /** Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in manifests. */
+  /**
+   * Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in
+   * manifests.
+   */
   predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
 }

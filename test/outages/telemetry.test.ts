@@ -1,7 +1,7 @@
 /**
- * Telemetry whose endpoint is in trouble, in each way that the ingestion endpoint of Application Insights has: exports do
- * not pile up, what is refused is told, no other host is asked, and the process that sends it ends in a few seconds. Each
- * case is a process of its own, as a worker is. Without openssl there is no endpoint to talk to.
+ * Telemetry whose endpoint is in trouble, in each way that the ingestion endpoint of Application Insights has: exports
+ * do not pile up, what is refused is told, no other host is asked, and the process that sends it ends in a few seconds.
+ * Each case is a process of its own, as a worker is. Without openssl there is no endpoint to talk to.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { fork, type ChildProcess } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * A laptop stack whose workers reach every service through a proxy, and readings that flow into it past the proxies: what
- * is sent is known exactly, whatever happens in between. Free of jest.
+ * A laptop stack whose workers reach every service through a proxy, and readings that flow into it past the proxies:
+ * what is sent is known exactly, whatever happens in between. Free of jest.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What an exporter is told of metrics: totals that outlive processes, the last look before the end, a first look in vain. */
+/**
+ * What an exporter is told of metrics: totals that outlive processes, the last look before the end, a first look in
+ * vain.
+ */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import type { Meter } from '@opentelemetry/api';
 import type { Metric } from '../../telemetry/metric.ts';

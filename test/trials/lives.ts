@@ -5,8 +5,8 @@
  *
  *   npm run chaos -- --lives --minutes 60 --seed 7
  *
- * The seed fixes moments and order of the deaths. After each life: all batches have ended, `verify` finds nothing, every
- * reading is in the windows once. At the end the periods of each schedule tile the year. Exit code 1 otherwise.
+ * The seed fixes moments and order of the deaths. After each life: all batches have ended, `verify` finds nothing,
+ * every reading is in the windows once. At the end the periods of each schedule tile the year. Exit code 1 otherwise.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,10 @@ const YEAR_DAYS = 370;
 const YEAR_SHARE = 0.85;
 const SETTLE_MS = 10 * 60_000;
 
-/** Schedules whose calendars are driven. The one of live readings has a child workflow a sensor, so that names become ids. */
+/**
+ * Schedules whose calendars are driven. The one of live readings has a child workflow a sensor, so that names become
+ * ids.
+ */
 const SCHEDULES: readonly { readonly name: string; readonly args: readonly string[]; readonly around?: boolean }[] = [
   {
     name: 'Берлин',

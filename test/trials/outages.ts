@@ -1,14 +1,14 @@
 /**
  * A laptop stack whose services are taken away one after the other, each in every way that services have: all workers
- * talk to Blob, SQL, Event Hubs and Temporal through proxies. SQL is the TDS responder of the tests, with SQLite behind it.
- * Under each fault two batches are scored and readings ingested; then the service comes back, and what was to be done
- * must be done by itself. Prints a table.
+ * talk to Blob, SQL, Event Hubs and Temporal through proxies. SQL is the TDS responder of the tests, with SQLite behind
+ * it. Under each fault two batches are scored and readings ingested; then the service comes back, and what was to be
+ * done must be done by itself. Prints a table.
  *
  *   npm run chaos -- --outages --seed 7 --seconds 20 --sensors 24 [--only blob] [--fault 503,40613] [--against FOLDER]
  *
  * The seed fixes the order of the faults and the moment at which each begins. `--against` tries the workers of another
- * checkout afterwards, and puts what became of them beside. Exit code 1 when anything is lost or twice, a batch does not
- * end or needs a person, a worker takes a fifth more memory than without a fault, or work does not go on in time.
+ * checkout afterwards, and puts what became of them beside. Exit code 1 when anything is lost or twice, a batch does
+ * not end or needs a person, a worker takes a fifth more memory than without a fault, or work does not go on in time.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** The commands that look behind a batch, on a store and a blob server: explain, batch plan, models promote and rollback, verify. */
+/**
+ * The commands that look behind a batch, on a store and a blob server: explain, batch plan, models promote and
+ * rollback, verify.
+ */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
 import type { Env } from '../../config.ts';
