@@ -40,7 +40,7 @@ const LARGEST_EVENT = 1024 * 1024;
  */
 const USUAL_EVENT = 256 * 1024;
 /** Each event takes this much off the weight of those before it. */
-const FORGETTING = 0.98;
+const FORGETTING = 0.9;
 
 const BOUNDED = Symbol.for('fleetscore.boundedCredit');
 
