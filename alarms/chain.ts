@@ -9,7 +9,8 @@ import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import { within, type Stretch } from './evidence.ts';
 import type { FoundAlarm } from './excursion.ts';
-import { fold, needsBefore, openAlarms, type AlarmKey, type Before, type Folded, type TrackState } from './fold.ts';
+import { fold, needsBefore, openAlarms } from './fold.ts';
+import type { AlarmKey, Before, Folded, TrackState } from './track.ts';
 import type { AlarmRule } from './rules.ts';
 
 export interface Link extends Stretch {

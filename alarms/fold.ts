@@ -19,45 +19,8 @@ import {
   type OpenAlarm,
 } from './excursion.ts';
 import type { AlarmRule } from './rules.ts';
+import type { AlarmKey, Before, Folded, TrackState } from './track.ts';
 import { HOUR_MS } from '../domain/time.ts';
-
-/** What is carried from stretch to stretch; undefined in place of it when nothing is. */
-export interface TrackState {
-  /** End of the stretch that it is the state after. */
-  readonly throughMs: number;
-  /** End of its newest window; absent before the first. */
-  readonly seenMs?: number;
-  /** Abnormal windows within the on-delay. */
-  readonly pending?: Excursion;
-  readonly failing?: Excursion;
-  readonly flat?: {
-    readonly sinceMs: number;
-    readonly lastMs: number;
-    readonly value: number;
-    readonly windows: number;
-  };
-  readonly open: { readonly [K in KindFound]?: OpenAlarm };
-}
-
-/** Names an alarm of a sensor. */
-export interface AlarmKey {
-  readonly kind: KindFound;
-  readonly sinceMs: number;
-}
-
-export interface Folded {
-  readonly state: TrackState | undefined;
-  /** Alarms that became active in the stretch. */
-  readonly raised: readonly AlarmKey[];
-  /** Alarms that ended in the stretch. Those that are open are in the state. */
-  readonly ended: readonly FoundAlarm[];
-}
-
-/** What is known of a sensor before a stretch that nothing is carried into. */
-export interface Before {
-  readonly seenMs?: number;
-  readonly flat?: TrackState['flat'];
-}
 
 /** Windows whose absence makes the quality of an alarm bad. */
 const BAD_AFTER_WINDOWS = 12;

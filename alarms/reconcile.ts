@@ -5,7 +5,7 @@
  */
 import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type AlarmStep } from '../domain/alarm.ts';
 import type { FoundAlarm } from './excursion.ts';
-import type { AlarmKey } from './fold.ts';
+import type { AlarmKey } from './track.ts';
 import type { AlarmRule } from './rules.ts';
 import { HOUR_MS } from '../domain/time.ts';
 import { sha256Of } from '../domain/sha256.ts';

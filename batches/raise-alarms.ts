@@ -5,7 +5,7 @@
  */
 import { rework, type Chained, type Rework } from '../alarms/chain.ts';
 import { itemsOfPredictions, type Stretch, type StretchVerdict } from '../alarms/evidence.ts';
-import type { Before } from '../alarms/fold.ts';
+import type { Before } from '../alarms/track.ts';
 import { reconcile } from '../alarms/reconcile.ts';
 import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';

@@ -1,7 +1,7 @@
 /** Settings of the pools as configured: limits, queue and price of each. Free of the clients that run them. */
 import type { Config } from '../config.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import { parseKeepWarm } from './keep-warm.ts';
+import { parseKeepWarm } from './parse-keep-warm.ts';
 import type { PoolEntry } from './pools-file.ts';
 import { loadPrices, priceOf } from './prices.ts';
 import { checkLimits, DEFAULT_AZURE_POOL, DEFAULT_POOL, type PoolSettings } from './settings.ts';

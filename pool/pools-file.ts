@@ -7,7 +7,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat } from '../domain/format.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
-import { parseKeepWarm } from './keep-warm.ts';
+import { parseKeepWarm } from './parse-keep-warm.ts';
 
 const duration = z.string().transform((text) => parseDuration(text));
 const entry = z.strictObject({

@@ -4,16 +4,16 @@ import { cutMessage } from '../domain/limits.ts';
 import type { FailureClass } from '../domain/outcome.ts';
 
 /** Failure classes that tell of a model rather than of the machinery around it. */
-export type ModelFailureClass = Extract<
-  FailureClass,
-  | 'model_missing'
-  | 'model_corrupt'
-  | 'model_wrong_shape'
-  | 'model_too_large'
-  | 'model_failed'
-  | 'not_finite'
-  | 'timeout'
->;
+const MODEL_CLASSES = [
+  'model_missing',
+  'model_corrupt',
+  'model_wrong_shape',
+  'model_too_large',
+  'model_failed',
+  'not_finite',
+  'timeout',
+] as const satisfies readonly FailureClass[];
+export type ModelFailureClass = (typeof MODEL_CLASSES)[number];
 
 /** What is wrong with one model: data, so that it can cross threads. */
 export interface ModelProblem {
@@ -25,16 +25,6 @@ export interface ModelProblem {
 export function modelError(failure: ModelFailureClass, message: string): FleetscoreError {
   return new FleetscoreError(failure.toUpperCase() as Uppercase<ModelFailureClass>, cutMessage(message));
 }
-
-const MODEL_CLASSES: readonly ModelFailureClass[] = [
-  'model_missing',
-  'model_corrupt',
-  'model_wrong_shape',
-  'model_too_large',
-  'model_failed',
-  'not_finite',
-  'timeout',
-];
 
 /** The problem behind an error made by {@link modelError}; undefined for any other error. */
 export function modelProblem(error: unknown): ModelProblem | undefined {

@@ -1,6 +1,6 @@
 /**
  * A pack loaded into onnxruntime. A pack of today takes the rows of a model together; one of format 1, of releases that
- * were published before, takes every row by itself, at three times the cost.
+ * were published before, takes every row by itself, which costs more where a model has several rows.
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { modelError } from './model-problem.ts';

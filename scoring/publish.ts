@@ -25,7 +25,7 @@ import { createThreads, problemOfEnd, type Threads } from './threads.ts';
 import { releaseName } from './release-name.ts';
 import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
-import { refuseLoss, unnamedModels } from './replaced-models.ts';
+import { modelOnly, refuseLoss, unnamedModels } from './replaced-models.ts';
 import { verifyPack } from './packs/verify-pack.ts';
 import { sha256Of } from '../domain/sha256.ts';
 import { MODEL_LIMITS } from '../domain/model-limits.ts';
@@ -196,12 +196,6 @@ async function othersOf(
     );
   return found;
 }
-
-const modelOnly = ({ sensorId, model, pack, packRow, pool, threshold }: ReleaseModel): ReleaseModel => ({
-  sensorId,
-  model,
-  ...defined({ pack, packRow, pool, threshold }),
-});
 
 function badModels(bad: readonly BadModel[], total: number): FleetscoreError {
   const lines = bad.slice(0, SHOWN).map((b) => `  ${b.file} (${b.device} / ${b.sensor}): ${b.class}: ${b.message}`);

@@ -2,6 +2,7 @@
  * What a new current release means for sensors that have a model in the one before: a release is the whole mapping,
  * so a sensor that it does not name has none from then on, and is skipped in every batch.
  */
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { keyOf, type SensorKey } from '../domain/sensor.ts';
 import type { ReleaseModel, Store } from '../storage/store.ts';
@@ -39,6 +40,13 @@ export async function* modelsOfRelease(store: Store, release: string) {
     after = last.sensorId;
   }
 }
+
+/** What a release says of a sensor, without what the store adds when it is read. */
+export const modelOnly = ({ sensorId, model, pack, packRow, pool, threshold }: ReleaseModel): ReleaseModel => ({
+  sensorId,
+  model,
+  ...defined({ pack, packRow, pool, threshold }),
+});
 
 /**
  * Refuses a release that takes models away.

@@ -2,11 +2,12 @@
  * Another threshold for a sensor: a release of its own, with the models of the one before. Releases never change, so
  * the way back is `models rollback`, and every batch says by which thresholds it judged.
  */
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { Threshold } from '../domain/threshold.ts';
 import type { ReleaseModel, Store } from '../storage/store.ts';
-import { modelsOfRelease } from './replaced-models.ts';
+import { modelOnly, modelsOfRelease } from './replaced-models.ts';
 
 export interface ThresholdChange {
   readonly sensor: Sensor;
@@ -26,17 +27,10 @@ export async function setThreshold(
 ): Promise<number> {
   const models: ReleaseModel[] = [];
   let found = false;
-  for await (const { sensorId, model, pack, packRow, pool, threshold: before } of modelsOfRelease(store, from)) {
-    const isIt = sensorId === sensor.id;
+  for await (const { threshold: before, ...model } of modelsOfRelease(store, from)) {
+    const isIt = model.sensorId === sensor.id;
     found ||= isIt;
-    const own = isIt ? threshold : before;
-    models.push({
-      sensorId,
-      model,
-      ...(pack === undefined || packRow === undefined ? {} : { pack, packRow }),
-      ...(pool === undefined ? {} : { pool }),
-      ...(own ? { threshold: own } : {}),
-    });
+    models.push({ ...modelOnly(model), ...defined({ threshold: isIt ? threshold : before }) });
   }
   if (!found)
     throw new FleetscoreError(

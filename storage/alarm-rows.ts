@@ -143,3 +143,14 @@ export function alarmCounts(open: readonly Alarm[]): AlarmCounts {
     incidents: new Set(active.map(({ incident }) => incident)).size,
   };
 }
+
+/** A sensor whose alarms a batch may change. */
+export interface CandidateRow {
+  readonly sensorId: number;
+  readonly device: string;
+  readonly sensor: string;
+  readonly status: number;
+  readonly class: string | null;
+  readonly windows: string | number;
+  readonly items: string | null;
+}

@@ -56,7 +56,7 @@ function registerPoolReport(pool: Command): void {
   pool
     .command('report')
     .description('batches, workers and work of a time as an HTML page with a chart (default: the last hour)')
-    .option('--pool <name>', 'which pool (default: FLEETSCORE_POOL, or scoring)')
+    .addOption(poolOption())
     .addOption(fromOption('start of the time'))
     .addOption(toOption('end of the time, not included'))
     .option('--html <file>', 'where the page goes (default: {home}/reports/pool-NAME-TIME.html)')

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { formatDuration, isoTime, parseDuration } from '../../domain/time.ts';
-import { parseKeepWarm } from '../../pool/keep-warm.ts';
+import { parseKeepWarm } from '../../pool/parse-keep-warm.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { isGone } from '../../pool/pool.ts';
 import { poolWorkflowId, type KeepWarm, type PoolLimits } from '../../pool/settings.ts';

@@ -33,11 +33,7 @@ export function chartData(series: PredictionSeries, period: Period, maxPoints: n
   const scores = pick(series.score);
   const k = decimals(spread(values), magnitude(values), 1_000);
   const q = decimals(magnitude(scores), magnitude(scores), 200);
-  const steps = tsMs
-    .slice(1)
-    .map((ts, i) => ts - tsMs[i]!)
-    .sort((a, b) => a - b);
-  const step = steps[Math.floor(steps.length / 2)] ?? 0;
+  const step = medianStep(tsMs);
   return {
     n: series.tsMs.length,
     ...gaps(tsMs, period.fromMs),
@@ -50,8 +46,18 @@ export function chartData(series: PredictionSeries, period: Period, maxPoints: n
   };
 }
 
+/** From one time to the next, ms, as it usually is; 0 for a time alone. */
+export function medianStep(tsMs: ArrayLike<number>): number {
+  const steps = Array.from({ length: Math.max(0, tsMs.length - 1) }, (_, i) => tsMs[i + 1]! - tsMs[i]!);
+  steps.sort((a, b) => a - b);
+  return steps[Math.floor(steps.length / 2)] ?? 0;
+}
+
 /** Positions to draw, ascending: all, or lowest, highest and most anomalous of equal slices. */
-function thin({ value, prediction, score }: PredictionSeries, maxPoints: number): number[] {
+export function thin(
+  { value, prediction, score }: Pick<PredictionSeries, 'value' | 'prediction' | 'score'>,
+  maxPoints: number,
+): number[] {
   const length = value.length;
   if (length <= maxPoints) return Array.from({ length }, (_, i) => i);
   const slices = Math.max(1, Math.floor(maxPoints / 3));

@@ -3,7 +3,7 @@ import type { Link } from '../../alarms/chain.ts';
 import type { EvidenceItem } from '../../alarms/evidence.ts';
 import { CHATTER_MS } from '../../alarms/reconcile.ts';
 import { defined } from '../../domain/defined.ts';
-import { recordOf } from '../alarm-rows.ts';
+import { recordOf, type CandidateRow } from '../alarm-rows.ts';
 import { STATUSES } from '../rows.ts';
 import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore } from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
@@ -142,16 +142,6 @@ export const ALARM_WORK_SQL = {
       'ORDER BY start_ms DESC',
   ),
 } as const;
-
-interface CandidateRow {
-  readonly sensorId: number;
-  readonly device: string;
-  readonly sensor: string;
-  readonly status: number;
-  readonly class: string | null;
-  readonly windows: string | number;
-  readonly items: string | null;
-}
 
 export function alarmWorkMethods(db: Database): AlarmWorkStore {
   return {

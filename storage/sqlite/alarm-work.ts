@@ -3,7 +3,7 @@ import type { Link } from '../../alarms/chain.ts';
 import type { EvidenceItem } from '../../alarms/evidence.ts';
 import { CHATTER_MS } from '../../alarms/reconcile.ts';
 import { defined } from '../../domain/defined.ts';
-import { recordOf, type AlarmRow } from '../alarm-rows.ts';
+import { recordOf, type AlarmRow, type CandidateRow } from '../alarm-rows.ts';
 import { STATUSES } from '../rows.ts';
 import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore, DecidedSensor } from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
@@ -69,16 +69,6 @@ export const ALARM_WORK_SQL = {
     'SELECT start_ms AS startMs FROM windows WHERE sensor_id = ? AND start_ms < ? ORDER BY start_ms DESC LIMIT 1',
 } as const;
 
-interface CandidateRow {
-  readonly sensorId: number;
-  readonly device: string;
-  readonly sensor: string;
-  readonly status: number;
-  readonly class: string | null;
-  readonly windows: number;
-  readonly items: string | null;
-}
-
 export function alarmWorkMethods(db: Connection): AlarmWorkStore {
   return {
     alarmSense: ({ from, to }) =>
@@ -123,14 +113,14 @@ export function alarmWorkMethods(db: Connection): AlarmWorkStore {
 }
 
 function candidate(db: Connection, row: CandidateRow, fromMs: number): AlarmCandidate {
-  const { sensorId, device, sensor, status, windows } = row;
+  const { sensorId, device, sensor, status } = row;
   const links = db.all<{ link: string }>(ALARM_WORK_SQL.links, sensorId, fromMs).map(({ link }) => parseLink(link));
   const before = db.get<{ link: string }>(ALARM_WORK_SQL.entry, sensorId, Math.min(fromMs, links[0]?.fromMs ?? fromMs));
   return {
     sensorId,
     device,
     sensor,
-    windows,
+    windows: Number(row.windows),
     status: STATUSES[status]!,
     links,
     alarms: db.all<Pick<AlarmRow, 'record'>>(ALARM_WORK_SQL.alarms, sensorId, fromMs - CHATTER_MS).map(recordOf),

@@ -1,7 +1,7 @@
 /** What the tests of alarms are built on: a sensor's windows, batches that look at them in any order, and one pass. */
 import { isNotable, itemsOf, type SensorRows, type Stretch, type StretchVerdict } from '../../alarms/evidence.ts';
 import { rework, type Link, type Rework } from '../../alarms/chain.ts';
-import type { Before } from '../../alarms/fold.ts';
+import type { Before } from '../../alarms/track.ts';
 import { reconcile } from '../../alarms/reconcile.ts';
 import type { AlarmRule, Sense } from '../../alarms/rules.ts';
 import type { AlarmRecord } from '../../domain/alarm.ts';

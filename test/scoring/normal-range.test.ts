@@ -4,21 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { beyond, isKnown, readNormal, type KnownModel } from '../../scoring/normal-range.ts';
 import { encodeModel } from '../../scoring/onnx-proto.ts';
 import { zScoreModel } from '../../scoring/packs/z-score.ts';
-import { createThreads } from '../../scoring/threads.ts';
 import { SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { svmBytes } from './models.ts';
-import { runSingles } from './run-singles.ts';
+import { oneThread, runSingles } from './run-singles.ts';
 
 const folder = fileURLToPath(SAMPLE_MODELS_DIR);
 const files = readdirSync(folder).filter((name) => name.endsWith('.onnx'));
 
-const threads = createThreads({
-  threads: 1,
-  timeoutMs: 60_000,
-  maxCacheBytes: 64 * 1024 * 1024,
-  maxModelBytes: 1024 * 1024,
-  executionProvider: 'cpu',
-});
+const threads = oneThread();
 afterAll(() => threads.close());
 
 async function compare(bytes: Uint8Array): Promise<number> {

@@ -10,18 +10,11 @@ import { type ScalerOcsvmRbf, scalerOcsvmRbfModel } from '../../scoring/packs/sc
 import { zScoreModel } from '../../scoring/packs/z-score.ts';
 import { verifyPack } from '../../scoring/packs/verify-pack.ts';
 import { newMarks } from '../../scoring/thread-protocol.ts';
-import { createThreads } from '../../scoring/threads.ts';
 import { sha256Of } from './fleet.ts';
 import { svm } from './models.ts';
-import { answer, runSingles, sharedDoubles, type Answer } from './run-singles.ts';
+import { answer, oneThread, runSingles, sharedDoubles, type Answer } from './run-singles.ts';
 
-const threads = createThreads({
-  threads: 1,
-  timeoutMs: 60_000,
-  maxCacheBytes: 64 * 1024 * 1024,
-  maxModelBytes: 1024 * 1024,
-  executionProvider: 'cpu',
-});
+const threads = oneThread();
 afterAll(() => threads.close());
 
 async function runPack(pack: Pack, index: readonly number[], values: readonly number[]): Promise<Answer> {

@@ -3,8 +3,18 @@
  * same.
  */
 import { newMarks, STATE } from '../../scoring/thread-protocol.ts';
-import type { Threads } from '../../scoring/threads.ts';
+import { createThreads, type Threads } from '../../scoring/threads.ts';
 import { sha256Of } from './fleet.ts';
+
+/** One scoring thread; whoever opens it closes it. */
+export const oneThread = (): Threads =>
+  createThreads({
+    threads: 1,
+    timeoutMs: 60_000,
+    maxCacheBytes: 64 * 1024 * 1024,
+    maxModelBytes: 1024 * 1024,
+    executionProvider: 'cpu',
+  });
 
 export interface Answer {
   readonly anomaly: Uint8Array;

@@ -64,14 +64,18 @@ const VERBS: Readonly<Record<string, (app: App, id: string) => Promise<string>>>
   },
 };
 
+/** @throws FleetscoreError `INVALID_ARGUMENT` when there is no such verb */
+function verbOf<Verb>(verbs: Readonly<Record<string, Verb>>, what: string, thing: string): Verb {
+  if (Object.hasOwn(verbs, what)) return verbs[what]!;
+  throw new FleetscoreError(
+    'INVALID_ARGUMENT',
+    `nothing called ${JSON.stringify(what.slice(0, 40))} can be done to ${thing}.`,
+  );
+}
+
 export const batchAction: Route = async (app, request, reply) => {
   const { id, what } = request.params as { readonly id: string; readonly what: string };
-  const verb = Object.hasOwn(VERBS, what) ? VERBS[what] : undefined;
-  if (!verb)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `nothing called ${JSON.stringify(what.slice(0, 40))} can be done to a batch.`,
-    );
+  const verb = verbOf(VERBS, what, 'a batch');
   return act(
     app,
     request,
@@ -133,12 +137,7 @@ const SCHEDULE_VERBS: Readonly<Record<string, (app: App, name: string, form: URL
 
 export const scheduleAction: Route = async (app, request, reply) => {
   const { name, what } = request.params as { readonly name: string; readonly what: string };
-  const verb = Object.hasOwn(SCHEDULE_VERBS, what) ? SCHEDULE_VERBS[what] : undefined;
-  if (!verb)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `nothing called ${JSON.stringify(what.slice(0, 40))} can be done to a schedule.`,
-    );
+  const verb = verbOf(SCHEDULE_VERBS, what, 'a schedule');
   return act(app, request, reply, { name: `schedule.${what}`, target: name, leadsTo: '/batches#schedules' }, () =>
     verb(app, name, formOf(request)),
   );

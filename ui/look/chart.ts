@@ -2,6 +2,7 @@
  * A sensor's series as the small JSON that the script of the charts draws. Its shape is known to assets/charts.js only.
  */
 import type { Period } from '../../domain/time.ts';
+import { medianStep, thin } from '../../report/charts/chart-data.ts';
 import type { Range } from '../../scoring/normal-range.ts';
 import { bandOf, type Normal } from './normal.ts';
 import type { SensorSeries } from './series.ts';
@@ -21,9 +22,9 @@ export function chartJson(
   alarmText: (alarm: SensorSeries['alarms'][number]) => string,
 ): object {
   const { predictions, buckets, history, alarms, sensor, stepMs } = series;
-  const kept = predictions ? thinned(predictions, MOST_POINTS) : [];
+  const kept = predictions ? thin(predictions, MOST_POINTS) : [];
   const t = kept.map((i) => predictions!.tsMs[i]!);
-  const step = predictions && predictions.tsMs.length > 1 ? medianStep(predictions.tsMs) : 0;
+  const step = predictions ? medianStep(predictions.tsMs) : 0;
   const scored = history.filter(({ status }) => status === 'scored');
   return {
     unit: sensor.unit,
@@ -89,29 +90,4 @@ export function releaseChanges(history: SensorSeries['history']): [number, strin
   return byStart.flatMap((row, i): [number, string][] =>
     i > 0 && byStart[i - 1]!.release !== row.release ? [[row.fromMs, row.release]] : [],
   );
-}
-
-function medianStep(tsMs: Float64Array): number {
-  const steps = Array.from(tsMs.subarray(1), (ms, i) => ms - tsMs[i]!).sort((a, b) => a - b);
-  return steps[Math.floor(steps.length / 2)] ?? 0;
-}
-
-/** Positions to draw: of equal slices the lowest, the highest and the most anomalous window. */
-function thinned({ value, prediction, score }: NonNullable<SensorSeries['predictions']>, most: number): number[] {
-  const length = value.length;
-  if (length <= most) return Array.from({ length }, (_, i) => i);
-  const slices = Math.floor(most / 3);
-  const kept = new Set<number>();
-  for (let slice = 0; slice < slices; slice++) {
-    const [from, to] = [Math.floor((slice * length) / slices), Math.floor(((slice + 1) * length) / slices)];
-    let [low, high, worst] = [from, from, -1];
-    for (let i = from; i < to; i++) {
-      if (value[i]! < value[low]!) low = i;
-      if (value[i]! > value[high]!) high = i;
-      if (prediction[i] === 1 && (worst < 0 || score[i]! < score[worst]!)) worst = i;
-    }
-    kept.add(low).add(high);
-    if (worst >= 0) kept.add(worst);
-  }
-  return [...kept].sort((a, b) => a - b);
 }
