@@ -37,6 +37,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   explain: async () => (await import('./commands/batch.ts')).registerExplain,
   pool: async () => (await import('./commands/pool.ts')).registerPool,
   cost: async () => (await import('./commands/pool.ts')).registerCost,
+  worker: async () => (await import('./commands/stack.ts')).registerWorker,
   workers: async () => (await import('./commands/pool.ts')).registerWorkers,
   verify: async () => (await import('./commands/batch.ts')).registerVerify,
   'codec-server': async () => (await import('./commands/stack.ts')).registerCodecServer,

@@ -53,6 +53,7 @@ export const ERROR_CODES = {
     SCORING_CLOSED: 'A scoring worker ends and takes no more work.',
     SCORING_THREAD_FAILED: 'A thread could not write a predictions file; it is tried again.',
     SITE_TOO_SLOW: 'Pages of a batch were not written in time.',
+    WORKER_DIED: 'A worker process ended without a word of its own.',
     WORKER_ENDS: 'A call was given up since its worker ends.',
   },
   'Models and releases': {
@@ -140,6 +141,7 @@ export const ERROR_CODES = {
   },
   Temporal: {
     NAMESPACE_MISSING: 'The Temporal server has no such namespace.',
+    NAMESPACE_TAKEN: 'Workers of another stack take work in the namespace.',
     PAYLOAD_DAMAGED: 'An encrypted payload was changed on its way.',
     PAYLOAD_KEY_UNKNOWN: 'A process lacks the key of an encrypted payload.',
     CODEC_SERVER_PORT: 'The codec server cannot listen on its port.',

@@ -14,6 +14,16 @@ export const OWN_NAMESPACE = 'default';
 export const withoutTemporal = (env: Env): Env =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !isTemporalSetting(name)));
 
+const SECRET = /^TEMPORAL_(API_KEY|TLS_CLIENT_KEY_DATA|GRPC_META_\w+)$/;
+
+/** Settings of Temporal's clients that may be written into a file. */
+export const withoutSecrets = (settings: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(settings).filter(([name]) => !SECRET.test(name)));
+
+/** The others, from the environment of a command. */
+export const temporalSecrets = (env: Env): Env =>
+  Object.fromEntries(Object.entries(env).filter(([name, value]) => SECRET.test(name) && value));
+
 /**
  * Variables under which every Temporal client finds this server and nothing else. The file they name has the same in
  * it, so that the `temporal` command finds it too: `temporal --config-file {home}/temporal.toml workflow list`.

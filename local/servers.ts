@@ -16,7 +16,18 @@ import type { Parts } from './parts.ts';
 import { claimPort, LOOPBACK } from './ports.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
-export type Ports = Omit<Config['ports'], 'app'>;
+/** Of the servers that a stack starts: without a Temporal of its own it has no port for it. */
+export type Ports = Pick<Config['ports'], 'blob' | 'eventHubs'>;
+
+/** A Temporal dev server of the stack's own. */
+export interface OwnTemporal {
+  /** Path of the `temporal` program. */
+  readonly program: string;
+  readonly port: number;
+  readonly uiPort: number;
+  /** How a client finds it. */
+  readonly env: Env;
+}
 
 export interface Server {
   readonly child: StackChild;
@@ -28,10 +39,8 @@ export interface ServerOptions {
   readonly config: Config;
   readonly ports: Ports;
   readonly keys: StackKeys;
-  /** Path of the `temporal` program. */
-  readonly temporal: string;
-  /** How a client finds Temporal. */
-  readonly temporalEnv: Env;
+  /** Absent: somebody else runs one. */
+  readonly temporal?: OwnTemporal;
   /** Of the processes: no settings of Temporal's clients, no secrets. */
   readonly env: Env;
   /** Longest wait for a server to answer. */
@@ -47,28 +56,35 @@ const IMPORT_TIMEOUT_MS = HOUR_MS;
 export async function claimPorts(config: Config): Promise<Ports> {
   const { ports } = config;
   return {
-    temporal: await claimPort(ports.temporal, 'Temporal', 'FLEETSCORE_TEMPORAL_PORT'),
-    ui: await claimPort(ports.ui, "Temporal's Web UI", 'FLEETSCORE_UI_PORT'),
     blob: await claimPort(ports.blob, 'Blob storage', 'FLEETSCORE_BLOB_PORT'),
     eventHubs: await claimPort(ports.eventHubs, 'the Event Hubs emulator', 'FLEETSCORE_EVENT_HUBS_PORT'),
   };
 }
 
+/** @throws FleetscoreError `PORT_BUSY` */
+export async function claimTemporalPorts({ ports }: Config): Promise<Pick<OwnTemporal, 'port' | 'uiPort'>> {
+  return {
+    port: await claimPort(ports.temporal, 'Temporal', 'FLEETSCORE_TEMPORAL_PORT'),
+    uiPort: await claimPort(ports.ui, "Temporal's Web UI", 'FLEETSCORE_UI_PORT'),
+  };
+}
+
 export function startServers(options: ServerOptions): Server[] {
-  return [startTemporal(options), startBlobs(options), startEventHubs(options)];
+  const own = options.temporal ? [startTemporal(options, options.temporal)] : [];
+  return [...own, startBlobs(options), startEventHubs(options)];
 }
 
 const logFile = ({ config }: ServerOptions, name: string): string => join(config.home, 'logs', `${name}.log`);
 
-function startTemporal(options: ServerOptions): Server {
-  const { config, ports, temporal, temporalEnv, env, timeoutMs, start } = options;
+function startTemporal(options: ServerOptions, temporal: OwnTemporal): Server {
+  const { config, env, timeoutMs, start } = options;
   const child = start(() =>
     startChild(
       guarded({
         name: 'Temporal',
-        command: temporal,
+        command: temporal.program,
         // A profile of the person who starts it is for other servers.
-        env: { ...env, ...temporalEnv },
+        env: { ...env, ...temporal.env },
         logFile: logFile(options, 'temporal'),
         args: [
           'server',
@@ -76,9 +92,9 @@ function startTemporal(options: ServerOptions): Server {
           '--ip',
           LOOPBACK,
           '--port',
-          String(ports.temporal),
+          String(temporal.port),
           '--ui-port',
-          String(ports.ui),
+          String(temporal.uiPort),
           '--ui-ip',
           LOOPBACK,
           '--db-filename',
@@ -110,7 +126,7 @@ function startTemporal(options: ServerOptions): Server {
     child,
     ready: storing(
       options,
-      untilAnswers(child, () => temporalAnswers(temporalEnv), timeoutMs),
+      untilAnswers(child, () => temporalAnswers(temporal.env), timeoutMs),
     ),
   };
 }

@@ -1,7 +1,7 @@
 /**
- * The laptop stack: Temporal dev server, Blob server, Event Hubs emulator, SQLite, and the workers, each in a
- * process of its own on loopback. All data lie under `{home}/data` and survive; workers that die are started
- * again; a server that dies ends the stack with a clear word; a start that fails leaves no process behind.
+ * The laptop stack: Temporal (a dev server, or one that somebody else runs), Blob server, Event Hubs emulator, SQLite,
+ * and the workers, each in a process of its own on loopback. All data lie under `{home}/data` and survive; workers that
+ * die are started again; a server that dies ends the stack with a clear word; a start that fails leaves no process.
  */
 import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,11 +15,12 @@ import { emulatorConnection } from './blob-server/server.ts';
 import { startChild, untilReady } from './child.ts';
 import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
 import { stackKeys, type StackKeys } from './keys.ts';
-import { ownTemporal, withoutTemporal } from './own-temporal.ts';
+import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
 import { LOOPBACK } from './ports.ts';
 import { refOf } from './processes.ts';
-import { claimPorts, startServers, type Ports, type Server } from './servers.ts';
+import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';
+import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Ports, type Server } from './servers.ts';
 import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 import { startWebApplication } from './web-application.ts';
@@ -35,6 +36,8 @@ export interface StackOptions {
    * 1.
    */
   readonly scoringWorkers?: number | 'pool';
+  /** A Temporal server that somebody else runs. Default: a dev server of the stack's own. */
+  readonly temporal?: OutsideTemporal;
   /** False: the servers only, for whoever starts workers of its own. Default true. */
   readonly workers?: boolean;
   /** True: the web application runs beside it. */
@@ -44,7 +47,8 @@ export interface StackOptions {
 }
 
 export interface Stack {
-  readonly ui: string;
+  /** Web UI of Temporal, where it is known. */
+  readonly ui?: string;
   /** Address of the web application, where it runs. */
   readonly app?: string;
   readonly env: Env;
@@ -88,7 +92,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }),
     );
     broken.catch(() => {});
-    return { ui, env, broken, stop: () => stop(), ...defined({ app }) };
+    return { env, broken, stop: () => stop(), ...defined({ ui, app }) };
   } catch (error) {
     await stop(true);
     throw error;
@@ -112,7 +116,7 @@ function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Pr
 
 interface Running {
   readonly servers: readonly Server[];
-  readonly ui: string;
+  readonly ui: string | undefined;
   readonly app: string | undefined;
   readonly env: Env;
 }
@@ -121,16 +125,16 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   const { config, scoringWorkers = 1, log } = options;
   const { home } = config;
   preparePlaces(home);
-  const temporal = await findTemporal(config.toolsDir, log, options.env);
+  const temporal = await temporalOf(options);
   const [ports, keys] = [await claimPorts(config), stackKeys(home)];
-  const clientEnv = clientVariables(config, ports, keys, options.env);
+  const parted = partVariables(config, ports, keys, options.env);
+  const clientEnv = { ...temporal.env, ...parted };
   const outer = withoutTemporal(options.env);
   const servers = startServers({
     config,
     ports,
     keys,
-    temporal,
-    temporalEnv: clientEnv,
+    ...defined({ temporal: temporal.own }),
     // Named by its home: whoever looks for what is left of a stack finds it by that.
     env: { ...programEnv(options.env), FLEETSCORE_HOME: home },
     timeoutMs: START_TIMEOUT_MS,
@@ -178,15 +182,15 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
 
   const supervisor = refOf(process.pid);
   if (!supervisor) throw new Error('this process cannot be found in the process list');
-  const ui = `http://${LOOPBACK}:${ports.ui}`;
+  const { ui } = temporal;
   const address = await app;
   parts.ending.throwIfAborted();
   writeStack(home, {
     supervisor,
     startedAt: new Date().toISOString(),
-    ui,
-    env: clientEnv,
-    ...defined({ app: address }),
+    env: { ...withoutSecrets(temporal.env), ...parted },
+    ...(options.temporal ? { outside: true } : {}),
+    ...defined({ ui, app: address }),
   });
   return { servers, ui, env, app: address };
 }
@@ -214,9 +218,29 @@ async function migrate(sqlUrl: string): Promise<void> {
   }
 }
 
-function clientVariables(config: Config, ports: Ports, keys: StackKeys, env: Env): Record<string, string> {
+interface TemporalOf {
+  readonly own?: OwnTemporal;
+  /** Web UI, where it is known. */
+  readonly ui?: string;
+  /** Settings under which clients find it and nothing else. */
+  readonly env: Record<string, string>;
+}
+
+/** The server of somebody else, once it was asked whether it can be used; else where that of this stack will be. */
+async function temporalOf({ config, env, log, temporal }: StackOptions): Promise<TemporalOf> {
+  if (temporal) {
+    const settings = outsideSettings(temporal, env);
+    await checkOutside({ ...settings, ...defined({ FLEETSCORE_PAYLOAD_KEYS: env.FLEETSCORE_PAYLOAD_KEYS }) }, log);
+    return { env: settings, ...defined({ ui: settings.TEMPORAL_UI_URL }) };
+  }
+  const program = await findTemporal(config.toolsDir, log, env);
+  const ports = await claimTemporalPorts(config);
+  const own = ownTemporal(config.home, `${LOOPBACK}:${ports.port}`);
+  return { own: { program, ...ports, env: own }, ui: `http://${LOOPBACK}:${ports.uiPort}`, env: own };
+}
+
+function partVariables(config: Config, ports: Ports, keys: StackKeys, env: Env): Record<string, string> {
   return {
-    ...ownTemporal(config.home, `${LOOPBACK}:${ports.temporal}`),
     FLEETSCORE_HOME: config.home,
     FLEETSCORE_SQL_URL: config.sqlUrl,
     FLEETSCORE_PRUNE_BLOBS: env.FLEETSCORE_PRUNE_BLOBS || 'on',

@@ -11,7 +11,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 import { recordHome } from './own-home.ts';
-import { withoutTemporal } from './own-temporal.ts';
+import { temporalSecrets, withoutTemporal } from './own-temporal.ts';
 import { isAlive, refOf, type ProcessRef } from './processes.ts';
 import { writeWholeSync } from '../storage/whole-file.ts';
 
@@ -20,12 +20,14 @@ export interface StackState {
   readonly format?: number;
   readonly supervisor: ProcessRef;
   readonly startedAt: string;
-  /** Web UI of Temporal. */
-  readonly ui: string;
+  /** Web UI of Temporal; absent where somebody else runs it and nobody said. */
+  readonly ui?: string;
   /** Address of the web application; absent where it does not run. */
   readonly app?: string;
   /** Variables under which clients find the parts. */
   readonly env: Readonly<Record<string, string>>;
+  /** True: its Temporal server is one that somebody else runs. */
+  readonly outside?: boolean;
 }
 
 const stateFile = (home: string): string => join(home, 'stack.json');
@@ -173,11 +175,11 @@ export function releaseHome(home: string): void {
 
 /**
  * `env`, with the addresses of a running stack below it: what is set by hand wins, except settings of Temporal's
- * clients, which are for other servers.
+ * clients, which are for other servers; secrets for the server of somebody else come from there.
  */
 export function withStack(env: Env, home: string): Env {
   const stack = readStack(home);
   if (!stack) return env;
   const byHand = Object.entries(withoutTemporal(env)).filter(([, value]) => value !== undefined && value !== '');
-  return { ...stack.env, ...Object.fromEntries(byHand) };
+  return { ...stack.env, ...Object.fromEntries(byHand), ...(stack.outside ? temporalSecrets(env) : {}) };
 }

@@ -1,5 +1,6 @@
 /**
- * Runs a worker as a child and carries what it writes, on both streams, to our own streams and to Blob. So a
+ * Runs a worker as a child and carries what it writes, on both streams, to our own streams and, where there is a sink,
+ * to Blob. So a
  * worker's last words arrive also when it dies without a word of its own: by a signal, out of memory, in native
  * code. Signals go on to it; its end is our end.
  */
@@ -17,7 +18,17 @@ export interface CarriedWorker {
   /** The worker's program. */
   readonly file: string;
   readonly env: Env;
-  readonly sink: LogSink;
+  /** Absent: to our own streams only. */
+  readonly sink?: LogSink;
+  /** What it tells who started it: `{ ready: true }`, or why it dies. */
+  readonly onMessage?: (message: WorkerMessage) => void;
+}
+
+/** From a worker process to the one that started it (workers/lifecycle.ts). */
+export interface WorkerMessage {
+  readonly ready?: boolean;
+  readonly error?: string;
+  readonly code?: string;
 }
 
 /** Lines of a process go to the log that has its name. */
@@ -61,7 +72,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 /** Resolves with the exit code to end with, once the worker has ended and its lines are stored (or given up). */
-export async function carryWorker({ role, file, env, sink }: CarriedWorker): Promise<number> {
+export async function carryWorker({ role, file, env, sink, onMessage }: CarriedWorker): Promise<number> {
   // A log driver that is gone must not end the worker with it.
   for (const stream of ['stdout', 'stderr'] as const) process[stream].on('error', () => {});
   const child = fork(file, [], {
@@ -69,7 +80,8 @@ export async function carryWorker({ role, file, env, sink }: CarriedWorker): Pro
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: process.execArgv,
   });
-  const shipper = shipperFor(role, child.pid ?? 0, env, sink);
+  if (onMessage) child.on('message', onMessage);
+  const shipper = sink && shipperFor(role, child.pid ?? 0, env, sink);
   const redact = redactorOf(env);
   for (const stream of ['stdout', 'stderr'] as const) {
     // Whole lines: a secret must not pass in two halves.
@@ -79,7 +91,7 @@ export async function carryWorker({ role, file, env, sink }: CarriedWorker): Pro
     };
     child[stream]!.on('data', (chunk: Buffer) => {
       pass(lines.push(chunk));
-      shipper.take(stream, chunk);
+      shipper?.take(stream, chunk);
     });
     child[stream]!.on('end', () => pass(lines.end()));
   }
@@ -88,7 +100,7 @@ export async function carryWorker({ role, file, env, sink }: CarriedWorker): Pro
     child.once('error', reject);
     child.once('close', (exit, by) => resolve({ code: exit, signal: by }));
   });
-  noteEnd(shipper, code, signal);
-  await shipper.close();
+  if (shipper) noteEnd(shipper, code, signal);
+  await shipper?.close();
   return code ?? 128 + (SIGNALS[signal ?? ''] ?? 0);
 }

@@ -10,7 +10,11 @@ const BATCH = '20261123T150000Z-1a2b3c4d';
 /** By command, without `fleetscore` in front. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   demo: ['demo --once --ports auto'],
-  up: ['up --detach', 'up --ports auto --scoring-workers 2'],
+  up: [
+    'up --detach',
+    'up --ports auto --scoring-workers 2',
+    'up --temporal temporal.example.com:7233 --namespace plant',
+  ],
   down: ['down'],
   ui: ['ui', 'ui --port 0'],
   status: ['status', 'status --watch --every 5s'],
@@ -96,6 +100,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'pool watch': ['pool watch --for 10m'],
   'pool report': [`pool report ${HOUR}`],
   cost: ['cost', `cost ${BATCH} --prices deploy/prices.sample.json`],
+  worker: ['worker scoring', 'worker control'],
   'workers status': ['workers status'],
   'workers promote': ['workers promote'],
   'workers move': ['workers move 0.1.0-271d44fcda35'],

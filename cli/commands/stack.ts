@@ -192,8 +192,21 @@ export function registerCompletion(program: Command): void {
     .action(does(() => import('../stack/completion.ts'), 'completion'));
 }
 
+export function registerWorker(program: Command): void {
+  program
+    .command('worker')
+    .description(
+      'run one worker in the foreground, with the configuration in force, until Ctrl-C or SIGTERM, which drain it; ' +
+        'its log goes to stdout, a line of JSON each',
+    )
+    .addArgument(new Argument('<role>', 'which worker').choices(['control', 'scoring', 'ingest']))
+    .action(does(() => import('../stack/worker.ts'), 'worker'));
+}
+
 function addStackOptions(command: Command): Command {
   return command
+    .option('--temporal <address>', 'a Temporal server that you run, instead of a dev server of the stack (HOST:PORT)')
+    .option('--namespace <name>', 'its namespace (default: TEMPORAL_NAMESPACE, a profile, or default)')
     .addOption(
       new Option('--ports <how>', 'auto: any free ports; default: the usual ones (7233, 8233, 10000, 5672)').choices([
         'auto',

@@ -103,8 +103,9 @@ async function mainJob(
   started: number,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  const { ui = '', app } = readStack(context.config.home) ?? {};
-  say(`  all up in ${formatMs(Date.now() - started)}; Web UI of Temporal: ${pc.cyan(ui)}`);
+  const { ui, app } = readStack(context.config.home) ?? {};
+  const seen = ui === undefined ? '' : `; Web UI of Temporal: ${pc.cyan(ui)}`;
+  say(`  all up in ${formatMs(Date.now() - started)}${seen}`);
   await publishSampleModels(context, say);
 
   const nowMs = Date.now();

@@ -44,7 +44,7 @@ export async function examine(context: Context): Promise<Output> {
     ),
     check('Laptop stack', async () => {
       const stack = readStack(context.config.home);
-      if (stack) return `up since ${stack.startedAt}, Web UI ${stack.ui}`;
+      if (stack) return `up since ${stack.startedAt}, Web UI ${stack.ui ?? 'not known (TEMPORAL_UI_URL)'}`;
       const why = lastEnd(context.config.home);
       return note(
         `not running here; \`fleetscore up\` starts it${why === undefined ? '' : `\nthe last one ended: ${why}`}`,

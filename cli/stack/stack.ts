@@ -18,12 +18,17 @@ import { aborted, interruption } from '../frame/interrupt.ts';
 import { facts } from '../frame/text.ts';
 import { sayWithKeys, tell } from '../frame/terminal.ts';
 import { ERROR_LINE, lastError } from './last-end.ts';
+import { defined } from '../../domain/defined.ts';
 import { redact } from '../../domain/redact.ts';
+import type { OutsideTemporal } from '../../local/outside-temporal.ts';
 
 export interface UpOptions {
   readonly detach?: boolean;
   readonly ports?: string;
   readonly scoringWorkers: number | 'auto';
+  /** Address of a Temporal server that somebody else runs. */
+  readonly temporal?: string;
+  readonly namespace?: string;
 }
 
 /** The environment of a stack: as set, without what a running stack added, with the ports asked for. */
@@ -36,15 +41,17 @@ export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): N
 
 export function startLocal(
   context: Context,
-  options: Pick<UpOptions, 'ports' | 'scoringWorkers'>,
+  options: Omit<UpOptions, 'detach'>,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Stack> {
   const env = stackEnv(context, options);
-  const others = temporalSettings(process.env);
+  const temporal = outsideOf(options);
+  const others = temporal ? [] : temporalSettings(process.env);
   if (others.length > 0)
     log(
-      `Settings for other Temporal servers are not used here: ${others.join(', ')}. This stack has a server of its own.`,
+      `Settings for other Temporal servers are not used here: ${others.join(', ')}. This stack has a server of its ` +
+        'own; `--temporal ADDRESS` puts it on another.',
     );
   return startStack({
     config: loadConfig(env),
@@ -53,7 +60,18 @@ export function startLocal(
     signal,
     app: true,
     scoringWorkers: options.scoringWorkers === 'auto' ? 'pool' : options.scoringWorkers,
+    ...defined({ temporal }),
   });
+}
+
+/** @throws FleetscoreError `INVALID_ARGUMENT` */
+function outsideOf({ temporal: address, namespace }: UpOptions): OutsideTemporal | undefined {
+  if (address !== undefined) return { address, ...defined({ namespace }) };
+  if (namespace === undefined) return undefined;
+  throw new FleetscoreError(
+    'INVALID_ARGUMENT',
+    `--namespace ${namespace} is one of a Temporal server that you run: name its address, too, with --temporal HOST:PORT.`,
+  );
 }
 
 export async function up(context: Context, options: UpOptions): Promise<Output | undefined> {
@@ -167,6 +185,8 @@ function startDetached(
       home,
       '--scoring-workers',
       String(options.scoringWorkers),
+      ...(options.temporal === undefined ? [] : ['--temporal', options.temporal]),
+      ...(options.namespace === undefined ? [] : ['--namespace', options.namespace]),
     ],
     { env: stackEnv(context, options), stdio: ['ignore', log, log], detached: true },
   );
@@ -190,7 +210,7 @@ export async function down(context: Context): Promise<Output> {
 const stateData = (state: StackState) => ({
   pid: state.supervisor.pid,
   startedAt: state.startedAt,
-  ui: state.ui,
+  ui: state.ui ?? null,
   app: state.app ?? null,
   env: { ...state.env, FLEETSCORE_SQL_URL: redact(state.env.FLEETSCORE_SQL_URL ?? '') },
 });
@@ -198,8 +218,13 @@ const stateData = (state: StackState) => ({
 function describe(state: StackState): string {
   return facts([
     ['Application', state.app === undefined ? undefined : pc.cyan(state.app)],
-    ['Temporal UI', pc.cyan(state.ui)],
-    ['Temporal', state.env.TEMPORAL_ADDRESS],
+    ['Temporal UI', state.ui === undefined ? undefined : pc.cyan(state.ui)],
+    [
+      'Temporal',
+      state.outside
+        ? `${state.env.TEMPORAL_ADDRESS}, namespace ${state.env.TEMPORAL_NAMESPACE}; run by somebody else`
+        : state.env.TEMPORAL_ADDRESS,
+    ],
     ['Event Hubs', state.env.FLEETSCORE_EVENT_HUBS_CONNECTION_STRING],
     ['SQL', redact(state.env.FLEETSCORE_SQL_URL ?? '')],
     ['Blob', state.env.FLEETSCORE_BLOB_CONNECTION_STRING?.match(/BlobEndpoint=([^;]*)/)?.[1]],

@@ -27,6 +27,7 @@ for (const name of [
 if (typeof require('@temporalio/core-bridge') !== 'object')
   throw new Error('the native library of Temporal did not load');
 for (const file of [
+  'dist/workers/foreground.js',
   'dist/workers/control.js',
   'dist/workers/ingest.js',
   'dist/workers/scoring.js',
@@ -38,6 +39,8 @@ for (const file of [
   'dist/storage/migrations/mssql',
 ])
   if (!existsSync(join(root, file))) throw new Error(`${file} is missing from the build`);
+// What process 1 loads on its way to a worker.
+await import(join(root, 'dist/workers/foreground.js'));
 for (const name of ['node', 'azurite', 'jest', 'typescript'])
   if (existsSync(join(root, 'node_modules', name)))
     throw new Error(`node_modules/${name} does not belong in the image`);

@@ -1,13 +1,12 @@
 /**
  * Process 1 of the image. Runs one worker as a child, passes SIGTERM on to it (it drains, and its exit code is
  * ours), and carries what it writes to this process' own streams and to Blob (logs/{date}/{worker}): also its last
- * words when native code dies. Other programs, and workers with FLEETSCORE_LOGS_TO_BLOB=off, run in this process.
+ * words when native code dies. FLEETSCORE_LOGS_TO_BLOB=off keeps it out of Blob. Other programs run in this process.
  * usage: start.js control|ingest|scoring|database|stream-windows [--secret
  * NAME=https://VAULT.vault.azure.net/secrets/SECRET]... Without an argument the worker is the one that the variable
  * WORKER names. Secrets are fetched by managed identity, for places that cannot inject them (jobs of Azure Machine
  * Learning); they go to the environment of this process only.
  */
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /** What can be started, and the program of each. */
@@ -41,8 +40,8 @@ export function readCommand(args, env) {
   return { role, program: PROGRAMS[role], secrets };
 }
 
-/** Programs whose output goes to Blob. */
-const CARRIED = new Set(['control', 'ingest', 'scoring']);
+/** What `fleetscore worker` runs, too. */
+const WORKERS = new Set(['control', 'ingest', 'scoring']);
 
 async function main() {
   const { role, program, secrets } = readCommand(process.argv.slice(2), process.env);
@@ -52,18 +51,9 @@ async function main() {
     const { fetchSecrets } = await import('./key-vault.js');
     Object.assign(process.env, await fetchSecrets(secrets));
   }
-  if (CARRIED.has(role)) {
-    const { loadConfig } = await import('../../dist/config.js');
-    const config = loadConfig();
-    if (config.logsToBlob && config.blob !== undefined) {
-      const [{ carryWorker }, { createAppendSink }, { logContainer }] = await Promise.all([
-        import('../../dist/logging/carry.js'),
-        import('../../dist/logging/append-blob.js'),
-        import('../../dist/workers/blob-storage.js'),
-      ]);
-      const file = fileURLToPath(new URL(program, import.meta.url));
-      process.exit(await carryWorker({ role, file, env: process.env, sink: createAppendSink(logContainer(config)) }));
-    }
+  if (WORKERS.has(role)) {
+    const { runWorker } = await import('../../dist/workers/foreground.js');
+    process.exit((await runWorker(role, process.env)).exitCode);
   }
   await import(program);
 }

@@ -106,7 +106,7 @@ test('value names are those that completion knows, or stand for what nobody can 
   const names = leavesOf(await createProgram([])).flatMap((leaf) =>
     leaf.registeredArguments.map((argument: Argument) => argument.name()),
   );
-  const known = ['batch', 'device/sensor', 'schedule', 'release', 'file', 'dir', 'out', 'folder', 'shell'];
+  const known = ['batch', 'device/sensor', 'schedule', 'release', 'file', 'dir', 'out', 'folder', 'shell', 'role'];
   const free = ['sensor', 'time', 'more', 'version', 'threshold', 'alarm', 'text'];
   expect([...new Set(names)].filter((name) => ![...known, ...free].includes(name))).toEqual([]);
 });

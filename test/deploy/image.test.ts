@@ -1,6 +1,7 @@
 /** The image: its recipe, and the programs that run in it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname, normalize } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fc, test as propertyTest } from '@fast-check/jest';
@@ -87,6 +88,15 @@ test('each program that can be started is there', () => {
     ...matches(read('deploy/bicep/workers.bicep'), /name: 'WORKER', value: '(\w+)'/g),
   ])
     expect(Object.keys(PROGRAMS)).toContain(args);
+});
+
+test('what the programs of the image load of ours is built into it', () => {
+  const loaded = filesIn('deploy/container', '.js').flatMap((file) =>
+    matches(read(file), /dist\/([\w/-]+)\.js/g).map((module) => `${module}.ts`),
+  );
+  expect(loaded).toContain('workers/foreground.ts');
+  for (const file of loaded.filter((name) => !name.startsWith('workflow-bundle')))
+    expect(filesIn(dirname(file), '.ts').map(normalize)).toContain(file);
 });
 
 test('the command says which worker and which secrets', () => {

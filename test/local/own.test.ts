@@ -5,11 +5,13 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { EventHubProducerClient } from '@azure/event-hubs';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMULATOR_ACCOUNT } from '../../local/blob-server/server.ts';
-import { readStack } from '../../local/state.ts';
-import { cleanEnv, processesOf, runCli, TOOLS, type CliResult } from '../support/cli.ts';
+import { readStack, withStack } from '../../local/state.ts';
+import { connectClient } from '../../connect/temporal.ts';
+import { cleanEnv, processesOf, runCli, startCli, TOOLS, type CliResult } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
 const folder = tempDir('own');
@@ -102,3 +104,62 @@ test('the smoke run of a deployment proves the whole way, and leaves a deploymen
   expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('has models already')]);
   expect(smoke().stdout).toMatch(/^ok {2}batch \S+: \d+ of 60 sensors scored$/m);
 }, 240_000);
+
+test('another stack runs on its server, in a namespace of its own, and a worker joins that stack', async () => {
+  const address = readStack(home)!.env.TEMPORAL_ADDRESS!;
+  const other = join(folder, 'other');
+  const env = { FLEETSCORE_TOOLS_DIR: TOOLS, TEMPORAL_GRPC_META_PLANT: 'secret-1' };
+  const up = (...args: string[]): Promise<CliResult> =>
+    runCli(other, ['up', '--detach', '--ports', 'auto', '--scoring-workers', '0', '--temporal', address, ...args], env);
+
+  expect((await up()).stderr).toMatch(/error: control workers take work in namespace default already: control@/);
+  expect((await up('--namespace', 'plant')).stderr).toContain(
+    'temporal operator namespace create --namespace plant --retention 7d',
+  );
+  const client = await connectClient(readStack(home)!.env);
+  await client.workflowService.registerNamespace({
+    namespace: 'plant',
+    workflowExecutionRetentionPeriod: { seconds: 43_200 as never },
+  });
+  await client.connection.close();
+  const started = await up('--namespace', 'plant');
+  expect([started.code, started.stderr]).toEqual([0, expect.stringMatching(/namespace plant: .+ kept for 12h.+7d/)]);
+  try {
+    // No server of its own; what it wrote down holds no secret, and commands still send it.
+    expect(processesOf(other).filter((line) => line.includes('start-dev'))).toEqual([]);
+    expect(readStack(other)).toMatchObject({
+      outside: true,
+      env: { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'plant' },
+    });
+    expect(readFileSync(join(other, 'stack.json'), 'utf8')).not.toContain('secret-1');
+    expect(withStack(env, other)).toMatchObject({ TEMPORAL_GRPC_META_PLANT: 'secret-1' });
+
+    const worker = startCli(other, ['worker', 'scoring'], env);
+    let said = '';
+    await new Promise<void>((resolve) => {
+      worker.stderr.on('data', (data: Buffer) => {
+        said += data.toString();
+        if (said.includes('drains it')) resolve();
+      });
+      worker.once('close', () => resolve());
+    });
+    expect(said).toContain(`takes work of Temporal ${address}, namespace plant, task queue scoring`);
+    worker.kill('SIGTERM');
+    expect(await once(worker, 'close')).toEqual([0, null]);
+  } finally {
+    await runCli(other, ['down'], env);
+  }
+  expect(processesOf(other)).toEqual([]);
+}, 120_000);
+
+test('a worker that lacks what it needs is one line', async () => {
+  const alone = join(folder, 'alone');
+  const blob = { FLEETSCORE_BLOB_URL: 'https://plant.blob.core.windows.net' };
+  const wrong = async (role: string, env: NodeJS.ProcessEnv) => {
+    const { code, stderr } = await runCli(alone, ['worker', role], env);
+    return [code, stderr.trim().split('\n').at(-1)];
+  };
+  expect(await wrong('control', {})).toEqual([1, expect.stringMatching(/^error: Blob storage is not configured/)]);
+  expect(await wrong('scoring', blob)).toEqual([1, expect.stringMatching(/^error: .+TEMPORAL_ADDRESS/)]);
+  expect(await wrong('ingest', blob)).toEqual([1, expect.stringMatching(/^error: .*Event Hubs is not configured/)]);
+}, 60_000);

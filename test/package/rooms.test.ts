@@ -37,7 +37,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   local: 'config.ts connect domain logging paths.ts pool storage workers',
   cli:
     'alarms batches config config.ts connect domain ingest local logging paths.ts payloads ' +
-    'pool report samples scoring storage ui verify version.ts workflows',
+    'pool report samples scoring storage ui verify version.ts workers workflows',
 };
 
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
