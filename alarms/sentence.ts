@@ -40,10 +40,14 @@ function endText({ withdrawn, active }: Pick<Alarm, 'withdrawn' | 'active'>): st
   return active ? 'goes on' : 'cleared';
 }
 
-/** `conveyor-1 gearbox-vibration: anomalous since 11:24:45, 2 min 40 s, cleared` */
+/**
+ * `conveyor-1 gearbox-vibration: anomalous since 11:24:45, 2 min 40 s, cleared`
+ * @param what is wrong, where more is known than the kind says
+ */
 export function alarmSentence(
   alarm: Pick<Alarm, 'device' | 'sensor' | 'kind' | 'facts' | 'active' | 'acked' | 'withdrawn'>,
   nowMs: number,
+  what: string = WHAT[alarm.kind],
 ): string {
   const { device, sensor, kind, facts } = alarm;
   const since = plainTime(facts.sinceMs);
@@ -52,7 +56,7 @@ export function alarmSentence(
   const untilMs = alarm.active && facts.lastMs <= facts.activeMs ? nowMs : facts.lastMs;
   const why = facts.cause !== undefined && kind === 'model' ? ` (${facts.cause})` : '';
   return (
-    `${device} ${sensor}: ${WHAT[kind]}${why} since ${shownSince}, ${spanText(untilMs - facts.sinceMs)}, ` +
+    `${device} ${sensor}: ${what}${why} since ${shownSince}, ${spanText(untilMs - facts.sinceMs)}, ` +
     `${endText(alarm)}${alarm.acked ? ', acknowledged' : ''}`
   );
 }

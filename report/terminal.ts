@@ -4,7 +4,6 @@
  */
 import pc from 'picocolors';
 import type { OutcomeStatus } from '../domain/outcome.ts';
-import { sensorName } from '../domain/sensor.ts';
 import { DAY_MS, plainTime } from '../domain/time.ts';
 import {
   groupByDevice,
@@ -15,7 +14,6 @@ import {
 } from './collect/batch-data.ts';
 import { density, sparkline } from './charts/density.ts';
 import { matchFaults, type FaultMatch, type MatchedFault } from './collect/faults.ts';
-import { lengthOf, stretchesOf, type Stretch } from './collect/stretches.ts';
 import { formatCount, formatDelay, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
 import { renderTable, type Colors, type TerminalOptions } from './table.ts';
 import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts';
@@ -23,8 +21,13 @@ import { cutText, fitText, harmless, textWidth, wrapText } from './text-width.ts
 export interface BatchTextOptions extends TerminalOptions {
   /** Most sensor lines; above it, those with nothing to say are left out, then the least telling. @default 60 */
   readonly maxRows?: number;
-  /** Quiet sensors are counted, not listed; what was anomalous is told in words at the end. */
+  /** Quiet sensors are counted, not listed. */
   readonly onlyWrong?: boolean;
+  /**
+   * Alarms in words, where somebody has decided on them: then they are told in place of the list of sensors and of the
+   * faults that were found, so that what is wrong is said once.
+   */
+  readonly alarms?: readonly string[];
 }
 
 const MARKS: Readonly<Record<OutcomeStatus, string>> = { scored: '✓', skipped: '–', failed: '✗', cancelled: '■' };
@@ -34,13 +37,16 @@ const TOP_CAUSES = 5;
 export function renderBatch(data: BatchData, options: BatchTextOptions): string {
   const colors = pc.createColors(options.color);
   const match = data.faults && matchFaults(data.faults, data.sensors, data);
+  const { alarms } = options;
+  const missed = match && { ...match, faults: match.faults.filter(({ found }) => !found) };
+  const listed = alarms ? missed : match;
   const parts = [
     head(data, options, colors),
-    sensorLines(data, options, colors),
-    match ? faultLines(match, options, colors) : [],
+    alarms ? [] : sensorLines(data, options, colors),
+    listed ? faultLines(listed, options, colors) : [],
     causeLines(data, options, colors),
     totalLines(data, match, options, colors),
-    options.onlyWrong ? stretchLines(data, match?.faults ?? [], options, colors) : [],
+    alarms ? alarmLines(alarms, options, colors) : [],
   ];
   return parts
     .filter((lines) => lines.length > 0)
@@ -245,37 +251,17 @@ function causeLines({ causes }: BatchData, options: TerminalOptions, colors: Col
   ];
 }
 
-/** Stretches told one by one. */
-const TOLD = 12;
-
-/** `! cooling-tower-1/makeup-flow: anomalous since 19:48:25 UTC, for 3 min, over (level-shift was injected)` */
-function stretchLines(
-  { sensors }: BatchData,
-  faults: readonly MatchedFault[],
-  { width }: TerminalOptions,
-  colors: Colors,
-): string[] {
-  const stretches = stretchesOf(sensors);
-  const rest = stretches.length - TOLD;
+/** `! cooling-tower-1 makeup-flow: level shift since 19:48:25, 3 min, cleared`; what goes on is red. */
+function alarmLines(alarms: readonly string[], { width }: TerminalOptions, colors: Colors): string[] {
+  if (alarms.length === 0) return [colors.green('Alarms: none. Nothing is wrong.')];
   return [
-    ...stretches.slice(0, TOLD).flatMap((stretch) => {
-      const [first = '', ...more] = wrapText(harmless(stretchText(stretch, faults)), width - 2);
-      const mark = stretch.open ? colors.red('! ') : colors.yellow('! ');
+    colors.bold('Alarms:'),
+    ...alarms.flatMap((alarm) => {
+      const [first = '', ...more] = wrapText(harmless(alarm), width - 2);
+      const mark = alarm.includes(', goes on') ? colors.red('! ') : colors.yellow('! ');
       return [mark + first, ...more.map((line) => `  ${line}`)];
     }),
-    ...(rest > 0 ? [colors.dim(`and ${formatNumberOf(rest, 'shorter one')}, all in the report`)] : []),
   ];
-}
-
-function stretchText(stretch: Stretch, faults: readonly MatchedFault[]): string {
-  const { device, sensor, fromMs, toMs, windows, open } = stretch;
-  const fault = faults.find(
-    (one) => one.device === device && one.sensor === sensor && one.fromMs < toMs && one.toMs > fromMs,
-  );
-  const length = windows === 1 ? 'one window' : `for ${formatMs(lengthOf(stretch))}`;
-  const begin = `anomalous ${open ? 'since' : 'at'} ${plainTime(fromMs).slice(11)} UTC`;
-  const cause = fault ? ` (${fault.kind}, put there)` : '';
-  return `${sensorName({ device, sensor })}: ${begin}, ${length}, ${open ? 'not over yet' : 'over'}${cause}`;
 }
 
 function totalLines(

@@ -22,10 +22,12 @@ export async function untilDecided(store: Store, batches: readonly Batch[], sign
 const worstFirst = (a: Alarm, b: Alarm): number =>
   Number(b.active) - Number(a.active) || b.facts.severity - a.facts.severity || a.facts.sinceMs - b.facts.sinceMs;
 
+/** @param whatOf what is wrong, where more is known of an alarm than its kind says */
 export async function alarmLines(
   store: Store,
   batches: readonly Pick<Batch, 'fromMs' | 'toMs'>[],
   nowMs: number,
+  whatOf: (alarm: Alarm) => string | undefined = () => undefined,
 ): Promise<string[]> {
   if (batches.length === 0) return [];
   const within = {
@@ -35,7 +37,7 @@ export async function alarmLines(
   const alarms = (await store.listAlarms({ within }, nowMs)).filter(({ withdrawn }) => !withdrawn).sort(worstFirst);
   const left = alarms.length - SHOWN;
   return [
-    ...alarms.slice(0, SHOWN).map((alarm) => alarmSentence(alarm, nowMs)),
+    ...alarms.slice(0, SHOWN).map((alarm) => alarmSentence(alarm, nowMs, whatOf(alarm))),
     ...(left > 0 ? [`and ${left} more: fleetscore alarms list --all`] : []),
   ];
 }

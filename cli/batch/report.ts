@@ -84,8 +84,13 @@ export async function collect(
   });
 }
 
-export function text(data: BatchData): string {
-  return renderBatch(data, { ...terminalOptions(process.stdout, process.env), onlyWrong: true });
+/** @param alarms in words, where they were decided on: they take the place of the list of sensors */
+export function text(data: BatchData, alarms?: readonly string[]): string {
+  return renderBatch(data, {
+    ...terminalOptions(process.stdout, process.env),
+    onlyWrong: true,
+    ...(alarms ? { alarms } : {}),
+  });
 }
 
 /** Writes the page to a file, whole or not at all. */

@@ -10,12 +10,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import pc from 'picocolors';
+import type { Alarm } from '../../domain/alarm.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
 import { DAY_MS, HOUR_MS, type Period, plainTime } from '../../domain/time.ts';
 import { sendReadings, waitIngested } from '../../ingest/send.ts';
 import { readStack } from '../../local/state.ts';
-import { formatCount, formatMs, formatNumberOf, formatPeriod } from '../../report/index.ts';
+import { formatCount, formatMs, formatNumberOf, formatPeriod, type InjectedFault } from '../../report/index.ts';
 import { faultsIn } from '../../samples/faults.ts';
 import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { sampleFeed } from '../../samples/readings.ts';
@@ -126,14 +127,7 @@ async function mainJob(
   if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
 
   const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
-  const faults = faultsIn(span.fromMs, span.toMs).map(({ sensor, kind, fromMs, toMs, findable }) => ({
-    device: sensor.device,
-    sensor: sensor.sensor,
-    kind,
-    fromMs,
-    toMs,
-    findable,
-  }));
+  const faults = sampleFaults(span);
   const data = await collect(
     context,
     shown.map((batch) => batch.id),
@@ -141,12 +135,10 @@ async function mainJob(
   );
   const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
   await storePage(context, data, await writePage(file, data));
-  if (!context.json) say(`\n${text(data)}\n`);
   const store = await context.store();
   await untilDecided(store, shown, signal);
-  const told = await alarmLines(store, shown, Date.now());
-  say(`${pc.bold('Alarms:')}  ${told.length === 0 ? 'none' : ''}`);
-  for (const line of told) say(`  ${line}`);
+  const told = await alarmLines(store, shown, Date.now(), (alarm) => faultOf(alarm, faults));
+  if (!context.json) say(`\n${text(data, told)}\n`);
   const page = pathToFileURL(file).href;
   say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
   const site = pathToFileURL(
@@ -178,6 +170,19 @@ async function mainJob(
       app: app ?? null,
     },
   };
+}
+
+const sampleFaults = ({ fromMs, toMs }: Period): InjectedFault[] =>
+  faultsIn(fromMs, toMs).map(({ sensor: { device, sensor }, ...fault }) => ({ device, sensor, ...fault }));
+
+/** What was put into the readings of the sample plant: `level shift` says more than `anomalous`. */
+function faultOf({ device, sensor, facts }: Alarm, faults: readonly InjectedFault[]): string | undefined {
+  return faults
+    .find(
+      (one) =>
+        one.device === device && one.sensor === sensor && one.fromMs < facts.lastMs && one.toMs > facts.sinceMs,
+    )
+    ?.kind.replaceAll('-', ' ');
 }
 
 /** Sends the readings of the sample fleet, and waits until they are ingested. */
@@ -338,7 +343,10 @@ async function stayLive(
             `${plainTime(batch.finishedAtMs ?? until).slice(11)}  batch ${batch.id} ${batch.status}: ${scored} scored, ${skipped} skipped, ${failed} failed, ${formatCount(windows)} windows, ${formatCount(anomalies)} anomalous`,
           );
           await untilDecided(store, [batch], signal);
-          for (const line of await alarmLines(store, [batch], Date.now())) say(`  ${line}`);
+          const faults = sampleFaults(batch);
+          for (const line of await alarmLines(store, [batch], Date.now(), (alarm) => faultOf(alarm, faults)))
+            say(`  ${line}`);
+          say(pc.dim(`  next batch at ${plainTime(Math.ceil(Date.now() / EVERY_MS) * EVERY_MS).slice(11)} UTC`));
           remember(context, { scoredToMs: batch.toMs });
           await writeSite(context, siteFolder(context), [batch.id]);
         }
