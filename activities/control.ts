@@ -8,6 +8,7 @@ import { lastWindowEnd } from '../domain/windowing.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import type { PlannedSensor } from '../storage/store.ts';
 import { decideRest } from '../batches/undecided.ts';
+import { appPage } from '../domain/app-page.ts';
 import { asActivity } from './failures.ts';
 import { announceBatch } from '../batches/announce.ts';
 import { finishBatch } from '../batches/finish.ts';
@@ -75,6 +76,7 @@ async function planBatch(deps: BatchDeps, input: PlanInput): Promise<BatchPlan> 
     planned: batch.planned,
     ...(await planGroups(deps, batch, input)),
     ...(deps.unnamedChildren ? { unnamedChildren: true } : {}),
+    ...(deps.appUrl === undefined ? {} : { page: appPage(deps.appUrl, 'batches', batch.id) }),
   };
 }
 

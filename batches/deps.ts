@@ -27,6 +27,8 @@ export interface BatchDeps {
   readonly filePerSensor?: boolean;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
+  /** Where people open the web application; absent: nothing links there. */
+  readonly appUrl?: string;
   /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */
   readonly onClosed?: (closed: ClosedBatch) => void;
   /** Writes the pages of a batch that was closed. Absent: there are none. */

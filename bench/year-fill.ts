@@ -1,6 +1,7 @@
 /** Fills a SQLite store as months of ingest and batches leave it: in the order of time, all sensors a step. */
 import { DatabaseSync } from 'node:sqlite';
 import { openStore } from '../storage/open-store.ts';
+import type { Period } from '../domain/time.ts';
 import type { Store } from '../storage/store.ts';
 
 export const DAY_MS = 86_400_000;
@@ -20,13 +21,14 @@ export async function fillStore(
   days: number,
   sensors: number,
   say: (line: string) => void,
+  { stepMs = STEP_MS, perDevice = 5 }: { readonly stepMs?: number; readonly perDevice?: number } = {},
 ): Promise<Filled> {
   const toMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const fromMs = toMs - days * DAY_MS;
   const store = await openStore(`sqlite:${file}`);
   await store.migrate();
   const ids = await store.registerSensors(
-    Array.from({ length: sensors }, (_, i) => ({ device: `d${Math.floor(i / 5)}`, sensor: `s${i}` })),
+    Array.from({ length: sensors }, (_, i) => ({ device: `d${Math.floor(i / perDevice)}`, sensor: `s${i}` })),
   );
   await store.createRelease(
     RELEASE,
@@ -36,13 +38,13 @@ export async function fillStore(
   );
   await store.setCurrentRelease(RELEASE);
   say(`filling ${days} days of ${sensors} sensors ...`);
-  fillWindows(file, fromMs, toMs, sensors);
+  fillWindows(file, { fromMs, toMs }, sensors, stepMs);
   for (let at = fromMs; at < toMs; at += PERIOD_MS) await addBatch(store, at, ids);
   await store.close();
-  return { fromMs, toMs, windows: ((toMs - fromMs) / STEP_MS) * sensors };
+  return { fromMs, toMs, windows: ((toMs - fromMs) / stepMs) * sensors };
 }
 
-function fillWindows(file: string, fromMs: number, toMs: number, sensors: number): void {
+function fillWindows(file: string, { fromMs, toMs }: Period, sensors: number, stepMs: number): void {
   const db = new DatabaseSync(file);
   db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -262144');
   const add = db.prepare(
@@ -53,7 +55,7 @@ function fillWindows(file: string, fromMs: number, toMs: number, sensors: number
   for (let hour = fromMs; hour < toMs; hour += DAY_MS / 24) {
     db.exec('BEGIN');
     for (let id = 1; id <= sensors; id++)
-      for (let at = hour; at < hour + DAY_MS / 24; at += STEP_MS) {
+      for (let at = hour; at < hour + DAY_MS / 24; at += stepMs) {
         const value = 20 + Math.sin(at / 1e7 + id);
         add.run(id, at, value, value, value, value, at);
       }

@@ -239,6 +239,13 @@ export const TABLE = {
     'What people must show to the web application where it listens beyond loopback: 32 or more letters, ' +
       'digits, `-`, `_`, `.` or `~`.',
   ),
+  appUrl: variable(
+    'FLEETSCORE_APP_URL',
+    url(['http:', 'https:'], 'an http or https URL'),
+    {},
+    'Where people open the web application: `https://plant.example`. Notices of alarms and the pages of batches in ' +
+      "Temporal's Web UI link there; behind a proxy it is also what `fleetscore ui` takes actions from.",
+  ),
   logsToBlob: variable(
     'FLEETSCORE_LOGS_TO_BLOB',
     onOff,

@@ -23,7 +23,7 @@ import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-t
 import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Ports, type Server } from './servers.ts';
 import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
-import { startWebApplication } from './web-application.ts';
+import { appAddress, claimAppPort, startWebApplication } from './web-application.ts';
 import { defined } from '../domain/defined.ts';
 
 export interface StackOptions {
@@ -143,7 +143,10 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   // Workers start side by side, and those that score do not make tables.
   await Promise.all([migrate(config.sqlUrl), ...servers.map((server) => server.ready)]);
 
-  const env = { ...outer, ...clientEnv };
+  // Claimed before workers start: what they write links there.
+  const appPort = options.app ? await claimAppPort(config, log) : undefined;
+  const appUrl = appPort === undefined || outer.FLEETSCORE_APP_URL ? {} : { FLEETSCORE_APP_URL: appAddress(appPort) };
+  const env = { ...outer, ...clientEnv, ...appUrl };
   // So many for the queue of each pool: models may name any of them.
   const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
   const scoring = queues.flatMap((queue) =>
@@ -153,7 +156,10 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
     })),
   );
   const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
-  const app = options.app ? startWebApplication(config, env, parts, log, START_TIMEOUT_MS) : Promise.resolve(undefined);
+  const app =
+    appPort === undefined
+      ? Promise.resolve(undefined)
+      : startWebApplication(config, env, parts, log, appPort, START_TIMEOUT_MS);
   await Promise.all(
     workers.map((worker, i) =>
       superviseWorker(

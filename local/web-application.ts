@@ -16,10 +16,10 @@ export async function startWebApplication(
   env: Env,
   parts: Parts,
   log: (line: string) => void,
+  port: number,
   timeoutMs: number,
 ): Promise<string | undefined> {
   try {
-    const port = await portOf(config, log);
     const start = (): ReturnType<typeof startChild> =>
       startChild({
         name: 'web application',
@@ -29,15 +29,17 @@ export async function startWebApplication(
         logFile: join(config.home, 'logs', 'ui.log'),
       });
     await superviseWorker(start, 0, parts, log, timeoutMs);
-    return `http://${LOOPBACK}:${port}`;
+    return appAddress(port);
   } catch (error) {
     if (!parts.ending.aborted) log(messageOf(error));
     return undefined;
   }
 }
 
+export const appAddress = (port: number): string => `http://${LOOPBACK}:${port}`;
+
 /** A second stack of this machine is no reason to do without: it gets another port, and says which. */
-async function portOf({ ports }: Config, log: (line: string) => void): Promise<number> {
+export async function claimAppPort({ ports }: Config, log: (line: string) => void): Promise<number> {
   try {
     return await claimPort(ports.app, 'the web application', 'FLEETSCORE_APP_PORT');
   } catch {

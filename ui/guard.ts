@@ -25,11 +25,15 @@ const nameOf = (host: string): string =>
     .replace(/^\[(.*)\]$/, '$1')
     .toLowerCase();
 
-/** Whether an action comes from a page of this very server. A request that does not say is refused. */
-export function sameOrigin({ host, origin, site }: Asked, scheme: 'http' | 'https'): boolean {
+/**
+ * Whether an action comes from a page of this very server. A request that does not say is refused.
+ * @param publicOrigin what people open it by through a proxy, as it was set: nothing that a request says of itself
+ *   (`X-Forwarded-Proto`) is believed
+ */
+export function sameOrigin({ host, origin, site }: Asked, scheme: 'http' | 'https', publicOrigin?: string): boolean {
   if (host === undefined) return false;
   if (site !== undefined && site !== 'same-origin') return false;
-  if (origin !== undefined) return origin.toLowerCase() === `${scheme}://${host.toLowerCase()}`;
+  if (origin !== undefined) return [`${scheme}://${host.toLowerCase()}`, publicOrigin].includes(origin.toLowerCase());
   return site === 'same-origin';
 }
 

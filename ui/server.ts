@@ -26,6 +26,8 @@ export interface UiOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Names that people open it by, besides loopback and `host`. */
   readonly names?: readonly string[];
+  /** Origin that people open it by through a proxy: `https://plant.example`. */
+  readonly publicOrigin?: string;
   /** Who acts where no token says so: `login@machine`. */
   readonly user: string;
   /** Told of every request that failed on our side. */
@@ -57,7 +59,8 @@ export async function startUi(options: UiOptions): Promise<UiServer> {
     who: (request) => (options.token === undefined ? options.user : `token from ${request.ip}`),
   };
   protect(server, options, scheme, app.formToken);
-  if (options.token !== undefined) registerSignIn(server, options.token, scheme, app);
+  const secure = scheme === 'https' || options.publicOrigin?.startsWith('https:') === true;
+  if (options.token !== undefined) registerSignIn(server, options.token, secure, app);
   registerAssets(server);
   registerPages(server, app);
   try {
@@ -97,11 +100,12 @@ function createServer({ tls, onError }: UiOptions): FastifyInstance {
 
 function protect(
   server: FastifyInstance,
-  { names = [], host }: UiOptions,
+  { names = [], host, publicOrigin }: UiOptions,
   scheme: 'http' | 'https',
   formToken: string,
 ): void {
-  const allowed = new Set([host, ...names].map((name) => name.toLowerCase()));
+  const publicName = publicOrigin === undefined ? [] : [new URL(publicOrigin).hostname];
+  const allowed = new Set([host, ...names, ...publicName].map((name) => name.toLowerCase()));
   server.addHook('onRequest', async (request, reply) => {
     void reply
       .header('content-security-policy', POLICY)
@@ -125,7 +129,7 @@ function protect(
       site: request.headers['sec-fetch-site'],
     };
     const form = request.body instanceof URLSearchParams ? request.body : undefined;
-    if (!sameOrigin(asked, scheme) || !sameSecret(form?.get('token') ?? undefined, formToken))
+    if (!sameOrigin(asked, scheme, publicOrigin) || !sameSecret(form?.get('token') ?? undefined, formToken))
       return refuse(
         reply,
         403,

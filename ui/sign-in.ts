@@ -18,7 +18,7 @@ const MOST_SESSIONS = 1_000;
 export function registerSignIn(
   server: FastifyInstance,
   token: string,
-  scheme: 'http' | 'https',
+  secure: boolean,
   { formToken, deps }: Pick<App, 'formToken' | 'deps'>,
 ): void {
   const sessions = new Map<string, number>();
@@ -40,9 +40,11 @@ export function registerSignIn(
     const id = randomBytes(32).toString('hex');
     if (sessions.size >= MOST_SESSIONS) sessions.delete(sessions.keys().next().value!);
     sessions.set(id, deps.now() + SESSION_MS);
-    const secure = scheme === 'https' ? '; Secure' : '';
     return reply
-      .header('set-cookie', `${COOKIE}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${SESSION_MS / 1000}${secure}`)
+      .header(
+        'set-cookie',
+        `${COOKIE}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${SESSION_MS / 1000}${secure ? '; Secure' : ''}`,
+      )
       .redirect('/', 303);
   });
 }

@@ -190,7 +190,7 @@ function batchDeps(
     unnamedChildren: encrypts,
     filePerSensor: config.scoring.filePerSensor,
     warn: (message) => log.warn(message),
-    ...defined({ alerts: config.alerts, publish: siteOf(config, store, blobs) }),
+    ...defined({ alerts: config.alerts, appUrl: config.appUrl, publish: siteOf(config, store, blobs) }),
   };
 }
 

@@ -49,6 +49,8 @@ export interface BatchPlan {
   readonly groups: readonly SensorRange[];
   /** Ids of child workflows are made of sensor ids, not of names. */
   readonly unnamedChildren?: boolean;
+  /** Address of its page in the web application, where one is known. */
+  readonly page?: string;
 }
 
 export interface ReadingsState {

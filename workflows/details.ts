@@ -32,6 +32,8 @@ export interface BatchProgress extends Period {
   readonly watermarkMs?: number;
   /** And how far they must be. */
   readonly neededMs?: number;
+  /** Address of its page in the web application. */
+  readonly page?: string;
 }
 
 /** Bytes of one name in a summary: two of them and the words around are below MAX_SUMMARY. */
@@ -85,7 +87,9 @@ export function batchDetails(progress: BatchProgress): string {
   return (
     `### Batch ${progress.batchId}\n\n| | |\n| --- | --- |\n` +
     `${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join('\n')}\n` +
-    failureTable(progress.failures, counts.failed)
+    failureTable(progress.failures, counts.failed) +
+    // Of our own making: a name in it is encoded.
+    (progress.page === undefined ? '' : `\n[Its page in fleetscore](${progress.page})\n`)
   );
 }
 

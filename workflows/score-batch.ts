@@ -100,7 +100,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
       { ...batch, ...defined({ sensorsPerChild, sensorsPerActivity, sensors }) },
     ]);
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
-    show({ phase: 'scoring', planned: plan.planned, release: plan.release, children: plan.groups.length });
+    const { planned, release: pinned, page } = plan;
+    show({ phase: 'scoring', planned, release: pinned, children: plan.groups.length, ...defined({ page }) });
 
     await forEachThrottled(plan.groups, throttle, async (range, started) => {
       const outcome = await scoreGroup(batchId, parsed, range, plan, started);

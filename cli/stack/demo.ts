@@ -179,8 +179,7 @@ const sampleFaults = ({ fromMs, toMs }: Period): InjectedFault[] =>
 function faultOf({ device, sensor, facts }: Alarm, faults: readonly InjectedFault[]): string | undefined {
   return faults
     .find(
-      (one) =>
-        one.device === device && one.sensor === sensor && one.fromMs < facts.lastMs && one.toMs > facts.sinceMs,
+      (one) => one.device === device && one.sensor === sensor && one.fromMs < facts.lastMs && one.toMs > facts.sinceMs,
     )
     ?.kind.replaceAll('-', ' ');
 }

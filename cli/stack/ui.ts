@@ -22,18 +22,26 @@ interface UiCommand {
   readonly plainHttp?: boolean;
 }
 
+/** Origin that people open it by through a proxy; undefined where they come without one. */
+function publicOrigin(appUrl: string | undefined): string | undefined {
+  const url = appUrl === undefined ? undefined : new URL(appUrl);
+  return url && !isLoopbackHost(url.hostname) ? url.origin : undefined;
+}
+
 export async function serve(context: Context, options: UiCommand): Promise<Output | undefined> {
   const { config, env } = context;
   const { host } = options;
   const tls = readTls(options);
-  const local = isLoopbackHost(host);
+  const origin = publicOrigin(config.appUrl);
+  const local = isLoopbackHost(host) && origin === undefined;
   if (!local && config.appToken === undefined)
     throw new FleetscoreError(
       'NOT_CONFIGURED',
-      `--host ${host} is not loopback: without a token everybody who reaches it could see and steer the ` +
-        'plant. Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)',
+      `${origin === undefined ? `--host ${host} is not loopback` : `FLEETSCORE_APP_URL says that others come as ${origin}`}: ` +
+        'without a token everybody who reaches it could see and steer the plant. ' +
+        'Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)',
     );
-  if (!local && !tls && !options.plainHttp)
+  if (!isLoopbackHost(host) && !tls && !options.plainHttp)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
       `--host ${host} is not loopback: the token would go over the network in the clear. ` +
@@ -50,7 +58,7 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
       onError: (problem) => tell(problem),
       ...(local || config.appToken === undefined ? {} : { token: config.appToken }),
       ...(tls ? { tls } : {}),
-      ...defined({ names: options.name }),
+      ...defined({ names: options.name, publicOrigin: origin }),
     });
     try {
       if (context.json) sayJsonLine({ url: server.url, port: server.port });

@@ -92,9 +92,7 @@ test('alarms in words take the place of the list of sensors and of faults that w
   expect(lines.slice(-3)).toEqual(['Alarms:', ...alarms.map((alarm) => `! ${alarm}`)]);
   expect(lines.filter((line) => /^ {2}\S.* ✓ scored/.test(line))).toEqual([]);
   expect(text).not.toMatch(/✓ found/);
-  expect(text.match(/✗ missed|– missed/g) ?? []).toHaveLength(
-    plain(100).match(/✗ missed|– missed/g)?.length ?? 0,
-  );
+  expect(text.match(/✗ missed|– missed/g) ?? []).toHaveLength(plain(100).match(/✗ missed|– missed/g)?.length ?? 0);
   expect(text).toContain('✗ model_corrupt');
   expect(renderBatch(data, { width: 100, color: false, alarms: [] })).toMatch(/Alarms: none\. Nothing is wrong\.$/);
   expect(widest(renderBatch(data, { width: 60, color: false, alarms }))).toBeLessThanOrEqual(60);

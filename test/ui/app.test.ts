@@ -114,6 +114,44 @@ describe('who is let in', () => {
     ]);
   });
 
+  test('behind a proxy that speaks https, actions are taken from the address that was set, and from no other', async () => {
+    const publicOrigin = 'https://plant.example';
+    const shared = { deps: depsOf(), host: '127.0.0.1', port: 0, user: 'ann@desk' };
+    const token = 'a'.repeat(40);
+    const proxied = await startUi({ ...shared, token, publicOrigin });
+    const unaware = await startUi(shared);
+    try {
+      const host = 'plant.example';
+      expect((await ask(unaware.url, { host })).status).toBe(421);
+      const first = await ask(proxied.url, { host });
+      expect(first.status).toBe(401);
+      const signIn = (origin: string): Promise<Answered> =>
+        ask(
+          `${proxied.url}/sign-in`,
+          // A proxy says how it was asked; nobody who can reach the port is believed.
+          { ...FORM, host, origin, 'sec-fetch-site': 'same-origin', 'x-forwarded-proto': 'https' },
+          { secret: token, token: tokenIn(first.body) },
+        );
+      expect((await signIn('https://evil.example')).status).toBe(403);
+      const inside = await signIn(publicOrigin);
+      expect(inside.status).toBe(303);
+      expect(String(inside.headers['set-cookie'])).toMatch(/; Secure$/);
+      const local = await ask(unaware.url);
+      const { host: own } = new URL(unaware.url);
+      const forwarded = {
+        ...FORM,
+        origin: `https://${own}`,
+        'sec-fetch-site': 'same-origin',
+        'x-forwarded-proto': 'https',
+      };
+      expect((await ask(`${unaware.url}/batches/b3/pause`, forwarded, { token: tokenIn(local.body) })).status).toBe(
+        403,
+      );
+    } finally {
+      await Promise.all([proxied.close(), unaware.close()]);
+    }
+  });
+
   test('predictions and readings come as files for spreadsheets', async () => {
     const span = '?from=2026-11-23T14:30:00Z&to=2026-11-23T14:45:00Z';
     const predictions = await ask(`${server.url}/devices/pump-1/vibration/predictions.csv${span}`);
