@@ -4,7 +4,7 @@
  * ends the same: the first attempt that commits wins, later ones change nothing.
  */
 import { Context } from '@temporalio/activity';
-import { batchFolder, chunkName } from '../domain/blob-names.ts';
+import { predictionsFolder, chunkName } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
 import { decided, failedOutcome, type OutcomeCounts, type SensorOutcome } from '../domain/outcome.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
@@ -139,7 +139,7 @@ async function scoreAndCommit(
   const file =
     encoded.rows === 0
       ? undefined
-      : await writePredictions(deps.blobs, deps.format, batchFolder(fromMs, batchId), chunk, encoded);
+      : await writePredictions(deps.blobs, deps.format, predictionsFolder(fromMs, batchId), chunk, encoded);
   const shape = { windowMs, hopMs };
   const signals = signalsOf({ sensors, series, result, period, shape, known: await store.alarmSense(range) });
   const counts = await store.commitChunk({

@@ -3,7 +3,7 @@
  * restored, files deleted by hand). A lost manifest is written again from SQL, byte for byte what it was; the sensors
  * of a lost file are found, so that a redrive or a re-score takes them too.
  */
-import { batchFolder, CONTAINERS } from '../domain/blob-names.ts';
+import { CONTAINERS, folderOf } from '../domain/blob-names.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type BatchFile, type Store } from '../storage/store.ts';
 import { manifestOf, writeManifest } from './manifest.ts';
@@ -30,13 +30,14 @@ export async function filesOf(store: Store, batchId: string): Promise<BatchFile[
   return files;
 }
 
-/** Looks whether a closed batch has what is on record: one list of its folder, no file is read. */
+/** Looks whether a closed batch has what is on record: one list of each folder that it names, no file is read. */
 export async function holeOf({ store, blobs }: Deps, batch: Batch): Promise<Hole | undefined> {
   if (batch.manifest === undefined) return undefined;
+  const recorded = await filesOf(store, batch.id);
   const there = new Map<string, number>();
-  for await (const { name, bytes } of blobs.list(CONTAINERS.predictions, `${batchFolder(batch.fromMs, batch.id)}/`))
-    there.set(name, bytes);
-  const files = (await filesOf(store, batch.id)).filter((file) => there.get(file.blob) !== file.bytes);
+  for (const folder of new Set([batch.manifest, ...recorded.map(({ blob }) => blob)].map(folderOf)))
+    for await (const { name, bytes } of blobs.list(CONTAINERS.predictions, folder)) there.set(name, bytes);
+  const files = recorded.filter((file) => there.get(file.blob) !== file.bytes);
   const manifestMissing = !there.has(batch.manifest);
   return manifestMissing || files.length > 0 ? { batch, manifestMissing, files } : undefined;
 }

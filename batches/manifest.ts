@@ -2,7 +2,7 @@
  * The manifest of a batch, from what is on record: made again it has the same bytes. Written once; where an earlier
  * try got that far, what it wrote stands, as it must where a policy makes blobs immutable.
  */
-import { batchFolder, CONTAINERS, manifestBlob } from '../domain/blob-names.ts';
+import { CONTAINERS, folderOfFiles, manifestBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { FORMATS } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
@@ -43,7 +43,7 @@ export function manifestOf(batch: Batch, status: Manifest['status'], files: read
  */
 export async function writeManifest(blobs: BlobStore, batch: Batch, manifest: Manifest): Promise<string> {
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
-  const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
+  const name = manifestBlob(folderOfFiles(batch.fromMs, batch.id, manifest.files));
   if (await stands(blobs, name, bytes)) return name;
   try {
     await blobs.put(CONTAINERS.predictions, name, bytes, JSON_TYPE);

@@ -4,7 +4,7 @@
  * blobs of a kilobyte, and every reader would open hundreds of them. Each file is whole before SQL points to it, what
  * it replaces goes after the manifest is there, and a retry does what is left.
  */
-import { batchFolder, chunkName, CONTAINERS, isSingleChunk } from '../domain/blob-names.ts';
+import { chunkName, CONTAINERS, folderOfFiles, isSingleChunk } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import { keyOf } from '../domain/sensor.ts';
@@ -99,7 +99,7 @@ async function mergeGroup(
     for (const part of some) rows.push(...part);
   }
   const format = group[0]!.blob.endsWith('.parquet') ? 'parquet' : 'csv';
-  const folder = batchFolder(batch.fromMs, batch.id);
+  const folder = folderOfFiles(batch.fromMs, batch.id, group);
   const file = await writePredictions(blobs, format, folder, chunk, encodeRows(format, rows));
   await store.mergeChunks(
     batch.id,

@@ -3,7 +3,7 @@
  * them, so that a cut-off round finds them again), logs of workers and of pools by the age of batches, raw events by
  * the age of windows. The newest raw file of a partition stays: capture knows by it how far it came.
  */
-import { batchFolder, CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
+import { batchFolder, CONTAINERS, predictionsFolders, type ContainerName } from '../domain/blob-names.ts';
 import { compactTime, HOUR_MS, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type PruneCut, type Store } from '../storage/store.ts';
@@ -38,9 +38,9 @@ export async function pruneBlobs(
   if (batchesBeforeMs === undefined) return gone;
   for (const batch of await store.listBatches({ endedBefore: batchesBeforeMs })) {
     if (!hasEnded(batch)) continue;
-    const folder = `${batchFolder(batch.fromMs, batch.id)}/`;
-    gone.predictions += await deleteAll(blobs, CONTAINERS.predictions, folder);
-    gone.site += await deleteAll(blobs, CONTAINERS.site, `batches/${folder}`);
+    for (const folder of predictionsFolders(batch.fromMs, batch.id))
+      gone.predictions += await deleteAll(blobs, CONTAINERS.predictions, `${folder}/`);
+    gone.site += await deleteAll(blobs, CONTAINERS.site, `batches/${batchFolder(batch.fromMs, batch.id)}/`);
     gone.logs += await deleteAll(blobs, CONTAINERS.logs, `errors/${batch.id}/`);
   }
   gone.logs += await pruneLogs(blobs, batchesBeforeMs);

@@ -3,7 +3,7 @@
  * comes by, a few are kept: memory holds a handful of files and the manifest, whatever the fleet.
  */
 import { LRUCache } from 'lru-cache';
-import { batchFolder, CONTAINERS, manifestBlob, reportBlob } from '../domain/blob-names.ts';
+import { CONTAINERS, manifestBlob, predictionsFolders, reportBlob } from '../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
@@ -37,7 +37,8 @@ const neverPlanned = (batch: Batch): boolean =>
   hasEnded(batch) && batch.status !== 'completed' && batch.planned === 0 && batch.manifest === undefined;
 
 export async function readManifest({ blobs }: Deps, batch: Batch, findings: Findings): Promise<Manifest | undefined> {
-  const name = manifestBlob(batchFolder(batch.fromMs, batch.id));
+  const [today, before] = predictionsFolders(batch.fromMs, batch.id);
+  const name = manifestBlob(batch.manifest?.startsWith(`${before}/`) ? before : today);
   if (neverPlanned(batch)) {
     findings.note(`it ended before its sensors were planned (${batch.class ?? batch.status}): there is nothing in it`);
     return undefined;
@@ -72,14 +73,14 @@ export async function openFiles(
   findings: Findings,
 ): Promise<BatchFiles> {
   const { store, blobs } = deps;
-  const folder = batchFolder(batch.fromMs, batch.id);
+  const folders = predictionsFolders(batch.fromMs, batch.id);
   const files = await listFiles(store, batch, manifest, findings);
   const seen = new Map<string, { readonly sensors: number; matched: number }>();
   const tallies = new LRUCache<string, { readonly tally: FileTally | undefined }>({ max: KEPT_FILES });
 
   for (const file of files.values())
-    if (!file.blob.startsWith(`${folder}/`))
-      findings.found('files', `predictions/${file.blob} is not in the folder of its batch, ${folder}`);
+    if (!folders.some((folder) => file.blob.startsWith(`${folder}/`)))
+      findings.found('files', `predictions/${file.blob} is not in the folder of its batch, ${folders[0]}`);
 
   const load = async (file: ManifestFile): Promise<FileTally | undefined> => {
     const name = `predictions/${file.blob}`;
@@ -180,15 +181,13 @@ export async function noteOrphans(
   manifest: Manifest | undefined,
   findings: Findings,
 ): Promise<void> {
-  const folder = batchFolder(batch.fromMs, batch.id);
-  const known = new Set([
-    manifestBlob(folder),
-    reportBlob(folder),
-    ...(manifest?.files.map((file) => file.blob) ?? []),
-  ]);
-  for await (const { name, bytes } of blobs.list(CONTAINERS.predictions, `${folder}/`))
-    if (!known.has(name))
-      findings.note(
-        `predictions/${name} (${bytes} bytes) is not in the manifest: an attempt that lost left it, nobody reads it`,
-      );
+  const listed = new Set([batch.manifest, ...(manifest?.files.map((file) => file.blob) ?? [])]);
+  for (const folder of predictionsFolders(batch.fromMs, batch.id)) {
+    const known = new Set([manifestBlob(folder), reportBlob(folder)]);
+    for await (const { name, bytes } of blobs.list(CONTAINERS.predictions, `${folder}/`))
+      if (!known.has(name) && !listed.has(name))
+        findings.note(
+          `predictions/${name} (${bytes} bytes) is not in the manifest: an attempt that lost left it, nobody reads it`,
+        );
+  }
 }

@@ -1,7 +1,7 @@
 /** `fleetscore report`: the picture of batches, for the terminal, as a page, and as a site in a folder. */
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { batchFolder, CONTAINERS, reportBlob } from '../../domain/blob-names.ts';
+import { predictionsFolder, CONTAINERS, reportBlob } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import {
   collectBatchData,
@@ -117,7 +117,7 @@ export async function storePage(context: Context, data: BatchData, page: string)
     .blobs()
     .put(
       CONTAINERS.predictions,
-      reportBlob(batchFolder(newest.fromMs, newest.id)),
+      reportBlob(predictionsFolder(newest.fromMs, newest.id)),
       Buffer.from(page),
       'text/html; charset=utf-8',
     );

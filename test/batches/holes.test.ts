@@ -2,9 +2,11 @@
  * What SQL has on record and Blob lost is found, said and mended: the manifest is written again byte for byte, and the
  * sensors of a lost file are scored again by a redrive or a re-score. Small files of single sensors become one.
  */
+import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { lostSensors, mendHoles, holeLines } from '../../batches/holes.ts';
-import { batchFolder, CONTAINERS, manifestBlob } from '../../domain/blob-names.ts';
+import { pruneBlobs } from '../../batches/prune-blobs.ts';
+import { batchFolder, predictionsFolder, CONTAINERS, manifestBlob } from '../../domain/blob-names.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
@@ -46,7 +48,7 @@ test('a lost manifest comes back byte for byte; the sensors of a lost file are s
   const batch = (await store.findBatch(id))!;
   expect(await mendHoles(deps, [batch])).toEqual({ manifests: [], holes: [] });
 
-  const name = manifestBlob(batchFolder(batch.fromMs, id));
+  const name = manifestBlob(predictionsFolder(batch.fromMs, id));
   const before = Buffer.from(await server.blobs.get(CONTAINERS.predictions, name));
   const files = (JSON.parse(before.toString('utf8')) as Manifest).files;
   expect(files.length).toBeGreaterThan(1);
@@ -86,10 +88,53 @@ test('a re-score takes the sensors of a lost file too, and a file of another len
   expect(result).toMatchObject({ planned: lost.length, counts: { scored: lost.length } });
 }, 60_000);
 
+/** Puts a batch where versions up to 0.2.0 had it: blobs, their names in the manifest, their names in SQL. */
+async function moveBack(id: string): Promise<void> {
+  const { blobs } = server;
+  const [hive, before] = [predictionsFolder(SMALL_PERIOD.fromMs, id), batchFolder(SMALL_PERIOD.fromMs, id)];
+  for (const name of await blobsOf(id)) {
+    const bytes = await blobs.get(CONTAINERS.predictions, `${hive}/${name}`);
+    const moved = name.startsWith('_') ? Buffer.from(Buffer.from(bytes).toString().replaceAll(hive, before)) : bytes;
+    await blobs.put(CONTAINERS.predictions, `${before}/${name.replace('_', '')}`, moved, 'text/plain');
+    await blobs.delete(CONTAINERS.predictions, `${hive}/${name}`);
+  }
+  const db = new DatabaseSync(join(dir, 'fleet.db'));
+  db.prepare('UPDATE chunks SET blob = replace(blob, ?, ?)').run(hive, before);
+  db.prepare('UPDATE batches SET manifest = ? WHERE id = ?').run(manifestBlob(before), id);
+  db.close();
+}
+
+test('a batch of 0.2.0 is read, checked and mended where it lies', async () => {
+  const { store } = small;
+  const { blobs } = server;
+  const id = '20260302T100100Z-0000000e';
+  await run(id);
+  await moveBack(id);
+  expect(await blobsOf(id)).toEqual([]);
+  const { findings, notes } = await verify(id);
+  expect(findings).toEqual([]);
+  expect(notes.filter((note) => note.includes('not in the manifest'))).toEqual([]);
+
+  const batch = (await store.findBatch(id))!;
+  const written = Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest!));
+  await blobs.delete(CONTAINERS.predictions, batch.manifest!);
+  expect((await mendHoles({ store, blobs }, [batch])).manifests).toEqual([id]);
+  expect(Buffer.from(await blobs.get(CONTAINERS.predictions, batch.manifest!))).toEqual(written);
+  expect(await lostSensors({ store, blobs }, batch)).toEqual([]);
+  const [file] = await store.listFiles(id);
+  await blobs.put(CONTAINERS.predictions, `${batchFolder(batch.fromMs, id)}/left.csv`, Buffer.from('x'), 'text/csv');
+  await blobs.delete(CONTAINERS.predictions, file!.blob);
+  expect((await lostSensors({ store, blobs }, batch)).length).toBeGreaterThan(0);
+  expect((await verify(id)).notes.join()).toContain('left.csv');
+
+  await pruneBlobs({ store, blobs }, { batchesBeforeMs: Date.now() + 1 }, () => '');
+  for await (const { name } of blobs.list(CONTAINERS.predictions, '')) expect(name).not.toContain(id);
+}, 60_000);
+
 /** Of the folder of a batch. */
 async function blobsOf(id: string): Promise<string[]> {
   const names: string[] = [];
-  const folder = batchFolder(SMALL_PERIOD.fromMs, id);
+  const folder = predictionsFolder(SMALL_PERIOD.fromMs, id);
   for await (const { name } of server.blobs.list(CONTAINERS.predictions, `${folder}/`))
     names.push(name.slice(folder.length + 1));
   return names.sort();
@@ -105,7 +150,7 @@ test.each(['csv', 'parquet'] as const)(
     await run(apart, single, { filePerSensor: true, format });
     await run(together, single, { format });
     expect((await blobsOf(apart)).length).toBeGreaterThan(3);
-    expect(await blobsOf(together)).toEqual(['manifest.json', expect.stringMatching(/^sensors-\d+-\d+\./)]);
+    expect(await blobsOf(together)).toEqual(['_manifest.json', expect.stringMatching(/^sensors-\d+-\d+\./)]);
     expect(foundIn(await verify(together))).toBe(0);
     expect((await verify(together)).notes.filter((note) => note.includes('not in the manifest'))).toEqual([]);
     const rowsIn = async (id: string): Promise<unknown[]> => {

@@ -15,7 +15,7 @@ import { closeAbandoned } from '../../batches/abandoned.ts';
 import type { Alert } from '../../batches/alerts.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { judge } from '../../batches/verdict.ts';
-import { batchFolder, CONTAINERS, manifestBlob } from '../../domain/blob-names.ts';
+import { predictionsFolder, CONTAINERS, manifestBlob } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
@@ -134,9 +134,9 @@ test('a batch that fails before it is planned is told everywhere', async () => {
   expect(page).toMatch(/chip failed/);
   expect(page).toContain('there is no release &quot;nope&quot;');
   // No manifest: readers see nothing of it, and there is nothing of it to drive again.
-  expect(await server.blobs.exists(CONTAINERS.predictions, manifestBlob(batchFolder(batch.fromMs, batch.id)))).toBe(
-    false,
-  );
+  expect(
+    await server.blobs.exists(CONTAINERS.predictions, manifestBlob(predictionsFolder(batch.fromMs, batch.id))),
+  ).toBe(false);
   await expect(checkSelection(store, { ...SMALL_PERIOD, redrive: batch.id })).rejects.toThrow(/batch run --from/);
 });
 
@@ -270,18 +270,18 @@ test.each<[string, ErrorCode, boolean]>([
 ])('a manifest whose answer was lost closes its batch under a policy, %s', async (_, code, retryable) => {
   const id = await scoredBatch();
   expect(await finish(id, immutable(code, retryable, true))).toMatchObject({ status: 'completed' });
-  expect((await store.findBatch(id))!.manifest).toBe(manifestBlob(batchFolder(SMALL_PERIOD.fromMs, id)));
+  expect((await store.findBatch(id))!.manifest).toBe(manifestBlob(predictionsFolder(SMALL_PERIOD.fromMs, id)));
   expect(alerts).toEqual([]);
 });
 
 test('a manifest of an earlier try with another verdict is not believed: the one that counts lies beside it', async () => {
   const id = await scoredBatch();
-  const name = manifestBlob(batchFolder(SMALL_PERIOD.fromMs, id));
+  const name = manifestBlob(predictionsFolder(SMALL_PERIOD.fromMs, id));
   await server.blobs.put(CONTAINERS.predictions, name, Buffer.from('{"status":"failed"}'), 'application/json');
   const blobs = immutable('BLOB_ERROR', false, false);
   expect(await finish(id, blobs)).toMatchObject({ status: 'completed' });
   const batch = (await store.findBatch(id))!;
-  expect(batch.manifest).toMatch(/\/manifest\.[0-9a-f]{12}\.json$/);
+  expect(batch.manifest).toMatch(/\/_manifest\.[0-9a-f]{12}\.json$/);
   const manifest = JSON.parse(Buffer.from(await server.blobs.get(CONTAINERS.predictions, batch.manifest!)).toString());
   expect(manifest).toMatchObject({ batch: id, status: 'completed' });
 });

@@ -1,7 +1,7 @@
 /** What SQL no longer keeps goes from Blob by the same ages; what is kept stays, to the last file. */
 import { join } from 'node:path';
 import { pruneBlobs } from '../../batches/prune-blobs.ts';
-import { batchFolder, CONTAINERS, type ContainerName } from '../../domain/blob-names.ts';
+import { batchFolder, predictionsFolder, CONTAINERS, type ContainerName } from '../../domain/blob-names.ts';
 import { captureName } from '../../ingest/capture.ts';
 import { sourceFolder } from '../../ingest/event.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
@@ -73,7 +73,7 @@ test('a round of retention takes rows and blobs of what is old, and leaves the r
     )();
 
     expect((await store.listBatches()).map((batch) => batch.id)).toEqual([newer!.id]);
-    expect(await names(CONTAINERS.predictions, folder(older))).toEqual([]);
+    expect(await names(CONTAINERS.predictions, predictionsFolder(older!.fromMs, older!.id))).toEqual([]);
     expect(await names(CONTAINERS.site)).toEqual([`batches/${folder(newer)}index.html`, 'index.html']);
     const logs = await names(CONTAINERS.logs);
     expect(logs).toHaveLength(4);

@@ -2,8 +2,8 @@
 import { expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { CONTAINERS } from '../../domain/blob-names.ts';
+import { delimiter, dirname, join } from 'node:path';
+import { batchFolder, CONTAINERS, predictionsFolder } from '../../domain/blob-names.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { SMALL_PERIOD, smallStore, WINDOW_MS, WINDOWS } from '../support/batch-fixture.ts';
@@ -16,13 +16,17 @@ const dir = tempDir('analyst');
 const server = useBlobServer(join(dir, 'blob'));
 const DOC = readFileSync(new URL('../../docs/predictions.md', import.meta.url), 'utf8');
 const PACKAGES = ['duckdb==2.0.1', 'pandas==3.1.1', 'pyarrow==26.0.1', 'numpy==2.4.6'];
-const block = (language: string): string => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(DOC)![1]!;
 
-/** Runs Python with DuckDB and pandas; undefined, and said, where its packages cannot be had. */
-function python(): ((code: string) => unknown) | undefined {
-  const folder = pythonPackages('The test of the queries of docs/predictions.md', PACKAGES);
-  if (folder === undefined) return undefined;
-  const env = { ...process.env, PYTHONPATH: folder };
+const section = (heading: string): string => DOC.slice(DOC.indexOf(`### ${heading}\n`));
+const block = (heading: string): string => /```\w+\n([^]*?)```/.exec(section(heading))![1]!;
+
+/** Runs Python with these packages; undefined, and said, where they cannot be had. */
+function python(...more: readonly string[]): ((code: string) => unknown) | undefined {
+  const folders = [PACKAGES, ...more.map((one) => [one])].map((packages) =>
+    pythonPackages(`A test of the queries of docs/predictions.md, by ${packages.join(', ')},`, packages),
+  );
+  if (folders.includes(undefined)) return undefined;
+  const env = { ...process.env, PYTHONPATH: folders.join(delimiter) };
   return (code) => JSON.parse(execFileSync('python3', ['-c', code], { cwd: dir, env, encoding: 'utf8' })) as unknown;
 }
 
@@ -34,7 +38,7 @@ interface Row {
   readonly batch: string;
 }
 
-test('DuckDB and pandas read what counts, each window once, as the product serves it', async () => {
+test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as the product serves it', async () => {
   const run = python();
   if (!run) return;
   const { blobs } = server;
@@ -56,7 +60,10 @@ test('DuckDB and pandas read what counts, each window once, as the product serve
   };
   await store.commitReadings({ ...progress, updates: [late] });
   await runBatch(deps, { batchId: 'c-late', rescore: true, ...SMALL_PERIOD });
-  await runBatch(deps, { batchId: 'd-half', fromMs: SMALL_PERIOD.fromMs + 30_000, toMs: SMALL_PERIOD.toMs });
+  await runBatch(
+    { ...deps, format: 'parquet' },
+    { batchId: 'd-half', fromMs: SMALL_PERIOD.fromMs + 30_000, toMs: SMALL_PERIOD.toMs },
+  );
   await engine.close();
   // What no manifest lists: of an attempt that was replaced.
   const folder = [...(await names(''))].find((name) => name.endsWith('.csv'))!;
@@ -66,10 +73,13 @@ test('DuckDB and pandas read what counts, each window once, as the product serve
     await blobs.get(CONTAINERS.predictions, folder),
     'text/csv',
   );
+  // One batch lies where versions up to 0.2.0 had it.
+  const [now, before] = [predictionsFolder, batchFolder].map((folderOf) => folderOf(SMALL_PERIOD.fromMs, 'a-second'));
   for (const name of await names('')) {
-    const file = join(dir, 'predictions', name);
+    const file = join(dir, 'predictions', name.replace(now!, before!).replace(`${before}/_`, `${before}/`));
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, await blobs.get(CONTAINERS.predictions, name));
+    const bytes = Buffer.from(await blobs.get(CONTAINERS.predictions, name));
+    writeFileSync(file, name.endsWith('.json') ? bytes.toString().replaceAll(now!, before!) : bytes);
   }
 
   const expected: Row[] = [];
@@ -82,9 +92,34 @@ test('DuckDB and pandas read what counts, each window once, as the product serve
   const asJson = `
 frame['TS'] = [int(t.timestamp() * 1000) for t in frame['TS']]
 print(json.dumps([{k: r[k] for k in ('TS', 'Device', 'Sensor', 'Score', 'batch')} for r in frame.to_dict('records')]))`;
-  const sql = JSON.stringify(block('sql'));
-  expect(run(`import duckdb, json\nframe = duckdb.sql(${sql}).df()${asJson}`)).toEqual(expected);
-  expect(run(`${block('python')}\nframe = predictions${asJson}`)).toEqual(expected);
+  // Of both formats, as the page says.
+  const csv = /read_csv\([^]*?\}\)/.exec(block('DuckDB'))![0];
+  const parquet = /read_parquet\('[^)]+\)/.exec(section('DuckDB'))![0];
+  const both = `(SELECT * FROM ${csv} UNION ALL BY NAME SELECT * FROM ${parquet})`;
+  const sql = block('DuckDB').replace(csv, both);
+  expect(run(`import duckdb, json\nframe = duckdb.sql(${JSON.stringify(sql)}).df()${asJson}`)).toEqual(expected);
+  expect(run(`${block('pandas')}\nframe = predictions${asJson}`)).toEqual(expected);
+  expect(run(`${block('pyarrow')}\nframe = predictions.to_pandas()${asJson}`)).toEqual(expected);
+  const polars = python('polars==2.1.0');
+  const rows = `
+print(json.dumps([r | {'TS': int(r['TS'].timestamp() * 1000)} for r in
+                  predictions.select('TS', 'Device', 'Sensor', 'Score', 'batch').to_dicts()]))`;
+  if (polars) expect(polars(`${block('Polars')}${rows}`)).toEqual(expected);
+
+  // Only folders of what is asked for are opened: by the names in the query, and by engines that know such names.
+  const later = block('DuckDB').replaceAll(/'2026-03-0(\d)T00/g, (_, day) => `'2026-03-0${Number(day) + 2}T00`);
+  const macros = later.slice(0, later.lastIndexOf('SELECT'));
+  const plan = `EXPLAIN ANALYZE ${later.slice(later.lastIndexOf('SELECT')).split(' ORDER')[0]!}`;
+  const opened = run(`import duckdb, json, re
+duckdb.sql(${JSON.stringify(macros)})
+print(json.dumps(re.findall('Scanning Files: (.*?) ', duckdb.sql(${JSON.stringify(plan)}).fetchall()[0][1])))`);
+  expect(opened).toEqual([expect.stringMatching(/^0\/[1-9]/), expect.stringMatching(/^0\/[1-9]/)]);
+  const hive = `import json
+import pyarrow.dataset as ds
+found = ds.dataset('predictions', format='parquet', partitioning='hive', exclude_invalid_files=True)
+print(json.dumps([len(list(found.get_fragments(filter=ds.field('from') > at)))
+                  for at in ('2026-03-02T10-00-00Z', '2026-03-02T10-00-30Z')]))`;
+  expect(run(hive)).toEqual([1, 0]);
   await store.close();
 
   async function names(prefix: string): Promise<string[]> {

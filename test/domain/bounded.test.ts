@@ -6,7 +6,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  batchFolder,
+  predictionsFolder,
   chunkName,
   errorLogBlob,
   manifestBlob,
@@ -38,7 +38,7 @@ function checkLimits(device: string, sensor: string): void {
     expect(byteLength(text + nameOf(one))).toBeLessThanOrEqual(MAX_SUMMARY);
   const chunk = chunkName(one, one.single);
   expect(chunk.length).toBeLessThanOrEqual(800);
-  const folder = batchFolder(0, BATCH);
+  const folder = predictionsFolder(0, BATCH);
   for (const blob of [
     predictionsBlob(folder, `${chunk}.${'0'.repeat(12)}`, 'parquet'),
     errorLogBlob(BATCH, one.single),
@@ -46,7 +46,7 @@ function checkLimits(device: string, sensor: string): void {
     workerLogBlob(0, device),
   ]) {
     expect(blob.length).toBeLessThanOrEqual(1_000);
-    expect(blob).toMatch(/^[\w%/.~-]+$/);
+    expect(blob).toMatch(/^[\w%/.~=-]+$/);
     for (const part of blob.split('/')) expect(part.length).toBeLessThanOrEqual(255);
   }
   const failures = Array.from({ length: 5 }, () => ({

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { batchFolder, chunkName, predictionsBlob } from '../../domain/blob-names.ts';
+import { predictionsFolder, chunkName, predictionsBlob } from '../../domain/blob-names.ts';
 import { checkSensorKey, encodeName, nameProblem, parseSensorName, sensorName } from '../../domain/sensor.ts';
 
 const name = fc
@@ -11,8 +11,10 @@ test('hostile names never leave their folder and never meet', () => {
   fc.assert(
     fc.property(name, name, name, name, (d1, s1, d2, s2) => {
       const blob = (device: string, sensor: string): string =>
-        predictionsBlob(batchFolder(0, 'b'), chunkName({ from: 1, to: 2 }, { device, sensor }), 'csv');
-      expect(blob(d1, s1)).toMatch(/^19700101T000000Z\/b\/[A-Za-z0-9_%-]+\.[A-Za-z0-9_%-]+(~[0-9a-f]{24})?\.csv$/);
+        predictionsBlob(predictionsFolder(0, 'b'), chunkName({ from: 1, to: 2 }, { device, sensor }), 'csv');
+      expect(blob(d1, s1)).toMatch(
+        /^from=1970-01-01T00-00-00Z\/batch=b\/[A-Za-z0-9%-][A-Za-z0-9_%-]*\.[A-Za-z0-9_%-]+(~[0-9a-f]{24})?\.csv$/,
+      );
       expect(blob(d1, s1) === blob(d2, s2)).toBe(d1 === d2 && s1 === s2);
     }),
     {
@@ -20,6 +22,7 @@ test('hostile names never leave their folder and never meet', () => {
         ['..', '..', '.', '.'],
         ['a/b', 'c', 'a', 'b/c'],
         ['a.b', 'c', 'a', 'b.c'],
+        ['_a', 'b', '%5Fa', 'b'],
       ],
     },
   );

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
-import { batchFolder, CONTAINERS, errorLogBlob, manifestBlob } from '../../domain/blob-names.ts';
+import { predictionsFolder, CONTAINERS, errorLogBlob, manifestBlob } from '../../domain/blob-names.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
 import { foundIn, verifyBatch, type VerifyReport } from '../../verify/verify-batch.ts';
@@ -49,7 +49,7 @@ async function batch(sensorsPerActivity = 2): Promise<Done> {
   return { id, end, manifest, verify };
 }
 
-const manifestOf = (id: string): string => manifestBlob(batchFolder(SMALL_PERIOD.fromMs, id));
+const manifestOf = (id: string): string => manifestBlob(predictionsFolder(SMALL_PERIOD.fromMs, id));
 const messages = (report: VerifyReport): string =>
   report.findings.map(({ check, message }) => `${check}: ${message}`).join('\n');
 
@@ -213,7 +213,7 @@ test('files that no manifest lists are noted, and so is a missing log of a faile
   const { id, verify } = await batch();
   await server.blobs.put(
     CONTAINERS.predictions,
-    `${batchFolder(SMALL_PERIOD.fromMs, id)}/sensors-1.abc.csv`,
+    `${predictionsFolder(SMALL_PERIOD.fromMs, id)}/sensors-1.abc.csv`,
     Buffer.from('x'),
     'text/csv',
   );
@@ -253,7 +253,7 @@ test('a running batch is refused; one whose workflow is gone is a finding', asyn
 test('files of a chunk that came late hold rows nobody serves: noted, not found', async () => {
   const done = await batch(5);
   // Sensor 1 was decided by a half of the chunk, with a file of its own, before the whole chunk was committed.
-  const half = `${batchFolder(SMALL_PERIOD.fromMs, done.id)}/sensors-000000001-000000002.csv`;
+  const half = `${predictionsFolder(SMALL_PERIOD.fromMs, done.id)}/sensors-000000001-000000002.csv`;
   const text = Buffer.from(await server.blobs.get(CONTAINERS.predictions, done.manifest.files[0]!.blob)).toString();
   const own =
     text
