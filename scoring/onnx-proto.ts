@@ -6,7 +6,17 @@
 import protobuf from 'protobufjs';
 
 /** ONNX TensorProto.DataType, the ones that have a place in the model contract or in packs. */
-export const DATA_TYPE = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
+export const DATA_TYPE = {
+  float: 1,
+  uint8: 2,
+  int8: 3,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  double: 11,
+} as const;
 
 /** ONNX AttributeProto.AttributeType, the ones written here. */
 export const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
@@ -229,6 +239,22 @@ export function doubleTensor(name: string, dims: readonly number[], values: Floa
   return { name, dataType: DATA_TYPE.double, dims, rawData: bytesOf(values) };
 }
 
+/** A tensor of the type of its values. */
+export function tensorOf(
+  name: string,
+  dims: readonly number[],
+  values: Float32Array | Float64Array | Int32Array | Int16Array | Uint8Array,
+): OnnxTensor {
+  return { name, dataType: typeOf(values), dims, rawData: bytesOf(values) };
+}
+
+function typeOf(values: Float32Array | Float64Array | Int32Array | Int16Array | Uint8Array): number {
+  if (values instanceof Float32Array) return DATA_TYPE.float;
+  if (values instanceof Float64Array) return DATA_TYPE.double;
+  if (values instanceof Int32Array) return DATA_TYPE.int32;
+  return values instanceof Int16Array ? DATA_TYPE.int16 : DATA_TYPE.uint8;
+}
+
 export function int64Tensor(name: string, dims: readonly number[], values: readonly number[]): OnnxTensor {
   return { name, dataType: DATA_TYPE.int64, dims, rawData: bytesOf(BigInt64Array.from(values, BigInt)) };
 }
@@ -254,6 +280,6 @@ export function tensorInfo(name: string, elemType: number, dims: readonly (numbe
   return { name, type: { tensorType: { elemType, shape: { dim } } } };
 }
 
-function bytesOf(values: Float64Array | BigInt64Array): Uint8Array {
+function bytesOf(values: ArrayBufferView): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

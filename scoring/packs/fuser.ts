@@ -6,23 +6,36 @@
  */
 import type { OnnxGraph, OnnxModel } from '../onnx-proto.ts';
 
+export interface PackLimits {
+  /** Models of one pack. */
+  readonly maxRows: number;
+  /** Bytes of one pack's table. */
+  readonly maxBytes: number;
+  /** A group of fewer models is not worth a pack. */
+  readonly minRows: number;
+}
+
 export interface Fuser<P> {
   /** Stable name of the kind, stored with every model. */
   readonly kind: string;
   /** Parameters of a model of this kind; undefined for any other. Decides by the graph, never by metadata alone. */
   recognise(model: OnnxModel): P | undefined;
-  /** Features of the input. */
-  width(parameters: P): number;
-  /** Models of one size share a pack: the size their rows are padded to. */
-  size(parameters: P): number;
-  /** Doubles of a table row. */
-  rowWidth(width: number, size: number): number;
-  /** Writes the row of one model; the row is zero before. */
-  writeRow(parameters: P, size: number, row: Float64Array): void;
-  /** Graph with the inputs and outputs of PACK_PORTS over `table` [rows, rowWidth]. */
-  graph(table: Float64Array, rows: number, width: number, size: number): OnnxGraph;
+  /** Models of one shape and one list of features share a pack. */
+  shape(parameters: P): string;
+  /** An empty table for models of the shape of this one. */
+  table(parameters: P, limits: PackLimits): PackTable<P>;
   /** Inputs [n, width] where a wrong fusion would show. */
   probes(parameters: P): Float64Array;
+}
+
+/** The parameters of the models of one pack while it is made. */
+export interface PackTable<P> {
+  /** Doubles that the operators of the graph hold for one row of features, at the most: bounds the rows of a run. */
+  readonly rowWidth: number;
+  /** Takes a model as the next row. False: it has no room for it; the first is always taken. */
+  add(parameters: P): boolean;
+  /** Graph with the inputs and outputs of PACK_PORTS over the models taken, in their order. */
+  graph(): OnnxGraph;
 }
 
 /** A model that can be fused, and by which fuser. */

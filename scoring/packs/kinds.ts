@@ -1,5 +1,6 @@
 /** The kinds of models that are fused into packs. A new kind is a file beside this one and a line here. */
 import type { OnnxModel } from '../onnx-proto.ts';
+import { forest } from './forest.ts';
 import type { Fusable, Fuser } from './fuser.ts';
 import { scalerOcsvmRbf } from './scaler-ocsvm-rbf.ts';
 import { zScore } from './z-score.ts';
@@ -14,5 +15,5 @@ function attempt<P>(fuser: Fuser<P>, model: OnnxModel): Fusable | undefined {
 
 /** The fuser of a model with its parameters; undefined when it runs in a session of its own. */
 export function fusable(model: OnnxModel): Fusable | undefined {
-  return attempt(scalerOcsvmRbf, model) ?? attempt(zScore, model);
+  return attempt(scalerOcsvmRbf, model) ?? attempt(zScore, model) ?? attempt(forest, model);
 }

@@ -6,13 +6,14 @@
 import { dimsOf, doubles, integers, type OnnxModel, type OnnxNode, type OnnxTensor, toNumber } from '../onnx-proto.ts';
 
 /**
- * Where an operand comes from: the input, an earlier operator, a parameter by name, or a constant by value (`index`: a
- * scalar).
+ * Where an operand comes from: the input, an earlier operator, a parameter (`parameter`: of this name; `value`: of any
+ * name, and more than one operand may be the same), or a constant by value (`index`: a scalar).
  */
 export type Operand =
   | 'input'
   | { readonly step: number }
   | { readonly parameter: string }
+  | { readonly value: string }
   | { readonly int64: number }
   | { readonly index: number }
   | { readonly double: number };
@@ -20,8 +21,10 @@ export type Operand =
 export interface Step {
   readonly op: string;
   readonly operands: readonly Operand[];
-  /** Integer attributes, all of them. */
-  readonly attributes?: Readonly<Record<string, number>>;
+  /** Integer attributes, all of them. `free`: whoever asked looks at them in {@link GraphMatch.nodes}. */
+  readonly attributes?: Readonly<Record<string, number>> | 'free';
+  /** Of a set of operators other than the standard one. */
+  readonly domain?: string;
 }
 
 export interface GraphPattern {
@@ -31,6 +34,8 @@ export interface GraphPattern {
   readonly scores: number;
   /** Element type of the input (ONNX DataType). */
   readonly inputType: number;
+  /** Sets of operators beside the standard one, with their versions. */
+  readonly domains?: Readonly<Record<string, number>>;
 }
 
 /** The operators used here mean the same in these versions of the standard operator set. */
@@ -38,6 +43,8 @@ const OPSETS = { from: 13, to: 22 };
 
 export interface GraphMatch {
   readonly parameters: ReadonlyMap<string, OnnxTensor>;
+  /** By step. */
+  readonly nodes: readonly OnnxNode[];
 }
 
 /** Declared columns of the first input; 0 where none are. */
@@ -47,7 +54,8 @@ export const inputWidth = ({ graph }: OnnxModel): number =>
 /** The parameters of a graph that fits the pattern; undefined when it does not. */
 export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch | undefined {
   const { graph } = model;
-  if (!graph || !isPlain(model) || (graph.node ?? []).length !== pattern.steps.length) return undefined;
+  if (!graph || !isPlain(model, pattern.domains) || (graph.node ?? []).length !== pattern.steps.length)
+    return undefined;
   const initializers = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
   if (initializers.size !== (graph.initializer ?? []).length) return undefined;
   const input = onlyInput(model, pattern.inputType, initializers);
@@ -58,15 +66,23 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
   const outputs = (graph.output ?? []).map((output) => output.name ?? '').sort();
   if (outputs.join('\n') !== ['label', 'scores'].join('\n')) return undefined;
   const { results, parameters } = wiring;
-  return results[pattern.label] === 'label' && results[pattern.scores] === 'scores' ? { parameters } : undefined;
+  return results[pattern.label] === 'label' && results[pattern.scores] === 'scores'
+    ? { parameters, nodes: graph.node! }
+    : undefined;
 }
 
-/** One standard operator set of a version that is known, no functions, no sparse constants. */
-function isPlain({ graph, functions = [], opsetImport = [] }: OnnxModel): boolean {
-  const [opset, ...more] = opsetImport;
-  if (!opset || more.length > 0 || functions.length > 0 || (graph?.sparseInitializer ?? []).length > 0) return false;
+/** The standard operator set of a version that is known, the others asked for, no functions, no sparse constants. */
+function isPlain(
+  { graph, functions = [], opsetImport = [] }: OnnxModel,
+  domains: Readonly<Record<string, number>> = {},
+): boolean {
+  const opset = opsetImport.find(({ domain }) => isStandard(domain));
+  const others = opsetImport.filter((other) => other !== opset);
+  if (!opset || functions.length > 0 || (graph?.sparseInitializer ?? []).length > 0) return false;
+  if (others.length !== Object.keys(domains).length) return false;
+  if (!others.every(({ domain = '', version }) => domains[domain] === toNumber(version))) return false;
   const version = toNumber(opset.version);
-  return isStandard(opset.domain) && version >= OPSETS.from && version <= OPSETS.to;
+  return version >= OPSETS.from && version <= OPSETS.to;
 }
 
 /** What is known of a graph while its operators are gone through in order. */
@@ -84,7 +100,8 @@ interface Wiring {
 /** Goes one operator on; false when it is not the one that the pattern has there. */
 function takeStep(wiring: Wiring, step: Step, node: OnnxNode): boolean {
   const { opType, domain, input: operands = [], output = [] } = node;
-  if (opType !== step.op || !isStandard(domain) || output.length !== 1) return false;
+  if (opType !== step.op || output.length !== 1) return false;
+  if (step.domain === undefined ? !isStandard(domain) : domain !== step.domain) return false;
   if (operands.length !== step.operands.length || !sameAttributes(step, node)) return false;
   if (!step.operands.every((operand, i) => takeOperand(wiring, operand, operands[i]!))) return false;
   const name = output[0]!;
@@ -95,6 +112,7 @@ function takeStep(wiring: Wiring, step: Step, node: OnnxNode): boolean {
 }
 
 function sameAttributes({ attributes = {} }: Step, { attribute = [] }: OnnxNode): boolean {
+  if (attributes === 'free') return true;
   const expected = Object.entries(attributes);
   return (
     attribute.length === expected.length &&
@@ -108,9 +126,10 @@ function takeOperand(wiring: Wiring, operand: Operand, name: string): boolean {
   const tensor = wiring.initializers.get(name);
   if (!tensor) return false;
   wiring.used.add(name);
-  if (!('parameter' in operand)) return isConstant(tensor, operand);
-  if (name !== operand.parameter) return false;
-  wiring.parameters.set(name, tensor);
+  if ('value' in operand) wiring.parameters.set(operand.value, tensor);
+  else if (!('parameter' in operand)) return isConstant(tensor, operand);
+  else if (name !== operand.parameter) return false;
+  else wiring.parameters.set(name, tensor);
   return true;
 }
 

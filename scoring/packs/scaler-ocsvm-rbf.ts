@@ -6,10 +6,20 @@
  * features are added one after the other: the order in which onnxruntime's ReduceSum adds them depends on where the row
  * lies in memory, so a model with it would not agree even with itself.
  */
-import { DATA_TYPE, dimsOf, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
+import {
+  DATA_TYPE,
+  dimsOf,
+  doubleTensor,
+  int64Tensor,
+  node,
+  type OnnxGraph,
+  type OnnxModel,
+  tensorInfo,
+} from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
 import { PACK_PORTS, packPorts } from './pack-format.ts';
+import { rowTable } from './row-table.ts';
 import { paddedSize } from './sizes.ts';
 
 export interface ScalerOcsvmRbf {
@@ -106,79 +116,18 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     return { mean, scale, supportVectors, negGamma, dualCoef, intercept };
   },
 
-  width: (p) => p.mean.length,
-  size: (p) => paddedSize(p.dualCoef.length),
-  rowWidth: (width, size) => 2 * width + 2 + size + size * width,
-
-  writeRow(p, size, row) {
+  shape: (p) => `${paddedSize(p.dualCoef.length)}`,
+  table(p, limits) {
     const width = p.mean.length;
-    row.set(p.mean, 0);
-    row.set(p.scale, width);
-    row[2 * width] = p.negGamma;
-    row[2 * width + 1] = p.intercept;
-    row.set(p.dualCoef, 2 * width + 2);
-    // Feature by feature, so that the graph takes each one's column of support vectors as it lies.
-    for (let f = 0; f < width; f++)
-      for (let k = 0; k < p.dualCoef.length; k++)
-        row[2 * width + 2 + size * (1 + f) + k] = p.supportVectors[k * width + f]!;
-  },
-
-  graph(table, rows, width, size) {
-    const columns = range(width);
-    const of = (name: string): string[] => columns.map((f) => `${name}_${f}`);
-    return {
-      name: 'pack',
-      node: [
-        node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
-        node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
-        node(
-          'Split',
-          ['parameters', 'widths'],
-          ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')],
-          { axis: 2 },
-        ),
-        node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
-        ...(width === 1
-          ? [node('Div', ['centered', 'scale'], of('scaled'))]
-          : [
-              node('Div', ['centered', 'scale'], ['scaled']),
-              node('Split', ['scaled', 'ones'], of('scaled'), { axis: 2 }),
-            ]),
-        ...columns.flatMap((f) => [
-          node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
-          node('Mul', [`differences_${f}`, `differences_${f}`], [f === 0 ? 'distances_0' : `squares_${f}`]),
-          ...(f === 0 ? [] : [node('Add', [`distances_${f - 1}`, `squares_${f}`], [`distances_${f}`])]),
-        ]),
-        node('Mul', [`distances_${width - 1}`, 'neg_gamma'], ['exponents']),
-        node('Exp', ['exponents'], ['kernel']),
-        node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
-        node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
-        node('Add', ['weighted', 'intercept'], ['score_column']),
-        node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
-        // Not greater, rather than less or equal: a score that is not a number is an anomaly.
-        node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
-        node('Not', ['normal'], ['not_normal']),
-        node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
-      ],
-      initializer: [
-        doubleTensor('table', [rows, this.rowWidth(width, size)], table),
-        int64Tensor('widths', [5 + width], [width, width, 1, 1, size, ...columns.map(() => size)]),
-        ...(width === 1
-          ? []
-          : [
-              int64Tensor(
-                'ones',
-                [width],
-                columns.map(() => 1),
-              ),
-            ]),
-        int64Tensor('axis_1', [1], [1]),
-        int64Tensor('axis_2', [1], [2]),
-        int64Tensor('a_column_each', [3], [-1, size, 1]),
-        doubleTensor('zero', [], Float64Array.of(0)),
-      ],
-      ...packPorts(width),
-    };
+    const size = paddedSize(p.dualCoef.length);
+    return rowTable(
+      {
+        rowWidth: rowWidth(width, size),
+        write: (other, row) => writeRow(other, size, row),
+        graph: (table, rows) => graphOf(table, rows, width, size),
+      },
+      limits,
+    );
   },
 
   probes(p) {
@@ -197,6 +146,79 @@ export const scalerOcsvmRbf: Fuser<ScalerOcsvmRbf> = {
     );
   },
 };
+
+const rowWidth = (width: number, size: number): number => 2 * width + 2 + size + size * width;
+
+function writeRow(p: ScalerOcsvmRbf, size: number, row: Float64Array): void {
+  const width = p.mean.length;
+  row.set(p.mean, 0);
+  row.set(p.scale, width);
+  row[2 * width] = p.negGamma;
+  row[2 * width + 1] = p.intercept;
+  row.set(p.dualCoef, 2 * width + 2);
+  // Feature by feature, so that the graph takes each one's column of support vectors as it lies.
+  for (let f = 0; f < width; f++)
+    for (let k = 0; k < p.dualCoef.length; k++)
+      row[2 * width + 2 + size * (1 + f) + k] = p.supportVectors[k * width + f]!;
+}
+
+function graphOf(table: Float64Array, rows: number, width: number, size: number): OnnxGraph {
+  const columns = range(width);
+  const of = (name: string): string[] => columns.map((f) => `${name}_${f}`);
+  return {
+    name: 'pack',
+    node: [
+      node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
+      node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
+      node(
+        'Split',
+        ['parameters', 'widths'],
+        ['mean', 'scale', 'neg_gamma', 'intercept', 'dual_coef', ...of('support_vectors')],
+        { axis: 2 },
+      ),
+      node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
+      ...(width === 1
+        ? [node('Div', ['centered', 'scale'], of('scaled'))]
+        : [
+            node('Div', ['centered', 'scale'], ['scaled']),
+            node('Split', ['scaled', 'ones'], of('scaled'), { axis: 2 }),
+          ]),
+      ...columns.flatMap((f) => [
+        node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
+        node('Mul', [`differences_${f}`, `differences_${f}`], [f === 0 ? 'distances_0' : `squares_${f}`]),
+        ...(f === 0 ? [] : [node('Add', [`distances_${f - 1}`, `squares_${f}`], [`distances_${f}`])]),
+      ]),
+      node('Mul', [`distances_${width - 1}`, 'neg_gamma'], ['exponents']),
+      node('Exp', ['exponents'], ['kernel']),
+      node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
+      node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
+      node('Add', ['weighted', 'intercept'], ['score_column']),
+      node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
+      // Not greater, rather than less or equal: a score that is not a number is an anomaly.
+      node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
+      node('Not', ['normal'], ['not_normal']),
+      node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+    ],
+    initializer: [
+      doubleTensor('table', [rows, rowWidth(width, size)], table),
+      int64Tensor('widths', [5 + width], [width, width, 1, 1, size, ...columns.map(() => size)]),
+      ...(width === 1
+        ? []
+        : [
+            int64Tensor(
+              'ones',
+              [width],
+              columns.map(() => 1),
+            ),
+          ]),
+      int64Tensor('axis_1', [1], [1]),
+      int64Tensor('axis_2', [1], [2]),
+      int64Tensor('a_column_each', [3], [-1, size, 1]),
+      doubleTensor('zero', [], Float64Array.of(0)),
+    ],
+    ...packPorts(width),
+  };
+}
 
 /** A single model with these parameters, as the converter writes it. */
 export function scalerOcsvmRbfModel(p: ScalerOcsvmRbf, features: readonly string[]): OnnxModel {

@@ -2,10 +2,19 @@
  * The classic control chart for one feature: z = (x - mean) / scale; score = threshold - |z|; normal when
  * score > 0. The graph of a single model is what {@link zScoreModel} writes; a pack does the same arithmetic.
  */
-import { DATA_TYPE, doubleTensor, int64Tensor, node, type OnnxModel, tensorInfo } from '../onnx-proto.ts';
+import {
+  DATA_TYPE,
+  doubleTensor,
+  int64Tensor,
+  node,
+  type OnnxGraph,
+  type OnnxModel,
+  tensorInfo,
+} from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph } from './match-graph.ts';
 import { PACK_PORTS, packPorts } from './pack-format.ts';
+import { rowTable } from './row-table.ts';
 
 export interface ZScore {
   readonly mean: number;
@@ -42,35 +51,8 @@ export const zScore: Fuser<ZScore> = {
       : { mean, scale, threshold };
   },
 
-  width: () => 1,
-  size: () => 1,
-  rowWidth: () => 3,
-  writeRow: (p, _size, row) => row.set([p.mean, p.scale, p.threshold]),
-
-  graph: (table, rows) => ({
-    name: 'pack',
-    node: [
-      node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
-      node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
-      node('Split', ['parameters', 'widths'], ['mean', 'scale', 'threshold'], { axis: 2 }),
-      node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
-      node('Div', ['centered', 'scale'], ['scaled']),
-      node('Abs', ['scaled'], ['distance']),
-      node('Sub', ['threshold', 'distance'], ['score_column']),
-      node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
-      node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
-      node('Not', ['normal'], ['not_normal']),
-      node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
-    ],
-    initializer: [
-      doubleTensor('table', [rows, 3], table),
-      int64Tensor('widths', [3], [1, 1, 1]),
-      int64Tensor('axis_1', [1], [1]),
-      int64Tensor('axis_2', [1], [2]),
-      doubleTensor('zero', [], Float64Array.of(0)),
-    ],
-    ...packPorts(1),
-  }),
+  shape: () => '',
+  table: (_, limits) => rowTable({ rowWidth: 3, write: writeRow, graph: graphOf }, limits),
 
   probes: (p) =>
     Float64Array.of(
@@ -85,6 +67,33 @@ export const zScore: Fuser<ZScore> = {
       Number.NEGATIVE_INFINITY,
     ),
 };
+
+const writeRow = (p: ZScore, row: Float64Array): void => row.set([p.mean, p.scale, p.threshold]);
+
+const graphOf = (table: Float64Array, rows: number): OnnxGraph => ({
+  name: 'pack',
+  node: [
+    node('Gather', ['table', PACK_PORTS.index], ['gathered'], { axis: 0 }),
+    node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
+    node('Split', ['parameters', 'widths'], ['mean', 'scale', 'threshold'], { axis: 2 }),
+    node('Sub', [PACK_PORTS.features, 'mean'], ['centered']),
+    node('Div', ['centered', 'scale'], ['scaled']),
+    node('Abs', ['scaled'], ['distance']),
+    node('Sub', ['threshold', 'distance'], ['score_column']),
+    node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
+    node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
+    node('Not', ['normal'], ['not_normal']),
+    node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+  ],
+  initializer: [
+    doubleTensor('table', [rows, 3], table),
+    int64Tensor('widths', [3], [1, 1, 1]),
+    int64Tensor('axis_1', [1], [1]),
+    int64Tensor('axis_2', [1], [2]),
+    doubleTensor('zero', [], Float64Array.of(0)),
+  ],
+  ...packPorts(1),
+});
 
 /** A single model with these parameters. `feature` names its input, `mean` by default. */
 export function zScoreModel(p: ZScore, feature = 'mean'): OnnxModel {

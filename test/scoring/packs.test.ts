@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { decodeModel, encodeModel } from '../../scoring/onnx-proto.ts';
 import type { Fusable } from '../../scoring/packs/fuser.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
-import { createPackBuilder, type Pack, PACK_LIMITS, type PackLimits } from '../../scoring/packs/pack-builder.ts';
+import { createPackBuilder, type Pack } from '../../scoring/packs/pack-builder.ts';
 import { modelInRow, readPackHeader } from '../../scoring/packs/pack-format.ts';
 import { type ScalerOcsvmRbf, scalerOcsvmRbfModel } from '../../scoring/packs/scaler-ocsvm-rbf.ts';
 import { zScoreModel } from '../../scoring/packs/z-score.ts';
@@ -12,71 +12,11 @@ import { verifyPack } from '../../scoring/packs/verify-pack.ts';
 import { newMarks } from '../../scoring/thread-protocol.ts';
 import { sha256Of } from './fleet.ts';
 import { svm } from './models.ts';
-import { answer, oneThread, runSingles, sharedDoubles, type Answer } from './run-singles.ts';
+import { expectEqual, packsOf } from './packing.ts';
+import { answer, oneThread, runSingles, sharedDoubles } from './run-singles.ts';
 
 const threads = oneThread();
 afterAll(() => threads.close());
-
-async function runPack(pack: Pack, index: readonly number[], values: readonly number[]): Promise<Answer> {
-  const result = answer(index.length);
-  const shared = new Int32Array(new SharedArrayBuffer(index.length * 4));
-  shared.set(index);
-  const end = await threads.run({
-    type: 'pack',
-    file: { sha256: pack.sha256, bytes: pack.bytes },
-    index: shared,
-    values: sharedDoubles(values),
-    marks: newMarks(),
-    ...result,
-  });
-  expect(end).toEqual({ type: 'reply', reply: { type: 'pack' } });
-  return result;
-}
-
-async function packsOf(
-  models: readonly Uint8Array[],
-  features: readonly string[],
-  limits: Partial<PackLimits> = {},
-): Promise<Pack[]> {
-  const packs: Pack[] = [];
-  const builder = createPackBuilder(async (pack) => void packs.push(pack), { ...PACK_LIMITS, minRows: 1, ...limits });
-  for (const bytes of models) await builder.add(sha256Of(bytes), fusable(decodeModel(bytes))!, features);
-  await builder.finish();
-  return packs;
-}
-
-/** Every pack must say of every row what the single model says, to the last bit. */
-async function expectEqual(
-  models: readonly Uint8Array[],
-  features: readonly string[],
-  values: readonly (readonly number[])[],
-): Promise<void> {
-  const width = features.length;
-  const singles = await runSingles(threads, models, values, width);
-  const offsets = new Map<string, number>();
-  let row = 0;
-  for (const [i, bytes] of models.entries()) {
-    offsets.set(sha256Of(bytes), row);
-    row += values[i]!.length / width;
-  }
-  const bySha = new Map(models.map((bytes, i) => [sha256Of(bytes), values[i]!]));
-  let seen = 0;
-  for (const pack of await packsOf(models, features)) {
-    const mine = pack.models.map((sha256) => bySha.get(sha256)!);
-    const index = mine.flatMap((list, i) => Array.from({ length: list.length / width }, () => i));
-    const packed = await runPack(pack, index, mine.flat());
-    let at = 0;
-    for (const [i, sha256] of pack.models.entries()) {
-      const rows = mine[i]!.length / width;
-      const from = offsets.get(sha256)!;
-      expect([...packed.anomaly.subarray(at, at + rows)]).toEqual([...singles.anomaly.subarray(from, from + rows)]);
-      expect([...packed.score.subarray(at, at + rows)]).toEqual([...singles.score.subarray(from, from + rows)]);
-      at += rows;
-    }
-    seen += pack.models.length;
-  }
-  expect(seen).toBe(models.length);
-}
 
 /** Any double of the range, or one of its size: numbers of like size are what rounding shows at. */
 const within = (min: number, max: number): fc.Arbitrary<number> =>
@@ -130,6 +70,7 @@ test('a pack gives the labels and the very scores of the single models, for any 
     fc.asyncProperty(fleet, async ({ width, models, extra }) => {
       const features = NAMES.slice(0, width);
       await expectEqual(
+        threads,
         models.map((p) => encodeModel(scalerOcsvmRbfModel(p, features))),
         features,
         models.map((p) => readingsFor(p, width, extra)),
@@ -163,7 +104,7 @@ test('readings exactly on the boundary are anomalies in packs as in single model
         expect([singles.score[row]! + 0, singles.anomaly[row]]).toEqual([0, 1]);
         row += list.length / width;
       }
-      await expectEqual(bytes, features, readings);
+      await expectEqual(threads, bytes, features, readings);
     }),
     { numRuns: 15 },
   );
@@ -210,6 +151,7 @@ test('z-score models are packed too, with the same labels and scores', async () 
           -Infinity,
         ]);
         await expectEqual(
+          threads,
           list.map((p) => encodeModel(zScoreModel(p))),
           ['mean'],
           values,

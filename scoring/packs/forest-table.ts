@@ -1,0 +1,234 @@
+/**
+ * Many forests in one graph: the nodes of all trees lie one behind the other, and every row walks all trees of its
+ * forest at once, a step of the graph for a step of the trees. GatherElements over flat tensors costs a third of Gather.
+ * The depths are added by CumSum over the first axis, which adds in the order of the trees, as TreeEnsemble does.
+ */
+import {
+  DATA_TYPE,
+  int64Tensor,
+  node,
+  type OnnxGraph,
+  type OnnxNode,
+  type OnnxTensor,
+  tensorOf,
+} from '../onnx-proto.ts';
+import type { Trees } from './forest-trees.ts';
+import type { PackLimits, PackTable } from './fuser.ts';
+import { PACK_PORTS, packPorts } from './pack-format.ts';
+
+/** Operators of scalers, each with a number for every feature. */
+export const SCALING = ['Sub', 'Div', 'Mul', 'Add'] as const;
+
+/** What a scaler does with each feature, operator by operator. */
+export interface Scaling {
+  readonly op: (typeof SCALING)[number];
+  /** [F] */
+  readonly values: Float64Array;
+}
+
+export interface Forest {
+  readonly width: number;
+  readonly scaling: readonly Scaling[];
+  readonly trees: Trees;
+  /** Depths of trees without a split, all together. */
+  readonly constant: number;
+  /** What the sum of the depths is divided by. */
+  readonly divisor: number;
+  /** scikit-learn's `offset_`. */
+  readonly offset: number;
+  /** PyOD's `threshold_`: of its scores, which rise with how odd a row is, those above it are anomalies. */
+  readonly threshold?: number;
+}
+
+/** Distinct leaves of a pack: numbered in 16 bits. */
+const MOST_LEAVES = 32_768;
+/**
+ * Runs of some 30,000 walks: what one step of them holds stays in the cache of a core, where 100,000 walks take twice
+ * as long each.
+ */
+const ROW_WIDTH_PER_TREE = 128;
+
+/** @param first a forest of the shape of all that are added */
+export function forestTable(first: Forest, limits: PackLimits): PackTable<Forest> {
+  const forests: Forest[] = [];
+  const codes = new Map<number, number>();
+  let bytes = 0;
+  return {
+    rowWidth: ROW_WIDTH_PER_TREE * first.trees.roots.length,
+    add(forest) {
+      const own = bytesOf(forest);
+      const fresh = forest.trees.leaves.reduce((count, leaf) => count + (codes.has(leaf) ? 0 : 1), 0);
+      const fits = bytes + own <= limits.maxBytes && codes.size + fresh <= MOST_LEAVES;
+      if (forests.length > 0 && (!fits || forests.length === limits.maxRows)) return false;
+      for (const leaf of forest.trees.leaves) if (!codes.has(leaf)) codes.set(leaf, codes.size);
+      forests.push(forest);
+      bytes += own;
+      return true;
+    },
+    graph: () => graphOf(forests, codes),
+  };
+}
+
+function bytesOf({ width, trees }: Forest): number {
+  const { splits, features, children, roots } = trees;
+  return splits.byteLength + children.byteLength + roots.byteLength + (width > 1 ? features.byteLength : 0);
+}
+
+/** Numbers of a forest that are not in its trees, in the order of their columns. */
+const numbersOf = ({ scaling, constant, divisor, offset, threshold = 0 }: Forest): number[] => [
+  ...scaling.flatMap(({ values }) => [...values]),
+  constant,
+  divisor,
+  offset,
+  threshold,
+];
+
+function graphOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>): OnnxGraph {
+  const [{ width, scaling, trees, threshold }] = forests as readonly [Forest, ...Forest[]];
+  const scaled = scaling.map((_, i) => `scaling_${i}`);
+  return {
+    name: 'pack',
+    node: [
+      node('Gather', ['numbers', PACK_PORTS.index], ['gathered'], { axis: 0 }),
+      node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
+      node('Split', ['parameters', 'widths'], [...scaled, 'constant', 'divisor', 'offset', 'threshold'], { axis: 2 }),
+      ...scaling.map(({ op }, i) =>
+        node(op, [i === 0 ? PACK_PORTS.features : `scaled_${i - 1}`, `scaling_${i}`], [`scaled_${i}`]),
+      ),
+      ...walkNodes(scaling.length === 0 ? PACK_PORTS.features : `scaled_${scaling.length - 1}`, width, trees.steps),
+      ...scoreNodes(threshold !== undefined),
+    ],
+    initializer: [...tablesOf(forests, codes), ...constantsOf(width, scaling.length, trees.roots.length)],
+    ...packPorts(width),
+  };
+}
+
+/** From features [M, R, F] to `leaf`, the number of the leaf of each walk: int32, trees x models x rows, flat. */
+function walkNodes(features: string, width: number, steps: number): OnnxNode[] {
+  const nodes = [
+    // A split in single precision: what is no number goes where the largest one goes, as in TreeEnsemble.
+    node('Cast', [features], ['single'], { to: DATA_TYPE.float }),
+    node('IsNaN', ['single'], ['is_nan']),
+    node('Where', ['is_nan', 'infinity', 'single'], ['numbers_only']),
+    node('Reshape', ['numbers_only', 'flat'], ['x_flat']),
+    node('Shape', [PACK_PORTS.features], ['shape'], { end: 2 }),
+    node('Concat', ['trees', 'shape'], ['walks'], { axis: 0 }),
+    node('Gather', ['roots', PACK_PORTS.index], ['roots_of_model'], { axis: 0 }),
+    node('Transpose', ['roots_of_model'], ['roots_of_tree'], { perm: [1, 0] }),
+    node('Unsqueeze', ['roots_of_tree', 'axis_2'], ['roots_by_tree']),
+    node('Expand', ['roots_by_tree', 'walks'], ['roots_of_walk']),
+    node('Reshape', ['roots_of_walk', 'flat'], ['root']),
+  ];
+  if (width === 1)
+    nodes.push(
+      node('Reshape', ['numbers_only', 'shape'], ['x_of_row']),
+      node('Expand', ['x_of_row', 'walks'], ['x_of_walk']),
+      node('Reshape', ['x_of_walk', 'flat'], ['x']),
+    );
+  else
+    nodes.push(
+      // Where the features of a row begin.
+      node('Size', ['x_flat'], ['count']),
+      node('Range', ['zero', 'count', 'width'], ['begin_long']),
+      node('Cast', ['begin_long'], ['begin_flat'], { to: DATA_TYPE.int32 }),
+      node('Reshape', ['begin_flat', 'shape'], ['begin_of_row']),
+      node('Expand', ['begin_of_row', 'walks'], ['begin_of_walk']),
+      node('Reshape', ['begin_of_walk', 'flat'], ['begin']),
+    );
+  for (let step = 0; step < steps; step++) {
+    const at = step === 0 ? 'root' : `node_${step}`;
+    const [isLast, of] = [step === steps - 1, (name: string): string => `${name}_${step}`];
+    const x = width === 1 ? 'x' : of('x');
+    nodes.push(node('GatherElements', ['splits', at], [of('split')], { axis: 0 }));
+    if (width > 1)
+      nodes.push(
+        node('GatherElements', ['features_of_nodes', at], [of('feature_short')], { axis: 0 }),
+        node('Cast', [of('feature_short')], [of('feature')], { to: DATA_TYPE.int32 }),
+        node('Add', ['begin', of('feature')], [of('place')]),
+        node('GatherElements', ['x_flat', of('place')], [x], { axis: 0 }),
+      );
+    // Beside a split that is no number a walk waits, but goes on in the last step.
+    if (isLast)
+      nodes.push(node('LessOrEqual', [x, of('split')], [of('up_to')]), node('Not', [of('up_to')], [of('above')]));
+    else nodes.push(node('Greater', [x, of('split')], [of('above')]));
+    nodes.push(
+      node('Cast', [of('above')], [of('side')], { to: DATA_TYPE.int32 }),
+      node('Add', [at, at], [of('twice')]),
+      node('Add', [of('twice'), of('side')], [of('way')]),
+      node('GatherElements', ['children', of('way')], [of('child_short')], { axis: 0 }),
+      node('Cast', [of('child_short')], [isLast ? 'leaf' : of('child')], { to: DATA_TYPE.int32 }),
+    );
+    if (!isLast) nodes.push(node('Add', ['root', of('child')], [`node_${step + 1}`]));
+  }
+  return nodes;
+}
+
+/** From leaves to scores and labels, with the operators of the single model. */
+function scoreNodes(isPyod: boolean): OnnxNode[] {
+  return [
+    node('GatherElements', ['leaves', 'leaf'], ['depth'], { axis: 0 }),
+    node('Reshape', ['depth', 'a_row_each'], ['depths']),
+    node('CumSum', ['depths', 'first_axis'], ['sums']),
+    node('Gather', ['sums', 'last_tree'], ['sum'], { axis: 0 }),
+    node('Concat', ['shape', 'one'], ['column'], { axis: 0 }),
+    node('Reshape', ['sum', 'column'], ['sum_of_trees']),
+    node('Add', ['sum_of_trees', 'constant'], ['sum_of_all']),
+    node('Div', ['sum_of_all', 'divisor'], ['mean_depth']),
+    node('Neg', ['mean_depth'], ['exponent']),
+    node('Pow', ['two', 'exponent'], ['oddness']),
+    node('Neg', ['oddness'], ['evenness']),
+    node('Sub', ['evenness', 'offset'], ['decision']),
+    ...(isPyod
+      ? [node('Neg', ['decision'], ['score_column']), node('Greater', ['score_column', 'threshold'], ['is_anomaly'])]
+      : [node('Identity', ['decision'], ['score_column']), node('Less', ['decision', 'zero_score'], ['is_anomaly'])]),
+    node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
+    node('Cast', ['is_anomaly'], ['anomaly_column'], { to: DATA_TYPE.uint8 }),
+    node('Squeeze', ['anomaly_column', 'axis_2'], [PACK_PORTS.anomaly]),
+  ];
+}
+
+/** The nodes of all trees, and the other numbers of the forests. */
+function tablesOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>): OnnxTensor[] {
+  const nodes = forests.reduce((sum, { trees }) => sum + trees.splits.length, 0);
+  const treeCount = forests[0]!.trees.roots.length;
+  const splits = new Float32Array(nodes);
+  const features = new Uint8Array(nodes);
+  const children = new Int16Array(2 * nodes);
+  const roots = new Int32Array(forests.length * treeCount);
+  let at = 0;
+  for (const [i, { trees }] of forests.entries()) {
+    splits.set(trees.splits, at);
+    features.set(trees.features, at);
+    const numbers = Int16Array.from(trees.leaves, (leaf) => codes.get(leaf)!);
+    for (const [k, child] of trees.children.entries()) children[2 * at + k] = child < 0 ? numbers[~child]! : child;
+    for (const [k, root] of trees.roots.entries()) roots[i * treeCount + k] = at + root;
+    at += trees.splits.length;
+  }
+  const numbers = forests.map(numbersOf);
+  return [
+    tensorOf('splits', [nodes], splits),
+    ...(forests[0]!.width > 1 ? [tensorOf('features_of_nodes', [nodes], features)] : []),
+    tensorOf('children', [2 * nodes], children),
+    tensorOf('roots', [forests.length, treeCount], roots),
+    tensorOf('leaves', [codes.size], Float64Array.from(codes.keys())),
+    tensorOf('numbers', [forests.length, numbers[0]!.length], Float64Array.from(numbers.flat())),
+  ];
+}
+
+function constantsOf(width: number, scalings: number, treeCount: number): OnnxTensor[] {
+  return [
+    int64Tensor('widths', [scalings + 4], [...Array.from({ length: scalings }, () => width), 1, 1, 1, 1]),
+    int64Tensor('axis_1', [1], [1]),
+    int64Tensor('axis_2', [1], [2]),
+    int64Tensor('flat', [1], [-1]),
+    int64Tensor('trees', [1], [treeCount]),
+    int64Tensor('one', [1], [1]),
+    ...(width === 1 ? [] : [int64Tensor('zero', [], [0]), int64Tensor('width', [], [width])]),
+    int64Tensor('a_row_each', [2], [treeCount, -1]),
+    int64Tensor('first_axis', [], [0]),
+    int64Tensor('last_tree', [], [treeCount - 1]),
+    tensorOf('infinity', [], Float32Array.of(Number.POSITIVE_INFINITY)),
+    tensorOf('two', [1], Float64Array.of(2)),
+    tensorOf('zero_score', [], Float64Array.of(0)),
+  ];
+}

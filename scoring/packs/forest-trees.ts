@@ -1,0 +1,199 @@
+/**
+ * The trees of a TreeEnsemble (ai.onnx.ml 5) in a form of a quarter of the bytes that is walked level by level: for each
+ * node of a tree its split in single precision, its feature, and where both of its sides lead. All walks take as many
+ * steps as the deepest leaf lies below its root: one that ends before waits in a node whose split is no number.
+ */
+import { dimsOf, doubles, type OnnxAttribute, type OnnxNode, toNumber } from '../onnx-proto.ts';
+
+export interface Trees {
+  /** First node of each tree among those of the model. */
+  readonly roots: Int32Array;
+  /** The greatest single precision number up to the split: of numbers in single precision the same ones lie below it. */
+  readonly splits: Float32Array;
+  readonly features: Uint8Array;
+  /**
+   * Of each node where a row up to the split goes on, and where any other does: a node of the same tree, counted from
+   * its root, or below zero, after the last step, the leaf `~child`.
+   */
+  readonly children: Int16Array;
+  /** Distinct values of the leaves. */
+  readonly leaves: Float64Array;
+  /** Steps from a root to any leaf, waiting included. */
+  readonly steps: number;
+}
+
+/** Largest number of a node or of a leaf: 16 bits hold it. */
+const MOST = 32_767;
+const MOST_STEPS = 32;
+const MOST_FEATURES = 255;
+
+/** The attributes of an ensemble as scoring/python/forest.py writes them; any other is not read here. */
+interface Ensemble {
+  readonly roots: readonly number[];
+  readonly features: readonly number[];
+  readonly splits: Float64Array;
+  readonly sides: readonly [Side, Side];
+  readonly weights: Float64Array;
+}
+
+interface Side {
+  readonly ids: readonly number[];
+  readonly isLeaf: readonly number[];
+}
+
+/** @param width columns of the input. Undefined: not of this form, damaged, or too large for it */
+export function readTrees(node: OnnxNode, width: number): Trees | undefined {
+  const ensemble = readEnsemble(node);
+  if (!ensemble || width > MOST_FEATURES || !isSound(ensemble, width)) return undefined;
+  const steps = depthOf(ensemble);
+  if (steps === undefined || steps > MOST_STEPS) return undefined;
+  const codes = new Map<number, number>();
+  for (const weight of ensemble.weights) if (!codes.has(weight)) codes.set(weight, codes.size);
+  const nodes: Nodes = { splits: [], features: [], children: [] };
+  const roots: number[] = [];
+  for (const root of ensemble.roots) {
+    const first = nodes.splits.length;
+    roots.push(first);
+    layOut(ensemble, root, steps, codes, nodes);
+    if (nodes.splits.length - first > MOST) return undefined;
+  }
+  if (codes.size > MOST) return undefined;
+  return {
+    roots: Int32Array.from(roots),
+    splits: Float32Array.from(nodes.splits),
+    features: Uint8Array.from(nodes.features),
+    children: Int16Array.from(nodes.children),
+    leaves: Float64Array.from(codes.keys()),
+    steps,
+  };
+}
+
+interface Nodes {
+  readonly splits: number[];
+  readonly features: number[];
+  readonly children: number[];
+}
+
+/** Appends the nodes of one tree, level by level. */
+function layOut(ensemble: Ensemble, root: number, steps: number, codes: Map<number, number>, to: Nodes): void {
+  const { splits, features, sides, weights } = ensemble;
+  /** Nodes of the ensemble, or ~code of a leaf that is waited for. */
+  const queue = [root];
+  const depths = [0];
+  const waits = new Map<number, number>();
+  const push = (what: number, depth: number): number => {
+    queue.push(what);
+    depths.push(depth);
+    return queue.length - 1;
+  };
+  for (let at = 0; at < queue.length; at++) {
+    const what = queue[at]!;
+    if (what < 0) {
+      to.splits.push(Number.NaN);
+      to.features.push(0);
+      to.children.push(at, what);
+      continue;
+    }
+    to.splits.push(singleUpTo(splits[what]!));
+    to.features.push(features[what]!);
+    const below = depths[at]! + 1;
+    for (const { ids, isLeaf } of sides) {
+      const target = ids[what]!;
+      if (isLeaf[what] === 0) {
+        to.children.push(push(target, below));
+        continue;
+      }
+      const code = codes.get(weights[target]!)!;
+      if (below === steps) to.children.push(~code);
+      else {
+        if (!waits.has(code)) waits.set(code, push(~code, below));
+        to.children.push(waits.get(code)!);
+      }
+    }
+  }
+}
+
+/** Steps to the deepest leaf; undefined where the nodes are no trees. */
+function depthOf({ roots, sides, splits }: Ensemble): number | undefined {
+  let level: number[] = [...roots];
+  let seen = 0;
+  for (let depth = 0; ; depth++) {
+    if (level.length === 0) return depth;
+    seen += level.length;
+    if (seen > splits.length) return undefined;
+    const next: number[] = [];
+    for (const at of level) for (const { ids, isLeaf } of sides) if (isLeaf[at] === 0) next.push(ids[at]!);
+    level = next;
+  }
+}
+
+const cell = new Float32Array(1);
+const bits = new Int32Array(cell.buffer);
+
+/** The greatest number of single precision that is not above this one. */
+export function singleUpTo(value: number): number {
+  cell[0] = value;
+  if (cell[0] <= value) return cell[0];
+  // Rounded up: the next one below. Of zero that is the least one below it.
+  if (cell[0] === 0) return -(2 ** -149);
+  bits[0]! += cell[0] > 0 ? -1 : 1;
+  return cell[0];
+}
+
+function isSound({ roots, features, splits, sides, weights }: Ensemble, width: number): boolean {
+  const count = splits.length;
+  return (
+    roots.length > 0 &&
+    features.length === count &&
+    roots.every((root) => root >= 0 && root < count) &&
+    features.every((feature) => feature >= 0 && feature < width) &&
+    splits.every(Number.isFinite) &&
+    weights.every(Number.isFinite) &&
+    sides.every(
+      ({ ids, isLeaf }) =>
+        ids.length === count &&
+        isLeaf.length === count &&
+        ids.every((id, at) => id >= 0 && id < (isLeaf[at] === 0 ? count : weights.length)) &&
+        isLeaf.every((leaf) => leaf === 0 || leaf === 1),
+    )
+  );
+}
+
+/** TreeEnsemble attributes: one sum of the leaves, every split "less or equal", nothing said of missing numbers. */
+const NUMBERS = { aggregate_function: 1, post_transform: 0, n_targets: 1 };
+const LISTS = [
+  'tree_roots',
+  'nodes_featureids',
+  'nodes_truenodeids',
+  'nodes_trueleafs',
+  'nodes_falsenodeids',
+  'nodes_falseleafs',
+  'leaf_targetids',
+] as const;
+const TENSORS = ['nodes_modes', 'nodes_splits', 'leaf_weights'];
+
+function readEnsemble({ attribute = [] }: OnnxNode): Ensemble | undefined {
+  const found = new Map(attribute.map((each) => [each.name ?? '', each]));
+  if (found.size !== attribute.length) return undefined;
+  if (attribute.length !== Object.keys(NUMBERS).length + LISTS.length + TENSORS.length) return undefined;
+  for (const [name, value] of Object.entries(NUMBERS)) if (toNumber(found.get(name)?.i) !== value) return undefined;
+  const list = (name: (typeof LISTS)[number]): readonly number[] => (found.get(name)?.ints ?? []).map(toNumber);
+  const [splits, weights] = [numbersOf(found.get('nodes_splits')), numbersOf(found.get('leaf_weights'))];
+  const modes = found.get('nodes_modes')?.t?.rawData;
+  if (!splits || !weights || modes?.length !== splits.length || !modes.every((mode) => mode === 0)) return undefined;
+  const targets = list('leaf_targetids');
+  if (targets.length !== weights.length || !targets.every((target) => target === 0)) return undefined;
+  return {
+    roots: list('tree_roots'),
+    features: list('nodes_featureids'),
+    splits,
+    sides: [
+      { ids: list('nodes_truenodeids'), isLeaf: list('nodes_trueleafs') },
+      { ids: list('nodes_falsenodeids'), isLeaf: list('nodes_falseleafs') },
+    ],
+    weights,
+  };
+}
+
+const numbersOf = (attribute: OnnxAttribute | undefined): Float64Array | undefined =>
+  attribute?.t && dimsOf(attribute.t).length === 1 ? doubles(attribute.t) : undefined;

@@ -1,0 +1,188 @@
+/** Packs of isolation forests say what the forests say alone, bit for bit, and take nothing that only looks like one. */
+import fc from 'fast-check';
+import { decodeModel, type OnnxNode } from '../../scoring/onnx-proto.ts';
+import { singleUpTo } from '../../scoring/packs/forest-trees.ts';
+import { fusable } from '../../scoring/packs/kinds.ts';
+import { sha256Of } from './fleet.ts';
+import { type ForestParameters, forestBytes, type Tree } from './forest-models.ts';
+import { expectEqual, packsOf } from './packing.ts';
+import { oneThread } from './run-singles.ts';
+
+const threads = oneThread();
+afterAll(() => threads.close());
+
+const NAMES = ['mean', 'min', 'max', 'last', 'mean[-1]'];
+/** Readings as sensors round them, and splits where they may be. */
+const rounded = fc.integer({ min: -80, max: 80 }).map((i) => i / 2);
+const split = fc.oneof(rounded, fc.double({ min: -40, max: 40, noNaN: true }), fc.constantFrom(1e300, -1e300, 1e-320));
+const depth = fc.double({ min: 0, max: 12, noNaN: true });
+
+function treeOf(width: number): fc.Arbitrary<Tree> {
+  const { tree } = fc.letrec<{ tree: Tree; inner: Tree }>((tie) => ({
+    tree: fc.oneof({ maxDepth: 5, depthSize: 'small' }, depth, tie('inner')),
+    inner: fc.record({
+      feature: fc.integer({ min: 0, max: width - 1 }),
+      split,
+      sides: fc.tuple(tie('tree'), tie('tree')),
+    }),
+  }));
+  return fc.record({ feature: fc.integer({ min: 0, max: width - 1 }), split, sides: fc.tuple(tree, tree) });
+}
+
+const perFeature = (width: number, min: number, max: number): fc.Arbitrary<Float64Array> =>
+  fc
+    .array(fc.double({ min, max, noNaN: true }), { minLength: width, maxLength: width })
+    .map((values) => Float64Array.from(values));
+
+/** Forests that go into one pack, or into few: of as many trees and scalers. */
+const forests = fc
+  .record({
+    width: fc.integer({ min: 1, max: 5 }),
+    trees: fc.integer({ min: 1, max: 9 }),
+    scaler: fc.integer({ min: 0, max: 2 }),
+    pyod: fc.boolean(),
+  })
+  .chain(({ width, trees, scaler, pyod }) =>
+    fc.record({
+      width: fc.constant(width),
+      list: fc.array(
+        fc.record({
+          trees: fc.array(treeOf(width), { minLength: trees, maxLength: trees }),
+          by: perFeature(width, 0.01, 9),
+          less: perFeature(width, -50, 50),
+          constant: fc.option(depth, { nil: undefined }),
+          divisor: fc.double({ min: 0.5, max: 900, noNaN: true }),
+          offset: fc.double({ min: -0.9, max: 0, noNaN: true }),
+          threshold: fc.double({ min: -0.5, max: 0.5, noNaN: true }),
+        }),
+        { minLength: 1, maxLength: 6 },
+      ),
+      scaler: fc.constant(scaler),
+      pyod: fc.constant(pyod),
+      readings: fc.array(
+        fc.oneof(
+          rounded,
+          split,
+          split.map(singleUpTo),
+          fc.constantFrom(Number.NaN, Infinity, -Infinity, Number.MAX_VALUE, -Number.MAX_VALUE, -0, 5e-324),
+        ),
+        { minLength: width * 3, maxLength: width * 40 },
+      ),
+    }),
+  );
+
+test('a pack of forests gives the labels and the very scores of each, for any trees and readings', async () => {
+  await fc.assert(
+    fc.asyncProperty(forests, async ({ width, list, scaler, pyod, readings }) => {
+      const features = NAMES.slice(0, width);
+      const bytes = list.map(({ by, less, constant, threshold, ...rest }, i) =>
+        forestBytes(
+          {
+            ...rest,
+            width,
+            // No two are the same model.
+            offset: rest.offset - i / 997,
+            scaling:
+              scaler === 0
+                ? []
+                : scaler === 1
+                  ? [
+                      { op: 'Sub', values: less },
+                      { op: 'Div', values: by },
+                    ]
+                  : [
+                      { op: 'Mul', values: by },
+                      { op: 'Add', values: less },
+                    ],
+            ...(constant === undefined ? {} : { constant }),
+            ...(pyod ? { threshold } : {}),
+          },
+          features,
+        ),
+      );
+      fc.pre(new Set(bytes.map(sha256Of)).size === bytes.length);
+      const rows = readings.slice(0, readings.length - (readings.length % width));
+      // Other numbers of rows for each: blocks are filled up.
+      await expectEqual(
+        threads,
+        bytes,
+        features,
+        bytes.map((_, i) => rows.slice(0, Math.max(width, rows.length - i * width))),
+      );
+    }),
+    { numRuns: 40 },
+  );
+}, 120_000);
+
+const ONE: ForestParameters = {
+  width: 1,
+  trees: [
+    { feature: 0, split: 3, sides: [1, { feature: 0, split: 9, sides: [2, 3.5] }] },
+    { feature: 0, split: 4, sides: [2, 1] },
+  ],
+  divisor: 5,
+  offset: -0.6,
+};
+
+test('the greatest single that is not above a number is found on both sides of zero', () => {
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      const found = singleUpTo(value);
+      expect(Math.fround(found)).toBe(found);
+      expect(found).toBeLessThanOrEqual(value);
+      // For singles alone both part the numbers alike.
+      for (const x of [found, Math.fround(value), Math.fround(value * 1.0000001), Infinity, -Infinity])
+        expect(x <= found).toBe(x <= value);
+    }),
+  );
+  expect([singleUpTo(1e300), singleUpTo(-1e300), singleUpTo(-1e-60)]).toEqual([
+    2 ** 128 - 2 ** 104,
+    -Infinity,
+    -(2 ** -149),
+  ]);
+});
+
+test('what is not quite a forest of this form is left alone', () => {
+  const kind = (change: (nodes: readonly OnnxNode[]) => readonly OnnxNode[], p = ONE): string | undefined =>
+    fusable(decodeModel(forestBytes(p, ['mean'], change)))?.fuser.kind;
+  expect(kind((nodes) => nodes)).toBe('isolation-forest');
+  const attribute = (name: string, to: object) => (nodes: readonly OnnxNode[]) =>
+    nodes.map((each) =>
+      each.opType === 'TreeEnsemble'
+        ? { ...each, attribute: each.attribute!.map((one) => (one.name === name ? { ...one, ...to } : one)) }
+        : each,
+    );
+  const others = {
+    'a mean of the trees': attribute('aggregate_function', { i: 0 }),
+    'a transform of the sum': attribute('post_transform', { i: 1 }),
+    'several targets': attribute('leaf_targetids', { ints: [0, 0, 1, 0, 0] }),
+    'a loop': attribute('nodes_falsenodeids', { ints: [0, 2, 1] }),
+    'a node that is not there': attribute('nodes_falsenodeids', { ints: [7, 2, 4] }),
+    'a feature that is not there': attribute('nodes_featureids', { ints: [0, 1, 0] }),
+    'a root that is not there': attribute('tree_roots', { ints: [0, 3] }),
+    'another name of an attribute': attribute('nodes_featureids', { name: 'nodes_hitrates' }),
+    'an operator left out': (nodes: readonly OnnxNode[]) => nodes.filter(({ opType }) => opType !== 'Neg'),
+    'another comparison': (nodes: readonly OnnxNode[]) =>
+      nodes.map((each) => (each.opType === 'Less' ? { ...each, opType: 'LessOrEqual' } : each)),
+  };
+  for (const [name, change] of Object.entries(others)) expect({ name, kind: kind(change) }).toEqual({ name });
+  expect(kind((nodes) => nodes, { ...ONE, trees: [{ feature: 0, split: Number.NaN, sides: [1, 2] }] })).toBeUndefined();
+});
+
+test('forests of other shapes come into other packs, and a pack that has no room is followed by another', async () => {
+  const of = (p: Partial<ForestParameters>): Uint8Array => forestBytes({ ...ONE, ...p }, ['mean']);
+  const list = [0, 1, 2, 3, 4].map((i) => of({ offset: -0.1 * i }));
+  const [, flat] = ONE.trees as [Tree, Tree];
+  const others = [
+    of({ trees: [flat, flat] }),
+    of({ trees: [flat] }),
+    of({ threshold: 0.2 }),
+    of({ trees: [flat], offset: -0.2 }),
+  ];
+  expect((await packsOf([...list, ...others], ['mean'])).map(({ models }) => models.length)).toEqual([5, 1, 2, 1]);
+  expect((await packsOf(list, ['mean'], { maxRows: 2 })).map(({ models }) => models.length)).toEqual([2, 2, 1]);
+  // Six nodes, waiting ones included, of 4 + 2 x 2 bytes, and two roots of 4.
+  expect((await packsOf(list, ['mean'], { maxBytes: 120 })).map(({ models }) => models.length)).toEqual([2, 2, 1]);
+  const again = await packsOf(list, ['mean']);
+  expect(again.map(({ sha256 }) => sha256)).toEqual((await packsOf(list, ['mean'])).map(({ sha256 }) => sha256));
+});
