@@ -214,8 +214,13 @@ async function withRecords(tx: Transaction, rows: readonly CandidateRow[], fromM
   const entries = new Map(
     (await tx.query<LinkRow>(ALARM_WORK_SQL.entries, { fromMs })).map(({ sensorId, link }) => [sensorId, link]),
   );
+  // A link may begin before the batch, of another one that overlaps it: all of it is decided on anew.
+  const linksOf = (sensorId: number): readonly Link[] =>
+    (links.get(sensorId) ?? []).map(({ link }) => JSON.parse(link) as Link);
+  const known = new Map(rows.map(({ sensorId }) => [sensorId, linksOf(sensorId)]));
+  const firstMs = Math.min(fromMs, ...[...known.values()].map((of) => of[0]?.fromMs ?? fromMs));
   const alarms = Map.groupBy(
-    await tx.query<{ sensorId: number; record: string }>(ALARM_WORK_SQL.alarms, { afterMs: fromMs - CHATTER_MS }),
+    await tx.query<{ sensorId: number; record: string }>(ALARM_WORK_SQL.alarms, { afterMs: firstMs - CHATTER_MS }),
     ({ sensorId }) => sensorId,
   );
   return rows.map((row): AlarmCandidate => {
@@ -227,7 +232,7 @@ async function withRecords(tx: Transaction, rows: readonly CandidateRow[], fromM
       sensor,
       status: STATUSES[row.status]!,
       windows: Number(row.windows),
-      links: (links.get(sensorId) ?? []).map(({ link }) => JSON.parse(link) as Link),
+      links: known.get(sensorId)!,
       alarms: (alarms.get(sensorId) ?? []).map(recordOf),
       ...defined({
         class: row.class ?? undefined,

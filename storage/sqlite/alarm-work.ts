@@ -115,7 +115,9 @@ export function alarmWorkMethods(db: Connection): AlarmWorkStore {
 function candidate(db: Connection, row: CandidateRow, fromMs: number): AlarmCandidate {
   const { sensorId, device, sensor, status } = row;
   const links = db.all<{ link: string }>(ALARM_WORK_SQL.links, sensorId, fromMs).map(({ link }) => parseLink(link));
-  const before = db.get<{ link: string }>(ALARM_WORK_SQL.entry, sensorId, Math.min(fromMs, links[0]?.fromMs ?? fromMs));
+  // A link may begin before the batch, of another one that overlaps it: all of it is decided on anew.
+  const firstMs = Math.min(fromMs, links[0]?.fromMs ?? fromMs);
+  const before = db.get<{ link: string }>(ALARM_WORK_SQL.entry, sensorId, firstMs);
   return {
     sensorId,
     device,
@@ -123,7 +125,7 @@ function candidate(db: Connection, row: CandidateRow, fromMs: number): AlarmCand
     windows: Number(row.windows),
     status: STATUSES[status]!,
     links,
-    alarms: db.all<Pick<AlarmRow, 'record'>>(ALARM_WORK_SQL.alarms, sensorId, fromMs - CHATTER_MS).map(recordOf),
+    alarms: db.all<Pick<AlarmRow, 'record'>>(ALARM_WORK_SQL.alarms, sensorId, firstMs - CHATTER_MS).map(recordOf),
     ...defined({
       class: row.class ?? undefined,
       items: row.items === null ? undefined : (JSON.parse(row.items) as EvidenceItem[]),

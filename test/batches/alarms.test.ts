@@ -226,6 +226,29 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     );
   });
 
+  test('periods that overlap by hours, as of schedules that start at different times, give the alarms of one pass', async () => {
+    const { deps, ids, look } = await plant(store, 1);
+    // Three hours and a half; the first alarm is over long before the second batch begins.
+    const length = 2_520;
+    const isBad = (at: number): boolean => (at >= 20 && at < 60) || (at >= 1_700 && at < 1_730) || at > 2_500;
+    const truth = Array.from({ length }, (_unused, at) => ({ at, value: at, score: isBad(at) ? -1 : 1 }));
+    await loadWindows(ids, [truth]);
+    for (const [from, to] of [
+      [0, 1_800],
+      [1_500, 2_400],
+      [900, length],
+      [0, length],
+    ] as const) {
+      await raiseAlarms(deps, await look([truth], { from, to }));
+      const alarms = await store.listAlarms({ sensorId: ids[0]! });
+      for (const { id, version } of alarms)
+        expect((await store.alarmEvents({ alarmId: id })).map((event) => event.id)).toEqual(
+          Array.from({ length: version }, (_unused, n) => `${id}.${n + 1}`),
+        );
+    }
+    expect(shown(await store.listAlarms({ sensorId: ids[0]! }))).toEqual(onePass(truth, 0, length, silent).standing());
+  });
+
   test('a batch whose sensors are normal writes nothing but that it was looked at', async () => {
     const { deps, ids, look } = await plant(store, 3);
     const calm = Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: 1 }));
