@@ -70,14 +70,26 @@ export function isNotable(
 }
 
 /** The windows of a sensor as items. */
-export function itemsOf(rows: SensorRows, { deadband, stuckMs }: Sense, { hopMs }: WindowShape): EvidenceItem[] {
+export function itemsOf(rows: SensorRows, sense: Sense, shape: WindowShape): EvidenceItem[] {
+  const items: EvidenceItem[] = [];
+  addItems(items, rows, rows, sense, shape);
+  return items;
+}
+
+/** Goes on with the windows of `part`, which follow those that are in the items. */
+export function addItems(
+  items: EvidenceItem[],
+  rows: SensorRows,
+  part: { readonly from: number; readonly to: number },
+  { deadband, stuckMs }: Sense,
+  { hopMs }: WindowShape,
+): void {
   const { from, to, startMs, value, scored, anomaly, score } = rows;
   const flats = stuckMs !== Number.POSITIVE_INFINITY;
-  const items: EvidenceItem[] = [];
   /** Whether it has the value of a neighbour, or may have that of one in the next stretch. */
   const flat = (row: number): boolean =>
     flats && (row === from || row === to - 1 || value[row] === value[row - 1] || value[row] === value[row + 1]);
-  for (let row = from; row < to; row++) {
+  for (let row = part.from; row < part.to; row++) {
     const start = startMs[row]!;
     if (scored[row] !== 1) addRun(items, 4, start, hopMs);
     else if (anomaly[row] === 1) items.push([1, start, score[row]!, value[row]!]);
@@ -85,33 +97,52 @@ export function itemsOf(rows: SensorRows, { deadband, stuckMs }: Sense, { hopMs 
     else if (flat(row)) addFlat(items, start, hopMs, value[row]!);
     else addRun(items, 0, start, hopMs);
   }
-  return items;
 }
 
-/** Items of predictions that were read back: what was not predicted is not in them. */
+/** A window as predictions have it. */
+export interface PredictedWindow {
+  readonly tsMs: number;
+  readonly value: number;
+  readonly prediction: 0 | 1;
+  readonly score: number;
+}
+
+/** Rows of predictions that are read back, to be filled by {@link fillRows}: what was not predicted is not in them. */
+export const rowsFor = (length: number): SensorRows => ({
+  from: 0,
+  to: length,
+  startMs: new Float64Array(length),
+  value: new Float64Array(length),
+  scored: new Uint8Array(length).fill(1),
+  anomaly: new Uint8Array(length),
+  score: new Float64Array(length),
+});
+
+/** @param scoreOf what counts as the score of a window */
+export function fillRows(
+  rows: SensorRows,
+  predictions: readonly PredictedWindow[],
+  { from, to }: { readonly from: number; readonly to: number },
+  scoreOf: (score: number) => number = (score) => score,
+): void {
+  for (let row = from; row < to; row++) {
+    const { tsMs, value, prediction, score } = predictions[row]!;
+    rows.startMs[row] = tsMs;
+    rows.value[row] = value;
+    rows.anomaly[row] = prediction;
+    rows.score[row] = scoreOf(score);
+  }
+}
+
+/** Items of predictions that were read back. */
 export function itemsOfPredictions(
-  predictions: readonly {
-    readonly tsMs: number;
-    readonly value: number;
-    readonly prediction: 0 | 1;
-    readonly score: number;
-  }[],
+  predictions: readonly PredictedWindow[],
   sense: Sense,
   shape: WindowShape,
 ): EvidenceItem[] {
-  return itemsOf(
-    {
-      from: 0,
-      to: predictions.length,
-      startMs: Float64Array.from(predictions, ({ tsMs }) => tsMs),
-      value: Float64Array.from(predictions, ({ value }) => value),
-      scored: new Uint8Array(predictions.length).fill(1),
-      anomaly: Uint8Array.from(predictions, ({ prediction }) => prediction),
-      score: Float64Array.from(predictions, ({ score }) => score),
-    },
-    sense,
-    shape,
-  );
+  const rows = rowsFor(predictions.length);
+  fillRows(rows, predictions, rows);
+  return itemsOf(rows, sense, shape);
 }
 
 /** Lengthens the newest item by a window, where it goes on at the same pace; the pace is set by its second window. */

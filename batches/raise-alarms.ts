@@ -4,16 +4,16 @@
  * another order than their periods, it is read back from predictions files. Run again it does what is left.
  */
 import { rework, type Chained, type Rework } from '../alarms/chain.ts';
-import { itemsOfPredictions, type Stretch, type StretchVerdict } from '../alarms/evidence.ts';
+import type { Stretch, StretchVerdict } from '../alarms/evidence.ts';
 import type { Before } from '../alarms/track.ts';
 import { reconcile } from '../alarms/reconcile.ts';
 import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { marginOf } from '../domain/threshold.ts';
 import { DAY_MS, type Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import type { AlertSettings } from './alerts.ts';
 import { groupAlarms } from './group-alarms.ts';
+import { servedItems } from './served-items.ts';
 import { tellAlarms } from './tell-alarms.ts';
 import { readPredictions } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
@@ -198,7 +198,7 @@ async function servedStretch(
   const rows = await readPredictions(deps, { id: sensorId, device, sensor, unit: '' }, { fromMs, toMs });
   const [model] = await deps.store.listReleaseModels(batch.release, { after: sensorId - 1, limit: 1 });
   const threshold = model?.sensorId === sensorId ? model.threshold : undefined;
-  const margins = threshold ? rows.map((row) => ({ ...row, score: marginOf(threshold, row.score) })) : rows;
+  const items = await servedItems(rows, threshold, senseOf(rules), deps.windows);
   const own = verdict === 'scored' && rows.length === 0 ? 'no_data' : verdict;
   return {
     fromMs,
@@ -206,7 +206,7 @@ async function servedStretch(
     batchId: batch.id,
     verdict: rows.length > 0 ? 'scored' : own,
     seen: rows.length > 0 || windows > 0,
-    items: itemsOfPredictions(margins, senseOf(rules), deps.windows),
+    items,
   };
 }
 

@@ -6,6 +6,7 @@
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
+ *   npm run bench -- --one-sensor [--windows 3000000]     a batch with millions of windows of a sensor (one-sensor.ts)
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,6 +24,7 @@ import { type BenchFleet, startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
+import { benchOneSensor } from './one-sensor.ts';
 import { benchUi } from './ui.ts';
 import { benchYear } from './year.ts';
 import { runWorkerShapes, type WorkerShapes } from './worker-shapes.ts';
@@ -73,6 +75,11 @@ if (process.argv.includes('--alarms')) {
 
 if (process.argv.includes('--ui')) {
   await benchUi(process.argv.slice(2));
+  process.exit();
+}
+
+if (process.argv.includes('--one-sensor')) {
+  await benchOneSensor(process.argv.slice(2));
   process.exit();
 }
 

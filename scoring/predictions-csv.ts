@@ -9,13 +9,12 @@ import { formatTooNew } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { isoTime, tryParseTime } from '../domain/time.ts';
+import { ROWS_PER_TURN } from '../domain/turns.ts';
 import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
 
 const HEADER = PREDICTION_COLUMNS.join(',');
 /** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */
 const TIME_LENGTH = 24;
-/** Rows read before others have their turn: some 20 ms. A file of one sensor over a year has millions. */
-export const ROWS_PER_TURN = 4_096;
 /** Rows gathered before they become bytes. */
 const PIECE_ROWS = 1_024;
 
@@ -78,7 +77,7 @@ async function all(buffer: Buffer, start: number): Promise<Prediction[]> {
   const times: Times = new Map();
   for (let from = start; from < buffer.length;) {
     const to = lineEnd(buffer, from);
-    rows.push(parseRow(buffer, from, to, times));
+    rows.push(parseRow(buffer, from, to, times, rows.at(-1)));
     from = to + 1;
     if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
   }
@@ -93,8 +92,10 @@ async function ofSensor(buffer: Buffer, start: number, { device, sensor }: Senso
     const from = buffer.lastIndexOf(0x0a, at) + 1;
     const to = lineEnd(buffer, at);
     // The same text may stand inside a quoted name: right behind the time it is the sensor.
-    if (at === from + TIME_LENGTH && rows.push(parseRow(buffer, from, to, times)) % ROWS_PER_TURN === 0)
-      await nextTurn();
+    if (at === from + TIME_LENGTH) {
+      rows.push(parseRow(buffer, from, to, times, rows.at(-1)));
+      if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
+    }
     at = buffer.indexOf(needle, to);
   }
   return rows;
@@ -110,8 +111,11 @@ const FIELD = /,("(?:[^"]|"")*"|[^",]*)/y;
 
 /** Times read so far: the windows of one sensor are those of the next. */
 type Times = Map<string, number | undefined>;
+/** Of longer series none is remembered past it: a sensor may have millions, and be alone. */
+const MOST_TIMES = 65_536;
 
-function parseRow(buffer: Buffer, from: number, to: number, times: Times): Prediction {
+/** Rows of one sensor share its name with the `last` one: as a part of its line each would keep that in memory. */
+function parseRow(buffer: Buffer, from: number, to: number, times: Times, last: Prediction | undefined): Prediction {
   const line = buffer.toString('utf8', from, to);
   const fields = line.includes('"') ? quotedFields(buffer, from, line) : line.slice(TIME_LENGTH + 1).split(',');
   const [device, sensor, value, prediction, score] = fields;
@@ -119,6 +123,7 @@ function parseRow(buffer: Buffer, from: number, to: number, times: Times): Predi
   let tsMs = times.get(time);
   if (tsMs === undefined) {
     tsMs = line[TIME_LENGTH] === ',' ? tryParseTime(time) : undefined;
+    if (times.size >= MOST_TIMES) times.clear();
     times.set(time, tsMs);
   }
   if (
@@ -131,8 +136,8 @@ function parseRow(buffer: Buffer, from: number, to: number, times: Times): Predi
     throw corrupt(buffer, from, 'the row is not a prediction');
   return {
     tsMs,
-    device: device!,
-    sensor: sensor!,
+    device: last && last.device === device ? last.device : device!,
+    sensor: last && last.sensor === sensor ? last.sensor : sensor!,
     value: Number(value),
     prediction: prediction === '1' ? 1 : 0,
     score: Number(score),

@@ -97,17 +97,44 @@ const brokenBody = (thrown: unknown, { stalled }: CallWatch, tryTimeoutMs: numbe
 const brokenOff = (cause: unknown): Error =>
   Object.assign(new Error(`the connection broke (${messageOf(cause)})`, { cause }), { name: 'RestError' });
 
+/**
+ * Pieces to one body, each put in its place as it comes: joining hundreds of megabytes at the end would be one long turn
+ * of the event loop, and twice the memory.
+ */
+async function gathered(
+  parts: AsyncIterable<Piece>,
+  length: () => number | undefined,
+  seen: (bytes: Uint8Array) => void,
+): Promise<Uint8Array> {
+  const apart: Uint8Array[] = [];
+  let body: Uint8Array | undefined;
+  let have = 0;
+  for await (const { bytes, at } of parts) {
+    seen(bytes);
+    have = at + bytes.byteLength;
+    const whole = length();
+    if (whole === undefined || whole < have) apart.push(bytes);
+    else if (bytes.byteLength === whole) return bytes;
+    else (body ??= Buffer.allocUnsafeSlow(whole)).set(bytes, at);
+  }
+  return body?.subarray(0, have) ?? Buffer.concat(apart);
+}
+
 /** The whole blob. @throws what the client throws, once no further try helps */
 export async function download(client: BlobClient, retry: BlobRetry = {}): Promise<Uint8Array> {
   let damaged: string | undefined;
   for (let again = 0; ; again++) {
     try {
-      const parts: Uint8Array[] = [];
-      let md5: Uint8Array | undefined;
-      for await (const { bytes } of pieces(client, 0, retry, (version) => (md5 = version.md5))) parts.push(bytes);
-      const body = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+      let version: Version | undefined;
+      const hash = createHash('md5');
+      const body = await gathered(
+        pieces(client, 0, retry, (learned) => (version = learned)),
+        () => version?.length,
+        (bytes) => hash.update(bytes),
+      );
+      const md5 = version?.md5;
       if (!md5) return body;
-      const digest = createHash('md5').update(body).digest('hex');
+      const digest = hash.digest('hex');
       // Twice the same bytes: then it is what is stored that does not fit, which is for others to judge.
       if (digest === Buffer.from(md5).toString('hex') || digest === damaged) return body;
       if (again >= REPLACED) throw new Error('its bytes came damaged: they do not fit the Content-MD5 of the blob');

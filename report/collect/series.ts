@@ -2,6 +2,7 @@
  * Predictions of chosen sensors, read through the manifests of their batches. What a manifest does not list
  * is not read; what it lists must be there with the hash it gives, or a problem is told instead.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
@@ -11,7 +12,9 @@ import type { BlobStore } from '../../storage/blobs.ts';
 import type { Batch, BatchFile } from '../../storage/store.ts';
 import type { PredictionSeries } from './batch-data.ts';
 import { chunkKey, type Candidate } from './outcomes.ts';
-import { sha256Of } from '../../domain/sha256.ts';
+import { sha256InTurns } from '../../domain/sha256.ts';
+import { ROWS_PER_TURN } from '../../domain/turns.ts';
+import { addTo, newColumns, seriesOf, type Columns } from './columns.ts';
 
 interface SeriesSource {
   readonly blobs: Pick<BlobStore, 'get'>;
@@ -42,7 +45,7 @@ export async function readSeries(
 ): Promise<SeriesRead> {
   const wanted = new Set(chosen.map(keyOf));
   const chunks = new Set(chosen.flatMap((sensor) => sensor.chunks.map(chunkKey)));
-  const rows = new Map<string, Prediction[]>();
+  const rows = new Map<string, Columns>();
   const problems: string[] = [];
   const byEnd = [...batches].sort(
     (a, b) => (a.finishedAtMs ?? 0) - (b.finishedAtMs ?? 0) || a.startedAtMs - b.startedAtMs,
@@ -61,24 +64,31 @@ export async function readSeries(
         needed.slice(at, at + FILES_AT_ONCE).map((file) => readListed(source, file)),
       ))
         if (typeof read === 'string') tell(read);
-        else addRows(rows, wanted, read);
+        else await addRows(rows, wanted, read);
     }
   }
-  return { series: new Map([...rows].map(([key, predictions]) => [key, toSeries(predictions)])), problems };
+  return { series: new Map([...rows].map(([key, columns]) => [key, seriesOf(columns)])), problems };
 }
 
-function addRows(rows: Map<string, Prediction[]>, wanted: ReadonlySet<string>, read: Iterable<Prediction>): void {
-  // Rows of a sensor follow each other: its list is looked up once.
+/** Rows a sensor, as they come: of a file with half a million of one sensor others have their turn in between. */
+async function addRows(
+  rows: Map<string, Columns>,
+  wanted: ReadonlySet<string>,
+  read: Iterable<Prediction>,
+): Promise<void> {
+  // Rows of a sensor follow each other: its columns are looked up once.
   let last: SensorKey | undefined;
-  let own: Prediction[] | undefined;
+  let own: Columns | undefined;
+  let turn = 0;
   for (const prediction of read) {
     if (last === undefined || prediction.sensor !== last.sensor || prediction.device !== last.device) {
       last = prediction;
       const key = keyOf(prediction);
-      own = wanted.has(key) ? (rows.get(key) ?? []) : undefined;
+      own = wanted.has(key) ? (rows.get(key) ?? newColumns()) : undefined;
       if (own) rows.set(key, own);
     }
-    own?.push(prediction);
+    if (own) addTo(own, prediction);
+    if (++turn % ROWS_PER_TURN === 0) await nextTurn();
   }
 }
 
@@ -101,7 +111,7 @@ async function readListed(
 ): Promise<Iterable<Prediction> | string> {
   const body = await getIfThere(blobs, file.blob);
   if (!body) return `file ${file.blob} is missing in Blob`;
-  if (sha256Of(body) !== file.sha256.toLowerCase())
+  if ((await sha256InTurns(body)) !== file.sha256.toLowerCase())
     return `file ${file.blob} is not the one its manifest lists (SHA-256 differs)`;
   try {
     return await decodePredictions(body);
@@ -126,19 +136,4 @@ async function getIfThere(blobs: SeriesSource['blobs'], name: string): Promise<U
     if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING') return undefined;
     throw error;
   }
-}
-
-/** Rows in order of arrival to columns in order of time; of two rows for one time the later stays. */
-export function toSeries(rows: readonly Prediction[]): PredictionSeries {
-  // Of one batch they are in order, and may be half a million.
-  const inOrder = rows.every((row, i) => i === 0 || rows[i - 1]!.tsMs < row.tsMs);
-  const sorted = inOrder
-    ? rows
-    : [...new Map(rows.map((row) => [row.tsMs, row])).values()].sort((a, b) => a.tsMs - b.tsMs);
-  return {
-    tsMs: Float64Array.from(sorted, (row) => row.tsMs),
-    value: Float64Array.from(sorted, (row) => row.value),
-    prediction: Uint8Array.from(sorted, (row) => row.prediction),
-    score: Float64Array.from(sorted, (row) => row.score),
-  };
 }

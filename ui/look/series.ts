@@ -10,7 +10,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import type { Sensor } from '../../domain/sensor.ts';
 import { HOUR_MS, type Period } from '../../domain/time.ts';
-import { toSeries } from '../../report/collect/series.ts';
+import { columnsOf } from '../../report/collect/columns.ts';
 import type { PredictionSeries } from '../../report/collect/batch-data.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import type { PredictionSource, SensorHistoryRow, WindowBucket } from '../../storage/store.ts';
@@ -86,7 +86,7 @@ export function openSeries(deps: UiDeps): SeriesReader {
       const sources = fine ? await store.predictionSources(sensor.id, period) : [];
       const bytes = sources.reduce((sum, { file }) => sum + (files.has(file.blob) ? 0 : file.bytes), 0);
       if (fine && bytes <= mostBytes && sources.length > 0)
-        return { ...shared, predictions: toSeries(await rows(sensor, sources, period)), buckets: [], stepMs: 0 };
+        return { ...shared, predictions: columnsOf(await rows(sensor, sources, period)), buckets: [], stepMs: 0 };
       const stepMs = sliceMs(period);
       return {
         ...shared,
