@@ -1,7 +1,7 @@
 /**
  * `fleetscore verify --since 7d`: everything at once. Each batch that began since then is checked as `verify BATCH`
  * checks one, lost files and manifests among it, and what no batch can tell is looked for beside them: periods that no
- * batch scored, and workflows that do not go on. It only reads.
+ * batch scored, workflows that do not go on, and batches whose alarms nobody decided on. It only reads.
  */
 import { countMissed, findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
@@ -26,7 +26,13 @@ export interface VerifiedSince {
   readonly broken: readonly VerifyReport[];
   readonly gaps: readonly { readonly schedule: string; readonly gap: ScheduleGap }[];
   readonly stuck: readonly StuckWorkflow[];
+  /** Batches with predictions whose alarms were not decided on to the end, closed longer than ten minutes ago. */
+  readonly undecided: readonly string[];
 }
+
+/** Alarms are decided on after a batch is closed: so long it may be under way. */
+const DECIDING_MS = 600_000;
+const MOST_UNDECIDED = 1_000;
 
 /** @throws what store, Blob and Temporal throw when they do not answer: then nothing is proved */
 export async function checkSince(context: Context, sinceMs: number): Promise<VerifiedSince> {
@@ -45,7 +51,8 @@ export async function checkSince(context: Context, sinceMs: number): Promise<Ver
     of.filter(({ state }) => state !== 'running').map((gap) => ({ schedule, gap })),
   );
   const stuck = await stuckWorkflows(client);
-  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck };
+  const undecided = await store.undecidedAlarmBatches(sinceMs - 1, Date.now() - DECIDING_MS, MOST_UNDECIDED);
+  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck, undecided };
 }
 
 /** Asked for in ever more of the newest: a store may hold years. */
@@ -58,7 +65,7 @@ async function begunSince(store: Store, sinceMs: number): Promise<Batch[]> {
 }
 
 /** What does not fit, a line each; empty when everything does. */
-export function brokenLines({ broken, gaps, stuck }: VerifiedSince): string[] {
+export function brokenLines({ broken, gaps, stuck, undecided }: VerifiedSince): string[] {
   return [
     ...broken.flatMap(({ batch, findings }) => findings.map(({ check, message }) => `${batch}: ${check}: ${message}`)),
     ...gaps.map(
@@ -67,6 +74,7 @@ export function brokenLines({ broken, gaps, stuck }: VerifiedSince): string[] {
     ),
     ...stuck.map(({ workflowId, problem }) => `workflow ${harmless(workflowId)} does not go on (${problem})`),
     ...(stuck.length === 0 ? [] : [STUCK_REMEDY]),
+    ...undecided.map((id) => `${id}: its alarms were not decided on: fleetscore logs --batch ${id} --worker control`),
   ];
 }
 
@@ -78,7 +86,7 @@ export async function verifySince(context: Context, sinceMs: number): Promise<Ou
   const end =
     lines.length === 0
       ? 'Nothing is lost: every check holds, no period is missing, every workflow goes on.'
-      : `${plural(found.broken.length, 'batch', 'batches')} broken, ${plural(periods, 'period')} not scored, ${plural(found.stuck.length, 'workflow')} stuck.`;
+      : `${plural(found.broken.length, 'batch', 'batches')} broken, ${plural(periods, 'period')} not scored, ${plural(found.stuck.length, 'workflow')} stuck${found.undecided.length === 0 ? '' : `, alarms of ${plural(found.undecided.length, 'batch', 'batches')} not decided on`}.`;
   return {
     data: {
       since: isoTime(sinceMs),
@@ -88,6 +96,7 @@ export async function verifySince(context: Context, sinceMs: number): Promise<Ou
       broken: found.broken,
       gaps: found.gaps.map(({ schedule, gap }) => ({ schedule, ...gapData(gap), command: remedyOf(schedule, gap) })),
       stuck: found.stuck,
+      undecided: found.undecided,
       ok: lines.length === 0,
     },
     text: [head, ...(lines.length === 0 ? [] : [lines.join('\n')]), end].join('\n\n'),

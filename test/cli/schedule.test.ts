@@ -260,6 +260,9 @@ test('periods that were missed are listed with the command that scores them, and
   const gaps = found.json() as { from: string; to: string; periods: number; state: string; command: string }[];
   expect(gaps[0]).toMatchObject({ from: at(-4), to: at(-2), periods: 2, state: 'missing' });
   expect(gaps[1]).toMatchObject({ from: at(-1), state: 'missing' });
+  const verified = await stack.cli('verify', '--since', at(-5));
+  expect(verified.code).toBe(1);
+  expect(verified.stdout).toMatch(/^schedule holes: 2 periods not scored \(missing\), .*: fleetscore schedule backfill/m);
   const resumed = await stack.cli('schedule', 'resume', 'holes');
   expect(resumed.stdout).toContain('Schedule holes resumed.');
   await stack.cli('schedule', 'pause', 'holes');

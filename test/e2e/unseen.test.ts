@@ -12,7 +12,9 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker, bundleWorkflowCode, DefaultLogger, NativeConnection } from '@temporalio/worker';
+import { brokenLines, checkSince, type VerifiedSince } from '../../cli/batch/verify-since.ts';
 import { stuckWorkflows } from '../../connect/workflow-problems.ts';
+import { CONTAINERS } from '../../domain/blob-names.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import type { Alert, StuckAlert } from '../../batches/alerts.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
@@ -39,6 +41,7 @@ const stack = useStack('unseen', {
   },
 });
 const PERIOD = ['--from', FROM, '--to', TO] as const;
+const bornMs = Date.now();
 
 /** The batch that lost its workflow. */
 let terminated: string;
@@ -233,6 +236,27 @@ test('a batch whose workflow was terminated is closed by the control worker, and
   await until(() => alerts.find((alert) => alert.event === 'batch_failed' && alert.batch === terminated));
 }, 300_000);
 
+/** `verify --since`: the batches of this file, whatever their end, are whole until a file of one is gone. */
+async function everythingAtOnce(): Promise<void> {
+  const [store, blobs] = [await stack.context.store(), stack.context.blobs()];
+  const since = new Date(bornMs).toISOString();
+  const all = await store.listBatches();
+  const found = (await stack.cli('verify', '--since', since, '--json')).json() as VerifiedSince;
+  expect(found).toMatchObject({ batches: all.length, open: 0, broken: [], undecided: [], ok: false });
+  expect(found.stuck).toEqual([expect.objectContaining({ workflowId: 'buggy' })]);
+  const { id } = all.find(({ counts }) => counts.scored === 3)!;
+  const [file] = await store.listFiles(id, { limit: 1 });
+  await blobs.delete(CONTAINERS.predictions, file!.blob);
+  expect(brokenLines({ ...found, gaps: [], stuck: [], undecided: [id] })).toEqual([
+    `${id}: its alarms were not decided on: fleetscore logs --batch ${id} --worker control`,
+  ]);
+  const lost = await stack.cli('verify', '--since', since);
+  expect(lost.code).toBe(1);
+  expect(lost.stdout).toMatch(new RegExp(`^${id}: files: .*${file!.blob}`, 'm'));
+  expect(lost.stdout).toMatch(/^workflow buggy does not go on \(WorkflowTaskFailed/m);
+  expect(lost.stdout).toMatch(/^1 batch broken, \d+ periods? not scored, 1 workflow stuck\.$/m);
+}
+
 test('a workflow that does not go on is found, told once, and named with the remedy', async () => {
   const client = await stack.context.client();
   try {
@@ -253,7 +277,9 @@ test('a workflow that does not go on is found, told once, and named with the rem
     expect(alerts.filter(({ event }) => event === 'workflow_stuck')).toEqual([
       expect.objectContaining({ workflowId: 'buggy', text: expect.stringContaining('does not go on') }),
     ]);
+    await everythingAtOnce();
     await client.workflow.getHandle('buggy').terminate('the test is over');
+    expect((await checkSince(stack.context, bornMs)).stuck).toEqual([]);
   } finally {
     await buggy!.end();
   }
