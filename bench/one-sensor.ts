@@ -138,7 +138,10 @@ export async function benchOneSensor(argv: readonly string[]): Promise<void> {
     const rows: string[] = [];
     for (const size of sizes) {
       const { windows, bytes, finish, alarms, again } = await measure(dir, size);
-      const cells = [finish, alarms, again].flatMap(({ seconds, longestMs }) => [seconds.toFixed(1), longestMs.toFixed(0)]);
+      const cells = [finish, alarms, again].flatMap(({ seconds, longestMs }) => [
+        seconds.toFixed(1),
+        longestMs.toFixed(0),
+      ]);
       rows.push(`| ${[formatCount(windows), formatBytes(bytes), ...cells].join(' | ')} |`);
     }
     const text = [

@@ -12,7 +12,7 @@ import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/queues.ts';
 import { openStore } from '../storage/open-store.ts';
 import { emulatorConnection } from './blob-server/server.ts';
-import { startChild, untilReady } from './child.ts';
+import { LEAN, startChild, untilReady } from './child.ts';
 import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
 import { stackKeys, type StackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
@@ -272,6 +272,7 @@ function startWorker(
       file: codeFile(`workers/${role}`),
       env: own,
       logFile: join(config.home, 'logs', `${role}.log`),
+      nodeArgs: role === 'scoring' ? [] : LEAN,
       onLogLost: log,
       ...(onOutput ? { onOutput } : {}),
     }),

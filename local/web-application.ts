@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Config, Env } from '../config.ts';
 import { messageOf } from '../domain/errors.ts';
 import { codeFile } from '../paths.ts';
-import { startChild } from './child.ts';
+import { LEAN, startChild } from './child.ts';
 import { superviseWorker, type Parts } from './parts.ts';
 import { claimPort, freePort, LOOPBACK } from './ports.ts';
 
@@ -27,6 +27,7 @@ export async function startWebApplication(
         args: ['ui', '--port', String(port), '--home', config.home],
         env,
         logFile: join(config.home, 'logs', 'ui.log'),
+        nodeArgs: LEAN,
       });
     await superviseWorker(start, 0, parts, log, timeoutMs);
     return appAddress(port);

@@ -262,7 +262,9 @@ test('periods that were missed are listed with the command that scores them, and
   expect(gaps[1]).toMatchObject({ from: at(-1), state: 'missing' });
   const verified = await stack.cli('verify', '--since', at(-5));
   expect(verified.code).toBe(1);
-  expect(verified.stdout).toMatch(/^schedule holes: 2 periods not scored \(missing\), .*: fleetscore schedule backfill/m);
+  expect(verified.stdout).toMatch(
+    /^schedule holes: 2 periods not scored \(missing\), .*: fleetscore schedule backfill/m,
+  );
   const resumed = await stack.cli('schedule', 'resume', 'holes');
   expect(resumed.stdout).toContain('Schedule holes resumed.');
   await stack.cli('schedule', 'pause', 'holes');

@@ -65,7 +65,12 @@ function fileOf(rows: readonly Prediction[]): { readonly bytes: Uint8Array; read
   return encodePredictions(
     'csv',
     [SENSOR],
-    { length: rows.length, sensorId: column(() => SENSOR.id), startMs: column((r) => r.tsMs), mean: column((r) => r.value) },
+    {
+      length: rows.length,
+      sensorId: column(() => SENSOR.id),
+      startMs: column((r) => r.tsMs),
+      mean: column((r) => r.value),
+    },
     {
       scored: new Uint8Array(rows.length).fill(1),
       anomaly: Uint8Array.from(rows, (r) => r.prediction),
@@ -91,7 +96,8 @@ test('rows become the columns of pages a part a turn', async () => {
   const { count, end } = turnCounter();
   const file = { chunk: 'a', blob: 'a.csv', rows: ROWS, bytes: 1, sha256: sha256Of('a') };
   const blobs = {
-    get: async (_: string, name: string) => Buffer.from(name === 'm' ? JSON.stringify({ batch: 'b', files: [file] }) : 'a'),
+    get: async (_: string, name: string) =>
+      Buffer.from(name === 'm' ? JSON.stringify({ batch: 'b', files: [file] }) : 'a'),
   };
   const all = predictions(0, ROWS);
   const outcome = { status: 'scored', batches: 1, batchesWithStatus: 1, windows: ROWS, anomalies: 0 } as const;

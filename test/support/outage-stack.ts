@@ -10,7 +10,7 @@ import type { Env } from '../../config.ts';
 import { createProducer } from '../../ingest/connect.ts';
 import { parseCaptureName } from '../../ingest/capture.ts';
 import { readCapture } from '../../ingest/capture-file.ts';
-import { startChild, untilReady, type StackChild } from '../../local/child.ts';
+import { LEAN, startChild, untilReady, type StackChild } from '../../local/child.ts';
 import { codeFile } from '../../paths.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { startBlobProxy, type BlobProxy } from './blob-proxy.ts';
@@ -123,6 +123,7 @@ export async function startOutageStack(
       name: `${role} worker`,
       file: codeFile(`workers/${role}`),
       logFile: join(home, 'logs', `${role}.log`),
+      nodeArgs: role === 'scoring' ? [] : LEAN,
       env: workerEnv,
     });
     workers.set(role, child);
