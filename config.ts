@@ -38,7 +38,7 @@ export function loadConfig(env: Env = process.env): Config {
 
 /** What one variable alone cannot know. */
 function crossCheck(
-  { ingest, eventHubs }: Values<typeof TABLE>,
+  { ingest, eventHubs, mail }: Values<typeof TABLE>,
   wrong: (variable: Variable, takes: string) => void,
 ): void {
   const entity = entityPathOf(eventHubs.connectionString);
@@ -51,6 +51,8 @@ function crossCheck(
   const { minValue, maxValue } = ingest.filter;
   if (minValue !== undefined && maxValue !== undefined && minValue > maxValue)
     wrong(TABLE.ingest.filter.minValue, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${maxValue}`);
+  if (mail.url !== undefined && mail.from === undefined)
+    wrong(TABLE.mail.from, 'takes the address that mails about alarms come from: FLEETSCORE_SMTP_URL is set');
   const hop = hopProblem({ windowMs: ingest.windowMs, hopMs: ingest.hopMs ?? ingest.windowMs });
   if (hop) wrong(TABLE.ingest.hopMs, hop);
 }
@@ -58,7 +60,7 @@ function crossCheck(
 /** The configuration as the code uses it: paths are absolute, and what belongs together is one value or none. */
 function arrange(values: Values<typeof TABLE>) {
   const home = resolve(values.home);
-  const { ingest, scoring, pool, worker, alerts, metricsPort, payloadKeys, codecToken, keep } = values;
+  const { ingest, scoring, pool, worker, alerts, mail, metricsPort, payloadKeys, codecToken, keep } = values;
   const { workspaceId } = pool.aml;
   return {
     ...values,
@@ -85,6 +87,7 @@ function arrange(values: Values<typeof TABLE>) {
             url: alerts.url,
             ...defined({ secret: alerts.secret, anomalyRate: alerts.anomalyRate, skippedRate: alerts.skippedRate }),
           },
+    mail: mail.url === undefined || mail.from === undefined ? undefined : { url: mail.url, from: mail.from },
     metricsPort,
     payloadKeys,
     codecToken,

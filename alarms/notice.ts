@@ -1,128 +1,175 @@
 /**
- * What is told of alarms, as a CloudEvent (1.0, structured JSON) or as chat systems take it. An incident is told when
- * its first alarm becomes active and when all of its alarms are over; ids follow from the events, so that a receiver
- * can tell a notice that comes again. Pure.
+ * What there is to tell of an incident: that it began, that it became worse or asks again, and that all of it is over.
+ * One that was told as begun is told as over once, also when it turned out to be part of another; nothing is told as
+ * over that was not told before. Ids follow from events, so that deciding again finds the same. Pure.
  */
-import type { Alarm, AlarmChange, AlarmEvent } from '../domain/alarm.ts';
+import type { Alarm, AlarmChange, AlarmEvent, AlarmKind } from '../domain/alarm.ts';
+import { defined } from '../domain/defined.ts';
 import { isoTime } from '../domain/time.ts';
+import type { NotifySettings } from './notify-settings.ts';
 import { alarmSentence } from './sentence.ts';
 
-export const NOTICE_FORMATS = ['cloudevents', 'slack', 'teams'] as const;
-export type NoticeFormat = (typeof NOTICE_FORMATS)[number];
+export type NoticeKind = 'opened' | 'escalated' | 'realarmed' | 'closed';
 
-export interface NotifySettings {
-  readonly format: NoticeFormat;
-  /** Incidents below this severity are not told. */
+/** The alarm that a notice is about, as receivers get it. Times are texts. */
+export interface NoticeAlarm {
+  /** Under which its incident was told first. */
+  readonly incident: string;
+  readonly alarm: string;
+  readonly device: string;
+  readonly sensor: string;
+  readonly kind: AlarmKind;
   readonly severity: number;
-  /** Notices of one batch; what is left is counted in one more. */
-  readonly atMost: number;
+  readonly active: boolean;
+  readonly acked: boolean;
+  readonly since: string;
+  readonly cleared?: string;
+  readonly windows: number;
+  readonly unit?: string;
+  /** Of its worst window. */
+  readonly peakValue?: number;
+  readonly peakScore?: number;
+  readonly cause?: string;
 }
 
 export interface Notice {
   readonly id: string;
-  readonly what: 'opened' | 'closed' | 'digest';
+  readonly what: NoticeKind;
+  /** Of the window that changed it, epoch ms. */
   readonly timeMs: number;
+  readonly severity: number;
   readonly text: string;
-  /** The first alarm of the incident; absent in a digest. */
-  readonly alarm?: Alarm;
+  /** Of the incident. */
   readonly alarms: number;
+  readonly about: NoticeAlarm;
 }
 
-const OPENS: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['activated', 'reopened']);
-const CLOSES: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['cleared', 'withdrawn']);
+/** An incident that was told as begun and not yet as over. */
+export interface OpenNotice {
+  readonly incident: string;
+  /** The worst that was told of it. */
+  readonly severity: number;
+}
+
+/** An alarm with what happened to it. */
+export interface AlarmWithEvents {
+  readonly alarm: Alarm;
+  readonly events: readonly AlarmEvent[];
+}
+
+const OPENS: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['activated', 'reopened', 'escalated', 'realarmed']);
+const CLOSES: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['cleared', 'withdrawn', 'corrected']);
+
+interface Told {
+  readonly group: readonly AlarmWithEvents[];
+  readonly batches: ReadonlySet<string>;
+  readonly nowMs: number;
+}
 
 /**
- * What a batch has to tell of one incident.
- * @param alarms all of the incident, with their events
+ * What batches have to tell of one incident.
+ * @param group all its alarms
+ * @param open what was told of these alarms by this way and is not told as over
+ * @param batches that decided on alarms just now
  */
 export function noticesOf(
-  alarms: readonly { readonly alarm: Alarm; readonly events: readonly AlarmEvent[] }[],
-  batchId: string,
-  { severity }: NotifySettings,
+  group: readonly AlarmWithEvents[],
+  open: readonly OpenNotice[],
+  batches: ReadonlySet<string>,
+  { severity }: Pick<NotifySettings, 'severity'>,
   nowMs: number,
 ): Notice[] {
-  const ordered = alarms.toSorted((a, b) => a.alarm.facts.sinceMs - b.alarm.facts.sinceMs);
-  const first = ordered[0];
-  const worst = Math.max(...alarms.map(({ alarm }) => alarm.facts.severity));
+  const told: Told = { group: group.toSorted((a, b) => a.alarm.facts.sinceMs - b.alarm.facts.sinceMs), batches, nowMs };
+  const active = group.some(({ alarm }) => alarm.active && !alarm.withdrawn);
+  if (open.length > 0) return active ? again(told, open) : closed(told, open);
   // What was found late is listed, and calls nobody; what is shelved neither.
-  if (!first || worst < severity || first.alarm.late || first.alarm.suppressedOrShelved) return [];
-  const own = (events: readonly AlarmEvent[], changes: ReadonlySet<AlarmChange>): AlarmEvent[] =>
-    events.filter((event) => event.batchId === batchId && changes.has(event.change));
-  const others = alarms.length === 1 ? '' : ` (and ${alarms.length - 1} more of the same incident)`;
-  const notices: Notice[] = [];
-  for (const event of own(first.events, OPENS))
-    notices.push({
-      id: event.id,
-      what: 'opened',
-      timeMs: event.timeMs,
-      text: `${alarmSentence(first.alarm, nowMs)}${others}`,
-      alarm: first.alarm,
-      alarms: alarms.length,
-    });
-  const closing = alarms
-    .flatMap(({ events }) => own(events, CLOSES))
-    .sort((a, b) => a.timeMs - b.timeMs || a.seq - b.seq)
-    .at(-1);
-  if (closing && alarms.every(({ alarm }) => !alarm.active))
-    notices.push({
-      id: closing.id,
-      what: 'closed',
-      timeMs: closing.timeMs,
-      text: `${alarmSentence(first.alarm, nowMs)}${others}`,
-      alarm: first.alarm,
-      alarms: alarms.length,
-    });
-  return notices;
+  const calling = told.group.filter(({ alarm }) => !alarm.late && !alarm.suppressedOrShelved && !alarm.withdrawn);
+  const first = calling[0];
+  const because = earliest(calling, batches, OPENS);
+  if (!first || !because || worstOf(calling) < severity) return [];
+  const opening = notice(told, first.alarm, 'opened', because, first.alarm.incident, worstOf(calling));
+  return active ? [opening] : [opening, ...closed(told, [opening.about])];
 }
 
-/** The body of a notice. @param source of a CloudEvent */
-export function noticeBody(notice: Notice, format: NoticeFormat, source: string): string {
-  const text = `fleetscore: ${notice.text}`;
-  if (format === 'slack') return JSON.stringify({ text });
-  if (format === 'teams')
-    // As the workflows of Teams take it: a message with an Adaptive Card.
-    return JSON.stringify({
-      type: 'message',
-      attachments: [
-        {
-          contentType: 'application/vnd.microsoft.card.adaptive',
-          contentUrl: null,
-          content: {
-            $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
-            type: 'AdaptiveCard',
-            version: '1.4',
-            body: [{ type: 'TextBlock', text, wrap: true, weight: 'Bolder' }],
-          },
-        },
-      ],
-    });
-  const { alarm } = notice;
-  return JSON.stringify({
-    specversion: '1.0',
-    id: notice.id,
-    source,
-    type: `fleetscore.alarm.${notice.what}`,
-    time: isoTime(notice.timeMs),
-    ...(alarm ? { subject: `${alarm.device}/${alarm.sensor}` } : {}),
-    datacontenttype: 'application/json',
-    data: {
-      text: notice.text,
-      alarms: notice.alarms,
-      ...(alarm
-        ? {
-            incident: alarm.incident,
-            alarm: alarm.id,
-            device: alarm.device,
-            sensor: alarm.sensor,
-            kind: alarm.kind,
-            severity: alarm.facts.severity,
-            active: alarm.active,
-            acked: alarm.acked,
-            since: isoTime(alarm.facts.sinceMs),
-            ...(alarm.facts.clearedMs === undefined ? {} : { cleared: isoTime(alarm.facts.clearedMs) }),
-            windows: alarm.facts.windows,
-          }
-        : {}),
-    },
+const worstOf = (group: readonly AlarmWithEvents[]): number =>
+  group.reduce((worst, { alarm }) => Math.max(worst, alarm.facts.severity), 0);
+
+/** Events of some kinds, of some batches, in the order in which they were stored. */
+function eventsOf(
+  group: readonly AlarmWithEvents[],
+  batches: ReadonlySet<string> | undefined,
+  changes: ReadonlySet<AlarmChange>,
+): AlarmEvent[] {
+  const isOf = (batchId: string | undefined): boolean => !batches || (batchId !== undefined && batches.has(batchId));
+  return group
+    .flatMap(({ events }) => events)
+    .filter(({ change, batchId }) => changes.has(change) && isOf(batchId))
+    .sort((a, b) => a.seq - b.seq);
+}
+
+const earliest = (...asked: Parameters<typeof eventsOf>): AlarmEvent | undefined => eventsOf(...asked)[0];
+const latest = (...asked: Parameters<typeof eventsOf>): AlarmEvent | undefined => eventsOf(...asked).at(-1);
+
+function again(told: Told, open: readonly OpenNotice[]): Notice[] {
+  const calling = told.group.filter(({ alarm }) => alarm.active && !alarm.suppressedOrShelved);
+  const worst = worstOf(calling);
+  return open.flatMap(({ incident, severity }): Notice[] => {
+    const worse = worst > severity;
+    const because = latest(calling, told.batches, worse ? OPENS : new Set<AlarmChange>(['realarmed']));
+    const about = calling.find(({ events }) => because && events.includes(because))?.alarm;
+    return because && about ? [notice(told, about, worse ? 'escalated' : 'realarmed', because, incident, worst)] : [];
+  });
+}
+
+function closed(told: Told, open: readonly { readonly incident: string; readonly severity: number }[]): Notice[] {
+  const because = latest(told.group, undefined, CLOSES);
+  return open.flatMap(({ incident, severity }): Notice[] => {
+    const first = (told.group.find(({ alarm }) => alarm.id === incident) ?? told.group[0])?.alarm;
+    return first && because
+      ? [notice(told, first, 'closed', because, incident, Math.max(severity, worstOf(told.group)))]
+      : [];
+  });
+}
+
+function notice(
+  { group, nowMs }: Told,
+  alarm: Alarm,
+  what: NoticeKind,
+  because: AlarmEvent,
+  incident: string,
+  severity: number,
+): Notice {
+  const others = group.length === 1 ? '' : ` (and ${group.length - 1} more of the same incident)`;
+  const words = { opened: '', closed: '', escalated: 'more severe: ', realarmed: 'still: ' } as const;
+  return {
+    // The first incident that an event ends or worsens has its id; others that it does so too have their own.
+    id: because.alarmId === incident ? because.id : `${because.id}/${incident}`,
+    what,
+    timeMs: because.timeMs,
+    severity,
+    text: `${words[what]}${alarmSentence(alarm, nowMs)}${others}`,
+    alarms: group.length,
+    about: aboutOf(alarm, incident, severity),
+  };
+}
+
+function aboutOf(alarm: Alarm, incident: string, severity: number): NoticeAlarm {
+  const { facts } = alarm;
+  return defined({
+    incident,
+    alarm: alarm.id,
+    device: alarm.device,
+    sensor: alarm.sensor,
+    kind: alarm.kind,
+    severity,
+    active: alarm.active,
+    acked: alarm.acked,
+    since: isoTime(facts.sinceMs),
+    cleared: facts.clearedMs === undefined ? undefined : isoTime(facts.clearedMs),
+    windows: facts.windows,
+    unit: alarm.unit || undefined,
+    peakValue: facts.peakValue,
+    peakScore: facts.peakScore,
+    cause: facts.cause,
   });
 }

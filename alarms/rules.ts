@@ -4,7 +4,7 @@
  * wrong with a file is said at once. Delays count windows or window time, never the clock: a backfill gives what live
  * runs gave.
  */
-import { NOTICE_FORMATS, type NoticeFormat, type NotifySettings } from './notice.ts';
+import { notifyIn, type NotifySettings } from './notify-settings.ts';
 import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
@@ -71,7 +71,7 @@ interface RuleEntry {
 export interface AlarmRules {
   readonly entries: readonly RuleEntry[];
   /** Absent: nobody is told of single alarms. */
-  readonly notify?: NotifySettings;
+  readonly notify?: readonly NotifySettings[];
 }
 
 export const NO_RULES: AlarmRules = { entries: [] };
@@ -165,7 +165,7 @@ export function parseRules(text: string, where: string): AlarmRules {
 function rulesIn(
   text: string,
   problems: string[],
-): { readonly list: readonly unknown[]; readonly notify?: NotifySettings } {
+): { readonly list: readonly unknown[]; readonly notify?: readonly NotifySettings[] } {
   let content: unknown;
   try {
     content = JSON.parse(text);
@@ -181,25 +181,6 @@ function rulesIn(
     list: Array.isArray(rules) ? rules.slice(0, MAX_ENTRIES) : [],
     ...(notify === undefined ? {} : { notify: notifyIn(notify, problems) }),
   };
-}
-
-function notifyIn(value: unknown, problems: string[]): NotifySettings {
-  const {
-    format = 'cloudevents',
-    severity: least = MIN_SEVERITY,
-    atMost = 20,
-    ...others
-  } = isObject(value) ? value : {};
-  if (!isObject(value)) problems.push('"notify" is to be an object');
-  for (const name of Object.keys(others))
-    problems.push(`notify: ${JSON.stringify(name)} is unknown, use format, severity, atMost`);
-  if (!NOTICE_FORMATS.includes(format as NoticeFormat))
-    problems.push(`notify: format takes ${NOTICE_FORMATS.join(', ')}`);
-  if (typeof least !== 'number' || !(least >= 1 && least <= MAX_SEVERITY))
-    problems.push(`notify: severity takes a number from 1 to ${MAX_SEVERITY}`);
-  if (typeof atMost !== 'number' || !Number.isInteger(atMost) || atMost < 1 || atMost > 1_000)
-    problems.push('notify: atMost takes a whole number from 1 to 1000');
-  return { format: format as NoticeFormat, severity: least as number, atMost: atMost as number };
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -6,6 +6,7 @@ import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import type { AlertSettings } from './alerts.ts';
 import type { Cause } from './failures.ts';
+import type { Senders } from './tell-alarms.ts';
 
 /** What the rules of a batch work with. */
 export interface BatchDeps {
@@ -27,6 +28,8 @@ export interface BatchDeps {
   readonly filePerSensor?: boolean;
   /** Absent: nobody is told about failed batches. */
   readonly alerts?: AlertSettings;
+  /** Ways to tell of alarms. */
+  readonly senders?: Senders;
   /** Where people open the web application; absent: nothing links there. */
   readonly appUrl?: string;
   /** Told of every batch that this worker closed: for logs and metrics. Must not throw. */

@@ -11,10 +11,9 @@ import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { DAY_MS, type Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
-import type { AlertSettings } from './alerts.ts';
 import { groupAlarms } from './group-alarms.ts';
 import { servedItems } from './served-items.ts';
-import { tellAlarms } from './tell-alarms.ts';
+import { sendDue, tellAlarms, type Senders } from './tell-alarms.ts';
 import { readPredictions } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { RaisedAlarms } from '../workflows/activities.ts';
@@ -26,8 +25,8 @@ export interface RaiseDeps {
   /** Absent where nothing is known of windows: then nothing is decided on. */
   readonly windows?: WindowShape;
   readonly now: () => number;
-  /** The webhook; absent: nobody is told. */
-  readonly alerts?: AlertSettings;
+  /** Ways to tell of alarms; absent: nobody is told. */
+  readonly senders?: Senders;
   readonly warn?: (message: string) => void;
 }
 
@@ -54,19 +53,37 @@ export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<Rai
   const batch = await deps.store.findBatch(batchId);
   if (!batch) return raised;
   if (raised.sensors > 0) await groupAlarms(deps.store, batch, nowMs);
-  await tell(deps, batch);
+  await tell(deps, batch, lost);
   return raised;
 }
 
 /** Also by a second try of this batch: the first may have died before it told anybody. Ids are the same. */
-async function tell({ store, alerts, warn = () => undefined, now }: RaiseDeps, batch: Batch): Promise<void> {
-  if (!alerts) return;
+async function tell(
+  { store, senders, warn = () => undefined, now }: RaiseDeps,
+  batch: Batch,
+  lost: readonly string[],
+): Promise<void> {
+  if (!senders) return;
   try {
     const { notify } = rulesOf(await store.alarmRules());
-    if (notify) await tellAlarms({ store, alerts, warn, now }, batch, notify);
+    if (!notify) return;
+    const others = await Promise.all(lost.map((id) => store.findBatch(id)));
+    const periods = [batch, ...others.filter((one) => one !== undefined)];
+    const decided = {
+      batches: periods.map(({ id }) => id),
+      fromMs: Math.min(...periods.map(({ fromMs }) => fromMs)),
+      toMs: Math.max(...periods.map(({ toMs }) => toMs)),
+    };
+    await tellAlarms({ store, senders, warn, now }, decided, notify);
   } catch (error) {
     warn(`nobody was told of the alarms of batch ${batch.id}: ${messageOf(error)}`);
   }
+}
+
+/** Sends what waited for the end of quiet hours, of a digest, or of trouble. */
+export async function tellWaiting({ store, senders = {}, warn = () => undefined, now }: RaiseDeps): Promise<void> {
+  const { notify = [] } = rulesOf(await store.alarmRules());
+  for (const settings of notify) await sendDue({ store, senders, warn, now }, settings);
 }
 
 async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms> {

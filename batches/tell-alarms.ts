@@ -1,59 +1,139 @@
 /**
- * Tells the webhook of alerts about incidents that a batch opened or closed, where the rules of alarms ask for it. Told
- * at least once, with the same id each time; trouble with the webhook is a warning and never touches a batch.
+ * Tells of incidents that batches opened, worsened or closed, where the rules of alarms ask for it. What is to be told
+ * is put on record first, once; it goes out by each way on its own, after quiet hours and within its rate, again with
+ * the same id where nobody took it. Trouble with a way is a warning and never touches a batch.
  */
-import { noticeBody, noticesOf, type Notice, type NotifySettings } from '../alarms/notice.ts';
+import { digest, single, type Message } from '../alarms/message.ts';
+import { noticesOf, type AlarmWithEvents, type Notice, type OpenNotice } from '../alarms/notice.ts';
+import type { NotifySettings, NotifyWay } from '../alarms/notify-settings.ts';
+import { dueMs } from '../alarms/quiet.ts';
 import type { Alarm } from '../domain/alarm.ts';
-import type { Batch, Store } from '../storage/store.ts';
-import { chatText, post, type AlertSettings } from './alerts.ts';
+import { messageOf } from '../domain/errors.ts';
+import { DAY_MS, HOUR_MS, type Period } from '../domain/time.ts';
+import type { StoredNotice, Store } from '../storage/store.ts';
 
-interface TellDeps {
+/** Sends one message; false, or an error, when nobody took it. */
+export type Send = (message: Message, settings: NotifySettings) => Promise<boolean>;
+/** The ways that are set up here. */
+export type Senders = Partial<Readonly<Record<NotifyWay, Send>>>;
+
+export interface TellDeps {
   readonly store: Store;
-  readonly alerts: AlertSettings;
+  readonly senders: Senders;
   readonly warn: (message: string) => void;
   readonly now: () => number;
 }
 
-/** Alarms of one period that are looked at. */
-const MOST_ALARMS = 5_000;
-const SOURCE = '/fleetscore';
-
-export async function tellAlarms(deps: TellDeps, batch: Batch, settings: NotifySettings): Promise<number> {
-  const { store, alerts, warn } = deps;
-  const nowMs = deps.now();
-  const alarms = await store.listAlarms({ within: batch, limit: MOST_ALARMS }, nowMs);
-  const notices: Notice[] = [];
-  for (const incident of new Set(alarms.map((alarm) => alarm.incident)))
-    notices.push(...(await noticesIn(store, incident, batch, settings, nowMs)));
-  const shown = notices.slice(0, settings.atMost);
-  if (notices.length > shown.length) {
-    const left = notices.length - shown.length;
-    const text = `${left} more incidents began or ended in batch ${batch.id}: fleetscore alarms list`;
-    shown.push({ id: `${batch.id}/digest`, what: 'digest', timeMs: batch.toMs, text, alarms: left });
-  }
-  const json = settings.format === 'cloudevents' ? 'application/cloudevents+json' : 'application/json';
-  for (const notice of shown)
-    await post(
-      { ...alerts, contentType: json },
-      notice.id,
-      noticeBody(withPlainText(notice), settings.format, SOURCE),
-      warn,
-    );
-  return shown.length;
+/** What was decided on just now. */
+export interface DecidedOn extends Period {
+  /** Ids of batches. */
+  readonly batches: readonly string[];
 }
 
-/** Names come from outside: in a chat they are no mention, link or markup. */
-const withPlainText = (notice: Notice): Notice => ({ ...notice, text: chatText(notice.text) });
+/** Alarms of one period, and of one incident, that are looked at. */
+const MOST_ALARMS = 5_000;
+/** How often it is decided anew because somebody else changed alarms meanwhile. */
+const TRIES = 20;
+/** Whoever sends has so long; then the notices are due again. */
+const LEASE_MS = 300_000;
+const AT_ONCE = 1_000;
+/** A notice that nobody took for so long is of no use any more; quiet hours and a digest hold one back for less. */
+const GIVE_UP_MS = 2 * DAY_MS;
 
-async function noticesIn(
-  store: Store,
-  incident: string,
-  batch: Batch,
-  settings: NotifySettings,
-  nowMs: number,
-): Promise<Notice[]> {
-  const alarms = await store.listAlarms({ incident, limit: MOST_ALARMS }, nowMs);
-  // Only what changed in this batch can have something to tell: most incidents just go on.
-  const withEvents = async (alarm: Alarm) => ({ alarm, events: await store.alarmEvents({ alarmId: alarm.id }) });
-  return noticesOf(await Promise.all(alarms.map(withEvents)), batch.id, settings, nowMs);
+/** Puts on record what is to be told, by every way that the rules name. */
+export async function tellAlarms(deps: TellDeps, decided: DecidedOn, ways: readonly NotifySettings[]): Promise<void> {
+  for (const settings of ways) {
+    if (!deps.senders[settings.by]) {
+      deps.warn(`nobody is told of alarms by ${settings.by}: it is not set up (docs/alarms.md)`);
+      continue;
+    }
+    await record(deps, decided, settings);
+    await sendDue(deps, settings);
+  }
+}
+
+async function record({ store, now }: TellDeps, decided: DecidedOn, settings: NotifySettings): Promise<void> {
+  const batches = new Set(decided.batches);
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const [epoch, nowMs] = [await store.alarmEpoch(), now()];
+    const open = new Map((await store.openNotices(settings.by)).map((notice) => [notice.incident, notice]));
+    const alarms = await store.listAlarms({ within: decided, limit: MOST_ALARMS }, nowMs);
+    const notices: Notice[] = [];
+    for (const incident of new Set(alarms.map((alarm) => alarm.incident))) {
+      const group = await store.listAlarms({ incident, limit: MOST_ALARMS }, nowMs);
+      const told = group.flatMap(({ id }) => open.get(id) ?? []);
+      if (!hasNews(group, told, decided, settings)) continue;
+      notices.push(...noticesOf(await withEvents(store, group), told, batches, settings, nowMs));
+    }
+    if (notices.length === 0) return;
+    const due = notices.map((notice) => ({ notice, dueMs: dueMs(settings, notice.severity, nowMs) }));
+    if (await store.addNotices({ by: settings.by, epoch, notices: due, madeMs: nowMs })) return;
+  }
+}
+
+/** Most incidents just go on: their events are not read. */
+function hasNews(
+  group: readonly Alarm[],
+  told: readonly OpenNotice[],
+  { fromMs }: Period,
+  { severity }: NotifySettings,
+): boolean {
+  const active = group.some((alarm) => alarm.active);
+  if (told.length > 0 && !active) return true;
+  if (told.length === 0 && group.every(({ facts }) => facts.severity < severity)) return false;
+  return told.length === 0 || group.some(({ facts }) => facts.steps.some(({ timeMs }) => timeMs >= fromMs));
+}
+
+const withEvents = async (store: Store, group: readonly Alarm[]): Promise<AlarmWithEvents[]> =>
+  Promise.all(group.map(async (alarm) => ({ alarm, events: await store.alarmEvents({ alarmId: alarm.id }) })));
+
+/** Sends what is due by one way; returns how many messages went out. */
+export async function sendDue(deps: TellDeps, settings: NotifySettings): Promise<number> {
+  const { store, senders, warn, now } = deps;
+  const { by } = settings;
+  const send = senders[by];
+  if (!send) return 0;
+  const nowMs = now();
+  const claimed = await store.claimNotices({ by, nowMs, untilMs: nowMs + LEASE_MS, limit: AT_ONCE });
+  const old = claimed.filter(({ madeMs }) => madeMs < nowMs - GIVE_UP_MS);
+  if (old.length > 0) {
+    warn(`${old.length} notices of alarms were taken by nobody for two days (${by}): they are given up`);
+    await store.noticesSent(by, idsOf(old), 'given up', nowMs);
+  }
+  const fresh = claimed.filter((one) => !old.includes(one));
+  if (fresh.length === 0) return 0;
+  const room = settings.perHour - (await store.countMessages(by, nowMs - HOUR_MS));
+  let sent = 0;
+  for (const part of messagesOf(fresh, settings, room)) {
+    const message = part.length === 1 ? single(part[0]!.notice) : digest(part.map(({ notice }) => notice));
+    const taken = await send(message, settings).catch((error: unknown) => {
+      warn(`the notice ${message.id} was not taken (${by}): ${messageOf(error)}`);
+      return false;
+    });
+    if (!taken) break;
+    await store.noticesSent(by, idsOf(part), message.id, nowMs);
+    sent += 1;
+  }
+  return sent;
+}
+
+const idsOf = (notices: readonly StoredNotice[]): string[] => notices.map(({ notice }) => notice.id);
+
+/**
+ * Which notices go out together: what was held back as one, the others one by one as far as there is room. Pure.
+ * @param room messages that may still go out in this hour; 0 or less: none
+ */
+export function messagesOf(
+  due: readonly StoredNotice[],
+  { atMost }: Pick<NotifySettings, 'atMost'>,
+  room: number,
+): (readonly StoredNotice[])[] {
+  if (room <= 0 || due.length === 0) return [];
+  const held = due.filter((one) => one.dueMs > one.madeMs);
+  const others = due.filter((one) => one.dueMs <= one.madeMs);
+  const singles = Math.min(atMost, held.length > 0 ? room - 1 : room);
+  if (others.length <= singles) return [...(held.length > 0 ? [held] : []), ...others.map((one) => [one])];
+  const alone = Math.max(0, Math.min(atMost, room - 1));
+  const together = [...held, ...others.slice(alone)];
+  return [...others.slice(0, alone).map((one) => [one]), together];
 }

@@ -12,6 +12,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
   worker: 'Workers',
   keep: 'Retention',
   alerts: 'Alerts',
+  mail: 'Mail about alarms',
   site: 'The site',
   ports: 'The laptop stack',
 };

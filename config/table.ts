@@ -239,6 +239,27 @@ export const TABLE = {
     'What people must show to the web application where it listens beyond loopback: 32 or more letters, ' +
       'digits, `-`, `_`, `.` or `~`.',
   ),
+  mail: {
+    url: variable(
+      'FLEETSCORE_SMTP_URL',
+      url(['smtp:', 'smtps:'], 'smtps://USER:PASSWORD@HOST:465 or smtp://USER:PASSWORD@HOST:587'),
+      { secret: true },
+      'The mail server that tells of alarms: `smtps://USER:PASSWORD@HOST:465` or `smtp://USER:PASSWORD@HOST:587`, which ' +
+        'takes STARTTLS. A secret.',
+    ),
+    from: variable(
+      'FLEETSCORE_MAIL_FROM',
+      matching(/^[^\r\n]{0,200}[^\s@<>]+@[^\s@<>]+>?$/, 'an address such as fleetscore@plant.example'),
+      {},
+      'The sender of mails about alarms. With FLEETSCORE_SMTP_URL it must be set.',
+    ),
+  },
+  alarmsHub: variable(
+    'FLEETSCORE_ALARMS_HUB',
+    text,
+    { preset: 'alarms' },
+    'The event hub that gets alarms where the rules of alarms ask for it, in the namespace of the readings.',
+  ),
   appUrl: variable(
     'FLEETSCORE_APP_URL',
     url(['http:', 'https:'], 'an http or https URL'),

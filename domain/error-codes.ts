@@ -38,6 +38,7 @@ export const ERROR_CODES = {
     ALARM_REFUSED: 'The state of an alarm does not allow what was asked; nothing was changed.',
     ALARM_RULES_INVALID: 'Rules of alarms cannot be used; the message lists all that is wrong.',
     ALARM_UNKNOWN: 'There is no such alarm.',
+    NOTICE_REFUSED: 'A test of a way to tell of alarms was not taken.',
   },
   Batches: {
     BATCH_CLOSED: 'New outcomes came for a batch that has ended.',

@@ -152,6 +152,7 @@ function startBlobs(options: ServerOptions): Server {
 function startEventHubs(options: ServerOptions): Server {
   const { config, ports, keys, env, timeoutMs, start } = options;
   const data = join(config.home, 'data', 'event-hubs');
+  const hubs = ['--hub', config.eventHubs.hub, '--partitions', '4', '--alarms', config.alarmsHub];
   makeFolder(data, PRIVATE);
   const child = start(() =>
     startChild({
@@ -159,7 +160,7 @@ function startEventHubs(options: ServerOptions): Server {
       file: codeFile('local/event-hubs/main'),
       env: { ...env, [EVENT_HUBS_KEY]: keys.eventHubs },
       logFile: logFile(options, 'event-hubs'),
-      args: ['--port', String(ports.eventHubs), '--data', data, '--hub', config.eventHubs.hub, '--partitions', '4'],
+      args: ['--port', String(ports.eventHubs), '--data', data, ...hubs],
     }),
   );
   return { child, ready: storing(options, untilReady(child, timeoutMs)) };

@@ -12,6 +12,7 @@ import type { BatchStore } from './contract/batches.ts';
 import type { ChallengeStore } from './contract/challenges.ts';
 import type { IngestStore } from './contract/ingest.ts';
 import type { SchemaStore, SettingStore, PruneStore, FileStore } from './contract/maintenance.ts';
+import type { NoticeStore } from './contract/notices.ts';
 import type { OutcomeStore } from './contract/outcomes.ts';
 import type { ReleaseStore, PromotionStore } from './contract/releases.ts';
 import type { SensorStore } from './contract/sensors.ts';
@@ -24,6 +25,7 @@ export * from './contract/batches.ts';
 export * from './contract/challenges.ts';
 export * from './contract/ingest.ts';
 export * from './contract/maintenance.ts';
+export * from './contract/notices.ts';
 export * from './contract/outcomes.ts';
 export * from './contract/releases.ts';
 export * from './contract/sensors.ts';
@@ -41,6 +43,7 @@ export interface Store
     OutcomeStore,
     AlarmStore,
     AlarmWorkStore,
+    NoticeStore,
     SchemaStore,
     SettingStore,
     PruneStore,

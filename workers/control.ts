@@ -30,6 +30,7 @@ import { CONTROL_ACTIVITY, PATIENCE_MS } from '../workflows/policies.ts';
 import { buildId as ownBuildId } from '../version.ts';
 import { logActivities, logClosed } from './activity-log.ts';
 import { tracedStore } from '../telemetry/store.ts';
+import { openSenders } from '../notify/senders.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
 import { storeMetrics } from './control-metrics.ts';
 import { controlTotals, type ControlTotals } from './control-totals.ts';
@@ -77,12 +78,11 @@ async function run(life: Life): Promise<void> {
   };
   const connected = await connectWorker(process.env);
   const totals = controlTotals();
+  const told = openSenders(config, warn);
   const deps: BatchDeps = {
     ...batchDeps(life, { store, blobs, client, queues, encrypts: connected.encrypts }),
-    onClosed(closed) {
-      totals.record(closed);
-      logClosed(log, closed);
-    },
+    senders: told.senders,
+    onClosed: (closed) => [totals.record(closed), logClosed(log, closed)],
   };
   const looked = watchBatches(deps, client, config.worker.watchEveryMs);
   const seen = await seeing(life, { client, store, blobs, pools, totals, looked });
@@ -103,8 +103,7 @@ async function run(life: Life): Promise<void> {
   ]);
   const polls = async (): Promise<void> => {
     if (!versioned || config.worker.versioning !== 'auto') return;
-    watch = watchDeployment(client, deps.codeVersion, nameOfThis('control', config), log);
-    await watch.settled;
+    await (watch = watchDeployment(client, deps.codeVersion, nameOfThis('control', config), log)).settled;
   };
   try {
     const options = await workerOptions(life, connected, { buildId: deps.codeVersion, versioned, running });
@@ -127,6 +126,7 @@ async function run(life: Life): Promise<void> {
     ended.abort();
     await watch?.stop();
     await looked.stop();
+    await told.close();
     await stopGaps();
     await stopRetention();
     await metrics?.close();

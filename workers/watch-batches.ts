@@ -1,10 +1,12 @@
 /**
  * What a control worker looks for beside its work, every minute unless told otherwise: open batches without a workflow,
- * which it closes, and workflows that do not go on, which it tells the webhook, once each, and counts for the metrics.
+ * which it closes; workflows that do not go on, which it tells the webhook, once each, and counts for the metrics; and
+ * notices of alarms that are due.
  */
 import type { Client } from '@temporalio/client';
 import { postAlert, stuckAlert } from '../batches/alerts.ts';
 import { closeAbandoned, workflowsEnd } from '../batches/abandoned.ts';
+import { tellWaiting } from '../batches/raise-alarms.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { stuckWorkflows } from '../connect/workflow-problems.ts';
 import { messageOf } from '../domain/errors.ts';
@@ -38,11 +40,15 @@ export function watchBatches(deps: BatchDeps, client: Client, everyMs: number): 
     told = new Set(stuck.map(({ runId }) => runId));
   };
   const look = async (): Promise<void> => {
-    for (const part of [closeLost, tellStuck])
+    for (const [part, what] of [
+      [closeLost, 'nobody looked for batches that do not go on'],
+      [tellStuck, 'nobody looked for batches that do not go on'],
+      [() => tellWaiting(deps), 'notices of alarms that wait were not sent'],
+    ] as const)
       try {
         await part();
       } catch (error) {
-        warn(`nobody looked for batches that do not go on: ${messageOf(error)}`);
+        warn(`${what}: ${messageOf(error)}`);
       }
   };
   let round = look();

@@ -2,6 +2,7 @@
 import type { Alarm, AlarmEvent } from '../../domain/alarm.ts';
 import { defined } from '../../domain/defined.ts';
 import { isoTime } from '../../domain/time.ts';
+import type { StoredNotice } from '../../storage/store.ts';
 
 const time = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : isoTime(ms));
 
@@ -44,6 +45,18 @@ export function alarmData(alarm: Alarm) {
     unshelve: time(alarm.unshelveMs),
   });
 }
+
+export const noticeData = ({ by, notice, madeMs, dueMs, sentMs, message }: StoredNotice) =>
+  defined({
+    id: notice.id,
+    by,
+    what: notice.what,
+    severity: notice.severity,
+    made: isoTime(madeMs),
+    due: isoTime(dueMs),
+    sent: time(sentMs),
+    message,
+  });
 
 export function eventData(event: AlarmEvent) {
   const { timeMs, receivedMs, ...rest } = event;

@@ -6,7 +6,8 @@ import { formatScore, formatValue } from '../../report/format.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { facts, table, when } from '../frame/text.ts';
-import { alarmData, eventData } from './data.ts';
+import type { StoredNotice } from '../../storage/store.ts';
+import { alarmData, eventData, noticeData } from './data.ts';
 import { alarmTable, stateText } from './list.ts';
 
 async function known(context: Context, id: string): Promise<Alarm> {
@@ -18,14 +19,19 @@ async function known(context: Context, id: string): Promise<Alarm> {
   );
 }
 
+/** `opened by email, 2026-11-23 11:25:00 UTC`; what waits says until when. */
+const toldText = ({ by, notice, sentMs, dueMs }: StoredNotice): string =>
+  `${notice.what} by ${by}, ${sentMs === undefined ? `waits until ${when(dueMs)}` : when(sentMs)} UTC`;
+
 export async function show(context: Context, _options: object, id: string): Promise<Output> {
   const store = await context.store();
   const alarm = await known(context, id);
   const others = (await store.listAlarms({ incident: alarm.incident })).filter((other) => other.id !== alarm.id);
+  const told = await store.noticesOfIncident(alarm.incident);
   const { facts: of, marks } = alarm;
   const unit = alarm.unit === '' ? '' : ` ${alarm.unit}`;
   return {
-    data: { ...alarmData(alarm), incidentAlarms: others.map(alarmData) },
+    data: { ...alarmData(alarm), incidentAlarms: others.map(alarmData), notices: told.map(noticeData) },
     text: [
       alarmSentence(alarm, Date.now()),
       facts([
@@ -44,6 +50,7 @@ export async function show(context: Context, _options: object, id: string): Prom
         ['Batches', of.firstBatch === of.lastBatch ? of.firstBatch : `${of.firstBatch} to ${of.lastBatch}`],
         ['Acknowledged', marks.ackedBy === undefined ? undefined : `by ${marks.ackedBy}, ${when(marks.ackedMs)} UTC`],
         ['Comment', marks.comment && `${marks.comment.text} (${marks.comment.by}, ${when(marks.comment.atMs)} UTC)`],
+        ['Told', told.map(toldText).join('; ') || undefined],
         ['Shelved until', alarm.unshelveMs === undefined ? undefined : `${when(alarm.unshelveMs)} UTC`],
       ]),
       ...(others.length > 0 ? [`In the same incident:\n${alarmTable(others.slice(0, 20), Date.now())}`] : []),

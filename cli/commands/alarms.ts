@@ -54,6 +54,12 @@ export function registerAlarms(program: Command): void {
     .description('print the rules that batches go by')
     .action(does(() => import('../alarms/rules.ts'), 'rules'));
   alarms
+    .command('test')
+    .description('send a message that says that it is a test, as this process is set up')
+    .argument('<way>', 'webhook, email or events')
+    .option('--to <address...>', 'addresses of mail (default: those of the rules)')
+    .action(does(() => import('../alarms/test-way.ts'), 'testWay'));
+  alarms
     .command('try')
     .description('count the alarms that rules would have given of predictions there are, beside the rules of today')
     .argument('[file]', 'rules to try (default: the defaults)')

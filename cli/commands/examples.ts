@@ -55,6 +55,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'alarms check': ['alarms check alarms.json'],
   'alarms use': ['alarms use alarms.json'],
   'alarms rules': ['alarms rules'],
+  'alarms test': ['alarms test email --to ann@plant.example'],
   'alarms try': ['alarms try alarms.json --from 2026-11-23 --to 2026-11-24'],
   readings: ['readings press-7/oil-temp 2026-11-23T14:00:05', `readings press-7/oil-temp ${HOUR}`],
   'ingest status': ['ingest status'],

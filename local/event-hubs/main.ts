@@ -20,6 +20,8 @@ const FLAGS = {
   config: { type: 'string' },
   hub: { type: 'string' },
   partitions: { type: 'string' },
+  // A second hub, of one partition.
+  alarms: { type: 'string' },
   'retention-hours': { type: 'string' },
   'health-port': { type: 'string' },
 } as const;
@@ -65,7 +67,12 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
 }
 
-function hubsFrom(flags: { config?: string; hub?: string; partitions?: string }): readonly HubConfig[] {
+function hubsFrom(flags: {
+  config?: string;
+  hub?: string;
+  partitions?: string;
+  alarms?: string;
+}): readonly HubConfig[] {
   if (flags.config !== undefined) {
     if (flags.hub === undefined && flags.partitions === undefined) return readConfigFile(flags.config);
     throw new FleetscoreError('INVALID_FLAG', 'Use either --config or --hub and --partitions, not both.');
@@ -76,6 +83,9 @@ function hubsFrom(flags: { config?: string; hub?: string; partitions?: string })
       name: flags.hub ?? DEFAULT_HUB.name,
       partitions: numberFlag('partitions', flags.partitions) ?? DEFAULT_HUB.partitions,
     },
+    ...(flags.alarms === undefined || flags.alarms === flags.hub
+      ? []
+      : [{ ...DEFAULT_HUB, name: flags.alarms, partitions: 1 }]),
   ];
 }
 

@@ -3,6 +3,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import type { Store } from '../store.ts';
 import { alarmMethods } from './alarms.ts';
 import { alarmWorkMethods } from './alarm-work.ts';
+import { noticeMethods } from './notices.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -54,6 +55,7 @@ export function storeOn(db: Database): Store {
     ...challengeMethods(db),
     ...alarmMethods(db),
     ...alarmWorkMethods(db),
+    ...noticeMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     backup: async () => {

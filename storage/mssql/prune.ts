@@ -38,6 +38,10 @@ export const PRUNE_SQL = {
     `DELETE TOP (@limit) FROM alarm_events WHERE seq < (SELECT MAX(n.seq) FROM alarm_events n) AND EXISTS (
       SELECT 1 FROM alarms a WHERE a.id = alarm_events.alarm_id AND a.since_ms < @before AND a.until_ms < @before AND a.is_open = 0)`,
   ),
+  alarmNotices: tsql(
+    BEFORE,
+    'DELETE TOP (@limit) FROM alarm_notices WHERE made_ms < @before AND sent_ms IS NOT NULL AND is_open = 0',
+  ),
   alarms: tsql(
     BEFORE,
     `DELETE TOP (@limit) FROM alarms WHERE since_ms < @before AND until_ms < @before AND is_open = 0
@@ -59,6 +63,7 @@ export function pruneMethods(db: Database): PruneStore {
       if (batchesBeforeMs !== undefined) {
         await drain(PRUNE_SQL.alarmEvents, batchesBeforeMs);
         await drain(PRUNE_SQL.alarms, batchesBeforeMs);
+        await drain(PRUNE_SQL.alarmNotices, batchesBeforeMs);
       }
       let outcomes = 0;
       const batches =

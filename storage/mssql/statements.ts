@@ -1,5 +1,6 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
 import { ALARM_WORK_SQL, ASKED, LINKS, SIGNALS } from './alarm-work.ts';
+import { NOTICE_SQL } from './notices.ts';
 import { ALARM_SQL } from './alarms.ts';
 import { AUDIT_SQL } from './audit.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
@@ -17,6 +18,7 @@ import { LOADED, WINDOW_SQL } from './windows.ts';
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
   alarms: ALARM_SQL,
   alarmWork: ALARM_WORK_SQL,
+  notices: NOTICE_SQL,
   audit: AUDIT_SQL,
   batches: BATCH_SQL,
   challenges: CHALLENGE_SQL,

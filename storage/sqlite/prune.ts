@@ -44,6 +44,11 @@ export const PRUNE_SQL = {
       WHERE a.since_ms < ?1 AND a.until_ms < ?1 AND a.is_open = 0 AND e.seq < (SELECT MAX(seq) FROM alarm_events)
       LIMIT ?2
     )`,
+  alarmNotices: `
+    DELETE FROM alarm_notices WHERE (way, id) IN (
+      SELECT n.way, n.id FROM alarm_notices n INDEXED BY alarm_notices_made
+      WHERE n.made_ms < ?1 AND n.sent_ms IS NOT NULL AND n.is_open = 0 LIMIT ?2
+    )`,
   alarms: `
     DELETE FROM alarms WHERE id IN (
       SELECT a.id FROM alarms a INDEXED BY alarms_since
@@ -66,6 +71,7 @@ export function pruneMethods(db: Connection): PruneStore {
       if (batchesBeforeMs !== undefined) {
         await drain(PRUNE_SQL.alarmEvents, batchesBeforeMs);
         await drain(PRUNE_SQL.alarms, batchesBeforeMs);
+        await drain(PRUNE_SQL.alarmNotices, batchesBeforeMs);
       }
       let outcomes = 0;
       const batches =

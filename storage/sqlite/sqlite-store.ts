@@ -6,6 +6,7 @@ import { makeFolder } from '../folders.ts';
 import type { Store } from '../store.ts';
 import { alarmMethods } from './alarms.ts';
 import { alarmWorkMethods } from './alarm-work.ts';
+import { noticeMethods } from './notices.ts';
 import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
@@ -55,6 +56,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...challengeMethods(db),
     ...alarmMethods(db),
     ...alarmWorkMethods(db),
+    ...noticeMethods(db),
     ...auditMethods(db),
     ...pruneMethods(db),
     ...fileMethods(db),

@@ -4,7 +4,6 @@
 import { actOn } from '../../alarms/act.ts';
 import { flagsOf } from '../../alarms/flags.ts';
 import { incidentsOf } from '../../alarms/incidents.ts';
-import { noticeBody } from '../../alarms/notice.ts';
 import { DEFAULT_RULE, matches, parseRules, ruleFor, type AlarmRule } from '../../alarms/rules.ts';
 import { alarmSentence, spanText } from '../../alarms/sentence.ts';
 import type { Alarm, AlarmAction, AlarmRecord } from '../../domain/alarm.ts';
@@ -187,38 +186,6 @@ describe('rules', () => {
     ['a.c', 'abc', false],
   ])('%s and %s', (pattern, name, fits) => {
     expect(matches(pattern, name)).toBe(fits);
-  });
-});
-
-describe('notices', () => {
-  const notice = { id: 'a.1', what: 'opened', timeMs: 0, text: 'd s: anomalous', alarms: 1 } as const;
-
-  test('as a CloudEvent, for Slack, and as an Adaptive Card for Teams', () => {
-    expect(JSON.parse(noticeBody(notice, 'cloudevents', '/f'))).toEqual({
-      specversion: '1.0',
-      id: 'a.1',
-      source: '/f',
-      type: 'fleetscore.alarm.opened',
-      time: '1970-01-01T00:00:00.000Z',
-      datacontenttype: 'application/json',
-      data: { text: notice.text, alarms: 1 },
-    });
-    expect(JSON.parse(noticeBody(notice, 'slack', '/f'))).toEqual({ text: 'fleetscore: d s: anomalous' });
-    expect(JSON.parse(noticeBody(notice, 'teams', '/f'))).toMatchObject({
-      type: 'message',
-      attachments: [{ contentType: 'application/vnd.microsoft.card.adaptive', content: { type: 'AdaptiveCard' } }],
-    });
-  });
-
-  test('what is wrong with how to notify is said', () => {
-    const text = JSON.stringify({ rules: [], notify: { format: 'fax', severity: 0, atMost: 0, to: 'me' } });
-    for (const part of ['format takes', 'severity takes', 'atMost takes', '"to" is unknown'])
-      expect(() => parseRules(text, 'rules.json')).toThrow(part);
-    expect(parseRules('{"rules":[],"notify":{}}', 'x').notify).toEqual({
-      format: 'cloudevents',
-      severity: 401,
-      atMost: 20,
-    });
   });
 });
 

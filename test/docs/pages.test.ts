@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { cloudEvent, digest, single as oneNotice } from '../../alarms/message.ts';
+import type { Notice } from '../../alarms/notice.ts';
 import { alertsOf, stuckAlert, type Alert } from '../../batches/alerts.ts';
 import type { ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
@@ -93,6 +95,85 @@ test('docs/alert.schema.json describes each alert as it is sent, and docs/alerts
     expect(shape.properties['event']!.enum ?? [shape.properties['event']!.const]).toContain(event);
     expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
   }
+});
+
+interface Schema {
+  readonly $ref?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly type?: string;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly $defs?: Readonly<Record<string, Schema>>;
+}
+
+/** What a value has that its schema does not name, lacks what it requires, or has in another type. */
+function misfits(value: unknown, given: Schema, root: Schema, at = ''): string[] {
+  const schema = given.$ref === undefined ? given : root.$defs![given.$ref.split('/').at(-1)!]!;
+  const { type, properties = {} } = schema;
+  const kind = Array.isArray(value) ? 'array' : typeof value;
+  const said: string[] = [];
+  if (schema.const !== undefined && value !== schema.const) said.push(`${at} is not ${String(schema.const)}`);
+  if (schema.enum && !schema.enum.includes(value)) said.push(`${at} is none of its values: ${String(value)}`);
+  if (type !== undefined && kind !== (type === 'integer' ? 'number' : type)) said.push(`${at} is no ${type}`);
+  if (kind === 'array' && schema.items)
+    return [...said, ...(value as unknown[]).flatMap((one, i) => misfits(one, schema.items!, root, `${at}[${i}]`))];
+  if (kind !== 'object') return said;
+  const fields = value as Readonly<Record<string, unknown>>;
+  said.push(...(schema.required ?? []).filter((name) => !(name in fields)).map((name) => `${at}.${name} is missing`));
+  for (const [name, one] of Object.entries(fields))
+    said.push(
+      ...(properties[name] ? misfits(one, properties[name], root, `${at}.${name}`) : [`${at}.${name} is unknown`]),
+    );
+  return said;
+}
+
+test('docs/alarm.schema.json describes each notice of an alarm as it is sent, and docs/alarms.md its example', () => {
+  const schema = JSON.parse(read('docs/alarm.schema.json')) as Schema;
+  const { data } = schema.properties!;
+  const alarm = schema.$defs!['alarm']!;
+  /** The data of a single notice have the fields of the alarm too. */
+  const single: Schema = {
+    ...schema,
+    properties: {
+      ...schema.properties,
+      data: { ...data, properties: { ...alarm.properties, ...data!.properties }, required: alarm.required! },
+    },
+  };
+  const about = {
+    incident: 'a',
+    alarm: 'a',
+    device: 'd',
+    sensor: 's',
+    kind: 'model',
+    severity: 500,
+    active: false,
+    acked: true,
+    since: '2026-11-23T11:24:45.000Z',
+    cleared: '2026-11-23T11:30:00.000Z',
+    windows: 2,
+    unit: 'bar',
+    peakValue: 1,
+    peakScore: -1,
+    cause: 'model_missing',
+  } as const;
+  const notice = (what: 'opened' | 'escalated' | 'realarmed' | 'closed', incident = 'a'): Notice => ({
+    id: `${incident}.1`,
+    what,
+    timeMs: 0,
+    severity: 500,
+    text: 't',
+    alarms: 1,
+    about: { ...about, incident },
+  });
+  for (const what of ['opened', 'escalated', 'realarmed', 'closed'] as const)
+    expect(misfits(JSON.parse(cloudEvent(oneNotice(notice(what)), 'https://p')), single, schema)).toEqual([]);
+  const many = Array.from({ length: 60 }, (_, i) => notice('closed', `a${i}`));
+  expect(misfits(JSON.parse(cloudEvent(digest(many), 'https://p')), schema, schema)).toEqual([]);
+  const [example] = /\{ "specversion"[^]*?\} \}\n/.exec(read('docs/alarms.md'))!;
+  expect(misfits(JSON.parse(example), single, schema)).toEqual([]);
+  expect(misfits({ ...(JSON.parse(example) as object), extra: 1, id: 2 }, single, schema)).toHaveLength(2);
 });
 
 test('notes of a release are the section of its version, and a tag of another version is refused', () => {

@@ -28,15 +28,16 @@ const ALLOWED: Readonly<Record<string, string>> = {
   activities: 'batches domain ingest pool scoring storage workflows',
   telemetry: 'config.ts domain logging storage version.ts workflows',
   connect: 'config.ts domain ingest logging payloads storage workflows',
+  notify: 'alarms batches config.ts connect domain ingest',
   report: 'domain pool storage verify',
   samples: 'domain scoring storage',
   workers:
-    'activities batches config.ts connect domain ingest logging paths.ts pool report ' +
+    'activities batches config.ts connect domain ingest logging notify paths.ts pool report ' +
     'scoring storage telemetry version.ts workflows',
   ui: 'batches config.ts connect domain ingest paths.ts report scoring storage verify version.ts workflows',
   local: 'config.ts connect domain logging paths.ts pool storage workers',
   cli:
-    'alarms batches config config.ts connect domain ingest local logging paths.ts payloads ' +
+    'alarms batches config config.ts connect domain ingest local logging notify paths.ts payloads ' +
     'pool report samples scoring storage ui verify version.ts workers workflows',
 };
 

@@ -14,6 +14,7 @@ import { PROMOTION_SQL } from '../../storage/sqlite/promotions.ts';
 import { PRUNE_SQL } from '../../storage/sqlite/prune.ts';
 import { RELEASE_SQL } from '../../storage/sqlite/releases.ts';
 import { SENSOR_SQL } from '../../storage/sqlite/sensors.ts';
+import { NOTICE_SQL } from '../../storage/sqlite/notices.ts';
 import { WINDOW_SQL } from '../../storage/sqlite/windows.ts';
 
 const db = new DatabaseSync(':memory:');
@@ -39,6 +40,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   batches: { ...BATCH_SQL, ...LISTS },
   challenges: CHALLENGE_SQL,
   ingest: INGEST_SQL,
+  notices: NOTICE_SQL,
   outcomes: OUTCOME_SQL,
   promotions: PROMOTION_SQL,
   prune: PRUNE_SQL,
