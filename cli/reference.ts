@@ -31,8 +31,10 @@ export async function commandReference(): Promise<string> {
 function pagesOf(command: Command, prefix: string): string[] {
   const name = `${prefix}${command.name()}`;
   const page = `${prefix === '' ? '##' : '###'} ${name}\n\n${sentence(command.description())}\n`;
-  if (command.commands.length > 0) return [page, ...command.commands.flatMap((child) => pagesOf(child, `${name} `))];
-  return [`${page}\n${usage(command, name)}\n`];
+  const children = command.commands.flatMap((child) => pagesOf(child, `${name} `));
+  // A command may do something of its own and have others below it.
+  if (children.length > 0 && command.registeredArguments.length === 0) return [page, ...children];
+  return [`${page}\n${usage(command, name)}\n`, ...children];
 }
 
 function usage(command: Command, name: string): string {

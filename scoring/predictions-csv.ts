@@ -166,6 +166,7 @@ function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
   );
 }
 
-function quoted(name: string): string {
+/** A field of a row, quoted where RFC 4180 wants it. */
+export function quoted(name: string): string {
   return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }

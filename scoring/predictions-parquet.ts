@@ -39,9 +39,12 @@ const TYPES: Readonly<Record<Column, Omit<SchemaElement, 'name' | 'repetition_ty
   Prediction: { type: 'INT32' },
   Score: { type: 'DOUBLE' },
 };
+/** A column of a predictions file as the schema of a Parquet file says it; none has nulls. */
+export const parquetColumn = (name: Column): SchemaElement => ({ name, repetition_type: 'REQUIRED', ...TYPES[name] });
+
 const SCHEMA: SchemaElement[] = [
   { name: 'predictions', num_children: PREDICTION_COLUMNS.length },
-  ...PREDICTION_COLUMNS.map((name): SchemaElement => ({ name, repetition_type: 'REQUIRED', ...TYPES[name] })),
+  ...PREDICTION_COLUMNS.map(parquetColumn),
 ];
 
 export function encodeParquet(

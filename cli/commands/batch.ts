@@ -1,5 +1,6 @@
 /** The commands about batches and what they predicted: their names, options and examples. */
 import { Option, type Command } from 'commander';
+import { PREDICTIONS_FORMATS } from '../../domain/prediction.ts';
 import { MAX_PENDING } from '../../workflows/policies.ts';
 import { does } from '../frame/command.ts';
 import { asWhole, fromOption, SECOND, SENSOR, toOption } from '../frame/options.ts';
@@ -96,7 +97,7 @@ export function registerBatchViews(batch: Command): void {
 }
 
 export function registerPredictions(program: Command): void {
-  program
+  const predictions = program
     .command('predictions')
     .description('show the predictions of one sensor, the newest batch of each window')
     .argument('<device/sensor>', SENSOR)
@@ -107,6 +108,27 @@ export function registerPredictions(program: Command): void {
     .option('--anomalies', 'only windows labelled anomalous')
     .addOption(new Option('--limit <n>', 'the newest so many (text output; default 50)').argParser(asWhole(1)))
     .action(does(() => import('../batch/predictions.ts'), 'show'));
+  predictions
+    .command('export')
+    .description('write the predictions of a period that count, each window once, to one file')
+    // Not mandatory here: Commander gives them to the command above, which has them too; both come together in the action.
+    .addOption(fromOption())
+    .addOption(toOption())
+    .addOption(
+      new Option(
+        '-o, --output <file>',
+        'where they go, whole or not at all; - is standard output',
+      ).makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--format <name>', 'default: parquet where the file is named .parquet, otherwise csv').choices(
+        PREDICTIONS_FORMATS,
+      ),
+    )
+    .addOption(new Option('--device <name...>', 'only sensors of these devices'))
+    .addOption(new Option('--sensor <device/sensor...>', 'only these sensors'))
+    .option('--release <name>', 'only what this release made, of what counts')
+    .action(does(() => import('../batch/export.ts'), 'exportPredictions'));
 }
 
 export function registerReport(program: Command): void {

@@ -91,6 +91,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'batch list': ['batch list', 'batch list --status failed --schedule plant'],
   'batch show': [`batch show ${BATCH}`],
   predictions: ['predictions press-7/oil-temp --anomalies', `predictions press-7/oil-temp ${HOUR} --json`],
+  'predictions export': [
+    'predictions export --from 2026-11-23 --to 2026-11-24 -o predictions.parquet',
+    `predictions export ${HOUR} --device press-7 -o -`,
+  ],
   report: [`report ${BATCH}`, 'report --site site/'],
   explain: ['explain press-7/oil-temp 2026-11-23T14:25'],
   'pool status': ['pool status'],

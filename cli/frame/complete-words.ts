@@ -37,7 +37,8 @@ export function possibleWords(program: Command, words: readonly string[]): Possi
   }
   if (pending) return ofValue(/[<[]([^>\].]+)/.exec(pending.flags)?.[1] ?? '', pending.argChoices);
   if (words.at(-1)?.startsWith('-')) return { kind: 'words', words: optionsOf(command) };
-  if (command.commands.length > 0) return { kind: 'words', words: namesOf(command) };
+  if (command.commands.length > 0 && command.registeredArguments.length === 0)
+    return { kind: 'words', words: namesOf(command) };
   const argument: Argument | undefined =
     command.registeredArguments[taken] ?? command.registeredArguments.findLast((one) => one.variadic);
   return argument ? ofValue(argument.name(), argument.argChoices) : { kind: 'words', words: optionsOf(command) };

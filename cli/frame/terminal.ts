@@ -3,6 +3,7 @@
  * characters only line ends, tabs and our colours pass, and colours only where a terminal shows them. JSON keeps its
  * values, with what could steer a terminal written as JSON escapes.
  */
+import { once } from 'node:events';
 import pc from 'picocolors';
 import { plainJson, terminalText } from '../../domain/plain-text.ts';
 import { redact, redactData } from '../../domain/redact.ts';
@@ -27,6 +28,11 @@ function write(text: string): void {
 
 /** A result, on stdout. */
 export const say = (text: string): void => void process.stdout.write(line(plain(text)));
+
+/** A file, on stdout, as it is: for the program behind it. Resolves when there is room for more. */
+export async function sayBytes(bytes: Uint8Array): Promise<void> {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+}
 
 /** A word beside it, on stderr. */
 export const tell = (text: string): void => write(line(plain(text)));

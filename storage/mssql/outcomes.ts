@@ -191,7 +191,7 @@ export const OUTCOME_SQL = {
     INNER JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
     WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
-    ORDER BY b.started_at_ms, b.batch_key`,
+    ORDER BY b.started_at_ms, b.id`,
   ),
   history: tsql(
     { sensorId: 'INT', fromMs: 'BIGINT', toMs: 'BIGINT', limit: 'INT' },

@@ -106,7 +106,7 @@ export const OUTCOME_SQL = {
     CROSS JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
     WHERE +b.from_ms < ?3 AND b.to_ms > ?2 AND b.release_key > 0 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
-    ORDER BY b.started_at_ms, b.batch_key`,
+    ORDER BY b.started_at_ms, b.id`,
   history: `
     SELECT b.id AS batchId, b.kind, r.name AS releaseName, b.from_ms AS fromMs, b.to_ms AS toMs,
            o.status, o.class, o.windows, o.anomalies

@@ -9,8 +9,11 @@ import { createProgram } from '../../cli/program.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const leavesOf = (command: Command): Command[] =>
-  command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+/** Those that do something; one that takes arguments does, also where it has others below it. */
+const leavesOf = (command: Command): Command[] => [
+  ...(command.commands.length === 0 || command.registeredArguments.length > 0 ? [command] : []),
+  ...command.commands.flatMap(leavesOf),
+];
 
 /** The words of a line as a shell takes them. */
 const wordsOf = (line: string): string[] =>

@@ -5,6 +5,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { batchFolder, CONTAINERS, predictionsFolder } from '../../domain/blob-names.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
+import { openPredictions } from '../../scoring/export/predictions-cache.ts';
+import { whatCounts } from '../../scoring/export/what-counts.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { SMALL_PERIOD, smallStore, WINDOW_MS, WINDOWS } from '../support/batch-fixture.ts';
 import { useBlobServer } from '../support/blob-server.ts';
@@ -88,6 +90,15 @@ test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as 
       expected.push({ TS: row.tsMs, Device: row.device, Sensor: row.sensor, Score: row.score, batch: row.batchId });
   expect(expected).toHaveLength(3 * WINDOWS);
   expect(new Set(expected.map(({ batch }) => batch))).toEqual(new Set(['a-second', 'c-late', 'd-half']));
+
+  // An export has the same rows.
+  const counting = whatCounts({ store, rowsOf: openPredictions(blobs) }, SMALL_PERIOD);
+  const exported: Row[] = [];
+  for await (const { batch, rows } of counting)
+    for (const { tsMs, device, sensor, score } of rows)
+      exported.push({ TS: tsMs, Device: device, Sensor: sensor, Score: score, batch: batch.id });
+  const key = ({ Device, Sensor, TS }: Row): string => `${Device} ${Sensor} ${TS}`;
+  expect(exported.sort((a, b) => (key(a) < key(b) ? -1 : 1))).toEqual(expected);
 
   const asJson = `
 frame['TS'] = [int(t.timestamp() * 1000) for t in frame['TS']]

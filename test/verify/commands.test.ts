@@ -3,7 +3,9 @@
  * rollback, verify.
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parquetReadObjects } from 'hyparquet';
 import type { Env } from '../../config.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import type { PredictionsFormat } from '../../domain/prediction.ts';
@@ -82,6 +84,62 @@ beforeAll(async () => {
 afterAll(async () => {
   await small?.store.close();
   await server?.stop();
+});
+
+test('predictions export writes what counts, whole or not at all, and says what it left out', async () => {
+  const file = join(dir, 'out', 'day.parquet');
+  const day = ['--from', '2026-03-02', '--to', '2026-03-03'];
+  const whole = await cli('predictions', 'export', ...day, '-o', file);
+  expect([whole.stderr, whole.code]).toEqual(['', 0]);
+  // Three sensors have readings and a model; the second batch scored all of them again.
+  expect(whole.stdout).toContain(`Written: ${file}\n${3 * WINDOWS} windows of 1 batch, 3 anomalous.`);
+  expect(whole.stdout).toContain(`${3 * WINDOWS} windows that a later batch scored again; of 1 batch nothing counts`);
+  const rows = await parquetReadObjects({ file: new Uint8Array(readFileSync(file)).buffer });
+  expect(new Set(rows.map(({ Batch, Release }) => `${String(Batch)} ${String(Release)}`))).toEqual(
+    new Set([`${SECOND} second`]),
+  );
+  expect(rows).toHaveLength(3 * WINDOWS);
+
+  const piped = await cli('predictions', 'export', ...PERIOD, '--sensor', 'plant-1/s2', '-o', '-', '--json');
+  expect(piped.code).toBe(0);
+  expect(JSON.parse(piped.stderr)).toMatchObject({
+    format: 'csv',
+    windows: WINDOWS,
+    batches: 1,
+    replaced: WINDOWS,
+    open: 0,
+  });
+  const [header, first, ...others] = piped.stdout.trim().split('\n');
+  expect(header).toBe('TS,Device,Sensor,Val,Prediction,Score,Batch,Release');
+  expect(first).toMatch(new RegExp(`^2026-03-02T10:00:00.000Z,plant-1,s2,10.1,0,[^,]+,${SECOND},second$`));
+  expect(others).toHaveLength(WINDOWS - 1);
+
+  // Nothing of the first release counts any more.
+  const none = await cli('predictions', 'export', ...day, '--release', releases.at(-1)!, '-o', file, '--json');
+  expect([none.code, none.json()]).toEqual([0, expect.objectContaining({ windows: 0, replaced: 3 * WINDOWS })]);
+
+  // A file that cannot be read is no file: what was there stays, and nothing lies beside it.
+  const before = readFileSync(file);
+  const [lost] = await small.store.listFiles(SECOND);
+  const bytes = await server.blobs.get(CONTAINERS.predictions, lost!.blob);
+  await server.blobs.put(CONTAINERS.predictions, lost!.blob, bytes.subarray(1), 'x');
+  const torn = await cli('predictions', 'export', ...day, '-o', file);
+  await server.blobs.put(CONTAINERS.predictions, lost!.blob, bytes, 'x');
+  expect([torn.code, torn.stdout]).toEqual([1, '']);
+  expect(torn.stderr).toMatch(/is not the file that batch .* wrote .* fleetscore verify/);
+  expect(readFileSync(file).equals(before)).toBe(true);
+  expect(readdirSync(join(dir, 'out'))).toEqual(['day.parquet']);
+
+  const wrong = [
+    [['--device', 'plant-2'], 1, /no sensor of a device "plant-2"/],
+    [['--release', 'secnd'], 1, /no release "secnd".*second/],
+    [['--to', '2026-03-01'], 2, /--to .* must be later than --from/],
+    [['-o', join(dir, 'fleet.db', 'x.csv')], 1, /is a file, and a folder is wanted/],
+  ] as const;
+  for (const [args, code, message] of wrong) {
+    const refused = await cli('predictions', 'export', ...day, '-o', file, ...args);
+    expect([refused.code, refused.stderr]).toEqual([code, expect.stringMatching(message)]);
+  }
 });
 
 test('explain prints the chain from a prediction to the readings', async () => {
