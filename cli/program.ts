@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   config: async () => (await import('./commands/stack.ts')).registerConfig,
   alarms: async () => (await import('./commands/alarms.ts')).registerAlarms,
   models: async () => (await import('./commands/models.ts')).registerModels,
-  send: async () => (await import('./commands/ingest.ts')).registerSend,
+  send: async () => (await import('./commands/send.ts')).registerSend,
   sensors: async () => (await import('./commands/ingest.ts')).registerSensors,
   readings: async () => (await import('./commands/ingest.ts')).registerReadings,
   ingest: async () => (await import('./commands/ingest.ts')).registerIngest,

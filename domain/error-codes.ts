@@ -93,11 +93,12 @@ export const ERROR_CODES = {
   'Sensors and readings': {
     CAPTURE_UNREADABLE: 'A file of raw capture cannot be read.',
     CSV_ENCODING: 'A CSV file is encoded in another way than it was read.',
-    CSV_FILE: 'A file is not CSV.',
+    CSV_FILE: 'A file is neither CSV nor another kind that is read, or its gzip is damaged.',
     CSV_HEADER: 'The first line of a CSV file does not name its columns.',
     DEVICE_UNKNOWN: 'There is no sensor of such a device.',
     EVENT_HUB_UNAVAILABLE: 'The event hub does not answer.',
     EVENT_TOO_LARGE: 'Readings do not fit into one event.',
+    FILE_COLUMNS: 'The columns of a Parquet or Avro file are not those that are needed.',
     HUB_RECREATED: 'An event hub was made anew: its sequence numbers began again.',
     INGEST_STALLED: 'A partition stands still although all that it needs answers.',
     INGEST_STOPPED: 'Work of ingest was stopped; it can go on.',

@@ -8,6 +8,7 @@ import { inflateRawSync } from 'node:zlib';
 import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { endOfAvro } from './avro-bounds.ts';
+import { AVRO_HEADER, EXACT_LONG, type AvroHeader } from './avro-parts.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { tryParseTime } from '../domain/time.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
@@ -23,27 +24,6 @@ interface EventData {
   readonly Properties: Readonly<Record<string, Property>>;
   readonly Body: { readonly bytes: Uint8Array } | null;
 }
-
-/**
- * 64 bits, exactly: a number where that holds the value, else a bigint. What .NET calls ticks is beyond 2^53, and the
- * library's own type refuses a whole file for one such property.
- */
-// oxlint-disable-next-line no-underscore-dangle -- the name that the library gives it
-const EXACT_LONG = avro.types.LongType.__with({
-  fromBuffer(bytes: Buffer): number | bigint {
-    const value = bytes.readBigInt64LE();
-    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  },
-  toBuffer(value: number | bigint): Buffer {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(value));
-    return bytes;
-  },
-  fromJSON: Number,
-  toJSON: Number,
-  isValid: (value: unknown) => typeof value === 'bigint' || Number.isSafeInteger(value),
-  compare: (a: number | bigint, b: number | bigint) => Number(a > b) - Number(a < b),
-});
 
 const VALUES = [EXACT_LONG, 'double', 'string', 'bytes'];
 
@@ -111,21 +91,6 @@ export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEve
   }
 }
 
-interface Header {
-  readonly magic: Uint8Array;
-  readonly meta: Readonly<Record<string, Uint8Array | undefined>>;
-  readonly sync: Uint8Array;
-}
-
-const HEADER = avro.Type.forSchema({
-  type: 'record',
-  name: 'Header',
-  fields: [
-    { name: 'magic', type: { type: 'fixed', name: 'Magic', size: 4 } },
-    { name: 'meta', type: { type: 'map', values: 'bytes' } },
-    { name: 'sync', type: { type: 'fixed', name: 'Sync', size: 16 } },
-  ],
-});
 const LONG = avro.Type.forSchema('long');
 
 // By blocks rather than by avsc's stream, which takes a file that was cut off for a whole one.
@@ -143,7 +108,7 @@ function readContainer(file: Buffer, name: string): EventData[] {
     at = offset;
     return value;
   };
-  const header = next(HEADER) as Header;
+  const header = next(AVRO_HEADER) as AvroHeader;
   const text = (key: string): string | undefined =>
     header.meta[key] ? Buffer.from(header.meta[key]).toString() : undefined;
   checkFormat('capture', text(FORMAT_KEY), name);

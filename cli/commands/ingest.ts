@@ -1,50 +1,9 @@
 /** The commands about readings: their names, options and examples. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { TIME_UNITS } from '../../domain/time.ts';
-import type { Column, Layout } from '../../ingest/csv/rows.ts';
+import { Option, type Command } from 'commander';
 import { FAILURE_KINDS } from '../../samples/simulate-failures.ts';
 import { MAX_SIMULATED, MAX_WINDOWS } from '../../samples/simulate-limits.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asNumber, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
-
-export function registerSend(program: Command): void {
-  program
-    .command('send')
-    .description('send readings from CSV (TS,Device,Sensor,Value, or a column for each sensor) through Event Hubs')
-    .argument(
-      '<file...>',
-      'CSV files, also with gzip, merged by time; - is standard input; times without a zone are UTC',
-    )
-    .addOption(
-      new Option(
-        '--columns <names>',
-        'which columns they are, where they have other names: ts=timestamp,device=unit,sensor=tag,value=reading',
-      ).argParser(asColumns),
-    )
-    .option('--wide', 'a column for each sensor: all columns but those of the time and the device')
-    .option('--device <name>', 'the device of all rows, where no column names it')
-    .option('--encoding <name>', 'how the file is encoded, such as windows-1252 or utf-16le (default: utf-8)')
-    .addOption(
-      new Option('--separator <char>', "what stands between fields: ';', tab, '|' (default: a comma)").argParser(
-        asSeparator,
-      ),
-    )
-    .addOption(new Option('--decimal <char>', 'what stands before decimals (default: a point)').choices(['.', ',']))
-    .addOption(
-      new Option(
-        '--time-unit <unit>',
-        'what times that are numbers count since 1970 (default: ten digits are seconds, thirteen milliseconds)',
-      ).choices(TIME_UNITS),
-    )
-    .addOption(new Option('--rate <n>', 'readings a second (default: full speed)').argParser(asNumber(0.001, 1e9)))
-    .option('--wait', 'wait until all is ingested, and tell what became of it; fails when a reading was not taken')
-    .addOption(
-      new Option('--wait-timeout <duration>', 'give up when ingestion stands still for this long')
-        .default('60s')
-        .argParser(asDuration),
-    )
-    .action(does(() => import('../ingest/send.ts'), 'send'));
-}
+import { asDuration, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerSensors(program: Command): void {
   program
@@ -139,22 +98,4 @@ export function registerSimulate(program: Command): void {
         .default('auto'),
     )
     .action(does(() => import('../ingest/simulate.ts'), 'simulate'));
-}
-
-/** One character, or the word tab. */
-function asSeparator(text: string): string {
-  const separator = /^(tab|\\t)$/i.test(text) ? '\t' : text;
-  if ([...separator].length === 1 && !/["\r\n\w]/.test(separator)) return separator;
-  throw new InvalidArgumentError("It takes one character such as ';', or tab.");
-}
-
-/** `ts=timestamp,device=unit` */
-function asColumns(text: string): NonNullable<Layout['columns']> {
-  const pairs = text.split(',').map((pair) => {
-    const [, column = '', name = ''] = /^\s*(ts|device|sensor|value)=(.+?)\s*$/i.exec(pair) ?? [];
-    if (name === '')
-      throw new InvalidArgumentError('It takes ts=NAME, device=NAME, sensor=NAME and value=NAME, separated by commas.');
-    return [column.toLowerCase() as Column, name] as const;
-  });
-  return Object.fromEntries(pairs);
 }

@@ -8,6 +8,8 @@ export interface Became {
   /** Ends the first line: `, all ingested`. */
   readonly short: string;
   readonly lines: readonly string[];
+  /** Readings that ingest counted as late; absent where it does not count. */
+  readonly late?: number;
   readonly data: object | null;
 }
 
@@ -42,6 +44,7 @@ export function becameOf(sent: { readonly events: number }, tally: SendTally | u
   return {
     all: lost === 0,
     short: lost === 0 ? ', all ingested' : '',
+    late,
     lines: [
       ...(lost > 0 || filtered > 0 || also.length > 0
         ? [`In windows: ${formatCount(readings)}${also.length > 0 ? ` (${also.join('; ')})` : ''}.${left}`]

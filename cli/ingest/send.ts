@@ -3,32 +3,42 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
-import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
-import { sendCsv, sourceName, waitIngested, type BadRow, type NamedInput } from '../../ingest/send.ts';
+import { formatMs, formatNumberOf } from '../../report/format.ts';
+import {
+  readFiles,
+  sendReadings,
+  sourceName,
+  waitIngested,
+  watchReadings,
+  type BadRow,
+  type CsvFormat,
+  type FileCounts,
+  type NamedInput,
+  type ReadingFacts,
+  type SendResult,
+} from '../../ingest/send.ts';
+import { INGEST_DEFAULTS } from '../../ingest/settings.ts';
+import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
+import { tell } from '../frame/terminal.ts';
 import { becameOf } from './became.ts';
+import { factLines, leftLines, sensorTable } from './sent-text.ts';
 import { startBar } from '../batch/progress.ts';
 import { newSendId } from '../../domain/send-tally.ts';
-import { parseDuration, type TimeUnit } from '../../domain/time.ts';
-import type { Layout } from '../../ingest/csv/rows.ts';
-import type { Decimal } from '../../ingest/csv/values.ts';
+import { parseDuration } from '../../domain/time.ts';
+import { createTimeReader } from '../../ingest/table/times.ts';
 
-interface SendOptions {
-  readonly columns?: NonNullable<Layout['columns']>;
-  readonly wide?: boolean;
-  readonly device?: string;
-  readonly encoding?: string;
-  readonly separator?: string;
-  readonly decimal?: Decimal;
-  readonly timeUnit?: TimeUnit;
+export interface SendOptions extends Omit<CsvFormat, 'startMs'> {
+  readonly start?: string;
+  readonly guess?: boolean;
+  readonly dryRun?: boolean;
   readonly rate?: number;
   readonly wait?: boolean;
   readonly waitTimeout: string;
@@ -36,8 +46,8 @@ interface SendOptions {
 
 const STDIN = '-';
 
-/** Bad rows told one by one; all are counted. */
-const SHOWN = 10;
+/** Bad rows that are kept to be told; all are counted. */
+const KEPT = 1_000;
 
 interface Opened {
   readonly inputs: readonly NamedInput[];
@@ -52,7 +62,10 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
   const size = sizes.reduce((sum, one) => sum + one, 0);
   const streams = files.map((name) => (name === STDIN ? undefined : createReadStream(name)));
   return {
-    inputs: files.map((name, i) => ({ name, stream: streams[i] ?? (process.stdin as Readable) })),
+    inputs: files.map((name, i) => {
+      const stream = streams[i];
+      return stream ? { name, stream, path: name } : { name, stream: process.stdin };
+    }),
     share: () =>
       files.includes(STDIN)
         ? 1
@@ -60,32 +73,70 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
   };
 }
 
-export async function send(context: Context, options: SendOptions, files: string[]): Promise<Output> {
+/** What is said of the files. @throws FleetscoreError `INVALID_TIME`, `INVALID_ZONE` */
+export function formatOf(options: SendOptions): CsvFormat {
+  const { start, guess: _guess, dryRun: _dry, rate: _rate, wait: _wait, waitTimeout: _timeout, ...format } = options;
+  if (start === undefined) return formatFields(format);
+  const startMs = createTimeReader(defined({ timezone: format.timezone })).read(start);
+  if (typeof startMs === 'number') return { ...formatFields(format), startMs };
+  throw new FleetscoreError('INVALID_TIME', `--start ${JSON.stringify(start)}: ${startMs.replace(/^TS/, 'the time')}.`);
+}
+
+/** The options of the command without those of the program. */
+const formatFields = (of: CsvFormat): CsvFormat =>
+  defined({
+    columns: of.columns,
+    wide: of.wide,
+    device: of.device,
+    sensor: of.sensor,
+    include: of.include,
+    exclude: of.exclude,
+    missing: of.missing,
+    good: of.good,
+    encoding: of.encoding,
+    separator: of.separator,
+    decimal: of.decimal,
+    skipLines: of.skipLines,
+    rowNumbers: of.rowNumbers,
+    timeUnit: of.timeUnit,
+    timeFormat: of.timeFormat,
+    timezone: of.timezone,
+  });
+
+/** The readings of the files, and what becomes known of them while they are read. */
+async function openReadings(context: Context, options: SendOptions, files: readonly string[]) {
+  const format = formatOf(options);
+  // What was said wrong is told before a file is opened.
+  createTimeReader(format);
   const { inputs, share } = await openFiles(files);
+  const badRows: BadRow[] = [];
+  const { readings, counts } = readFiles(inputs, {
+    format,
+    events: { ...INGEST_DEFAULTS, ...ingestSettings(context.config) },
+    ...defined({ guess: options.guess }),
+    onBadRow: (row) => void (badRows.length < KEPT && badRows.push(row)),
+    onGuess: ({ command }) => tell(`Read as: ${command}`),
+  });
+  return { ...watchReadings(readings, context.config.ingest), counts, badRows, share };
+}
+
+export async function send(context: Context, options: SendOptions, files: string[]): Promise<Output> {
+  const source = await openReadings(context, options, files);
+  if (options.dryRun) return dryRun(context, source);
+  const { readings, facts, counts, badRows, share } = source;
   const signal = interruption();
   const producer = openProducer(context.config);
   const started = Date.now();
   const bar = context.json ? undefined : startBar('sending', 'readings');
-  const bad: BadRow[] = [];
   try {
     const store = options.wait ? await context.store() : undefined;
     const sendId = newSendId(started, randomBytes(10).toString('hex'));
     await store?.openSend(sendId);
-    const result = await sendCsv(inputs, {
+    const result = await sendReadings(readings, {
       producer,
       signal,
       ...(store ? { sendId } : {}),
-      format: defined({
-        columns: options.columns,
-        wide: options.wide,
-        device: options.device,
-        encoding: options.encoding,
-        separator: options.separator,
-        decimal: options.decimal,
-        timeUnit: options.timeUnit,
-      }),
       ...defined({ timeUnit: context.config.ingest.timeUnit, rate: options.rate }),
-      onBadRow: (row) => void (bad.length < 1_000 && bad.push(row)),
       // The share that was read tells how many rows will come.
       onProgress: ({ sent }) => bar?.set(sent, Math.max(sent, Math.round(sent / Math.max(share(), 1e-9)))),
     });
@@ -103,36 +154,70 @@ export async function send(context: Context, options: SendOptions, files: string
       });
     const became = store && !signal.aborted ? becameOf(result, await store.readSend(sendId)) : undefined;
     await store?.closeSend(sendId);
-    const failed = result.bad > 0 || signal.aborted || became?.all === false;
+    const failed = counts().bad > 0 || signal.aborted || became?.all === false;
     return {
-      ...outputOf({ ...result, whole, badRows: bad, sentMs }, became),
+      ...outputOf(context, { ...result, ...counts(), facts: facts(), whole, badRows, sentMs }, became),
       ...(failed ? { exitCode: EXIT_FAILED } : {}),
     };
   } finally {
+    bar?.end();
     await producer.close();
   }
 }
 
-interface Sent {
-  readonly sent: number;
+type Source = Awaited<ReturnType<typeof openReadings>>;
+
+async function dryRun(context: Context, { readings, facts, counts, badRows }: Source): Promise<Output> {
+  const all = readings[Symbol.asyncIterator]();
+  while ((await all.next()).done !== true);
+  const found = facts();
+  return {
+    data: { ...found, ...counts(), badRows },
+    text: [
+      `${formatNumberOf(found.readings, 'reading')} would be sent; nothing was sent.`,
+      ...(found.sensors.length > 0 ? ['', sensorTable(found), ''] : []),
+      ...factLines(found, windowSettings(context)),
+      ...leftLines(counts(), badRows),
+    ].join('\n'),
+    ...(counts().bad > 0 ? { exitCode: EXIT_FAILED } : {}),
+  };
+}
+
+const windowSettings = ({ config: { ingest } }: Context) =>
+  defined({ windowMs: ingest.windowMs, outOfOrderMs: ingest.outOfOrderMs, lateLimitMs: ingest.lateLimitMs });
+
+interface Sent extends SendResult, FileCounts {
   /** False when it was interrupted. */
   readonly whole: boolean;
-  readonly bad: number;
-  /** Cells without a value. */
-  readonly missing: number;
+  readonly facts: ReadingFacts;
   /** The first of the bad ones. */
   readonly badRows: readonly BadRow[];
-  readonly events: number;
   readonly sentMs: number;
 }
 
 function outputOf(
-  { sent, whole, bad, missing, badRows, events, sentMs }: Sent,
+  context: Context,
+  { sent, events, whole, facts, badRows, sentMs, bad, missing, notGood, ambiguous }: Sent,
   became: ReturnType<typeof becameOf> | undefined,
 ): Output {
-  const data = { sent, whole, bad, missing, events, badRows, seconds: sentMs / 1000 };
+  const { sensors, everyMs = null, late } = facts;
   return {
-    data: { ...data, ingested: became?.all ?? false, became: became?.data ?? null },
+    data: {
+      sent,
+      whole,
+      bad,
+      missing,
+      notGood,
+      ambiguous,
+      events,
+      badRows,
+      seconds: sentMs / 1000,
+      sensors: sensors.length,
+      everyMs,
+      behind: late,
+      ingested: became?.all ?? false,
+      became: became?.data ?? null,
+    },
     text: [
       `${formatNumberOf(sent, 'reading')} sent in ${formatMs(sentMs)} ` +
         `(${formatNumberOf(events, 'event')})${became?.short ?? ''}.`,
@@ -140,8 +225,8 @@ function outputOf(
       ...(whole
         ? []
         : ['That is not the whole file. Send it again for the rest: readings that are sent twice count once.']),
-      ...(missing > 0 ? [`${formatNumberOf(missing, 'cell')} without a value left out.`] : []),
-      ...badLines(bad, badRows),
+      ...factLines(facts, windowSettings(context), became?.late),
+      ...leftLines({ bad, missing, notGood, ambiguous }, badRows),
     ].join('\n'),
   };
 }
@@ -154,20 +239,11 @@ async function sizeOf(file: string): Promise<number> {
     );
   });
   if (found.isDirectory())
-    throw new FleetscoreError('FILE_UNREADABLE', `${file} is a folder. Name one CSV file; send them one by one.`);
+    throw new FleetscoreError(
+      'FILE_UNREADABLE',
+      `${file} is a folder. Name the files in it, for example ${file.replace(/\/$/, '')}/*.csv.`,
+    );
   return found.size;
-}
-
-/** @param bad the first of `count` */
-function badLines(count: number, bad: readonly BadRow[]): string[] {
-  if (count === 0) return [];
-  return [
-    `${formatNumberOf(count, 'bad row')} left out:`,
-    ...bad
-      .slice(0, SHOWN)
-      .map((row) => `  ${row.file === undefined ? '' : `${row.file}, `}line ${row.line}: ${row.reason}`),
-    ...(count > SHOWN ? [`  and ${formatCount(count - SHOWN)} more; --json lists up to 1,000`] : []),
-  ];
 }
 
 /** What the ingest workers of this configuration call the hub that `producer` sends to. */

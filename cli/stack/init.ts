@@ -5,6 +5,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { packageFile, siblingFile } from '../../paths.ts';
 import { noiseAt, wanderAt } from '../../samples/random.ts';
@@ -58,9 +59,6 @@ export async function init(_: Context, __: object, folder: string): Promise<Outp
     text: `${into} has ${files.join(', ')}.\nNext: sh ${shellWord(join(folder, 'run.sh'))}`,
   };
 }
-
-const shellWord = (text: string): string =>
-  /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 function readingsCsv(fromMs: number): string {
   const lines = ['TS,Device,Sensor,Value'];

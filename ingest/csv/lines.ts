@@ -2,7 +2,6 @@
  * Lines of a file with their numbers, decoded strictly. Lines are cut in bytes where the encoding leaves ASCII alone,
  * so that a line that does not decode costs itself; others are decoded as a whole and end at what does not fit.
  */
-import type { Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { encodingProblem } from '../parse/utf8.ts';
@@ -19,7 +18,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /** @throws FleetscoreError `CSV_FILE`, `CSV_ENCODING` */
-export async function* readLines(input: Readable, encoding: Encoding): AsyncGenerator<Line> {
+export async function* readLines(input: AsyncIterable<Buffer | string>, encoding: Encoding): AsyncGenerator<Line> {
   const wide = encoding.name.startsWith('utf-16');
   const decoder = wide ? new TextDecoder('utf-8', { fatal: true }) : encoding.decoder;
   let rest: Buffer = Buffer.alloc(0);
@@ -60,10 +59,10 @@ export async function* readLines(input: Readable, encoding: Encoding): AsyncGene
 }
 
 /** Bytes in pieces, the first of which is long enough to tell what the file is. */
-async function* fromBeginning(input: Readable): AsyncGenerator<Buffer> {
+async function* fromBeginning(input: AsyncIterable<Buffer | string>): AsyncGenerator<Buffer> {
   let held: Buffer[] | undefined = [];
   let bytes = 0;
-  for await (const chunk of input as AsyncIterable<Buffer | string>) {
+  for await (const chunk of input) {
     const piece = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     if (!held) {
       yield piece;

@@ -14,10 +14,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { encodeName, nameProblem, parseSensorName } from '../../domain/sensor.ts';
 import { endOfValue } from '../../ingest/amqp/check.ts';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
-import { openEncoding } from '../../ingest/csv/encoding.ts';
-import { readLines } from '../../ingest/csv/lines.ts';
-import { createRowReader, readHeader } from '../../ingest/csv/rows.ts';
-import { createTimeReader } from '../../ingest/csv/values.ts';
+import { readFile } from '../../ingest/open-file.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { ServiceError } from '../../local/blob-server/errors.ts';
 import { EMULATOR_ACCOUNT, startBlobServer } from '../../local/blob-server/server.ts';
@@ -83,22 +80,19 @@ const csv: Target = {
     Buffer.from('\ufeffts\tdevice\tsensor\tvalue\r\n1764000000000\td\ts\t1\r\n'),
   ],
   async run(input) {
-    let rows: ((line: string) => unknown) | undefined;
-    try {
-      for await (const line of readLines(Readable.from([input]), openEncoding())) {
-        if (!('text' in line)) continue;
-        for (const separator of [',', ';', '\t'])
+    for (const format of [{}, { wide: true, separator: ';', decimal: ',', device: 'd' }] as const)
+      for (const guess of [false, true])
+        try {
+          const file = { name: 'file.csv', stream: Readable.from([input]) };
+          for await (const { tsMs, value, device, sensor } of readFile(file, { onBad() {} }, { format, guess })) {
+            check(tsMs >= 0 && Number.isInteger(tsMs) && Number.isFinite(value), `a reading of ${tsMs}, ${value}`);
+            check(nameProblem('device', device) === undefined && nameProblem('sensor', sensor) === undefined, device);
+          }
+        } catch (error) {
           refusing(() => {
-            const header = readHeader(line.text, separator);
-            rows ??= createRowReader(header, { separator, decimal: '.', readTime: createTimeReader(undefined) });
+            throw error;
           });
-        rows?.(line.text);
-      }
-    } catch (error) {
-      refusing(() => {
-        throw error;
-      });
-    }
+        }
   },
 };
 

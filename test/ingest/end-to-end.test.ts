@@ -7,7 +7,7 @@ import { isoTime } from '../../domain/time.ts';
 import { createProducer } from '../../ingest/connect.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
 import { startIngest } from '../../ingest/ingest-worker.ts';
-import { sendCsv, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
+import { sendFiles, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { openStore } from '../../storage/open-store.ts';
@@ -381,7 +381,7 @@ test('a CSV file goes in; bad rows are told by line, the good ones count', async
   const bad: BadRow[] = [];
   const producer = servers.producer(hub);
   try {
-    const sent = await sendCsv(Readable.from([`\uFEFF#,VALUE,ts,Device,sensor\r\n${lines.join('\r\n')}`]), {
+    const sent = await sendFiles(Readable.from([`\uFEFF#,VALUE,ts,Device,sensor\r\n${lines.join('\r\n')}`]), {
       producer,
       onBadRow: (row) => bad.push(row),
       readingsPerEvent: 7,

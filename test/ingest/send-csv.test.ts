@@ -1,7 +1,8 @@
 /** Rows of CSV files: what is taken, what is refused and with which words; nothing is taken for something else. */
 import { Readable } from 'node:stream';
 import type { Reading } from '../../domain/reading.ts';
-import { readCsv, type BadRow, type CsvFormat } from '../../ingest/send-csv.ts';
+import { readCsv, type CsvFormat } from '../../ingest/csv/read.ts';
+import type { BadRow } from '../../ingest/send-files.ts';
 
 const HEADER = 'TS,Device,Sensor,Value\n';
 const T = Date.UTC(2020, 2, 9, 10, 14, 33);
@@ -12,7 +13,8 @@ async function read(content: string | Buffer, format: CsvFormat = {}): Promise<{
   const pieces = [bytes.subarray(0, 40), bytes.subarray(40, 61), bytes.subarray(61)].filter(({ length }) => length > 0);
   const readings: Reading[] = [];
   const bad: BadRow[] = [];
-  for await (const reading of readCsv(Readable.from(pieces, { objectMode: true }), (row) => bad.push(row), format))
+  const onBad = (line: number, reason: string): void => void bad.push({ line, reason });
+  for await (const reading of readCsv(Readable.from(pieces, { objectMode: true }), { onBad }, format))
     readings.push(reading);
   return { readings, bad };
 }
@@ -33,12 +35,11 @@ test.each([
   ['2020-03-09 10:14:33,d,s,0b11', 'is not a finite decimal number'],
   ['2020-03-09 10:14:33,d,s,1_000', 'is not a finite decimal number'],
   ['2020-03-09 10:14:33,d,s,1e999', 'is larger than a number of 64 bits holds'],
-  ['2020-03-09 10:14:33,d,s,NaN', 'is not a finite decimal number'],
-  ['2020-03-09 10:14:33,d,s,', 'Value is empty'],
+  ['2020-03-09 10:14:33,d,s,inf', 'is not a finite decimal number'],
   ['20200601,d,s,1', 'a date written as digits? write 2020-06-01T00:00:00Z'],
   ['202006011200,d,s,1', 'a date written as digits? write 2020-06-01T12:00:00Z'],
   ['43983.5,d,s,1', 'a day of a spreadsheet? as a time it is 2020-06-01T12:00:00Z'],
-  ['7619.5,d,s,1', 'is a number without a unit; write ISO 8601, or say --time-unit s, ms, us or ns'],
+  ['7619.5,d,s,1', 'is a number without a unit; write ISO 8601, or say --time-unit s, ms, us, ns or excel'],
   ['1583748873000000,d,s,1', 'microseconds?'],
   ['13/02/2020 11:03,d,s,1', 'day and month could be either way round'],
   ['2020/06/01,d,s,1', '2020-06-01T00:00:00.000Z?'],

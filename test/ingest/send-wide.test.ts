@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import type { SentReading } from '../../ingest/send-readings.ts';
 import { inflated } from '../../ingest/csv/inflate.ts';
 import { mergeByTime } from '../../ingest/csv/merge.ts';
-import { namingFile, readCsv, type BadRow, type CsvFormat } from '../../ingest/send-csv.ts';
+import { readCsv, type CsvFormat } from '../../ingest/csv/read.ts';
+import { namingFile, type BadRow } from '../../ingest/send-files.ts';
 
 interface Read {
   readonly readings: SentReading[];
@@ -17,13 +18,11 @@ async function read(content: string | Buffer, format: CsvFormat): Promise<Read> 
   const bad: BadRow[] = [];
   let missing = 0;
   const input = Readable.from([Buffer.from(content)], { objectMode: true });
-  for await (const reading of readCsv(
-    inflated(input),
-    (row) => bad.push(row),
-    format,
-    (cells) => (missing += cells),
-  ))
-    readings.push(reading);
+  const events = {
+    onBad: (line: number, reason: string) => void bad.push({ line, reason }),
+    onRow: (row: { readonly missing: number }) => void (missing += row.missing),
+  };
+  for await (const reading of readCsv(inflated(input), events, format)) readings.push(reading);
   return { readings, bad, missing };
 }
 
@@ -68,8 +67,8 @@ test('a long file with columns of other names and no device', async () => {
   const columns = { ts: 'timestamp', sensor: 'tag', value: 'reading' } as const;
   expect(await read(file, { columns, device: 'c05' })).toEqual({
     readings: [{ tsMs: at('2014-02-14T14:30:00Z'), device: 'c05', sensor: 'v', value: 1.5 }],
-    missing: 0,
-    bad: [{ line: 3, reason: 'Value is empty' }],
+    missing: 1,
+    bad: [],
   });
 });
 
@@ -95,10 +94,7 @@ test.each([
 });
 
 test('of several files the one is named that cannot be read', async () => {
-  const readings = namingFile(
-    'b.csv',
-    readCsv(Readable.from([Buffer.from('x\n')]), () => {}),
-  );
+  const readings = namingFile('b.csv', readCsv(Readable.from([Buffer.from('x\n')]), { onBad() {} }));
   await expect(readings.next()).rejects.toMatchObject({
     code: 'CSV_HEADER',
     message: expect.stringMatching(/^b\.csv: the first line must name/),

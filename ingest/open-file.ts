@@ -1,0 +1,144 @@
+/**
+ * A file that is sent, whatever it is: told by its first bytes, looked at before a reading of it is sent, and read as
+ * readings in the order in which it holds them.
+ */
+import type { Readable } from 'node:stream';
+import { defined } from '../domain/defined.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { readCaptured } from './captured.ts';
+import { inflated } from './csv/inflate.ts';
+import { readCsv, type CsvFormat, type RowEvents } from './csv/read.ts';
+import { adviceOnText, adviceOnTyped, type Advice } from './look/advice.ts';
+import type { ParseSettings } from './parse-event.ts';
+import type { SentReading } from './send-readings.ts';
+import { openAvro } from './typed/avro.ts';
+import { openParquet } from './typed/parquet.ts';
+import { readTyped, type TypedTable } from './typed/table.ts';
+
+export interface NamedInput {
+  /** As it was named; `-` for standard input. */
+  readonly name: string;
+  readonly stream: Readable;
+  /** Where it lies; absent for standard input, which cannot be read from its end, as Parquet is. */
+  readonly path?: string;
+}
+
+export interface FileRules {
+  readonly format?: CsvFormat;
+  /** How the events of a capture file are parsed, default as ingest does without settings. */
+  readonly events?: ParseSettings;
+  /** True to read a file as it seems to be meant, where nothing about that is in doubt. */
+  readonly guess?: boolean;
+  readonly onGuess?: (advice: Advice) => void;
+  /** Names of all files that are sent together. */
+  readonly files?: readonly string[];
+}
+
+const LOOKED_AT = 256 * 1024;
+
+/**
+ * @throws FleetscoreError `CSV_HEADER`, `FILE_COLUMNS` with a command that would read it, `CSV_FILE`, `CSV_ENCODING`,
+ *   `FILE_UNREADABLE`
+ */
+export async function* readFile(
+  input: NamedInput,
+  events: RowEvents,
+  { format = {}, ...rules }: FileRules,
+): AsyncGenerator<SentReading> {
+  const { beginning, chunks } = await begun(inflated(input.stream));
+  const kind = beginning.subarray(0, 4).toString('latin1');
+  const named = { ...format, ...namesFrom(input.name, format) };
+  if (kind === 'PAR1') {
+    await chunks.return(undefined);
+    yield* readTable(await openParquet(pathOf(input)), input, events, { ...rules, format: named });
+  } else if (kind === 'Obj\u0001') {
+    if (isCapture(beginning)) yield* readCaptured(chunks, input.name, events, rules.events);
+    else yield* readTable(await openAvro(chunks), input, events, { ...rules, format: named });
+  } else {
+    const advice = adviceOnText(beginning, { ...named, name: input.name, ...defined({ files: rules.files }) });
+    yield* readCsv({ [Symbol.asyncIterator]: () => chunks }, events, followed(advice, named, rules));
+  }
+}
+
+/** What is advised, where that may be followed; else the format that was said. @throws what the advice says */
+function followed(advice: Advice | undefined, format: CsvFormat, { guess, onGuess }: FileRules): CsvFormat {
+  if (!advice) return format;
+  if (!guess || advice.doubts.length > 0) throw new FleetscoreError(advice.code, advice.message);
+  onGuess?.(advice);
+  return advice.format;
+}
+
+async function* readTable(
+  table: TypedTable,
+  input: NamedInput,
+  events: RowEvents,
+  rules: FileRules & { readonly format: CsvFormat },
+): AsyncGenerator<SentReading> {
+  try {
+    const advice = await adviceOnTyped(table, {
+      ...rules.format,
+      name: input.name,
+      ...defined({ files: rules.files }),
+    });
+    yield* readTyped(table, events, followed(advice, rules.format, rules));
+  } finally {
+    await table.close();
+  }
+}
+
+/** The schema of Event Hubs Capture, whose records are events and not readings. */
+const isCapture = (beginning: Buffer): boolean =>
+  beginning.includes('"EventData"') && beginning.includes('"EnqueuedTimeUtc"');
+
+function pathOf({ name, path }: NamedInput): string {
+  if (path !== undefined && !/\.gz$/i.test(name)) return path;
+  throw new FleetscoreError(
+    'FILE_UNREADABLE',
+    `${name === '-' ? 'standard input' : name} is a Parquet file, which is read from its end: name the file itself, ` +
+      'without gzip around it.',
+  );
+}
+
+/** `{file}` and `{folder}` in the names of a device and a sensor: the file's name without its ending, and its folder. */
+export function namesFrom(name: string, { device, sensor }: CsvFormat): Pick<CsvFormat, 'device' | 'sensor'> {
+  const parts = name.split(/[\\/]/);
+  const file = (parts.at(-1) ?? '').replace(/(\.(csv|txt|tsv|dat|parquet|avro|gz))+$/i, '');
+  const folder = parts.at(-2) ?? '';
+  const filled = (text: string): string => {
+    if (name === '-' && /\{(file|folder)\}/.test(text))
+      throw new FleetscoreError('INVALID_ARGUMENT', `standard input has no name for ${text}: say another one.`);
+    return text.replaceAll('{file}', file).replaceAll('{folder}', folder);
+  };
+  return {
+    ...(device === undefined ? undefined : { device: filled(device) }),
+    ...(sensor === undefined ? undefined : { sensor: filled(sensor) }),
+  };
+}
+
+interface Begun {
+  readonly beginning: Buffer;
+  /** All of it, with the beginning. */
+  readonly chunks: AsyncGenerator<Buffer>;
+}
+
+/** The first bytes of a stream, without taking them out of it. */
+async function begun(input: Readable): Promise<Begun> {
+  const source = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const held: Buffer[] = [];
+  for (let bytes = 0; bytes < LOOKED_AT;) {
+    const next = await source.next();
+    if (next.done === true) break;
+    held.push(next.value);
+    bytes += next.value.length;
+  }
+  const beginning = Buffer.concat(held);
+  async function* all(): AsyncGenerator<Buffer> {
+    try {
+      if (beginning.length > 0) yield beginning;
+      for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+    } finally {
+      await source.return?.();
+    }
+  }
+  return { beginning, chunks: all() };
+}

@@ -1,0 +1,86 @@
+/**
+ * What is to be known of readings as they pass: whose they are, how often they come, and how many are so far behind
+ * those before them that ingest counts them as late. Memory is bounded: of sensors beyond the first 100,000 only the
+ * readings are counted.
+ */
+import { keyOf, type SensorKey } from '../domain/sensor.ts';
+import { windowStart } from '../domain/time.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import type { SentReading } from './send-readings.ts';
+
+export interface SensorFacts extends SensorKey {
+  readonly readings: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+export interface ReadingFacts {
+  readonly readings: number;
+  /** Of the earliest and the newest; absent when there is none. */
+  readonly firstMs?: number;
+  readonly lastMs?: number;
+  /**
+   * Their windows ended more than the tolerance for disorder before a reading that came earlier. Ingest counts so for
+   * each partition, so this is the most that can be late on their own account.
+   */
+  readonly late: number;
+  /** The first ones, in the order in which they came. */
+  readonly sensors: readonly SensorFacts[];
+  /** Half of the sensors have longer than this between two readings, ms; absent where no sensor has two. */
+  readonly everyMs?: number;
+}
+
+const MOST_SENSORS = 100_000;
+
+export interface ReadingWatch {
+  readonly readings: AsyncIterable<SentReading>;
+  facts(): ReadingFacts;
+}
+
+export function watchReadings(
+  readings: AsyncIterable<SentReading>,
+  { hopMs, outOfOrderMs }: Pick<WindowShape, 'hopMs'> & { readonly outOfOrderMs: number },
+): ReadingWatch {
+  const sensors = new Map<string, { key: SensorKey; readings: number; firstMs: number; lastMs: number }>();
+  let count = 0;
+  let late = 0;
+  let firstMs = Number.POSITIVE_INFINITY;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  async function* passing(): AsyncGenerator<SentReading> {
+    for await (const reading of readings) {
+      const { tsMs, device, sensor } = reading;
+      count++;
+      // As ingest counts it (windows.ts), for one partition: the oldest window of a reading ends within a hop of it.
+      if (windowStart(tsMs, hopMs) + hopMs <= lastMs - outOfOrderMs) late++;
+      firstMs = Math.min(firstMs, tsMs);
+      lastMs = Math.max(lastMs, tsMs);
+      const key = keyOf(reading);
+      const known = sensors.get(key);
+      if (known) {
+        known.readings++;
+        known.firstMs = Math.min(known.firstMs, tsMs);
+        known.lastMs = Math.max(known.lastMs, tsMs);
+      } else if (sensors.size < MOST_SENSORS)
+        sensors.set(key, { key: { device, sensor }, readings: 1, firstMs: tsMs, lastMs: tsMs });
+      yield reading;
+    }
+  }
+  return {
+    readings: passing(),
+    facts() {
+      const all = [...sensors.values()].map(({ key, ...facts }) => ({ ...key, ...facts }));
+      const paces = all
+        .filter((one) => one.readings > 1)
+        .map((one) => (one.lastMs - one.firstMs) / (one.readings - 1))
+        .sort((a, b) => a - b);
+      const everyMs = paces[Math.floor(paces.length / 2)];
+      return {
+        readings: count,
+        ...(count > 0 ? { firstMs, lastMs } : undefined),
+        late,
+        sensors: all,
+        ...(everyMs === undefined ? undefined : { everyMs }),
+      };
+    },
+  };
+}

@@ -1,0 +1,239 @@
+/**
+ * Files in the shapes of public data sets, as CSV, Parquet and Avro: each goes in with one command, every time and value
+ * is what pandas reads (fixtures/files/make.py), and the command that is advised for the bare file reads it so too.
+ */
+import { execFileSync } from 'node:child_process';
+import { createReadStream, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { formatOf, type SendOptions } from '../../cli/ingest/send.ts';
+import { registerSend } from '../../cli/commands/send.ts';
+import type { CsvFormat } from '../../ingest/csv/read.ts';
+import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
+import type { SentReading } from '../../ingest/send-readings.ts';
+
+const FOLDER = fileURLToPath(new URL('../fixtures/files/', import.meta.url));
+
+interface Expected {
+  readonly args: readonly string[];
+  /** Epoch milliseconds, device, sensor, value. */
+  readonly readings: readonly (readonly [number, string, string, number])[];
+}
+const EXPECTED = JSON.parse(readFileSync(`${FOLDER}expected.json`, 'utf8')) as Record<string, Expected>;
+const FILES = Object.entries(EXPECTED);
+
+/** Options as the command line reads them. */
+function optionsOf(args: readonly string[]): SendOptions {
+  const program = new Command();
+  registerSend(program);
+  const send = program.commands[0]!;
+  const { unknown } = send.parseOptions([...args]);
+  expect(unknown).toEqual([]);
+  return send.opts();
+}
+
+interface Read extends FileCounts {
+  readonly readings: SentReading[];
+  readonly badRows: BadRow[];
+}
+
+async function readAll(name: string, format: CsvFormat, stream?: Readable): Promise<Read> {
+  const badRows: BadRow[] = [];
+  const path = `${FOLDER}${name}`;
+  const input = stream ? { name, stream } : { name, stream: createReadStream(path), path };
+  const { readings, counts } = readFiles([input], { format, onBadRow: (row) => badRows.push(row) });
+  return { readings: await gathered(readings), badRows, ...counts() };
+}
+async function gathered(readings: AsyncIterable<SentReading>): Promise<SentReading[]> {
+  const all: SentReading[] = [];
+  for await (const reading of readings) all.push(reading);
+  return all;
+}
+const text = (content: string, format: CsvFormat = {}): Promise<Read> =>
+  readAll('file.csv', format, Readable.from([Buffer.from(content)]));
+const rows = ({ readings }: Read) =>
+  readings.map(({ tsMs, device, sensor, value }) => [tsMs, device, sensor, value] as const);
+
+test.each(FILES)('%s goes in with one command, as pandas reads it', async (name, { args, readings }) => {
+  const read = await readAll(name, formatOf(optionsOf(args)));
+  expect(read.badRows).toEqual([]);
+  expect(rows(read)).toEqual(readings);
+});
+
+test.each(FILES.filter(([name]) => !/local/.test(name)))(
+  '%s: the command that is advised can be copied',
+  async (name) => {
+    const said = name === 'long.parquet' ? { timezone: 'Europe/Berlin' } : {};
+    const error = await readAll(name, said).catch((error: Error) => error);
+    expect(error).toBeInstanceOf(Error);
+    const command = /^ {2}(fleetscore send .*)$/m.exec((error as Error).message)?.[1] ?? '';
+    // What a shell makes of it.
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+      .split('\n')
+      .slice(0, -1);
+    expect(words.slice(0, 3)).toEqual(['fleetscore', 'send', name]);
+    const read = await readAll(name, formatOf(optionsOf(words.slice(3))));
+    expect(read.badRows).toEqual([]);
+    expect(rows(read)).toEqual(EXPECTED[name]!.readings);
+  },
+);
+
+const at = (iso: string): number => Date.parse(iso);
+const times = async (lines: readonly string[], format: CsvFormat): Promise<(number | string)[]> => {
+  const read = await text(['TS,Device,Sensor,Value', ...lines.map((ts) => `${ts},d,s,1`)].join('\n'), format);
+  return [...read.readings.map(({ tsMs }) => tsMs), ...read.badRows.map(({ reason }) => reason)];
+};
+
+test.each([
+  ['13/02/2020 11:03', 'dd/MM/yyyy HH:mm', '2020-02-13T11:03:00Z'],
+  ['13/02/2020 11:03', '%d/%m/%Y %H:%M', '2020-02-13T11:03:00Z'],
+  ['3/10/2004 6:00:00 PM', 'M/d/yyyy h:mm:ss a', '2004-03-10T18:00:00Z'],
+  ['2019-10-19 12:51:19 AM', '%Y-%m-%d %I:%M:%S %p', '2019-10-19T00:51:19Z'],
+  ['01-Jan-1980', 'dd-MMM-yyyy', '1980-01-01T00:00:00Z'],
+  ['20200601120000', 'yyyyMMddHHmmss', '2020-06-01T12:00:00Z'],
+  ['2020-06-01 12:00:00.5', '%Y-%m-%d %H:%M:%S.%f', '2020-06-01T12:00:00.500Z'],
+  ['2020-06-01 12:00:00+02', 'yyyy-MM-dd HH:mm:ssZ', '2020-06-01T10:00:00Z'],
+  ['2020-06-01T12:00', 'yyyy-MM-ddTHH:mm', '2020-06-01T12:00:00Z'],
+  ['2020-06-01T12:00:00Z', 'dd/MM/yyyy', '2020-06-01T12:00:00Z'],
+])('%s is read as %s says: %s', async (ts, timeFormat, expected) => {
+  expect(await times([ts], { timeFormat })).toEqual([at(expected)]);
+});
+
+test('a day that does not exist is refused, and a format that says no day is told before a row is read', async () => {
+  expect(await times(['31/02/2020'], { timeFormat: 'dd/MM/yyyy' })).toEqual([
+    'TS "31/02/2020" is not a time as "dd/MM/yyyy" says',
+  ]);
+  await expect(times(['18:00'], { timeFormat: 'HH:mm' })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('it must say the year, the month and the day'),
+  });
+  await expect(times(['x'], { timeFormat: '%Q' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await expect(times(['x'], { timezone: 'Europe/Nowhere' })).rejects.toMatchObject({ code: 'INVALID_ZONE' });
+});
+
+test('local times that clocks left out are refused; those that came twice follow the order of the file', async () => {
+  const timezone = 'Europe/Berlin';
+  const [winter, summer, none] = await times(['2026-01-01 12:00', '2026-07-01 12:00', '2026-03-29 02:30'], {
+    timezone,
+  });
+  expect([winter, summer]).toEqual([at('2026-01-01T11:00:00Z'), at('2026-07-01T10:00:00Z')]);
+  expect(none).toMatch(/TS 2026-03-29 02:30:00 does not exist in Europe\/Berlin.*--timezone \+01:00/);
+  expect(await times(['2026-03-29 02:30'], { timezone: '+01:00' })).toEqual([at('2026-03-29T01:30:00Z')]);
+  // Hourly, by ten minutes with some disorder, and a single one.
+  const hours = ['01:00', '02:00', '02:00', '03:00'].map((time) => `2026-10-25 ${time}`);
+  expect(await times(hours, { timezone })).toEqual(
+    ['2026-10-24T23:00Z', '2026-10-25T00:00Z', '2026-10-25T01:00Z', '2026-10-25T02:00Z'].map(at),
+  );
+  const minutes = ['02:40', '02:50', '02:45', '02:55', '02:05', '02:15'].map((time) => `2026-10-25 ${time}`);
+  expect(await times(minutes, { timezone })).toEqual(
+    ['00:40', '00:50', '00:45', '00:55', '01:05', '01:15'].map((time) => at(`2026-10-25T${time}Z`)),
+  );
+  const read = await text(`TS,Device,Sensor,Value\n${minutes.map((ts) => `${ts},d,s,1`).join('\n')}`, { timezone });
+  expect(read.ambiguous).toBe(6);
+});
+
+test('numbers count from a start, in a unit, or as days of a spreadsheet', async () => {
+  const startMs = at('2026-11-29T10:00:00Z');
+  expect(await times(['0', '0.5', '7619.5', 'x'], { startMs })).toEqual([
+    startMs,
+    startMs + 500,
+    startMs + 7_619_500,
+    'TS "x" is no number, and times are counted from --start',
+  ]);
+  expect(await times(['1.5'], { startMs, timeUnit: 'h' })).toEqual([startMs + 5_400_000]);
+  expect(await times(['43983.5', '43983'], { timeUnit: 'excel' })).toEqual([
+    at('2020-06-01T12:00:00Z'),
+    at('2020-06-01T00:00:00Z'),
+  ]);
+  const { start, ...options } = optionsOf(['--start', '2026-11-29 11:00', '--timezone', 'Europe/Berlin']);
+  expect(formatOf({ ...options, start: start! })).toEqual({ timezone: 'Europe/Berlin', startMs });
+});
+
+const FLAGS = 'TS,Device,Sensor,Value,Status\n';
+test.each([
+  [
+    ['Good', 'GoodClamped', 'Uncertain', 'Bad', 'BadNotConnected', ''],
+    ['Good', 'GoodClamped', ''],
+    { bad: 2, uncertain: 1 },
+  ],
+  [['192', '216', '64', '0', '4'], ['192', '216'], { uncertain: 1, bad: 2 }],
+  [['0x00000000', '0x40000000', '2147483648', '3221225472'], ['0x00000000'], { uncertain: 1, bad: 1 }],
+])('of %j the good ones are sent, the others counted', async (flags, good, notGood) => {
+  const rows = flags.map((flag, i) => `2026-01-01T00:00:0${i}Z,d,s,${i},${flag}`);
+  const read = await text(FLAGS + rows.join('\n'), { columns: { quality: 'status' } });
+  expect(read.readings.map(({ quality = '' }) => quality)).toEqual(good);
+  expect(read.notGood).toEqual(notGood);
+});
+
+test('values that are good can be said; what nobody knows is a bad row', async () => {
+  const rows = `${FLAGS}2026-01-01,d,s,1,A\n2026-01-01,d,s,2,0\n`;
+  const unknown = await text(rows, { columns: { quality: 'Status' } });
+  expect(unknown).toMatchObject({ bad: 1, notGood: { bad: 1 } });
+  expect(unknown.badRows[0]?.reason).toContain('"A" is neither good, uncertain nor bad; say --good');
+  expect(await text(rows, { columns: { quality: 'Status' }, good: ['0'] })).toMatchObject({
+    bad: 0,
+    notGood: { A: 1 },
+  });
+});
+
+test('devices and sensors by the name of the file, sensors in and out by pattern, lines before the header', async () => {
+  const format = formatOf(
+    optionsOf(['--wide', '--device', '{folder}-{file}', '--include', 'a*', '--exclude', '*_raw', '--skip-lines', '2']),
+  );
+  const content = '# logger\n\nTS,a1,a2_raw,b\n2026-01-01,1,2,3\n';
+  const read = await readAll('plant/press.csv.gz', format, Readable.from([Buffer.from(content)]));
+  expect(rows(read)).toEqual([[at('2026-01-01'), 'plant-press', 'a1', 1]]);
+});
+
+const advised = async (content: string, said: CsvFormat = {}): Promise<string> =>
+  text(content, said).then(
+    () => 'read',
+    (error: Error) => error.message,
+  );
+const filled = (header: string, row: (i: number) => string): string =>
+  [header, ...Array.from({ length: 30 }, (_, i) => row(i))].join('\n');
+
+test.each([
+  ['month first', filled('date,a', (i) => `3/${i + 1}/2004 9:00,${i}`), "--time-format 'M/d/yyyy H:mm'"],
+  [
+    '12 h',
+    filled('date,time,a', (i) => `2019-10-19,${10 + (i % 2)}:${10 + i}:00 AM,${i}`),
+    'ts=date+time --time-format',
+  ],
+  ['names of months', filled('when,a', (i) => `${10 + (i % 19)}-Feb-2001,${i}`), '--time-format d-MMM-yyyy'],
+  ['microseconds', filled('time,a', (i) => `${1583748873000000 + i},${i}`), '--time-unit us'],
+  ['a workbook', filled('Date,a', (i) => `${43983 + i},${i}`), '--time-unit excel'],
+  [
+    'tabs, comments',
+    `#\n${filled('time\tb', (i) => `2020-01-01 00:00:${10 + i}\t${i},5`)}`,
+    '--separator tab --decimal , --skip-lines 1',
+  ],
+  [
+    'long',
+    filled('time,host,metric,value', (i) => `2020-01-01T00:00:${10 + i}Z,h,cpu,${i}`),
+    '--columns ts=time,device=host,sensor=metric',
+  ],
+  ['before 1970', filled('date,a', (i) => `1940-01-${10 + (i % 20)},${i}`), 'are before 1970, and are left out'],
+])('%s: the advice fits', async (_, content, expected) => {
+  expect(await advised(content)).toContain(expected);
+});
+
+test('day and month that nothing tells apart are told, and never guessed', async () => {
+  const content = filled('date,a', (i) => `3/4/2004 ${i % 24}:00,${i}`);
+  expect(await advised(content)).toMatch(/do not tell day from month: .* say --time-format 'M\/d\/yyyy H:mm'/);
+  const guessing = (input: string) =>
+    readFiles([{ name: 'f.csv', stream: Readable.from([Buffer.from(input)]) }], { guess: true }).readings;
+  await expect(gathered(guessing(content))).rejects.toMatchObject({ code: 'CSV_HEADER' });
+  const clear = filled('date,a', (i) => `2020-01-01 00:00:${10 + i},${i}`);
+  expect(await gathered(guessing(clear))).toHaveLength(30);
+});
+
+test('of several files each is a device, and a file that has bad rows only is told by row', async () => {
+  const open = (name: string) => ({ name, stream: Readable.from([Buffer.from('timestamp,value\n2020-01-01,5\n')]) });
+  const { readings } = readFiles([open('a.csv'), open('b.csv')], {});
+  await expect(gathered(readings)).rejects.toMatchObject({
+    message: expect.stringContaining("send a.csv b.csv --wide --columns ts=timestamp --device '{file}'"),
+  });
+  expect(await advised('2020-01-01 00:00:00,1,2\n2020-01-01 00:00:01,1,2\n')).toMatch(/first line must name/);
+});
