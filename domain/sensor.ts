@@ -24,9 +24,20 @@ export const MAX_NAME_LENGTH = 128;
 /**
  * What spreadsheets run when they open a CSV file: a cell that begins so, also in full width, and behind a semicolon
  * where that separates cells. Quotes do not help (OWASP, CSV injection), so no name begins so. `+24V` and `-5 bar` are
- * names: behind a sign and a digit, letters and digits call nothing.
+ * names: behind a sign and a digit, letters and digits call nothing. `-5/B2` divides by a cell, and is none.
  */
-const FORMULA = /(?:^|;)\s*(?:[=@\uff1d\uff20\uff0b\uff0d]|[+-](?!\d[\p{L}\p{N} ._%°/]*$))/u;
+const FORMULA =
+  /(?:^|;)\s*(?:[=@\uff1d\uff20\uff0b\uff0d]|[+-](?!\d(?![\d.]*(?:[eE]\d+)?%?\s*\/)[\p{L}\p{N} ._%°/]*$))/u;
+
+/**
+ * A name as the text of a cell that a spreadsheet leaves alone. Only a name that was stored before such names were
+ * refused is another text then: with an apostrophe before it, by which spreadsheets mark text.
+ */
+export const cellOfName = (name: string): string => (FORMULA.test(name) ? `'${name}` : name);
+
+/** The name that {@link cellOfName} wrote. No name that is taken begins with an apostrophe and then like a formula. */
+export const nameOfCell = (cell: string): string =>
+  cell.startsWith("'") && FORMULA.test(cell.slice(1)) ? cell.slice(1) : cell;
 
 /** Why a name cannot be taken, or undefined when it can. */
 export function nameProblem(what: 'device' | 'sensor', name: unknown): string | undefined {
@@ -43,7 +54,7 @@ export function nameProblem(what: 'device' | 'sensor', name: unknown): string | 
       `the ${what} name ${JSON.stringify(name)} contains a control character, a mark that changes direction, ` +
       'or broken Unicode'
     );
-  if (FORMULA.test(name))
+  if (FORMULA.test(name.replace(/^'/, '')))
     return (
       `the ${what} name ${JSON.stringify(name)} begins like a formula (=, +, - or @, also after a semicolon), ` +
       'which a spreadsheet would run'

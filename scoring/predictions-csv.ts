@@ -1,13 +1,14 @@
 /**
  * Predictions as CSV (RFC 4180 quoting, UTF-8, one line feed a row) with the columns of PREDICTION_COLUMNS.
- * Numbers are the shortest text that reads back as the same double. Names are data and written as they are:
- * those that a spreadsheet would take for a formula are refused at the door (domain/sensor.ts).
+ * Numbers are the shortest text that reads back as the same double. Names are written as they are:
+ * those that a spreadsheet would take for a formula are refused at the door, and older ones are marked as text
+ * (domain/sensor.ts).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FleetscoreError } from '../domain/errors.ts';
 import { formatTooNew } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
-import type { SensorKey } from '../domain/sensor.ts';
+import { cellOfName, nameOfCell, type SensorKey } from '../domain/sensor.ts';
 import { isoTime, tryParseTime } from '../domain/time.ts';
 import { ROWS_PER_TURN } from '../domain/turns.ts';
 import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
@@ -118,7 +119,9 @@ const MOST_TIMES = 65_536;
 function parseRow(buffer: Buffer, from: number, to: number, times: Times, last: Prediction | undefined): Prediction {
   const line = buffer.toString('utf8', from, to);
   const fields = line.includes('"') ? quotedFields(buffer, from, line) : line.slice(TIME_LENGTH + 1).split(',');
-  const [device, sensor, value, prediction, score] = fields;
+  const [deviceCell, sensorCell, value, prediction, score] = fields;
+  const device = nameOfCell(deviceCell ?? '');
+  const sensor = nameOfCell(sensorCell ?? '');
   const time = line.slice(0, TIME_LENGTH);
   let tsMs = times.get(time);
   if (tsMs === undefined) {
@@ -136,8 +139,8 @@ function parseRow(buffer: Buffer, from: number, to: number, times: Times, last: 
     throw corrupt(buffer, from, 'the row is not a prediction');
   return {
     tsMs,
-    device: last && last.device === device ? last.device : device!,
-    sensor: last && last.sensor === sensor ? last.sensor : sensor!,
+    device: last && last.device === device ? last.device : device,
+    sensor: last && last.sensor === sensor ? last.sensor : sensor,
     value: Number(value),
     prediction: prediction === '1' ? 1 : 0,
     score: Number(score),
@@ -166,7 +169,8 @@ function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
   );
 }
 
-/** A field of a row, quoted where RFC 4180 wants it. */
-export function quoted(name: string): string {
+/** A name as a field of a row: quoted where RFC 4180 wants it, and never a formula. */
+export function quoted(text: string): string {
+  const name = cellOfName(text);
   return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }

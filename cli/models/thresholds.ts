@@ -5,6 +5,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { formatThreshold, parseThreshold, THRESHOLD_FORM, type Threshold } from '../../domain/threshold.ts';
 import { isoTime } from '../../domain/time.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount as count, formatShare } from '../../report/format.ts';
 import { releaseName } from '../../scoring/release-name.ts';
@@ -82,7 +83,7 @@ export async function tune(context: Context, options: TuneOptions, ...words: Sen
         ),
         ...(example
           ? [
-              `Set one: fleetscore models threshold ${quoted(sensorName(sensor))} ` +
+              `Set one: fleetscore models threshold ${shellWord(sensorName(sensor))} ` +
                 `'${formatThreshold(example.threshold)}'`,
             ]
           : []),
@@ -135,8 +136,6 @@ export async function threshold(
         `Have batches score it beside the current one: fleetscore models challenge ${release}`,
   };
 }
-
-const quoted = (name: string): string => (/^[\w./-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`);
 
 async function currentRelease(store: Store): Promise<string> {
   const current = await store.currentRelease();

@@ -14,6 +14,7 @@ import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import type { SeenSchedule } from '../../domain/schedule-spec.ts';
 import { startsText } from '../../domain/schedule-text.ts';
 import { formatDuration, isoTime } from '../../domain/time.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { DEFAULT_PERIOD } from '../../workflows/policies.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
 import type { Output } from '../frame/command.ts';
@@ -125,7 +126,7 @@ export function gapsText(name: string, gaps: readonly ScheduleGap[]): string | u
   const command =
     open.length === 1
       ? remedyOf(name, first)
-      : `fleetscore gaps --schedule ${quoted(name)} --since ${isoTime(first.backfill.fromMs)}`;
+      : `fleetscore gaps --schedule ${shellWord(name)} --since ${isoTime(first.backfill.fromMs)}`;
   return `${count} ${count === 1 ? 'period' : 'periods'} of the last days, ${span}: ${command}`;
 }
 
@@ -133,10 +134,8 @@ export function gapsText(name: string, gaps: readonly ScheduleGap[]): string | u
 export function remedyOf(name: string, { state, batches, backfill }: ScheduleGap): string {
   if (state === 'running') return '';
   if (batches.length === 1) return `fleetscore batch redrive ${batches[0]}`;
-  return `fleetscore schedule backfill ${quoted(name)} --from ${isoTime(backfill.fromMs)} --to ${isoTime(backfill.toMs)}`;
+  return `fleetscore schedule backfill ${shellWord(name)} --from ${isoTime(backfill.fromMs)} --to ${isoTime(backfill.toMs)}`;
 }
-
-const quoted = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`);
 
 export const gapData = (gap: ScheduleGap) => ({
   from: isoTime(gap.fromMs),

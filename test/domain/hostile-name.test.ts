@@ -7,6 +7,7 @@ import { asJsonLine } from '../../logging/lines.ts';
 import { escapeText } from '../../report/page/markup.ts';
 import { renderTable } from '../../report/table.ts';
 import { decodeCsv, encodeCsv } from '../../scoring/predictions-csv.ts';
+import { field } from '../../ui/pages/csv.ts';
 import type { Batch } from '../../storage/store.ts';
 import { failureTable, nameOf } from '../../workflows/details.ts';
 
@@ -29,6 +30,9 @@ test.each([
   '+cmd|x',
   '-2+3',
   '-A1',
+  '-5/B2',
+  '+1e3/A1',
+  '-1/2',
   '\uff1d1+1',
   'a;=1+1',
   'a; @x',
@@ -36,12 +40,24 @@ test.each([
   expect(nameProblem('sensor', name)).toBeDefined();
 });
 
-test.each(['+24V', '-5 bar', '-15V rail', 'a=b', 'Temp (°C)', 'a;b', 'x@y', 'été', 'מד חום', '温度', '🚀', 'p\u200cq'])(
-  '%j is a name',
-  (name) => {
-    expect(nameProblem('sensor', name)).toBeUndefined();
-  },
-);
+test.each([
+  '+24V',
+  '-5 bar',
+  '-15V rail',
+  '-5 m/s',
+  '+24V/5V',
+  'a=b',
+  'Temp (°C)',
+  'a;b',
+  'x@y',
+  'été',
+  'מד חום',
+  '温度',
+  '🚀',
+  'p\u200cq',
+])('%j is a name', (name) => {
+  expect(nameProblem('sensor', name)).toBeUndefined();
+});
 
 test('terminal: text, table and JSON', () => {
   for (const colours of [true, false]) expect(terminalText(`Sensor: ${HOSTILE}`, colours)).not.toMatch(STEERS);
@@ -96,4 +112,10 @@ test('CSV: quoted, and read back as it was', async () => {
   const device = HOSTILE.replace(/[\r\n]+/, '');
   const { bytes } = encodeCsv([{ id: 1, device, sensor: 'p' }], series as never, result);
   expect(await decodeCsv(bytes)).toMatchObject([{ device, sensor: 'p' }]);
+  expect(await decodeCsv(bytes, { device, sensor: 'p' })).toHaveLength(1);
+  // A spreadsheet takes what begins with an apostrophe for text.
+  expect(Buffer.from(bytes).toString()).toContain(`,"'=cmd|`);
+  expect(field('=1+1')).toBe("'=1+1");
+  expect(nameProblem('sensor', "'=1+1")).toBeDefined();
+  expect(field("'80s")).toBe("'80s");
 });

@@ -25,7 +25,7 @@ test('a row is time, names, value, prediction and score; numbers are the shortes
     'TS,Device,Sensor,Val,Prediction,Score\n' +
       '2026-11-23T14:00:00.000Z,1,4,10.16,0,0.00008888390678003441\n' +
       '2026-11-23T14:00:05.000Z,1,4,0.30000000000000004,1,-1\n' +
-      '2026-11-23T14:00:00.000Z,"pump, ""north""",=x,5e-324,0,NaN\n',
+      '2026-11-23T14:00:00.000Z,"pump, ""north""",\'=x,5e-324,0,NaN\n',
   );
 });
 

@@ -3,7 +3,7 @@
  * months.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { encodeName } from '../../domain/sensor.ts';
+import { cellOfName, encodeName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { firstWindowStart } from '../../domain/windowing.ts';
 import { PREDICTION_COLUMNS } from '../../domain/prediction.ts';
@@ -12,8 +12,9 @@ import { asOf } from './device.ts';
 import { rangeOf, type RangeQuery } from './range.ts';
 import { sensorOf } from './sensor.ts';
 
-/** A field of a CSV file: quoted where it needs to be. Names never begin like a formula (domain/sensor.ts). */
-export function field(text: string): string {
+/** A name as a field of a CSV file: quoted where it needs to be, and never a formula. */
+export function field(name: string): string {
+  const text = cellOfName(name);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
