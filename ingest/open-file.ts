@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { readCaptured } from './captured.ts';
+import { nameProblem } from '../domain/sensor.ts';
+import { openEncoding } from './csv/encoding.ts';
 import { inflated } from './csv/inflate.ts';
 import { readCsv, type CsvFormat, type RowEvents } from './csv/read.ts';
 import { adviceOnText, adviceOnTyped, type Advice } from './look/advice.ts';
@@ -38,7 +40,7 @@ const LOOKED_AT = 256 * 1024;
 
 /**
  * @throws FleetscoreError `CSV_HEADER`, `FILE_COLUMNS` with a command that would read it, `CSV_FILE`, `CSV_ENCODING`,
- *   `FILE_UNREADABLE`
+ *   `FILE_UNREADABLE`, `INVALID_NAME` for a device or sensor that was said, `INVALID_ARGUMENT`, `INVALID_ZONE`
  */
 export async function* readFile(
   input: NamedInput,
@@ -55,6 +57,7 @@ export async function* readFile(
     if (isCapture(beginning)) yield* readCaptured(chunks, input.name, events, rules.events);
     else yield* readTable(await openAvro(chunks), input, events, { ...rules, format: named });
   } else {
+    openEncoding(format.encoding);
     const advice = adviceOnText(beginning, { ...named, name: input.name, ...defined({ files: rules.files }) });
     yield* readCsv({ [Symbol.asyncIterator]: () => chunks }, events, followed(advice, named, rules));
   }
@@ -109,9 +112,15 @@ export function namesFrom(name: string, { device, sensor }: CsvFormat): Pick<Csv
       throw new FleetscoreError('INVALID_ARGUMENT', `standard input has no name for ${text}: say another one.`);
     return text.replaceAll('{file}', file).replaceAll('{folder}', folder);
   };
+  const checked = (what: 'device' | 'sensor', text: string): string => {
+    const full = filled(text);
+    const problem = nameProblem(what, full);
+    if (problem === undefined) return full;
+    throw new FleetscoreError('INVALID_NAME', `--${what} ${text}: ${problem}. Say another one.`);
+  };
   return {
-    ...(device === undefined ? undefined : { device: filled(device) }),
-    ...(sensor === undefined ? undefined : { sensor: filled(sensor) }),
+    ...(device === undefined ? undefined : { device: checked('device', device) }),
+    ...(sensor === undefined ? undefined : { sensor: checked('sensor', sensor) }),
   };
 }
 

@@ -26,11 +26,25 @@ export interface ReadingFacts {
   readonly late: number;
   /** The first ones, in the order in which they came. */
   readonly sensors: readonly SensorFacts[];
-  /** Half of the sensors have longer than this between two readings, ms; absent where no sensor has two. */
+  /** Between two readings of most sensors, ms: the median of theirs; absent where no sensor has two. */
   readonly everyMs?: number;
 }
 
 const MOST_SENSORS = 100_000;
+/** Steps that tell how often a sensor reports. */
+const MOST_STEPS = 31;
+
+interface Known {
+  readonly key: SensorKey;
+  readings: number;
+  firstMs: number;
+  lastMs: number;
+  /** Between the first readings, forwards. */
+  readonly steps: number[];
+}
+
+const median = (numbers: readonly number[]): number | undefined =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 export interface ReadingWatch {
   readonly readings: AsyncIterable<SentReading>;
@@ -41,7 +55,7 @@ export function watchReadings(
   readings: AsyncIterable<SentReading>,
   { hopMs, outOfOrderMs }: Pick<WindowShape, 'hopMs'> & { readonly outOfOrderMs: number },
 ): ReadingWatch {
-  const sensors = new Map<string, { key: SensorKey; readings: number; firstMs: number; lastMs: number }>();
+  const sensors = new Map<string, Known>();
   let count = 0;
   let late = 0;
   let firstMs = Number.POSITIVE_INFINITY;
@@ -58,22 +72,19 @@ export function watchReadings(
       const known = sensors.get(key);
       if (known) {
         known.readings++;
+        if (known.steps.length < MOST_STEPS && tsMs > known.lastMs) known.steps.push(tsMs - known.lastMs);
         known.firstMs = Math.min(known.firstMs, tsMs);
         known.lastMs = Math.max(known.lastMs, tsMs);
       } else if (sensors.size < MOST_SENSORS)
-        sensors.set(key, { key: { device, sensor }, readings: 1, firstMs: tsMs, lastMs: tsMs });
+        sensors.set(key, { key: { device, sensor }, readings: 1, firstMs: tsMs, lastMs: tsMs, steps: [] });
       yield reading;
     }
   }
   return {
     readings: passing(),
     facts() {
-      const all = [...sensors.values()].map(({ key, ...facts }) => ({ ...key, ...facts }));
-      const paces = all
-        .filter((one) => one.readings > 1)
-        .map((one) => (one.lastMs - one.firstMs) / (one.readings - 1))
-        .sort((a, b) => a - b);
-      const everyMs = paces[Math.floor(paces.length / 2)];
+      const all = [...sensors.values()].map(({ key, steps: _steps, ...facts }) => ({ ...key, ...facts }));
+      const everyMs = median([...sensors.values()].map(({ steps }) => median(steps)).filter((ms) => ms !== undefined));
       return {
         readings: count,
         ...(count > 0 ? { firstMs, lastMs } : undefined),

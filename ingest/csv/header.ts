@@ -35,6 +35,8 @@ export function headerError(text: string, separator: string, names: readonly str
 }
 
 function headerHint(text: string, separator: string, names: readonly string[]): string {
+  if (/^\s*[[{]/.test(text))
+    return 'This looks like JSON: send takes tables. Devices send JSON to the event hub themselves; pandas makes CSV of it.';
   const other = Object.keys(SEPARATORS).find(
     (one) => one !== separator && text.split(one).length > Math.max(2, names.length),
   );

@@ -1,9 +1,10 @@
 /**
- * Files in the shapes of public data sets, as CSV, Parquet and Avro: each goes in with one command, every time and value
- * is what pandas reads (fixtures/files/make.py), and the command that is advised for the bare file reads it so too.
+ * Files in the shapes of public data sets, as CSV, Parquet and Avro: each goes in with one command, every time and
+ * value is what pandas reads (fixtures/files/make.py), and the command that is advised for the bare file reads it so.
  */
 import { execFileSync } from 'node:child_process';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -11,6 +12,10 @@ import { formatOf, type SendOptions } from '../../cli/ingest/send.ts';
 import { registerSend } from '../../cli/commands/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
+import { slowHint } from '../../domain/pace.ts';
+import { isoTime } from '../../domain/time.ts';
+import { watchReadings } from '../../ingest/tell-readings.ts';
+import { tempDir } from '../support/temp.ts';
 import type { SentReading } from '../../ingest/send-readings.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/files/', import.meta.url));
@@ -177,7 +182,7 @@ test('values that are good can be said; what nobody knows is a bad row', async (
   });
 });
 
-test('devices and sensors by the name of the file, sensors in and out by pattern, lines before the header', async () => {
+test('devices by the name of the file, sensors in and out by pattern, lines before the header', async () => {
   const format = formatOf(
     optionsOf(['--wide', '--device', '{folder}-{file}', '--include', 'a*', '--exclude', '*_raw', '--skip-lines', '2']),
   );
@@ -236,4 +241,61 @@ test('of several files each is a device, and a file that has bad rows only is to
     message: expect.stringContaining("send a.csv b.csv --wide --columns ts=timestamp --device '{file}'"),
   });
   expect(await advised('2020-01-01 00:00:00,1,2\n2020-01-01 00:00:01,1,2\n')).toMatch(/first line must name/);
+});
+
+test.each([
+  [{ device: '=x' }, 'INVALID_NAME', 'begins like a formula'],
+  [{ device: '' }, 'INVALID_NAME', 'is empty'],
+  [{ encoding: 'klingon' }, 'INVALID_ARGUMENT', 'there is no encoding "klingon"'],
+  [{ columns: { ts: 'nope' } }, 'CSV_HEADER', 'there is no column nope'],
+  [{ columns: { value: 'nope' } }, 'CSV_HEADER', 'there is no column nope'],
+])('%j is told once, before a row is read', async (said, code, message) => {
+  await expect(text('TS,Device,Sensor,Value\n2026-01-01,d,s,1\n', said)).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(message),
+  });
+});
+
+test.each([
+  ['PAR1 and no more', 'FILE_UNREADABLE', 'footer'],
+  ['Obj\u0001 and no more', 'FILE_UNREADABLE', 'the Avro file cannot be read'],
+  ['{"ts":1,"device":"d"}\n', 'CSV_HEADER', 'looks like JSON'],
+])('%j is refused with what it is', async (content, code, message) => {
+  const path = join(tempDir('send'), 'file.bin');
+  writeFileSync(path, content);
+  const { readings } = readFiles([{ name: path, stream: createReadStream(path), path }], {});
+  await expect(gathered(readings)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+});
+
+test('readings are told by sensor, with how often they come and which are late', async () => {
+  const rows = [0, 1, 2, 3, 4, 5].map((i) => `${isoTime(at('2026-01-01') + i * 300_000)},d,s,${i}`);
+  const content = ['TS,Device,Sensor,Value', ...rows, '2026-01-01T00:00:01Z,d,late,1'].join('\n');
+  const { readings } = readFiles([{ name: 'f', stream: Readable.from([Buffer.from(content)]) }], {});
+  const watch = watchReadings(readings, { hopMs: 5_000, outOfOrderMs: 30_000 });
+  expect(await gathered(watch.readings)).toHaveLength(7);
+  const { sensors, ...facts } = watch.facts();
+  expect(facts).toEqual({
+    readings: 7,
+    firstMs: at('2026-01-01'),
+    lastMs: at('2026-01-01T00:25:00Z'),
+    late: 1,
+    everyMs: 300_000,
+  });
+  expect(sensors.map(({ sensor, readings }) => [sensor, readings])).toEqual([
+    ['s', 6],
+    ['late', 1],
+  ]);
+});
+
+test.each([
+  [300_000, 5_000, /every 5m, windows are 5s: .*FLEETSCORE_WINDOW=5m/],
+  [61_000, 5_000, /every 61s, windows are 5s: .*FLEETSCORE_WINDOW=1m/],
+  [3_600_000, 300_000, /every 1h, windows are 5m: .*FLEETSCORE_WINDOW=1h/],
+  [5_000, 5_000, undefined],
+  [5_200, 5_000, undefined],
+  [500, 5_000, undefined],
+])('readings every %i ms in windows of %i ms', (everyMs, windowMs, said) => {
+  const hint = slowHint(everyMs, windowMs);
+  if (said) expect(hint).toMatch(said);
+  else expect(hint).toBeUndefined();
 });
