@@ -155,7 +155,7 @@ async function readChecked(
   const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
   const read = async (): Promise<Uint8Array> => {
     try {
-      return await blobs.get(CONTAINERS.models, name);
+      return await blobs.get(CONTAINERS.models, name, { isHashed: true });
     } catch (error) {
       if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
         throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);
@@ -163,10 +163,13 @@ async function readChecked(
     }
   };
   let bytes = await read();
-  // Damaged on its way, or in Blob? The second read tells.
-  if (sha256Of(bytes) !== sha256) bytes = await read();
+  let found = sha256Of(bytes);
+  if (found !== sha256) {
+    // Damaged on its way, or in Blob? The second read tells.
+    bytes = await read();
+    found = sha256Of(bytes);
+  }
   checkModelSize(bytes.byteLength, kind === 'model' ? maxModelBytes : maxPackBytes);
-  const found = sha256Of(bytes);
   if (found !== sha256)
     throw modelError(
       'model_corrupt',

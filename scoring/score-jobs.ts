@@ -74,7 +74,7 @@ export async function runPackJob(
     const file = bytes ? { sha256: pack, bytes } : await context.cache.file('pack', pack).catch(orProblem);
     if ('class' in file) return file;
     context.signal?.throwIfAborted();
-    const end = await context.threads.run({ type: 'pack', file, index, marks: newMarks(), ...buffers });
+    const end = await context.threads.run({ type: 'pack', file, index, marks: newMarks(), ...buffers }, pack);
     if (end.type !== 'reply') return problemOfEnd(end);
     return end.reply.problem;
   };

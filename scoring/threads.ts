@@ -28,7 +28,8 @@ export interface SlowShare {
 export interface Threads {
   readonly count: number;
   /**
-   * Runs a job in the thread that `affinity` (a SHA-256) belongs to, or in the least busy one.
+   * Runs a job in the thread that `affinity` (a SHA-256) belongs to, or in the least busy one; a pack in the first only
+   * while no other is less busy.
    * @param share of the jobs that belong together: when it is used up, each of their models gets a second and no more,
    *   so that slow ones do not keep the others from being scored
    * @throws FleetscoreError `SCORING_CLOSED`, `SCORING_THREAD_FAILED` (both retryable)
@@ -80,8 +81,10 @@ export function createThreads(options: ThreadsOptions): Threads {
 
   const pickLane = (type: ThreadJob['type'], affinity: string | undefined): Lane => {
     const fitting = type === 'models' || type === 'check' ? foreign : ours;
-    if (affinity !== undefined) return fitting[laneOf(affinity, count)]!;
-    return fitting.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best));
+    const own = affinity === undefined ? undefined : fitting[laneOf(affinity, count)]!;
+    // A pack may be large enough to keep all threads busy, and is worth loading in each then.
+    if (own && type !== 'pack') return own;
+    return fitting.reduce((best, lane) => (lane.jobs < best.jobs ? lane : best), own ?? fitting[0]!);
   };
 
   return {

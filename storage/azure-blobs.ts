@@ -66,8 +66,8 @@ export function createBlobStore(options: BlobStoreOptions): BlobStore {
         }
       }),
 
-    get: (container, name) =>
-      call('read', container, name, () => download(containerOf(container).getBlobClient(name), options.retry)),
+    get: (container, name, read) =>
+      call('read', container, name, () => download(containerOf(container).getBlobClient(name), options.retry, read)),
 
     exists: (container, name) =>
       call('look up', container, name, () => containerOf(container).getBlobClient(name).exists()),

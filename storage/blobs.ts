@@ -16,8 +16,12 @@ export interface BlobStore {
   put(container: ContainerName, name: string, body: Uint8Array, contentType: string): Promise<void>;
   /** Writes a blob unless the name is taken. False when it is; nothing is changed then. */
   putIfAbsent(container: ContainerName, name: string, body: Uint8Array, contentType: string): Promise<boolean>;
-  /** @throws FleetscoreError `BLOB_MISSING`, `BLOB_UNAVAILABLE` (retryable) */
-  get(container: ContainerName, name: string): Promise<Uint8Array>;
+  /**
+   * @param read `isHashed`: whoever asks holds the bytes to a hash of its own, and they need not be held to the MD5 of
+   *   the blob too
+   * @throws FleetscoreError `BLOB_MISSING`, `BLOB_UNAVAILABLE` (retryable)
+   */
+  get(container: ContainerName, name: string, read?: { readonly isHashed: boolean }): Promise<Uint8Array>;
   exists(container: ContainerName, name: string): Promise<boolean>;
   /** In order of name. */
   list(container: ContainerName, prefix: string): AsyncIterable<BlobInfo>;
