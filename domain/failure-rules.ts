@@ -26,7 +26,10 @@ export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = {
     remedy: 'publish the models again (`fleetscore models publish` mends damaged files)',
   },
   model_wrong_shape: { retried: 'never', remedy: PUBLISH },
-  model_too_large: { retried: 'never', remedy: 'publish a smaller model, or raise FLEETSCORE_MAX_MODEL_BYTES' },
+  model_too_large: {
+    retried: 'never',
+    remedy: 'publish a smaller model, or raise the variable that its message names',
+  },
   model_failed: { retried: 'never', remedy: PUBLISH },
   not_finite: { retried: 'never', remedy: PUBLISH },
   pool_unknown: {

@@ -6,6 +6,7 @@ import { normalLabels } from './model-metadata.ts';
 import { modelPorts } from './model-ports.ts';
 import { modelError } from './model-problem.ts';
 import { column, createSession, paddedRows, padRows, ROWS_PER_RUN, runSession } from './onnx-session.ts';
+import { createRowsPerRun } from './rows-per-run.ts';
 
 /** What a run writes, in order of its rows. */
 export interface ScoreSink {
@@ -37,15 +38,18 @@ export async function loadModel(bytes: Uint8Array, maxBytes: number, executionPr
   const feeds = modelFeeds(ports, width);
   const outputs = ports.label === undefined ? [ports.scores] : [ports.label, ports.scores];
   const session = await createSession(bytes, executionProvider);
+  const rowsPerRun = createRowsPerRun(ROWS_PER_RUN);
   return {
     features: width,
     labels: ports.label !== undefined,
     async run(values, rows, sink) {
-      for (let from = 0; from < rows; from += ROWS_PER_RUN) {
-        const count = Math.min(ROWS_PER_RUN, rows - from);
+      for (let from = 0, count: number; from < rows; from += count) {
+        count = Math.min(rowsPerRun.next(), rows - from);
         const padded = paddedRows(count);
         const slice = padRows(values.subarray(from * width, (from + count) * width), count, padded, width);
-        const { results, refused } = await runFinite(session, feeds, slice, width, outputs);
+        const { results, refused } = await rowsPerRun.run(count, () =>
+          runFinite(session, feeds, slice, width, outputs),
+        );
         const label = ports.label === undefined ? undefined : column(results, ports.label, padded);
         const score = metadata.leastScore
           ? leastOfRow(results, ports.scores, padded)

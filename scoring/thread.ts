@@ -35,14 +35,14 @@ const SESSION_BYTES = 64 * 1024;
 
 interface Loaded<T> {
   readonly it: T;
+  /** Of memory. */
   readonly bytes: number;
 }
 
 /** Models and packs by kind and SHA-256, least recently used out first. */
 const cache = new LRUCache<string, Loaded<LoadedModel | LoadedPack>>({
   maxSize: settings.maxCacheBytes,
-  // The graph is held twice: as it was read, and as it runs.
-  sizeCalculation: ({ bytes }) => 2 * bytes + SESSION_BYTES,
+  sizeCalculation: ({ bytes }) => bytes,
   dispose: ({ it }) => void it.release().catch(() => undefined),
 });
 
@@ -70,6 +70,9 @@ function readBytes({ sha256, path, bytes: given }: ModelFile): Uint8Array {
   throw problem;
 }
 
+/** Of this process where it runs models alone; 0 in the worker, whose other threads come and go in it. */
+const residentBytes = (): number => (settings.progressFd === undefined ? 0 : process.memoryUsage.rss());
+
 /** Uses what is loaded or loads it; what does not fit the cache is released after use. */
 async function using<T extends LoadedModel | LoadedPack>(
   kind: 'model' | 'pack',
@@ -82,7 +85,11 @@ async function using<T extends LoadedModel | LoadedPack>(
   let loaded = cache.get(key) as Loaded<T> | undefined;
   if (!loaded) {
     const bytes = readBytes(file);
-    loaded = { it: await load(bytes), bytes: bytes.byteLength };
+    const before = residentBytes();
+    const it = await load(bytes);
+    // The graph is held twice: as it was read, and as it runs. A forest alone takes ten times its file.
+    const held = Math.max(2 * bytes.byteLength + SESSION_BYTES, residentBytes() - before);
+    loaded = { it, bytes: held };
     cache.set(key, loaded);
   }
   try {

@@ -72,6 +72,24 @@ test('a model that takes all memory fails its sensors, the others are scored', a
   await engine.close();
 });
 
+test('a small file that holds much for every row is scored over many windows, within its memory', async () => {
+  const engine = await engineWith({ threads: 1, modelMemoryBytes: 256 * 1024 * 1024 });
+  const features = ['mean', ...Array.from({ length: 11 }, (_, i) => `mean[-${i + 1}]`)];
+  // 465 vectors of 12 features: 50 KB, and 45 KB for each row and operator. Too wide for a pack.
+  const wide = await putModel(server.blobs, svmBytes(0, features, 465));
+  const windows = Array.from({ length: 8_760 }, (_, i) => Math.sin(i / 7));
+  const series = seriesOf({ 1: windows });
+  const { verdicts, scored } = await engine.score({
+    sensors: [planned(1, wide)],
+    series,
+    period: { fromMs: 0, toMs: windows.length * INTERVAL_MS },
+    hopMs: INTERVAL_MS,
+  });
+  expect(verdicts).toMatchObject([{ status: 'scored' }]);
+  expect(scored.reduce((sum, one) => sum + one, 0)).toBe(windows.length - 11);
+  await engine.close();
+}, 120_000);
+
 /** Processes that run foreign models for this one (Linux). */
 const modelProcesses = (): number[] =>
   readdirSync('/proc')
