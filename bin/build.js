@@ -19,7 +19,7 @@ const compiled = spawnSync(
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 /** What lies beside the code and is read at run time. */
-const ASSET = /\.(sql|py|c?js|css|onnx|csv|sh)$|requirements\.txt$|init[\\/]README\.md$/;
+const ASSET = /\.(sql|py|c?js|css|onnx|csv|sh|wasm)$|requirements\.txt$|init[\\/]README\.md$/;
 for (const room of ['local', 'payloads', 'report', 'samples', 'scoring', 'storage', 'ui'])
   cpSync(join(root, room), join(dist, room), {
     recursive: true,

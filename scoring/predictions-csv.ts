@@ -1,7 +1,7 @@
 /**
  * Predictions as CSV (RFC 4180 quoting, UTF-8, one line feed a row) with the columns of PREDICTION_COLUMNS.
- * Numbers are the shortest text that reads back as the same double. Names are written as they are:
- * those that a spreadsheet would take for a formula are refused at the door, and older ones are marked as text
+ * Numbers are the shortest text that reads back as the same double; csv/rows.wat writes the rows. Names are written as
+ * they are: those that a spreadsheet would take for a formula are refused at the door, and older ones are marked as text
  * (domain/sensor.ts).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -9,57 +9,29 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { formatTooNew } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
 import { cellOfName, nameOfCell, type SensorKey } from '../domain/sensor.ts';
-import { isoTime, tryParseTime } from '../domain/time.ts';
+import { tryParseTime } from '../domain/time.ts';
 import { ROWS_PER_TURN } from '../domain/turns.ts';
+import { rowWriter } from './csv/rows.ts';
 import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
 
 const HEADER = PREDICTION_COLUMNS.join(',');
 /** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */
 const TIME_LENGTH = 24;
-/** Rows gathered before they become bytes. */
-const PIECE_ROWS = 1_024;
 
 export function encodeCsv(
   sensors: readonly NamedSensor[],
   series: PredictedSeries,
   result: Scored,
 ): PredictionsContent {
-  const names = new Map(sensors.map(({ id, device, sensor }) => [id, `,${quoted(device)},${quoted(sensor)},`]));
-  const times = new Map<number, string>();
-  const pieces: Buffer[] = [];
-  // Joined at once: text that grows by addition is copied again when it becomes bytes.
-  let text: string[] = [HEADER, '\n'];
+  const names = new Map(sensors.map((sensor) => [sensor.id, sensor]));
+  const nameOf = (id: number): string => {
+    const { device, sensor } = names.get(id)!;
+    return `,${quoted(device)},${quoted(sensor)},`;
+  };
+  const pieces = rowWriter().text({ ...series, ...result }, 0, series.length, nameOf);
   let rows = 0;
-  let id = Number.NaN;
-  let name = '';
-  for (let row = 0; row < series.length; row++) {
-    if (result.scored[row] !== 1) continue;
-    if (series.sensorId[row] !== id) {
-      id = series.sensorId[row]!;
-      name = names.get(id)!;
-    }
-    const startMs = series.startMs[row]!;
-    let time = times.get(startMs);
-    if (time === undefined) {
-      time = isoTime(startMs);
-      times.set(startMs, time);
-    }
-    text.push(
-      time,
-      name,
-      String(series.mean[row]!),
-      result.anomaly[row] === 1 ? ',1,' : ',0,',
-      String(result.score[row]!),
-      '\n',
-    );
-    rows++;
-    if (rows % PIECE_ROWS === 0) {
-      pieces.push(Buffer.from(text.join('')));
-      text = [];
-    }
-  }
-  pieces.push(Buffer.from(text.join('')));
-  return { bytes: Buffer.concat(pieces), rows };
+  for (const scored of result.scored) rows += scored;
+  return { bytes: Buffer.concat([Buffer.from(`${HEADER}\n`), ...pieces]), rows };
 }
 
 /** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line, `FORMAT_TOO_NEW` */
