@@ -89,7 +89,10 @@ function wideGuess({ others, decimal, device, quality, format, notes }: Common, 
   const rest = others.filter((one) => one !== device && one !== quality);
   const left = rest.filter(
     ({ name, cells }) =>
-      LABEL.test(name) || ROW_NUMBER.test(name) || (!isNumeric(cells, decimal) && cells.some(isText)),
+      LABEL.test(name) ||
+      ROW_NUMBER.test(name) ||
+      nameProblem('sensor', name) !== undefined ||
+      (!isNumeric(cells, decimal) && cells.some(isText)),
   );
   const sensors = rest.filter((one) => !left.includes(one));
   const missing = said.missing ?? sentinelsOf(sensors.map(({ cells }) => numbersOf(cells, decimal)));

@@ -34,7 +34,8 @@ export function guessTime(sample: Sample, said: CsvFormat): TimeGuess | undefine
     const at = timeColumns(names, said.columns.ts);
     return at && read(sample, said.columns.ts, at, said);
   }
-  const all = names.map((name, at) => ({ name, at })).filter(({ name }) => name !== '');
+  // pandas writes an index without a name.
+  const all = names.map((name, at) => ({ name: name === '' ? `#${at + 1}` : name, at }));
   const likely = all.filter(({ name }) => TIME_NAME.test(name) || COUNT_NAME.test(name));
   for (const { name, at } of likely) {
     const guess = read(sample, name, [at], said);
@@ -49,7 +50,7 @@ export function guessTime(sample: Sample, said: CsvFormat): TimeGuess | undefine
   if (day) return read(sample, day.name, [day.at], said);
   for (const { name, at } of all) {
     const guess = read(sample, name, [at], said);
-    if (guess && guess.rules.startMs === undefined && guess.doubts.length === 0) return guess;
+    if (guess && guess.rules.startMs === undefined) return guess;
   }
   return undefined;
 }

@@ -57,11 +57,15 @@ export interface WidePlan extends Common {
 
 export type Plan = LongPlan | WidePlan;
 
+/** Where a column stands, by its name in any case, or by its place: `#1` is the first, which may have no name. */
 export const createFinder =
   (names: readonly string[]) =>
   (name: string): number => {
     const exact = names.indexOf(name);
-    return exact >= 0 ? exact : names.findIndex((one) => one.toLowerCase() === name.toLowerCase());
+    if (exact >= 0) return exact;
+    const place = /^#(\d{1,6})$/.exec(name)?.[1];
+    if (place !== undefined && Number(place) >= 1 && Number(place) <= names.length) return Number(place) - 1;
+    return names.findIndex((one) => one.toLowerCase() === name.toLowerCase());
   };
 
 /** Where a time stands: a column of that name, or columns whose names are joined by `+`. */

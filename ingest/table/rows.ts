@@ -3,6 +3,7 @@
  * has values. A cell without a value is normal and counted; one that is no number is told and costs itself alone.
  */
 import { nameProblem } from '../../domain/sensor.ts';
+import { isoTime } from '../../domain/time.ts';
 import { boundedMap } from '../bounded-map.ts';
 import type { SentReading } from '../send-readings.ts';
 import { createValueReader, nameOfCell, type Cell, type Decimal } from './cells.ts';
@@ -70,7 +71,11 @@ function timeOf(cells: readonly Cell[], at: readonly number[]): Cell {
   const only = at.length === 1 ? cells[at[0]!] : undefined;
   if (only !== undefined) return only;
   return at
-    .map((column) => nameOfCell(cells[column] ?? null))
+    .map((column) => {
+      const cell = cells[column] ?? null;
+      // A typed date, with its time of day in another column.
+      return typeof cell === 'object' && cell !== null ? isoTime(cell.ms).slice(0, 10) : nameOfCell(cell);
+    })
     .filter((text) => text !== '')
     .join(' ');
 }

@@ -8,12 +8,15 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import fc from 'fast-check';
 import { formatOf, type SendOptions } from '../../cli/ingest/send.ts';
 import { registerSend } from '../../cli/commands/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
 import { slowHint } from '../../domain/pace.ts';
 import { isoTime } from '../../domain/time.ts';
+import { createTableReader } from '../../ingest/table/rows.ts';
+import { bigEndian, decimalValue, timeCell } from '../../ingest/typed/exact.ts';
 import { watchReadings } from '../../ingest/tell-readings.ts';
 import { tempDir } from '../support/temp.ts';
 import type { SentReading } from '../../ingest/send-readings.ts';
@@ -298,4 +301,36 @@ test.each([
   const hint = slowHint(everyMs, windowMs);
   if (said) expect(hint).toMatch(said);
   else expect(hint).toBeUndefined();
+});
+
+test('a typed date and a time of day are one time; a column without a name has a place', async () => {
+  const date = { ms: at('2026-02-01'), zoned: false };
+  const table = createTableReader(['', 'clock', 'a'], { wide: true, device: 'd', columns: { ts: '#1+clock' } });
+  if ('problem' in table) throw new Error(table.problem);
+  expect(table.read([date, '10:14:33.5', 2])).toMatchObject({
+    readings: [{ tsMs: at('2026-02-01T10:14:33.500Z'), sensor: 'a', value: 2 }],
+  });
+  expect(await advised(filled(',a', (i) => `2020-01-01 00:00:${10 + i},${i}`))).toContain("--columns 'ts=#1' --device");
+});
+
+test.each([
+  [-1n, 1_000n, -1],
+  [1_774_737_000_001_999n, 1_000n, 1_774_737_000_001],
+  [253_402_300_799_999_999_999n, 1_000_000n, 253_402_300_799_999],
+])('%d of a unit with %d a millisecond', (value, perMs, ms) => {
+  expect(timeCell(value, perMs, true).ms).toBe(ms);
+});
+
+test('decimals are the nearest number, of any width', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(10n ** 38n), max: 10n ** 38n }), fc.nat({ max: 38 }), (unscaled, scale) => {
+      const text = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0');
+      const written = `${unscaled < 0n ? '-' : ''}${text.slice(0, text.length - scale)}.${text.slice(text.length - scale)}`;
+      expect(decimalValue(unscaled, scale)).toBe(unscaled === 0n ? 0 : Number(written));
+      const bytes = Buffer.from(BigInt.asUintN(136, unscaled).toString(16).padStart(34, '0'), 'hex');
+      expect(bigEndian(bytes)).toBe(unscaled);
+    }),
+  );
+  // What a division of doubles gives is off by one in the last place.
+  expect(decimalValue(12_345_678_901_234_567n, 3)).toBe(12345678901234.567);
 });
