@@ -4,7 +4,7 @@
  */
 import avro from 'avsc';
 import { Readable } from 'node:stream';
-import { inflateRawSync } from 'node:zlib';
+import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { endOfAvro } from './avro-bounds.ts';
@@ -84,7 +84,7 @@ export function readCapture(bytes: Uint8Array, name = 'capture file'): IngestEve
     throw new FleetscoreError(
       'CAPTURE_UNREADABLE',
       `${name} is not a capture file that can be read: ${messageOf(error)}. ` +
-        'It must be an Avro container file (codec null or deflate) with the EventData schema of ' +
+        'It must be an Avro container file (codec null, deflate or zstandard) with the EventData schema of ' +
         'Event Hubs Capture.',
       { cause: error },
     );
@@ -117,7 +117,7 @@ function readContainer(file: Buffer, name: string): EventData[] {
     { wrapUnions: true, registry: { long: EXACT_LONG } },
   );
   const codec = text('avro.codec') ?? 'null';
-  if (codec !== 'null' && codec !== 'deflate') throw new Error(`its codec is ${codec}`);
+  const expand = expanderOf(codec);
   const events: EventData[] = [];
   while (at < file.length) {
     const count = next(LONG) as number;
@@ -126,7 +126,7 @@ function readContainer(file: Buffer, name: string): EventData[] {
     if (size < 0 || !file.subarray(end, end + 16).equals(header.sync))
       throw new Error('it ends too early or is damaged');
     const raw = file.subarray(at, end);
-    const block = codec === 'deflate' ? inflated(raw) : raw;
+    const block = expand(raw);
     for (let i = 0, position = 0; i < count; i++) {
       const record = read(type, block, position);
       // A schema without fields makes records of no bytes, as many as the file says.
@@ -145,15 +145,27 @@ function readContainer(file: Buffer, name: string): EventData[] {
 const BLOCK_LIMIT = 64 * 1024 * 1024;
 const MAX_RATIO = 200;
 
-function inflated(raw: Buffer): Buffer {
-  try {
-    return inflateRawSync(raw, {
-      maxOutputLength: Math.min(8 * BLOCK_LIMIT, Math.max(BLOCK_LIMIT, raw.length * MAX_RATIO)),
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
-    throw new Error(`a block of ${raw.length} bytes inflates to more than is taken`, { cause: error });
-  }
+type Expand = (raw: Buffer) => Buffer;
+
+/** How blocks of a codec are made as long as they were. Azure writes null or deflate; tools that join files zstandard. */
+function expanderOf(codec: string): Expand {
+  if (codec === 'null') return (raw) => raw;
+  if (codec === 'deflate') return bounded(inflateRawSync);
+  if (codec === 'zstandard') return bounded(zstdDecompressSync);
+  throw new Error(`its codec is ${codec}`);
+}
+
+function bounded(expand: (raw: Buffer, options: { maxOutputLength: number }) => Buffer): Expand {
+  return (raw) => {
+    try {
+      return expand(raw, {
+        maxOutputLength: Math.min(8 * BLOCK_LIMIT, Math.max(BLOCK_LIMIT, raw.length * MAX_RATIO)),
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+      throw new Error(`a block of ${raw.length} bytes inflates to more than is taken`, { cause: error });
+    }
+  };
 }
 
 function* records(events: readonly IngestEvent[]): Generator<EventData> {

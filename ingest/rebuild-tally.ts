@@ -28,6 +28,10 @@ export interface RebuildResult extends RebuildCounts {
   readonly reasons: readonly DeadReason[];
   /** The first of the files that could not be read. */
   readonly unreadable: readonly UnreadableFile[];
+  /** Files of Avro in the same place whose names have another format: they were not read. */
+  readonly otherNames: number;
+  /** The first of them. */
+  readonly otherName?: string;
 }
 
 export interface DeadReason {
@@ -51,7 +55,7 @@ export interface RebuildTally {
   file(events: number): void;
   unreadable(file: UnreadableFile): void;
   dead(partition: string, event: IngestEvent, found: Findings): void;
-  result(): Promise<Omit<RebuildResult, 'readings'>>;
+  result(): Promise<Omit<RebuildResult, 'readings' | 'otherNames' | 'otherName'>>;
 }
 
 /** Files named; all are counted. */

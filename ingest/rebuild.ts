@@ -7,11 +7,13 @@
  */
 import type { ErrorCode } from '../domain/error-codes.ts';
 import { CONTAINERS } from '../domain/blob-names.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { parseCaptureName, type CaptureName } from './capture.ts';
+import { captureNamesOf, type CaptureNames } from './capture-names.ts';
 import { readCapture } from './capture-file.ts';
 import { hubFolder, type HubName, type IngestEvent } from './event.ts';
 import type { IngestLog } from './log.ts';
@@ -26,6 +28,8 @@ export interface RebuildOptions {
   /** See `hubNameOf`. */
   readonly hub: HubName;
   readonly consumerGroup: string;
+  /** Format of the names of files, as Event Hubs Capture has it; that of `captureName` when absent. */
+  readonly names?: string;
   /** Windows that start in it, by event time. */
   readonly period: Period;
   /** Those of the ingest worker; a late limit does not count here. */
@@ -35,14 +39,18 @@ export interface RebuildOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @throws FleetscoreError `NO_RAW_CAPTURE`, `INTERVAL_CHANGED`, `INGEST_STOPPED` */
+/** @throws FleetscoreError `NO_RAW_CAPTURE`, `INVALID_ARGUMENT`, `INTERVAL_CHANGED`, `INGEST_STOPPED` */
 export async function rebuildWindows(options: RebuildOptions): Promise<RebuildResult> {
   const { store, blobs, period } = options;
   const settings: IngestSettings = { ...INGEST_DEFAULTS, ...options.settings };
   const signal = options.signal ?? new AbortController().signal;
   await claimWindows(store, settings);
   const folder = hubFolder(options.hub);
-  const files = await captureFiles(blobs, `${folder}/`, period.fromMs - settings.clockSkewMs);
+  const names =
+    options.names === undefined
+      ? { prefix: `${folder}/`, parse: parseCaptureName }
+      : captureNamesOf(options.names, options.hub);
+  const { files, otherNames, otherName } = await captureFiles(blobs, names, period.fromMs - settings.clockSkewMs);
   const tally = createRebuildTally({ blobs, folder, period, clockSkewMs: settings.clockSkewMs });
   const merger = createMerger({ ...options, settings, signal, onDead: tally.dead });
   const parse = createEventParser(parseSettings(settings));
@@ -66,7 +74,7 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
         'run it again to finish.',
       { retryable: true },
     );
-  return { ...(await tally.result()), readings: merger.readings };
+  return { ...(await tally.result()), readings: merger.readings, otherNames, ...defined({ otherName }) };
 }
 
 /** The events of a file; none of one that cannot be read, which is told. */
@@ -85,27 +93,65 @@ async function eventsOf(blobs: BlobStore, name: string, tally: RebuildTally): Pr
 /** A file that is not what it should be, or that somebody deleted in between. */
 const SET_ASIDE: ReadonlySet<string> = new Set<ErrorCode>(['CAPTURE_UNREADABLE', 'FORMAT_TOO_NEW', 'BLOB_MISSING']);
 
+interface Found {
+  readonly files: readonly CaptureName[];
+  /** Files of Avro whose names say nothing in the format that is asked for. */
+  readonly otherNames: number;
+  readonly otherName?: string;
+}
+
 /**
  * Files that can hold readings from `fromMs` on, in the order of their events: the last file of each partition that
  * begins before, and all later ones, because late readings of the period can be in any of them.
  */
-async function captureFiles(blobs: BlobStore, prefix: string, fromMs: number): Promise<CaptureName[]> {
+async function captureFiles(blobs: BlobStore, { prefix, parse }: CaptureNames, fromMs: number): Promise<Found> {
   const byPartition = new Map<string, CaptureName[]>();
+  let otherNames = 0;
+  let otherName: string | undefined;
   for await (const { name } of blobs.list(CONTAINERS.raw, prefix)) {
-    const file = parseCaptureName(name);
-    if (!file) continue;
+    const file = parse(name);
+    if (!file) {
+      if (!AVRO.test(name)) continue;
+      otherNames += 1;
+      otherName ??= name;
+      continue;
+    }
     const list = byPartition.get(file.partition);
     if (list) list.push(file);
     else byPartition.set(file.partition, [file]);
   }
-  if (byPartition.size === 0)
-    throw new FleetscoreError(
-      'NO_RAW_CAPTURE',
-      `there is no raw capture below ${CONTAINERS.raw}/${prefix}. Check the names of the namespace and the hub.`,
-    );
-  return [...byPartition.values()].flatMap((files) => {
-    files.sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
-    const first = files.findIndex((file) => file.timeMs >= fromMs);
-    return files.slice(first < 0 ? -1 : Math.max(0, first - 1));
+  if (byPartition.size === 0) throw noCapture(prefix, otherName ?? (await anyAvro(blobs)));
+  const files = [...byPartition.values()].flatMap((own) => {
+    own.sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
+    const first = own.findIndex((file) => file.timeMs >= fromMs);
+    return own.slice(first < 0 ? -1 : Math.max(0, first - 1));
   });
+  return { files, otherNames, ...defined({ otherName }) };
 }
+
+const AVRO = /\.avro$/i;
+/** Names looked at for one of another format. */
+const LOOKED_AT = 1_000;
+
+async function anyAvro(blobs: BlobStore): Promise<string | undefined> {
+  let looked = 0;
+  for await (const { name } of blobs.list(CONTAINERS.raw, '')) {
+    if (AVRO.test(name)) return name;
+    if (++looked === LOOKED_AT) break;
+  }
+  return undefined;
+}
+
+function noCapture(prefix: string, other: string | undefined): FleetscoreError {
+  const where = `there is no raw capture below ${CONTAINERS.raw}/${prefix}`;
+  return new FleetscoreError(
+    'NO_RAW_CAPTURE',
+    other === undefined
+      ? `${where}. Check the names of the namespace and the hub.`
+      : `${where} with names as they are asked for; there is ${CONTAINERS.raw}/${other}. Check the names of the ` +
+          'namespace and the hub; where Event Hubs Capture names files in another way, give its format: ' +
+          `fleetscore ingest rebuild --names '${EXAMPLE}'`,
+  );
+}
+
+const EXAMPLE = '{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{Second}/{PartitionId}';

@@ -59,7 +59,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'alarms try': ['alarms try alarms.json --from 2026-11-23 --to 2026-11-24'],
   readings: ['readings press-7/oil-temp 2026-11-23T14:00:05', `readings press-7/oil-temp ${HOUR}`],
   'ingest status': ['ingest status'],
-  'ingest rebuild': [`ingest rebuild ${HOUR}`],
+  'ingest rebuild': [
+    `ingest rebuild ${HOUR}`,
+    `ingest rebuild ${HOUR} --names '{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{PartitionId}-{Hour}-{Minute}-{Second}'`,
+  ],
   'ingest deadletters': ['ingest deadletters', 'ingest deadletters --replay'],
   'db migrate': ['db migrate'],
   'db status': ['db status'],

@@ -49,6 +49,7 @@ export function registerIngest(program: Command): void {
     )
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
+    .option('--names <format>', 'how Event Hubs Capture names its files, where that is not its default')
     .action(does(() => import('../ingest/ingest.ts'), 'rebuild'));
   registerDeadLetters(ingest);
 }

@@ -3,6 +3,7 @@
  * taken.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
@@ -189,7 +190,10 @@ function describeAll(states: readonly PartitionState[], rateOf: RateOf): string 
   ]);
 }
 
-export async function rebuild(context: Context, { from, to }: { from: number; to: number }): Promise<Output> {
+export async function rebuild(
+  context: Context,
+  { from, to, names }: { from: number; to: number; names?: string },
+): Promise<Output> {
   if (from >= to)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
@@ -208,6 +212,7 @@ export async function rebuild(context: Context, { from, to }: { from: number; to
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,
       period: { fromMs: from, toMs: to },
+      ...defined({ names }),
       settings: ingestSettings(config),
       log: TROUBLE,
       signal: stop.signal,

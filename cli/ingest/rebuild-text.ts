@@ -8,6 +8,12 @@ export function rebuildText(result: RebuildResult): string {
       `${formatNumberOf(result.events, 'event')} in ${formatNumberOf(result.files, 'file')}.`,
     ...deadText(result),
     ...unreadableText(result),
+    ...(result.otherName === undefined
+      ? []
+      : [
+          `Not read: ${formatNumberOf(result.otherNames, 'file')} with names of another format, such as ` +
+            `raw/${result.otherName}; --names takes the format.`,
+        ]),
     'Batches of the period that scored other windows: fleetscore batch rescore',
   ].join('\n');
 }

@@ -1,9 +1,11 @@
 /** Files of Azure Event Hubs Capture, written here by the Avro library with the schema that Azure documents. */
 import { afterAll, beforeAll } from '@jest/globals';
 import avro from 'avsc';
-import { deflateRawSync } from 'node:zlib';
+import { deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { captureName } from '../../ingest/capture.ts';
+import { captureNamesOf } from '../../ingest/capture-names.ts';
+import { rebuildText } from '../../cli/ingest/rebuild-text.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { tempDir } from '../support/temp.ts';
@@ -47,9 +49,19 @@ interface AzureEvent {
   readonly properties?: object;
 }
 
-async function azureFile(events: readonly AzureEvent[], codec: 'null' | 'deflate'): Promise<Buffer> {
+type Codec = 'null' | 'deflate' | 'zstandard';
+/** For the encoder, which knows the other two. */
+const CODECS = {
+  zstandard: (block: Buffer, done: (error: Error | null, bytes: Buffer) => void) => done(null, zstdCompressSync(block)),
+};
+
+async function azureFile(events: readonly AzureEvent[], codec: Codec): Promise<Buffer> {
   const type = avro.Type.forSchema(AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0], { wrapUnions: true });
-  const encoder = new avro.streams.BlockEncoder(type, { codec, writeHeader: true });
+  const encoder = new avro.streams.BlockEncoder(type, {
+    codec,
+    ...(codec === 'zstandard' ? { codecs: CODECS } : {}),
+    writeHeader: true,
+  });
   const chunks: Buffer[] = [];
   encoder.on('data', (chunk: Buffer) => chunks.push(chunk));
   const done = new Promise((resolve) => encoder.on('end', resolve));
@@ -74,7 +86,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.stop());
 
-test.each(['null', 'deflate'] as const)(
+test.each(['null', 'deflate', 'zstandard'] as const)(
   'events of an Azure file with codec %s come back, with the exact time where it is told',
   async (codec) => {
     const file = await azureFile(
@@ -213,6 +225,11 @@ test('a block that inflates without bound, and records of no bytes without end, 
     ]);
   const bomb = file(AZURE_SCHEMA, 'deflate', 1, deflateRawSync(Buffer.alloc(200 * 1024 * 1024)));
   expect(() => readCapture(bomb)).toThrow(/a block of \d+ bytes inflates to more than is taken/);
+  const small = file(AZURE_SCHEMA, 'zstandard', 1, zstdCompressSync(Buffer.alloc(200 * 1024 * 1024)));
+  expect(() => readCapture(small)).toThrow(/a block of \d+ bytes inflates to more than is taken/);
+  expect(() => readCapture(file(AZURE_SCHEMA, 'snappy', 1, Buffer.alloc(9)))).toThrow(
+    /its codec is snappy\. .*null, deflate or zstandard/,
+  );
   const empty = file({ type: 'record', name: 'Nothing', fields: [] }, 'null', 2 ** 50, Buffer.alloc(0));
   expect(() => readCapture(empty)).toThrow('its records are empty');
 });
@@ -306,6 +323,7 @@ test('a rebuild from the files of Azure Event Hubs Capture gives the windows of 
       filesUnreadable: 0,
       reasons: [],
       unreadable: [],
+      otherNames: 0,
     });
     expect(await allWindows(stage.store)).toEqual(expectedWindows(sent));
     await rebuild();
@@ -313,6 +331,73 @@ test('a rebuild from the files of Azure Event Hubs Capture gives the windows of 
   } finally {
     await stage.close();
   }
+});
+
+test('files with other names are read where their format is told, and named where it is not', async () => {
+  const stage = await openStage(dir, server.blobs);
+  try {
+    const sent: SentReading[] = [0, 1, 2].map((i) => ({ device: 'd', sensor: 's', ts: T0 + i * 700, value: i }));
+    for (const [i, body] of sent.entries())
+      await server.blobs.put(
+        'raw',
+        `Other/Telemetry/y=2026/10-01/p${i % 2}--00-0${i}-14.avro`,
+        await azureFile([{ seq: i, enqueued: '10/1/2026 12:05:00 AM', body }], 'zstandard'),
+        'avro/binary',
+      );
+    const rebuild = (names?: string) =>
+      rebuildWindows({
+        store: stage.store,
+        blobs: server.blobs,
+        hub: { namespace: 'other.servicebus.windows.net', hub: 'telemetry' },
+        consumerGroup: 'g',
+        period: { fromMs: T0, toMs: T0 + 60_000 },
+        log: { debug() {}, info() {}, warn() {}, error() {} },
+        ...(names === undefined ? {} : { names }),
+      });
+    await expect(rebuild()).rejects.toMatchObject({
+      code: 'NO_RAW_CAPTURE',
+      message: expect.stringMatching(/there is raw\/\S+\.avro\. .*--names '\{Namespace\}/),
+    });
+    const format = '{Namespace}/{EventHub}/y={Year}/{Month}-{Day}/p{PartitionId}--{Hour}-{Minute}-{Second}';
+    expect(await rebuild(format)).toMatchObject({ files: 3, readings: 3, filesUnreadable: 0 });
+    expect(await allWindows(stage.store)).toEqual(expectedWindows(sent));
+
+    // Both kinds beside each other, after the format was changed in Azure.
+    await server.blobs.put('raw', captureName('other/telemetry/0', T0), await azureFile([], 'null'), 'avro/binary');
+    await server.blobs.put('raw', 'other/telemetry/p0--00-00-00.avro', await azureFile([], 'null'), 'avro/binary');
+    const mixed = await rebuild();
+    expect(mixed).toMatchObject({ files: 1, otherNames: 1, otherName: 'other/telemetry/p0--00-00-00.avro' });
+    expect(rebuildText(mixed)).toContain(
+      'Not read: 1 file with names of another format, such as raw/other/telemetry/p0--00-00-00.avro;',
+    );
+  } finally {
+    await stage.close();
+  }
+});
+
+test.each([
+  ['{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{PartitionId}', '{Second} is missing'],
+  ['{Namespace}/{Hub}/{PartitionId}', '{Hub} is none of its tokens'],
+])('the format %s is refused: %s', (format, why) => {
+  expect(() => captureNamesOf(format, { namespace: 'n', hub: 'h' })).toThrow(why);
+});
+
+test('names are taken apart by their format, and those of other hubs left out', () => {
+  const hub = { namespace: 'plant.servicebus.windows.net', hub: 'a+b' };
+  const flat = captureNamesOf(
+    'c/{Namespace}.{EventHub}.{PartitionId}_{Year}_{Month}_{Day}_{Hour}_{Minute}_{Second}.avro',
+    hub,
+  );
+  expect(flat.prefix).toBe('c/');
+  expect(flat.parse('c/plant.a+b.12_2026_10_01_23_59_58.avro')).toEqual({
+    name: 'c/plant.a+b.12_2026_10_01_23_59_58.avro',
+    folder: 'c',
+    partition: '12',
+    timeMs: Date.UTC(2026, 9, 1, 23, 59, 58),
+    order: -1,
+  });
+  for (const other of ['c/plant.aab.1_2026_10_01_23_59_58.avro', 'c/plant.a+b.1_2026_13_01_23_59_58.avro'])
+    expect(flat.parse(other)).toBeUndefined();
 });
 
 test('a number of entries that is not there is refused at once, and not counted', () => {
