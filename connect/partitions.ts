@@ -19,6 +19,8 @@ export interface HubEnd {
   /** Oldest and newest event; -1 before the first one. */
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** When the newest event came, epoch ms. */
+  readonly lastEnqueuedMs?: number;
 }
 
 export interface PartitionState {
@@ -48,6 +50,8 @@ export interface HubReader {
   readonly source: string;
   /** All partitions, or those named. @throws FleetscoreError `EVENT_HUB_UNAVAILABLE` (retryable) */
   ends(partitions?: readonly string[]): Promise<HubEnd[]>;
+  /** When the hub was created, epoch ms. @throws what the client throws */
+  createdMs(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -85,11 +89,14 @@ export function openHubReader(config: Config): HubReader {
   heedClose(client);
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const endOf = async (partition: string, abortSignal: AbortSignal): Promise<HubEnd> => {
-    const { isEmpty, beginningSequenceNumber, lastEnqueuedSequenceNumber } = await client.getPartitionProperties(
+    const end = await client.getPartitionProperties(partition, { abortSignal });
+    return {
       partition,
-      { abortSignal },
-    );
-    return { partition, empty: isEmpty, firstSeq: beginningSequenceNumber, lastSeq: lastEnqueuedSequenceNumber };
+      empty: end.isEmpty,
+      firstSeq: end.beginningSequenceNumber,
+      lastSeq: end.lastEnqueuedSequenceNumber,
+      lastEnqueuedMs: end.lastEnqueuedOnUtc.getTime(),
+    };
   };
   return {
     hub: name,
@@ -114,6 +121,8 @@ export function openHubReader(config: Config): HubReader {
         );
       }
     },
+    createdMs: async () =>
+      (await client.getEventHubProperties({ abortSignal: AbortSignal.timeout(ANSWER_MS) })).createdOn.getTime(),
     close: () => client.close(),
   };
 }

@@ -44,21 +44,37 @@ async function lastCaptured(
   folder: string,
   { updatedAtMs }: PartitionProgress,
 ): Promise<number | undefined> {
-  for (let back = 0; back <= LONGEST_BACK_DAYS; back++) {
-    const day = isoTime(updatedAtMs - back * DAY_MS)
-      .slice(0, 10)
-      .replaceAll('-', '/');
-    let newest: CaptureName | undefined;
-    for await (const { name } of blobs.list(CONTAINERS.raw, `${folder}/${day}/`)) {
-      const file = parseCaptureName(name);
-      if (!file) continue;
-      const later =
-        !newest || file.timeMs > newest.timeMs || (file.timeMs === newest.timeMs && file.order > newest.order);
-      if (later) newest = file;
-    }
-    if (newest) return readCapture(await blobs.get(CONTAINERS.raw, newest.name), newest.name).at(-1)?.seq;
-  }
+  const newest = await newestCapture(blobs, folder, updatedAtMs);
+  if (newest) return readCapture(await blobs.get(CONTAINERS.raw, newest.name), newest.name).at(-1)?.seq;
   for await (const _ of blobs.list(CONTAINERS.raw, `${folder}/`)) return undefined;
   // No file at all: deleted by a rule when nothing came for long, or lost. Only what is young can be captured again.
   return Date.now() - updatedAtMs < LONGEST_BACK_DAYS * DAY_MS ? -1 : undefined;
+}
+
+/** The newest file of the eight days before a time; undefined when there is none. @param folder of the partition */
+export async function newestCapture(
+  blobs: Pick<BlobStore, 'list'>,
+  folder: string,
+  beforeMs: number,
+): Promise<CaptureName | undefined> {
+  for (let back = 0; back <= LONGEST_BACK_DAYS; back++) {
+    const newest = (await capturesOfDay(blobs, folder, beforeMs - back * DAY_MS)).at(-1);
+    if (newest) return newest;
+  }
+  return undefined;
+}
+
+/** Files whose first event came to the hub on the day (UTC) of a time, in order. @param folder of the partition */
+export async function capturesOfDay(
+  blobs: Pick<BlobStore, 'list'>,
+  folder: string,
+  dayMs: number,
+): Promise<CaptureName[]> {
+  const day = isoTime(dayMs).slice(0, 10).replaceAll('-', '/');
+  const files: CaptureName[] = [];
+  for await (const { name } of blobs.list(CONTAINERS.raw, `${folder}/${day}/`)) {
+    const file = parseCaptureName(name);
+    if (file) files.push(file);
+  }
+  return files.sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
 }

@@ -1,15 +1,19 @@
 /**
  * `fleetscore verify --since 7d`: everything at once. Each batch that began since then is checked as `verify BATCH`
  * checks one, lost files and manifests among it, and what no batch can tell is looked for beside them: periods that no
- * batch scored, workflows that do not go on, and batches whose alarms nobody decided on. It only reads.
+ * batch scored, workflows that do not go on, batches whose alarms nobody decided on, and readings that ingest took for
+ * old ones or that are in no raw capture. It only reads.
  */
 import { countMissed, findGaps, type ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
+import { openHubReader } from '../../connect/partitions.ts';
 import { STUCK_REMEDY, stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
+import { messageOf } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf as plural } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
 import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
+import { evidenceOf, lossesOf, type HubNow } from '../../verify/ingest-losses.ts';
 import { foundIn, type VerifyReport } from '../../verify/verify-batch.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -28,6 +32,10 @@ export interface VerifiedSince {
   readonly stuck: readonly StuckWorkflow[];
   /** Batches with predictions whose alarms were not decided on to the end, closed longer than ten minutes ago. */
   readonly undecided: readonly string[];
+  /** Of ingest, in words. */
+  readonly losses: readonly string[];
+  /** What could not be looked at. */
+  readonly notes: readonly string[];
 }
 
 /** Alarms are decided on after a batch is closed: so long it may be under way. */
@@ -52,7 +60,40 @@ export async function checkSince(context: Context, sinceMs: number): Promise<Ver
   );
   const stuck = await stuckWorkflows(client);
   const undecided = await store.undecidedAlarmBatches(sinceMs - 1, Date.now() - DECIDING_MS, MOST_UNDECIDED);
-  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck, undecided };
+  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck, undecided, ...(await ingestSince(context, sinceMs)) };
+}
+
+/** What ingest lost without a word; a hub that does not answer is a note. */
+async function ingestSince(context: Context, sinceMs: number): Promise<Pick<VerifiedSince, 'losses' | 'notes'>> {
+  const [store, blobs, nowMs] = [await context.store(), context.blobs(), Date.now()];
+  const { seen, source, note } = await hubNow(context);
+  const losses: string[] = [];
+  for (const progress of await store.listProgress()) {
+    const hub = progress.source === source ? seen.get(progress.partition) : undefined;
+    losses.push(
+      ...lossesOf(await evidenceOf(blobs, progress, hub, { sinceMs, nowMs }), context.config.ingest.capture),
+    );
+  }
+  return { losses, notes: note === undefined ? [] : [note] };
+}
+
+/** What the configured hub says of its partitions, by partition. */
+async function hubNow({
+  config,
+}: Context): Promise<{ readonly seen: ReadonlyMap<string, HubNow>; readonly source?: string; readonly note?: string }> {
+  if (!config.eventHubs.connection) return { seen: new Map() };
+  const reader = openHubReader(config);
+  try {
+    const createdMs = await reader.createdMs();
+    const seen = (await reader.ends()).map(
+      ({ partition, lastSeq, lastEnqueuedMs = 0 }) => [partition, { createdMs, lastSeq, lastEnqueuedMs }] as const,
+    );
+    return { seen: new Map(seen), source: reader.source };
+  } catch (error) {
+    return { seen: new Map(), note: `Event Hubs was not compared: ${messageOf(error)}` };
+  } finally {
+    await reader.close().catch(() => {});
+  }
 }
 
 /** Asked for in ever more of the newest: a store may hold years. */
@@ -65,8 +106,9 @@ async function begunSince(store: Store, sinceMs: number): Promise<Batch[]> {
 }
 
 /** What does not fit, a line each; empty when everything does. */
-export function brokenLines({ broken, gaps, stuck, undecided }: VerifiedSince): string[] {
+export function brokenLines({ broken, gaps, stuck, undecided, losses }: Omit<VerifiedSince, 'notes'>): string[] {
   return [
+    ...losses,
     ...broken.flatMap(({ batch, findings }) => findings.map(({ check, message }) => `${batch}: ${check}: ${message}`)),
     ...gaps.map(
       ({ schedule, gap }) =>
@@ -86,7 +128,7 @@ export async function verifySince(context: Context, sinceMs: number): Promise<Ou
   const end =
     lines.length === 0
       ? 'Nothing is lost: every check holds, no period is missing, every workflow goes on.'
-      : `${plural(found.broken.length, 'batch', 'batches')} broken, ${plural(periods, 'period')} not scored, ${plural(found.stuck.length, 'workflow')} stuck${found.undecided.length === 0 ? '' : `, alarms of ${plural(found.undecided.length, 'batch', 'batches')} not decided on`}.`;
+      : `${plural(found.broken.length, 'batch', 'batches')} broken, ${plural(periods, 'period')} not scored, ${plural(found.stuck.length, 'workflow')} stuck${found.undecided.length === 0 ? '' : `, alarms of ${plural(found.undecided.length, 'batch', 'batches')} not decided on`}${found.losses.length === 0 ? '' : `, ${plural(found.losses.length, 'loss', 'losses')} of ingest`}.`;
   return {
     data: {
       since: isoTime(sinceMs),
@@ -97,9 +139,11 @@ export async function verifySince(context: Context, sinceMs: number): Promise<Ou
       gaps: found.gaps.map(({ schedule, gap }) => ({ schedule, ...gapData(gap), command: remedyOf(schedule, gap) })),
       stuck: found.stuck,
       undecided: found.undecided,
+      losses: found.losses,
+      notes: found.notes,
       ok: lines.length === 0,
     },
-    text: [head, ...(lines.length === 0 ? [] : [lines.join('\n')]), end].join('\n\n'),
+    text: [head, ...(lines.length === 0 ? [] : [lines.join('\n')]), end, ...found.notes].join('\n\n'),
     ...(lines.length === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
 }
