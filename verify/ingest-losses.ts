@@ -35,15 +35,22 @@ export interface PartitionEvidence {
   readonly seam?: Seam;
   /** When the first event of the newest capture file came, epoch ms; absent when there is no file. */
   readonly capturedMs?: number;
+  readonly nowMs: number;
 }
 
-/** Raw capture is written once a minute; a file that is longer due is not late but missing, ms. */
-const CAPTURE_LATE_MS = 600_000;
+/** So many intervals after the newest file of raw capture the next one is not late but missing. */
+const CAPTURE_LATE = 10;
 /** Fewer events may just have come, after a long silence. */
 const CAPTURE_FEW = 100;
 
-/** What is lost or will be, in words; empty when nothing is. Pure. @param capture whether ingest writes raw capture */
-export function lossesOf({ progress, hub, seam, capturedMs }: PartitionEvidence, capture: boolean): string[] {
+/**
+ * What is lost or will be, in words; empty when nothing is. Pure. @param captureIntervalMs how often ingest writes raw
+ * capture; absent: it does not
+ */
+export function lossesOf(
+  { progress, hub, seam, capturedMs, nowMs }: PartitionEvidence,
+  captureIntervalMs: number | undefined,
+): string[] {
   const { partition, source, appliedSeq, capturedSeq, last, problem } = progress;
   const name = `partition ${partition} of ${source}`;
   const told = problem === undefined ? '' : `; ingest stands still there: ${problem}`;
@@ -65,8 +72,9 @@ export function lossesOf({ progress, hub, seam, capturedMs }: PartitionEvidence,
         'taken for old ones, and are in no window',
     );
   const behind = appliedSeq - capturedSeq;
-  const quietMs = progress.updatedAtMs - (capturedMs ?? Number.NEGATIVE_INFINITY);
-  if (capture && behind >= CAPTURE_FEW && quietMs > CAPTURE_LATE_MS)
+  // Where there is no file yet, none can be older than the hub.
+  const quietMs = nowMs - (capturedMs ?? hub?.createdMs ?? nowMs);
+  if (captureIntervalMs !== undefined && behind >= CAPTURE_FEW && quietMs > CAPTURE_LATE * captureIntervalMs)
     losses.push(
       `${name}: ${behind} events are in the windows and in no file of raw capture, whose newest ` +
         `${capturedMs === undefined ? 'is missing' : `begins at ${isoTime(capturedMs)}`}. Where they came just now, look ` +
@@ -87,6 +95,7 @@ export async function evidenceOf(
   const seam = hub && hub.createdMs >= sinceMs ? await seamAt(blobs, folder, hub.createdMs, nowMs) : undefined;
   return {
     progress,
+    nowMs,
     ...(hub ? { hub } : undefined),
     ...(seam ? { seam } : undefined),
     ...(newest ? { capturedMs: newest.timeMs } : undefined),

@@ -60,19 +60,31 @@ export async function checkSince(context: Context, sinceMs: number): Promise<Ver
   );
   const stuck = await stuckWorkflows(client);
   const undecided = await store.undecidedAlarmBatches(sinceMs - 1, Date.now() - DECIDING_MS, MOST_UNDECIDED);
-  return { batches: ended.length, open: batches.length - ended.length, rows, broken, gaps, stuck, undecided, ...(await ingestSince(context, sinceMs)) };
+  return {
+    batches: ended.length,
+    open: batches.length - ended.length,
+    rows,
+    broken,
+    gaps,
+    stuck,
+    undecided,
+    ...(await ingestSince(context, sinceMs)),
+  };
 }
 
 /** What ingest lost without a word; a hub that does not answer is a note. */
-async function ingestSince(context: Context, sinceMs: number): Promise<Pick<VerifiedSince, 'losses' | 'notes'>> {
+export async function ingestSince(
+  context: Pick<Context, 'store' | 'blobs' | 'config'>,
+  sinceMs: number,
+): Promise<Pick<VerifiedSince, 'losses' | 'notes'>> {
   const [store, blobs, nowMs] = [await context.store(), context.blobs(), Date.now()];
   const { seen, source, note } = await hubNow(context);
+  const { capture, captureIntervalMs } = context.config.ingest;
   const losses: string[] = [];
   for (const progress of await store.listProgress()) {
     const hub = progress.source === source ? seen.get(progress.partition) : undefined;
-    losses.push(
-      ...lossesOf(await evidenceOf(blobs, progress, hub, { sinceMs, nowMs }), context.config.ingest.capture),
-    );
+    const evidence = await evidenceOf(blobs, progress, hub, { sinceMs, nowMs });
+    losses.push(...lossesOf(evidence, capture ? captureIntervalMs : undefined));
   }
   return { losses, notes: note === undefined ? [] : [note] };
 }
@@ -80,7 +92,11 @@ async function ingestSince(context: Context, sinceMs: number): Promise<Pick<Veri
 /** What the configured hub says of its partitions, by partition. */
 async function hubNow({
   config,
-}: Context): Promise<{ readonly seen: ReadonlyMap<string, HubNow>; readonly source?: string; readonly note?: string }> {
+}: Pick<Context, 'config'>): Promise<{
+  readonly seen: ReadonlyMap<string, HubNow>;
+  readonly source?: string;
+  readonly note?: string;
+}> {
   if (!config.eventHubs.connection) return { seen: new Map() };
   const reader = openHubReader(config);
   try {

@@ -5,7 +5,7 @@
 import { ContainerClient } from '@azure/storage-blob';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -51,12 +51,14 @@ export interface IngestServers {
   startWorker(
     sqlUrl: string,
     settings?: Partial<IngestSettings>,
-    options?: { hub?: string; execArgv?: readonly string[]; eventHubs?: string },
+    options?: { hub?: string; execArgv?: readonly string[]; eventHubs?: string; env?: NodeJS.ProcessEnv },
   ): Promise<WorkerProcess>;
   /**
    * SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk.
    */
   killEmulator(): Promise<void>;
+  /** Deletes all hubs and makes them anew, at the same port: they count their events from 0 again. */
+  recreateHubs(): Promise<void>;
   /** Ends what is left of all that was started. */
   stop(): Promise<void>;
 }
@@ -124,6 +126,13 @@ export async function startIngestServers(
     const { connectionString } = JSON.parse(await firstLine(emulator)) as { connectionString: string };
     const emulatorPort = new URL(/Endpoint=([^;]+)/.exec(connectionString)![1]!).port;
     const eventHubs = connectionString.replace(/EntityPath=[^;]*;?/, '');
+    const restartEmulator = async (meanwhile: () => Promise<void>): Promise<void> => {
+      emulator.child.kill('SIGKILL');
+      await emulator.ended;
+      await meanwhile();
+      emulator = startEmulator(emulatorPort);
+      await firstLine(emulator);
+    };
     const blob = emulatorConnection(port);
     const blobs = createBlobStore({ connectionString: blob });
     await blobs.prepare();
@@ -144,18 +153,15 @@ export async function startIngestServers(
           sqlUrl,
           settings: { ...QUICK, ...settings },
         };
-        const worker = start(WORKER, [], 'worker.log', { INGEST_SPEC: JSON.stringify(spec) }, workerOptions.execArgv);
+        const env = { INGEST_SPEC: JSON.stringify(spec), ...workerOptions.env };
+        const worker = start(WORKER, [], 'worker.log', env, workerOptions.execArgv);
         const messages = new Map<string, Record<string, unknown>>();
         worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
         await firstLine(worker);
         return { process: worker.child, ended: worker.ended, message: (kind) => messages.get(kind) };
       },
-      async killEmulator() {
-        emulator.child.kill('SIGKILL');
-        await emulator.ended;
-        emulator = startEmulator(emulatorPort);
-        await firstLine(emulator);
-      },
+      killEmulator: () => restartEmulator(async () => {}),
+      recreateHubs: () => restartEmulator(() => rm(join(dir, 'event-hubs'), { recursive: true })),
       stop,
     };
   } catch (error) {

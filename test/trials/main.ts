@@ -1,6 +1,6 @@
 /**
  * `npm run chaos`: a stack that is broken at random; with `--outages` each service taken away in turn; with `--lives` a
- * stack that dies in every way in turn and is started again.
+ * stack that dies in every way in turn and is started again; with `--taken-out` mends of silent losses are taken out.
  */
-const trial = ['outages', 'lives'].find((name) => process.argv.includes(`--${name}`)) ?? 'chaos';
+const trial = ['outages', 'lives', 'taken-out'].find((name) => process.argv.includes(`--${name}`)) ?? 'chaos';
 await import(`./${trial}.ts`);

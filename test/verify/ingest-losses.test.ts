@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { captureName } from '../../ingest/capture.ts';
 import { writeCapture } from '../../ingest/capture-file.ts';
 import type { PartitionProgress } from '../../storage/store.ts';
-import { evidenceOf, lossesOf, type HubNow } from '../../verify/ingest-losses.ts';
+import { evidenceOf, lossesOf, type HubNow, type PartitionEvidence } from '../../verify/ingest-losses.ts';
 
 const T0 = Date.UTC(2026, 10, 29, 12);
 const MINUTE_MS = 60_000;
@@ -29,6 +29,8 @@ const hub = (more: Partial<HubNow> = {}): HubNow => ({
   lastEnqueuedMs: T0 - 1_000,
   ...more,
 });
+const losses = (evidence: Omit<PartitionEvidence, 'nowMs'>, captureIntervalMs: number | undefined): string[] =>
+  lossesOf({ nowMs: T0, ...evidence }, captureIntervalMs);
 const file = { capturedMs: T0 - MINUTE_MS };
 
 test('a partition that is the one that was read, behind or caught up, has no loss', () => {
@@ -41,31 +43,44 @@ test('a partition that is the one that was read, behind or caught up, has no los
     { progress: progress(), hub: hub(), seam: { beforeSeq: 320, afterSeq: 0 }, ...file },
     fresh!,
   ])
-    expect(lossesOf(evidence, true)).toEqual([]);
+    expect(losses(evidence, MINUTE_MS)).toEqual([]);
 });
 
 test('a hub that is shorter, or whose event of the same number is another, is not the one that was read', () => {
-  const of = (now: HubNow): string[] => lossesOf({ progress: progress(), hub: now, ...file }, true);
-  expect(of(hub({ lastSeq: 40 }))).toEqual([expect.stringMatching(/^partition 0 of plant.*up to number 500.*ends at 40/)]);
-  expect(of(hub({ lastEnqueuedMs: T0 }))).toEqual([expect.stringMatching(/event 500 counts as read and came at 2026-11-29/)]);
-  expect(lossesOf({ progress: progress({ problem: 'another hub' }), hub: hub({ lastSeq: 4 }), ...file }, true)).toEqual([
-    expect.stringMatching(/ingest stands still there: another hub/),
+  const of = (now: HubNow): string[] => losses({ progress: progress(), hub: now, ...file }, MINUTE_MS);
+  expect(of(hub({ lastSeq: 40 }))).toEqual([
+    expect.stringMatching(/^partition 0 of plant.*up to number 500.*ends at 40/),
   ]);
+  expect(of(hub({ lastEnqueuedMs: T0 }))).toEqual([
+    expect.stringMatching(/event 500 counts as read and came at 2026-11-29/),
+  ]);
+  expect(
+    losses({ progress: progress({ problem: 'another hub' }), hub: hub({ lastSeq: 4 }), ...file }, MINUTE_MS),
+  ).toEqual([expect.stringMatching(/ingest stands still there: another hub/)]);
 });
 
 test('events that are in no raw capture for long are told, unless others write it', () => {
   const evidence = { progress: progress({ capturedSeq: -1 }), hub: hub() };
-  expect(lossesOf(evidence, true)).toEqual([expect.stringMatching(/501 events are in the windows.*whose newest is missing/)]);
-  expect(lossesOf({ ...evidence, capturedMs: T0 - DAY_MS }, true)).toHaveLength(1);
-  expect(lossesOf({ ...evidence, ...file }, true)).toEqual([]);
-  expect(lossesOf(evidence, false)).toEqual([]);
+  expect(losses(evidence, MINUTE_MS)).toEqual([
+    expect.stringMatching(/501 events are in the windows.*whose newest is missing/),
+  ]);
+  expect(losses({ ...evidence, capturedMs: T0 - DAY_MS }, MINUTE_MS)).toHaveLength(1);
+  expect(losses({ ...evidence, ...file }, MINUTE_MS)).toEqual([]);
+  expect(losses(evidence, undefined)).toEqual([]);
+  // A hub that is younger than ten files of it, with none yet.
+  expect(losses({ ...evidence, hub: hub({ createdMs: T0 - MINUTE_MS }) }, MINUTE_MS)).toEqual([]);
 });
 
 test('numbers that go on in raw capture where the hub was made anew tell how many events were dropped', async () => {
   const held = new Map<string, Uint8Array>();
   const folder = 'plant/readings/0';
   const put = async (firstSeq: number, times: readonly number[]): Promise<void> => {
-    const events = times.map((enqueuedMs, i) => ({ seq: firstSeq + i, offset: String(i), enqueuedMs, body: Buffer.from('{}') }));
+    const events = times.map((enqueuedMs, i) => ({
+      seq: firstSeq + i,
+      offset: String(i),
+      enqueuedMs,
+      body: Buffer.from('{}'),
+    }));
     held.set(captureName(folder, times[0]!), await writeCapture(events));
   };
   const blobs = {
@@ -81,11 +96,13 @@ test('numbers that go on in raw capture where the hub was made anew tell how man
   await put(0, [T0 - 5 * DAY_MS, T0 - 5 * DAY_MS + 1]);
   await put(2, [T0 - 2 * DAY_MS, T0 - 2 * DAY_MS + 10]);
   await put(4, [T0 - DAY_MS]);
-  const at = async (createdMs: number): Promise<string[]> => lossesOf(await look(createdMs), true);
+  const at = async (createdMs: number): Promise<string[]> => losses(await look(createdMs), MINUTE_MS);
   expect((await look(T0 - 3 * DAY_MS)).seam).toEqual({ beforeSeq: 1, afterSeq: 2 });
   expect((await look(T0 - 2 * DAY_MS + 5)).seam).toEqual({ beforeSeq: 2, afterSeq: 3 });
   expect(await at(T0 - 1.5 * DAY_MS)).toEqual([
-    expect.stringMatching(/raw capture goes on from event 3 to 4: the first 4 events of the new hub were taken for old/),
+    expect.stringMatching(
+      /raw capture goes on from event 3 to 4: the first 4 events of the new hub were taken for old/,
+    ),
   ]);
   expect(await look(T0 - 6 * DAY_MS)).not.toHaveProperty('seam');
   expect(await look(T0 - MINUTE_MS)).not.toHaveProperty('seam');
