@@ -15,6 +15,8 @@ import type { ParseSettings } from './parse-event.ts';
 import type { SentReading } from './send-readings.ts';
 import { openAvro } from './typed/avro.ts';
 import { openParquet } from './typed/parquet.ts';
+import type { Cell } from './table/cells.ts';
+import { createTableReader } from './table/rows.ts';
 import { readTyped, type TypedTable } from './typed/table.ts';
 
 export interface NamedInput {
@@ -37,21 +39,37 @@ export interface FileRules {
 }
 
 const LOOKED_AT = 256 * 1024;
+/** Of each of many files, all of which are open at once. */
+const LOOKED_AT_OF_MANY = 64 * 1024;
+const MANY = 16;
+const LOOKED_AT_ROWS = 500;
 
 /**
  * @throws FleetscoreError `CSV_HEADER`, `FILE_COLUMNS` with a command that would read it, `CSV_FILE`, `CSV_ENCODING`,
  *   `FILE_UNREADABLE`, `INVALID_NAME` for a device or sensor that was said, `INVALID_ARGUMENT`, `INVALID_ZONE`
  */
-export async function* readFile(
+export async function* readFile(input: NamedInput, events: RowEvents, rules: FileRules): AsyncGenerator<SentReading> {
+  try {
+    yield* readOpened(input, events, rules);
+  } catch (error) {
+    if (error instanceof FleetscoreError || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw new FleetscoreError('FILE_UNREADABLE', `${input.name} cannot be read: ${error.message}.`, { cause: error });
+  } finally {
+    input.stream.destroy();
+  }
+}
+
+async function* readOpened(
   input: NamedInput,
   events: RowEvents,
   { format = {}, ...rules }: FileRules,
 ): AsyncGenerator<SentReading> {
-  const { beginning, chunks } = await begun(inflated(input.stream));
+  const most = (rules.files?.length ?? 1) > MANY ? LOOKED_AT_OF_MANY : LOOKED_AT;
+  const { beginning, chunks } = await begun(inflated(input.stream), most);
   const kind = beginning.subarray(0, 4).toString('latin1');
   const named = { ...format, ...namesFrom(input.name, format) };
   if (kind === 'PAR1') {
-    await chunks.return(undefined);
+    input.stream.destroy();
     yield* readTable(await openParquet(pathOf(input)), input, events, { ...rules, format: named });
   } else if (kind === 'Obj\u0001') {
     if (isCapture(beginning)) yield* readCaptured(chunks, input.name, events, rules.events);
@@ -75,18 +93,37 @@ async function* readTable(
   table: TypedTable,
   input: NamedInput,
   events: RowEvents,
-  rules: FileRules & { readonly format: CsvFormat },
+  { format, ...rules }: FileRules & { readonly format: CsvFormat },
 ): AsyncGenerator<SentReading> {
   try {
-    const advice = await adviceOnTyped(table, {
-      ...rules.format,
-      name: input.name,
-      ...defined({ files: rules.files }),
-    });
-    yield* readTyped(table, events, followed(advice, rules.format, rules));
+    if (!('problem' in createTableReader(table.names, format))) yield* readTyped(table, events, format);
+    else {
+      const { first, all } = await lookedAt(table.rows([...table.names.keys()]));
+      const said = { ...format, name: input.name, ...defined({ files: rules.files }) };
+      const advice = adviceOnTyped({ names: table.names, rows: first }, said);
+      yield* readTyped({ ...table, rows: () => all }, events, followed(advice, format, rules));
+    }
   } finally {
     await table.close();
   }
+}
+
+/** The first rows of a file that can be read once only, and all of them with these. */
+async function lookedAt(
+  rows: AsyncIterable<readonly Cell[]>,
+): Promise<{ readonly first: readonly (readonly Cell[])[]; readonly all: AsyncIterable<readonly Cell[]> }> {
+  const source = rows[Symbol.asyncIterator]();
+  const first: (readonly Cell[])[] = [];
+  while (first.length < LOOKED_AT_ROWS) {
+    const next = await source.next();
+    if (next.done === true) break;
+    first.push(next.value);
+  }
+  async function* all(): AsyncGenerator<readonly Cell[]> {
+    yield* first;
+    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+  }
+  return { first, all: all() };
 }
 
 /** The schema of Event Hubs Capture, whose records are events and not readings. */
@@ -131,10 +168,10 @@ interface Begun {
 }
 
 /** The first bytes of a stream, without taking them out of it. */
-async function begun(input: Readable): Promise<Begun> {
+async function begun(input: Readable, most: number): Promise<Begun> {
   const source = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   const held: Buffer[] = [];
-  for (let bytes = 0; bytes < LOOKED_AT;) {
+  for (let bytes = 0; bytes < most;) {
     const next = await source.next();
     if (next.done === true) break;
     held.push(next.value);

@@ -90,9 +90,7 @@ export async function ingestSince(
 }
 
 /** What the configured hub says of its partitions, by partition. */
-async function hubNow({
-  config,
-}: Pick<Context, 'config'>): Promise<{
+async function hubNow({ config }: Pick<Context, 'config'>): Promise<{
   readonly seen: ReadonlyMap<string, HubNow>;
   readonly source?: string;
   readonly note?: string;

@@ -69,7 +69,9 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
     share: () =>
       files.includes(STDIN)
         ? 1
-        : streams.reduce((sum, stream) => sum + (stream?.bytesRead ?? 0), 0) / Math.max(size, 1),
+        : // A file that is read from its end is read elsewhere: its stream is closed at once.
+          streams.reduce((sum, stream, i) => sum + (stream?.closed ? sizes[i]! : (stream?.bytesRead ?? 0)), 0) /
+          Math.max(size, 1),
   };
 }
 

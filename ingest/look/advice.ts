@@ -8,7 +8,6 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { CsvFormat } from '../csv/read.ts';
 import { createTableReader, type TableRow } from '../table/rows.ts';
-import type { TypedTable } from '../typed/table.ts';
 import { commandFor } from './command.ts';
 import { guessColumns } from './guess-columns.ts';
 import { guessTime } from './guess-time.ts';
@@ -39,18 +38,11 @@ export function adviceOnText(beginning: Uint8Array, { name, files = [name], ...s
   return sample && adviceFor(sample, { ...said, ...sample.format }, said, { name, files, code: 'CSV_HEADER' });
 }
 
-const MOST_ROWS = 500;
 const MOST_COMMAND = 2_000;
 
-/** @param table of a file with types @returns as {@link adviceOnText} */
-export async function adviceOnTyped(
-  table: TypedTable,
-  { name, files = [name], ...said }: SaidOfFile,
-): Promise<Advice | undefined> {
-  if (!('problem' in createTableReader(table.names, said))) return undefined;
-  const rows: Sample['rows'][number][] = [];
-  for await (const row of table.rows([...table.names.keys()])) if (rows.push(row) >= MOST_ROWS) break;
-  return adviceFor({ names: table.names, rows }, said, said, { name, files, code: 'FILE_COLUMNS' });
+/** @param sample of a file with types, which does not fit @returns as {@link adviceOnText} */
+export function adviceOnTyped(sample: Sample, { name, files = [name], ...said }: SaidOfFile): Advice | undefined {
+  return adviceFor(sample, said, said, { name, files, code: 'FILE_COLUMNS' });
 }
 
 function adviceFor(
