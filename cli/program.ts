@@ -2,7 +2,7 @@
  * The commands of `fleetscore`, put together. What they are called and take is in cli/commands/, which loads nothing of
  * what they do; that is loaded when one of them is called.
  */
-import { Command } from 'commander';
+import { Command, type Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { addExamples } from './commands/examples.ts';
 import { does } from './frame/command.ts';
@@ -48,12 +48,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
 
 /** @param args the command line, to load only what it calls; none: everything */
 export async function createProgram(args: readonly string[]): Promise<Command> {
-  const program = new Command('fleetscore')
+  const program: Command = new Command('fleetscore')
     .description('Scheduled batch scoring of sensor fleets, on Temporal.')
     .version(VERSION)
     .option('--json', 'print the result as one JSON document')
     .option('--home <dir>', 'folder of the laptop stack (default: FLEETSCORE_HOME, or .fleetscore here)')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      // Those of a command above it, such as `predictions` above `predictions export`, are not its own.
+      visibleGlobalOptions: (command): Option[] => (command.parent ? [...program.options] : []),
+    })
     .showHelpAfterError('(--help shows how it is called)')
     .exitOverride();
   // Programs that read JSON get a wrong call as JSON, too (main.ts).

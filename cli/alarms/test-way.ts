@@ -1,6 +1,6 @@
 /** `fleetscore alarms test WAY`: sends a message that says that it is a test, as this process is set up. */
 import type { Message } from '../../alarms/message.ts';
-import { NOTIFY_WAYS, type NotifySettings, type NotifyWay } from '../../alarms/notify-settings.ts';
+import { type NotifySettings, type NotifyWay } from '../../alarms/notify-settings.ts';
 import { parseRules } from '../../alarms/rules.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -52,14 +52,8 @@ async function settingsOf(context: Context, by: NotifyWay, to: readonly string[]
 export async function testWay(
   context: Context,
   { to = [] }: { readonly to?: readonly string[] },
-  way: string,
+  by: NotifyWay,
 ): Promise<Output> {
-  const by = NOTIFY_WAYS.find((one) => one === way);
-  if (!by)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `${JSON.stringify(way)} is no way to tell of alarms. Use ${NOTIFY_WAYS.join(', ')}.`,
-    );
   const settings = await settingsOf(context, by, to);
   const { senders, close } = openSenders(context.config, tell);
   try {

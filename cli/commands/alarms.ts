@@ -1,5 +1,5 @@
 /** The commands about alarms: their names, options and examples. */
-import { Option, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { ALARM_KINDS } from '../../domain/alarm.ts';
 import { does } from '../frame/command.ts';
 import { asDuration, asWhole, fromOption, toOption } from '../frame/options.ts';
@@ -56,7 +56,7 @@ export function registerAlarms(program: Command): void {
   alarms
     .command('test')
     .description('send a message that says that it is a test, as this process is set up')
-    .argument('<way>', 'webhook, email or events')
+    .addArgument(new Argument('<way>', 'how it goes').choices(['webhook', 'email', 'events']))
     .option('--to <address...>', 'addresses of mail (default: those of the rules)')
     .action(does(() => import('../alarms/test-way.ts'), 'testWay'));
   alarms

@@ -158,6 +158,8 @@ export function readingsTable(readings: WindowReadings, found: RawSearch, unit: 
   );
   const missing = shown.filter((ts) => !origin.has(ts)).length;
   const more = found.complete ? '' : ` (the search ended after ${formatNumberOf(found.files, 'file')})`;
-  const notFound = `${formatNumberOf(missing, 'reading')} not found in raw capture${more}.`;
+  const notFound =
+    `${formatNumberOf(missing, 'reading')} not found in raw capture${more}. What came last is not in a file yet ` +
+    '(FLEETSCORE_CAPTURE_INTERVAL, a minute by default).';
   return missing === 0 || shown.length === 0 ? body : `${body}\n${notFound}`;
 }

@@ -45,6 +45,15 @@ test.each(Object.entries(EXAMPLES).flatMap(([name, lines]) => lines.map((line) =
   },
 );
 
+test('global options in a help are those of the program, not those of the command above', async () => {
+  const program = await createProgram(['predictions']);
+  const [predictions] = program.commands;
+  const command = predictions!.commands.find((each) => each.name() === 'export')!;
+  const help = command.createHelp();
+  expect(help.visibleGlobalOptions(command).map(({ long }) => long)).toEqual(['--version', '--json', '--home']);
+  expect(help.visibleGlobalOptions(program)).toEqual([]);
+});
+
 test('examples stand in the help of their command', async () => {
   const program = await createProgram(['explain']);
   let help = '';
@@ -109,7 +118,19 @@ test('value names are those that completion knows, or stand for what nobody can 
   const names = leavesOf(await createProgram([])).flatMap((leaf) =>
     leaf.registeredArguments.map((argument: Argument) => argument.name()),
   );
-  const known = ['batch', 'device/sensor', 'schedule', 'release', 'file', 'dir', 'out', 'folder', 'shell', 'role'];
+  const known = [
+    'batch',
+    'device/sensor',
+    'schedule',
+    'release',
+    'file',
+    'dir',
+    'out',
+    'folder',
+    'shell',
+    'role',
+    'way',
+  ];
   const free = ['sensor', 'time', 'more', 'version', 'threshold', 'alarm', 'text'];
   expect([...new Set(names)].filter((name) => ![...known, ...free].includes(name))).toEqual([]);
 });
