@@ -9,6 +9,7 @@ export const CHECKS = {
   files: 'files on record are those of the manifest, with these bytes and hashes',
   rows: 'every sensor has a prediction for each window read, and the anomalies counted',
   totals: 'totals agree: outcomes, batch, manifest, workflow',
+  alarms: 'alarms and their events follow from the predictions; what was told as begun is told as over once',
 } as const;
 
 export type CheckName = keyof typeof CHECKS;

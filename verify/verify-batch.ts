@@ -10,6 +10,8 @@ import { decided, type OutcomeCounts } from '../domain/outcome.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type Store } from '../storage/store.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import { checkAlarms } from './alarms.ts';
 import { noteOrphans, openFiles, readManifest } from './batch-files.ts';
 import { noteMissingLogs } from './error-logs.ts';
 import { createFindings, type CheckName, type Finding, type Findings } from './findings.ts';
@@ -21,6 +23,10 @@ export interface VerifyDeps {
   readonly blobs: BlobStore;
   /** How the workflow of the batch ended; `unknown` where nobody can say. */
   readonly workflowEnd: (batch: Batch) => Promise<WorkflowEnd>;
+  /** Windows as they are configured; absent: alarms are not compared. */
+  readonly windows?: WindowShape;
+  /** Epoch ms. @default the clock */
+  readonly now?: () => number;
 }
 
 export interface VerifyReport {
@@ -61,6 +67,8 @@ export async function verifyBatch(deps: VerifyDeps, batchId: string): Promise<Ve
   checkWorkflow(batch, files.count, end, findings);
   await noteOrphans(deps, batch, manifest, findings);
   await noteMissingLogs(deps, batch, findings);
+  const { windows, now = Date.now } = deps;
+  if (windows && hasEnded(batch)) await checkAlarms({ ...deps, windows }, batch, findings, now());
   return {
     batch: batch.id,
     status: batch.status,

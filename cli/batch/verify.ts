@@ -18,6 +18,7 @@ export async function verify(context: Context, id: string): Promise<VerifyReport
     {
       store: await context.store(),
       blobs: context.blobs(),
+      windows: context.config.ingest,
       workflowEnd: async (batch): Promise<WorkflowEnd> => {
         try {
           return await workflowEnd(await context.client(), batch.workflowId, batch.runId, hasEnded(batch));

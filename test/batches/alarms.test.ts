@@ -12,8 +12,11 @@ import { raiseAlarms, tellWaiting, type RaiseDeps } from '../../batches/raise-al
 import type { Send } from '../../batches/tell-alarms.ts';
 import { DEFAULT_RULE, NO_RULES, ruleFor } from '../../alarms/rules.ts';
 import type { Message } from '../../alarms/message.ts';
-import type { Alarm } from '../../domain/alarm.ts';
+import { noticesOf } from '../../alarms/notice.ts';
+import type { Alarm, AlarmRecord } from '../../domain/alarm.ts';
 import { webhookSender } from '../../notify/webhook.ts';
+import { createFindings } from '../../verify/findings.ts';
+import { checkAlarms } from '../../verify/alarms.ts';
 import { encodeCsv } from '../../scoring/predictions-csv.ts';
 import type { SensorVerdict } from '../../scoring/score-result.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
@@ -165,6 +168,14 @@ const cuts = fc
 const silent = { ...DEFAULT_RULE, silentMs: 30 * HOP };
 const RULES = JSON.stringify({ rules: [{ silentAfter: '150s' }] });
 
+/** What `verify` says of the alarms of a batch. */
+async function foundBy({ store, blobs, now }: RaiseDeps, batchId: string): Promise<string[]> {
+  const findings = createFindings();
+  const batch = (await store.findBatch(batchId))!;
+  await checkAlarms({ store, blobs, windows: SHAPE }, batch, findings, now() + 3_600_000);
+  return findings.list.map(({ message }) => message);
+}
+
 const ENGINES = {
   SQLite: async (): Promise<Store> => openStore('sqlite::memory:', { create: true }),
   'T-SQL': async (): Promise<Store> => storeOn(tsqlOnSqlite(':memory:')),
@@ -209,12 +220,15 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
           key: random.next().value as number,
         }));
         order.sort((a, b) => a.key - b.key);
+        const batchIds: string[] = [];
         for (const { batch } of order) {
           const batchId = await look(both, batch);
+          batchIds.push(batchId);
           // A retry, and another worker at the same time.
           await Promise.all([raiseAlarms(deps, batchId), raiseAlarms(deps, batchId)]);
           await raiseAlarms(deps, batchId);
         }
+        for (const batchId of batchIds) expect(await foundBy(deps, batchId)).toEqual([]);
         for (const [i, sensorId] of ids.entries()) {
           const alarms = await store.listAlarms({ sensorId });
           expect(shown(alarms)).toEqual(onePass(both[i]!, 0, LENGTH, silent).standing());
@@ -250,6 +264,40 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
         );
     }
     expect(shown(await store.listAlarms({ sensorId: ids[0]! }))).toEqual(onePass(truth, 0, length, silent).standing());
+  });
+
+  test('verify finds alarms that their predictions do not give, events that are lost, and a half-told incident', async () => {
+    const { deps, ids, look } = await plant(store, 1);
+    const bad = Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > 9 && at < 40 ? -1 : 1 }));
+    const batchId = await look([bad], { from: 0, to: LENGTH });
+    await raiseAlarms(deps, batchId);
+    expect(await foundBy(deps, batchId)).toEqual([]);
+    const [alarm] = await store.listAlarms({ sensorId: ids[0]! });
+    const { id, sensorId, kind, facts, marks, incident, version } = alarm!;
+    const record = { id, sensorId, kind, facts, marks, incident, version };
+    const write = async (changed: AlarmRecord): Promise<void> => {
+      const epoch = await store.alarmEpoch();
+      expect(await store.commitAlarms({ epoch, alarms: [{ record: changed, changes: [] }], receivedMs: 0 })).toBe(true);
+    };
+    await write({ ...record, facts: { ...facts, windows: 31 } });
+    expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining(`alarm ${id} (anomaly) is not what`)]);
+    await write({ ...record, version: version + 1 });
+    expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining(`${version} events, its version is`)]);
+    await write(record);
+    // Batches of other tests looked further than this one.
+    const { late: _late, ...fresh } = alarm!;
+    const opened = noticesOf(
+      [{ alarm: fresh, events: await store.alarmEvents({ alarmId: id }) }],
+      [],
+      new Set([batchId]),
+      { severity: 1 },
+      0,
+    ).slice(0, 1);
+    const notices = opened.map((notice) => ({ notice, dueMs: 0 }));
+    expect(notices).toHaveLength(1);
+    expect(await store.addNotices({ by: 'events', epoch: await store.alarmEpoch(), notices, madeMs: 0 })).toBe(true);
+    expect(await store.noticesOfIncident(id)).toHaveLength(1);
+    expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining('was told by events as begun alone')]);
   });
 
   test('a batch whose sensors are normal writes nothing but that it was looked at', async () => {

@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   scoring: 'domain storage',
   logging: 'config.ts domain storage',
   batches: 'alarms domain scoring storage workflows',
-  verify: 'domain ingest scoring storage workflows',
+  verify: 'alarms batches domain ingest scoring storage workflows',
   activities: 'batches domain ingest pool scoring storage workflows',
   telemetry: 'config.ts domain logging storage version.ts workflows',
   connect: 'config.ts domain ingest logging payloads storage workflows',

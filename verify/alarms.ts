@@ -1,0 +1,134 @@
+/**
+ * Alarms of a batch against its predictions: what is served of each sensor that has something to say is folded again,
+ * from the state before to the state after, and must come to what is on record. So, batch by batch, all alarms follow
+ * from all predictions. Every change has one event, and every incident that was told was told as over once.
+ */
+import type { EvidenceItem, Stretch } from '../alarms/evidence.ts';
+import { alarmOf } from '../alarms/flags.ts';
+import { decide, overlaps, rulesOf, servedOf, type DecideDeps } from '../batches/decide-alarms.ts';
+import type { AlarmRecord } from '../domain/alarm.ts';
+import type { AlarmCandidate, AlarmProgress, Batch, Store } from '../storage/store.ts';
+import { outcomePages } from '../storage/pages.ts';
+import type { Findings } from './findings.ts';
+
+/** Sensors whose predictions are read again; of more only that something is on record. */
+const MOST_READ = 500;
+const PAGE = 5_000;
+/** Notices are decided on just after alarms. */
+const TOLD_AFTER_MS = 900_000;
+
+export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Findings, nowMs: number): Promise<void> {
+  const { store } = deps;
+  if (batch.manifest === undefined) return;
+  const progress = await store.alarmProgress(batch.id);
+  if (!progress.done) {
+    findings.note('its alarms are not decided on yet, and were not compared');
+    return;
+  }
+  const stored = await store.alarmRules();
+  if (stored && stored.atMs > batch.finishedAtMs! - TOLD_AFTER_MS) {
+    findings.note(`the rules of alarms changed since it was scored (version ${stored.version}): they were not compared`);
+    return;
+  }
+  const seen = new Set<number>();
+  let left = 0;
+  for (let after = 0; ;) {
+    const page = await store.alarmCandidates(batch.id, after, PAGE, { reordered: true });
+    for (const candidate of page) {
+      if (seen.size < MOST_READ) await checkSensor(deps, batch, progress, candidate, findings);
+      else left += 1;
+      await checkEvents(store, batch, candidate, findings, nowMs);
+      seen.add(candidate.sensorId);
+    }
+    if (page.length < PAGE) break;
+    after = page.at(-1)!.sensorId;
+  }
+  if (left > 0) findings.note(`alarms of ${MOST_READ} sensors were compared with their predictions, of ${left} were not`);
+  for await (const page of outcomePages(store, batch.id, PAGE))
+    for (const { sensorId, device, sensor, anomalies } of page)
+      if (anomalies > 0 && !seen.has(sensorId))
+        findings.found('alarms', `${device} / ${sensor} has ${anomalies} anomalies that alarms know nothing of`);
+}
+
+async function checkSensor(
+  deps: DecideDeps,
+  batch: Batch,
+  progress: AlarmProgress,
+  candidate: AlarmCandidate,
+  findings: Findings,
+): Promise<void> {
+  const { store } = deps;
+  const { sensorId, device, sensor, links, alarms } = candidate;
+  const name = `${device} / ${sensor}`;
+  const rules = rulesOf(await store.alarmRules());
+  const served = await servedOf(deps, batch, rules, candidate);
+  if (served.items.length === 0 && overlaps(batch, progress.others)) {
+    findings.note(`${name}: another batch looked at the same time, so its alarms were not compared`);
+    return;
+  }
+  if (links.length === 0 && candidate.windows > 0 && (await store.readSensorWindows(sensorId, batch)).length === 0) {
+    findings.note(`${name}: what its alarms rest on is pruned, so they were not compared`);
+    return;
+  }
+  const own = links.find(({ fromMs, toMs }) => fromMs < batch.toMs && toMs > batch.fromMs);
+  const decided = await decide(deps, batch, rules, progress, candidate, asDecided(served, own));
+  for (const { record, changes } of decided.alarms) {
+    const before = alarms.find(({ id }) => id === record.id);
+    if (before && changes.length === 0 && sameFacts(before, record)) continue;
+    const said = changes.map(({ change }) => change).join(', ') || 'other facts';
+    findings.found('alarms', `${name}: alarm ${record.id} (${record.kind}) is not what its predictions say: ${said}`);
+  }
+}
+
+/** Windows that were not scored are in no file: they are taken from what was decided on. */
+function asDecided(served: Stretch, own: Stretch | undefined): Stretch {
+  if (!own || own.fromMs !== served.fromMs || own.toMs !== served.toMs) return served;
+  const unscored = own.items.filter(([code]) => code === 4);
+  const items = [...served.items, ...unscored].sort((a: EvidenceItem, b: EvidenceItem) => a[1] - b[1]);
+  return { ...served, items, batchId: own.batchId };
+}
+
+/** But for what only says which batch saw it. */
+const sameFacts = (a: AlarmRecord, b: AlarmRecord): boolean => {
+  const plain = ({ facts: { firstBatch: _, lastBatch: __, ...facts }, withdrawn }: AlarmRecord): string =>
+    JSON.stringify([facts, withdrawn]);
+  return plain(a) === plain(b);
+};
+
+async function checkEvents(
+  store: Store,
+  batch: Batch,
+  { device, sensor, alarms }: AlarmCandidate,
+  findings: Findings,
+  nowMs: number,
+): Promise<void> {
+  for (const record of alarms) {
+    const name = `${device} / ${sensor}: alarm ${record.id}`;
+    const flags = alarmOf(record, { device, sensor, unit: '' }, undefined, nowMs);
+    const events = await store.alarmEvents({ alarmId: record.id });
+    // Those of alarms that are over and acknowledged are pruned before the alarm.
+    if (events.length === 0 && !flags.retain) continue;
+    const numbers = events.map(({ id }) => Number(id.split('.').at(-1)));
+    if (events.length !== record.version || numbers.some((number, i) => number !== i + 1))
+      findings.found('alarms', `${name} has ${events.length} events, its version is ${record.version}`);
+    const last = events.at(-1);
+    if (last && (last.active !== flags.active || last.acked !== flags.acked || last.severity !== record.facts.severity))
+      findings.found('alarms', `${name} is not in the state that its newest event ${last.id} tells`);
+    if (batch.finishedAtMs !== undefined && batch.finishedAtMs < nowMs - TOLD_AFTER_MS)
+      await checkTold(store, record, name, findings);
+  }
+}
+
+/** Openings and ends by turns; nothing left open of an incident that is over. */
+async function checkTold(store: Store, record: AlarmRecord, name: string, findings: Findings): Promise<void> {
+  const notices = (await store.noticesOfIncident(record.id)).filter(({ notice }) => /^(opened|closed)$/.test(notice.what));
+  for (const [by, of] of Map.groupBy(notices, (one) => one.by)) {
+    const turns = of.map(({ notice }) => notice.what);
+    if (turns.some((what, i) => what !== (i % 2 === 0 ? 'opened' : 'closed')))
+      findings.found('alarms', `${name} was told by ${by} as ${turns.join(', ')}: not by turns`);
+    if (turns.length % 2 === 0) continue;
+    const group = await store.listAlarms({ incident: record.incident });
+    if (!group.some(({ active, withdrawn }) => active && !withdrawn))
+      findings.found('alarms', `${name} is over, and was told by ${by} as begun alone`);
+  }
+}
