@@ -27,7 +27,9 @@ export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Find
   }
   const stored = await store.alarmRules();
   if (stored && stored.atMs > batch.finishedAtMs! - TOLD_AFTER_MS) {
-    findings.note(`the rules of alarms changed since it was scored (version ${stored.version}): they were not compared`);
+    findings.note(
+      `the rules of alarms changed since it was scored (version ${stored.version}): they were not compared`,
+    );
     return;
   }
   const seen = new Set<number>();
@@ -43,7 +45,8 @@ export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Find
     if (page.length < PAGE) break;
     after = page.at(-1)!.sensorId;
   }
-  if (left > 0) findings.note(`alarms of ${MOST_READ} sensors were compared with their predictions, of ${left} were not`);
+  if (left > 0)
+    findings.note(`alarms of ${MOST_READ} sensors were compared with their predictions, of ${left} were not`);
   for await (const page of outcomePages(store, batch.id, PAGE))
     for (const { sensorId, device, sensor, anomalies } of page)
       if (anomalies > 0 && !seen.has(sensorId))
@@ -121,7 +124,9 @@ async function checkEvents(
 
 /** Openings and ends by turns; nothing left open of an incident that is over. */
 async function checkTold(store: Store, record: AlarmRecord, name: string, findings: Findings): Promise<void> {
-  const notices = (await store.noticesOfIncident(record.id)).filter(({ notice }) => /^(opened|closed)$/.test(notice.what));
+  const notices = (await store.noticesOfIncident(record.id)).filter(({ notice }) =>
+    /^(opened|closed)$/.test(notice.what),
+  );
   for (const [by, of] of Map.groupBy(notices, (one) => one.by)) {
     const turns = of.map(({ notice }) => notice.what);
     if (turns.some((what, i) => what !== (i % 2 === 0 ? 'opened' : 'closed')))

@@ -2,6 +2,7 @@
  * Where a prediction comes from: file, batch, release, model, the window that was scored, and the raw data
  * that window was made of. Reads only; the file is checked against the hash on record on the way.
  */
+import type { Alarm } from '../domain/alarm.ts';
 import { CONTAINERS, packBlob, modelBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Prediction } from '../domain/prediction.ts';
@@ -52,6 +53,8 @@ export interface Lineage extends MadeBy {
    * later ones.
    */
   readonly captures: readonly string[];
+  /** Alarms that lasted then; withdrawn ones are told too. */
+  readonly alarms: readonly Alarm[];
   /** Earlier predictions of the same window, newest first: nobody is served these any more. */
   readonly superseded: readonly MadeBy[];
 }
@@ -59,6 +62,8 @@ export interface Lineage extends MadeBy {
 /** What batches that cover a time say of a sensor without a prediction there; newest first. */
 export interface NotPredicted {
   readonly outcomes: readonly { readonly batch: Batch; readonly outcome?: OutcomeRow }[];
+  /** Alarms that lasted then: a silent sensor, a model that fails. */
+  readonly alarms: readonly Alarm[];
 }
 
 export interface ExplainDeps {
@@ -93,6 +98,9 @@ export async function explain(
     ? lineageOf(deps, sensor, { fromMs: startMs, toMs: startMs + windowMs }, served, superseded)
     : notPredicted(deps.store, sensor, start);
 }
+
+const alarmsAt = (store: Store, sensor: Sensor, within: Period): Promise<Alarm[]> =>
+  store.listAlarms({ sensorId: sensor.id, within });
 
 async function predictionOf(
   { store, blobs }: Deps,
@@ -148,6 +156,7 @@ async function lineageOf(
       times: readings?.tsMs ?? [],
     }),
     captures: await captureFiles(store, blobs, span),
+    alarms: await alarmsAt(store, sensor, span),
     superseded,
   };
 }
@@ -162,7 +171,7 @@ async function notPredicted(store: Store, sensor: Sensor, { fromMs, toMs }: Peri
     const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });
     outcomes.push({ batch, ...(outcome?.sensorId === sensor.id ? { outcome } : {}) });
   }
-  return { outcomes };
+  return { outcomes, alarms: await alarmsAt(store, sensor, { fromMs, toMs }) };
 }
 
 /** Folders of raw capture of the partitions that were read. */

@@ -7,6 +7,9 @@ import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf, formatScore, formatValue } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
 import { explain, type Lineage, type MadeBy, type NotPredicted } from '../../verify/explain.ts';
+import type { Alarm } from '../../domain/alarm.ts';
+import { alarmData } from '../alarms/data.ts';
+import { stateText, WORDS } from '../alarms/list.ts';
 import { readingsData, readingsTable } from '../ingest/readings.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -62,6 +65,7 @@ function lineageData(l: Lineage, windowMs: number): object {
     sensor: p.sensor,
     window: { from: isoTime(p.tsMs), to: isoTime(p.tsMs + windowMs), ...w },
     changedSince: l.changedSince,
+    alarms: l.alarms.map(alarmData),
     prediction: { value: p.value, prediction: p.prediction, score: p.score },
     batch: {
       id: batch.id,
@@ -138,9 +142,23 @@ function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<ty
         : undefined,
     ],
     ['Raw data', rawText(l)],
+    ...alarmFacts(l.alarms),
     ['Code', `fleetscore ${batch.codeVersion}`],
   ];
 }
+
+/** Which alarm a window belongs to, when that began, and who acknowledged it. */
+const alarmFacts = (alarms: readonly Alarm[]): Parameters<typeof facts>[0] =>
+  alarms.map((alarm) => {
+    const { id, marks, facts: of } = alarm;
+    const acked =
+      marks.ackedBy === undefined ? 'not acknowledged' : `acknowledged by ${marks.ackedBy}, ${when(marks.ackedMs)} UTC`;
+    const comment = marks.comment === undefined ? '' : `: ${marks.comment.text}`;
+    return [
+      'Alarm',
+      `${id} ${WORDS[alarm.kind]} since ${when(of.sinceMs)} UTC (${stateText(alarm)}), ${acked}${comment}`,
+    ];
+  });
 
 const supersededTable = ({ superseded }: Lineage): string =>
   table(
@@ -194,11 +212,12 @@ export function nextStep(sensor: SensorKey, { fromMs, toMs }: Period, there: boo
   return `It has no reading then, and readings of later times are in. See: ${list}`;
 }
 
-function nothing({ outcomes }: NotPredicted, name: string, fromMs: number, hint: string | undefined): Output {
+function nothing({ outcomes, alarms }: NotPredicted, name: string, fromMs: number, hint: string | undefined): Output {
   return {
     data: {
       prediction: null,
       ...defined({ next: hint }),
+      alarms: alarms.map(alarmData),
       batches: outcomes.map(({ batch, outcome }) => ({
         batch: batch.id,
         status: batch.status,
@@ -217,6 +236,7 @@ function nothing({ outcomes }: NotPredicted, name: string, fromMs: number, hint:
         ]),
         'No batch covers this time.',
       ),
+      ...(alarms.length === 0 ? [] : [facts(alarmFacts(alarms))]),
       ...(hint === undefined ? [] : [hint]),
     ].join('\n'),
     exitCode: EXIT_FAILED,

@@ -2,6 +2,8 @@
  * The commands that look behind a batch, on a store and a blob server: explain, batch plan, models promote and
  * rollback, verify.
  */
+import { NO_MARKS } from '../../domain/alarm.ts';
+import { FACTS } from '../storage/contract-alarms.ts';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -163,6 +165,25 @@ test('explain prints the chain from a prediction to the readings', async () => {
   ])
     expect(text.stdout).toContain(part);
 
+  // Which alarm it belongs to, when that began, and who acknowledged it.
+  const sinceMs = Date.parse('2026-03-02T10:00:20Z');
+  const record = {
+    id: 'a1a2a3a4a5a6a7a',
+    sensorId: sensor!.id,
+    kind: 'anomaly' as const,
+    facts: { ...FACTS, sinceMs, activeMs: sinceMs + 10_000, lastMs: sinceMs + 15_000 },
+    marks: NO_MARKS,
+    incident: 'a1a2a3a4a5a6a7a',
+    version: 1,
+  };
+  const changes = [{ change: 'activated' as const, timeMs: sinceMs }];
+  await store.commitAlarms({ epoch: await store.alarmEpoch(), alarms: [{ record, changes }], receivedMs: sinceMs });
+  await store.actOnAlarm({ do: 'ack', id: record.id, user: 'ann@desk', atMs: sinceMs + 60_000, comment: 'on my way' });
+  expect((await cli('explain', 'plant-1', 's1', '2026-03-02 10:00:25')).stdout).toMatch(
+    /Alarm +a1a2a3a4a5a6a7a anomalous since 2026-03-02 10:00:20 UTC.*acknowledged by ann@desk, 2026-03-02 10:01:20 UTC: on my way/,
+  );
+  expect(text.stdout).not.toContain('Alarm');
+
   const data = (await cli('explain', 'plant-1', 's1', '2026-03-02 10:00:25', '--json')).json();
   const [window] = await store.readSensorWindows(sensor!.id, {
     fromMs: Date.parse('2026-03-02T10:00:25Z'),
@@ -178,6 +199,7 @@ test('explain prints the chain from a prediction to the readings', async () => {
     codeVersion: 'test',
     superseded: [{ batch: FIRST, release: releases[1], value: 60, prediction: 1 }],
     raw: ['raw/plant/readings/0/2026/03/02/10/00/02.avro'],
+    alarms: [{ id: record.id, acked: true, ackedBy: 'ann@desk', since: '2026-03-02T10:00:20.000Z' }],
   });
 });
 

@@ -17,6 +17,8 @@ import { featuresAt, lastTime, whatMoved, type FeatureSeen, type Moved } from '.
 import { noBand, type Normal } from '../look/normal.ts';
 import { batchHref, beyondText, deviceHref, rangesText, sensorAt, sensorHref, sortTable } from '../parts.ts';
 import { span, time } from '../time.ts';
+import type { Alarm } from '../../domain/alarm.ts';
+import { alarmHref, kindWord, severityChip, stateText } from './alarm-rows.ts';
 import { explainHref } from './plot.ts';
 import { sensorOf } from './sensor.ts';
 
@@ -62,7 +64,7 @@ export async function explainPage(app: App, request: FastifyRequest): Promise<st
     body:
       'prediction' in found
         ? await explained(app, sensor, startMs, found, moved.value ?? [])
-        : html`${notPredicted(found)}${movedSection(moved.value ?? [], startMs)}`,
+        : html`${alarmLines(found.alarms)}${notPredicted(found)}${movedSection(moved.value ?? [], startMs)}`,
   });
 }
 
@@ -86,12 +88,24 @@ async function explained(
       ${formatValue(prediction.value)} ${sensor.unit}, score ${formatValue(prediction.score)}.${' '}
       ${lineage.changedSince && html`<b class="warn">Readings came after it was scored:</b> what is shown below is what is there now.`}
     </p>
+    ${alarmLines(lineage.alarms)}
     ${featureSection(features, normal, sensor.unit)}
     ${movedSection(moved, startMs)}
     ${section('before', 'When it last happened', '', lastSection(sensor, before, startMs))}
     ${readingSection(lineage, sensor.unit)}
     ${lineageSection(lineage)}`;
 }
+
+/** The alarms that it belongs to: what, how bad, since when, who acknowledged it. */
+const alarmLines = (alarms: readonly Alarm[]): Markup[] =>
+  alarms.map(
+    (alarm) => html`
+      <p class="alarm-line">
+        ${severityChip(alarm.facts.severity)}
+        <a class="under" href="${alarmHref(alarm.id)}">${kindWord(alarm.kind)} since</a> ${time(alarm.facts.sinceMs, 'second')}.
+        ${stateText(alarm)}
+      </p>`,
+  );
 
 function featureSection(features: readonly FeatureSeen[] | undefined, normal: Normal, unit: string): Markup {
   if (!features)
