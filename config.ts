@@ -53,6 +53,13 @@ function crossCheck(
     wrong(TABLE.ingest.filter.minValue, `takes at most FLEETSCORE_FILTER_MAX_VALUE, which is ${maxValue}`);
   if (mail.url !== undefined && mail.from === undefined)
     wrong(TABLE.mail.from, 'takes the address that mails about alarms come from: FLEETSCORE_SMTP_URL is set');
+  const { fields, mapping } = ingest;
+  if (mapping.text !== 'default')
+    for (const key of ['ts', 'device', 'sensor', 'value', 'quality'] as const) {
+      const variable = TABLE.ingest.fields[key];
+      if (fields[key].join(',') !== variable.preset)
+        wrong(variable, 'takes nothing beside FLEETSCORE_MAPPING: the mapping says where the fields are');
+    }
   const hop = hopProblem({ windowMs: ingest.windowMs, hopMs: ingest.hopMs ?? ingest.windowMs });
   if (hop) wrong(TABLE.ingest.hopMs, hop);
 }
@@ -75,7 +82,12 @@ function arrange(values: Values<typeof TABLE>) {
       consumerGroup: values.eventHubs.consumerGroup,
       onNewHub: values.eventHubs.onNewHub,
     },
-    ingest: { ...ingest, hopMs: ingest.hopMs ?? ingest.windowMs, filter: defined(ingest.filter) },
+    ingest: {
+      ...ingest,
+      hopMs: ingest.hopMs ?? ingest.windowMs,
+      filter: defined(ingest.filter),
+      mapping: ingest.mapping.kind === 'file' ? { kind: 'file', text: resolve(ingest.mapping.text) } : ingest.mapping,
+    },
     scoring: { ...scoring, cacheDir: scoring.cacheDir ?? join(home, 'cache', 'models') },
     pool: { ...pool, aml: workspaceId === undefined ? undefined : { ...pool.aml, workspaceId } },
     worker,

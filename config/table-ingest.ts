@@ -1,6 +1,6 @@
 /** Variables of ingest: windows, fields, filters, limits. See table.ts. */
 import { TIME_UNITS } from '../domain/time.ts';
-import { decimal, duration, list, oneOf, onOff, text, whole } from './values.ts';
+import { decimal, duration, list, mappingSource, matching, oneOf, onOff, text, whole } from './values.ts';
 import { variable } from './variable.ts';
 
 const KiB = 1024;
@@ -94,6 +94,21 @@ export const INGEST = {
       'JSON fields with the quality flag.',
     ),
   },
+  mapping: variable(
+    'FLEETSCORE_MAPPING',
+    mappingSource,
+    { preset: 'default' },
+    'How events in other forms become readings: `iot-hub`, `iot-central`, `cloudevents`, `opc-ua-pubsub`, ' +
+      '`opc-publisher`, `iot-operations`, `sparkplug-json`, `senml`, `wide`, the path of a JSON file, or the JSON ' +
+      'itself ([payloads.md](payloads.md)). `default`: the fields that `FLEETSCORE_FIELD_*` name. ' +
+      'Rebuilds, `explain` and `readings` need the same one.',
+  ),
+  defaultDevice: variable(
+    'FLEETSCORE_DEFAULT_DEVICE',
+    matching(/^\S(.{0,126}\S)?$/u, 'a name of 1 to 128 characters without spaces around it'),
+    { presetText: 'none: such readings are refused' },
+    'Device of readings whose event names none.',
+  ),
   timeUnit: variable(
     'FLEETSCORE_FIELD_TS_UNIT',
     oneOf(...TIME_UNITS),

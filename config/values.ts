@@ -93,6 +93,21 @@ export const payloadKeys: Parse<string> = (value) => {
   }
 };
 
+/** A payload mapping: one that is ready made, a file, or the JSON itself. `connect/mapping.ts` reads it. */
+export interface MappingSource {
+  readonly kind: 'name' | 'file' | 'json';
+  readonly text: string;
+}
+
+export const mappingSource: Parse<MappingSource> = (value) => {
+  const text = value.trim();
+  if (text.startsWith('{')) return { kind: 'json', text };
+  // Names have neither points nor slashes, and files one of them: plant.json, ./plant.
+  if (/^[a-z0-9-]+$/i.test(text)) return { kind: 'name', text };
+  if (text.includes('\n') || text === '') throw new Error('takes a name, the path of a JSON file, or JSON');
+  return { kind: 'file', text };
+};
+
 /** A duration, or `all` for no end: Infinity. */
 export const durationOrAll: Parse<number> = (value) => {
   if (value === 'all') return Number.POSITIVE_INFINITY;

@@ -9,6 +9,7 @@ export const ERROR_CODES = {
     INVALID_DURATION: 'A text is not a duration such as `15m`.',
     INVALID_FLAG: 'Options of the Event Hubs emulator do not go together.',
     INVALID_LIMITS: 'Limits of a pool are unknown or contradict each other.',
+    INVALID_MAPPING: 'A payload mapping cannot be used; the message lists all that is wrong with it.',
     INVALID_NAME: 'A device or a sensor has a name that cannot be taken.',
     INVALID_PAYLOAD_KEYS: 'FLEETSCORE_PAYLOAD_KEYS is not a list of keys.',
     INVALID_POOLS: 'The file of pools cannot be used.',

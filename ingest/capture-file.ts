@@ -12,7 +12,7 @@ import { AVRO_HEADER, EXACT_LONG, type AvroHeader } from './avro-parts.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { tryParseTime } from '../domain/time.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
-import { jsonText } from './json-text.ts';
+import { plainProperty } from './property.ts';
 
 type Property = { long: number | bigint } | { double: number } | { string: string } | { bytes: Uint8Array } | null;
 
@@ -173,7 +173,11 @@ function* records(events: readonly IngestEvent[]): Generator<EventData> {
     const body = bodyBytes(event.body);
     const system: Record<string, Property> = { 'x-opt-enqueued-time': { long: event.enqueuedMs } };
     if (event.partitionKey !== undefined) system['x-opt-partition-key'] = { string: event.partitionKey };
-    for (const [name, value] of Object.entries(event.systemProperties ?? EMPTY)) system[name] = toProperty(value);
+    for (const [name, value] of Object.entries(event.systemProperties ?? EMPTY)) {
+      // The schema has no null here, and nothing is what an absent one says as well.
+      const property = toProperty(value);
+      if (property !== null) system[name] = property;
+    }
     yield {
       SequenceNumber: event.seq,
       Offset: event.offset,
@@ -187,24 +191,16 @@ function* records(events: readonly IngestEvent[]): Generator<EventData> {
 }
 
 function mapProperties(properties: Readonly<Record<string, unknown>>): Record<string, Property> {
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, value]) => [name, value === null ? null : toProperty(value)]),
-  );
+  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, toProperty(value)]));
 }
 
-/**
- * As Event Hubs Capture types properties: whole numbers and times (epoch milliseconds, as `x-opt-enqueued-time` is) are
- * long, bytes are bytes, everything else that is no number is text: UUIDs, decimals, lists as JSON.
- */
+/** As Event Hubs Capture types them; see `plainProperty`. */
 function toProperty(value: unknown): Property {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? { long: value } : { double: value };
-  if (typeof value === 'string') return { string: value };
-  if (typeof value === 'bigint')
-    return BigInt.asIntN(64, value) === value ? { long: value } : { string: String(value) };
-  if (value instanceof Uint8Array) return { bytes: Buffer.from(value) };
-  if (value instanceof Date)
-    return Number.isNaN(value.getTime()) ? { string: 'Invalid Date' } : { long: value.getTime() };
-  return { string: typeof value === 'object' ? jsonText(value) : String(value) };
+  const plain = plainProperty(value);
+  if (plain === null) return null;
+  if (typeof plain === 'number') return Number.isSafeInteger(plain) ? { long: plain } : { double: plain };
+  if (typeof plain === 'bigint') return { long: plain };
+  return typeof plain === 'string' ? { string: plain } : { bytes: Buffer.from(plain) };
 }
 
 function toEvent(record: EventData): IngestEvent {

@@ -3,15 +3,18 @@
  * redelivered event finds its blob there. The whole body is kept: after the cause is mended (or the limits
  * are wider) the event can be sent again, and the readings that were good the first time change nothing.
  */
-import type { EventHubProducerClient } from '@azure/event-hubs';
+import type { EventData, EventHubProducerClient } from '@azure/event-hubs';
 import { CONTAINERS } from '../domain/blob-names.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { compactTime, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
 import { jsonText } from './json-text.ts';
+import { REPLAYED, type Replayed } from './mapping/facts.ts';
 import type { Findings, Problem, ReasonCounts } from './parse/problems.ts';
+import { propertyValue, utf8 } from './property.ts';
 
 export interface DeadLetter {
   /** Version of this form, where it is stored; absent before there were any. */
@@ -23,6 +26,8 @@ export interface DeadLetter {
   readonly enqueuedTime: string;
   readonly partitionKey?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
+  /** Annotations and AMQP's own properties, which a mapping may need; absent in letters of before. */
+  readonly systemProperties?: Readonly<Record<string, unknown>>;
   readonly contentEncoding?: string;
   /** The first ones. */
   readonly problems: readonly Problem[];
@@ -60,6 +65,7 @@ export function deadLetter(partition: string, event: IngestEvent, findings: Find
   const body = bodyBytes(event.body) ?? new Uint8Array();
   const text = body.length <= MAX_TEXT_BYTES ? utf8(body) : undefined;
   const properties = plainProperties(event.properties);
+  const systemProperties = plainProperties(event.systemProperties);
   return {
     partition,
     sequenceNumber: event.seq,
@@ -67,6 +73,7 @@ export function deadLetter(partition: string, event: IngestEvent, findings: Find
     enqueuedTime: isoTime(event.enqueuedMs),
     ...(event.partitionKey === undefined ? undefined : { partitionKey: event.partitionKey }),
     ...(properties === undefined ? undefined : { properties }),
+    ...(systemProperties === undefined ? undefined : { systemProperties }),
     ...(event.contentEncoding === undefined ? undefined : { contentEncoding: event.contentEncoding }),
     problems: findings.problems,
     reasons: findings.reasons,
@@ -104,10 +111,13 @@ export async function putDeadLetter(
   );
 }
 
-/** As JSON holds them; undefined where there are none, or more than a letter should hold. */
+/**
+ * As a mapping sees them, in JSON; undefined where there are none, or more than a letter should hold.
+ */
 function plainProperties(properties: IngestEvent['properties']): Readonly<Record<string, unknown>> | undefined {
   if (properties === undefined) return undefined;
-  const text = jsonText(properties);
+  const plain = Object.entries(properties).map(([name, value]) => [name, propertyValue(value) ?? null]);
+  const text = jsonText(Object.fromEntries(plain));
   return text.length > MAX_PROPERTIES ? undefined : (JSON.parse(text) as Record<string, unknown>);
 }
 
@@ -131,6 +141,36 @@ async function readDeadLetter(blobs: BlobStore, name: string): Promise<StoredDea
   }
 }
 
+/** The event of a letter, as it came the first time. */
+export const eventOfLetter = (letter: DeadLetter): IngestEvent => ({
+  seq: letter.sequenceNumber,
+  offset: letter.offset,
+  enqueuedMs: Date.parse(letter.enqueuedTime),
+  body: Buffer.from(letter.body, 'base64'),
+  ...defined({
+    partitionKey: letter.partitionKey,
+    properties: letter.properties,
+    systemProperties: letter.systemProperties,
+    contentEncoding: letter.contentEncoding,
+  }),
+});
+
+/**
+ * What is sent for a letter. Nobody but the service can set annotations: they go along as a property
+ * (mapping/facts.ts).
+ */
+export function replayedEvent(letter: DeadLetter): Required<Pick<EventData, 'body' | 'properties'>> {
+  const { properties = {}, systemProperties, contentEncoding, enqueuedTime } = letter;
+  const replayed: Replayed = { enqueuedMs: Date.parse(enqueuedTime), ...defined({ system: systemProperties }) };
+  const all = {
+    ...properties,
+    ...(contentEncoding === undefined ? undefined : { 'content-encoding': contentEncoding }),
+    // One that was sent again before keeps what it had the first time.
+    ...(properties[REPLAYED] === undefined ? { [REPLAYED]: JSON.stringify(replayed) } : undefined),
+  };
+  return { body: Buffer.from(letter.body, 'base64'), properties: all };
+}
+
 /**
  * Sends dead letters again, each with its body, properties and partition key, and deletes those that were sent.
  * Dying in between sends some twice, which changes nothing. What is still wrong comes back as a new dead letter.
@@ -149,18 +189,9 @@ export async function replayDeadLetters(
   for (const name of names) {
     const letter = await readDeadLetter(blobs, name);
     if (!letter) continue;
-    const properties = {
-      ...letter.properties,
-      ...(letter.contentEncoding === undefined ? undefined : { 'content-encoding': letter.contentEncoding }),
-    };
     try {
       await producer.sendBatch(
-        [
-          {
-            body: Buffer.from(letter.body, 'base64'),
-            ...(Object.keys(properties).length > 0 ? { properties } : undefined),
-          },
-        ],
+        [replayedEvent(letter)],
         letter.partitionKey === undefined ? {} : { partitionKey: letter.partitionKey },
       );
     } catch (error) {
@@ -180,11 +211,3 @@ export async function replayDeadLetters(
 /** The body of a letter as text, undefined when it is not UTF-8. */
 export const letterText = (letter: DeadLetter): string | undefined =>
   letter.text ?? utf8(Buffer.from(letter.body, 'base64'));
-
-function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}

@@ -11,11 +11,6 @@ import type { EventBody } from './parse/body.ts';
 export interface IngestEvent extends EventBody {
   readonly seq: number;
   readonly offset: string;
-  readonly partitionKey?: string;
-  /** Set by the sender. */
-  readonly properties?: Readonly<Record<string, unknown>>;
-  /** Set by the service and the protocol, without those that have a field of their own. */
-  readonly systemProperties?: Readonly<Record<string, unknown>>;
 }
 
 export interface HubName {

@@ -4,9 +4,14 @@
  * throws, and what it returns is bounded whatever the event holds.
  */
 import { messageOf } from '../domain/errors.ts';
-import { decodeBody, type BodyLimits, type EventBody } from './parse/body.ts';
+import { shown } from '../domain/describe.ts';
+import { jsonText } from './json-text.ts';
+import { createMappingApplier, type Sink } from './mapping/apply.ts';
+import { factsOf } from './mapping/facts.ts';
+import type { Mapping } from './mapping/mapping.ts';
+import { decodeBody, parseInside, type BodyLimits, type Decoded, type EventBody } from './parse/body.ts';
 import { countOf, gatherProblems, oneProblem, type Problem, type ReasonCounts } from './parse/problems.ts';
-import { createReadingParser, type ParsedReading, type ReadingRules } from './parse/reading.ts';
+import { createReadingCheck, createReadingParser, type ParsedReading, type ReadingRules } from './parse/reading.ts';
 import { tooManyItems } from './parse/shape.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
@@ -25,6 +30,8 @@ export interface ParsedEvent {
 export interface ParseSettings extends ReadingRules, BodyLimits {
   /** Readings later than the event's enqueued time plus this are refused, ms. */
   readonly clockSkewMs: number;
+  /** For events in other forms than that of docs/readings.md; `fields` count without one only. */
+  readonly mapping?: Mapping;
 }
 
 export const PARSE_DEFAULTS: ParseSettings = {
@@ -46,24 +53,12 @@ export type EventParser = (event: EventBody) => ParsedEvent;
 const NONE: readonly Problem[] = [];
 
 export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): EventParser {
-  const readOne = createReadingParser(settings);
+  const takeBodies = settings.mapping === undefined ? takeReadings(settings) : takeMapped(settings, settings.mapping);
   const parse = (event: EventBody): ParsedEvent => {
     if (event.unreadable !== undefined)
       return refused({ reason: 'unreadable', message: event.unreadable.slice(0, 200) });
     const content = decodeBody(event, settings);
-    if ('reason' in content) return refused(content);
-    const { json } = content;
-    const items: readonly unknown[] = Array.isArray(json) ? json : [json];
-    if (items.length > settings.maxItems) return refused(tooManyItems(items.length, settings));
-    const latestMs = event.enqueuedMs + settings.clockSkewMs;
-    const readings: ParsedReading[] = [];
-    let problems: ReturnType<typeof gatherProblems> | undefined;
-    for (let index = 0; index < items.length; index++) {
-      const item = readOne(items[index], latestMs);
-      if ('reason' in item) (problems ??= gatherProblems()).add(items === json ? { ...item, index } : item);
-      else readings.push(item);
-    }
-    return problems?.found ? { readings, ...problems.found } : { readings, problems: NONE };
+    return 'reason' in content ? refused(content) : takeBodies(content, event);
   };
   return (event) => {
     try {
@@ -71,6 +66,92 @@ export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): Eve
     } catch (error) {
       return refused({ reason: 'unreadable', message: `reading it failed: ${messageOf(error).slice(0, 200)}` });
     }
+  };
+}
+
+type Content = Exclude<Decoded, Problem>;
+type TakeContent = (content: Content, event: EventBody) => ParsedEvent;
+
+/** A reading, or an array of them, in the fields that the settings name. */
+function takeReadings(settings: ParseSettings): TakeContent {
+  const readOne = createReadingParser(settings);
+  return (content, { enqueuedMs }) => {
+    const { items, isList, bad } = itemsOf(content);
+    if (items.length > settings.maxItems) return refused(tooManyItems(items.length, settings));
+    const latestMs = enqueuedMs + settings.clockSkewMs;
+    const readings: ParsedReading[] = [];
+    let problems: ReturnType<typeof gatherProblems> | undefined;
+    for (let index = 0; index < items.length; index++) {
+      const read = bad?.get(index) ?? readOne(items[index], latestMs);
+      if ('reason' in read) (problems ??= gatherProblems()).add(isList ? { ...read, index } : read);
+      else readings.push(read);
+    }
+    return problems?.found ? { readings, ...problems.found } : { readings, problems: NONE };
+  };
+}
+
+interface Items {
+  readonly items: readonly unknown[];
+  /** Whether the place of an item says something. */
+  readonly isList: boolean;
+  /** Lines that are no JSON, by their place. */
+  readonly bad?: ReadonlyMap<number, Problem>;
+}
+
+/** What a body holds side by side: the lines of one of JSON lines, the elements of an array, or the body alone. */
+function itemsOf(content: Content): Items {
+  if ('json' in content) {
+    const { json } = content;
+    return Array.isArray(json) ? { items: json, isList: true } : { items: [json], isList: false };
+  }
+  const bad = new Map<number, Problem>();
+  const items = content.lines.map((line, i) => {
+    if ('json' in line) return line.json;
+    bad.set(i, line);
+    return undefined;
+  });
+  return { items, isList: true, bad };
+}
+
+/** Bodies of any form, by a mapping. */
+function takeMapped(settings: ParseSettings, mapping: Mapping): TakeContent {
+  const apply = createMappingApplier({
+    mapping,
+    check: createReadingCheck(),
+    timeUnit: settings.timeUnit,
+    defaultDevice: settings.defaultDevice,
+    parse: (text) => parseInside(text, settings),
+  });
+  return (content, event) => {
+    // What a client of AMQP has parsed becomes what a capture file will hold of it.
+    const plain =
+      'json' in content && typeof event.body === 'object' && !(event.body instanceof Uint8Array)
+        ? { json: JSON.parse(jsonText(content.json)) as unknown }
+        : content;
+    const { items, isList, bad }: Items =
+      mapping.wholeArray && 'json' in plain ? { items: [plain.json], isList: false } : itemsOf(plain);
+    if (items.length > settings.maxItems) return refused(tooManyItems(items.length, settings));
+    const facts = factsOf(event);
+    const latestMs = event.enqueuedMs + settings.clockSkewMs;
+    const readings: ParsedReading[] = [];
+    const problems = gatherProblems();
+    let taken = 0;
+    let index = 0;
+    const sink: Sink = {
+      reading: (reading) => void readings.push(reading),
+      problem: (problem) => problems.add(isList ? { ...problem, index } : problem),
+      room: () => ++taken <= settings.maxItems,
+    };
+    for (; index < items.length && taken <= settings.maxItems; index++) {
+      const item = items[index];
+      const badLine = bad?.get(index);
+      if (badLine) sink.problem(badLine);
+      else if (typeof item === 'object' && item !== null && (mapping.wholeArray || !Array.isArray(item)))
+        apply(item, facts, latestMs, sink);
+      else sink.problem({ reason: 'not_a_reading', message: `a body must be a JSON object, got ${shown(item)}` });
+    }
+    if (taken > settings.maxItems) return refused(tooManyItems(taken, settings));
+    return problems.found ? { readings, ...problems.found } : { readings, problems: NONE };
   };
 }
 

@@ -6,6 +6,7 @@
 import { chmodSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config, Env } from '../config.ts';
+import { readMapping } from '../connect/mapping.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { programEnv } from '../domain/program-env.ts';
 import { codeFile } from '../paths.ts';
@@ -61,11 +62,14 @@ const START_TIMEOUT_MS = 60_000;
 
 /**
  * Starts all parts and resolves when they answer; when it rejects, what it started is gone.
- * @throws FleetscoreError `STACK_RUNNING`, `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL`, `FOLDER`,
+ * @throws FleetscoreError `INVALID_MAPPING`, `STACK_RUNNING`,
+ *   `PORT_BUSY`, `START_FAILED`, `NO_PYTHON`, `TEMPORAL_INSTALL`, `FOLDER`,
  *   `DISK_FULL`, `INTERRUPTED`
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home } = options.config;
+  // Told here, and not in the log of an ingest worker that ends again and again.
+  readMapping(options.config.ingest.mapping);
   await claimHome(home, options.log);
   // What the processes write holds keys and readings.
   const mask = process.umask(0o077);
@@ -254,6 +258,15 @@ function partVariables(config: Config, ports: Ports, keys: StackKeys, env: Env):
     FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=${keys.eventHubs};UseDevelopmentEmulator=true;`,
     // Commands ask for the pools that this stack has.
     ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
+    // And read raw events as its ingest worker does.
+    ...mappingVariables(config),
+  };
+}
+
+function mappingVariables({ ingest: { mapping, defaultDevice } }: Config): Record<string, string> {
+  return {
+    ...(mapping.text === 'default' ? {} : { FLEETSCORE_MAPPING: mapping.text }),
+    ...(defaultDevice === undefined ? {} : { FLEETSCORE_DEFAULT_DEVICE: defaultDevice }),
   };
 }
 

@@ -59,6 +59,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'alarms try': ['alarms try alarms.json --from 2026-11-23 --to 2026-11-24'],
   readings: ['readings press-7/oil-temp 2026-11-23T14:00:05', `readings press-7/oil-temp ${HOUR}`],
   'ingest status': ['ingest status'],
+  'ingest try': ['ingest try payload.json', 'ingest try events.jsonl --mapping iot-hub'],
   'ingest rebuild': [
     `ingest rebuild ${HOUR}`,
     `ingest rebuild ${HOUR} --names '{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{PartitionId}-{Hour}-{Minute}-{Second}'`,

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { FAILURE_KINDS } from '../../samples/simulate-failures.ts';
 import { MAX_SIMULATED, MAX_WINDOWS } from '../../samples/simulate-limits.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
+import { asDuration, asTime, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerSensors(program: Command): void {
   program
@@ -51,7 +51,27 @@ export function registerIngest(program: Command): void {
     .addOption(toOption().makeOptionMandatory())
     .option('--names <format>', 'how Event Hubs Capture names its files, where that is not its default')
     .action(does(() => import('../ingest/ingest.ts'), 'rebuild'));
+  registerTry(ingest);
   registerDeadLetters(ingest);
+}
+
+function registerTry(ingest: Command): void {
+  ingest
+    .command('try')
+    .description(
+      'show what the events of a file would become, and why not; nothing is sent or stored. A file is one event, ' +
+        'JSON lines, {"event": {"body": ..., "properties": ..., "systemProperties": ...}}, ' +
+        'a dead letter, or a capture file',
+    )
+    .argument('<file>', 'the file; - is standard input')
+    .option('--mapping <name>', 'a ready-made mapping, a JSON file, or JSON (default: FLEETSCORE_MAPPING)')
+    .addOption(new Option('--enqueued <time>', 'when events came that do not say it (default: now)').argParser(asTime))
+    .addOption(
+      new Option('--limit <n>', 'how many readings and problems are shown at the most')
+        .default(100)
+        .argParser(asWhole(1, 1_000_000)),
+    )
+    .action(does(() => import('../ingest/try.ts'), 'tryFile'));
 }
 
 export function registerDeadLetters(ingest: Command): void {

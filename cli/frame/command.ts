@@ -15,6 +15,7 @@ export const EXIT_USAGE = 2;
 
 const USAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'INVALID_CONFIG',
+  'INVALID_MAPPING',
   'INVALID_TIME',
   'INVALID_DURATION',
   'INVALID_NAME',

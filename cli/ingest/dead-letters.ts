@@ -1,8 +1,17 @@
 /** `fleetscore ingest deadletters`: events that could not be taken, and sending them again once the cause is mended. */
-import { letterText, listDeadLetters, replayDeadLetters, type StoredDeadLetter } from '../../ingest/dead-letters.ts';
+import {
+  eventOfLetter,
+  letterText,
+  listDeadLetters,
+  replayDeadLetters,
+  type StoredDeadLetter,
+} from '../../ingest/dead-letters.ts';
 import { hubFolder } from '../../ingest/event.ts';
+import { suggestMapping } from '../../ingest/mapping/suggest.ts';
 import { countOf } from '../../ingest/parse/problems.ts';
+import { INGEST_DEFAULTS, parseSettings } from '../../ingest/settings.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
+import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { openHubReader } from '../../connect/partitions.ts';
 import type { Output } from '../frame/command.ts';
@@ -62,22 +71,41 @@ async function list(context: Context, options: DeadLetterOptions): Promise<Outpu
       problems: letter.problems,
       dead: deadIn(letter),
       reasons: letter.reasons ?? null,
+      properties: letter.properties ?? null,
+      systemProperties: letter.systemProperties ?? null,
       // Text where it is text, else base64.
       ...bodyData(letter),
     })),
     text: [
       shown,
       ...(letters.length > 0 ? ['', ...sentences(letters), ''] : []),
+      ...proposal(context, letters),
       ...(more ? [`The first ${formatCount(letters.length)}; --limit shows more.`] : []),
       ...(letters.length > 0
         ? [
-            '--json shows the bodies. Where other fields, units or limits are meant, FLEETSCORE_FIELD_* and ' +
-              'the other settings of ingest say so to the ingest worker; ' +
+            '--json shows the bodies. Where other forms, fields, units or limits are meant, FLEETSCORE_MAPPING, ' +
+              'FLEETSCORE_FIELD_* and the other settings of ingest say so to the ingest worker; ' +
               'then: fleetscore ingest deadletters --replay',
           ]
         : []),
     ].join('\n'),
   };
+}
+
+/** Letters that are tried with every mapping. */
+const TRIED = 200;
+
+/** Which ready-made mapping takes events that were refused. */
+function proposal(context: Context, letters: readonly StoredDeadLetter[]): string[] {
+  const tried = letters.filter(({ leftOut }) => leftOut === undefined).slice(0, TRIED);
+  const settings = parseSettings({ ...INGEST_DEFAULTS, ...ingestSettings(context.config) });
+  const found = suggestMapping(tried.map(eventOfLetter), settings);
+  if (found === undefined || found.name === settings.mapping?.name) return [];
+  return [
+    `FLEETSCORE_MAPPING=${found.name} takes ${formatCount(found.events)} of the ${formatCount(tried.length)}: see ` +
+      `fleetscore ingest try --mapping ${found.name}`,
+    '',
+  ];
 }
 
 const deadIn = ({ reasons, problems }: StoredDeadLetter): number => (reasons ? countOf({ reasons }) : problems.length);

@@ -12,6 +12,7 @@ import { formatBytes, formatNumberOf } from '../../report/format.ts';
 import { readingsWait } from '../../storage/store.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
+import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { attributesCommand, missingSearchAttributes } from '../../connect/search-attributes.ts';
@@ -54,6 +55,10 @@ export async function examine(context: Context): Promise<Output> {
     check('SQL store', () => sql(context)),
     check('Blob storage', () => blob(context)),
     check('Event Hubs', () => eventHubs(context)),
+    check(
+      'Mapping',
+      async () => ingestSettings(context.config).mapping?.name ?? 'default, the fields of docs/readings.md',
+    ),
     check('Batches', () => lookAtBatches(context)),
   ]);
   const problems = findings.filter((finding) => finding.state === 'problem').length;

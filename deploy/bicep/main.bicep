@@ -108,6 +108,15 @@ param makeCluster string = 'yes'
 param hub string = 'readings'
 param window string = '5s'
 param hop string = window
+
+@description('As FLEETSCORE_MAPPING: the name of a ready-made payload mapping. A file of your own goes into the next one.')
+param mapping string = 'default'
+
+@description('A mapping of your own, JSON in base64: azd puts values into JSON as they are, where quotes end a text.')
+param mappingBase64 string = ''
+
+@description('As FLEETSCORE_DEFAULT_DEVICE: device of readings whose event names none.')
+param defaultDevice string = ''
 param outOfOrderSeconds int = 30
 param scoringQueue string = 'scoring'
 param logLevel string = 'info'
@@ -134,6 +143,7 @@ var logsName = 'log-${token}'
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
 var fileZone = 'privatelink.file.${environment().suffixes.storage}'
 var sqlZone = 'privatelink${environment().suffixes.sqlServerHostname}'
+var payloadMapping = empty(mappingBase64) ? mapping : base64ToString(mappingBase64)
 var eventHubsZone = 'privatelink.servicebus.windows.net'
 var vaultZone = 'privatelink.vaultcore.azure.net'
 var registryZone = 'privatelink.azurecr.io'
@@ -408,6 +418,8 @@ module workers 'workers.bicep' = {
     consumerGroup: consumerGroup
     window: window
     hop: hop
+    mapping: payloadMapping
+    defaultDevice: defaultDevice
     scoringQueue: scoringQueue
     logLevel: logLevel
     pool: {
@@ -534,5 +546,6 @@ output FLEETSCORE_BLOB_URL string = storage.outputs.blobUrl
 output FLEETSCORE_EVENT_HUBS_NAMESPACE string = eventHubs.outputs.hostName
 output FLEETSCORE_EVENT_HUB string = hub
 output FLEETSCORE_CONSUMER_GROUP string = consumerGroup
+output FLEETSCORE_MAPPING string = payloadMapping
 output FLEETSCORE_SQL_URL string = 'Server=${sql.outputs.host},1433;Database=${sql.outputs.databaseName};Authentication=Active Directory Default;Encrypt=true'
 output FLEETSCORE_SCORING_QUEUE string = scoringQueue

@@ -35,6 +35,9 @@ param hub string
 param consumerGroup string
 param window string
 param hop string
+@description('Name of a payload mapping, or its JSON.')
+param mapping string
+param defaultDevice string
 param scoringQueue string
 param logLevel string
 
@@ -150,6 +153,8 @@ var ingestEnv = concat(commonEnv, [
   { name: 'FLEETSCORE_EVENT_HUBS_NAMESPACE', value: eventHubsHost }
   { name: 'FLEETSCORE_EVENT_HUB', value: hub }
   { name: 'FLEETSCORE_CONSUMER_GROUP', value: consumerGroup }
+  { name: 'FLEETSCORE_MAPPING', value: mapping }
+  { name: 'FLEETSCORE_DEFAULT_DEVICE', value: defaultDevice }
 ])
 
 resource logs 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {

@@ -7,7 +7,7 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../../domain/errors.ts';
 import { endOfValue, skipValue } from './check.ts';
-import { plainValue, type Typed } from './plain.ts';
+import { bodyValue, plainValue, type Typed } from './plain.ts';
 
 type Message = Record<string, unknown>;
 
@@ -22,6 +22,8 @@ const GUARDED = Symbol.for('fleetscore.guardedDecoding');
 const ANNOTATIONS = 0x72;
 const PROPERTIES = 0x73;
 const APPLICATION_PROPERTIES = 0x74;
+const SEQUENCE = 0x76;
+const VALUE = 0x77;
 /** All of them, from the header to the footer. */
 const SECTIONS: ReadonlySet<number> = new Set([0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78]);
 /** Places of the fields of the section of properties that may be of several types. */
@@ -67,6 +69,7 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
       for (let at = 0; at < bytes.length;) at = endOfSection(bytes, at);
       const message = decode.call(rhea.message, bytes);
       if (needsTypes(message)) retype(rhea, message, bytes);
+      if (hidesTypes(message.body)) retypeBody(rhea, message, bytes);
       return message;
     } catch (error) {
       return withoutContent(rhea, decode.call(rhea.message, Buffer.alloc(0)), bytes, messageOf(error));
@@ -98,6 +101,27 @@ const needsTypes = ({ application_properties, message_id, correlation_id }: Mess
   (isObject(application_properties) && Object.values(application_properties).some(isObject));
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** Whether a value or sequence holds what the decoder left as bytes (decimals, UUIDs), or objects of its own. */
+function hidesTypes(body: unknown, depth = 0): boolean {
+  if (!isObject(body) || body instanceof Date) return false;
+  if (body instanceof Uint8Array) return depth > 0;
+  const { typecode, content } = body as { readonly typecode?: unknown; readonly content?: unknown };
+  if (depth === 0 && typeof typecode === 'number') return typecode === SEQUENCE && hidesTypes(content, 1);
+  if (depth > 0 && !Array.isArray(body) && Object.getPrototypeOf(body) !== Object.prototype) return true;
+  return Object.values(body).some((value) => hidesTypes(value, depth + 1));
+}
+
+function retypeBody({ types }: Rhea, message: Message, bytes: Buffer): void {
+  const found: unknown[] = [];
+  for (const { code, at, end } of sections(bytes))
+    if (code === VALUE || code === SEQUENCE) found.push(bodyValue(new types.Reader(bytes.subarray(at, end)).read()));
+  if (found.length === 0) return;
+  const value = found.length === 1 ? found[0] : found;
+  const { body } = message as { body: { content?: unknown } };
+  if (Array.isArray(value) && 'content' in body) body.content = value;
+  else message.body = value;
+}
 
 /** The sections of a message that can be read alone: their code, and where each begins and ends. */
 function* sections(bytes: Buffer): Generator<{ readonly code: number; readonly at: number; readonly end: number }> {

@@ -41,6 +41,25 @@ export function plainValue(typed: Typed): Plain {
     : jsonText(untyped(typed));
 }
 
+/**
+ * A value or sequence as the body of an event, as its JSON would be: maps are objects, lists arrays, decimals numbers;
+ * times stay dates.
+ */
+export function bodyValue(typed: Typed): unknown {
+  const { value } = typed;
+  const { name } = typed.type;
+  if (typed.descriptor === undefined && Array.isArray(value)) {
+    const items = (value as Typed[]).map((item) => (isTyped(item) ? bodyValue(item) : item));
+    if (!name.startsWith('Map')) return items;
+    return Object.fromEntries(items.flatMap((key, i) => (i % 2 === 0 ? [[String(key), items[i + 1]]] : [])));
+  }
+  const plain = plainValue(typed);
+  return DECIMALS[name] && typeof plain === 'string' ? Number(plain) : plain;
+}
+
+const isTyped = (value: unknown): value is Typed =>
+  typeof value === 'object' && value !== null && 'type' in value && 'value' in value;
+
 function untyped(typed: unknown): unknown {
   if (Array.isArray(typed)) return typed.map(untyped);
   const { type, value } = (typed ?? {}) as Partial<Typed>;

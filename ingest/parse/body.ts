@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { gunzipSync } from 'node:zlib';
 import { messageOf } from '../../domain/errors.ts';
 import type { Problem } from './problems.ts';
-import { shapeProblem, type ShapeLimits } from './shape.ts';
+import { shapeProblem, tooManyItems, type ShapeLimits } from './shape.ts';
 import { encodingProblem, looksLikeUtf16 } from './utf8.ts';
 
 export interface BodyLimits extends ShapeLimits {
@@ -25,6 +25,11 @@ export interface EventBody {
   readonly unreadable?: string;
   /** `gzip`, or absent; gzip is also recognised by its first bytes. */
   readonly contentEncoding?: string;
+  readonly partitionKey?: string;
+  /** Set by the sender. */
+  readonly properties?: Readonly<Record<string, unknown>>;
+  /** Set by the service and the protocol, without those that have a field of their own. */
+  readonly systemProperties?: Readonly<Record<string, unknown>>;
 }
 
 /** Readings shrink to a tenth or a fiftieth; what shrinks further holds the same few bytes again and again. */
@@ -34,14 +39,17 @@ const SMALL_BYTES = 1024 * 1024;
 /** `NaN` and its like in a body. */
 const MAX_NON_FINITE = 100_000;
 
-export type Decoded = { readonly json: unknown } | Problem;
+export type DecodedText = { readonly json: unknown } | Problem;
+
+/** `lines`: a body of JSON texts, one a line, each with its own fate. */
+export type Decoded = DecodedText | { readonly lines: readonly DecodedText[] };
 
 /** The JSON value of a body, or what is wrong with it. */
 export function decodeBody(event: EventBody, limits: BodyLimits): Decoded {
   const { body } = event;
   if (typeof body === 'string') {
     if (body.length > limits.maxBodyBytes) return tooLarge(body.length, limits);
-    return shapeProblem(Buffer.from(body), limits) ?? parsed(body);
+    return shapeProblem(Buffer.from(body), limits) ?? parsed(body, limits);
   }
   if (!(body instanceof Uint8Array)) return { json: body };
   if (body.length > limits.maxBodyBytes) return tooLarge(body.length, limits);
@@ -51,7 +59,7 @@ export function decodeBody(event: EventBody, limits: BodyLimits): Decoded {
   const shape = shapeProblem(bytes, limits);
   if (shape) return shape;
   if (!isUtf8(bytes)) return { reason: 'bad_encoding', message: `the body is not UTF-8: ${encodingProblem(bytes)}` };
-  const content = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  const content = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'), limits);
   // Plain letters as UTF-16 are UTF-8 as well, with a NUL after each.
   const utf16 = 'reason' in content ? looksLikeUtf16(bytes) : undefined;
   return utf16 ? { reason: 'bad_encoding', message: `the body is not UTF-8: it looks like ${utf16}` } : content;
@@ -78,13 +86,18 @@ function inflated(body: Uint8Array, { maxInflatedBytes }: BodyLimits): Uint8Arra
   }
 }
 
-function parsed(text: string): Decoded {
+function parsed(text: string, limits: BodyLimits): Decoded {
   // Some senders begin with a byte order mark, which JSON.parse refuses.
   const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  const one = jsonOf(plain);
+  return 'reason' in one ? (linesOf(plain, limits) ?? one) : one;
+}
+
+function jsonOf(text: string): DecodedText {
   try {
-    return { json: JSON.parse(plain) as unknown };
+    return { json: JSON.parse(text) as unknown };
   } catch (error) {
-    const quoted = quoteNonFinite(plain);
+    const quoted = quoteNonFinite(text);
     if (quoted !== undefined) {
       try {
         return { json: JSON.parse(quoted) as unknown };
@@ -92,12 +105,30 @@ function parsed(text: string): Decoded {
         // The first error speaks of the body as it was sent.
       }
     }
-    return { reason: 'not_json', message: `the body is not JSON: ${messageOf(error).slice(0, 200)}${hint(plain)}` };
+    return { reason: 'not_json', message: `the body is not JSON: ${messageOf(error).slice(0, 200)}` };
   }
 }
 
-function hint(text: string): string {
-  return /^\s*\{.*\}\s*\n\s*\{/.test(text.slice(0, 10_000)) ? '. Several JSON texts one a line: send an array' : '';
+/** JSON within the body, as a text: bounded as a body is. @throws Error that says what is wrong */
+export function parseInside(text: string, limits: ShapeLimits): unknown {
+  const problem = shapeProblem(Buffer.from(text), limits);
+  const read = problem ?? jsonOf(text);
+  if ('json' in read) return read.json;
+  throw new Error(read.message.replace('the body is not JSON', 'it is not JSON'));
+}
+
+/**
+ * Several JSON texts, one a line, as Stream Analytics, Fluent Bit and others write them (jsonlines.org, ndjson). Told
+ * by the first line, which is a whole object or array; undefined when it is not. A line that is no JSON costs itself.
+ */
+function linesOf(text: string, limits: BodyLimits): Decoded | undefined {
+  const end = text.indexOf('\n');
+  if (end < 0) return undefined;
+  const first = jsonOf(text.slice(0, end));
+  if ('reason' in first || typeof first.json !== 'object' || first.json === null) return undefined;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  if (lines.length > limits.maxItems) return tooManyItems(lines.length, limits);
+  return { lines: lines.map((line) => jsonOf(line)) };
 }
 
 /** Word and what stands for it: each once, as there may be many. */

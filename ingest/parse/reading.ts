@@ -27,17 +27,27 @@ export interface ReadingRules {
   readonly fields: FieldNames;
   /** What numbers in the time's field count; see `wireTime`. */
   readonly timeUnit?: TimeUnit;
+  /** Device of readings that name none. */
+  readonly defaultDevice?: string;
 }
 
 export type ReadingOrProblem = ParsedReading | Problem;
 
+/** The parts of a reading as they were sent; all but the quality are there. */
+export type CheckReading = (
+  ts: unknown,
+  device: unknown,
+  sensor: unknown,
+  value: unknown,
+  quality: unknown,
+  latestMs: number,
+  unit: TimeUnit | undefined,
+) => ReadingOrProblem;
+
 const KNOWN_NAMES = 100_000;
 
-/** Reads items; remembers names it has found good, so that each is checked once and not per reading. */
-export function createReadingParser({
-  fields,
-  timeUnit,
-}: ReadingRules): (item: unknown, latestMs: number) => ReadingOrProblem {
+/** Remembers names it has found good, so that each is checked once and not per reading. */
+export function createReadingCheck(): CheckReading {
   const good = boundedMap<true>(KNOWN_NAMES);
   const problemOf = (what: 'device' | 'sensor', name: unknown): string | undefined => {
     if (typeof name === 'string' && good.get(name)) return undefined;
@@ -45,20 +55,10 @@ export function createReadingParser({
     if (problem === undefined) good.set(name as string, true);
     return problem;
   };
-
-  return (item, latestMs) => {
-    if (typeof item !== 'object' || item === null || Array.isArray(item))
-      return { reason: 'not_a_reading', message: `a reading must be a JSON object, got ${shown(item)}` };
-    const record = item as Record<string, unknown>;
-    const ts = pick(record, fields.ts);
-    const device = pick(record, fields.device);
-    const sensor = pick(record, fields.sensor);
-    const value = pick(record, fields.value);
-    if (ts === undefined || device === undefined || sensor === undefined || value === undefined)
-      return { reason: 'missing_field', message: missing(record, fields) };
+  return (ts, device, sensor, value, quality, latestMs, unit) => {
     const badName = problemOf('device', device) ?? problemOf('sensor', sensor);
     if (badName !== undefined) return { reason: 'bad_name', message: badName };
-    const tsMs = wireTime(ts, timeUnit);
+    const tsMs = wireTime(ts, unit);
     if (typeof tsMs === 'string') return { reason: 'bad_time', message: tsMs };
     if (tsMs < MIN_TIME_MS) return { reason: 'time_out_of_range', message: `the time ${shown(ts)} is before 1970` };
     if (tsMs > latestMs)
@@ -70,7 +70,6 @@ export function createReadingParser({
       };
     if (typeof value !== 'number' || !Number.isFinite(value))
       return { reason: 'bad_value', message: `the value must be a finite number, got ${shown(value)}` };
-    const quality = pick(record, fields.quality);
     const reading = { tsMs, device: device as string, sensor: sensor as string, value: settled(value) };
     return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean'
       ? { ...reading, quality }
@@ -78,16 +77,47 @@ export function createReadingParser({
   };
 }
 
-function missing(record: Readonly<Record<string, unknown>>, fields: FieldNames): string {
+/** Reads items with one field each for time, device, sensor, value and quality. */
+export function createReadingParser({
+  fields,
+  timeUnit,
+  defaultDevice,
+}: ReadingRules): (item: unknown, latestMs: number) => ReadingOrProblem {
+  const check = createReadingCheck();
+  return (item, latestMs) => {
+    if (typeof item !== 'object' || item === null || Array.isArray(item))
+      return { reason: 'not_a_reading', message: `a reading must be a JSON object, got ${shown(item)}` };
+    const record = item as Record<string, unknown>;
+    const ts = pick(record, fields.ts);
+    const device = pick(record, fields.device) ?? defaultDevice;
+    const sensor = pick(record, fields.sensor);
+    const value = pick(record, fields.value);
+    if (ts === undefined || device === undefined || sensor === undefined || value === undefined)
+      return { reason: 'missing_field', message: missing(record, fields, defaultDevice) };
+    return check(ts, device, sensor, value, pick(record, fields.quality), latestMs, timeUnit);
+  };
+}
+
+function missing(
+  record: Readonly<Record<string, unknown>>,
+  fields: FieldNames,
+  defaultDevice: string | undefined,
+): string {
   const absent = (['ts', 'device', 'sensor', 'value'] as const).filter(
-    (field) => pick(record, fields[field]) === undefined,
+    (field) => pick(record, fields[field]) === undefined && !(field === 'device' && defaultDevice !== undefined),
   );
+  return (
+    `missing ${absent.map((field) => `"${fields[field][0]}"`).join(', ')}; ${membersOf(record)} ` +
+    '(FLEETSCORE_FIELD_* name the fields; FLEETSCORE_MAPPING is for other forms of events' +
+    `${absent.length === 1 && absent[0] === 'device' ? '; FLEETSCORE_DEFAULT_DEVICE names a device for all' : ''})`
+  );
+}
+
+/** `it has "a", "b", ...`: the names of the members of an object, for messages. */
+export function membersOf(record: object): string {
   const names = Object.keys(record);
   const there = names.length === 0 ? 'it has none' : `it has ${names.slice(0, 6).map(shown).join(', ')}`;
-  return (
-    `missing ${absent.map((field) => `"${fields[field][0]}"`).join(', ')}; ` +
-    `${there}${names.length > 6 ? ', ...' : ''} (FLEETSCORE_FIELD_* name the fields)`
-  );
+  return `${there}${names.length > 6 ? ', ...' : ''}`;
 }
 
 function pick(record: Readonly<Record<string, unknown>>, names: readonly string[]): unknown {

@@ -159,3 +159,37 @@ test('typed properties are plain values: numbers exact, UUIDs and decimals as te
 test('a value without type information is itself', () => {
   expect(plainValue({ type: { name: 'Boolean' }, value: true })).toBe(true);
 });
+
+test('decimals, 64-bit numbers, UUIDs and times in a value or a sequence are what JSON would hold of them', () => {
+  const decimal = Buffer.concat([Buffer.from([0x94]), Buffer.from('303e00000000000000000000000000d7', 'hex')]);
+  const text = (value: string): Buffer => Buffer.concat([Buffer.from([0xa1, value.length]), Buffer.from(value)]);
+  const map = (...items: Buffer[]): Buffer => {
+    const content = Buffer.concat(items);
+    return Buffer.concat([Buffer.from([0xd1]), u32(content.length + 4), u32(items.length), content]);
+  };
+  const time = Buffer.concat([Buffer.from([0x83]), Buffer.from('0000018bcfe56800', 'hex')]);
+  const reading = map(
+    text('ts'),
+    time,
+    text('device'),
+    text('p'),
+    text('sensor'),
+    text('s'),
+    text('value'),
+    decimal,
+    text('n'),
+    Buffer.concat([Buffer.from([0x81]), Buffer.from('7fffffffffffffff', 'hex')]),
+    text('id'),
+    Buffer.concat([Buffer.from([0x98]), Buffer.alloc(16, 1)]),
+  );
+  const value = {
+    ts: new Date(1_700_000_000_000),
+    device: 'p',
+    sensor: 's',
+    value: 21.5,
+    n: 2n ** 63n - 1n,
+    id: '01010101-0101-0101-0101-010101010101',
+  };
+  expect(message.decode(section(0x77, reading)).body).toEqual(value);
+  expect(message.decode(section(0x76, list32(1, reading))).body).toMatchObject({ content: [value] });
+});

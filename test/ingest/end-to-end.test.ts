@@ -1,3 +1,4 @@
+import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import { afterAll, beforeAll } from '@jest/globals';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,6 +8,8 @@ import { isoTime } from '../../domain/time.ts';
 import { createProducer } from '../../ingest/connect.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
 import { startIngest } from '../../ingest/ingest-worker.ts';
+import { namedMapping } from '../../ingest/mapping/named.ts';
+import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { sendFiles, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
@@ -20,7 +23,7 @@ const dir = tempDir('ingest');
 let servers: IngestServers;
 beforeAll(async () => {
   servers = await startIngestServers(dir, {
-    hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'csv', 'empty'],
+    hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'mapped', 'csv', 'empty'],
     partitions: 3,
   });
 }, 60_000);
@@ -365,6 +368,60 @@ test('poison goes to dead letters, which can be sent again', async () => {
       expect(await allWindows(store)).toEqual(expectedWindows([good]));
       worker.process.kill('SIGTERM');
       expect(await worker.ended).toBe('0');
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('events of IoT Hub that were refused are replayed with a mapping; a rebuild gives the same windows', async () => {
+  const hub = 'mapped';
+  const producer = servers.producer(hub);
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+  const start = (store: Store, settings: Partial<IngestSettings>) =>
+    startIngest({
+      eventHubs: { connection: { connectionString: servers.eventHubs }, hub, consumerGroup: '$Default' },
+      store,
+      blobs: servers.blobs,
+      checkpoints: servers.checkpoints,
+      settings: { ...QUICK, workerName: 'mapped', ...settings },
+      log: quiet,
+    });
+  const applied = async (store: Store) =>
+    (await store.listProgress()).reduce((sum, { appliedSeq }) => sum + appliedSeq + 1, 0);
+  const mapping = namedMapping('iot-hub')!;
+  const telemetry = (ts: number, values: object): AmqpAnnotatedMessage => ({
+    body: { ts, ...values },
+    bodyType: 'value',
+    messageAnnotations: { 'iothub-connection-device-id': 'pump-1' },
+  });
+  const expected = expectedWindows([
+    { ts: T0, device: 'pump-1', sensor: 'temp', value: 20 },
+    { ts: T0, device: 'pump-1', sensor: 'hum', value: 40 },
+    { ts: T0 + 1_000, device: 'pump-1', sensor: 'temp', value: 21 },
+  ]);
+  try {
+    await withStore(hub, async (store) => {
+      const before = await start(store, {});
+      await producer.sendBatch([telemetry(T0, { temp: 20, hum: 40 })], { partitionKey: 'pump-1' });
+      await until(async () => (await applied(store)) === 1);
+      await before.stop();
+      expect(await store.listSensors()).toEqual([]);
+
+      const after = await start(store, { mapping });
+      await producer.sendBatch([telemetry(T0 + 1_000, { temp: 21 })], { partitionKey: 'pump-1' });
+      expect(await replayDeadLetters(servers.blobs, producer, `localhost/${hub}/`)).toBe(1);
+      await until(async () => (await applied(store)) === 3);
+      await after.stop();
+      expect(await allWindows(store)).toEqual(expected);
+    });
+    await withStore('rebuilt', async (store) => {
+      const period = { fromMs: 0, toMs: T0 * 2 };
+      const from = { store, blobs: servers.blobs, hub: { namespace: 'localhost', hub }, consumerGroup: 'g', period };
+      const result = await rebuildWindows({ ...from, settings: { mapping }, log: quiet });
+      // The one that was refused at first is there twice, and a reading counts once.
+      expect(result).toMatchObject({ events: 3, dead: 0 });
+      expect(await allWindows(store)).toEqual(expected);
     });
   } finally {
     await producer.close();

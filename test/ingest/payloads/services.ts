@@ -1,0 +1,110 @@
+/** Rows of docs/payloads.md: services of Azure. */
+import { good, hubDevice, json, READING, text, TS, type Shape } from './shape.ts';
+
+/** Services of Azure. */
+export const AZURE: readonly Shape[] = [
+  { shape: 'device in the body too', from: 'IoT Hub', body: json(good), annotations: hubDevice, plain: [READING] },
+  {
+    shape: 'device in the annotation only',
+    from: 'IoT Hub',
+    body: json({ ts: TS, sensor: 'temp', value: 21.5 }),
+    annotations: hubDevice,
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [READING],
+  },
+  {
+    shape: 'wide, device and time in annotations',
+    from: 'IoT Hub',
+    body: json({ temp: 21.5, hum: 40 }),
+    annotations: hubDevice,
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [READING, 'pump-1/hum 40'],
+  },
+  {
+    shape: 'twin and lifecycle events',
+    from: 'IoT Hub routes',
+    body: json({ version: 4, properties: { reported: { x: 1 } } }),
+    annotations: { ...hubDevice, 'iothub-message-source': 'twinChangeEvents' },
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [],
+  },
+  {
+    shape: '`Body`, `SystemProperties`',
+    from: 'IoT Hub through storage, Functions',
+    body: json({
+      EnqueuedTimeUtc: TS,
+      Properties: {},
+      SystemProperties: { connectionDeviceId: 'pump-1', enqueuedTime: TS },
+      Body: { temp: 21.5 },
+    }),
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [READING],
+  },
+  {
+    shape: '`body` in base64',
+    from: 'IoT Hub through Event Grid',
+    body: json([
+      {
+        eventType: 'Microsoft.Devices.DeviceTelemetry',
+        data: {
+          properties: {},
+          systemProperties: { 'iothub-connection-device-id': 'pump-1', 'iothub-enqueuedtime': TS },
+          body: json({ temp: 21.5 }).toString('base64'),
+        },
+      },
+    ]),
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [READING],
+  },
+  {
+    shape: '`IoTHub` member',
+    from: 'Stream Analytics',
+    body: text(`${JSON.stringify({ ts: TS, temp: 21.5, PartitionId: 1, IoTHub: { ConnectionDeviceId: 'pump-1' } })}\n`),
+    plain: ['missing_field'],
+    mapping: 'iot-hub',
+    mapped: [READING],
+  },
+  {
+    shape: 'export of telemetry',
+    from: 'IoT Central',
+    body: json({
+      applicationId: 'a',
+      messageSource: 'telemetry',
+      deviceId: 'pump-1',
+      enqueuedTime: TS,
+      telemetry: { temp: 21.5, state: 'on', motor: { rpm: 900 } },
+      messageProperties: {},
+    }),
+    plain: ['missing_field'],
+    mapping: 'iot-central',
+    mapped: [READING, 'pump-1/motor.rpm 900'],
+  },
+  {
+    shape: 'export of properties',
+    from: 'IoT Central',
+    body: json({
+      applicationId: 'a',
+      messageSource: 'properties',
+      deviceId: 'pump-1',
+      enqueuedTime: TS,
+      properties: [{ name: 'x', value: 1 }],
+    }),
+    plain: ['missing_field'],
+    mapping: 'iot-central',
+    mapped: [],
+  },
+  {
+    shape: 'tags with SourceTimestamp',
+    from: 'Azure IoT Operations',
+    body: json({ temp: { SourceTimestamp: TS, Value: 21.5 }, 'Tag 10': { SourceTimestamp: TS, Value: 7 } }),
+    properties: { ce_subject: Buffer.from('pump-1/default') },
+    plain: ['missing_field'],
+    mapping: 'iot-operations',
+    mapped: [READING, 'pump-1/Tag 10 7'],
+  },
+];
