@@ -19,6 +19,7 @@ import { stackKeys, type StackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
 import { LOOPBACK } from './ports.ts';
+import { dropTargets, openTargets, type PrometheusTargets } from './prometheus-targets.ts';
 import { refOf } from './processes.ts';
 import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';
 import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Ports, type Server } from './servers.ts';
@@ -78,6 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const stop = async (failed = false): Promise<void> => {
     leaveHome(home);
     await parts.stop(failed || serverDied ? SHORT_GRACE : {});
+    dropTargets(home);
     releaseHome(home);
     process.umask(mask);
   };
@@ -129,6 +131,8 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   const { config, scoringWorkers = 1, log } = options;
   const { home } = config;
   preparePlaces(home);
+  dropTargets(home);
+  const targets = config.metricsPort === undefined ? undefined : openTargets(home, log);
   const temporal = await temporalOf(options);
   const [ports, keys] = [await claimPorts(config), stackKeys(home)];
   const parted = partVariables(config, ports, keys, options.env);
@@ -167,7 +171,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   await Promise.all(
     workers.map((worker, i) =>
       superviseWorker(
-        () => startWorker(worker.role, i, config, worker.env, parts, log),
+        () => startWorker(worker.role, i, config, worker.env, parts, log, targets),
         i,
         parts,
         log,
@@ -184,7 +188,7 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
       signal: parts.ending,
       timeoutMs: START_TIMEOUT_MS,
       start: (variables) =>
-        parts.start(() => startWorker('scoring', nodes++, config, { ...env, ...variables }, parts, log)),
+        parts.start(() => startWorker('scoring', nodes++, config, { ...env, ...variables }, parts, log, targets)),
       ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
     });
     parts.before(() => pools.stop());
@@ -277,9 +281,10 @@ function startWorker(
   env: Env,
   { logs }: Parts,
   log: (line: string) => void,
+  targets: PrometheusTargets | undefined,
 ): ReturnType<typeof startChild> {
   const own = workerEnv(env, config, index);
-  return logs.carry(role, own, (onOutput) =>
+  const worker = logs.carry(role, own, (onOutput) =>
     startChild({
       name: `${role} worker`,
       file: codeFile(`workers/${role}`),
@@ -290,6 +295,11 @@ function startWorker(
       ...(onOutput ? { onOutput } : {}),
     }),
   );
+  worker.process.on('message', ({ metricsPort: port }: { readonly metricsPort?: number }) => {
+    if (port !== undefined) targets?.add(worker.pid, role, port);
+  });
+  void worker.ended.then(() => targets?.remove(worker.pid));
+  return worker;
 }
 
 /** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */

@@ -176,6 +176,8 @@ async function startPage(
       temporal === undefined ? '' : pageOf(temporal),
     );
     log.info({ metrics: `http://${LOOPBACK}:${server.port}/metrics` }, 'metrics');
+    // For whoever started this process and tells Prometheus of it.
+    process.send?.({ metricsPort: server.port });
     return server;
   } catch (error) {
     log.warn({ port: metricsPort }, `no metrics of this process: ${messageOf(error)}`);

@@ -20,6 +20,7 @@ import { sayWithKeys, tell } from '../frame/terminal.ts';
 import { ERROR_LINE, lastError } from './last-end.ts';
 import { defined } from '../../domain/defined.ts';
 import { redact } from '../../domain/redact.ts';
+import { dropTargets } from '../../local/prometheus-targets.ts';
 import type { OutsideTemporal } from '../../local/outside-temporal.ts';
 
 export interface UpOptions {
@@ -197,7 +198,11 @@ function startDetached(
 export async function down(context: Context): Promise<Output> {
   const { home } = context.config;
   const owner = lockOwner(home);
-  if (!owner || !isAlive(owner)) return { data: { stopped: false }, text: `No laptop stack runs in ${home}.` };
+  if (!owner || !isAlive(owner)) {
+    // Of one that was killed: its workers are gone.
+    dropTargets(home);
+    return { data: { stopped: false }, text: `No laptop stack runs in ${home}.` };
+  }
   if (owner.pid !== process.pid && refOf(owner.pid)?.started === owner.started) process.kill(owner.pid, 'SIGTERM');
   if (!(await waitForEnd(owner, 90_000)))
     throw new FleetscoreError(

@@ -4,11 +4,12 @@
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { spanIdOf, traceIdOf } from '../../domain/trace.ts';
+import { targetsFile } from '../../local/prometheus-targets.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { useStack } from '../support/local-stack.ts';
@@ -44,6 +45,8 @@ const stack = useStack('monitoring', {
   },
 });
 afterAll(() => receiver.stop());
+// After that of the stack, which is defined before it.
+afterAll(() => expect(existsSync(targetsFile(stack.home))).toBe(false));
 
 const bad = { device: SAMPLE_FLEET[1]!.device, sensor: SAMPLE_FLEET[1]!.sensor };
 /** Windows of 5 s in the quarter of an hour, of the two sensors that are scored. */
@@ -156,10 +159,13 @@ test('one trace goes from the schedule over workflows and activities to Blob, SQ
 const pages = async (): Promise<string> => (await eachPage()).join('');
 
 async function eachPage(): Promise<string[]> {
-  const urls = ['control', 'scoring', 'ingest'].map(
-    (role) => readFileSync(join(stack.home, 'logs', `${role}.log`), 'utf8').match(/"metrics":"(http[^"]+)"/)![1]!,
-  );
-  return Promise.all(urls.map(async (url) => (await fetch(url)).text()));
+  const found = JSON.parse(readFileSync(targetsFile(stack.home), 'utf8')) as {
+    readonly targets: readonly string[];
+    readonly labels: { readonly worker: string };
+  }[];
+  // The node of the pool came later than the others.
+  expect(found.map(({ labels }) => labels.worker).sort()).toEqual(['control', 'ingest', 'scoring']);
+  return Promise.all(found.map(async ({ targets: [address] }) => (await fetch(`http://${address}/metrics`)).text()));
 }
 
 interface Series {
