@@ -111,10 +111,13 @@ const RAW = {
   dateFromDays: (value: number) => value,
 };
 
+/** A page is no longer than it says. */
+const bound = (length: number) => ({ maxOutputLength: Math.max(1, length) });
+
 const COMPRESSORS: Compressors = {
-  GZIP: (input) => zlib.gunzipSync(input),
-  BROTLI: (input) => zlib.brotliDecompressSync(input),
-  ZSTD: (input) => zlib.zstdDecompressSync(input),
+  GZIP: (input, length) => zlib.gunzipSync(input, bound(length)),
+  BROTLI: (input, length) => zlib.brotliDecompressSync(input, bound(length)),
+  ZSTD: (input, length) => zlib.zstdDecompressSync(input, bound(length)),
 };
 
 function columnsOf({ schema }: FileMetaData): Column[] {

@@ -19,6 +19,7 @@ const COUNTS = {
   parser: 2_000,
   names: 2_000,
   csv: 500,
+  avro: 500,
   models: 1_000,
   amqp: 2_000,
   blockLists: 1_000,

@@ -14,7 +14,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { encodeName, nameProblem, parseSensorName } from '../../domain/sensor.ts';
 import { endOfValue } from '../../ingest/amqp/check.ts';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
-import { readFile } from '../../ingest/open-file.ts';
+import { readFile, type FileRules, type NamedInput } from '../../ingest/open-file.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { ServiceError } from '../../local/blob-server/errors.ts';
 import { EMULATOR_ACCOUNT, startBlobServer } from '../../local/blob-server/server.ts';
@@ -82,18 +82,29 @@ const csv: Target = {
   async run(input) {
     for (const format of [{}, { wide: true, separator: ';', decimal: ',', device: 'd' }] as const)
       for (const guess of [false, true])
-        try {
-          const file = { name: 'file.csv', stream: Readable.from([input]) };
-          for await (const { tsMs, value, device, sensor } of readFile(file, { onBad() {} }, { format, guess })) {
-            check(tsMs >= 0 && Number.isInteger(tsMs) && Number.isFinite(value), `a reading of ${tsMs}, ${value}`);
-            check(nameProblem('device', device) === undefined && nameProblem('sensor', sensor) === undefined, device);
-          }
-        } catch (error) {
-          refusing(() => {
-            throw error;
-          });
-        }
+        await sending({ name: 'file.csv', stream: Readable.from([input]) }, { format, guess });
   },
+};
+
+/** Reads a file as `send` does; what comes of it are readings, or a refusal. */
+async function sending(file: NamedInput, rules: FileRules): Promise<void> {
+  try {
+    for await (const { tsMs, value, device, sensor } of readFile(file, { onBad() {} }, rules)) {
+      check(tsMs >= 0 && Number.isInteger(tsMs) && Number.isFinite(value), `a reading of ${tsMs}, ${value}`);
+      check(nameProblem('device', device) === undefined && nameProblem('sensor', sensor) === undefined, device);
+    }
+  } catch (error) {
+    refusing(() => {
+      throw error;
+    });
+  }
+}
+
+const avro: Target = {
+  seeds: ['plant-deflate.avro', 'plant-snappy.avro'].map((name) =>
+    readFileSync(new URL(`../fixtures/files/${name}`, import.meta.url)),
+  ),
+  run: (input) => sending({ name: 'file.avro', stream: Readable.from([input]) }, { guess: true }),
 };
 
 const models: Target = {
@@ -256,6 +267,7 @@ export async function openTargets(folder: () => string): Promise<Readonly<Record
     parser,
     names,
     csv,
+    avro,
     models,
     amqp,
     blockLists,
