@@ -9,7 +9,9 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import fc from 'fast-check';
-import { formatOf, type SendOptions } from '../../cli/ingest/send.ts';
+import type { Context } from '../../cli/frame/context.ts';
+import { formatOf, send, type SendOptions } from '../../cli/ingest/send.ts';
+import { loadConfig } from '../../config.ts';
 import { registerSend } from '../../cli/commands/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
@@ -35,10 +37,10 @@ const FILES = Object.entries(EXPECTED);
 function optionsOf(args: readonly string[]): SendOptions {
   const program = new Command();
   registerSend(program);
-  const send = program.commands[0]!;
-  const { unknown } = send.parseOptions([...args]);
+  const command = program.commands[0]!;
+  const { unknown } = command.parseOptions([...args]);
   expect(unknown).toEqual([]);
-  return send.opts();
+  return command.opts();
 }
 
 interface Read extends FileCounts {
@@ -340,4 +342,37 @@ test('decimals are the nearest number, of any width', () => {
   // What a division of doubles gives is off by one in the last place.
   expect(decimalValue(12_345_682_894_211_979n, 6)).toBe(12345682894.211979);
   expect(Number(12_345_682_894_211_979n) / 10 ** 6).toBe(12345682894.21198);
+});
+
+describe('--dry-run', () => {
+  const dryRun = (args: readonly string[], ...files: string[]) =>
+    // What a dry run uses of a context: no store, no hub.
+    send({ config: loadConfig({}), json: true } as Context, { ...optionsOf(args), dryRun: true }, files);
+
+  test('says whose readings would be sent, from when to when, and what is left out', async () => {
+    const { text, exitCode, data } = await dryRun(EXPECTED['air.csv']!.args, `${FOLDER}air.csv`);
+    expect(exitCode).toBeUndefined();
+    expect(data).toMatchObject({ readings: 285, missing: 15, bad: 0, late: 0, everyMs: 3_600_000 });
+    expect(text).toMatch(/^285 readings would be sent; nothing was sent\.\n/);
+    expect(text).toMatch(/air +T +94 +2004-03-10 18:00:00 +2004-03-14 21:00:00/);
+    expect(text).toContain('Readings come every 1h, windows are 5s');
+    expect(text).toContain('15 cells without a value left out.');
+  });
+
+  test('says what is late in files that are sorted by sensor, and not in two that are sent together', async () => {
+    const write = (name: string, content: string): string => {
+      const path = join(tempDir('send'), name);
+      writeFileSync(path, `TS,Device,Sensor,Value\n${content}`);
+      return path;
+    };
+    const of = (sensor: string): string =>
+      Array.from({ length: 60 }, (_, i) => `${isoTime(at('2026-01-01') + i * 5_000)},d,${sensor},${i}\n`).join('');
+    const { text } = await dryRun([], write('both.csv', of('a') + of('b') + 'x,d,a,1\n'));
+    expect(text).toMatch(
+      /Up to 53 readings count as late: more than 30s behind .* They still reach their windows; batches/,
+    );
+    expect(text).toMatch(/1 bad row left out:\n {2}line 122: TS "x" is not a time/);
+    const together = await dryRun([], write('a.csv', of('a')), write('b.csv', of('b')));
+    expect(together).toMatchObject({ data: { readings: 120, late: 0 } });
+  });
 });
