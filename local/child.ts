@@ -116,18 +116,44 @@ function killGroup(child: ChildProcess): void {
 function openLog(file: string): number {
   makeFolder(dirname(file), PRIVATE);
   try {
-    return openSync(file, 'a', 0o600);
+    const log = openSync(file, 'a', 0o600);
+    endCutLine(file, log);
+    return log;
   } catch (error) {
     throw folderProblem(file, error);
+  }
+}
+
+/** A disk that was full may have cut the last line of the process before: what comes now begins on its own. */
+function endCutLine(file: string, log: number): void {
+  const size = sizeOf(file);
+  if (size === 0 || readFrom(file, size - 1) === '\n') return;
+  try {
+    writeSync(log, '\n');
+  } catch {
+    // Still full: it is told with the first line that is lost.
   }
 }
 
 /** Writes into the log; the first time it cannot it says so, and goes on. */
 function keeper(log: number, { name, logFile, onLogLost }: ChildOptions): (lines: readonly string[]) => void {
   let lost = false;
+  /** A line on a full disk may end anywhere: the next one begins on its own. */
+  let cut = false;
+  const write = (line: string): void => {
+    const bytes = Buffer.from(`${cut ? '\n' : ''}${line}\n`);
+    let at = 0;
+    try {
+      while (at < bytes.byteLength) at += writeSync(log, bytes, at);
+      cut = false;
+    } catch (error) {
+      cut ||= at > 0;
+      throw error;
+    }
+  };
   return (lines) => {
     try {
-      for (const line of lines) writeSync(log, `${redactLine(line)}\n`);
+      for (const line of lines) write(redactLine(line));
       lost = false;
     } catch (error) {
       if (!lost) onLogLost?.(`the log of the ${name} takes no more: ${messageOf(folderProblem(logFile, error))}`);

@@ -6,7 +6,7 @@
 import type { ErrorCode } from '../domain/error-codes.ts';
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { FleetscoreError } from '../domain/errors.ts';
+import { FleetscoreError, messageOf } from '../domain/errors.ts';
 
 /** Only the user that runs the stack reads what lies in a home: keys, readings, models. */
 export const PRIVATE = 0o700;
@@ -73,6 +73,26 @@ export function folderProblem(path: string, error: unknown): unknown {
     return say(`nothing can be made at ${path} (${code}). Choose another place.`);
   if (code === 'EISDIR') return say(`${path} is a folder, and a file is wanted there. Move the folder away.`);
   return error;
+}
+
+const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+/** SQLite's primary result code of a full disk (https://www.sqlite.org/rescode.html). */
+const SQLITE_FULL = 13;
+
+/** What keeps a file from being written that a person asked for: a full disk with its remedy, else `unwritable`. */
+export function fileProblem(file: string, error: unknown, unwritable: (why: string) => string): FleetscoreError {
+  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };
+  if (error instanceof FleetscoreError) return error;
+  if (FULL_CODES.has(code) || errcode === SQLITE_FULL) {
+    const room = roomAt(file);
+    return new FleetscoreError(
+      'DISK_FULL',
+      `${file} does not fit on its disk${room === undefined ? '' : ` (${formatRoom(room)} left)`}; nothing of it was ` +
+        'kept. Make room there, or name another place.',
+      { cause: error },
+    );
+  }
+  return new FleetscoreError('FILE_UNWRITABLE', unwritable(messageOf(error)), { cause: error });
 }
 
 export function diskFull(path: string, cause?: unknown): FleetscoreError {

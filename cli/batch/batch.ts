@@ -7,6 +7,7 @@ import { sensorName } from '../../domain/sensor.ts';
 import { isoTime, type Period } from '../../domain/time.ts';
 import { buildId } from '../../version.ts';
 import { startBatch } from '../../connect/start-batch.ts';
+import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
 import { takerWarnings } from '../pool/takers.ts';
@@ -103,6 +104,13 @@ async function start(
   try {
     await client.withAbortSignal(interrupted, () => handle.result());
   } catch (error) {
+    const trouble = interrupted.aborted ? undefined : clientTrouble(error);
+    if (trouble)
+      throw new FleetscoreError(
+        trouble.code,
+        `${trouble.message} The server keeps batch ${id} and goes on with it: fleetscore batch show ${id}`,
+        { cause: error, retryable: true },
+      );
     // A batch that ended badly is on record; anything else is an error of the call.
     if (!interrupted.aborted && !(await (await context.store()).findBatch(id)))
       throw new FleetscoreError('BATCH_FAILED', `the batch did not start: ${rootMessage(error)}`, { cause: error });

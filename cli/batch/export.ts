@@ -10,7 +10,7 @@ import { formatCount, formatNumberOf } from '../../report/format.ts';
 import { openPredictions } from '../../scoring/export/predictions-cache.ts';
 import { openSink, type Write } from '../../scoring/export/sinks.ts';
 import { whatCounts, type Counted, type ExportQuery } from '../../scoring/export/what-counts.ts';
-import { makeFolder } from '../../storage/folders.ts';
+import { fileProblem, makeFolder } from '../../storage/folders.ts';
 import { writeWholeStream } from '../../storage/whole-stream.ts';
 import type { Store } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
@@ -85,10 +85,10 @@ async function toFile(file: string, run: (write: Write) => Promise<Counted>): Pr
     return await writeWholeStream(file, run);
   } catch (error) {
     if (error instanceof FleetscoreError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw new FleetscoreError(
-      'FILE_UNWRITABLE',
-      `the predictions cannot be written to ${file}: ${(error as Error).message}. Choose another place with --output.`,
-      { cause: error },
+    throw fileProblem(
+      file,
+      error,
+      (why) => `the predictions cannot be written to ${file}: ${why}. Choose another place with --output.`,
     );
   }
 }

@@ -20,7 +20,7 @@ import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch } from '../frame/known.ts';
 import { hasEnded } from '../../storage/store.ts';
-import { makeFolder } from '../../storage/folders.ts';
+import { fileProblem, makeFolder } from '../../storage/folders.ts';
 import { writeWhole } from '../../storage/whole-file.ts';
 import { defined } from '../../domain/defined.ts';
 import { priceSourceOf } from '../../pool/prices.ts';
@@ -100,10 +100,10 @@ export async function writePage(file: string, data: BatchData): Promise<string> 
   try {
     await writeWhole(file, page);
   } catch (error) {
-    throw new FleetscoreError(
-      'FILE_UNWRITABLE',
-      `the report cannot be written to ${file}: ${(error as Error).message}. Choose another place with --out.`,
-      { cause: error },
+    throw fileProblem(
+      file,
+      error,
+      (why) => `the report cannot be written to ${file}: ${why}. Choose another place with --out.`,
     );
   }
   return page;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
-import { makeFolder } from '../../storage/folders.ts';
+import { fileProblem, makeFolder } from '../../storage/folders.ts';
 import { writeWhole } from '../../storage/whole-file.ts';
 
 export interface SiteTarget {
@@ -38,10 +38,10 @@ export function folderTarget(folder: string): SiteTarget {
         await mkdir(dirname(file), { recursive: true });
         await writeWhole(file, body);
       } catch (error) {
-        throw new FleetscoreError(
-          'FILE_UNWRITABLE',
-          `the site cannot be written to ${file}: ${messageOf(error)}. Choose another folder with --site.`,
-          { cause: error },
+        throw fileProblem(
+          file,
+          error,
+          (why) => `the site cannot be written to ${file}: ${why}. Choose another folder with --site.`,
         );
       }
     },

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { FileStore } from '../store.ts';
 import type { Connection } from './connection.ts';
+import { fileProblem } from '../folders.ts';
 import { diskRoom } from './disk-reserve.ts';
 import { storeError } from './errors.ts';
 
@@ -54,9 +55,20 @@ async function backup(db: Connection, file: string): Promise<{ bytes: number }> 
     renameSync(partial, file);
   } catch (error) {
     rmSync(partial, { force: true });
-    throw storeError(error, db.path);
+    throw copyProblem(error, file, db.path);
   }
   return { bytes: statSync(file).size };
+}
+
+/** A disk that is full, or a place without rights, is that of the copy: the store is not touched. */
+export function copyProblem(error: unknown, file: string, store: string): FleetscoreError {
+  const problem = fileProblem(
+    file,
+    error,
+    (why) => `the copy cannot be written to ${file}: ${why}. Name another place.`,
+  );
+  const ofSystem = typeof (error as { readonly syscall?: unknown }).syscall === 'string';
+  return ofSystem || problem.code === 'DISK_FULL' ? problem : storeError(error, store);
 }
 
 function check(file: string): void {
