@@ -5,6 +5,7 @@
 import { defined } from '../domain/defined.ts';
 import type { Alarm, AlarmFlags, AlarmRecord, AlarmShelf, Shelving } from '../domain/alarm.ts';
 import type { SensorKey } from '../domain/sensor.ts';
+import { DAY_MS } from '../domain/time.ts';
 
 /** @param nowMs of the clock: timed shelving ends by itself */
 export function flagsOf(record: AlarmRecord, shelf: AlarmShelf | undefined, nowMs: number): AlarmFlags {
@@ -31,6 +32,15 @@ function shelvingOf(shelf: AlarmShelf | undefined, active: boolean, nowMs: numbe
   if (!shelf || (shelf.untilMs !== undefined && shelf.untilMs <= nowMs)) return 'unshelved';
   return shelf.shelving === 'oneShotShelved' && !active ? 'unshelved' : shelf.shelving;
 }
+
+/** ISA-18.2 calls an alarm stale that stays active for a day. */
+const STALE_MS = DAY_MS;
+/** So many activations within an hour are no alarm but noise. */
+const CHATTERING = 3;
+
+export const isStale = ({ active, facts }: Pick<Alarm, 'active' | 'facts'>, nowMs: number): boolean =>
+  active && nowMs - facts.activeMs >= STALE_MS;
+export const isChattering = ({ facts }: Pick<Alarm, 'facts'>): boolean => facts.activations >= CHATTERING;
 
 /** An alarm with its names and states. */
 export function alarmOf(

@@ -4,11 +4,17 @@
  */
 import { LRUCache } from 'lru-cache';
 
+export interface Kept<T> {
+  (): Promise<T>;
+  /** The next who asks gets a new one. */
+  readonly forget: () => void;
+}
+
 /** One value, asked for again when it is older than `ms`. */
-export function kept<T>(ms: number, load: () => Promise<T>, now: () => number = Date.now): () => Promise<T> {
+export function kept<T>(ms: number, load: () => Promise<T>, now: () => number = Date.now): Kept<T> {
   let value: Promise<T> | undefined;
   let atMs = Number.NEGATIVE_INFINITY;
-  return () => {
+  const get = (): Promise<T> => {
     if (value && now() - atMs < ms) return value;
     atMs = now();
     const loading = load().catch((error: unknown) => {
@@ -18,6 +24,7 @@ export function kept<T>(ms: number, load: () => Promise<T>, now: () => number = 
     value = loading;
     return loading;
   };
+  return Object.assign(get, { forget: () => void (value = undefined) });
 }
 
 /** Values that never change, by key: the `most` that were asked for last. */

@@ -7,6 +7,7 @@ import type { EvidenceItem, Stretch } from '../alarms/evidence.ts';
 import { alarmOf } from '../alarms/flags.ts';
 import { decide, overlaps, rulesOf, servedOf, type DecideDeps } from '../batches/decide-alarms.ts';
 import type { AlarmRecord } from '../domain/alarm.ts';
+import { FleetscoreError } from '../domain/errors.ts';
 import type { AlarmCandidate, AlarmProgress, Batch, Store } from '../storage/store.ts';
 import { outcomePages } from '../storage/pages.ts';
 import type { Findings } from './findings.ts';
@@ -37,7 +38,7 @@ export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Find
   for (let after = 0; ;) {
     const page = await store.alarmCandidates(batch.id, after, PAGE, { reordered: true });
     for (const candidate of page) {
-      if (seen.size < MOST_READ) await checkSensor(deps, batch, progress, candidate, findings);
+      if (seen.size < MOST_READ) await compareSensor(deps, batch, progress, candidate, findings);
       else left += 1;
       await checkEvents(store, batch, candidate, findings, nowMs);
       seen.add(candidate.sensorId);
@@ -52,6 +53,18 @@ export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Find
       if (anomalies > 0 && !seen.has(sensorId))
         findings.found('alarms', `${device} / ${sensor} has ${anomalies} anomalies that alarms know nothing of`);
 }
+
+/** A file that is lost or changed is found by another check: what rests on it cannot be compared. */
+async function compareSensor(...[deps, batch, progress, candidate, findings]: Compared): Promise<void> {
+  try {
+    await checkSensor(deps, batch, progress, candidate, findings);
+  } catch (error) {
+    if (!(error instanceof FleetscoreError) || error.retryable) throw error;
+    findings.note(`${candidate.device} / ${candidate.sensor}: its alarms were not compared: ${error.message}`);
+  }
+}
+
+type Compared = Parameters<typeof checkSensor>;
 
 async function checkSensor(
   deps: DecideDeps,
@@ -93,8 +106,8 @@ function asDecided(served: Stretch, own: Stretch | undefined): Stretch {
 
 /** But for what only says which batch saw it. */
 const sameFacts = (a: AlarmRecord, b: AlarmRecord): boolean => {
-  const plain = ({ facts: { firstBatch: _, lastBatch: __, ...facts }, withdrawn }: AlarmRecord): string =>
-    JSON.stringify([facts, withdrawn]);
+  const plain = ({ facts, withdrawn }: AlarmRecord): string =>
+    JSON.stringify([{ ...facts, firstBatch: '', lastBatch: '' }, withdrawn]);
   return plain(a) === plain(b);
 };
 

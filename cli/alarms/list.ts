@@ -1,5 +1,6 @@
 /** `fleetscore alarms list`: what is wrong now, the newest first. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isChattering, isStale } from '../../alarms/flags.ts';
 import { spanText } from '../../alarms/sentence.ts';
 import { ALARM_KINDS, type Alarm, type AlarmKind } from '../../domain/alarm.ts';
 import { parseDuration } from '../../domain/time.ts';
@@ -86,6 +87,8 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
   const active = alarms.filter((alarm) => alarm.active).length;
   const unacked = alarms.filter((alarm) => !alarm.acked).length;
   const left = found.length - alarms.length;
+  const stale = alarms.filter((alarm) => isStale(alarm, nowMs)).length;
+  const chattering = alarms.filter(isChattering).length;
   const empty = options.all
     ? emptyIn(context, 'There was no alarm yet.')
     : 'Nothing is wrong: no alarm is active or waits for somebody.';
@@ -97,6 +100,12 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
         ? [
             `${formatCount(active)} active, ${formatCount(unacked)} not acknowledged. ` +
               'Acknowledge one: fleetscore alarms ack ALARM',
+          ]
+        : []),
+      ...(stale > 0 ? [`${formatCount(stale)} stale: active for a day and more.`] : []),
+      ...(chattering > 0
+        ? [
+            `${formatCount(chattering)} chattering, three times and more within an hour: a longer offDelay or a deadband helps.`,
           ]
         : []),
       ...(left > 0 ? [`${formatCount(left)} shelved ${left === 1 ? 'is' : 'are'} not shown: --shelved`] : []),

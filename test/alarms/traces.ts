@@ -17,7 +17,14 @@ export interface Trace {
 
 export interface TraceStep {
   readonly step: number;
-  readonly input?: { readonly value?: number; readonly quality?: string } | null;
+  /** In words, where that is all there is. */
+  readonly what?: string;
+  readonly input?: {
+    readonly value?: number;
+    readonly quality?: string;
+    readonly setpoint?: number;
+    readonly normalState?: number;
+  } | null;
   readonly operator?: {
     readonly action: string;
     readonly eventId?: string;

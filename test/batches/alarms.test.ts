@@ -17,6 +17,7 @@ import type { Alarm, AlarmRecord } from '../../domain/alarm.ts';
 import { webhookSender } from '../../notify/webhook.ts';
 import { createFindings } from '../../verify/findings.ts';
 import { checkAlarms } from '../../verify/alarms.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
 import { encodeCsv } from '../../scoring/predictions-csv.ts';
 import type { SensorVerdict } from '../../scoring/score-result.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
@@ -168,6 +169,10 @@ const cuts = fc
 const silent = { ...DEFAULT_RULE, silentMs: 30 * HOP };
 const RULES = JSON.stringify({ rules: [{ silentAfter: '150s' }] });
 
+const lost = async (): Promise<never> => {
+  throw new FleetscoreError('BLOB_MISSING', 'there is no such blob.');
+};
+
 /** What `verify` says of the alarms of a batch. */
 async function foundBy({ store, blobs, now }: RaiseDeps, batchId: string): Promise<string[]> {
   const findings = createFindings();
@@ -279,6 +284,9 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
       const epoch = await store.alarmEpoch();
       expect(await store.commitAlarms({ epoch, alarms: [{ record: changed, changes: [] }], receivedMs: 0 })).toBe(true);
     };
+    // A file that is lost is a finding of another check: nothing is said of what rests on it.
+    const gone = { ...deps, blobs: { get: lost } as unknown as BlobStore };
+    expect(await foundBy(gone, batchId)).toEqual([]);
     await write({ ...record, facts: { ...facts, windows: 31 } });
     expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining(`alarm ${id} (anomaly) is not what`)]);
     await write({ ...record, version: version + 1 });

@@ -43,7 +43,7 @@ const LIST = { limit: 10, every: '5s' };
 
 test('what is wrong, what was done, and what is left out while it is shelved', async () => {
   expect((await list(context, LIST))!.text).toMatch(
-    /abc +pump-1\/vibration +anomalous .* active\n1 active, 1 not acknowledged/s,
+    /abc +pump-1\/vibration +anomalous .* active\n1 active, 1 not acknowledged.*1 stale: active for a day/s,
   );
   expect((await ack(context, { comment: 'seen' }, 'abc.1')).text).toMatch(/goes on, acknowledged\nNow active, acked\./);
   expect((await comment(context, {}, 'abc', 'pump 3')).data).toMatchObject({

@@ -34,6 +34,8 @@ export async function act(
   } catch (error) {
     result = messageOf(clientTrouble(error) ?? error);
   }
+  // Whoever pressed a button sees what came of it, not what was known seconds before.
+  app.look.forget();
   const entry = await store.addAudit({
     atMs: app.deps.now(),
     by: app.who(request),

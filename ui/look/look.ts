@@ -36,6 +36,8 @@ export interface Look {
   readonly survey: (batchId: string) => Promise<Survey>;
   /** Anomalous stretches of the newest batches, while there are no alarms. */
   readonly stretches: () => Promise<readonly Stretch[]>;
+  /** After an action: what it changed is asked for anew. */
+  readonly forget: () => void;
 }
 
 const BATCHES_MS = 2_000;
@@ -63,6 +65,15 @@ export function openLook(deps: UiDeps): Look {
   );
   const stretches = openStretches(deps);
   const shape = kept(BATCHES_MS, async () => storedWindows(await store(), deps.config.ingest), now);
+  const missed = kept(
+    MISSED_MS,
+    async () => {
+      const seen = await schedules();
+      if (seen.problem !== undefined) return seen;
+      return ask(async () => missedPeriods(seen.value, await store(), now(), deps.config.keep.batchesMs));
+    },
+    now,
+  );
   return {
     fleet: openFleet(store),
     batches,
@@ -73,15 +84,10 @@ export function openLook(deps: UiDeps): Look {
     normal: openNormal(deps),
     series: openSeries(deps),
     stretches: async () => stretches(presentBatches(await batches())),
-    missed: kept(
-      MISSED_MS,
-      async () => {
-        const seen = await schedules();
-        if (seen.problem !== undefined) return seen;
-        return ask(async () => missedPeriods(seen.value, await store(), now(), deps.config.keep.batchesMs));
-      },
-      now,
-    ),
+    missed,
+    forget() {
+      for (const one of [batches, schedules, sensors, missed]) one.forget();
+    },
     freshness: () =>
       ask(async () => {
         const [seen, all] = [await schedules(), await batches()];
