@@ -1,7 +1,7 @@
 /**
  * SenML packs (RFC 8428, August 2018) -> resolved records (section 4.6), with times in milliseconds. Base fields hold
  * for their record and all after it (4.1). Times below 2**28 seconds are relative to when the event came (4.5.3). A
- * pack of another version, or with a field that must be understood, is refused whole (4.4).
+ * pack of a version that is not understood, or with a field that must be, is refused whole (4.4).
  */
 import { defined } from '../../domain/defined.ts';
 import { shown } from '../../domain/describe.ts';
@@ -24,8 +24,10 @@ export interface SenmlRecord {
 
 /** Seconds; below it a time is relative (section 4.5.3). */
 const FIRST_ABSOLUTE_S = 268_435_456;
-/** Versions of RFC 8428 (section 4.4). */
+/** Of RFC 8428 (section 4.4): only a larger version may not be used. Its own examples are of version 5. */
 const VERSION = 10;
+/** The feature of secondary units (RFC 9100, August 2021, section 4): a unit is a text here, whichever it is. */
+const WITH_SECONDARY_UNITS = VERSION + 2 ** 4;
 /** `urn:dev:ow:10e2073a01080063:` and `plant/pump-1/` end with a sign that is no part of a name. */
 const LAST_SIGN = /[-:./_]+$/;
 
@@ -117,7 +119,10 @@ function faultOf(fields: Readonly<Record<string, unknown>>): string | undefined 
     if (name.endsWith('_')) return `has ${shown(name)}, which must be understood and is not (RFC 8428, section 4.4)`;
   }
   const version = fields.bver ?? VERSION;
-  return version === VERSION ? undefined : `is of version ${shown(version)}; version ${VERSION} is known`;
+  const isUnderstood = version === WITH_SECONDARY_UNITS || (typeof version === 'number' && version <= VERSION);
+  return isUnderstood
+    ? undefined
+    : `is of version ${shown(version)}; up to ${VERSION}, and ${WITH_SECONDARY_UNITS}, they are known`;
 }
 
 /**

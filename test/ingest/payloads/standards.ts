@@ -187,6 +187,22 @@ export const STANDARDS: readonly Shape[] = [
     mapped: ['urn:dev:ow:10e2073a01080063/temp 21.5'],
   },
   {
+    shape: 'version 5, as in the examples of the RFC',
+    from: 'SenML (RFC 8428)',
+    body: json([{ bn: 'pump-1:', bt: AT / 1000, bver: 5, n: 'temp', u: 'Cel', v: 21.5 }]),
+    plain: ['missing_field'],
+    mapping: 'senml',
+    mapped: [READING],
+  },
+  {
+    shape: 'version 26: secondary units',
+    from: 'SenML (RFC 9100)',
+    body: json([{ bn: 'pump-1:', bt: AT / 1000, bver: 26, n: 'temp', u: 'ms', v: 21.5 }]),
+    plain: ['missing_field'],
+    mapping: 'senml',
+    mapped: [READING],
+  },
+  {
     shape: 'a version that is not known',
     from: 'SenML',
     body: json([{ bver: 11, n: 'temp', v: 21.5 }]),
