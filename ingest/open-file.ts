@@ -39,8 +39,8 @@ export interface FileRules {
 }
 
 const LOOKED_AT = 256 * 1024;
-/** Of each of many files, all of which are open at once. */
-const LOOKED_AT_OF_MANY = 64 * 1024;
+/** Of each of many files, all of which are open at once, and of standard input, which may come slowly. */
+const LOOKED_AT_LESS = 64 * 1024;
 const MANY = 16;
 const LOOKED_AT_ROWS = 500;
 
@@ -64,7 +64,7 @@ async function* readOpened(
   events: RowEvents,
   { format = {}, ...rules }: FileRules,
 ): AsyncGenerator<SentReading> {
-  const most = (rules.files?.length ?? 1) > MANY ? LOOKED_AT_OF_MANY : LOOKED_AT;
+  const most = (rules.files?.length ?? 1) > MANY || input.path === undefined ? LOOKED_AT_LESS : LOOKED_AT;
   const { beginning, chunks } = await begun(inflated(input.stream), most);
   const kind = beginning.subarray(0, 4).toString('latin1');
   const named = { ...format, ...namesFrom(input.name, format) };
@@ -139,7 +139,7 @@ function pathOf({ name, path }: NamedInput): string {
   );
 }
 
-/** `{file}` and `{folder}` in the names of a device and a sensor: the file's name without its ending, and its folder. */
+/** `{file}` and `{folder}` in the name of a device or sensor: the file's own, without its ending, and its folder's. */
 export function namesFrom(name: string, { device, sensor }: CsvFormat): Pick<CsvFormat, 'device' | 'sensor'> {
   const parts = name.split(/[\\/]/);
   const file = (parts.at(-1) ?? '').replace(/(\.(csv|txt|tsv|dat|parquet|avro|gz))+$/i, '');

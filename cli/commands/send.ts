@@ -55,11 +55,12 @@ function textOptions(send: Command): void {
   send
     .option('--encoding <name>', 'how a text is encoded, such as windows-1252 or utf-16le (default: utf-8)')
     .addOption(
-      new Option('--separator <char>', "what stands between fields: ';', tab, '|' (default: a comma)").argParser(
+      new Option('--separator <char>', "what stands between fields: ';', tab, space, '|' (default: a comma)").argParser(
         asSeparator,
       ),
     )
     .addOption(new Option('--decimal <char>', 'what stands before decimals (default: a point)').choices(['.', ',']))
+    .addOption(list('--header <names>', 'names of the columns of a text without a header line, commas between'))
     .addOption(new Option('--skip-lines <n>', 'lines before the header line').argParser(asWhole(0, 1_000_000)))
     .option('--row-numbers', 'rows begin with a number or name that the header does not have, as R writes them');
 }
@@ -76,7 +77,8 @@ function timeOptions(send: Command): void {
     .addOption(
       new Option(
         '--time-unit <unit>',
-        'what times that are numbers count (default: ten digits are seconds since 1970, thirteen milliseconds; with --start: s)',
+        'what times that are numbers count (default: ten digits are seconds since 1970, thirteen milliseconds; ' +
+          'with --start: s)',
       ).choices([...TIME_UNITS, 'm', 'h', 'd', 'excel']),
     )
     .addOption(new Option('--start <time>', 'times are numbers that count from here').conflicts(['timeFormat']));
@@ -96,9 +98,9 @@ function list(flags: string, text: string): Option {
 
 /** One character, or the word tab. */
 function asSeparator(text: string): string {
-  const separator = /^(tab|\\t)$/i.test(text) ? '\t' : text;
+  const separator = /^(tab|\\t)$/i.test(text) ? '\t' : text.replace(/^space$/i, ' ');
   if ([...separator].length === 1 && !/["\r\n\w]/.test(separator)) return separator;
-  throw new InvalidArgumentError("It takes one character such as ';', or tab.");
+  throw new InvalidArgumentError("It takes one character such as ';', or tab, or space.");
 }
 
 /** `ts=timestamp,device=unit`; a comma within a name is one that no column follows. */

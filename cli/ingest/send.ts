@@ -98,6 +98,7 @@ const formatFields = (of: CsvFormat): CsvFormat =>
     encoding: of.encoding,
     separator: of.separator,
     decimal: of.decimal,
+    header: of.header,
     skipLines: of.skipLines,
     rowNumbers: of.rowNumbers,
     timeUnit: of.timeUnit,

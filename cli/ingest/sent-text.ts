@@ -1,4 +1,4 @@
-/** What is told of files that were sent, beside how many readings: whose, how often, what is late, what was left out. */
+/** What is told of files that were sent: whose readings, how often they come, what is late, what was left out. */
 import { formatDuration } from '../../domain/time.ts';
 import type { WindowShape } from '../../domain/windowing.ts';
 import { slowHint } from '../../domain/pace.ts';

@@ -11,6 +11,8 @@ export const nameOf = (separator: string): string => SEPARATORS[separator] ?? `'
 
 /** Fields without the spaces around them, or what is wrong with the row. */
 export function splitRow(text: string, separator: string): readonly string[] | string {
+  // Columns that stand below each other are divided by any number of spaces.
+  if (separator === ' ' && !text.includes('"')) return text.trim().split(/ +/);
   if (!text.includes('"')) return text.split(separator).map((field) => field.trim());
   try {
     const options = { trim: true, relax_column_count: true, delimiter: separator };
@@ -36,7 +38,10 @@ export function headerError(text: string, separator: string, names: readonly str
 
 function headerHint(text: string, separator: string, names: readonly string[]): string {
   if (/^\s*[[{]/.test(text))
-    return 'This looks like JSON: send takes tables. Devices send JSON to the event hub themselves; pandas makes CSV of it.';
+    return (
+      'This looks like JSON: send takes tables. Devices send JSON to the event hub themselves; ' +
+      'pandas makes CSV of it.'
+    );
   const other = Object.keys(SEPARATORS).find(
     (one) => one !== separator && text.split(one).length > Math.max(2, names.length),
   );
@@ -52,7 +57,7 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
       );
     }
   }
-  if (text.includes('\r')) return 'The lines end with CR alone: write LF.';
+  if (text.includes('\r')) return "The lines end with CR alone: tr '\\r' '\\n' < FILE | fleetscore send -";
   if (names.length > 1 && !names.some((name) => /^(sensor|value|val)$/i.test(name))) {
     const time = names.find((name) => /^(ts|time|timestamp|date|datetime|date_?time|zeit|datum)$/i.test(name));
     const device = names.some((name) => /^device$/i.test(name)) ? '' : ' --device NAME';

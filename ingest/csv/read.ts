@@ -16,6 +16,8 @@ export interface CsvFormat extends TableFormat {
   readonly separator?: string;
   /** Lines before the header line that are none of the table; default 0. */
   readonly skipLines?: number;
+  /** Names of the columns of a file that has no header line. */
+  readonly header?: readonly string[];
   /** Rows begin with a number or name that the header does not have, as R writes them. */
   readonly rowNumbers?: boolean;
 }
@@ -36,7 +38,7 @@ export async function* readCsv(
   format: CsvFormat = {},
 ): AsyncGenerator<SentReading> {
   const { encoding, separator = ',', skipLines = 0 } = format;
-  let rows: CsvRows | undefined;
+  let rows = format.header && openCsvRows(format.header, format);
   for await (const line of readLines(input, openEncoding(encoding))) {
     if (line.line <= skipLines) continue;
     if ('problem' in line) {
@@ -46,7 +48,7 @@ export async function* readCsv(
     }
     if (line.text.trim() === '') continue;
     if (!rows) {
-      rows = openCsvRows(line.text, format);
+      rows = openCsvRows(namesIn(line.text, separator), format, line.text);
       continue;
     }
     const row = rows.read(line.text);
@@ -63,20 +65,30 @@ export async function* readCsv(
   events.onAmbiguous?.(rows.table.ambiguous());
 }
 
-export interface CsvRows {
+interface CsvRows {
   readonly table: TableReader;
   /** Undefined for a row of empty fields, with which spreadsheets fill their ends. */
   read(text: string): TableRow | string | undefined;
 }
 
-/** What reads the rows below a header. @throws FleetscoreError `CSV_HEADER` */
-export function openCsvRows(header: string, format: CsvFormat): CsvRows {
-  const { separator = ',', rowNumbers = false } = format;
+function namesIn(header: string, separator: string): readonly string[] {
   const split = splitRow(header, separator);
-  const names = typeof split === 'string' ? [header] : split;
+  return typeof split === 'string' ? [header] : split;
+}
+
+/**
+ * What reads the rows below a header.
+ *
+ * @param header the line that named the columns
+ * @throws FleetscoreError `CSV_HEADER`
+ */
+function openCsvRows(names: readonly string[], format: CsvFormat, header = names.join(',')): CsvRows {
+  const { separator = ',', rowNumbers = false } = format;
   const table = createTableReader(names, format);
   if ('problem' in table)
-    throw format.wide || format.columns ? unfit(header, table.problem) : headerError(header, separator, names);
+    throw format.wide || format.columns || format.header
+      ? unfit(header, table.problem)
+      : headerError(header, separator, names);
   return {
     table,
     read(text) {

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../domain/error-codes.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { CsvFormat } from '../csv/read.ts';
+import { listOf } from '../table/layout.ts';
 import { createTableReader, type TableRow } from '../table/rows.ts';
 import { commandFor } from './command.ts';
 import { guessColumns } from './guess-columns.ts';
@@ -74,15 +75,17 @@ function adviceFor(
   const command = commandFor(files, ownDevice ? { ...format, device: '{file}' } : format);
   // Nobody copies more; the names of the columns are told without it.
   if (command.length > MOST_COMMAND) return undefined;
+  const problem =
+    Object.keys(said).length > 0 ? 'does not fit what was said of it' : 'is not in the form TS,Device,Sensor,Value';
+  const doubts = [...time.doubts, ...headerDoubts(base, said), ...encodingDoubts(base, said)];
   const says = [...separatorSays(base), ...columns.says, ...(time.says === undefined ? [] : [time.says])];
   return {
     code,
     format,
     command,
-    doubts: [...time.doubts, ...encodingDoubts(base, said)],
+    doubts,
     message: [
-      `${name} ${Object.keys(said).length > 0 ? 'does not fit what was said of it' : 'is not in the form TS,Device,Sensor,Value'}` +
-        `. It looks like ${says.join('; ')}:`,
+      `${name} ${problem}. It looks like ${says.join('; ')}:`,
       '',
       `  ${command}`,
       '',
@@ -90,13 +93,12 @@ function adviceFor(
         ? `The first reading then is ${isoTime(first.tsMs)} ${first.device}/${first.sensor} ${first.value}.`
         : 'The rows that were looked at are before 1970, and are left out: times from 1970 to 9999 are taken.') +
         (format.timezone === undefined ? ' Times without a zone are UTC; --timezone names another one.' : ''),
-      ...time.doubts,
-      ...encodingDoubts(base, said),
+      ...doubts,
     ].join('\n'),
   };
 }
 
-const SEPARATORS: Readonly<Record<string, string>> = { ';': 'semicolons', '\t': 'tabs', '|': 'bars' };
+const SEPARATORS: Readonly<Record<string, string>> = { ';': 'semicolons', '\t': 'tabs', '|': 'bars', ' ': 'spaces' };
 
 function separatorSays({ separator, skipLines, rowNumbers, encoding }: CsvFormat): string[] {
   return [
@@ -105,6 +107,12 @@ function separatorSays({ separator, skipLines, rowNumbers, encoding }: CsvFormat
     ...(skipLines ? [`${skipLines} ${skipLines === 1 ? 'line' : 'lines'} before the header`] : []),
     ...(rowNumbers ? ['rows that begin with their number'] : []),
   ];
+}
+
+function headerDoubts({ header }: CsvFormat, said: CsvFormat): string[] {
+  return header && !said.header
+    ? [`The file has no header line: put the names of its columns in the place of ${listOf(header)}.`]
+    : [];
 }
 
 function encodingDoubts({ encoding }: CsvFormat, said: CsvFormat): string[] {

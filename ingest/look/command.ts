@@ -3,6 +3,8 @@ import { isoTime } from '../../domain/time.ts';
 import { shellWord } from '../../domain/shell-word.ts';
 import type { CsvFormat } from '../csv/read.ts';
 
+const SEPARATORS: Readonly<Record<string, string>> = { '\t': 'tab', ' ': 'space' };
+
 export function commandFor(files: readonly string[], format: CsvFormat): string {
   const { columns = {} } = format;
   const named = Object.entries(columns).filter(([, name]) => name !== undefined);
@@ -12,8 +14,9 @@ export function commandFor(files: readonly string[], format: CsvFormat): string 
     ...files.map(shellWord),
     ...(format.wide ? ['--wide'] : []),
     ...option('--encoding', format.encoding),
-    ...option('--separator', format.separator === '\t' ? 'tab' : format.separator),
+    ...option('--separator', SEPARATORS[format.separator ?? ''] ?? format.separator),
     ...option('--decimal', format.decimal),
+    ...option('--header', format.header?.join(',')),
     ...option('--skip-lines', format.skipLines?.toString()),
     ...(format.rowNumbers ? ['--row-numbers'] : []),
     ...option('--columns', named.length > 0 ? named.map(([column, name]) => `${column}=${name}`).join(',') : undefined),

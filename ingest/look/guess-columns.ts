@@ -9,14 +9,25 @@ export interface ColumnsGuess {
   readonly says: readonly string[];
 }
 
-const DEVICE =
-  /^(device|device[_ ]?(id|name)|unit|unit[_ ]?(id|number|nr)|machine|machine[_ ]?(id|name)|asset|asset[_ ]?(id|name)|equipment|turbine|turbine[_ ]?id|pump|engine|engine[_ ]?id|anlage|maschine|ger[aä]t|station|station[_ ]?(id|name)|host|site)$/i;
-const SENSOR =
-  /^(sensor|sensor[_ ]?(id|name)|tag|tag[_ ]?name|metric|channel|variable|parameter|signal|kanal|messstelle|point|item|series)$/i;
+/** Any of these words, which may be followed by `id`, `name` or `number`. */
+const naming = (...words: readonly string[]): RegExp =>
+  new RegExp(`^(${words.join('|')})([_ ]?(id|name|nr|number))?$`, 'i');
+
+const DEVICE = naming(
+  ...['device', 'unit', 'machine', 'maschine', 'asset', 'equipment', 'turbine', 'pump', 'engine', 'anlage'],
+  ...['ger[aä]t', 'station', 'host', 'site'],
+);
+const SENSOR = naming(
+  ...['sensor', 'tag', 'metric', 'channel', 'variable', 'parameter', 'signal', 'kanal', 'messstelle', 'point'],
+  ...['item', 'series'],
+);
 const VALUE = /^(value|val|reading|wert|messwert|measurement|measured[_ ]?value)$/i;
 const QUALITY = /^(quality|qualit[aä]t|opc[_ ]?quality|status[_ ]?code|qc)$/i;
-const LABEL =
-  /^(anomaly|anomalies|is[_ ]?anomaly|change[_ ]?point|label|labels|target|class|outlier|is[_ ]?outlier|attack|fault|ground[_ ]?truth)$/i;
+const LABEL = new RegExp(
+  '^((is[_ ]?)?anomaly|anomalies|change[_ ]?point|labels?|target|class|(is[_ ]?)?outlier|attack|fault|' +
+    'ground[_ ]?truth)$',
+  'i',
+);
 const ROW_NUMBER = /^(id|no|nr|index|row|row[_ ]?(number|id)|#|unnamed.*)$/i;
 /** What loggers write where there is no value. */
 const SENTINELS = [-200, -99, -999, -9_999, -99_999, -99.9, -999.9, -999.99] as const;

@@ -17,8 +17,8 @@ export interface TimeGuess {
   readonly doubts: readonly string[];
 }
 
-const TIME_NAME =
-  /^(ts|t|time|times|timestamp|time_?stamp|date|datetime|date[_ ]?time|time[_ ]?utc|utc|zeit|zeitstempel|datum|when)\b|(^|[_ ])(time|timestamp|date|datetime|zeit|datum)([_ ([]|$)/i;
+const TIME_WORDS = 'timestamp|time_?stamp|datetime|date[_ ]?time|time|date|zeitstempel|zeit|datum';
+const TIME_NAME = new RegExp(`^(ts|t|times|utc|when|${TIME_WORDS})\\b|(^|[_ ])(${TIME_WORDS})([_ ([]|$)`, 'i');
 const DAY_NAME = /date|datum|day|tag/i;
 const CLOCK_NAME = /time|zeit|hour|uhr/i;
 const COUNT_NAME = /sec|elapsed|cycle|step|^t$|^t[_ ([]/i;
@@ -28,8 +28,6 @@ export const EXAMPLE_START = '2020-01-01T00:00:00Z';
 
 export function guessTime(sample: Sample, said: CsvFormat): TimeGuess | undefined {
   const { names } = sample;
-  // A first line of times and numbers is no header.
-  if (names.some((name) => tryParseTime(name) !== undefined || dateForm([name]) !== undefined)) return undefined;
   if (said.columns?.ts !== undefined) {
     const at = timeColumns(names, said.columns.ts);
     return at && read(sample, said.columns.ts, at, said);
@@ -87,8 +85,8 @@ function read(sample: Sample, ts: string, at: readonly number[], said: CsvFormat
       says: `times such as ${first}${form.dayFirst === undefined ? '' : `, ${form.dayFirst ? 'day' : 'month'} first`}`,
       doubts: form.doubtful
         ? [
-            `The rows that were looked at do not tell day from month: where ${first.split(/[ ,]/)[0]} begins with the ` +
-              `month, say --time-format '${swapped(form.format)}'.`,
+            'The rows that were looked at do not tell day from month: ' +
+              `where ${first.split(/[ ,]/)[0]} begins with the month, say --time-format '${swapped(form.format)}'.`,
           ]
         : [],
     };

@@ -16,12 +16,12 @@ export interface Sample {
 
 export type TextSample = Sample & {
   /** What was found out beyond what was said. */
-  readonly format: Pick<CsvFormat, 'encoding' | 'separator' | 'skipLines' | 'rowNumbers'>;
+  readonly format: Pick<CsvFormat, 'encoding' | 'separator' | 'skipLines' | 'rowNumbers' | 'header'>;
 };
 
 const MOST_LINES = 2_000;
 const MOST_SKIPPED = 30;
-const SEPARATORS = [',', ';', '\t', '|'] as const;
+const SEPARATORS = [',', ';', '\t', '|', ' '] as const;
 
 /** @param beginning whole lines and perhaps a part of one */
 export function sampleText(beginning: Uint8Array, said: CsvFormat): TextSample | undefined {
@@ -34,10 +34,13 @@ export function sampleText(beginning: Uint8Array, said: CsvFormat): TextSample |
     .sort((a, b) => b.share * Math.min(b.names.length, 4) - a.share * Math.min(a.names.length, 4));
   const [best] = tables;
   if (!best) return undefined;
+  // A first line of numbers is a row of a file that has no header.
+  const header = said.header ?? (best.titled ? undefined : best.names.map((_, at) => `c${at + 1}`));
   return {
-    names: best.names,
-    rows: best.rows,
+    names: header ?? best.names,
+    rows: header ? [best.names, ...best.rows] : best.rows,
     format: {
+      ...(header ? { header } : undefined),
       ...(encoding === 'utf-8' ? undefined : { encoding }),
       ...(best.separator === ',' ? undefined : { separator: best.separator }),
       ...(best.skipLines === 0 ? undefined : { skipLines: best.skipLines }),
@@ -70,6 +73,8 @@ interface Table {
   readonly rows: readonly (readonly string[])[];
   readonly skipLines: number;
   readonly rowNumbers: boolean;
+  /** Whether the first line names columns. */
+  readonly titled: boolean;
   /** Of the rows, how many have as many fields as the header; less where the header looks like one of them. */
   readonly share: number;
 }
@@ -103,7 +108,8 @@ function tableOf(lines: readonly string[], separator: string, said: number | und
     rows: fitting.map((row) => (rowNumbers ? row.slice(1) : row)),
     skipLines: header,
     rowNumbers,
-    share: (fitting.length / rows.length) * (titled ? 1 : 0.1),
+    titled,
+    share: (fitting.length / rows.length) * (titled ? 1 : 0.5),
   };
 }
 

@@ -1,8 +1,8 @@
 /**
- * Whether a reading is good, from its flag. Words as OPC UA names its status codes (Part 4, 7.39: Good..., Uncertain...,
- * Bad...); numbers up to 65,535 as OPC Data Access 3.0 has them (6.8: the two high bits of the low byte: 192 good, 64
- * uncertain, 0 bad), larger ones and eight hexadecimal digits as status codes of OPC UA (the two highest bits of 32).
- * A plain 0 is bad: OPC UA's Good is 0, too, but who takes a bad one for good is told wrong things by his models.
+ * Whether a reading is good, from its flag. Words as OPC UA names its status codes (Part 4, 7.39: Good..., Uncertain...
+ * and Bad...). Numbers up to 65,535 as OPC Data Access 3.0 has them (6.8: the two high bits of the low byte: 192 good,
+ * 64 uncertain, 0 bad), larger ones and eight hexadecimal digits as status codes of OPC UA (the two highest bits of
+ * 32). A plain 0 is bad: OPC UA's Good is 0, too, but a bad reading that passes for good misleads a model.
  */
 import type { Cell } from './cells.ts';
 
@@ -22,7 +22,9 @@ export function createQualityTest(good?: readonly string[]): QualityOf {
     const flag = opcFlag(text);
     if (flag !== undefined) return { flag, good: flag === 'good' };
     return {
-      problem: `the quality ${JSON.stringify(text.slice(0, 40))} is neither good, uncertain nor bad; say --good with the values that are good`,
+      problem:
+        `the quality ${JSON.stringify(text.slice(0, 40))} is neither good, uncertain nor bad; ` +
+        'say --good with the values that are good',
     };
   };
 }

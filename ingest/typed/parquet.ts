@@ -190,7 +190,8 @@ function checkSize(group: RowGroup, names: readonly string[]): void {
     throw new FleetscoreError(
       'FILE_UNREADABLE',
       `a row group of the file has ${Math.round(bytes / 1024 ** 2)} MiB, and a whole one is read at once: write it ` +
-        'with smaller row groups (pandas: to_parquet(..., row_group_size=500_000)), or name the sensors with --include.',
+        'with smaller row groups (pandas: to_parquet(..., row_group_size=500_000)), or name the sensors with ' +
+        '--include.',
     );
 }
 

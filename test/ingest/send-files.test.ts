@@ -250,7 +250,18 @@ test('of several files each is a device, and a file that has bad rows only is to
   await expect(gathered(readings)).rejects.toMatchObject({
     message: expect.stringContaining("send a.csv b.csv --wide --columns ts=timestamp --device '{file}'"),
   });
-  expect(await advised('2020-01-01 00:00:00,1,2\n2020-01-01 00:00:01,1,2\n')).toMatch(/first line must name/);
+  const bare = await advised('2020-01-01 00:00:00,1,2\n2020-01-01 00:00:01,1,2\n');
+  expect(bare).toContain('--wide --header c1,c2,c3 --columns ts=c1 --device file');
+  expect(bare).toContain('no header line: put the names of its columns in the place of c1, c2, c3');
+});
+
+test('a text without a header line, its columns divided by spaces', async () => {
+  const args = ['--wide', '--separator', 'space', '--header', 'engine,cycle,s1', '--columns', 'ts=cycle,device=engine'];
+  const format = formatOf(optionsOf([...args, '--start', '2026-01-01', '--time-unit', 'h']));
+  expect(rows(await text('1 1  -0.5  \n1 2  642.15  \n', format))).toEqual([
+    [at('2026-01-01T01:00Z'), '1', 's1', -0.5],
+    [at('2026-01-01T02:00Z'), '1', 's1', 642.15],
+  ]);
 });
 
 test.each([
