@@ -1,11 +1,14 @@
 /** Examples of help, completion and wrong calls, all against the tree of commands: nothing is started. */
 import { Argument, type Command, CommanderError } from 'commander';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXAMPLES, pathOf } from '../../cli/commands/examples.ts';
 import { possibleWords } from '../../cli/frame/complete-words.ts';
 import { nextStep } from '../../cli/batch/explain.ts';
 import { createProgram } from '../../cli/program.ts';
+import { tempDir } from '../support/temp.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -152,3 +155,20 @@ test.each([
   const period = { fromMs: 10_000, toMs: 15_000 };
   expect(nextStep({ device: 'press-7', sensor: 'oil-temp' }, period, there, watermarkMs)).toMatch(said);
 });
+
+const hasFish = spawnSync('fish', ['--version']).status === 0;
+(hasFish ? test : test.skip)(
+  'fish asks the program for what may follow',
+  () => {
+    const [folder, home] = [tempDir('fish'), tempDir('fish-home')];
+    const program = `#!/bin/sh\nexec '${process.execPath}' '${ROOT}bin/fleetscore.js' "$@"\n`;
+    writeFileSync(join(folder, 'fleetscore'), program, { mode: 0o755 });
+    const ask = 'fleetscore completion fish | source; complete -C "fleetscore alarms sh"';
+    const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', ask], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${folder}:${process.env['PATH']}`, HOME: home, FLEETSCORE_HOME: home },
+    });
+    expect([stdout.trim().split('\n').sort(), stderr]).toEqual([['shelve', 'show'], '']);
+  },
+  60_000,
+);

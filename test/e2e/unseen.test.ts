@@ -19,6 +19,7 @@ import type { BatchProgress } from '../../workflows/details.ts';
 import type { Alert, StuckAlert } from '../../batches/alerts.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
+import { startUi } from '../../ui/server.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
@@ -226,6 +227,81 @@ test('a batch that waits is paused, bounded and resumed by command, and cancelle
   expect((await stack.cli('batch', 'cancel', batch)).code).toBe(0);
   expect(await steer('pause', batch)).toMatch(/^error: batch .* has ended already \(cancelled\)/);
 }, 180_000);
+
+test('the buttons of the web application do in Temporal what they say, and each is in the log', async () => {
+  const { context } = stack;
+  const [store, client] = [await context.store(), await context.client()];
+  const server = await startUi({
+    deps: {
+      config: context.config,
+      store: async () => store,
+      blobs: async () => context.blobs(),
+      client: async () => client,
+      workflowPage: context.uiLink,
+      now: Date.now,
+    },
+    host: '127.0.0.1',
+    port: 0,
+    user: 'ann@desk',
+  });
+  try {
+    /** Presses the button of a form of a page; what the page that follows says of it. */
+    const press = async (page: string, action: string, fields: Record<string, string> = {}): Promise<string> => {
+      const form = await (await fetch(server.url + page)).text();
+      expect(form).toContain(`action="${action}"`);
+      const token = /name="token" value="([0-9a-f]{64})"/.exec(form)![1]!;
+      const answer = await fetch(server.url + action, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: { origin: server.url, 'sec-fetch-site': 'same-origin' },
+        body: new URLSearchParams({ token, ...fields }),
+      });
+      expect(answer.status).toBe(303);
+      const next = await (await fetch(new URL(answer.headers.get('location')!, server.url))).text();
+      return /class="said[^>]*>([^]*?)<\/p>/
+        .exec(next)![1]!
+        .replace(/<[^>]+>/g, '')
+        .trim();
+    };
+    const run = ['batch', 'run', '--from', '2098-12-31T23:45', '--to', '2099-01-01', '--wait-until-then', '--json'];
+    const { batch, workflowId } = (await stack.cli(...run)).json() as { batch: string; workflowId: string };
+    await until(() => store.findBatch(batch));
+    const handle = client.workflow.getHandle(workflowId);
+    const isPaused = async (): Promise<boolean | undefined> => (await handle.query<BatchProgress>('progress')).paused;
+    const page = `/batches/${batch}`;
+    expect(await press(page, `${page}/pause`)).toMatch(/starts nothing more until it is resumed/);
+    expect(await isPaused()).toBe(true);
+    expect(await press(page, `${page}/resume`)).toMatch(/goes on/);
+    expect(await isPaused()).toBe(false);
+    expect(await press(page, `${page}/cancel`)).toMatch(/^Done: /);
+    await handle.result().catch(() => undefined);
+    await until(async () => ((await store.findBatch(batch))!.status === 'cancelled' ? true : undefined));
+    expect(await press('/batches', '/schedules/minutely/resume')).toMatch(/starts batches again/);
+    expect((await client.schedule.getHandle('minutely').describe()).state.paused).toBe(false);
+    expect(await press('/batches', '/schedules/minutely/pause', { note: 'night' })).toMatch(/is paused: night/);
+    expect((await client.schedule.getHandle('minutely').describe()).state).toMatchObject({
+      paused: true,
+      note: 'night',
+    });
+    const scored = await press('/batches', '/score', { from: FROM, to: TO, what: 'rescore' });
+    const [, again] = /batch (\S+) started/.exec(scored) ?? [];
+    expect(await until(async () => (await store.findBatch(again!))?.finishedAtMs)).toBeGreaterThan(0);
+    const log = await store.listAudit({ limit: 20 });
+    expect(log.map(({ action, by, result }) => `${action} ${by} ${result}`).slice(0, 6)).toEqual([
+      'batch.rescore ann@desk done',
+      'schedule.pause ann@desk done',
+      'schedule.resume ann@desk done',
+      'batch.cancel ann@desk done',
+      'batch.resume ann@desk done',
+      'batch.pause ann@desk done',
+    ]);
+    // And the way back: the page of the workflow in Temporal leads to the page of the batch.
+    const rescored = (await store.findBatch(again!))!;
+    expect(await (await fetch(`${server.url}/batches/${again}`)).text()).toContain(rescored.workflowId);
+  } finally {
+    await server.close();
+  }
+}, 240_000);
 
 test('a batch whose workflow was terminated is closed by the control worker, and told', async () => {
   const store = await stack.context.store();
