@@ -9,7 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { openContext, type Context } from '../cli/frame/context.ts';
 import { loadConfig } from '../config.ts';
+import { defined } from '../domain/defined.ts';
 import { isoTime, type Period } from '../domain/time.ts';
+import type { OutsideTemporal } from '../local/outside-temporal.ts';
 import { startStack } from '../local/stack.ts';
 import { simulateFleet, type SimulatedFleet } from '../samples/simulate.ts';
 import { hasEnded, type Batch } from '../storage/store.ts';
@@ -34,13 +36,17 @@ export const FROM_MS = Date.UTC(2026, 2, 2, 10);
 /** The default aggregation interval: the period is as full of windows as it can be. */
 export const INTERVAL_MS = 5_000;
 
-/** @param toolsDir where the `temporal` program is kept */
+/**
+ * @param toolsDir where the `temporal` program is kept
+ * @param temporal a server that somebody else runs, in the place of a dev server
+ */
 export async function startFleet(
   sensors: number,
   windows: number,
   toolsDir: string,
   log: (line: string) => void,
   extraEnv: Readonly<Record<string, string>> = {},
+  temporal?: OutsideTemporal,
 ): Promise<BenchFleet> {
   const home = mkdtempSync(join(tmpdir(), 'fleetscore-bench-'));
   const ports = Object.fromEntries(
@@ -50,7 +56,7 @@ export async function startFleet(
     Object.entries(process.env).filter(([name]) => !/^(FLEETSCORE|TEMPORAL)_/.test(name)),
   );
   const env = { ...clean, FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: toolsDir, ...ports, ...extraEnv };
-  const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0 });
+  const stack = await startStack({ config: loadConfig(env), env, log, scoringWorkers: 0, ...defined({ temporal }) });
   const context = openContext({ home }, clean);
   const workers = scoringWorkers(home, stack.env);
   const stop = async (): Promise<void> => {

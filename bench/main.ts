@@ -5,6 +5,7 @@
  *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
+ *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
  *   npm run bench -- --one-sensor [--windows 3000000]     a batch with millions of windows of a sensor (one-sensor.ts)
  */
@@ -19,6 +20,7 @@ import { messageOf } from '../domain/errors.ts';
 import { findTemporal } from '../local/temporal-binary.ts';
 import { benchAlarms } from './alarms.ts';
 import { type ChildMode, runChildMode } from './children.ts';
+import { benchElsewhere, isElsewhere } from './elsewhere.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { describeMachine, load } from './machine.ts';
@@ -80,6 +82,14 @@ if (process.argv.includes('--ui')) {
 
 if (process.argv.includes('--one-sensor')) {
   await benchOneSensor(process.argv.slice(2));
+  process.exit();
+}
+
+if (isElsewhere(process.argv)) {
+  await benchElsewhere(process.argv.slice(2)).catch((error: unknown) => {
+    say(messageOf(error));
+    process.exitCode = 1;
+  });
   process.exit();
 }
 
