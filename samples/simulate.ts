@@ -165,15 +165,16 @@ async function makeModels(
 ): Promise<MadeModels> {
   const models: ReleaseModel[] = [];
   const infos: ModelInfo[] = [];
-  /** Indexes of the models of the open pack. */
-  let open: number[] = [];
+  /** Indexes of the models that no pack has taken yet, in the order of their rows. */
+  const open: number[] = [];
   let packs = 0;
   let files = 0;
   const builder = createPackBuilder(async (pack) => {
     await blobs.putIfAbsent(CONTAINERS.models, packBlob(pack.sha256), pack.bytes, TYPE);
     packs++;
-    for (const [packRow, at] of open.entries()) models[at] = { ...models[at]!, pack: pack.sha256, packRow };
-    open = [];
+    // The model that did not fit any more is in the pack after it.
+    for (const [packRow, at] of open.splice(0, pack.models.length).entries())
+      models[at] = { ...models[at]!, pack: pack.sha256, packRow };
   });
   const write = createModelWriter();
   for (let at = 0; at < sensors; at += SLICE) {
