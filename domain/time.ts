@@ -76,7 +76,7 @@ export function formatDuration(ms: number): string {
  */
 export function parseTime(text: string, what = 'time'): number {
   const ms = tryParseTime(text);
-  if (ms === undefined && OTHER_YEAR.test(text.trim()))
+  if (ms === undefined && isOtherYear(text))
     throw new FleetscoreError(
       'INVALID_TIME',
       `${what} ${JSON.stringify(text)} is before 1970: times from 1970 to 9999 are taken.`,
@@ -89,6 +89,9 @@ export function parseTime(text: string, what = 'time'): number {
     );
   return ms;
 }
+
+/** Whether a text begins as a date of a year that is too early for an event: `0001-01-01T00:00:00` of .NET. */
+export const isOtherYear = (text: string): boolean => OTHER_YEAR.test(text.trim());
 
 /** As {@link parseTime}, undefined instead of an error. */
 export function tryParseTime(text: string): number | undefined {

@@ -159,6 +159,9 @@ function formOf(json: FormJson, defaultDevice: string | undefined): Form {
   };
 }
 
+/** The form of a mapping's file, for editors: docs/mapping.schema.json. References are checked by the program only. */
+export const mappingSchema = (): object => z.toJSONSchema(file, { io: 'input' });
+
 /** Of a text that was checked. */
 const refOf = (text: string, anyCase: boolean): Ref => parseRef(text, anyCase) as Ref;
 

@@ -6,7 +6,7 @@ import { nameProblem } from '../../domain/sensor.ts';
 import { isoTime, MIN_TIME_MS, type TimeUnit } from '../../domain/time.ts';
 import { boundedMap } from '../bounded-map.ts';
 import type { Problem } from './problems.ts';
-import { wireTime } from './time.ts';
+import { numberHint, wireTime } from './time.ts';
 
 export type Quality = string | number | boolean;
 
@@ -66,15 +66,32 @@ export function createReadingCheck(): CheckReading {
         reason: 'time_out_of_range',
         message:
           `the time ${shown(ts)} is later than ${isoTime(latestMs)}, the time of arrival plus the ` +
-          'clock skew allowed',
+          `clock skew allowed (FLEETSCORE_CLOCK_SKEW)${unitHint(ts)}`,
       };
     if (typeof value !== 'number' || !Number.isFinite(value))
-      return { reason: 'bad_value', message: `the value must be a finite number, got ${shown(value)}` };
+      return {
+        reason: 'bad_value',
+        message: `the value must be a finite number, got ${shown(value)}${valueHint(value)}`,
+      };
     const reading = { tsMs, device: device as string, sensor: sensor as string, value: settled(value) };
     return typeof quality === 'string' || typeof quality === 'number' || typeof quality === 'boolean'
       ? { ...reading, quality }
       : reading;
   };
+}
+
+/** What a number that lies too far in the future seems to count. */
+function unitHint(ts: unknown): string {
+  const hint = typeof ts === 'number' ? numberHint(ts, 'set FLEETSCORE_FIELD_TS_UNIT=s') : '';
+  return hint === '' ? '' : `${hint}; FLEETSCORE_FIELD_TS_UNIT says what numbers count`;
+}
+
+/** A mapping can take what is nearly a number; without one nothing is guessed. */
+function valueHint(value: unknown): string {
+  if (typeof value === 'boolean') return ' ("booleans": true in a mapping takes it as 1 or 0: FLEETSCORE_MAPPING)';
+  return typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
+    ? ' ("texts": true in a mapping takes numbers in texts: FLEETSCORE_MAPPING)'
+    : '';
 }
 
 /** Reads items with one field each for time, device, sensor, value and quality. */

@@ -5,7 +5,7 @@
  * number never chooses its unit.
  */
 import { shown } from '../../domain/describe.ts';
-import { DAY_MS, isoTime, MAX_TIME_MS, type TimeUnit, tryParseTime } from '../../domain/time.ts';
+import { DAY_MS, isOtherYear, isoTime, MAX_TIME_MS, type TimeUnit, tryParseTime } from '../../domain/time.ts';
 
 const PER_MS: Readonly<Record<TimeUnit, number>> = { s: 1e-3, ms: 1, us: 1e3, ns: 1e6 };
 
@@ -30,8 +30,10 @@ export function wireTime(ts: unknown, unit: TimeUnit | undefined): number | stri
 }
 
 const notATime = (ts: unknown): string =>
-  `the time ${shown(ts)} is neither ISO 8601 text nor a number of milliseconds since 1970 ` +
-  '(FLEETSCORE_FIELD_TS_UNIT names another unit)';
+  typeof ts === 'string' && isOtherYear(ts)
+    ? `the time ${shown(ts)} is before 1970: times from 1970 to 9999 are taken`
+    : `the time ${shown(ts)} is neither ISO 8601 text nor a number of milliseconds since 1970 ` +
+      '(FLEETSCORE_FIELD_TS_UNIT names another unit)';
 
 function timeOfNumber(number: number, unit: TimeUnit | undefined, ts: unknown): number | string {
   if (!Number.isFinite(number)) return notATime(ts);

@@ -17,6 +17,7 @@ afterAll(() => Promise.all(Object.values(targets).map(async (target) => target.c
 
 const COUNTS = {
   parser: 2_000,
+  mappings: 500,
   names: 2_000,
   csv: 500,
   avro: 500,

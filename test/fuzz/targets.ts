@@ -14,8 +14,9 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { encodeName, nameProblem, parseSensorName } from '../../domain/sensor.ts';
 import { endOfValue } from '../../ingest/amqp/check.ts';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
+import { MAPPING_NAMES, namedMapping, parseMapping } from '../../ingest/mapping/named.ts';
 import { readFile, type FileRules, type NamedInput } from '../../ingest/open-file.ts';
-import { createEventParser } from '../../ingest/parse-event.ts';
+import { createEventParser, PARSE_DEFAULTS } from '../../ingest/parse-event.ts';
 import { ServiceError } from '../../local/blob-server/errors.ts';
 import { EMULATOR_ACCOUNT, startBlobServer } from '../../local/blob-server/server.ts';
 import { readBlockList } from '../../local/blob-server/xml.ts';
@@ -57,6 +58,34 @@ const parser: Target = {
     check(parsed.readings.length <= 50_000, `${parsed.readings.length} readings`);
     const size = JSON.stringify(parsed.problems).length;
     check(size <= 64 * 1024, `problems of ${size} characters`);
+  },
+};
+
+const mapped = MAPPING_NAMES.map((name) => createEventParser({ ...PARSE_DEFAULTS, mapping: namedMapping(name)! }));
+/** Events in other forms by every ready-made mapping, and the file of a mapping. */
+const mappings: Target = {
+  seeds: [
+    text('{"timestamp":"2026-11-23T14:00:00Z","deviceId":"p","motor":{"temp":21.5,"rpm":{"now":900}},"x":[1]}'),
+    text(
+      '{"Messages":[{"DataSetWriterId":1,"Timestamp":"2026-11-23T14:00:00Z","Payload":{"a":{"Value":{"Body":1}}}}]}',
+    ),
+    text('[{"bn":"urn:dev:x:","bt":1763906398.5,"bv":1,"n":"v","v":1},{"n":"w","t":-5,"vb":true},{"bver":10,"s":2}]'),
+    text('{"specversion":"1.0","source":"/x","time":"2026-11-23T14:00:00Z","data_base64":"eyJhIjoxfQ=="}'),
+    text('{"timestamp":1763906398000,"metrics":[{"name":"t","value":"50"}]}'),
+    text(
+      '{"extends":"wide","except":["a*"],"time":"^at|s","sensor":"{^x}.{$key}","ignore":{"of":"/k","isNot":[1,true]}}',
+    ),
+    text('{"forms":[{"when":"a","items":"a[].b|json{**}","time":"^t","device":["#d|part / 2","=x"]}]}'),
+  ],
+  run(body) {
+    const facts = { properties: { topic: 'a/b/c' }, systemProperties: { 'iothub-connection-device-id': 'd' } };
+    for (const parseMapped of mapped) {
+      const { readings, problems } = parseMapped({ body, enqueuedMs: Date.UTC(2026, 10, 23), ...facts });
+      check(readings.length <= 50_000, `${readings.length} readings`);
+      check(JSON.stringify(problems).length <= 64 * 1024, 'problems without bound');
+      check(!problems.some(({ reason }) => reason === 'unreadable'), JSON.stringify(problems).slice(0, 500));
+    }
+    refusing(() => parseMapping(Buffer.from(body).toString(), 'plant.json'));
   },
 };
 
@@ -265,6 +294,7 @@ async function requests(dir: string): Promise<Target> {
 export async function openTargets(folder: () => string): Promise<Readonly<Record<string, Target>>> {
   return {
     parser,
+    mappings,
     names,
     csv,
     avro,

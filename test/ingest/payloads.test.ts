@@ -8,6 +8,7 @@ import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { deadLetter, eventOfLetter, replayedEvent, type DeadLetter } from '../../ingest/dead-letters.ts';
 import { toIngestEvent, type IngestEvent } from '../../ingest/event.ts';
 import { MAPPING_NAMES, namedMapping } from '../../ingest/mapping/named.ts';
+import { mappingSchema } from '../../ingest/mapping/schema.ts';
 import { suggestMapping } from '../../ingest/mapping/suggest.ts';
 import { createEventParser, PARSE_DEFAULTS } from '../../ingest/parse-event.ts';
 import { oneProblem } from '../../ingest/parse/problems.ts';
@@ -112,4 +113,6 @@ test('the mapping that is meant for a form is the one that is proposed for it', 
 test('docs/payloads.md is what `npm run docs` writes', () => {
   const page = readFileSync(new URL('../../docs/payloads.md', import.meta.url), 'utf8');
   expect(withTable(page)).toBe(page);
+  const schema = readFileSync(new URL('../../docs/mapping.schema.json', import.meta.url), 'utf8');
+  expect(JSON.parse(schema)).toEqual(JSON.parse(JSON.stringify(mappingSchema())));
 });
