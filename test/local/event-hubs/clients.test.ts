@@ -1,11 +1,11 @@
 /**
- * The official clients of other languages against the emulator: azure-eventhub for Python and azeventhubs for Go. Each
- * runs as a program of its own (clients/) that tells what it saw. Where a toolchain or its packages are missing, the
- * test says so and is skipped. docs/emulator.md lists the versions.
+ * The official clients of other languages against the emulator: Python, Go, and, where TEST_FOREIGN_CLIENTS names them,
+ * Java and Rust, which take long to build. Each runs as a program of its own (clients/) that tells what it saw. Where a
+ * toolchain or its packages are missing, the test says so and is skipped. docs/emulator.md lists the versions.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startOwnBlobServer } from '../../support/own-blob-server.ts';
@@ -34,8 +34,30 @@ function goProgram(): string | undefined {
   return build.status === 0 ? program : skipped('The client for Go', build);
 }
 
+/** Whether somebody asked for this language: TEST_FOREIGN_CLIENTS=java,rust. */
+function asked(language: string): boolean {
+  if ((process.env.TEST_FOREIGN_CLIENTS ?? '').split(',').includes(language)) return true;
+  process.stderr.write(`The client for ${language} is skipped: TEST_FOREIGN_CLIENTS does not name it\n`);
+  return false;
+}
+
+/** Folder with the client for Java and all it needs, built once. */
+function javaProgram(): string | undefined {
+  if (!asked('java')) return undefined;
+  const folder = join(PACKAGES_CACHE, 'eventhub-client-java-5.21.0');
+  const at = { cwd: join(HERE, 'java-sdk'), encoding: 'utf8', timeout: 300_000 } as const;
+  if (!existsSync(join(folder, 'lib'))) {
+    const copy = ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${join(folder, 'lib')}`];
+    const maven = spawnSync('mvn', copy, at);
+    if (maven.status !== 0) return skipped('The client for Java', maven);
+  }
+  const javac = spawnSync('javac', ['-cp', join(folder, 'lib', '*'), '-d', folder, 'Client.java'], at);
+  return javac.status === 0 ? folder : skipped('The client for Java', javac);
+}
+
 const packages = pythonPackages('The client for Python', PACKAGES);
 const program = goProgram();
+const java = javaProgram();
 
 (packages === undefined ? test.skip : test)(
   'Python: synchronous, asynchronous, buffered, start positions, owner levels, two consumers that share',
@@ -95,4 +117,41 @@ const program = goProgram();
     });
   },
   120_000,
+);
+
+(java === undefined ? test.skip : test)(
+  'Java: properties, batches, types, positions, owner levels, two processors that share',
+  async () => {
+    const emu = await emulator({ hubs: [{ name: 'readings', partitions: 4, consumerGroups: ['shared'] }] });
+    const blob = await startOwnBlobServer(temporaryFolder());
+    try {
+      const classes = [java, join(java ?? '', 'lib', '*')].join(delimiter);
+      const args = ['-cp', classes, 'Client', emu.connectionString(), 'readings', blob.connectionString];
+      const { stdout } = await run('java', args, { timeout: 300_000 });
+      expect(JSON.parse(stdout)).toEqual({
+        properties: ['readings', ['0', '1', '2', '3']],
+        partition: [0, 3],
+        types: [],
+        'partition 77': expect.stringContaining("partition '77' is invalid"),
+        'too large': expect.stringContaining('exceeded maximum message size'),
+        events: ['0', '1', '2', 'alone'],
+        'after a sequence number': ['2'],
+        'at a sequence number': ['1'],
+        'from a time': ['0'],
+        // The blocking client says only that it was refused; one that is asynchronous has the sentence.
+        'no such group': expect.stringContaining('upstream-error'),
+        'first owner reads': true,
+        'lower level': expect.stringContaining('upstream-error'),
+        'higher level': ['0'],
+        'first owner is told': expect.stringContaining("higher epoch of '2'"),
+        'one processor has all': true,
+        'two share': true,
+        'all events arrive': true,
+        'the other takes over': true,
+      });
+    } finally {
+      await blob.stop();
+    }
+  },
+  400_000,
 );
