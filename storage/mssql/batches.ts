@@ -15,6 +15,7 @@ import {
 } from '../rows.ts';
 import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch } from '../store.ts';
 import { PLANS_LOCK, type Database, type Session, type Transaction } from './connection.ts';
+import { plannedBatch } from './planned-batch.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { type SqlValue } from './statement.ts';
@@ -22,7 +23,7 @@ import { BATCH_SQL, LISTED } from './batch-sql.ts';
 
 export function batchMethods(db: Database): BatchStore {
   const planned = async (session: Session, batchId: string, range: IdRange | undefined) => {
-    const batch = await batchRow(session, batchId);
+    const batch = await plannedBatch(db, session, batchId);
     const { from, to, pool } = plannedRange(batch, range);
     const ofPool: Readonly<Record<string, SqlValue>> = pool === undefined ? {} : { releaseKey: batch.releaseKey, pool };
     return {

@@ -5,6 +5,7 @@ import { statusCode, toChallengeSummaries, type ChallengeCountsRow, type Challen
 import type { ChallengeFilter, LabelCounts } from '../../domain/challenge.ts';
 import type { ChallengeStore } from '../store.ts';
 import { batchRow } from './batches.ts';
+import { challengerOf, plannedBatch } from './planned-batch.ts';
 import type { Database } from './connection.ts';
 import { refuseCurrent } from './promotions.ts';
 import { releaseKey } from './releases.ts';
@@ -122,8 +123,12 @@ export function challengeMethods(db: Database): ChallengeStore {
 
     batchChallenger: (batchId) =>
       db.read(async (session) => {
-        const { batchKey } = await batchRow(session, batchId);
-        return (await session.query<{ release: string; share: number }>(CHALLENGE_SQL.ofBatch, { batchKey }))[0];
+        const batch = await plannedBatch(db, session, batchId);
+        const { batchKey } = batch;
+        return challengerOf(
+          batch,
+          async () => (await session.query<{ release: string; share: number }>(CHALLENGE_SQL.ofBatch, { batchKey }))[0],
+        );
       }),
 
     commitChallenge: (batchId, sensors) =>

@@ -216,9 +216,8 @@ async function stage(
   table: StageTable,
   rows: readonly (readonly SqlValue[])[],
 ): Promise<void> {
-  // As batches: a temporary table made inside sp_executesql would vanish with it.
-  await ending(request(), (one) => one.batch(dropStage(table)));
-  await ending(request(), (one) => one.batch(createStage(table)));
+  // As a batch: a temporary table made inside sp_executesql would vanish with it. In one round trip.
+  await ending(request(), (one) => one.batch(`${dropStage(table)};\n${createStage(table)}`));
   if (rows.length > 0) await ending(request(), (one) => one.bulk(stageRows(table, rows)));
 }
 

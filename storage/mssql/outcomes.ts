@@ -22,6 +22,7 @@ import { addSignals } from './alarm-work.ts';
 import { batchCounts, batchRow } from './batches.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, Transaction } from './connection.ts';
+import { CHUNK_SQL, commitOne, FILE, fileValues } from './chunks.ts';
 import { LostRace } from './transient.ts';
 import { ALL } from './sensors.ts';
 import { tsql, type StageTable } from './statement.ts';
@@ -51,15 +52,6 @@ export const MERGED: StageTable = {
 
 const KEY = { batchKey: 'INT' } as const;
 const PAGE = { ...KEY, after: 'INT', limit: 'INT' } as const;
-const FILE = { blob: 'NVARCHAR(1000)', rowCount: 'BIGINT', bytes: 'BIGINT', sha256: 'NVARCHAR(128)' } as const;
-const COUNTS = {
-  scored: 'BIGINT',
-  skipped: 'BIGINT',
-  failed: 'BIGINT',
-  cancelled: 'BIGINT',
-  windows: 'BIGINT',
-  anomalies: 'BIGINT',
-} as const;
 
 const outcomes = (where: string): string => `
     SELECT TOP (@limit) sensorId, device, sensor, chunk, status, class, message, windows, anomalies, model, attempt, worker FROM (
@@ -85,25 +77,6 @@ export const OUTCOME_SQL = {
     { ...KEY, name: 'NVARCHAR(800)' },
     `
     SELECT chunk_key AS chunkKey FROM chunks WHERE batch_key = @batchKey AND name = @name`,
-  ),
-  addChunk: tsql(
-    { ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' },
-    `
-    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies, pool)
-    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies, @pool)`,
-  ),
-  // In one UPDATE every expression sees the old row: a file that is there stays, all of it.
-  addToChunk: tsql(
-    { chunkKey: 'INT', ...FILE, ...COUNTS },
-    `
-    UPDATE chunks SET
-      row_count = CASE WHEN blob IS NULL THEN @rowCount ELSE row_count END,
-      bytes = CASE WHEN blob IS NULL THEN @bytes ELSE bytes END,
-      sha256 = CASE WHEN blob IS NULL THEN @sha256 ELSE sha256 END,
-      blob = CASE WHEN blob IS NULL THEN @blob ELSE blob END,
-      scored = scored + @scored, skipped = skipped + @skipped, failed = failed + @failed,
-      cancelled = cancelled + @cancelled, windows = windows + @windows, anomalies = anomalies + @anomalies
-    WHERE chunk_key = @chunkKey`,
   ),
   mergeChunks: tsql(
     { ...KEY, name: 'NVARCHAR(800)', ...FILE },
@@ -211,7 +184,8 @@ export const OUTCOME_SQL = {
 
 export function outcomeMethods(db: Database): OutcomeStore {
   return {
-    commitChunk: (result) => db.write((tx) => commitChunk(tx, result)),
+    commitChunk: (result) =>
+      db.write((tx) => (result.outcomes.length === 1 ? commitOne(tx, result) : commitChunk(tx, result))),
 
     mergeChunks: (batchId, chunks, file) =>
       db.write(async (tx) => {
@@ -322,26 +296,16 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
   return addCounts(kept, added);
 }
 
-async function addChunk(
-  tx: Transaction,
-  batchKey: number,
-  { chunk, file, pool }: ChunkResult,
-  added: OutcomeCounts,
-): Promise<number> {
-  const values = {
-    blob: file?.blob ?? null,
-    rowCount: file?.rows ?? null,
-    bytes: file?.bytes ?? null,
-    sha256: file?.sha256 ?? null,
-    ...added,
-  };
+async function addChunk(tx: Transaction, batchKey: number, result: ChunkResult, added: OutcomeCounts): Promise<number> {
+  const { chunk, pool } = result;
+  const values = fileValues(result, added);
   const find = async (): Promise<number | undefined> =>
     (await tx.query<{ chunkKey: number }>(OUTCOME_SQL.chunkKey, { batchKey, name: chunk }))[0]?.chunkKey;
   const existing = await find();
   if (existing !== undefined) {
-    await tx.run(OUTCOME_SQL.addToChunk, { chunkKey: existing, ...values });
+    await tx.run(CHUNK_SQL.addToChunk, { chunkKey: existing, ...values });
     return existing;
   }
-  await tx.run(OUTCOME_SQL.addChunk, { batchKey, name: chunk, ...values, pool: pool || null });
+  await tx.run(CHUNK_SQL.addChunk, { batchKey, name: chunk, ...values, pool: pool || null });
   return (await find())!;
 }

@@ -8,7 +8,8 @@ import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type { SeriesBlock, Store, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
 import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
-import { batchRow, kindOf } from './batches.ts';
+import { kindOf } from './batches.ts';
+import { plannedBatch } from './planned-batch.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, OnRow } from './connection.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -129,7 +130,7 @@ export function windowMethods(db: Database): WindowStore {
           for (let i = 0; i < (wanted === 'all' ? 7 : 3); i++) columns[i]!.push(Number(row[i]));
         };
       };
-      const batch = batchId === undefined ? undefined : await db.read((session) => batchRow(session, batchId));
+      const batch = batchId === undefined ? undefined : await db.read((session) => plannedBatch(db, session, batchId));
       const { from, to, pool } = batch ? plannedRange(batch, range) : { ...range, pool: undefined };
       const name = wanted === 'all' ? 'series' : 'means';
       const values = { fromId: from, toId: to, fromMs, toMs };

@@ -74,10 +74,7 @@ function openSession(file: string, nextTurn: () => Promise<() => void>): TdsSess
       const announced = /^\s*insert bulk\s+\[?(#?\w+)\]?/i.exec(text);
       if (announced) bulkTable = announced[1]!;
       else if (!/^\s*set /i.test(text)) {
-        const statement = translateDdl(translate(text));
-        db.exec(
-          /^\s*CREATE TABLE "?#/.test(statement) ? statement.replace('CREATE TABLE', 'CREATE TEMP TABLE') : statement,
-        );
+        db.exec(translateDdl(translate(text)).replace(/CREATE TABLE (?="?#)/, 'CREATE TEMP TABLE '));
       }
       return tokens.done();
     },
