@@ -10,17 +10,12 @@ export interface ColumnsGuess {
 }
 
 /** Any of these words, which may be followed by `id`, `name` or `number`. */
-const naming = (...words: readonly string[]): RegExp =>
-  new RegExp(`^(${words.join('|')})([_ ]?(id|name|nr|number))?$`, 'i');
+const naming = (words: string): RegExp => new RegExp(`^(${words})([_ ]?(id|name|nr|number))?$`, 'i');
 
 const DEVICE = naming(
-  ...['device', 'unit', 'machine', 'maschine', 'asset', 'equipment', 'turbine', 'pump', 'engine', 'anlage'],
-  ...['ger[aä]t', 'station', 'host', 'site'],
+  'device|unit|machine|maschine|asset|equipment|turbine|pump|engine|anlage|ger[aä]t|station|host|site',
 );
-const SENSOR = naming(
-  ...['sensor', 'tag', 'metric', 'channel', 'variable', 'parameter', 'signal', 'kanal', 'messstelle', 'point'],
-  ...['item', 'series'],
-);
+const SENSOR = naming('sensor|tag|metric|channel|variable|parameter|signal|kanal|messstelle|point|item|series');
 const VALUE = /^(value|val|reading|wert|messwert|measurement|measured[_ ]?value)$/i;
 const QUALITY = /^(quality|qualit[aä]t|opc[_ ]?quality|status[_ ]?code|qc)$/i;
 const LABEL = new RegExp(
