@@ -37,7 +37,9 @@ export function startBar(title: string, unit: string, stream: NodeJS.WriteStream
       bar.setTotal(Math.max(total, 1));
       bar.update(done, { note: note === '' ? '' : ` | ${plainLine(note)}` });
     },
-    end: () => bar.stop(),
+    end() {
+      if (bar.isActive) bar.stop();
+    },
   };
 }
 
@@ -55,6 +57,7 @@ function plainLines(title: string, unit: string, write: (line: string) => void):
     },
     end() {
       if (line !== '' && line !== last) write(line);
+      last = line;
     },
   };
 }

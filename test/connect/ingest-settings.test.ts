@@ -1,6 +1,7 @@
 /** Variables of ingest: their defaults are those of ingest itself, each one arrives, wrong ones are named. */
 import { loadConfig } from '../../config.ts';
 import { INGEST_DEFAULTS } from '../../ingest/settings.ts';
+import { eventHubTarget } from '../../connect/event-hubs.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 
 test('without any variable, ingest runs on its own defaults', () => {
@@ -93,3 +94,13 @@ test('a range of values that holds nothing is refused', () => {
     maxValue: 2,
   });
 });
+
+test.each(['x', 'Endpoint=foo', 'Endpoint=sb://x/', 'Endpoint=sb://x/;SharedAccessKeyName=a'])(
+  'the connection string %j is refused by the name of its variable',
+  (text) => {
+    const config = loadConfig({ FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: text });
+    expect(() => eventHubTarget(config)).toThrow(
+      /^FLEETSCORE_EVENT_HUBS_CONNECTION_STRING cannot be used: .* It reads /,
+    );
+  },
+);
