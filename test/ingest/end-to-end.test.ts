@@ -1,5 +1,6 @@
 import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import { afterAll, beforeAll } from '@jest/globals';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
@@ -16,6 +17,7 @@ import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { QUICK, startIngestServers, until, type IngestServers, type WorkerProcess } from '../support/ingest-servers.ts';
+import { FILES, FOLDER, formatFor } from '../support/sent-files.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from './pipeline-stage.ts';
 
@@ -23,7 +25,7 @@ const dir = tempDir('ingest');
 let servers: IngestServers;
 beforeAll(async () => {
   servers = await startIngestServers(dir, {
-    hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'mapped', 'csv', 'empty'],
+    hubs: ['killed', 'faults', 'quiet', 'history', 'shared', 'poison', 'mapped', 'csv', 'files', 'empty'],
     partitions: 3,
   });
 }, 60_000);
@@ -422,6 +424,33 @@ test('events of IoT Hub that were refused are replayed with a mapping; a rebuild
       // The one that was refused at first is there twice, and a reading counts once.
       expect(result).toMatchObject({ events: 3, dead: 0 });
       expect(await allWindows(store)).toEqual(expected);
+    });
+  } finally {
+    await producer.close();
+  }
+}, 60_000);
+
+test('files of every shape, sent with their commands, are the windows of what pandas reads in them', async () => {
+  const hub = 'files';
+  const producer = servers.producer(hub);
+  try {
+    await withStore(hub, async (store) => {
+      const worker = await servers.startWorker(sqlUrl(hub), {}, { hub });
+      let last = {};
+      for (const [name, { args, readings }] of Object.entries(FILES)) {
+        const path = `${FOLDER}${name}`;
+        const files = [{ name, stream: createReadStream(path), path }];
+        const sent = await sendFiles(files, { producer, format: formatFor(args) });
+        expect(sent).toMatchObject({ sent: readings.length, bad: 0 });
+        last = sent.lastSequenceNumbers;
+      }
+      await waitIngested({ store, ...inPlay(hub), lastSequenceNumbers: last });
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe('0');
+      const all = Object.values(FILES).flatMap(({ readings }) => readings);
+      expect(await allWindows(store)).toEqual(
+        expectedWindows(all.map(([ts, device, sensor, value]) => ({ ts, device, sensor, value }))),
+      );
     });
   } finally {
     await producer.close();

@@ -3,16 +3,13 @@
  * value is what pandas reads (fixtures/files/make.py), and the command that is advised for the bare file reads it so.
  */
 import { execFileSync } from 'node:child_process';
-import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
 import fc from 'fast-check';
 import type { Context } from '../../cli/frame/context.ts';
-import { formatOf, send, type SendOptions } from '../../cli/ingest/send.ts';
+import { formatOf, send } from '../../cli/ingest/send.ts';
 import { loadConfig } from '../../config.ts';
-import { registerSend } from '../../cli/commands/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
 import { slowHint } from '../../domain/pace.ts';
@@ -20,28 +17,11 @@ import { isoTime } from '../../domain/time.ts';
 import { createTableReader } from '../../ingest/table/rows.ts';
 import { bigEndian, decimalValue, timeCell } from '../../ingest/typed/exact.ts';
 import { watchReadings } from '../../ingest/tell-readings.ts';
+import { FILES, FOLDER, formatFor, optionsOf } from '../support/sent-files.ts';
 import { tempDir } from '../support/temp.ts';
 import type { SentReading } from '../../ingest/send-readings.ts';
 
-const FOLDER = fileURLToPath(new URL('../fixtures/files/', import.meta.url));
-
-interface Expected {
-  readonly args: readonly string[];
-  /** Epoch milliseconds, device, sensor, value. */
-  readonly readings: readonly (readonly [number, string, string, number])[];
-}
-const EXPECTED = JSON.parse(readFileSync(`${FOLDER}expected.json`, 'utf8')) as Record<string, Expected>;
-const FILES = Object.entries(EXPECTED);
-
-/** Options as the command line reads them. */
-function optionsOf(args: readonly string[]): SendOptions {
-  const program = new Command();
-  registerSend(program);
-  const command = program.commands[0]!;
-  const { unknown } = command.parseOptions([...args]);
-  expect(unknown).toEqual([]);
-  return command.opts();
-}
+const ALL = Object.entries(FILES);
 
 interface Read extends FileCounts {
   readonly readings: SentReading[];
@@ -65,13 +45,13 @@ const text = (content: string, format: CsvFormat = {}): Promise<Read> =>
 const rows = ({ readings }: Read) =>
   readings.map(({ tsMs, device, sensor, value }) => [tsMs, device, sensor, value] as const);
 
-test.each(FILES)('%s goes in with one command, as pandas reads it', async (name, { args, readings }) => {
-  const read = await readAll(name, formatOf(optionsOf(args)));
+test.each(ALL)('%s goes in with one command, as pandas reads it', async (name, { args, readings }) => {
+  const read = await readAll(name, formatFor(args));
   expect(read.badRows).toEqual([]);
   expect(rows(read)).toEqual(readings);
 });
 
-test.each(FILES.filter(([name]) => !/local/.test(name)))(
+test.each(ALL.filter(([name]) => !/local/.test(name)))(
   '%s: the command that is advised can be copied',
   async (name) => {
     const said = name === 'long.parquet' ? { timezone: 'Europe/Berlin' } : {};
@@ -83,9 +63,9 @@ test.each(FILES.filter(([name]) => !/local/.test(name)))(
       .split('\n')
       .slice(0, -1);
     expect(words.slice(0, 3)).toEqual(['fleetscore', 'send', name]);
-    const read = await readAll(name, formatOf(optionsOf(words.slice(3))));
+    const read = await readAll(name, formatFor(words.slice(3)));
     expect(read.badRows).toEqual([]);
-    expect(rows(read)).toEqual(EXPECTED[name]!.readings);
+    expect(rows(read)).toEqual(FILES[name]!.readings);
   },
 );
 
@@ -239,7 +219,7 @@ test('day and month that nothing tells apart are told, and never guessed', async
   const avro = readFiles([{ name: 'plant-deflate.avro', stream: createReadStream(`${FOLDER}plant-deflate.avro`) }], {
     guess: true,
   });
-  expect(await gathered(avro.readings)).toHaveLength(EXPECTED['plant-deflate.avro']!.readings.length);
+  expect(await gathered(avro.readings)).toHaveLength(FILES['plant-deflate.avro']!.readings.length);
   const clear = filled('date,a', (i) => `2020-01-01 00:00:${10 + i},${i}`);
   expect(await gathered(guessing(clear))).toHaveLength(30);
 });
@@ -257,7 +237,7 @@ test('of several files each is a device, and a file that has bad rows only is to
 
 test('a text without a header line, its columns divided by spaces', async () => {
   const args = ['--wide', '--separator', 'space', '--header', 'engine,cycle,s1', '--columns', 'ts=cycle,device=engine'];
-  const format = formatOf(optionsOf([...args, '--start', '2026-01-01', '--time-unit', 'h']));
+  const format = formatFor([...args, '--start', '2026-01-01', '--time-unit', 'h']);
   expect(rows(await text('1 1  -0.5  \n1 2  642.15  \n', format))).toEqual([
     [at('2026-01-01T01:00Z'), '1', 's1', -0.5],
     [at('2026-01-01T02:00Z'), '1', 's1', 642.15],
@@ -361,7 +341,7 @@ describe('--dry-run', () => {
     send({ config: loadConfig({}), json: true } as Context, { ...optionsOf(args), dryRun: true }, files);
 
   test('says whose readings would be sent, from when to when, and what is left out', async () => {
-    const { text, exitCode, data } = await dryRun(EXPECTED['air.csv']!.args, `${FOLDER}air.csv`);
+    const { text, exitCode, data } = await dryRun(FILES['air.csv']!.args, `${FOLDER}air.csv`);
     expect(exitCode).toBeUndefined();
     expect(data).toMatchObject({ readings: 285, missing: 15, bad: 0, late: 0, everyMs: 3_600_000 });
     expect(text).toMatch(/^285 readings would be sent; nothing was sent\.\n/);
