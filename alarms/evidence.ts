@@ -203,6 +203,8 @@ export function within(stretch: Stretch, { fromMs, toMs }: Period): Stretch {
     ...stretch,
     fromMs: Math.max(stretch.fromMs, fromMs),
     toMs: Math.min(stretch.toMs, toMs),
+    // Of what was scored every window is an item: a part without any had none.
+    seen: items.length > 0 || (stretch.seen && stretch.verdict !== 'scored'),
     items,
   };
 }

@@ -308,6 +308,25 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining('was told by events as begun alone')]);
   });
 
+  test('batches that overlap before the first window of a sensor give the alarms of one pass, in any order', async () => {
+    const hour = 720;
+    const truth = [23, 24, 25].map((h) => ({ at: h * hour, value: h, score: 1 }));
+    const looks = [
+      { from: 0, to: 24 * hour },
+      { from: 6 * hour, to: 25 * hour },
+      { from: 18 * hour, to: 26 * hour },
+    ] as const;
+    for (const order of ['012', '120', '201', '210']) {
+      const { deps, ids, look } = await plant(store, 1);
+      await loadWindows(ids, [truth]);
+      for (const i of order) await raiseAlarms(deps, await look([truth], looks[Number(i)]!));
+      expect([order, shown(await store.listAlarms({ sensorId: ids[0]! }))]).toEqual([
+        order,
+        onePass(truth, 0, 26 * hour, silent).standing(),
+      ]);
+    }
+  });
+
   test('a batch whose sensors are normal writes nothing but that it was looked at', async () => {
     const { deps, ids, look } = await plant(store, 3);
     const calm = Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: 1 }));
