@@ -4,6 +4,7 @@
  *
  *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
+ *   npm run bench -- --forests [--sensors 2000]            isolation forests from cold workers (forests.ts)
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
  *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
@@ -23,6 +24,7 @@ import { type ChildMode, runChildMode } from './children.ts';
 import { benchElsewhere, isElsewhere } from './elsewhere.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
+import { benchForests } from './forests.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
@@ -67,6 +69,11 @@ function flagsOf() {
 
 if (process.argv.includes('--year')) {
   await benchYear(process.argv.slice(2));
+  process.exit();
+}
+
+if (process.argv.includes('--forests')) {
+  await benchForests(process.argv.slice(2));
   process.exit();
 }
 

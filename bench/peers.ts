@@ -21,6 +21,7 @@ const PEERS = {
   dask: { requirements: 'dask', title: 'Dask', sensors: [1_000, 1_000] },
   prefect: { requirements: 'prefect', title: 'Prefect', sensors: [1_000, 1_000] },
   dagster: { requirements: 'dagster', title: 'Dagster', sensors: [40, 1_000] },
+  loop: { requirements: 'python', title: 'a loop in one Python process', sensors: [1_000, 0] },
 } as const satisfies Record<
   string,
   { requirements: string; title: string; sensors: readonly [number, number]; isolated?: boolean }
@@ -36,6 +37,8 @@ export interface PeerRate {
   readonly sensors: number;
   readonly seconds: number;
   readonly sensorsPerSecond: number;
+  /** Where the peer tells it. */
+  readonly cpuSeconds?: number;
 }
 
 export interface PeerResult {
@@ -50,12 +53,16 @@ export interface PeerResult {
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL('./peers/', import.meta.url));
 
-/** Runs a peer. What stops it is told in its result: the others are measured all the same. */
+/**
+ * Runs a peer. What stops it is told in its result: the others are measured all the same.
+ * @param given models of its own, `model_<id>.joblib`, for the first so many sensors
+ */
 export async function runPeer(
   name: PeerName,
   { context, home, fleet }: BenchFleet,
   toolsDir: string,
   log: (line: string) => void,
+  given?: { readonly models: string; readonly sensors: number },
 ): Promise<PeerResult> {
   const peer: {
     readonly requirements: string;
@@ -93,8 +100,8 @@ export async function runPeer(
       PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: '180',
       TMPDIR: dir,
     };
-    const models = join(dir, 'models');
-    await writeModels(python, models, env);
+    const models = given?.models ?? join(dir, 'models');
+    if (!given) await writeModels(python, models, env);
     const store = await context.store();
     const [batch] = await store.listBatches({ status: 'completed', limit: 1 });
     const measure = async (way: 'sensor' | 'chunk', sensors: number): Promise<PeerRate> => {
@@ -134,7 +141,12 @@ export async function runPeer(
         .split('\n')
         .findLast((text) => text.startsWith('{"seconds"'));
       if (line === undefined) throw new Error(`it printed no result: ${stdout.slice(-300)}`);
-      const result = JSON.parse(line) as { seconds: number; rows: number; anomalies: number };
+      const result = JSON.parse(line) as {
+        seconds: number;
+        rows: number;
+        anomalies: number;
+        cpuSeconds: number | null;
+      };
       const ours = (await store.listOutcomes(batch!.id, { limit: sensors })).reduce(
         (sum, outcome) => ({ rows: sum.rows + outcome.windows, anomalies: sum.anomalies + outcome.anomalies }),
         { rows: 0, anomalies: 0 },
@@ -145,9 +157,13 @@ export async function runPeer(
         );
       const rate = Number((sensors / result.seconds).toPrecision(3));
       log(`  ${peer.title}, ${way === 'sensor' ? 'per sensor' : `chunks of ${CHUNK}`}: ${rate} sensors/s`);
-      return { sensors, seconds: result.seconds, sensorsPerSecond: rate };
+      const { seconds, cpuSeconds } = result;
+      return { sensors, seconds, sensorsPerSecond: rate, ...(cpuSeconds === null ? {} : { cpuSeconds }) };
     };
-    const [single, chunked] = peer.sensors;
+    const [single, chunked] = peer.sensors.map((sensors) => Math.min(sensors, given?.sensors ?? sensors)) as [
+      number,
+      number,
+    ];
     return {
       name,
       title: peer.title,
@@ -172,7 +188,7 @@ async function canIsolate(): Promise<boolean> {
 }
 
 /** Python of an environment with the pinned packages, made once. */
-async function ensureVenv(name: string, toolsDir: string, log: (line: string) => void): Promise<string> {
+export async function ensureVenv(name: string, toolsDir: string, log: (line: string) => void): Promise<string> {
   const requirements = join(HERE, `${name}-requirements.txt`);
   const key = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
   const dir = join(toolsDir, 'peers', `${name}-${key}`);

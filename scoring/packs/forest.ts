@@ -4,10 +4,11 @@
  * the very scores of the single model where it adds them in the same order.
  */
 import { DATA_TYPE, type OnnxModel } from '../onnx-proto.ts';
-import { type Forest, forestTable, type Scaling, SCALING } from './forest-table.ts';
+import { type Forest, forestTable } from './forest-table.ts';
 import { readTrees } from './forest-trees.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphMatch, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
+import { probeRows, type Scaling, SCALING, some } from './probe-rows.ts';
 
 export const FOREST = 'isolation-forest';
 
@@ -82,39 +83,15 @@ function forestOf(
   return { width, scaling, trees, constant, divisor, offset, ...(isPyod ? { threshold } : {}) };
 }
 
-/** Rows at which a tree may part otherwise: at splits, beside them, and at numbers that readings are rounded to. */
 const PROBES = 24;
-const EXTREMES = [0, 1e6, -1e6, 1e300, -1e300, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
+/** Rows at the splits of the trees, of each feature. */
 function probes({ width, scaling, trees }: Forest): Float64Array {
-  const splits = Array.from({ length: width }, (_, f): number[] => {
+  const splits = Array.from({ length: width }, (_, f) => {
     const own = [...trees.splits].filter((split, at) => trees.features[at] === f && !Number.isNaN(split));
-    const step = Math.max(1, Math.floor(own.length / PROBES));
-    const some = Array.from({ length: PROBES }, (__, i) => own[(i * step) % Math.max(1, own.length)] ?? i);
-    return some.flatMap((split, i) => {
-      const before = unscaled(scaling, f, split);
-      const rounded = i % 2 === 0 ? Math.round(before * 10) / 10 : Math.round(before * 2) / 2;
-      return [before, before + Math.abs(before) * 2e-7, rounded];
-    });
+    return own.length > 0 ? some(own, PROBES) : [f];
   });
-  const rows = Array.from({ length: 3 * PROBES }, (_, row) =>
-    // Features part ways: each begins at another of its probes.
-    splits.map((own, f) => own[(row + f * 7) % own.length]!),
-  );
-  const extremes = EXTREMES.flatMap((value) =>
-    width === 1 ? [[value]] : [splits.map(() => value), splits.map((own, f) => (f === 0 ? value : own[0]!))],
-  );
-  return Float64Array.from([...rows, ...extremes].flat());
-}
-
-/** The reading that the scalers make this number of. */
-function unscaled(scaling: readonly Scaling[], feature: number, value: number): number {
-  return scaling.reduceRight((x, { op, values }) => {
-    const by = values[feature]!;
-    if (op === 'Sub') return x + by;
-    if (op === 'Add') return x - by;
-    return op === 'Div' ? x * by : x / (by || 1);
-  }, value);
+  return probeRows(scaling, splits);
 }
 
 export const forest: Fuser<Forest> = {

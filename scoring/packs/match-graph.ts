@@ -72,7 +72,7 @@ export function matchGraph(model: OnnxModel, pattern: GraphPattern): GraphMatch 
 }
 
 /** The standard operator set of a version that is known, the others asked for, no functions, no sparse constants. */
-function isPlain(
+export function isPlain(
   { graph, functions = [], opsetImport = [] }: OnnxModel,
   domains: Readonly<Record<string, number>> = {},
 ): boolean {
@@ -145,11 +145,15 @@ function isConstant(tensor: OnnxTensor, constant: Constant): boolean {
 const isOnly = (values: ArrayLike<number> | undefined, expected: number): boolean =>
   values?.length === 1 && values[0] === expected;
 
-const isStandard = (domain: string | undefined): boolean =>
+export const isStandard = (domain: string | undefined): boolean =>
   domain === undefined || domain === '' || domain === 'ai.onnx';
 
 /** Name of the input, when it is the only one and has the shape [N, width]. */
-function onlyInput(model: OnnxModel, type: number, initializers: ReadonlyMap<string, OnnxTensor>): string | undefined {
+export function onlyInput(
+  model: OnnxModel,
+  type: number,
+  initializers: ReadonlyMap<string, OnnxTensor>,
+): string | undefined {
   const [input, ...more] = model.graph?.input ?? [];
   const tensor = input?.type?.tensorType;
   const dims = tensor?.shape?.dim ?? [];

@@ -10,7 +10,7 @@ import {
   tensorInfo,
   tensorOf,
 } from '../../scoring/onnx-proto.ts';
-import type { Scaling } from '../../scoring/packs/forest-table.ts';
+import type { Scaling } from '../../scoring/packs/probe-rows.ts';
 
 /** A leaf with its depth, or a split with the sides up to it and above it. */
 export type Tree = number | { readonly feature: number; readonly split: number; readonly sides: readonly [Tree, Tree] };
