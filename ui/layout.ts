@@ -59,7 +59,7 @@ function documentOf(title: string, scripts: MarkupValue, body: Markup): string {
 export function renderApp(page: AppPage): string {
   const scripts = html`
     <script defer src="${SCRIPT.path}"></script>
-    ${page.charts !== undefined && html`<script defer src="${CHARTS.path}"></script>`}`;
+    ${page.charts !== undefined && html`<script type="module" src="${CHARTS.path}"></script>`}`;
   return documentOf(
     page.title,
     scripts,

@@ -312,7 +312,9 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     expect(await text('[aria-labelledby="why"] tbody')).toMatch(
       /mean.*8 m3\/h.*6\.50 to 7\.50.*0\.50 m3\/h above normal/,
     );
-    expect(await text('.alarm-line')).toMatch(/High 850.*Anomalous since.*14:32:35/);
+    expect(await text('.alarm-line')).toMatch(
+      /High 850.*anomalous since.*14:32:35.*not acknowledged|High 850.*anomalous since.*14:32:35.*acknowledged by ann@desk/,
+    );
     expect(await text('[aria-labelledby="moved"] tbody tr')).toMatch(/flow.*it did not vary before/);
     expect(await text('[aria-labelledby="readings"]')).toMatch(/14:32:35.*8 m3\/h/);
   });

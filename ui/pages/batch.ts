@@ -97,7 +97,12 @@ function stateOf(batch: Batch, counts: Batch['counts'], progress: BatchProgress 
     ${tiles(
       tile('Scored', formatCount(counts.scored), `of ${formatNumberOf(planned, 'sensor')}`),
       tile('Silent or without a model', formatCount(counts.skipped), 'nothing to score, or to score with'),
-      tile('Failed', formatCount(counts.failed), 'somebody should look', counts.failed > 0 ? 'bad' : 'ok'),
+      tile(
+        'Failed',
+        formatCount(counts.failed),
+        counts.failed > 0 ? 'somebody should look' : 'none',
+        counts.failed > 0 ? 'bad' : 'ok',
+      ),
       tile(
         'Anomalous windows',
         formatCount(counts.anomalies),

@@ -18,7 +18,7 @@ import { noBand, type Normal } from '../look/normal.ts';
 import { batchHref, beyondText, deviceHref, rangesText, sensorAt, sensorHref, sortTable } from '../parts.ts';
 import { span, time } from '../time.ts';
 import type { Alarm } from '../../domain/alarm.ts';
-import { alarmHref, kindWord, severityChip, stateText } from './alarm-rows.ts';
+import { alarmHref, kindWord, severityChip } from './alarm-rows.ts';
 import { explainHref } from './plot.ts';
 import { sensorOf } from './sensor.ts';
 
@@ -102,8 +102,12 @@ const alarmLines = (alarms: readonly Alarm[]): Markup[] =>
     (alarm) => html`
       <p class="alarm-line">
         ${severityChip(alarm.facts.severity)}
-        <a class="under" href="${alarmHref(alarm.id)}">${kindWord(alarm.kind)} since</a> ${time(alarm.facts.sinceMs, 'second')}.
-        ${stateText(alarm)}
+        <span>
+          Part of an alarm: <a class="under" href="${alarmHref(alarm.id)}">${kindWord(alarm.kind).toLowerCase()} since</a>${' '}
+          ${time(alarm.facts.sinceMs, 'second')},${' '}
+          ${alarm.active ? 'still going on' : 'over'},${' '}
+          ${alarm.marks.ackedBy === undefined ? html`<b>not acknowledged</b>` : `acknowledged by ${alarm.marks.ackedBy}`}.
+        </span>
       </p>`,
   );
 
