@@ -157,8 +157,8 @@ function constantOf(tensor: OnnxTensor, use: Constant['use']): Constant | undefi
     table: dims.length === 1,
     columns: dims.length === 1 || (dims.length === 2 && dims[0] === 1),
   };
-  // Ones that add up columns, a zero to compare with: the same in all models that there are.
-  const isShared = use !== 'table' && [0, 1, 2].includes(values[0]!) && values.every((value) => value === values[0]);
+  // Ones that add up columns are the same in all models. A single number may be one by chance.
+  const isShared = use === 'matrix' && values.length > 1 && values.every((value) => value === 1);
   return fits[use] ? { use, dims, values, isShared } : undefined;
 }
 
