@@ -63,6 +63,10 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
   const receivers = new Map<Receiver, Ahead>();
   const waiting = (): number => [...receivers.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   const gate = createGate();
+  const topUp = (receiver: Receiver, ahead: Ahead): void => {
+    const missing = missingCredit(ahead, receiver.credit, bytesAhead / Math.max(1, receivers.size));
+    if (missing > 0) give(receiver, missing);
+  };
   const opened = (receiver: Receiver, wanted: number): Ahead => {
     for (const known of receivers.keys()) if (!known.isOpen()) receivers.delete(known);
     const ahead: Ahead = { sizes: [], bytes: 0, likely: USUAL_EVENT, most: wanted };
@@ -73,6 +77,8 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
       ahead.bytes += size;
       ahead.likely = Math.max(size, ahead.likely * FORGETTING);
       if (waiting() > OVERFULL * bytesAhead) gate.close(receiver.connection);
+      // All came that were asked for, and they were smaller than expected: the cycle still waits for more of them.
+      if (receiver.credit === 0) topUp(receiver, ahead);
     });
     return ahead;
   };
@@ -84,8 +90,7 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
     ahead.sizes = kept === 0 ? [] : ahead.sizes.slice(-kept);
     ahead.bytes = ahead.sizes.reduce((sum, size) => sum + size, 0);
     if (waiting() <= OVERFULL * bytesAhead) gate.open();
-    const missing = missingCredit(ahead, this.credit, bytesAhead / Math.max(1, receivers.size));
-    if (missing > 0) give(this, missing);
+    topUp(this, ahead);
   };
 }
 
