@@ -39,7 +39,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   send: [
     'send readings.csv --wait',
     'send export.csv --columns ts=timestamp,device=unit,sensor=tag,value=reading',
-    "send german.csv --separator ';' --decimal ,",
+    'send plant.csv.gz --wide --columns ts=timestamp --device pump-1',
+    "send german.csv --separator ';' --decimal , --time-format 'dd.MM.yyyy HH:mm' --timezone Europe/Berlin",
+    'send wind-tunnel.parquet --dry-run',
     'send -',
   ],
   'sensors list': ['sensors list', 'sensors list --device press-7'],
