@@ -8,6 +8,7 @@
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
  *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
+ *   npm run bench -- --blobs [--against FOLDER]           blobs and appends that a batch leaves (blobs.ts)
  *   npm run bench -- --one-sensor [--windows 3000000]     a batch with millions of windows of a sensor (one-sensor.ts)
  */
 import { execFile } from 'node:child_process';
@@ -20,6 +21,7 @@ import { loadConfig } from '../config.ts';
 import { messageOf } from '../domain/errors.ts';
 import { findTemporal } from '../local/temporal-binary.ts';
 import { benchAlarms } from './alarms.ts';
+import { benchBlobs } from './blobs.ts';
 import { type ChildMode, runChildMode } from './children.ts';
 import { benchElsewhere, isElsewhere } from './elsewhere.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
@@ -84,6 +86,11 @@ if (process.argv.includes('--alarms')) {
 
 if (process.argv.includes('--ui')) {
   await benchUi(process.argv.slice(2));
+  process.exit();
+}
+
+if (process.argv.includes('--blobs')) {
+  await benchBlobs(process.argv.slice(2));
   process.exit();
 }
 
