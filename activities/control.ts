@@ -85,10 +85,13 @@ const LATE_PERIODS = 50;
 
 async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInput): Promise<Period[]> {
   const { store } = deps;
-  const lookbackMs = await lookbackOf(deps, await store.currentRelease());
+  const { furthestMs, changed } = await lookbackOf(deps, await store.currentRelease());
   const late: Period[] = [];
-  for (const period of await store.latePeriods({ fromMs, toMs }, { lookbackMs, ...defined({ schedule }) })) {
-    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, lookbackMs })).length > 0)
+  for (const period of await store.latePeriods(
+    { fromMs, toMs },
+    { lookbackMs: furthestMs, ...defined({ schedule }) },
+  )) {
+    if (late.length < LATE_PERIODS && (await store.changedSensors(period, { limit: 1, ...changed })).length > 0)
       late.push(period);
   }
   return late;

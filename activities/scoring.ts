@@ -10,9 +10,11 @@ import { decided, failedOutcome, type OutcomeCounts, type SensorOutcome } from '
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import { windowsOf } from '../domain/sizing.ts';
 import type { Budget } from '../scoring/concurrency.ts';
+import { readOwnSeries } from '../scoring/own-series.ts';
+import { sameWindows } from '../scoring/challenger.ts';
 import { writePredictions } from '../batches/predictions-blob.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { PlannedSensor } from '../storage/store.ts';
+import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import { orLeft } from '../storage/deadline.ts';
 import { ALONE_FROM_ATTEMPT, PATIENCE_MS } from '../workflows/policies.ts';
 import { signalsOf } from '../batches/alarm-signals.ts';
@@ -28,9 +30,9 @@ import type { ChunkInput, ChunkOutcome, ScoringActivities, SensorRange } from '.
 
 export interface ScoringDeps extends ChallengeDeps {
   readonly blobs: BlobStore;
-  /** From the start of one window to the start of the next, milliseconds: what lags count in. */
+  /** From the start of one of the fleet's windows to the start of the next, milliseconds: what lags count in. */
   readonly hopMs: number;
-  /** Length of a window, milliseconds. @default hopMs */
+  /** Length of the fleet's windows, milliseconds. @default hopMs */
   readonly windowMs?: number;
   /** Name of this process (domain/worker.ts). */
   readonly worker: string;
@@ -112,12 +114,14 @@ async function scoreAndCommit(
   const sensors = await store.plannedSensors(batchId, range);
   const challenge = await planChallenge(deps, batchId, sensors);
   const own = await engine.seriesNeeds(sensors);
-  const needs = [own, ...(challenge ? [challenge.needs] : [])];
-  const lookback = Math.max(...needs.map((need) => need.lookback));
-  const columns = needs.every((need) => need.columns === 'mean') ? 'mean' : 'all';
+  const shape = { windowMs, hopMs };
   const period = { fromMs, toMs };
-  const series = await store.readSeries(range, { fromMs: fromMs - lookback * hopMs, toMs }, { batchId, columns });
-  const result = await engine.score({ sensors, series, period, models: own.models, hopMs, signal });
+  // Read once for both releases, unless they look at windows of other lengths.
+  const shared = challenge !== undefined && sameWindows(sensors, challenge.sensors);
+  const needs = shared ? [own, challenge.needs] : [own];
+  const wanted = { range, period, shape, batchId };
+  const series = await readOwnSeries(store, { ...wanted, sensors, needs });
+  const result = await engine.score({ sensors, series, period, models: own.models, ...shape, signal });
   signal.throwIfAborted();
 
   // Field by field: copying the rest of an object costs more than scoring its sensor.
@@ -140,7 +144,6 @@ async function scoreAndCommit(
     encoded.rows === 0
       ? undefined
       : await writePredictions(deps.blobs, deps.format, predictionsFolder(fromMs, batchId), chunk, encoded);
-  const shape = { windowMs, hopMs };
   const signals = signalsOf({ sensors, series, result, period, shape, known: await store.alarmSense(range) });
   const counts = await store.commitChunk({
     batchId,
@@ -161,7 +164,11 @@ async function scoreAndCommit(
     attempt,
     ms: performance.now() - startedAt,
   });
-  if (challenge) await scoreChallenger(deps, challenge, { batchId, series, period, hopMs, base: result, signal });
+  if (challenge) {
+    const read = async (): Promise<SeriesBlock> =>
+      shared ? series : readOwnSeries(store, { ...wanted, sensors: challenge.sensors, needs: [challenge.needs] });
+    await scoreChallenger(deps, challenge, { batchId, read, period, shape, base: { sensors, series, result }, signal });
+  }
   return counts;
 }
 

@@ -9,7 +9,8 @@ import type { WindowShape } from '../domain/windowing.ts';
 import type { Sense } from './rules.ts';
 
 /**
- * In order of time:
+ * In order of time. A start is that of the window, or, of a longer window than the fleet's, that of the last of the
+ * fleet's windows in it: so every item lies in the stretch that it belongs to.
  * - `[0, start, count, step]`: normal windows, `step` ms apart
  * - `[1, start, score, value]`: an abnormal window
  * - `[2, start, score, value]`: a normal one whose score is below the deadband
@@ -44,7 +45,10 @@ export interface SensorRows {
   readonly score: Float64Array;
 }
 
-/** True when the windows say something that alarms may rest on. Cheap: nearly always false. */
+/**
+ * True when the windows say something that alarms may rest on. Cheap: nearly always false.
+ * @param period where they start
+ */
 export function isNotable(
   rows: SensorRows,
   anomalies: number,
@@ -82,7 +86,7 @@ export function addItems(
   rows: SensorRows,
   part: { readonly from: number; readonly to: number },
   { deadband, stuckMs }: Sense,
-  { hopMs }: WindowShape,
+  { hopMs, leadMs = 0 }: WindowShape,
 ): void {
   const { from, to, startMs, value, scored, anomaly, score } = rows;
   const flats = stuckMs !== Number.POSITIVE_INFINITY;
@@ -90,7 +94,7 @@ export function addItems(
   const flat = (row: number): boolean =>
     flats && (row === from || row === to - 1 || value[row] === value[row - 1] || value[row] === value[row + 1]);
   for (let row = part.from; row < part.to; row++) {
-    const start = startMs[row]!;
+    const start = startMs[row]! + leadMs;
     if (scored[row] !== 1) addRun(items, 4, start, hopMs);
     else if (anomaly[row] === 1) items.push([1, start, score[row]!, value[row]!]);
     else if (score[row]! < deadband) items.push([2, start, score[row]!, value[row]!]);
@@ -171,6 +175,14 @@ function addFlat(items: EvidenceItem[], start: number, hopMs: number, value: num
   }
   items.push([3, start, 1, hopMs, value]);
 }
+
+/** The same, so much earlier. */
+export const earlier = (stretch: Stretch, ms: number): Stretch => ({
+  ...stretch,
+  fromMs: stretch.fromMs - ms,
+  toMs: stretch.toMs - ms,
+  items: stretch.items.map(([code, start, ...rest]) => [code, start - ms, ...rest] as unknown as EvidenceItem),
+});
 
 /** How many windows have the value of the first one, and whether all have. */
 export function leadingFlat(items: readonly EvidenceItem[]): { readonly windows: number; readonly whole: boolean } {

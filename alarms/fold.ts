@@ -5,7 +5,7 @@
  */
 import { defined } from '../domain/defined.ts';
 import type { WindowShape } from '../domain/windowing.ts';
-import { leadingFlat, type EvidenceItem, type Stretch, type StretchVerdict } from './evidence.ts';
+import { earlier, leadingFlat, type EvidenceItem, type Stretch, type StretchVerdict } from './evidence.ts';
 import {
   factsOf,
   isOver,
@@ -72,10 +72,17 @@ export function fold(
   before?: Before,
 ): Folded {
   if (!rule.enabled) return { state: entry, raised: [], ended: [] };
-  const run = new Run(entry, stretch, rule, shape, before);
-  for (const item of stretch.items) run.take(item);
-  return run.end();
+  const { leadMs = 0 } = shape;
+  // Of longer windows than the fleet's: where they start, so that durations are theirs.
+  const own = leadMs === 0 ? stretch : earlier(stretch, leadMs);
+  const run = new Run(entry && through(entry, -leadMs), own, rule, shape, before);
+  for (const item of own.items) run.take(item);
+  const { state, ...said } = run.end();
+  return { ...said, state: state && through(state, leadMs) };
 }
+
+const through = (state: TrackState, ms: number): TrackState =>
+  ms === 0 ? state : { ...state, throughMs: state.throughMs + ms };
 
 /** One fold over one stretch: the state as it moves. */
 class Run {

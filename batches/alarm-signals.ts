@@ -6,16 +6,17 @@ import { isNotable, itemsOf, type SensorRows } from '../alarms/evidence.ts';
 import { NO_RULES, parseRules, senseOf, type Sense } from '../alarms/rules.ts';
 import { marginOf, type Threshold } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
-import type { WindowShape } from '../domain/windowing.ts';
+import { isDue, startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { ScoreResult } from '../scoring/score-result.ts';
 import type { AlarmSense, AlarmSignal, PlannedSensor, SeriesBlock } from '../storage/store.ts';
 
 export interface SignalInput {
   /** In the order of the verdicts. */
-  readonly sensors: readonly Pick<PlannedSensor, 'threshold'>[];
+  readonly sensors: readonly Pick<PlannedSensor, 'threshold' | 'windowMs'>[];
   readonly series: SeriesBlock;
   readonly result: ScoreResult;
   readonly period: Period;
+  /** Of the fleet's windows. */
   readonly shape: WindowShape;
   readonly known: AlarmSense;
 }
@@ -33,7 +34,7 @@ function senseFor({ rules }: AlarmSense): Sense {
   return sense;
 }
 
-export function signalsOf({ sensors, series, result, period, shape, known }: SignalInput): AlarmSignal[] {
+export function signalsOf({ sensors, series, result, period, shape: fleet, known }: SignalInput): AlarmSignal[] {
   const sense = senseFor(known);
   const live = new Set(known.live);
   const { startMs, mean: value } = series;
@@ -45,12 +46,14 @@ export function signalsOf({ sensors, series, result, period, shape, known }: Sig
     while (from < series.length && series.sensorId[from]! < sensorId) from += 1;
     let to = from;
     while (to < series.length && series.sensorId[to] === sensorId) to += 1;
+    const shape = windowsOfSensor(fleet, sensors[i]?.windowMs);
+    const starts = startsIn(period, shape);
     // Windows before the period are there for lags.
-    while (from < to && startMs[from]! < period.fromMs) from += 1;
+    while (from < to && startMs[from]! < starts.fromMs) from += 1;
     const rows = { from, to, startMs, value, scored, anomaly, score };
     from = to;
     if (status !== 'scored') continue;
-    if (live.has(sensorId) || isNotable(rows, anomalies, period, sense, shape))
+    if (live.has(sensorId) || (isDue(period, shape) && isNotable(rows, anomalies, starts, sense, shape)))
       signals.push({ sensorId, items: itemsOf(withMargins(rows, sensors[i]?.threshold), sense, shape) });
   }
   return signals;

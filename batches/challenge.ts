@@ -4,9 +4,10 @@
  */
 import { messageOf } from '../domain/errors.ts';
 import type { Period } from '../domain/time.ts';
-import { compareLabels, sensorsWithModels } from '../scoring/challenger.ts';
-import type { ScoringEngine, SeriesNeeds } from '../scoring/engine.ts';
-import type { ScoreResult } from '../scoring/score-result.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import { compareLabels, sensorsWithModels, type Labelled } from '../scoring/challenger.ts';
+import type { ScoringEngine } from '../scoring/engine.ts';
+import type { SeriesNeed } from '../scoring/own-series.ts';
 import { inShare, type ChallengedSensor, type LabelCounts } from '../domain/challenge.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../storage/store.ts';
 import { defined } from '../domain/defined.ts';
@@ -22,7 +23,7 @@ export interface PlannedChallenge {
   readonly release: string;
   /** Those of its share, by id, with its models. */
   readonly sensors: readonly PlannedSensor[];
-  readonly needs: SeriesNeeds;
+  readonly needs: SeriesNeed;
 }
 
 /**
@@ -52,11 +53,13 @@ export async function planChallenge(
 
 export interface ChallengeInput {
   readonly batchId: string;
-  readonly series: SeriesBlock;
+  /** Its windows of the period. */
+  readonly read: () => Promise<SeriesBlock>;
   readonly period: Period;
-  readonly hopMs: number;
+  /** Of the fleet's windows. */
+  readonly shape: WindowShape;
   /** What the batch's own release gave. */
-  readonly base: ScoreResult;
+  readonly base: Labelled;
   readonly signal: AbortSignal;
 }
 
@@ -65,19 +68,20 @@ export async function scoreChallenger(
   { release, sensors, needs }: PlannedChallenge,
   input: ChallengeInput,
 ): Promise<void> {
-  const { batchId, series, period, hopMs, base, signal } = input;
+  const { batchId, read, period, shape, base, signal } = input;
   const limit = AbortSignal.timeout(LIMIT_MS);
   let said: readonly ChallengedSensor[];
   try {
+    const series = await read();
     const result = await engine.score({
       sensors,
       series,
       period,
       models: needs.models,
-      hopMs,
+      ...shape,
       signal: AbortSignal.any([signal, limit]),
     });
-    const labels = compareLabels(series, base, result);
+    const labels = compareLabels(base, { sensors, series, result });
     said = result.verdicts.map(({ sensorId, status, class: cause, message }): ChallengedSensor => ({
       sensorId,
       status,

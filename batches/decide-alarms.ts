@@ -8,8 +8,9 @@ import type { Stretch, StretchVerdict } from '../alarms/evidence.ts';
 import type { Before } from '../alarms/track.ts';
 import { reconcile } from '../alarms/reconcile.ts';
 import { NO_RULES, parseRules, ruleFor, senseOf, type AlarmRule, type AlarmRules } from '../alarms/rules.ts';
-import type { Period } from '../domain/time.ts';
-import type { WindowShape } from '../domain/windowing.ts';
+import { windowStart, type Period } from '../domain/time.ts';
+import { windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
+import { ownWindows } from '../scoring/own-series.ts';
 import { readPredictions } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { AlarmCandidate, AlarmProgress, Batch, DecidedSensor, Store, StoredAlarmRules } from '../storage/store.ts';
@@ -27,6 +28,8 @@ export const rulesOf = (stored: StoredAlarmRules | undefined): AlarmRules =>
 
 interface Deciding {
   readonly deps: DecideDeps;
+  /** The windows that the sensor is scored in. */
+  readonly shape: WindowShape;
   readonly batch: Batch;
   readonly rules: AlarmRules;
   readonly rule: AlarmRule;
@@ -43,8 +46,7 @@ export async function decide(
   given?: Stretch,
 ): Promise<DecidedSensor> {
   const { sensorId, entry, links, alarms } = candidate;
-  const rule = ruleFor(rules, candidate, batch.release);
-  const context: Deciding = { deps, batch, rules, rule, candidate };
+  const context = decidingOn(deps, batch, rules, candidate);
   const later = others.filter(({ toMs }) => toMs > batch.fromMs);
   const stretch = given ?? (await ownStretch(context, overlaps(batch, others)));
   const chained = await untilKnown(context, { stretch, links, later, before: new Map(), ...(entry ? { entry } : {}) });
@@ -53,7 +55,7 @@ export async function decide(
     stored: alarms,
     found: chained.alarms,
     replaced: chained.replaced,
-    rule,
+    rule: context.rule,
     // Batches have looked further than this one.
     late: later.some(({ toMs }) => toMs > batch.toMs),
     batchId: batch.id,
@@ -71,16 +73,22 @@ export const servedOf = (
   batch: Batch,
   rules: AlarmRules,
   candidate: AlarmCandidate,
-): Promise<Stretch> => {
-  const rule = ruleFor(rules, candidate, batch.release);
-  return servedStretch({ deps, batch, rules, rule, candidate }, batch, verdictOf(candidate));
-};
+): Promise<Stretch> => servedStretch(decidingOn(deps, batch, rules, candidate), batch, verdictOf(candidate));
+
+const decidingOn = (deps: DecideDeps, batch: Batch, rules: AlarmRules, candidate: AlarmCandidate): Deciding => ({
+  deps,
+  shape: windowsOfSensor(deps.windows, candidate.windowMs),
+  batch,
+  rules,
+  rule: ruleFor(rules, candidate, batch.release),
+  candidate,
+});
 
 /** Folds, and reads what is asked for, until nothing is. */
 async function untilKnown(context: Deciding, begin: Rework): Promise<Chained> {
-  const { deps, rule } = context;
+  const { shape, rule } = context;
   for (let work = begin; ;) {
-    const result = rework(work, rule, deps.windows);
+    const result = rework(work, rule, shape);
     if (result.need === undefined) return result;
     if (result.need === 'before') {
       const before = await beforeOf(context, result.atMs);
@@ -113,15 +121,18 @@ function verdictOf({ status, class: cause }: AlarmCandidate): StretchVerdict {
 
 /** The windows of a period as readers are served them now. @param verdict when none are */
 async function servedStretch(
-  { deps, batch, rules, candidate }: Deciding,
+  { deps, shape, batch, rules, candidate }: Deciding,
   { fromMs, toMs }: Period,
   verdict: StretchVerdict,
 ): Promise<Stretch> {
   const { sensorId, device, sensor, windows } = candidate;
-  const rows = await readPredictions(deps, { id: sensorId, device, sensor, unit: '' }, { fromMs, toMs });
+  const named = { id: sensorId, device, sensor, unit: '' };
+  const all = await readPredictions(deps, named, { fromMs, toMs }, { belonging: deps.windows });
+  // Where an earlier release looked at windows of another length, those say nothing beside these.
+  const rows = all.filter(({ windowMs }) => windowMs === candidate.windowMs);
   const [model] = await deps.store.listReleaseModels(batch.release, { after: sensorId - 1, limit: 1 });
   const threshold = model?.sensorId === sensorId ? model.threshold : undefined;
-  const items = await servedItems(rows, threshold, senseOf(rules), deps.windows);
+  const items = await servedItems(rows, threshold, senseOf(rules), shape);
   const own = verdict === 'scored' && rows.length === 0 ? 'no_data' : verdict;
   return {
     fromMs,
@@ -134,17 +145,23 @@ async function servedStretch(
 }
 
 /** The newest window before a time, and how long its value has been the same. */
-async function beforeOf({ deps, rule, candidate }: Deciding, atMs: number): Promise<Before> {
-  const { store, windows } = deps;
-  const { sensorId } = candidate;
-  const newest = await store.lastWindowBefore(sensorId, atMs);
-  if (newest === undefined) return {};
-  const seenMs = newest + windows.windowMs;
+async function beforeOf({ deps, shape, rule, candidate }: Deciding, atMs: number): Promise<Before> {
+  const { store } = deps;
+  const { sensorId, windowMs } = candidate;
+  const { hopMs, leadMs = 0 } = shape;
+  const last = await store.lastWindowBefore(
+    sensorId,
+    windowMs === undefined ? atMs : Math.ceil((atMs - leadMs) / hopMs) * hopMs,
+  );
+  if (last === undefined) return {};
+  const newest = windowMs === undefined ? last : windowStart(last, hopMs);
+  const seenMs = newest + shape.windowMs;
   if (rule.stuckMs === undefined) return { seenMs };
-  const past = await store.readSensorWindows(sensorId, {
-    fromMs: newest - rule.stuckMs - windows.windowMs,
-    toMs: newest + 1,
-  });
+  const span = { fromMs: newest - rule.stuckMs - shape.windowMs, toMs: newest + 1 };
+  const past =
+    windowMs === undefined
+      ? await store.readSensorWindows(sensorId, span)
+      : await ownWindows(store, { id: sensorId, windowMs }, { ...span, toMs: seenMs }, deps.windows);
   const value = past.at(-1)!.mean;
   const flat = past.slice(past.findLastIndex(({ mean }) => mean !== value) + 1);
   return { seenMs, flat: { sinceMs: flat[0]!.startMs, lastMs: seenMs, value, windows: flat.length } };

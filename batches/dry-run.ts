@@ -3,10 +3,14 @@
  * `planBatch` takes, and the windows that are there now. Reads only, in pages.
  */
 import { chooseSizes, chunkOfPool, type Sizes, type SizesAsked } from '../domain/sizing.ts';
-import type { SensorKey } from '../domain/sensor.ts';
+import { defined } from '../domain/defined.ts';
+import type { Sensor, SensorKey } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
+import { isDue, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
+import { rowRanges } from '../scoring/features.ts';
+import { readOwnSeries } from '../scoring/own-series.ts';
 import { releaseFor } from './select.ts';
-import type { Batch, Store } from '../storage/store.ts';
+import type { Batch, ReleaseModel, Store } from '../storage/store.ts';
 
 export interface DryRun extends Sizes {
   readonly release: string;
@@ -40,6 +44,7 @@ export async function dryRun(
   store: Store,
   period: Period,
   asked: SizesAsked & { readonly release?: string },
+  fleet: WindowShape,
 ): Promise<DryRun> {
   const release = await releaseFor(store, asked.release);
   const skipped = { no_data: 0, no_model: 0 };
@@ -54,22 +59,17 @@ export async function dryRun(
     const last = sensors.at(-1);
     if (!last) break;
     const models = new Map(
-      (await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [
-        model.sensorId,
-        model.pool ?? '',
-      ]),
+      (await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [model.sensorId, model]),
     );
-    const series = await store.readSeries({ from: after + 1, to: last.id + 1 }, period);
-    const counts = new Map<number, number>();
-    for (let row = 0; row < series.length; row++)
-      counts.set(series.sensorId[row]!, (counts.get(series.sensorId[row]!) ?? 0) + 1);
+    const counts = await windowsHeld(store, sensors, models, period, fleet);
     for (const { id, device, sensor } of sensors) {
+      const model = models.get(id);
       const held = counts.get(id) ?? 0;
-      const pool = models.get(id) ?? '';
+      const pool = model?.pool ?? '';
       const own = byPool.get(pool) ?? { planned: 0, wouldScore: 0 };
       byPool.set(pool, own);
       own.planned += 1;
-      const reason = skippedFor(models.has(id), held);
+      const reason = skippedFor(model, held, period, fleet);
       if (reason === undefined) {
         wouldScore += 1;
         own.wouldScore += 1;
@@ -140,7 +140,29 @@ export function expectedTime(batches: readonly Batch[], planned: number): DryRun
 }
 
 /** Why a sensor is not scored; undefined when it is. */
-function skippedFor(hasModel: boolean, windows: number): 'no_data' | 'no_model' | undefined {
-  if (!hasModel) return 'no_model';
-  return windows === 0 ? 'no_data' : undefined;
+function skippedFor(
+  model: ReleaseModel | undefined,
+  held: number,
+  period: Period,
+  fleet: WindowShape,
+): 'no_data' | 'no_model' | undefined {
+  if (!model) return 'no_model';
+  return held === 0 && isDue(period, windowsOfSensor(fleet, model.windowMs)) ? 'no_data' : undefined;
+}
+
+/** Windows that belong to the period, by sensor. */
+async function windowsHeld(
+  store: Store,
+  sensors: readonly Sensor[],
+  models: ReadonlyMap<number, ReleaseModel>,
+  period: Period,
+  shape: WindowShape,
+): Promise<Map<number, number>> {
+  const own = sensors.map(({ id }) => ({ id, ...defined({ windowMs: models.get(id)?.windowMs }) }));
+  const range = { from: own[0]!.id, to: own.at(-1)!.id + 1 };
+  const counts = new Map<number, number>();
+  const series = await readOwnSeries(store, { sensors: own, range, period, shape, needs: [] });
+  // Those of the fleet that lie before the period are not read: nothing looks back.
+  for (const [id, { from, to }] of rowRanges(series)) counts.set(id, to - from);
+  return counts;
 }

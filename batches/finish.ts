@@ -13,7 +13,7 @@ import type { BatchDeps, ClosedBatch } from './deps.ts';
 import { writeErrorLogs } from './error-logs.ts';
 import { checkDecided, failureCauses } from './failures.ts';
 import { filesOf } from './holes.ts';
-import { manifestOf, writeManifest } from './manifest.ts';
+import { manifestOf, versionOf, writeManifest } from './manifest.ts';
 import { dropReplaced, mergeFiles } from './merge-files.ts';
 import { decideRest } from './undecided.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -61,14 +61,15 @@ async function whole(deps: BatchDeps, batch: Batch): ReturnType<typeof mergeFile
  * be in the way for ever.
  */
 async function recorded(
-  { blobs }: BatchDeps,
+  { store, blobs }: BatchDeps,
   batch: Batch,
   verdict: Verdict,
   files: readonly ManifestFile[],
 ): Promise<Verdict & { readonly manifest?: string }> {
   if (batch.status === 'waiting') return verdict;
   try {
-    return { ...verdict, manifest: await writeManifest(blobs, batch, manifestOf(batch, verdict.status, files)) };
+    const manifest = manifestOf(batch, verdict.status, files, await versionOf(store, batch));
+    return { ...verdict, manifest: await writeManifest(blobs, batch, manifest) };
   } catch (error) {
     if (!(error instanceof FleetscoreError) || error.retryable) throw error;
     const message = `its manifest cannot be written, so its predictions are in no reader's sight: ${error.message}`;

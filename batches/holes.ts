@@ -6,7 +6,7 @@
 import { CONTAINERS, folderOf } from '../domain/blob-names.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type BatchFile, type Store } from '../storage/store.ts';
-import { manifestOf, writeManifest } from './manifest.ts';
+import { manifestOf, versionOf, writeManifest } from './manifest.ts';
 import { filePages, outcomePages } from '../storage/pages.ts';
 
 export interface Hole {
@@ -71,7 +71,9 @@ export async function mendHoles(deps: Deps, batches: readonly Batch[]): Promise<
     const hole = await holeOf(deps, batch);
     if (!hole) continue;
     if (hole.manifestMissing && hasEnded(batch)) {
-      await writeManifest(deps.blobs, batch, manifestOf(batch, batch.status, await filesOf(deps.store, batch.id)));
+      const files = await filesOf(deps.store, batch.id);
+      const manifest = manifestOf(batch, batch.status, files, await versionOf(deps.store, batch));
+      await writeManifest(deps.blobs, batch, manifest);
       manifests.push(batch.id);
     }
     if (hole.files.length > 0 && !(await scoredAgain(deps, batch))) holes.push(hole);

@@ -8,11 +8,18 @@ import { FORMATS } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
 import { isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Batch } from '../storage/store.ts';
+import { PREDICTIONS_VERSION } from '../domain/prediction.ts';
+import type { Batch, Store } from '../storage/store.ts';
 import { sha256Of } from '../domain/sha256.ts';
 import { defined } from '../domain/defined.ts';
 
-export function manifestOf(batch: Batch, status: Manifest['status'], files: readonly ManifestFile[]): Manifest {
+/** @param formatVersion of the files ({@link versionOf}) */
+export function manifestOf(
+  batch: Batch,
+  status: Manifest['status'],
+  files: readonly ManifestFile[],
+  formatVersion: number,
+): Manifest {
   return {
     version: FORMATS.manifest,
     batch: batch.id,
@@ -30,9 +37,14 @@ export function manifestOf(batch: Batch, status: Manifest['status'], files: read
     files: files.map((file) => ({
       ...file,
       format: file.blob.endsWith('.parquet') ? 'parquet' : 'csv',
-      formatVersion: FORMATS.predictions,
+      formatVersion,
     })),
   };
+}
+
+/** The format of the predictions of a batch: older programs cannot read files with windows of several lengths. */
+export async function versionOf(store: Pick<Store, 'releaseWindows'>, { release }: Batch): Promise<number> {
+  return (await store.releaseWindows(release)).length > 0 ? PREDICTIONS_VERSION.windows : PREDICTIONS_VERSION.plain;
 }
 
 /**

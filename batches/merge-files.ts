@@ -8,7 +8,8 @@ import { chunkName, CONTAINERS, folderOfFiles, isSingleChunk } from '../domain/b
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import { keyOf } from '../domain/sensor.ts';
-import type { EncodedPredictions } from '../scoring/predictions-content.ts';
+import { defined } from '../domain/defined.ts';
+import type { EncodedPredictions, NamedSensor } from '../scoring/predictions-content.ts';
 import { decodePredictions, encodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, BatchFile, Store } from '../storage/store.ts';
@@ -119,10 +120,10 @@ async function rowsOf(blobs: BlobStore, { blob, sha256 }: BatchFile): Promise<Pr
 
 /** Rows back as they were scored: numbers are the same doubles in either format. */
 function encodeRows(format: PredictionsFormat, rows: readonly Prediction[]): EncodedPredictions {
-  const sensors = new Map<string, { readonly id: number; readonly device: string; readonly sensor: string }>();
-  const sensorId = Float64Array.from(rows, ({ device, sensor }) => {
+  const sensors = new Map<string, NamedSensor>();
+  const sensorId = Float64Array.from(rows, ({ device, sensor, windowMs }) => {
     const key = keyOf({ device, sensor });
-    const known = sensors.get(key) ?? { id: sensors.size, device, sensor };
+    const known = sensors.get(key) ?? { id: sensors.size, device, sensor, ...defined({ windowMs }) };
     sensors.set(key, known);
     return known.id;
   });

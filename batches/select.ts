@@ -9,7 +9,7 @@ import { isoTime, type Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import { lagOf } from '../scoring/features.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import { hasEnded, type Batch, type NewBatch, type Store } from '../storage/store.ts';
+import { hasEnded, type Batch, type ChangedOptions, type NewBatch, type Store } from '../storage/store.ts';
 import { lostSensors } from './holes.ts';
 import type { PlanInput } from '../workflows/activities.ts';
 import { outcomePages } from '../storage/pages.ts';
@@ -110,10 +110,10 @@ export async function selectSensors(
       (batch) => batch.manifest !== undefined,
     );
     const supersedes = before === undefined ? {} : { supersedes: before.id };
-    const lookbackMs = await lookbackOf(deps, release);
+    const lookback = await lookbackOf(deps, release);
     const sensorIds: number[] = [];
     for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
-      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, lookbackMs });
+      const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, ...lookback.changed });
       if (page.length === 0)
         return { kind: 'rescore', ...supersedes, sensorIds: unique([...sensorIds, ...(await lostOf(deps, before))]) };
       sensorIds.push(...page);
@@ -144,10 +144,34 @@ async function lostOf({ store, blobs }: Windowed, batch: Batch | undefined): Pro
   return blobs && batch ? lostSensors({ store, blobs }, batch) : [];
 }
 
-/** How far before a period the models of a release look, ms: what changed there changes predictions of the period. */
-export async function lookbackOf({ store, windows }: Windowed, release: string | undefined): Promise<number> {
-  if (windows === undefined || release === undefined) return 0;
-  return Math.max(0, ...(await store.releaseFeatures(release)).map(lagOf)) * windows.hopMs;
+/** How far before a period models look: what changed there changes predictions of the period. */
+export interface Lookback {
+  /** The furthest of all, ms: for {@link Store.latePeriods}. */
+  readonly furthestMs: number;
+  /** For {@link Store.changedSensors}. */
+  readonly changed: Pick<ChangedOptions, 'lookbackMs' | 'own'>;
+}
+
+/** Of the models of a release. */
+export async function lookbackOf({ store, windows }: Windowed, release: string | undefined): Promise<Lookback> {
+  if (windows === undefined || release === undefined) return { furthestMs: 0, changed: {} };
+  const looks = (await store.releaseLooks(release)).map(({ features, windowMs }) => ({
+    lag: Math.max(0, ...features.map(lagOf)),
+    windowMs,
+  }));
+  const lagOfThose = (some: typeof looks): number => Math.max(0, ...some.map(({ lag }) => lag));
+  const [fleets, own] = [
+    looks.filter(({ windowMs }) => windowMs === undefined),
+    looks.filter(({ windowMs }) => windowMs !== undefined),
+  ];
+  const lookbackMs = lagOfThose(fleets) * windows.hopMs;
+  if (own.length === 0) return { furthestMs: lookbackMs, changed: { lookbackMs } };
+  const lag = lagOfThose(own);
+  const ownMs = (1 + lag) * Math.max(...own.map(({ windowMs = 0 }) => windowMs));
+  return {
+    furthestMs: Math.max(lookbackMs, ownMs),
+    changed: { lookbackMs, own: { fleetMs: windows.windowMs, lag } },
+  };
 }
 
 async function outcomeIds(store: Store, batchId: string, status: OutcomeStatus): Promise<number[]> {

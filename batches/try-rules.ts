@@ -5,7 +5,7 @@ import { fold, openAlarms } from '../alarms/fold.ts';
 import { ruleFor, senseOf, type AlarmRules } from '../alarms/rules.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
-import type { WindowShape } from '../domain/windowing.ts';
+import { windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import { readPredictions, type PredictionRow } from '../scoring/read-predictions.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
@@ -51,13 +51,19 @@ export async function tryRules(
 function alarmsOf(
   rules: AlarmRules,
   sensor: Sensor,
-  rows: readonly PredictionRow[],
-  period: Period,
+  all: readonly PredictionRow[],
+  { fromMs, toMs }: Period,
   release: string,
-  shape: WindowShape,
+  fleet: WindowShape,
 ): FoundAlarm[] {
   const rule = ruleFor(rules, sensor, release);
+  // Of windows of several lengths, those of the newest.
+  const { windowMs } = all.at(-1)!;
+  const rows = all.filter((row) => row.windowMs === windowMs);
+  const shape = windowsOfSensor(fleet, windowMs);
+  const { leadMs = 0 } = shape;
   const items = itemsOfPredictions(rows, senseOf(rules), shape);
+  const period = { fromMs: fromMs + leadMs, toMs: toMs + leadMs };
   const stretch = { ...period, batchId: 'try', verdict: 'scored' as const, seen: true, items };
   // What was before the period is not asked: it begins at rest.
   const { state, ended } = fold(undefined, stretch, rule, shape, { seenMs: rows[0]!.tsMs });

@@ -7,8 +7,8 @@ import { FleetscoreError } from './errors.ts';
 
 /** What this code writes, and the newest that it reads. */
 export const FORMATS = {
-  /** Files of predictions, CSV and Parquet alike: their columns. */
-  predictions: 1,
+  /** Columns of predictions files, CSV and Parquet alike. 2: with the column Window; 1 where all are the fleet's. */
+  predictions: 2,
   manifest: 1,
   /** 2: the rows of a model are taken together. */
   pack: 2,

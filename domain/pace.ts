@@ -31,8 +31,7 @@ export function slowHint(everyMs: number, windowMs: number): string | undefined 
   if (!(everyMs > windowMs * TOLERANCE)) return undefined;
   return (
     `Readings come every ${formatPace(everyMs)}, windows are ${formatDuration(windowMs)}: most windows are empty, ` +
-    'and models that look back (lags) find no window before theirs. The length of windows is fixed with the first ' +
-    'reading that is stored: set ' +
-    `FLEETSCORE_WINDOW=${formatDuration(windowFor(everyMs))} in a stack of its own for them.`
+    'and models that look back (lags) find no window before theirs. Publish such models with windows of their own: ' +
+    `models publish --window ${formatDuration(windowFor(everyMs))}.`
   );
 }

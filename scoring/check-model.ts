@@ -3,6 +3,7 @@
  * scored with; what does not is refused with the reason, before anything is stored. Runs in a thread.
  */
 import { readFile, stat } from 'node:fs/promises';
+import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
 import { declaredModel } from './declare.ts';
@@ -80,6 +81,7 @@ async function check(
       kind: found?.fuser.kind ?? PLAIN_KIND,
       features: features.map((feature) => feature.name),
       labels: loaded.labels,
+      ...defined({ windowMs: metadata.windowMs }),
       ...(probes ? { probed: await probed(probes, run) } : {}),
     };
   } finally {

@@ -4,7 +4,8 @@
  */
 import { cutMessage } from '../domain/limits.ts';
 import { isBeyond } from '../domain/threshold.ts';
-import type { Period } from '../domain/time.ts';
+import { formatDuration, type Period } from '../domain/time.ts';
+import { isDue, ownWindowProblem, startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import type { RowRange } from './features.ts';
 import type { ModelProblem } from './model-problem.ts';
@@ -18,11 +19,14 @@ export interface Labels {
 }
 
 export interface Draft {
-  /** Gives a sensor its first verdict; false when there is nothing to score, or nothing to score with. */
-  plan(sensor: PlannedSensor, range: RowRange | undefined, period: Period): boolean;
+  /**
+   * Gives a sensor its first verdict; false when there is nothing to score, or nothing to score with.
+   * @param fleet the fleet's windows
+   */
+  plan(sensor: PlannedSensor, range: RowRange | undefined, period: Period, fleet: WindowShape): boolean;
   fail(sensorId: number, problem: ModelProblem): void;
-  /** None of the windows has the `lag` earlier ones that the model looks at. */
-  skipHistory(sensorId: number, lag: number): void;
+  /** None of the windows has the `lag` earlier ones that the model looks at. @param why more of it, for people */
+  skipHistory(sensorId: number, lag: number, why: string | undefined): void;
   /** Takes what a model said of a sensor, or why it said nothing. */
   readonly deliver: (task: SensorTask, result: Labels | ModelProblem) => void;
   result(): ScoreResult;
@@ -43,15 +47,19 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
   };
   return {
     fail,
-    plan(sensor, range, period) {
-      const verdict = firstVerdict(sensor, windowsIn(series, range, period));
-      verdicts.set(sensor.id, verdict);
-      return verdict.status === 'scored';
+    plan(sensor, range, period, fleet) {
+      const shape = windowsOfSensor(fleet, sensor.windowMs);
+      const verdict = firstVerdict(sensor, windowsIn(series, range, startsIn(period, shape)));
+      const own = sensor.windowMs === undefined ? undefined : ownVerdict(sensor, verdict, period, fleet);
+      verdicts.set(sensor.id, own ?? verdict);
+      return own === undefined && verdict.status === 'scored';
     },
-    skipHistory(id, lag) {
+    skipHistory(id, lag, why) {
       const verdict = verdicts.get(id)!;
       const { windows } = verdict;
-      const message = `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)`;
+      const message =
+        `none of the ${windows} windows has the earlier windows that its model needs (${lag} back, without gaps)` +
+        (why === undefined ? '' : `: ${why}`);
       verdicts.set(id, { ...verdict, status: 'skipped', class: 'no_data', leftOut: windows, message });
     },
     deliver(task, result) {
@@ -91,6 +99,28 @@ function firstVerdict({ id, model }: PlannedSensor, windows: number): SensorVerd
   if (windows === 0)
     return { ...none, model, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' };
   return { ...none, model, status: 'scored' };
+}
+
+/** Of a sensor with windows of its own: its verdict where nothing of it is to be scored in this period. */
+function ownVerdict(
+  { model, windowMs }: PlannedSensor,
+  verdict: SensorVerdict,
+  period: Period,
+  fleet: WindowShape,
+): SensorVerdict | undefined {
+  if (model === undefined) return undefined;
+  const { sensorId, windows } = verdict;
+  const none = { sensorId, windows, anomalies: 0, leftOut: 0, model };
+  const problem = ownWindowProblem(windowMs!, fleet);
+  if (problem !== undefined)
+    return {
+      ...none,
+      status: 'failed',
+      class: 'model_wrong_shape',
+      message: `its window is ${formatDuration(windowMs!)}, but ${problem}; publish its model with another --window`,
+    };
+  // Every window that belongs to the period is scored: there is none.
+  return isDue(period, windowsOfSensor(fleet, windowMs)) ? undefined : { ...none, status: 'scored' };
 }
 
 /** Anomalies written; or why the sensor has none of these predictions, and then none of its rows counts as scored. */

@@ -7,6 +7,7 @@ import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { Period } from '../domain/time.ts';
+import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PlannedSensor, SeriesBlock, SeriesColumns } from '../storage/store.ts';
 import { createDraft, type Draft } from './draft.ts';
@@ -14,18 +15,20 @@ import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { type Feature, maxLag, needsMoreThanMean, type RowRange, rowRanges, sensorFeatures } from './features.ts';
 import { createModelCache } from './model-cache.ts';
 import type { EncodedPredictions } from './predictions-content.ts';
+import type { SeriesNeed } from './own-series.ts';
 import { createModelResolver, type FoundModels } from './resolve-models.ts';
 import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
 import type { ScoreResult } from './score-result.ts';
+import { slowText } from './slow-readings.ts';
 import { newMarks } from './thread-protocol.ts';
 import { createThreads, type Threads } from './threads.ts';
 import { MODEL_LIMITS } from '../domain/model-limits.ts';
 
 export interface ScoreRequest {
   readonly sensors: readonly PlannedSensor[];
-  /** Windows of these sensors that start in the period, and those before it that lags need. */
+  /** Windows of these sensors that belong to the period, and those before it that lags need (own-series.ts). */
   readonly series: SeriesBlock;
-  /** Only windows that start in it are predicted. */
+  /** Only windows that belong to it are predicted (domain/windowing.ts). */
   readonly period: Period;
   /**
    * What {@link ScoringEngine.seriesNeeds} found in these models when it said what to read. Whoever read the series by
@@ -33,18 +36,12 @@ export interface ScoreRequest {
    * its lookback. Absent: the models are looked at now.
    */
   readonly models?: FoundModels;
-  /** From the start of one window to the start of the next, milliseconds. */
+  /** From the start of one of the fleet's windows to the start of the next, milliseconds. */
   readonly hopMs: number;
+  /** Length of the fleet's windows, milliseconds. @default hopMs */
+  readonly windowMs?: number;
   /** Gives up before the next job begins. */
   readonly signal?: AbortSignal;
-}
-
-export interface SeriesNeeds {
-  /** Windows before the period. */
-  readonly lookback: number;
-  readonly columns: SeriesColumns;
-  /** What these needs are of: for {@link ScoreRequest.models}. */
-  readonly models: FoundModels;
 }
 
 export interface ScoringEngine {
@@ -60,7 +57,7 @@ export interface ScoringEngine {
     result: ScoreResult,
   ): Promise<EncodedPredictions>;
   /** What the models of these sensors need of the series. @throws FleetscoreError `BLOB_UNAVAILABLE` */
-  seriesNeeds(sensors: readonly PlannedSensor[]): Promise<SeriesNeeds>;
+  seriesNeeds(sensors: readonly PlannedSensor[]): Promise<SeriesNeed>;
   /** Threads given up on a pack that did not return and that have not ended: each keeps a core busy. */
   stuckThreads(): number;
   /** Ends the threads and releases every session. */
@@ -135,7 +132,10 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     async score(request) {
       const ranges = rowRanges(request.series);
       const draft = createDraft(request.series, request.sensors);
-      const withData = request.sensors.filter((sensor) => draft.plan(sensor, ranges.get(sensor.id), request.period));
+      const fleet = { windowMs: request.windowMs ?? request.hopMs, hopMs: request.hopMs };
+      const withData = request.sensors.filter((sensor) =>
+        draft.plan(sensor, ranges.get(sensor.id), request.period, fleet),
+      );
       const models = request.models ?? (await resolve(withData));
       request.signal?.throwIfAborted();
       const context: JobContext = {
@@ -145,7 +145,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
         slow: { leftMs: SLOW_MODELS * timeoutMs },
         ...defined({ signal: request.signal }),
       };
-      await runTasks(context, tasksOf(request, withData, ranges, models, draft), draft.deliver, warn);
+      await runTasks(context, tasksOf(request, fleet, withData, ranges, models, draft), draft.deliver, warn);
       return draft.result();
     },
     seriesNeeds: async (sensors) => needsOf(await resolve(sensors)),
@@ -163,7 +163,8 @@ interface Tasks {
 
 /** The tasks of the sensors with data. Those without a model that runs, or without history, get their verdict now. */
 function tasksOf(
-  { series, period, hopMs }: ScoreRequest,
+  { series, period }: ScoreRequest,
+  fleet: WindowShape,
   sensors: readonly PlannedSensor[],
   ranges: ReadonlyMap<number, RowRange>,
   models: FoundModels,
@@ -172,7 +173,8 @@ function tasksOf(
   const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
   const byPack = new Map<string, PackedTask[]>();
   const single: SensorTask[] = [];
-  for (const { id, threshold } of sensors) {
+  for (const { id, threshold, windowMs } of sensors) {
+    const shape = windowsOfSensor(fleet, windowMs);
     const model = models.get(id)!;
     if ('class' in model) {
       draft.fail(id, model);
@@ -182,11 +184,20 @@ function tasksOf(
       sensorId: id,
       model: model.model,
       width: model.features.length,
-      features: sensorFeatures(series, rowNumbers, ranges.get(id)!, period, hopMs, model.features),
+      features: sensorFeatures(
+        series,
+        rowNumbers,
+        ranges.get(id)!,
+        startsIn(period, shape),
+        shape.hopMs,
+        model.features,
+      ),
       ...defined({ threshold }),
     };
-    if (task.features.rows.length === 0) draft.skipHistory(id, maxLag(model.features));
-    else if (model.pack === undefined) single.push(task);
+    if (task.features.rows.length === 0) {
+      const { from, to } = ranges.get(id)!;
+      draft.skipHistory(id, maxLag(model.features), slowText(series.startMs.subarray(from, to), shape, fleet));
+    } else if (model.pack === undefined) single.push(task);
     else {
       const list = byPack.get(model.pack);
       const packed = { ...task, packRow: model.packRow! };
@@ -215,7 +226,7 @@ async function runTasks(
   ]);
 }
 
-function needsOf(models: FoundModels): SeriesNeeds {
+function needsOf(models: FoundModels): SeriesNeed {
   let lookback = 0;
   let columns: SeriesColumns = 'mean';
   // Models of one pack share their features.
@@ -241,7 +252,7 @@ async function encode(
   const end = await threads.run({
     type: 'encode',
     format,
-    sensors: sensors.map(({ id, device, sensor }) => ({ id, device, sensor })),
+    sensors: sensors.map(({ id, device, sensor, windowMs }) => ({ id, device, sensor, ...defined({ windowMs }) })),
     series: { length, sensorId, startMs, mean },
     result: { scored, anomaly, score },
     marks: newMarks(),

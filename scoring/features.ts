@@ -75,7 +75,7 @@ export interface RowRange {
 }
 
 /** Rows of every sensor in a block, by sensor id. */
-export function rowRanges(series: SeriesBlock): Map<number, RowRange> {
+export function rowRanges(series: Pick<SeriesBlock, 'length' | 'sensorId'>): Map<number, RowRange> {
   const ranges = new Map<number, RowRange>();
   for (let from = 0; from < series.length;) {
     const id = series.sensorId[from]!;

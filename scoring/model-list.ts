@@ -12,15 +12,16 @@ import { keyOf, nameProblem, type SensorKey } from '../domain/sensor.ts';
 import { parseThreshold, type Threshold, THRESHOLD_FORM } from '../domain/threshold.ts';
 import { parseFeatures } from './features.ts';
 import type { Declared } from './model-metadata.ts';
+import { readWindow } from './own-window.ts';
 
 export const MANIFEST = 'manifest.csv';
 const HEADER = ['Device', 'Sensor', 'Model'];
 /**
  * Columns that may follow, each empty where there is nothing to say: the pool of workers that the model needs, the
- * features of its columns or inputs, what its label means, and a threshold on its score that decides instead of its
- * label.
+ * features of its columns or inputs, what its label means, a threshold on its score that decides instead of its label,
+ * and the length of the windows that it looks at.
  */
-const MORE = ['Pool', 'Features', 'Label', 'Threshold'];
+const MORE = ['Pool', 'Features', 'Label', 'Threshold', 'Window'];
 const NO_FOLDER: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file' };
 /** Problems shown at a time. */
 const SHOWN = 20;
@@ -34,10 +35,12 @@ export interface ModelEntry extends SensorKey {
   readonly declared: Declared;
   /** Decides what an anomaly is, instead of the model's label. */
   readonly threshold?: Threshold;
+  /** Length of the windows that it looks at, ms; the fleet's when absent. */
+  readonly windowMs?: number;
 }
 
 /** What is said for all models of a folder where its manifest says nothing. */
-export type EntryDefaults = Pick<ModelEntry, 'threshold'> & Declared;
+export type EntryDefaults = Pick<ModelEntry, 'threshold' | 'windowMs'> & Declared;
 
 /**
  * @param pools names of the pools there are; a model may name no other
@@ -65,9 +68,9 @@ export async function readModelList(
   const found = names.includes(MANIFEST)
     ? fromManifest(dir, await readFile(join(dir, MANIFEST)), pools, problems)
     : fromNames(dir, names, problems);
-  const { threshold, ...declared } = defaults;
+  const { threshold, windowMs, ...declared } = defaults;
   const entries = found.map((entry) => ({
-    ...defined({ threshold }),
+    ...defined({ threshold, windowMs }),
     ...entry,
     declared: { ...declared, ...entry.declared },
   }));
@@ -150,14 +153,18 @@ function fromManifest(dir: string, bytes: Buffer, pools: ReadonlySet<string>, pr
 const NOTHING_SAID = { declared: {} };
 
 /** The columns that may be left out; or, in words, which of them cannot be read. */
-function optionsOf(row: ReadonlyMap<string, string>): Pick<ModelEntry, 'pool' | 'declared' | 'threshold'> | string {
+function optionsOf(
+  row: ReadonlyMap<string, string>,
+): Pick<ModelEntry, 'pool' | 'declared' | 'threshold' | 'windowMs'> | string {
   const given = (name: string): string | undefined => row.get(name) || undefined;
   const [pool, label] = [given('Pool'), given('Label')];
   const features = readFeatureList(given('Features'));
   if (typeof features === 'string') return features;
   const threshold = readThreshold(given('Threshold'));
   if (typeof threshold === 'string') return threshold;
-  return { declared: defined({ features, label }), ...defined({ pool, threshold }) };
+  const windowMs = readWindow(given('Window'));
+  if (typeof windowMs === 'string') return windowMs;
+  return { declared: defined({ features, label }), ...defined({ pool, threshold, windowMs }) };
 }
 
 /** Names of features divided by commas, semicolons or spaces; or, in words, what is wrong with them. */

@@ -3,6 +3,8 @@
  * graph, such as which features its columns are. Whoever loads a published model obeys its metadata and guesses
  * nothing.
  */
+import { messageOf } from '../domain/errors.ts';
+import { parseDuration } from '../domain/time.ts';
 import { type Feature, parseFeatures } from './features.ts';
 import { modelError } from './model-problem.ts';
 import { encodeMetadata, type OnnxModel } from './onnx-proto.ts';
@@ -13,6 +15,9 @@ export const FEATURES_KEY = 'fleetscore.features';
 export const LABEL_KEY = 'fleetscore.label';
 /** `least`: the score of a row is the least of its scores, such as the distance to the nearest of several centres. */
 export const SCORE_KEY = 'fleetscore.score';
+
+/** Length of the windows that it looks at: `1h`. Absent: the fleet's. */
+export const WINDOW_KEY = 'fleetscore.window';
 
 /** What a label of a model means. */
 export interface LabelMeaning {
@@ -26,6 +31,8 @@ export interface ModelMetadata {
   readonly features?: readonly Feature[];
   readonly label?: LabelMeaning;
   readonly leastScore: boolean;
+  /** Length of the windows that it looks at, ms; absent: the fleet's. */
+  readonly windowMs?: number;
 }
 
 /** @throws FleetscoreError `MODEL_WRONG_SHAPE` that names the entry that cannot be read */
@@ -39,7 +46,17 @@ export function readMetadata(entries: ReadonlyMap<string, string>): ModelMetadat
     ...(features === undefined ? {} : { features: readFeatureNames(features) }),
     ...(label === undefined ? {} : { label: readLabelMeaning(label) }),
     leastScore: score !== undefined,
+    ...readOwnWindow(entries.get(WINDOW_KEY)),
   };
+}
+
+function readOwnWindow(text: string | undefined): Pick<ModelMetadata, 'windowMs'> {
+  if (text === undefined) return {};
+  try {
+    return { windowMs: parseDuration(text, `metadata_props ${WINDOW_KEY}`) };
+  } catch (error) {
+    throw modelError('model_wrong_shape', messageOf(error).replace(/\.$/, ''));
+  }
 }
 
 /** Entries of a model; of a key that is there twice the last counts. */

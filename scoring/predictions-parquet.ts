@@ -1,6 +1,7 @@
 /**
  * Predictions as Parquet: TS (INT64, timestamp in UTC milliseconds), Device and Sensor (UTF-8, dictionaries), Val
- * and Score (DOUBLE), Prediction (INT32, 0 or 1); no column has nulls. One sensor is found by the two columns of
+ * and Score (DOUBLE), Prediction (INT32, 0 or 1); no column of these has nulls. Where sensors have windows of their own
+ * the length is in Window (DOUBLE, seconds), null for the fleet's. One sensor is found by the two columns of
  * names alone, a small part of the file; then only the row group that holds it is decoded. Doubles are stored as
  * they are: they hardly compress, and trying to costs more than it saves.
  */
@@ -14,11 +15,17 @@ import {
 } from 'hyparquet';
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
-import { checkFormat, FORMATS } from '../domain/format.ts';
-import { PREDICTION_COLUMNS, type Prediction } from '../domain/prediction.ts';
+import { checkFormat } from '../domain/format.ts';
+import { PREDICTION_COLUMNS, PREDICTIONS_VERSION, WINDOW_COLUMN, type Prediction } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
-import type { NamedSensor, PredictedSeries, PredictionsContent, Scored } from './predictions-content.ts';
+import {
+  ownSeconds,
+  type NamedSensor,
+  type PredictedSeries,
+  type PredictionsContent,
+  type Scored,
+} from './predictions-content.ts';
 
 /** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
 const ROWS_PER_GROUP = 8_192;
@@ -47,6 +54,12 @@ const SCHEMA: SchemaElement[] = [
   ...PREDICTION_COLUMNS.map(parquetColumn),
 ];
 
+const WITH_WINDOW: SchemaElement[] = [
+  { name: 'predictions', num_children: PREDICTION_COLUMNS.length + 1 },
+  ...SCHEMA.slice(1),
+  { name: WINDOW_COLUMN, repetition_type: 'OPTIONAL', type: 'DOUBLE' },
+];
+
 export function encodeParquet(
   sensors: readonly NamedSensor[],
   series: PredictedSeries,
@@ -61,6 +74,8 @@ export function encodeParquet(
   const value = new Float64Array(rows);
   const prediction = new Int32Array(rows);
   const scores = new Float64Array(rows);
+  const own = ownSeconds(sensors, series, { scored, anomaly, score });
+  const seconds: (number | null)[] = [];
   const times = new Map<number, bigint>();
   let of: NamedSensor | undefined;
   for (let row = 0, at = 0; row < series.length; row++) {
@@ -76,15 +91,18 @@ export function encodeParquet(
     value[at] = series.mean[row]! + 0;
     prediction[at] = anomaly[row]!;
     scores[at] = score[row]! + 0;
+    if (own.size > 0) seconds.push(own.get(of!.id) ?? null);
     at++;
   }
   const writer = new ByteWriter();
   const plain = { encoding: 'PLAIN', codec: 'UNCOMPRESSED' } as const;
   const pending = parquetWrite({
     writer,
-    schema: SCHEMA,
+    schema: own.size > 0 ? WITH_WINDOW : SCHEMA,
     createdBy: 'fleetscore',
-    kvMetadata: [{ key: FORMAT_KEY, value: String(FORMATS.predictions) }],
+    kvMetadata: [
+      { key: FORMAT_KEY, value: String(own.size > 0 ? PREDICTIONS_VERSION.windows : PREDICTIONS_VERSION.plain) },
+    ],
     rowGroupSize: ROWS_PER_GROUP,
     columnData: [
       { name: 'TS', data: ts },
@@ -93,7 +111,8 @@ export function encodeParquet(
       { name: 'Val', data: value, ...plain },
       { name: 'Prediction', data: prediction },
       { name: 'Score', data: scores, ...plain },
-    ] satisfies { name: Column; data: unknown }[],
+      ...(own.size > 0 ? [{ name: WINDOW_COLUMN, data: seconds } as const] : []),
+    ] satisfies { name: Column | typeof WINDOW_COLUMN; data: unknown }[],
   });
   // The type allows a promise, for writers that are not this one: bytes taken before it ends would be half a file.
   if (pending) throw new Error('hyparquet-writer did not write at once');
@@ -113,7 +132,7 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
   };
   const read = async (
     metadata: FileMetaData,
-    columns: readonly Column[],
+    columns: readonly string[],
     rowStart: number,
     rowEnd: number,
   ): Promise<Record<string, unknown>[]> =>
@@ -127,7 +146,7 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
     });
   try {
     const metadata = parquetMetadata(bytes);
-    checkSchema(metadata);
+    const columns = checkedColumns(metadata);
     const total = Number(metadata.num_rows);
     const ranges = filter
       ? rangesOf(await read(metadata, ['Device', 'Sensor'], 0, total), filter)
@@ -135,7 +154,7 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
     const rows: Prediction[] = [];
     for (const { from, to } of ranges)
       for (let start = from; start < to; start += ROWS_PER_GROUP) {
-        const group = await read(metadata, PREDICTION_COLUMNS, start, Math.min(to, start + ROWS_PER_GROUP));
+        const group = await read(metadata, columns, start, Math.min(to, start + ROWS_PER_GROUP));
         for (const [i, row] of group.entries()) rows.push(predictionOf(row, start + i));
         // A file of one sensor over a year has millions of rows: others have their turn between the groups.
         await nextTurn();
@@ -162,16 +181,18 @@ function rangesOf(
   return ranges;
 }
 
-function checkSchema({ schema, key_value_metadata: said }: FileMetaData): void {
+/** @throws FleetscoreError `PREDICTIONS_CORRUPT` when it has others */
+function checkedColumns({ schema, key_value_metadata: said }: FileMetaData): readonly string[] {
   checkFormat('predictions', said?.find(({ key }) => key === FORMAT_KEY)?.value, 'a predictions file');
-  const found = schema
-    .slice(1)
-    .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)
-    .join(', ');
-  const expected = SCHEMA.slice(1)
-    .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)
-    .join(', ');
-  if (found !== expected) throw corrupt(`its columns are ${found || 'none'}; ${expected} are expected`);
+  const text = (elements: readonly SchemaElement[]): string =>
+    elements
+      .slice(1)
+      .map(({ name, type, repetition_type: repetition }) => `${name} ${type} ${repetition}`)
+      .join(', ');
+  const found = text(schema);
+  if (found !== text(SCHEMA) && found !== text(WITH_WINDOW))
+    throw corrupt(`its columns are ${found || 'none'}; ${text(SCHEMA)} are expected`);
+  return schema.slice(1).map(({ name }) => name);
 }
 
 function predictionOf(row: Record<string, unknown>, at: number): Prediction {
@@ -182,7 +203,8 @@ function predictionOf(row: Record<string, unknown>, at: number): Prediction {
     Val: value,
     Prediction: prediction,
     Score: score,
-  } = row as Record<Column, unknown>;
+    Window: seconds = null,
+  } = row as Record<Column | typeof WINDOW_COLUMN, unknown>;
   if (
     typeof tsMs !== 'number' ||
     !(Math.abs(tsMs) <= MAX_TIME_MS) ||
@@ -190,10 +212,12 @@ function predictionOf(row: Record<string, unknown>, at: number): Prediction {
     typeof sensor !== 'string' ||
     typeof value !== 'number' ||
     typeof score !== 'number' ||
-    (prediction !== 0 && prediction !== 1)
+    (prediction !== 0 && prediction !== 1) ||
+    (seconds !== null && !(typeof seconds === 'number' && seconds > 0))
   )
     throw corrupt(`row ${at + 1} is not a prediction`);
-  return { tsMs, device, sensor, value, prediction, score };
+  const own = seconds === null ? {} : { windowMs: Math.round(seconds * 1_000) };
+  return { tsMs, device, sensor, value, prediction, score, ...own };
 }
 
 function corrupt(what: string, cause?: unknown): FleetscoreError {

@@ -6,11 +6,14 @@ import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { FleetscoreError } from '../domain/errors.ts';
 import { keyOf } from '../domain/sensor.ts';
+import type { WindowShape } from '../domain/windowing.ts';
 import type { ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { declaredModel } from './declare.ts';
 import type { ModelEntry } from './model-list.ts';
+import { inspectModel } from './model-contract.ts';
 import { modelProblem } from './model-problem.ts';
+import { ownWindowOf } from './own-window.ts';
 import { sha256Of } from '../domain/sha256.ts';
 
 const FILES_AT_ONCE = 16;
@@ -19,6 +22,7 @@ interface PublishedAgain {
   readonly store: Store;
   readonly skipBad?: boolean;
   readonly others?: string;
+  readonly windows?: WindowShape;
   readonly maxModelBytes: number;
 }
 
@@ -30,14 +34,14 @@ interface PublishedAgain {
 export async function requireSameModels(
   release: string,
   entries: readonly ModelEntry[],
-  { store, skipBad = false, others, maxModelBytes }: PublishedAgain,
+  { store, skipBad = false, others, ...checks }: PublishedAgain,
 ): Promise<number> {
   const models = await store.listReleaseModels(release);
   const byName = new Map(models.map((model) => [keyOf(model), model]));
   let same = 0;
   await mapLimit(entries, FILES_AT_ONCE, async (entry) => {
     const model = byName.get(keyOf(entry));
-    if (model ? !(await isSame(model, entry, maxModelBytes)) : !skipBad) throw releaseTaken(release);
+    if (model ? !(await isSame(model, entry, checks)) : !skipBad) throw releaseTaken(release);
     if (model) same += 1;
   });
   if (same !== models.length && others !== 'merge') throw releaseTaken(release);
@@ -51,11 +55,17 @@ export const releaseTaken = (release: string): FleetscoreError =>
       'releases never change.',
   );
 
-async function isSame(model: ReleaseModel, entry: ModelEntry, maxModelBytes: number): Promise<boolean> {
+async function isSame(
+  model: ReleaseModel,
+  entry: ModelEntry,
+  { maxModelBytes, windows }: Pick<PublishedAgain, 'maxModelBytes' | 'windows'>,
+): Promise<boolean> {
   if (model.pool !== entry.pool || !isDeepStrictEqual(model.threshold, entry.threshold)) return false;
   try {
     const bytes = declaredModel(await readFile(entry.path), entry.declared, maxModelBytes);
-    return sha256Of(bytes) === model.model;
+    if (sha256Of(bytes) !== model.model) return false;
+    const own = ownWindowOf(entry.windowMs, inspectModel(bytes, maxModelBytes).metadata.windowMs, windows);
+    return !('class' in own) && own.windowMs === model.windowMs;
   } catch (error) {
     // One that cannot be published is not the one that was.
     if (modelProblem(error)) return false;

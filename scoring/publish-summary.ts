@@ -1,5 +1,6 @@
 /** What publishing models came to. */
 import type { ModelProblem } from './model-problem.ts';
+import type { SlowReadings } from './slow-readings.ts';
 
 export interface BadModel extends ModelProblem {
   readonly device: string;
@@ -25,6 +26,8 @@ export interface PublishSummary {
   /** Sensors by the pool that their model names; those that name none are left out. */
   readonly pools: Readonly<Record<string, number>>;
   readonly bad: readonly BadModel[];
+  /** Sensors whose readings come too rarely for the earlier windows that their models look at; absent: none. */
+  readonly slow?: SlowReadings;
   /** The release was there, of these very models: a publish that was stopped is finished by publishing again. */
   readonly before?: true;
 }

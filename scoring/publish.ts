@@ -8,21 +8,25 @@ import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { keyOf, type SensorKey } from '../domain/sensor.ts';
+import type { WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { ModelInfo, ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { declaredModel } from './declare.ts';
+import { lagOf } from './features.ts';
 import { inspectModel } from './model-contract.ts';
 import type { Declared } from './model-metadata.ts';
 import type { ModelProblem } from './model-problem.ts';
 import { type EntryDefaults, type ModelEntry, readModelList } from './model-list.ts';
 import { NO_LABEL_REMEDY } from './model-ports.ts';
+import { ownWindowOf } from './own-window.ts';
 import { fusable } from './packs/kinds.ts';
 import { createPackBuilder, type Pack } from './packs/pack-builder.ts';
 import { type CandidateFile, type CheckedModel, type CheckResult, newMarks } from './thread-protocol.ts';
 import { createThreads, problemOfEnd, type Threads } from './threads.ts';
 import { releaseName } from './release-name.ts';
+import { slowReadings } from './slow-readings.ts';
 import { releaseTaken, requireSameModels } from './publish-again.ts';
 import type { BadModel, PublishSummary } from './publish-summary.ts';
 import { modelOnly, refuseLoss, unnamedModels } from './replaced-models.ts';
@@ -41,6 +45,8 @@ export interface PublishOptions {
   readonly skipBad?: boolean;
   /** Of models that neither say it themselves nor in the manifest. */
   readonly defaults?: EntryDefaults;
+  /** The fleet's windows, which those of a model must fit. Absent where they are not known. */
+  readonly windows?: WindowShape;
   /** Names of the pools that models may name; none when absent. */
   readonly pools?: ReadonlySet<string>;
   /** Threads that check; default one per core. */
@@ -67,6 +73,8 @@ export interface PublishOptions {
 interface Good {
   readonly entry: ModelEntry;
   readonly model: CheckedModel;
+  /** Of its own, ms. */
+  readonly windowMs?: number;
 }
 
 const FILES_PER_CHECK = 16;
@@ -99,7 +107,7 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
   try {
     await requireProvider(threads, executionProvider);
     const results = await checkAll(entries, threads, (done) => options.onProgress?.(done, entries.length));
-    const { good, bad } = sorted(entries, results);
+    const { good, bad } = sorted(entries, results, options.windows);
     if (good.length === 0 || (bad.length > 0 && !options.skipBad)) throw badModels(bad, entries.length);
     if (again !== undefined && again !== good.length) throw releaseTaken(release);
 
@@ -115,11 +123,11 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
     const declared = new Map(good.map(({ model, entry }) => [model.sha256, entry.declared]));
     const { rows, packs } = await storeModels([...distinct.values()], declared, options, threads, warn);
     const ids = await store.registerSensors(good.map(({ entry }) => ({ device: entry.device, sensor: entry.sensor })));
-    const models = good.map(({ entry, model }, i): ReleaseModel => ({
+    const models = good.map(({ entry, model, windowMs }, i): ReleaseModel => ({
       sensorId: ids[i]!,
       model: model.sha256,
       ...rows.get(model.sha256),
-      ...defined({ pool: entry.pool, threshold: entry.threshold }),
+      ...defined({ pool: entry.pool, threshold: entry.threshold, windowMs }),
     }));
     const infos = [...distinct.values()].map(({ sha256, bytes, kind, features }): ModelInfo => ({
       model: sha256,
@@ -140,26 +148,44 @@ export async function publishModels(dir: string, options: PublishOptions): Promi
       ...tally(good),
       bad,
       ...(again === undefined ? {} : { before: true }),
+      ...(await slowIn(good, models, options)),
     };
   } finally {
     await threads.close();
   }
 }
 
+/** Sensors that cannot fill the earlier windows that their models look at, where there are any. */
+async function slowIn(
+  good: readonly Good[],
+  models: readonly ReleaseModel[],
+  { store, windows }: PublishOptions,
+): Promise<Pick<PublishSummary, 'slow'>> {
+  const looking = models.filter((_, i) => good[i]!.model.features.some((name) => lagOf(name) > 0));
+  const slow = windows && (await slowReadings(store, looking, windows));
+  return slow ? { slow } : {};
+}
+
 /** @param results in the order of `entries` */
 function sorted(
   entries: readonly ModelEntry[],
   results: readonly CheckResult[],
+  fleet: WindowShape | undefined,
 ): { readonly good: Good[]; readonly bad: BadModel[] } {
   const good: Good[] = [];
   const bad: BadModel[] = [];
   for (const [i, entry] of entries.entries()) {
     const result = results[i]!;
-    const problem = 'problem' in result ? result.problem : undecided(result, entry);
-    if (problem) bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...problem });
-    else if ('sha256' in result) good.push({ entry, model: result });
+    const found = 'problem' in result ? result.problem : goodOf(entry, result, fleet);
+    if ('class' in found) bad.push({ device: entry.device, sensor: entry.sensor, file: entry.file, ...found });
+    else good.push(found);
   }
   return { good, bad };
+}
+
+function goodOf(entry: ModelEntry, model: CheckedModel, fleet: WindowShape | undefined): Good | ModelProblem {
+  const own = ownWindowOf(entry.windowMs, model.windowMs, fleet);
+  return undecided(model, entry) ?? ('class' in own ? own : { entry, model, ...own });
 }
 
 /** A model that says what is odd, and not what is too odd. */

@@ -8,8 +8,9 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { Prediction } from '../domain/prediction.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import type { Period } from '../domain/time.ts';
+import { windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { Store } from '../storage/store.ts';
+import type { PredictionSource, Store } from '../storage/store.ts';
 import { decodePredictions } from './predictions-file.ts';
 import { sha256InTurns } from '../domain/sha256.ts';
 import { inTurns } from '../domain/turns.ts';
@@ -20,17 +21,37 @@ export interface PredictionRow extends Prediction {
   readonly model: string;
 }
 
+/** Committed files that may hold predictions of windows of a sensor that start in a period, in the order of batches. */
+export async function sourcesOf(
+  store: Pick<Store, 'predictionSources' | 'windowsOfSensor'>,
+  sensorId: number,
+  { fromMs, toMs }: Period,
+): Promise<PredictionSource[]> {
+  // Longer windows than the fleet's start up to their length before the period of their batch.
+  const longest = Math.max(0, ...(await store.windowsOfSensor(sensorId)));
+  const sources = await store.predictionSources(sensorId, { fromMs, toMs: toMs + longest });
+  return longest === 0 ? sources : sources.filter((source) => source.fromMs - (source.windowMs ?? 0) < toMs);
+}
+
 /**
- * By time ascending, one row a window.
+ * By start ascending, one row a window: those that start in the period, or with `belonging`, the fleet's windows, those
+ * that belong to it (domain/windowing.ts).
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` when a file is not what was committed
  */
 export async function readPredictions(
   deps: { readonly store: Store; readonly blobs: BlobStore },
   sensor: Sensor,
   period: Period,
+  { belonging }: { readonly belonging?: WindowShape } = {},
 ): Promise<PredictionRow[]> {
+  const { store } = deps;
+  const sources = belonging
+    ? await store.predictionSources(sensor.id, period)
+    : await sourcesOf(store, sensor.id, period);
+  const at = ({ tsMs, windowMs }: Prediction): number =>
+    belonging ? tsMs + (windowsOfSensor(belonging, windowMs).leadMs ?? 0) : tsMs;
   let lists: PredictionRow[][] = [];
-  for (const source of await deps.store.predictionSources(sensor.id, period)) {
+  for (const source of sources) {
     const bytes = await deps.blobs.get(CONTAINERS.predictions, source.file.blob);
     if ((await sha256InTurns(bytes)) !== source.file.sha256)
       throw new FleetscoreError(
@@ -43,7 +64,7 @@ export async function readPredictions(
     const own: PredictionRow[] = [];
     for await (const { from, to } of inTurns(decoded.length))
       for (const row of decoded.slice(from, to))
-        if (row.tsMs >= period.fromMs && row.tsMs < period.toMs) own.push({ ...row, batchId, model });
+        if (at(row) >= period.fromMs && at(row) < period.toMs) own.push({ ...row, batchId, model });
     lists.push(own);
   }
   // Neighbours two by two, so that the later one keeps the word, and no row is handled often.
@@ -55,17 +76,23 @@ export async function readPredictions(
   return lists[0] ?? [];
 }
 
-/** Two lists by time as one; of two rows for one time `newer` has the word. A file has the rows of a sensor by time. */
+/** Two lists by window as one; of two rows for one `newer` has the word. A file has the rows of a sensor by time. */
 async function merged(older: readonly PredictionRow[], newer: readonly PredictionRow[]): Promise<PredictionRow[]> {
   const all: PredictionRow[] = [];
   let [at, next] = [0, 0];
   for await (const { from, to } of inTurns(older.length + newer.length))
     for (let step = from; step < to && (at < older.length || next < newer.length); step++) {
       const [before, after] = [older[at], newer[next]];
-      const isNewer = after !== undefined && !(before !== undefined && before.tsMs < after.tsMs);
-      all.push(isNewer ? after : before!);
-      if (!isNewer || before?.tsMs === after.tsMs) at += 1;
-      if (isNewer) next += 1;
+      const order = byWindow(before, after);
+      all.push(order < 0 ? before! : after!);
+      if (order <= 0) at += 1;
+      if (order >= 0) next += 1;
     }
   return all;
+}
+
+/** By start; of windows that start together the fleet's comes first, then the shorter; what is not there is last. */
+function byWindow(a: Prediction | undefined, b: Prediction | undefined): number {
+  if (!a || !b) return a ? -1 : 1;
+  return a.tsMs - b.tsMs || (a.windowMs ?? 0) - (b.windowMs ?? 0);
 }

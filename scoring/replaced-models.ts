@@ -42,10 +42,18 @@ export async function* modelsOfRelease(store: Store, release: string) {
 }
 
 /** What a release says of a sensor, without what the store adds when it is read. */
-export const modelOnly = ({ sensorId, model, pack, packRow, pool, threshold }: ReleaseModel): ReleaseModel => ({
+export const modelOnly = ({
   sensorId,
   model,
-  ...defined({ pack, packRow, pool, threshold }),
+  pack,
+  packRow,
+  pool,
+  threshold,
+  windowMs,
+}: ReleaseModel): ReleaseModel => ({
+  sensorId,
+  model,
+  ...defined({ pack, packRow, pool, threshold, windowMs }),
 });
 
 /**

@@ -131,6 +131,8 @@ export interface CheckedModel {
   /** Whether it says what an anomaly is; where not, its sensors need a threshold. */
   readonly labels: boolean;
   readonly features: readonly string[];
+  /** Length of the windows that it says to look at, ms. */
+  readonly windowMs?: number;
   /** The probes of its kind and its answers, when it can be packed. */
   readonly probed?: { readonly values: Float64Array; readonly anomaly: Uint8Array; readonly score: Float64Array };
 }

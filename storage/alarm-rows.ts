@@ -152,5 +152,6 @@ export interface CandidateRow {
   readonly status: number;
   readonly class: string | null;
   readonly windows: string | number;
+  readonly windowMs: string | number | null;
   readonly items: string | null;
 }

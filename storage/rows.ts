@@ -10,6 +10,7 @@ import {
 } from '../domain/outcome.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { parseThreshold, type Threshold } from '../domain/threshold.ts';
+import type { Period } from '../domain/time.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
 import type {
   AuditEntry,
@@ -18,11 +19,13 @@ import type {
   BatchKind,
   BatchPool,
   BatchStatus,
+  ChangedOptions,
   IdRange,
   OutcomeRow,
   PartitionProgress,
   PlannedSensor,
   PredictionSource,
+  ReleaseLook,
   SensorHistoryRow,
 } from './store.ts';
 import { MAX_MESSAGE } from '../domain/limits.ts';
@@ -41,6 +44,15 @@ export function parseFeatures(json: string): string[] {
 
 /** What is read of a window beside sensor and start; the order is that of the columns of a block. */
 export const SERIES_COLUMNS = { series: 'w.mean, w.count, w.min, w.max, w.last', means: 'w.mean' } as const;
+
+/**
+ * Of a period, for windows of any length of a sensor's own: times whose multiple of that length at or before them is
+ * the start of the first window that belongs to it, and the end of the last (`startsIn` of domain/windowing.ts).
+ */
+export const ownStarts = (
+  { fromMs, toMs }: Period,
+  { fleetMs }: NonNullable<ChangedOptions['own']>,
+): [number, number] => [fromMs + fleetMs - 1, toMs + fleetMs - 1];
 
 export interface CountsRow {
   readonly scored: number | null;
@@ -130,6 +142,7 @@ export interface PlannedRow extends SensorKey {
   readonly pack: string | null;
   readonly packRow: number | null;
   readonly threshold: string | null;
+  readonly windowMs: number | string | null;
 }
 
 export function toPlanned(row: PlannedRow): PlannedSensor {
@@ -142,8 +155,23 @@ export function toPlanned(row: PlannedRow): PlannedSensor {
     ...(row.pack === null ? {} : { pack: row.pack }),
     ...(row.packRow === null ? {} : { packRow: Number(row.packRow) }),
     ...toThreshold(row.threshold),
+    ...toWindow(row.windowMs),
   };
 }
+
+/** As a column holds it; SQL Server gives long numbers as text. */
+export const toWindow = (windowMs: number | string | null): { readonly windowMs?: number } =>
+  windowMs === null ? {} : { windowMs: Number(windowMs) };
+
+export interface LookRow {
+  readonly features: string;
+  readonly windowMs: number | string | null;
+}
+
+export const toLook = ({ features, windowMs }: LookRow): ReleaseLook => ({
+  features: parseFeatures(features),
+  ...toWindow(windowMs),
+});
 
 /** As a column holds it: its written form, or nothing. */
 export function toThreshold(text: string | null): { readonly threshold?: Threshold } {
@@ -329,6 +357,7 @@ export interface SourceRow extends FileRow {
   readonly fromMs: number;
   readonly toMs: number;
   readonly finishedAtMs: number;
+  readonly windowMs: number | string | null;
 }
 
 export function toSource(row: SourceRow): PredictionSource {
@@ -339,6 +368,7 @@ export function toSource(row: SourceRow): PredictionSource {
     fromMs: Number(row.fromMs),
     toMs: Number(row.toMs),
     finishedAtMs: Number(row.finishedAtMs),
+    ...toWindow(row.windowMs),
     file: toFile(row),
   };
 }

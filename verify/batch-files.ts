@@ -7,6 +7,7 @@ import { CONTAINERS, manifestBlob, predictionsFolders, reportBlob } from '../dom
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat } from '../domain/format.ts';
 import type { Manifest, ManifestFile } from '../domain/manifest.ts';
+import { INGEST_DEFAULTS, storedWindows } from '../ingest/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { tallyFile, type FileTally } from './file-tally.ts';
@@ -75,6 +76,7 @@ export async function openFiles(
   const { store, blobs } = deps;
   const folders = predictionsFolders(batch.fromMs, batch.id);
   const files = await listFiles(store, batch, manifest, findings);
+  const fleet = await storedWindows(store, INGEST_DEFAULTS);
   const seen = new Map<string, { readonly sensors: number; matched: number }>();
   const tallies = new LRUCache<string, { readonly tally: FileTally | undefined }>({ max: KEPT_FILES });
 
@@ -93,14 +95,14 @@ export async function openFiles(
       if (!seen.has(file.chunk)) findings.found('files', messageOf(error));
       return undefined;
     }
-    if (seen.has(file.chunk)) return tallyFile(bytes, batch);
+    if (seen.has(file.chunk)) return tallyFile(bytes, batch, fleet);
     if (bytes.byteLength !== file.bytes)
       findings.found('files', `${name} has ${bytes.byteLength} bytes, the manifest says ${file.bytes}`);
     const sha256 = sha256Of(bytes);
     if (sha256 !== file.sha256)
       findings.found('files', `${name} has SHA-256 ${sha256}, the manifest says ${file.sha256}`);
     try {
-      tally = await tallyFile(bytes, batch);
+      tally = await tallyFile(bytes, batch, fleet);
     } catch (error) {
       findings.found('files', `${name}: ${messageOf(error)}`);
       return undefined;

@@ -4,8 +4,10 @@
  */
 import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
-import { compareLabels, sensorsWithModels } from '../scoring/challenger.ts';
+import type { WindowShape } from '../domain/windowing.ts';
+import { compareLabels, sameWindows, sensorsWithModels, type Labelled } from '../scoring/challenger.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
+import { readOwnSeries } from '../scoring/own-series.ts';
 import type { ScoreResult } from '../scoring/score-result.ts';
 import { inShare, type Challenger, type ChallengeSummary, type SensorDifference } from '../domain/challenge.ts';
 import type { Store } from '../storage/store.ts';
@@ -64,8 +66,8 @@ export interface CompareOptions {
   readonly period: Period;
   /** Share of the sensors, 0 to 1; always the same ones for the same share. Default 1. */
   readonly share?: number;
-  /** From the start of one window to the start of the next, milliseconds. */
-  readonly hopMs: number;
+  /** Of the fleet's windows. */
+  readonly shape: WindowShape;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -78,12 +80,12 @@ export async function compareReleases(
   options: CompareOptions,
 ): Promise<Comparison> {
   const { store, engine } = deps;
-  const { period, hopMs, share = 1 } = options;
+  const { period, shape, share = 1 } = options;
   const base = summaryOf(options.base);
   const challenger = summaryOf(options.challenger);
   const differences: SensorDifference[] = [];
   const total = await store.countSensors();
-  const limit = pageOfSensors(PAGE, windowsOf(period, { hopMs }));
+  const limit = pageOfSensors(PAGE, windowsOf(period, shape));
   let [sensors, windows, agreed, differing, done] = [0, 0, 0, 0, 0];
   for (let after = 0; ;) {
     const page = await store.listSensors({ after, limit });
@@ -94,17 +96,25 @@ export async function compareReleases(
       [options.base, options.challenger].map((release) => sensorsWithModels(store, release, chosen)),
     );
     const needs = await Promise.all(plans.map((plan) => engine.seriesNeeds(plan)));
-    const lookback = Math.max(...needs.map((need) => need.lookback));
-    const series = await store.readSeries(
-      { from: after + 1, to: last.id + 1 },
-      { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs },
-    );
+    const range = { from: after + 1, to: last.id + 1 };
+    // One series serves both, unless they look at windows of other lengths.
+    const shared = sameWindows(plans[0]!, plans[1]!)
+      ? await readOwnSeries(store, { sensors: plans[0]!, range, period, shape, needs })
+      : undefined;
     const [one, other] = (await Promise.all(
-      plans.map((plan, i) => engine.score({ sensors: plan, series, period, models: needs[i]!.models, hopMs })),
-    )) as [ScoreResult, ScoreResult];
-    base.add(one);
-    challenger.add(other);
-    for (const [id, tally] of compareLabels(series, one, other)) {
+      plans.map(async (sensors, i): Promise<Labelled> => {
+        const need = needs[i]!;
+        const series = shared ?? (await readOwnSeries(store, { sensors, range, period, shape, needs: [need] }));
+        return {
+          sensors,
+          series,
+          result: await engine.score({ sensors, series, period, models: need.models, ...shape }),
+        };
+      }),
+    )) as [Labelled, Labelled];
+    base.add(one.result);
+    challenger.add(other.result);
+    for (const [id, tally] of compareLabels(one, other)) {
       windows += tally.windows;
       base.rows(tally.windows, tally.both + tally.onlyBase);
       challenger.rows(tally.windows, tally.both + tally.onlyChallenger);

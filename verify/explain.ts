@@ -5,14 +5,16 @@
 import type { Alarm } from '../domain/alarm.ts';
 import { CONTAINERS, packBlob, modelBlob } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import type { Prediction } from '../domain/prediction.ts';
+import { windowKey, type Prediction } from '../domain/prediction.ts';
 import type { Window } from '../domain/reading.ts';
 import type { Sensor } from '../domain/sensor.ts';
-import { HOUR_MS, type Period } from '../domain/time.ts';
+import { HOUR_MS, windowStart, type Period } from '../domain/time.ts';
+import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import { parseCaptureName } from '../ingest/capture.ts';
 import { hubFolder } from '../ingest/event.ts';
 import { findRaw, type RawSearch } from '../ingest/find-raw.ts';
 import type { EventParser } from '../ingest/parse-event.ts';
+import { ownWindows } from '../scoring/own-series.ts';
 import { decodePredictions } from '../scoring/predictions-file.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type {
@@ -35,6 +37,8 @@ export interface MadeBy {
 }
 
 export interface Lineage extends MadeBy {
+  /** Where the window is: the fleet's, or one of the sensor's own. */
+  readonly span: Period;
   readonly outcome: OutcomeRow;
   readonly model: ReleaseModel & ModelInfo;
   /** Blobs of model and pack, in the container `models`. */
@@ -61,6 +65,8 @@ export interface Lineage extends MadeBy {
 
 /** What batches that cover a time say of a sensor without a prediction there; newest first. */
 export interface NotPredicted {
+  /** Where the window would be that the current release looks at. */
+  readonly span: Period;
   readonly outcomes: readonly { readonly batch: Batch; readonly outcome?: OutcomeRow }[];
   /** Alarms that lasted then: a silent sensor, a model that fails. */
   readonly alarms: readonly Alarm[];
@@ -76,27 +82,38 @@ export interface ExplainDeps {
 type Deps = ExplainDeps;
 
 /**
- * @param startMs start of the window, epoch milliseconds
- * @param windowMs its length
+ * The window that holds a time, as the batch scored it that began last. Where windows overlap, the newest one.
+ * @param timeMs epoch milliseconds
+ * @param fleet the fleet's windows
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` when the file on record was changed
  */
 export async function explain(
   deps: Deps,
   sensor: Sensor,
-  startMs: number,
-  windowMs: number,
+  timeMs: number,
+  fleet: WindowShape,
 ): Promise<Lineage | NotPredicted> {
+  const { store } = deps;
   const made: MadeBy[] = [];
-  const start = { fromMs: startMs, toMs: startMs + 1 };
+  const longest = Math.max(0, ...(await store.windowsOfSensor(sensor.id)));
+  const batches = { fromMs: windowStart(timeMs, fleet.windowMs), toMs: timeMs + longest + 1 };
   // Oldest first: the last has the word.
-  for (const source of await deps.store.predictionSources(sensor.id, start)) {
-    const found = await predictionOf(deps, source, sensor, startMs);
+  for (const source of await store.predictionSources(sensor.id, batches)) {
+    const shape = windowsOfSensor(fleet, source.windowMs);
+    const startMs = windowStart(timeMs, shape.hopMs);
+    const { fromMs, toMs } = startsIn(source, shape);
+    const found = startMs >= fromMs && startMs < toMs && (await predictionOf(deps, source, sensor, startMs));
     if (found) made.unshift(found);
   }
-  const [served, ...superseded] = made;
-  return served
-    ? lineageOf(deps, sensor, { fromMs: startMs, toMs: startMs + windowMs }, served, superseded)
-    : notPredicted(deps.store, sensor, start);
+  const [served, ...others] = made;
+  if (!served) return notPredicted(store, sensor, timeMs, fleet);
+  const { tsMs, windowMs } = served.prediction;
+  const superseded = others.filter(({ prediction }) => windowKey(prediction) === windowKey(served.prediction));
+  return lineageOf(deps, sensor, fleet, {
+    served,
+    superseded,
+    span: { fromMs: tsMs, toMs: tsMs + (windowMs ?? fleet.windowMs) },
+  });
 }
 
 const alarmsAt = (store: Store, sensor: Sensor, within: Period): Promise<Alarm[]> =>
@@ -104,7 +121,7 @@ const alarmsAt = (store: Store, sensor: Sensor, within: Period): Promise<Alarm[]
 
 async function predictionOf(
   { store, blobs }: Deps,
-  { batchId, file }: PredictionSource,
+  { batchId, file, windowMs }: PredictionSource,
   sensor: Sensor,
   startMs: number,
 ): Promise<MadeBy | undefined> {
@@ -115,7 +132,9 @@ async function predictionOf(
       `predictions/${file.blob} is not the file that batch ${batchId} wrote (its SHA-256 differs). ` +
         `Look closer with: fleetscore verify ${batchId}`,
     );
-  const prediction = (await decodePredictions(bytes, sensor)).find((row) => row.tsMs === startMs);
+  const prediction = (await decodePredictions(bytes, sensor)).find(
+    (row) => row.tsMs === startMs && row.windowMs === windowMs,
+  );
   const batch = prediction && (await store.findBatch(batchId));
   return batch && { prediction, batch, file };
 }
@@ -123,9 +142,8 @@ async function predictionOf(
 async function lineageOf(
   deps: Deps,
   sensor: Sensor,
-  span: Period,
-  served: MadeBy,
-  superseded: readonly MadeBy[],
+  fleet: WindowShape,
+  { span, served, superseded }: Pick<Lineage, 'span' | 'superseded'> & { readonly served: MadeBy },
 ): Promise<Lineage> {
   const { store, blobs } = deps;
   const { batch, prediction } = served;
@@ -137,10 +155,12 @@ async function lineageOf(
       `batch ${batch.id} has predictions of this sensor without an outcome or a model. ` +
         `Look closer with: fleetscore verify ${batch.id}`,
     );
-  const [window] = await store.readSensorWindows(sensor.id, { ...span, toMs: span.fromMs + 1 });
-  const [readings] = await store.readWindowReadings(sensor.id, { ...span, toMs: span.fromMs + 1 });
+  const { windowMs } = prediction;
+  const window = await windowAt(store, sensor, span, fleet, windowMs);
+  const readings = await readingsAt(store, sensor, span, fleet, windowMs);
   return {
     ...served,
+    span,
     outcome,
     model,
     modelBlob: modelBlob(model.model),
@@ -164,14 +184,58 @@ async function lineageOf(
 /** Batches told of a sensor that has no prediction. */
 const SHOWN_BATCHES = 10;
 
-async function notPredicted(store: Store, sensor: Sensor, { fromMs, toMs }: Period): Promise<NotPredicted> {
-  const covering = await store.listBatches({ covering: { fromMs, toMs }, limit: SHOWN_BATCHES });
+async function notPredicted(store: Store, sensor: Sensor, timeMs: number, fleet: WindowShape): Promise<NotPredicted> {
+  const release = await store.currentRelease();
+  const [model] =
+    release === undefined ? [] : await store.listReleaseModels(release, { after: sensor.id - 1, limit: 1 });
+  const shape = windowsOfSensor(fleet, model?.sensorId === sensor.id ? model.windowMs : undefined);
+  const fromMs = windowStart(timeMs, shape.hopMs);
+  const belongsMs = fromMs + (shape.leadMs ?? 0);
+  const covering = await store.listBatches({
+    covering: { fromMs: belongsMs, toMs: belongsMs + 1 },
+    limit: SHOWN_BATCHES,
+  });
   const outcomes = [];
   for (const batch of covering) {
     const [outcome] = await store.listOutcomes(batch.id, { after: sensor.id - 1, limit: 1 });
     outcomes.push({ batch, ...(outcome?.sensorId === sensor.id ? { outcome } : {}) });
   }
-  return { outcomes, alarms: await alarmsAt(store, sensor, { fromMs, toMs }) };
+  const span = { fromMs, toMs: fromMs + shape.windowMs };
+  return { span, outcomes, alarms: await alarmsAt(store, sensor, { fromMs: timeMs, toMs: timeMs + 1 }) };
+}
+
+/** The window as it is now. */
+async function windowAt(
+  store: Store,
+  { id }: Sensor,
+  span: Period,
+  fleet: WindowShape,
+  windowMs: number | undefined,
+): Promise<Window | undefined> {
+  const [window] =
+    windowMs === undefined
+      ? await store.readSensorWindows(id, { ...span, toMs: span.fromMs + 1 })
+      : await ownWindows(store, { id, windowMs }, span, fleet);
+  return window;
+}
+
+/** The readings of a window; of a longer one than the fleet's, those of all that it is made of. */
+async function readingsAt(
+  store: Store,
+  { id }: Sensor,
+  span: Period,
+  fleet: WindowShape,
+  windowMs: number | undefined,
+): Promise<WindowReadings | undefined> {
+  if (windowMs === undefined) return (await store.readWindowReadings(id, { ...span, toMs: span.fromMs + 1 }))[0];
+  const parts = (await store.readWindowReadings(id, span)).filter(({ startMs }) => startMs % fleet.windowMs === 0);
+  if (parts.length === 0) return undefined;
+  return {
+    startMs: span.fromMs,
+    count: parts.reduce((sum, { count }) => sum + count, 0),
+    tsMs: parts.flatMap(({ tsMs }) => tsMs),
+    values: parts.flatMap(({ values }) => values),
+  };
 }
 
 /** Folders of raw capture of the partitions that were read. */
@@ -189,9 +253,11 @@ async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Pe
   const files: string[] = [];
   for (const folder of await captureFolders(store)) {
     let before: { readonly name: string; readonly timeMs: number } | undefined;
-    const hours = new Set(
-      [fromMs - HOUR_MS, fromMs, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')),
+    const times = Array.from(
+      { length: Math.ceil((toMs - fromMs) / HOUR_MS) + 1 },
+      (_, i) => fromMs + (i - 1) * HOUR_MS,
     );
+    const hours = new Set([...times, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')));
     for (const hour of hours)
       for await (const { name } of blobs.list(CONTAINERS.raw, `${folder}/${hour}/`)) {
         const file = parseCaptureName(name);

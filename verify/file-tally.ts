@@ -1,11 +1,15 @@
 /** What a predictions file holds, sensor by sensor: rows and anomalies, with the order of its rows checked. */
 import { keyOf } from '../domain/sensor.ts';
+import { defined } from '../domain/defined.ts';
 import { isoTime, type Period } from '../domain/time.ts';
+import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import { decodePredictions } from '../scoring/predictions-file.ts';
 
 export interface SensorTally {
   rows: number;
   anomalies: number;
+  /** Length of its own windows as its rows say, ms; absent: the fleet's. */
+  windowMs?: number;
 }
 
 export interface FileTally {
@@ -18,8 +22,8 @@ export interface FileTally {
 
 const PROBLEMS = 3;
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` */
-export async function tallyFile(bytes: Uint8Array, period: Period): Promise<FileTally> {
+/** @param fleet the fleet's windows @throws FleetscoreError `PREDICTIONS_CORRUPT` */
+export async function tallyFile(bytes: Uint8Array, period: Period, fleet: WindowShape): Promise<FileTally> {
   const rows = await decodePredictions(bytes);
   const sensors = new Map<string, SensorTally>();
   const problems: string[] = [];
@@ -34,11 +38,13 @@ export async function tallyFile(bytes: Uint8Array, period: Period): Promise<File
       lastMs = Number.NEGATIVE_INFINITY;
       tally = sensors.get(key);
       if (tally) problem(`the rows of ${row.device} / ${row.sensor} do not stand together`);
-      else sensors.set(key, (tally = { rows: 0, anomalies: 0 }));
+      else sensors.set(key, (tally = { rows: 0, anomalies: 0, ...defined({ windowMs: row.windowMs }) }));
     }
     if (row.tsMs <= lastMs)
       problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is there twice, or out of order`);
-    if (row.tsMs < period.fromMs || row.tsMs >= period.toMs)
+    if (row.windowMs !== tally.windowMs) problem(`the windows of ${row.device} / ${row.sensor} have several lengths`);
+    const { fromMs, toMs } = startsIn(period, windowsOfSensor(fleet, row.windowMs));
+    if (row.tsMs < fromMs || row.tsMs >= toMs)
       problem(`the window ${isoTime(row.tsMs)} of ${row.device} / ${row.sensor} is outside of the period`);
     lastMs = row.tsMs;
     tally.rows += 1;

@@ -5,6 +5,9 @@
 import type { SensorKey } from '../domain/sensor.ts';
 import { pageOfSensors, windowsOf } from '../domain/sizing.ts';
 import type { Period } from '../domain/time.ts';
+import { INGEST_DEFAULTS, storedWindows } from '../ingest/settings.ts';
+import { sensorsWithModels } from '../scoring/challenger.ts';
+import { readOwnSeries, type OwnSeries } from '../scoring/own-series.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { defined } from '../domain/defined.ts';
 
@@ -102,6 +105,9 @@ export async function fleetHealth(
   const committed = async (within: Period): Promise<Batch[]> =>
     (await store.listBatches({ within })).filter((batch) => batch.manifest !== undefined);
   const [batches, before] = [await committed(period), baseline ? await committed(baseline) : []];
+  // Where models look at longer windows than the fleet's, their readings are judged in these.
+  const release = await ownRelease(store, batches[0]);
+  const shape = await storedWindows(store, INGEST_DEFAULTS);
   const worst: SensorHealth[] = [];
   let sensors = 0;
   for (let after = 0; ;) {
@@ -110,9 +116,12 @@ export async function fleetHealth(
     if (!last) break;
     const range = { from: after + 1, to: last.id + 1 };
     const [rates, ratesBefore] = [await anomalyRates(store, batches, range), await anomalyRates(store, before, range)];
+    const own = readings && release !== undefined ? await sensorsWithModels(store, release, page) : page;
+    const read = (within: Period): Promise<ReadonlyMap<number, number[]>> =>
+      windowMeans(store, { sensors: own, range, period: within, shape, needs: [] });
     const [means, meansBefore] = [
-      readings ? await windowMeans(store, range, period) : NONE,
-      readings && baseline ? await windowMeans(store, range, baseline) : NONE,
+      readings ? await read(period) : NONE,
+      readings && baseline ? await read(baseline) : NONE,
     ];
     for (const { id, device, sensor } of page) {
       const health = judge(
@@ -218,13 +227,15 @@ function earlierOverlaps(periods: readonly Period[]): readonly (readonly number[
   return overlaps;
 }
 
-async function windowMeans(
-  store: Store,
-  range: { readonly from: number; readonly to: number },
-  period: Period,
-): Promise<Map<number, number[]>> {
+/** The release of a batch, where sensors have windows of their own in it. */
+async function ownRelease(store: Store, batch: Batch | undefined): Promise<string | undefined> {
+  if (!batch) return undefined;
+  return (await store.releaseWindows(batch.release)).length > 0 ? batch.release : undefined;
+}
+
+async function windowMeans(store: Store, wanted: OwnSeries): Promise<Map<number, number[]>> {
   const means = new Map<number, number[]>();
-  const series = await store.readSeries(range, period);
+  const series = await readOwnSeries(store, wanted);
   for (let row = 0; row < series.length; row++) {
     const id = series.sensorId[row]!;
     const list = means.get(id);

@@ -3,6 +3,9 @@
  */
 import { NO_OUTCOMES, type OutcomeCounts } from '../domain/outcome.ts';
 import { keyOf } from '../domain/sensor.ts';
+import { formatDuration } from '../domain/time.ts';
+import { isDue, windowsOfSensor } from '../domain/windowing.ts';
+import { INGEST_DEFAULTS, storedWindows } from '../ingest/settings.ts';
 import type { Batch, OutcomeRow, PlannedSensor, Store } from '../storage/store.ts';
 import type { BatchFiles } from './batch-files.ts';
 import { dueWindows } from './due-windows.ts';
@@ -80,16 +83,39 @@ async function checkSensor(
       await checkDue(store, batch, outcome, 0, findings);
     return;
   }
+  if (sensor.windowMs !== undefined && outcome.windows === 0 && !rows) {
+    await checkNoneDue(store, batch, sensor, findings);
+    return;
+  }
   if (!files.has(outcome.chunk)) {
     findings.found('rows', `${name} was scored, but its chunk ${outcome.chunk} has no file`);
     return;
   }
   if (!tally) return; // the file is a finding already
   const held = rows ?? { rows: 0, anomalies: 0 };
+  if (rows && rows.windowMs !== sensor.windowMs)
+    findings.found(
+      'rows',
+      `${name} has windows of ${lengthOf(rows.windowMs)}, release ${batch.release} gives it ` +
+        lengthOf(sensor.windowMs),
+    );
   if (held.anomalies !== outcome.anomalies)
     findings.found('rows', `${name} has ${outcome.anomalies} anomalies on record, ${held.anomalies} in its file`);
   if (held.rows === outcome.windows) return;
   await checkDue(store, batch, outcome, held.rows, findings);
+}
+
+const lengthOf = (windowMs: number | undefined): string =>
+  windowMs === undefined ? 'the fleet' : formatDuration(windowMs);
+
+/** Scored without a window: right where none of its own windows belongs to the period. */
+async function checkNoneDue(store: Store, batch: Batch, sensor: PlannedSensor, findings: Findings): Promise<void> {
+  const shape = windowsOfSensor(await storedWindows(store, INGEST_DEFAULTS), sensor.windowMs);
+  if (isDue(batch, shape))
+    findings.found(
+      'rows',
+      `${nameOf(sensor)} was scored without a window, but one of ${lengthOf(sensor.windowMs)} belongs to the period`,
+    );
 }
 
 /** What is on record of it, without a look at its rows. */

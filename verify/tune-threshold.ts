@@ -6,8 +6,10 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import { isBeyond, type Threshold } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
+import type { WindowShape } from '../domain/windowing.ts';
 import { sensorsWithModels } from '../scoring/challenger.ts';
 import type { ScoringEngine } from '../scoring/engine.ts';
+import { readOwnSeries } from '../scoring/own-series.ts';
 import type { Store } from '../storage/store.ts';
 
 export interface Flagged {
@@ -38,8 +40,8 @@ export interface TuneOptions {
   readonly release: string;
   readonly sensor: Sensor;
   readonly period: Period;
-  /** From the start of one window to the start of the next, milliseconds. */
-  readonly hopMs: number;
+  /** Of the fleet's windows. */
+  readonly shape: WindowShape;
   /** Side of the scores of anomalies; found by the model's labels when absent. */
   readonly side?: Threshold['side'];
 }
@@ -47,20 +49,18 @@ export interface TuneOptions {
 /** @throws FleetscoreError `NOTHING_TO_TUNE` where nothing can be scored, `SIDE_UNKNOWN`, and what the engine throws */
 export async function tuneThreshold(
   { store, engine }: { readonly store: Store; readonly engine: ScoringEngine },
-  { release, sensor, period, hopMs, side }: TuneOptions,
+  { release, sensor, period, shape, side }: TuneOptions,
 ): Promise<Tuning> {
   const sensors = await sensorsWithModels(store, release, [sensor]);
-  const { lookback, models } = await engine.seriesNeeds(sensors);
-  const series = await store.readSeries(
-    { from: sensor.id, to: sensor.id + 1 },
-    { fromMs: period.fromMs - lookback * hopMs, toMs: period.toMs },
-  );
+  const needs = await engine.seriesNeeds(sensors);
+  const range = { from: sensor.id, to: sensor.id + 1 };
+  const series = await readOwnSeries(store, { sensors, range, period, shape, needs: [needs] });
   const { verdicts, scored, anomaly, score } = await engine.score({
     sensors,
     series,
     period,
-    models,
-    hopMs,
+    models: needs.models,
+    ...shape,
   });
   const [verdict] = verdicts;
   if (verdict?.status !== 'scored')

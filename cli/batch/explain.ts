@@ -2,7 +2,7 @@
 import { rawReader } from '../../connect/raw-reader.ts';
 import { sensorName, type SensorKey } from '../../domain/sensor.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
-import { formatDuration, isoTime, parseTime, windowStart, type Period } from '../../domain/time.ts';
+import { formatDuration, isoTime, parseTime, type Period } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatNumberOf, formatScore, formatValue } from '../../report/format.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -28,42 +28,40 @@ export async function show(
   const timeMs = parseTime(time);
   const sensor = await knownSensor(context, words);
   const store = await context.store();
-  const { windowMs, hopMs } = await storedWindows(store, context.config.ingest);
-  const fromMs = windowStart(timeMs, hopMs);
   const found = await explain(
     { store, blobs: context.blobs(), ...rawReader(context.config) },
     sensor,
-    fromMs,
-    windowMs,
+    timeMs,
+    await storedWindows(store, context.config.ingest),
   );
-  if ('prediction' in found) return lineage(found, sensor.unit, windowMs);
-  const period = { fromMs, toMs: fromMs + windowMs };
+  if ('prediction' in found) return lineage(found, sensor.unit);
+  const { span: period } = found;
   const there = (await store.readWindowReadings(sensor.id, period)).length > 0;
   const marks = (await store.listProgress()).map(({ watermarkMs }) => watermarkMs);
   const hint = found.outcomes.length > 0 ? undefined : nextStep(sensor, period, there, Math.min(...marks));
-  return nothing(found, sensorName(sensor), fromMs, hint);
+  return nothing(found, sensorName(sensor), period.fromMs, hint);
 }
 
 const verdict = ({ prediction }: MadeBy): string => (prediction.prediction === 1 ? 'anomaly' : 'normal');
 const ended = (batch: Batch): string => (batch.finishedAtMs === undefined ? '' : `, ended ${when(batch.finishedAtMs)}`);
 
-function lineage(l: Lineage, unit: string, windowMs: number): Output {
+function lineage(l: Lineage, unit: string): Output {
   return {
-    data: lineageData(l, windowMs),
+    data: lineageData(l),
     text: [
-      facts(lineageFacts(l, unit, windowMs)),
+      facts(lineageFacts(l, unit)),
       ...(l.readings ? [readingsTable(l.readings, l.found, unit, SHOWN)] : []),
       ...(l.superseded.length === 0 ? [] : [supersededTable(l)]),
     ].join('\n\n'),
   };
 }
 
-function lineageData(l: Lineage, windowMs: number): object {
+function lineageData(l: Lineage): object {
   const { prediction: p, batch, window: w, model } = l;
   return {
     device: p.device,
     sensor: p.sensor,
-    window: { from: isoTime(p.tsMs), to: isoTime(p.tsMs + windowMs), ...w },
+    window: { from: isoTime(p.tsMs), to: isoTime(l.span.toMs), ...w },
     changedSince: l.changedSince,
     alarms: l.alarms.map(alarmData),
     prediction: { value: p.value, prediction: p.prediction, score: p.score },
@@ -105,7 +103,7 @@ function lineageData(l: Lineage, windowMs: number): object {
   };
 }
 
-function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<typeof facts>[0] {
+function lineageFacts(l: Lineage, unit: string): Parameters<typeof facts>[0] {
   const { prediction: p, batch, window: w, model } = l;
   const ofUnit = unit === '' ? '' : ` ${unit}`;
   const window = w
@@ -134,7 +132,7 @@ function lineageFacts(l: Lineage, unit: string, windowMs: number): Parameters<ty
       'Pack',
       model.pack === undefined ? 'none: the model runs in a session of its own' : `${model.pack}, row ${model.packRow}`,
     ],
-    ['Window', `${when(p.tsMs)} + ${formatDuration(windowMs)}, ${window}`],
+    ['Window', `${when(p.tsMs)} + ${formatDuration(l.span.toMs - l.span.fromMs)}, ${window}`],
     [
       '',
       l.changedSince

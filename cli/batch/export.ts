@@ -6,6 +6,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
 import type { PredictionsFormat } from '../../domain/prediction.ts';
 import { isoTime } from '../../domain/time.ts';
+import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import { openPredictions } from '../../scoring/export/predictions-cache.ts';
 import { openSink, type Write } from '../../scoring/export/sinks.ts';
@@ -67,7 +68,8 @@ async function exportTo(
   format: PredictionsFormat,
   write: Write,
 ): Promise<Counted> {
-  const sink = openSink(format, write);
+  const { windowMs } = await storedWindows(store, context.config.ingest);
+  const sink = openSink(format, write, windowMs);
   const rows = whatCounts({ store, rowsOf: openPredictions(context.blobs()) }, query);
   for (;;) {
     const next = await rows.next();

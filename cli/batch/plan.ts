@@ -31,10 +31,8 @@ export async function plan(
   );
   const period = periodOf({ from, to });
   const store = await context.store();
-  const run = await dryRun(store, period, {
-    ...asked,
-    windows: windowsOf(period, await storedWindows(store, context.config.ingest)),
-  });
+  const fleet = await storedWindows(store, context.config.ingest);
+  const run = await dryRun(store, period, { ...asked, windows: windowsOf(period, fleet) }, fleet);
   const challenger = await store.findChallenger();
   const challenged =
     challenger && challenger.release !== run.release

@@ -1,5 +1,5 @@
 /** `fleetscore predictions DEVICE/SENSOR`: what the models said of one sensor. */
-import { isoTime, MAX_TIME_MS } from '../../domain/time.ts';
+import { formatDuration, isoTime, MAX_TIME_MS } from '../../domain/time.ts';
 import { formatCount, formatScore, formatValue } from '../../report/format.ts';
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import type { Output } from '../frame/command.ts';
@@ -24,6 +24,7 @@ export async function show(
   const wanted = options.anomalies ? all.filter((row) => row.prediction === 1) : all;
   const limit = options.limit ?? (context.json ? wanted.length : 50);
   const rows = limit >= wanted.length ? wanted : wanted.slice(-limit);
+  const own = rows.some(({ windowMs }) => windowMs !== undefined);
   const anomalies = all.reduce((sum, row) => sum + row.prediction, 0);
   return {
     data: rows.map((r) => ({
@@ -33,6 +34,7 @@ export async function show(
       value: r.value,
       prediction: r.prediction,
       score: r.score,
+      ...(r.windowMs === undefined ? {} : { window: formatDuration(r.windowMs) }),
     })),
     text: [
       table(
@@ -41,12 +43,14 @@ export async function show(
           { title: known.unit === '' ? 'Value' : `Value (${known.unit})`, align: 'right' },
           { title: 'Prediction', paint: (text, _, colors) => (text.startsWith('anomaly') ? colors.red(text) : text) },
           { title: 'Score', align: 'right' },
+          ...(own ? [{ title: 'Window' }] : []),
         ],
         rows.map((r) => [
           when(r.tsMs),
           formatValue(r.value),
           r.prediction === 1 ? 'anomaly' : 'normal',
           formatScore(r.score),
+          ...(own ? [r.windowMs === undefined ? '-' : formatDuration(r.windowMs)] : []),
         ]),
         all.length > 0
           ? 'No anomalies in this period.'

@@ -16,7 +16,7 @@ export function registerModels(program: Command): void {
     .argument(
       '<dir>',
       'folder with files model_<device>_<sensor>, or with a manifest.csv (Device,Sensor,Model and, where ' +
-        'needed, Pool, Features, Threshold)',
+        'needed, Pool, Features, Threshold, Window)',
     )
     .argument('<out>', 'folder for the ONNX files')
     .option(
@@ -31,7 +31,7 @@ export function registerModels(program: Command): void {
     .argument(
       '<dir>',
       'folder with model_<device>_<sensor>.onnx files, or with a manifest.csv (Device,Sensor,Model and, ' +
-        'where needed, Pool, Features, Label, Threshold)',
+        'where needed, Pool, Features, Label, Threshold, Window)',
     )
     .option('--release <name>', 'name of the release (default: from the time)')
     .option(
@@ -43,6 +43,11 @@ export function registerModels(program: Command): void {
     .option(
       '--threshold <threshold>',
       'a threshold on the score that decides instead of the label of the models, such as ">0.5"',
+    )
+    .option(
+      '--window <length>',
+      "windows of the sensors' own, such as 1h, made of the fleet's: what a row of their features is, and what lags " +
+        'count in',
     )
     .option('--skip-bad', 'publish the good ones when some are bad; otherwise one bad model stops all')
     .addOption(

@@ -55,7 +55,7 @@ export async function compare(context: Context, options: CompareOptions, challen
   }
   const base = options.base ?? (await store.currentRelease());
   if (base === undefined) throw new FleetscoreError('NO_RELEASE', 'no release is current: give one with --base.');
-  const { hopMs } = await storedWindows(store, context.config.ingest);
+  const shape = await storedWindows(store, context.config.ingest);
   const engine = await openEngine(context);
   const bar = context.json ? undefined : startBar('comparing', 'sensors');
   try {
@@ -66,7 +66,7 @@ export async function compare(context: Context, options: CompareOptions, challen
         challenger,
         period,
         ...defined({ share }),
-        hopMs,
+        shape,
         onProgress: (done, total) => bar?.set(done, total),
       },
     );

@@ -2,10 +2,13 @@
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
-import { isoTime } from '../../domain/time.ts';
+import { formatDuration, isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
+import { storedWindows } from '../../ingest/settings.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { type EntryDefaults, readFeatureList, readThreshold } from '../../scoring/model-list.ts';
+import { readWindow } from '../../scoring/own-window.ts';
+import { paceText } from '../../scoring/slow-readings.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
 import type { Challenger } from '../../domain/challenge.ts';
 import type { Release } from '../../storage/contract/releases.ts';
@@ -62,6 +65,7 @@ interface ModelsPublishOptions {
   readonly features?: string;
   readonly label?: string;
   readonly threshold?: string;
+  readonly window?: string;
   readonly skipBad?: boolean;
   readonly promote: boolean;
   readonly merge?: boolean;
@@ -79,6 +83,7 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
       blobs,
       ...modelSettings(context.config.scoring),
       nowMs: Date.now(),
+      windows: await storedWindows(store, context.config.ingest),
       pools: new Set((await poolQueues(context.config)).keys()),
       ...defined({ release: options.release }),
       ...(options.skipBad ? { skipBad: true } : {}),
@@ -113,6 +118,12 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
                 `${summary.lost === 1 ? 'has' : 'have'} none any more: batches skip ` +
                 `${summary.lost === 1 ? 'it' : 'them'}. Back: fleetscore models rollback`,
             ]),
+        ...(summary.slow
+          ? [
+              `${formatCount(summary.slow.slow)} of ${formatNumberOf(summary.slow.looked, 'sensor')} looked at, ` +
+                `whose models look at earlier windows, will be skipped: ${paceText(summary.slow)}.`,
+            ]
+          : []),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
         ...(options.promote
           ? []
@@ -127,14 +138,15 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
 }
 
 /** @throws FleetscoreError `INVALID_ARGUMENT` */
-function declaredByOptions({ features, label, threshold }: ModelsPublishOptions): EntryDefaults {
-  const [list, limit] = [readFeatureList(features), readThreshold(threshold)];
-  for (const problem of [list, limit])
+function declaredByOptions({ features, label, threshold, window }: ModelsPublishOptions): EntryDefaults {
+  const [list, limit, length] = [readFeatureList(features), readThreshold(threshold), readWindow(window)];
+  for (const problem of [list, limit, length])
     if (typeof problem === 'string') throw new FleetscoreError('INVALID_ARGUMENT', `${problem}.`);
   return defined({
     features: list as Exclude<typeof list, string>,
     label,
     threshold: limit as Exclude<typeof limit, string>,
+    windowMs: length as Exclude<typeof length, string>,
   });
 }
 
@@ -178,9 +190,11 @@ export async function list(context: Context, options: { release?: string; limit:
   const models = await store.listReleaseModels(name, { limit: options.limit });
   const pooled = models.some((m) => m.pool !== undefined);
   const limited = models.some((m) => m.threshold);
+  const windowed = models.some((m) => m.windowMs !== undefined);
   return {
-    data: models.map(({ threshold, ...model }) => ({
+    data: models.map(({ threshold, windowMs, ...model }) => ({
       ...model,
+      ...(windowMs === undefined ? {} : { window: formatDuration(windowMs) }),
       ...(threshold ? { threshold: formatThreshold(threshold) } : {}),
     })),
     text: table(
@@ -191,6 +205,7 @@ export async function list(context: Context, options: { release?: string; limit:
         { title: 'Features' },
         ...(pooled ? [{ title: 'Pool' }] : []),
         ...(limited ? [{ title: 'Threshold' }] : []),
+        ...(windowed ? [{ title: 'Window' }] : []),
         { title: 'Bytes', align: 'right', leave: 2 },
         { title: 'SHA-256', whole: true, leave: 1 },
       ],
@@ -201,6 +216,7 @@ export async function list(context: Context, options: { release?: string; limit:
         m.features.join(' '),
         ...(pooled ? [m.pool ?? '-'] : []),
         ...(limited ? [m.threshold ? formatThreshold(m.threshold) : '-'] : []),
+        ...(windowed ? [m.windowMs === undefined ? '-' : formatDuration(m.windowMs)] : []),
         formatCount(m.bytes),
         m.model.slice(0, 16),
       ]),

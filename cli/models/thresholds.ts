@@ -38,13 +38,13 @@ export async function tune(context: Context, options: TuneOptions, ...words: Sen
   const { device, sensor: name } = sensor;
   const release = options.release ?? (await currentRelease(store));
   requireRelease(await store.listReleases(), release);
-  const { hopMs } = await storedWindows(store, context.config.ingest);
+  const shape = await storedWindows(store, context.config.ingest);
   const period = { fromMs: options.from, toMs: options.to };
   const engine = await openEngine(context);
   try {
     const { windows, now, candidates, ...tuned } = await tuneThreshold(
       { store, engine },
-      { release, sensor, period, hopMs, ...(options.side ? { side: options.side } : {}) },
+      { release, sensor, period, shape, ...(options.side ? { side: options.side } : {}) },
     );
     const row = (text: string, flagged: Flagged): string[] => [
       text,

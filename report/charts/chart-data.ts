@@ -5,6 +5,7 @@
  */
 import { DAY_MS, HOUR_MS, type Period } from '../../domain/time.ts';
 import type { PredictionSeries } from '../collect/batch-data.ts';
+import { levels } from './levels.ts';
 
 export interface ChartData {
   /** Windows of the series, before thinning. */
@@ -25,7 +26,8 @@ export interface ChartData {
 }
 
 /** @param maxPoints most windows drawn */
-export function chartData(series: PredictionSeries, period: Period, maxPoints: number): ChartData {
+export function chartData(all: PredictionSeries, period: Period, maxPoints: number): ChartData {
+  const series = levels(all, period);
   const kept = thin(series, maxPoints);
   const pick = (column: { readonly [at: number]: number }): number[] => kept.map((at) => column[at]!);
   const tsMs = pick(series.tsMs);
@@ -35,7 +37,7 @@ export function chartData(series: PredictionSeries, period: Period, maxPoints: n
   const q = decimals(magnitude(scores), magnitude(scores), 200);
   const step = medianStep(tsMs);
   return {
-    n: series.tsMs.length,
+    n: all.tsMs.length,
     ...gaps(tsMs, period.fromMs),
     v: toSteps(values, k),
     k,

@@ -12,9 +12,11 @@ export function density(series: Iterable<PredictionSeries>, period: Period, slic
   const windows = new Uint32Array(slices);
   const anomalies = new Uint32Array(slices);
   const perMs = slices / Math.max(1, period.toMs - period.fromMs);
-  for (const { tsMs, prediction } of series) {
+  for (const { tsMs, prediction, lengthMs } of series) {
     for (let i = 0; i < tsMs.length; i++) {
-      const ts = tsMs[i]!;
+      const start = tsMs[i]!;
+      // A longer window than the period lies in it with its end.
+      const ts = lengthMs && start + lengthMs[i]! > period.fromMs ? Math.max(start, period.fromMs) : start;
       if (ts < period.fromMs || ts >= period.toMs) continue;
       const slice = Math.min(slices - 1, Math.floor((ts - period.fromMs) * perMs));
       windows[slice]! += 1;

@@ -34,6 +34,8 @@ export interface PredictionSeries {
   /** 0 normal, 1 anomaly. */
   readonly prediction: Uint8Array;
   readonly score: Float64Array;
+  /** Length of windows of the sensor's own, ms, 0 for the fleet's; absent where all are the fleet's. */
+  readonly lengthMs?: Float64Array;
 }
 
 export const NO_SERIES: PredictionSeries = {

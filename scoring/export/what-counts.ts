@@ -3,7 +3,7 @@
  * by their periods, their sensors by id, and beside each the batches that began later and share time with it: what is
  * in memory are pages of outcomes and a few files, whatever the period and the fleet.
  */
-import type { Prediction } from '../../domain/prediction.ts';
+import { windowKey, type Prediction } from '../../domain/prediction.ts';
 import type { Period } from '../../domain/time.ts';
 import { filePages } from '../../storage/pages.ts';
 import type { Batch, BatchFile, OutcomeRow, Store } from '../../storage/store.ts';
@@ -38,7 +38,7 @@ export interface Counted {
 }
 
 interface Deps {
-  readonly store: Pick<Store, 'listBatches' | 'listFiles' | 'listOutcomes'>;
+  readonly store: Pick<Store, 'listBatches' | 'listFiles' | 'listOutcomes' | 'longestWindow'>;
   readonly rowsOf: RowsOf;
 }
 
@@ -49,7 +49,9 @@ const PAGE = 1_000;
  * @throws what {@link RowsOf} throws
  */
 export async function* whatCounts(deps: Deps, query: ExportQuery): AsyncGenerator<CountingRows, Counted> {
-  const all = await deps.store.listBatches({ covering: query });
+  // A longer window than the fleet's starts up to its length before the period of its batch.
+  const longest = await deps.store.longestWindow();
+  const all = await deps.store.listBatches({ covering: { fromMs: query.fromMs, toMs: query.toMs + longest } });
   const ranked = newestOverlaps(all.filter(({ manifest }) => manifest !== undefined));
   const files = filesOfBatches(deps.store);
   const total = { windows: 0, anomalies: 0, batches: 0, replaced: 0, replacedBatches: 0 };
@@ -115,9 +117,9 @@ async function split(
   };
   const own = (await ofBatch(batch, sensor.chunk)).filter(({ tsMs }) => tsMs >= fromMs && tsMs < toMs);
   if (later.length === 0) return { rows: own, replaced: 0 };
-  const newer = new Set<number>();
-  for (const { batch: other, chunk } of later) for (const { tsMs } of await ofBatch(other, chunk)) newer.add(tsMs);
-  const rows = own.filter(({ tsMs }) => !newer.has(tsMs));
+  const newer = new Set<number | string>();
+  for (const { batch: other, chunk } of later) for (const row of await ofBatch(other, chunk)) newer.add(windowKey(row));
+  const rows = own.filter((row) => !newer.has(windowKey(row)));
   return { rows, replaced: own.length - rows.length };
 }
 

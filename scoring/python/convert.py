@@ -45,7 +45,7 @@ def main(source, target, features=()):
         lines, refused = _answer(source, target, item, sources, features, taken)
         for line in lines:
             taken[line["device"], line["sensor"]] = item.file
-            done.append((line["device"], line["sensor"], line["output"], (item.pool, item.limit)))
+            done.append((line["device"], line["sensor"], line["output"], (item.pool, item.limit, item.window)))
             say({"file": item.file, "ok": True, **line})
         if refused is not None:
             failed += 1
@@ -152,11 +152,11 @@ def _write(built, sensor, target):
     return {**line, "note": built.note} if built.note else line
 
 
-OPTIONAL = ("Pool", "Threshold")
+OPTIONAL = ("Pool", "Threshold", "Window")
 
 
 def _write_manifest(done, target):
-    """Where a name does not say the sensor, or a pool or a threshold is given; what an earlier run listed for other sensors stays."""
+    """Where a name does not say the sensor, or a pool, a threshold or a window is given; what an earlier run listed for other sensors stays."""
     path = os.path.join(target, MANIFEST)
     if not os.path.exists(path) and all(output.startswith("model_") and not any(more) for _, _, output, more in done):
         return

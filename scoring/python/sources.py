@@ -1,6 +1,6 @@
 """The model files of a folder and the sensors they are for: by manifest.csv when there is one, else by name.
 
-manifest.csv has the columns Device, Sensor and Model, and may have Pool (handed on to publish), Features (of a model
+manifest.csv has the columns Device, Sensor and Model, and may have Pool and Window (handed on to publish), Features (of a model
 that does not say, divided by spaces or commas) and Threshold: a number for models that score by density, or one with the
 side of its anomalies, `<-0.1` or `>3`, which is handed on to publish and decides for any model. Device and Sensor may be
 empty where one file holds the models of several sensors in a dict.
@@ -16,7 +16,7 @@ from plain_objects import Refused
 MANIFEST = "manifest.csv"
 ENDINGS = re.compile(r"(\.(pkl|pickle|joblib|jl|sav|skops|p|dat|gz|z|bz2|xz|lzma|zlib))+$", re.IGNORECASE)
 LINK = "it is a link to a file outside of the folder; put the model itself there"
-COLUMNS = ("Device", "Sensor", "Model", "Pool", "Features", "Threshold")
+COLUMNS = ("Device", "Sensor", "Model", "Pool", "Features", "Threshold", "Window")
 
 
 class Unnamed(Refused):
@@ -31,6 +31,7 @@ class Source:
     features: tuple = ()
     threshold: object = None
     limit: str = ""  # the threshold with its side, for publish
+    window: str = ""  # the length of the sensor's own windows, for publish
     problem: str = ""
 
 
@@ -90,4 +91,4 @@ def _source(row, where, folder):
     # Densities fall for anomalies: there the side adds nothing.
     threshold = None if limit.startswith(">") else value
     features = tuple(part for part in re.split(r"[\s,;]+", row.get("Features", "")) if part)
-    return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold, limit)
+    return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold, limit, row.get("Window", ""))

@@ -41,6 +41,8 @@ export interface AlarmCandidate extends SensorKey {
   readonly status: OutcomeStatus;
   readonly class?: string;
   readonly windows: number;
+  /** Length of the windows of its own that it was scored in, ms; absent: the fleet's. */
+  readonly windowMs?: number;
   readonly items?: readonly EvidenceItem[];
   readonly entry?: Link;
   readonly links: readonly Link[];

@@ -83,6 +83,8 @@ export interface PlannedSensor extends Sensor {
   readonly packRow?: number;
   /** Decides what an anomaly is; the model's own label when absent. */
   readonly threshold?: Threshold;
+  /** Length of the windows that it is scored in, ms; the fleet's when absent. */
+  readonly windowMs?: number;
 }
 
 export interface BatchStore {

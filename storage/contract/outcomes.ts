@@ -33,6 +33,8 @@ export type OutcomeRow = SensorOutcome & SensorKey & { readonly batchId: string;
 /** A committed file that holds predictions of one sensor. */
 export interface PredictionSource extends Period {
   readonly batchId: string;
+  /** Length of the sensor's own windows in the release of the batch, ms; absent: the fleet's. */
+  readonly windowMs?: number;
   readonly release: string;
   readonly model: string;
   readonly file: BatchFile;
@@ -79,8 +81,8 @@ export interface OutcomeStore {
    */
   sensorHistory(sensorId: number, period: Period, limit: number): Promise<SensorHistoryRow[]>;
   /**
-   * Committed files that hold predictions of one sensor in a period; the batch that began first comes first, as in
-   * manifests.
+   * Committed files of batches over a period that hold predictions of one sensor; the batch that began first comes
+   * first, as in manifests. Longer windows than the fleet's start before the period of their batch.
    */
   predictionSources(sensorId: number, period: Period): Promise<PredictionSource[]>;
 }

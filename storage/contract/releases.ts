@@ -14,6 +14,8 @@ export interface ReleaseModel {
   readonly pool?: string;
   /** Decides what an anomaly is; the model's own label when absent. */
   readonly threshold?: Threshold;
+  /** Length of the windows that it looks at, ms; the fleet's when absent. */
+  readonly windowMs?: number;
 }
 
 export interface Release {
@@ -31,6 +33,9 @@ export interface ModelInfo {
   /** Features of the input, in order: `mean`, `mean[-1]`, ... */
   readonly features: readonly string[];
 }
+
+/** What some models of a release look at. */
+export interface ReleaseLook extends Pick<ModelInfo, 'features'>, Pick<ReleaseModel, 'windowMs'> {}
 
 /** Releases and their models. */
 export interface ReleaseStore {
@@ -52,8 +57,14 @@ export interface ReleaseStore {
     release: string,
     options?: { readonly after?: number; readonly limit?: number },
   ): Promise<(ReleaseModel & SensorKey & ModelInfo)[]>;
-  /** Names of the features that the models of a release take, each once. @throws FleetscoreError `RELEASE_UNKNOWN` */
-  releaseFeatures(release: string): Promise<string[]>;
+  /** What the models of a release look at, each kind once. @throws FleetscoreError `RELEASE_UNKNOWN` */
+  releaseLooks(release: string): Promise<ReleaseLook[]>;
+  /** Lengths of windows of sensors' own in a release, ms, ascending. @throws FleetscoreError `RELEASE_UNKNOWN` */
+  releaseWindows(release: string): Promise<number[]>;
+  /** Longest window that is not the fleet's of any release, ms; 0 where there is none. */
+  longestWindow(): Promise<number>;
+  /** Lengths of windows of its own that a sensor has in any release, ms, ascending. */
+  windowsOfSensor(sensorId: number): Promise<number[]>;
   /**
    * Pools that models of a release name, with how many sensors each; none for a release that names no pool. By name.
    */

@@ -68,6 +68,19 @@ export interface WindowBucket {
   readonly max: number;
 }
 
+export interface ChangedOptions {
+  /** Ids above it. Default 0. */
+  readonly after?: number;
+  readonly limit?: number;
+  /** Windows that start up to this long before the period count too, as models with lags read them. Default 0. */
+  readonly lookbackMs?: number;
+  /**
+   * Where sensors have windows of their own: those that belong to the period count, and `lag` of them before
+   * (domain/windowing.ts). Length of the fleet's windows, ms.
+   */
+  readonly own?: { readonly fleetMs: number; readonly lag: number };
+}
+
 /** A window and the readings that it was made of. */
 export interface WindowReadings extends ReadingSet {
   readonly startMs: number;
@@ -84,12 +97,8 @@ export interface WindowStore {
   /**
    * Sensors whose windows in `period` changed after a committed batch (one with a manifest) over exactly
    * this period had scored them, or found no data for them. By id ascending, ids above `after`.
-   * `lookbackMs`: windows that start up to this long before the period count too, as models with lags read them.
    */
-  changedSensors(
-    period: Period,
-    options?: { readonly after?: number; readonly limit?: number; readonly lookbackMs?: number },
-  ): Promise<number[]>;
+  changedSensors(period: Period, options?: ChangedOptions): Promise<number[]>;
   /** Windows that start in `period`, of registered sensors in `range`. */
   readSeries(range: IdRange, period: Period, options?: SeriesOptions): Promise<SeriesBlock>;
   readSensorWindows(sensorId: number, period: Period): Promise<Window[]>;

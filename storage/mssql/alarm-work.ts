@@ -4,7 +4,7 @@ import type { EvidenceItem } from '../../alarms/evidence.ts';
 import { CHATTER_MS } from '../../alarms/reconcile.ts';
 import { defined } from '../../domain/defined.ts';
 import { recordOf, type CandidateRow } from '../alarm-rows.ts';
-import { STATUSES } from '../rows.ts';
+import { STATUSES, toWindow } from '../rows.ts';
 import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore } from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
 import { batchRow } from './batches.ts';
@@ -52,12 +52,15 @@ const REORDERED = `
           WHERE k.to_ms <= @fromMs AND k.live = 1 AND k.sensor_id > @after AND NOT EXISTS (
             SELECT 1 FROM alarm_links n WHERE n.sensor_id = k.sensor_id AND n.from_ms > k.from_ms AND n.to_ms <= @fromMs)`;
 const candidates = (ids: string): string => `
-    SELECT TOP (@limit) sensorId, device, sensor, status, class, windows, items FROM (
-      SELECT c.id AS sensorId, s.device AS device, s.sensor AS sensor, o.status AS status, o.class AS class, o.windows AS windows, g.items AS items
+    SELECT TOP (@limit) sensorId, device, sensor, status, class, windows, windowMs, items FROM (
+      SELECT c.id AS sensorId, s.device AS device, s.sensor AS sensor, o.status AS status, o.class AS class,
+             o.windows AS windows, m.window_ms AS windowMs, g.items AS items
       FROM (${ids}
       ) c
       INNER JOIN outcomes o ON o.batch_key = @batchKey AND o.sensor_id = c.id
       INNER JOIN sensors s ON s.id = c.id
+      INNER JOIN batches b ON b.batch_key = @batchKey
+      LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = c.id
       LEFT JOIN alarm_signals g ON g.batch_key = @batchKey AND g.sensor_id = c.id
     ) page ORDER BY sensorId`;
 
@@ -235,6 +238,7 @@ async function withRecords(tx: Transaction, rows: readonly CandidateRow[], fromM
       links: known.get(sensorId)!,
       alarms: (alarms.get(sensorId) ?? []).map(recordOf),
       ...defined({
+        ...toWindow(row.windowMs),
         class: row.class ?? undefined,
         items: row.items === null ? undefined : (JSON.parse(row.items) as EvidenceItem[]),
         entry: entry === undefined ? undefined : (JSON.parse(entry) as Link),

@@ -39,14 +39,14 @@ const ranges = (planned: string): string => `
 
 const sensors = (planned: string): string => `
       SELECT p.id AS id, p.device AS device, p.sensor AS sensor, p.unit AS unit, a.name AS model, k.name AS pack,
-             m.pack_row AS packRow, m.threshold AS threshold
+             m.pack_row AS packRow, m.threshold AS threshold, m.window_ms AS windowMs
       FROM (SELECT s.id AS id, s.device AS device, s.sensor AS sensor, s.unit AS unit ${planned}) p
       LEFT JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = p.id
       LEFT JOIN artifacts a ON a.id = m.model_id
       LEFT JOIN artifacts k ON k.id = m.pack_id`;
 
 const undecided = (planned: string): string => `
-    SELECT TOP (@limit) id, device, sensor, unit, model, pack, packRow, threshold FROM (${sensors(planned)}
+    SELECT TOP (@limit) id, device, sensor, unit, model, pack, packRow, threshold, windowMs FROM (${sensors(planned)}
       WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = p.id)
     ) u ORDER BY id`;
 

@@ -156,13 +156,14 @@ export const OUTCOME_SQL = {
     `
     SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
            b.finished_at_ms AS finishedAtMs, c.name AS chunk, c.blob AS blob, c.row_count AS [rows], c.bytes AS bytes,
-           c.sha256 AS sha256
+           c.sha256 AS sha256, m.window_ms AS windowMs
     FROM batches b
     INNER JOIN outcomes o WITH (FORCESEEK (pk_outcomes (batch_key, sensor_id)))
       ON o.batch_key = b.batch_key AND o.sensor_id = @sensorId
     INNER JOIN chunks c ON c.chunk_key = o.chunk_key
     INNER JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
+    LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = @sensorId
     WHERE b.from_ms < @toMs AND b.to_ms > @fromMs AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
     ORDER BY b.started_at_ms, b.id`,
   ),

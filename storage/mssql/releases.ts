@@ -2,7 +2,7 @@
 import type { SensorKey } from '../../domain/sensor.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
-import { parseFeatures, toThreshold } from '../rows.ts';
+import { type LookRow, parseFeatures, toLook, toThreshold, toWindow } from '../rows.ts';
 import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { ALL } from './sensors.ts';
@@ -17,6 +17,7 @@ export const MODELS: StageTable = {
     { name: 'pack_row', type: 'INT', nullable: true, of: 'release_models.pack_row' },
     { name: 'pool', type: 'NVARCHAR(128)', nullable: true, of: 'release_models.pool' },
     { name: 'threshold', type: 'NVARCHAR(32)', nullable: true, of: 'release_models.threshold' },
+    { name: 'window_ms', type: 'BIGINT', nullable: true, of: 'release_models.window_ms' },
   ],
   key: ['sensor_id'],
 };
@@ -88,8 +89,8 @@ export const RELEASE_SQL = {
   addModels: tsql(
     KEY,
     `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold)
-    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool, n.threshold
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold, window_ms)
+    SELECT @releaseKey, n.sensor_id, a.id, p.id, n.pack_row, n.pool, n.threshold, n.window_ms
     FROM #models n INNER JOIN artifacts a ON a.name = n.model LEFT JOIN artifacts p ON p.name = n.pack`,
   ),
   addPools: tsql(
@@ -108,9 +109,11 @@ export const RELEASE_SQL = {
   listModels: tsql(
     { ...KEY, after: 'INT', limit: 'INT' },
     `
-    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, threshold, bytes, kind, features FROM (
+    SELECT TOP (@limit) sensorId, device, sensor, model, pack, packRow, pool, threshold, windowMs, bytes, kind, features
+    FROM (
       SELECT m.sensor_id AS sensorId, s.device AS device, s.sensor AS sensor, a.name AS model, p.name AS pack,
-             m.pack_row AS packRow, m.pool AS pool, m.threshold AS threshold, i.bytes AS bytes, i.kind AS kind, i.features AS features
+             m.pack_row AS packRow, m.pool AS pool, m.threshold AS threshold, m.window_ms AS windowMs,
+             i.bytes AS bytes, i.kind AS kind, i.features AS features
       FROM release_models m
       INNER JOIN sensors s ON s.id = m.sensor_id
       INNER JOIN artifacts a ON a.id = m.model_id
@@ -119,10 +122,25 @@ export const RELEASE_SQL = {
       WHERE m.release_key = @releaseKey AND m.sensor_id > @after
     ) page ORDER BY sensorId`,
   ),
-  features: tsql(
-    { releaseKey: 'INT' },
+  windows: tsql(
+    KEY,
     `
-    SELECT DISTINCT i.features AS features FROM release_models m INNER JOIN models i ON i.model_id = m.model_id
+    SELECT DISTINCT m.window_ms AS ms FROM release_models m
+    WHERE m.release_key = @releaseKey AND m.window_ms IS NOT NULL ORDER BY ms`,
+  ),
+  longestWindow: tsql({}, 'SELECT MAX(m.window_ms) AS ms FROM release_models m WHERE m.window_ms IS NOT NULL'),
+  windowsOfSensor: tsql(
+    { sensorId: 'INT' },
+    `
+    SELECT DISTINCT m.window_ms AS ms FROM releases r
+    INNER JOIN release_models m ON m.release_key = r.release_key AND m.sensor_id = @sensorId
+    WHERE m.window_ms IS NOT NULL ORDER BY ms`,
+  ),
+  looks: tsql(
+    KEY,
+    `
+    SELECT DISTINCT i.features AS features, m.window_ms AS windowMs
+    FROM release_models m INNER JOIN models i ON i.model_id = m.model_id
     WHERE m.release_key = @releaseKey`,
   ),
 } as const;
@@ -134,6 +152,7 @@ interface ModelRow extends SensorKey {
   readonly packRow: number | null;
   readonly pool: string | null;
   readonly threshold: string | null;
+  readonly windowMs: string | number | null;
   readonly bytes: string | number;
   readonly kind: string;
   readonly features: string;
@@ -153,23 +172,41 @@ export function releaseMethods(db: Database): ReleaseStore {
       db.read(async (session) => {
         const key = await releaseKey(session, release);
         const rows = await session.query<ModelRow>(RELEASE_SQL.listModels, { releaseKey: key, after, limit });
-        return rows.map(({ pack, packRow, pool, threshold, features, bytes, ...row }) => ({
+        return rows.map(({ pack, packRow, pool, threshold, windowMs, features, bytes, ...row }) => ({
           ...row,
           ...(pack === null ? {} : { pack }),
           ...(packRow === null ? {} : { packRow }),
           ...(pool === null ? {} : { pool }),
           ...toThreshold(threshold),
+          ...toWindow(windowMs),
           bytes: Number(bytes),
           features: parseFeatures(features),
         }));
       }),
 
-    releaseFeatures: (release) =>
+    releaseLooks: (release) =>
       db.read(async (session) => {
-        const rows = await session.query<{ features: string }>(RELEASE_SQL.features, {
-          releaseKey: await releaseKey(session, release),
-        });
-        return [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))];
+        const key = { releaseKey: await releaseKey(session, release) };
+        return (await session.query<LookRow>(RELEASE_SQL.looks, key)).map(toLook);
+      }),
+
+    releaseWindows: (release) =>
+      db.read(async (session) => {
+        const key = { releaseKey: await releaseKey(session, release) };
+        const rows = await session.query<{ ms: string | number }>(RELEASE_SQL.windows, key);
+        return rows.map(({ ms }) => Number(ms));
+      }),
+
+    longestWindow: () =>
+      db.read(async (session) => {
+        const [row] = await session.query<{ ms: string | number | null }>(RELEASE_SQL.longestWindow, {});
+        return Number(row?.ms ?? 0);
+      }),
+
+    windowsOfSensor: (sensorId) =>
+      db.read(async (session) => {
+        const rows = await session.query<{ ms: string | number }>(RELEASE_SQL.windowsOfSensor, { sensorId });
+        return rows.map(({ ms }) => Number(ms));
       }),
 
     releasePools: (release) =>
@@ -242,6 +279,7 @@ async function addRelease(
       m.packRow ?? null,
       m.pool ?? null,
       m.threshold ? formatThreshold(m.threshold) : null,
+      m.windowMs ?? null,
     ]),
   );
   await tx.run(RELEASE_SQL.addArtifacts, {});

@@ -6,8 +6,8 @@
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { SeriesBlock, Store, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
-import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
+import type { ChangedOptions, SeriesBlock, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
+import { ownStarts, plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { kindOf } from './batches.ts';
 import { plannedBatch } from './planned-batch.ts';
 import { BATCH_SQL } from './batch-sql.ts';
@@ -34,6 +34,31 @@ const series = (columns: string): string => `
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
     WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms >= @fromMs AND w.start_ms < @toMs
     ORDER BY s.id, w.start_ms`;
+
+const CHANGED = { ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' } as const;
+
+/**
+ * The sensors of a period whose windows changed: those that start in `[from, to)`, of a row of `seen`. After an export
+ * and import ROWVERSION starts anew and outcomes have numbers that are still to come: what they saw is then not known,
+ * so their windows count as changed.
+ */
+const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>>): string => `
+    SELECT TOP (@limit) id FROM (
+      SELECT seen.sensor_id AS id FROM (
+        SELECT o.sensor_id AS sensor_id,
+               CASE WHEN MAX(o.change_id) >= CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) THEN 0 ELSE MAX(o.change_id) END AS change_id${own.column}
+        FROM batches b INNER JOIN outcomes o ON o.batch_key = b.batch_key
+        ${own.join}
+        WHERE b.from_ms = @fromMs AND b.to_ms = @toMs AND b.manifest IS NOT NULL
+          AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND (o.status = 0 OR o.class = N'no_data')
+        GROUP BY o.sensor_id
+      ) seen
+      WHERE EXISTS (
+        SELECT 1 FROM windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms)))
+        WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= ${own.from} AND w.start_ms < ${own.to}
+          AND CAST(w.change_id AS BIGINT) > seen.change_id
+      )
+    ) changed ORDER BY id`;
 
 export const WINDOW_SQL = {
   // Below every uncommitted change: read before the windows, it can only be too low.
@@ -80,26 +105,18 @@ export const WINDOW_SQL = {
     FROM #loaded n
     WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE w.sensor_id = n.sensor_id AND w.start_ms = n.start_ms)`,
   ),
-  // After an export and import ROWVERSION starts anew and outcomes have numbers that are still to come: what they saw
-  // is then not known, so their windows count as changed.
-  changed: tsql(
-    { ...RANGE, ...PERIOD, windowsFromMs: 'BIGINT', limit: 'INT' },
-    `
-    SELECT TOP (@limit) id FROM (
-      SELECT seen.sensor_id AS id FROM (
-        SELECT o.sensor_id AS sensor_id,
-               CASE WHEN MAX(o.change_id) >= CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT) THEN 0 ELSE MAX(o.change_id) END AS change_id
-        FROM batches b INNER JOIN outcomes o ON o.batch_key = b.batch_key
-        WHERE b.from_ms = @fromMs AND b.to_ms = @toMs AND b.manifest IS NOT NULL
-          AND o.sensor_id >= @fromId AND o.sensor_id < @toId AND (o.status = 0 OR o.class = N'no_data')
-        GROUP BY o.sensor_id
-      ) seen
-      WHERE EXISTS (
-        SELECT 1 FROM windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms)))
-        WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= @windowsFromMs AND w.start_ms < @toMs
-          AND CAST(w.change_id AS BIGINT) > seen.change_id
-      )
-    ) changed ORDER BY id`,
+  changed: tsql(CHANGED, changed({ column: '', join: '', from: '@windowsFromMs', to: '@toMs' })),
+  changedOwn: tsql(
+    { ...CHANGED, firstMs: 'BIGINT', endMs: 'BIGINT', lag: 'BIGINT' },
+    changed({
+      column: ', MAX(COALESCE(m.window_ms, 0)) AS own_ms',
+      join: 'LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = o.sensor_id',
+      from: `CASE WHEN seen.own_ms = 0 THEN @windowsFromMs
+              ELSE @firstMs - @firstMs % seen.own_ms - @lag * seen.own_ms END`,
+      to: `CASE WHEN seen.own_ms = 0 THEN @toMs
+              WHEN @firstMs - @firstMs % seen.own_ms = @endMs - @endMs % seen.own_ms THEN 0
+              ELSE @endMs - @endMs % seen.own_ms END`,
+    }),
   ),
   prune: tsql(
     { ...RANGE, before: 'BIGINT', limit: 'INT' },
@@ -233,7 +250,7 @@ async function loadWindows(db: Database, load: WindowLoad): Promise<number> {
 async function changedSensors(
   db: Database,
   { fromMs, toMs }: Period,
-  { after = 0, limit = ALL, lookbackMs = 0 }: NonNullable<Parameters<Store['changedSensors']>[1]>,
+  { after = 0, limit = ALL, lookbackMs = 0, own }: ChangedOptions,
 ): Promise<number[]> {
   const end = (await db.read(maxSensorId)) + 1;
   const changed: number[] = [];
@@ -246,7 +263,11 @@ async function changedSensors(
       windowsFromMs: fromMs - lookbackMs,
       limit: limit - changed.length,
     };
-    const rows = await db.read((session) => session.query<{ id: number }>(WINDOW_SQL.changed, values));
+    const rows = await db.read((session) => {
+      if (!own) return session.query<{ id: number }>(WINDOW_SQL.changed, values);
+      const [firstMs, endMs] = ownStarts({ fromMs, toMs }, own);
+      return session.query<{ id: number }>(WINDOW_SQL.changedOwn, { ...values, firstMs, endMs, lag: own.lag });
+    });
     for (const { id } of rows) changed.push(id);
   }
   return changed;

@@ -4,7 +4,7 @@ import type { EvidenceItem } from '../../alarms/evidence.ts';
 import { CHATTER_MS } from '../../alarms/reconcile.ts';
 import { defined } from '../../domain/defined.ts';
 import { recordOf, type AlarmRow, type CandidateRow } from '../alarm-rows.ts';
-import { STATUSES } from '../rows.ts';
+import { STATUSES, toWindow } from '../rows.ts';
 import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore, DecidedSensor } from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
 import { batchRow } from './batches.ts';
@@ -35,10 +35,12 @@ const REORDERED = `
     WHERE k.to_ms <= ?4 AND k.live = 1 AND k.sensor_id > ?2 AND NOT EXISTS (
       SELECT 1 FROM alarm_links n WHERE n.sensor_id = k.sensor_id AND n.from_ms > k.from_ms AND n.to_ms <= ?4)`;
 const candidates = (ids: string): string => `
-  SELECT c.id AS sensorId, s.device, s.sensor, o.status, o.class, o.windows, g.items
+  SELECT c.id AS sensorId, s.device, s.sensor, o.status, o.class, o.windows, m.window_ms AS windowMs, g.items
   FROM (${ids}) c
   CROSS JOIN outcomes o ON o.batch_key = ?1 AND o.sensor_id = c.id
   CROSS JOIN sensors s ON s.id = c.id
+  CROSS JOIN batches b ON b.batch_key = ?1
+  LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = c.id
   LEFT JOIN alarm_signals g ON g.batch_key = ?1 AND g.sensor_id = c.id
   ORDER BY c.id LIMIT ?3`;
 
@@ -127,6 +129,7 @@ function candidate(db: Connection, row: CandidateRow, fromMs: number): AlarmCand
     links,
     alarms: db.all<Pick<AlarmRow, 'record'>>(ALARM_WORK_SQL.alarms, sensorId, firstMs - CHATTER_MS).map(recordOf),
     ...defined({
+      ...toWindow(row.windowMs),
       class: row.class ?? undefined,
       items: row.items === null ? undefined : (JSON.parse(row.items) as EvidenceItem[]),
       entry: before && parseLink(before.link),

@@ -58,7 +58,8 @@ const ranges = ({ id, from }: Planned): string => `
   FROM (SELECT ${id} AS id ${from} ORDER BY ${id} LIMIT ?4)`;
 
 const sensors = ({ id, from }: Planned): string => `
-  SELECT p.id, p.device, p.sensor, p.unit, a.name AS model, k.name AS pack, m.pack_row AS packRow, m.threshold
+  SELECT p.id, p.device, p.sensor, p.unit, a.name AS model, k.name AS pack, m.pack_row AS packRow, m.threshold,
+         m.window_ms AS windowMs
   FROM (SELECT ${id} AS id, s.device, s.sensor, s.unit ${from}) p
   LEFT JOIN release_models m ON m.release_key = ?4 AND m.sensor_id = p.id
   LEFT JOIN artifacts a ON a.id = m.model_id

@@ -99,12 +99,13 @@ export const OUTCOME_SQL = {
   // By the end of the period: what is asked for is new, and then few batches end after it.
   sources: `
     SELECT b.id AS batchId, r.name AS releaseName, a.name AS model, b.from_ms AS fromMs, b.to_ms AS toMs,
-           b.finished_at_ms AS finishedAtMs, ${FILE}
+           b.finished_at_ms AS finishedAtMs, m.window_ms AS windowMs, ${FILE}
     FROM batches b
     CROSS JOIN outcomes o ON o.batch_key = b.batch_key AND o.sensor_id = ?1
     CROSS JOIN chunks c ON c.chunk_key = o.chunk_key
     CROSS JOIN releases r ON r.release_key = b.release_key
     LEFT JOIN artifacts a ON a.id = o.model_id
+    LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = ?1
     WHERE +b.from_ms < ?3 AND b.to_ms > ?2 AND b.release_key > 0 AND b.manifest IS NOT NULL AND o.status = 0 AND c.blob IS NOT NULL
     ORDER BY b.started_at_ms, b.id`,
   history: `

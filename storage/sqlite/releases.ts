@@ -1,7 +1,7 @@
 /** Releases: written once, in one transaction, and never changed. Model names are kept once, by an integer key. */
 import type { ModelInfo, Release, ReleaseModel, ReleaseStore } from '../store.ts';
 import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
-import { parseFeatures, toThreshold } from '../rows.ts';
+import { type LookRow, parseFeatures, toLook, toThreshold, toWindow } from '../rows.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Connection } from './connection.ts';
@@ -17,8 +17,8 @@ export const RELEASE_SQL = {
     ON CONFLICT (model_id) DO UPDATE SET bytes = excluded.bytes, kind = excluded.kind, features = excluded.features`,
   info: 'SELECT 1 FROM models WHERE model_id = ?',
   addModel: `
-    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO release_models (release_key, sensor_id, model_id, pack_id, pack_row, pool, threshold, window_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (release_key, sensor_id) DO NOTHING`,
   addPools: `
     INSERT INTO release_pools (release_key, pool, sensors)
@@ -30,11 +30,18 @@ export const RELEASE_SQL = {
   list: `
     SELECT name, created_at_ms AS createdAtMs, models, is_current AS isCurrent
     FROM releases ORDER BY created_at_ms DESC, release_key DESC`,
-  features: `
-    SELECT DISTINCT i.features FROM release_models m CROSS JOIN models i ON i.model_id = m.model_id WHERE m.release_key = ?`,
+  looks: `
+    SELECT DISTINCT i.features, m.window_ms AS windowMs FROM release_models m CROSS JOIN models i ON i.model_id = m.model_id WHERE m.release_key = ?`,
+  windows: `
+    SELECT DISTINCT window_ms AS ms FROM release_models WHERE release_key = ? AND window_ms IS NOT NULL ORDER BY 1`,
+  longestWindow: 'SELECT MAX(window_ms) AS ms FROM release_models WHERE window_ms IS NOT NULL',
+  windowsOfSensor: `
+    SELECT DISTINCT m.window_ms AS ms FROM releases r
+    CROSS JOIN release_models m ON m.release_key = r.release_key AND m.sensor_id = ?
+    WHERE m.window_ms IS NOT NULL ORDER BY 1`,
   listModels: `
     SELECT m.sensor_id AS sensorId, s.device, s.sensor, a.name AS model, p.name AS pack, m.pack_row AS packRow,
-           m.pool, m.threshold, i.bytes, i.kind, i.features
+           m.pool, m.threshold, m.window_ms AS windowMs, i.bytes, i.kind, i.features
     FROM release_models m
     CROSS JOIN sensors s ON s.id = m.sensor_id
     CROSS JOIN artifacts a ON a.id = m.model_id
@@ -50,6 +57,7 @@ interface ModelRow extends SensorKey {
   readonly packRow: number | null;
   readonly pool: string | null;
   readonly threshold: string | null;
+  readonly windowMs: number | null;
   readonly bytes: number;
   readonly kind: string;
   readonly features: string;
@@ -69,20 +77,26 @@ export function releaseMethods(db: Connection): ReleaseStore {
       db
         .read(() => db.all<ModelRow>(RELEASE_SQL.listModels, releaseKey(db, release), after, limit))
         .then((rows) =>
-          rows.map(({ pack, packRow, pool, threshold, features, ...row }) => ({
+          rows.map(({ pack, packRow, pool, threshold, windowMs, features, ...row }) => ({
             ...row,
             ...(pack === null ? {} : { pack }),
             ...(packRow === null ? {} : { packRow }),
             ...(pool === null ? {} : { pool }),
             ...toThreshold(threshold),
+            ...toWindow(windowMs),
             features: parseFeatures(features),
           })),
         ),
 
-    releaseFeatures: (release) =>
-      db
-        .read(() => db.all<{ features: string }>(RELEASE_SQL.features, releaseKey(db, release)))
-        .then((rows) => [...new Set(rows.flatMap(({ features }) => parseFeatures(features)))]),
+    releaseLooks: (release) => db.read(() => db.all<LookRow>(RELEASE_SQL.looks, releaseKey(db, release)).map(toLook)),
+
+    releaseWindows: (release) =>
+      db.read(() => db.all<{ ms: number }>(RELEASE_SQL.windows, releaseKey(db, release)).map(({ ms }) => ms)),
+
+    longestWindow: () => db.read(() => db.get<{ ms: number | null }>(RELEASE_SQL.longestWindow)?.ms ?? 0),
+
+    windowsOfSensor: (sensorId) =>
+      db.read(() => db.all<{ ms: number }>(RELEASE_SQL.windowsOfSensor, sensorId).map(({ ms }) => ms)),
 
     releasePools: (release) =>
       db
@@ -149,6 +163,7 @@ function createRelease(
       model.packRow ?? null,
       model.pool ?? null,
       model.threshold ? formatThreshold(model.threshold) : null,
+      model.windowMs ?? null,
     );
     if (added === 0) throw releaseInvalid(name, `sensor ${model.sensorId} has two models`);
   }

@@ -7,16 +7,16 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
 import type {
+  ChangedOptions,
   IdRange,
   SeriesBlock,
   SeriesOptions,
-  Store,
   WindowBucket,
   WindowLoad,
   WindowStats,
   WindowStore,
 } from '../store.ts';
-import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
+import { ownStarts, plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
@@ -28,6 +28,25 @@ const series = (columns: string): string => `
     FROM sensors s CROSS JOIN windows w ON w.sensor_id = s.id
     WHERE s.id >= ? AND s.id < ? AND w.start_ms >= ? AND w.start_ms < ?
     ORDER BY s.id, w.start_ms`;
+
+/** The sensors of a period whose windows changed: those that start in `[from, to)`, of a row of `seen`. */
+const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>>): string => `
+    WITH seen AS (
+      SELECT o.sensor_id, MAX(o.change_id) AS change_id${own.column}
+      FROM batches b
+      CROSS JOIN outcomes o ON o.batch_key = b.batch_key
+      ${own.join}
+      WHERE b.from_ms = ?1 AND b.to_ms = ?2 AND b.manifest IS NOT NULL
+        AND o.sensor_id >= ?3 AND o.sensor_id < ?4 AND (o.status = 0 OR o.class = 'no_data')
+      GROUP BY o.sensor_id
+    )
+    SELECT s.sensor_id AS id FROM seen s
+    WHERE EXISTS (
+      SELECT 1 FROM windows w
+      WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ${own.from} AND w.start_ms < ${own.to}
+        AND w.change_id > s.change_id
+    )
+    ORDER BY s.sensor_id LIMIT ?5`;
 
 export const WINDOW_SQL = {
   series: series(SERIES_COLUMNS.series),
@@ -51,21 +70,16 @@ export const WINDOW_SQL = {
       (SELECT w.start_ms FROM windows w WHERE w.sensor_id = s.id ORDER BY w.start_ms DESC LIMIT 1) AS lastMs
     FROM sensors s WHERE s.id >= ? AND s.id < ? ORDER BY s.id`,
   count: 'SELECT COUNT(*) AS n FROM windows WHERE sensor_id = ? AND start_ms >= ?',
-  changed: `
-    WITH seen AS (
-      SELECT o.sensor_id, MAX(o.change_id) AS change_id
-      FROM batches b
-      CROSS JOIN outcomes o ON o.batch_key = b.batch_key
-      WHERE b.from_ms = ?1 AND b.to_ms = ?2 AND b.manifest IS NOT NULL
-        AND o.sensor_id >= ?3 AND o.sensor_id < ?4 AND (o.status = 0 OR o.class = 'no_data')
-      GROUP BY o.sensor_id
-    )
-    SELECT s.sensor_id AS id FROM seen s
-    WHERE EXISTS (
-      SELECT 1 FROM windows w
-      WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ?6 AND w.start_ms < ?2 AND w.change_id > s.change_id
-    )
-    ORDER BY s.sensor_id LIMIT ?5`,
+  changed: changed({ column: '', join: '', from: '?6', to: '?2' }),
+  // ?7 and ?8: start and end of the period, so that the multiple of a length at or before them is where the first
+  // window of that length starts that belongs to it, and where the last one ends. ?9: lag.
+  changedOwn: changed({
+    column: ', MAX(COALESCE(m.window_ms, 0)) AS own_ms',
+    join: 'LEFT JOIN release_models m ON m.release_key = b.release_key AND m.sensor_id = o.sensor_id',
+    from: 'CASE s.own_ms WHEN 0 THEN ?6 ELSE ?7 - ?7 % s.own_ms - ?9 * s.own_ms END',
+    to: `CASE WHEN s.own_ms = 0 THEN ?2
+      WHEN ?7 - ?7 % s.own_ms = ?8 - ?8 % s.own_ms THEN 0 ELSE ?8 - ?8 % s.own_ms END`,
+  }),
   // The first window of a sensor that no longer fits into a transaction; none when all do.
   pruneUpTo: `
     SELECT start_ms AS startMs FROM windows
@@ -250,14 +264,17 @@ async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {
 async function changedSensors(
   db: Connection,
   { fromMs, toMs }: Period,
-  { after = 0, limit = Number.POSITIVE_INFINITY, lookbackMs = 0 }: NonNullable<Parameters<Store['changedSensors']>[1]>,
+  { after = 0, limit = Number.POSITIVE_INFINITY, lookbackMs = 0, own }: ChangedOptions,
 ): Promise<number[]> {
   const end = await db.read(() => maxSensorId(db) + 1);
   const changed: number[] = [];
   for (let from = after + 1; from < end && changed.length < limit; from += SENSORS_AT_ONCE) {
     const left = Number.isFinite(limit) ? limit - changed.length : ALL;
+    const values = [fromMs, toMs, from, from + SENSORS_AT_ONCE, left, fromMs - lookbackMs];
     const rows = await db.read(() =>
-      db.all<{ id: number }>(WINDOW_SQL.changed, fromMs, toMs, from, from + SENSORS_AT_ONCE, left, fromMs - lookbackMs),
+      own
+        ? db.all<{ id: number }>(WINDOW_SQL.changedOwn, ...values, ...ownStarts({ fromMs, toMs }, own), own.lag)
+        : db.all<{ id: number }>(WINDOW_SQL.changed, ...values),
     );
     for (const { id } of rows) changed.push(id);
     await breathe();

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { DEFAULT_RULE, type AlarmRule } from '../../alarms/rules.ts';
-import { HOP, Keeper, onePass, type TruthWindow } from './truth.ts';
+import { windowsOfSensor } from '../../domain/windowing.ts';
+import { HOP, Keeper, onePass, SHAPE, type TruthWindow } from './truth.ts';
 
 const LENGTH = 60;
 
@@ -77,6 +78,34 @@ test('any cut into batches gives the alarms and the events of one pass', () => {
     }),
     RUNS,
   );
+});
+
+test('windows of a sensor of its own give the alarms of a fleet with such windows, however batches cut them', () => {
+  fc.assert(
+    fc.property(
+      truths,
+      rules,
+      fc.integer({ min: 2, max: 6 }),
+      fc.integer({ min: 1, max: 20 }),
+      (truth, rule, times, hops) => {
+        const slower = { ...rule, ...slowed(rule, times) };
+        const fleet = new Keeper(slower, { windowMs: times * HOP, hopMs: times * HOP });
+        fleet.look(truth, { from: 0, to: LENGTH * times });
+        const own = new Keeper(slower, windowsOfSensor(SHAPE, times * HOP));
+        // Up to where the last window belongs.
+        const end = LENGTH * times + times - 1;
+        for (let from = 0; from < end; from += hops) own.look(truth, { from, to: Math.min(end, from + hops) });
+        expect(own.standing()).toEqual(fleet.standing());
+      },
+    ),
+  );
+});
+
+/** A rule with delays as many windows long. */
+const slowed = ({ silentMs, stuckMs, reAlarmMs }: AlarmRule, times: number): Partial<AlarmRule> => ({
+  ...(silentMs === undefined ? {} : { silentMs: silentMs * times }),
+  ...(stuckMs === undefined ? {} : { stuckMs: stuckMs * times }),
+  ...(reAlarmMs === undefined ? {} : { reAlarmMs: reAlarmMs * times }),
 });
 
 test('any order of batches, and batches that come again, give the alarms of one pass', () => {

@@ -6,7 +6,7 @@ import { reconcile } from '../../alarms/reconcile.ts';
 import type { AlarmRule, Sense } from '../../alarms/rules.ts';
 import type { AlarmRecord } from '../../domain/alarm.ts';
 import type { Period } from '../../domain/time.ts';
-import type { WindowShape } from '../../domain/windowing.ts';
+import { isDue, startsIn, type WindowShape } from '../../domain/windowing.ts';
 
 export const HOP = 5_000;
 export const SHAPE: WindowShape = { windowMs: HOP, hopMs: HOP };
@@ -31,13 +31,15 @@ export const senseFor = (rule: AlarmRule): Sense => ({
   stuckMs: rule.stuckMs ?? Number.POSITIVE_INFINITY,
 });
 
-const windowsIn = (truth: readonly TruthWindow[], { fromMs, toMs }: Period): TruthWindow[] =>
-  truth.filter(({ at }) => at * HOP >= fromMs && at * HOP < toMs);
+function windowsIn(truth: readonly TruthWindow[], period: Period, shape: WindowShape): TruthWindow[] {
+  const { fromMs, toMs } = startsIn(period, shape);
+  return truth.filter(({ at }) => at * shape.hopMs >= fromMs && at * shape.hopMs < toMs);
+}
 
-const rowsOf = (windows: readonly TruthWindow[]): SensorRows => ({
+const rowsOf = (windows: readonly TruthWindow[], { hopMs }: WindowShape): SensorRows => ({
   from: 0,
   to: windows.length,
-  startMs: Float64Array.from(windows, ({ at }) => at * HOP),
+  startMs: Float64Array.from(windows, ({ at }) => at * hopMs),
   value: Float64Array.from(windows, ({ value }) => value),
   scored: new Uint8Array(windows.length).fill(1),
   anomaly: Uint8Array.from(windows, ({ score }) => (score < 0 ? 1 : 0)),
@@ -45,21 +47,27 @@ const rowsOf = (windows: readonly TruthWindow[]): SensorRows => ({
 });
 
 /** The windows of a period as a chunk hands them on. */
-export function stretchOf(truth: readonly TruthWindow[], period: Period, rule: AlarmRule, batchId: string): Stretch {
-  const windows = windowsIn(truth, period);
+export function stretchOf(
+  truth: readonly TruthWindow[],
+  period: Period,
+  rule: AlarmRule,
+  batchId: string,
+  shape: WindowShape = SHAPE,
+): Stretch {
+  const windows = windowsIn(truth, period, shape);
   return {
     ...period,
     batchId,
-    verdict: windows.length === 0 ? 'no_data' : 'scored',
+    verdict: windows.length === 0 && isDue(period, shape) ? 'no_data' : 'scored',
     seen: windows.length > 0,
-    items: itemsOf(rowsOf(windows), senseFor(rule), SHAPE),
+    items: itemsOf(rowsOf(windows, shape), senseFor(rule), shape),
   };
 }
 
-function notable(truth: readonly TruthWindow[], period: Period, rule: AlarmRule): boolean {
-  const windows = windowsIn(truth, period);
+function notable(truth: readonly TruthWindow[], period: Period, rule: AlarmRule, shape: WindowShape): boolean {
+  const windows = windowsIn(truth, period, shape);
   const anomalies = windows.filter(({ score }) => score < 0).length;
-  return isNotable(rowsOf(windows), anomalies, period, senseFor(rule), SHAPE);
+  return isNotable(rowsOf(windows, shape), anomalies, startsIn(period, shape), senseFor(rule), shape);
 }
 
 /** A sensor's chain and alarms, as the store would keep them. */
@@ -72,9 +80,12 @@ export class Keeper {
   reads = 0;
   private readonly looked: Period[] = [];
   private readonly rule: AlarmRule;
+  private readonly shape: WindowShape;
 
-  constructor(rule: AlarmRule) {
+  /** @param shape of the sensor's windows; batches are cut in hops of the fleet's */
+  constructor(rule: AlarmRule, shape: WindowShape = SHAPE) {
     this.rule = rule;
+    this.shape = shape;
   }
 
   /** One batch over the truth of its time. */
@@ -82,7 +93,7 @@ export class Keeper {
     const period = { fromMs: from * HOP, toMs: to * HOP };
     const stretch: Stretch = verdict
       ? { ...period, batchId, verdict, seen: true, items: [] }
-      : stretchOf(truth, period, this.rule, batchId);
+      : stretchOf(truth, period, this.rule, batchId, this.shape);
     const links = this.links.filter((link) => link.toMs > period.fromMs);
     const entry = this.links.findLast(
       (link) => link.toMs <= (links[0]?.fromMs ?? period.fromMs) && link.toMs <= period.fromMs,
@@ -91,7 +102,9 @@ export class Keeper {
     const late = later.length > 0;
     this.looked.push(period);
     const silent = stretch.items.length === 0;
-    if (!silent && !entry?.state && links.length === 0 && !notable(truth, period, this.rule)) return;
+    const atRest = !entry?.state && links.length === 0;
+    if (atRest && !isDue(period, this.shape)) return;
+    if (!silent && atRest && !notable(truth, period, this.rule, this.shape)) return;
     let work: Rework = {
       stretch,
       links,
@@ -100,14 +113,17 @@ export class Keeper {
       ...(entry ? { entry } : {}),
     };
     for (;;) {
-      const result = rework(work, this.rule, SHAPE);
+      const result = rework(work, this.rule, this.shape);
       if (result.need === 'before') {
-        work = { ...work, before: new Map([...work.before, [result.atMs, beforeOf(truth, result.atMs, this.rule)]]) };
+        work = {
+          ...work,
+          before: new Map([...work.before, [result.atMs, beforeOf(truth, result.atMs, this.rule, this.shape)]]),
+        };
         continue;
       }
       if (result.need === 'stretch') {
         this.reads += 1;
-        work = { ...work, later: [...work.later, stretchOf(truth, result.period, this.rule, 'read')] };
+        work = { ...work, later: [...work.later, stretchOf(truth, result.period, this.rule, 'read', this.shape)] };
         continue;
       }
       const changed = reconcile({
@@ -143,18 +159,23 @@ export class Keeper {
   }
 }
 
-function beforeOf(truth: readonly TruthWindow[], atMs: number, rule: AlarmRule): Before {
-  const windows = truth.filter(({ at }) => at * HOP < atMs);
+function beforeOf(
+  truth: readonly TruthWindow[],
+  atMs: number,
+  rule: AlarmRule,
+  { hopMs, leadMs = 0 }: WindowShape,
+): Before {
+  const windows = truth.filter(({ at }) => at * hopMs < atMs - leadMs);
   const last = windows.at(-1);
   // There were windows before what the tests look at.
   if (!last) return { seenMs: 0 };
   const run = windows.slice(windows.findLastIndex(({ value }) => value !== last.value) + 1);
-  const lastMs = (last.at + 1) * HOP;
+  const lastMs = (last.at + 1) * hopMs;
   return {
     seenMs: lastMs,
     ...(rule.stuckMs === undefined
       ? {}
-      : { flat: { sinceMs: run[0]!.at * HOP, lastMs, value: last.value, windows: run.length } }),
+      : { flat: { sinceMs: run[0]!.at * hopMs, lastMs, value: last.value, windows: run.length } }),
   };
 }
 

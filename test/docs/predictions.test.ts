@@ -23,13 +23,13 @@ const section = (heading: string): string => DOC.slice(DOC.indexOf(`### ${headin
 const block = (heading: string): string => /```\w+\n([^]*?)```/.exec(section(heading))![1]!;
 
 /** Runs Python with these packages; undefined, and said, where they cannot be had. */
-function python(...more: readonly string[]): ((code: string) => unknown) | undefined {
+function python(...more: readonly string[]): ((code: string) => Row[]) | undefined {
   const folders = [PACKAGES, ...more.map((one) => [one])].map((packages) =>
     pythonPackages(`A test of the queries of docs/predictions.md, by ${packages.join(', ')},`, packages),
   );
   if (folders.includes(undefined)) return undefined;
   const env = { ...process.env, PYTHONPATH: folders.join(delimiter) };
-  return (code) => JSON.parse(execFileSync('python3', ['-c', code], { cwd: dir, env, encoding: 'utf8' })) as unknown;
+  return (code) => JSON.parse(execFileSync('python3', ['-c', code], { cwd: dir, env, encoding: 'utf8' })) as Row[];
 }
 
 interface Row {
@@ -39,6 +39,11 @@ interface Row {
   readonly Score: number;
   readonly batch: string;
 }
+
+const key = ({ Device, Sensor, TS, batch }: Row): string => `${Device} ${Sensor} ${TS} ${batch}`;
+const byKey = (a: Row, b: Row): number => (key(a) < key(b) ? -1 : 1);
+/** Length of one sensor's own windows. */
+const OWN_MS = 30_000;
 
 test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as the product serves it', async () => {
   const run = python();
@@ -66,6 +71,24 @@ test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as 
     { ...deps, format: 'parquet' },
     { batchId: 'd-half', fromMs: SMALL_PERIOD.fromMs + 30_000, toMs: SMALL_PERIOD.toMs },
   );
+  // One sensor again in windows of its own: beside the fleet's, not in their place.
+  const models = (await store.listReleaseModels((await store.currentRelease())!)).map(({ sensorId, model }) => ({
+    sensorId,
+    model,
+  }));
+  await store.createRelease(
+    'own',
+    1,
+    models.map((model) => ({ ...model, windowMs: OWN_MS })),
+    [],
+  );
+  const again = { redrive: 'd-half', sensors: ['plant-1/s2'], release: 'own' };
+  await runBatch(deps, {
+    batchId: 'e-own',
+    ...again,
+    fromMs: SMALL_PERIOD.fromMs + 30_000,
+    toMs: SMALL_PERIOD.toMs,
+  });
   await engine.close();
   // What no manifest lists: of an attempt that was replaced.
   const folder = [...(await names(''))].find((name) => name.endsWith('.csv'))!;
@@ -88,8 +111,9 @@ test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as 
   for (const sensor of await store.listSensors())
     for (const row of await readPredictions({ store, blobs }, sensor, SMALL_PERIOD))
       expected.push({ TS: row.tsMs, Device: row.device, Sensor: row.sensor, Score: row.score, batch: row.batchId });
-  expect(expected).toHaveLength(3 * WINDOWS);
-  expect(new Set(expected.map(({ batch }) => batch))).toEqual(new Set(['a-second', 'c-late', 'd-half']));
+  expect(expected).toHaveLength(3 * WINDOWS + 1);
+  expect(new Set(expected.map(({ batch }) => batch))).toEqual(new Set(['a-second', 'c-late', 'd-half', 'e-own']));
+  expected.sort(byKey);
 
   // An export has the same rows.
   const counting = whatCounts({ store, rowsOf: openPredictions(blobs) }, SMALL_PERIOD);
@@ -97,8 +121,7 @@ test('DuckDB, pandas, Polars and pyarrow read what counts, each window once, as 
   for await (const { batch, rows } of counting)
     for (const { tsMs, device, sensor, score } of rows)
       exported.push({ TS: tsMs, Device: device, Sensor: sensor, Score: score, batch: batch.id });
-  const key = ({ Device, Sensor, TS }: Row): string => `${Device} ${Sensor} ${TS}`;
-  expect(exported.sort((a, b) => (key(a) < key(b) ? -1 : 1))).toEqual(expected);
+  expect(exported.sort(byKey)).toEqual(expected);
 
   const asJson = `
 frame['TS'] = [int(t.timestamp() * 1000) for t in frame['TS']]
@@ -108,14 +131,16 @@ print(json.dumps([{k: r[k] for k in ('TS', 'Device', 'Sensor', 'Score', 'batch')
   const parquet = /read_parquet\('[^)]+\)/.exec(section('DuckDB'))![0];
   const both = `(SELECT * FROM ${csv} UNION ALL BY NAME SELECT * FROM ${parquet})`;
   const sql = block('DuckDB').replace(csv, both);
-  expect(run(`import duckdb, json\nframe = duckdb.sql(${JSON.stringify(sql)}).df()${asJson}`)).toEqual(expected);
-  expect(run(`${block('pandas')}\nframe = predictions${asJson}`)).toEqual(expected);
-  expect(run(`${block('pyarrow')}\nframe = predictions.to_pandas()${asJson}`)).toEqual(expected);
+  expect(run(`import duckdb, json\nframe = duckdb.sql(${JSON.stringify(sql)}).df()${asJson}`).sort(byKey)).toEqual(
+    expected,
+  );
+  expect(run(`${block('pandas')}\nframe = predictions${asJson}`).sort(byKey)).toEqual(expected);
+  expect(run(`${block('pyarrow')}\nframe = predictions.to_pandas()${asJson}`).sort(byKey)).toEqual(expected);
   const polars = python('polars==2.1.0');
   const rows = `
 print(json.dumps([r | {'TS': int(r['TS'].timestamp() * 1000)} for r in
                   predictions.select('TS', 'Device', 'Sensor', 'Score', 'batch').to_dicts()]))`;
-  if (polars) expect(polars(`${block('Polars')}${rows}`)).toEqual(expected);
+  if (polars) expect(polars(`${block('Polars')}${rows}`).sort(byKey)).toEqual(expected);
 
   // Only folders of what is asked for are opened: by the names in the query, and by engines that know such names.
   const later = block('DuckDB').replaceAll(/'2026-03-0(\d)T00/g, (_, day) => `'2026-03-0${Number(day) + 2}T00`);

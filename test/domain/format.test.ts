@@ -56,7 +56,7 @@ const result = { scored: Uint8Array.of(1), anomaly: Uint8Array.of(0), score: Flo
 test('predictions: Parquet by its metadata, CSV by columns that were added', async () => {
   const { bytes } = encodePredictions('parquet', sensors, series, result);
   expect(parquetMetadata(Uint8Array.from(bytes).buffer).key_value_metadata).toEqual([
-    { key: 'fleetscore.format', value: String(FORMATS.predictions) },
+    { key: 'fleetscore.format', value: '1' },
   ]);
   expect(await decodePredictions(bytes)).toHaveLength(1);
   await expect(

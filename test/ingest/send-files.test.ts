@@ -289,9 +289,9 @@ test('readings are told by sensor, with how often they come and which are late',
 });
 
 test.each([
-  [300_000, 5_000, /every 5m, windows are 5s: .*FLEETSCORE_WINDOW=5m/],
-  [61_000, 5_000, /every 61s, windows are 5s: .*FLEETSCORE_WINDOW=1m/],
-  [3_600_000, 300_000, /every 1h, windows are 5m: .*FLEETSCORE_WINDOW=1h/],
+  [300_000, 5_000, /every 5m, windows are 5s: .*--window 5m/],
+  [61_000, 5_000, /every 61s, windows are 5s: .*--window 1m/],
+  [3_600_000, 300_000, /every 1h, windows are 5m: .*--window 1h/],
   [5_000, 5_000, undefined],
   [5_200, 5_000, undefined],
   [500, 5_000, undefined],

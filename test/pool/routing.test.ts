@@ -135,7 +135,7 @@ describe('planning', () => {
     expect(ids).toEqual(await members(batchId, big[0]!));
     expect(ids.every((id) => poolOf(id) === 'big')).toBe(true);
     // What `batch plan` says is what is planned.
-    const dry = await dryRun(store, PERIOD, { release: `r${names}` });
+    const dry = await dryRun(store, PERIOD, { release: `r${names}` }, { windowMs: 5_000, hopMs: 5_000 });
     expect(dry.groups).toBe(groups.length);
     expect(dry.pools).toEqual([
       expect.objectContaining({ pool: '', planned: 1_600, groups: groups.length - 1 }),
@@ -245,7 +245,7 @@ describe('from a manifest to predictions', () => {
     writeFileSync(join(models, 'manifest.csv'), 'Device,Sensor,Model,Machine\nplant-1,s1,one.onnx,big\n');
     const deps = { store, blobs: server.blobs, nowMs: SMALL_PERIOD.fromMs + 2, pools: new Set(['big']) };
     await expect(publishModels(models, deps)).rejects.toThrow(
-      /the header must be Device,Sensor,Model, and after these any of Pool,Features,Label,Threshold; got .*Machine/,
+      /the header must be Device,Sensor,Model, and after these any of Pool,Features,Label,Threshold,Window; got .*Machine/,
     );
     writeFileSync(join(models, 'manifest.csv'), `${header}plant-1,s1,one.onnx,\n`);
     const { release } = await publishModels(models, deps);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import fc from 'fast-check';
 import { chartData, timeTicks } from '../../report/charts/chart-data.ts';
+import { density } from '../../report/charts/density.ts';
 import { renderReport } from '../../report/page/html.ts';
 import { embedJson, escapeText, html } from '../../report/page/markup.ts';
 import { PAGE_SCRIPT } from '../../report/page/script.ts';
@@ -187,6 +188,24 @@ test('packed series unpack to the same times and anomalies, and to values within
       expect(farthest).toBeLessThanOrEqual(tolerance);
     }),
   );
+});
+
+test('a longer window is drawn as a level over its length, cut to the period', () => {
+  const period = { fromMs: 10_000_000, toMs: 11_000_000 };
+  const series = {
+    tsMs: Float64Array.of(7_000_000, 10_400_000),
+    value: Float64Array.of(1, 2),
+    prediction: Uint8Array.of(0, 1),
+    score: Float64Array.of(3, -4),
+    lengthMs: Float64Array.of(3_400_000, 3_600_000),
+  };
+  const chart = chartData(series, period, 1_000);
+  const got = unpack(JSON.parse(JSON.stringify(chart)) as typeof chart, period.fromMs);
+  expect(got.ts).toEqual([10_000_000, 10_399_999, 10_400_000, 10_999_999]);
+  expect(got.value.map((value) => Math.round(value))).toEqual([1, 1, 2, 2]);
+  expect([chart.n, got.anomalies]).toEqual([2, [2, 3]]);
+  // And counted in the period that it ends in.
+  expect([...density([series], period, 2).windows]).toEqual([2, 0]);
 });
 
 test('a long series is thinned, and keeps its extremes and its worst anomaly', () => {

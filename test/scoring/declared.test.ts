@@ -16,7 +16,10 @@ import {
   type OnnxGraph,
   tensorInfo,
 } from '../../scoring/onnx-proto.ts';
+import { sensorsWithModels } from '../../scoring/challenger.ts';
+import { withMetadata } from '../../scoring/model-metadata.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
+import { setThreshold } from '../../scoring/set-threshold.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../../storage/store.ts';
 import { tuneThreshold } from '../../verify/tune-threshold.ts';
@@ -289,11 +292,88 @@ test('tuning tells what thresholds would have flagged, on the side where the mod
   const reading = { ...store, readSeries: () => Promise.resolve(series) } as Store;
   const tuned = await tuneThreshold(
     { store: reading, engine },
-    { release, sensor, period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS }, hopMs: INTERVAL_MS },
+    {
+      release,
+      sensor,
+      period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS },
+      shape: { windowMs: INTERVAL_MS, hopMs: INTERVAL_MS },
+    },
   );
   expect(tuned).toMatchObject({ windows: 1_000, now: { anomalies: 100, stretches: 1 } });
   expect(tuned.candidates.map(({ anomalies }) => anomalies)).toEqual([1, 2, 5, 10, 20, 50, 100]);
   expect(tuned.candidates[0]).toEqual({ threshold: { side: 'below', value: -98 }, anomalies: 1, stretches: 1 });
+});
+
+const FLEET = { windowMs: INTERVAL_MS, hopMs: INTERVAL_MS };
+const HOUR_MS = 3_600_000;
+const lengthsOf = async (release: string): Promise<object> =>
+  Object.fromEntries((await store.listReleaseModels(release)).map(({ sensor, windowMs }) => [sensor, windowMs]));
+
+test('windows of sensors: of a model, of manifest.csv, or for all; what is said twice must agree', async () => {
+  const hourly = Buffer.from(withMetadata(svmBytes(1), new Map([['fleetscore.window', '1h']])));
+  const files = { 'h.onnx': hourly, 'p.onnx': svmBytes(2) };
+  const manifest = 'Device,Sensor,Model,Window\nw,1,h.onnx,\nw,2,p.onnx,10m\nw,3,p.onnx,\n';
+  const { release } = await publish(folder({ ...files, 'manifest.csv': manifest }), { windows: FLEET });
+  expect(await lengthsOf(release)).toEqual({ 1: HOUR_MS, 2: 600_000 });
+  const all = await publish(folder({ ...files, 'manifest.csv': manifest.replace('w,1,h.onnx,\n', '') }), {
+    windows: FLEET,
+    defaults: { windowMs: INTERVAL_MS },
+  });
+  // As long as the fleet's: nothing of its own.
+  expect(await lengthsOf(all.release)).toEqual({ 2: 600_000 });
+  const wrong = (line: string, more: Partial<PublishOptions> = {}): Promise<unknown> =>
+    publish(folder({ ...files, 'manifest.csv': `Device,Sensor,Model,Window\n${line}\n` }), { windows: FLEET, ...more });
+  const refused = (text: string): object => ({ message: expect.stringContaining(text) as unknown });
+  await expect(wrong('w,1,h.onnx,5m')).rejects.toMatchObject(
+    refused('its metadata says fleetscore.window = 1h, and a window of 5m is declared'),
+  );
+  await expect(wrong('w,2,p.onnx,7s')).rejects.toMatchObject(
+    refused("its window is 7s, but a window of a sensor's own is a whole number of the fleet's windows of 5s"),
+  );
+  await expect(wrong('w,2,p.onnx,soon')).rejects.toMatchObject(refused('line 2: the window "soon" is not a duration'));
+  const odd = Buffer.from(withMetadata(svmBytes(1), new Map([['fleetscore.window', 'hourly']])));
+  await expect(publish(folder({ 'model_w_4.onnx': odd }))).rejects.toMatchObject(
+    refused('metadata_props fleetscore.window "hourly" is not a duration'),
+  );
+  // Thresholds are set for a release of the same windows.
+  const [{ sensorId } = { sensorId: 0 }] = await store.listReleaseModels(release);
+  await setThreshold(store, {
+    sensor: { id: sensorId, device: 'w', sensor: '1', unit: '' },
+    threshold: above(3),
+    name: 'w-limited',
+    nowMs: 1,
+    from: release,
+  });
+  expect(await lengthsOf('w-limited')).toEqual({ 1: HOUR_MS, 2: 600_000 });
+  // The same folder with other windows is another release.
+  await expect(wrong('w,2,p.onnx,20m', { release })).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
+});
+
+test('sensors too slow for what their models look back on are told at publishing, and when skipped', async () => {
+  const bytes = svmBytes(1, ['mean', 'mean[-1]']);
+  const path = folder({ 'model_pace_1.onnx': bytes, 'model_pace_2.onnx': bytes, 'model_pace_3.onnx': svmBytes(1) });
+  const ids = await store.registerSensors(['1', '2', '3'].map((sensor) => ({ device: 'pace', sensor })));
+  const every = async (sensorIdFrom: number, stepMs: number): Promise<unknown> =>
+    store.loadWindows({ sensorIdFrom, startMs: 0, stepMs, windowsPerSensor: 50, values: new Float64Array(50).fill(1) });
+  await every(ids[0]!, 300_000);
+  await every(ids[1]!, INTERVAL_MS);
+  await every(ids[2]!, 300_000); // looks at no earlier window
+  const { slow, release } = await publish(path, { windows: FLEET });
+  expect(slow).toEqual({ slow: 1, looked: 2, everyMs: 300_000, windowMs: INTERVAL_MS, fitsMs: 300_000 });
+  const fitting = await publish(path, { windows: FLEET, defaults: { windowMs: 300_000 } });
+  expect(fitting.slow).toBeUndefined();
+  const sensors = await sensorsWithModels(store, release, [{ id: ids[0]!, device: 'pace', sensor: '1', unit: '' }]);
+  const period = { fromMs: 600_000, toMs: 1_200_000 };
+  const series = await store.readSeries({ from: ids[0]!, to: ids[0]! + 1 }, period);
+  const { verdicts } = await engine.score({ sensors, series, period, hopMs: INTERVAL_MS });
+  expect(verdicts).toMatchObject([
+    {
+      status: 'skipped',
+      message: expect.stringContaining(
+        'readings come every 5m and windows are 5s, so the window before is missing; publish with --window 5m',
+      ) as unknown,
+    },
+  ]);
 });
 
 const CASES = join(REFERENCE, '..', 'review', 'cases', 'mlnet');

@@ -69,6 +69,7 @@ function fleet(all: readonly Made[]) {
   const scored = (at: number): number[] => SENSORS.map((_, i) => i).filter((sensor) => rows(at, sensor).length > 0);
   const indexOf = (id: string): number => batches.findIndex((batch) => batch.id === id);
   const store = {
+    longestWindow: async () => 0,
     listBatches: async () => batches,
     listFiles: async (id: string, { after = '' } = {}): Promise<BatchFile[]> =>
       [...new Set(scored(indexOf(id)).map(chunkOf))]
@@ -203,12 +204,13 @@ const ROWS: readonly CountingRows[] = Array.from({ length: 9 }, (_, i) => ({
     value: j / 3,
     prediction: j % 5 === 0 ? (1 as const) : (0 as const),
     score: j === 1 ? Number.NaN : -j,
+    ...(i === 3 ? { windowMs: 3_600_000 } : {}),
   })),
 }));
 
 async function written(format: 'csv' | 'parquet'): Promise<{ bytes: Buffer; largest: number }> {
   const pieces: Uint8Array[] = [];
-  const sink = openSink(format, async (bytes) => void pieces.push(bytes));
+  const sink = openSink(format, async (bytes) => void pieces.push(bytes), 5_000);
   for (const some of ROWS) await sink.add(some);
   await sink.end();
   return { bytes: Buffer.concat(pieces), largest: Math.max(...pieces.map(({ length }) => length)) };
@@ -227,6 +229,7 @@ test('a Parquet file of several row groups reads back row by row, and is written
       Val: row.value,
       Prediction: row.prediction,
       Score: row.score,
+      Window: row.windowMs === undefined ? 5 : 3_600,
       Batch: batch.id,
       Release: batch.release,
     })),
@@ -240,7 +243,7 @@ test('a CSV file has a header and a row for each window, names quoted where they
   expect(largest).toBeLessThan(bytes.length / 10);
   const lines = bytes.toString().split('\n');
   expect(lines.pop()).toBe('');
-  expect(lines.shift()).toBe('TS,Device,Sensor,Val,Prediction,Score,Batch,Release');
+  expect(lines.shift()).toBe('TS,Device,Sensor,Val,Prediction,Score,Window,Batch,Release');
   expect(lines).toHaveLength(72_000);
-  expect(lines[24_001]).toBe('2026-02-25T06:13:20.001Z,"press ""7"", hall",s,0.3333333333333333,0,NaN,b-3,"r,1"');
+  expect(lines[24_001]).toBe('2026-02-25T06:13:20.001Z,"press ""7"", hall",s,0.3333333333333333,0,NaN,3600,b-3,"r,1"');
 });

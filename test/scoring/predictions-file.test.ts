@@ -41,6 +41,32 @@ test.each(PREDICTIONS_FORMATS)('windows without a prediction are not in the file
   ]);
 });
 
+test.each(PREDICTIONS_FORMATS)('the length of windows is told where a sensor has its own (%s)', async (format) => {
+  const [fleet, hourly] = sensorsOf(['a', 'b'], ['a', 'c']);
+  const sensors = [fleet!, { ...hourly!, windowMs: 3_600_000 }];
+  const series = seriesOf({ 1: [1], 2: [2, 3] }, START_MS);
+  const result = { scored: Uint8Array.of(1, 1, 0), anomaly: new Uint8Array(3), score: new Float64Array(3) };
+  const { bytes } = encodePredictions(format, sensors, series, result);
+  const row = { tsMs: START_MS, device: 'a', prediction: 0, score: 0 };
+  expect(await decodePredictions(bytes)).toEqual([
+    { ...row, sensor: 'b', value: 1 },
+    { ...row, sensor: 'c', value: 2, windowMs: 3_600_000 },
+  ]);
+  expect(await decodePredictions(bytes, hourly)).toEqual([{ ...row, sensor: 'c', value: 2, windowMs: 3_600_000 }]);
+  if (format === 'csv')
+    expect(Buffer.from(bytes).toString()).toBe(
+      'TS,Device,Sensor,Val,Prediction,Score,Window\n' +
+        '2026-11-23T14:00:00.000Z,a,b,1,0,0,\n2026-11-23T14:00:00.000Z,a,c,2,0,0,3600\n',
+    );
+  // Without a row of it the file is as ever, for older readers too.
+  const without = encodePredictions(format, sensors, series, { ...result, scored: Uint8Array.of(1, 0, 0) });
+  const plain = encodePredictions(format, [fleet!], seriesOf({ 1: [1] }, START_MS), {
+    ...result,
+    scored: Uint8Array.of(1),
+  });
+  expect(Buffer.compare(without.bytes, plain.bytes)).toBe(0);
+});
+
 test.each(PREDICTIONS_FORMATS)(
   'a long file is read in many turns, so that its reader goes on answering (%s)',
   async (format) => {

@@ -17,7 +17,7 @@ export function batchesContract(tools: ContractTools): void {
         name,
         T0,
         [
-          { sensorId: ids[2]!, model: b, threshold: { side: 'below', value: -4.25e-7 } },
+          { sensorId: ids[2]!, model: b, threshold: { side: 'below', value: -4.25e-7 }, windowMs: 3_600_000 },
           { sensorId: ids[0]!, model: a, pack: 'pack', packRow: 7 },
         ],
         [
@@ -45,6 +45,7 @@ export function batchesContract(tools: ContractTools): void {
           sensor: 's2',
           model: b,
           threshold: { side: 'below', value: -4.25e-7 },
+          windowMs: 3_600_000,
           bytes: 5,
           kind: 'onnx',
           features: ['mean'],
@@ -54,8 +55,17 @@ export function batchesContract(tools: ContractTools): void {
         ids[2],
       ]);
       expect(await failing(tools.store.listReleaseModels('nobody'))).toBe('RELEASE_UNKNOWN');
-      expect((await tools.store.releaseFeatures(name)).sort()).toEqual(['mean', 'mean[-1]']);
-      expect(await failing(tools.store.releaseFeatures('nobody'))).toBe('RELEASE_UNKNOWN');
+      const looks = await tools.store.releaseLooks(name);
+      expect(looks.sort((x, y) => y.features.length - x.features.length)).toEqual([
+        { features: ['mean', 'mean[-1]'] },
+        { features: ['mean'], windowMs: 3_600_000 },
+      ]);
+      expect(await failing(tools.store.releaseLooks('nobody'))).toBe('RELEASE_UNKNOWN');
+      expect(await tools.store.releaseWindows(name)).toEqual([3_600_000]);
+      expect(await failing(tools.store.releaseWindows('nobody'))).toBe('RELEASE_UNKNOWN');
+      expect(await tools.store.longestWindow()).toBe(3_600_000);
+      expect(await tools.store.windowsOfSensor(ids[2]!)).toEqual([3_600_000]);
+      expect(await tools.store.windowsOfSensor(ids[0]!)).toEqual([]);
     });
 
     test('a release is made once, whole or not at all', async () => {
@@ -182,14 +192,23 @@ export function batchesContract(tools: ContractTools): void {
       await tools.store.createRelease(
         name,
         T0,
-        [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0, threshold: { side: 'above', value: 3 } }],
+        [{ sensorId: ids[1]!, model, pack: 'p', packRow: 0, threshold: { side: 'above', value: 3 }, windowMs: MINUTE }],
         [{ model, bytes: 1, kind: 'onnx', features: [] }],
       );
       const batch = await newBatch({ release: name, sensorIds: [ids[2]!, ids[1]!, ids[1]!] });
       expect((await tools.store.createBatch(batch)).planned).toBe(2);
       const planned = await tools.store.plannedSensors(batch.id, { from: 1, to: ids[2]! + 1 });
       expect(planned).toMatchObject([
-        { id: ids[1], sensor: 's1', unit: '', model, pack: 'p', packRow: 0, threshold: { side: 'above', value: 3 } },
+        {
+          id: ids[1],
+          sensor: 's1',
+          unit: '',
+          model,
+          pack: 'p',
+          packRow: 0,
+          threshold: { side: 'above', value: 3 },
+          windowMs: MINUTE,
+        },
         { id: ids[2], sensor: 's2' },
       ]);
       expect(planned[1]).not.toHaveProperty('model');

@@ -270,6 +270,60 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await late()).toEqual([]);
     });
 
+    test('late readings of a longer window concern the period that its last part starts in, and later lags', async () => {
+      const [own, fleets] = (await sensors(2)) as [number, number];
+      const start = T0 - 50_000 * MINUTE;
+      const model = unique('model');
+      const name = unique('release');
+      await tools.store.createRelease(
+        name,
+        T0,
+        [
+          { sensorId: own, model, windowMs: 10 * MINUTE },
+          { sensorId: fleets, model },
+        ],
+        [{ model, bytes: 1, kind: 'onnx', features: ['mean'] }],
+      );
+      const at = { source: 'hub', partition: unique('p') };
+      let seq = -1;
+      const arrive = (value: number, startMs: number): Promise<void> =>
+        tools.store.commitReadings(
+          commit(
+            [own, fleets].map((id) => reading(id, value, startMs)),
+            { ...at, expectedSeq: seq, throughSeq: ++seq },
+          ),
+        );
+      const minute = (i: number): Period => ({ fromMs: start + i * MINUTE, toMs: start + (i + 1) * MINUTE });
+      for (let i = 0; i < 30; i += 3) await arrive(1, start + i * MINUTE);
+      for (let i = 0; i < 30; i++) {
+        const batch = await tools.store.createBatch(
+          await newBatch({ ...minute(i), release: name, sensorIds: [own, fleets] }),
+        );
+        const { changeId } = await tools.store.readSeries({ from: own, to: fleets + 1 }, minute(i));
+        const outcomes = [own, fleets].map((id) => scored(id, { windows: 1, anomalies: 0 }));
+        await tools.store.commitChunk(chunk(batch.id, 'c', outcomes, { changeId }));
+        await tools.store.finishBatch(batch.id, { status: 'completed', manifest: 'm', finishedAtMs: T0 });
+      }
+      const concerned = async (lag: number): Promise<[own: number[], fleets: number[]]> => {
+        const found: [number[], number[]] = [[], []];
+        for (let i = 0; i < 30; i++) {
+          const ids = await tools.store.changedSensors(minute(i), { own: { fleetMs: MINUTE, lag } });
+          if (ids.includes(own)) found[0].push(i);
+          if (ids.includes(fleets)) found[1].push(i);
+        }
+        return found;
+      };
+      expect(await concerned(1)).toEqual([[], []]);
+      await arrive(2, start + 2 * MINUTE);
+      expect(await concerned(0)).toEqual([[9], [2]]);
+      expect(await concerned(1)).toEqual([[9, 19], [2]]);
+      await arrive(2, start + 10 * MINUTE);
+      expect(await concerned(0)).toEqual([
+        [9, 19],
+        [2, 10],
+      ]);
+    });
+
     test('periods into which readings came after their newest batch began', async () => {
       const [id] = (await sensors(1)) as [number];
       const start = T0 + 5_000 * MINUTE;

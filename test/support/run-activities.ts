@@ -22,7 +22,7 @@ export interface BatchRun {
 
 export interface RunDeps
   extends
-    Pick<BatchDeps, 'store' | 'blobs' | 'pools' | 'filePerSensor'>,
+    Pick<BatchDeps, 'store' | 'blobs' | 'pools' | 'filePerSensor' | 'windows'>,
     Pick<ScoringDeps, 'engine' | 'hopMs'>,
     Partial<Pick<ScoringDeps, 'format'>> {}
 
@@ -45,12 +45,14 @@ export async function runBatch(
     now: Date.now,
     ...(deps.pools ? { pools: deps.pools } : {}),
     ...(deps.filePerSensor === undefined ? {} : { filePerSensor: deps.filePerSensor }),
+    ...(deps.windows ? { windows: deps.windows } : {}),
   });
   const scoring = createScoringActivities({
     store,
     blobs,
     engine,
     hopMs,
+    ...(deps.windows ? { windowMs: deps.windows.windowMs } : {}),
     worker: 'scoring@test#2',
     format,
     budget: createBudget(1_000_000),

@@ -112,8 +112,8 @@ test('predictions export writes what counts, whole or not at all, and says what 
     open: 0,
   });
   const [header, first, ...others] = piped.stdout.trim().split('\n');
-  expect(header).toBe('TS,Device,Sensor,Val,Prediction,Score,Batch,Release');
-  expect(first).toMatch(new RegExp(`^2026-03-02T10:00:00.000Z,plant-1,s2,10.1,0,[^,]+,${SECOND},second$`));
+  expect(header).toBe('TS,Device,Sensor,Val,Prediction,Score,Window,Batch,Release');
+  expect(first).toMatch(new RegExp(`^2026-03-02T10:00:00.000Z,plant-1,s2,10.1,0,[^,]+,5,${SECOND},second$`));
   expect(others).toHaveLength(WINDOWS - 1);
 
   // Nothing of the first release counts any more.

@@ -3,6 +3,7 @@
  */
 import type { Period } from '../../domain/time.ts';
 import { medianStep, thin } from '../../report/charts/chart-data.ts';
+import { levels } from '../../report/charts/levels.ts';
 import type { Range } from '../../scoring/normal-range.ts';
 import { bandOf, type Normal } from './normal.ts';
 import type { SensorSeries } from './series.ts';
@@ -21,7 +22,8 @@ export function chartJson(
   normals: ReadonlyMap<string, Normal>,
   alarmText: (alarm: SensorSeries['alarms'][number]) => string,
 ): object {
-  const { predictions, buckets, history, alarms, sensor, stepMs } = series;
+  const { buckets, history, alarms, sensor, stepMs } = series;
+  const predictions = series.predictions && levels(series.predictions, period);
   const kept = predictions ? thin(predictions, MOST_POINTS) : [];
   const t = kept.map((i) => predictions!.tsMs[i]!);
   const step = predictions ? medianStep(predictions.tsMs) : 0;

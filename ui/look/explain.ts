@@ -5,7 +5,8 @@
  */
 import type { Sensor } from '../../domain/sensor.ts';
 import type { Window } from '../../domain/reading.ts';
-import type { WindowShape } from '../../domain/windowing.ts';
+import { windowsOfSensor, type WindowShape } from '../../domain/windowing.ts';
+import { ownWindows } from '../../scoring/own-series.ts';
 import { parseFeatures, maxLag, type Feature } from '../../scoring/features.ts';
 import { beyond, type Range } from '../../scoring/normal-range.ts';
 import type { SensorHistoryRow, Store } from '../../storage/store.ts';
@@ -23,21 +24,26 @@ export interface FeatureSeen {
   readonly beyond?: number;
 }
 
-/** The features of the window that starts then; undefined where a window of them is not held any more. */
+/**
+ * The features of the window that starts then, one of the sensor's own where it has these; undefined where a window of
+ * them is not held any more.
+ */
 export async function featuresAt(
-  store: Pick<Store, 'readSensorWindows'>,
-  sensorId: number,
+  store: Pick<Store, 'readSensorWindows' | 'readSeries'>,
+  { id, windowMs }: { readonly id: number; readonly windowMs?: number },
   startMs: number,
-  { hopMs }: WindowShape,
+  fleet: WindowShape,
   normal: Normal,
 ): Promise<readonly FeatureSeen[] | undefined> {
   if (normal.kind === 'none') return undefined;
   const features = parseFeatures(JSON.stringify(normal.model.features));
   if (typeof features === 'string') return undefined;
-  const windows = await store.readSensorWindows(sensorId, {
-    fromMs: startMs - maxLag(features) * hopMs,
-    toMs: startMs + 1,
-  });
+  const { hopMs } = windowsOfSensor(fleet, windowMs);
+  const fromMs = startMs - maxLag(features) * hopMs;
+  const windows =
+    windowMs === undefined
+      ? await store.readSensorWindows(id, { fromMs, toMs: startMs + 1 })
+      : await ownWindows(store, { id, windowMs }, { fromMs, toMs: startMs + windowMs }, fleet);
   const byStart = new Map(windows.map((window) => [window.startMs, window]));
   const row = features.map((feature) => valueOf(byStart.get(startMs - feature.lag * hopMs), feature));
   if (row.includes(undefined)) return undefined;

@@ -12,6 +12,7 @@ import type { Sensor } from '../../domain/sensor.ts';
 import { HOUR_MS, type Period } from '../../domain/time.ts';
 import { columnsOf } from '../../report/collect/columns.ts';
 import type { PredictionSeries } from '../../report/collect/batch-data.ts';
+import { sourcesOf } from '../../scoring/read-predictions.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import type { PredictionSource, SensorHistoryRow, WindowBucket } from '../../storage/store.ts';
 import type { UiDeps } from '../deps.ts';
@@ -83,7 +84,7 @@ export function openSeries(deps: UiDeps): SeriesReader {
       ];
       const shared = { sensor, history, alarms };
       const fine = period.toMs - period.fromMs <= FINE_MS;
-      const sources = fine ? await store.predictionSources(sensor.id, period) : [];
+      const sources = fine ? await sourcesOf(store, sensor.id, period) : [];
       const bytes = sources.reduce((sum, { file }) => sum + (files.has(file.blob) ? 0 : file.bytes), 0);
       if (fine && bytes <= mostBytes && sources.length > 0)
         return { ...shared, predictions: columnsOf(await rows(sensor, sources, period)), buckets: [], stepMs: 0 };

@@ -58,6 +58,7 @@ export function stretchesOf({
   value,
   prediction,
   score,
+  lengthMs,
 }: PredictionSeries): Omit<Stretch, 'device' | 'sensor' | 'unit' | 'release'>[] {
   const normal = Array.from(score).filter((_, i) => prediction[i] === 0);
   const usual = normal.length === 0 ? 0 : normal.reduce((sum, one) => sum + one, 0) / normal.length;
@@ -75,7 +76,7 @@ export function stretchesOf({
   });
   return found.map(({ first, last, windows, peak }) => ({
     sinceMs: tsMs[first]!,
-    lastMs: tsMs[last]! + step,
+    lastMs: tsMs[last]! + (lengthMs?.[last] || step),
     goesOn: tsMs.length - 1 - last <= GAP_WINDOWS,
     windows,
     peakValue: value[peak]!,

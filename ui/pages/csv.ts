@@ -6,7 +6,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { cellOfName, encodeName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { firstWindowStart } from '../../domain/windowing.ts';
-import { PREDICTION_COLUMNS } from '../../domain/prediction.ts';
+import { PREDICTION_COLUMNS, WINDOW_COLUMN, windowKey } from '../../domain/prediction.ts';
+import { sourcesOf } from '../../scoring/read-predictions.ts';
 import type { App } from '../app.ts';
 import { asOf } from './device.ts';
 import { rangeOf, type RangeQuery } from './range.ts';
@@ -22,15 +23,23 @@ export async function predictionsCsv(app: App, request: FastifyRequest, reply: F
   const sensor = await sensorOf(app, request);
   const range = rangeOf(request.query as RangeQuery, await asOf(app));
   const store = await app.deps.store();
-  const sources = await store.predictionSources(sensor.id, range);
-  const byTime = new Map((await app.look.series.rows(sensor, sources, range)).map((row) => [row.tsMs, row]));
-  const lines = [...byTime.values()]
-    .sort((a, b) => a.tsMs - b.tsMs)
-    .map((row) =>
-      [isoTime(row.tsMs), field(row.device), field(row.sensor), row.value, row.prediction, row.score].join(','),
-    );
+  const sources = await sourcesOf(store, sensor.id, range);
+  const byWindow = new Map((await app.look.series.rows(sensor, sources, range)).map((row) => [windowKey(row), row]));
+  const rows = [...byWindow.values()].sort((a, b) => a.tsMs - b.tsMs);
+  const own = rows.some(({ windowMs }) => windowMs !== undefined);
+  const lines = rows.map((row) =>
+    [
+      isoTime(row.tsMs),
+      field(row.device),
+      field(row.sensor),
+      row.value,
+      row.prediction,
+      row.score,
+      ...(own ? [row.windowMs === undefined ? '' : row.windowMs / 1_000] : []),
+    ].join(','),
+  );
   return send(reply, `${encodeName(sensor.device)}-${encodeName(sensor.sensor)}-predictions.csv`, [
-    PREDICTION_COLUMNS.join(','),
+    [...PREDICTION_COLUMNS, ...(own ? [WINDOW_COLUMN] : [])].join(','),
     ...lines,
   ]);
 }

@@ -4,7 +4,8 @@
  */
 import type { FastifyRequest } from 'fastify';
 import { ask } from '../../domain/answer.ts';
-import { isoTime, parseTime, windowStart } from '../../domain/time.ts';
+import { defined } from '../../domain/defined.ts';
+import { isoTime, parseTime } from '../../domain/time.ts';
 import { rawReader } from '../../connect/raw-reader.ts';
 import { formatCount, formatMs, formatNumberOf, formatValue } from '../../report/format.ts';
 import { html, type Markup, type MarkupValue } from '../../report/page/markup.ts';
@@ -28,15 +29,17 @@ const MOST_MOVED = 8;
 export async function explainPage(app: App, request: FastifyRequest): Promise<string> {
   const sensor = await sensorOf(app, request);
   const { at } = request.query as { readonly at?: string };
-  const { windowMs, hopMs } = await app.look.shape();
-  const startMs = windowStart(parseTime(at ?? isoTime(app.deps.now()), 'at'), hopMs);
+  const fleetShape = await app.look.shape();
   const store = await app.deps.store();
   const found = await explain(
     { store, blobs: await app.deps.blobs(), ...rawReader(app.deps.config) },
     sensor,
-    startMs,
-    windowMs,
+    parseTime(at ?? isoTime(app.deps.now()), 'at'),
+    fleetShape,
   );
+  const { fromMs: startMs, toMs: endMs } = found.span;
+  // Windows of the sensor's own follow each other; the fleet's may overlap.
+  const hopMs = endMs - startMs === fleetShape.windowMs ? fleetShape.hopMs : endMs - startMs;
   const fleet = await app.look.fleet();
   const others = fleet.ofDevice(sensor.device).filter(({ id }) => id !== sensor.id);
   const moved = await ask(() => whatMoved(store, others, startMs));
@@ -57,7 +60,7 @@ export async function explainPage(app: App, request: FastifyRequest): Promise<st
     head: html`
       <nav class="walk" aria-label="Windows before and after">
         ${link(startMs - hopMs, '← Window before', 'prev')}
-        <a href="${sensorAt(sensor.device, sensor.sensor, startMs, startMs + windowMs)}">Chart around it</a>
+        <a href="${sensorAt(sensor.device, sensor.sensor, startMs, endMs)}">Chart around it</a>
         <span class="gap"></span>
         ${link(startMs + hopMs, 'Window after →', 'next')}
       </nav>`,
@@ -79,7 +82,13 @@ async function explained(
   const { prediction, batch } = lineage;
   const shape = await app.look.shape();
   const normal = await app.look.normal(sensor.id, batch.release);
-  const features = await featuresAt(store, sensor.id, startMs, shape, normal);
+  const features = await featuresAt(
+    store,
+    { id: sensor.id, ...defined({ windowMs: prediction.windowMs }) },
+    startMs,
+    shape,
+    normal,
+  );
   const before = await lastTime(store, sensor.id, batch.fromMs);
   const anomalous = prediction.prediction === 1;
   return html`
