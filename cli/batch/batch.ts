@@ -1,4 +1,5 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hostname } from 'node:os';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
@@ -24,7 +25,14 @@ import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { formatMs } from '../../report/format.ts';
 import { requestOf, type RequestOptions } from './request-options.ts';
-import { hasEnded } from '../../storage/store.ts';
+import { hasEnded, type Store } from '../../storage/store.ts';
+
+/** Its workflow writes the record within moments: until then no other command would find the batch. */
+const ON_RECORD_MS = 5_000;
+
+async function onRecord(store: Pick<Store, 'findBatch'>, id: string): Promise<void> {
+  for (const end = Date.now() + ON_RECORD_MS; Date.now() < end; await sleep(100)) if (await store.findBatch(id)) return;
+}
 
 interface WaitOption {
   readonly wait?: boolean;
@@ -88,7 +96,8 @@ async function start(
   const { id, runId, handle } = await startBatch(client, prefix, period, request);
   const link = context.uiLink(handle.workflowId, runId);
   const warnings = await takerWarnings(context);
-  if (!options.wait)
+  if (!options.wait) {
+    if (warnings.length === 0) await onRecord(store, id);
     return {
       data: { batch: id, workflowId: handle.workflowId, runId, warnings },
       text: [
@@ -98,6 +107,7 @@ async function start(
         `Then: fleetscore batch show ${id}`,
       ].join('\n'),
     };
+  }
   for (const warning of warnings) tell(`Warning: ${warning}`);
   const interrupted = interruption();
   const stopWatching = context.json ? undefined : await watchBatch(context, id, () => handle.query(progressQuery));
