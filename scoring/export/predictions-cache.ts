@@ -14,6 +14,8 @@ import { decodePredictions } from '../predictions-file.ts';
 
 /** Some 100 bytes a row. */
 const KEPT_ROWS = 500_000;
+/** Of files that are too large to keep their rows: that of a batch and those of the batches beside it. */
+const KEPT_BYTES = 256 * 1024 * 1024;
 const NO_ROWS: readonly Prediction[] = [];
 
 /** @throws FleetscoreError `PREDICTIONS_CORRUPT` when a file is not what was recorded, `BLOB_MISSING` */
@@ -24,11 +26,12 @@ export function openPredictions(blobs: BlobStore, keptRows = KEPT_ROWS): RowsOf 
     maxSize: keptRows,
     sizeCalculation: (bySensor) => [...bySensor.values()].reduce((sum, rows) => sum + rows.length, 1),
   });
-  let large: { readonly blob: string; readonly bytes: Uint8Array } | undefined;
+  const large = new LRUCache<string, Uint8Array>({ maxSize: KEPT_BYTES, sizeCalculation: ({ length }) => length + 1 });
   return async (batchId, file, sensor) => {
     if (file.rows > keptRows / 2) {
-      if (large?.blob !== file.blob) large = { blob: file.blob, bytes: await checked(blobs, batchId, file) };
-      return decodePredictions(large.bytes, sensor);
+      const bytes = large.get(file.blob) ?? (await checked(blobs, batchId, file));
+      large.set(file.blob, bytes);
+      return decodePredictions(bytes, sensor);
     }
     let bySensor = whole.get(file.blob);
     if (!bySensor) {
