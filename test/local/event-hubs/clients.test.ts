@@ -4,7 +4,7 @@
  * toolchain or its packages are missing, the test says so and is skipped. docs/emulator.md lists the versions.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -55,9 +55,21 @@ function javaProgram(): string | undefined {
   return javac.status === 0 ? folder : skipped('The client for Java', javac);
 }
 
+/** The program with the client for Rust, built once: some 260 crates. */
+function rustProgram(): string | undefined {
+  if (!asked('rust')) return undefined;
+  const target = join(PACKAGES_CACHE, 'eventhub-client-rust-0.16.0');
+  // What it resolves to is written beside the manifest: build a copy of it.
+  cpSync(join(HERE, 'rust-sdk'), join(target, 'source'), { recursive: true });
+  const options = { cwd: join(target, 'source'), encoding: 'utf8', timeout: 3_000_000 } as const;
+  const build = spawnSync('cargo', ['build', '--release', '--quiet', '--target-dir', target], options);
+  return build.status === 0 ? join(target, 'release', 'client') : skipped('The client for Rust', build);
+}
+
 const packages = pythonPackages('The client for Python', PACKAGES);
 const program = goProgram();
 const java = javaProgram();
+const rust = rustProgram();
 
 (packages === undefined ? test.skip : test)(
   'Python: synchronous, asynchronous, buffered, start positions, owner levels, two consumers that share',
@@ -154,4 +166,27 @@ const java = javaProgram();
     }
   },
   400_000,
+);
+
+(rust === undefined ? test.skip : test)(
+  'Rust: properties, batches, types, positions, owner levels',
+  async () => {
+    const emu = await emulator({ hubs: [{ name: 'readings', partitions: 2 }] });
+    const { stdout } = await run(rust ?? '', [emu.connectionString(), 'readings'], { timeout: 200_000 });
+    expect(JSON.parse(stdout)).toEqual({
+      properties: ['readings', ['0', '1']],
+      partition: [0, 3],
+      'partition 77': expect.stringContaining("partition '77' is invalid"),
+      events: ['0', '1', '2', 'alone'],
+      types: [],
+      'after a sequence number': ['2'],
+      'at a sequence number': ['1'],
+      'from a time': ['0'],
+      'first owner reads': true,
+      'lower level': expect.stringContaining("higher epoch '1' already exists"),
+      'higher level': ['0'],
+      'first owner is told': expect.stringContaining("higher epoch of '2'"),
+    });
+  },
+  250_000,
 );
