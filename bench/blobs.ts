@@ -52,7 +52,12 @@ async function roomsOf(connection: string): Promise<Rooms> {
 /** Of each shape: by container, what one batch adds. */
 async function countedIn(folder: string, batches: number): Promise<ReadonlyMap<string, Rooms>> {
   const home = mkdtempSync(join(tmpdir(), 'fleetscore-bench-blobs-'));
-  const env = { ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS } as NodeJS.ProcessEnv;
+  // The stack knows its own server; an older build does not read an empty configuration of Temporal's.
+  const env = Object.fromEntries(
+    Object.entries({ ...cleanEnv(), FLEETSCORE_HOME: home, FLEETSCORE_TOOLS_DIR: TOOLS }).filter(
+      ([name]) => !name.startsWith('TEMPORAL_'),
+    ),
+  ) as NodeJS.ProcessEnv;
   const run = promisify(execFile);
   const cli = (...args: string[]) =>
     run(process.execPath, ['--disable-warning=ExperimentalWarning', join(folder, 'bin/fleetscore.js'), ...args], {

@@ -122,6 +122,9 @@ async function checkEvents(
     const name = `${device} / ${sensor}: alarm ${record.id}`;
     const flags = alarmOf(record, { device, sensor, unit: '' }, undefined, nowMs);
     const events = await store.alarmEvents({ alarmId: record.id });
+    // The next batch may decide on it, or a person act, between the two reads.
+    const now = await store.findAlarm(record.id, nowMs);
+    if (now && now.version !== record.version) continue;
     // Those of alarms that are over and acknowledged are pruned before the alarm.
     if (events.length === 0 && !flags.retain) continue;
     const numbers = events.map(({ id }) => Number(id.split('.').at(-1)));

@@ -277,6 +277,15 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     const batchId = await look([bad], { from: 0, to: LENGTH });
     await raiseAlarms(deps, batchId);
     expect(await foundBy(deps, batchId)).toEqual([]);
+    // Somebody acts between the look at an alarm and the one at its events.
+    const busy: Store = {
+      ...store,
+      alarmEvents: async (query) => {
+        await store.actOnAlarm({ do: 'comment', id: query!.alarmId!, user: 'ann', atMs: T0, comment: 'seen' });
+        return store.alarmEvents(query);
+      },
+    };
+    expect(await foundBy({ ...deps, store: busy }, batchId)).toEqual([]);
     const [alarm] = await store.listAlarms({ sensorId: ids[0]! });
     const { id, sensorId, kind, facts, marks, incident, version } = alarm!;
     const record = { id, sensorId, kind, facts, marks, incident, version };
