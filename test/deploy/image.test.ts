@@ -240,6 +240,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'audit.ts': ['operator'],
   'batch-sql.ts': ['control'],
   'ingest.ts': ['ingest'],
+  'notices.ts': ['control'],
   'outcomes.ts': ['control', 'scoring'],
   'prune.ts': ['control'],
   'releases.ts': ['operator'],
