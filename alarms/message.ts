@@ -46,7 +46,9 @@ export function digest(notices: readonly Notice[]): Message {
     what: 'digest',
     timeMs: Math.max(...notices.map(({ timeMs }) => timeMs)),
     severity: Math.max(...incidents.map(({ severity }) => severity)),
-    text: `${incidents.length} incidents: ${goOn === 1 ? '1 goes on' : `${goOn} go on`}, ${over === 1 ? '1 is over' : `${over} are over`}`,
+    text:
+      `${incidents.length} incidents: ${goOn === 1 ? '1 goes on' : `${goOn} go on`}, ` +
+      (over === 1 ? '1 is over' : `${over} are over`),
     alarms: incidents.reduce((sum, { alarms }) => sum + alarms, 0),
     incidents: incidents.slice(0, NAMED).map(({ text, about }) => ({ text, about })),
     ...(more > 0 ? { more } : {}),
@@ -134,11 +136,12 @@ function levelOf(severity: number): string {
 export function mailOf(message: Message, appUrl?: string): Mail {
   const { about, what } = message;
   const head = what === 'closed' ? 'Over' : levelOf(message.severity);
+  const lines = linesOf(message).map(withoutControls);
   const links = appUrl === undefined ? [] : [about ? appPage(appUrl, 'alarms', about.alarm) : appUrl];
   const acks = about && what !== 'closed' ? [`Acknowledge it: fleetscore alarms ack ${about.alarm}`] : [];
   return {
     subject: withoutControls(`fleetscore: ${head}: ${message.text}`).slice(0, MOST_SUBJECT),
-    text: `${[...linesOf(message).map(withoutControls), '', `Severity ${message.severity} of 1000.`, ...acks, ...links].join('\n')}\n`,
+    text: [...lines, '', `Severity ${message.severity} of 1000.`, ...acks, ...links, ''].join('\n'),
     messageId: mailId(message.id),
     // Mail programs show an incident as one thread.
     ...(about ? { inReplyTo: mailId(about.incident) } : {}),

@@ -244,8 +244,8 @@ export const TABLE = {
       'FLEETSCORE_SMTP_URL',
       url(['smtp:', 'smtps:'], 'smtps://USER:PASSWORD@HOST:465 or smtp://USER:PASSWORD@HOST:587'),
       { secret: true },
-      'The mail server that tells of alarms: `smtps://USER:PASSWORD@HOST:465` or `smtp://USER:PASSWORD@HOST:587`, which ' +
-        'takes STARTTLS. A secret.',
+      'The mail server that tells of alarms: `smtps://USER:PASSWORD@HOST:465` or ' +
+        '`smtp://USER:PASSWORD@HOST:587`, which takes STARTTLS. A secret.',
     ),
     from: variable(
       'FLEETSCORE_MAIL_FROM',

@@ -105,7 +105,8 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
       ...(stale > 0 ? [`${formatCount(stale)} stale: active for a day and more.`] : []),
       ...(chattering > 0
         ? [
-            `${formatCount(chattering)} chattering, three times and more within an hour: a longer offDelay or a deadband helps.`,
+            `${formatCount(chattering)} chattering, three times and more within an hour: ` +
+              'a longer offDelay or a deadband helps.',
           ]
         : []),
       ...(left > 0 ? [`${formatCount(left)} shelved ${left === 1 ? 'is' : 'are'} not shown: --shelved`] : []),

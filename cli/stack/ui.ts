@@ -34,10 +34,12 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
   const tls = readTls(options);
   const origin = publicOrigin(config.appUrl);
   const local = isLoopbackHost(host) && origin === undefined;
+  const open =
+    origin === undefined ? `--host ${host} is not loopback` : `FLEETSCORE_APP_URL says that others come as ${origin}`;
   if (!local && config.appToken === undefined)
     throw new FleetscoreError(
       'NOT_CONFIGURED',
-      `${origin === undefined ? `--host ${host} is not loopback` : `FLEETSCORE_APP_URL says that others come as ${origin}`}: ` +
+      `${open}: ` +
         'without a token everybody who reaches it could see and steer the plant. ' +
         'Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)',
     );

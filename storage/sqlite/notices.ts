@@ -13,11 +13,14 @@ export const NOTICE_SQL = {
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (way, id) DO NOTHING`,
   worse: 'UPDATE alarm_notices SET severity = ? WHERE way = ? AND incident = ? AND is_open = 1',
   over: 'UPDATE alarm_notices SET is_open = 0 WHERE way = ? AND incident = ? AND is_open = 1',
-  due: `${ROW} INDEXED BY alarm_notices_due WHERE way = ? AND due_ms <= ? AND sent_ms IS NULL ORDER BY at_ms, id LIMIT ?`,
+  due: `
+    ${ROW} INDEXED BY alarm_notices_due WHERE way = ? AND due_ms <= ? AND sent_ms IS NULL
+    ORDER BY at_ms, id LIMIT ?`,
   claim: 'UPDATE alarm_notices SET due_ms = ? WHERE way = ? AND id = ?',
   sent: 'UPDATE alarm_notices SET sent_ms = ?, message = ? WHERE way = ? AND id = ? AND sent_ms IS NULL',
-  messages:
-    'SELECT COUNT(DISTINCT message) AS n FROM alarm_notices INDEXED BY alarm_notices_sent WHERE way = ? AND sent_ms > ?',
+  messages: `
+    SELECT COUNT(DISTINCT message) AS n FROM alarm_notices INDEXED BY alarm_notices_sent
+    WHERE way = ? AND sent_ms > ?`,
   ofIncident: `${ROW} WHERE incident = ? ORDER BY at_ms, made_ms, id`,
 } as const;
 

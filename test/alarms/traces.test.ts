@@ -331,7 +331,7 @@ const ours = traces.filter(({ name }) => name !== BY_NAME && !NOT_HERE.has(name)
     expect([what, event]).toMatchObject([what, flags]);
 });
 
-test('late-and-out-of-order-values: the newest window by time decides; what comes late belongs where its time is', () => {
+test('late-and-out-of-order-values: the newest window by time decides; what comes late counts at its time', () => {
   const keeper = new Keeper({ ...DEFAULT_RULE, onDelay: { windows: 1 }, offDelay: { windows: 1 } });
   const [ten, five, after] = [0, 60, 120];
   const early = [

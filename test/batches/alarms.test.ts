@@ -271,7 +271,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     expect(shown(await store.listAlarms({ sensorId: ids[0]! }))).toEqual(onePass(truth, 0, length, silent).standing());
   });
 
-  test('verify finds alarms that their predictions do not give, events that are lost, and a half-told incident', async () => {
+  test('verify finds alarms that predictions do not give, lost events, and a half-told incident', async () => {
     const { deps, ids, look } = await plant(store, 1);
     const bad = Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > 9 && at < 40 ? -1 : 1 }));
     const batchId = await look([bad], { from: 0, to: LENGTH });
@@ -380,7 +380,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
   const badFrom = (from: number, to: number): TruthWindow[] =>
     Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > from && at < to ? -1 : 1 }));
 
-  test('the webhook hears once of the opening of an incident and once of its end, signed, also after trouble', async () => {
+  test('the webhook hears once of an opening and once of its end, signed, also after trouble', async () => {
     const own = await open();
     const heard: { readonly id: string; readonly type: string; readonly signed: boolean }[] = [];
     let failures = 0;
@@ -433,7 +433,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     }
   });
 
-  test('quiet hours hold notices back until their end, as one, but not a severe one; the rate bounds what goes out', async () => {
+  test('quiet hours hold notices back until their end, as one, but not a severe one', async () => {
     const own = await open();
     try {
       await own.migrate();

@@ -112,13 +112,17 @@ const alarmLines = (alarms: readonly Alarm[]): Markup[] =>
       <p class="alarm-line">
         ${severityChip(alarm.facts.severity)}
         <span>
-          Part of an alarm: <a class="under" href="${alarmHref(alarm.id)}">${kindWord(alarm.kind).toLowerCase()} since</a>${' '}
+          Part of an alarm:${' '}
+          <a class="under" href="${alarmHref(alarm.id)}">${kindWord(alarm.kind).toLowerCase()} since</a>${' '}
           ${time(alarm.facts.sinceMs, 'second')},${' '}
           ${alarm.active ? 'still going on' : 'over'},${' '}
-          ${alarm.marks.ackedBy === undefined ? html`<b>not acknowledged</b>` : `acknowledged by ${alarm.marks.ackedBy}`}.
+          ${ackText(alarm)}.
         </span>
       </p>`,
   );
+
+const ackText = ({ marks: { ackedBy } }: Alarm): MarkupValue =>
+  ackedBy === undefined ? html`<b>not acknowledged</b>` : `acknowledged by ${ackedBy}`;
 
 function featureSection(features: readonly FeatureSeen[] | undefined, normal: Normal, unit: string): Markup {
   if (!features)
