@@ -136,8 +136,9 @@ export async function benchBlobs(argv: readonly string[]): Promise<void> {
     '## Blobs a batch leaves',
     '',
     `\`npm run bench -- --blobs --batches ${batches}${other ? ' --against FOLDER' : ''}\` on ` +
-      `${isoTime(Date.now()).slice(0, 10)}: a batch of the ${SAMPLE_FLEET.length} sensors of the sample plant, mean of ` +
-      `${batches}, ${SETTLE_MS / 1_000} s after the last one.${other ? ' The other build is the one before files were merged.' : ''}`,
+      `${isoTime(Date.now()).slice(0, 10)}: a batch of the ${SAMPLE_FLEET.length} sensors of the sample plant, ` +
+      `mean of ${batches}, ${SETTLE_MS / 1_000} s after the last one.` +
+      (other ? ' The other build is the one before files were merged.' : ''),
     '',
     `| workflows | container | blobs | appends |${other ? ' before: blobs | appends |' : ''}`,
     `| --- | --- | ---: | ---: |${other ? ' ---: | ---: |' : ''}`,

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL`: batches of a fleet on servers of one's own, or
- * beside another build (a worktree with its node_modules), in turns on one machine. Medians, and their ratios: on a
+ * `npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL`: batches of a fleet on servers of one's own,
+ * or beside another build (a worktree with its node_modules), in turns on one machine. Medians, and their ratios: on a
  * busy machine seconds say little, ratios and CPU do. CPU of a server that the stack did not start is not in it.
  *
  *   --sizes 1000,100000   fleets in groups (default 10000; none)      --children 500   a child workflow per sensor
@@ -59,7 +59,8 @@ export async function benchElsewhere(args: readonly string[]): Promise<void> {
   }
   process.stdout.write(
     `${machine.cores} cores (${machine.cpu}), load ${before} to ${load()}, medians of ${flags.rounds} rounds in turns` +
-      `${flags.temporal === undefined ? '' : `; Temporal at ${flags.temporal}`}${flags.sql === undefined ? '' : '; SQL Server'}\n\n` +
+      (flags.temporal === undefined ? '' : `; Temporal at ${flags.temporal}`) +
+      `${flags.sql === undefined ? '' : '; SQL Server'}\n\n` +
       elsewhereTable(figures),
   );
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ machine, figures }, null, 2)}\n`);

@@ -139,7 +139,9 @@ async function publishForests(
   };
 }
 
-/** Makes another forest of one, in its bytes: fitting and converting each would take longer than all that is measured. */
+/**
+ * Makes another forest of one, in its bytes: fitting and converting each would take longer than all that is measured.
+ */
 function shiftSplits(bytes: Uint8Array, by: number): void {
   const ensemble = decodeModel(bytes).graph!.node!.find(({ opType }) => opType === 'TreeEnsemble');
   const raw = ensemble!.attribute!.find(({ name }) => name === 'nodes_splits')!.t!.rawData!;

@@ -148,12 +148,15 @@ export async function benchOneSensor(argv: readonly string[]): Promise<void> {
       '## One sensor with millions of windows',
       '',
       `\`npm run bench -- --one-sensor --windows ${flags.windows}\` on ${new Date().toISOString().slice(0, 10)}, ` +
-        `${cpus().length} cores (${cpus()[0]?.model.trim()}), load before ${before}, Node ${process.version}. A batch ` +
-        'of one sensor, a window every 5 s; closing it includes manifest and pages. Blocked: the longest time in which ' +
+        `${cpus().length} cores (${cpus()[0]?.model.trim()}), load before ${before}, ` +
+        `Node ${process.version}. ` +
+        'A batch of one sensor, a window every 5 s; closing it includes manifest and pages. Blocked: the longest ' +
+        'time in which ' +
         'the control worker answers nobody (delay of its event loop). A second batch over the same period reads back ' +
         'what is served of every window.',
       '',
-      '| windows | predictions file | closing, s | blocked, ms | alarms, s | blocked, ms | alarms of a second batch, s | blocked, ms |',
+      '| windows | predictions file | closing, s | blocked, ms | alarms, s | blocked, ms ' +
+        '| alarms of a second batch, s | blocked, ms |',
       '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
       ...rows,
     ].join('\n');

@@ -35,10 +35,10 @@ export const packBlob = (sha256: string): string => `packs/${sha256.slice(0, 2)}
 export const batchFolder = (fromMs: number, batchId: string): string => `${compactTime(fromMs)}/${batchId}`;
 
 /**
- * Folder of a batch's predictions, as Hive names partitions: `from=2026-11-23T14-00-00Z/batch=20261123T141500Z-1a2b3c4d`.
- * Engines leave out what a query does not ask for by these names, and take both as columns: as text, all of them, and
- * in the order of time. A time that they would guess they guess differently; Polars 2.1.0 takes `20261123T140000Z` for
- * one and fails to read it.
+ * Folder of a batch's predictions, as Hive names partitions:
+ * `from=2026-11-23T14-00-00Z/batch=20261123T141500Z-1a2b3c4d`. Engines leave out what a query does not ask for by these
+ * names, and take both as columns: as text, all of them, and in the order of time. A time that they would guess they
+ * guess differently; Polars 2.1.0 takes `20261123T140000Z` for one and fails to read it.
  */
 export const predictionsFolder = (fromMs: number, batchId: string): string =>
   `from=${partitionTime(fromMs)}/batch=${batchId}`;

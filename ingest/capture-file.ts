@@ -147,7 +147,9 @@ const MAX_RATIO = 200;
 
 type Expand = (raw: Buffer) => Buffer;
 
-/** How blocks of a codec are made as long as they were. Azure writes null or deflate; tools that join files zstandard. */
+/**
+ * How blocks of a codec are made as long as they were. Azure writes null or deflate; tools that join files zstandard.
+ */
 function expanderOf(codec: string): Expand {
   if (codec === 'null') return (raw) => raw;
   if (codec === 'deflate') return bounded(inflateRawSync);

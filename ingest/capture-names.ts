@@ -1,6 +1,6 @@
 /**
- * Names of capture files in the format that an event hub has for them. Azure lets it be chosen, of nine tokens that must
- * all be there, in any order and with any text between them:
+ * Names of capture files in the format that an event hub has for them. Azure lets it be chosen, of nine tokens that
+ * must all be there, in any order and with any text between them:
  * https://learn.microsoft.com/azure/event-hubs/event-hubs-capture-overview (read in November 2026).
  */
 import { FleetscoreError } from '../domain/errors.ts';

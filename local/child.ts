@@ -41,8 +41,9 @@ export interface ChildOptions {
 
 /**
  * Node sizes the space for new objects by the memory of the machine: 192 MiB of each process where there are 24 GiB.
- * Workers that mostly wait for others need a quarter of it: 320 instead of 410 MiB resident for ingest, 310 instead of 500
- * for control, under the load of `npm run chaos -- --outages`. 16 MiB is what Node takes where there is little memory.
+ * Workers that mostly wait for others need a quarter of it: 320 instead of 410 MiB resident for ingest, 310 instead of
+ * 500 for control, under the load of `npm run chaos -- --outages`. 16 MiB is what Node takes where there is little
+ * memory.
  */
 export const LEAN: readonly string[] = ['--max-semi-space-size=16'];
 

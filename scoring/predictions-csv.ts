@@ -1,8 +1,8 @@
 /**
  * Predictions as CSV (RFC 4180 quoting, UTF-8, one line feed a row) with the columns of PREDICTION_COLUMNS.
  * Numbers are the shortest text that reads back as the same double; csv/rows.wat writes the rows. Names are written as
- * they are: those that a spreadsheet would take for a formula are refused at the door, and older ones are marked as text
- * (domain/sensor.ts).
+ * they are: those that a spreadsheet would take for a formula are refused at the door, and older ones are marked as
+ * text (domain/sensor.ts).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FleetscoreError } from '../domain/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * How many rows a model takes in one run. What its operators hold for a row cannot be seen in the file: 50 KB of support
- * vectors are 130 KB for every row. So the first runs are small, what they take is measured, and the next are as large
- * as fits the memory meant for them.
+ * How many rows a model takes in one run. What its operators hold for a row cannot be seen in the file: 50 KB of
+ * support vectors are 130 KB for every row. So the first runs are small, what they take is measured, and the next are
+ * as large as fits the memory meant for them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

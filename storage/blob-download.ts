@@ -98,8 +98,8 @@ const brokenOff = (cause: unknown): Error =>
   Object.assign(new Error(`the connection broke (${messageOf(cause)})`, { cause }), { name: 'RestError' });
 
 /**
- * Pieces to one body, each put in its place as it comes: joining hundreds of megabytes at the end would be one long turn
- * of the event loop, and twice the memory.
+ * Pieces to one body, each put in its place as it comes: joining hundreds of megabytes at the end would be one long
+ * turn of the event loop, and twice the memory.
  */
 async function gathered(
   parts: AsyncIterable<Piece>,

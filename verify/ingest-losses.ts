@@ -1,7 +1,7 @@
 /**
- * Readings that ingest may have lost without a word, found by what it does not decide by itself: what the event hub says
- * of each partition, and what raw capture holds. A hub that was made anew numbers its events anew, so that they are
- * taken for old ones; and what is in no capture file is gone once the hub has deleted it. Reads only.
+ * Readings that ingest may have lost without a word, found by what it does not decide by itself: what the event hub
+ * says of each partition, and what raw capture holds. A hub that was made anew numbers its events anew, so that they
+ * are taken for old ones; and what is in no capture file is gone once the hub has deleted it. Reads only.
  */
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { DAY_MS, isoTime } from '../domain/time.ts';
@@ -67,7 +67,8 @@ export function lossesOf(
     );
   if (hub && seam && seam.afterSeq === seam.beforeSeq + 1)
     losses.push(
-      `${name}: the hub was created at ${isoTime(hub.createdMs)} and began to count anew, but raw capture goes on from ` +
+      `${name}: the hub was created at ${isoTime(hub.createdMs)} and began to count anew, but raw ` +
+        `capture goes on from ` +
         `event ${seam.beforeSeq} to ${seam.afterSeq}: the first ${seam.beforeSeq + 1} events of the new hub were ` +
         'taken for old ones, and are in no window',
     );
@@ -77,7 +78,8 @@ export function lossesOf(
   if (captureIntervalMs !== undefined && behind >= CAPTURE_FEW && quietMs > CAPTURE_LATE * captureIntervalMs)
     losses.push(
       `${name}: ${behind} events are in the windows and in no file of raw capture, whose newest ` +
-        `${capturedMs === undefined ? 'is missing' : `begins at ${isoTime(capturedMs)}`}. Where they came just now, look ` +
+        `${capturedMs === undefined ? 'is missing' : `begins at ${isoTime(capturedMs)}`}. Where they ` +
+        `came just now, look ` +
         'again in a minute; else start the ingest worker again',
     );
   return losses;

@@ -59,7 +59,8 @@ export function registerBatchPlan(batch: Command): void {
   batch
     .command('plan')
     .description(
-      'dry run: which sensors a batch would score or skip, its groups, chunks and pools, how long it may take and what it will cost',
+      'dry run: which sensors a batch would score or skip, its groups, chunks and pools, how long it ' +
+        'may take and what it will cost',
     )
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
@@ -111,7 +112,8 @@ export function registerPredictions(program: Command): void {
   predictions
     .command('export')
     .description('write the predictions of a period that count, each window once, to one file')
-    // Not mandatory here: Commander gives them to the command above, which has them too; both come together in the action.
+    // Not mandatory here: Commander gives them to the command above, which has them too; both come together in the
+    // action.
     .addOption(fromOption())
     .addOption(toOption())
     .addOption(
@@ -141,7 +143,8 @@ export function registerReport(program: Command): void {
     .option('--out <file>', 'where the page goes (default: reports/<batch>.html in the home folder)')
     .option(
       '--site <folder>',
-      'write a site instead, as batches write it to Blob: fleet, heat map, a page per device, failures, model health, cost',
+      'write a site instead, as batches write it to Blob: fleet, heat map, a page per device, ' +
+        'failures, model health, cost',
     )
     .action(does(() => import('../batch/report.ts'), 'report'));
 }
@@ -153,7 +156,8 @@ export function registerExplain(program: Command): void {
     .argument('<device/sensor>', SENSOR)
     .argument(
       '<time>',
-      'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last one that had begun then',
+      'a time in the window, ISO 8601 (UTC when no zone is given); where windows overlap, the last ' +
+        'one that had begun then',
     )
     .argument('[more]', 'device, sensor and time may be three arguments')
     .usage('[options] <device/sensor> <time>')
@@ -164,18 +168,21 @@ export function registerVerify(program: Command): void {
   program
     .command('verify')
     .description(
-      'check that a batch lost nothing: outcomes, files, hashes, rows and totals; exit code 1 when something does not fit',
+      'check that a batch lost nothing: outcomes, files, hashes, rows and totals; exit code 1 when ' +
+        'something does not fit',
     )
     .argument('[batch]', 'id of the batch')
     .addOption(
       new Option(
         '--holes <n>',
-        'instead of a batch: look whether Blob has manifest and files of the newest n batches, and write lost manifests again',
+        'instead of a batch: look whether Blob has manifest and files of the newest n batches, and ' +
+          'write lost manifests again',
       ).argParser(asWhole(1, 1_000_000)),
     )
     .option(
       '--since <time>',
-      'instead of a batch: check all that began since this time, ISO 8601, or so long ago: 7d; also periods that no batch scored, and workflows that do not go on',
+      'instead of a batch: check all that began since this time, ISO 8601, or so long ago: 7d; also ' +
+        'periods that no batch scored, and workflows that do not go on',
     )
     .action(does(() => import('../batch/verify-command.ts'), 'run'));
 }

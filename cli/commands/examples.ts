@@ -64,7 +64,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'ingest try': ['ingest try payload.json', 'ingest try events.jsonl --mapping iot-hub'],
   'ingest rebuild': [
     `ingest rebuild ${HOUR}`,
-    `ingest rebuild ${HOUR} --names '{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{PartitionId}-{Hour}-{Minute}-{Second}'`,
+    `ingest rebuild ${HOUR} --names ` +
+      `'{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{PartitionId}-{Hour}-{Minute}-{Second}'`,
   ],
   'ingest deadletters': ['ingest deadletters', 'ingest deadletters --replay'],
   'db migrate': ['db migrate'],

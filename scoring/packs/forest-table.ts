@@ -1,7 +1,8 @@
 /**
  * Many forests in one graph: the nodes of all trees lie one behind the other, and every row walks all trees of its
- * forest at once, a step of the graph for a step of the trees. GatherElements over flat tensors costs a third of Gather.
- * The depths are added by CumSum over the first axis, which adds in the order of the trees, as TreeEnsemble does.
+ * forest at once, a step of the graph for a step of the trees. GatherElements over flat tensors costs a third of
+ * Gather. The depths are added by CumSum over the first axis, which adds in the order of the trees, as TreeEnsemble
+ * does.
  */
 import {
   DATA_TYPE,

@@ -1,14 +1,16 @@
 /**
- * The trees of a TreeEnsemble (ai.onnx.ml 5) in a form of a quarter of the bytes that is walked level by level: for each
- * node of a tree its split in single precision, its feature, and where both of its sides lead. All walks take as many
- * steps as the deepest leaf lies below its root: one that ends before waits in a node whose split is no number.
+ * The trees of a TreeEnsemble (ai.onnx.ml 5) in a form of a quarter of the bytes that is walked level by level: for
+ * each node of a tree its split in single precision, its feature, and where both of its sides lead. All walks take as
+ * many steps as the deepest leaf lies below its root: one that ends before waits in a node whose split is no number.
  */
 import { dimsOf, doubles, type OnnxAttribute, type OnnxNode, toNumber } from '../onnx-proto.ts';
 
 export interface Trees {
   /** First node of each tree among those of the model. */
   readonly roots: Int32Array;
-  /** The greatest single precision number up to the split: of numbers in single precision the same ones lie below it. */
+  /**
+   * The greatest single precision number up to the split: of numbers in single precision the same ones lie below it.
+   */
   readonly splits: Float32Array;
   readonly features: Uint8Array;
   /**

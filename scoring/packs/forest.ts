@@ -1,7 +1,7 @@
 /**
- * An IsolationForest of scikit-learn or PyOD, as the converter writes it (scoring/python/forest.py), behind scalers that
- * take each feature by itself: the depths of a row's leaves are added tree by tree in double precision, so a pack gives
- * the very scores of the single model where it adds them in the same order.
+ * An IsolationForest of scikit-learn or PyOD, as the converter writes it (scoring/python/forest.py), behind scalers
+ * that take each feature by itself: the depths of a row's leaves are added tree by tree in double precision, so a pack
+ * gives the very scores of the single model where it adds them in the same order.
  */
 import { DATA_TYPE, type OnnxModel } from '../onnx-proto.ts';
 import { type Forest, forestTable } from './forest-table.ts';

@@ -1,4 +1,7 @@
-/** The graph of a pack of models whose operators take each row by itself (rowwise-model.ts), over a table of their constants. */
+/**
+ * The graph of a pack of models whose operators take each row by itself (rowwise-model.ts), over a table of their
+ * constants.
+ */
 import {
   DATA_TYPE,
   doubleTensor,

@@ -1,6 +1,7 @@
 /**
  * Reads models of the converter (scoring/python) whose operators take each row by itself: values are [N, K] throughout,
- * and each constant is a number for every column, the right side of a product, or a table that rows look something up in.
+ * and each constant is a number for every column, the right side of a product, or a table that rows look something up
+ * in.
  */
 import {
   DATA_TYPE,
@@ -18,7 +19,9 @@ import { type Scaling, SCALING } from './probe-rows.ts';
 
 /** A constant of the graph. */
 export interface Constant {
-  /** What an operator does with it: a number for each column, the right side of a product, a table, or whole numbers. */
+  /**
+   * What an operator does with it: a number for each column, the right side of a product, a table, or whole numbers.
+   */
   readonly use: 'columns' | 'matrix' | 'table' | 'integers';
   readonly dims: readonly number[];
   readonly values: Float64Array | readonly number[];

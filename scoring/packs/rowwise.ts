@@ -1,7 +1,7 @@
 /**
  * Linear and kernel machines, envelopes, mixtures, neighbours, histograms, behind any scalers, as the converter writes
- * them. Two of one structure differ in their constants alone, so one graph serves both where each constant becomes a part
- * of a table row: values [N, K] become [models, rows, K], and every operator stays what it is, in its place.
+ * them. Two of one structure differ in their constants alone, so one graph serves both where each constant becomes a
+ * part of a table row: values [N, K] become [models, rows, K], and every operator stays what it is, in its place.
  */
 import type { OnnxModel } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';

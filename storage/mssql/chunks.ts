@@ -26,8 +26,10 @@ export const CHUNK_SQL = {
   addChunk: tsql(
     { ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' },
     `
-    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed, cancelled, windows, anomalies, pool)
-    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed, @cancelled, @windows, @anomalies, @pool)`,
+    INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256, scored, skipped, failed,
+                        cancelled, windows, anomalies, pool)
+    VALUES (@batchKey, @name, @blob, @rowCount, @bytes, @sha256, @scored, @skipped, @failed,
+            @cancelled, @windows, @anomalies, @pool)`,
   ),
   // In one UPDATE every expression sees the old row: a file that is there stays, all of it.
   addToChunk: tsql(
@@ -74,8 +76,10 @@ export const CHUNK_SQL = {
       changeId: 'BIGINT',
     },
     `
-    INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
-    SELECT c.batch_key, @sensorId, c.chunk_key, @status, @class, @message, @windows, @anomalies, a.id, @attempt, @changeId
+    INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id,
+                          attempt, change_id)
+    SELECT c.batch_key, @sensorId, c.chunk_key, @status, @class, @message, @windows, @anomalies, a.id, @attempt,
+           @changeId
     FROM chunks c LEFT JOIN artifacts a ON a.name = @model
     WHERE c.batch_key = @batchKey AND c.name = @chunk
       AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = @sensorId)`,

@@ -248,7 +248,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     );
   });
 
-  test('periods that overlap by hours, as of schedules that start at different times, give the alarms of one pass', async () => {
+  test('periods of schedules that overlap by hours give the alarms of one pass', async () => {
     const { deps, ids, look } = await plant(store, 1);
     // Three hours and a half; the first alarm is over long before the second batch begins.
     const length = 2_520;
@@ -317,7 +317,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     expect(await foundBy(deps, batchId)).toEqual([expect.stringContaining('was told by events as begun alone')]);
   });
 
-  test('batches that overlap before the first window of a sensor give the alarms of one pass, in any order', async () => {
+  test('batches that overlap before the first window of a sensor give the alarms of one pass', async () => {
     const hour = 720;
     const truth = [23, 24, 25].map((h) => ({ at: h * hour, value: h, score: 1 }));
     const looks = [

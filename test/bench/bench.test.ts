@@ -61,7 +61,7 @@ test('wrong options are refused with the right ones', async () => {
   );
   await expect(run).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/--peers knows process, ray, dask, prefect, dagster, not "spark"/),
+    stderr: expect.stringMatching(/--peers knows process, ray, dask, prefect, dagster, loop, not "spark"/),
   });
 }, 60_000);
 

@@ -157,7 +157,7 @@ test.each<[readonly string[], number, RegExp]>([
   [['predictions', 'nope'], 1, /"nope" is not the name of a sensor: a sensor is named device\/sensor/],
   [['models', 'publish', '/nowhere'], 1, /\/nowhere cannot be read: there is no such folder\. Give/],
   [['predictions', 'a', 'b', '--from', '2026-03-02', '--to', '2026-03-01'], 2, /--to .* must be later than --from/],
-  [['send', '/'], 1, /\/ is a folder\. Name one CSV file/],
+  [['send', '/'], 1, /\/ is a folder\. Name the files in it, for example \/\*\.csv/],
   [['send', '/nowhere.csv'], 1, /\/nowhere.csv cannot be read: there is no such file/],
   [['scores'], 2, /unknown command/],
 ])('fleetscore %j ends with %d and says why', async (args, code, message) => {

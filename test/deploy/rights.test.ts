@@ -32,6 +32,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   alarms: ['alarms', 'alarm_events', 'alarm_clock'],
   'signals of alarms': ['alarm_signals'],
   'work of alarms': ['alarm_batches', 'alarm_links', 'alarm_live'],
+  'notices of alarms': ['alarm_notices'],
   'rules and shelves of alarms': ['alarm_rules', 'alarm_shelves'],
   'log of actions': ['audit'],
   outcomes: ['outcomes', 'failed_by', 'challenged'],

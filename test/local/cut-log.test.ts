@@ -21,7 +21,7 @@ test('a log whose last line was cut goes on with a line of its own', async () =>
   }
 });
 
-test('a file that does not fit is told as such, with the room that is left; the store is not blamed for its copy', () => {
+test('a file that does not fit is told as such, with the room that is left', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
   const sqliteFull = Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 });
   const copy = join(dir, 'copy.db');

@@ -245,7 +245,7 @@ describe('from a manifest to predictions', () => {
     writeFileSync(join(models, 'manifest.csv'), 'Device,Sensor,Model,Machine\nplant-1,s1,one.onnx,big\n');
     const deps = { store, blobs: server.blobs, nowMs: SMALL_PERIOD.fromMs + 2, pools: new Set(['big']) };
     await expect(publishModels(models, deps)).rejects.toThrow(
-      /the header must be Device,Sensor,Model, and after these any of Pool,Features,Label,Threshold,Window; got .*Machine/,
+      /the header must be Device,Sensor,Model, and after these any of Pool,.*,Threshold,Window; got .*Machine/,
     );
     writeFileSync(join(models, 'manifest.csv'), `${header}plant-1,s1,one.onnx,\n`);
     const { release } = await publishModels(models, deps);

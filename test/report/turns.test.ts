@@ -136,7 +136,7 @@ test('files that overlap are one list by time in which the later batch has the w
     model: 'm',
     file: { chunk: 'c', blob: String(i), rows: 0, bytes: 0, sha256 },
   })) as unknown as readonly PredictionSource[];
-  const store = { predictionSources: async () => sources } as unknown as Store;
+  const store = { predictionSources: async () => sources, windowsOfSensor: async () => [] } as unknown as Store;
   const blobs = {
     get: async (container: string, name: string) => {
       expect(container).toBe(CONTAINERS.predictions);

@@ -52,7 +52,8 @@ const written = (columns: ReturnType<typeof rowsOf>, nameOf: (id: number) => str
 const expected = (columns: ReturnType<typeof rowsOf>, nameOf: (id: number) => string): string =>
   Array.from(columns.sensorId, (id, row) =>
     columns.scored[row] === 1
-      ? `${isoTime(columns.startMs[row]!)}${nameOf(id)}${columns.mean[row]},${columns.anomaly[row]},${columns.score[row]}\n`
+      ? `${isoTime(columns.startMs[row]!)}${nameOf(id)}${columns.mean[row]},` +
+        `${columns.anomaly[row]},${columns.score[row]}\n`
       : '',
   ).join('');
 

@@ -1,4 +1,6 @@
-/** Packs of isolation forests say what the forests say alone, bit for bit, and take nothing that only looks like one. */
+/**
+ * Packs of isolation forests say what the forests say alone, bit for bit, and take nothing that only looks like one.
+ */
 import fc from 'fast-check';
 import { decodeModel, type OnnxNode } from '../../scoring/onnx-proto.ts';
 import { singleUpTo } from '../../scoring/packs/forest-trees.ts';

@@ -270,7 +270,7 @@ export function outcomesContract(tools: ContractTools): void {
       expect(await late()).toEqual([]);
     });
 
-    test('late readings of a longer window concern the period that its last part starts in, and later lags', async () => {
+    test('late readings of a longer window concern the period of its last part, and later lags', async () => {
       const [own, fleets] = (await sensors(2)) as [number, number];
       const start = T0 - 50_000 * MINUTE;
       const model = unique('model');

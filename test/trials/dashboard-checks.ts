@@ -1,6 +1,6 @@
 /**
- * What each panel of the dashboard has to show, by the store. A rate or an increase is what Prometheus makes of samples,
- * which reaches at most half a scrape beyond them: it may differ by a twentieth; everything else is equal.
+ * What each panel of the dashboard has to show, by the store. A rate or an increase is what Prometheus makes of
+ * samples, which reaches at most half a scrape beyond them: it may differ by a twentieth; everything else is equal.
  */
 import type { Batch } from '../../storage/store.ts';
 

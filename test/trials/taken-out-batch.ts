@@ -10,7 +10,7 @@ import { putModel } from '../scoring/fleet.ts';
 import { svmBytes } from '../scoring/models.ts';
 import { startBlobServer } from '../support/own-blob-server.ts';
 import { runBatch } from '../support/run-activities.ts';
-import type { Outcome } from './taken-out.ts';
+import type { Outcome } from './taken-out-outcome.ts';
 
 const HOP_MS = 5_000;
 const LAG = 3;

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { PartitionProgress, Store } from '../../storage/store.ts';
 import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
-import type { Outcome } from './taken-out.ts';
+import type { Outcome } from './taken-out-outcome.ts';
 
 /** Ten times that without a file, and `verify` calls it missing. */
 const CAPTURE_MS = 4_000;

@@ -14,19 +14,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BATCH_CASES } from './taken-out-batch.ts';
 import { INGEST_CASES } from './taken-out-ingest.ts';
+import type { Outcome } from './taken-out-outcome.ts';
 import { MENDS } from './take-out.ts';
-
-/** What became of a trial. */
-export interface Outcome {
-  /** What is in no window, in no capture file, or has no prediction, and nobody was told. */
-  readonly lost: number;
-  readonly of: number;
-  readonly what: string;
-  /** What ingest or the batch said of it by itself. */
-  readonly told: readonly string[];
-  /** What `verify` says. */
-  readonly found: readonly string[];
-}
 
 const CASES: Readonly<Record<string, (dir: string) => Promise<Outcome>>> = { ...INGEST_CASES, ...BATCH_CASES };
 const { values: flags } = parseArgs({
@@ -53,7 +42,8 @@ for (const mend of mends) {
   const [whole, without] = [run(mend, false), run(mend, true)];
   const said = ({ told }: Outcome): string => told[0] ?? 'nothing';
   console.log(
-    `| ${mend} | ${shown(whole)} | ${said(whole)} | ${shown(without)} | ${said(without)} | ${without.found[0] ?? 'nothing'} |`,
+    `| ${mend} | ${shown(whole)} | ${said(whole)} | ${shown(without)} | ${said(without)} | ` +
+      `${without.found[0] ?? 'nothing'} |`,
   );
   if (whole.lost > 0 || without.lost === 0 || without.found.length === 0) wrong += 1;
 }

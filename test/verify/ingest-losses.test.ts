@@ -1,4 +1,7 @@
-/** Readings that ingest lost without a word are found by what the hub says and raw capture holds, whatever ingest decided. */
+/**
+ * Readings that ingest lost without a word are found by what the hub says and raw capture holds, whatever ingest
+ * decided.
+ */
 import { expect, test } from '@jest/globals';
 import { captureName } from '../../ingest/capture.ts';
 import { writeCapture } from '../../ingest/capture-file.ts';
@@ -34,14 +37,13 @@ const losses = (evidence: Omit<PartitionEvidence, 'nowMs'>, captureIntervalMs: n
 const file = { capturedMs: T0 - MINUTE_MS };
 
 test('a partition that is the one that was read, behind or caught up, has no loss', () => {
-  const [fresh] = [{ progress: progress({ appliedSeq: -1, capturedSeq: -1 }), hub: hub({ lastSeq: -1 }) }];
   for (const evidence of [
     { progress: progress(), hub: hub(), ...file },
     { progress: progress(), hub: hub({ lastSeq: 900, lastEnqueuedMs: T0 }), ...file },
     { progress: progress(), ...file },
     { progress: progress({ capturedSeq: 420 }), hub: hub(), capturedMs: T0 - DAY_MS },
     { progress: progress(), hub: hub(), seam: { beforeSeq: 320, afterSeq: 0 }, ...file },
-    fresh!,
+    { progress: progress({ appliedSeq: -1, capturedSeq: -1 }), hub: hub({ lastSeq: -1 }) },
   ])
     expect(losses(evidence, MINUTE_MS)).toEqual([]);
 });
