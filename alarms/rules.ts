@@ -7,6 +7,7 @@
 import { notifyIn, type NotifySettings } from './notify-settings.ts';
 import { MAX_SEVERITY, MIN_SEVERITY } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
+import { globMatches } from '../domain/glob.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { HOUR_MS, parseDurationOrZero } from '../domain/time.ts';
 import { defined } from '../domain/defined.ts';
@@ -81,34 +82,12 @@ export function ruleFor({ entries }: AlarmRules, { device, sensor }: SensorKey, 
   let rule: { -readonly [K in keyof AlarmRule]?: AlarmRule[K] | undefined } = DEFAULT_RULE;
   for (const entry of entries)
     if (
-      matches(entry.device ?? '*', device) &&
-      matches(entry.sensor ?? '*', sensor) &&
-      matches(entry.release ?? '*', release)
+      globMatches(entry.device ?? '*', device) &&
+      globMatches(entry.sensor ?? '*', sensor) &&
+      globMatches(entry.release ?? '*', release)
     )
       rule = { ...rule, ...entry.set };
   return rule as AlarmRule;
-}
-
-/** `*` stands for any characters, `?` for one. In time of pattern by name: a rule may hold many stars. */
-export function matches(pattern: string, name: string): boolean {
-  let at = 0;
-  let from = 0;
-  let star = -1;
-  let resume = 0;
-  while (at < name.length) {
-    if (pattern[from] === '*') {
-      star = from++;
-      resume = at;
-    } else if (from < pattern.length && (pattern[from] === '?' || pattern[from] === name[at])) {
-      from += 1;
-      at += 1;
-    } else if (star >= 0) {
-      from = star + 1;
-      at = ++resume;
-    } else return false;
-  }
-  while (pattern[from] === '*') from += 1;
-  return from === pattern.length;
 }
 
 /** What is worth recording of a sensor for any of the rules: the least of each. */

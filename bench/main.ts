@@ -69,33 +69,18 @@ function flagsOf() {
   }
 }
 
-if (process.argv.includes('--year')) {
-  await benchYear(process.argv.slice(2));
-  process.exit();
-}
-
-if (process.argv.includes('--forests')) {
-  await benchForests(process.argv.slice(2));
-  process.exit();
-}
-
-if (process.argv.includes('--alarms')) {
-  await benchAlarms(process.argv.slice(2));
-  process.exit();
-}
-
-if (process.argv.includes('--ui')) {
-  await benchUi(process.argv.slice(2));
-  process.exit();
-}
-
-if (process.argv.includes('--blobs')) {
-  await benchBlobs(process.argv.slice(2));
-  process.exit();
-}
-
-if (process.argv.includes('--one-sensor')) {
-  await benchOneSensor(process.argv.slice(2));
+/** Measurements that stand alone, by their flag. */
+const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
+  '--year': benchYear,
+  '--forests': benchForests,
+  '--alarms': benchAlarms,
+  '--ui': benchUi,
+  '--blobs': benchBlobs,
+  '--one-sensor': benchOneSensor,
+};
+const alone = Object.keys(ALONE).find((flag) => process.argv.includes(flag));
+if (alone !== undefined) {
+  await ALONE[alone]!(process.argv.slice(2));
   process.exit();
 }
 

@@ -2,7 +2,7 @@
  * Which readings become windows. What a filter drops is counted and stays in raw capture, so a wider filter can
  * be applied later by a rebuild.
  */
-import { globMatches } from './glob.ts';
+import { globMatches } from '../domain/glob.ts';
 import type { ParsedReading } from './parse-event.ts';
 
 /**

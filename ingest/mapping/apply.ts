@@ -3,7 +3,7 @@
  * a rebuild from raw capture and a replay of a dead letter make the same readings.
  */
 import { shown } from '../../domain/describe.ts';
-import { globMatches } from '../glob.ts';
+import { globMatches } from '../../domain/glob.ts';
 import { membersOf, type CheckReading, type ParsedReading } from '../parse/reading.ts';
 import type { Problem } from '../parse/problems.ts';
 import type { TimeUnit } from '../../domain/time.ts';

@@ -3,7 +3,7 @@
  * Decided once, from the names alone; what does not fit is told before a row is read.
  */
 import { nameProblem } from '../../domain/sensor.ts';
-import { globMatches } from '../glob.ts';
+import { globMatches } from '../../domain/glob.ts';
 
 const COLUMNS = ['ts', 'device', 'sensor', 'value', 'quality'] as const;
 export type Column = (typeof COLUMNS)[number];

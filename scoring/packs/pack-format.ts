@@ -7,7 +7,15 @@ import { messageOf } from '../../domain/errors.ts';
 import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { type Feature, parseFeatures } from '../features.ts';
 import { modelError } from '../model-problem.ts';
-import { DATA_TYPE, decodeMetadata, type OnnxEntry, type OnnxGraph, tensorInfo } from '../onnx-proto.ts';
+import {
+  DATA_TYPE,
+  decodeMetadata,
+  node,
+  type OnnxEntry,
+  type OnnxGraph,
+  type OnnxNode,
+  tensorInfo,
+} from '../onnx-proto.ts';
 
 /**
  * A block is some models with as many rows of features each. Inputs `row` int32 [M], the row of the table of each
@@ -27,6 +35,17 @@ export const packPorts = (width: number): Required<Pick<OnnxGraph, 'input' | 'ou
     tensorInfo(PACK_PORTS.scores, DATA_TYPE.double, ['M', 'R']),
   ],
 });
+
+/**
+ * From `score_column` [M, R, 1] to both outputs, with the constants `axis_2` and `zero`: normal above zero. "Not
+ * greater" rather than "less or equal": a score that is not a number is an anomaly.
+ */
+export const normalAboveZero = (): OnnxNode[] => [
+  node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
+  node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
+  node('Not', ['normal'], ['not_normal']),
+  node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+];
 
 const KEYS = {
   format: 'fleetscore.pack.format',

@@ -18,7 +18,7 @@ import {
 } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
-import { PACK_PORTS, packPorts } from './pack-format.ts';
+import { normalAboveZero, PACK_PORTS, packPorts } from './pack-format.ts';
 import { rowTable } from './row-table.ts';
 import { paddedSize } from './sizes.ts';
 
@@ -193,11 +193,7 @@ function graphOf(table: Float64Array, rows: number, width: number, size: number)
       node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
       node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
       node('Add', ['weighted', 'intercept'], ['score_column']),
-      node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
-      // Not greater, rather than less or equal: a score that is not a number is an anomaly.
-      node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
-      node('Not', ['normal'], ['not_normal']),
-      node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+      ...normalAboveZero(),
     ],
     initializer: [
       doubleTensor('table', [rows, rowWidth(width, size)], table),

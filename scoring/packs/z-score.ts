@@ -13,7 +13,7 @@ import {
 } from '../onnx-proto.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphPattern, inputWidth, matchGraph } from './match-graph.ts';
-import { PACK_PORTS, packPorts } from './pack-format.ts';
+import { normalAboveZero, PACK_PORTS, packPorts } from './pack-format.ts';
 import { rowTable } from './row-table.ts';
 
 export interface ZScore {
@@ -80,10 +80,7 @@ const graphOf = (table: Float64Array, rows: number): OnnxGraph => ({
     node('Div', ['centered', 'scale'], ['scaled']),
     node('Abs', ['scaled'], ['distance']),
     node('Sub', ['threshold', 'distance'], ['score_column']),
-    node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
-    node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
-    node('Not', ['normal'], ['not_normal']),
-    node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),
+    ...normalAboveZero(),
   ],
   initializer: [
     doubleTensor('table', [rows, 3], table),

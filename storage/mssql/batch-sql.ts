@@ -66,7 +66,8 @@ const POOL = { ...MODELS, pool: 'NVARCHAR(128)' } as const;
 
 const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 
-const COUNTS = {
+/** Types of what is counted of a batch and of a chunk. */
+export const COUNTS = {
   scored: 'BIGINT',
   skipped: 'BIGINT',
   failed: 'BIGINT',

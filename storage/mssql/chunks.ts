@@ -7,21 +7,13 @@ import { batchClosed, batchUnknown, clipMessage } from '../failures.ts';
 import { recordedCounts, statusCode, type Recorded } from '../rows.ts';
 import type { ChunkResult } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
+import { COUNTS } from './batch-sql.ts';
 import type { Transaction } from './connection.ts';
 import { tsql } from './statement.ts';
 import { LostRace } from './transient.ts';
 
 const KEY = { batchKey: 'INT' } as const;
 export const FILE = { blob: 'NVARCHAR(1000)', rowCount: 'BIGINT', bytes: 'BIGINT', sha256: 'NVARCHAR(128)' } as const;
-const COUNTS = {
-  scored: 'BIGINT',
-  skipped: 'BIGINT',
-  failed: 'BIGINT',
-  cancelled: 'BIGINT',
-  windows: 'BIGINT',
-  anomalies: 'BIGINT',
-} as const;
-
 export const CHUNK_SQL = {
   addChunk: tsql(
     { ...KEY, name: 'NVARCHAR(800)', ...FILE, ...COUNTS, pool: 'NVARCHAR(128)' },

@@ -4,7 +4,8 @@
 import { actOn } from '../../alarms/act.ts';
 import { flagsOf } from '../../alarms/flags.ts';
 import { incidentsOf } from '../../alarms/incidents.ts';
-import { DEFAULT_RULE, matches, parseRules, ruleFor, type AlarmRule } from '../../alarms/rules.ts';
+import { DEFAULT_RULE, parseRules, ruleFor, type AlarmRule } from '../../alarms/rules.ts';
+import { globMatches } from '../../domain/glob.ts';
 import { alarmSentence, spanText } from '../../alarms/sentence.ts';
 import type { Alarm, AlarmAction, AlarmRecord } from '../../domain/alarm.ts';
 import { HOP, Keeper, type TruthWindow } from './truth.ts';
@@ -185,7 +186,7 @@ describe('rules', () => {
     ['*temp', 'oil-temp', true],
     ['a.c', 'abc', false],
   ])('%s and %s', (pattern, name, fits) => {
-    expect(matches(pattern, name)).toBe(fits);
+    expect(globMatches(pattern, name)).toBe(fits);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { createFilter } from '../../ingest/filter.ts';
-import { globMatches } from '../../ingest/glob.ts';
+import { globMatches } from '../../domain/glob.ts';
 
 const reading = { tsMs: 0, device: 'line-7/pump', sensor: 'temp', value: 20 };
 

@@ -1,6 +1,6 @@
 /** Patterns of names: `*` for any text, `?` for one character. */
 
-/** Time at most length of pattern times length of text: no pattern can stall ingest, as a regular expression can. */
+/** Time at most length of pattern times length of text: none can stall a process, as a regular expression can. */
 export function globMatches(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;
