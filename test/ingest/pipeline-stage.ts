@@ -170,3 +170,16 @@ export async function capturedEvents(blobs: BlobStore, folder: string): Promise<
   for (const { name } of files) events.push(...readCapture(await blobs.get('raw', name), name));
   return events;
 }
+
+/** Readings of eleven devices, out of order within a few seconds, some twice. */
+export function stream(count: number): SentReading[] {
+  return Array.from({ length: count }, (_, n) => {
+    const i = n % 97 === 0 ? Math.max(0, n - 30) : n;
+    return {
+      device: `device-${i % 11}`,
+      sensor: `s${i % 2}`,
+      ts: T0 + i * 40 + ((i * 7_919) % 5_000),
+      value: Math.round(Math.sin(i) * 1e6) / 1e6,
+    };
+  });
+}
