@@ -101,10 +101,11 @@ function isAsBefore(
   rule: AlarmRule,
   shape: WindowShape,
 ): boolean {
+  const next = placeOf(links, piece.fromMs);
   // The rest of a link that was cut has no state of before to compare with.
-  if (links.some((link) => link.fromMs < piece.fromMs && link.toMs > piece.fromMs)) return false;
+  if (next < links.length && links[next]!.fromMs < piece.fromMs) return false;
   if (state === undefined && 'items' in piece && needsBefore(piece, rule, shape)) return false;
-  const last = links.findLast((link) => link.toMs <= piece.fromMs) ?? entry;
+  const last = links[next - 1] ?? entry;
   return JSON.stringify(state) === JSON.stringify(last?.state);
 }
 
@@ -114,35 +115,47 @@ function isAsBefore(
 function piecesOf({ stretch, links, later }: Rework): (Period | Stretch)[] {
   const parts: (Period | Stretch)[] = [stretch];
   const add = (piece: Period | Stretch): void => {
-    for (const { fromMs, toMs } of uncovered(piece, parts))
-      parts.push('items' in piece ? within(piece, { fromMs, toMs }) : { fromMs, toMs });
+    for (const { fromMs, toMs } of uncovered(piece, parts)) {
+      const part = 'items' in piece ? within(piece, { fromMs, toMs }) : { fromMs, toMs };
+      parts.splice(placeOf(parts, fromMs), 0, part);
+    }
   };
   for (const piece of later) if ('items' in piece) add(piece);
   for (const { state: _, raised: __, ...link } of links) add(link);
   for (const piece of later)
     if (!('items' in piece) && piece.toMs > stretch.toMs)
       add({ fromMs: Math.max(piece.fromMs, stretch.toMs), toMs: piece.toMs });
-  return parts.sort((a, b) => a.fromMs - b.fromMs);
+  return parts;
+}
+
+/** Of parts that are in order and disjoint the first that ends after a time: a sensor may have thousands. */
+function placeOf(parts: readonly Period[], ms: number): number {
+  let [from, to] = [0, parts.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (parts[middle]!.toMs > ms) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 /** What of a period no part covers. */
 function uncovered(period: Period, parts: readonly Period[]): Period[] {
-  let left: Period[] = [period];
-  for (const part of parts)
-    left = left.flatMap(({ fromMs, toMs }) =>
-      part.fromMs >= toMs || part.toMs <= fromMs
-        ? [{ fromMs, toMs }]
-        : [
-            ...(part.fromMs > fromMs ? [{ fromMs, toMs: part.fromMs }] : []),
-            ...(part.toMs < toMs ? [{ fromMs: part.toMs, toMs }] : []),
-          ],
-    );
+  const left: Period[] = [];
+  let atMs = period.fromMs;
+  for (let i = placeOf(parts, atMs); i < parts.length && parts[i]!.fromMs < period.toMs; i++) {
+    const part = parts[i]!;
+    if (part.fromMs > atMs) left.push({ fromMs: atMs, toMs: part.fromMs });
+    atMs = part.toMs;
+  }
+  if (atMs < period.toMs) left.push({ fromMs: atMs, toMs: period.toMs });
   return left;
 }
 
 const openKeys = (state: TrackState | undefined): AlarmKey[] =>
   openAlarms(state).map(({ kind, facts }) => ({ kind, sinceMs: facts.sinceMs }));
 
+/** @param others few: what is open at one time */
 const without = (keys: readonly AlarmKey[], others: readonly AlarmKey[]): AlarmKey[] =>
   keys.filter(({ kind, sinceMs }) => !others.some((key) => key.kind === kind && key.sinceMs === sinceMs));
 

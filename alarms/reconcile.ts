@@ -3,7 +3,14 @@
  * changed, ones that nothing supports any more. Nothing is deleted and nothing that people did is lost. Deciding again
  * on the same gives no change and no event.
  */
-import { NO_MARKS, type AlarmChange, type AlarmFacts, type AlarmRecord, type AlarmStep } from '../domain/alarm.ts';
+import {
+  NO_MARKS,
+  type AlarmChange,
+  type AlarmFacts,
+  type AlarmKind,
+  type AlarmRecord,
+  type AlarmStep,
+} from '../domain/alarm.ts';
 import type { FoundAlarm } from './excursion.ts';
 import type { AlarmKey } from './track.ts';
 import type { AlarmRule } from './rules.ts';
@@ -48,10 +55,13 @@ function freeId(records: ReadonlyMap<string, AlarmRecord>, sensorId: number, key
   }
 }
 
+const nameOf = (kind: AlarmKind, sinceMs: number): string => `${kind}/${sinceMs}`;
+
 export function reconcile(input: ReconcileInput): RecordChange[] {
-  const { stored, found, replaced } = input;
+  const { stored, found } = input;
+  const replaced = new Set(input.replaced.map(({ kind, sinceMs }) => nameOf(kind, sinceMs)));
   const isReplaced = ({ kind, facts, withdrawn }: AlarmRecord): boolean =>
-    withdrawn === undefined && replaced.some((key) => key.kind === kind && key.sinceMs === facts.sinceMs);
+    withdrawn === undefined && replaced.has(nameOf(kind, facts.sinceMs));
   const pairs = paired(stored.filter(isReplaced), found);
   const next = new Map(stored.map((record) => [record.id, record]));
   for (const { was, now } of pairs) {
@@ -74,22 +84,40 @@ type Pair =
   | { readonly was?: AlarmRecord; readonly now: FoundAlarm }
   | { readonly was: AlarmRecord; readonly now?: undefined };
 
-/** First by their start, then by what they share of time. */
+/**
+ * First by their start, then by what they share of time. Alarms of a kind do not overlap each other, so that both are
+ * gone through once, in order of time: a sensor may have thousands.
+ */
 function paired(stored: readonly AlarmRecord[], found: readonly FoundAlarm[]): Pair[] {
-  const left = new Set(stored);
+  // Late data may have moved two to one start.
+  const left = Map.groupBy(stored, ({ kind, facts }) => nameOf(kind, facts.sinceMs));
   const pairs: Pair[] = [];
   const open: FoundAlarm[] = [];
-  const take = (now: FoundAlarm, fits: (was: AlarmRecord) => boolean): boolean => {
-    const was = [...left].find((record) => record.kind === now.kind && fits(record));
-    if (!was) return false;
-    left.delete(was);
-    pairs.push({ was, now });
-    return true;
-  };
-  for (const now of found) if (!take(now, (was) => was.facts.sinceMs === now.facts.sinceMs)) open.push(now);
-  for (const now of open) if (!take(now, (was) => overlap(was.facts, now.facts))) pairs.push({ now });
-  return [...pairs, ...[...left].map((was) => ({ was }))];
+  for (const now of found) {
+    const was = left.get(nameOf(now.kind, now.facts.sinceMs))?.shift();
+    if (was) pairs.push({ was, now });
+    else open.push(now);
+  }
+  const gone = new Set([...left.values()].flat());
+  const rest = Map.groupBy(inTime([...gone]), ({ kind }): AlarmKind => kind);
+  const at = new Map<AlarmKind, number>();
+  for (const now of inTime(open)) {
+    const ofKind = rest.get(now.kind) ?? [];
+    let next = at.get(now.kind) ?? 0;
+    while (next < ofKind.length && (ofKind[next]!.facts.clearedMs ?? Infinity) <= now.facts.sinceMs) next += 1;
+    const was = ofKind[next];
+    if (was && overlap(was.facts, now.facts)) {
+      gone.delete(was);
+      pairs.push({ was, now });
+      next += 1;
+    } else pairs.push({ now });
+    at.set(now.kind, next);
+  }
+  return [...pairs, ...[...gone].map((was) => ({ was }))];
 }
+
+const inTime = <T extends { readonly facts: FoundAlarm['facts'] }>(alarms: readonly T[]): T[] =>
+  alarms.toSorted((a, b) => a.facts.sinceMs - b.facts.sinceMs);
 
 const overlap = (a: FoundAlarm['facts'], b: FoundAlarm['facts']): boolean =>
   a.sinceMs < (b.clearedMs ?? Number.POSITIVE_INFINITY) && b.sinceMs < (a.clearedMs ?? Number.POSITIVE_INFINITY);
@@ -116,18 +144,22 @@ function newRecord(
 
 function countActivations(records: Map<string, AlarmRecord>): void {
   const all = [...records.values()].filter(({ withdrawn }) => withdrawn === undefined);
-  for (const record of all) {
-    const { activeMs } = record.facts;
-    const activations = all.filter(
-      ({ kind, facts }) => kind === record.kind && facts.activeMs <= activeMs && facts.activeMs > activeMs - CHATTER_MS,
-    ).length;
-    if (activations !== record.facts.activations)
-      records.set(record.id, { ...record, facts: { ...record.facts, activations } });
+  for (const ofKind of Map.groupBy(all, ({ kind }) => kind).values()) {
+    const sorted = ofKind.toSorted((a, b) => a.facts.activeMs - b.facts.activeMs);
+    let [from, to] = [0, 0];
+    for (const record of sorted) {
+      const { activeMs } = record.facts;
+      while (to < sorted.length && sorted[to]!.facts.activeMs <= activeMs) to += 1;
+      while (sorted[from]!.facts.activeMs <= activeMs - CHATTER_MS) from += 1;
+      const activations = to - from;
+      if (activations !== record.facts.activations)
+        records.set(record.id, { ...record, facts: { ...record.facts, activations } });
+    }
   }
 }
 
 function changeOf(was: AlarmRecord | undefined, now: AlarmRecord, input: ReconcileInput): RecordChange | undefined {
-  if (was && JSON.stringify(was) === JSON.stringify(now)) return undefined;
+  if (was && (was === now || JSON.stringify(was) === JSON.stringify(now))) return undefined;
   const { batchId, toMs } = input;
   const steps = changesOf(was, now, toMs).map((change) => ({ ...change, batchId }));
   const isCorrected = steps.some(({ change }) => change === 'corrected' || change === 'reopened');

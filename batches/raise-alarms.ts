@@ -3,6 +3,7 @@
  * that does not grow with the fleet. What is decided on is the evidence in the store; where batches overlap, or come in
  * another order than their periods, it is read back from predictions files. Run again it does what is left.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { DAY_MS } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
@@ -93,7 +94,10 @@ async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms>
       reordered: progress.others.length > 0,
     });
     const sensors: DecidedSensor[] = [];
-    for (const candidate of candidates) sensors.push(await decide(deps, batch, rules, progress, candidate));
+    for (const candidate of candidates) {
+      sensors.push(await decide(deps, batch, rules, progress, candidate));
+      await nextTurn();
+    }
     const done = candidates.length < SLICE;
     const upTo = done ? MAX_ID : candidates.at(-1)!.sensorId;
     const { epoch } = progress;

@@ -42,7 +42,8 @@ const DAY_MS = 24 * HOUR_MS;
 const YEAR_DAYS = 370;
 /** The year is through before the time is: the last lives have room for what is late. */
 const YEAR_SHARE = 0.85;
-const SETTLE_MS = 10 * 60_000;
+/** Nothing has ended for so long: then nothing will. A slow machine takes its time, and is no fault. */
+const STILL_MS = 15 * 60_000;
 
 /**
  * Schedules whose calendars are driven. The one of live readings has a child workflow a sensor, so that names become
@@ -206,23 +207,24 @@ async function revive({ name, ends }: Death): Promise<void> {
 async function settle(context: Context, sinceMs: number): Promise<void> {
   const store = await context.store();
   const client = await context.client();
-  for (const end = Date.now() + SETTLE_MS; ; await sleep(1_000)) {
+  let [before, movedMs] = ['', Date.now()];
+  for (; ; await sleep(1_000)) {
     const open = [
       ...(await store.listBatches({ status: 'running' })),
       ...(await store.listBatches({ status: 'waiting' })),
-    ];
+    ].filter(({ schedule }) => schedule !== 'live');
     const waits = await Promise.all(
       SCHEDULES.map(async ({ name }) => (await client.schedule.getHandle(name).describe()).raw.info?.bufferSize),
     );
     const buffered = waits.reduce((sum, size) => sum + Number(size ?? 0), 0);
-    if (
-      open.filter(({ schedule }) => schedule !== 'live').length + buffered === 0 &&
-      readingsIn(home, liveMs) >= feed.sent()
-    )
-      break;
-    if (Date.now() > end)
+    const readings = readingsIn(home, liveMs);
+    if (open.length + buffered === 0 && readings >= feed.sent()) break;
+    const now = JSON.stringify([open.map(({ id, status }) => [id, status]), waits.map(String), readings]);
+    if (now !== before) [before, movedMs] = [now, Date.now()];
+    if (Date.now() - movedMs > STILL_MS)
       throw new Error(
-        `after ${SETTLE_MS / 60_000} minutes ${open.length} batches are open, ${buffered} wait, ${readingsIn(home, liveMs)} of ${feed.sent()} readings are in the windows`,
+        `nothing went on for ${STILL_MS / 60_000} minutes: ${open.length} batches are open, ${buffered} wait, ` +
+          `${readings} of ${feed.sent()} readings are in the windows`,
       );
   }
   for (const batch of (await store.listBatches({ limit: 5_000 })).filter((one) => one.startedAtMs >= sinceMs)) {
