@@ -1,83 +1,15 @@
-/** Files of Azure Event Hubs Capture, written here by the Avro library with the schema that Azure documents. */
+/** Files of Azure Event Hubs Capture are read, and ours are written, as Azure documents them. */
 import { afterAll, beforeAll } from '@jest/globals';
 import avro from 'avsc';
 import { deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { captureName } from '../../ingest/capture.ts';
-import { captureNamesOf } from '../../ingest/capture-names.ts';
+import { AZURE_SCHEMA, azureFile, exactLong } from './azure-capture.ts';
 import { rebuildText } from '../../cli/ingest/rebuild-text.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, expectedWindows, openStage, T0, toEvents, type SentReading } from './pipeline-stage.ts';
-
-// learn.microsoft.com/azure/event-hubs/explore-captured-avro-files
-const AZURE_SCHEMA = {
-  type: 'record',
-  name: 'EventData',
-  namespace: 'Microsoft.ServiceBus.Messaging',
-  fields: [
-    { name: 'SequenceNumber', type: 'long' },
-    { name: 'Offset', type: 'string' },
-    { name: 'EnqueuedTimeUtc', type: 'string' },
-    { name: 'SystemProperties', type: { type: 'map', values: ['long', 'double', 'string', 'bytes'] } },
-    { name: 'Properties', type: { type: 'map', values: ['long', 'double', 'string', 'bytes', 'null'] } },
-    { name: 'Body', type: ['null', 'bytes'] },
-  ],
-};
-
-/** 64 bits as a bigint, so that a file can hold any. */
-// oxlint-disable-next-line no-underscore-dangle -- the name that the library gives it
-const exactLong = avro.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer(value: bigint | number) {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(value));
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: Number,
-  isValid: (value: unknown) => typeof value === 'bigint' || typeof value === 'number',
-  compare: () => 0,
-});
-
-interface AzureEvent {
-  readonly seq: number;
-  readonly enqueued: string;
-  readonly body: unknown;
-  readonly system?: object;
-  readonly properties?: object;
-}
-
-type Codec = 'null' | 'deflate' | 'zstandard';
-/** For the encoder, which knows the other two. */
-const CODECS = {
-  zstandard: (block: Buffer, done: (error: Error | null, bytes: Buffer) => void) => done(null, zstdCompressSync(block)),
-};
-
-async function azureFile(events: readonly AzureEvent[], codec: Codec): Promise<Buffer> {
-  const type = avro.Type.forSchema(AZURE_SCHEMA as Parameters<typeof avro.Type.forSchema>[0], { wrapUnions: true });
-  const encoder = new avro.streams.BlockEncoder(type, {
-    codec,
-    ...(codec === 'zstandard' ? { codecs: CODECS } : {}),
-    writeHeader: true,
-  });
-  const chunks: Buffer[] = [];
-  encoder.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const done = new Promise((resolve) => encoder.on('end', resolve));
-  for (const { seq, enqueued, body, system, properties } of events)
-    encoder.write({
-      SequenceNumber: seq,
-      Offset: String(seq * 96),
-      EnqueuedTimeUtc: enqueued,
-      SystemProperties: system ?? {},
-      Properties: properties ?? {},
-      Body: { bytes: Buffer.from(JSON.stringify(body)) },
-    });
-  encoder.end();
-  await done;
-  return Buffer.concat(chunks);
-}
 
 const dir = tempDir('capture-file');
 let server: BlobServer;
@@ -373,31 +305,6 @@ test('files with other names are read where their format is told, and named wher
   } finally {
     await stage.close();
   }
-});
-
-test.each([
-  ['{Namespace}/{EventHub}/{Year}/{Month}/{Day}/{Hour}/{Minute}/{PartitionId}', '{Second} is missing'],
-  ['{Namespace}/{Hub}/{PartitionId}', '{Hub} is none of its tokens'],
-])('the format %s is refused: %s', (format, why) => {
-  expect(() => captureNamesOf(format, { namespace: 'n', hub: 'h' })).toThrow(why);
-});
-
-test('names are taken apart by their format, and those of other hubs left out', () => {
-  const hub = { namespace: 'plant.servicebus.windows.net', hub: 'a+b' };
-  const flat = captureNamesOf(
-    'c/{Namespace}.{EventHub}.{PartitionId}_{Year}_{Month}_{Day}_{Hour}_{Minute}_{Second}.avro',
-    hub,
-  );
-  expect(flat.prefix).toBe('c/');
-  expect(flat.parse('c/plant.a+b.12_2026_10_01_23_59_58.avro')).toEqual({
-    name: 'c/plant.a+b.12_2026_10_01_23_59_58.avro',
-    folder: 'c',
-    partition: '12',
-    timeMs: Date.UTC(2026, 9, 1, 23, 59, 58),
-    order: -1,
-  });
-  for (const other of ['c/plant.aab.1_2026_10_01_23_59_58.avro', 'c/plant.a+b.1_2026_13_01_23_59_58.avro'])
-    expect(flat.parse(other)).toBeUndefined();
 });
 
 test('a number of entries that is not there is refused at once, and not counted', () => {

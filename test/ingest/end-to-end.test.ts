@@ -7,9 +7,8 @@ import { startIngest } from '../../ingest/ingest-worker.ts';
 import { sendReadings, waitIngested } from '../../ingest/send.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
-import { openStore } from '../../storage/open-store.ts';
-import type { Store } from '../../storage/store.ts';
 import { QUICK, startIngestServers, until, type IngestServers, type WorkerProcess } from '../support/ingest-servers.ts';
+import { storesIn } from '../support/stores.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, capturedEvents, expectedWindows, type SentReading, stream, T0 } from './pipeline-stage.ts';
 
@@ -23,17 +22,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => servers.stop());
 
-const sqlUrl = (name: string): string => `sqlite:${join(dir, `${name}.db`)}`;
-
-async function withStore<T>(name: string, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(sqlUrl(name));
-  await store.migrate();
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
+const { sqlUrl, withStore } = storesIn(dir);
 
 /** Mulberry32: the same seed gives the same row of numbers in [0, 1). */
 function seeded(seed: number): () => number {

@@ -20,6 +20,7 @@ import {
   type SentReading,
   type Stage,
 } from './pipeline-stage.ts';
+import { stepsOf, streamOf } from './pipeline-steps.ts';
 
 const dir = tempDir('pipeline');
 let servers: IngestServers;
@@ -40,53 +41,6 @@ async function onStage(work: (stage: Stage) => Promise<void>): Promise<void> {
 }
 
 const one = (ts: number, value: number, sensor = 's'): SentReading => ({ device: 'd', sensor, ts: T0 + ts, value });
-
-const reading = fc.record({
-  device: fc.constantFrom('a', 'b'),
-  sensor: fc.constantFrom('x', 'y'),
-  // Few times, so that the same time comes twice, with the same value or another one.
-  ts: fc.integer({ min: 0, max: 60 }).map((s) => T0 + s * 700),
-  value: fc.integer({ min: -5, max: 5 }),
-});
-const streamOf = fc
-  .array(fc.array(reading, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 30 })
-  // Some events are sent again, later.
-  .chain((events) =>
-    fc.array(fc.nat(events.length - 1), { maxLength: 8 }).map((again) => [...events, ...again.map((i) => events[i]!)]),
-  );
-
-/** What happens to two workers on one partition. */
-type Step =
-  | { readonly kind: 'read'; readonly worker: 0 | 1; readonly back: number; readonly count: number }
-  | { readonly kind: 'flush' | 'die' | 'dieInFlush' | 'leave' | 'loseAnswer'; readonly worker: 0 | 1 };
-const worker = fc.constantFrom(0 as const, 1 as const);
-const stepsOf: fc.Arbitrary<Step[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant('read' as const),
-        worker,
-        back: fc.nat(6),
-        count: fc.integer({ min: 1, max: 12 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constantFrom(
-          'flush' as const,
-          'die' as const,
-          'dieInFlush' as const,
-          'leave' as const,
-          'loseAnswer' as const,
-        ),
-        worker,
-      }),
-    },
-  ),
-  { maxLength: 14 },
-);
 
 /** Tumbling, and overlapping twofold and fivefold. */
 const hops = [5_000, 2_500, 1_000] as const;

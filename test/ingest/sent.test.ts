@@ -2,7 +2,6 @@
 import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import { afterAll, beforeAll } from '@jest/globals';
 import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isoTime } from '../../domain/time.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
@@ -11,10 +10,10 @@ import { namedMapping } from '../../ingest/mapping/named.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { sendFiles, sendReadings, waitIngested, type BadRow } from '../../ingest/send.ts';
 import type { IngestSettings } from '../../ingest/settings.ts';
-import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { QUICK, startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
 import { FILES, FOLDER, formatFor } from '../support/sent-files.ts';
+import { storesIn } from '../support/stores.ts';
 import { tempDir } from '../support/temp.ts';
 import { allWindows, expectedWindows, type SentReading, stream, T0 } from './pipeline-stage.ts';
 
@@ -28,17 +27,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => servers.stop());
 
-const sqlUrl = (name: string): string => `sqlite:${join(dir, `${name}.db`)}`;
-
-async function withStore<T>(name: string, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openStore(sqlUrl(name));
-  await store.migrate();
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
+const { sqlUrl, withStore } = storesIn(dir);
 
 const toReading = ({ ts, ...rest }: SentReading) => ({ ...rest, tsMs: ts });
 const inPlay = (hub: string) => ({ source: servers.source(hub), stallMs: 30_000 });

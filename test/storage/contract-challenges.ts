@@ -1,4 +1,4 @@
-/** The contract, part 4: the challenger and what batches record of it. */
+/** The contract: the challenger and what batches record of it. */
 import type { ChallengedSensor } from '../../domain/challenge.ts';
 import { failing, MINUTE, T0, type ContractTools } from './contract-tools.ts';
 

@@ -1,4 +1,4 @@
-/** The contract, part 6: what people look at and do: the history of a sensor, windows in slices, the log of actions. */
+/** The contract: what people look at and do: the history of a sensor, windows in slices, the log of actions. */
 import type { Batch } from '../../storage/store.ts';
 import { MINUTE, T0, type ContractTools } from './contract-tools.ts';
 

@@ -1,4 +1,4 @@
-/** The contract, part 5: which release is current, and the way back. */
+/** The contract: which release is current, and the way back. */
 import { failing, T0, type ContractTools } from './contract-tools.ts';
 
 export function promotionsContract(tools: ContractTools): void {

@@ -6,10 +6,13 @@ import type { Store } from '../../storage/store.ts';
 import { alarmsContract } from './contract-alarms.ts';
 import { batchesContract } from './contract-batches.ts';
 import { challengesContract } from './contract-challenges.ts';
+import { lateContract } from './contract-late.ts';
 import { outcomesContract } from './contract-outcomes.ts';
 import { peopleContract } from './contract-people.ts';
 import { promotionsContract } from './contract-promotions.ts';
 import { readingsContract } from './contract-readings.ts';
+import { releasesContract } from './contract-releases.ts';
+import { sensorsContract } from './contract-sensors.ts';
 import { makeTools, type ContractOptions, type ContractTools } from './contract-tools.ts';
 
 export function storeContract(open: () => Promise<Store>, { runs }: ContractOptions): void {
@@ -27,9 +30,12 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
       return store;
     },
   };
+  sensorsContract(tools);
   readingsContract(tools);
+  releasesContract(tools);
   batchesContract(tools);
   outcomesContract(tools);
+  lateContract(tools);
   challengesContract(tools);
   promotionsContract(tools);
   alarmsContract(tools);
