@@ -5,10 +5,17 @@ import { CHATTER_MS } from '../../alarms/reconcile.ts';
 import { defined } from '../../domain/defined.ts';
 import { recordOf, type CandidateRow } from '../alarm-rows.ts';
 import { STATUSES, toWindow } from '../rows.ts';
-import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore } from '../store.ts';
+import type {
+  AlarmCandidate,
+  AlarmSense,
+  AlarmSignal,
+  AlarmSlice,
+  AlarmWorkStore,
+  StoredAlarmRules,
+} from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
 import { batchRow } from './batches.ts';
-import type { Database, Transaction } from './connection.ts';
+import type { Database, Session, Transaction } from './connection.ts';
 import { tsql, type StageTable } from './statement.ts';
 
 /** Sensors that are decided on in one slice, and whether something is carried on for them. */
@@ -69,6 +76,10 @@ export const ALARM_WORK_SQL = {
     KEY,
     'INSERT INTO alarm_signals (batch_key, sensor_id, items) SELECT @batchKey, n.sensor_id, n.items FROM #signals n',
   ),
+  addSignal: tsql(
+    { ...KEY, sensorId: 'INT', items: 'NVARCHAR(MAX)' },
+    'INSERT INTO alarm_signals (batch_key, sensor_id, items) VALUES (@batchKey, @sensorId, @items)',
+  ),
   dropSignals: tsql(
     { ...KEY, upTo: 'INT' },
     'DELETE FROM alarm_signals WHERE batch_key = @batchKey AND sensor_id <= @upTo',
@@ -76,6 +87,15 @@ export const ALARM_WORK_SQL = {
   live: tsql(
     { fromId: 'INT', toId: 'INT' },
     'SELECT sensor_id AS sensorId FROM alarm_live WHERE sensor_id >= @fromId AND sensor_id < @toId ORDER BY sensor_id',
+  ),
+  // Both answers about one sensor in one round trip; of many, the rules would come with each row.
+  senseOne: tsql(
+    { sensorId: 'INT' },
+    `
+    SELECT r.version AS version, r.rules AS [text], r.by_whom AS [by], r.at_ms AS atMs, l.sensor_id AS sensorId
+    FROM (SELECT @sensorId AS id) s
+    LEFT JOIN alarm_rules r ON r.version = (SELECT MAX(n.version) FROM alarm_rules n)
+    LEFT JOIN alarm_live l ON l.sensor_id = s.id`,
   ),
   progress: tsql(KEY, 'SELECT after_id AS [after], done AS done FROM alarm_batches WHERE batch_key = @batchKey'),
   moveProgress: tsql(
@@ -149,12 +169,16 @@ export const ALARM_WORK_SQL = {
 export function alarmWorkMethods(db: Database): AlarmWorkStore {
   return {
     alarmSense: ({ from, to }) =>
-      db.read(async (session) => ({
-        ...defined({ rules: await rulesRow(session) }),
-        live: (await session.query<{ sensorId: number }>(ALARM_WORK_SQL.live, { fromId: from, toId: to })).map(
-          ({ sensorId }) => sensorId,
-        ),
-      })),
+      db.read(async (session) =>
+        to - from === 1
+          ? senseOne(session, from)
+          : {
+              ...defined({ rules: await rulesRow(session) }),
+              live: (await session.query<{ sensorId: number }>(ALARM_WORK_SQL.live, { fromId: from, toId: to })).map(
+                ({ sensorId }) => sensorId,
+              ),
+            },
+      ),
 
     alarmProgress: (batchId) =>
       db.read(async (session) => {
@@ -204,6 +228,16 @@ export function alarmWorkMethods(db: Database): AlarmWorkStore {
         });
         return row && Number(row.startMs);
       }),
+  };
+}
+
+async function senseOne(session: Session, id: number): Promise<AlarmSense> {
+  type Row = Omit<StoredAlarmRules, 'version'> & Readonly<Record<'version' | 'sensorId', number | null>>;
+  const [row] = await session.query<Row>(ALARM_WORK_SQL.senseOne, { sensorId: id });
+  const { version, text, by, atMs, sensorId } = row!;
+  return {
+    ...(version === null ? {} : { rules: { version: Number(version), text, by, atMs: Number(atMs) } }),
+    live: sensorId === null ? [] : [id],
   };
 }
 
@@ -280,6 +314,11 @@ async function commitSlice(
 /** With the outcomes of their sensors, in one transaction. */
 export async function addSignals(tx: Transaction, batchKey: number, signals: readonly AlarmSignal[]): Promise<void> {
   if (signals.length === 0) return;
+  if (signals.length === 1) {
+    const [{ sensorId, items }] = signals as [AlarmSignal];
+    await tx.run(ALARM_WORK_SQL.addSignal, { batchKey, sensorId, items: JSON.stringify(items) });
+    return;
+  }
   await tx.stage(
     SIGNALS,
     signals.map(({ sensorId, items }) => [sensorId, JSON.stringify(items)]),

@@ -7,7 +7,16 @@ import sql from 'mssql';
 import { callSignal, orAborted, pauseFor } from '../deadline.ts';
 import { mssqlConfig } from './config.ts';
 import { storeError, waitingText } from './errors.ts';
-import { createStage, dropStage, fit, SQL_TYPES, type SqlValue, type StageTable, type Statement } from './statement.ts';
+import {
+  after,
+  createStage,
+  dropStage,
+  fit,
+  SQL_TYPES,
+  type SqlValue,
+  type StageTable,
+  type Statement,
+} from './statement.ts';
 import { verdictOn } from './transient.ts';
 import { watchConnections } from './watch-connections.ts';
 import { HOUR_MS } from '../../domain/time.ts';
@@ -70,8 +79,11 @@ export interface Database {
   readonly where: string;
   read<T>(work: (session: Session) => Promise<T>): Promise<T>;
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** Hands over each row as it arrives, as an array. A new try begins with a new collector. */
-  stream(statement: Statement, values: Bound, collect: () => OnRow): Promise<void>;
+  /**
+   * Hands over each row as it arrives, as an array. A new try begins with a new collector.
+   * @param before asked in the same round trip, and answered before the other is looked at: its rows come first
+   */
+  stream(statement: Statement, values: Bound, collect: () => OnRow, before?: Statement): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -103,8 +115,10 @@ export async function connect(url: string, patience: Patience = FIRST_CONNECTION
     where,
     read: (work) => patiently(where, () => work(sessionOf(() => new sql.Request(pool)))),
     write: (work) => patiently(where, (attempt) => transact(pool, attempt, work)),
-    stream: (statement, values, collect) =>
-      patiently(where, () => streamRows(new sql.Request(pool), statement, values, collect())),
+    stream: (statement, values, collect, before) => {
+      const both = before === undefined ? statement : after(before, statement);
+      return patiently(where, () => streamRows(new sql.Request(pool), both, values, collect()));
+    },
     close: () => {
       watch.stop();
       return pool.close();

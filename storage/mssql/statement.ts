@@ -37,6 +37,15 @@ export function tsql(params: Params, text: string): Statement {
   return { text, params };
 }
 
+/** Between two statements of one request. */
+export const NEXT = ';\n';
+
+/** Both in one request: a server runs them in their order, and answers with the rows of both. */
+export const after = (first: Statement, second: Statement): Statement => ({
+  text: first.text + NEXT + second.text,
+  params: { ...first.params, ...second.params },
+});
+
 export interface StageColumn {
   readonly name: string;
   readonly type: SqlType;

@@ -136,15 +136,14 @@ const SENSORS_AT_ONCE = 5_000;
 export function windowMethods(db: Database): WindowStore {
   return {
     async readSeries(range, { fromMs, toMs }, { batchId, columns: wanted = 'all' } = {}) {
-      const changeId = await db.read(async (session) => {
-        const rows = await session.query<{ changeId: string | number }>(WINDOW_SQL.changeId, {});
-        return Number(rows[0]!.changeId);
-      });
+      let changeId = 0;
       let columns: number[][] = [];
       const collect = (): OnRow => {
         columns = Array.from({ length: 7 }, () => []);
         return (row) => {
-          for (let i = 0; i < (wanted === 'all' ? 7 : 3); i++) columns[i]!.push(Number(row[i]));
+          // The answer of WINDOW_SQL.changeId, which comes first.
+          if (row.length === 1) changeId = Number(row[0]);
+          else for (let i = 0; i < (wanted === 'all' ? 7 : 3); i++) columns[i]!.push(Number(row[i]));
         };
       };
       const batch = batchId === undefined ? undefined : await db.read((session) => plannedBatch(db, session, batchId));
@@ -152,7 +151,7 @@ export function windowMethods(db: Database): WindowStore {
       const name = wanted === 'all' ? 'series' : 'means';
       const values = { fromId: from, toId: to, fromMs, toMs };
       const kind = batch ? kindOf(batch, pool) : 'All';
-      if (!batch || kind === 'All') await db.stream(WINDOW_SQL[name], values, collect);
+      if (!batch || kind === 'All') await db.stream(WINDOW_SQL[name], values, collect, WINDOW_SQL.changeId);
       else
         await db.stream(
           BATCH_SQL[`${name}${kind}`],
@@ -162,6 +161,7 @@ export function windowMethods(db: Database): WindowStore {
             ...(pool === undefined ? {} : { releaseKey: batch.releaseKey, pool }),
           },
           collect,
+          WINDOW_SQL.changeId,
         );
       return toBlock(columns, changeId);
     },

@@ -197,8 +197,9 @@ export function tsqlOnSqlite(path: string, losesAnswer: () => boolean = () => fa
     where: 'The test store',
     read: (work) => patiently('The test store', () => work(session)),
     write,
-    stream: async (statement, values, collect) => {
+    stream: async (statement, values, collect, before) => {
       const onRow = collect();
+      if (before) for (const row of execute(before, values, 'arrays') as SqlValue[][]) onRow(row);
       for (const row of execute(statement, values, 'arrays') as SqlValue[][]) onRow(row);
     },
     close: async () => db.close(),

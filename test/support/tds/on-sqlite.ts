@@ -6,6 +6,7 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { BIGINTS, BITS, translate, translateDdl } from '../../storage/tsql-on-sqlite.ts';
+import { NEXT } from '../../../storage/mssql/statement.ts';
 import * as tokens from './tokens.ts';
 import { columnsToken, readBulk, readCall, rowToken, type Column, type ColumnKind } from './values.ts';
 
@@ -68,7 +69,11 @@ function openSession(file: string, nextTurn: () => Promise<() => void>): TdsSess
       if (procedure === 'sp_getapplock') return Buffer.concat([tokens.returnStatus(0), tokens.doneProc()]);
       if (procedure !== 'sp_executesql') throw new Error(`no procedure ${procedure} here`);
       const [text, , ...values] = params;
-      return execute(db, String(text!.value), Object.fromEntries(values.map(({ name, value }) => [name, value])));
+      const bound = Object.fromEntries(values.map(({ name, value }) => [name, value]));
+      const answers = String(text!.value)
+        .split(NEXT)
+        .map((one) => execute(db, one, bound));
+      return Buffer.concat([...answers, tokens.doneProc()]);
     },
     batch(text) {
       const announced = /^\s*insert bulk\s+\[?(#?\w+)\]?/i.exec(text);
@@ -102,8 +107,7 @@ function execute(
   const statement = db.prepare(translate(text));
   statement.setAllowUnknownNamedParameters(true);
   const names = statement.columns().map(({ name }) => name);
-  if (names.length === 0)
-    return Buffer.concat([tokens.doneInProc(Number(statement.run(values as never).changes)), tokens.doneProc()]);
+  if (names.length === 0) return tokens.doneInProc(Number(statement.run(values as never).changes));
   statement.setReturnArrays(true);
   const rows = statement.all(values as never) as unknown as unknown[][];
   const columns = names.map((name, i): Column => ({
@@ -114,7 +118,6 @@ function execute(
     columnsToken(columns),
     ...rows.map((row) => rowToken(columns, row)),
     tokens.doneInProc(rows.length),
-    tokens.doneProc(),
   ]);
 }
 
