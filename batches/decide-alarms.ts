@@ -18,7 +18,7 @@ import { servedItems } from './served-items.ts';
 
 export interface DecideDeps {
   readonly store: Store;
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'get'>;
   readonly windows: WindowShape;
 }
 

@@ -10,8 +10,11 @@ import type { WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Batch, DecidedSensor, Store } from '../storage/store.ts';
 import type { RaisedAlarms } from '../workflows/activities.ts';
-import { decide, rulesOf } from './decide-alarms.ts';
+import type { AlarmRules } from '../alarms/rules.ts';
+import { inTurn } from './alarm-turns.ts';
+import { decide, rulesOf, type DecideDeps } from './decide-alarms.ts';
 import { groupAlarms } from './group-alarms.ts';
+import { keptBlobs } from './kept-blobs.ts';
 import { sendDue, tellAlarms, type Senders } from './tell-alarms.ts';
 
 export interface RaiseDeps {
@@ -84,27 +87,18 @@ async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms>
   const batch = await store.findBatch(batchId);
   // A batch without a manifest predicted nothing that anybody reads.
   if (batch?.manifest === undefined || !windows) return { sensors: 0, activated: 0, cleared: 0 };
-  const deps = { ...given, windows };
   const rules = rulesOf(await store.alarmRules());
+  const deps = { store, windows, blobs: keptBlobs(given.blobs), now: given.now };
   let raised: RaisedAlarms = { sensors: 0, activated: 0, cleared: 0 };
   for (let lost = 0; ;) {
-    const progress = await store.alarmProgress(batchId);
-    if (progress.done) return raised;
-    const candidates = await store.alarmCandidates(batchId, progress.after, SLICE, {
-      reordered: progress.others.length > 0,
-    });
-    const sensors: DecidedSensor[] = [];
-    for (const candidate of candidates) {
-      sensors.push(await decide(deps, batch, rules, progress, candidate));
-      await nextTurn();
-    }
-    const done = candidates.length < SLICE;
-    const upTo = done ? MAX_ID : candidates.at(-1)!.sensorId;
-    const { epoch } = progress;
-    if (await store.commitAlarmSlice({ batchId, epoch, upTo, done, sensors, receivedMs: deps.now() })) {
-      raised = added(raised, sensors);
+    const slice = await inTurn(store, () => decideSlice(deps, batch, rules));
+    if (slice === 'lost') lost += 1;
+    else {
+      raised = added(raised, slice.sensors);
       lost = 0;
-    } else if (++lost >= TRIES)
+      if (slice.done) return raised;
+    }
+    if (lost >= TRIES)
       throw new FleetscoreError(
         'STORE_UNAVAILABLE',
         `alarms of batch ${batchId} were changed by others ${TRIES} times while they were decided on. ` +
@@ -112,6 +106,30 @@ async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms>
         { retryable: true },
       );
   }
+}
+
+/** The next sensors of a batch. `lost`: alarms were changed by somebody else meanwhile, and nothing is written. */
+async function decideSlice(
+  deps: DecideDeps & Pick<RaiseDeps, 'now'>,
+  batch: Batch,
+  rules: AlarmRules,
+): Promise<{ readonly sensors: readonly DecidedSensor[]; readonly done: boolean } | 'lost'> {
+  const { store } = deps;
+  const progress = await store.alarmProgress(batch.id);
+  if (progress.done) return { sensors: [], done: true };
+  const candidates = await store.alarmCandidates(batch.id, progress.after, SLICE, {
+    reordered: progress.others.length > 0,
+  });
+  const sensors: DecidedSensor[] = [];
+  for (const candidate of candidates) {
+    sensors.push(await decide(deps, batch, rules, progress, candidate));
+    await nextTurn();
+  }
+  const done = candidates.length < SLICE;
+  const upTo = done ? MAX_ID : candidates.at(-1)!.sensorId;
+  const { epoch } = progress;
+  const slice = { batchId: batch.id, epoch, upTo, done, sensors, receivedMs: deps.now() };
+  return (await store.commitAlarmSlice(slice)) ? { sensors, done } : 'lost';
 }
 
 /** The largest id of a sensor. */

@@ -39,7 +39,7 @@ export async function sourcesOf(
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` when a file is not what was committed
  */
 export async function readPredictions(
-  deps: { readonly store: Store; readonly blobs: BlobStore },
+  deps: { readonly store: Store; readonly blobs: Pick<BlobStore, 'get'> },
   sensor: Sensor,
   period: Period,
   { belonging }: { readonly belonging?: WindowShape } = {},

@@ -118,7 +118,8 @@ async function checkEvents(
   findings: Findings,
   nowMs: number,
 ): Promise<void> {
-  for (const record of alarms) {
+  // Later ones are those of later batches: a sensor may have thousands.
+  for (const record of alarms.filter(({ facts }) => facts.sinceMs < batch.toMs)) {
     const name = `${device} / ${sensor}: alarm ${record.id}`;
     const flags = alarmOf(record, { device, sensor, unit: '' }, undefined, nowMs);
     const events = await store.alarmEvents({ alarmId: record.id });

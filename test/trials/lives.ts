@@ -145,6 +145,10 @@ async function prepare(context: Context): Promise<void> {
   for (let i = 1; i < SCRIPTS.length; i++) copyFileSync(join(models, '0.onnx'), join(models, `${i}.onnx`));
   writeFileSync(join(models, 'manifest.csv'), `Device,Sensor,Model\n${rows.join('\n')}\n`);
   await must('models', 'publish', models);
+  // An hour between two windows is no silence here: else every sensor has an alarm an hour, all year.
+  const rules = join(home, 'rules.json');
+  writeFileSync(rules, JSON.stringify({ rules: [{ silentAfter: '2h' }] }));
+  await must('alarms', 'use', rules);
   for (const { name, args } of SCHEDULES)
     await must('schedule', 'create', name, ...args, '--wait-for-readings', '0s', '--rescore-late', '0s');
   await must('schedule', 'create', 'live', '--every', '1m');
