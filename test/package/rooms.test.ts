@@ -88,6 +88,24 @@ test('no room is allowed what no file uses', () => {
   expect(unused).toEqual([]);
 });
 
+test('what runs imports only packages that package.json names: others may be missing where it is installed', () => {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
+    string,
+    object
+  >;
+  const named = new Set(Object.keys({ ...dependencies, ...optionalDependencies }));
+  const code =
+    /^(?:import|export) (?!type )[^;]*? from '([^.'][^']*)'|\bimport\('([^.'][^']*)'\)|^import '([^.'][^']*)'/gm;
+  const wanted = files.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(code)]
+      .map(([, from, dynamic, bare]) => (from ?? dynamic ?? bare)!)
+      .filter((specifier) => !specifier.startsWith('node:'))
+      .map((specifier) => [specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'), file] as const),
+  );
+  expect(wanted.length).toBeGreaterThan(100);
+  expect(wanted.filter(([name]) => !named.has(name))).toEqual([]);
+});
+
 test('rooms and files have no circle', () => {
   expect(circleIn(new Map(Object.entries(MAY_IMPORT)))).toBeUndefined();
   expect(circleIn(graph)).toBeUndefined();
