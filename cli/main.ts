@@ -1,8 +1,6 @@
-/** The `fleetscore` command: runs what the command line calls, and tells errors as users see them. */
-import { CommanderError } from 'commander';
-import { endSoon, EXIT_USAGE, report, reportFault } from './frame/command.ts';
-import { tellJson } from './frame/terminal.ts';
-import { createProgram } from './program.ts';
+/** The `fleetscore` command: a process that runs what the command line calls, and ends. */
+import { runCommandLine } from './command-line.ts';
+import { endSoon, reportFault } from './frame/command.ts';
 
 // A reader that has seen enough, such as `| head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,22 +8,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-const json = process.argv.includes('--json');
+const words = process.argv.slice(2);
 // A fault in the background is one line as well.
-process.on('uncaughtException', (error) => void reportFault(error, json));
+process.on('uncaughtException', (error) => void reportFault(error, words.includes('--json')));
 
-try {
-  await (await createProgram(process.argv.slice(2))).parseAsync(process.argv);
-} catch (error) {
-  // Commander has printed what was wrong; help and version end with 0.
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-    if (json && error.exitCode !== 0) tellJson({ error: { code: 'INVALID_ARGUMENT', message: wordsOf(error) } });
-  } else await report(error, json);
-}
+await runCommandLine(words);
 endSoon();
-
-/** What Commander says of a wrong call, on one line. */
-function wordsOf({ message }: CommanderError): string {
-  return message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-}
