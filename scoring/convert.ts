@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FleetscoreError } from '../domain/errors.ts';
 import { parseFeatures } from './features.ts';
+import { modelsFurtherDown } from './model-folders.ts';
 import { discardPython, ensurePython, type PythonEnv } from './python-env.ts';
 
 /** What became of one model; a file with a dict of models by sensor has several. */
@@ -103,10 +104,13 @@ export async function convertModels(dir: string, outDir: string, options: Conver
     throw new FleetscoreError(
       'CONVERT_NO_MODELS',
       `${dir} has no model files: pickle, joblib or skops, named model_<device>_<sensor> or listed in a ` +
-        'manifest.csv with the columns Device,Sensor,Model.',
+        `manifest.csv with the columns Device,Sensor,Model.${await modelsFurtherDown(dir, MODEL_FILE)}`,
     );
   return { models, ignored };
 }
+
+/** What `sources.py` takes for a model in a folder without a manifest.csv. */
+const MODEL_FILE = /^model_|\.(pkl|pickle|joblib|jl|sav|skops|p|dat|gz|z|bz2|xz|lzma|zlib)$/i;
 
 async function convert(python: PythonEnv, args: readonly string[], log: (line: string) => void): Promise<Conversion> {
   const script = fileURLToPath(new URL('./python/convert.py', import.meta.url));

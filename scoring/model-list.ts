@@ -11,6 +11,7 @@ import { poolUnknown } from '../domain/queues.ts';
 import { keyOf, nameProblem, type SensorKey } from '../domain/sensor.ts';
 import { parseThreshold, type Threshold, THRESHOLD_FORM } from '../domain/threshold.ts';
 import { parseFeatures } from './features.ts';
+import { modelsFurtherDown } from './model-folders.ts';
 import type { Declared } from './model-metadata.ts';
 import { readWindow } from './own-window.ts';
 
@@ -87,7 +88,7 @@ export async function readModelList(
     throw new FleetscoreError(
       'INVALID_MODEL_LIST',
       `there are no models in ${dir}. Put files model_<device>_<sensor>.onnx there, or a ${MANIFEST} with ` +
-        `the columns ${HEADER.join(',')}.`,
+        `the columns ${HEADER.join(',')}.${await modelsFurtherDown(dir, /\.onnx$/i)}`,
     );
   return entries;
 }

@@ -214,18 +214,36 @@ def column_transformer(g, x, width, a):
 
 
 def _columns_of(columns, names, width):
+    known = {name: at for at, name in enumerate(names or [])}
+    if isinstance(columns, Estimator) and columns.kind == "_RemainderColsList":  # scikit-learn 1.5 and 1.6, a UserList
+        columns = columns.attributes.get("data")
+    if isinstance(columns, Estimator):
+        raise Refused(f"a ColumnTransformer whose columns are a {columns.path}; name them in a list, and fit it again")
     if isinstance(columns, Array):
         columns = columns.objects() or columns.raw().tolist()
+    if isinstance(columns, slice):
+        columns = _positions(columns, known)
     if isinstance(columns, slice) and all(v is None or isinstance(v, int) for v in (columns.start, columns.stop, columns.step)):
         return list(range(width))[columns]
     columns = columns if isinstance(columns, (list, tuple)) else [columns]
     if len(columns) == width and all(isinstance(c, bool) for c in columns):
         return [at for at, taken in enumerate(columns) if taken]
-    known = {name: at for at, name in enumerate(names or [])}
     found = [c % width if isinstance(c, int) and -width <= c < width else known.get(c) for c in columns if isinstance(c, (int, str))]
     if len(found) != len(columns) or None in found:
         raise Refused(f"a ColumnTransformer of the columns {columns!r}")
     return found
+
+
+def _positions(names, known):
+    """A slice of names as one of positions: unlike one of numbers it has its last column (sklearn.utils._indexing)."""
+    start, stop = (known.get(name) if isinstance(name, str) else None for name in (names.start, names.stop))
+    if isinstance(names.start, str) and start is None or isinstance(names.stop, str) and stop is None:
+        return names
+    return slice(
+        names.start if start is None else start,
+        names.stop if stop is None else stop + 1,
+        names.step,
+    )
 
 
 def pipeline_steps(estimator):

@@ -1,6 +1,6 @@
 /** `models convert` on pickles of every form: what it makes of good ones, and what it says of all others. */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -40,6 +40,14 @@ test('every form of pickle gives the labels and scores of scikit-learn', async (
     group.forEach((row, at) => (worst = Math.max(worst, Math.abs(scores[at]! - Number(row['Score'])))));
   }
   expect(worst).toBeLessThan(1e-12);
+});
+
+test('columns are the same, however a ColumnTransformer names them', () => {
+  const [named, remainder] = ['model_column_names', 'model_column_remainder'].map((file) =>
+    all.models.find((m) => m.file === file),
+  );
+  expect(named).toMatchObject({ ok: true, features: ['mean', 'min', 'max'] });
+  expect(remainder).toMatchObject({ ok: true, sha256: named?.ok && named.sha256 });
 });
 
 test('the summary describes the files that were written, and the ignored ones', () => {
@@ -255,6 +263,16 @@ test('a missing folder and a folder without models are errors that say so', asyn
     message: expect.stringContaining('nowhere'),
   });
   await expect(convert(folder({ 'notes.txt': '' }))).rejects.toMatchObject({ code: 'CONVERT_NO_MODELS' });
+  const machines = folder({ 'notes.txt': '' });
+  for (const machine of ['pump 2', 'press', 'empty']) mkdirSync(join(machines, machine));
+  for (const file of ['pump 2/a.joblib', 'press/model_b', 'empty/notes.txt']) writeFileSync(join(machines, file), '');
+  await expect(convert(machines)).rejects.toMatchObject({
+    message: expect.stringContaining('Its folders "press", "pump 2" have some: give one of them, or list theirs'),
+  });
+  writeFileSync(join(machines, 'press', 'a.onnx'), '');
+  await expect(readModelList(machines, new Set())).rejects.toMatchObject({
+    message: expect.stringContaining('Its folders "press" have some'),
+  });
 });
 
 test('a pickle that asks for memory by a number, or goes on for ever, is refused before it takes either', async () => {
