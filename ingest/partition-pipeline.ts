@@ -66,6 +66,7 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
       what: `${what} of partition ${partition}`,
       log,
       signal: deps.giveUp,
+      longestPauseMs: deps.settings.longestPauseMs,
       onRetry: () => void totals.retries++,
       ...options,
     });

@@ -11,12 +11,14 @@ import { endingWith } from '../storage/deadline.ts';
 import type { IngestLog } from './log.ts';
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
+export const LONGEST_PAUSE_MS = 5_000;
 
 export interface RetryOptions {
   /** What is done, for the log: `commit of partition 3`. */
   readonly what: string;
   readonly log: IngestLog;
+  /** Default: {@link LONGEST_PAUSE_MS}. */
+  readonly longestPauseMs?: number;
   /** Gives up. */
   readonly signal: AbortSignal;
   readonly onRetry?: () => void;
@@ -42,7 +44,8 @@ export async function untilDone<T>(work: () => Promise<T>, options: RetryOptions
       if (attempt >= (options.refusedAfter ?? Number.POSITIVE_INFINITY) && !passes(error)) throw error;
       const pauseMs = Math.max(
         (error instanceof FleetscoreError ? error.retryAfterMs : undefined) ?? 0,
-        Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) * (0.75 + Math.random() / 2),
+        Math.min(options.longestPauseMs ?? LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10)) *
+          (0.75 + Math.random() / 2),
       );
       if (options.signal.aborted)
         throw new FleetscoreError(

@@ -8,6 +8,7 @@ import type { FilterSettings } from './filter.ts';
 import type { OnNewHub } from './hub-check.ts';
 import type { SensorQuota, Store } from '../storage/store.ts';
 import { PARSE_DEFAULTS, type ParseSettings } from './parse-event.ts';
+import { LONGEST_PAUSE_MS } from './retry.ts';
 import { SENSOR_QUOTA } from './sensor-ids.ts';
 import { WINDOW_DEFAULTS } from './windows.ts';
 
@@ -36,6 +37,8 @@ export interface IngestSettings extends WindowShape, ParseSettings {
   /** Longest time that a stop takes. */
   readonly stopTimeoutMs: number;
   readonly statsIntervalMs: number;
+  /** Between two tries of what the store or Blob refuses, at the most. */
+  readonly longestPauseMs: number;
   /** What becomes of a partition that is not the one that was read before. */
   readonly onNewHub: OnNewHub;
   /**
@@ -62,6 +65,7 @@ export const INGEST_DEFAULTS: IngestSettings = {
   ownershipTimeoutMs: 30_000,
   stopTimeoutMs: 20_000,
   statsIntervalMs: 10_000,
+  longestPauseMs: LONGEST_PAUSE_MS,
   onNewHub: 'stop',
 };
 
