@@ -108,6 +108,7 @@ export const ERROR_CODES = {
     NO_RAW_CAPTURE: 'There is no raw capture of this hub.',
     PROGRESS_CONFLICT: 'Another worker moved a partition; this one takes over its place.',
     PROGRESS_WENT_BACK: 'The store stands before what a worker had applied: it was replaced or restored.',
+    RULES_CHANGED: 'Events would be read by other rules than those of the ingest workers.',
     SEND_FAILED: 'A dead letter could not be sent again.',
     SENSOR_UNKNOWN: 'There is no such sensor.',
   },

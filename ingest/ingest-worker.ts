@@ -13,6 +13,7 @@ import type { Store } from '../storage/store.ts';
 import { mendCapture } from './capture-holes.ts';
 import type { EventHubTarget } from './connect.ts';
 import { hubFolder } from './event.ts';
+import { keepToRules, rulesOf } from './event-rules.ts';
 import { createFilter } from './filter.ts';
 import { holdersOf, type Holder } from './holders.ts';
 import { assertReadable, openHubClient, releaseOwn, type HubClient } from './hub-client.ts';
@@ -74,6 +75,7 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const { promise: failed, resolve: fail } = Promise.withResolvers<FleetscoreError>();
 
   await claimWindows(store, settings);
+  await keepToRules(store, rulesOf(settings), log, { signal: ending.signal });
   await untilDone(() => options.checkpoints.createIfNotExists(), {
     what: 'creation of the checkpoint container',
     log,

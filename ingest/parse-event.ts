@@ -7,7 +7,7 @@ import { messageOf } from '../domain/errors.ts';
 import { shown } from '../domain/describe.ts';
 import { jsonText } from './json-text.ts';
 import { createMappingApplier, type Sink } from './mapping/apply.ts';
-import { factsOf } from './mapping/facts.ts';
+import { factsOf, saysReadings } from './mapping/facts.ts';
 import type { Mapping } from './mapping/mapping.ts';
 import { decodeBody, parseInside, type BodyLimits, type Decoded, type EventBody } from './parse/body.ts';
 import { countOf, gatherProblems, oneProblem, type Problem, type ReasonCounts } from './parse/problems.ts';
@@ -54,11 +54,14 @@ const NONE: readonly Problem[] = [];
 
 export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): EventParser {
   const takeBodies = settings.mapping === undefined ? takeReadings(settings) : takeMapped(settings, settings.mapping);
+  const { fields } = PARSE_DEFAULTS;
+  const takeOwn = takeReadings({ ...settings, fields, timeUnit: 'ms' });
   const parse = (event: EventBody): ParsedEvent => {
     if (event.unreadable !== undefined)
       return refused({ reason: 'unreadable', message: event.unreadable.slice(0, 200) });
     const content = decodeBody(event, settings);
-    return 'reason' in content ? refused(content) : takeBodies(content, event);
+    if ('reason' in content) return refused(content);
+    return saysReadings(event) ? takeOwn(content, event) : takeBodies(content, event);
   };
   return (event) => {
     try {

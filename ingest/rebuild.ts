@@ -16,6 +16,7 @@ import { parseCaptureName, type CaptureName } from './capture.ts';
 import { captureNamesOf, type CaptureNames } from './capture-names.ts';
 import { readCapture } from './capture-file.ts';
 import { hubFolder, type HubName, type IngestEvent } from './event.ts';
+import { refuseOtherRules, rulesOf } from './event-rules.ts';
 import type { IngestLog } from './log.ts';
 import { createEventParser } from './parse-event.ts';
 import { createMerger } from './rebuild-merge.ts';
@@ -34,17 +35,20 @@ export interface RebuildOptions {
   readonly period: Period;
   /** Those of the ingest worker; a late limit does not count here. */
   readonly settings?: Partial<IngestSettings>;
+  /** Reads events by its own rules also where the ingest workers have others; see `event-rules.ts`. */
+  readonly otherRules?: boolean;
   readonly log: IngestLog;
   readonly onProgress?: (progress: RebuildCounts & { readonly filesInAll: number }) => void;
   readonly signal?: AbortSignal;
 }
 
-/** @throws FleetscoreError `NO_RAW_CAPTURE`, `INVALID_ARGUMENT`, `INTERVAL_CHANGED`, `INGEST_STOPPED` */
+/** @throws FleetscoreError `NO_RAW_CAPTURE`, `INVALID_ARGUMENT`, `INTERVAL_CHANGED`, `RULES_CHANGED`, `INGEST_STOPPED` */
 export async function rebuildWindows(options: RebuildOptions): Promise<RebuildResult> {
   const { store, blobs, period } = options;
   const settings: IngestSettings = { ...INGEST_DEFAULTS, ...options.settings };
   const signal = options.signal ?? new AbortController().signal;
   await claimWindows(store, settings);
+  if (!options.otherRules) await refuseOtherRules(store, rulesOf(settings));
   const folder = hubFolder(options.hub);
   const names =
     options.names === undefined

@@ -8,6 +8,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { Reading } from '../domain/reading.ts';
 import { SEND_PROPERTY } from '../domain/send-tally.ts';
 import { isoTime, type TimeUnit } from '../domain/time.ts';
+import { FORM } from './mapping/facts.ts';
 import { FIRST_CERTAIN_MS } from './parse/time.ts';
 
 export interface SentReading extends Reading {
@@ -176,7 +177,7 @@ function toEvent(
   return {
     body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)),
     contentType: 'application/json',
-    ...(sendId === undefined ? undefined : { properties: { [SEND_PROPERTY]: sendId } }),
+    properties: { [FORM.name]: FORM.readings, ...(sendId === undefined ? undefined : { [SEND_PROPERTY]: sendId }) },
   };
 }
 

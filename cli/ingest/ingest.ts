@@ -8,6 +8,7 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
 import type { IngestLog } from '../../ingest/log.ts';
+import { lastRules } from '../../ingest/event-rules.ts';
 import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
@@ -44,6 +45,7 @@ export async function status(context: Context, options: { rateOver: string }): P
   const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
   const tookMs = performance.now() - started;
   const states = partitionStates(progress, hub?.source, hub?.ends);
+  const rules = await lastRules(store);
   const rateOf = (state: PartitionState): number | undefined => readingsPerSecond(first, state, tookMs);
   return {
     data: {
@@ -53,11 +55,15 @@ export async function status(context: Context, options: { rateOver: string }): P
         problem: hub?.problem ?? null,
       },
       partitions: states.map((state) => stateData(state, rateOf(state))),
+      rules: rules === undefined ? null : { text: rules.text, since: rules.since, changes: rules.number - 1 },
     },
     text: [
       ...(states.length === 0
         ? ['No readings yet: they come with an ingest worker (fleetscore up) and events (fleetscore send FILE.csv).']
         : [describe(states, rateOf)]),
+      ...(rules === undefined || rules.number === 1
+        ? []
+        : [`Events are read with ${rules.text} since ${rules.since}; before, by other rules.`]),
       ...states.flatMap(({ partition, problem }) =>
         problem === undefined
           ? []
@@ -192,7 +198,7 @@ function describeAll(states: readonly PartitionState[], rateOf: RateOf): string 
 
 export async function rebuild(
   context: Context,
-  { from, to, names }: { from: number; to: number; names?: string },
+  { from, to, names, otherRules }: { from: number; to: number; names?: string; otherRules?: true },
 ): Promise<Output> {
   if (from >= to)
     throw new FleetscoreError(
@@ -212,7 +218,7 @@ export async function rebuild(
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,
       period: { fromMs: from, toMs: to },
-      ...defined({ names }),
+      ...defined({ names, otherRules }),
       settings: ingestSettings(config),
       log: TROUBLE,
       signal: stop.signal,

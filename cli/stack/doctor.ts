@@ -13,6 +13,8 @@ import { readingsWait } from '../../storage/store.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
+import { lastRules, rulesOf } from '../../ingest/event-rules.ts';
+import { INGEST_DEFAULTS } from '../../ingest/settings.ts';
 import { describeDeployment, hasDeployments } from '../../connect/deployment/server.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { attributesCommand, missingSearchAttributes } from '../../connect/search-attributes.ts';
@@ -55,10 +57,7 @@ export async function examine(context: Context): Promise<Output> {
     check('SQL store', () => sql(context)),
     check('Blob storage', () => blob(context)),
     check('Event Hubs', () => eventHubs(context)),
-    check(
-      'Mapping',
-      async () => ingestSettings(context.config).mapping?.name ?? 'default, the fields of docs/readings.md',
-    ),
+    check('Mapping', () => mapping(context)),
     check('Batches', () => lookAtBatches(context)),
   ]);
   const problems = findings.filter((finding) => finding.state === 'problem').length;
@@ -74,6 +73,18 @@ export async function examine(context: Context): Promise<Output> {
       (problems === 0 ? 'No problems found.' : `${formatNumberOf(problems, 'problem')} found.`),
     ...(problems === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
+}
+
+async function mapping(context: Context): Promise<string | Note> {
+  const here = { ...INGEST_DEFAULTS, ...ingestSettings(context.config) };
+  const name = here.mapping?.name ?? 'default, the fields of docs/readings.md';
+  // A store that cannot be looked at is told above.
+  const last = await context.store().then(lastRules, () => undefined);
+  const rules = rulesOf(here);
+  if (!last || last.digest === rules.digest) return name;
+  return note(
+    `${name}; but ingest reads events with ${last.text} since ${last.since}, this command with ${rules.text}`,
+  );
 }
 
 interface Note {

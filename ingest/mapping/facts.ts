@@ -63,10 +63,23 @@ export function factsOf(event: EventBody): EventFacts {
 const own = (values: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(values, name) ? propertyValue(values[name]) : undefined;
 
-function replayedOf({ properties = EMPTY, systemProperties = EMPTY, enqueuedMs }: EventBody): Replayed | undefined {
+/** IoT Hub hands it on: its application properties are the device's own. */
+const fromIotHub = ({ systemProperties = EMPTY }: EventBody): boolean =>
+  Object.keys(systemProperties).some((name) => name.startsWith('iothub-'));
+
+/**
+ * Application property of an event whose body is in the form of docs/readings.md, whatever the mapping: of `send`, which
+ * would else be refused where devices send another form. Not believed of IoT Hub either.
+ */
+export const FORM = { name: 'fleetscore-form', readings: 'readings' } as const;
+
+export const saysReadings = (event: EventBody): boolean =>
+  event.properties !== undefined && event.properties[FORM.name] === FORM.readings && !fromIotHub(event);
+
+function replayedOf(event: EventBody): Replayed | undefined {
+  const { properties = EMPTY, enqueuedMs } = event;
   const text = properties[REPLAYED];
-  if (typeof text !== 'string' || Object.keys(systemProperties).some((name) => name.startsWith('iothub-')))
-    return undefined;
+  if (typeof text !== 'string' || fromIotHub(event)) return undefined;
   try {
     const said = JSON.parse(text) as Partial<Replayed> | null;
     const at = said?.enqueuedMs;
