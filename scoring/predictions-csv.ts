@@ -9,8 +9,8 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { formatTooNew } from '../domain/format.ts';
 import { PREDICTION_COLUMNS, WINDOW_COLUMN, type Prediction } from '../domain/prediction.ts';
 import { cellOfName, nameOfCell, type SensorKey } from '../domain/sensor.ts';
-import { tryParseTime } from '../domain/time.ts';
 import { ROWS_PER_TURN } from '../domain/turns.ts';
+import { TIME_LENGTH, timeReader } from './csv/iso-time.ts';
 import { rowWriter } from './csv/rows.ts';
 import { rowRanges } from './features.ts';
 import {
@@ -23,8 +23,6 @@ import {
 
 const HEADER = PREDICTION_COLUMNS.join(',');
 const WITH_WINDOW = `${HEADER},${WINDOW_COLUMN}`;
-/** Length of `2026-11-23T14:00:00.000Z`: every row starts with one. */
-const TIME_LENGTH = 24;
 
 export function encodeCsv(
   sensors: readonly NamedSensor[],
@@ -75,10 +73,10 @@ export async function decodeCsv(bytes: Uint8Array, filter?: SensorKey): Promise<
 
 async function all(buffer: Buffer, start: number, width: number): Promise<Prediction[]> {
   const rows: Prediction[] = [];
-  const times: Times = new Map();
+  const rowAt = rowReader(buffer, width);
   for (let from = start; from < buffer.length;) {
     const to = lineEnd(buffer, from);
-    rows.push(parseRow(buffer, from, to, width, times, rows.at(-1)));
+    rows.push(rowAt(from, to));
     from = to + 1;
     if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
   }
@@ -93,13 +91,13 @@ async function ofSensor(
 ): Promise<Prediction[]> {
   const needle = Buffer.from(`,${quoted(device)},${quoted(sensor)},`);
   const rows: Prediction[] = [];
-  const times: Times = new Map();
+  const rowAt = rowReader(buffer, width);
   for (let at = buffer.indexOf(needle, start); at !== -1;) {
     const from = buffer.lastIndexOf(0x0a, at) + 1;
     const to = lineEnd(buffer, at);
     // The same text may stand inside a quoted name: right behind the time it is the sensor.
     if (at === from + TIME_LENGTH) {
-      rows.push(parseRow(buffer, from, to, width, times, rows.at(-1)));
+      rows.push(rowAt(from, to));
       if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
     }
     at = buffer.indexOf(needle, to);
@@ -113,74 +111,87 @@ function lineEnd(buffer: Buffer, from: number): number {
   return end === -1 ? buffer.length : end;
 }
 
-const FIELD = /,("(?:[^"]|"")*"|[^",]*)/y;
-
-/** Times read so far: the windows of one sensor are those of the next. */
-type Times = Map<string, number | undefined>;
-/** Of longer series none is remembered past it: a sensor may have millions, and be alone. */
-const MOST_TIMES = 65_536;
+/** The names of a row, and the bytes of their cells with the commas around them. */
+interface Names extends SensorKey {
+  readonly from: number;
+  readonly bytes: number;
+}
 
 /**
- * Rows of one sensor share its name with the `last` one: as a part of its line each would keep that in memory.
+ * Reads the row between two places. Rows of one sensor follow each other: its names are read once, and are one text
+ * for all of them, which as a part of its line each row would keep in memory.
  * @param width columns of the file
  */
-function parseRow(
-  buffer: Buffer,
-  from: number,
-  to: number,
-  width: number,
-  times: Times,
-  last: Prediction | undefined,
-): Prediction {
-  const line = buffer.toString('utf8', from, to);
-  const fields = line.includes('"') ? quotedFields(buffer, from, line) : line.slice(TIME_LENGTH + 1).split(',');
-  const [deviceCell = '', sensorCell = '', value, prediction, score, seconds = ''] = fields;
-  const device = nameOfCell(deviceCell);
-  const sensor = nameOfCell(sensorCell);
-  const time = line.slice(0, TIME_LENGTH);
-  let tsMs = times.get(time);
-  if (tsMs === undefined) {
-    tsMs = line[TIME_LENGTH] === ',' ? tryParseTime(time) : undefined;
-    if (times.size >= MOST_TIMES) times.clear();
-    times.set(time, tsMs);
-  }
-  if (
-    fields.length !== width - 1 ||
-    tsMs === undefined ||
-    (prediction !== '0' && prediction !== '1') ||
-    !isNumber(value!) ||
-    !isNumber(score!) ||
-    !isLength(seconds)
-  )
-    throw corrupt(buffer, from, 'the row is not a prediction');
-  return {
-    tsMs,
-    device: last && last.device === device ? last.device : device,
-    sensor: last && last.sensor === sensor ? last.sensor : sensor,
-    value: Number(value),
-    prediction: prediction === '1' ? 1 : 0,
-    score: Number(score),
-    ...windowOf(seconds),
+function rowReader(buffer: Buffer, width: number): (from: number, to: number) => Prediction {
+  const timeAt = timeReader();
+  let names: Names | undefined;
+  return (from, to) => {
+    const at = from + TIME_LENGTH;
+    const isLast =
+      names !== undefined &&
+      at + names.bytes <= to &&
+      buffer.compare(buffer, names.from, names.from + names.bytes, at, at + names.bytes) === 0;
+    const { device, sensor, bytes } = isLast ? names! : (names = namesAt(buffer, from, to));
+    const cells = buffer.toString('latin1', at + bytes, to).split(',');
+    const [first = '', prediction, third = '', seconds = ''] = cells;
+    const tsMs = timeAt(buffer, from);
+    const [value, score] = [numberOf(first), numberOf(third)];
+    if (
+      cells.length !== width - 3 ||
+      tsMs === undefined ||
+      (prediction !== '0' && prediction !== '1') ||
+      value === undefined ||
+      score === undefined ||
+      !isLength(seconds)
+    )
+      throw corrupt(buffer, from, NO_ROW);
+    const row: Prediction = { tsMs, device, sensor, value, prediction: prediction === '1' ? 1 : 0, score };
+    return seconds === '' ? row : { ...row, windowMs: Math.round(Number(seconds) * 1_000) };
   };
 }
 
-function quotedFields(buffer: Buffer, from: number, line: string): string[] {
-  const fields: string[] = [];
-  FIELD.lastIndex = TIME_LENGTH;
-  while (FIELD.lastIndex < line.length) {
-    const field = FIELD.exec(line)?.[1];
-    if (field === undefined) throw corrupt(buffer, from, 'a field is not quoted right');
-    fields.push(field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field);
+const NO_ROW = 'the row is not a prediction';
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+
+function namesAt(buffer: Buffer, from: number, to: number): Names {
+  const at = from + TIME_LENGTH;
+  const names: string[] = [];
+  let end = at;
+  for (let name = 0; name < 2; name++) {
+    if (buffer[end] !== COMMA || end >= to) throw corrupt(buffer, from, NO_ROW);
+    const begin = end + 1;
+    end = cellEnd(buffer, begin, to);
+    const cell = end === -1 ? '"' : buffer.toString('utf8', begin, end);
+    const isQuoted = cell.length > 1 && cell.startsWith('"');
+    if (!isQuoted && cell.includes('"')) throw corrupt(buffer, from, 'a field is not quoted right');
+    names.push(nameOfCell(isQuoted ? cell.slice(1, -1).replaceAll('""', '"') : cell));
   }
-  return fields;
+  if (buffer[end] !== COMMA || end >= to) throw corrupt(buffer, from, NO_ROW);
+  return { device: names[0]!, sensor: names[1]!, from: at, bytes: end + 1 - at };
+}
+
+/** Where the cell ends that begins at `from`; -1 when its quote is left open. */
+function cellEnd(buffer: Buffer, from: number, to: number): number {
+  if (buffer[from] !== QUOTE) {
+    const comma = buffer.indexOf(COMMA, from);
+    return comma === -1 || comma > to ? to : comma;
+  }
+  for (let at = from + 1; at < to; at++)
+    if (buffer[at] === QUOTE) {
+      if (buffer[at + 1] !== QUOTE) return at + 1;
+      at += 1;
+    }
+  return -1;
 }
 
 /** Seconds, or nothing for the fleet's windows. */
 const isLength = (seconds: string): boolean => seconds === '' || Number(seconds) > 0;
-const windowOf = (seconds: string): Pick<Prediction, 'windowMs'> =>
-  seconds === '' ? {} : { windowMs: Math.round(Number(seconds) * 1_000) };
-
-const isNumber = (text: string): boolean => text === 'NaN' || (text !== '' && !Number.isNaN(Number(text)));
+/** Undefined for what is no number. */
+function numberOf(text: string): number | undefined {
+  const value = text === '' ? Number.NaN : Number(text);
+  return Number.isNaN(value) && text !== 'NaN' ? undefined : value;
+}
 
 function corrupt(buffer: Buffer, at: number, what: string): FleetscoreError {
   let line = 1;

@@ -4,6 +4,7 @@ import { parquetMetadata } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { PREDICTION_COLUMNS, PREDICTIONS_FORMATS } from '../../domain/prediction.ts';
 import { nameProblem } from '../../domain/sensor.ts';
+import { MAX_TIME_MS, MIN_TIME_MS } from '../../domain/time.ts';
 import { decodePredictions, encodePredictions } from '../../scoring/predictions-file.ts';
 import { seriesOf } from './fleet.ts';
 
@@ -88,6 +89,17 @@ test.each(PREDICTIONS_FORMATS)(
     expect(turns).toBeGreaterThanOrEqual(Math.floor(length / 8_192));
   },
 );
+
+test('each time that a row can have reads back as it was written', async () => {
+  const times = fc.array(fc.integer({ min: MIN_TIME_MS, max: MAX_TIME_MS }), { minLength: 1, maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(times, async (written) => {
+      const rows = written.map((ms) => `${new Date(ms).toISOString()},a,b,1,0,0.5\n`);
+      const read = await decodePredictions(Buffer.from(`${HEADER}\n${rows.join('')}`));
+      expect(read.map(({ tsMs }) => tsMs)).toEqual(written);
+    }),
+  );
+});
 
 const name = fc
   .oneof(
@@ -174,6 +186,11 @@ test.each([
   ['another header', `TS,Device\n${ROW}\n`, /line 1: the header/],
   ['a row cut short', `${HEADER}\n${ROW}\n2026-11-23T14:00:00.000Z,a,b,1`, /line 3: the row is not a prediction/],
   ['another time', `${HEADER}\nyesterday at half past two,a,b,1,0,0.5\n`, /line 2/],
+  ['a day that no calendar has', `${HEADER}\n${ROW}\n2026-02-30T14:00:00.000Z,a,b,1,0,0.5\n`, /line 3/],
+  ['an hour that no day has', `${HEADER}\n2026-11-23T24:00:00.000Z,a,b,1,0,0.5\n`, /line 2/],
+  ['a time with a letter', `${HEADER}\n2026-11-23T14:0O:00.000Z,a,b,1,0,0.5\n`, /line 2/],
+  ['a name with a quote in it', `${HEADER}\n2026-11-23T14:00:00.000Z,a"a,b,1,0,0.5\n`, /line 2: a field is not quoted/],
+  ['a row without a sensor', `${HEADER}\n${ROW}\n2026-11-23T14:00:00.000Z,a\n`, /line 3: the row is not/],
   ['another prediction', `${HEADER}\n2026-11-23T14:00:00.000Z,a,b,1,2,0.5\n`, /line 2/],
   ['a quote left open', `${HEADER}\n2026-11-23T14:00:00.000Z,"a,b,1,0,0.5\n`, /line 2: a field is not quoted right/],
   ['a value that is no number', `${HEADER}\n2026-11-23T14:00:00.000Z,a,b,one,0,0.5\n`, /line 2/],
