@@ -68,7 +68,7 @@ export function folderProblem(path: string, error: unknown): unknown {
   if (code === 'EACCES' || code === 'EPERM')
     return say(`${path} may not be written by this user (${code}). Choose another place, or take the right to it.`);
   if (code === 'EROFS') return say(`${path} is on a file system that is read-only. Choose another place.`);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(path, error);
+  if (isFull(error)) return diskFull(path, error);
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EINVAL' || code === 'ENOTSUP')
     return say(`nothing can be made at ${path} (${code}). Choose another place.`);
   if (code === 'EISDIR') return say(`${path} is a folder, and a file is wanted there. Move the folder away.`);
@@ -79,11 +79,16 @@ const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
 /** SQLite's primary result code of a full disk (https://www.sqlite.org/rescode.html). */
 const SQLITE_FULL = 13;
 
+/** A disk, or somebody's share of it, has no room left. */
+export function isFull(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };
+  return FULL_CODES.has(code) || errcode === SQLITE_FULL;
+}
+
 /** What keeps a file from being written that a person asked for: a full disk with its remedy, else `unwritable`. */
 export function fileProblem(file: string, error: unknown, unwritable: (why: string) => string): FleetscoreError {
-  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };
   if (error instanceof FleetscoreError) return error;
-  if (FULL_CODES.has(code) || errcode === SQLITE_FULL) {
+  if (isFull(error)) {
     const room = roomAt(file);
     return new FleetscoreError(
       'DISK_FULL',

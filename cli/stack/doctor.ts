@@ -5,11 +5,13 @@ import pc from 'picocolors';
 import { messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { readStack } from '../../local/state.ts';
+import { isOwnBlob, ownRoom } from '../../local/own-disk.ts';
 import { locateTemporal } from '../../local/temporal-binary.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import { formatBytes, formatNumberOf } from '../../report/format.ts';
 import { readingsWait } from '../../storage/store.ts';
+import { provesWrite } from '../../storage/blob-proof.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
@@ -45,14 +47,7 @@ export async function examine(context: Context): Promise<Output> {
       async () =>
         python() ?? note('python3 is missing: needed for `models convert`, and by `up` to install the Temporal CLI'),
     ),
-    check('Laptop stack', async () => {
-      const stack = readStack(context.config.home);
-      if (stack) return `up since ${stack.startedAt}, Web UI ${stack.ui ?? 'not known (TEMPORAL_UI_URL)'}`;
-      const why = lastEnd(context.config.home);
-      return note(
-        `not running here; \`fleetscore up\` starts it${why === undefined ? '' : `\nthe last one ended: ${why}`}`,
-      );
-    }),
+    check('Laptop stack', async () => laptopStack(context.config.home)),
     check('Temporal', () => temporal(context)),
     check('SQL store', () => sql(context)),
     check('Blob storage', () => blob(context)),
@@ -196,11 +191,31 @@ async function sql(context: Context): Promise<string | Note> {
   return advice.length === 0 ? said : note([said, ...advice].join('\n'));
 }
 
-async function blob(context: Context): Promise<string> {
+/** @throws FleetscoreError `DISK_FULL`: its servers answer, and save nothing */
+function laptopStack(home: string): string | Note {
+  const stack = readStack(home);
+  if (!stack) {
+    const why = lastEnd(home);
+    return note(
+      `not running here; \`fleetscore up\` starts it${why === undefined ? '' : `\nthe last one ended: ${why}`}`,
+    );
+  }
+  const room = ownRoom(home);
+  const free = room === undefined ? '' : `, ${formatBytes(room)} free on its disk`;
+  return `up since ${stack.startedAt}, Web UI ${stack.ui ?? 'not known (TEMPORAL_UI_URL)'}${free}`;
+}
+
+async function blob(context: Context): Promise<string | Note> {
+  const { config } = context;
   const blobs = context.blobs();
+  // First, and without a call: on a full disk the server tries long.
+  const room = isOwnBlob(config.home, config.blob) ? ownRoom(config.home) : undefined;
   await blobs.prepare();
   const id = await checkDeployment(await context.store(), blobs);
-  return `answers, all containers there${id === undefined ? '' : `, of deployment ${id}`}`;
+  const of = `all containers there${id === undefined ? '' : `, of deployment ${id}`}`;
+  if (!(await provesWrite(blobs)))
+    return note(`answers, ${of}; this identity may not write models, so whether there is room was not tried`);
+  return `answers and takes what is written, ${of}${room === undefined ? '' : `, ${formatBytes(room)} free on its disk`}`;
 }
 
 async function eventHubs(context: Context): Promise<string> {

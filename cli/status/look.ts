@@ -11,6 +11,7 @@ import type { Holder } from '../../ingest/holders.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
+import { isOwnBlob, ownRoom } from '../../local/own-disk.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';
 import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
@@ -123,6 +124,8 @@ export function openLooker(context: Context): Looker {
         temporal.then(on(async (client) => notScoredOf(client, await theStore(), context.config.keep.batchesMs))),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
         ask(async () => {
+          // On a full disk the stack's own server answers, and takes nothing.
+          if (isOwnBlob(context.config.home, context.config.blob)) ownRoom(context.config.home);
           await context.blobs().exists(CONTAINERS.models, 'status');
           return true as const;
         }),

@@ -36,6 +36,7 @@ import {
 import { authorize, type Account } from './shared-key.ts';
 import { document, element } from './xml.ts';
 import { HOUR_MS } from '../../domain/time.ts';
+import { diskFull, isFull } from '../../storage/folders.ts';
 
 /** The well-known account of storage emulators: its key is no secret, so a stack has one of its own. */
 export const EMULATOR_ACCOUNT: Account = {
@@ -80,7 +81,7 @@ export async function startBlobServer({
   cleaning.unref();
 
   const server = createServer((message, response) => {
-    serve(parts, account, message, response, log).catch((error: unknown) => {
+    serve(parts, account, message, response, { dir, log }).catch((error: unknown) => {
       log(`an answer broke off: ${messageOf(error)}`);
       response.destroy();
     });
@@ -115,7 +116,7 @@ async function serve(
   account: Account,
   message: IncomingMessage,
   response: ServerResponse,
-  log: (line: string) => void,
+  of: Pick<BlobServerOptions, 'dir' | 'log'>,
 ): Promise<void> {
   const common = {
     'x-ms-request-id': randomUUID(),
@@ -130,7 +131,7 @@ async function serve(
     authorize(request, account, Date.now());
     answer = await dispatch(parts, request);
   } catch (error) {
-    answer = refusal(error, log);
+    answer = refusal(error, of);
     // What the client still sends of a refused body is read, so that it hears the answer.
     message.resume();
   }
@@ -142,11 +143,16 @@ async function serve(
   else await pipeline(body, response);
 }
 
-function refusal(error: unknown, log: (line: string) => void): BlobAnswer {
+function refusal(error: unknown, { dir, log }: Pick<BlobServerOptions, 'dir' | 'log'>): BlobAnswer {
   const known =
     error instanceof ServiceError
       ? error
-      : new ServiceError(500, 'InternalError', `The server failed: ${messageOf(error)}`);
+      : // As an account that is in trouble: clients try again, since room may be made.
+        new ServiceError(
+          500,
+          'InternalError',
+          `The server failed: ${messageOf(isFull(error) ? diskFull(dir, error) : error)}`,
+        );
   if (known.status >= 500) log(known.message);
   return {
     status: known.status,

@@ -54,6 +54,9 @@ test('a stack starts beside settings for another Temporal server, and names them
 test('its commands ask its own server', async () => {
   const doctor = await runCli(home, ['doctor'], theirs);
   expect(doctor.stdout).toMatch(/^ok +Temporal +127\.0\.0\.1:\d+, namespace default, 1 control worker/m);
+  // It says how much room there is, and writes a blob before it calls Blob well.
+  expect(doctor.stdout).toMatch(/^ok +Laptop stack +up since .* free on its disk$/m);
+  expect(doctor.stdout).toMatch(/^ok +Blob storage +answers and takes what is written, .* free on its disk$/m);
   expect((await runCli(home, ['schedule', 'list'], theirs)).code).toBe(0);
 }, 60_000);
 
