@@ -81,7 +81,12 @@ export function userScript({ name, id, kind, type }, grants) {
 
 function rightsOf(kind, grants) {
   if (kind === 'stream') return ['SELECT, INSERT ON dbo.stream_windows'];
-  return ['SELECT ON SCHEMA::dbo', ...grants[kind].map((table) => `INSERT, UPDATE, DELETE ON dbo.${bracket(table)}`)];
+  // The second shows a worker whether the server still works on a statement of its own (docs/outages.md).
+  return [
+    'SELECT ON SCHEMA::dbo',
+    'VIEW DATABASE STATE',
+    ...grants[kind].map((table) => `INSERT, UPDATE, DELETE ON dbo.${bracket(table)}`),
+  ];
 }
 
 async function main() {

@@ -18,7 +18,7 @@ import {
   type Statement,
 } from './statement.ts';
 import { verdictOn } from './transient.ts';
-import { watchConnections } from './watch-connections.ts';
+import { SESSION_SQL, watchConnections, type Sessions } from './watch-connections.ts';
 import { HOUR_MS } from '../../domain/time.ts';
 
 const FIRST_WAIT_MS = 100;
@@ -95,7 +95,7 @@ export async function connect(url: string, patience: Patience = FIRST_CONNECTION
   const asked = mssqlConfig(url);
   const config = { ...asked, connectionTimeout: Math.min(asked.connectionTimeout ?? Infinity, patience.forMs) };
   const where = `The SQL Server store ${config.database} on ${config.server}`;
-  const watch = watchConnections(() => ask(config));
+  const watch = watchConnections((pool) => askSessions(config, pool));
   const pool = new sql.ConnectionPool({
     ...config,
     beforeConnect: (connection) => {
@@ -126,12 +126,27 @@ export async function connect(url: string, patience: Patience = FIRST_CONNECTION
   };
 }
 
-/** Logs in over a connection of its own. @throws when the server does not answer in a few seconds */
-async function ask(config: sql.config): Promise<void> {
-  const pool = new sql.ConnectionPool({ ...config, connectionTimeout: ASK_MS, pool: { min: 0, max: 1 } });
-  pool.on('error', () => {});
-  await pool.connect();
-  await pool.close();
+/**
+ * Logs in over a connection of its own, and asks what the pool's sessions do. Empty where the user may not know.
+ * @throws when the server does not answer in a few seconds
+ */
+export async function askSessions(config: sql.config, pool: string, limitMs = ASK_MS): Promise<Sessions> {
+  const limits = { connectionTimeout: limitMs, requestTimeout: limitMs, pool: { min: 0, max: 1 } };
+  const fresh = new sql.ConnectionPool({ ...config, ...limits });
+  fresh.on('error', () => {});
+  await fresh.connect();
+  try {
+    const rows = await sessionOf(() => new sql.Request(fresh)).query<{ name: string; status: string }>(
+      SESSION_SQL.list,
+      { Pool: pool },
+    );
+    return new Map(rows.map(({ name, status }) => [name, status]));
+  } catch {
+    // Answered all the same: it is a right that is missing, or a view.
+    return new Map();
+  } finally {
+    await fresh.close();
+  }
 }
 
 /** Does `work` until it succeeds, fails for good, its trouble lasted too long, or whoever it is for is called off. */

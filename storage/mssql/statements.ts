@@ -14,6 +14,7 @@ import { INFOS, MODELS, RELEASE_SQL } from './releases.ts';
 import { SCHEMA_SQL } from './schema.ts';
 import { NAMES, SENSOR_SQL } from './sensors.ts';
 import type { StageTable, Statement } from './statement.ts';
+import { SESSION_SQL } from './watch-connections.ts';
 import { LOADED, WINDOW_SQL } from './windows.ts';
 
 export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Statement>>>> = {
@@ -31,6 +32,7 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   releases: RELEASE_SQL,
   schema: SCHEMA_SQL,
   sensors: SENSOR_SQL,
+  sessions: SESSION_SQL,
   windows: WINDOW_SQL,
 };
 

@@ -64,9 +64,15 @@ const BRIEF_CODES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ECONNREFUSED', '
 const FINAL_CODE =
   /^(EENCRYPT|CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|ERR_SSL_WRONG_VERSION)/;
 
-/** Lost connections that the driver tells in words alone: the peer ended TLS, the answer was cut, an error of Node. */
-const PASSING_WORDS =
-  /unexpected end of (message stream|data)|ended without ever completing|socket hang up|\b(ECONNRESET|EPIPE|ETIMEDOUT)\b/i;
+/**
+ * Lost connections that the driver tells in words alone: the peer ended TLS, the answer was cut, or out of step with
+ * what was called off (it closes the connection itself), an error of Node.
+ */
+const PASSING_WORDS = new RegExp(
+  'unexpected end of (message stream|data)|unexpected token `\\w+` in `\\w+TokenHandler`|' +
+    'ended without ever completing|socket hang up|\\b(ECONNRESET|EPIPE|ETIMEDOUT)\\b',
+  'i',
+);
 
 /** Thrown inside a transaction to have it done again: it lost a race that it can win next time. */
 export class LostRace extends Error {}

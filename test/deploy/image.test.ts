@@ -295,6 +295,7 @@ test('each table that a grant names exists, and a user gets only those of its ki
     'artifacts',
     'alarm_signals',
   ]);
+  expect(script).toContain('GRANT VIEW DATABASE STATE TO [id-scoring];');
   // Whatever was granted by name before is taken back first, and an identity under another name is dropped.
   expect(script.indexOf("N'REVOKE '")).toBeGreaterThan(0);
   expect(script.indexOf("N'REVOKE '")).toBeLessThan(script.indexOf('GRANT '));

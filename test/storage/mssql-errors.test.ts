@@ -4,6 +4,7 @@ import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { patiently } from '../../storage/mssql/connection.ts';
 import { storeError } from '../../storage/mssql/errors.ts';
+import { AttentionTokenHandler } from 'tedious/lib/token/handler.js';
 import { isTransient, LostRace } from '../../storage/mssql/transient.ts';
 
 /** As the driver wraps what the server says. */
@@ -22,6 +23,18 @@ test.each([1205, 40613, 40197, 40501, 49918, 49919, 49920, 4060, 10928, 10929, 1
 
 test.each(['ESOCKET', 'ETIMEOUT', 'ECONNCLOSED'] as const)('%s is tried again', (code) => {
   expect(isTransient(new sql.ConnectionError('lost', code))).toBe(true);
+});
+
+test('an answer that is out of step with what was called off is tried again, in the words of the driver', () => {
+  const handler = new AttentionTokenHandler({} as never, {} as never);
+  let said: unknown;
+  try {
+    handler.onDatabaseChange({ name: 'ENVCHANGE' } as never);
+  } catch (error) {
+    said = error;
+  }
+  expect(said).toMatchObject({ message: expect.stringContaining('ENVCHANGE') });
+  expect(isTransient(said)).toBe(true);
 });
 
 test('a deadlock inside a failed transaction is found', () => {

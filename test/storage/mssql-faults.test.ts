@@ -7,12 +7,12 @@ import sql from 'mssql';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { endingWith } from '../../storage/deadline.ts';
 import { mssqlConfig } from '../../storage/mssql/config.ts';
-import { connect, type Database, type Patience } from '../../storage/mssql/connection.ts';
+import { askSessions, connect, type Database, type Patience } from '../../storage/mssql/connection.ts';
 import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
 import { tsql, type StageTable } from '../../storage/mssql/statement.ts';
 import { watchConnections } from '../../storage/mssql/watch-connections.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { startTdsServer, type Fault, type Moment, type TdsServer } from '../support/tds/server.ts';
+import { startTdsServer, type Fault, type Moment, type TdsOptions, type TdsServer } from '../support/tds/server.ts';
 
 const ONE = tsql({ n: 'INT' }, 'SELECT @n AS n');
 const TOUCH = tsql({ n: 'INT' }, 'UPDATE t SET v = @n');
@@ -45,17 +45,20 @@ describe('at login', () => {
     server = await startTdsServer();
   });
 
-  test.each([4060, 40197, 40501, 40613, 10928, 10929, 49918, 49919, 49920, 233, 18401, 921])(
-    'error %i passes: the login is tried again until it succeeds',
-    async (number) => {
-      server.fail('login', { kind: 'error', number }, 2);
+  test('an error that passes: the login is tried again until it succeeds', async () => {
+    const numbers = [4060, 40197, 40501, 40613, 10928, 10929, 49918, 49919, 49920, 233, 18401, 921];
+    const met = numbers.map(async (number) => {
+      const own = await startTdsServer();
+      own.fail('login', { kind: 'error', number }, 2);
       const told: string[] = [];
-      db = await connect(server.url(), { forMs: 20_000, briefMs: 5_000, onWait: (text) => told.push(text) });
-      expect(await read(db)).toBe(1);
-      expect(told).toHaveLength(1);
-      expect(told[0]).toContain(`(error ${number})`);
-    },
-  );
+      const target = await connect(own.url(), { forMs: 20_000, briefMs: 5_000, onWait: (text) => told.push(text) });
+      const answer = await read(target);
+      await target.close();
+      await own.close();
+      return [number, answer, told.length, told[0]?.includes(`(error ${number})`)];
+    });
+    expect(await Promise.all(met)).toEqual(numbers.map((number) => [number, 1, 1, true]));
+  });
 
   test.each([
     [18456, /refused the login.*Check the user/],
@@ -77,10 +80,18 @@ describe('at login', () => {
     expect(server.count('login')).toBeGreaterThan(1);
   });
 
-  test.each(['fin', 'rst', 'half', 'silence'] as const)('%s passes', async (kind) => {
-    server.fail('login', { kind }, 1);
-    db = await connect(server.url('Connection Timeout=1;'));
-    expect(await read(db)).toBe(1);
+  test('a login that ends in any way, or is not answered, passes', async () => {
+    const kinds = ['fin', 'rst', 'half', 'silence'] as const;
+    const met = kinds.map(async (kind) => {
+      const own = await startTdsServer();
+      own.fail('login', { kind }, 1);
+      const target = await connect(own.url('Connection Timeout=1;'));
+      const answer = await read(target);
+      await target.close();
+      await own.close();
+      return [kind, answer, own.count('login') > 1];
+    });
+    expect(await Promise.all(met)).toEqual(kinds.map((kind) => [kind, 1, true]));
   });
 
   test('a failover in mid-life: connections cut, then no logins for some time', async () => {
@@ -98,8 +109,24 @@ const FAULTS: readonly Fault[] = [
   ...[40197, 40501, 40613, 10928, 1205, 1204, 8645, 596, 2627].map((number): Fault => ({ kind: 'error', number })),
 ];
 const MOMENTS: readonly Moment[] = ['begin', 'query', 'bulk', 'commit'];
-const named = (moment: Moment, fault: Fault): string =>
-  `${moment}: ${fault.kind} ${'number' in fault ? fault.number : ''}`;
+const named = (fault: Fault): string => `${fault.kind} ${'number' in fault ? fault.number : ''}`;
+
+/** Two transfers on a server of their own, of which the first meets the fault. */
+async function meet(tls: boolean, moment: Moment, fault: Fault): Promise<object> {
+  const own = await startTdsServer({ tls });
+  const target = await connect(own.url(SHORT));
+  try {
+    own.fail(moment, fault, 1);
+    const first = await transfer(target).catch(String);
+    const met = own.count(moment) > 0;
+    const second = await transfer(target).catch(String);
+    // A transaction begun on a connection that had one: it was lent again with its own still open.
+    return { met, answers: [first, second], nested: own.nested, open: own.openTransactions() };
+  } finally {
+    await target.close().catch(() => {});
+    await own.close();
+  }
+}
 
 describe.each([false, true])('work with TLS %s', (tls) => {
   beforeEach(async () => {
@@ -107,19 +134,12 @@ describe.each([false, true])('work with TLS %s', (tls) => {
     db = await connect(server.url(SHORT));
   });
 
-  const cases = MOMENTS.flatMap((moment) =>
-    [...FAULTS, ...(tls ? [{ kind: 'tls-end' } as const] : [])].map(
-      (fault) => [named(moment, fault), moment, fault] as const,
-    ),
-  );
-
-  test.each(cases)('%s: the whole work is done again', async (_, moment, fault) => {
-    server.fail(moment, fault, 1);
-    expect(await transfer(db!)).toBe(1);
-    // No transaction was begun on a connection that had one: none was lent again with its own still open.
-    expect(server.nested).toBe(0);
-    await expect(transfer(db!)).resolves.toBe(1);
-    expect(server.openTransactions()).toBe(0);
+  // A server and a pool for each fault, all at once: they wait most of the time.
+  const faults = [...FAULTS, ...(tls ? [{ kind: 'tls-end' } as const] : [])];
+  test.each(MOMENTS)('%s: whatever goes wrong there, the whole work is done again', async (moment) => {
+    const met = await Promise.all(faults.map(async (fault) => [named(fault), await meet(tls, moment, fault)] as const));
+    const done = { met: true, answers: [1, 1], nested: 0, open: 0 };
+    expect(Object.fromEntries(met)).toEqual(Object.fromEntries(faults.map((fault) => [named(fault), done])));
   });
 
   test('an answer that stops half-way ends by itself', async () => {
@@ -208,52 +228,76 @@ describe('who is called off', () => {
   });
 });
 
-test('requests that a dead network swallowed are made again as soon as it is back', async () => {
-  server = await startTdsServer();
-  const proxy = await startTcpProxy(server.port);
-  const target = server.url().replace(`,${server.port};`, `,${proxy.port};`);
-  try {
-    let [asked, unanswered] = [0, 0];
-    // The product asks with more patience.
+describe('a network that swallows what is sent', () => {
+  /** A pool behind a proxy, watched by what the server says; looks often. */
+  async function behindProxy(options: TdsOptions = {}, limitMs = 30_000) {
+    server = await startTdsServer(options);
+    const proxy = await startTcpProxy(server.port);
+    const config = mssqlConfig(server.url().replace(`,${server.port};`, `,${proxy.port};`));
+    const asked = { answered: 0, unanswered: 0 };
     const watch = watchConnections(
-      async () => {
-        const one = new sql.ConnectionPool({ ...mssqlConfig(target), connectionTimeout: 300 });
-        one.on('error', () => {});
-        asked++;
-        await one.connect().catch((error: unknown) => {
-          unanswered++;
+      async (pool) => {
+        try {
+          const sessions = await askSessions(config, pool, limitMs);
+          asked.answered++;
+          return sessions;
+        } catch (error) {
+          asked.unanswered++;
           throw error;
-        });
-        await one.close();
+        }
       },
       { everyMs: 20, longMs: 200, restMs: 0 },
     );
-    const watched = await new sql.ConnectionPool({
-      ...mssqlConfig(target),
-      beforeConnect: (connection) => watch.add(connection),
-    }).connect();
-    watched.on('error', () => {});
-    await watched.query('SELECT 1 AS n');
-    await proxy.fault('black hole');
-    const swallowed = watched.query('SELECT 1 AS n').catch((error: unknown) => error);
-    while (unanswered === 0) await sleep(5);
-    await proxy.fault();
+    const pool = new sql.ConnectionPool({ ...config, beforeConnect: (connection) => watch.add(connection) });
+    pool.on('error', () => {});
+    await pool.connect();
     // By its own limit it would end after a minute.
-    expect(await swallowed).toMatchObject({ code: expect.stringMatching(/ESOCKET|ECONNRESET/) });
-    await watched.query('SELECT 1 AS n');
-    // One that is only slow is left alone.
-    server.fail('query', { kind: 'silence' }, 1);
-    const slow = watched.request().query('SELECT 1 AS n');
-    let ended = false;
-    slow.catch(() => {}).finally(() => (ended = true));
-    const before = asked;
-    while (asked < before + 3) await sleep(5);
-    expect(ended).toBe(false);
-    watch.stop();
-    server.cut();
-    await slow.catch(() => {});
-    await watched.close();
-  } finally {
-    await proxy.stop();
+    const ask = (): Promise<unknown> => pool.query('SELECT 1 AS n').catch((error: unknown) => error);
+    await ask();
+    const close = async (): Promise<void> => {
+      watch.stop();
+      server.cut();
+      await pool.close();
+      await proxy.stop();
+    };
+    return { proxy, asked, ask, close };
   }
+  const CUT = { code: expect.stringMatching(/ESOCKET|ECONNRESET/) };
+  const until = async (done: () => boolean): Promise<void> => {
+    while (!done()) await sleep(5);
+  };
+
+  test('requests of an outage are made again as soon as the server answers', async () => {
+    const { proxy, asked, ask, close } = await behindProxy({ showsSessions: false }, 300);
+    await proxy.fault('black hole');
+    const swallowed = ask();
+    await until(() => asked.unanswered > 0);
+    await proxy.fault();
+    expect(await swallowed).toMatchObject(CUT);
+    expect(await ask()).toMatchObject({ recordset: [{ n: 1 }] });
+    await close();
+  });
+
+  test('a statement that got lost is made again though the server was answered all the while', async () => {
+    const { proxy, asked, ask, close } = await behindProxy();
+    // Only what stands then is dead.
+    await proxy.fault('black hole');
+    await proxy.fault();
+    expect(await ask()).toMatchObject(CUT);
+    expect(asked.unanswered).toBe(0);
+    expect(await ask()).toMatchObject({ recordset: [{ n: 1 }] });
+    await close();
+  });
+
+  test.each([true, false])('one that is only slow is left alone (a user who sees sessions: %s)', async (shows) => {
+    const { asked, ask, close } = await behindProxy({ showsSessions: shows });
+    server.fail('query', { kind: 'silence' }, 1);
+    let ended = false;
+    const slow = ask().finally(() => (ended = true));
+    const before = asked.answered;
+    await until(() => asked.answered >= before + 4);
+    expect([ended, asked.unanswered]).toEqual([false, 0]);
+    await close();
+    await slow;
+  });
 });

@@ -38,3 +38,9 @@ export const names = (body: Buffer, text: string): boolean => body.includes(Buff
 
 /** 5 begin, 7 commit, 8 roll back: [MS-TDS] 2.2.6.9. */
 export const transactionKind = (body: Buffer): number => body.readUInt16LE(allHeaders(body));
+
+/** Of who logs in, as the client says: [MS-TDS] 2.2.6.4. */
+export function hostName(login: Buffer): string {
+  const from = login.readUInt16LE(36);
+  return login.subarray(from, from + 2 * login.readUInt16LE(38)).toString('utf16le');
+}

@@ -6,9 +6,10 @@
 import { createServer, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { errorOf, type TdsEngine, type TdsSession } from './on-sqlite.ts';
-import { batchText, messageReader, names, transactionKind, type Message } from './messages.ts';
+import { batchText, hostName, messageReader, names, transactionKind, type Message } from './messages.ts';
 import { secure, selfSigned } from './tls.ts';
 import * as tokens from './tokens.ts';
+import { columnsToken, rowToken, type Column } from './values.ts';
 
 export type Moment = 'login' | 'begin' | 'query' | 'bulk' | 'commit' | 'rollback' | 'cancel';
 
@@ -45,6 +46,8 @@ export interface TdsOptions {
   readonly tls?: boolean;
   /** What runs the statements. */
   readonly engine?: TdsEngine;
+  /** Whether users have the right to see other sessions than their own; they have it when absent. */
+  readonly showsSessions?: boolean;
 }
 
 interface Rule {
@@ -54,7 +57,11 @@ interface Rule {
   asked: number;
 }
 
-export async function startTdsServer({ tls = false, engine }: TdsOptions = {}): Promise<TdsServer> {
+export async function startTdsServer({
+  tls = false,
+  engine,
+  showsSessions = true,
+}: TdsOptions = {}): Promise<TdsServer> {
   const context: SecureContext | undefined = tls ? selfSigned() : undefined;
   const rules = new Map<Moment, Rule>();
   const counts = new Map<Moment, number>();
@@ -68,7 +75,8 @@ export async function startTdsServer({ tls = false, engine }: TdsOptions = {}): 
   };
   const server = createServer((socket) => {
     const session = engine?.open();
-    const connection = serve(socket, context, { take, session, onNested: () => state.nested++ });
+    const sessions = (): Buffer => sessionRows(showsSessions ? [...open] : []);
+    const connection = serve(socket, context, { take, session, sessions, onNested: () => state.nested++ });
     open.add(connection);
     socket.on('close', () => {
       open.delete(connection);
@@ -100,22 +108,42 @@ export async function startTdsServer({ tls = false, engine }: TdsOptions = {}): 
 
 interface Connection {
   inTransaction(): boolean;
+  /** As in `sys.dm_exec_sessions`. */
+  readonly name: string;
+  readonly status: 'running' | 'sleeping';
   end(): void;
 }
+
+const SESSION_COLUMNS: readonly Column[] = ['name', 'status'].map((name) => ({ name, kind: 'text' }));
+
+const sessionRows = (connections: readonly Connection[]): Buffer =>
+  Buffer.concat([
+    columnsToken(SESSION_COLUMNS),
+    ...connections.map(({ name, status }) => rowToken(SESSION_COLUMNS, [name, status])),
+    tokens.doneInProc(connections.length),
+    tokens.doneProc(),
+  ]);
 
 const DESCRIPTOR = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
 interface Serving {
   readonly take: (moment: Moment) => Fault | undefined;
   readonly session: TdsSession | undefined;
+  /** The answer to who asks for them. */
+  readonly sessions: () => Buffer;
   readonly onNested: () => void;
 }
 
 /** Faults with which nothing of what was asked is done. */
 const UNDONE: ReadonlySet<Fault['kind']> = new Set(['error', 'rollback', 'fin', 'rst', 'tls-end', 'silence']);
 
-function serve(socket: Socket, context: SecureContext | undefined, { take, session, onNested }: Serving): Connection {
+function serve(socket: Socket, context: SecureContext | undefined, serving: Serving): Connection {
+  const { take, session, sessions, onNested } = serving;
+  let name = '';
   let transaction = false;
+  /** A request is under way that is not answered. */
+  let silent = false;
+  let waits = false;
   let clear: NodeJS.ReadWriteStream & { end(): unknown } = socket;
   let secured = false;
 
@@ -154,6 +182,7 @@ function serve(socket: Socket, context: SecureContext | undefined, { take, sessi
       case 'afterwards':
         return void clear.write(tokens.packets(tokens.PACKET.answer, good), () => socket.end());
       case 'silence':
+        silent = true;
     }
   };
   const send = (body: Buffer): void => void clear.write(tokens.packets(tokens.PACKET.answer, body));
@@ -168,8 +197,13 @@ function serve(socket: Socket, context: SecureContext | undefined, { take, sessi
       if (transaction) onNested();
       transaction = true;
       const begun = (): Buffer => Buffer.concat([tokens.begun(DESCRIPTOR), tokens.done()]);
-      if (session) void session.begin().then(() => answer('begin', begun));
-      else answer('begin', begun);
+      if (!session) return void answer('begin', begun);
+      waits = true;
+      void session.begin().then(() => {
+        if (waits) return void ((waits = false), answer('begin', begun));
+        // It was called off meanwhile, and answered.
+        endTransaction(false);
+      });
       return;
     }
     const commits = kind === 7;
@@ -194,12 +228,16 @@ function serve(socket: Socket, context: SecureContext | undefined, { take, sessi
         }
         return;
       case tokens.PACKET.login:
+        name = hostName(body);
         return void answer('login', () => Buffer.concat([tokens.collation(), tokens.loginAck(), tokens.done()]));
       case tokens.PACKET.transaction:
         return onTransaction(body);
       case tokens.PACKET.bulk:
         return void answer('bulk', () => session?.bulk(body) ?? tokens.done(tokens.DONE.count, 1));
       case tokens.PACKET.attention:
+        // Every message has an answer: that of the request ends, too.
+        if (silent || waits) send(tokens.done(tokens.DONE.error));
+        silent = waits = false;
         return void answer('cancel', () => tokens.done(tokens.DONE.attention));
       case tokens.PACKET.batch: {
         const text = batchText(body);
@@ -208,11 +246,21 @@ function serve(socket: Socket, context: SecureContext | undefined, { take, sessi
         return /^\s*(set |insert bulk)/i.test(text) ? send(run()) : void answer('query', run);
       }
       case tokens.PACKET.rpc:
+        if (names(body, 'sys.dm_exec_sessions')) return send(sessions());
         return void answer('query', () => session?.call(body) ?? rpcAnswer(body));
     }
   };
   socket.on('data', messageReader(onMessage));
-  return { inTransaction: () => transaction, end: () => void socket.destroy() };
+  return {
+    inTransaction: () => transaction,
+    get name() {
+      return name;
+    },
+    get status() {
+      return silent || waits ? 'running' : 'sleeping';
+    },
+    end: () => void socket.destroy(),
+  };
 }
 
 /** What cannot be done is an error of the server. */

@@ -9,8 +9,12 @@ import { TLSSocket, createSecureContext, type SecureContext } from 'node:tls';
 import { messageReader } from './messages.ts';
 import { PACKET, packets } from './tokens.ts';
 
-/** A certificate for localhost that nobody trusts. */
-export function selfSigned(): SecureContext {
+let made: SecureContext | undefined;
+
+/** A certificate for localhost that nobody trusts; one a process. */
+export const selfSigned = (): SecureContext => (made ??= make());
+
+function make(): SecureContext {
   const folder = mkdtempSync(join(tmpdir(), 'tds-'));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   try {
