@@ -11,7 +11,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 import type { WorkerConverter } from '../payloads/data-converter.ts';
 import { withinLimit } from '../storage/deadline.ts';
-import type { ProbeTarget } from './temporal-probe.ts';
+import { probe as probeAddress, type ProbeTarget } from './temporal-probe.ts';
 import { profileFileOf, temporalSettings } from './temporal-settings.ts';
 import { notConnected } from './temporal-trouble.ts';
 
@@ -95,6 +95,16 @@ export function temporalTarget(env: Env): TemporalTarget {
  */
 const ANSWER_MS = 60_000;
 
+/**
+ * A dead connection is noticed within 20 s; the SDK's own times are 30 s and 15 s. Temporal's frontend refuses
+ * questions that come more often than every 10 s (`frontend.keepAliveMinTime`).
+ */
+const KEEP_ALIVE = {
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.keepalive_time_ms': 15_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
 /** Without a deadline a call waits as long as its connection stands, even for a server that answers no more. */
 function withDeadline(answerMs: number): NonNullable<ConnectionOptions['interceptors']>[number] {
   // The next one in the chain hands back what an interceptor has to: its type only says less.
@@ -116,6 +126,7 @@ export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Pro
       connection: await Connection.connect({
         ...options,
         connectTimeout: '5s',
+        channelArgs: KEEP_ALIVE,
         interceptors: [
           withDeadline(answerMs),
           ...(options.interceptors ?? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions())]),
@@ -131,10 +142,16 @@ export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Pro
 
 /** A worker that cannot connect says so, rather than stand there. */
 const CONNECT_MS = 30_000;
+/** A server that was just answered over a fresh connection. */
+const AGAIN_MS = 10_000;
 
 export interface WorkerConnection extends WorkerConverter {
   readonly connection: NativeConnection;
   readonly namespace: string;
+  /** Another connection to the same server, its caller's to close. */
+  again(): Promise<NativeConnection>;
+  /** Whether the address answers as a server of gRPC, asked over a connection of its own. */
+  reachable(): Promise<boolean>;
 }
 
 /**
@@ -148,10 +165,14 @@ export async function connectWorker(env: Env): Promise<WorkerConnection> {
     import('@temporalio/worker'),
     import('../payloads/data-converter.ts'),
   ]);
+  const open = (limitMs: number): Promise<NativeConnection> =>
+    withinLimit(limitMs, () => NativeConnection.connect(options as NativeConnectionOptions));
   try {
     return {
-      connection: await withinLimit(CONNECT_MS, () => NativeConnection.connect(options as NativeConnectionOptions)),
+      connection: await open(CONNECT_MS),
       namespace,
+      again: () => open(AGAIN_MS),
+      reachable: async () => (await probeAddress(probe)) === undefined,
       ...workerConverter(keys),
     };
   } catch (error) {

@@ -111,15 +111,7 @@ async function run(life: Life): Promise<void> {
       ...createControlActivities(deps),
       ...(pools.length > 0 ? createPoolActivities({ client, store, blobs, poolOf, now: Date.now }) : {}),
     };
-    const { connection, namespace } = connected;
-    await runTemporalWorker(
-      { ...life, ready, ending },
-      'control',
-      connection,
-      namespace,
-      { ...options, activities },
-      polls,
-    );
+    await runTemporalWorker({ ...life, ready, ending }, 'control', connected, { ...options, activities }, { polls });
     schema.stop();
   } finally {
     stuck.stop();
@@ -240,7 +232,7 @@ async function workerOptions(
     readonly versioned: boolean;
     readonly running: ReturnType<typeof countActivities>;
   },
-): Promise<Parameters<typeof runTemporalWorker>[4]> {
+): Promise<Parameters<typeof runTemporalWorker>[3]> {
   return {
     taskQueue: CONTROL_QUEUE,
     dataConverter,

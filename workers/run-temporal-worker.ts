@@ -15,6 +15,9 @@ import { messageOf } from '../domain/errors.ts';
 import { FORCE_AFTER_MS, type Life } from './lifecycle.ts';
 import type { Logger } from '../logging/log.ts';
 import { temporalMetricsAddress } from '../telemetry/metrics.ts';
+import type { WorkerConnection } from '../connect/temporal.ts';
+import type { WorkerConverter } from '../payloads/data-converter.ts';
+import { watchTemporal, type WatchTimes } from './watch-temporal.ts';
 
 /**
  * Must run before the first connection of the process. With FLEETSCORE_METRICS_PORT the runtime serves its metrics
@@ -68,30 +71,83 @@ function install(log: Logger, telemetryOptions: TelemetryOptions = {}): void {
 export const nameOfThis = (role: WorkerRole, { worker: { node } }: Pick<Config, 'worker'>): string =>
   workerName({ role, node: role === 'scoring' ? node : undefined, host: hostname(), pid: process.pid });
 
-/** @param polls called when the worker has begun to poll; the worker counts as ready when it resolves */
+type Options = Omit<WorkerOptions, 'connection' | 'namespace'>;
+
+interface Running {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Runs until the life ends. On a connection that is dead while the server answers over another one, a new worker takes
+ * over in this process: what the old one has under way it finishes over a fresh connection.
+ * @param polls called when the worker has begun to poll; the worker counts as ready when it resolves
+ */
 export async function runTemporalWorker(
-  life: Life,
+  life: Pick<Life, 'config' | 'log' | 'ready' | 'ending'>,
   role: WorkerRole,
-  connection: NativeConnection,
-  namespace: string,
-  options: Omit<WorkerOptions, 'connection' | 'namespace'>,
-  polls: () => Promise<void> = async () => {},
+  { connection, namespace, again, reachable }: Omit<WorkerConnection, keyof WorkerConverter>,
+  options: Options,
+  { polls = async () => {}, times }: { readonly polls?: () => Promise<void>; readonly times?: WatchTimes } = {},
 ): Promise<void> {
+  const { log } = life;
   const grace = life.config.worker.drainGraceMs;
-  const worker = await Worker.create({
-    connection,
-    namespace,
-    identity: nameOfThis(role, life.config),
-    shutdownGraceTime: grace,
-    shutdownForceTime: grace + FORCE_AFTER_MS,
-    ...options,
-  });
-  void life.ending.then((reason) => {
-    life.log.info({ reason }, 'draining');
+  const start = async (own: NativeConnection): Promise<Running> => {
+    const worker = await Worker.create({
+      connection: own,
+      namespace,
+      identity: nameOfThis(role, life.config),
+      shutdownGraceTime: grace,
+      shutdownForceTime: grace + FORCE_AFTER_MS,
+      ...options,
+    });
+    const ended = worker.run();
+    ended.catch(() => {});
+    return { worker, ended };
+  };
+  let current = await start(connection);
+  let draining = false;
+  const drain = ({ worker }: Running): void => {
     if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  void life.ending.then((reason) => {
+    log.info({ reason }, 'draining');
+    draining = true;
+    drain(current);
   });
-  const running = worker.run();
-  await Promise.race([polls(), running]);
-  life.ready();
-  await running;
+  const replaced: Promise<void>[] = [];
+  const onDead = async (): Promise<void> => {
+    log.warn({}, 'the connection to Temporal is dead, while a new one is answered: a new worker takes over');
+    const old = current;
+    // What it has under way it finishes there, and tells the server that its polls are void. One connection each: a
+    // connection takes one worker of a task queue.
+    const farewell = await again();
+    old.worker.connection = farewell;
+    const fresh = await again();
+    if (draining) return fresh.close();
+    current = await start(fresh);
+    drain(old);
+    if (draining) drain(current);
+    replaced.push(
+      old.ended
+        .catch((error: unknown) => log.warn({ err: error }, 'the worker of the dead connection did not end by itself'))
+        .then(() => farewell.close())
+        .catch(() => {}),
+    );
+  };
+  const stopWatching = watchTemporal({ own: () => current.worker.connection!, reachable, onDead }, times);
+  try {
+    await Promise.race([polls(), current.ended]);
+    life.ready();
+    for (let one; one !== current;) {
+      one = current;
+      await one.ended.catch((error: unknown) => {
+        if (one === current) throw error;
+      });
+    }
+  } finally {
+    stopWatching();
+    await Promise.all(replaced);
+    if (current.worker.connection !== connection) await current.worker.connection?.close().catch(() => {});
+  }
 }

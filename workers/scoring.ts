@@ -50,7 +50,8 @@ async function run(life: Life): Promise<void> {
     trouble: (error) => log.warn({ err: error }, 'cannot ask whether this worker should end'),
     remote: config.worker.node !== undefined && config.blob !== undefined && 'accountUrl' in config.blob,
   });
-  const { connection, namespace, dataConverter, blind } = await connectWorker(process.env);
+  const connected = await connectWorker(process.env);
+  const { dataConverter, blind } = connected;
   let without: FleetscoreError | undefined;
   // A worker without the key of its work must not take more of it: each task costs an attempt.
   const keyless = blind.then((error) => (without = error).code);
@@ -68,7 +69,7 @@ async function run(life: Life): Promise<void> {
   });
   const metrics = await startMetrics(life, async () => totals.metrics(), temporalMetrics);
   try {
-    await runTemporalWorker({ ...life, ending }, 'scoring', connection, namespace, {
+    await runTemporalWorker({ ...life, ending }, 'scoring', connected, {
       interceptors: {
         activity: [activities.interceptor, logActivities(log), ...(life.telemetry ? [life.telemetry.activity] : [])],
       },
@@ -87,7 +88,7 @@ async function run(life: Life): Promise<void> {
   } finally {
     end.stop();
     await metrics?.close();
-    await connection.close();
+    await connected.connection.close();
     await engine.close();
     await store.close();
   }

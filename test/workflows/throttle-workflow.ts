@@ -1,6 +1,12 @@
 /** A workflow that runs `forEachThrottled` while a script of steps pauses, resumes, slows and lets items end. */
-import { condition, sleep } from '@temporalio/workflow';
+import { condition, proxyLocalActivities } from '@temporalio/workflow';
 import { forEachThrottled, type Throttle } from '../../workflows/throttle.ts';
+
+/** Lets what waits go on, without a round trip to the server as a timer has. */
+export interface TickActivities {
+  tick(): Promise<void>;
+}
+const { tick } = proxyLocalActivities<TickActivities>({ startToCloseTimeout: '1m' });
 
 export type Step =
   | { readonly do: 'pause' | 'resume' }
@@ -54,7 +60,7 @@ export async function throttled(items: number, limit: number, starts: number, st
       done = true;
     });
   for (const step of steps) {
-    await sleep(1);
+    await tick();
     take(step);
   }
   // To the end, whatever the steps left: nothing may hang.
@@ -63,7 +69,7 @@ export async function throttled(items: number, limit: number, starts: number, st
   while (!done) {
     await condition(() => done || underWay.size > 0);
     for (const { end } of underWay.values()) end();
-    await sleep(1);
+    await tick();
   }
   await running;
   return { started, wrong, ended, error, left };

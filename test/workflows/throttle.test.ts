@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { fileURLToPath } from 'node:url';
 import { findTemporal } from '../../local/temporal-binary.ts';
 import { TOOLS } from '../support/cli.ts';
-import { throttled, type Seen, type Step } from './throttle-workflow.ts';
+import { throttled, type Seen, type Step, type TickActivities } from './throttle-workflow.ts';
 
 const QUEUE = 'throttled';
 
@@ -21,6 +21,7 @@ beforeAll(async () => {
   worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: QUEUE,
+    activities: { tick: async () => {} } satisfies TickActivities,
     workflowBundle: await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') }),
   });
   running = worker.run();
