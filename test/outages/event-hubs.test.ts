@@ -1,6 +1,6 @@
 /**
  * Event Hubs ends connections and links as the service does at maintenance: the same process goes on, and every reading
- * counts once.
+ * counts once. All cases run at once, each with a hub, a store and workers of its own: they wait most of the time.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { cpSync, readFileSync } from 'node:fs';
@@ -57,7 +57,7 @@ const ENDS: readonly (readonly [string, () => unknown])[] = [
 const endReaders = (condition: string, description: string): number =>
   emulator.faults.endReaders({ condition, description });
 
-test('connections and links that the service ends cost neither the worker nor a reading, and the sender goes on', async () => {
+test.concurrent('a link or connection that the service ends costs neither worker nor reading', async () => {
   const sqlUrl = `sqlite:${join(dir, 'ends.db')}`;
   const store = await openStore(sqlUrl);
   await store.migrate();
@@ -102,7 +102,7 @@ test('connections and links that the service ends cost neither the worker nor a 
   }
 }, 180_000);
 
-test(
+test.concurrent(
   'a hub that was deleted and made again loses no reading: it is left alone, across restarts, until it ' +
     'may be read anew',
   async () => {
@@ -184,7 +184,7 @@ test(
   180_000,
 );
 
-test('a failover that lost events gives their numbers to others, and drops none of them', async () => {
+test.concurrent('a failover that lost events gives their numbers to others, and drops none of them', async () => {
   const hub = 'failed-over';
   const sqlUrl = `sqlite:${join(dir, 'failed-over.db')}`;
   const source = sourceName({ namespace: 'localhost', hub }, '$Default');
@@ -246,7 +246,7 @@ test('a failover that lost events gives their numbers to others, and drops none 
   }
 }, 180_000);
 
-test('a dead connection is made anew long before the client would notice', async () => {
+test.concurrent('a dead connection is made anew long before the client would notice', async () => {
   const sqlUrl = `sqlite:${join(dir, 'dead.db')}`;
   const store = await openStore(sqlUrl);
   await store.migrate();
@@ -292,18 +292,18 @@ const clockAhead = (ms: number): string[] => [
   )}`,
 ];
 
-test('a clock that is a minute ahead moves no partition', async () => {
+test.concurrent('a clock that is a minute ahead moves no partition', async () => {
   const sqlUrl = `sqlite:${join(dir, 'skewed.db')}`;
   const store = await openStore(sqlUrl);
   await store.migrate();
   const producer = servers.producer();
   // Without the correction by Blob's clock it owns everything, again each turn.
   const settings = { ownershipTimeoutMs: 10_000, captureIntervalMs: 500 };
-  const taken = (): number => readFileSync(join(dir, 'worker.log'), 'utf8').split('partition taken').length;
+  const taken = (): number => readFileSync(join(dir, 'skewed.log'), 'utf8').split('partition taken').length;
   try {
     const workers = [
-      await servers.startWorker(sqlUrl, settings),
-      await servers.startWorker(sqlUrl, settings, { execArgv: clockAhead(60_000) }),
+      await servers.startWorker(sqlUrl, settings, { log: 'skewed.log' }),
+      await servers.startWorker(sqlUrl, settings, { execArgv: clockAhead(60_000), log: 'skewed.log' }),
     ];
     await until(() =>
       workers.every((worker) => (worker.message('stats')?.partitions as string[] | undefined)?.length === 2),
@@ -327,19 +327,19 @@ test('a clock that is a minute ahead moves no partition', async () => {
   }
 }, 180_000);
 
-test('readers that the service refuses for a while read again soon after, and the reason is told', async () => {
+test.concurrent('readers that are refused for a while read again soon after, and the reason is told', async () => {
   const sqlUrl = `sqlite:${join(dir, 'refused.db')}`;
   const store = await openStore(sqlUrl);
   await store.migrate();
   const service = await startEventHubsEmulator({ hubs: [{ name: 'refused', partitions: 2 }] });
   const connectionString = service.connectionString();
   const producer = createProducer({ connection: { connectionString }, hub: 'refused' });
-  const log = (): string => readFileSync(join(dir, 'worker.log'), 'utf8');
+  const log = (): string => readFileSync(join(dir, 'refused.log'), 'utf8');
   try {
     const worker = await servers.startWorker(
       sqlUrl,
       { capture: false },
-      { hub: 'refused', eventHubs: connectionString },
+      { hub: 'refused', eventHubs: connectionString, log: 'refused.log' },
     );
     const applied = (): Promise<number> =>
       store.listProgress().then((all) => all.reduce((sum, p) => sum + p.readings, 0));

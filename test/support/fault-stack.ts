@@ -29,8 +29,8 @@ export interface FaultStack {
   addScoring(): Promise<void>;
   /** A control worker of another version beside those there are; resolves when it is ready. */
   addControl(buildId: string): Promise<void>;
-  /** Kills the control worker of that version for good. */
-  endControl(buildId: string): void;
+  /** Ends the control worker of that version for good. */
+  endControl(buildId: string): Promise<void>;
   /**
    * Kills a server, starts it again on its data after `pauseMs`, waits until it listens.
    */
@@ -111,10 +111,10 @@ export async function startFaultStack(
         () => !stopping && versions.has(buildId),
         (child) => versions.set(buildId, child),
       ),
-    endControl(buildId) {
+    async endControl(buildId) {
       const child = versions.get(buildId);
       versions.delete(buildId);
-      if (child) process.kill(child.pid, 'SIGKILL');
+      await child?.stop();
     },
     cli: (...args) => runCli(home, args, ofStack),
     signal(part, signal) {

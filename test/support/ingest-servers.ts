@@ -51,7 +51,14 @@ export interface IngestServers {
   startWorker(
     sqlUrl: string,
     settings?: Partial<IngestSettings>,
-    options?: { hub?: string; execArgv?: readonly string[]; eventHubs?: string; env?: NodeJS.ProcessEnv },
+    options?: {
+      hub?: string;
+      execArgv?: readonly string[];
+      eventHubs?: string;
+      env?: NodeJS.ProcessEnv;
+      /** File of its log in the folder; `worker.log`, which all have, when absent. */
+      log?: string;
+    },
   ): Promise<WorkerProcess>;
   /**
    * SIGKILL for the emulator, in the middle of whatever it does; it comes back at the same port on what it had on disk.
@@ -154,7 +161,7 @@ export async function startIngestServers(
           settings: { ...QUICK, ...settings },
         };
         const env = { INGEST_SPEC: JSON.stringify(spec), ...workerOptions.env };
-        const worker = start(WORKER, [], 'worker.log', env, workerOptions.execArgv);
+        const worker = start(WORKER, [], workerOptions.log ?? 'worker.log', env, workerOptions.execArgv);
         const messages = new Map<string, Record<string, unknown>>();
         worker.child.on('message', (message: Record<string, unknown>) => messages.set(String(message.kind), message));
         await firstLine(worker);
