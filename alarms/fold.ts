@@ -4,6 +4,7 @@
  * Limits and delays: OPC 10000-9 (1.05.03), 5.8.2 and 5.8.18.
  */
 import { defined } from '../domain/defined.ts';
+import { MODEL_FAILURES } from '../domain/outcome.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import { earlier, leadingFlat, type EvidenceItem, type Stretch, type StretchVerdict } from './evidence.ts';
 import {
@@ -30,12 +31,7 @@ const PENDING_GAP_MS = HOUR_MS;
 /** Classes that say that a sensor cannot be scored because of its model. */
 const MODEL_TROUBLE: ReadonlySet<StretchVerdict> = new Set<StretchVerdict>([
   'no_model',
-  'model_missing',
-  'model_corrupt',
-  'model_wrong_shape',
-  'model_too_large',
-  'model_failed',
-  'not_finite',
+  ...MODEL_FAILURES,
   'pool_unknown',
 ]);
 

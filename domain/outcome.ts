@@ -10,13 +10,18 @@ export type OutcomeStatus = 'scored' | 'skipped' | 'failed' | 'cancelled';
 /** Skipped is not failed: there was nothing to score, or nothing to score with. */
 export type SkipClass = 'no_data' | 'no_model';
 
+/** What is wrong with a model itself, and stays wrong until another one is published. */
+export const MODEL_FAILURES = [
+  'model_missing', //     the release names a model that Blob does not hold
+  'model_corrupt', //     not ONNX, hash differs, does not load
+  'model_wrong_shape', // loads, but breaks the model contract
+  'model_too_large', //   past the size cap
+  'model_failed', //      loads, but run() throws or gives no usable output
+  'not_finite', //        a score that is not a number
+] as const;
+
 export type FailureClass =
-  | 'model_missing' //      the release names a model that Blob does not hold
-  | 'model_corrupt' //      not ONNX, hash differs, does not load
-  | 'model_wrong_shape' //  loads, but breaks the model contract
-  | 'model_too_large' //    past the size cap
-  | 'model_failed' //       loads, but run() throws or gives no usable output
-  | 'not_finite' //         a score that is not a number
+  | (typeof MODEL_FAILURES)[number]
   | 'pool_unknown' //       the model names a pool of workers that is not configured any more
   | 'store_error' //        SQL kept failing
   | 'blob_error' //         Blob kept failing

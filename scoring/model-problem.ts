@@ -1,18 +1,10 @@
 /** What is wrong with a model, as data that can cross threads, and as an error. */
 import { FleetscoreError } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
-import type { FailureClass } from '../domain/outcome.ts';
+import { MODEL_FAILURES } from '../domain/outcome.ts';
 
-/** Failure classes that tell of a model rather than of the machinery around it. */
-const MODEL_CLASSES = [
-  'model_missing',
-  'model_corrupt',
-  'model_wrong_shape',
-  'model_too_large',
-  'model_failed',
-  'not_finite',
-  'timeout',
-] as const satisfies readonly FailureClass[];
+/** Failure classes that tell of a model rather than of the machinery around it; one that runs for too long among them. */
+const MODEL_CLASSES = [...MODEL_FAILURES, 'timeout'] as const;
 export type ModelFailureClass = (typeof MODEL_CLASSES)[number];
 
 /** What is wrong with one model: data, so that it can cross threads. */

@@ -1,7 +1,7 @@
 /** The image: its recipe, and the programs that run in it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname, normalize } from 'node:path';
+import { basename, dirname, normalize } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fc, test as propertyTest } from '@fast-check/jest';
@@ -237,31 +237,48 @@ test('users are checked before any reaches the database', () => {
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'alarm-work.ts': ['control'],
+  'alarms.ts': ['control', 'operator'],
   'audit.ts': ['operator'],
   'batch-sql.ts': ['control'],
+  'chunks.ts': ['control', 'scoring'],
   'ingest.ts': ['ingest'],
   'notices.ts': ['control'],
   'outcomes.ts': ['control', 'scoring'],
+  'promotions.ts': ['operator'],
   'prune.ts': ['control'],
   'releases.ts': ['operator'],
   'sensors.ts': ['ingest', 'operator'],
   'windows.ts': ['ingest'],
 };
+/** Written by whoever migrates, and with a test of its own below. */
+const APART = ['challenges.ts', 'schema.ts'];
+/** What people alone write of a file that others write too. */
+const BY_PEOPLE = new Set(['alarm_rules', 'alarm_shelves']);
 
-test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {
-  const code = read(`storage/mssql/${file}`);
-  const tables = new Set(
-    matches(filesIn('storage/migrations/mssql', '.sql').map(read).join('\n'), /CREATE TABLE (\w+)/g),
-  );
+const TABLES = new Set(
+  matches(filesIn('storage/migrations/mssql', '.sql').map(read).join('\n'), /CREATE TABLE (\w+)/g),
+);
+
+function writtenIn(code: string): string[] {
   const aliases = new Map(
     [...code.matchAll(/\bFROM (\w+) (\w)\b|\bJOIN (\w+) (\w)\b/g)].map(([, a, b, c, d]) => [b ?? d!, a ?? c!]),
   );
   const written = matches(code, /\b(?:INSERT INTO|UPDATE|DELETE(?: TOP \([^)]*\))? FROM) (\w+)\b/g)
     .map((name) => aliases.get(name) ?? name)
-    .filter((name) => tables.has(name));
-  expect(written.length).toBeGreaterThan(0);
+    .filter((name) => TABLES.has(name));
+  return [...new Set(written)];
+}
+
+test('each file of the store that writes is known here', () => {
+  const writing = filesIn('storage/mssql', '.ts').filter((file) => writtenIn(read(file)).length > 0);
+  expect(writing.map((file) => basename(file)).sort()).toEqual([...Object.keys(WRITERS), ...APART].sort());
+});
+
+test.each(Object.entries(WRITERS))('what %s writes may be written by %s', (file, kinds) => {
   for (const kind of kinds)
-    for (const table of written) expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
+    for (const table of writtenIn(read(`storage/mssql/${file}`)))
+      if (kind === 'operator' || !BY_PEOPLE.has(table))
+        expect([kind, table, GRANTS[kind]!.includes(table)]).toEqual([kind, table, true]);
 });
 
 test('scoring workers record what a challenger said, and operators alone say which one it is', () => {
