@@ -6,19 +6,22 @@ import { afterAll, beforeAll, expect } from '@jest/globals';
 import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig, type Env } from '../../config.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
-import { cleanEnv, processesOf, runCli, TOOLS, type CliResult } from './cli.ts';
+import { cleanEnv, processesOf, TOOLS, type CliResult } from './cli.ts';
 import { tempDir } from './temp.ts';
+import { useWarmCli } from './warm-cli.ts';
 
 export interface TestStack {
   readonly home: string;
   readonly stack: Stack;
   readonly context: Context;
+  /** `fleetscore ARGS`, in a process that stays warm. */
   cli(...args: string[]): Promise<CliResult>;
 }
 
 /** @param env settings of the stack's processes */
 export function useStack(name: string, options: { env?: Env; scoringWorkers?: number | 'pool' } = {}): TestStack {
   const home = tempDir(name);
+  const call = useWarmCli();
   let stack: Stack | undefined;
   let context: Context | undefined;
   beforeAll(async () => {
@@ -47,6 +50,6 @@ export function useStack(name: string, options: { env?: Env; scoringWorkers?: nu
     get context() {
       return context!;
     },
-    cli: (...args) => runCli(home, args),
+    cli: (...args) => call(home, args),
   };
 }
