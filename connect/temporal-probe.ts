@@ -8,6 +8,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
+import { isLoopbackHost } from '../domain/loopback.ts';
 
 export interface ProbeTarget {
   /** `host:port`. */
@@ -48,6 +49,29 @@ const PREFACE = Buffer.concat([
 const SETTINGS = 4;
 /** First byte of a TLS record that holds an alert (RFC 8446, section 5.1). */
 const ALERT = 0x15;
+
+/** Longest wait for this machine to say whether a port of its own is open. */
+const KNOCK_MS = 1_000;
+
+/**
+ * Whether nobody listens at an address of this machine. There it is known at once; of another machine a client had
+ * better ask again, for what lies between may be restarted.
+ */
+export async function isNobodyHere(address: string): Promise<boolean> {
+  const { host, port } = splitAddress(address);
+  if (!isLoopbackHost(isIP(host) === 6 ? `[${host}]` : host)) return false;
+  const answer = await new Promise<Answer>((resolve) => {
+    const socket = connectTcp({ host, port, timeout: KNOCK_MS });
+    const end = (known: Answer): void => {
+      socket.destroy();
+      resolve(known);
+    };
+    socket.once('connect', () => end({ kind: 'closed', connected: true }));
+    socket.once('timeout', () => end({ kind: 'silent', connected: false }));
+    socket.once('error', (error: NodeJS.ErrnoException) => end({ kind: 'failed', connected: false, error }));
+  });
+  return troubleOfSystem(answer)?.kind === 'refused';
+}
 
 /** Undefined when the address answers as a gRPC server does. */
 export async function probe(target: ProbeTarget, timeoutMs = 4_000): Promise<Trouble | undefined> {

@@ -11,7 +11,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 import type { WorkerConverter } from '../payloads/data-converter.ts';
 import { withinLimit } from '../storage/deadline.ts';
-import { probe as probeAddress, type ProbeTarget } from './temporal-probe.ts';
+import { isNobodyHere, probe as probeAddress, type ProbeTarget } from './temporal-probe.ts';
 import { profileFileOf, temporalSettings } from './temporal-settings.ts';
 import { notConnected } from './temporal-trouble.ts';
 
@@ -138,6 +138,16 @@ export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Pro
   } catch (error) {
     throw await notConnected(probe, env, error);
   }
+}
+
+/**
+ * As {@link connectClient}, for who looks and has nothing to wait for: a server of this machine that is not there is
+ * told at once, not after the five seconds in which one may come.
+ */
+export async function connectIfThere(env: Env, answerMs?: number): Promise<Client> {
+  const { address, probe } = resolveTarget(env);
+  if (await isNobodyHere(address)) throw await notConnected(probe, env, new Error('nobody listens there'));
+  return connectClient(env, answerMs);
 }
 
 /** A worker that cannot connect says so, rather than stand there. */

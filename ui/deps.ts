@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Config, Env } from '../config.ts';
-import { connectClient } from '../connect/temporal.ts';
+import { connectIfThere } from '../connect/temporal.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { openStore } from '../storage/open-store.ts';
@@ -44,7 +44,7 @@ export function openDeps(config: Config, env: Env, workflowPage: UiDeps['workflo
     }
   });
   const client = again(async () => {
-    if (named) return connectClient(env, TEMPORAL_WAIT_MS);
+    if (named) return connectIfThere(env, TEMPORAL_WAIT_MS);
     throw new FleetscoreError(
       'NO_STACK',
       'no Temporal server is named. Start the laptop stack with `fleetscore up`, or name a server with ' +

@@ -12,7 +12,7 @@ import { readStack, withStack } from '../../local/state.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
-import { connectClient, namesServer, temporalTarget } from '../../connect/temporal.ts';
+import { connectIfThere, namesServer, temporalTarget } from '../../connect/temporal.ts';
 import { lazyBlobs } from './lazy-blobs.ts';
 import { tell } from './terminal.ts';
 
@@ -91,7 +91,7 @@ async function connectTo(env: Env, home: string): Promise<Client> {
         `. Start it with \`fleetscore up\`, name the folder of another with --home, or the Temporal server of ` +
         'a deployment with TEMPORAL_ADDRESS.',
     );
-  return connectClient(env);
+  return connectIfThere(env);
 }
 
 /** A word on stderr while a command waits, where people read. */
