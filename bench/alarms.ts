@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- --alarms`: CPU of a batch without and with alarms, side by side on one store: series read,
  * predictions encoded, outcomes committed, and with alarms what scoring leaves and what is decided after the batch. The
- * models are left out: with them the share of alarms is smaller.
+ * models are left out: with them the share of alarms is smaller. A whole batch: alarms-whole.ts.
  *
  *   npm run bench -- --alarms [--sensors 100000] [--windows 15] [--anomalous 0.01] [--rounds 3]
  */
@@ -17,6 +17,7 @@ import type { SensorVerdict } from '../scoring/score-result.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import { openStore } from '../storage/open-store.ts';
 import type { SeriesBlock, Store } from '../storage/store.ts';
+import { benchAlarmsWhole } from './alarms-whole.ts';
 
 const HOP = 5_000;
 const SHAPE = { hopMs: HOP, windowMs: HOP };
@@ -128,6 +129,7 @@ async function runBatch({ store, first, sizes, number, withAlarms }: Batch): Pro
 }
 
 export async function benchAlarms(args: readonly string[]): Promise<void> {
+  if (args.includes('--whole')) return benchAlarmsWhole(args);
   const sizes = sizesOf(args);
   const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-alarms-'));
   const store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
