@@ -177,3 +177,13 @@ export function need<T>(value: T | undefined, what: string, names: string): T {
 /** @throws FleetscoreError `NOT_CONFIGURED` */
 export const blobConfig = (config: Pick<Config, 'blob'>): NonNullable<Config['blob']> =>
   need(config.blob, 'Blob storage', 'FLEETSCORE_BLOB_URL or FLEETSCORE_BLOB_CONNECTION_STRING');
+
+/** @throws FleetscoreError `NOT_CONFIGURED` */
+export const eventHubsConnection = (
+  config: Pick<Config, 'eventHubs'>,
+): NonNullable<Config['eventHubs']['connection']> =>
+  need(
+    config.eventHubs.connection,
+    'Event Hubs',
+    'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING',
+  );

@@ -1,18 +1,14 @@
 /** Clients of Event Hubs from configuration: by connection string (local use), else with the machine's identity. */
 import { parseEventHubConnectionString, type EventHubProducerClient } from '@azure/event-hubs';
-import { need, type Config } from '../config.ts';
+import { eventHubsConnection, type Config } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { createProducer, type EventHubTarget } from '../ingest/connect.ts';
 import { machineIdentity } from '../storage/identity.ts';
 
 /** @throws FleetscoreError `NOT_CONFIGURED`, `INVALID_CONFIG` for a connection string that is none */
 export function eventHubTarget(config: Config): EventHubTarget & { readonly consumerGroup: string } {
-  const { connection, hub, consumerGroup } = config.eventHubs;
-  const found = need(
-    connection,
-    'Event Hubs',
-    'FLEETSCORE_EVENT_HUBS_NAMESPACE or FLEETSCORE_EVENT_HUBS_CONNECTION_STRING',
-  );
+  const { hub, consumerGroup } = config.eventHubs;
+  const found = eventHubsConnection(config);
   if ('connectionString' in found) checkConnectionString(found.connectionString);
   return {
     hub,

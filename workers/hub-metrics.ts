@@ -9,7 +9,8 @@ import { HOLDERS, type Holder } from '../ingest/holders.ts';
 import type { Logger } from '../logging/log.ts';
 import type { Store } from '../storage/store.ts';
 import type { Metric } from '../telemetry/metric.ts';
-import { partitionStates, type HubReader, type PartitionState } from '../connect/partitions.ts';
+import { partitionStates, type PartitionState } from '../connect/partition-states.ts';
+import type { HubReader } from '../connect/partitions.ts';
 import { defined } from '../domain/defined.ts';
 
 const EVERY_MS = 30_000;

@@ -10,7 +10,8 @@ import type { Store } from '../storage/store.ts';
 import type { Logger } from '../logging/log.ts';
 import { processMetrics } from '../telemetry/metrics.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
-import { partitionStates, readingsPerSecond, type HubReader, type PartitionState } from '../connect/partitions.ts';
+import { partitionStates, readingsPerSecond, type PartitionState } from '../connect/partition-states.ts';
+import type { HubReader } from '../connect/partitions.ts';
 import { defined } from '../domain/defined.ts';
 
 export interface IngestLook {

@@ -5,7 +5,7 @@
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import type { IngestWorker } from '../ingest/ingest-worker.ts';
 import type { HubReader } from '../connect/partitions.ts';
-import { partitionStates } from '../connect/partitions.ts';
+import { partitionStates } from '../connect/partition-states.ts';
 import type { Metric } from '../telemetry/metric.ts';
 import type { Logger } from '../logging/log.ts';
 import type { Store } from '../storage/store.ts';

@@ -51,7 +51,7 @@ export function registerIngest(program: Command): void {
     .addOption(toOption().makeOptionMandatory())
     .option('--names <format>', 'how Event Hubs Capture names its files, where that is not its default')
     .option('--other-rules', 'read events by the FLEETSCORE_MAPPING set here, though the ingest workers have another')
-    .action(does(() => import('../ingest/ingest.ts'), 'rebuild'));
+    .action(does(() => import('../ingest/rebuild.ts'), 'rebuild'));
   registerTry(ingest);
   registerDeadLetters(ingest);
 }

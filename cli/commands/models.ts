@@ -58,7 +58,7 @@ export function registerModels(program: Command): void {
     )
     .option('--replace', 'let them go: sensors that the folder does not name have no model any more')
     .option('--no-promote', 'keep the current release: this one can be a challenger first')
-    .action(does(() => import('../models/models.ts'), 'publish'));
+    .action(does(() => import('../models/publish.ts'), 'publish'));
   models
     .command('list')
     .description('list releases, or the models of one')

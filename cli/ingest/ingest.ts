@@ -1,32 +1,20 @@
-/**
- * `fleetscore ingest ...`: how far the readings have come, windows again from raw capture, events that could not be
- * taken.
- */
+/** `fleetscore ingest status`: how far the readings have come. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defined } from '../../domain/defined.ts';
-import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
-import type { IngestLog } from '../../ingest/log.ts';
 import { lastRules } from '../../ingest/event-rules.ts';
-import { rebuildWindows } from '../../ingest/rebuild.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
-import { ingestSettings } from '../../connect/ingest-settings.ts';
 import {
-  openHubReader,
   partitionStates,
   readingsPerSecond,
   type HubEnd,
-  type HubReader,
   type PartitionState,
-} from '../../connect/partitions.ts';
+} from '../../connect/partition-states.ts';
+import type { HubReader } from '../../connect/partitions.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { startBar } from '../batch/progress.ts';
-import { rebuildText } from './rebuild-text.ts';
-import { untilInterrupted } from '../frame/interrupt.ts';
 import { facts, table, when } from '../frame/text.ts';
-import { tell } from '../frame/terminal.ts';
 
 interface HubAnswer {
   readonly source: string;
@@ -40,7 +28,9 @@ export async function status(context: Context, options: { rateOver: string }): P
   const started = performance.now();
   const first = await store.listProgress();
   const hub =
-    context.config.eventHubs.connection === undefined ? undefined : await askHub(openHubReader(context.config));
+    context.config.eventHubs.connection === undefined
+      ? undefined
+      : await askHub((await import('../../connect/partitions.ts')).openHubReader(context.config));
   if (first.length > 0) await sleep(watchMs - (performance.now() - started));
   const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
   const tookMs = performance.now() - started;
@@ -194,55 +184,4 @@ function describeAll(states: readonly PartitionState[], rateOf: RateOf): string 
     ['Late', formatCount(sum((s) => s.late) ?? 0)],
     ['Dead', `${formatCount(dead)}${dead > 0 ? ' (fleetscore ingest deadletters)' : ''}`],
   ]);
-}
-
-export async function rebuild(
-  context: Context,
-  { from, to, names, otherRules }: { from: number; to: number; names?: string; otherRules?: true },
-): Promise<Output> {
-  if (from >= to)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `the period from ${isoTime(from)} to ${isoTime(to)} is empty: --from must be earlier than --to.`,
-    );
-  const { config } = context;
-  const reader = openHubReader(config);
-  await reader.close();
-  const stop = new AbortController();
-  void untilInterrupted().then(() => stop.abort());
-  const bar = context.json ? undefined : startBar('rebuilding', 'files');
-  try {
-    const result = await rebuildWindows({
-      store: await context.storeToFill(),
-      blobs: context.blobs(),
-      hub: reader.hub,
-      consumerGroup: config.eventHubs.consumerGroup,
-      period: { fromMs: from, toMs: to },
-      ...defined({ names, otherRules }),
-      settings: ingestSettings(config),
-      log: TROUBLE,
-      signal: stop.signal,
-      onProgress: ({ files, filesInAll, readings }) => bar?.set(files, filesInAll, formatNumberOf(readings, 'reading')),
-    });
-    return {
-      data: { from: isoTime(from), to: isoTime(to), ...result },
-      text: rebuildText(result),
-      ...(result.filesUnreadable > 0 ? { exitCode: EXIT_FAILED } : {}),
-    };
-  } finally {
-    bar?.end();
-  }
-}
-
-/** A rebuild tries again by itself; people see why it takes long. */
-const TROUBLE: IngestLog = {
-  debug: () => {},
-  info: () => {},
-  warn: (fields, message) => tellTrouble(fields, message),
-  error: (fields, message) => tellTrouble(fields, message),
-};
-
-function tellTrouble(fields: object, message: string): void {
-  const { error } = fields as { error?: unknown };
-  tell(`${message}${typeof error === 'string' ? `: ${error}` : ''}`);
 }

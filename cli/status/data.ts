@@ -2,7 +2,7 @@
 import { readingsWait } from '../../storage/store.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
-import type { Look, PoolSeen, RunningSeen } from './look.ts';
+import type { Look, PoolSeen, RunningSeen } from './seen.ts';
 import { living, partsOf, stalled, unheld, changed } from './page.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 

@@ -2,101 +2,28 @@
  * One look at everything that runs, for `fleetscore status`. Each part is asked at once and for a bounded time;
  * one that does not answer is named with its reason, and costs only what it alone knows. Reads only.
  */
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { eventHubsConnection } from '../../config.ts';
 import { ANSWER_MS, ask, on, type Answer } from '../../domain/answer.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
-import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { decided } from '../../domain/outcome.ts';
-import type { Holder } from '../../ingest/holders.ts';
-import { CONTROL_QUEUE } from '../../domain/queues.ts';
-import { poolQueues } from '../../pool/queues.ts';
-import { poolWorkflowId } from '../../pool/settings.ts';
 import { isOwnBlob, ownRoom } from '../../local/own-disk.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { hasEnded, type Batch, type Store, type StoreRoom } from '../../storage/store.ts';
-import { openHubReader, partitionStates, type HubReader, type PartitionState } from '../../connect/partitions.ts';
-import { partitionHolders } from '../../connect/partition-owners.ts';
-import { countMissed, findGaps } from '../../batches/schedule-gaps.ts';
-import { seeSchedules } from '../../connect/schedule-times.ts';
-import { countPollers } from '../../connect/task-queues.ts';
-import { stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
-import { ATTRIBUTES } from '../../workflows/attributes.ts';
-import type { BatchProgress } from '../../workflows/details.ts';
-import type { PoolState } from '../../workflows/pool-messages.ts';
+import { hasEnded, type Batch, type Store } from '../../storage/store.ts';
+import { partitionStates } from '../../connect/partition-states.ts';
+import type { HubReader } from '../../connect/partitions.ts';
 import type { Context } from '../frame/context.ts';
-import { SCORE_BATCH } from '../../workflows/names.ts';
+import type { FailureSeen, Look, RunningSeen } from './seen.ts';
 import { defined } from '../../domain/defined.ts';
-
-export interface ScheduleSeen {
-  readonly name: string;
-  readonly paused: boolean;
-  /** Epoch ms; absent when none is to come. */
-  readonly nextMs?: number;
-}
-
-export interface RunningSeen {
-  readonly id: string;
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** As its workflow says; `unknown` when that could not be asked, `no workflow` when it is gone. */
-  readonly phase: string;
-  readonly paused: boolean;
-  readonly planned: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly anomalies: number;
-  readonly startedAtMs: number;
-}
-
-export interface PoolSeen {
-  readonly name: string;
-  /** Null where no loop of this pool runs. */
-  readonly loop: Answer<PoolState | null>;
-}
-
-/** What failed in a batch: a sensor, or the batch as a whole. */
-export interface FailureSeen {
-  readonly batch: string;
-  readonly device?: string;
-  readonly sensor?: string;
-  readonly class: string;
-  readonly message: string;
-}
-
-export interface Look {
-  readonly atMs: number;
-  readonly temporal: Answer<{
-    readonly schedules: readonly ScheduleSeen[];
-    readonly workers: { readonly control: number; readonly scoring: number };
-    readonly stuck: readonly StuckWorkflow[];
-  }>; // scoring: of all pools
-  /** By schedule: periods of the last week that no batch scored. */
-  readonly notScored: Answer<ReadonlyMap<string, number>>;
-  readonly store: Answer<{
-    readonly sensors: number;
-    readonly release?: string;
-    readonly last: readonly Batch[];
-    /** The newest batch of each schedule. */
-    readonly bySchedule: ReadonlyMap<string, Batch>;
-    readonly failures: readonly FailureSeen[];
-    /** Where the store is a file. */
-    readonly room?: StoreRoom;
-  }>;
-  readonly blob: Answer<true>;
-  readonly eventHubs: Answer<true>;
-  readonly running: Answer<readonly RunningSeen[]>;
-  /** Those that are configured here, in their order. */
-  readonly pools: Answer<readonly PoolSeen[]>;
-  /** By partition; without lag when Event Hubs does not answer. */
-  readonly ingest: Answer<readonly PartitionState[]>;
-  /** Who reads each partition of the hub; absent where Event Hubs or Blob does not answer. */
-  readonly holders?: ReadonlyMap<string, Holder>;
-}
 
 const LAST = 6;
 const FAILURES = 5;
-/** Batches under way whose workflow is asked for its phase. */
-const ASKED = 8;
+/** Loaded when there is something to ask, as the clients below them. */
+const ofTemporal = () => import('./look-temporal.ts');
+const ofHub = async (context: Context) => {
+  eventHubsConnection(context.config);
+  return import('../../connect/partitions.ts');
+};
 
 export interface Looker {
   look(): Promise<Look>;
@@ -118,10 +45,14 @@ export function openLooker(context: Context): Looker {
     async look() {
       const batches = ask(async () => newestAndOpen(await theStore()));
       const temporal = ask(async () => context.client());
-      const ends = ask(async () => (hub ??= openHubReader(context.config)).ends());
+      const ends = ask(async () => (hub ??= (await ofHub(context)).openHubReader(context.config)).ends());
       const [temporalSeen, notScored, storeSeen, blob, running, pools, ingest, hubSeen, holders] = await Promise.all([
-        temporal.then(on((client) => lookAtTemporal(client, context))),
-        temporal.then(on(async (client) => notScoredOf(client, await theStore(), context.config.keep.batchesMs))),
+        temporal.then(on(async (client) => (await ofTemporal()).lookAtTemporal(client, context))),
+        temporal.then(
+          on(async (client) =>
+            (await ofTemporal()).notScoredOf(client, await theStore(), context.config.keep.batchesMs),
+          ),
+        ),
         batches.then(on(async (found) => lookAtStore(await theStore(), found))),
         ask(async () => {
           // On a full disk the stack's own server answers, and takes nothing.
@@ -130,18 +61,20 @@ export function openLooker(context: Context): Looker {
           return true as const;
         }),
         Promise.all([batches, temporal]).then(([found, client]) => runningOf(found, client)),
-        temporal.then(on((client) => poolsOf(client, context))),
+        temporal.then(on(async (client) => (await ofTemporal()).poolsOf(client, context))),
         ask(async () => {
           const [progress, found] = [await (await theStore()).listProgress(), await ends];
           const own = hub === undefined ? progress : progress.filter((p) => p.source === hub?.source);
           return partitionStates(own, hub?.source, found.value ?? []);
         }),
         ends,
-        ask(async () =>
-          partitionHolders(
-            context.config,
-            hub!,
-            (await ends).value!.map(({ partition }) => partition),
+        ends.then(
+          on(async (found) =>
+            (await import('../../connect/partition-owners.ts')).partitionHolders(
+              context.config,
+              hub!,
+              found.map(({ partition }) => partition),
+            ),
           ),
         ),
       ]);
@@ -172,30 +105,6 @@ async function newestAndOpen(store: Store): Promise<Batch[]> {
     ...(await store.listBatches({ status: 'running', limit: 50 })),
   ];
   return [...new Map(found.map((batch) => [batch.id, batch])).values()].sort((a, b) => b.startedAtMs - a.startedAtMs);
-}
-
-async function lookAtTemporal(client: Client, { config }: Context): Promise<NonNullable<Look['temporal']['value']>> {
-  const queues = await poolQueues(config);
-  const [control, scoring] = await Promise.all([
-    countPollers(client, [CONTROL_QUEUE], 'workflow'),
-    countPollers(client, queues.values(), 'activity'),
-  ]);
-  const schedules: ScheduleSeen[] = [];
-  for await (const entry of client.schedule.list()) {
-    if (entry.action?.workflowType !== SCORE_BATCH) continue;
-    const next = entry.state.paused ? undefined : entry.info.nextActionTimes[0];
-    schedules.push({ name: entry.scheduleId, paused: entry.state.paused, ...(next ? { nextMs: next.getTime() } : {}) });
-  }
-  return {
-    schedules: schedules.sort((a, b) => (a.nextMs ?? Infinity) - (b.nextMs ?? Infinity)),
-    workers: { control, scoring },
-    stuck: await stuckWorkflows(client),
-  };
-}
-
-async function notScoredOf(client: Client, store: Store, keepBatchesMs?: number): Promise<ReadonlyMap<string, number>> {
-  const gaps = await findGaps(store, await seeSchedules(client), { nowMs: Date.now(), keepBatchesMs });
-  return new Map([...gaps].map(([name, of]) => [name, countMissed(of)]));
 }
 
 async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<NonNullable<Look['store']['value']>> {
@@ -248,7 +157,7 @@ async function runningOf(
   if (batches.problem !== undefined && temporal.problem !== undefined) return { problem: batches.problem };
   return ask(async () => {
     const rows = new Map((batches.value ?? []).filter((batch) => !hasEnded(batch)).map((batch) => [batch.id, batch]));
-    const workflows = temporal.value ? await runningWorkflows(temporal.value) : undefined;
+    const workflows = temporal.value ? await (await ofTemporal()).runningWorkflows(temporal.value) : undefined;
     const ids = new Set([...rows.keys(), ...(workflows?.keys() ?? [])]);
     return [...ids]
       .map((id): RunningSeen | undefined => {
@@ -277,44 +186,3 @@ async function runningOf(
 
 /** The phase of a batch whose workflow does not answer. */
 const unasked = (row: Batch | undefined): string => (row?.status === 'waiting' ? 'waiting' : 'unknown');
-
-/** By batch id; undefined where a workflow does not answer its query. */
-async function runningWorkflows(client: Client): Promise<Map<string, BatchProgress | undefined>> {
-  const found = new Map<string, BatchProgress | undefined>();
-  const asked: Promise<void>[] = [];
-  for await (const run of client.workflow.list({
-    query: `${ATTRIBUTES.batch.name} IS NOT NULL AND ExecutionStatus = "Running"`,
-  })) {
-    const id = run.typedSearchAttributes.get(ATTRIBUTES.batch);
-    if (id === undefined) continue;
-    found.set(id, undefined);
-    if (asked.length < ASKED)
-      asked.push(
-        client.workflow
-          .getHandle(run.workflowId, run.runId)
-          .query<BatchProgress>('progress')
-          .then(
-            (progress) => void found.set(id, progress),
-            () => {},
-          ),
-      );
-    if (found.size >= 50) break;
-  }
-  await Promise.race([Promise.all(asked), new Promise((resolve) => setTimeout(resolve, ANSWER_MS / 2).unref())]);
-  return found;
-}
-
-async function poolsOf(client: Client, { config }: Context): Promise<PoolSeen[]> {
-  const names = [...(await poolQueues(config)).keys()];
-  return Promise.all(names.map(async (name) => ({ name, loop: await ask(() => poolOf(client, name)) })));
-}
-
-async function poolOf(client: Client, name: string): Promise<PoolState | null> {
-  const handle = client.workflow.getHandle(poolWorkflowId(name));
-  try {
-    return await handle.query<PoolState>('pool');
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw new FleetscoreError('POOL_SILENT', `its loop does not answer (${messageOf(error)})`, { cause: error });
-  }
-}

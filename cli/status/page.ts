@@ -6,11 +6,11 @@ import { formatBytes, formatCount as count, formatMs, formatNumberOf, formatShar
 import { sensorName } from '../../domain/sensor.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
 import { harmless } from '../../report/text-width.ts';
-import type { PartitionState } from '../../connect/partitions.ts';
+import type { PartitionState } from '../../connect/partition-states.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Answer } from '../../domain/answer.ts';
-import type { Look, PoolSeen, RunningSeen } from './look.ts';
+import type { Look, PoolSeen, RunningSeen } from './seen.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 import { lastPaint, lastWord, shortPeriod, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
 

@@ -1,5 +1,5 @@
 /** Rates between looks, and the time they leave. Pure. */
-import type { Look, RunningSeen } from './look.ts';
+import type { Look, RunningSeen } from './seen.ts';
 
 /** Looks that a rate spans: long enough to be steady, short enough to be of now. */
 const SPAN_MS = 30_000;

@@ -11,10 +11,13 @@ registerHooks({ load(url, context, next) { seen.push(url); return next(url, cont
 process.on('exit', () => console.error(seen.join('\\n')));`;
 
 /** Paths from the root of what `fleetscore ARGS` loads, packages by name. */
-function loadedBy(...args: readonly string[]): string[] {
+const loadedBy = (...args: readonly string[]): string[] => loadedIn('cli/main.ts', ...args);
+
+/** What a program loads. */
+function loadedIn(...program: readonly string[]): string[] {
   const hook = `data:text/javascript,${encodeURIComponent(TRACE)}`;
   const flags = ['--disable-warning=ExperimentalWarning', '--import', hook];
-  const { stderr } = spawnSync(process.execPath, [...flags, 'cli/main.ts', ...args], { cwd: ROOT, encoding: 'utf8' });
+  const { stderr } = spawnSync(process.execPath, [...flags, ...program], { cwd: ROOT, encoding: 'utf8' });
   const paths = stderr.split('\n').filter((line) => line.startsWith('file:'));
   expect(paths.length).toBeGreaterThan(5);
   return [...new Set(paths.map((url) => packageOf(fileURLToPath(url).slice(ROOT.length))))];
@@ -25,15 +28,31 @@ const packageOf = (path: string): string => /node_modules\/((?:@[^/]+\/)?[^/]+)/
 test('help loads names, options and examples, and nothing of what commands do', () => {
   const loaded = loadedBy('--help');
   expect(loaded.filter((name) => !name.endsWith('.ts')).sort()).toEqual(['commander', 'picocolors']);
-  expect(loaded.filter((name) => /^cli\/(?!commands\/|frame\/|main|program)/.test(name))).toEqual([]);
+  expect(loaded.filter((name) => /^cli\/(?!commands\/|frame\/|command-line|main|program)/.test(name))).toEqual([]);
   expect(loaded.filter((name) => /^(storage\/sqlite|connect|workers|report|config)\//.test(name))).toEqual([]);
 });
 
-test('a command that asks the store alone loads no client of Temporal, Event Hubs or Blob', () => {
-  const loaded = loadedBy('batch', 'list', '--home', '/nowhere/at/all');
-  expect(loaded.filter((name) => /^@temporalio\/(client|workflow|worker|proto)$|^@azure\/|^zod$/.test(name))).toEqual(
-    [],
-  );
+const LARGE = /^@temporalio\/(client|workflow|worker|proto)$|^@azure\/|^(zod|protobufjs|onnxruntime-node|mssql|rhea)$/;
+
+test('commands that ask the store alone, or find nobody to ask, load no client of Temporal, Event Hubs or Blob', () => {
+  const commands = [
+    ['batch', 'list'],
+    ['alarms', 'list'],
+    ['sensors', 'list'],
+    ['models', 'list'],
+    ['models', 'history'],
+    ['predictions', 'a/b'],
+    ['db', 'status'],
+    ['config'],
+    ['completion', 'bash'],
+    ['ingest', 'status'],
+    ['status'],
+  ];
+  const calls = commands.map((words) => `await call(${JSON.stringify([...words, '--home', '/nowhere/at/all'])});`);
+  const program = `import { runCommandLine as call } from './cli/command-line.ts'; ${calls.join(' ')}`;
+  const loaded = loadedIn('--input-type=module', '-e', program);
+  expect(loaded).toEqual(expect.arrayContaining(['cli/status/look.ts', 'cli/ingest/ingest.ts']));
+  expect(loaded.filter((name) => LARGE.test(name))).toEqual([]);
 });
 
 test('the version that bin tells at once is that of the program', async () => {

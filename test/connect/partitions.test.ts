@@ -1,5 +1,5 @@
 /** Lag, what is told when a side is silent, and rates. */
-import { partitionStates, readingsPerSecond, type HubEnd } from '../../connect/partitions.ts';
+import { partitionStates, readingsPerSecond, type HubEnd } from '../../connect/partition-states.ts';
 import type { PartitionProgress } from '../../storage/store.ts';
 
 const SOURCE = 'ns/hub/$default';

@@ -1,0 +1,66 @@
+/** `fleetscore ingest rebuild`: windows again from raw capture. */
+import { ingestSettings } from '../../connect/ingest-settings.ts';
+import { openHubReader } from '../../connect/partitions.ts';
+import { defined } from '../../domain/defined.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { isoTime } from '../../domain/time.ts';
+import type { IngestLog } from '../../ingest/log.ts';
+import { rebuildWindows } from '../../ingest/rebuild.ts';
+import { formatNumberOf } from '../../report/format.ts';
+import { startBar } from '../batch/progress.ts';
+import { EXIT_FAILED, type Output } from '../frame/command.ts';
+import type { Context } from '../frame/context.ts';
+import { untilInterrupted } from '../frame/interrupt.ts';
+import { tell } from '../frame/terminal.ts';
+import { rebuildText } from './rebuild-text.ts';
+
+export async function rebuild(
+  context: Context,
+  { from, to, names, otherRules }: { from: number; to: number; names?: string; otherRules?: true },
+): Promise<Output> {
+  if (from >= to)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `the period from ${isoTime(from)} to ${isoTime(to)} is empty: --from must be earlier than --to.`,
+    );
+  const { config } = context;
+  const reader = openHubReader(config);
+  await reader.close();
+  const stop = new AbortController();
+  void untilInterrupted().then(() => stop.abort());
+  const bar = context.json ? undefined : startBar('rebuilding', 'files');
+  try {
+    const result = await rebuildWindows({
+      store: await context.storeToFill(),
+      blobs: context.blobs(),
+      hub: reader.hub,
+      consumerGroup: config.eventHubs.consumerGroup,
+      period: { fromMs: from, toMs: to },
+      ...defined({ names, otherRules }),
+      settings: ingestSettings(config),
+      log: TROUBLE,
+      signal: stop.signal,
+      onProgress: ({ files, filesInAll, readings }) => bar?.set(files, filesInAll, formatNumberOf(readings, 'reading')),
+    });
+    return {
+      data: { from: isoTime(from), to: isoTime(to), ...result },
+      text: rebuildText(result),
+      ...(result.filesUnreadable > 0 ? { exitCode: EXIT_FAILED } : {}),
+    };
+  } finally {
+    bar?.end();
+  }
+}
+
+/** A rebuild tries again by itself; people see why it takes long. */
+const TROUBLE: IngestLog = {
+  debug: () => {},
+  info: () => {},
+  warn: (fields, message) => tellTrouble(fields, message),
+  error: (fields, message) => tellTrouble(fields, message),
+};
+
+function tellTrouble(fields: object, message: string): void {
+  const { error } = fields as { error?: unknown };
+  tell(`${message}${typeof error === 'string' ? `: ${error}` : ''}`);
+}
