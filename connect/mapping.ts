@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
-import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { whyUnreadable } from '../domain/unreadable.ts';
 import type { Mapping } from '../ingest/mapping/mapping.ts';
 import { DEFAULT_MAPPING, MAPPING_NAMES, namedMapping, parseMapping } from '../ingest/mapping/named.ts';
 
@@ -38,10 +39,9 @@ function textOf(path: string, said: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new FleetscoreError(
       'INVALID_MAPPING',
-      `the mapping ${path} (${said}) cannot be read: ${missing ? 'there is no such file' : messageOf(error)}. ` +
+      `the mapping ${path} (${said}) cannot be read: ${whyUnreadable(error)}. ` +
         `Name a JSON file, or one of ${MAPPING_NAMES.join(', ')}.`,
       { cause: error },
     );

@@ -3,7 +3,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { whyUnreadable } from '../domain/unreadable.ts';
 import { checkFormat } from '../domain/format.ts';
 import { SCORING_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
@@ -35,6 +36,10 @@ const file = z.array(entry).min(1);
 
 export type PoolEntry = z.infer<typeof entry>;
 
+/** What a check says of a field, or of the whole. */
+const issueText = ({ path, message }: z.core.$ZodIssue): string =>
+  path.length === 0 ? message : `${path.join('.')}: ${message}`;
+
 /** @throws FleetscoreError `INVALID_POOLS` that names the file, the entry and what it takes */
 export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
   const wrong = (why: string, cause?: unknown): FleetscoreError =>
@@ -52,10 +57,9 @@ export async function readPoolsFile(path: string): Promise<PoolEntry[]> {
     parsed = file.safeParse(json?.format === undefined ? json : json.pools);
   } catch (error) {
     if (error instanceof FleetscoreError && error.code.startsWith('FORMAT_')) throw error;
-    throw wrong(messageOf(error).replace(/\.$/, ''), error);
+    throw wrong(whyUnreadable(error), error);
   }
-  if (!parsed.success)
-    throw wrong(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  if (!parsed.success) throw wrong(parsed.error.issues.map(issueText).join('; '));
   for (const key of ['name', 'taskQueue'] as const)
     if (new Set(parsed.data.map((pool) => pool[key])).size < parsed.data.length)
       throw wrong(`two pools have the same ${key}`);

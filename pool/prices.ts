@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { FleetscoreError } from '../domain/errors.ts';
+import { whyUnreadable } from '../domain/unreadable.ts';
 import type { NodePriority } from './settings.ts';
 import { defined } from '../domain/defined.ts';
 
@@ -83,7 +84,7 @@ export async function loadPrices(path: string, nowMs: number = Date.now()): Prom
   try {
     json = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw unreadable(path, messageOf(error), error);
+    throw unreadable(path, whyUnreadable(error), error);
   }
   const parsed = file.safeParse(json);
   if (!parsed.success) {

@@ -8,6 +8,7 @@ import { formatCount } from '../../report/format.ts';
 import type { Colors } from '../../report/table.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { unknownDevice } from '../frame/known.ts';
 import { say, sayJsonLine } from '../frame/terminal.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { alarmData } from './data.ts';
@@ -83,6 +84,8 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
     },
     nowMs,
   );
+  if (found.length === 0 && device !== undefined && (await store.listSensors({ device, limit: 1 })).length === 0)
+    throw await unknownDevice(store, device);
   const alarms = options.all || options.shelved ? found : found.filter((alarm) => !alarm.suppressedOrShelved);
   const active = alarms.filter((alarm) => alarm.active).length;
   const unacked = alarms.filter((alarm) => !alarm.acked).length;

@@ -1,7 +1,9 @@
 /** `fleetscore alarms check`, `use` and `rules`: the rules that make alarms of abnormal windows. */
 import { readFileSync } from 'node:fs';
 import { DEFAULT_RULE, parseRules, ruleFor, type AlarmRule, type AlarmRules } from '../../alarms/rules.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
+import { whyUnreadable } from '../../domain/unreadable.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -10,8 +12,20 @@ import { whoami } from '../frame/whoami.ts';
 
 /** @throws FleetscoreError `ALARM_RULES_INVALID` */
 export function rulesFile(file: string): { readonly rules: AlarmRules; readonly text: string } {
-  const text = readFileSync(file, 'utf8');
+  const text = textOf(file);
   return { rules: parseRules(text, file), text };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new FleetscoreError(
+      'FILE_UNREADABLE',
+      `${file} cannot be read: ${whyUnreadable(error)}. Name a JSON file with rules (docs/alarms.md).`,
+      { cause: error },
+    );
+  }
 }
 
 const isDefault = (rule: AlarmRule): boolean => JSON.stringify(rule) === JSON.stringify(DEFAULT_RULE);

@@ -45,6 +45,11 @@ async function settingsOf(context: Context, by: NotifyWay, to: readonly string[]
   const rules = stored && parseRules(stored.text, `version ${stored.version} of the rules of alarms`);
   const ruled = rules?.notify?.find((way) => way.by === by);
   if (ruled && to.length === 0) return ruled;
+  if (by === 'email' && to.length === 0)
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      'the rules name no address for mail: give one, for example --to ann@plant.example.',
+    );
   const asked = { by, ...(by === 'email' ? { to } : {}) };
   return parseRules(JSON.stringify({ rules: [], notify: asked }), 'what is asked for').notify![0]!;
 }

@@ -5,7 +5,7 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { workerName } from '../../domain/worker.ts';
 import { sensorName } from '../../domain/sensor.ts';
-import { isoTime, type Period } from '../../domain/time.ts';
+import type { Period } from '../../domain/time.ts';
 import { buildId } from '../../version.ts';
 import { startBatch } from '../../connect/start-batch.ts';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
@@ -17,13 +17,12 @@ import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch, knownSensor } from '../frame/known.ts';
 import { interruption } from '../frame/interrupt.ts';
-import { periodOf } from '../frame/period.ts';
+import { endedPeriod, periodOf } from '../frame/period.ts';
 import { requireRelease } from '../models/releases.ts';
 import { tell } from '../frame/terminal.ts';
 import { watchBatch } from './progress.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
-import { formatMs } from '../../report/format.ts';
 import { requestOf, type RequestOptions } from './request-options.ts';
 import { hasEnded, type Store } from '../../storage/store.ts';
 
@@ -41,7 +40,7 @@ interface WaitOption {
 type PeriodOptions = { readonly from: number; readonly to: number };
 
 export const run = async (context: Context, options: RequestOptions & PeriodOptions & WaitOption): Promise<Output> =>
-  start(context, 'by-hand', endedPeriod(options), requestOf(options), options);
+  start(context, 'by-hand', periodIn(options), requestOf(options), options);
 
 export async function redrive(
   context: Context,
@@ -57,8 +56,7 @@ export async function redrive(
 export const rescore = async (
   context: Context,
   options: RequestOptions & PeriodOptions & WaitOption,
-): Promise<Output> =>
-  start(context, 'rescore', endedPeriod(options), { ...requestOf(options), rescore: true }, options);
+): Promise<Output> => start(context, 'rescore', periodIn(options), { ...requestOf(options), rescore: true }, options);
 
 export const pause = (context: Context, _: object, id: string): Promise<Output> =>
   steer(context, id, 'paused', (handle) => handle.executeUpdate(pauseUpdate));
@@ -71,16 +69,10 @@ export const concurrency = (context: Context, { limit }: { readonly limit: numbe
     handle.executeUpdate(setConcurrencyUpdate, { args: [limit] }),
   );
 
-/** A period that has not ended has readings to come: waiting for them is meant, or it is a slip of the year. */
-function endedPeriod(options: PeriodOptions & WaitOption): Period {
-  const period = periodOf(options);
-  if (period.toMs > Date.now() && !options.waitUntilThen)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `--to (${isoTime(period.toMs)}) lies in the future, in ${formatMs(period.toMs - Date.now())}. Give an earlier time, or --wait-until-then to start a batch that waits for the end of its period.`,
-    );
-  return period;
-}
+const periodIn = (options: PeriodOptions & WaitOption): Period =>
+  options.waitUntilThen
+    ? periodOf(options)
+    : endedPeriod(options, '--wait-until-then to start a batch that waits for the end of its period');
 
 async function start(
   context: Context,

@@ -1,4 +1,5 @@
 /** `fleetscore batch list` and `batch show`. */
+import { closest, didYouMean } from '../../domain/closest.ts';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
 import { FAILURE_RULES } from '../../domain/failure-rules.ts';
@@ -6,7 +7,7 @@ import { decided } from '../../domain/outcome.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural } from '../../report/format.ts';
-import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
+import { hasEnded, type Batch, type OutcomeRow, type Store } from '../../storage/store.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { alarmLines } from '../alarms/told.ts';
 import { batchChallenge } from '../models/challenge.ts';
@@ -30,7 +31,8 @@ export async function list(
   context: Context,
   options: { schedule?: string; status?: Batch['status']; limit: number },
 ): Promise<Output> {
-  const batches = await (await context.store()).listBatches(options);
+  const store = await context.store();
+  const batches = await store.listBatches(options);
   return {
     data: batches.map(batchData),
     text: table(
@@ -58,9 +60,25 @@ export async function list(
         took(b),
         ...(batches.some((other) => other.class !== undefined) ? [b.class ?? ''] : []),
       ]),
-      emptyIn(context, 'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait'),
+      batches.length > 0 ? '' : emptyIn(context, await noneText(store, options)),
     ),
   };
+}
+
+/** Batches among which the name of a schedule is looked for. */
+const LOOKED_AT = 1_000;
+
+/** Why the list is empty: nothing was scored yet, or what was asked for is not there. */
+async function noneText(
+  store: Store,
+  { schedule, status }: { readonly schedule?: string; readonly status?: Batch['status'] },
+): Promise<string> {
+  const newest = await store.listBatches({ limit: LOOKED_AT });
+  if (newest.length === 0) return 'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait';
+  const asked = schedule === undefined ? '' : ` of schedule ${JSON.stringify(schedule)}`;
+  const schedules = new Set(newest.flatMap((batch) => (batch.schedule === undefined ? [] : [batch.schedule])));
+  const near = schedule === undefined || schedules.has(schedule) ? [] : closest(schedule, schedules);
+  return `There is no ${status === undefined ? '' : `${status} `}batch${asked}.${didYouMean(near)}`;
 }
 
 function took(batch: Batch): string {

@@ -13,17 +13,9 @@ import { say, sayJson, sayWithKeys, tell, tellJson } from './terminal.ts';
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
-const USAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'INVALID_CONFIG',
-  'INVALID_MAPPING',
-  'INVALID_TIME',
-  'INVALID_DURATION',
-  'INVALID_NAME',
-  'INVALID_REQUEST',
-  'INVALID_ARGUMENT',
-  'INVALID_LIMITS',
-  'INVALID_ZONE',
-]);
+/** Of what somebody gave: an argument, a setting, a file of settings. */
+const isUsage = (code: string): boolean =>
+  code.startsWith('INVALID_') || code === ('STORE_URL_INVALID' satisfies ErrorCode);
 
 /** What a command gives back: text for people, data for programs. */
 export interface Output {
@@ -83,7 +75,7 @@ export async function report(error: unknown, json: boolean): Promise<void> {
   if (json) tellJson({ error: { code, message } });
   else tell(`${pc.red('error:')} ${message}`);
   if (process.env.FLEETSCORE_LOG_LEVEL === 'debug' && error instanceof Error) tell(error.stack ?? '');
-  process.exitCode = USAGE_CODES.has(code) ? EXIT_USAGE : EXIT_FAILED;
+  process.exitCode = isUsage(code) ? EXIT_USAGE : EXIT_FAILED;
 }
 
 let saidAll = false;

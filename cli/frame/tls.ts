@@ -1,6 +1,7 @@
 /** `--tls-cert` and `--tls-key` of commands that serve. */
 import { readFileSync } from 'node:fs';
-import { FleetscoreError, messageOf } from '../../domain/errors.ts';
+import { FleetscoreError } from '../../domain/errors.ts';
+import { whyUnreadable } from '../../domain/unreadable.ts';
 
 export function readTls({
   tlsCert,
@@ -16,7 +17,9 @@ export function readTls({
     try {
       return readFileSync(path, 'utf8');
     } catch (error) {
-      throw new FleetscoreError('INVALID_ARGUMENT', `${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+      throw new FleetscoreError('INVALID_ARGUMENT', `${path} cannot be read: ${whyUnreadable(error)}.`, {
+        cause: error,
+      });
     }
   };
   return { cert: file(tlsCert), key: file(tlsKey) };

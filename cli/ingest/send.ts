@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import { stat } from 'node:fs/promises';
 import { defined } from '../../domain/defined.ts';
+import { whyUnreadable } from '../../domain/unreadable.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatMs, formatNumberOf } from '../../report/format.ts';
 import {
@@ -235,11 +236,8 @@ function outputOf(
 }
 
 async function sizeOf(file: string): Promise<number> {
-  const found = await stat(file).catch(({ code, message }: NodeJS.ErrnoException) => {
-    throw new FleetscoreError(
-      'FILE_UNREADABLE',
-      `${file} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}.`,
-    );
+  const found = await stat(file).catch((error: unknown) => {
+    throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${whyUnreadable(error)}.`);
   });
   if (found.isDirectory())
     throw new FleetscoreError(

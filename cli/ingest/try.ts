@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { readMapping } from '../../connect/mapping.ts';
 import { mappingSource } from '../../config/values.ts';
+import { whyUnreadable } from '../../domain/unreadable.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { IngestEvent } from '../../ingest/event.ts';
@@ -68,9 +69,7 @@ async function bytesOf(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: 'there is no such file', EISDIR: 'it is a folder' }[code ?? ''] ?? message;
-    throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${why}.`, { cause: error });
+    throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${whyUnreadable(error)}.`, { cause: error });
   }
 }
 

@@ -4,7 +4,7 @@ import { countMissed } from '../../batches/schedule-gaps.ts';
 import { backfillSchedule } from '../../connect/schedules.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Output } from '../frame/command.ts';
-import { periodOf } from '../frame/period.ts';
+import { endedPeriod } from '../frame/period.ts';
 import type { Context } from '../frame/context.ts';
 import { lastPaint, lastWord, table, when } from '../frame/text.ts';
 import { describe, gapsOf, gapsText, look, policyOf, withSchedule, withWarnings } from './describe.ts';
@@ -76,7 +76,7 @@ export async function backfill(
   options: { from: number; to: number; overlap: string },
   name: string,
 ): Promise<Output> {
-  const period = periodOf(options);
+  const period = endedPeriod(options, 'let the schedule score what is to come');
   await withSchedule(context, name, async () =>
     backfillSchedule(await context.client(), name, period, policyOf(options.overlap)),
   );

@@ -20,6 +20,12 @@ import { describe, look, policyOf, withSchedule, withWarnings, type Described } 
 export type UpdateOptions = Partial<Omit<CreateOptions, 'paused'>>;
 
 export async function update(context: Context, options: UpdateOptions, name: string): Promise<Output> {
+  if (Object.values({ ...options, json: undefined, home: undefined }).every((value) => value === undefined))
+    throw new FleetscoreError(
+      'INVALID_ARGUMENT',
+      `nothing is named that is to change of schedule ${JSON.stringify(name)}. Give an option, for example --every 10m; ` +
+        '`fleetscore schedule update --help` lists them.',
+    );
   const before = await look(context, name);
   const times =
     options.every === undefined && options.cron === undefined && options.timezone === undefined

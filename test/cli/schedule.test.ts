@@ -155,6 +155,13 @@ test.each<[readonly string[], number, RegExp]>([
   [['predictions', 'nope', 'nope'], 1, /there is no sensor "nope" of a device "nope"/],
   [['predictions', 'nope/nope'], 1, /there is no sensor "nope" of a device "nope"/],
   [['predictions', 'nope'], 1, /"nope" is not the name of a sensor: a sensor is named device\/sensor/],
+  [['models', 'publish', '/', '--release', 'a/b'], 2, /the release name "a\/b" cannot be taken\. Use 1 to 64/],
+  [['schedule', 'update', 'stock'], 2, /nothing is named that is to change of schedule "stock"/],
+  [
+    ['schedule', 'backfill', 'stock', '--from', '2126-03-01', '--to', '2126-03-02'],
+    2,
+    /--to .* lies in the future.*let the schedule score/,
+  ],
   [['models', 'publish', '/nowhere'], 1, /\/nowhere cannot be read: there is no such folder\. Give/],
   [['predictions', 'a', 'b', '--from', '2026-03-02', '--to', '2026-03-01'], 2, /--to .* must be later than --from/],
   [['send', '/'], 1, /\/ is a folder\. Name the files in it, for example \/\*\.csv/],
