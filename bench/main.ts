@@ -6,7 +6,7 @@
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
  *   npm run bench -- --forests [--sensors 2000]            isolation forests from cold workers (forests.ts)
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
- *   npm run bench -- --alarms --whole                     the same of all processes, from trigger to end (alarms-whole.ts)
+ *   npm run bench -- --alarms --whole                     of all its processes (alarms-whole.ts)
  *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
  *   npm run bench -- --blobs [--against FOLDER]           blobs and appends that a batch leaves (blobs.ts)

@@ -29,7 +29,10 @@ export function endedPeriod(span: { readonly from: number; readonly to: number }
   return period;
 }
 
-/** A duration back from now, or a time. @throws FleetscoreError `INVALID_TIME`, `INVALID_DURATION`, `INVALID_ARGUMENT` */
+/**
+ * A duration back from now, or a time that is over.
+ * @throws FleetscoreError `INVALID_TIME`, `INVALID_DURATION`, `INVALID_ARGUMENT`
+ */
 export function timeAgo(text: string, option: string, nowMs: number): number {
   if (/^\d+(\.\d+)?\s*[a-z]+$/i.test(text.trim())) return nowMs - parseDuration(text, option);
   const time = parseTime(text, option);

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
 import { REMEDY } from '../../ingest/hub-check.ts';
-import { lastRules } from '../../ingest/event-rules.ts';
 import { formatCount, formatMs, formatNumberOf } from '../../report/format.ts';
 import {
   partitionStates,
@@ -35,7 +34,7 @@ export async function status(context: Context, options: { rateOver: string }): P
   const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
   const tookMs = performance.now() - started;
   const states = partitionStates(progress, hub?.source, hub?.ends);
-  const rules = await lastRules(store);
+  const rules = await (await import('../../ingest/event-rules.ts')).lastRules(store);
   const rateOf = (state: PartitionState): number | undefined => readingsPerSecond(first, state, tookMs);
   return {
     data: {

@@ -23,8 +23,8 @@ export async function update(context: Context, options: UpdateOptions, name: str
   if (Object.values({ ...options, json: undefined, home: undefined }).every((value) => value === undefined))
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `nothing is named that is to change of schedule ${JSON.stringify(name)}. Give an option, for example --every 10m; ` +
-        '`fleetscore schedule update --help` lists them.',
+      `nothing is named that is to change of schedule ${JSON.stringify(name)}. Give an option, for example ` +
+        '--every 10m; `fleetscore schedule update --help` lists them.',
     );
   const before = await look(context, name);
   const times =

@@ -6,11 +6,12 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../storage/open-store.ts';
-import { callCli } from '../support/called-cli.ts';
 import { tempDir } from '../support/temp.ts';
+import { useWarmCli } from '../support/warm-cli.ts';
 import type { Env } from '../../config.ts';
 
 const dir = tempDir('wrong-input');
+const cli = useWarmCli();
 const home = join(dir, 'home');
 const at = (name: string): string => join(dir, name);
 
@@ -130,7 +131,7 @@ test.each(CASES.map(([words, ...rest]) => [words, ...rest] as const))(
   'fleetscore %s ends with %d and says why',
   async (words, code, said, env = {}) => {
     const args = words.split(' ').map((word) => (word.startsWith('@') ? at(word.slice(1)) : word));
-    const result = await callCli(home, args, env);
+    const result = await cli(home, args, env);
     expect(result.stderr).toMatch(said);
     expect(result.stderr).not.toMatch(/^\s+at .*[/:]\d+/m);
     expect(result).toMatchObject({ code, stdout: '' });
@@ -138,7 +139,7 @@ test.each(CASES.map(([words, ...rest]) => [words, ...rest] as const))(
 );
 
 test('a list that is empty because of what was asked for says so, and what is near', async () => {
-  const said = async (...args: string[]): Promise<string> => (await callCli(home, ['batch', 'list', ...args])).stdout;
+  const said = async (...args: string[]): Promise<string> => (await cli(home, ['batch', 'list', ...args])).stdout;
   expect(await said('--schedule', 'plnt')).toMatch(/^There is no batch of schedule "plnt"\. Did you mean plant\?/);
   expect(await said('--schedule', 'plant', '--status', 'failed')).toMatch(
     /^There is no failed batch of schedule "plant"\.\n/,
@@ -171,7 +172,7 @@ test('who looks into a folder where nothing is gets one error, and makes nothing
     'schedule create x --every 5m',
     'report x',
   ]) {
-    const { code, stderr } = await callCli(nowhere, words.split(' '));
+    const { code, stderr } = await cli(nowhere, words.split(' '));
     expect([words, code, stderr.trimEnd().split('\n')]).toEqual([words, 1, [expect.stringMatching(/^error: .*\./)]]);
     expect([words, existsSync(nowhere)]).toEqual([words, false]);
   }
