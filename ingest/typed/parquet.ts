@@ -18,14 +18,19 @@ import {
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import type { Cell } from '../table/cells.ts';
 import { bigEndian, decimalValue, timeCell, timeOfDay, type ColumnKind } from './exact.ts';
+import { checkPages } from './parquet-pages.ts';
 import type { TypedTable } from './table.ts';
 
 /** Uncompressed bytes of the columns of a row group that are read at once. */
 const MOST_GROUP_BYTES = 1024 ** 3;
 
+/** Values of a row group that are in memory at once: each may be of a few bytes in the file, or of none. */
+const MOST_GROUP_VALUES = 2 ** 27;
+
 interface Column {
   readonly name: string;
   readonly of: ColumnKind;
+  readonly element: SchemaElement;
 }
 
 /** @param path the file itself: its table of contents stands at its end @throws FleetscoreError `FILE_UNREADABLE` */
@@ -36,6 +41,8 @@ export async function openParquet(path: string): Promise<TypedTable> {
     const file: AsyncBuffer = {
       byteLength: size,
       async slice(start, end = size) {
+        // Before memory is taken for it.
+        if (!(start >= 0 && start <= end && end <= size)) throw new Error('it names bytes that it does not have');
         const bytes = new ArrayBuffer(Math.max(0, end - start));
         const { bytesRead } = await handle.read(new Uint8Array(bytes), 0, bytes.byteLength, start);
         if (bytesRead < bytes.byteLength) throw new Error('it ends too early');
@@ -43,7 +50,7 @@ export async function openParquet(path: string): Promise<TypedTable> {
       },
     };
     const metadata = await readingParquet(() => parquetMetadataAsync(file));
-    const columns = columnsOf(metadata);
+    const columns = await readingParquet(async () => columnsOf(metadata));
     return {
       names: columns.map(({ name }) => name),
       rows: (wanted) => rowsOf(file, metadata, columns, wanted),
@@ -66,7 +73,9 @@ async function* rowsOf(
   let rowStart = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
-    checkSize(group, names);
+    checkSize(group, names, rows);
+    for (const { name, element } of new Set(wanted.map((at) => columns[at]!)))
+      await readingParquet(() => checkColumn(file, group, name, element));
     const values = new Map<string, { readonly from: number; readonly data: ArrayLike<unknown> }[]>();
     const from = rowStart;
     await readingParquet(() =>
@@ -87,6 +96,10 @@ async function* rowsOf(
         },
       }),
     );
+    for (const name of names) {
+      const read = (values.get(name) ?? []).reduce((sum, { data }) => sum + data.length, 0);
+      if (read !== rows) throw damaged(`the column ${name} has ${read} of ${rows} rows`);
+    }
     for (let row = 0; row < rows; row++) {
       const cells: Cell[] = [];
       for (const at of wanted) {
@@ -95,12 +108,32 @@ async function* rowsOf(
         // The chunks of a group follow each other; those that are behind the row are never needed again.
         while (chunks.length > 1 && chunks[1]!.from <= from + row) chunks.shift();
         const [chunk] = chunks;
-        cells[at] = chunk ? cellOf(chunk.data[from + row - chunk.from], of) : null;
+        const value = chunk?.data[from + row - chunk.from];
+        // A NULL is null; an index that the dictionary does not have leaves nothing at all.
+        if (value === undefined) throw damaged(`row ${row + 1} of the column ${name} is not in its dictionary`);
+        cells[at] = cellOf(value, of);
       }
       yield cells;
     }
     rowStart += rows;
   }
+}
+
+/** The pages of one column of a row group; see `parquet-pages.ts`. */
+async function checkColumn(file: AsyncBuffer, group: RowGroup, name: string, element: SchemaElement): Promise<void> {
+  const meta = group.columns.find(({ meta_data: meta }) => meta?.path_in_schema[0] === name)?.meta_data;
+  if (!meta) throw new Error(`a row group does not have the column ${name}`);
+  // As hyparquet finds it (plan.js).
+  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+  checkPages(await file.slice(start, start + Number(meta.total_compressed_size)), {
+    type: element.type ?? meta.type,
+    typeLength: element.type_length ?? 0,
+    codec: meta.codec,
+    compressors: COMPRESSORS,
+    optional: element.repetition_type === 'OPTIONAL',
+    rows: Number(group.num_rows),
+    mostBytes: MOST_GROUP_BYTES,
+  });
 }
 
 /** Values as they are stored; what they mean is decided by `cellOf`. */
@@ -125,14 +158,16 @@ function columnsOf({ schema }: FileMetaData): Column[] {
   // The schema is a tree, written depth first; the root comes first.
   for (let at = 1; at < schema.length; at = behind(schema, at)) {
     const element = schema[at]!;
+    if (typeof element.name !== 'string') throw damaged('a column has no name');
     if (!element.num_children && element.repetition_type !== 'REPEATED')
-      columns.push({ name: element.name, of: kindOf(element) });
+      columns.push({ name: element.name, of: kindOf(element), element });
   }
   return columns;
 }
 
 function behind(schema: readonly SchemaElement[], at: number): number {
   let next = at + 1;
+  if (at >= schema.length) throw damaged('its schema says more columns than it has');
   for (let child = 0; child < (schema[at]?.num_children ?? 0); child++) next = behind(schema, next);
   return next;
 }
@@ -181,29 +216,34 @@ function cellOf(value: unknown, of: ColumnKind): Cell {
   return typeof value === 'string' || typeof value === 'boolean' ? value : null;
 }
 
-function checkSize(group: RowGroup, names: readonly string[]): void {
+function checkSize(group: RowGroup, names: readonly string[], rows: number): void {
+  if (!(rows >= 0)) throw damaged(`a row group has ${rows} rows`);
   const bytes = group.columns
     .map(({ meta_data: meta }) => meta)
     .filter((meta) => meta !== undefined && names.includes(meta.path_in_schema[0] ?? ''))
     .reduce((sum, meta) => sum + Number(meta?.total_uncompressed_size ?? 0), 0);
-  if (bytes > MOST_GROUP_BYTES)
+  if (bytes > MOST_GROUP_BYTES || rows * names.length > MOST_GROUP_VALUES)
     throw new FleetscoreError(
       'FILE_UNREADABLE',
-      `a row group of the file has ${Math.round(bytes / 1024 ** 2)} MiB, and a whole one is read at once: write it ` +
+      `a row group of the file has ${rows} rows of ${Math.round(bytes / 1024 ** 2)} MiB, and a whole one is read at once: write it ` +
         'with smaller row groups (pandas: to_parquet(..., row_group_size=500_000)), or name the sensors with ' +
         '--include.',
     );
 }
 
+const damaged = (why: string): FleetscoreError =>
+  new FleetscoreError('FILE_UNREADABLE', `the Parquet file is damaged, or of a kind that is not read: ${why}.`);
+
 async function readingParquet<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
+    if (error instanceof FleetscoreError) throw error;
     const codec = /unsupported compression codec: (\w+)/.exec(messageOf(error))?.[1];
     throw new FleetscoreError(
       'FILE_UNREADABLE',
       codec === undefined
-        ? `the Parquet file is damaged, or of a kind that is not read: ${messageOf(error)}.`
+        ? damaged(messageOf(error)).message
         : `the Parquet file is compressed with ${codec}, which is not read: write it with snappy, zstd or gzip.`,
       { cause: error },
     );

@@ -5,7 +5,7 @@ import {
   generateAccountSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -135,6 +135,20 @@ const avro: Target = {
   ),
   run: (input) => sending({ name: 'file.avro', stream: Readable.from([input]) }, { guess: true }),
 };
+
+/** Pages of both versions, with every encoding that writers use. */
+function parquet(dir: string): Target {
+  const path = join(dir, 'file.parquet');
+  const names = ['plant', 'pages-v2', 'pages-dictionary', 'pages-plain'];
+  return {
+    seeds: names.map((name) => readFileSync(new URL(`../fixtures/files/${name}.parquet`, import.meta.url))),
+    async run(input) {
+      writeFileSync(path, input);
+      for (const format of [{}, { wide: true, device: 'd', columns: { ts: 'TS' } }])
+        await sending({ name: 'file.parquet', path, stream: createReadStream(path) }, { format, guess: true });
+    },
+  };
+}
 
 const models: Target = {
   seeds: [plainBytes(50), svmBytes(1), slowBytes(2)],
@@ -298,6 +312,7 @@ export async function openTargets(folder: () => string): Promise<Readonly<Record
     names,
     csv,
     avro,
+    parquet: parquet(folder()),
     models,
     amqp,
     blockLists,
