@@ -82,13 +82,14 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
     }
   };
 
-  const chunks =
-    input.range.count <= sensorsPerActivity
-      ? [input.range]
-      : await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [
-          { batchId, range: input.range, sensorsPerActivity },
-        ]);
-  await forEachThrottled(chunks, fullSpeed(), (range) => score(range));
+  // A single activity needs no bounds: each promise and condition of a workflow costs the control worker.
+  if (input.range.count <= sensorsPerActivity) await score(input.range);
+  else {
+    const chunks = await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [
+      { batchId, range: input.range, sensorsPerActivity },
+    ]);
+    await forEachThrottled(chunks, fullSpeed(), (range) => score(range));
+  }
 
   const outcome: ChunkOutcome = { counts, failures };
   const only = failures[0];
