@@ -46,6 +46,13 @@ export async function createSchedule(client: Client, name: string, setting: Sche
   });
 }
 
+/** Batches that the schedule starts from now on have this request. */
+export async function changeRequest(client: Client, name: string, request: ScoreBatchRequest): Promise<void> {
+  await client.schedule
+    .getHandle(name)
+    .update(({ action, ...rest }) => ({ ...rest, action: { ...action, args: [request] } }));
+}
+
 /**
  * Starts the batches whose scheduled time lies in (from, to]: with a period as long as the interval, those that
  * cover [from, to). The server takes both ends as inside.

@@ -33,14 +33,27 @@ export async function ensurePoolLoop(client: Client, settings: PoolSettings): Pr
     });
     try {
       // One that this call has started takes it too: it changes nothing there.
-      await client.workflow
-        .getHandle(workflowId)
-        .startUpdate('configure', { args: [settings], waitForStage: 'ACCEPTED' });
-      return;
+      return await configure(client, settings);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError) || tries >= TRIES) throw error;
     }
   }
+}
+
+/** A loop that runs looks at its pool now, instead of at its next look; one that does not run is left alone. */
+export async function wakePoolLoop(client: Client, settings: PoolSettings): Promise<void> {
+  try {
+    await configure(client, settings);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** Settings that it has already change nothing. */
+async function configure(client: Client, settings: PoolSettings): Promise<void> {
+  await client.workflow
+    .getHandle(poolWorkflowId(settings.name))
+    .startUpdate('configure', { args: [settings], waitForStage: 'ACCEPTED' });
 }
 
 const RETRY_MS = 5_000;

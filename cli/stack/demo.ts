@@ -7,46 +7,38 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { EventHubProducerClient } from '@azure/event-hubs';
 import pc from 'picocolors';
 import type { Alarm } from '../../domain/alarm.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
-import { decided } from '../../domain/outcome.ts';
 import { DAY_MS, HOUR_MS, type Period, plainTime } from '../../domain/time.ts';
 import { sendReadings, waitIngested } from '../../ingest/send.ts';
 import { readStack } from '../../local/state.ts';
-import { formatCount, formatMs, formatNumberOf, formatPeriod, type InjectedFault } from '../../report/index.ts';
+import { formatCount, formatMs, formatNumberOf, type InjectedFault } from '../../report/index.ts';
 import { faultsIn } from '../../samples/faults.ts';
 import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { sampleFeed } from '../../samples/readings.ts';
 import { publishModels } from '../../scoring/publish.ts';
-import { hasEnded, type Batch } from '../../storage/store.ts';
+import { hasEnded } from '../../storage/store.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
-import { backfillSchedule, createSchedule } from '../../connect/schedules.ts';
-import { DEFAULT_OVERLAP } from '../../domain/overlap.ts';
+import { backfillSchedule } from '../../connect/schedules.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
 import { startBar } from '../batch/progress.ts';
 import { ingestSource } from '../ingest/send.ts';
 import { collect, storePage, text, writePage, writeSite } from '../batch/report.ts';
+import { EVERY_MS, lastBatches, output, SCHEDULE, scoreThrough, STALL_MS } from './demo-backfill.ts';
 import { startLocal, type UpOptions } from './stack.ts';
 import { say as sayOn, tell } from '../frame/terminal.ts';
 import { writeWholeSync } from '../../storage/whole-file.ts';
 import { modelSettings } from '../../scoring/settings.ts';
 
-const MINUTE = 60_000;
-const EVERY_MS = 15 * MINUTE;
-/** Most batches that are caught up with at the same time. */
-const AT_ONCE = 8;
-const SCHEDULE = 'every-15-minutes';
 /** Readings go out this often once the past is sent. */
 const FEED_MS = 5_000;
 /** At the end, for what is under way. */
 const PATIENCE_MS = 2_000;
-/** A backfill in which nothing moves for this long is stuck. */
-const STALL_MS = 120_000;
 
 export async function demo(outer: Context, options: UpOptions & { once?: boolean }): Promise<Output | undefined> {
   const started = Date.now();
@@ -107,7 +99,7 @@ async function mainJob(
   const { ui, app } = readStack(context.config.home) ?? {};
   const seen = ui === undefined ? '' : `; Web UI of Temporal: ${pc.cyan(ui)}`;
   say(`  all up in ${formatMs(Date.now() - started)}${seen}`);
-  await publishSampleModels(context, say);
+  const isNew = await newPlant(context);
 
   const nowMs = Date.now();
   // A batch waits until readings are past its last window by the tolerance for disorder. In the first seconds of a
@@ -118,7 +110,12 @@ async function mainJob(
   // A new plant begins with an hour; after a stop a day is caught up with, and `fleetscore gaps` tells of more.
   const furthest = end - (memory.scoredToMs ? DAY_MS : HOUR_MS);
   const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, furthest), toMs: end };
-  await feed(context, { fromMs: Math.max(memory.sentThroughMs ?? 0, missing.fromMs), toMs: nowMs }, signal);
+  // Readings come in while models are checked, as in any plant.
+  const [published] = await Promise.all([
+    isNew ? publishSampleModels(context) : undefined,
+    feed(context, { fromMs: Math.max(memory.sentThroughMs ?? 0, missing.fromMs), toMs: nowMs }, signal),
+  ]);
+  if (published !== undefined) say(published);
   remember(context, { sentThroughMs: nowMs });
 
   const batches = await scoreThrough(context, missing, say, signal);
@@ -208,97 +205,25 @@ async function feed(context: Context, { fromMs, toMs }: Period, signal: AbortSig
   });
 }
 
-/** Progress must not mix with the one JSON document on stdout. */
-const output = (context: Context): NodeJS.WriteStream => (context.json ? process.stderr : process.stdout);
-
-async function publishSampleModels(context: Context, say: (line: string) => void): Promise<void> {
+/** @returns true for a plant that has no release yet */
+async function newPlant(context: Context): Promise<boolean> {
   const store = await context.store();
-  if ((await store.currentRelease()) !== undefined) return;
+  if ((await store.currentRelease()) !== undefined) return false;
   // A new store has nothing of what was sent and scored into the one before it.
   remember(context, { sentThroughMs: 0, scoredToMs: 0 });
   await store.registerSensors(SAMPLE_FLEET.map(({ device, sensor, unit }) => ({ device, sensor, unit })));
+  return true;
+}
+
+async function publishSampleModels(context: Context): Promise<string> {
+  const store = await context.store();
   const summary = await publishModels(fileURLToPath(SAMPLE_MODELS_DIR), {
     store,
     blobs: context.blobs(),
     ...modelSettings(context.config.scoring),
     nowMs: Date.now(),
   });
-  say(`  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`);
-}
-
-/** Backfills the schedule over `missing` and waits for its batches. */
-async function scoreThrough(
-  context: Context,
-  missing: Period,
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<Batch[]> {
-  const client = await context.client();
-  const store = await context.store();
-  try {
-    await createSchedule(client, SCHEDULE, {
-      // Missed periods are not started by themselves after a stop: the next start sends their readings first.
-      everyMs: EVERY_MS,
-      request: { period: '15m' },
-      overlap: DEFAULT_OVERLAP,
-      catchupWindowMs: MINUTE,
-      paused: false,
-      note: 'the sample plant',
-    });
-    say(`  schedule ${SCHEDULE} created`);
-  } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-  }
-  const expected = Math.round((missing.toMs - missing.fromMs) / EVERY_MS);
-  if (expected <= 0) {
-    say('  nothing new to score since the last start');
-    return [];
-  }
-  const batches = (): Promise<Batch[]> => store.listBatches({ schedule: SCHEDULE, limit: 1_000 });
-  // One that a stop left running goes on by itself and counts: the backfill starts no second for its time.
-  const before = new Set((await batches()).filter(hasEnded).map((batch) => batch.id));
-  say(`  backfilling the schedule: ${formatPeriod(missing)}, ${formatNumberOf(expected, 'batch', 'batches')}`);
-  // Many at once would be thousands of children under way: after a long stop they run one after the other.
-  const overlap = expected > AT_ONCE ? ScheduleOverlapPolicy.BUFFER_ALL : ScheduleOverlapPolicy.ALLOW_ALL;
-  await backfillSchedule(client, SCHEDULE, missing, overlap);
-
-  const bar = startBar('scoring', 'sensors', output(context));
-  let last = '';
-  let movedAt = Date.now();
-  for (;;) {
-    const mine = (await batches()).filter(
-      (b) => !before.has(b.id) && b.fromMs >= missing.fromMs && b.toMs <= missing.toMs,
-    );
-    const counts = await Promise.all(
-      mine.map(async (b) => (b.status === 'running' ? store.countOutcomes(b.id) : b.counts)),
-    );
-    const done = counts.reduce((sum, c) => sum + decided(c), 0);
-    const anomalies = counts.reduce((sum, c) => sum + c.anomalies, 0);
-    const perBatch = Math.max(SAMPLE_FLEET.length, ...mine.map((b) => b.planned));
-    const finished = mine.filter(hasEnded);
-    const wanted = Math.max(expected, mine.length);
-    bar.set(done, perBatch * wanted, `${finished.length} of ${wanted} batches, ${formatCount(anomalies)} anomalies`);
-    if (finished.length === mine.length && new Set(finished.map((b) => b.toMs)).size >= expected) {
-      bar.end();
-      return finished.sort((a, b) => a.fromMs - b.fromMs);
-    }
-    const state = `${done}/${finished.length}/${mine.length}`;
-    if (state !== last) {
-      last = state;
-      movedAt = Date.now();
-    }
-    if (Date.now() - movedAt > STALL_MS)
-      throw new FleetscoreError(
-        'BATCH_STALLED',
-        `the batches have not moved for ${formatMs(STALL_MS)} (${finished.length} of ${expected} done). Look into the Web UI, and the logs in ${join(context.config.home, 'logs')}.`,
-      );
-    await sleep(150, undefined, { signal });
-  }
-}
-
-async function lastBatches(context: Context): Promise<Batch[]> {
-  const recent = await (await context.store()).listBatches({ schedule: SCHEDULE, limit: 4 });
-  return recent.filter(hasEnded).sort((a, b) => a.toMs - b.toMs);
+  return `  release ${summary.release}: ${formatNumberOf(summary.models, 'model')} checked and published`;
 }
 
 /** Readings keep flowing and the schedule keeps firing until we are stopped. */

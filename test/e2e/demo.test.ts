@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { processesOf, runCli, startCli, TOOLS } from '../support/cli.ts';
+import { connectClient } from '../../connect/temporal.ts';
+import { withStack } from '../../local/state.ts';
+import { cleanEnv, processesOf, runCli, startCli, TOOLS } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 
 const home = tempDir('demo');
@@ -117,6 +119,10 @@ test('up --detach, a second up, kill -9 of the supervisor: nothing is left, and 
     ((await runCli(home, ['batch', 'list', '--json'], env)).json() as { id: string }[]).map(({ id }) => id);
   const before = await batches();
   expect(before.length).toBeGreaterThanOrEqual(4);
+  // Those that were caught up with have one child for the plant, and the newest has one for each sensor.
+  const children = await childrenOf(before.toSorted());
+  expect(children.at(-1)).toBe(60);
+  expect(children.filter((count) => count === 1).length).toBeGreaterThanOrEqual(3);
   expect((await runCli(home, ['up', '--detach'], env)).stdout).toContain('Already up');
   expect((await runCli(home, ['up', '--ports', 'auto'], env)).stderr).toContain(
     `a laptop stack already runs in ${home} (process ${pid})`,
@@ -160,6 +166,17 @@ test('a server that dies while readings flow ends the rest, with its name and th
   );
   expect(processesOf(home)).toEqual([]);
 }, 120_000);
+
+/** Child workflows of each batch. */
+async function childrenOf(ids: readonly string[]): Promise<number[]> {
+  const client = await connectClient(withStack(cleanEnv(), home));
+  try {
+    const counts = ids.map((id) => client.workflow.count(`WorkflowId STARTS_WITH '${id}/'`));
+    return (await Promise.all(counts)).map(({ count }) => count);
+  } finally {
+    await client.connection.close();
+  }
+}
 
 function startDemo() {
   const child = startCli(home, ['demo', '--ports', 'auto'], env);
