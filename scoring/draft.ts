@@ -9,14 +9,8 @@ import { isDue, ownWindowProblem, startsIn, windowsOfSensor, type WindowShape } 
 import type { PlannedSensor, SeriesBlock } from '../storage/store.ts';
 import type { RowRange } from './features.ts';
 import type { ModelProblem } from './model-problem.ts';
-import type { SensorTask } from './score-jobs.ts';
+import type { Labels, SensorTask } from './score-jobs.ts';
 import type { ScoreResult, SensorVerdict } from './score-result.ts';
-
-/** What a model made of the rows of a task, in their order. */
-export interface Labels {
-  readonly anomaly: Uint8Array;
-  readonly score: Float64Array;
-}
 
 export interface Draft {
   /**
@@ -73,7 +67,7 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
       else
         Object.assign(verdicts.get(task.sensorId)!, {
           anomalies: written,
-          leftOut: task.features.windows - task.features.rows.length,
+          leftOut: task.features.windows - task.features.count,
         });
     },
     result: () => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), ...rows }),
@@ -88,6 +82,8 @@ function windowsIn({ startMs }: SeriesBlock, range: RowRange | undefined, { from
 }
 
 function firstVerdict({ id, model }: PlannedSensor, windows: number): SensorVerdict {
+  if (model !== undefined && windows > 0)
+    return { sensorId: id, windows, anomalies: 0, leftOut: 0, model, status: 'scored' };
   const none = { sensorId: id, windows, anomalies: 0, leftOut: 0 };
   if (model === undefined)
     return {
@@ -96,9 +92,7 @@ function firstVerdict({ id, model }: PlannedSensor, windows: number): SensorVerd
       class: 'no_model',
       message: 'the release has no model for this sensor; publish one',
     };
-  if (windows === 0)
-    return { ...none, model, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' };
-  return { ...none, model, status: 'scored' };
+  return { ...none, model, status: 'skipped', class: 'no_data', message: 'no readings in the scoring period' };
 }
 
 /** Of a sensor with windows of its own: its verdict where nothing of it is to be scored in this period. */
@@ -128,22 +122,19 @@ function writeLabels(
   { scored, anomaly, score }: Rows,
   series: SeriesBlock,
   task: SensorTask,
-  { anomaly: labels, score: scores }: Labels,
+  { anomaly: labels, score: scores, from }: Labels,
 ): number | ModelProblem {
-  const {
-    features: { rows },
-    threshold,
-  } = task;
+  const { features, threshold } = task;
   let anomalies = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]!;
-    const value = scores[i]!;
-    let label = threshold === undefined ? labels[i]! : Number(isBeyond(threshold, value));
+  for (let i = 0; i < features.count; i++) {
+    const row = features.rows[features.from + i]!;
+    const value = scores[from + i]!;
+    let label = threshold === undefined ? labels[from + i]! : Number(isBeyond(threshold, value));
     if (!Number.isFinite(value) || label === 0) {
       // A window that is not a number is an anomaly whatever the model makes of it.
       if (!isFiniteRow(task, i)) label = 1;
       else if (!Number.isFinite(value)) {
-        for (const written of rows.subarray(0, i)) scored[written] = 0;
+        for (let k = 0; k < i; k++) scored[features.rows[features.from + k]!] = 0;
         return notFinite(value, series, row);
       }
     }
@@ -155,9 +146,9 @@ function writeLabels(
   return anomalies;
 }
 
-function isFiniteRow({ features: { values }, width }: SensorTask, i: number): boolean {
+function isFiniteRow({ features: { values, from }, width }: SensorTask, i: number): boolean {
   let finite = true;
-  for (let at = i * width; at < (i + 1) * width; at++) finite &&= Number.isFinite(values[at]);
+  for (let at = (from + i) * width; at < (from + i + 1) * width; at++) finite &&= Number.isFinite(values[at]);
   return finite;
 }
 

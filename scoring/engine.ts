@@ -76,8 +76,10 @@ export interface ScoringEngineOptions {
   readonly maxDiskBytes?: number;
   /** Default that of {@link MODEL_LIMITS}. */
   readonly maxModelBytes?: number;
-  /** A model that takes longer for one sensor is given up; all of a call share five times as much. Default as above. */
+  /** A model that takes longer for one sensor is given up. Default as above. */
   readonly modelTimeoutMs?: number;
+  /** So many times as long is what all slow models of a call have together. Default {@link SLOW_MODELS}. */
+  readonly slowModels?: number;
   /** Memory of a model that is not packed, bytes. Default as above. */
   readonly modelMemoryBytes?: number;
   /** Execution provider of onnxruntime. Default `cpu`. */
@@ -104,6 +106,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     maxModelBytes = MODEL_LIMITS.bytes,
     executionProvider = DEFAULT_PROVIDER,
     modelTimeoutMs: timeoutMs = MODEL_LIMITS.timeoutMs,
+    slowModels = SLOW_MODELS,
   } = options;
   const cache = await createModelCache({
     blobs,
@@ -142,7 +145,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
         threads,
         cache,
         givenUp: new Map(),
-        slow: { leftMs: SLOW_MODELS * timeoutMs },
+        slow: { leftMs: slowModels * timeoutMs },
         ...defined({ signal: request.signal }),
       };
       await runTasks(context, tasksOf(request, fleet, withData, ranges, models, draft), draft.deliver, warn);
@@ -170,7 +173,8 @@ function tasksOf(
   models: FoundModels,
   draft: Draft,
 ): Tasks {
-  const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
+  const rowNumbers = new Int32Array(series.length);
+  for (let row = 0; row < rowNumbers.length; row++) rowNumbers[row] = row;
   const byPack = new Map<string, PackedTask[]>();
   const single: SensorTask[] = [];
   for (const { id, threshold, windowMs } of sensors) {
@@ -192,15 +196,15 @@ function tasksOf(
         shape.hopMs,
         model.features,
       ),
-      ...defined({ threshold }),
+      ...(threshold && { threshold }),
     };
-    if (task.features.rows.length === 0) {
+    if (task.features.count === 0) {
       const { from, to } = ranges.get(id)!;
       draft.skipHistory(id, maxLag(model.features), slowText(series.startMs.subarray(from, to), shape, fleet));
     } else if (model.pack === undefined) single.push(task);
     else {
       const list = byPack.get(model.pack);
-      const packed = { ...task, packRow: model.packRow! };
+      const packed: PackedTask = Object.assign(task, { packRow: model.packRow! });
       if (list) list.push(packed);
       else byPack.set(model.pack, [packed]);
     }

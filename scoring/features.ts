@@ -87,18 +87,21 @@ export function rowRanges(series: Pick<SeriesBlock, 'length' | 'sensorId'>): Map
   return ranges;
 }
 
+/** Rows and values may be those of the whole block, of which a part is meant: a view for each sensor costs more. */
 export interface SensorFeatures {
-  /** Rows of the block that have every feature, ascending. */
+  /** Rows of the block that have every feature, ascending: `count` of them, from the place `from` on. */
   readonly rows: Int32Array;
-  /** [rows, features], row by row. */
+  /** [rows, features], row by row, in the places of `rows`. */
   readonly values: Float64Array;
+  readonly from: number;
+  readonly count: number;
   /** Windows that start in the period, with and without every feature. */
   readonly windows: number;
 }
 
 /**
  * Features of the windows of one sensor that start in the period. `range` also spans the history before it.
- * @param rowNumbers 0, 1, 2, ... for every row of the series: what is returned may be a view of it, or of a column
+ * @param rowNumbers 0, 1, 2, ... for every row of the series: it may be what is returned, as a column may
  */
 export function sensorFeatures(
   series: SeriesBlock,
@@ -119,11 +122,7 @@ export function sensorFeatures(
       throw new Error(`the series was read without ${statistic}, which a model needs`);
   // Nearly every model: the windows as they are. Arrays of their own for each sensor cost more than to score it.
   if (width === 1 && features[0]!.lag === 0)
-    return {
-      rows: rowNumbers.subarray(first, end),
-      values: series[features[0]!.statistic].subarray(first, end),
-      windows,
-    };
+    return { rows: rowNumbers, values: series[features[0]!.statistic], from: first, count: windows, windows };
   const columns = features.map((feature) => series[feature.statistic]);
   const cursors = new Int32Array(width).fill(range.from);
   const at = new Int32Array(width);
@@ -149,5 +148,5 @@ export function sensorFeatures(
     for (let f = 0; f < width; f++) values[count * width + f] = columns[f]![at[f]!]!;
     rows[count++] = row;
   }
-  return { rows: rows.subarray(0, count), values: values.subarray(0, count * width), windows };
+  return { rows, values, from: 0, count, windows };
 }

@@ -33,9 +33,9 @@ export async function loadPack(bytes: Uint8Array, executionProvider: string): Pr
     features: header.features.length,
     async run(index, values, sink, onSlice = () => undefined) {
       // Negative indices wrap silently in Gather and one past the end fails every row: checked before.
-      for (const row of index)
-        if (!(row >= 0 && row < header.rows))
-          throw modelError('model_failed', `the pack has ${header.rows} rows, row ${row} was asked for`);
+      for (let at = 0; at < index.length; at++)
+        if (!(index[at]! >= 0 && index[at]! < header.rows))
+          throw modelError('model_failed', `the pack has ${header.rows} rows, row ${index[at]} was asked for`);
       await runAll({ session, header, mostRows }, { index, values, sink }, onSlice);
     },
     release: () => session.release(),

@@ -21,11 +21,15 @@ export interface SensorTask {
   readonly threshold?: Threshold;
 }
 
-/** Called for every task once: with its results, `features.rows` in number, or with the problem of its model. */
-export type Deliver = (
-  task: SensorTask,
-  result: { readonly anomaly: Uint8Array; readonly score: Float64Array } | ModelProblem,
-) => void;
+/** What models made of the rows of many tasks; those of one task, `features.count` in number, begin at `from`. */
+export interface Labels {
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+  readonly from: number;
+}
+
+/** Called for every task once: with its results, or with the problem of its model. */
+export type Deliver = (task: SensorTask, result: Labels | ModelProblem) => void;
 
 export interface JobContext {
   readonly threads: Threads;
@@ -52,6 +56,17 @@ export interface PackedTask extends SensorTask {
   readonly packRow: number;
 }
 
+/** Numbers of the features of a task. */
+const valuesOf = ({ features, width }: SensorTask): number => features.count * width;
+
+/** A loop: a call for the few numbers of a sensor costs more than they do. */
+function copyValues(task: SensorTask, to: Float64Array, at: number): void {
+  const { values, from } = task.features;
+  const length = valuesOf(task);
+  const first = from * task.width;
+  for (let i = 0; i < length; i++) to[at + i] = values[first + i]!;
+}
+
 /** Runs one pack over all of its sensors. A problem means that nothing was delivered. */
 export async function runPackJob(
   context: JobContext,
@@ -59,16 +74,15 @@ export async function runPackJob(
   tasks: readonly PackedTask[],
   deliver: Deliver,
 ): Promise<ModelProblem | undefined> {
-  const rows = tasks.reduce((sum, task) => sum + task.features.rows.length, 0);
+  const rows = tasks.reduce((sum, task) => sum + task.features.count, 0);
   const width = tasks[0]!.width;
   const buffers = { values: sharedDoubles(rows * width), anomaly: sharedBytes(rows), score: sharedDoubles(rows) };
   const index = sharedInts(rows);
   let row = 0;
   for (const task of tasks) {
-    const count = task.features.rows.length;
-    buffers.values.set(task.features.values, row * width);
-    index.fill(task.packRow, row, row + count);
-    row += count;
+    copyValues(task, buffers.values, row * width);
+    for (let at = 0; at < task.features.count; at++) index[row + at] = task.packRow;
+    row += task.features.count;
   }
   const attempt = async (bytes?: Uint8Array): Promise<ThreadProblem | undefined> => {
     const file = bytes ? { sha256: pack, bytes } : await context.cache.file('pack', pack).catch(orProblem);
@@ -86,9 +100,8 @@ export async function runPackJob(
   if (problem) return { class: problem.class, message: problem.message };
   row = 0;
   for (const task of tasks) {
-    const end = row + task.features.rows.length;
-    deliver(task, { anomaly: buffers.anomaly.subarray(row, end), score: buffers.score.subarray(row, end) });
-    row = end;
+    deliver(task, { anomaly: buffers.anomaly, score: buffers.score, from: row });
+    row += task.features.count;
   }
   return undefined;
 }
@@ -112,13 +125,13 @@ function jobsOf(tasks: readonly SensorTask[], threads: number): SensorTask[][] {
     let job: SensorTask[] = [];
     let values = 0;
     for (const task of list) {
-      if (job.length > 0 && (job.length === MODELS_PER_JOB || values + task.features.values.length > VALUES_PER_JOB)) {
+      if (job.length > 0 && (job.length === MODELS_PER_JOB || values + valuesOf(task) > VALUES_PER_JOB)) {
         jobs.push(job);
         job = [];
         values = 0;
       }
       job.push(task);
-      values += task.features.values.length;
+      values += valuesOf(task);
     }
     jobs.push(job);
   }
@@ -126,8 +139,8 @@ function jobsOf(tasks: readonly SensorTask[], threads: number): SensorTask[][] {
 }
 
 async function runModels(context: JobContext, tasks: readonly SensorTask[], deliver: Deliver): Promise<void> {
-  const rows = tasks.reduce((sum, task) => sum + task.features.rows.length, 0);
-  const values = sharedDoubles(tasks.reduce((sum, task) => sum + task.features.values.length, 0));
+  const rows = tasks.reduce((sum, task) => sum + task.features.count, 0);
+  const values = sharedDoubles(tasks.reduce((sum, task) => sum + valuesOf(task), 0));
   const anomaly = sharedBytes(rows);
   const score = sharedDoubles(rows);
   const states = sharedInts(tasks.length);
@@ -145,13 +158,13 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
       file,
       features: task.width,
       row,
-      rows: task.features.rows.length,
+      rows: task.features.count,
       value,
       ...(task.threshold ? { hasThreshold: true } : {}),
     };
-    values.set(task.features.values, value);
+    copyValues(task, values, value);
     row += slice.rows;
-    value += task.features.values.length;
+    value += valuesOf(task);
     return slice;
   });
   const refetched = new Set<number>();
@@ -190,12 +203,6 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
       } else problems.set(i, { class: problem.class, message: problem.message });
     }
   }
-  for (const [i, task] of tasks.entries()) {
-    const slice = slices[i]!;
-    const rowEnd = slice.row + slice.rows;
-    deliver(
-      task,
-      problems.get(i) ?? { anomaly: anomaly.subarray(slice.row, rowEnd), score: score.subarray(slice.row, rowEnd) },
-    );
-  }
+  for (const [i, task] of tasks.entries())
+    deliver(task, problems.get(i) ?? { anomaly, score, from: slices[i]!.row });
 }

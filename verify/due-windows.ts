@@ -38,7 +38,7 @@ export async function dueWindows(store: Store, batch: Batch, sensorId: number): 
   });
   const range = rowRanges(series).get(sensorId) ?? { from: 0, to: 0 };
   const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
-  const { rows, windows } = sensorFeatures(series, rowNumbers, range, startsIn(period, shape), shape.hopMs, features);
+  const { count, windows } = sensorFeatures(series, rowNumbers, range, startsIn(period, shape), shape.hopMs, features);
   const moved = async (): Promise<boolean> => {
     const own = { fleetMs: fleet.windowMs, lag };
     const looks = model.windowMs === undefined ? { lookbackMs: lag * fleet.hopMs } : { own };
@@ -47,5 +47,5 @@ export async function dueWindows(store: Store, batch: Batch, sensorId: number): 
     const others = await store.listBatches({ period });
     return others.some(({ id, startedAtMs }) => id !== batch.id && startedAtMs > batch.startedAtMs);
   };
-  return { windows, due: rows.length, moved: await moved() };
+  return { windows, due: count, moved: await moved() };
 }

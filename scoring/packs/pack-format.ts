@@ -39,9 +39,10 @@ export const packPorts = (width: number): Required<Pick<OnnxGraph, 'input' | 'ou
 /**
  * From `score_column` [M, R, 1] to both outputs, with the constants `axis_2` and `zero`: normal above zero. "Not
  * greater" rather than "less or equal": a score that is not a number is an anomaly.
+ * @param axis constant with the axis that is left out, where the scores are not [M, R, 1]
  */
-export const normalAboveZero = (): OnnxNode[] => [
-  node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
+export const normalAboveZero = (axis = 'axis_2'): OnnxNode[] => [
+  node('Squeeze', ['score_column', axis], [PACK_PORTS.scores]),
   node('Greater', [PACK_PORTS.scores, 'zero'], ['normal']),
   node('Not', ['normal'], ['not_normal']),
   node('Cast', ['not_normal'], [PACK_PORTS.anomaly], { to: DATA_TYPE.uint8 }),

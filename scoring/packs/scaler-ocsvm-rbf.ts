@@ -42,6 +42,12 @@ export const SCALER_OCSVM_RBF = 'scaler+ocsvm-rbf';
 const MAX_VALUES = 4096;
 /** The graph has operators for each feature. */
 const MAX_FEATURES = 64;
+/**
+ * Up to so many support vectors the rows of a model are the last axis, so that operators which broadcast go through 16
+ * rows at once, not through a few vectors. onnxruntime's product of matrices adds in one go over 128 terms whatever
+ * their shape, and in parts over more, which would show in the last bit.
+ */
+const MOST_VECTORS_ACROSS = 128;
 
 /** The graph of a model with `width` features. */
 function pattern(width: number): GraphPattern {
@@ -165,6 +171,8 @@ function writeRow(p: ScalerOcsvmRbf, size: number, row: Float64Array): void {
 function graphOf(table: Float64Array, rows: number, width: number, size: number): OnnxGraph {
   const columns = range(width);
   const of = (name: string): string[] => columns.map((f) => `${name}_${f}`);
+  const isAcross = size <= MOST_VECTORS_ACROSS;
+  const [scaled, vectors] = isAcross ? ['rows', 'vector_rows'] : ['scaled', 'support_vectors'];
   return {
     name: 'pack',
     node: [
@@ -183,17 +191,25 @@ function graphOf(table: Float64Array, rows: number, width: number, size: number)
             node('Div', ['centered', 'scale'], ['scaled']),
             node('Split', ['scaled', 'ones'], of('scaled'), { axis: 2 }),
           ]),
+      ...(isAcross ? columns : []).flatMap((f) => [
+        node('Reshape', [`scaled_${f}`, 'a_row_each'], [`rows_${f}`]),
+        node('Reshape', [`support_vectors_${f}`, 'a_column_each'], [`vector_rows_${f}`]),
+      ]),
       ...columns.flatMap((f) => [
-        node('Sub', [`scaled_${f}`, `support_vectors_${f}`], [`differences_${f}`]),
+        node('Sub', [`${scaled}_${f}`, `${vectors}_${f}`], [`differences_${f}`]),
         node('Mul', [`differences_${f}`, `differences_${f}`], [f === 0 ? 'distances_0' : `squares_${f}`]),
         ...(f === 0 ? [] : [node('Add', [`distances_${f - 1}`, `squares_${f}`], [`distances_${f}`])]),
       ]),
       node('Mul', [`distances_${width - 1}`, 'neg_gamma'], ['exponents']),
       node('Exp', ['exponents'], ['kernel']),
-      node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
-      node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
+      ...(isAcross
+        ? [node('MatMul', ['dual_coef', 'kernel'], ['weighted'])]
+        : [
+            node('Reshape', ['dual_coef', 'a_column_each'], ['dual_columns']),
+            node('MatMul', ['kernel', 'dual_columns'], ['weighted']),
+          ]),
       node('Add', ['weighted', 'intercept'], ['score_column']),
-      ...normalAboveZero(),
+      ...normalAboveZero(isAcross ? 'axis_1' : 'axis_2'),
     ],
     initializer: [
       doubleTensor('table', [rows, rowWidth(width, size)], table),
@@ -208,7 +224,7 @@ function graphOf(table: Float64Array, rows: number, width: number, size: number)
             ),
           ]),
       int64Tensor('axis_1', [1], [1]),
-      int64Tensor('axis_2', [1], [2]),
+      isAcross ? int64Tensor('a_row_each', [3], [0, 1, -1]) : int64Tensor('axis_2', [1], [2]),
       int64Tensor('a_column_each', [3], [-1, size, 1]),
       doubleTensor('zero', [], Float64Array.of(0)),
     ],

@@ -22,12 +22,16 @@ const features = (...names: string[]): readonly Feature[] => {
 const sensorFeatures = (
   series: SeriesBlock,
   ...rest: [range: RowRange, period: Period, hopMs: number, features: readonly Feature[]]
-): ReturnType<typeof featuresOf> =>
-  featuresOf(
-    series,
-    Int32Array.from({ length: series.length }, (_, row) => row),
-    ...rest,
-  );
+): Pick<ReturnType<typeof featuresOf>, 'rows' | 'values' | 'windows'> => {
+  const rowNumbers = Int32Array.from({ length: series.length }, (_, row) => row);
+  const { rows, values, from, count, windows } = featuresOf(series, rowNumbers, ...rest);
+  const width = rest[3].length;
+  return {
+    rows: rows.subarray(from, from + count),
+    values: values.subarray(from * width, (from + count) * width),
+    windows,
+  };
+};
 const period = (from: number, to: number): { fromMs: number; toMs: number } => ({
   fromMs: from * INTERVAL_MS,
   toMs: to * INTERVAL_MS,

@@ -104,9 +104,9 @@ function featuresOf(
   const range = rowRanges(series).get(id) ?? { from: 0, to: 0 };
   const found = sensorFeatures(series, rows, range, period, hopMs, FEATURES);
   const width = FEATURES.length;
-  return [...found.rows].map((row, i) => [
+  return [...found.rows.subarray(found.from, found.from + found.count)].map((row, i) => [
     series.startMs[row]!,
-    [...found.values.subarray(i * width, (i + 1) * width)],
+    [...found.values.subarray((found.from + i) * width, (found.from + i + 1) * width)],
   ]);
 }
 
