@@ -5,6 +5,7 @@
  *   npm run bench -- --sizes 1000,10000 --peers none|all|ray,dask --json FILE
  *   npm run bench -- --year [--days 30] [--sensors 500]   a store after months, beside one of a day (year.ts)
  *   npm run bench -- --forests [--sensors 2000]            isolation forests from cold workers (forests.ts)
+ *   npm run bench -- --kinds [--rows 100000]               every kind of model beside its library (kinds.ts)
  *   npm run bench -- --alarms [--sensors 100000]          CPU of a batch without and with alarms (alarms.ts)
  *   npm run bench -- --alarms --whole                     of all its processes (alarms-whole.ts)
  *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
@@ -28,6 +29,7 @@ import { benchElsewhere, isElsewhere } from './elsewhere.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { benchForests } from './forests.ts';
+import { benchKinds } from './kinds.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
@@ -74,6 +76,7 @@ function flagsOf() {
 const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
   '--year': benchYear,
   '--forests': benchForests,
+  '--kinds': benchKinds,
   '--alarms': benchAlarms,
   '--ui': benchUi,
   '--blobs': benchBlobs,

@@ -203,6 +203,5 @@ async function runModels(context: JobContext, tasks: readonly SensorTask[], deli
       } else problems.set(i, { class: problem.class, message: problem.message });
     }
   }
-  for (const [i, task] of tasks.entries())
-    deliver(task, problems.get(i) ?? { anomaly, score, from: slices[i]!.row });
+  for (const [i, task] of tasks.entries()) deliver(task, problems.get(i) ?? { anomaly, score, from: slices[i]!.row });
 }

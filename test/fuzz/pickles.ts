@@ -6,10 +6,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertModels } from '../../scoring/convert.ts';
+import { CONVERTER_TOOLS } from '../support/python-packages.ts';
 import type { Target } from './target.ts';
 
 const PICKLES = fileURLToPath(new URL('../fixtures/pickles/', import.meta.url));
-const TOOLS = fileURLToPath(new URL('../../.tools/test/', import.meta.url));
 
 /** @param home a folder for its files */
 export function pickles(home: string): Target {
@@ -19,7 +19,7 @@ export function pickles(home: string): Target {
     mkdirSync(dir, { recursive: true });
     try {
       inputs.forEach((input, i) => writeFileSync(join(dir, `model_a_${i}`), input));
-      const { models } = await convertModels(dir, out, { toolsDir: TOOLS });
+      const { models } = await convertModels(dir, out, { toolsDir: CONVERTER_TOOLS });
       const told = new Map(models.map((model) => [model.file, model]));
       for (const i of inputs.keys()) {
         const model = told.get(`model_a_${i}`);

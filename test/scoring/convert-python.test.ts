@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { temporalRequirement } from '../../local/temporal-binary.ts';
 import { convertModels } from '../../scoring/convert.ts';
+import { CONVERTER_TOOLS } from '../support/python-packages.ts';
 import { tempDir } from '../support/temp.ts';
-import { pickle, TOOLS_DIR, useConverter } from './converting.ts';
+import { pickle, useConverter } from './converting.ts';
 
 const { scratch, log, fresh, folder, convert } = useConverter();
 
@@ -124,12 +125,12 @@ describe("the converter's Python", () => {
 });
 
 const python = (...args: string[]): ReturnType<typeof spawnSync> => {
-  const dir = readdirSync(TOOLS_DIR).find((name) => name.startsWith('python-') && !name.includes('build'))!;
-  const venv = join(TOOLS_DIR, dir, 'venv', 'bin', 'python');
+  const dir = readdirSync(CONVERTER_TOOLS).find((name) => name.startsWith('python-') && !name.includes('build'))!;
+  const venv = join(CONVERTER_TOOLS, dir, 'venv', 'bin', 'python');
   return spawnSync(existsSync(venv) ? venv : 'python3', args, {
     encoding: 'utf8',
     cwd: fileURLToPath(new URL('../../scoring/python/', import.meta.url)),
-    env: { ...process.env, PYTHONPATH: join(TOOLS_DIR, dir, 'packages'), PYTHONDONTWRITEBYTECODE: '1' },
+    env: { ...process.env, PYTHONPATH: join(CONVERTER_TOOLS, dir, 'packages'), PYTHONDONTWRITEBYTECODE: '1' },
   });
 };
 

@@ -10,7 +10,8 @@ import { readModelList } from '../../scoring/model-list.ts';
 import { decodeModel } from '../../scoring/onnx-proto.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
 import { openScorer } from '../samples/scored.ts';
-import { errorOf, PICKLES, pickle, TOOLS_DIR, useConverter } from './converting.ts';
+import { CONVERTER_TOOLS } from '../support/python-packages.ts';
+import { errorOf, PICKLES, pickle, useConverter } from './converting.ts';
 import type { ConvertSummary } from '../../scoring/convert.ts';
 
 const { scratch, fresh, folder, convert } = useConverter();
@@ -226,10 +227,10 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
 
 test('features that a model does not name are given for all, and must be features of a window', async () => {
   const dir = folder({ 'model_b_1.pkl': pickle('model_bad_unnamed') });
-  const options = { toolsDir: TOOLS_DIR, features: ['mean', 'last'] };
+  const options = { toolsDir: CONVERTER_TOOLS, features: ['mean', 'last'] };
   const { models } = await convertModels(dir, fresh('out'), options);
   expect(models).toMatchObject([{ ok: true, features: ['mean', 'last'] }]);
-  await expect(convertModels(dir, scratch, { toolsDir: TOOLS_DIR, features: ['median'] })).rejects.toMatchObject({
+  await expect(convertModels(dir, scratch, { toolsDir: CONVERTER_TOOLS, features: ['median'] })).rejects.toMatchObject({
     code: 'CONVERT_INVALID_FEATURES',
     message: expect.stringContaining('"median" is not a feature of a window'),
   });

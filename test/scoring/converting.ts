@@ -3,11 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertModels, type ConvertedModel, type ConvertSummary } from '../../scoring/convert.ts';
+import { CONVERTER_TOOLS } from '../support/python-packages.ts';
 import { tempDir } from '../support/temp.ts';
 
 export const PICKLES = fileURLToPath(new URL('../fixtures/pickles/', import.meta.url));
-/** Kept between runs: installing it takes longer than all the tests. */
-export const TOOLS_DIR = fileURLToPath(new URL('../../.tools/test/', import.meta.url));
 
 export const pickle = (name: string): Uint8Array => readFileSync(join(PICKLES, name));
 
@@ -47,7 +46,7 @@ export function useConverter(): Converting {
       return dir;
     },
     async convert(dir, out = fresh('out')) {
-      const options = { toolsDir: TOOLS_DIR, log: (line: string) => void log.push(line) };
+      const options = { toolsDir: CONVERTER_TOOLS, log: (line: string) => void log.push(line) };
       return { ...(await convertModels(dir, out, options)), out };
     },
   };

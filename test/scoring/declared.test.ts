@@ -7,15 +7,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Threshold } from '../../domain/threshold.ts';
 import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts';
-import {
-  DATA_TYPE,
-  doubleTensor,
-  encodeModel,
-  int64Tensor,
-  node,
-  type OnnxGraph,
-  tensorInfo,
-} from '../../scoring/onnx-proto.ts';
 import { sensorsWithModels } from '../../scoring/challenger.ts';
 import { withMetadata } from '../../scoring/model-metadata.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
@@ -26,6 +17,7 @@ import { tuneThreshold } from '../../verify/tune-threshold.ts';
 import { useBlobServer } from '../support/blob-server.ts';
 import { REFERENCE } from '../support/reference.ts';
 import { tempDir } from '../support/temp.ts';
+import { clusters, columns, regression, texts } from './declared-models.ts';
 import { INTERVAL_MS } from './fleet.ts';
 import { binarizerBytes, plainBytes, svmBytes } from './models.ts';
 
@@ -43,85 +35,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await engine.close();
   await store.close();
-});
-
-const FLOAT = DATA_TYPE.float;
-const column = (name: string, type: number = FLOAT): ReturnType<typeof tensorInfo> => tensorInfo(name, type, ['N', 1]);
-const double = (name: string, value: number): ReturnType<typeof doubleTensor> =>
-  doubleTensor(name, [], Float64Array.of(value));
-const ml = { domain: 'ai.onnx.ml' };
-const model = (graph: OnnxGraph, features?: readonly string[]): Uint8Array =>
-  encodeModel({
-    irVersion: 6,
-    producerName: 'ML.NET',
-    opsetImport: [{ version: 15 }, { ...ml, version: 2 }],
-    graph: { name: 'model', ...graph },
-    ...(features ? { metadataProps: [{ key: 'fleetscore.features', value: JSON.stringify(features) }] } : {}),
-  });
-
-/** score = max - Min, label = score > 4; an input a column, of which two have no use, all handed through. */
-const columns = model({
-  node: [
-    node('Sub', ['max', 'Min'], ['range']),
-    node('Cast', ['four'], ['limit'], { to: FLOAT }),
-    node('Sub', ['range', 'limit'], ['over']),
-    { ...node('Binarizer', ['over'], ['is_over']), ...ml },
-    node('Cast', ['is_over'], ['PredictedLabel.output'], { to: DATA_TYPE.bool }),
-    node('Identity', ['range'], ['Score.output']),
-    node('Identity', ['Min'], ['Min.output']),
-    node('Identity', ['Label'], ['Label.output']),
-    node('Identity', ['Device'], ['Device.output']),
-  ],
-  initializer: [double('four', 4)],
-  input: [column('Device', DATA_TYPE.string), column('Label', DATA_TYPE.bool), column('max'), column('Min')],
-  output: [
-    column('Min.output'),
-    column('Label.output', DATA_TYPE.bool),
-    column('Device.output', DATA_TYPE.string),
-    column('PredictedLabel.output', DATA_TYPE.bool),
-    column('Score.output'),
-  ],
-});
-
-/** Distances to 10 and 20, and the number of the nearer one. */
-const clusters = model({
-  node: [
-    node('Sub', ['Features', 'centres'], ['apart']),
-    node('Abs', ['apart'], ['Score.output']),
-    node('ArgMin', ['Score.output'], ['nearest'], { axis: 1, keepdims: 1 }),
-    node('Cast', ['nearest'], ['PredictedLabel.output'], { to: 12 }),
-  ],
-  initializer: [doubleTensor('centres', [1, 2], Float64Array.of(10, 20))],
-  input: [column('Features', DATA_TYPE.double)],
-  output: [column('PredictedLabel.output', 12), tensorInfo('Score.output', DATA_TYPE.double, ['N', 2])],
-});
-
-/** The mean is the score; a text says whether it is over 4. */
-const texts = model({
-  node: [
-    node('Greater', ['x', 'four'], ['is_over']),
-    node('Cast', ['is_over'], ['place'], { to: DATA_TYPE.int64 }),
-    {
-      ...node('LabelEncoder', ['place'], ['label']),
-      ...ml,
-      attribute: [
-        { name: 'keys_int64s', type: 7, ints: [0, 1] },
-        { name: 'values_strings', type: 8, strings: [Buffer.from('inlier'), Buffer.from('outlier')] },
-      ],
-    },
-    node('Identity', ['x'], ['scores']),
-  ],
-  initializer: [double('four', 4)],
-  input: [column('x', DATA_TYPE.double)],
-  output: [column('label', DATA_TYPE.string), column('scores', DATA_TYPE.double)],
-});
-
-/** A regression: a score and nothing else, of two columns that are not named. */
-const regression = model({
-  node: [node('ReduceSum', ['Features', 'axis'], ['Score.output'], { keepdims: 1 })],
-  initializer: [int64Tensor('axis', [1], [1])],
-  input: [tensorInfo('Features', DATA_TYPE.double, ['N', 2])],
-  output: [column('Score.output', DATA_TYPE.double)],
 });
 
 function folder(files: Readonly<Record<string, Uint8Array | string>>): string {

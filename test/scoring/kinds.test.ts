@@ -2,18 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { compareKinds, libraries, type Compared } from './kinds/kinds.ts';
 
-const ROWS = 2_000;
+/** Enough to reach every operator; `npm run bench -- --kinds` has the full sizes. */
+const SIZES = { rows: 400, train: 240, trees: 20 };
 const scratch = mkdtempSync(join(tmpdir(), 'fleetscore-kinds-'));
-// Kept between runs: installing the converter takes longer than the test.
-const toolsDir = fileURLToPath(new URL('../../.tools/test/', import.meta.url));
 let compared: readonly Compared[] | undefined;
 
 beforeAll(async () => {
   const packages = libraries();
-  if (packages !== undefined) compared = await compareKinds(scratch, ROWS, packages, toolsDir);
+  if (packages !== undefined) compared = await compareKinds(scratch, SIZES, packages);
 }, 900_000);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -39,6 +37,14 @@ test('scores are those of the library to the last digits of a double', () => {
   // scikit-learn's own trees lose digits of densities far from all training rows (docs/models.md).
   const strict = compared.filter((one) => !isTied(one) && one.kind !== 'KernelDensity');
   expect(strict.filter(({ worst }) => !(worst < 1e-9))).toEqual([]);
+});
+
+test('packs say what the models say alone: every label, and every score to its last bit', () => {
+  if (!compared) return;
+  expect(compared.filter(({ otherInPack }) => otherInPack > 0)).toEqual([]);
+  const alone = compared.filter(({ way }) => way === undefined).map(({ kind, features }) => `${kind}, ${features}`);
+  // An operator for each feature and each part of the normal distribution: more than a pack takes.
+  expect([...new Set(alone)]).toEqual(['QuantileTransformer normal, OneClassSVM rbf, 12']);
 });
 
 test('a LocalOutlierFactor of rounded readings says that ties may be broken otherwise', () => {

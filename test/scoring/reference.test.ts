@@ -1,13 +1,13 @@
 /** The models and predictions of the reference implementation, where they are at hand beside the repository. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import { convertModels } from '../../scoring/convert.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
 import { publishModels } from '../../scoring/publish.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { useBlobServer } from '../support/blob-server.ts';
+import { CONVERTER_TOOLS } from '../support/python-packages.ts';
 import { REFERENCE, referenceTest } from '../support/reference.ts';
 import { tempDir } from '../support/temp.ts';
 import { INTERVAL_MS, planned, seriesOf } from './fleet.ts';
@@ -20,7 +20,7 @@ referenceTest(
   async () => {
     const converted = join(dir, 'onnx');
     await convertModels(join(REFERENCE, 'models'), converted, {
-      toolsDir: fileURLToPath(new URL('../../.tools/test/', import.meta.url)),
+      toolsDir: CONVERTER_TOOLS,
       log: () => {},
     });
     const store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);

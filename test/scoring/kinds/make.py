@@ -1,10 +1,11 @@
 """Makes a model of every kind that `models convert` takes, with what its own library says of many rows.
 
-    python make.py OUT ROWS      (packages: requirements.txt)
+    python make.py OUT ROWS TRAIN TREES      (packages: requirements.txt)
 
 Writes OUT/models/ with the model files and a manifest.csv, and OUT/<case>.f64: for each row its features, the label of
 predict() in the convention of the contract (1 normal, -1 anomaly) and the library's score. OUT/cases.json lists the cases.
-Half of the rows are continuous, half are rounded as sensors round them, where ties are; training rows too.
+Half of the rows are continuous, half are rounded as sensors round them, where ties are; training rows too. TRAIN rows are
+fitted, forests have TREES trees.
 """
 
 import bz2
@@ -41,7 +42,9 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, 
 from sklearn.svm import OneClassSVM
 
 warnings.filterwarnings("ignore")
-OUT, ROWS = Path(sys.argv[1]), int(sys.argv[2])
+OUT, ROWS, FITTED, TREES = Path(sys.argv[1]), *map(int, sys.argv[2:5])
+# Rows that are given to PyOD one by one.
+ALONE = min(400, ROWS // 10)
 TWELVE = ("mean", *(f"mean[-{lag}]" for lag in range(1, 12)))
 random = np.random.default_rng(7)
 
@@ -58,13 +61,13 @@ def wave(rows, width):
     return np.vstack([series(rows - rows // 2, width, False), series(rows // 2, width, True)])
 
 
-TRAIN = {(width, rounded): series(600, width, rounded) for width in (1, 12) for rounded in (False, True)}
+TRAIN = {(width, rounded): series(FITTED, width, rounded) for width in (1, 12) for rounded in (False, True)}
 TEST = {width: wave(ROWS, width) for width in (1, 12)}
 SVM = dict(nu=0.05, gamma="scale")
 
 
 def forest(**options):
-    return IsolationForest(random_state=1, **options)
+    return IsolationForest(n_estimators=TREES, random_state=1, **options)
 
 
 KINDS = {
@@ -75,8 +78,8 @@ KINDS = {
     "MaxAbsScaler, OneClassSVM rbf": lambda: make_pipeline(MaxAbsScaler(), OneClassSVM(**SVM)),
     "PowerTransformer, OneClassSVM rbf": lambda: make_pipeline(PowerTransformer(), OneClassSVM(**SVM)),
     "PowerTransformer box-cox, OneClassSVM rbf": lambda: make_pipeline(MinMaxScaler((1, 2), clip=True), PowerTransformer("box-cox"), OneClassSVM(**SVM)),
-    "QuantileTransformer uniform, OneClassSVM rbf": lambda: make_pipeline(QuantileTransformer(n_quantiles=100), OneClassSVM(**SVM)),
-    "QuantileTransformer normal, OneClassSVM rbf": lambda: make_pipeline(QuantileTransformer(n_quantiles=100, output_distribution="normal"), OneClassSVM(**SVM)),
+    "QuantileTransformer uniform, OneClassSVM rbf": lambda: make_pipeline(QuantileTransformer(n_quantiles=FITTED // 6), OneClassSVM(**SVM)),
+    "QuantileTransformer normal, OneClassSVM rbf": lambda: make_pipeline(QuantileTransformer(n_quantiles=FITTED // 6, output_distribution="normal"), OneClassSVM(**SVM)),
     "PCA, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9), OneClassSVM(**SVM)),
     "PCA whiten, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9, whiten=True), OneClassSVM(**SVM)),
     "ColumnTransformer, OneClassSVM rbf": lambda: make_pipeline(ColumnTransformer([("a", RobustScaler(), [0]), ("b", MinMaxScaler(), slice(0, None))], remainder="passthrough"), OneClassSVM(**SVM)),
@@ -101,7 +104,7 @@ KINDS = {
     "GaussianMixture diag": lambda: make_pipeline(StandardScaler(), GaussianMixture(3, covariance_type="diag", random_state=1)),
     "GaussianMixture spherical": lambda: GaussianMixture(3, covariance_type="spherical", random_state=1),
     "KernelDensity": lambda: make_pipeline(StandardScaler(), KernelDensity(bandwidth=0.4)),
-    "PyOD IForest": lambda: IForest(random_state=1),
+    "PyOD IForest": lambda: IForest(n_estimators=TREES, random_state=1),
     "PyOD LOF": lambda: LOF(),
     "PyOD KNN": lambda: KNN(),
     "PyOD KNN mean": lambda: KNN(method="mean", n_neighbors=7),
@@ -149,7 +152,7 @@ def verdicts(model, rows):
         return np.where(scores < model[1], -1, 1), scores
     if type(model).__module__.startswith("pyod.models.ecod") or type(model).__module__.startswith("pyod.models.copod"):
         # A row alone: PyOD ranks rows of one call among each other.
-        rows = rows[:: max(1, len(rows) // 400)]
+        rows = rows[:: max(1, len(rows) // ALONE)]
         scores = np.array([model.decision_function(row[None])[0] for row in rows])
         return np.where(scores > model.threshold_, -1, 1), scores
     labels = model.predict(rows)
@@ -169,7 +172,7 @@ def main():
             if kind.startswith(("GaussianMixture", "KernelDensity")):
                 model = (model, float(np.quantile(model.score_samples(train), 0.03)))
             labels, scores = verdicts(model, rows)
-            rows = rows[:: max(1, len(rows) // 400)] if len(scores) < len(rows) else rows
+            rows = rows[:: max(1, len(rows) // ALONE)] if len(scores) < len(rows) else rows
             np.column_stack([rows, labels, scores]).astype("<f8").tofile(OUT / f"{name}.f64")
             file = write(OUT / "models" / name, model, len(cases))
             features = " ".join(TWELVE[:width])
