@@ -11,9 +11,8 @@ import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { parseDuration } from '../domain/time.ts';
-import { configuredPools } from '../pool/configured.ts';
+import { configuredPools, type ConfiguredPool } from '../pool/configured.ts';
 import { withCeiling } from '../pool/ceiling.ts';
-import { azurePool } from '../pool/from-config.ts';
 import type { Pool } from '../pool/pool.ts';
 import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchStuck } from '../pool/worker/stuck.ts';
@@ -138,15 +137,7 @@ function watchMissed(
 /** Pools of Azure ML are looked after from here; those of a laptop by the process that owns them. */
 async function azurePools(config: Config, blobs: BlobStore) {
   const pools = config.pool.aml ? await configuredPools(config) : [];
-  const opened = new Map(
-    pools.map((pool) => [
-      pool.settings.name,
-      withCeiling(
-        azurePool({ config, env: process.env, blobs, credential: machineIdentity() }, pool),
-        pool.settings.maxNodes,
-      ),
-    ]),
-  );
+  const opened = pools.length > 0 ? await openAzurePools(config, blobs, pools) : new Map<string, Pool>();
   const poolOf = ({ name }: PoolSettings): Pool => {
     const pool = opened.get(name);
     if (pool) return pool;
@@ -156,6 +147,17 @@ async function azurePools(config: Config, blobs: BlobStore) {
     );
   };
   return { pools, poolOf };
+}
+
+/** Loaded when there are some: the client of Azure ML takes a sixth of the start of a worker that has no use for it. */
+async function openAzurePools(
+  config: Config,
+  blobs: BlobStore,
+  pools: readonly ConfiguredPool[],
+): Promise<Map<string, Pool>> {
+  const { azurePool } = await import('../pool/from-config.ts');
+  const deps = { config, env: process.env, blobs, credential: machineIdentity() };
+  return new Map(pools.map((pool) => [pool.settings.name, withCeiling(azurePool(deps, pool), pool.settings.maxNodes)]));
 }
 
 interface Services {
