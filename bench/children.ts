@@ -22,6 +22,8 @@ export interface ChildMode {
   };
   /** Started a few at a time, as a batch starts its own. */
   readonly empty: Children;
+  /** The same with an activity that does nothing: what remains of a batch's child without our work. */
+  readonly withActivity: Children;
   /** All that may be pending asked for at once. */
   readonly emptyAtOnce: Children;
 }
@@ -41,26 +43,29 @@ export async function runChildMode(bench: BenchFleet, rounds: number, log: (line
       once(worker, 'message'),
       ended.then(() => Promise.reject(new Error('the worker of the empty workflows ended'))),
     ]);
-    const runEmpty = async (name: string, paced: boolean): Promise<Round> => {
+    const runEmpty = async (name: string, paced: boolean, active = false): Promise<Round> => {
       const cpu = cpuSeconds(home);
       const startedAt = performance.now();
       await client.workflow.execute('emptyChildren', {
         taskQueue: 'bench-empty',
         workflowId: name,
-        args: [name, fleet.sensors, paced],
+        args: [name, fleet.sensors, paced, active],
       });
       return { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: difference(cpuSeconds(home), cpu) };
     };
     const empty: Round[] = [];
+    const withActivity: Round[] = [];
     const emptyAtOnce: Round[] = [];
     const batches: BatchRun[] = [];
     for (let round = 0; round < rounds; round++) {
       empty.push(await runEmpty(`empty-${round}`, true));
       batches.push(await runBatch(bench, `children-${round}`, { sensorsPerChild: 1 }));
+      withActivity.push(await runEmpty(`with-activity-${round}`, true, true));
       emptyAtOnce.push(await runEmpty(`empty-at-once-${round}`, false));
       log(
         `  round ${round + 1}: a child per sensor ${batches[round]!.seconds.toFixed(2)} s, empty children ` +
-          `${empty[round]!.seconds.toFixed(2)} s, all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`,
+          `${empty[round]!.seconds.toFixed(2)} s, with an activity ${withActivity[round]!.seconds.toFixed(2)} s, ` +
+          `all at once ${emptyAtOnce[round]!.seconds.toFixed(2)} s`,
       );
     }
     const summary = (all: readonly Round[]): Children => {
@@ -78,6 +83,7 @@ export async function runChildMode(bench: BenchFleet, rounds: number, log: (line
       sensors: fleet.sensors,
       batch: { ...summary(batches), history: median(batches).history },
       empty: summary(empty),
+      withActivity: summary(withActivity),
       emptyAtOnce: summary(emptyAtOnce),
     };
   } finally {

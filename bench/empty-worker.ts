@@ -11,6 +11,7 @@ const worker = await Worker.create({
   namespace,
   taskQueue: 'bench-empty',
   workflowsPath: fileURLToPath(new URL('./empty-workflows.ts', import.meta.url)),
+  activities: { doNothing: async () => {} },
   maxCachedWorkflows: 1_000,
 });
 process.on('disconnect', () => worker.shutdown());

@@ -268,10 +268,11 @@ function shapeSection(results: Results): string[] {
 
 function childrenSection(results: Results): string[] {
   if (!results.children) return [];
-  const { sensors, batch, empty, emptyAtOnce } = results.children;
+  const { sensors, batch, empty, withActivity, emptyAtOnce } = results.children;
   const kinds = [
     ['a batch with a child per sensor', batch],
     ['empty children, started as the batch starts its own', empty],
+    ['the same, each with an activity that does nothing', withActivity],
     ['empty children, asked for at once', emptyAtOnce],
   ] as const;
   return [
