@@ -8,6 +8,7 @@ import { type EntryDefaults, readFeatureList, readThreshold } from '../../scorin
 import { readWindow } from '../../scoring/own-window.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
 import { modelSettings } from '../../scoring/settings.ts';
+import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
 import { paceText } from '../../scoring/slow-readings.ts';
 import { checkDeployment } from '../../storage/deployment-id.ts';
 import { startBar } from '../batch/progress.ts';
@@ -49,8 +50,10 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
       onProgress: (done, total) => bar?.set(done, total),
     });
     bar?.end();
+    const { ingest, keep } = context.config;
+    const short = await keptTooShort(store, ingest, summary.release, keep.windowsMs);
     return {
-      data: summary,
+      data: { ...summary, ...(short ? { keptTooShort: short } : {}) },
       text: [
         ...(summary.before ? [`Release ${summary.release} was published before, of these very models.`] : []),
         `Release ${summary.release} is ${options.promote ? 'current' : 'published, and not current'}: ` +
@@ -79,6 +82,7 @@ export async function publish(context: Context, options: ModelsPublishOptions, d
                 `whose models look at earlier windows, will be skipped: ${paceText(summary.slow)}.`,
             ]
           : []),
+        ...(short ? [`Windows are not kept for long enough: ${tooShortText(short, 'FLEETSCORE_KEEP_WINDOWS')}.`] : []),
         ...summary.bad.map((bad) => `left out: ${bad.file}: ${bad.message}`),
         ...(options.promote
           ? []

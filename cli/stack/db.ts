@@ -1,4 +1,5 @@
 /** `fleetscore db ...`: the schema of the SQL store. */
+import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
 import { pruneBlobs, type PrunedBlobs } from '../../batches/prune-blobs.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseDuration } from '../../domain/time.ts';
@@ -38,14 +39,19 @@ export async function prune(context: Context, options: PruneOptions): Promise<Ou
       'nothing says what is too old. Give --windows or --batches, or set FLEETSCORE_KEEP_WINDOWS or ' +
         'FLEETSCORE_KEEP_BATCHES.',
     );
+  const keptMs = cut.windowsBeforeMs === undefined ? undefined : nowMs - cut.windowsBeforeMs;
+  const short = await keptTooShort(store, context.config.ingest, await store.currentRelease(), keptMs);
   const blobs = keep.blobs ? await pruneBlobs({ store, blobs: context.blobs() }, cut, sourceFolder) : undefined;
   const gone = await store.prune(cut);
   const room = await store.room();
   return {
-    data: { ...gone, blobs: blobs ?? null, room: room ?? null },
+    data: { ...gone, blobs: blobs ?? null, room: room ?? null, keptTooShort: short ?? null },
     text:
       `${formatNumberOf(gone.windows, 'window')}, ${formatNumberOf(gone.batches, 'batch', 'batches')} and ` +
-      `${formatNumberOf(gone.outcomes, 'outcome')} deleted.${blobsText(blobs)}${roomText(room)}`,
+      `${formatNumberOf(gone.outcomes, 'outcome')} deleted.${blobsText(blobs)}${roomText(room)}` +
+      (short
+        ? `\nNote: ${tooShortText(short, options.windows === undefined ? 'FLEETSCORE_KEEP_WINDOWS' : '--windows')}.`
+        : ''),
   };
 }
 

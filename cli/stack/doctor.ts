@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import type { Client } from '@temporalio/client';
 import pc from 'picocolors';
+import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { readStack } from '../../local/state.ts';
@@ -187,7 +188,9 @@ async function sql(context: Context): Promise<string | Note> {
   const said =
     `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ` +
     (release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`);
-  const advice = await store.advice();
+  const { ingest, keep } = context.config;
+  const short = await keptTooShort(store, ingest, release, keep.windowsMs);
+  const advice = [...(await store.advice()), ...(short ? [`${tooShortText(short, 'FLEETSCORE_KEEP_WINDOWS')}.`] : [])];
   return advice.length === 0 ? said : note([said, ...advice].join('\n'));
 }
 

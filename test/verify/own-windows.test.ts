@@ -10,6 +10,7 @@ import { createScoringEngine, type ScoringEngine } from '../../scoring/engine.ts
 import { readPredictions } from '../../scoring/read-predictions.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { ReleaseModel, Store } from '../../storage/store.ts';
+import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
 import { raiseAlarms } from '../../batches/raise-alarms.ts';
 import { dryRun } from '../../batches/dry-run.ts';
 import { compareReleases } from '../../verify/compare-releases.ts';
@@ -268,4 +269,18 @@ test('a challenger may look at windows of another length, and only the same wind
     { base: 'mixed', challenger: 'other', period, shape: SHAPE },
   );
   expect(compared.windows).toBe(2 + (HOURS * HOUR) / 5_000 - 1);
+});
+
+test('windows that are kept for less than models look back over are told of, with what is enough', async () => {
+  const models = ids.map((_, i) => (i === 1 ? { windowMs: HOUR } : undefined));
+  await publish(store, 'looks-back', models);
+  // A window of an hour, and the one before it.
+  expect(await keptTooShort(store, SHAPE, 'looks-back', 2 * HOUR)).toBeUndefined();
+  expect(await keptTooShort(store, SHAPE, 'looks-back', undefined)).toBeUndefined();
+  expect(await keptTooShort(store, SHAPE, undefined, 1)).toBeUndefined();
+  const short = await keptTooShort(store, SHAPE, 'looks-back', 2 * HOUR - 1);
+  expect(short).toEqual({ release: 'looks-back', needsMs: 2 * HOUR, keptMs: 2 * HOUR - 1 });
+  expect(tooShortText({ ...short!, keptMs: HOUR }, '--windows')).toMatch(
+    /^models of release looks-back look back over 2h of windows, and --windows keeps 1h: .*FLEETSCORE_KEEP_WINDOWS=2d or more/,
+  );
 });
