@@ -47,7 +47,7 @@ export interface Chained {
   readonly drop: readonly number[];
   /** Alarms as they are now. */
   readonly alarms: readonly FoundAlarm[];
-  /** Alarms that were, and are in `alarms` if they still are. */
+  /** Alarms that were, and are in `alarms` if they still are: as often as there were such. */
   readonly replaced: readonly AlarmKey[];
   /** Something is carried out of the newest link. */
   readonly live: boolean;
@@ -155,9 +155,18 @@ function uncovered(period: Period, parts: readonly Period[]): Period[] {
 const openKeys = (state: TrackState | undefined): AlarmKey[] =>
   openAlarms(state).map(({ kind, facts }) => ({ kind, sinceMs: facts.sinceMs }));
 
-/** @param others few: what is open at one time */
-const without = (keys: readonly AlarmKey[], others: readonly AlarmKey[]): AlarmKey[] =>
-  keys.filter(({ kind, sinceMs }) => !others.some((key) => key.kind === kind && key.sinceMs === sinceMs));
+/**
+ * Each of the others takes one away: two alarms may begin at the same time, where a batch looked past one that had
+ * ended before. @param others few: what is open at one time
+ */
+function without(keys: readonly AlarmKey[], others: readonly AlarmKey[]): AlarmKey[] {
+  const left = [...others];
+  return keys.filter(({ kind, sinceMs }) => {
+    const at = left.findIndex((key) => key.kind === kind && key.sinceMs === sinceMs);
+    if (at !== -1) left.splice(at, 1);
+    return at === -1;
+  });
+}
 
 const saysSomething = ({ items, verdict }: Stretch, { state, raised }: Folded): boolean =>
   state !== undefined || raised.length > 0 || verdict !== 'scored' || items.some(([code]) => code === 1);

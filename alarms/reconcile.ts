@@ -59,10 +59,7 @@ const nameOf = (kind: AlarmKind, sinceMs: number): string => `${kind}/${sinceMs}
 
 export function reconcile(input: ReconcileInput): RecordChange[] {
   const { stored, found } = input;
-  const replaced = new Set(input.replaced.map(({ kind, sinceMs }) => nameOf(kind, sinceMs)));
-  const isReplaced = ({ kind, facts, withdrawn }: AlarmRecord): boolean =>
-    withdrawn === undefined && replaced.has(nameOf(kind, facts.sinceMs));
-  const pairs = paired(stored.filter(isReplaced), found);
+  const pairs = paired(replacedOf(input), found);
   const next = new Map(stored.map((record) => [record.id, record]));
   for (const { was, now } of pairs) {
     if (now) {
@@ -80,6 +77,25 @@ export function reconcile(input: ReconcileInput): RecordChange[] {
   });
 }
 
+/** Of several that begin at the same time those that ended first: what goes on is the last. */
+function replacedOf({ stored, replaced }: ReconcileInput): AlarmRecord[] {
+  const often = new Map<string, number>();
+  for (const { kind, sinceMs } of replaced) {
+    const name = nameOf(kind, sinceMs);
+    often.set(name, (often.get(name) ?? 0) + 1);
+  }
+  const endOf = ({ facts }: AlarmRecord): number => facts.clearedMs ?? Number.POSITIVE_INFINITY;
+  return stored
+    .filter(({ withdrawn }) => withdrawn === undefined)
+    .toSorted((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b)))
+    .filter(({ kind, facts }) => {
+      const name = nameOf(kind, facts.sinceMs);
+      const left = often.get(name) ?? 0;
+      often.set(name, left - 1);
+      return left > 0;
+    });
+}
+
 type Pair =
   | { readonly was?: AlarmRecord; readonly now: FoundAlarm }
   | { readonly was: AlarmRecord; readonly now?: undefined };
@@ -94,7 +110,7 @@ function paired(stored: readonly AlarmRecord[], found: readonly FoundAlarm[]): P
   const pairs: Pair[] = [];
   const open: FoundAlarm[] = [];
   for (const now of found) {
-    const was = left.get(nameOf(now.kind, now.facts.sinceMs))?.shift();
+    const was = left.get(nameOf(now.kind, now.facts.sinceMs))?.pop();
     if (was) pairs.push({ was, now });
     else open.push(now);
   }

@@ -155,6 +155,25 @@ test('late windows, once their period is scored again, leave the alarms of one p
   );
 });
 
+test('of two silences that begin at the same time the one that a later batch looked past goes', () => {
+  const { silentMs: _, ...base } = DEFAULT_RULE;
+  const rule: AlarmRule = { ...base, silentMs: 2 * HOP };
+  const windows = (from: number, to: number, score: number): TruthWindow[] =>
+    Array.from({ length: to - from }, (__, i) => ({ at: from + i, value: i, score }));
+  const early = [...windows(0, 6, -1), ...windows(6, 60, 1)];
+  const late = [...windows(0, 4, 1), ...windows(19, 60, 1)];
+  const keeper = new Keeper(rule);
+  const batches = [0, 2, 6, 7, 19, 60].flatMap((from, i, marks) => (i === 5 ? [] : [{ from, to: marks[i + 1]! }]));
+  for (const batch of batches) keeper.look(early, batch);
+  // The windows after the fourth are gone, batch by batch; that of [6, 7) last.
+  for (const i of [1, 0, 4, 3]) keeper.look(late, batches[i]!, 'again');
+  const since = (): number[] => keeper.standing().map((alarm) => (alarm as { sinceMs: number }).sinceMs / HOP);
+  expect(since()).toEqual([4, 4]);
+  keeper.look(late, batches[2]!, 'again');
+  expect(since()).toEqual([4]);
+  expect(keeper.standing()).toEqual(onePass(late, 0, 60, rule).standing());
+});
+
 test('a batch that comes again changes nothing and says nothing', () => {
   fc.assert(
     fc.property(truths, rules, cuts, fc.nat(), (truth, rule, batches, which) => {

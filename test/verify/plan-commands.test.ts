@@ -150,7 +150,12 @@ test('db prune deletes what is older than it is told, from Blob only where that 
   ]);
   const all = await stage.cliWith({ FLEETSCORE_PRUNE_BLOBS: 'on' }, 'db', 'prune', '--windows', '1s', '--json');
   // The newest of the four raw files stays: capture knows by it how far it came.
-  expect(all.json()).toMatchObject({ windows: 4 * WINDOWS, batches: 0, blobs: { raw: 3 }, keptTooShort: { keptMs: 1_000 } });
+  expect(all.json()).toMatchObject({
+    windows: 4 * WINDOWS,
+    batches: 0,
+    blobs: { raw: 3 },
+    keptTooShort: { keptMs: 1_000 },
+  });
   const left = (await cli('sensors', 'list', '--count', '--json')).json() as { windows: number }[];
   expect(left.map(({ windows }) => windows)).toEqual([0, 0, 0, 0, 0]);
   expect((await cli('db', 'prune', '--windows', 'soon')).code).toBe(2);
