@@ -70,6 +70,8 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
   }
   const lower = new Set(names.map((name) => name.toLowerCase()));
   const missing = COLUMNS.filter((column) => !lower.has(column) && !(column === 'value' && lower.has(VALUE_ALIAS)));
+  const plan = planOf(names, {});
+  if (missing.length === 0 && 'problem' in plan) return `But ${plan.problem}.`;
   if (missing.length <= 2)
     return `It lacks ${missing.map((column) => TITLES[column]).join(' and ')}: add it, or rename a column.`;
   return names.length >= 4

@@ -92,6 +92,18 @@ export function planOf(names: readonly string[], layout: Layout): Plan | { reado
   if (deviceAt < 0 && device === undefined)
     return { problem: 'no column names the device; say --device NAME, or --columns device=NAME' };
   const quality = find(columns.quality ?? TITLES.quality);
+  for (const column of COLUMNS) {
+    const name = columns[column] ?? TITLES[column];
+    const at = find(name);
+    // One that is named by its place is meant.
+    if (at < 0 || name.startsWith('#') || names.indexOf(names[at]!, at + 1) < 0) continue;
+    if (wide && (column === 'sensor' || column === 'value')) continue;
+    return {
+      problem:
+        `the column ${JSON.stringify(names[at])} is there twice; say which one by its place: ` +
+        `--columns ${column}=#${at + 1}`,
+    };
+  }
   const common = {
     ts,
     device: deviceAt,

@@ -21,7 +21,7 @@ const COUNTS = {
   names: 2_000,
   csv: 500,
   avro: 500,
-  parquet: 300,
+  parquet: 150,
   models: 1_000,
   amqp: 2_000,
   blockLists: 1_000,

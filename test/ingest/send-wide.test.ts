@@ -86,6 +86,16 @@ test.each([
   ['TS,a\n', { wide: true }, 'no column names the device; say --device NAME'],
   ['TS,Device\n', { wide: true }, 'there is no column of a sensor'],
   ['TS,a,a\n', { wide: true, device: 'd' }, 'the column "a" is there twice'],
+  [
+    'ts,ts,a\n',
+    { wide: true, device: 'd' },
+    'the column "ts" is there twice; say which one by its place: --columns ts=#1',
+  ],
+  [
+    'TS,Device,Sensor,value,value\n',
+    {},
+    'the column "value" is there twice; say which one by its place: --columns value=#4',
+  ],
 ] as const)('the header %j is refused with what helps: %s', async (header, format, hint) => {
   await expect(read(header, format)).rejects.toMatchObject({
     code: 'CSV_HEADER',
