@@ -4,7 +4,7 @@
  * readings are counted.
  */
 import { keyOf, type SensorKey } from '../domain/sensor.ts';
-import { windowStart } from '../domain/time.ts';
+import { HOUR_MS, windowStart } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
 import type { SentReading } from './send-readings.ts';
 
@@ -26,6 +26,11 @@ export interface ReadingFacts {
   readonly late: number;
   /** The first ones, in the order in which they came. */
   readonly sensors: readonly SensorFacts[];
+  /**
+   * Sensors whose times once go back by nearly an hour, as those of a local clock do when it is put back: its two hours
+   * would be one. Absent where there are none.
+   */
+  readonly putBack?: number;
   /** Between two readings of most sensors, ms: the median of theirs; absent where no sensor has two. */
   readonly everyMs?: number;
 }
@@ -39,12 +44,18 @@ interface Known {
   readings: number;
   firstMs: number;
   lastMs: number;
+  /** Of the reading before. */
+  beforeMs: number;
+  putBack: boolean;
   /** Between the first readings, forwards. */
   readonly steps: number[];
 }
 
 const median = (numbers: readonly number[]): number | undefined =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/** An hour less the step between two readings. */
+const isPutBack = (ms: number): boolean => ms >= 0.75 * HOUR_MS && ms < HOUR_MS;
 
 export interface ReadingWatch {
   readonly readings: AsyncIterable<SentReading>;
@@ -73,23 +84,40 @@ export function watchReadings(
       if (known) {
         known.readings++;
         if (known.steps.length < MOST_STEPS && tsMs > known.lastMs) known.steps.push(tsMs - known.lastMs);
+        known.putBack ||= isPutBack(known.beforeMs - tsMs);
+        known.beforeMs = tsMs;
         known.firstMs = Math.min(known.firstMs, tsMs);
         known.lastMs = Math.max(known.lastMs, tsMs);
       } else if (sensors.size < MOST_SENSORS)
-        sensors.set(key, { key: { device, sensor }, readings: 1, firstMs: tsMs, lastMs: tsMs, steps: [] });
+        sensors.set(key, {
+          key: { device, sensor },
+          readings: 1,
+          firstMs: tsMs,
+          lastMs: tsMs,
+          beforeMs: tsMs,
+          putBack: false,
+          steps: [],
+        });
       yield reading;
     }
   }
   return {
     readings: passing(),
     facts() {
-      const all = [...sensors.values()].map(({ key, steps: _steps, ...facts }) => ({ ...key, ...facts }));
+      const all = [...sensors.values()].map(({ key, readings, firstMs, lastMs }) => ({
+        ...key,
+        readings,
+        firstMs,
+        lastMs,
+      }));
+      const putBack = [...sensors.values()].filter((known) => known.putBack).length;
       const everyMs = median([...sensors.values()].map(({ steps }) => median(steps)).filter((ms) => ms !== undefined));
       return {
         readings: count,
         ...(count > 0 ? { firstMs, lastMs } : undefined),
         late,
         sensors: all,
+        ...(putBack === 0 ? undefined : { putBack }),
         ...(everyMs === undefined ? undefined : { everyMs }),
       };
     },

@@ -18,7 +18,15 @@ interface Settings extends Pick<WindowShape, 'windowMs'> {
 /** @param late readings that ingest counted as late; absent where nobody waited for it */
 export function factLines(facts: ReadingFacts, settings: Settings, late?: number): string[] {
   const slow = facts.everyMs === undefined ? undefined : slowHint(facts.everyMs, settings.windowMs);
-  return [...lateLines(facts, settings, late), ...(slow === undefined ? [] : [slow])];
+  return [...lateLines(facts, settings, late), ...putBackLines(facts), ...(slow === undefined ? [] : [slow])];
+}
+
+function putBackLines({ putBack = 0 }: ReadingFacts): string[] {
+  if (putBack === 0) return [];
+  return [
+    `The times of ${formatNumberOf(putBack, 'sensor')} go back by an hour, as a local clock does when it is put back. ` +
+      'If they are local times, the two hours become one: say --timezone, such as Europe/Berlin (docs/files.md).',
+  ];
 }
 
 function lateLines(facts: ReadingFacts, { outOfOrderMs, lateLimitMs }: Settings, late?: number): string[] {

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import type { Context } from '../../cli/frame/context.ts';
 import { formatOf, send } from '../../cli/ingest/send.ts';
+import { factLines } from '../../cli/ingest/sent-text.ts';
 import { loadConfig } from '../../config.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
@@ -286,6 +287,30 @@ test('readings are told by sensor, with how often they come and which are late',
     ['s', 6],
     ['late', 1],
   ]);
+});
+
+test('local times sent as UTC are told by the hour that comes twice; with their zone there is nothing to tell', async () => {
+  const local = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: 'Europe/Berlin',
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  });
+  const rows = Array.from(
+    { length: 36 },
+    (_, i) => `${local.format(at('2026-10-24T23:00:00Z') + i * 300_000)},d,s,${i}`,
+  );
+  const content = ['TS,Device,Sensor,Value', ...rows].join('\n');
+  const facts = async (format: CsvFormat) => {
+    const { readings } = readFiles([{ name: 'f', stream: Readable.from([Buffer.from(content)]) }], { format });
+    const watch = watchReadings(readings, { hopMs: 5_000, outOfOrderMs: 30_000 });
+    await gathered(watch.readings);
+    return watch.facts();
+  };
+  const settings = { windowMs: 300_000, outOfOrderMs: 30_000 };
+  const [utc, zoned] = [await facts({}), await facts({ timezone: 'Europe/Berlin' })];
+  expect(utc.putBack).toBe(1);
+  expect(factLines(utc, settings).join('\n')).toContain('say --timezone, such as Europe/Berlin');
+  expect(factLines(zoned, settings)).toEqual([]);
 });
 
 test.each([
