@@ -11,6 +11,7 @@ import type { RowRange } from './features.ts';
 import type { ModelProblem } from './model-problem.ts';
 import type { Labels, SensorTask } from './score-jobs.ts';
 import type { ScoreResult, SensorVerdict } from './score-result.ts';
+import { sharedBytes, sharedDoubles } from './thread-protocol.ts';
 
 export interface Draft {
   /**
@@ -26,13 +27,15 @@ export interface Draft {
   result(): ScoreResult;
 }
 
+type Counted = { -readonly [K in 'anomalies' | 'leftOut']: SensorVerdict[K] };
 type Rows = Pick<ScoreResult, 'scored' | 'anomaly' | 'score'>;
 
 export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor[]): Draft {
   const rows: Rows = {
-    scored: new Uint8Array(series.length),
-    anomaly: new Uint8Array(series.length),
-    score: new Float64Array(series.length),
+    // Shared: a thread writes the file from them.
+    scored: sharedBytes(series.length),
+    anomaly: sharedBytes(series.length),
+    score: sharedDoubles(series.length),
   };
   const verdicts = new Map<number, SensorVerdict>();
   const fail = (id: number, problem: ModelProblem): void => {
@@ -63,12 +66,12 @@ export function createDraft(series: SeriesBlock, sensors: readonly PlannedSensor
       }
       const written = writeLabels(rows, series, task, result);
       if (typeof written !== 'number') fail(task.sensorId, written);
-      // In place: a copy for every sensor costs more than scoring it.
-      else
-        Object.assign(verdicts.get(task.sensorId)!, {
-          anomalies: written,
-          leftOut: task.features.windows - task.features.count,
-        });
+      else {
+        // In place: a copy for every sensor costs more than scoring it.
+        const verdict: Counted = verdicts.get(task.sensorId)!;
+        verdict.anomalies = written;
+        verdict.leftOut = task.features.windows - task.features.count;
+      }
     },
     result: () => ({ verdicts: sensors.map((sensor) => verdicts.get(sensor.id)!), ...rows }),
   };

@@ -6,19 +6,29 @@
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { PredictionsFormat } from '../domain/prediction.ts';
+import type { Threshold } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
 import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PlannedSensor, SeriesBlock, SeriesColumns } from '../storage/store.ts';
 import { createDraft, type Draft } from './draft.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
-import { type Feature, maxLag, needsMoreThanMean, type RowRange, rowRanges, sensorFeatures } from './features.ts';
+import {
+  type Feature,
+  maxLag,
+  needsMoreThanMean,
+  type RowRange,
+  rowRanges,
+  type SensorFeatures,
+  sensorFeatures,
+} from './features.ts';
 import { createModelCache } from './model-cache.ts';
 import type { EncodedPredictions } from './predictions-content.ts';
 import type { SeriesNeed } from './own-series.ts';
-import { createModelResolver, type FoundModels } from './resolve-models.ts';
+import { createModelResolver, type FoundModels, type ResolvedModel } from './resolve-models.ts';
 import { type JobContext, type PackedTask, runModelJobs, runPackJob, type SensorTask } from './score-jobs.ts';
 import type { ScoreResult } from './score-result.ts';
+import { toSent } from './sent-names.ts';
 import { slowText } from './slow-readings.ts';
 import { newMarks } from './thread-protocol.ts';
 import { createThreads, type Threads } from './threads.ts';
@@ -184,32 +194,32 @@ function tasksOf(
       draft.fail(id, model);
       continue;
     }
-    const task = {
-      sensorId: id,
-      model: model.model,
-      width: model.features.length,
-      features: sensorFeatures(
-        series,
-        rowNumbers,
-        ranges.get(id)!,
-        startsIn(period, shape),
-        shape.hopMs,
-        model.features,
-      ),
-      ...(threshold && { threshold }),
-    };
+    const { features } = model;
+    const seen = sensorFeatures(series, rowNumbers, ranges.get(id)!, startsIn(period, shape), shape.hopMs, features);
+    const task = taskOf(id, model, seen, threshold);
     if (task.features.count === 0) {
       const { from, to } = ranges.get(id)!;
       draft.skipHistory(id, maxLag(model.features), slowText(series.startMs.subarray(from, to), shape, fleet));
     } else if (model.pack === undefined) single.push(task);
     else {
       const list = byPack.get(model.pack);
-      const packed: PackedTask = Object.assign(task, { packRow: model.packRow! });
-      if (list) list.push(packed);
-      else byPack.set(model.pack, [packed]);
+      if (list) list.push(task);
+      else byPack.set(model.pack, [task]);
     }
   }
   return { single, byPack };
+}
+
+/** Key by key: there is one for every sensor. */
+function taskOf(
+  sensorId: number,
+  { model, features: { length: width }, packRow = -1 }: ResolvedModel,
+  features: SensorFeatures,
+  threshold: Threshold | undefined,
+): PackedTask {
+  return threshold === undefined
+    ? { sensorId, model, width, features, packRow }
+    : { sensorId, model, width, features, packRow, threshold };
 }
 
 /** Runs all tasks at once. A pack that does not run is a warning: its models run one by one. */
@@ -256,7 +266,7 @@ async function encode(
   const end = await threads.run({
     type: 'encode',
     format,
-    sensors: sensors.map(({ id, device, sensor, windowMs }) => ({ id, device, sensor, ...defined({ windowMs }) })),
+    sensors: toSent(sensors),
     series: { length, sensorId, startMs, mean },
     result: { scored, anomaly, score },
     marks: newMarks(),

@@ -36,25 +36,27 @@ export function encodeCsv(
   };
   const columns = { ...series, ...result };
   const own = ownSeconds(sensors, series, result);
-  const pieces =
+  const head = Buffer.from(`${own.size === 0 ? HEADER : WITH_WINDOW}\n`);
+  const bytes =
     own.size === 0
-      ? rowWriter().text(columns, 0, series.length, nameOf)
-      : [...rowRanges(series)].flatMap(([id, { from, to }]) =>
-          withWindow(rowWriter().text(columns, from, to, nameOf), own.get(id)),
-        );
+      ? rowWriter().text(columns, 0, series.length, nameOf, head)
+      : Buffer.concat([
+          head,
+          ...[...rowRanges(series)].map(([id, { from, to }]) =>
+            withWindow(rowWriter().text(columns, from, to, nameOf), own.get(id)),
+          ),
+        ]);
   let rows = 0;
   for (const scored of result.scored) rows += scored;
-  return { bytes: Buffer.concat([Buffer.from(`${own.size === 0 ? HEADER : WITH_WINDOW}\n`), ...pieces]), rows };
+  return { bytes, rows };
 }
 
 /** Rows of one sensor with the length of its windows at their end: names hold no line feeds, so one ends each row. */
-const withWindow = (pieces: readonly Uint8Array[], seconds: number | undefined): Uint8Array[] =>
-  pieces.map((piece) =>
-    Buffer.from(
-      Buffer.from(piece)
-        .toString()
-        .replaceAll('\n', `,${seconds ?? ''}\n`),
-    ),
+const withWindow = (rows: Uint8Array, seconds: number | undefined): Uint8Array =>
+  Buffer.from(
+    Buffer.from(rows)
+      .toString()
+      .replaceAll('\n', `,${seconds ?? ''}\n`),
   );
 
 /** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line, `FORMAT_TOO_NEW` */

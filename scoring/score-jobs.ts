@@ -8,7 +8,15 @@ import { mapLimit } from './concurrency.ts';
 import type { SensorFeatures } from './features.ts';
 import { type ModelProblem, orProblem } from './model-problem.ts';
 import type { ModelCache } from './model-cache.ts';
-import { type ModelSlice, newMarks, STATE, type ThreadProblem } from './thread-protocol.ts';
+import {
+  type ModelSlice,
+  newMarks,
+  sharedBytes,
+  sharedDoubles,
+  sharedInts,
+  STATE,
+  type ThreadProblem,
+} from './thread-protocol.ts';
 import { laneOf, problemOfEnd, type SlowShare, type Threads } from './threads.ts';
 
 /** One sensor on its way through a thread. */
@@ -47,10 +55,6 @@ const MODELS_PER_JOB = 64;
 /** Doubles of features in one job of single models. */
 const VALUES_PER_JOB = 4 * 1024 * 1024;
 const FETCHES = 16;
-
-const sharedDoubles = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(length * 8));
-const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
-const sharedInts = (length: number): Int32Array => new Int32Array(new SharedArrayBuffer(length * 4));
 
 export interface PackedTask extends SensorTask {
   readonly packRow: number;

@@ -6,7 +6,8 @@
 import type { PredictionsFormat } from '../domain/prediction.ts';
 import type { Declared } from './model-metadata.ts';
 import type { ModelProblem } from './model-problem.ts';
-import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
+import type { EncodedPredictions, PredictedSeries, Scored } from './predictions-content.ts';
+import type { SentNames } from './sent-names.ts';
 
 /** Set for all threads of an engine. No credentials: threads see bytes and paths only. */
 export interface ThreadSettings {
@@ -34,6 +35,11 @@ export const MARK = {
   /** Set by the main thread: stop at the next model or run of a pack, nobody waits for the rest. */
   stop: 2,
 } as const;
+
+/** Memory that threads share: nothing of it is copied on the way. */
+export const sharedDoubles = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(length * 8));
+export const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
+export const sharedInts = (length: number): Int32Array => new Int32Array(new SharedArrayBuffer(length * 4));
 
 /** Marks of a new job. */
 export function newMarks(): Int32Array {
@@ -107,7 +113,7 @@ export interface EncodeJob {
   readonly type: 'encode';
   readonly marks: Int32Array;
   readonly format: PredictionsFormat;
-  readonly sensors: readonly NamedSensor[];
+  readonly sensors: SentNames;
   readonly series: PredictedSeries;
   readonly result: Scored;
 }

@@ -13,6 +13,7 @@ import { modelError, modelProblem } from './model-problem.ts';
 import { encodePredictions } from './predictions-file.ts';
 import { tryProvider } from './onnx-session.ts';
 import { type LoadedPack, loadPack } from './pack-session.ts';
+import { fromSent } from './sent-names.ts';
 import { type LoadedModel, loadModel } from './session.ts';
 import {
   type CheckJob,
@@ -186,7 +187,10 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
       return runChecks(job);
     case 'encode':
       mark(job.marks, 1);
-      return Promise.resolve({ type: 'encode', ...encodePredictions(job.format, job.sensors, job.series, job.result) });
+      return Promise.resolve({
+        type: 'encode',
+        ...encodePredictions(job.format, fromSent(job.sensors), job.series, job.result),
+      });
     case 'provider':
       mark(job.marks, 1);
       return tryProvider(settings.executionProvider).then((tried) => ({ type: 'provider', ...tried }));

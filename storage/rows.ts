@@ -145,17 +145,31 @@ export interface PlannedRow extends SensorKey {
 }
 
 export function toPlanned(row: PlannedRow): PlannedSensor {
-  return {
-    id: Number(row.id),
-    device: row.device,
-    sensor: row.sensor,
-    unit: row.unit,
-    ...(row.model === null ? {} : { model: row.model }),
-    ...(row.pack === null ? {} : { pack: row.pack }),
-    ...(row.packRow === null ? {} : { packRow: Number(row.packRow) }),
-    ...toThreshold(row.threshold),
-    ...toWindow(row.windowMs),
-  };
+  return plannedSensor(Number(row.id), row.device, row.sensor, row.unit, {
+    model: row.model,
+    pack: row.pack,
+    packRow: row.packRow,
+    threshold: row.threshold,
+    windowMs: row.windowMs,
+  });
+}
+
+/** Key by key: a fleet has many of them, and to spread what may be missing costs more than to score a sensor. */
+export function plannedSensor(
+  id: number,
+  device: string,
+  sensor: string,
+  unit: string,
+  released: Omit<PlannedRow, 'id' | 'device' | 'sensor' | 'unit'>,
+): PlannedSensor {
+  const { model, pack, packRow, threshold, windowMs } = released;
+  const planned: { -readonly [K in keyof PlannedSensor]: PlannedSensor[K] } = { id, device, sensor, unit };
+  if (model !== null) planned.model = model;
+  if (pack !== null) planned.pack = pack;
+  if (packRow !== null) planned.packRow = Number(packRow);
+  if (threshold !== null) planned.threshold = thresholdOf(threshold);
+  if (windowMs !== null) planned.windowMs = Number(windowMs);
+  return planned;
 }
 
 /** As a column holds it; SQL Server gives long numbers as text. */
@@ -173,11 +187,13 @@ export const toLook = ({ features, windowMs }: LookRow): ReleaseLook => ({
 });
 
 /** As a column holds it: its written form, or nothing. */
-export function toThreshold(text: string | null): { readonly threshold?: Threshold } {
-  const threshold = text === null ? undefined : parseThreshold(text);
-  if (text !== null && !threshold)
-    throw new Error(`the store holds a threshold ${JSON.stringify(text)} that nobody wrote`);
-  return threshold ? { threshold } : {};
+export const toThreshold = (text: string | null): { readonly threshold?: Threshold } =>
+  text === null ? {} : { threshold: thresholdOf(text) };
+
+function thresholdOf(text: string): Threshold {
+  const threshold = parseThreshold(text);
+  if (!threshold) throw new Error(`the store holds a threshold ${JSON.stringify(text)} that nobody wrote`);
+  return threshold;
 }
 
 export interface PoolRow {

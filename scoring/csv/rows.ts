@@ -17,6 +17,8 @@ const AT_ANOMALY = 67_584;
 const [FIRST, LAST] = [-292, 324];
 /** A row without its name: time, two numbers of at most 24 bytes, `,0,` and the line feed. */
 const ROW_BYTES = 24 + 2 * 24 + 3 + 1;
+/** What most rows take: room for longer ones is made when they come. */
+const USUAL_BYTES = 76;
 
 /** What is used of WebAssembly: @types/node 24 leaves its types to those of browsers. */
 declare const WebAssembly: {
@@ -44,9 +46,16 @@ export interface RowWriter {
   /** A number as `String(value)` gives it, in ASCII. */
   number(value: number): string;
   /**
-   * The scored rows from `from` to before `to` as CSV. @param nameOf `,device,sensor,` of a sensor id, quoted
+   * The scored rows from `from` to before `to` as CSV, behind `head`.
+   * @param nameOf `,device,sensor,` of a sensor id, quoted
    */
-  text(columns: Columns, from: number, to: number, nameOf: (sensorId: number) => string): Uint8Array[];
+  text(
+    columns: Columns,
+    from: number,
+    to: number,
+    nameOf: (sensorId: number) => string,
+    head?: Uint8Array,
+  ): Uint8Array<ArrayBuffer>;
 }
 
 let writer: RowWriter | undefined;
@@ -90,19 +99,29 @@ function createWriter(): RowWriter {
       at = rows(row - from, next - from, written, at);
       row = next;
     }
-    return { row, text: bytes.slice(OUT, at) };
+    return { row, text: bytes.subarray(OUT, at) };
   };
 
   return {
     number: (value) => Buffer.from(bytes.subarray(OUT, number(value, OUT))).toString('latin1'),
-    text(columns, from, to, nameOf) {
-      const pieces: Uint8Array[] = [];
+    text(columns, from, to, nameOf, head = new Uint8Array(0)) {
+      // Copied once, into the buffer that leaves this thread.
+      let all = new Uint8Array(head.length + (to - from) * USUAL_BYTES);
+      all.set(head);
+      let length = head.length;
       for (let row = from; row < to;) {
         const piece = writePiece(columns, row, to, nameOf);
-        pieces.push(piece.text);
+        if (length + piece.text.length > all.length) {
+          const each = (length + piece.text.length) / (piece.row - from);
+          const more = new Uint8Array(Math.ceil(each * (to - from) * 1.02));
+          more.set(all.subarray(0, length));
+          all = more;
+        }
+        all.set(piece.text, length);
+        length += piece.text.length;
         row = piece.row;
       }
-      return pieces;
+      return all.subarray(0, length);
     },
   };
 }

@@ -10,17 +10,17 @@ import {
   CLOCK_SLACK_MS,
   LATE_STEP_MS,
   plannedRange,
+  plannedSensor,
   SERIES_COLUMNS,
   toBatch,
   toBatchPools,
   toCounts,
-  toPlanned,
   type BatchRow,
   type CountsRow,
-  type PlannedRow,
   type PoolRow,
 } from '../rows.ts';
-import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch } from '../store.ts';
+import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch, PlannedSensor } from '../store.ts';
+import { artifactName, rememberPlanned } from './artifacts.ts';
 import type { Connection } from './connection.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
@@ -58,12 +58,37 @@ const ranges = ({ id, from }: Planned): string => `
   FROM (SELECT ${id} AS id ${from} ORDER BY ${id} LIMIT ?4)`;
 
 const sensors = ({ id, from }: Planned): string => `
-  SELECT p.id, p.device, p.sensor, p.unit, a.name AS model, k.name AS pack, m.pack_row AS packRow, m.threshold,
-         m.window_ms AS windowMs
+  SELECT p.id, p.device, p.sensor, p.unit, a.name, m.model_id, m.pack_id, m.pack_row, m.threshold, m.window_ms
   FROM (SELECT ${id} AS id, s.device, s.sensor, s.unit ${from}) p
   LEFT JOIN release_models m ON m.release_key = ?4 AND m.sensor_id = p.id
-  LEFT JOIN artifacts a ON a.id = m.model_id
-  LEFT JOIN artifacts k ON k.id = m.pack_id`;
+  LEFT JOIN artifacts a ON a.id = m.model_id`;
+
+/** In the order of {@link sensors}. */
+type SensorColumns = readonly [
+  id: number,
+  device: string,
+  sensor: string,
+  unit: string,
+  model: string | null,
+  modelId: number | null,
+  packId: number | null,
+  packRow: number | null,
+  threshold: string | null,
+  windowMs: number | null,
+];
+
+function sensorsOf(db: Connection, sql: string, batchKey: number, ...values: (string | number)[]): PlannedSensor[] {
+  const rows = db.arrays(sql).all(batchKey, ...values) as unknown as readonly SensorColumns[];
+  rememberPlanned(db, batchKey, {
+    sensorIds: rows.map((row) => row[0]),
+    models: rows.map((row) => row[4]),
+    keys: rows.map((row) => row[5]),
+  });
+  return rows.map(([id, device, sensor, unit, model, , packId, packRow, threshold, windowMs]) => {
+    const pack = packId === null ? null : artifactName(db, packId);
+    return plannedSensor(id, device, sensor, unit, { model, pack, packRow, threshold, windowMs });
+  });
+}
 
 const undecided = (planned: Planned): string => `
   ${sensors(planned)}
@@ -198,9 +223,7 @@ export function batchMethods(db: Connection): BatchStore {
         const batch = batchRow(db, batchId);
         const { from, to, pool } = plannedRange(batch, range);
         const sql = BATCH_SQL[`sensors${kindOf(batch, pool)}`];
-        return db
-          .all<PlannedRow>(sql, batch.batchKey, from, to, batch.releaseKey, ...(pool === undefined ? [] : [pool]))
-          .map(toPlanned);
+        return sensorsOf(db, sql, batch.batchKey, from, to, batch.releaseKey, ...(pool === undefined ? [] : [pool]));
       }),
 
     undecidedSensors: (batchId, range, limit) =>
@@ -208,17 +231,8 @@ export function batchMethods(db: Connection): BatchStore {
         const batch = batchRow(db, batchId);
         const { from, to, pool } = plannedRange(batch, range);
         const sql = BATCH_SQL[`undecided${kindOf(batch, pool)}`];
-        return db
-          .all<PlannedRow>(
-            sql,
-            batch.batchKey,
-            from,
-            to,
-            batch.releaseKey,
-            limit,
-            ...(pool === undefined ? [] : [pool]),
-          )
-          .map(toPlanned);
+        const ofPool = pool === undefined ? [] : [pool];
+        return sensorsOf(db, sql, batch.batchKey, from, to, batch.releaseKey, limit, ...ofPool);
       }),
 
     finishBatch: (batchId, end) => db.write(() => finishBatch(db, batchId, end)),

@@ -2,7 +2,7 @@
  * Outcomes of sensors and the files of chunks. The first outcome of a sensor in a batch stays: a chunk that
  * is tried twice, or in halves, is counted once.
  */
-import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
+import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts, type SensorOutcome } from '../../domain/outcome.ts';
 import { batchClosed, clipMessage } from '../failures.ts';
 import {
   plannedRange,
@@ -22,9 +22,9 @@ import {
 } from '../rows.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
+import { outcomeKeys } from './artifacts.ts';
 import { batchCounts, batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
-import { artifactKeys } from './releases.ts';
 import { ALL } from './sensors.ts';
 
 const outcomes = (index: string): string => `
@@ -38,16 +38,14 @@ const outcomes = (index: string): string => `
 
 const FILE = 'c.name AS chunk, c.blob, c.row_count AS "rows", c.bytes, c.sha256';
 
+/** Outcomes of one statement: a call of each costs as much as the row. */
+const SCORED_AT_ONCE = 50;
+
 export const OUTCOME_SQL = {
   // Nearly always none: one look at the range instead of one at every sensor.
   recorded: `
     SELECT sensor_id AS sensorId, status, windows, anomalies FROM outcomes
     WHERE batch_key = ? AND sensor_id >= ? AND sensor_id <= ?`,
-  // Models are found by sensor: by name each is a search in an index in random order.
-  models: `
-    SELECT m.sensor_id AS sensorId, m.model_id AS "key", a.name AS model
-    FROM release_models m CROSS JOIN artifacts a ON a.id = m.model_id
-    WHERE m.release_key = ? AND m.sensor_id >= ? AND m.sensor_id <= ?`,
   addChunk: `
     INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
                         scored, skipped, failed, cancelled, windows, anomalies, pool)
@@ -67,6 +65,9 @@ export const OUTCOME_SQL = {
   add: `
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  addScored: `
+    INSERT INTO outcomes (batch_key, chunk_key, change_id, status, sensor_id, windows, anomalies, model_id, attempt)
+    VALUES ${Array.from({ length: SCORED_AT_ONCE }, () => '(?1, ?2, ?3, 0, ?, ?, ?, ?, ?)').join(', ')}`,
   addFailedBy: 'INSERT INTO failed_by (batch_key, sensor_id, worker) VALUES (?, ?, ?)',
   mergeChunks: `
     INSERT INTO chunks (batch_key, name, blob, row_count, bytes, sha256,
@@ -209,36 +210,7 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     result.pool || null,
   );
   const { key } = db.get<{ key: number }>(OUTCOME_SQL.chunkKey, batchKey, chunk)!;
-  // The sensors of a redrive lie far apart: a range of ids would hold many others.
-  const dense = to - from < 2 * fresh.length;
-  const models = new Map(
-    (dense
-      ? db.all<{ sensorId: number; key: number; model: string }>(OUTCOME_SQL.models, batch.releaseKey, from, to)
-      : []
-    ).map((row) => [row.sensorId, row]),
-  );
-  const keyOfArtifact = artifactKeys(db);
-  const keyOf = (sensorId: number, model: string): number => {
-    const released = models.get(sensorId);
-    return released?.model === model ? released.key : keyOfArtifact(model);
-  };
-  for (const o of fresh) {
-    db.run(
-      OUTCOME_SQL.add,
-      batchKey,
-      o.sensorId,
-      key,
-      statusCode(o.status),
-      o.class ?? null,
-      clipMessage(o.message),
-      o.windows,
-      o.anomalies,
-      o.model === undefined ? null : keyOf(o.sensorId, o.model),
-      o.attempt,
-      changeId,
-    );
-    if (o.worker !== undefined) db.run(OUTCOME_SQL.addFailedBy, batchKey, o.sensorId, o.worker);
-  }
+  addOutcomes(db, { batchKey, chunkKey: key, changeId }, fresh, outcomeKeys(db, batchKey, from));
   const decidedNow = new Set(fresh.map(({ sensorId }) => sensorId));
   addSignals(
     db,
@@ -246,4 +218,29 @@ function commitChunk(db: Connection, result: ChunkResult): OutcomeCounts {
     (result.signals ?? []).filter(({ sensorId }) => decidedNow.has(sensorId)),
   );
   return addCounts(kept, added);
+}
+
+/** Of sensors that have none yet. Those that were scored, nearly all, have nothing to say and are added together. */
+function addOutcomes(
+  db: Connection,
+  { batchKey, chunkKey, changeId }: { readonly batchKey: number; readonly chunkKey: number; readonly changeId: number },
+  outcomes: readonly SensorOutcome[],
+  keyOf: (sensorId: number, model: string) => number,
+): void {
+  const scored = outcomes.filter(({ status }) => status === 'scored').length;
+  let left = scored - (scored % SCORED_AT_ONCE);
+  let values: (number | null)[] = [batchKey, chunkKey, changeId];
+  for (const { sensorId, status, class: why, message, windows, anomalies, model, attempt, worker } of outcomes) {
+    const key = model === undefined ? null : keyOf(sensorId, model);
+    if (status === 'scored' && left > 0) {
+      values.push(sensorId, windows, anomalies, key, attempt);
+      if (--left % SCORED_AT_ONCE > 0) continue;
+      db.run(OUTCOME_SQL.addScored, ...values);
+      values = [batchKey, chunkKey, changeId];
+      continue;
+    }
+    const told = [statusCode(status), why ?? null, clipMessage(message), windows, anomalies];
+    db.run(OUTCOME_SQL.add, batchKey, sensorId, chunkKey, ...told, key, attempt, changeId);
+    if (worker !== undefined) db.run(OUTCOME_SQL.addFailedBy, batchKey, sensorId, worker);
+  }
 }

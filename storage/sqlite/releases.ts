@@ -4,14 +4,13 @@ import { releaseExists, releaseInvalid, releaseUnknown } from '../failures.ts';
 import { type LookRow, parseFeatures, toLook, toThreshold, toWindow } from '../rows.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
+import { artifactKeys } from './artifacts.ts';
 import type { Connection } from './connection.ts';
 import { ALL } from './sensors.ts';
 
 export const RELEASE_SQL = {
   byName: 'SELECT release_key AS "key" FROM releases WHERE name = ?',
   add: 'INSERT INTO releases (name, created_at_ms, models) VALUES (?, ?, ?)',
-  addArtifact: 'INSERT INTO artifacts (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
-  artifact: 'SELECT id FROM artifacts WHERE name = ?',
   addInfo: `
     INSERT INTO models (model_id, bytes, kind, features) VALUES (?, ?, ?, ?)
     ON CONFLICT (model_id) DO UPDATE SET bytes = excluded.bytes, kind = excluded.kind, features = excluded.features`,
@@ -110,23 +109,6 @@ export function releaseKey(db: Connection, name: string): number {
   const found = db.get<{ key: number }>(RELEASE_SQL.byName, name);
   if (!found) throw releaseUnknown(name);
   return found.key;
-}
-
-/** Gives each name its integer key, adding new names. Remembers them for one transaction. */
-export function artifactKeys(db: Connection): (name: string) => number {
-  const known = new Map<string, number>();
-  return (name) => {
-    let id = known.get(name);
-    if (id === undefined) {
-      id = db.get<{ id: number }>(RELEASE_SQL.artifact, name)?.id;
-      if (id === undefined) {
-        db.run(RELEASE_SQL.addArtifact, name);
-        id = db.get<{ id: number }>(RELEASE_SQL.artifact, name)!.id;
-      }
-      known.set(name, id);
-    }
-    return id;
-  };
 }
 
 function createRelease(

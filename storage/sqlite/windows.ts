@@ -6,28 +6,13 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type {
-  ChangedOptions,
-  IdRange,
-  SeriesBlock,
-  SeriesOptions,
-  WindowBucket,
-  WindowLoad,
-  WindowStats,
-  WindowStore,
-} from '../store.ts';
-import { ownStarts, plannedRange, SERIES_COLUMNS } from '../rows.ts';
+import type { ChangedOptions, IdRange, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
+import { ownStarts } from '../rows.ts';
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
-import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
-import { INGEST_SQL, currentChangeId, writeWindows } from './ingest.ts';
+import { INGEST_SQL, writeWindows } from './ingest.ts';
 import { ALL, maxSensorId } from './sensors.ts';
-
-const series = (columns: string): string => `
-    SELECT w.sensor_id, w.start_ms, ${columns}
-    FROM sensors s CROSS JOIN windows w ON w.sensor_id = s.id
-    WHERE s.id >= ? AND s.id < ? AND w.start_ms >= ? AND w.start_ms < ?
-    ORDER BY s.id, w.start_ms`;
+import { readSeries } from './series.ts';
 
 /** The sensors of a period whose windows changed: those that start in `[from, to)`, of a row of `seen`. */
 const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>>): string => `
@@ -49,8 +34,6 @@ const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>
     ORDER BY s.sensor_id LIMIT ?5`;
 
 export const WINDOW_SQL = {
-  series: series(SERIES_COLUMNS.series),
-  means: series(SERIES_COLUMNS.means),
   sensorWindows: `
     SELECT start_ms AS startMs, count, mean, min, max, last
     FROM windows WHERE sensor_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms`,
@@ -187,55 +170,6 @@ async function windowStats(
     await breathe();
   }
   return found;
-}
-
-type Rows = readonly (readonly number[])[];
-
-function readSeries(
-  db: Connection,
-  range: IdRange,
-  period: Period,
-  { batchId, columns = 'all' }: SeriesOptions,
-): SeriesBlock {
-  const changeId = currentChangeId(db);
-  const name = columns === 'all' ? 'series' : 'means';
-  const rows =
-    batchId === undefined ? seriesOfAll(db, range, period, name) : seriesOfBatch(db, range, period, batchId, name);
-  const length = rows.length;
-  const column = (at: number): Float64Array => {
-    const values = new Float64Array(length);
-    for (let row = 0; row < length; row++) values[row] = rows[row]![at]!;
-    return values;
-  };
-  const rest = (at: number): Float64Array => (columns === 'all' ? column(at) : new Float64Array(0));
-  return {
-    length,
-    sensorId: column(0),
-    startMs: column(1),
-    mean: column(2),
-    count: rest(3),
-    min: rest(4),
-    max: rest(5),
-    last: rest(6),
-    changeId,
-  };
-}
-
-type SeriesName = 'series' | 'means';
-
-function seriesOfAll(db: Connection, { from, to }: IdRange, { fromMs, toMs }: Period, name: SeriesName): Rows {
-  return db.arrays(WINDOW_SQL[name]).all(from, to, fromMs, toMs) as unknown as Rows;
-}
-
-function seriesOfBatch(db: Connection, range: IdRange, period: Period, batchId: string, name: SeriesName): Rows {
-  const batch = batchRow(db, batchId);
-  const { from, to, pool } = plannedRange(batch, range);
-  const kind = kindOf(batch, pool);
-  if (kind === 'All') return seriesOfAll(db, { from, to }, period, name);
-  const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
-  return db
-    .arrays(BATCH_SQL[`${name}${kind}`])
-    .all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as Rows;
 }
 
 async function loadWindows(db: Connection, load: WindowLoad): Promise<number> {

@@ -1,6 +1,6 @@
 /**
  * The writer of CSV rows in WebAssembly: it is what its source says, its numbers are those of JavaScript, its times
- * those of the product, and rows come out whole where a piece or its room ends.
+ * those of the product, and rows come out whole where a piece or its room ends; and names on their way to it.
  */
 import { readFileSync } from 'node:fs';
 import { fc, test as propertyTest } from '@fast-check/jest';
@@ -8,6 +8,7 @@ import { assemble, SOURCES } from '../../bin/build-wasm.js';
 import { isoTime } from '../../domain/time.ts';
 import { packageFile } from '../../paths.ts';
 import { rowWriter } from '../../scoring/csv/rows.ts';
+import { fromSent, toSent } from '../../scoring/sent-names.ts';
 
 const { number, text } = rowWriter();
 
@@ -48,7 +49,7 @@ const rowsOf = (length: number, startMs: (row: number) => number, sensorId: (row
   anomaly: Uint8Array.from({ length }, (_, row) => row % 2),
 });
 const written = (columns: ReturnType<typeof rowsOf>, nameOf: (id: number) => string): string =>
-  Buffer.concat(text(columns, 0, columns.sensorId.length, nameOf)).toString();
+  Buffer.from(text(columns, 0, columns.sensorId.length, nameOf)).toString();
 const expected = (columns: ReturnType<typeof rowsOf>, nameOf: (id: number) => string): string =>
   Array.from(columns.sensorId, (id, row) =>
     columns.scored[row] === 1
@@ -78,4 +79,14 @@ test('rows are whole where a piece ends, where its room ends, and where a name i
     (row) => Math.floor(row / 700),
   );
   expect(written(columns, nameOf)).toBe(expected(columns, nameOf));
+});
+
+test('names come to another thread as they are', () => {
+  const sensors = [
+    { id: 3, device: 'pump, "west"', sensor: 'öl' },
+    { id: 7, device: '', sensor: '\u{20000}', windowMs: 60_000 },
+    { id: 8, device: 'd', sensor: '' },
+  ];
+  expect(fromSent(structuredClone(toSent(sensors)))).toEqual(sensors);
+  expect(fromSent(toSent([]))).toEqual([]);
 });

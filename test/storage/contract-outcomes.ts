@@ -4,7 +4,7 @@ import { countOutcomes, NO_OUTCOMES, type SensorOutcome } from '../../domain/out
 import { MINUTE, T0, failing, type ContractTools } from './contract-tools.ts';
 
 export function outcomesContract(tools: ContractTools): void {
-  const { sensors, release, newBatch, scored, chunk } = tools;
+  const { unique, sensors, release, newBatch, scored, chunk } = tools;
 
   describe('outcomes', () => {
     test('come back whole, by sensor and status', async () => {
@@ -72,6 +72,36 @@ export function outcomesContract(tools: ContractTools): void {
       });
       expect((await tools.store.undecidedSensors(batch.id, undefined, 10)).map((s) => s.id)).toEqual([ids[2]]);
       expect(await failing(tools.store.commitChunk(chunk('nobody', 'one', outcomes)))).toBe('BATCH_UNKNOWN');
+    });
+
+    test('a chunk of many keeps what each sensor had, whatever it planned', async () => {
+      const ids = await sensors(180);
+      const planned = ids.map((sensorId, i) => ({ sensorId, model: unique(`model-${i}`) }));
+      const batch = await tools.store.createBatch(
+        await newBatch({ sensorIds: ids, release: await release(planned.filter((_, i) => i % 3 > 0)) }),
+      );
+      const range = { from: ids[0]!, to: ids.at(-1)! + 1 };
+      await tools.store.plannedSensors(batch.id, range);
+      const other = unique('other');
+      const outcomes = ids.map((sensorId, i): SensorOutcome => {
+        const model = i % 7 === 0 ? other : planned[i]!.model;
+        const some = { sensorId, windows: i, anomalies: i % 4, attempt: 1 + (i % 2), model };
+        if (i % 11 === 0) return { ...some, status: 'failed', class: 'not_finite', message: `of ${i}`, worker: 'w' };
+        return i % 5 === 0 ? scored(sensorId, { windows: i }) : { ...some, status: 'scored' };
+      });
+      // The first of them came before the others, which are a list without its head then.
+      await tools.store.commitChunk(chunk(batch.id, 'head', outcomes.slice(0, 2)));
+      await tools.store.commitChunk(chunk(batch.id, 'many', outcomes));
+      const listed = await tools.store.listOutcomes(batch.id);
+      expect(listed).toEqual(
+        outcomes.map((outcome) => ({
+          ...outcome,
+          batchId: batch.id,
+          chunk: expect.any(String),
+          device: expect.any(String),
+          sensor: expect.any(String),
+        })),
+      );
     });
 
     test('the first outcome of a sensor stays, however chunks overlap and repeat', async () => {
