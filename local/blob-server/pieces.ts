@@ -12,6 +12,8 @@ import type { IndexDb } from './index-db.ts';
 /** Up to here content lies in the index: one sync instead of three, and no file of a few hundred bytes. */
 export const INLINE_BYTES = 128 * 1024;
 const READ_BYTES = 1024 * 1024;
+/** Content comes in 64 KiB, and each call of the file system costs as much as to write several of these. */
+const WRITE_BYTES = 1024 * 1024;
 
 /** Content that is on disk and belongs to no blob yet. */
 export interface NewPiece {
@@ -59,23 +61,26 @@ export function openPieces(dir: string, db: IndexDb): Pieces {
 
   return {
     async take(source, onChunk) {
-      const small: Uint8Array[] = [];
+      const kept: Uint8Array[] = [];
       let bytes = 0;
+      let written = 0;
       let file: string | undefined;
       let handle: FileHandle | undefined;
+      const write = async (to: FileHandle): Promise<void> => {
+        await writeAll(to, Buffer.concat(kept.splice(0)));
+        written = bytes;
+      };
       try {
         for await (const chunk of source) {
           onChunk?.(chunk);
           bytes += chunk.byteLength;
-          if (handle) await writeAll(handle, chunk);
-          else {
-            small.push(chunk);
-            if (bytes <= INLINE_BYTES) continue;
-            handle = await openFile((file = randomUUID()));
-            await writeAll(handle, Buffer.concat(small.splice(0)));
-          }
+          kept.push(chunk);
+          if (bytes <= INLINE_BYTES || (handle && bytes - written < WRITE_BYTES)) continue;
+          handle ??= await openFile((file = randomUUID()));
+          await write(handle);
         }
-        if (!handle || file === undefined) return { bytes, body: Buffer.concat(small) };
+        if (!handle || file === undefined) return { bytes, body: Buffer.concat(kept) };
+        await write(handle);
         await handle.sync();
         await handle.close();
         await syncFolder(dirname(pathOf(file)));
