@@ -18,7 +18,7 @@ export const MAX_SENSORS_PER_ACTIVITY = 20_000;
 /** 15 windows a sensor make 7,500 rows: enough for packs to score at their fastest. */
 const LEAST_CHUNK = 500;
 /** An activity costs some 15 ms of CPU around its work: large fleets take larger chunks. */
-const MOST_CHUNK = 2_000;
+const MOST_CHUNK = 4_000;
 /** Windows of one chunk: its series, scores and predictions take some 300 bytes of memory each. */
 const MOST_WINDOWS = 60_000;
 /** Windows read at once by what goes through a fleet in pages: some 100 MB. */
