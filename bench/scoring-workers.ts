@@ -3,7 +3,7 @@
  * within one run over one fleet.
  */
 import { join } from 'node:path';
-import { startChild, untilReady } from '../local/child.ts';
+import { FEW_HEAPS, LEAN, startChild, untilReady } from '../local/child.ts';
 import { codeFile } from '../paths.ts';
 
 export interface WorkerShape {
@@ -39,7 +39,8 @@ export function scoringWorkers(home: string, env: Readonly<Record<string, string
         startChild({
           name: 'scoring worker',
           file: codeFile('workers/scoring'),
-          env: { ...env, ...settings },
+          env: { ...FEW_HEAPS, ...env, ...settings },
+          nodeArgs: LEAN,
           logFile: join(home, 'logs', 'scoring.log'),
         }),
       );

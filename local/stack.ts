@@ -13,7 +13,7 @@ import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/queues.ts';
 import { openStore } from '../storage/open-store.ts';
 import { emulatorConnection } from './blob-server/server.ts';
-import { LEAN, startChild, untilReady } from './child.ts';
+import { FEW_HEAPS, LEAN, startChild, untilReady } from './child.ts';
 import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
 import { stackKeys, type StackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
@@ -290,7 +290,7 @@ function startWorker(
       file: codeFile(`workers/${role}`),
       env: own,
       logFile: join(config.home, 'logs', `${role}.log`),
-      nodeArgs: role === 'scoring' ? [] : LEAN,
+      nodeArgs: LEAN,
       onLogLost: log,
       ...(onOutput ? { onOutput } : {}),
     }),
@@ -305,5 +305,5 @@ function startWorker(
 /** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */
 function workerEnv(env: Env, config: Config, index: number): Env {
   const metrics = config.metricsPort ? { FLEETSCORE_METRICS_PORT: String(config.metricsPort + index) } : {};
-  return { ...env, ...metrics, FLEETSCORE_INGEST_WORKER: `ingest-${index}` };
+  return { ...FEW_HEAPS, ...env, ...metrics, FLEETSCORE_INGEST_WORKER: `ingest-${index}` };
 }
