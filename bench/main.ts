@@ -11,6 +11,8 @@
  *   npm run bench -- --against WORKTREE | --temporal ADDRESS | --sql URL    other builds and servers (elsewhere.ts)
  *   npm run bench -- --ui [--days 30] [--sensors 10000]   pages of the web application on a plant of a month (ui.ts)
  *   npm run bench -- --blobs [--against FOLDER]           blobs and appends that a batch leaves (blobs.ts)
+ *   npm run bench -- --chunks [--sensors 50000]            CPU of scoring activities without workflows (chunks.ts)
+ *   npm run bench -- --growth [--sizes 100000,3000000]    planning of fleets of millions (growth.ts)
  *   npm run bench -- --one-sensor [--windows 3000000]     a batch with millions of windows of a sensor (one-sensor.ts)
  */
 import { execFile } from 'node:child_process';
@@ -25,11 +27,13 @@ import { findTemporal } from '../local/temporal-binary.ts';
 import { benchAlarms } from './alarms.ts';
 import { benchBlobs } from './blobs.ts';
 import { type ChildMode, runChildMode } from './children.ts';
+import { benchChunks } from './chunks.ts';
 import { benchElsewhere, isElsewhere } from './elsewhere.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { benchForests } from './forests.ts';
 import { benchKinds } from './kinds.ts';
+import { benchGrowth } from './growth.ts';
 import { describeMachine, load } from './machine.ts';
 import { PEER_FLEET, PEER_NAMES, type PeerName, type PeerResult, runPeer } from './peers.ts';
 import { dropSection, writeSection } from './results-file.ts';
@@ -72,6 +76,17 @@ function flagsOf() {
   }
 }
 
+const HELP =
+  'npm run bench -- ...\n' +
+  '  (nothing)                            every figure of bench/RESULTS.md\n' +
+  '  --sizes 1000,10000|none              batches of fleets of these sizes, beside the bare loop\n' +
+  '  --peers none|all|ray,dask,...        other tools; --rounds N; --only-sizes; --json FILE; --results FILE\n' +
+  '  --against WORKTREE                   beside another build, in turns; --sizes, --children N, --rounds\n' +
+  '  --temporal ADDRESS | --sql URL       on servers of your own\n' +
+  '  --chunks [--sensors 50000]           CPU of scoring activities in one process, without workflows\n' +
+  '  --growth [--sizes 100000,3000000]    planning of fleets of millions\n' +
+  '  --year | --forests | --kinds | --alarms | --ui | --blobs | --one-sensor    each by itself\n';
+
 /** Measurements that stand alone, by their flag. */
 const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
   '--year': benchYear,
@@ -81,6 +96,9 @@ const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>
   '--ui': benchUi,
   '--blobs': benchBlobs,
   '--one-sensor': benchOneSensor,
+  '--chunks': benchChunks,
+  '--growth': benchGrowth,
+  '--help': () => Promise.resolve(void process.stdout.write(HELP)),
 };
 const alone = Object.keys(ALONE).find((flag) => process.argv.includes(flag));
 if (alone !== undefined) {
