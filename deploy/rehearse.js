@@ -4,11 +4,12 @@
  * silence. usage: npm run rehearse [-- --image] (--image builds the image too, with a container engine; minutes)
  */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { oldVersions } from './check/api-versions.js';
 import { baseImages } from './check/base-images.js';
 import { fillParameters } from './check/parameters.js';
 
@@ -55,6 +56,14 @@ const steps = {
   'azure.yaml and its hooks'() {
     const { hooks } = createRequire(import.meta.url)('yaml').parse(read('azure.yaml'));
     for (const { posix } of Object.values(hooks)) run(process.execPath, ['--check', posix.run.split(' ')[1]]);
+  },
+  'API versions of Azure, none older than two years'() {
+    const folder = 'deploy/bicep';
+    const bicepFiles = readdirSync(join(root, folder)).filter((name) => name.endsWith('.bicep'));
+    const text = bicepFiles.map((name) => read(`${folder}/${name}`)).join('\n');
+    const old = oldVersions(text, JSON.parse(read('deploy/check/api-versions.json')), new Date());
+    // They still work: it is time to look, not to stop.
+    return old.length === 0 ? undefined : old.join('; ');
   },
   'Bicep build and lint, warnings as errors': () => {
     if (bicep(['build', 'deploy/bicep/main.bicep', '--stdout']) === undefined) return 'no bicep or az on the PATH';

@@ -56,6 +56,7 @@ const context = {
   say: (text) => process.stderr.write(`fleetscore: ${text}\n`),
   sleep: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000)),
   pollSeconds: Number(process.env.DEPLOY_POLL_SECONDS ?? 10),
+  parameters: readFileSync(fileURLToPath(new URL('../bicep/main.parameters.json', import.meta.url)), 'utf8'),
   sizes: (profile) =>
     JSON.parse(readFileSync(fileURLToPath(new URL(`../bicep/profiles/${profile}.json`, import.meta.url)), 'utf8')),
 };

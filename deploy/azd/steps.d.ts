@@ -6,6 +6,8 @@ export interface HookContext {
   say(text: string): void;
   sleep(seconds: number): Promise<void>;
   readonly pollSeconds: number;
+  /** The text of main.parameters.json. */
+  readonly parameters: string;
   sizes(profile: string): { readonly vmSize: string; readonly vmPriority: string };
 }
 export function preprovision(context: HookContext): Promise<void>;
@@ -14,11 +16,3 @@ export function prepublish(context: HookContext): Promise<void>;
 export function postpublish(context: HookContext): Promise<void>;
 export function predown(context: HookContext): Promise<void>;
 export function environmentLines(context: HookContext, shell: 'sh' | 'pwsh'): Promise<string[]>;
-export function hasNoQuota(
-  usages: readonly {
-    readonly name?: { readonly value?: string; readonly localizedValue?: string };
-    readonly type?: string;
-    readonly limit?: number;
-  }[],
-  kind: { readonly vmSize: string; readonly vmPriority: string },
-): boolean;

@@ -4,24 +4,11 @@
  * repeated. Never run against live Azure; the tests run them against a stand-in for both programs.
  */
 
-const ML = 'Microsoft.MachineLearningServices';
-const QUOTA_PAGE = 'https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas';
-
-/** Calls the management API. @returns the parsed answer, or undefined where there is none */
-async function rest({ az, env }, method, path, body) {
-  const host = env.AZURE_RESOURCE_MANAGER ?? 'https://management.azure.com';
-  const text = await az(['rest', '--method', method, '--url', `${host}${path}`], body);
-  return text.trim() === '' ? undefined : JSON.parse(text);
-}
+import { checkCluster, checkNames, checkValues, clusterAdvice } from './checks.js';
+import { need, rest } from './context.js';
 
 const inSubscription = ({ env }) => ['--subscription', need(env, 'AZURE_SUBSCRIPTION_ID')];
 const isPrivate = ({ env }) => (env.DEPLOY_PRIVATE_NETWORK ?? '').toLowerCase() === 'true';
-
-function need(env, name) {
-  const value = env[name];
-  if (!value) throw new Error(`${name} is not set: run this through azd, after azd provision`);
-  return value;
-}
 
 /** Waits for a state that `look` tells. @throws Error that names what did not happen */
 async function waitFor(context, what, look, seconds) {
@@ -36,11 +23,22 @@ async function waitFor(context, what, look, seconds) {
 
 /**
  * Before provisioning: the job of Stream Analytics stops, because a running one cannot be changed (409); quota is
- * looked at.
+ * looked at. `azd provision --preview` runs no hooks (Azure/azure-dev ae35809 of 2026-08-21, cli/azd/cmd/root.go:
+ * "Skipping provision hooks due to preview flag", since 2023-07-27). Where it did, or where provisioning fails, nothing
+ * is lost: the job goes on where it was once the hook after provisioning runs, which may be run alone.
  */
 export async function preprovision(context) {
+  const { env, say } = context;
+  checkValues(context);
+  if (!env.AZURE_SUBSCRIPTION_ID || !env.AZURE_LOCATION) {
+    // `azd provision` asks for them after its hooks, `azd up` before (the same source, bicep_provider.go and up.go:
+    // EnsureSubscriptionAndLocation).
+    say('azd has not asked for a subscription and a region yet: quota and names are not looked at this time.');
+    return;
+  }
+  await checkNames(context);
   await stopStreamJob(context);
-  await checkQuota(context);
+  await checkCluster(context);
 }
 
 /** After provisioning: schema and users, then Stream Analytics, whose table and user these are. */
@@ -52,7 +50,7 @@ export async function postprovision(context) {
   }
   await setUpDatabase(context);
   await startStreamJob(context);
-  if (env.DEPLOY_MAKE_CLUSTER === 'no') say(quotaAdvice(env));
+  if (env.DEPLOY_MAKE_CLUSTER === 'no') say(clusterAdvice(env));
   if (!isPrivate(context) && !env.DEPLOY_OPERATOR_IPS)
     say(
       'The database lets in no address but those of Azure. For commands on your machine: azd env set ' +
@@ -189,7 +187,10 @@ async function stopStreamJob(context) {
   const look = async () =>
     ['Stopped', 'Failed'].includes((await found(context, streamPath(env)))?.properties?.jobState);
   await waitFor(context, 'the Stream Analytics job has not stopped', look, 600);
-  say('the Stream Analytics job is stopped; it goes on after provisioning where it was');
+  say(
+    'the Stream Analytics job is stopped; it goes on after provisioning where it was. Should provisioning fail: azd ' +
+      'provision again, or azd hooks run postprovision, starts it',
+  );
 }
 
 async function startStreamJob(context) {
@@ -241,48 +242,6 @@ async function buildNodeImage(context, image) {
     'deploy/node-image',
   ]);
   return `${need(context.env, 'AZURE_CONTAINER_REGISTRY_ENDPOINT')}/${name}`;
-}
-
-const quotaAdvice = (env) =>
-  'No scoring cluster was made: this subscription has no quota of ' +
-  `${env.DEPLOY_VM_PRIORITY === 'LowPriority' ? 'low-priority cores' : `cores for ${env.DEPLOY_VM_SIZE}`} ` +
-  `for Azure Machine Learning in ${env.AZURE_LOCATION}. Ask for it (portal, Quotas, Machine Learning; ` +
-  `${QUOTA_PAGE}), then azd provision makes the cluster. All else works; batches wait.`;
-
-/**
- * Whether the usages of a region leave no core for nodes of this kind: true only where the entry is there and its limit
- * is 0, since names of families are the service's own.
- */
-export function hasNoQuota(usages, { vmSize, vmPriority }) {
-  const text = (usage) =>
-    `${usage.name?.value ?? ''} ${usage.name?.localizedValue ?? ''} ${usage.type ?? ''}`.toLowerCase();
-  const family = /^standard_([a-z]+)\d+(?:-\d+)?([a-z]*)(?:_v(\d+))?$/i.exec(vmSize);
-  const own = family && `${family[1]}${family[2]}${family[3] ? `v${family[3]}` : ''}family`.toLowerCase();
-  const mine = usages.filter((usage) =>
-    vmPriority === 'LowPriority'
-      ? /low ?priority/.test(text(usage)) && /total/.test(text(usage))
-      : own !== null && text(usage).replaceAll(/[ _-]/g, '').includes(own) && !/low ?priority/.test(text(usage)),
-  );
-  return mine.length > 0 && mine.every((usage) => usage.limit === 0);
-}
-
-async function checkQuota(context) {
-  const { env, azd, say } = context;
-  const kind = context.sizes(env.DEPLOY_PROFILE || 'tryout');
-  const path =
-    `/subscriptions/${need(env, 'AZURE_SUBSCRIPTION_ID')}/providers/${ML}/locations/` +
-    `${need(env, 'AZURE_LOCATION')}/usages?api-version=2025-06-01`;
-  let usages;
-  try {
-    usages = (await rest(context, 'get', path))?.value ?? [];
-  } catch (error) {
-    say(`the quota of Azure Machine Learning could not be read (${String(error.message).split('\n')[0]}); going on`);
-    return;
-  }
-  const none = hasNoQuota(usages, kind);
-  if (none) say(quotaAdvice({ ...env, DEPLOY_VM_SIZE: kind.vmSize, DEPLOY_VM_PRIORITY: kind.vmPriority }));
-  const wanted = none ? 'no' : 'yes';
-  if ((env.DEPLOY_MAKE_CLUSTER ?? 'yes') !== wanted) await azd(['env', 'set', 'DEPLOY_MAKE_CLUSTER', wanted]);
 }
 
 /** Variables of azd's environment that commands on a person's machine take, by the name that they have there. */

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   environmentLines,
-  hasNoQuota,
   postprovision,
   postpublish,
   predown,
@@ -16,7 +15,8 @@ import {
   preprovision,
   type HookContext,
 } from '../../deploy/azd/steps.js';
-import { readJson, root } from './support.ts';
+import { hasNoQuota, hasNoSize } from '../../deploy/azd/checks.js';
+import { read, readJson, root } from './support.ts';
 
 interface Cloud {
   stream?: { jobState: string; lastOutputEventTime?: string };
@@ -24,6 +24,8 @@ interface Cloud {
   workspace: 'there' | 'going' | 'gone';
   database: 'Succeeded' | 'Failed';
   usages: { name: { value: string; localizedValue: string }; limit: number }[];
+  sizes: { name: string; lowPriorityCapable?: boolean }[];
+  deletedVaults: object[];
   values: Record<string, string>;
   readonly log: string[];
 }
@@ -42,6 +44,8 @@ const newCloud = (part: Partial<Cloud> = {}): Cloud => ({
   workspace: 'there',
   database: 'Succeeded',
   usages: [],
+  sizes: [],
+  deletedVaults: [],
   values: {},
   log: [],
   ...part,
@@ -53,6 +57,8 @@ function open(cloud: Cloud, env: Record<string, string> = {}): HookContext & { r
     const path = new URL(url).pathname;
     cloud.log.push(`${method} ${path.split('/').slice(-2).join('/')}`);
     if (path.endsWith('/usages')) return { value: cloud.usages };
+    if (path.endsWith('/vmSizes')) return { value: cloud.sizes };
+    if (path.endsWith('/deletedVaults')) return { value: cloud.deletedVaults };
     if (path.includes('/workspaces/')) {
       if (method === 'delete') {
         if (new URL(url).searchParams.get('forceToPurge') !== 'true') throw new Error('only softly deleted');
@@ -83,6 +89,7 @@ function open(cloud: Cloud, env: Record<string, string> = {}): HookContext & { r
     pollSeconds: 1,
     sleep: async () => undefined,
     say: (text) => void said.push(text),
+    parameters: read('deploy/bicep/main.parameters.json'),
     sizes: (profile) => readJson(`deploy/bicep/profiles/${profile}.json`),
     async az(args, body) {
       const option = (name: string): string => args[args.indexOf(name) + 1]!;
@@ -195,6 +202,63 @@ test('quota 0 makes all but the cluster, and says where to ask; with quota the c
   expect(cloud.values['DEPLOY_MAKE_CLUSTER']).toBe('yes');
 });
 
+test('a region without the machines of the profile makes all but the cluster, and says so', async () => {
+  const cloud = newCloud({
+    sizes: [{ name: 'STANDARD_D4S_V5' }, { name: 'Standard_D2s_v3', lowPriorityCapable: false }],
+  });
+  const first = open(cloud);
+  await preprovision(first);
+  expect(cloud.values['DEPLOY_MAKE_CLUSTER']).toBe('no');
+  expect(first.said.join(' ')).toMatch(/no Standard_D2s_v3 at low priority in westeurope.*profiles\/tryout\.json/);
+  const after = open(cloud, { SERVICE_CONTROL_IMAGE_NAME: 'x:1' });
+  await postprovision(after);
+  expect(after.said.join(' ')).toContain('No scoring cluster was made in westeurope');
+  cloud.sizes = [{ name: 'STANDARD_D2S_V3', lowPriorityCapable: true }];
+  await preprovision(open(cloud));
+  expect(cloud.values['DEPLOY_MAKE_CLUSTER']).toBe('yes');
+  expect(hasNoSize([], { vmSize: 'Standard_D2s_v3', vmPriority: 'Dedicated' })).toBe(false);
+});
+
+test('a deleted key vault that holds its name ends it, with the command that frees the name', async () => {
+  const vault = (name: string, more: object = {}) => ({
+    name,
+    properties: {
+      vaultId: `/subscriptions/s/resourceGroups/RG-Fleet/providers/Microsoft.KeyVault/vaults/${name}`,
+      location: 'West Europe',
+      scheduledPurgeDate: '2026-12-07T00:00:00Z',
+      ...more,
+    },
+  });
+  const env = { AZURE_ENV_NAME: 'fleet' };
+  const cloud = newCloud({ deletedVaults: [vault('kv-a')], stream: { jobState: 'Running' } });
+  await expect(preprovision(open(cloud, { ...env, DEPLOY_STREAM_JOB_ID: '/jobs/x' }))).rejects.toThrow(
+    /^kv-a: .*\naz keyvault purge --name kv-a --location westeurope --subscription 1111/,
+  );
+  // Before anything is stopped.
+  expect(cloud.stream!.jobState).toBe('Running');
+  cloud.deletedVaults = [vault('kv-a', { purgeProtectionEnabled: true })];
+  await expect(preprovision(open(cloud, env))).rejects.toThrow(/protected .* 2026-12-07.*recover --name kv-a/);
+  cloud.deletedVaults = [vault('kv-a', { location: 'northeurope' })];
+  await preprovision(open(cloud, env));
+  cloud.deletedVaults = [vault('kv-a')];
+  await preprovision(open(cloud, { AZURE_ENV_NAME: 'flee' }));
+});
+
+test('before azd has asked for subscription and region nothing is looked at, and nothing fails', async () => {
+  const { env, ...rest } = open(newCloud());
+  const { AZURE_SUBSCRIPTION_ID: _, AZURE_LOCATION: __, ...first } = env;
+  await preprovision({ ...rest, env: first });
+  expect(rest.said.join(' ')).toContain('not looked at this time');
+});
+
+test('a value that breaks the parameter file is told by the name of its parameter, before azd reads it', async () => {
+  const pem = '-----BEGIN KEY-----\nabc\n';
+  await expect(preprovision(open(newCloud(), { DEPLOY_TEMPORAL_KEY_BASE64: pem }))).rejects.toThrow(
+    /temporalClientKeyBase64.*breaks the JSON/,
+  );
+  await preprovision(open(newCloud(), { DEPLOY_OPERATORS: 'a:User, b:Group', DEPLOY_ALERT_EMAIL: 'a b@example.com' }));
+});
+
 test('quota is that of the size: another family, or one that is not listed, says nothing', () => {
   const dsv3 = {
     name: { value: 'standardDSv3Family', localizedValue: 'Standard DSv3 Family Cluster Dedicated vCPUs' },
@@ -205,6 +269,8 @@ test('quota is that of the size: another family, or one that is not listed, says
   expect(hasNoQuota([dsv3], { ...size, vmSize: 'Standard_D4s_v5' })).toBe(false);
   expect(hasNoQuota([], size)).toBe(false);
   expect(hasNoQuota([{ ...dsv3, limit: 8 }], size)).toBe(false);
+  // One node must fit: a cluster of which none does is refused at its creation.
+  expect(hasNoQuota([{ ...dsv3, limit: 3 }], size)).toBe(true);
 });
 
 test(
