@@ -5,6 +5,7 @@
 import { failedOutcome, type SensorOutcome } from '../domain/outcome.ts';
 import type { Period } from '../domain/time.ts';
 import { lastWindowEnd } from '../domain/windowing.ts';
+import { DROP_SOURCE } from '../ingest/drop/marks.ts';
 import { checkWindows } from '../ingest/settings.ts';
 import type { PlannedSensor } from '../storage/store.ts';
 import { decideRest } from '../batches/undecided.ts';
@@ -105,8 +106,11 @@ async function latePeriods(deps: BatchDeps, { fromMs, toMs, schedule }: LateInpu
 async function readingsReady(deps: BatchDeps, period: Period, waitUntilMs: number): Promise<ReadingsState> {
   const { fromMs, toMs } = period;
   const neededMs = deps.windows === undefined ? toMs : lastWindowEnd(period, deps.windows);
-  // A partition without an event only has a row that says of which hub it is.
-  const read = (await deps.store.listProgress()).filter(({ appliedSeq }) => appliedSeq >= 0);
+  // A partition without an event only has a row that says of which hub it is. Files come when somebody brings them: no
+  // batch waits for the next one.
+  const read = (await deps.store.listProgress()).filter(
+    ({ appliedSeq, source }) => appliedSeq >= 0 && source !== DROP_SOURCE,
+  );
   const watermarks = read.map((partition) => partition.watermarkMs);
   if (watermarks.length === 0) return { ready: true };
   const flowing = watermarks.filter((watermark) => watermark >= fromMs);

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   alarms: async () => (await import('./commands/alarms.ts')).registerAlarms,
   models: async () => (await import('./commands/models.ts')).registerModels,
   send: async () => (await import('./commands/send.ts')).registerSend,
+  drop: async () => (await import('./commands/drop.ts')).registerDrop,
   sensors: async () => (await import('./commands/ingest.ts')).registerSensors,
   readings: async () => (await import('./commands/ingest.ts')).registerReadings,
   ingest: async () => (await import('./commands/ingest.ts')).registerIngest,

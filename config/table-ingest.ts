@@ -150,4 +150,31 @@ export const INGEST = {
     { preset: String(10 * MiB) },
     'A raw capture file is closed at this size, in bytes.',
   ),
+  drop: {
+    on: variable(
+      'FLEETSCORE_DROP',
+      onOff,
+      { preset: 'on' },
+      'Whether the ingest workers read the files that lie in the container `drop` ([drop.md](drop.md)).',
+    ),
+    everyMs: variable(
+      'FLEETSCORE_DROP_EVERY',
+      duration,
+      { preset: '30s' },
+      'How often the container `drop` is looked at; a look is one listing for every 5,000 files.',
+    ),
+    settleMs: variable(
+      'FLEETSCORE_DROP_SETTLE',
+      duration,
+      { preset: '10s' },
+      'A file in the drop is read when it has not changed for this long.',
+    ),
+    maxBytes: variable(
+      'FLEETSCORE_DROP_MAX_BYTES',
+      whole(1, 64 * 1024 * MiB),
+      { preset: String(512 * MiB) },
+      'Larger files in the drop are refused, in bytes. A file is on the local disk of the ingest worker while it ' +
+        'is read.',
+    ),
+  },
 };

@@ -5,6 +5,7 @@ import { CONTAINERS, type ContainerName } from '../domain/blob-names.ts';
 import { createBlobStore } from '../storage/azure-blobs.ts';
 import { blobService, type BlobRetry } from '../storage/blob-service.ts';
 import type { BlobStore } from '../storage/blobs.ts';
+import { openDropBox, type DropBox } from '../storage/drop-box.ts';
 
 /** @throws FleetscoreError `NOT_CONFIGURED` */
 export function openBlobs(config: Config): BlobStore {
@@ -16,6 +17,9 @@ export function checkpointContainer(config: Config): ContainerClient {
   // Ownership of partitions is renewed through it: a call has to end, well or not, long before that expires.
   return containerOf(config, CONTAINERS.checkpoints, { tries: 4, delayMs: 250, tryTimeoutMs: 4_000 });
 }
+
+/** Files that people put into the drop. @throws FleetscoreError `NOT_CONFIGURED` */
+export const dropBox = (config: Config): DropBox => openDropBox(blobConfig(config));
 
 /** Container of the logs, for appending and for reading in pieces. @throws FleetscoreError `NOT_CONFIGURED` */
 export function logContainer(config: Config): ContainerClient {

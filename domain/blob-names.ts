@@ -16,6 +16,8 @@ export const CONTAINERS = {
   raw: 'raw',
   /** Predictions, manifests, reports of batches. */
   predictions: 'predictions',
+  /** Files with readings that people put there to be read. */
+  drop: 'drop',
   /** Events that could not be read, with the reason. */
   deadletters: 'deadletters',
   /** Checkpoints of the ingest worker (the layout of @azure/eventhubs-checkpointstore-blob). */

@@ -10,6 +10,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { checkFormat, FORMATS } from '../domain/format.ts';
 import { compactTime, isoTime } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
+import { BAD_ROWS_PROPERTY } from './drop/marks.ts';
 import { bodyBytes, type IngestEvent } from './event.ts';
 import { jsonText } from './json-text.ts';
 import { REPLAYED, type Replayed } from './mapping/facts.ts';
@@ -188,7 +189,8 @@ export async function replayDeadLetters(
   let sent = 0;
   for (const name of names) {
     const letter = await readDeadLetter(blobs, name);
-    if (!letter) continue;
+    // Rows of a file that are no readings stay none, whoever sends them.
+    if (!letter || letter.properties?.[BAD_ROWS_PROPERTY] !== undefined) continue;
     try {
       await producer.sendBatch(
         [replayedEvent(letter)],

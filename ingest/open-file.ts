@@ -34,6 +34,8 @@ export interface FileRules {
   /** True to read a file as it seems to be meant, where nothing about that is in doubt. */
   readonly guess?: boolean;
   readonly onGuess?: (advice: Advice) => void;
+  /** What is advised where it may not be followed. */
+  readonly onAdvice?: (advice: Advice) => void;
   /** Names of all files that are sent together. */
   readonly files?: readonly string[];
 }
@@ -82,8 +84,9 @@ async function* readOpened(
 }
 
 /** What is advised, where that may be followed; else the format that was said. @throws what the advice says */
-function followed(advice: Advice | undefined, format: CsvFormat, { guess, onGuess }: FileRules): CsvFormat {
+function followed(advice: Advice | undefined, format: CsvFormat, { guess, onGuess, onAdvice }: FileRules): CsvFormat {
   if (!advice) return format;
+  if (!guess || advice.doubts.length > 0) onAdvice?.(advice);
   if (!guess || advice.doubts.length > 0) throw new FleetscoreError(advice.code, advice.message);
   onGuess?.(advice);
   return advice.format;

@@ -3,6 +3,7 @@
  * the event was enqueued, so redelivery and a rebuild from raw capture accept exactly the same readings. It never
  * throws, and what it returns is bounded whatever the event holds.
  */
+import { badRowsOf } from './drop/bad-rows.ts';
 import { messageOf } from '../domain/errors.ts';
 import { shown } from '../domain/describe.ts';
 import { jsonText } from './json-text.ts';
@@ -59,6 +60,8 @@ export function createEventParser(settings: ParseSettings = PARSE_DEFAULTS): Eve
   const parse = (event: EventBody): ParsedEvent => {
     if (event.unreadable !== undefined)
       return refused({ reason: 'unreadable', message: event.unreadable.slice(0, 200) });
+    const rows = badRowsOf(event);
+    if (rows) return { readings: [], ...rows };
     const content = decodeBody(event, settings);
     if ('reason' in content) return refused(content);
     return saysReadings(event) ? takeOwn(content, event) : takeBodies(content, event);

@@ -39,6 +39,8 @@ export interface PipelineDeps {
   readonly giveUp: AbortSignal;
   /** Remembers where reading may start. Trouble is only logged: it costs reading events again, nothing else. */
   readonly checkpoint: (at: Position) => Promise<void>;
+  /** True where numbers may leap without an event having been lost. */
+  readonly numbersLeap?: boolean;
 }
 
 export interface Pipeline {
@@ -74,7 +76,8 @@ export async function openPipeline(deps: PipelineDeps): Promise<Pipeline> {
   const start = await loadProgress({ ...deps, retry });
   const applier = createApplier({ ...deps, letters, retry }, start);
   const capture = createCaptureFlow({ ...deps, retry }, start.capturedSeq);
-  const nextBatch = batchTaker(deps, applier, gapDetector(deps, start.appliedSeq, applier));
+  const noteGap = deps.numbersLeap ? () => {} : gapDetector(deps, start.appliedSeq, applier);
+  const nextBatch = batchTaker(deps, applier, noteGap);
 
   const take = async (events: readonly IngestEvent[]): Promise<void> => {
     for (let i = 0; i < events.length;) {

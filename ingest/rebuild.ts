@@ -15,6 +15,7 @@ import type { Store } from '../storage/store.ts';
 import { parseCaptureName, type CaptureName } from './capture.ts';
 import { captureNamesOf, type CaptureNames } from './capture-names.ts';
 import { readCapture } from './capture-file.ts';
+import { DROP_HUB, DROP_SOURCE } from './drop/marks.ts';
 import { hubFolder, type HubName, type IngestEvent } from './event.ts';
 import { refuseOtherRules, rulesOf } from './event-rules.ts';
 import type { IngestLog } from './log.ts';
@@ -80,6 +81,39 @@ export async function rebuildWindows(options: RebuildOptions): Promise<RebuildRe
     );
   return { ...(await tally.result()), readings: merger.readings, otherNames, ...defined({ otherName }) };
 }
+
+/**
+ * From the capture of the hub, and of files that were dropped; either may be missing. @throws as {@link rebuildWindows}
+ */
+export async function rebuildAll(options: RebuildOptions): Promise<RebuildResult> {
+  const { names: _, ...dropped } = { ...options, hub: DROP_HUB, consumerGroup: DROP_SOURCE.split('/').at(-1)! };
+  let hasFiles = false;
+  for await (const { name: __ } of options.blobs.list(CONTAINERS.raw, `${hubFolder(DROP_HUB)}/`)) {
+    hasFiles = true;
+    break;
+  }
+  if (!hasFiles) return rebuildWindows(options);
+  const ofFiles = await rebuildWindows(dropped);
+  try {
+    return added(ofFiles, await rebuildWindows(options));
+  } catch (error) {
+    if (error instanceof FleetscoreError && error.code === 'NO_RAW_CAPTURE') return ofFiles;
+    throw error;
+  }
+}
+
+const added = (a: RebuildResult, b: RebuildResult): RebuildResult => ({
+  files: a.files + b.files,
+  events: a.events + b.events,
+  readings: a.readings + b.readings,
+  dead: a.dead + b.dead,
+  deadInPeriod: a.deadInPeriod + b.deadInPeriod,
+  filesUnreadable: a.filesUnreadable + b.filesUnreadable,
+  reasons: [...a.reasons, ...b.reasons],
+  unreadable: [...a.unreadable, ...b.unreadable],
+  otherNames: a.otherNames + b.otherNames,
+  ...defined({ otherName: a.otherName ?? b.otherName }),
+});
 
 /** The events of a file; none of one that cannot be read, which is told. */
 async function eventsOf(blobs: BlobStore, name: string, tally: RebuildTally): Promise<readonly IngestEvent[]> {

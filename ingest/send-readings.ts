@@ -159,14 +159,14 @@ async function sendDevice(
 }
 
 /**
- * One reading is an object, several are an array. Times are epoch milliseconds; where a number could be taken for
- * another unit, or ingest is set to one, ISO 8601 text.
+ * Readings as an event has them. Times are epoch milliseconds; where a number could be taken for another unit, or
+ * ingest is set to one, ISO 8601 text.
  */
-function toEvent(
+export const readingRows = (
   readings: readonly SentReading[],
-  { timeUnit = 'ms', sendId }: Pick<SendOptions, 'timeUnit' | 'sendId'>,
-): EventData {
-  const rows = readings.map(({ tsMs, device, sensor, value, quality }) => ({
+  timeUnit: TimeUnit = 'ms',
+): readonly Readonly<Record<string, unknown>>[] =>
+  readings.map(({ tsMs, device, sensor, value, quality }) => ({
     ts: timeUnit === 'ms' && tsMs >= FIRST_CERTAIN_MS ? tsMs : isoTime(tsMs),
     device,
     sensor,
@@ -174,6 +174,13 @@ function toEvent(
     // JSON leaves out what is undefined.
     quality,
   }));
+
+/** One reading is an object, several are an array. */
+function toEvent(
+  readings: readonly SentReading[],
+  { timeUnit, sendId }: Pick<SendOptions, 'timeUnit' | 'sendId'>,
+): EventData {
+  const rows = readingRows(readings, timeUnit);
   return {
     body: Buffer.from(JSON.stringify(rows.length === 1 ? rows[0] : rows)),
     contentType: 'application/json',

@@ -10,6 +10,7 @@ import type { AlarmStore } from './contract/alarms.ts';
 import type { AuditStore } from './contract/audit.ts';
 import type { BatchStore } from './contract/batches.ts';
 import type { ChallengeStore } from './contract/challenges.ts';
+import type { DropStore } from './contract/dropped.ts';
 import type { IngestStore } from './contract/ingest.ts';
 import type { SchemaStore, SettingStore, PruneStore, FileStore } from './contract/maintenance.ts';
 import type { NoticeStore } from './contract/notices.ts';
@@ -23,6 +24,7 @@ export * from './contract/alarms.ts';
 export * from './contract/audit.ts';
 export * from './contract/batches.ts';
 export * from './contract/challenges.ts';
+export * from './contract/dropped.ts';
 export * from './contract/ingest.ts';
 export * from './contract/maintenance.ts';
 export * from './contract/notices.ts';
@@ -35,6 +37,7 @@ export interface Store
   extends
     SensorStore,
     IngestStore,
+    DropStore,
     WindowStore,
     ReleaseStore,
     PromotionStore,

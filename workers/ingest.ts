@@ -1,11 +1,13 @@
 /** The ingest worker: readings from Event Hubs into windows and raw capture. */
 import { patiently } from '../activities/patience.ts';
 import { CONTAINERS } from '../domain/blob-names.ts';
+import { INGEST_DEFAULTS } from '../ingest/settings.ts';
 import { startIngest } from '../ingest/ingest-worker.ts';
 import { claimDeployment } from '../storage/deployment-id.ts';
 import { openStore } from '../storage/open-store.ts';
 import { checkpointContainer, openBlobs } from '../connect/blob-storage.ts';
 import { eventHubTarget } from '../connect/event-hubs.ts';
+import { dropMetrics, startDropOf } from './drop.ts';
 import { ingestMetrics, logIngest, lookAtIngest } from './ingest-metrics.ts';
 import { ingestSettings } from '../connect/ingest-settings.ts';
 import { hubMetrics, openHubLook } from './hub-metrics.ts';
@@ -43,6 +45,7 @@ await live('ingest', async (life) => {
       settings: ingestSettings(config),
       onStats: (stats) => (draining ? log.info({ stats }, 'ingest') : logStats(stats)),
     });
+    const drop = startDropOf(config, { store, blobs, log });
     const labels = { hub: `${hub.hub.namespace}/${hub.hub.hub}`, consumer_group: config.eventHubs.consumerGroup };
     const stall = watchIngest(worker, store, hub, log, { answers: () => blobs.exists(CONTAINERS.raw, 'status') });
     const lookAtHub = openHubLook({ worker, store, hub, log });
@@ -50,6 +53,7 @@ await live('ingest', async (life) => {
       ...ingestMetrics(worker.stats(), await look(), labels),
       stalledMetric(stall.count(), labels),
       ...hubMetrics(await lookAtHub(), labels),
+      ...dropMetrics(drop?.stats()),
     ]);
     ready();
     const schema = watchSchema(store, life);
@@ -57,7 +61,8 @@ await live('ingest', async (life) => {
     stall.stop();
     if (typeof reason === 'string') log.info({ reason }, 'draining');
     draining = true;
-    await worker.stop(reason === SUPERVISOR_GONE ? ABANDONED_MS : undefined);
+    const withinMs = reason === SUPERVISOR_GONE ? ABANDONED_MS : INGEST_DEFAULTS.stopTimeoutMs;
+    await Promise.all([worker.stop(withinMs), drop?.stop(withinMs * 0.75)]);
     await metrics?.close();
     if (typeof reason !== 'string') throw reason;
     schema.stop();

@@ -36,6 +36,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'models health': [`models health ${HOUR}`],
   'models tune': [`models tune press-7/oil-temp ${HOUR}`],
   'models threshold': ['models threshold press-7/oil-temp "<-0.2"', 'models threshold press-7/oil-temp none'],
+  'drop put': [
+    'drop put history.parquet --wait',
+    "drop put air.csv --folder lab --wide --separator ';' --decimal , --columns ts=Date",
+  ],
+  'drop list': ['drop list', 'drop list --failed'],
+  'drop retry': ['drop retry lab/air.csv'],
   send: [
     'send readings.csv --wait',
     'send export.csv --columns ts=timestamp,device=unit,sensor=tag,value=reading',

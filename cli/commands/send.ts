@@ -9,18 +9,8 @@ export function registerSend(program: Command): void {
   const send = program
     .command('send')
     .description('send readings from files (CSV, Parquet, Avro) or standard input through Event Hubs')
-    .argument('<file...>', 'files, also with gzip, merged by time; - is standard input')
-    .option('--wide', 'a column for each sensor: all columns but those of the time, the device and the quality')
-    .option('--device <name>', "the device of rows without a column for it; '{file}' and '{folder}' are the file's")
-    .addOption(
-      new Option('--sensor <name>', 'the sensor of all rows, where no column names it; as --device').conflicts('wide'),
-    )
-    .addOption(list('--include <names>', 'sensors that are sent, with * and ?, comma between (default: all)'))
-    .addOption(list('--exclude <names>', 'sensors (columns) that are left out, with * and ?'))
-    .addOption(list('--missing <values>', 'what also stands for no value, such as -200'));
-  columnOptions(send);
-  textOptions(send);
-  timeOptions(send);
+    .argument('<file...>', 'files, also with gzip, merged by time; - is standard input');
+  formatOptions(send);
   send
     .option('--guess', 'read each file as it seems to be meant, where nothing about that is in doubt, and say how')
     .option('--dry-run', 'send nothing; show what would be sent')
@@ -32,6 +22,22 @@ export function registerSend(program: Command): void {
         .argParser(asDuration),
     )
     .action(does(() => import('../ingest/send.ts'), 'send'));
+}
+
+/** What is said of the format of files. */
+export function formatOptions(send: Command): void {
+  send
+    .option('--wide', 'a column for each sensor: all columns but those of the time, the device and the quality')
+    .option('--device <name>', "the device of rows without a column for it; '{file}' and '{folder}' are the file's")
+    .addOption(
+      new Option('--sensor <name>', 'the sensor of all rows, where no column names it; as --device').conflicts('wide'),
+    )
+    .addOption(list('--include <names>', 'sensors that are sent, with * and ?, comma between (default: all)'))
+    .addOption(list('--exclude <names>', 'sensors (columns) that are left out, with * and ?'))
+    .addOption(list('--missing <values>', 'what also stands for no value, such as -200'));
+  columnOptions(send);
+  textOptions(send);
+  timeOptions(send);
 }
 
 function columnOptions(send: Command): void {

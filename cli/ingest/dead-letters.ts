@@ -6,6 +6,7 @@ import {
   replayDeadLetters,
   type StoredDeadLetter,
 } from '../../ingest/dead-letters.ts';
+import { DROP_HUB } from '../../ingest/drop/marks.ts';
 import { hubFolder } from '../../ingest/event.ts';
 import { suggestMapping } from '../../ingest/mapping/suggest.ts';
 import { countOf } from '../../ingest/parse/problems.ts';
@@ -27,19 +28,25 @@ interface DeadLetterOptions {
 /** Characters of a body that are printed; all of it is in Blob storage. */
 const SHOWN_BODY = 2_000;
 
-/** Those of the configured hub: letters of another one are sent to it only when that is asked for. */
-async function prefixOf(context: Context, prefix: string | undefined): Promise<string> {
-  if (prefix !== undefined) return prefix;
+/** Those of the configured hub and of files: letters of another hub are sent to it only when that is asked for. */
+async function prefixesOf(context: Context, prefix: string | undefined): Promise<readonly string[]> {
+  if (prefix !== undefined) return [prefix];
   const reader = openHubReader(context.config);
   await reader.close();
-  return `${hubFolder(reader.hub)}/`;
+  return [`${hubFolder(reader.hub)}/`, `${hubFolder(DROP_HUB)}/`];
 }
 
+async function* lettersBelow(context: Context, prefixes: readonly string[]): AsyncGenerator<StoredDeadLetter> {
+  for (const prefix of prefixes) yield* listDeadLetters(context.blobs(), prefix);
+}
+
+const below = ([prefix = '']: readonly string[]): string => (prefix === '' ? 'the container' : prefix);
+
 async function list(context: Context, options: DeadLetterOptions): Promise<Output> {
-  const prefix = await prefixOf(context, options.prefix);
+  const prefixes = await prefixesOf(context, options.prefix);
   const letters: StoredDeadLetter[] = [];
   let more = false;
-  for await (const letter of listDeadLetters(context.blobs(), prefix)) {
+  for await (const letter of lettersBelow(context, prefixes)) {
     more = letters.length === options.limit;
     if (more) break;
     letters.push(letter);
@@ -59,7 +66,7 @@ async function list(context: Context, options: DeadLetterOptions): Promise<Outpu
       reasons(letter),
       shortBody(letter),
     ]),
-    `No dead letters below ${prefix === '' ? 'the container' : prefix}.`,
+    `No dead letters below ${below(prefixes)}.`,
   );
   return {
     data: letters.map((letter) => ({
@@ -149,15 +156,16 @@ function bodyData(letter: StoredDeadLetter): object {
 }
 
 async function replay(context: Context, options: DeadLetterOptions): Promise<Output> {
-  const prefix = await prefixOf(context, options.prefix);
+  const prefixes = await prefixesOf(context, options.prefix);
   const producer = openProducer(context.config);
   try {
-    const sent = await replayDeadLetters(context.blobs(), producer, prefix);
+    let sent = 0;
+    for (const prefix of prefixes) sent += await replayDeadLetters(context.blobs(), producer, prefix);
     return {
-      data: { prefix, sent },
+      data: { prefix: prefixes[0], sent },
       text:
         sent === 0
-          ? `No dead letters below ${prefix === '' ? 'the container' : prefix}.`
+          ? `No dead letters below ${below(prefixes)}.`
           : `${formatNumberOf(sent, 'dead letter')} sent again. What is still wrong comes back: fleetscore ` +
             'ingest deadletters',
     };

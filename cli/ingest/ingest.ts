@@ -13,6 +13,7 @@ import {
 import type { HubReader } from '../../connect/partitions.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { dropSummary } from '../drop/summary.ts';
 import { facts, table, when } from '../frame/text.ts';
 
 interface HubAnswer {
@@ -35,6 +36,8 @@ export async function status(context: Context, options: { rateOver: string }): P
   const tookMs = performance.now() - started;
   const states = partitionStates(progress, hub?.source, hub?.ends);
   const rules = await (await import('../../ingest/event-rules.ts')).lastRules(store);
+  const dropped = await store.countDropped();
+  const drop = dropSummary(dropped);
   const rateOf = (state: PartitionState): number | undefined => readingsPerSecond(first, state, tookMs);
   return {
     data: {
@@ -45,6 +48,7 @@ export async function status(context: Context, options: { rateOver: string }): P
       },
       partitions: states.map((state) => stateData(state, rateOf(state))),
       rules: rules === undefined ? null : { text: rules.text, since: rules.since, changes: rules.number - 1 },
+      drop: dropped,
     },
     text: [
       ...(states.length === 0
@@ -53,6 +57,7 @@ export async function status(context: Context, options: { rateOver: string }): P
       ...(rules === undefined || rules.number === 1
         ? []
         : [`Events are read with ${rules.text} since ${rules.since}; before, by other rules.`]),
+      ...(drop === undefined ? [] : [`Files in the drop: ${drop}.`]),
       ...states.flatMap(({ partition, problem }) =>
         problem === undefined
           ? []

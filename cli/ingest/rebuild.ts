@@ -5,7 +5,7 @@ import { defined } from '../../domain/defined.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { IngestLog } from '../../ingest/log.ts';
-import { rebuildWindows } from '../../ingest/rebuild.ts';
+import { rebuildAll } from '../../ingest/rebuild.ts';
 import { formatNumberOf } from '../../report/format.ts';
 import { startBar } from '../batch/progress.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
@@ -30,7 +30,7 @@ export async function rebuild(
   void untilInterrupted().then(() => stop.abort());
   const bar = context.json ? undefined : startBar('rebuilding', 'files');
   try {
-    const result = await rebuildWindows({
+    const result = await rebuildAll({
       store: await context.storeToFill(),
       blobs: context.blobs(),
       hub: reader.hub,

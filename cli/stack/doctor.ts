@@ -4,6 +4,7 @@ import type { Client } from '@temporalio/client';
 import pc from 'picocolors';
 import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
 import { messageOf } from '../../domain/errors.ts';
+import { CONTAINERS } from '../../domain/blob-names.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { readStack } from '../../local/state.ts';
 import { isOwnBlob, ownRoom } from '../../local/own-disk.ts';
@@ -22,6 +23,7 @@ import { describeDeployment, hasDeployments } from '../../connect/deployment/ser
 import { countPollers } from '../../connect/task-queues.ts';
 import { attributesCommand, missingSearchAttributes } from '../../connect/search-attributes.ts';
 import { temporalTarget } from '../../connect/temporal.ts';
+import { dropSummary } from '../drop/summary.ts';
 import { lookAtBatches } from './doctor-batches.ts';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
@@ -54,6 +56,7 @@ export async function examine(context: Context): Promise<Output> {
     check('Blob storage', () => blob(context)),
     check('Event Hubs', () => eventHubs(context)),
     check('Mapping', () => mapping(context)),
+    check('File drop', () => drop(context)),
     check('Batches', () => lookAtBatches(context)),
   ]);
   const problems = findings.filter((finding) => finding.state === 'problem').length;
@@ -219,6 +222,16 @@ async function blob(context: Context): Promise<string | Note> {
   if (!(await provesWrite(blobs)))
     return note(`answers, ${of}; this identity may not write models, so whether there is room was not tried`);
   return `answers and takes what is written, ${of}${room === undefined ? '' : `, ${formatBytes(room)} free on its disk`}`;
+}
+
+/** Whether files that lie there can be seen, and what became of those that were read. */
+async function drop(context: Context): Promise<string | Note> {
+  const { dropBox } = await import('../../connect/blob-storage.ts');
+  for await (const _ of dropBox(context.config).list()) break;
+  const counts = await (await context.store()).countDropped();
+  const said = `container ${CONTAINERS.drop}, ${dropSummary(counts) ?? 'no file read yet'}`;
+  if (counts.failed > 0) return note(said);
+  return context.config.ingest.drop.on ? said : note(`${said}\nnobody reads it: FLEETSCORE_DROP is off`);
 }
 
 async function eventHubs(context: Context): Promise<string> {

@@ -40,8 +40,11 @@ export function statusData(look: Look, before: readonly Look[]) {
         message,
       })) ?? null,
     last: look.store.value?.last.map(endedData) ?? null,
+    drop: dropData(look),
   };
 }
+
+const dropData = ({ store }: Look): object | null => store.value?.dropped ?? null;
 
 const lastOf = (batch: Batch | undefined): object | null =>
   batch ? { batch: batch.id, status: batch.status, class: batch.class ?? null, message: batch.message ?? null } : null;

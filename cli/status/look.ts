@@ -117,6 +117,7 @@ async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<Non
     last: batches.filter(hasEnded).slice(0, LAST),
     bySchedule: newestBySchedule(batches),
     failures: await failuresOf(store, batches),
+    dropped: await store.countDropped(),
   };
 }
 

@@ -2,6 +2,7 @@
 import { readingsWait } from '../../storage/store.ts';
 import pc from 'picocolors';
 import { isGone } from '../../pool/pool.ts';
+import { dropSummary } from '../drop/summary.ts';
 import { formatBytes, formatCount as count, formatMs, formatNumberOf, formatShare } from '../../report/format.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { STUCK_REMEDY } from '../../connect/workflow-problems.ts';
@@ -247,7 +248,7 @@ function partitionTroubles(look: Look): string[] {
 function ingest(look: Look, before: readonly Look[]): string {
   const states = look.ingest.value;
   if (!states) return look.store.value ? `not known: ${look.ingest.problem}` : unknown('SQL');
-  if (states.length === 0) return 'no readings yet';
+  if (states.length === 0) return ['no readings yet', ...fileDrop(look)].join('\n');
   const sum = (of: (state: PartitionState) => number): number => states.reduce((total, state) => total + of(state), 0);
   const marks = states.map((state) => state.watermarkMs).filter((ms) => ms >= 0);
   const lag = states.some((state) => state.lagEvents !== undefined)
@@ -272,7 +273,13 @@ function ingest(look: Look, before: readonly Look[]): string {
           `partition ${stalled(look).join(', ')}: events wait, nothing applied for more than ${formatMs(STILL_MS)}; a worker that holds it ends by itself (docs/outages.md)`,
         ]),
     ...partitionTroubles(look),
+    ...fileDrop(look),
   ].join('\n');
+}
+
+function fileDrop({ store }: Look): string[] {
+  const said = store.value && dropSummary(store.value.dropped);
+  return said === undefined ? [] : [`drop: ${said}`];
 }
 
 function failures({ store }: Look): string {

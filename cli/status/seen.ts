@@ -1,4 +1,5 @@
 /** What a look at everything that runs has seen, for `fleetscore status`. */
+import type { DropState } from '../../domain/drop.ts';
 import type { PartitionState } from '../../connect/partition-states.ts';
 import type { StuckWorkflow } from '../../connect/workflow-problems.ts';
 import type { Answer } from '../../domain/answer.ts';
@@ -60,6 +61,8 @@ export interface Look {
     readonly failures: readonly FailureSeen[];
     /** Where the store is a file. */
     readonly room?: StoreRoom;
+    /** Files of the drop. */
+    readonly dropped: Readonly<Record<DropState, number>>;
   }>;
   readonly blob: Answer<true>;
   readonly eventHubs: Answer<true>;

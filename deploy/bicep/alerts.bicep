@@ -93,6 +93,15 @@ var rules = [
     query: 'customMetrics | where name == "fleetscore_ingest_stalled_partitions" and valueSum / valueCount > 0 or name == "fleetscore_scoring_oldest_chunk_seconds" and valueSum / valueCount > 660 | summarize last = max(timestamp) by name'
   }
   {
+    name: 'DropFailed'
+    severity: 2
+    title: 'fleetscore: Files of the drop could not be read'
+    description: '`fleetscore drop list --failed` says why, and what to do'
+    window: 'PT30M'
+    every: 'PT15M'
+    query: 'customMetrics | where name == "fleetscore_drop_files_total" and tostring(customDimensions.result) == "failed" | summarize total = sum(valueSum) | where total > 0'
+  }
+  {
     name: 'StoreDown'
     severity: 1
     title: 'fleetscore: The store does not answer'
@@ -138,7 +147,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for rule in rules: {
   name: 'fleetscore-${rule.name}'
   location: location
   tags: tags

@@ -1,4 +1,6 @@
-// Where devices send readings. Devices and workers sign in with Entra; there are no keys.
+// Where devices send readings, and where alarms go that others take from there. Devices and workers sign in with Entra; there are no keys.
+import { principal } from 'types.bicep'
+
 param location string
 param tags object
 param token string
@@ -34,8 +36,17 @@ param captureIntervalSeconds int
 param captureBytes int
 param ingestPrincipalId string
 
-@description('Principals that may send readings: gateways, applications.')
-param senderPrincipalIds string[]
+@description('Who may send readings: gateways, applications.')
+param senders principal[]
+
+@description('The hub that control workers send alarms to.')
+param alarmsHub string
+
+@description('Principal of the control workers: they send alarms, and nothing to the hub of readings.')
+param controlPrincipalId string
+
+@description('Who may take alarms from their hub.')
+param alarmReaders principal[]
 
 var roles = loadJsonContent('roles.json')
 
@@ -113,12 +124,47 @@ resource receiver 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource senders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for principal in senderPrincipalIds: {
-  name: guid(readings.id, principal, 'Azure Event Hubs Data Sender')
+// An assignment without a type fails while Entra has not told everybody of a new application (PrincipalNotFound).
+resource senderGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for sender in senders: {
+  name: guid(readings.id, sender.id, 'Azure Event Hubs Data Sender')
   scope: readings
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Azure Event Hubs Data Sender'])
-    principalId: principal
+    principalId: sender.id
+    principalType: any(sender.type)
+  }
+}]
+
+// Few messages, in order: one partition. Who takes them makes consumer groups of his own, or uses $Default.
+resource alarms 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' = {
+  parent: namespace
+  name: alarmsHub
+  properties: {
+    partitionCount: 1
+    retentionDescription: {
+      cleanupPolicy: 'Delete'
+      retentionTimeInHours: retentionHours
+    }
+  }
+}
+
+resource alarmSender 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(alarms.id, 'control', 'Azure Event Hubs Data Sender')
+  scope: alarms
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Azure Event Hubs Data Sender'])
+    principalId: controlPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource alarmReceivers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in alarmReaders: {
+  name: guid(alarms.id, reader.id, 'Azure Event Hubs Data Receiver')
+  scope: alarms
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Azure Event Hubs Data Receiver'])
+    principalId: reader.id
+    principalType: any(reader.type)
   }
 }]
 

@@ -42,8 +42,14 @@ param operatorIps string = ''
 @description('Who is told by the alert rules; nobody without.')
 param alertEmail string = ''
 
-@description('Principals of gateways or applications that send readings.')
-param senderPrincipalIds string[] = []
+@description('Gateways or applications that send readings: OBJECT-ID,OBJECT-ID:Group ... Without a type it is an application.')
+param senders string = ''
+
+@description('Who takes alarms from their hub, written alike.')
+param alarmReaders string = ''
+
+@description('Who may put files into the drop, beside operators; written alike.')
+param dropWriters string = ''
 
 @description('host:port of the Temporal server: Temporal Cloud, or one of your own that this network reaches.')
 param temporalAddress string
@@ -106,6 +112,7 @@ param makeCluster string = 'yes'
 
 @description('The same meaning and default as the environment variable of the same name in config.ts.')
 param hub string = 'readings'
+param alarmsHub string = 'alarms'
 param window string = '5s'
 param hop string = window
 
@@ -128,15 +135,35 @@ var tags = {
   'azd-env-name': environmentName
   application: 'fleetscore'
 }
+var principalTypes = {
+  user: 'User'
+  group: 'Group'
+  serviceprincipal: 'ServicePrincipal'
+}
 var streamAnalytics = ingestBy == 'streamAnalytics'
 var runningImage = empty(workersImage) ? publishedImage : workersImage
-var operatorTexts = empty(operators) ? (empty(deployerId) ? [] : [
-  '${deployerId}:${deployerType}'
-]) : split(replace(operators, ' ', ''), ',')
+// Names of role assignments are made of these ids: one that is named twice would be an assignment made twice, which ends a
+// deployment. So each is there once, whatever its case and its spaces, and nobody is both operator and one of the others.
+var operatorTexts = filter(union(empty(operators) ? (empty(deployerId) ? [] : [
+  '${toLower(deployerId)}:${deployerType}'
+]) : split(replace(operators, ' ', ''), ','), []), text => !empty(text))
 var operatorList = map(operatorTexts, text => {
-  id: first(split(text, ':'))
+  id: toLower(first(split(text, ':')))
   type: contains(text, ':') ? last(split(text, ':')) : 'User'
 })
+var operatorIds = map(operatorList, one => one.id)
+var senderList = filter(map(filter(union(split(toLower(replace(senders, ' ', '')), ','), []), text => !empty(text)), text => {
+  id: first(split(text, ':'))
+  type: principalTypes[contains(text, ':') ? last(split(text, ':')) : 'serviceprincipal']
+}), one => !contains(operatorIds, one.id))
+var alarmReaderList = map(filter(union(split(toLower(replace(alarmReaders, ' ', '')), ','), []), text => !empty(text)), text => {
+  id: first(split(text, ':'))
+  type: principalTypes[contains(text, ':') ? last(split(text, ':')) : 'serviceprincipal']
+})
+var dropWriterList = filter(map(filter(union(split(toLower(replace(dropWriters, ' ', '')), ','), []), text => !empty(text)), text => {
+  id: first(split(text, ':'))
+  type: principalTypes[contains(text, ':') ? last(split(text, ':')) : 'serviceprincipal']
+}), one => !contains(operatorIds, one.id))
 var people = filter(operatorList, operator => operator.type != 'ServicePrincipal')
 var logsName = 'log-${token}'
 
@@ -228,6 +255,8 @@ module storage 'storage.bicep' = {
     predictionsCoolDays: sizes.predictionsCoolDays
     predictionsDeleteDays: sizes.predictionsDeleteDays
     logsDeleteDays: sizes.logsDeleteDays
+    dropDeleteDays: sizes.dropDeleteDays
+    dropWriters: dropWriterList
     containerCreatorRoleId: customRoles.outputs.containerCreatorId
   }
 }
@@ -254,7 +283,10 @@ module eventHubs 'event-hubs.bicep' = {
     captureIntervalSeconds: 60
     captureBytes: 10485760
     ingestPrincipalId: identities.outputs.ingest.principalId
-    senderPrincipalIds: union(senderPrincipalIds, map(operatorList, operator => operator.id))
+    senders: concat(operatorList, senderList)
+    alarmsHub: alarmsHub
+    controlPrincipalId: identities.outputs.control.principalId
+    alarmReaders: alarmReaderList
   }
 }
 
@@ -415,6 +447,7 @@ module workers 'workers.bicep' = {
     blobUrl: storage.outputs.blobUrl
     eventHubsHost: eventHubs.outputs.hostName
     hub: hub
+    alarmsHub: alarmsHub
     consumerGroup: consumerGroup
     window: window
     hop: hop

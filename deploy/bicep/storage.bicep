@@ -1,5 +1,5 @@
 // Blob storage: the containers of domain/blob-names.ts, who may do what in each, and how long things stay.
-import { blobPrincipals, operator } from 'types.bicep'
+import { blobPrincipals, operator, principal } from 'types.bicep'
 
 param location string
 param tags object
@@ -29,6 +29,12 @@ param predictionsDeleteDays int
 @description('Days until logs, dead letters and the pages of a batch on the site are deleted.')
 param logsDeleteDays int
 
+@description('Days until files in the drop are deleted, counted from their last change (0: never).')
+param dropDeleteDays int
+
+@description('Who may put files into the drop, beside operators.')
+param dropWriters principal[]
+
 @description('Role that may create containers and nothing else: workers make sure at their start that all are there.')
 param containerCreatorRoleId string
 
@@ -38,6 +44,7 @@ var containerNames = [
   'models'
   'raw'
   'predictions'
+  'drop'
   'deadletters'
   'checkpoints'
   'logs'
@@ -50,6 +57,7 @@ var grants = [
   { kind: 'control', container: 'predictions', role: 'Storage Blob Data Contributor' }
   { kind: 'control', container: 'logs', role: 'Storage Blob Data Contributor' }
   { kind: 'control', container: 'site', role: 'Storage Blob Data Contributor' }
+  { kind: 'ingest', container: 'drop', role: 'Storage Blob Data Reader' }
   { kind: 'ingest', container: 'checkpoints', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'raw', role: 'Storage Blob Data Contributor' }
   { kind: 'ingest', container: 'deadletters', role: 'Storage Blob Data Contributor' }
@@ -65,6 +73,7 @@ var operatorGrants = [
   { container: 'predictions', role: 'Storage Blob Data Reader' }
   { container: 'raw', role: 'Storage Blob Data Reader' }
   { container: 'deadletters', role: 'Storage Blob Data Contributor' }
+  { container: 'drop', role: 'Storage Blob Data Contributor' }
   { container: 'logs', role: 'Storage Blob Data Reader' }
   { container: 'site', role: 'Storage Blob Data Reader' }
 ]
@@ -202,6 +211,30 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08
             }
           }
         }
+      ], dropDeleteDays == 0 ? [] : [
+        {
+          name: 'drop'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: {
+              blobTypes: [
+                'blockBlob'
+                'appendBlob'
+              ]
+              prefixMatch: [
+                'drop/'
+              ]
+            }
+            actions: {
+              baseBlob: {
+                delete: {
+                  daysAfterModificationGreaterThan: dropDeleteDays
+                }
+              }
+            }
+          }
+        }
       ], predictionsDeleteDays == 0 ? [] : [
         {
           name: 'predictions-delete'
@@ -237,6 +270,16 @@ resource workerGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [fo
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[grant.role])
     principalId: principals[grant.kind]
     principalType: 'ServicePrincipal'
+  }
+}]
+
+resource dropGrants 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for writer in dropWriters: {
+  name: guid(account.id, writer.id, 'drop', 'Storage Blob Data Contributor')
+  scope: containers[indexOf(containerNames, 'drop')]
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Contributor'])
+    principalId: writer.id
+    principalType: any(writer.type)
   }
 }]
 

@@ -16,6 +16,13 @@ type operator = {
 }
 
 @export()
+@description('An application, group or person that gets a role, by its object id in Entra; type is User, Group or ServicePrincipal.')
+type principal = {
+  id: string
+  type: string
+}
+
+@export()
 @description('A user of the database, made by the database job; id is a client id, or the object id of a person or group.')
 type databaseUser = {
   name: string

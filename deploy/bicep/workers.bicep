@@ -32,6 +32,7 @@ param sqlDatabase string
 param blobUrl string
 param eventHubsHost string
 param hub string
+param alarmsHub string
 param consumerGroup string
 param window string
 param hop string
@@ -145,6 +146,9 @@ var controlEnv = concat(commonEnv, [
   { name: 'TEMPORAL_ADDRESS', value: temporalAddress }
   { name: 'TEMPORAL_NAMESPACE', value: temporalNamespace }
   { name: 'FLEETSCORE_SCORING_QUEUE', value: scoringQueue }
+  // For alarms, which it may send to their own hub only.
+  { name: 'FLEETSCORE_EVENT_HUBS_NAMESPACE', value: eventHubsHost }
+  { name: 'FLEETSCORE_ALARMS_HUB', value: alarmsHub }
 ], temporalSecretEnv, payloadSecretEnv, empty(pool.environmentId) ? [] : poolEnv)
 
 var ingestEnv = concat(commonEnv, [

@@ -15,6 +15,7 @@ export type PoisonReason =
   | 'bad_name'
   | 'bad_value'
   | 'too_many_sensors' // its device, or the fleet, may have no more
+  | 'bad_row' //          of a file: no reading, or one that a file may not have
   | 'unreadable' //       reading it failed in a way that nobody foresaw
   | 'store_refused'; //   the store does not take it, and takes others
 

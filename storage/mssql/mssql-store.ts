@@ -8,6 +8,7 @@ import { auditMethods } from './audit.ts';
 import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
 import { connect, FIRST_CONNECTION, type Database } from './connection.ts';
+import { droppedMethods } from './dropped.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
@@ -47,6 +48,7 @@ export function storeOn(db: Database): Store {
     ...schemaMethods(db),
     ...sensorMethods(db),
     ...ingestMethods(db),
+    ...droppedMethods(db),
     ...windowMethods(db),
     ...releaseMethods(db),
     ...promotionMethods(db),

@@ -7,6 +7,7 @@ import { BATCH_SQL, LISTED } from './batch-sql.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
 import { ARRIVED, INGEST_SQL, MERGED } from './ingest.ts';
 import { CHUNK_SQL } from './chunks.ts';
+import { DROPPED_SQL } from './dropped.ts';
 import { DECIDED, OUTCOME_SQL } from './outcomes.ts';
 import { PROMOTION_SQL } from './promotions.ts';
 import { PRUNE_SQL } from './prune.ts';
@@ -25,6 +26,7 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   batches: BATCH_SQL,
   challenges: CHALLENGE_SQL,
   chunks: CHUNK_SQL,
+  dropped: DROPPED_SQL,
   ingest: INGEST_SQL,
   outcomes: OUTCOME_SQL,
   promotions: PROMOTION_SQL,

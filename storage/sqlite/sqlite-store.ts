@@ -12,6 +12,7 @@ import { batchMethods } from './batches.ts';
 import { challengeMethods } from './challenges.ts';
 import { connect } from './connection.ts';
 import { fileMethods } from './file.ts';
+import { droppedMethods } from './dropped.ts';
 import { ingestMethods } from './ingest.ts';
 import { outcomeMethods } from './outcomes.ts';
 import { pruneMethods } from './prune.ts';
@@ -48,6 +49,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
     ...schemaMethods(db),
     ...sensorMethods(db),
     ...ingestMethods(db),
+    ...droppedMethods(db),
     ...windowMethods(db),
     ...releaseMethods(db),
     ...promotionMethods(db),

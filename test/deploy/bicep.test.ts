@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadConfig } from '../../config.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
+import { oldVersions } from '../../deploy/check/api-versions.js';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { filesIn, matches, read, readJson, root, runTool, tools, toolTest } from './support.ts';
 
@@ -88,6 +89,18 @@ test('a resource type has one API version in all files', () => {
   for (const [type, found] of versions) expect([type, [...found].length]).toEqual([type, 1]);
 });
 
+test('API versions are of the last two years, or the newest that there are', () => {
+  const known = readJson<{ lookedAt: string; newestThereIs: Record<string, string> }>('deploy/check/api-versions.json');
+  expect(oldVersions(ALL, known, known.lookedAt)).toEqual([]);
+  // What is said to be the newest is what is used.
+  for (const [type, version] of Object.entries(known.newestThereIs)) expect(ALL).toContain(`'${type}@${version}'`);
+  const old = "resource a 'Microsoft.Storage/storageAccounts@2023-01-01' = {";
+  expect(oldVersions(old, known, known.lookedAt)).toEqual([
+    expect.stringMatching(/^Microsoft.Storage\/storageAccounts@2023-01-01 is older than two years/),
+  ]);
+  expect(oldVersions(old.replace('2023', '2025'), known, known.lookedAt)).toEqual([]);
+});
+
 test('the containers are those of the code', () => {
   const names = matches(/var containerNames = \[([^\]]+)\]/.exec(STORAGE)![1]!, /'(\w+)'/g);
   expect(names.toSorted()).toEqual(Object.values(CONTAINERS).toSorted());
@@ -119,6 +132,7 @@ test('each kind of worker has only the rights that its code needs', () => {
     'control predictions Contributor',
     'control logs Contributor',
     'control site Contributor',
+    'ingest drop Reader',
     'ingest checkpoints Contributor',
     'ingest raw Contributor',
     'ingest deadletters Contributor',
@@ -141,6 +155,52 @@ test('each kind of worker has only the rights that its code needs', () => {
     /name: identities\.outputs\.(\w+)\.name, id: identities\.outputs\.(\w+)\.clientId, kind: '(\w+)'/g,
   ))
     expect([name, id]).toEqual([kind, kind]);
+});
+
+test('control workers send alarms to their hub and nothing to that of readings, which ingest workers only read', () => {
+  const hubs = read('deploy/bicep/event-hubs.bicep');
+  const roles = [...hubs.matchAll(/^resource (\w+) 'Microsoft\.Authorization[^]*?\n\}\]?\n/gm)].map(([text, name]) => ({
+    name: name!,
+    scope: /scope: (\w+)/.exec(text)![1],
+    role: /roles\['Azure Event Hubs Data (\w+)'\]/.exec(text)![1],
+    principal: /principalId: ([\w.]+)/.exec(text)![1],
+    typed: text.includes('principalType: '),
+  }));
+  const of = (name: string, scope: string, role: string, principal: string) => ({
+    name,
+    scope,
+    role,
+    principal,
+    typed: true,
+  });
+  expect(roles).toEqual([
+    of('receiver', 'readings', 'Receiver', 'ingestPrincipalId'),
+    of('senderGrants', 'readings', 'Sender', 'sender.id'),
+    of('alarmSender', 'alarms', 'Sender', 'controlPrincipalId'),
+    of('alarmReceivers', 'alarms', 'Receiver', 'reader.id'),
+  ]);
+  const env = /var controlEnv = concat\([^]*?\n\]/.exec(read('deploy/bicep/workers.bicep'))![0];
+  for (const name of ['FLEETSCORE_EVENT_HUBS_NAMESPACE', 'FLEETSCORE_ALARMS_HUB']) expect(env).toContain(name);
+  expect(env).not.toContain("'FLEETSCORE_EVENT_HUB'");
+});
+
+test('an id that is named twice, in any case, is one assignment: two of a name end a deployment', () => {
+  for (const name of ['operatorTexts', 'senderList', 'alarmReaderList', 'dropWriterList']) {
+    const text = new RegExp(`^var ${name} = .*$`, 'm').exec(MAIN)![0];
+    expect([name, text]).toEqual([name, expect.stringContaining('union(')]);
+  }
+  expect(MAIN).toContain('id: toLower(first(split(text');
+  // Every role assignment says of which type its principal is; its name never holds anything that a run makes anew.
+  for (const file of FILES)
+    for (const [text] of read(file).matchAll(
+      /^resource \w+ 'Microsoft\.Authorization\/roleAssignments@[^]*?\n\}\]?\n/gm,
+    )) {
+      expect([file, text]).toEqual([file, expect.stringContaining('principalType: ')]);
+      expect([file, /name: (guid\(.*)/.exec(text)![1]]).toEqual([
+        file,
+        expect.not.stringMatching(/newGuid|utcNow|deployment\(/),
+      ]);
+    }
 });
 
 test('nothing signs in with a key, and nothing is open that a token does not guard', () => {
@@ -180,6 +240,7 @@ test('defaults are those of config.ts', () => {
   const preset = (name: string): string => new RegExp(`param ${name} \\w+ = '?([^'\\n]+)'?`).exec(MAIN)![1]!;
   expect(preset('hub')).toBe(config.eventHubs.hub);
   expect(loadConfig({ FLEETSCORE_WINDOW: preset('window') }).ingest.windowMs).toBe(config.ingest.windowMs);
+  expect(preset('alarmsHub')).toBe(config.alarmsHub);
   expect(preset('hop')).toBe('window');
   expect(Number(preset('outOfOrderSeconds')) * 1_000).toBe(config.ingest.outOfOrderMs);
   expect(preset('scoringQueue')).toBe(config.scoring.queue);

@@ -41,9 +41,10 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   windows: ['windows', 'late_minutes'],
   'old windows': ['windows', 'late_minutes'],
   progress: ['partition_progress'],
+  'files of the drop': ['dropped_files'],
   settings: ['settings'],
   models: ['models', 'artifacts', 'challenger'],
-  releases: ['releases', 'release_models', 'release_pools', 'settings'],
+  releases: ['releases', 'release_models', 'release_pools', 'promotions', 'settings'],
 };
 
 test.each(['control', 'ingest', 'scoring', 'operator'])('SQL: the tables that %s writes', (kind) => {

@@ -9,6 +9,7 @@ import { ARTIFACT_SQL } from '../../storage/sqlite/artifacts.ts';
 import { AUDIT_SQL } from '../../storage/sqlite/audit.ts';
 import { BATCH_SQL, listSql } from '../../storage/sqlite/batches.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
+import { DROPPED_SQL } from '../../storage/sqlite/dropped.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
 import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
 import { PROMOTION_SQL } from '../../storage/sqlite/promotions.ts';
@@ -42,6 +43,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   audit: AUDIT_SQL,
   batches: { ...BATCH_SQL, ...LISTS },
   challenges: CHALLENGE_SQL,
+  dropped: DROPPED_SQL,
   ingest: INGEST_SQL,
   notices: NOTICE_SQL,
   outcomes: OUTCOME_SQL,
@@ -86,6 +88,9 @@ const SCANS_ALLOWED = new Set([
   'challenges.counts: SCAN h',
   'challenges.differences: SCAN h',
   'challenges.differences: SCAN d',
+  // A row a file; who lists asks for all of them.
+  'dropped.count: SCAN dropped_files USING COVERING INDEX dropped_files_state',
+  'dropped.list: SCAN dropped_files USING INDEX dropped_files_first',
   'ingest.listProgress: SCAN partition_progress',
   // The names that are given.
   'outcomes.mergeChunks: SCAN json_each VIRTUAL TABLE INDEX 1:',

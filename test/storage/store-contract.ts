@@ -5,6 +5,7 @@
 import type { Store } from '../../storage/store.ts';
 import { alarmsContract } from './contract-alarms.ts';
 import { batchesContract } from './contract-batches.ts';
+import { droppedContract } from './contract-dropped.ts';
 import { challengesContract } from './contract-challenges.ts';
 import { lateContract } from './contract-late.ts';
 import { outcomesContract } from './contract-outcomes.ts';
@@ -40,6 +41,7 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
   promotionsContract(tools);
   alarmsContract(tools);
   peopleContract(tools);
+  droppedContract(tools);
 
   test('a second migration changes nothing, and the status tells what is applied', async () => {
     await Promise.all([store.migrate(), store.migrate()]);
