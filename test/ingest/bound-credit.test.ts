@@ -1,7 +1,9 @@
 import { earliestEventPosition, EventHubConsumerClient, EventHubProducerClient } from '@azure/event-hubs';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { moduleOfClient } from '../../ingest/amqp/client-parts.ts';
 import { guardDecoding } from '../../ingest/amqp/guard-decoding.ts';
+import { askForSettled } from '../../ingest/amqp/presettled.ts';
 import { BYTES_AHEAD, boundReceiverCredit, missingCredit } from '../../ingest/bound-credit.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
 import { until } from '../support/ingest-servers.ts';
@@ -133,6 +135,50 @@ test('a new link that has small events gets as many as were asked for while its 
     await until(() => taken.count >= 100);
   } finally {
     release.resolve();
+    await subscription.close();
+    await consumer.close();
+    await producer.close();
+    await emulator.stop();
+  }
+});
+
+interface Opened {
+  readonly credit_window?: number;
+  on(
+    event: 'message',
+    listener: (context: { readonly delivery: { readonly remote_settled: boolean } }) => void,
+  ): unknown;
+}
+
+test('events come settled, so that none is answered; answers of the hub come as ever', async () => {
+  expect(askForSettled()).toBe(true);
+  expect(askForSettled()).toBe(true);
+  const settled = { reader: [] as boolean[], others: [] as boolean[] };
+  const { prototype } = (
+    moduleOfClient('rhea-promise') as { Session: { prototype: { createReceiver(options?: object): Promise<Opened> } } }
+  ).Session;
+  const create = prototype.createReceiver;
+  prototype.createReceiver = async function (options: { readonly credit_window?: number } = {}) {
+    const receiver = await create.call(this, options);
+    const seen = options.credit_window === 0 ? settled.reader : settled.others;
+    receiver.on('message', ({ delivery }) => void seen.push(delivery.remote_settled));
+    return receiver;
+  };
+  const emulator = await startEventHubsEmulator({ hubs: [{ name: 'h', partitions: 1 }] });
+  const consumer = new EventHubConsumerClient('$Default', emulator.connectionString(), 'h');
+  const producer = new EventHubProducerClient(emulator.connectionString(), 'h');
+  let seen = 0;
+  const subscription = consumer.subscribe(
+    { processEvents: async (events) => void (seen += events.length), async processError() {} },
+    { startPosition: earliestEventPosition },
+  );
+  try {
+    await producer.sendBatch(Array.from({ length: 5 }, (_, body) => ({ body })));
+    await until(() => seen === 5);
+    expect(settled.reader).toEqual([true, true, true, true, true]);
+    expect(settled.others).toContain(false);
+  } finally {
+    prototype.createReceiver = create;
     await subscription.close();
     await consumer.close();
     await producer.close();
