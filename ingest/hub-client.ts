@@ -1,8 +1,8 @@
 /**
  * The consumer client of one event hub, with what fleetscore adds to the SDK: bounded memory, quick decoding, events
- * that come settled, and those that cannot be decoded, quick sharing of partitions after trouble, checkpoints that are believed only when the store agrees, and the
- * check that a hub is the one that was read before. Where the SDK is built differently than expected the client works
- * without the addition, and the log says what that costs.
+ * that come settled or cannot be decoded, quick sharing of partitions after trouble, checkpoints that are believed
+ * only when the store agrees, and the check that a hub is the one that was read before. Where the SDK is built
+ * differently than expected the client works without the addition, and the log says what that costs.
  */
 import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
 import type { EventHubConsumerClient, PartitionOwnership } from '@azure/event-hubs';

@@ -7,12 +7,17 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../../domain/errors.ts';
 import { endOfValue, skipValue } from './check.ts';
+import { quickDecode, type QuickMessage } from './quick-decode.ts';
 import { bodyValue, plainValue, type Typed } from './plain.ts';
 
 type Message = Record<string, unknown>;
 
 interface Rhea {
-  readonly message: { decode: ((bytes: Buffer) => Message) & { [GUARDED]?: true } };
+  readonly message: {
+    decode: ((bytes: Buffer) => Message) & { [GUARDED]?: true };
+    /** A body of bytes. */
+    data_section(bytes: Buffer): object;
+  };
   readonly types: { readonly Reader: new (bytes: Buffer) => { read(): Typed; position: number } };
 }
 
@@ -58,6 +63,7 @@ export function guardDecoding(): boolean {
   const { message, types } = rhea;
   const decode: unknown = message?.decode;
   if (typeof decode !== 'function' || typeof types?.Reader !== 'function') return false;
+  if (typeof message.data_section !== 'function') return false;
   if (message.decode[GUARDED]) return true;
   message.decode = Object.assign(guarded(rhea, message.decode), { [GUARDED]: true as const });
   return true;
@@ -65,6 +71,8 @@ export function guardDecoding(): boolean {
 
 function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer) => Message {
   const decoded = (bytes: Buffer): Message => {
+    const quick = quickDecode(bytes);
+    if (quick) return messageOfQuick(rhea, decode, quick);
     try {
       for (let at = 0; at < bytes.length;) at = endOfSection(bytes, at);
       const message = decode.call(rhea.message, bytes);
@@ -80,6 +88,18 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
     received.set(message, bytes.length);
     return message;
   };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** As the decoder makes it. */
+function messageOfQuick(rhea: Rhea, decode: (bytes: Buffer) => Message, quick: QuickMessage): Message {
+  const message = decode.call(rhea.message, NOTHING);
+  message['message_annotations'] = quick.annotations;
+  if (quick.contentType !== undefined) message['content_type'] = quick.contentType;
+  if (quick.contentEncoding !== undefined) message['content_encoding'] = quick.contentEncoding;
+  message['body'] = rhea.message.data_section(quick.body);
+  return message;
 }
 
 const SYMBOL = 0xa3;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { createRequire } from 'node:module';
 import { guardDecoding, unreadableBody } from '../../ingest/amqp/guard-decoding.ts';
 import { plainValue } from '../../ingest/amqp/plain.ts';
+import { quickDecode } from '../../ingest/amqp/quick-decode.ts';
 
 interface Rhea {
   readonly message: {
@@ -13,6 +14,7 @@ interface Rhea {
 }
 const require = createRequire(import.meta.url);
 const rhea = createRequire(createRequire(require.resolve('@azure/event-hubs')).resolve('rhea-promise'))('rhea') as Rhea;
+const clientDecode = rhea.message.decode.bind(rhea.message);
 expect(guardDecoding()).toBe(true);
 const { message, types } = rhea;
 
@@ -192,4 +194,49 @@ test('decimals, 64-bit numbers, UUIDs and times in a value or a sequence are wha
   };
   expect(message.decode(section(0x77, reading)).body).toEqual(value);
   expect(message.decode(section(0x76, list32(1, reading))).body).toMatchObject({ content: [value] });
+});
+
+test('usual events come out as the decoder of the client makes them, whatever is in them', () => {
+  const data = (bytes: Buffer): object =>
+    (message as unknown as { data_section(bytes: Buffer): object }).data_section(bytes);
+  const long = (value: number): unknown => types['wrap_long']!(value);
+  const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+  const ofService = {
+    'x-opt-sequence-number': fc.maxSafeInteger().map(long),
+    'x-opt-offset': text,
+    'x-opt-enqueued-time': fc.date({ noInvalidDate: true }),
+    'x-opt-partition-key': text,
+  };
+  const usual = {
+    message_annotations: fc.record(ofService, { requiredKeys: [] }),
+    content_type: fc.constantFrom('application/json', ''),
+    content_encoding: fc.constant('gzip'),
+    body: fc.uint8Array({ maxLength: 300 }).map((bytes) => data(Buffer.from(bytes))),
+  };
+  const odd = {
+    ...usual,
+    message_annotations: fc.record({ ...ofService, 'x-opt-other': fc.oneof(text, fc.boolean()) }),
+    subject: text,
+    application_properties: fc.constant({ a: 'b' }),
+  };
+  const always = { requiredKeys: ['message_annotations', 'body'] as ('body' | 'message_annotations')[] };
+  const event = fc.oneof(fc.record(usual, always), fc.record(odd, always));
+  let quick = 0;
+  fc.assert(
+    fc.property(event, fc.array(fc.nat()), (one, cuts) => {
+      const whole = message.encode(one);
+      const bytes = whole.subarray(whole.indexOf(section(0x72, Buffer.alloc(0))));
+      if (quickDecode(bytes)) quick += 1;
+      expect(message.decode(bytes)).toEqual(clientDecode(bytes));
+      // Broken anywhere it is either refused, or what the decoder makes of it.
+      for (const cut of cuts.slice(0, 3)) {
+        const broken = Buffer.from(bytes);
+        broken[cut % broken.length]! ^= 1 + (cut % 255);
+        if (quickDecode(broken)) expect(message.decode(broken)).toEqual(clientDecode(broken));
+        expect(quickDecode(bytes.subarray(0, cut % bytes.length))).toBeUndefined();
+      }
+    }),
+    { numRuns: 500 },
+  );
+  expect(quick).toBeGreaterThan(100);
 });
