@@ -16,7 +16,6 @@ import { FORCE_AFTER_MS, type Life } from './lifecycle.ts';
 import type { Logger } from '../logging/log.ts';
 import { temporalMetricsAddress } from '../telemetry/metrics.ts';
 import type { WorkerConnection } from '../connect/temporal.ts';
-import type { WorkerConverter } from '../payloads/data-converter.ts';
 import { watchTemporal, type WatchTimes } from './watch-temporal.ts';
 
 /**
@@ -86,7 +85,12 @@ interface Running {
 export async function runTemporalWorker(
   life: Pick<Life, 'config' | 'log' | 'ready' | 'ending'>,
   role: WorkerRole,
-  { connection, namespace, again, reachable }: Omit<WorkerConnection, keyof WorkerConverter>,
+  {
+    connection,
+    namespace,
+    again,
+    reachable,
+  }: Pick<WorkerConnection, 'connection' | 'namespace' | 'again' | 'reachable'>,
   options: Options,
   { polls = async () => {}, times }: { readonly polls?: () => Promise<void>; readonly times?: WatchTimes } = {},
 ): Promise<void> {
