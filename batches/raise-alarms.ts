@@ -12,10 +12,11 @@ import type { Batch, DecidedSensor, Store } from '../storage/store.ts';
 import type { RaisedAlarms } from '../workflows/activities.ts';
 import type { AlarmRules } from '../alarms/rules.ts';
 import { inTurn } from './alarm-turns.ts';
+import { defined } from '../domain/defined.ts';
 import { decide, rulesOf, type DecideDeps } from './decide-alarms.ts';
 import { groupAlarms } from './group-alarms.ts';
 import { keptBlobs } from './kept-blobs.ts';
-import { sendDue, tellAlarms, type Senders } from './tell-alarms.ts';
+import { sendDue, tellAlarms, type Senders, type TellDeps } from './tell-alarms.ts';
 
 export interface RaiseDeps {
   readonly store: Store;
@@ -26,6 +27,8 @@ export interface RaiseDeps {
   /** Ways to tell of alarms; absent: nobody is told. */
   readonly senders?: Senders;
   readonly warn?: (message: string) => void;
+  /** As in {@link TellDeps}. */
+  readonly sendMs?: number;
 }
 
 /** Sensors that are decided on in one transaction. */
@@ -54,12 +57,9 @@ export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<Rai
 }
 
 /** Also by a second try of this batch: the first may have died before it told anybody. Ids are the same. */
-async function tell(
-  { store, senders, warn = () => undefined, now }: RaiseDeps,
-  batch: Batch,
-  lost: readonly string[],
-): Promise<void> {
-  if (!senders) return;
+async function tell(deps: RaiseDeps, batch: Batch, lost: readonly string[]): Promise<void> {
+  if (!deps.senders) return;
+  const { store, warn } = tellDeps(deps);
   try {
     const { notify } = rulesOf(await store.alarmRules());
     if (!notify) return;
@@ -70,17 +70,25 @@ async function tell(
       fromMs: Math.min(...periods.map(({ fromMs }) => fromMs)),
       toMs: Math.max(...periods.map(({ toMs }) => toMs)),
     };
-    await tellAlarms({ store, senders, warn, now }, decided, notify);
+    await tellAlarms(tellDeps(deps), decided, notify);
   } catch (error) {
     warn(`nobody was told of the alarms of batch ${batch.id}: ${messageOf(error)}`);
   }
 }
 
 /** Sends what waited for the end of quiet hours, of a digest, or of trouble. */
-export async function tellWaiting({ store, senders = {}, warn = () => undefined, now }: RaiseDeps): Promise<void> {
-  const { notify = [] } = rulesOf(await store.alarmRules());
-  for (const settings of notify) await sendDue({ store, senders, warn, now }, settings);
+export async function tellWaiting(deps: RaiseDeps): Promise<void> {
+  const { notify = [] } = rulesOf(await deps.store.alarmRules());
+  await Promise.all(notify.map((settings) => sendDue(tellDeps(deps), settings)));
 }
+
+const tellDeps = ({ store, senders = {}, warn = () => undefined, now, sendMs }: RaiseDeps): TellDeps => ({
+  store,
+  senders,
+  warn,
+  now,
+  ...defined({ sendMs }),
+});
 
 async function raiseOf(given: RaiseDeps, batchId: string): Promise<RaisedAlarms> {
   const { store, windows } = given;

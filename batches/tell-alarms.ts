@@ -10,6 +10,7 @@ import { dueMs } from '../alarms/quiet.ts';
 import type { Alarm } from '../domain/alarm.ts';
 import { messageOf } from '../domain/errors.ts';
 import { DAY_MS, HOUR_MS, type Period } from '../domain/time.ts';
+import { withinLimit } from '../storage/deadline.ts';
 import type { StoredNotice, Store } from '../storage/store.ts';
 
 /** Sends one message; false, or an error, when nobody took it. */
@@ -22,6 +23,8 @@ export interface TellDeps {
   readonly senders: Senders;
   readonly warn: (message: string) => void;
   readonly now: () => number;
+  /** Longest wait for a way to take a message, ms; a minute when absent. */
+  readonly sendMs?: number;
 }
 
 /** What was decided on just now. */
@@ -37,19 +40,20 @@ const TRIES = 20;
 /** Whoever sends has so long; then the notices are due again. */
 const LEASE_MS = 300_000;
 const AT_ONCE = 1_000;
+/** A server of mail or a hub may take a connection and answer nothing, or byte by byte. */
+const SEND_MS = 60_000;
 /** A notice that nobody took for so long is of no use any more; quiet hours and a digest hold one back for less. */
 const GIVE_UP_MS = 2 * DAY_MS;
 
-/** Puts on record what is to be told, by every way that the rules name. */
+/** Puts on record what is to be told, by every way that the rules name, and sends it: no way waits for another. */
 export async function tellAlarms(deps: TellDeps, decided: DecidedOn, ways: readonly NotifySettings[]): Promise<void> {
-  for (const settings of ways) {
-    if (!deps.senders[settings.by]) {
-      deps.warn(`nobody is told of alarms by ${settings.by}: it is not set up (docs/alarms.md)`);
-      continue;
-    }
-    await record(deps, decided, settings);
-    await sendDue(deps, settings);
-  }
+  const setUp = ways.filter((settings) => {
+    if (deps.senders[settings.by]) return true;
+    deps.warn(`nobody is told of alarms by ${settings.by}: it is not set up (docs/alarms.md)`);
+    return false;
+  });
+  for (const settings of setUp) await record(deps, decided, settings);
+  await Promise.all(setUp.map((settings) => sendDue(deps, settings)));
 }
 
 async function record({ store, now }: TellDeps, decided: DecidedOn, settings: NotifySettings): Promise<void> {
@@ -89,7 +93,7 @@ const withEvents = async (store: Store, group: readonly Alarm[]): Promise<AlarmW
 
 /** Sends what is due by one way; returns how many messages went out. */
 export async function sendDue(deps: TellDeps, settings: NotifySettings): Promise<number> {
-  const { store, senders, warn, now } = deps;
+  const { store, senders, warn, now, sendMs = SEND_MS } = deps;
   const { by } = settings;
   const send = senders[by];
   if (!send) return 0;
@@ -106,7 +110,7 @@ export async function sendDue(deps: TellDeps, settings: NotifySettings): Promise
   let sent = 0;
   for (const part of messagesOf(fresh, settings, room)) {
     const message = part.length === 1 ? single(part[0]!.notice) : digest(part.map(({ notice }) => notice));
-    const taken = await send(message, settings).catch((error: unknown) => {
+    const taken = await withinLimit(sendMs, () => send(message, settings)).catch((error: unknown) => {
       warn(`the notice ${message.id} was not taken (${by}): ${messageOf(error)}`);
       return false;
     });

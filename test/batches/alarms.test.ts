@@ -278,6 +278,29 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     }
   });
 
+  test('a way that never takes its message ends by itself, and holds no other back', async () => {
+    const own = await open();
+    try {
+      await own.migrate();
+      const notify = [{ by: 'webhook' }, { by: 'email', to: 'ann@plant.example' }];
+      await own.setAlarmRules({ text: JSON.stringify({ rules: [], notify }), by: 'test', atMs: 2 });
+      const { deps, look } = await plant(own, 1);
+      const mailed = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<string>();
+      const webhook: Send = () => new Promise(() => {});
+      const email: Send = async () => [mailed.resolve()].length > 0;
+      const told = { ...deps, senders: { webhook, email }, warn: ended.resolve };
+      const batch = await look([badFrom(90, LENGTH)], { from: 0, to: LENGTH });
+      const raised = raiseAlarms({ ...told, sendMs: 500 }, batch);
+      await mailed.promise;
+      expect(await ended.promise).toMatch(/was not taken \(webhook\): no answer/);
+      await raised;
+      expect(await own.openNotices('email')).toHaveLength(1);
+    } finally {
+      await own.close();
+    }
+  });
+
   test('quiet hours hold notices back until their end, as one, but not a severe one', async () => {
     const own = await open();
     try {
