@@ -3,7 +3,7 @@
  * are loaded when one is opened: commands that do not need them start faster.
  */
 import { existsSync } from 'node:fs';
-import type { Client, ConnectionOptions } from '@temporalio/client';
+import type { Client, Connection as ClientConnection, ConnectionOptions } from '@temporalio/client';
 import { loadClientConfigProfile, toClientOptions, type ClientConfigProfile } from '@temporalio/envconfig';
 import type { NativeConnection, NativeConnectionOptions } from '@temporalio/worker';
 import type { Env } from '../config.ts';
@@ -11,6 +11,7 @@ import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 import type { WorkerConverter } from '../payloads/data-converter.ts';
 import { withinLimit } from '../storage/deadline.ts';
+import { lastingConnection, type LastingTimes } from './lasting-connection.ts';
 import { isNobodyHere, probe as probeAddress, type ProbeTarget } from './temporal-probe.ts';
 import { profileFileOf, temporalSettings } from './temporal-settings.ts';
 import { notConnected } from './temporal-trouble.ts';
@@ -99,10 +100,12 @@ const ANSWER_MS = 60_000;
  * A dead connection is noticed within 20 s; the SDK's own times are 30 s and 15 s. Temporal's frontend refuses
  * questions that come more often than every 10 s (`frontend.keepAliveMinTime`).
  */
-const KEEP_ALIVE = {
+const CHANNEL = {
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.keepalive_time_ms': 15_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  // Otherwise a fresh connection shares the one that is stuck (lasting-connection.ts).
+  'grpc.use_local_subchannel_pool': 1,
 };
 
 /** Without a deadline a call waits as long as its connection stands, even for a server that answers no more. */
@@ -116,22 +119,24 @@ function withDeadline(answerMs: number): NonNullable<ConnectionOptions['intercep
  * Encrypts and decrypts with the keys of `env`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`, `TEMPORAL_TLS`,
  * `TEMPORAL_REFUSED`, `INVALID_CONFIG`, `INVALID_PAYLOAD_KEYS`
  */
-export async function connectClient(env: Env, answerMs: number = ANSWER_MS): Promise<Client> {
+export async function connectClient(env: Env, answerMs: number = ANSWER_MS, times?: LastingTimes): Promise<Client> {
   const { namespace, options, probe } = resolveTarget(env);
   const keys = parsePayloadKeys(env.FLEETSCORE_PAYLOAD_KEYS);
   const [{ Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor }, { clientConverter }] =
     await Promise.all([import('@temporalio/client'), import('../payloads/data-converter.ts')]);
+  const open = (): Promise<ClientConnection> =>
+    Connection.connect({
+      ...options,
+      connectTimeout: '5s',
+      channelArgs: CHANNEL,
+      interceptors: [
+        withDeadline(answerMs),
+        ...(options.interceptors ?? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions())]),
+      ],
+    });
   try {
     return new Client({
-      connection: await Connection.connect({
-        ...options,
-        connectTimeout: '5s',
-        channelArgs: KEEP_ALIVE,
-        interceptors: [
-          withDeadline(answerMs),
-          ...(options.interceptors ?? [makeGrpcRetryInterceptor(defaultGrpcRetryOptions())]),
-        ],
-      }),
+      connection: lastingConnection(await open(), { open, reachable: () => reachable(probe) }, times),
       namespace,
       dataConverter: clientConverter(keys),
     });
@@ -149,6 +154,8 @@ export async function connectIfThere(env: Env, answerMs?: number): Promise<Clien
   if (await isNobodyHere(address)) throw await notConnected(probe, env, new Error('nobody listens there'));
   return connectClient(env, answerMs);
 }
+
+const reachable = async (target: ProbeTarget): Promise<boolean> => (await probeAddress(target)) === undefined;
 
 /** A worker that cannot connect says so, rather than stand there. */
 const CONNECT_MS = 30_000;
@@ -182,7 +189,7 @@ export async function connectWorker(env: Env): Promise<WorkerConnection> {
       connection: await open(CONNECT_MS),
       namespace,
       again: () => open(AGAIN_MS),
-      reachable: async () => (await probeAddress(probe)) === undefined,
+      reachable: () => reachable(probe),
       ...workerConverter(keys),
     };
   } catch (error) {

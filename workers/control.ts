@@ -121,7 +121,6 @@ async function run(life: Life): Promise<void> {
     await stopGaps();
     await stopRetention();
     await metrics?.close();
-    await connected.connection.close();
     await client.connection.close();
     await store.close();
   }

@@ -79,7 +79,7 @@ interface Running {
 
 /**
  * Runs until the life ends. On a connection that is dead while the server answers over another one, a new worker takes
- * over in this process: what the old one has under way it finishes over a fresh connection.
+ * over in this process: what the old one has under way it finishes over a fresh connection. Closes its connections.
  * @param polls called when the worker has begun to poll; the worker counts as ready when it resolves
  */
 export async function runTemporalWorker(
@@ -125,8 +125,10 @@ export async function runTemporalWorker(
     const old = current;
     // What it has under way it finishes there, and tells the server that its polls are void. One connection each: a
     // connection takes one worker of a task queue.
-    const farewell = await again();
+    const [dead, farewell] = [old.worker.connection, await again()];
     old.worker.connection = farewell;
+    // Where a word still gets through, the server hears at once that its polls are void.
+    await dead?.close().catch(() => {});
     const fresh = await again();
     if (draining) return fresh.close();
     current = await start(fresh);
@@ -152,6 +154,6 @@ export async function runTemporalWorker(
   } finally {
     stopWatching();
     await Promise.all(replaced);
-    if (current.worker.connection !== connection) await current.worker.connection?.close().catch(() => {});
+    await current.worker.connection?.close().catch(() => {});
   }
 }

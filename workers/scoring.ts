@@ -88,7 +88,6 @@ async function run(life: Life): Promise<void> {
   } finally {
     end.stop();
     await metrics?.close();
-    await connected.connection.close();
     await engine.close();
     await store.close();
   }

@@ -5,6 +5,7 @@
  * answers over a fresh connection, the worker is told. A server that is away, or slow for everybody, is no reason.
  */
 import type { NativeConnection } from '@temporalio/worker';
+import { answers } from '../connect/lasting-connection.ts';
 import { withinLimit } from '../storage/deadline.ts';
 
 export interface WatchTimes {
@@ -33,13 +34,15 @@ export interface Asked {
 export function watchTemporal({ own, reachable, onDead }: Asked, times: WatchTimes = TIMES): () => void {
   let unanswered = 0;
   let looking = false;
+  const isAnswered = (): Promise<boolean> =>
+    withinLimit(times.answerMs + GRACE_MS, () => answers(own(), times.answerMs)).catch(() => false);
   const look = async (): Promise<void> => {
     if (unanswered < UNANSWERED) {
-      unanswered = (await answers(own(), times.answerMs)) ? 0 : unanswered + 1;
+      unanswered = (await isAnswered()) ? 0 : unanswered + 1;
       if (unanswered < UNANSWERED) return;
     }
     if (!(await reachable())) return;
-    if (await answers(own(), times.answerMs)) unanswered = 0;
+    if (await isAnswered()) unanswered = 0;
     else {
       await onDead();
       unanswered = 0;
@@ -54,20 +57,4 @@ export function watchTemporal({ own, reachable, onDead }: Asked, times: WatchTim
   }, times.everyMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** Codes of gRPC that the client gives itself when nothing comes back: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE. */
-const NO_ANSWER: ReadonlySet<unknown> = new Set([1, 4, 14]);
-
-/** A refusal is an answer, too; what counts is whether anything comes back in time. */
-async function answers(connection: NativeConnection, answerMs: number): Promise<boolean> {
-  try {
-    await withinLimit(answerMs + GRACE_MS, () =>
-      connection.withDeadline(Date.now() + answerMs, () => connection.workflowService.getSystemInfo({})),
-    );
-    return true;
-  } catch (error) {
-    const { code } = error as { readonly code?: unknown };
-    return typeof code === 'number' && !NO_ANSWER.has(code);
-  }
 }

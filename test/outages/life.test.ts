@@ -13,6 +13,7 @@ import { codeFile } from '../../paths.ts';
 import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobProxy } from '../support/blob-proxy.ts';
 import { cleanEnv } from '../support/cli.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('outage-life');
@@ -112,8 +113,8 @@ test('a worker whose Temporal accepts and never answers says so and ends', async
   expect(worker.output()).toMatch(/no Temporal server answers/);
 }, 120_000);
 
-test('a call of Temporal that is never answered ends by its deadline', async () => {
-  // Answers what a connection begins with, and nothing else.
+/** Answers what a connection to Temporal begins with, and nothing else. */
+async function startGreeter(): Promise<{ readonly port: number; close(): void }> {
   const sessions = new Set<ServerHttp2Session>();
   const server: Http2Server = createHttp2();
   server.on('session', (session) => sessions.add(session));
@@ -125,15 +126,49 @@ test('a call of Temporal that is never answered ends by its deadline', async () 
     stream.end(Buffer.alloc(5));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = await connectClient({ TEMPORAL_ADDRESS: address }, 500);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      for (const session of sessions) session.destroy();
+      server.close();
+    },
+  };
+}
+
+test('a call of Temporal that is never answered ends by its deadline', async () => {
+  const server = await startGreeter();
+  const client = await connectClient({ TEMPORAL_ADDRESS: `127.0.0.1:${server.port}` }, 500);
   try {
     await expect(client.workflow.getHandle('any').describe()).rejects.toMatchObject({
       cause: { message: expect.stringMatching(/DEADLINE_EXCEEDED/) },
     });
   } finally {
     await client.connection.close();
-    for (const session of sessions) session.destroy();
+    server.close();
+  }
+}, 60_000);
+
+test('a client whose connection was made anew in a black hole calls again when that is over', async () => {
+  const server = await startGreeter();
+  const network = await startTcpProxy(server.port);
+  const times = { everyMs: 20, longMs: 100, answerMs: 300, restMs: 0 };
+  const client = await connectClient({ TEMPORAL_ADDRESS: `127.0.0.1:${network.port}` }, 2_000, times);
+  const call = (): Promise<boolean> =>
+    client.workflowService.getSystemInfo({}).then(
+      () => true,
+      () => false,
+    );
+  try {
+    expect(await call()).toBe(true);
+    await network.fault('reset');
+    await network.fault('black hole');
+    expect(await call()).toBe(false);
+    await network.fault();
+    // The client by itself waits for the first word of that connection for ever.
+    while (!(await call())) await sleep(20);
+  } finally {
+    await client.connection.close();
+    await network.stop();
     server.close();
   }
 }, 60_000);

@@ -190,5 +190,4 @@ test('a worker whose connection is dead goes on over a fresh one, in the same pr
   ending.resolve('the test ends');
   await proxy.stop();
   await running;
-  await connected.connection.close();
 }, 120_000);
