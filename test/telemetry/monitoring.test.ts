@@ -13,6 +13,7 @@ import { targetsFile } from '../../local/prometheus-targets.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { useStack } from '../support/local-stack.ts';
+import { asked, seriesOf, valueOf } from '../support/metrics-page.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
 import { startTelemetryReceiver, type ReceivedSpan } from '../support/telemetry-receiver.ts';
@@ -168,34 +169,6 @@ async function eachPage(): Promise<string[]> {
   return Promise.all(found.map(async ({ targets: [address] }) => (await fetch(`http://${address}/metrics`)).text()));
 }
 
-interface Series {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-const seriesOf = (page: string): Series[] =>
-  page.split('\n').flatMap((line) => {
-    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
-    return match
-      ? [
-          {
-            name: match[1]!,
-            labels: Object.fromEntries(
-              [...(match[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1]!, m[2]!]),
-            ),
-            value: Number(match[3]),
-          },
-        ]
-      : [];
-  });
-
-const valueOf = (all: readonly Series[], name: string, labels: Record<string, string> = {}): number | undefined =>
-  all.find(
-    (series) =>
-      series.name === name && Object.entries(labels).every(([label, value]) => series.labels[label] === value),
-  )?.value;
-
 test("Prometheus sees batches, sensors by class, anomalies, pool, cost and ingest, with Temporal's own", async () => {
   const all = seriesOf(
     await until(
@@ -231,22 +204,6 @@ test("Prometheus sees batches, sensors by class, anomalies, pool, cost and inges
   for (const { name } of all.filter((series) => series.name.startsWith('fleetscore_')))
     expect(name).not.toMatch(/_ms$|_milliseconds/);
 });
-
-/** Metrics, with the labels that the expression selects by or groups by. */
-function asked(expression: string): { readonly metrics: string[]; readonly labels: string[] } {
-  const bare = expression.replaceAll(/"[^"]*"/g, '""');
-  const labels = [...bare.matchAll(/\b(?:by|on|group_left)\s*\(([^)]*)\)/g)]
-    .flatMap((m) => m[1]!.split(',').map((label) => label.trim()))
-    .concat(
-      [...bare.matchAll(/\{([^}]*)\}/g)].flatMap((m) =>
-        m[1]!.split(',').map((part) => /^\s*(\w+)/.exec(part)?.[1] ?? ''),
-      ),
-    );
-  return {
-    metrics: [...bare.matchAll(/\b((?:fleetscore|process|temporal)_\w+)/g)].map((m) => m[1]!),
-    labels: labels.filter((label) => !['', 'instance', 'job', 'source'].includes(label)),
-  };
-}
 
 test('the dashboard and the alert rules ask only for metrics and labels that are there', async () => {
   const all = seriesOf(await pages());
