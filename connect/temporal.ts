@@ -162,7 +162,7 @@ const CONNECT_MS = 30_000;
 /** A server that was just answered over a fresh connection. */
 const AGAIN_MS = 10_000;
 
-export interface WorkerConnection extends WorkerConverter {
+export interface TemporalConnection {
   readonly connection: NativeConnection;
   readonly namespace: string;
   /** Another connection to the same server, its caller's to close. */
@@ -170,6 +170,8 @@ export interface WorkerConnection extends WorkerConverter {
   /** Whether the address answers as a server of gRPC, asked over a connection of its own. */
   reachable(): Promise<boolean>;
 }
+
+export interface WorkerConnection extends TemporalConnection, WorkerConverter {}
 
 /**
  * A worker on this connection takes its `dataConverter`. @throws FleetscoreError `TEMPORAL_UNAVAILABLE`,

@@ -15,7 +15,7 @@ import { messageOf } from '../domain/errors.ts';
 import { FORCE_AFTER_MS, type Life } from './lifecycle.ts';
 import type { Logger } from '../logging/log.ts';
 import { temporalMetricsAddress } from '../telemetry/metrics.ts';
-import type { WorkerConnection } from '../connect/temporal.ts';
+import type { TemporalConnection } from '../connect/temporal.ts';
 import { watchTemporal, type WatchTimes } from './watch-temporal.ts';
 
 /**
@@ -85,12 +85,7 @@ interface Running {
 export async function runTemporalWorker(
   life: Pick<Life, 'config' | 'log' | 'ready' | 'ending'>,
   role: WorkerRole,
-  {
-    connection,
-    namespace,
-    again,
-    reachable,
-  }: Pick<WorkerConnection, 'connection' | 'namespace' | 'again' | 'reachable'>,
+  { connection, namespace, again, reachable }: TemporalConnection,
   options: Options,
   { polls = async () => {}, times }: { readonly polls?: () => Promise<void>; readonly times?: WatchTimes } = {},
 ): Promise<void> {
@@ -134,6 +129,7 @@ export async function runTemporalWorker(
     current = await start(fresh);
     drain(old);
     if (draining) drain(current);
+    log.info({}, 'goes on over a fresh connection to Temporal');
     replaced.push(
       old.ended
         .catch((error: unknown) => log.warn({ err: error }, 'the worker of the dead connection did not end by itself'))

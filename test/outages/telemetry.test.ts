@@ -65,7 +65,7 @@ interface Ended {
 }
 
 /** Between two exports, and the limit of one: an answer that comes has to come within it. */
-const ANSWERED_MS = 2_000;
+const ANSWERED_MS = 1_000;
 const UNANSWERED_MS = 250;
 
 /** Sends what so many looks found, one each interval, then closes. */
@@ -90,6 +90,14 @@ async function run(folder: string, looks: number, intervalMs = ANSWERED_MS): Pro
   });
 }
 
+/** Again where this machine was too busy for the answer: of the same kind of trouble only the first is told. */
+async function answered(folder: string): Promise<Ended> {
+  for (let times = 1; ; times++) {
+    const ended = await run(folder, 4);
+    if (times === 5 || !ended.said.every((text) => text.includes('export timed out'))) return ended;
+  }
+}
+
 const CASES: readonly (readonly [string, EndpointTrouble])[] = [
   ['mute', 'mute'],
   ['patience', { status: 429, retryAfterSeconds: 86_400 }],
@@ -106,7 +114,7 @@ test('in no trouble of the endpoint exports pile up; each is told, and the end i
   const ended = await Promise.all(
     CASES.map(async ([folder, trouble]) => {
       // What piles up does so while nothing is answered.
-      return [folder, await (trouble === 'mute' ? run(folder, 30, UNANSWERED_MS) : run(folder, 4))] as const;
+      return [folder, await (trouble === 'mute' ? run(folder, 30, UNANSWERED_MS) : answered(folder))] as const;
     }),
   );
   for (const [folder, { closedMs, said }] of ended) {

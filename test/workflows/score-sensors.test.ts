@@ -151,13 +151,15 @@ test('a worker whose connection is dead goes on over a fresh one, in the same pr
   const connected = await connectWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
   const config = loadConfig({ ...cleanEnv(), FLEETSCORE_HOME: tempDir('dead-connection') });
   const log = createLog(config, 'scoring');
-  const dead = Promise.withResolvers<void>();
-  type Three = [typeof dead, typeof dead, typeof dead];
+  const renewed = Promise.withResolvers<void>();
+  type Three = [typeof renewed, typeof renewed, typeof renewed];
   const ending = Promise.withResolvers<string>();
   const [ready, begun, over] = [0, 1, 2].map(() => Promise.withResolvers<void>()) as Three;
   const life = {
     config,
-    log: Object.assign(Object.create(log) as typeof log, { warn: () => dead.resolve() }),
+    log: Object.assign(Object.create(log) as typeof log, {
+      info: (_: object, text: string) => text.startsWith('goes on') && renewed.resolve(),
+    }),
     ready: ready.resolve,
     ending: ending.promise,
   };
@@ -183,7 +185,7 @@ test('a worker whose connection is dead goes on over a fresh one, in the same pr
   await proxy.fault('black hole');
   // What stands then is dead for good.
   await proxy.fault();
-  await dead.promise;
+  await renewed.promise;
   const after = await run('begun after', () => SCORED, { scoringQueue });
   over.resolve();
   expect([after.counts, (await before).counts]).toEqual([SCORED.counts, SCORED.counts]);
