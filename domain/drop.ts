@@ -42,6 +42,8 @@ export interface DroppedFile extends DroppedVersion {
   /** Epoch ms; also the time at which its events count as arrived. */
   readonly begunMs: number;
   readonly endedMs?: number;
+  /** Readers that ended without a word in the middle of this version: the file may be what ends them. */
+  readonly deaths: number;
   /** Where it has ended. */
   readonly result?: DropResult;
 }
@@ -84,12 +86,12 @@ export interface DropFacts {
  */
 export function claimDrop(version: DroppedVersion, by: DropClaim, facts: DropFacts): HeldDrop | undefined {
   if (facts.open.some(({ holder, heldUntilMs }) => holder !== by.holder && heldUntilMs > by.nowMs)) return undefined;
-  const held = { holder: by.holder, heldUntilMs: by.untilMs };
-  const same = facts.open.find(
-    ({ name, etag, form, firstSeq }) =>
-      name === version.name && etag === version.etag && form === version.form && firstSeq === facts.highestFirst,
-  );
-  if (same) return { ...same, ...held };
+  const before = facts.open.find(({ name, etag }) => name === version.name && etag === version.etag);
+  // Whoever ends in order lets the file go, at 0.
+  const died = before !== undefined && before.holder !== by.holder && before.heldUntilMs > 0;
+  const deaths = (before?.deaths ?? 0) + (died ? 1 : 0);
+  const held = { holder: by.holder, heldUntilMs: by.untilMs, deaths };
+  if (before?.form === version.form && before.firstSeq === facts.highestFirst) return { ...before, ...held };
   const used = Math.max(facts.highestFirst, facts.appliedSeq);
   const firstSeq = used < 0 ? 0 : (Math.floor(used / DROP_BLOCK) + 1) * DROP_BLOCK;
   return { ...version, ...held, state: 'reading', firstSeq, sendId: by.sendId, begunMs: by.nowMs };

@@ -37,11 +37,21 @@ export const toDropped = (row: DroppedRow): HeldDrop => ({
   holder: row.holder,
   heldUntilMs: Number(row.heldUntilMs),
   begunMs: Number(row.begunMs),
-  ...defined({
-    endedMs: row.endedMs === null ? undefined : Number(row.endedMs),
-    result: row.result === null ? undefined : (JSON.parse(row.result) as DropResult),
-  }),
+  ...resultOf(row),
 });
+
+/** While a file is read the column holds what is known of its readers, and then what became of it. */
+function resultOf({ state, endedMs, result }: DroppedRow): Pick<HeldDrop, 'deaths' | 'endedMs' | 'result'> {
+  const said: unknown = result === null ? undefined : JSON.parse(result);
+  if (state === 'reading') return { deaths: (said as Deaths | undefined)?.deaths ?? 0 };
+  return { deaths: 0, endedMs: Number(endedMs), ...defined({ result: said as DropResult | undefined }) };
+}
+
+interface Deaths {
+  readonly deaths: number;
+}
+
+export const readersText = ({ deaths }: Deaths): string => JSON.stringify({ deaths });
 
 export function dropCounts(
   rows: readonly { readonly state: string; readonly n: number | string }[],

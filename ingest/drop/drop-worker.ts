@@ -61,6 +61,8 @@ export interface DropWorker {
 const MOST_FILES = 100_000;
 /** Whoever reads a file says so again and again; after this time without a word he is gone. */
 const HOLD_MS = 60_000;
+/** A file in whose middle so many readers ended without a word is not given to another one. */
+const MOST_DEATHS = 3;
 
 type Counts = { -readonly [K in keyof DropStats]: DropStats[K] };
 
@@ -140,6 +142,7 @@ export function createRound(options: DropOptions, { counts, ending, giveUp }: Ro
   const readOne = async (found: FoundFile): Promise<void> => {
     const file = await claim(found);
     if (!file) return;
+    if (file.deaths >= MOST_DEATHS) return end(file, 'failed', await deadlyResult(store, file));
     const hold = beatOf(() => store.holdDropped(file.name, holder, Date.now() + HOLD_MS));
     const read = await withHold(hold, async () => readOrFail(file, found, formats, { ...common, hold }));
     if (read.kind !== 'left') return end(file, read.kind, read.result);
@@ -174,6 +177,15 @@ export function createRound(options: DropOptions, { counts, ending, giveUp }: Ro
 async function goneResult(store: Store, { sendId }: DroppedFile): Promise<DropResult> {
   const tally = (await store.readSend(sendId)) ?? EMPTY_TALLY;
   const reason = `it went away while it was read: ${tally.readings} of its readings are in windows. Put it there again`;
+  return { read: tally.readings, tally, missing: 0, notGood: 0, reason };
+}
+
+/** It would end the next worker too, and with it the ingestion of everything else. */
+async function deadlyResult(store: Store, { sendId, deaths }: DroppedFile): Promise<DropResult> {
+  const tally = (await store.readSend(sendId)) ?? EMPTY_TALLY;
+  const reason =
+    `${deaths} workers ended while they read it, as for want of memory: it is left alone. Put it there in smaller ` +
+    'parts (of Parquet, in smaller row groups), or give ingest workers more memory and run fleetscore drop retry';
   return { read: tally.readings, tally, missing: 0, notGood: 0, reason };
 }
 

@@ -1,6 +1,6 @@
 /** Files of the drop: as in the embedded store. */
 import { claimDrop, type HeldDrop } from '../../domain/drop.ts';
-import { DROPPED_COLUMNS, dropCounts, dropKey, toDropped, type DroppedRow } from '../dropped-rows.ts';
+import { DROPPED_COLUMNS, dropCounts, dropKey, readersText, toDropped, type DroppedRow } from '../dropped-rows.ts';
 import type { DropStore } from '../store.ts';
 import type { Database, Transaction } from './connection.ts';
 import { tsql } from './statement.ts';
@@ -35,11 +35,12 @@ export const DROPPED_SQL = {
       ...HOLDER,
       heldUntilMs: 'BIGINT',
       begunMs: 'BIGINT',
+      result: 'NVARCHAR(MAX)',
     },
     `
     INSERT INTO dropped_files
-      (id, name, etag, form, bytes, state, first_seq, send_id, holder, held_until_ms, begun_ms)
-    VALUES (@id, @name, @etag, @form, @bytes, @state, @firstSeq, @sendId, @holder, @heldUntilMs, @begunMs)`,
+      (id, name, etag, form, bytes, state, first_seq, send_id, holder, held_until_ms, begun_ms, result)
+    VALUES (@id, @name, @etag, @form, @bytes, @state, @firstSeq, @sendId, @holder, @heldUntilMs, @begunMs, @result)`,
   ),
   hold: tsql(
     { untilMs: 'BIGINT', ...ID, ...HOLDER },
@@ -116,5 +117,6 @@ async function put(tx: Transaction, file: HeldDrop): Promise<void> {
     holder,
     heldUntilMs,
     begunMs,
+    result: readersText(file),
   });
 }

@@ -1,6 +1,6 @@
 /** Files of the drop. */
 import { claimDrop, type HeldDrop } from '../../domain/drop.ts';
-import { DROPPED_COLUMNS, dropCounts, dropKey, toDropped, type DroppedRow } from '../dropped-rows.ts';
+import { DROPPED_COLUMNS, dropCounts, dropKey, readersText, toDropped, type DroppedRow } from '../dropped-rows.ts';
 import type { DropStore } from '../store.ts';
 import type { Connection } from './connection.ts';
 
@@ -13,7 +13,7 @@ export const DROPPED_SQL = {
   put: `
     INSERT OR REPLACE INTO dropped_files
       (id, name, etag, form, bytes, state, first_seq, send_id, holder, held_until_ms, begun_ms, ended_ms, result)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`,
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
   hold: `UPDATE dropped_files SET held_until_ms = ? WHERE id = ? AND holder = ? AND state = 'reading'`,
   end: `
     UPDATE dropped_files SET state = ?, ended_ms = ?, result = ?, held_until_ms = 0
@@ -27,8 +27,8 @@ export function droppedMethods(db: Connection): DropStore {
   const seqOf = (row: { readonly seq: number | null } | undefined): number => row?.seq ?? -1;
   const put = (file: HeldDrop): void => {
     const { name, etag, form, bytes, state, firstSeq, sendId, holder, heldUntilMs, begunMs } = file;
-    const key = dropKey(name);
-    db.run(DROPPED_SQL.put, key, name, etag, form, bytes, state, firstSeq, sendId, holder, heldUntilMs, begunMs);
+    const place = [dropKey(name), name, etag, form, bytes, state, firstSeq, sendId];
+    db.run(DROPPED_SQL.put, ...place, holder, heldUntilMs, begunMs, readersText(file));
   };
   return {
     listDropped: ({ state, limit = ALL } = {}) =>

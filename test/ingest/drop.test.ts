@@ -272,6 +272,21 @@ test('a file that goes away while it is read fails, and is known as such', async
   expect((await recordOf('a.csv'))!.result!.reason).toMatch(/went away while it was read/);
 });
 
+test('a file in whose middle worker after worker ends is left alone, so that ingestion goes on', async () => {
+  await put('deadly.csv', csv(readings(10)));
+  for await (const entry of box.list()) {
+    for (const [i, holder] of ['a', 'b', 'c'].entries())
+      await store.claimDropped(
+        { name: entry.name, etag: entry.etag, form: 'v', bytes: entry.bytes },
+        { source: DROP_SOURCE, holder, nowMs: T0 + i * 10, untilMs: T0 + i * 10 + 5, sendId: holder },
+      );
+  }
+  await put('next.csv', csv(readings(10, 'next')));
+  await worker().round();
+  expect(await store.countDropped()).toEqual({ reading: 0, done: 1, failed: 1 });
+  expect((await recordOf('deadly.csv'))!.result!.reason).toMatch(/^3 workers ended while they read it/);
+});
+
 test('trouble of the store is no fault of the file, and no batch waits for files', async () => {
   await put('a.csv', csv(readings(10)));
   const refusing = Object.assign(Object.create(store) as Store, {

@@ -28,7 +28,13 @@ export function droppedContract(tools: ContractTools): void {
     expect(await store.claimDropped(version('one.csv'), by('b', T0 + 80_000))).toBeUndefined();
     // The same version goes on under the same numbers, time and tally.
     const taken = await store.claimDropped(version('one.csv'), by('b', T0 + 90_000));
-    expect(taken).toMatchObject({ firstSeq: mine.firstSeq, begunMs: T0, sendId: 'of-a', holder: 'b' });
+    expect(taken).toMatchObject({ firstSeq: mine.firstSeq, begunMs: T0, sendId: 'of-a', holder: 'b', deaths: 1 });
+    expect(mine.deaths).toBe(0);
+    // One that ends in order has let it go, and no other has ended.
+    await store.holdDropped('one.csv', 'b', 0);
+    const again = await store.claimDropped(version('one.csv'), by('b', T0 + 91_000));
+    expect(again).toMatchObject({ firstSeq: mine.firstSeq, deaths: 1 });
+    expect((await store.listDropped({ state: 'reading' }))[0]).toMatchObject({ name: 'one.csv', deaths: 1 });
     expect(await store.endDropped('one.csv', 'a', { state: 'done', endedMs: T0, result })).toBe(false);
     expect(await store.forgetDropped('one.csv')).toBe(false);
     expect(await store.endDropped('one.csv', 'b', { state: 'done', endedMs: T0 + 95_000, result })).toBe(true);
