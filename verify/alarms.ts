@@ -6,6 +6,7 @@
 import type { EvidenceItem, Stretch } from '../alarms/evidence.ts';
 import { alarmOf } from '../alarms/flags.ts';
 import { decide, overlaps, rulesOf, servedOf, type DecideDeps } from '../batches/decide-alarms.ts';
+import { keptBlobs } from '../batches/kept-blobs.ts';
 import type { AlarmRecord } from '../domain/alarm.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { AlarmCandidate, AlarmProgress, Batch, Store } from '../storage/store.ts';
@@ -18,8 +19,10 @@ const PAGE = 5_000;
 /** Notices are decided on just after alarms. */
 const TOLD_AFTER_MS = 900_000;
 
-export async function checkAlarms(deps: DecideDeps, batch: Batch, findings: Findings, nowMs: number): Promise<void> {
-  const { store } = deps;
+export async function checkAlarms(given: DecideDeps, batch: Batch, findings: Findings, nowMs: number): Promise<void> {
+  const { store } = given;
+  // Many sensors share a file, and batches that overlap are read for each of them.
+  const deps = { ...given, blobs: keptBlobs(given.blobs) };
   if (batch.manifest === undefined) return;
   const progress = await store.alarmProgress(batch.id);
   if (!progress.done) {

@@ -9,6 +9,7 @@ import { seeSchedules } from '../../connect/schedule-times.ts';
 import { openHubReader } from '../../connect/partitions.ts';
 import { STUCK_REMEDY, stuckWorkflows, type StuckWorkflow } from '../../connect/workflow-problems.ts';
 import { messageOf } from '../../domain/errors.ts';
+import { mapLimit } from '../../scoring/concurrency.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf as plural } from '../../report/format.ts';
 import { harmless } from '../../report/text-width.ts';
@@ -41,19 +42,18 @@ export interface VerifiedSince {
 /** Alarms are decided on after a batch is closed: so long it may be under way. */
 const DECIDING_MS = 600_000;
 const MOST_UNDECIDED = 1_000;
+/** Batches that are looked at side by side: most of the time is spent waiting for Blob. */
+const AT_ONCE = 4;
 
 /** @throws what store, Blob and Temporal throw when they do not answer: then nothing is proved */
 export async function checkSince(context: Context, sinceMs: number): Promise<VerifiedSince> {
   const [store, client] = [await context.store(), await context.client()];
   const batches = await begunSince(store, sinceMs);
   const ended = batches.filter(hasEnded);
-  const broken: VerifyReport[] = [];
-  let rows = 0;
-  for (const { id } of ended) {
+  const reports = await mapLimit(ended, AT_ONCE, async ({ id }) => {
     const report = await verify(context, id);
-    rows += report.rows;
-    if (foundIn(report) > 0) broken.push(report);
-  }
+    return { rows: report.rows, broken: foundIn(report) > 0 ? [report] : [] };
+  });
   const question = { nowMs: Date.now(), sinceMs, keepBatchesMs: context.config.keep.batchesMs };
   const gaps = [...(await findGaps(store, await seeSchedules(client), question))].flatMap(([schedule, of]) =>
     of.filter(({ state }) => state !== 'running').map((gap) => ({ schedule, gap })),
@@ -63,8 +63,8 @@ export async function checkSince(context: Context, sinceMs: number): Promise<Ver
   return {
     batches: ended.length,
     open: batches.length - ended.length,
-    rows,
-    broken,
+    rows: reports.reduce((sum, { rows }) => sum + rows, 0),
+    broken: reports.flatMap(({ broken }) => broken),
     gaps,
     stuck,
     undecided,
