@@ -217,9 +217,10 @@ async function blob(context: Context): Promise<string | Note> {
   // First, and without a call: on a full disk the server tries long.
   const room = isOwnBlob(config.home, config.blob) ? ownRoom(config.home) : undefined;
   await blobs.prepare();
-  const id = await checkDeployment(await context.store(), blobs);
+  const store = await context.store();
+  const [id, isWritten] = await Promise.all([checkDeployment(store, blobs), provesWrite(blobs)]);
   const of = `all containers there${id === undefined ? '' : `, of deployment ${id}`}`;
-  if (!(await provesWrite(blobs)))
+  if (!isWritten)
     return note(`answers, ${of}; this identity may not write models, so whether there is room was not tried`);
   return `answers and takes what is written, ${of}${room === undefined ? '' : `, ${formatBytes(room)} free on its disk`}`;
 }
