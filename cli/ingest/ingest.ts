@@ -31,7 +31,7 @@ export async function status(context: Context, options: { rateOver: string }): P
     context.config.eventHubs.connection === undefined
       ? undefined
       : await askHub((await import('../../connect/partitions.ts')).openHubReader(context.config));
-  if (first.length > 0) await sleep(watchMs - (performance.now() - started));
+  if (first.length > 0) await sleep(Math.max(0, watchMs - (performance.now() - started)));
   const progress = (await store.listProgress()).filter((p) => hub === undefined || p.source === hub.source);
   const tookMs = performance.now() - started;
   const states = partitionStates(progress, hub?.source, hub?.ends);

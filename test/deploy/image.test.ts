@@ -241,6 +241,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'audit.ts': ['operator'],
   'batch-sql.ts': ['control'],
   'chunks.ts': ['control', 'scoring'],
+  'dropped.ts': ['ingest', 'operator'],
   'ingest.ts': ['ingest'],
   'notices.ts': ['control'],
   'outcomes.ts': ['control', 'scoring'],
