@@ -72,7 +72,8 @@ function line(kind: string, cases: readonly Compared[]): string {
   return (
     `| ${kind} | ${cases.some((one) => one.note !== undefined) ? 'yes, with a note on ties' : 'yes'} | ${ways} ` +
     `| ${total((one) => one.rows)} | ${total((one) => one.differ)} | ${worst === 0 ? '0' : worst.toExponential(0)} ` +
-    `| ${total((one) => one.otherInPack)} | ${rate((one) => one.alonePerSecond)} | ${rate((one) => one.packedPerSecond)} |`
+    `| ${total((one) => one.otherInPack)} | ${rate((one) => one.alonePerSecond)} ` +
+    `| ${rate((one) => one.packedPerSecond)} |`
   );
 }
 

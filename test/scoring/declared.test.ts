@@ -11,6 +11,7 @@ import { sensorsWithModels } from '../../scoring/challenger.ts';
 import { withMetadata } from '../../scoring/model-metadata.ts';
 import { publishModels, type PublishOptions } from '../../scoring/publish.ts';
 import { setThreshold } from '../../scoring/set-threshold.ts';
+import { tryOnWindows } from '../../scoring/try-on-windows.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { PlannedSensor, SeriesBlock, Store } from '../../storage/store.ts';
 import { tuneThreshold } from '../../verify/tune-threshold.ts';
@@ -287,6 +288,41 @@ test('sensors too slow for what their models look back on are told at publishing
       ) as unknown,
     },
   ]);
+});
+
+test('models are tried on windows of the store: what they flag, and which flag most', async () => {
+  const path = folder({
+    'model_try_quiet.onnx': svmBytes(1),
+    'model_try_turned.onnx': binarizerBytes(0, 'anomaly=1'),
+    'model_try_empty.onnx': svmBytes(1),
+  });
+  const { release } = await publish(path);
+  const engines: ScoringEngine[] = [];
+  const open = async (): Promise<ScoringEngine> => {
+    engines.push(await createScoringEngine({ blobs: server.blobs, cacheDir: join(dir, 'tried'), threads: 1 }));
+    return engines[0]!;
+  };
+  expect(await tryOnWindows(store, open, release, FLEET)).toBeUndefined();
+  expect(engines).toHaveLength(0);
+  const idOf = new Map((await store.listReleaseModels(release)).map(({ sensor, sensorId }) => [sensor, sensorId]));
+  for (const sensor of ['quiet', 'turned']) {
+    const values = new Float64Array(1_500).fill(1);
+    values.fill(60, 1_490);
+    await store.loadWindows({
+      sensorIdFrom: idOf.get(sensor)!,
+      startMs: 0,
+      stepMs: INTERVAL_MS,
+      windowsPerSensor: values.length,
+      values,
+    });
+  }
+  expect(await tryOnWindows(store, open, release, FLEET)).toEqual({
+    sensors: 2,
+    windows: 2_000,
+    anomalies: 10 + 1_000,
+    loud: [{ device: 'try', sensor: 'turned', windows: 1_000, anomalies: 1_000 }],
+    failed: [],
+  });
 });
 
 const CASES = join(REFERENCE, '..', 'review', 'cases', 'mlnet');

@@ -34,7 +34,7 @@ test('a model that hangs on some data fails its sensors, the others are scored, 
   while (engine.stuckThreads() > 0) await sleep(50);
 }, 120_000);
 
-test('slow models of a chunk share a bound: once it is used up the others get a second, and quick ones are scored', async () => {
+test('slow models of a chunk share a bound: then others get a second, and quick ones are scored', async () => {
   const engine = await engineWith({ threads: 1, modelTimeoutMs: 3_000, slowModels: 1 });
   // Each hangs for hours on data above its own limit, so each is a model of its own.
   const slow = await Promise.all(
