@@ -16,15 +16,10 @@ from plain_objects import Array, Estimator, Refused
 from pyod_detectors import PYOD, verdict
 from sklearn_model import parameters_of
 from transformers import TRANSFORMERS, pipeline_steps, transform
+from ways import not_converted
 
 # The features of a window (scoring/features.ts).
 FEATURE = re.compile(r"(mean|min|max|last|count)(\[-[1-9]\d?\])?")
-WAYS = (
-    (("torch", "keras", "tensorflow", "PyOD AutoEncoder", "PyOD VAE"), "export the network with torch.onnx.export(..., dynamic_shapes=..., external_data=False) and publish the ONNX file"),
-    (("lightgbm", "xgboost", "catboost"), "convert it with onnxmltools, add label and scores, and publish the ONNX file"),
-    (("sklearn.",), "where skl2onnx has a converter: to_onnx(model, X[:1].astype('float32'), target_opset={'': 15, 'ai.onnx.ml': 3}), then publish the ONNX file"),
-)
-DOCS = "recipes: docs/models.md"
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ def build(found: Steps, features=None) -> Built:
     steps = _flat(found.steps)
     detector = steps[-1] if steps else None
     if not is_detector(detector):
-        raise Refused(name_of(detector) if len(steps) == 1 else f"a Pipeline of {', '.join(map(short_name, steps)) or 'nothing'}")
+        raise Refused(name_of(detector) if len(steps) == 1 else _pipeline_of(steps))
     kind = ", ".join(map(short_name, steps))
     decides = detector.kind not in DENSITIES
     if decides and found.threshold is not None:
@@ -115,6 +110,13 @@ def _flat(steps):
     return flat
 
 
+def _pipeline_of(steps):
+    """A Pipeline that does not end with a detector, and what to do with what it ends with."""
+    names = f"a Pipeline of {', '.join(map(short_name, steps)) or 'nothing'}"
+    last = steps[-1] if steps else None
+    return f"{names}: {not_converted(last)}" if isinstance(last, Estimator) and not is_transformer(last) else names
+
+
 def short_name(step):
     if not isinstance(step, Estimator):
         return type(step).__name__
@@ -128,8 +130,7 @@ def name_of(found):
         return f"a {type(found).__name__}"
     if is_transformer(found):
         return f"a {found.kind} alone, without a detector"
-    way = next((way for heads, way in WAYS if found.kind.startswith(heads) or found.path.startswith(heads)), None)
-    return found.path + (f", which is not converted ({way}; {DOCS})" if way else "")
+    return not_converted(found)
 
 
 def _width(steps):

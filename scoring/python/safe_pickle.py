@@ -10,6 +10,7 @@ import pickle
 import struct
 
 from plain_objects import Array, DType, Estimator, Plain, Refused
+from ways import named
 
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
@@ -122,7 +123,7 @@ class _Reader(pickle._Unpickler):
         if known is not None:
             return known
         if module.split(".")[0] not in SHELLS and not module.startswith("numpy.random"):
-            raise Refused(f"{module}.{name}")
+            raise Refused(named(f"{module}.{name}"))
         if name.isidentifier() and (module, name) not in self.shells:
             self.shells[module, name] = shell(module, name)
         return self.shells[module, name]

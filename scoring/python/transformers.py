@@ -9,6 +9,7 @@ import numpy as np
 
 from attributes import Attributes
 from plain_objects import Array, Estimator, Refused
+from ways import not_converted
 
 
 def standard_scaler(g, x, width, a):
@@ -266,7 +267,7 @@ def transform(g, x, width, step):
             x, width = transform(g, x, width, inner)
         return x, width
     if not isinstance(step, Estimator) or step.kind not in TRANSFORMERS:
-        raise Refused(step.path if isinstance(step, Estimator) else f"a {type(step).__name__} where a transformer is expected")
+        raise Refused(not_converted(step) if isinstance(step, Estimator) else f"a {type(step).__name__} where a transformer is expected")
     return TRANSFORMERS[step.kind](g, x, width, Attributes(step))
 
 

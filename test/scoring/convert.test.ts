@@ -126,6 +126,21 @@ test('code in a pickle never runs, and the good models beside it are converted',
   expect(errorOf(models, 'model_a_build')).toContain('found a state for a function');
 });
 
+test.each([
+  [
+    'a function whose code is in the file',
+    'ccloudpickle.cloudpickle\n_make_function\n.',
+    /never run: save the fitted model/,
+  ],
+  ['another library', 'clightgbm.sklearn\nLGBMRegressor\n)\x81.', /convert it with onnxmltools/],
+  ['a network', 'ctorch.nn.modules.container\nSequential\n)\x81.', /torch\.onnx\.export/],
+  ['a detector of PyOD', 'cpyod.models.ocsvm\nOCSVM\n)\x81.', /OCSVM, which is not converted \(of PyOD ECOD/],
+  ['a model of scikit-learn', 'csklearn.cluster._kmeans\nKMeans\n)\x81.', /where skl2onnx has a converter: to_onnx/],
+])('what is not converted is told with the way that works: %s', async (_, text, way) => {
+  const { models } = await convert(folder({ model_way_1: Buffer.from(`\x80\x02${text}`, 'latin1') }));
+  expect(errorOf(models, 'model_way_1')).toMatch(way);
+});
+
 test('broken, foreign and ambiguous files are refused one by one', async () => {
   const good = pickle('model_old_form');
   const foreign = `ccatboost.core\nCatBoost\n(tR.`;

@@ -1,0 +1,21 @@
+"""What is not converted, by name, and the way that works for it."""
+
+WAYS = (
+    (("torch", "keras", "tensorflow", "PyOD AutoEncoder", "PyOD VAE"), "export the network with torch.onnx.export(..., dynamic_shapes=..., external_data=False) and publish the ONNX file"),
+    (("lightgbm", "xgboost", "catboost"), "convert it with onnxmltools, add label and scores, and publish the ONNX file"),
+    (("cloudpickle",), "a class or function whose code is in the file, which is never run: save the fitted model itself, such as search.best_estimator_"),
+    (("pyod.", "PyOD"), "of PyOD ECOD, COPOD, HBOS, IForest, KNN, LOF and PCA are; fit the model of scikit-learn that it wraps, such as OneClassSVM"),
+    (("sklearn.",), "where skl2onnx has a converter: to_onnx(model, X[:1].astype('float32'), target_opset={'': 15, 'ai.onnx.ml': 3}), then publish the ONNX file"),
+)
+DOCS = "recipes: docs/models.md"
+
+
+def not_converted(found):
+    """For people: the class of an Estimator, and its way where there is one."""
+    return named(found.path, found.kind)
+
+
+def named(path, kind=""):
+    """The same of a class that is only known by its name."""
+    way = next((way for heads, way in WAYS if kind.startswith(heads) or path.startswith(heads)), None)
+    return path + (f", which is not converted ({way}; {DOCS})" if way else "")
