@@ -61,6 +61,8 @@ async function unpack(tarball: string): Promise<void> {
   }
 }
 
+const isHealthy = (doctor: unknown): boolean => (doctor as { readonly healthy: boolean }).healthy;
+
 test('npm pack, installed, fleetscore: the stack comes up from built JavaScript', async () => {
   await run(process.execPath, [join(ROOT, 'bin', 'build.js')], { cwd: ROOT, env });
   const { stdout } = await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], {
@@ -87,13 +89,18 @@ test('npm pack, installed, fleetscore: the stack comes up from built JavaScript'
     });
   await fleetscore('up', '--detach', '--ports', 'auto');
   try {
-    // By itself: it takes what does not answer within seconds for trouble.
-    const doctor = await fleetscore('doctor');
+    // It gives up what does not answer within seconds, as on a busy machine, and says so: it is asked again.
+    const examined = async (): Promise<unknown> => {
+      const { stdout } = await fleetscore('doctor').catch((error: { readonly stdout: string }) => error);
+      return JSON.parse(stdout) as unknown;
+    };
+    let doctor = await examined();
+    for (const end = Date.now() + 240_000; !isHealthy(doctor) && Date.now() < end;) doctor = await examined();
+    expect(doctor).toMatchObject({ healthy: true });
     const [workers, published] = await Promise.all([
       fleetscore('workers', 'status'),
       fleetscore('models', 'publish', join(installed, 'dist', 'samples', 'models')),
     ]);
-    expect(JSON.parse(doctor.stdout)).toMatchObject({ healthy: true });
     // Built, it is the same version for Temporal as the sources that it was built of.
     expect(JSON.parse(workers.stdout)).toMatchObject({ current: buildId() });
     expect(JSON.parse(published.stdout)).toMatchObject({ models: 60 });

@@ -20,12 +20,13 @@ import { startCodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys } from '../../payloads/keys.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { connectClient } from '../../connect/temporal.ts';
-import { runCli, TOOLS, type CliResult } from '../support/cli.ts';
+import { TOOLS, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { pidsOf } from '../support/stack-pids.ts';
 import { startTelemetryReceiver } from '../support/telemetry-receiver.ts';
 import { tempDir } from '../support/temp.ts';
+import { useWarmCli } from '../support/warm-cli.ts';
 
 const marked = (): string => `MARKED${randomBytes(16).toString('hex')}`;
 const [ours, foreign] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
@@ -51,12 +52,13 @@ const PERIOD = ['--from', FROM, '--to', TO] as const;
 const SENSORS = SAMPLE_FLEET.slice(0, 3);
 const corrupt = SENSORS[2]!;
 
+const call = useWarmCli();
 /** What the commands printed, all of it. */
 const printed: string[] = [];
 const stack = useStack('encrypted', { env: ENV, scoringWorkers: 0 });
 
 async function cli(args: readonly string[], env: Readonly<Record<string, string>> = ENV): Promise<CliResult> {
-  const result = await runCli(stack.home, args, env);
+  const result = await call(stack.home, args, env);
   printed.push(result.stdout, result.stderr);
   return result;
 }

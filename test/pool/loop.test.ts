@@ -19,12 +19,13 @@ import { DEFAULT_POOL, poolWorkflowId, type PoolSettings } from '../../pool/sett
 import { scalePool } from '../../workflows/scale-pool.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import { connectWorker } from '../../connect/temporal.ts';
-import { runCli, type CliResult } from '../support/cli.ts';
+import type { CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { tempDir } from '../support/temp.ts';
+import { useWarmCli } from '../support/warm-cli.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
-const SENSORS = 24;
+const SENSORS = 12;
 const settings: PoolSettings = {
   ...DEFAULT_POOL,
   name: 'test',
@@ -90,7 +91,8 @@ async function told<T>(ask: () => Promise<T>, isWhole: (said: T) => boolean): Pr
 const isZero = (s: PoolState): boolean =>
   s.seen !== undefined && s.seen.ready === 0 && s.seen.coming === 0 && pool.pids().length === 0;
 
-const cli = (...args: string[]): Promise<CliResult> => runCli(stack.home, args, { FLEETSCORE_POOL: 'test' });
+const call = useWarmCli();
+const cli = (...args: string[]): Promise<CliResult> => call(stack.home, args, { FLEETSCORE_POOL: 'test' });
 
 beforeAll(async () => {
   expect((await stack.cli('models', 'publish', modelsOf(SENSORS, join(stack.home, 'models')))).code).toBe(0);
@@ -252,7 +254,7 @@ test('models that name a pool are scored by the workers of that pool, the rest b
 
 test('a node is ready before its scheduled batch is due, and goes when no batch comes any more', async () => {
   expect(
-    (await stack.cli('schedule', 'create', 'often', '--every', '20s', '--period', '5s', '--wait-for-readings', '0s'))
+    (await stack.cli('schedule', 'create', 'often', '--every', '15s', '--period', '5s', '--wait-for-readings', '0s'))
       .code,
   ).toBe(0);
   const warm = await until(
