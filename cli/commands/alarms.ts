@@ -11,7 +11,7 @@ export function registerAlarms(program: Command): void {
     .command('list')
     .description('list alarms that are active, latched or not acknowledged; the newest first')
     .option('--all', 'also those that are over and acknowledged')
-    .option('--device <name>', 'only of this device')
+    .option('--device <device>', 'only of this device')
     .addOption(new Option('--kind <kind>', 'only of this kind').choices(ALARM_KINDS))
     .addOption(new Option('--severity <n>', 'only from this severity on').argParser(asWhole(1, 1000)))
     .addOption(new Option('--limit <n>', 'at most this many').argParser(asWhole(1)).default(100))
@@ -65,7 +65,7 @@ export function registerAlarms(program: Command): void {
     .argument('[file]', 'rules to try (default: the defaults)')
     .addOption(fromOption().makeOptionMandatory())
     .addOption(toOption().makeOptionMandatory())
-    .option('--device <name>', 'only of this device')
+    .option('--device <device>', 'only of this device')
     .action(does(() => import('../alarms/try.ts'), 'tryRules'));
 }
 

@@ -7,7 +7,7 @@ import type { Argument, Command, Option } from 'commander';
 /** The hidden command that the scripts of `completion` call. */
 export const COMPLETE = '__complete';
 
-export type NameKind = 'batch' | 'device/sensor' | 'device' | 'schedule' | 'release';
+export type NameKind = 'alarm' | 'batch' | 'device/sensor' | 'device' | 'schedule' | 'release';
 
 export type Possible =
   | { readonly kind: 'words'; readonly words: readonly string[] }
@@ -15,7 +15,14 @@ export type Possible =
   | { readonly kind: 'files' }
   | { readonly kind: 'nothing' };
 
-const KINDS: ReadonlySet<string> = new Set<NameKind>(['batch', 'device/sensor', 'device', 'schedule', 'release']);
+const KINDS: ReadonlySet<string> = new Set<NameKind>([
+  'alarm',
+  'batch',
+  'device/sensor',
+  'device',
+  'schedule',
+  'release',
+]);
 const FILES = /^(?:file|dir|folder|out)$/;
 const NOTHING: Possible = { kind: 'nothing' };
 

@@ -74,6 +74,9 @@ async function namesOf(context: Context, possible: Possible, typed: string): Pro
 
 async function namesIn(store: Store, kind: NameKind, typed: string): Promise<readonly string[]> {
   switch (kind) {
+    case 'alarm':
+      // Those that wait for somebody, the newest first.
+      return (await store.listAlarms({ retain: true, limit: MOST })).map(({ id }) => id);
     case 'batch':
       return (await store.listBatches({ limit: MOST })).map(({ id }) => id);
     case 'schedule':

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { ack, comment, shelve } from '../../cli/alarms/act.ts';
 import { list } from '../../cli/alarms/list.ts';
 import { check, rules, use } from '../../cli/alarms/rules.ts';
+import { complete } from '../../cli/stack/completion.ts';
+import { createProgram } from '../../cli/program.ts';
 import { history, show } from '../../cli/alarms/show.ts';
 import type { Context } from '../../cli/frame/context.ts';
 import { NO_MARKS } from '../../domain/alarm.ts';
@@ -61,6 +63,14 @@ test('what is wrong, what was done, and what is left out while it is shelved', a
   );
   await expect(show(context, {}, 'nope')).rejects.toMatchObject({ code: 'ALARM_UNKNOWN' });
   await expect(ack(context, {}, 'abc')).rejects.toMatchObject({ code: 'ALARM_REFUSED' });
+});
+
+test('completion offers the alarms that wait for somebody', async () => {
+  const program = await createProgram([]);
+  const words = (...typed: string[]) => complete(context, program, ['alarms', ...typed]);
+  expect((await words('show', '')).data).toEqual({ words: ['abc'] });
+  expect((await words('ack', 'ab')).data).toEqual({ words: ['abc'] });
+  expect((await words('ack', 'x')).data).toEqual({ words: [] });
 });
 
 test('rules are checked, and hold once they are used', async () => {

@@ -102,6 +102,8 @@ test.each([
   [[''], { kind: 'words', words: expect.arrayContaining(['batch', 'explain', 'init']) }],
   [['batch', ''], { kind: 'words', words: expect.arrayContaining(['run', 'list', 'show']) }],
   [['batch', 'show', ''], { kind: 'names', of: 'batch' }],
+  [['alarms', 'ack', ''], { kind: 'names', of: 'alarm' }],
+  [['alarms', 'list', '--device', ''], { kind: 'names', of: 'device' }],
   [['explain', 'pump'], { kind: 'names', of: 'device/sensor' }],
   [['batch', 'redrive', 'id', '--sensor', ''], { kind: 'names', of: 'device/sensor' }],
   [['sensors', 'list', '--device', ''], { kind: 'names', of: 'device' }],
@@ -122,6 +124,7 @@ test('value names are those that completion knows, or stand for what nobody can 
     leaf.registeredArguments.map((argument: Argument) => argument.name()),
   );
   const known = [
+    'alarm',
     'batch',
     'device/sensor',
     'schedule',
@@ -134,7 +137,7 @@ test('value names are those that completion knows, or stand for what nobody can 
     'role',
     'way',
   ];
-  const free = ['sensor', 'time', 'more', 'version', 'threshold', 'alarm', 'text'];
+  const free = ['sensor', 'time', 'more', 'version', 'threshold', 'text'];
   expect([...new Set(names)].filter((name) => ![...known, ...free].includes(name))).toEqual([]);
 });
 

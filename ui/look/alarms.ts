@@ -90,11 +90,11 @@ export function incidentsOf(alarms: readonly Alarm[]): Incident[] {
   }));
 }
 
-/** Active before ended, severe before mild, old before new. */
+/** Active before ended, severe before mild. What goes on: the longest first; what is over: what ended last. */
 const worse = (a: Alarm, b: Alarm): number =>
   Number(b.active) - Number(a.active) ||
   b.facts.severity - a.facts.severity ||
-  a.facts.sinceMs - b.facts.sinceMs ||
+  (a.active ? a.facts.sinceMs - b.facts.sinceMs : b.facts.lastMs - a.facts.lastMs) ||
   (a.id < b.id ? -1 : 1);
 
 function sorted(incidents: readonly Incident[], { sort, down }: AlarmQuery): Incident[] {

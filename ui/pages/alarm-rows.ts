@@ -65,7 +65,7 @@ export function stateText({ active, acked, marks, withdrawn, facts, shelving, un
     : html`<span class="dot"></span>${withdrawn ? 'Withdrawn' : html`Ended ${time(facts.clearedMs ?? facts.lastMs)}`}`;
   const seen = acked
     ? html`acknowledged${marks.ackedBy !== undefined && html` by ${marks.ackedBy}`}`
-    : html`<b>not acknowledged</b>`;
+    : html`<b class="nw">not acknowledged</b>`;
   return html`
     <span class="nw">${running}</span>
     <br><span class="soft">
@@ -104,7 +104,7 @@ export function incidentRow({ id, worst, first, alarms, sensors, devices }: Inci
       <td class="msg">${whatText(worst, context.normalOf(worst))}</td>
       <td class="nw">${time(first.facts.sinceMs)}</td>
       <td class="num">${lastedText(worst, context.asOfMs)}</td>
-      <td>${stateText(worst)}</td>
+      <td class="state">${stateText(worst)}</td>
       <td class="acts">
         ${!worst.acked && button(context.formToken, `${alarmHref(worst.id)}/ack`, 'Acknowledge', { back: context.back })}
         <a href="${alarmHref(worst.id)}" class="act-link">Details<span class="sr"> of the alarm of ${worst.device} ${worst.sensor}</span></a>
