@@ -138,6 +138,14 @@ export const INGEST = {
     { preset: 'on' },
     '`off` where Azure Event Hubs Capture itself writes the raw events: the ingest workers write none then.',
   ),
+  captureNames: variable(
+    'FLEETSCORE_CAPTURE_NAMES',
+    text,
+    {},
+    'How Azure Event Hubs Capture names its files, where that is not its default, such as ' +
+      '`{Namespace}/{EventHub}/{Year}-{Month}-{Day}/{PartitionId}_{Hour}_{Minute}_{Second}`: `ingest rebuild` reads such ' +
+      'files, `explain` and `readings` look for them, too.',
+  ),
   captureIntervalMs: variable(
     'FLEETSCORE_CAPTURE_INTERVAL',
     duration,

@@ -22,6 +22,8 @@ export interface CaptureNames {
   /** What every name begins with; names below it that are not of this hub are left out by `parse`. */
   readonly prefix: string;
   readonly parse: (name: string) => CaptureName | undefined;
+  /** What the names begin with up to the first token whose value is not given. */
+  readonly prefixOf: (known: Readonly<Record<string, string>>) => string;
 }
 
 /**
@@ -37,17 +39,28 @@ export function captureNamesOf(format: string, hub: HubName): CaptureNames {
   // The two names may be left out: then all files below the prefix are taken for this hub's.
   const missing = Object.keys(DIGITS).find((token) => !used.includes(token));
   if (missing !== undefined) throw wrong(format, `{${missing}} is missing`);
+  const ofHub: Readonly<Record<string, string>> = {
+    Namespace: hub.namespace.replace(/\.servicebus\..*$/i, ''),
+    EventHub: hub.hub,
+  };
   const seen = new Set<string>();
   const expression = parts.map((part, i) => {
     if (i % 2 === 0) return escaped(part);
-    if (part === 'Namespace') return escaped(hub.namespace.replace(/\.servicebus\..*$/i, ''));
-    if (part === 'EventHub') return escaped(hub.hub);
+    if (Object.hasOwn(ofHub, part)) return escaped(ofHub[part]!);
     if (seen.has(part)) return `\\k<${part}>`;
     seen.add(part);
     return `(?<${part}>${DIGITS[part]!})`;
   });
   const pattern = new RegExp(`^${expression.join('')}\\.avro$`, 'i');
-  return { prefix: parts[0]!, parse: (name) => named(name, pattern.exec(name)?.groups) };
+  const prefixOf = (known: Readonly<Record<string, string>>): string => {
+    const values = { ...ofHub, ...known };
+    const end = parts.findIndex((part, i) => i % 2 === 1 && values[part] === undefined);
+    return parts
+      .slice(0, end < 0 ? parts.length : end)
+      .map((part, i) => (i % 2 === 1 ? values[part]! : part))
+      .join('');
+  };
+  return { prefix: parts[0]!, parse: (name) => named(name, pattern.exec(name)?.groups), prefixOf };
 }
 
 function named(name: string, groups: Readonly<Record<string, string>> | undefined): CaptureName | undefined {

@@ -8,7 +8,8 @@ import { FleetscoreError } from '../domain/errors.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import { DAY_MS, type Period } from '../domain/time.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import { parseCaptureName, type CaptureName } from './capture.ts';
+import type { CaptureLayout, KnownTime } from './capture-layout.ts';
+import type { CaptureName } from './capture.ts';
 import { readCapture } from './capture-file.ts';
 import type { EventParser } from './parse-event.ts';
 
@@ -35,8 +36,8 @@ export interface RawSearch {
 
 export interface FindRawOptions {
   readonly blobs: BlobStore;
-  /** `{namespace}/{hub}/{partition}` of every partition. */
-  readonly folders: readonly string[];
+  /** Where raw capture lies. */
+  readonly layouts: readonly CaptureLayout[];
   readonly sensor: SensorKey;
   /** Of event time. */
   readonly period: Period;
@@ -85,7 +86,7 @@ async function eventsOf(blobs: BlobStore, name: string): Promise<ReturnType<type
 /** Files that can hold readings from the start of the period on, in order of arrival over all partitions. */
 async function* filesFrom({
   blobs,
-  folders,
+  layouts,
   period,
   clockSkewMs,
   nowMs = Date.now(),
@@ -93,57 +94,52 @@ async function* filesFrom({
   const fromMs = Math.max(0, period.fromMs - clockSkewMs);
   // The file that was open when the period began may lie in the folder of the day before.
   const before: CaptureName[] = [];
-  for await (const prefixes of daysFrom(blobs, folders, fromMs - DAY_MS, nowMs)) {
-    const files: CaptureName[] = [];
-    for (const prefix of prefixes) {
-      let last: CaptureName | undefined;
-      for await (const { name } of blobs.list(CONTAINERS.raw, prefix)) {
-        const file = parseCaptureName(name);
-        if (!file) continue;
-        if (file.timeMs >= fromMs) files.push(file);
-        else last = file;
+  // A format of names may say the day behind what is not known: then one prefix has the files of all days.
+  const listed = new Set<string>();
+  for await (const time of daysFrom(blobs, layouts, fromMs - DAY_MS, nowMs)) {
+    const files = new Map<string, CaptureName>();
+    for (const { prefixes, parse } of layouts)
+      for (const prefix of prefixes(time)) {
+        if (listed.has(prefix)) continue;
+        listed.add(prefix);
+        let last: CaptureName | undefined;
+        for await (const { name } of blobs.list(CONTAINERS.raw, prefix)) {
+          const file = parse(name);
+          if (!file) continue;
+          if (file.timeMs >= fromMs) files.set(name, file);
+          else if (!last || file.timeMs >= last.timeMs) last = file;
+        }
+        if (last) before.push(last);
       }
-      if (last) before.push(last);
-    }
-    yield* [...before.splice(0), ...files].sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
+    yield* [...before.splice(0), ...files.values()].sort((a, b) => a.timeMs - b.timeMs || a.order - b.order);
   }
 }
 
-/** Folders of one day after the other, of all partitions; years and months without a file cost one look each. */
+const two = (n: number): string => String(n).padStart(2, '0');
+
+/** One day after the other; years and months without a file cost one look each. */
 async function* daysFrom(
   blobs: BlobStore,
-  folders: readonly string[],
+  layouts: readonly CaptureLayout[],
   fromMs: number,
   toMs: number,
-): AsyncGenerator<readonly string[]> {
+): AsyncGenerator<KnownTime> {
   const first = new Date(Math.max(0, fromMs));
-  const two = (n: number): string => String(n).padStart(2, '0');
   for (let year = first.getUTCFullYear(); year <= new Date(toMs).getUTCFullYear(); year++) {
-    const inYear = await withFiles(
-      blobs,
-      folders.map((folder) => `${folder}/${year}/`),
-    );
-    for (let month = 0; month < 12 && inYear.length > 0; month++) {
-      const begins = Date.UTC(year, month);
-      const ends = Date.UTC(year, month + 1);
-      if (ends <= fromMs || begins > toMs) continue;
-      const inMonth = await withFiles(
-        blobs,
-        inYear.map((prefix) => `${prefix}${two(month + 1)}/`),
-      );
-      for (let day = begins; day < ends && inMonth.length > 0; day += DAY_MS)
-        if (day + DAY_MS > fromMs && day <= toMs)
-          yield inMonth.map((prefix) => `${prefix}${two(new Date(day).getUTCDate())}/`);
+    const Year = String(year);
+    if (!(await hasFiles(blobs, layouts, { Year }))) continue;
+    for (let month = 0; month < 12; month++) {
+      const [begins, ends] = [Date.UTC(year, month), Date.UTC(year, month + 1)];
+      const Month = two(month + 1);
+      if (ends <= fromMs || begins > toMs || !(await hasFiles(blobs, layouts, { Year, Month }))) continue;
+      for (let day = begins; day < ends; day += DAY_MS)
+        if (day + DAY_MS > fromMs && day <= toMs) yield { Year, Month, Day: two(new Date(day).getUTCDate()) };
     }
   }
 }
 
-async function withFiles(blobs: BlobStore, prefixes: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const prefix of prefixes)
-    for await (const _ of blobs.list(CONTAINERS.raw, prefix)) {
-      found.push(prefix);
-      break;
-    }
-  return found;
+async function hasFiles(blobs: BlobStore, layouts: readonly CaptureLayout[], time: KnownTime): Promise<boolean> {
+  for (const { prefixes } of layouts)
+    for (const prefix of prefixes(time)) for await (const _ of blobs.list(CONTAINERS.raw, prefix)) return true;
+  return false;
 }

@@ -142,7 +142,11 @@ interface Found {
  * Files that can hold readings from `fromMs` on, in the order of their events: the last file of each partition that
  * begins before, and all later ones, because late readings of the period can be in any of them.
  */
-async function captureFiles(blobs: BlobStore, { prefix, parse }: CaptureNames, fromMs: number): Promise<Found> {
+async function captureFiles(
+  blobs: BlobStore,
+  { prefix, parse }: Pick<CaptureNames, 'prefix' | 'parse'>,
+  fromMs: number,
+): Promise<Found> {
   const byPartition = new Map<string, CaptureName[]>();
   let otherNames = 0;
   let otherName: string | undefined;

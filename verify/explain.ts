@@ -10,8 +10,7 @@ import type { Window } from '../domain/reading.ts';
 import type { Sensor } from '../domain/sensor.ts';
 import { HOUR_MS, windowStart, type Period } from '../domain/time.ts';
 import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
-import { parseCaptureName } from '../ingest/capture.ts';
-import { hubFolder } from '../ingest/event.ts';
+import { captureLayouts, type CaptureLayout } from '../ingest/capture-layout.ts';
 import { findRaw, type RawSearch } from '../ingest/find-raw.ts';
 import type { EventParser } from '../ingest/parse-event.ts';
 import { ownWindows } from '../scoring/own-series.ts';
@@ -78,6 +77,8 @@ export interface ExplainDeps {
   /** As ingest reads events. */
   readonly parse: EventParser;
   readonly clockSkewMs: number;
+  /** How Event Hubs Capture names its files, where that is said. */
+  readonly captureNames?: string;
 }
 type Deps = ExplainDeps;
 
@@ -156,6 +157,7 @@ async function lineageOf(
         `Look closer with: fleetscore verify ${batch.id}`,
     );
   const { windowMs } = prediction;
+  const layouts = captureLayouts(await store.listProgress(), deps.captureNames);
   const window = await windowAt(store, sensor, span, fleet, windowMs);
   const readings = await readingsAt(store, sensor, span, fleet, windowMs);
   return {
@@ -170,12 +172,12 @@ async function lineageOf(
     ...(readings ? { readings } : {}),
     found: await findRaw({
       ...deps,
-      folders: await captureFolders(store),
+      layouts,
       sensor,
       period: span,
       times: readings?.tsMs ?? [],
     }),
-    captures: await captureFiles(store, blobs, span),
+    captures: await captureFiles(blobs, layouts, span),
     alarms: await alarmsAt(store, sensor, span),
     superseded,
   };
@@ -238,34 +240,31 @@ async function readingsAt(
   };
 }
 
-/** Folders of raw capture of the partitions that were read. */
-export async function captureFolders(store: Pick<Store, 'listProgress'>): Promise<string[]> {
-  const folders = (await store.listProgress()).map(({ source, partition }) => {
-    const [namespace, hub] = source.split('/') as [string, string];
-    return `${hubFolder({ namespace, hub })}/${partition}`;
-  });
-  // Several consumer groups read the same events.
-  return [...new Set(folders)];
-}
-
 /** Files of raw capture that were begun before the end of the window, and not long before it. */
-async function captureFiles(store: Store, blobs: BlobStore, { fromMs, toMs }: Period): Promise<string[]> {
-  const files: string[] = [];
-  for (const folder of await captureFolders(store)) {
-    let before: { readonly name: string; readonly timeMs: number } | undefined;
-    const times = Array.from(
-      { length: Math.ceil((toMs - fromMs) / HOUR_MS) + 1 },
-      (_, i) => fromMs + (i - 1) * HOUR_MS,
-    );
-    const hours = new Set([...times, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')));
-    for (const hour of hours)
-      for await (const { name } of blobs.list(CONTAINERS.raw, `${folder}/${hour}/`)) {
-        const file = parseCaptureName(name);
+async function captureFiles(
+  blobs: BlobStore,
+  layouts: readonly CaptureLayout[],
+  { fromMs, toMs }: Period,
+): Promise<string[]> {
+  const files = new Set<string>();
+  const times = Array.from({ length: Math.ceil((toMs - fromMs) / HOUR_MS) + 1 }, (_, i) => fromMs + (i - 1) * HOUR_MS);
+  const hours = new Set([...times, toMs].map((ms) => new Date(ms).toISOString().slice(0, 13)));
+  for (const { prefixes, parse } of layouts) {
+    const all = [...hours].flatMap((hour) => {
+      const [Year, Month, Day, Hour] = hour.split(/[-T]/) as [string, string, string, string];
+      return prefixes({ Year, Month, Day, Hour });
+    });
+    /** By partition: of what was begun before, only the newest can hold something of the window. */
+    const before = new Map<string, { readonly name: string; readonly timeMs: number }>();
+    for (const prefix of new Set(all))
+      for await (const { name } of blobs.list(CONTAINERS.raw, prefix)) {
+        const file = parse(name);
         if (!file || file.timeMs >= toMs) continue;
-        if (file.timeMs >= fromMs) files.push(name);
-        else if (!before || file.timeMs >= before.timeMs) before = { name, timeMs: file.timeMs };
+        if (file.timeMs >= fromMs) files.add(name);
+        else if (file.timeMs >= fromMs - HOUR_MS && file.timeMs >= (before.get(file.partition)?.timeMs ?? 0))
+          before.set(file.partition, file);
       }
-    if (before) files.push(before.name);
+    for (const { name } of before.values()) files.add(name);
   }
-  return files.sort();
+  return [...files].sort();
 }

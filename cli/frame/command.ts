@@ -14,8 +14,23 @@ export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
 /** Of what somebody gave: an argument, a setting, a file of settings. */
-const isUsage = (code: string): boolean =>
-  code.startsWith('INVALID_') || code === ('STORE_URL_INVALID' satisfies ErrorCode);
+const USAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'INVALID_ARGUMENT',
+  'INVALID_CONFIG',
+  'INVALID_DURATION',
+  'INVALID_FLAG',
+  'INVALID_LIMITS',
+  'INVALID_MAPPING',
+  'INVALID_NAME',
+  'INVALID_PAYLOAD_KEYS',
+  'INVALID_POOLS',
+  'INVALID_RELEASE',
+  'INVALID_REQUEST',
+  'INVALID_SIZES',
+  'INVALID_TIME',
+  'INVALID_ZONE',
+  'STORE_URL_INVALID',
+]);
 
 /** What a command gives back: text for people, data for programs. */
 export interface Output {
@@ -75,7 +90,7 @@ export async function report(error: unknown, json: boolean): Promise<void> {
   if (json) tellJson({ error: { code, message } });
   else tell(`${pc.red('error:')} ${message}`);
   if (process.env.FLEETSCORE_LOG_LEVEL === 'debug' && error instanceof Error) tell(error.stack ?? '');
-  process.exitCode = isUsage(code) ? EXIT_USAGE : EXIT_FAILED;
+  process.exitCode = USAGE_CODES.has(code) ? EXIT_USAGE : EXIT_FAILED;
 }
 
 let saidAll = false;

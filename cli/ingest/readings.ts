@@ -3,11 +3,11 @@ import { rawReader } from '../../connect/raw-reader.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime, parseTime, windowStart, type Period } from '../../domain/time.ts';
 import { firstWindowStart } from '../../domain/windowing.ts';
+import { captureLayouts } from '../../ingest/capture-layout.ts';
 import { findRaw, type RawReading, type RawSearch } from '../../ingest/find-raw.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount, formatNumberOf, formatValue } from '../../report/format.ts';
 import type { WindowReadings } from '../../storage/store.ts';
-import { captureFolders } from '../../verify/explain.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownSensor, type SensorWords } from '../frame/known.ts';
@@ -37,10 +37,11 @@ export async function show(
   const all = inPeriod(windows, period);
   const tsMs = all.tsMs.slice(0, options.limit);
   const readings = { ...all, tsMs, values: all.values.slice(0, options.limit) };
+  const raw = rawReader(context.config);
   const found = await findRaw({
     blobs: context.blobs(),
-    ...rawReader(context.config),
-    folders: await captureFolders(store),
+    ...raw,
+    layouts: captureLayouts(await store.listProgress(), raw.captureNames),
     sensor,
     period,
     times: tsMs,

@@ -36,7 +36,7 @@ export async function rebuild(
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,
       period: { fromMs: from, toMs: to },
-      ...defined({ names, otherRules }),
+      ...defined({ names: names ?? config.ingest.captureNames, otherRules }),
       settings: ingestSettings(config),
       log: TROUBLE,
       signal: stop.signal,

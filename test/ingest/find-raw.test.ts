@@ -1,5 +1,7 @@
 /** Raw readings by the time they were measured, however much later they arrived. */
 import { afterAll, beforeAll } from '@jest/globals';
+import { writeCapture } from '../../ingest/capture-file.ts';
+import { captureLayouts, ownLayout, type CaptureLayout } from '../../ingest/capture-layout.ts';
 import { findRaw } from '../../ingest/find-raw.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
@@ -28,7 +30,7 @@ test('readings of a history are found in the files of the day they arrived, with
     const search = (times: readonly number[], maxFiles?: number, fromMs = then) =>
       findRaw({
         blobs: server.blobs,
-        folders: [`${stage.folder}/0`, `${stage.folder}/1`],
+        layouts: [ownLayout([`${stage.folder}/0`, `${stage.folder}/1`])],
         sensor: { device: 'd', sensor: 's' },
         period: { fromMs, toMs: then + 5_000 },
         times,
@@ -77,3 +79,34 @@ test('a capture file under a name that something else has gets another name, and
     await stage.close();
   }
 });
+
+const HUB = { source: 'plant.servicebus.windows.net/readings/$default', partition: '1' };
+test.each([
+  [
+    '{Namespace}/{EventHub}/{Year}-{Month}-{Day}/{PartitionId}_{Hour}_{Minute}_{Second}',
+    'plant/readings/2026-10-01/1_00_59_30.avro',
+  ],
+  ['{PartitionId}/y={Year}/m={Month}/d={Day}/{Hour}{Minute}{Second}', '1/y=2026/m=10/d=01/005930.avro'],
+  ['raw-{Second}/{Minute}/{Hour}/{Day}/{Month}/{Year}/{PartitionId}', 'raw-30/59/00/01/10/2026/1.avro'],
+])(
+  'readings in files that Event Hubs Capture names %s are found, beside those of our workers',
+  async (format, name) => {
+    const events = toEvents([{ device: 'd', sensor: format, ts: T0, value: 7 }]);
+    await server.blobs.put('raw', name, await writeCapture(events), 'avro/binary');
+    const search = (layouts: readonly CaptureLayout[]) =>
+      findRaw({
+        blobs: server.blobs,
+        layouts,
+        sensor: { device: 'd', sensor: format },
+        period: { fromMs: T0, toMs: T0 + 5_000 },
+        times: [T0],
+        parse: createEventParser(),
+        clockSkewMs: 3_600_000,
+        nowMs: T0 + DAY,
+      });
+    expect((await search(captureLayouts([HUB], format))).readings).toMatchObject([
+      { value: 7, file: name, partition: '1' },
+    ]);
+    expect((await search(captureLayouts([HUB]))).readings).toEqual([]);
+  },
+);
