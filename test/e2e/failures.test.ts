@@ -9,6 +9,8 @@ import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { processesOf } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
+import { hasEnded } from '../../storage/store.ts';
+import { openButtons } from '../ui/buttons.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const stack = useStack('failures');
@@ -149,6 +151,39 @@ test('a redrive scores only what failed, with the models mended meanwhile', asyn
   expect((await stack.cli('batch', 'redrive', before!.id, '--sensor', 'nobody/here', '--wait')).stderr).toMatch(
     /there is no sensor "here" of a device "nobody"/,
   );
+});
+
+test('a redrive from the web application is the same, and in its log', async () => {
+  const store = await stack.context.store();
+  const failed = (await store.listBatches({ limit: 20 })).filter(
+    ({ kind, counts }) => kind === 'score' && counts.failed > 0,
+  );
+  const before = failed.at(-1)!;
+  const buttons = await openButtons(stack);
+  try {
+    const page = `/batches/${before.id}`;
+    const said = await buttons.press(page, `${page}/redrive`);
+    const [, id] = /^Done: redrive of 1 sensor started: batch (\S+)$/.exec(said) ?? [];
+    let redrive = await store.findBatch(id!);
+    while (!redrive || !hasEnded(redrive)) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      redrive = await store.findBatch(id!);
+    }
+    expect(redrive).toMatchObject({
+      kind: 'redrive',
+      supersedes: before.id,
+      status: 'completed',
+      counts: { scored: 1 },
+    });
+    expect(await (await fetch(`${buttons.url}${page}`)).text()).toContain(`/batches/${id}`);
+    expect((await store.listAudit({ target: before.id }))[0]).toMatchObject({
+      action: 'batch.redrive',
+      by: 'ann@desk',
+      result: 'done',
+    });
+  } finally {
+    await buttons.close();
+  }
 });
 
 test('a scoring worker that is killed in mid-batch costs a retry, no outcome', async () => {

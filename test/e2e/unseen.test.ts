@@ -19,8 +19,8 @@ import type { BatchProgress } from '../../workflows/details.ts';
 import type { Alert, StuckAlert } from '../../batches/alerts.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
-import { startUi } from '../../ui/server.ts';
 import { useStack } from '../support/local-stack.ts';
+import { openButtons } from '../ui/buttons.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const alerts: (Alert | StuckAlert)[] = [];
@@ -230,38 +230,9 @@ test('a batch that waits is paused, bounded and resumed by command, and cancelle
 test('the buttons of the web application do in Temporal what they say, and each is in the log', async () => {
   const { context } = stack;
   const [store, client] = [await context.store(), await context.client()];
-  const server = await startUi({
-    deps: {
-      config: context.config,
-      store: async () => store,
-      blobs: async () => context.blobs(),
-      client: async () => client,
-      workflowPage: context.uiLink,
-      now: Date.now,
-    },
-    host: '127.0.0.1',
-    port: 0,
-    user: 'ann@desk',
-  });
+  const buttons = await openButtons(stack);
+  const { press } = buttons;
   try {
-    /** Presses the button of a form of a page; what the page that follows says of it. */
-    const press = async (page: string, action: string, fields: Record<string, string> = {}): Promise<string> => {
-      const form = await (await fetch(server.url + page)).text();
-      expect(form).toContain(`action="${action}"`);
-      const token = /name="token" value="([0-9a-f]{64})"/.exec(form)![1]!;
-      const answer = await fetch(server.url + action, {
-        method: 'POST',
-        redirect: 'manual',
-        headers: { origin: server.url, 'sec-fetch-site': 'same-origin' },
-        body: new URLSearchParams({ token, ...fields }),
-      });
-      expect(answer.status).toBe(303);
-      const next = await (await fetch(new URL(answer.headers.get('location')!, server.url))).text();
-      return /class="said[^>]*>([^]*?)<\/p>/
-        .exec(next)![1]!
-        .replace(/<[^>]+>/g, '')
-        .trim();
-    };
     const run = ['batch', 'run', '--from', '2098-12-31T23:45', '--to', '2099-01-01', '--wait-until-then', '--json'];
     const { batch, workflowId } = (await stack.cli(...run)).json() as { batch: string; workflowId: string };
     await until(() => store.findBatch(batch));
@@ -296,9 +267,9 @@ test('the buttons of the web application do in Temporal what they say, and each 
     ]);
     // And the way back: the page of the workflow in Temporal leads to the page of the batch.
     const rescored = (await store.findBatch(again!))!;
-    expect(await (await fetch(`${server.url}/batches/${again}`)).text()).toContain(rescored.workflowId);
+    expect(await (await fetch(`${buttons.url}/batches/${again}`)).text()).toContain(rescored.workflowId);
   } finally {
-    await server.close();
+    await buttons.close();
   }
 }, 240_000);
 

@@ -100,11 +100,17 @@ const drawValues = (frame) => {
   }
 };
 
+/* Of names that would lie on each other the first is written; every change has its line. */
 const drawReleases = ({ series, width, bottom, X, path, text }) => {
+  const taken = [];
   for (const [at, name] of series.releases) {
     const x = round(X(at));
     const right = x > width - 130;
     path('release-mark', 'M' + x + ' ' + TOP + 'V' + bottom);
+    const size = name.length * 6.5;
+    const from = right ? x - 4 - size : x + 4;
+    if (taken.some(([a, b]) => a < from + size && b > from)) continue;
+    taken.push([from, from + size]);
     text('release-text', right ? x - 4 : x + 4, TOP + 10, right ? 'end' : 'start', name);
   }
 };

@@ -86,10 +86,24 @@ export function bands(
   return found.filter(([from, to]) => to > from);
 }
 
-/** Where another release took over. */
+/**
+ * Where another release took over, of the batches that count: where several looked at the same time, the one that
+ * began last. Pure. @param history the batch that began first comes first
+ */
 export function releaseChanges(history: SensorSeries['history']): [number, string][] {
-  const byStart = history.filter(({ kind }) => kind === 'score').toSorted((a, b) => a.fromMs - b.fromMs);
-  return byStart.flatMap((row, i): [number, string][] =>
-    i > 0 && byStart[i - 1]!.release !== row.release ? [[row.fromMs, row.release]] : [],
-  );
+  const scored = history.filter(({ kind }) => kind === 'score');
+  const waiting = scored.map((row, rank) => ({ ...row, rank })).toSorted((a, b) => a.fromMs - b.fromMs);
+  const times = [...new Set(scored.flatMap(({ fromMs, toMs }) => [fromMs, toMs]))].sort((a, b) => a - b);
+  const found: [number, string][] = [];
+  let open: typeof waiting = [];
+  let before: string | undefined;
+  for (const at of times) {
+    open = open.filter(({ toMs }) => toMs > at);
+    while (waiting[0] && waiting[0].fromMs <= at) open.push(waiting.shift()!);
+    if (open.length === 0) continue;
+    const { release } = open.reduce((a, b) => (a.rank > b.rank ? a : b));
+    if (before !== undefined && release !== before) found.push([at, release]);
+    before = release;
+  }
+  return found;
 }

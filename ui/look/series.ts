@@ -101,8 +101,8 @@ export function openSeries(deps: UiDeps): SeriesReader {
 
 const coarseWhy = (tooLarge: boolean): string =>
   tooLarge
-    ? 'the files with its predictions are too large to read for this span: zoom in for scores'
-    : 'spans above a day are drawn in slices: zoom in for scores';
+    ? 'The files with its predictions are too large to read for this span: zoom in for scores'
+    : 'Spans above a day are drawn in slices: zoom in for scores';
 
 /** A whole number of minutes. */
 const sliceMs = ({ fromMs, toMs }: Period): number =>

@@ -44,6 +44,7 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
   const link = app.deps.workflowPage(batch.workflowId, batch.runId);
   const [before, after] = await neighbours(app, batch);
   const failed = counts.failed > 0 ? await store.listOutcomes(batch.id, { status: 'failed', limit: MOST_FAILED }) : [];
+  const renewed = await store.listBatches({ supersedes: batch.id });
   const hot = running ? [] : await hottest(app, batch);
   return renderApp({
     title: `Batch ${batch.id}`,
@@ -62,9 +63,32 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
       <div id="state" data-part>${stateOf(batch, counts, progress, app.deps.now())}</div>
       <div id="act" data-part>${actions(app, batch, progress, link)}</div>`,
     body: html`
+      ${renewed.length > 0 && renewedSection(renewed)}
       ${failed.length > 0 && failedSection(failed, counts.failed)}
       ${hot.length > 0 && hotSection(hot)}`,
   });
+}
+
+/** What failed here may be scored by now. @param renewed the newest first */
+function renewedSection(renewed: readonly Batch[]): Markup {
+  const columns = [
+    { title: 'Batch' },
+    { title: 'Started' },
+    { title: 'Status' },
+    { title: 'Scored', number: true },
+    { title: 'Failed', number: true },
+  ];
+  const rows = renewed.map(
+    ({ id, status, counts, startedAtMs }) => html`
+      <tr>
+        <td class="name"><a class="row-link" href="${batchHref(id)}">${id}</a></td>
+        <td class="nw">${time(startedAtMs, 'second')}</td>
+        <td>${chip(status)}</td>
+        <td class="num">${formatCount(counts.scored)}<span class="small"> scored</span></td>
+        <td class="num">${formatCount(counts.failed)}<span class="small"> failed</span></td>
+      </tr>`,
+  );
+  return section('renewed', 'Scored again since', '', sortTable('renewed', columns, rows, {}));
 }
 
 async function progressIn({ deps }: App, { workflowId, runId }: Batch): Promise<BatchProgress> {
