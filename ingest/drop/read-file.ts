@@ -162,7 +162,8 @@ function reasonOf(error: unknown, name: string, advised: CsvFormat | undefined):
   if (!advised) return messageOf(error);
   const folder = name.slice(0, name.lastIndexOf('/') + 1);
   return (
-    `${messageOf(error)}\n\nTo have it read so, put this into drop/${folder}_format.json, with what is in doubt ` +
+    `${messageOf(error)}\n\nTo have it read so: fleetscore drop put with these options; or, for all files beside it, ` +
+    `this in drop/${folder}_format.json, with what is in doubt ` +
     `set right: ${JSON.stringify(advised)}`
   );
 }
