@@ -143,8 +143,8 @@ export const INGEST = {
     text,
     {},
     'How Azure Event Hubs Capture names its files, where that is not its default, such as ' +
-      '`{Namespace}/{EventHub}/{Year}-{Month}-{Day}/{PartitionId}_{Hour}_{Minute}_{Second}`: `ingest rebuild` reads such ' +
-      'files, `explain` and `readings` look for them, too.',
+      '`{Namespace}/{EventHub}/{Year}-{Month}-{Day}/{PartitionId}_{Hour}_{Minute}_{Second}`: `ingest rebuild` reads ' +
+      'such files, `explain` and `readings` look for them, too.',
   ),
   captureIntervalMs: variable(
     'FLEETSCORE_CAPTURE_INTERVAL',
