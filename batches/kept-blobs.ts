@@ -1,4 +1,7 @@
-/** Files that many sensors share, read once for all of them: kept while there is room, the one used longest ago first out. */
+/**
+ * Files that many sensors share, read once for all of them: kept while there is room, the one used longest ago first
+ * out.
+ */
 import type { BlobStore } from '../storage/blobs.ts';
 
 /** Bytes that are kept at most. */

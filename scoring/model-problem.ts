@@ -3,7 +3,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
 import { MODEL_FAILURES } from '../domain/outcome.ts';
 
-/** Failure classes that tell of a model rather than of the machinery around it; one that runs for too long among them. */
+/** Failure classes that tell of a model, and not of the machinery around it; one that runs for too long among them. */
 const MODEL_CLASSES = [...MODEL_FAILURES, 'timeout'] as const;
 export type ModelFailureClass = (typeof MODEL_CLASSES)[number];
 

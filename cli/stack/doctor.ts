@@ -222,7 +222,8 @@ async function blob(context: Context): Promise<string | Note> {
   const of = `all containers there${id === undefined ? '' : `, of deployment ${id}`}`;
   if (!isWritten)
     return note(`answers, ${of}; this identity may not write models, so whether there is room was not tried`);
-  return `answers and takes what is written, ${of}${room === undefined ? '' : `, ${formatBytes(room)} free on its disk`}`;
+  const free = room === undefined ? '' : `, ${formatBytes(room)} free on its disk`;
+  return `answers and takes what is written, ${of}${free}`;
 }
 
 /** Whether files that lie there can be seen, and what became of those that were read. */

@@ -1,6 +1,6 @@
 /**
- * A sensor with thousands of alarms, as one that reports once an hour has after a year: what is decided on them looks at
- * each a few times, not at each beside each other one. What is counted is looks, not time.
+ * A sensor with thousands of alarms, as one that reports once an hour has after a year: what is decided on them looks
+ * at each a few times, not at each beside each other one. What is counted is looks, not time.
  */
 import { expect, test } from '@jest/globals';
 import { rework, type Link } from '../../alarms/chain.ts';

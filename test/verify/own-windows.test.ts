@@ -281,6 +281,6 @@ test('windows that are kept for less than models look back over are told of, wit
   const short = await keptTooShort(store, SHAPE, 'looks-back', 2 * HOUR - 1);
   expect(short).toEqual({ release: 'looks-back', needsMs: 2 * HOUR, keptMs: 2 * HOUR - 1 });
   expect(tooShortText({ ...short!, keptMs: HOUR }, '--windows')).toMatch(
-    /^models of release looks-back look back over 2h of windows, and --windows keeps 1h: .*FLEETSCORE_KEEP_WINDOWS=2d or more/,
+    /^models of release looks-back look back over 2h of windows, and --windows keeps 1h: .*KEEP_WINDOWS=2d or more/,
   );
 });

@@ -11,7 +11,8 @@ const canMount = spawnSync('unshare', ['-m', 'true']).status === 0;
     const place = tempDir('full-disk');
     const main = fileURLToPath(new URL('full-disk.ts', import.meta.url));
     // In a mount namespace of its own: gone with its process.
-    const script = `mount -t tmpfs -o size=4m none ${place} && exec ${process.execPath} --disable-warning=ExperimentalWarning ${main} ${place}`;
+    const node = `${process.execPath} --disable-warning=ExperimentalWarning`;
+    const script = `mount -t tmpfs -o size=4m none ${place} && exec ${node} ${main} ${place}`;
     const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual([
