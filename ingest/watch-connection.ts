@@ -5,6 +5,7 @@
  */
 import type { EventHubConsumerClient } from '@azure/event-hubs';
 import { cutConnection } from './amqp/heed-close.ts';
+import { orAborted } from '../storage/deadline.ts';
 import { openConsumer, type EventHubTarget } from './connect.ts';
 import type { IngestLog } from './log.ts';
 
@@ -33,7 +34,8 @@ export function watchConnection(
       unanswered = 0;
       cutConnection(client);
     } finally {
-      await fresh.close().catch(() => {});
+      // In a black hole this, too, may take minutes, in which nothing would be asked.
+      void fresh.close().catch(() => {});
     }
   };
   const timer = setInterval(() => {
@@ -50,7 +52,8 @@ export function watchConnection(
 async function answers(client: EventHubConsumerClient): Promise<boolean> {
   const abortSignal = AbortSignal.timeout(ANSWER_MS);
   try {
-    await client.getPartitionIds({ abortSignal });
+    // The client heeds the signal only once its link is open.
+    await orAborted(client.getPartitionIds({ abortSignal }), abortSignal);
     return true;
   } catch {
     return !abortSignal.aborted;
