@@ -98,6 +98,7 @@ function messageOfQuick(rhea: Rhea, decode: (bytes: Buffer) => Message, quick: Q
   message['message_annotations'] = quick.annotations;
   if (quick.contentType !== undefined) message['content_type'] = quick.contentType;
   if (quick.contentEncoding !== undefined) message['content_encoding'] = quick.contentEncoding;
+  if (quick.application !== undefined) message['application_properties'] = quick.application;
   message['body'] = rhea.message.data_section(quick.body);
   return message;
 }

@@ -1,14 +1,16 @@
 /**
- * The usual event read straight from its bytes: annotations of the service, a content type, one body of bytes. The
- * client's decoder (rhea) makes several objects of every value, which costs as much as the rest of receiving an event.
- * Anything else is left to it: what comes out here is what it makes of the same bytes (test/ingest/amqp.test.ts).
- * Encodings: AMQP 1.0 part 1, section 1.6; sections of a message: part 3, section 3.2.
+ * The usual event read straight from its bytes: annotations of the service, a content type, properties that are texts,
+ * one body of bytes. The client's decoder (rhea) makes several objects of every value, which costs as much as the rest
+ * of receiving an event. Anything else is left to it: what comes out here is what it makes of the same bytes
+ * (test/ingest/amqp.test.ts). Encodings: AMQP 1.0 part 1, section 1.6; sections of a message: part 3, section 3.2.
  */
 
 export interface QuickMessage {
   readonly annotations: Readonly<Record<string, string | number | Date>>;
   readonly contentType?: string;
   readonly contentEncoding?: string;
+  /** Application properties. */
+  readonly application?: Readonly<Record<string, string>>;
   /** Part of the bytes of the message. */
   readonly body: Buffer;
 }
@@ -21,6 +23,7 @@ const KEYS = ['x-opt-sequence-number', 'x-opt-offset', 'x-opt-enqueued-time', 'x
 
 const ANNOTATIONS = 0x72;
 const PROPERTIES = 0x73;
+const APPLICATION = 0x74;
 const DATA = 0x75;
 const NULL = 0x40;
 const SMALL_LONG = 0x55;
@@ -49,9 +52,10 @@ export function quickDecode(bytes: Buffer): QuickMessage | undefined {
   const annotations = isSection(cursor, ANNOTATIONS) ? readAnnotations(cursor) : undefined;
   if (annotations === undefined) return undefined;
   const properties = isSection(cursor, PROPERTIES) ? readProperties(cursor) : {};
-  if (properties === undefined || !isSection(cursor, DATA)) return undefined;
+  const application = isSection(cursor, APPLICATION) ? readApplication(cursor) : {};
+  if (properties === undefined || application === undefined || !isSection(cursor, DATA)) return undefined;
   const body = readBody(cursor);
-  return body && { annotations, ...properties, body };
+  return body && { annotations, ...properties, ...application, body };
 }
 
 interface Cursor {
@@ -159,6 +163,20 @@ function readProperties(cursor: Cursor): Pick<QuickMessage, 'contentType' | 'con
     found[i === CONTENT_TYPE ? 'contentType' : 'contentEncoding'] = text;
   }
   return cursor.at === end ? found : undefined;
+}
+
+/** Application properties that are all texts. */
+function readApplication(cursor: Cursor): Pick<QuickMessage, 'application'> | undefined {
+  const map = readCompound(cursor, MAP_8, MAP_32);
+  if (map === undefined || map.count % 2 !== 0) return undefined;
+  const application: Record<string, string> = {};
+  for (let i = 0; i < map.count; i += 2) {
+    const key = cursor.bytes[cursor.at] === STRING_8 ? readText(cursor, 'utf8') : undefined;
+    const value = key !== undefined && cursor.bytes[cursor.at] === STRING_8 ? readText(cursor, 'utf8') : undefined;
+    if (key === undefined || value === undefined) return undefined;
+    application[key] = value;
+  }
+  return cursor.at === map.end ? { application } : undefined;
 }
 
 /** The rest of the message: one section of bytes. */
