@@ -105,7 +105,7 @@ export function openIndex(dir: string): IndexDb {
     scheduled = false;
     const group = waiting;
     waiting = [];
-    if (group.length === 0) return;
+    if (group.length === 0 || !db.isOpen) return;
     const settle: (() => void)[] = [];
     try {
       db.exec('BEGIN IMMEDIATE');
@@ -150,6 +150,8 @@ export function openIndex(dir: string): IndexDb {
     },
     write: <T>(work: () => T) =>
       new Promise<T>((resolve, reject) => {
+        // What tidies up after an answer may come after the end: a start finds it in `pending_files`.
+        if (!db.isOpen) return reject(new Error('the index is closed'));
         waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
         if (scheduled) return;
         scheduled = true;

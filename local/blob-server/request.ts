@@ -62,7 +62,8 @@ export function readRequest(message: IncomingMessage): BlobRequest {
     query,
     headers,
     header: (name) => headers[name],
-    body: message,
+    // Who stops reading leaves the connection as it is: a refusal in the middle of a body is still to be told.
+    body: message.iterator({ destroyOnReturn: false }),
   };
 }
 
