@@ -43,7 +43,9 @@ export interface RebuildOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @throws FleetscoreError `NO_RAW_CAPTURE`, `INVALID_ARGUMENT`, `INTERVAL_CHANGED`, `RULES_CHANGED`, `INGEST_STOPPED` */
+/**
+ * @throws FleetscoreError `NO_RAW_CAPTURE`, `INVALID_ARGUMENT`, `INTERVAL_CHANGED`, `RULES_CHANGED`, `INGEST_STOPPED`
+ */
 export async function rebuildWindows(options: RebuildOptions): Promise<RebuildResult> {
   const { store, blobs, period } = options;
   const settings: IngestSettings = { ...INGEST_DEFAULTS, ...options.settings };

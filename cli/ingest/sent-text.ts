@@ -24,8 +24,8 @@ export function factLines(facts: ReadingFacts, settings: Settings, late?: number
 function putBackLines({ putBack = 0 }: ReadingFacts): string[] {
   if (putBack === 0) return [];
   return [
-    `The times of ${formatNumberOf(putBack, 'sensor')} go back by an hour, as a local clock does when it is put back. ` +
-      'If they are local times, the two hours become one: say --timezone, such as Europe/Berlin (docs/files.md).',
+    `The times of ${formatNumberOf(putBack, 'sensor')} go back by an hour, as a local clock does when it is put ` +
+      'back. If they are local times, the two hours become one: say --timezone, such as Europe/Berlin (docs/files.md).',
   ];
 }
 

@@ -42,21 +42,8 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
       'This looks like JSON: send takes tables. Devices send JSON to the event hub themselves; ' +
       'pandas makes CSV of it.'
     );
-  const other = Object.keys(SEPARATORS).find(
-    (one) => one !== separator && text.split(one).length > Math.max(2, names.length),
-  );
-  if (other !== undefined) {
-    const row = splitRow(text, other);
-    const decimal = other === ';' ? ', and --decimal , when the values have a decimal comma' : '';
-    if (typeof row !== 'string' && (fits(row) || names.length < 4)) {
-      // All at once: what the columns seem to be is told, too.
-      const more = fits(row) ? '' : ` ${headerHint(text, other, row)}`;
-      return (
-        `The columns seem to be separated by ${nameOf(other)}: say --separator ` +
-        `${other === '\t' ? 'tab' : nameOf(other)}${decimal}.${more}`
-      );
-    }
-  }
+  const separated = separatorHint(text, separator, names);
+  if (separated !== undefined) return separated;
   if (text.includes('\r')) return "The lines end with CR alone: tr '\\r' '\\n' < FILE | fleetscore send -";
   if (names.length > 1 && !names.some((name) => /^(sensor|value|val)$/i.test(name))) {
     const time = names.find((name) => /^(ts|time|timestamp|date|datetime|date_?time|zeit|datum)$/i.test(name));
@@ -77,6 +64,23 @@ function headerHint(text: string, separator: string, names: readonly string[]): 
   return names.length >= 4
     ? 'Rename its columns so, or say which they are: --columns ts=NAME,device=NAME,sensor=NAME,value=NAME.'
     : 'Add the header line TS,Device,Sensor,Value.';
+}
+
+/** For a header that another separator parts into more columns. */
+function separatorHint(text: string, separator: string, names: readonly string[]): string | undefined {
+  const other = Object.keys(SEPARATORS).find(
+    (one) => one !== separator && text.split(one).length > Math.max(2, names.length),
+  );
+  if (other === undefined) return undefined;
+  const row = splitRow(text, other);
+  const decimal = other === ';' ? ', and --decimal , when the values have a decimal comma' : '';
+  if (typeof row === 'string' || !(fits(row) || names.length < 4)) return undefined;
+  // All at once: what the columns seem to be is told, too.
+  const more = fits(row) ? '' : ` ${headerHint(text, other, row)}`;
+  return (
+    `The columns seem to be separated by ${nameOf(other)}: say --separator ` +
+    `${other === '\t' ? 'tab' : nameOf(other)}${decimal}.${more}`
+  );
 }
 
 const fits = (names: readonly string[]): boolean => !('problem' in planOf(names, {}));

@@ -68,8 +68,8 @@ const fromIotHub = ({ systemProperties = EMPTY }: EventBody): boolean =>
   Object.keys(systemProperties).some((name) => name.startsWith('iothub-'));
 
 /**
- * Application property of an event whose body is in the form of docs/readings.md, whatever the mapping: of `send`, which
- * would else be refused where devices send another form. Not believed of IoT Hub either.
+ * Application property of an event whose body is in the form of docs/readings.md, whatever the mapping: of `send`,
+ * which would else be refused where devices send another form. Not believed of IoT Hub either.
  */
 export const FORM = { name: 'fleetscore-form', readings: 'readings' } as const;
 

@@ -92,18 +92,8 @@ export function planOf(names: readonly string[], layout: Layout): Plan | { reado
   if (deviceAt < 0 && device === undefined)
     return { problem: 'no column names the device; say --device NAME, or --columns device=NAME' };
   const quality = find(columns.quality ?? TITLES.quality);
-  for (const column of COLUMNS) {
-    const name = columns[column] ?? TITLES[column];
-    const at = find(name);
-    // One that is named by its place is meant.
-    if (at < 0 || name.startsWith('#') || names.indexOf(names[at]!, at + 1) < 0) continue;
-    if (wide && (column === 'sensor' || column === 'value')) continue;
-    return {
-      problem:
-        `the column ${JSON.stringify(names[at])} is there twice; say which one by its place: ` +
-        `--columns ${column}=#${at + 1}`,
-    };
-  }
+  const twice = columnTwice(names, layout);
+  if (twice) return twice;
   const common = {
     ts,
     device: deviceAt,
@@ -112,6 +102,26 @@ export function planOf(names: readonly string[], layout: Layout): Plan | { reado
     fields: names.length,
   };
   return wide ? widePlan(names, common, layout) : longPlan(names, common, layout);
+}
+
+/** A needed column that is there twice, unless it is named by its place. */
+function columnTwice(
+  names: readonly string[],
+  { columns = {}, wide = false }: Layout,
+): { readonly problem: string } | undefined {
+  const find = createFinder(names);
+  for (const column of COLUMNS) {
+    const name = columns[column] ?? TITLES[column];
+    const at = find(name);
+    if (at < 0 || name.startsWith('#') || names.indexOf(names[at]!, at + 1) < 0) continue;
+    if (wide && (column === 'sensor' || column === 'value')) continue;
+    return {
+      problem:
+        `the column ${JSON.stringify(names[at])} is there twice; say which one by its place: ` +
+        `--columns ${column}=#${at + 1}`,
+    };
+  }
+  return undefined;
 }
 
 function longPlan(

@@ -225,9 +225,9 @@ function checkSize(group: RowGroup, names: readonly string[], rows: number): voi
   if (bytes > MOST_GROUP_BYTES || rows * names.length > MOST_GROUP_VALUES)
     throw new FleetscoreError(
       'FILE_UNREADABLE',
-      `a row group of the file has ${rows} rows of ${Math.round(bytes / 1024 ** 2)} MiB, and a whole one is read at once: write it ` +
-        'with smaller row groups (pandas: to_parquet(..., row_group_size=500_000)), or name the sensors with ' +
-        '--include.',
+      `a row group of the file has ${rows} rows of ${Math.round(bytes / 1024 ** 2)} MiB, and a whole one is read ` +
+        'at once: write it with smaller row groups (pandas: to_parquet(..., row_group_size=500_000)), or name the ' +
+        'sensors with --include.',
     );
 }
 

@@ -15,6 +15,7 @@ import { isIgnored, sortDrop } from '../../ingest/drop/candidates.ts';
 import { formatFilesOf, parseFormat } from '../../ingest/drop/format.ts';
 import { DROP_SOURCE } from '../../ingest/drop/marks.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
+import { ownLayout } from '../../ingest/capture-layout.ts';
 import { findRaw } from '../../ingest/find-raw.ts';
 import { createEventParser } from '../../ingest/parse-event.ts';
 import { rebuildAll } from '../../ingest/rebuild.ts';
@@ -136,7 +137,7 @@ test('a file is read once; its bad rows go to the dead letters, and raw capture 
   await other.close();
   const found = await findRaw({
     blobs: server.blobs,
-    folders: [`${FOLDER}/0`],
+    layouts: [ownLayout([`${FOLDER}/0`])],
     sensor: { device: 'd', sensor: 's1' },
     period: { fromMs: T0, toMs: T0 + 4_000 },
     times: [T0 + 1_000],

@@ -39,7 +39,7 @@ test('rules are the same where they read alike, whatever their file is called', 
   ]);
 });
 
-test('each change of the rules is kept, told to the worker that comes with it and to those that are there', async () => {
+test('each change of the rules is kept, and told to the worker that comes with it and to the others', async () => {
   const store = await openStore(`sqlite:${join(tempDir('rules'), 'fleet.db')}`);
   await store.migrate();
   try {

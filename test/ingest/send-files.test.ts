@@ -289,7 +289,7 @@ test('readings are told by sensor, with how often they come and which are late',
   ]);
 });
 
-test('local times sent as UTC are told by the hour that comes twice; with their zone there is nothing to tell', async () => {
+test('local times sent as UTC are told by the hour that comes twice, and not with their zone', async () => {
   const local = new Intl.DateTimeFormat('sv-SE', {
     timeZone: 'Europe/Berlin',
     dateStyle: 'short',

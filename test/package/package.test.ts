@@ -1,6 +1,6 @@
 /**
- * What npm would publish, in an empty folder: it must run there, outside the repository, with the packages that it names
- * and no others. They are links to those of the lock file, where npm itself would install 700 MB again;
+ * What npm would publish, in an empty folder: it must run there, outside the repository, with the packages that it
+ * names and no others. They are links to those of the lock file, where npm itself would install 700 MB again;
  * `FLEETSCORE_TEST_NPM_INSTALL=on` lets npm do it, as each release does.
  */
 import { expect, test } from '@jest/globals';

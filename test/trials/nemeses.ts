@@ -83,7 +83,7 @@ const upgrade: Nemesis = {
   async strike(stack) {
     upgrades += 1;
     await stack.addControl(`upgrade-${upgrades}`);
-    if (upgrades > 1) stack.endControl(`upgrade-${upgrades - 1}`);
+    if (upgrades > 1) await stack.endControl(`upgrade-${upgrades - 1}`);
   },
 };
 
