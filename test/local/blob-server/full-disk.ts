@@ -1,4 +1,4 @@
-/** A Blob server on a small disk that is filled up, and emptied again: run by full-disk.test.ts, where it is mounted. */
+/** A Blob server on a small disk that is filled up and emptied again: full-disk.test.ts runs it. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { emulatorConnection, startBlobServer } from '../../../local/blob-server/server.ts';
