@@ -2,8 +2,6 @@
 import { MAX_STEPS, type AlarmFacts, type AlarmKind, type AlarmStep } from '../domain/alarm.ts';
 import type { Delay } from './rules.ts';
 
-export type KindFound = Exclude<AlarmKind, 'unplanned'>;
-
 /** What an alarm is about, before and while it is active. */
 export interface Excursion {
   readonly sinceMs: number;
@@ -26,7 +24,7 @@ export interface OpenAlarm extends Omit<AlarmFacts, 'activations' | 'clearedMs'>
 
 /** An alarm as far as it is known. */
 export interface FoundAlarm {
-  readonly kind: KindFound;
+  readonly kind: AlarmKind;
   readonly facts: Omit<AlarmFacts, 'activations'>;
 }
 

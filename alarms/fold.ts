@@ -3,6 +3,7 @@
  * have given in one, so the cut into batches does not show. Times are those of windows; nothing asks a clock.
  * Limits and delays: OPC 10000-9 (1.05.03), 5.8.2 and 5.8.18.
  */
+import type { AlarmKind } from '../domain/alarm.ts';
 import { defined } from '../domain/defined.ts';
 import { MODEL_FAILURES } from '../domain/outcome.ts';
 import type { WindowShape } from '../domain/windowing.ts';
@@ -16,7 +17,6 @@ import {
   withWindow,
   type Excursion,
   type FoundAlarm,
-  type KindFound,
   type OpenAlarm,
 } from './excursion.ts';
 import type { AlarmRule } from './rules.ts';
@@ -86,7 +86,7 @@ class Run {
   private pending: Excursion | undefined;
   private failing: Excursion | undefined;
   private flat: TrackState['flat'] | undefined;
-  private readonly open: { [K in KindFound]?: OpenAlarm };
+  private readonly open: { [K in AlarmKind]?: OpenAlarm };
   private readonly ended: FoundAlarm[] = [];
   private readonly raised: AlarmKey[] = [];
   private readonly stretch: Stretch;
@@ -303,7 +303,7 @@ class Run {
     return Math.max(0, Math.round((toMs - fromMs) / this.shape.hopMs));
   }
 
-  private activate(kind: KindFound, excursion: Excursion, activeMs: number): void {
+  private activate(kind: AlarmKind, excursion: Excursion, activeMs: number): void {
     const severity = this.severityOf(excursion, activeMs);
     const alarm: OpenAlarm = {
       ...excursion,
@@ -319,7 +319,7 @@ class Run {
     this.raised.push({ kind, sinceMs: alarm.sinceMs });
   }
 
-  private close(kind: KindFound, alarm: OpenAlarm, clearedMs: number): void {
+  private close(kind: AlarmKind, alarm: OpenAlarm, clearedMs: number): void {
     this.ended.push({ kind, facts: { ...factsOf(withStep(alarm, 'cleared', clearedMs)), clearedMs } });
     delete this.open[kind];
   }
@@ -363,5 +363,5 @@ class Run {
 
 /** The alarms of a state, as facts. */
 export function openAlarms(state: TrackState | undefined): FoundAlarm[] {
-  return Object.entries(state?.open ?? {}).map(([kind, alarm]) => ({ kind: kind as KindFound, facts: factsOf(alarm) }));
+  return Object.entries(state?.open ?? {}).map(([kind, alarm]) => ({ kind: kind as AlarmKind, facts: factsOf(alarm) }));
 }

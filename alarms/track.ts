@@ -1,5 +1,6 @@
 /** What is known of the alarms of a sensor between two stretches of windows: all that a fold takes and gives. */
-import type { Excursion, FoundAlarm, KindFound, OpenAlarm } from './excursion.ts';
+import type { AlarmKind } from '../domain/alarm.ts';
+import type { Excursion, FoundAlarm, OpenAlarm } from './excursion.ts';
 
 /** What is carried from stretch to stretch; undefined in place of it when nothing is. */
 export interface TrackState {
@@ -16,12 +17,12 @@ export interface TrackState {
     readonly value: number;
     readonly windows: number;
   };
-  readonly open: { readonly [K in KindFound]?: OpenAlarm };
+  readonly open: { readonly [K in AlarmKind]?: OpenAlarm };
 }
 
 /** Names an alarm of a sensor. */
 export interface AlarmKey {
-  readonly kind: KindFound;
+  readonly kind: AlarmKind;
   readonly sinceMs: number;
 }
 

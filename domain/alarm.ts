@@ -11,9 +11,8 @@ import type { SensorKey } from './sensor.ts';
  * - `silent`: no readings
  * - `stuck`: every window has one and the same value
  * - `model`: it cannot be scored, since its model is missing or fails
- * - `unplanned`: it has readings, and no batch takes it
  */
-export const ALARM_KINDS = ['anomaly', 'silent', 'stuck', 'model', 'unplanned'] as const;
+export const ALARM_KINDS = ['anomaly', 'silent', 'stuck', 'model'] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
 
 /** Of the newest window: `bad` when it could not be scored. That never ends an alarm. */

@@ -30,7 +30,6 @@ export const WORDS: Readonly<Record<AlarmKind, string>> = {
   silent: 'silent',
   stuck: 'stuck',
   model: 'no model',
-  unplanned: 'no batch',
 };
 
 /** `active`, `active, acked`, `over`; shelved alarms say so. */

@@ -35,7 +35,6 @@ const KIND_WORDS = {
   silent: 'No readings',
   stuck: 'Stuck at one value',
   model: 'Cannot be scored',
-  unplanned: 'In no batch',
 } as const;
 
 export const kindWord = (kind: Alarm['kind']): string => KIND_WORDS[kind];
