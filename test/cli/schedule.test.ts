@@ -162,7 +162,7 @@ test.each<[readonly string[], number, RegExp]>([
     2,
     /--to .* lies in the future.*let the schedule score/,
   ],
-  [['models', 'publish', '/nowhere'], 2, /\/nowhere cannot be read: there is no such folder\. Give/],
+  [['models', 'publish', '/nowhere'], 1, /\/nowhere cannot be read: there is no such folder\. Give/],
   [['predictions', 'a', 'b', '--from', '2026-03-02', '--to', '2026-03-01'], 2, /--to .* must be later than --from/],
   [['send', '/'], 1, /\/ is a folder\. Name the files in it, for example \/\*\.csv/],
   [['send', '/nowhere.csv'], 1, /\/nowhere.csv cannot be read: there is no such file/],
