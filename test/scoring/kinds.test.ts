@@ -43,8 +43,10 @@ test('packs say what the models say alone: every label, and every score to its l
   if (!compared) return;
   expect(compared.filter(({ otherInPack }) => otherInPack > 0)).toEqual([]);
   const alone = compared.filter(({ way }) => way === undefined).map(({ kind, features }) => `${kind}, ${features}`);
-  // An operator for each feature and each part of the normal distribution: more than a pack takes.
-  expect([...new Set(alone)]).toEqual(['QuantileTransformer normal, OneClassSVM rbf, 12']);
+  // A model has more nodes or values a row than a pack takes: the quantiles of 12 features, beside support vectors
+  // of which other versions of the library find a few more or less.
+  expect(alone).toContain('QuantileTransformer normal, OneClassSVM rbf, 12');
+  expect(alone.filter((name) => !/^QuantileTransformer .*, 12$/.test(name))).toEqual([]);
 });
 
 test('a LocalOutlierFactor of rounded readings says that ties may be broken otherwise', () => {
