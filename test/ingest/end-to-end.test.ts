@@ -232,8 +232,12 @@ test('a partition whose reading ended with an error is taken again at once, not 
       };
       try {
         await sendOne(T0);
-        expect(emulator.faults.endReaders({ condition: 'amqp:not-allowed', description: 'no more' })).toBe(1);
-        await until(() => told.includes('partition let go'));
+        // Between two batches the client takes up a new link itself, and tells nobody: then it is ended again.
+        await until(() => {
+          const letGo = told.includes('partition let go');
+          if (!letGo) emulator.faults.endReaders({ condition: 'amqp:not-allowed', description: 'no more' });
+          return letGo;
+        });
         await sendOne(T0 + 1);
         expect(trouble).toEqual([{ partition: '0', code: 'InvalidOperationError', error: 'no more' }]);
       } finally {
