@@ -1,6 +1,6 @@
 /**
  * The order in which test files start: the longest first, so that none of them is the last and runs alone. A fresh
- * clone has no times of earlier runs, so slow-files.json has the seconds of those that take long (three at once on two
+ * clone has no times of earlier runs, so slow-files.json has the seconds of those that take long (four at once on two
  * cores); of others counts what this machine remembers.
  */
 import { readFileSync } from 'node:fs';
