@@ -1,4 +1,8 @@
 /** A page of metrics as Prometheus reads it, and what an expression of Prometheus asks of one. */
+import { expect } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { targetsFile } from '../../local/prometheus-targets.ts';
+
 export interface Series {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -45,4 +49,14 @@ export function asked(expression: string): { readonly metrics: string[]; readonl
     metrics: [...bare.matchAll(/\b((?:fleetscore|process|temporal)_\w+)/g)].map((m) => m[1]!),
     labels: labels.filter((label) => !['', 'instance', 'job', 'source'].includes(label)),
   };
+}
+
+/** The pages of all workers of a laptop stack, as Prometheus gets them. */
+export async function pagesOf(home: string, workers: readonly string[]): Promise<string[]> {
+  const found = JSON.parse(readFileSync(targetsFile(home), 'utf8')) as {
+    readonly targets: readonly string[];
+    readonly labels: { readonly worker: string };
+  }[];
+  expect(found.map(({ labels }) => labels.worker).sort()).toEqual(workers);
+  return Promise.all(found.map(async ({ targets: [address] }) => (await fetch(`http://${address}/metrics`)).text()));
 }

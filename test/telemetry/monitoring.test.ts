@@ -13,7 +13,7 @@ import { targetsFile } from '../../local/prometheus-targets.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { useStack } from '../support/local-stack.ts';
-import { asked, seriesOf, valueOf } from '../support/metrics-page.ts';
+import { asked, pagesOf, seriesOf, valueOf } from '../support/metrics-page.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
 import { startTelemetryReceiver, type ReceivedSpan } from '../support/telemetry-receiver.ts';
@@ -156,18 +156,9 @@ test('one trace goes from the schedule over workflows and activities to Blob, SQ
   expect([...new Set(receiver.spans.map((span) => span.traceId))]).toEqual([traceId]);
 });
 
-/** The pages of the workers, as Prometheus gets them. */
+/** The pages of the workers; the node of the pool came later than the others. */
 const pages = async (): Promise<string> => (await eachPage()).join('');
-
-async function eachPage(): Promise<string[]> {
-  const found = JSON.parse(readFileSync(targetsFile(stack.home), 'utf8')) as {
-    readonly targets: readonly string[];
-    readonly labels: { readonly worker: string };
-  }[];
-  // The node of the pool came later than the others.
-  expect(found.map(({ labels }) => labels.worker).sort()).toEqual(['control', 'ingest', 'scoring']);
-  return Promise.all(found.map(async ({ targets: [address] }) => (await fetch(`http://${address}/metrics`)).text()));
-}
+const eachPage = (): Promise<string[]> => pagesOf(stack.home, ['control', 'ingest', 'scoring']);
 
 test("Prometheus sees batches, sensors by class, anomalies, pool, cost and ingest, with Temporal's own", async () => {
   const all = seriesOf(

@@ -1,4 +1,4 @@
-/** The commands that look behind a batch, on a store and a Blob server: predictions export, explain, sensors, models health. */
+/** Commands that look behind a batch, on a store and a Blob server: export, explain, sensors, models health. */
 import { expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { NO_MARKS } from '../../domain/alarm.ts';
