@@ -19,7 +19,7 @@ export type Refusal =
   | 'InvalidState';
 
 /** Longest shelving. ISA-18.2 wants a limit, so that nothing is forgotten on the shelf. */
-export const MAX_SHELVED_MS = 30 * DAY_MS;
+const MAX_SHELVED_MS = 30 * DAY_MS;
 
 export type ActionResult =
   | { readonly ok: false; readonly refusal: Refusal }

@@ -7,9 +7,9 @@ import { DAY_MS, HOUR_MS, parseDuration } from '../domain/time.ts';
 import { wallTime } from '../domain/zone.ts';
 import type { QuietHours } from './quiet.ts';
 
-export const NOTIFY_WAYS = ['webhook', 'email', 'events'] as const;
+const NOTIFY_WAYS = ['webhook', 'email', 'events'] as const;
 export type NotifyWay = (typeof NOTIFY_WAYS)[number];
-export const NOTICE_FORMATS = ['cloudevents', 'slack', 'teams'] as const;
+const NOTICE_FORMATS = ['cloudevents', 'slack', 'teams'] as const;
 export type NoticeFormat = (typeof NOTICE_FORMATS)[number];
 
 export interface NotifySettings {

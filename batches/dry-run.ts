@@ -129,7 +129,7 @@ function countGroups(
  * Batches of half to twice the size say most; others are scaled by their sensors. The median, so that one bad day does
  * not count.
  */
-export function expectedTime(batches: readonly Batch[], planned: number): DryRun['expected'] {
+function expectedTime(batches: readonly Batch[], planned: number): DryRun['expected'] {
   const timed = batches.filter((batch) => batch.finishedAtMs !== undefined && batch.planned > 0);
   const alike = timed.filter((batch) => batch.planned >= planned / 2 && batch.planned <= planned * 2);
   const used = alike.length > 0 ? alike : timed;

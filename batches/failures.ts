@@ -9,7 +9,7 @@ import { outcomePages } from '../storage/pages.ts';
 const NOTES = 5;
 const MAX_NOTE = 300;
 
-export const noteOf = (outcome: OutcomeRow): FailureNote => ({
+const noteOf = (outcome: OutcomeRow): FailureNote => ({
   device: outcome.device,
   sensor: outcome.sensor,
   class: failureClassOf(outcome),

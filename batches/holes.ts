@@ -31,7 +31,7 @@ export async function filesOf(store: Store, batchId: string): Promise<BatchFile[
 }
 
 /** Looks whether a closed batch has what is on record: one list of each folder that it names, no file is read. */
-export async function holeOf({ store, blobs }: Deps, batch: Batch): Promise<Hole | undefined> {
+async function holeOf({ store, blobs }: Deps, batch: Batch): Promise<Hole | undefined> {
   if (batch.manifest === undefined) return undefined;
   const recorded = await filesOf(store, batch.id);
   const there = new Map<string, number>();

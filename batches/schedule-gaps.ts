@@ -28,7 +28,7 @@ export interface ScheduleGap extends Period {
 type Scored = Pick<Batch, 'id' | 'fromMs' | 'toMs' | 'status' | 'kind' | 'planned'>;
 
 /** Gaps are looked for so far back where nobody says how far. */
-export const GAPS_MS = 7 * DAY_MS;
+const GAPS_MS = 7 * DAY_MS;
 /** A start this old has its batch on record, or will have none. */
 const STARTED_MS = HOUR_MS;
 const MOST_NAMED = 10;

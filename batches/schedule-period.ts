@@ -43,7 +43,7 @@ export async function schedulePeriod(
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
 /** Scheduled times of the newest batches of a schedule, epoch ms. */
-export async function startedOnRecord(
+async function startedOnRecord(
   store: Pick<Store, 'listBatches'>,
   schedule: string,
   delayMs: number,

@@ -16,7 +16,7 @@ export function temporalSettings(env: Env): string[] {
 }
 
 /** The configuration file that Temporal's clients read, when there is one. */
-export function configFileOf(env: Env): string | undefined {
+function configFileOf(env: Env): string | undefined {
   const named = env.TEMPORAL_CONFIG_FILE;
   if (named) return named;
   const folder = settingsFolder(env);

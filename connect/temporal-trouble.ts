@@ -141,7 +141,7 @@ export function clientTrouble(error: unknown): FleetscoreError | undefined {
   return say('TEMPORAL', `${asked}${details}.`);
 }
 
-export function namespaceMissing(namespace: string, cause?: unknown): FleetscoreError {
+function namespaceMissing(namespace: string, cause?: unknown): FleetscoreError {
   return new FleetscoreError(
     'NAMESPACE_MISSING',
     `the Temporal server has no namespace ${namespace}. Check TEMPORAL_NAMESPACE, or make it: temporal ` +

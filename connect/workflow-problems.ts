@@ -30,7 +30,7 @@ export async function stuckWorkflows(client: Client): Promise<StuckWorkflow[]> {
 }
 
 /** The server gives `category=WorkflowTaskFailed` and `cause=WorkflowTaskFailedCauseBadSearchAttributes`. */
-export function problemOf(values: unknown): string {
+function problemOf(values: unknown): string {
   const parts = (Array.isArray(values) ? values : [values]).map(String);
   const part = (name: string): string | undefined =>
     parts.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1);

@@ -20,9 +20,6 @@ export const MAX_BLOB_PART = 200;
 /** Longest summary of a workflow or activity, bytes of UTF-8: Temporal documents 200, its server takes 400. */
 export const MAX_SUMMARY = 200;
 
-/** Longest value of a search attribute of type Keyword, bytes: PostgreSQL and MySQL hold 255 characters. */
-export const MAX_KEYWORD = 255;
-
 /** Longest cut of one name, bytes; what is readable in a list. */
 const READABLE = 80;
 

@@ -5,7 +5,7 @@
  * text.
  */
 
-export const MASK = '***';
+const MASK = '***';
 
 /** Shorter values of settings would take harmless words along; they are still masked where a key names them. */
 const SHORTEST = 8;

@@ -23,7 +23,7 @@ function fieldText(ranges: readonly NumberRange[], [min, max]: readonly [number,
 }
 
 /** `0 2 * * 1-5`; with seconds in front and the year behind where they matter, as Temporal takes it. */
-export function cronText(calendar: Calendar): string {
+function cronText(calendar: Calendar): string {
   const field = (name: keyof Calendar): string => fieldText(calendar[name], FIELDS[name]);
   const five = [field('minute'), field('hour'), field('dayOfMonth'), field('month'), field('dayOfWeek')].join(' ');
   const [second, year] = [field('second'), field('year')];

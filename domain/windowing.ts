@@ -17,11 +17,11 @@ export interface WindowShape {
 }
 
 /** Longest window of a sensor of its own, and most of the fleet's windows in one: what has to be read for one row. */
-export const MAX_OWN_WINDOW_MS = 7 * DAY_MS;
-export const MAX_WINDOWS_PER_OWN = 200_000;
+const MAX_OWN_WINDOW_MS = 7 * DAY_MS;
+const MAX_WINDOWS_PER_OWN = 200_000;
 
 /** A reading costs as many windows as it is in: more overlap than this is a mistake more often than a wish. */
-export const MAX_WINDOWS_PER_READING = 60;
+const MAX_WINDOWS_PER_READING = 60;
 
 /** In how many windows every reading is. */
 export const windowsPerReading = ({ windowMs, hopMs }: WindowShape): number => windowMs / hopMs;

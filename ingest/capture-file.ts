@@ -241,7 +241,7 @@ function plain(properties: Readonly<Record<string, Property | null>>): Record<st
 }
 
 /** Azure's form of a time: `8/31/2017 7:12:14 PM`. */
-export function captureTime(ms: number): string {
+function captureTime(ms: number): string {
   const t = new Date(ms);
   const two = (n: number): string => String(n).padStart(2, '0');
   const hour = t.getUTCHours();

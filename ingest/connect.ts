@@ -13,7 +13,6 @@ import {
   type RetryOptions,
 } from '@azure/event-hubs';
 import { heedClose } from './amqp/heed-close.ts';
-import type { HubName } from './event.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
 export type EventHubsConnection =
@@ -43,11 +42,6 @@ export function createProducer(target: EventHubTarget): EventHubProducerClient {
       : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
   heedClose(client);
   return client;
-}
-
-/** The name under which progress, raw capture and dead letters of a hub are kept. Does not connect. */
-export function hubNameOf(target: EventHubTarget): HubName {
-  return { namespace: createProducer(target).fullyQualifiedNamespace, hub: target.hub };
 }
 
 /** For one partition, without a position that is kept; one try of each call. */

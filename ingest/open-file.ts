@@ -143,7 +143,7 @@ function pathOf({ name, path }: NamedInput): string {
 }
 
 /** `{file}` and `{folder}` in the name of a device or sensor: the file's own, without its ending, and its folder's. */
-export function namesFrom(name: string, { device, sensor }: CsvFormat): Pick<CsvFormat, 'device' | 'sensor'> {
+function namesFrom(name: string, { device, sensor }: CsvFormat): Pick<CsvFormat, 'device' | 'sensor'> {
   const parts = name.split(/[\\/]/);
   const file = (parts.at(-1) ?? '').replace(/(\.(csv|txt|tsv|dat|parquet|avro|gz))+$/i, '');
   const folder = parts.at(-2) ?? '';

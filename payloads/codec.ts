@@ -39,7 +39,7 @@ const textOf = (payload: Payload, name: string): string | undefined => {
   return bytes ? Buffer.from(bytes).toString('utf8') : undefined;
 };
 
-export const isEncrypted = (payload: Payload): boolean => textOf(payload, ENCODING) === ENCRYPTED;
+const isEncrypted = (payload: Payload): boolean => textOf(payload, ENCODING) === ENCRYPTED;
 
 const metadataBound = (keyId: string): Buffer => Buffer.from(`${ENCRYPTED}\0${keyId}`);
 

@@ -49,4 +49,4 @@ export function workerConverter(keys: PayloadKeys): WorkerConverter {
 const failures = ({ encrypting }: PayloadKeys): Pick<DataConverter, 'failureConverterPath'> =>
   encrypting ? { failureConverterPath: failureConverterFile() } : {};
 
-export const failureConverterFile = (): string => siblingFile('payloads/failure-converter.cjs');
+const failureConverterFile = (): string => siblingFile('payloads/failure-converter.cjs');

@@ -29,7 +29,7 @@ const LEAST_DIFFERENT = 16;
 const PLAIN = 'none';
 
 /** What the variable takes, for messages. */
-export const KEYS_HELP =
+const KEYS_HELP =
   'takes keys of 32 random bytes in base64 (`openssl rand -base64 32` makes one) with a comma in between: ' +
   'the first encrypts, all decrypt; `none` in the first place encrypts nothing any more';
 

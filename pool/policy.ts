@@ -20,12 +20,12 @@ const SHRINK_BAND = 0.25;
 const LOW_PRIORITY_LEAD = 1.5;
 
 /** After nodes that came to nothing: the first wait, doubled each time up to the longest. */
-export const FIRST_BACKOFF_MS = 15_000;
+const FIRST_BACKOFF_MS = 15_000;
 
-export const LONGEST_BACKOFF_MS = 300_000;
+const LONGEST_BACKOFF_MS = 300_000;
 
 /** How long before a batch is due its nodes must be asked for. */
-export function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs'>): number {
+function leadMs(spinUpMs: number, settings: Pick<PoolSettings, 'priority' | 'marginMs'>): number {
   return spinUpMs * (settings.priority === 'low-priority' ? LOW_PRIORITY_LEAD : 1) + settings.marginMs;
 }
 

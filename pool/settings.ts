@@ -96,7 +96,7 @@ export const DEFAULT_AZURE_POOL: PoolSettings = {
 };
 
 /** Most nodes a pool may have: what a cluster of Azure Machine Learning takes without a special request. */
-export const MAX_NODES = 1_000;
+const MAX_NODES = 1_000;
 
 /** @throws FleetscoreError `INVALID_LIMITS` that names the limit, its value and what it takes */
 export function checkLimits<T extends PoolLimits>(limits: T): T {

@@ -1,10 +1,9 @@
 /** The door of the room: collect a batch, then show it as text, as a page or as a site. */
-export type { BatchData, InjectedFault, PredictionSeries, ReportBatch, ReportSensor } from './collect/batch-data.ts';
-export { collectBatchData, type CollectRequest } from './collect/collect.ts';
-export { matchFaults, type FaultMatch, type MatchedFault } from './collect/faults.ts';
-export { formatCount, formatMs, formatNumberOf, formatPeriod, formatShare, formatTime } from './format.ts';
+export type { BatchData, InjectedFault } from './collect/batch-data.ts';
+export { collectBatchData } from './collect/collect.ts';
+export { formatCount, formatMs, formatNumberOf, formatPeriod } from './format.ts';
 export { renderReport } from './page/html.ts';
-export { publishSite, type Published, type SiteOptions, type SiteSource } from './site/publish.ts';
-export { blobTarget, folderTarget, type SiteTarget } from './site/target.ts';
-export { renderTable, terminalOptions, type Column, type TerminalOptions } from './table.ts';
-export { renderBatch, type BatchTextOptions } from './terminal.ts';
+export { publishSite, type Published } from './site/publish.ts';
+export { blobTarget, folderTarget } from './site/target.ts';
+export { terminalOptions } from './table.ts';
+export { renderBatch } from './terminal.ts';

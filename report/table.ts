@@ -26,8 +26,8 @@ export interface Column {
   readonly paint?: (text: string, row: number, colors: Colors) => string;
 }
 
-export const MIN_WIDTH = 60;
-export const MAX_WIDTH = 200;
+const MIN_WIDTH = 60;
+const MAX_WIDTH = 200;
 
 /** What a stream can show: its width within 60 to 200 columns (100 when unknown), colour unless NO_COLOR or no TTY. */
 export function terminalOptions(
@@ -46,7 +46,7 @@ export function terminalOptions(
 const GAP = '  ';
 
 /** Widths that add up to at most `available`: the widest flexible column shrinks first, down to 4; then numbers. */
-export function shareWidth(natural: readonly number[], rigid: readonly boolean[], available: number): number[] {
+function shareWidth(natural: readonly number[], rigid: readonly boolean[], available: number): number[] {
   const widths = [...natural];
   const excess = (): number => widths.reduce((sum, w) => sum + w, 0) - available;
   for (const [touchRigid, least] of [

@@ -133,7 +133,7 @@ export function envelope(sensor: SampleSensor): number {
 }
 
 /** Largest noise there is, in standard deviations: the noise is a sum of four uniform draws. */
-export const NOISE_BOUND = Math.sqrt(12);
+const NOISE_BOUND = Math.sqrt(12);
 
 /** Folder of the trained models: `model_<device>_<sensor>.onnx` and `manifest.csv` (Device,Sensor,Model). */
 export const SAMPLE_MODELS_DIR = new URL('./models/', import.meta.url);

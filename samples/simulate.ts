@@ -50,8 +50,8 @@ export interface SimulatedFleet extends Period {
 }
 
 /** Up to here the files of single models are stored as `models publish` does. */
-export const FILES_UP_TO = 1_000;
-export const SENSORS_PER_DEVICE = 10;
+const FILES_UP_TO = 1_000;
+const SENSORS_PER_DEVICE = 10;
 /** Readings out of order among those in order, on average. */
 const ANOMALY_SHARE = 0.005;
 const SLICE = 5_000;
@@ -68,7 +68,7 @@ export function simulatedSensor(index: number): SensorKey {
 }
 
 /** The value of a window: around the level of its model; now and then far out. */
-export function simulatedValue(index: number, window: number, mean: number, scale: number): number {
+function simulatedValue(index: number, window: number, mean: number, scale: number): number {
   const z =
     uniformAt(SEED, index, window) < ANOMALY_SHARE
       ? 6 + 2 * noiseAt(SEED, index, window, 1)

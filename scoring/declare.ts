@@ -26,7 +26,7 @@ export function declaredModel(bytes: Uint8Array, declared: Declared, maxBytes: n
  * Entries that the metadata of a model lacks. @throws FleetscoreError `MODEL_WRONG_SHAPE` where file and declaration
  * differ
  */
-export function additions(model: OnnxModel, declared: Declared): ReadonlyMap<string, string> {
+function additions(model: OnnxModel, declared: Declared): ReadonlyMap<string, string> {
   const said = metadataOf(model);
   const added = new Map<string, string>();
   const add = (key: string, value: string | undefined): void => {

@@ -12,7 +12,7 @@ export type Statistic = (typeof STATISTICS)[number];
 
 /** Furthest lag, in windows, and most features of one model. */
 export const MAX_LAG = 60;
-export const MAX_FEATURES = 256;
+const MAX_FEATURES = 256;
 
 export interface Feature {
   /** As declared: `mean`, `max[-3]`. */

@@ -19,7 +19,7 @@ export const DATA_TYPE = {
 } as const;
 
 /** ONNX AttributeProto.AttributeType, the ones written here. */
-export const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
 
 /** A 64-bit integer as protobufjs gives it. */
 export type Int64 = number | { toNumber(): number };

@@ -53,7 +53,7 @@ export const toEvent = ({ seq, event }: EventRow): AlarmEvent => ({
 });
 
 /** The event of a change; the record is the one after it. */
-export function eventOf(
+function eventOf(
   record: AlarmRecord,
   shelf: AlarmShelf | undefined,
   what: {

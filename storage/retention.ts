@@ -26,7 +26,7 @@ export function cutOf(keep: Keep, nowMs: number): PruneCut | undefined {
 }
 
 /** How long after one round the next begins. */
-export function roundEveryMs({ windowsMs = Infinity, batchesMs = Infinity }: Keep): number {
+function roundEveryMs({ windowsMs = Infinity, batchesMs = Infinity }: Keep): number {
   return Math.max(LEAST_EVERY_MS, Math.min(EVERY_MS, Math.min(windowsMs, batchesMs) / SHARE));
 }
 

@@ -24,7 +24,7 @@ export interface StoredWindow {
 }
 
 /** The window of a non-empty set of readings. */
-export function storedWindow(startMs: number, set: ReadingSet): StoredWindow {
+function storedWindow(startMs: number, set: ReadingSet): StoredWindow {
   const { count, mean, min, max, last } = aggregate(startMs, set);
   const lastTs = set.tsMs[set.tsMs.length - 1]!;
   return { count, mean, min, max, last, lastTs, readings: count === 1 ? null : encodeReadings(startMs, set) };

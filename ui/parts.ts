@@ -24,7 +24,7 @@ export const sensorLink = (key: { readonly device: string; readonly sensor: stri
   html`<a href="${href}" class="row-link">${nameOf(key.device)} / ${nameOf(key.sensor)}</a>`;
 
 /** Digits of a value that matter beside a range this wide. */
-export function fine(value: number, width: number): string {
+function fine(value: number, width: number): string {
   if (!(width > 0) || !Number.isFinite(width)) return formatValue(value);
   const digits = Math.max(0, Math.min(9, 2 - Math.floor(Math.log10(width))));
   return Math.abs(value) >= 1e9 ? formatValue(value) : value.toFixed(digits);
@@ -43,7 +43,7 @@ export function rangesText(ranges: readonly Range[], unit: string): string {
 }
 
 /** From the lowest to the highest end that there is. */
-export function widthOf(ranges: readonly Range[]): number {
+function widthOf(ranges: readonly Range[]): number {
   const ends = ranges.flatMap(({ from, to }) => [from, to]).filter(Number.isFinite);
   return ends.length < 2 ? Math.abs(ends[0] ?? 0) : Math.max(...ends) - Math.min(...ends);
 }

@@ -34,7 +34,7 @@ export interface Tuning {
 }
 
 /** Shares of anomalies that a threshold is looked for, per window. */
-export const RATES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
+const RATES = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
 
 export interface TuneOptions {
   readonly release: string;

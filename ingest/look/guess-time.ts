@@ -24,7 +24,7 @@ const CLOCK_NAME = /time|zeit|hour|uhr/i;
 const COUNT_NAME = /sec|elapsed|cycle|step|^t$|^t[_ ([]/i;
 
 /** A time that stands in for the one that the user knows. */
-export const EXAMPLE_START = '2020-01-01T00:00:00Z';
+const EXAMPLE_START = '2020-01-01T00:00:00Z';
 
 export function guessTime(sample: Sample, said: CsvFormat): TimeGuess | undefined {
   const { names } = sample;

@@ -58,7 +58,7 @@ export interface WidePlan extends Common {
 export type Plan = LongPlan | WidePlan;
 
 /** Where a column stands, by its name in any case, or by its place: `#1` is the first, which may have no name. */
-export const createFinder =
+const createFinder =
   (names: readonly string[]) =>
   (name: string): number => {
     const exact = names.indexOf(name);

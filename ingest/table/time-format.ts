@@ -33,7 +33,7 @@ const STRPTIME: Readonly<Record<string, string>> = {
 const LOCALE = { locale: 'en-US' } as const;
 
 /** @throws FleetscoreError `INVALID_ARGUMENT` for a directive that is not known */
-export function luxonFormat(format: string): string {
+function luxonFormat(format: string): string {
   // Alone, T is a token of Luxon; nobody means that between a date and a time.
   if (!format.includes('%')) return format.replaceAll(/(?<=[dD])T(?=[Hh])/g, "'T'");
   return [...format.matchAll(/%(.?)|([^%]+)/gs)]

@@ -22,7 +22,7 @@ import {
 } from './rows.ts';
 
 /** "Append Block": a blob takes so many. */
-export const MOST_APPENDS = 50_000;
+const MOST_APPENDS = 50_000;
 
 export interface Parts {
   readonly db: IndexDb;

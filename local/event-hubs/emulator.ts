@@ -36,7 +36,7 @@ import { hasShownKey, offerMechanisms } from './sasl.ts';
 import { HOUR_MS } from '../../domain/time.ts';
 
 const MIB = 1024 * 1024;
-export const DEFAULTS = {
+const DEFAULTS = {
   host: '127.0.0.1',
   retentionMs: 24 * HOUR_MS,
   maxPartitionBytes: 1024 * MIB,

@@ -6,7 +6,7 @@
  */
 import { stolen, type AmqpError } from './amqp.ts';
 
-export const MAX_SHARED_READERS = 5;
+const MAX_SHARED_READERS = 5;
 
 export interface Reader {
   /** The owner level; absent for a reader that shares. */

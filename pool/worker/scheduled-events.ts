@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { watch, type Watch } from './watch.ts';
 
 /** Reachable only from inside a machine of Azure. */
-export const IMDS = 'http://169.254.169.254';
+const IMDS = 'http://169.254.169.254';
 
 export interface EventsOptions {
   readonly endpoint?: string;

@@ -10,7 +10,7 @@ const SLICES_MS = [
 const MOST_SLICES = 120;
 
 /** Slices of round length, at most 120, none shorter than a window. */
-export function sliceCount({ fromMs, toMs }: Period, sensors: readonly ReportSensor[]): number {
+function sliceCount({ fromMs, toMs }: Period, sensors: readonly ReportSensor[]): number {
   let step = Number.POSITIVE_INFINITY;
   for (const {
     series: { tsMs },

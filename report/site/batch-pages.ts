@@ -24,7 +24,7 @@ import {
 import { deviceFile, toTop } from './paths.ts';
 
 /** Folders between the top of the site and a batch's pages. */
-export const BATCH_DEPTH = 3;
+const BATCH_DEPTH = 3;
 
 export interface BatchPages {
   readonly batch: ReportBatch;
@@ -189,7 +189,7 @@ function deviceRow(group: DeviceGroup, most: number): Markup {
 }
 
 /** The filter over a list of devices; shown by the script that makes it work. */
-export function findTools(what: string): Markup {
+function findTools(what: string): Markup {
   return html`
     <div class="tools" id="tools" role="search" hidden>
       <label class="sr" for="find">Filter by ${what} name</label>

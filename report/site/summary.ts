@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { groupByDevice, type BatchData, type ReportBatch } from '../collect/batch-data.ts';
-import { batchPath, deviceFile } from './paths.ts';
+import { batchPath } from './paths.ts';
 
 const count = z.number().int().min(0);
 const counts = z.object({
@@ -73,7 +73,3 @@ export function readSummary(text: string, batchId: string): BatchSummary | undef
   const parsed = summaryShape.safeParse(json);
   return parsed.success && parsed.data.batch === batchId ? parsed.data : undefined;
 }
-
-/** Address of a device's page from the top of the site. */
-export const devicePath = (batch: Pick<ReportBatch, 'fromMs' | 'id'>, device: string): string =>
-  `${batchPath(batch)}devices/${deviceFile(device)}`;

@@ -8,7 +8,7 @@ export interface Ranked {
 }
 
 /** Of two that began in one millisecond the one whose id sorts last is the later one, as for all readers. */
-export const beganAfter = (a: Batch, b: Batch): boolean =>
+const beganAfter = (a: Batch, b: Batch): boolean =>
   a.startedAtMs > b.startedAtMs || (a.startedAtMs === b.startedAtMs && a.id > b.id);
 
 /** By the start of their periods, then the one that began first. */

@@ -18,7 +18,7 @@ export interface RowSink {
   readonly end: () => Promise<void>;
 }
 
-export const EXPORT_COLUMNS = [...PREDICTION_COLUMNS, WINDOW_COLUMN, 'Batch', 'Release'] as const;
+const EXPORT_COLUMNS = [...PREDICTION_COLUMNS, WINDOW_COLUMN, 'Batch', 'Release'] as const;
 
 /** @param fleetMs length of the fleet's windows: of rows that say no other */
 export const openSink = (format: PredictionsFormat, write: Write, fleetMs: number): RowSink =>

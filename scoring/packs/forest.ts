@@ -10,7 +10,7 @@ import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphMatch, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
 import { probeRows, type Scaling, SCALING, some } from './probe-rows.ts';
 
-export const FOREST = 'isolation-forest';
+const FOREST = 'isolation-forest';
 
 const MOST_SCALING = 8;
 

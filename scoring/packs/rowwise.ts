@@ -10,7 +10,7 @@ import { rowTable } from './row-table.ts';
 import { rowwiseGraph, rowwiseWidth } from './rowwise-graph.ts';
 import { readRowwise, type Rowwise } from './rowwise-model.ts';
 
-export const ROWWISE = 'rowwise';
+const ROWWISE = 'rowwise';
 
 /** A row with more doubles gains nothing from a pack. */
 const MOST_VALUES = 4_096;

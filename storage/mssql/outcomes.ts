@@ -44,7 +44,7 @@ export const DECIDED: StageTable = {
 };
 
 /** Names of chunks that become one. */
-export const MERGED: StageTable = {
+const MERGED: StageTable = {
   name: '#merged',
   columns: [{ name: 'name', type: 'NVARCHAR(800)', of: 'chunks.name' }],
   key: ['name'],

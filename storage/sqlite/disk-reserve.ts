@@ -35,7 +35,7 @@ export function diskRoom(path: string): DiskRoom | undefined {
 const mib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
 
 /** What a person does about it. */
-export const roomRemedy = (path: string, { freeBytes, reserveBytes }: DiskRoom): string =>
+const roomRemedy = (path: string, { freeBytes, reserveBytes }: DiskRoom): string =>
   `the disk of ${path} has ${mib(freeBytes)} free, and ingest leaves ${mib(reserveBytes)} alone so that ` +
   'pruning can run. ' +
   'Free room elsewhere on this disk, or let `fleetscore db prune --windows AGE` delete old windows: ' +

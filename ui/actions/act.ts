@@ -48,7 +48,7 @@ export async function act(
 }
 
 /** Only pages of this server: an address of another one would be a way to lead people there. */
-export function backOf(back: string | null, otherwise: string): string {
+function backOf(back: string | null, otherwise: string): string {
   return back !== null && /^\/(?![/\\])[^\\\s]*$/.test(back) ? back : otherwise;
 }
 

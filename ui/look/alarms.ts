@@ -3,7 +3,7 @@ import type { Alarm } from '../../domain/alarm.ts';
 import { compareNames } from '../../report/collect/batch-data.ts';
 import type { AlarmCounts, Store } from '../../storage/store.ts';
 
-export const ALARM_STATES = ['open', 'active', 'unacked', 'shelved', 'all'] as const;
+const ALARM_STATES = ['open', 'active', 'unacked', 'shelved', 'all'] as const;
 export type AlarmState = (typeof ALARM_STATES)[number];
 
 export interface AlarmQuery {

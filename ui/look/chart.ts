@@ -68,7 +68,7 @@ const isKnownKind = (normal: Normal | undefined): boolean => normal?.kind === 'r
 const lastOf = ({ history }: SensorSeries): number => history.reduce((last, { toMs }) => Math.max(last, toMs), 0);
 
 /** The normal values over time: of each batch those of its release, joined while they stay the same. Pure. */
-export function bands(
+function bands(
   history: SensorSeries['history'],
   period: Period,
   normals: ReadonlyMap<string, Normal>,

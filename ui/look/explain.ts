@@ -53,7 +53,7 @@ export async function featuresAt(
 const valueOf = (window: Window | undefined, { statistic }: Feature): number | undefined => window?.[statistic];
 
 /** Pure. */
-export function seen(features: readonly Feature[], row: readonly number[], normal: Normal): FeatureSeen[] {
+function seen(features: readonly Feature[], row: readonly number[], normal: Normal): FeatureSeen[] {
   return features.map(({ name }, f) => {
     const value = row[f]!;
     if (normal.kind === 'unknown' || normal.kind === 'none') return { name, value };
@@ -106,7 +106,7 @@ export async function whatMoved(
 }
 
 /** Pure; undefined where there is too little to compare. */
-export function movedOf(before: readonly number[], near: readonly number[]): Omit<Moved, 'sensor'> | undefined {
+function movedOf(before: readonly number[], near: readonly number[]): Omit<Moved, 'sensor'> | undefined {
   if (before.length < 10 || near.length === 0) return undefined;
   const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
   const [usual, around] = [mean(before), mean(near)];

@@ -110,7 +110,7 @@ async function newestAndOpen(store: Awaited<ReturnType<UiDeps['store']>>): Promi
  * The closed batches that say how sensors are now, in the order in which they count: the newest over a whole period of
  * each schedule, and those that scored sensors of one of them again. Pure.
  */
-export function presentBatches(batches: readonly Batch[]): Batch[] {
+function presentBatches(batches: readonly Batch[]): Batch[] {
   const closed = batches.filter((batch) => hasEnded(batch) && batch.planned > 0);
   const newest = new Map<string, Batch>();
   for (const batch of closed) {

@@ -53,7 +53,7 @@ export function openStretches(deps: UiDeps): (batches: readonly Batch[]) => Prom
 }
 
 /** The stretches of one series, oldest first. Pure. */
-export function stretchesOf({
+function stretchesOf({
   tsMs,
   value,
   prediction,

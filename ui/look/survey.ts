@@ -47,7 +47,7 @@ async function surveyOf(store: Pick<Store, 'listOutcomes'>, batchId: string): Pr
   };
 }
 
-export function stateOf(status: OutcomeStatus, why: string | undefined): SensorState {
+function stateOf(status: OutcomeStatus, why: string | undefined): SensorState {
   if (status !== 'skipped') return status;
   return why === 'no_model' ? 'no_model' : 'no_data';
 }

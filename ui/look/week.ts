@@ -38,7 +38,7 @@ export async function weekView(store: Pick<Store, 'listBatches'>, nowMs: number)
 }
 
 /** Only whole batches: what is scored again would count twice. Pure. */
-export function hoursOf(batches: readonly Batch[], fromMs: number): Hour[] {
+function hoursOf(batches: readonly Batch[], fromMs: number): Hour[] {
   const hours = Array.from({ length: HOURS }, (_, i) => ({
     fromMs: fromMs + i * HOUR_MS,
     windows: 0,

@@ -21,7 +21,7 @@ import { rangeOf, rangeTools, type RangeQuery } from './range.ts';
 /** Charts on one page. */
 const MOST_CHARTS = 12;
 /** Bytes of predictions files that one page reads anew; a sensor alone may take more. */
-export const DEVICE_BYTES = 24 * 1024 * 1024;
+const DEVICE_BYTES = 24 * 1024 * 1024;
 
 /** Where data end: the newest period that was scored, or now. */
 export async function asOf({ look, deps }: App): Promise<number> {
@@ -30,7 +30,7 @@ export async function asOf({ look, deps }: App): Promise<number> {
 }
 
 /** What was normal for a sensor, by release of the batches shown. */
-export async function normalsOfSeries({ look }: App, { sensor, history }: SensorSeries): Promise<Map<string, Normal>> {
+async function normalsOfSeries({ look }: App, { sensor, history }: SensorSeries): Promise<Map<string, Normal>> {
   const found = new Map<string, Normal>();
   for (const release of new Set(history.map((row) => row.release))) {
     const normal = await ask(() => look.normal(sensor.id, release));
@@ -39,7 +39,7 @@ export async function normalsOfSeries({ look }: App, { sensor, history }: Sensor
   return found;
 }
 
-export const alarmText = (alarm: SensorSeries['alarms'][number]): string =>
+const alarmText = (alarm: SensorSeries['alarms'][number]): string =>
   `alarm: ${kindWord(alarm.kind).toLowerCase()}, severity ${alarm.facts.severity}`;
 
 export interface Drawn {

@@ -92,7 +92,7 @@ function row({ device, sensors, windows, anomalies, silent, failed, worst }: Dev
 }
 
 /** Devices that fit the search, with the sums over their sensors. Pure. */
-export function deviceRows(
+function deviceRows(
   fleet: Fleet,
   sensors: ReadonlyMap<number, SensorNow>,
   { q = '', state = '' }: Pick<Query, 'q' | 'state'>,

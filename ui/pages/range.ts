@@ -5,7 +5,7 @@ import { html, type Markup } from '../../report/page/markup.ts';
 import { queryOf } from '../parts.ts';
 import { span } from '../time.ts';
 
-export const SPANS = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS } as const;
+const SPANS = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS } as const;
 export type SpanName = keyof typeof SPANS;
 const NAMES: Readonly<Record<SpanName, string>> = { hour: 'Hour', day: 'Day', week: 'Week', month: 'Month' };
 

@@ -21,7 +21,7 @@ import { rangeOf, rangeTools, type RangeQuery, type ShownRange } from './range.t
 import { saidOf } from './said.ts';
 
 /** Bytes of predictions files that its page reads anew: about a day of a large fleet. */
-export const SENSOR_BYTES = 96 * 1024 * 1024;
+const SENSOR_BYTES = 96 * 1024 * 1024;
 /** Batches listed; the chart has all. */
 const MOST_ROWS = 50;
 
