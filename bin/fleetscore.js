@@ -15,6 +15,8 @@ const args = process.argv.slice(2);
 
 function start() {
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    // A reader that has gone is no error; a full disk is.
+    process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? 0 : 1));
     process.stdout.write(`${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`);
     return undefined;
   }

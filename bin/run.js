@@ -4,10 +4,9 @@
  * usage: node bin/run.js TASK ARGS...
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isInstalled, noteInstalled } from './installed.js';
 import { findNode, tooOld } from './node-version.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -50,12 +49,8 @@ const TASKS = {
 };
 
 function install() {
-  const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex');
-  const marker = join(root, 'node_modules', '.fleetscore-lock');
-  if (existsSync(marker) && readFileSync(marker, 'utf8') === lock) return;
-  process.stderr.write('Installing dependencies (npm ci, once; about a minute) ...\n');
+  if (isInstalled(root)) return;
+  process.stderr.write('Installing dependencies (npm ci, once; 1.2 GB, some minutes) ...\n');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
   const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
@@ -69,7 +64,7 @@ function install() {
     );
     process.exit(1);
   }
-  writeFileSync(marker, lock);
+  noteInstalled(root);
 }
 
 const [task = '', ...args] = process.argv.slice(2);

@@ -73,8 +73,8 @@ const SIGNALS: Readonly<Record<string, number>> = {
 
 /** Resolves with the exit code to end with, once the worker has ended and its lines are stored (or given up). */
 export async function carryWorker({ role, file, env, sink, onMessage }: CarriedWorker): Promise<number> {
-  // A log driver that is gone must not end the worker with it.
-  for (const stream of ['stdout', 'stderr'] as const) process[stream].on('error', () => {});
+  // A log driver that is gone, or a full disk, must not end the worker with it, whatever it means to other commands.
+  for (const stream of ['stdout', 'stderr'] as const) process[stream].removeAllListeners('error').on('error', () => {});
   const child = fork(file, [], {
     env: env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

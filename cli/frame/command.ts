@@ -104,6 +104,21 @@ export async function reportFault(error: unknown, json: boolean): Promise<void> 
   process.exit();
 }
 
+/**
+ * Ends a command whose result nobody takes. A reader that has seen enough, such as `| head`, is no error. Another one
+ * is, also after the command has said all: a file on a full disk would be short without a word.
+ */
+export async function outputLost(error: NodeJS.ErrnoException, json: boolean): Promise<void> {
+  if (error.code !== 'EPIPE') {
+    const why = `What this command says could not be written to standard output (${error.message}).`;
+    await report(
+      new FleetscoreError('FILE_UNWRITABLE', `${why} Make room where it goes; what was done is done.`),
+      json,
+    );
+  }
+  process.exit();
+}
+
 /** How long what is left may take once a command has said all. */
 const LINGER_MS = 2_000;
 

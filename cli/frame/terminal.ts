@@ -17,14 +17,8 @@ const CURSOR = { hide: '\u001b[?25l', show: '\u001b[?25h' } as const;
 const plain = (text: string): string => terminalText(redact(text), pc.isColorSupported);
 const line = (text: string): string => (text.endsWith('\n') || text === '' ? text : `${text}\n`);
 
-/** On stderr. One that cannot be written, to a file on a full disk, is no reason to end. */
-function write(text: string): void {
-  try {
-    process.stderr.write(text);
-  } catch {
-    // There is nowhere left to say it.
-  }
-}
+/** On stderr. One that cannot be written, to a file on a full disk, is no reason to end: main.ts leaves it at that. */
+const write = (text: string): void => void process.stderr.write(text);
 
 /** A result, on stdout. */
 export const say = (text: string): void => void process.stdout.write(line(plain(text)));
@@ -38,7 +32,7 @@ export async function sayBytes(bytes: Uint8Array): Promise<void> {
 export const tell = (text: string): void => write(line(plain(text)));
 
 /** Output of a program of ours as it comes, on stderr. */
-export const passOn = (text: string): void => void process.stderr.write(plain(text));
+export const passOn = (text: string): void => write(plain(text));
 
 /** Data as one JSON document: on stdout, there on one line of many, or an error on stderr. */
 export const sayJson = (data: unknown): void => void process.stdout.write(`${json(data, 2)}\n`);

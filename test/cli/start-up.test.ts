@@ -1,6 +1,6 @@
 /** Help and version are told without what commands do: hundreds of processes of tests and of people start so. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createProgram } from '../../cli/program.ts';
 
@@ -60,3 +60,22 @@ test('the version that bin tells at once is that of the program', async () => {
   expect(stdout.trim()).toBe((await createProgram([])).version());
   expect(stdout.trim()).toBe((JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8')) as { version: string }).version);
 });
+
+/** Runs a program with a full disk behind one of its streams. */
+function onFullDisk(stream: 'stdout' | 'stderr', ...program: readonly string[]) {
+  const full = openSync('/dev/full', 'w');
+  const stdio = ['ignore' as const, ...(stream === 'stdout' ? [full, 'pipe' as const] : ['pipe' as const, full])];
+  const { status, stderr } = spawnSync(process.execPath, program, { cwd: ROOT, encoding: 'utf8', stdio });
+  return { status, stderr };
+}
+
+(existsSync('/dev/full') ? test : test.skip)(
+  'output that cannot be written is an error, a word beside it is none',
+  () => {
+    const lost = onFullDisk('stdout', 'cli/main.ts', 'completion', 'bash');
+    expect(lost.status).toBe(1);
+    expect(lost.stderr).toMatch(/^error: What this command says could not be written .*ENOSPC.* Make room/);
+    expect(onFullDisk('stdout', 'bin/fleetscore.js', '--version')).toEqual({ status: 1, stderr: '' });
+    expect(onFullDisk('stderr', 'cli/main.ts', 'completion', 'nosuch').status).toBe(2);
+  },
+);

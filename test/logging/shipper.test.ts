@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { createAppendSink } from '../../logging/append-blob.ts';
@@ -257,7 +257,7 @@ test('a look finds only what is new, by batch, sensor and level', async () => {
   expect(count).toBe(5);
 });
 
-test('the start of the image carries what a dying worker says, and ends as it did', async () => {
+test('the start of the image carries what a dying worker says beside a full disk, and ends as it did', async () => {
   // A worker that says something on both streams and is killed by the system, without a word.
   const worker = join(dir, 'dying.js');
   writeFileSync(
@@ -275,12 +275,13 @@ test('the start of the image carries what a dying worker says, and ends as it di
     import { carryWorker } from ${importOf('logging/carry')};
     import { createAppendSink } from ${importOf('logging/append-blob')};
     const container = BlobServiceClient.fromConnectionString(process.env.CONNECTION!).getContainerClient('logs');
+    process.stdout.on('error', () => process.exit(9)); // as commands do whose result is lost
     process.exit(await carryWorker({ role: 'scoring', file: ${JSON.stringify(worker)}, env: { ...process.env, FLEETSCORE_NODE: 'node-7' }, sink: createAppendSink(container) }));
   `,
   );
   const child = fork(runner, [], {
     env: { ...cleanEnv(), CONNECTION: server.connectionString },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', existsSync('/dev/full') ? openSync('/dev/full', 'w') : 'ignore', 'pipe', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   let own = '';
