@@ -7,7 +7,7 @@
  */
 import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
-import { within, type Stretch } from './evidence.ts';
+import { beginsAbnormal, within, type Stretch } from './evidence.ts';
 import type { FoundAlarm } from './excursion.ts';
 import { fold, needsBefore, openAlarms } from './fold.ts';
 import type { AlarmKey, Before, Folded, TrackState } from './track.ts';
@@ -60,7 +60,10 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
   let state = entry?.state;
   let toMs = stretch.fromMs;
   let converged = false;
-  for (const piece of piecesOf(work)) {
+  const pieces = piecesOf(work);
+  const unread = unreadBefore(work, pieces[0]!);
+  if (unread) return { need: 'stretch', period: unread };
+  for (const piece of pieces) {
     if (piece.fromMs >= stretch.toMs && isAsBefore(work, state, piece, rule, shape)) {
       converged = true;
       break;
@@ -91,6 +94,18 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
     ),
     live: (converged ? (links.at(-1) ?? entry)?.state : state) !== undefined,
   };
+}
+
+/**
+ * Abnormal windows too few for an alarm leave no link: where a batch begins in the middle of another one, with an
+ * abnormal window, those just before it are read back.
+ */
+function unreadBefore({ entry, later }: Rework, first: Period | Stretch): Period | undefined {
+  if (!('items' in first) || !beginsAbnormal(first.items)) return undefined;
+  const { fromMs } = first;
+  const around = later.filter((period) => period.fromMs < fromMs && period.toMs > fromMs);
+  const sinceMs = Math.max(entry?.toMs ?? -Infinity, Math.min(...around.map((period) => period.fromMs)));
+  return sinceMs < fromMs ? { fromMs: sinceMs, toMs: fromMs } : undefined;
 }
 
 /** From here on nothing is other than it was: the state is the same, and what comes next does not look further back. */
@@ -168,7 +183,8 @@ function without(keys: readonly AlarmKey[], others: readonly AlarmKey[]): AlarmK
   });
 }
 
+/** Of abnormal windows that gave no alarm those at its end are in the state. */
 const saysSomething = ({ items, verdict }: Stretch, { state, raised }: Folded): boolean =>
-  state !== undefined || raised.length > 0 || verdict !== 'scored' || items.some(([code]) => code === 1);
+  state !== undefined || raised.length > 0 || verdict !== 'scored' || beginsAbnormal(items);
 
 const linkOf = (piece: Stretch, { state, raised }: Folded): Link => ({ ...piece, raised, ...(state ? { state } : {}) });

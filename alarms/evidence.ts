@@ -53,10 +53,12 @@ export function isNotable(
   rows: SensorRows,
   anomalies: number,
   period: Period,
-  { silentMs, stuckMs }: Sense,
-  { hopMs, windowMs }: WindowShape,
+  sense: Sense,
+  shape: WindowShape,
 ): boolean {
-  if (anomalies > 0) return true;
+  const { silentMs, stuckMs } = sense;
+  const { hopMs, windowMs } = shape;
+  if (anomalies > 0 && hasRun(rows, sense, shape)) return true;
   const { from, to, startMs, value } = rows;
   const whole = (to - from) * hopMs >= period.toMs - period.fromMs;
   if (whole && stuckMs === Number.POSITIVE_INFINITY) return false;
@@ -72,6 +74,35 @@ export function isNotable(
   const allFlat = stuckMs !== Number.POSITIVE_INFINITY && to > from && flat === to - from;
   return allFlat || period.toMs - seenMs >= silentMs / 2;
 }
+
+/**
+ * Abnormal windows that are enough for an alarm, or that others before the first or after the last window may belong
+ * to. Single ones among normal ones, as noise makes them, are what most sensors have: they leave nothing, and are read
+ * back where another batch cuts into them.
+ */
+function hasRun(
+  { from, to, startMs, scored, anomaly }: SensorRows,
+  { onWindows, onMs }: Sense,
+  { windowMs }: WindowShape,
+): boolean {
+  let [windows, sinceMs, first] = [0, 0, true];
+  for (let row = from; row < to; row++) {
+    if (scored[row] !== 1) continue;
+    if (anomaly[row] !== 1) {
+      windows = 0;
+      first = false;
+      continue;
+    }
+    if (windows === 0) sinceMs = startMs[row]!;
+    windows += 1;
+    if (first || windows >= onWindows || startMs[row]! + windowMs - sinceMs >= onMs) return true;
+  }
+  return windows > 0;
+}
+
+/** Whether the first window that was scored is abnormal: it may go on with what was before. */
+export const beginsAbnormal = (items: readonly EvidenceItem[]): boolean =>
+  items.find(([code]) => code !== 4)?.[0] === 1;
 
 /** The windows of a sensor as items. */
 export function itemsOf(rows: SensorRows, sense: Sense, shape: WindowShape): EvidenceItem[] {

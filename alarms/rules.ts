@@ -92,6 +92,9 @@ export function ruleFor({ entries }: AlarmRules, { device, sensor }: SensorKey, 
 
 /** What is worth recording of a sensor for any of the rules: the least of each. */
 export interface Sense {
+  /** Abnormal windows, and time from the first of them, ms, with which an alarm becomes active. */
+  readonly onWindows: number;
+  readonly onMs: number;
   readonly deadband: number;
   readonly silentMs: number;
   readonly stuckMs: number;
@@ -101,7 +104,10 @@ export function senseOf({ entries }: AlarmRules): Sense {
   const rules = [DEFAULT_RULE, ...entries.map(({ set }) => set)];
   const least = (values: readonly (number | undefined)[]): number =>
     Math.min(...values.map((value) => value ?? Number.POSITIVE_INFINITY));
+  const delays = rules.flatMap(({ onDelay }) => onDelay ?? []);
   return {
+    onWindows: least(delays.map((delay) => ('windows' in delay ? delay.windows : undefined))),
+    onMs: least(delays.map((delay) => ('ms' in delay ? delay.ms : undefined))),
     deadband: Math.max(...rules.map(({ deadband }) => deadband ?? 0)),
     silentMs: least(rules.map(({ silentMs }) => silentMs)),
     stuckMs: least(rules.map(({ stuckMs }) => stuckMs)),

@@ -3,7 +3,7 @@
  * predictions encoded, outcomes committed, and with alarms what scoring leaves and what is decided after the batch. The
  * models are left out: with them the share of alarms is smaller. A whole batch: alarms-whole.ts.
  *
- *   npm run bench -- --alarms [--sensors 100000] [--windows 15] [--anomalous 0.01] [--rounds 3]
+ *   npm run bench -- --alarms [--sensors 100000] [--windows 15] [--anomalous 0.01] [--run 5] [--rounds 3]
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -28,6 +28,8 @@ interface Sizes {
   readonly windows: number;
   readonly anomalous: number;
   readonly rounds: number;
+  /** Anomalous windows that follow each other: one, as noise makes them, gives no alarm. */
+  readonly run: number;
 }
 
 function sizesOf(args: readonly string[]): Sizes {
@@ -39,9 +41,11 @@ function sizesOf(args: readonly string[]): Sizes {
       windows: { type: 'string', default: '15' },
       anomalous: { type: 'string', default: '0.01' },
       rounds: { type: 'string', default: '3' },
+      run: { type: 'string', default: '5' },
     },
   });
   return {
+    run: Number(values.run),
     sensors: Number(values.sensors),
     windows: Number(values.windows),
     anomalous: Number(values.anomalous),
@@ -58,7 +62,7 @@ const cpuOf = async (work: () => Promise<void>): Promise<number> => {
 };
 
 /** As an engine would have scored: some sensors have a run of anomalous windows. */
-function scored(series: SeriesBlock, anomalous: number) {
+function scored(series: SeriesBlock, { anomalous, run }: Sizes) {
   const anomaly = new Uint8Array(series.length);
   const score = new Float64Array(series.length).fill(1);
   const verdicts: SensorVerdict[] = [];
@@ -67,11 +71,11 @@ function scored(series: SeriesBlock, anomalous: number) {
     const bad = sensorId % Math.max(1, Math.round(1 / anomalous)) === 0;
     let windows = 0;
     for (; row < series.length && series.sensorId[row] === sensorId; row++, windows++)
-      if (bad && windows > 3 && windows < 9) {
+      if (bad && windows > 3 && windows < 4 + run) {
         anomaly[row] = 1;
         score[row] = -1;
       }
-    verdicts.push({ sensorId, status: 'scored', windows, anomalies: bad ? Math.min(5, windows) : 0, leftOut: 0 });
+    verdicts.push({ sensorId, status: 'scored', windows, anomalies: bad ? Math.min(run, windows) : 0, leftOut: 0 });
   }
   return { verdicts, scored: new Uint8Array(series.length).fill(1), anomaly, score };
 }
@@ -100,7 +104,7 @@ async function runBatch({ store, first, sizes, number, withAlarms }: Batch): Pro
   for (let from = first; from < first + sizes.sensors; from += CHUNK) {
     const range = { from, to: Math.min(from + CHUNK, first + sizes.sensors) };
     const series = await store.readSeries(range, period, { columns: 'mean' });
-    const result = scored(series, sizes.anomalous);
+    const result = scored(series, sizes);
     const names = result.verdicts.map(({ sensorId }) => ({ id: sensorId, device: `d${sensorId >> 3}`, sensor: 's' }));
     const { bytes, rows } = encodeCsv(names, series, result);
     const sha256 = createHash('sha256').update(bytes).digest('hex');

@@ -8,8 +8,10 @@ import { alarmOf } from '../alarms/flags.ts';
 import { decide, overlaps, rulesOf, servedOf, type DecideDeps } from '../batches/decide-alarms.ts';
 import { keptBlobs } from '../batches/kept-blobs.ts';
 import type { AlarmRecord } from '../domain/alarm.ts';
+import { defined } from '../domain/defined.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import type { AlarmCandidate, AlarmProgress, Batch, Store } from '../storage/store.ts';
+import type { AlarmCandidate, AlarmProgress, Batch, OutcomeRow, Store } from '../storage/store.ts';
+import type { SensorKey } from '../domain/sensor.ts';
 import { outcomePages } from '../storage/pages.ts';
 import type { Findings } from './findings.ts';
 
@@ -41,7 +43,8 @@ export async function checkAlarms(given: DecideDeps, batch: Batch, findings: Fin
   for (let after = 0; ;) {
     const page = await store.alarmCandidates(batch.id, after, PAGE, { reordered: true });
     for (const candidate of page) {
-      if (seen.size < MOST_READ) await compareSensor(deps, batch, progress, candidate, findings);
+      if (seen.size < MOST_READ)
+        await unlessUnreadable(candidate, findings, () => checkSensor(deps, batch, progress, candidate, findings));
       else left += 1;
       await checkEvents(store, batch, candidate, findings, nowMs);
       seen.add(candidate.sensorId);
@@ -49,25 +52,53 @@ export async function checkAlarms(given: DecideDeps, batch: Batch, findings: Fin
     if (page.length < PAGE) break;
     after = page.at(-1)!.sensorId;
   }
+  let read = seen.size - left;
+  for await (const page of outcomePages(store, batch.id, PAGE))
+    for (const outcome of page) {
+      if (outcome.anomalies === 0 || seen.has(outcome.sensorId)) continue;
+      if (read < MOST_READ) await compareQuiet(deps, batch, progress, outcome, findings);
+      else left += 1;
+      read += 1;
+    }
   if (left > 0)
     findings.note(`alarms of ${MOST_READ} sensors were compared with their predictions, of ${left} were not`);
-  for await (const page of outcomePages(store, batch.id, PAGE))
-    for (const { sensorId, device, sensor, anomalies } of page)
-      if (anomalies > 0 && !seen.has(sensorId))
-        findings.found('alarms', `${device} / ${sensor} has ${anomalies} anomalies that alarms know nothing of`);
+}
+
+/** Anomalies of which nothing is on record must be too few for an alarm, and for one that goes on after the batch. */
+async function compareQuiet(
+  deps: DecideDeps,
+  batch: Batch,
+  progress: AlarmProgress,
+  outcome: OutcomeRow,
+  findings: Findings,
+): Promise<void> {
+  const { sensorId, device, sensor, anomalies } = outcome;
+  const { store } = deps;
+  const [model] = await store.listReleaseModels(batch.release, { after: sensorId - 1, limit: 1 });
+  const windowMs = model?.sensorId === sensorId ? model.windowMs : undefined;
+  const candidate = { ...outcome, links: [], alarms: [], ...defined({ windowMs }) };
+  await unlessUnreadable(outcome, findings, async () => {
+    const rules = rulesOf(await store.alarmRules());
+    const served = await servedOf(deps, batch, rules, candidate);
+    const decided = await decide(deps, batch, rules, progress, candidate, served);
+    if (decided.live || decided.alarms.length > 0)
+      findings.found('alarms', `${device} / ${sensor} has ${anomalies} anomalies that alarms know nothing of`);
+  });
 }
 
 /** A file that is lost or changed is found by another check: what rests on it cannot be compared. */
-async function compareSensor(...[deps, batch, progress, candidate, findings]: Compared): Promise<void> {
+async function unlessUnreadable(
+  { device, sensor }: SensorKey,
+  findings: Findings,
+  compare: () => Promise<void>,
+): Promise<void> {
   try {
-    await checkSensor(deps, batch, progress, candidate, findings);
+    await compare();
   } catch (error) {
     if (!(error instanceof FleetscoreError) || error.retryable) throw error;
-    findings.note(`${candidate.device} / ${candidate.sensor}: its alarms were not compared: ${error.message}`);
+    findings.note(`${device} / ${sensor}: its alarms were not compared: ${error.message}`);
   }
 }
-
-type Compared = Parameters<typeof checkSensor>;
 
 async function checkSensor(
   deps: DecideDeps,

@@ -31,6 +31,9 @@ import {
   ENGINES,
 } from './alarm-plant.ts';
 
+const badFrom = (from: number, to: number): TruthWindow[] =>
+  Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > from && at < to ? -1 : 1 }));
+
 describe.each(Object.entries(ENGINES))('%s', (_, open) => {
   let store: Store;
   beforeAll(async () => {
@@ -178,6 +181,9 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
         order,
         onePass(truth, 0, 26 * hour, silent).standing(),
       ]);
+      // Silent between its windows, and not before the first of them.
+      const since = (await store.listAlarms({ sensorId: ids[0]! })).map(({ facts }) => (facts.sinceMs - T0) / HOP);
+      expect(since.sort()).toEqual([23 * hour + 1, 24 * hour + 1, 25 * hour + 1]);
     }
   });
 
@@ -190,6 +196,34 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     expect(await store.alarmEpoch()).toBe(epoch + 1);
     expect(await store.alarmCandidates(batchId, 0, 10, { reordered: true })).toEqual([]);
     expect(await store.listAlarms({ sensorId: ids[0]! })).toEqual([]);
+  });
+
+  test('a single anomaly leaves nothing, and is read back where another batch cuts in behind it', async () => {
+    const { deps, ids, look } = await plant(store, 1);
+    const noisy = (...anomalous: readonly number[]): TruthWindow[] =>
+      Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: anomalous.includes(at) ? -1 : 1 }));
+    const first = await look([noisy(20, 50, 70)], { from: 0, to: 100 });
+    expect(await raiseAlarms(deps, first)).toEqual({ sensors: 0, activated: 0, cleared: 0 });
+    expect(await store.alarmCandidates(first, 0, 10, { reordered: true })).toEqual([]);
+    expect(await foundBy(deps, first)).toEqual([]);
+    const second = await look([noisy(51, 90)], { from: 51, to: 150 });
+    await raiseAlarms(deps, second);
+    const [alarm, ...others] = await store.listAlarms({ sensorId: ids[0]! });
+    expect(others).toEqual([]);
+    expect(alarm).toMatchObject({ facts: { sinceMs: T0 + 50 * HOP, windows: 2, clearedMs: T0 + 55 * HOP } });
+    expect([await foundBy(deps, first), await foundBy(deps, second)]).toEqual([[], []]);
+    // What the alarm began with was no anomaly after all.
+    await raiseAlarms(deps, await look([noisy()], { from: 0, to: 51 }));
+    expect(await store.listAlarms({ sensorId: ids[0]! })).toMatchObject([{ id: alarm!.id, withdrawn: true }]);
+  });
+
+  test('verify finds anomalies enough for an alarm that scoring left nothing of', async () => {
+    const forgetful: Store = { ...store, commitChunk: (chunk) => store.commitChunk({ ...chunk, signals: [] }) };
+    const { deps, look } = await plant(forgetful, 2);
+    const [single, enough] = [badFrom(20, 22), badFrom(20, 23)];
+    const batchId = await look([single, enough], { from: 0, to: LENGTH });
+    await raiseAlarms(deps, batchId);
+    expect(await foundBy(deps, batchId)).toEqual([expect.stringMatching(/ s1 has 2 anomalies that alarms know nothing/)]);
   });
 
   test('what a person did stays when late data correct an alarm', async () => {
@@ -221,9 +255,6 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     const changes = (await store.alarmEvents({ alarmId: alarm!.id })).map(({ change }) => change);
     expect(changes).toEqual(['activated', 'cleared', 'acked', 'corrected', 'withdrawn']);
   });
-
-  const badFrom = (from: number, to: number): TruthWindow[] =>
-    Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > from && at < to ? -1 : 1 }));
 
   test('the webhook hears once of an opening and once of its end, signed, also after trouble', async () => {
     const own = await open();
