@@ -110,8 +110,6 @@ class Run {
     this.shape = shape;
     // No batch looked at the time between: nothing is known of it.
     if (entry && entry.throughMs < stretch.fromMs) this.takenAsSeen(stretch.fromMs);
-    // Never seen: as if it had been seen last when the stretch began.
-    if (!entry && before && before.seenMs === undefined) this.seenMs = stretch.fromMs;
   }
 
   take(item: EvidenceItem): void {

@@ -36,6 +36,7 @@ export interface Folded {
 
 /** What is known of a sensor before a stretch that nothing is carried into. */
 export interface Before {
+  /** Absent: it never had readings, so that it is not silent yet. */
   readonly seenMs?: number;
   readonly flat?: TrackState['flat'];
 }

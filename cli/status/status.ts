@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../domain/time.ts';
 import { readStack } from '../../local/state.ts';
-import { temporalTarget } from '../../connect/temporal.ts';
+import { namesServer, temporalTarget } from '../../connect/temporal.ts';
 import { storeName } from '../../storage/store-name.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
@@ -33,8 +33,14 @@ async function once(context: Context): Promise<Output> {
 }
 
 function where({ env, config }: Context): readonly string[] {
+  return [`of ${config.home}`, temporalName(env), `Store ${storeName(config.sqlUrl)}`];
+}
+
+/** Without a name nothing is asked (NO_STACK): the SDK's own default would be somebody else's server. */
+function temporalName(env: Context['env']): string {
+  if (!namesServer(env)) return 'Temporal none: no laptop stack runs here, and TEMPORAL_ADDRESS is not set';
   const { address, namespace } = temporalTarget(env);
-  return [`of ${config.home}`, `Temporal ${address}, namespace ${namespace}`, `Store ${storeName(config.sqlUrl)}`];
+  return `Temporal ${address}, namespace ${namespace}`;
 }
 
 /** Earlier looks that are kept for rates. */

@@ -26,6 +26,8 @@ export interface Look {
 }
 
 export const senseFor = (rule: AlarmRule): Sense => ({
+  onWindows: 'windows' in rule.onDelay ? rule.onDelay.windows : Number.POSITIVE_INFINITY,
+  onMs: 'ms' in rule.onDelay ? rule.onDelay.ms : Number.POSITIVE_INFINITY,
   deadband: rule.deadband,
   silentMs: rule.silentMs ?? Number.POSITIVE_INFINITY,
   stuckMs: rule.stuckMs ?? Number.POSITIVE_INFINITY,
@@ -167,8 +169,7 @@ function beforeOf(
 ): Before {
   const windows = truth.filter(({ at }) => at * hopMs < atMs - leadMs);
   const last = windows.at(-1);
-  // There were windows before what the tests look at.
-  if (!last) return { seenMs: 0 };
+  if (!last) return {};
   const run = windows.slice(windows.findLastIndex(({ value }) => value !== last.value) + 1);
   const lastMs = (last.at + 1) * hopMs;
   return {

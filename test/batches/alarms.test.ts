@@ -223,7 +223,9 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     const [single, enough] = [badFrom(20, 22), badFrom(20, 23)];
     const batchId = await look([single, enough], { from: 0, to: LENGTH });
     await raiseAlarms(deps, batchId);
-    expect(await foundBy(deps, batchId)).toEqual([expect.stringMatching(/ s1 has 2 anomalies that alarms know nothing/)]);
+    expect(await foundBy(deps, batchId)).toEqual([
+      expect.stringMatching(/ s1 has 2 anomalies that alarms know nothing/),
+    ]);
   });
 
   test('what a person did stays when late data correct an alarm', async () => {

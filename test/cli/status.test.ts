@@ -22,6 +22,10 @@ test('where nothing runs it says so of each part, fails, and makes nothing', asy
   expect(page.stdout).toMatch(/!! Temporal: no Temporal server answers at 127\.0\.0\.1:\d+/);
   expect(page.stdout).toMatch(/!! SQL: There is no SQLite store/);
   expect(page.stdout).toContain('Last batches\nnot known: SQL does not answer\n');
+  // The default port may be somebody else's server: it is neither asked nor named.
+  const unnamed = await runCli(home, ['status']);
+  expect(unnamed.stdout).toMatch(/^Temporal none: no laptop stack runs here/m);
+  expect(unnamed.stdout).not.toContain('7233');
   const data = (
     await runCli(home, ['--json', 'status', '--watch', '--every', '100ms', '--for', '50ms'], nobody)
   ).json();

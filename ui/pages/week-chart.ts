@@ -13,7 +13,8 @@ const HEIGHT = 72;
 const shareOf = ({ windows, anomalies }: Hour): number => (windows === 0 ? 0 : anomalies / windows);
 
 export function weekChart({ now, before }: WeekView): Markup {
-  const most = Math.max(0.001, ...now.map(shareOf), ...before.map(shareOf));
+  const highest = Math.max(...now.map(shareOf), ...before.map(shareOf));
+  const most = Math.max(0.001, highest);
   const high = (share: number): number => (share === 0 ? 0 : Math.max(2, Math.round((share / most) * HEIGHT)));
   const bars = now
     .map((hour, i) => {
@@ -35,7 +36,7 @@ export function weekChart({ now, before }: WeekView): Markup {
       ${scored ? drawn : html`<p class="none">No batch in the last 24 hours.</p>`}
       <p class="ends">${time(now[0]!.fromMs)}<span class="gap"></span>${time(now.at(-1)!.fromMs + HOUR_MS)}</p>
       <p class="key">
-        <span><i class="k bar"></i>anomalous windows, highest ${formatShare(most, 1)}</span>
+        <span><i class="k bar"></i>anomalous windows${highest > 0 && html`, highest ${formatShare(highest, 1)}`}</span>
         <span><i class="k was"></i>a week ago</span>
       </p>
       <details>
