@@ -2,7 +2,6 @@
  * One event of a partition as ingest sees it. A source is what sequence numbers belong to: the same hub read by
  * another consumer group is another source, with progress of its own.
  */
-import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import type { ReceivedEventData } from '@azure/event-hubs';
 import { unreadableBody } from './amqp/guard-decoding.ts';
 import { jsonText } from './json-text.ts';
@@ -69,10 +68,13 @@ export function toIngestEvent(event: ReceivedEventData): IngestEvent {
   };
 }
 
+/** As the client names it; the package that declares it is the client's own dependency, not ours. */
+export type AmqpMessage = ReturnType<ReceivedEventData['getRawAmqpMessage']>;
+
 /** System properties under the SDK's names, with the values of the message where those are bytes or dates. */
 function ofMessage(
   system: Readonly<Record<string, unknown>>,
-  { messageAnnotations, properties }: AmqpAnnotatedMessage,
+  { messageAnnotations, properties }: AmqpMessage,
 ): Readonly<Record<string, unknown>> {
   let copy: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(system)) {

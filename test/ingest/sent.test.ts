@@ -1,9 +1,9 @@
 /** What is sent through the emulator, by people and devices, and what becomes of it in a worker and the store. */
-import type { AmqpAnnotatedMessage } from '@azure/core-amqp';
 import { afterAll, beforeAll } from '@jest/globals';
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { isoTime } from '../../domain/time.ts';
+import type { AmqpMessage } from '../../ingest/event.ts';
 import { listDeadLetters, replayDeadLetters } from '../../ingest/dead-letters.ts';
 import { startIngest } from '../../ingest/ingest-worker.ts';
 import { namedMapping } from '../../ingest/mapping/named.ts';
@@ -93,7 +93,7 @@ test('events of IoT Hub that were refused are replayed with a mapping; a rebuild
   const applied = async (store: Store) =>
     (await store.listProgress()).reduce((sum, { appliedSeq }) => sum + appliedSeq + 1, 0);
   const mapping = namedMapping('iot-hub')!;
-  const telemetry = (ts: number, values: object): AmqpAnnotatedMessage => ({
+  const telemetry = (ts: number, values: object): AmqpMessage => ({
     body: { ts, ...values },
     bodyType: 'value',
     messageAnnotations: { 'iothub-connection-device-id': 'pump-1' },

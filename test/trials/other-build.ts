@@ -12,6 +12,8 @@ const other = process.env['FLEETSCORE_TRIAL_OF']!;
 
 /** Files of tests that are the product's way of being looked at, so that each build brings its own. */
 const LOOKS: ReadonlySet<string> = new Set(['test/support/fault-stack.ts', 'test/support/run-batch.ts']);
+/** Servers are those of this build, whatever they are made of. */
+const OWN = /^test\/support\/(own-servers\.ts$|tds\/)/;
 /** Where earlier builds have what moved since. */
 const MOVED: Readonly<Record<string, string>> = {
   'cli/frame/context.ts': 'cli/context.ts',
@@ -23,7 +25,7 @@ registerHooks({
     const found = nextResolve(specifier, context);
     if (!found.url.startsWith('file:') || !context.parentURL?.startsWith('file:')) return found;
     const [file, parent] = [found.url, context.parentURL].map((url) => relative(own, fileURLToPath(url)));
-    if (!parent!.startsWith('test/') || parent === 'test/support/own-servers.ts') return found;
+    if (!parent!.startsWith('test/') || OWN.test(parent!)) return found;
     if (file!.startsWith('..') || /^(node_modules|local)\//.test(file!)) return found;
     if (file!.startsWith('test/') && !LOOKS.has(file!)) return found;
     const there = [file!, MOVED[file!] ?? '']
