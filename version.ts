@@ -11,8 +11,8 @@ const versionIn = (file: string): string => (JSON.parse(readFileSync(file, 'utf8
 
 export const VERSION: string = versionIn(packageFile('package.json'));
 
-/** Beside the code of a built package: the digest of the sources that it was built of. */
-const DIGEST_FILE = 'workflow-digest.txt';
+/** Beside the code of a built package, where bin/build.js puts it: the digest of the sources that it was built of. */
+export const DIGEST_FILE = 'workflow-digest.txt';
 
 /** Where the code of workflows begins: their bundle has these, and what they import (`workers/workflow-code.ts`). */
 const ENTRIES = ['workflows/index', 'workflows/tracing', 'payloads/failure-converter.cjs'];
