@@ -19,7 +19,7 @@ export const DATA_TYPE = {
 } as const;
 
 /** ONNX AttributeProto.AttributeType, the ones written here. */
-const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
+export const ATTRIBUTE_TYPE = { float: 1, int: 2, tensor: 4, ints: 7 } as const;
 
 /** A 64-bit integer as protobufjs gives it. */
 export type Int64 = number | { toNumber(): number };
@@ -47,7 +47,10 @@ export interface OnnxAttribute {
   readonly name?: string;
   readonly type?: number;
   readonly i?: Int64;
+  readonly f?: number;
+  readonly s?: Uint8Array;
   readonly ints?: readonly Int64[];
+  readonly floats?: readonly number[];
   readonly strings?: readonly Uint8Array[];
   readonly t?: OnnxTensor;
   readonly g?: OnnxGraph;
@@ -122,10 +125,13 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   SparseTensor: { values: ['Tensor', 1], indices: ['Tensor', 2] },
   Attribute: {
     name: ['string', 1],
+    f: ['float', 2],
     i: ['int64', 3],
+    s: ['bytes', 4],
     t: ['Tensor', 5],
     g: ['Graph', 6],
     graphs: ['Graph', 11, 'repeated'],
+    floats: ['float', 7, 'repeated'],
     ints: ['int64', 8, 'repeated'],
     strings: ['bytes', 9, 'repeated'],
     type: ['int32', 20],
@@ -222,6 +228,17 @@ export function doubles(tensor: OnnxTensor): Float64Array | undefined {
     return new Float64Array(Uint8Array.from(tensor.rawData).buffer);
   }
   return tensor.doubleData?.length === size ? Float64Array.from(tensor.doubleData) : undefined;
+}
+
+/** Values of a float tensor, with the same rule. */
+export function singles(tensor: OnnxTensor): Float32Array | undefined {
+  if (tensor.dataType !== DATA_TYPE.float) return undefined;
+  const size = dimsOf(tensor).reduce((a, b) => a * b, 1);
+  if (tensor.rawData && tensor.rawData.byteLength > 0) {
+    if (tensor.rawData.byteLength !== size * 4) return undefined;
+    return new Float32Array(Uint8Array.from(tensor.rawData).buffer);
+  }
+  return tensor.floatData?.length === size ? Float32Array.from(tensor.floatData) : undefined;
 }
 
 /** Values of an int64 tensor, with the same rule. */

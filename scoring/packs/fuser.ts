@@ -6,6 +6,9 @@
  */
 import type { OnnxGraph, OnnxModel } from '../onnx-proto.ts';
 
+/** Version of the standard operators that packs are written in, unless their models bring another one. */
+export const PACK_OPSET = 17;
+
 export interface PackLimits {
   /** Models of one pack. */
   readonly maxRows: number;
@@ -32,6 +35,8 @@ export interface Fuser<P> {
 export interface PackTable<P> {
   /** Doubles that the operators of the graph hold for one row of features, at the most: bounds the rows of a run. */
   readonly rowWidth: number;
+  /** Version of the standard operators of the graph, where it is not {@link PACK_OPSET}. */
+  readonly opset?: number;
   /** Takes a model as the next row. False: it has no room for it; the first is always taken. */
   add(parameters: P): boolean;
   /** Graph with the inputs and outputs of PACK_PORTS over the models taken, in their order. */

@@ -2,6 +2,7 @@
 import type { OnnxModel } from '../onnx-proto.ts';
 import { forest } from './forest.ts';
 import type { Fusable, Fuser } from './fuser.ts';
+import { network } from './network.ts';
 import { rowwise } from './rowwise.ts';
 import { scalerOcsvmRbf } from './scaler-ocsvm-rbf.ts';
 import { zScore } from './z-score.ts';
@@ -16,5 +17,11 @@ function attempt<P>(fuser: Fuser<P>, model: OnnxModel): Fusable | undefined {
 
 /** The fuser of a model with its parameters; undefined when it runs in a session of its own. */
 export function fusable(model: OnnxModel): Fusable | undefined {
-  return attempt(scalerOcsvmRbf, model) ?? attempt(zScore, model) ?? attempt(forest, model) ?? attempt(rowwise, model);
+  return (
+    attempt(scalerOcsvmRbf, model) ??
+    attempt(zScore, model) ??
+    attempt(forest, model) ??
+    attempt(rowwise, model) ??
+    attempt(network, model)
+  );
 }

@@ -4,7 +4,7 @@
  * order give the same packs.
  */
 import { encodeModel } from '../onnx-proto.ts';
-import type { Fusable, Fuser, PackLimits, PackTable } from './fuser.ts';
+import { type Fusable, type Fuser, PACK_OPSET, type PackLimits, type PackTable } from './fuser.ts';
 import { packMetadata } from './pack-format.ts';
 import { sha256Of } from '../../domain/sha256.ts';
 
@@ -50,7 +50,7 @@ export function createPackBuilder(take: (pack: Pack) => Promise<void>, limits: P
     const bytes = encodeModel({
       irVersion: 8,
       producerName: 'fleetscore',
-      opsetImport: [{ version: 17 }],
+      opsetImport: [{ version: table.opset ?? PACK_OPSET }],
       metadataProps: packMetadata(fuser.kind, features, table.rowWidth, models),
       graph: table.graph(),
     });

@@ -22,7 +22,7 @@ random = np.random.default_rng(3)
 X = random.normal(20, 3, (300, 3))
 said = {}
 
-forest, network, residual = recipes
+forest, network, keras_network, residual = recipes
 model = IsolationForest(n_estimators=10, random_state=1).fit(X)
 exec(forest, {"model": model, "X": X})
 os.rename("model_pump-1_flow.onnx", "forest.onnx")
@@ -50,6 +50,21 @@ if importlib.util.find_spec("torch"):
     said["network.onnx"] = {"rows": rows.tolist(), "labels": labels.flatten().tolist(), "scores": scores.flatten().tolist()}
 else:
     print("the recipe for torch is skipped: torch is not installed", file=sys.stderr)
+
+if importlib.util.find_spec("keras") and importlib.util.find_spec("tf2onnx"):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((3,)), keras.layers.Dense(2, activation="tanh"), keras.layers.Dense(3)]
+    net = keras.Sequential(layers)
+    rows = random.normal(0, 1, (64, 3)).astype("float32")
+    found = {"keras": keras, "net": net, "example": rows[:2]}
+    exec(keras_network, found)
+    os.rename("model_pump-1_flow.onnx", "keras-network.onnx")
+    results = {name: np.asarray(value).flatten().tolist() for name, value in found["detector"](rows).items()}
+    said["keras-network.onnx"] = {"rows": rows.tolist(), "labels": results["label"], "scores": results["scores"]}
+else:
+    print("the recipe for Keras is skipped: Keras with tf2onnx is not installed", file=sys.stderr)
 
 with open("said.json", "w") as file:
     json.dump(said, file)

@@ -13,6 +13,16 @@ import {
 /** Numbers of a model, drawn one after the other. */
 export type Draw = () => number;
 
+/** Numbers between -1 and 1 that follow from a seed; every third is one that readings are rounded to. */
+export function drawFrom(seed: number): Draw {
+  let at = 0;
+  return () => {
+    const value = Math.sin(seed * 1_000 + ++at * 12.9898) * 43_758.5453;
+    const between = 2 * (value - Math.floor(value)) - 1;
+    return at % 3 === 0 ? Math.round(between * 10) / 10 : between;
+  };
+}
+
 interface Parts {
   readonly nodes: readonly OnnxNode[];
   readonly constants: readonly OnnxTensor[];

@@ -4,23 +4,13 @@ import { decodeModel, node, type OnnxNode } from '../../scoring/onnx-proto.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
 import { sha256Of } from './fleet.ts';
 import { expectEqual, packsOf } from './packing.ts';
-import { KINDS, rowwiseBytes } from './rowwise-models.ts';
+import { drawFrom, KINDS, rowwiseBytes } from './rowwise-models.ts';
 import { oneThread } from './run-singles.ts';
 
 const threads = oneThread();
 afterAll(() => threads.close());
 
 const NAMES = ['mean', 'min', 'max', 'last', 'mean[-1]'];
-
-/** Numbers between -1 and 1 that follow from a seed; every third is one that readings are rounded to. */
-function drawFrom(seed: number): () => number {
-  let at = 0;
-  return () => {
-    const value = Math.sin(seed * 1_000 + ++at * 12.9898) * 43_758.5453;
-    const between = 2 * (value - Math.floor(value)) - 1;
-    return at % 3 === 0 ? Math.round(between * 10) / 10 : between;
-  };
-}
 
 const reading = fc.oneof(
   fc.integer({ min: -300, max: 300 }).map((i) => i / 10),

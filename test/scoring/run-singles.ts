@@ -44,7 +44,9 @@ export async function runSingles(
   let value = 0;
   const slices = models.map((bytes, i) => {
     const rows = values[i]!.length / width;
-    const slice = { file: { sha256: sha256Of(bytes), bytes }, features: width, row: value / width, rows, value };
+    const file = { sha256: sha256Of(bytes), bytes };
+    // Models without a label are for sensors with a threshold.
+    const slice = { file, features: width, row: value / width, rows, value, hasThreshold: true };
     value += values[i]!.length;
     return slice;
   });
