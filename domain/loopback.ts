@@ -3,6 +3,9 @@
  * 127.0.0.1 and have the browser ask a server of this machine; the browser then sends that name as `Host`.
  */
 
+/** The address that servers of a laptop stack listen on. */
+export const LOOPBACK = '127.0.0.1';
+
 /** @param host the `Host` header: a name or address, with or without a port */
 export function isLoopbackHost(host: string | undefined): boolean {
   if (host === undefined) return false;

@@ -2,8 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { FleetscoreError } from '../domain/errors.ts';
-
-export const LOOPBACK = '127.0.0.1';
+import { LOOPBACK } from '../domain/loopback.ts';
 
 /** Below the range from which systems hand out ports by themselves: what starts meanwhile does not take one of ours. */
 const FROM = 15_000;

@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../domain/errors.ts';
 import { writeWholeSync } from '../storage/whole-file.ts';
-import { LOOPBACK } from './ports.ts';
+import { LOOPBACK } from '../domain/loopback.ts';
 
 export interface PrometheusTargets {
   /** A worker serves metrics on this port of loopback. */

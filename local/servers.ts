@@ -13,7 +13,8 @@ import { diskFull, LEAST_ROOM, makeFolder, PRIVATE, roomAt } from '../storage/fo
 import { BLOB_KEY, EVENT_HUBS_KEY, type StackKeys } from './keys.ts';
 import { OWN_NAMESPACE } from './own-temporal.ts';
 import type { Parts } from './parts.ts';
-import { claimPort, LOOPBACK } from './ports.ts';
+import { claimPort } from './ports.ts';
+import { LOOPBACK } from '../domain/loopback.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
 /** Of the servers that a stack starts: without a Temporal of its own it has no port for it. */

@@ -18,7 +18,7 @@ import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
 import { stackKeys, type StackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
-import { LOOPBACK } from './ports.ts';
+import { LOOPBACK } from '../domain/loopback.ts';
 import { dropTargets, openTargets, type PrometheusTargets } from './prometheus-targets.ts';
 import { refOf } from './processes.ts';
 import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';

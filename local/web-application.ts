@@ -8,7 +8,8 @@ import { messageOf } from '../domain/errors.ts';
 import { codeFile } from '../paths.ts';
 import { LEAN, startChild } from './child.ts';
 import { superviseWorker, type Parts } from './parts.ts';
-import { claimPort, freePort, LOOPBACK } from './ports.ts';
+import { claimPort, freePort } from './ports.ts';
+import { LOOPBACK } from '../domain/loopback.ts';
 
 /** Its address once it answers; undefined when it did not start. */
 export async function startWebApplication(

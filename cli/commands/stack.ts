@@ -1,7 +1,7 @@
 /** The commands about what runs, and how it is set up: their names, options and examples. */
 import { Argument, Option, type Command } from 'commander';
 import { DEFAULT_HUB } from '../../local/event-hubs/default-hub.ts';
-import { LOOPBACK } from '../../local/ports.ts';
+import { LOOPBACK } from '../../domain/loopback.ts';
 import { LEVELS } from '../../logging/levels.ts';
 import { does } from '../frame/command.ts';
 import { asDuration, asTime, asWhole } from '../frame/options.ts';

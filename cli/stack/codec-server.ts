@@ -1,8 +1,7 @@
 /** `fleetscore codec-server`: lets the Web UI and the `temporal` command read encrypted payloads. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isLoopbackHost } from '../../domain/loopback.ts';
+import { LOOPBACK, isLoopbackHost } from '../../domain/loopback.ts';
 import { readStack } from '../../local/state.ts';
-import { LOOPBACK } from '../../local/ports.ts';
 import { createPayloadCodec } from '../../payloads/codec.ts';
 import { startCodecServer } from '../../payloads/codec-server.ts';
 import { parsePayloadKeys, type PayloadKeys } from '../../payloads/keys.ts';

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { checkHubs, readConfigFile, type HubConfig } from '../../local/event-hubs/config.ts';
 import { DEFAULT_HUB } from '../../local/event-hubs/default-hub.ts';
-import { LOOPBACK } from '../../local/ports.ts';
+import { LOOPBACK } from '../../domain/loopback.ts';
 import { codeFile } from '../../paths.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';

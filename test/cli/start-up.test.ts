@@ -14,13 +14,21 @@ process.on('exit', () => console.error(seen.join('\\n')));`;
 const loadedBy = (...args: readonly string[]): string[] => loadedIn('cli/main.ts', ...args);
 
 /** What a program loads. */
-function loadedIn(...program: readonly string[]): string[] {
+const loadedIn = (...program: readonly string[]): string[] => [
+  ...new Set(
+    urlsOf(...program)
+      .filter((line) => line.startsWith('file:'))
+      .map((url) => packageOf(fileURLToPath(url).slice(ROOT.length))),
+  ),
+];
+
+function urlsOf(...program: readonly string[]): string[] {
   const hook = `data:text/javascript,${encodeURIComponent(TRACE)}`;
   const flags = ['--disable-warning=ExperimentalWarning', '--import', hook];
   const { stderr } = spawnSync(process.execPath, [...flags, ...program], { cwd: ROOT, encoding: 'utf8' });
-  const paths = stderr.split('\n').filter((line) => line.startsWith('file:'));
-  expect(paths.length).toBeGreaterThan(5);
-  return [...new Set(paths.map((url) => packageOf(fileURLToPath(url).slice(ROOT.length))))];
+  const urls = stderr.split('\n').filter((line) => /^(file|node):/.test(line));
+  expect(urls.length).toBeGreaterThan(5);
+  return urls;
 }
 
 const packageOf = (path: string): string => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path;
@@ -30,6 +38,12 @@ test('help loads names, options and examples, and nothing of what commands do', 
   expect(loaded.filter((name) => !name.endsWith('.ts')).sort()).toEqual(['commander', 'picocolors']);
   expect(loaded.filter((name) => /^cli\/(?!commands\/|frame\/|command-line|main|program)/.test(name))).toEqual([]);
   expect(loaded.filter((name) => /^(storage\/sqlite|connect|workers|report|config)\//.test(name))).toEqual([]);
+});
+
+test('help loads no part of Node that is slow to load', () => {
+  const builtin = urlsOf('cli/main.ts', '--help').filter((url) => url.startsWith('node:'));
+  expect(builtin).toContain('node:fs');
+  expect(builtin.filter((url) => /^node:(crypto|net|tls|http|https|sqlite|worker_threads)$/.test(url))).toEqual([]);
 });
 
 const LARGE = /^@temporalio\/(client|workflow|worker|proto)$|^@azure\/|^(zod|protobufjs|onnxruntime-node|mssql|rhea)$/;
