@@ -132,8 +132,8 @@ export const TABLE = {
       'FLEETSCORE_WATCH_EVERY',
       duration,
       { preset: '1m' },
-      'How often a control worker looks for batches that lost their workflow, which it closes, and for ' +
-        'workflows that do not go on, which it tells the webhook.',
+      'How often a control worker looks for batches that lost their workflow, which it closes, for workflows that do ' +
+        'not go on, which it tells the webhook, and for loops of pools that were ended, which are started again.',
     ),
     recycleBytes: variable(
       'FLEETSCORE_WORKER_RECYCLE_BYTES',

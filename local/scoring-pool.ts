@@ -10,7 +10,7 @@ import { configuredPools } from '../pool/configured.ts';
 import { createLocalPool, type LocalPool, type WorkerProcess } from '../pool/local/pool.ts';
 import { servePools } from '../workers/pool.ts';
 import { poolWorkflowId, type PoolSettings } from '../pool/settings.ts';
-import { ensurePoolLoop, SCALE_POOL } from '../workers/pool-loop.ts';
+import { ensurePoolLoop, SCALE_POOL, watchPoolLoop } from '../workers/pool-loop.ts';
 import { openBlobs } from '../connect/blob-storage.ts';
 import { openStore } from '../storage/open-store.ts';
 import { connectClient, connectWorker } from '../connect/temporal.ts';
@@ -104,6 +104,11 @@ async function open(options: ScoringPoolOptions, keep: (close: () => Promise<unk
       { cause: error },
     );
   }
+  const ended = new AbortController();
+  keep(async () => ended.abort());
+  const watched = { everyMs: config.worker.watchEveryMs, ending: ended.signal };
+  for (const settings of all)
+    void watchPoolLoop(client, settings, { info: () => {}, error: (_, message) => log(message) }, watched);
 }
 
 /** Ctrl-C is the stack's to handle, and its terminal is no place for logs: not for those of the native side either. */

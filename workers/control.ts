@@ -18,7 +18,7 @@ import { countActivities } from '../pool/worker/activity-count.ts';
 import { watchStuck } from '../pool/worker/stuck.ts';
 import { poolQueues } from '../pool/queues.ts';
 import type { PoolSettings } from '../pool/settings.ts';
-import { keepPoolLoop } from './pool-loop.ts';
+import { keepPoolLoop, watchPoolLoop } from './pool-loop.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { Store } from '../storage/store.ts';
 import { machineIdentity } from '../storage/identity.ts';
@@ -73,7 +73,10 @@ async function run(life: Life): Promise<void> {
   // A loop that runs already takes its new settings as an update, which needs a running worker.
   const ready = (): void => {
     life.ready();
-    for (const { settings } of pools) void keepPoolLoop(client, settings, log, ended.signal);
+    for (const { settings } of pools)
+      void keepPoolLoop(client, settings, log, ended.signal).then(() =>
+        watchPoolLoop(client, settings, log, { everyMs: config.worker.watchEveryMs, ending: ended.signal }),
+      );
   };
   const connected = await connectWorker(process.env);
   const totals = controlTotals();

@@ -1,5 +1,6 @@
 /**
- * Starts the loop of a pool, or hands it the settings of now when it runs already. The loop is addressed by its id:
+ * Starts the loop of a pool, or hands it the settings of now when it runs already, and starts it again when somebody
+ * ended it: nobody else would, and batches would wait without an end. The loop is addressed by its id:
  * the handle that a start gives back names the run of now as the first of its chain, and after a continue-as-new
  * the server finds no such chain (temporalio/temporal issue 8537).
  */
@@ -92,5 +93,42 @@ export async function keepPoolLoop(
       );
     }
     await sleep(delay, undefined, { signal: ending, ref: false }).catch(() => {});
+  }
+}
+
+/**
+ * Looks every so often whether the loop still runs, until `ending` is aborted, and starts it again when it does not:
+ * terminated, cancelled or deleted by hand. The new one begins with these settings; `pool set` and `pool pause` of the
+ * old one are gone with it.
+ */
+export async function watchPoolLoop(
+  client: Client,
+  settings: PoolSettings,
+  log: PoolLog,
+  { everyMs, ending }: { readonly everyMs: number; readonly ending: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    await sleep(everyMs, undefined, { signal: ending, ref: false }).catch(() => {});
+    if (ending.aborted) return;
+    const end = await endOf(client, settings);
+    if (end === undefined) continue;
+    log.error(
+      { pool: settings.name, end },
+      `the loop of pool ${settings.name} is ${end}: it is started again with the settings of the configuration ` +
+        '(`fleetscore pool pause` and `pool drain` are the ways to hold a pool)',
+    );
+    await keepPoolLoop(client, settings, log, ending);
+  }
+}
+
+/** How the loop came to its end; undefined while it runs, and while Temporal does not answer. */
+async function endOf(client: Client, { name }: PoolSettings): Promise<string | undefined> {
+  try {
+    const { status } = await client.withDeadline(Date.now() + ANSWER_MS, () =>
+      client.workflow.getHandle(poolWorkflowId(name)).describe(),
+    );
+    return status.name === 'RUNNING' ? undefined : status.name.toLowerCase();
+  } catch (error) {
+    return error instanceof WorkflowNotFoundError ? 'gone' : undefined;
   }
 }

@@ -1,9 +1,11 @@
 /**
  * The loop of a pool outlives the stack that started it, and its own first run: a stack whose loop has continued as
- * new starts again, and the limits of that start reach the loop.
+ * new starts again, and the limits of that start reach the loop. One that somebody ended comes back by itself.
  */
 import { afterAll, expect, test } from '@jest/globals';
 import type { Client } from '@temporalio/client';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withStack } from '../../local/state.ts';
 import { keepPoolLoop } from '../../workers/pool-loop.ts';
@@ -25,8 +27,10 @@ async function up(maxNodes: number): Promise<void> {
   const started = await runCli(home, ['up', '--detach', '--ports', 'auto'], {
     FLEETSCORE_TOOLS_DIR: TOOLS,
     FLEETSCORE_POOL_MAX_NODES: String(maxNodes),
+    FLEETSCORE_WATCH_EVERY: '1s',
   });
-  expect(started).toMatchObject({ code: 0, stderr: '' });
+  expect(started.stderr).toMatch(/^(Installing the Temporal CLI .*\n)?$/);
+  expect(started.code).toBe(0);
 }
 
 async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
@@ -74,5 +78,15 @@ test('a stack starts again after its loop has continued as new, and the new limi
     ending.abort();
     await refused;
     expect(told[0]).toMatch(/pool scoring did not take the settings of this worker \(maxNodes must be a whole number/);
+
+    // Somebody ends the loop with the stock command: batches must not wait for ever.
+    const { runId } = await client.workflow.getHandle(LOOP).describe();
+    await client.workflow.getHandle(LOOP).terminate('by mistake');
+    await until(async () => {
+      const now = await client.workflow.getHandle(LOOP).describe();
+      return now.runId !== runId && now.status.name === 'RUNNING';
+    }, 'a loop in place of the one that was terminated');
+    await until(async () => (await stateOf(client)).settings.maxNodes === 5, 'the limit of the configuration');
+    expect(readFileSync(join(home, 'logs', 'stack.log'), 'utf8')).toMatch(/loop of pool scoring is terminated: it is/);
   });
 }, 300_000);
