@@ -21,14 +21,21 @@ import { planGroups } from '../batches/plan.ts';
 import { lookbackOf, releaseFor, selectSensors } from '../batches/select.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { writeErrorLogs } from '../batches/error-logs.ts';
-import type { BatchPlan, ControlActivities, LateInput, PlanInput, ReadingsState } from '../workflows/activities.ts';
+import type {
+  AnnounceInput,
+  BatchPlan,
+  ControlActivities,
+  LateInput,
+  PlanInput,
+  ReadingsState,
+} from '../workflows/activities.ts';
 import { defined } from '../domain/defined.ts';
 
 export function createControlActivities(deps: BatchDeps): ControlActivities {
   const { store } = deps;
   const run = <T>(work: () => Promise<T>): Promise<T> => withHeartbeat(() => asActivity(work));
   return {
-    announceBatch: (input) => run(() => announceBatch(deps, input)),
+    announceBatch: (input) => run(() => begin(deps, input)),
     schedulePeriod: (input) => run(() => schedulePeriod(deps, input)),
     readingsReady: (input) => run(() => readingsReady(deps, input, input.waitUntilMs)),
     latePeriods: (input) => run(() => latePeriods(deps, input)),
@@ -54,6 +61,20 @@ export function createControlActivities(deps: BatchDeps): ControlActivities {
     finishBatch: (input) => run(() => finishBatch(deps, input)),
     raiseAlarms: ({ batchId }) => run(() => raiseAlarms(deps, batchId)),
   };
+}
+
+/** On record whatever comes; a plan only where nothing has to be waited for and nothing is in its way. */
+async function begin(deps: BatchDeps, input: AnnounceInput): Promise<BatchPlan | null> {
+  await announceBatch(deps, input);
+  const { waitUntilMs, toMs } = input;
+  if (waitUntilMs === undefined || deps.now() < toMs) return null;
+  try {
+    const { ready } = await readingsReady(deps, input, waitUntilMs);
+    return ready ? await planBatch(deps, input) : null;
+  } catch {
+    // The activities of their own meet the same trouble, with their own patience, and tell of it.
+    return null;
+  }
 }
 
 async function planBatch(deps: BatchDeps, input: PlanInput): Promise<BatchPlan> {

@@ -8,10 +8,13 @@ import { failedOutcome } from '../domain/outcome.ts';
 import type { Batch, BatchPool, Store } from '../storage/store.ts';
 import type { BatchDeps } from './deps.ts';
 import { decideRest } from './undecided.ts';
-import type { BatchPlan, PlanInput, SensorRange } from '../workflows/activities.ts';
+import type { BatchPlan, PlanInput, PlannedGroup, SensorRange } from '../workflows/activities.ts';
 
 /** All ids: the store cuts it to what is planned. */
 const ALL_IDS = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
+
+/** Chunks that a plan lists, of all groups together: each is some 50 bytes in two histories. */
+const MOST_LISTED = 100;
 
 export async function planGroups(
   deps: BatchDeps,
@@ -32,8 +35,29 @@ export async function planGroups(
       groups.push(...(await groupsOfPool(deps, batch, pool, sizes, input.sensorsPerActivity !== undefined)));
   return {
     sensorsPerActivity: sizes.sensorsPerActivity,
-    groups: sizes.sensorsPerChild === 1 ? await nameSensors(store, batch.id, groups) : groups,
+    groups:
+      sizes.sensorsPerChild === 1
+        ? await nameSensors(store, batch.id, groups)
+        : await withChunks(store, batch.id, groups, sizes),
   };
+}
+
+/** Few chunks are listed with their groups, so that no child has to ask for its own. */
+async function withChunks(
+  store: Store,
+  batchId: string,
+  groups: readonly SensorRange[],
+  { sensorsPerActivity }: Sizes,
+): Promise<PlannedGroup[]> {
+  const sizeOf = (group: SensorRange): number => group.sensorsPerActivity ?? sensorsPerActivity;
+  const chunks = groups.reduce((sum, group) => sum + Math.ceil(group.count / sizeOf(group)), 0);
+  if (chunks > MOST_LISTED) return [...groups];
+  const listed: PlannedGroup[] = [];
+  for (const group of groups) {
+    const size = sizeOf(group);
+    listed.push(group.count <= size ? group : { ...group, chunks: await store.planRanges(batchId, size, group) });
+  }
+  return listed;
 }
 
 /** A pool that was configured away costs its sensors, not the batch: nobody would ever take their chunks. */

@@ -1,8 +1,9 @@
 /** One size of fleet: fleetscore from trigger to manifest, and the bare loop over the same store, in turns. */
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { chooseSizes } from '../domain/sizing.ts';
 import { type BatchRun, type BenchFleet, runBatch } from './fleet.ts';
 import { load } from './machine.ts';
@@ -40,12 +41,11 @@ export interface EndToEnd {
   readonly overhead: number;
 }
 
-const run = promisify(execFile);
 const LOOP = fileURLToPath(new URL('./bare-loop.ts', import.meta.url));
 
 export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
   const { sensorsPerActivity } = chooseSizes(fleet.sensors, fleet);
-  const { stdout } = await run(
+  const loop = spawn(
     process.execPath,
     [
       '--disable-warning=ExperimentalWarning',
@@ -63,9 +63,17 @@ export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: stri
       '--to',
       String(fleet.toMs),
     ],
-    { env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } },
+    // A session of its own, as the processes of the stack have: Linux shares out cores by session, and what a nice
+    // bench starts in its own would wait for them.
+    {
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
   );
-  return JSON.parse(stdout) as BareLoop;
+  const [said, [code]] = await Promise.all([text(loop.stdout), once(loop, 'exit')]);
+  if (code !== 0) throw new Error(`the bare loop ended with ${String(code)}`);
+  return JSON.parse(said) as BareLoop;
 }
 
 /** @param rounds of both, in turns; the median counts */

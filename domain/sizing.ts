@@ -19,6 +19,9 @@ export const MAX_SENSORS_PER_ACTIVITY = 20_000;
 const LEAST_CHUNK = 500;
 /** An activity costs some 15 ms of CPU around its work: large fleets take larger chunks. */
 const MOST_CHUNK = 4_000;
+/** In fleets that are scored within a second chunks grow past so many of them already, up to {@link FEW_UP_TO}. */
+const FEW_CHUNKS = 10;
+const FEW_UP_TO = 1_000;
 /** Windows of one chunk: its series, scores and predictions take some 300 bytes of memory each. */
 const MOST_WINDOWS = 60_000;
 /** Windows read at once by what goes through a fleet in pages: some 100 MB. */
@@ -62,7 +65,12 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
     );
   const least = planned <= MAX_CHILDREN ? 1 : Math.ceil(planned / full);
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
-  const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, Math.ceil(planned / CHUNKS / 100) * 100));
+  const share = (chunks: number): number => Math.ceil(planned / chunks / 100) * 100;
+  const chunk = Math.min(
+    fits,
+    MOST_CHUNK,
+    Math.max(LEAST_CHUNK, Math.min(FEW_UP_TO, share(FEW_CHUNKS)), share(CHUNKS)),
+  );
   // A child has no more sensors than there are.
   const wanted =
     asked.sensorsPerChild === undefined ? undefined : Math.min(asked.sensorsPerChild, Math.max(1, planned));

@@ -40,13 +40,22 @@ export interface PlanInput extends Period {
 }
 
 /** A batch as its workflow knows it before anything can fail; `release` as asked for. */
-export type AnnounceInput = Omit<PlanInput, 'sensors' | 'sensorsPerChild' | 'sensorsPerActivity'>;
+export interface AnnounceInput extends PlanInput {
+  /** As {@link ControlActivities.readingsReady} takes it; absent: nothing is planned along with the announcement. */
+  readonly waitUntilMs?: number;
+}
+
+/** What one child workflow scores. */
+export interface PlannedGroup extends SensorRange {
+  /** The ranges of its scoring activities, where they are few and more than one; else the child asks for them. */
+  readonly chunks?: readonly SensorRange[];
+}
 
 export interface BatchPlan {
   readonly release: string;
   readonly planned: number;
   readonly sensorsPerActivity: number;
-  readonly groups: readonly SensorRange[];
+  readonly groups: readonly PlannedGroup[];
   /** Ids of child workflows are made of sensor ids, not of names. */
   readonly unnamedChildren?: boolean;
   /** Address of its page in the web application, where one is known. */
@@ -139,8 +148,12 @@ export interface RaisedAlarms {
 
 /** Run by control workers, on the `control` task queue. */
 export interface ControlActivities {
-  /** Puts the batch on record, with the status `waiting`. */
-  announceBatch(input: AnnounceInput): Promise<void>;
+  /**
+   * Puts the batch on record, with the status `waiting`. Where its readings are complete at that moment it is planned
+   * along with it, which spares two activities; else, and when planning fails, null: `readingsReady` and `planBatch`
+   * are asked, and tell what is wrong. Null also from workers of before.
+   */
+  announceBatch(input: AnnounceInput): Promise<BatchPlan | null>;
   /** The period in the calendar of the schedule: periods of a schedule leave no gap where clocks change. */
   schedulePeriod(input: SchedulePeriodInput): Promise<Period>;
   readingsReady(input: Period & { readonly waitUntilMs: number }): Promise<ReadingsState>;

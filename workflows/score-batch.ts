@@ -25,8 +25,9 @@ import type {
   ChunkOutcome,
   ControlActivities,
   FinishInput,
+  PlanInput,
+  PlannedGroup,
   ReadingsState,
-  SensorRange,
 } from './activities.ts';
 import { batchIdOf } from '../domain/batch-id.ts';
 import { defined } from '../domain/defined.ts';
@@ -70,8 +71,8 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     counts: NO_OUTCOMES,
     failures: [],
   };
-  const show = (change: Partial<BatchProgress>): void => {
-    progress = { ...progress, ...change };
+  const show: Show = (change) => {
+    progress = withoutPastWait({ ...progress, ...change });
     setCurrentDetails(batchDetails(progress));
   };
   setHandler(progressQuery, () => progress);
@@ -86,25 +87,19 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
   let ending: unknown;
   try {
     const { release, redrive, rescore, sensors, sensorsPerChild, sensorsPerActivity } = parsed;
-    const batch = defined({ batchId, fromMs, toMs, workflowId, runId, schedule, release, redrive, rescore });
-    if (patched(ON_RECORD)) {
-      await announceBatch.executeWithOptions({ summary: 'on record before anything can fail' }, [batch]);
-      await untilItsEnd(toMs, () => show({ phase: 'waiting for the end of its period' }));
-      show({ phase: 'waiting for readings' });
-    }
-    await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show(defined({ watermarkMs, neededMs })));
-    const { watermarkMs: _, neededMs: __, ...waited } = progress;
-    progress = waited;
-    show({ phase: 'planning' });
-    const plan = await planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [
-      { ...batch, ...defined({ sensorsPerChild, sensorsPerActivity, sensors }) },
-    ]);
+    const batch = {
+      ...defined({ batchId, fromMs, toMs, workflowId, runId, schedule, release, redrive, rescore }),
+      ...defined({ sensorsPerChild, sensorsPerActivity, sensors }),
+    };
+    const plan = (await begin(batch, parsed, show)) ?? (await planWhenReady(batch, parsed, show));
     upsertSearchAttributes([{ key: ATTRIBUTES.release, value: plan.release }]);
     const { planned, release: pinned, page } = plan;
     show({ phase: 'scoring', planned, release: pinned, children: plan.groups.length, ...defined({ page }) });
 
-    await forEachThrottled(plan.groups, throttle, async (range, started) => {
-      const outcome = await scoreGroup(batchId, parsed, range, plan, started);
+    const { groups } = plan;
+    const shared = { batchId, period: parsed, plan };
+    await forEachThrottled(groups, throttle, async (group, started) => {
+      const outcome = await scoreGroup(shared, group, started);
       show({
         childrenDone: progress.childrenDone + 1,
         counts: addCounts(progress.counts, outcome.counts),
@@ -131,6 +126,32 @@ export async function scoreBatch(request: ScoreBatchRequest = {}): Promise<Batch
     await rescoreLate(request, parsed, lookbackMs, schedule, (late) => show({ late }));
   if (result.status === 'failed') throw ApplicationFailure.nonRetryable(result.message, 'BatchFailed', result);
   return result;
+}
+
+type Show = (change: Partial<BatchProgress>) => void;
+
+/** How far the readings are is of no interest once they are waited for no more. */
+function withoutPastWait(progress: BatchProgress): BatchProgress {
+  if (progress.phase === 'waiting for readings') return progress;
+  const { watermarkMs: _, neededMs: __, ...rest } = progress;
+  return rest;
+}
+
+/** On record, and planned along with it where that can be at once; else null, and its period has ended. */
+async function begin(batch: PlanInput, { waitUntilMs, toMs }: ParsedRequest, show: Show): Promise<BatchPlan | null> {
+  if (!patched(ON_RECORD)) return null;
+  const plan = await announceBatch.executeWithOptions({ summary: 'on record before anything can fail' }, [
+    { ...batch, waitUntilMs },
+  ]);
+  if (!plan) await untilItsEnd(toMs, () => show({ phase: 'waiting for the end of its period' }));
+  return plan;
+}
+
+async function planWhenReady(batch: PlanInput, parsed: ParsedRequest, show: Show): Promise<BatchPlan> {
+  show({ phase: 'waiting for readings' });
+  await waitForReadings(parsed, ({ watermarkMs, neededMs }) => show(defined({ watermarkMs, neededMs })));
+  show({ phase: 'planning' });
+  return planBatch.executeWithOptions({ summary: 'sensors, release, groups' }, [batch]);
 }
 
 /** How a batch ended, by the error that ended it, if one did. */
@@ -305,10 +326,8 @@ async function waitForReadings(parsed: ParsedRequest, onWait: (state: ReadingsSt
 
 /** Runs one child. A child that ends badly leaves no sensor without an outcome. */
 async function scoreGroup(
-  batchId: string,
-  period: ParsedRequest,
-  range: SensorRange,
-  plan: BatchPlan,
+  { batchId, period, plan }: { readonly batchId: string; readonly period: Period; readonly plan: BatchPlan },
+  { chunks, ...range }: PlannedGroup,
   started: () => void,
 ): Promise<ChunkOutcome> {
   const { fromMs, toMs } = period;
@@ -322,6 +341,7 @@ async function scoreGroup(
           fromMs,
           toMs,
           range,
+          ...(chunks === undefined ? {} : { chunks }),
           sensorsPerActivity: range.sensorsPerActivity ?? sensorsPerActivity,
           scoringQueue: range.queue ?? SCORING_QUEUE,
         },

@@ -29,6 +29,8 @@ import { forEachThrottled, fullSpeed } from './throttle.ts';
 export interface ScoreSensorsInput extends Period {
   readonly batchId: string;
   readonly range: SensorRange;
+  /** The ranges of its scoring activities, where the plan lists them. */
+  readonly chunks?: readonly SensorRange[];
   readonly sensorsPerActivity: number;
   /** Task queue of the pool that scores. */
   readonly scoringQueue: string;
@@ -85,9 +87,11 @@ export async function scoreSensors(input: ScoreSensorsInput): Promise<ChunkOutco
   // A single activity needs no bounds: each promise and condition of a workflow costs the control worker.
   if (input.range.count <= sensorsPerActivity) await score(input.range);
   else {
-    const chunks = await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [
-      { batchId, range: input.range, sensorsPerActivity },
-    ]);
+    const chunks =
+      input.chunks ??
+      (await planGroup.executeWithOptions({ summary: `split ${nameOf(input.range)}` }, [
+        { batchId, range: input.range, sensorsPerActivity },
+      ]));
     await forEachThrottled(chunks, fullSpeed(), (range) => score(range));
   }
 

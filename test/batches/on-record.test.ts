@@ -140,6 +140,39 @@ test('a batch that fails before it is planned is told everywhere', async () => {
   await expect(checkSelection(store, { ...SMALL_PERIOD, redrive: batch.id })).rejects.toThrow(/batch run --from/);
 });
 
+test('a batch whose readings are complete is planned as it is put on record, with its chunks', async () => {
+  const control = createControlActivities(deps());
+  const sizes = { sensorsPerChild: 5, sensorsPerActivity: 2 };
+  const input = plan({ ...sizes, waitUntilMs: 0 });
+  const begun = await run(control.announceBatch, input);
+  expect(begun).toMatchObject({ planned: 5, sensorsPerActivity: 2, groups: [{ count: 5 }] });
+  expect(begun!.groups[0]!.chunks!.map(({ count }) => count)).toEqual([2, 2, 1]);
+  expect(await store.findBatch(input.batchId)).toMatchObject({ status: 'running', planned: 5 });
+  // Asked again, as after an answer that was lost, and by the activity of its own: the same.
+  expect(await run(control.announceBatch, input)).toEqual(begun);
+  expect(await run(control.planBatch, input)).toEqual(begun);
+});
+
+test('a batch that has to wait, or cannot be planned, is on record, and other activities tell why', async () => {
+  const control = createControlActivities(deps());
+  const future = { fromMs: Date.now(), toMs: Date.now() + 3_600_000 };
+  for (const [input, release] of [
+    [plan(), ''], // a workflow of before
+    [plan({ ...future, waitUntilMs: future.toMs }), ''],
+    [plan({ release: 'nope', waitUntilMs: 0 }), 'nope'],
+  ] as const) {
+    expect(await run(control.announceBatch, input)).toBeNull();
+    expect(await store.findBatch(input.batchId)).toMatchObject({ status: 'waiting', planned: 0, release });
+  }
+  // Readings that are not complete yet.
+  const behind = Object.create(store, {
+    listProgress: { value: async () => [{ appliedSeq: 1, source: 'hub', watermarkMs: SMALL_PERIOD.fromMs }] },
+  }) as Store;
+  const input = plan({ waitUntilMs: Date.now() + 3_600_000 });
+  expect(await run(createControlActivities(deps({ store: behind })).announceBatch, input)).toBeNull();
+  expect(await store.findBatch(input.batchId)).toMatchObject({ status: 'waiting' });
+});
+
 test('counters begin with 0 for all that is known, so that the first hour counts', async () => {
   await store.announceBatch({
     ...plan({ schedule: 'hourly' }),

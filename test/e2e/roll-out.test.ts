@@ -18,12 +18,12 @@ import { until } from '../support/ingest-servers.ts';
 const SENSORS = 2;
 const stack = useStack('roll-out', { scoringWorkers: 1 });
 const dir = tempDir('other-code');
-const PLAN = '    const plan = await planBatch.';
+const PLAN = '  return planBatch.';
 const NAP = { file: 'workflows/score-batch.ts', from: PLAN };
-const next = otherCode(join(dir, 'next'), [{ ...NAP, to: `    await sleep(5);\n${PLAN}` }]);
+const next = otherCode(join(dir, 'next'), [{ ...NAP, to: `  await sleep(5);\n${PLAN}` }]);
 /** Knows what {@link next} did; what it does new is guarded. */
 const after = otherCode(join(dir, 'after'), [
-  { ...NAP, to: `    await sleep(5);\n    if (patched('second nap')) await sleep(5);\n${PLAN}` },
+  { ...NAP, to: `  await sleep(5);\n  if (patched('second nap')) await sleep(5);\n${PLAN}` },
 ]);
 const started: StackChild[] = [];
 

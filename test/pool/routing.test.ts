@@ -95,6 +95,15 @@ describe('planning', () => {
               }
             }
             expect(groups.length).toBeLessThanOrEqual(MAX_CHILDREN);
+            // Chunks that are listed are those that the child would ask for, and few.
+            const listed = groups.flatMap(({ chunks = [], ...group }) => chunks.map((chunk) => ({ chunk, group })));
+            expect(listed.length).toBeLessThanOrEqual(100);
+            for (const { chunk, group } of listed) expect(chunk).toMatchObject({ pool: group.pool });
+            for (const { chunks, ...group } of groups)
+              if (chunks)
+                expect((await Promise.all(chunks.map((one) => members(batchId, one)))).flat()).toEqual(
+                  await members(batchId, group),
+                );
             for (let id = 1; id <= planned; id += 1)
               expect(seen.get(id)).toBe(poolOf(id) === '' ? 'scoring' : QUEUES.get(poolOf(id)));
             const gone = (await store.listOutcomes(batchId)).map(({ sensorId }) => sensorId);
@@ -145,7 +154,8 @@ describe('planning', () => {
 
   test('a fleet that names no pool is planned as ever: nothing in its groups tells of pools', async () => {
     const { groups } = await plan(() => '');
-    for (const group of groups) expect(Object.keys(group).sort()).toEqual(['count', 'from', 'to']);
+    for (const { chunks = [], ...group } of groups)
+      for (const range of [group, ...chunks]) expect(Object.keys(range).sort()).toEqual(['count', 'from', 'to']);
   });
 
   test('each pool sees its own work: of the fleet, and of a batch that runs', async () => {

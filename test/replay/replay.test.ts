@@ -100,6 +100,16 @@ test('the recorded histories hold what they are named after', () => {
   expect(named('child-of-a-failed-sensor').history.events.at(-1)!.eventType).toMatch(/WORKFLOW_EXECUTION_FAILED$/);
 });
 
+test('a batch that is planned as it is put on record is among them, with the chunks of its group', () => {
+  const activities = (name: string): string[] =>
+    recorded
+      .find((r) => r.name === `0.3.0-planned-at-once/${name}.json`)!
+      .history.events.flatMap((e) => e.activityTaskScheduledEventAttributes?.activityType?.name ?? []);
+  expect(activities('batch-of-groups')).toEqual(['announceBatch', 'finishBatch', 'raiseAlarms']);
+  expect(activities('child-of-a-group')).toEqual(['scoreChunk', 'scoreChunk']);
+  expect(activities('waiting-then-cancelled')).toEqual(['announceBatch', 'finishBatch', 'raiseAlarms']);
+});
+
 test('a batch that decides on alarms is among them', () => {
   const { history } = recorded.find((r) => r.name === '0.2.0-alarms/batch-of-children.json')!;
   const names = history.events.map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name);

@@ -70,10 +70,11 @@ export async function runBatch(
   };
   const { batchId, fromMs, toMs } = plan;
   const { groups, sensorsPerActivity } = await run(control.planBatch, { workflowId: batchId, runId: batchId, ...plan });
-  for (const range of groups) {
+  for (const { chunks: listed, ...range } of groups) {
     const size = range.sensorsPerActivity ?? sensorsPerActivity;
     const chunks =
-      range.count <= size ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity: size });
+      listed ??
+      (range.count <= size ? [range] : await run(control.planGroup, { batchId, range, sensorsPerActivity: size }));
     for (const chunk of chunks) await run(scoring.scoreChunk, { batchId, fromMs, toMs, range: chunk });
   }
   const result = (await run(control.finishBatch, {

@@ -126,7 +126,7 @@ test('one trace goes from the schedule over workflows and activities to Blob, SQ
   expect(named(all, /^scoreBatch$/)).toEqual([
     expect.objectContaining({ spanId: spanIdOf(batch.runId), parentSpanId: start!.spanId, failed: false }),
   ]);
-  for (const name of ['planBatch', 'finishBatch'])
+  for (const name of ['announceBatch', 'finishBatch'])
     expect(parents(named(all, new RegExp(`^${name}$`))[0]!)).toEqual(['schedule plant', 'scoreBatch']);
   const chunks = named(all, /^scoreChunk$/);
   expect(chunks).toHaveLength(3);
@@ -296,7 +296,7 @@ test('OTLP carries the same metrics, with units', async () => {
       (names) => names.has('schedule plant') && names.has('scoreChunk'),
     );
     expect([...namesOf('RequestData')]).toEqual(
-      expect.arrayContaining(['schedule plant', 'scoreSensors', 'planBatch', 'scoreChunk', 'finishBatch']),
+      expect.arrayContaining(['schedule plant', 'scoreSensors', 'announceBatch', 'scoreChunk', 'finishBatch']),
     );
     expect([...namesOf('RemoteDependencyData')]).toEqual(
       expect.arrayContaining(['sql commitChunk', 'onnxruntime score']),
@@ -330,7 +330,7 @@ test('OTLP carries the same metrics, with units', async () => {
     for (const name of queries
       .flatMap((query) => [...(/name in \(([^)]+)\)/.exec(query)?.[1] ?? '').matchAll(/"(\w+)"/g)])
       .map((m) => m[1]!))
-      if (!name.startsWith('fleetscore_') && !['planGroup', 'readingsReady'].includes(name))
+      if (!name.startsWith('fleetscore_') && !['planBatch', 'planGroup', 'readingsReady'].includes(name))
         expect(namesOf('RequestData')).toContain(name);
   },
 );
