@@ -19,6 +19,9 @@ import { sha256Of } from '../domain/sha256.ts';
 const PROBES = [0, 1, -1, 20, 1e6, -1e6, Number.NaN, Number.POSITIVE_INFINITY];
 const FINITE_PROBES = 6;
 
+/** Probes that are tried alone, too. */
+const ALONE = [0, 20] as const;
+
 export async function checkModelFile(file: CandidateFile, settings: ThreadSettings): Promise<CheckResult> {
   try {
     return await check(file, settings);
@@ -57,8 +60,11 @@ async function check(
       await loaded.run(values, rows, sink);
       return sink;
     };
-    // One row alone, then several blocks of rows: a graph with a fixed number of rows fails on one of them.
-    await run(new Float64Array(width));
+    // Rows alone, then several blocks of rows: a graph with a fixed number of rows fails on one of them.
+    const alone: number[] = [];
+    for (const value of ALONE) alone.push((await run(new Float64Array(width).fill(value))).score[0]!);
+    const finite = Float64Array.from({ length: FINITE_PROBES * width }, (_, i) => PROBES[Math.floor(i / width)]!);
+    requireRowsAlone(alone, (await run(finite)).score);
     const { score, labels } = await run(
       Float64Array.from(
         { length: PROBES.length * 5 * width },
@@ -86,6 +92,26 @@ async function check(
     };
   } finally {
     await loaded.release();
+  }
+}
+
+/**
+ * A score is one of its row alone, or batches of other sizes would give others. Dynamic quantization is not of that
+ * kind (its scale is that of all rows of a call), nor is a network that scales its rows by their own mean.
+ */
+function requireRowsAlone(alone: readonly number[], together: Float64Array): void {
+  // Single precision, of scores of the size that these inputs give.
+  const noise = 1e-6 * Math.max(...together.subarray(0, 4).filter(Number.isFinite).map(Math.abs), 0);
+  for (const [at, value] of ALONE.entries()) {
+    const [own, beside] = [alone[at]!, together[PROBES.indexOf(value)]!];
+    const most = noise + 1e-3 * Math.max(Math.abs(own), Math.abs(beside));
+    if (Object.is(own, beside) || Math.abs(own - beside) <= most) continue;
+    throw modelError(
+      'model_wrong_shape',
+      `its score of a row depends on the rows beside it: the input ${value} gives ${own} alone and ${beside} beside ` +
+        `${PROBES.slice(0, FINITE_PROBES).join(', ')}; export it without dynamic quantization (quantize_static has ` +
+        'fixed scales), and with means and deviations of its training in place of those of the rows at hand',
+    );
   }
 }
 

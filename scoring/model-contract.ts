@@ -26,6 +26,9 @@ export function checkModelSize(bytes: number, maxBytes: number): void {
     );
 }
 
+/** What stands in place of a file that Git LFS keeps elsewhere. */
+const LFS_POINTER = 'version https://git-lfs';
+
 export interface InspectedModel {
   readonly model: OnnxModel;
   readonly features: readonly Feature[];
@@ -38,6 +41,8 @@ export interface InspectedModel {
  */
 export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedModel {
   checkModelSize(bytes.byteLength, maxBytes);
+  if (Buffer.from(bytes.subarray(0, LFS_POINTER.length)).toString('latin1') === LFS_POINTER)
+    throw modelError('model_corrupt', 'a pointer of Git LFS, not the model itself; fetch the models with git lfs pull');
   let model: OnnxModel;
   let outside: string | undefined;
   try {
@@ -54,7 +59,8 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
   if (outside !== undefined)
     throw modelError(
       'model_wrong_shape',
-      `${outside}; save the model in one file (onnx.save without save_as_external_data), with ONNX 1.23 or older`,
+      `${outside}; save the model in one file (onnx.save without save_as_external_data, torch.onnx.export with ` +
+        'external_data=False), with ONNX 1.23 or older',
     );
   const metadata = readMetadata(metadataOf(model));
   return { model, metadata, features: metadata.features ?? DEFAULT_FEATURES };

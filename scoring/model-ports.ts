@@ -6,7 +6,7 @@
 import { defined } from '../domain/defined.ts';
 import { THRESHOLD_FORM } from '../domain/threshold.ts';
 import type { Feature } from './features.ts';
-import { type ModelMetadata, FEATURES_KEY } from './model-metadata.ts';
+import { type ModelMetadata, FEATURES_KEY, SCORE_KEY } from './model-metadata.ts';
 import { modelError } from './model-problem.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxValueInfo, toNumber } from './onnx-proto.ts';
 
@@ -23,9 +23,11 @@ const TYPES: Readonly<Record<number, string>> = {
   7: 'int64',
   8: 'string',
   9: 'bool',
+  10: 'float16',
   11: 'float64',
   12: 'uint32',
   13: 'uint64',
+  16: 'bfloat16',
 };
 /** What to do about a model without a label. */
 export const NO_LABEL_REMEDY =
@@ -103,9 +105,7 @@ export function modelPorts(model: OnnxModel, { leastScore }: ModelMetadata, feat
       type === '' ? `the input ${name}, which no result depends on, has no type` : undefined,
     ),
     label && outputProblem(label, LABEL_TYPES, false),
-    scores
-      ? outputProblem(scores, SCORE_TYPES, leastScore)
-      : `there is no output named ${SCORE_NAMES.slice(0, 3).join(' or ')}`,
+    scores ? outputProblem(scores, SCORE_TYPES, leastScore) : noScore(found.outputs),
     // Without a label a threshold would do, but not without a score.
     !label && !scores ? `there is no output named ${LABEL_NAMES.slice(0, 2).join(' or ')}` : undefined,
   ].filter((problem) => problem !== undefined);
@@ -116,6 +116,18 @@ export function modelPorts(model: OnnxModel, { leastScore }: ModelMetadata, feat
         `${describe(found.outputs)}; ${EXPECTED}`,
     );
   return { input: inputOf(found.needed, features), idle, scores: scores.name, ...defined({ label: label?.name }) };
+}
+
+/** Outputs of skl2onnx and onnxmltools for classifiers, and of what `zipmap` makes of them. */
+const PROBABILITIES = ['probabilities', 'output_probability'];
+
+function noScore(outputs: readonly Port[]): string {
+  const none = `there is no output named ${SCORE_NAMES.slice(0, 3).join(' or ')}`;
+  const classes = outputs.find(({ name }) => PROBABILITIES.includes(name));
+  return classes
+    ? `${none}, but ${classes.name} of classes: give out the one of the anomalies as scores ` +
+        '(docs/models.md, Classifiers)'
+    : none;
 }
 
 /**
@@ -142,17 +154,27 @@ const featureAt = (features: readonly Feature[], input: string): number =>
 
 function inputProblem(needed: readonly Port[], features: readonly Feature[]): string | undefined {
   const [input] = needed;
-  if (!input || needed.some(({ type }) => !INPUT_TYPES.includes(type))) return 'the input does not fit';
+  if (!input) return 'there is no input that its results depend on';
+  const other = needed.find(({ type }) => !INPUT_TYPES.includes(type));
+  if (other)
+    return (
+      `the input ${other.name} ${other.type === '' ? 'is not a tensor' : `takes ${other.type}`}; ` +
+      'export the model with float32 inputs (converters to float16 have keep_io_types=True; ' +
+      'Cast is the operator between types)'
+    );
   for (const { name, shape = [] } of needed)
     if (typeof shape[0] === 'number')
       return `the input ${name} takes exactly ${shape[0]} rows; export the model with a free first dimension`;
   if (needed.length === 1) return matrixProblem(input, features.length);
   const wide = needed.find(({ shape = [] }) => shape.length > 2 || (shape.length === 2 && shape[1] !== 1));
   if (wide) return `of several inputs each takes one feature, and ${wide.name} does not have the shape [N, 1]`;
-  return needed.length === features.length
-    ? undefined
-    : `it has ${needed.length} inputs and ${features.length} features are declared (metadata_props ` +
-        `${FEATURES_KEY}, or the column Features of manifest.csv)`;
+  if (needed.length === features.length) return undefined;
+  const known = `${features.length} ${features.length === 1 ? 'feature is' : 'features are'} known`;
+  return (
+    `it has ${needed.length} inputs, and ${known} (${features.map(({ name }) => name).join()}); ` +
+    'say which feature of a window each one takes, with --features or the column Features of manifest.csv, ' +
+    `such as mean,min, or in its metadata_props ${FEATURES_KEY}`
+  );
 }
 
 function matrixProblem({ shape = [] }: Port, features: number): string | undefined {
@@ -167,8 +189,16 @@ function matrixProblem({ shape = [] }: Port, features: number): string | undefin
 function outputProblem({ name, type, shape }: Port, types: readonly string[], several: boolean): string | undefined {
   if (type !== '' && !types.includes(type)) return `the output ${name} is not a tensor of ${types.join(', ')}`;
   const [rows, columns, ...more] = shape ?? [];
-  // A shape that is not declared: what run() gives is checked in any case.
-  return typeof rows === 'number' || more.length > 0 || (!several && typeof columns === 'number' && columns !== 1)
+  // What run() gives is checked in any case: exporters leave shapes out, or write the one of their example row
+  // (onnxmltools: [1] for the labels of LightGBM).
+  if (!several && types === SCORE_TYPES && typeof columns === 'number' && columns !== 1)
+    return (
+      `the output ${name} has ${columns} values for each row; the least of them counts, as of distances to several ` +
+      `centres, where its metadata_props say ${SCORE_KEY} = least, and a threshold then decides`
+    );
+  return (typeof rows === 'number' && rows !== 1) ||
+    more.length > 0 ||
+    (!several && typeof columns === 'number' && columns !== 1)
     ? `the output ${name} does not have one value for each row`
     : undefined;
 }

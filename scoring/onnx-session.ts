@@ -61,7 +61,11 @@ export async function createSession(bytes: Uint8Array, executionProvider: string
   try {
     return await ort.InferenceSession.create(bytes, sessionOptions(executionProvider));
   } catch (error) {
-    throw modelError('model_corrupt', `onnxruntime cannot load it: ${messageOf(error)}`);
+    const message = messageOf(error);
+    const remedy = /is not a registered function\/op/.test(message)
+      ? '; operators of libraries of their own are not loaded: export the model with standard ones'
+      : '';
+    throw modelError('model_corrupt', `onnxruntime cannot load it: ${message}${remedy}`);
   }
 }
 
@@ -97,7 +101,7 @@ export function column(outputs: InferenceSession.ReturnType, name: string, rows:
     throw modelError(
       'model_wrong_shape',
       `the output ${name} has shape [${tensor.dims.join(', ')}] for ${rows} rows; ` +
-        `[${rows}] or [${rows}, 1] is expected`,
+        `[${rows}] or [${rows}, 1] is expected (a mean or sum over the columns alone: axis 1)`,
     );
   return tensor.data;
 }

@@ -28,8 +28,10 @@ export interface Forest {
   readonly divisor: number;
   /** scikit-learn's `offset_`. */
   readonly offset: number;
-  /** PyOD's `threshold_`: of its scores, which rise with how odd a row is, those above it are anomalies. */
-  readonly threshold?: number;
+  /** Whether its scores are PyOD's, which rise with how odd a row is, or scikit-learn's, which fall. */
+  readonly isPyod: boolean;
+  /** Scores above it, of PyOD, or below it, of scikit-learn, are anomalies. */
+  readonly limit: number;
 }
 
 /** Distinct leaves of a pack: numbered in 16 bits. */
@@ -67,28 +69,28 @@ function bytesOf({ width, trees }: Forest): number {
 }
 
 /** Numbers of a forest that are not in its trees, in the order of their columns. */
-const numbersOf = ({ scaling, constant, divisor, offset, threshold = 0 }: Forest): number[] => [
+const numbersOf = ({ scaling, constant, divisor, offset, limit }: Forest): number[] => [
   ...scaling.flatMap(({ values }) => [...values]),
   constant,
   divisor,
   offset,
-  threshold,
+  limit,
 ];
 
 function graphOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>): OnnxGraph {
-  const [{ width, scaling, trees, threshold }] = forests as readonly [Forest, ...Forest[]];
+  const [{ width, scaling, trees, isPyod }] = forests as readonly [Forest, ...Forest[]];
   const scaled = scaling.map((_, i) => `scaling_${i}`);
   return {
     name: 'pack',
     node: [
       node('Gather', ['numbers', PACK_PORTS.index], ['gathered'], { axis: 0 }),
       node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
-      node('Split', ['parameters', 'widths'], [...scaled, 'constant', 'divisor', 'offset', 'threshold'], { axis: 2 }),
+      node('Split', ['parameters', 'widths'], [...scaled, 'constant', 'divisor', 'offset', 'limit'], { axis: 2 }),
       ...scaling.map(({ op }, i) =>
         node(op, [i === 0 ? PACK_PORTS.features : `scaled_${i - 1}`, `scaling_${i}`], [`scaled_${i}`]),
       ),
       ...walkNodes(scaling.length === 0 ? PACK_PORTS.features : `scaled_${scaling.length - 1}`, width, trees.steps),
-      ...scoreNodes(threshold !== undefined),
+      ...scoreNodes(isPyod),
     ],
     initializer: [...tablesOf(forests, codes), ...constantsOf(width, scaling.length, trees.roots.length)],
     ...packPorts(width),
@@ -171,8 +173,8 @@ function scoreNodes(isPyod: boolean): OnnxNode[] {
     node('Neg', ['oddness'], ['evenness']),
     node('Sub', ['evenness', 'offset'], ['decision']),
     ...(isPyod
-      ? [node('Neg', ['decision'], ['score_column']), node('Greater', ['score_column', 'threshold'], ['is_anomaly'])]
-      : [node('Identity', ['decision'], ['score_column']), node('Less', ['decision', 'zero_score'], ['is_anomaly'])]),
+      ? [node('Neg', ['decision'], ['score_column']), node('Greater', ['score_column', 'limit'], ['is_anomaly'])]
+      : [node('Identity', ['decision'], ['score_column']), node('Less', ['decision', 'limit'], ['is_anomaly'])]),
     node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
     node('Cast', ['is_anomaly'], ['anomaly_column'], { to: DATA_TYPE.uint8 }),
     node('Squeeze', ['anomaly_column', 'axis_2'], [PACK_PORTS.anomaly]),
@@ -221,6 +223,5 @@ function constantsOf(width: number, scalings: number, treeCount: number): OnnxTe
     int64Tensor('last_tree', [], [treeCount - 1]),
     tensorOf('infinity', [], Float32Array.of(Number.POSITIVE_INFINITY)),
     tensorOf('two', [1], Float64Array.of(2)),
-    tensorOf('zero_score', [], Float64Array.of(0)),
   ];
 }

@@ -35,7 +35,7 @@ function pattern(scaling: readonly Scaling['op'][], hasConstant: boolean, isPyod
   then('Neg', { step: last() });
   then('Sub', { step: last() }, { value: 'offset' });
   const scores = last();
-  then('Less', { step: scores }, { double: 0 });
+  then('Less', { step: scores }, { value: 'limit' });
   then('Not', { step: last() });
   if (isPyod) {
     then('Neg', { step: scores });
@@ -76,11 +76,13 @@ function forestOf(
   }
   const number = (name: string): number | undefined =>
     match.parameters.has(name) ? finiteDoubles(match, name, [1])?.[0] : 0;
-  const [constant, divisor, offset, threshold] = ['constant', 'divisor', 'offset', 'threshold'].map(number);
+  const [constant, divisor, offset, limit] = ['constant', 'divisor', 'offset', isPyod ? 'threshold' : 'limit'].map(
+    number,
+  );
   const trees = readTrees(match.nodes[at]!, width);
-  if (!trees || constant === undefined || divisor === undefined || offset === undefined || threshold === undefined)
+  if (!trees || constant === undefined || divisor === undefined || offset === undefined || limit === undefined)
     return undefined;
-  return { width, scaling, trees, constant, divisor, offset, ...(isPyod ? { threshold } : {}) };
+  return { width, scaling, trees, constant, divisor, offset, isPyod, limit };
 }
 
 const PROBES = 24;
@@ -97,8 +99,8 @@ function probes({ width, scaling, trees }: Forest): Float64Array {
 export const forest: Fuser<Forest> = {
   kind: FOREST,
   recognise,
-  shape: ({ scaling, trees, threshold }) =>
-    JSON.stringify([scaling.map(({ op }) => op), trees.roots.length, trees.steps, threshold !== undefined]),
+  shape: ({ scaling, trees, isPyod }) =>
+    JSON.stringify([scaling.map(({ op }) => op), trees.roots.length, trees.steps, isPyod]),
   table: forestTable,
   probes,
 };

@@ -92,7 +92,7 @@ def is_detector(found):
 
 
 def is_transformer(found):
-    return isinstance(found, Estimator) and (found.kind in TRANSFORMERS or found.kind == "FunctionTransformer")
+    return isinstance(found, Estimator) and found.kind in TRANSFORMERS
 
 
 def is_model(found):

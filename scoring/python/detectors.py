@@ -22,6 +22,16 @@ class Verdict:
     note: str = ""  # where labels may differ from the library's
 
 
+def slack(limit, least=0.0):
+    """How far beyond a limit a score still counts as equal to it: a row that was the limit must not pass it.
+
+    Limits are quantiles of the scores of training rows, so with rounded or resting readings many rows have exactly the
+    score that became the limit. The last bits of a logarithm or a power differ between processors (NumPy has operations
+    of its own for AVX-512) and versions; distinct readings give scores that are much further apart than this.
+    """
+    return 1e-10 * max(abs(limit), least)
+
+
 def one_class_svm(g, x, width, a):
     if a.flag("_sparse", False):
         raise Refused("a OneClassSVM fitted on sparse data")
@@ -81,8 +91,11 @@ def isolation_forest(g, x, width, a):
         raise Refused(f"an IsolationForest of scikit-learn {version}, which counted paths otherwise; fit it with 0.22 or later")
     depths, divisor = isolation_depths(g, x, width, a)
     outlying = g.op("Pow", 2.0, g.op("Neg", g.op("Div", depths, divisor)))
-    scores = g.op("Sub", g.op("Neg", outlying), a.number("offset_"))
-    return Verdict(scores, g.op("Not", g.op("Less", scores, 0.0)), len(a.list("estimators_")))
+    offset = a.number("offset_")
+    scores = g.op("Sub", g.op("Neg", outlying), offset)
+    # With contamination="auto" the limit is 0.5, and no score of a training row.
+    limit = 0.0 if a.get("contamination", "auto") == "auto" else -slack(offset)
+    return Verdict(scores, g.op("Not", g.op("Less", scores, limit)), len(a.list("estimators_")))
 
 
 def lof(g, x, width, a):
@@ -107,7 +120,12 @@ def gaussian_mixture(g, x, width, a, threshold):
         density = g.op("Mul", g.op("Add", square, width * math.log(2 * math.pi)), -0.5)
         parts.append(g.op("Add", density, log_det + logs[k]))
     scores = g.log_sum_exp(g.op("Concat", *parts, axis=1), len(parts))
-    return Verdict(scores, g.op("Not", g.op("Less", scores, float(threshold))), len(means))
+    return Verdict(scores, _not_below(g, scores, threshold), len(means))
+
+
+def _not_below(g, scores, threshold):
+    # Logarithms: what differs in their last bits is a share of the density.
+    return g.op("Not", g.op("Less", scores, threshold - slack(threshold, 1.0)))
 
 
 def kernel_density(g, x, width, a, threshold):
@@ -126,7 +144,7 @@ def kernel_density(g, x, width, a, threshold):
     exponents = g.op("Mul", g.distances(x, points), -0.5 / (bandwidth * bandwidth))
     norm = -width * math.log(bandwidth) - 0.5 * width * math.log(2 * math.pi) - math.log(len(points))
     scores = g.op("Add", g.log_sum_exp(exponents, len(points)), norm)
-    return Verdict(scores, g.op("Not", g.op("Less", scores, float(threshold))), len(points))
+    return Verdict(scores, _not_below(g, scores, threshold), len(points))
 
 
 DETECTORS = {

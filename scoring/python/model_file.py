@@ -23,6 +23,8 @@ UNPACKERS = (
 FOREIGN = (
     (b"\x04\x22\x4d\x18", "it is compressed with lz4; save it with joblib.dump(model, file, compress=3)"),
     (b"ZF", "a file of joblib before 0.10; load it and save it again with a newer joblib, or with pickle.dump"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed with zstandard; save it with joblib.dump(model, file, compress=3)"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the model itself; fetch the models with git lfs pull"),
     (b"\x89HDF", "an HDF5 file, such as Keras writes; export the network to ONNX with tf2onnx and publish that: docs/models.md"),
 )
 

@@ -13,6 +13,10 @@ REPEATS = (
     "values of its training rows repeat, as those of rounded readings do: where neighbours are equally near, scikit-learn may "
     "choose others than ONNX does, and labels may differ; a OneClassSVM or an IsolationForest has no such rows"
 )
+CANCELLED = (
+    "scikit-learn measures its distances by brute force, as it does with more than 15 features or where half of the rows are "
+    "neighbours, and loses digits so far from zero: labels may differ; put a StandardScaler before it"
+)
 EUCLIDEAN = ("euclidean", "l2", "minkowski")
 
 
@@ -46,19 +50,26 @@ def local_outlier_factor(g, x, width, a: Attributes):
     own = g.op("Div", 1.0, g.op("Add", mean, 1e-10))
     ratios = g.op("Div", g.op("Gather", g.constant(density), rows, axis=0), own)
     repeats = any(len(np.unique(column)) < len(points) for column in points.T)
-    note = REPEATS if repeats else ""
+    note = cancelled(a, points) or (REPEATS if repeats else "")
     return g.op("Neg", g.op("Div", g.numpy_sum(ratios, count), float(count))), len(points), note
+
+
+def cancelled(a: Attributes, points):
+    """sklearn/metrics/_pairwise_distances_reduction: |x|^2 - 2xy + |y|^2, whose error grows with the squares themselves."""
+    error = np.finfo(np.float64).eps * np.square(points).sum(axis=1).max()
+    return CANCELLED if a.get("_fit_method") == "brute" and error > 1e-9 * points.var(axis=0).sum() else ""
 
 
 def neighbor_distance(g, x, width, a: Attributes, count, method):
     """pyod/models/knn.py, _get_dist_by_method."""
     points = training_rows(a, width)
     distances, _ = nearest(g, x, points, count)
+    more = (len(points), cancelled(a, points))
     if method == "largest":
-        return g.column(distances, count - 1), len(points)
+        return g.column(distances, count - 1), *more
     if method == "mean":
-        return g.op("Div", g.numpy_sum(distances, count), float(count)), len(points)
+        return g.op("Div", g.numpy_sum(distances, count), float(count)), *more
     if method != "median":
         raise Refused(f"a KNN with method={method!r}")
     low, high = g.column(distances, (count - 1) // 2), g.column(distances, count // 2)
-    return g.op("Div", g.op("Add", low, high), 2.0), len(points)
+    return g.op("Div", g.op("Add", low, high), 2.0), *more

@@ -8,7 +8,7 @@ ranked alone, as PyOD does for a single row, so that a score does not depend on 
 import numpy as np
 
 from attributes import Attributes
-from detectors import Verdict, attributes_of, isolation_forest
+from detectors import Verdict, attributes_of, isolation_forest, slack
 from neighbors import local_outlier_factor, neighbor_distance
 from plain_objects import Array, Estimator, Refused
 from transformers import standard_scaler
@@ -19,7 +19,17 @@ def verdict(g, x, width, a: Attributes) -> Verdict:
     if isinstance(contamination, Estimator):
         raise Refused(f"a {a.kind} with a threshold of PyThresh; fit it with a number for contamination")
     scores, size, *note = PYOD[a.kind](g, x, width, a)
-    return Verdict(scores, g.op("Not", g.op("Greater", scores, a.number("threshold_"))), size, *note)
+    return Verdict(scores, g.op("Not", g.op("Greater", scores, _limit(a))), size, *note)
+
+
+def _limit(a: Attributes):
+    """The threshold, moved so that rows which score as the training rows at it are judged as PyOD judged those."""
+    threshold = a.number("threshold_")
+    trained = a.numbers("decision_scores_", shape=(None,)) if a.has("decision_scores_") else np.empty(0)
+    at_it = trained[np.abs(trained - threshold) <= slack(threshold)] > threshold
+    if len(at_it) == 0 or (at_it.any() and not at_it.all()):
+        return threshold
+    return threshold - slack(threshold) if at_it.all() else threshold + slack(threshold)
 
 
 def iforest(g, x, width, a):

@@ -14,6 +14,9 @@ from ways import named
 
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
+UFUNC_MODULES = ("numpy", "numpy.core._multiarray_umath", "numpy._core._multiarray_umath")
+# Functions that a FunctionTransformer may apply (transformers.py): known by their names, never called.
+FUNCTIONS = ("log1p", "log", "log10", "log2", "sqrt", "square", "absolute")
 JOBLIB_MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 # Libraries whose classes and functions become shells: objects of these occur in models, or beside them.
 SHELLS = ("sklearn", "pyod", "scipy", "pandas", "datetime")
@@ -35,6 +38,8 @@ class ArrayInStream(Estimator):
 
 def load(data: bytes):
     """The object in a pickle or joblib file: an Estimator, an Array or plain Python data. Raises Refused."""
+    if not data:
+        raise Refused("not a pickle, or a damaged one: the file is empty")
     try:
         return _Reader(io.BytesIO(data), max(MAX_OPCODES, len(data) // BYTES_PER_OPCODE)).load()
     except (Refused, MemoryError):
@@ -148,6 +153,8 @@ def _known(module, name):
         return lambda: b""
     if builtin and name in ("object", "set", "frozenset", "slice", "complex", "list", "dict"):
         return {"object": object, "set": set, "frozenset": frozenset, "slice": slice, "complex": complex, "list": list, "dict": dict}[name]
+    if module in UFUNC_MODULES and name in FUNCTIONS:
+        return shell("numpy", name)
     if module == "collections" and name == "OrderedDict":
         return dict
     if module == "collections" and name == "defaultdict":

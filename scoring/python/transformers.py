@@ -196,6 +196,27 @@ def simple_imputer(g, x, width, a):
     return x, width
 
 
+def function_transformer(g, x, width, a):
+    """One of NumPy's functions that are known by name (safe_pickle.py); code of one's own is never run."""
+    func = a.get("func")
+    path = str(getattr(func, "path", func))
+    name = func.kind if path.startswith("numpy.") else None
+    if name not in APPLIED or a.get("kw_args"):
+        raise Refused(f"a FunctionTransformer of {path}: of functions NumPy's {', '.join(APPLIED)} are converted; write any other as a step of scikit-learn's, or export to ONNX")
+    return APPLIED[name](g, x), width
+
+
+APPLIED = {
+    "log1p": lambda g, x: g.op("Log", g.op("Add", x, 1.0)),
+    "log": lambda g, x: g.op("Log", x),
+    "log10": lambda g, x: g.op("Div", g.op("Log", x), math.log(10)),
+    "log2": lambda g, x: g.op("Div", g.op("Log", x), math.log(2)),
+    "sqrt": lambda g, x: g.op("Sqrt", x),
+    "square": lambda g, x: g.square(x),
+    "absolute": lambda g, x: g.op("Abs", x),
+}
+
+
 def column_transformer(g, x, width, a):
     names = a.get("feature_names_in_")
     names = names.objects() if isinstance(names, Array) else None
@@ -291,4 +312,5 @@ TRANSFORMERS = {
     "RBFSampler": rbf_sampler,
     "SimpleImputer": simple_imputer,
     "ColumnTransformer": column_transformer,
+    "FunctionTransformer": function_transformer,
 }

@@ -132,6 +132,8 @@ test.each([
     'ccloudpickle.cloudpickle\n_make_function\n.',
     /never run: save the fitted model/,
   ],
+  ['a class of the script that saved it', 'c__main__\nMyDetector\n)\x81.', /save the fitted model of scikit-learn/],
+  ['a function of NumPy', 'cnumpy\nclip\n.', /log1p, log, log10, log2, sqrt, square and absolute/],
   ['another library', 'clightgbm.sklearn\nLGBMRegressor\n)\x81.', /convert it with onnxmltools/],
   ['a network', 'ctorch.nn.modules.container\nSequential\n)\x81.', /torch\.onnx\.export/],
   ['a detector of PyOD', 'cpyod.models.ocsvm\nOCSVM\n)\x81.', /OCSVM, which is not converted \(of PyOD ECOD/],
@@ -148,6 +150,7 @@ test('broken, foreign and ambiguous files are refused one by one', async () => {
     folder({
       model_b_empty: '',
       model_b_text: 'TS,Device,Sensor\n',
+      model_b_pointer: 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n',
       model_b_cut: good.subarray(0, good.length - 200),
       model_b_zip: gzipSync(good),
       'model_b_lib.joblib': good,
@@ -165,7 +168,8 @@ test('broken, foreign and ambiguous files are refused one by one', async () => {
   );
   expect(readdirSync(out).sort()).toEqual(['model_b_good.onnx', 'model_b_lib.onnx', 'model_b_zip.onnx']);
   expect(ignored).toEqual(['model_b_ready.onnx', 'notes.txt']);
-  expect(errorOf(models, 'model_b_empty')).toContain('not a pickle, or a damaged one');
+  expect(errorOf(models, 'model_b_empty')).toContain('not a pickle, or a damaged one: the file is empty');
+  expect(errorOf(models, 'model_b_pointer')).toContain('a pointer of Git LFS, not the model itself');
   expect(errorOf(models, 'model_b_text')).toContain('not a pickle, or a damaged one');
   expect(errorOf(models, 'model_b_cut')).toContain('not a pickle, or a damaged one');
   expect(errorOf(models, 'model_b_foreign')).toContain('found catboost.core.CatBoost');

@@ -38,7 +38,7 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity, LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.svm import OneClassSVM
 
 warnings.filterwarnings("ignore")
@@ -83,6 +83,7 @@ KINDS = {
     "PCA, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9), OneClassSVM(**SVM)),
     "PCA whiten, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9, whiten=True), OneClassSVM(**SVM)),
     "ColumnTransformer, OneClassSVM rbf": lambda: make_pipeline(ColumnTransformer([("a", RobustScaler(), [0]), ("b", MinMaxScaler(), slice(0, None))], remainder="passthrough"), OneClassSVM(**SVM)),
+    "FunctionTransformer log1p, OneClassSVM rbf": lambda: make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(np.log1p), StandardScaler(), OneClassSVM(**SVM)),
     "SimpleImputer, passthrough, OneClassSVM rbf": lambda: make_pipeline(SimpleImputer(), "passthrough", StandardScaler(), OneClassSVM(**SVM)),
     "StandardScaler, OneClassSVM linear": lambda: make_pipeline(StandardScaler(), OneClassSVM(kernel="linear", nu=0.05)),
     "OneClassSVM linear": lambda: OneClassSVM(kernel="linear", nu=0.05),
@@ -159,6 +160,22 @@ def verdicts(model, rows):
     return (1 - 2 * labels if type(model).__module__.startswith("pyod") else labels), model.decision_function(rows)
 
 
+def in_its_last_bit(model):
+    """The model as another processor or version would have fitted it: where its limit is a score of training rows, score and
+    limit differ in their last bit. Rows that are at the limit are normal all the same."""
+    if isinstance(model, tuple):
+        return model[0], float(np.nextafter(model[1], np.inf))
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    if hasattr(last, "decision_scores_"):
+        at_it = np.isclose(last.decision_scores_, last.threshold_, 1e-12, 0)
+        if last.threshold_ != 0 and at_it.any() and not (last.decision_scores_[at_it] > last.threshold_).any():
+            last.threshold_ = np.nextafter(last.threshold_, -np.inf)
+            last.decision_scores_ = np.where(at_it, last.threshold_, last.decision_scores_)
+    elif getattr(last, "contamination", "auto") != "auto" and isinstance(last, IsolationForest):
+        last.offset_ = np.nextafter(last.offset_, np.inf)
+    return model
+
+
 def main():
     (OUT / "models").mkdir(parents=True)
     cases, manifest = [], ["Device,Sensor,Model,Features"]
@@ -174,7 +191,7 @@ def main():
             labels, scores = verdicts(model, rows)
             rows = rows[:: max(1, len(rows) // ALONE)] if len(scores) < len(rows) else rows
             np.column_stack([rows, labels, scores]).astype("<f8").tofile(OUT / f"{name}.f64")
-            file = write(OUT / "models" / name, model, len(cases))
+            file = write(OUT / "models" / name, in_its_last_bit(model) if rounded else model, len(cases))
             features = " ".join(TWELVE[:width])
             manifest.append(f"kind,{name},{file},{features}")
             cases.append({"name": name, "kind": kind, "features": width, "rounded": rounded, "rows": len(scores), "file": file})
