@@ -19,6 +19,7 @@ import {
   type FoundAlarm,
   type OpenAlarm,
 } from './excursion.ts';
+import { lapsed, severityAt } from './lapse.ts';
 import type { AlarmRule } from './rules.ts';
 import type { AlarmKey, Before, Folded, TrackState } from './track.ts';
 import { HOUR_MS } from '../domain/time.ts';
@@ -238,7 +239,7 @@ class Run {
     }
     if (silentMs !== undefined && !this.open.silent && toMs - seenMs >= silentMs)
       this.activate('silent', { ...this.here(seenMs), lastMs: seenMs, windows: 0 }, seenMs + silentMs);
-    if (this.open.silent) this.open.silent = this.lapse(this.open.silent, toMs);
+    if (this.open.silent) this.open.silent = lapsed(this.open.silent, this.rule, toMs);
     if (this.pending && toMs - this.pending.lastMs > PENDING_GAP_MS) this.pending = undefined;
   }
 
@@ -272,7 +273,7 @@ class Run {
       const { failing } = this;
       if (modelMs !== undefined && !this.open.model && toMs - failing.sinceMs >= modelMs)
         this.activate('model', { ...failing, lastMs: failing.sinceMs }, failing.sinceMs + modelMs);
-      if (this.open.model) this.open.model = this.lapse(this.open.model, toMs);
+      if (this.open.model) this.open.model = lapsed(this.open.model, this.rule, toMs);
     }
     this.silence(toMs);
     return { state: this.carried(toMs), raised: this.raised, ended: this.ended };
@@ -302,7 +303,7 @@ class Run {
   }
 
   private activate(kind: AlarmKind, excursion: Excursion, activeMs: number): void {
-    const severity = this.severityOf(excursion, activeMs);
+    const severity = severityAt(this.rule, excursion, activeMs);
     const alarm: OpenAlarm = {
       ...excursion,
       activeMs,
@@ -322,40 +323,14 @@ class Run {
     delete this.open[kind];
   }
 
-  private severityOf({ peakScore, sinceMs }: Pick<Excursion, 'peakScore' | 'sinceMs'>, atMs: number): number {
-    return this.rule.severity.reduce((worst, { severity, score, afterMs }) => {
-      const holds = atMs - sinceMs >= afterMs && (score === undefined || (peakScore ?? 0) <= score);
-      return holds ? Math.max(worst, severity) : worst;
-    }, 0);
-  }
-
   /** At a window: a worse severity, or the re-alarm time is over. */
   private raiseAt(alarm: OpenAlarm, atMs: number): OpenAlarm {
-    const severity = this.severityOf(alarm, atMs);
+    const severity = severityAt(this.rule, alarm, atMs);
     if (severity > alarm.severity) return raised(alarm, 'escalated', atMs, severity);
     const { reAlarmMs } = this.rule;
     return reAlarmMs !== undefined && reAlarmMs > 0 && atMs - alarm.raisedMs >= reAlarmMs
       ? raised(alarm, 'realarmed', atMs, alarm.severity)
       : alarm;
-  }
-
-  /** Where no window tells the time: all that happens up to `toMs`, each at its own time. */
-  private lapse(alarm: OpenAlarm, toMs: number): OpenAlarm {
-    let now = alarm;
-    const { reAlarmMs } = this.rule;
-    for (;;) {
-      const worse = this.rule.severity
-        .filter(({ severity, score }) => severity > now.severity && score === undefined)
-        .map(({ afterMs }) => Math.max(now.raisedMs, now.sinceMs + afterMs));
-      const worseMs = Math.min(...worse);
-      const againMs = reAlarmMs ? now.raisedMs + reAlarmMs : Number.POSITIVE_INFINITY;
-      const nextMs = Math.min(worseMs, againMs);
-      if (!(nextMs <= toMs)) return now;
-      now =
-        worseMs <= againMs
-          ? raised(now, 'escalated', nextMs, this.severityOf(now, nextMs))
-          : raised(now, 'realarmed', nextMs, now.severity);
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Which alarms belong together: those of one device that overlap in time, with the one that began first in front; and
- * sensors of many devices that fell silent together, which is a gateway and not ten thousand faults. A function of the
- * set of alarms: their order in the list is no matter.
+ * sensors of many devices that fell silent, or are in no batch, together, which is a gateway and not ten thousand
+ * faults. A function of the set of alarms: their order in the list is no matter.
  */
 import type { Alarm } from '../domain/alarm.ts';
 
@@ -13,6 +13,8 @@ export interface Incident {
   readonly devices: number;
 }
 
+/** What befalls sensors together: a gateway is gone, a schedule is. */
+const FLEET_KINDS = ['silent', 'unplanned'] as const;
 /** Sensors that fall silent within this time of each other fell silent together. */
 const TOGETHER_MS = 60_000;
 /** On how many devices at least, for one incident of the fleet. */
@@ -33,10 +35,11 @@ export function incidentsOf(all: readonly Alarm[]): Incident[] {
   const join = (a: Alarm, b: Alarm): void => void root.set(find(b.id), find(a.id));
 
   for (const own of Map.groupBy(alarms, ({ device }) => device).values()) joinOverlapping(own, join);
-  joinSilent(
-    alarms.filter(({ kind }) => kind === 'silent'),
-    join,
-  );
+  for (const fleetwide of FLEET_KINDS)
+    joinTogether(
+      alarms.filter(({ kind }) => kind === fleetwide),
+      join,
+    );
   const groups = Map.groupBy(alarms, ({ id }) => find(id));
   return [...groups.values()].map((group) => ({
     id: group[0]!.id,
@@ -54,14 +57,14 @@ function joinOverlapping(own: readonly Alarm[], join: (a: Alarm, b: Alarm) => vo
   }
 }
 
-function joinSilent(silent: readonly Alarm[], join: (a: Alarm, b: Alarm) => void): void {
+function joinTogether(ofKind: readonly Alarm[], join: (a: Alarm, b: Alarm) => void): void {
   let group: Alarm[] = [];
   const close = (): void => {
     if (new Set(group.map(({ device }) => device)).size >= FLEET_DEVICES)
       for (const alarm of group.slice(1)) join(group[0]!, alarm);
     group = [];
   };
-  for (const alarm of silent) {
+  for (const alarm of ofKind) {
     if (group.length > 0 && alarm.facts.sinceMs - group.at(-1)!.facts.sinceMs > TOGETHER_MS) close();
     group.push(alarm);
   }

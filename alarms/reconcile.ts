@@ -43,7 +43,7 @@ export const CHATTER_MS = HOUR_MS;
  * Short enough to be typed, long enough to be one of a kind: 60 bits. An alarm keeps its id when late data move its
  * start, so another one may come to begin where it did: that one has the next `number`.
  */
-const alarmId = (sensorId: number, { kind, sinceMs }: AlarmKey, number: number): string =>
+export const alarmId = (sensorId: number, { kind, sinceMs }: AlarmKey, number = 0): string =>
   sha256Of(`${sensorId}/${kind}/${sinceMs}${number === 0 ? '' : `/${number}`}`).slice(0, 15);
 
 /** The id of a new alarm; that of one that was withdrawn, if it began then. */

@@ -43,6 +43,8 @@ export interface AlarmRule {
   readonly stuckMs?: number;
   /** Window time over which its model is missing or fails; undefined: never. */
   readonly modelMs?: number;
+  /** Time with readings and without a batch, by the clock and in window time; undefined: never. */
+  readonly unplannedMs?: number;
 }
 
 export const DEFAULT_RULE: AlarmRule = {
@@ -59,6 +61,7 @@ export const DEFAULT_RULE: AlarmRule = {
   ],
   silentMs: 900_000,
   modelMs: 0,
+  unplannedMs: HOUR_MS,
 };
 
 /** One entry of a file: which sensors, and what for them. */
@@ -129,6 +132,7 @@ const FIELDS = [
   'silentAfter',
   'stuckAfter',
   'modelAfter',
+  'unplannedAfter',
 ] as const;
 type Field = (typeof FIELDS)[number];
 const MAX_ENTRIES = 1_000;
@@ -257,4 +261,5 @@ const READERS: Readonly<Record<Field, { readonly as: keyof AlarmRule | keyof Rul
   silentAfter: { as: 'silentMs', read: durationOrNever },
   stuckAfter: { as: 'stuckMs', read: durationOrNever },
   modelAfter: { as: 'modelMs', read: durationOrNever },
+  unplannedAfter: { as: 'unplannedMs', read: durationOrNever },
 };

@@ -10,6 +10,7 @@ const WHAT: Readonly<Record<Alarm['kind'], string>> = {
   silent: 'silent',
   stuck: 'stuck',
   model: 'cannot be scored',
+  unplanned: 'in no batch',
 };
 
 /** `2 min 40 s`, `3 h 5 min`, `2 d 4 h`: the two largest units. */

@@ -52,7 +52,8 @@ export async function decide(
   const chained = await untilKnown(context, { stretch, links, later, before: new Map(), ...(entry ? { entry } : {}) });
   const changed = reconcile({
     sensorId,
-    stored: alarms,
+    // Others look after those of no batch: predictions say nothing of them (unplanned.ts).
+    stored: alarms.filter(({ kind }) => kind !== 'unplanned'),
     found: chained.alarms,
     replaced: chained.replaced,
     rule: context.rule,

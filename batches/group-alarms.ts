@@ -26,7 +26,7 @@ export async function groupAlarms(store: Store, within: Period, receivedMs: numb
 }
 
 /** What is stored of an alarm. */
-function recordOf(alarm: Alarm, incident: string): AlarmRecord {
+export function recordOf(alarm: Alarm, incident: string): AlarmRecord {
   const { id, sensorId, kind, facts, marks, confirm, latch, late, corrected, withdrawn, version } = alarm;
   return {
     id,

@@ -16,7 +16,7 @@ import { defined } from '../domain/defined.ts';
 import { decide, rulesOf, type DecideDeps } from './decide-alarms.ts';
 import { groupAlarms } from './group-alarms.ts';
 import { keptBlobs } from './kept-blobs.ts';
-import { sendDue, tellAlarms, type Senders, type TellDeps } from './tell-alarms.ts';
+import { sendDue, tellAlarms, type DecidedOn, type Senders, type TellDeps } from './tell-alarms.ts';
 
 export interface RaiseDeps {
   readonly store: Store;
@@ -61,19 +61,23 @@ async function tell(deps: RaiseDeps, batch: Batch, lost: readonly string[]): Pro
   if (!deps.senders) return;
   const { store, warn } = tellDeps(deps);
   try {
-    const { notify } = rulesOf(await store.alarmRules());
-    if (!notify) return;
     const others = await Promise.all(lost.map((id) => store.findBatch(id)));
     const periods = [batch, ...others.filter((one) => one !== undefined)];
-    const decided = {
+    await tellOf(deps, {
       batches: periods.map(({ id }) => id),
       fromMs: Math.min(...periods.map(({ fromMs }) => fromMs)),
       toMs: Math.max(...periods.map(({ toMs }) => toMs)),
-    };
-    await tellAlarms(tellDeps(deps), decided, notify);
+    });
   } catch (error) {
     warn(`nobody was told of the alarms of batch ${batch.id}: ${messageOf(error)}`);
   }
+}
+
+/** Tells of what was decided on just now, where the rules ask for it. */
+export async function tellOf(deps: RaiseDeps, decided: DecidedOn): Promise<void> {
+  if (!deps.senders) return;
+  const { notify } = rulesOf(await deps.store.alarmRules());
+  if (notify) await tellAlarms(tellDeps(deps), decided, notify);
 }
 
 /** Sends what waited for the end of quiet hours, of a digest, or of trouble. */

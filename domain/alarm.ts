@@ -11,8 +11,9 @@ import type { SensorKey } from './sensor.ts';
  * - `silent`: no readings
  * - `stuck`: every window has one and the same value
  * - `model`: it cannot be scored, since its model is missing or fails
+ * - `unplanned`: readings come, and no batch is for it
  */
-export const ALARM_KINDS = ['anomaly', 'silent', 'stuck', 'model'] as const;
+export const ALARM_KINDS = ['anomaly', 'silent', 'stuck', 'model', 'unplanned'] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
 
 /** Of the newest window: `bad` when it could not be scored. That never ends an alarm. */

@@ -1,16 +1,19 @@
 /**
  * What a control worker looks for beside its work, every minute unless told otherwise: open batches without a workflow,
- * which it closes; workflows that do not go on, which it tells the webhook, once each, and counts for the metrics; and
- * notices of alarms that are due.
+ * which it closes; workflows that do not go on, which it tells the webhook, once each, and counts for the metrics;
+ * readings that no batch is for; and notices of alarms that are due.
  */
 import type { Client } from '@temporalio/client';
 import { postAlert, stuckAlert } from '../batches/alerts.ts';
 import { closeAbandoned, workflowsEnd } from '../batches/abandoned.ts';
 import { tellWaiting } from '../batches/raise-alarms.ts';
 import type { BatchDeps } from '../batches/deps.ts';
+import { watchUnplanned } from '../batches/unplanned.ts';
 import { stuckWorkflows } from '../connect/workflow-problems.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { Metric } from '../telemetry/metric.ts';
+
+const PATIENCE_MS = 10 * 60_000;
 
 export interface BatchWatch {
   /** Of the last look; none before the first, or while Temporal does not answer. */
@@ -39,10 +42,17 @@ export function watchBatches(deps: BatchDeps, client: Client, everyMs: number): 
     }
     told = new Set(stuck.map(({ runId }) => runId));
   };
+  const unplanned = watchUnplanned(deps);
+  const patientUntilMs = deps.now() + PATIENCE_MS;
+  /** Not in the first minutes: after an outage batches are caught up with one by one. */
+  const lookForBatches = async (): Promise<void> => {
+    if (deps.now() >= patientUntilMs) await unplanned.look();
+  };
   const look = async (): Promise<void> => {
     for (const [part, what] of [
       [closeLost, 'nobody looked for batches that do not go on'],
       [tellStuck, 'nobody looked for batches that do not go on'],
+      [lookForBatches, 'nobody looked for sensors that are in no batch'],
       [() => tellWaiting(deps), 'notices of alarms that wait were not sent'],
     ] as const)
       try {

@@ -30,6 +30,7 @@ export const WORDS: Readonly<Record<AlarmKind, string>> = {
   silent: 'silent',
   stuck: 'stuck',
   model: 'no model',
+  unplanned: 'in no batch',
 };
 
 /** `active`, `active, acked`, `over`; shelved alarms say so. */

@@ -35,6 +35,7 @@ const KIND_WORDS = {
   silent: 'No readings',
   stuck: 'Stuck at one value',
   model: 'Cannot be scored',
+  unplanned: 'In no batch',
 } as const;
 
 export const kindWord = (kind: Alarm['kind']): string => KIND_WORDS[kind];
