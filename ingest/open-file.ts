@@ -17,7 +17,7 @@ import { openAvro } from './typed/avro.ts';
 import { openParquet } from './typed/parquet.ts';
 import type { Cell } from './table/cells.ts';
 import { createTableReader } from './table/rows.ts';
-import { readTyped, type TypedTable } from './typed/table.ts';
+import { readTyped, type TypedTable, wantedBy } from './typed/table.ts';
 
 export interface NamedInput {
   /** As it was named; `-` for standard input. */
@@ -99,16 +99,23 @@ async function* readTable(
   { format, ...rules }: FileRules & { readonly format: CsvFormat },
 ): AsyncGenerator<SentReading> {
   try {
-    if (!('problem' in createTableReader(table.names, format))) yield* readTyped(table, events, format);
-    else {
-      const { first, all } = await lookedAt(table.rows([...table.names.keys()]));
-      const said = { ...format, name: input.name, ...defined({ files: rules.files }) };
-      const advice = adviceOnTyped({ names: table.names, rows: first }, said);
-      yield* readTyped({ ...table, rows: () => all }, events, followed(advice, format, rules));
-    }
+    const wanted = wantedIn(table, format) ?? [...table.names.keys()];
+    const { first, all } = await lookedAt(table.rows(wanted));
+    const said = { ...format, name: input.name, ...defined({ files: rules.files }) };
+    const rows = first.map((cells) => table.names.map((_, at) => cells[at] ?? null));
+    const advice = adviceOnTyped({ names: table.names, rows }, said);
+    // Columns that fit may hold times that do not. What was not read cannot be part of another reading of the file.
+    const isRead = advice && wantedIn(table, advice.format)?.every((at) => wanted.includes(at));
+    yield* readTyped({ ...table, rows: () => all }, events, followed(isRead ? advice : undefined, format, rules));
   } finally {
     await table.close();
   }
+}
+
+/** Columns that are read under a format; undefined where it does not fit. */
+function wantedIn({ names }: TypedTable, format: CsvFormat): readonly number[] | undefined {
+  const reader = createTableReader(names, format);
+  return 'problem' in reader ? undefined : wantedBy(reader);
 }
 
 /** The first rows of a file that can be read once only, and all of them with these. */

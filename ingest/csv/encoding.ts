@@ -8,8 +8,11 @@ import { TextDecoder } from 'node:util';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { encodingProblem, looksLikeUtf16, sequenceLength } from '../parse/utf8.ts';
 
+const unpackedBy = (command: string): string =>
+  `Only gzip is unpacked here: ${command} FILE | fleetscore send -, or write it as Parquet`;
+
 /** Files that people take for CSV, by their first bytes. */
-const KINDS: readonly (readonly [bytes: string, what: string])[] = [
+const KINDS: readonly (readonly [bytes: string, what: string, remedy?: string])[] = [
   ['PAR1', 'a Parquet file'],
   ['Obj\u0001', 'an Avro file'],
   ['PK\u0003\u0004', 'a workbook (XLSX) or another ZIP archive'],
@@ -19,6 +22,10 @@ const KINDS: readonly (readonly [bytes: string, what: string])[] = [
   ['ARROW1', 'an Arrow file'],
   ['\u0089HDF', 'an HDF5 file'],
   ['%PDF', 'a PDF document'],
+  ['BZh', 'compressed with bzip2', unpackedBy('bzcat')],
+  ['\u0028\u00b5\u002f\u00fd', 'compressed with zstandard', unpackedBy('zstdcat')],
+  ['\u00fd7zXZ\0', 'compressed with xz', unpackedBy('xzcat')],
+  ...['\u0002', '\u0003', '\u0004', '\u0005'].map((protocol) => [`\u0080${protocol}`, 'a pickle of Python'] as const),
 ];
 
 export interface Encoding {
@@ -46,11 +53,11 @@ export function openEncoding(label = 'utf-8'): Encoding {
 /** @param bytes the beginning of the file @throws FleetscoreError `CSV_FILE`, `CSV_ENCODING` */
 export function checkBeginning(bytes: Uint8Array, encoding: Encoding): void {
   const beginning = Buffer.from(bytes.subarray(0, 20)).toString('latin1');
-  const kind = KINDS.find(([signature]) => beginning.startsWith(signature))?.[1];
+  const [, kind, remedy = 'Export it as CSV'] = KINDS.find(([signature]) => beginning.startsWith(signature)) ?? [];
   if (kind)
     throw new FleetscoreError(
       'CSV_FILE',
-      `the file is ${kind}, and CSV is taken: text with the columns TS, Device, Sensor, Value. Export it as CSV.`,
+      `the file is ${kind}, and CSV is taken: text with the columns TS, Device, Sensor, Value. ${remedy}.`,
     );
   const utf16 = looksLikeUtf16(bytes);
   if (utf16 && encoding.name !== utf16)

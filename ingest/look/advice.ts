@@ -41,8 +41,9 @@ export function adviceOnText(beginning: Uint8Array, { name, files = [name], ...s
 
 const MOST_COMMAND = 2_000;
 
-/** @param sample of a file with types, which does not fit @returns as {@link adviceOnText} */
+/** @param sample of a file with types @returns as {@link adviceOnText} */
 export function adviceOnTyped(sample: Sample, { name, files = [name], ...said }: SaidOfFile): Advice | undefined {
+  if (fits(sample, said)) return undefined;
   return adviceFor(sample, said, said, { name, files, code: 'FILE_COLUMNS' });
 }
 

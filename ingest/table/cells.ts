@@ -24,7 +24,12 @@ const NUMBERS: Readonly<Record<Decimal, RegExp>> = {
   ',': /^[+-]?(?:\d+,?\d*|,\d+)(?:[eE][+-]?\d{1,4})?$/,
 };
 
-export const isNumberIn = (text: string, decimal: Decimal): boolean => NUMBERS[decimal].test(text);
+/** As pandas, Polars and Spark write the booleans that Parquet and Avro hold as such. */
+const BOOLEANS: Readonly<Record<string, number>> = { true: 1, false: 0 };
+const booleanOf = (text: string): number | undefined => BOOLEANS[text.toLowerCase()];
+
+export const isNumberIn = (text: string, decimal: Decimal): boolean =>
+  NUMBERS[decimal].test(text) || booleanOf(text) !== undefined;
 export const isMissingWord = (text: string): boolean => MISSING_WORDS.test(text);
 
 export type ReadValue = (cell: Cell) => number | undefined | string;
@@ -44,6 +49,8 @@ export function createValueReader(decimal: Decimal, missing: readonly string[] =
 }
 
 function readNumber(text: string, decimal: Decimal): number | string {
+  const truth = booleanOf(text);
+  if (truth !== undefined) return truth;
   const plain = NUMBERS[decimal].test(text);
   const value = plain ? Number(decimal === ',' ? text.replace(',', '.') : text) : Number.NaN;
   if (Number.isFinite(value)) return value;

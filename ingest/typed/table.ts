@@ -3,7 +3,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import type { RowEvents } from '../csv/read.ts';
 import type { SentReading } from '../send-readings.ts';
 import type { Cell } from '../table/cells.ts';
-import { listOf } from '../table/layout.ts';
+import { listOf, type Plan } from '../table/layout.ts';
 import { createTableReader, type TableFormat } from '../table/rows.ts';
 
 export interface TypedTable {
@@ -13,6 +13,15 @@ export interface TypedTable {
   rows(wanted: readonly number[]): AsyncIterable<readonly Cell[]>;
   close(): Promise<void>;
 }
+
+/** Places of the columns that a reader of rows looks at. */
+export const wantedBy = ({ plan }: { readonly plan: Plan }): number[] =>
+  [
+    ...plan.ts,
+    plan.device,
+    plan.quality ?? -1,
+    ...(plan.kind === 'wide' ? plan.sensors.map(({ at }) => at) : [plan.sensor, plan.value]),
+  ].filter((at) => at >= 0);
 
 /**
  * Bad rows are told by their number, from 1.
@@ -28,15 +37,8 @@ export async function* readTyped(
   const reader = createTableReader(names, format);
   if ('problem' in reader)
     throw new FleetscoreError('FILE_COLUMNS', `the columns ${listOf(names)} do not fit: ${reader.problem}.`);
-  const { plan } = reader;
-  const wanted = [
-    ...plan.ts,
-    plan.device,
-    plan.quality ?? -1,
-    ...(plan.kind === 'wide' ? plan.sensors.map(({ at }) => at) : [plan.sensor, plan.value]),
-  ].filter((at) => at >= 0);
   let number = 0;
-  for await (const cells of table.rows(wanted)) {
+  for await (const cells of table.rows(wantedBy(reader))) {
     number++;
     const row = reader.read(cells);
     if (typeof row === 'string') {

@@ -56,6 +56,7 @@ test('values are decimal numbers, with a point or with the comma that was said',
   expect(await value('+5.')).toBe(5);
   expect(await value('"3,5"', { decimal: ',' })).toBe(3.5);
   expect(await value('3.5', { decimal: ',' })).toBeUndefined();
+  expect([await value('True'), await value('false')]).toEqual([1, 0]);
   const { readings } = await read('TS;Device;Sensor;Value\n2020-03-09 10:14:33;d;s;3,5\n', {
     separator: ';',
     decimal: ',',
@@ -138,6 +139,10 @@ test.each([
   ['PAR1....', 'Parquet'],
   ['Obj\u0001....', 'Avro'],
   ['PK\u0003\u0004....', 'XLSX'],
+  [Buffer.from('425a6839', 'hex'), 'bzcat FILE | fleetscore send -'],
+  [Buffer.from('28b52ffd', 'hex'), 'zstdcat FILE | fleetscore send -'],
+  [Buffer.from('fd377a585a00', 'hex'), 'xzcat FILE | fleetscore send -'],
+  [Buffer.from('80059500', 'hex'), 'a pickle of Python'],
 ])('a file that begins with %j is called by its name', async (content, kind) => {
   await expect(read(content)).rejects.toMatchObject({ code: 'CSV_FILE', message: expect.stringContaining(kind) });
 });

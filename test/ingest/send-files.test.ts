@@ -7,11 +7,13 @@ import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { Context } from '../../cli/frame/context.ts';
 import { formatOf, send } from '../../cli/ingest/send.ts';
 import { factLines } from '../../cli/ingest/sent-text.ts';
 import { loadConfig } from '../../config.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
+import type { FileRules } from '../../ingest/open-file.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
 import { slowHint } from '../../domain/pace.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -69,6 +71,28 @@ test.each(ALL.filter(([name]) => !/local/.test(name)))(
     expect(rows(read)).toEqual(FILES[name]!.readings);
   },
 );
+
+test('a Parquet file of the right columns, with times in microseconds, is answered with the command, too', async () => {
+  const path = join(tempDir('typed'), 'us.parquet');
+  const column = (name: string, data: readonly (string | bigint | number)[]) => ({ name, data: [...data] });
+  const columnData = [
+    column('TS', [1_583_748_873_000_000n, 1_583_748_878_000_000n]),
+    column('Device', ['d', 'd']),
+    column('Note', ['x', 'y']),
+    column('Sensor', ['s', 's']),
+    column('Value', [1.5, 2.5]),
+  ];
+  writeFileSync(path, Buffer.from(parquetWriteBuffer({ columnData })));
+  const read = (rules: FileRules) =>
+    gathered(readFiles([{ name: 'us.parquet', stream: createReadStream(path), path }], rules).readings);
+  await expect(read({})).rejects.toThrow('fleetscore send us.parquet --time-unit us');
+  const expected = [
+    expect.objectContaining({ tsMs: 1_583_748_873_000, value: 1.5 }),
+    expect.objectContaining({ tsMs: 1_583_748_878_000, value: 2.5 }),
+  ];
+  expect(await read({ format: { timeUnit: 'us' } })).toEqual(expected);
+  expect(await read({ guess: true })).toEqual(expected);
+});
 
 const at = (iso: string): number => Date.parse(iso);
 const times = async (lines: readonly string[], format: CsvFormat): Promise<(number | string)[]> => {
