@@ -20,7 +20,9 @@ const KEYS =
 const VALUE =
   '(?:\\\\?"(?:[^"\\\\\\r\\n]|""|\\\\.){0,2048}\\\\?"|\'(?:[^\'\\r\\n]|\'\'){0,2048}\'|\\{[^}\\r\\n]{0,2048}\\}|["\'{]?[^;&"\'\\s\\\\,}<>]{1,4096})';
 
-const ASSIGNED = new RegExp(`(?<![A-Za-z0-9])(${KEYS})(\\s{0,8}=\\s{0,8})(${VALUE})`, 'gi');
+/** The advice to make a secret, `NAME=$(openssl rand -hex 32)`, holds none. */
+const ADVICE = '(?!\\$\\(openssl rand -)';
+const ASSIGNED = new RegExp(`(?<![A-Za-z0-9])(${KEYS})(\\s{0,8}=\\s{0,8})${ADVICE}(${VALUE})`, 'gi');
 /** In JSON, and in JSON within a text of JSON, where quotes have a backslash before them. */
 const IN_JSON = new RegExp(
   `(\\\\{0,3}["'](?:[A-Za-z]{0,24}[-_ ]?)(?:${KEYS})\\\\{0,3}["']\\s{0,8}:\\s{0,8})` +

@@ -118,7 +118,11 @@ function protect(
       .header('cache-control', 'no-store')
       .type('text/html; charset=utf-8');
     if (!hostAllowed(request.headers.host, allowed))
-      return refuse(reply, 421, 'This server does not go by the name that the request gives it.');
+      return refuse(
+        reply,
+        421,
+        'This server does not go by the name that the request gives it. Whoever runs it can let it: --name NAME.',
+      );
     return undefined;
   });
   server.addHook('preHandler', async (request, reply) => {

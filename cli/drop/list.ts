@@ -40,7 +40,7 @@ function overview(files: readonly HeldDrop[]): string {
       result ? formatCount(notTaken(result.tally)) : '-',
       harmless(name),
     ]),
-    'No file was read yet. Put one there: fleetscore drop put FILE.csv',
+    'No file was read yet; one that is there is read within a minute. Put one there: fleetscore drop put FILE.csv',
   );
 }
 

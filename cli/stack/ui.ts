@@ -65,6 +65,8 @@ export async function serve(context: Context, options: UiCommand): Promise<Outpu
     try {
       if (context.json) sayJsonLine({ url: server.url, port: server.port });
       else say(`${facts([['Application', server.url]])}\n\nCtrl-C stops it.`);
+      if (['0.0.0.0', '::'].includes(host) && options.name === undefined && origin === undefined)
+        tell(`${host} is no name to open it by: from elsewhere it answers under the names given by --name NAME alone.`);
       // Started by the stack: it waits for this.
       if (process.connected) process.send?.({ ready: true });
       await Promise.race([interrupted, stackGone()]);

@@ -110,10 +110,11 @@ export function addPart(db: IndexDb, blobId: number, offset: number, block: stri
 export async function putBlob(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
   const { db, pieces } = parts;
   const type = request.header('x-ms-blob-type');
+  // First: `Copy Blob` is a PUT without a type.
+  if (request.header('x-ms-copy-source') !== undefined) throw notImplemented('copies by address');
   if (type === 'PageBlob') throw notImplemented('page blobs');
   if (type !== 'BlockBlob' && type !== 'AppendBlob')
     throw invalid('InvalidHeaderValue', 'x-ms-blob-type is BlockBlob or AppendBlob.');
-  if (request.header('x-ms-copy-source') !== undefined) throw notImplemented('copies by address');
   return withBody(parts, request, (piece, md5) =>
     db.write(() => {
       findContainer(db, request.container);

@@ -43,6 +43,8 @@ test.each([
   'the sensor "token ring" of device=7, ratio=0.5',
   '2026-11-23T14:15:00.000Z scored 60 of 60 sensors',
   'sqlite:/var/lib/fleet.db',
+  'Set one: export FLEETSCORE_APP_TOKEN=$(openssl rand -hex 32)',
+  'export FLEETSCORE_ALERT_SECRET=$(openssl rand -base64 32)',
 ])('%s stays', (text) => {
   expect(maskSecrets(text)).toBe(text);
 });

@@ -84,6 +84,7 @@ describe('who is let in', () => {
   test('a page of the web that lets its own name point here gets nothing', async () => {
     const { status, body } = await ask(server.url, { host: 'evil.example' });
     expect([status, body.includes('pump-1')]).toEqual([421, false]);
+    expect(body).toContain('--name NAME');
   });
 
   test('an address that is not there, and a name that is none, are one sentence each', async () => {

@@ -287,4 +287,12 @@ describe.each([
       String(tries.findIndex((one) => one.status === 'fulfilled')),
     );
   });
+
+  (name === 'ours' ? test : test.skip)('what it has not is said by its name', async () => {
+    const there = container.getBlockBlobClient('to copy');
+    await there.upload('x', 1);
+    const copy = container.getBlockBlobClient('copy').syncCopyFromURL(there.url);
+    await expect(copy).rejects.toMatchObject({ statusCode: 501, code: 'NotImplemented' });
+    await expect(container.getPageBlobClient('page').create(512)).rejects.toMatchObject({ statusCode: 501 });
+  });
 });
