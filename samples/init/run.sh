@@ -12,8 +12,8 @@ fleetscore() { @FLEETSCORE@ "$@"; }
 .venv/bin/python -c 'import sklearn' 2>/dev/null || .venv/bin/pip install --quiet 'scikit-learn>=1.5'
 .venv/bin/python train.py
 
-# 2. Start the laptop stack, unless it runs. `fleetscore down` stops it; data stay.
-[ -f .fleetscore/stack.json ] || fleetscore up --detach --ports auto
+# 2. Start the laptop stack; one that runs already is left as it is. `fleetscore down` stops it; data stay.
+fleetscore up --detach --ports auto
 
 # 3. Pickles become ONNX, and all together the current release.
 fleetscore models convert models onnx

@@ -19,6 +19,8 @@ test('all that a newcomer needs is there, and every place is filled in', async (
     expect(readFileSync(join(folder, name), 'utf8')).not.toMatch(/@[A-Z]+@/);
   expect(statSync(join(folder, 'run.sh')).mode & 0o111).not.toBe(0);
   expect(spawnSync('sh', ['-n', join(folder, 'run.sh')]).status).toBe(0);
+  // Not only where no stack.json lies: that of a stack that was killed would keep it from starting.
+  expect(readFileSync(join(folder, 'run.sh'), 'utf8')).toMatch(/^fleetscore up --detach/m);
 });
 
 test('the oil runs hot in the last ten minutes of the hour that run.sh scores', async () => {
