@@ -111,6 +111,39 @@ export function itemsOf(rows: SensorRows, sense: Sense, shape: WindowShape): Evi
   return items;
 }
 
+/** As {@link itemsOf}; undefined where there are more than `most`, which is found out without making them all. */
+export function fewItemsOf(
+  rows: SensorRows,
+  sense: Sense,
+  shape: WindowShape,
+  most: number,
+): EvidenceItem[] | undefined {
+  const items: EvidenceItem[] = [];
+  for (let from = rows.from; from < rows.to; from += most) {
+    addItems(items, rows, { from, to: Math.min(rows.to, from + most) }, sense, shape);
+    if (items.length > most) return undefined;
+  }
+  return items;
+}
+
+/** Only the windows that were not scored. */
+export function unscoredOf(
+  { from, to, startMs, scored }: SensorRows,
+  { hopMs, leadMs = 0 }: WindowShape,
+): EvidenceItem[] {
+  const items: EvidenceItem[] = [];
+  // A run is of windows with no scored one in between.
+  for (let row = from, isNew = true; row < to; row++) {
+    const start = startMs[row]! + leadMs;
+    if (scored[row] === 1) isNew = true;
+    else if (isNew) {
+      items.push([4, start, 1, hopMs]);
+      isNew = false;
+    } else addRun(items, 4, start, hopMs);
+  }
+  return items;
+}
+
 /** Goes on with the windows of `part`, which follow those that are in the items. */
 export function addItems(
   items: EvidenceItem[],

@@ -27,7 +27,7 @@ import { HOUR_MS } from '../domain/time.ts';
 /** Windows whose absence makes the quality of an alarm bad. */
 const BAD_AFTER_WINDOWS = 12;
 /** A pending alarm is forgotten when its next window is this far. */
-const PENDING_GAP_MS = HOUR_MS;
+export const PENDING_GAP_MS = HOUR_MS;
 
 /** Classes that say that a sensor cannot be scored because of its model. */
 const MODEL_TROUBLE: ReadonlySet<StretchVerdict> = new Set<StretchVerdict>([
@@ -315,7 +315,7 @@ class Run {
       offWindows: 0,
     };
     this.open[kind] = alarm;
-    this.raised.push({ kind, sinceMs: alarm.sinceMs });
+    this.raised.push({ kind, sinceMs: alarm.sinceMs, activeMs });
   }
 
   private close(kind: AlarmKind, alarm: OpenAlarm, clearedMs: number): void {

@@ -19,7 +19,10 @@ import { sha256Of } from '../domain/sha256.ts';
 
 export interface ReconcileInput {
   readonly sensorId: number;
-  /** Of the sensor, at least those that ended less than {@link CHATTER_MS} before what is decided on. */
+  /**
+   * Of the sensor: those that `replaced` names, and all that began between {@link CHATTER_MS} before and after what is
+   * decided on, or than any of `found` and `replaced` became active. Others may be there too.
+   */
   readonly stored: readonly AlarmRecord[];
   readonly found: readonly FoundAlarm[];
   readonly replaced: readonly AlarmKey[];
@@ -29,6 +32,10 @@ export interface ReconcileInput {
   readonly batchId: string;
   /** End of the period that the batch looked at, epoch ms: the time of corrections. */
   readonly toMs: number;
+  /** Start of what is decided on: how often an alarm that became active before comes is on record already. */
+  readonly fromMs: number;
+  /** What begins then is decided on in a later turn, and with it what is on record as lasting longer. */
+  readonly untilMs?: number;
 }
 
 export interface RecordChange {
@@ -59,7 +66,7 @@ const nameOf = (kind: AlarmKind, sinceMs: number): string => `${kind}/${sinceMs}
 
 export function reconcile(input: ReconcileInput): RecordChange[] {
   const { stored, found } = input;
-  const pairs = paired(replacedOf(input), found);
+  const pairs = paired(replacedOf(input).records, found);
   const next = new Map(stored.map((record) => [record.id, record]));
   for (const { was, now } of pairs) {
     if (now) {
@@ -69,31 +76,55 @@ export function reconcile(input: ReconcileInput): RecordChange[] {
       next.set(record.id, record);
     } else next.set(was.id, { ...was, withdrawn: true });
   }
-  countActivations(next);
   const before = new Map(stored.map((record) => [record.id, record]));
+  // What became active before, and is not near to what changes, is counted already and rests on alarms that may not be
+  // here.
+  const touched = [
+    ...input.found.map(({ facts }) => facts.activeMs),
+    ...pairs.flatMap(({ was }) => was?.facts.activeMs ?? []),
+  ].filter((ms) => ms < input.fromMs);
+  countActivations(
+    next,
+    ({ facts: { activeMs } }) =>
+      activeMs >= input.fromMs || touched.some((ms) => activeMs >= ms && activeMs < ms + CHATTER_MS),
+  );
   return [...next.values()].flatMap((record): RecordChange[] => {
     const change = changeOf(before.get(record.id), record, input);
     return change ? [change] : [];
   });
 }
 
-/** Of several that begin at the same time those that ended first: what goes on is the last. */
-function replacedOf({ stored, replaced }: ReconcileInput): AlarmRecord[] {
-  const often = new Map<string, number>();
-  for (const { kind, sinceMs } of replaced) {
-    const name = nameOf(kind, sinceMs);
-    often.set(name, (often.get(name) ?? 0) + 1);
+/**
+ * What a later turn has to replace: alarms that are on record as lasting longer than what is decided on, and those that
+ * nobody has put on record yet, who may until then.
+ */
+export const carriedOf = (input: ReconcileInput): readonly AlarmKey[] => replacedOf(input).carried;
+
+const endOf = ({ facts }: AlarmRecord): number => facts.clearedMs ?? Number.POSITIVE_INFINITY;
+
+/** Of several that begin and become active at the same time the one that ended first: what goes on is the last. */
+function replacedOf({ stored, found, replaced, untilMs = Number.POSITIVE_INFINITY }: ReconcileInput): {
+  readonly records: readonly AlarmRecord[];
+  readonly carried: readonly AlarmKey[];
+} {
+  const byName = Map.groupBy(
+    stored.filter(({ withdrawn }) => withdrawn === undefined),
+    ({ kind, facts }) => nameOf(kind, facts.sinceMs),
+  );
+  const ended = new Set(found.map(({ kind, facts }) => nameOf(kind, facts.sinceMs)));
+  const records: AlarmRecord[] = [];
+  const carried: AlarmKey[] = [];
+  for (const key of replaced) {
+    const name = nameOf(key.kind, key.sinceMs);
+    const left = byName.get(name) ?? [];
+    const same = left.filter(({ facts }) => key.activeMs === undefined || facts.activeMs === key.activeMs);
+    const record = same.reduce<AlarmRecord | undefined>((a, b) => (a && endOf(a) <= endOf(b) ? a : b), undefined);
+    const isLeft = untilMs < Number.POSITIVE_INFINITY && !ended.has(name);
+    if (isLeft && (!record || endOf(record) > untilMs)) carried.push(key);
+    else if (record) records.push(record);
+    if (record) left.splice(left.indexOf(record), 1);
   }
-  const endOf = ({ facts }: AlarmRecord): number => facts.clearedMs ?? Number.POSITIVE_INFINITY;
-  return stored
-    .filter(({ withdrawn }) => withdrawn === undefined)
-    .toSorted((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b)))
-    .filter(({ kind, facts }) => {
-      const name = nameOf(kind, facts.sinceMs);
-      const left = often.get(name) ?? 0;
-      often.set(name, left - 1);
-      return left > 0;
-    });
+  return { records: records.sort((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b))), carried };
 }
 
 type Pair =
@@ -158,7 +189,7 @@ function newRecord(
   };
 }
 
-function countActivations(records: Map<string, AlarmRecord>): void {
+function countActivations(records: Map<string, AlarmRecord>, isCounted: (record: AlarmRecord) => boolean): void {
   const all = [...records.values()].filter(({ withdrawn }) => withdrawn === undefined);
   for (const ofKind of Map.groupBy(all, ({ kind }) => kind).values()) {
     const sorted = ofKind.toSorted((a, b) => a.facts.activeMs - b.facts.activeMs);
@@ -168,7 +199,7 @@ function countActivations(records: Map<string, AlarmRecord>): void {
       while (to < sorted.length && sorted[to]!.facts.activeMs <= activeMs) to += 1;
       while (sorted[from]!.facts.activeMs <= activeMs - CHATTER_MS) from += 1;
       const activations = to - from;
-      if (activations !== record.facts.activations)
+      if (isCounted(record) && activations !== record.facts.activations)
         records.set(record.id, { ...record, facts: { ...record.facts, activations } });
     }
   }

@@ -24,6 +24,16 @@ export interface TrackState {
 export interface AlarmKey {
   readonly kind: AlarmKind;
   readonly sinceMs: number;
+  /** When it became active: tells two apart that began at the same time. Links of before version 0.4 do not say it. */
+  readonly activeMs?: number;
+}
+
+/** What a turn that did not come to the end of a sensor leaves to the next one, beside the chain. */
+export interface Unfinished {
+  /** Alarms that are still to be replaced. */
+  readonly carried: readonly AlarmKey[];
+  /** The state that the chain had where it is to be gone on with, before the first turn; absent at rest. */
+  readonly was?: TrackState;
 }
 
 export interface Folded {

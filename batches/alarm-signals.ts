@@ -2,7 +2,8 @@
  * What scoring leaves for alarms: the windows of the few sensors that have something to say, to be recorded with their
  * outcomes. A sensor at rest with nothing abnormal leaves nothing, and costs one look at its verdict.
  */
-import { isNotable, itemsOf, type SensorRows } from '../alarms/evidence.ts';
+import { fewItemsOf, isNotable, unscoredOf, type SensorRows } from '../alarms/evidence.ts';
+import { ALARM_LIMITS } from './alarm-limits.ts';
 import { NO_RULES, parseRules, senseOf, type Sense } from '../alarms/rules.ts';
 import { marginOf, type Threshold } from '../domain/threshold.ts';
 import type { Period } from '../domain/time.ts';
@@ -19,6 +20,8 @@ export interface SignalInput {
   /** Of the fleet's windows. */
   readonly shape: WindowShape;
   readonly known: AlarmSense;
+  /** Items of evidence that are kept of a sensor; of more the predictions file is read. @default ALARM_LIMITS */
+  readonly most?: number;
 }
 
 const senses = new Map<number, Sense>();
@@ -34,7 +37,8 @@ function senseFor({ rules }: AlarmSense): Sense {
   return sense;
 }
 
-export function signalsOf({ sensors, series, result, period, shape: fleet, known }: SignalInput): AlarmSignal[] {
+export function signalsOf(input: SignalInput): AlarmSignal[] {
+  const { sensors, series, result, period, shape: fleet, known, most = ALARM_LIMITS.items } = input;
   const sense = senseFor(known);
   const live = new Set(known.live);
   const { startMs, mean: value } = series;
@@ -54,9 +58,15 @@ export function signalsOf({ sensors, series, result, period, shape: fleet, known
     from = to;
     if (status !== 'scored') continue;
     if (live.has(sensorId) || (isDue(period, shape) && isNotable(rows, anomalies, starts, sense, shape)))
-      signals.push({ sensorId, items: itemsOf(withMargins(rows, sensors[i]?.threshold), sense, shape) });
+      signals.push(signalOf(sensorId, withMargins(rows, sensors[i]?.threshold), sense, shape, most));
   }
   return signals;
+}
+
+/** Millions of abnormal windows of one sensor are neither one row nor one transaction. */
+function signalOf(sensorId: number, rows: SensorRows, sense: Sense, shape: WindowShape, most: number): AlarmSignal {
+  const items = fewItemsOf(rows, sense, shape, most);
+  return items ? { sensorId, items } : { sensorId, unscored: unscoredOf(rows, shape) };
 }
 
 /** Where a threshold decides, its side and value are taken out of the score: below 0 is beyond it. */

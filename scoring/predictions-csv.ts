@@ -59,8 +59,12 @@ const withWindow = (rows: Uint8Array, seconds: number | undefined): Uint8Array =
       .replaceAll('\n', `,${seconds ?? ''}\n`),
   );
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line, `FORMAT_TOO_NEW` */
-export async function decodeCsv(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
+/**
+ * Rows of a file in its order, those of one sensor when given: at most {@link ROWS_PER_TURN} at once, and others have
+ * their turn in between.
+ * @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the line, `FORMAT_TOO_NEW`
+ */
+export async function* csvPages(bytes: Uint8Array, filter?: SensorKey): AsyncGenerator<Prediction[], undefined> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerEnd = lineEnd(buffer, 0);
   const header = buffer.toString('utf8', 0, headerEnd);
@@ -69,42 +73,42 @@ export async function decodeCsv(bytes: Uint8Array, filter?: SensorKey): Promise<
   if (!isKnown && header.startsWith(`${HEADER},`))
     throw formatTooNew('a predictions file', `its columns are ${header}`);
   if (!isKnown) throw corrupt(buffer, 0, `the header is not ${HEADER}`);
-  const width = header === HEADER ? PREDICTION_COLUMNS.length : PREDICTION_COLUMNS.length + 1;
-  return filter ? ofSensor(buffer, headerEnd, width, filter) : all(buffer, headerEnd + 1, width);
+  const rowAt = rowReader(buffer, header === HEADER ? PREDICTION_COLUMNS.length : PREDICTION_COLUMNS.length + 1);
+  const lines = filter ? linesOf(buffer, headerEnd, filter) : allLines(buffer, headerEnd + 1);
+  let rows: Prediction[] = [];
+  for (const [from, to] of lines) {
+    rows.push(rowAt(from, to));
+    if (rows.length < ROWS_PER_TURN) continue;
+    yield rows;
+    rows = [];
+    await nextTurn();
+  }
+  if (rows.length > 0) yield rows;
+  return undefined;
 }
 
-async function all(buffer: Buffer, start: number, width: number): Promise<Prediction[]> {
-  const rows: Prediction[] = [];
-  const rowAt = rowReader(buffer, width);
+/** Where each row begins and ends. */
+type Lines = Generator<readonly [from: number, to: number], undefined>;
+
+function* allLines(buffer: Buffer, start: number): Lines {
   for (let from = start; from < buffer.length;) {
     const to = lineEnd(buffer, from);
-    rows.push(rowAt(from, to));
+    yield [from, to];
     from = to + 1;
-    if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
   }
-  return rows;
+  return undefined;
 }
 
-async function ofSensor(
-  buffer: Buffer,
-  start: number,
-  width: number,
-  { device, sensor }: SensorKey,
-): Promise<Prediction[]> {
+function* linesOf(buffer: Buffer, start: number, { device, sensor }: SensorKey): Lines {
   const needle = Buffer.from(`,${quoted(device)},${quoted(sensor)},`);
-  const rows: Prediction[] = [];
-  const rowAt = rowReader(buffer, width);
   for (let at = buffer.indexOf(needle, start); at !== -1;) {
     const from = buffer.lastIndexOf(0x0a, at) + 1;
     const to = lineEnd(buffer, at);
     // The same text may stand inside a quoted name: right behind the time it is the sensor.
-    if (at === from + TIME_LENGTH) {
-      rows.push(rowAt(from, to));
-      if (rows.length % ROWS_PER_TURN === 0) await nextTurn();
-    }
+    if (at === from + TIME_LENGTH) yield [from, to];
     at = buffer.indexOf(needle, to);
   }
-  return rows;
+  return undefined;
 }
 
 function lineEnd(buffer: Buffer, from: number): number {

@@ -6,8 +6,8 @@
 import type { Prediction, PredictionsFormat } from '../domain/prediction.ts';
 import type { SensorKey } from '../domain/sensor.ts';
 import type { EncodedPredictions, NamedSensor, PredictedSeries, Scored } from './predictions-content.ts';
-import { decodeCsv, encodeCsv } from './predictions-csv.ts';
-import { decodeParquet, encodeParquet, isParquet } from './predictions-parquet.ts';
+import { csvPages, encodeCsv } from './predictions-csv.ts';
+import { encodeParquet, isParquet, parquetPages } from './predictions-parquet.ts';
 import { sha256Of } from '../domain/sha256.ts';
 
 export const CONTENT_TYPES: Readonly<Record<PredictionsFormat, string>> = {
@@ -27,9 +27,16 @@ export function encodePredictions(
 }
 
 /**
- * Rows of a predictions file in its order; those of one sensor when given, found without decoding the rest.
+ * Rows of a predictions file in its order, some thousand at a time; those of one sensor when given, found without
+ * decoding the rest.
  * @throws FleetscoreError `PREDICTIONS_CORRUPT` that says where and what is wrong
  */
+export const predictionPages = (bytes: Uint8Array, filter?: SensorKey): AsyncGenerator<Prediction[], undefined> =>
+  isParquet(bytes) ? parquetPages(bytes, filter) : csvPages(bytes, filter);
+
+/** As {@link predictionPages}, all rows at once. */
 export async function decodePredictions(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
-  return isParquet(bytes) ? decodeParquet(bytes, filter) : decodeCsv(bytes, filter);
+  const rows: Prediction[] = [];
+  for await (const page of predictionPages(bytes, filter)) for (const row of page) rows.push(row);
+  return rows;
 }

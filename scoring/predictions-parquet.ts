@@ -29,6 +29,8 @@ import {
 
 /** Rows decoded together: small enough to find one sensor fast, large enough for its statistics not to count. */
 const ROWS_PER_GROUP = 8_192;
+/** Whole row groups: some 65,000 names. */
+const NAMES_AT_ONCE = 8 * ROWS_PER_GROUP;
 const MAGIC = 0x50_41_52_31; // PAR1
 /** In the metadata of the file. */
 const FORMAT_KEY = 'fleetscore.format';
@@ -124,8 +126,12 @@ export function isParquet(bytes: Uint8Array): boolean {
   return bytes.byteLength >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) === MAGIC;
 }
 
-/** @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row, `FORMAT_TOO_NEW` */
-export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Promise<Prediction[]> {
+/**
+ * Rows of a file in its order, those of one sensor when given: one row group at most at once, and others have their
+ * turn in between.
+ * @throws FleetscoreError `PREDICTIONS_CORRUPT` that names the row, `FORMAT_TOO_NEW`
+ */
+export async function* parquetPages(bytes: Uint8Array, filter?: SensorKey): AsyncGenerator<Prediction[], undefined> {
   const file: AsyncBuffer = {
     byteLength: bytes.byteLength,
     slice: (from, to) => new Uint8Array(bytes.subarray(from, to)).buffer,
@@ -148,32 +154,36 @@ export async function decodeParquet(bytes: Uint8Array, filter?: SensorKey): Prom
     const metadata = parquetMetadata(bytes);
     const columns = checkedColumns(metadata);
     const total = Number(metadata.num_rows);
-    const ranges = filter
-      ? rangesOf(await read(metadata, ['Device', 'Sensor'], 0, total), filter)
-      : [{ from: 0, to: total }];
-    const rows: Prediction[] = [];
-    for (const { from, to } of ranges)
-      for (let start = from; start < to; start += ROWS_PER_GROUP) {
-        const group = await read(metadata, columns, start, Math.min(to, start + ROWS_PER_GROUP));
-        for (const [i, row] of group.entries()) rows.push(predictionOf(row, start + i));
-        // A file of one sensor over a year has millions of rows: others have their turn between the groups.
-        await nextTurn();
-      }
-    return rows;
+    // Names are looked at so many at a time: a file of one sensor over a year has millions of rows.
+    for (let first = 0; first < total; first += NAMES_AT_ONCE) {
+      const end = Math.min(total, first + NAMES_AT_ONCE);
+      const ranges = filter
+        ? rangesOf(await read(metadata, ['Device', 'Sensor'], first, end), first, filter)
+        : [{ from: first, to: end }];
+      for (const { from, to } of ranges)
+        for (let start = from; start < to; start += ROWS_PER_GROUP) {
+          const group = await read(metadata, columns, start, Math.min(to, start + ROWS_PER_GROUP));
+          yield group.map((row, i) => predictionOf(row, start + i));
+          await nextTurn();
+        }
+    }
+    return undefined;
   } catch (error) {
     if (error instanceof FleetscoreError) throw error;
     throw corrupt(messageOf(error), error);
   }
 }
 
-/** Rows of one sensor, as few ranges as they make: one, as its rows stand together. */
+/** Rows of one sensor, as few ranges as they make: one, as its rows stand together. @param first row that is named */
 function rangesOf(
   names: readonly Record<string, unknown>[],
+  first: number,
   { device, sensor }: SensorKey,
 ): { from: number; to: number }[] {
   const ranges: { from: number; to: number }[] = [];
-  for (const [row, name] of names.entries()) {
+  for (const [i, name] of names.entries()) {
     if (name['Device'] !== device || name['Sensor'] !== sensor) continue;
+    const row = first + i;
     const last = ranges.at(-1);
     if (last?.to === row) last.to = row + 1;
     else ranges.push({ from: row, to: row + 1 });

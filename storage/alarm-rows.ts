@@ -4,8 +4,10 @@ import { alarmOf, flagsOf } from '../alarms/flags.ts';
 import type { Alarm, AlarmAction, AlarmChange, AlarmEvent, AlarmRecord, AlarmShelf } from '../domain/alarm.ts';
 import { defined } from '../domain/defined.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
+import { signalOf } from './alarm-chains.ts';
 import { alarmRefused } from './failures.ts';
-import type { AlarmCounts, AlarmFilter, ChangedAlarm } from './store.ts';
+import { STATUSES, toWindow } from './rows.ts';
+import type { AlarmCandidate, AlarmCounts, AlarmFilter, AlarmPlace, AlarmWorkStore, ChangedAlarm } from './store.ts';
 
 /** Of an alarm with the names of its sensor, and the shelf of its sensor and kind. */
 export interface AlarmRow {
@@ -153,5 +155,43 @@ export interface CandidateRow {
   readonly class: string | null;
   readonly windows: string | number;
   readonly windowMs: string | number | null;
-  readonly items: string | null;
+  /** Size of its signal; null where there is none. */
+  readonly bytes: string | number | null;
 }
+
+/** How far one sensor is, as a row has it: JSON. */
+export interface PlaceRow {
+  readonly place: string | null;
+}
+
+export const placeOf = ({ place }: PlaceRow): AlarmPlace | undefined =>
+  place === null ? undefined : (JSON.parse(place) as AlarmPlace);
+
+export const placeText = (at: AlarmPlace | undefined): string | null => (at ? JSON.stringify(at) : null);
+
+/** @param signal as it is stored */
+export function candidateOf(row: CandidateRow, signal: string | null): AlarmCandidate {
+  const { sensorId, device, sensor, status } = row;
+  return {
+    sensorId,
+    device,
+    sensor,
+    windows: Number(row.windows),
+    status: STATUSES[status]!,
+    ...defined({ ...toWindow(row.windowMs), class: row.class ?? undefined }),
+    ...signalOf(signal),
+  };
+}
+
+/** The statement that finds candidates. */
+export const kindOf = (
+  options: Parameters<AlarmWorkStore['alarmCandidates']>[3],
+): 'next' | 'reordered' | 'candidates' => {
+  if ('next' in options) return 'next';
+  return options.reordered ? 'reordered' : 'candidates';
+};
+
+/** Each once: what is asked for in two ways may be found twice. */
+export const distinct = (records: readonly AlarmRecord[]): AlarmRecord[] => [
+  ...new Map(records.map((record) => [record.id, record])).values(),
+];

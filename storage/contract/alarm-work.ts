@@ -5,6 +5,7 @@
  */
 import type { EvidenceItem } from '../../alarms/evidence.ts';
 import type { Link } from '../../alarms/chain.ts';
+import type { Unfinished } from '../../alarms/track.ts';
 import type { AlarmRecord } from '../../domain/alarm.ts';
 import type { OutcomeStatus } from '../../domain/outcome.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
@@ -15,7 +16,10 @@ import type { IdRange } from './sensors.ts';
 /** The windows of a sensor in one batch, where they say something. */
 export interface AlarmSignal {
   readonly sensorId: number;
-  readonly items: readonly EvidenceItem[];
+  /** Absent where they are too many to be kept twice: they are read back from the predictions file. */
+  readonly items?: readonly EvidenceItem[];
+  /** Where `items` is absent: windows that were not scored, which are in no file. */
+  readonly unscored?: readonly EvidenceItem[];
 }
 
 /** What scoring has to know. */
@@ -25,17 +29,25 @@ export interface AlarmSense {
   readonly live: readonly number[];
 }
 
+/** Where the alarms of one sensor stand that take several turns. */
+export interface AlarmPlace extends Unfinished {
+  /** They are decided on up to this time, epoch ms. */
+  readonly ms: number;
+}
+
 /** How far the alarms of a batch are. */
 export interface AlarmProgress {
   readonly done: boolean;
   /** Sensors up to this id are decided on. */
   readonly after: number;
+  /** How far the sensor with the id after that is; absent: not begun with. */
+  readonly at?: AlarmPlace;
   readonly epoch: number;
-  /** Other batches that were decided on and end after this one begins, in order of their periods. */
+  /** Other batches that were decided on and end after what is left of this one begins, in order of their periods. */
   readonly others: readonly Period[];
 }
 
-/** A sensor to decide on, with all that is on record of it. */
+/** A sensor to decide on. */
 export interface AlarmCandidate extends SensorKey {
   readonly sensorId: number;
   readonly status: OutcomeStatus;
@@ -44,9 +56,40 @@ export interface AlarmCandidate extends SensorKey {
   /** Length of the windows of its own that it was scored in, ms; absent: the fleet's. */
   readonly windowMs?: number;
   readonly items?: readonly EvidenceItem[];
+  /** As {@link AlarmSignal.unscored}. */
+  readonly unscored?: readonly EvidenceItem[];
+}
+
+export interface AlarmCandidates {
+  readonly candidates: readonly AlarmCandidate[];
+  /** There are no more after these. */
+  readonly isLast: boolean;
+}
+
+/** The chain of a sensor from a time on. */
+export interface AlarmChain {
+  /** The newest link that ends at or before the first of `links`, and before that time. */
   readonly entry?: Link;
+  /** Those that end after it, in order. */
   readonly links: readonly Link[];
-  readonly alarms: readonly AlarmRecord[];
+  /** Start of the first link that is not among them, epoch ms; absent where all are. */
+  readonly untilMs?: number;
+}
+
+/** How much of chains is read at once. */
+export interface ChainLimits {
+  readonly links: number;
+  /** Of the links as text. */
+  readonly bytes: number;
+}
+
+/** Which alarms of a sensor are wanted. */
+export interface AlarmSpan {
+  readonly sensorId: number;
+  /** When they began. */
+  readonly periods: readonly Period[];
+  /** Starts of others. */
+  readonly starts: readonly number[];
 }
 
 /** What was decided of one sensor. */
@@ -55,7 +98,8 @@ export interface DecidedSensor {
   readonly put: readonly Link[];
   /** Starts of the links that are to go. */
   readonly drop: readonly number[];
-  readonly live: boolean;
+  /** Absent: as it was. */
+  readonly live?: boolean;
   readonly alarms: readonly ChangedAlarm[];
 }
 
@@ -65,6 +109,8 @@ export interface AlarmSlice {
   readonly epoch: number;
   /** Sensors up to this id are decided on then. */
   readonly upTo: number;
+  /** How far the next sensor is; absent: not begun with. */
+  readonly at?: AlarmPlace;
   readonly done: boolean;
   readonly sensors: readonly DecidedSensor[];
   readonly receivedMs: number;
@@ -75,15 +121,33 @@ export interface AlarmWorkStore {
   /** @throws FleetscoreError `BATCH_UNKNOWN` */
   alarmProgress(batchId: string): Promise<AlarmProgress>;
   /**
-   * Sensors of a batch that alarms have to be decided on, by id above `after`. With `reordered`, for a batch that was
-   * not the newest, also those that earlier decisions rest on.
+   * Sensors of a batch that alarms have to be decided on, by id above `after`: at most `limit`, and fewer where they
+   * have much to say. With `reordered`, for a batch that was not the newest, also those that earlier decisions rest on.
+   * With `next` the sensor with the id after `after`, whatever it has to say.
    */
   alarmCandidates(
     batchId: string,
     after: number,
     limit: number,
-    options: { readonly reordered: boolean },
-  ): Promise<AlarmCandidate[]>;
+    options: { readonly reordered: boolean } | { readonly next: true },
+  ): Promise<AlarmCandidates>;
+  /**
+   * The chains of sensors by id ascending, each from a time of its own on: of the first ones as many as fit the limits,
+   * the last of them in part if need be, but at least a link of the first.
+   */
+  alarmChains(
+    asked: readonly { readonly sensorId: number; readonly fromMs: number }[],
+    limits: ChainLimits,
+  ): Promise<readonly AlarmChain[]>;
+  /**
+   * The alarms of sensors that began in one of some periods, the newest that began before each, and those that began
+   * at one of the other starts; in the order of the spans, which are of different sensors.
+   */
+  alarmRecords(spans: readonly AlarmSpan[]): Promise<readonly (readonly AlarmRecord[])[]>;
+  /** The alarms that have one of these ids, in any order. */
+  alarmRecordsOf(ids: readonly string[]): Promise<readonly AlarmRecord[]>;
+  /** Other batches that have not come to the end of a sensor that takes several turns, and that sensor. */
+  alarmPlaces(batchId: string): Promise<readonly { readonly batchId: string; readonly sensorId: number }[]>;
   /** Returns false, and writes nothing, when alarms changed after `epoch`: read and decide again. */
   commitAlarmSlice(slice: AlarmSlice): Promise<boolean>;
   /**

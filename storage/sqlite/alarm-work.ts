@@ -1,11 +1,28 @@
 /** What a batch needs to decide on alarms; everything of a slice in one transaction. */
 import type { Link } from '../../alarms/chain.ts';
-import type { EvidenceItem } from '../../alarms/evidence.ts';
-import { CHATTER_MS } from '../../alarms/reconcile.ts';
+import type { AlarmRecord } from '../../domain/alarm.ts';
 import { defined } from '../../domain/defined.ts';
-import { recordOf, type AlarmRow, type CandidateRow } from '../alarm-rows.ts';
-import { STATUSES, toWindow } from '../rows.ts';
-import type { AlarmCandidate, AlarmSignal, AlarmSlice, AlarmWorkStore, DecidedSensor } from '../store.ts';
+import { fittingChains, fittingSignals, signalText, type LinkSize, type SizedChain } from '../alarm-chains.ts';
+import {
+  candidateOf,
+  distinct,
+  kindOf,
+  placeOf,
+  placeText,
+  recordOf,
+  type AlarmRow,
+  type CandidateRow,
+  type PlaceRow,
+} from '../alarm-rows.ts';
+import type {
+  AlarmChain,
+  AlarmSignal,
+  AlarmSlice,
+  AlarmSpan,
+  AlarmWorkStore,
+  ChainLimits,
+  DecidedSensor,
+} from '../store.ts';
 import { ALARM_SQL, commitChanged, rulesRow } from './alarms.ts';
 import { batchRow } from './batches.ts';
 import type { Connection } from './connection.ts';
@@ -35,7 +52,8 @@ const REORDERED = `
     WHERE k.to_ms <= ?4 AND k.live = 1 AND k.sensor_id > ?2 AND NOT EXISTS (
       SELECT 1 FROM alarm_links n WHERE n.sensor_id = k.sensor_id AND n.from_ms > k.from_ms AND n.to_ms <= ?4)`;
 const candidates = (ids: string): string => `
-  SELECT c.id AS sensorId, s.device, s.sensor, o.status, o.class, o.windows, m.window_ms AS windowMs, g.items
+  SELECT c.id AS sensorId, s.device, s.sensor, o.status, o.class, o.windows, m.window_ms AS windowMs,
+         octet_length(g.items) AS bytes
   FROM (${ids}) c
   CROSS JOIN outcomes o ON o.batch_key = ?1 AND o.sensor_id = c.id
   CROSS JOIN sensors s ON s.id = c.id
@@ -48,17 +66,35 @@ export const ALARM_WORK_SQL = {
   addSignal: 'INSERT INTO alarm_signals (batch_key, sensor_id, items) VALUES (?, ?, ?)',
   dropSignals: 'DELETE FROM alarm_signals WHERE batch_key = ? AND sensor_id <= ?',
   live: 'SELECT sensor_id AS sensorId FROM alarm_live WHERE sensor_id >= ? AND sensor_id < ? ORDER BY sensor_id',
-  progress: 'SELECT after_id AS "after", done FROM alarm_batches WHERE batch_key = ?',
+  progress: 'SELECT after_id AS "after", place, done FROM alarm_batches WHERE batch_key = ?',
   putProgress: `
-    INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, done) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (batch_key) DO UPDATE SET after_id = excluded.after_id, done = excluded.done`,
+    INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, place, place_sensor, done)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (batch_key) DO UPDATE SET after_id = excluded.after_id, place = excluded.place,
+      place_sensor = excluded.place_sensor, done = excluded.done`,
+  places: `
+    SELECT b.id AS batchId, a.place_sensor AS sensorId FROM alarm_batches a INDEXED BY alarm_batches_place
+    CROSS JOIN batches b ON b.batch_key = a.batch_key WHERE a.place_sensor > 0 AND b.id <> ?`,
   others: `
     SELECT from_ms AS fromMs, to_ms AS toMs FROM alarm_batches WHERE to_ms > ? AND batch_key <> ? ORDER BY from_ms, to_ms`,
   candidates: candidates(OWN),
   reordered: candidates(`${OWN} ${REORDERED}`),
-  links: 'SELECT link FROM alarm_links WHERE sensor_id = ? AND to_ms > ? ORDER BY from_ms',
-  entry: 'SELECT link FROM alarm_links WHERE sensor_id = ? AND from_ms < ? ORDER BY from_ms DESC LIMIT 1',
-  alarms: 'SELECT record FROM alarms INDEXED BY alarms_sensor WHERE sensor_id = ? AND until_ms > ?',
+  next: candidates('SELECT ?2 + 1 AS id'),
+  signal: 'SELECT items FROM alarm_signals WHERE batch_key = ? AND sensor_id = ?',
+  sizesBefore: `
+    SELECT from_ms AS fromMs, to_ms AS toMs, octet_length(link) AS bytes FROM alarm_links
+    WHERE sensor_id = ? AND from_ms < ? ORDER BY from_ms DESC LIMIT 2`,
+  sizesFrom: `
+    SELECT from_ms AS fromMs, to_ms AS toMs, octet_length(link) AS bytes FROM alarm_links
+    WHERE sensor_id = ? AND from_ms >= ? ORDER BY from_ms LIMIT ?`,
+  link: 'SELECT link FROM alarm_links WHERE sensor_id = ? AND from_ms = ?',
+  alarms: `
+    SELECT record FROM alarms INDEXED BY alarms_sensor WHERE sensor_id = ? AND since_ms >= ? AND since_ms < ?`,
+  alarmBefore: `
+    SELECT record FROM alarms INDEXED BY alarms_sensor WHERE sensor_id = ? AND since_ms < ?
+    ORDER BY since_ms DESC LIMIT 1`,
+  alarmsAt: 'SELECT record FROM alarms INDEXED BY alarms_sensor WHERE sensor_id = ? AND since_ms = ?',
+  alarm: 'SELECT record FROM alarms WHERE id = ?',
   dropLink: 'DELETE FROM alarm_links WHERE sensor_id = ? AND from_ms = ?',
   putLink: 'INSERT INTO alarm_links (sensor_id, from_ms, to_ms, live, link) VALUES (?, ?, ?, ?, ?)',
   setLive: 'INSERT INTO alarm_live (sensor_id) VALUES (?) ON CONFLICT (sensor_id) DO NOTHING',
@@ -82,25 +118,46 @@ export function alarmWorkMethods(db: Connection): AlarmWorkStore {
     alarmProgress: (batchId) =>
       db.read(() => {
         const { batchKey, fromMs } = batchRow(db, batchId);
-        const row = db.get<{ after: number; done: number }>(ALARM_WORK_SQL.progress, batchKey);
+        const row = db.get<{ after: number; done: number } & PlaceRow>(ALARM_WORK_SQL.progress, batchKey);
+        const at = row && placeOf(row);
         return {
           after: row?.after ?? 0,
+          ...defined({ at }),
           done: row?.done === 1,
           epoch: db.get<{ epoch: number }>(ALARM_SQL.epoch)!.epoch,
           others: db
-            .all<{ fromMs: number; toMs: number }>(ALARM_WORK_SQL.others, fromMs, batchKey)
+            .all<{ fromMs: number; toMs: number }>(ALARM_WORK_SQL.others, Math.max(fromMs, at?.ms ?? fromMs), batchKey)
             .map((period) => ({ ...period })),
         };
       }),
 
-    alarmCandidates: (batchId, after, limit, { reordered }) =>
+    alarmCandidates: (batchId, after, limit, options) =>
       db.read(() => {
         const { batchKey, fromMs, toMs } = batchRow(db, batchId);
-        const rows = reordered
-          ? db.all<CandidateRow>(ALARM_WORK_SQL.reordered, batchKey, after, limit, fromMs, toMs)
-          : db.all<CandidateRow>(ALARM_WORK_SQL.candidates, batchKey, after, limit);
-        return rows.map((row) => candidate(db, row, fromMs));
+        const sql = ALARM_WORK_SQL[kindOf(options)];
+        const period = sql === ALARM_WORK_SQL.reordered ? [fromMs, toMs] : [];
+        const rows = db.all<CandidateRow>(sql, batchKey, after, limit, ...period);
+        const fitting = fittingSignals(rows);
+        return {
+          candidates: rows.slice(0, fitting).map((row) => {
+            const signal = db.get<{ items: string }>(ALARM_WORK_SQL.signal, batchKey, row.sensorId);
+            return candidateOf(row, signal?.items ?? null);
+          }),
+          isLast: rows.length < limit && fitting === rows.length,
+        };
       }),
+
+    alarmChains: (asked, limits) => db.read(() => chainsOf(db, asked, limits)),
+
+    alarmRecords: (spans) => db.read(() => spans.map((span) => recordsOf(db, span))),
+
+    alarmRecordsOf: (ids) =>
+      db.read(() => ids.flatMap((id) => db.all<RecordRow>(ALARM_WORK_SQL.alarm, id).map(recordOf))),
+
+    alarmPlaces: (batchId) =>
+      db.read(() =>
+        db.all<{ batchId: string; sensorId: number }>(ALARM_WORK_SQL.places, batchId).map((place) => ({ ...place })),
+      ),
 
     commitAlarmSlice: (slice) => db.write(() => commitSlice(db, slice)),
 
@@ -114,36 +171,49 @@ export function alarmWorkMethods(db: Connection): AlarmWorkStore {
   };
 }
 
-function candidate(db: Connection, row: CandidateRow, fromMs: number): AlarmCandidate {
-  const { sensorId, device, sensor, status } = row;
-  const links = db.all<{ link: string }>(ALARM_WORK_SQL.links, sensorId, fromMs).map(({ link }) => parseLink(link));
-  // A link may begin before the batch, of another one that overlaps it: all of it is decided on anew.
-  const firstMs = Math.min(fromMs, links[0]?.fromMs ?? fromMs);
-  const before = db.get<{ link: string }>(ALARM_WORK_SQL.entry, sensorId, firstMs);
-  return {
-    sensorId,
-    device,
-    sensor,
-    windows: Number(row.windows),
-    status: STATUSES[status]!,
-    links,
-    alarms: db.all<Pick<AlarmRow, 'record'>>(ALARM_WORK_SQL.alarms, sensorId, firstMs - CHATTER_MS).map(recordOf),
-    ...defined({
-      ...toWindow(row.windowMs),
-      class: row.class ?? undefined,
-      items: row.items === null ? undefined : (JSON.parse(row.items) as EvidenceItem[]),
-      entry: before && parseLink(before.link),
-    }),
+type RecordRow = Pick<AlarmRow, 'record'>;
+
+function chainsOf(
+  db: Connection,
+  asked: readonly { readonly sensorId: number; readonly fromMs: number }[],
+  limits: ChainLimits,
+): AlarmChain[] {
+  const sizesOf = function* (): Generator<SizedChain & { readonly fromMs: number }, undefined> {
+    for (const { sensorId, fromMs } of asked) {
+      const after = db.all<LinkSize>(ALARM_WORK_SQL.sizesFrom, sensorId, fromMs, limits.links + 1);
+      const before = db.all<LinkSize>(ALARM_WORK_SQL.sizesBefore, sensorId, fromMs);
+      yield { fromMs, before, after, isCut: after.length > limits.links };
+    }
+    return undefined;
   };
+  const linkAt = (sensorId: number, fromMs: number): Link =>
+    JSON.parse(db.get<{ link: string }>(ALARM_WORK_SQL.link, sensorId, fromMs)!.link) as Link;
+  return fittingChains(sizesOf(), limits).map(({ entry, links, untilMs }, i) => {
+    const { sensorId } = asked[i]!;
+    return {
+      links: links.map((start) => linkAt(sensorId, start)),
+      ...defined({ entry: entry === undefined ? undefined : linkAt(sensorId, entry), untilMs }),
+    };
+  });
 }
 
-const parseLink = (text: string): Link => JSON.parse(text) as Link;
+function recordsOf(db: Connection, { sensorId, periods, starts }: AlarmSpan): AlarmRecord[] {
+  const rows = [
+    ...periods.flatMap(({ fromMs, toMs }) => [
+      ...db.all<RecordRow>(ALARM_WORK_SQL.alarms, sensorId, fromMs, toMs),
+      ...db.all<RecordRow>(ALARM_WORK_SQL.alarmBefore, sensorId, fromMs),
+    ]),
+    ...starts.flatMap((start) => db.all<RecordRow>(ALARM_WORK_SQL.alarmsAt, sensorId, start)),
+  ];
+  return distinct(rows.map(recordOf));
+}
 
-function commitSlice(db: Connection, { batchId, epoch, upTo, done, sensors, receivedMs }: AlarmSlice): boolean {
+function commitSlice(db: Connection, slice: AlarmSlice): boolean {
+  const { batchId, epoch, upTo, at, done, sensors, receivedMs } = slice;
   if (db.run(ALARM_SQL.tickAt, epoch) === 0) return false;
   const { batchKey, fromMs, toMs } = batchRow(db, batchId);
   for (const decided of sensors) putDecided(db, decided, receivedMs);
-  db.run(ALARM_WORK_SQL.putProgress, batchKey, fromMs, toMs, upTo, Number(done));
+  db.run(ALARM_WORK_SQL.putProgress, batchKey, fromMs, toMs, upTo, placeText(at), at ? upTo + 1 : null, Number(done));
   db.run(ALARM_WORK_SQL.dropSignals, batchKey, upTo);
   return true;
 }
@@ -159,12 +229,11 @@ function putDecided(db: Connection, { sensorId, put, drop, live, alarms }: Decid
       Number(link.state !== undefined),
       JSON.stringify(link),
     );
-  db.run(live ? ALARM_WORK_SQL.setLive : ALARM_WORK_SQL.setRest, sensorId);
+  if (live !== undefined) db.run(live ? ALARM_WORK_SQL.setLive : ALARM_WORK_SQL.setRest, sensorId);
   commitChanged(db, alarms, receivedMs);
 }
 
 /** With the outcomes of their sensors, in one transaction. */
 export function addSignals(db: Connection, batchKey: number, signals: readonly AlarmSignal[]): void {
-  for (const { sensorId, items } of signals)
-    db.run(ALARM_WORK_SQL.addSignal, batchKey, sensorId, JSON.stringify(items));
+  for (const signal of signals) db.run(ALARM_WORK_SQL.addSignal, batchKey, signal.sensorId, signalText(signal));
 }

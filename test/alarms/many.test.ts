@@ -70,6 +70,7 @@ function looksToReconcile(alarms: number, shiftMs: number): number {
     late: false,
     batchId: 'b',
     toMs: 0,
+    fromMs: 0,
   });
   expect(changes).toHaveLength(shiftMs === 0 ? 0 : alarms);
   // Each keeps its record: none is withdrawn and none is new.
@@ -110,6 +111,7 @@ function looksToRework(days: number): number {
   const stretch = { fromMs: 0, toMs: dayMs, batchId: 'n', verdict: 'scored', seen: true } as const;
   looks = 0;
   const work = {
+    fromMs: 0,
     stretch: { ...stretch, items: [[1, 0, -1, 0] as const] },
     links,
     later,

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { DEFAULT_RULE, type AlarmRule } from '../../alarms/rules.ts';
 import { windowsOfSensor } from '../../domain/windowing.ts';
-import { HOP, Keeper, onePass, SHAPE, type TruthWindow } from './truth.ts';
+import { HOP, Keeper, onePass, SHAPE, type Look, type TruthWindow } from './truth.ts';
 
 const LENGTH = 60;
 
@@ -150,6 +150,53 @@ test('late windows, once their period is scored again, leave the alarms of one p
       order.sort((a, b) => a.key - b.key);
       for (const { batch } of order) keeper.look(late, batch, 'again');
       expect(keeper.standing()).toEqual(onePass(late, 0, LENGTH, rule).standing());
+    }),
+    RUNS,
+  );
+});
+
+const FEW = fc.integer({ min: 1, max: 4 });
+
+test('turns of a few windows give the alarms of one pass, whatever the order of batches', () => {
+  fc.assert(
+    fc.property(
+      truths,
+      truths,
+      rules,
+      cuts,
+      FEW,
+      fc.infiniteStream(fc.nat()),
+      (early, late, rule, batches, most, nat) => {
+        const keeper = new Keeper(rule, SHAPE, most);
+        const shuffled = (all: readonly Look[]): readonly Look[] =>
+          all
+            .map((batch) => ({ batch, key: nat.next().value as number }))
+            .sort((a, b) => a.key - b.key)
+            .map(({ batch }) => batch);
+        for (const batch of shuffled(batches)) keeper.look(early, batch);
+        expect(keeper.standing()).toEqual(onePass(early, 0, LENGTH, rule).standing());
+        // Other windows, in batches that each take many turns.
+        for (const batch of shuffled([...batches, { from: 0, to: LENGTH }]))
+          keeper.look(late, batch, `again${batch.to}`);
+        expect(keeper.standing()).toEqual(onePass(late, 0, LENGTH, rule).standing());
+        // A stretch of its own, so many links, and so many stretches that are read back, each of so many items.
+        expect(keeper.largest).toBeLessThanOrEqual(most * (1 + 2 * most));
+      },
+    ),
+    RUNS,
+  );
+});
+
+test('a batch that comes again in turns of a few windows says nothing that was said before', () => {
+  fc.assert(
+    fc.property(truths, rules, FEW, (truth, rule, most) => {
+      const keeper = new Keeper(rule, SHAPE, most);
+      keeper.look(truth, { from: 0, to: LENGTH });
+      const { events } = keeper;
+      expect([...events].sort()).toEqual([...onePass(truth, 0, LENGTH, rule).events].sort());
+      const said = [...events];
+      keeper.look(truth, { from: 0, to: LENGTH }, 'again');
+      expect(keeper.events).toEqual(said);
     }),
     RUNS,
   );

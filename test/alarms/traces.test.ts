@@ -179,6 +179,7 @@ class Desk {
       late: false,
       batchId: 'b',
       toMs: stretch.toMs,
+      fromMs: stretch.fromMs,
     });
     for (const { record } of changed) this.records = [...this.records.filter(({ id }) => id !== record.id), record];
     this.settleShelf();

@@ -1,8 +1,15 @@
 /** What the tests of alarms are built on: a sensor's windows, batches that look at them in any order, and one pass. */
-import { isNotable, itemsOf, type SensorRows, type Stretch, type StretchVerdict } from '../../alarms/evidence.ts';
+import {
+  isNotable,
+  itemsOf,
+  within,
+  type SensorRows,
+  type Stretch,
+  type StretchVerdict,
+} from '../../alarms/evidence.ts';
 import { rework, type Link, type Rework } from '../../alarms/chain.ts';
-import type { Before } from '../../alarms/track.ts';
-import { reconcile } from '../../alarms/reconcile.ts';
+import type { Before, Unfinished } from '../../alarms/track.ts';
+import { carriedOf, reconcile } from '../../alarms/reconcile.ts';
 import type { AlarmRule, Sense } from '../../alarms/rules.ts';
 import type { AlarmRecord } from '../../domain/alarm.ts';
 import type { Period } from '../../domain/time.ts';
@@ -72,6 +79,11 @@ function notable(truth: readonly TruthWindow[], period: Period, rule: AlarmRule,
   return isNotable(rowsOf(windows, shape), anomalies, startsIn(period, shape), senseFor(rule), shape);
 }
 
+interface Place {
+  readonly ms: number;
+  readonly unfinished?: Unfinished;
+}
+
 /** A sensor's chain and alarms, as the store would keep them. */
 export class Keeper {
   links: Link[] = [];
@@ -80,40 +92,102 @@ export class Keeper {
   events: string[] = [];
   /** Stretches that had to be read back. */
   reads = 0;
+  /** Most items of evidence that one turn wrote. */
+  largest = 0;
   private readonly looked: Period[] = [];
   private readonly rule: AlarmRule;
   private readonly shape: WindowShape;
+  private readonly most: number;
 
-  /** @param shape of the sensor's windows; batches are cut in hops of the fleet's */
-  constructor(rule: AlarmRule, shape: WindowShape = SHAPE) {
+  /**
+   * @param shape of the sensor's windows; batches are cut in hops of the fleet's
+   * @param most items of a stretch, links, and stretches that are read back, that one turn has
+   */
+  constructor(rule: AlarmRule, shape: WindowShape = SHAPE, most = 1_000_000) {
     this.rule = rule;
     this.shape = shape;
+    this.most = most;
   }
 
   /** One batch over the truth of its time. */
-  look(truth: readonly TruthWindow[], { from, to, verdict }: Look, batchId = `b${from}-${to}`): void {
+  look(truth: readonly TruthWindow[], look: Look, batchId = `b${look.from}-${look.to}`): void {
+    for (const _ of this.turns(truth, look, batchId));
+  }
+
+  /** As {@link look}, turn by turn: others may look in between, and each turn sees what they left. */
+  *turns(
+    truth: readonly TruthWindow[],
+    { from, to, verdict }: Look,
+    batchId = `b${from}-${to}`,
+  ): Generator<undefined, undefined> {
     const period = { fromMs: from * HOP, toMs: to * HOP };
-    const stretch: Stretch = verdict
-      ? { ...period, batchId, verdict, seen: true, items: [] }
-      : stretchOf(truth, period, this.rule, batchId, this.shape);
-    const links = this.links.filter((link) => link.toMs > period.fromMs);
-    const entry = this.links.findLast(
-      (link) => link.toMs <= (links[0]?.fromMs ?? period.fromMs) && link.toMs <= period.fromMs,
-    );
-    const later = this.looked.filter(({ toMs }) => toMs > period.fromMs).sort((a, b) => a.fromMs - b.fromMs);
-    const late = later.length > 0;
+    let at: Place = { ms: period.fromMs };
+    const late = this.looked.some(({ toMs }) => toMs > period.fromMs);
+    const own = this.looked.length;
     this.looked.push(period);
-    const silent = stretch.items.length === 0;
-    const atRest = !entry?.state && links.length === 0;
-    if (atRest && !isDue(period, this.shape)) return;
-    if (!silent && atRest && !notable(truth, period, this.rule, this.shape)) return;
+    while (true) {
+      const atMs = at.ms;
+      const stretch =
+        atMs >= period.toMs
+          ? undefined
+          : verdict
+            ? { fromMs: atMs, toMs: period.toMs, batchId, verdict, seen: true, items: [] }
+            : this.part(stretchOf(truth, { ...period, fromMs: atMs }, this.rule, batchId, this.shape));
+      const later = this.looked.filter(({ toMs }, i) => i !== own && toMs > atMs).sort((a, b) => a.fromMs - b.fromMs);
+      const next = this.turn(truth, { period, at, stretch, later, late, batchId });
+      if (next === undefined) return undefined;
+      at = next;
+      yield undefined;
+    }
+  }
+
+  private part(stretch: Stretch): Stretch {
+    const next = stretch.items[this.most];
+    return next ? within(stretch, { fromMs: stretch.fromMs, toMs: next[1] }) : stretch;
+  }
+
+  private turn(
+    truth: readonly TruthWindow[],
+    {
+      period,
+      at: { ms: atMs, unfinished },
+      stretch: whole,
+      later,
+      late,
+      batchId,
+    }: {
+      readonly period: Period;
+      readonly at: Place;
+      readonly stretch: Stretch | undefined;
+      readonly later: readonly Period[];
+      readonly late: boolean;
+      readonly batchId: string;
+    },
+  ): Place | undefined {
+    const all = this.links.filter((link) => link.toMs > atMs);
+    const links = all.slice(0, this.most);
+    const knownMs = all[this.most]?.fromMs ?? Number.POSITIVE_INFINITY;
+    const firstMs = Math.min(atMs, links[0]?.fromMs ?? atMs);
+    const entry = this.links.findLast((link) => link.toMs <= firstMs);
+    if (whole && atMs === period.fromMs) {
+      const silent = whole.items.length === 0;
+      const atRest = !entry?.state && links.length === 0;
+      if (atRest && !isDue(period, this.shape)) return undefined;
+      if (!silent && atRest && !notable(truth, period, this.rule, this.shape)) return undefined;
+    }
+    const stretch = whole && whole.toMs > knownMs ? within(whole, { fromMs: atMs, toMs: knownMs }) : whole;
+    const endMs = stretch && stretch.toMs < period.toMs ? stretch.toMs : knownMs;
     let work: Rework = {
-      stretch,
+      fromMs: atMs,
       links,
-      later: [...later],
+      ...(unfinished ? { unfinished } : {}),
+      later,
       before: new Map(),
+      ...(stretch ? { stretch } : {}),
       ...(entry ? { entry } : {}),
+      ...(Number.isFinite(endMs) ? { untilMs: endMs } : {}),
     };
+    let reads = 0;
     for (;;) {
       const result = rework(work, this.rule, this.shape);
       if (result.need === 'before') {
@@ -125,10 +199,19 @@ export class Keeper {
       }
       if (result.need === 'stretch') {
         this.reads += 1;
-        work = { ...work, later: [...work.later, stretchOf(truth, result.period, this.rule, 'read', this.shape)] };
+        const piece = this.part(stretchOf(truth, result.period, this.rule, 'read', this.shape));
+        reads += 1;
+        const isEnough = piece.toMs < result.period.toMs || reads >= this.most;
+        work = {
+          ...work,
+          later: [...work.later, piece],
+          ...(isEnough ? { untilMs: Math.min(piece.toMs, work.untilMs ?? piece.toMs) } : {}),
+        };
         continue;
       }
-      const changed = reconcile({
+      const written = result.put.reduce((sum, { items }) => sum + items.length, 0);
+      this.largest = Math.max(this.largest, written);
+      const input = {
         sensorId: 1,
         stored: this.records,
         found: result.alarms,
@@ -137,15 +220,18 @@ export class Keeper {
         late,
         batchId,
         toMs: period.toMs,
-      });
-      for (const { record, changes } of changed) {
+        fromMs: result.span.fromMs,
+        ...(result.nextMs === undefined ? {} : { untilMs: result.nextMs }),
+      };
+      for (const { record, changes } of reconcile(input)) {
         this.records = [...this.records.filter(({ id }) => id !== record.id), record];
         this.events.push(...changes.map(({ change, timeMs }) => `${record.kind} ${change} ${timeMs / HOP}`));
       }
       this.links = [...this.links.filter((link) => !result.drop.includes(link.fromMs)), ...result.put].sort(
         (a, b) => a.fromMs - b.fromMs,
       );
-      return;
+      const { nextMs: ms, was } = result;
+      return ms === undefined ? undefined : { ms, unfinished: { carried: carriedOf(input), ...(was ? { was } : {}) } };
     }
   }
 

@@ -36,7 +36,8 @@ interface Plant {
 
 let plants = 0;
 
-export async function plant(store: Store, sensors: number): Promise<Plant> {
+/** @param most items of evidence that are kept of a sensor; of more the predictions are read */
+export async function plant(store: Store, sensors: number, most?: number): Promise<Plant> {
   const blobs = heldBlobs();
   const name = `plant-${++plants}`;
   const ids = await store.registerSensors(
@@ -81,7 +82,15 @@ export async function plant(store: Store, sensors: number): Promise<Plant> {
           : { sensorId, status: 'skipped', class: 'no_data', windows: 0, anomalies: 0, attempt: 1 },
       ),
       file: { chunk: 'c', blob, rows: content.rows, bytes: content.bytes.byteLength, sha256 },
-      signals: signalsOf({ sensors: [], series, result, period, shape: SHAPE, known }),
+      signals: signalsOf({
+        sensors: [],
+        series,
+        result,
+        period,
+        shape: SHAPE,
+        known,
+        ...(most === undefined ? {} : { most }),
+      }),
     });
     await store.finishBatch(batchId, { status: 'completed', manifest: 'm', finishedAtMs: T0 + batches });
     return batchId;
@@ -164,10 +173,15 @@ export const lost = async (): Promise<never> => {
 };
 
 /** What `verify` says of the alarms of a batch. */
-export async function foundBy({ store, blobs, now }: RaiseDeps, batchId: string): Promise<string[]> {
+export async function foundBy({ store, blobs, now, limits }: RaiseDeps, batchId: string): Promise<string[]> {
   const findings = createFindings();
   const batch = (await store.findBatch(batchId))!;
-  await checkAlarms({ store, blobs, windows: SHAPE }, batch, findings, now() + 3_600_000);
+  await checkAlarms(
+    { store, blobs, windows: SHAPE, ...(limits ? { limits } : {}) },
+    batch,
+    findings,
+    now() + 3_600_000,
+  );
   return findings.list.map(({ message }) => message);
 }
 

@@ -96,6 +96,83 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     );
   });
 
+  test('a sensor with only abnormal windows takes turns of a few rows, and gives the alarms of one pass', async () => {
+    const limits = { items: 7, links: 3, bytes: 2_000, reads: 2 };
+    const most = { links: 0, items: 0, alarms: 0, signals: 0 };
+    const watched: Store = {
+      ...store,
+      alarmChains: async (asked, of) => {
+        const chains = await store.alarmChains(asked, of);
+        most.links = Math.max(most.links, ...chains.map(({ links }) => links.length));
+        return chains;
+      },
+      alarmRecords: async (spans) => {
+        const records = await store.alarmRecords(spans);
+        most.alarms = Math.max(most.alarms, ...records.map((of) => of.length));
+        return records;
+      },
+      alarmCandidates: async (...asked) => {
+        const page = await store.alarmCandidates(...asked);
+        most.signals = Math.max(most.signals, ...page.candidates.map(({ items = [] }) => items.length));
+        return page;
+      },
+      commitAlarmSlice: async (slice) => {
+        const written = slice.sensors.flatMap(({ put }) => put.map(({ items }) => items.length));
+        most.items = Math.max(
+          most.items,
+          written.reduce((sum, items) => sum + items, 0),
+        );
+        return store.commitAlarmSlice(slice);
+      },
+    };
+    const truthOf = (bad: (at: number) => boolean): TruthWindow[] =>
+      Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: bad(at) ? -1 : 1 }));
+    for (const bad of [() => true, (at: number) => at % 2 === 0, (at: number) => at % 40 > 20 || at % 3 === 0]) {
+      const { deps, ids, look } = await plant(store, 2, limits.items);
+      const both = [truthOf(bad), truthOf(() => false)];
+      await loadWindows(ids, both);
+      const all = { ...deps, store: watched, limits };
+      const first = await look(both, { from: 0, to: LENGTH });
+      const middle = await look(both, { from: 100, to: 180 });
+      // The second comes while the first is in the middle of the sensor.
+      await Promise.all([raiseAlarms(all, first), raiseAlarms(all, middle)]);
+      const again = await look(both, { from: 0, to: LENGTH });
+      await raiseAlarms(all, again);
+      for (const id of [first, middle, again]) expect(await foundBy(all, id)).toEqual([]);
+      const alarms = await store.listAlarms({ sensorId: ids[0]! });
+      expect(shown(alarms)).toEqual(onePass(both[0]!, 0, LENGTH, silent).standing());
+    }
+    expect(most.signals).toBeLessThanOrEqual(limits.items);
+    expect(most.links).toBeLessThanOrEqual(limits.links);
+    // One's own stretch, and links of which each is one.
+    expect(most.items).toBeLessThanOrEqual(2 * limits.items * (1 + limits.links + limits.reads));
+    // Of 300 windows; alarms that began within an hour, which this is, are counted, but each once.
+    expect(most.alarms).toBeLessThanOrEqual(LENGTH / 2);
+  });
+
+  test('a worker that dies in the middle of a sensor leaves it to whoever comes next', async () => {
+    const limits = { items: 7, links: 3, bytes: 2_000, reads: 2 };
+    const { deps, ids, look } = await plant(store, 1, limits.items);
+    const truth = Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at % 5 < 3 ? -1 : 1 }));
+    await loadWindows(ids, [truth]);
+    let left = 5;
+    const dying: Store = {
+      ...store,
+      commitAlarmSlice: (slice) => (left-- > 0 ? store.commitAlarmSlice(slice) : lost()),
+    };
+    const first = await look([truth], { from: 0, to: 200 });
+    await expect(raiseAlarms({ ...deps, store: dying, limits }, first)).rejects.toThrow('no such blob');
+    expect(await store.alarmPlaces('another')).toContainEqual({ batchId: first, sensorId: ids[0] });
+    // It ends what was begun, and the first batch has nothing left but to say that it is done.
+    const next = await look([truth], { from: 200, to: LENGTH });
+    await raiseAlarms({ ...deps, limits }, next);
+    expect(await store.alarmPlaces('another')).toEqual([]);
+    expect(shown(await store.listAlarms({ sensorId: ids[0]! }))).toEqual(onePass(truth, 0, LENGTH, silent).standing());
+    await raiseAlarms({ ...deps, limits }, first);
+    expect((await store.alarmProgress(first)).done).toBe(true);
+    expect(shown(await store.listAlarms({ sensorId: ids[0]! }))).toEqual(onePass(truth, 0, LENGTH, silent).standing());
+  });
+
   test('periods of schedules that overlap by hours give the alarms of one pass', async () => {
     const { deps, ids, look } = await plant(store, 1);
     // Three hours and a half; the first alarm is over long before the second batch begins.
@@ -194,7 +271,8 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     const batchId = await look([calm, calm, calm], { from: 0, to: LENGTH });
     expect(await raiseAlarms(deps, batchId)).toEqual({ sensors: 0, activated: 0, cleared: 0 });
     expect(await store.alarmEpoch()).toBe(epoch + 1);
-    expect(await store.alarmCandidates(batchId, 0, 10, { reordered: true })).toEqual([]);
+    const { candidates, isLast } = await store.alarmCandidates(batchId, 0, 10, { reordered: true });
+    expect([candidates, isLast]).toEqual([[], true]);
     expect(await store.listAlarms({ sensorId: ids[0]! })).toEqual([]);
   });
 
@@ -204,7 +282,7 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
       Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: anomalous.includes(at) ? -1 : 1 }));
     const first = await look([noisy(20, 50, 70)], { from: 0, to: 100 });
     expect(await raiseAlarms(deps, first)).toEqual({ sensors: 0, activated: 0, cleared: 0 });
-    expect(await store.alarmCandidates(first, 0, 10, { reordered: true })).toEqual([]);
+    expect((await store.alarmCandidates(first, 0, 10, { reordered: true })).candidates).toEqual([]);
     expect(await foundBy(deps, first)).toEqual([]);
     const second = await look([noisy(51, 90)], { from: 51, to: 150 });
     await raiseAlarms(deps, second);

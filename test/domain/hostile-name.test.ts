@@ -6,7 +6,8 @@ import { nameProblem } from '../../domain/sensor.ts';
 import { asJsonLine } from '../../logging/lines.ts';
 import { escapeText } from '../../report/page/markup.ts';
 import { renderTable } from '../../report/table.ts';
-import { decodeCsv, encodeCsv } from '../../scoring/predictions-csv.ts';
+import { encodeCsv } from '../../scoring/predictions-csv.ts';
+import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { field } from '../../ui/pages/csv.ts';
 import type { Batch } from '../../storage/store.ts';
 import { failureTable, nameOf } from '../../workflows/details.ts';
@@ -111,8 +112,8 @@ test('CSV: quoted, and read back as it was', async () => {
   // A line end was never part of a name.
   const device = HOSTILE.replace(/[\r\n]+/, '');
   const { bytes } = encodeCsv([{ id: 1, device, sensor: 'p' }], series as never, result);
-  expect(await decodeCsv(bytes)).toMatchObject([{ device, sensor: 'p' }]);
-  expect(await decodeCsv(bytes, { device, sensor: 'p' })).toHaveLength(1);
+  expect(await decodePredictions(bytes)).toMatchObject([{ device, sensor: 'p' }]);
+  expect(await decodePredictions(bytes, { device, sensor: 'p' })).toHaveLength(1);
   // A spreadsheet takes what begins with an apostrophe for text.
   expect(Buffer.from(bytes).toString()).toContain(`,"'=cmd|`);
   expect(field('=1+1')).toBe("'=1+1");

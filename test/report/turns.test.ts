@@ -3,9 +3,9 @@
  * part a turn of the event loop. What is counted is rows between two turns, not time.
  */
 import { expect, test } from '@jest/globals';
-import { itemsOfPredictions } from '../../alarms/evidence.ts';
+import { itemsOfPredictions, type EvidenceItem } from '../../alarms/evidence.ts';
 import { NO_RULES, senseOf } from '../../alarms/rules.ts';
-import { servedItems } from '../../batches/served-items.ts';
+import { servedStretches } from '../../batches/served-stretches.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import type { Prediction } from '../../domain/prediction.ts';
 import { sha256InTurns, sha256Of } from '../../domain/sha256.ts';
@@ -114,13 +114,41 @@ test('rows become the columns of pages a part a turn', async () => {
   expect(end()).toBeLessThanOrEqual(ROWS_PER_TURN);
 });
 
-test('what alarms rest on is made of predictions a part a turn, and is the same', async () => {
+test('what alarms rest on is made of predictions a part a turn, in stretches, and is the same', async () => {
   const { count, end } = turnCounter();
   const [sense, shape] = [senseOf(NO_RULES), { hopMs: HOP_MS, windowMs: HOP_MS }];
   const all = predictions(0, ROWS);
-  const items = await servedItems(watched(all, count), undefined, sense, shape);
-  expect(end()).toBeLessThanOrEqual(ROWS_PER_TURN);
-  expect(items).toEqual(itemsOfPredictions(all, sense, shape));
+  const pages = async function* (): AsyncGenerator<readonly Prediction[], undefined> {
+    for await (const { from, to } of inTurns(ROWS)) yield watched(all.slice(from, to), count);
+    return undefined;
+  };
+  const period = { fromMs: FROM_MS, toMs: FROM_MS + ROWS * HOP_MS };
+  const of = {
+    period,
+    batchId: 'b',
+    verdict: 'scored',
+    seen: true,
+    isRest: false,
+    sense,
+    shape,
+    unscored: [],
+  } as const;
+  const stretches = [];
+  for await (const stretch of servedStretches(pages(), { ...of, items: 7 })) {
+    // Each anomaly is one item, and each run of normal windows.
+    expect(stretch.items.length).toBeLessThan(14);
+    stretches.push(stretch);
+  }
+  // A row is looked at twice: when its window is put into a column, and when the end of its run is looked for.
+  expect(end()).toBeLessThanOrEqual(4 * ROWS_PER_TURN);
+  expect(stretches.length).toBeGreaterThan(7);
+  expect(stretches.map(({ fromMs }) => fromMs)).toEqual([FROM_MS, ...stretches.slice(0, -1).map(({ toMs }) => toMs)]);
+  expect(stretches.at(-1)!.toMs).toBe(period.toMs);
+  const windows = (items: readonly EvidenceItem[]): number[] =>
+    items.flatMap(([code, start, many, step]) =>
+      code === 1 ? [start] : Array.from({ length: many }, (_, i) => start + i * step),
+    );
+  expect(stretches.flatMap(({ items }) => windows(items))).toEqual(windows(itemsOfPredictions(all, sense, shape)));
 });
 
 test('files that overlap are one list by time in which the later batch has the word', async () => {
@@ -130,9 +158,10 @@ test('files that overlap are one list by time in which the later batch has the w
     predictions(-50, 10, 3),
     predictions(5, 6, 4),
     [],
-  ].map(fileOf);
-  const sources = files.map(({ sha256 }, i) => ({
+  ].map((rows) => ({ ...fileOf(rows), fromMs: rows[0]?.tsMs ?? FROM_MS }));
+  const sources = files.map(({ sha256, fromMs }, i) => ({
     batchId: `b${i}`,
+    fromMs,
     model: 'm',
     file: { chunk: 'c', blob: String(i), rows: 0, bytes: 0, sha256 },
   })) as unknown as readonly PredictionSource[];

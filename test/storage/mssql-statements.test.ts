@@ -47,7 +47,7 @@ const DDL = loadMigrations('mssql').flatMap(({ sql }) =>
 /** `table.column` to the type the schema gives it. */
 const SCHEMA = new Map<string, { readonly type: string; readonly nullable: boolean }>(
   DDL.flatMap((statement) => {
-    const added = /^ALTER TABLE (\w+) (?:ADD|ALTER COLUMN) (\w+) ([A-Z]+(?:\(\d+\))?)/.exec(statement);
+    const added = /^ALTER TABLE (\w+) (?:ADD|ALTER COLUMN) (\w+) ([A-Z]+(?:\((?:\d+|MAX)\))?)/.exec(statement);
     if (added)
       return [[`${added[1]}.${added[2]}`, { type: added[3]!, nullable: !statement.includes('NOT NULL') }] as const];
     const table = /^CREATE TABLE (\w+)/.exec(statement)?.[1];

@@ -67,6 +67,9 @@ const SCANS_ALLOWED = new Set([
       (what) => `alarmWork.${name}: SCAN ${what}`,
     ),
   ),
+  // The one sensor that is named.
+  'alarmWork.next: SCAN CONSTANT ROW',
+  'alarmWork.next: SCAN c',
   'alarms.rules: SCAN alarm_rules',
   'batches.latePeriods: SCAN p',
   'batches.list: SCAN b USING INDEX batches_started',
@@ -120,9 +123,22 @@ test('no statement scans a big table', () => {
 });
 
 /** Tables that grow with time. */
-const GROWING = /\b(w|windows|o|outcomes|challenged|chunks|late_minutes|b|batches)\b/;
+const GROWING = /^(w|windows|o|outcomes|challenged|chunks|late_minutes|b|batches|a|alarms|k|alarm_links|alarm_events)$/;
 /** Ranges that a statement may walk: of the small table of batches, and of late minutes near a period. */
 const RANGES_ALLOWED = new Set([
+  // Of an index of batches in the middle of a sensor: a few.
+  'alarmWork.places: SEARCH a USING COVERING INDEX alarm_batches_place (place_sensor>?)',
+  // For a batch that was not the newest, once for 500 sensors: what is abnormal in the fleet, without what is in it.
+  'alarmWork.reordered: SEARCH alarm_links USING COVERING INDEX alarm_links_end (to_ms>?)',
+  'alarmWork.reordered: SEARCH k USING INDEX alarm_links_end (to_ms<?)',
+  // As many as are asked for, in the order of the index.
+  'alarms.events: SEARCH alarm_events USING INTEGER PRIMARY KEY (rowid>?)',
+  'alarms.listAll: SEARCH a USING INDEX alarms_since (since_ms>? AND since_ms<?)',
+  'alarms.listOpen: SEARCH a USING INDEX alarms_open (since_ms<?)',
+  // Once an hour, for retention.
+  'prune.alarmEvents: SEARCH a USING INDEX alarms_since (since_ms<?)',
+  'prune.alarmLinks: SEARCH k USING INDEX alarm_links_end (to_ms<?)',
+  'prune.alarms: SEARCH a USING INDEX alarms_since (since_ms<?)',
   'alarmWork.undecided: SEARCH b USING INDEX batches_started (started_at_ms>?)',
   'batches.latePeriods: SEARCH batches USING INDEX batches_period (from_ms>?)',
   'batches.listWithin: SEARCH b USING INDEX batches_period (from_ms>? AND from_ms<?)',
@@ -207,6 +223,26 @@ test.each([
     WINDOW_SQL.changedOwn,
     'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
   ],
+  [
+    'alarms of a turn, of one sensor in a span of time',
+    ALARM_WORK_SQL.alarms,
+    'SEARCH alarms USING INDEX alarms_sensor (sensor_id=? AND since_ms>? AND since_ms<?)',
+  ],
+  [
+    'the newest alarm before it',
+    ALARM_WORK_SQL.alarmBefore,
+    'SEARCH alarms USING INDEX alarms_sensor (sensor_id=? AND since_ms<?)',
+  ],
+  [
+    'the links of a sensor from a time on',
+    ALARM_WORK_SQL.sizesFrom,
+    'SEARCH alarm_links USING PRIMARY KEY (sensor_id=? AND from_ms>?)',
+  ],
+  [
+    'the links of a sensor before it',
+    ALARM_WORK_SQL.sizesBefore,
+    'SEARCH alarm_links USING PRIMARY KEY (sensor_id=? AND from_ms<?)',
+  ],
 ])('%s through its key', (_what, sql, step) => {
   expect(planOf(sql)).toContain(step);
 });
@@ -234,6 +270,19 @@ test.each([
   ['undecidedSensors', BATCH_SQL.undecidedAll],
   ['listOutcomes', OUTCOME_SQL.list],
   ['listFiles', OUTCOME_SQL.files],
+  ['the links of a sensor from a time on', ALARM_WORK_SQL.sizesFrom],
+  ['the links of a sensor before it', ALARM_WORK_SQL.sizesBefore],
+  ['the newest alarm before a time', ALARM_WORK_SQL.alarmBefore],
 ])('%s comes in the order of the key, without sorting', (_what, sql) => {
   expect(planOf(sql).filter((step) => step.includes('TEMP B-TREE'))).toEqual([]);
+});
+
+test('statements over the links of a sensor, or its alarms from a time on, end at what is asked for', () => {
+  const open = Object.entries(ALARM_WORK_SQL).flatMap(([name, sql]) =>
+    planOf(sql)
+      .filter((step) => /^SEARCH (alarms|alarm_links) .*sensor_id=\? AND \w+[<>]\?\)$/.test(step))
+      .filter(() => !sql.includes('LIMIT'))
+      .map((step) => `${name}: ${step}`),
+  );
+  expect(open).toEqual([]);
 });

@@ -24,7 +24,8 @@ export function translate(tsql: string): string {
     .replace(HINTS, '')
     .replace(/(?<![\w"])#(\w+)/g, '"#$1"')
     .replace(/\bN'/g, `'`)
-    .replace(/\bISNULL\(/g, 'IFNULL(');
+    .replace(/\bISNULL\(/g, 'IFNULL(')
+    .replace(/\bDATALENGTH\(/g, 'octet_length(');
   text = text.replace('CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT)', '(SELECT value + 1 FROM rowversion)');
   // Databases of Azure SQL have it on.
   text = text.replace(/FROM sys\.databases WHERE .*/, 'FROM sqlite_schema WHERE 1 = 0');
