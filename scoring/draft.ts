@@ -128,16 +128,17 @@ function writeLabels(
   { anomaly: labels, score: scores, from }: Labels,
 ): number | ModelProblem {
   const { features, threshold } = task;
+  const { rows, from: first, count } = features;
   let anomalies = 0;
-  for (let i = 0; i < features.count; i++) {
-    const row = features.rows[features.from + i]!;
+  for (let i = 0; i < count; i++) {
+    const row = rows[first + i]!;
     const value = scores[from + i]!;
     let label = threshold === undefined ? labels[from + i]! : Number(isBeyond(threshold, value));
     if (!Number.isFinite(value) || label === 0) {
       // A window that is not a number is an anomaly whatever the model makes of it.
       if (!isFiniteRow(task, i)) label = 1;
       else if (!Number.isFinite(value)) {
-        for (let k = 0; k < i; k++) scored[features.rows[features.from + k]!] = 0;
+        for (let k = 0; k < i; k++) scored[rows[first + k]!] = 0;
         return notFinite(value, series, row);
       }
     }

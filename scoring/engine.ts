@@ -141,6 +141,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
     throw error;
   }
   const resolve = createModelResolver(cache, warn);
+  const spare: SharedArrayBuffer[] = [];
   return {
     async score(request) {
       const ranges = rowRanges(request.series);
@@ -156,6 +157,7 @@ export async function createScoringEngine(options: ScoringEngineOptions): Promis
         cache,
         givenUp: new Map(),
         slow: { leftMs: slowModels * timeoutMs },
+        spare,
         ...defined({ signal: request.signal }),
       };
       await runTasks(context, tasksOf(request, fleet, withData, ranges, models, draft), draft.deliver, warn);

@@ -74,15 +74,18 @@ async function runByModel(
       },
       OUTPUTS,
     );
-    fromBlock(block, blockOf(outputs, PACK_PORTS.anomaly, models.length, rows) as Uint8Array, sink.anomaly);
-    fromBlock(block, blockOf(outputs, PACK_PORTS.scores, models.length, rows) as Float64Array, sink.score);
+    const found = {
+      anomaly: blockOf(outputs, PACK_PORTS.anomaly, models.length, rows) as Uint8Array,
+      score: blockOf(outputs, PACK_PORTS.scores, models.length, rows) as Float64Array,
+    };
+    fromBlock(block, found, sink);
     onSlice();
   }
 }
 
 function blockOf(outputs: InferenceSession.ReturnType, name: string, models: number, rows: number): Tensor['data'] {
   const { dims, data } = outputs[name] as Tensor;
-  if (dims.join() !== [models, rows].join())
+  if (dims.length !== 2 || dims[0] !== models || dims[1] !== rows)
     throw modelError(
       'model_wrong_shape',
       `the output ${name} has shape [${dims.join(', ')}]; [${models}, ${rows}] is expected`,

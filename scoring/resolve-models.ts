@@ -9,7 +9,7 @@ import type { Feature } from './features.ts';
 import type { ModelCache } from './model-cache.ts';
 import { readFeatures } from './model-contract.ts';
 import { type ModelProblem, orProblem } from './model-problem.ts';
-import { modelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
+import { isModelInRow, type PackHeader, readPackHeader } from './packs/pack-format.ts';
 
 /** Features of every sensor's model by sensor id, or what is wrong with it; sensors without a model are left out. */
 export type FoundModels = ReadonlyMap<number, ResolvedModel | ModelProblem>;
@@ -66,15 +66,16 @@ export function createModelResolver(cache: Pick<ModelCache, 'bytes'>, warn: (mes
   };
 
   return async (sensors) => {
-    const packs = [...new Set(sensors.flatMap((sensor) => (sensor.pack === undefined ? [] : [sensor.pack])))];
-    const found = new Map(await mapLimit(packs, FETCHES, async (pack) => [pack, await headerOf(pack)] as const));
+    const packs = new Set<string>();
+    for (const { pack } of sensors) if (pack !== undefined) packs.add(pack);
+    const found = new Map(await mapLimit([...packs], FETCHES, async (pack) => [pack, await headerOf(pack)] as const));
     const resolved = new Map<number, ResolvedModel | ModelProblem>();
     const alone: { readonly id: number; readonly model: string }[] = [];
     for (const { id, model, pack, packRow } of sensors) {
       if (model === undefined) continue;
       const header = pack === undefined ? undefined : found.get(pack);
       if (header && pack !== undefined && packRow !== undefined) {
-        if (modelInRow(header, packRow) === model) {
+        if (isModelInRow(header, packRow, model)) {
           resolved.set(id, { model, features: header.features, pack, packRow });
           continue;
         }

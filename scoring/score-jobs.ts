@@ -11,6 +11,7 @@ import type { ModelCache } from './model-cache.ts';
 import {
   type ModelSlice,
   newMarks,
+  type PackJob,
   sharedBytes,
   sharedDoubles,
   sharedInts,
@@ -46,6 +47,8 @@ export interface JobContext {
   readonly givenUp: Map<string, ModelProblem>;
   /** Of all models of this call: those of one author must not hold up the sensors of others. */
   readonly slow: SlowShare;
+  /** Shared memory that no thread uses any more, for packs to come. */
+  readonly spare: SharedArrayBuffer[];
   /** Asked before every job. */
   readonly signal?: AbortSignal;
 }
@@ -63,7 +66,7 @@ export interface PackedTask extends SensorTask {
 /** Numbers of the features of a task. */
 const valuesOf = ({ features, width }: SensorTask): number => features.count * width;
 
-/** A loop: a call for the few numbers of a sensor costs more than they do. */
+/** Loops: a call for the few numbers of a sensor costs more than they do. */
 function copyValues(task: SensorTask, to: Float64Array, at: number): void {
   const { values, from } = task.features;
   const length = valuesOf(task);
@@ -78,16 +81,7 @@ export async function runPackJob(
   tasks: readonly PackedTask[],
   deliver: Deliver,
 ): Promise<ModelProblem | undefined> {
-  const rows = tasks.reduce((sum, task) => sum + task.features.count, 0);
-  const width = tasks[0]!.width;
-  const buffers = { values: sharedDoubles(rows * width), anomaly: sharedBytes(rows), score: sharedDoubles(rows) };
-  const index = sharedInts(rows);
-  let row = 0;
-  for (const task of tasks) {
-    copyValues(task, buffers.values, row * width);
-    for (let at = 0; at < task.features.count; at++) index[row + at] = task.packRow;
-    row += task.features.count;
-  }
+  const { memory, index, ...buffers } = packBuffers(tasks, context.spare);
   const attempt = async (bytes?: Uint8Array): Promise<ThreadProblem | undefined> => {
     const file = bytes ? { sha256: pack, bytes } : await context.cache.file('pack', pack).catch(orProblem);
     if ('class' in file) return file;
@@ -102,12 +96,46 @@ export async function runPackJob(
     problem = 'class' in bytes ? bytes : await attempt(bytes);
   }
   if (problem) return { class: problem.class, message: problem.message };
-  row = 0;
+  const labels = { anomaly: buffers.anomaly, score: buffers.score, from: 0 };
   for (const task of tasks) {
-    deliver(task, { anomaly: buffers.anomaly, score: buffers.score, from: row });
-    row += task.features.count;
+    deliver(task, labels);
+    labels.from += task.features.count;
   }
+  // Not where anything went wrong: a thread that was given up may still write there.
+  if (context.spare.length < MOST_SPARE && memory.byteLength <= SPARE_BYTES) context.spare.push(memory);
   return undefined;
+}
+
+/** Pieces of memory that are kept for the next packs, and the largest. */
+const MOST_SPARE = 4;
+const SPARE_BYTES = 4 * 1024 * 1024;
+
+interface PackBuffers extends Pick<PackJob, 'values' | 'anomaly' | 'score' | 'index'> {
+  readonly memory: SharedArrayBuffer;
+}
+
+/** What a pack takes and gives, in one piece of memory that was used before: fresh memory costs more than the rows. */
+function packBuffers(tasks: readonly PackedTask[], spare: SharedArrayBuffer[]): PackBuffers {
+  const { width } = tasks[0]!;
+  let rows = 0;
+  for (const { features } of tasks) rows += features.count;
+  const bytes = rows * (8 * width + 8 + 4 + 1);
+  const kept = spare.findIndex(({ byteLength }) => byteLength >= bytes);
+  const memory = kept < 0 ? new SharedArrayBuffer(bytes) : spare.splice(kept, 1)[0]!;
+  const buffers = {
+    memory,
+    values: new Float64Array(memory, 0, rows * width),
+    score: new Float64Array(memory, rows * 8 * width, rows),
+    index: new Int32Array(memory, rows * 8 * (width + 1), rows),
+    anomaly: new Uint8Array(memory, rows * (8 * width + 12), rows),
+  };
+  let row = 0;
+  for (const task of tasks) {
+    const { packRow, features } = task;
+    copyValues(task, buffers.values, row * width);
+    for (const to = row + features.count; row < to; row++) buffers.index[row] = packRow;
+  }
+  return buffers;
 }
 
 /** Runs models in sessions of their own. */

@@ -26,13 +26,20 @@ export interface Block {
 export function packBlocks(index: Int32Array, mostRows: number, rowBlock: number): Block[] {
   const longest = largestSize(mostRows);
   const bySize = new Map<number, number[]>();
+  let same = 0;
+  let list: number[] = [];
   for (let from = 0; from < index.length;) {
     const model = index[from]!;
     let to = from + 1;
     while (to < index.length && to - from < longest && index[to] === model) to++;
-    const size = paddedSize(to - from);
-    let list = bySize.get(size);
-    if (!list) bySize.set(size, (list = []));
+    // Most models have as many rows as the one before.
+    if (to - from !== same) {
+      same = to - from;
+      const size = paddedSize(same);
+      const known = bySize.get(size);
+      list = known ?? [];
+      if (!known) bySize.set(size, list);
+    }
     list.push(from, to - from);
     from = to;
   }
@@ -64,10 +71,15 @@ function blockOf(index: Int32Array, rows: number, runs: readonly number[], unit:
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
-/** The rows of a block with their padding, [models, rows, width]. */
+/** Of the rows of one block, used again and again: fresh memory costs more than what is written there. */
+let scratch = new Float64Array(0);
+
+/** The rows of a block with their padding, [models, rows, width]. They stand until the next call. */
 export function blockValues(block: Block, values: Float64Array, width: number): Float64Array {
   const { rows, from, count, models, isWhole } = block;
-  const filled = new Float64Array(models.length * rows * width);
+  const length = models.length * rows * width;
+  if (scratch.length < length) scratch = new Float64Array(length);
+  const filled = scratch.subarray(0, length);
   const size = rows * width;
   if (isWhole) filled.set(values.subarray(from[0]! * width, from[0]! * width + from.length * size));
   else
@@ -81,11 +93,30 @@ export function blockValues(block: Block, values: Float64Array, width: number): 
   return filled;
 }
 
-/** Takes what was found for the rows of a block to their places in the job. */
-export function fromBlock<T extends Uint8Array | Float64Array>(block: Block, found: T, to: T): void {
-  const { rows, from, count, isWhole } = block;
-  if (isWhole) to.set(found.subarray(0, from.length * rows), from[0]);
-  else
-    for (let i = 0; i < from.length; i++)
-      for (let row = 0; row < count[i]!; row++) to[from[i]! + row] = found[i * rows + row]!;
+export interface Found {
+  readonly anomaly: Uint8Array;
+  readonly score: Float64Array;
+}
+
+/**
+ * Takes what was found for the rows of a block to their places in the job: both in one loop, in which each array is of
+ * one type.
+ */
+export function fromBlock({ rows, from, count, isWhole }: Block, found: Found, to: Found): void {
+  if (isWhole) {
+    to.anomaly.set(found.anomaly.subarray(0, from.length * rows), from[0]);
+    to.score.set(found.score.subarray(0, from.length * rows), from[0]);
+    return;
+  }
+  const { anomaly, score } = found;
+  const { anomaly: anomalies, score: scores } = to;
+  for (let i = 0; i < from.length; i++) {
+    const own = count[i]!;
+    const first = i * rows;
+    const start = from[i]!;
+    for (let row = 0; row < own; row++) {
+      anomalies[start + row] = anomaly[first + row]!;
+      scores[start + row] = score[first + row]!;
+    }
+  }
 }

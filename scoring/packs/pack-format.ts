@@ -58,7 +58,7 @@ const KEYS = {
   features: 'fleetscore.features',
 } as const;
 
-const DIGEST_BYTES = 32;
+const DIGEST_DIGITS = 64;
 
 export interface PackHeader {
   /** Whether it takes the rows of a model together, and gathers its parameters once for all of them. */
@@ -68,8 +68,8 @@ export interface PackHeader {
   readonly rows: number;
   /** Doubles of one row of the table. */
   readonly rowWidth: number;
-  /** SHA-256 digests of the models by row, 32 bytes each. */
-  readonly digests: Buffer;
+  /** SHA-256 digests of the models by row, 64 hexadecimal digits each. */
+  readonly digests: string;
 }
 
 export function packMetadata(
@@ -108,20 +108,24 @@ export function readPackHeader(bytes: Uint8Array): PackHeader {
   const rows = Number(metadata.get(KEYS.rows));
   const rowWidth = Number(metadata.get(KEYS.rowWidth));
   const features = parseFeatures(metadata.get(KEYS.features));
-  const digests = Buffer.from(metadata.get(KEYS.models) ?? '', 'base64');
+  const digests = Buffer.from(metadata.get(KEYS.models) ?? '', 'base64').toString('hex');
   if (
     kind === undefined ||
     typeof features === 'string' ||
     !(rows > 0) ||
     !(rowWidth > 0) ||
-    digests.length !== rows * DIGEST_BYTES
+    digests.length !== rows * DIGEST_DIGITS
   )
     throw modelError('model_corrupt', 'not a pack: its index of models is missing or damaged');
   return { byModel: metadata.get(KEYS.format) !== '1', kind, features, rows, rowWidth, digests };
 }
 
 /** SHA-256 of the model in a row, hex; undefined when there is no such row. */
-export function modelInRow(header: PackHeader, row: number): string | undefined {
-  if (!(Number.isInteger(row) && row >= 0 && row < header.rows)) return undefined;
-  return header.digests.toString('hex', row * DIGEST_BYTES, (row + 1) * DIGEST_BYTES);
+export function modelInRow({ rows, digests }: PackHeader, row: number): string | undefined {
+  if (!(Number.isInteger(row) && row >= 0 && row < rows)) return undefined;
+  return digests.slice(row * DIGEST_DIGITS, (row + 1) * DIGEST_DIGITS);
 }
+
+/** Whether a row holds this model. A text made for every sensor of a chunk would cost more than this look. */
+export const isModelInRow = ({ digests }: PackHeader, row: number, model: string): boolean =>
+  Number.isInteger(row) && row >= 0 && model.length === DIGEST_DIGITS && digests.startsWith(model, row * DIGEST_DIGITS);

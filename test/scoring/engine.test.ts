@@ -51,6 +51,24 @@ test('a packed sensor gets the same verdict and scores as from its own model', a
   expect(engine.warnings).toEqual([]);
 });
 
+test('calls that follow each other, or run at once, see nothing of the memory that others had before', async () => {
+  const engine = await engineWith();
+  const { sensors } = await putPack([1, 2, 3].map((center) => svmBytes(center)));
+  const series = [
+    seriesOf({ 1: [1, 9, 1, 9, 9, 9], 2: [9, 9, 9, 2], 3: [9, 3] }),
+    seriesOf({ 1: [1], 2: [2], 3: [9] }),
+    seriesOf({ 1: [9, 1], 2: [2, 2, 9] }),
+  ];
+  const expected = [
+    [0, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1, 0],
+    [0, 0, 1],
+    [1, 0, 0, 0, 1],
+  ];
+  for (const [i, one] of series.entries()) expect([...(await engine.run(sensors, one)).anomaly]).toEqual(expected[i]);
+  const atOnce = await Promise.all(series.map((one) => engine.run(sensors, one)));
+  expect(atOnce.map(({ anomaly }) => [...anomaly])).toEqual(expected);
+});
+
 test('lags are read from before the period, and windows without them are left out and counted', async () => {
   const engine = await engineWith();
   const features = ['mean', 'mean[-2]'];

@@ -16,6 +16,7 @@ test('every row is in one block, with its model and its values, in blocks of who
         const index = indexOf(counts);
         const values = Float64Array.from({ length: index.length * width }, (_, i) => i);
         const seen = new Float64Array(index.length);
+        const anomaly = new Uint8Array(index.length);
         for (const block of packBlocks(index, mostRows, 16)) {
           const { models, rows, from, count } = block;
           expect((models.length * rows) % 16).toBe(0);
@@ -33,11 +34,13 @@ test('every row is in one block, with its model and its values, in blocks of who
           // Back to where they came from: the first value of each row, one higher.
           const found = Float64Array.from({ length: models.length * rows }, (_, i) => filled[i * width]! + 1);
           const before = Float64Array.from(seen);
-          fromBlock(block, found, seen);
+          const flags = Uint8Array.from(found, (value) => value % 251);
+          fromBlock(block, { anomaly: flags, score: found }, { anomaly, score: seen });
           for (const [row, value] of seen.entries())
             if (value !== before[row]) expect([before[row], value]).toEqual([0, row * width + 1]);
         }
         expect(seen).toEqual(Float64Array.from(index, (_, row) => row * width + 1));
+        expect(anomaly).toEqual(Uint8Array.from(seen, (value) => value % 251));
       },
     ),
   );
