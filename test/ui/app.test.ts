@@ -284,6 +284,8 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
   test('what cannot be done is said and on record: Temporal does not answer here', async () => {
     await browser.open(`${server.url}/batches/b3`, WIDE);
     expect(await text('.facts')).toMatch(/completed.*every-15m/);
+    // The day is said once; so it is in the zone of whoever looks.
+    expect(await text('h1')).toMatch(/^Nov 23, 2026, 14:45 – 15:00$/);
     expect(await browser.evaluate(`document.querySelector('a[href*=":1/workflows/b3"]') !== null`)).toBe(true);
     await browser.evaluate(`document.querySelector('form[action$="/redrive"] button').click()`);
     await until(`document.querySelector('.said') !== null`);
@@ -318,6 +320,13 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
     );
     expect(await text('[aria-labelledby="moved"] tbody tr')).toMatch(/flow.*it did not vary before/);
     expect(await text('[aria-labelledby="readings"]')).toMatch(/14:32:35.*8 m3\/h/);
+  });
+
+  test('a plant of an hour is drawn over its hour, not at the edge of a day', async () => {
+    await browser.open(`${server.url}/devices/pump-1/vibration`, WIDE);
+    expect(await text('.seg [aria-current]')).toBe('Hour');
+    await browser.open(`${server.url}/devices/pump-1/vibration/explain`, WIDE);
+    expect(await text('[aria-labelledby="why"] tbody')).toMatch(/8 m3\/h/);
   });
 
   test('a week is drawn in slices, with what batches counted', async () => {
@@ -355,6 +364,11 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
       expect(await browser.evaluate('document.title')).not.toBe('owned');
     }
     if (name !== 'on a phone') return;
+    // Rows are cards there: no cell keeps the space around it of a table.
+    await browser.open(server.url, view);
+    expect(await browser.evaluate(`getComputedStyle(document.querySelector('#alarms tbody td')).paddingTop`)).toBe(
+      '0px',
+    );
     for (const path of all.slice(1)) {
       await browser.open(server.url + path, view);
       expect([path, await browser.evaluate('document.documentElement.scrollWidth')]).toEqual([path, view.width]);

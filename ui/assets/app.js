@@ -13,14 +13,15 @@
   const day = parts({ year: 'numeric', month: 'short', day: 'numeric' });
   const minute = parts({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const second = parts({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-  const localTime = (ms, form) => {
+  const localTime = (ms, form, after) => {
     const at = new Date(ms);
     const clock = (form === 'minute' || at.getUTCSeconds() === 0 ? minute : second).format(at);
+    if (after && day.format(at) === day.format(new Date(after))) return clock;
     return form !== 'full' && day.format(at) === day.format(new Date()) ? clock : day.format(at) + ', ' + clock;
   };
   const localize = (root) => {
     for (const element of $$('time[data-t]', root)) {
-      element.textContent = localTime(Date.parse(element.dateTime), element.dataset.t);
+      element.textContent = localTime(Date.parse(element.dateTime), element.dataset.t, element.dataset.after);
       element.title = element.dateTime.replace('T', ' ').replace('.000Z', '') + ' UTC';
     }
     // A field for a time holds local time, and sends an instant.

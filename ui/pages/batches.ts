@@ -186,6 +186,6 @@ function scoreForm(formToken: string, nowMs: number): Markup {
         </label>
         <button>Start</button>
       </form>
-      <p class="lead">Without a script the times are in UTC.</p>
+      <noscript><p class="lead">The times are in UTC.</p></noscript>
     </section>`;
 }

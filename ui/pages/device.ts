@@ -29,6 +29,12 @@ export async function asOf({ look, deps }: App): Promise<number> {
   return (fresh.value && 'asOfMs' in fresh.value ? fresh.value.asOfMs : undefined) ?? deps.now();
 }
 
+/** Where they begin, as far as the newest batches tell. */
+export async function since({ look }: App): Promise<number> {
+  const batches = await ask(look.batches);
+  return Math.min(...(batches.value ?? []).filter(({ planned }) => planned > 0).map(({ fromMs }) => fromMs));
+}
+
 /** What was normal for a sensor, by release of the batches shown. */
 async function normalsOfSeries({ look }: App, { sensor, history }: SensorSeries): Promise<Map<string, Normal>> {
   const found = new Map<string, Normal>();
@@ -65,7 +71,7 @@ export async function devicePage(app: App, request: FastifyRequest): Promise<str
       'SENSOR_UNKNOWN',
       `there is no device ${JSON.stringify(device.slice(0, 200))}. The page of devices lists those there are.`,
     );
-  const range = rangeOf(query, asOfMs);
+  const range = rangeOf(query, asOfMs, await since(app));
   const shown = pageOf(sensors, query.page, MOST_CHARTS);
   const drawn: Drawn[] = [];
   for (const sensor of shown.rows)

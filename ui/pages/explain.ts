@@ -21,6 +21,7 @@ import { span, time } from '../time.ts';
 import type { Alarm } from '../../domain/alarm.ts';
 import { alarmHref, kindWord, severityChip } from './alarm-rows.ts';
 import { explainHref } from './plot.ts';
+import { asOf } from './device.ts';
 import { sensorOf } from './sensor.ts';
 
 const MOST_READINGS = 200;
@@ -34,7 +35,7 @@ export async function explainPage(app: App, request: FastifyRequest): Promise<st
   const found = await explain(
     { store, blobs: await app.deps.blobs(), ...rawReader(app.deps.config) },
     sensor,
-    parseTime(at ?? isoTime(app.deps.now()), 'at'),
+    parseTime(at ?? isoTime((await asOf(app)) - 1), 'at'),
     fleetShape,
   );
   const { fromMs: startMs, toMs: endMs } = found.span;
@@ -165,7 +166,7 @@ function movedSection(moved: readonly Moved[], startMs: number): Markup {
     ({ sensor, before, near, spreads }) => html`
       <tr>
         <td class="name"><a class="row-link" href="${sensorAt(sensor.device, sensor.sensor, startMs, startMs)}">${nameOf(sensor.sensor)}</a></td>
-        <td class="num">${formatValue(before)}</td>
+        <td class="num">${formatValue(before)} ${sensor.unit}</td>
         <td class="num">${formatValue(near)} ${sensor.unit}</td>
         <td>${changeText(spreads)}</td>
       </tr>`,

@@ -19,6 +19,9 @@ export interface PlotOf {
   readonly href?: string;
 }
 
+const anomaliesText = (anomalies: number, windows: number): string =>
+  `${formatNumberOf(anomalies, 'anomalous window')} (${formatShare(anomalies, windows)})`;
+
 export const explainHref = ({ device, sensor }: Sensor): string => `${sensorHref(device, sensor)}/explain`;
 
 export function plot({ series, normal, at, heading, tall = false, href }: PlotOf): Markup {
@@ -31,7 +34,7 @@ export function plot({ series, normal, at, heading, tall = false, href }: PlotOf
   const name: MarkupValue = html`
     ${href === undefined ? nameOf(sensor.sensor) : html`<a href="${href}" class="row-link">${nameOf(sensor.sensor)}</a>`}
     ${sensor.unit !== '' && html` <i>${sensor.unit}</i>`}
-    ${anomalies > 0 && chip('hot', `${formatCount(anomalies)} anomalous windows (${formatShare(anomalies, windows)})`)}
+    ${anomalies > 0 && chip('hot', anomaliesText(anomalies, windows))}
     ${last !== undefined && last.status !== 'scored' && chip(last.status, `${last.status}: ${last.class ?? ''}`)}`;
   const label =
     `${sensor.device} ${sensor.sensor}: ${formatNumberOf(windows, 'window')} scored, ${formatCount(anomalies)} ` +

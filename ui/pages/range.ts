@@ -27,9 +27,10 @@ export interface ShownRange extends Period {
 
 /**
  * @param asOfMs where data end: what a span without a time ends at
+ * @param sinceMs where they begin: of a plant of an hour a day would be a line at the edge
  * @throws FleetscoreError `INVALID_TIME`, `INVALID_ARGUMENT`
  */
-export function rangeOf({ span: name, at, from, to }: RangeQuery, asOfMs: number): ShownRange {
+export function rangeOf({ span: name, at, from, to }: RangeQuery, asOfMs: number, sinceMs = 0): ShownRange {
   if (from !== undefined && to !== undefined) {
     const [fromMs, toMs] = [parseTime(from, 'from'), parseTime(to, 'to')];
     if (toMs - fromMs < LEAST_MS || toMs - fromMs > MOST_MS)
@@ -39,10 +40,12 @@ export function rangeOf({ span: name, at, from, to }: RangeQuery, asOfMs: number
       );
     return { fromMs, toMs };
   }
-  const known = Object.keys(SPANS).find((one): one is SpanName => one === name) ?? 'day';
+  const known = Object.keys(SPANS).find((one): one is SpanName => one === name) ?? usual(asOfMs - sinceMs);
   const toMs = at === undefined ? asOfMs : parseTime(at, 'at');
   return { fromMs: Math.max(0, toMs - SPANS[known]), toMs, name: known };
 }
+
+const usual = (ms: number): SpanName => (ms <= SPANS.hour ? 'hour' : 'day');
 
 type Query = Readonly<Record<string, string | undefined>>;
 

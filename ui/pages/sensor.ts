@@ -15,7 +15,7 @@ import type { SensorSeries } from '../look/series.ts';
 import { batchHref, deviceHref, queryOf, sensorHref, sortTable } from '../parts.ts';
 import { span } from '../time.ts';
 import { ALARM_COLUMNS, incidentRow } from './alarm-rows.ts';
-import { asOf, drawSensor } from './device.ts';
+import { asOf, drawSensor, since } from './device.ts';
 import { explainHref, plot, PLOT_KEY } from './plot.ts';
 import { rangeOf, rangeTools, type RangeQuery, type ShownRange } from './range.ts';
 import { saidOf } from './said.ts';
@@ -40,7 +40,7 @@ export async function sensorPage(app: App, request: FastifyRequest): Promise<str
   const sensor = await sensorOf(app, request);
   const query = request.query as RangeQuery;
   const [fresh, fleet, asOfMs] = await Promise.all([app.look.freshness(), app.look.fleet(), asOf(app)]);
-  const range = rangeOf(query, asOfMs);
+  const range = rangeOf(query, asOfMs, await since(app));
   const { json, series, normal } = await drawSensor(app, sensor, range, SENSOR_BYTES);
   const { device } = sensor;
   const asRecord = { ...query } as Record<string, string>;

@@ -20,7 +20,8 @@ export function weekChart({ now, before }: WeekView): Markup {
     .map((hour, i) => {
       const height = high(shareOf(hour));
       if (hour.windows === 0) return `<path class="gap" d="M${i * 10 + 1} ${HEIGHT}h8v-1h-8z"/>`;
-      return `<path class="bar" d="M${i * 10 + 1} ${HEIGHT}h8v-${Math.max(1, height)}h-8z"/>`;
+      const kind = height === 0 ? 'calm' : 'bar';
+      return `<path class="${kind}" d="M${i * 10 + 1} ${HEIGHT}h8v-${Math.max(1, height)}h-8z"/>`;
     })
     .join('');
   const line = before
@@ -36,7 +37,9 @@ export function weekChart({ now, before }: WeekView): Markup {
       ${scored ? drawn : html`<p class="none">No batch in the last 24 hours.</p>`}
       <p class="ends">${time(now[0]!.fromMs)}<span class="gap"></span>${time(now.at(-1)!.fromMs + HOUR_MS)}</p>
       <p class="key">
-        <span><i class="k bar"></i>anomalous windows${highest > 0 && html`, highest ${formatShare(highest, 1)}`}</span>
+        <span>
+          <i class="k bar"></i>anomalous windows${highest > 0 && html`, highest ${formatShare(highest, 1)}`}
+        </span>
         <span><i class="k was"></i>a week ago</span>
       </p>
       <details>
