@@ -12,6 +12,7 @@ import { windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
 import type { BlobStore } from '../storage/blobs.ts';
 import type { PredictionSource, Store } from '../storage/store.ts';
 import { predictionPages } from './predictions-file.ts';
+import { withoutShadowed } from './shadowed-sources.ts';
 import { sha256InTurns } from '../domain/sha256.ts';
 import { ROWS_PER_TURN } from '../domain/turns.ts';
 
@@ -72,7 +73,10 @@ export async function* predictionRows(
   period: Period,
   { belonging, sources: given }: ReadOptions = {},
 ): AsyncGenerator<PredictionRow[], undefined> {
-  const sources = given ?? (await servedSources(deps.store, sensor.id, period, belonging));
+  const all = given ?? (await servedSources(deps.store, sensor.id, period, belonging));
+  const sources = belonging
+    ? await withoutShadowed(all, period, belonging, (source, part) => countIn(deps, sensor, source, part, belonging))
+    : all;
   const leadMs = Math.max(0, ...sources.map(({ windowMs }) => windowMs ?? 0));
   const waiting = sources
     .map((source, rank) => ({ source, rank, fromMs: source.fromMs - leadMs }))
@@ -159,6 +163,20 @@ function firstOf(open: readonly Head[]): PredictionRow | undefined {
   let first: PredictionRow | undefined;
   for (const { rows, at } of open) if (!first || byWindow(rows[at]!, first) < 0) first = rows[at]!;
   return first;
+}
+
+/** How many windows of the length that a source is for belong to a period in its file. */
+async function countIn(
+  deps: ReadDeps,
+  sensor: Sensor,
+  source: PredictionSource,
+  period: Period,
+  fleet: WindowShape,
+): Promise<number> {
+  let count = 0;
+  for await (const page of rowsOfSource(deps, sensor, source, period, fleet))
+    for (const { windowMs } of page) if (windowMs === source.windowMs) count += 1;
+  return count;
 }
 
 async function* rowsOfSource(

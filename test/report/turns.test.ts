@@ -181,3 +181,22 @@ test('files that overlap are one list by time in which the later batch has the w
   });
   expect(rows).toEqual(expected);
 });
+
+test('of a period that was scored again and again alarms read the newest file', async () => {
+  const { bytes, sha256 } = fileOf(predictions(0, 20));
+  const period = { fromMs: FROM_MS, toMs: FROM_MS + 20 * HOP_MS };
+  const sources = Array.from({ length: 9 }, (_, i) => ({
+    ...period,
+    batchId: `b${i}`,
+    model: 'm',
+    file: { chunk: 'c', blob: String(i), rows: 0, bytes: 0, sha256 },
+  })) as unknown as readonly PredictionSource[];
+  const store = { predictionSources: async () => sources } as unknown as Store;
+  const asked: string[] = [];
+  const blobs = { get: async (_: string, name: string) => (asked.push(name), bytes) } as unknown as BlobStore;
+  const rows = await readPredictions({ store, blobs }, SENSOR, period, {
+    belonging: { windowMs: HOP_MS, hopMs: HOP_MS },
+  });
+  expect(rows.map(({ batchId }) => batchId)).toEqual(Array.from({ length: 20 }, () => 'b8'));
+  expect(new Set(asked)).toEqual(new Set(['8']));
+});
