@@ -1,6 +1,6 @@
 /**
- * Which files of predictions need not be read. A period that overlapping or repeated batches scored many times has a file
- * of each of them, and mostly the newest has every window: what earlier ones said of its time nobody is served.
+ * Which files of predictions need not be read. A period that overlapping or repeated batches scored many times has a
+ * file of each of them, and mostly the newest has every window: what earlier ones said of its time nobody is served.
  */
 import type { Period } from '../domain/time.ts';
 import { startsIn, windowsOfSensor, type WindowShape } from '../domain/windowing.ts';
