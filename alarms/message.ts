@@ -47,7 +47,8 @@ export function digest(notices: readonly Notice[]): Message {
     timeMs: Math.max(...notices.map(({ timeMs }) => timeMs)),
     severity: Math.max(...incidents.map(({ severity }) => severity)),
     text:
-      `${incidents.length} incidents: ${goOn === 1 ? '1 goes on' : `${goOn} go on`}, ` +
+      `${incidents.length} ${incidents.length === 1 ? 'incident' : 'incidents'}: ` +
+      `${goOn === 1 ? '1 goes on' : `${goOn} go on`}, ` +
       (over === 1 ? '1 is over' : `${over} are over`),
     alarms: incidents.reduce((sum, { alarms }) => sum + alarms, 0),
     incidents: incidents.slice(0, NAMED).map(({ text, about }) => ({ text, about })),
@@ -90,11 +91,16 @@ export function cloudEvent(message: Message, appUrl?: string): string {
   });
 }
 
+/** Where people act on it. */
+const linkOf = ({ about }: Message, appUrl: string): string =>
+  about ? appPage(appUrl, 'alarms', about.alarm) : appUrl;
+
 /** The body that a webhook gets. */
 export function webhookBody(message: Message, format: NoticeFormat, appUrl?: string): string {
   if (format === 'cloudevents') return cloudEvent(message, appUrl);
   const text = `fleetscore: ${linesOf(message).join('\n')}`;
-  if (format === 'slack') return JSON.stringify({ text });
+  const link = appUrl === undefined ? undefined : linkOf(message, appUrl);
+  if (format === 'slack') return JSON.stringify({ text: link === undefined ? text : `${text}\n<${link}|Open>` });
   // As the workflows of Teams take it: a message with an Adaptive Card.
   return JSON.stringify({
     type: 'message',
@@ -107,6 +113,7 @@ export function webhookBody(message: Message, format: NoticeFormat, appUrl?: str
           type: 'AdaptiveCard',
           version: '1.4',
           body: [{ type: 'TextBlock', text, wrap: true, weight: 'Bolder' }],
+          ...(link === undefined ? {} : { actions: [{ type: 'Action.OpenUrl', title: 'Open', url: link }] }),
         },
       },
     ],
@@ -137,7 +144,7 @@ export function mailOf(message: Message, appUrl?: string): Mail {
   const { about, what } = message;
   const head = what === 'closed' ? 'Over' : levelOf(message.severity);
   const lines = linesOf(message).map(withoutControls);
-  const links = appUrl === undefined ? [] : [about ? appPage(appUrl, 'alarms', about.alarm) : appUrl];
+  const links = appUrl === undefined ? [] : [linkOf(message, appUrl)];
   const acks = about && what !== 'closed' ? [`Acknowledge it: fleetscore alarms ack ${about.alarm}`] : [];
   return {
     subject: withoutControls(`fleetscore: ${head}: ${message.text}`).slice(0, MOST_SUBJECT),

@@ -249,11 +249,17 @@ describe('in which form', () => {
 
   test('a digest says of each incident what became of it, once', () => {
     const whole = digest([opened!, closed!]);
-    expect(whole).toMatchObject({ what: 'digest', text: '1 incidents: 0 go on, 1 is over' });
+    expect(whole).toMatchObject({ what: 'digest', text: '1 incident: 0 go on, 1 is over' });
     expect(whole.incidents).toHaveLength(1);
     expect(JSON.parse(cloudEvent(whole))).toMatchObject({
       type: 'fleetscore.alarm.digest',
       data: { incidents: [{ incident: 'vibration', active: false, text: expect.stringContaining('cleared') }] },
+    });
+    // Who opens a chat at night is one press from the alarm.
+    const page = 'https://plant.example/alarms/';
+    expect(webhookBody(message, 'slack', 'https://plant.example')).toContain(`<${page}`);
+    expect(JSON.parse(webhookBody(message, 'teams', 'https://plant.example'))).toMatchObject({
+      attachments: [{ content: { actions: [{ type: 'Action.OpenUrl', url: expect.stringContaining(page) }] } }],
     });
     expect(webhookBody(whole, 'slack')).toContain('- pump-1 vibration');
   });
