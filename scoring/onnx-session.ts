@@ -5,6 +5,7 @@
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { messageOf } from '../domain/errors.ts';
+import { loadProblem } from './load-problem.ts';
 import { modelError } from './model-problem.ts';
 import { DATA_TYPE, encodeModel, node, tensorInfo } from './onnx-proto.ts';
 
@@ -61,11 +62,7 @@ export async function createSession(bytes: Uint8Array, executionProvider: string
   try {
     return await ort.InferenceSession.create(bytes, sessionOptions(executionProvider));
   } catch (error) {
-    const message = messageOf(error);
-    const remedy = /is not a registered function\/op/.test(message)
-      ? '; operators of libraries of their own are not loaded: export the model with standard ones'
-      : '';
-    throw modelError('model_corrupt', `onnxruntime cannot load it: ${message}${remedy}`);
+    throw modelError('model_corrupt', loadProblem(messageOf(error)));
   }
 }
 
