@@ -25,6 +25,9 @@ FOREIGN = (
     (b"ZF", "a file of joblib before 0.10; load it and save it again with a newer joblib, or with pickle.dump"),
     (b"\x28\xb5\x2f\xfd", "it is compressed with zstandard; save it with joblib.dump(model, file, compress=3)"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the model itself; fetch the models with git lfs pull"),
+    (b"\x08", "an ONNX file already; publish it as it is: fleetscore models publish"),
+    (b"tree\nversion=", "a model of LightGBM in its text form; convert it with onnxmltools and publish the ONNX file: docs/models.md"),
+    (b'{"learner"', "a model of XGBoost in its JSON form; convert it with onnxmltools and publish the ONNX file: docs/models.md"),
     (b"\x89HDF", "an HDF5 file, such as Keras writes; export the network to ONNX with tf2onnx and publish that: docs/models.md"),
 )
 

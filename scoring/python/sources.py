@@ -7,6 +7,7 @@ empty where one file holds the models of several sensors in a dict.
 """
 
 import csv
+import io
 import os
 import re
 from dataclasses import dataclass
@@ -60,15 +61,27 @@ def sensor_of_name(name):
 
 
 def _listed(path, folder):
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        yield Source(MANIFEST, problem=f"it is not UTF-8: byte 0x{data[error.start]:02x} at position {error.start}; save it as CSV UTF-8")
+    else:
+        yield from _rows(csv.reader(io.StringIO(text, newline="")), folder)
+
+
+def _rows(rows, folder):
+    try:
         header = [name.strip() for name in next(rows, [])]
         if not {"Device", "Sensor", "Model"} <= set(header) or not set(header) <= set(COLUMNS):
-            yield Source(MANIFEST, problem=f"its first line must name columns of {','.join(COLUMNS)}, the first three at least; got {','.join(header)[:80]}")
+            yield Source(MANIFEST, problem=f"its first line must name columns of {','.join(COLUMNS)}, the first three at least, with commas between; got {','.join(header)[:80]}")
             return
         for number, row in enumerate(rows, 2):
             if row:
                 yield _source(dict(zip(header, (value.strip() for value in row))), f"line {number} of {MANIFEST}", folder)
+    except csv.Error as error:
+        yield Source(MANIFEST, problem=f"line {rows.line_num} of {MANIFEST} is no row of CSV: {error}")
 
 
 def _inside(folder, file):

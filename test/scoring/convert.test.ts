@@ -152,6 +152,8 @@ test('broken, foreign and ambiguous files are refused one by one', async () => {
       model_b_text: 'TS,Device,Sensor\n',
       model_b_pointer: 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n',
       model_b_cut: good.subarray(0, good.length - 200),
+      model_b_onnx: Buffer.from('08081208', 'hex'),
+      model_b_trees: 'tree\nversion=v4\n',
       model_b_zip: gzipSync(good),
       'model_b_lib.joblib': good,
       model_b_foreign: foreign,
@@ -169,6 +171,8 @@ test('broken, foreign and ambiguous files are refused one by one', async () => {
   expect(readdirSync(out).sort()).toEqual(['model_b_good.onnx', 'model_b_lib.onnx', 'model_b_zip.onnx']);
   expect(ignored).toEqual(['model_b_ready.onnx', 'notes.txt']);
   expect(errorOf(models, 'model_b_empty')).toContain('not a pickle, or a damaged one: the file is empty');
+  expect(errorOf(models, 'model_b_onnx')).toContain('an ONNX file already; publish it as it is');
+  expect(errorOf(models, 'model_b_trees')).toContain('a model of LightGBM in its text form');
   expect(errorOf(models, 'model_b_pointer')).toContain('a pointer of Git LFS, not the model itself');
   expect(errorOf(models, 'model_b_text')).toContain('not a pickle, or a damaged one');
   expect(errorOf(models, 'model_b_cut')).toContain('not a pickle, or a damaged one');
@@ -242,6 +246,12 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
     ['pump-0', 'temp', undefined, undefined],
     ['pump-1', 'temp', undefined, undefined],
   ]);
+});
+
+test('a manifest.csv that a spreadsheet wrote in Latin-1 is refused by its byte', async () => {
+  const list = Buffer.from('Device,Sensor,Model\nKühler,s,a.pkl\n', 'latin1');
+  const { models } = await convert(folder({ 'a.pkl': pickle('model_old_form'), 'manifest.csv': list }));
+  expect(errorOf(models, 'manifest.csv')).toBe('it is not UTF-8: byte 0xfc at position 21; save it as CSV UTF-8');
 });
 
 test('features that a model does not name are given for all, and must be features of a window', async () => {
