@@ -47,6 +47,10 @@ def build(found: Steps, features=None) -> Built:
     detector = steps[-1] if steps else None
     if not is_detector(detector):
         raise Refused(name_of(detector) if len(steps) == 1 else _pipeline_of(steps))
+    # Before anything is asked of the user: features of a model that is refused all the same would be asked for in vain.
+    foreign = next((step for step in steps[:-1] if isinstance(step, Estimator) and not is_transformer(step)), None)
+    if foreign is not None:
+        raise Refused(not_converted(foreign))
     kind = ", ".join(map(short_name, steps))
     decides = detector.kind not in DENSITIES
     if decides and found.threshold is not None:
@@ -130,7 +134,7 @@ def name_of(found):
         return f"a {type(found).__name__}"
     if is_transformer(found):
         return f"a {found.kind} alone, without a detector"
-    return not_converted(found)
+    return f"a {short_name(found)}" if is_model(found) else not_converted(found)
 
 
 def _width(steps):

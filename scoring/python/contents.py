@@ -8,6 +8,8 @@ from plain_objects import Array, Estimator, Refused
 
 PARTS = ("model", "clf", "classifier", "detector", "estimator", "svm", "ocsvm", "pipeline", "pipe", "iforest", "forest", "isolation_forest", "lof", "gmm", "kde", "outlier_detector", "anomaly_detector")
 THRESHOLDS = ("threshold", "thresh", "threshold_", "cutoff")
+# Times and tables that people keep beside a model; a step of a library that is not known is never passed over.
+BESIDE = ("pandas.", "datetime.")
 FEATURES = ("features", "feature_names", "columns", "feature_cols", "feature_columns")
 
 
@@ -32,7 +34,7 @@ def _single(found):
         lower = {str(key).lower(): value for key, value in found.items()}
         threshold = next((lower[name] for name in THRESHOLDS if name in lower), None)
         features = next((lower[name] for name in FEATURES if name in lower), None)
-        return _of_parts([value for value in found.values() if isinstance(value, Estimator)], threshold, features)
+        return _of_parts([value for value in found.values() if isinstance(value, Estimator) and not value.path.startswith(BESIDE)], threshold, features)
     return None
 
 

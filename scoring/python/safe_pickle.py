@@ -17,6 +17,8 @@ BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
 UFUNC_MODULES = ("numpy", "numpy.core._multiarray_umath", "numpy._core._multiarray_umath")
 # Functions that a FunctionTransformer may apply (transformers.py): known by their names, never called.
 FUNCTIONS = ("log1p", "log", "log10", "log2", "sqrt", "square", "absolute")
+# Types that encoders keep as their dtype.
+TYPES = ("float64", "float32", "int64", "int32", "uint8")
 JOBLIB_MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 # Libraries whose classes and functions become shells: objects of these occur in models, or beside them.
 SHELLS = ("sklearn", "pyod", "scipy", "pandas", "datetime")
@@ -153,7 +155,7 @@ def _known(module, name):
         return lambda: b""
     if builtin and name in ("object", "set", "frozenset", "slice", "complex", "list", "dict"):
         return {"object": object, "set": set, "frozenset": frozenset, "slice": slice, "complex": complex, "list": list, "dict": dict}[name]
-    if module in UFUNC_MODULES and name in FUNCTIONS:
+    if module in UFUNC_MODULES and name in (*FUNCTIONS, *TYPES):
         return shell("numpy", name)
     if module == "collections" and name == "OrderedDict":
         return dict

@@ -133,6 +133,20 @@ test.each([
     /never run: save the fitted model/,
   ],
   ['a class of the script that saved it', 'c__main__\nMyDetector\n)\x81.', /save the fitted model of scikit-learn/],
+  ['a library that cannot be ONNX', 'criver.anomaly.hst\nHalfSpaceTrees\n)\x81.', /readings of a sensor of its own/],
+  [
+    'a step that is not converted, before its features are asked for',
+    // A Pipeline whose state is {'steps': [('u', FeatureUnion()), ('m', OneClassSVM())]}.
+    'csklearn.pipeline\nPipeline\n)\x81}X\x05\x00\x00\x00steps](X\x01\x00\x00\x00u' +
+      'csklearn.pipeline\nFeatureUnion\n)\x81\x86X\x01\x00\x00\x00m' +
+      'csklearn.svm._classes\nOneClassSVM\n)\x81\x86esb.',
+    /FeatureUnion, which is not converted/,
+  ],
+  [
+    'models in a list',
+    '](csklearn.svm._classes\nOneClassSVM\n)\x81csklearn.svm._classes\nOneClassSVM\n)\x81e.',
+    /a list of a OneClassSVM/,
+  ],
   ['a function of NumPy', 'cnumpy\nclip\n.', /log1p, log, log10, log2, sqrt, square and absolute/],
   ['another library', 'clightgbm.sklearn\nLGBMRegressor\n)\x81.', /convert it with onnxmltools/],
   ['a network', 'ctorch.nn.modules.container\nSequential\n)\x81.', /torch\.onnx\.export/],
@@ -198,6 +212,7 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
     folder({
       'fleet.pkl': fleet,
       model_c_dict: dict(['model', inner('model_old_form')], ['threshold', Buffer.from('N')]),
+      model_c_dated: dict(['model', inner('model_old_form')], ['made', Buffer.from('cpandas._libs\nat\n)R')]),
       model_c_tuple: Buffer.concat([Buffer.from('('), inner('model_old_form'), Buffer.from('F0.5\nt.')]),
       model_c_limit: dict(['model', inner('model_old_form')], ['threshold', Buffer.from('F0.5\n')]),
       'model_c_mixed.pkl': dict(['a_b', inner('model_old_form')], ['note', Buffer.from("S'text'\n")]),
@@ -206,6 +221,7 @@ test('one file may hold parts, or the models of several sensors, and a manifest 
   expect(named.models.flatMap((m) => (m.ok ? [`${m.file} ${m.device}/${m.sensor} ${m.kind}`] : []))).toEqual([
     'fleet.pkl pump-0/temp StandardScaler, OneClassSVM(rbf)',
     'fleet.pkl pump-1/temp StandardScaler, OneClassSVM(rbf)',
+    'model_c_dated c/dated StandardScaler, OneClassSVM(rbf)',
     'model_c_dict c/dict StandardScaler, OneClassSVM(rbf)',
     'model_c_tuple c/tuple StandardScaler, OneClassSVM(rbf)',
   ]);
