@@ -33,13 +33,22 @@ export interface StackState {
 const stateFile = (home: string): string => join(home, 'stack.json');
 const lockFile = (home: string): string => join(home, 'stack.lock');
 
-/** The running stack of this home, if any. @throws FleetscoreError `FORMAT_TOO_NEW` */
+/**
+ * The running stack of this home, if any.
+ * @throws FleetscoreError `FORMAT_TOO_NEW`; `FOLDER` when it is another user's
+ */
 export function readStack(home: string): StackState | undefined {
   let state: StackState | null;
   try {
     state = JSON.parse(readFileSync(stateFile(home), 'utf8')) as StackState | null;
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') return undefined;
+    throw new FleetscoreError(
+      'FOLDER',
+      `${home} is of another user: this one may not read what lies there (${code}). Run the command as the user that ` +
+        'started the stack, or name a home of your own with --home.',
+    );
   }
   // A damaged file is that of no stack that runs.
   if (typeof state?.supervisor?.pid !== 'number' || !isAlive(state.supervisor)) return undefined;

@@ -1,9 +1,9 @@
 /** A home that came with somebody else's files is not used unless somebody names it. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openContext } from '../../cli/frame/context.ts';
 import { isUnmade, recordHome, refuseForeignHome } from '../../local/own-home.ts';
-import { claimHome, releaseHome } from '../../local/state.ts';
+import { claimHome, releaseHome, withStack } from '../../local/state.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('own-home');
@@ -60,4 +60,22 @@ test('a file where the home would be is nobody else’s home', () => {
   expect(() => refuseForeignHome(file)).not.toThrow();
   recordHome(file);
   expect(readFileSync(file, 'utf8')).toBe('');
+});
+
+test('a home of another user is one sentence, and not a stack that is not there', () => {
+  const home = join(dir, 'others');
+  mkdirSync(home);
+  writeFileSync(join(home, 'stack.json'), '{}');
+  chmodSync(home, 0o000);
+  // Nothing is closed to root, so it looks with the eyes of somebody else.
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid!(65_534);
+  try {
+    expect(() => withStack({}, home)).toThrow(
+      expect.objectContaining({ code: 'FOLDER', message: expect.stringContaining('is of another user') }),
+    );
+  } finally {
+    if (root) process.seteuid!(0);
+    chmodSync(home, 0o700);
+  }
 });
