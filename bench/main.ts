@@ -29,6 +29,7 @@ import { benchBlobs } from './blobs.ts';
 import { type ChildMode, runChildMode } from './children.ts';
 import { benchChunks } from './chunks.ts';
 import { benchElsewhere, isElsewhere } from './elsewhere.ts';
+import { orUsage, withUsage } from './flags.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { benchForests } from './forests.ts';
@@ -50,33 +51,7 @@ const ALL_SIZES = '1000,10000,100000,1000000';
 const WINDOWS = 15;
 const CHILDREN = 500;
 
-function usage(problem: string): never {
-  say(
-    `${problem}\n` +
-      `usage: npm run bench -- [--sizes 1000,10000,...|none] [--peers none|all|${PEER_NAMES.join(',')}] ` +
-      '[--rounds N] [--only-sizes] [--json FILE] [--results FILE]',
-  );
-  process.exit(2);
-}
-
-function flagsOf() {
-  try {
-    return parseArgs({
-      options: {
-        sizes: { type: 'string', default: ALL_SIZES },
-        peers: { type: 'string', default: 'all' },
-        rounds: { type: 'string', default: '3' },
-        'only-sizes': { type: 'boolean', default: false },
-        json: { type: 'string' },
-        results: { type: 'string' },
-      },
-    }).values;
-  } catch (error) {
-    return usage((error as Error).message);
-  }
-}
-
-const HELP =
+const USAGE =
   'npm run bench -- ...\n' +
   '  (nothing)                            every figure of bench/RESULTS.md\n' +
   '  --sizes 1000,10000|none              batches of fleets of these sizes, beside the bare loop\n' +
@@ -85,7 +60,7 @@ const HELP =
   '  --temporal ADDRESS | --sql URL       on servers of your own\n' +
   '  --chunks [--sensors 50000]           CPU of scoring activities in one process, without workflows\n' +
   '  --growth [--sizes 100000,3000000]    planning of fleets of millions\n' +
-  '  --year | --forests | --kinds | --alarms | --ui | --blobs | --one-sensor    each by itself\n';
+  '  --year | --forests | --kinds | --alarms | --ui | --blobs | --one-sensor    each by itself';
 
 /** Measurements that stand alone, by their flag. */
 const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
@@ -98,11 +73,10 @@ const ALONE: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>
   '--one-sensor': benchOneSensor,
   '--chunks': benchChunks,
   '--growth': benchGrowth,
-  '--help': () => Promise.resolve(void process.stdout.write(HELP)),
 };
-const alone = Object.keys(ALONE).find((flag) => process.argv.includes(flag));
+const alone = orUsage(USAGE, () => Object.keys(ALONE).find((flag) => process.argv.includes(flag)));
 if (alone !== undefined) {
-  await ALONE[alone]!(process.argv.slice(2));
+  await withUsage(USAGE, () => ALONE[alone]!(process.argv.slice(2)));
   process.exit();
 }
 
@@ -114,7 +88,24 @@ if (isElsewhere(process.argv)) {
   process.exit();
 }
 
-const flags = flagsOf();
+const usage = (problem: string): never =>
+  orUsage(USAGE, () => {
+    throw new Error(problem);
+  });
+const flags = orUsage(
+  USAGE,
+  () =>
+    parseArgs({
+      options: {
+        sizes: { type: 'string', default: ALL_SIZES },
+        peers: { type: 'string', default: 'all' },
+        rounds: { type: 'string', default: '3' },
+        'only-sizes': { type: 'boolean', default: false },
+        json: { type: 'string' },
+        results: { type: 'string' },
+      },
+    }).values,
+);
 const sizes =
   flags.sizes === 'none'
     ? []

@@ -22,12 +22,17 @@ import { decodePredictions, encodePredictions } from '../scoring/predictions-fil
 import { openStore } from '../storage/open-store.ts';
 import type { SeriesBlock } from '../storage/store.ts';
 import { startBlobServer } from '../test/support/own-blob-server.ts';
+import { wrongFlag } from './flags.ts';
 import { writeSection } from './results-file.ts';
 
 const HOP_MS = 5_000;
 const SHAPE = { hopMs: HOP_MS, windowMs: HOP_MS };
 const FROM_MS = Date.UTC(2026, 0, 1);
 const MODEL = 'a'.repeat(64);
+
+/** Which windows are abnormal: every thousandth, and now and then a dozen in a row; or each. */
+const PATTERNS = ['few', 'all'] as const;
+type Pattern = (typeof PATTERNS)[number];
 
 interface Measured {
   readonly windows: number;
@@ -42,9 +47,20 @@ interface Measured {
 interface Blocked {
   readonly seconds: number;
   readonly longestMs: number;
+  /** Most memory beside what was there before, heap and buffers, bytes. */
+  readonly peakBytes: number;
 }
 
+const memory = (): number => {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+
 async function blocked(work: () => Promise<unknown>): Promise<Blocked> {
+  globalThis.gc?.();
+  const before = memory();
+  let peak = before;
+  const sampler = setInterval(() => (peak = Math.max(peak, memory())), 20);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const from = performance.now();
@@ -52,12 +68,13 @@ async function blocked(work: () => Promise<unknown>): Promise<Blocked> {
   // The last turn counts too: the histogram hears of it when the loop goes on.
   await new Promise((resolve) => setTimeout(resolve, 20));
   delay.disable();
-  return { seconds: (performance.now() - from) / 1_000, longestMs: delay.max / 1e6 };
+  clearInterval(sampler);
+  return { seconds: (performance.now() - from) / 1_000, longestMs: delay.max / 1e6, peakBytes: peak - before };
 }
 
-/** Every thousandth window is abnormal, now and then a dozen in a row. */
-function scored(windows: number): { readonly series: SeriesBlock; readonly anomaly: Uint8Array } {
-  const anomaly = Uint8Array.from({ length: windows }, (_, i) => Number(i % 1_000 === 7 || i % 50_000 < 12));
+function scored(windows: number, pattern: Pattern): { readonly series: SeriesBlock; readonly anomaly: Uint8Array } {
+  const isAbnormal = (i: number): boolean => pattern === 'all' || i % 1_000 === 7 || i % 50_000 < 12;
+  const anomaly = Uint8Array.from({ length: windows }, (_, i) => Number(isAbnormal(i)));
   const column = (of: (i: number) => number): Float64Array => Float64Array.from({ length: windows }, (_, i) => of(i));
   const mean = column((i) => 20 + Math.sin(i / 97) + anomaly[i]! * 5);
   const series = {
@@ -70,10 +87,10 @@ function scored(windows: number): { readonly series: SeriesBlock; readonly anoma
   return { series, anomaly };
 }
 
-async function measure(dir: string, windows: number): Promise<Measured> {
+async function measure(dir: string, windows: number, pattern: Pattern): Promise<Measured> {
   const period = { fromMs: FROM_MS, toMs: FROM_MS + windows * HOP_MS };
-  const server = await startBlobServer(join(dir, String(windows)));
-  const store = await openStore(`sqlite:${join(dir, `${windows}.db`)}`);
+  const server = await startBlobServer(join(dir, `${pattern}-${windows}`));
+  const store = await openStore(`sqlite:${join(dir, `${pattern}-${windows}.db`)}`);
   try {
     const { blobs } = server;
     await store.migrate();
@@ -84,7 +101,7 @@ async function measure(dir: string, windows: number): Promise<Measured> {
       [{ sensorId: first!, model: MODEL }],
       [{ model: MODEL, bytes: 1, kind: 'onnx', features: ['mean'] }],
     );
-    const { series, anomaly } = scored(windows);
+    const { series, anomaly } = scored(windows, pattern);
     const score = Float64Array.from(anomaly, (bad) => (bad === 1 ? -1.25 : 0.75));
     const anomalies = anomaly.reduce((sum, one) => sum + one, 0);
     const verdict = { sensorId: first!, status: 'scored' as const, windows, anomalies, leftOut: 0 };
@@ -131,19 +148,22 @@ export async function benchOneSensor(argv: readonly string[]): Promise<void> {
     },
   });
   const sizes = flags.windows.split(',').map(Number);
-  if (!sizes.every((size) => Number.isInteger(size) && size > 0)) throw new Error('--windows takes whole numbers');
+  if (!sizes.every((size) => Number.isInteger(size) && size > 0))
+    throw wrongFlag(`--windows takes whole numbers, got ${flags.windows}`);
   const before = loadavg()[0]!.toFixed(1);
   const dir = mkdtempSync(join(tmpdir(), 'fleetscore-bench-one-sensor-'));
   try {
     const rows: string[] = [];
-    for (const size of sizes) {
-      const { windows, bytes, finish, alarms, again } = await measure(dir, size);
-      const cells = [finish, alarms, again].flatMap(({ seconds, longestMs }) => [
-        seconds.toFixed(1),
-        longestMs.toFixed(0),
-      ]);
-      rows.push(`| ${[formatCount(windows), formatBytes(bytes), ...cells].join(' | ')} |`);
-    }
+    for (const size of sizes)
+      for (const pattern of PATTERNS) {
+        const { windows, bytes, finish, alarms, again } = await measure(dir, size, pattern);
+        const cells = [finish, alarms, again].flatMap(({ seconds, longestMs, peakBytes }) => [
+          seconds.toFixed(1),
+          longestMs.toFixed(0),
+          formatBytes(peakBytes),
+        ]);
+        rows.push(`| ${[formatCount(windows), pattern, formatBytes(bytes), ...cells].join(' | ')} |`);
+      }
     const text = [
       '## One sensor with millions of windows',
       '',
@@ -153,11 +173,12 @@ export async function benchOneSensor(argv: readonly string[]): Promise<void> {
         'A batch of one sensor, a window every 5 s; closing it includes manifest and pages. Blocked: the longest ' +
         'time in which ' +
         'the control worker answers nobody (delay of its event loop). A second batch over the same period reads back ' +
-        'what is served of every window.',
+        'what is served of every window. Memory: the most beside what was there before, the predictions file ' +
+        'included.',
       '',
-      '| windows | predictions file | closing, s | blocked, ms | alarms, s | blocked, ms ' +
-        '| alarms of a second batch, s | blocked, ms |',
-      '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+      '| windows | abnormal | predictions file | closing, s | blocked, ms | memory ' +
+        '| alarms, s | blocked, ms | memory | alarms of a second batch, s | blocked, ms | memory |',
+      '| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
       ...rows,
     ].join('\n');
     writeSection(flags.results, 'one-sensor', text);

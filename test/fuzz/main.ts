@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { orUsage } from '../../bench/flags.ts';
 import { mutated } from './mutate.ts';
 import type { Target } from './target.ts';
 import { keptSeeds, openTargets } from './targets.ts';
@@ -16,14 +17,15 @@ const LONGEST_MS = 10_000;
 /** Of one target before the next has its turn. */
 const TURN_MS = 1_000;
 
-const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } });
-const minutes = Number(values.minutes ?? '1');
-// Other inputs at every run, unless a run is to be repeated.
-const first = Number(values.seed ?? Date.now() % 1_000_000_000);
-if (!(minutes > 0 && Number.isSafeInteger(first))) {
-  console.error('usage: npm run fuzz -- [--minutes N] [--seed N]');
-  process.exit(2);
-}
+const { minutes, first } = orUsage('npm run fuzz -- [--minutes N] [--seed N]', () => {
+  const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } });
+  const time = Number(values.minutes ?? '1');
+  // Other inputs at every run, unless a run is to be repeated.
+  const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
+  if (!(time > 0)) throw new Error(`--minutes must be a number above 0, got ${values.minutes}`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed must be a whole number, got ${values.seed}`);
+  return { minutes: time, first: seed };
+});
 
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-fuzz-'));
 const targets = Object.entries(await openTargets(() => mkdtempSync(join(home, 'target-'))));

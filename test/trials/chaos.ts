@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Context } from '../../cli/frame/context.ts';
+import { orUsage } from '../../bench/flags.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { uniformAt } from '../../samples/random.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -22,24 +23,27 @@ import { loadFleet, startFaultStack, type FaultStack } from '../support/fault-st
 import { findings, startBatch, untilEnded } from '../support/run-batch.ts';
 import { heal, NEMESES, type Random } from './nemeses.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    minutes: { type: 'string', default: '10' },
-    sensors: { type: 'string', default: '60' },
-    keep: { type: 'boolean', default: false },
-  },
-});
+const USAGE =
+  'npm run chaos -- [--seed N] [--minutes N] [--sensors N] [--keep]\n' +
+  '       npm run chaos -- --outages | --lives | --taken-out | --dashboard   other trials, each with --help of its own';
+const options = {
+  seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  minutes: { type: 'string', default: '10' },
+  sensors: { type: 'string', default: '60' },
+  keep: { type: 'boolean', default: false },
+} as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 const whole = (name: 'seed' | 'sensors', least: number): number => {
   const value = Number(flags[name]);
   if (!Number.isInteger(value) || value < least)
     throw new Error(`--${name} must be a whole number from ${least}, got ${flags[name]}`);
   return value;
 };
-const seed = whole('seed', 0);
-const sensors = whole('sensors', 1);
-const minutes = Number(flags.minutes);
-if (!(minutes > 0)) throw new Error(`--minutes must be a number above 0, got ${flags.minutes}`);
+const { seed, sensors, minutes } = orUsage(USAGE, () => {
+  const time = Number(flags.minutes);
+  if (!(time > 0)) throw new Error(`--minutes must be a number above 0, got ${flags.minutes}`);
+  return { seed: whole('seed', 0), sensors: whole('sensors', 1), minutes: time };
+});
 
 const PERIOD = { fromMs: Date.parse('2026-03-02T10:00:00Z'), toMs: Date.parse('2026-03-02T10:05:00Z') };
 /** A healed stack ends any batch of this size within it; heartbeats and retries take their time. */

@@ -8,6 +8,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { orUsage } from '../../bench/flags.ts';
 import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig } from '../../config.ts';
 import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
@@ -20,6 +22,8 @@ import { hasEnded, type Batch } from '../../storage/store.ts';
 import { cleanEnv, runCli, TOOLS } from '../support/cli.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { differences, panelsOf, type Facts, type Shown } from './dashboard-checks.ts';
+
+orUsage('npm run chaos -- --dashboard', () => parseArgs({ options: { dashboard: { type: 'boolean' } } }));
 
 const program = process.env.PROMETHEUS ?? 'prometheus';
 if (spawnSync(program, ['--version']).status !== 0) {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { orUsage } from '../../bench/flags.ts';
 import { brokenLines, checkSince } from '../../cli/batch/verify-since.ts';
 import { openContext, type Context } from '../../cli/frame/context.ts';
 import { seamsOf } from '../../domain/schedule-expected.ts';
@@ -26,16 +27,18 @@ import { captureProblems, lifeFeed, readingsIn } from './life-feed.ts';
 import { DEATHS, hurryPool, untilGone, type Death } from './deaths.ts';
 import { SCRIPTS } from './names.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    lives: { type: 'boolean' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    minutes: { type: 'string', default: '20' },
-    keep: { type: 'boolean', default: false },
-  },
-});
+const USAGE = 'npm run chaos -- --lives [--seed N] [--minutes N] [--keep]';
+const options = {
+  lives: { type: 'boolean' },
+  seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  minutes: { type: 'string', default: '20' },
+  keep: { type: 'boolean', default: false },
+} as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 const [seed, minutes] = [Number(flags.seed), Number(flags.minutes)];
-if (!(Number.isInteger(seed) && minutes > 0)) throw new Error('--seed takes a whole number, --minutes one above 0');
+orUsage(USAGE, () => {
+  if (!(Number.isInteger(seed) && minutes > 0)) throw new Error('--seed takes a whole number, --minutes one above 0');
+});
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { orUsage } from '../../bench/flags.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { uniformAt } from '../../samples/random.ts';
 import { loadFleet } from '../support/fault-stack.ts';
@@ -23,24 +24,28 @@ import { startOutageStack, type OutageStack } from '../support/outage-stack.ts';
 import { findings, startBatch, untilEnded } from '../support/run-batch.ts';
 import { FAULTS, type ServiceFault } from './service-faults.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    outages: { type: 'boolean' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    seconds: { type: 'string', default: '20' },
-    sensors: { type: 'string', default: '24' },
-    only: { type: 'string', default: '' },
-    fault: { type: 'string', default: '' },
-    against: { type: 'string' },
-    rows: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-  },
-});
+const USAGE =
+  'npm run chaos -- --outages [--seed N] [--seconds N] [--sensors N] [--only SERVICE] [--fault NAME] ' +
+  '[--against WORKTREE] [--rows FILE] [--keep]';
+const options = {
+  outages: { type: 'boolean' },
+  seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  seconds: { type: 'string', default: '20' },
+  sensors: { type: 'string', default: '24' },
+  only: { type: 'string', default: '' },
+  fault: { type: 'string', default: '' },
+  against: { type: 'string' },
+  rows: { type: 'string' },
+  keep: { type: 'boolean', default: false },
+} as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 const seed = Number(flags.seed);
 const seconds = Number(flags.seconds);
 const sensors = Number(flags.sensors);
-for (const [name, value] of Object.entries({ seed, seconds, sensors }))
-  if (!(Number.isFinite(value) && value >= 1)) throw new Error(`--${name} must be a number from 1`);
+orUsage(USAGE, () => {
+  for (const [name, value] of Object.entries({ seed, seconds, sensors }))
+    if (!(Number.isFinite(value) && value >= 1)) throw new Error(`--${name} must be a number from 1`);
+});
 
 const PERIOD = { fromMs: Date.parse('2026-03-02T10:00:00Z'), toMs: Date.parse('2026-03-02T10:05:00Z') };
 /** Work has to go on within it once a service is back. */

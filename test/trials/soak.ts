@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mendHoles } from '../../batches/holes.ts';
+import { orUsage } from '../../bench/flags.ts';
 import { writeSection } from '../../bench/results-file.ts';
 import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig, type Env } from '../../config.ts';
@@ -36,11 +37,16 @@ import { blobsByContainer, roomOf, type Room } from './soak-room.ts';
 import { soakSection, type Starts } from './soak-section.ts';
 import { trend } from './soak-trend.ts';
 
-const { values: flags } = parseArgs({
-  options: { minutes: { type: 'string', default: '20' }, 'dry-run': { type: 'boolean', default: false } },
+const options = {
+  minutes: { type: 'string', default: '20' },
+  'dry-run': { type: 'boolean', default: false },
+} as const;
+const { flags, minutes } = orUsage('npm run soak -- [--minutes N] [--dry-run]', () => {
+  const { values } = parseArgs({ options });
+  const time = Number(values.minutes);
+  if (!(time >= 1)) throw new Error(`--minutes must be a number from 1, got ${values.minutes}`);
+  return { flags: values, minutes: time };
 });
-const minutes = Number(flags.minutes);
-if (!(minutes >= 1)) throw new Error(`--minutes must be a number from 1, got ${flags.minutes}`);
 
 const EVERY_MS = 60_000;
 const FEED_MS = 1_000;

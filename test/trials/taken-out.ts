@@ -12,14 +12,23 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { orUsage } from '../../bench/flags.ts';
 import { BATCH_CASES } from './taken-out-batch.ts';
 import { INGEST_CASES } from './taken-out-ingest.ts';
 import type { Outcome } from './taken-out-outcome.ts';
 import { MENDS } from './take-out.ts';
 
 const CASES: Readonly<Record<string, (dir: string) => Promise<Outcome>>> = { ...INGEST_CASES, ...BATCH_CASES };
-const { values: flags } = parseArgs({
-  options: { 'taken-out': { type: 'boolean' }, case: { type: 'string' }, run: { type: 'boolean', default: false } },
+const USAGE = `npm run chaos -- --taken-out [--case ${Object.keys(CASES).join('|')}]`;
+const options = {
+  'taken-out': { type: 'boolean' },
+  case: { type: 'string' },
+  run: { type: 'boolean', default: false },
+} as const;
+const flags = orUsage(USAGE, () => {
+  const { values } = parseArgs({ options });
+  if (values.case !== undefined && !(values.case in CASES)) throw new Error(`--case ${values.case} is not known`);
+  return values;
 });
 
 if (flags.run) {
