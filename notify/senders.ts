@@ -3,8 +3,7 @@ import type { Config } from '../config.ts';
 import type { Senders } from '../batches/tell-alarms.ts';
 import { webhookSender } from './webhook.ts';
 import { defined } from '../domain/defined.ts';
-import { hubSender } from './alarms-hub.ts';
-import { eventHubTarget } from '../connect/event-hubs.ts';
+import type { HubSender } from './alarms-hub.ts';
 import { mailSender } from './mail.ts';
 
 export interface OpenSenders {
@@ -14,9 +13,7 @@ export interface OpenSenders {
 
 export function openSenders(config: Config, warn: (message: string) => void): OpenSenders {
   const { alerts, mail, appUrl, eventHubs } = config;
-  const hub = eventHubs.connection
-    ? hubSender({ ...eventHubTarget(config), hub: config.alarmsHub }, appUrl)
-    : undefined;
+  const hub = eventHubs.connection ? lateHub(config) : undefined;
   return {
     senders: defined({
       webhook: alerts && webhookSender(alerts, warn, appUrl),
@@ -25,4 +22,22 @@ export function openSenders(config: Config, warn: (message: string) => void): Op
     }),
     close: async () => hub?.close(),
   };
+}
+
+/** With the first alarm: loading the client of Event Hubs is a tenth of a second of a worker that may never tell one. */
+function lateHub(config: Config): HubSender {
+  let opened: Promise<HubSender> | undefined;
+  return {
+    send: async (...message) => (await (opened ??= openHub(config))).send(...message),
+    close: async () => (await opened?.catch(() => undefined))?.close(),
+  };
+}
+
+/** @throws FleetscoreError `INVALID_CONFIG` for a connection string that is none */
+async function openHub(config: Config): Promise<HubSender> {
+  const [{ hubSender }, { eventHubTarget }] = await Promise.all([
+    import('./alarms-hub.ts'),
+    import('../connect/event-hubs.ts'),
+  ]);
+  return hubSender({ ...eventHubTarget(config), hub: config.alarmsHub }, config.appUrl);
 }

@@ -69,6 +69,14 @@ test('commands that ask the store alone, or find nobody to ask, load no client o
   expect(loaded.filter((name) => LARGE.test(name))).toEqual([]);
 });
 
+test('a control worker starts without the client of Event Hubs, which it needs for its first alarm', () => {
+  // A configuration that is refused ends it once all that it imports is loaded.
+  const program = "process.env.FLEETSCORE_NO_SUCH_VARIABLE = 'x'; await import('./workers/control.ts');";
+  const loaded = loadedIn('--input-type=module', '-e', program);
+  expect(loaded).toEqual(expect.arrayContaining(['notify/senders.ts', '@temporalio/worker']));
+  expect(loaded.filter((name) => /^(@azure\/event-hubs|rhea)$/.test(name))).toEqual([]);
+});
+
 test('the version that bin tells at once is that of the program', async () => {
   const { stdout } = spawnSync(process.execPath, ['bin/fleetscore.js', '-V'], { cwd: ROOT, encoding: 'utf8' });
   expect(stdout.trim()).toBe((await createProgram([])).version());
