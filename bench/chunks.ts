@@ -3,9 +3,14 @@
  * its sensors to its outcomes. CPU of all threads of this process; the Blob server is another one. Cheap enough to look
  * at one change, and to profile: `node --cpu-prof bench/main.ts --chunks`.
  *
- *   npm run bench -- --chunks [--sensors 50000] [--windows 15] [--chunk 2000] [--rounds 5]
+ *   npm run bench -- --chunks [--sensors 50000] [--windows 15] [--chunk 2000] [--rounds 5] [--tds]
+ *
+ * `--tds`: over the driver of SQL Server and TLS, against the responder of the tests. It says what the client side of
+ * a SQL Server store costs, and nothing of SQL Server itself.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +34,7 @@ interface Sizes {
   readonly windows: number;
   readonly chunk: number;
   readonly rounds: number;
+  readonly tds: boolean;
 }
 
 export async function benchChunks(args: readonly string[]): Promise<void> {
@@ -38,7 +44,8 @@ export async function benchChunks(args: readonly string[]): Promise<void> {
   const server = await startBlobServer(dir);
   try {
     const { blobs } = server;
-    const store = await openStore(`sqlite:${join(dir, 'fleet.db')}`);
+    const file = join(dir, 'fleet.db');
+    const store = await openStore(sizes.tds ? await responder(file) : `sqlite:${file}`);
     await store.migrate();
     const fleet = { store, blobs, sensors, windows, fromMs: FROM_MS, intervalMs: INTERVAL_MS, nowMs: Date.now() };
     const { release } = await simulateFleet(fleet);
@@ -56,15 +63,25 @@ export async function benchChunks(args: readonly string[]): Promise<void> {
     const [least, median] = [found[0]!, found[found.length >> 1]!];
     const memory = Math.round(process.resourceUsage().maxRSS / 1024);
     process.stdout.write(
-      `${sensors} sensors x ${windows} windows, load ${load()}: ${least.toFixed(1)} us of CPU a sensor at the least, ` +
+      `${sensors} sensors x ${windows} windows${sizes.tds ? ', TDS' : ''}, load ${load()}: ${least.toFixed(1)} us of CPU a sensor at the least, ` +
         `${median.toFixed(1)} in the median of ${sizes.rounds}; peak ${memory} MiB\n`,
     );
     await engine.close();
     await store.close();
   } finally {
+    responding?.disconnect();
     await server.stop();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+let responding: ReturnType<typeof fork> | undefined;
+
+/** Its connection string. */
+async function responder(file: string): Promise<string> {
+  responding = fork(new URL('./tds-responder.ts', import.meta.url), [file]);
+  const [url] = (await once(responding, 'message')) as [string];
+  return url;
 }
 
 function sizesOf(args: readonly string[]): Sizes {
@@ -73,6 +90,7 @@ function sizesOf(args: readonly string[]): Sizes {
     args: [...args],
     options: {
       chunks: { type: 'boolean' },
+      tds: { type: 'boolean', default: false },
       sensors: { ...text, default: '50000' },
       windows: { ...text, default: '15' },
       chunk: { ...text, default: '2000' },
@@ -84,7 +102,7 @@ function sizesOf(args: readonly string[]): Sizes {
     if (Number.isInteger(value) && value >= 1) return value;
     throw new Error(`--${flag} takes whole numbers from 1, not ${JSON.stringify(values[flag])}`);
   };
-  return { sensors: whole('sensors'), windows: whole('windows'), chunk: whole('chunk'), rounds: whole('rounds') };
+  return { sensors: whole('sensors'), windows: whole('windows'), chunk: whole('chunk'), rounds: whole('rounds'), tds: values.tds };
 }
 
 /** CPU a sensor, microseconds. */

@@ -50,9 +50,15 @@ const undecided = (planned: string): string => `
       WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = p.id)
     ) u ORDER BY id`;
 
+/**
+ * Milliseconds as the double that they become here: the driver makes a text of each BIGINT, row after row. A FLOAT has
+ * 53 bits, and holds every millisecond exactly.
+ */
+export const START_AT = 'CAST(w.start_ms AS FLOAT) AS startAt';
+
 // As WINDOW_SQL.series, from the planned sensors.
 const series = (planned: string, columns: string): string => `
-    SELECT w.sensor_id, w.start_ms, ${columns}
+    SELECT w.sensor_id, ${START_AT}, ${columns}
     FROM (SELECT s.id AS id ${planned}) p
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = p.id
     WHERE w.start_ms >= @fromMs AND w.start_ms < @toMs

@@ -10,7 +10,7 @@ import type { ChangedOptions, SeriesBlock, WindowBucket, WindowLoad, WindowStats
 import { ownStarts, plannedRange, SERIES_COLUMNS } from '../rows.ts';
 import { kindOf } from './batches.ts';
 import { plannedBatch } from './planned-batch.ts';
-import { BATCH_SQL } from './batch-sql.ts';
+import { BATCH_SQL, START_AT } from './batch-sql.ts';
 import type { Database, OnRow } from './connection.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
@@ -29,7 +29,7 @@ const RANGE = { fromId: 'INT', toId: 'INT' } as const;
 const PERIOD = { fromMs: 'BIGINT', toMs: 'BIGINT' } as const;
 
 const series = (columns: string): string => `
-    SELECT w.sensor_id, w.start_ms, ${columns}
+    SELECT w.sensor_id, ${START_AT}, ${columns}
     FROM sensors s
     INNER JOIN windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms))) ON w.sensor_id = s.id
     WHERE s.id >= @fromId AND s.id < @toId AND w.start_ms >= @fromMs AND w.start_ms < @toMs
