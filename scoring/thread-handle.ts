@@ -25,9 +25,19 @@ const THREAD_FILE = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : '.
  */
 process.env.ORT_DISABLE_TELEMETRY ??= '1';
 
+/**
+ * Space for new objects, MiB: a thread has arrays outside of it and little else. Node's own measure, of the memory of
+ * the machine, is as much again for each thread as the worker needs by itself.
+ */
+const YOUNG_MIB = 8;
+
 export function startThread(settings: ThreadSettings): Thread {
   // No environment: a thread needs no setting and no secret.
-  const worker = new Worker(THREAD_FILE, { workerData: settings, env: {} });
+  const worker = new Worker(THREAD_FILE, {
+    workerData: settings,
+    env: {},
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+  });
   worker.unref();
   let alive = true;
   let pending: { resolve(reply: ThreadReply): void; reject(error: unknown): void } | undefined;

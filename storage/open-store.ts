@@ -9,6 +9,8 @@ export interface OpenStoreOptions {
   readonly waitMs?: number;
   /** Told once, with a sentence for people, when the store is waited for. */
   readonly onWait?: (text: string) => void;
+  /** Pages of a SQLite file kept in memory, MiB. */
+  readonly cacheMiB?: number;
 }
 
 const FORMS =
@@ -27,7 +29,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     const path = text.slice('sqlite:'.length).replace(/^\/\/(?=\/|[A-Za-z]:)/, '');
     if (path === '') throw new FleetscoreError('STORE_URL_INVALID', `The store "sqlite:" names no file. ${FORMS}.`);
     const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
-    return openSqliteStore(path, options.create ?? true);
+    return openSqliteStore(path, options.create ?? true, options.cacheMiB);
   }
   if (/^mssql:\/\//i.test(text) || /(^|;)\s*(server|data source|address|addr|network address)\s*=/i.test(text)) {
     const { openMssqlStore } = await import('./mssql/mssql-store.ts');

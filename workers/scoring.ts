@@ -28,13 +28,16 @@ import { scoringTotals } from './scoring-metrics.ts';
 import { connectWorker } from '../connect/temporal.ts';
 import { engineSettings } from '../scoring/settings.ts';
 
+/** It reads the windows of a chunk once, and adds outcomes at the end of their table. */
+const CACHE_MIB = 8;
+
 await live('scoring', run);
 
 async function run(life: Life): Promise<void> {
   const { config, log } = life;
   const { scoring } = config;
   const temporalMetrics = await installRuntime(life);
-  const store = tracedStore(await openStore(config.sqlUrl), life.telemetry);
+  const store = tracedStore(await openStore(config.sqlUrl, { cacheMiB: CACHE_MIB }), life.telemetry);
   await store.checkSchema();
   const schema = watchSchema(store, life);
   await checkWindows(store, config.ingest);

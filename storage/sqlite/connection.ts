@@ -32,8 +32,14 @@ export interface Connection {
   close(): void;
 }
 
-/** @throws FleetscoreError `STORE_ERROR` when the file cannot be opened or is no database */
-export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<Connection> {
+/** MiB of pages that a connection keeps: a day of small batches, and the inner pages of a year. */
+const CACHE_MIB = 64;
+
+/**
+ * @param cacheMiB pages kept in memory; the system keeps them too, so whoever reads each page once needs few
+ * @throws FleetscoreError `STORE_ERROR` when the file cannot be opened or is no database
+ */
+export async function connect(path: string, cacheMiB = CACHE_MIB, lockWaitMs = LOCK_WAIT_MS): Promise<Connection> {
   let db: DatabaseSync;
   try {
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
@@ -50,7 +56,7 @@ export async function connect(path: string, lockWaitMs = LOCK_WAIT_MS): Promise<
       throw new Error(
         `the file system cannot share it between processes (journal mode ${mode.journal_mode}); use a local disk`,
       );
-    db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536');
+    db.exec(`PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -${cacheMiB * 1024}`);
     // A commit of 10,000 windows is some 1,000 pages: checkpoint every few commits, give the room back after a burst.
     db.exec(`PRAGMA wal_autocheckpoint = ${AUTO_PAGES}; PRAGMA journal_size_limit = 67108864`);
     return connection;

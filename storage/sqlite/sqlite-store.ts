@@ -26,7 +26,7 @@ import { windowMethods } from './windows.ts';
  * Opens the file at `path`; with `create` it is made, with its folder, when missing. Does not migrate.
  * @throws FleetscoreError `STORE_MISSING`, `STORE_ERROR`, `SCHEMA_TOO_NEW`
  */
-export async function openSqliteStore(path: string, create: boolean): Promise<Store> {
+export async function openSqliteStore(path: string, create: boolean, cacheMiB?: number): Promise<Store> {
   const file = path === ':memory:' ? path : resolve(path);
   if (file !== ':memory:' && !existsSync(file)) {
     if (!create)
@@ -37,7 +37,7 @@ export async function openSqliteStore(path: string, create: boolean): Promise<St
       );
     makeFolder(dirname(file));
   }
-  const db = await connect(file);
+  const db = await connect(file, cacheMiB);
   try {
     await checkSchema(db);
   } catch (error) {
