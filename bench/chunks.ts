@@ -63,7 +63,8 @@ export async function benchChunks(args: readonly string[]): Promise<void> {
     const [least, median] = [found[0]!, found[found.length >> 1]!];
     const memory = Math.round(process.resourceUsage().maxRSS / 1024);
     process.stdout.write(
-      `${sensors} sensors x ${windows} windows${sizes.tds ? ', TDS' : ''}, load ${load()}: ${least.toFixed(1)} us of CPU a sensor at the least, ` +
+      `${sensors} sensors x ${windows} windows${sizes.tds ? ', TDS' : ''}, load ${load()}: ` +
+        `${least.toFixed(1)} us of CPU a sensor at the least, ` +
         `${median.toFixed(1)} in the median of ${sizes.rounds}; peak ${memory} MiB\n`,
     );
     await engine.close();
@@ -102,7 +103,8 @@ function sizesOf(args: readonly string[]): Sizes {
     if (Number.isInteger(value) && value >= 1) return value;
     throw new Error(`--${flag} takes whole numbers from 1, not ${JSON.stringify(values[flag])}`);
   };
-  return { sensors: whole('sensors'), windows: whole('windows'), chunk: whole('chunk'), rounds: whole('rounds'), tds: values.tds };
+  const [sensors, windows] = [whole('sensors'), whole('windows')];
+  return { sensors, windows, chunk: whole('chunk'), rounds: whole('rounds'), tds: values.tds };
 }
 
 /** CPU a sensor, microseconds. */

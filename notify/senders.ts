@@ -24,7 +24,7 @@ export function openSenders(config: Config, warn: (message: string) => void): Op
   };
 }
 
-/** With the first alarm: loading the client of Event Hubs is a tenth of a second of a worker that may never tell one. */
+/** With the first alarm: the client of Event Hubs takes a tenth of a second to load, and few workers use it. */
 function lateHub(config: Config): HubSender {
   let opened: Promise<HubSender> | undefined;
   return {
