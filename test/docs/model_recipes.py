@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 from skl2onnx import to_onnx
-from sklearn.ensemble import GradientBoostingRegressor, IsolationForest
+from sklearn.ensemble import GradientBoostingRegressor, IsolationForest, RandomForestClassifier
 
 page, out = sys.argv[1:]
 with open(page, encoding="utf8") as file:
@@ -22,11 +22,17 @@ random = np.random.default_rng(3)
 X = random.normal(20, 3, (300, 3))
 said = {}
 
-forest, network, keras_network, residual = recipes
+forest, classifiers, network, keras_network, residual = recipes
 model = IsolationForest(n_estimators=10, random_state=1).fit(X)
 exec(forest, {"model": model, "X": X})
 os.rename("model_pump-1_flow.onnx", "forest.onnx")
 said["forest.onnx"] = {"rows": X.astype("float32").tolist(), "labels": model.predict(X.astype("float32")).tolist(), "scores": model.decision_function(X.astype("float32")).tolist()}
+
+classifier = RandomForestClassifier(n_estimators=9, random_state=1).fit(X.astype("float32"), (X[:, 0] > 23).astype(int))
+exec(classifiers, {"classifier": classifier, "X": X, "to_onnx": to_onnx})
+os.rename("model_pump-1_flow.onnx", "classifier.onnx")
+chances = classifier.predict_proba(X.astype("float32"))[:, 1]
+said["classifier.onnx"] = {"rows": X.astype("float32").tolist(), "labels": np.where(chances > 0.5, -1, 1).tolist(), "scores": chances.tolist()}
 
 # skl2onnx stands in for onnxmltools: the regressor comes from either with one input and one output.
 regressor = GradientBoostingRegressor(n_estimators=10, random_state=1).fit(X[:, 1:], X[:, 0])
