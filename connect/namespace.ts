@@ -10,6 +10,7 @@ import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
 import { DAY_MS, formatDuration } from '../domain/time.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { refOf } from './processes.ts';
 import { livePollers, msOf } from './task-queues.ts';
 import { clientTrouble, grpcErrorOf } from './temporal-trouble.ts';
 
@@ -86,11 +87,5 @@ async function notTaken(client: Client): Promise<void> {
 /** Of a worker on this machine: the server names it for a while after its end. */
 function hasEnded(identity: string): boolean {
   const [, host, pid] = /@(.+)#(\d+)$/.exec(identity) ?? [];
-  if (host !== hostname() || pid === undefined) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  return host === hostname() && pid !== undefined && refOf(Number(pid)) === undefined;
 }

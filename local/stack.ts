@@ -20,7 +20,7 @@ import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts'
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
 import { LOOPBACK } from '../domain/loopback.ts';
 import { dropTargets, openTargets, type PrometheusTargets } from './prometheus-targets.ts';
-import { refOf } from './processes.ts';
+import { refOf } from '../connect/processes.ts';
 import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';
 import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Ports, type Server } from './servers.ts';
 import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';

@@ -12,7 +12,7 @@ import { checkFormat, FORMATS } from '../domain/format.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../storage/folders.ts';
 import { recordHome } from './own-home.ts';
 import { temporalSecrets, withoutTemporal } from './own-temporal.ts';
-import { isAlive, refOf, type ProcessRef } from './processes.ts';
+import { isAlive, refOf, type ProcessRef } from '../connect/processes.ts';
 import { writeWholeSync } from '../storage/whole-file.ts';
 
 export interface StackState {

@@ -20,7 +20,7 @@ import { verify } from '../../cli/batch/verify.ts';
 import { loadConfig } from '../../config.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { windowStart } from '../../domain/time.ts';
-import { isAlive, refOf, type ProcessRef } from '../../local/processes.ts';
+import { isAlive, refOf, type ProcessRef } from '../../connect/processes.ts';
 import { startStack } from '../../local/stack.ts';
 import { readNodes } from '../../pool/ledger.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';

@@ -8,7 +8,7 @@ import { loadConfig } from '../../config.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { folderProblem, makeFolder, PRIVATE } from '../../storage/folders.ts';
 import { temporalSettings } from '../../connect/temporal-settings.ts';
-import { isAlive, refOf, waitForEnd } from '../../local/processes.ts';
+import { isAlive, refOf, waitForEnd } from '../../connect/processes.ts';
 import { startStack, type Stack } from '../../local/stack.ts';
 import { lockOwner, readStack, type StackState } from '../../local/state.ts';
 import { codeFile } from '../../paths.ts';

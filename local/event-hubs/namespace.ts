@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isAlive, refOf, type ProcessRef } from '../../connect/processes.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { invalidPartition, notFound, type AmqpError } from './amqp.ts';
 import type { HubConfig } from './config.ts';
@@ -141,16 +142,14 @@ function lockFolder(dataDir: string): () => void {
   const dir = resolve(dataDir);
   mkdirSync(dir, { recursive: true });
   const path = join(dir, 'lock');
-  const owner = existsSync(path) ? Number(readFileSync(path, 'utf8')) : undefined;
-  const taken = owner === process.pid ? heldHere.has(dir) : owner !== undefined && isAlive(owner);
-  if (taken) {
+  const owner = ownerOf(path);
+  if (owner && (owner.pid === process.pid ? heldHere.has(dir) : isAlive(owner)))
     throw new FleetscoreError(
       'DATA_DIR_IN_USE',
-      `The Event Hubs data folder ${dir} is in use by process ${owner}. Stop that process or choose another folder; ` +
-        `if the process is not an emulator, remove ${path}.`,
+      `The Event Hubs data folder ${dir} is in use by process ${owner.pid}. Stop that process or choose another ` +
+        `folder; if the process is not an emulator, remove ${path}.`,
     );
-  }
-  writeFileSync(path, String(process.pid));
+  writeFileSync(path, JSON.stringify(refOf(process.pid)));
   heldHere.add(dir);
   return () => {
     heldHere.delete(dir);
@@ -158,12 +157,14 @@ function lockFolder(dataDir: string): () => void {
   };
 }
 
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
+/** Undefined where nobody holds it, or a process that has ended, whose id may be another's by now. */
+function ownerOf(path: string): ProcessRef | undefined {
+  if (!existsSync(path)) return undefined;
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const owner: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    // Versions up to 0.3.0 wrote the id alone.
+    return typeof owner === 'number' ? refOf(owner) : (owner as ProcessRef);
+  } catch {
+    return undefined;
   }
 }

@@ -8,7 +8,7 @@ import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { listDeadLetters } from '../../ingest/dead-letters.ts';
 import { readCapture, writeCapture } from '../../ingest/capture-file.ts';
 import { claimWindows } from '../../ingest/settings.ts';
-import { refOf } from '../../local/processes.ts';
+import { refOf } from '../../connect/processes.ts';
 import { readStack, writeStack } from '../../local/state.ts';
 import { readPoolsFile } from '../../pool/pools-file.ts';
 import { packMetadata, readPackHeader } from '../../scoring/packs/pack-format.ts';

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { refOf } from '../../local/processes.ts';
+import { refOf } from '../../connect/processes.ts';
 import { claimHome, leaveHome, lockOwner, readStack, releaseHome, writeStack } from '../../local/state.ts';
 import { tempDir } from '../support/temp.ts';
 

@@ -5,7 +5,9 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { refOf } from '../../../connect/processes.ts';
 import { startEventHubsEmulator } from '../../../local/event-hubs/emulator.ts';
 import {
   bodies,
@@ -173,6 +175,26 @@ test('a port or a folder that is taken, and partitions that are taken away, stop
   });
   const again = await emulator({ dataDir, hubs });
   expect(again.port).toBeGreaterThan(0);
+});
+
+test('a folder whose holder has ended is free, whoever has its id now, also before its end is read', async () => {
+  const hubs = [{ name: 'readings', partitions: 1 }];
+  const dataDir = temporaryFolder();
+  writeFileSync(join(dataDir, 'lock'), JSON.stringify({ pid: process.ppid, started: 'at another time' }));
+  await (await emulator({ dataDir, hubs })).stop();
+  // Nobody waits for the child of what a shell has become.
+  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    while (refOf(pid) !== undefined) await sleep(10);
+    writeFileSync(join(dataDir, 'lock'), String(pid));
+    expect((await emulator({ dataDir, hubs })).port).toBeGreaterThan(0);
+  } finally {
+    parent.kill('SIGKILL');
+  }
 });
 
 test('the process: busy port, wrong flags, Config.json, health, clean end', async () => {
