@@ -16,6 +16,7 @@ import {
   type AppliedSchema,
   type Migration,
 } from '../migrations.ts';
+import { formatBytes } from '../../domain/bytes.ts';
 import type { SchemaStore } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { isTransient } from './transient.ts';
@@ -26,6 +27,17 @@ export const SCHEMA_SQL = {
   withoutSnapshot: tsql(
     {},
     'SELECT COUNT(*) AS n FROM sys.databases WHERE database_id = DB_ID() AND is_read_committed_snapshot_on = 0',
+  ),
+  /**
+   * Null where there is no maximum but the disk, -1 on Hyperscale. Everybody may ask.
+   * https://learn.microsoft.com/en-us/sql/t-sql/functions/databasepropertyex-transact-sql
+   */
+  sizes: tsql(
+    {},
+    `
+    SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'MaxSizeInBytes') AS BIGINT) AS maxBytes,
+           SUM(CAST(FILEPROPERTY(name, 'SpaceUsed') AS BIGINT)) * 8192 AS usedBytes
+    FROM sys.database_files WHERE type = 0`,
   ),
   hasLog: tsql({}, `SELECT 1 AS found FROM sys.tables WHERE name = N'schema_migrations' AND schema_id = SCHEMA_ID()`),
   createLog: tsql(
@@ -62,14 +74,34 @@ export const SCHEMA_SQL = {
 
 const LOCK = 'fleetscore-migrations';
 
+/** Of the maximum size: from here on it is told, while there is time to do something. */
+const NEARLY_FULL = 0.85;
+
+interface Sizes {
+  readonly maxBytes: number | string | null;
+  readonly usedBytes: number | string | null;
+}
+
 /** What {@link FileStore.advice} says of a server. */
 export async function serverAdvice(db: Database): Promise<string[]> {
-  const [row] = await db.read((session) => session.query<{ n: number }>(SCHEMA_SQL.withoutSnapshot, {}));
-  if (row?.n !== 1) return [];
-  return [
-    'READ_COMMITTED_SNAPSHOT is off: readers of windows wait for ingest, and ingest for them. As an administrator, ' +
-      'while no worker runs: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON',
-  ];
+  return db.read(async (session) => {
+    const [snapshot] = await session.query<{ n: number }>(SCHEMA_SQL.withoutSnapshot, {});
+    const [sizes] = await session.query<Sizes>(SCHEMA_SQL.sizes, {});
+    const advice = [];
+    if (snapshot?.n === 1)
+      advice.push(
+        'READ_COMMITTED_SNAPSHOT is off: readers of windows wait for ingest, and ingest for them. As an ' +
+          'administrator, while no worker runs: ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON',
+      );
+    const [maxBytes, usedBytes] = [Number(sizes?.maxBytes ?? 0), Number(sizes?.usedBytes ?? 0)];
+    if (maxBytes > 0 && usedBytes >= NEARLY_FULL * maxBytes)
+      advice.push(
+        `the database is nearly full: ${formatBytes(usedBytes)} of ${formatBytes(maxBytes)}. At its maximum nothing ` +
+          'is written any more, and readings wait in Event Hubs. Make room with `fleetscore db prune`, or give the ' +
+          'database a larger maximum size.',
+      );
+    return advice;
+  });
 }
 
 export function schemaMethods(db: Database): SchemaStore {

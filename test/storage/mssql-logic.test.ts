@@ -54,9 +54,17 @@ test('the query of docs/power-bi.md fits the schema, and its words the codes', a
   await store.close();
 });
 
-test('a server that keeps versions of rows needs no advice', async () => {
-  const store = storeOn(tsqlOnSqlite(':memory:'));
+test('a server that keeps versions of rows and has room needs no advice; one that is nearly full is told', async () => {
+  const db = tsqlOnSqlite(':memory:');
+  const store = storeOn(db);
+  await store.migrate();
   expect(await store.advice()).toEqual([]);
+  const pragma = (text: string) => db.read((session) => session.query<{ n: number }>(tsql({}, text), {}));
+  const [pages] = await pragma('SELECT page_count AS n FROM pragma_page_count');
+  await pragma(`PRAGMA max_page_count = ${Math.floor(pages!.n / 0.9)}`);
+  expect(await store.advice()).toEqual([
+    expect.stringMatching(/^the database is nearly full: [\d.]+ KiB of [\d.]+ KiB\. .*`fleetscore db prune`/),
+  ]);
   await store.close();
 });
 

@@ -17,6 +17,11 @@ import {
 
 const HINTS = /\s+WITH \((?:UPDLOCK|ROWLOCK|HOLDLOCK|XLOCK|FORCESEEK(?: \(\w+ \([^)]*\)\))?|, )+\)/g;
 
+/** A database of SQLite has a maximum size, too. */
+const SIZES =
+  'SELECT max_page_count * page_size AS maxBytes, page_count * page_size AS usedBytes ' +
+  'FROM pragma_max_page_count, pragma_page_count, pragma_page_size';
+
 /** One T-SQL statement as SQLite takes it. */
 export function translate(tsql: string): string {
   let text = tsql
@@ -29,6 +34,7 @@ export function translate(tsql: string): string {
   text = text.replace('CAST(MIN_ACTIVE_ROWVERSION() AS BIGINT)', '(SELECT value + 1 FROM rowversion)');
   // Databases of Azure SQL have it on.
   text = text.replace(/FROM sys\.databases WHERE .*/, 'FROM sqlite_schema WHERE 1 = 0');
+  text = text.replace(/^SELECT CAST\(DATABASEPROPERTYEX[^]*/, SIZES);
   text = text.replace('sys.tables', 'sqlite_schema').replace(' AND schema_id = SCHEMA_ID()', '');
 
   const top = /^SELECT TOP \((@?\w+)\) /.exec(text);

@@ -285,6 +285,8 @@ function unfinished(body: Buffer): Buffer {
 
 function rpcAnswer(body: Buffer): Buffer {
   if (names(body, 'sp_getapplock')) return Buffer.concat([tokens.returnStatus(0), tokens.doneProc()]);
+  if (names(body, 'sys.database_files'))
+    return Buffer.concat([tokens.intColumn(), tokens.doneInProc(0), tokens.doneProc()]);
   if (!names(body, ' AS n')) return tokens.doneProc();
   return Buffer.concat([tokens.intColumn(), tokens.intRow(1), tokens.doneInProc(1), tokens.doneProc()]);
 }
