@@ -1,7 +1,7 @@
 /**
  * Plain tables for a terminal: no line is ever wider than the width asked for, colour changes nothing but
  * colour, and every cell is made harmless. Where it is narrow, columns that may leave do so and `…` stands for them in
- * the header; then columns give up space from the widest on, numbers last.
+ * the header; then columns give up space from the widest on, numbers last, and none of which nothing is left stays.
  */
 import pc from 'picocolors';
 import { fitText, harmless, textWidth } from './text-width.ts';
@@ -69,18 +69,23 @@ function shareWidth(natural: readonly number[], rigid: readonly boolean[], avail
 
 /** A column of text that stays is at least so wide, or as wide as what is in it. */
 const LEAST_TEXT = 10;
+/** Of a column that is cut to less there is nothing to read. */
+const LEAST_CUT = 4;
 
 /** Which columns there is room for: those that stay, and of the others those with the greatest `leave` first. */
 function columnsWithin(columns: readonly Column[], natural: readonly number[], width: number): number[] {
-  const least = columns.map(({ whole, align }, i) =>
+  const wanted = columns.map(({ whole, align }, i) =>
     whole || align === 'right' ? natural[i]! : Math.min(natural[i]!, LEAST_TEXT),
   );
   const kept = new Set(columns.flatMap(({ leave }, i) => (leave === undefined ? [i] : [])));
-  const needed = (more: number): number => [...kept, more].reduce((sum, i) => sum + least[i]!, GAP.length * kept.size);
+  const needed = (more: number): number => [...kept, more].reduce((sum, i) => sum + wanted[i]!, GAP.length * kept.size);
   const others = columns
     .flatMap(({ leave }, i) => (leave === undefined ? [] : [{ i, leave }]))
     .sort((a, b) => b.leave - a.leave);
   for (const { i } of others) if (needed(i) <= width) kept.add(i);
+  const cut = columns.map(({ whole }, i) => (whole ? natural[i]! : Math.min(natural[i]!, LEAST_CUT)));
+  const least = (): number => [...kept].reduce((sum, i) => sum + cut[i]!, GAP.length * (kept.size - 1));
+  for (let i = columns.length - 1; i > 0 && least() > width; i--) if (!columns[i]!.whole) kept.delete(i);
   return [...kept].sort((a, b) => a - b);
 }
 

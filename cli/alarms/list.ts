@@ -45,7 +45,7 @@ export function stateText(alarm: Alarm): string {
   return words.join(', ');
 }
 
-const paintState = (text: string, _row: readonly string[], colors: Colors): string =>
+const paintState = (text: string, _row: number, colors: Colors): string =>
   text.startsWith('active') ? colors.red(text) : text;
 
 export function alarmTable(alarms: readonly Alarm[], nowMs: number, empty = ''): string {
@@ -53,11 +53,11 @@ export function alarmTable(alarms: readonly Alarm[], nowMs: number, empty = ''):
     [
       { title: 'Alarm', whole: true },
       { title: 'Sensor', whole: true },
-      { title: 'What' },
-      { title: 'Since (UTC)' },
-      { title: 'Lasts', align: 'right' },
-      { title: 'Severity', align: 'right' },
-      { title: 'State', whole: true, paint: paintState as never },
+      { title: 'What', leave: 4 },
+      { title: 'Since (UTC)', leave: 3 },
+      { title: 'Lasts', align: 'right', leave: 1 },
+      { title: 'Severity', align: 'right', leave: 2 },
+      { title: 'State', whole: true, paint: paintState },
     ],
     alarms.map((alarm) => [
       alarm.id,

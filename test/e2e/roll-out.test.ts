@@ -19,7 +19,7 @@ const SENSORS = 2;
 const stack = useStack('roll-out', { scoringWorkers: 1 });
 const dir = tempDir('other-code');
 const PLAN = '  return planBatch.';
-const NAP = { file: 'workflows/score-batch.ts', from: PLAN };
+const NAP = { file: 'workflows/begin-batch.ts', from: PLAN };
 const next = otherCode(join(dir, 'next'), [{ ...NAP, to: `  await sleep(5);\n${PLAN}` }]);
 /** Knows what {@link next} did; what it does new is guarded. */
 const after = otherCode(join(dir, 'after'), [

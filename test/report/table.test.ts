@@ -75,6 +75,23 @@ test('where it is narrow whole columns leave, the least needed first, and never 
   expect(at(35)[1]).toBe('20261129T203000Z-1779c5e8  failed');
 });
 
+test('a column that would be cut to nothing leaves, and the header says so', () => {
+  const columns = [
+    { title: 'Alarm', whole: true },
+    { title: 'Sensor', whole: true },
+    { title: 'What' },
+    { title: 'Severity', align: 'right' as const },
+    { title: 'State', whole: true },
+  ];
+  const row = ['3f9a2c81d04e', 'conveyor-belt-12/gearbox', 'anomalous', '420', 'active, shelved'];
+  const at = (width: number): string[] => renderTable(columns, [row], { width, color: false }).split('\n');
+  expect(at(60)).toEqual([
+    'Alarm         Sensor                    State …',
+    '3f9a2c81d04e  conveyor-belt-12/gearbox  active, shelved',
+  ]);
+  expect(at(62)[1]).toBe('3f9a2c81d04e  conveyor-belt-12/gearbox  anom…  active, shelved');
+});
+
 test('colour changes nothing but colour', () => {
   const columns = [
     { title: 'name', paint: (text: string, _row: number, c: { red: (t: string) => string }) => c.red(text) },
