@@ -1,6 +1,6 @@
 /** Alarms, all of them, and one alone: its life, and what people can do about it. */
 import type { FastifyRequest } from 'fastify';
-import type { Alarm, AlarmEvent } from '../../domain/alarm.ts';
+import type { Alarm, AlarmEvent, AlarmKind } from '../../domain/alarm.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import { html, type Markup } from '../../report/page/markup.ts';
@@ -136,7 +136,7 @@ export async function alarmPage(app: App, request: FastifyRequest): Promise<stri
         </div>
         ${actions(app, alarm)}
       </div>
-      ${eventSection(events)}`,
+      ${eventSection(alarm.kind, events)}`,
   });
 }
 
@@ -188,14 +188,15 @@ function actions({ formToken }: App, alarm: Alarm): Markup {
     </section>`;
 }
 
-function eventSection(events: readonly AlarmEvent[]): Markup {
+function eventSection(kind: AlarmKind, events: readonly AlarmEvent[]): Markup {
+  const found = kind === 'unplanned' ? 'found as no batch came' : 'found by a batch';
   const rows = events.toReversed().map(
     (event) => html`
       <tr>
         <td class="nw">${time(event.timeMs, 'second')}</td>
         <td>${event.change}</td>
         <td class="num">${formatCount(event.severity)}</td>
-        <td>${event.user ?? 'found by a batch'}</td>
+        <td>${event.user ?? found}</td>
         <td class="msg">${event.comment ?? ''}</td>
       </tr>`,
   );
