@@ -87,7 +87,8 @@ test('the version that bin tells at once is that of the program', async () => {
 function onFullDisk(stream: 'stdout' | 'stderr', ...program: readonly string[]) {
   const full = openSync('/dev/full', 'w');
   const stdio = ['ignore' as const, ...(stream === 'stdout' ? [full, 'pipe' as const] : ['pipe' as const, full])];
-  const { status, stderr } = spawnSync(process.execPath, program, { cwd: ROOT, encoding: 'utf8', stdio });
+  const env = { ...process.env, NO_COLOR: '1' };
+  const { status, stderr } = spawnSync(process.execPath, program, { cwd: ROOT, encoding: 'utf8', stdio, env });
   return { status, stderr };
 }
 

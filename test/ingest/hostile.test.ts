@@ -291,7 +291,8 @@ test('the worker itself takes every hostile shape from Event Hubs, and its memor
       [Buffer.from('{}'), 'value'],
       [Array.from({ length: 20_000 }, () => null), 'value'],
     ]);
-    expect(most).toBeLessThan(2 * atRest);
+    // Garbage is collected later on a busy machine; what a shape can cost without a bound is many times as much.
+    expect(most).toBeLessThan(3 * atRest);
     expect(worker.process.exitCode).toBeNull();
   } finally {
     await producer.close();
