@@ -120,7 +120,7 @@ async function seamAt(
   return undefined;
 }
 
-/** The newest file that begins before a time, and those after it. */
+/** The newest file that begins before a time, and those after it. Their names are cut to whole seconds. */
 async function* filesAround(
   blobs: Pick<BlobStore, 'list'>,
   folder: string,
@@ -128,10 +128,11 @@ async function* filesAround(
   nowMs: number,
 ): AsyncGenerator<CaptureName, undefined> {
   const ofDay = await capturesOfDay(blobs, folder, atMs);
-  const first = ofDay.findLast(({ timeMs }) => timeMs < atMs) ?? (await newestCapture(blobs, folder, atMs - DAY_MS));
-  if (!first) return undefined;
-  yield first;
-  yield* ofDay.filter(({ timeMs }) => timeMs >= atMs);
+  const secondMs = Math.floor(atMs / 1_000) * 1_000;
+  const first =
+    ofDay.findLast(({ timeMs }) => timeMs < secondMs) ?? (await newestCapture(blobs, folder, atMs - DAY_MS));
+  if (first) yield first;
+  yield* ofDay.filter(({ timeMs }) => timeMs >= secondMs);
   const dayAfter = Math.floor(atMs / DAY_MS) * DAY_MS + DAY_MS;
   for (let dayMs = dayAfter; dayMs <= nowMs; dayMs += DAY_MS) yield* await capturesOfDay(blobs, folder, dayMs);
   return undefined;

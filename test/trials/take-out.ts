@@ -25,7 +25,7 @@ const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     { file: '/ingest/subscription.ts', from: 'const FLUSHED_EVENTS = 100;', to: 'const FLUSHED_EVENTS = Infinity;' },
   ],
   'one look at models': [
-    { file: '/activities/scoring.ts', from: 'period, models: own.models, hopMs', to: 'period, hopMs' },
+    { file: '/activities/scoring.ts', from: 'period, models: own.models, ...shape', to: 'period, ...shape' },
   ],
 };
 

@@ -9,7 +9,7 @@ import { startIngestServers, until, type IngestServers } from '../support/ingest
 import type { Outcome } from './taken-out-outcome.ts';
 
 /** Ten times that without a file, and `verify` calls it missing. */
-const CAPTURE_MS = 4_000;
+const CAPTURE_MS = 8_000;
 const CAPTURE = { captureIntervalMs: CAPTURE_MS };
 const HOOK = ['--import', new URL('./take-out.ts', import.meta.url).href];
 

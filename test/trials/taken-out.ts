@@ -43,12 +43,17 @@ if (flags.run) {
 
 const mends = MENDS.filter((mend) => flags.case === undefined || mend === flags.case);
 if (mends.length === 0) throw new Error(`--case takes one of: ${MENDS.join(', ')}`);
+/** Of the trouble, until something is lost. */
+const TRIES = 4;
 let wrong = 0;
 const shown = ({ lost, of, what }: Outcome): string => `${lost} of ${of} ${what}`;
 console.log('| mend | with it: lost | told | without it: lost | told | `verify` finds |');
 console.log('| --- | --- | --- | --- | --- | --- |');
 for (const mend of mends) {
-  const [whole, without] = [run(mend, false), run(mend, true)];
+  const whole = run(mend, false);
+  let without = run(mend, true);
+  // Who takes a partition from whom is a matter of chance, and sometimes nobody does for long.
+  for (let more = TRIES - 1; more > 0 && without.lost === 0; more--) without = run(mend, true);
   const said = ({ told }: Outcome): string => told[0] ?? 'nothing';
   console.log(
     `| ${mend} | ${shown(whole)} | ${said(whole)} | ${shown(without)} | ${said(without)} | ` +

@@ -108,6 +108,9 @@ test('numbers that go on in raw capture where the hub was made anew tell how man
   ]);
   expect(await look(T0 - 6 * DAY_MS)).not.toHaveProperty('seam');
   expect(await look(T0 - MINUTE_MS)).not.toHaveProperty('seam');
+  // Files are named by the second: the first one of a hub may be named before the hub was made.
+  await put(5, [T0 - DAY_MS / 2 + 500]);
+  expect((await look(T0 - DAY_MS / 2 + 300)).seam).toEqual({ beforeSeq: 4, afterSeq: 5 });
   // Not asked about, because it was made before what is verified.
   expect(await look(T0 - 25 * DAY_MS)).not.toHaveProperty('seam');
 });
