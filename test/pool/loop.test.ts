@@ -270,6 +270,7 @@ test('limits and modes are changed while it runs, and wrong ones are refused', a
   const set = await cli('--json', 'pool', 'set', '--min', '1', '--max', '1', '--keep-warm', '20m');
   expect(set.json()).toMatchObject({ minNodes: 1, maxNodes: 1, keepWarm: 1_200_000 });
   await until((s) => s.seen!.ready === 1, 'the node that is always kept');
+  await until((s) => s.seen!.ready === 0 && bigPool.pids().length === 0, 'the other pool empty', 'big');
   expect((await cli('pool', 'status', '--pool', 'test')).stdout).toMatch(/1 to 1 allowed/);
   const overview = (await cli('pool', 'status')).stdout;
   expect(overview).toMatch(/test +scoring +active +1 of 1 +1 to 1/);
