@@ -155,7 +155,8 @@ test('a list of owners that is never answered does not end the sharing out of pa
 
     // A program with a higher priority on the same consumer group: no service reports that.
     const all = ['0', '1', '2', '3'];
-    expect([...(await worker.holders(all)).values()]).toEqual(['worker', 'worker', 'worker', 'worker']);
+    // On a slow machine one may be renewed later than it lasts.
+    await until(async () => [...(await worker.holders(all)).values()].every((holder) => holder === 'worker'));
     const foreign = openConsumer({
       connection: { connectionString: servers.eventHubs },
       hub: 'readings',
