@@ -77,7 +77,11 @@ async function readLocal(file: DroppedFile, path: string, format: CsvFormat, dep
   const events = fileEvents(file);
   let readAs: string | undefined;
   let advised: CsvFormat | undefined;
-  const { readings, counts } = readFiles([{ name: file.name, stream: createReadStream(path), path }], {
+  await store.openSend(file.sendId);
+  const pipeline = await openFilePipeline(deps);
+  // Not before: a stream that nobody listens to yet ends the process where its file is taken away.
+  const stream = createReadStream(path);
+  const { readings, counts } = readFiles([{ name: file.name, stream, path }], {
     format,
     events: parseSettings(deps.settings),
     guess: true,
@@ -85,8 +89,6 @@ async function readLocal(file: DroppedFile, path: string, format: CsvFormat, dep
     onAdvice: (advice) => (advised = advice.format),
     onBadRow: ({ line, reason }) => events.onBad(line, reason),
   });
-  await store.openSend(file.sendId);
-  const pipeline = await openFilePipeline(deps);
   let reason: string | undefined;
   try {
     const left = await handOn(events.events(readings), pipeline, deps);
@@ -95,6 +97,7 @@ async function readLocal(file: DroppedFile, path: string, format: CsvFormat, dep
     if (isOfTheWorker(error)) throw error;
     reason = reasonOf(error, file.name, advised);
   } finally {
+    stream.destroy();
     await pipeline.close(true);
   }
   const { missing, notGood } = counts();
