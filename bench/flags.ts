@@ -12,7 +12,7 @@ export function orUsage<T>(usage: string, read: () => T, argv: readonly string[]
   try {
     return read();
   } catch (error) {
-    return endWith(error, usage);
+    return endWithUsage(error, usage);
   }
 }
 
@@ -30,11 +30,12 @@ export async function withUsage(usage: string, run: () => Promise<void>): Promis
     await run();
   } catch (error) {
     if (!isOfFlags(error)) throw error;
-    endWith(error, usage);
+    endWithUsage(error, usage);
   }
 }
 
-function endWith(error: unknown, usage: string): never {
+/** @param error what is wrong */
+export function endWithUsage(error: unknown, usage: string): never {
   const said = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${said.split('. To specify')[0]}\nusage: ${usage}\n`);
   process.exit(2);

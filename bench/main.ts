@@ -29,7 +29,7 @@ import { benchBlobs } from './blobs.ts';
 import { type ChildMode, runChildMode } from './children.ts';
 import { benchChunks } from './chunks.ts';
 import { benchElsewhere, isElsewhere } from './elsewhere.ts';
-import { orUsage, withUsage } from './flags.ts';
+import { endWithUsage, orUsage, withUsage } from './flags.ts';
 import { type EndToEnd, runEndToEnd } from './end-to-end.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { benchForests } from './forests.ts';
@@ -88,10 +88,6 @@ if (isElsewhere(process.argv)) {
   process.exit();
 }
 
-const usage = (problem: string): never =>
-  orUsage(USAGE, () => {
-    throw new Error(problem);
-  });
 const flags = orUsage(
   USAGE,
   () =>
@@ -113,7 +109,7 @@ const sizes =
         const size = Number(text);
         return Number.isInteger(size) && size >= 1 && size <= 10_000_000
           ? size
-          : usage(`--sizes takes whole numbers from 1 to 10,000,000, got ${JSON.stringify(text)}`);
+          : endWithUsage(`--sizes takes whole numbers from 1 to 10,000,000, got ${JSON.stringify(text)}`, USAGE);
       });
 const peers =
   flags.peers === 'none'
@@ -125,11 +121,11 @@ const peers =
           .map((text) =>
             PEER_NAMES.includes(text as PeerName)
               ? (text as PeerName)
-              : usage(`--peers knows ${PEER_NAMES.join(', ')}, not ${JSON.stringify(text)}`),
+              : endWithUsage(`--peers knows ${PEER_NAMES.join(', ')}, not ${JSON.stringify(text)}`, USAGE),
           );
 const rounds = Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
-  usage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`);
+  endWithUsage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`, USAGE);
 // Figures of a part do not replace those of the whole.
 const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
 const jsonFile = flags.json ?? here(whole ? './results.json' : '../.tools/bench.json');

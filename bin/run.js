@@ -50,7 +50,7 @@ const TASKS = {
 
 function install() {
   if (isInstalled(root)) return;
-  process.stderr.write('Installing dependencies (npm ci, once; 1.2 GB, some minutes) ...\n');
+  process.stderr.write('Installing dependencies (npm ci, once; 1.4 GB, some minutes) ...\n');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
   const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,

@@ -9,7 +9,7 @@ process.stdout.on('error', (error) => void outputLost(error, json));
 // Nobody can be told that nobody can be told; what the command does goes on.
 process.stderr.on('error', () => {});
 // A fault in the background is one line as well.
-process.on('uncaughtException', (error) => void reportFault(error, json));
+process.once('uncaughtException', (error) => void reportFault(error, json));
 
 await runCommandLine(words);
 endSoon();

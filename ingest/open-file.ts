@@ -55,7 +55,13 @@ export async function* readFile(input: NamedInput, events: RowEvents, rules: Fil
     yield* readOpened(input, events, rules);
   } catch (error) {
     if (error instanceof FleetscoreError || !(error instanceof Error && 'syscall' in error)) throw error;
-    throw new FleetscoreError('FILE_UNREADABLE', `${input.name} cannot be read: ${error.message}.`, { cause: error });
+    const remedy =
+      'code' in error && error.code === 'EMFILE'
+        ? ' All files of one call are open at once: send fewer at a time, or allow more (ulimit -n).'
+        : '';
+    throw new FleetscoreError('FILE_UNREADABLE', `${input.name} cannot be read: ${error.message}.${remedy}`, {
+      cause: error,
+    });
   } finally {
     input.stream.destroy();
   }

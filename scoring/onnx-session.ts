@@ -1,7 +1,7 @@
 /**
  * Sessions of onnxruntime as models and packs run in them. Calls block the thread, so this runs in worker threads only.
- * Rows are handed over in multiples of 16 (the last one repeated): onnxruntime computes the tail of an odd number of
- * rows with other instructions, and a score must not depend on the rows beside it.
+ * Rows are handed over in whole blocks (row-block.ts; the last row repeated): onnxruntime computes the tail of an odd
+ * number of rows with other instructions, and a score must not depend on the rows beside it.
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { messageOf } from '../domain/errors.ts';
@@ -9,8 +9,6 @@ import { loadProblem } from './load-problem.ts';
 import { modelError } from './model-problem.ts';
 import { DATA_TYPE, encodeModel, node, tensorInfo } from './onnx-proto.ts';
 
-/** Rows are padded to a multiple of this: the widest vector instructions take 16 float32 at a time. */
-export const ROW_BLOCK = 16;
 /** Most rows of one run(), so that memory stays bounded. */
 export const ROWS_PER_RUN = 16_384;
 
@@ -65,9 +63,6 @@ export async function createSession(bytes: Uint8Array, executionProvider: string
     throw modelError('model_corrupt', loadProblem(messageOf(error)));
   }
 }
-
-/** Rows with their padding. */
-export const paddedRows = (rows: number): number => Math.ceil(rows / ROW_BLOCK) * ROW_BLOCK;
 
 /** A private copy, filled up with its last row. */
 export function padRows(values: Float64Array, rows: number, padded: number, width: number): Float64Array {

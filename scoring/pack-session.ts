@@ -4,9 +4,10 @@
  */
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { modelError } from './model-problem.ts';
-import { column, createSession, paddedRows, padRows, ROW_BLOCK, ROWS_PER_RUN, runSession } from './onnx-session.ts';
+import { column, createSession, padRows, ROWS_PER_RUN, runSession } from './onnx-session.ts';
 import { blockValues, fromBlock, packBlocks } from './packs/pack-blocks.ts';
 import { PACK_PORTS, type PackHeader, readPackHeader } from './packs/pack-format.ts';
+import { paddedRows, ROW_BLOCK } from './row-block.ts';
 import type { ScoreSink } from './session.ts';
 
 /** Most doubles that a pack's operators hold for the rows of one run(). */

@@ -5,8 +5,9 @@ import { type FeedsOf, modelFeeds } from './model-feeds.ts';
 import { normalLabels } from './model-metadata.ts';
 import { modelPorts } from './model-ports.ts';
 import { modelError } from './model-problem.ts';
-import { column, createSession, paddedRows, padRows, ROWS_PER_RUN, runSession } from './onnx-session.ts';
+import { column, createSession, padRows, ROWS_PER_RUN, runSession } from './onnx-session.ts';
 import { createRowsPerRun } from './rows-per-run.ts';
+import { paddedRows } from './row-block.ts';
 
 /** What a run writes, in order of its rows. */
 export interface ScoreSink {

@@ -61,7 +61,10 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
     throw new FleetscoreError('INVALID_ARGUMENT', 'standard input (-) can be sent once only.');
   const sizes = await Promise.all(files.filter((file) => file !== STDIN).map(sizeOf));
   const size = sizes.reduce((sum, one) => sum + one, 0);
-  const streams = files.map((name) => (name === STDIN ? undefined : createReadStream(name)));
+  // A file that cannot be opened is told by whoever reads it; until then somebody has to listen, or the process ends.
+  const streams = files.map((name) =>
+    name === STDIN ? undefined : createReadStream(name).on('error', () => undefined),
+  );
   return {
     inputs: files.map((name, i) => {
       const stream = streams[i];

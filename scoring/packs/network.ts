@@ -1,8 +1,9 @@
 /**
  * Dense networks of one structure, such as autoencoders: each constant of the models becomes a table, and a product of
  * every row with the weights of its model one of matrices in a stack. onnxruntime's float32 kernels give a row other
- * last bits by where it lies in memory and by whether it comes alone, so the rows of a model are filled up to blocks of
- * 16, as those of a single model are (onnx-session.ts): then every row lies as it does there, and scores are bit-equal.
+ * last bits by where it lies in memory and by whether it comes alone, so the rows of a model are filled up to whole
+ * blocks, as those of a single model are (row-block.ts): then every row lies as it does there, and scores are
+ * bit-equal.
  */
 import {
   DATA_TYPE,
@@ -13,6 +14,7 @@ import {
   type OnnxTensor,
   tensorOf,
 } from '../onnx-proto.ts';
+import { ROW_BLOCK } from '../row-block.ts';
 import type { Fuser, PackLimits, PackTable } from './fuser.ts';
 import { type Network, readNetwork } from './network-model.ts';
 import { NETWORK_INPUT, type Slot } from './network-reading.ts';
@@ -21,8 +23,6 @@ import { probeRows, some } from './probe-rows.ts';
 
 export const NETWORK = 'network';
 
-/** Rows of a model are filled up to a multiple of it. */
-const ROWS = 16;
 /** A model with more numbers gains nothing from a pack. */
 const MOST_NUMBERS = 65_536;
 
@@ -55,7 +55,7 @@ function networkTable(first: Network, limits: PackLimits): PackTable<Network> {
   const maxRows = Math.max(1, Math.min(limits.maxRows, Math.floor(limits.maxBytes / bytesOf(first))));
   return {
     // Of a model with one row the weights, and a whole block of rows.
-    rowWidth: Math.ceil((numbersOf(first) + ROWS * first.held) * (first.inputType === DATA_TYPE.float ? 0.5 : 1)),
+    rowWidth: Math.ceil((numbersOf(first) + ROW_BLOCK * first.held) * (first.inputType === DATA_TYPE.float ? 0.5 : 1)),
     opset: first.opset,
     add({ slots }) {
       if (models.length === maxRows) return false;
@@ -121,7 +121,7 @@ function resultNodes(name: string, rank: 1 | 2, output: string, to: number): Onn
 const CONSTANTS: readonly OnnxTensor[] = [
   int64Tensor('zero', [], [0]),
   int64Tensor('one', [], [1]),
-  int64Tensor('block', [], [ROWS]),
+  int64Tensor('block', [], [ROW_BLOCK]),
   int64Tensor('from_0', [1], [0]),
   int64Tensor('axis_0', [1], [0]),
   int64Tensor('axis_1', [1], [1]),

@@ -1,5 +1,5 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
-import { ALARM_WORK_SQL, ASKED, LINKS, SIGNALS } from './alarm-work.ts';
+import { ALARM_IDS, ALARM_WORK_SQL, ASKED, LINKS, SIGNALS, SPANS } from './alarm-work-sql.ts';
 import { NOTICE_SQL } from './notices.ts';
 import { ALARM_SQL } from './alarms.ts';
 import { AUDIT_SQL } from './audit.ts';
@@ -49,6 +49,8 @@ export const STAGE_TABLES: readonly StageTable[] = [
   DECIDED,
   CHALLENGED,
   ASKED,
+  SPANS,
+  ALARM_IDS,
   SIGNALS,
   LINKS,
 ];

@@ -68,13 +68,11 @@ export const ALARM_WORK_SQL = {
   live: 'SELECT sensor_id AS sensorId FROM alarm_live WHERE sensor_id >= ? AND sensor_id < ? ORDER BY sensor_id',
   progress: 'SELECT after_id AS "after", place, done FROM alarm_batches WHERE batch_key = ?',
   putProgress: `
-    INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, place, place_sensor, done)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (batch_key) DO UPDATE SET after_id = excluded.after_id, place = excluded.place,
-      place_sensor = excluded.place_sensor, done = excluded.done`,
+    INSERT INTO alarm_batches (batch_key, from_ms, to_ms, after_id, place, done) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (batch_key) DO UPDATE SET after_id = excluded.after_id, place = excluded.place, done = excluded.done`,
   places: `
-    SELECT b.id AS batchId, a.place_sensor AS sensorId FROM alarm_batches a INDEXED BY alarm_batches_place
-    CROSS JOIN batches b ON b.batch_key = a.batch_key WHERE a.place_sensor > 0 AND b.id <> ?`,
+    SELECT b.id AS batchId, a.after_id + 1 AS sensorId FROM alarm_batches a INDEXED BY alarm_batches_place
+    CROSS JOIN batches b ON b.batch_key = a.batch_key WHERE a.place IS NOT NULL AND b.id <> ?`,
   others: `
     SELECT from_ms AS fromMs, to_ms AS toMs FROM alarm_batches WHERE to_ms > ? AND batch_key <> ? ORDER BY from_ms, to_ms`,
   candidates: candidates(OWN),
@@ -213,7 +211,7 @@ function commitSlice(db: Connection, slice: AlarmSlice): boolean {
   if (db.run(ALARM_SQL.tickAt, epoch) === 0) return false;
   const { batchKey, fromMs, toMs } = batchRow(db, batchId);
   for (const decided of sensors) putDecided(db, decided, receivedMs);
-  db.run(ALARM_WORK_SQL.putProgress, batchKey, fromMs, toMs, upTo, placeText(at), at ? upTo + 1 : null, Number(done));
+  db.run(ALARM_WORK_SQL.putProgress, batchKey, fromMs, toMs, upTo, placeText(at), Number(done));
   db.run(ALARM_WORK_SQL.dropSignals, batchKey, upTo);
   return true;
 }

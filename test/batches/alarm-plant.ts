@@ -189,3 +189,7 @@ export const ENGINES = {
   SQLite: async (): Promise<Store> => openStore('sqlite::memory:', { create: true }),
   'T-SQL': async (): Promise<Store> => storeOn(tsqlOnSqlite(':memory:')),
 };
+
+/** Windows of a sensor that are abnormal between two of them. */
+export const badFrom = (from: number, to: number): TruthWindow[] =>
+  Array.from({ length: LENGTH }, (_unused, at) => ({ at, value: at, score: at > from && at < to ? -1 : 1 }));

@@ -3,8 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createProgram } from '../../cli/program.ts';
+import { tempDir } from '../support/temp.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Not that of the folder, which a developer may have used. */
+const HOME = tempDir('start-up');
 /** Prints the modules that were loaded, in place of what the command says. */
 const TRACE = `import { registerHooks } from 'node:module'; const seen = [];
 registerHooks({ load(url, context, next) { seen.push(url); return next(url, context); } });
@@ -87,7 +90,7 @@ test('the version that bin tells at once is that of the program', async () => {
 function onFullDisk(stream: 'stdout' | 'stderr', ...program: readonly string[]) {
   const full = openSync('/dev/full', 'w');
   const stdio = ['ignore' as const, ...(stream === 'stdout' ? [full, 'pipe' as const] : ['pipe' as const, full])];
-  const env = { ...process.env, NO_COLOR: '1' };
+  const env = { ...process.env, NO_COLOR: '1', FLEETSCORE_HOME: HOME };
   const { status, stderr } = spawnSync(process.execPath, program, { cwd: ROOT, encoding: 'utf8', stdio, env });
   return { status, stderr };
 }

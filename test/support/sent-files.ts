@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { registerSend } from '../../cli/commands/send.ts';
 import { formatOf, type SendOptions } from '../../cli/ingest/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
+import type { SentReading } from '../../ingest/send-readings.ts';
 
 export const FOLDER = fileURLToPath(new URL('../fixtures/files/', import.meta.url));
 
@@ -27,3 +28,9 @@ export function optionsOf(args: readonly string[]): SendOptions {
 }
 
 export const formatFor = (args: readonly string[]): CsvFormat => formatOf(optionsOf(args));
+
+export async function gathered(readings: AsyncIterable<SentReading>): Promise<SentReading[]> {
+  const all: SentReading[] = [];
+  for await (const reading of readings) all.push(reading);
+  return all;
+}
