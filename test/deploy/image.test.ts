@@ -236,7 +236,7 @@ test('users are checked before any reaches the database', () => {
 
 // Who calls the statements of each file of the store.
 const WRITERS: Readonly<Record<string, readonly string[]>> = {
-  'alarm-work.ts': ['control'],
+  'alarm-work-sql.ts': ['control'],
   'alarms.ts': ['control', 'operator'],
   'audit.ts': ['operator'],
   'batch-sql.ts': ['control'],
