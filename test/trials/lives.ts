@@ -215,14 +215,13 @@ async function revive({ name, ends }: Death): Promise<void> {
  * Starts that wait at a schedule. One that cannot be looked at now counts as one that waits: a machine without time to
  * spare stops the server's own workflow of it, which begins anew.
  */
-const waitingFor = async (client: Client, schedule: string): Promise<number> =>
-  client.schedule
-    .getHandle(schedule)
-    .describe()
-    .then(
-      ({ raw }) => Number(raw.info?.bufferSize ?? 0),
-      () => 1,
-    );
+async function waitingFor(client: Client, schedule: string): Promise<number> {
+  const looked = client.schedule.getHandle(schedule).describe();
+  return looked.then(
+    ({ raw }) => Number(raw.info?.bufferSize ?? 0),
+    () => 1,
+  );
+}
 
 /** What was started has ended; what failed is driven again; then everything of this life is held to its promises. */
 async function settle(context: Context, sinceMs: number): Promise<void> {
