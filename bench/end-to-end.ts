@@ -43,7 +43,7 @@ export interface EndToEnd {
 
 const LOOP = fileURLToPath(new URL('./bare-loop.ts', import.meta.url));
 
-export async function runBareLoop({ home, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
+async function runBareLoop({ home, fleet, env }: BenchFleet, folder: string): Promise<BareLoop> {
   const { sensorsPerActivity } = chooseSizes(fleet.sensors, fleet);
   const loop = spawn(
     process.execPath,

@@ -113,7 +113,7 @@ async function plan(store: Store, sensors: number, windows: number): Promise<Gro
   };
 }
 
-export function growthTable(found: readonly Growth[]): string {
+function growthTable(found: readonly Growth[]): string {
   const rows = found.map(({ sensors, cpuSeconds, perGroup, perChunk, groups, chunks }) => {
     const perChild = Math.ceil(perGroup / perChunk);
     const events = Math.round(OWN_EVENTS + EVENTS_EACH * Math.max(groups, perChild));

@@ -47,6 +47,8 @@ const PREFACE = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ]);
 const SETTINGS = 4;
+/** Longest wait for the first bytes. */
+const ANSWER_MS = 4_000;
 /** First byte of a TLS record that holds an alert (RFC 8446, section 5.1). */
 const ALERT = 0x15;
 
@@ -74,32 +76,30 @@ export async function isNobodyHere(address: string): Promise<boolean> {
 }
 
 /** Undefined when the address answers as a gRPC server does. */
-export async function probe(target: ProbeTarget, timeoutMs = 4_000): Promise<Trouble | undefined> {
+export async function probe(target: ProbeTarget): Promise<Trouble | undefined> {
   const { host, port } = splitAddress(target.address);
-  if (!target.tls) return probePlain(host, port, timeoutMs);
+  if (!target.tls) return probePlain(host, port);
   const { serverName, ca, cert, key } = target.tls;
   const expired = cert && expiryOf(cert);
   if (expired !== undefined) return { kind: 'client-certificate', cause: `the client certificate ${expired}` };
-  const answer = await ask(
-    (ready) =>
-      connectTls(
-        {
-          host,
-          port,
-          ALPNProtocols: ['h2'],
-          ...defined({ servername: serverName || (isIP(host) ? undefined : host) }),
-          ...(ca ? { ca: Buffer.from(ca) } : {}),
-          ...(cert && key ? { cert: Buffer.from(cert), key: Buffer.from(key) } : {}),
-        } satisfies ConnectionOptions,
-        ready,
-      ),
-    timeoutMs,
+  const answer = await ask((ready) =>
+    connectTls(
+      {
+        host,
+        port,
+        ALPNProtocols: ['h2'],
+        ...defined({ servername: serverName || (isIP(host) ? undefined : host) }),
+        ...(ca ? { ca: Buffer.from(ca) } : {}),
+        ...(cert && key ? { cert: Buffer.from(cert), key: Buffer.from(key) } : {}),
+      } satisfies ConnectionOptions,
+      ready,
+    ),
   );
   return troubleOfTls(answer, cert !== undefined, serverName ?? host);
 }
 
-async function probePlain(host: string, port: number, timeoutMs: number): Promise<Trouble | undefined> {
-  const answer = await ask((ready) => connectTcp({ host, port }, ready), timeoutMs);
+async function probePlain(host: string, port: number): Promise<Trouble | undefined> {
+  const answer = await ask((ready) => connectTcp({ host, port }, ready));
   if (answer.kind === 'said') {
     if (answer.first[3] === SETTINGS) return undefined;
     return answer.first[0] === ALERT
@@ -109,9 +109,8 @@ async function probePlain(host: string, port: number, timeoutMs: number): Promis
   const known = troubleOfSystem(answer);
   if (known) return known;
   // A server with TLS may close without a word.
-  const secure = await ask(
-    (ready) => connectTls({ host, port, ALPNProtocols: ['h2'], rejectUnauthorized: false }, ready),
-    timeoutMs,
+  const secure = await ask((ready) =>
+    connectTls({ host, port, ALPNProtocols: ['h2'], rejectUnauthorized: false }, ready),
   );
   const speaks = secure.kind === 'said' || secure.connected || (secure.kind === 'failed' && isAlert(secure.error));
   if (speaks) return { kind: 'wants-tls', cause: 'the server speaks TLS only' };
@@ -124,7 +123,7 @@ type Answer =
   | { readonly kind: 'closed' | 'silent'; readonly connected: boolean };
 
 /** Connects, says the preface and waits for the first bytes: a client certificate is judged after the handshake. */
-function ask(open: (ready: () => void) => Socket, timeoutMs: number): Promise<Answer> {
+function ask(open: (ready: () => void) => Socket): Promise<Answer> {
   return new Promise((resolve) => {
     let connected = false;
     let socket: Socket | undefined;
@@ -133,7 +132,7 @@ function ask(open: (ready: () => void) => Socket, timeoutMs: number): Promise<An
       socket?.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(() => end({ kind: 'silent', connected }), timeoutMs);
+    const timer = setTimeout(() => end({ kind: 'silent', connected }), ANSWER_MS);
     try {
       socket = open(() => {
         connected = true;

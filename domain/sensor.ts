@@ -68,12 +68,6 @@ export function nameProblem(what: 'device' | 'sensor', name: unknown): string | 
   return undefined;
 }
 
-/** @throws FleetscoreError `INVALID_NAME` when device or sensor cannot be taken. */
-export function checkSensorKey(key: SensorKey): void {
-  const problem = nameProblem('device', key.device) ?? nameProblem('sensor', key.sensor);
-  if (problem !== undefined) throw new FleetscoreError('INVALID_NAME', `${problem}. Rename it at the source.`);
-}
-
 /** A name as one safe path segment: letters, digits, `-` and `_` stay, every other byte becomes %XX. */
 export function encodeName(name: string): string {
   return encodeURIComponent(name).replace(/[.!'()*~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);

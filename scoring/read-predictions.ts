@@ -131,7 +131,7 @@ function merged(open: readonly Head[], nextMs: number): PredictionRow[] {
 }
 
 /** Where windows are served from that start in a period, or belong to it. */
-export const servedSources = (
+const servedSources = (
   store: Pick<Store, 'predictionSources' | 'windowsOfSensor'>,
   sensorId: number,
   period: Period,

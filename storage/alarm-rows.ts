@@ -136,12 +136,10 @@ export function filterValues(filter: AlarmFilter) {
 
 export function alarmCounts(open: readonly Alarm[]): AlarmCounts {
   const active = open.filter((alarm) => alarm.active);
-  const shown = active.filter((alarm) => !alarm.suppressedOrShelved);
   return {
     active: active.length,
     unacked: open.filter((alarm) => !alarm.acked).length,
     shelved: open.filter((alarm) => alarm.suppressedOrShelved).length,
-    worstSeverity: shown.reduce((worst, { facts }) => Math.max(worst, facts.severity), 0),
     incidents: new Set(active.map(({ incident }) => incident)).size,
   };
 }

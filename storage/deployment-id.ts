@@ -22,7 +22,7 @@ const FORMAT = 1;
 const ABSENT: ReadonlySet<string> = new Set<ErrorCode>(['BLOB_MISSING', 'BLOB_CONTAINER_MISSING']);
 
 /** Where a kind of process keeps the id. */
-export const DEPLOYMENT_CONTAINER = { ingest: CONTAINERS.checkpoints, batches: CONTAINERS.predictions } as const;
+const DEPLOYMENT_CONTAINER = { ingest: CONTAINERS.checkpoints, batches: CONTAINERS.predictions } as const;
 
 /**
  * Makes store and account one deployment, or finds that they are.
@@ -33,12 +33,11 @@ export async function claimDeployment(
   store: Pick<Store, 'claimSetting'>,
   blobs: BlobStore,
   role: keyof typeof DEPLOYMENT_CONTAINER,
-  nowMs = Date.now(),
 ): Promise<string> {
   const container = DEPLOYMENT_CONTAINER[role];
   // Always the store's own: one that took over what the account says would be the second store of that account.
   const id = await store.claimSetting(SETTING, randomUUID());
-  await blobs.putIfAbsent(container, BLOB, bodyOf(id, nowMs), 'application/json');
+  await blobs.putIfAbsent(container, BLOB, bodyOf(id), 'application/json');
   await refuseOther(blobs, container, id);
   return id;
 }
@@ -67,7 +66,6 @@ export async function adoptBlobs(
   store: Pick<Store, 'claimSetting'>,
   blobs: BlobStore,
   from: string,
-  nowMs = Date.now(),
 ): Promise<{ readonly id: string; readonly before: readonly string[] }> {
   const id = await store.claimSetting(SETTING, randomUUID());
   const before = new Set<string>();
@@ -77,12 +75,12 @@ export async function adoptBlobs(
     else before.add(other);
   }
   for (const container of Object.values(DEPLOYMENT_CONTAINER))
-    await blobs.put(container, BLOB, bodyOf(id, nowMs), 'application/json');
+    await blobs.put(container, BLOB, bodyOf(id), 'application/json');
   return { id, before: [...before].filter((other) => other !== id) };
 }
 
-const bodyOf = (id: string, nowMs: number): Uint8Array =>
-  Buffer.from(JSON.stringify({ format: FORMAT, deployment: id, since: isoTime(nowMs) }));
+const bodyOf = (id: string): Uint8Array =>
+  Buffer.from(JSON.stringify({ format: FORMAT, deployment: id, since: isoTime(Date.now()) }));
 
 async function refuseOther(blobs: BlobStore, container: ContainerName, id: string): Promise<void> {
   const there = await idOf(blobs, container);

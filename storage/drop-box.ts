@@ -2,7 +2,7 @@
  * The container `drop` as whoever reads files from it sees it: what lies there in which version, and one version on the
  * local disk, whole or not at all. Bytes of two versions of a file never mix.
  */
-import { blobService, type BlobRetry, type BlobTarget } from './blob-service.ts';
+import { blobService, type BlobTarget } from './blob-service.ts';
 import { open } from 'node:fs/promises';
 import { CONTAINERS } from '../domain/blob-names.ts';
 import { isReplaced, pieces } from './blob-download.ts';
@@ -32,8 +32,8 @@ export interface DropBox {
 const FORMAT = 'fleetscoreformat';
 
 /** Connects on first use. @throws FleetscoreError `BLOB_CONFIG_INVALID` */
-export function openDropBox(target: BlobTarget, retry: BlobRetry = {}): DropBox {
-  const service = blobService(target, retry);
+export function openDropBox(target: BlobTarget): DropBox {
+  const service = blobService(target);
   const container = service.getContainerClient(CONTAINERS.drop);
   const told = (error: unknown, doing: string, blob: string): Error =>
     blobError(error, { account: service.accountName, doing, container: CONTAINERS.drop, blob });
@@ -61,7 +61,7 @@ export function openDropBox(target: BlobTarget, retry: BlobRetry = {}): DropBox 
       const handle = await open(file, 'w');
       try {
         let found: string | undefined;
-        const parts = pieces(container.getBlobClient(name), 0, retry, (version) => (found = version.etag));
+        const parts = pieces(container.getBlobClient(name), 0, {}, (version) => (found = version.etag));
         for await (const { bytes } of parts) {
           if (!sameTag(found, etag)) return false;
           await handle.write(bytes);

@@ -10,7 +10,7 @@ import { createAppendSink } from '../logging/append-blob.ts';
 import { carryWorker } from '../logging/carry.ts';
 import { codeFile } from '../paths.ts';
 
-export const ROLES = ['control', 'scoring', 'ingest'] as const;
+const ROLES = ['control', 'scoring', 'ingest'] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface WorkerEnd {

@@ -1,9 +1,12 @@
 /** Labels of counters of sensors, each set known from the start, so that every series begins with 0. */
-import { FAILURE_RULES } from '../domain/failure-rules.ts';
+import { FAILURE_REMEDIES } from '../domain/failure-remedies.ts';
 
 export type OutcomeLabels = { readonly outcome: string; readonly class: string };
 
-const FAILED: readonly OutcomeLabels[] = Object.keys(FAILURE_RULES).map((name) => ({ outcome: 'failed', class: name }));
+const FAILED: readonly OutcomeLabels[] = Object.keys(FAILURE_REMEDIES).map((name) => ({
+  outcome: 'failed',
+  class: name,
+}));
 
 /** Of a control worker, which counts the sensors of batches that it closed. */
 export const OUTCOME_LABELS: readonly OutcomeLabels[] = [

@@ -90,7 +90,7 @@ async function lookAt(context: Context, batches: readonly Batch[]): Promise<Look
 }
 
 /** The loop's own word; undefined before it runs. */
-export async function poolState(client: Client, pool: string): Promise<PoolState | undefined> {
+async function poolState(client: Client, pool: string): Promise<PoolState | undefined> {
   try {
     return await client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool');
   } catch (error) {

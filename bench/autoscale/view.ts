@@ -23,7 +23,8 @@ export interface View {
 /** Looks drawn side by side: two a second. */
 const WIDTH = 64;
 
-export function createView(options: ViewOptions, stream: NodeJS.WriteStream = process.stdout): View {
+export function createView(options: ViewOptions): View {
+  const stream = process.stdout;
   return stream.isTTY && process.env.NO_COLOR === undefined ? liveView(options, stream) : lineView(options, stream);
 }
 

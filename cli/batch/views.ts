@@ -2,7 +2,7 @@
 import { closest, didYouMean } from '../../domain/closest.ts';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
-import { FAILURE_RULES } from '../../domain/failure-rules.ts';
+import { FAILURE_REMEDIES } from '../../domain/failure-remedies.ts';
 import { decided } from '../../domain/outcome.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -207,7 +207,7 @@ function againCommand(batch: Batch, causes: readonly Cause[]): string {
 }
 
 const remedyOf = (failure: string): string =>
-  (FAILURE_RULES as Readonly<Record<string, { readonly remedy: string }>>)[failure]?.remedy ?? 'look at its message';
+  (FAILURE_REMEDIES as Readonly<Record<string, string>>)[failure] ?? 'look at its message';
 
 const outcomeData = (o: OutcomeRow) => ({
   device: o.device,

@@ -55,7 +55,7 @@ function steers(batch: Command, verb: string, description: string): Command {
 const waitUntilThen = (): Option =>
   new Option('--wait-until-then', 'take a --to in the future: the batch waits for the end of its period');
 
-export function registerBatchPlan(batch: Command): void {
+function registerBatchPlan(batch: Command): void {
   batch
     .command('plan')
     .description(
@@ -74,7 +74,7 @@ export function registerBatchPlan(batch: Command): void {
     .action(does(() => import('../batch/plan.ts'), 'plan'));
 }
 
-export function registerBatchViews(batch: Command): void {
+function registerBatchViews(batch: Command): void {
   batch
     .command('list')
     .description('list batches, newest first')

@@ -75,7 +75,7 @@ function registerTry(ingest: Command): void {
     .action(does(() => import('../ingest/try.ts'), 'tryFile'));
 }
 
-export function registerDeadLetters(ingest: Command): void {
+function registerDeadLetters(ingest: Command): void {
   ingest
     .command('deadletters')
     .description('list events with readings that could not be taken, or send them again')

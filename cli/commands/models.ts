@@ -72,7 +72,7 @@ export function registerModels(program: Command): void {
 }
 
 /** Adds the subcommands to `models`. */
-export function registerReleases(models: Command): void {
+function registerReleases(models: Command): void {
   models
     .command('promote')
     .description('make a published release the current one; batches that run keep theirs')
@@ -94,7 +94,7 @@ export function registerReleases(models: Command): void {
 }
 
 /** Adds the subcommand to `models`. */
-export function registerChallenge(models: Command): void {
+function registerChallenge(models: Command): void {
   models
     .command('challenge')
     .description(
@@ -110,7 +110,7 @@ export function registerChallenge(models: Command): void {
 }
 
 /** Adds the subcommands to `models`. */
-export function registerModelHealth(models: Command): void {
+function registerModelHealth(models: Command): void {
   models
     .command('compare')
     .description(
@@ -145,7 +145,7 @@ export function registerModelHealth(models: Command): void {
 }
 
 /** Adds the subcommands to `models`. */
-export function registerThresholds(models: Command): void {
+function registerThresholds(models: Command): void {
   models
     .command('tune')
     .description('how often a sensor would have been an anomaly by other thresholds on its score; writes nothing')

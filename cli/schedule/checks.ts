@@ -2,7 +2,6 @@
  * What can be wrong with a schedule, told before its first batch is: what the server would take for something else is
  * refused; what can still come, or may be meant so, is a warning with its remedy.
  */
-import type { ScheduleClient } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { expectedPeriods, seamsOf, type AskedPeriod } from '../../domain/schedule-expected.ts';
@@ -72,8 +71,6 @@ function refusal(error: unknown): string | undefined {
   const { code, details } = ((error as Error).cause ?? {}) as { code?: number; details?: string };
   return code === 3 ? (details ?? messageOf(error)) : undefined;
 }
-
-export type Handle = ReturnType<ScheduleClient['getHandle']>;
 
 /** Whether a schedule has a time in the next years, nine at most. */
 export const fires = (spec: ScheduleSpec, nowMs: number): boolean =>

@@ -33,7 +33,7 @@ export interface UpOptions {
 }
 
 /** The environment of a stack: as set, without what a running stack added, with the ports asked for. */
-export function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): NodeJS.ProcessEnv {
+function stackEnv(context: Context, options: Pick<UpOptions, 'ports'>): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, FLEETSCORE_HOME: context.config.home };
   if (options.ports === 'auto')
     for (const name of ['TEMPORAL', 'UI', 'APP', 'BLOB', 'EVENT_HUBS']) env[`FLEETSCORE_${name}_PORT`] = 'auto';

@@ -15,7 +15,6 @@ export const SCORING_DEPLOYMENT = 'fleetscore-scoring';
 export interface Version extends VersionState {
   /** As Temporal says it: current, ramping, draining, drained, inactive. */
   readonly status: string;
-  readonly currentSinceMs?: number;
 }
 
 export interface Deployment extends DeploymentState {
@@ -67,7 +66,6 @@ export async function describeDeployment(client: Client, nowMs: number): Promise
       activated: Boolean(summary.firstActivationTime ?? summary.lastCurrentTime),
       workers: workers.get(`${CONTROL_DEPLOYMENT}:${buildId}`) ?? 0,
       status: STATUS[String(summary.status)] ?? STATUS_BY_NUMBER[Number(summary.status)] ?? 'inactive',
-      ...(summary.currentSinceTime ? { currentSinceMs: msOf(summary.currentSinceTime) } : {}),
     };
   });
   const scoring = [...workers]

@@ -3,9 +3,6 @@
  * turn the names of two devices into one.
  */
 
-/** What a text that does not begin or go on as UTF-8 seems to be; a label of the Encoding Standard. */
-export type Guess = 'utf-16le' | 'utf-16be' | 'windows-1252';
-
 const SHOWN_BEFORE = 12;
 
 /** By its byte order mark, or by the NUL in every other byte of plain letters; undefined when neither is there. */

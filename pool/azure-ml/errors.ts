@@ -14,13 +14,13 @@ const DEFAULT_RETRY_AFTER_MS = 30_000;
 export const statusCode = (error: unknown): number | undefined => (isRestError(error) ? error.statusCode : undefined);
 
 /** @returns `POOL_THROTTLED` (cause has `retryAfterMs`), `POOL_UNAVAILABLE` (both retryable), `POOL_REFUSED` */
-export function armError(error: unknown, doing: string, now: () => number = Date.now): FleetscoreError {
+export function armError(error: unknown, doing: string): FleetscoreError {
   if (error instanceof FleetscoreError) return error;
   const status = statusCode(error);
   const code = isRestError(error) ? error.code : undefined;
   const text = `${doing}: ${code ? `${code}: ` : ''}${messageOf(error).split('\n')[0]!.slice(0, 300)}`;
   if (status === 429) {
-    const retryAfterMs = retryAfter(isRestError(error) ? error.response?.headers.get('retry-after') : undefined, now);
+    const retryAfterMs = retryAfter(isRestError(error) ? error.response?.headers.get('retry-after') : undefined);
     return new FleetscoreError('POOL_THROTTLED', `Azure asks to wait ${Math.ceil(retryAfterMs / 1_000)} s (${text}).`, {
       retryable: true,
       cause: { retryAfterMs },
@@ -52,10 +52,10 @@ function remedyFor(status: number, code: string | undefined, text: string): stri
   return '';
 }
 
-function retryAfter(header: string | undefined, now: () => number): number {
+function retryAfter(header: string | undefined): number {
   if (header === undefined) return DEFAULT_RETRY_AFTER_MS;
   const seconds = Number(header);
   if (Number.isFinite(seconds)) return Math.max(0, seconds * 1_000);
   const at = Date.parse(header);
-  return Number.isNaN(at) ? DEFAULT_RETRY_AFTER_MS : Math.max(0, at - now());
+  return Number.isNaN(at) ? DEFAULT_RETRY_AFTER_MS : Math.max(0, at - Date.now());
 }

@@ -36,7 +36,6 @@ const summaryShape = z.object({
 });
 
 export type BatchSummary = z.infer<typeof summaryShape>;
-export type DeviceSummary = BatchSummary['devices'][number];
 
 export const summaryPath = (batch: Pick<ReportBatch, 'fromMs' | 'id'>): string => `${batchPath(batch)}summary.json`;
 

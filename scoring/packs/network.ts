@@ -21,7 +21,7 @@ import { NETWORK_INPUT, type Slot } from './network-reading.ts';
 import { PACK_PORTS, packPorts } from './pack-format.ts';
 import { probeRows, some } from './probe-rows.ts';
 
-export const NETWORK = 'network';
+const NETWORK = 'network';
 
 /** A model with more numbers gains nothing from a pack. */
 const MOST_NUMBERS = 65_536;

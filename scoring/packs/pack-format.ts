@@ -120,12 +120,6 @@ export function readPackHeader(bytes: Uint8Array): PackHeader {
   return { byModel: metadata.get(KEYS.format) !== '1', kind, features, rows, rowWidth, digests };
 }
 
-/** SHA-256 of the model in a row, hex; undefined when there is no such row. */
-export function modelInRow({ rows, digests }: PackHeader, row: number): string | undefined {
-  if (!(Number.isInteger(row) && row >= 0 && row < rows)) return undefined;
-  return digests.slice(row * DIGEST_DIGITS, (row + 1) * DIGEST_DIGITS);
-}
-
-/** Whether a row holds this model. A text made for every sensor of a chunk would cost more than this look. */
+/** Whether a row holds the model of this SHA-256. Making a text for every sensor of a chunk would cost more. */
 export const isModelInRow = ({ digests }: PackHeader, row: number, model: string): boolean =>
   Number.isInteger(row) && row >= 0 && model.length === DIGEST_DIGITS && digests.startsWith(model, row * DIGEST_DIGITS);

@@ -33,8 +33,6 @@ export interface AlarmCounts {
   readonly active: number;
   readonly unacked: number;
   readonly shelved: number;
-  /** Of the active ones that are not shelved; 0 when there are none. */
-  readonly worstSeverity: number;
   /** Different incidents among the active ones. */
   readonly incidents: number;
 }

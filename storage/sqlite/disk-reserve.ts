@@ -15,7 +15,6 @@ const LOOK_EVERY_MS = 1_000;
 
 export interface DiskRoom {
   readonly freeBytes: number;
-  readonly totalBytes: number;
   /** Ingest stops below this. */
   readonly reserveBytes: number;
 }
@@ -25,8 +24,7 @@ export function diskRoom(path: string): DiskRoom | undefined {
   if (path === ':memory:') return undefined;
   try {
     const { bavail, blocks, bsize } = statfsSync(dirname(path));
-    const totalBytes = blocks * bsize;
-    return { freeBytes: bavail * bsize, totalBytes, reserveBytes: Math.min(RESERVE_BYTES, totalBytes / 10) };
+    return { freeBytes: bavail * bsize, reserveBytes: Math.min(RESERVE_BYTES, (blocks * bsize) / 10) };
   } catch {
     return undefined;
   }

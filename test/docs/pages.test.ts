@@ -7,7 +7,7 @@ import type { Notice } from '../../alarms/notice.ts';
 import { alertsOf, stuckAlert, type Alert } from '../../batches/alerts.ts';
 import type { ScheduleGap } from '../../batches/schedule-gaps.ts';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
-import { FAILURE_RULES } from '../../domain/failure-rules.ts';
+import { FAILURE_REMEDIES } from '../../domain/failure-remedies.ts';
 import type { Batch } from '../../storage/store.ts';
 import { missedAlert } from '../../workers/gap-watch.ts';
 
@@ -17,7 +17,7 @@ test('the runbook has every class of failure and every alert rule', () => {
   const runbook = read('docs/runbook.md');
   const rules = [...read('deploy/monitoring/prometheus-alerts.yaml').matchAll(/- alert: (\w+)/g)].map((m) => m[1]!);
   expect(rules.length).toBeGreaterThan(10);
-  const names = [...rules, ...Object.keys(BATCH_REMEDIES), ...Object.keys(FAILURE_RULES)];
+  const names = [...rules, ...Object.keys(BATCH_REMEDIES), ...Object.keys(FAILURE_REMEDIES)];
   expect(names.filter((name) => !runbook.includes(`\`${name}\``))).toEqual([]);
 });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { faultsIn } from '../../samples/faults.ts';
 import { envelope, SAMPLE_FLEET, sampleSensor } from '../../samples/fleet.ts';
 import { READING_INTERVAL_MS, sampleFeed, sampleReadings } from '../../samples/readings.ts';
-import { checkSensorKey, keyOf } from '../../domain/sensor.ts';
+import { keyOf, nameProblem } from '../../domain/sensor.ts';
 
 const HOUR_MS = 3_600_000;
 const time = fc.integer({ min: Date.parse('2020-01-01T00:00:00Z'), max: Date.parse('2060-01-01T00:00:00Z') });
@@ -14,7 +14,7 @@ test('12 devices with 5 sensors each, named so that a file name tells device fro
   expect(new Set(SAMPLE_FLEET.map((s) => s.device)).size).toBe(12);
   expect(new Set(SAMPLE_FLEET.map(keyOf)).size).toBe(60);
   for (const [at, s] of SAMPLE_FLEET.entries()) {
-    checkSensorKey(s);
+    expect(nameProblem('device', s.device) ?? nameProblem('sensor', s.sensor)).toBeUndefined();
     expect(`${s.device}${s.sensor}`).toMatch(/^[a-z0-9-]+$/);
     expect(s.index).toBe(at);
     expect(sampleSensor({ device: s.device, sensor: s.sensor })).toBe(s);

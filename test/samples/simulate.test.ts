@@ -1,6 +1,6 @@
 /** A simulated fleet that is larger than a pack: each of its models stands where the release says it does. */
 import { simulateFleet } from '../../samples/simulate.ts';
-import { modelInRow, readPackHeader } from '../../scoring/packs/pack-format.ts';
+import { isModelInRow, readPackHeader } from '../../scoring/packs/pack-format.ts';
 import { PACK_LIMITS } from '../../scoring/packs/pack-builder.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import type { ReleaseModel, Store } from '../../storage/store.ts';
@@ -28,6 +28,6 @@ test('the release names the pack and the row of every model, past a full pack to
   const headers = new Map([...packs].map(([sha256, bytes]) => [sha256, readPackHeader(bytes)]));
   expect(headers.size).toBe(2);
   expect(models).toHaveLength(sensors);
-  const lost = models.filter(({ model, pack, packRow }) => modelInRow(headers.get(pack!)!, packRow!) !== model);
+  const lost = models.filter(({ model, pack, packRow }) => !isModelInRow(headers.get(pack!)!, packRow!, model));
   expect(lost).toEqual([]);
 }, 60_000);

@@ -74,7 +74,7 @@ test('a backup taken while ingest goes on is whole: all of its commits, or none 
 
 test('below the reserve readings wait, and go on when there is room, on the disk or in the file', () => {
   let nowMs = 0;
-  const room = (freeBytes: number): DiskRoom => ({ freeBytes, totalBytes: 2 ** 40, reserveBytes: 2 ** 28 });
+  const room = (freeBytes: number): DiskRoom => ({ freeBytes, reserveBytes: 2 ** 28 });
   let disk = room(2 ** 30);
   let reusable = 0;
   const guard = reserveGuard(

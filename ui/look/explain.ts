@@ -8,11 +8,10 @@ import type { Window } from '../../domain/reading.ts';
 import { windowsOfSensor, type WindowShape } from '../../domain/windowing.ts';
 import { ownWindows } from '../../scoring/own-series.ts';
 import { parseFeatures, maxLag, type Feature } from '../../scoring/features.ts';
-import { beyond, type Range } from '../../scoring/normal-range.ts';
+import type { Range } from '../../scoring/normal-range.ts';
 import type { SensorHistoryRow, Store } from '../../storage/store.ts';
 import type { Normal } from './normal.ts';
 import { HOUR_MS } from '../../domain/time.ts';
-import { defined } from '../../domain/defined.ts';
 
 /** A feature as the model saw it. */
 export interface FeatureSeen {
@@ -20,8 +19,6 @@ export interface FeatureSeen {
   readonly value: number;
   /** Normal values of it while the others are as they were; undefined where that is not known. */
   readonly normal?: readonly Range[];
-  /** From the nearest normal value, in the sensor's unit. */
-  readonly beyond?: number;
 }
 
 /**
@@ -57,9 +54,7 @@ function seen(features: readonly Feature[], row: readonly number[], normal: Norm
   return features.map(({ name }, f) => {
     const value = row[f]!;
     if (normal.kind === 'unknown' || normal.kind === 'none') return { name, value };
-    const ranges = normal.model.normal(row, f);
-    const far = beyond(value, ranges);
-    return { name, value, normal: ranges, ...defined({ beyond: far }) };
+    return { name, value, normal: normal.model.normal(row, f) };
   });
 }
 
