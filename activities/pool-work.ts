@@ -23,7 +23,8 @@ export async function sensorsOfPool(store: Store, pool: Which): Promise<number> 
   const named = release === undefined ? [] : await store.releasePools(release);
   const own = named.find((one) => one.pool === pool.name)?.sensors ?? 0;
   if (!isDefault(pool)) return own;
-  return Math.max(0, (await store.countSensors()) - named.reduce((sum, one) => sum + one.sensors, 0) + own);
+  const served = (await store.countSensors()) - (await store.countRetired());
+  return Math.max(0, served - named.reduce((sum, one) => sum + one.sensors, 0) + own);
 }
 
 /** Batches whose workflow runs: a batch that was terminated stays `running` in SQL and must not keep nodes. */

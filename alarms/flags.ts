@@ -45,7 +45,7 @@ export const isChattering = ({ facts }: Pick<Alarm, 'facts'>): boolean => facts.
 /** An alarm with its names and states. */
 export function alarmOf(
   record: AlarmRecord,
-  sensor: SensorKey & { readonly unit: string },
+  sensor: SensorKey & { readonly unit: string; readonly outOfService?: boolean },
   shelf: AlarmShelf | undefined,
   nowMs: number,
 ): Alarm {
@@ -57,6 +57,8 @@ export function alarmOf(
     unit: sensor.unit,
     ...record,
     ...flags,
+    // OPC 10000-9, 5.8.2: what is out of service is not shown to operators, whatever its other states are.
+    ...(sensor.outOfService ? { outOfService: true as const, suppressedOrShelved: true, retain: false } : {}),
     ...defined({ unshelveMs }),
   };
 }

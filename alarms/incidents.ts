@@ -24,7 +24,8 @@ const byStart = (a: Alarm, b: Alarm): number => a.facts.sinceMs - b.facts.sinceM
 const endOf = ({ facts }: Alarm): number => facts.clearedMs ?? Number.POSITIVE_INFINITY;
 
 export function incidentsOf(all: readonly Alarm[]): Incident[] {
-  const alarms = all.filter(({ withdrawn }) => !withdrawn).sort(byStart);
+  // What is out of service may stay active for ever: all that its device ever has would be one incident with it.
+  const alarms = all.filter(({ withdrawn, outOfService }) => !withdrawn && !outOfService).sort(byStart);
   const root = new Map(alarms.map((alarm) => [alarm.id, alarm.id]));
   const find = (id: string): string => {
     let at = id;

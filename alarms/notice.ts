@@ -57,6 +57,9 @@ export interface AlarmWithEvents {
   readonly events: readonly AlarmEvent[];
 }
 
+/** What is out of service is over for those who are told. */
+export const goesOn = ({ active, withdrawn, outOfService }: Alarm): boolean => active && !withdrawn && !outOfService;
+
 const OPENS: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['activated', 'reopened', 'escalated', 'realarmed']);
 const CLOSES: ReadonlySet<AlarmChange> = new Set<AlarmChange>(['cleared', 'withdrawn', 'corrected']);
 
@@ -80,7 +83,7 @@ export function noticesOf(
   nowMs: number,
 ): Notice[] {
   const told: Told = { group: group.toSorted((a, b) => a.alarm.facts.sinceMs - b.alarm.facts.sinceMs), batches, nowMs };
-  const active = group.some(({ alarm }) => alarm.active && !alarm.withdrawn);
+  const active = group.some(({ alarm }) => goesOn(alarm));
   if (open.length > 0) return active ? again(told, open) : closed(told, open);
   // What was found late is listed, and calls nobody; what is shelved neither.
   const calling = told.group.filter(({ alarm }) => !alarm.late && !alarm.suppressedOrShelved && !alarm.withdrawn);
@@ -94,16 +97,16 @@ export function noticesOf(
 const worstOf = (group: readonly AlarmWithEvents[]): number =>
   group.reduce((worst, { alarm }) => Math.max(worst, alarm.facts.severity), 0);
 
-/** Events of some kinds, of some batches, in the order in which they were stored. */
+/** Events of some kinds (all when undefined), of some batches, in the order in which they were stored. */
 function eventsOf(
   group: readonly AlarmWithEvents[],
   batches: ReadonlySet<string> | undefined,
-  changes: ReadonlySet<AlarmChange>,
+  changes: ReadonlySet<AlarmChange> | undefined,
 ): AlarmEvent[] {
   const isOf = (batchId: string | undefined): boolean => !batches || (batchId !== undefined && batches.has(batchId));
   return group
     .flatMap(({ events }) => events)
-    .filter(({ change, batchId }) => changes.has(change) && isOf(batchId))
+    .filter(({ change, batchId }) => (changes === undefined || changes.has(change)) && isOf(batchId))
     .sort((a, b) => a.seq - b.seq);
 }
 
@@ -122,12 +125,14 @@ function again(told: Told, open: readonly OpenNotice[]): Notice[] {
 }
 
 function closed(told: Told, open: readonly { readonly incident: string; readonly severity: number }[]): Notice[] {
-  const because = latest(told.group, undefined, CLOSES);
+  const retired = told.group.some(({ alarm }) => alarm.active && alarm.outOfService);
+  const because = latest(told.group, undefined, retired ? undefined : CLOSES);
   return open.flatMap(({ incident, severity }): Notice[] => {
     const first = (told.group.find(({ alarm }) => alarm.id === incident) ?? told.group[0])?.alarm;
-    return first && because
-      ? [notice(told, first, 'closed', because, incident, Math.max(severity, worstOf(told.group)))]
-      : [];
+    if (!first || !because) return [];
+    const over = notice(told, first, 'closed', because, incident, Math.max(severity, worstOf(told.group)));
+    // No event ended it: the newest one may have been told under its own id.
+    return [retired ? { ...over, id: `${over.id}/retired` } : over];
   });
 }
 
@@ -162,7 +167,7 @@ function aboutOf(alarm: Alarm, incident: string, severity: number): NoticeAlarm 
     sensor: alarm.sensor,
     kind: alarm.kind,
     severity,
-    active: alarm.active,
+    active: goesOn(alarm),
     acked: alarm.acked,
     since: isoTime(facts.sinceMs),
     cleared: facts.clearedMs === undefined ? undefined : isoTime(facts.clearedMs),

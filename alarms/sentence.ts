@@ -35,8 +35,9 @@ export function spanText(ms: number): string {
     .join(' ');
 }
 
-function endText({ withdrawn, active }: Pick<Alarm, 'withdrawn' | 'active'>): string {
+function endText({ withdrawn, active, outOfService }: Pick<Alarm, 'withdrawn' | 'active' | 'outOfService'>): string {
   if (withdrawn) return 'withdrawn';
+  if (active && outOfService) return 'taken out of service';
   return active ? 'goes on' : 'cleared';
 }
 
@@ -45,7 +46,7 @@ function endText({ withdrawn, active }: Pick<Alarm, 'withdrawn' | 'active'>): st
  * @param what is wrong, where more is known than the kind says
  */
 export function alarmSentence(
-  alarm: Pick<Alarm, 'device' | 'sensor' | 'kind' | 'facts' | 'active' | 'acked' | 'withdrawn'>,
+  alarm: Pick<Alarm, 'device' | 'sensor' | 'kind' | 'facts' | 'active' | 'acked' | 'withdrawn' | 'outOfService'>,
   nowMs: number,
   what: string = WHAT[alarm.kind],
 ): string {

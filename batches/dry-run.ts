@@ -15,6 +15,8 @@ import type { Batch, ReleaseModel, Store } from '../storage/store.ts';
 export interface DryRun extends Sizes {
   readonly release: string;
   readonly planned: number;
+  /** Sensors of the list that the batch is not for: out of service, or nothing was ever heard of them. */
+  readonly leftOut: number;
   readonly wouldScore: number;
   readonly windows: number;
   readonly skipped: { readonly no_data: number; readonly no_model: number };
@@ -54,10 +56,12 @@ export async function dryRun(
   let planned = 0;
   let wouldScore = 0;
   let windows = 0;
+  const leftOut = new Set(await store.sensorsLeftOut(release));
   for (let after = 0; ;) {
-    const sensors = await store.listSensors({ after, limit: PAGE });
-    const last = sensors.at(-1);
+    const listed = await store.listSensors({ after, limit: PAGE });
+    const last = listed.at(-1);
     if (!last) break;
+    const sensors = listed.filter(({ id }) => !leftOut.has(id));
     const models = new Map(
       (await store.listReleaseModels(release, { after, limit: PAGE })).map((model) => [model.sensorId, model]),
     );
@@ -101,6 +105,7 @@ export async function dryRun(
   return {
     release,
     planned,
+    leftOut: leftOut.size,
     wouldScore,
     windows,
     skipped,
@@ -158,6 +163,7 @@ async function windowsHeld(
   period: Period,
   shape: WindowShape,
 ): Promise<Map<number, number>> {
+  if (sensors.length === 0) return new Map();
   const own = sensors.map(({ id }) => ({ id, ...defined({ windowMs: models.get(id)?.windowMs }) }));
   const range = { from: own[0]!.id, to: own.at(-1)!.id + 1 };
   const counts = new Map<number, number>();

@@ -85,12 +85,15 @@ async function redriven(store: Store, id: string, { fromMs, toMs }: Period): Pro
   return base;
 }
 
-/** Which sensors a batch is for: all, those that failed in another batch, or those whose readings changed since. */
+/**
+ * Which sensors a batch is for: all that are in service, those that failed in another batch, or those whose readings
+ * changed since. @throws FleetscoreError as {@link checkSelection}
+ */
 export async function selectSensors(
   deps: Windowed,
   input: Selection,
   release: string,
-): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'supersedes'>> {
+): Promise<Pick<NewBatch, 'kind' | 'sensorIds' | 'leftOut' | 'supersedes'>> {
   const { store } = deps;
   if (input.redrive !== undefined) {
     const base = await redriven(store, input.redrive, input);
@@ -101,7 +104,7 @@ export async function selectSensors(
       ...(await outcomeIds(store, base.id, 'cancelled')),
       ...(await lostOf(deps, base)),
     ];
-    return { kind: 'redrive', supersedes: base.id, sensorIds: unique(again) };
+    return { kind: 'redrive', supersedes: base.id, sensorIds: await inService(store, again) };
   }
   if (input.rescore) {
     const { fromMs, toMs } = input;
@@ -114,14 +117,23 @@ export async function selectSensors(
     const sensorIds: number[] = [];
     for (let after = -1; ; after = sensorIds[sensorIds.length - 1]!) {
       const page = await store.changedSensors({ fromMs, toMs }, { after, limit: PAGE, ...lookback.changed });
-      if (page.length === 0)
-        return { kind: 'rescore', ...supersedes, sensorIds: unique([...sensorIds, ...(await lostOf(deps, before))]) };
+      if (page.length === 0) {
+        const changed = [...sensorIds, ...(await lostOf(deps, before))];
+        return { kind: 'rescore', ...supersedes, sensorIds: await inService(store, changed) };
+      }
       sensorIds.push(...page);
     }
   }
-  return { kind: 'score' };
+  return { kind: 'score', leftOut: await store.sensorsLeftOut(release) };
 }
 
+/** Each once, ascending, without those that somebody took out of service since. */
+async function inService(store: Store, ids: readonly number[]): Promise<number[]> {
+  const retired = new Set((await store.retiredSensors()).map(({ id }) => id));
+  return unique(ids).filter((id) => !retired.has(id));
+}
+
+/** @throws FleetscoreError `SENSOR_UNKNOWN`; `INVALID_REQUEST` for one that is out of service */
 async function chosenIds(store: Store, names: readonly string[]): Promise<number[]> {
   const ids: number[] = [];
   for (const name of names) {
@@ -134,7 +146,19 @@ async function chosenIds(store: Store, names: readonly string[]): Promise<number
       );
     ids.push(sensor.id);
   }
-  return unique(ids);
+  const served = new Set(await inService(store, ids));
+  const retired = names.filter((_, i) => !served.has(ids[i]!));
+  if (retired.length > 0)
+    throw new FleetscoreError(
+      'INVALID_REQUEST',
+      `${retired
+        .slice(0, 3)
+        .map((name) => JSON.stringify(name))
+        .join(', ')}${retired.length > 3 ? ', ...' : ''} ` +
+        `${retired.length === 1 ? 'is' : 'are'} out of service, and no batch is for that. ` +
+        '`fleetscore sensors restore` takes sensors back into service.',
+    );
+  return [...served];
 }
 
 const unique = (ids: readonly number[]): number[] => [...new Set(ids)].sort((a, b) => a - b);

@@ -4,7 +4,7 @@
  * the same id where nobody took it. Trouble with a way is a warning and never touches a batch.
  */
 import { digest, single, type Message } from '../alarms/message.ts';
-import { noticesOf, type AlarmWithEvents, type Notice, type OpenNotice } from '../alarms/notice.ts';
+import { goesOn, noticesOf, type AlarmWithEvents, type Notice, type OpenNotice } from '../alarms/notice.ts';
 import type { NotifySettings, NotifyWay } from '../alarms/notify-settings.ts';
 import { dueMs } from '../alarms/quiet.ts';
 import type { Alarm } from '../domain/alarm.ts';
@@ -82,7 +82,7 @@ function hasNews(
   { fromMs }: Period,
   { severity }: NotifySettings,
 ): boolean {
-  const active = group.some((alarm) => alarm.active);
+  const active = group.some(goesOn);
   if (told.length > 0 && !active) return true;
   if (told.length === 0 && group.every(({ facts }) => facts.severity < severity)) return false;
   return told.length === 0 || group.some(({ facts }) => facts.steps.some(({ timeMs }) => timeMs >= fromMs));

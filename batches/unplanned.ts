@@ -84,8 +84,9 @@ export function watchUnplanned(deps: RaiseDeps): UnplannedWatch {
       const fresh: ChangedAlarm[] = [];
       if (over.length === 0 && quietMs > 0 && open.length < MOST_OPEN) {
         const sensors = await store.listSensors({ after, limit: SENSORS });
+        const retired = new Set((await store.retiredSensors({ after, limit: SENSORS })).map(({ id }) => id));
         after = sensors.length < SENSORS ? 0 : sensors.at(-1)!.id;
-        for (const sensor of sensors.filter(({ id }) => !known.has(id))) {
+        for (const sensor of sensors.filter(({ id }) => !known.has(id) && !retired.has(id))) {
           if (open.length + fresh.length >= MOST_OPEN) break;
           const rule = ruleFor(rules, sensor, coverage.last.release);
           const patienceMs = patienceOf(rule, coverage);

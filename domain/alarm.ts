@@ -150,6 +150,8 @@ export interface Alarm extends SensorKey, AlarmRecord, AlarmFlags {
   readonly unit: string;
   /** When timed shelving ends, epoch ms. */
   readonly unshelveMs?: number;
+  /** Its sensor is: the alarm stays as it is, is not retained, and calls nobody. */
+  readonly outOfService?: true;
 }
 
 /** What an event says has changed. `realarmed`: still active after the re-alarm time. */

@@ -16,6 +16,8 @@ export interface AlarmRow {
   readonly sensor: string;
   readonly unit: string;
   readonly shelf: string | null;
+  /** 1 where its sensor is out of service. */
+  readonly retired: number | boolean;
 }
 
 export const recordOf = ({ record }: Pick<AlarmRow, 'record'>): AlarmRecord => JSON.parse(record) as AlarmRecord;
@@ -23,7 +25,8 @@ export const recordOf = ({ record }: Pick<AlarmRow, 'record'>): AlarmRecord => J
 export const shelfOf = ({ shelf }: Pick<AlarmRow, 'shelf'>): AlarmShelf | undefined =>
   shelf === null ? undefined : (JSON.parse(shelf) as AlarmShelf);
 
-export const toAlarm = (row: AlarmRow, nowMs: number): Alarm => alarmOf(recordOf(row), row, shelfOf(row), nowMs);
+export const toAlarm = (row: AlarmRow, nowMs: number): Alarm =>
+  alarmOf(recordOf(row), { ...row, outOfService: Boolean(row.retired) }, shelfOf(row), nowMs);
 
 /** What is searched for, from a record. */
 export function alarmColumns(record: AlarmRecord) {
@@ -131,6 +134,8 @@ export function filterValues(filter: AlarmFilter) {
     /** An active alarm has the largest end there is. */
     activeMs: active === undefined ? null : MAX_TIME_MS,
     active: active ?? null,
+    /** What is of interest now is not what is out of service. */
+    inService: active === true || retain === true ? true : null,
   };
 }
 

@@ -16,6 +16,7 @@ import type { SchemaStore, SettingStore, PruneStore, FileStore } from './contrac
 import type { NoticeStore } from './contract/notices.ts';
 import type { OutcomeStore } from './contract/outcomes.ts';
 import type { ReleaseStore, PromotionStore } from './contract/releases.ts';
+import type { RetiredStore } from './contract/retired.ts';
 import type { SensorStore } from './contract/sensors.ts';
 import type { WindowStore } from './contract/windows.ts';
 
@@ -30,12 +31,14 @@ export * from './contract/maintenance.ts';
 export * from './contract/notices.ts';
 export * from './contract/outcomes.ts';
 export * from './contract/releases.ts';
+export * from './contract/retired.ts';
 export * from './contract/sensors.ts';
 export * from './contract/windows.ts';
 
 export interface Store
   extends
     SensorStore,
+    RetiredStore,
     IngestStore,
     DropStore,
     WindowStore,

@@ -251,6 +251,7 @@ async function checkTold(store: Store, record: AlarmRecord, name: string, findin
       findings.found('alarms', `${name} was told by ${by} as ${turns.join(', ')}: not by turns`);
     if (turns.length % 2 === 0) continue;
     const group = await store.listAlarms({ incident: record.incident });
+    // What was taken out of service is told as over by the next batch.
     if (!group.some(({ active, withdrawn }) => active && !withdrawn))
       findings.found('alarms', `${name} is over, and was told by ${by} as begun alone`);
   }

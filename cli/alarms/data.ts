@@ -21,6 +21,7 @@ export function alarmData(alarm: Alarm) {
     shelving: alarm.shelving,
     suppressedOrShelved: alarm.suppressedOrShelved,
     retain: alarm.retain,
+    outOfService: alarm.outOfService,
     severity: facts.severity,
     lastSeverity: facts.lastSeverity,
     quality: facts.quality,

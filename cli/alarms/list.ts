@@ -40,7 +40,8 @@ export function stateText(alarm: Alarm): string {
   if (alarm.acked) words.push('acked');
   if (alarm.latched && !alarm.active) words.push('latched');
   if (!alarm.confirmed) words.push('to confirm');
-  if (alarm.suppressedOrShelved) words.push('shelved');
+  if (alarm.outOfService) words.push('out of service');
+  else if (alarm.suppressedOrShelved) words.push('shelved');
   if (alarm.facts.quality === 'bad') words.push('quality bad');
   return words.join(', ');
 }

@@ -81,6 +81,12 @@ function planFacts(
         `${challenger.release} on ${formatShare(challenger.share, 1)} of the sensors, counted and not served`,
     ],
     ['Sensors', `${count(run.planned)} planned: ${scored}, ${skipped}`],
+    [
+      'Left out',
+      run.leftOut === 0
+        ? undefined
+        : `${plural(run.leftOut, 'sensor')} out of service, or without a model and any reading`,
+    ],
     ['Children', `${children}, ${activities} of up to ${plural(run.sensorsPerActivity, 'sensor')}`],
     [
       'Time',

@@ -6,16 +6,29 @@ import { does } from '../frame/command.ts';
 import { asDuration, asTime, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerSensors(program: Command): void {
-  program
-    .command('sensors')
-    .description('the sensors of the fleet')
+  const sensors = program.command('sensors').description('the sensors of the fleet');
+  sensors
     .command('list')
     .description('list sensors with the readings that are stored of them')
     .option('--device <device>', 'only those of a device')
+    .option('--retired', 'only those out of service: since when, by whom, and what came last')
     .option('--count', 'count all windows that are stored, which reads them; without it, those of the last 24 hours')
     .addOption(new Option('--limit <n>', 'how many at the most').default(1_000).argParser(asWhole(1, 1_000_000)))
     .action(does(() => import('../ingest/sensors.ts'), 'list'));
+  changing(sensors, 'retire', 'take sensors out of service: batches leave them out, and no alarm of them is shown')
+    .option('--comment <text>', 'why')
+    .action(does(() => import('../ingest/retire.ts'), 'retire'));
+  changing(sensors, 'restore', 'take sensors back into service').action(
+    does(() => import('../ingest/retire.ts'), 'restore'),
+  );
 }
+
+const changing = (sensors: Command, verb: string, description: string): Command =>
+  sensors
+    .command(verb)
+    .description(description)
+    .argument('<device/sensor...>', `${SENSOR}; or a pattern with * and ?, in quotes`)
+    .option('--dry-run', 'say which ones, and change nothing');
 
 export function registerReadings(program: Command): void {
   program

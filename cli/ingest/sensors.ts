@@ -7,11 +7,13 @@ import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { unknownDevice } from '../frame/known.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
+import { listRetired } from './retire.ts';
 
 interface ListOptions {
   readonly device?: string;
   readonly limit: number;
   readonly count?: boolean;
+  readonly retired?: boolean;
 }
 
 /** Sensors whose ids follow each other, as ranges: those of a device may lie far apart. */
@@ -25,7 +27,9 @@ function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly
   return ranges;
 }
 
-export async function list(context: Context, { count = false, ...options }: ListOptions): Promise<Output> {
+export async function list(context: Context, given: ListOptions): Promise<Output> {
+  const { count = false, retired = false, ...options } = given;
+  if (retired) return listRetired(context, options);
   const store = await context.store();
   const sensors = await store.listSensors(options);
   const last = sensors[sensors.length - 1];
@@ -40,7 +44,15 @@ export async function list(context: Context, { count = false, ...options }: List
       ? []
       : await store.listReleaseModels(release, { after: range.from - 1, limit: options.limit });
   const modelOf = new Map(models.map((m) => [m.sensorId, m.model]));
-  const rows = sensors.map((sensor) => ({ ...sensor, stats: stats.get(sensor.id), model: modelOf.get(sensor.id) }));
+  const out = new Map(
+    (await store.retiredSensors({ after: range.from - 1, limit: options.limit })).map((one) => [one.id, one]),
+  );
+  const rows = sensors.map((sensor) => ({
+    ...sensor,
+    stats: stats.get(sensor.id),
+    model: modelOf.get(sensor.id),
+    retired: out.get(sensor.id),
+  }));
   if (options.device !== undefined && rows.length === 0) throw await unknownDevice(store, options.device);
   const total = await store.countSensors();
   const text = table(
@@ -60,7 +72,7 @@ export async function list(context: Context, { count = false, ...options }: List
       formatCount(r.stats?.windows ?? 0),
       when(r.stats?.firstMs),
       when(r.stats?.lastMs),
-      r.model?.slice(0, 12) ?? 'none',
+      r.retired ? 'out of service' : (r.model?.slice(0, 12) ?? 'none'),
     ]),
     emptyIn(
       context,
@@ -78,6 +90,7 @@ export async function list(context: Context, { count = false, ...options }: List
       first: r.stats ? isoTime(r.stats.firstMs) : null,
       last: r.stats ? isoTime(r.stats.lastMs) : null,
       model: r.model ?? null,
+      retired: r.retired ? { at: isoTime(r.retired.atMs), by: r.retired.by, comment: r.retired.comment } : null,
     })),
     text:
       options.device === undefined && total > rows.length

@@ -181,6 +181,7 @@ async function poolRuns(client: Client, name: string): Promise<boolean> {
 async function sql(context: Context): Promise<string | Note> {
   const store = await context.store();
   const [sensors, release] = [await store.countSensors(), await store.currentRelease()];
+  const retired = await store.countRetired();
   const room = await store.room();
   if (room && readingsWait(room))
     throw new Error(
@@ -190,7 +191,9 @@ async function sql(context: Context): Promise<string | Note> {
     );
   const disk = room ? `, file of ${formatBytes(room.fileBytes)}, ${formatBytes(room.freeBytes)} free on its disk` : '';
   const said =
-    `${store.engine}, ${formatNumberOf(sensors, 'sensor')}${disk}, ` +
+    `${store.engine}, ${formatNumberOf(sensors, 'sensor')}` +
+    (retired === 0 ? '' : `, ${formatNumberOf(retired, 'sensor')} out of service (sensors list --retired)`) +
+    `${disk}, ` +
     (release === undefined ? 'no release yet (fleetscore models publish DIR)' : `release ${release}`);
   const { ingest, keep } = context.config;
   const short = await keptTooShort(store, ingest, release, keep.windowsMs);

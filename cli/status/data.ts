@@ -8,6 +8,7 @@ import { readingRate, sensorRate, timeLeft } from './rates.ts';
 
 /** The look as one JSON document. */
 export function statusData(look: Look, before: readonly Look[]) {
+  const { sensors = null, retired = null, release = null } = look.store.value ?? {};
   return {
     at: isoTime(look.atMs),
     parts: Object.fromEntries(
@@ -16,8 +17,9 @@ export function statusData(look: Look, before: readonly Look[]) {
         { answers: answer.problem === undefined, problem: answer.problem ?? null },
       ]),
     ),
-    sensors: look.store.value?.sensors ?? null,
-    release: look.store.value?.release ?? null,
+    sensors,
+    retired,
+    release,
     workers: look.temporal.value?.workers ?? null,
     stuck: look.temporal.value?.stuck ?? null,
     schedules:

@@ -112,6 +112,7 @@ async function lookAtStore(store: Store, batches: readonly Batch[]): Promise<Non
   const room = await store.room();
   return {
     sensors,
+    retired: await store.countRetired(),
     ...(room ? { room } : {}),
     ...defined({ release }),
     last: batches.filter(hasEnded).slice(0, LAST),

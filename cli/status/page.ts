@@ -28,7 +28,8 @@ export function statusPage(look: Look, before: readonly Look[], where: readonly 
     .filter(([, answer]) => answer.problem !== undefined)
     .map(([name, answer]) => `${pc.red('!!')} ${name}: ${answer.problem}`);
   const fleet = store
-    ? `${formatNumberOf(store.sensors, 'sensor')}, release ${store.release ?? 'none (fleetscore models publish DIR)'}`
+    ? `${formatNumberOf(store.sensors, 'sensor')}${outOfService(store.retired)}, ` +
+      `release ${store.release ?? 'none (fleetscore models publish DIR)'}`
     : '';
   return [
     [
@@ -47,6 +48,8 @@ export function statusPage(look: Look, before: readonly Look[], where: readonly 
     section('Last batches', lastBatches(look)),
   ].join('\n\n');
 }
+
+const outOfService = (retired: number): string => (retired === 0 ? '' : `, ${count(retired)} of them out of service`);
 
 const section = (title: string, text: string): string => `${pc.bold(title)}\n${text}`;
 

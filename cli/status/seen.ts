@@ -54,6 +54,8 @@ export interface Look {
   readonly notScored: Answer<ReadonlyMap<string, number>>;
   readonly store: Answer<{
     readonly sensors: number;
+    /** Of these, out of service. */
+    readonly retired: number;
     readonly release?: string;
     readonly last: readonly Batch[];
     /** The newest batch of each schedule. */

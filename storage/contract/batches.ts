@@ -31,12 +31,14 @@ export interface NewBatch extends Period {
   readonly supersedes?: string;
   /** Sensors to plan; all of the sensor list when absent. */
   readonly sensorIds?: readonly number[];
+  /** Sensors of the list that are not planned; where `sensorIds` says which ones are, it means nothing. */
+  readonly leftOut?: readonly number[];
   readonly codeVersion: string;
   readonly startedAtMs: number;
 }
 
 /** A batch before it is planned: its release and sensors are fixed by {@link BatchStore.createBatch}. */
-export interface AnnouncedBatch extends Omit<NewBatch, 'release' | 'sensorIds'> {
+export interface AnnouncedBatch extends Omit<NewBatch, 'release' | 'sensorIds' | 'leftOut'> {
   /** The release that was asked for, known or not; the current one of then when absent. */
   readonly release?: string;
 }
@@ -57,7 +59,7 @@ export interface BatchFilter {
   readonly limit?: number;
 }
 
-export interface Batch extends Omit<NewBatch, 'sensorIds'> {
+export interface Batch extends Omit<NewBatch, 'sensorIds' | 'leftOut'> {
   /** Of a batch that is not planned (yet): the one that was asked for, '' for the current one. */
   readonly release: string;
   /** When its sensors were planned; of a batch that is not planned (yet), when it was announced. */

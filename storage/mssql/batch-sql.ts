@@ -22,7 +22,8 @@ const RANGE = { fromId: 'INT', toId: 'INT' } as const;
 
 const BATCH_RANGE = { batchKey: 'INT', ...RANGE } as const;
 
-const PLANNED_ALL = 'FROM sensors s WHERE s.id >= @fromId AND s.id < @toId';
+const PLANNED_ALL = `FROM sensors s WHERE s.id >= @fromId AND s.id < @toId
+        AND NOT EXISTS (SELECT 1 FROM batch_left_out x WHERE x.batch_key = @batchKey AND x.sensor_id = s.id)`;
 
 const PLANNED_LISTED = `FROM batch_sensors l INNER JOIN sensors s ON s.id = l.sensor_id
       WHERE l.batch_key = @batchKey AND l.sensor_id >= @fromId AND l.sensor_id < @toId`;
@@ -185,6 +186,12 @@ export const BATCH_SQL = {
     { batchKey: 'INT' },
     'INSERT INTO batch_sensors (batch_key, sensor_id) SELECT @batchKey, n.sensor_id FROM #listed n',
   ),
+  leaveOut: tsql(
+    { batchKey: 'INT' },
+    `
+    INSERT INTO batch_left_out (batch_key, sensor_id)
+    SELECT @batchKey, n.sensor_id FROM #listed n INNER JOIN sensors s ON s.id = n.sensor_id`,
+  ),
   finish: tsql(
     {
       batchKey: 'INT',
@@ -208,22 +215,24 @@ export const BATCH_SQL = {
            SUM(windows) AS windows, SUM(anomalies) AS anomalies
     FROM chunks WHERE batch_key = @batchKey`,
   ),
-  rangesAll: tsql({ ...RANGE, size: 'INT' }, ranges(PLANNED_ALL)),
+  rangesAll: tsql({ ...BATCH_RANGE, size: 'INT' }, ranges(PLANNED_ALL)),
   rangesListed: tsql({ ...BATCH_RANGE, size: 'INT' }, ranges(PLANNED_LISTED)),
-  sensorsAll: tsql({ ...RANGE, ...MODELS }, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
+  sensorsAll: tsql({ ...BATCH_RANGE, ...MODELS }, `${sensors(PLANNED_ALL)} ORDER BY p.id`),
   sensorsListed: tsql({ ...BATCH_RANGE, ...MODELS }, `${sensors(PLANNED_LISTED)} ORDER BY p.id`),
   undecidedAll: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_ALL)),
   undecidedListed: tsql({ ...BATCH_RANGE, ...MODELS, limit: 'INT' }, undecided(PLANNED_LISTED)),
-  rangesAllOfPool: tsql({ ...RANGE, ...POOL, size: 'INT' }, ranges(ofPool(PLANNED_ALL))),
+  rangesAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, size: 'INT' }, ranges(ofPool(PLANNED_ALL))),
   rangesListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, size: 'INT' }, ranges(ofPool(PLANNED_LISTED))),
-  sensorsAllOfPool: tsql({ ...RANGE, ...POOL }, `${sensors(ofPool(PLANNED_ALL))} ORDER BY p.id`),
+  sensorsAllOfPool: tsql({ ...BATCH_RANGE, ...POOL }, `${sensors(ofPool(PLANNED_ALL))} ORDER BY p.id`),
   sensorsListedOfPool: tsql({ ...BATCH_RANGE, ...POOL }, `${sensors(ofPool(PLANNED_LISTED))} ORDER BY p.id`),
   undecidedAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_ALL))),
   undecidedListedOfPool: tsql({ ...BATCH_RANGE, ...POOL, limit: 'INT' }, undecided(ofPool(PLANNED_LISTED))),
+  seriesAll: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_ALL, SERIES_COLUMNS.series)),
+  meansAll: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_ALL, SERIES_COLUMNS.means)),
   seriesListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED, SERIES_COLUMNS.series)),
   meansListed: tsql({ ...BATCH_RANGE, ...PERIOD }, series(PLANNED_LISTED, SERIES_COLUMNS.means)),
-  seriesAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.series)),
-  meansAllOfPool: tsql({ ...RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.means)),
+  seriesAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.series)),
+  meansAllOfPool: tsql({ ...BATCH_RANGE, ...POOL, ...PERIOD }, series(ofPool(PLANNED_ALL), SERIES_COLUMNS.means)),
   seriesListedOfPool: tsql(
     { ...BATCH_RANGE, ...POOL, ...PERIOD },
     series(ofPool(PLANNED_LISTED), SERIES_COLUMNS.series),
@@ -240,7 +249,15 @@ export const BATCH_SQL = {
     { batchKey: 'INT', ...MODELS },
     `
     INSERT INTO batch_pools (batch_key, pool, planned)
-    SELECT @batchKey, p.pool, p.sensors FROM release_pools p WHERE p.release_key = @releaseKey`,
+    SELECT @batchKey, n.pool, n.planned FROM (
+      SELECT p.pool AS pool, p.sensors - ISNULL(l.sensors, 0) AS planned
+      FROM release_pools p LEFT JOIN (
+        SELECT m.pool AS pool, COUNT(*) AS sensors
+        FROM batch_left_out x INNER JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = x.sensor_id
+        WHERE x.batch_key = @batchKey AND m.pool IS NOT NULL GROUP BY m.pool
+      ) l ON l.pool = p.pool
+      WHERE p.release_key = @releaseKey
+    ) n WHERE n.planned > 0`,
   ),
   addPoolsListed: tsql(
     { batchKey: 'INT', ...MODELS },

@@ -166,9 +166,16 @@ async function createBatch(tx: Transaction, batch: NewBatch): Promise<Batch> {
         unknown.map(({ id }) => id),
       );
   }
+  const leftOut = listed || !batch.leftOut ? [] : [...new Set(batch.leftOut)];
+  if (leftOut.length > 0)
+    await tx.stage(
+      LISTED,
+      leftOut.map((id) => [id]),
+    );
   const { batchKey } = row;
   const key = await releaseKey(tx, batch.release);
-  const planned = listed?.length ?? maxId;
+  const left = leftOut.length > 0 ? await tx.run(BATCH_SQL.leaveOut, { batchKey }) : 0;
+  const planned = listed?.length ?? maxId - left;
   await tx.run(BATCH_SQL.plan, {
     batchKey,
     kind: batch.kind,

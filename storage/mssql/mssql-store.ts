@@ -15,6 +15,7 @@ import { pruneMethods } from './prune.ts';
 import { promotionMethods } from './promotions.ts';
 import { releaseMethods } from './releases.ts';
 import { checkSchema, schemaMethods, serverAdvice } from './schema.ts';
+import { retiredMethods } from './retired.ts';
 import { sensorMethods } from './sensors.ts';
 import { windowMethods } from './windows.ts';
 import { defined } from '../../domain/defined.ts';
@@ -47,6 +48,7 @@ export function storeOn(db: Database): Store {
     engine: 'mssql',
     ...schemaMethods(db),
     ...sensorMethods(db),
+    ...retiredMethods(db),
     ...ingestMethods(db),
     ...droppedMethods(db),
     ...windowMethods(db),

@@ -9,7 +9,7 @@ import { batchUnknown } from '../failures.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, Session } from './connection.ts';
 
-export type PlannedBatch = Pick<BatchRow, 'batchKey' | 'releaseKey' | 'listed' | 'maxSensorId'>;
+export type PlannedBatch = Pick<BatchRow, 'batchKey' | 'releaseKey' | 'listed' | 'maxSensorId' | 'planned'>;
 
 /** Batches that are remembered; more do not run at once. */
 const MOST = 100;

@@ -12,6 +12,7 @@ import { DECIDED, OUTCOME_SQL } from './outcomes.ts';
 import { PROMOTION_SQL } from './promotions.ts';
 import { PRUNE_SQL } from './prune.ts';
 import { INFOS, MODELS, RELEASE_SQL } from './releases.ts';
+import { RETIRED_SQL } from './retired.ts';
 import { SCHEMA_SQL } from './schema.ts';
 import { NAMES, SENSOR_SQL } from './sensors.ts';
 import type { StageTable, Statement } from './statement.ts';
@@ -32,6 +33,7 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   promotions: PROMOTION_SQL,
   prune: PRUNE_SQL,
   releases: RELEASE_SQL,
+  retired: RETIRED_SQL,
   schema: SCHEMA_SQL,
   sensors: SENSOR_SQL,
   sessions: SESSION_SQL,

@@ -57,7 +57,7 @@ const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>
         SELECT 1 FROM windows w WITH (FORCESEEK (pk_windows (sensor_id, start_ms)))
         WHERE w.sensor_id = seen.sensor_id AND w.start_ms >= ${own.from} AND w.start_ms < ${own.to}
           AND CAST(w.change_id AS BIGINT) > seen.change_id
-      )
+      ) AND NOT EXISTS (SELECT 1 FROM retired_sensors r WHERE r.sensor_id = seen.sensor_id)
     ) changed ORDER BY id`;
 
 export const WINDOW_SQL = {
@@ -151,7 +151,8 @@ export function windowMethods(db: Database): WindowStore {
       const name = wanted === 'all' ? 'series' : 'means';
       const values = { fromId: from, toId: to, fromMs, toMs };
       const kind = batch ? kindOf(batch, pool) : 'All';
-      if (!batch || kind === 'All') await db.stream(WINDOW_SQL[name], values, collect, WINDOW_SQL.changeId);
+      if (!batch || (kind === 'All' && batch.planned === batch.maxSensorId))
+        await db.stream(WINDOW_SQL[name], values, collect, WINDOW_SQL.changeId);
       else
         await db.stream(
           BATCH_SQL[`${name}${kind}`],

@@ -22,7 +22,8 @@ import type { Connection } from './connection.ts';
 import { ALL } from './sensors.ts';
 
 const SHELF = 'LEFT JOIN alarm_shelves h ON h.sensor_id = a.sensor_id AND h.kind = a.kind';
-const ROW = 'SELECT a.record, s.device, s.sensor, s.unit, h.shelf';
+const RETIRED = 'EXISTS (SELECT 1 FROM retired_sensors r WHERE r.sensor_id = a.sensor_id)';
+const ROW = `SELECT a.record, s.device, s.sensor, s.unit, h.shelf, ${RETIRED} AS retired`;
 
 const PATHS: Readonly<Record<AlarmPath, string>> = {
   sensor:
@@ -45,6 +46,7 @@ const list = (path: AlarmPath): string => `
     AND a.since_ms < ?4 AND a.until_ms > ?3 AND a.severity >= ?2
     AND (?1 IS NULL OR a.kind = ?1) AND (?5 IS NULL OR s.device = ?5) AND (?6 IS NULL OR a.incident = ?6)
     AND (?7 IS NULL OR a.sensor_id = ?7) AND (?8 IS NULL OR a.is_open = ?8) AND (?9 IS NULL OR (a.until_ms = ?9) = ?10)
+    AND (?12 IS NULL OR NOT ${RETIRED})
   ORDER BY a.since_ms DESC, a.id LIMIT ?11`;
 
 export const ALARM_SQL = {
@@ -157,6 +159,7 @@ function listRows(db: Connection, filter: AlarmFilter): AlarmRow[] {
     v.activeMs,
     flag(v.active),
     filter.limit ?? ALL,
+    flag(v.inService),
   );
 }
 

@@ -1,6 +1,7 @@
 /**
  * Batches and what they plan. The planned sensors are fixed when the batch is recorded: by the highest
- * sensor id of that moment, which costs nothing for a million sensors, or by a list of their own.
+ * sensor id of that moment and the few that are left out, which costs little for a million sensors, or by a list of
+ * their own.
  */
 import { defined } from '../../domain/defined.ts';
 import type { OutcomeCounts } from '../../domain/outcome.ts';
@@ -35,7 +36,12 @@ const BATCH = `
 
 // Where the planned sensors come from, with the column that orders them: sorting is free in that order.
 // ?1 batch, ?2 and ?3 the range of ids. Both are given in either form, so that callers need not tell them apart.
-const ALL_SENSORS = { id: 's.id', from: 'FROM sensors s WHERE ?1 IS NOT NULL AND s.id >= ?2 AND s.id < ?3' };
+const ALL_SENSORS = {
+  id: 's.id',
+  from: `
+  FROM sensors s WHERE s.id >= ?2 AND s.id < ?3
+    AND NOT EXISTS (SELECT 1 FROM batch_left_out x WHERE x.batch_key = ?1 AND x.sensor_id = s.id)`,
+};
 const LISTED = {
   id: 'l.sensor_id',
   from: `
@@ -153,6 +159,8 @@ export const BATCH_SQL = {
       max_sensor_id = ?, planned = ?, status = 'running'
     WHERE batch_key = ?`,
   addSensor: 'INSERT INTO batch_sensors (batch_key, sensor_id) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  leaveOut: `
+    INSERT INTO batch_left_out (batch_key, sensor_id) SELECT ?1, id FROM sensors WHERE id = ?2 ON CONFLICT DO NOTHING`,
   knownSensor: 'SELECT 1 FROM sensors WHERE id = ?',
   setPlanned: 'UPDATE batches SET planned = ? WHERE batch_key = ?',
   finish: `
@@ -175,6 +183,8 @@ export const BATCH_SQL = {
   sensorsListedOfPool: `${sensors(pooled(LISTED, 4, 5))} ORDER BY p.id`,
   undecidedAllOfPool: undecided(pooled(ALL_SENSORS, 4, 6)),
   undecidedListedOfPool: undecided(pooled(LISTED, 4, 6)),
+  seriesAll: series(ALL_SENSORS, SERIES_COLUMNS.series),
+  meansAll: series(ALL_SENSORS, SERIES_COLUMNS.means),
   seriesListed: series(LISTED, SERIES_COLUMNS.series),
   meansListed: series(LISTED, SERIES_COLUMNS.means),
   seriesAllOfPool: series(pooled(ALL_SENSORS, 6, 7), SERIES_COLUMNS.series),
@@ -186,7 +196,15 @@ export const BATCH_SQL = {
     SELECT COALESCE(pool, '') AS pool, SUM(scored + skipped + failed + cancelled) AS decided
     FROM chunks WHERE batch_key = ? GROUP BY COALESCE(pool, '')`,
   addPools: `
-    INSERT INTO batch_pools (batch_key, pool, planned) SELECT ?1, pool, sensors FROM release_pools WHERE release_key = ?2`,
+    INSERT INTO batch_pools (batch_key, pool, planned)
+    SELECT ?1, n.pool, n.planned FROM (
+      SELECT p.pool, p.sensors - (
+        SELECT COUNT(*) FROM batch_left_out x
+        CROSS JOIN release_models m ON m.release_key = p.release_key AND m.sensor_id = x.sensor_id
+        WHERE x.batch_key = ?1 AND m.pool = p.pool
+      ) AS planned
+      FROM release_pools p WHERE p.release_key = ?2
+    ) n WHERE n.planned > 0`,
   addPoolsListed: `
     INSERT INTO batch_pools (batch_key, pool, planned)
     SELECT ?1, m.pool, COUNT(*) FROM batch_sensors l
@@ -325,6 +343,9 @@ function createBatch(db: Connection, batch: NewBatch): Batch {
     if (unknown.length > 0) throw sensorUnknown(batch.id, unknown);
     planned = 0;
     for (const id of batch.sensorIds) planned += db.run(BATCH_SQL.addSensor, batchKey, id);
+    db.run(BATCH_SQL.setPlanned, planned, batchKey);
+  } else if (batch.leftOut && batch.leftOut.length > 0) {
+    for (const id of batch.leftOut) planned -= db.run(BATCH_SQL.leaveOut, batchKey, id);
     db.run(BATCH_SQL.setPlanned, planned, batchKey);
   }
   db.run(batch.sensorIds ? BATCH_SQL.addPoolsListed : BATCH_SQL.addPools, batchKey, release);

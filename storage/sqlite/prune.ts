@@ -22,6 +22,7 @@ export const PRUNE_SQL = {
     )`,
   challenger: 'DELETE FROM batch_challengers WHERE batch_key = ?',
   sensors: 'DELETE FROM batch_sensors WHERE batch_key = ?',
+  leftOut: 'DELETE FROM batch_left_out WHERE batch_key = ?',
   pools: 'DELETE FROM batch_pools WHERE batch_key = ?',
   failedBy: 'DELETE FROM failed_by WHERE batch_key = ?',
   lateMinutes: 'DELETE FROM late_minutes WHERE start_ms < ?',
@@ -88,6 +89,7 @@ export function pruneMethods(db: Connection): PruneStore {
         }
         await db.write(() => {
           db.run(PRUNE_SQL.sensors, key);
+          db.run(PRUNE_SQL.leftOut, key);
           db.run(PRUNE_SQL.pools, key);
           db.run(PRUNE_SQL.challenger, key);
           db.run(PRUNE_SQL.failedBy, key);

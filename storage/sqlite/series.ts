@@ -46,7 +46,7 @@ export function readSeries(
   const batch = batchRow(db, batchId);
   const { from, to, pool } = plannedRange(batch, range);
   const kind = kindOf(batch, pool);
-  if (kind === 'All') return inParts({ from, to });
+  if (kind === 'All' && batch.planned === batch.maxSensorId) return inParts({ from, to });
   const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
   const statement = db.arrays(BATCH_SQL[`${name}${kind}`]);
   found.add(

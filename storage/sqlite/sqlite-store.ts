@@ -19,6 +19,7 @@ import { pruneMethods } from './prune.ts';
 import { promotionMethods } from './promotions.ts';
 import { releaseMethods } from './releases.ts';
 import { checkSchema, schemaMethods } from './schema.ts';
+import { retiredMethods } from './retired.ts';
 import { sensorMethods } from './sensors.ts';
 import { windowMethods } from './windows.ts';
 
@@ -48,6 +49,7 @@ export async function openSqliteStore(path: string, create: boolean, cacheMiB?: 
     engine: 'sqlite',
     ...schemaMethods(db),
     ...sensorMethods(db),
+    ...retiredMethods(db),
     ...ingestMethods(db),
     ...droppedMethods(db),
     ...windowMethods(db),

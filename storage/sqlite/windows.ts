@@ -30,7 +30,7 @@ const changed = (own: Readonly<Record<'column' | 'join' | 'from' | 'to', string>
       SELECT 1 FROM windows w
       WHERE w.sensor_id = s.sensor_id AND w.start_ms >= ${own.from} AND w.start_ms < ${own.to}
         AND w.change_id > s.change_id
-    )
+    ) AND NOT EXISTS (SELECT 1 FROM retired_sensors r WHERE r.sensor_id = s.sensor_id)
     ORDER BY s.sensor_id LIMIT ?5`;
 
 export const WINDOW_SQL = {

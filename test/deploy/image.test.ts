@@ -248,6 +248,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'promotions.ts': ['operator'],
   'prune.ts': ['control'],
   'releases.ts': ['operator'],
+  'retired.ts': ['operator'],
   'sensors.ts': ['ingest', 'operator'],
   'windows.ts': ['ingest'],
 };

@@ -27,7 +27,15 @@ test.each(['control', 'ingest', 'scoring'])('Blob: the containers that %s reads 
 
 /** Words of the table for tables of the database. */
 const TABLES: Readonly<Record<string, readonly string[]>> = {
-  batches: ['batches', 'batch_sensors', 'batch_pools', 'batch_challengers', 'challenged', 'failed_by'],
+  batches: [
+    'batches',
+    'batch_sensors',
+    'batch_left_out',
+    'batch_pools',
+    'batch_challengers',
+    'challenged',
+    'failed_by',
+  ],
   chunks: ['chunks'],
   alarms: ['alarms', 'alarm_events', 'alarm_clock'],
   'signals of alarms': ['alarm_signals'],
@@ -38,6 +46,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   outcomes: ['outcomes', 'failed_by', 'challenged'],
   artifacts: ['artifacts'],
   sensors: ['sensors'],
+  'sensors out of service': ['retired_sensors'],
   windows: ['windows', 'late_minutes'],
   'old windows': ['windows', 'late_minutes'],
   progress: ['partition_progress'],

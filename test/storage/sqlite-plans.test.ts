@@ -15,6 +15,7 @@ import { OUTCOME_SQL } from '../../storage/sqlite/outcomes.ts';
 import { PROMOTION_SQL } from '../../storage/sqlite/promotions.ts';
 import { PRUNE_SQL } from '../../storage/sqlite/prune.ts';
 import { RELEASE_SQL } from '../../storage/sqlite/releases.ts';
+import { RETIRED_SQL } from '../../storage/sqlite/retired.ts';
 import { SENSOR_SQL } from '../../storage/sqlite/sensors.ts';
 import { NOTICE_SQL } from '../../storage/sqlite/notices.ts';
 import { SERIES_SQL } from '../../storage/sqlite/series.ts';
@@ -50,6 +51,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   promotions: PROMOTION_SQL,
   prune: PRUNE_SQL,
   releases: RELEASE_SQL,
+  retired: RETIRED_SQL,
   sensors: SENSOR_SQL,
   windows: { ...WINDOW_SQL, ...SERIES_SQL },
 };
@@ -80,9 +82,9 @@ const SCANS_ALLOWED = new Set([
   'batches.listSupersedes: SCAN b USING INDEX batches_started',
   // Once an hour, for retention.
   'batches.listEnded: SCAN b USING INDEX batches_started',
-  'batches.rangesAll: SCAN (subquery-1)',
+  'batches.rangesAll: SCAN (subquery-2)',
   'batches.rangesListed: SCAN (subquery-1)',
-  'batches.rangesAllOfPool: SCAN (subquery-2)',
+  'batches.rangesAllOfPool: SCAN (subquery-3)',
   'batches.rangesListedOfPool: SCAN (subquery-2)',
   'batches.addPoolless: SCAN n',
   'batches.addChallenger: SCAN challenger',
@@ -108,6 +110,7 @@ const SCANS_ALLOWED = new Set([
   'prune.oldBatches: SCAN batches',
   'releases.list: SCAN releases',
   'releases.windowsOfSensor: SCAN r USING COVERING INDEX sqlite_autoindex_releases_1',
+  'retired.count: SCAN retired_sensors',
   'sensors.count: SCAN sensors USING COVERING INDEX sensors_name',
   'windows.changed: SCAN s',
   'windows.changedOwn: SCAN s',

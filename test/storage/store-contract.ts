@@ -13,6 +13,7 @@ import { peopleContract } from './contract-people.ts';
 import { promotionsContract } from './contract-promotions.ts';
 import { readingsContract } from './contract-readings.ts';
 import { releasesContract } from './contract-releases.ts';
+import { retiredContract } from './contract-retired.ts';
 import { sensorsContract } from './contract-sensors.ts';
 import { makeTools, type ContractOptions, type ContractTools } from './contract-tools.ts';
 
@@ -42,6 +43,7 @@ export function storeContract(open: () => Promise<Store>, { runs }: ContractOpti
   alarmsContract(tools);
   peopleContract(tools);
   droppedContract(tools);
+  retiredContract(tools);
 
   test('a second migration changes nothing, and the status tells what is applied', async () => {
     await Promise.all([store.migrate(), store.migrate()]);

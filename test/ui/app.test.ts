@@ -164,6 +164,20 @@ describe('who is let in', () => {
     expect(readings.body.split('\r\n')[1]).toBe(`2026-11-23T14:30:00.000Z,"${EVIL.replaceAll('"', '""')}",flow,7`);
   });
 
+  test('the page of a sensor says that it is out of service, since when, by whom and why', async () => {
+    const { id } = (await plant.store.findSensor({ device: 'pump-1', sensor: 'vibration' }))!;
+    const page = async (): Promise<string> => (await ask(`${server.url}/devices/pump-1/vibration`)).body;
+    expect(await page()).not.toContain('Out of service');
+    await plant.store.retireSensors([id], { atMs: Date.UTC(2026, 10, 23, 13), by: 'ann@desk', comment: '<scrapped>' });
+    try {
+      expect(await page()).toMatch(
+        /<b>Out of service<\/b> since [^]*2026-11-23[^]*, by ann@desk: &lt;scrapped&gt;\. Batches leave/,
+      );
+    } finally {
+      await plant.store.restoreSensors([id]);
+    }
+  });
+
   test('beyond loopback a token is asked for; a session lasts, a wrong token does not begin one', async () => {
     const token = 'a'.repeat(40);
     const guarded = await startUi({ deps: depsOf(), host: '127.0.0.1', port: 0, user: 'ann@desk', token });
