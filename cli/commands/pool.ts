@@ -9,7 +9,7 @@ export function registerPool(program: Command): void {
     .command('status')
     .description('nodes, work, the last decision and its reason; of all pools when there are several')
     .addOption(poolOption('only this pool'))
-    .action(does(() => import('../pool/pool.ts'), 'status'));
+    .action(does(() => import('../pool/status.ts'), 'status'));
   pool
     .command('set')
     .description('change limits while the pool runs')
@@ -27,7 +27,7 @@ export function registerPool(program: Command): void {
     .addOption(
       new Option('--margin <duration>', 'nodes are ready this long before a batch is due').argParser(asDuration),
     )
-    .action(does(() => import('../pool/pool.ts'), 'set'));
+    .action(does(() => import('../pool/steer.ts'), 'set'));
   verb(pool, 'pause', 'start and stop no nodes until resume');
   verb(pool, 'drain', 'let all nodes go once their work is done, and start none until resume');
   verb(pool, 'resume', 'scale again after pause or drain');
@@ -37,7 +37,7 @@ export function registerPool(program: Command): void {
     .addOption(poolOption())
     .addOption(new Option('--every <duration>', 'between two looks').default('1s').argParser(asDuration))
     .addOption(new Option('--for <duration>', 'end after this time').argParser(asDuration))
-    .action(does(() => import('../pool/pool.ts'), 'watch'));
+    .action(does(() => import('../pool/watch.ts'), 'watch'));
   registerPoolReport(pool);
 }
 
@@ -46,7 +46,7 @@ function verb(pool: Command, name: 'pause' | 'drain' | 'resume', description: st
     .command(name)
     .description(description)
     .addOption(poolOption())
-    .action(does(() => import('../pool/pool.ts'), name));
+    .action(does(() => import('../pool/steer.ts'), name));
 }
 
 const poolOption = (text = 'which pool (default: FLEETSCORE_POOL, or scoring)'): Option =>
@@ -60,7 +60,7 @@ function registerPoolReport(pool: Command): void {
     .addOption(fromOption('start of the time'))
     .addOption(toOption('end of the time, not included'))
     .option('--html <file>', 'where the page goes (default: {home}/reports/pool-NAME-TIME.html)')
-    .action(does(() => import('../pool/pool.ts'), 'report'));
+    .action(does(() => import('../pool/report.ts'), 'report'));
 }
 
 export function registerCost(program: Command): void {

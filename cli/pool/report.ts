@@ -14,8 +14,9 @@ import type { Context } from '../frame/context.ts';
 import { makeFolder } from '../../storage/folders.ts';
 import { writeWholeSync } from '../../storage/whole-file.ts';
 import { defined } from '../../domain/defined.ts';
+import { poolNameOf, type PoolOptions } from './loop.ts';
 
-export interface ReportOptions {
+interface ReportOptions extends PoolOptions {
   readonly from?: number;
   readonly to?: number;
   readonly html?: string;
@@ -24,7 +25,8 @@ export interface ReportOptions {
 /** Drawn when no times are given. */
 const DEFAULT_SPAN_MS = HOUR_MS;
 
-export async function poolReport(context: Context, pool: string, options: ReportOptions): Promise<Output> {
+export async function report(context: Context, options: ReportOptions): Promise<Output> {
+  const pool = await poolNameOf(context, options);
   const toMs = Math.min(options.to ?? Date.now(), Date.now());
   const fromMs = options.from ?? toMs - DEFAULT_SPAN_MS;
   periodOf({ from: fromMs, to: toMs });

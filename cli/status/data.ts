@@ -3,7 +3,8 @@ import { readingsWait } from '../../storage/store.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
 import type { Look, PoolSeen, RunningSeen } from './seen.ts';
-import { living, partsOf, stalled, unheld, changed } from './page.ts';
+import { living } from './page-pools.ts';
+import { changed, partsOf, stalled, unheld } from './parts.ts';
 import { readingRate, sensorRate, timeLeft } from './rates.ts';
 
 /** The look as one JSON document. */

@@ -9,7 +9,8 @@ import { openContext, type Context } from '../frame/context.ts';
 import { openLooker, type Looker } from './look.ts';
 import type { Look } from './seen.ts';
 import { statusData } from './data.ts';
-import { allAnswer, statusPage } from './page.ts';
+import { statusPage } from './page.ts';
+import { allAnswer } from './parts.ts';
 import { clearScreen, draw, say, sayJsonLine, setCursor } from '../frame/terminal.ts';
 
 interface StatusOptions {
