@@ -10,9 +10,10 @@ import { formatCount, formatNumberOf } from '../../report/format.ts';
 import type { Store } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { knownSensor } from '../frame/known.ts';
+import { knownSensor, unknownDevice } from '../frame/known.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
+import { statsOf } from './window-stats.ts';
 
 interface ChangeOptions {
   readonly comment?: string;
@@ -67,14 +68,19 @@ const names = (sensors: readonly Sensor[]): string => {
 const quoted = (words: readonly string[]): string =>
   words.map((word) => (/^[\w./%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`)).join(' ');
 
+/** Those whose ids are named, and the others. */
+function parted(sensors: readonly Sensor[], ids: readonly number[]): readonly [Sensor[], Sensor[]] {
+  const named = new Set(ids);
+  return [sensors.filter(({ id }) => named.has(id)), sensors.filter(({ id }) => !named.has(id))];
+}
+
 /** Those that had a reading within the last hour. */
 async function stillSending(store: Store, sensors: readonly Sensor[], nowMs: number): Promise<Sensor[]> {
-  const sending: Sensor[] = [];
-  for (const sensor of sensors) {
-    const newest = await store.lastWindowBefore(sensor.id, nowMs + HOUR_MS);
-    if (newest !== undefined && newest >= nowMs - HOUR_MS) sending.push(sensor);
-  }
-  return sending;
+  const stats = await statsOf(store, sensors);
+  return sensors.filter(({ id }) => {
+    const newest = stats.get(id)?.lastMs;
+    return newest !== undefined && newest >= nowMs - HOUR_MS && newest < nowMs + HOUR_MS;
+  });
 }
 
 interface Change {
@@ -116,8 +122,7 @@ export async function retire(context: Context, options: ChangeOptions, words: re
         wanted.map(({ id }) => id),
         { atMs: nowMs, by: whoami().slice(0, 400), comment: comment.trim().slice(0, 1_000) },
       );
-  const changed = sensors.filter(({ id }) => ids.includes(id));
-  const already = sensors.filter(({ id }) => !ids.includes(id));
+  const [changed, already] = parted(sensors, ids);
   if (!dryRun && changed.length > 0) await logged(context, 'sensors.retire', words, changed, comment.trim());
   const sending = await stillSending(store, changed, nowMs);
   return {
@@ -152,8 +157,7 @@ export async function restore(context: Context, options: ChangeOptions, words: r
   const out = new Map((await store.retiredSensors()).map((one) => [one.id, one.atMs]));
   const wanted = sensors.filter(({ id }) => out.has(id));
   const ids = dryRun ? wanted.map(({ id }) => id) : await store.restoreSensors(wanted.map(({ id }) => id));
-  const changed = wanted.filter(({ id }) => ids.includes(id));
-  const already = sensors.filter(({ id }) => !ids.includes(id));
+  const [changed, already] = parted(sensors, ids);
   if (!dryRun && changed.length > 0) await logged(context, 'sensors.restore', words, changed);
   const since = changed.reduce((first, { id }) => Math.min(first, out.get(id)!), Number.POSITIVE_INFINITY);
   return {
@@ -175,14 +179,17 @@ export async function restore(context: Context, options: ChangeOptions, words: r
 }
 
 /** Who is out of service, since when, by whom, and what still comes. */
-export async function listRetired(context: Context, options: { readonly limit: number }): Promise<Output> {
+export async function listRetired(
+  context: Context,
+  { device, limit }: { readonly device?: string; readonly limit: number },
+): Promise<Output> {
   const store = await context.store();
-  const rows: { readonly sensor: Awaited<ReturnType<Store['retiredSensors']>>[number]; readonly lastMs?: number }[] =
-    [];
-  for (const sensor of await store.retiredSensors({ limit: options.limit })) {
-    const lastMs = await store.lastWindowBefore(sensor.id, Number.MAX_SAFE_INTEGER);
-    rows.push({ sensor, ...(lastMs === undefined ? {} : { lastMs }) });
-  }
+  if (device !== undefined && (await store.listSensors({ device, limit: 1 })).length === 0)
+    throw await unknownDevice(store, device);
+  const all = await store.retiredSensors(device === undefined ? { limit } : {});
+  const listed = device === undefined ? all : all.filter((one) => one.device === device).slice(0, limit);
+  const stats = await statsOf(store, listed);
+  const rows = listed.map((sensor) => ({ sensor, lastMs: stats.get(sensor.id)?.lastMs }));
   return {
     data: rows.map(({ sensor: { device, sensor, unit, atMs, by, comment }, lastMs }) => ({
       device,

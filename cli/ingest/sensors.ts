@@ -1,30 +1,18 @@
 /** `fleetscore sensors ...`: the sensor list. */
-import type { Sensor } from '../../domain/sensor.ts';
 import { DAY_MS, isoTime } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
-import type { WindowStats } from '../../storage/store.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { unknownDevice } from '../frame/known.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { listRetired } from './retire.ts';
+import { statsOf } from './window-stats.ts';
 
 interface ListOptions {
   readonly device?: string;
   readonly limit: number;
   readonly count?: boolean;
   readonly retired?: boolean;
-}
-
-/** Sensors whose ids follow each other, as ranges: those of a device may lie far apart. */
-function rangesOf(sensors: readonly Sensor[]): { readonly from: number; readonly to: number }[] {
-  const ranges: { from: number; to: number }[] = [];
-  for (const { id } of sensors) {
-    const last = ranges.at(-1);
-    if (last?.to === id) last.to = id + 1;
-    else ranges.push({ from: id, to: id + 1 });
-  }
-  return ranges;
 }
 
 export async function list(context: Context, given: ListOptions): Promise<Output> {
@@ -34,10 +22,7 @@ export async function list(context: Context, given: ListOptions): Promise<Output
   const sensors = await store.listSensors(options);
   const last = sensors[sensors.length - 1];
   const range = last ? { from: sensors[0]!.id, to: last.id + 1 } : { from: 0, to: 0 };
-  const countFromMs = count ? 0 : Date.now() - DAY_MS;
-  const stats = new Map<number, WindowStats>();
-  for (const ids of rangesOf(sensors))
-    for (const one of await store.windowStats(ids, { countFromMs })) stats.set(one.sensorId, one);
+  const stats = await statsOf(store, sensors, { countFromMs: count ? 0 : Date.now() - DAY_MS });
   const release = await store.currentRelease();
   const models =
     release === undefined

@@ -176,6 +176,9 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
       { sensor: 'oil-temp', last: expect.any(String) },
       { sensor: 'vibration', last: null },
     ]);
+    const ofDevice = await list(context, { limit: 1, retired: true, device: 'press-7' });
+    expect(ofDevice.data).toMatchObject([{ device: 'press-7', sensor: 'oil-temp' }]);
+    await expect(list(context, { limit: 1, retired: true, device: 'press-99' })).rejects.toThrow('press-99');
 
     expect((await restore(context, { dryRun: true }, ['*'])).text).toContain('Nothing was changed.');
     expect((await restore(context, {}, ['*'])).text).toContain(
