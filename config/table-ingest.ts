@@ -156,7 +156,7 @@ export const INGEST = {
     'FLEETSCORE_CAPTURE_BYTES',
     whole(64 * KiB, 500 * MiB),
     { preset: String(10 * MiB) },
-    'A raw capture file is closed at this size, in bytes.',
+    'A raw capture file is closed when its events take so many bytes, before they are deflated.',
   ),
   drop: {
     on: variable(

@@ -3,16 +3,15 @@
  * reads ours, and `readCapture` reads both.
  */
 import avro from 'avsc';
-import { Readable } from 'node:stream';
 import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import { shown } from '../domain/describe.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { endOfAvro } from './avro-bounds.ts';
 import { AVRO_HEADER, EXACT_LONG, type AvroHeader } from './avro-parts.ts';
-import { checkFormat, FORMATS } from '../domain/format.ts';
+import { checkFormat } from '../domain/format.ts';
 import { tryParseTime } from '../domain/time.ts';
-import { bodyBytes, type IngestEvent } from './event.ts';
-import { plainProperty } from './property.ts';
+import { createCaptureBlocks, FORMAT_KEY } from './capture-blocks.ts';
+import type { IngestEvent } from './event.ts';
 
 type Property = { long: number | bigint } | { double: number } | { string: string } | { bytes: Uint8Array } | null;
 
@@ -25,49 +24,13 @@ interface EventData {
   readonly Body: { readonly bytes: Uint8Array } | null;
 }
 
-const VALUES = [EXACT_LONG, 'double', 'string', 'bytes'];
-
-// Unions must be wrapped: long and double cannot be told apart by a JavaScript value.
-const EVENT_DATA = avro.Type.forSchema(
-  {
-    type: 'record',
-    name: 'EventData',
-    namespace: 'Microsoft.ServiceBus.Messaging',
-    fields: [
-      { name: 'SequenceNumber', type: 'long' },
-      { name: 'Offset', type: 'string' },
-      { name: 'EnqueuedTimeUtc', type: 'string' },
-      { name: 'SystemProperties', type: { type: 'map', values: VALUES } },
-      // Azure's files of 2021 and later know properties without a value.
-      { name: 'Properties', type: { type: 'map', values: [...VALUES, 'null'] } },
-      { name: 'Body', type: ['null', 'bytes'] },
-    ],
-  } as Parameters<typeof avro.Type.forSchema>[0],
-  { wrapUnions: true },
-);
-
-const BLOCK_BYTES = 256 * 1024;
-/** In the metadata of the file; Azure's own files have none. */
-const FORMAT_KEY = 'fleetscore.format';
 const SHORTER: ReadonlySet<string> = new Set(['x-opt-enqueued-time', 'x-opt-partition-key']);
-const EMPTY = {};
 
-/** A whole file, deflated (in zlib's own threads). */
-export async function writeCapture(events: readonly IngestEvent[]): Promise<Uint8Array> {
-  const encoder = new avro.streams.BlockEncoder(EVENT_DATA, {
-    codec: 'deflate',
-    blockSize: BLOCK_BYTES,
-    metadata: { [FORMAT_KEY]: Buffer.from(String(FORMATS.capture)) },
-    writeHeader: true,
-  } as object);
-  const chunks: Uint8Array[] = [];
-  encoder.on('data', (chunk: Uint8Array) => chunks.push(chunk));
-  await new Promise<void>((resolve, reject) => {
-    encoder.on('end', resolve);
-    encoder.on('error', reject);
-    Readable.from(records(events), { objectMode: true, highWaterMark: 256 }).on('error', reject).pipe(encoder);
-  });
-  return Buffer.concat(chunks);
+/** A whole file. */
+export function writeCapture(events: readonly IngestEvent[]): Promise<Uint8Array> {
+  const blocks = createCaptureBlocks();
+  for (const event of events) blocks.add(event);
+  return blocks.file();
 }
 
 /**
@@ -170,41 +133,6 @@ function bounded(expand: (raw: Buffer, options: { maxOutputLength: number }) => 
   };
 }
 
-function* records(events: readonly IngestEvent[]): Generator<EventData> {
-  for (const event of events) {
-    const body = bodyBytes(event.body);
-    const system: Record<string, Property> = { 'x-opt-enqueued-time': { long: event.enqueuedMs } };
-    if (event.partitionKey !== undefined) system['x-opt-partition-key'] = { string: event.partitionKey };
-    for (const [name, value] of Object.entries(event.systemProperties ?? EMPTY)) {
-      // The schema has no null here, and nothing is what an absent one says as well.
-      const property = toProperty(value);
-      if (property !== null) system[name] = property;
-    }
-    yield {
-      SequenceNumber: event.seq,
-      Offset: event.offset,
-      EnqueuedTimeUtc: captureTime(event.enqueuedMs),
-      SystemProperties: system,
-      Properties: event.properties ? mapProperties(event.properties) : EMPTY,
-      // avsc takes Buffers only.
-      Body: body === null ? null : { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength) },
-    };
-  }
-}
-
-function mapProperties(properties: Readonly<Record<string, unknown>>): Record<string, Property> {
-  return Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, toProperty(value)]));
-}
-
-/** As Event Hubs Capture types them; see `plainProperty`. */
-function toProperty(value: unknown): Property {
-  const plain = plainProperty(value);
-  if (plain === null) return null;
-  if (typeof plain === 'number') return Number.isSafeInteger(plain) ? { long: plain } : { double: plain };
-  if (typeof plain === 'bigint') return { long: plain };
-  return typeof plain === 'string' ? { string: plain } : { bytes: Buffer.from(plain) };
-}
-
 function toEvent(record: EventData): IngestEvent {
   const system = plain(record.SystemProperties);
   const exact = system['x-opt-enqueued-time'];
@@ -237,17 +165,6 @@ function plain(properties: Readonly<Record<string, Property | null>>): Record<st
       name,
       value === null ? null : (Object.values(value)[0] as unknown),
     ]),
-  );
-}
-
-/** Azure's form of a time: `8/31/2017 7:12:14 PM`. */
-function captureTime(ms: number): string {
-  const t = new Date(ms);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const hour = t.getUTCHours();
-  return (
-    `${t.getUTCMonth() + 1}/${t.getUTCDate()}/${t.getUTCFullYear()} ` +
-    `${hour % 12 || 12}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())} ${hour < 12 ? 'AM' : 'PM'}`
   );
 }
 

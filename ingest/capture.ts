@@ -7,18 +7,16 @@
 import type { ContainerName } from '../domain/blob-names.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import { readCapture, writeCapture } from './capture-file.ts';
-import { bodyBytes, type IngestEvent } from './event.ts';
-import { jsonText } from './json-text.ts';
+import { createCaptureBlocks } from './capture-blocks.ts';
+import { readCapture } from './capture-file.ts';
+import type { IngestEvent } from './event.ts';
 
 const CONTAINER: ContainerName = 'raw';
-/** Roughly what a waiting event costs in memory besides its body, bytes. */
-const EVENT_OVERHEAD = 400;
 
 export interface CaptureSettings {
   /** A file is closed when it has waited this long, ms. */
   readonly intervalMs: number;
-  /** A file is closed when its events take this many bytes in memory. */
+  /** A file is closed when its events take this many bytes, before they are deflated. */
   readonly maxBytes: number;
 }
 
@@ -62,16 +60,13 @@ export function createCaptureBuffer(
   capturedSeq: number,
 ): CaptureBuffer {
   const { blobs, folder, settings, now = Date.now } = deps;
-  let held: IngestEvent[] = [];
-  let bytes = 0;
+  const held = createCaptureBlocks();
   let seq = capturedSeq;
   let sinceMs = 0;
   let lastName = '';
 
   const take = (through: number): void => {
-    const at = held.findIndex((event) => event.seq > through);
-    held = at < 0 ? [] : held.slice(at);
-    bytes = held.reduce((sum, event) => sum + sizeOf(event), 0);
+    held.forget(through);
     seq = Math.max(seq, through);
     sinceMs = now();
   };
@@ -81,44 +76,34 @@ export function createCaptureBuffer(
       return seq;
     },
     get bytes() {
-      return bytes;
+      return held.bytes;
     },
     get events() {
-      return held.length;
+      return held.events;
     },
     add(event) {
       if (event.seq <= seq) return;
-      if (held.length === 0) sinceMs = now();
-      held.push(event);
-      bytes += sizeOf(event);
+      if (held.events === 0) sinceMs = now();
+      held.add(event);
       seq = event.seq;
     },
-    due: (nowMs) => held.length > 0 && (bytes >= settings.maxBytes || nowMs - sinceMs >= settings.intervalMs),
+    due: (nowMs) => held.events > 0 && (held.bytes >= settings.maxBytes || nowMs - sinceMs >= settings.intervalMs),
     async flush() {
-      const first = held[0];
-      if (!first) return undefined;
-      const through = held.length;
-      const body = await writeCapture(held.slice(0, through));
+      const { first, last, events } = held;
+      if (!first || !last) return undefined;
+      const body = await held.file();
       const plain = captureName(folder, first.enqueuedMs);
       for (const name of captureNames(folder, first, plain === lastName)) {
         if (await blobs.putIfAbsent(CONTAINER, name, body, 'avro/binary')) {
-          const last = held[through - 1]!;
           lastName = plain;
           take(last.seq);
-          return {
-            name,
-            firstSeq: first.seq,
-            lastSeq: last.seq,
-            lastOffset: last.offset,
-            events: through,
-            written: true,
-          };
+          return { name, firstSeq: first.seq, lastSeq: last.seq, lastOffset: last.offset, events, written: true };
         }
         const there = readable(await blobs.get(CONTAINER, name), name);
         const lastSeq = there.at(-1)?.seq ?? -1;
         // Another file of the same second, before this one: this one gets a name with its first number.
         if (there[0]?.seq !== first.seq || there[0].enqueuedMs !== first.enqueuedMs) continue;
-        const own = held.findLast((event) => event.seq <= lastSeq);
+        const lastOffset = held.offsetOf(lastSeq);
         take(lastSeq);
         return {
           name,
@@ -126,7 +111,7 @@ export function createCaptureBuffer(
           lastSeq,
           events: there.length,
           written: false,
-          ...(own?.seq === lastSeq ? { lastOffset: own.offset } : undefined),
+          ...(lastOffset === undefined ? undefined : { lastOffset }),
         };
       }
       throw new Error(
@@ -134,20 +119,6 @@ export function createCaptureBuffer(
       );
     },
   };
-}
-
-function sizeOf({ body, properties, systemProperties }: IngestEvent): number {
-  const bytes = body instanceof Uint8Array ? body.length : (bodyBytes(body)?.length ?? 0);
-  return bytes + sizeOfProperties(properties) + sizeOfProperties(systemProperties) + EVENT_OVERHEAD;
-}
-
-/** Nearly: a sender may put all of an event's megabyte there. */
-const sizeOfProperties = (properties: Readonly<Record<string, unknown>> = {}): number =>
-  Object.entries(properties).reduce((sum, [name, value]) => sum + name.length + sizeOfValue(value), 0);
-
-function sizeOfValue(value: unknown): number {
-  if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
-  return typeof value === 'object' && value !== null ? jsonText(value).length : 8;
 }
 
 /** What lies under a name that is taken; nothing where that is no capture file: then it is not ours. */
@@ -164,7 +135,11 @@ function readable(bytes: Uint8Array, name: string): readonly IngestEvent[] {
 const MORE_NAMES = 59;
 
 /** The names that a file may have, in order of preference. */
-function* captureNames(folder: string, first: IngestEvent, again: boolean): Generator<string> {
+function* captureNames(
+  folder: string,
+  first: { readonly seq: number; readonly enqueuedMs: number },
+  again: boolean,
+): Generator<string> {
   if (!again) yield captureName(folder, first.enqueuedMs);
   for (let s = 0; s <= MORE_NAMES; s++) yield captureName(folder, first.enqueuedMs + s * 1_000, first.seq);
 }
