@@ -35,7 +35,6 @@ const ONE_CHILD: ScoreBatchRequest = { ...A_CHILD_EACH, sensorsPerChild: SAMPLE_
 export const output = (context: Context): NodeJS.WriteStream => (context.json ? process.stderr : process.stdout);
 
 /** Backfills the schedule over `missing` and waits for its batches. */
-/** Backfills the schedule over `missing` and waits for its batches. */
 export async function scoreThrough(
   context: Context,
   missing: Period,
@@ -139,3 +138,5 @@ export async function lastBatches(context: Context): Promise<Batch[]> {
   const recent = await (await context.store()).listBatches({ schedule: SCHEDULE, limit: 4 });
   return recent.filter(hasEnded).sort((a, b) => a.toMs - b.toMs);
 }
+
+export const quarterBefore = (ms: number): number => Math.floor(ms / EVERY_MS) * EVERY_MS;

@@ -9,7 +9,7 @@ import { agreedOf } from '../../domain/challenge.ts';
 import type { BatchChallenge } from '../../verify/compare-releases.ts';
 import { healthCommand, type HealthView } from './health-data.ts';
 import { emptySection, renderPage, tableSection } from './layout.ts';
-import { frame, linksIn, type BatchPages } from './batch-pages.ts';
+import { frame, linksIn, type BatchPages } from './batch-frame.ts';
 
 const SIGNS = {
   flags_everything: ['Flag everything', '95% of the windows anomalous or more: the model does not fit'],

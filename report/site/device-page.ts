@@ -8,7 +8,7 @@ import { html, type Markup } from '../page/markup.ts';
 import { card } from '../page/devices.ts';
 import { faultMarks, heatNumbers, heatPanel, timeAxis } from '../page/heat.ts';
 import { nameOf, NO_SCRIPT, notes, section, tile, tiles } from '../page/parts.ts';
-import { batchFacts, batchName, batchTabs, limitNotes, type BatchPages } from './batch-pages.ts';
+import { batchFacts, batchName, batchTabs, limitNotes, type BatchPages } from './batch-frame.ts';
 import { CHART_KEYS, HEAT_KEYS, renderPage } from './layout.ts';
 import { deviceFile, toTop } from './paths.ts';
 

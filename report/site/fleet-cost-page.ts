@@ -4,7 +4,7 @@ import { html } from '../page/markup.ts';
 import { numberCell, row, tile, tiles } from '../page/parts.ts';
 import { formatCost } from './cost-data.ts';
 import { emptySection, meter, renderPage, tableSection } from './layout.ts';
-import { type FleetPages, tabs, periodLink } from './fleet-pages.ts';
+import { type FleetPages, tabs, periodLink } from './fleet-frame.ts';
 
 export function fleetCostPage({ batches, cost }: FleetPages): string {
   const frame = {
