@@ -5,7 +5,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { BatchDeps } from './deps.ts';
 import { messageOf } from '../domain/errors.ts';
-import { hasEnded, type Batch } from '../storage/store.ts';
+import { hasEnded, type Batch, type Store } from '../storage/store.ts';
 import { finishBatch } from './finish.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
@@ -30,6 +30,24 @@ export function workflowsEnd(client: Client, nowMs: () => number = Date.now): Wo
       return nowMs() - startedAtMs < UNKNOWN_MS ? undefined : 'lost';
     }
   };
+}
+
+/**
+ * What is so of a batch that is open on record although its workflow has ended: until it is closed, the record alone
+ * says that it runs. Undefined while the workflow runs, and where the batch was closed meanwhile. @throws as `endOf`
+ */
+export async function lostText(
+  store: Pick<Store, 'findBatch'>,
+  endOf: WorkflowsEnd,
+  batch: Batch,
+): Promise<string | undefined> {
+  const end = hasEnded(batch) ? undefined : await endOf(batch);
+  const now = end === undefined ? undefined : await store.findBatch(batch.id);
+  if (!now || hasEnded(now)) return undefined;
+  return (
+    `its workflow is ${end}, and nothing goes on with it. A control worker closes it on record within minutes; ` +
+    `\`fleetscore batch cancel ${batch.id}\` closes it at once`
+  );
 }
 
 /** Closes what is abandoned, and says which batches. One that cannot be closed now is left to the next round. */

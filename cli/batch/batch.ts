@@ -21,6 +21,7 @@ import { endedPeriod, periodOf } from '../frame/period.ts';
 import { requireRelease } from '../models/releases.ts';
 import { tell } from '../frame/terminal.ts';
 import { watchBatch } from './progress.ts';
+import { goneOr, refuseLost } from './lost.ts';
 import { findWaiting } from './waiting.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { requestOf, type RequestOptions } from './request-options.ts';
@@ -47,7 +48,9 @@ export async function redrive(
   options: RequestOptions & WaitOption & { readonly sensor?: readonly string[] },
   id: string,
 ): Promise<Output> {
-  const { fromMs, toMs } = await knownBatch(context, id);
+  const base = await knownBatch(context, id);
+  await refuseLost(context, base);
+  const { fromMs, toMs } = base;
   const again = options.sensor && (await Promise.all(options.sensor.map((name) => knownSensor(context, [name]))));
   const sensors = again === undefined ? {} : { sensors: again.map(sensorName) };
   return start(context, 'redrive', { fromMs, toMs }, { ...requestOf(options), redrive: id, ...sensors }, options);
@@ -182,6 +185,9 @@ async function steer(
   done: string,
   work: (handle: WorkflowHandle) => Promise<unknown>,
 ): Promise<Output> {
-  await work(await runningHandle(context, id));
+  const handle = await runningHandle(context, id);
+  await work(handle).catch((error: unknown) => {
+    throw goneOr(error, id);
+  });
   return { data: { batch: id, done }, text: `Batch ${id}: ${done}.` };
 }

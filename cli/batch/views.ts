@@ -102,6 +102,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const skipped = await allOutcomes(context, id, 'skipped');
   const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
   const link = context.uiLink(batch.workflowId, batch.runId);
+  const lost = hasEnded(batch) ? undefined : await (await import('./lost.ts')).lostBatch(context, batch);
   const challenge = await batchChallenge(store, batch);
   const alarms = hasEnded(batch) ? await alarmLines(store, [batch], Date.now()) : [];
   const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
@@ -109,7 +110,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     facts([
       ['Batch', batch.id],
       ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
-      ['Status', statusWord(batch.status)],
+      ['Status', `${statusWord(batch.status)}${lost === undefined ? '' : ` on record; ${lost}.`}`],
       ['Schedule', batch.schedule],
       ['Release', batch.release],
       ['Challenger', challenge?.text],
@@ -159,6 +160,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       failed: failed.map(outcomeData),
       skipped: skipped.map(outcomeData),
       webUi: link,
+      ...(lost === undefined ? {} : { lost }),
     },
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),

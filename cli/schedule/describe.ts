@@ -54,7 +54,12 @@ export async function describe(context: Context, name: string, { gaps = true } =
     ['Request', JSON.stringify(data.request)],
     ['Overlap', data.overlap],
     ['Catch-up', data.catchup],
-    ['Next (UTC)', times(data.next.slice(0, 3))],
+    [
+      'Next (UTC)',
+      data.paused
+        ? `none while it is paused: fleetscore schedule resume ${shellWord(name)}`
+        : times(data.next.slice(0, 3)),
+    ],
     [
       'Recent',
       data.recent
@@ -86,7 +91,8 @@ function describeData(name: string, { description: d, seen, request }: Described
     taskQueue: d.action.type === 'startWorkflow' ? d.action.taskQueue : CONTROL_QUEUE,
     overlap: (d.policies.overlap ?? 'unspecified').toLowerCase(),
     catchup: formatDuration(d.policies.catchupWindow),
-    next: d.info.nextActionTimes.map((time) => time.toISOString()),
+    // As in `schedule list`: those of a paused schedule do not come.
+    next: d.state.paused ? [] : d.info.nextActionTimes.map((time) => time.toISOString()),
     recent: d.info.recentActions.map((recent) => ({
       workflowId: recent.action.type === 'startWorkflow' ? recent.action.workflow.workflowId : '',
       scheduledAt: recent.scheduledAt.toISOString(),

@@ -23,7 +23,8 @@ export async function list(context: Context): Promise<Output> {
         name: entry.scheduleId,
         paused: entry.state.paused,
         note: entry.state.note ?? '',
-        next: entry.info.nextActionTimes[0]?.toISOString() ?? null,
+        // Temporal goes on to compute times while a schedule is paused: none of them starts a batch.
+        next: entry.state.paused ? null : (entry.info.nextActionTimes[0]?.toISOString() ?? null),
         last: lastOf((await store.listBatches({ schedule: entry.scheduleId, limit: 1 }))[0]),
       });
     }

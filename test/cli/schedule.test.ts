@@ -61,11 +61,21 @@ test('a backfill of an hour through a schedule of 15 minutes scores its four qua
 test('pause, resume, trigger, list and delete', async () => {
   expect((await stack.cli('schedule', 'resume', 'plant')).stdout).toMatch(/^Schedule plant resumed\.\n/);
   await untilListed(['plant, resumed']);
+  const next = async (): Promise<unknown> =>
+    ((await stack.cli('schedule', 'list', '--json')).json() as { name: string; next: string | null }[]).find(
+      ({ name }) => name === 'plant',
+    )?.next;
+  expect(await next()).toEqual(expect.any(String));
   expect((await stack.cli('schedule', 'pause', 'plant', '--note', 'holiday')).code).toBe(0);
   expect((await stack.cli('schedule', 'describe', 'plant', '--json')).json()).toMatchObject({
     paused: true,
     note: 'holiday',
+    next: [],
   });
+  expect((await stack.cli('schedule', 'describe', 'plant')).stdout).toMatch(
+    /Next \(UTC\): +none while it is paused: fleetscore schedule resume plant/,
+  );
+  await until(async () => (await next()) === null);
   expect((await stack.cli('schedule', 'trigger', 'plant')).code).toBe(0);
   await batchesOf('plant', 5);
   expect((await stack.cli('schedule', 'delete', 'plant')).code).toBe(0);

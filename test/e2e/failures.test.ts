@@ -242,6 +242,17 @@ test('a batch that waits for its readings, and one whose workflow was terminated
     startedAtMs: Date.now(),
   });
   await gone.terminate('by hand');
+  // The record says that it runs, until a control worker closes it: what is so is asked of Temporal.
+  const open = await stack.cli('batch', 'show', batch.id);
+  expect(open.stdout).toMatch(/Status: +running on record; its workflow is terminated, and nothing goes on with it\./);
+  expect((await stack.cli('batch', 'show', batch.id, '--json')).json()).toMatchObject({
+    status: 'running',
+    lost: expect.stringContaining('terminated'),
+  });
+  const redriven = await stack.cli('batch', 'redrive', batch.id);
+  expect([redriven.code, redriven.stderr]).toEqual([1, expect.stringContaining('its workflow is terminated')]);
+  const paused = await stack.cli('batch', 'pause', batch.id);
+  expect([paused.code, paused.stderr]).toEqual([1, expect.stringContaining('closes it within')]);
   const cancelled = await stack.cli('batch', 'cancel', batch.id, '--json');
   expect(cancelled.json()).toMatchObject({ status: 'cancelled', planned: 4, counts: { cancelled: 4, scored: 0 } });
 }, 120_000);

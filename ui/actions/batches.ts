@@ -1,6 +1,7 @@
 /** Actions on batches and schedules: the same calls as those of the command line, and the same refusals. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { lostText, workflowsEnd, type WorkflowsEnd } from '../../batches/abandoned.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { backfillSchedule } from '../../connect/schedules.ts';
 import { startBatch } from '../../connect/start-batch.ts';
@@ -27,9 +28,26 @@ async function openBatch(app: App, id: string): Promise<Batch> {
   throw new FleetscoreError('BATCH_ENDED', `batch ${id} has ended already (${batch.status}).`);
 }
 
+async function steered(app: App, id: string, work: (handle: WorkflowHandle) => Promise<unknown>): Promise<void> {
+  const { workflowId, runId } = await openBatch(app, id);
+  try {
+    await work((await app.deps.client()).workflow.getHandle(workflowId, runId));
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    throw new FleetscoreError(
+      'BATCH_ENDED',
+      `the workflow of batch ${id} is gone: fleetscore batch cancel ${id} closes its record.`,
+      { cause: error },
+    );
+  }
+}
+
 const VERBS: Readonly<Record<string, (app: App, id: string) => Promise<string>>> = {
   async redrive(app, id) {
     const base = await batchOf(app, id);
+    const endOf: WorkflowsEnd = async (batch) => workflowsEnd(await app.deps.client())(batch);
+    const lost = await lostText(await app.deps.store(), endOf, base);
+    if (lost !== undefined) throw new FleetscoreError('BATCH_RUNNING', `batch ${id} is not closed yet: ${lost}.`);
     const { fromMs, toMs } = base;
     await checkSelection(await app.deps.store(), { redrive: id, fromMs, toMs });
     const started = await startBatch(await app.deps.client(), 'redrive', base, { redrive: id });
@@ -39,27 +57,15 @@ const VERBS: Readonly<Record<string, (app: App, id: string) => Promise<string>>>
     );
   },
   async pause(app, id) {
-    const { workflowId, runId } = await openBatch(app, id);
-    await (await app.deps.client()).workflow.getHandle(workflowId, runId).executeUpdate(pauseUpdate);
+    await steered(app, id, (handle) => handle.executeUpdate(pauseUpdate));
     return `batch ${id} starts nothing more until it is resumed`;
   },
   async resume(app, id) {
-    const { workflowId, runId } = await openBatch(app, id);
-    await (await app.deps.client()).workflow.getHandle(workflowId, runId).executeUpdate(resumeUpdate);
+    await steered(app, id, (handle) => handle.executeUpdate(resumeUpdate));
     return `batch ${id} goes on`;
   },
   async cancel(app, id) {
-    const { workflowId, runId } = await openBatch(app, id);
-    try {
-      await (await app.deps.client()).workflow.getHandle(workflowId, runId).cancel();
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-      throw new FleetscoreError(
-        'BATCH_ENDED',
-        `the workflow of batch ${id} is gone: fleetscore batch cancel ${id} closes its record.`,
-        { cause: error },
-      );
-    }
+    await steered(app, id, (handle) => handle.cancel());
     return `batch ${id} ends; sensors that are not scored yet are recorded as cancelled`;
   },
 };

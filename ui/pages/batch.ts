@@ -2,6 +2,7 @@
  * One batch: how far it is, what it came to, which sensors failed and why; actions, and the way to Temporal's Web UI.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { lostText, workflowsEnd } from '../../batches/abandoned.ts';
 import { ask } from '../../domain/answer.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { collectBatchData, renderReport } from '../../report/index.ts';
@@ -41,6 +42,7 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
   const store = await app.deps.store();
   const counts = running ? await countsOf(app, batch) : batch.counts;
   const progress = running ? (await ask(() => progressIn(app, batch))).value : undefined;
+  const lost = running ? (await ask(() => lostIn(app, batch))).value : undefined;
   const link = app.deps.workflowPage(batch.workflowId, batch.runId);
   const [before, after] = await neighbours(app, batch);
   const failed = counts.failed > 0 ? await store.listOutcomes(batch.id, { status: 'failed', limit: MOST_FAILED }) : [];
@@ -60,7 +62,7 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
         ${before && html`<a href="${batchHref(before.id)}" rel="prev">← Batch before</a>`}<span class="gap"></span>
         ${after && html`<a href="${batchHref(after.id)}" rel="next">Batch after →</a>`}
       </nav>
-      <div id="state" data-part>${stateOf(batch, counts, progress, app.deps.now())}</div>
+      <div id="state" data-part>${stateOf(batch, counts, progress, app.deps.now(), lost)}</div>
       <div id="act" data-part>${actions(app, batch, progress, link)}</div>`,
     body: html`
       ${renewed.length > 0 && renewedSection(renewed)}
@@ -104,7 +106,16 @@ async function neighbours({ look }: App, batch: Batch): Promise<readonly [Batch 
   return at < 0 ? [undefined, undefined] : [all[at - 1], all[at + 1]];
 }
 
-function stateOf(batch: Batch, counts: Batch['counts'], progress: BatchProgress | undefined, nowMs: number): Markup {
+const lostIn = async ({ deps }: App, batch: Batch): Promise<string | undefined> =>
+  lostText(await deps.store(), workflowsEnd(await deps.client()), batch);
+
+function stateOf(
+  batch: Batch,
+  counts: Batch['counts'],
+  progress: BatchProgress | undefined,
+  nowMs: number,
+  lost: string | undefined,
+): Markup {
   const { status, planned, release, schedule, kind, supersedes, startedAtMs, finishedAtMs } = batch;
   return html`
     <div class="facts">
@@ -117,6 +128,7 @@ function stateOf(batch: Batch, counts: Batch['counts'], progress: BatchProgress 
       ${schedule !== undefined && html`<span>Schedule <b>${schedule}</b></span>`}
       <span>Started ${time(startedAtMs, 'second')}, ${finishedAtMs === undefined ? `for ${formatMs(nowMs - startedAtMs)}` : html`took <b>${formatMs(finishedAtMs - startedAtMs)}</b>`}</span>
     </div>
+    ${lost !== undefined && html`<p class="notes">Not running: ${lost}.</p>`}
     ${batch.message !== undefined && html`<p class="notes">${batch.class !== undefined && html`${code(batch.class)}: `}${batch.message}</p>`}
     ${tiles(
       tile('Scored', formatCount(counts.scored), `of ${formatNumberOf(planned, 'sensor')}`),

@@ -88,7 +88,7 @@ async function retirementOf({ deps }: App, { id }: Sensor): Promise<Retirement |
 
 const retiredNote = ({ atMs, by, comment }: Retirement): Markup => html`
   <div class="panel none">
-    <b>Out of service</b> since ${time(atMs, 'full')}, by ${by}${comment !== '' && `: ${comment}`}.
+    <b>Out of service</b> since ${time(atMs, 'full')}, by ${by}${comment !== '' && `: ${comment}`}.${' '}
     Batches leave it out: ${code('fleetscore sensors restore')} takes it back.
   </div>`;
 
