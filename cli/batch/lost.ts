@@ -29,8 +29,8 @@ export function goneOr(error: unknown, id: string): unknown {
   if (!(error instanceof WorkflowNotFoundError)) return error;
   return new FleetscoreError(
     'BATCH_ENDED',
-    `the workflow of batch ${id} has ended. Where the batch is still open on record, a control worker closes it within ` +
-      `minutes, and \`fleetscore batch cancel ${id}\` at once.`,
+    `the workflow of batch ${id} has ended. Where the batch is still open on record, a control worker closes it ` +
+      `within minutes, and \`fleetscore batch cancel ${id}\` at once.`,
     { cause: error },
   );
 }

@@ -3,6 +3,7 @@ import { closest, didYouMean } from '../../domain/closest.ts';
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
 import { FAILURE_REMEDIES } from '../../domain/failure-remedies.ts';
+import { defined } from '../../domain/defined.ts';
 import { decided } from '../../domain/outcome.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
@@ -102,7 +103,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const skipped = await allOutcomes(context, id, 'skipped');
   const causes = counts.failed > 0 ? await failureCauses(store, id) : [];
   const link = context.uiLink(batch.workflowId, batch.runId);
-  const lost = hasEnded(batch) ? undefined : await (await import('./lost.ts')).lostBatch(context, batch);
+  const lost = await (await import('./lost.ts')).lostBatch(context, batch);
   const challenge = await batchChallenge(store, batch);
   const alarms = hasEnded(batch) ? await alarmLines(store, [batch], Date.now()) : [];
   const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
@@ -110,7 +111,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     facts([
       ['Batch', batch.id],
       ['Period', `${when(batch.fromMs)} to ${when(batch.toMs)} UTC`],
-      ['Status', `${statusWord(batch.status)}${lost === undefined ? '' : ` on record; ${lost}.`}`],
+      ['Status', statusLine(batch, lost)],
       ['Schedule', batch.schedule],
       ['Release', batch.release],
       ['Challenger', challenge?.text],
@@ -160,12 +161,15 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       failed: failed.map(outcomeData),
       skipped: skipped.map(outcomeData),
       webUi: link,
-      ...(lost === undefined ? {} : { lost }),
+      ...defined({ lost }),
     },
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
 }
+
+const statusLine = ({ status }: Batch, lost: string | undefined): string =>
+  `${statusWord(status)}${lost === undefined ? '' : ` on record; ${lost}.`}`;
 
 function sensorsLine({ planned, status }: Batch, counts: Batch['counts']): string {
   const parts = [

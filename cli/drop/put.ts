@@ -9,6 +9,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { notTaken } from '../../domain/send-tally.ts';
 import { parseDuration } from '../../domain/time.ts';
 import { isIgnored } from '../../ingest/drop/candidates.ts';
+import { patternIn } from '../../ingest/files-in-folder.ts';
 import { formatNumberOf } from '../../report/format.ts';
 import { sameTag } from '../../storage/drop-box.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
@@ -79,6 +80,12 @@ function nameOf(file: string, folder: string | undefined): string {
 async function readable(file: string): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   if (found?.isFile() && found.size > 0) return;
+  if (found?.isDirectory())
+    throw new FleetscoreError(
+      'FILE_UNREADABLE',
+      `${file} is a folder. Name the files in it, for example ${await patternIn(file)}, with --folder where they ` +
+        'are to lie in one.',
+    );
   const why = found?.isFile() ? 'it is empty' : 'there is no such file';
   throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be put there: ${why}.`);
 }

@@ -5,6 +5,7 @@
 import { globMatches } from '../../domain/glob.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { sensorName, type Sensor } from '../../domain/sensor.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { HOUR_MS, isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
 import type { Store } from '../../storage/store.ts';
@@ -64,9 +65,6 @@ const names = (sensors: readonly Sensor[]): string => {
   const more = sensors.length - NAMED;
   return `${sensors.slice(0, NAMED).map(sensorName).join(', ')}${more > 0 ? ` and ${formatCount(more)} more` : ''}`;
 };
-
-const quoted = (words: readonly string[]): string =>
-  words.map((word) => (/^[\w./%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`)).join(' ');
 
 /** Those whose ids are named, and the others. */
 function parted(sensors: readonly Sensor[], ids: readonly number[]): readonly [Sensor[], Sensor[]] {
@@ -145,7 +143,9 @@ export async function retire(context: Context, options: ChangeOptions, words: re
           ]
         : []),
       ...(dryRun ? ['Nothing was changed.'] : []),
-      ...(dryRun || changed.length === 0 ? [] : [`Back into service: fleetscore sensors restore ${quoted(words)}`]),
+      ...(dryRun || changed.length === 0
+        ? []
+        : [`Back into service: fleetscore sensors restore ${words.map(shellWord).join(' ')}`]),
     ].join('\n'),
   };
 }

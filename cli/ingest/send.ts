@@ -22,6 +22,7 @@ import {
   type ReadingFacts,
   type SendResult,
 } from '../../ingest/send.ts';
+import { patternIn } from '../../ingest/files-in-folder.ts';
 import { INGEST_DEFAULTS } from '../../ingest/settings.ts';
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { openProducer } from '../../connect/event-hubs.ts';
@@ -245,7 +246,7 @@ async function sizeOf(file: string): Promise<number> {
   if (found.isDirectory())
     throw new FleetscoreError(
       'FILE_UNREADABLE',
-      `${file} is a folder. Name the files in it, for example ${file.replace(/\/$/, '')}/*.csv.`,
+      `${file} is a folder. Name the files in it, for example ${await patternIn(file)}.`,
     );
   return found.size;
 }
