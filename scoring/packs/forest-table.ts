@@ -13,25 +13,18 @@ import {
   type OnnxTensor,
   tensorOf,
 } from '../onnx-proto.ts';
+import { depthNodes, depthTensors, type Arithmetic, numberNames, scoreNodes } from './forest-scores.ts';
 import type { Trees } from './forest-trees.ts';
 import type { PackLimits, PackTable } from './fuser.ts';
 import { PACK_PORTS, packPorts } from './pack-format.ts';
-import type { Scaling } from './probe-rows.ts';
+import { probeRows, type Scaling, some } from './probe-rows.ts';
 
 export interface Forest {
   readonly width: number;
   readonly scaling: readonly Scaling[];
   readonly trees: Trees;
-  /** Depths of trees without a split, all together. */
-  readonly constant: number;
-  /** What the sum of the depths is divided by. */
-  readonly divisor: number;
-  /** scikit-learn's `offset_`. */
-  readonly offset: number;
-  /** Whether its scores are PyOD's, which rise with how odd a row is, or scikit-learn's, which fall. */
-  readonly isPyod: boolean;
-  /** Scores above it, of PyOD, or below it, of scikit-learn, are anomalies. */
-  readonly limit: number;
+  /** From the leaves of a row to its score. */
+  readonly arithmetic: Arithmetic;
 }
 
 /** Distinct leaves of a pack: numbered in 16 bits. */
@@ -69,30 +62,34 @@ function bytesOf({ width, trees }: Forest): number {
 }
 
 /** Numbers of a forest that are not in its trees, in the order of their columns. */
-const numbersOf = ({ scaling, constant, divisor, offset, limit }: Forest): number[] => [
-  ...scaling.flatMap(({ values }) => [...values]),
-  constant,
-  divisor,
-  offset,
-  limit,
-];
+function numbersOf({ scaling, arithmetic }: Forest): number[] {
+  const { numbers }: { readonly numbers: Readonly<Record<string, number>> } = arithmetic;
+  return [...scaling.flatMap(({ values }) => [...values]), ...numberNames(arithmetic).map((name) => numbers[name]!)];
+}
 
 function graphOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>): OnnxGraph {
-  const [{ width, scaling, trees, isPyod }] = forests as readonly [Forest, ...Forest[]];
+  const [{ width, scaling, trees, arithmetic }] = forests as readonly [Forest, ...Forest[]];
   const scaled = scaling.map((_, i) => `scaling_${i}`);
+  const isSingle = arithmetic.type === 'single';
+  const input = isSingle ? 'single_features' : PACK_PORTS.features;
   return {
     name: 'pack',
     node: [
       node('Gather', ['numbers', PACK_PORTS.index], ['gathered'], { axis: 0 }),
       node('Unsqueeze', ['gathered', 'axis_1'], ['parameters']),
-      node('Split', ['parameters', 'widths'], [...scaled, 'constant', 'divisor', 'offset', 'limit'], { axis: 2 }),
-      ...scaling.map(({ op }, i) =>
-        node(op, [i === 0 ? PACK_PORTS.features : `scaled_${i - 1}`, `scaling_${i}`], [`scaled_${i}`]),
-      ),
-      ...walkNodes(scaling.length === 0 ? PACK_PORTS.features : `scaled_${scaling.length - 1}`, width, trees.steps),
-      ...scoreNodes(isPyod),
+      node('Split', ['parameters', 'widths'], [...scaled, ...numberNames(arithmetic)], { axis: 2 }),
+      ...(isSingle ? [node('Cast', [PACK_PORTS.features], [input], { to: DATA_TYPE.float })] : []),
+      ...scaling.map(({ op }, i) => node(op, [i === 0 ? input : `scaled_${i - 1}`, `scaling_${i}`], [`scaled_${i}`])),
+      ...walkNodes(scaling.length === 0 ? input : `scaled_${scaling.length - 1}`, width, trees.steps),
+      ...depthNodes(arithmetic),
+      ...sumNodes(),
+      ...scoreNodes(arithmetic, 'sum_of_trees'),
     ],
-    initializer: [...tablesOf(forests, codes), ...constantsOf(width, scaling.length, trees.roots.length)],
+    initializer: [
+      ...tablesOf(forests, codes),
+      ...depthTensors(arithmetic, [...codes.keys()]),
+      ...constantsOf(forests[0]!),
+    ],
     ...packPorts(width),
   };
 }
@@ -157,8 +154,8 @@ function walkNodes(features: string, width: number, steps: number): OnnxNode[] {
   return nodes;
 }
 
-/** From leaves to scores and labels, with the operators of the single model. */
-function scoreNodes(isPyod: boolean): OnnxNode[] {
+/** From the leaf of each walk to `sum_of_trees` [M, R, 1], the sum of its depths in the order of the trees. */
+function sumNodes(): OnnxNode[] {
   return [
     node('GatherElements', ['leaves', 'leaf'], ['depth'], { axis: 0 }),
     node('Reshape', ['depth', 'a_row_each'], ['depths']),
@@ -166,18 +163,6 @@ function scoreNodes(isPyod: boolean): OnnxNode[] {
     node('Gather', ['sums', 'last_tree'], ['sum'], { axis: 0 }),
     node('Concat', ['shape', 'one'], ['column'], { axis: 0 }),
     node('Reshape', ['sum', 'column'], ['sum_of_trees']),
-    node('Add', ['sum_of_trees', 'constant'], ['sum_of_all']),
-    node('Div', ['sum_of_all', 'divisor'], ['mean_depth']),
-    node('Neg', ['mean_depth'], ['exponent']),
-    node('Pow', ['two', 'exponent'], ['oddness']),
-    node('Neg', ['oddness'], ['evenness']),
-    node('Sub', ['evenness', 'offset'], ['decision']),
-    ...(isPyod
-      ? [node('Neg', ['decision'], ['score_column']), node('Greater', ['score_column', 'limit'], ['is_anomaly'])]
-      : [node('Identity', ['decision'], ['score_column']), node('Less', ['decision', 'limit'], ['is_anomaly'])]),
-    node('Squeeze', ['score_column', 'axis_2'], [PACK_PORTS.scores]),
-    node('Cast', ['is_anomaly'], ['anomaly_column'], { to: DATA_TYPE.uint8 }),
-    node('Squeeze', ['anomaly_column', 'axis_2'], [PACK_PORTS.anomaly]),
   ];
 }
 
@@ -204,14 +189,19 @@ function tablesOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>
     ...(forests[0]!.width > 1 ? [tensorOf('features_of_nodes', [nodes], features)] : []),
     tensorOf('children', [2 * nodes], children),
     tensorOf('roots', [forests.length, treeCount], roots),
-    tensorOf('leaves', [codes.size], Float64Array.from(codes.keys())),
-    tensorOf('numbers', [forests.length, numbers[0]!.length], Float64Array.from(numbers.flat())),
+    tensorOf(
+      'numbers',
+      [forests.length, numbers[0]!.length],
+      forests[0]!.arithmetic.type === 'single' ? Float32Array.from(numbers.flat()) : Float64Array.from(numbers.flat()),
+    ),
   ];
 }
 
-function constantsOf(width: number, scalings: number, treeCount: number): OnnxTensor[] {
+function constantsOf({ width, scaling, trees, arithmetic }: Forest): OnnxTensor[] {
+  const treeCount = trees.roots.length;
+  const widths = [...scaling.map(() => width), ...numberNames(arithmetic).map(() => 1)];
   return [
-    int64Tensor('widths', [scalings + 4], [...Array.from({ length: scalings }, () => width), 1, 1, 1, 1]),
+    int64Tensor('widths', [widths.length], widths),
     int64Tensor('axis_1', [1], [1]),
     int64Tensor('axis_2', [1], [2]),
     int64Tensor('flat', [1], [-1]),
@@ -222,6 +212,20 @@ function constantsOf(width: number, scalings: number, treeCount: number): OnnxTe
     int64Tensor('first_axis', [], [0]),
     int64Tensor('last_tree', [], [treeCount - 1]),
     tensorOf('infinity', [], Float32Array.of(Number.POSITIVE_INFINITY)),
-    tensorOf('two', [1], Float64Array.of(2)),
   ];
 }
+
+const PROBES = 24;
+
+/** Rows at the splits of the trees, of each feature. */
+export function forestProbes({ width, scaling, trees }: Forest): Float64Array {
+  const splits = Array.from({ length: width }, (_, f) => {
+    const own = [...trees.splits].filter((split, at) => trees.features[at] === f && !Number.isNaN(split));
+    return own.length > 0 ? some(own, PROBES) : [f];
+  });
+  return probeRows(scaling, splits);
+}
+
+/** Forests of one shape share a pack. */
+export const forestShape = ({ scaling, trees, arithmetic }: Forest): string =>
+  JSON.stringify([scaling.map(({ op }) => op), trees.roots.length, trees.steps, { ...arithmetic, numbers: 0 }]);

@@ -29,8 +29,9 @@ const MOST = 32_767;
 const MOST_STEPS = 32;
 const MOST_FEATURES = 255;
 
-/** The attributes of an ensemble as scoring/python/forest.py writes them; any other is not read here. */
-interface Ensemble {
+/** Trees as ONNX has them: nodes that split and leaves are numbered apart, over all trees. */
+export interface Ensemble {
+  /** First node of each tree; of one without a split `~leaf`. */
   readonly roots: readonly number[];
   readonly features: readonly number[];
   readonly splits: Float64Array;
@@ -43,12 +44,20 @@ interface Side {
   readonly isLeaf: readonly number[];
 }
 
-/** @param width columns of the input. Undefined: not of this form, damaged, or too large for it */
+/**
+ * The trees of an ensemble as scoring/python/forest.py writes it.
+ * @param width columns of the input. Undefined: not of this form, damaged, or too large for it
+ */
 export function readTrees(node: OnnxNode, width: number): Trees | undefined {
   const ensemble = readEnsemble(node);
-  if (!ensemble || width > MOST_FEATURES || !isSound(ensemble, width)) return undefined;
+  return ensemble?.roots.every((root) => root >= 0) ? treesOf(ensemble, width) : undefined;
+}
+
+/** @param width columns of the input. Undefined: damaged, without a split, or too large for this form */
+export function treesOf(ensemble: Ensemble, width: number): Trees | undefined {
+  if (width > MOST_FEATURES || !isSound(ensemble, width)) return undefined;
   const steps = depthOf(ensemble);
-  if (steps === undefined || steps > MOST_STEPS) return undefined;
+  if (steps === undefined || steps === 0 || steps > MOST_STEPS) return undefined;
   const codes = new Map<number, number>();
   for (const weight of ensemble.weights) if (!codes.has(weight)) codes.set(weight, codes.size);
   const nodes: Nodes = { splits: [], features: [], children: [] };
@@ -56,7 +65,7 @@ export function readTrees(node: OnnxNode, width: number): Trees | undefined {
   for (const root of ensemble.roots) {
     const first = nodes.splits.length;
     roots.push(first);
-    layOut(ensemble, root, steps, codes, nodes);
+    layOut(ensemble, root < 0 ? ~codes.get(ensemble.weights[~root]!)! : root, steps, codes, nodes);
     if (nodes.splits.length - first > MOST) return undefined;
   }
   if (codes.size > MOST) return undefined;
@@ -76,7 +85,7 @@ interface Nodes {
   readonly children: number[];
 }
 
-/** Appends the nodes of one tree, level by level. */
+/** Appends the nodes of one tree, level by level. @param root a node, or `~code` of a leaf */
 function layOut(ensemble: Ensemble, root: number, steps: number, codes: Map<number, number>, to: Nodes): void {
   const { splits, features, sides, weights } = ensemble;
   /** Nodes of the ensemble, or ~code of a leaf that is waited for. */
@@ -117,7 +126,7 @@ function layOut(ensemble: Ensemble, root: number, steps: number, codes: Map<numb
 
 /** Steps to the deepest leaf; undefined where the nodes are no trees. */
 function depthOf({ roots, sides, splits }: Ensemble): number | undefined {
-  let level: number[] = [...roots];
+  let level = roots.filter((root) => root >= 0);
   let seen = 0;
   for (let depth = 0; ; depth++) {
     if (level.length === 0) return depth;
@@ -147,7 +156,7 @@ function isSound({ roots, features, splits, sides, weights }: Ensemble, width: n
   return (
     roots.length > 0 &&
     features.length === count &&
-    roots.every((root) => root >= 0 && root < count) &&
+    roots.every((root) => root < count && ~root < weights.length) &&
     features.every((feature) => feature >= 0 && feature < width) &&
     splits.every(Number.isFinite) &&
     weights.every(Number.isFinite) &&

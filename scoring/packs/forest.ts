@@ -4,11 +4,11 @@
  * gives the very scores of the single model where it adds them in the same order.
  */
 import { DATA_TYPE, type OnnxModel } from '../onnx-proto.ts';
-import { type Forest, forestTable } from './forest-table.ts';
+import { type Forest, forestProbes, forestShape, forestTable } from './forest-table.ts';
 import { readTrees } from './forest-trees.ts';
 import type { Fuser } from './fuser.ts';
 import { finiteDoubles, type GraphMatch, type GraphPattern, inputWidth, matchGraph, type Step } from './match-graph.ts';
-import { probeRows, type Scaling, SCALING, some } from './probe-rows.ts';
+import { type Scaling, SCALING } from './probe-rows.ts';
 
 const FOREST = 'isolation-forest';
 
@@ -82,25 +82,18 @@ function forestOf(
   const trees = readTrees(match.nodes[at]!, width);
   if (!trees || constant === undefined || divisor === undefined || offset === undefined || limit === undefined)
     return undefined;
-  return { width, scaling, trees, constant, divisor, offset, isPyod, limit };
-}
-
-const PROBES = 24;
-
-/** Rows at the splits of the trees, of each feature. */
-function probes({ width, scaling, trees }: Forest): Float64Array {
-  const splits = Array.from({ length: width }, (_, f) => {
-    const own = [...trees.splits].filter((split, at) => trees.features[at] === f && !Number.isNaN(split));
-    return own.length > 0 ? some(own, PROBES) : [f];
-  });
-  return probeRows(scaling, splits);
+  return {
+    width,
+    scaling,
+    trees,
+    arithmetic: { type: 'double', isPyod, numbers: { constant, divisor, offset, limit } },
+  };
 }
 
 export const forest: Fuser<Forest> = {
   kind: FOREST,
   recognise,
-  shape: ({ scaling, trees, isPyod }) =>
-    JSON.stringify([scaling.map(({ op }) => op), trees.roots.length, trees.steps, isPyod]),
+  shape: forestShape,
   table: forestTable,
-  probes,
+  probes: forestProbes,
 };

@@ -1,5 +1,6 @@
 /** The kinds of models that are fused into packs. A new kind is a file beside this one and a line here. */
 import type { OnnxModel } from '../onnx-proto.ts';
+import { exportedForest } from './exported-forest.ts';
 import { forest } from './forest.ts';
 import type { Fusable, Fuser } from './fuser.ts';
 import { network } from './network.ts';
@@ -21,6 +22,7 @@ export function fusable(model: OnnxModel): Fusable | undefined {
     attempt(scalerOcsvmRbf, model) ??
     attempt(zScore, model) ??
     attempt(forest, model) ??
+    attempt(exportedForest, model) ??
     attempt(rowwise, model) ??
     attempt(network, model)
   );

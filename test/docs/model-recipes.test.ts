@@ -60,6 +60,13 @@ test('models that the recipes make are taken, and say what their libraries say',
       );
       expect(Math.max(...scores.map((score, i) => Math.abs(score - got.score[i]!)))).toBeLessThan(NEAR);
     }
+    // What skl2onnx really writes for a forest is packed, and says the same to the last bit.
+    const forest = readFileSync(join(out, 'forest.onnx'));
+    const values = Float64Array.from(said['forest.onnx']!.rows.flat());
+    const pack = (await runner.packOf(forest, 3, 2))!;
+    expect(pack.kind).toBe('isolation-forest-skl2onnx');
+    const inPack = await runner.packed(pack, new Int32Array(values.length / 3).fill(1), values);
+    expect(inPack).toEqual(await runner.alone(forest, values, 3));
   } finally {
     await threads.close();
     await runner.close();

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { decodeModel, type OnnxNode } from '../../scoring/onnx-proto.ts';
 import { singleUpTo } from '../../scoring/packs/forest-trees.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
+import { type ExportedParameters, exportedForestBytes, type ExportedTree } from './exported-models.ts';
 import { sha256Of } from './fleet.ts';
 import { type ForestParameters, forestBytes, type Tree } from './forest-models.ts';
 import { expectEqual, packsOf } from './packing.ts';
@@ -115,6 +116,117 @@ test('a pack of forests gives the labels and the very scores of each, for any tr
     { numRuns: 40 },
   );
 }, 120_000);
+
+function exportedTreeOf(width: number): fc.Arbitrary<ExportedTree> {
+  const feature = fc.integer({ min: 0, max: width - 1 });
+  // In single precision, as skl2onnx writes them.
+  const single = fc.oneof(rounded, fc.float({ min: -40, max: 40, noNaN: true }));
+  const leaf = fc.record({ rows: fc.integer({ min: 1, max: 3000 }) });
+  const { tree } = fc.letrec<{ tree: ExportedTree; inner: ExportedTree }>((tie) => ({
+    tree: fc.oneof({ maxDepth: 5, depthSize: 'small' }, leaf, tie('inner')),
+    inner: fc.record({ feature, split: single, sides: fc.tuple(tie('tree'), tie('tree')) }),
+  }));
+  return tree;
+}
+
+const exportedForests = fc
+  .record({
+    width: fc.integer({ min: 1, max: 5 }),
+    trees: fc.integer({ min: 1, max: 9 }),
+    scaler: fc.constantFrom(undefined, 'Scaler' as const, 'MinMaxScaler' as const),
+    isByColumn: fc.boolean(),
+  })
+  .chain(({ width, trees, scaler, isByColumn }) =>
+    fc.record({
+      width: fc.constant(width),
+      list: fc.array(
+        fc.record({
+          width: fc.constant(width),
+          trees: fc.array(exportedTreeOf(width), { minLength: trees, maxLength: trees }),
+          scaler: fc.constant(scaler),
+          by: perFeature(width, 0.01, 9).map((values) => [...values]),
+          less: perFeature(width, -50, 50).map((values) => [...values]),
+          divisor: fc.double({ min: 0.5, max: 900, noNaN: true }),
+          offset: fc.double({ min: 0, max: 0.9, noNaN: true }),
+          isByColumn: fc.constant(isByColumn && width > 1),
+        }),
+        { minLength: 1, maxLength: 6 },
+      ),
+      readings: fc.array(
+        fc.oneof(rounded, split, fc.constantFrom(Number.NaN, Infinity, -Infinity, Number.MAX_VALUE, -0, 5e-324)),
+        { minLength: width * 3, maxLength: width * 40 },
+      ),
+    }),
+  );
+
+const hasSplit = ({ trees }: { readonly trees: readonly ExportedTree[] }): boolean =>
+  trees.some((tree) => !('rows' in tree));
+
+test('a pack of forests that skl2onnx exported gives the labels and the very scores of each', async () => {
+  await fc.assert(
+    fc.asyncProperty(exportedForests, async ({ width, list, readings }) => {
+      const features = NAMES.slice(0, width);
+      // No two are the same model.
+      const bytes = list
+        .filter(hasSplit)
+        .map((p, i) => exportedForestBytes({ ...p, offset: p.offset + i / 997 } as ExportedParameters, features));
+      fc.pre(bytes.length > 0 && new Set(bytes.map(sha256Of)).size === bytes.length);
+      const rows = readings.slice(0, readings.length - (readings.length % width));
+      await expectEqual(
+        threads,
+        bytes,
+        features,
+        bytes.map((_, i) => rows.slice(0, Math.max(width, rows.length - i * width))),
+      );
+    }),
+    { numRuns: 30 },
+  );
+}, 120_000);
+
+const EXPORTED: ExportedParameters = {
+  width: 1,
+  trees: [
+    { feature: 0, split: 3, sides: [{ rows: 1 }, { feature: 0, split: 9, sides: [{ rows: 2 }, { rows: 30 }] }] },
+    { feature: 0, split: 4, sides: [{ rows: 2 }, { rows: 31 }] },
+  ],
+  divisor: 5,
+  offset: 0.6,
+};
+
+test('what is not quite a forest that skl2onnx exported is left alone', () => {
+  const kind = (change: (nodes: readonly OnnxNode[]) => readonly OnnxNode[], p = EXPORTED): string | undefined =>
+    fusable(decodeModel(exportedForestBytes(p, ['mean'], change)))?.fuser.kind;
+  expect(kind((nodes) => nodes)).toBe('isolation-forest-skl2onnx');
+  expect(kind((nodes) => nodes.toReversed())).toBe('isolation-forest-skl2onnx');
+  const attribute = (op: string, name: string, to: object) => (nodes: readonly OnnxNode[]) =>
+    nodes.map((each) =>
+      each.opType === op
+        ? { ...each, attribute: each.attribute!.map((one) => (one.name === name ? { ...one, ...to } : one)) }
+        : each,
+    );
+  const changed = (output: string, to: Partial<OnnxNode>) => (nodes: readonly OnnxNode[]) =>
+    nodes.map((each) => (each.output?.[0] === output ? { ...each, ...to } : each));
+  const of = 'TreeEnsembleRegressor';
+  const others = {
+    'a missing number that goes to the left': attribute(of, 'nodes_missing_value_tracks_true', { ints: [1, 0, 0] }),
+    'a transform of the sum': attribute(of, 'post_transform', { s: Buffer.from('LOGISTIC') }),
+    'several targets': attribute(of, 'n_targets', { i: 2 }),
+    'another comparison': attribute(of, 'nodes_modes', { strings: ['BRANCH_LT', 'LEAF', 'LEAF'].map(Buffer.from) }),
+    'a loop': attribute(of, 'nodes_truenodeids', { ints: [0, 0, 0] }),
+    'another name of an attribute': attribute(of, 'nodes_hitrates', { name: 'base_values' }),
+    'a leaf of which nothing is known': attribute('LabelEncoder', 'keys_int64s', { ints: [1, 7] }),
+    'trees that make a depth otherwise': changed('whole_1', { opType: 'Sub' }),
+    'a sum of something else': changed('sum', { input: ['depth_0', 'whole_1'] }),
+    'two trees in one depth': changed('path_1', { input: ['path_list_0', 'COLUMN'] }),
+    'another power': changed('odd', { input: ['ONE', 'exponent'] }),
+    'another limit': changed('anomaly', { input: ['scores', 'ONE'] }),
+    'labels the other way round': changed('taken', { input: ['is_anomaly', 'NORMAL'] }),
+    'columns along another axis': attribute('Gather', 'axis', { i: 0 }),
+  };
+  for (const [name, change] of Object.entries(others)) expect({ name, kind: kind(change) }).toEqual({ name });
+  const [leaf] = [{ rows: 7 }];
+  expect(kind((nodes) => nodes, { ...EXPORTED, trees: [leaf, leaf] })).toBeUndefined();
+});
 
 const ONE: ForestParameters = {
   width: 1,
