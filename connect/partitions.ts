@@ -1,6 +1,7 @@
 /** A look at the ends of a hub's partitions, with the rights of a reader and without reading an event. */
 import { EventHubConsumerClient, type EventHubConsumerClientOptions } from '@azure/event-hubs';
 import type { Config } from '../config.ts';
+import { noAnswer, patience } from '../domain/busy.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
 import { heedClose } from '../ingest/amqp/heed-close.ts';
 import { sourceName, type HubName } from '../ingest/event.ts';
@@ -18,15 +19,15 @@ export interface HubReader {
   close(): Promise<void>;
 }
 
-/** Longest wait for one answer of Event Hubs. */
+/** Longest wait for one answer of Event Hubs, where this machine is idle. */
 const ANSWER_MS = 5_000;
 /** Azure serves about 50 such requests a second. */
 const AT_ONCE = 8;
 
-const CLIENT: EventHubConsumerClientOptions = {
-  retryOptions: { maxRetries: 0, timeoutInMs: ANSWER_MS },
+const clientOptions = (): EventHubConsumerClientOptions => ({
+  retryOptions: { maxRetries: 0, timeoutInMs: patience(ANSWER_MS) },
   userAgent: 'fleetscore',
-};
+});
 
 /**
  * Looks at a hub without reading events, with the rights of a reader. Does not connect yet. @throws FleetscoreError
@@ -35,11 +36,12 @@ const CLIENT: EventHubConsumerClientOptions = {
 export function openHubReader(config: Config): HubReader {
   const { hub, consumerGroup, connection } = eventHubTarget(config);
   let client: EventHubConsumerClient;
+  const options = clientOptions();
   try {
     client =
       'connectionString' in connection
-        ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, CLIENT)
-        : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, CLIENT);
+        ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, options)
+        : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, options);
   } catch (error) {
     throw new FleetscoreError(
       'INVALID_CONFIG',
@@ -65,7 +67,8 @@ export function openHubReader(config: Config): HubReader {
     hub: name,
     source: sourceName(name, consumerGroup),
     async ends(partitions) {
-      const abortSignal = AbortSignal.timeout(ANSWER_MS);
+      const waitMs = patience(ANSWER_MS);
+      const abortSignal = AbortSignal.timeout(waitMs);
       try {
         const asked = partitions ?? (await client.getPartitionIds({ abortSignal }));
         const ends: HubEnd[] = [];
@@ -75,7 +78,7 @@ export function openHubReader(config: Config): HubReader {
           );
         return ends;
       } catch (error) {
-        const why = abortSignal.aborted ? `no answer within ${ANSWER_MS / 1000} s` : messageOf(error);
+        const why = abortSignal.aborted ? noAnswer(waitMs) : messageOf(error);
         throw new FleetscoreError(
           'EVENT_HUB_UNAVAILABLE',
           `event hub ${hub} of ${name.namespace} does not answer (${why}). ` +
@@ -85,7 +88,9 @@ export function openHubReader(config: Config): HubReader {
       }
     },
     createdMs: async () =>
-      (await client.getEventHubProperties({ abortSignal: AbortSignal.timeout(ANSWER_MS) })).createdOn.getTime(),
+      (
+        await client.getEventHubProperties({ abortSignal: AbortSignal.timeout(patience(ANSWER_MS)) })
+      ).createdOn.getTime(),
     close: () => client.close(),
   };
 }

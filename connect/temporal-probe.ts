@@ -6,6 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { patience } from '../domain/busy.ts';
 import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
 import { isLoopbackHost } from '../domain/loopback.ts';
@@ -47,7 +48,7 @@ const PREFACE = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ]);
 const SETTINGS = 4;
-/** Longest wait for the first bytes. */
+/** Longest wait for the first bytes, where this machine is idle. */
 const ANSWER_MS = 4_000;
 /** First byte of a TLS record that holds an alert (RFC 8446, section 5.1). */
 const ALERT = 0x15;
@@ -132,7 +133,7 @@ function ask(open: (ready: () => void) => Socket): Promise<Answer> {
       socket?.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(() => end({ kind: 'silent', connected }), ANSWER_MS);
+    const timer = setTimeout(() => end({ kind: 'silent', connected }), patience(ANSWER_MS));
     try {
       socket = open(() => {
         connected = true;

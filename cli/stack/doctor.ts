@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import type { Client } from '@temporalio/client';
 import pc from 'picocolors';
 import { keptTooShort, tooShortText } from '../../batches/kept-too-short.ts';
+import { inTime, patience } from '../../domain/busy.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
@@ -37,6 +38,7 @@ interface Finding {
   readonly text: string;
 }
 
+/** Longest wait for one part on an idle machine. */
 const ANSWER_MS = 10_000;
 
 export async function examine(context: Context): Promise<Output> {
@@ -93,17 +95,11 @@ interface Note {
 const note = (text: string): Note => ({ note: text });
 
 async function check(part: string, look: () => Promise<string | Note>): Promise<Finding> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS);
-  });
   try {
-    const found = await Promise.race([look(), late]);
+    const found = await inTime(look, patience(ANSWER_MS));
     return typeof found === 'string' ? { part, state: 'ok', text: found } : { part, state: 'note', text: found.note };
   } catch (error) {
     return { part, state: 'problem', text: messageOf(clientTrouble(error) ?? error) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -4,6 +4,7 @@ import { countMissed, findGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { countPollers } from '../../connect/task-queues.ts';
 import { stuckWorkflows } from '../../connect/workflow-problems.ts';
+import { patience } from '../../domain/busy.ts';
 import { ANSWER_MS, ask } from '../../domain/answer.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
@@ -75,7 +76,10 @@ export async function runningWorkflows(client: Client): Promise<Map<string, Batc
       );
     if (found.size >= 50) break;
   }
-  await Promise.race([Promise.all(asked), new Promise((resolve) => setTimeout(resolve, ANSWER_MS / 2).unref())]);
+  await Promise.race([
+    Promise.all(asked),
+    new Promise((resolve) => setTimeout(resolve, patience(ANSWER_MS) / 2).unref()),
+  ]);
   return found;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { eventHubsConnection } from '../../config.ts';
+import { patience } from '../../domain/busy.ts';
 import { ANSWER_MS, ask, on, type Answer } from '../../domain/answer.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { decided } from '../../domain/outcome.ts';
@@ -35,7 +36,7 @@ export function openLooker(context: Context): Looker {
   let store: Promise<Store> | undefined;
   let hub: HubReader | undefined;
   const theStore = (): Promise<Store> =>
-    (store ??= openStore(context.config.sqlUrl, { create: false, waitMs: ANSWER_MS - 1_000 }).catch(
+    (store ??= openStore(context.config.sqlUrl, { create: false, waitMs: patience(ANSWER_MS) - 1_000 }).catch(
       (error: unknown) => {
         store = undefined;
         throw error;

@@ -70,7 +70,7 @@ test('doctor survives a server that takes no more requests, and says it', async 
   const result = await ask(await frontend(8, 'namespace rate limit exceeded'), 'doctor');
   expect(result.code).toBe(1);
   expect(result.stderr).toBe('');
-  expect(result.stdout).toMatch(/^!! +Temporal +.*(no answer within 10 s|rate limit exceeded)/m);
+  expect(result.stdout).toMatch(/^!! +Temporal +.*(no answer within \d+ s|rate limit exceeded)/m);
   expect(result.stdout).toMatch(/\d problems? found\.$/m);
 }, 90_000);
 
