@@ -6,7 +6,8 @@ import { defined } from '../domain/defined.ts';
 import { MAX_TIME_MS } from '../domain/time.ts';
 import { signalOf } from './alarm-chains.ts';
 import { alarmRefused } from './failures.ts';
-import { STATUSES, toWindow } from './rows.ts';
+import { STATUSES } from './outcome-rows.ts';
+import { toWindow } from './rows.ts';
 import type { AlarmCandidate, AlarmCounts, AlarmFilter, AlarmPlace, AlarmWorkStore, ChangedAlarm } from './store.ts';
 
 /** Of an alarm with the names of its sensor, and the shelf of its sensor and kind. */

@@ -1,6 +1,6 @@
 /** What is recorded of challengers, from rows of either engine. */
 import type { OutcomeStatus } from '../domain/outcome.ts';
-import { STATUSES } from './rows.ts';
+import { STATUSES } from './outcome-rows.ts';
 import type { ChallengeSummary } from '../domain/challenge.ts';
 
 /** What is recorded of a challenger beside one base, by status and class. */

@@ -1,5 +1,6 @@
 /** The statements of batches: all sensors up to the highest id, or a list; of one pool, or of all. */
-import { CLOCK_SLACK_MS, LATE_STEP_MS, SERIES_COLUMNS } from '../rows.ts';
+import { CLOCK_SLACK_MS, LATE_STEP_MS } from '../progress-rows.ts';
+import { SERIES_COLUMNS } from '../rows.ts';
 import { tsql, type StageTable } from './statement.ts';
 
 export const LISTED: StageTable = {

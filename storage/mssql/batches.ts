@@ -6,13 +6,12 @@ import {
   plannedRange,
   toBatch,
   toBatchPools,
-  toCounts,
   toPlanned,
   type BatchRow,
-  type CountsRow,
   type PlannedRow,
   type PoolRow,
-} from '../rows.ts';
+} from '../batch-rows.ts';
+import { toCounts, type CountsRow } from '../outcome-rows.ts';
 import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch } from '../store.ts';
 import { PLANS_LOCK, type Database, type Session, type Transaction } from './connection.ts';
 import { plannedBatch } from './planned-batch.ts';

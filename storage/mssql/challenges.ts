@@ -2,7 +2,7 @@
 import type { SensorKey } from '../../domain/sensor.ts';
 import { clipMessage } from '../failures.ts';
 import { toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../challenge-rows.ts';
-import { statusCode } from '../rows.ts';
+import { statusCode } from '../outcome-rows.ts';
 import type { ChallengeFilter, LabelCounts } from '../../domain/challenge.ts';
 import type { ChallengeStore } from '../store.ts';
 import { batchRow } from './batches.ts';

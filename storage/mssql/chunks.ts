@@ -4,7 +4,7 @@
  */
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
 import { batchClosed, batchUnknown, clipMessage } from '../failures.ts';
-import { recordedCounts, statusCode, type Recorded } from '../rows.ts';
+import { recordedCounts, statusCode, type Recorded } from '../outcome-rows.ts';
 import type { ChunkResult } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
 import { COUNTS } from './batch-sql.ts';

@@ -5,7 +5,7 @@
  */
 import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import { progressConflict } from '../failures.ts';
-import { lateMinutes, progressOf, type ProgressRow } from '../rows.ts';
+import { lateMinutes, progressOf, type ProgressRow } from '../progress-rows.ts';
 import type { IngestCommit, IngestStore } from '../store.ts';
 import {
   countDuplicates,

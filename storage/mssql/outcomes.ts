@@ -1,8 +1,8 @@
 /** Outcomes of sensors and the files of chunks: bulk copied, and the first outcome of a sensor in a batch stays. */
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts } from '../../domain/outcome.ts';
 import { batchClosed, batchUnknown, clipMessage } from '../failures.ts';
+import { plannedRange } from '../batch-rows.ts';
 import {
-  plannedRange,
   recordedCounts,
   statusCode,
   toCounts,
@@ -16,7 +16,7 @@ import {
   type OutcomeRecord,
   type Recorded,
   type SourceRow,
-} from '../rows.ts';
+} from '../outcome-rows.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
 import { batchCounts, batchRow } from './batches.ts';

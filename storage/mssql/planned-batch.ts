@@ -4,7 +4,7 @@
  * sensor. Its status is not among it: whoever writes looks at that under a lock.
  */
 import { LRUCache } from 'lru-cache';
-import type { BatchRow } from '../rows.ts';
+import type { BatchRow } from '../batch-rows.ts';
 import { batchUnknown } from '../failures.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import type { Database, Session } from './connection.ts';

@@ -1,7 +1,8 @@
 /**
  * Retention, in small transactions: outcomes of a batch first, its own row last, so a cut-off prune can be repeated.
  */
-import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
+import { DEFAULT_PRUNE_ROWS } from '../rows.ts';
+import { LATE_STEP_MS } from '../progress-rows.ts';
 import type { PruneStore } from '../store.ts';
 import type { Database } from './connection.ts';
 import { tsql, type Statement } from './statement.ts';

@@ -1,7 +1,7 @@
 /** The challenger: the release that batches score beside their own, and what they recorded of it. */
 import { clipMessage } from '../failures.ts';
 import { toChallengeSummaries, type ChallengeCountsRow, type ChallengeRow } from '../challenge-rows.ts';
-import { statusCode } from '../rows.ts';
+import { statusCode } from '../outcome-rows.ts';
 import type { Challenger, ChallengeFilter, SensorDifference } from '../../domain/challenge.ts';
 import type { ChallengeStore } from '../store.ts';
 import { batchRow } from './batches.ts';

@@ -7,7 +7,7 @@
 import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import type { WindowUpdate } from '../../domain/window.ts';
 import { progressConflict } from '../failures.ts';
-import { lateMinutes, progressOf, type ProgressRow } from '../rows.ts';
+import { lateMinutes, progressOf, type ProgressRow } from '../progress-rows.ts';
 import type { IngestCommit, IngestStore, SendOutcome } from '../store.ts';
 import { countDuplicates, mergedWindow, newWindow, readingsOf, type StoredWindow } from '../window-merge.ts';
 import type { Connection } from './connection.ts';

@@ -4,8 +4,8 @@
  */
 import { addCounts, countOutcomes, NO_OUTCOMES, type OutcomeCounts, type SensorOutcome } from '../../domain/outcome.ts';
 import { batchClosed, clipMessage } from '../failures.ts';
+import { plannedRange } from '../batch-rows.ts';
 import {
-  plannedRange,
   recordedCounts,
   statusCode,
   toCounts,
@@ -19,7 +19,7 @@ import {
   type OutcomeRecord,
   type Recorded,
   type SourceRow,
-} from '../rows.ts';
+} from '../outcome-rows.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
 import { outcomeKeys } from './artifacts.ts';

@@ -4,7 +4,8 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { PruneStore } from '../store.ts';
-import { DEFAULT_PRUNE_ROWS, LATE_STEP_MS } from '../rows.ts';
+import { DEFAULT_PRUNE_ROWS } from '../rows.ts';
+import { LATE_STEP_MS } from '../progress-rows.ts';
 import type { Connection } from './connection.ts';
 import { pruneWindows } from './windows.ts';
 

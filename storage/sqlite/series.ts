@@ -3,9 +3,11 @@
  * moved into the columns, so that none is older than the next collection of garbage.
  */
 import type { Period } from '../../domain/time.ts';
-import { plannedRange, SERIES_COLUMNS } from '../rows.ts';
+import { plannedRange } from '../batch-rows.ts';
+import { SERIES_COLUMNS } from '../rows.ts';
 import type { IdRange, SeriesBlock, SeriesOptions } from '../store.ts';
-import { BATCH_SQL, batchRow, kindOf } from './batches.ts';
+import { BATCH_SQL } from './batch-sql.ts';
+import { batchRow, kindOf } from './batches.ts';
 import type { Connection } from './connection.ts';
 import { currentChangeId } from './ingest.ts';
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
 import { tsql } from '../../storage/mssql/statement.ts';
-import { STATUSES } from '../../storage/rows.ts';
+import { STATUSES } from '../../storage/outcome-rows.ts';
 import type { AlarmSignal, Store } from '../../storage/store.ts';
 import { makeTools, MINUTE, T0 } from './contract-tools.ts';
 import { storeContract } from './store-contract.ts';

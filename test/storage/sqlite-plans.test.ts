@@ -7,7 +7,7 @@ import { ALARM_WORK_SQL } from '../../storage/sqlite/alarm-work.ts';
 import { ALARM_SQL } from '../../storage/sqlite/alarms.ts';
 import { ARTIFACT_SQL } from '../../storage/sqlite/artifacts.ts';
 import { AUDIT_SQL } from '../../storage/sqlite/audit.ts';
-import { BATCH_SQL, listSql } from '../../storage/sqlite/batches.ts';
+import { BATCH_SQL, listSql } from '../../storage/sqlite/batch-sql.ts';
 import { CHALLENGE_SQL } from '../../storage/sqlite/challenges.ts';
 import { DROPPED_SQL } from '../../storage/sqlite/dropped.ts';
 import { INGEST_SQL } from '../../storage/sqlite/ingest.ts';
