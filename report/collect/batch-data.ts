@@ -3,7 +3,7 @@
  * that draws or prints is a pure function of this; nothing here knows a store, a clock or a screen.
  * Totals and causes always speak of every planned sensor, `sensors` only of those that are shown.
  */
-import type { FailureClass, OutcomeStatus, SkipClass } from '../../domain/outcome.ts';
+import type { FailureClass, OutcomeCounts, OutcomeStatus, SkipClass } from '../../domain/outcome.ts';
 import type { SensorKey } from '../../domain/sensor.ts';
 import type { Period } from '../../domain/time.ts';
 import type { Batch } from '../../storage/store.ts';
@@ -68,14 +68,8 @@ export interface ReportSensor extends SensorKey, ReportOutcome {
 }
 
 /** Sums over every planned sensor, shown or not. A sensor counts once, under its worst status. */
-export interface ReportTotals {
+export interface ReportTotals extends OutcomeCounts {
   readonly sensors: number;
-  readonly scored: number;
-  readonly skipped: number;
-  readonly failed: number;
-  readonly cancelled: number;
-  readonly windows: number;
-  readonly anomalies: number;
 }
 
 /** Sensors that were not scored for the same reason. */

@@ -18,7 +18,7 @@ import { poison, slowBytes, svmBytes } from '../scoring/models.ts';
 import { putModel } from '../scoring/fleet.ts';
 import { processesOf } from '../support/cli.ts';
 import { loadFleet, startFaultStack, type FaultStack } from '../support/fault-stack.ts';
-import { findings, startBatch, untilDecided, untilEnded } from '../support/run-batch.ts';
+import { findings, startBatch, untilDecided, untilEnded, versionsOf } from '../support/run-batch.ts';
 import { tempDir } from '../support/temp.ts';
 
 const SENSORS = 26;
@@ -167,12 +167,12 @@ test(
     const { context } = stack;
     const old = await middle();
     await stack.addControl('next');
-    expect(await versionsOf(old)).toEqual([buildId()]);
+    expect(await versionsOf(stack.context, old)).toEqual([buildId()]);
     const young = await startBatch(context, PERIOD);
     stack.proxy.plan();
     await Promise.all([whole(old), whole(young)]);
-    expect(await versionsOf(old)).toEqual([buildId()]);
-    expect(await versionsOf(young)).toEqual(['next']);
+    expect(await versionsOf(stack.context, old)).toEqual([buildId()]);
+    expect(await versionsOf(stack.context, young)).toEqual(['next']);
 
     const stranded = await middle();
     await stack.endControl('next');
@@ -201,23 +201,10 @@ test(
     );
     stack.proxy.plan();
     await whole(stranded);
-    expect(await versionsOf(stranded)).toContain(buildId());
+    expect(await versionsOf(stack.context, stranded)).toContain(buildId());
   },
   240_000,
 );
-
-/** Versions that ever ran a batch or one of its children. */
-async function versionsOf(id: string): Promise<string[]> {
-  const client = await stack.context.client();
-  const { workflowId } = (await (await stack.context.store()).findBatch(id))!;
-  const used = new Set<string>();
-  for await (const run of client.workflow.list({
-    query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'`,
-  }))
-    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[])
-      used.add(version.split(':')[1]!);
-  return [...used];
-}
 
 test('a batch that is cancelled in the middle ends whole, every sensor scored or cancelled', async () => {
   const id = await middle({}, 1_500);

@@ -2,16 +2,15 @@
  * What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why.
  */
 import { beforeAll, expect, test } from '@jest/globals';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningBatches } from '../../activities/pool-work.ts';
-import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { processesOf } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { openButtons } from '../ui/buttons.ts';
-import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { damageModel, FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 
 const stack = useStack('failures');
 const PERIOD = ['--from', FROM, '--to', TO] as const;
@@ -41,18 +40,7 @@ beforeAll(async () => {
   writeFileSync(file, [...kept.slice(0, -1), `${FROM},${MODELLESS.device},${MODELLESS.sensor},1.5`, ''].join('\n'));
   expect((await stack.cli('send', file, '--wait')).code).toBe(0);
 
-  const store = await stack.context.store();
-  const blobs = stack.context.blobs();
-  const models = await store.listReleaseModels((await store.currentRelease())!);
-  const bad = models.find((m) => m.device === corrupt.device && m.sensor === corrupt.sensor)!;
-  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  await blobs.put(
-    CONTAINERS.models,
-    modelBlob(bad.model),
-    Buffer.from('not what was published'),
-    'application/octet-stream',
-  );
-  rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
+  await damageModel(stack.context, corrupt);
 }, 240_000);
 
 test('no model, no data, a corrupt model: each has its own outcome, the others are scored', async () => {

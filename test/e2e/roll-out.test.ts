@@ -10,7 +10,7 @@ import { startChild, untilReady, type StackChild } from '../../local/child.ts';
 import { buildId } from '../../version.ts';
 import { useStack } from '../support/local-stack.ts';
 import { otherCode, type OtherCode } from '../support/other-code.ts';
-import { findings, startBatch, untilEnded } from '../support/run-batch.ts';
+import { findings, startBatch, untilEnded, versionsOf } from '../support/run-batch.ts';
 import { modelsOf, PERIOD, readingsOf } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
 import { until } from '../support/ingest-servers.ts';
@@ -48,19 +48,6 @@ async function inFlight(): Promise<string> {
   const store = await stack.context.store();
   await until(async () => (await store.findBatch(id)) !== undefined);
   return id;
-}
-
-/** Versions that ever ran a batch or one of its children. */
-async function versionsOf(id: string): Promise<string[]> {
-  const client = await stack.context.client();
-  const { workflowId } = (await (await stack.context.store()).findBatch(id))!;
-  const used = new Set<string>();
-  for await (const run of client.workflow.list({
-    query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'`,
-  }))
-    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[])
-      used.add(version.split(':')[1]!);
-  return [...used].sort();
 }
 
 async function send(file: string, fromMs: number, toMs: number): Promise<void> {
@@ -104,7 +91,7 @@ async function rollOut(): Promise<void> {
   await send('readings.csv', PERIOD.fromMs, PERIOD.toMs + 60_000);
   for (const id of [before, back]) {
     await whole(id);
-    expect(await versionsOf(id)).toEqual([own]);
+    expect(await versionsOf(stack.context, id)).toEqual([own]);
   }
   // Code that does not know what it began with has left it alone.
   const waiting = await (await stack.context.store()).findBatch(between);
@@ -116,6 +103,6 @@ async function rollOut(): Promise<void> {
   // The version after knows both: half a minute without a worker of that version, and it takes the batch over.
   await startControl(after);
   await whole(between);
-  expect(await versionsOf(between)).toEqual(expect.arrayContaining([after.buildId]));
-  expect(await versionsOf(between)).not.toContain(own);
+  expect(await versionsOf(stack.context, between)).toEqual(expect.arrayContaining([after.buildId]));
+  expect(await versionsOf(stack.context, between)).not.toContain(own);
 }

@@ -5,13 +5,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
+import { CONTAINERS } from '../../domain/blob-names.ts';
 import { findTemporal } from '../../local/temporal-binary.ts';
 import { startChild, untilReady, type StackChild } from '../../local/child.ts';
 import { codeFile } from '../../paths.ts';
@@ -22,7 +22,7 @@ import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { connectClient } from '../../connect/temporal.ts';
 import { TOOLS, type CliResult } from '../support/cli.ts';
 import { useStack } from '../support/local-stack.ts';
-import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { DAMAGED, damageModel, FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { pidsOf } from '../support/stack-pids.ts';
 import { startTelemetryReceiver } from '../support/telemetry-receiver.ts';
 import { tempDir } from '../support/temp.ts';
@@ -135,19 +135,8 @@ async function untilEnded(client: Client, workflowId: string): Promise<void> {
 }
 
 test('a batch that fails, its schedule and its pages work as without encryption', async () => {
-  const store = await stack.context.store();
-  const blobs = stack.context.blobs();
-  const models = await store.listReleaseModels((await store.currentRelease())!);
-  const bad = models.find((m) => m.device === corrupt.device && m.sensor === corrupt.sensor)!;
-  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  await blobs.put(
-    CONTAINERS.models,
-    modelBlob(bad.model),
-    Buffer.from('not what was published'),
-    'application/octet-stream',
-  );
   await worker!.stop();
-  rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
+  await damageModel(stack.context, corrupt);
   worker = scoringWorker(`${ours},${foreign}`);
   await untilReady(worker as ReturnType<typeof startChild>, 60_000);
 
@@ -251,7 +240,7 @@ test("Temporal's database holds no name of a device or sensor, and no message of
     (name) => name !== 'flow',
   );
   expect(names.length).toBeGreaterThan(1);
-  for (const text of [...names, 'which is not its name', 'not what was published'])
+  for (const text of [...names, 'which is not its name', DAMAGED])
     expect([text, stored.includes(text)]).toEqual([text, false]);
 });
 

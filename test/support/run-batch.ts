@@ -70,3 +70,16 @@ export async function findings(
     text: foundIn(report) === 0 ? '' : report.findings.map(({ check, message }) => `${check}: ${message}`).join('\n'),
   };
 }
+
+/** Versions that ever ran a batch or one of its children. */
+export async function versionsOf(context: Context, id: string): Promise<string[]> {
+  const client = await context.client();
+  const { workflowId } = (await (await context.store()).findBatch(id))!;
+  const used = new Set<string>();
+  for await (const run of client.workflow.list({
+    query: `WorkflowId = '${workflowId}' OR WorkflowId STARTS_WITH '${id}/'`,
+  }))
+    for (const version of (run.searchAttributes.TemporalUsedWorkerDeploymentVersions ?? []) as string[])
+      used.add(version.split(':')[1]!);
+  return [...used].sort();
+}

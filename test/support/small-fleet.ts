@@ -1,7 +1,10 @@
 /** A few sensors of the sample plant, with their published models and readings: what most tests of batches need. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Context } from '../../cli/frame/context.ts';
+import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
+import type { SensorKey } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { SAMPLE_FLEET, SAMPLE_MODELS_DIR } from '../../samples/fleet.ts';
 import { sampleReadings } from '../../samples/readings.ts';
@@ -30,3 +33,20 @@ export function readingsOf(count: number, file: string, from = FROM, to = TO): s
   writeFileSync(file, `TS,Device,Sensor,Value\n${lines.join('\n')}\n`);
   return file;
 }
+
+/**
+ * The model of a sensor in the current release is not what was published any more, for workers that begin without a
+ * cache and without packs.
+ */
+export async function damageModel(context: Context, { device, sensor }: SensorKey): Promise<void> {
+  const store = await context.store();
+  const blobs = context.blobs();
+  const models = await store.listReleaseModels((await store.currentRelease())!);
+  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
+  const { model } = models.find((one) => one.device === device && one.sensor === sensor)!;
+  await blobs.put(CONTAINERS.models, modelBlob(model), Buffer.from(DAMAGED), 'application/octet-stream');
+  rmSync(context.config.scoring.cacheDir, { recursive: true, force: true });
+}
+
+/** What is in a damaged model. */
+export const DAMAGED = 'not what was published';

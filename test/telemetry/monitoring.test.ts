@@ -4,17 +4,17 @@
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
+import { CONTAINERS } from '../../domain/blob-names.ts';
 import { spanIdOf, traceIdOf } from '../../domain/trace.ts';
 import { targetsFile } from '../../local/prometheus-targets.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { useStack } from '../support/local-stack.ts';
 import { asked, pagesOf, seriesOf, valueOf } from '../support/metrics-page.ts';
-import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { damageModel, FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
 import { startTelemetryReceiver, type ReceivedSpan } from '../support/telemetry-receiver.ts';
 import { root } from '../deploy/support.ts';
@@ -67,19 +67,8 @@ beforeAll(async () => {
   expect((await stack.cli('models', 'publish', folder, '--release', 'twin', '--no-promote')).code).toBe(0);
   expect((await stack.cli('models', 'challenge', 'twin')).code).toBe(0);
   expect((await stack.cli('send', readingsOf(3, join(stack.home, 'readings.csv')), '--wait')).code).toBe(0);
-  // One model is not what was published.
+  await damageModel(stack.context, bad);
   const store = await stack.context.store();
-  const blobs = stack.context.blobs();
-  const models = await store.listReleaseModels((await store.currentRelease())!);
-  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  const broken = models.find((model) => model.device === bad.device && model.sensor === bad.sensor)!;
-  await blobs.put(
-    CONTAINERS.models,
-    modelBlob(broken.model),
-    Buffer.from('not what was published'),
-    'application/octet-stream',
-  );
-  rmSync(stack.context.config.scoring.cacheDir, { recursive: true, force: true });
   expect(
     (
       await stack.cli(

@@ -12,7 +12,6 @@ import { parseArgs } from 'node:util';
 import { orUsage } from '../../bench/flags.ts';
 import { openContext, type Context } from '../../cli/frame/context.ts';
 import { loadConfig } from '../../config.ts';
-import { CONTAINERS, modelBlob, packBlob } from '../../domain/blob-names.ts';
 import { freePort } from '../../local/ports.ts';
 import { agreedOf } from '../../domain/challenge.ts';
 import { targetsFile } from '../../local/prometheus-targets.ts';
@@ -20,7 +19,7 @@ import { startStack } from '../../local/stack.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import { cleanEnv, runCli, TOOLS } from '../support/cli.ts';
-import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { damageModel, FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
 import { differences, panelsOf, type Facts, type Shown } from './dashboard-checks.ts';
 
 orUsage('npm run chaos -- --dashboard', () => parseArgs({ options: { dashboard: { type: 'boolean' } } }));
@@ -86,7 +85,7 @@ try {
 process.exit(code);
 
 /** A schedule over three periods; one of three models is not what was published, and a challenger is scored beside. */
-async function threeBatches({ store: openIt, blobs: openBlobs }: Context): Promise<void> {
+async function threeBatches({ store: openIt }: Context): Promise<void> {
   const cli = async (...args: string[]): Promise<void> => {
     const done = await runCli(home, args, {});
     if (done.code !== 0) throw new Error(`fleetscore ${args.join(' ')}: ${done.stderr}`);
@@ -101,13 +100,7 @@ async function threeBatches({ store: openIt, blobs: openBlobs }: Context): Promi
   writeFileSync(readings, lines.map((line, i) => (i % 40 === 20 ? line.replace(/[^,]+$/, '9999') : line)).join('\n'));
   await cli('send', readings, '--wait');
   const store = await openIt();
-  const blobs = openBlobs();
-  const models = await store.listReleaseModels((await store.currentRelease())!);
-  for (const { pack } of models) if (pack) await blobs.delete(CONTAINERS.models, packBlob(pack));
-  const { device, sensor } = SAMPLE_FLEET[1]!;
-  const bad = models.find((model) => model.device === device && model.sensor === sensor)!;
-  await blobs.put(CONTAINERS.models, modelBlob(bad.model), Buffer.from('not what was published'), 'x');
-  rmSync(context.config.scoring.cacheDir, { recursive: true, force: true });
+  await damageModel(context, SAMPLE_FLEET[1]!);
   await cli('schedule', 'create', 'plant', '--every', '5m', '--paused', '--tolerated-failure-percentage', '50');
   await cli('schedule', 'backfill', 'plant', '--from', FROM, '--to', TO);
   for (const until = Date.now() + 300_000; Date.now() < until; await sleep(500)) {
