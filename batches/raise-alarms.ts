@@ -63,7 +63,7 @@ export async function raiseAlarms(deps: RaiseDeps, batchId: string): Promise<Rai
   for (const id of lost) await raiseOf(deps, id);
   const batch = await deps.store.findBatch(batchId);
   if (!batch) return raised;
-  if (raised.sensors > 0) await groupAlarms(deps.store, batch, nowMs);
+  if (raised.sensors > 0) await groupAlarms(deps.store, batch);
   await tell(deps, batch, lost);
   return raised;
 }

@@ -100,7 +100,7 @@ export function watchUnplanned(deps: RaiseDeps): UnplannedWatch {
       // Somebody else changed alarms meanwhile: the next round looks again.
       if (alarms.length === 0 || !(await store.commitAlarms({ epoch, alarms, receivedMs: nowMs }))) return NOTHING;
       const fromMs = Math.min(...alarms.map(({ record }) => record.facts.sinceMs));
-      await groupAlarms(store, { fromMs, toMs: nowMs }, nowMs);
+      await groupAlarms(store, { fromMs, toMs: nowMs });
       await tellOf(deps, { batches: [coverage.last.id], fromMs, toMs: nowMs });
       return { raised: fresh.length + worse.length, cleared: over.length };
     },

@@ -154,6 +154,17 @@ export interface Alarm extends SensorKey, AlarmRecord, AlarmFlags {
   readonly outOfService?: true;
 }
 
+/** What of an alarm says to which incident it belongs. */
+export interface AlarmOutline {
+  readonly id: string;
+  readonly device: string;
+  readonly kind: AlarmKind;
+  readonly sinceMs: number;
+  /** When it was over, epoch ms; while it is active the largest time there is. */
+  readonly untilMs: number;
+  readonly incident: string;
+}
+
 /** What an event says has changed. `realarmed`: still active after the re-alarm time. */
 export type AlarmChange =
   | 'activated'

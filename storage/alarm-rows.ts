@@ -1,9 +1,17 @@
 /** Alarms as rows of either engine: columns for what is searched, documents for the rest. */
 import { actOn, eventIdOf, type ActionResult } from '../alarms/act.ts';
 import { alarmOf, flagsOf } from '../alarms/flags.ts';
-import type { Alarm, AlarmAction, AlarmChange, AlarmEvent, AlarmRecord, AlarmShelf } from '../domain/alarm.ts';
+import type {
+  Alarm,
+  AlarmAction,
+  AlarmChange,
+  AlarmEvent,
+  AlarmOutline,
+  AlarmRecord,
+  AlarmShelf,
+} from '../domain/alarm.ts';
 import { defined } from '../domain/defined.ts';
-import { MAX_TIME_MS } from '../domain/time.ts';
+import { MAX_TIME_MS, type Period } from '../domain/time.ts';
 import { signalOf } from './alarm-chains.ts';
 import { alarmRefused } from './failures.ts';
 import { STATUSES } from './outcome-rows.ts';
@@ -111,13 +119,14 @@ export function acted(
 }
 
 /** The way that rows are found; the other filters are asked of each. */
-export type AlarmPath = 'sensor' | 'incident' | 'device' | 'open' | 'time';
+export type AlarmPath = 'sensor' | 'incident' | 'device' | 'open' | 'lasting' | 'time';
 
-export function pathOf({ sensorId, incident, device, retain, active }: AlarmFilter): AlarmPath {
+export function pathOf({ sensorId, incident, device, retain, active, within }: AlarmFilter): AlarmPath {
   if (sensorId !== undefined) return 'sensor';
   if (incident !== undefined) return 'incident';
   if (device !== undefined) return 'device';
-  return retain === true || active === true ? 'open' : 'time';
+  if (retain === true || active === true) return 'open';
+  return within === undefined ? 'time' : 'lasting';
 }
 
 /** Parameters of a list, null for what is not asked. */
@@ -149,6 +158,21 @@ export function alarmCounts(open: readonly Alarm[]): AlarmCounts {
     incidents: new Set(active.map(({ incident }) => incident)).size,
   };
 }
+
+/** Found in the text of a record that was withdrawn, and in no other: quotes inside of a text have a backslash. */
+export const WITHDRAWN = '"withdrawn":true';
+
+/** Where a page of outlines begins, which is behind all that were over before the period; and what it is of. */
+export const outlineValues = (
+  { fromMs, toMs }: Period,
+  { after, limit }: { readonly after?: AlarmOutline; readonly limit: number },
+) => ({
+  afterUntilMs: after?.untilMs ?? fromMs,
+  afterSinceMs: after?.sinceMs ?? MAX_TIME_MS,
+  afterId: after?.id ?? '',
+  toMs,
+  limit,
+});
 
 /** A sensor whose alarms a batch may change. */
 export interface CandidateRow {

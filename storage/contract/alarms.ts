@@ -3,7 +3,15 @@
  * store.ts. Every change of an alarm is one event, written in the same transaction; `seq` of events rises, so a reader
  * goes on where it stopped and misses none.
  */
-import type { Alarm, AlarmAction, AlarmChange, AlarmEvent, AlarmKind, AlarmRecord } from '../../domain/alarm.ts';
+import type {
+  Alarm,
+  AlarmAction,
+  AlarmChange,
+  AlarmEvent,
+  AlarmKind,
+  AlarmOutline,
+  AlarmRecord,
+} from '../../domain/alarm.ts';
 import type { Period } from '../../domain/time.ts';
 
 /** Alarms that have all of what is given. */
@@ -71,6 +79,19 @@ export interface AlarmStore {
   commitAlarms(commit: AlarmCommit): Promise<boolean>;
   /** The newest start first. `nowMs` of the clock: timed shelving ends by itself. */
   listAlarms(filter?: AlarmFilter, nowMs?: number): Promise<Alarm[]>;
+  /**
+   * Little of each alarm that lasted in part of a period, page by page in an order of its own: those behind `after`.
+   * Without those that were withdrawn, or whose sensor is out of service.
+   */
+  lastingAlarms(
+    within: Period,
+    page: { readonly after?: AlarmOutline; readonly limit: number },
+  ): Promise<AlarmOutline[]>;
+  /**
+   * Writes to which incident alarms belong, all or nothing and without an event. Returns false, and writes nothing,
+   * when somebody changed alarms after `epoch`, which is one more afterwards.
+   */
+  moveAlarms(epoch: number, alarms: readonly AlarmRecord[]): Promise<boolean>;
   /** By the id of the alarm or of any of its events. */
   findAlarm(id: string, nowMs?: number): Promise<Alarm | undefined>;
   countAlarms(nowMs?: number): Promise<AlarmCounts>;

@@ -3,17 +3,19 @@
  * end of the transaction, so changes come one after the other, and the numbers of events in the order of their commits.
  */
 import { parseAlarmId } from '../../alarms/act.ts';
-import type { AlarmRecord, AlarmShelf } from '../../domain/alarm.ts';
+import type { AlarmOutline, AlarmRecord, AlarmShelf } from '../../domain/alarm.ts';
 import {
   acted,
   alarmColumns,
   alarmCounts,
   changedEvents,
   filterValues,
+  outlineValues,
   pathOf,
   shelfOf,
   toAlarm,
   toEvent,
+  WITHDRAWN,
   type AlarmPath,
   type AlarmRow,
   type EventRow,
@@ -23,9 +25,21 @@ import { alarmUnknown } from '../failures.ts';
 import type { AlarmFilter, AlarmStore, ChangedAlarm, StoredAlarmRules } from '../store.ts';
 import type { Database, Session, Transaction } from './connection.ts';
 import { ALL } from './sensors.ts';
-import { tsql, type Statement } from './statement.ts';
+import { tsql, type StageTable, type Statement } from './statement.ts';
 
 const ID = 'NVARCHAR(32)';
+
+/** Alarms that belong to another incident than before. */
+export const MOVED: StageTable = {
+  name: '#moved',
+  columns: [
+    { name: 'id', type: ID, of: 'alarms.id' },
+    { name: 'incident', type: ID, of: 'alarms.incident' },
+    { name: 'record', type: 'NVARCHAR(MAX)', of: 'alarms.record' },
+  ],
+  key: ['id'],
+};
+
 const FILTER = {
   kind: 'NVARCHAR(32)',
   minSeverity: 'INT',
@@ -64,7 +78,35 @@ export const ALARM_SQL = {
   listOfIncident: tsql(FILTER, list('a.incident = @incident')),
   listOfDevice: tsql(FILTER, list('s.device = @device')),
   listOpen: tsql(FILTER, list('a.is_open = 1')),
+  listLasting: tsql(FILTER, list('a.until_ms > 0')),
   listAll: tsql(FILTER, list('a.since_ms >= 0')),
+  lasting: tsql(
+    {
+      afterUntilMs: 'BIGINT',
+      afterSinceMs: 'BIGINT',
+      afterId: ID,
+      toMs: 'BIGINT',
+      withdrawn: 'NVARCHAR(32)',
+      limit: 'INT',
+    },
+    `
+    SELECT TOP (@limit) id, device, kind, sinceMs, untilMs, incident FROM (
+      SELECT a.id AS id, s.device AS device, a.kind AS kind, a.since_ms AS sinceMs, a.until_ms AS untilMs,
+             a.incident AS incident
+      FROM alarms a INNER JOIN sensors s ON s.id = a.sensor_id
+      LEFT JOIN retired_sensors r ON r.sensor_id = a.sensor_id
+      WHERE a.since_ms < @toMs AND a.until_ms >= @afterUntilMs
+        AND (a.until_ms > @afterUntilMs OR a.since_ms > @afterSinceMs
+          OR (a.since_ms = @afterSinceMs AND a.id > @afterId))
+        AND a.record NOT LIKE @withdrawn AND r.sensor_id IS NULL
+    ) page ORDER BY untilMs, sinceMs, id`,
+  ),
+  move: tsql(
+    {},
+    `
+    UPDATE a SET a.incident = n.incident, a.record = n.record
+    FROM alarms a INNER JOIN #moved n ON n.id = a.id`,
+  ),
   find: tsql(
     { id: ID },
     `
@@ -147,6 +189,7 @@ const LISTS: Readonly<Record<AlarmPath, Statement>> = {
   incident: ALARM_SQL.listOfIncident,
   device: ALARM_SQL.listOfDevice,
   open: ALARM_SQL.listOpen,
+  lasting: ALARM_SQL.listLasting,
   time: ALARM_SQL.listAll,
 };
 
@@ -164,6 +207,24 @@ export function alarmMethods(db: Database): AlarmStore {
 
     listAlarms: (filter = {}, nowMs = Date.now()) =>
       db.read(async (session) => (await listRows(session, filter)).map((row) => toAlarm(row, nowMs))),
+
+    lastingAlarms: (within, page) =>
+      db.read(async (session) => {
+        const values = { ...outlineValues(within, page), withdrawn: `%${WITHDRAWN}%` };
+        const rows = await session.query<AlarmOutline>(ALARM_SQL.lasting, values);
+        return rows.map((row) => ({ ...row, sinceMs: Number(row.sinceMs), untilMs: Number(row.untilMs) }));
+      }),
+
+    moveAlarms: (epoch, alarms) =>
+      db.write(async (tx) => {
+        if ((await tx.run(ALARM_SQL.tickAt, { epoch })) === 0) return false;
+        await tx.stage(
+          MOVED,
+          alarms.map((record) => [record.id, record.incident, JSON.stringify(record)]),
+        );
+        await tx.run(ALARM_SQL.move, {});
+        return true;
+      }),
 
     findAlarm: (id, nowMs = Date.now()) =>
       db.read(async (session) => {

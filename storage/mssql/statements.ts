@@ -1,7 +1,7 @@
 /** Every statement and staging table of this store, by room: what the tests parse and compare with the schema. */
 import { ALARM_IDS, ALARM_WORK_SQL, ASKED, LINKS, SIGNALS, SPANS } from './alarm-work-sql.ts';
 import { NOTICE_SQL } from './notices.ts';
-import { ALARM_SQL } from './alarms.ts';
+import { ALARM_SQL, MOVED } from './alarms.ts';
 import { AUDIT_SQL } from './audit.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
 import { CHALLENGED, CHALLENGE_SQL } from './challenges.ts';
@@ -55,4 +55,5 @@ export const STAGE_TABLES: readonly StageTable[] = [
   ALARM_IDS,
   SIGNALS,
   LINKS,
+  MOVED,
 ];

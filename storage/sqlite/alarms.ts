@@ -1,16 +1,18 @@
 /** Alarms: rows, events, shelves and rules. Whoever changes alarms moves the clock first, in the same transaction. */
 import { parseAlarmId } from '../../alarms/act.ts';
-import type { AlarmRecord, AlarmShelf } from '../../domain/alarm.ts';
+import type { AlarmOutline, AlarmRecord, AlarmShelf } from '../../domain/alarm.ts';
 import {
   acted,
   alarmColumns,
   alarmCounts,
   changedEvents,
   filterValues,
+  outlineValues,
   pathOf,
   shelfOf,
   toAlarm,
   toEvent,
+  WITHDRAWN,
   type AlarmPath,
   type AlarmRow,
   type EventRow,
@@ -36,6 +38,9 @@ const PATHS: Readonly<Record<AlarmPath, string>> = {
     `FROM sensors s CROSS JOIN alarms a INDEXED BY alarms_sensor ON a.sensor_id = s.id ${SHELF} ` +
     'WHERE s.device = ?5',
   open: `FROM alarms a INDEXED BY alarms_open CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.is_open = 1`,
+  lasting:
+    `FROM alarms a INDEXED BY alarms_until CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} ` +
+    'WHERE a.until_ms > 0',
   time:
     `FROM alarms a INDEXED BY alarms_since CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} ` +
     'WHERE a.since_ms >= 0',
@@ -54,7 +59,16 @@ export const ALARM_SQL = {
   listOfIncident: list('incident'),
   listOfDevice: list('device'),
   listOpen: list('open'),
+  listLasting: list('lasting'),
   listAll: list('time'),
+  // From a page to the next by the columns of the index: an alarm is looked up when it lasted in the period.
+  lasting: `
+    SELECT a.id, s.device, a.kind, a.since_ms AS sinceMs, a.until_ms AS untilMs, a.incident
+    FROM alarms a INDEXED BY alarms_until CROSS JOIN sensors s ON s.id = a.sensor_id
+    WHERE (a.until_ms, a.since_ms, a.id) > (?1, ?2, ?3) AND a.since_ms < ?4
+      AND instr(a.record, '${WITHDRAWN}') = 0 AND NOT ${RETIRED}
+    ORDER BY a.until_ms, a.since_ms, a.id LIMIT ?5`,
+  move: 'UPDATE alarms SET incident = ?, record = ? WHERE id = ?',
   find: `${ROW} FROM alarms a CROSS JOIN sensors s ON s.id = a.sensor_id ${SHELF} WHERE a.id = ?`,
   put: `
     INSERT INTO alarms (id, sensor_id, kind, since_ms, until_ms, is_open, severity, incident, record)
@@ -82,6 +96,7 @@ const LISTS: Readonly<Record<AlarmPath, string>> = {
   incident: ALARM_SQL.listOfIncident,
   device: ALARM_SQL.listOfDevice,
   open: ALARM_SQL.listOpen,
+  lasting: ALARM_SQL.listLasting,
   time: ALARM_SQL.listAll,
 };
 
@@ -98,6 +113,20 @@ export function alarmMethods(db: Connection): AlarmStore {
 
     listAlarms: (filter = {}, nowMs = Date.now()) =>
       db.read(() => listRows(db, filter).map((row) => toAlarm(row, nowMs))),
+
+    lastingAlarms: (within, page) =>
+      db.read(() =>
+        db
+          .all<AlarmOutline>(ALARM_SQL.lasting, ...Object.values(outlineValues(within, page)))
+          .map((row) => ({ ...row })),
+      ),
+
+    moveAlarms: (epoch, alarms) =>
+      db.write(() => {
+        if (db.run(ALARM_SQL.tickAt, epoch) === 0) return false;
+        for (const record of alarms) db.run(ALARM_SQL.move, record.incident, JSON.stringify(record), record.id);
+        return true;
+      }),
 
     findAlarm: (id, nowMs = Date.now()) =>
       db.read(() => {

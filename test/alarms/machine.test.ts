@@ -3,11 +3,11 @@
  */
 import { actOn } from '../../alarms/act.ts';
 import { flagsOf } from '../../alarms/flags.ts';
-import { incidentsOf } from '../../alarms/incidents.ts';
+import { movedAlarms } from '../../alarms/incidents.ts';
 import { DEFAULT_RULE, parseRules, ruleFor, type AlarmRule } from '../../alarms/rules.ts';
 import { globMatches } from '../../domain/glob.ts';
 import { alarmSentence, spanText } from '../../alarms/sentence.ts';
-import type { Alarm, AlarmAction, AlarmRecord } from '../../domain/alarm.ts';
+import type { Alarm, AlarmAction, AlarmOutline, AlarmRecord } from '../../domain/alarm.ts';
 import { HOP, Keeper, type TruthWindow } from './truth.ts';
 
 const { silentMs: _, ...base } = DEFAULT_RULE;
@@ -226,21 +226,59 @@ describe('words and incidents', () => {
     expect([0, 59_000, 3_600_000, 90_061_000].map(spanText)).toEqual(['0 s', '59 s', '1 h', '1 d 1 h']);
   });
 
-  test('alarms of one device that overlap are one incident, those of others are not, in any order', () => {
-    const all = [alarm('a', 'd1', 0, 50), alarm('b', 'd1', 40, 60), alarm('c', 'd1', 60, 70), alarm('d', 'd2', 10, 20)];
-    const groups = (list: Alarm[]): string[] =>
-      incidentsOf(list)
-        .map(({ id, alarms }) => `${id}:${alarms.map((one) => one.id).join()}`)
-        .sort();
-    expect(groups(all)).toEqual(['a:a,b', 'c:c', 'd:d']);
-    expect(groups(all.toReversed())).toEqual(groups(all));
+  const outline = (id: string, device: string, sinceMs: number, untilMs = Infinity, more = {}): AlarmOutline => ({
+    id,
+    device,
+    sinceMs,
+    untilMs,
+    kind: 'anomaly',
+    incident: id,
+    ...more,
   });
 
-  test('sensors of many devices that fall silent together are one incident', () => {
-    const silent = Array.from({ length: 1_000 }, (_unused, i) => alarm(`s${i}`, `d${i % 40}`, i, undefined, 'silent'));
-    expect(incidentsOf(silent)).toMatchObject([{ id: 's0', devices: 40 }]);
-    expect(
-      incidentsOf([alarm('a', 'd1', 0, undefined, 'silent'), alarm('b', 'd2', 0, undefined, 'silent')]),
-    ).toHaveLength(2);
+  test('alarms of one device that overlap are one incident, those of others are not, in any order', () => {
+    const all = [
+      outline('a', 'd1', 0, 50),
+      outline('b', 'd1', 40, 60),
+      outline('c', 'd1', 60, 70),
+      outline('d', 'd2', 10, 20),
+      // The longest decides, also behind a short one; who began at the same time is in front by its id.
+      outline('g', 'd3', 30, 40),
+      outline('f', 'd3', 5, 6),
+      outline('e', 'd3', 5, 90),
+    ];
+    const moved = (list: readonly AlarmOutline[]): string[] =>
+      movedAlarms(list)
+        .map(({ id, incident }) => `${id}:${incident}`)
+        .sort();
+    expect(moved(all)).toEqual(['b:a', 'f:e', 'g:e']);
+    expect(moved(all.toReversed())).toEqual(moved(all));
+  });
+
+  test('an incident that reaches back has its id from there, and who belongs to it already does not move', () => {
+    const all = [outline('b', 'd1', 0, 50, { incident: 'a' }), outline('c', 'd1', 40), outline('d', 'd1', 45, 60)];
+    expect(movedAlarms(all)).toEqual([
+      { id: 'c', incident: 'a' },
+      { id: 'd', incident: 'a' },
+    ]);
+    expect(movedAlarms(all.map((alarm) => ({ ...alarm, incident: 'a' })))).toEqual([]);
+  });
+
+  test('sensors of many devices that fall silent together are one incident, by way of their devices too', () => {
+    const kind = { kind: 'silent' };
+    const silent = Array.from({ length: 1_000 }, (_unused, i) => outline(`s${i}`, `d${i % 40}`, i, Infinity, kind));
+    const other = outline('x', 'd7', 2_000_000);
+    expect(new Set(movedAlarms([...silent, other]).map(({ incident }) => incident))).toEqual(new Set(['s0']));
+    expect(movedAlarms([...silent, other])).toHaveLength(1_000);
+    expect(movedAlarms([outline('a', 'd1', 0, Infinity, kind), outline('b', 'd2', 0, Infinity, kind)])).toEqual([]);
+    // A minute and more between two of them: no gateway.
+    const slow = [0, 61_000, 122_000].map((ms) => outline(`t${ms}`, `d${ms}`, ms, Infinity, kind));
+    expect(movedAlarms(slow)).toEqual([]);
+  });
+
+  test('very many alarms of one device are grouped in one go', () => {
+    const all = Array.from({ length: 200_000 }, (_unused, i) => outline(`m${i}`, 'd', i * 10, i * 10 + 5));
+    expect(movedAlarms(all)).toEqual([]);
+    expect(movedAlarms(all.map((alarm) => ({ ...alarm, untilMs: Infinity })))).toHaveLength(199_999);
   });
 });

@@ -1,5 +1,5 @@
 /** Alarms in the store: what is read, what people do, and that no change is lost or doubled. */
-import { NO_MARKS, type AlarmFacts, type AlarmRecord } from '../../domain/alarm.ts';
+import { NO_MARKS, type AlarmFacts, type AlarmOutline, type AlarmRecord } from '../../domain/alarm.ts';
 import { failing, T0, type ContractTools } from './contract-tools.ts';
 
 export const FACTS: AlarmFacts = {
@@ -76,6 +76,64 @@ export function alarmsContract(tools: ContractTools): void {
       expect(await open()).toBe(0);
       expect((await store.countAlarms()).unacked).toBe(before.unacked - 1);
       expect(await store.listAlarms({ sensorId })).toEqual([await store.findAlarm(id)]);
+    });
+
+    test('outlines of what lasted in a period come page by page, and moving them writes no event', async () => {
+      const { store } = tools;
+      const far = T0 + 9e12;
+      const at = (from: number, to?: number): AlarmFacts => ({
+        ...FACTS,
+        sinceMs: far + from,
+        ...(to === undefined ? {} : { clearedMs: far + to }),
+      });
+      const remark = { text: 'not "withdrawn":true', by: 'ann', atMs: T0 };
+      const ids: string[] = [];
+      for (const change of [
+        { facts: at(0, 10) },
+        { facts: at(5), marks: { ...NO_MARKS, comment: remark } },
+        { facts: at(5) },
+        { facts: at(6, 40) },
+        { facts: at(7, 40), withdrawn: true as const },
+        { facts: at(50, 60) },
+        { facts: at(30) },
+      ])
+        ids.push((await newAlarm(change)).id);
+      const [before, one, two, over, , , last] = ids as [string, string, string, string, string, string, string];
+      const within = { fromMs: far + 10, toMs: far + 50 };
+      const pages = async (limit: number): Promise<string[]> => {
+        const all: AlarmOutline[] = [];
+        for (let page = await store.lastingAlarms(within, { limit }); page.length > 0;) {
+          expect(page.length).toBeLessThanOrEqual(limit);
+          all.push(...page);
+          page = await store.lastingAlarms(within, { limit, after: page.at(-1)! });
+        }
+        expect(all[0]).toEqual({
+          id: over,
+          kind: 'anomaly',
+          sinceMs: far + 6,
+          untilMs: far + 40,
+          incident: over,
+          device: (await store.findAlarm(over))!.device,
+        });
+        return all.map(({ id }) => id).filter((id) => ids.includes(id));
+      };
+      const expected = [over, ...[one, two].sort(), last];
+      // Also those of other tests that are still active.
+      expect([await pages(1), await pages(2), await pages(1_000)]).toEqual([expected, expected, expected]);
+      const early = { fromMs: far, toMs: far + 1 };
+      expect((await store.lastingAlarms(early, { limit: 1 })).map(({ id }) => id)).toEqual([before]);
+
+      const records = (await store.alarmRecordsOf([one, over])).map((record) => ({ ...record, incident: before }));
+      const [epoch, events] = [await store.alarmEpoch(), await store.alarmEvents()];
+      expect(await store.moveAlarms(epoch - 1, records)).toBe(false);
+      expect(await store.listAlarms({ incident: before })).toHaveLength(1);
+      expect(await store.moveAlarms(epoch, records)).toBe(true);
+      expect(await store.alarmEpoch()).toBe(epoch + 1);
+      const together = (await store.listAlarms({ incident: before })).map(({ id, incident }) => [id, incident]);
+      expect(together.sort()).toEqual([before, one, over].sort().map((id) => [id, before]));
+      expect((await store.findAlarm(one))!.marks).toEqual({ ...NO_MARKS, comment: remark });
+      expect(await store.alarmEvents()).toEqual(events);
+      expect(await store.moveAlarms(epoch + 1, [])).toBe(true);
     });
 
     test('what its state does not allow is refused, and nothing changes', async () => {

@@ -136,11 +136,13 @@ export function retiredContract(tools: ContractTools): void {
       expect(await shown()).toEqual([1, 1, 1, 1, 1]);
       await store.retireSensors([sensorId], by);
       expect(await shown()).toEqual([0, 0, 0, 1, 1]);
+      expect((await store.lastingAlarms(EVER, { limit: 100_000 })).map((one) => one.id)).not.toContain(id);
       expect(await store.countAlarms()).toEqual(before);
       const out = { active: true, outOfService: true, suppressedOrShelved: true, retain: false };
       expect(await store.findAlarm(id)).toMatchObject({ ...record, ...out });
       await store.restoreSensors([sensorId]);
       expect(await store.countAlarms()).toEqual(counted);
+      expect((await store.lastingAlarms(EVER, { limit: 100_000 })).map((one) => one.id)).toContain(id);
       expect(await store.findAlarm(id)).not.toHaveProperty('outOfService');
     });
   });

@@ -138,6 +138,8 @@ const RANGES_ALLOWED = new Set([
   'alarms.events: SEARCH alarm_events USING INTEGER PRIMARY KEY (rowid>?)',
   'alarms.listAll: SEARCH a USING INDEX alarms_since (since_ms>? AND since_ms<?)',
   'alarms.listOpen: SEARCH a USING INDEX alarms_open (since_ms<?)',
+  // What was over before the period is not looked at.
+  'alarms.listLasting: SEARCH a USING INDEX alarms_until (until_ms>?)',
   // Once an hour, for retention.
   'prune.alarmEvents: SEARCH a USING INDEX alarms_since (since_ms<?)',
   'prune.alarmLinks: SEARCH k USING INDEX alarm_links_end (to_ms<?)',
@@ -225,6 +227,11 @@ test.each([
     'changedSensors looks at windows of any length',
     WINDOW_SQL.changedOwn,
     'SEARCH w EXISTS USING PRIMARY KEY (sensor_id=? AND start_ms>? AND start_ms<?)',
+  ],
+  [
+    'a page of the alarms of a period',
+    ALARM_SQL.lasting,
+    'SEARCH a USING INDEX alarms_until ((until_ms,since_ms,id)>(?,?,?))',
   ],
   [
     'alarms of a turn, of one sensor in a span of time',
