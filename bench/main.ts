@@ -42,7 +42,9 @@ import { benchOneSensor } from './one-sensor.ts';
 import { benchUi } from './ui.ts';
 import { benchYear } from './year.ts';
 import { runWorkerShapes, type WorkerShapes } from './worker-shapes.ts';
-import { markdown, QUIET_LOAD, type Results, type ScoringAlone, targetsOf } from './results.ts';
+import { markdown } from './results-markdown.ts';
+import { QUIET_LOAD, type Results, type ScoringAlone } from './results.ts';
+import { targetsOf } from './targets.ts';
 
 const run = promisify(execFile);
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));

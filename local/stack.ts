@@ -4,29 +4,29 @@
  * die are started again; a server that dies ends the stack with a clear word; a start that fails leaves no process.
  */
 import { chmodSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Config, Env } from '../config.ts';
 import { readMapping } from '../connect/mapping.ts';
 import { FleetscoreError } from '../domain/errors.ts';
 import { programEnv } from '../domain/program-env.ts';
-import { codeFile } from '../paths.ts';
 import { poolQueues } from '../pool/queues.ts';
 import { openStore } from '../storage/open-store.ts';
-import { emulatorConnection } from './blob-server/server.ts';
-import { FEW_HEAPS, LEAN, startChild, untilReady } from './child.ts';
+import { startChild, untilReady } from './child.ts';
 import { makeFolder, needRoom, PRIVATE } from '../storage/folders.ts';
-import { stackKeys, type StackKeys } from './keys.ts';
+import { stackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
 import { LOOPBACK } from '../domain/loopback.ts';
-import { dropTargets, openTargets, type PrometheusTargets } from './prometheus-targets.ts';
+import { dropTargets, openTargets } from './prometheus-targets.ts';
 import { refOf } from '../connect/processes.ts';
 import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';
-import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Ports, type Server } from './servers.ts';
+import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Server } from './servers.ts';
 import { claimHome, leaveHome, releaseHome, writeStack } from './state.ts';
 import { findTemporal } from './temporal-binary.ts';
 import { appAddress, claimAppPort, startWebApplication } from './web-application.ts';
 import { defined } from '../domain/defined.ts';
+import { partVariables } from './stack-variables.ts';
+import { startWorker } from './stack-worker.ts';
 
 export interface StackOptions {
   readonly config: Config;
@@ -251,59 +251,4 @@ async function temporalOf({ config, env, log, temporal }: StackOptions): Promise
   const ports = await claimTemporalPorts(config);
   const own = ownTemporal(config.home, `${LOOPBACK}:${ports.port}`);
   return { own: { program, ...ports, env: own }, ui: `http://${LOOPBACK}:${ports.uiPort}`, env: own };
-}
-
-function partVariables(config: Config, ports: Ports, keys: StackKeys, env: Env): Record<string, string> {
-  return {
-    FLEETSCORE_HOME: config.home,
-    FLEETSCORE_SQL_URL: config.sqlUrl,
-    FLEETSCORE_PRUNE_BLOBS: env.FLEETSCORE_PRUNE_BLOBS || 'on',
-    FLEETSCORE_BLOB_CONNECTION_STRING: emulatorConnection(ports.blob, keys.blob),
-    FLEETSCORE_EVENT_HUBS_CONNECTION_STRING: `Endpoint=sb://localhost:${ports.eventHubs};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=${keys.eventHubs};UseDevelopmentEmulator=true;`,
-    // Commands ask for the pools that this stack has.
-    ...(config.pool.poolsFile === undefined ? {} : { FLEETSCORE_POOLS_FILE: resolve(config.pool.poolsFile) }),
-    // And read raw events as its ingest worker does.
-    ...mappingVariables(config),
-  };
-}
-
-function mappingVariables({ ingest: { mapping, defaultDevice } }: Config): Record<string, string> {
-  return {
-    ...(mapping.text === 'default' ? {} : { FLEETSCORE_MAPPING: mapping.text }),
-    ...(defaultDevice === undefined ? {} : { FLEETSCORE_DEFAULT_DEVICE: defaultDevice }),
-  };
-}
-
-function startWorker(
-  role: string,
-  index: number,
-  config: Config,
-  env: Env,
-  { logs }: Parts,
-  log: (line: string) => void,
-  targets: PrometheusTargets | undefined,
-): ReturnType<typeof startChild> {
-  const own = workerEnv(env, config, index);
-  const worker = logs.carry(role, own, (onOutput) =>
-    startChild({
-      name: `${role} worker`,
-      file: codeFile(`workers/${role}`),
-      env: own,
-      logFile: join(config.home, 'logs', `${role}.log`),
-      nodeArgs: LEAN,
-      onLogLost: log,
-      ...(onOutput ? { onOutput } : {}),
-    }),
-  );
-  worker.process.on('message', ({ metricsPort: port }: { readonly metricsPort?: number }) => {
-    if (port !== undefined) targets?.add(worker.pid, role, port);
-  });
-  void worker.ended.then(() => targets?.remove(worker.pid));
-  return worker;
-}
-
-/** What differs between the workers of a stack: the name of an ingest worker, and the port of the metrics. */
-function workerEnv(env: Env, config: Config, index: number): Env {
-  const metrics = config.metricsPort ? { FLEETSCORE_METRICS_PORT: String(config.metricsPort + index) } : {};
-  return { ...FEW_HEAPS, ...env, ...metrics, FLEETSCORE_INGEST_WORKER: `ingest-${index}` };
 }

@@ -1,6 +1,6 @@
 /** Small parts of the application's pages: links, forms, values beside what is normal, lists that are paged. Pure. */
-import type { Range } from '../scoring/normal-range.ts';
-import { beyond } from '../scoring/normal-range.ts';
+import type { Answer } from '../domain/answer.ts';
+import { beyond, type Range } from '../scoring/normal-range.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatValue } from '../report/format.ts';
 import { html, type Markup, type MarkupValue } from '../report/page/markup.ts';
@@ -150,3 +150,7 @@ export function sortTable(
       </table>
     </div>`;
 }
+
+/** In the place of what could not be asked for. */
+export const problemOf = ({ problem }: Answer<unknown>): Markup | false =>
+  problem !== undefined && html`<div class="panel none"><b class="bad">Not known:</b> ${problem}</div>`;

@@ -1,28 +1,25 @@
 /**
- * Blobs: put, append, read, describe, delete. Content is taken and synced first; the name changes in one
- * transaction after it, under the conditions of the request, so that a reader sees the old blob or the new one.
+ * Blobs: put, change, lease, delete; how they grow and are read: append-blob.ts, read-blob.ts. Content is taken and
+ * synced first; the name changes in one transaction after it, under the conditions of the request, so that a reader
+ * sees the old blob or the new one.
  */
 import { createHash } from 'node:crypto';
 import { checkConditions, type Access } from './conditions.ts';
 import { removeBlob } from './containers.ts';
-import { blobNotFound, conditionNotMet, invalid, notImplemented, ServiceError } from './errors.ts';
+import { blobNotFound, conditionNotMet, invalid, notImplemented } from './errors.ts';
 import type { IndexDb } from './index-db.ts';
-import { changeLease, leaseHeaders } from './lease.ts';
-import { INLINE_BYTES, type NewPiece, type Pieces } from './pieces.ts';
-import { metadataHeaders, metadataOf, numberHeader, type BlobAnswer, type OneBlobRequest } from './request.ts';
+import { changeLease } from './lease.ts';
+import type { NewPiece, Pieces } from './pieces.ts';
+import { metadataOf, type BlobAnswer, type OneBlobRequest } from './request.ts';
 import {
   changedHeaders,
   findBlob,
   findContainer,
-  httpDate,
   newEtag,
   storedHeaders,
   type BlobRow,
   type BlobType,
 } from './rows.ts';
-
-/** "Append Block": a blob takes so many. */
-const MOST_APPENDS = 50_000;
 
 export interface Parts {
   readonly db: IndexDb;
@@ -142,133 +139,6 @@ export function dropStaged({ db, pieces }: Parts, request: OneBlobRequest): void
   if (staged.length === 0) return;
   db.run('DELETE FROM staged WHERE container = ? AND name = ?', container, name);
   pieces.release(staged.map((one) => one.piece_id));
-}
-
-/** `Append Block`. Small appends grow the last piece, so that a log of many is few rows. */
-export async function appendBlock(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {
-  const { db, pieces } = parts;
-  return withBody(parts, request, (piece) =>
-    db.write(() => {
-      const row = blobFor(parts, request, 'write');
-      if (row.type !== 'AppendBlob')
-        throw new ServiceError(409, 'InvalidBlobType', 'The blob type is invalid for this operation.');
-      if (piece.bytes === 0) throw invalid('InvalidHeaderValue', 'An append must have content.');
-      const position = numberHeader(request, 'x-ms-blob-condition-appendpos');
-      if (position !== undefined && position !== row.bytes)
-        throw new ServiceError(
-          412,
-          'AppendPositionConditionNotMet',
-          'The append position condition specified was not met.',
-        );
-      const most = numberHeader(request, 'x-ms-blob-condition-maxsize');
-      if (most !== undefined && row.bytes + piece.bytes > most)
-        throw new ServiceError(412, 'MaxBlobSizeConditionNotMet', 'The max blob size condition specified was not met.');
-      if (row.blocks >= MOST_APPENDS)
-        throw new ServiceError(409, 'BlockCountExceedsLimit', 'The committed block count cannot exceed 50,000.');
-      const last = db.get<{ piece_id: number; bytes: number; file: string | null }>(
-        `SELECT p.piece_id, p.bytes, p.file FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
-         WHERE parts.blob_id = ? ORDER BY parts.offset DESC LIMIT 1`,
-        row.blob_id,
-      );
-      if (piece.body && last?.file === null && last.bytes + piece.bytes <= INLINE_BYTES / 2) {
-        const grown = db.get<{ body: Uint8Array }>('SELECT body FROM pieces WHERE piece_id = ?', last.piece_id)!.body;
-        const body = Buffer.concat([grown, piece.body]);
-        db.run('UPDATE pieces SET body = ?, bytes = ? WHERE piece_id = ?', body, body.byteLength, last.piece_id);
-      } else addPart(db, row.blob_id, row.bytes, '', pieces.adopt(piece));
-      const changed = { etag: newEtag(), modified_ms: Date.now() };
-      db.run(
-        'UPDATE blobs SET bytes = bytes + ?, blocks = blocks + 1, etag = ?, modified_ms = ? WHERE blob_id = ?',
-        piece.bytes,
-        changed.etag,
-        changed.modified_ms,
-        row.blob_id,
-      );
-      return {
-        status: 201,
-        headers: {
-          ...changedHeaders(changed),
-          'x-ms-blob-append-offset': row.bytes,
-          'x-ms-blob-committed-block-count': row.blocks + 1,
-        },
-      };
-    }),
-  );
-}
-
-function propertiesOf(row: BlobRow): Record<string, string | number> {
-  return {
-    ...changedHeaders(row),
-    ...(JSON.parse(row.headers) as Record<string, string>),
-    ...metadataHeaders(JSON.parse(row.metadata) as Record<string, string>),
-    ...leaseHeaders(row, Date.now()),
-    'x-ms-blob-type': row.type,
-    'x-ms-creation-time': httpDate(row.created_ms),
-    'x-ms-server-encrypted': 'false',
-    'accept-ranges': 'bytes',
-    ...(row.type === 'AppendBlob' ? { 'x-ms-blob-committed-block-count': row.blocks } : {}),
-  };
-}
-
-export function describeBlob(parts: Parts, request: OneBlobRequest): BlobAnswer {
-  const row = blobFor(parts, request, 'read');
-  return { status: 200, headers: { ...propertiesOf(row), 'content-length': row.bytes } };
-}
-
-/** `Get Blob`, whole or a range. */
-export function readBlob(parts: Parts, request: OneBlobRequest): BlobAnswer {
-  const row = blobFor(parts, request, 'read');
-  const range = rangeOf(request.header('x-ms-range') ?? request.header('range'), row.bytes);
-  const { 'content-md5': md5, ...properties } = propertiesOf(row);
-  const [from, to] = range ?? [0, row.bytes];
-  return {
-    status: range ? 206 : 200,
-    headers: {
-      ...properties,
-      'content-length': to - from,
-      ...(range
-        ? { 'content-range': `bytes ${from}-${to - 1}/${row.bytes}`, 'x-ms-blob-content-md5': md5 }
-        : { 'content-md5': md5 }),
-    },
-    body: contentOf(parts, row, from, to),
-  };
-}
-
-/** @throws ServiceError 416 */
-function rangeOf(header: string | undefined, bytes: number): readonly [number, number] | undefined {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '');
-  if (!match) return undefined;
-  const from = Number(match[1]);
-  const to = match[2] === '' ? bytes : Math.min(Number(match[2]) + 1, bytes);
-  if (from >= bytes || to <= from)
-    throw new ServiceError(416, 'InvalidRange', 'The range specified is invalid for the current size of the resource.');
-  return [from, to];
-}
-
-const PARTS_AT_ONCE = 64;
-
-async function* contentOf({ db, pieces }: Parts, row: BlobRow, from: number, to: number): AsyncGenerator<Uint8Array> {
-  // The part that holds `from` begins at or before it.
-  const first = db.get<{ offset: number }>(
-    'SELECT offset FROM parts WHERE blob_id = ? AND offset <= ? ORDER BY offset DESC LIMIT 1',
-    row.blob_id,
-    from,
-  );
-  for (let at = first?.offset ?? 0; at < to;) {
-    const found = db.all<{ offset: number; bytes: number; body: Uint8Array | null; file: string | null }>(
-      `SELECT parts.offset, p.bytes, p.body, p.file FROM parts JOIN pieces AS p ON p.piece_id = parts.piece_id
-       WHERE parts.blob_id = ? AND parts.offset >= ? AND parts.offset < ? ORDER BY parts.offset LIMIT ?`,
-      row.blob_id,
-      at,
-      to,
-      PARTS_AT_ONCE,
-    );
-    // Replaced or deleted meanwhile: the connection breaks, the client asks again for the rest, and is told.
-    if (found.length === 0) throw new Error('the blob changed while it was read');
-    for (const piece of found)
-      yield* pieces.read(piece, Math.max(0, from - piece.offset), Math.min(piece.bytes, to - piece.offset));
-    const last = found.at(-1)!;
-    at = last.offset + last.bytes;
-  }
 }
 
 export function deleteBlob(parts: Parts, request: OneBlobRequest): Promise<BlobAnswer> {

@@ -9,16 +9,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { messageOf } from '../../domain/errors.ts';
-import {
-  appendBlock,
-  changeBlob,
-  deleteBlob,
-  describeBlob,
-  leaseBlob,
-  putBlob,
-  readBlob,
-  type Parts,
-} from './blobs.ts';
+import { appendBlock } from './append-blob.ts';
+import { changeBlob, deleteBlob, leaseBlob, putBlob, type Parts } from './blobs.ts';
+import { describeBlob, readBlob } from './read-blob.ts';
 import { dropOldBlocks, putBlock, putBlockList, showBlockList } from './blocks.ts';
 import { createContainer, deleteContainer, listBlobs, listContainers, showContainer } from './containers.ts';
 import { notImplemented, ServiceError } from './errors.ts';

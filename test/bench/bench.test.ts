@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { median } from '../../bench/end-to-end.ts';
 import { dropSection, writeSection } from '../../bench/results-file.ts';
-import { markdown, type Results, targetsOf } from '../../bench/results.ts';
+import { markdown } from '../../bench/results-markdown.ts';
+import type { Results } from '../../bench/results.ts';
+import { targetsOf } from '../../bench/targets.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
 

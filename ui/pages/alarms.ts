@@ -22,7 +22,7 @@ import {
 } from './alarm-rows.ts';
 import { alarmTools } from './alarm-tools.ts';
 import { asOf } from './device.ts';
-import { normalsOf } from './now.ts';
+import { normalsOf } from './alarm-normals.ts';
 import { explainHref } from './plot.ts';
 import { saidOf } from './said.ts';
 
