@@ -53,19 +53,25 @@ export function toIngestEvent(event: ReceivedEventData): IngestEvent {
   const encoding: unknown = systemProperties?.contentEncoding ?? properties?.['content-encoding'];
   const body: unknown = event.body;
   const unreadable = unreadableBody(body);
-  return {
+  const made: { -readonly [K in keyof IngestEvent]: IngestEvent[K] } = {
     seq: event.sequenceNumber,
     offset: event.offset,
     // The service always sets it; NaN is found in delivery.ts.
     enqueuedMs: (event.enqueuedTimeUtc as Date | undefined)?.getTime() ?? Number.NaN,
     // Several data sections of one AMQP message are one body.
     body: Array.isArray(body) && body.every((part) => part instanceof Uint8Array) ? Buffer.concat(body) : body,
-    ...(unreadable === undefined ? undefined : { unreadable }),
-    ...(typeof encoding === 'string' ? { contentEncoding: encoding } : undefined),
-    ...(event.partitionKey == null ? undefined : { partitionKey: event.partitionKey }),
-    ...(properties && Object.keys(properties).length > 0 ? { properties } : undefined),
-    ...(systemProperties && Object.keys(systemProperties).length > 0 ? { systemProperties } : undefined),
   };
+  if (unreadable !== undefined) made.unreadable = unreadable;
+  if (typeof encoding === 'string') made.contentEncoding = encoding;
+  if (event.partitionKey != null) made.partitionKey = event.partitionKey;
+  if (properties && !isEmpty(properties)) made.properties = properties;
+  if (systemProperties && !isEmpty(systemProperties)) made.systemProperties = systemProperties;
+  return made;
+}
+
+function isEmpty(values: object): boolean {
+  for (const name in values) if (Object.hasOwn(values, name)) return false;
+  return true;
 }
 
 /** As the client names it; the package that declares it is the client's own dependency, not ours. */
@@ -77,7 +83,8 @@ function ofMessage(
   { messageAnnotations, properties }: AmqpMessage,
 ): Readonly<Record<string, unknown>> {
   let copy: Record<string, unknown> | undefined;
-  for (const [name, value] of Object.entries(system)) {
+  for (const name of Object.keys(system)) {
+    const value = system[name];
     if (typeof value !== 'object' || value === null) continue;
     const own: unknown = messageAnnotations?.[name] ?? properties?.[name as keyof typeof properties];
     if (own !== undefined) (copy ??= { ...system })[name] = own;

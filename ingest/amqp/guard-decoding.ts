@@ -44,11 +44,11 @@ const unreadable = new WeakMap<object, string>();
 export const unreadableBody = (body: unknown): string | undefined =>
   typeof body === 'object' && body !== null ? unreadable.get(body) : undefined;
 
-/** Bytes of messages as they came. */
+/** Bytes of messages as they came, but those of {@link Quick}. */
 const received = new WeakMap<object, number>();
 
 /** Bytes of a message as it came, with all its properties; undefined for one that this did not see. */
-export const bytesOfMessage = (message: object): number | undefined => received.get(message);
+export const bytesOfMessage = (message: object): number | undefined => Quick.bytesOf(message) ?? received.get(message);
 
 /** Returns false when the client is built differently than expected, and nothing was done. */
 export function guardDecoding(): boolean {
@@ -71,8 +71,6 @@ export function guardDecoding(): boolean {
 
 function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer) => Message {
   const decoded = (bytes: Buffer): Message => {
-    const quick = quickDecode(bytes);
-    if (quick) return messageOfQuick(rhea, decode, quick);
     try {
       for (let at = 0; at < bytes.length;) at = endOfSection(bytes, at);
       const message = decode.call(rhea.message, bytes);
@@ -80,10 +78,14 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
       if (hidesTypes(message.body)) retypeBody(rhea, message, bytes);
       return message;
     } catch (error) {
-      return withoutContent(rhea, decode.call(rhea.message, Buffer.alloc(0)), bytes, messageOf(error));
+      return withoutContent(rhea, decode.call(rhea.message, NOTHING), bytes, messageOf(error));
     }
   };
+  const prototype: unknown = Object.getPrototypeOf(decode.call(rhea.message, NOTHING));
+  Object.setPrototypeOf(Quick.prototype, prototype as object);
   return (bytes) => {
+    const quick = quickDecode(bytes);
+    if (quick) return new Quick(quick, rhea.message.data_section(quick.body), bytes.length) as unknown as Message;
     const message = decoded(bytes);
     received.set(message, bytes.length);
     return message;
@@ -92,15 +94,27 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
 
 const NOTHING = Buffer.alloc(0);
 
-/** As the decoder makes it. */
-function messageOfQuick(rhea: Rhea, decode: (bytes: Buffer) => Message, quick: QuickMessage): Message {
-  const message = decode.call(rhea.message, NOTHING);
-  message['message_annotations'] = quick.annotations;
-  if (quick.contentType !== undefined) message['content_type'] = quick.contentType;
-  if (quick.contentEncoding !== undefined) message['content_encoding'] = quick.contentEncoding;
-  if (quick.application !== undefined) message['application_properties'] = quick.application;
-  message['body'] = rhea.message.data_section(quick.body);
-  return message;
+/** A usual message as the decoder makes it, which knows how many bytes it had: a WeakMap of all costs more. */
+class Quick {
+  readonly message_annotations: QuickMessage['annotations'];
+  readonly application_properties: QuickMessage['application'];
+  readonly content_type: string | undefined;
+  readonly content_encoding: string | undefined;
+  readonly body: object;
+  readonly #bytes: number;
+
+  constructor({ annotations, application, contentType, contentEncoding }: QuickMessage, body: object, bytes: number) {
+    this.message_annotations = annotations;
+    this.application_properties = application;
+    this.content_type = contentType;
+    this.content_encoding = contentEncoding;
+    this.body = body;
+    this.#bytes = bytes;
+  }
+
+  static bytesOf(message: object): number | undefined {
+    return #bytes in message ? message.#bytes : undefined;
+  }
 }
 
 const SYMBOL = 0xa3;

@@ -7,10 +7,10 @@
 
 export interface QuickMessage {
   readonly annotations: Readonly<Record<string, string | number | Date>>;
-  readonly contentType?: string;
-  readonly contentEncoding?: string;
-  /** Application properties. */
-  readonly application?: Readonly<Record<string, string>>;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  /** Application properties; one object for all messages that follow each other with the same ones. */
+  readonly application: Readonly<Record<string, string>> | undefined;
   /** Part of the bytes of the message. */
   readonly body: Buffer;
 }
@@ -51,16 +51,53 @@ export function quickDecode(bytes: Buffer): QuickMessage | undefined {
   const cursor: Cursor = { bytes, at: 0 };
   const annotations = isSection(cursor, ANNOTATIONS) ? readAnnotations(cursor) : undefined;
   if (annotations === undefined) return undefined;
-  const properties = isSection(cursor, PROPERTIES) ? readProperties(cursor) : {};
-  const application = isSection(cursor, APPLICATION) ? readApplication(cursor) : {};
-  if (properties === undefined || application === undefined || !isSection(cursor, DATA)) return undefined;
+  const content = isSection(cursor, PROPERTIES) ? readProperties(cursor) : NO_CONTENT;
+  if (content === undefined) return undefined;
+  const hasApplication = isSection(cursor, APPLICATION);
+  const application = hasApplication ? readApplication(cursor) : undefined;
+  if ((hasApplication && application === undefined) || !isSection(cursor, DATA)) return undefined;
+  const { contentType, contentEncoding } = content;
   const body = readBody(cursor);
-  return body && { annotations, ...properties, ...application, body };
+  return body && { annotations, contentType, contentEncoding, application, body };
 }
 
 interface Cursor {
   readonly bytes: Buffer;
   at: number;
+}
+
+type Content = Pick<QuickMessage, 'contentType' | 'contentEncoding'>;
+const NO_CONTENT: Content = { contentType: undefined, contentEncoding: undefined };
+
+/** A section of so many bytes is compared with that of the message before. */
+const REMEMBERED = 512;
+
+/**
+ * Sections of what a sender says of its events are mostly the same for all of them. What is read of one is kept, and
+ * given again while the same bytes come.
+ */
+function remembered<T extends object>(read: (cursor: Cursor) => T | undefined): (cursor: Cursor) => T | undefined {
+  let last: Buffer | undefined;
+  let value: T | undefined;
+  return (cursor) => {
+    const { bytes, at } = cursor;
+    if (last !== undefined && holds(bytes, at, last)) {
+      cursor.at = at + last.length;
+      return value;
+    }
+    const found = read(cursor);
+    if (found === undefined || cursor.at - at > REMEMBERED) return found;
+    last = bytes.subarray(at, cursor.at);
+    value = Object.freeze(found);
+    return value;
+  };
+}
+
+/** Whether the bytes from a place on begin with these. */
+function holds(bytes: Buffer, at: number, part: Buffer): boolean {
+  if (at + part.length > bytes.length) return false;
+  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
+  return true;
 }
 
 /** Steps over the descriptor of a section of this kind; stays where it is before any other. */
@@ -111,10 +148,8 @@ function readKey(cursor: Cursor): string | undefined {
   const { bytes, at } = cursor;
   const end = at + 2 + (bytes[at + 1] ?? 0);
   const key =
-    bytes[at] === SYMBOL_8 && end <= bytes.length
-      ? KEYS.find(
-          (one) => one.bytes.length === end - at - 2 && bytes.compare(one.bytes, 0, undefined, at + 2, end) === 0,
-        )
+    bytes[at] === SYMBOL_8
+      ? KEYS.find((one) => one.bytes.length === end - at - 2 && holds(bytes, at + 2, one.bytes))
       : undefined;
   cursor.at = end;
   return key?.name;
@@ -146,12 +181,12 @@ function readText(cursor: Cursor, encoding: 'utf8' | 'ascii'): string | undefine
   return bytes.toString(encoding, at + 2, end);
 }
 
-function readProperties(cursor: Cursor): Pick<QuickMessage, 'contentType' | 'contentEncoding'> | undefined {
+const readProperties = remembered((cursor): Content | undefined => {
   const { bytes } = cursor;
   const list = readCompound(cursor, LIST_8, LIST_32);
   if (list === undefined) return undefined;
   const { count, end } = list;
-  const found: { contentType?: string; contentEncoding?: string } = {};
+  const found: { -readonly [K in keyof Content]: Content[K] } = { ...NO_CONTENT };
   for (let i = 0; i < count; i++) {
     if (bytes[cursor.at] === NULL) {
       cursor.at += 1;
@@ -163,10 +198,10 @@ function readProperties(cursor: Cursor): Pick<QuickMessage, 'contentType' | 'con
     found[i === CONTENT_TYPE ? 'contentType' : 'contentEncoding'] = text;
   }
   return cursor.at === end ? found : undefined;
-}
+});
 
 /** Application properties that are all texts. */
-function readApplication(cursor: Cursor): Pick<QuickMessage, 'application'> | undefined {
+const readApplication = remembered((cursor): QuickMessage['application'] => {
   const map = readCompound(cursor, MAP_8, MAP_32);
   if (map === undefined || map.count % 2 !== 0) return undefined;
   const application: Record<string, string> = {};
@@ -176,8 +211,8 @@ function readApplication(cursor: Cursor): Pick<QuickMessage, 'application'> | un
     if (key === undefined || value === undefined) return undefined;
     application[key] = value;
   }
-  return cursor.at === map.end ? { application } : undefined;
-}
+  return cursor.at === map.end ? application : undefined;
+});
 
 /** The rest of the message: one section of bytes. */
 function readBody({ bytes, at }: Cursor): Buffer | undefined {
