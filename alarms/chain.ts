@@ -106,7 +106,7 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
   return chainedOf(work, { put, alarms, state, toMs, end }, shape);
 }
 
-/** How folding ended: with all there is, in the state of before, or with more for another turn. */
+/** How folding ended: with all there is, in the state it had before, or with more for another turn. */
 type End = 'over' | 'converged' | 'left';
 
 interface Done {
@@ -208,7 +208,7 @@ function isAsBefore(
   shape: WindowShape,
 ): boolean {
   if (piece.fromMs < (work.stretch?.toMs ?? work.fromMs)) return false;
-  // It has no state of before to compare with.
+  // It has no earlier state to compare with.
   if (isRest(work.links, piece)) return false;
   if (state === undefined && 'items' in piece && needsBefore(piece, rule, shape)) return false;
   return JSON.stringify(state) === JSON.stringify(stateBefore(work, piece.fromMs));

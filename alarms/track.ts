@@ -24,7 +24,7 @@ export interface TrackState {
 export interface AlarmKey {
   readonly kind: AlarmKind;
   readonly sinceMs: number;
-  /** When it became active: tells two apart that began at the same time. Links of before version 0.4 do not say it. */
+  /** When it became active: tells two apart that began at the same time. Absent in links of versions before 0.4. */
   readonly activeMs?: number;
 }
 

@@ -27,12 +27,12 @@ export interface DeadLetter {
   readonly enqueuedTime: string;
   readonly partitionKey?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
-  /** Annotations and AMQP's own properties, which a mapping may need; absent in letters of before. */
+  /** Annotations and AMQP's own properties, which a mapping may need; absent in letters of versions before 0.3. */
   readonly systemProperties?: Readonly<Record<string, unknown>>;
   readonly contentEncoding?: string;
   /** The first ones. */
   readonly problems: readonly Problem[];
-  /** How many readings and events were not taken, by reason; absent in letters of before. */
+  /** How many readings and events were not taken, by reason; absent in letters of versions before 0.3. */
   readonly reasons?: ReasonCounts;
   /** The body as sent, base64. */
   readonly body: string;

@@ -20,7 +20,7 @@ export interface HubCheckDeps {
   readonly log: IngestLog;
   /** The event of a number, when the hub has it. */
   readonly eventAt: EventAt;
-  /** The position of before is of no use any more. */
+  /** The position of the hub that was read before is of no use any more. */
   readonly dropCheckpoint: (partition: string) => Promise<void>;
 }
 

@@ -92,7 +92,7 @@ export async function claimHome(home: string, log: (line: string) => void = () =
   for (const until = Date.now() + LEAVING_MS; leaves() !== undefined && Date.now() < until;) await sleep(50);
   const lock = await lockFileOf(home);
   const owner = lockOwner(home);
-  // Versions before this one have the word of stack.lock alone.
+  // Versions before this one go by stack.lock alone.
   if (!lock || (owner && owner.pid !== process.pid && isAlive(owner))) {
     lock?.close();
     throw new FleetscoreError(

@@ -1,6 +1,6 @@
 /**
  * Predictions of one sensor, read back. Only files of committed batches are read, each checked against the
- * hash on record; where batches overlap, the one that began last has the word: what its
+ * hash on record; where batches overlap, the one that began last counts: what its
  * manifest says of itself (`startedAt`).
  */
 import { CONTAINERS } from '../domain/blob-names.ts';
@@ -100,7 +100,7 @@ export async function* predictionRows(
 
 /**
  * The next rows, as far as all that are open have been read, and no further than the next source may begin. Of several
- * rows of one window the batch that began last has the word.
+ * rows of one window those of the batch that began last count.
  */
 function merged(open: readonly Head[], nextMs: number): PredictionRow[] {
   const [only] = open;
@@ -141,7 +141,7 @@ const servedSources = (
 
 /** How far the rows of one source are read. */
 interface Head {
-  /** Of the source among all: the later has the word. */
+  /** Of the source among all: the later one counts. */
   readonly rank: number;
   rows: readonly PredictionRow[];
   at: number;

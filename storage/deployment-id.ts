@@ -4,8 +4,8 @@
  * shared out between two stores, and each would have a part of the readings, without a word.
  *
  * The id lies in every container that a kind of worker may write (`deploy/` gives each only its own): ingest looks at
- * `checkpoints`, control and scoring at `predictions`. Whoever is first writes it; deployments of before do at their
- * start.
+ * `checkpoints`, control and scoring at `predictions`. Whoever is first writes it; those of earlier versions do at
+ * their start.
  */
 import type { ErrorCode } from '../domain/error-codes.ts';
 import { randomUUID } from 'node:crypto';

@@ -19,7 +19,7 @@ function asset(name: string, type: string, body: string): Asset {
 
 const own = (name: string): string => readFileSync(siblingFile(`ui/assets/${name}`), 'utf8');
 
-/** In this order: later ones have the word. */
+/** In this order: where two say something of one element, the later one counts. */
 const SHEETS = ['frame', 'rows', 'forms', 'plots', 'narrow'].map((name) => own(`${name}.css`)).join('');
 
 export const STYLE = asset('app.css', 'text/css', `${PAGE_STYLE}${SITE_STYLE}${SHEETS}`);

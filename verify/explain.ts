@@ -98,7 +98,7 @@ export async function explain(
   const made: MadeBy[] = [];
   const longest = Math.max(0, ...(await store.windowsOfSensor(sensor.id)));
   const batches = { fromMs: windowStart(timeMs, fleet.windowMs), toMs: timeMs + longest + 1 };
-  // Oldest first: the last has the word.
+  // Oldest first: the last one counts.
   for (const source of await store.predictionSources(sensor.id, batches)) {
     const shape = windowsOfSensor(fleet, source.windowMs);
     const startMs = windowStart(timeMs, shape.hopMs);

@@ -31,7 +31,7 @@ export interface PartitionEvidence {
   readonly progress: PartitionProgress;
   /** Absent when Event Hubs does not answer. */
   readonly hub?: HubNow;
-  /** Absent when no event of before is there. */
+  /** Absent when no earlier event is there. */
   readonly seam?: Seam;
   /** When the first event of the newest capture file came, epoch ms; absent when there is no file. */
   readonly capturedMs?: number;
@@ -104,7 +104,7 @@ export async function evidenceOf(
   };
 }
 
-/** The last captured event of before a time and the first one after it. */
+/** The last captured event before a time and the first one after it. */
 async function seamAt(
   blobs: Pick<BlobStore, 'get' | 'list'>,
   folder: string,

@@ -101,7 +101,7 @@ export interface FinishInput extends Period {
   /** How the workflow came to its end; `aborted` by an error that is not of a single sensor. */
   readonly ending: 'done' | 'cancelled' | 'aborted';
   readonly message?: string;
-  /** Why it was aborted; workflows of before did not say so. */
+  /** Why it was aborted; absent from workflows of earlier versions. */
   readonly class?: BatchClass;
   readonly toleratedFailurePercentage: number;
   readonly toleratedFailureCount?: number;
@@ -151,7 +151,7 @@ export interface ControlActivities {
   /**
    * Puts the batch on record, with the status `waiting`. Where its readings are complete at that moment it is planned
    * along with it, which spares two activities; else, and when planning fails, null: `readingsReady` and `planBatch`
-   * are asked, and tell what is wrong. Null also from workers of before.
+   * are asked, and tell what is wrong. Null also from workers of earlier versions.
    */
   announceBatch(input: AnnounceInput): Promise<BatchPlan | null>;
   /** The period in the calendar of the schedule: periods of a schedule leave no gap where clocks change. */

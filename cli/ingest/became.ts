@@ -15,7 +15,7 @@ export interface Became {
 
 /**
  * @param sent events that were sent
- * @param tally what ingest counted; undefined, or of fewer events, where a worker of before does not count
+ * @param tally what ingest counted; undefined, or of fewer events, where a worker of an earlier version does not count
  */
 export function becameOf(sent: { readonly events: number }, tally: SendTally | undefined): Became {
   if (!tally || tally.events < sent.events)

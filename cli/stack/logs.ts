@@ -118,7 +118,7 @@ async function filterOf(context: Context, options: LogsOptions): Promise<LogFilt
   };
 }
 
-/** One word, or the two of before. */
+/** A sensor in one word, `device/sensor`, or in two. */
 function namesIn(words: readonly string[]): SensorWords {
   const [first = '', second, ...more] = words;
   if (more.length === 0) return [first, second];

@@ -181,7 +181,7 @@ function kindOf(element: SchemaElement): ColumnKind {
   if (logical?.type === 'TIMESTAMP')
     return { kind: 'timestamp', perMs: PER_MS[logical.unit], zoned: logical.isAdjustedToUTC };
   if (logical?.type === 'TIME') return { kind: 'time', perSecond: PER_SECOND[logical.unit] };
-  // Files of before logical types say instants (parquet-format, LogicalTypes, deprecated TIMESTAMP_*).
+  // Files older than logical types say instants (parquet-format, LogicalTypes, deprecated TIMESTAMP_*).
   if (converted === 'TIMESTAMP_MILLIS') return { kind: 'timestamp', perMs: 1n, zoned: true };
   if (converted === 'TIMESTAMP_MICROS') return { kind: 'timestamp', perMs: 1_000n, zoned: true };
   if (converted === 'TIME_MILLIS') return { kind: 'time', perSecond: 1_000n };

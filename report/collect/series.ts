@@ -37,7 +37,7 @@ const manifestShape = z.object({
   ),
 });
 
-/** For the same window the batch that ended last has the word. */
+/** For the same window the batch that ended last counts. */
 export async function readSeries(
   source: SeriesSource,
   batches: readonly Batch[],

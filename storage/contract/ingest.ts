@@ -20,7 +20,7 @@ export interface PartitionProgress {
   readonly late: number;
   readonly dead: number;
   readonly updatedAtMs: number;
-  /** When the hub that was read was created, epoch ms; absent in progress of before versions that keep it. */
+  /** When the hub that was read was created, epoch ms; absent where an earlier version wrote the progress. */
   readonly hubCreatedMs?: number;
   /** The event at `appliedSeq`; absent where it is not known. */
   readonly last?: AppliedEvent;

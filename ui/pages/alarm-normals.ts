@@ -4,7 +4,7 @@ import type { Alarm } from '../../domain/alarm.ts';
 import type { App } from '../app.ts';
 import type { Normal } from '../look/normal.ts';
 
-/** What is normal for the sensors of alarms, by the release of the batch that spoke last. */
+/** What is normal for the sensors of alarms, by the release of the batch that decided on them last. */
 export async function normalsOf({ deps, look }: App, alarms: readonly Alarm[]): Promise<ReadonlyMap<string, Normal>> {
   const store = await deps.store();
   const releases = new Map<string, string>();
