@@ -44,7 +44,8 @@ function linesOf(file: Buffer): readonly Buffer[] | undefined {
   return lines.length > 1 && whole(lines[0]!) ? lines.map((line) => Buffer.from(line)) : undefined;
 }
 
-function eventsOf(body: Buffer, name: string, nowMs: number): IngestEvent[] {
+/** Of one body, or one line: the event, or those that it wraps. @throws FleetscoreError `INVALID_ARGUMENT` */
+export function eventsOf(body: Buffer, name: string, nowMs: number): IngestEvent[] {
   const plain: IngestEvent = { seq: -1, offset: '', enqueuedMs: nowMs, body };
   const json = parsed(body.toString('utf8'));
   if (Array.isArray(json) && json.length > 0) {

@@ -10,6 +10,7 @@ import { nameProblem } from '../domain/sensor.ts';
 import { openEncoding } from './csv/encoding.ts';
 import { inflated } from './csv/inflate.ts';
 import { readCsv, type CsvFormat, type RowEvents } from './csv/read.ts';
+import { isJsonLines, readJsonLines } from './json-lines.ts';
 import { adviceOnText, adviceOnTyped, type Advice } from './look/advice.ts';
 import type { ParseSettings } from './parse-event.ts';
 import type { SentReading } from './send-readings.ts';
@@ -82,7 +83,8 @@ async function* readOpened(
   } else if (kind === 'Obj\u0001') {
     if (isCapture(beginning)) yield* readCaptured(chunks, input.name, events, rules.events);
     else yield* readTable(await openAvro(chunks), input, events, { ...rules, format: named });
-  } else {
+  } else if (isJsonLines(beginning)) yield* readJsonLines(chunks, input.name, events, format, rules.events);
+  else {
     openEncoding(format.encoding);
     const advice = adviceOnText(beginning, { ...named, name: input.name, ...defined({ files: rules.files }) });
     yield* readCsv({ [Symbol.asyncIterator]: () => chunks }, events, followed(advice, named, rules));

@@ -8,7 +8,7 @@ import { asDuration, asNumber, asWhole } from '../frame/options.ts';
 export function registerSend(program: Command): void {
   const send = program
     .command('send')
-    .description('send readings from files (CSV, Parquet, Avro) or standard input through Event Hubs')
+    .description('send readings from files (CSV, Parquet, Avro, JSON lines) or standard input through Event Hubs')
     .argument('<file...>', 'files, also with gzip, merged by time; - is standard input');
   formatOptions(send);
   send

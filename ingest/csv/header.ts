@@ -39,8 +39,8 @@ export function headerError(text: string, separator: string, names: readonly str
 function headerHint(text: string, separator: string, names: readonly string[]): string {
   if (/^\s*[[{]/.test(text))
     return (
-      'This looks like JSON: send takes tables. Devices send JSON to the event hub themselves; ' +
-      'pandas makes CSV of it.'
+      'This looks like JSON that goes over several lines: events are taken one a line, as `jq -c . FILE` writes them ' +
+      "(`jq -c '.[]' FILE` those of an array)."
     );
   const separated = separatorHint(text, separator, names);
   if (separated !== undefined) return separated;

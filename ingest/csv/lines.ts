@@ -17,8 +17,12 @@ const BEGINNING_BYTES = 64 * 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** @throws FleetscoreError `CSV_FILE`, `CSV_ENCODING` */
-export async function* readLines(input: AsyncIterable<Buffer | string>, encoding: Encoding): AsyncGenerator<Line> {
+/** @param most bytes of a line @throws FleetscoreError `CSV_FILE`, `CSV_ENCODING` */
+export async function* readLines(
+  input: AsyncIterable<Buffer | string>,
+  encoding: Encoding,
+  most = MAX_ROW_LENGTH,
+): AsyncGenerator<Line> {
   const wide = encoding.name.startsWith('utf-16');
   const decoder = wide ? new TextDecoder('utf-8', { fatal: true }) : encoding.decoder;
   let rest: Buffer = Buffer.alloc(0);
@@ -26,8 +30,7 @@ export async function* readLines(input: AsyncIterable<Buffer | string>, encoding
   let begun = false;
   let tooLong = false;
   const cut = (bytes: Buffer): Line => {
-    if (tooLong || bytes.length > MAX_ROW_LENGTH)
-      return { line, problem: `the row is longer than ${MAX_ROW_LENGTH} bytes` };
+    if (tooLong || bytes.length > most) return { line, problem: `the row is longer than ${most} bytes` };
     const end = bytes.at(-1) === CR ? bytes.length - 1 : bytes.length;
     try {
       return { line, text: decoder.decode(bytes.subarray(0, end)) };
@@ -49,7 +52,7 @@ export async function* readLines(input: AsyncIterable<Buffer | string>, encoding
       from = at + 1;
     }
     rest = all.subarray(from);
-    if (rest.length > MAX_ROW_LENGTH) {
+    if (rest.length > most) {
       tooLong = true;
       rest = Buffer.alloc(0);
     }

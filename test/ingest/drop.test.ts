@@ -147,6 +147,15 @@ test('a file is read once; its bad rows go to the dead letters, and raw capture 
   expect(found.readings).toMatchObject([{ tsMs: T0 + 1_000, value: 1 }]);
 });
 
+test('JSON lines are read as events, and a line that is no reading goes to the dead letters', async () => {
+  const rows = readings(4);
+  await put('lake/a.jsonl', [...rows.map((row) => JSON.stringify({ ...row, ts: iso(row.ts) })), '{"ts":1}'].join('\n'));
+  const { round, counts } = worker();
+  await round();
+  expect(counts).toMatchObject({ done: 1, failed: 0, readings: 4, dead: 1 });
+  expect(await allWindows(store)).toEqual(wanted(rows));
+});
+
 test('a file that comes again, corrected and longer, is read again, and windows hold each reading once', async () => {
   await put('a.csv', csv(readings(30)));
   const { round } = worker();

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -12,6 +13,8 @@ import { formatOf } from '../../cli/ingest/send.ts';
 import type { CsvFormat } from '../../ingest/csv/read.ts';
 import type { FileRules } from '../../ingest/open-file.ts';
 import { readFiles, type BadRow, type FileCounts } from '../../ingest/send-files.ts';
+import { namedMapping, parseMapping } from '../../ingest/mapping/named.ts';
+import { PARSE_DEFAULTS } from '../../ingest/parse-event.ts';
 import { createTableReader } from '../../ingest/table/rows.ts';
 import { bigEndian, decimalValue, timeCell } from '../../ingest/typed/exact.ts';
 import { FILES, FOLDER, formatFor, gathered, optionsOf } from '../support/sent-files.ts';
@@ -274,12 +277,86 @@ test.each([
 test.each([
   ['PAR1 and no more', 'FILE_UNREADABLE', 'footer'],
   ['Obj\u0001 and no more', 'FILE_UNREADABLE', 'the Avro file cannot be read'],
-  ['{"ts":1,"device":"d"}\n', 'CSV_HEADER', 'looks like JSON'],
+  ['{\n"ts":1,"device":"d"}\n', 'CSV_HEADER', 'looks like JSON'],
+  ['{"ts":1,"device":"d"}\n', 'FILE_COLUMNS', 'missing "sensor", "value"'],
 ])('%j is refused with what it is', async (content, code, message) => {
   const path = join(tempDir('send'), 'file.bin');
   writeFileSync(path, content);
   const { readings } = readFiles([{ name: path, stream: createReadStream(path), path }], {});
   await expect(gathered(readings)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+});
+
+describe('JSON lines', () => {
+  const T = '2026-03-02T10:00:00.000Z';
+  const lines = async (content: string | Buffer, rules: Parameters<typeof readFiles>[1] = {}) => {
+    const bad: string[] = [];
+    const stream = Readable.from([Buffer.from(content)]);
+    const { readings, counts } = readFiles([{ name: 'e.jsonl', stream }], {
+      ...rules,
+      onBadRow: ({ line, reason }) => bad.push(`${line}: ${reason}`),
+    });
+    const read = (await gathered(readings)).map(({ tsMs, device, sensor, value }) => [
+      tsMs - at(T),
+      device,
+      sensor,
+      value,
+    ]);
+    return { read, bad, counts: counts() };
+  };
+  const one = (more: object): string => JSON.stringify({ ts: T, device: 'd', sensor: 's', value: 1, ...more });
+
+  test('each line is an event of a device: one reading, many, or one with its properties; also with gzip', async () => {
+    const content =
+      `\ufeff${one({})}\r\n\n[${one({ value: 2 })},${one({ sensor: 't', value: 3 })}]\n` +
+      `{"event":{"body":${one({ value: 4 })},"enqueuedTime":"${T}"}}`;
+    const read = [
+      [0, 'd', 's', 1],
+      [0, 'd', 's', 2],
+      [0, 'd', 't', 3],
+      [0, 'd', 's', 4],
+    ];
+    expect(await lines(content)).toMatchObject({ read, bad: [], counts: { bad: 0 } });
+    expect((await lines(gzipSync(content))).read).toEqual(read);
+  });
+
+  test('what is no reading is told by its line, the first ones too', async () => {
+    const { read, bad, counts } = await lines(['{"ts":1}', one({}), '{"ts":', one({ value: 'x' }), one({})].join('\n'));
+    expect(read).toHaveLength(2);
+    expect(bad.map((text) => text.slice(0, 2))).toEqual(['1:', '3:', '4:']);
+    expect(counts.bad).toBe(3);
+  });
+
+  test('events are parsed by the mapping of ingest; where none is a reading it is said, with the way', async () => {
+    const events = [0, 1].map((i) => JSON.stringify({ t: T, unit: `u${i}`, m: { flow: i } })).join('\n');
+    await expect(lines(events)).rejects.toMatchObject({
+      code: 'FILE_COLUMNS',
+      message: expect.stringMatching(
+        /^e\.jsonl is JSON lines, and of the 2 at its beginning none holds a reading: .*ingest try FILE/,
+      ),
+    });
+    const form = { items: 'm{}', time: ['^t'], device: ['^unit'] };
+    const mapping = parseMapping(JSON.stringify({ forms: [form] }), 'test');
+    expect((await lines(events, { events: { ...PARSE_DEFAULTS, mapping } })).read).toEqual([
+      [0, 'u0', 'flow', 0],
+      [0, 'u1', 'flow', 1],
+    ]);
+    // As IoT Hub routes messages to storage.
+    const routed = {
+      EnqueuedTimeUtc: T,
+      Properties: {},
+      SystemProperties: { connectionDeviceId: 'press-7', contentType: 'application/json', enqueuedTime: T },
+      Body: { temp: 5 },
+    };
+    const iotHub = { ...PARSE_DEFAULTS, mapping: namedMapping('iot-hub')! };
+    expect((await lines(JSON.stringify(routed), { events: iotHub })).read).toEqual([[0, 'press-7', 'temp', 5]]);
+  });
+
+  test('options of tables are refused', async () => {
+    await expect(lines(one({}), { format: { wide: true } })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('wide is for tables'),
+    });
+  });
 });
 
 test('a typed date and a time of day are one time; a column without a name has a place', async () => {
