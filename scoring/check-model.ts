@@ -6,12 +6,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { defined } from '../domain/defined.ts';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
-import { declaredModel } from './declare.ts';
-import { checkModelSize, inspectModel } from './model-contract.ts';
+import { type DeclaredModel, declaredModel } from './declare.ts';
+import { checkModelSize } from './model-contract.ts';
 import { LABEL_KEY } from './model-metadata.ts';
 import { modelError, modelProblem } from './model-problem.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
-import { loadModel, type ScoreSink } from './session.ts';
+import { loadInspected, type ScoreSink } from './session.ts';
 import type { CandidateFile, CheckedModel, CheckResult, ThreadSettings } from './thread-protocol.ts';
 import { sha256Of } from '../domain/sha256.ts';
 
@@ -37,17 +37,17 @@ async function check(
   { path, declared }: CandidateFile,
   { maxModelBytes, executionProvider }: ThreadSettings,
 ): Promise<CheckedModel> {
-  let bytes: Uint8Array;
+  let file: DeclaredModel;
   try {
     // Before reading: a huge file must not fill the memory.
     checkModelSize((await stat(path)).size, maxModelBytes);
-    bytes = declaredModel(await readFile(path), declared, maxModelBytes);
+    file = declaredModel(await readFile(path), declared, maxModelBytes);
   } catch (error) {
     if (modelProblem(error)) throw error;
     throw modelError('model_missing', `the file cannot be read: ${messageOf(error)}`);
   }
-  const { model, features, metadata } = inspectModel(bytes, maxModelBytes);
-  const loaded = await loadModel(bytes, maxModelBytes, executionProvider);
+  const { bytes, model, features, metadata } = file;
+  const loaded = await loadInspected(file, executionProvider);
   try {
     const width = features.length;
     const run = async (values: Float64Array): Promise<Required<ScoreSink>> => {

@@ -3,7 +3,7 @@
  * of a known exporter shows. Nothing is added that the file contradicts, and nothing is guessed.
  */
 import { DEFAULT_FEATURES, parseFeatures } from './features.ts';
-import { inspectModel } from './model-contract.ts';
+import { checkModelSize, type InspectedModel, inspectedModel, inspectModel } from './model-contract.ts';
 import {
   type Declared,
   FEATURES_KEY,
@@ -17,9 +17,24 @@ import { graphPorts, isClustering, type GraphPorts } from './model-ports.ts';
 import { modelError } from './model-problem.ts';
 import type { OnnxModel } from './onnx-proto.ts';
 
-/** The file as it is published: the same bytes where it says all itself. @throws FleetscoreError of a model problem */
-export function declaredModel(bytes: Uint8Array, declared: Declared, maxBytes: number): Uint8Array {
-  return withMetadata(bytes, additions(inspectModel(bytes, maxBytes).model, declared));
+/** A model file as it is published, and what is in it: to read a forest takes as long as to score with it. */
+export interface DeclaredModel extends InspectedModel {
+  readonly bytes: Uint8Array;
+}
+
+/** The same bytes where the file says all itself. @throws FleetscoreError of a model problem */
+export function declaredModel(bytes: Uint8Array, declared: Declared, maxBytes: number): DeclaredModel {
+  const inspected = inspectModel(bytes, maxBytes);
+  const added = additions(inspected.model, declared);
+  if (added.size === 0) return { bytes, ...inspected };
+  const whole = withMetadata(bytes, added);
+  checkModelSize(whole.byteLength, maxBytes);
+  const entries = [...added].map(([key, value]) => ({ key, value }));
+  const { model } = inspected;
+  return {
+    bytes: whole,
+    ...inspectedModel({ ...model, metadataProps: [...(model.metadataProps ?? []), ...entries] }),
+  };
 }
 
 /**

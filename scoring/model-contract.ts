@@ -62,6 +62,11 @@ export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedMode
       `${outside}; save the model in one file (onnx.save without save_as_external_data, torch.onnx.export with ` +
         'external_data=False), with ONNX 1.23 or older',
     );
+  return inspectedModel(model);
+}
+
+/** @throws FleetscoreError `MODEL_WRONG_SHAPE` where its metadata cannot be read */
+export function inspectedModel(model: OnnxModel): InspectedModel {
   const metadata = readMetadata(metadataOf(model));
   return { model, metadata, features: metadata.features ?? DEFAULT_FEATURES };
 }

@@ -187,7 +187,25 @@ const metadataType = root.lookupType('ModelMetadata');
 
 /** Reads an ONNX file. Byte fields are views of `bytes`. @throws when the bytes are not a message of this form. */
 export function decodeModel(bytes: Uint8Array): OnnxModel {
-  return modelType.decode(bytes) as unknown as OnnxModel;
+  const reader = Object.assign(protobuf.Reader.create(bytes), { int64: readInt64 });
+  return modelType.decode(reader) as unknown as OnnxModel;
+}
+
+/** Bytes of integers that are surely numbers of JavaScript. */
+const NUMBER_BYTES = 7;
+
+/** A number where it is not too large: a forest has tens of thousands, and an object for each takes long to free. */
+function readInt64(this: protobuf.Reader): Int64 {
+  const { buf, len, pos } = this;
+  for (let at = pos, value = 0, weight = 1; at < len && at < pos + NUMBER_BYTES; weight *= 128) {
+    const byte = buf[at++]!;
+    value += (byte & 127) * weight;
+    if (byte < 128) {
+      this.pos = at;
+      return value;
+    }
+  }
+  return protobuf.Reader.prototype.int64.call(this) as unknown as Int64;
 }
 
 /** Writes an ONNX file: the same model gives the same bytes. */

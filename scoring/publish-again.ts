@@ -11,7 +11,6 @@ import type { ReleaseModel, Store } from '../storage/store.ts';
 import { mapLimit } from './concurrency.ts';
 import { declaredModel } from './declare.ts';
 import type { ModelEntry } from './model-list.ts';
-import { inspectModel } from './model-contract.ts';
 import { modelProblem } from './model-problem.ts';
 import { ownWindowOf } from './own-window.ts';
 import { sha256Of } from '../domain/sha256.ts';
@@ -62,9 +61,9 @@ async function isSame(
 ): Promise<boolean> {
   if (model.pool !== entry.pool || !isDeepStrictEqual(model.threshold, entry.threshold)) return false;
   try {
-    const bytes = declaredModel(await readFile(entry.path), entry.declared, maxModelBytes);
+    const { bytes, metadata } = declaredModel(await readFile(entry.path), entry.declared, maxModelBytes);
     if (sha256Of(bytes) !== model.model) return false;
-    const own = ownWindowOf(entry.windowMs, inspectModel(bytes, maxModelBytes).metadata.windowMs, windows);
+    const own = ownWindowOf(entry.windowMs, metadata.windowMs, windows);
     return !('class' in own) && own.windowMs === model.windowMs;
   } catch (error) {
     // One that cannot be published is not the one that was.

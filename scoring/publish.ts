@@ -15,7 +15,6 @@ import { mapLimit } from './concurrency.ts';
 import { DEFAULT_PROVIDER, requireProvider } from './execution-provider.ts';
 import { declaredModel } from './declare.ts';
 import { lagOf } from './features.ts';
-import { inspectModel } from './model-contract.ts';
 import type { Declared } from './model-metadata.ts';
 import type { ModelProblem } from './model-problem.ts';
 import { type EntryDefaults, type ModelEntry, readModelList } from './model-list.ts';
@@ -296,23 +295,21 @@ async function storeModels(
   const builder = createPackBuilder(take);
   for (let from = 0; from < models.length; from += UPLOADS) {
     const some = models.slice(from, from + UPLOADS);
-    const files = await Promise.all(
+    const found = await Promise.all(
       some.map(async (model) => {
-        const bytes = declaredModel(await readFile(model.path), declared.get(model.sha256)!, maxModelBytes);
-        if (sha256Of(bytes) !== model.sha256)
+        const file = declaredModel(await readFile(model.path), declared.get(model.sha256)!, maxModelBytes);
+        if (sha256Of(file.bytes) !== model.sha256)
           throw new FleetscoreError(
             'MODEL_CHANGED',
             `${model.path} changed while it was being published. Publish again.`,
           );
-        await putWhole(blobs, modelBlob(model.sha256), bytes, warn);
-        return bytes;
+        // Before anything is waited for: a graph that was read takes many times its file.
+        const fused = model.probed && fusable(file.model);
+        await putWhole(blobs, modelBlob(model.sha256), file.bytes, warn);
+        return fused;
       }),
     );
-    for (const [i, model] of some.entries()) {
-      if (!model.probed) continue;
-      const found = fusable(inspectModel(files[i]!, maxModelBytes).model);
-      if (found) await builder.add(model.sha256, found, model.features);
-    }
+    for (const [i, model] of some.entries()) if (found[i]) await builder.add(model.sha256, found[i], model.features);
   }
   await builder.finish();
   return { rows, packs };

@@ -1,6 +1,6 @@
 /** A model loaded into onnxruntime: features in, a verdict and a score a row out. */
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { inspectModel } from './model-contract.ts';
+import { type InspectedModel, inspectModel } from './model-contract.ts';
 import { type FeedsOf, modelFeeds } from './model-feeds.ts';
 import { normalLabels } from './model-metadata.ts';
 import { modelPorts } from './model-ports.ts';
@@ -32,7 +32,14 @@ export interface LoadedModel {
 
 /** @throws FleetscoreError of a {@link ModelProblem} class */
 export async function loadModel(bytes: Uint8Array, maxBytes: number, executionProvider: string): Promise<LoadedModel> {
-  const { model, metadata, features } = inspectModel(bytes, maxBytes);
+  return loadInspected({ bytes, ...inspectModel(bytes, maxBytes) }, executionProvider);
+}
+
+/** The same of a file that was read before. */
+export async function loadInspected(
+  { bytes, model, metadata, features }: InspectedModel & { readonly bytes: Uint8Array },
+  executionProvider: string,
+): Promise<LoadedModel> {
   const ports = modelPorts(model, metadata, features);
   const isNormal = normalLabels(metadata.label);
   const width = features.length;

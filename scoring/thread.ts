@@ -7,16 +7,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
-import { checkModelFile } from './check-model.ts';
 import { NO_LABEL_REMEDY } from './model-ports.ts';
 import { modelError, modelProblem } from './model-problem.ts';
-import { encodePredictions } from './predictions-file.ts';
 import { tryProvider } from './onnx-session.ts';
 import { type LoadedPack, loadPack } from './pack-session.ts';
 import { fromSent } from './sent-names.ts';
 import { type LoadedModel, loadModel } from './session.ts';
 import {
   type CheckJob,
+  type EncodeJob,
   MARK,
   type ModelFile,
   type ModelsJob,
@@ -167,7 +166,9 @@ async function runPack(job: PackJob): Promise<ThreadReply> {
   }
 }
 
+/** What checks models and what writes files is loaded by the threads that do it: it takes as long as to score. */
 async function runChecks(job: CheckJob): Promise<ThreadReply> {
+  const { checkModelFile } = await import('./check-model.ts');
   const results = [];
   for (const [i, file] of job.files.entries()) {
     if (isStopped(job.marks)) break;
@@ -175,6 +176,12 @@ async function runChecks(job: CheckJob): Promise<ThreadReply> {
     results.push(await checkModelFile(file, settings));
   }
   return { type: 'check', results };
+}
+
+async function runEncode({ format, marks, sensors, series, result }: EncodeJob): Promise<ThreadReply> {
+  mark(marks, 1);
+  const { encodePredictions } = await import('./predictions-file.ts');
+  return { type: 'encode', ...encodePredictions(format, fromSent(sensors), series, result) };
 }
 
 function runJob(job: ThreadJob): Promise<ThreadReply> {
@@ -186,11 +193,7 @@ function runJob(job: ThreadJob): Promise<ThreadReply> {
     case 'check':
       return runChecks(job);
     case 'encode':
-      mark(job.marks, 1);
-      return Promise.resolve({
-        type: 'encode',
-        ...encodePredictions(job.format, fromSent(job.sensors), job.series, job.result),
-      });
+      return runEncode(job);
     case 'provider':
       mark(job.marks, 1);
       return tryProvider(settings.executionProvider).then((tried) => ({ type: 'provider', ...tried }));

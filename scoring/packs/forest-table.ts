@@ -179,8 +179,12 @@ function tablesOf(forests: readonly Forest[], codes: ReadonlyMap<number, number>
     splits.set(trees.splits, at);
     features.set(trees.features, at);
     const numbers = Int16Array.from(trees.leaves, (leaf) => codes.get(leaf)!);
-    for (const [k, child] of trees.children.entries()) children[2 * at + k] = child < 0 ? numbers[~child]! : child;
-    for (const [k, root] of trees.roots.entries()) roots[i * treeCount + k] = at + root;
+    // Plain loops: they go over all nodes of a release.
+    for (let k = 0; k < trees.children.length; k++) {
+      const child = trees.children[k]!;
+      children[2 * at + k] = child < 0 ? numbers[~child]! : child;
+    }
+    for (let k = 0; k < treeCount; k++) roots[i * treeCount + k] = at + trees.roots[k]!;
     at += trees.splits.length;
   }
   const numbers = forests.map(numbersOf);

@@ -3,7 +3,7 @@
  * each node of a tree its split in single precision, its feature, and where both of its sides lead. All walks take as
  * many steps as the deepest leaf lies below its root: one that ends before waits in a node whose split is no number.
  */
-import { dimsOf, doubles, type OnnxAttribute, type OnnxNode, toNumber } from '../onnx-proto.ts';
+import { dimsOf, doubles, type Int64, type OnnxAttribute, type OnnxNode, toNumber } from '../onnx-proto.ts';
 
 export interface Trees {
   /** First node of each tree among those of the model. */
@@ -32,16 +32,16 @@ const MOST_FEATURES = 255;
 /** Trees as ONNX has them: nodes that split and leaves are numbered apart, over all trees. */
 export interface Ensemble {
   /** First node of each tree; of one without a split `~leaf`. */
-  readonly roots: readonly number[];
-  readonly features: readonly number[];
+  readonly roots: ArrayLike<number>;
+  readonly features: ArrayLike<number>;
   readonly splits: Float64Array;
   readonly sides: readonly [Side, Side];
   readonly weights: Float64Array;
 }
 
 interface Side {
-  readonly ids: readonly number[];
-  readonly isLeaf: readonly number[];
+  readonly ids: ArrayLike<number>;
+  readonly isLeaf: ArrayLike<number>;
 }
 
 /**
@@ -50,7 +50,7 @@ interface Side {
  */
 export function readTrees(node: OnnxNode, width: number): Trees | undefined {
   const ensemble = readEnsemble(node);
-  return ensemble?.roots.every((root) => root >= 0) ? treesOf(ensemble, width) : undefined;
+  return ensemble && all(ensemble.roots, (root) => root >= 0) ? treesOf(ensemble, width) : undefined;
 }
 
 /** @param width columns of the input. Undefined: damaged, without a split, or too large for this form */
@@ -59,21 +59,29 @@ export function treesOf(ensemble: Ensemble, width: number): Trees | undefined {
   const steps = depthOf(ensemble);
   if (steps === undefined || steps === 0 || steps > MOST_STEPS) return undefined;
   const codes = new Map<number, number>();
-  for (const weight of ensemble.weights) if (!codes.has(weight)) codes.set(weight, codes.size);
+  /** Code of each leaf. */
+  const codeOf = new Int32Array(ensemble.weights.length);
+  for (let leaf = 0; leaf < codeOf.length; leaf++) {
+    const weight = ensemble.weights[leaf]!;
+    const known = codes.get(weight);
+    codeOf[leaf] = known ?? codes.size;
+    if (known === undefined) codes.set(weight, codes.size);
+  }
   const nodes: Nodes = { splits: [], features: [], children: [] };
   const roots: number[] = [];
-  for (const root of ensemble.roots) {
+  for (const root of Array.from(ensemble.roots)) {
     const first = nodes.splits.length;
     roots.push(first);
-    layOut(ensemble, root < 0 ? ~codes.get(ensemble.weights[~root]!)! : root, steps, codes, nodes);
+    layOut(ensemble, root < 0 ? ~codeOf[~root]! : root, steps, codeOf, nodes);
     if (nodes.splits.length - first > MOST) return undefined;
   }
   if (codes.size > MOST) return undefined;
   return {
-    roots: Int32Array.from(roots),
-    splits: Float32Array.from(nodes.splits),
-    features: Uint8Array.from(nodes.features),
-    children: Int16Array.from(nodes.children),
+    // Not by from(), which goes over a list by its iterator.
+    roots: new Int32Array(roots),
+    splits: new Float32Array(nodes.splits),
+    features: new Uint8Array(nodes.features),
+    children: new Int16Array(nodes.children),
     leaves: Float64Array.from(codes.keys()),
     steps,
   };
@@ -86,16 +94,25 @@ interface Nodes {
 }
 
 /** Appends the nodes of one tree, level by level. @param root a node, or `~code` of a leaf */
-function layOut(ensemble: Ensemble, root: number, steps: number, codes: Map<number, number>, to: Nodes): void {
-  const { splits, features, sides, weights } = ensemble;
+function layOut(ensemble: Ensemble, root: number, steps: number, codeOf: Int32Array, to: Nodes): void {
+  const { splits, features, sides } = ensemble;
   /** Nodes of the ensemble, or ~code of a leaf that is waited for. */
   const queue = [root];
   const depths = [0];
   const waits = new Map<number, number>();
-  const push = (what: number, depth: number): number => {
-    queue.push(what);
-    depths.push(depth);
-    return queue.length - 1;
+  const sideOf = ({ ids, isLeaf }: Side, what: number, below: number): number => {
+    const target = ids[what]!;
+    if (isLeaf[what] === 0) {
+      depths.push(below);
+      return queue.push(target) - 1;
+    }
+    const code = codeOf[target]!;
+    if (below === steps) return ~code;
+    const known = waits.get(code);
+    if (known !== undefined) return known;
+    waits.set(code, queue.length);
+    depths.push(below);
+    return queue.push(~code) - 1;
   };
   for (let at = 0; at < queue.length; at++) {
     const what = queue[at]!;
@@ -108,32 +125,24 @@ function layOut(ensemble: Ensemble, root: number, steps: number, codes: Map<numb
     to.splits.push(singleUpTo(splits[what]!));
     to.features.push(features[what]!);
     const below = depths[at]! + 1;
-    for (const { ids, isLeaf } of sides) {
-      const target = ids[what]!;
-      if (isLeaf[what] === 0) {
-        to.children.push(push(target, below));
-        continue;
-      }
-      const code = codes.get(weights[target]!)!;
-      if (below === steps) to.children.push(~code);
-      else {
-        if (!waits.has(code)) waits.set(code, push(~code, below));
-        to.children.push(waits.get(code)!);
-      }
-    }
+    const first = sideOf(sides[0], what, below);
+    to.children.push(first, sideOf(sides[1], what, below));
   }
 }
 
 /** Steps to the deepest leaf; undefined where the nodes are no trees. */
 function depthOf({ roots, sides, splits }: Ensemble): number | undefined {
-  let level = roots.filter((root) => root >= 0);
+  let level = Array.from(roots).filter((root) => root >= 0);
   let seen = 0;
   for (let depth = 0; ; depth++) {
     if (level.length === 0) return depth;
     seen += level.length;
     if (seen > splits.length) return undefined;
     const next: number[] = [];
-    for (const at of level) for (const { ids, isLeaf } of sides) if (isLeaf[at] === 0) next.push(ids[at]!);
+    for (const at of level) {
+      if (sides[0].isLeaf[at] === 0) next.push(sides[0].ids[at]!);
+      if (sides[1].isLeaf[at] === 0) next.push(sides[1].ids[at]!);
+    }
     level = next;
   }
 }
@@ -156,18 +165,23 @@ function isSound({ roots, features, splits, sides, weights }: Ensemble, width: n
   return (
     roots.length > 0 &&
     features.length === count &&
-    roots.every((root) => root < count && ~root < weights.length) &&
-    features.every((feature) => feature >= 0 && feature < width) &&
+    all(roots, (root) => root < count && ~root < weights.length) &&
+    all(features, (feature) => feature >= 0 && feature < width) &&
     splits.every(Number.isFinite) &&
     weights.every(Number.isFinite) &&
     sides.every(
       ({ ids, isLeaf }) =>
         ids.length === count &&
         isLeaf.length === count &&
-        ids.every((id, at) => id >= 0 && id < (isLeaf[at] === 0 ? count : weights.length)) &&
-        isLeaf.every((leaf) => leaf === 0 || leaf === 1),
+        all(isLeaf, (leaf) => leaf === 0 || leaf === 1) &&
+        all(ids, (id, at) => id >= 0 && id < (isLeaf[at] === 0 ? count : weights.length)),
     )
   );
+}
+
+function all(numbers: ArrayLike<number>, is: (number: number, at: number) => boolean): boolean {
+  for (let at = 0; at < numbers.length; at++) if (!is(numbers[at]!, at)) return false;
+  return true;
 }
 
 /** TreeEnsemble attributes: one sum of the leaves, every split "less or equal", nothing said of missing numbers. */
@@ -188,12 +202,12 @@ function readEnsemble({ attribute = [] }: OnnxNode): Ensemble | undefined {
   if (found.size !== attribute.length) return undefined;
   if (attribute.length !== Object.keys(NUMBERS).length + LISTS.length + TENSORS.length) return undefined;
   for (const [name, value] of Object.entries(NUMBERS)) if (toNumber(found.get(name)?.i) !== value) return undefined;
-  const list = (name: (typeof LISTS)[number]): readonly number[] => (found.get(name)?.ints ?? []).map(toNumber);
+  const list = (name: (typeof LISTS)[number]): Float64Array => numbersIn(found.get(name)?.ints ?? []);
   const [splits, weights] = [numbersOf(found.get('nodes_splits')), numbersOf(found.get('leaf_weights'))];
   const modes = found.get('nodes_modes')?.t?.rawData;
-  if (!splits || !weights || modes?.length !== splits.length || !modes.every((mode) => mode === 0)) return undefined;
+  if (!splits || !weights || modes?.length !== splits.length || !all(modes, (mode) => mode === 0)) return undefined;
   const targets = list('leaf_targetids');
-  if (targets.length !== weights.length || !targets.every((target) => target === 0)) return undefined;
+  if (targets.length !== weights.length || !all(targets, (target) => target === 0)) return undefined;
   return {
     roots: list('tree_roots'),
     features: list('nodes_featureids'),
@@ -204,6 +218,13 @@ function readEnsemble({ attribute = [] }: OnnxNode): Ensemble | undefined {
     ],
     weights,
   };
+}
+
+/** In a loop of its own: a forest has seven lists of some thousand integers. */
+function numbersIn(integers: readonly Int64[]): Float64Array {
+  const numbers = new Float64Array(integers.length);
+  for (let at = 0; at < numbers.length; at++) numbers[at] = toNumber(integers[at]);
+  return numbers;
 }
 
 const numbersOf = (attribute: OnnxAttribute | undefined): Float64Array | undefined =>
