@@ -18,6 +18,11 @@ const SEND_MS = 10_000;
 export interface LifeFeed {
   /** Readings that Event Hubs acknowledged. */
   sent(): number;
+  /**
+   * Whether so many readings are what the windows may hold, each once: those acknowledged, and all or none of those
+   * sent last, when the stack died between storing them and saying so.
+   */
+  accounts(readings: number): boolean;
   /** Sends while `alive` says so, then lets the stack go. */
   run(context: Context, alive: () => boolean): Promise<void>;
 }
@@ -32,6 +37,7 @@ export function lifeFeed(names: readonly SensorKey[]): LifeFeed {
   };
   return {
     sent: () => sent,
+    accounts: (readings) => readings === sent || readings === sent + pending.length,
     async run(context, alive) {
       const producer = openProducer(context.config);
       while (alive()) {
