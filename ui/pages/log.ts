@@ -1,4 +1,4 @@
-/** What people did from the application, newest first. */
+/** What people did, from the application or by a command that leaves a record of it; newest first. */
 import type { FastifyRequest } from 'fastify';
 import { html } from '../../report/page/markup.ts';
 import { code, section } from '../../report/page/parts.ts';
@@ -41,7 +41,8 @@ export async function logPage(app: App, request: FastifyRequest): Promise<string
     body: section(
       'entries',
       'Actions',
-      'Every action from this application, done or refused. Entries are never changed.',
+      'Actions from this application, done or refused, and sensors taken out of service or back by a command. ' +
+        'Entries are never changed.',
       [
         rows.length === 0
           ? html`<div class="panel none calm"><b>Nobody has done anything yet.</b></div>`
