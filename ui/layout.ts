@@ -16,6 +16,7 @@ const TABS = [
   ['alarms', 'Alarms', '/alarms'],
   ['devices', 'Devices', '/devices'],
   ['batches', 'Batches', '/batches'],
+  ['files', 'Files', '/files'],
   ['log', 'Log', '/log'],
 ] as const;
 export type Tab = (typeof TABS)[number][0];

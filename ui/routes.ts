@@ -10,6 +10,7 @@ import { predictionsCsv, readingsCsv } from './pages/csv.ts';
 import { devicePage } from './pages/device.ts';
 import { devicesPage } from './pages/devices.ts';
 import { explainPage } from './pages/explain.ts';
+import { filesPage, retryFile } from './pages/files.ts';
 import { logPage } from './pages/log.ts';
 import { nowPage } from './pages/now.ts';
 import { sensorPage } from './pages/sensor.ts';
@@ -27,6 +28,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   '/devices/:device/:sensor/explain': explainPage,
   '/batches': batchesPage,
   '/batches/:id': batchPage,
+  '/files': filesPage,
   '/log': logPage,
 };
 
@@ -41,6 +43,7 @@ const ACTIONS: Readonly<Record<string, Answer>> = {
   '/batches/:id/:what': batchAction,
   '/schedules/:name/:what': scheduleAction,
   '/score': scoreAction,
+  '/files/retry': retryFile,
 };
 
 export function registerPages(server: FastifyInstance, app: App): void {

@@ -7,6 +7,7 @@ import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { EMPTY_TALLY } from '../../domain/send-tally.ts';
 import type { UiDeps } from '../../ui/deps.ts';
 import { startUi, type UiServer } from '../../ui/server.ts';
 import { FROM_MS, QUARTER_MS } from '../report/fixture.ts';
@@ -162,6 +163,35 @@ describe('who is let in', () => {
     expect(lines[32]).toBe('2026-11-23T14:32:35.000Z,pump-1,vibration,8,1,-0.5');
     const readings = await ask(`${server.url}/devices/${encodeURIComponent(EVIL)}/flow/readings.csv${span}`);
     expect(readings.body.split('\r\n')[1]).toBe(`2026-11-23T14:30:00.000Z,"${EVIL.replaceAll('"', '""')}",flow,7`);
+  });
+
+  test('files of the drop are listed with what became of them, and a failed one can be read again', async () => {
+    const { store } = plant;
+    const version = { etag: '"1"', form: 'f', bytes: 2_048 };
+    const claim = { source: 's', holder: 'h', nowMs: NOW_MS, untilMs: NOW_MS + 60_000, sendId: 'x' };
+    const nothing = { ...EMPTY_TALLY, readings: 0 };
+    for (const [name, state, result] of [
+      ['lab/air.csv', 'done', { read: 1_500, tally: { ...EMPTY_TALLY, readings: 1_500 }, readAs: '--wide' }],
+      [`lab/${EVIL}`, 'failed', { read: 0, tally: nothing, reason: 'day or month <first>?' }],
+    ] as const) {
+      expect(await store.claimDropped({ name, ...version }, claim)).toBeDefined();
+      await store.endDropped(name, 'h', { state, endedMs: NOW_MS, result: { ...result, missing: 0, notGood: 0 } });
+    }
+    const { body } = await ask(`${server.url}/files`);
+    expect(body).toMatch(/lab\/air\.csv[^]*2(\.0)? KiB[^]*1,500[^]*Read as [^]*--wide/);
+    expect(body).toContain('day or month &lt;first&gt;?');
+    expect(body).not.toContain(EVIL);
+    expect((await ask(`${server.url}/files?state=failed`)).body).not.toContain('air.csv');
+    expect((await ask(server.url)).body).toMatch(/1 file of the drop<\/a> could not be read/);
+    const own = { ...FORM, origin: server.url, 'sec-fetch-site': 'same-origin' };
+    const retry = () => ask(`${server.url}/files/retry`, own, { token: tokenIn(body), name: `lab/${EVIL}` });
+    expect((await retry()).headers.location).toMatch(/^\/files\?did=\d+$/);
+    await retry();
+    expect((await store.listAudit({ target: `lab/${EVIL}` })).map(({ action, result }) => [action, result])).toEqual([
+      ['drop.retry', expect.stringContaining('was read to its end')],
+      ['drop.retry', 'done'],
+    ]);
+    expect((await ask(server.url)).body).not.toContain('could not be read');
   });
 
   test('the page of a sensor says that it is out of service, since when, by whom and why', async () => {
@@ -369,6 +399,7 @@ inBrowser(`in Chromium${executable === undefined ? ' (skipped: none found, set C
       `/devices/pump-1/vibration/explain?at=2026-11-23T14:50:00Z`,
       '/batches',
       '/batches/b3',
+      '/files',
       '/log',
       '/nothing',
     ];

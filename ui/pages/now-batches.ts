@@ -19,12 +19,15 @@ export const isBad = (batch: Batch, nowMs: number): boolean =>
 export function batchSection(
   { value: batches = [] }: Answer<readonly Batch[]>,
   missed: Answer<readonly MissedPeriods[]>,
+  failedFiles: Answer<number>,
   nowMs: number,
 ): Markup {
   const bad = batches.filter((batch) => isBad(batch, nowMs)).slice(0, MOST_LISTED);
   const gaps = (missed.value ?? []).filter(({ state }) => state === 'missing').slice(0, MOST_LISTED);
   const stuck = batches.filter((batch) => !hasEnded(batch));
-  if (bad.length === 0 && gaps.length === 0 && missed.problem === undefined && stuck.length === 0) return html``;
+  const files = failedFiles.value ?? 0;
+  const isCalm = bad.length === 0 && gaps.length === 0 && missed.problem === undefined && stuck.length === 0;
+  if (isCalm && files === 0) return html``;
   const rows = [
     ...stuck.slice(0, MOST_LISTED).map(
       (batch) => html`
@@ -62,5 +65,11 @@ export function batchSection(
     missed.problem !== undefined &&
       html`<p class="notes">Which periods are missing is not known: ${missed.problem}</p>`,
     rows.length > 0 && sortTable('batches', columns, rows, {}),
+    files > 0 && failedFilesNote(files),
   ]);
 }
+
+const failedFilesNote = (files: number): Markup => html`
+  <p class="notes">
+    <a class="under" href="/files?state=failed">${formatNumberOf(files, 'file')} of the drop</a> could not be read.
+  </p>`;

@@ -30,7 +30,7 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
   const { look, deps } = app;
   const query = request.query as AlarmQuery & { readonly page?: string };
   const nowMs = deps.now();
-  const [fresh, alarms, sensors, fleet, batches, missed, week] = await Promise.all([
+  const [fresh, alarms, sensors, fleet, batches, missed, week, failedFiles] = await Promise.all([
     look.freshness(),
     ask(async () => listAlarms(await deps.store(), query, nowMs)),
     ask(look.sensors),
@@ -38,6 +38,7 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
     ask(look.batches),
     look.missed(),
     ask(look.week),
+    ask(async () => (await (await deps.store()).countDropped()).failed),
   ]);
   const asOfMs = (fresh.value && 'asOfMs' in fresh.value ? fresh.value.asOfMs : undefined) ?? nowMs;
   const shown = alarms.value ? pageOf(alarms.value.incidents, query.page, MOST_SHOWN) : undefined;
@@ -66,7 +67,7 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
         }
       </div>
       <div id="unscored" data-part>${unscoredSection(sensors, fleet)}</div>
-      <div id="bad-batches" data-part>${batchSection(batches, missed, nowMs)}</div>
+      <div id="bad-batches" data-part>${batchSection(batches, missed, failedFiles, nowMs)}</div>
       <div id="week" data-part>${week.value ? weekSection(week.value) : problemOf(week)}</div>`,
   });
 }
