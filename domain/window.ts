@@ -23,11 +23,26 @@ export interface WindowUpdate {
 
 /** Adds readings in order of arrival; for the same time the later arrival wins. */
 export function mergeReadings(base: ReadingSet | undefined, added: ReadingSet): ReadingSet {
+  if (isAscending(added.tsMs, base?.tsMs.at(-1)))
+    return {
+      tsMs: base ? [...base.tsMs, ...added.tsMs] : added.tsMs,
+      values: base ? [...base.values, ...added.values] : added.values,
+    };
   const byTime = new Map<number, number>();
   if (base) for (let i = 0; i < base.tsMs.length; i++) byTime.set(base.tsMs[i]!, base.values[i]!);
   for (let i = 0; i < added.tsMs.length; i++) byTime.set(added.tsMs[i]!, added.values[i]!);
   const sorted = [...byTime].sort((a, b) => a[0] - b[0]);
   return { tsMs: sorted.map((e) => e[0]), values: sorted.map((e) => e[1]) };
+}
+
+/** Whether times come in order, each once, and after this one: so most do. */
+function isAscending(tsMs: readonly number[], afterMs = Number.NEGATIVE_INFINITY): boolean {
+  let before = afterMs;
+  for (const time of tsMs) {
+    if (time <= before) return false;
+    before = time;
+  }
+  return true;
 }
 
 /** The window over a non-empty set. The mean sums in time order: the same set gives the same bits. */

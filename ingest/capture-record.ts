@@ -43,27 +43,31 @@ export function writeRecord(out: Growing, event: IngestEvent): void {
 }
 
 /** A map: the number of its entries, the entries, and an empty block that ends it; of no entries only that. */
-function writeSystem(out: Growing, { enqueuedMs, partitionKey, systemProperties = {} }: IngestEvent): void {
-  const more: [string, Exclude<PlainProperty, null>][] = [];
-  for (const name of Object.keys(systemProperties)) {
-    // The schema has no null here, and nothing is what an absent one says as well.
-    const value = plainProperty(systemProperties[name]);
-    if (value !== null && name !== ENQUEUED && name !== PARTITION_KEY) more.push([name, value]);
-  }
-  writeLong(out, 1 + (partitionKey === undefined ? 0 : 1) + more.length);
+function writeSystem(out: Growing, { enqueuedMs, partitionKey, systemProperties = NONE }: IngestEvent): void {
+  let entries = partitionKey === undefined ? 1 : 2;
+  for (const name in systemProperties) if (isKept(systemProperties, name)) entries += 1;
+  writeLong(out, entries);
   writeEntry(out, ENQUEUED, enqueuedMs);
   if (partitionKey !== undefined) writeEntry(out, PARTITION_KEY, partitionKey);
-  for (const [name, value] of more) writeEntry(out, name, value);
+  for (const name in systemProperties)
+    if (isKept(systemProperties, name)) writeEntry(out, name, plainProperty(systemProperties[name]));
   writeSmall(out, 0);
 }
 
+const NONE: Readonly<Record<string, unknown>> = {};
 const ENQUEUED = 'x-opt-enqueued-time';
 const PARTITION_KEY = 'x-opt-partition-key';
 
-function writeProperties(out: Growing, properties: IngestEvent['properties'] = {}): void {
-  const names = Object.keys(properties);
-  if (names.length > 0) writeLong(out, names.length);
-  for (const name of names) writeEntry(out, name, plainProperty(properties[name]));
+/** The schema has no null here, and nothing is what an absent one says as well. */
+const isKept = (values: Readonly<Record<string, unknown>>, name: string): boolean =>
+  values[name] != null && name !== ENQUEUED && name !== PARTITION_KEY && Object.hasOwn(values, name);
+
+function writeProperties(out: Growing, properties: IngestEvent['properties'] = NONE): void {
+  let entries = 0;
+  for (const name in properties) if (Object.hasOwn(properties, name)) entries += 1;
+  if (entries > 0) writeLong(out, entries);
+  for (const name in properties)
+    if (Object.hasOwn(properties, name)) writeEntry(out, name, plainProperty(properties[name]));
   writeSmall(out, 0);
 }
 

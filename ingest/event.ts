@@ -83,7 +83,7 @@ function ofMessage(
   { messageAnnotations, properties }: AmqpMessage,
 ): Readonly<Record<string, unknown>> {
   let copy: Record<string, unknown> | undefined;
-  for (const name of Object.keys(system)) {
+  for (const name in system) {
     const value = system[name];
     if (typeof value !== 'object' || value === null) continue;
     const own: unknown = messageAnnotations?.[name] ?? properties?.[name as keyof typeof properties];

@@ -136,23 +136,25 @@ function readAnnotations(cursor: Cursor): QuickMessage['annotations'] | undefine
   if (count > 2 * KEYS.length || count % 2 !== 0) return undefined;
   const found: Record<string, string | number | Date> = {};
   for (let i = 0; i < count; i += 2) {
-    const key = readKey(cursor);
-    const value = key === undefined ? undefined : readValue(cursor);
-    if (key === undefined || value === undefined) return undefined;
-    found[key] = value;
+    const name = readKey(cursor);
+    if (name === undefined) return undefined;
+    const value = readValue(cursor);
+    if (value === undefined) return undefined;
+    found[name] = value;
   }
   return cursor.at === end ? found : undefined;
 }
 
 function readKey(cursor: Cursor): string | undefined {
   const { bytes, at } = cursor;
-  const end = at + 2 + (bytes[at + 1] ?? 0);
-  const key =
-    bytes[at] === SYMBOL_8
-      ? KEYS.find((one) => one.bytes.length === end - at - 2 && holds(bytes, at + 2, one.bytes))
-      : undefined;
-  cursor.at = end;
-  return key?.name;
+  if (bytes[at] !== SYMBOL_8) return undefined;
+  const length = bytes[at + 1];
+  for (const key of KEYS) {
+    if (key.bytes.length !== length || !holds(bytes, at + 2, key.bytes)) continue;
+    cursor.at = at + 2 + length;
+    return key.name;
+  }
+  return undefined;
 }
 
 function readValue(cursor: Cursor): string | number | Date | undefined {

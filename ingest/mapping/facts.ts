@@ -64,8 +64,10 @@ const own = (values: Readonly<Record<string, unknown>>, name: string): unknown =
   Object.hasOwn(values, name) ? propertyValue(values[name]) : undefined;
 
 /** IoT Hub hands it on: its application properties are the device's own. */
-const fromIotHub = ({ systemProperties = EMPTY }: EventBody): boolean =>
-  Object.keys(systemProperties).some((name) => name.startsWith('iothub-'));
+function fromIotHub({ systemProperties = EMPTY }: EventBody): boolean {
+  for (const name in systemProperties) if (name.startsWith('iothub-')) return true;
+  return false;
+}
 
 /**
  * Application property of an event whose body is in the form of docs/readings.md, whatever the mapping: of `send`,

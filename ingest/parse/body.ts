@@ -59,11 +59,14 @@ export function decodeBody(event: EventBody, limits: BodyLimits): Decoded {
   const shape = shapeProblem(bytes, limits);
   if (shape) return shape;
   if (!isUtf8(bytes)) return { reason: 'bad_encoding', message: `the body is not UTF-8: ${encodingProblem(bytes)}` };
-  const content = parsed(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'), limits);
+  const content = parsed(bufferOf(bytes).toString('utf8'), limits);
   // Plain letters as UTF-16 are UTF-8 as well, with a NUL after each.
   const utf16 = 'reason' in content ? looksLikeUtf16(bytes) : undefined;
   return utf16 ? { reason: 'bad_encoding', message: `the body is not UTF-8: it looks like ${utf16}` } : content;
 }
+
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 const tooLarge = (length: number, { maxBodyBytes }: BodyLimits): Problem => ({
   reason: 'too_large',

@@ -146,3 +146,21 @@ test('however readings are cut into commits, windows hold the same and the water
     ),
   );
 });
+
+test('readings in whatever order, some twice, are merged as a map by time would merge them', () => {
+  const set = fc.array(fc.tuple(fc.nat(12), fc.nat()), { maxLength: 6 });
+  const inOrder = set.map((pairs) => pairs.toSorted(([a], [b]) => a - b));
+  const ofPairs = (pairs: readonly (readonly [number, number])[]) => ({
+    tsMs: pairs.map(([ts]) => ts),
+    values: pairs.map(([, value]) => value),
+  });
+  fc.assert(
+    fc.property(fc.option(set), fc.oneof(set, inOrder), fc.nat(14), (before, added, later) => {
+      const base = before && ofPairs([...new Map(before)].toSorted(([a], [b]) => a - b));
+      const more = added.map(([ts, value]) => [ts + later, value] as const);
+      const expected = [...new Map([...(before ?? []), ...more])].toSorted(([a], [b]) => a - b);
+      expect(mergeReadings(base ?? undefined, ofPairs(more))).toEqual(ofPairs(expected));
+    }),
+    { numRuns: 1_000 },
+  );
+});
