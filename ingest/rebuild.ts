@@ -27,7 +27,7 @@ import { claimWindows, INGEST_DEFAULTS, parseSettings, type IngestSettings } fro
 export interface RebuildOptions {
   readonly store: Store;
   readonly blobs: BlobStore;
-  /** See `hubNameOf`. */
+  /** The hub that the files were captured from. */
   readonly hub: HubName;
   readonly consumerGroup: string;
   /** Format of the names of files, as Event Hubs Capture has it; that of `captureName` when absent. */

@@ -17,7 +17,7 @@ import { stackKeys } from './keys.ts';
 import { ownTemporal, withoutSecrets, withoutTemporal } from './own-temporal.ts';
 import { openParts, SHORT_GRACE, superviseWorker, type Parts } from './parts.ts';
 import { LOOPBACK } from '../domain/loopback.ts';
-import { dropTargets, openTargets } from './prometheus-targets.ts';
+import { dropTargets, openTargets, type PrometheusTargets } from './prometheus-targets.ts';
 import { refOf } from '../connect/processes.ts';
 import { checkOutside, outsideSettings, type OutsideTemporal } from './outside-temporal.ts';
 import { claimPorts, claimTemporalPorts, startServers, type OwnTemporal, type Server } from './servers.ts';
@@ -128,7 +128,7 @@ interface Running {
 }
 
 async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
-  const { config, scoringWorkers = 1, log } = options;
+  const { config, log } = options;
   const { home } = config;
   preparePlaces(home);
   dropTargets(home);
@@ -155,44 +155,11 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   const appPort = options.app ? await claimAppPort(config, log) : undefined;
   const appUrl = appPort === undefined || outer.FLEETSCORE_APP_URL ? {} : { FLEETSCORE_APP_URL: appAddress(appPort) };
   const env = { ...outer, ...clientEnv, ...appUrl };
-  // So many for the queue of each pool: models may name any of them.
-  const queues = scoringWorkers === 'pool' ? [] : [...(await poolQueues(config)).values()];
-  const scoring = queues.flatMap((queue) =>
-    Array.from({ length: scoringWorkers as number }, () => ({
-      role: 'scoring',
-      env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
-    })),
-  );
-  const workers = options.workers === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
   const app =
     appPort === undefined
       ? Promise.resolve(undefined)
       : startWebApplication(config, env, parts, log, appPort, START_TIMEOUT_MS);
-  await Promise.all(
-    workers.map((worker, i) =>
-      superviseWorker(
-        () => startWorker(worker.role, i, config, worker.env, parts, log, targets),
-        i,
-        parts,
-        log,
-        START_TIMEOUT_MS,
-      ),
-    ),
-  );
-  if (scoringWorkers === 'pool') {
-    const { startScoringPools } = await import('./scoring-pool.ts');
-    let nodes = workers.length;
-    const pools = await startScoringPools({
-      env,
-      log,
-      signal: parts.ending,
-      timeoutMs: START_TIMEOUT_MS,
-      start: (variables) =>
-        parts.start(() => startWorker('scoring', nodes++, config, { ...env, ...variables }, parts, log, targets)),
-      ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
-    });
-    parts.before(() => pools.stop());
-  }
+  await startWorkers(options, parts, env, targets);
 
   const supervisor = refOf(process.pid);
   if (!supervisor) throw new Error('this process cannot be found in the process list');
@@ -207,6 +174,44 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
     ...defined({ ui, app: address }),
   });
   return { servers, ui, env, app: address };
+}
+
+/** The workers that the stack is to have: one of ingest and of control, and those that score. */
+async function startWorkers(
+  { config, scoringWorkers = 1, log, workers: wanted }: StackOptions,
+  parts: Parts,
+  env: Env,
+  targets: PrometheusTargets | undefined,
+): Promise<void> {
+  const asPool = scoringWorkers === 'pool';
+  // So many for the queue of each pool: models may name any of them.
+  const queues = asPool ? [] : [...(await poolQueues(config)).values()];
+  const scoring = queues.flatMap((queue) =>
+    Array.from({ length: asPool ? 0 : scoringWorkers }, () => ({
+      role: 'scoring',
+      env: { ...env, FLEETSCORE_SCORING_QUEUE: queue },
+    })),
+  );
+  const workers = wanted === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
+  const start = (role: string, i: number, own: Env): ReturnType<typeof startChild> =>
+    startWorker(role, i, config, own, parts, log, targets);
+  await Promise.all(
+    workers.map((worker, i) =>
+      superviseWorker(() => start(worker.role, i, worker.env), i, parts, log, START_TIMEOUT_MS),
+    ),
+  );
+  if (!asPool) return;
+  const { startScoringPools } = await import('./scoring-pool.ts');
+  let nodes = workers.length;
+  const pools = await startScoringPools({
+    env,
+    log,
+    signal: parts.ending,
+    timeoutMs: START_TIMEOUT_MS,
+    start: (variables) => parts.start(() => start('scoring', nodes++, { ...env, ...variables })),
+    ready: (worker) => untilReady(worker as ReturnType<typeof startChild>, START_TIMEOUT_MS),
+  });
+  parts.before(() => pools.stop());
 }
 
 /** What is ours below the home is for its user only, also in homes of earlier versions. */

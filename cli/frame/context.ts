@@ -30,8 +30,8 @@ export interface Context {
   /** @throws FleetscoreError `NOT_CONFIGURED` */
   blobs(): BlobStore;
   client(): Promise<Client>;
-  /** Page of a workflow in the Web UI; undefined when its address is not known. */
-  uiLink(workflowId: string, runId?: string): string | undefined;
+  /** Page of a workflow in the Web UI, or of all of the namespace; undefined when its address is not known. */
+  uiLink(workflowId?: string, runId?: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -70,8 +70,9 @@ export function openContext(options: GlobalOptions, processEnv: Env = process.en
     uiLink(workflowId, runId) {
       const ui = env.TEMPORAL_UI_URL ?? readStack(home)?.ui;
       if (ui === undefined) return undefined;
-      const path = `/namespaces/${temporalTarget(env).namespace}/workflows/${encodeURIComponent(workflowId)}`;
-      return `${ui}${path}${runId === undefined ? '' : `/${runId}/timeline`}`;
+      const all = `${ui}/namespaces/${encodeURIComponent(temporalTarget(env).namespace)}/workflows`;
+      if (workflowId === undefined) return all;
+      return `${all}/${encodeURIComponent(workflowId)}${runId === undefined ? '' : `/${runId}/timeline`}`;
     },
     async close() {
       if (unmade && !isUnmade(home)) recordHome(home);

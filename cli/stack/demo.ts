@@ -12,6 +12,7 @@ import { DAY_MS, HOUR_MS, type Period } from '../../domain/time.ts';
 import { readStack } from '../../local/state.ts';
 import { formatMs } from '../../report/index.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
+import type { Batch } from '../../storage/store.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { openContext, type Context } from '../frame/context.ts';
 import { aborted, interruption } from '../frame/interrupt.ts';
@@ -77,75 +78,78 @@ async function mainJob(
   started: number,
   signal: AbortSignal,
 ): Promise<JobResult> {
-  const { ui, app } = readStack(context.config.home) ?? {};
+  const { ui } = readStack(context.config.home) ?? {};
   const seen = ui === undefined ? '' : `; Web UI of Temporal: ${pc.cyan(ui)}`;
   say(`  all up in ${formatMs(Date.now() - started)}${seen}`);
   const isNew = await newPlant(context);
 
   const nowMs = Date.now();
-  // A batch waits until readings are past its last window by the tolerance for disorder. In the first seconds of a
-  // quarter of an hour only live readings get there.
-  const { outOfOrderMs, windowMs } = context.config.ingest;
-  const end = quarterBefore(nowMs - outOfOrderMs - windowMs - FEED_MS);
-  const memory = remember(context);
-  // A new plant begins with an hour; after a stop a day is caught up with, and `fleetscore gaps` tells of more.
-  const furthest = end - (memory.scoredToMs ? DAY_MS : HOUR_MS);
-  const missing: Period = { fromMs: Math.max(memory.scoredToMs ?? 0, furthest), toMs: end };
+  const missing = missingPeriod(context, nowMs);
   // Readings come in while models are checked, as in any plant.
+  const from = Math.max(remember(context).sentThroughMs ?? 0, missing.fromMs);
   const [published] = await Promise.all([
     isNew ? publishSampleModels(context) : undefined,
-    feed(context, { fromMs: Math.max(memory.sentThroughMs ?? 0, missing.fromMs), toMs: nowMs }, signal),
+    feed(context, { fromMs: from, toMs: nowMs }, signal),
   ]);
   if (published !== undefined) say(published);
   remember(context, { sentThroughMs: nowMs });
 
   const batches = await scoreThrough(context, missing, say, signal);
-  remember(context, { scoredToMs: end });
+  remember(context, { scoredToMs: missing.toMs });
   const shown = batches.length > 0 ? batches : await lastBatches(context);
-  if (shown.length === 0) return { ok: true, sentThroughMs: nowMs, scoredToMs: end, data: { batches: [] } };
+  const data = shown.length === 0 ? { batches: [] } : await showBatches(context, shown, say, signal);
+  if (shown.length > 0) say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
+  return {
+    ok: shown.every((batch) => batch.status === 'completed'),
+    sentThroughMs: nowMs,
+    scoredToMs: missing.toMs,
+    data,
+  };
+}
 
+/** What is to be scored: an hour of a new plant; after a stop at most a day, and `fleetscore gaps` tells of more. */
+function missingPeriod(context: Context, nowMs: number): Period {
+  // A batch waits until readings are past its last window by the tolerance for disorder. In the first seconds of a
+  // quarter of an hour only live readings get there.
+  const { outOfOrderMs, windowMs } = context.config.ingest;
+  const toMs = quarterBefore(nowMs - outOfOrderMs - windowMs - FEED_MS);
+  const { scoredToMs = 0 } = remember(context);
+  return { fromMs: Math.max(scoredToMs, toMs - (scoredToMs > 0 ? DAY_MS : HOUR_MS)), toMs };
+}
+
+/** The report of batches in the terminal, as a page and as a site; and where to look further. */
+async function showBatches(
+  context: Context,
+  shown: readonly Batch[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<object> {
+  const { home } = context.config;
+  const { ui, app } = readStack(home) ?? {};
+  const ids = shown.map((batch) => batch.id);
   const span = { fromMs: Math.min(...shown.map((b) => b.fromMs)), toMs: Math.max(...shown.map((b) => b.toMs)) };
   const faults = sampleFaults(span);
-  const data = await collect(
-    context,
-    shown.map((batch) => batch.id),
-    faults,
-  );
-  const file = join(context.config.home, 'reports', `${shown[shown.length - 1]!.id}.html`);
+  const data = await collect(context, ids, faults);
+  const file = join(home, 'reports', `${ids.at(-1)!}.html`);
   await storePage(context, data, await writePage(file, data));
   const store = await context.store();
   await untilDecided(store, shown, signal);
   const told = await alarmLines(store, shown, Date.now(), (alarm) => faultOf(alarm, faults));
   if (!context.json) say(`\n${text(data, told)}\n`);
-  const page = pathToFileURL(file).href;
-  say(`${pc.bold('Report:')}  ${pc.cyan(page)}`);
-  const site = pathToFileURL(
-    (
-      await writeSite(
-        context,
-        siteFolder(context),
-        shown.map((batch) => batch.id),
-        faults,
-      )
-    ).file,
-  ).href;
+  const report = pathToFileURL(file).href;
+  say(`${pc.bold('Report:')}  ${pc.cyan(report)}`);
+  const site = pathToFileURL((await writeSite(context, siteFolder(context), ids, faults)).file).href;
   say(`${pc.bold('Site:')}    ${pc.cyan(site)}`);
-  say(`${pc.bold('Web UI:')}  ${pc.cyan(`${ui}/namespaces/default/workflows`)}`);
+  const webUi = context.uiLink();
+  if (webUi !== undefined) say(`${pc.bold('Web UI:')}  ${pc.cyan(webUi)}`);
   if (app !== undefined) say(`${pc.bold('Plant:')}   ${pc.cyan(app)}  what is wrong now, devices over time, batches`);
-  say(pc.dim(`Done in ${formatMs(Date.now() - started)}.`));
-  const failed = shown.filter((batch) => batch.status !== 'completed');
   return {
-    ok: failed.length === 0,
-    sentThroughMs: nowMs,
-    scoredToMs: end,
-    data: {
-      batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })),
-      totals: data.totals,
-      alarms: told,
-      report: page,
-      site,
-      ui,
-      app: app ?? null,
-    },
+    batches: shown.map((b) => ({ id: b.id, status: b.status, ...b.counts })),
+    totals: data.totals,
+    alarms: told,
+    report,
+    site,
+    ui,
+    app: app ?? null,
   };
 }

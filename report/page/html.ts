@@ -78,7 +78,7 @@ const KEYS = html`
   <kbd>/</kbd> filter; in a chart <kbd>←</kbd> <kbd>→</kbd> window by window (<kbd>shift</kbd>: ten),${' '}
   <kbd>n</kbd> <kbd>p</kbd> next and previous anomaly`;
 
-/** What the script draws from; its shape is known to page-script.ts only. */
+/** What the script draws from; its shape is known to script.ts only. */
 function embedded(data: BatchData, drawn: BatchData['sensors'], faults: FaultMatch['faults'], map: HeatMap): object {
   const most = Math.max(LEAST_POINTS, Math.min(MOST_POINTS, Math.floor(POINT_BUDGET / Math.max(1, drawn.length))));
   const bySensor = Map.groupBy(faults, keyOf);

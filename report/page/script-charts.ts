@@ -1,4 +1,4 @@
-/** Charts of the page: drawn when they come into view, read with pointer and keys. Part of page-script.ts. */
+/** Charts of the page: drawn when they come into view, read with pointer and keys. Part of script.ts. */
 export const CHART_SCRIPT = String.raw`const unpack = (i) => {
   const s = D.s[i];
   if (s.ts) return s;

@@ -1,4 +1,4 @@
-/** Filters of the page: over cards of sensors, and over rows of devices. Part of page-script.ts. */
+/** Filters of the page: over cards of sensors, and over rows of devices. Part of script.ts. */
 export const FILTER_SCRIPT = String.raw`// Filter of the cards: words of device and sensor names, and what became of the sensor.
 let clearFilter = () => {};
 const cards = $('#tools') !== null && $('.device') !== null;

@@ -1,4 +1,4 @@
-/** Heat map of the page: what a slice says, to pointer and keys. Part of page-script.ts. */
+/** Heat map of the page: what a slice says, to pointer and keys. Part of script.ts. */
 export const HEAT_SCRIPT = String.raw`// The heat map is drawn already; the tip tells the numbers of a slice. Arrow keys walk from slice to slice,
 // Enter or a click goes to what the slice stands for.
 const heat = $('#heat');

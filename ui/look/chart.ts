@@ -1,5 +1,6 @@
 /**
- * A sensor's series as the small JSON that the script of the charts draws. Its shape is known to assets/charts.js only.
+ * A sensor's series as the small JSON that the script of the charts draws. Its shape is known to assets/charts-*.js
+ * only.
  */
 import type { Period } from '../../domain/time.ts';
 import { medianStep, thin } from '../../report/charts/chart-data.ts';
