@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { findTemporal } from '../../local/temporal-binary.ts';
 import { TOOLS, type CliResult } from '../support/cli.ts';
-import { until } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import { useStack } from '../support/local-stack.ts';
 import { modelsOf } from '../support/small-fleet.ts';
 import { hasEnded } from '../../storage/store.ts';

@@ -13,7 +13,7 @@ import { otherCode, type OtherCode } from '../support/other-code.ts';
 import { findings, startBatch, untilEnded, versionsOf } from '../support/run-batch.ts';
 import { modelsOf, PERIOD, readingsOf } from '../support/small-fleet.ts';
 import { tempDir } from '../support/temp.ts';
-import { until } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 
 const SENSORS = 2;
 const stack = useStack('roll-out', { scoringWorkers: 1 });

@@ -10,7 +10,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker, bundleWorkflowCode, DefaultLogger, NativeConnection } from '@temporalio/worker';
 import { brokenLines, checkSince, type VerifiedSince } from '../../cli/batch/verify-since.ts';
 import { stuckWorkflows } from '../../connect/workflow-problems.ts';
@@ -22,6 +21,7 @@ import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { useStack } from '../support/local-stack.ts';
 import { openButtons } from '../ui/buttons.ts';
 import { FROM, modelsOf, readingsOf, TO } from '../support/small-fleet.ts';
+import { until } from '../support/until.ts';
 
 const alerts: (Alert | StuckAlert)[] = [];
 const webhook: Server = createServer((request, response) => {
@@ -90,14 +90,6 @@ async function startBuggy(): Promise<{ readonly end: () => Promise<void> }> {
       await connection.close();
     },
   };
-}
-
-async function until<T>(look: () => Promise<T | undefined> | T | undefined, withinMs = 240_000): Promise<T> {
-  for (const end = Date.now() + withinMs; Date.now() < end; await sleep(200)) {
-    const found = await look();
-    if (found !== undefined) return found;
-  }
-  throw new Error('it did not happen in time');
 }
 
 /** A batch as the stock client starts it, unchecked; its id once it is on record and has ended. */

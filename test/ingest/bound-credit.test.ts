@@ -6,7 +6,7 @@ import { guardDecoding } from '../../ingest/amqp/guard-decoding.ts';
 import { askForSettled } from '../../ingest/amqp/presettled.ts';
 import { BYTES_AHEAD, boundReceiverCredit, missingCredit } from '../../ingest/bound-credit.ts';
 import { startEventHubsEmulator } from '../../local/event-hubs/emulator.ts';
-import { until } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 
 /** Counts the messages of a size that the client has taken off the wire. */
 function countDecoded(bytes: number): { readonly count: number } {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseCaptureName, type CaptureName } from '../../ingest/capture.ts';
 import { sendReadings } from '../../ingest/send.ts';
 import { openStore } from '../../storage/open-store.ts';
-import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { startIngestServers, type IngestServers } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import { tempDir } from '../support/temp.ts';
 import { capturedEvents, T0 } from './pipeline-stage.ts';
 

@@ -13,7 +13,8 @@ import { startEventHubsEmulator, type EventHubsEmulator } from '../../local/even
 import { openStore } from '../../storage/open-store.ts';
 import { allWindows, capturedEvents, expectedWindows, T0, type SentReading } from '../ingest/pipeline-stage.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { startIngestServers, type IngestServers } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('outage-event-hubs');

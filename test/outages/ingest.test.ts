@@ -12,7 +12,8 @@ import { hubMetrics } from '../../workers/hub-metrics.ts';
 import { openStore } from '../../storage/open-store.ts';
 import { capturedSeqs, openStage, SOURCE, T0, toEvents, type Stage } from '../ingest/pipeline-stage.ts';
 import { startBlobProxy, type BlobFault, type BlobProxy, type ProxiedRequest } from '../support/blob-proxy.ts';
-import { QUICK, startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { QUICK, startIngestServers, type IngestServers } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import { tempDir } from '../support/temp.ts';
 
 const dir = tempDir('outage-ingest');

@@ -15,6 +15,7 @@ import { startBlobProxy, type BlobProxy } from '../support/blob-proxy.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { tempDir } from '../support/temp.ts';
+import { until } from '../support/until.ts';
 
 const dir = tempDir('outage-life');
 let azurite: BlobServer;
@@ -69,10 +70,6 @@ function startWorker(role: 'ingest' | 'control'): Started {
   );
   return { child, output: () => output, ended };
 }
-
-const until = async (done: () => boolean): Promise<void> => {
-  while (!done()) await sleep(20);
-};
 
 test('a start whose container request is never answered ends when it is asked to', async () => {
   proxy.plan(() => ({ kind: 'black hole' }));

@@ -6,7 +6,6 @@ import { afterAll, expect, test } from '@jest/globals';
 import type { Client } from '@temporalio/client';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { withStack } from '../../local/state.ts';
 import { keepPoolLoop } from '../../workers/pool-loop.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
@@ -14,6 +13,7 @@ import { connectClient } from '../../connect/temporal.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import { cleanEnv, processesOf, runCli, TOOLS } from '../support/cli.ts';
 import { tempDir } from '../support/temp.ts';
+import { until } from '../support/until.ts';
 
 const home = tempDir('pool-restart');
 const LOOP = poolWorkflowId('scoring');
@@ -43,11 +43,6 @@ async function withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
 }
 
 const stateOf = (client: Client): Promise<PoolState> => client.workflow.getHandle(LOOP).query<PoolState>('pool');
-
-async function until(wanted: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + 240_000; Date.now() < end; await sleep(200)) if (await wanted()) return;
-  throw new Error(`${what} did not come`);
-}
 
 test('a stack starts again after its loop has continued as new, and the new limits arrive', async () => {
   await up(2);

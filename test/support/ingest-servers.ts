@@ -7,7 +7,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createProducer } from '../../ingest/connect.ts';
 import { sourceName } from '../../ingest/event.ts';
@@ -76,8 +75,6 @@ export const QUICK: Partial<IngestSettings> = {
   ownershipTimeoutMs: 2_000,
   commitIntervalMs: 20,
 };
-
-const UNTIL_MS = 240_000;
 
 export async function startIngestServers(
   dir: string,
@@ -191,13 +188,4 @@ async function firstLine({ child, ended }: { child: ChildProcess; ended: Promise
       Promise.reject(new Error(`it ended before it was ready (${how}): ${child.spawnargs.join(' ')}`)),
     ),
   ]);
-}
-
-/** Resolves when `check` holds. Its own end is for a test that is over already: it must not keep the process alive. */
-export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const endsAtMs = performance.now() + UNTIL_MS;
-  while (!(await check())) {
-    if (performance.now() > endsAtMs) throw new Error(`still not so after ${UNTIL_MS / 1000} s: ${String(check)}`);
-    await sleep(20);
-  }
 }

@@ -5,7 +5,8 @@ import { ingestSince } from '../../cli/batch/verify-since.ts';
 import { loadConfig } from '../../config.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { PartitionProgress, Store } from '../../storage/store.ts';
-import { startIngestServers, until, type IngestServers } from '../support/ingest-servers.ts';
+import { startIngestServers, type IngestServers } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import type { Outcome } from './taken-out-outcome.ts';
 
 /** Ten times that without a file, and `verify` calls it missing. */

@@ -12,7 +12,7 @@ import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { verifyBatch } from '../../verify/verify-batch.ts';
 import { createScoringEngine } from '../../scoring/engine.ts';
-import { until } from '../support/ingest-servers.ts';
+import { until } from '../support/until.ts';
 import { runBatch } from '../support/run-activities.ts';
 import { tempDir } from '../support/temp.ts';
 import { HOMES } from './homes.ts';

@@ -14,6 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { brotliCompressSync, constants } from 'node:zlib';
+import { until } from '../support/until.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -285,9 +286,4 @@ function commandOf(pid: string): string {
   } catch {
     return '';
   }
-}
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 120_000; !(await check()); await sleep(300))
-    if (Date.now() > end) throw new Error(`not so after two minutes: ${String(check)}`);
 }
