@@ -187,7 +187,8 @@ test('two sensors with the longest names of any script are scored like others', 
   expect((await stack.cli('models', 'promote', older)).stderr).toMatch(/no model for 2 sensors .*--replace/);
   const run = await stack.cli('batch', 'run', ...PERIOD, '--wait', '--json');
   const batch = run.json() as { id: string };
-  expect(batch).toMatchObject({ status: 'completed', planned: 4, counts: { scored: 3, skipped: 1, failed: 0 } });
+  // The sensor that lost its model never had a reading: the batch is not for it.
+  expect(batch).toMatchObject({ status: 'completed', planned: 3, counts: { scored: 3, skipped: 0, failed: 0 } });
   expect((await stack.cli('verify', batch.id)).code).toBe(0);
   for (const name of names) {
     const predictions = await stack.cli('predictions', name, name, ...PERIOD, '--json');
