@@ -24,11 +24,9 @@ th[aria-sort] button{color:var(--ink)}th[aria-sort=ascending] button::after{cont
 th[aria-sort=descending] button::after{content:" \\2193"}
 td .meter{display:inline-block;vertical-align:1px;margin-left:8px;width:64px;height:7px}
 .meter .m0{fill:var(--rule)}.meter .m1{fill:var(--hit)}.meter .m2{fill:var(--series)}.meter .m3{fill:var(--h2)}
-.hx{fill:none;stroke:var(--bad);stroke-width:1.6}
 .grid.wide{grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr));padding:2px 16px 16px}
 .key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px;font-size:13px;color:var(--soft)}
 .key svg{width:14px;height:9px;margin-right:6px}
-.sticky{position:sticky;top:0}
 td.name{overflow-wrap:anywhere;min-width:110px}
 .hot{color:var(--hit)}.bad{color:var(--bad)}
 .crumbs li:first-child::before{content:none}

@@ -20,7 +20,7 @@ export const EVIL = '</script><script>document.title="owned"</script><img src=x 
 export const DEVICES = ['pump-1', 'pump-2', 'Kühler 7', EVIL, ...Array.from({ length: 8 }, (_, i) => `fan-${i + 1}`)];
 export const SENSORS = ['flow', 'vibration'];
 /** Quarters of an hour that were scored. */
-export const QUARTERS = 4;
+const QUARTERS = 4;
 export const NOW_MS = FROM_MS + QUARTERS * QUARTER_MS + 60_000;
 
 export interface Plant {

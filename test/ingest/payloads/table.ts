@@ -48,7 +48,7 @@ function row(shape: Shape): string {
   return `| ${[shape.from, shape.shape, short(createEventParser()(event)), way, mapped].map(cell).join(' | ')} |`;
 }
 
-export function payloadTable(): string {
+function payloadTable(): string {
   return Object.entries(SHAPES)
     .map(([title, shapes]) =>
       [
