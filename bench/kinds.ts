@@ -1,9 +1,9 @@
 /**
  * `npm run bench -- --kinds`: of every kind of model that `models convert` takes, whether its labels and scores are
  * those of its own library, and how many rows a second it scores alone and in packs. Writes the table into
- * docs/models.md where all of it was measured.
+ * docs/models.md where it was measured in the sizes that the page names; with --only the rows of these kinds alone.
  *
- *   npm run bench -- --kinds [--rows 100000] [--train 600] [--trees 100] [--sensors 200]
+ *   npm run bench -- --kinds [--rows 100000] [--train 600] [--trees 100] [--sensors 200] [--only PART_OF_KIND ...]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ export async function benchKinds(args: readonly string[]): Promise<void> {
       train: { type: 'string', default: DEFAULTS.train },
       trees: { type: 'string', default: DEFAULTS.trees },
       sensors: { type: 'string', default: DEFAULTS.sensors },
+      only: { type: 'string', multiple: true, default: [] },
     },
   });
   const packages = libraries();
@@ -32,10 +33,10 @@ export async function benchKinds(args: readonly string[]): Promise<void> {
   try {
     const sizes = { rows: Number(values.rows), train: Number(values.train), trees: Number(values.trees) };
     const fleet = { sensors: Number(values.sensors), cpuSeconds };
-    const table = tableOf(await compareKinds(scratch, { ...sizes, fleet }, packages));
-    process.stdout.write(`${table}\n`);
+    const lines = linesOf(await compareKinds(scratch, { ...sizes, only: values.only, fleet }, packages));
+    process.stdout.write(`${[...HEAD, ...lines.values()].join('\n')}\n`);
     const isWhole = Object.entries(DEFAULTS).every(([name, value]) => values[name as keyof typeof DEFAULTS] === value);
-    if (isWhole) writeTable(table);
+    if (isWhole) writeTable(lines, JSON.parse(readFileSync(join(scratch, 'kinds.json'), 'utf8')) as string[]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -46,15 +47,15 @@ function cpuSeconds(): number {
   return (user + system) / 1e6 + modelProcessSeconds();
 }
 
-function tableOf(compared: readonly Compared[]): string {
-  const byKind = Map.groupBy(compared, ({ kind }) => kind);
-  return [
-    '| kind | taken | packed as | rows | labels that differ | largest difference of scores | other in packs ' +
-      '| rows/s alone | rows/s in packs |',
-    '| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
-    ...[...byKind].map(([kind, cases]) => line(kind, cases)),
-  ].join('\n');
-}
+const HEAD = [
+  '| kind | taken | packed as | rows | labels that differ | largest difference of scores | other in packs ' +
+    '| rows/s alone | rows/s in packs |',
+  '| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+];
+
+/** By kind. */
+const linesOf = (compared: readonly Compared[]): ReadonlyMap<string, string> =>
+  new Map([...Map.groupBy(compared, ({ kind }) => kind)].map(([kind, cases]) => [kind, line(kind, cases)]));
 
 /** The cases of a kind as one: sums of rows, the worst score, rates of 1 and of 12 features. */
 function line(kind: string, cases: readonly Compared[]): string {
@@ -80,8 +81,13 @@ function line(kind: string, cases: readonly Compared[]): string {
 /** Two digits: more would be noise. */
 const rounded = (value: number): string => Number(value.toPrecision(2)).toLocaleString('en');
 
-function writeTable(table: string): void {
+/** Rows of other kinds stay as they were measured. @param kinds all of them, in their order */
+function writeTable(lines: ReadonlyMap<string, string>, kinds: readonly string[]): void {
   const text = readFileSync(PAGE, 'utf8');
-  const [before, after] = [text.split('<!-- kinds -->')[0]!, text.split('<!-- /kinds -->')[1]!];
-  writeFileSync(PAGE, `${before}<!-- kinds -->\n\n${table}\n\n<!-- /kinds -->${after}`);
+  const [before = '', rest = ''] = text.split('<!-- kinds -->');
+  const [table = '', after = ''] = rest.split('<!-- /kinds -->');
+  const found = new Map(table.split('\n').map((row) => [row.split('|')[1]?.trim() ?? '', row]));
+  const rows = kinds.flatMap((kind) => lines.get(kind) ?? found.get(kind) ?? []);
+  const whole = [...HEAD, ...rows].join('\n');
+  writeFileSync(PAGE, `${before}<!-- kinds -->\n\n${whole}\n\n<!-- /kinds -->${after}`);
 }

@@ -50,6 +50,8 @@ export interface Sizes {
   /** Fitted. */
   readonly train: number;
   readonly trees: number;
+  /** Kinds whose names have one of these in them. Default all. */
+  readonly only?: readonly string[];
   readonly fleet?: TimedFleet;
 }
 
@@ -76,11 +78,11 @@ export function libraries(): string | undefined {
 /** Makes the models of make.py in `dir`, converts them, and compares rows of each. */
 export async function compareKinds(
   dir: string,
-  { rows, train, trees, fleet }: Sizes,
+  { rows, train, trees, only = [], fleet }: Sizes,
   packages: string,
 ): Promise<readonly Compared[]> {
   const script = fileURLToPath(new URL('./make.py', import.meta.url));
-  execFileSync('python3', [script, dir, String(rows), String(train), String(trees)], {
+  execFileSync('python3', [script, dir, ...[rows, train, trees].map(String), ...only], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Threads of OpenMP and BLAS that wait for each other cost more than these small models gain.
     env: { ...process.env, PYTHONPATH: packages, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },

@@ -1,9 +1,10 @@
 """Makes a model of every kind that `models convert` takes, with what its own library says of many rows.
 
-    python make.py OUT ROWS TRAIN TREES      (packages: requirements.txt)
+    python make.py OUT ROWS TRAIN TREES [PART_OF_KIND ...]      (packages: requirements.txt)
 
 Writes OUT/models/ with the model files and a manifest.csv, and OUT/<case>.f64: for each row its features, the label of
-predict() in the convention of the contract (1 normal, -1 anomaly) and the library's score. OUT/cases.json lists the cases.
+predict() in the convention of the contract (1 normal, -1 anomaly) and the library's score. OUT/cases.json lists the cases,
+OUT/kinds.json all kinds. With parts of names only kinds that have one of them.
 Half of the rows are continuous, half are rounded as sensors round them, where ties are; training rows too. TRAIN rows are
 fitted, forests have TREES trees.
 """
@@ -43,6 +44,7 @@ from sklearn.svm import OneClassSVM
 
 warnings.filterwarnings("ignore")
 OUT, ROWS, FITTED, TREES = Path(sys.argv[1]), *map(int, sys.argv[2:5])
+PARTS = sys.argv[5:]
 # Rows that are given to PyOD one by one.
 ALONE = min(400, ROWS // 10)
 TWELVE = ("mean", *(f"mean[-{lag}]" for lag in range(1, 12)))
@@ -180,7 +182,10 @@ def in_its_last_bit(model):
 def main():
     (OUT / "models").mkdir(parents=True)
     cases, manifest = [], ["Device,Sensor,Model,Features"]
+    (OUT / "kinds.json").write_text(json.dumps(list(KINDS)))
     for kind, make in KINDS.items():
+        if PARTS and not any(part in kind for part in PARTS):
+            continue
         for width, rounded in ((1, False), (12, False), (1, True), (12, True)):
             if kind == "PyOD PCA" and width == 1:
                 continue  # PyOD itself refuses one feature
