@@ -178,9 +178,8 @@ function chainsOf(
 ): AlarmChain[] {
   const sizesOf = function* (): Generator<SizedChain & { readonly fromMs: number }, undefined> {
     for (const { sensorId, fromMs } of asked) {
-      const after = db.all<LinkSize>(ALARM_WORK_SQL.sizesFrom, sensorId, fromMs, limits.links + 1);
       const before = db.all<LinkSize>(ALARM_WORK_SQL.sizesBefore, sensorId, fromMs);
-      yield { fromMs, before, after, isCut: after.length > limits.links };
+      yield { fromMs, before, ...sizesFrom(db, sensorId, fromMs, limits) };
     }
     return undefined;
   };
@@ -193,6 +192,27 @@ function chainsOf(
       ...defined({ entry: entry === undefined ? undefined : linkAt(sensorId, entry), untilMs }),
     };
   });
+}
+
+/** Sizes that are read at once: to tell one, SQLite follows its link from page to page. */
+const SIZES_AT_ONCE = 16;
+
+/** Links from a time on, as many as may fit and one more. */
+function sizesFrom(
+  db: Connection,
+  sensorId: number,
+  fromMs: number,
+  limits: ChainLimits,
+): Pick<SizedChain, 'after' | 'isCut'> {
+  const after: LinkSize[] = [];
+  for (let [next, bytes] = [fromMs, 0]; bytes <= limits.bytes && after.length <= limits.links;) {
+    const rows = db.all<LinkSize>(ALARM_WORK_SQL.sizesFrom, sensorId, next, SIZES_AT_ONCE);
+    after.push(...rows);
+    if (rows.length < SIZES_AT_ONCE) return { after, isCut: after.length > limits.links };
+    bytes += rows.reduce((sum, row) => sum + row.bytes, 0);
+    next = rows.at(-1)!.fromMs + 1;
+  }
+  return { after, isCut: true };
 }
 
 function recordsOf(db: Connection, { sensorId, periods, starts }: AlarmSpan): AlarmRecord[] {
