@@ -6,14 +6,21 @@ import { FEW_HEAPS, LEAN, startChild } from './child.ts';
 import type { Parts } from './parts.ts';
 import type { PrometheusTargets } from './prometheus-targets.ts';
 
+/** What the workers of a stack have in common. */
+export interface WorkersDeps {
+  readonly config: Config;
+  readonly parts: Pick<Parts, 'logs'>;
+  readonly log: (line: string) => void;
+  /** The list by which a Prometheus finds them, where there are metrics. */
+  readonly targets: PrometheusTargets | undefined;
+}
+
+/** @param index among the workers of the stack, from 0: its port of metrics follows from it */
 export function startWorker(
+  { config, parts: { logs }, log, targets }: WorkersDeps,
   role: string,
   index: number,
-  config: Config,
   env: Env,
-  { logs }: Parts,
-  log: (line: string) => void,
-  targets: PrometheusTargets | undefined,
 ): ReturnType<typeof startChild> {
   const own = workerEnv(env, config, index);
   const worker = logs.carry(role, own, (onOutput) =>

@@ -194,7 +194,7 @@ async function startWorkers(
   );
   const workers = wanted === false ? [] : [{ role: 'ingest', env }, { role: 'control', env }, ...scoring];
   const start = (role: string, i: number, own: Env): ReturnType<typeof startChild> =>
-    startWorker(role, i, config, own, parts, log, targets);
+    startWorker({ config, parts, log, targets }, role, i, own);
   await Promise.all(
     workers.map((worker, i) =>
       superviseWorker(() => start(worker.role, i, worker.env), i, parts, log, START_TIMEOUT_MS),
