@@ -128,9 +128,9 @@ const peers =
 const rounds = Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   endWithUsage(`--rounds takes a whole number from 1, got ${JSON.stringify(flags.rounds)}`, USAGE);
-// Figures of a part do not replace those of the whole.
+// Figures of a part do not replace those of the whole in RESULTS.md.
 const whole = flags.sizes === ALL_SIZES && flags.peers === 'all' && !flags['only-sizes'];
-const jsonFile = flags.json ?? here(whole ? './results.json' : '../.tools/bench.json');
+const jsonFile = flags.json ?? here('../.tools/bench.json');
 const resultsFile = flags.results ?? (whole ? here('./RESULTS.md') : undefined);
 
 const { toolsDir } = loadConfig({ FLEETSCORE_TOOLS_DIR: here('../.tools/cli') });
