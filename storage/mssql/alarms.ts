@@ -60,12 +60,12 @@ const FROM = `
       LEFT JOIN alarm_shelves h ON h.sensor_id = a.sensor_id AND h.kind = a.kind
       LEFT JOIN retired_sensors r ON r.sensor_id = a.sensor_id`;
 
-const RETIRED = 'CASE WHEN r.sensor_id IS NULL THEN 0 ELSE 1 END AS retired';
+const ROW = `a.record AS record, s.device AS device, s.sensor AS sensor, s.unit AS unit, h.shelf AS shelf,
+        CASE WHEN r.sensor_id IS NULL THEN 0 ELSE 1 END AS retired`;
 
 const list = (where: string): string => `
     SELECT TOP (@limit) record, device, sensor, unit, shelf, retired FROM (
-      SELECT a.record AS record, s.device AS device, s.sensor AS sensor, s.unit AS unit, h.shelf AS shelf, a.since_ms AS sinceMs, a.id AS id,
-        ${RETIRED}${FROM}
+      SELECT a.since_ms AS sinceMs, a.id AS id, ${ROW}${FROM}
       WHERE ${where} AND a.since_ms < @toMs AND a.until_ms > @fromMs AND a.severity >= @minSeverity
         AND (@kind IS NULL OR a.kind = @kind) AND (@device IS NULL OR s.device = @device) AND (@incident IS NULL OR a.incident = @incident)
         AND (@sensorId IS NULL OR a.sensor_id = @sensorId) AND (@open IS NULL OR a.is_open = @open)
@@ -110,7 +110,7 @@ export const ALARM_SQL = {
   find: tsql(
     { id: ID },
     `
-    SELECT a.record AS record, s.device AS device, s.sensor AS sensor, s.unit AS unit, h.shelf AS shelf, ${RETIRED}${FROM}
+    SELECT ${ROW}${FROM}
     WHERE a.id = @id`,
   ),
   put: tsql(

@@ -105,17 +105,15 @@ test('a pack of forests gives the labels and the very scores of each, for any tr
       );
       fc.pre(new Set(bytes.map(sha256Of)).size === bytes.length);
       const rows = readings.slice(0, readings.length - (readings.length % width));
-      // Other numbers of rows for each: blocks are filled up.
-      await expectEqual(
-        threads,
-        bytes,
-        features,
-        bytes.map((_, i) => rows.slice(0, Math.max(width, rows.length - i * width))),
-      );
+      await expectEqual(threads, bytes, features, fewerForEach(bytes.length, rows, width));
     }),
     { numRuns: 40 },
   );
 }, 120_000);
+
+/** Other numbers of rows for each model: blocks are filled up. */
+const fewerForEach = (models: number, rows: readonly number[], width: number): (readonly number[])[] =>
+  Array.from({ length: models }, (_, i) => rows.slice(0, Math.max(width, rows.length - i * width)));
 
 function exportedTreeOf(width: number): fc.Arbitrary<ExportedTree> {
   const feature = fc.integer({ min: 0, max: width - 1 });
@@ -172,12 +170,7 @@ test('a pack of forests that skl2onnx exported gives the labels and the very sco
         .map((p, i) => exportedForestBytes({ ...p, offset: p.offset + i / 997 } as ExportedParameters, features));
       fc.pre(bytes.length > 0 && new Set(bytes.map(sha256Of)).size === bytes.length);
       const rows = readings.slice(0, readings.length - (readings.length % width));
-      await expectEqual(
-        threads,
-        bytes,
-        features,
-        bytes.map((_, i) => rows.slice(0, Math.max(width, rows.length - i * width))),
-      );
+      await expectEqual(threads, bytes, features, fewerForEach(bytes.length, rows, width));
     }),
     { numRuns: 30 },
   );
