@@ -17,14 +17,18 @@ const MOST_BATCHES = 50;
 type Which = Pick<PoolSettings, 'name' | 'taskQueue'>;
 const isDefault = ({ taskQueue }: Which): boolean => taskQueue === SCORING_QUEUE;
 
-/** Sensors of the fleet that this pool scores, by the current release. */
+const NONE: ReadonlyMap<string, number> = new Map();
+
+/** Sensors in service that this pool scores, by the current release. */
 export async function sensorsOfPool(store: Store, pool: Which): Promise<number> {
   const release = await store.currentRelease();
   const named = release === undefined ? [] : await store.releasePools(release);
-  const own = named.find((one) => one.pool === pool.name)?.sensors ?? 0;
+  const retired = release === undefined || named.length === 0 ? NONE : await store.retiredByPool(release);
+  const served = new Map(named.map((one) => [one.pool, Math.max(0, one.sensors - (retired.get(one.pool) ?? 0))]));
+  const own = served.get(pool.name) ?? 0;
   if (!isDefault(pool)) return own;
-  const served = (await store.countSensors()) - (await store.countRetired());
-  return Math.max(0, served - named.reduce((sum, one) => sum + one.sensors, 0) + own);
+  const all = (await store.countSensors()) - (await store.countRetired());
+  return Math.max(0, all - [...served.values()].reduce((sum, sensors) => sum + sensors, 0) + own);
 }
 
 /** Batches whose workflow runs: a batch that was terminated stays `running` in SQL and must not keep nodes. */

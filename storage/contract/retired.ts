@@ -21,6 +21,8 @@ export interface RetiredStore {
   /** Ids of those that were out of service until now, ascending. */
   restoreSensors(ids: readonly number[]): Promise<number[]>;
   countRetired(): Promise<number>;
+  /** How many are out of service of each pool, as their models in a release name it; '' those that name none. */
+  retiredByPool(release: string): Promise<ReadonlyMap<string, number>>;
   /** By id ascending, ids above `after`. */
   retiredSensors(options?: { readonly after?: number; readonly limit?: number }): Promise<RetiredSensor[]>;
   /**
@@ -29,4 +31,6 @@ export interface RetiredStore {
    * @throws FleetscoreError `RELEASE_UNKNOWN`
    */
   sensorsLeftOut(release: string): Promise<number[]>;
+  /** How many sensors a batch left out when it was planned; 0 where it has a list of its own, or is not planned. */
+  countLeftOut(batchId: string): Promise<number>;
 }

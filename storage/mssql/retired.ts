@@ -28,6 +28,18 @@ export const RETIRED_SQL = {
   ),
   restore: tsql({}, 'DELETE FROM retired_sensors WHERE sensor_id IN (SELECT n.sensor_id FROM #listed n)'),
   count: tsql({}, 'SELECT COUNT(*) AS n FROM retired_sensors'),
+  byPool: tsql(
+    { releaseKey: 'INT' },
+    `
+    SELECT COALESCE(m.pool, '') AS pool, COUNT(*) AS n FROM retired_sensors r
+    LEFT JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = r.sensor_id
+    GROUP BY COALESCE(m.pool, '')`,
+  ),
+  countLeftOut: tsql(
+    { batchId: 'NVARCHAR(128)' },
+    `
+    SELECT COUNT(*) AS n FROM batch_left_out x INNER JOIN batches b ON b.batch_key = x.batch_key WHERE b.id = @batchId`,
+  ),
   list: tsql(
     { after: 'INT', limit: 'INT' },
     `
@@ -79,6 +91,16 @@ export function retiredMethods(db: Database): RetiredStore {
       }),
 
     countRetired: () => db.read(async (session) => (await session.query<{ n: number }>(RETIRED_SQL.count, {}))[0]!.n),
+
+    retiredByPool: (release) =>
+      db.read(async (session) => {
+        const values = { releaseKey: await releaseKey(session, release) };
+        const rows = await session.query<{ pool: string; n: number }>(RETIRED_SQL.byPool, values);
+        return new Map(rows.map(({ pool, n }) => [pool, n]));
+      }),
+
+    countLeftOut: (batchId) =>
+      db.read(async (session) => (await session.query<{ n: number }>(RETIRED_SQL.countLeftOut, { batchId }))[0]!.n),
 
     retiredSensors: ({ after = 0, limit = ALL } = {}) =>
       db.read(async (session) =>

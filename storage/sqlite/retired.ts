@@ -12,6 +12,12 @@ export const RETIRED_SQL = {
     ON CONFLICT (sensor_id) DO NOTHING`,
   restore: 'DELETE FROM retired_sensors WHERE sensor_id = ?',
   count: 'SELECT COUNT(*) AS n FROM retired_sensors',
+  byPool: `
+    SELECT COALESCE(m.pool, '') AS pool, COUNT(*) AS n FROM retired_sensors r
+    LEFT JOIN release_models m ON m.release_key = ? AND m.sensor_id = r.sensor_id
+    GROUP BY COALESCE(m.pool, '')`,
+  countLeftOut: `
+    SELECT COUNT(*) AS n FROM batch_left_out WHERE batch_key = (SELECT batch_key FROM batches WHERE id = ?)`,
   list: `
     SELECT s.id, s.device, s.sensor, s.unit, r.at_ms AS atMs, r.by_whom AS "by", r.comment
     FROM retired_sensors r CROSS JOIN sensors s ON s.id = r.sensor_id
@@ -37,6 +43,14 @@ export function retiredMethods(db: Connection): RetiredStore {
     restoreSensors: (ids) => db.write(() => ascending(ids).filter((id) => db.run(RETIRED_SQL.restore, id) > 0)),
 
     countRetired: () => db.read(() => db.get<{ n: number }>(RETIRED_SQL.count)!.n),
+
+    retiredByPool: (release) =>
+      db.read(() => {
+        const rows = db.all<{ pool: string; n: number }>(RETIRED_SQL.byPool, releaseKey(db, release));
+        return new Map(rows.map(({ pool, n }) => [pool, n]));
+      }),
+
+    countLeftOut: (batchId) => db.read(() => db.get<{ n: number }>(RETIRED_SQL.countLeftOut, batchId)!.n),
 
     retiredSensors: ({ after = 0, limit = ALL } = {}) =>
       db

@@ -165,6 +165,13 @@ describe('planning', () => {
     expect(await Promise.all(['scoring', 'big', 'fast'].map((name) => sensorsOfPool(store, pool(name))))).toEqual([
       1_500, 100, 0,
     ]);
+    // Out of service: one that the default pool scored, one of `big`, and one of a pool that is gone.
+    const sensorIds = [1, 3, 4];
+    await store.retireSensors(sensorIds, { atMs: 1, by: 'ann', comment: '' });
+    expect(await Promise.all(['scoring', 'big', 'fast'].map((name) => sensorsOfPool(store, pool(name))))).toEqual([
+      1_499, 99, 0,
+    ]);
+    await store.restoreSensors(sensorIds);
     // The server's list of running workflows; the rest is the store's.
     const client = {
       workflow: {

@@ -47,6 +47,25 @@ export function retiredContract(tools: ContractTools): void {
       expect(await failing(store.sensorsLeftOut('nobody'))).toBe('RELEASE_UNKNOWN');
     });
 
+    test('who is out of service is counted by the pool that the model names', async () => {
+      const { store } = tools;
+      const [a, b, c, d] = (await sensors(4)) as [number, number, number, number];
+      const model = unique('model');
+      const name = unique('release');
+      const models = [a, b, c].map((sensorId) => ({ sensorId, model, ...(sensorId === c ? {} : { pool: 'big' }) }));
+      await store.createRelease(name, T0, models, [{ model, bytes: 10, kind: 'onnx', features: ['mean'] }]);
+      expect(await store.retiredByPool(name)).toEqual(new Map());
+      await store.retireSensors([b, c, d], by);
+      expect(await store.retiredByPool(name)).toEqual(
+        new Map([
+          ['big', 1],
+          ['', 2],
+        ]),
+      );
+      await restoreAll();
+      expect(await failing(store.retiredByPool('nobody'))).toBe('RELEASE_UNKNOWN');
+    });
+
     test('a batch keeps what it left out: ranges, sensors, readings, pools and what is undecided', async () => {
       const { store } = tools;
       const ids = (await sensors(5)) as [number, number, number, number, number];
@@ -69,6 +88,7 @@ export function retiredContract(tools: ContractTools): void {
         const batch = await store.createBatch(wanted);
         expect(batch.planned).toBe(before - 2);
         expect(await store.createBatch(wanted)).toEqual(batch);
+        expect(await store.countLeftOut(batch.id)).toBe(2);
         const range = { from: a, to: e + 1, ...(pool === undefined ? {} : { pool }) };
         expect(await store.batchPools(batch.id)).toEqual(
           pool === undefined
@@ -98,6 +118,7 @@ export function retiredContract(tools: ContractTools): void {
       // A batch with a list of its own is for that list.
       const listed = await store.createBatch(await newBatch({ sensorIds: [a, b], leftOut: [b] }));
       expect(listed.planned).toBe(2);
+      expect([await store.countLeftOut(listed.id), await store.countLeftOut(unique('nobody'))]).toEqual([0, 0]);
     });
 
     test('readings that come late for a sensor out of service are no reason to score again', async () => {

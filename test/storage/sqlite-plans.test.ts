@@ -110,6 +110,7 @@ const SCANS_ALLOWED = new Set([
   'prune.oldBatches: SCAN batches',
   'releases.list: SCAN releases',
   'releases.windowsOfSensor: SCAN r USING COVERING INDEX sqlite_autoindex_releases_1',
+  'retired.byPool: SCAN r',
   'retired.count: SCAN retired_sensors',
   'sensors.count: SCAN sensors USING COVERING INDEX sensors_name',
   'windows.changed: SCAN s',
