@@ -142,3 +142,6 @@ export function countOutcomes(
   }
   return counts;
 }
+
+/** Why a batch for all sensors leaves some out: it is not for them, so they have no outcome. */
+export const LEFT_OUT = 'out of service, or without a model and any reading';

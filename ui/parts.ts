@@ -4,7 +4,7 @@ import { beyond, type Range } from '../scoring/normal-range.ts';
 import { isoTime } from '../domain/time.ts';
 import { formatCount, formatValue } from '../report/format.ts';
 import { html, type Markup, type MarkupValue } from '../report/page/markup.ts';
-import { nameOf } from '../report/page/parts.ts';
+import { chip, nameOf } from '../report/page/parts.ts';
 
 export const deviceHref = (device: string): string => `/devices/${encodeURIComponent(device)}`;
 
@@ -18,6 +18,9 @@ export function sensorAt(device: string, sensor: string, fromMs: number, toMs: n
 }
 
 export const batchHref = (id: string): string => `/batches/${encodeURIComponent(id)}`;
+
+/** State of a batch that is open on record although its workflow has ended. */
+export const LOST: Markup = chip('failed', 'lost');
 
 /** `DEVICE / SENSOR`, leading to `href`. */
 export const sensorLink = (key: { readonly device: string; readonly sensor: string }, href: string): Markup =>

@@ -5,7 +5,8 @@
  */
 import type { Client } from '@temporalio/client';
 import { postAlert, stuckAlert } from '../batches/alerts.ts';
-import { closeAbandoned, workflowsEnd } from '../batches/abandoned.ts';
+import { closeAbandoned } from '../batches/abandoned.ts';
+import { workflowsEnd } from '../batches/lost.ts';
 import { tellWaiting } from '../batches/raise-alarms.ts';
 import type { BatchDeps } from '../batches/deps.ts';
 import { watchUnplanned } from '../batches/unplanned.ts';

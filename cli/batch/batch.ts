@@ -12,7 +12,7 @@ import { clientTrouble } from '../../connect/temporal-trouble.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, setConcurrencyUpdate } from '../../workflows/messages.ts';
 import type { ScoreBatchRequest } from '../../workflows/requests.ts';
 import { takerWarnings } from '../pool/takers.ts';
-import { showBatch } from './views.ts';
+import { showBatch } from './show.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch, knownSensor } from '../frame/known.ts';

@@ -1,6 +1,6 @@
 /** Batches that are open on record while their workflow was terminated: the record says that they run, and is late. */
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { lostText, workflowsEnd } from '../../batches/abandoned.ts';
+import { lostBatches, workflowsEnd, type LostBatches } from '../../batches/lost.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { withinLimit } from '../../storage/deadline.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
@@ -9,12 +9,19 @@ import type { Context } from '../frame/context.ts';
 /** The record is shown all the same where Temporal does not answer. */
 const PATIENCE_MS = 5_000;
 
-/** Undefined while its workflow runs, or when Temporal does not say. */
+const NONE: LostBatches = new Map();
+
+/** Those of some batches whose workflow has ended; none when Temporal does not say. */
+export async function lostAmong(context: Context, batches: readonly Batch[]): Promise<LostBatches> {
+  if (batches.every(hasEnded)) return NONE;
+  const asked = async (): Promise<LostBatches> =>
+    lostBatches(await context.store(), workflowsEnd(await context.client()), batches);
+  return withinLimit(PATIENCE_MS, asked).catch(() => NONE);
+}
+
+/** What is so of a batch that is open on record; undefined while its workflow runs, or when Temporal does not say. */
 export async function lostBatch(context: Context, batch: Batch): Promise<string | undefined> {
-  if (hasEnded(batch)) return undefined;
-  const asked = async (): Promise<string | undefined> =>
-    lostText(await context.store(), workflowsEnd(await context.client()), batch);
-  return withinLimit(PATIENCE_MS, asked).catch(() => undefined);
+  return (await lostAmong(context, [batch])).get(batch.id)?.text;
 }
 
 /** @throws FleetscoreError `BATCH_RUNNING` where its workflow has ended, and the record has yet to follow */

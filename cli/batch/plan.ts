@@ -1,5 +1,6 @@
 /** `fleetscore batch plan`: what a batch over a period would do. */
 import pc from 'picocolors';
+import { LEFT_OUT } from '../../domain/outcome.ts';
 import { poolUnknown } from '../../domain/queues.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { windowsOf } from '../../domain/sizing.ts';
@@ -81,12 +82,7 @@ function planFacts(
         `${challenger.release} on ${formatShare(challenger.share, 1)} of the sensors, counted and not served`,
     ],
     ['Sensors', `${count(run.planned)} planned: ${scored}, ${skipped}`],
-    [
-      'Left out',
-      run.leftOut === 0
-        ? undefined
-        : `${plural(run.leftOut, 'sensor')} out of service, or without a model and any reading`,
-    ],
+    ['Left out', run.leftOut === 0 ? undefined : `${plural(run.leftOut, 'sensor')} ${LEFT_OUT}`],
     ['Children', `${children}, ${activities} of up to ${plural(run.sensorsPerActivity, 'sensor')}`],
     [
       'Time',

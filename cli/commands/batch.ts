@@ -89,12 +89,12 @@ function registerBatchViews(batch: Command): void {
       ]),
     )
     .addOption(new Option('--limit <n>', 'how many at the most').default(20).argParser(asWhole(1, 10_000)))
-    .action(does(() => import('../batch/views.ts'), 'list'));
+    .action(does(() => import('../batch/list.ts'), 'list'));
   batch
     .command('show')
     .description('show a batch: counts, failures by cause, failed and skipped sensors')
     .argument('<batch>', 'id of the batch')
-    .action(does(() => import('../batch/views.ts'), 'show'));
+    .action(does(() => import('../batch/show.ts'), 'show'));
 }
 
 export function registerPredictions(program: Command): void {

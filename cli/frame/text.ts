@@ -37,6 +37,7 @@ const PAINT: Readonly<Record<string, Paint>> = {
   completed: 'green',
   scored: 'green',
   failed: 'red',
+  lost: 'red',
   running: 'cyan',
   waiting: 'cyan',
   cancelled: 'yellow',

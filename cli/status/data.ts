@@ -80,6 +80,7 @@ function runningData(batch: RunningSeen, look: Look, before: readonly Look[]) {
     from: isoTime(batch.fromMs),
     to: isoTime(batch.toMs),
     phase: batch.phase,
+    lost: batch.lost ?? null,
     paused: batch.paused,
     planned: batch.planned,
     done: batch.done,

@@ -1,5 +1,6 @@
 /** What Temporal knows, for `fleetscore status`. Loaded when there is a server to ask: its client is large. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { lostBatches, workflowsEnd, type LostBatches } from '../../batches/lost.ts';
 import { countMissed, findGaps } from '../../batches/schedule-gaps.ts';
 import { seeSchedules } from '../../connect/schedule-times.ts';
 import { countPollers } from '../../connect/task-queues.ts';
@@ -10,7 +11,7 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Batch, Store } from '../../storage/store.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import { SCORE_BATCH } from '../../workflows/names.ts';
@@ -82,6 +83,10 @@ export async function runningWorkflows(client: Client): Promise<Map<string, Batc
   ]);
   return found;
 }
+
+/** Those of some open batches whose workflow has ended. */
+export const lostOf = (client: Client, store: Store, open: readonly Batch[]): Promise<LostBatches> =>
+  lostBatches(store, workflowsEnd(client), open);
 
 /** Those that are configured here, in their order. */
 export async function poolsOf(client: Client, { config }: Context): Promise<PoolSeen[]> {

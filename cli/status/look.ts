@@ -61,7 +61,7 @@ export function openLooker(context: Context): Looker {
           await context.blobs().exists(CONTAINERS.models, 'status');
           return true as const;
         }),
-        Promise.all([batches, temporal]).then(([found, client]) => runningOf(found, client)),
+        Promise.all([batches, temporal]).then(([found, client]) => runningOf(found, client, theStore)),
         temporal.then(on(async (client) => (await ofTemporal()).poolsOf(client, context))),
         ask(async () => {
           const [progress, found] = [await (await theStore()).listProgress(), await ends];
@@ -156,11 +156,17 @@ async function failuresOf(store: Store, batches: readonly Batch[]): Promise<Fail
 async function runningOf(
   batches: Answer<readonly Batch[]>,
   temporal: Answer<Client>,
+  store: () => Promise<Store>,
 ): Promise<Answer<readonly RunningSeen[]>> {
   if (batches.problem !== undefined && temporal.problem !== undefined) return { problem: batches.problem };
   return ask(async () => {
     const rows = new Map((batches.value ?? []).filter((batch) => !hasEnded(batch)).map((batch) => [batch.id, batch]));
-    const workflows = temporal.value ? await (await ofTemporal()).runningWorkflows(temporal.value) : undefined;
+    const client = temporal.value;
+    const workflows = client ? await (await ofTemporal()).runningWorkflows(client) : undefined;
+    const lost =
+      client && rows.size > 0
+        ? await (await ofTemporal()).lostOf(client, await store(), [...rows.values()])
+        : undefined;
     const ids = new Set([...rows.keys(), ...(workflows?.keys() ?? [])]);
     return [...ids]
       .map((id): RunningSeen | undefined => {
@@ -169,6 +175,7 @@ async function runningOf(
         const seen = row ?? progress;
         if (!seen) return undefined;
         const counts = row?.counts ?? progress!.counts;
+        const end = lost?.get(id)?.end;
         return {
           id,
           fromMs: seen.fromMs,
@@ -177,7 +184,8 @@ async function runningOf(
           done: decided(counts),
           failed: counts.failed,
           anomalies: counts.anomalies,
-          phase: progress?.phase ?? (workflows === undefined || workflows.has(id) ? unasked(row) : 'no workflow'),
+          phase: end === undefined ? (progress?.phase ?? unasked(row)) : `lost (${end})`,
+          ...defined({ lost: end }),
           paused: progress?.paused ?? false,
           startedAtMs: row?.startedAtMs ?? Date.now(),
         };

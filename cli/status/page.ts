@@ -7,6 +7,7 @@ import { harmless } from '../../report/text-width.ts';
 import { ingestText } from './page-ingest.ts';
 import { poolsText } from './page-pools.ts';
 import { partsOf, silent } from './parts.ts';
+import type { Batch } from '../../storage/store.ts';
 import type { Look, RunningSeen } from './seen.ts';
 import { sensorRate, timeLeft } from './rates.ts';
 import { lastPaint, lastWord, shortPeriod, skippedPaint, statusColumn, table, when } from '../frame/text.ts';
@@ -56,8 +57,10 @@ function problems({ temporal }: Look): string[] {
   return [section('Problems', [...lines, `   ${STUCK_REMEDY}`].join('\n'))];
 }
 
-function schedules({ temporal, store, notScored, atMs }: Look): string {
+function schedules({ temporal, store, notScored, atMs, running }: Look): string {
   if (!temporal.value) return silent('Temporal');
+  const lost = new Set((running.value ?? []).filter((batch) => batch.lost !== undefined).map(({ id }) => id));
+  const lastOf = (batch: Batch | undefined): string => (batch && lost.has(batch.id) ? 'lost' : lastWord(batch));
   return table(
     [
       { title: 'Name', whole: true },
@@ -73,7 +76,7 @@ function schedules({ temporal, store, notScored, atMs }: Look): string {
       when(nextMs),
       dueText(nextMs, atMs),
       notScoredText(notScored.value?.get(name)),
-      lastWord(store.value?.bySchedule.get(name)),
+      lastOf(store.value?.bySchedule.get(name)),
     ]),
     'none; fleetscore schedule create NAME --every 15m makes one',
   );

@@ -18,8 +18,10 @@ export interface RunningSeen {
   readonly id: string;
   readonly fromMs: number;
   readonly toMs: number;
-  /** As its workflow says; `unknown` when that could not be asked, `no workflow` when it is gone. */
+  /** As its workflow says; `unknown` when that could not be asked, `lost (terminated)` when it has ended so. */
   readonly phase: string;
+  /** How its workflow ended, while the record is still open: nothing goes on with it. */
+  readonly lost?: string;
   readonly paused: boolean;
   readonly planned: number;
   readonly done: number;

@@ -12,6 +12,7 @@ import { text } from 'node:stream/consumers';
 import { createControlActivities } from '../../activities/control.ts';
 import type { BatchDeps, ClosedBatch } from '../../batches/deps.ts';
 import { closeAbandoned } from '../../batches/abandoned.ts';
+import { lostBatches } from '../../batches/lost.ts';
 import type { Alert } from '../../batches/alerts.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { judge } from '../../batches/verdict.ts';
@@ -20,7 +21,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { NO_OUTCOMES } from '../../domain/outcome.ts';
 import type { BlobStore } from '../../storage/blobs.ts';
 import { openStore } from '../../storage/open-store.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Batch, Store } from '../../storage/store.ts';
 import { blobTarget, publishSite } from '../../report/index.ts';
 import { decodePredictions } from '../../scoring/predictions-file.ts';
 import { verifyBatch } from '../../verify/verify-batch.ts';
@@ -355,6 +356,26 @@ test('an open batch without a workflow is closed, with what it scored; others ar
   expect((await store.findBatch(young.batchId))!.status).toBe('waiting');
   expect(alerts.map(({ event }) => event)).toEqual(['batch_failed', 'batch_failed']);
   expect(await closeAbandoned(later, async ({ id }) => ends[id])).toEqual([]);
+});
+
+test('lost is what is open although its workflow has ended; what was closed meanwhile is not', async () => {
+  const [lost, closing, runs, closed] = [
+    await scoredBatch(),
+    await scoredBatch(),
+    await scoredBatch(),
+    await scoredBatch(),
+  ];
+  await finish(closed, server.blobs);
+  const seen = await Promise.all([lost, closing, runs, closed].map(async (id) => (await store.findBatch(id))!));
+  const asked: string[] = [];
+  const endOf = async ({ id }: Batch): Promise<string | undefined> => {
+    asked.push(id);
+    if (id === closing) await finish(closing, server.blobs);
+    return id === runs ? undefined : 'terminated';
+  };
+  const found = await lostBatches(store, endOf, seen);
+  expect([...found]).toEqual([[lost, { end: 'terminated', text: expect.stringContaining(`batch cancel ${lost}`) }]]);
+  expect(asked.toSorted()).toEqual([lost, closing, runs].toSorted());
 });
 
 test('Temporal that does not answer closes nothing', async () => {

@@ -8,6 +8,7 @@ import { selectSensors } from '../../batches/select.ts';
 import { watchUnplanned } from '../../batches/unplanned.ts';
 import type { Message } from '../../alarms/message.ts';
 import type { Context } from '../../cli/frame/context.ts';
+import { showBatch } from '../../cli/batch/show.ts';
 import { retire, restore } from '../../cli/ingest/retire.ts';
 import { list } from '../../cli/ingest/sensors.ts';
 import { HOUR_MS } from '../../domain/time.ts';
@@ -69,6 +70,24 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     await store.restoreSensors([gone]);
     expect((await selectSensors({ store }, names, release!)).sensorIds).toEqual([known, gone]);
     expect(await selectSensors({ store }, asked, release!)).toEqual({ kind: 'score', leftOut: [unheard] });
+  });
+
+  test('a batch says how many sensors it left out, and one that is for none says why', async () => {
+    const context = { store: async () => store, uiLink: () => undefined, json: false } as unknown as Context;
+    const { ids } = await plant(store, 2);
+    const release = (await store.listReleases())[0]!.name;
+    await store.retireSensors(ids, BY);
+    const none = { kind: 'score', release, workflowId: 'w', runId: 'r', codeVersion: '1', startedAtMs: T0 } as const;
+    const { leftOut } = await selectSensors({ store }, { ...PERIOD }, release);
+    await store.createBatch({ ...none, ...PERIOD, id: 'none', leftOut: leftOut! });
+    await store.finishBatch('none', { status: 'completed', manifest: 'm', finishedAtMs: T0 });
+    const shown = await showBatch(context, 'none');
+    expect(shown.data).toMatchObject({ planned: 0, leftOut: 2 });
+    expect(shown.text).toMatch(/Left out: +2 sensors out of service, or without a model and any reading\n/);
+    expect(shown.text).toContain('No sensor was planned: 2 sensors out of service');
+    await store.createBatch({ ...none, ...PERIOD, id: 'all', runId: 'r2', leftOut: [] });
+    await store.finishBatch('all', { status: 'cancelled', finishedAtMs: T0 });
+    expect((await showBatch(context, 'all')).text).not.toContain('Left out');
   });
 
   test('an incident out of service is told as over, ties no later alarm, and goes on when it is back', async () => {

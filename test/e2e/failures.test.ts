@@ -237,6 +237,22 @@ test('a batch that waits for its readings, and one whose workflow was terminated
     status: 'running',
     lost: expect.stringContaining('terminated'),
   });
+  const listed = await stack.cli('batch', 'list', '--limit', '1');
+  expect(listed.stdout).toMatch(
+    new RegExp(`${batch.id} .* lost +0.*\n${batch.id} is lost: its workflow is terminated`, 's'),
+  );
+  expect(listed.stdout).not.toContain('running');
+  expect((await stack.cli('batch', 'list', '--limit', '1', '--json')).json()).toMatchObject([
+    { id: batch.id, status: 'running', lost: expect.stringContaining('terminated') },
+  ]);
+  expect((await stack.cli('status')).stdout).toMatch(new RegExp(`${batch.id} +lost \\(terminated\\)`));
+  const site = await openButtons(stack);
+  for (const path of ['/', '/batches', `/batches/${batch.id}`]) {
+    const page = await (await fetch(site.url + path)).text();
+    expect([path, page.includes('<span class="chip failed">lost</span>')]).toEqual([path, true]);
+    expect([path, /<progress|chip running/.test(page)]).toEqual([path, false]);
+  }
+  await site.close();
   const redriven = await stack.cli('batch', 'redrive', batch.id);
   expect([redriven.code, redriven.stderr]).toEqual([1, expect.stringContaining('its workflow is terminated')]);
   const paused = await stack.cli('batch', 'pause', batch.id);

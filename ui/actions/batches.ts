@@ -1,7 +1,7 @@
 /** Actions on batches and schedules: the same calls as those of the command line, and the same refusals. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
-import { lostText, workflowsEnd, type WorkflowsEnd } from '../../batches/abandoned.ts';
+import { lostBatches, workflowsEnd, type WorkflowsEnd } from '../../batches/lost.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { backfillSchedule } from '../../connect/schedules.ts';
 import { startBatch } from '../../connect/start-batch.ts';
@@ -46,8 +46,8 @@ const VERBS: Readonly<Record<string, (app: App, id: string) => Promise<string>>>
   async redrive(app, id) {
     const base = await batchOf(app, id);
     const endOf: WorkflowsEnd = async (batch) => workflowsEnd(await app.deps.client())(batch);
-    const lost = await lostText(await app.deps.store(), endOf, base);
-    if (lost !== undefined) throw new FleetscoreError('BATCH_RUNNING', `batch ${id} is not closed yet: ${lost}.`);
+    const lost = (await lostBatches(await app.deps.store(), endOf, [base])).get(id);
+    if (lost) throw new FleetscoreError('BATCH_RUNNING', `batch ${id} is not closed yet: ${lost.text}.`);
     const { fromMs, toMs } = base;
     await checkSelection(await app.deps.store(), { redrive: id, fromMs, toMs });
     const started = await startBatch(await app.deps.client(), 'redrive', base, { redrive: id });

@@ -2,6 +2,7 @@
  * What the pages know of the plant: asked for once, kept for seconds, shared by everybody who looks. Each part answers
  * by itself, so that a page says which one does not rather than fail.
  */
+import { lostBatches, workflowsEnd, type LostBatches } from '../../batches/lost.ts';
 import { ask, type Answer } from '../../domain/answer.ts';
 import type { WindowShape } from '../../domain/windowing.ts';
 import { storedWindows } from '../../ingest/settings.ts';
@@ -21,10 +22,14 @@ export interface Look {
   readonly fleet: () => Promise<Fleet>;
   /** The newest batches and all that are open, newest start first. */
   readonly batches: () => Promise<readonly Batch[]>;
+  /** Those of them that are open on record although their workflow has ended; none where Temporal does not say. */
+  readonly lost: () => Promise<LostBatches>;
   readonly schedules: () => Promise<Answer<readonly ScheduleView[]>>;
   readonly missed: () => Promise<Answer<readonly MissedPeriods[]>>;
   readonly freshness: () => Promise<Answer<Freshness>>;
-  /** What the newest batches made of each sensor, by id. */
+  /** Ids of sensors out of service. */
+  readonly retired: () => Promise<ReadonlySet<number>>;
+  /** What the newest batches made of each sensor that is in service, by id. */
   readonly sensors: () => Promise<ReadonlyMap<number, SensorNow>>;
   readonly week: () => Promise<WeekView>;
   readonly shape: () => Promise<WindowShape>;
@@ -41,6 +46,8 @@ export interface Look {
 }
 
 const BATCHES_MS = 2_000;
+/** There may be as many of them as sensors. */
+const RETIRED_MS = 10_000;
 const SCHEDULES_MS = 5_000;
 /** Looking for gaps reads a week of batches. */
 const MISSED_MS = 60_000;
@@ -53,13 +60,21 @@ const MOST_SURVEYS = 12;
 export function openLook(deps: UiDeps): Look {
   const { store, now } = deps;
   const batches = kept(BATCHES_MS, async () => newestAndOpen(await store()), now);
+  const lost = kept(BATCHES_MS, async () => lostOf(deps, await batches()), now);
   const schedules = kept(SCHEDULES_MS, () => ask(async () => seeAll(await deps.client(), now())), now);
+  const retired = kept(
+    RETIRED_MS,
+    async () => new Set((await (await store()).retiredSensors()).map(({ id }) => id)),
+    now,
+  );
   const survey = openSurveys(store);
   const sensors = kept(
     BATCHES_MS,
     async () => {
       const chosen = presentBatches(await batches());
-      return overlay(await Promise.all(chosen.map(async (batch) => [batch, await survey(batch.id)] as const)));
+      const found = overlay(await Promise.all(chosen.map(async (batch) => [batch, await survey(batch.id)] as const)));
+      for (const id of await retired()) found.delete(id);
+      return found;
     },
     now,
   );
@@ -77,7 +92,9 @@ export function openLook(deps: UiDeps): Look {
   return {
     fleet: openFleet(store),
     batches,
+    lost,
     schedules,
+    retired,
     sensors,
     shape,
     survey,
@@ -86,15 +103,25 @@ export function openLook(deps: UiDeps): Look {
     stretches: async () => stretches(presentBatches(await batches())),
     missed,
     forget() {
-      for (const one of [batches, schedules, sensors, missed]) one.forget();
+      for (const one of [batches, lost, schedules, retired, sensors, missed]) one.forget();
     },
     freshness: () =>
       ask(async () => {
-        const [seen, all] = [await schedules(), await batches()];
-        return freshness(all, seen.value, now());
+        const [seen, all, gone] = [await schedules(), await batches(), await lost()];
+        return freshness(
+          all.filter(({ id }) => !gone.has(id)),
+          seen.value,
+          now(),
+        );
       }),
     week: kept(WEEK_MS, async () => weekView(await store(), now()), now),
   };
+}
+
+async function lostOf({ store, client }: UiDeps, batches: readonly Batch[]): Promise<LostBatches> {
+  const open = batches.filter((batch) => !hasEnded(batch));
+  if (open.length === 0) return new Map();
+  return (await ask(async () => lostBatches(await store(), workflowsEnd(await client()), open))).value ?? new Map();
 }
 
 async function newestAndOpen(store: Awaited<ReturnType<UiDeps['store']>>): Promise<readonly Batch[]> {

@@ -2,9 +2,10 @@
  * One batch: how far it is, what it came to, which sensors failed and why; actions, and the way to Temporal's Web UI.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { lostText, workflowsEnd } from '../../batches/abandoned.ts';
+import { lostBatches, workflowsEnd } from '../../batches/lost.ts';
 import { ask } from '../../domain/answer.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { LEFT_OUT } from '../../domain/outcome.ts';
 import { collectBatchData, renderReport } from '../../report/index.ts';
 import { formatCount, formatMs, formatNumberOf, formatShare } from '../../report/format.ts';
 import { PAGE_POLICY } from '../../report/page/html.ts';
@@ -16,7 +17,7 @@ import { progressQuery } from '../../workflows/messages.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
 import type { App } from '../app.ts';
 import { renderApp } from '../layout.ts';
-import { batchHref, button, deviceHref, sensorHref, sensorLink, sortTable } from '../parts.ts';
+import { batchHref, button, deviceHref, LOST, sensorHref, sensorLink, sortTable } from '../parts.ts';
 import { span, time } from '../time.ts';
 import { countsOf, progressOf } from './batches.ts';
 import { saidOf } from './said.ts';
@@ -44,6 +45,7 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
   const progress = running ? (await ask(() => progressIn(app, batch))).value : undefined;
   const lost = running ? (await ask(() => lostIn(app, batch))).value : undefined;
   const link = app.deps.workflowPage(batch.workflowId, batch.runId);
+  const leftOut = await store.countLeftOut(batch.id);
   const [before, after] = await neighbours(app, batch);
   const failed = counts.failed > 0 ? await store.listOutcomes(batch.id, { status: 'failed', limit: MOST_FAILED }) : [];
   const renewed = await store.listBatches({ supersedes: batch.id });
@@ -62,7 +64,7 @@ export async function batchPage(app: App, request: FastifyRequest): Promise<stri
         ${before && html`<a href="${batchHref(before.id)}" rel="prev">← Batch before</a>`}<span class="gap"></span>
         ${after && html`<a href="${batchHref(after.id)}" rel="next">Batch after →</a>`}
       </nav>
-      <div id="state" data-part>${stateOf(batch, counts, progress, app.deps.now(), lost)}</div>
+      <div id="state" data-part>${stateOf(batch, counts, { progress, lost, leftOut, nowMs: app.deps.now() })}</div>
       <div id="act" data-part>${actions(app, batch, progress, link)}</div>`,
     body: html`
       ${renewed.length > 0 && renewedSection(renewed)}
@@ -107,21 +109,24 @@ async function neighbours({ look }: App, batch: Batch): Promise<readonly [Batch 
 }
 
 const lostIn = async ({ deps }: App, batch: Batch): Promise<string | undefined> =>
-  lostText(await deps.store(), workflowsEnd(await deps.client()), batch);
+  (await lostBatches(await deps.store(), workflowsEnd(await deps.client()), [batch])).get(batch.id)?.text;
 
-function stateOf(
-  batch: Batch,
-  counts: Batch['counts'],
-  progress: BatchProgress | undefined,
-  nowMs: number,
-  lost: string | undefined,
-): Markup {
+interface Around {
+  readonly progress: BatchProgress | undefined;
+  /** What is so of it where its workflow has ended and it is still open. */
+  readonly lost: string | undefined;
+  /** Sensors that it is not for. */
+  readonly leftOut: number;
+  readonly nowMs: number;
+}
+
+function stateOf(batch: Batch, counts: Batch['counts'], { progress, lost, leftOut, nowMs }: Around): Markup {
   const { status, planned, release, schedule, kind, supersedes, startedAtMs, finishedAtMs } = batch;
   return html`
     <div class="facts">
-      ${chip(status)}
-      ${progress && html`<span>${progress.phase}${progress.paused === true && html` <b class="warn">(paused)</b>`}</span>`}
-      ${status === 'running' && progressOf(counts, planned)}
+      ${lost === undefined ? chip(status) : LOST}
+      ${progress && lost === undefined && html`<span>${progress.phase}${progress.paused === true && html` <b class="warn">(paused)</b>`}</span>`}
+      ${status === 'running' && lost === undefined && progressOf(counts, planned)}
       <span>Batch <b class="mono">${batch.id}</b></span>
       ${kind !== 'score' && html`<span>${kind}${supersedes !== undefined && html` of <a class="under" href="${batchHref(supersedes)}">${supersedes}</a>`}</span>`}
       ${release !== '' && html`<span>Release <b>${release}</b></span>`}
@@ -130,6 +135,7 @@ function stateOf(
     </div>
     ${lost !== undefined && html`<p class="notes">Not running: ${lost}.</p>`}
     ${batch.message !== undefined && html`<p class="notes">${batch.class !== undefined && html`${code(batch.class)}: `}${batch.message}</p>`}
+    ${leftOut > 0 && html`<p class="notes">Left out: ${formatNumberOf(leftOut, 'sensor')} ${LEFT_OUT}.</p>`}
     ${tiles(
       tile('Scored', formatCount(counts.scored), `of ${formatNumberOf(planned, 'sensor')}`),
       tile('Silent or without a model', formatCount(counts.skipped), 'nothing to score, or to score with'),

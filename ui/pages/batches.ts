@@ -10,7 +10,7 @@ import { hasEnded, type Batch } from '../../storage/store.ts';
 import type { App } from '../app.ts';
 import { renderApp } from '../layout.ts';
 import type { MissedPeriods, ScheduleView } from '../look/schedules.ts';
-import { batchHref, button, pageOf, pager, sortTable } from '../parts.ts';
+import { batchHref, button, LOST, pageOf, pager, sortTable } from '../parts.ts';
 import { span, time } from '../time.ts';
 import { saidOf } from './said.ts';
 
@@ -24,9 +24,10 @@ interface Query {
 export async function batchesPage(app: App, request: FastifyRequest): Promise<string> {
   const { look, deps, formToken } = app;
   const query = request.query as Query;
-  const [fresh, batches, schedules, missed] = await Promise.all([
+  const [fresh, batches, lost, schedules, missed] = await Promise.all([
     look.freshness(),
     ask(look.batches),
+    ask(look.lost),
     look.schedules(),
     look.missed(),
   ]);
@@ -55,7 +56,9 @@ export async function batchesPage(app: App, request: FastifyRequest): Promise<st
             : sortTable(
                 'list',
                 BATCH_COLUMNS,
-                shown.rows.map((one) => batchRow(one, counts.get(one.id) ?? one.counts)),
+                shown.rows.map((one) =>
+                  batchRow(one, counts.get(one.id) ?? one.counts, lost.value?.has(one.id) === true),
+                ),
                 {},
               ),
           pager(shown, asRecord, 'batches'),
@@ -80,13 +83,13 @@ const BATCH_COLUMNS = [
   { title: 'Took', number: true },
 ];
 
-function batchRow(batch: Batch, counts: Batch['counts']): Markup {
+function batchRow(batch: Batch, counts: Batch['counts'], isLost: boolean): Markup {
   const { id, kind, status, planned, fromMs, toMs, schedule, startedAtMs, finishedAtMs } = batch;
-  const running = !hasEnded(batch);
+  const state = status === 'running' ? progressOf(counts, planned) : chip(status);
   return html`
     <tr>
       <td class="nw"><a class="row-link" href="${batchHref(id)}">${span(fromMs, toMs)}</a>${kind !== 'score' && html` <span class="soft">${kind}</span>`}</td>
-      <td>${running && status === 'running' ? progressOf(counts, planned) : chip(status)}</td>
+      <td>${isLost ? LOST : state}</td>
       <td>${schedule ?? 'by hand'}</td>
       <td class="num">${formatCount(counts.scored)}<span class="small"> scored</span></td>
       <td class="num">${formatCount(counts.skipped)}<span class="small"> silent</span></td>

@@ -1,11 +1,12 @@
 /** Batches on the first screen: those that run, failed, or are missing. Pure. */
+import type { LostBatch, LostBatches } from '../../batches/lost.ts';
 import type { Answer } from '../../domain/answer.ts';
 import { formatNumberOf } from '../../report/format.ts';
 import { html, type Markup } from '../../report/page/markup.ts';
 import { chip, code, section } from '../../report/page/parts.ts';
 import { hasEnded, type Batch } from '../../storage/store.ts';
 import type { MissedPeriods } from '../look/schedules.ts';
-import { batchHref, sortTable } from '../parts.ts';
+import { batchHref, LOST, sortTable } from '../parts.ts';
 import { span, time } from '../time.ts';
 import { DAY_MS } from '../../domain/time.ts';
 
@@ -18,6 +19,7 @@ export const isBad = (batch: Batch, nowMs: number): boolean =>
 
 export function batchSection(
   { value: batches = [] }: Answer<readonly Batch[]>,
+  { value: lost }: Answer<LostBatches>,
   missed: Answer<readonly MissedPeriods[]>,
   failedFiles: Answer<number>,
   nowMs: number,
@@ -28,14 +30,15 @@ export function batchSection(
   const files = failedFiles.value ?? 0;
   const isCalm = bad.length === 0 && gaps.length === 0 && missed.problem === undefined && stuck.length === 0;
   if (isCalm && files === 0) return html``;
+  const gone = ({ id }: Batch): LostBatch | undefined => lost?.get(id);
   const rows = [
     ...stuck.slice(0, MOST_LISTED).map(
       (batch) => html`
         <tr>
-          <td>${chip('running', batch.status)}</td>
+          <td>${gone(batch) ? LOST : chip('running', batch.status)}</td>
           <td class="nw"><a class="row-link" href="${batchHref(batch.id)}">${span(batch.fromMs, batch.toMs)}</a></td>
           <td>${batch.schedule ?? 'by hand'}</td>
-          <td class="msg">Started ${time(batch.startedAtMs)}</td>
+          <td class="msg">Started ${time(batch.startedAtMs)}${gone(batch) && `; ${gone(batch)!.text}`}</td>
         </tr>`,
     ),
     ...bad.map(

@@ -30,12 +30,13 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
   const { look, deps } = app;
   const query = request.query as AlarmQuery & { readonly page?: string };
   const nowMs = deps.now();
-  const [fresh, alarms, sensors, fleet, batches, missed, week, failedFiles] = await Promise.all([
+  const [fresh, alarms, sensors, fleet, batches, lost, missed, week, failedFiles] = await Promise.all([
     look.freshness(),
     ask(async () => listAlarms(await deps.store(), query, nowMs)),
     ask(look.sensors),
     ask(look.fleet),
     ask(look.batches),
+    ask(look.lost),
     look.missed(),
     ask(look.week),
     ask(async () => (await (await deps.store()).countDropped()).failed),
@@ -67,7 +68,7 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
         }
       </div>
       <div id="unscored" data-part>${unscoredSection(sensors, fleet)}</div>
-      <div id="bad-batches" data-part>${batchSection(batches, missed, failedFiles, nowMs)}</div>
+      <div id="bad-batches" data-part>${batchSection(batches, lost, missed, failedFiles, nowMs)}</div>
       <div id="week" data-part>${week.value ? weekSection(week.value) : problemOf(week)}</div>`,
   });
 }

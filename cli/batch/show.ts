@@ -1,23 +1,23 @@
-/** `fleetscore batch list` and `batch show`. */
-import { closest, didYouMean } from '../../domain/closest.ts';
+/** `fleetscore batch show`. */
 import { BATCH_REMEDIES } from '../../domain/batch-failure.ts';
 import { failureCauses, type Cause } from '../../batches/failures.ts';
 import { FAILURE_REMEDIES } from '../../domain/failure-remedies.ts';
 import { defined } from '../../domain/defined.ts';
-import { decided } from '../../domain/outcome.ts';
+import { decided, LEFT_OUT } from '../../domain/outcome.ts';
 import { sensorName } from '../../domain/sensor.ts';
 import { isoTime } from '../../domain/time.ts';
 import { formatCount as count, formatMs, formatNumberOf as plural } from '../../report/format.ts';
-import { hasEnded, type Batch, type OutcomeRow, type Store } from '../../storage/store.ts';
+import { hasEnded, type Batch, type OutcomeRow } from '../../storage/store.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import { alarmLines } from '../alarms/told.ts';
 import { batchChallenge } from '../models/challenge.ts';
 import type { Context } from '../frame/context.ts';
 import { knownBatch } from '../frame/known.ts';
-import { emptyIn, facts, shortPeriod, skippedPaint, statusColumn, statusWord, table, when } from '../frame/text.ts';
+import { facts, statusColumn, statusWord, table, when } from '../frame/text.ts';
 import { outcomePages } from '../../storage/pages.ts';
 
-function batchData(batch: Batch) {
+/** A batch as `--json` gives it. */
+export function batchData(batch: Batch) {
   const { fromMs, toMs, startedAtMs, finishedAtMs, ...rest } = batch;
   return {
     ...rest,
@@ -28,63 +28,8 @@ function batchData(batch: Batch) {
   };
 }
 
-export async function list(
-  context: Context,
-  options: { schedule?: string; status?: Batch['status']; limit: number },
-): Promise<Output> {
-  const store = await context.store();
-  const batches = await store.listBatches(options);
-  return {
-    data: batches.map(batchData),
-    text: table(
-      [
-        { title: 'Batch', whole: true },
-        { title: 'Period (UTC)', whole: true, leave: 5 },
-        statusColumn('Status'),
-        { title: 'Scored', align: 'right', leave: 3 },
-        { title: 'Skipped', align: 'right', paint: skippedPaint, leave: 4 },
-        { title: 'Failed', align: 'right' },
-        { title: 'Windows', align: 'right', leave: 1 },
-        { title: 'Anomalies', align: 'right' },
-        { title: 'Took', align: 'right', leave: 2 },
-        ...(batches.some((b) => b.class !== undefined) ? [{ title: 'Why', leave: 6 }] : []),
-      ],
-      batches.map((b) => [
-        b.id,
-        shortPeriod(b),
-        b.status,
-        count(b.counts.scored),
-        count(b.counts.skipped),
-        count(b.counts.failed),
-        count(b.counts.windows),
-        count(b.counts.anomalies),
-        took(b),
-        ...(batches.some((other) => other.class !== undefined) ? [b.class ?? ''] : []),
-      ]),
-      batches.length > 0 ? '' : emptyIn(context, await noneText(store, options)),
-    ),
-  };
-}
-
-/** Batches among which the name of a schedule is looked for. */
-const LOOKED_AT = 1_000;
-
-/** Why the list is empty: nothing was scored yet, or what was asked for is not there. */
-async function noneText(
-  store: Store,
-  { schedule, status }: { readonly schedule?: string; readonly status?: Batch['status'] },
-): Promise<string> {
-  const newest = await store.listBatches({ limit: LOOKED_AT });
-  if (newest.length === 0) return 'No batches yet. Run one: fleetscore batch run --from TIME --to TIME --wait';
-  const asked = schedule === undefined ? '' : ` of schedule ${JSON.stringify(schedule)}`;
-  const schedules = new Set(newest.flatMap((batch) => (batch.schedule === undefined ? [] : [batch.schedule])));
-  const near = schedule === undefined || schedules.has(schedule) ? [] : closest(schedule, schedules);
-  return `There is no ${status === undefined ? '' : `${status} `}batch${asked}.${didYouMean(near)}`;
-}
-
-function took(batch: Batch): string {
-  return batch.finishedAtMs === undefined ? '-' : formatMs(batch.finishedAtMs - batch.startedAtMs);
-}
+export const took = (batch: Batch): string =>
+  batch.finishedAtMs === undefined ? '-' : formatMs(batch.finishedAtMs - batch.startedAtMs);
 
 /** Sensors listed one by one in the text; --json has all. */
 const SHOWN = 20;
@@ -106,6 +51,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
   const lost = await (await import('./lost.ts')).lostBatch(context, batch);
   const challenge = await batchChallenge(store, batch);
   const alarms = hasEnded(batch) ? await alarmLines(store, [batch], Date.now()) : [];
+  const leftOut = await store.countLeftOut(id);
   const renewed = (await store.listBatches({ supersedes: id })).map((other) => other.id).reverse();
   const sections = [
     facts([
@@ -118,6 +64,7 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
       ['Supersedes', batch.supersedes],
       ['Renewed by', renewed.join(', ')],
       ['Sensors', sensorsLine(batch, counts)],
+      ['Left out', leftOut === 0 ? undefined : `${plural(leftOut, 'sensor')} ${LEFT_OUT}`],
       ['Windows', `${count(counts.windows)}, ${plural(counts.anomalies, 'anomaly', 'anomalies')}`],
       ['Took', took(batch)],
       ['Manifest', batch.manifest === undefined ? undefined : `predictions/${batch.manifest}`],
@@ -135,26 +82,15 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
         '',
       ),
     );
-  const decidedBadly = [...failed, ...skipped];
-  if (decidedBadly.length > 0) {
-    sections.push(
-      table(
-        [{ title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }],
-        decidedBadly
-          .slice(0, SHOWN)
-          .map((o) => [sensorName(o), o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]),
-        '',
-      ),
-    );
-    if (decidedBadly.length > SHOWN) sections.push(`and ${count(decidedBadly.length - SHOWN)} more: --json lists all.`);
-  }
-  const idle = nothingDone(batch, counts.windows);
+  sections.push(...badlyDecided([...failed, ...skipped]));
+  const idle = nothingDone(batch, counts.windows, leftOut);
   if (idle !== undefined) sections.push(idle);
   const mend = remedies(batch, causes);
   if (mend !== '') sections.push(mend);
   return {
     data: {
       ...batchData({ ...batch, counts }),
+      leftOut,
       supersededBy: renewed,
       ...(challenge ? { challenger: challenge.data } : {}),
       causes,
@@ -166,6 +102,17 @@ export async function showBatch(context: Context, id: string): Promise<Output> {
     text: sections.join('\n\n'),
     ...(batch.status === 'failed' || batch.status === 'cancelled' ? { exitCode: EXIT_FAILED } : {}),
   };
+}
+
+/** Sensors that were not scored, and why; the first of many. */
+function badlyDecided(outcomes: readonly OutcomeRow[]): string[] {
+  if (outcomes.length === 0) return [];
+  const rows = outcomes
+    .slice(0, SHOWN)
+    .map((o) => [sensorName(o), o.status, `${o.class ?? ''}${o.message ? `: ${o.message}` : ''}`]);
+  const shown = table([{ title: 'Sensor' }, statusColumn('Outcome'), { title: 'Why' }], rows);
+  const more = outcomes.length - SHOWN;
+  return more > 0 ? [shown, `and ${count(more)} more: --json lists all.`] : [shown];
 }
 
 const statusLine = ({ status }: Batch, lost: string | undefined): string =>
@@ -183,7 +130,7 @@ function sensorsLine({ planned, status }: Batch, counts: Batch['counts']): strin
 }
 
 /** Why a batch completed and scored nothing: correct, and seldom what was wanted. */
-function nothingDone({ status, kind, planned }: Batch, windows: number): string | undefined {
+function nothingDone({ status, kind, planned }: Batch, windows: number, leftOut: number): string | undefined {
   if (status !== 'completed' || windows > 0) return undefined;
   if (planned > 0) return 'No window starts in this period, or no readings are stored for it: nothing was scored.';
   if (kind === 'redrive')
@@ -192,6 +139,8 @@ function nothingDone({ status, kind, planned }: Batch, windows: number): string 
       '--sensor DEVICE/SENSOR names some all the same.'
     );
   if (kind === 'rescore') return 'Nothing to score again: no readings changed since this period was scored.';
+  if (leftOut > 0)
+    return `No sensor was planned: ${plural(leftOut, 'sensor')} ${LEFT_OUT} (fleetscore sensors list --retired).`;
   return 'There are no sensors yet.';
 }
 
