@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { alarmAction } from './actions/alarms.ts';
 import { batchAction, scheduleAction, scoreAction } from './actions/batches.ts';
+import { sensorAction } from './actions/sensors.ts';
 import type { App } from './app.ts';
 import { alarmPage, alarmsPage } from './pages/alarms.ts';
 import { batchPage, reportPage } from './pages/batch.ts';
@@ -40,6 +41,8 @@ const FILES: Readonly<Record<string, Answer>> = {
 
 const ACTIONS: Readonly<Record<string, Answer>> = {
   '/alarms/:id/:what': alarmAction,
+  '/devices/:device/:what': sensorAction,
+  '/devices/:device/:sensor/:what': sensorAction,
   '/batches/:id/:what': batchAction,
   '/schedules/:name/:what': scheduleAction,
   '/score': scoreAction,

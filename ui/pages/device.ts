@@ -15,8 +15,10 @@ import type { Normal } from '../look/normal.ts';
 import type { SensorSeries } from '../look/series.ts';
 import { deviceHref, pageOf, pager, queryOf, sensorHref } from '../parts.ts';
 import { kindWord } from './alarm-rows.ts';
+import { retiredOfDevice, retireForm, retirementsOf } from './out-of-service.ts';
 import { plot, PLOT_KEY } from './plot.ts';
 import { rangeOf, rangeTools, type RangeQuery } from './range.ts';
+import { saidOf } from './said.ts';
 
 /** Charts on one page. */
 const MOST_CHARTS = 12;
@@ -77,6 +79,7 @@ export async function devicePage(app: App, request: FastifyRequest): Promise<str
   for (const sensor of shown.rows)
     drawn.push(await drawSensor(app, sensor, range, DEVICE_BYTES / Math.max(1, shown.rows.length)));
   const asRecord = { ...query } as Record<string, string>;
+  const retired = await retirementsOf(app, sensors);
   return renderApp({
     title: device,
     tab: 'devices',
@@ -84,7 +87,11 @@ export async function devicePage(app: App, request: FastifyRequest): Promise<str
     heading: html`${nameOf(device)} <small>${formatNumberOf(sensors.length, 'sensor')}</small>`,
     fresh,
     nowMs: app.deps.now(),
-    head: html`${walk(fleet, device, asRecord)}${rangeTools(range, asOfMs, asRecord)}`,
+    ...(await saidOf(app, request)),
+    head: html`
+      ${walk(fleet, device, asRecord)}
+      ${retired.size > 0 && retiredOfDevice(app, deviceHref(device), retired.size, sensors.length)}
+      ${rangeTools(range, asOfMs, asRecord)}`,
     body: html`
       ${drawn.map(({ series, normal }, at) =>
         plot({
@@ -92,11 +99,13 @@ export async function devicePage(app: App, request: FastifyRequest): Promise<str
           normal,
           at,
           heading: 'h2',
+          outOfService: retired.has(series.sensor.id),
           href: sensorHref(device, series.sensor.sensor, queryOf(asRecord, { page: undefined })),
         }),
       )}
       ${pager(shown, asRecord, 'sensors')}
-      ${PLOT_KEY}`,
+      ${PLOT_KEY}
+      ${retired.size < sensors.length && retireForm(app, deviceHref(device), sensors.length - retired.size)}`,
     charts: { from: range.fromMs, to: range.toMs, series: drawn.map(({ json }) => json) },
     keys: html`in a chart <kbd>←</kbd> <kbd>→</kbd> through time, <kbd>n</kbd> <kbd>p</kbd> through anomalies, <kbd>+</kbd> <kbd>-</kbd> zoom`,
   });

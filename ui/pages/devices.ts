@@ -4,7 +4,7 @@ import { ask } from '../../domain/answer.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
 import { compareNames } from '../../report/collect/batch-data.ts';
 import { html, type Markup } from '../../report/page/markup.ts';
-import { nameOf, section, toned } from '../../report/page/parts.ts';
+import { chip, nameOf, section, toned } from '../../report/page/parts.ts';
 import { meter } from '../../report/site/layout.ts';
 import type { App } from '../app.ts';
 import { renderApp } from '../layout.ts';
@@ -28,6 +28,8 @@ export interface DeviceRow {
   readonly anomalies: number;
   readonly silent: number;
   readonly failed: number;
+  /** Of its sensors, those out of service. */
+  readonly retired: number;
   /** Highest share of anomalous windows of one of its sensors: a mean over all would hide the one that is bad. */
   readonly worst: number;
 }
@@ -39,13 +41,19 @@ const STATES = [
   ['no_data', 'With silent sensors'],
   ['failed', 'With failures'],
   ['no_model', 'Without a model'],
+  ['retired', 'Out of service'],
 ] as const;
 
 export async function devicesPage(app: App, request: FastifyRequest): Promise<string> {
   const { look, deps } = app;
   const query = request.query as Query;
-  const [fresh, fleet, sensors] = await Promise.all([look.freshness(), look.fleet(), ask(look.sensors)]);
-  const rows = sorted(deviceRows(fleet, sensors.value ?? new Map(), query), query);
+  const [fresh, fleet, sensors, retired] = await Promise.all([
+    look.freshness(),
+    look.fleet(),
+    ask(look.sensors),
+    ask(look.retired),
+  ]);
+  const rows = sorted(deviceRows(fleet, sensors.value ?? new Map(), retired.value ?? new Set(), query), query);
   const shown = pageOf(rows, query.page, PAGE);
   const asRecord = { ...query } as Record<string, string>;
   return renderApp({
@@ -77,11 +85,13 @@ const COLUMNS: readonly SortColumn[] = [
   { title: 'Sensors', key: 'sensors', number: true, optional: true },
 ];
 
-function row({ device, sensors, windows, anomalies, silent, failed, worst }: DeviceRow): Markup {
+function row({ device, sensors, windows, anomalies, silent, failed, retired, worst }: DeviceRow): Markup {
   const words = (n: number, word: string): Markup => html`${formatCount(n)}<span class="small"> ${word}</span>`;
+  const counted = retired === sensors ? '' : `${formatCount(retired)} `;
+  const out = retired > 0 && html` ${chip('skipped', `${counted}out of service`)}`;
   return html`
     <tr>
-      <td class="name"><a class="row-link" href="${deviceHref(device)}">${nameOf(device)}</a></td>
+      <td class="name"><a class="row-link" href="${deviceHref(device)}">${nameOf(device)}</a>${out}</td>
       <td class="num">${toned('hot', worst, formatShare(worst, 1) || '–')}<span class="small"> of its worst sensor</span>${meter([[1, worst]])}</td>
       <td class="num">${words(anomalies, 'anomalous')}${windows > 0 && html` <span class="soft">of ${formatCount(windows)}</span>`}</td>
       <td class="num">${toned('bad', silent, formatCount(silent))}<span class="small"> silent</span></td>
@@ -95,6 +105,7 @@ function row({ device, sensors, windows, anomalies, silent, failed, worst }: Dev
 function deviceRows(
   fleet: Fleet,
   sensors: ReadonlyMap<number, SensorNow>,
+  retired: ReadonlySet<number>,
   { q = '', state = '' }: Pick<Query, 'q' | 'state'>,
 ): DeviceRow[] {
   return fleet.devices.flatMap((device) => {
@@ -109,9 +120,11 @@ function deviceRows(
       anomalies: now.reduce((all, one) => all + one.anomalies, 0),
       silent: count((one) => one.state === 'no_data'),
       failed: count((one) => one.state === 'failed' || one.state === 'no_model' || one.state === 'cancelled'),
+      retired: own.filter(({ id }) => retired.has(id)).length,
       worst: now.reduce((most, one) => Math.max(most, one.windows === 0 ? 0 : one.anomalies / one.windows), 0),
     };
     if (state === 'hot') return sum.anomalies > 0 ? [sum] : [];
+    if (state === 'retired') return sum.retired > 0 ? [sum] : [];
     return state === '' || now.some((one) => one.state === state) ? [sum] : [];
   });
 }

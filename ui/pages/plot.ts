@@ -15,6 +15,7 @@ export interface PlotOf {
   readonly at: number;
   readonly heading: 'h2' | 'h3';
   readonly tall?: boolean;
+  readonly outOfService?: boolean;
   /** Address of the sensor's own page, where this is another one. */
   readonly href?: string;
 }
@@ -24,7 +25,7 @@ const anomaliesText = (anomalies: number, windows: number): string =>
 
 export const explainHref = ({ device, sensor }: Sensor): string => `${sensorHref(device, sensor)}/explain`;
 
-export function plot({ series, normal, at, heading, tall = false, href }: PlotOf): Markup {
+export function plot({ series, normal, at, heading, tall = false, outOfService = false, href }: PlotOf): Markup {
   const { sensor, history, predictions, buckets, coarse } = series;
   const windows = history.reduce((sum, row) => sum + row.windows, 0);
   const anomalies = history.reduce((sum, row) => sum + row.anomalies, 0);
@@ -34,6 +35,7 @@ export function plot({ series, normal, at, heading, tall = false, href }: PlotOf
   const name: MarkupValue = html`
     ${href === undefined ? nameOf(sensor.sensor) : html`<a href="${href}" class="row-link">${nameOf(sensor.sensor)}</a>`}
     ${sensor.unit !== '' && html` <i>${sensor.unit}</i>`}
+    ${outOfService && chip('skipped', 'out of service')}
     ${anomalies > 0 && chip('hot', anomaliesText(anomalies, windows))}
     ${last !== undefined && last.status !== 'scored' && chip(last.status, `${last.status}: ${last.class ?? ''}`)}`;
   const label =

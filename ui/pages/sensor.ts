@@ -8,15 +8,15 @@ import { isoTime } from '../../domain/time.ts';
 import { formatCount, formatShare } from '../../report/format.ts';
 import { html, type Markup } from '../../report/page/markup.ts';
 import { chip, code, nameOf, section } from '../../report/page/parts.ts';
-import type { Retirement } from '../../storage/store.ts';
 import type { App } from '../app.ts';
 import { renderApp } from '../layout.ts';
 import { incidentsOf } from '../look/alarms.ts';
 import type { SensorSeries } from '../look/series.ts';
 import { batchHref, deviceHref, queryOf, sensorHref, sortTable } from '../parts.ts';
-import { span, time } from '../time.ts';
+import { span } from '../time.ts';
 import { ALARM_COLUMNS, incidentRow } from './alarm-rows.ts';
 import { asOf, drawSensor, since } from './device.ts';
+import { retiredNote, retireForm, retirementsOf } from './out-of-service.ts';
 import { explainHref, plot, PLOT_KEY } from './plot.ts';
 import { rangeOf, rangeTools, type RangeQuery, type ShownRange } from './range.ts';
 import { saidOf } from './said.ts';
@@ -44,7 +44,8 @@ export async function sensorPage(app: App, request: FastifyRequest): Promise<str
   const range = rangeOf(query, asOfMs, await since(app));
   const { json, series, normal } = await drawSensor(app, sensor, range, SENSOR_BYTES);
   const { device } = sensor;
-  const retired = await retirementOf(app, sensor);
+  const retired = (await retirementsOf(app, [sensor])).get(sensor.id);
+  const href = sensorHref(device, sensor.sensor);
   const asRecord = { ...query } as Record<string, string>;
   const siblings = fleet.ofDevice(device);
   const at = siblings.findIndex(({ id }) => id === sensor.id);
@@ -67,30 +68,19 @@ export async function sensorPage(app: App, request: FastifyRequest): Promise<str
       <nav class="walk" aria-label="Neighbouring sensors">
         ${neighbour(siblings[at - 1], 'prev')}<span class="gap"></span>${neighbour(siblings[at + 1], 'next')}
       </nav>
-      ${retired && retiredNote(retired)}
+      ${retired && retiredNote(app, href, retired)}
       ${rangeTools(range, asOfMs, asRecord)}`,
     body: html`
       ${plot({ series, normal, at: 0, heading: 'h2', tall: true })}
       ${PLOT_KEY}
       ${downloads(sensor, range)}
       ${alarmSection(app, series, normal, asOfMs, request.url)}
-      ${historySection(series)}`,
+      ${historySection(series)}
+      ${!retired && retireForm(app, href, undefined)}`,
     charts: { from: range.fromMs, to: range.toMs, series: [json] },
     keys: html`in the chart <kbd>←</kbd> <kbd>→</kbd> through time, <kbd>n</kbd> <kbd>p</kbd> through anomalies, <kbd>+</kbd> <kbd>-</kbd> zoom, <kbd>Enter</kbd> explains`,
   });
 }
-
-/** Who took it out of service; undefined where it is in service. */
-async function retirementOf({ deps }: App, { id }: Sensor): Promise<Retirement | undefined> {
-  const [found] = await (await deps.store()).retiredSensors({ after: id - 1, limit: 1 });
-  return found?.id === id ? found : undefined;
-}
-
-const retiredNote = ({ atMs, by, comment }: Retirement): Markup => html`
-  <div class="panel none">
-    <b>Out of service</b> since ${time(atMs, 'full')}, by ${by}${comment !== '' && `: ${comment}`}.${' '}
-    Batches leave it out: ${code('fleetscore sensors restore')} takes it back.
-  </div>`;
 
 /** Files of the span shown, and the way to one window. */
 function downloads(sensor: Sensor, { fromMs, toMs }: ShownRange): Markup {
