@@ -14,7 +14,7 @@ import type { Context } from '../frame/context.ts';
 import { knownSensor, unknownDevice } from '../frame/known.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
-import { statsOf } from './window-stats.ts';
+import { statsOf } from './stored-of.ts';
 
 interface ChangeOptions {
   readonly comment?: string;

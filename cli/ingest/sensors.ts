@@ -6,7 +6,7 @@ import type { Context } from '../frame/context.ts';
 import { unknownDevice } from '../frame/known.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
 import { listRetired } from './retire.ts';
-import { statsOf } from './window-stats.ts';
+import { modelsOf, retiredOf, statsOf } from './stored-of.ts';
 
 interface ListOptions {
   readonly device?: string;
@@ -20,22 +20,14 @@ export async function list(context: Context, given: ListOptions): Promise<Output
   if (retired) return listRetired(context, options);
   const store = await context.store();
   const sensors = await store.listSensors(options);
-  const last = sensors[sensors.length - 1];
-  const range = last ? { from: sensors[0]!.id, to: last.id + 1 } : { from: 0, to: 0 };
   const stats = await statsOf(store, sensors, { countFromMs: count ? 0 : Date.now() - DAY_MS });
   const release = await store.currentRelease();
-  const models =
-    release === undefined
-      ? []
-      : await store.listReleaseModels(release, { after: range.from - 1, limit: options.limit });
-  const modelOf = new Map(models.map((m) => [m.sensorId, m.model]));
-  const out = new Map(
-    (await store.retiredSensors({ after: range.from - 1, limit: options.limit })).map((one) => [one.id, one]),
-  );
+  const models = release === undefined ? undefined : await modelsOf(store, sensors, release);
+  const out = await retiredOf(store, sensors);
   const rows = sensors.map((sensor) => ({
     ...sensor,
     stats: stats.get(sensor.id),
-    model: modelOf.get(sensor.id),
+    model: models?.get(sensor.id),
     retired: out.get(sensor.id),
   }));
   if (options.device !== undefined && rows.length === 0) throw await unknownDevice(store, options.device);
