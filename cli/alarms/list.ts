@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isChattering, isStale } from '../../alarms/flags.ts';
 import { spanText } from '../../alarms/sentence.ts';
 import { ALARM_KINDS, type Alarm, type AlarmKind } from '../../domain/alarm.ts';
+import { sensorName } from '../../domain/sensor.ts';
 import { parseDuration } from '../../domain/time.ts';
 import { formatCount } from '../../report/format.ts';
 import type { Colors } from '../../report/table.ts';
@@ -62,7 +63,7 @@ export function alarmTable(alarms: readonly Alarm[], nowMs: number, empty = ''):
     ],
     alarms.map((alarm) => [
       alarm.id,
-      `${alarm.device}/${alarm.sensor}`,
+      sensorName(alarm),
       WORDS[alarm.kind],
       when(alarm.facts.sinceMs),
       spanText((alarm.active ? Math.max(nowMs, alarm.facts.lastMs) : alarm.facts.lastMs) - alarm.facts.sinceMs),

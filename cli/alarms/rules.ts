@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { DEFAULT_RULE, parseRules, ruleFor, type AlarmRule, type AlarmRules } from '../../alarms/rules.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { isoTime } from '../../domain/time.ts';
 import { whyUnreadable } from '../../domain/unreadable.ts';
 import { formatCount, formatNumberOf } from '../../report/format.ts';
@@ -48,7 +49,7 @@ export async function check(context: Context, _options: object, file: string): P
           `Rule ${i + 1} changes what holds for ${formatCount(count)} of ${formatNumberOf(sensors.length, 'sensor')}.`,
       ),
       ...(idle.length > 0 ? [`Nothing matches rule ${idle.join(', ')}: is a name wrong?`] : []),
-      `Try them on the past: fleetscore alarms try ${file} --from TIME --to TIME`,
+      `Try them on the past: fleetscore alarms try ${shellWord(file)} --from TIME --to TIME`,
     ].join('\n'),
   };
 }

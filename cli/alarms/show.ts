@@ -2,6 +2,9 @@
 import { alarmSentence } from '../../alarms/sentence.ts';
 import type { Alarm } from '../../domain/alarm.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
+import { sensorName } from '../../domain/sensor.ts';
+import { shellWord } from '../../domain/shell-word.ts';
+import { isoTime } from '../../domain/time.ts';
 import { formatScore, formatValue } from '../../report/format.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
@@ -18,6 +21,10 @@ async function known(context: Context, id: string): Promise<Alarm> {
     `There is no alarm ${JSON.stringify(id.slice(0, 80))}. List them: fleetscore alarms list --all`,
   );
 }
+
+/** For its worst window, or where it began. */
+const explainCommand = ({ facts: of, ...sensor }: Alarm): string =>
+  `fleetscore explain ${shellWord(sensorName(sensor))} ${isoTime(of.peakMs ?? of.sinceMs)}`;
 
 /** `opened by email, 2026-11-23 11:25:00 UTC`; what waits says until when. */
 const toldText = ({ by, notice, sentMs, dueMs }: StoredNotice): string =>
@@ -54,7 +61,7 @@ export async function show(context: Context, _options: object, id: string): Prom
         ['Shelved until', alarm.unshelveMs === undefined ? undefined : `${when(alarm.unshelveMs)} UTC`],
       ]),
       ...(others.length > 0 ? [`In the same incident:\n${alarmTable(others.slice(0, 20), Date.now())}`] : []),
-      `Why the model said so: fleetscore explain ${alarm.device}/${alarm.sensor}`,
+      `What came of it then: ${explainCommand(alarm)}`,
     ].join('\n'),
   };
 }

@@ -10,6 +10,7 @@ import { periodOf } from '../frame/period.ts';
 import { table } from '../frame/text.ts';
 import { rulesFile } from './rules.ts';
 import { defined } from '../../domain/defined.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 
 interface TryOptions {
   readonly from: number;
@@ -61,7 +62,7 @@ export async function tryRules(context: Context, options: TryOptions, file: stri
         ],
       ),
       'Of predictions there are: what was silent before and after them, and models that failed, are not counted.',
-      ...(file === undefined ? [] : [`Take them: fleetscore alarms use ${file}`]),
+      ...(file === undefined ? [] : [`Take them: fleetscore alarms use ${shellWord(file)}`]),
     ].join('\n'),
   };
 }

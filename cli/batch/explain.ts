@@ -1,6 +1,7 @@
 /** `fleetscore explain DEVICE/SENSOR TIME`: the chain from a prediction back to the readings. */
 import { rawReader } from '../../connect/raw-reader.ts';
 import { sensorName, type SensorKey } from '../../domain/sensor.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
 import { formatDuration, isoTime, parseTime, type Period } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
@@ -203,10 +204,10 @@ export function nextStep(sensor: SensorKey, { fromMs, toMs }: Period, there: boo
   if (there) return `Its readings are there, and were not scored yet: fleetscore batch run ${period} --wait`;
   if (watermarkMs < toMs)
     return (
-      `Readings are taken up to ${watermarkMs < 0 ? 'none' : `${when(watermarkMs)} UTC`} so far: ` +
+      `${watermarkMs < 0 ? 'No readings are taken' : `Readings are taken up to ${when(watermarkMs)} UTC`} so far: ` +
       'those of this time may be under way. See: fleetscore ingest status'
     );
-  const list = `fleetscore sensors list --device ${sensor.device}`;
+  const list = `fleetscore sensors list --device ${shellWord(sensor.device)}`;
   return `It has no reading then, and readings of later times are in. See: ${list}`;
 }
 

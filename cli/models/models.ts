@@ -1,5 +1,6 @@
 /** `fleetscore models convert` and `list`: from scikit-learn pickles to ONNX, and what is published. */
 import { defined } from '../../domain/defined.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { formatThreshold } from '../../domain/threshold.ts';
 import { formatDuration, isoTime } from '../../domain/time.ts';
 import { formatCount, formatNumberOf, formatShare } from '../../report/format.ts';
@@ -36,7 +37,7 @@ export async function convert(
         model.ok && model.note !== undefined ? [`${model.file}: ${model.note}`] : [],
       ),
       ...leftAlone(summary.ignored),
-      ...(bad.length === 0 ? [`Next: fleetscore models publish ${out}`] : []),
+      ...(bad.length === 0 ? [`Next: fleetscore models publish ${shellWord(out)}`] : []),
     ].join('\n'),
     ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
   };

@@ -5,6 +5,7 @@ import { seeSchedule } from '../../connect/schedule-times.ts';
 import { defined } from '../../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
+import { shellWord } from '../../domain/shell-word.ts';
 import { parseDuration } from '../../domain/time.ts';
 import { parseRequest, type ScoreBatchRequest } from '../../workflows/requests.ts';
 import { requestOf, type RequestOptions } from '../batch/request-options.ts';
@@ -69,7 +70,7 @@ export async function create(context: Context, options: CreateOptions, name: str
       throw new FleetscoreError(
         'SCHEDULE_EXISTS',
         `there is a schedule ${JSON.stringify(name)} already. Choose another name, or delete it with ` +
-          `\`fleetscore schedule delete ${name}\`.`,
+          `\`fleetscore schedule delete ${shellWord(name)}\`.`,
       );
     throw error;
   }

@@ -10,6 +10,7 @@ import { createProgram } from '../../cli/program.ts';
 import { history, show } from '../../cli/alarms/show.ts';
 import type { Context } from '../../cli/frame/context.ts';
 import { NO_MARKS } from '../../domain/alarm.ts';
+import { isoTime } from '../../domain/time.ts';
 import { openStore } from '../../storage/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { FACTS } from '../storage/contract-alarms.ts';
@@ -57,7 +58,10 @@ test('what is wrong, what was done, and what is left out while it is shelved', a
   expect((await list(context, { ...LIST, shelved: true }))!.data).toMatchObject([
     { id: 'abc', shelving: 'timedShelved' },
   ]);
-  expect(stripVTControlCharacters((await show(context, {}, 'abc')).text)).toMatch(/Comment: +pump 3/);
+  const shown = stripVTControlCharacters((await show(context, {}, 'abc')).text);
+  expect(shown).toMatch(/Comment: +pump 3/);
+  // A command as it stands there: sensor and time.
+  expect(shown).toContain(`fleetscore explain pump-1/vibration ${isoTime(FACTS.peakMs ?? FACTS.sinceMs)}`);
   expect((await history(context, {}, 'abc')).data).toMatchObject(
     ['activated', 'acked', 'commented', 'shelved'].map((change) => ({ change })),
   );

@@ -151,12 +151,12 @@ test('with --json a wrong call is one JSON error as well', () => {
 
 test.each([
   [true, 0, /^Its readings are there, and were not scored yet: fleetscore batch run --from 1970-01-01T00:00:10/],
-  [false, -1, /^Readings are taken up to none so far.*fleetscore ingest status$/],
+  [false, -1, /^No readings are taken so far.*fleetscore ingest status$/],
   [false, 12_000, /^Readings are taken up to 1970-01-01 00:00:12 UTC so far/],
-  [false, 60_000, /^It has no reading then/],
+  [false, 60_000, /^It has no reading then.* See: fleetscore sensors list --device 'press 7'$/],
 ])('explain says what to do where nothing was scored: readings %p, watermark %d', (there, watermarkMs, said) => {
   const period = { fromMs: 10_000, toMs: 15_000 };
-  expect(nextStep({ device: 'press-7', sensor: 'oil-temp' }, period, there, watermarkMs)).toMatch(said);
+  expect(nextStep({ device: 'press 7', sensor: 'oil-temp' }, period, there, watermarkMs)).toMatch(said);
 });
 
 const hasFish = spawnSync('fish', ['--version']).status === 0;
