@@ -1,7 +1,7 @@
 /** `fleetscore batch ...`: run, steer, list and look at batches. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostname } from 'node:os';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { workerName } from '../../domain/worker.ts';
 import { sensorName } from '../../domain/sensor.ts';
@@ -147,14 +147,44 @@ async function runningHandle(context: Context, id: string): Promise<WorkflowHand
   return (await context.client()).workflow.getHandle(batch.workflowId, batch.runId);
 }
 
-export async function cancel(context: Context, _: object, id: string): Promise<Output> {
-  const handle = await runningHandle(context, id);
+/** A control worker that runs ends a batch within moments; who waits for longer is told for what. */
+const CANCEL_TOLD_MS = 10_000;
+
+/**
+ * Asks a workflow to end, and waits until it has.
+ * @returns false where the wait was interrupted
+ * @throws what the Temporal client throws when it does not answer: whether it ends is not known then
+ */
+async function endsWhenAsked(context: Context, handle: WorkflowHandle, id: string): Promise<boolean> {
+  const interrupted = interruption();
+  const late = setTimeout(() => {
+    tell(
+      `Batch ${id} is asked to end. A control worker has to take that up: \`fleetscore doctor\` says whether one ` +
+        'runs. Ctrl-C does not take it back.',
+    );
+  }, CANCEL_TOLD_MS);
   try {
     await handle.cancel();
-    await handle.result().catch(() => {}); // it ends as cancelled; what counts is on record
+    await (await context.client()).withAbortSignal(interrupted, () => handle.result());
+    return true;
   } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error; // it was terminated: nobody else closes the batch
+    if (interrupted.aborted) return false;
+    // It ended as cancelled, or otherwise before that; or it was terminated, and nobody else closes the batch.
+    if (error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  } finally {
+    clearTimeout(late);
   }
+}
+
+export async function cancel(context: Context, _: object, id: string): Promise<Output> {
+  const handle = await runningHandle(context, id);
+  if (!(await endsWhenAsked(context, handle, id)))
+    return {
+      data: { batch: id, waited: false },
+      text: `Batch ${id} is asked to end, and ends without us. See it: fleetscore batch show ${id}`,
+      exitCode: EXIT_FAILED,
+    };
   const store = await context.store();
   const batch = await store.findBatch(id);
   if (!batch)

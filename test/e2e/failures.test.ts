@@ -1,12 +1,17 @@
 /**
  * What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why.
  */
-import { beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Client } from '@temporalio/client';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningBatches } from '../../activities/pool-work.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
-import { processesOf } from '../support/cli.ts';
+import { cancel } from '../../cli/batch/batch.ts';
+import { connectClient } from '../../connect/temporal.ts';
+import { clientTrouble } from '../../connect/temporal-trouble.ts';
+import { cleanEnv, processesOf } from '../support/cli.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { useStack } from '../support/local-stack.ts';
 import { hasEnded } from '../../storage/store.ts';
 import { openButtons } from '../ui/buttons.ts';
@@ -195,6 +200,9 @@ test('a scoring worker that is killed in mid-batch costs a retry, no outcome', a
   expect(processesOf(stack.home).some((line) => line.includes('workers/scoring'))).toBe(true);
 }, 180_000);
 
+let ofProxy: Client | undefined;
+afterAll(() => ofProxy?.connection.close());
+
 test('a batch that waits for its readings, and one whose workflow was terminated, can be cancelled', async () => {
   const future = ['batch', 'run', '--from', FROM, '--to', '2100-01-01'];
   const refused = await stack.cli(...future);
@@ -229,6 +237,22 @@ test('a batch that waits for its readings, and one whose workflow was terminated
     codeVersion: 'test',
     startedAtMs: Date.now(),
   });
+  // While Temporal does not say that its workflow has ended, nobody closes the record.
+  const proxy = await startTcpProxy(Number(stack.stack.env.TEMPORAL_ADDRESS!.split(':').at(-1)));
+  // Closed last: a retry of the SDK on a closed connection throws where nobody catches.
+  ofProxy = await connectClient({ ...cleanEnv(), TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` }, 5_000);
+  const asked = cancel({ ...stack.context, client: async () => ofProxy! }, {}, batch.id).then(
+    () => 'closed',
+    (error: unknown) => clientTrouble(error)?.code,
+  );
+  await waitFor(async () =>
+    ((await gone.fetchHistory()).events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes),
+  );
+  await proxy.fault('refused');
+  expect(await asked).toBe('TEMPORAL_UNAVAILABLE');
+  expect(await store.findBatch(batch.id)).toMatchObject({ status: 'running' });
+  await proxy.stop();
+
   await gone.terminate('by hand');
   // The record says that it runs, until a control worker closes it: what is so is asked of Temporal.
   const open = await stack.cli('batch', 'show', batch.id);
