@@ -75,12 +75,30 @@ export const matching =
     throw new Error(`takes ${takes}`);
   };
 
-/** @param protocols such as `https:` */
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A web address has no user and password in it: `fetch` refuses one that has, so that nothing would ever be sent there.
+ * Those of others have to be percent-encoded (RFC 3986), since they are decoded where they are used.
+ * @param protocols such as `https:`
+ */
 export const url =
   (protocols: readonly string[], takes: string): Parse<string> =>
   (value) => {
-    if (URL.canParse(value) && protocols.includes(new URL(value).protocol)) return value;
-    throw new Error(`takes ${takes}`);
+    if (!URL.canParse(value)) throw new Error(`takes ${takes}`);
+    const { protocol, username, password } = new URL(value);
+    if (!protocols.includes(protocol)) throw new Error(`takes ${takes}`);
+    const named = username + password;
+    if (named !== '' && /^https?:$/.test(protocol)) throw new Error(`takes ${takes}, without user and password in it`);
+    if (!isEncoded(named)) throw new Error(`takes ${takes}, and %25 for a % in user or password`);
+    return value;
   };
 
 /** Kept as written; `parsePayloadKeys` of payloads/ reads it where it is used. */

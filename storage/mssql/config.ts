@@ -147,14 +147,23 @@ function fromUrl(url: string): string {
   } catch {
     throw invalid('starts with mssql:// and is not a URL');
   }
-  const quote = (value: string): string => `"${decodeURIComponent(value).replaceAll('"', '""')}"`;
-  const parts = [`Server=${decodeURIComponent(parsed.hostname)}${parsed.port ? `,${parsed.port}` : ''}`];
-  const database = decodeURIComponent(parsed.pathname.slice(1));
+  const quote = (value: string): string => `"${value.replaceAll('"', '""')}"`;
+  const parts = [`Server=${decoded(parsed.hostname)}${parsed.port ? `,${parsed.port}` : ''}`];
+  const database = decoded(parsed.pathname.slice(1));
   if (database) parts.push(`Database=${quote(database)}`);
-  if (parsed.username) parts.push(`User Id=${quote(parsed.username)}`);
-  if (parsed.password) parts.push(`Password=${quote(parsed.password)}`);
+  if (parsed.username) parts.push(`User Id=${quote(decoded(parsed.username))}`);
+  if (parsed.password) parts.push(`Password=${quote(decoded(parsed.password))}`);
+  // These are decoded already.
   for (const [key, value] of parsed.searchParams) parts.push(`${key}=${quote(value)}`);
   return parts.join(';');
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw invalid('starts with mssql:// and has a % that is no code of a character: write it %25');
+  }
 }
 
 function invalid(problem: string): FleetscoreError {

@@ -31,6 +31,15 @@ test('a wrong secret is refused without being shown', () => {
   );
 });
 
+test.each([
+  ['FLEETSCORE_ALERT_URL', 'https://ann:marker-1234@chat.example/hook', 'without user and password in it'],
+  ['FLEETSCORE_SMTP_URL', 'smtps://ann:marker-1234%zz@mail.example', 'and %25 for a % in user or password'],
+])('%s with a password that cannot be used is refused as it starts', (name, value, remedy) => {
+  const load = (): unknown => loadConfig({ FLEETSCORE_MAIL_FROM: 'a@b.example', [name]: value });
+  expect(load).toThrow(remedy);
+  expect(load).not.toThrow('marker-1234');
+});
+
 test('several wrong variables are told at once, with the ones that do not exist', () => {
   const load = (): unknown =>
     loadConfig({

@@ -132,7 +132,9 @@ describe('SQL Server', () => {
   });
 
   test('a URL says the same as a connection string', () => {
-    expect(mssqlConfig('mssql://sa:p%40ss%3Bword@db.example:14330/fleet?Encrypt=false')).toMatchObject({
+    expect(
+      mssqlConfig('mssql://sa:p%40ss%3Bword@db.example:14330/fleet?Encrypt=false&Application%20Name=100%25'),
+    ).toMatchObject({
       server: 'db.example',
       port: 14330,
       database: 'fleet',
@@ -157,6 +159,7 @@ describe('SQL Server', () => {
       /service principal|Tenant/i,
     ],
     ['mssql://u:hunter2@h', /names no database/],
+    ['mssql://u:hunter2%zz@h/d', /%25/],
   ])('%s is refused', (text, problem) => {
     const tenant = process.env.AZURE_TENANT_ID;
     delete process.env.AZURE_TENANT_ID;
