@@ -12,6 +12,7 @@ import { beginsAbnormal, within, type Stretch } from './evidence.ts';
 import type { FoundAlarm } from './excursion.ts';
 import { fold, needsBefore, openAlarms, PENDING_GAP_MS } from './fold.ts';
 import type { AlarmKey, Before, Folded, TrackState, Unfinished } from './track.ts';
+import type { NextStarts } from './reconcile.ts';
 import type { AlarmRule } from './rules.ts';
 
 export interface Link extends Stretch {
@@ -63,6 +64,8 @@ export interface Chained {
   readonly live?: boolean;
   /** Up to where it is decided on, where what follows is left for another turn. */
   readonly nextMs?: number;
+  /** From when on that turn may find alarms to begin; with `nextMs`. */
+  readonly next?: NextStarts;
   /** The state that the chain had there; absent at rest. */
   readonly was?: TrackState;
   /** From where and up to where alarms may have changed. */
@@ -103,7 +106,7 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
     state = folded.state;
     toMs = piece.toMs;
   }
-  return chainedOf(work, { put, alarms, state, toMs, end }, shape);
+  return chainedOf(work, { put, alarms, state, toMs, end }, rule, shape);
 }
 
 /** How folding ended: with all there is, in the state it had before, or with more for another turn. */
@@ -117,7 +120,12 @@ interface Done {
   readonly end: End;
 }
 
-function chainedOf(work: Rework, { put, alarms, state, toMs, end }: Done, shape: WindowShape): Chained {
+function chainedOf(
+  work: Rework,
+  { put, alarms, state, toMs, end }: Done,
+  rule: AlarmRule,
+  shape: WindowShape,
+): Chained {
   const { fromMs, entry, links, unfinished, untilMs } = work;
   const gone = links.filter((link) => link.fromMs < toMs);
   const isLeft = end === 'left';
@@ -137,6 +145,7 @@ function chainedOf(work: Rework, { put, alarms, state, toMs, end }: Done, shape:
     ...defined({
       live: liveOf(work, state, end),
       nextMs: isLeft ? untilMs : undefined,
+      next: isLeft ? nextStarts(state, untilMs!, rule, shape) : undefined,
       was: isLeft ? stateBefore(work, untilMs!) : undefined,
     }),
     // A longer window than the fleet's begins before the stretch that it belongs to.
@@ -144,6 +153,28 @@ function chainedOf(work: Rework, { put, alarms, state, toMs, end }: Done, shape:
       fromMs: Math.min(fromMs, put[0]?.fromMs ?? fromMs, links[0]?.fromMs ?? fromMs) - (shape.leadMs ?? 0),
       toMs,
     },
+  };
+}
+
+/**
+ * The earliest start of an alarm that is found from a time on: of what is carried there its own, and of a sensor at rest
+ * what it need not carry (fold.ts).
+ */
+function nextStarts(
+  state: TrackState | undefined,
+  untilMs: number,
+  { silentMs = 0, stuckMs = 0 }: AlarmRule,
+  { leadMs = 0 }: WindowShape,
+): NextStarts {
+  const ms = untilMs - leadMs;
+  const { open, pending, failing, flat, seenMs } = state ?? { open: {} };
+  const first = (...starts: readonly (number | undefined)[]): number =>
+    Math.min(ms, ...starts.filter((one) => one !== undefined));
+  return {
+    anomaly: first(open.anomaly?.sinceMs, pending?.sinceMs),
+    silent: first(open.silent?.sinceMs, seenMs ?? ms - silentMs / 2),
+    stuck: first(open.stuck?.sinceMs, flat?.sinceMs ?? ms - stuckMs / 2),
+    model: first(open.model?.sinceMs, failing?.sinceMs),
   };
 }
 

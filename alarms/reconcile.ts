@@ -17,6 +17,8 @@ import type { AlarmRule } from './rules.ts';
 import { HOUR_MS } from '../domain/time.ts';
 import { sha256Of } from '../domain/sha256.ts';
 
+export type NextStarts = Readonly<Record<Exclude<AlarmKind, 'unplanned'>, number>>;
+
 export interface ReconcileInput {
   readonly sensorId: number;
   /**
@@ -34,8 +36,11 @@ export interface ReconcileInput {
   readonly toMs: number;
   /** Start of what is decided on: how often an alarm that became active before comes is on record already. */
   readonly fromMs: number;
-  /** What begins then is decided on in a later turn, and with it what is on record as lasting longer. */
-  readonly untilMs?: number;
+  /**
+   * Where there is more to decide on, in a later turn: no alarm that is found there begins before, by kind. What is on
+   * record as lasting longer may still be one of those.
+   */
+  readonly nextMs?: NextStarts;
 }
 
 export interface RecordChange {
@@ -65,8 +70,8 @@ function freeId(records: ReadonlyMap<string, AlarmRecord>, sensorId: number, key
 const nameOf = (kind: AlarmKind, sinceMs: number): string => `${kind}/${sinceMs}`;
 
 export function reconcile(input: ReconcileInput): RecordChange[] {
-  const { stored, found } = input;
-  const pairs = paired(replacedOf(input).records, found);
+  const { stored } = input;
+  const { pairs } = settledOf(input);
   const next = new Map(stored.map((record) => [record.id, record]));
   for (const { was, now } of pairs) {
     if (now) {
@@ -95,16 +100,43 @@ export function reconcile(input: ReconcileInput): RecordChange[] {
 }
 
 /**
- * What a later turn has to replace: alarms that are on record as lasting longer than what is decided on, and those that
- * nobody has put on record yet, who may until then.
+ * What a later turn has to replace: alarms on record that may still be one of those it finds, and those that nobody has
+ * put on record yet, who may until then.
  */
-export const carriedOf = (input: ReconcileInput): readonly AlarmKey[] => replacedOf(input).carried;
+export const carriedOf = (input: ReconcileInput): readonly AlarmKey[] => settledOf(input).carried;
+
+/**
+ * What becomes of the alarms on record, and what of them is left to a later turn. One that lasts into what is left, and
+ * shares time with one that is found now, is that one and keeps what people did: what comes later begins behind it.
+ */
+function settledOf(input: ReconcileInput): { readonly pairs: readonly Pair[]; readonly carried: readonly AlarmKey[] } {
+  const { records, left, ahead, carried } = replacedOf(input);
+  const waits = [...left.map(({ record }) => record), ...ahead];
+  const byEnd = [...records, ...waits].sort((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b)));
+  const isLeft = new Set(waits);
+  const pairs = paired(byEnd, input.found).filter(({ was, now }) => now !== undefined || !isLeft.has(was));
+  const settled = new Set(pairs.map(({ was }) => was));
+  return { pairs, carried: [...carried, ...left.flatMap(({ key, record }) => (settled.has(record) ? [] : [key]))] };
+}
+
+const startAfter = (nextMs: NextStarts | undefined, kind: AlarmKind): number =>
+  nextMs === undefined || kind === 'unplanned' ? Number.POSITIVE_INFINITY : nextMs[kind];
 
 const endOf = ({ facts }: AlarmRecord): number => facts.clearedMs ?? Number.POSITIVE_INFINITY;
 
+interface Left {
+  readonly key: AlarmKey;
+  readonly record: AlarmRecord;
+}
+
 /** Of several that begin and become active at the same time the one that ended first: what goes on is the last. */
-function replacedOf({ stored, found, replaced, untilMs = Number.POSITIVE_INFINITY }: ReconcileInput): {
+function replacedOf({ stored, found, replaced, nextMs }: ReconcileInput): {
   readonly records: readonly AlarmRecord[];
+  /** On record as lasting into what a later turn decides on. */
+  readonly left: readonly Left[];
+  /** On record as becoming active there: a later turn is the first to replace them. */
+  readonly ahead: readonly AlarmRecord[];
+  /** Not on record. */
   readonly carried: readonly AlarmKey[];
 } {
   const byName = Map.groupBy(
@@ -113,18 +145,24 @@ function replacedOf({ stored, found, replaced, untilMs = Number.POSITIVE_INFINIT
   );
   const ended = new Set(found.map(({ kind, facts }) => nameOf(kind, facts.sinceMs)));
   const records: AlarmRecord[] = [];
+  const left: Left[] = [];
   const carried: AlarmKey[] = [];
   for (const key of replaced) {
     const name = nameOf(key.kind, key.sinceMs);
-    const left = byName.get(name) ?? [];
-    const same = left.filter(({ facts }) => key.activeMs === undefined || facts.activeMs === key.activeMs);
+    const named = byName.get(name) ?? [];
+    const same = named.filter(({ facts }) => key.activeMs === undefined || facts.activeMs === key.activeMs);
     const record = same.reduce<AlarmRecord | undefined>((a, b) => (a && endOf(a) <= endOf(b) ? a : b), undefined);
-    const isLeft = untilMs < Number.POSITIVE_INFINITY && !ended.has(name);
-    if (isLeft && (!record || endOf(record) > untilMs)) carried.push(key);
-    else if (record) records.push(record);
-    if (record) left.splice(left.indexOf(record), 1);
+    const mayComeLater = nextMs !== undefined && !ended.has(name);
+    if (!record) carried.push(...(mayComeLater ? [key] : []));
+    else if (mayComeLater && endOf(record) > startAfter(nextMs, key.kind)) left.push({ key, record });
+    else records.push(record);
+    if (record) named.splice(named.indexOf(record), 1);
   }
-  return { records: records.sort((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b))), carried };
+  const ahead =
+    nextMs === undefined
+      ? []
+      : [...byName.values()].flat().filter(({ kind, facts }) => facts.activeMs >= startAfter(nextMs, kind));
+  return { records, left, ahead, carried };
 }
 
 type Pair =
@@ -151,9 +189,9 @@ function paired(stored: readonly AlarmRecord[], found: readonly FoundAlarm[]): P
   for (const now of inTime(open)) {
     const ofKind = rest.get(now.kind) ?? [];
     let next = at.get(now.kind) ?? 0;
-    while (next < ofKind.length && (ofKind[next]!.facts.clearedMs ?? Infinity) <= now.facts.sinceMs) next += 1;
+    while (next < ofKind.length && heldUntil(ofKind[next]!) <= now.facts.sinceMs) next += 1;
     const was = ofKind[next];
-    if (was && overlap(was.facts, now.facts)) {
+    if (was && overlap(was, now)) {
       gone.delete(was);
       pairs.push({ was, now });
       next += 1;
@@ -166,8 +204,12 @@ function paired(stored: readonly AlarmRecord[], found: readonly FoundAlarm[]): P
 const inTime = <T extends { readonly facts: FoundAlarm['facts'] }>(alarms: readonly T[]): T[] =>
   alarms.toSorted((a, b) => a.facts.sinceMs - b.facts.sinceMs);
 
-const overlap = (a: FoundAlarm['facts'], b: FoundAlarm['facts']): boolean =>
-  a.sinceMs < (b.clearedMs ?? Number.POSITIVE_INFINITY) && b.sinceMs < (a.clearedMs ?? Number.POSITIVE_INFINITY);
+const overlap = (a: FoundAlarm, b: FoundAlarm): boolean =>
+  a.facts.sinceMs < heldUntil(b) && b.facts.sinceMs < heldUntil(a);
+
+/** A value is another one from the start of a window on, at whose end its alarm is over: the next may begin there. */
+const heldUntil = ({ kind, facts: { lastMs, clearedMs } }: FoundAlarm): number =>
+  clearedMs === undefined ? Number.POSITIVE_INFINITY : kind === 'stuck' ? Math.min(lastMs, clearedMs) : clearedMs;
 
 /** One of the same start that had been withdrawn comes back, with what people did to it. */
 function newRecord(

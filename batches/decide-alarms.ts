@@ -167,7 +167,7 @@ function reconciling({ context, chained, isLate }: Turn, stored: readonly AlarmR
     batchId: batch.id,
     toMs: batch.toMs,
     fromMs: chained.span.fromMs,
-    ...defined({ untilMs: chained.nextMs }),
+    ...defined({ nextMs: chained.next }),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { DEFAULT_RULE, type AlarmRule } from '../../alarms/rules.ts';
+import type { AlarmRecord } from '../../domain/alarm.ts';
 import { windowsOfSensor } from '../../domain/windowing.ts';
 import { HOP, Keeper, onePass, SHAPE, type Look, type TruthWindow } from './truth.ts';
 
@@ -185,6 +186,46 @@ test('turns of a few windows give the alarms of one pass, whatever the order of 
     ),
     RUNS,
   );
+});
+
+/** An acknowledgement of each alarm that stands, by a person who is named after it. */
+const acknowledged = (keeper: Keeper): void => {
+  keeper.records = keeper.records.map((record) =>
+    record.withdrawn ? record : { ...record, marks: { ...record.marks, ackedMs: 1, ackedBy: record.id } },
+  );
+};
+/** Who acknowledged which of the alarms that stand. */
+const acknowledgements = (keeper: Keeper): unknown[] =>
+  keeper.records
+    .filter(({ withdrawn }) => withdrawn === undefined)
+    .map(({ kind, facts, marks }) => [kind, facts.sinceMs / HOP, marks.ackedBy])
+    .sort();
+
+test('however many turns late windows take, an acknowledgement stays with the alarm that it was of', () => {
+  fc.assert(
+    fc.property(truths, truths, rules, FEW, (early, late, rule, most) => {
+      const [whole, turns] = [new Keeper(rule), new Keeper(rule, SHAPE, most)];
+      for (const keeper of [whole, turns]) {
+        keeper.look(early, { from: 0, to: LENGTH });
+        acknowledged(keeper);
+        keeper.look(late, { from: 0, to: LENGTH }, 'again');
+      }
+      expect(acknowledgements(turns)).toEqual(acknowledgements(whole));
+    }),
+    RUNS,
+  );
+});
+
+test('an alarm that late windows move and shorten, so that it ends turns before, stays acknowledged', () => {
+  const truth = (from: number, to: number): TruthWindow[] =>
+    Array.from({ length: LENGTH }, (_, at) => ({ at, value: at, score: at >= from && at < to ? -1 : 1 }));
+  const keeper = new Keeper(DEFAULT_RULE, SHAPE, 1);
+  keeper.look(truth(10, 50), { from: 0, to: LENGTH });
+  acknowledged(keeper);
+  const [{ id }] = keeper.records as [AlarmRecord];
+  keeper.look(truth(12, 16), { from: 0, to: LENGTH }, 'again');
+  expect(keeper.records).toMatchObject([{ id, marks: { ackedBy: id }, facts: { sinceMs: 12 * HOP } }]);
+  expect(keeper.events.slice(-1)).toEqual([`anomaly corrected ${LENGTH}`]);
 });
 
 test('a batch that comes again in turns of a few windows says nothing that was said before', () => {

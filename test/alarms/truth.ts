@@ -221,7 +221,7 @@ export class Keeper {
         batchId,
         toMs: period.toMs,
         fromMs: result.span.fromMs,
-        ...(result.nextMs === undefined ? {} : { untilMs: result.nextMs }),
+        ...(result.next === undefined ? {} : { nextMs: result.next }),
       };
       for (const { record, changes } of reconcile(input)) {
         this.records = [...this.records.filter(({ id }) => id !== record.id), record];
