@@ -8,11 +8,13 @@
 import { defined } from '../domain/defined.ts';
 import type { Period } from '../domain/time.ts';
 import type { WindowShape } from '../domain/windowing.ts';
-import { beginsAbnormal, within, type Stretch } from './evidence.ts';
+import { beginsAbnormal, type Stretch } from './evidence.ts';
 import type { FoundAlarm } from './excursion.ts';
-import { fold, needsBefore, openAlarms, PENDING_GAP_MS } from './fold.ts';
+import { fold, openAlarms, PENDING_GAP_MS } from './fold.ts';
+import { piecesOf, placeOf } from './pieces.ts';
 import type { AlarmKey, Before, Folded, TrackState, Unfinished } from './track.ts';
 import type { NextStarts } from './reconcile.ts';
+import { needsBefore, nextStarts } from './rest.ts';
 import type { AlarmRule } from './rules.ts';
 
 export interface Link extends Stretch {
@@ -79,7 +81,7 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
   let state = entry?.state;
   let toMs = fromMs;
   let end: End = untilMs < Number.POSITIVE_INFINITY ? 'left' : 'over';
-  const pieces = piecesOf(work);
+  const pieces = piecesOf({ ...work, links: links.map(stretchIn) });
   const unread = unreadBefore(work, pieces[0], rule, shape);
   if (unread) return { need: 'stretch', period: unread };
   for (const piece of pieces) {
@@ -107,6 +109,12 @@ export function rework(work: Rework, rule: AlarmRule, shape: WindowShape): Rewor
     toMs = piece.toMs;
   }
   return chainedOf(work, { put, alarms, state, toMs, end }, rule, shape);
+}
+
+/** A link without what folding came to. */
+function stretchIn(link: Link): Stretch {
+  const { state: _, raised: __, ...stretch } = link;
+  return stretch;
 }
 
 /** How folding ended: with all there is, in the state it had before, or with more for another turn. */
@@ -153,28 +161,6 @@ function chainedOf(
       fromMs: Math.min(fromMs, put[0]?.fromMs ?? fromMs, links[0]?.fromMs ?? fromMs) - (shape.leadMs ?? 0),
       toMs,
     },
-  };
-}
-
-/**
- * The earliest start of an alarm that is found from a time on: of what is carried there its own, and of a sensor at rest
- * what it need not carry (fold.ts).
- */
-function nextStarts(
-  state: TrackState | undefined,
-  untilMs: number,
-  { silentMs = 0, stuckMs = 0 }: AlarmRule,
-  { leadMs = 0 }: WindowShape,
-): NextStarts {
-  const ms = untilMs - leadMs;
-  const { open, pending, failing, flat, seenMs } = state ?? { open: {} };
-  const first = (...starts: readonly (number | undefined)[]): number =>
-    Math.min(ms, ...starts.filter((one) => one !== undefined));
-  return {
-    anomaly: first(open.anomaly?.sinceMs, pending?.sinceMs),
-    silent: first(open.silent?.sinceMs, seenMs ?? ms - silentMs / 2),
-    stuck: first(open.stuck?.sinceMs, flat?.sinceMs ?? ms - stuckMs / 2),
-    model: first(open.model?.sinceMs, failing?.sinceMs),
   };
 }
 
@@ -250,50 +236,6 @@ function stateBefore({ links, entry, unfinished }: Rework, ms: number): TrackSta
   const last = links[placeOf(links, ms) - 1];
   if (last) return last.state;
   return unfinished ? unfinished.was : entry?.state;
-}
-
-/**
- * The stretches to fold, in order and disjoint: what is left of links before and after the new one, and what follows.
- */
-function piecesOf({ fromMs: startMs, stretch, links, later }: Rework): (Period | Stretch)[] {
-  const parts: (Period | Stretch)[] = stretch ? [stretch] : [];
-  const followsMs = stretch?.toMs ?? startMs;
-  const add = (piece: Period | Stretch): void => {
-    for (const { fromMs, toMs } of uncovered(piece, parts)) {
-      const part = 'items' in piece ? within(piece, { fromMs, toMs }) : { fromMs, toMs };
-      parts.splice(placeOf(parts, fromMs), 0, part);
-    }
-  };
-  for (const piece of later) if ('items' in piece) add(piece);
-  for (const { state: _, raised: __, ...link } of links) add(link);
-  for (const piece of later)
-    if (!('items' in piece) && piece.toMs > followsMs)
-      add({ fromMs: Math.max(piece.fromMs, followsMs), toMs: piece.toMs });
-  return parts;
-}
-
-/** Of parts that are in order and disjoint the first that ends after a time: a sensor may have thousands. */
-function placeOf(parts: readonly Period[], ms: number): number {
-  let [from, to] = [0, parts.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (parts[middle]!.toMs > ms) to = middle;
-    else from = middle + 1;
-  }
-  return from;
-}
-
-/** What of a period no part covers. */
-function uncovered(period: Period, parts: readonly Period[]): Period[] {
-  const left: Period[] = [];
-  let atMs = period.fromMs;
-  for (let i = placeOf(parts, atMs); i < parts.length && parts[i]!.fromMs < period.toMs; i++) {
-    const part = parts[i]!;
-    if (part.fromMs > atMs) left.push({ fromMs: atMs, toMs: part.fromMs });
-    atMs = part.toMs;
-  }
-  if (atMs < period.toMs) left.push({ fromMs: atMs, toMs: period.toMs });
-  return left;
 }
 
 const openKeys = (state: TrackState | undefined): AlarmKey[] =>

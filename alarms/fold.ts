@@ -5,9 +5,8 @@
  */
 import type { AlarmKind } from '../domain/alarm.ts';
 import { defined } from '../domain/defined.ts';
-import { MODEL_FAILURES } from '../domain/outcome.ts';
 import type { WindowShape } from '../domain/windowing.ts';
-import { earlier, leadingFlat, type EvidenceItem, type Stretch, type StretchVerdict } from './evidence.ts';
+import { earlier, type EvidenceItem, type Stretch } from './evidence.ts';
 import {
   factsOf,
   isOver,
@@ -20,46 +19,16 @@ import {
   type OpenAlarm,
 } from './excursion.ts';
 import { lapsed, severityAt } from './lapse.ts';
+import { isAtRest } from './rest.ts';
 import type { AlarmRule } from './rules.ts';
 import type { AlarmKey, Before, Folded, TrackState } from './track.ts';
+import { isModelTrouble, saysNothing } from './verdicts.ts';
 import { HOUR_MS } from '../domain/time.ts';
 
 /** Windows whose absence makes the quality of an alarm bad. */
 const BAD_AFTER_WINDOWS = 12;
 /** A pending alarm is forgotten when its next window is this far. */
 export const PENDING_GAP_MS = HOUR_MS;
-
-/** Classes that say that a sensor cannot be scored because of its model. */
-const MODEL_TROUBLE: ReadonlySet<StretchVerdict> = new Set<StretchVerdict>([
-  'no_model',
-  ...MODEL_FAILURES,
-  'pool_unknown',
-]);
-
-/** A batch that was cancelled, or that services failed, says nothing of a sensor: it is taken as seen, and no more. */
-const UNKNOWN: ReadonlySet<StretchVerdict> = new Set<StretchVerdict>([
-  'cancelled',
-  'store_error',
-  'blob_error',
-  'timeout',
-  'worker_lost',
-  'internal',
-]);
-
-/** True when a stretch cannot be folded from nothing without {@link Before}. */
-export function needsBefore(
-  { fromMs, verdict, seen, items }: Stretch,
-  rule: AlarmRule,
-  { hopMs }: WindowShape,
-): boolean {
-  if (!rule.enabled || UNKNOWN.has(verdict)) return false;
-  const [first] = items;
-  if (!first) return !seen && rule.silentMs !== undefined;
-  if (rule.silentMs !== undefined && first[1] - fromMs >= rule.silentMs / 2) return true;
-  if (rule.stuckMs === undefined) return false;
-  const flat = leadingFlat(items);
-  return flat.whole || flat.windows * hopMs >= rule.stuckMs / 2;
-}
 
 export function fold(
   entry: TrackState | undefined,
@@ -255,8 +224,8 @@ class Run {
   end(): Folded {
     const { fromMs, toMs, verdict, seen, batchId } = this.stretch;
     const { modelMs } = this.rule;
-    if (UNKNOWN.has(verdict)) this.takenAsSeen(toMs);
-    if (MODEL_TROUBLE.has(verdict)) {
+    if (saysNothing(verdict)) this.takenAsSeen(toMs);
+    if (isModelTrouble(verdict)) {
       // Readings were there though nothing was predicted of them.
       if (seen) {
         if (this.open.silent) this.window(fromMs, undefined);
@@ -281,16 +250,9 @@ class Run {
 
   /** Nothing, when what is known says no more than that of a sensor at rest. */
   private carried(toMs: number): TrackState | undefined {
-    const { silentMs = Number.POSITIVE_INFINITY, stuckMs = Number.POSITIVE_INFINITY } = this.rule;
     const { seenMs, pending, failing, flat, open } = this;
-    const resting =
-      Object.values(open).every((alarm) => alarm === undefined) &&
-      pending === undefined &&
-      failing === undefined &&
-      !(seenMs !== undefined && toMs - seenMs >= silentMs / 2) &&
-      !(flat && flat.windows * this.shape.hopMs >= stuckMs / 2);
-    if (resting) return undefined;
-    return { throughMs: toMs, ...defined({ seenMs, pending, failing, flat }), open: defined({ ...open }) };
+    const state = { throughMs: toMs, ...defined({ seenMs, pending, failing, flat }), open: defined({ ...open }) };
+    return isAtRest(state, this.rule, this.shape) ? undefined : state;
   }
 
   private here(sinceMs: number) {

@@ -208,8 +208,10 @@ const overlap = (a: FoundAlarm, b: FoundAlarm): boolean =>
   a.facts.sinceMs < heldUntil(b) && b.facts.sinceMs < heldUntil(a);
 
 /** A value is another one from the start of a window on, at whose end its alarm is over: the next may begin there. */
-const heldUntil = ({ kind, facts: { lastMs, clearedMs } }: FoundAlarm): number =>
-  clearedMs === undefined ? Number.POSITIVE_INFINITY : kind === 'stuck' ? Math.min(lastMs, clearedMs) : clearedMs;
+function heldUntil({ kind, facts: { lastMs, clearedMs } }: FoundAlarm): number {
+  if (clearedMs === undefined) return Number.POSITIVE_INFINITY;
+  return kind === 'stuck' ? Math.min(lastMs, clearedMs) : clearedMs;
+}
 
 /** One of the same start that had been withdrawn comes back, with what people did to it. */
 function newRecord(
