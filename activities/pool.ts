@@ -5,6 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { defined } from '../domain/defined.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { hasStatus, msOf, QUEUE_TYPE, WORKER_RUNNING } from '../domain/temporal-service.ts';
 import { recordDecision, recordNodes } from '../pool/ledger.ts';
 import { renewAlive, RENEW_EVERY_MS } from '../pool/lease.ts';
 import {
@@ -81,28 +82,16 @@ async function observe(deps: PoolDeps, settings: PoolSettings): Promise<PoolView
   return view;
 }
 
-interface Span {
-  readonly seconds?: unknown;
-  readonly nanos?: number | null;
-}
-
-const msOf = (span: Span | null | undefined): number => Number(span?.seconds ?? 0) * 1_000 + (span?.nanos ?? 0) / 1e6;
-
-/** temporal.api.enums.v1.TaskQueueType */
-const ACTIVITY_QUEUE = 2;
-
 async function backlogOf(client: Client, taskQueue: string): Promise<PoolView['backlog']> {
   const { stats } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
-    taskQueueType: ACTIVITY_QUEUE,
+    taskQueueType: QUEUE_TYPE.activity,
     reportStats: true,
   });
   return { tasks: Number(stats?.approximateBacklogCount ?? 0), ageMs: msOf(stats?.approximateBacklogAge) };
 }
 
-/** temporal.api.enums.v1.WorkerStatus */
-const RUNNING = 1;
 /** A worker that has not reported for three of its intervals is gone. */
 const MISSED_REPORTS = 3;
 const SLACK_MS = 5_000;
@@ -128,7 +117,7 @@ async function workersOf({ client, now }: PoolDeps, taskQueue: string): Promise<
       if (!nextPageToken) return found;
     }
   } catch (error) {
-    if (!isUnimplemented(error)) throw error;
+    if (!hasStatus(error, 'UNIMPLEMENTED')) throw error;
     return pollersOf(client, taskQueue);
   }
 }
@@ -139,34 +128,32 @@ type Heartbeat = NonNullable<
 
 /** What a worker says of itself; undefined for one that has ended, is gone, or polls another queue. */
 function reportOf(beat: Heartbeat, taskQueue: string, nowMs: number): WorkerReport | undefined {
-  if (beat.status !== RUNNING || beat.taskQueue !== taskQueue) return undefined;
+  if (beat.status !== WORKER_RUNNING || beat.taskQueue !== taskQueue) return undefined;
   const intervalMs = msOf(beat.elapsedSinceLastHeartbeat) || LONGEST_INTERVAL_MS;
   if (nowMs - msOf(beat.heartbeatTime) > MISSED_REPORTS * intervalMs + SLACK_MS) return undefined;
   const slots = beat.activityTaskSlotsInfo;
   return {
     key: beat.workerInstanceKey ?? '',
     ...defined({ node: nodeOfWorker(beat.workerIdentity ?? '') }),
-    startedAtMs: Math.round(msOf(beat.startTime)),
+    startedAtMs: msOf(beat.startTime),
     busyTasks: slots?.currentUsedSlots ?? 0,
     processed: slots?.totalProcessedTasks ?? 0,
   };
 }
-
-const isUnimplemented = (error: unknown): boolean => (error as { code?: unknown }).code === 12;
 
 /** Without reports nobody knows who is busy: everyone counts as busy, so nobody is let go with work. */
 async function pollersOf(client: Client, taskQueue: string): Promise<WorkerReport[]> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
-    taskQueueType: ACTIVITY_QUEUE,
+    taskQueueType: QUEUE_TYPE.activity,
   });
   return (pollers ?? []).map((poller) => {
     const node = nodeOfWorker(poller.identity ?? '');
     return {
       key: poller.identity ?? '',
       ...defined({ node }),
-      startedAtMs: Math.round(msOf(poller.lastAccessTime)),
+      startedAtMs: msOf(poller.lastAccessTime),
       busyTasks: 1,
       processed: 0,
     };

@@ -6,6 +6,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Connection, ConnectionLike } from '@temporalio/client';
+import { GRPC } from '../domain/temporal-service.ts';
 
 export interface LastingTimes {
   /** Between two looks at calls that wait, ms. */
@@ -124,8 +125,8 @@ function callWatcher(began: (call: Promise<unknown>) => void): <T extends object
   };
 }
 
-/** Of gRPC, for what the client ended itself: CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE. */
-const NO_ANSWER: ReadonlySet<unknown> = new Set([1, 4, 14]);
+/** What the client ended itself. */
+const NO_ANSWER: ReadonlySet<unknown> = new Set([GRPC.CANCELLED, GRPC.DEADLINE_EXCEEDED, GRPC.UNAVAILABLE]);
 
 /**
  * Whether anything comes back over a connection in time; a refusal does. Asks what every server answers to everybody

@@ -8,10 +8,11 @@ import { hostname } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { FleetscoreError } from '../domain/errors.ts';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { GRPC, msOf } from '../domain/temporal-service.ts';
 import { DAY_MS, formatDuration } from '../domain/time.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { refOf } from './processes.ts';
-import { livePollers, msOf } from './task-queues.ts';
+import { livePollers } from './task-queues.ts';
 import { clientTrouble, grpcErrorOf } from './temporal-trouble.ts';
 
 export interface NamespaceLook {
@@ -51,9 +52,6 @@ export function describeNamespace({ serverVersion, retentionMs }: NamespaceLook)
     : kept;
 }
 
-/** gRPC's NOT_FOUND. */
-const NOT_FOUND = 5;
-
 /** A signal to a workflow that is not there changes nothing, and is refused to whoever may only read. */
 async function mayWrite(client: Client): Promise<void> {
   try {
@@ -64,7 +62,7 @@ async function mayWrite(client: Client): Promise<void> {
       identity: 'fleetscore',
     });
   } catch (error) {
-    if (grpcErrorOf(error)?.code !== NOT_FOUND) throw error;
+    if (grpcErrorOf(error)?.code !== GRPC.NOT_FOUND) throw error;
   }
 }
 

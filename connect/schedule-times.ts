@@ -4,11 +4,9 @@
  */
 import { ScheduleNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
 import type { Calendar, NumberRange, ScheduleSpec, SeenSchedule } from '../domain/schedule-spec.ts';
+import { hasStatus, msOf, type ProtoTime } from '../domain/temporal-service.ts';
 import type { ScoreBatchRequest } from '../workflows/requests.ts';
 import { SCORE_BATCH } from '../workflows/names.ts';
-
-/** gRPC status of a schedule that is not there. */
-const NOT_FOUND = 5;
 
 /** Undefined when there is no such schedule (any more). */
 export async function seeSchedule(client: Client, scheduleId: string): Promise<SeenSchedule | undefined> {
@@ -16,7 +14,7 @@ export async function seeSchedule(client: Client, scheduleId: string): Promise<S
   try {
     return seenOf(await client.workflowService.describeSchedule({ namespace, scheduleId }));
   } catch (error) {
-    if ((error as { code?: number }).code === NOT_FOUND) return undefined;
+    if (hasStatus(error, 'NOT_FOUND')) return undefined;
     throw error;
   }
 }
@@ -63,9 +61,9 @@ interface RawDescription {
     readonly state?: { readonly paused?: boolean | null } | null;
   } | null;
   readonly info?: {
-    readonly recentActions?: readonly { readonly scheduleTime?: Stamp }[] | null;
-    readonly createTime?: Stamp;
-    readonly futureActionTimes?: readonly Stamp[] | null;
+    readonly recentActions?: readonly { readonly scheduleTime?: ProtoTime }[] | null;
+    readonly createTime?: ProtoTime;
+    readonly futureActionTimes?: readonly ProtoTime[] | null;
     readonly bufferSize?: unknown;
     readonly missedCatchupWindow?: unknown;
     readonly overlapSkipped?: unknown;
@@ -87,16 +85,13 @@ function seenOf({ schedule, info }: RawDescription): SeenSchedule {
   };
 }
 
-type Stamp = { readonly seconds?: unknown; readonly nanos?: number | null } | null | undefined;
-const msOf = (stamp: Stamp): number => Number(stamp?.seconds ?? 0) * 1000 + (stamp?.nanos ?? 0) / 1e6;
-
 interface RawSpec {
   readonly structuredCalendar?: readonly RawCalendar[] | null;
   readonly excludeStructuredCalendar?: readonly RawCalendar[] | null;
-  readonly interval?: readonly { readonly interval?: Stamp; readonly phase?: Stamp }[] | null;
-  readonly startTime?: Stamp;
-  readonly endTime?: Stamp;
-  readonly jitter?: Stamp;
+  readonly interval?: readonly { readonly interval?: ProtoTime; readonly phase?: ProtoTime }[] | null;
+  readonly startTime?: ProtoTime;
+  readonly endTime?: ProtoTime;
+  readonly jitter?: ProtoTime;
   readonly timezoneName?: string | null;
 }
 type RawRanges = readonly {

@@ -1,20 +1,9 @@
 /** Who polls a task queue, as the server tells. */
 import type { Client } from '@temporalio/client';
-
-/** temporal.api.enums.v1.TaskQueueType */
-const QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
+import { msOf, QUEUE_TYPE } from '../domain/temporal-service.ts';
 
 /** A poll lasts a minute at most; the server names pollers for five minutes after their last one. */
 const POLL_LOST_AFTER_MS = 75_000;
-
-interface ProtoTime {
-  readonly seconds?: unknown;
-  readonly nanos?: number | null;
-}
-
-/** A time or a duration of the server's API, in whole milliseconds. */
-export const msOf = (time: ProtoTime | null | undefined): number =>
-  Math.round(Number(time?.seconds ?? 0) * 1_000 + (time?.nanos ?? 0) / 1e6);
 
 /** Pollers that may still live. One that ended without a word is seen for a minute more. */
 export async function livePollers(client: Client, queue: string, type: keyof typeof QUEUE_TYPE, nowMs = Date.now()) {

@@ -6,19 +6,9 @@
 import type { ErrorCode } from '../domain/error-codes.ts';
 import type { Env } from '../config.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { GRPC } from '../domain/temporal-service.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import { probe, type ProbeTarget, type Trouble } from './temporal-probe.ts';
-
-/** gRPC status codes that mean something to a user (grpc.io, "Status codes and their use in gRPC"). */
-const GRPC = {
-  CANCELLED: 1,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  UNAVAILABLE: 14,
-  UNAUTHENTICATED: 16,
-} as const;
 
 interface GrpcError {
   readonly code: number;

@@ -6,6 +6,7 @@ import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { SINCE_LAST } from '../../domain/period-length.ts';
 import { expectedPeriods, seamsOf, type AskedPeriod } from '../../domain/schedule-expected.ts';
 import { timesBefore, type ScheduleSpec } from '../../domain/schedule-spec.ts';
+import { GRPC } from '../../domain/temporal-service.ts';
 import { DAY_MS, parseDuration, type Period } from '../../domain/time.ts';
 import { offsetAt, wallTime } from '../../domain/zone.ts';
 import type { Store } from '../../storage/store.ts';
@@ -65,17 +66,18 @@ export async function creating<T>(what: string, work: () => Promise<T>): Promise
   }
 }
 
-/** The client gives INVALID_ARGUMENT (gRPC status 3) as a TypeError, or as the cause of its own error. */
+/** The client gives INVALID_ARGUMENT as a TypeError, or as the cause of its own error. */
 function refusal(error: unknown): string | undefined {
   if (error instanceof TypeError) return messageOf(error);
   const { code, details } = ((error as Error).cause ?? {}) as { code?: number; details?: string };
-  return code === 3 ? (details ?? messageOf(error)) : undefined;
+  return code === GRPC.INVALID_ARGUMENT ? (details ?? messageOf(error)) : undefined;
 }
 
 /** Whether a schedule has a time in the next years, nine at most. */
-export const fires = (spec: ScheduleSpec, nowMs: number): boolean =>
-  timesBefore(spec, nowMs + 9 * 366 * DAY_MS).next().value !== undefined &&
-  (timesBefore(spec, nowMs + 9 * 366 * DAY_MS).next().value as number) > nowMs;
+export function fires(spec: ScheduleSpec, nowMs: number): boolean {
+  const { value: last } = timesBefore(spec, nowMs + 9 * 366 * DAY_MS).next();
+  return typeof last === 'number' && last > nowMs;
+}
 
 /** Periods that are looked at one after the other. */
 const MOST = 1_500;

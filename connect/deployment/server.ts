@@ -6,7 +6,8 @@
 import type { Client } from '@temporalio/client';
 import { FleetscoreError, messageOf } from '../../domain/errors.ts';
 import { CONTROL_QUEUE } from '../../domain/queues.ts';
-import { livePollers, msOf } from '../task-queues.ts';
+import { hasStatus, msOf, WORKER_RUNNING } from '../../domain/temporal-service.ts';
+import { livePollers } from '../task-queues.ts';
 import type { DeploymentState, VersionState } from './policy.ts';
 
 export const CONTROL_DEPLOYMENT = 'fleetscore-control';
@@ -24,10 +25,6 @@ export interface Deployment extends DeploymentState {
   readonly scoring: ReadonlyMap<string, number>;
 }
 
-/** gRPC status codes. */
-const [NOT_FOUND, UNIMPLEMENTED] = [5, 12];
-const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | undefined)?.code;
-
 /** False on servers from before worker deployments (Temporal 1.28). */
 export async function hasDeployments(client: Client): Promise<boolean> {
   try {
@@ -37,8 +34,8 @@ export async function hasDeployments(client: Client): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    if (codeOf(error) === NOT_FOUND) return true;
-    if (codeOf(error) === UNIMPLEMENTED) return false;
+    if (hasStatus(error, 'NOT_FOUND')) return true;
+    if (hasStatus(error, 'UNIMPLEMENTED')) return false;
     throw error;
   }
 }
@@ -51,7 +48,7 @@ export async function describeDeployment(client: Client, nowMs: number): Promise
     .then(
       (answer) => answer.workerDeploymentInfo,
       (error: unknown) => {
-        if (codeOf(error) === NOT_FOUND) return undefined;
+        if (hasStatus(error, 'NOT_FOUND')) return undefined;
         throw error;
       },
     );
@@ -103,7 +100,7 @@ export async function promoteVersion(client: Client, buildId: string, identity: 
       `version ${buildId} cannot be made the current one of ${CONTROL_DEPLOYMENT} (${messageOf(error)}). ` +
         `By hand: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ` +
         `${CONTROL_DEPLOYMENT} --build-id ${buildId}`,
-      { retryable: codeOf(error) === NOT_FOUND, cause: error },
+      { retryable: hasStatus(error, 'NOT_FOUND'), cause: error },
     );
   }
 }
@@ -140,7 +137,7 @@ export async function moveWorkflows(client: Client, from: string, to: string, id
         });
         moved += 1;
       } catch (error) {
-        if (codeOf(error) !== NOT_FOUND) throw error; // it ended meanwhile
+        if (!hasStatus(error, 'NOT_FOUND')) throw error; // it ended meanwhile
       }
     }
   };
@@ -151,8 +148,6 @@ export async function moveWorkflows(client: Client, from: string, to: string, id
 /** temporal.api.workflow.v1.VersioningOverride.PinnedOverrideBehavior */
 const PINNED = 1;
 
-/** temporal.api.enums.v1.WorkerStatus */
-const RUNNING = 1;
 /** Reports come every 2 s; three may be missed. */
 const REPORT_LOST_AFTER_MS = 11_000;
 
@@ -174,13 +169,13 @@ async function liveWorkers(client: Client, nowMs: number): Promise<Map<string, n
         ...(nextPageToken ? { nextPageToken } : {}),
       });
       for (const { workerHeartbeat: beat } of page.workersInfo ?? [])
-        if (beat?.status === RUNNING && nowMs - msOf(beat.heartbeatTime) <= REPORT_LOST_AFTER_MS)
+        if (beat?.status === WORKER_RUNNING && nowMs - msOf(beat.heartbeatTime) <= REPORT_LOST_AFTER_MS)
           add(beat.deploymentVersion);
       nextPageToken = page.nextPageToken?.length ? page.nextPageToken : undefined;
       if (!nextPageToken) return counts;
     }
   } catch (error) {
-    if (codeOf(error) !== UNIMPLEMENTED) throw error;
+    if (!hasStatus(error, 'UNIMPLEMENTED')) throw error;
     counts.clear();
     for (const poller of await livePollers(client, CONTROL_QUEUE, 'workflow', nowMs)) add(poller.deploymentOptions);
     return counts;
