@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowIdConflictPolicy, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { CONTROL_QUEUE } from '../domain/queues.ts';
+import { configurePoolUpdate } from '../workflows/pool-messages.ts';
 import type { scalePool } from '../workflows/scale-pool.ts';
 import { messageOf } from '../domain/errors.ts';
 import { checkLimits, poolWorkflowId, type PoolSettings } from '../pool/settings.ts';
@@ -54,7 +55,7 @@ export async function wakePoolLoop(client: Client, settings: PoolSettings): Prom
 async function configure(client: Client, settings: PoolSettings): Promise<void> {
   await client.workflow
     .getHandle(poolWorkflowId(settings.name))
-    .startUpdate('configure', { args: [settings], waitForStage: 'ACCEPTED' });
+    .startUpdate(configurePoolUpdate, { args: [settings], waitForStage: 'ACCEPTED' });
 }
 
 const RETRY_MS = 5_000;

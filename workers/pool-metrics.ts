@@ -5,7 +5,7 @@ import { billedFrom, readNodes } from '../pool/ledger.ts';
 import { isGone } from '../pool/pool.ts';
 import { poolWorkflowId } from '../pool/settings.ts';
 import type { BlobStore } from '../storage/blobs.ts';
-import type { PoolState } from '../workflows/pool-messages.ts';
+import { poolQuery, type PoolState } from '../workflows/pool-messages.ts';
 import type { Metric, Sample } from '../telemetry/metric.ts';
 import { DAY_MS } from '../domain/time.ts';
 import { defined } from '../domain/defined.ts';
@@ -52,7 +52,7 @@ export function poolMetrics(deps: PoolMetricsDeps): () => Promise<Metric[]> {
   const look = async (pool: string): Promise<Seen | undefined> => {
     try {
       const state = await deps.client.withDeadline(Date.now() + ANSWER_MS, () =>
-        deps.client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool'),
+        deps.client.workflow.getHandle(poolWorkflowId(pool)).query(poolQuery),
       );
       const dayMs = await dayOf(pool);
       return { state, ...defined({ dayMs }) };

@@ -7,7 +7,7 @@ import { isGone } from '../../pool/pool.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
 import type { PoolLook } from '../../report/pool/data.ts';
 import type { Batch } from '../../storage/store.ts';
-import type { PoolState } from '../../workflows/pool-messages.ts';
+import { poolQuery, type PoolState } from '../../workflows/pool-messages.ts';
 import { pendingChunks } from './pending.ts';
 
 /** One look at everything, epoch ms. */
@@ -92,7 +92,7 @@ async function lookAt(context: Context, batches: readonly Batch[]): Promise<Look
 /** The loop's own word; undefined before it runs. */
 async function poolState(client: Client, pool: string): Promise<PoolState | undefined> {
   try {
-    return await client.workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool');
+    return await client.workflow.getHandle(poolWorkflowId(pool)).query(poolQuery);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

@@ -5,7 +5,7 @@ import { loadPrices } from '../../pool/prices.ts';
 import { poolWorkflowId, type PoolSettings } from '../../pool/settings.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import type { PoolPlan } from '../../batches/dry-run.ts';
-import type { PoolState } from '../../workflows/pool-messages.ts';
+import { poolQuery, type PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
 import { defined } from '../../domain/defined.ts';
 
@@ -92,7 +92,7 @@ async function costOf(
 /** What the loop knows; undefined where it does not run, or Temporal does not answer: the plan does without. */
 async function stateOf(context: Context, pool: string): Promise<PoolState | undefined> {
   try {
-    return await (await context.client()).workflow.getHandle(poolWorkflowId(pool)).query<PoolState>('pool');
+    return await (await context.client()).workflow.getHandle(poolWorkflowId(pool)).query(poolQuery);
   } catch {
     return undefined;
   }

@@ -113,7 +113,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   report: [`report ${BATCH}`, 'report --site site/'],
   explain: ['explain press-7/oil-temp 2026-11-23T14:25'],
   'pool status': ['pool status'],
-  'pool set': ['pool set --max 4 --idle 5m', 'pool set --finish-within 10m'],
+  'pool set': ['pool set --max 4 --idle 5m', 'pool set --finish-within 10m --margin 0s'],
   'pool pause': ['pool pause'],
   'pool drain': ['pool drain'],
   'pool resume': ['pool resume'],

@@ -1,7 +1,7 @@
 /** The commands about the pool of workers and what it costs: their names, options and examples. */
 import { Option, type Command } from 'commander';
 import { does } from '../frame/command.ts';
-import { asDuration, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asDuration, asDurationOrZero, asWhole, fromOption, toOption } from '../frame/options.ts';
 
 export function registerPool(program: Command): void {
   const pool = program.command('pool').description('the pool of scoring workers: nodes, decisions, limits');
@@ -16,7 +16,9 @@ export function registerPool(program: Command): void {
     .addOption(poolOption())
     .addOption(new Option('--min <n>', 'nodes that are always kept').argParser(asWhole(0, 1000)))
     .addOption(new Option('--max <n>', 'most nodes').argParser(asWhole(0, 1000)))
-    .addOption(new Option('--idle <duration>', 'a node without work is let go after this time').argParser(asDuration))
+    .addOption(
+      new Option('--idle <duration>', 'a node without work is let go after this time').argParser(asDurationOrZero),
+    )
     .option(
       '--keep-warm <when>',
       'keep idle nodes for the next batch: break-even, never, always, or while it is due within a time such as 20m',
@@ -25,7 +27,7 @@ export function registerPool(program: Command): void {
       new Option('--finish-within <duration>', 'a batch is to be scored within this time').argParser(asDuration),
     )
     .addOption(
-      new Option('--margin <duration>', 'nodes are ready this long before a batch is due').argParser(asDuration),
+      new Option('--margin <duration>', 'nodes are ready this long before a batch is due').argParser(asDurationOrZero),
     )
     .action(does(() => import('../pool/steer.ts'), 'set'));
   verb(pool, 'pause', 'start and stop no nodes until resume');

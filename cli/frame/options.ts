@@ -1,9 +1,11 @@
 /** Parsers of the values of options: a wrong one is a usage error that names the option, and what it takes. */
 import { InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../../domain/errors.ts';
-import { parseDuration, parseTime } from '../../domain/time.ts';
+import { parseDuration, parseDurationOrZero, parseTime } from '../../domain/time.ts';
 
 export const asDuration = (text: string): string => parsed(() => (parseDuration(text), text));
+/** `0s` stands for none. */
+export const asDurationOrZero = (text: string): string => parsed(() => (parseDurationOrZero(text), text));
 export const asTime = (text: string): number => parsed(() => parseTime(text));
 
 export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {

@@ -4,7 +4,7 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { SCORING_QUEUE } from '../../domain/queues.ts';
 import { poolQueues } from '../../pool/queues.ts';
 import { poolWorkflowId } from '../../pool/settings.ts';
-import type { PoolState } from '../../workflows/pool-messages.ts';
+import { poolQuery, type PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
 
 export interface PoolOptions {
@@ -42,5 +42,5 @@ export async function inOurWords<T>(handle: WorkflowHandle, ask: () => Promise<T
 
 export async function readLoop(context: Context, options: PoolOptions): Promise<PoolState> {
   const handle = await loopOf(context, options);
-  return inOurWords(handle, () => handle.query<PoolState>('pool'));
+  return inOurWords(handle, () => handle.query(poolQuery));
 }

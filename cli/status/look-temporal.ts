@@ -14,8 +14,9 @@ import { poolWorkflowId } from '../../pool/settings.ts';
 import type { Batch, Store } from '../../storage/store.ts';
 import { ATTRIBUTES } from '../../workflows/attributes.ts';
 import type { BatchProgress } from '../../workflows/details.ts';
+import { progressQuery } from '../../workflows/messages.ts';
 import { SCORE_BATCH } from '../../workflows/names.ts';
-import type { PoolState } from '../../workflows/pool-messages.ts';
+import { poolQuery, type PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
 import type { Look, PoolSeen, ScheduleSeen } from './seen.ts';
 
@@ -69,7 +70,7 @@ export async function runningWorkflows(client: Client): Promise<Map<string, Batc
       asked.push(
         client.workflow
           .getHandle(run.workflowId, run.runId)
-          .query<BatchProgress>('progress')
+          .query(progressQuery)
           .then(
             (progress) => void found.set(id, progress),
             () => {},
@@ -97,7 +98,7 @@ export async function poolsOf(client: Client, { config }: Context): Promise<Pool
 async function poolOf(client: Client, name: string): Promise<PoolState | null> {
   const handle = client.workflow.getHandle(poolWorkflowId(name));
   try {
-    return await handle.query<PoolState>('pool');
+    return await handle.query(poolQuery);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw new FleetscoreError('POOL_SILENT', `its loop does not answer (${messageOf(error)})`, { cause: error });
