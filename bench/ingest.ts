@@ -17,33 +17,35 @@ import { packageFile } from '../paths.ts';
 import { formatCount } from '../report/format.ts';
 import { openStore } from '../storage/open-store.ts';
 import { startIngestServers } from '../test/support/ingest-servers.ts';
+import { endWithUsage, orUsage } from './flags.ts';
 import { load } from './machine.ts';
 import { writeSection } from './results-file.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    readings: { type: 'string', default: '200000' },
-    partitions: { type: 'string', default: '4' },
-    'per-event': { type: 'string', default: '20' },
-    sensors: { type: 'string', default: '1000' },
-    mode: { type: 'string', default: 'together' },
-    json: { type: 'string' },
-    table: { type: 'boolean', default: false },
-    'worker-arg': { type: 'string', multiple: true, default: [] },
-  },
-});
+const USAGE =
+  'npm run bench:ingest -- --table | [--readings N] [--partitions N] [--per-event N] [--sensors N] ' +
+  '[--mode together|drain] [--json FILE] [--worker-arg ARG]...';
+const options = {
+  readings: { type: 'string', default: '200000' },
+  partitions: { type: 'string', default: '4' },
+  'per-event': { type: 'string', default: '20' },
+  sensors: { type: 'string', default: '1000' },
+  mode: { type: 'string', default: 'together' },
+  json: { type: 'string' },
+  table: { type: 'boolean', default: false },
+  'worker-arg': { type: 'string', multiple: true, default: [] as string[] },
+} as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 const count = (name: 'readings' | 'partitions' | 'per-event' | 'sensors'): number => {
   const value = Number(flags[name]);
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`--${name} must be a whole number from 1, got ${flags[name]}`);
-  return value;
+  if (Number.isInteger(value) && value >= 1) return value;
+  return endWithUsage(`--${name} takes a whole number from 1, got ${JSON.stringify(flags[name])}`, USAGE);
 };
 const readings = count('readings');
 const partitions = count('partitions');
 const perEvent = count('per-event');
 const sensors = count('sensors');
 if (flags.mode !== 'together' && flags.mode !== 'drain')
-  throw new Error(`--mode must be together or drain, got ${flags.mode}`);
+  endWithUsage(`--mode takes together or drain, got ${JSON.stringify(flags.mode)}`, USAGE);
 
 if (flags.table) {
   await writeTable();

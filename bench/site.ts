@@ -18,20 +18,19 @@ import { openStore } from '../storage/open-store.ts';
 import { findChromium, startBrowser } from '../test/report/browser.ts';
 import { writeBatch } from '../test/report/written-batch.ts';
 import { startBlobServer } from '../test/support/own-blob-server.ts';
+import { endWithUsage, orUsage } from './flags.ts';
 import { load } from './machine.ts';
 import { writeSection } from './results-file.ts';
 
-const { values: flags } = parseArgs({
-  options: { fleets: { type: 'string', default: '1000x180' }, results: { type: 'string' } },
-});
+const USAGE = 'npm run bench:site -- [--fleets SENSORSxWINDOWS,...] [--results FILE]';
+const options = { fleets: { type: 'string', default: '1000x180' }, results: { type: 'string' } } as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 /** Sensors, and windows of each. */
 const fleets = flags.fleets
   .split(',')
   .map((fleet) => fleet.split('x').map(Number) as [sensors: number, windows: number]);
-if (!fleets.every((fleet) => fleet.length === 2 && fleet.every((n) => Number.isInteger(n) && n > 0))) {
-  process.stderr.write('usage: npm run bench:site -- [--fleets SENSORSxWINDOWS,...] [--results FILE]\n');
-  process.exit(2);
-}
+if (!fleets.every((fleet) => fleet.length === 2 && fleet.every((n) => Number.isInteger(n) && n > 0)))
+  endWithUsage(`--fleets takes such as 1000x180,100000x15, got ${JSON.stringify(flags.fleets)}`, USAGE);
 
 const SENSORS_PER_DEVICE = 5;
 /** Rows of one predictions file, about those of a real chunk. */

@@ -31,33 +31,30 @@ import { renderPoolPage } from '../../report/pool/page.ts';
 import { simulateFleet } from '../../samples/simulate.ts';
 import { createSchedule } from '../../connect/schedules.ts';
 import { foundIn } from '../../verify/verify-batch.ts';
+import { endWithUsage, orUsage } from '../flags.ts';
 import { killBusiest, type Killed } from './kill.ts';
 import { judge, type DemoRun } from './statements.ts';
 import { watchPool, type Look, type Timeline } from './timeline.ts';
 import { createView } from './view.ts';
 import { hasEnded } from '../../storage/store.ts';
+import { setLimitsUpdate } from '../../workflows/pool-messages.ts';
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: 'string' },
-    report: { type: 'string', default: join('.tools', 'reports', 'autoscale.html') },
-    sensors: { type: 'string', default: '24000' },
-    workers: { type: 'string', default: '3' },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (flags.help) {
-  console.log(
-    'usage: npm run demo:autoscale -- [--json FILE] [--report FILE.html] [--sensors N] [--workers N] [--keep]',
-  );
-  process.exit(0);
-}
+const USAGE = 'npm run demo:autoscale -- [--json FILE] [--report FILE.html] [--sensors N] [--workers N] [--keep]';
+const options = {
+  json: { type: 'string' },
+  report: { type: 'string', default: join('.tools', 'reports', 'autoscale.html') },
+  sensors: { type: 'string', default: '24000' },
+  workers: { type: 'string', default: '3' },
+  keep: { type: 'boolean', default: false },
+} as const;
+const flags = orUsage(USAGE, () => parseArgs({ options }).values);
 const whole = (name: 'sensors' | 'workers', least: number, most: number): number => {
   const value = Number(flags[name]);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  console.error(`--${name} takes a whole number from ${least} to ${most}, got ${JSON.stringify(flags[name])}`);
-  process.exit(2);
+  return endWithUsage(
+    `--${name} takes a whole number from ${least} to ${most}, got ${JSON.stringify(flags[name])}`,
+    USAGE,
+  );
 };
 const sensors = whole('sensors', 1_000, 200_000);
 const maxNodes = whole('workers', 2, 8);
@@ -140,7 +137,7 @@ async function demo(context: Context): Promise<boolean> {
   // A busy laptop starts a process slower at one time than at another.
   await client.workflow
     .getHandle(poolWorkflowId(context.config.pool.name))
-    .executeUpdate('setLimits', { args: [{ marginMs: MARGIN_MS }] });
+    .executeUpdate(setLimitsUpdate, { args: [{ marginMs: MARGIN_MS }] });
   const firstDueMs = Math.ceil((Date.now() + FIRST_AFTER_MS) / 1_000) * 1_000;
   const dueMs = Array.from({ length: BATCHES }, (_, i) => firstDueMs + i * EVERY_MS);
   await createSchedule(client, SCHEDULE, {

@@ -35,6 +35,10 @@ test('a flag that is not known, and a value that is not one, give a line and the
 
 test.each([
   'bench/main.ts',
+  'bench/ingest.ts',
+  'bench/site.ts',
+  'bench/autoscale/main.ts',
+  'test/support/record-histories.ts',
   'test/trials/chaos.ts',
   'test/trials/outages.ts',
   'test/trials/lives.ts',

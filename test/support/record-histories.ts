@@ -8,8 +8,10 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { endWithUsage, orUsage } from '../../bench/flags.ts';
 import { openContext } from '../../cli/frame/context.ts';
 import { loadConfig } from '../../config.ts';
 import { startStack } from '../../local/stack.ts';
@@ -25,8 +27,15 @@ import { cleanEnv, processesOf, runCli, TOOLS } from './cli.ts';
 import { FROM, modelsOf, PERIOD, readingsOf, TO } from './small-fleet.ts';
 import { hasEnded } from '../../storage/store.ts';
 
-const OUT = fileURLToPath(new URL(`../histories/${process.argv[2] ?? VERSION}/`, import.meta.url));
-if (existsSync(OUT)) throw new Error(`${OUT} is there already, and recorded histories stay: name another folder`);
+const USAGE = 'npm run histories:record -- [FOLDER]';
+const [folder = VERSION, ...more] = orUsage(
+  USAGE,
+  () => parseArgs({ options: {}, allowPositionals: true }).positionals,
+);
+if (more.length > 0 || !/^[\w.-]+$/.test(folder))
+  endWithUsage(`FOLDER is one name below test/histories/, got ${JSON.stringify([folder, ...more].join(' '))}`, USAGE);
+const OUT = fileURLToPath(new URL(`../histories/${folder}/`, import.meta.url));
+if (existsSync(OUT)) endWithUsage(`${OUT} is there already, and recorded histories stay: name another folder`, USAGE);
 const FROZEN = fileURLToPath(new URL('../upgrade/histories.sha256', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const home = mkdtempSync(join(tmpdir(), 'fleetscore-histories-'));
