@@ -115,8 +115,7 @@ function startTemporal(options: ServerOptions, temporal: OwnTemporal): Server {
           '--dynamic-config-value',
           'matching.numTaskqueueWritePartitions=1',
           // Workflows that it keeps in memory, also those that have ended: 128,000 by default, which an hour of 60
-          // children a minute
-          // feels (+60 %, `npm run soak`). What runs at once fits: a batch has at most 500 children.
+          // children a minute feels (+60 %, `npm run soak`). What runs at once fits: a batch has at most 500 children.
           '--dynamic-config-value',
           'history.hostLevelCacheMaxSize=2000',
         ],

@@ -1,8 +1,7 @@
 /**
  * Runs a worker as a child and carries what it writes, on both streams, to our own streams and, where there is a sink,
- * to Blob. So a
- * worker's last words arrive also when it dies without a word of its own: by a signal, out of memory, in native
- * code. Signals go on to it; its end is our end.
+ * to Blob. So a worker's last words arrive also when it dies without a word of its own: by a signal, out of memory, in
+ * native code. Signals go on to it; its end is our end.
  */
 import { fork } from 'node:child_process';
 import { hostname } from 'node:os';

@@ -67,10 +67,9 @@ export function lossesOf(
     );
   if (hub && seam && seam.afterSeq === seam.beforeSeq + 1)
     losses.push(
-      `${name}: the hub was created at ${isoTime(hub.createdMs)} and began to count anew, but raw ` +
-        `capture goes on from ` +
-        `event ${seam.beforeSeq} to ${seam.afterSeq}: the first ${seam.beforeSeq + 1} events of the new hub were ` +
-        'taken for old ones, and are in no window',
+      `${name}: the hub was created at ${isoTime(hub.createdMs)} and began to count anew, but raw capture goes on ` +
+        `from event ${seam.beforeSeq} to ${seam.afterSeq}: the first ${seam.beforeSeq + 1} events of the new hub ` +
+        'were taken for old ones, and are in no window',
     );
   const behind = appliedSeq - capturedSeq;
   // Where there is no file yet, none can be older than the hub.
@@ -78,9 +77,8 @@ export function lossesOf(
   if (captureIntervalMs !== undefined && behind >= CAPTURE_FEW && quietMs > CAPTURE_LATE * captureIntervalMs)
     losses.push(
       `${name}: ${behind} events are in the windows and in no file of raw capture, whose newest ` +
-        `${capturedMs === undefined ? 'is missing' : `begins at ${isoTime(capturedMs)}`}. Where they ` +
-        `came just now, look ` +
-        'again in a minute; else start the ingest worker again',
+        `${capturedMs === undefined ? 'is missing' : `begins at ${isoTime(capturedMs)}`}. Where they came just now, ` +
+        'look again in a minute; else start the ingest worker again',
     );
   return losses;
 }

@@ -121,8 +121,7 @@ export async function promote(context: Context, _: object, asked: string | undef
   return {
     data: { current: next.buildId, ...defined({ before: deployment.current }) },
     text:
-      'New batches start on version ' +
-      `${next.buildId}.` +
+      `New batches start on version ${next.buildId}.` +
       (deployment.current === undefined
         ? ''
         : ` Before it was ${deployment.current}: keep its workers until its batches have ended (fleetscore ` +
