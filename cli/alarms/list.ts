@@ -9,6 +9,7 @@ import { formatCount } from '../../report/format.ts';
 import type { Colors } from '../../report/table.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { interruption } from '../frame/interrupt.ts';
 import { unknownDevice } from '../frame/known.ts';
 import { say, sayJsonLine } from '../frame/terminal.ts';
 import { emptyIn, table, when } from '../frame/text.ts';
@@ -122,16 +123,13 @@ async function look(context: Context, options: ListOptions): Promise<Output> {
 
 export async function list(context: Context, options: ListOptions): Promise<Output | undefined> {
   if (!options.watch) return look(context, options);
-  const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const signal = interruption();
   const everyMs = parseDuration(options.every);
-  while (!stopped.signal.aborted) {
+  while (!signal.aborted) {
     const output = await look(context, options);
     if (context.json) sayJsonLine(output.data);
     else say(`${when(Date.now())} UTC\n${output.text}\n`);
-    await sleep(everyMs, undefined, { signal: stopped.signal }).catch(() => undefined);
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
 }

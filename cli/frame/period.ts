@@ -3,12 +3,15 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { formatMs } from '../../report/format.ts';
 import { isoTime, parseDuration, parseTime, type Period } from '../../domain/time.ts';
 
-/** @throws FleetscoreError `INVALID_ARGUMENT` where the end is not later than the start */
-export function periodOf({ from, to }: { readonly from: number; readonly to: number }): Period {
+/**
+ * @param of what the names of its options begin with: `baseline-` for --baseline-from and --baseline-to
+ * @throws FleetscoreError `INVALID_ARGUMENT` where the end is not later than the start
+ */
+export function periodOf({ from, to }: { readonly from: number; readonly to: number }, of = ''): Period {
   if (to <= from)
     throw new FleetscoreError(
       'INVALID_ARGUMENT',
-      `--to (${isoTime(to)}) must be later than --from (${isoTime(from)}).`,
+      `--${of}to (${isoTime(to)}) must be later than --${of}from (${isoTime(from)}).`,
     );
   return { fromMs: from, toMs: to };
 }

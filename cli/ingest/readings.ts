@@ -68,10 +68,12 @@ function namesAndTime(words: readonly [string, string?, string?]): [SensorWords,
   return time === undefined ? [[first, second], undefined] : [[first], time];
 }
 
+/** @throws FleetscoreError `INVALID_TIME` for what begins as a time and is none */
 function timeOf(text: string): number | undefined {
   try {
     return parseTime(text);
-  } catch {
+  } catch (error) {
+    if (/^\d{4}-\d/.test(text)) throw error;
     return undefined; // it is the name of a sensor, and the device has a slash in its name
   }
 }

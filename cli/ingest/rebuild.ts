@@ -2,7 +2,6 @@
 import { ingestSettings } from '../../connect/ingest-settings.ts';
 import { openHubReader } from '../../connect/partitions.ts';
 import { defined } from '../../domain/defined.ts';
-import { FleetscoreError } from '../../domain/errors.ts';
 import { isoTime } from '../../domain/time.ts';
 import type { IngestLog } from '../../ingest/log.ts';
 import { rebuildAll } from '../../ingest/rebuild.ts';
@@ -10,7 +9,8 @@ import { formatNumberOf } from '../../report/format.ts';
 import { startBar } from '../batch/progress.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
-import { untilInterrupted } from '../frame/interrupt.ts';
+import { interruption } from '../frame/interrupt.ts';
+import { periodOf } from '../frame/period.ts';
 import { tell } from '../frame/terminal.ts';
 import { rebuildText } from './rebuild-text.ts';
 
@@ -18,16 +18,11 @@ export async function rebuild(
   context: Context,
   { from, to, names, otherRules }: { from: number; to: number; names?: string; otherRules?: true },
 ): Promise<Output> {
-  if (from >= to)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `the period from ${isoTime(from)} to ${isoTime(to)} is empty: --from must be earlier than --to.`,
-    );
+  const period = periodOf({ from, to });
   const { config } = context;
   const reader = openHubReader(config);
   await reader.close();
-  const stop = new AbortController();
-  void untilInterrupted().then(() => stop.abort());
+  const signal = interruption();
   const bar = context.json ? undefined : startBar('rebuilding', 'files');
   try {
     const result = await rebuildAll({
@@ -35,11 +30,11 @@ export async function rebuild(
       blobs: context.blobs(),
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,
-      period: { fromMs: from, toMs: to },
+      period,
       ...defined({ names: names ?? config.ingest.captureNames, otherRules }),
       settings: ingestSettings(config),
       log: TROUBLE,
-      signal: stop.signal,
+      signal,
       onProgress: ({ files, filesInAll, readings }) => bar?.set(files, filesInAll, formatNumberOf(readings, 'reading')),
     });
     return {

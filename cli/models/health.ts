@@ -1,6 +1,6 @@
 /** `fleetscore models compare` and `models health`: is a challenger better, and are the models still right. */
 import { FleetscoreError } from '../../domain/errors.ts';
-import { isoTime, type Period } from '../../domain/time.ts';
+import { isoTime } from '../../domain/time.ts';
 import { storedWindows } from '../../ingest/settings.ts';
 import { formatCount as count, formatShare } from '../../report/format.ts';
 import { compareReleases, type ReleaseSummary } from '../../verify/compare-releases.ts';
@@ -9,6 +9,7 @@ import type { Output } from '../frame/command.ts';
 import { agreementText, causesText, differenceTable, recordedComparison } from './challenge.ts';
 import { openEngine } from './engine.ts';
 import type { Context } from '../frame/context.ts';
+import { periodOf } from '../frame/period.ts';
 import { startBar } from '../batch/progress.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { defined } from '../../domain/defined.ts';
@@ -27,15 +28,6 @@ interface HealthOptions {
   readonly baselineTo?: number;
 }
 
-function periodOf(fromMs: number, toMs: number, names: string): Period {
-  if (toMs <= fromMs)
-    throw new FleetscoreError(
-      'INVALID_ARGUMENT',
-      `${names}: the end (${isoTime(toMs)}) must be later than the start (${isoTime(fromMs)}).`,
-    );
-  return { fromMs, toMs };
-}
-
 export async function compare(context: Context, options: CompareOptions, challenger: string): Promise<Output> {
   const { from, to, share, recorded } = options;
   if ((from === undefined) !== (to === undefined))
@@ -43,7 +35,7 @@ export async function compare(context: Context, options: CompareOptions, challen
       'INVALID_ARGUMENT',
       '--from and --to go together: without them, `models compare` shows what batches recorded.',
     );
-  const period = from === undefined ? undefined : periodOf(from, to!, '--from and --to');
+  const period = from === undefined ? undefined : periodOf({ from, to: to! });
   const store = await context.store();
   if (recorded || !period) {
     if (share !== undefined)
@@ -103,13 +95,13 @@ export async function compare(context: Context, options: CompareOptions, challen
 }
 
 export async function health(context: Context, options: HealthOptions): Promise<Output> {
-  const period = periodOf(options.from, options.to, '--from and --to');
+  const period = periodOf(options);
   if ((options.baselineFrom === undefined) !== (options.baselineTo === undefined))
     throw new FleetscoreError('INVALID_ARGUMENT', '--baseline-from and --baseline-to go together.');
   const baseline =
     options.baselineFrom === undefined
       ? undefined
-      : periodOf(options.baselineFrom, options.baselineTo!, '--baseline-from and --baseline-to');
+      : periodOf({ from: options.baselineFrom, to: options.baselineTo! }, 'baseline-');
   const store = await context.store();
   const { hopMs } = await storedWindows(store, context.config.ingest);
   const result = await fleetHealth(store, period, baseline, { hopMs });

@@ -14,6 +14,7 @@ import type { Store } from '../../storage/store.ts';
 import { type Flagged, tuneThreshold } from '../../verify/tune-threshold.ts';
 import type { Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
+import { periodOf } from '../frame/period.ts';
 import { knownSensor, type SensorWords } from '../frame/known.ts';
 import { facts, table, when } from '../frame/text.ts';
 import { whoami } from '../frame/whoami.ts';
@@ -39,7 +40,7 @@ export async function tune(context: Context, options: TuneOptions, ...words: Sen
   const release = options.release ?? (await currentRelease(store));
   requireRelease(await store.listReleases(), release);
   const shape = await storedWindows(store, context.config.ingest);
-  const period = { fromMs: options.from, toMs: options.to };
+  const period = periodOf(options);
   const engine = await openEngine(context);
   try {
     const { windows, now, candidates, ...tuned } = await tuneThreshold(

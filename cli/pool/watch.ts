@@ -1,9 +1,11 @@
 /** `fleetscore pool watch`: redrawn in place on a terminal, else a line for each change. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isoTime, parseDuration } from '../../domain/time.ts';
 import { bars } from '../../report/charts/bars.ts';
 import { formatCount as count } from '../../report/format.ts';
 import type { PoolState } from '../../workflows/pool-messages.ts';
 import type { Context } from '../frame/context.ts';
+import { interruption } from '../frame/interrupt.ts';
 import { clearScreen, say } from '../frame/terminal.ts';
 import { facts } from '../frame/text.ts';
 import { readLoop, type PoolOptions } from './loop.ts';
@@ -14,18 +16,13 @@ export async function watch(
   options: PoolOptions & { every: string; for?: string },
 ): Promise<undefined> {
   const until = options.for === undefined ? Number.POSITIVE_INFINITY : Date.now() + parseDuration(options.for);
-  let stop = false;
-  const onSignal = (): void => void (stop = true);
-  process.once('SIGINT', onSignal);
+  const everyMs = parseDuration(options.every);
+  const signal = interruption();
   const show = viewerOf(context);
-  try {
-    while (!stop) {
-      show(await readLoop(context, options));
-      if (Date.now() >= until) break;
-      await new Promise((resolve) => setTimeout(resolve, parseDuration(options.every)));
-    }
-  } finally {
-    process.removeListener('SIGINT', onSignal);
+  while (!signal.aborted) {
+    show(await readLoop(context, options));
+    if (Date.now() >= until) break;
+    await sleep(everyMs, undefined, { signal }).catch(() => {});
   }
   return undefined;
 }
