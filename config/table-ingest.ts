@@ -1,6 +1,6 @@
 /** Variables of ingest: windows, fields, filters, limits. See table.ts. */
 import { TIME_UNITS } from '../domain/time.ts';
-import { decimal, duration, list, mappingSource, matching, oneOf, onOff, text, whole } from './values.ts';
+import { decimal, duration, list, mappingSource, matching, oneOf, onOff, text, timer, whole } from './values.ts';
 import { variable } from './variable.ts';
 
 const KiB = 1024;
@@ -167,7 +167,7 @@ export const INGEST = {
     ),
     everyMs: variable(
       'FLEETSCORE_DROP_EVERY',
-      duration,
+      timer,
       { preset: '30s' },
       'How often the container `drop` is looked at; a look is one listing for every 5,000 files.',
     ),

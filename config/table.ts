@@ -16,6 +16,7 @@ import {
   port,
   share,
   text,
+  timer,
   url,
   whole,
 } from './values.ts';
@@ -124,13 +125,13 @@ export const TABLE = {
     ),
     drainGraceMs: variable(
       'FLEETSCORE_WORKER_DRAIN_GRACE',
-      duration,
+      timer,
       { preset: '20s', handOn: true },
       'Time that running activities of a worker get to end once it is told to.',
     ),
     watchEveryMs: variable(
       'FLEETSCORE_WATCH_EVERY',
-      duration,
+      timer,
       { preset: '1m' },
       'How often a control worker looks for batches that lost their workflow, which it closes, for workflows that do ' +
         'not go on, which it tells the webhook, and for loops of pools that were ended, which are started again.',

@@ -3,7 +3,7 @@
  * begins with "takes" and says what the variable takes; config.ts puts the name and the value in front of it.
  */
 import { messageOf } from '../domain/errors.ts';
-import { parseDuration } from '../domain/time.ts';
+import { MAX_TIMER_MS, parseDuration } from '../domain/time.ts';
 import { parsePayloadKeys } from '../payloads/keys.ts';
 
 /** Parses the text of a variable. Throws an `Error` that says what the variable takes. */
@@ -18,6 +18,13 @@ export const duration: Parse<number> = (value) => {
   } catch (cause) {
     throw new Error('takes a duration such as 500ms, 5s, 15m, 2h, 1d', { cause });
   }
+};
+
+/** A duration that a timer waits for, in milliseconds. */
+export const timer: Parse<number> = (value) => {
+  const ms = duration(value);
+  if (ms <= MAX_TIMER_MS) return ms;
+  throw new Error('takes a duration up to 24d, such as 5s, 15m, 2h');
 };
 
 export const whole =

@@ -37,7 +37,13 @@ export const MIN_TIME_MS = 0;
 export const MAX_TIME_MS = 253_402_300_799_999;
 
 /**
- * `'15m'`, `'5s'`, `'1.5h'` in milliseconds.
+ * Longest time that a timer of Node waits, 24 days: one that is given more fires at once, and a loop around it never
+ * rests.
+ */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * `'15m'`, `'5s'`, `'1.5h'` in milliseconds, at most {@link MAX_TIME_MS}.
  * @throws FleetscoreError `INVALID_DURATION`
  */
 export function parseDuration(text: string, what = 'duration'): number {
@@ -47,6 +53,11 @@ export function parseDuration(text: string, what = 'duration'): number {
     throw new FleetscoreError(
       'INVALID_DURATION',
       `${what} ${JSON.stringify(text)} is no time at all. Use 1ms or more.`,
+    );
+  if (ms > MAX_TIME_MS)
+    throw new FleetscoreError(
+      'INVALID_DURATION',
+      `${what} ${JSON.stringify(text)} is longer than time is taken for: years 1970 to 9999.`,
     );
   if (!Number.isInteger(ms))
     throw new FleetscoreError(

@@ -2,7 +2,7 @@
 import { Argument, Option, type Command } from 'commander';
 import { ALARM_KINDS } from '../../domain/alarm.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asDuration, asInterval, asWhole, fromOption, toOption } from '../frame/options.ts';
 
 export function registerAlarms(program: Command): void {
   const alarms = program.command('alarms').description('what is wrong, since when, and what was done about it');
@@ -17,7 +17,7 @@ export function registerAlarms(program: Command): void {
     .addOption(new Option('--limit <n>', 'at most this many').argParser(asWhole(1)).default(100))
     .option('--shelved', 'also those that are shelved')
     .option('--watch', 'show it again and again, until Ctrl-C')
-    .addOption(new Option('--every <duration>', 'with --watch: how often').argParser(asDuration).default('5s'))
+    .addOption(new Option('--every <duration>', 'with --watch: how often').argParser(asInterval).default('5s'))
     .action(does(() => import('../alarms/list.ts'), 'list'));
   named(alarms, 'show', 'show an alarm, with what belongs to it').action(
     does(() => import('../alarms/show.ts'), 'show'),

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { FAILURE_KINDS } from '../../samples/simulate-failures.ts';
 import { MAX_SIMULATED, MAX_WINDOWS } from '../../samples/simulate-limits.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asTime, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
+import { asDuration, asInterval, asTime, asWhole, fromOption, SENSOR, toOption } from '../frame/options.ts';
 
 export function registerSensors(program: Command): void {
   const sensors = program.command('sensors').description('the sensors of the fleet');
@@ -52,7 +52,7 @@ export function registerIngest(program: Command): void {
     .addOption(
       new Option('--rate-over <duration>', 'watch this long for the rate of readings')
         .default('1s')
-        .argParser(asDuration),
+        .argParser(asInterval),
     )
     .action(does(() => import('../ingest/ingest.ts'), 'status'));
   ingest

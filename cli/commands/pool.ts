@@ -1,7 +1,7 @@
 /** The commands about the pool of workers and what it costs: their names, options and examples. */
 import { Option, type Command } from 'commander';
 import { does } from '../frame/command.ts';
-import { asDuration, asDurationOrZero, asWhole, fromOption, toOption } from '../frame/options.ts';
+import { asDuration, asDurationOrZero, asInterval, asWhole, fromOption, toOption } from '../frame/options.ts';
 
 export function registerPool(program: Command): void {
   const pool = program.command('pool').description('the pool of scoring workers: nodes, decisions, limits');
@@ -37,7 +37,7 @@ export function registerPool(program: Command): void {
     .command('watch')
     .description('follow the pool until Ctrl-C: drawn live on a terminal, a line for each change elsewhere')
     .addOption(poolOption())
-    .addOption(new Option('--every <duration>', 'between two looks').default('1s').argParser(asDuration))
+    .addOption(new Option('--every <duration>', 'between two looks').default('1s').argParser(asInterval))
     .addOption(new Option('--for <duration>', 'end after this time').argParser(asDuration))
     .action(does(() => import('../pool/watch.ts'), 'watch'));
   registerPoolReport(pool);

@@ -1,6 +1,6 @@
 /** Options that become fields of a batch's request: of `batch run` and its like, and of `schedule create`. */
 import { Option, type Command } from 'commander';
-import { asDuration, asNumber, asWhole } from '../frame/options.ts';
+import { asDurationOrZero, asNumber, asWhole } from '../frame/options.ts';
 
 export function addRequestOptions(command: Command): Command {
   return command
@@ -40,8 +40,4 @@ export function addRequestOptions(command: Command): Command {
           'in schedules; 0s: none)',
       ).argParser(asDurationOrZero),
     );
-}
-
-function asDurationOrZero(text: string): string {
-  return /^0\w*$/.test(text) ? '0s' : asDuration(text);
 }

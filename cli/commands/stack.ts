@@ -4,7 +4,7 @@ import { DEFAULT_HUB } from '../../local/event-hubs/default-hub.ts';
 import { LOOPBACK } from '../../domain/loopback.ts';
 import { LEVELS } from '../../logging/levels.ts';
 import { does } from '../frame/command.ts';
-import { asDuration, asTime, asWhole } from '../frame/options.ts';
+import { asDuration, asInterval, asTime, asWhole } from '../frame/options.ts';
 
 export function registerDemo(program: Command): void {
   addStackOptions(
@@ -55,7 +55,7 @@ export function registerStatus(program: Command): void {
       'schedules, running batches with rate and time left, pool, ingest lag, last failures and batches; exit code 1 when a part does not answer',
     )
     .option('--watch', 'again and again until Ctrl-C: redrawn in place on a terminal, page after page elsewhere')
-    .addOption(new Option('--every <duration>', 'between two looks of --watch').default('2s').argParser(asDuration))
+    .addOption(new Option('--every <duration>', 'between two looks of --watch').default('2s').argParser(asInterval))
     .addOption(new Option('--for <duration>', 'end --watch after this time').argParser(asDuration))
     .action(does(() => import('../status/status.ts'), 'status'));
 }

@@ -1,11 +1,18 @@
 /** Parsers of the values of options: a wrong one is a usage error that names the option, and what it takes. */
 import { InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../../domain/errors.ts';
-import { parseDuration, parseDurationOrZero, parseTime } from '../../domain/time.ts';
+import { MAX_TIMER_MS, parseDuration, parseTime } from '../../domain/time.ts';
 
 export const asDuration = (text: string): string => parsed(() => (parseDuration(text), text));
-/** `0s` stands for none. */
-export const asDurationOrZero = (text: string): string => parsed(() => (parseDurationOrZero(text), text));
+/** `0`, `0s`, `0m` for none. */
+export const asDurationOrZero = (text: string): string => (/^0(?:ms|[smhdw])?$/.test(text) ? '0s' : asDuration(text));
+
+/** A time between two looks. */
+export function asInterval(text: string): string {
+  if (parseDuration(asDuration(text)) <= MAX_TIMER_MS) return text;
+  throw new InvalidArgumentError('It takes a duration up to 24d.');
+}
+
 export const asTime = (text: string): number => parsed(() => parseTime(text));
 
 export function asWhole(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {

@@ -76,6 +76,11 @@ test.each([
   [['batch', 'show', 'a', 'b'], /too many arguments/, /./],
   [['batch', 'run', '--from', '0001-01-01', '--to', '2026-01-01'], /time "0001-01-01"/, /./],
   [['schedule', 'create', 'x', '--every', '0s'], /duration "0s"/, /./],
+  // A timer of Node that is given more fires at once, again and again.
+  [['status', '--watch', '--every', '30d'], /'30d' is invalid/, /a duration up to 24d/],
+  [['pool', 'watch', '--every', '30d'], /'30d' is invalid/, /a duration up to 24d/],
+  [['alarms', 'list', '--watch', '--every', '30d'], /'30d' is invalid/, /a duration up to 24d/],
+  [['pool', 'set', '--idle', '0banana'], /"0banana" is not a duration/, /Use a number and a unit/],
   [['schedule', 'create', 'x', '--every', '5m', '--cron', '* * * * *'], /cannot be used with/, /./],
   [['send'], /missing required argument 'file'/, /./],
   [['send', 'a.csv', '--separator', 'abc'], /'abc' is invalid/, /one character/],

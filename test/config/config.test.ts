@@ -47,9 +47,11 @@ test('several wrong variables are told at once, with the ones that do not exist'
       FLEETSCORE_SITE: 'yes',
       FLEETSCORE_METRICS_PORT: '0',
       FLEETSCORE_WINDOWS: '5s',
+      FLEETSCORE_DROP_EVERY: '30d',
     });
   expect(load).toThrow('FLEETSCORE_WINDOWS is not a variable of fleetscore');
   expect(load).toThrow('FLEETSCORE_WINDOW is "5": it takes a duration such as 500ms, 5s, 15m, 2h, 1d');
+  expect(load).toThrow('FLEETSCORE_DROP_EVERY is "30d": it takes a duration up to 24d, such as 5s, 15m, 2h');
   expect(load).toThrow('FLEETSCORE_SITE is "yes": it takes on or off');
   expect(load).toThrow('FLEETSCORE_METRICS_PORT is "0": it takes a port from 1 to 65535, or auto for a free one');
 });

@@ -42,6 +42,8 @@ test('what is a time or a duration out of range is told so', () => {
   expect(() => parseTime('1969-12-31T23:59:59Z')).toThrow('is before 1970');
   expect(() => parseTime('1969-13-01')).toThrow('is not a time');
   expect(() => parseDuration('0s')).toThrow('is no time at all');
+  // A time that it is added to could not be written.
+  expect(() => parseDuration('99999999999w')).toThrow('is longer than time is taken for');
 });
 
 test('every time reads back from its text', () => {
