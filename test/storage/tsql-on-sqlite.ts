@@ -73,7 +73,7 @@ export function translateDdl(script: string): string {
     .replace(/ CLUSTERED/g, '')
     .replace(/INT IDENTITY\(1,1\) NOT NULL([^;]*?),\s*CONSTRAINT \w+ PRIMARY KEY \(\w+\)/g, 'INTEGER PRIMARY KEY$1')
     .replace(/ROWVERSION NOT NULL/g, 'INTEGER NOT NULL DEFAULT 0')
-    .replace(/NVARCHAR\(\w+\)/g, 'TEXT')
+    .replace(/NVARCHAR\(MAX\)/g, 'TEXT')
     .replace(/VARBINARY\(\w+\)/g, 'BLOB')
     .replace(/\bBIT\b/g, 'INTEGER');
   if (script.includes('ROWVERSION'))

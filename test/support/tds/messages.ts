@@ -44,3 +44,6 @@ export function hostName(login: Buffer): string {
   const from = login.readUInt16LE(36);
   return login.subarray(from, from + 2 * login.readUInt16LE(38)).toString('utf16le');
 }
+
+/** Bytes of a packet that the client wishes for: [MS-TDS] 2.2.6.4. */
+export const wishedPacketSize = (login: Buffer): number => login.readUInt32LE(8);

@@ -106,14 +106,11 @@ function execute(
 ): Buffer {
   const statement = db.prepare(translate(text));
   statement.setAllowUnknownNamedParameters(true);
-  const names = statement.columns().map(({ name }) => name);
-  if (names.length === 0) return tokens.doneInProc(Number(statement.run(values as never).changes));
+  const selected = statement.columns();
+  if (selected.length === 0) return tokens.doneInProc(Number(statement.run(values as never).changes));
   statement.setReturnArrays(true);
   const rows = statement.all(values as never) as unknown as unknown[][];
-  const columns = names.map((name, i): Column => ({
-    name,
-    kind: kindOf(name, rows.find((row) => row[i] !== null)?.[i]),
-  }));
+  const columns = selected.map((column, i) => columnOf(db, column, rows, i));
   return Buffer.concat([
     columnsToken(columns),
     ...rows.map((row) => rowToken(columns, row)),
@@ -121,10 +118,34 @@ function execute(
   ]);
 }
 
+type Selected = ReturnType<ReturnType<DatabaseSync['prepare']>['columns']>[number];
+
+/** As the schema declares it, or what it is computed from; NOT NULL has a shorter form. */
+function columnOf(db: DatabaseSync, { name, type, table, column }: Selected, rows: unknown[][], i: number): Column {
+  const value = rows.find((row) => row[i] !== null)?.[i];
+  const kind = BITS.test(name) ? 'bit' : (declaredKind(type) ?? computedKind(name, value));
+  const characters = kind === 'text' ? Number(/\((\d+)\)/.exec(type ?? '')?.[1]) || undefined : undefined;
+  const whole =
+    table !== null && column !== null && rows.every((row) => row[i] !== null) && isNotNull(db, table, column);
+  return { name, kind, whole, ...(characters === undefined ? {} : { characters }) };
+}
+
+function declaredKind(type: string | null): ColumnKind | undefined {
+  if (type === null) return undefined;
+  if (/^INT(EGER)?$/.test(type)) return 'int';
+  if (type === 'BIGINT') return 'bigint';
+  if (type === 'FLOAT') return 'float';
+  return /^(TEXT$|NVARCHAR)/.test(type) ? 'text' : undefined;
+}
+
+function isNotNull(db: DatabaseSync, table: string, column: string): boolean {
+  const found = db.prepare('SELECT "notnull" AS n FROM pragma_table_info(?) WHERE name = ?').get(table, column);
+  return found?.n === 1;
+}
+
 /** SQLite does not tell the types of what it computes: the names do, as in the schema. */
-function kindOf(name: string, value: unknown): ColumnKind {
-  if (typeof value === 'number' || typeof value === 'bigint')
-    return BITS.test(name) ? 'bit' : BIGINTS.test(name) ? 'bigint' : 'float';
+function computedKind(name: string, value: unknown): ColumnKind {
+  if (typeof value === 'number' || typeof value === 'bigint') return BIGINTS.test(name) ? 'bigint' : 'float';
   return value instanceof Uint8Array ? 'bytes' : 'text';
 }
 

@@ -4,9 +4,17 @@
  * `n` answers 1.
  */
 import { createServer, type Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
+import { TLSSocket, type SecureContext } from 'node:tls';
 import { errorOf, type TdsEngine, type TdsSession } from './on-sqlite.ts';
-import { batchText, hostName, messageReader, names, transactionKind, type Message } from './messages.ts';
+import {
+  batchText,
+  hostName,
+  messageReader,
+  names,
+  transactionKind,
+  wishedPacketSize,
+  type Message,
+} from './messages.ts';
 import { secure, selfSigned } from './tls.ts';
 import * as tokens from './tokens.ts';
 import { columnsToken, rowToken, type Column } from './values.ts';
@@ -140,6 +148,7 @@ const UNDONE: ReadonlySet<Fault['kind']> = new Set(['error', 'rollback', 'fin', 
 function serve(socket: Socket, context: SecureContext | undefined, serving: Serving): Connection {
   const { take, session, sessions, onNested } = serving;
   let name = '';
+  let packetSize = tokens.FIRST_PACKETS;
   let transaction = false;
   /** A request is under way that is not answered. */
   let silent = false;
@@ -159,7 +168,7 @@ function serve(socket: Socket, context: SecureContext | undefined, serving: Serv
     return fault;
   };
   const wrong = (fault: Fault, good: Buffer): void => {
-    const half = tokens.packets(tokens.PACKET.answer, good).subarray(0, 10);
+    const half = packets(good).subarray(0, 10);
     switch (fault.kind) {
       case 'error':
         return send(refusal(fault.number, fault.message ?? `error ${fault.number} of the test`));
@@ -178,17 +187,27 @@ function serve(socket: Socket, context: SecureContext | undefined, serving: Serv
       case 'half':
         return void clear.write(half, () => socket.end());
       case 'stall':
-        return void clear.write(unfinished(good));
+        return void clear.write(unfinished(good, packetSize));
       case 'afterwards':
-        return void clear.write(tokens.packets(tokens.PACKET.answer, good), () => socket.end());
+        return void clear.write(packets(good), () => socket.end());
       case 'silence':
         silent = true;
     }
   };
-  const send = (body: Buffer): void => void clear.write(tokens.packets(tokens.PACKET.answer, body));
+  const packets = (body: Buffer): Buffer => tokens.packets(tokens.PACKET.answer, body, packetSize);
+  const send = (body: Buffer): void => void clear.write(packets(body));
   const endTransaction = (commit: boolean): void => {
     transaction = false;
     session?.end(commit);
+  };
+
+  /** Itself in packets of the size that is agreed on in it. */
+  const loginAnswer = (wished: number): Buffer => {
+    const before = packetSize;
+    packetSize = Math.min(wished, tokens.LARGEST_PACKETS);
+    if (clear instanceof TLSSocket) clear.setMaxSendFragment(packetSize);
+    const changed = packetSize === before ? Buffer.alloc(0) : tokens.packetSize(packetSize, before);
+    return Buffer.concat([changed, tokens.collation(), tokens.loginAck(), tokens.done()]);
   };
 
   const onTransaction = (body: Buffer): void => {
@@ -229,7 +248,7 @@ function serve(socket: Socket, context: SecureContext | undefined, serving: Serv
         return;
       case tokens.PACKET.login:
         name = hostName(body);
-        return void answer('login', () => Buffer.concat([tokens.collation(), tokens.loginAck(), tokens.done()]));
+        return void answer('login', () => loginAnswer(wishedPacketSize(body)));
       case tokens.PACKET.transaction:
         return onTransaction(body);
       case tokens.PACKET.bulk:
@@ -277,8 +296,8 @@ const refusal = (number: number, message: string): Buffer =>
   Buffer.concat([tokens.errorToken(number, message), tokens.done(tokens.DONE.error)]);
 
 /** A whole packet that is not the last of its message. */
-function unfinished(body: Buffer): Buffer {
-  const packet = tokens.packets(tokens.PACKET.answer, body.subarray(0, -1));
+function unfinished(body: Buffer, size: number): Buffer {
+  const packet = tokens.packets(tokens.PACKET.answer, body.subarray(0, -1), size);
   packet[1] = 0;
   return packet;
 }

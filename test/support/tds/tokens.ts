@@ -28,8 +28,13 @@ export const bVarChar = (text: string): Buffer => Buffer.concat([u8(text.length)
 const usVarChar = (text: string): Buffer => Buffer.concat([u16(text.length), wide(text)]);
 const sized = (type: number, body: Buffer): Buffer => Buffer.concat([u8(type), u16(body.length), body]);
 
+/** Bytes of a packet until another size is agreed on, with the header. */
+export const FIRST_PACKETS = 4096;
+/** What SQL Server agrees to over TLS. */
+export const LARGEST_PACKETS = 16_383;
+
 /** One message of one or more packets. */
-export function packets(type: number, body: Buffer, size = 4096): Buffer {
+export function packets(type: number, body: Buffer, size = FIRST_PACKETS): Buffer {
   const parts: Buffer[] = [];
   const room = size - 8;
   for (let from = 0, id = 1; from === 0 || from < body.length; from += room, id++) {
@@ -51,6 +56,10 @@ export function loginAck(): Buffer {
   const ack = Buffer.concat([u8(1), Buffer.from([0x74, 0, 0, 4]), bVarChar('test'), Buffer.from([16, 0, 0, 0])]);
   return sized(0xad, ack);
 }
+
+/** `PACKET_SIZE` of [MS-TDS] 2.2.7.9: from then on packets have this many bytes. */
+export const packetSize = (now: number, before: number): Buffer =>
+  sized(0xe3, Buffer.concat([u8(4), bVarChar(String(now)), bVarChar(String(before))]));
 
 /** `SQL_COLLATION` of [MS-TDS] 2.2.7.9: SQL_Latin1_General_CP1_CI_AS. Without it the driver sends no text. */
 export const collation = (): Buffer => sized(0xe3, Buffer.from([7, 5, 0x09, 0x04, 0xd0, 0x00, 0x34, 0]));

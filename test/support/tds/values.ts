@@ -108,44 +108,61 @@ export function readBulk(body: Message['body']): SQLInputValue[][] {
   return rows;
 }
 
-export type ColumnKind = 'bit' | 'bigint' | 'float' | 'text' | 'bytes';
+export type ColumnKind = 'bit' | 'int' | 'bigint' | 'float' | 'text' | 'bytes';
 
 export interface Column {
   readonly name: string;
   readonly kind: ColumnKind;
+  /** Of NVARCHAR; NVARCHAR(MAX) when absent. */
+  readonly characters?: number;
+  /** Never null: numbers have a form of fixed length then. */
+  readonly whole?: boolean;
 }
 
-const INFO: Readonly<Record<ColumnKind, Buffer>> = {
-  bit: Buffer.from([TYPE.bit, 1]),
-  bigint: Buffer.from([TYPE.int, 8]),
-  float: Buffer.from([TYPE.float, 8]),
-  text: Buffer.concat([u8(TYPE.nvarchar), u16(NO_LIMIT), COLLATION]),
-  bytes: Buffer.concat([u8(TYPE.varbinary), u16(NO_LIMIT)]),
-};
+const FIXED = { int: 0x38, bigint: 0x7f, float: 0x3e } as const;
+const SIZES = { bit: 1, int: 4, bigint: 8, float: 8 } as const;
+
+const fixedType = ({ kind, whole }: Column): number | undefined =>
+  whole && (kind === 'int' || kind === 'bigint' || kind === 'float') ? FIXED[kind] : undefined;
+
+function info(column: Column): Buffer {
+  const { kind, characters } = column;
+  if (kind === 'text')
+    return Buffer.concat([u8(TYPE.nvarchar), u16(characters === undefined ? NO_LIMIT : 2 * characters), COLLATION]);
+  if (kind === 'bytes') return Buffer.concat([u8(TYPE.varbinary), u16(NO_LIMIT)]);
+  const fixed = fixedType(column);
+  if (fixed !== undefined) return u8(fixed);
+  return Buffer.from([kind === 'bit' ? TYPE.bit : kind === 'float' ? TYPE.float : TYPE.int, SIZES[kind]]);
+}
 
 export const columnsToken = (columns: readonly Column[]): Buffer =>
   Buffer.concat([
     u8(COLUMNS),
     u16(columns.length),
-    ...columns.flatMap(({ name, kind }) => [u32(0), u16(1), INFO[kind], bVarChar(name)]),
+    ...columns.flatMap((column) => [u32(0), u16(column.whole ? 0 : 1), info(column), bVarChar(column.name)]),
   ]);
 
 export const rowToken = (columns: readonly Column[], row: readonly unknown[]): Buffer =>
-  Buffer.concat([u8(ROW), ...columns.map(({ kind }, i) => valueBytes(kind, row[i]))]);
+  Buffer.concat([u8(ROW), ...columns.map((column, i) => valueBytes(column, row[i]))]);
 
-function valueBytes(kind: ColumnKind, value: unknown): Buffer {
+function valueBytes(column: Column, value: unknown): Buffer {
+  const { kind } = column;
   const none = value === null || value === undefined;
   if (kind === 'text' || kind === 'bytes') {
-    if (none) return Buffer.alloc(8, 0xff);
+    const short = kind === 'text' && column.characters !== undefined;
+    if (none) return Buffer.alloc(short ? 2 : 8, 0xff);
     const bytes = kind === 'text' ? Buffer.from(String(value), 'utf16le') : Buffer.from(value as Uint8Array);
+    if (short) return Buffer.concat([u16(bytes.length), bytes]);
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(bytes.length));
     return Buffer.concat([length, ...(bytes.length > 0 ? [u32(bytes.length), bytes] : []), u32(0)]);
   }
   if (none) return u8(0);
-  if (kind === 'bit') return Buffer.from([1, value ? 1 : 0]);
-  const bytes = Buffer.alloc(9, 8);
-  if (kind === 'float') bytes.writeDoubleLE(Number(value), 1);
+  const size = SIZES[kind];
+  const bytes = Buffer.alloc(1 + size, size);
+  if (kind === 'bit') bytes[1] = value ? 1 : 0;
+  else if (kind === 'float') bytes.writeDoubleLE(Number(value), 1);
+  else if (kind === 'int') bytes.writeInt32LE(Number(value), 1);
   else bytes.writeBigInt64LE(BigInt(value as number | bigint), 1);
-  return bytes;
+  return fixedType(column) === undefined ? bytes : bytes.subarray(1);
 }
