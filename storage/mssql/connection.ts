@@ -6,6 +6,8 @@
 import sql from 'mssql';
 import { callSignal, orAborted, pauseFor } from '../deadline.ts';
 import { mssqlConfig } from './config.ts';
+import type { OnRow } from './quick-rows.ts';
+import { takingRows } from './take-rows.ts';
 import { storeError, waitingText } from './errors.ts';
 import {
   after,
@@ -72,15 +74,13 @@ export interface Transaction extends Session {
   script(text: string): Promise<void>;
 }
 
-export type OnRow = (row: readonly SqlValue[]) => void;
-
 export interface Database {
   /** Server and database, for messages. */
   readonly where: string;
   read<T>(work: (session: Session) => Promise<T>): Promise<T>;
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /**
-   * Hands over each row as it arrives, as an array. A new try begins with a new collector.
+   * Hands over each row as it arrives, as an array that the next one may be read into. A new try begins with a new collector.
    * @param before asked in the same round trip, and answered before the other is looked at: its rows come first
    */
   stream(statement: Statement, values: Bound, collect: () => OnRow, before?: Statement): Promise<void>;
@@ -282,10 +282,19 @@ function streamed(request: sql.Request, statement: Statement, values: Bound, onR
     request.stream = true;
     request.arrayRowMode = true;
     let failure: Error | undefined;
-    request.on('row', (row: SqlValue[]) => onRow(row));
+    // What is thrown amid an answer would take the connection along.
+    const take = (row: readonly SqlValue[]): void => {
+      try {
+        if (failure === undefined) onRow(row);
+      } catch (error) {
+        failure = error as Error;
+      }
+    };
+    request.on('row', take);
     request.on('error', (error: Error) => (failure ??= error));
     request.on('done', () => (failure === undefined ? resolve() : reject(failure)));
     // In stream mode errors are events and the promise says nothing; should it reject all the same, take it.
-    Promise.resolve(bind(request, statement, values).query(statement.text)).catch(reject);
+    const asked = takingRows(take, () => bind(request, statement, values).query(statement.text));
+    Promise.resolve(asked).catch(reject);
   });
 }

@@ -5,6 +5,7 @@
  */
 import type sql from 'mssql';
 import { callSignal } from '../deadline.ts';
+import { takeRows } from './take-rows.ts';
 
 type Connection = Parameters<NonNullable<sql.config['beforeConnect']>>[0];
 
@@ -24,6 +25,7 @@ type Done = (error?: Error | null) => void;
 
 /** @param stallMs longest silence within an answer that has begun */
 export function improveConnection(connection: Connection, stallMs: number): void {
+  void takeRows(connection);
   keepLoginNumber(connection);
   connection.on('connect', (error) => {
     if (!error) endStalledAnswers(connection, stallMs);

@@ -12,7 +12,8 @@ import { plannedRange } from '../batch-rows.ts';
 import { kindOf } from './batches.ts';
 import { plannedBatch } from './planned-batch.ts';
 import { BATCH_SQL, START_AT } from './batch-sql.ts';
-import type { Database, OnRow } from './connection.ts';
+import type { Database } from './connection.ts';
+import type { OnRow } from './quick-rows.ts';
 import { ALL, maxSensorId } from './sensors.ts';
 import { tsql, type SqlValue, type StageTable } from './statement.ts';
 
