@@ -150,6 +150,12 @@ describe('SQL Server', () => {
     });
   });
 
+  test('packets are as large as SQL Server advises at most, unless the text says otherwise', () => {
+    const text = 'Server=h;Database=d;User Id=u;Password=p';
+    expect(mssqlConfig(text).options).toMatchObject({ packetSize: 8000 });
+    expect(mssqlConfig(`${text};Packet Size=4096`).options).toMatchObject({ packetSize: 4096 });
+  });
+
   test.each([
     ['Server=h;User Id=u;Password=hunter2', /names no database/],
     ['Server=h;Database=d;User Id=u', /without a password/],
