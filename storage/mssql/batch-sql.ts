@@ -41,7 +41,7 @@ const ranges = (planned: string): string => `
 
 const sensors = (planned: string): string => `
       SELECT p.id AS id, p.device AS device, p.sensor AS sensor, p.unit AS unit, a.name AS model, k.name AS pack,
-             m.pack_row AS packRow, m.threshold AS threshold, m.window_ms AS windowMs
+             m.pack_row AS packRow, m.threshold AS threshold, m.window_ms AS windowMs, m.model_id AS modelId
       FROM (SELECT s.id AS id, s.device AS device, s.sensor AS sensor, s.unit AS unit ${planned}) p
       LEFT JOIN release_models m ON m.release_key = @releaseKey AND m.sensor_id = p.id
       LEFT JOIN artifacts a ON a.id = m.model_id

@@ -4,6 +4,7 @@ import type { Period } from '../../domain/time.ts';
 import { batchConflict, batchUnknown, clipMessage, sensorUnknown } from '../failures.ts';
 import {
   plannedRange,
+  plannedSensor,
   toBatch,
   toBatchPools,
   toPlanned,
@@ -12,12 +13,13 @@ import {
   type PoolRow,
 } from '../batch-rows.ts';
 import { toCounts, type CountsRow } from '../outcome-rows.ts';
-import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch } from '../store.ts';
+import { rememberPlanned } from '../planned-models.ts';
+import type { AnnouncedBatch, Batch, BatchFilter, BatchStore, IdRange, NewBatch, PlannedSensor } from '../store.ts';
 import { PLANS_LOCK, type Database, type Session, type Transaction } from './connection.ts';
 import { plannedBatch } from './planned-batch.ts';
 import { releaseKey } from './releases.ts';
 import { ALL, maxSensorId } from './sensors.ts';
-import { type SqlValue } from './statement.ts';
+import type { SqlValue, Statement } from './statement.ts';
 import { BATCH_SQL, LISTED } from './batch-sql.ts';
 
 export function batchMethods(db: Database): BatchStore {
@@ -57,13 +59,10 @@ export function batchMethods(db: Database): BatchStore {
         return pool === undefined ? rows : rows.map((row) => ({ ...row, pool }));
       }),
 
-    plannedSensors: (batchId, range) =>
-      db.read(async (session) => {
-        const { batch, kind, values } = await planned(session, batchId, range);
-        return (
-          await session.query<PlannedRow>(BATCH_SQL[`sensors${kind}`], { ...values, releaseKey: batch.releaseKey })
-        ).map(toPlanned);
-      }),
+    async plannedSensors(batchId, range) {
+      const { batch, kind, values } = await db.read((session) => planned(session, batchId, range));
+      return plannedSensors(db, BATCH_SQL[`sensors${kind}`], { ...values, releaseKey: batch.releaseKey });
+    },
 
     undecidedSensors: (batchId, range, limit) =>
       db.read(async (session) => {
@@ -98,6 +97,44 @@ export function batchMethods(db: Database): BatchStore {
 
     listBatches: (filter = {}) => db.read((session) => listBatches(session, filter)),
   };
+}
+
+/** In the order of the statements of planned sensors. */
+type SensorColumns = readonly [
+  id: number,
+  device: string,
+  sensor: string,
+  unit: string,
+  model: string | null,
+  pack: string | null,
+  packRow: number | null,
+  threshold: string | null,
+  windowMs: string | null,
+  modelId: number | null,
+];
+
+async function plannedSensors(
+  db: Database,
+  statement: Statement,
+  values: Readonly<Record<string, SqlValue>> & { readonly batchKey: number },
+): Promise<PlannedSensor[]> {
+  let sensors: PlannedSensor[] = [];
+  let keys: (number | null)[] = [];
+  await db.stream(statement, values, () => {
+    sensors = [];
+    keys = [];
+    return (row) => {
+      const [id, device, sensor, unit, model, pack, packRow, threshold, windowMs, key] = row as SensorColumns;
+      sensors.push(plannedSensor(id, device, sensor, unit, { model, pack, packRow, threshold, windowMs }));
+      keys.push(key);
+    };
+  });
+  rememberPlanned(db, values.batchKey, {
+    sensorIds: sensors.map(({ id }) => id),
+    models: sensors.map(({ model = null }) => model),
+    keys,
+  });
+  return sensors;
 }
 
 /** Which form of a statement a batch and a pool need. */

@@ -80,7 +80,8 @@ export interface Database {
   read<T>(work: (session: Session) => Promise<T>): Promise<T>;
   write<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /**
-   * Hands over each row as it arrives, as an array that the next one may be read into. A new try begins with a new collector.
+   * Hands over each row as it arrives, as an array that the next one may be read into. A new try begins with a new
+   * collector.
    * @param before asked in the same round trip, and answered before the other is looked at: its rows come first
    */
   stream(statement: Statement, values: Bound, collect: () => OnRow, before?: Statement): Promise<void>;

@@ -17,6 +17,7 @@ import {
   type Recorded,
   type SourceRow,
 } from '../outcome-rows.ts';
+import { plannedKeys } from '../planned-models.ts';
 import type { ChunkResult, OutcomeStore } from '../store.ts';
 import { addSignals } from './alarm-work.ts';
 import { batchCounts, batchRow } from './batches.ts';
@@ -36,6 +37,8 @@ export const DECIDED: StageTable = {
     { name: 'message', type: 'NVARCHAR(1000)', nullable: true, of: 'outcomes.message' },
     { name: 'windows', type: 'BIGINT', of: 'outcomes.windows' },
     { name: 'anomalies', type: 'BIGINT', of: 'outcomes.anomalies' },
+    { name: 'model_id', type: 'INT', nullable: true, of: 'outcomes.model_id' },
+    // Where its key is not known.
     { name: 'model', type: 'NVARCHAR(128)', nullable: true, of: 'artifacts.name' },
     { name: 'attempt', type: 'INT', of: 'outcomes.attempt' },
     { name: 'worker', type: 'NVARCHAR(400)', nullable: true, of: 'failed_by.worker' },
@@ -110,7 +113,7 @@ export const OUTCOME_SQL = {
     { ...KEY, chunkKey: 'INT', changeId: 'BIGINT' },
     `
     INSERT INTO outcomes (batch_key, sensor_id, chunk_key, status, class, message, windows, anomalies, model_id, attempt, change_id)
-    SELECT @batchKey, d.sensor_id, @chunkKey, d.status, d.class, d.message, d.windows, d.anomalies, a.id, d.attempt, @changeId
+    SELECT @batchKey, d.sensor_id, @chunkKey, d.status, d.class, d.message, d.windows, d.anomalies, COALESCE(d.model_id, a.id), d.attempt, @changeId
     FROM #decided d LEFT JOIN artifacts a ON a.name = d.model
     WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.batch_key = @batchKey AND o.sensor_id = d.sensor_id)`,
   ),
@@ -186,7 +189,7 @@ export const OUTCOME_SQL = {
 export function outcomeMethods(db: Database): OutcomeStore {
   return {
     commitChunk: (result) =>
-      db.write((tx) => (result.outcomes.length === 1 ? commitOne(tx, result) : commitChunk(tx, result))),
+      db.write((tx) => (result.outcomes.length === 1 ? commitOne(tx, result) : commitChunk(db, tx, result))),
 
     mergeChunks: (batchId, chunks, file) =>
       db.write(async (tx) => {
@@ -256,23 +259,31 @@ export function outcomeMethods(db: Database): OutcomeStore {
   };
 }
 
-async function commitChunk(tx: Transaction, result: ChunkResult): Promise<OutcomeCounts> {
+async function commitChunk(db: Database, tx: Transaction, result: ChunkResult): Promise<OutcomeCounts> {
   const [batch] = await tx.query<{ batchKey: number; status: string }>(BATCH_SQL.share, { id: result.batchId });
   if (!batch) throw batchUnknown(result.batchId);
   const { batchKey } = batch;
+  const keyOf = plannedKeys(db, batchKey, result.outcomes[0]?.sensorId ?? 0);
+  let unknown = false;
   await tx.stage(
     DECIDED,
-    result.outcomes.map((o) => [
-      o.sensorId,
-      statusCode(o.status),
-      o.class ?? null,
-      clipMessage(o.message),
-      o.windows,
-      o.anomalies,
-      o.model ?? null,
-      o.attempt,
-      o.worker ?? null,
-    ]),
+    result.outcomes.map((o) => {
+      const key = o.model === undefined ? undefined : keyOf(o.sensorId, o.model);
+      const model = key === undefined ? (o.model ?? null) : null;
+      unknown ||= model !== null;
+      return [
+        o.sensorId,
+        statusCode(o.status),
+        o.class ?? null,
+        clipMessage(o.message),
+        o.windows,
+        o.anomalies,
+        key ?? null,
+        model,
+        o.attempt,
+        o.worker ?? null,
+      ];
+    }),
   );
   const old = await tx.query<Recorded & { sensorId: number }>(OUTCOME_SQL.recorded, { batchKey });
   const kept = old.map(recordedCounts).reduce(addCounts, NO_OUTCOMES);
@@ -283,7 +294,7 @@ async function commitChunk(tx: Transaction, result: ChunkResult): Promise<Outcom
 
   const added = countOutcomes(fresh);
   const chunkKey = await addChunk(tx, batchKey, result, added);
-  await tx.run(OUTCOME_SQL.addArtifacts, {});
+  if (unknown) await tx.run(OUTCOME_SQL.addArtifacts, {});
   if (fresh.some((o) => o.worker !== undefined)) await tx.run(OUTCOME_SQL.addFailedBy, { batchKey });
   const inserted = await tx.run(OUTCOME_SQL.add, { batchKey, chunkKey, changeId: result.changeId });
   // Another commit decided some of these sensors after we looked: begin again, now they are known.

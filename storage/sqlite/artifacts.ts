@@ -3,6 +3,7 @@
  * committed read found holds without asking again: the models that a chunk plans are those that its outcomes name.
  */
 import { LRUCache } from 'lru-cache';
+import { plannedKeys } from '../planned-models.ts';
 import type { Connection } from './connection.ts';
 
 export const ARTIFACT_SQL = {
@@ -13,44 +14,13 @@ export const ARTIFACT_SQL = {
 
 /** Packs hold a thousand models each. */
 const MOST_NAMES = 2_000;
-/** Lists of planned sensors that are kept for their outcomes: those of the chunks under way. */
-const MOST_PLANNED = 32;
-
-/** Models of planned sensors, by sensor id ascending. */
-export interface PlannedModels {
-  readonly sensorIds: readonly number[];
-  readonly models: readonly (string | null)[];
-  readonly keys: readonly (number | null)[];
-}
-
-interface Known {
-  /** Names of packs by key. */
-  readonly names: LRUCache<number, string>;
-  /** By batch and first sensor. */
-  readonly planned: LRUCache<string, PlannedModels>;
-}
-
-const known = new WeakMap<Connection, Known>();
-
-function knownOf(db: Connection): Known {
-  let found = known.get(db);
-  if (!found) {
-    found = { names: new LRUCache({ max: MOST_NAMES }), planned: new LRUCache({ max: MOST_PLANNED }) };
-    known.set(db, found);
-  }
-  return found;
-}
-
-const placeOf = (batchKey: number, first: number): string => `${batchKey}/${first}`;
-
-/** Keeps what was planned until its outcomes come. What is rolled back takes its keys along: committed reads only. */
-export function rememberPlanned(db: Connection, batchKey: number, found: PlannedModels): void {
-  if (found.sensorIds.length > 0) knownOf(db).planned.set(placeOf(batchKey, found.sensorIds[0]!), found);
-}
+/** Names of packs by key. */
+const known = new WeakMap<Connection, LRUCache<number, string>>();
 
 /** The name of a key that a row holds. */
 export function artifactName(db: Connection, key: number): string {
-  const { names } = knownOf(db);
+  let names = known.get(db);
+  if (!names) known.set(db, (names = new LRUCache({ max: MOST_NAMES })));
   let name = names.get(key);
   if (name === undefined) names.set(key, (name = db.get<{ name: string }>(ARTIFACT_SQL.name, key)!.name));
   return name;
@@ -65,16 +35,9 @@ export function outcomeKeys(
   batchKey: number,
   first: number,
 ): (sensorId: number, model: string) => number {
-  const planned = knownOf(db).planned.get(placeOf(batchKey, first));
+  const planned = plannedKeys(db, batchKey, first);
   const keyOf = artifactKeys(db);
-  let at = 0;
-  return (sensorId, model) => {
-    if (planned) {
-      while (at < planned.sensorIds.length && planned.sensorIds[at]! < sensorId) at++;
-      if (planned.sensorIds[at] === sensorId && planned.models[at] === model) return planned.keys[at]!;
-    }
-    return keyOf(model);
-  };
+  return (sensorId, model) => planned(sensorId, model) ?? keyOf(model);
 }
 
 /** Gives each name its integer key, adding new names. Remembers them for one transaction. */

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMssqlStore, storeOn } from '../../storage/mssql/mssql-store.ts';
-import { tsql } from '../../storage/mssql/statement.ts';
+import { DECIDED } from '../../storage/mssql/outcomes.ts';
+import { tsql, type SqlValue } from '../../storage/mssql/statement.ts';
 import { STATUSES } from '../../storage/outcome-rows.ts';
 import type { AlarmSignal, Store } from '../../storage/store.ts';
 import { makeTools, MINUTE, T0 } from './contract-tools.ts';
@@ -194,6 +195,46 @@ test('after an export and import, whose change numbers start anew, late readings
   await db.write((tx) => tx.script('UPDATE outcomes SET change_id = change_id + 1000000'));
   await store.commitReadings(tools.commit([tools.reading(id!, 2, T0, T0 + 1)]));
   expect(await store.changedSensors(period)).toEqual([id]);
+});
+
+test('models of outcomes that were planned here go by their keys, others by their names', async () => {
+  const db = tsqlOnSqlite(':memory:');
+  const sent: (readonly (readonly SqlValue[])[])[] = [];
+  const store = storeOn({
+    ...db,
+    write: (work) =>
+      db.write((tx) =>
+        work({
+          ...tx,
+          stage: (table, rows) => {
+            if (table === DECIDED) sent.push(rows);
+            return tx.stage(table, rows);
+          },
+        }),
+      ),
+  });
+  await store.migrate();
+  const ids = await store.registerSensors(['a', 'b', 'c'].map((sensor) => ({ device: 'd', sensor })));
+  const models = ids.map((sensorId) => ({ sensorId, model: `m${sensorId}` }));
+  const infos = models.map(({ model }) => ({ model, bytes: 1, kind: 'onnx', features: ['mean'] }));
+  await store.createRelease('r', 1, models, infos);
+  const batch = { id: 'b', workflowId: 'w', runId: 'r', kind: 'score', release: 'r', codeVersion: '1' } as const;
+  await store.createBatch({ ...batch, startedAtMs: 1, fromMs: T0, toMs: T0 + MINUTE });
+  await store.plannedSensors('b', { from: ids[0]!, to: ids[2]! + 1 });
+  const outcomes = models.map(
+    ({ sensorId, model }, i) =>
+      ({ sensorId, status: 'scored', windows: 1, anomalies: 0, attempt: 1, model: i === 1 ? 'new' : model }) as const,
+  );
+  await store.commitChunk({ batchId: 'b', chunk: 'c', outcomes, changeId: 0 });
+  expect((await store.listOutcomes('b')).map(({ model }) => model)).toEqual(['m1', 'new', 'm3']);
+  const [key, name] = ['model_id', 'model'].map((wanted) => DECIDED.columns.findIndex((c) => c.name === wanted));
+  expect(sent).toHaveLength(1);
+  expect(sent[0]!.map((row) => [typeof row[key!], row[name!]])).toEqual([
+    ['number', null],
+    ['object', 'new'],
+    ['number', null],
+  ]);
+  await store.close();
 });
 
 test('a chunk of one sensor costs eight round trips, and one more where alarms want its windows', async () => {
