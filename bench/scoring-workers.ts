@@ -3,7 +3,7 @@
  * within one run over one fleet.
  */
 import { join } from 'node:path';
-import { FEW_HEAPS, LEAN, startChild, untilReady } from '../local/child.ts';
+import { FEW_HEAPS, leanOf, startChild, untilReady } from '../local/child.ts';
 import { codeFile } from '../paths.ts';
 
 export interface WorkerShape {
@@ -40,7 +40,7 @@ export function scoringWorkers(home: string, env: Readonly<Record<string, string
           name: 'scoring worker',
           file: codeFile('workers/scoring'),
           env: { ...FEW_HEAPS, ...env, ...settings },
-          nodeArgs: LEAN,
+          nodeArgs: leanOf('scoring'),
           logFile: join(home, 'logs', 'scoring.log'),
         }),
       );

@@ -26,8 +26,10 @@ const FEW_UP_TO = 1_000;
 const MOST_WINDOWS = 60_000;
 /** Windows read at once by what goes through a fleet in pages: some 100 MB. */
 const WINDOWS_OF_PAGE = 2_000_000;
-/** Before chunks grow there are so many of them, for a pool to share. */
-const CHUNKS = 50;
+/** Before chunks grow past {@link FEW_UP_TO} there are so many of them, for a pool to share. */
+const CHUNKS = 25;
+/** Chunks of a named pool: its models are few, and may be slow. */
+const CHUNKS_OF_POOL = 50;
 /** Chunks of a child of a large fleet. */
 const CHUNKS_PER_CHILD = 40;
 
@@ -104,8 +106,8 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
 
 /**
  * Sensors of a scoring activity of one named pool: a pool that has a few of many sensors still has chunks for all of
- * its workers. Never more than the batch's own size, and at most {@link CHUNKS} of them.
+ * its workers. Never more than the batch's own size, and at most {@link CHUNKS_OF_POOL} of them.
  */
 export function chunkOfPool(planned: number, { sensorsPerActivity }: Pick<Sizes, 'sensorsPerActivity'>): number {
-  return Math.min(sensorsPerActivity, Math.max(1, Math.ceil(planned / CHUNKS)));
+  return Math.min(sensorsPerActivity, Math.max(1, Math.ceil(planned / CHUNKS_OF_POOL)));
 }

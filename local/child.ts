@@ -48,6 +48,15 @@ export interface ChildOptions {
 export const LEAN: readonly string[] = ['--max-semi-space-size=16'];
 
 /**
+ * Half of that for a scoring worker, whose rows live for a moment: 20 MiB less resident at 100,000 sensors for the same
+ * CPU.
+ */
+const LEAN_SCORING: readonly string[] = ['--max-semi-space-size=8'];
+
+/** Options of Node for a worker. */
+export const leanOf = (role: string): readonly string[] => (role === 'scoring' ? LEAN_SCORING : LEAN);
+
+/**
  * The allocator of glibc gives every thread a heap of its own and keeps what is freed in it: with two heaps a scoring
  * worker holds 60 MiB less. Blocks from 1 MiB on (columns and files of chunks) go back to the system at once: by itself
  * glibc raises that bound with the first of them, and their holes cost 20 MiB more.

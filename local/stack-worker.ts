@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Config, Env } from '../config.ts';
 import { codeFile } from '../paths.ts';
-import { FEW_HEAPS, LEAN, startChild } from './child.ts';
+import { FEW_HEAPS, leanOf, startChild } from './child.ts';
 import type { Parts } from './parts.ts';
 import type { PrometheusTargets } from './prometheus-targets.ts';
 
@@ -29,7 +29,7 @@ export function startWorker(
       file: codeFile(`workers/${role}`),
       env: own,
       logFile: join(config.home, 'logs', `${role}.log`),
-      nodeArgs: LEAN,
+      nodeArgs: leanOf(role),
       onLogLost: log,
       ...(onOutput ? { onOutput } : {}),
     }),

@@ -29,14 +29,17 @@ export function rememberPlanned(store: object, batchKey: number, found: PlannedM
 
 /**
  * The keys of models of a chunk whose first sensor is `first`, to be asked for by sensor id ascending; undefined for
- * one that was not planned here.
+ * one that was not planned here. They are handed out once, and then forgotten: a worker of a large fleet would keep the
+ * names of a hundred thousand models for nobody. A commit that is tried again looks them up.
  */
 export function plannedKeys(
   store: object,
   batchKey: number,
   first: number,
 ): (sensorId: number, model: string) => number | undefined {
-  const planned = known.get(store)?.get(placeOf(batchKey, first));
+  const place = placeOf(batchKey, first);
+  const planned = known.get(store)?.get(place);
+  known.get(store)?.delete(place);
   let at = 0;
   return (sensorId, model) => {
     if (!planned) return undefined;

@@ -75,6 +75,8 @@ test('chunks grow with the fleet, and shrink where a sensor has many windows', (
   expect(chooseSizes(10_000, { windows: 15 })).toEqual({ sensorsPerChild: 10_000, sensorsPerActivity: 1_000 });
   expect(chooseSizes(1_000, { windows: 15 }).sensorsPerActivity).toBe(500);
   expect(chooseSizes(7_000, { windows: 15 }).sensorsPerActivity).toBe(700);
+  expect(chooseSizes(50_000, { windows: 15 }).sensorsPerActivity).toBe(2_000);
+  expect(chooseSizes(100_000, { windows: 15 })).toEqual({ sensorsPerChild: 100_000, sensorsPerActivity: 4_000 });
   expect(chooseSizes(1_000_000, { windows: 15 })).toEqual({ sensorsPerChild: 160_000, sensorsPerActivity: 4_000 });
   expect(chooseSizes(100_000, { windows: 180 }).sensorsPerActivity).toBe(333);
   expect(chooseSizes(1_000, { windows: 1_000_000 })).toEqual({ sensorsPerChild: 40, sensorsPerActivity: 1 });
