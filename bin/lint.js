@@ -1,8 +1,9 @@
 /**
  * The checks of `npm run check:lint`: oxlint, then the width of code and comments. The formatter holds the width of
  * code, but breaks neither a text nor a comment. Files that had wider lines when the rule was made are counted in
- * too-wide.json; a count may only become smaller. usage: node bin/lint.js [--count] (--count writes the counts anew,
- * where none grows)
+ * too-wide.json; a count may only become smaller.
+ *
+ *     node bin/lint.js [--count]   --count writes the counts anew, where none grows
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';

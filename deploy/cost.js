@@ -1,10 +1,10 @@
 /**
  * What a deployment costs a month, from the sizes of its profile, what it is assumed to be used, and a price file in
- * the shape of Azure's retail price API. README.md has the table that it prints, and a test compares them. usage: node
- * deploy/cost.js [PRICES.json] (default: deploy/prices.estimate.json, which is an estimate)
+ * the shape of Azure's retail price API. README.md has the table that it prints, and a test compares them.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readFlags } from './flags.js';
 
 const HOURS = 730;
 const DAYS = 365 / 12;
@@ -122,11 +122,14 @@ export function costTable(items) {
 export const ESTIMATE = read('prices.estimate.json').Items;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const usage = 'node deploy/cost.js [PRICES.json] (default: deploy/prices.estimate.json, which is an estimate)';
+  const { positionals } = readFlags(usage, { allowPositionals: true });
   try {
-    const items = process.argv[2] === undefined ? ESTIMATE : JSON.parse(readFileSync(process.argv[2], 'utf8')).Items;
+    const items = positionals.length === 0 ? ESTIMATE : JSON.parse(readFileSync(positionals[0], 'utf8')).Items;
+    if (!Array.isArray(items)) throw new Error('has no Items, the list of prices of a retail price API');
     process.stdout.write(`${costTable(items)}\n`);
   } catch (error) {
-    process.stderr.write(`fleetscore: ${error.message}\n`);
+    process.stderr.write(`fleetscore: ${positionals[0] ?? 'prices.estimate.json'}: ${error.message}\n`);
     process.exitCode = 1;
   }
 }

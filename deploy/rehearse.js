@@ -1,7 +1,7 @@
 /**
  * All of a deployment that can be tried without a subscription, in a few seconds: what azd, the registry, the compiler
  * and the tools of Kubernetes and Prometheus would say first. A tool that is not there is named, not passed over in
- * silence. usage: npm run rehearse [-- --image] (--image builds the image too, with a container engine; minutes)
+ * silence.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,12 @@ import { fileURLToPath } from 'node:url';
 import { oldVersions } from './check/api-versions.js';
 import { baseImages } from './check/base-images.js';
 import { fillParameters } from './check/parameters.js';
+import { readFlags } from './flags.js';
 
+const { values: flags } = readFlags(
+  'npm run rehearse [-- --image] (--image builds the image too, with a container engine; minutes)',
+  { options: { image: { type: 'boolean' } } },
+);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path) => readFileSync(join(root, path), 'utf8');
 
@@ -104,7 +109,7 @@ const steps = {
     return said === undefined ? 'no promtool on the PATH' : undefined;
   },
   'image, built and started'() {
-    if (!process.argv.includes('--image')) return 'only with --image';
+    if (!flags.image) return 'only with --image';
     run('bash', ['deploy/build-image.sh', 'fleetscore:rehearsal']);
     run('bash', ['deploy/try-image.sh']);
     return undefined;

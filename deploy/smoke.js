@@ -1,15 +1,19 @@
 /**
  * Proves a deployment from end to end, with the addresses of `node deploy/azd/hook.js env` in the variables: every part
  * answers, a batch over the last quarter of an hour is scored by the pool, and what it wrote is whole.
- *   node deploy/smoke.js            with the models that the deployment has
- *   node deploy/smoke.js --sample   for one without models: publishes the sample plant and sends it readings first
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readFlags } from './flags.js';
 
+const { values: flags } = readFlags(
+  'node deploy/smoke.js [--sample] (--sample is for a deployment without models: it publishes the sample plant, and ' +
+    'sends it readings first)',
+  { options: { sample: { type: 'boolean' } } },
+);
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODELS = join(ROOT, 'samples', 'models');
 const PERIOD_MS = 15 * 60_000;
@@ -66,7 +70,7 @@ async function main() {
   const period = [toMs - PERIOD_MS, toMs];
   await fleetscore('doctor');
   say('ok  every part answers');
-  const expected = process.argv.includes('--sample') ? await sample(...period) : undefined;
+  const expected = flags.sample ? await sample(...period) : undefined;
   const [from, to] = period.map((ms) => new Date(ms).toISOString());
   const batch = await fleetscore('batch', 'run', '--from', from, '--to', to, '--wait', '--wait-for-readings', '0s');
   const { scored, failed } = batch.counts;

@@ -1,7 +1,9 @@
 /**
  * The hooks of azure.yaml, for every shell: azd runs `node deploy/azd/hook.js STEP` after it has put its environment
- * into the variables. By hand, for commands on your own machine: eval "$(node deploy/azd/hook.js env)" (sh) node
- * deploy/azd/hook.js env --shell pwsh | Out-String | Invoke-Expression (PowerShell)
+ * into the variables. By hand, for commands on your own machine, in sh and in PowerShell:
+ *
+ *     eval "$(node deploy/azd/hook.js env)"
+ *     node deploy/azd/hook.js env --shell pwsh | Out-String | Invoke-Expression
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

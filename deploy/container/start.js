@@ -2,10 +2,12 @@
  * Process 1 of the image. Runs one worker as a child, passes SIGTERM on to it (it drains, and its exit code is
  * ours), and carries what it writes to this process' own streams and to Blob (logs/{date}/{worker}): also its last
  * words when native code dies. FLEETSCORE_LOGS_TO_BLOB=off keeps it out of Blob. Other programs run in this process.
- * usage: start.js control|ingest|scoring|database|stream-windows [--secret
- * NAME=https://VAULT.vault.azure.net/secrets/SECRET]... Without an argument the worker is the one that the variable
- * WORKER names. Secrets are fetched by managed identity, for places that cannot inject them (jobs of Azure Machine
- * Learning); they go to the environment of this process only.
+ *
+ *     start.js control|ingest|scoring|database|stream-windows [--secret NAME=URL]...
+ *
+ * Without an argument the worker is the one that the variable WORKER names. Secrets, such as
+ * https://VAULT.vault.azure.net/secrets/SECRET, are fetched by managed identity, for places that cannot inject them
+ * (jobs of Azure Machine Learning); they go to the environment of this process only.
  */
 import { parseArgs } from 'node:util';
 

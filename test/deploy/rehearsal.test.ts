@@ -18,6 +18,19 @@ test('all that can be tried here is right, and one line says what was not run', 
   expect(status).toBe(0);
 });
 
+test.each([
+  ['deploy/rehearse.js', ['--imgae']],
+  ['deploy/smoke.js', ['--sampel']],
+  ['deploy/cost.js', ['--prices', 'mine.json']],
+])('%s says what it takes, and does nothing where a flag is wrong', (script, wrong) => {
+  const run = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [script, ...args], { cwd: root, encoding: 'utf8' });
+  expect(run('--help')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^usage: .+\n$/), stderr: '' });
+  const { status, stdout, stderr } = run(...wrong);
+  expect([status, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(new RegExp(`^Unknown option '${wrong[0]}'\\nusage: `));
+});
+
 test('values reach the template as they are, with defaults where there are none', () => {
   const key = Buffer.from('-----BEGIN KEY-----\n"x"\n').toString('base64');
   const filled = fillParameters(PARAMETERS, {
