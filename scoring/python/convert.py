@@ -21,7 +21,7 @@ from child import Ended, in_child
 
 try:
     from build import FEATURE, build, scores_density
-    from contents import models_in
+    from contents import is_part_name, models_in, sensor_of_key
     from model_file import read_model_file
     from plain_objects import Refused
     from safe_pickle import MAX_BYTES
@@ -99,6 +99,12 @@ def _models(path, item, features):
         named = sensor_of_name(item.file)
     try:
         found = models_in(read_model_file(data))
+        if len(found) > 1 and named is not None:
+            keys = ", ".join(repr(key) for key, _ in found[:4])
+            raise Refused(
+                f"a dict of {len(found)} models ({keys}), where one for {named[0]} / {named[1]} is expected (save that one alone; or, of models "
+                f"by sensor, leave Device and Sensor empty in {MANIFEST}, or rename the file)"
+            )
         for key, steps in found:
             sensor = _sensor(key, named, item)
             yield sensor, build(_with_threshold(steps, item), item.features or features)
@@ -116,13 +122,17 @@ def _with_threshold(steps, item):
 
 
 def _sensor(key, named, item):
-    if key is None:
+    if key is None or is_part_name(key):
         return named or sensor_of_name(item.file)
+    said = sensor_of_key(key)
     if named is not None:
-        raise Refused(f"a dict of models by sensor, where one model for {named[0]} / {named[1]} is expected (leave Device and Sensor empty in {MANIFEST}, or rename the file)")
-    if not isinstance(key, tuple):
+        if isinstance(key, tuple) or any(mark in key for mark in "/|:"):
+            if said != named:
+                raise Refused(f"a dict with a model for {key!r}, where one for {named[0]} / {named[1]} is expected")
+        return named
+    if said is None:
         raise Refused(f"a dict whose key {key!r} does not say device and sensor (use 'device/sensor', or a tuple)")
-    return key
+    return said
 
 
 def _would_be_same(item, other):

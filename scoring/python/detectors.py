@@ -3,15 +3,15 @@
 A detector takes a graph, a value [N, width] and its attributes, and gives a `Verdict`.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from attributes import Attributes
+from densities import bayesian_mixture, gaussian_mixture, kernel_density
 from forest import isolation_depths
 from neighbors import local_outlier_factor
-from plain_objects import Array, Estimator, Refused
+from plain_objects import Estimator, Refused
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,25 @@ def sgd_one_class_svm(g, x, width, a):
 
 
 def elliptic_envelope(g, x, width, a):
-    """The squared distance of Mahalanobis from the robust centre, below the offset."""
+    distance = mahalanobis(g, x, width, a)
+    if a.has("threshold_") and not a.has("offset_"):
+        return _old_envelope(g, distance, a.number("threshold_"))
+    scores = g.op("Sub", g.op("Neg", g.square(g.op("Sqrt", g.op("Max", distance, 0.0)))), a.number("offset_"))
+    return Verdict(scores, g.op("GreaterOrEqual", scores, 0.0))
+
+
+def mahalanobis(g, x, width, a):
+    """The squared distance of Mahalanobis from the robust centre."""
     center = a.numbers("location_", shape=(width,))
     precision = a.numbers("precision_", shape=(width, width)) if a.has("precision_") else np.linalg.pinv(a.numbers("covariance_", shape=(width, width)), hermitian=True)
     away = g.op("Sub", x, center)
-    distance = g.total(g.op("Mul", g.op("MatMul", away, precision), away), width)
-    scores = g.op("Sub", g.op("Neg", g.square(g.op("Sqrt", g.op("Max", distance, 0.0)))), a.number("offset_"))
-    return Verdict(scores, g.op("GreaterOrEqual", scores, 0.0))
+    return g.total(g.op("Mul", g.op("MatMul", away, precision), away), width)
+
+
+def _old_envelope(g, distance, threshold):
+    """scikit-learn 0.19: scores are differences of powers, and the distance itself decides."""
+    normal = g.op("LessOrEqual", distance, threshold)
+    return Verdict(g.op("Sub", threshold**0.33, g.op("Pow", g.op("Max", distance, 0.0), 0.33)), normal)
 
 
 def isolation_forest(g, x, width, a):
@@ -106,45 +118,14 @@ def lof(g, x, width, a):
     return Verdict(scores, g.op("Not", g.op("Less", scores, 0.0)), size, note)
 
 
-def gaussian_mixture(g, x, width, a, threshold):
-    """sklearn/mixture/_gaussian_mixture.py, score_samples: log of the weighted sum of the densities."""
-    means = a.numbers("means_", shape=(None, width))
-    logs = np.log(a.numbers("weights_", shape=(len(means),)))
-    kind, factors = a.get("covariance_type", "full"), a.numbers("precisions_cholesky_")
-    parts = []
-    for k, mean in enumerate(means):
-        factor = {"full": lambda: factors[k], "tied": lambda: factors, "diag": lambda: np.diag(factors[k]), "spherical": lambda: np.eye(width) * factors[k]}[kind]()
-        away = g.op("Sub", g.op("MatMul", x, factor), (mean @ factor)[None])
-        square = g.numpy_sum(g.square(away), width)
-        log_det = float(np.sum(np.log(np.diag(factor))))
-        density = g.op("Mul", g.op("Add", square, width * math.log(2 * math.pi)), -0.5)
-        parts.append(g.op("Add", density, log_det + logs[k]))
-    scores = g.log_sum_exp(g.op("Concat", *parts, axis=1), len(parts))
-    return Verdict(scores, _not_below(g, scores, threshold), len(means))
+def by_density(density):
+    def decide(g, x, width, a, threshold):
+        scores, size, note = density(g, x, width, a)
+        # Logarithms: what differs in their last bits is a share of the density.
+        normal = g.op("Not", g.op("Less", scores, threshold - slack(threshold, 1.0)))
+        return Verdict(scores, normal, size, note)
 
-
-def _not_below(g, scores, threshold):
-    # Logarithms: what differs in their last bits is a share of the density.
-    return g.op("Not", g.op("Less", scores, threshold - slack(threshold, 1.0)))
-
-
-def kernel_density(g, x, width, a, threshold):
-    """sklearn/neighbors/_kde.py, score_samples, with the Gaussian kernel."""
-    kernel = a.get("kernel", "gaussian")
-    if kernel != "gaussian" or a.get("metric", "euclidean") != "euclidean":
-        raise Refused(f"a KernelDensity with kernel={kernel!r}, metric={a.get('metric', 'euclidean')!r}; gaussian and euclidean are converted")
-    tree = a.get("tree_")
-    state = tree.state if isinstance(tree, Estimator) else None
-    points = state[0].numpy() if isinstance(state, tuple) and state and isinstance(state[0], Array) else None
-    if points is None or points.ndim != 2 or points.shape[1] != width:
-        raise Refused("a KernelDensity without its training rows")
-    if any(isinstance(part, Array) and part.shape == (len(points),) and part.raw().dtype.kind == "f" for part in state[1:]):
-        raise Refused("a KernelDensity fitted with sample_weight")
-    bandwidth = a.number("bandwidth_", "bandwidth")
-    exponents = g.op("Mul", g.distances(x, points), -0.5 / (bandwidth * bandwidth))
-    norm = -width * math.log(bandwidth) - 0.5 * width * math.log(2 * math.pi) - math.log(len(points))
-    scores = g.op("Add", g.log_sum_exp(exponents, len(points)), norm)
-    return Verdict(scores, _not_below(g, scores, threshold), len(points))
+    return decide
 
 
 DETECTORS = {
@@ -155,7 +136,11 @@ DETECTORS = {
     "LocalOutlierFactor": lof,
 }
 # Scores by density: what is an anomaly is for a threshold to say.
-DENSITIES = {"GaussianMixture": gaussian_mixture, "KernelDensity": kernel_density}
+DENSITIES = {
+    "GaussianMixture": by_density(gaussian_mixture),
+    "BayesianGaussianMixture": by_density(bayesian_mixture),
+    "KernelDensity": by_density(kernel_density),
+}
 
 
 def attributes_of(found, what) -> Attributes:

@@ -7,7 +7,7 @@ the depth of a leaf is its distance from the root plus the average path length o
 
 import numpy as np
 
-from attributes import Attributes
+from attributes import Attributes, article
 from plain_objects import Array, Estimator, Refused
 
 LEAF = -1
@@ -42,18 +42,18 @@ def _nodes_of(tree, kind):
     tree = tree.attributes.get("tree_") if isinstance(tree, Estimator) else None
     nodes = tree.attributes.get("nodes") if isinstance(tree, Estimator) else None
     if not isinstance(nodes, Array):
-        raise Refused(f"a {kind} whose trees have no nodes")
+        raise Refused(f"{article(kind)} {kind} whose trees have no nodes")
     nodes = nodes.raw().reshape(-1)
     needed = {"left_child", "right_child", "feature", "threshold", "n_node_samples"}
     if not nodes.dtype.names or not needed <= set(nodes.dtype.names):
-        raise Refused(f"a {kind} whose trees have nodes of another form")
+        raise Refused(f"{article(kind)} {kind} whose trees have nodes of another form")
     left, right = nodes["left_child"].astype(np.int64), nodes["right_child"].astype(np.int64)
     inner = left != LEAF
     # Children come after their parent: no loops, and every node is reached from the root.
     at = np.arange(len(nodes))
     sound = len(nodes) and (left[inner] > at[inner]).all() and (right[inner] > at[inner]).all()
     if not sound or max(left.max(), right.max()) >= len(nodes) or not np.isfinite(nodes["threshold"][inner]).all():
-        raise Refused(f"a {kind} whose trees are damaged")
+        raise Refused(f"{article(kind)} {kind} whose trees are damaged")
     return nodes
 
 
@@ -80,7 +80,7 @@ def _depths(nodes):
 
 def _ensemble(g, x, trees, columns):
     """ai.onnx.ml 5 TreeEnsemble: inner nodes and leaves are numbered apart, over all trees."""
-    roots, feature, split, child = [], [], [], {True: ([], []), False: ([], [])}
+    roots, feature, split, missing, child = [], [], [], [], {True: ([], []), False: ([], [])}
     weights, constant = [], 0.0
     for nodes, used in zip(trees, columns):
         inner = nodes["left_child"] != LEAF
@@ -94,6 +94,7 @@ def _ensemble(g, x, trees, columns):
             raise Refused("an IsolationForest whose trees look at more features than it has")
         feature.extend(used[nodes["feature"][inner]].tolist())
         split.extend(nodes["threshold"][inner].tolist())
+        missing.extend(nodes["missing_go_to_left"][inner].astype(int).tolist() if "missing_go_to_left" in nodes.dtype.names else np.zeros(inner.sum(), int).tolist())
         weights.extend(leaf_depth[~inner].tolist())
         for side, name in ((True, "left_child"), (False, "right_child")):
             target = nodes[name][inner]
@@ -101,7 +102,9 @@ def _ensemble(g, x, trees, columns):
             child[side][1].extend((~inner[target]).astype(int).tolist())
     if not roots:
         return g.op("Add", g.op("Mul", g.column(x, 0), 0.0), constant)
-    depth = g.op("TreeEnsemble", x, domain="ai.onnx.ml", **_tree_attributes(roots, feature, split, child, weights))
+    # Windows are numbers: only a step before can make a value that is none, such as the logarithm of a negative one.
+    ways = {"nodes_missing_value_tracks_true": missing} if g.may_be_nan and any(missing) else {}
+    depth = g.op("TreeEnsemble", x, domain="ai.onnx.ml", **_tree_attributes(roots, feature, split, child, weights), **ways)
     return g.op("Add", depth, constant) if constant else depth
 
 

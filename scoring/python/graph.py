@@ -20,6 +20,7 @@ class Graph:
 
     def __init__(self, width: int):
         self.width, self.x = width, "input"
+        self.may_be_nan = False  # of a value that a step makes
         self.nodes, self.constants, self.initializers, self.domains = [], {}, [], set()
 
     def op(self, kind, *inputs, outputs=None, domain="", **attributes):
@@ -96,10 +97,32 @@ class Graph:
             sum_ = squares if sum_ is None else self.op("Add", sum_, squares)
         return sum_
 
-    def log_sum_exp(self, x, count):
+    def measured(self, x, points, metric, power=2.0):
+        """What grows with the distance of the rows [N, F] from the points [K, F]: [N, K]. `minkowski`: before the root."""
+        sum_ = None
+        for at in range(points.shape[1]):
+            away = self.op("Abs", self.op("Sub", self.column(x, at), points[:, at][None]))
+            if metric == "minkowski":
+                away = self.op("Pow", away, float(power))
+            sum_ = away if sum_ is None else self.op("Max" if metric == "chebyshev" else "Add", sum_, away)
+        return sum_
+
+    def unit_rows(self, x, width, norm="l2"):
+        """Rows divided by their length; one without stays what it is (sklearn/preprocessing/_data.py, normalize)."""
+        columns = [self.column(x, at) for at in range(width)]
+        if norm == "l2":
+            length = self.op("Sqrt", self._added([self.square(column) for column in columns]))
+        else:
+            sizes = [self.op("Abs", column) for column in columns]
+            length = self._added(sizes) if norm == "l1" else sizes[0] if width == 1 else self.op("Max", *sizes)
+        none = self.op("Less", length, 10 * np.finfo(np.float64).eps)
+        return self.op("Div", x, self.op("Where", none, np.ones((1, 1)), length))
+
+    def log_sum_exp(self, x, count, weights=None):
         """Of `count` columns: [N, 1]."""
         most = self.op("ReduceMax", x, axes=[1], keepdims=1)
-        sum_ = self.op("MatMul", self.op("Exp", self.op("Sub", x, most)), np.ones((count, 1)))
+        weights = np.ones((count, 1)) if weights is None else weights.reshape(count, 1)
+        sum_ = self.op("MatMul", self.op("Exp", self.op("Sub", x, most)), weights)
         return self.op("Add", self.op("Log", sum_), most)
 
     def model(self, scores, normal, kind, features) -> bytes:

@@ -39,6 +39,13 @@ class Estimator(Plain):
             self.attributes = state
 
 
+class Mapping(dict, Plain):
+    """A dict of a library, such as the Bunch of scikit-learn."""
+
+    def __setstate__(self, state):
+        pass
+
+
 class DType(Plain):
     def __init__(self, code, *_):
         self.code, self.order, self.fields, self.size = code, "<", None, 0
@@ -46,6 +53,13 @@ class DType(Plain):
     def __setstate__(self, state):
         self.order = state[1] if state[1] in ("<", ">") else "="
         self.fields, self.size = (state[4], state[5]) if len(state) > 5 else (None, 0)
+
+    def bytes_each(self):
+        """Of an array that is passed over, too: texts, times and complex numbers."""
+        kind, digits = (self.code[:1], self.code[1:]) if isinstance(self.code, str) else ("", "")
+        if kind not in ("U", "S", "M", "m", "c") or not digits.isdecimal():
+            return self.numpy().itemsize
+        return int(digits) * (4 if kind == "U" else 1)
 
     def numpy(self):
         if not isinstance(self.code, str):
@@ -81,5 +95,10 @@ class Array(Plain):
         return self.raw().astype(np.float64)
 
     def objects(self):
-        """The elements of an array of objects, or None."""
-        return self.data if isinstance(self.data, list) else None
+        """The elements of an array of objects or texts, or None."""
+        if isinstance(self.data, list):
+            return self.data
+        code = self.dtype.code if isinstance(self.dtype, DType) and isinstance(self.dtype.code, str) else ""
+        if not code.startswith("U") or not code[1:].isdecimal() or not isinstance(self.data, (bytes, bytearray)):
+            return None
+        return np.frombuffer(bytes(self.data), (">" if self.dtype.order == ">" else "<") + code).tolist()

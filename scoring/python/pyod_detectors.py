@@ -7,8 +7,9 @@ ranked alone, as PyOD does for a single row, so that a score does not depend on 
 
 import numpy as np
 
-from attributes import Attributes
-from detectors import Verdict, attributes_of, isolation_forest, slack
+from attributes import Attributes, article
+from densities import gaussian_mixture, kernel_density
+from detectors import Verdict, attributes_of, isolation_forest, mahalanobis, one_class_svm, slack
 from neighbors import local_outlier_factor, neighbor_distance
 from plain_objects import Array, Estimator, Refused
 from transformers import standard_scaler
@@ -17,7 +18,7 @@ from transformers import standard_scaler
 def verdict(g, x, width, a: Attributes) -> Verdict:
     contamination = a.get("contamination", 0.1)
     if isinstance(contamination, Estimator):
-        raise Refused(f"a {a.kind} with a threshold of PyThresh; fit it with a number for contamination")
+        raise Refused(f"{article(a.kind)} {a.kind} with a threshold of PyThresh; fit it with a number for contamination")
     scores, size, *note = PYOD[a.kind](g, x, width, a)
     return Verdict(scores, g.op("Not", g.op("Greater", scores, _limit(a))), size, *note)
 
@@ -26,10 +27,15 @@ def _limit(a: Attributes):
     """The threshold, moved so that rows which score as the training rows at it are judged as PyOD judged those."""
     threshold = a.number("threshold_")
     trained = a.numbers("decision_scores_", shape=(None,)) if a.has("decision_scores_") else np.empty(0)
-    at_it = trained[np.abs(trained - threshold) <= slack(threshold)] > threshold
+    near = slack(threshold, LEAST.get(a.kind, 0.0))
+    at_it = trained[np.abs(trained - threshold) <= near] > threshold
     if len(at_it) == 0 or (at_it.any() and not at_it.all()):
         return threshold
-    return threshold - slack(threshold) if at_it.all() else threshold + slack(threshold)
+    return threshold - near if at_it.all() else threshold + near
+
+
+# Differences of numbers of this size: their last bits are those of these numbers, however small the threshold is.
+LEAST = {"PyOD IForest": 0.5, "PyOD GMM": 1.0, "PyOD KDE": 1.0}
 
 
 def iforest(g, x, width, a):
@@ -46,6 +52,35 @@ def pyod_lof(g, x, width, a):
 def knn(g, x, width, a):
     neighbors = attributes_of(a.get("neigh_"), "the neighbours of a PyOD KNN")
     return neighbor_distance(g, x, width, neighbors, int(a.number("n_neighbors")), a.get("method", "largest"))
+
+
+def ocsvm(g, x, width, a):
+    found = one_class_svm(g, x, width, attributes_of(a.get("detector_"), "the detector of a PyOD OCSVM"))
+    return g.op("Neg", found.scores), found.size
+
+
+def mcd(g, x, width, a):
+    """The squared distance of Mahalanobis from the robust centre."""
+    return mahalanobis(g, x, width, attributes_of(a.get("detector_"), "the detector of a PyOD MCD")), 0
+
+
+def gmm(g, x, width, a):
+    scores, size, note = gaussian_mixture(g, x, width, attributes_of(a.get("detector_"), "the mixture of a PyOD GMM"))
+    return g.op("Neg", scores), size, note
+
+
+def kde(g, x, width, a):
+    scores, size, note = kernel_density(g, x, width, attributes_of(a.get("kde_"), "the density of a PyOD KDE"))
+    return g.op("Neg", scores), size, note
+
+
+def mad(g, x, width, a):
+    """pyod/models/mad.py: the modified z-score of Iglewicz and Hoaglin."""
+    spread = a.number("median_diff_")
+    if width != 1 or spread <= 0:
+        raise Refused(f"a PyOD MAD of {width} features whose median_diff_ is {spread}")
+    away = g.op("Abs", g.op("Sub", x, a.number("median_")))
+    return g.op("Div", g.op("Mul", away, 0.6745), spread), 0
 
 
 def pca(g, x, width, a):
@@ -101,7 +136,7 @@ def _tails(g, x, width, a):
     """Minus log of the share of rows up to, and from, this one; and the side that the skewness points to."""
     training = a.numbers("X_train", shape=(None, width))
     if (training == training[0]).all(axis=0).any():
-        raise Refused(f"a {a.kind} with a feature that is the same in all training rows")
+        raise Refused(f"{article(a.kind)} {a.kind} with a feature that is the same in all training rows, for which PyOD has no score; leave that feature out")
     lefts, rights, signs = [], [], []
     total = len(training) + 1
     for at in range(width):
@@ -134,6 +169,11 @@ PYOD = {
     "PyOD LOF": pyod_lof,
     "PyOD KNN": knn,
     "PyOD PCA": pca,
+    "PyOD OCSVM": ocsvm,
+    "PyOD MCD": mcd,
+    "PyOD GMM": gmm,
+    "PyOD KDE": kde,
+    "PyOD MAD": mad,
     "PyOD HBOS": hbos,
     "PyOD ECOD": ecod,
     "PyOD COPOD": copod,

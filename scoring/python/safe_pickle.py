@@ -9,19 +9,19 @@ import io
 import pickle
 import struct
 
-from plain_objects import Array, DType, Estimator, Plain, Refused
+from functions import APPLIED
+from plain_objects import Array, DType, Estimator, Mapping, Plain, Refused
 from ways import named
 
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
 UFUNC_MODULES = ("numpy", "numpy.core._multiarray_umath", "numpy._core._multiarray_umath")
 # Functions that a FunctionTransformer may apply (transformers.py): known by their names, never called.
-FUNCTIONS = ("log1p", "log", "log10", "log2", "sqrt", "square", "absolute")
-# Types that encoders keep as their dtype.
-TYPES = ("float64", "float32", "int64", "int32", "uint8")
+FUNCTIONS = (*APPLIED, "clip")
+UFUNC_BY_NAME = ("numpy.core", "numpy._core")
 JOBLIB_MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 # Libraries whose classes and functions become shells: objects of these occur in models, or beside them.
-SHELLS = ("sklearn", "pyod", "scipy", "pandas", "datetime")
+SHELLS = ("sklearn", "pyod", "scipy", "pandas", "datetime", "numpy")
 
 
 # A model of ten thousand support vectors takes a few hundred: its numbers are the bytes of arrays. A file of many
@@ -43,13 +43,30 @@ def load(data: bytes):
     if not data:
         raise Refused("not a pickle, or a damaged one: the file is empty")
     try:
-        return _Reader(io.BytesIO(data), max(MAX_OPCODES, len(data) // BYTES_PER_OPCODE)).load()
+        return _all_in(io.BytesIO(data), max(MAX_OPCODES, len(data) // BYTES_PER_OPCODE))
     except (Refused, MemoryError):
         raise
     except RecursionError:
         raise Refused("objects nested too deep") from None
     except Exception as error:  # whatever broken bytes lead to
-        raise Refused(f"not a pickle, or a damaged one ({type(error).__name__}: {error})") from None
+        raise Refused(f"not a pickle, or a damaged one ({type(error).__name__}: {str(error)[:120]})") from None
+
+
+def _all_in(source, opcodes):
+    """The object of a file, or a tuple of them where pickle.dump was called several times on it."""
+    found = []
+    while not found or source.getvalue()[source.tell():].strip(b"\0\r\n\t "):
+        reader = _Reader(source, opcodes)
+        try:
+            found.append(reader.load())
+        except Refused:
+            raise
+        except Exception as error:
+            if not found:
+                raise
+            raise Refused(f"a pickle with something behind it that is no pickle ({type(error).__name__}: {str(error)[:80]})") from None
+        opcodes = reader.dispatch.left
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def shell(module: str, name: str):
@@ -103,13 +120,19 @@ def _array_in_stream(wrapper, reader):
         return array
     if wrapper.get("numpy_array_alignment_bytes") is not None:
         source.read(source.read(1)[0])
-    size = dtype.numpy().itemsize
+    size = dtype.bytes_each()
     for length in shape:
         size *= length
     data = source.read(min(max(0, size), 4 * MAX_BYTES))
     if len(data) != size:
         raise Refused(f"a damaged joblib file: an array of {size} bytes ends after {len(data)}")
     return Array(shape, dtype, data, wrapper.get("order") == "F")
+
+
+def _function(module, name):
+    if not isinstance(name, str) or not name.isidentifier():
+        raise Refused("a function of NumPy without a name")
+    return shell("numpy", name)
 
 
 def _no_arguments(kind, *_):
@@ -129,9 +152,9 @@ class _Reader(pickle._Unpickler):
         known = _known(module, name)
         if known is not None:
             return known
-        if module.split(".")[0] not in SHELLS and not module.startswith("numpy.random"):
+        if module.split(".")[0] not in SHELLS or not name.isidentifier():
             raise Refused(named(f"{module}.{name}"))
-        if name.isidentifier() and (module, name) not in self.shells:
+        if (module, name) not in self.shells:
             self.shells[module, name] = shell(module, name)
         return self.shells[module, name]
 
@@ -155,8 +178,12 @@ def _known(module, name):
         return lambda: b""
     if builtin and name in ("object", "set", "frozenset", "slice", "complex", "list", "dict"):
         return {"object": object, "set": set, "frozenset": frozenset, "slice": slice, "complex": complex, "list": list, "dict": dict}[name]
-    if module in UFUNC_MODULES and name in (*FUNCTIONS, *TYPES):
+    if module in UFUNC_MODULES and name in FUNCTIONS:
         return shell("numpy", name)
+    if module in UFUNC_BY_NAME and name == "_ufunc_reconstruct":  # functions of NumPy before 1.20
+        return _function
+    if module.startswith("sklearn.utils") and name == "Bunch":
+        return Mapping
     if module == "collections" and name == "OrderedDict":
         return dict
     if module == "collections" and name == "defaultdict":

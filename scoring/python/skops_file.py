@@ -19,13 +19,23 @@ def read_skops(data: bytes, most: int):
             if sum(entry.file_size for entry in archive.infolist()) > most:
                 raise Refused(f"a file that unpacks to more than {most} bytes")
             if "schema.json" not in archive.namelist():
-                raise Refused(
-                    "a zip file, such as torch.save or Keras writes; export the network to ONNX (torch.onnx.export with "
-                    "dynamic_shapes and external_data=False) and publish that: docs/models.md"
-                )
+                raise Refused(_zip_of(archive.namelist()))
             return _Reader(archive).read(json.loads(archive.read("schema.json")))
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RecursionError, *DAMAGE) as error:
         raise Refused(f"a damaged skops file ({type(error).__name__}: {error})") from None
+
+
+def _zip_of(names):
+    """What another zip is: a network, arrays of NumPy, or a folder."""
+    if any(name.endswith(("/data.pkl", "data.json", "model.weights.h5")) or name == "config.json" for name in names):
+        return (
+            "a zip file, such as torch.save or Keras writes; export the network to ONNX (torch.onnx.export with "
+            "dynamic_shapes and external_data=False) and publish that: docs/models.md"
+        )
+    if names and all(name.endswith(".npy") for name in names):
+        return "arrays of NumPy (np.savez), and no model; save the fitted model itself with joblib.dump"
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"a zip folder of {shown or 'nothing'}; unpack it, and give the folder"
 
 
 DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, SyntaxError)

@@ -3,12 +3,13 @@
 A transformer takes a graph, a value [N, width] and its attributes, and gives a value and its new width.
 """
 
-import math
-
 import numpy as np
 
-from attributes import Attributes
+from attributes import Attributes, texts_in, to_numbers
+from elementwise import ELEMENTWISE
 from plain_objects import Array, Estimator, Refused
+from projections import PROJECTIONS
+from columns import COLUMNS
 from ways import not_converted
 
 
@@ -41,17 +42,6 @@ def robust_scaler(g, x, width, a):
     if a.flag("with_scaling", True):
         x = g.op("Div", x, a.numbers("scale_", shape=(width,)))
     return x, width
-
-
-def pca(g, x, width, a):
-    components = a.numbers("components_", shape=(None, width))
-    x = g.op("MatMul", x, components.T)
-    if a.has("mean_"):
-        x = g.op("Sub", x, a.numbers("mean_", shape=(width,))[None] @ components.T)
-    if a.flag("whiten", False):
-        scale = np.sqrt(a.numbers("explained_variance_", shape=(len(components),)))
-        x = g.op("Div", x, np.maximum(scale, np.finfo(np.float64).eps))
-    return x, len(components)
 
 
 def power_transformer(g, x, width, a):
@@ -165,74 +155,39 @@ def _ratio(g, x, coefficients):
     return g.op("Div", *sums)
 
 
-def nystroem(g, x, width, a):
-    kernel = a.get("kernel", "rbf")
-    if kernel != "rbf":
-        raise Refused(f"a Nystroem with kernel={kernel!r}")
-    points = a.numbers("components_", shape=(None, width))
-    gamma = a.number("gamma", default=1 / width)
-    kernel = g.op("Exp", g.op("Mul", g.distances(x, points), -gamma))
-    weights = a.numbers("normalization_", shape=(len(points), len(points)))
-    return g.op("MatMul", kernel, weights.T), len(points)
-
-
-def rbf_sampler(g, x, width, a):
-    weights = a.numbers("random_weights_", shape=(width, None))
-    count = weights.shape[1]
-    x = g.op("Add", g.op("MatMul", x, weights), a.numbers("random_offset_", shape=(count,)))
-    # Cos takes single precision only in onnxruntime.
-    x = g.op("Sin", g.op("Add", x, math.pi / 2))
-    return g.op("Mul", x, math.sqrt(2.0 / count)), count
-
-
-def simple_imputer(g, x, width, a):
-    """Windows are always numbers: nothing is ever missing."""
-    statistics = a.get("statistics_")
-    if isinstance(statistics, Array) and np.isnan(statistics.numpy()).any():
-        raise Refused("a SimpleImputer that leaves out features which were empty in training")
-    missing = a.get("missing_values", float("nan"))
-    if a.flag("add_indicator", False) or not (isinstance(missing, float) and math.isnan(missing)):
-        raise Refused("a SimpleImputer that adds indicators, or takes a number for missing")
-    return x, width
-
-
-def function_transformer(g, x, width, a):
-    """One of NumPy's functions that are known by name (safe_pickle.py); code of one's own is never run."""
-    func = a.get("func")
-    path = str(getattr(func, "path", func))
-    name = func.kind if path.startswith("numpy.") else None
-    if name not in APPLIED or a.get("kw_args"):
-        raise Refused(f"a FunctionTransformer of {path}: of functions NumPy's {', '.join(APPLIED)} are converted; write any other as a step of scikit-learn's, or export to ONNX")
-    return APPLIED[name](g, x), width
-
-
-APPLIED = {
-    "log1p": lambda g, x: g.op("Log", g.op("Add", x, 1.0)),
-    "log": lambda g, x: g.op("Log", x),
-    "log10": lambda g, x: g.op("Div", g.op("Log", x), math.log(10)),
-    "log2": lambda g, x: g.op("Div", g.op("Log", x), math.log(2)),
-    "sqrt": lambda g, x: g.op("Sqrt", x),
-    "square": lambda g, x: g.square(x),
-    "absolute": lambda g, x: g.op("Abs", x),
-}
-
-
 def column_transformer(g, x, width, a):
-    names = a.get("feature_names_in_")
-    names = names.objects() if isinstance(names, Array) else None
+    names, weights = texts_in(a.get("feature_names_in_")), a.get("transformer_weights") or {}
     parts, total = [], 0
-    for _, step, columns in a.list("transformers_"):
+    for name, step, columns in a.list("transformers_"):
         if step == "drop":
             continue
         at = _columns_of(columns, names, width)
         if not at:
             continue
         part, count = transform(g, g.columns(x, at), len(at), step)
-        parts.append(part)
+        parts.append(_weighted(g, part, weights.get(name)))
         total += count
     if not parts:
         raise Refused("a ColumnTransformer that drops every column")
     return (parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1)), total
+
+
+def feature_union(g, x, width, a):
+    """All of its transformers on all columns, side by side."""
+    weights, parts, total = a.get("transformer_weights") or {}, [], 0
+    for name, step in a.list("transformer_list"):
+        if step is None or step == "drop":
+            continue
+        part, count = transform(g, x, width, step)
+        parts.append(_weighted(g, part, weights.get(name)))
+        total += count
+    if not parts:
+        raise Refused("a FeatureUnion of nothing")
+    return (parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1)), total
+
+
+def _weighted(g, part, weight):
+    return part if weight is None else g.op("Mul", part, float(to_numbers(weight, "a transformer whose weight", ())))
 
 
 def _columns_of(columns, names, width):
@@ -240,7 +195,9 @@ def _columns_of(columns, names, width):
     if isinstance(columns, Estimator) and columns.kind == "_RemainderColsList":  # scikit-learn 1.5 and 1.6, a UserList
         columns = columns.attributes.get("data")
     if isinstance(columns, Estimator):
-        raise Refused(f"a ColumnTransformer whose columns are a {columns.path}; name them in a list, and fit it again")
+        said, columns = columns, texts_in(columns)
+        if columns is None:
+            raise Refused(f"a ColumnTransformer whose columns are a {said.path}; name them in a list, and fit it again")
     if isinstance(columns, Array):
         columns = columns.objects() or columns.raw().tolist()
     if isinstance(columns, slice):
@@ -305,12 +262,11 @@ TRANSFORMERS = {
     "MinMaxScaler": min_max_scaler,
     "MaxAbsScaler": max_abs_scaler,
     "RobustScaler": robust_scaler,
-    "PCA": pca,
     "PowerTransformer": power_transformer,
     "QuantileTransformer": quantile_transformer,
-    "Nystroem": nystroem,
-    "RBFSampler": rbf_sampler,
-    "SimpleImputer": simple_imputer,
     "ColumnTransformer": column_transformer,
-    "FunctionTransformer": function_transformer,
+    "FeatureUnion": feature_union,
+    **ELEMENTWISE,
+    **PROJECTIONS,
+    **COLUMNS,
 }

@@ -21,7 +21,7 @@ const isTied = ({ note }: Compared): boolean => note !== undefined;
 test('every kind is converted, from every form of file', () => {
   if (!compared) return;
   expect(compared.filter(({ refused }) => refused !== undefined)).toEqual([]);
-  expect(compared.length).toBeGreaterThan(160);
+  expect(compared.length).toBeGreaterThan(290);
 });
 
 test('no label differs from the one of the library, on continuous and on rounded rows', () => {
@@ -29,13 +29,13 @@ test('no label differs from the one of the library, on continuous and on rounded
   const differing = compared.filter((one) => one.differ > 0 && !isTied(one));
   expect(differing).toEqual([]);
   // The rows hold both kinds, or nothing would be shown.
-  expect(compared.filter(({ anomalies, rows }) => anomalies > 0 && anomalies < rows).length).toBeGreaterThan(150);
+  expect(compared.filter(({ anomalies, rows }) => anomalies > 0 && anomalies < rows).length).toBeGreaterThan(260);
 });
 
 test('scores are those of the library to the last digits of a double', () => {
   if (!compared) return;
   // scikit-learn's own trees lose digits of densities far from all training rows (docs/models.md).
-  const strict = compared.filter((one) => !isTied(one) && one.kind !== 'KernelDensity');
+  const strict = compared.filter((one) => !isTied(one) && !/^KernelDensity|^PyOD KDE/.test(one.kind));
   expect(strict.filter(({ worst }) => !(worst < 1e-9))).toEqual([]);
 });
 
@@ -43,10 +43,13 @@ test('packs say what the models say alone: every label, and every score to its l
   if (!compared) return;
   expect(compared.filter(({ otherInPack }) => otherInPack > 0)).toEqual([]);
   const alone = compared.filter(({ way }) => way === undefined).map(({ kind, features }) => `${kind}, ${features}`);
-  // A model has more nodes or values a row than a pack takes: the quantiles of 12 features, beside support vectors
-  // of which other versions of the library find a few more or less.
+  // A model has more nodes or values a row than a pack takes: the quantiles, products or bins of 12 features, beside
+  // support vectors of which other versions of the library find a few more or less.
   expect(alone).toContain('QuantileTransformer normal, OneClassSVM rbf, 12');
-  expect(alone.filter((name) => !/^QuantileTransformer .*, 12$/.test(name))).toEqual([]);
+  const large = /^(QuantileTransformer .*|PolynomialFeatures, .*|KBinsDiscretizer, .*), 12$/;
+  // Packs of forests take scalers before them, and values that are never missing.
+  const behind = /^(FunctionTransformer sqrt|Normalizer l1|KBinsDiscretizer ordinal), IsolationForest, /;
+  expect(alone.filter((name) => !large.test(name) && !behind.test(name))).toEqual([]);
 });
 
 test('a LocalOutlierFactor of rounded readings says that ties may be broken otherwise', () => {

@@ -145,7 +145,9 @@ async function compare(
       const label = alone.anomaly[i] === 1 ? -1 : 1;
       if (table[at] !== label) differ++;
       if (table[at] !== 1) anomalies++;
-      worst = Math.max(worst, Math.abs(alone.score[i]! - table[at + 1]!));
+      // A density of 0 has no logarithm; the converted model has a number far below any threshold.
+      if (table[at + 1] !== Number.NEGATIVE_INFINITY)
+        worst = Math.max(worst, Math.abs(alone.score[i]! - table[at + 1]!));
       if (packed && !(packed.anomaly[i] === alone.anomaly[i] && Object.is(packed.score[i], alone.score[i])))
         otherInPack++;
     }

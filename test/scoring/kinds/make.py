@@ -24,22 +24,39 @@ import numpy as np
 import skops.io
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
+from pyod.models.gmm import GMM
 from pyod.models.hbos import HBOS
 from pyod.models.iforest import IForest
+from pyod.models.kde import KDE
 from pyod.models.knn import KNN
 from pyod.models.lof import LOF
+from pyod.models.mad import MAD
+from pyod.models.mcd import MCD
+from pyod.models.ocsvm import OCSVM
 from pyod.models.pca import PCA as PyodPCA
 from sklearn.compose import ColumnTransformer
 from sklearn.covariance import EllipticEnvelope
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FactorAnalysis, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.ensemble import IsolationForest
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import SGDOneClassSVM
-from sklearn.mixture import GaussianMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity, LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import OneClassSVM
 
 warnings.filterwarnings("ignore")
@@ -68,6 +85,16 @@ TEST = {width: wave(ROWS, width) for width in (1, 12)}
 SVM = dict(nu=0.05, gamma="scale")
 
 
+class Supervised:
+    """A pipeline with a step that looks at a target: whether it is warm."""
+
+    def __init__(self, pipeline):
+        self.pipeline = pipeline
+
+    def fit(self, rows):
+        return self.pipeline.fit(rows, rows[:, 0] > 20)
+
+
 def forest(**options):
     return IsolationForest(n_estimators=TREES, random_state=1, **options)
 
@@ -84,15 +111,29 @@ KINDS = {
     "QuantileTransformer normal, OneClassSVM rbf": lambda: make_pipeline(QuantileTransformer(n_quantiles=FITTED // 6, output_distribution="normal"), OneClassSVM(**SVM)),
     "PCA, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9), OneClassSVM(**SVM)),
     "PCA whiten, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PCA(0.9, whiten=True), OneClassSVM(**SVM)),
-    "ColumnTransformer, OneClassSVM rbf": lambda: make_pipeline(ColumnTransformer([("a", RobustScaler(), [0]), ("b", MinMaxScaler(), slice(0, None))], remainder="passthrough"), OneClassSVM(**SVM)),
-    "FunctionTransformer log1p, OneClassSVM rbf": lambda: make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(np.log1p), StandardScaler(), OneClassSVM(**SVM)),
-    "SimpleImputer, passthrough, OneClassSVM rbf": lambda: make_pipeline(SimpleImputer(), "passthrough", StandardScaler(), OneClassSVM(**SVM)),
+    "ColumnTransformer, OneClassSVM rbf": lambda: make_pipeline(ColumnTransformer([("a", RobustScaler(), [0]), ("b", MinMaxScaler(), slice(0, None))], remainder="passthrough", transformer_weights={"b": 0.5}), OneClassSVM(**SVM)),
+    "FunctionTransformer log1p, OneClassSVM rbf": lambda: make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(np.log1p, inverse_func=np.expm1), StandardScaler(), OneClassSVM(**SVM)),
+    "SimpleImputer, passthrough, OneClassSVM rbf": lambda: make_pipeline(SimpleImputer(missing_values=20.0, strategy="constant", fill_value=17.25), "passthrough", StandardScaler(), OneClassSVM(**SVM)),
+    "FunctionTransformer expm1 cbrt tanh clip, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), *map(FunctionTransformer, (np.expm1, np.cbrt, np.tanh)), FunctionTransformer(np.clip, kw_args={"a_min": -0.8, "a_max": 0.9}), OneClassSVM(**SVM)),
+    "FunctionTransformer sqrt, IsolationForest": lambda: make_pipeline(StandardScaler(), FunctionTransformer(np.sqrt), forest()),  # of negative values there is none
+    "FeatureUnion, OneClassSVM rbf": lambda: make_pipeline(FeatureUnion([("a", StandardScaler()), ("b", Normalizer()), ("c", "drop")], transformer_weights={"a": 0.5}), OneClassSVM(**SVM)),
+    "IncrementalPCA, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), IncrementalPCA(1), OneClassSVM(**SVM)),
+    "PolynomialFeatures, TruncatedSVD, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PolynomialFeatures(), TruncatedSVD(2, random_state=1), OneClassSVM(**SVM)),
+    "FastICA, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), FastICA(whiten="unit-variance", random_state=1), OneClassSVM(**SVM)),
+    "FactorAnalysis, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), FactorAnalysis(1, random_state=1), OneClassSVM(**SVM)),
+    "Normalizer l1, IsolationForest": lambda: make_pipeline(StandardScaler(), Normalizer("l1"), forest()),
+    "PolynomialFeatures, VarianceThreshold, OneClassSVM rbf": lambda: make_pipeline(StandardScaler(), PolynomialFeatures(), VarianceThreshold(), OneClassSVM(**SVM)),
+    "SelectKBest, OneClassSVM rbf": lambda: Supervised(make_pipeline(StandardScaler(), SelectKBest(k=1), OneClassSVM(**SVM))),
+    "KBinsDiscretizer, OneClassSVM rbf": lambda: make_pipeline(KBinsDiscretizer(4, encode="onehot-dense", quantile_method="averaged_inverted_cdf"), OneClassSVM(**SVM)),
+    "KBinsDiscretizer ordinal, IsolationForest": lambda: make_pipeline(KBinsDiscretizer(6, encode="ordinal", strategy="uniform"), forest()),
     "StandardScaler, OneClassSVM linear": lambda: make_pipeline(StandardScaler(), OneClassSVM(kernel="linear", nu=0.05)),
     "OneClassSVM linear": lambda: OneClassSVM(kernel="linear", nu=0.05),
     "StandardScaler, OneClassSVM poly": lambda: make_pipeline(StandardScaler(), OneClassSVM(kernel="poly", degree=3, coef0=1.0, nu=0.05)),
     "MinMaxScaler, OneClassSVM sigmoid": lambda: make_pipeline(MinMaxScaler(), OneClassSVM(kernel="sigmoid", coef0=0.5, nu=0.05)),
     "StandardScaler, SGDOneClassSVM": lambda: make_pipeline(StandardScaler(), SGDOneClassSVM(nu=0.05, random_state=1)),
     "Nystroem, SGDOneClassSVM": lambda: make_pipeline(StandardScaler(), Nystroem(n_components=40, random_state=1), SGDOneClassSVM(nu=0.05, random_state=1)),
+    "Nystroem poly, SGDOneClassSVM": lambda: make_pipeline(StandardScaler(), Nystroem(kernel="poly", degree=2, gamma=0.3, coef0=1, n_components=20, random_state=1), SGDOneClassSVM(nu=0.05, random_state=1)),
+    "Nystroem laplacian, SGDOneClassSVM": lambda: make_pipeline(StandardScaler(), Nystroem(kernel="laplacian", n_components=40, random_state=1), SGDOneClassSVM(nu=0.05, random_state=1)),
     "RBFSampler, SGDOneClassSVM": lambda: make_pipeline(StandardScaler(), RBFSampler(gamma=0.05, n_components=40, random_state=1), SGDOneClassSVM(nu=0.05, random_state=1)),
     "EllipticEnvelope": lambda: EllipticEnvelope(contamination=0.03, random_state=1),
     "StandardScaler, EllipticEnvelope": lambda: make_pipeline(StandardScaler(), EllipticEnvelope(contamination=0.03, store_precision=False, random_state=1)),
@@ -103,16 +144,34 @@ KINDS = {
     "StandardScaler, IsolationForest": lambda: make_pipeline(StandardScaler(), forest(contamination=0.02)),
     "LocalOutlierFactor": lambda: LocalOutlierFactor(novelty=True),
     "StandardScaler, LocalOutlierFactor": lambda: make_pipeline(StandardScaler(), LocalOutlierFactor(novelty=True, contamination=0.03)),
+    "LocalOutlierFactor manhattan": lambda: LocalOutlierFactor(novelty=True, metric="manhattan"),
+    "LocalOutlierFactor minkowski p 3": lambda: LocalOutlierFactor(novelty=True, p=3),
     "GaussianMixture": lambda: GaussianMixture(3, random_state=1),
     "GaussianMixture tied": lambda: GaussianMixture(3, covariance_type="tied", random_state=1),
     "GaussianMixture diag": lambda: make_pipeline(StandardScaler(), GaussianMixture(3, covariance_type="diag", random_state=1)),
     "GaussianMixture spherical": lambda: GaussianMixture(3, covariance_type="spherical", random_state=1),
+    "BayesianGaussianMixture": lambda: BayesianGaussianMixture(n_components=3, random_state=1),
+    "BayesianGaussianMixture diag": lambda: BayesianGaussianMixture(n_components=3, covariance_type="diag", weight_concentration_prior_type="dirichlet_distribution", random_state=1),
     "KernelDensity": lambda: make_pipeline(StandardScaler(), KernelDensity(bandwidth=0.4)),
+    "KernelDensity exponential": lambda: make_pipeline(StandardScaler(), KernelDensity(kernel="exponential", bandwidth=0.4)),
+    "KernelDensity tophat": lambda: make_pipeline(StandardScaler(), KernelDensity(kernel="tophat", bandwidth=2.5)),
+    "KernelDensity epanechnikov": lambda: make_pipeline(StandardScaler(), KernelDensity(kernel="epanechnikov", bandwidth=2.5)),
+    "KernelDensity linear": lambda: make_pipeline(StandardScaler(), KernelDensity(kernel="linear", bandwidth=2.5)),
+    "KernelDensity cosine": lambda: make_pipeline(StandardScaler(), KernelDensity(kernel="cosine", bandwidth=2.5)),
     "PyOD IForest": lambda: IForest(n_estimators=TREES, random_state=1),
     "PyOD LOF": lambda: LOF(),
     "PyOD KNN": lambda: KNN(),
     "PyOD KNN mean": lambda: KNN(method="mean", n_neighbors=7),
     "PyOD KNN median": lambda: KNN(method="median", n_neighbors=6),
+    "PyOD KNN manhattan": lambda: KNN(metric="manhattan"),
+    "PyOD KNN chebyshev": lambda: KNN(metric="chebyshev"),
+    "PyOD KNN minkowski p 3": lambda: KNN(p=3),
+    "PyOD KNN cosine": lambda: KNN(metric="cosine"),
+    "PyOD OCSVM": lambda: OCSVM(nu=0.05),
+    "PyOD MCD": lambda: MCD(random_state=1),
+    "PyOD MAD": lambda: MAD(),
+    "PyOD GMM": lambda: GMM(n_components=2, random_state=1),
+    "PyOD KDE": lambda: KDE(),
     "PyOD HBOS": lambda: HBOS(),
     "PyOD HBOS auto": lambda: HBOS(n_bins="auto"),
     "PyOD PCA": lambda: PyodPCA(),
@@ -133,7 +192,8 @@ FORMS = {
 def write(path, model, at):
     forms = [*FORMS, ".joblib", ".joblib.gz", ".joblib.lzma", ".skops"]
     form = forms[at % len(forms)]
-    wrapped = {"model": model[0], "threshold": model[1]} if isinstance(model, tuple) else model
+    names = np.array(TWELVE[: model[0].n_features_in_]) if isinstance(model, tuple) else None
+    wrapped = {"model": model[0], "threshold": model[1], "features": names} if isinstance(model, tuple) else model
     if hasattr(wrapped, "steps") and at % 2 == 0 and "passthrough" not in wrapped.named_steps.values():
         wrapped = tuple(step for _, step in wrapped.steps)  # as people keep a scaler and a model
     path = path.with_name(path.name + form)
@@ -187,12 +247,12 @@ def main():
         if PARTS and not any(part in kind for part in PARTS):
             continue
         for width, rounded in ((1, False), (12, False), (1, True), (12, True)):
-            if kind == "PyOD PCA" and width == 1:
-                continue  # PyOD itself refuses one feature
+            if (kind, width) in (("PyOD PCA", 1), ("PyOD MAD", 12), ("KernelDensity cosine", 12)):
+                continue  # which PyOD itself refuses, and of which scikit-learn has no density
             name = f"case{len(cases)}"
             train, rows = TRAIN[width, rounded], TEST[width]
             model = make().fit(train)
-            if kind.startswith(("GaussianMixture", "KernelDensity")):
+            if kind.startswith(("GaussianMixture", "BayesianGaussianMixture", "KernelDensity")):
                 # Of rounded readings the score of a training row itself, which many rows have.
                 model = (model, float(np.quantile(model.score_samples(train), 0.03, method="lower" if rounded else "linear")))
             labels, scores = verdicts(model, rows)
