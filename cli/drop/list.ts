@@ -79,12 +79,14 @@ const resultData = (result: DropResult | undefined) => ({
 /** @throws FleetscoreError `DROP_UNKNOWN` */
 export async function retry(context: Context, _: object, names: readonly string[]): Promise<Output> {
   const store = await context.store();
-  for (const name of names)
-    if (!(await store.forgetDropped(name)))
-      throw new FleetscoreError(
-        'DROP_UNKNOWN',
-        `no file ${JSON.stringify(name)} of the drop was read to its end: fleetscore drop list shows those that were.`,
-      );
+  const unknown: string[] = [];
+  for (const name of names) if (!(await store.forgetDropped(name))) unknown.push(JSON.stringify(name));
+  if (unknown.length > 0)
+    throw new FleetscoreError(
+      'DROP_UNKNOWN',
+      `no file ${unknown.join(', ')} of the drop was read to its end: fleetscore drop list shows those that were.` +
+        (unknown.length < names.length ? ' The others that were named are to be read again.' : ''),
+    );
   return {
     data: { retried: names },
     text: `${formatNumberOf(names.length, 'file')} to be read again, as far as still in the drop.`,

@@ -1,5 +1,4 @@
 /** `fleetscore drop put FILE...`: files into the drop, and what became of them. */
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dropBox } from '../../connect/blob-storage.ts';
@@ -9,14 +8,13 @@ import { FleetscoreError } from '../../domain/errors.ts';
 import { notTaken } from '../../domain/send-tally.ts';
 import { parseDuration } from '../../domain/time.ts';
 import { isIgnored } from '../../ingest/drop/candidates.ts';
-import { patternIn } from '../../ingest/files-in-folder.ts';
 import { formatNumberOf } from '../../report/format.ts';
 import { sameTag } from '../../storage/drop-box.ts';
 import { EXIT_FAILED, type Output } from '../frame/command.ts';
 import type { Context } from '../frame/context.ts';
 import { interruption } from '../frame/interrupt.ts';
 import { becameOf } from '../ingest/became.ts';
-import { formatOf, type SendOptions } from '../ingest/send.ts';
+import { formatOf, sizeOf, type SendOptions } from '../ingest/send.ts';
 import { dropData } from './list.ts';
 
 export interface PutOptions extends SendOptions {
@@ -41,7 +39,9 @@ export async function put(context: Context, options: PutOptions, files: readonly
       'INVALID_ARGUMENT',
       `two of the files would be ${twice} in the drop: put them one after the other, each with a --folder of its own.`,
     );
-  await Promise.all(files.map(readable));
+  const sizes = await Promise.all(files.map(sizeOf));
+  const empty = files[sizes.indexOf(0)];
+  if (empty !== undefined) throw new FleetscoreError('FILE_UNREADABLE', `${empty} cannot be put there: it is empty.`);
   const box = dropBox(context.config);
   const said = Object.keys(format).length === 0 ? undefined : JSON.stringify(format);
   const there: Put[] = [];
@@ -75,19 +75,6 @@ function nameOf(file: string, folder: string | undefined): string {
         'underscore, or end in .tmp or .part, are not read. Name the file otherwise, or another --folder.',
     );
   return name;
-}
-
-async function readable(file: string): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  if (found?.isFile() && found.size > 0) return;
-  if (found?.isDirectory())
-    throw new FleetscoreError(
-      'FILE_UNREADABLE',
-      `${file} is a folder. Name the files in it, for example ${await patternIn(file)}, with --folder where they ` +
-        'are to lie in one.',
-    );
-  const why = found?.isFile() ? 'it is empty' : 'there is no such file';
-  throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be put there: ${why}.`);
 }
 
 /** Those that have ended when all have, or when it is interrupted. @throws FleetscoreError `DROP_WAITS` */

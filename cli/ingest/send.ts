@@ -82,10 +82,10 @@ async function openFiles(files: readonly string[]): Promise<Opened> {
 
 /** What is said of the files. @throws FleetscoreError `INVALID_TIME`, `INVALID_ZONE` */
 export function formatOf(options: SendOptions): CsvFormat {
-  const { start, guess: _guess, dryRun: _dry, rate: _rate, wait: _wait, waitTimeout: _timeout, ...format } = options;
-  if (start === undefined) return formatFields(format);
-  const startMs = createTimeReader(defined({ timezone: format.timezone })).read(start);
-  if (typeof startMs === 'number') return { ...formatFields(format), startMs };
+  const { start, timezone } = options;
+  if (start === undefined) return formatFields(options);
+  const startMs = createTimeReader(defined({ timezone })).read(start);
+  if (typeof startMs === 'number') return { ...formatFields(options), startMs };
   throw new FleetscoreError('INVALID_TIME', `--start ${JSON.stringify(start)}: ${startMs.replace(/^TS/, 'the time')}.`);
 }
 
@@ -239,7 +239,8 @@ function outputOf(
   };
 }
 
-async function sizeOf(file: string): Promise<number> {
+/** @throws FleetscoreError `FILE_UNREADABLE` */
+export async function sizeOf(file: string): Promise<number> {
   const found = await stat(file).catch((error: unknown) => {
     throw new FleetscoreError('FILE_UNREADABLE', `${file} cannot be read: ${whyUnreadable(error)}.`);
   });

@@ -78,7 +78,7 @@ export async function list(context: Context, options: { release?: string; limit:
       ),
     };
   const current = releases.find((r) => r.current)?.name;
-  const { name } = requireRelease(
+  const { name, models: total } = requireRelease(
     releases,
     options.release === 'current' && current !== undefined ? current : options.release,
   );
@@ -86,13 +86,15 @@ export async function list(context: Context, options: { release?: string; limit:
   const pooled = models.some((m) => m.pool !== undefined);
   const limited = models.some((m) => m.threshold);
   const windowed = models.some((m) => m.windowMs !== undefined);
+  const left =
+    total > models.length ? `\n${formatCount(models.length)} of ${formatCount(total)} models; --limit shows more.` : '';
   return {
     data: models.map(({ threshold, windowMs, ...model }) => ({
       ...model,
       ...(windowMs === undefined ? {} : { window: formatDuration(windowMs) }),
       ...(threshold ? { threshold: formatThreshold(threshold) } : {}),
     })),
-    text: table(
+    text: `${table(
       [
         { title: 'Device' },
         { title: 'Sensor' },
@@ -115,6 +117,6 @@ export async function list(context: Context, options: { release?: string; limit:
         formatCount(m.bytes),
         m.model.slice(0, 16),
       ]),
-    ),
+    )}${left}`,
   };
 }

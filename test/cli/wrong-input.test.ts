@@ -19,6 +19,7 @@ beforeAll(async () => {
   mkdirSync(join(home, 'data'), { recursive: true });
   mkdirSync(at('folder'));
   writeFileSync(at('file'), 'x');
+  writeFileSync(at('empty.csv'), '');
   writeFileSync(at('comma.csv'), 'TS,Device,Sensor,Value\n2026-11-29T10:30:00Z,press-7,oil-temp,3,5\n');
   writeFileSync(at('list.json'), '{"rules": [{"device": 3, "onDelay": "soon"}]}');
   writeFileSync(at('no.json'), '{rules');
@@ -82,6 +83,10 @@ const CASES: readonly Case[] = [
   ['send @nowhere.csv', 1, /nowhere\.csv cannot be read: there is no such file/],
   ['send @folder', 1, /folder is a folder\. Name the files in it/],
   ['drop put @folder', 1, /folder is a folder\. Name the files in it/],
+  ['drop put @nowhere.csv', 1, /nowhere\.csv cannot be read: there is no such file\./],
+  ['drop put @file/x.csv', 1, /x\.csv cannot be read: what lies above it is a file/],
+  ['drop put @empty.csv', 1, /empty\.csv cannot be put there: it is empty\./],
+  ['drop retry a.csv b.csv', 1, /no file "a\.csv", "b\.csv" of the drop was read to its end/],
   ['sensors retire pump-2/*', 1, /no sensor matches "pump-2\/\*"\. A pattern is of DEVICE\/SENSOR/],
   ['sensors retire pump-1', 1, /"pump-1" is a device: a sensor is named device\/sensor/],
   ['sensors restore pump-1/vibraton', 1, /no sensor "vibraton".*Did you mean pump-1\/vibration\?/],
