@@ -10,8 +10,8 @@ export const FORMATS = {
   /** Columns of predictions files, CSV and Parquet alike. 2: with the column Window; 1 where all are the fleet's. */
   predictions: 2,
   manifest: 1,
-  /** 2: the rows of a model are taken together. */
-  pack: 2,
+  /** 2: the rows of a model are taken together. 3: trees behind the graph, which packs of other kinds do not have. */
+  pack: 3,
   capture: 1,
   deadLetter: 1,
   stack: 1,

@@ -1,12 +1,16 @@
 /**
  * A pack loaded into onnxruntime. A pack of today takes the rows of a model together; one of format 1, of releases that
- * were published before, takes every row by itself, which costs more where a model has several rows.
+ * were published before, takes every row by itself, which costs more where a model has several rows. The trees of forests
+ * are walked before their graph runs.
  */
+import { defined } from '../domain/defined.ts';
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';
 import { modelError } from './model-problem.ts';
 import { column, createSession, padRows, ROWS_PER_RUN, runSession } from './onnx-session.ts';
-import { blockValues, fromBlock, packBlocks } from './packs/pack-blocks.ts';
+import { type Block, blockValues, fromBlock, packBlocks } from './packs/pack-blocks.ts';
+import { createForestWalk } from './packs/forest-walk.ts';
 import { PACK_PORTS, type PackHeader, readPackHeader } from './packs/pack-format.ts';
+import { splitTrees, type TreesHeader } from './packs/packed-trees.ts';
 import { paddedRows, ROW_BLOCK } from './row-block.ts';
 import type { ScoreSink } from './session.ts';
 
@@ -16,6 +20,8 @@ const OUTPUTS = [PACK_PORTS.anomaly, PACK_PORTS.scores];
 
 export interface LoadedPack {
   readonly features: number;
+  /** Bytes that it holds, as far as they are known. */
+  readonly heldBytes?: number;
   /** Scores row i of `values` with the model in row index[i] of the pack. `onSlice` is called after every run(). */
   run(index: Int32Array, values: Float64Array, sink: ScoreSink, onSlice?: () => void): Promise<void>;
   release(): Promise<void>;
@@ -24,7 +30,13 @@ export interface LoadedPack {
 /** @throws FleetscoreError of a {@link ModelProblem} class */
 export async function loadPack(bytes: Uint8Array, executionProvider: string): Promise<LoadedPack> {
   const header = readPackHeader(bytes);
-  const session = await createSession(bytes, executionProvider);
+  const { session, feeds, heldBytes } = header.trees
+    ? await openTrees(bytes, header.trees, executionProvider)
+    : {
+        session: await createSession(bytes, executionProvider),
+        feeds: featuresOf(header.features.length),
+        heldBytes: undefined,
+      };
   const mostRows = Math.min(
     ROWS_PER_RUN,
     Math.max(ROW_BLOCK, paddedRows(Math.floor(PACK_VALUES_PER_RUN / header.rowWidth)) - ROW_BLOCK),
@@ -32,21 +44,65 @@ export async function loadPack(bytes: Uint8Array, executionProvider: string): Pr
   const runAll = header.byModel ? runByModel : runByRow;
   return {
     features: header.features.length,
+    ...defined({ heldBytes }),
     async run(index, values, sink, onSlice = () => undefined) {
       // Negative indices wrap silently in Gather and one past the end fails every row: checked before.
       for (let at = 0; at < index.length; at++)
         if (!(index[at]! >= 0 && index[at]! < header.rows))
           throw modelError('model_failed', `the pack has ${header.rows} rows, row ${index[at]} was asked for`);
-      await runAll({ session, header, mostRows }, { index, values, sink }, onSlice);
+      await runAll({ session, header, mostRows, feeds }, { index, values, sink }, onSlice);
     },
     release: () => session.release(),
   };
 }
 
+/** What the graph takes for a block of rows, beside the rows of the table. */
+type FeedsOf = (block: Block, values: Float64Array) => InferenceSession.FeedsType;
+
+const featuresOf =
+  (width: number): FeedsOf =>
+  (block, values) => ({
+    [PACK_PORTS.features]: new ort.Tensor('float64', blockValues(block, values, width), [
+      block.models.length,
+      block.rows,
+      width,
+    ]),
+  });
+
+/** Trees stay in the bytes of the file: the graph is but the rest of it. */
+async function openTrees(
+  bytes: Uint8Array,
+  header: TreesHeader,
+  executionProvider: string,
+): Promise<Pick<OpenPack, 'session' | 'feeds'> & { readonly heldBytes: number }> {
+  const { graph, trees } = splitTrees(bytes, header);
+  const session = await createSession(graph, executionProvider);
+  // The depths take nothing, but a graph runs with all of its inputs only.
+  const nothing = {
+    [PACK_PORTS.index]: new ort.Tensor('int32', Int32Array.of(0), [1]),
+    ...sumsOf([1, 1], new Float64Array(1)),
+  };
+  const { [PACK_PORTS.depths]: depths } = await runSession(session, nothing, [PACK_PORTS.depths]);
+  const walk = createForestWalk(header, trees, depths!.data as Float64Array);
+  return {
+    session,
+    heldBytes: bytes.byteLength + 2 * graph.byteLength,
+    feeds: (block, values) => {
+      const { models, rows } = block;
+      return sumsOf([models.length, rows], walk({ models, rows, features: blockValues(block, values, header.width) }));
+    },
+  };
+}
+
+const sumsOf = (dims: readonly number[], sums: Float64Array): InferenceSession.FeedsType => ({
+  [PACK_PORTS.sums]: new ort.Tensor('float64', sums, dims),
+});
+
 interface OpenPack {
   readonly session: InferenceSession;
   readonly header: PackHeader;
   readonly mostRows: number;
+  readonly feeds: FeedsOf;
 }
 
 interface PackRows {
@@ -56,22 +112,17 @@ interface PackRows {
 }
 
 async function runByModel(
-  { session, header, mostRows }: OpenPack,
+  { session, mostRows, feeds }: OpenPack,
   { index, values, sink }: PackRows,
   onSlice: () => void,
 ): Promise<void> {
-  const width = header.features.length;
   for (const block of packBlocks(index, mostRows, ROW_BLOCK)) {
     const { models, rows } = block;
     const outputs = await runSession(
       session,
       {
         [PACK_PORTS.index]: new ort.Tensor('int32', models, [models.length]),
-        [PACK_PORTS.features]: new ort.Tensor('float64', blockValues(block, values, width), [
-          models.length,
-          rows,
-          width,
-        ]),
+        ...feeds(block, values),
       },
       OUTPUTS,
     );

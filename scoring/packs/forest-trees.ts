@@ -1,32 +1,30 @@
 /**
- * The trees of a TreeEnsemble (ai.onnx.ml 5) in a form of a quarter of the bytes that is walked level by level: for
- * each node of a tree its split in single precision, its feature, and where both of its sides lead. All walks take as
- * many steps as the deepest leaf lies below its root: one that ends before waits in a node whose split is no number.
+ * The trees of a TreeEnsemble (ai.onnx.ml 5) in a ninth of its bytes. The nodes of a tree lie level by level, leaves
+ * among them, so that both sides of a node follow from its place: a bit tells whether a node splits, and then there is
+ * nothing but splits in single precision, features and the numbers of leaves.
  */
 import { dimsOf, doubles, type Int64, type OnnxAttribute, type OnnxNode, toNumber } from '../onnx-proto.ts';
 
+/** All trees one behind the other. */
 export interface Trees {
-  /** First node of each tree among those of the model. */
-  readonly roots: Int32Array;
+  /** Nodes that split, of each tree. */
+  readonly counts: Uint16Array;
+  /** A bit for each node of a tree, the lowest one first: 1 where it splits. Each tree begins with a byte of its own. */
+  readonly shape: Uint8Array;
   /**
-   * The greatest single precision number up to the split: of numbers in single precision the same ones lie below it.
+   * Of each node that splits the greatest single precision number up to its split: of numbers in single precision the
+   * same ones lie below it. Rows up to it go on at the first side, all others at the second.
    */
   readonly splits: Float32Array;
   readonly features: Uint8Array;
-  /**
-   * Of each node where a row up to the split goes on, and where any other does: a node of the same tree, counted from
-   * its root, or below zero, after the last step, the leaf `~child`.
-   */
-  readonly children: Int16Array;
+  /** The number of each leaf among {@link leaves}. */
+  readonly codes: Uint16Array;
   /** Distinct values of the leaves. */
   readonly leaves: Float64Array;
-  /** Steps from a root to any leaf, waiting included. */
-  readonly steps: number;
 }
 
-/** Largest number of a node or of a leaf: 16 bits hold it. */
-const MOST = 32_767;
-const MOST_STEPS = 32;
+/** Nodes of a tree that split, and distinct leaves: 16 bits hold their numbers. */
+const MOST = 65_535;
 const MOST_FEATURES = 255;
 
 /** Trees as ONNX has them: nodes that split and leaves are numbered apart, over all trees. */
@@ -55,9 +53,8 @@ export function readTrees(node: OnnxNode, width: number): Trees | undefined {
 
 /** @param width columns of the input. Undefined: damaged, without a split, or too large for this form */
 export function treesOf(ensemble: Ensemble, width: number): Trees | undefined {
-  if (width > MOST_FEATURES || !isSound(ensemble, width)) return undefined;
-  const steps = depthOf(ensemble);
-  if (steps === undefined || steps === 0 || steps > MOST_STEPS) return undefined;
+  const isEmpty = ensemble.splits.length === 0;
+  if (width > MOST_FEATURES || isEmpty || !isSound(ensemble, width) || !areTrees(ensemble)) return undefined;
   const codes = new Map<number, number>();
   /** Code of each leaf. */
   const codeOf = new Int32Array(ensemble.weights.length);
@@ -67,84 +64,57 @@ export function treesOf(ensemble: Ensemble, width: number): Trees | undefined {
     codeOf[leaf] = known ?? codes.size;
     if (known === undefined) codes.set(weight, codes.size);
   }
-  const nodes: Nodes = { splits: [], features: [], children: [] };
-  const roots: number[] = [];
-  for (const root of Array.from(ensemble.roots)) {
-    const first = nodes.splits.length;
-    roots.push(first);
-    layOut(ensemble, root < 0 ? ~codeOf[~root]! : root, steps, codeOf, nodes);
-    if (nodes.splits.length - first > MOST) return undefined;
-  }
   if (codes.size > MOST) return undefined;
+  const nodes: Nodes = { counts: [], shape: [], splits: [], features: [], codes: [] };
+  for (const root of Array.from(ensemble.roots)) {
+    const before = nodes.splits.length;
+    layOut(ensemble, root, codeOf, nodes);
+    if (nodes.splits.length - before > MOST) return undefined;
+    nodes.counts.push(nodes.splits.length - before);
+  }
   return {
     // Not by from(), which goes over a list by its iterator.
-    roots: new Int32Array(roots),
+    counts: new Uint16Array(nodes.counts),
+    shape: new Uint8Array(nodes.shape),
     splits: new Float32Array(nodes.splits),
     features: new Uint8Array(nodes.features),
-    children: new Int16Array(nodes.children),
+    codes: new Uint16Array(nodes.codes),
     leaves: Float64Array.from(codes.keys()),
-    steps,
   };
 }
 
-interface Nodes {
-  readonly splits: number[];
-  readonly features: number[];
-  readonly children: number[];
-}
+type Nodes = { readonly [name in Exclude<keyof Trees, 'leaves'>]: number[] };
 
-/** Appends the nodes of one tree, level by level. @param root a node, or `~code` of a leaf */
-function layOut(ensemble: Ensemble, root: number, steps: number, codeOf: Int32Array, to: Nodes): void {
-  const { splits, features, sides } = ensemble;
-  /** Nodes of the ensemble, or ~code of a leaf that is waited for. */
+/** Appends the nodes of one tree, level by level. @param root a node, or `~leaf` */
+function layOut({ splits, features, sides }: Ensemble, root: number, codeOf: Int32Array, to: Nodes): void {
   const queue = [root];
-  const depths = [0];
-  const waits = new Map<number, number>();
-  const sideOf = ({ ids, isLeaf }: Side, what: number, below: number): number => {
-    const target = ids[what]!;
-    if (isLeaf[what] === 0) {
-      depths.push(below);
-      return queue.push(target) - 1;
-    }
-    const code = codeOf[target]!;
-    if (below === steps) return ~code;
-    const known = waits.get(code);
-    if (known !== undefined) return known;
-    waits.set(code, queue.length);
-    depths.push(below);
-    return queue.push(~code) - 1;
-  };
+  let bits = 0;
   for (let at = 0; at < queue.length; at++) {
     const what = queue[at]!;
-    if (what < 0) {
-      to.splits.push(Number.NaN);
-      to.features.push(0);
-      to.children.push(at, what);
-      continue;
+    if (what < 0) to.codes.push(codeOf[~what]!);
+    else {
+      bits |= 1 << (at % 8);
+      to.splits.push(singleUpTo(splits[what]!));
+      to.features.push(features[what]!);
+      for (const { ids, isLeaf } of sides) queue.push(isLeaf[what] === 0 ? ids[what]! : ~ids[what]!);
     }
-    to.splits.push(singleUpTo(splits[what]!));
-    to.features.push(features[what]!);
-    const below = depths[at]! + 1;
-    const first = sideOf(sides[0], what, below);
-    to.children.push(first, sideOf(sides[1], what, below));
+    if (at % 8 === 7 || at === queue.length - 1) {
+      to.shape.push(bits);
+      bits = 0;
+    }
   }
 }
 
-/** Steps to the deepest leaf; undefined where the nodes are no trees. */
-function depthOf({ roots, sides, splits }: Ensemble): number | undefined {
-  let level = Array.from(roots).filter((root) => root >= 0);
-  let seen = 0;
-  for (let depth = 0; ; depth++) {
-    if (level.length === 0) return depth;
-    seen += level.length;
-    if (seen > splits.length) return undefined;
-    const next: number[] = [];
-    for (const at of level) {
-      if (sides[0].isLeaf[at] === 0) next.push(sides[0].ids[at]!);
-      if (sides[1].isLeaf[at] === 0) next.push(sides[1].ids[at]!);
-    }
-    level = next;
+/** Whether every node is met once at the most on the way down from the roots. */
+function areTrees({ roots, sides, splits }: Ensemble): boolean {
+  const queue = Array.from(roots).filter((root) => root >= 0);
+  for (let i = 0; i < queue.length; i++) {
+    if (queue.length > splits.length) return false;
+    const at = queue[i]!;
+    if (sides[0].isLeaf[at] === 0) queue.push(sides[0].ids[at]!);
+    if (sides[1].isLeaf[at] === 0) queue.push(sides[1].ids[at]!);
   }
+  return true;
 }
 
 const cell = new Float32Array(1);

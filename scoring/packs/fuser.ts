@@ -5,6 +5,7 @@
  * some model does not recognise it. Publishing checks the promise on {@link Fuser.probes}.
  */
 import type { OnnxGraph, OnnxModel } from '../onnx-proto.ts';
+import type { TreesHeader } from './packed-trees.ts';
 
 /** Version of the standard operators that packs are written in, unless their models bring another one. */
 export const PACK_OPSET = 17;
@@ -41,6 +42,8 @@ export interface PackTable<P> {
   add(parameters: P): boolean;
   /** Graph with the inputs and outputs of PACK_PORTS over the models taken, in their order. */
   graph(): OnnxGraph;
+  /** Their trees, which are walked before the graph runs. */
+  trees?(): { readonly header: TreesHeader; readonly bytes: Uint8Array };
 }
 
 /** A model that can be fused, and by which fuser. */

@@ -6,6 +6,7 @@
 import { encodeModel } from '../onnx-proto.ts';
 import { type Fusable, type Fuser, PACK_OPSET, type PackLimits, type PackTable } from './fuser.ts';
 import { packMetadata } from './pack-format.ts';
+import { withTrees } from './packed-trees.ts';
 import { sha256Of } from '../../domain/sha256.ts';
 
 export interface Pack {
@@ -47,13 +48,15 @@ export function createPackBuilder(take: (pack: Pack) => Promise<void>, limits: P
 
   const close = async ({ fuser, features, table, models }: Group): Promise<void> => {
     if (models.length < limits.minRows) return;
-    const bytes = encodeModel({
+    const trees = table.trees?.();
+    const graph = encodeModel({
       irVersion: 8,
       producerName: 'fleetscore',
       opsetImport: [{ version: table.opset ?? PACK_OPSET }],
-      metadataProps: packMetadata(fuser.kind, features, table.rowWidth, models),
+      metadataProps: packMetadata(fuser.kind, features, table.rowWidth, models, trees?.header),
       graph: table.graph(),
     });
+    const bytes = trees ? withTrees(graph, trees.bytes) : graph;
     await take({ sha256: sha256Of(bytes), bytes, kind: fuser.kind, models });
   };
 

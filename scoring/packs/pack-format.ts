@@ -3,6 +3,7 @@
  * model is in which row (`metadata_props`), and is named by the SHA-256 of its bytes. The same models in the
  * same order give the same bytes.
  */
+import { defined } from '../../domain/defined.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { checkFormat, FORMATS } from '../../domain/format.ts';
 import { type Feature, parseFeatures } from '../features.ts';
@@ -16,13 +17,22 @@ import {
   type OnnxNode,
   tensorInfo,
 } from '../onnx-proto.ts';
+import { treesHeader, type TreesHeader } from './packed-trees.ts';
 
 /**
  * A block is some models with as many rows of features each. Inputs `row` int32 [M], the row of the table of each
  * model, and `features` double [M, R, F]; outputs `anomaly` uint8 [M, R] and `scores` double [M, R]. A pack of format 1
- * takes the row of the table with every row of features: [N], [N, F], [N], [N].
+ * takes the row of the table with every row of features: [N], [N, F], [N], [N]. A graph of format 3 takes `sums` double
+ * [M, R] of the depths of trees in the place of features, and gives the `depths` double [L] of their leaves.
  */
-export const PACK_PORTS = { index: 'row', features: 'features', anomaly: 'anomaly', scores: 'scores' } as const;
+export const PACK_PORTS = {
+  index: 'row',
+  features: 'features',
+  sums: 'sums',
+  anomaly: 'anomaly',
+  scores: 'scores',
+  depths: 'depths',
+} as const;
 
 /** The inputs and outputs of the graph of a pack. */
 export const packPorts = (width: number): Required<Pick<OnnxGraph, 'input' | 'output'>> => ({
@@ -56,7 +66,11 @@ const KEYS = {
   /** Base64 of the SHA-256 digests of the models, 32 bytes a row. */
   models: 'fleetscore.pack.models',
   features: 'fleetscore.features',
+  trees: 'fleetscore.pack.trees',
 } as const;
+
+/** Packs without trees are written as they were before: who has them need not publish again. */
+const FORMAT_WITHOUT_TREES = 2;
 
 const DIGEST_DIGITS = 64;
 
@@ -70,6 +84,8 @@ export interface PackHeader {
   readonly rowWidth: number;
   /** SHA-256 digests of the models by row, 64 hexadecimal digits each. */
   readonly digests: string;
+  /** Trees behind the graph. */
+  readonly trees?: TreesHeader;
 }
 
 export function packMetadata(
@@ -77,14 +93,16 @@ export function packMetadata(
   features: readonly string[],
   rowWidth: number,
   models: readonly string[],
+  trees?: TreesHeader,
 ): OnnxEntry[] {
   return [
-    { key: KEYS.format, value: String(FORMATS.pack) },
+    { key: KEYS.format, value: String(trees ? FORMATS.pack : FORMAT_WITHOUT_TREES) },
     { key: KEYS.kind, value: kind },
     { key: KEYS.rows, value: String(models.length) },
     { key: KEYS.rowWidth, value: String(rowWidth) },
     { key: KEYS.features, value: JSON.stringify(features) },
     { key: KEYS.models, value: Buffer.concat(models.map((sha256) => Buffer.from(sha256, 'hex'))).toString('base64') },
+    ...(trees ? [{ key: KEYS.trees, value: JSON.stringify(trees) }] : []),
   ];
 }
 
@@ -109,15 +127,18 @@ export function readPackHeader(bytes: Uint8Array): PackHeader {
   const rowWidth = Number(metadata.get(KEYS.rowWidth));
   const features = parseFeatures(metadata.get(KEYS.features));
   const digests = Buffer.from(metadata.get(KEYS.models) ?? '', 'base64').toString('hex');
+  const trees = metadata.has(KEYS.trees) ? treesHeader(metadata.get(KEYS.trees)!) : undefined;
   if (
     kind === undefined ||
     typeof features === 'string' ||
     !(rows > 0) ||
     !(rowWidth > 0) ||
-    digests.length !== rows * DIGEST_DIGITS
+    digests.length !== rows * DIGEST_DIGITS ||
+    (metadata.has(KEYS.trees) && trees?.forests !== rows)
   )
     throw modelError('model_corrupt', 'not a pack: its index of models is missing or damaged');
-  return { byModel: metadata.get(KEYS.format) !== '1', kind, features, rows, rowWidth, digests };
+  const byModel = metadata.get(KEYS.format) !== '1';
+  return { byModel, kind, features, rows, rowWidth, digests, ...defined({ trees }) };
 }
 
 /** Whether a row holds the model of this SHA-256. Making a text for every sensor of a chunk would cost more. */

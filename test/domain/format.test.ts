@@ -77,8 +77,14 @@ test('raw capture, by the metadata of its Avro files', async () => {
 });
 
 test('packs, by their metadata', () => {
-  const said = packMetadata('k', ['mean'], 1, ['00'.repeat(32)]).find(({ key }) => key === 'fleetscore.pack.format');
-  expect(said?.value).toBe(String(FORMATS.pack));
+  const shape = { trees: 1, width: 1, scaling: [], isSingle: false, codeBytes: 1 } as const;
+  const trees = { forests: 1, splits: 1, shape: 1, leaves: 1, ...shape };
+  const formatOf = (entries: ReturnType<typeof packMetadata>): string | undefined =>
+    entries.find(({ key }) => key === 'fleetscore.pack.format')?.value;
+  const models = ['00'.repeat(32)];
+  expect(formatOf(packMetadata('k', ['mean'], 1, models, { ...trees }))).toBe(String(FORMATS.pack));
+  // Packs without trees are what they were.
+  expect(formatOf(packMetadata('k', ['mean'], 1, models))).toBe('2');
   // A model of which only the metadata counts: field 14 of ModelProto holds key and value.
   const key = Buffer.from('fleetscore.pack.format');
   const entry = Buffer.concat([Buffer.from([10, key.length]), key, Buffer.from([18, 1]), Buffer.from('5')]);

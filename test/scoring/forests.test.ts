@@ -2,14 +2,19 @@
  * Packs of isolation forests say what the forests say alone, bit for bit, and take nothing that only looks like one.
  */
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
 import { decodeModel, type OnnxNode } from '../../scoring/onnx-proto.ts';
 import { singleUpTo } from '../../scoring/packs/forest-trees.ts';
 import { fusable } from '../../scoring/packs/kinds.ts';
+import { readPackHeader } from '../../scoring/packs/pack-format.ts';
+import { splitTrees } from '../../scoring/packs/packed-trees.ts';
+import { newMarks } from '../../scoring/thread-protocol.ts';
 import { type ExportedParameters, exportedForestBytes, type ExportedTree } from './exported-models.ts';
 import { sha256Of } from './fleet.ts';
 import { type ForestParameters, forestBytes, type Tree } from './forest-models.ts';
+import { OLD_FEATURES, oldExports, oldForests } from './old-forests.ts';
 import { expectEqual, packsOf } from './packing.ts';
-import { oneThread } from './run-singles.ts';
+import { answer, oneThread, sharedDoubles } from './run-singles.ts';
 
 const threads = oneThread();
 afterAll(() => threads.close());
@@ -231,6 +236,76 @@ const ONE: ForestParameters = {
   offset: -0.6,
 };
 
+/** A tree with so many distinct leaves. */
+function many(leaves: number, from = 0): Tree {
+  const half = leaves >> 1;
+  if (half === 0) return from / 7;
+  return { feature: 0, split: from + half - 0.5, sides: [many(half, from), many(leaves - half, from + half)] };
+}
+
+test('a forest may have more distinct leaves than a byte tells apart', async () => {
+  const models = [255, 256, 257, 1000].flatMap((leaves) =>
+    [0, 1].map((i) => forestBytes({ ...ONE, trees: [many(leaves), many(leaves, 3)], divisor: 99 + i }, ['mean'])),
+  );
+  const readings = Array.from({ length: 300 }, (_, i) => i * 3.5 - 20);
+  await expectEqual(threads, models, ['mean'], fewerForEach(models.length, readings, 1));
+});
+
+test.each([
+  ['isolation-forest', oldForests()],
+  ['isolation-forest-skl2onnx', oldExports()],
+])('a pack of format 2 goes on giving what its forests give alone (%s)', async (kind, models) => {
+  const bytes = readFileSync(new URL(`../fixtures/packs/${kind}-2.onnx`, import.meta.url));
+  expect(readPackHeader(bytes)).not.toHaveProperty('trees');
+  const readings = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? 14 + (i % 37) / 3 : 0.5 + (i % 23) / 20));
+  const pack = { sha256: sha256Of(bytes), bytes, kind, models: models.map(sha256Of) };
+  const rows = fewerForEach(models.length, [...readings, Number.NaN, Infinity, -Infinity, Number.NaN], 2);
+  await expectEqual(threads, models, OLD_FEATURES, rows, [pack]);
+  await expectEqual(threads, models, OLD_FEATURES, rows);
+});
+
+test('the trees of a pack are the same wherever its bytes lie, and ONNX reads its graph', async () => {
+  const models = [ONE, { ...ONE, offset: -0.5 }].map((p) => forestBytes(p, ['mean']));
+  // The graph before the trees becomes longer byte by byte.
+  for (let i = 0; i < 8; i++) {
+    const [pack] = await packsOf(models, ['m'.repeat(i + 1)]);
+    const { bytes } = pack!;
+    const trees = JSON.parse(metadataOf(bytes)) as Parameters<typeof splitTrees>[1];
+    const found = splitTrees(bytes, trees);
+    expect(found.trees.splits).toEqual(Float32Array.of(3, 9, 4, 3, 9, 4));
+    expect(found.trees.counts).toEqual(Uint16Array.of(2, 1, 2, 1));
+    expect(decodeModel(bytes)).toEqual(decodeModel(found.graph));
+    const elsewhere = Buffer.alloc(bytes.length + i);
+    elsewhere.set(bytes, i);
+    expect(splitTrees(elsewhere.subarray(i), trees).trees).toEqual(found.trees);
+  }
+});
+
+const metadataOf = (bytes: Uint8Array): string =>
+  decodeModel(bytes).metadataProps!.find(({ key }) => key === 'fleetscore.pack.trees')!.value!;
+
+test('a pack whose trees are not what its index says is corrupt', async () => {
+  const [pack] = await packsOf(
+    [ONE, { ...ONE, offset: -0.5 }].map((p) => forestBytes(p, ['mean'])),
+    ['mean'],
+  );
+  const { bytes } = pack!;
+  const splits = bytes.findLastIndex((byte, at) => byte === 2 && bytes[at + 2] === 1 && bytes[at + 4] === 2);
+  const fewer = Uint8Array.from(bytes);
+  fewer[splits] = 1;
+  for (const damaged of [bytes.subarray(0, 50), bytes.subarray(0, -8), fewer]) {
+    const end = await threads.run({
+      type: 'pack',
+      file: { sha256: sha256Of(damaged), bytes: damaged },
+      index: new Int32Array(new SharedArrayBuffer(4)),
+      values: sharedDoubles([1]),
+      marks: newMarks(),
+      ...answer(1),
+    });
+    expect(end).toMatchObject({ reply: { problem: { class: 'model_corrupt' } } });
+  }
+});
+
 test('the greatest single that is not above a number is found on both sides of zero', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
@@ -281,15 +356,17 @@ test('forests of other shapes come into other packs, and a pack that has no room
   const list = [0, 1, 2, 3, 4].map((i) => of({ offset: -0.1 * i }));
   const [, flat] = ONE.trees as [Tree, Tree];
   const others = [
-    of({ trees: [flat, flat] }),
+    of({ trees: [flat, many(300)] }),
     of({ trees: [flat] }),
     of({ threshold: 0.2 }),
     of({ trees: [flat], offset: -0.2 }),
   ];
   expect((await packsOf([...list, ...others], ['mean'])).map(({ models }) => models.length)).toEqual([5, 1, 2, 1]);
   expect((await packsOf(list, ['mean'], { maxRows: 2 })).map(({ models }) => models.length)).toEqual([2, 2, 1]);
-  // Six nodes, waiting ones included, of 4 + 2 x 2 bytes, and two roots of 4.
-  expect((await packsOf(list, ['mean'], { maxBytes: 120 })).map(({ models }) => models.length)).toEqual([2, 2, 1]);
+  // 33 bytes: three splits of 4, five leaves, two shapes, twice 2 for the trees, 3 x 2 + 4 for the distinct leaves.
+  expect((await packsOf(list, ['mean'], { maxBytes: 33 * 3 - 1 })).map(({ models }) => models.length)).toEqual([
+    2, 2, 1,
+  ]);
   const again = await packsOf(list, ['mean']);
   expect(again.map(({ sha256 }) => sha256)).toEqual((await packsOf(list, ['mean'])).map(({ sha256 }) => sha256));
 });

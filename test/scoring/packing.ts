@@ -47,6 +47,7 @@ export async function expectEqual(
   models: readonly Uint8Array[],
   features: readonly string[],
   values: readonly (readonly number[])[],
+  packs?: readonly Pack[],
 ): Promise<void> {
   const width = features.length;
   const singles = await runSingles(threads, models, values, width);
@@ -58,7 +59,7 @@ export async function expectEqual(
   }
   const bySha = new Map(models.map((bytes, i) => [sha256Of(bytes), values[i]!]));
   let seen = 0;
-  for (const pack of await packsOf(models, features)) {
+  for (const pack of packs ?? (await packsOf(models, features))) {
     const mine = pack.models.map((sha256) => bySha.get(sha256)!);
     const index = mine.flatMap((list, i) => Array.from({ length: list.length / width }, () => i));
     const packed = await runPack(threads, pack, index, mine.flat());
