@@ -1,7 +1,8 @@
 /**
- * Models and packs from Blob, kept on disk within a bound. Content is named by its SHA-256 and checked when
- * it arrives and again by whoever reads it; a file that does not fit its name is fetched again. The disk is
- * a help only: when it is full or not writable, bytes go from hand to hand.
+ * Models and packs from Blob, kept on disk within a bound. Content is named by its SHA-256 and checked on each way into
+ * the process: here when it arrives, and by whoever reads the file later; a file that does not fit its name is fetched
+ * again. Packs that have just arrived go to the scoring threads as they are, in memory that all of them share. The disk
+ * is a help only: when it is full or not writable, bytes go from hand to hand.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -22,7 +23,8 @@ export type CachedKind = 'model' | 'pack';
 
 export interface ModelCache {
   /**
-   * The file on disk, or its bytes when there is no disk to use.
+   * The file on disk. Its checked bytes where they are at hand: of a pack that has just arrived, and when there is no
+   * disk to use.
    * @throws FleetscoreError `MODEL_MISSING`, `MODEL_CORRUPT`, `MODEL_TOO_LARGE`, or what Blob throws when it is
    *   unavailable
    */
@@ -45,6 +47,10 @@ export interface ModelCacheOptions {
   readonly warn: (message: string) => void;
 }
 
+/** Packs that have arrived and that the threads have yet to load: how many bytes of them are held, and how long. */
+const FRESH_BYTES = 96 * 1024 * 1024;
+const FRESH_MS = 60_000;
+
 interface Fetched {
   readonly bytes: Uint8Array;
   /** Absent when it could not be kept on disk. */
@@ -66,7 +72,6 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     model: (sha256: string) => join(dir, modelBlob(sha256)),
     pack: (sha256: string) => join(dir, packBlob(sha256)),
   };
-  const fetching = new Map<string, Fetching>();
   let warned = false;
   const onDisk = new LRUCache<string, number>({
     maxSize: Math.max(1, options.maxBytes),
@@ -75,11 +80,18 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
       if (reason === 'evict') void rm(path, { force: true }).catch(() => undefined);
     },
   });
+  const fresh = new LRUCache<string, Uint8Array>({
+    maxSize: FRESH_BYTES,
+    sizeCalculation: ({ byteLength }) => Math.max(1, byteLength),
+    ttl: FRESH_MS,
+    ttlAutopurge: true,
+  });
   for (const file of await filesOf(dir)) onDisk.set(file.path, file.bytes);
 
   /** From Blob, and onto the disk where that is possible. */
   const fetch = async (kind: CachedKind, sha256: string): Promise<Fetched> => {
     const bytes = await readChecked(options, kind, sha256);
+    if (kind === 'pack') fresh.set(sha256, bytes);
     const path = paths[kind](sha256);
     if (bytes.byteLength > options.maxBytes) return { bytes };
     try {
@@ -94,38 +106,13 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     return { bytes, path };
   };
 
-  const scope = callSignal();
-  const begin = (kind: CachedKind, sha256: string): Fetching => {
-    const stop = new AbortController();
-    const running = sharedBy(scope, () => endingWith(stop.signal, () => fetch(kind, sha256)));
-    const own: Fetching = { running, stop, waiting: 0 };
-    const forget = (): void => void (fetching.get(sha256) === own && fetching.delete(sha256));
-    running.then(forget, forget);
-    fetching.set(sha256, own);
-    return own;
-  };
-  /**
-   * One fetch at a time for each file. It belongs to nobody: who waits for it may be called off without ending it for
-   * the others. One that fails, as a call of Blob does that gets no answer, and one that nobody waits for any more, is
-   * dropped: whoever comes next begins anew.
-   */
-  const fetchOnce = async (kind: CachedKind, sha256: string): Promise<Fetched> => {
-    const shared = fetching.get(sha256) ?? begin(kind, sha256);
-    shared.waiting += 1;
-    try {
-      return await orAborted(shared.running);
-    } finally {
-      shared.waiting -= 1;
-      if (shared.waiting === 0 && fetching.get(sha256) === shared) {
-        fetching.delete(sha256);
-        shared.stop.abort();
-      }
-    }
-  };
+  const fetchOnce = oneAtATime(fetch);
 
   const cache: ModelCache = {
     async file(kind, sha256) {
       const path = paths[kind](sha256);
+      const known = kind === 'pack' ? fresh.get(sha256) : undefined;
+      if (known) return { sha256, bytes: known };
       if (onDisk.get(path) !== undefined) return { sha256, path };
       const fetched = await fetchOnce(kind, sha256);
       return fetched.path === undefined ? { sha256, bytes: fetched.bytes } : { sha256, path: fetched.path };
@@ -146,6 +133,40 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
   return cache;
 }
 
+/**
+ * One fetch at a time for each file. It belongs to nobody: who waits for it may be called off without ending it for
+ * the others. One that fails, as a call of Blob does that gets no answer, and one that nobody waits for any more, is
+ * dropped: whoever comes next begins anew.
+ */
+function oneAtATime(
+  fetch: (kind: CachedKind, sha256: string) => Promise<Fetched>,
+): (kind: CachedKind, sha256: string) => Promise<Fetched> {
+  const fetching = new Map<string, Fetching>();
+  const scope = callSignal();
+  const begin = (kind: CachedKind, sha256: string): Fetching => {
+    const stop = new AbortController();
+    const running = sharedBy(scope, () => endingWith(stop.signal, () => fetch(kind, sha256)));
+    const own: Fetching = { running, stop, waiting: 0 };
+    const forget = (): void => void (fetching.get(sha256) === own && fetching.delete(sha256));
+    running.then(forget, forget);
+    fetching.set(sha256, own);
+    return own;
+  };
+  return async (kind, sha256) => {
+    const shared = fetching.get(sha256) ?? begin(kind, sha256);
+    shared.waiting += 1;
+    try {
+      return await orAborted(shared.running);
+    } finally {
+      shared.waiting -= 1;
+      if (shared.waiting === 0 && fetching.get(sha256) === shared) {
+        fetching.delete(sha256);
+        shared.stop.abort();
+      }
+    }
+  };
+}
+
 /** The bytes from Blob, which fit their name. @throws FleetscoreError as {@link ModelCache.file} */
 async function readChecked(
   { blobs, maxModelBytes, maxPackBytes }: ModelCacheOptions,
@@ -155,7 +176,7 @@ async function readChecked(
   const name = kind === 'model' ? modelBlob(sha256) : packBlob(sha256);
   const read = async (): Promise<Uint8Array> => {
     try {
-      return await blobs.get(CONTAINERS.models, name, { isHashed: true });
+      return await blobs.get(CONTAINERS.models, name, { isHashed: true, isShared: kind === 'pack' });
     } catch (error) {
       if (error instanceof FleetscoreError && error.code === 'BLOB_MISSING')
         throw modelError('model_missing', `Blob holds no ${CONTAINERS.models}/${name}; publish the models again`);

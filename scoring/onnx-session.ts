@@ -57,8 +57,10 @@ const TRIAL = encodeModel({
 
 /** @throws FleetscoreError `MODEL_CORRUPT` */
 export async function createSession(bytes: Uint8Array, executionProvider: string): Promise<InferenceSession> {
+  // onnxruntime takes no memory that threads share.
+  const own = bytes.buffer instanceof SharedArrayBuffer ? Uint8Array.from(bytes) : bytes;
   try {
-    return await ort.InferenceSession.create(bytes, sessionOptions(executionProvider));
+    return await ort.InferenceSession.create(own, sessionOptions(executionProvider));
   } catch (error) {
     throw modelError('model_corrupt', loadProblem(messageOf(error)));
   }

@@ -1,7 +1,7 @@
 /**
  * A pack loaded into onnxruntime. A pack of today takes the rows of a model together; one of format 1, of releases that
- * were published before, takes every row by itself, which costs more where a model has several rows. The trees of forests
- * are walked before their graph runs.
+ * were published before, takes every row by itself, which costs more where a model has several rows. The trees of
+ * forests are walked before their graph runs.
  */
 import { defined } from '../domain/defined.ts';
 import ort, { type InferenceSession, type Tensor } from 'onnxruntime-node';

@@ -19,10 +19,12 @@ export interface ThreadSettings {
   readonly progressFd?: number;
 }
 
-/** An ONNX file by content, on disk or at hand. The thread checks the SHA-256 of what it loads. */
+/** An ONNX file by content, on disk or at hand. */
 export interface ModelFile {
   readonly sha256: string;
+  /** The thread checks the SHA-256 of what it reads there. */
   readonly path?: string;
+  /** Whoever hands them over has checked them. */
   readonly bytes?: Uint8Array;
 }
 

@@ -49,16 +49,15 @@ const cache = new LRUCache<string, Loaded<LoadedModel | LoadedPack>>({
 /** The file's bytes are not what its name says, or gone: worth fetching again. */
 const stale = new WeakSet<Error>();
 
-function readBytes({ sha256, path, bytes: given }: ModelFile): Uint8Array {
-  let bytes = given;
-  if (!bytes) {
-    try {
-      bytes = readFileSync(path!);
-    } catch (error) {
-      const problem = modelError('model_missing', `the cached file cannot be read: ${messageOf(error)}`);
-      stale.add(problem);
-      throw problem;
-    }
+function readBytes({ sha256, path, bytes: checked }: ModelFile): Uint8Array {
+  if (checked) return checked;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path!);
+  } catch (error) {
+    const problem = modelError('model_missing', `the cached file cannot be read: ${messageOf(error)}`);
+    stale.add(problem);
+    throw problem;
   }
   const found = sha256Of(bytes);
   if (found === sha256) return bytes;
@@ -88,7 +87,8 @@ async function using<T extends LoadedModel | LoadedPack>(
     const before = residentBytes();
     const it = await load(bytes);
     // The graph is held twice: as it was read, and as it runs. A forest alone takes ten times its file.
-    const held = Math.max(2 * bytes.byteLength + SESSION_BYTES, residentBytes() - before);
+    const known = ('heldBytes' in it ? it.heldBytes : undefined) ?? 2 * bytes.byteLength;
+    const held = Math.max(known + SESSION_BYTES, residentBytes() - before);
     loaded = { it, bytes: held };
     cache.set(key, loaded);
   }

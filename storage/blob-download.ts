@@ -7,6 +7,7 @@ import type { BlobClient } from '@azure/storage-blob';
 import { createHash } from 'node:crypto';
 import { messageOf } from '../domain/errors.ts';
 import { statusOf } from './blob-errors.ts';
+import type { ReadOptions } from './blobs.ts';
 import { BLOB_RETRY, pauseAfter, type BlobRetry } from './blob-service.ts';
 import { callSignal, type CallWatch, pauseFor, PROGRESS_BYTES, stalledError, watchCall } from './deadline.ts';
 
@@ -105,6 +106,7 @@ async function gathered(
   parts: AsyncIterable<Piece>,
   length: () => number | undefined,
   seen: (bytes: Uint8Array) => void,
+  place: (length: number) => Uint8Array,
 ): Promise<Uint8Array> {
   const apart: Uint8Array[] = [];
   let body: Uint8Array | undefined;
@@ -115,10 +117,13 @@ async function gathered(
     const whole = length();
     if (whole === undefined || whole < have) apart.push(bytes);
     else if (bytes.byteLength === whole) return bytes;
-    else (body ??= Buffer.allocUnsafeSlow(whole)).set(bytes, at);
+    else (body ??= place(whole)).set(bytes, at);
   }
   return body?.subarray(0, have) ?? Buffer.concat(apart);
 }
+
+const ofOne = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
+const ofAll = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
 
 /**
  * The whole blob. `isHashed`: whoever reads it holds it to a stronger hash, and MD5 would cost as much as all the rest.
@@ -127,7 +132,7 @@ async function gathered(
 export async function download(
   client: BlobClient,
   retry: BlobRetry = {},
-  { isHashed }: { readonly isHashed: boolean } = { isHashed: false },
+  { isHashed = false, isShared = false }: ReadOptions = {},
 ): Promise<Uint8Array> {
   let damaged: string | undefined;
   for (let again = 0; ; again++) {
@@ -138,6 +143,7 @@ export async function download(
         pieces(client, 0, retry, (learned) => (version = learned)),
         () => version?.length,
         (bytes) => void (isHashed || hash.update(bytes)),
+        isShared ? ofAll : ofOne,
       );
       const md5 = version?.md5;
       if (!md5 || isHashed) return body;

@@ -9,6 +9,11 @@ export interface BlobInfo {
   readonly bytes: number;
 }
 
+export interface ReadOptions {
+  readonly isHashed?: boolean;
+  readonly isShared?: boolean;
+}
+
 export interface BlobStore {
   /** Creates the containers that are missing. */
   prepare(): Promise<void>;
@@ -18,10 +23,10 @@ export interface BlobStore {
   putIfAbsent(container: ContainerName, name: string, body: Uint8Array, contentType: string): Promise<boolean>;
   /**
    * @param read `isHashed`: whoever asks holds the bytes to a hash of its own, and they need not be held to the MD5 of
-   *   the blob too
+   *   the blob too. `isShared`: in memory that goes to threads without a copy, where it comes in several pieces
    * @throws FleetscoreError `BLOB_MISSING`, `BLOB_UNAVAILABLE` (retryable)
    */
-  get(container: ContainerName, name: string, read?: { readonly isHashed: boolean }): Promise<Uint8Array>;
+  get(container: ContainerName, name: string, read?: ReadOptions): Promise<Uint8Array>;
   exists(container: ContainerName, name: string): Promise<boolean>;
   /** In order of name. */
   list(container: ContainerName, prefix: string): AsyncIterable<BlobInfo>;

@@ -9,7 +9,7 @@ import { dimsOf, doubles, type Int64, type OnnxAttribute, type OnnxNode, toNumbe
 export interface Trees {
   /** Nodes that split, of each tree. */
   readonly counts: Uint16Array;
-  /** A bit for each node of a tree, the lowest one first: 1 where it splits. Each tree begins with a byte of its own. */
+  /** A bit for each node of a tree, the lowest one first: 1 where it splits. Each tree begins with a new byte. */
   readonly shape: Uint8Array;
   /**
    * Of each node that splits the greatest single precision number up to its split: of numbers in single precision the

@@ -1,8 +1,8 @@
 /**
  * Walks the trees of a pack (packed-trees.ts): from rows of features to the sums of the depths that they end at, added
- * in the order of the trees, as a TreeEnsemble alone adds them. Each tree is unfolded once for all rows of its model, in
- * memory that stays in the cache of a core: that costs less than to fetch and keep unfolded trees. Most of what scoring
- * a forest takes is in these loops, so they are plain ones over flat arrays.
+ * in the order of the trees, as a TreeEnsemble alone adds them. Each tree is unfolded once for all rows of its model,
+ * in memory that stays in the cache of a core: that costs less than to fetch and keep unfolded trees. Most of what
+ * scoring a forest takes is in these loops, so they are plain ones over flat arrays.
  */
 import { modelError } from '../model-problem.ts';
 import type { PackedTrees, TreesHeader } from './packed-trees.ts';

@@ -61,6 +61,9 @@ test('a blob in several blocks is written whole, and only when new', async () =>
   expect(await blobs.putIfAbsent('models', 'large', body, 'application/octet-stream')).toBe(true);
   expect(await blobs.putIfAbsent('models', 'large', text('small'), 'text/plain')).toBe(false);
   expect(hash(await blobs.get('models', 'large'))).toBe(hash(body));
+  const shared = await blobs.get('models', 'large', { isShared: true });
+  expect(shared.buffer).toBeInstanceOf(SharedArrayBuffer);
+  expect(hash(shared)).toBe(hash(body));
 });
 
 test('lists in order of name, with sizes, under a prefix only', async () => {
