@@ -8,7 +8,7 @@ import { messageOf } from '../domain/errors.ts';
 import { cutMessage } from '../domain/limits.ts';
 import { type DeclaredModel, declaredModel } from './declare.ts';
 import { checkModelSize } from './model-contract.ts';
-import { LABEL_KEY } from './model-metadata.ts';
+import { LABEL_KEY, type LabelMeaning, namesOneOf } from './model-metadata.ts';
 import { modelError, modelProblem } from './model-problem.ts';
 import { fusable, PLAIN_KIND } from './packs/kinds.ts';
 import { loadInspected, type ScoreSink } from './session.ts';
@@ -77,7 +77,7 @@ async function check(
         `its score is not a number for any of the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')}; ` +
           'retrain or export it again',
       );
-    if (loaded.labels && metadata.label === undefined) requireKnownLabels(labels.slice(0, FINITE_PROBES));
+    if (loaded.labels) requireKnownLabels(labels.slice(0, FINITE_PROBES), metadata.label);
     const found = fusable(model);
     const probes = found?.fuser.probes(found.parameters);
     return {
@@ -127,17 +127,34 @@ async function probed(
  * A label of -1 is scikit-learn's: 1 is normal. Labels of 0 and 1 alone are written both ways (PyOD and ML.NET say 1
  * for an anomaly), and so may be 1 alone, far away as the probes are; of texts nothing is known.
  */
-function requireKnownLabels(labels: readonly unknown[]): void {
-  if (labels.some((label) => typeof label !== 'string' && Number(label) === -1)) return;
+function requireKnownLabels(labels: readonly unknown[], meaning: LabelMeaning | undefined): void {
   const seen = [...new Set(labels.map(String))].map((label) => label.slice(0, 40));
-  const example = typeof labels[0] === 'string' ? `anomaly=${seen[0]}` : 'anomaly=1';
+  const inputs = PROBES.slice(0, FINITE_PROBES).join(', ');
+  const found = `its label is ${seen.join(' and ')} for the inputs ${inputs} and never`;
+  if (meaning !== undefined) {
+    if (namesOneOf(meaning, labels)) return;
+    const { verdict, label } = meaning;
+    throw modelError(
+      'model_wrong_shape',
+      `${found} ${label}, of which ${LABEL_KEY} = ${verdict}=${label} speaks; name one of them, letter by letter`,
+    );
+  }
+  if (labels.some((label) => typeof label !== 'string' && Number(label) === -1)) return;
+  const anomaly = anomalyAmong(seen);
+  const isText = typeof labels[0] === 'string';
+  const example = isText ? `anomaly=${anomaly ?? seen[0]}` : 'anomaly=1';
+  const other = isText ? `normal=${seen.find((label) => label !== anomaly) ?? seen[0]}` : 'normal=1';
   throw modelError(
     'model_wrong_shape',
-    `its label is ${seen.join(' and ')} for the inputs ${PROBES.slice(0, FINITE_PROBES).join(', ')} and ` +
-      'never -1, so nobody can tell which means normal and which anomaly; ' +
-      `say it: ${LABEL_KEY} = ${example} or ${example.replace('anomaly', 'normal')} in its metadata, or with ` +
+    `${found} -1, so nobody can tell which means normal and which anomaly; ` +
+      `say it: ${LABEL_KEY} = ${example} or ${other} in its metadata, or with ` +
       '--label or the column Label of manifest.csv. ' +
       'In Python: m = onnx.load(f); p = m.metadata_props.add(); ' +
       `p.key, p.value = "${LABEL_KEY}", "${example}"; onnx.save(m, f)`,
   );
 }
+
+/** The label that looks like that of anomalies, so that the example is none that turns verdicts round. */
+const anomalyAmong = (labels: readonly string[]): string | undefined =>
+  labels.find((label) => /anom|outl|abnorm|fault|fail|alarm|bad|defect/i.test(label)) ??
+  labels.find((label) => !/norm|inl|ok|good|healthy/i.test(label));

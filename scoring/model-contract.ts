@@ -7,7 +7,8 @@
  * - output `label` (or `output_label`, `PredictedLabel.output`) [N] or [N, 1]: 1 is normal, anything else an anomaly,
  *   unless `fleetscore.label` in the metadata says otherwise; it may be left out where a threshold decides
  *   (domain/threshold.ts);
- * - output `scores` (or `score`, `decision_function`, `Score.output`) [N] or [N, 1], float32 or float64.
+ * - output `scores` (or `score`, `decision_function`, `Score.output`, `score_samples`) [N] or [N, 1], float32 or
+ *   float64.
  */
 import { DEFAULT_FEATURES, type Feature } from './features.ts';
 import { metadataOf, type ModelMetadata, readMetadata } from './model-metadata.ts';
@@ -26,8 +27,19 @@ export function checkModelSize(bytes: number, maxBytes: number): void {
     );
 }
 
-/** What stands in place of a file that Git LFS keeps elsewhere. */
-const LFS_POINTER = 'version https://git-lfs';
+/** Files that are named as ONNX and are something else: what they begin with, and what to do. */
+const OTHER_FILES: readonly { readonly head: readonly number[]; readonly what: string }[] = [
+  {
+    head: [...Buffer.from('version https://git-lfs')],
+    what: 'a pointer of Git LFS, not the model itself; fetch the models with git lfs pull',
+  },
+  { head: [0x50, 0x4b, 3, 4], what: 'a zip file, not an ONNX file; unpack it and publish the folder' },
+  { head: [0x1f, 0x8b], what: 'compressed with gzip; unpack it (gunzip) and publish what comes out' },
+  ...[2, 3, 4, 5].map((protocol) => ({
+    head: [0x80, protocol],
+    what: 'a pickle, not an ONNX file; hand it to fleetscore models convert, and publish what comes out',
+  })),
+];
 
 export interface InspectedModel {
   readonly model: OnnxModel;
@@ -41,8 +53,8 @@ export interface InspectedModel {
  */
 export function inspectModel(bytes: Uint8Array, maxBytes: number): InspectedModel {
   checkModelSize(bytes.byteLength, maxBytes);
-  if (Buffer.from(bytes.subarray(0, LFS_POINTER.length)).toString('latin1') === LFS_POINTER)
-    throw modelError('model_corrupt', 'a pointer of Git LFS, not the model itself; fetch the models with git lfs pull');
+  const other = OTHER_FILES.find(({ head }) => Buffer.from(bytes.subarray(0, head.length)).equals(Buffer.from(head)));
+  if (other) throw modelError('model_corrupt', other.what);
   let model: OnnxModel;
   let outside: string | undefined;
   try {

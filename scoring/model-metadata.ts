@@ -88,11 +88,26 @@ export function readLabelMeaning(text: string): LabelMeaning {
 export function normalLabels(meaning: LabelMeaning | undefined): (label: unknown) => boolean {
   if (meaning === undefined) return (label) => Number(label) === 1;
   const { verdict, label: text } = meaning;
-  const number = { true: 1, false: 0 }[text] ?? Number(text);
+  const number = numberOf(text);
   const isThat = (label: unknown): boolean => (typeof label === 'string' ? label === text : Number(label) === number);
   if (verdict === 'normal') return isThat;
   if (number === 1) return (label) => (typeof label === 'string' ? label !== text : Number(label) === 0);
   return (label) => !isThat(label) && (typeof label === 'string' || !Number.isNaN(Number(label)));
+}
+
+/** A label as a number, `True` as Python writes it, too; NaN of a text. */
+const numberOf = (text: string): number => ({ true: 1, false: 0 })[text.toLowerCase()] ?? Number(text);
+
+/**
+ * Whether a meaning names one of the labels that were seen. Where there is one label alone, another may come with other
+ * rows.
+ */
+export function namesOneOf({ label: text }: LabelMeaning, labels: readonly unknown[]): boolean {
+  const isThat = (label: unknown): boolean =>
+    typeof label === 'string' ? label === text : Number(label) === numberOf(text);
+  const isText = labels.some((label) => typeof label === 'string');
+  if (!isText && Number.isNaN(numberOf(text))) return false;
+  return new Set(labels.map(String)).size < 2 || labels.some(isThat);
 }
 
 /** What whoever publishes says of a model that does not say it itself. */

@@ -11,7 +11,7 @@ import { modelError } from './model-problem.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxValueInfo, toNumber } from './onnx-proto.ts';
 
 const LABEL_NAMES = ['label', 'output_label', 'PredictedLabel.output', 'PredictedLabel'];
-const SCORE_NAMES = ['scores', 'score', 'decision_function', 'Score.output', 'Score'];
+const SCORE_NAMES = ['scores', 'score', 'decision_function', 'Score.output', 'Score', 'score_samples'];
 /** ONNX TensorProto.DataType to the names of onnxruntime. */
 const TYPES: Readonly<Record<number, string>> = {
   1: 'float32',
@@ -82,7 +82,10 @@ export function graphPorts({ graph = {} }: OnnxModel, leastScore: boolean): Grap
     const name = names.find((candidate) => outputs.some((output) => output.name === candidate));
     return outputs.find((output) => output.name === name);
   };
-  const [label, scores] = [leastScore ? undefined : named(LABEL_NAMES), named(SCORE_NAMES)];
+  const scores = named(SCORE_NAMES);
+  // Of a mixture of skl2onnx the label is the number of a component.
+  const isMixture = scores?.name === 'score_samples' && named(PROBABILITIES) !== undefined;
+  const label = leastScore || isMixture ? undefined : named(LABEL_NAMES);
   const weights = new Set((graph.initializer ?? []).map((tensor) => tensor.name ?? ''));
   const inputs = (graph.input ?? []).map(portOf).filter(({ name }) => !weights.has(name));
   const results = [label, scores].flatMap((port) => (port ? [port.name] : []));
@@ -120,13 +123,19 @@ export function modelPorts(model: OnnxModel, { leastScore }: ModelMetadata, feat
 
 /** Outputs of skl2onnx and onnxmltools for classifiers, and of what `zipmap` makes of them. */
 const PROBABILITIES = ['probabilities', 'output_probability'];
+/** The output of theirs for regressors. */
+const PREDICTED = 'variable';
 
 function noScore(outputs: readonly Port[]): string {
   const none = `there is no output named ${SCORE_NAMES.slice(0, 3).join(' or ')}`;
   const classes = outputs.find(({ name }) => PROBABILITIES.includes(name));
-  return classes
-    ? `${none}, but ${classes.name} of classes: give out the one of the anomalies as scores ` +
-        '(docs/models.md, Classifiers)'
+  if (classes)
+    return (
+      `${none}, but ${classes.name} of classes: give out the one of the anomalies as scores (docs/models.md, ` +
+      "Classifiers); a GaussianMixture has scores with options={'score_samples': True}"
+    );
+  return outputs.some(({ name }) => name === PREDICTED)
+    ? `${none}, but ${PREDICTED}, as regressors have: put what it is wrong by around it (docs/models.md, Residuals)`
     : none;
 }
 

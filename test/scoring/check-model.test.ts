@@ -11,6 +11,7 @@ import {
   type OnnxNode,
   tensorInfo,
 } from '../../scoring/onnx-proto.ts';
+import { normalLabels, readLabelMeaning } from '../../scoring/model-metadata.ts';
 import { newMarks } from '../../scoring/thread-protocol.ts';
 import { createThreads } from '../../scoring/threads.ts';
 import { tempDir } from '../support/temp.ts';
@@ -88,6 +89,51 @@ test('a label whose declared shape is that of an example row is taken as what it
 });
 
 const score = node('Identity', ['input'], ['scores']);
+
+/** The label is 1 below 0 and 0 else, as `type`; `meaning` is what its metadata says of it. */
+const declared = (meaning: string, type: number = DATA_TYPE.bool): Uint8Array =>
+  encodeModel({
+    ...modelOf({
+      node: [score, node('Less', ['scores', 'zero'], ['odd']), node('Cast', ['odd'], ['label'], { to: type })],
+      initializer: [constants[0]!],
+      input: [double('input')],
+      output: [tensorInfo('label', type, ['N', 1]), double('scores')],
+    }),
+    metadataProps: [{ key: 'fleetscore.label', value: meaning }],
+  });
+
+test('a meaning of labels that none of them has is refused, and True is what Python calls true', async () => {
+  const taken = ['anomaly=true', 'anomaly=True', 'normal=FALSE', 'anomaly=1'];
+  expect(await Promise.all(taken.map((meaning) => check(declared(meaning))))).toEqual(taken.map(() => 'taken'));
+  const read = (meaning: string): boolean[] => [true, false].map(normalLabels(readLabelMeaning(meaning)));
+  expect(taken.map(read)).toEqual(taken.map(() => [false, true]));
+  const refused = await Promise.all([
+    check(declared('anomaly=7', DATA_TYPE.int64)),
+    check(declared('anomaly=fault')),
+    check(declared('normal=ok', DATA_TYPE.int64)),
+  ]);
+  expect(refused[0]).toMatch(
+    /its label is 0 and 1 for the inputs .* and never 7, of which fleetscore.label = anomaly=7/,
+  );
+  expect(refused[1]).toMatch(/and never fault, of which .*; name one of them/);
+  expect(refused[2]).toMatch(/and never ok/);
+});
+
+test('the score_samples of a mixture are its score, and the number of its component is no label', async () => {
+  const mixture = encodeModel(
+    modelOf({
+      node: [
+        node('Identity', ['input'], ['score_samples']),
+        node('Concat', ['input', 'input'], ['probabilities'], { axis: 1 }),
+        node('ArgMax', ['probabilities'], ['label'], { axis: 1, keepdims: 1 }),
+      ],
+      input: [double('input')],
+      output: [label, double('probabilities', 2), double('score_samples')],
+    }),
+  );
+  expect(await check(mixture)).toBe('taken');
+});
+
 test.each<[string, Uint8Array, RegExp]>([
   [
     'half precision',
@@ -125,6 +171,20 @@ test.each<[string, Uint8Array, RegExp]>([
     scored([{ ...score, domain: 'com.acme', opType: 'Mine' }], { domain: 'com.acme' }),
     /onnxruntime cannot load it.*export the model with standard ones/,
   ],
+  [
+    'a regressor',
+    encodeModel(
+      modelOf({
+        node: [node('Identity', ['input'], ['variable'])],
+        input: [double('input')],
+        output: [double('variable')],
+      }),
+    ),
+    /but variable, as regressors have: put what it is wrong by around it \(docs\/models\.md, Residuals\)/,
+  ],
+  ['a zip file', Buffer.from('PK\x03\x04'), /a zip file, not an ONNX file; unpack it/],
+  ['a gzip file', Buffer.of(0x1f, 0x8b, 8, 0), /compressed with gzip; unpack it/],
+  ['a pickle', Buffer.of(0x80, 4, 0x95), /a pickle, not an ONNX file; hand it to fleetscore models convert/],
   [
     'a pointer of Git LFS',
     Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n'),

@@ -152,7 +152,7 @@ test('a regression without a word on its columns or its label is told both, and 
 test('labels are texts, or 0 and 1: taken when somebody says what they mean, never turned round', async () => {
   await expect(publish(folder({ 'model_t_1.onnx': texts }))).rejects.toMatchObject({
     message: expect.stringMatching(
-      /its label is inlier and outlier .* fleetscore\.label = anomaly=inlier or normal=inlier/,
+      /its label is inlier and outlier .* fleetscore\.label = anomaly=outlier or normal=inlier/,
     ) as unknown,
   });
   for (const label of ['anomaly=outlier', 'normal=inlier']) {
