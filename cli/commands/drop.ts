@@ -11,7 +11,7 @@ export function registerDrop(program: Command): void {
   const put = drop
     .command('put')
     .description('put files into the drop, from where an ingest worker reads them into windows, each version once')
-    .argument('<file...>', 'files: CSV (also with gzip), Parquet, Avro')
+    .argument('<file...>', 'files: CSV and JSON lines (also with gzip), Parquet, Avro')
     .option('--folder <name>', 'a folder of the drop that they go to')
     .option('--wait', 'wait until they are read, and tell what became of them; fails when a reading was not taken')
     .addOption(
