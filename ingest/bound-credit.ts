@@ -6,6 +6,7 @@
  * follow small ones, so that more come than was meant, the connection is not read until there is room again.
  */
 import { moduleOfClient, rheaOf, type ClientConnection } from './amqp/client-parts.ts';
+import { sizeOfGroup, type GroupSize } from './amqp/gather.ts';
 import { bytesOfMessage } from './amqp/guard-decoding.ts';
 
 interface Receiver {
@@ -18,14 +19,18 @@ interface Receiver {
 
 /** What has come to a receiver and may wait in the client, and what more may come. */
 interface Ahead {
-  /** Bytes of each event since the last cycle that the client did not hand on. */
-  sizes: number[];
+  /** What the client did not hand on since the last cycle: events, or events that came together (amqp/gather.ts). */
+  waiting: Arrived[];
+  /** Of all of them. */
+  events: number;
   bytes: number;
   /** The largest of late, bytes; earlier ones count less and less. */
   likely: number;
   /** Most events ahead: what the client asks for with nothing waiting. */
   most: number;
 }
+
+type Arrived = Pick<GroupSize, 'events' | 'bytes'>;
 
 /** Bytes that are asked for ahead, over all partitions of a process. */
 export const BYTES_AHEAD = 8 * 1024 * 1024;
@@ -69,13 +74,14 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
   };
   const opened = (receiver: Receiver, wanted: number): Ahead => {
     for (const known of receivers.keys()) if (!known.isOpen()) receivers.delete(known);
-    const ahead: Ahead = { sizes: [], bytes: 0, likely: USUAL_EVENT, most: wanted };
+    const ahead: Ahead = { waiting: [], events: 0, bytes: 0, likely: USUAL_EVENT, most: wanted };
     receivers.set(receiver, ahead);
     receiver.on('message', ({ message }) => {
-      const size = (message && bytesOfMessage(message)) ?? LARGEST_EVENT;
-      ahead.sizes.push(size);
-      ahead.bytes += size;
-      ahead.likely = Math.max(size, ahead.likely * FORGETTING);
+      const { events, bytes, largest } = (message && sizeOfGroup(message)) ?? alone(message);
+      ahead.waiting.push({ events, bytes });
+      ahead.events += events;
+      ahead.bytes += bytes;
+      ahead.likely = Math.max(largest, ahead.likely * FORGETTING ** events);
       if (waiting() > OVERFULL * bytesAhead) gate.close(receiver.connection);
       // All came that were asked for, and they were smaller than expected: the cycle still waits for more of them.
       if (receiver.credit === 0) topUp(receiver, ahead);
@@ -87,18 +93,28 @@ function boundedBy(bytesAhead: number, give: (receiver: Receiver, credit: number
     ahead.most = Math.max(ahead.most, wanted);
     // The client has handed on all but the newest.
     const kept = ahead.most - wanted;
-    ahead.sizes = kept === 0 ? [] : ahead.sizes.slice(-kept);
-    ahead.bytes = ahead.sizes.reduce((sum, size) => sum + size, 0);
+    ahead.waiting = kept === 0 ? [] : ahead.waiting.slice(-kept);
+    ahead.events = ahead.waiting.reduce((sum, { events }) => sum + events, 0);
+    ahead.bytes = ahead.waiting.reduce((sum, { bytes }) => sum + bytes, 0);
     if (waiting() <= OVERFULL * bytesAhead) gate.open();
     topUp(this, ahead);
   };
 }
 
+function alone(message: object | undefined): GroupSize {
+  const bytes = (message && bytesOfMessage(message)) ?? LARGEST_EVENT;
+  return { events: 1, bytes, largest: bytes };
+}
+
 /** How many more events may come now. Never none while nothing waits: an event larger than all the room comes alone. */
-export function missingCredit({ sizes, bytes, likely, most }: Ahead, credit: number, room: number): number {
-  const least = sizes.length === 0 ? 1 : 0;
+export function missingCredit(
+  { events, bytes, likely, most }: Omit<Ahead, 'waiting'>,
+  credit: number,
+  room: number,
+): number {
+  const least = events === 0 ? 1 : 0;
   const fit = Math.max(least, Math.floor((room - bytes) / likely));
-  return Math.min(most - sizes.length, fit) - credit;
+  return Math.min(most - events, fit) - credit;
 }
 
 /** Stops the reading of connections, which holds their senders back, and lets it go on. */

@@ -4,6 +4,7 @@
  */
 import type { ReceivedEventData } from '@azure/event-hubs';
 import { unreadableBody } from './amqp/guard-decoding.ts';
+import type { Quick } from './amqp/quick-message.ts';
 import { jsonText } from './json-text.ts';
 import type { EventBody } from './parse/body.ts';
 
@@ -67,6 +68,31 @@ export function toIngestEvent(event: ReceivedEventData): IngestEvent {
   if (properties && !isEmpty(properties)) made.properties = properties;
   if (systemProperties && !isEmpty(systemProperties)) made.systemProperties = systemProperties;
   return made;
+}
+
+/** The same event as {@link toIngestEvent} makes of the one that the client makes of this message. */
+export function eventOfMessage({ annotations, fields, application, data }: Quick): IngestEvent {
+  const { seq, offset, enqueuedMs, partitionKey, others } = annotations;
+  const system = others === undefined ? fields : withTimesAsNumbers(others, fields);
+  const encoding: unknown = system['contentEncoding'] ?? application?.['content-encoding'];
+  const made: { -readonly [K in keyof IngestEvent]: IngestEvent[K] } = { seq, offset, enqueuedMs, body: data };
+  if (typeof encoding === 'string') made.contentEncoding = encoding;
+  if (partitionKey !== undefined) made.partitionKey = partitionKey;
+  if (application !== undefined && !isEmpty(application)) made.properties = application;
+  if (!isEmpty(system)) made.systemProperties = system;
+  return made;
+}
+
+function withTimesAsNumbers(
+  annotations: NonNullable<Quick['annotations']['others']>,
+  fields: Quick['fields'],
+): Readonly<Record<string, unknown>> {
+  const system: Record<string, unknown> = { ...annotations, ...fields };
+  for (const name in annotations) {
+    const value = system[name];
+    if (value instanceof Date) system[name] = value.getTime();
+  }
+  return system;
 }
 
 function isEmpty(values: object): boolean {

@@ -7,7 +7,7 @@ import { CloseReason, type PartitionContext, type SubscriptionEventHandlers } fr
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode } from '../domain/error-codes.ts';
 import { FleetscoreError } from '../domain/errors.ts';
-import { toIngestEvent } from './event.ts';
+import { eventsOf } from './amqp/gather.ts';
 import type { HubClient } from './hub-client.ts';
 import { reasonOf, refusesPosition, wasTaken } from './hub-errors.ts';
 import type { IngestLog } from './log.ts';
@@ -56,23 +56,24 @@ export function subscriptionHandlers(deps: SubscriptionDeps): SubscriptionEventH
     },
     async processEvents(received, { partitionId }) {
       const startedAtMs = performance.now();
+      const events = eventsOf(received);
       try {
-        await untilDone(() => hub.check.hold(partitionId, received[0]?.offset), {
+        await untilDone(() => hub.check.hold(partitionId, events[0]?.offset), {
           what: `look at the hub of partition ${partitionId}`,
           log,
           signal: deps.giveUp,
           answers: ['HUB_RECREATED'],
         });
-        if (received.length === 0) return;
+        if (events.length === 0) return;
         const pipeline = await (partitions.get(partitionId) ?? partitions.open(partitionId));
-        await pipeline.process(received.map(toIngestEvent));
+        await pipeline.process(events);
       } catch (error) {
         stopWith(error);
         throw error;
       }
       // Little traffic: let some gather, rather than commit every few events.
       const restMs = settings.commitIntervalMs - (performance.now() - startedAtMs);
-      if (received.length < settings.maxBatchEvents && restMs > 1)
+      if (events.length < settings.maxBatchEvents && restMs > 1)
         await sleep(restMs, undefined, { signal: deps.ending }).catch(() => {});
     },
     async processError(error, { partitionId }) {

@@ -7,7 +7,8 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '../../domain/errors.ts';
 import { endOfValue, skipValue } from './check.ts';
-import { quickDecode, type QuickMessage } from './quick-decode.ts';
+import { quickDecode } from './quick-decode.ts';
+import { asClientReadsIt, Quick } from './quick-message.ts';
 import { bodyValue, plainValue, type Typed } from './plain.ts';
 
 type Message = Record<string, unknown>;
@@ -48,7 +49,8 @@ export const unreadableBody = (body: unknown): string | undefined =>
 const received = new WeakMap<object, number>();
 
 /** Bytes of a message as it came, with all its properties; undefined for one that this did not see. */
-export const bytesOfMessage = (message: object): number | undefined => Quick.bytesOf(message) ?? received.get(message);
+export const bytesOfMessage = (message: object): number | undefined =>
+  message instanceof Quick ? message.bytes : received.get(message);
 
 /** Returns false when the client is built differently than expected, and nothing was done. */
 export function guardDecoding(): boolean {
@@ -81,11 +83,10 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
       return withoutContent(rhea, decode.call(rhea.message, NOTHING), bytes, messageOf(error));
     }
   };
-  const prototype: unknown = Object.getPrototypeOf(decode.call(rhea.message, NOTHING));
-  Object.setPrototypeOf(Quick.prototype, prototype as object);
+  asClientReadsIt(decode.call(rhea.message, NOTHING), (data) => rhea.message.data_section(data));
   return (bytes) => {
     const quick = quickDecode(bytes);
-    if (quick) return new Quick(quick, rhea.message.data_section(quick.body), bytes.length) as unknown as Message;
+    if (quick) return quick as unknown as Message;
     const message = decoded(bytes);
     received.set(message, bytes.length);
     return message;
@@ -93,29 +94,6 @@ function guarded(rhea: Rhea, decode: (bytes: Buffer) => Message): (bytes: Buffer
 }
 
 const NOTHING = Buffer.alloc(0);
-
-/** A usual message as the decoder makes it, which knows how many bytes it had: a WeakMap of all costs more. */
-class Quick {
-  readonly message_annotations: QuickMessage['annotations'];
-  readonly application_properties: QuickMessage['application'];
-  readonly content_type: string | undefined;
-  readonly content_encoding: string | undefined;
-  readonly body: object;
-  readonly #bytes: number;
-
-  constructor({ annotations, application, contentType, contentEncoding }: QuickMessage, body: object, bytes: number) {
-    this.message_annotations = annotations;
-    this.application_properties = application;
-    this.content_type = contentType;
-    this.content_encoding = contentEncoding;
-    this.body = body;
-    this.#bytes = bytes;
-  }
-
-  static bytesOf(message: object): number | undefined {
-    return #bytes in message ? message.#bytes : undefined;
-  }
-}
 
 const SYMBOL = 0xa3;
 const ULONG = 0x80;

@@ -105,15 +105,15 @@ test.each([
 });
 
 test('more may come for as long as there is room, and always one', () => {
-  const nothing = { sizes: [], bytes: 0, likely: 1_000, most: 1_000 };
+  const nothing = { events: 0, bytes: 0, likely: 1_000, most: 1_000 };
   expect(missingCredit(nothing, 0, 1_000_000)).toBe(1_000);
   expect(missingCredit(nothing, 100, 1_000_000)).toBe(900);
   expect(missingCredit({ ...nothing, likely: 100_000 }, 0, 1_000_000)).toBe(10);
   expect(missingCredit({ ...nothing, likely: 5_000_000 }, 0, 1_000_000)).toBe(1);
-  const waiting = { sizes: [900_000], bytes: 900_000, likely: 900_000, most: 1_000 };
+  const waiting = { events: 1, bytes: 900_000, likely: 900_000, most: 1_000 };
   expect(missingCredit(waiting, 0, 1_000_000)).toBe(0);
   expect(missingCredit({ ...waiting, likely: 10_000 }, 0, 1_000_000)).toBe(10);
-  expect(missingCredit({ ...nothing, sizes: Array<number>(999).fill(1), bytes: 999 }, 0, 1_000_000)).toBe(1);
+  expect(missingCredit({ ...nothing, events: 999, bytes: 999 }, 0, 1_000_000)).toBe(1);
 });
 
 test('a new link that has small events gets as many as were asked for while its first batch is at work', async () => {
