@@ -20,7 +20,8 @@ const PARALLEL_BLOCKS = 4;
 /** Connects on first use. @throws FleetscoreError `BLOB_CONFIG_INVALID` */
 export function createBlobStore(options: BlobStoreOptions): BlobStore {
   const service = blobService(options, options.retry);
-  const account = service.accountName;
+  // An address of one's own says no name.
+  const account = service.accountName || new URL(service.url).host;
   const clients = new Map<ContainerName, ContainerClient>();
   const containerOf = (name: ContainerName): ContainerClient => {
     let client = clients.get(name);

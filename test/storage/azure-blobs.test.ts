@@ -1,11 +1,18 @@
 /** Blob storage against the Blob server of the laptop stack. */
 import { createHash, randomBytes } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { createServer, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { asActivity } from '../../activities/failures.ts';
 import { CONTAINERS } from '../../domain/blob-names.ts';
 import { FleetscoreError } from '../../domain/errors.ts';
 import { createBlobStore } from '../../storage/azure-blobs.ts';
 import type { BlobInfo } from '../../storage/blobs.ts';
 import { freePort } from '../../local/ports.ts';
+import { makeAuthority, makePair } from '../connect/certificates.ts';
+import { cleanEnv } from '../support/cli.ts';
 import { startBlobServer, type BlobServer } from '../support/own-blob-server.ts';
 import { startBlobProxy, type BlobFault } from '../support/blob-proxy.ts';
 import { tempDir } from '../support/temp.ts';
@@ -159,6 +166,53 @@ test.each([
   expect(() => createBlobStore({ connectionString })).toThrow(expect.objectContaining({ code: 'BLOB_CONFIG_INVALID' }));
 });
 
-test('an account URL takes its identity from Microsoft Entra', () => {
-  expect(() => createBlobStore({ accountUrl: 'https://fleet.blob.core.windows.net' })).not.toThrow();
+test('an account URL is asked with a token of the machine, for storage, and with no key', async () => {
+  // The managed identity of an App Service, and an account that keeps what it is asked with.
+  const asked: Record<string, unknown>[] = [];
+  const identity = createServer((request, response) => {
+    const { searchParams } = new URL(request.url!, 'http://identity');
+    asked.push({ resource: searchParams.get('resource'), secret: request.headers['x-identity-header'] });
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ access_token: 'of-the-machine', expires_on: '4102444800', token_type: 'Bearer' }));
+  });
+  const authority = makeAuthority(dir, 'authority');
+  const { cert, key } = makePair(dir, 'account', authority, 2);
+  const account = createSecureServer({ cert, key }, ({ url, headers: { authorization } }, response) => {
+    asked.push({ url, authorization });
+    response.setHeader('content-length', '5').setHeader('etag', '"1"');
+    response.end('bytes');
+  });
+  const portOf = async (one: Server): Promise<number> => {
+    await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
+    return (one.address() as AddressInfo).port;
+  };
+  try {
+    const url = `https://127.0.0.1:${await portOf(account)}`;
+    const module = new URL('../../storage/azure-blobs.ts', import.meta.url);
+    const code =
+      `const { createBlobStore } = await import(${JSON.stringify(module)});` +
+      `console.log(Buffer.from(await createBlobStore({ accountUrl: '${url}' }).get('models', 'a')).toString());`;
+    const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', code];
+    const env = {
+      ...cleanEnv(),
+      IDENTITY_ENDPOINT: `http://127.0.0.1:${await portOf(identity)}/token`,
+      IDENTITY_HEADER: 'of this app',
+      NODE_EXTRA_CA_CERTS: authority.certFile,
+    };
+    expect((await promisify(execFile)(process.execPath, args, { env })).stdout).toBe('bytes\n');
+    expect(asked).toEqual([
+      { resource: 'https://storage.azure.com', secret: 'of this app' },
+      { url: '/models/a', authorization: 'Bearer of-the-machine' },
+    ]);
+  } finally {
+    for (const one of [identity, account]) {
+      one.closeAllConnections();
+      one.close();
+    }
+  }
+}, 60_000);
+
+test('an account under an address of its own is named by that', async () => {
+  const blobs = createBlobStore({ accountUrl: 'http://127.0.0.1:1' });
+  expect((await failure(blobs.get('models', 'a'))).message).toContain('of storage account 127.0.0.1:1 ');
 });
