@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { median } from '../../bench/end-to-end.ts';
+import { HEAD, linesOf, withRows } from '../../bench/kinds-table.ts';
 import { dropSection, writeSection } from '../../bench/results-file.ts';
 import { markdown } from '../../bench/results-markdown.ts';
 import type { Results } from '../../bench/results.ts';
@@ -173,4 +174,28 @@ test('a section of the results is replaced or taken out, and the others stay', (
 test('the run in the middle counts, of two the slower', () => {
   expect(median([{ seconds: 3 }, { seconds: 1 }, { seconds: 2 }])).toEqual({ seconds: 2 });
   expect(median([{ seconds: 3 }, { seconds: 1 }])).toEqual({ seconds: 3 });
+});
+
+test('of the table of kinds, rows that were measured are new, and those of other kinds stay in their order', () => {
+  const row = { name: 'x', kind: 'PCA', features: 1, rounded: false, rows: 50, file: 'x.onnx', refused: 'why' };
+  const compared = { ...row, differ: 1, worst: 0, anomalies: 3, otherInPack: 0 };
+  const { refused: _, ...taken } = compared;
+  const lines = linesOf([
+    { ...taken, alonePerSecond: 1_234 },
+    { ...taken, features: 12, worst: 2e-7, rows: 30, packedPerSecond: 98_765, way: 'mlp' },
+    { ...compared, kind: 'LOF' },
+  ]);
+  const pca = '| PCA | yes | by itself, mlp | 80 | 2 | 2e-7 | 0 | 1,200 / - | - / 99,000 |';
+  expect([...lines]).toEqual([
+    ['PCA', pca],
+    ['LOF', '| LOF | no: why | | | | | | | |'],
+  ]);
+  const pageOf = (...rows: readonly string[]): string =>
+    ['# Models', '<!-- kinds -->', '', ...HEAD, ...rows, '', '<!-- /kinds -->', 'after'].join('\n');
+  const before = pageOf('| gone | yes |', '| PCA | old |', '| SVM | as it was |');
+  const only = new Map([['PCA', pca]]);
+  const after = pageOf('| SVM | as it was |', pca);
+  expect(withRows(before, only, ['SVM', 'LOF', 'PCA'])).toBe(after);
+  expect(withRows(after, only, ['SVM', 'LOF', 'PCA'])).toBe(after);
+  expect(() => withRows('# Models', only, ['PCA'])).toThrow('has no <!-- kinds -->');
 });
