@@ -8,23 +8,42 @@ export interface BoundedMap<V> {
   set(key: string, value: V): void;
 }
 
+/** Two generations of what is remembered. */
+export interface Generations<T> {
+  readonly young: T;
+  readonly old: T;
+  /** Makes room for an entry that is new in the younger one: when that is full, the older one goes. */
+  room(): void;
+}
+
 /** @param most entries held; at least half as many are remembered */
-export function boundedMap<V>(most: number): BoundedMap<V> {
+export function generations<T>(most: number, make: () => T): Generations<T> {
   const half = Math.max(1, Math.ceil(most / 2));
-  let young = new Map<string, V>();
-  let old = new Map<string, V>();
-  const set = (key: string, value: V): void => {
-    if (young.size >= half && !young.has(key)) {
-      old = young;
-      young = new Map();
+  let held = 0;
+  const both = { young: make(), old: make(), room };
+  function room(): void {
+    if (held >= half) {
+      both.old = both.young;
+      both.young = make();
+      held = 0;
     }
-    young.set(key, value);
+    held += 1;
+  }
+  return both;
+}
+
+/** @param most as {@link generations} */
+export function boundedMap<V>(most: number): BoundedMap<V> {
+  const both = generations(most, () => new Map<string, V>());
+  const set = (key: string, value: V): void => {
+    if (!both.young.has(key)) both.room();
+    both.young.set(key, value);
   };
   return {
     get(key) {
-      const value = young.get(key);
+      const value = both.young.get(key);
       if (value !== undefined) return value;
-      const before = old.get(key);
+      const before = both.old.get(key);
       if (before !== undefined) set(key, before);
       return before;
     },

@@ -5,6 +5,7 @@
  */
 import { keyOf, type SensorKey } from '../domain/sensor.ts';
 import type { SensorQuota, Store } from '../storage/store.ts';
+import { generations } from './bounded-map.ts';
 
 export interface SensorIds {
   /** Undefined when the sensor was not registered through this cache yet, or was refused. */
@@ -27,25 +28,18 @@ export function createSensorIds(
   quota: SensorQuota = SENSOR_QUOTA,
   remembered = REMEMBERED,
 ): SensorIds {
-  // Two generations: what is used moves to the younger one, and when that is full the older one goes.
-  let young: ByDevice = new Map();
-  let old: ByDevice = new Map();
-  let held = 0;
+  // By device and sensor, so that a reading costs no text that joins both.
+  const both = generations<ByDevice>(remembered, () => new Map());
   const set = (device: string, sensor: string, id: number): void => {
-    if (held >= remembered / 2) {
-      old = young;
-      young = new Map();
-      held = 0;
-    }
-    const sensors = young.get(device);
+    both.room();
+    const sensors = both.young.get(device);
     if (sensors) sensors.set(sensor, id);
-    else young.set(device, new Map([[sensor, id]]));
-    held++;
+    else both.young.set(device, new Map([[sensor, id]]));
   };
   const find = (device: string, sensor: string): number | undefined => {
-    const id = young.get(device)?.get(sensor);
+    const id = both.young.get(device)?.get(sensor);
     if (id !== undefined) return id;
-    const before = old.get(device)?.get(sensor);
+    const before = both.old.get(device)?.get(sensor);
     if (before !== undefined) set(device, sensor, before);
     return before;
   };

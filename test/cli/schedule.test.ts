@@ -197,5 +197,6 @@ async function batchesOf(schedule: string, count: number): Promise<Listed[]> {
       return (await stack.cli('batch', 'list', '--schedule', schedule, '--json')).json() as Listed[];
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`${schedule} has not had ${count} batches within two minutes`);
+  const there = (await store.listBatches({ schedule })).map(({ id, status }) => `${id} ${status}`);
+  throw new Error(`${schedule} has not had ${count} batches within two minutes, but ${there.join(', ')}`);
 }
