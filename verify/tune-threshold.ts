@@ -103,11 +103,16 @@ function sideOf(scores: Float64Array, labels: Uint8Array): Threshold['side'] | u
   return odd < normal ? 'below' : 'above';
 }
 
-/** For each rate the threshold that at most that share of the scores lies beyond; each once. */
+/**
+ * For each rate the threshold that at most that share of the scores lies beyond, but one at least: where many windows
+ * share the worst score, as those of a sensor that stands still do, the least threshold flags them all. Each once.
+ */
 function thresholdsOf(scores: Float64Array, side: Threshold['side']): Threshold[] {
   const finite = scores.filter(Number.isFinite).sort();
   if (side === 'above') finite.reverse();
-  const values = RATES.flatMap((rate) => finite[Math.floor(rate * finite.length)] ?? []);
+  const worst = finite.findIndex((value) => value !== finite[0]);
+  if (worst < 0) return [];
+  const values = RATES.map((rate) => finite[Math.max(worst, Math.floor(rate * finite.length))]!);
   return [...new Set(values)].map((value) => ({ side, value }));
 }
 

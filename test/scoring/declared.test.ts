@@ -194,31 +194,32 @@ test.each<[string, Uint8Array, number[][]]>([
   ).rejects.toMatchObject({ code: 'RELEASE_EXISTS' });
 });
 
+const FLEET = { windowMs: INTERVAL_MS, hopMs: INTERVAL_MS };
+
 test('tuning tells what thresholds would have flagged, on the side where the model sees anomalies', async () => {
   const { release } = await publish(folder({ 'model_tune_1.onnx': plainBytes(900) }));
   const [{ sensorId } = { sensorId: 0 }] = await store.listReleaseModels(release);
   const sensor = { id: sensorId, device: 'tune', sensor: '1', unit: '' };
   // Scores 900 - mean: 1,000 windows, of which those from 900 on are anomalies.
-  const series = windowsOf(
-    sensorId,
-    Array.from({ length: 1_000 }, (_, i) => [i]),
-  );
-  const reading = { ...store, readSeries: () => Promise.resolve(series) } as Store;
-  const tuned = await tuneThreshold(
-    { store: reading, engine },
-    {
-      release,
-      sensor,
-      period: { fromMs: 0, toMs: 1_000 * INTERVAL_MS },
-      shape: { windowMs: INTERVAL_MS, hopMs: INTERVAL_MS },
-    },
-  );
+  const tune = (meanOf: (i: number) => number, given: { readonly side?: 'below' } = {}) => {
+    const series = windowsOf(
+      sensorId,
+      Array.from({ length: 1_000 }, (_, i) => [meanOf(i)]),
+    );
+    const reading = { ...store, readSeries: () => Promise.resolve(series) } as Store;
+    const period = { fromMs: 0, toMs: 1_000 * INTERVAL_MS };
+    return tuneThreshold({ store: reading, engine }, { release, sensor, period, shape: FLEET, ...given });
+  };
+  const tuned = await tune((i) => i);
   expect(tuned).toMatchObject({ windows: 1_000, now: { anomalies: 100, stretches: 1 } });
   expect(tuned.candidates.map(({ anomalies }) => anomalies)).toEqual([1, 2, 5, 10, 20, 50, 100]);
   expect(tuned.candidates[0]).toEqual({ threshold: { side: 'below', value: -98 }, anomalies: 1, stretches: 1 });
+  // The worst 25 have one score: no threshold tells them apart, and none is offered that flags nothing.
+  const tied = await tune((i) => Math.min(i, 975));
+  expect(tied.candidates.map(({ anomalies }) => anomalies)).toEqual([25, 50, 100]);
+  expect((await tune(() => 975, { side: 'below' })).candidates).toEqual([]);
 });
 
-const FLEET = { windowMs: INTERVAL_MS, hopMs: INTERVAL_MS };
 const HOUR_MS = 3_600_000;
 const lengthsOf = async (release: string): Promise<object> =>
   Object.fromEntries((await store.listReleaseModels(release)).map(({ sensor, windowMs }) => [sensor, windowMs]));
