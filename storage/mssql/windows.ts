@@ -6,8 +6,9 @@
 import { readingsOf, type StoredReadings } from '../window-merge.ts';
 import type { Window } from '../../domain/reading.ts';
 import type { Period } from '../../domain/time.ts';
-import type { ChangedOptions, SeriesBlock, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
+import type { ChangedOptions, WindowBucket, WindowLoad, WindowStats, WindowStore } from '../store.ts';
 import { ownStarts, SERIES_COLUMNS } from '../rows.ts';
+import { seriesColumns } from '../series-columns.ts';
 import { plannedRange } from '../batch-rows.ts';
 import { kindOf } from './batches.ts';
 import { plannedBatch } from './planned-batch.ts';
@@ -138,18 +139,20 @@ const SENSORS_AT_ONCE = 5_000;
 export function windowMethods(db: Database): WindowStore {
   return {
     async readSeries(range, { fromMs, toMs }, { batchId, columns: wanted = 'all' } = {}) {
+      const batch = batchId === undefined ? undefined : await db.read((session) => plannedBatch(db, session, batchId));
+      const { from, to, pool } = batch ? plannedRange(batch, range) : { ...range, pool: undefined };
+      const width = wanted === 'all' ? 7 : 3;
       let changeId = 0;
-      let columns: number[][] = [];
+      let columns = seriesColumns(width);
       const collect = (): OnRow => {
-        columns = Array.from({ length: 7 }, () => []);
+        columns = seriesColumns(width);
         return (row) => {
           // The answer of WINDOW_SQL.changeId, which comes first.
           if (row.length === 1) changeId = Number(row[0]);
-          else for (let i = 0; i < (wanted === 'all' ? 7 : 3); i++) columns[i]!.push(Number(row[i]));
+          // Ids are dense.
+          else columns.add(row as readonly number[], ((row[0] as number) - from + 1) / (to - from));
         };
       };
-      const batch = batchId === undefined ? undefined : await db.read((session) => plannedBatch(db, session, batchId));
-      const { from, to, pool } = batch ? plannedRange(batch, range) : { ...range, pool: undefined };
       const name = wanted === 'all' ? 'series' : 'means';
       const values = { fromId: from, toId: to, fromMs, toMs };
       const kind = batch ? kindOf(batch, pool) : 'All';
@@ -166,7 +169,7 @@ export function windowMethods(db: Database): WindowStore {
           collect,
           WINDOW_SQL.changeId,
         );
-      return toBlock(columns, changeId);
+      return columns.block(changeId);
     },
 
     readSensorWindows: (sensorId, { fromMs, toMs }) =>
@@ -216,19 +219,6 @@ export function windowMethods(db: Database): WindowStore {
 
     changedSensors: (period, options = {}) => changedSensors(db, period, options),
   };
-}
-
-function toBlock(columns: readonly (readonly number[])[], changeId: number): SeriesBlock {
-  const [sensorId, startMs, mean, count, min, max, last] = columns.map((column) => Float64Array.from(column)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  return { length: sensorId.length, sensorId, startMs, count, mean, min, max, last, changeId };
 }
 
 async function loadWindows(db: Database, load: WindowLoad): Promise<number> {

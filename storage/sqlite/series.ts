@@ -5,6 +5,7 @@
 import type { Period } from '../../domain/time.ts';
 import { plannedRange } from '../batch-rows.ts';
 import { SERIES_COLUMNS } from '../rows.ts';
+import { seriesColumns } from '../series-columns.ts';
 import type { IdRange, SeriesBlock, SeriesOptions } from '../store.ts';
 import { BATCH_SQL } from './batch-sql.ts';
 import { batchRow, kindOf } from './batches.ts';
@@ -39,9 +40,9 @@ export function readSeries(
   const name = columns === 'all' ? 'series' : 'means';
   const fleet: Read = ({ from, to }) =>
     db.arrays(SERIES_SQL[name]).all(from, to, period.fromMs, period.toMs) as unknown as readonly Row[];
-  const found = columnsOf(columns === 'all' ? 7 : 3);
+  const found = seriesColumns(columns === 'all' ? 7 : 3);
   const inParts = (ids: IdRange): SeriesBlock => {
-    for (const part of partsOf(ids)) found.add(fleet(part), (ids.to - part.from) / (part.to - part.from));
+    for (const part of partsOf(ids)) found.addAll(fleet(part), (ids.to - part.from) / (part.to - part.from));
     return found.block(changeId);
   };
   if (batchId === undefined) return inParts(range);
@@ -51,7 +52,7 @@ export function readSeries(
   if (kind === 'All' && batch.planned === batch.maxSensorId) return inParts({ from, to });
   const ofPool = pool === undefined ? [] : [batch.releaseKey, pool];
   const statement = db.arrays(BATCH_SQL[`${name}${kind}`]);
-  found.add(
+  found.addAll(
     statement.all(batch.batchKey, from, to, period.fromMs, period.toMs, ...ofPool) as unknown as readonly Row[],
     1,
   );
@@ -62,39 +63,4 @@ export function readSeries(
 function* partsOf({ from, to }: IdRange): Generator<IdRange> {
   if (to - from > MOST_IDS) yield { from, to };
   else for (let at = from; at < to; at += IDS_AT_ONCE) yield { from: at, to: Math.min(to, at + IDS_AT_ONCE) };
-}
-
-/** Columns that grow. In shared memory, so that the threads that score and write files read them where they are. */
-function columnsOf(width: number) {
-  const empty = (rows: number): Float64Array => new Float64Array(new SharedArrayBuffer(rows * 8));
-  let columns = Array.from({ length: width }, () => empty(0));
-  let length = 0;
-  const grow = (rows: number): void => {
-    columns = columns.map((old) => {
-      const grown = empty(rows);
-      grown.set(old.subarray(0, length));
-      return grown;
-    });
-  };
-  const column = (at: number): Float64Array => columns[at]?.subarray(0, length) ?? new Float64Array(0);
-  return {
-    /** @param parts that may come, this one included, as large as this one */
-    add(rows: readonly Row[], parts: number): void {
-      if (length + rows.length > columns[0]!.length) grow(length + Math.ceil(rows.length * Math.max(1, parts)));
-      for (const [at, column] of columns.entries())
-        for (let row = 0; row < rows.length; row++) column[length + row] = rows[row]![at]!;
-      length += rows.length;
-    },
-    block: (changeId: number): SeriesBlock => ({
-      length,
-      sensorId: column(0),
-      startMs: column(1),
-      mean: column(2),
-      count: column(3),
-      min: column(4),
-      max: column(5),
-      last: column(6),
-      changeId,
-    }),
-  };
 }

@@ -270,6 +270,8 @@ export function readingsContract(tools: ContractTools): void {
       );
       const none = new Float64Array(0);
       expect(means).toEqual({ ...block, count: none, min: none, max: none, last: none });
+      // Threads read it where it is.
+      expect(Object.prototype.toString.call(means.mean.buffer)).toBe('[object SharedArrayBuffer]');
       expect((await tools.store.readSeries({ from: ids[0]!, to: ids[3]! }, { fromMs: 1, toMs: 2 })).length).toBe(0);
     });
 
