@@ -28,16 +28,19 @@ export async function convert(
     ...defined({ features: options.features?.split(',').map((name) => name.trim()) }),
   });
   const bad = summary.models.filter((model) => !model.ok);
+  const converted = summary.models.length - bad.length;
   return {
     data: summary,
     text: [
-      `${formatNumberOf(summary.models.length - bad.length, 'model')} converted to ${out}.`,
-      ...bad.map((model) => `${model.file}: ${model.error}`),
+      `${formatNumberOf(converted, 'model')} converted to ${out}.`,
+      ...refusedText(bad),
       ...summary.models.flatMap((model) =>
         model.ok && model.note !== undefined ? [`${model.file}: ${model.note}`] : [],
       ),
       ...leftAlone(summary.ignored),
-      ...(bad.length === 0 ? [`Next: fleetscore models publish ${shellWord(out)}`] : []),
+      ...(converted === 0
+        ? []
+        : [`Next${bad.length === 0 ? '' : ', for those that are'}: fleetscore models publish ${shellWord(out)}`]),
     ].join('\n'),
     ...(bad.length === 0 ? {} : { exitCode: EXIT_FAILED }),
   };
@@ -46,9 +49,17 @@ export async function convert(
 /** Which files were not taken for models, by name as far as there is room. */
 function leftAlone(files: readonly string[]): string[] {
   if (files.length === 0) return [];
-  const names = files.slice(0, SHOWN).join(', ') + (files.length > SHOWN ? `, and ${files.length - SHOWN} more` : '');
-  return [`Left alone, not models by their names or not in manifest.csv: ${names}.`];
+  return [`Left alone, not models by their names or not in manifest.csv: ${shown(files)}.`];
 }
+
+const shown = (files: readonly string[]): string =>
+  files.slice(0, SHOWN).join(', ') + (files.length > SHOWN ? `, and ${files.length - SHOWN} more` : '');
+
+/** Why files were refused, a line for each reason: of a folder of other names all have one. */
+const refusedText = (refused: readonly { readonly file: string; readonly error: string }[]): string[] =>
+  [...Map.groupBy(refused, ({ error }) => error)].map(
+    ([error, models]) => `${shown(models.map(({ file }) => file))}: ${error}`,
+  );
 
 function roleOf(release: Release, challenger: Challenger | undefined): string {
   if (release.current) return 'current';

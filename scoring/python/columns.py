@@ -89,7 +89,7 @@ def bins(g, x, width, a):
     columns = []
     for at, values in enumerate(value.numpy() for value in edges):
         column = g.column(x, at)
-        if _has_tolerance(a):
+        if _is_before(a, 1, 1):
             column = g.op("Add", column, g.op("Add", g.op("Mul", g.op("Abs", column), 1e-5), 1e-8))
         inner = values[1:-1]
         above = g.op("Cast", g.op("GreaterOrEqual", column, inner[None]), to=11) if len(inner) else None
@@ -102,9 +102,10 @@ def bins(g, x, width, a):
     return (columns[0] if width == 1 else g.op("Concat", *columns, axis=1)), total
 
 
-def _has_tolerance(a):
-    major, minor = (str(a.get("_sklearn_version", "1.9")).split(".") + ["0"])[:2]
-    return (int(major), int(minor)) < (1, 1) if major.isdigit() and minor.isdigit() else False
+def _is_before(a, major, minor):
+    """Whether an older scikit-learn fitted it than this one."""
+    parts = str(a.get("_sklearn_version", "99.0")).split(".")[:2]
+    return all(part.isdigit() for part in parts) and tuple(map(int, parts)) < (major, minor)
 
 
 def binarizer(g, x, width, a):
@@ -115,6 +116,8 @@ def normalizer(g, x, width, a):
     norm = a.get("norm", "l2")
     if norm not in ("l1", "l2", "max"):
         raise Refused(f"a Normalizer with norm={norm!r}")
+    if norm == "max" and _is_before(a, 0, 23):
+        raise Refused("a Normalizer with norm='max' of scikit-learn before 0.23, which took signs for sizes; fit it with a newer one")
     return g.unit_rows(x, width, norm), width
 
 

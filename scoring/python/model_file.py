@@ -21,9 +21,9 @@ UNPACKERS = (
     *((head, "zlib", zlib.decompressobj) for head in (b"x\x01", b"x^", b"x\x9c", b"x\xda")),
 )
 FOREIGN = (
-    (b"\x04\x22\x4d\x18", "it is compressed with lz4; save it with joblib.dump(model, file, compress=3)"),
+    (b"\x04\x22\x4d\x18", "a file compressed with lz4; save it with joblib.dump(model, file, compress=3)"),
     (b"ZF", "a file of joblib before 0.10; load it and save it again with a newer joblib, or with pickle.dump"),
-    (b"\x28\xb5\x2f\xfd", "it is compressed with zstandard; save it with joblib.dump(model, file, compress=3)"),
+    (b"\x28\xb5\x2f\xfd", "a file compressed with zstandard; save it with joblib.dump(model, file, compress=3)"),
     (b"version https://git-lfs", "a pointer of Git LFS, not the model itself; fetch the models with git lfs pull"),
     (b"\x08", "an ONNX file already; publish it as it is: fleetscore models publish"),
     (b"tree\nversion=", "a model of LightGBM in its text form; convert it with onnxmltools and publish the ONNX file: docs/models.md"),

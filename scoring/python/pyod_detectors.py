@@ -27,6 +27,8 @@ def _limit(a: Attributes):
     """The threshold, moved so that rows which score as the training rows at it are judged as PyOD judged those."""
     threshold = a.number("threshold_")
     trained = a.numbers("decision_scores_", shape=(None,)) if a.has("decision_scores_") else np.empty(0)
+    if a.kind == "PyOD MCD":  # what predict() makes of these rows: the distance, and its square
+        trained = np.square(np.sqrt(np.maximum(trained, 0.0)))
     near = slack(threshold, LEAST.get(a.kind, 0.0))
     at_it = trained[np.abs(trained - threshold) <= near] > threshold
     if len(at_it) == 0 or (at_it.any() and not at_it.all()):
@@ -61,7 +63,8 @@ def ocsvm(g, x, width, a):
 
 def mcd(g, x, width, a):
     """The squared distance of Mahalanobis from the robust centre."""
-    return mahalanobis(g, x, width, attributes_of(a.get("detector_"), "the detector of a PyOD MCD")), 0
+    distance = mahalanobis(g, x, width, attributes_of(a.get("detector_"), "the detector of a PyOD MCD"))
+    return g.square(g.op("Sqrt", g.op("Max", distance, 0.0))), 0
 
 
 def gmm(g, x, width, a):

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
+import { EXIT_FAILED } from '../../cli/frame/command.ts';
+import type { Context } from '../../cli/frame/context.ts';
+import { convert as convertCommand } from '../../cli/models/models.ts';
 import { convertModels } from '../../scoring/convert.ts';
 import { readModelList } from '../../scoring/model-list.ts';
 import { decodeModel } from '../../scoring/onnx-proto.ts';
@@ -379,6 +382,20 @@ test('an old model in the output folder is pointed out when its pickle is refuse
   writeFileSync(join(dir, 'model_c_1'), 'damaged');
   const { models } = await convert(dir, out);
   expect(errorOf(models, 'model_c_1')).toContain('model_c_1.onnx in the output folder is from an earlier run');
+});
+
+test('the command says each reason once, and what comes next', async () => {
+  const context = { config: { toolsDir: CONVERTER_TOOLS } } as unknown as Context;
+  const good = pickle('model_old_form');
+  const named = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`pump${i}.pkl`, good]));
+  const out = fresh('out');
+  const { text, exitCode } = await convertCommand(context, {}, folder({ ...named, model_p_1: good }), out);
+  expect(exitCode).toBe(EXIT_FAILED);
+  expect(text.split('\n')).toEqual([
+    `1 model converted to ${out}.`,
+    expect.stringMatching(/^pump0\.pkl, pump1\.pkl, pump10\.pkl, .*, and 2 more: the name does not say which sensor/),
+    `Next, for those that are: fleetscore models publish ${out}`,
+  ]);
 });
 
 test('a missing folder and a folder without models are errors that say so', async () => {

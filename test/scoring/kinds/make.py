@@ -229,7 +229,9 @@ def in_its_last_bit(model):
     if isinstance(model, tuple):
         return model[0], float(np.nextafter(model[1], np.inf))
     last = model.steps[-1][1] if hasattr(model, "steps") else model
-    if hasattr(last, "decision_scores_"):
+    if type(last).__name__ == "MCD":
+        pass  # its predict() squares a root, and so has last bits of its own
+    elif hasattr(last, "decision_scores_"):
         at_it = np.isclose(last.decision_scores_, last.threshold_, 1e-12, 0)
         if last.threshold_ != 0 and at_it.any() and not (last.decision_scores_[at_it] > last.threshold_).any():
             last.threshold_ = np.nextafter(last.threshold_, -np.inf)
