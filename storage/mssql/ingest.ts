@@ -3,7 +3,6 @@
  * only, and no write to a window that does not change. The change number is a ROWVERSION: it rises with
  * every change without a counter that all partitions would queue for.
  */
-import { addTallies, EMPTY_TALLY, sendCut, sendSetting, tallyOf, tallyText } from '../../domain/send-tally.ts';
 import { progressConflict } from '../failures.ts';
 import { lateMinutes, progressOf, type ProgressRow } from '../progress-rows.ts';
 import type { IngestCommit, IngestStore } from '../store.ts';
@@ -18,6 +17,7 @@ import {
 import { LostRace } from './transient.ts';
 import { PLANS_LOCK, type Database, type Transaction } from './connection.ts';
 import { checkStillFits } from './schema.ts';
+import { addToSends, sendMethods } from './sends.ts';
 import { tsql, type SqlValue, type StageColumn, type StageTable } from './statement.ts';
 
 const WINDOW_COLUMNS: readonly StageColumn[] = [
@@ -147,22 +147,6 @@ export const INGEST_SQL = {
     UPDATE partition_progress SET captured_seq = @captured, updated_at_ms = @now
     WHERE source = @source AND partition_id = @partition AND captured_seq < @captured`,
   ),
-  openSend: tsql(
-    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
-    `
-    INSERT INTO settings (name, value)
-    SELECT @name, @value WHERE NOT EXISTS (SELECT 1 FROM settings WHERE name = @name)`,
-  ),
-  send: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WHERE name = @name'),
-  sendToAdd: tsql({ name: 'NVARCHAR(128)' }, 'SELECT value FROM settings WITH (UPDLOCK, ROWLOCK) WHERE name = @name'),
-  addToSend: tsql(
-    { name: 'NVARCHAR(128)', value: 'NVARCHAR(1000)' },
-    'UPDATE settings SET value = @value WHERE name = @name',
-  ),
-  closeSend: tsql(
-    { name: 'NVARCHAR(128)', cut: 'NVARCHAR(128)' },
-    `DELETE FROM settings WHERE name = @name OR (name >= N'send:' AND name < @cut)`,
-  ),
   rewindCapture: tsql(
     { ...PARTITION, captured: 'BIGINT' },
     `
@@ -182,6 +166,8 @@ export const INGEST_SQL = {
 
 export function ingestMethods(db: Database): IngestStore {
   return {
+    ...sendMethods(db),
+
     async commitReadings(commit) {
       // One update a window, in the order of the clustered key.
       const updates = mergeUpdates(commit.updates);
@@ -215,22 +201,6 @@ export function ingestMethods(db: Database): IngestStore {
         await markLate(tx, updates);
       });
     },
-
-    openSend: (id) =>
-      db.write(async (tx) => {
-        await tx.run(INGEST_SQL.openSend, { name: sendSetting(id), value: tallyText(EMPTY_TALLY) });
-      }),
-
-    readSend: (id) =>
-      db.read(async (session) => {
-        const [row] = await session.query<{ value: string }>(INGEST_SQL.send, { name: sendSetting(id) });
-        return row && tallyOf(row.value);
-      }),
-
-    closeSend: (id) =>
-      db.write(async (tx) => {
-        await tx.run(INGEST_SQL.closeSend, { name: sendSetting(id), cut: sendCut(Date.now()) });
-      }),
 
     commitCapture: (source, partition, captured) =>
       db.write(async (tx) => {
@@ -316,17 +286,6 @@ async function mergeKnown(
     await tx.run(INGEST_SQL.updateKnown, {});
   }
   return before;
-}
-
-/** Nothing where nobody waits for the send. */
-async function addToSends(tx: Transaction, { sends = [] }: IngestCommit, duplicates: readonly number[]): Promise<void> {
-  for (const [i, { id, tally }] of sends.entries()) {
-    const name = sendSetting(id);
-    const [row] = await tx.query<{ value: string }>(INGEST_SQL.sendToAdd, { name });
-    if (!row) continue;
-    const sum = addTallies(tallyOf(row.value), { ...tally, duplicates: duplicates[i] ?? 0 });
-    await tx.run(INGEST_SQL.addToSend, { name, value: tallyText(sum) });
-  }
 }
 
 /**

@@ -16,6 +16,7 @@ import { RETIRED_SQL } from './retired.ts';
 import { SCHEMA_SQL } from './schema.ts';
 import { NAMES, SENSOR_SQL } from './sensors.ts';
 import type { StageTable, Statement } from './statement.ts';
+import { SEND_SQL } from './sends.ts';
 import { SESSION_SQL } from './watch-connections.ts';
 import { LOADED, WINDOW_SQL } from './windows.ts';
 
@@ -35,6 +36,7 @@ export const STATEMENTS: Readonly<Record<string, Readonly<Record<string, Stateme
   releases: RELEASE_SQL,
   retired: RETIRED_SQL,
   schema: SCHEMA_SQL,
+  sends: SEND_SQL,
   sensors: SENSOR_SQL,
   sessions: SESSION_SQL,
   windows: WINDOW_SQL,
