@@ -26,8 +26,9 @@ export async function rebuild(
   const bar = context.json ? undefined : startBar('rebuilding', 'files');
   try {
     const result = await rebuildAll({
-      store: await context.storeToFill(),
+      // Blob first: without it no store is made either.
       blobs: context.blobs(),
+      store: await context.storeToFill(),
       hub: reader.hub,
       consumerGroup: config.eventHubs.consumerGroup,
       period,

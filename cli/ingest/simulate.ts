@@ -44,10 +44,11 @@ export async function simulate(context: Context, options: SimulateCommand): Prom
         `${formatDuration(windowMs)} from midnight UTC on.`,
     );
   const failures = options.failures === undefined ? {} : parseFailures(options.failures, sensors);
-  const store = await context.storeToFill();
-  await claimWindows(store, shape);
+  // Blob first: without it no store is made either.
   const blobs = context.blobs();
   await blobs.prepare();
+  const store = await context.storeToFill();
+  await claimWindows(store, shape);
   await checkDeployment(store, blobs);
 
   const startedAt = performance.now();

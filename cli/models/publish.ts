@@ -67,7 +67,9 @@ function triedText(tried: TriedOnWindows | string | undefined): string[] {
 
 export async function publish(context: Context, options: ModelsPublishOptions, dir: string): Promise<Output> {
   const defaults = declaredByOptions(options);
-  const [store, blobs] = [await context.storeToFill(), context.blobs()];
+  // Blob first: without it no store is made either.
+  const blobs = context.blobs();
+  const store = await context.storeToFill();
   await checkDeployment(store, blobs);
   const bar = context.json ? undefined : startBar('checking models', 'models');
   try {

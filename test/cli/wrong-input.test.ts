@@ -163,7 +163,7 @@ test('a list that is empty because of what was asked for says so, and what is ne
   );
 });
 
-test('who looks into a folder where nothing is gets one error, and makes nothing', async () => {
+test('in a folder where nothing is, who looks or lacks Blob gets one error, and makes nothing', async () => {
   const nowhere = join(dir, 'nowhere');
   for (const words of [
     'batch list',
@@ -188,6 +188,8 @@ test('who looks into a folder where nothing is gets one error, and makes nothing
     `batch run ${PERIOD}`,
     'schedule create x --every 5m',
     'report x',
+    'simulate --sensors 3 --windows 10',
+    `models publish ${dir}`,
   ]) {
     const { code, stderr } = await cli(nowhere, words.split(' '));
     expect([words, code, stderr.trimEnd().split('\n')]).toEqual([words, 1, [expect.stringMatching(/^error: .*\./)]]);
