@@ -5,11 +5,11 @@ other kinds are put together of transformers.py, detectors.py and pyod_detectors
 exactly is refused with what was found and the way that works.
 """
 
-import re
 from dataclasses import dataclass
 
 from attributes import Attributes, article, texts_in, to_numbers
 from detectors import DENSITIES, DETECTORS
+from features import FEATURE
 from graph import Graph
 from onnx_model import build_model
 from plain_objects import Array, Estimator, Refused
@@ -18,8 +18,6 @@ from sklearn_model import parameters_of
 from transformers import TRANSFORMERS, pipeline_steps, transform
 from ways import not_converted
 
-# The features of a window (scoring/features.ts).
-FEATURE = re.compile(r"(mean|min|max|last|count)(\[-[1-9]\d?\])?")
 
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
@@ -210,7 +208,7 @@ def _features(steps, width, *others):
     if width == 1:
         return ("mean",)
     if others[-1]:
-        raise Refused(f"a model of {width} features, where {len(others[-1])} are given ({','.join(others[-1])})")
+        raise Refused(f"a model of {width} features, where {len(others[-1])} {'is' if len(others[-1]) == 1 else 'are'} given ({','.join(others[-1])})")
     columns = f"; its columns are called {', '.join(said[0][:12])}" if said and not others[-1] else ""
     raise Refused(
         f"a model of {width} features that does not say which{columns} (give --features mean,min,... in the order of its columns, or a "

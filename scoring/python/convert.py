@@ -20,8 +20,9 @@ import sys
 from child import Ended, in_child
 
 try:
-    from build import FEATURE, build, scores_density
+    from build import build, scores_density
     from contents import is_part_name, models_in, sensor_of_key
+    from features import FEATURE
     from model_file import read_model_file
     from plain_objects import Refused
     from safe_pickle import MAX_BYTES
@@ -49,7 +50,7 @@ def main(source, target, features=()):
             say({"file": item.file, "ok": True, **line})
         if refused is not None:
             failed += 1
-            say({"file": item.file, "ok": False, "error": f"{refused}{_older(item, target)}"})
+            say({"file": item.file, "ok": False, "error": f"{refused}{_older(item, target, done)}"})
     _write_manifest(done, target)
     say({"done": True, "converted": len(done), "failed": failed, "ignored": len(ignored)})
     return 1 if failed else 0
@@ -184,9 +185,10 @@ def _write_manifest(done, target):
     os.replace(path + ".partial", path)
 
 
-def _older(item, target):
+def _older(item, target, done):
     output = _output(item)
-    there = output.endswith(".onnx") and os.path.exists(os.path.join(target, output))
+    ours = any(made == output for _, _, made, _ in done)
+    there = not ours and output.endswith(".onnx") and os.path.exists(os.path.join(target, output))
     return f" ({output} in the output folder is from an earlier run)" if there else ""
 
 

@@ -12,12 +12,14 @@ import os
 import re
 from dataclasses import dataclass
 
+from features import unknown_of
 from plain_objects import Refused
 
 MANIFEST = "manifest.csv"
 ENDINGS = re.compile(r"(\.(pkl|pickle|joblib|jl|sav|skops|p|dat|gz|z|bz2|xz|lzma|zlib))+$", re.IGNORECASE)
 LINK = "it is a link to a file outside of the folder; put the model itself there"
 COLUMNS = ("Device", "Sensor", "Model", "Pool", "Features", "Threshold", "Window")
+COLUMN = {name.lower(): name for name in COLUMNS}
 
 
 class Unnamed(Refused):
@@ -73,15 +75,31 @@ def _listed(path, folder):
 
 def _rows(rows, folder):
     try:
-        header = [name.strip() for name in next(rows, [])]
+        header = [COLUMN.get(name.strip().lower(), name.strip()) for name in next(rows, [])]
         if not {"Device", "Sensor", "Model"} <= set(header) or not set(header) <= set(COLUMNS):
             yield Source(MANIFEST, problem=f"its first line must name columns of {','.join(COLUMNS)}, the first three at least, with commas between; got {','.join(header)[:80]}")
             return
+        lines = {}
         for number, row in enumerate(rows, 2):
-            if row:
-                yield _source(dict(zip(header, (value.strip() for value in row))), f"line {number} of {MANIFEST}", folder)
+            values = [value.strip() for value in row]
+            if any(values):
+                yield _of_row(header, values, f"line {number} of {MANIFEST}", lines, folder)
     except csv.Error as error:
         yield Source(MANIFEST, problem=f"line {rows.line_num} of {MANIFEST} is no row of CSV: {error}")
+
+
+def _of_row(header, values, where, lines, folder):
+    """`lines`: where each sensor was listed before."""
+    source = _source(dict(zip(header, values)), where, folder)
+    if source.problem:
+        return source
+    if len(values) > len(header):
+        quoted = ', such as "mean,min"' if "Features" in header else ""
+        return Source(source.file, problem=f"{where} has {len(values)} fields, and the header {len(header)}; put a field with commas in it into quotes{quoted}")
+    before = lines.setdefault(source.sensor, where) if source.sensor else where
+    if before != where:
+        return Source(source.file, problem=f"{where}: sensor {source.sensor[0]} / {source.sensor[1]} is already in {before}")
+    return source
 
 
 def _inside(folder, file):
@@ -103,5 +121,7 @@ def _source(row, where, folder):
         return Source(file, problem=f"{where}: the Threshold {said!r} is not a number, nor one after < or >")
     # Densities fall for anomalies: there the side adds nothing.
     threshold = None if limit.startswith(">") else value
-    features = tuple(part for part in re.split(r"[\s,;]+", row.get("Features", "")) if part)
+    features = tuple(part.lower() for part in re.split(r"[\s,;]+", row.get("Features", "")) if part)
+    if unknown_of(features):
+        return Source(file, problem=f"{where}: {unknown_of(features)}")
     return Source(file, (device, sensor) if device else None, row.get("Pool", ""), features, threshold, limit, row.get("Window", ""))

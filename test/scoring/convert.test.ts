@@ -345,6 +345,28 @@ test('what may change the rows or the verdict of a model is applied or refused, 
   expect(errorOf(models, 'model_r_order')).toContain('2 transformers (MaxAbsScaler, MaxAbsScaler) and a model');
 });
 
+test('rows of a manifest.csv that do not say what they seem to say are refused by their line', async () => {
+  const good = pickle('model_old_form');
+  const { models } = await convert(
+    folder({
+      ...Object.fromEntries('abcdef'.split('').map((name) => [`${name}.pkl`, good])),
+      'manifest.csv': [
+        'device,SENSOR,Model,Features',
+        'd,1,a.pkl,Mean',
+        ' , ,,',
+        'd,1,b.pkl,',
+        'd,2,c.pkl,mean,min,max',
+        'd,3,d.pkl,median',
+      ].join('\n'),
+    }),
+  );
+  expect(models.find(({ file }) => file === 'a.pkl')).toMatchObject({ ok: true, features: ['mean'] });
+  expect(errorOf(models, 'b.pkl')).toBe('line 4 of manifest.csv: sensor d / 1 is already in line 2 of manifest.csv');
+  expect(errorOf(models, 'c.pkl')).toMatch(/^line 5 of manifest.csv has 6 fields, and the header 4; .* "mean,min"$/);
+  expect(errorOf(models, 'd.pkl')).toMatch(/^line 6 of manifest.csv: 'median' is not a feature of a window; expected/);
+  expect(models).toHaveLength(4);
+});
+
 test('a manifest.csv that a spreadsheet wrote in Latin-1 is refused by its byte', async () => {
   const list = Buffer.from('Device,Sensor,Model\nKühler,s,a.pkl\n', 'latin1');
   const { models } = await convert(folder({ 'a.pkl': pickle('model_old_form'), 'manifest.csv': list }));
