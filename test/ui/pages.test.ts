@@ -1,5 +1,6 @@
 /** What pages say and what their forms do, as a browser without a script sees it. */
 import { EMPTY_TALLY } from '../../domain/send-tally.ts';
+import { stretchSection } from '../../ui/pages/now-stretches.ts';
 import { EVIL, NOW_MS } from './plant.ts';
 import { ask, formOf, tokenIn, useSite } from './site.ts';
 
@@ -43,6 +44,12 @@ test('files of the drop are listed with what became of them, and a failed one ca
     ['drop.retry', 'done'],
   ]);
   expect((await ask(site.server.url)).body).not.toContain('could not be read');
+});
+
+test('a list that is empty says why', async () => {
+  const { body } = await ask(`${site.server.url}/batches?status=cancelled`);
+  expect(body).toContain('<b>No batch is cancelled.</b>');
+  expect(stretchSection({ value: [] }, new Map(), false).markup).toContain('No batch has scored anything yet.');
 });
 
 describe('out of service', () => {
@@ -99,11 +106,19 @@ describe('out of service', () => {
 
   test('a whole device is; what the newest batch said of its sensors is no news any more', async () => {
     const own = '/devices/fan-4';
+    // While no batch has looked for alarms, predictions are what the first screen goes by.
+    const anomalous = async (): Promise<boolean> => /Anomalous now[^]*pump-1<\/bdi>[^]*<\/table>/.test(await page('/'));
+    const hot = '/devices/pump-1/vibration';
+    const hotToken = tokenIn(await page(hot));
+    expect(await anomalous()).toBe(true);
+    await said(`${hot}/retire`, hotToken);
+    expect(await anomalous()).toBe(false);
+    await said(`${hot}/restore`, hotToken);
     expect(await page('/')).toMatch(/fan-4/);
     const token = tokenIn(await page(own));
     expect(await said(`${own}/retire`, token)).toBe('Done: fan-4: 2 sensors taken out of service');
     expect(await page('/')).not.toMatch(/fan-4/);
-    expect(await page(own)).toMatch(/Out of service:<\/b> all 2 sensors/);
+    expect(await page(own)).toMatch(/Out of service:<\/b> all 2 sensors\. Batches/);
     expect(await page(own)).not.toContain(`action="${own}/retire"`);
     expect((await site.plant.store.retiredSensors()).map(({ device, by }) => [device, by])).toEqual([
       ['fan-4', 'ann@desk'],

@@ -79,6 +79,7 @@ export function openLook(deps: UiDeps): Look {
     now,
   );
   const stretches = openStretches(deps);
+  const fleet = openFleet(store);
   const shape = kept(BATCHES_MS, async () => storedWindows(await store(), deps.config.ingest), now);
   const missed = kept(
     MISSED_MS,
@@ -90,7 +91,7 @@ export function openLook(deps: UiDeps): Look {
     now,
   );
   return {
-    fleet: openFleet(store),
+    fleet,
     batches,
     lost,
     schedules,
@@ -100,7 +101,12 @@ export function openLook(deps: UiDeps): Look {
     survey,
     normal: openNormal(deps),
     series: openSeries(deps),
-    stretches: async () => stretches(presentBatches(await batches())),
+    async stretches() {
+      const [found, all, out] = [await stretches(presentBatches(await batches())), await fleet(), await retired()];
+      const isOut = ({ device, sensor }: Stretch): boolean =>
+        all.ofDevice(device).some((one) => one.sensor === sensor && out.has(one.id));
+      return out.size === 0 ? found : found.filter((one) => !isOut(one));
+    },
     missed,
     forget() {
       for (const one of [batches, lost, schedules, retired, sensors, missed]) one.forget();

@@ -52,7 +52,7 @@ export async function batchesPage(app: App, request: FastifyRequest): Promise<st
         ${section('list', 'Newest batches', batches.problem ?? '', [
           statusTabs(query.status),
           shown.total === 0
-            ? html`<div class="panel none calm"><b>No batch yet.</b></div>`
+            ? html`<div class="panel none calm"><b>${noneText(query)}</b></div>`
             : sortTable(
                 'list',
                 BATCH_COLUMNS,
@@ -68,6 +68,8 @@ export async function batchesPage(app: App, request: FastifyRequest): Promise<st
       ${scoreForm(formToken, deps.now())}`,
   });
 }
+
+const noneText = ({ status }: Query): string => (status ? `No batch is ${status}.` : 'No batch yet.');
 
 export const countsOf = async ({ deps }: App, batch: Batch): Promise<Batch['counts']> =>
   (await ask(async () => (await deps.store()).countOutcomes(batch.id))).value ?? batch.counts;

@@ -28,10 +28,14 @@ const stateOf = ({ goesOn, lastMs }: Stretch): Markup =>
     ? html`<span class="dot bad"></span>Still going on`
     : html`<span class="dot"></span>Ended ${time(lastMs, 'second')}`;
 
+const NO_STRETCH = 'No anomalous window in the newest batch.';
+const NOTHING = 'No batch has scored anything yet.';
+
 /** What predictions alone tell, while no batch has looked for alarms. */
 export function stretchSection(
   { value = [], problem }: Answer<readonly Stretch[]>,
   normals: ReadonlyMap<Stretch, Normal>,
+  hasScored: boolean,
 ): Markup {
   const rows = value
     .toSorted((a, b) => Number(b.goesOn) - Number(a.goesOn) || b.windows - a.windows)
@@ -56,7 +60,7 @@ export function stretchSection(
   if (problem !== undefined) return section('wrong', 'Anomalous now', lead, problemOf({ problem }));
   const content =
     rows.length === 0
-      ? html`<div class="panel none calm"><b>No anomalous window in the newest batch.</b></div>`
+      ? html`<div class="panel none calm"><b>${hasScored ? NO_STRETCH : NOTHING}</b></div>`
       : sortTable('wrong', columns, rows, {});
   return section('wrong', 'Anomalous now', lead, content);
 }

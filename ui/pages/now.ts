@@ -60,7 +60,7 @@ export async function nowPage(app: App, request: FastifyRequest): Promise<string
       <div id="alarms" data-part>
         ${
           stretches
-            ? stretchSection(stretches, await stretchNormals(app, stretches.value ?? []))
+            ? stretchSection(stretches, await stretchNormals(app, stretches.value ?? []), fresh.value?.kind !== 'none')
             : section('wrong', 'Alarms', '', [
                 alarmTools(query),
                 alarms.value ? alarmList(alarms.value, query, context) : problemOf(alarms),

@@ -42,7 +42,7 @@ export function retiredOfDevice({ formToken }: App, href: string, retired: numbe
   return html`
     <div class="panel none">
       <p>
-        <b>Out of service:</b> ${which} ${formatNumberOf(sensors, 'sensor')}.
+        <b>Out of service:</b> ${which} ${formatNumberOf(sensors, 'sensor')}.${' '}
         Batches leave them out, and alarms of them are not shown.
       </p>
       <p class="bar-line">${button(formToken, `${href}/restore`, 'Take back into service')}</p>
@@ -59,7 +59,7 @@ export function retireForm({ formToken }: App, href: string, sensors: number | u
     <details class="panel form">
       <summary>Take ${what} out of service</summary>
       <p class="lead">
-        Batches that are planned from now on leave ${it} out, and alarms of ${it} are not shown.
+        Batches that are planned from now on leave ${it} out, and alarms of ${it} are not shown.${' '}
         ${its} windows, models and predictions stay, and readings that still come are kept.
       </p>
       <form method="post" action="${href}/retire">
