@@ -15,18 +15,17 @@ export const MAX_CHUNKS_PER_CHILD = 500;
 /** A chunk's series and predictions are held in memory at once. */
 export const MAX_SENSORS_PER_ACTIVITY = 20_000;
 
-/** 15 windows a sensor make 7,500 rows: enough for packs to score at their fastest. */
-const LEAST_CHUNK = 500;
-/** An activity costs some 15 ms of CPU around its work: large fleets take larger chunks. */
+/**
+ * An activity costs some 15 ms of CPU around its work, as much as to score so many sensors of packs: a small fleet is
+ * not scored sooner in smaller chunks side by side.
+ */
+const LEAST_CHUNK = 2_500;
 const MOST_CHUNK = 4_000;
-/** In fleets that are scored within a second chunks grow past so many of them already, up to {@link FEW_UP_TO}. */
-const FEW_CHUNKS = 10;
-const FEW_UP_TO = 1_000;
 /** Windows of one chunk: its series, scores and predictions take some 300 bytes of memory each. */
 const MOST_WINDOWS = 60_000;
 /** Windows read at once by what goes through a fleet in pages: some 100 MB. */
 const WINDOWS_OF_PAGE = 2_000_000;
-/** Before chunks grow past {@link FEW_UP_TO} there are so many of them, for a pool to share. */
+/** Before chunks grow past {@link LEAST_CHUNK} there are so many of them, for a pool to share. */
 const CHUNKS = 25;
 /** Chunks of a named pool: its models are few, and may be slow. */
 const CHUNKS_OF_POOL = 50;
@@ -67,12 +66,8 @@ export function chooseSizes(planned: number, asked: SizesAsked = {}): Sizes {
     );
   const least = planned <= MAX_CHILDREN ? 1 : Math.ceil(planned / full);
   const fits = Math.max(1, Math.floor(MOST_WINDOWS / Math.max(1, asked.windows ?? 1)));
-  const share = (chunks: number): number => Math.ceil(planned / chunks / 100) * 100;
-  const chunk = Math.min(
-    fits,
-    MOST_CHUNK,
-    Math.max(LEAST_CHUNK, Math.min(FEW_UP_TO, share(FEW_CHUNKS)), share(CHUNKS)),
-  );
+  const share = Math.ceil(planned / CHUNKS / 100) * 100;
+  const chunk = Math.min(fits, MOST_CHUNK, Math.max(LEAST_CHUNK, share));
   // A child has no more sensors than there are.
   const wanted =
     asked.sensorsPerChild === undefined ? undefined : Math.min(asked.sensorsPerChild, Math.max(1, planned));

@@ -41,7 +41,7 @@ test('a part of the benchmark runs and agrees with the bare loop', async () => {
   expect(size).toMatchObject({
     sensors: 600,
     windows: 15,
-    sensorsPerActivity: 500,
+    sensorsPerActivity: 600,
     bareLoop: { rows: 9_000 },
     history: { workflows: 2 },
   });

@@ -46,7 +46,7 @@ test('planning is measured over every sensor of a fleet, and flags of it are che
   }
   // Children, chunks, chunks a child.
   expect(written.join('')).toMatch(
-    /\| 1,200 \| .* \| 1 \| 3 \| 3 \| \d+ \|\n\| 6,000 \| .* \| 1 \| 10 \| 10 \| \d+ \|\n$/,
+    /\| 1,200 \| .* \| 1 \| 1 \| 1 \| \d+ \|\n\| 6,000 \| .* \| 1 \| 3 \| 3 \| \d+ \|\n$/,
   );
   expect(() => growthFlags(['--sizes', '10000001'])).toThrow(/from 1 to 10,000,000, not "10000001"/);
 });

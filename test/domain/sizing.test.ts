@@ -72,10 +72,9 @@ test('sizes asked for are taken, or refused with the least that fits', () => {
 });
 
 test('chunks grow with the fleet, and shrink where a sensor has many windows', () => {
-  expect(chooseSizes(10_000, { windows: 15 })).toEqual({ sensorsPerChild: 10_000, sensorsPerActivity: 1_000 });
-  expect(chooseSizes(1_000, { windows: 15 }).sensorsPerActivity).toBe(500);
-  expect(chooseSizes(7_000, { windows: 15 }).sensorsPerActivity).toBe(700);
-  expect(chooseSizes(50_000, { windows: 15 }).sensorsPerActivity).toBe(2_000);
+  expect(chooseSizes(10_000, { windows: 15 })).toEqual({ sensorsPerChild: 10_000, sensorsPerActivity: 2_500 });
+  expect(chooseSizes(1_000, { windows: 15 }).sensorsPerActivity).toBe(1_000);
+  expect(chooseSizes(75_000, { windows: 15 }).sensorsPerActivity).toBe(3_000);
   expect(chooseSizes(100_000, { windows: 15 })).toEqual({ sensorsPerChild: 100_000, sensorsPerActivity: 4_000 });
   expect(chooseSizes(1_000_000, { windows: 15 })).toEqual({ sensorsPerChild: 160_000, sensorsPerActivity: 4_000 });
   expect(chooseSizes(100_000, { windows: 180 }).sensorsPerActivity).toBe(333);
