@@ -1,11 +1,11 @@
 /**
  * Models and packs from Blob, kept on disk within a bound. Content is named by its SHA-256 and checked on each way into
  * the process: here when it arrives, and by whoever reads the file later; a file that does not fit its name is fetched
- * again. Packs that have just arrived go to the scoring threads as they are, in memory that all of them share. The disk
+ * again. Packs that were just checked go to the scoring threads as they are, in memory that all of them share. The disk
  * is a help only: when it is full or not writable, bytes go from hand to hand.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { CONTAINERS, modelBlob, packBlob } from '../domain/blob-names.ts';
@@ -23,7 +23,7 @@ export type CachedKind = 'model' | 'pack';
 
 export interface ModelCache {
   /**
-   * The file on disk. Its checked bytes where they are at hand: of a pack that has just arrived, and when there is no
+   * The file on disk. Its checked bytes where they are at hand: of a pack that was just checked, and when there is no
    * disk to use.
    * @throws FleetscoreError `MODEL_MISSING`, `MODEL_CORRUPT`, `MODEL_TOO_LARGE`, or what Blob throws when it is
    *   unavailable
@@ -47,7 +47,7 @@ export interface ModelCacheOptions {
   readonly warn: (message: string) => void;
 }
 
-/** Packs that have arrived and that the threads have yet to load: how many bytes of them are held, and how long. */
+/** Packs that were checked here and that threads have yet to load: how many bytes of them are held, and how long. */
 const FRESH_BYTES = 96 * 1024 * 1024;
 const FRESH_MS = 60_000;
 
@@ -120,8 +120,11 @@ export async function createModelCache(options: ModelCacheOptions): Promise<Mode
     async bytes(kind, sha256) {
       const path = paths[kind](sha256);
       if (onDisk.get(path) !== undefined) {
-        const bytes = await readFile(path).catch(() => undefined);
-        if (bytes && sha256Of(bytes) === sha256) return bytes;
+        const bytes = await (kind === 'pack' ? readShared(path) : readFile(path)).catch(() => undefined);
+        if (bytes && sha256Of(bytes) === sha256) {
+          if (kind === 'pack') fresh.set(sha256, bytes);
+          return bytes;
+        }
       }
       return cache.refetch(kind, sha256);
     },
@@ -165,6 +168,20 @@ function oneAtATime(
       }
     }
   };
+}
+
+/** A file in memory that threads share. */
+async function readShared(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const bytes = new Uint8Array(new SharedArrayBuffer(size));
+    for (let at = 0, read = 1; at < size && read > 0; at += read)
+      read = (await file.read(bytes, at, size - at, at)).bytesRead;
+    return bytes;
+  } finally {
+    await file.close();
+  }
 }
 
 /** The bytes from Blob, which fit their name. @throws FleetscoreError as {@link ModelCache.file} */

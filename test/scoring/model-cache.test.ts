@@ -44,10 +44,18 @@ test('a pack that has just arrived goes on as it is; the next process gets its f
   const { path, ...rest } = await next.cache.file('pack', sha256);
   expect(rest).toEqual({ sha256 });
   expect(readFileSync(path!)).toEqual(PACK);
+  // Where it is read for its index it is checked, and goes to the threads from there.
+  const read = await next.cache.bytes('pack', sha256);
+  expect(Buffer.from(read)).toEqual(PACK);
+  expect((await next.cache.file('pack', sha256)).bytes!.buffer).toBe(read.buffer);
+  expect(read.buffer).toBeInstanceOf(SharedArrayBuffer);
+  expect(next.asked).toEqual([]);
   // What became of it on the disk does not come in: it is fetched anew.
   writeFileSync(path!, 'a pace');
   expect(Buffer.from(await next.cache.bytes('pack', sha256))).toEqual(PACK);
-  expect(next.asked).toHaveLength(1);
+  writeFileSync(path!, 'a');
+  expect(Buffer.from(await next.cache.bytes('pack', sha256))).toEqual(PACK);
+  expect(next.asked).toHaveLength(2);
 });
 
 test('models go to their processes as files', async () => {
