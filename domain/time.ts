@@ -69,7 +69,7 @@ export function parseDuration(text: string, what = 'duration'): number {
 
 /** As {@link parseDuration}, and `0`, `0s`, `0m` for none. */
 export function parseDurationOrZero(text: string, what = 'duration'): number {
-  return /^0\w*$/.test(text) ? 0 : parseDuration(text, what);
+  return /^0(ms|[smhdw])?$/.test(text) ? 0 : parseDuration(text, what);
 }
 
 /** Milliseconds as the largest unit that divides them: 900000 is `15m`. */

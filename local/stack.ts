@@ -162,7 +162,8 @@ async function bringUp(options: StackOptions, parts: Parts): Promise<Running> {
   await startWorkers(options, parts, env, targets);
 
   const supervisor = refOf(process.pid);
-  if (!supervisor) throw new Error('this process cannot be found in the process list');
+  if (!supervisor)
+    throw new Error('the start of this process cannot be read: on Linux from /proc, elsewhere by `ps`. Is it there?');
   const { ui } = temporal;
   const address = await app;
   parts.ending.throwIfAborted();

@@ -6,6 +6,7 @@ import {
   isoTime,
   MAX_TIME_MS,
   parseDuration,
+  parseDurationOrZero,
   parseTime,
   plainTime,
   tryParseTime,
@@ -75,6 +76,13 @@ test('durations read back from their text', () => {
 
 test.each(['', '-5m', '15', 'm', '1.5ms', '5 minutes', '1h30m'])('%j is not a duration', (text) => {
   expect(() => parseDuration(text)).toThrow(/is not a duration. Use a number and a unit/);
+});
+
+test('no time at all is 0, with a unit or without, and nothing else that begins with 0', () => {
+  expect(['0', '0s', '0m', '0ms', '0w', '5m'].map((text) => parseDurationOrZero(text))).toEqual([
+    0, 0, 0, 0, 0, 300_000,
+  ]);
+  expect(() => parseDurationOrZero('0banana', 'delay')).toThrow('delay "0banana" is not a duration');
 });
 
 test('a window starts at the multiple of the interval at or before a time', () => {

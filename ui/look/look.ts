@@ -51,7 +51,7 @@ const RETIRED_MS = 10_000;
 const SCHEDULES_MS = 5_000;
 /** Looking for gaps reads a week of batches. */
 const MISSED_MS = 60_000;
-const WEEK_MS = 60_000;
+const WEEK_VIEW_MS = 60_000;
 
 const NEWEST = 200;
 /** Batches whose surveys make the present: the newest of each schedule, and what renewed them. */
@@ -120,7 +120,7 @@ export function openLook(deps: UiDeps): Look {
           now(),
         );
       }),
-    week: kept(WEEK_MS, async () => weekView(await store(), now()), now),
+    week: kept(WEEK_VIEW_MS, async () => weekView(await store(), now()), now),
   };
 }
 
