@@ -3,6 +3,7 @@ import { EventHubConsumerClient, type EventHubConsumerClientOptions } from '@azu
 import type { Config } from '../config.ts';
 import { noAnswer, patience } from '../domain/busy.ts';
 import { FleetscoreError, messageOf } from '../domain/errors.ts';
+import { endRenewals } from '../ingest/amqp/end-renewals.ts';
 import { heedClose } from '../ingest/amqp/heed-close.ts';
 import { sourceName, type HubName } from '../ingest/event.ts';
 import { eventHubTarget } from './event-hubs.ts';
@@ -52,6 +53,7 @@ export function openHubReader(config: Config): HubReader {
     );
   }
   heedClose(client);
+  endRenewals(client);
   const name = { namespace: client.fullyQualifiedNamespace, hub };
   const endOf = async (partition: string, abortSignal: AbortSignal): Promise<HubEnd> => {
     const end = await client.getPartitionProperties(partition, { abortSignal });

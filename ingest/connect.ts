@@ -12,6 +12,7 @@ import {
   type LoadBalancingOptions,
   type RetryOptions,
 } from '@azure/event-hubs';
+import { endRenewals } from './amqp/end-renewals.ts';
 import { heedClose } from './amqp/heed-close.ts';
 
 /** Connection string (local use, or a shared access key), or host name of the namespace with an identity. */
@@ -41,6 +42,7 @@ export function createProducer(target: EventHubTarget): EventHubProducerClient {
       ? new EventHubProducerClient(connection.connectionString, hub, CLIENT)
       : new EventHubProducerClient(connection.namespace, hub, connection.credential, CLIENT);
   heedClose(client);
+  endRenewals(client);
   return client;
 }
 
@@ -53,6 +55,7 @@ export function openConsumer(target: EventHubTarget & { readonly consumerGroup: 
       ? new EventHubConsumerClient(consumerGroup, connection.connectionString, hub, options)
       : new EventHubConsumerClient(consumerGroup, connection.namespace, hub, connection.credential, options);
   heedClose(client);
+  endRenewals(client);
   return client;
 }
 

@@ -10,6 +10,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { randomUUID } from 'node:crypto';
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Store } from '../storage/store.ts';
+import { endRenewals } from './amqp/end-renewals.ts';
 import { gatherEvents } from './amqp/gather.ts';
 import { guardDecoding } from './amqp/guard-decoding.ts';
 import { heedClose } from './amqp/heed-close.ts';
@@ -144,6 +145,7 @@ function extendClient(client: EventHubConsumerClient, check: HubCheck, log: Inge
     heedClose(client, () => check.doubtAll()),
     'when the service ends a connection, this process may end',
   );
+  unless(endRenewals(client), 'each time that the service closes a link, a timer of it is left');
 }
 
 /** @throws FleetscoreError `EVENT_HUB_UNAVAILABLE` */

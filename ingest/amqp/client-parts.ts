@@ -25,8 +25,16 @@ export interface ClientContext {
   refreshConnection(): void;
   readonly managementSession?: object;
   readonly cbsSession?: object;
-  /** By the address of the link. */
-  readonly senders?: Readonly<Record<string, object>>;
+  /** By the name of the link. */
+  readonly senders?: Readonly<Record<string, LinkOwner>>;
+  readonly receivers?: Readonly<Record<string, LinkOwner>>;
+  /** What `close` of the client does. */
+  close(): Promise<void>;
+}
+
+/** What opens a link when it is needed. */
+interface LinkOwner {
+  close(): Promise<void>;
 }
 
 /** A question to the hub, a token that is shown, or a send: each waits for its answer. */
@@ -39,9 +47,21 @@ interface Waiting {
 /** Undefined when the client is built differently than expected. */
 export function contextOf(client: HubClient): ClientContext | undefined {
   const context = Reflect.get(client, '_context') as Partial<ClientContext> | undefined;
-  return typeof context?.refreshConnection === 'function' && typeof context.connection?.on === 'function'
+  return typeof context?.refreshConnection === 'function' &&
+    typeof context.close === 'function' &&
+    typeof context.connection?.on === 'function'
     ? (context as ClientContext)
     : undefined;
+}
+
+/** Calls `watch` with the client's connection, and with each one that takes its place. */
+export function onEachConnection(context: ClientContext, watch: (connection: ClientConnection) => unknown): void {
+  watch(context.connection);
+  const refresh = context.refreshConnection.bind(context);
+  context.refreshConnection = () => {
+    refresh();
+    watch(context.connection);
+  };
 }
 
 export const rheaOf = (connection: ClientConnection): RheaConnection | undefined =>

@@ -6,14 +6,7 @@
  * connection is told to the client as the loss that it knows, that reading has an answer, and questions and sends that
  * were under way fail at once, to be tried again, rather than after their time limit of 15 s.
  */
-import {
-  contextOf,
-  endWaiting,
-  moduleOfClient,
-  rheaOf,
-  type ClientConnection,
-  type HubClient,
-} from './client-parts.ts';
+import { contextOf, endWaiting, moduleOfClient, onEachConnection, rheaOf, type HubClient } from './client-parts.ts';
 
 const HEEDED = Symbol.for('fleetscore.heededAddress');
 
@@ -30,7 +23,7 @@ interface LinkPrototype {
 export function heedClose(client: HubClient, onLost: () => void = () => {}): boolean {
   const context = contextOf(client);
   if (!context || !addressNeverThrows()) return false;
-  const watch = (connection: ClientConnection): void => {
+  onEachConnection(context, (connection) => {
     connection.on('connection_close', (event) => {
       const rhea = rheaOf(connection);
       // An end that this side asked for is none of the service's.
@@ -42,13 +35,7 @@ export function heedClose(client: HubClient, onLost: () => void = () => {}): boo
       endWaiting(context, LOST);
       onLost();
     });
-  };
-  watch(context.connection);
-  const refresh = context.refreshConnection.bind(context);
-  context.refreshConnection = () => {
-    refresh();
-    watch(context.connection);
-  };
+  });
   return true;
 }
 

@@ -1,5 +1,5 @@
 /** Faults on demand, for tests of what runs against the emulator; without a call nothing here has an effect. */
-import type { Connection } from 'rhea';
+import type { Connection, Receiver } from 'rhea';
 import { forRhea, socketOf, type AmqpError } from './amqp.ts';
 import type { ReaderRegistry } from './owner-levels.ts';
 
@@ -13,6 +13,8 @@ export interface EventHubsFaults {
   closeConnections(): number;
   /** Closes the links of all readers with an error; returns how many there were. */
   endReaders(error: AmqpError): number;
+  /** Closes the links of all senders, as the service does when they were idle for long; returns how many there were. */
+  endSenders(): number;
   /** Refuses every reader from now on, as a throttled namespace does; without an error readers are let in again. */
   refuseReaders(error?: AmqpError): void;
   /** Refuses the next transfers; by default with `com.microsoft:server-busy`, which clients retry. */
@@ -30,6 +32,11 @@ export interface FaultState extends EventHubsFaults {
 const FORCED: AmqpError = {
   condition: 'amqp:connection:forced',
   description: 'The connection was closed by the service (injected fault).',
+};
+/** What it says to a link that had no traffic for a while. */
+const IDLE: AmqpError = {
+  condition: 'amqp:link:detach-forced',
+  description: 'The link was closed, since it was idle (injected fault).',
 };
 const BUSY: AmqpError = { condition: 'com.microsoft:server-busy', description: 'The server is busy (injected fault).' };
 
@@ -49,6 +56,16 @@ export function createFaults(connections: ReadonlySet<Connection>, readers: Read
       return open.length;
     },
     endReaders: (error) => readers.disconnectAll(error),
+    endSenders: () => {
+      const links: Receiver[] = [];
+      for (const connection of connections)
+        connection.each_receiver((link: Receiver) => {
+          // `$cbs` and `$management` take questions.
+          if (!/\$(cbs|management)$/.test(link.target?.address ?? '')) links.push(link);
+        });
+      for (const link of links) link.close(forRhea(IDLE));
+      return links.length;
+    },
     refuseReaders: (error) => {
       readerError = error;
       if (error) readers.disconnectAll(error);
