@@ -285,6 +285,19 @@ test('a batch that waits for its readings, and one whose workflow was terminated
   expect(cancelled.json()).toMatchObject({ status: 'cancelled', planned: 4, counts: { cancelled: 4, scored: 0 } });
 }, 120_000);
 
+test('a schedule that somebody deletes meanwhile is told as that by its button', async () => {
+  await stack.cli('schedule', 'create', 'gone', '--every', '1h', '--paused');
+  const buttons = await openButtons(stack);
+  const [page, trigger] = ['/batches', '/schedules/gone/trigger'];
+  try {
+    await waitFor(async () => (await (await fetch(buttons.url + page)).text()).includes(trigger));
+    const said = await buttons.press(page, trigger, {}, () => stack.cli('schedule', 'delete', 'gone'));
+    expect(said).toBe('Not done: there is no schedule &quot;gone&quot;: it was deleted.');
+  } finally {
+    await buttons.close();
+  }
+}, 60_000);
+
 test('an empty period: every sensor is skipped, nothing fails', async () => {
   const run = await stack.cli('batch', 'run', '--from', '2001-01-01', '--to', '2001-01-02', '--wait', '--json');
   expect(run.json()).toMatchObject({ status: 'completed', counts: { scored: 0, skipped: 4, failed: 0 } });

@@ -5,8 +5,16 @@ import type { TestStack } from '../support/local-stack.ts';
 
 export interface Buttons {
   readonly url: string;
-  /** Presses the button of a form of a page; gives what the page that follows says of it. */
-  press(page: string, action: string, fields?: Record<string, string>): Promise<string>;
+  /**
+   * Presses the button of a form of a page; gives what the page that follows says of it.
+   * @param meanwhile what others do once the page is there
+   */
+  press(
+    page: string,
+    action: string,
+    fields?: Record<string, string>,
+    meanwhile?: () => Promise<unknown>,
+  ): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -29,10 +37,11 @@ export async function openButtons({ context }: Pick<TestStack, 'context'>): Prom
   return {
     url: server.url,
     close: () => server.close(),
-    async press(page, action, fields = {}) {
+    async press(page, action, fields = {}, meanwhile = async () => undefined) {
       const form = await (await fetch(server.url + page)).text();
       expect(form).toContain(`action="${action}"`);
       const token = /name="token" value="([0-9a-f]{64})"/.exec(form)![1]!;
+      await meanwhile();
       const answer = await fetch(server.url + action, {
         method: 'POST',
         redirect: 'manual',

@@ -1,6 +1,6 @@
 /** Actions on batches and schedules: the same calls as those of the command line, and the same refusals. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { ScheduleNotFoundError, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { lostBatches, workflowsEnd, type WorkflowsEnd } from '../../batches/lost.ts';
 import { checkSelection } from '../../batches/select.ts';
 import { backfillSchedule } from '../../connect/schedules.ts';
@@ -144,7 +144,14 @@ const SCHEDULE_VERBS: Readonly<Record<string, (app: App, name: string, form: URL
 export const scheduleAction: Route = async (app, request, reply) => {
   const { name, what } = request.params as { readonly name: string; readonly what: string };
   const verb = verbOf(SCHEDULE_VERBS, what, 'a schedule');
-  return act(app, request, reply, { name: `schedule.${what}`, target: name, leadsTo: '/batches#schedules' }, () =>
-    verb(app, name, formOf(request)),
-  );
+  const done = async (): Promise<string> => {
+    try {
+      return await verb(app, name, formOf(request));
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError)) throw error;
+      const message = `there is no schedule ${JSON.stringify(name.slice(0, 200))}: it was deleted.`;
+      throw new FleetscoreError('SCHEDULE_UNKNOWN', message, { cause: error });
+    }
+  };
+  return act(app, request, reply, { name: `schedule.${what}`, target: name, leadsTo: '/batches#schedules' }, done);
 };
