@@ -119,6 +119,17 @@ test('a meaning of labels that none of them has is refused, and True is what Pyt
   expect(refused[2]).toMatch(/and never ok/);
 });
 
+test('a model that calls all probes normal is taken where models convert wrote it, and else asked for', async () => {
+  const bounded = modelOf({
+    node: [node('Clip', ['input', 'zero', 'zero'], ['scores']), ...verdict],
+    initializer: [doubleTensor('zero', [], Float64Array.of(0)), ...constants.slice(1)],
+    input: [double('input')],
+    output: [label, double('scores')],
+  });
+  expect(await check(encodeModel({ ...bounded, producerName: 'fleetscore' }))).toBe('taken');
+  expect(await check(encodeModel(bounded))).toMatch(/its label is 1 for the inputs .* and never -1/);
+});
+
 test('the score_samples of a mixture are its score, and the number of its component is no label', async () => {
   const mixture = encodeModel(
     modelOf({
