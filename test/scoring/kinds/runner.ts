@@ -3,7 +3,7 @@ import { decodeModel } from '../../../scoring/onnx-proto.ts';
 import { fusable } from '../../../scoring/packs/kinds.ts';
 import { createPackBuilder, type Pack, PACK_LIMITS } from '../../../scoring/packs/pack-builder.ts';
 import { newMarks, STATE } from '../../../scoring/thread-protocol.ts';
-import { createThreads } from '../../../scoring/threads.ts';
+import { createThreads, type JobEnd } from '../../../scoring/threads.ts';
 import { sha256Of } from '../../../domain/sha256.ts';
 
 export interface Verdicts {
@@ -52,8 +52,11 @@ export function openRunner(): Runner {
     const states = new Int32Array(new SharedArrayBuffer(sensors * 4));
     const file = { sha256: sha256Of(bytes), bytes };
     const models = Array.from({ length: sensors }, (_, i) => ({ file, features, row: i * rows, rows, value: 0 }));
-    const job = { type: 'models', models, states, values: doubles(values), marks: newMarks(), ...result } as const;
-    const end = await threads.run(job);
+    const job = { type: 'models', models, states, values: doubles(values), ...result } as const;
+    const run = (): Promise<JobEnd> => threads.run({ ...job, marks: newMarks() });
+    let end = await run();
+    // What models before it left may take the room of a process: scoring gives it a fresh one, too.
+    if (end.type === 'memory') end = await run();
     if (!states.every((state) => state === STATE.done)) throw new Error(JSON.stringify(end));
     return result;
   }
