@@ -14,11 +14,13 @@ import { mendCapture } from './capture-holes.ts';
 import type { EventHubTarget } from './connect.ts';
 import { hubFolder } from './event.ts';
 import { keepToRules, rulesOf } from './event-rules.ts';
+import type { Position } from './capture-flow.ts';
 import { createFilter } from './filter.ts';
 import { holdersOf, type Holder } from './holders.ts';
 import { assertReadable, openHubClient, releaseOwn, type HubClient } from './hub-client.ts';
 import type { IngestLog } from './log.ts';
 import { createEventParser } from './parse-event.ts';
+import { openPipeline } from './partition-pipeline.ts';
 import { createPartitions, type Partitions } from './partitions.ts';
 import { untilDone } from './retry.ts';
 import { createSensorIds } from './sensor-ids.ts';
@@ -84,14 +86,13 @@ export async function startIngest(options: IngestOptions): Promise<IngestWorker>
   const hub = openHubClient({ ...options, settings, isRead: (partition) => partitions.has(partition) });
   const { client, name, source } = hub;
   const common = { source, folder: hubFolder(name), store, blobs, settings, totals, log, giveUp: giveUp.signal };
-  const partitions = createPartitions(
-    {
-      ...common,
-      parse: createEventParser(parseSettings(settings)),
-      filter: createFilter(settings.filter),
-      sensors: createSensorIds(store, settings.quota),
-    },
-    hub,
+  const rules = {
+    parse: createEventParser(parseSettings(settings)),
+    filter: createFilter(settings.filter),
+    sensors: createSensorIds(store, settings.quota),
+  };
+  const partitions = createPartitions((partition) =>
+    openPipeline({ ...common, ...rules, partition, checkpoint: checkpointOf(hub, partition, log) }),
   );
   await releaseOwn(hub, settings.workerName);
   try {
@@ -138,6 +139,17 @@ const subscribeOptions = ({ maxBatchEvents }: IngestSettings): SubscribeOptions 
   skipParsingBodyAsJson: true,
   prefetchCount: maxBatchEvents,
 });
+
+/** Trouble is only logged: it costs reading events again, nothing else. */
+const checkpointOf =
+  (hub: Pick<HubClient, 'checkpoint'>, partition: string, log: IngestLog) =>
+  async (at: Position): Promise<void> => {
+    try {
+      await hub.checkpoint(partition, at);
+    } catch (error) {
+      log.warn({ partition, error: messageOf(error) }, 'checkpoint failed; the next one makes up for it');
+    }
+  };
 
 function ownedBy({ opened }: Partitions): Pick<IngestStats, 'partitions' | 'captureWaiting'> {
   const owned = [...opened].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));

@@ -46,15 +46,17 @@ export function subscriptionHandlers(deps: SubscriptionDeps): SubscriptionEventH
   };
   const giveBack = returnOfPartitions(deps);
   return {
-    async processInitialize({ partitionId }) {
+    async processInitialize(reader) {
+      const { partitionId } = reader;
       try {
-        const pipeline = await partitions.open(partitionId);
+        const pipeline = await partitions.open(partitionId, reader);
         log.info({ partition: partitionId, appliedSeq: pipeline.appliedSeq }, 'partition taken');
       } catch (error) {
         stopWith(error);
       }
     },
-    async processEvents(received, { partitionId }) {
+    async processEvents(received, reader) {
+      const { partitionId } = reader;
       const startedAtMs = performance.now();
       const events = eventsOf(received);
       try {
@@ -65,7 +67,7 @@ export function subscriptionHandlers(deps: SubscriptionDeps): SubscriptionEventH
           answers: ['HUB_RECREATED'],
         });
         if (events.length === 0) return;
-        const pipeline = await (partitions.get(partitionId) ?? partitions.open(partitionId));
+        const pipeline = await (partitions.get(partitionId, reader) ?? partitions.open(partitionId, reader));
         await pipeline.process(events);
       } catch (error) {
         stopWith(error);
@@ -81,13 +83,14 @@ export function subscriptionHandlers(deps: SubscriptionDeps): SubscriptionEventH
       if (wasTaken(error) && !deps.ending.aborted) void hub.strangers.lost(partitionId);
       logTrouble(log, error, partitionId, deps.ending.aborted);
     },
-    async processClose(reason, { partitionId }: PartitionContext) {
-      const pipeline = await partitions.get(partitionId)?.catch(() => undefined);
+    async processClose(reason, reader: PartitionContext) {
+      const { partitionId } = reader;
+      const pipeline = await partitions.get(partitionId, reader)?.catch(() => undefined);
       // Whoever owns the partition now captures these events again from the last file on.
       // With many, it may be lost again before its file is due, and so for ever.
       const flush = reason === CloseReason.Shutdown || (pipeline?.captureWaiting ?? 0) >= FLUSHED_EVENTS;
       await pipeline?.close(flush).catch(() => {});
-      partitions.drop(partitionId, pipeline);
+      partitions.drop(partitionId, reader);
       log.info({ partition: partitionId, reason }, 'partition let go');
       if (reason !== CloseReason.OwnershipLost && !deps.ending.aborted) await giveBack(partitionId);
     },

@@ -2,6 +2,7 @@
  * Sensors out of service, in both stores: no batch is for them, no alarm of them is raised or told, and all of it comes
  * back with them. And sensors that a release registered and nobody promoted.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { dryRun } from '../../batches/dry-run.ts';
 import { raiseAlarms, type RaiseDeps } from '../../batches/raise-alarms.ts';
 import { selectSensors } from '../../batches/select.ts';
@@ -82,9 +83,10 @@ describe.each(Object.entries(ENGINES))('%s', (_, open) => {
     await store.createBatch({ ...none, ...PERIOD, id: 'none', leftOut: leftOut! });
     await store.finishBatch('none', { status: 'completed', manifest: 'm', finishedAtMs: T0 });
     const shown = await showBatch(context, 'none');
+    const text = stripVTControlCharacters(shown.text);
     expect(shown.data).toMatchObject({ planned: 0, leftOut: 2 });
-    expect(shown.text).toMatch(/Left out: +2 sensors out of service, or without a model and any reading\n/);
-    expect(shown.text).toContain('No sensor was planned: 2 sensors out of service');
+    expect(text).toMatch(/Left out: +2 sensors out of service, or without a model and any reading\n/);
+    expect(text).toContain('No sensor was planned: 2 sensors out of service');
     await store.createBatch({ ...none, ...PERIOD, id: 'all', runId: 'r2', leftOut: [] });
     await store.finishBatch('all', { status: 'cancelled', finishedAtMs: T0 });
     expect((await showBatch(context, 'all')).text).not.toContain('Left out');

@@ -249,6 +249,7 @@ const WRITERS: Readonly<Record<string, readonly string[]>> = {
   'prune.ts': ['control'],
   'releases.ts': ['operator'],
   'retired.ts': ['operator'],
+  'sends.ts': ['ingest'],
   'sensors.ts': ['ingest', 'operator'],
   'windows.ts': ['ingest'],
 };
