@@ -2,9 +2,9 @@
  * The pipelines of the partitions that this worker reads. A partition has one pipeline at a time, which belongs to one
  * reader of the client; it counts as read from the moment that its pipeline is being opened until it is closed.
  *
- * The client (@azure/event-hubs 6.0.4, pumpManager.js) starts a reader anew while the one before is still closing, which
- * takes as long as a dead connection does: what that one holds is written before the new one reads on, and its close,
- * when it comes at last, is not meant for the pipeline of the new one.
+ * The client (@azure/event-hubs 6.0.4, pumpManager.js) starts a reader anew while the one before is still closing,
+ * which takes as long as a dead connection does: what that one holds is written before the new one reads on, and its
+ * close, when it comes at last, is not meant for the pipeline of the new one.
  */
 import { FleetscoreError } from '../domain/errors.ts';
 import type { Pipeline } from './partition-pipeline.ts';

@@ -73,6 +73,10 @@ export interface DayReport {
 
 const CHUNK = 500;
 
+/** Work that is late may still end after the last batch was due, and nodes that are slow to come fail several times. */
+export const graceMs = ({ spinUpFactor }: World, { spinUpMs }: PoolSettings): number =>
+  3 * 3_600_000 + 10 * spinUpMs * spinUpFactor;
+
 export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): DayReport {
   let seed = world.seed >>> 0;
   const random = (): number => {
@@ -93,8 +97,7 @@ export function simulate(world: World, settings: PoolSettings, stepMs = 1_000): 
   let overMax = false;
   let peak = 0;
   let lookAt = 0;
-  const grace = 3 * 3_600_000; // work that is late may still end after the last batch was due
-  const end = world.horizonMs + grace;
+  const end = world.horizonMs + graceMs(world, settings);
   let live: Node[] = [];
   let open: SimBatch[] = [];
   const alive = (): Node[] => live.filter((node) => node.state !== 'gone');
