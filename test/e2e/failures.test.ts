@@ -1,16 +1,15 @@
 /**
  * What goes wrong in a fleet: every planned sensor still ends in one outcome, and both views say which failed and why.
  */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Client } from '@temporalio/client';
+import { beforeAll, expect, test } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningBatches } from '../../activities/pool-work.ts';
 import { SAMPLE_FLEET } from '../../samples/fleet.ts';
 import { cancel } from '../../cli/batch/batch.ts';
-import { connectClient } from '../../connect/temporal.ts';
 import { clientTrouble } from '../../connect/temporal-trouble.ts';
-import { cleanEnv, processesOf } from '../support/cli.ts';
+import { processesOf } from '../support/cli.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { useStack } from '../support/local-stack.ts';
 import { hasEnded } from '../../storage/store.ts';
@@ -200,9 +199,6 @@ test('a scoring worker that is killed in mid-batch costs a retry, no outcome', a
   expect(processesOf(stack.home).some((line) => line.includes('workers/scoring'))).toBe(true);
 }, 180_000);
 
-let ofProxy: Client | undefined;
-afterAll(() => ofProxy?.connection.close());
-
 test('a batch that waits for its readings, and one whose workflow was terminated, can be cancelled', async () => {
   const future = ['batch', 'run', '--from', FROM, '--to', '2100-01-01'];
   const refused = await stack.cli(...future);
@@ -239,9 +235,11 @@ test('a batch that waits for its readings, and one whose workflow was terminated
   });
   // While Temporal does not say that its workflow has ended, nobody closes the record.
   const proxy = await startTcpProxy(Number(stack.stack.env.TEMPORAL_ADDRESS!.split(':').at(-1)));
-  // Closed last: a retry of the SDK on a closed connection throws where nobody catches.
-  ofProxy = await connectClient({ ...cleanEnv(), TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` }, 5_000);
-  const asked = cancel({ ...stack.context, client: async () => ofProxy! }, {}, batch.id).then(
+  const { TEMPORAL_NAMESPACE: namespace = 'default' } = stack.stack.env;
+  // Without retries: one of the SDK on a connection that was closed throws where nobody catches.
+  const connection = await Connection.connect({ address: `127.0.0.1:${proxy.port}`, interceptors: [] });
+  const byProxy = new Client({ connection, namespace });
+  const asked = cancel({ ...stack.context, client: async () => byProxy }, {}, batch.id).then(
     () => 'closed',
     (error: unknown) => clientTrouble(error)?.code,
   );
@@ -251,6 +249,7 @@ test('a batch that waits for its readings, and one whose workflow was terminated
   await proxy.fault('refused');
   expect(await asked).toBe('TEMPORAL_UNAVAILABLE');
   expect(await store.findBatch(batch.id)).toMatchObject({ status: 'running' });
+  await connection.close();
   await proxy.stop();
 
   await gone.terminate('by hand');
