@@ -80,6 +80,9 @@ const cli = (...args: string[]): Promise<CliResult> =>
   runCli(home, args, { FLEETSCORE_TOOLS_DIR: TOOLS, FLEETSCORE_CAPTURE_INTERVAL: '5s', FLEETSCORE_SITE: 'off' });
 const feed = lifeFeed(SCRIPTS);
 const met = new Map<string, number>();
+// A period that ends after this, and before the schedules are made, is nobody's: the year ends with a whole hour.
+const toHourMs = HOUR_MS - (Date.now() % HOUR_MS);
+if (toHourMs < 2 * 60_000) await sleep(toHourMs);
 const bornMs = Date.now();
 /** Live readings are in windows from here on; the year before it was loaded. */
 const liveMs = Math.ceil(bornMs / HOUR_MS) * HOUR_MS - HOUR_MS;
