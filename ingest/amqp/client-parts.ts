@@ -99,3 +99,37 @@ export function moduleOfClient(name: string): unknown {
     return undefined;
   }
 }
+
+/** How rhea-promise makes a link. */
+export interface LinkOptions {
+  readonly credit_window?: number;
+  readonly snd_settle_mode?: number;
+}
+export type CreateLink<Link = object> = (options?: LinkOptions) => Promise<Link>;
+
+type LinkMaker = 'createReceiver' | 'createAwaitableSender';
+
+/** Readers of partitions alone say themselves how many events may come. */
+export const isReader = (options: LinkOptions | undefined): boolean => options?.credit_window === 0;
+
+/**
+ * Puts something of ours around the methods of the client's sessions that make links, once for each mark.
+ * Returns false when the client is built differently than expected, and nothing was done.
+ */
+export function wrapLinkMakers(
+  mark: symbol,
+  wraps: Readonly<Partial<Record<LinkMaker, (create: CreateLink) => CreateLink>>>,
+): boolean {
+  const rhea = moduleOfClient('rhea-promise') as { readonly Session?: { readonly prototype: object } } | undefined;
+  const prototype = rhea?.Session?.prototype as (Partial<Record<LinkMaker, CreateLink>> & Marked) | undefined;
+  const makers = Object.keys(wraps) as LinkMaker[];
+  if (!prototype || !makers.every((maker) => typeof prototype[maker] === 'function')) return false;
+  if (prototype[mark]) return true;
+  for (const maker of makers) prototype[maker] = wraps[maker]!(prototype[maker]!);
+  prototype[mark] = true;
+  return true;
+}
+
+interface Marked {
+  [mark: symbol]: true | undefined;
+}

@@ -12,10 +12,11 @@
  */
 import {
   contextOf,
-  moduleOfClient,
   onEachConnection,
+  wrapLinkMakers,
   type ClientConnection,
   type ClientContext,
+  type CreateLink,
   type HubClient,
 } from './client-parts.ts';
 
@@ -34,14 +35,6 @@ interface Link {
   /** False while this side has not closed it. */
   isItselfClosed(): boolean;
   close(): Promise<void>;
-}
-
-type Create = (options?: object) => Promise<Link>;
-
-interface SessionPrototype {
-  createReceiver?: Create;
-  createAwaitableSender?: Create;
-  [TENDED]?: true;
 }
 
 const TENDED = Symbol.for('fleetscore.tendedLinks');
@@ -64,27 +57,19 @@ export function endRenewals(client: HubClient): boolean {
   return true;
 }
 
-function tendLinks(): boolean {
-  const rhea = moduleOfClient('rhea-promise') as
-    | { readonly Session?: { readonly prototype: SessionPrototype } }
-    | undefined;
-  const prototype = rhea?.Session?.prototype;
-  const { createReceiver, createAwaitableSender } = prototype ?? {};
-  if (!prototype || typeof createReceiver !== 'function' || typeof createAwaitableSender !== 'function') return false;
-  if (prototype[TENDED]) return true;
-  prototype.createReceiver = tended(createReceiver, 'receiver_close', ({ receivers }) => receivers);
-  prototype.createAwaitableSender = tended(createAwaitableSender, 'sender_close', ({ senders }) => senders);
-  prototype[TENDED] = true;
-  return true;
-}
+const tendLinks = (): boolean =>
+  wrapLinkMakers(TENDED, {
+    createReceiver: (create) => tended(create, 'receiver_close', ({ receivers }) => receivers),
+    createAwaitableSender: (create) => tended(create, 'sender_close', ({ senders }) => senders),
+  });
 
 function tended(
-  create: Create,
+  create: CreateLink,
   event: 'receiver_close' | 'sender_close',
   owners: (context: ClientContext) => ClientContext['receivers'],
-): Create {
+): CreateLink {
   return async function (this: object, options) {
-    const link = await create.call(this, options);
+    const link = (await create.call(this, options)) as Link;
     const closeOwner = (closed: Pick<Session, 'isItselfClosed'>) => () => {
       const context = contexts.get(link.connection);
       const owner = context && owners(context)?.[link.name];

@@ -11,7 +11,7 @@
 import type { ReceivedEventData } from '@azure/event-hubs';
 import { isDeepStrictEqual } from 'node:util';
 import { eventOfMessage, toIngestEvent, type IngestEvent } from '../event.ts';
-import { moduleOfClient } from './client-parts.ts';
+import { isReader, wrapLinkMakers } from './client-parts.ts';
 import { bookOf, count, isWholeEvent, lookAtWindow, movedAsCounted, type Book } from './counts.ts';
 import { quickDecode } from './quick-decode.ts';
 import { Quick } from './quick-message.ts';
@@ -19,11 +19,6 @@ import { Quick } from './quick-message.ts';
 interface Receiver {
   emit(event: 'message', context: { readonly message: object }): boolean;
   on(event: 'message', listener: (context: { readonly message?: object }) => void): unknown;
-}
-
-interface SessionPrototype {
-  createReceiver?(options?: { readonly credit_window?: number }): Promise<Receiver>;
-  [GATHERED]?: true;
 }
 
 const GATHERED = Symbol.for('fleetscore.gathered');
@@ -66,24 +61,17 @@ export function eventsOf(received: readonly ReceivedEventData[]): readonly Inges
 }
 
 /** Returns false when the client is built differently than expected, and nothing was done. */
-export function gatherEvents(): boolean {
-  const rhea = moduleOfClient('rhea-promise') as
-    | { readonly Session?: { readonly prototype: SessionPrototype } }
-    | undefined;
-  const prototype = rhea?.Session?.prototype;
-  const create = prototype?.createReceiver;
-  if (!prototype || typeof create !== 'function') return false;
-  if (prototype[GATHERED]) return true;
-  prototype.createReceiver = async function (this: SessionPrototype, options) {
-    const receiver = await create.call(this, options);
-    // Readers of partitions alone say themselves how many events may come, so none has come yet.
-    const book = options?.credit_window === 0 ? bookOf(receiver) : undefined;
-    if (book) gatherOn(receiver, book);
-    return receiver;
-  };
-  prototype[GATHERED] = true;
-  return true;
-}
+export const gatherEvents = (): boolean =>
+  wrapLinkMakers(GATHERED, {
+    createReceiver: (create) =>
+      async function (this: object, options) {
+        const receiver = await create.call(this, options);
+        // One that is just made, so none of its events has come yet.
+        const book = isReader(options) ? bookOf(receiver) : undefined;
+        if (book) gatherOn(receiver as Receiver, book);
+        return receiver;
+      },
+  });
 
 function gatherOn(receiver: Receiver, book: Book): void {
   const known: Known = { counts: false, events: false };
